@@ -1,0 +1,265 @@
+"""Opens a checkpoint: metadata from the index at once, values and checksums on request."""
+
+import os
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from graphfix.bundle import checksum, entries, table
+from graphfix.dtypes import BY_NUMBER, STRING
+from graphfix.errors import SourceError
+from graphfix.tensors import Extent, TensorMeta, TensorStore, TensorView
+
+_COPY_AGAIN = "download or copy the checkpoint again"
+_CHUNK = 1 << 20
+# A real index has some hundred bytes a tensor; TensorFlow's largest models stay under a megabyte.
+_MAX_INDEX = 64 << 20
+
+
+def index_path(prefix: str) -> str:
+    return prefix + ".index"
+
+
+def shard_path(prefix: str, shard: int, shards: int) -> str:
+    return "%s.data-%05d-of-%05d" % (prefix, shard, shards)
+
+
+def read_index(prefix: str) -> bytes:
+    """The bytes of a checkpoint's index.
+
+    Raises:
+      SourceError: there is none; a V1 checkpoint is told apart by what the file is.
+    """
+    path = index_path(prefix)
+    try:
+        if os.path.getsize(path) > _MAX_INDEX:
+            raise SourceError(path, "is larger than any checkpoint index (%d bytes)"
+                              % os.path.getsize(path), "name a checkpoint's prefix")
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise SourceError(path, "cannot be read: %s" % error.strerror,
+                          "check the path and its permissions") from None
+    if os.path.isfile(prefix):
+        with open(prefix, "rb") as file:
+            file.seek(max(0, os.path.getsize(prefix) - 8))
+            tail = file.read()
+        if tail == table.MAGIC.to_bytes(8, "little"):
+            raise SourceError(
+                prefix, "is a V1 checkpoint (a single file without an .index)",
+                "load it with TensorFlow's tf.train.Saver and save it again with "
+                "write_version=tf.train.SaverDef.V2")
+        raise SourceError(prefix, "is a file, but no checkpoint: there is no %s" % path,
+                          "name a checkpoint's prefix, such as DIR/model.ckpt")
+    raise SourceError(path, "does not exist", "name a checkpoint's prefix, such as DIR/model.ckpt")
+
+
+def open_bundle(prefix: str) -> TensorStore:
+    """Opens the checkpoint `prefix`, reading its index and the sizes of its shards.
+
+    Slices of a partitioned variable appear as the one variable they make up.
+
+    Raises:
+      SourceError: the index or a shard is missing, damaged, or contradicts the other.
+    """
+    return _Opened(prefix, read_index(prefix)).store()
+
+
+class _Opened:
+    """One pass over an index; what is true afterwards is in the views it makes."""
+
+    def __init__(self, prefix: str, data: bytes):
+        self.prefix = prefix
+        self.path = index_path(prefix)
+        self.pairs = dict(table.read(data, self.path))
+        header = self._parse(entries.header_class(), self.pairs.pop(b"", None), "its header")
+        if header.endianness != entries.LITTLE_ENDIAN:
+            raise SourceError(self.path, "was written on a big-endian machine",
+                              "save it again on a little-endian one")
+        if header.version.min_consumer > entries.PRODUCER:
+            raise SourceError(self.path, "needs a reader of format version %d"
+                              % header.version.min_consumer,
+                              "save it again with TensorFlow 1.15")
+        if not 0 < header.num_shards <= 99999:
+            raise self._fault("claims %d shards" % header.num_shards)
+        self.shards = header.num_shards
+        self.sizes = {}  # type: Dict[int, int]
+
+    def _fault(self, message: str) -> SourceError:
+        return SourceError(self.path, "the checkpoint index " + message, _COPY_AGAIN)
+
+    def _parse(self, message_class, data: Optional[bytes], what: str):
+        if data is None:
+            raise self._fault("lacks " + what)
+        try:
+            return message_class.FromString(data)
+        except DecodeError:
+            raise self._fault("is damaged: %s cannot be parsed" % what) from None
+
+    def store(self) -> TensorStore:
+        views = []  # type: List[TensorView]
+        used = set()
+        for key in self.pairs:
+            if key.startswith(entries.SLICE_KEY_START):
+                continue
+            try:
+                name = key.decode()
+            except UnicodeDecodeError:
+                raise self._fault("holds a tensor name that is not UTF-8: %r" % key) from None
+            entry = self._entry(key, "the entry of tensor '%s'" % name)
+            meta = self._meta(name, entry)
+            if not entry.slices:
+                views.append(self._view(meta, entry))
+                continue
+            keys = [entries.slice_key(name, proto) for proto in entry.slices]
+            used.update(keys)
+            views.append(self._assembled(meta, entry, keys))
+        strays = [key for key in self.pairs
+                  if key.startswith(entries.SLICE_KEY_START) and key not in used]
+        if strays:
+            raise self._fault("holds a slice that belongs to no tensor: %r" % strays[0])
+        return TensorStore(views)
+
+    def _entry(self, key: bytes, what: str):
+        return self._parse(entries.entry_class(), self.pairs.get(key), what)
+
+    def _meta(self, name: str, entry) -> TensorMeta:
+        dtype = BY_NUMBER.get(entry.dtype)
+        if dtype is None:
+            raise self._fault("gives tensor '%s' the unknown type %d" % (name, entry.dtype))
+        shape = tuple(dim.size for dim in entry.shape.dim)
+        if entry.shape.unknown_rank or any(size < 0 for size in shape):
+            raise self._fault("gives tensor '%s' no definite shape" % name)
+        return TensorMeta(name, dtype, shape)
+
+    def _view(self, meta: TensorMeta, entry) -> TensorView:
+        if meta.dtype.itemsize and entry.size != meta.nbytes:
+            raise self._fault("gives tensor '%s' %d bytes where its type and shape take %d"
+                              % (meta.name, entry.size, meta.nbytes))
+        if not 0 <= entry.shard_id < self.shards:
+            raise self._fault("puts tensor '%s' in shard %d of %d"
+                              % (meta.name, entry.shard_id, self.shards))
+        shard = shard_path(self.prefix, entry.shard_id, self.shards)
+        if entry.offset < 0 or entry.size < 0 \
+                or entry.offset + entry.size > self._size(entry.shard_id, shard):
+            raise SourceError(shard, "is truncated: tensor '%s' should lie at bytes %d to %d of %d"
+                              % (meta.name, entry.offset, entry.offset + entry.size,
+                                 self.sizes[entry.shard_id]), _COPY_AGAIN)
+        extent = Extent(shard, entry.offset, entry.size, checksum.unmask(entry.crc32c))
+        return TensorView(meta, _loader(meta, extent), extent)
+
+    def _size(self, number: int, path: str) -> int:
+        if number not in self.sizes:
+            try:
+                self.sizes[number] = os.path.getsize(path)
+            except OSError as error:
+                raise SourceError(path, "cannot be read: %s" % error.strerror,
+                                  "put it beside %s" % self.path) from None
+        return self.sizes[number]
+
+    def _assembled(self, meta: TensorMeta, entry, keys: List[bytes]) -> TensorView:
+        if meta.dtype.itemsize == 0:
+            raise self._fault("holds tensor '%s' of type %s in slices, which graphfix cannot join"
+                              % (meta.name, meta.dtype))
+        parts = []  # type: List[Tuple[Tuple[slice, ...], TensorView]]
+        covered = 0
+        for key, proto in zip(keys, entry.slices):
+            part = self._entry(key, "a slice of tensor '%s'" % meta.name)
+            where = self._where(meta, proto)
+            piece = self._meta(meta.name, part)
+            if piece.dtype != meta.dtype or piece.shape != tuple(w.stop - w.start for w in where):
+                raise self._fault("has a slice of tensor '%s' of another type or shape than listed"
+                                  % meta.name)
+            parts.append((where, self._view(piece, part)))
+            covered += piece.size
+        if covered != meta.size:
+            raise self._fault("has slices of tensor '%s' that cover %d of its %d elements"
+                              % (meta.name, covered, meta.size))
+
+        def load() -> np.ndarray:
+            out = np.empty(meta.shape, meta.dtype.numpy or np.dtype("<u2"))
+            for where, view in parts:
+                out[where] = view.load()
+            return out
+        return TensorView(meta, load)
+
+    def _where(self, meta: TensorMeta, proto) -> Tuple[slice, ...]:
+        if len(proto.extent) != len(meta.shape):
+            raise self._fault("has a slice of tensor '%s' of another rank" % meta.name)
+        where = []
+        for extent, size in zip(proto.extent, meta.shape):
+            start, length = 0, size
+            if extent.WhichOneof("has_length") is not None:
+                start, length = extent.start, extent.length
+            if not 0 <= start <= start + length <= size:
+                raise self._fault("has a slice of tensor '%s' outside its shape" % meta.name)
+            where.append(slice(start, start + length))
+        return tuple(where)
+
+
+def _loader(meta: TensorMeta, extent: Extent) -> Callable[[], np.ndarray]:
+    def load() -> np.ndarray:
+        if meta.dtype.itemsize == 0:
+            raise SourceError(extent.path, "tensor '%s' is of type %s, which has no array form"
+                              % (meta.name, meta.dtype), "leave it as it is in the plan")
+        data = _bytes(extent)
+        _compare(meta, extent, checksum.crc32c(data))
+        return np.frombuffer(data, meta.dtype.numpy or np.dtype("<u2")).reshape(meta.shape)
+    return load
+
+
+def check(view: TensorView) -> None:
+    """Reads a view's stored bytes, in bounded memory but for strings, and checks them.
+
+    Raises:
+      SourceError: naming the file and the tensor, when they are not what was saved.
+    """
+    meta, extent = view.meta, view.extent
+    if extent is None:
+        view.load()
+        return
+    if meta.dtype == STRING:
+        try:
+            crc = entries.string_checksum(bytes(_bytes(extent)), meta.size)
+        except ValueError as error:
+            raise SourceError(extent.path, "tensor '%s' is damaged: %s" % (meta.name, error),
+                              _COPY_AGAIN) from None
+    else:
+        crc = 0
+        for chunk in _chunks(extent):
+            crc = checksum.crc32c(chunk, crc)
+    _compare(meta, extent, crc)
+
+
+def _compare(meta: TensorMeta, extent: Extent, crc: int) -> None:
+    if crc != extent.crc32c:
+        raise SourceError(extent.path, "tensor '%s' is damaged: its bytes do not match their "
+                          "checksum" % meta.name, _COPY_AGAIN)
+
+
+def _bytes(extent: Extent) -> bytearray:
+    data = bytearray()
+    for chunk in _chunks(extent):
+        data += chunk
+    return data
+
+
+def _chunks(extent: Extent) -> Iterator[memoryview]:
+    """The bytes of an extent, by turns in one buffer: each chunk holds until the next."""
+    buffer = memoryview(bytearray(min(_CHUNK, extent.length)))
+    left = extent.length
+    try:
+        with open(extent.path, "rb", buffering=0) as file:
+            file.seek(extent.offset)
+            while left:
+                count = file.readinto(buffer[:min(left, _CHUNK)])
+                if not count:
+                    raise SourceError(extent.path, "became shorter while it was read", _COPY_AGAIN)
+                left -= count
+                yield buffer[:count]
+    except OSError as error:
+        raise SourceError(extent.path, "cannot be read: %s" % error.strerror,
+                          "check the path and its permissions") from None

@@ -1,0 +1,130 @@
+"""Writes a checkpoint: one shard, data first, index last.
+
+Tensors lie in name order without gaps, as TensorFlow's own writer lays them.  A tensor whose
+bytes lie in a checkpoint already (`TensorView.extent`) is copied, neighbours together, by the
+kernel where it can (copy_file_range, else sendfile), so neither its size nor the checkpoint's
+bounds the memory used.  Its recorded checksum goes along unread: whoever publishes the result
+must check the copy (`reader.check`), which finds damage in the source and in the copying alike.
+"""
+
+import os
+from typing import Iterable, List, Optional
+
+import numpy as np
+
+from graphfix.bundle import checksum, entries, reader, table
+from graphfix.errors import SourceError
+from graphfix.tensors import Extent, TensorStore, TensorView
+
+_CHUNK = 1 << 20
+_KERNEL_CHUNK = 1 << 30
+
+
+def write_bundle(store: TensorStore, prefix: str) -> None:
+    """Writes `store` as the checkpoint `prefix`, whose directory exists; syncs both files.
+
+    Raises:
+      SourceError: a source's bytes are gone or damaged.
+      OSError: the destination cannot be written.
+    """
+    pairs = [(b"", _header())]
+    with open(reader.shard_path(prefix, 0, 1), "wb", buffering=0) as shard:
+        offset = 0
+        for run in _runs(store.values()):
+            if run[0].extent:
+                length = sum(view.extent.length for view in run)
+                _copy(run[0].extent, length, shard)
+            for view in run:
+                extent = view.extent or _append(view, shard)
+                entry = _entry(view, offset, extent)
+                pairs.append((view.meta.name.encode(), entry))
+                offset += extent.length
+        os.fsync(shard.fileno())
+    with open(reader.index_path(prefix), "wb") as index:
+        index.write(table.write(pairs))
+        index.flush()
+        os.fsync(index.fileno())
+
+
+def _header() -> bytes:
+    header = entries.header_class()(num_shards=1, endianness=entries.LITTLE_ENDIAN)
+    header.version.producer = entries.PRODUCER
+    return header.SerializeToString()
+
+
+def _entry(view: TensorView, offset: int, extent: Extent) -> bytes:
+    entry = entries.entry_class()(
+        dtype=view.meta.dtype.number, shard_id=0, offset=offset, size=extent.length,
+        crc32c=checksum.mask(extent.crc32c))
+    entry.shape.SetInParent()
+    for size in view.meta.shape:
+        entry.shape.dim.add(size=size)
+    return entry.SerializeToString()
+
+
+def _runs(views: Iterable[TensorView]) -> Iterable[List[TensorView]]:
+    """Groups views whose bytes follow each other in one file; others stand alone."""
+    run = []  # type: List[TensorView]
+    for view in views:
+        if run and not _adjoin(run[-1].extent, view.extent):
+            yield run
+            run = []
+        run.append(view)
+    if run:
+        yield run
+
+
+def _adjoin(one: Optional[Extent], two: Optional[Extent]) -> bool:
+    return (one is not None and two is not None and one.path == two.path
+            and one.offset + one.length == two.offset)
+
+
+def _append(view: TensorView, shard) -> Extent:
+    value = view.load().astype(view.meta.dtype.numpy or "<u2", order="C", copy=False)
+    data = memoryview(value.reshape(-1).view(np.uint8))
+    extent = Extent(shard.name, shard.tell(), len(data), checksum.crc32c(data))
+    while data:
+        data = data[shard.write(data):]
+    return extent
+
+
+def _copy(start: Extent, length: int, shard) -> None:
+    try:
+        source = open(start.path, "rb", buffering=0)
+    except OSError as error:
+        raise SourceError(start.path, "cannot be read: %s" % error.strerror,
+                          "check the path and its permissions") from None
+    with source:
+        source.seek(start.offset)
+        while length:
+            count = _transfer(source, shard, length)
+            if not count:
+                raise SourceError(start.path, "became shorter while it was read",
+                                  "leave it alone while graphfix runs")
+            length -= count
+
+
+def _transfer(source, shard, length: int) -> int:
+    """Moves up to `length` bytes between the files' positions by the best way there is."""
+    inside, outside = source.fileno(), shard.fileno()
+    for call in (_copy_file_range, _sendfile):
+        try:
+            return call(outside, inside, min(length, _KERNEL_CHUNK))
+        except (AttributeError, OSError):
+            # Not on this Python or system, or not between these two file systems.  A failing
+            # disk fails the plain write below too, and that error is the one reported.
+            continue
+    data = memoryview(source.read(min(length, _CHUNK)))
+    count = len(data)
+    while data:
+        data = data[shard.write(data):]
+    return count
+
+
+def _copy_file_range(outside: int, inside: int, count: int) -> int:
+    return os.copy_file_range(inside, outside, count)
+
+
+def _sendfile(outside: int, inside: int, count: int) -> int:
+    # A position given as None leaves it to the kernel to move the source's own.
+    return os.sendfile(outside, inside, None, count)

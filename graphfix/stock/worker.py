@@ -1,0 +1,143 @@
+"""The stock API's side of graphfix: `python worker.py JOB.json RESULT.json`.
+
+Run by path, under the interpreter whose stock API is to judge; needs nothing of graphfix.
+JOB.json holds one job or a list of jobs, RESULT.json gets one result or a list of as many.  A job
+is an object with a `verb`:
+
+  probe        what is here: python, tensorflow, the API's revision, or why it cannot be imported
+  restore      pipeline_config, trainer (model_main|legacy), checkpoint (prefix; without one the
+               config's own), steps, seed, batch_size, model_dir, record, label_map
+  raw_outputs  pipeline_config, checkpoint, image (.npy, uint8) or seed, output (.npz), tensors,
+               moving_averages
+  evaluate     pipeline_config, checkpoint, label_map, record, class_ids, moving_averages
+  export       pipeline_config, checkpoint, output_directory
+  save         pipeline_config, output (prefix), seed: a checkpoint of freshly initialised weights
+
+and, for all, `log`: the file that gets everything the stock code prints.
+
+An exception in the stock code is a result, not a failure of the worker: it comes back as
+{"error": {type, message, where}}, beside what was found before it.  Each job runs in a process
+forked after the imports, which cost more than most jobs do: so jobs share no graph, flags or
+patches, and even an abort inside TensorFlow is an answer to its own job only.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import traceback
+
+import api_revision
+
+
+def probe():
+    """What this interpreter offers; the fields every other result carries as `api`."""
+    found = {"python": platform.python_version(), "tensorflow": None, "importable": False,
+             "revision": None, "determined_by": None, "why_not": None}
+    found.update(api_revision.importable() or {})
+    try:
+        import tensorflow as tf
+        found["tensorflow"] = tf.VERSION if hasattr(tf, "VERSION") else tf.__version__
+        import object_detection.protos.pipeline_pb2  # noqa: F401  (does it import at all?)
+        found["importable"] = True
+    except Exception as error:  # whatever an unsuitable installation raises is the answer
+        found["why_not"] = "%s: %s" % (type(error).__name__, error)
+    return found
+
+
+def run(job, scratch):
+    """The result of one job, without its `api`."""
+    verb = job["verb"]
+    if verb == "probe":
+        return {}
+    if verb == "restore":
+        import stock_train
+        return stock_train.restore(job, scratch)
+    import stock_detect
+    return stock_detect.VERBS[verb](job)
+
+
+def answer(job, api):
+    """`run`, with whatever the stock code raises turned into a result."""
+    result = {"verb": job["verb"], "api": api}
+    if not api["importable"] and job["verb"] != "probe":
+        result["error"] = {"type": "ImportError", "message": api["why_not"], "where": "import"}
+        return result
+    scratch = tempfile.mkdtemp(prefix="graphfix-stock-")
+    try:
+        result.update(run(job, scratch))
+    except Exception as error:
+        traceback.print_exc()
+        result.update(getattr(error, "partial", {}))
+        result["error"] = {"type": type(error).__name__, "message": str(error),
+                           "where": where(error.__traceback__)}
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return result
+
+
+def where(trace):
+    """The innermost line of the stock API on a traceback, or else the innermost line."""
+    frames = traceback.extract_tb(trace)
+    marker = os.sep + "object_detection" + os.sep
+    for frame in reversed(frames):
+        if marker in frame.filename:
+            path = "object_detection/" + frame.filename.rsplit(marker, 1)[1]
+            return "%s:%d in %s" % (path, frame.lineno, frame.name)
+    return "%s:%d in %s" % (os.path.basename(frames[-1].filename), frames[-1].lineno,
+                            frames[-1].name)
+
+
+def forked(job, api, path):
+    """`answer`, in a child whose output goes to the job's log."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            log = os.open(job.get("log") or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+                          0o666)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(answer(job, api), file)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            # Not exit: the threads of queues and sessions may never end.
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    if status == 0:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    how = "signal %d" % os.WTERMSIG(status) if os.WIFSIGNALED(status) else "exit %d" % (status >> 8)
+    return {"verb": job["verb"], "api": api,
+            "error": {"type": "Crash", "message": "the process that ran the stock code ended with "
+                      + how, "where": "see the log"}}
+
+
+def main(arguments):
+    job_path, result_path = arguments
+    with open(job_path, encoding="utf-8") as file:
+        jobs = json.load(file)
+    batch = jobs if isinstance(jobs, list) else [jobs]
+    # Whatever importing prints belongs in the first job's log, not on anyone's screen.
+    first_log = next((job["log"] for job in batch if job.get("log")), os.devnull)
+    with open(first_log, "a", encoding="utf-8") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        api = probe()
+        results = [forked(job, api, result_path + ".part") for job in batch]
+    with open(result_path + ".part", "w", encoding="utf-8") as file:
+        json.dump(results if isinstance(jobs, list) else results[0], file)
+    os.replace(result_path + ".part", result_path)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,68 @@
+"""The text of one document, and where in it things are.
+
+Every node of a parsed document keeps offsets into one `Source`; a line and a column are worked
+out only when somebody asks for them, which is when there is something to complain about.
+Lines end at LF, as they do for protobuf (a CR before it is part of the line); lines and columns
+count from 1, columns in code points, a byte order mark not counted.
+"""
+
+import bisect
+from typing import List, Optional, Tuple, Union
+
+from graphfix.errors import SourceError
+
+BOM = "\ufeff"
+
+
+class Source:
+    """A document's decoded text under the name it is complained about with."""
+
+    def __init__(self, text: str, *, subject: str):
+        self.text = text
+        self.subject = subject
+        self._line_starts = None  # type: Optional[List[int]]
+
+    @classmethod
+    def decode(cls, data: Union[bytes, str], *, subject: str) -> "Source":
+        """Raises SourceError where the bytes (or the str, lone surrogates in it) are not UTF-8."""
+        try:
+            if isinstance(data, str):
+                data.encode("utf-8")
+                return cls(data, subject=subject)
+            return cls(bytes(data).decode("utf-8"), subject=subject)
+        except UnicodeError as error:
+            where = getattr(error, "start", 0)
+            raise SourceError(
+                subject,
+                "is not UTF-8 text (offset %d)" % where,
+                "save the file as UTF-8, or check that this is the text file you meant",
+            )
+
+    def position(self, offset: int) -> Tuple[int, int]:
+        """(line, column) of an offset, both from 1."""
+        if self._line_starts is None:
+            starts = [1 if self.text.startswith(BOM) else 0]
+            at = self.text.find("\n")
+            while at >= 0:
+                starts.append(at + 1)
+                at = self.text.find("\n", at + 1)
+            self._line_starts = starts
+        line = max(bisect.bisect_right(self._line_starts, offset), 1)
+        return line, max(offset - self._line_starts[line - 1], 0) + 1
+
+    def line_start(self, offset: int) -> int:
+        """Offset of the first character of the line an offset is on."""
+        start = self.text.rfind("\n", 0, offset) + 1
+        return 1 if start == 0 and self.text.startswith(BOM) else start
+
+    def line_end(self, offset: int) -> int:
+        """Offset just behind the line's newline, or the end of the text."""
+        end = self.text.find("\n", offset)
+        return len(self.text) if end < 0 else end + 1
+
+    def where(self, offset: int) -> str:
+        """`subject:line:column`, the subject of an error about this place."""
+        return "%s:%d:%d" % ((self.subject,) + self.position(offset))
+
+    def error(self, offset: int, message: str, remedy: str) -> SourceError:
+        return SourceError(self.where(offset), message, remedy)
