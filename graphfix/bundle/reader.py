@@ -57,15 +57,15 @@ def read_index(prefix: str) -> bytes:
     raise SourceError(path, "does not exist", "name a checkpoint's prefix, such as DIR/model.ckpt")
 
 
-def open_bundle(prefix: str) -> TensorStore:
-    """Opens the checkpoint `prefix`, reading its index and the sizes of its shards.
+def open_bundle(prefix: str, index: Optional[bytes] = None) -> TensorStore:
+    """Opens the checkpoint `prefix`, reading its index (unless given) and its shards' sizes.
 
     Slices of a partitioned variable appear as the one variable they make up.
 
     Raises:
       SourceError: the index or a shard is missing, damaged, or contradicts the other.
     """
-    return _Opened(prefix, read_index(prefix)).store()
+    return _Opened(prefix, read_index(prefix) if index is None else index).store()
 
 
 class _Opened:

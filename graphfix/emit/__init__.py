@@ -1,0 +1,1 @@
+"""Leaving: what a conversion writes, staged beside its place and published whole."""

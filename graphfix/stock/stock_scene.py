@@ -13,7 +13,7 @@ under test differs from the one that was emitted, and it says in what.
 import os
 
 import numpy as np
-import tensorflow as tf
+import tensorflow.compat.v1 as tf
 from google.protobuf import text_format
 from object_detection.protos import input_reader_pb2, pipeline_pb2
 

@@ -26,7 +26,7 @@ import shutil
 import unittest.mock
 
 import numpy as np
-import tensorflow as tf
+import tensorflow.compat.v1 as tf
 from absl import flags
 from object_detection.builders import optimizer_builder
 from object_detection.utils import variables_helper
@@ -36,6 +36,7 @@ import stock_scene
 EMA = "/ExponentialMovingAverage"
 QUANTIZATION = re.compile(r"(^|/)(act_quant|weights_quant)/|^fake_quantization_step$")
 MESSAGE = re.compile(r"incompatible shape|not available in checkpoint")
+CHECKPOINT_FILE = re.compile(r"\.(index|meta|data-\d+-of-\d+)$")
 READ_AT_ONCE = 50
 
 
@@ -86,6 +87,7 @@ class Evidence:
         """Reads every variable before the first step and records what it holds."""
         reader = tf.train.NewCheckpointReader(checkpoint)
         shapes = reader.get_variable_to_shape_map()
+        names = {variable.op.name for variable in variables}
         values, counts = {}, {}
         lists = {key: [] for key in ("restored", "dropped", "missing", "not_asked_for")}
         averages = {"from_checkpoint": 0, "from_variable": 0, "from_initialiser": []}
@@ -95,13 +97,14 @@ class Evidence:
             chunk = ordered[start:start + READ_AT_ONCE]
             for variable, value in zip(chunk, session.run(chunk)):
                 name, value = variable.op.name, np.asarray(value)
-                if name + EMA in self.names(variables):
+                if name + EMA in names:
                     values[name] = value
                 source = self.asked.get(name, name)
                 category = self.category(name)
                 count = counts.setdefault(category, {"total": 0, "restored": 0})
                 count["total"] += 1
-                row = {"name": name, "category": category, "shape": list(value.shape)}
+                row = {"name": name, "category": category, "dtype": str(value.dtype),
+                       "shape": list(value.shape)}
                 equal = shapes.get(source) == list(value.shape) and same_bits(
                     value, reader.get_tensor(source))
                 given = resumed or name in self.given
@@ -131,11 +134,6 @@ class Evidence:
         self.result.update(counts=counts, moving_averages=averages,
                            model_variables=counts.get("model", {"total": 0})["total"])
 
-    def names(self, variables):
-        if not hasattr(self, "_names"):
-            self._names = {variable.op.name for variable in variables}
-        return self._names
-
     def message(self, name):
         """The line the stock code logged about a variable, or None if it said nothing."""
         return next((text for text in self.messages if "[%s]" % name in text), None)
@@ -152,9 +150,9 @@ class _Collector(logging.Handler):
             self._messages.append(text)
 
 
-def restore(job, scratch):
-    """Runs the trainer the job names; gives the job's result."""
-    result = {"trainer": job["trainer"], "steps": job.get("steps", 0), "losses": []}
+def restore(job, scratch, result):
+    """Runs the trainer the job names, and fills in the job's result."""
+    result.update(trainer=job["trainer"], steps=job.get("steps", 0), losses=[])
     evidence = Evidence(result)
     config, result["config_changes"] = stock_scene.prepare(scratch, job)
     model_dir = os.path.join(scratch, "model_dir")
@@ -166,7 +164,7 @@ def restore(job, scratch):
             source = os.path.abspath(os.path.join(job["model_dir"], name))
             if name == "checkpoint":
                 shutil.copy(source, model_dir)
-            elif ".ckpt" in name:
+            elif CHECKPOINT_FILE.search(name):
                 os.symlink(source, os.path.join(model_dir, name))
         resumed = tf.train.latest_checkpoint(model_dir)
         result["resumed_from"] = resumed and os.path.basename(resumed)
@@ -191,7 +189,6 @@ def restore(job, scratch):
         result["losses"] = [loss if math.isfinite(loss) else repr(loss)
                             for loss in result["losses"]]
     result["verdict"] = verdict(result, bool(resumed))
-    return result
 
 
 def verdict(result, resumed):
@@ -205,9 +202,7 @@ def verdict(result, resumed):
         return "incomplete"
     if result["moving_averages"]["from_initialiser"]:
         return "incomplete"
-    if not result["finite"] or len(result["losses"]) < result["steps"]:
-        return "not finite" if not result["finite"] else "incomplete"
-    return "complete"
+    return "complete" if result["finite"] else "not finite"
 
 
 def model_main(stack, job, config, model_dir, result, before_first_step):

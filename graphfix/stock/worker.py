@@ -40,24 +40,24 @@ def probe():
     found.update(api_revision.importable() or {})
     try:
         import tensorflow as tf
-        found["tensorflow"] = tf.VERSION if hasattr(tf, "VERSION") else tf.__version__
-        import object_detection.protos.pipeline_pb2  # noqa: F401  (does it import at all?)
+        found["tensorflow"] = tf.__version__
+        # Imports nearly all of the API, for the jobs' processes to inherit.
+        import object_detection.builders.model_builder  # noqa: F401
         found["importable"] = True
     except Exception as error:  # whatever an unsuitable installation raises is the answer
         found["why_not"] = "%s: %s" % (type(error).__name__, error)
     return found
 
 
-def run(job, scratch):
-    """The result of one job, without its `api`."""
+def run(job, scratch, result):
+    """Does one job; `result` is filled on the way, so that a failure leaves what came before it."""
     verb = job["verb"]
-    if verb == "probe":
-        return {}
     if verb == "restore":
         import stock_train
-        return stock_train.restore(job, scratch)
-    import stock_detect
-    return stock_detect.VERBS[verb](job)
+        stock_train.restore(job, scratch, result)
+    elif verb != "probe":
+        import stock_detect
+        stock_detect.VERBS[verb](job, result)
 
 
 def answer(job, api):
@@ -68,10 +68,9 @@ def answer(job, api):
         return result
     scratch = tempfile.mkdtemp(prefix="graphfix-stock-")
     try:
-        result.update(run(job, scratch))
+        run(job, scratch, result)
     except Exception as error:
         traceback.print_exc()
-        result.update(getattr(error, "partial", {}))
         result["error"] = {"type": type(error).__name__, "message": str(error),
                            "where": where(error.__traceback__)}
     finally:

@@ -1,11 +1,17 @@
-"""STUB: signatures are final, the body follows."""
+"""A text format document as a protobuf message, with everything that is wrong with it at once.
+
+Rules as the C++ and Python text format parsers have them: a singular field may be given once, a
+oneof one member; integers must fit their type; booleans are true, True, t, 1 and their
+opposites; an enum's value is its name or number; floats may be written as integers, inf or nan.
+"""
 
 import dataclasses
-from typing import Any, Tuple, Union
+import difflib
+from typing import Any, List, Optional, Tuple, Union
 
 from graphfix.errors import Problem
 from graphfix.textproto.document import Document
-from graphfix.textproto.tree import Block
+from graphfix.textproto.tree import FLOAT, IDENTIFIER, INTEGER, STRING, Block, Field, Scalar
 
 UNKNOWN_FIELD = "unknown_field"
 WRONG_TYPE = "wrong_type"
@@ -13,6 +19,9 @@ UNKNOWN_VALUE = "unknown_value"
 OUT_OF_RANGE = "out_of_range"
 DUPLICATE = "duplicate"
 ONEOF_CONFLICT = "oneof_conflict"
+
+_BOOLS = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
+_FLOATS = ("inf", "infinity", "nan")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,4 +40,149 @@ def bind(source: Union[Document, Block], message_class: Any) -> Tuple[Any, Tuple
 
     Never raises for what the document holds; what is wrong is left out of the message.
     """
-    raise NotImplementedError
+    binder = _Binder()
+    message = message_class()
+    binder.block(source.root if isinstance(source, Document) else source, message, ())
+    return message, tuple(binder.problems)
+
+
+class _Bad(Exception):
+    """A scalar its field cannot hold: the kind of problem, and what was expected."""
+
+    def __init__(self, kind: str, expected: str):
+        Exception.__init__(self, expected)
+        self.kind = kind
+
+
+class _Binder:
+    def __init__(self):
+        self.problems = []  # type: List[BindProblem]
+
+    def complain(self, kind: str, path, node, message: str, remedy: str) -> None:
+        self.problems.append(BindProblem(kind, path, node.line, node.column, Problem(
+            node.where, message, remedy)))
+
+    def block(self, block: Block, message: Any, above: Tuple[str, ...]) -> None:
+        descriptor = message.DESCRIPTOR
+        seen = {}  # type: dict
+        for field in block.fields:
+            path = above + (field.name,)
+            known = descriptor.fields_by_name.get(field.name)
+            if known is None:
+                near = difflib.get_close_matches(field.name, list(descriptor.fields_by_name), 1)
+                self.complain(UNKNOWN_FIELD, path, field, "%s has no field '%s'"
+                              % (descriptor.name, field.name),
+                              "did you mean '%s'?" % near[0] if near
+                              else "see whether it belongs in another block")
+                continue
+            if not _repeated(known) and not self._single(known, field, seen, path):
+                continue
+            for value in field.values:
+                self._value(known, value, message, path)
+
+    def _single(self, known, field: Field, seen: dict, path) -> bool:
+        """Whether a singular field may be given here, as its first and as its oneof's only."""
+        first = seen.get(known.name)
+        if first is not None or len(field.values) != 1:
+            self.complain(DUPLICATE, path, field, "'%s' may be given once%s" % (
+                known.name, ", and line %d has it already" % first.line if first else ""),
+                          "keep the one that counts")
+            return False
+        seen[known.name] = field
+        if known.containing_oneof is not None:
+            key = "oneof " + known.containing_oneof.name
+            other = seen.setdefault(key, field)
+            if other is not field:
+                self.complain(ONEOF_CONFLICT, path, field, "'%s' excludes '%s' of line %d" % (
+                    field.name, other.name, other.line), "keep one of them")
+                return False
+        return True
+
+    def _value(self, known, value, message: Any, path) -> None:
+        if known.message_type is not None:
+            if not isinstance(value, Block):
+                self.complain(WRONG_TYPE, path, value, "'%s' is a block, not %s"
+                              % (known.name, value.raw[:40]), "write %s { ... }" % known.name)
+                return
+            inner = getattr(message, known.name)
+            if _repeated(known):
+                inner = inner.add()
+            else:
+                inner.SetInParent()
+            self.block(value, inner, path)
+            return
+        if isinstance(value, Block):
+            self.complain(WRONG_TYPE, path, value, "'%s' is a value, not a block" % known.name,
+                          "write %s: value" % known.name)
+            return
+        try:
+            converted = _convert(known, value)
+        except _Bad as bad:
+            self.complain(bad.kind, path, value, "'%s' cannot be %s" % (known.name, value.raw[:60]),
+                          "give it %s" % bad)
+            return
+        if _repeated(known):
+            getattr(message, known.name).append(converted)
+        else:
+            setattr(message, known.name, converted)
+
+
+def _repeated(known) -> bool:
+    # `label` leaves in newer releases of protobuf, `is_repeated` came with them.
+    return known.is_repeated if hasattr(known, "is_repeated") else known.label == 3
+
+
+def _convert(known, scalar: Scalar) -> Any:
+    kind = known.cpp_type
+    if kind in (known.CPPTYPE_INT32, known.CPPTYPE_INT64, known.CPPTYPE_UINT32, known.CPPTYPE_UINT64):
+        return _integer(known, scalar)
+    if kind in (known.CPPTYPE_FLOAT, known.CPPTYPE_DOUBLE):
+        return _float(scalar)
+    if kind == known.CPPTYPE_BOOL:
+        value = _BOOLS.get(scalar.value) if scalar.kind == IDENTIFIER else \
+            {0: False, 1: True}.get(scalar.value) if scalar.kind == INTEGER else None
+        if value is None:
+            raise _Bad(WRONG_TYPE, "true or false")
+        return value
+    if kind == known.CPPTYPE_ENUM:
+        return _enum(known.enum_type, scalar)
+    if scalar.kind != STRING:
+        raise _Bad(WRONG_TYPE, "a string in quotes")
+    if known.type == known.TYPE_BYTES:
+        return scalar.value.encode() if isinstance(scalar.value, str) else scalar.value
+    if not isinstance(scalar.value, str):
+        raise _Bad(WRONG_TYPE, "text, which these bytes are not in UTF-8")
+    return scalar.value
+
+
+def _integer(known, scalar: Scalar) -> int:
+    bits = 32 if known.cpp_type in (known.CPPTYPE_INT32, known.CPPTYPE_UINT32) else 64
+    signed = known.cpp_type in (known.CPPTYPE_INT32, known.CPPTYPE_INT64)
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    if scalar.kind != INTEGER:
+        raise _Bad(WRONG_TYPE, "a whole number")
+    if not low <= scalar.value <= high:
+        raise _Bad(OUT_OF_RANGE, "a whole number from %d to %d" % (low, high))
+    return scalar.value
+
+
+def _float(scalar: Scalar) -> float:
+    if scalar.kind in (INTEGER, FLOAT):
+        try:
+            return float(scalar.value)
+        except OverflowError:
+            raise _Bad(OUT_OF_RANGE, "a number of at most 1e308") from None
+    if scalar.kind == IDENTIFIER and scalar.value.lower().lstrip("-") in _FLOATS:
+        return float(scalar.value)
+    raise _Bad(WRONG_TYPE, "a number")
+
+
+def _enum(enum, scalar: Scalar) -> int:
+    found = None  # type: Optional[Any]
+    if scalar.kind == IDENTIFIER:
+        found = enum.values_by_name.get(scalar.value)
+    elif scalar.kind == INTEGER:
+        found = enum.values_by_number.get(scalar.value)
+    if found is None:
+        raise _Bad(UNKNOWN_VALUE, "one of " + ", ".join(enum.values_by_name))
+    return found.number

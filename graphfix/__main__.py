@@ -1,0 +1,5 @@
+"""python -m graphfix"""
+
+from graphfix.cli import run
+
+run()

@@ -1,0 +1,248 @@
+"""What each revision of the stock Object Detection API's configuration schema accepts.
+
+The schema grew from 2017-06-14 to 2022-10-19 without a version number; its revisions are known by
+their dates.  history.txt beside this module has every message, field and enum value of all of
+them, made by `protos/generate_pipeline.py FIELD_HISTORY` from descriptor sets that were compiled
+from each upstream revision and compared.  One record a line, blank-separated:
+
+    message NAME FIRST GONE         an empty message has no other line
+      field NAME FIRST GONE SPEC    of the message above it
+    enum NAME
+      value NAME NUMBER FIRST GONE
+
+FIRST is the first revision that has it, GONE the first one after that has it no more, or `-`.
+SPEC is `#NUMBER LABEL TYPE [=DEFAULT] [oneof:NAME] [DEPRECATED]`; where it changed there are
+several, `DATE:SPEC -> DATE:SPEC`.  Types are proto scalars, or names of messages and enums.
+
+Revisions that changed no field (17 of 99, comments and enum order) do not appear: for what is
+accepted they equal the one before.
+"""
+
+import calendar
+import dataclasses
+import datetime
+import functools
+import os
+import re
+from typing import Dict, List, Optional, Tuple, Union
+
+from graphfix.errors import RequestError
+from graphfix.textproto import Block, Document
+
+FIRST_MONTH, LAST_MONTH = "2017-06", "2022-10"
+PIPELINE = "TrainEvalPipelineConfig"
+INTEGERS = ("int32", "uint32", "int64", "uint64")
+
+Date = Union[datetime.date, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldSpec:
+    """A field as one revision declares it; `default` as the .proto spells it."""
+
+    number: int
+    label: str
+    type: str
+    default: Optional[str] = None
+    oneof: Optional[str] = None
+    deprecated: bool = False
+
+    @property
+    def repeated(self) -> bool:
+        return self.label == "repeated"
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldHistory:
+    """One field through all revisions; `specs` has the dates from which each spec holds."""
+
+    message: str
+    name: str
+    first: datetime.date
+    gone: Optional[datetime.date]
+    specs: Tuple[Tuple[datetime.date, FieldSpec], ...]
+
+    def at(self, revision: datetime.date) -> Optional[FieldSpec]:
+        """The spec at a revision, None where it does not know the field."""
+        if revision < self.first or (self.gone is not None and revision >= self.gone):
+            return None
+        return [spec for since, spec in self.specs if since <= revision][-1]
+
+
+@dataclasses.dataclass(frozen=True)
+class ValueHistory:
+    """One value of an enum through all revisions."""
+
+    name: str
+    number: int
+    first: datetime.date
+    gone: Optional[datetime.date]
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """The whole of history.txt."""
+
+    messages: Dict[str, Dict[str, FieldHistory]]
+    enums: Dict[str, Dict[str, ValueHistory]]
+    revisions: Tuple[datetime.date, ...]
+
+
+@functools.lru_cache(maxsize=None)
+def history() -> History:
+    """The data, read when first asked for."""
+    path = os.path.join(os.path.dirname(__file__), "history.txt")
+    with open(path, encoding="utf-8") as file:
+        return parse_history(file.read())
+
+
+def parse_history(text: str) -> History:
+    """History from the text of history.txt, a file of ours: what is wrong with it is a bug."""
+    messages = {}  # type: Dict[str, Dict[str, FieldHistory]]
+    enums = {}  # type: Dict[str, Dict[str, ValueHistory]]
+    dates = set()
+    owner = ""
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        dates.update(re.findall(r"\d{4}-\d\d-\d\d", line))
+        kind, name, rest = (line.strip() + " ").split(" ", 2)
+        if kind == "message":
+            owner, messages[name] = name, {}
+        elif kind == "enum":
+            owner, enums[name] = name, {}
+        elif kind == "field":
+            messages[owner][name] = _field(owner, name, rest.strip())
+        else:
+            number, first, gone = rest.split()
+            enums[owner][name] = ValueHistory(name, int(number), day(first), _gone(gone))
+    return History(messages, enums, tuple(day(date) for date in sorted(dates)))
+
+
+def _field(message: str, name: str, rest: str) -> FieldHistory:
+    first, gone, specs = rest.split(" ", 2)
+    dated = []
+    for part in specs.split(" -> "):
+        since, spec = (first, part) if part.startswith("#") else part.split(":", 1)
+        dated.append((day(since), _spec(spec)))
+    return FieldHistory(message, name, day(first), _gone(gone), tuple(dated))
+
+
+def _spec(text: str) -> FieldSpec:
+    number, label, kind = text.split()[:3]
+    default = oneof = None
+    for word in text.split()[3:]:
+        if word.startswith("="):
+            default = word[1:]
+        elif word.startswith("oneof:"):
+            oneof = word[len("oneof:") :]
+    return FieldSpec(int(number[1:]), label, kind, default, oneof, "DEPRECATED" in text)
+
+
+def _gone(text: str) -> Optional[datetime.date]:
+    return None if text == "-" else day(text)
+
+
+def day(text: str) -> datetime.date:
+    """A date from YYYY-MM-DD (date.fromisoformat is younger than CPython 3.6)."""
+    return datetime.datetime.strptime(text, "%Y-%m-%d").date()
+
+
+def revisions() -> Tuple[datetime.date, ...]:
+    """Every revision that changed what is accepted, oldest first."""
+    return history().revisions
+
+
+def revision_for(on: Date) -> datetime.date:
+    """The revision in force: the last one not after a day, or not after the end of a month.
+
+    A month is `YYYY-MM`.  Raises RequestError for anything else, and outside 2017-06 .. 2022-10.
+    """
+    if isinstance(on, datetime.date):
+        month, last = "%04d-%02d" % (on.year, on.month), on
+    else:
+        match = re.match(r"([0-9]{4})-(0[1-9]|1[0-2])\Z", on)
+        if match is None:
+            raise RequestError(repr(on), "is not a month", "write it as YYYY-MM, such as 2019-07")
+        year, number = int(match.group(1)), int(match.group(2))
+        month = on
+        last = datetime.date(max(year, 1), number, calendar.monthrange(max(year, 1), number)[1])
+    known = [revision for revision in revisions() if revision <= last]
+    if not FIRST_MONTH <= month <= LAST_MONTH or not known:
+        raise RequestError(
+            str(on),
+            "no revision of the API is known for this date",
+            "name a month from %s to %s" % (FIRST_MONTH, LAST_MONTH),
+        )
+    return known[-1]
+
+
+def field_history(message: str, field: str) -> Optional[FieldHistory]:
+    """One field through all revisions, None where none of them has it."""
+    return history().messages.get(message, {}).get(field)
+
+
+def accepts(message: str, field: str, on: Date) -> Optional[FieldSpec]:
+    """The field as the revision of a date declares it, None where that one does not know it.
+
+    Messages by their names within the schema, nested ones dotted.  Raises RequestError for a date
+    outside the known ones.
+    """
+    revision = revision_for(on)
+    known = field_history(message, field)
+    return None if known is None else known.at(revision)
+
+
+def first_seen(message: str, field: str) -> Optional[datetime.date]:
+    """The first revision that has a field, None where none has."""
+    known = field_history(message, field)
+    return None if known is None else known.first
+
+
+def gone(message: str, field: str) -> Optional[datetime.date]:
+    """The first revision that has a field no more, None where it never went (or never came)."""
+    known = field_history(message, field)
+    return None if known is None else known.gone
+
+
+def enum_values(enum: str, on: Date) -> Tuple[str, ...]:
+    """The names a revision has for an enum's values, in the order of their numbers."""
+    revision = revision_for(on)
+    known = [
+        value
+        for value in history().enums.get(enum, {}).values()
+        if value.first <= revision and (value.gone is None or revision < value.gone)
+    ]
+    return tuple(value.name for value in sorted(known, key=lambda value: value.number))
+
+
+@dataclasses.dataclass(frozen=True)
+class Stranger:
+    """A field of a document that a revision does not know, though another one does."""
+
+    path: Tuple[str, ...]
+    line: int
+    first: datetime.date
+    gone: Optional[datetime.date]
+
+
+def unknown_to(document: Document, on: Date) -> Tuple[Stranger, ...]:
+    """The fields of a pipeline.config that the revision of a date does not know.
+
+    Fields that no revision knows are not among them: binding the document tells of those.
+    """
+    out = []
+    pending = [((), PIPELINE, document.root)]
+    while pending:
+        above, message, block = pending.pop()
+        for field in block.fields:
+            path = above + (field.name,)
+            spec = accepts(message, field.name, on)
+            if spec is None:
+                known = field_history(message, field.name)
+                if known is not None:
+                    out.append(Stranger(path, field.line, known.first, known.gone))
+                continue
+            pending += [(path, spec.type, value) for value in field.values
+                        if isinstance(value, Block)]
+    return tuple(sorted(out, key=lambda one: one.line))

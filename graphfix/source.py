@@ -1,0 +1,115 @@
+"""Opens what the user names as SOURCE: a model directory or a checkpoint prefix, and its config."""
+
+import dataclasses
+import glob
+import hashlib
+import os
+from typing import Optional
+
+from graphfix.bundle import reader
+from graphfix.config.pipeline import PipelineConfig, parse_config
+from graphfix.errors import RequestError, SourceError
+from graphfix.labels import LabelMap, parse_label_map
+from graphfix.model import coco
+from graphfix.model.describe import ModelSpec, describe
+from graphfix.tensors import TensorStore
+
+LABEL_MAP = "label_map.pbtxt"
+CONFIG = "pipeline.config"
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """An opened model.  `digest` tells its config and index (and so its tensors' checksums)."""
+
+    prefix: str
+    config: PipelineConfig
+    config_path: str
+    store: TensorStore
+    model: ModelSpec
+    digest: str
+
+    @property
+    def metas(self):
+        return {name: view.meta for name, view in self.store.items()}
+
+
+def read_file(path: str) -> bytes:
+    """The bytes of a small text file.
+
+    Raises:
+      SourceError: it cannot be read, or is far too large to be one.
+    """
+    try:
+        if os.path.getsize(path) > 16 << 20:
+            raise SourceError(path, "has %d bytes, too many for a text file"
+                              % os.path.getsize(path), "check that this is the file you meant")
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise SourceError(path, "cannot be read: %s" % error.strerror,
+                          "check the path and its permissions") from None
+
+
+def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
+    """Opens a model; reads metadata only.
+
+    Raises:
+      SourceError: a file is missing or damaged, or the config is not the checkpoint's.
+      RequestError: `path` does not say which checkpoint is meant.
+    """
+    prefix = find_prefix(path)
+    where = config_path or os.path.join(os.path.dirname(prefix), CONFIG)
+    data = read_file(where)
+    config = parse_config(data, where)
+    index = reader.read_index(prefix)
+    store = reader.open_bundle(prefix, index)
+    metas = {name: view.meta for name, view in store.items()}
+    model = describe(config.message, metas, config=where, checkpoint=prefix)
+    return Source(prefix, config, where, store, model, hashlib.sha256(
+        hashlib.sha256(data).digest() + hashlib.sha256(index).digest()).hexdigest())
+
+
+def find_prefix(path: str) -> str:
+    """The checkpoint prefix that a directory, a prefix or one of a checkpoint's files means."""
+    if path.endswith(".index"):
+        return path[:-len(".index")]
+    if ".data-" in os.path.basename(path):
+        return path[:path.rindex(".data-")]
+    if not os.path.isdir(path):
+        if path.endswith((".pb", ".tar.gz", ".tgz")) and os.path.isfile(path):
+            raise RequestError(path, "is not a checkpoint", "name the directory or the prefix of "
+                               "the checkpoint (unpack an archive first)")
+        return path
+    found = sorted(glob.glob(os.path.join(glob.escape(path), "*.index")))
+    preferred = os.path.join(path, "model.ckpt.index")
+    if preferred in found:
+        return preferred[:-len(".index")]
+    if len(found) == 1:
+        return found[0][:-len(".index")]
+    if not found:
+        raise SourceError(path, "holds no checkpoint (no *.index file)",
+                          "name a model directory, or a checkpoint's prefix")
+    raise RequestError(path, "holds %d checkpoints: %s" % (
+        len(found), ", ".join(os.path.basename(one) for one in found)),
+                       "name the prefix of the one you mean")
+
+
+def source_labels(source: Source, path: Optional[str]) -> Optional[LabelMap]:
+    """The names of the source's classes: the map given, the one graphfix left beside the
+    checkpoint, COCO's for 90 classes; None where nobody knows.
+
+    Raises:
+      SourceError: the map is damaged, or has ids beyond the model's classes.
+    """
+    if path is None:
+        beside = os.path.join(os.path.dirname(source.prefix), LABEL_MAP)
+        path = beside if os.path.exists(beside) else None
+    if path is None:
+        return coco.LABEL_MAP if source.model.classes == coco.NUM_CLASSES else None
+    labels = parse_label_map(read_file(path), path)
+    if labels.max_id > source.model.classes:
+        raise SourceError(path, "has the id %d, but the model of %s has %d classes"
+                          % (labels.max_id, source.config_path, source.model.classes),
+                          "give the label map the model was trained with")
+    return labels

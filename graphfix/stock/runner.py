@@ -1,0 +1,210 @@
+"""Asks the stock API, in a subprocess, and gives its answers as values.
+
+Imports no TensorFlow and runs in graphfix's own interpreter.  `find_stock_python` says which
+interpreter has the API, `importable_api` which revision it is (from files alone, without
+importing anything), `run_jobs` hands jobs to `worker.py` (its docstring lists them) and returns
+the results, and a `StockResult` puts the result of a `restore` job into words.
+"""
+
+import dataclasses
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from typing import Any, Dict, List, Optional, Sequence
+
+from graphfix.errors import RequestError, VerificationError
+from graphfix.stock import api_revision
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+WORKER = os.path.join(_HERE, "worker.py")
+PROBE_SECONDS = 60
+_INSTALL = ("name, with --stock_python, the python of an environment that has tensorflow==1.15.* "
+            "and the TensorFlow 1 Object Detection API (CPython 3.7 or older)")
+
+Job = Dict[str, Any]
+
+
+def find_stock_python(explicit: Optional[str] = None) -> str:
+    """The interpreter that has TensorFlow and the stock API: the one named, or this one."""
+    if explicit is None:
+        if importlib.util.find_spec("tensorflow") and api_revision.importable():
+            return sys.executable
+        raise RequestError(sys.executable, "this Python has no stock Object Detection API", _INSTALL)
+    found = _look(explicit)
+    missing = [what for what, there in (("TensorFlow", found["tensorflow"]),
+                                        ("stock Object Detection API", found["api"])) if not there]
+    if missing:
+        raise RequestError(explicit, "this Python has no " + " and no ".join(missing), _INSTALL)
+    return explicit
+
+
+def importable_api(python: Optional[str] = None) -> Optional[str]:
+    """Revision (YYYY-MM) of the API that an interpreter (this one) would import, or None."""
+    api = api_revision.importable() if python is None else _look(python)["api"]
+    return api["revision"] if api else None
+
+
+def _look(python: str) -> Dict[str, Any]:
+    """What `api_revision.py` prints under another interpreter."""
+    try:
+        done = subprocess.run([python, api_revision.__file__], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=PROBE_SECONDS, check=True)
+        return json.loads(done.stdout.decode("utf-8"))
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise RequestError(python, "this is not a Python that runs: %s" % error, _INSTALL) from error
+
+
+def run_job(job: Job, *, python: str, timeout: Optional[float] = None, gpu: bool = False) -> Job:
+    """The result of one job."""
+    return run_jobs([job], python=python, timeout=timeout, gpu=gpu)[0]
+
+
+def run_jobs(jobs: Sequence[Job], *, python: str, timeout: Optional[float] = None,
+             gpu: bool = False) -> List[Job]:
+    """The results of several jobs, in one run of the worker (TensorFlow is imported once)."""
+    directory = tempfile.mkdtemp(prefix="graphfix-stock-")
+    try:
+        job_path, result_path, log_path = (
+            os.path.join(directory, name) for name in ("job.json", "result.json", "log"))
+        with open(job_path, "w", encoding="utf-8") as file:
+            json.dump(list(jobs), file)
+        with open(log_path, "wb") as log:
+            status = _run([python, WORKER, job_path, result_path], _environment(gpu), log, timeout)
+        if status or not os.path.exists(result_path):
+            raise VerificationError(
+                "stock API under %s" % python,
+                "the worker ended with status %d: %s" % (status, _last_line(log_path)),
+                "see whether that Python can import object_detection")
+        with open(result_path, encoding="utf-8") as file:
+            return json.load(file)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _environment(gpu: bool) -> Dict[str, str]:
+    environment = dict(os.environ)
+    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
+    if not gpu:
+        environment["CUDA_VISIBLE_DEVICES"] = "-1"
+    return environment
+
+
+def _run(command: Sequence[str], environment: Dict[str, str], log: Any,
+         timeout: Optional[float]) -> int:
+    """Exit status of a command; whatever ends the wait also ends every process it started."""
+    try:
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                                   stderr=log, start_new_session=True)
+    except OSError as error:
+        raise RequestError(command[0], "this is not a Python that runs: %s" % error,
+                           _INSTALL) from error
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        _kill(process)
+        raise VerificationError("stock API under %s" % command[0],
+                                "no answer within %g seconds" % timeout,
+                                "allow it more time, or ask for fewer steps") from None
+    except BaseException:
+        _kill(process)
+        raise
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    try:
+        # The worker leads a session, so this reaches the processes it forked, and only those.
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it ended by itself in between
+    process.wait()
+
+
+def _last_line(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        lines = [line.strip() for line in file if line.strip()]
+    return lines[-1] if lines else "it printed nothing"
+
+
+@dataclasses.dataclass(frozen=True)
+class StockResult:
+    """The result of a `restore` job, read."""
+
+    result: Job
+
+    @property
+    def ok(self) -> bool:
+        """Every model variable and quantization range restored bit for bit (resuming: every
+        variable there is), no moving average left to chance, every loss finite."""
+        return "error" not in self.result and self.result.get("verdict") == "complete"
+
+    @property
+    def restored(self) -> int:
+        """Variables that hold the checkpoint's value, among those of `total`."""
+        return sum(count["restored"] for count in self._wanted())
+
+    @property
+    def total(self) -> int:
+        """Model variables; when resuming, all variables."""
+        return sum(count["total"] for count in self._wanted())
+
+    def _wanted(self) -> List[Dict[str, int]]:
+        counts = self.result.get("counts", {})
+        if self.result.get("resumed_from"):
+            return list(counts.values())
+        return [counts["model"]] if "model" in counts else []
+
+    @property
+    def summary(self) -> str:
+        """One line, such as `stock API 2019-07 legacy: restored 199 of 199; 50 steps, ...`."""
+        head = "stock API %s %s: " % (self.result["api"].get("revision") or "of unknown revision",
+                                      self.result.get("trainer") or self.result["verb"])
+        parts = []
+        if "counts" in self.result:
+            parts.append(self._restored_words())
+            parts.extend(self._exceptions())
+        error = self.result.get("error")
+        if self.result.get("losses"):
+            parts.append(self._loss_words())
+        if error:
+            first = (error["message"].strip().splitlines() or ["no message"])[0]
+            parts.append("%s: %s (%s)" % (error["type"], first, error["where"]))
+        return head + "; ".join(parts)
+
+    def _restored_words(self) -> str:
+        words = "restored %d of %d" % (self.restored, self.total)
+        if self.result.get("resumed_from"):
+            return "resumed %s at step %d, %s" % (
+                self.result["resumed_from"], self.result["global_step"], words)
+        why = []
+        for key, text in (("dropped", "of another shape"), ("missing", "not in the checkpoint"),
+                          ("not_asked_for", "not asked for")):
+            number = sum(row["category"] == "model" for row in self.result[key])
+            if number:
+                why.append("%d %s" % (number, text))
+        return words + (" (%s)" % ", ".join(why) if why else "")
+
+    def _exceptions(self) -> List[str]:
+        parts = []
+        if self.result.get("load_pretrained") is False and not self.result.get("resumed_from"):
+            parts.append("this model_main ignores fine_tune_checkpoint")
+        quantization = self.result["counts"].get("quantization")
+        if quantization and not self.result.get("resumed_from"):
+            parts.append("quantization ranges %(restored)d of %(total)d" % quantization)
+        chance = len(self.result["moving_averages"]["from_initialiser"])
+        if chance and not self.result.get("resumed_from"):
+            parts.append("%d moving averages do not start from their variable" % chance)
+        return parts
+
+    def _loss_words(self) -> str:
+        losses = self.result["losses"]
+        shown = [loss if isinstance(loss, str) else "%.4g" % loss for loss in losses]
+        return "%d step%s, loss %s, %s" % (
+            len(losses), "" if len(losses) == 1 else "s",
+            shown[0] if len(losses) == 1 else shown[0] + " -> " + shown[-1],
+            "all finite" if self.result["finite"] else "not all finite")

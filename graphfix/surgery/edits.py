@@ -1,0 +1,105 @@
+"""The vocabulary of a plan: what can become of a tensor.
+
+Plain data, in JSON both ways, so that a plan can be printed, compared and replayed.
+"""
+
+import dataclasses
+from typing import Tuple, Union
+
+MEAN = "mean"
+NOISE = "noise"
+CONSTANT = "constant"
+
+
+@dataclasses.dataclass(frozen=True)
+class Initializer:
+    """A distribution to draw from: "truncated_normal" (redrawn beyond 2 scales), "normal" (scale
+    is the standard deviation) or "uniform" (scale is half the width)."""
+
+    kind: str
+    mean: float
+    scale: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Fill:
+    """Values for channels that no single old channel gives.
+
+    `rule` MEAN: channel i is the mean of the old channels `sources[i]`.  NOISE: all channels
+    together are one draw from `initializer`, named by `key`.  CONSTANT: `value` everywhere.
+    """
+
+    rule: str
+    channels: Tuple[int, ...]
+    sources: Tuple[Tuple[int, ...], ...] = ()
+    initializer: Initializer = None
+    key: str = ""
+    value: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Keep:
+    """The tensor stays as it is, byte for byte."""
+
+    tensor: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Gather:
+    """The tensor `to` takes, along the last axis, channel `index[j]` of `tensor` as its j-th;
+    where that is -1, one of `fills` says what it is."""
+
+    tensor: str
+    to: str
+    index: Tuple[int, ...]
+    fills: Tuple[Fill, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reset:
+    """The tensor keeps type and shape; every element becomes `value`."""
+
+    tensor: str
+    value: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Rename:
+    """The tensor's bytes go out under another name."""
+
+    tensor: str
+    to: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Drop:
+    """The tensor does not go out."""
+
+    tensor: str
+    reason: str
+
+
+Edit = Union[Keep, Gather, Reset, Rename, Drop]
+
+
+@dataclasses.dataclass(frozen=True)
+class Copy:
+    """An additional tensor: the same bytes as the outgoing tensor `of`."""
+
+    name: str
+    of: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant:
+    """An additional tensor of one value."""
+
+    name: str
+    dtype: str
+    shape: Tuple[int, ...]
+    value: float
+    reason: str
+
+
+Addition = Union[Copy, Constant]

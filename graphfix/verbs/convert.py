@@ -1,0 +1,182 @@
+"""convert: a model for new classes, published whole.  plan: what that would do."""
+
+import dataclasses
+import difflib
+import os
+from typing import Optional, Sequence, Tuple
+
+from graphfix import source as sources
+from graphfix import verify
+from graphfix.bundle import writer
+from graphfix.config import trainers
+from graphfix.config.edits import apply_edits
+from graphfix.config.history import revision_for
+from graphfix.emit import html, publish, training_state
+from graphfix.emit.report import Report
+from graphfix.emit.state import write_state
+from graphfix.findings import INFO, Finding
+from graphfix.labels import Label, LabelMap, format_label_map, parse_label_map
+from graphfix.source import CONFIG, LABEL_MAP, Source
+from graphfix.stock import runner
+from graphfix.surgery.apply import apply_plan
+from graphfix.surgery.config_plan import Paths, plan_config
+from graphfix.surgery.edits import Keep
+from graphfix.surgery.plan import (
+    SurgeryPlan, check_fits, from_json, plan_tensors, read_initializer, to_json)
+from graphfix.surgery.request import SurgeryRequest, resolve_classes
+
+CHECKPOINT = "model.ckpt"
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """The target flags, as the command line gives them."""
+
+    label_map_path: Optional[str] = None
+    num_classes: Optional[int] = None
+    source_label_map_path: Optional[str] = None
+    map: Sequence[str] = ()
+    new_rows: str = "prior"
+    seed: int = 0
+    weights: str = "auto"
+    target_api: str = "auto"
+    trainer: str = "any"
+    fine_tune_checkpoint: Optional[str] = None
+    train_record: Optional[str] = None
+    eval_record: Optional[str] = None
+
+
+def make_plan(source: Source, target: Target, *, output_directory: Optional[str],
+              resumable: bool) -> Tuple[SurgeryPlan, Tuple[Finding, ...]]:
+    """The plan for a source and a target, and what there is to know about it.
+
+    Raises:
+      RequestError, SourceError: the target does not fit the source, or a file is damaged.
+    """
+    api, findings = _target_api(target.target_api)
+    label_map = None
+    if target.label_map_path:
+        label_map = parse_label_map(sources.read_file(target.label_map_path), target.label_map_path)
+    classes, more = resolve_classes(
+        source=sources.source_labels(source, target.source_label_map_path),
+        source_classes=source.model.classes, target=label_map, num_classes=target.num_classes,
+        mappings=target.map)
+    request = SurgeryRequest(classes, target.new_rows, target.seed, target.weights, target.trainer, api)
+    message = source.config.message
+    optimizer = message.train_config.optimizer
+    edits, additions = plan_tensors(
+        source.model, source.metas, request,
+        initializer=read_initializer(
+            message.model.ssd.box_predictor.convolutional_box_predictor.conv_hyperparams,
+            source.config_path),
+        averages_used=message.eval_config.use_moving_averages,
+        shadowed=target.trainer != trainers.MODEL_MAIN and optimizer.use_moving_average)
+    checkpoint = target.fine_tune_checkpoint or os.path.join(
+        os.path.abspath(output_directory or "OUT"), CHECKPOINT)
+    config_edits, about = plan_config(
+        source.config, "ssd", len(classes), target_api=api, trainer=target.trainer,
+        resumable=resumable,
+        paths=Paths(checkpoint, os.path.join(os.path.dirname(checkpoint), LABEL_MAP),
+                    target.train_record, target.eval_record))
+    plan = SurgeryPlan(source.digest, api, target.trainer, classes, edits, additions, config_edits)
+    # What ruins a run comes first.
+    order = {"error": 0, "warning": 1, "info": 2}
+    return plan, tuple(sorted(findings + more + about, key=lambda one: order[one.severity]))
+
+
+def _target_api(asked: str) -> Tuple[str, Tuple[Finding, ...]]:
+    if asked != "auto":
+        revision_for(asked)
+        return asked, ()
+    found = runner.importable_api()
+    if found:
+        return found, (Finding("TARGET_API", INFO, "--target_api", "is %s: the API importable here"
+                               % found, "name another with --target_api"),)
+    return trainers.DEFAULT_API, (Finding(
+        "TARGET_API", INFO, "--target_api", "is %s, the default: no API is importable here"
+        % trainers.DEFAULT_API, "name the revision that will train with --target_api YYYY-MM"),)
+
+
+def convert(source_path: str, target: Target, *, output_directory: str, overwrite: bool,
+            plan_path: Optional[str] = None, config_path: Optional[str] = None,
+            model_dir: Optional[str] = None) -> Report:
+    """Converts, verifies and publishes; the report is also in the output directory.
+
+    Raises:
+      GraphfixError: nothing was published, and what was there before still is.
+    """
+    publish.check_destination(output_directory, overwrite=overwrite)
+    if model_dir:
+        publish.check_destination(model_dir, overwrite=overwrite)
+    source = sources.open_source(source_path, config_path=config_path)
+    if plan_path:
+        text = sources.read_file(plan_path).decode("utf-8", "replace")
+        plan, findings = from_json(text, plan_path), ()
+        check_fits(plan, source.metas, source.digest, plan_path)
+    else:
+        plan, findings = make_plan(source, target, output_directory=output_directory,
+                                   resumable=bool(model_dir))
+    outgoing = apply_plan(plan.edits, plan.additions, source.store)
+    config = apply_edits(source.config.document, plan.config_edits)
+    with publish.staged(output_directory, overwrite=overwrite) as staging:
+        prefix = os.path.join(staging, CHECKPOINT)
+        writer.write_bundle(outgoing, prefix)
+        write_state(staging, CHECKPOINT)
+        _write(staging, CONFIG, config.encode())
+        _write(staging, LABEL_MAP, format_label_map(LabelMap(tuple(
+            Label(one.id, one.name, one.display_name) for one in plan.classes))).encode())
+        _write(staging, "plan.json", to_json(plan).encode())
+        verify.verify_bundle(prefix, outgoing, source.store, plan.edits)
+        verify.verify_description(staging, prefix, plan)
+        report = Report(
+            source_path, source.model.family, plan, tuple(outgoing),
+            tuple(sorted(os.listdir(staging) + ["report.json", "report.html"])),
+            "".join(difflib.unified_diff(
+                source.config.document.text.splitlines(True), config.text.splitlines(True),
+                "source/" + CONFIG, "output/" + CONFIG)), findings)
+        _write(staging, "report.json", report.to_json().encode())
+        _write(staging, "report.html", html.render(report).encode())
+        if model_dir:
+            _write_model_dir(model_dir, outgoing, source, overwrite)
+    return report
+
+
+def _write_model_dir(model_dir: str, outgoing, source: Source, overwrite: bool) -> None:
+    complete = training_state.complete(outgoing, source.config.message, source.config_path)
+    with publish.staged(model_dir, overwrite=overwrite) as staging:
+        prefix = os.path.join(staging, "model.ckpt-0")
+        writer.write_bundle(complete, prefix)
+        write_state(staging, "model.ckpt-0")
+        verify.verify_bundle(prefix, complete)
+
+
+def _write(directory: str, name: str, data: bytes) -> None:
+    with open(os.path.join(directory, name), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def format_plan(plan: SurgeryPlan, findings: Sequence[Finding]) -> str:
+    """The plan as a table: the classes, what is not simply kept, and the config's changes."""
+    rows = ["classes:"]
+    for one in plan.classes:
+        rows.append("  %4d  %-30s %s" % (one.id, one.display_name, " + ".join(
+            "old %d" % number for number in one.sources) or "new"))
+    rows.append("tensors: %d, of which %d are kept as they are" % (
+        len(plan.edits), plan.count(Keep)))
+    for edit in plan.edits:
+        if not isinstance(edit, Keep):
+            rows.append("  %-7s %s%s" % (type(edit).__name__.lower(), edit.tensor, (
+                " -> %d channels" % len(edit.index)) if hasattr(edit, "index") else ""))
+    rows.append("added: %d" % len(plan.additions))
+    rows.append("config:")
+    for edit in plan.config_edits:
+        rows.append("  %s: %s  (%s)" % (".".join(edit.path), edit.literal or "removed", edit.reason))
+    rows += format_findings(findings)
+    return "\n".join(rows)
+
+
+def format_findings(findings: Sequence[Finding]) -> Sequence[str]:
+    return ["%s %s: %s %s; %s" % (one.severity, one.code, one.subject, one.message, one.remedy)
+            for one in findings]
