@@ -180,7 +180,9 @@ def restore(job, scratch, result):
     try:
         with contextlib.ExitStack() as stack:
             evidence.watch(stack)
-            TRAINERS[job["trainer"]](
+            # AutoGraph rewrites every function of the input pipeline, which takes longer than all
+            # else together and does nothing for code that is older than AutoGraph.
+            tf.autograph.experimental.do_not_convert(TRAINERS[job["trainer"]])(
                 stack, job, config, model_dir, result, before_first_step)
     finally:
         # What was seen before a failure is worth as much as what was seen without one.
