@@ -47,6 +47,6 @@ def verify_stock(directory: str, *, python: Optional[str], trainer: str, steps: 
     data = runner.run_job(job, python=interpreter)
     result = runner.StockResult(data)
     if not result.ok:
-        raise VerificationError(directory, result.summary(),
+        raise VerificationError(directory, result.summary,
                                 "see --json for each variable and what the stock code said")
-    return result.summary(), json.dumps(data, indent=2, sort_keys=True)
+    return result.summary, json.dumps(data, indent=2, sort_keys=True)
