@@ -99,24 +99,24 @@ def _inspect(args) -> int:
 def _plan(args) -> int:
     from graphfix.source import open_source
     from graphfix.surgery.plan import to_json
-    from graphfix.verbs.convert import format_findings, format_plan, make_plan
+    from graphfix.verbs.convert import format_plan, make_plan
     source = open_source(args.source, config_path=args.pipeline_config_path)
-    plan, findings = make_plan(source, _target(args), output_directory=args.output_directory,
-                               resumable=bool(args.model_dir))
+    plan = make_plan(source, _target(args), output_directory=args.output_directory,
+                     resumable=bool(args.model_dir))
     if args.json:
         sys.stdout.write(to_json(plan))
-        _say(format_findings(findings))
+        _say(plan.findings)
     else:
-        print(format_plan(plan, findings))
+        print(format_plan(plan))
     return 0
 
 
 def _convert(args) -> int:
-    from graphfix.verbs.convert import convert, format_findings
+    from graphfix.verbs.convert import convert
     report = convert(args.source, _target(args), output_directory=args.output_directory,
                      overwrite=args.overwrite, plan_path=args.plan,
                      config_path=args.pipeline_config_path, model_dir=args.model_dir)
-    _say(format_findings(report.findings))
+    _say(report.findings)
     if args.json:
         sys.stdout.write(report.to_json())
     else:

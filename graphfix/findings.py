@@ -1,6 +1,7 @@
 """What graphfix has to say about a model or a conversion, as data."""
 
 import dataclasses
+from typing import Iterable, Tuple
 
 INFO = "info"
 WARNING = "warning"
@@ -16,3 +17,13 @@ class Finding:
     subject: str
     message: str
     remedy: str
+
+    def __str__(self) -> str:
+        return "%s %s: %s %s; %s" % (
+            self.severity, self.code, self.subject, self.message, self.remedy)
+
+
+def by_severity(findings: Iterable[Finding]) -> Tuple[Finding, ...]:
+    """What ruins a run comes first; else the order stays."""
+    order = (ERROR, WARNING, INFO)
+    return tuple(sorted(findings, key=lambda one: order.index(one.severity)))

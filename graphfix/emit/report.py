@@ -21,9 +21,12 @@ class Report:
     outgoing: Tuple[str, ...]
     artifacts: Tuple[str, ...]
     config_diff: str
-    findings: Tuple[Finding, ...]
 
     exit_code = 0
+
+    @property
+    def findings(self) -> Tuple[Finding, ...]:
+        return self.plan.findings
 
     @property
     def summary(self) -> str:
@@ -34,20 +37,26 @@ class Report:
         parts = ["%d tensors: %d kept, %d rewritten, %d dropped%s" % (
             len(plan.edits), plan.count(Keep, Rename), rewritten, plan.count(Drop),
             ", %d moving averages added" % averages if averages else "")]
-        parts.append("stock API %s: %s" % (plan.target_api, ", ".join(
-            self._forecast(name, what)
-            for name, what in trainers.restored(plan.target_api, plan.trainer))))
+        parts.append("stock API %s%s" % (plan.target_api, self._forecasts()))
         parts.append("%d classes carried, %d new" % (
             plan.carried, len(plan.classes) - plan.carried))
         return "; ".join(parts)
 
-    def _forecast(self, name: str, what: str) -> str:
+    def _forecasts(self) -> str:
+        """What the trainers restore: said once where they agree."""
+        rows = [(name, self._forecast(what))
+                for name, what in trainers.restored(self.plan.target_api, self.plan.trainer)]
+        if len({words for _, words in rows}) == 1:
+            return " " + rows[0][1]
+        return ": " + ", ".join("%s %s" % row for row in rows)
+
+    def _forecast(self, what: str) -> str:
         variables = [one for one in self.outgoing if one != families.GLOBAL_STEP
                      and not one.endswith(families.MOVING_AVERAGE)]
         restored = {trainers.EVERYTHING: len(variables), trainers.NOTHING: 0,
                     trainers.BACKBONE: sum(one.startswith("FeatureExtractor/")
                                            for one in variables)}[what]
-        return "%s restores %d of %d" % (name, restored, len(variables))
+        return "restores %d of %d" % (restored, len(variables))
 
     def to_json(self) -> str:
         plan = self.plan

@@ -18,6 +18,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from graphfix.config.edits import ConfigEdit
 from graphfix.errors import RequestError, SourceError
+from graphfix.findings import Finding
 from graphfix.model import families
 from graphfix.model.describe import CLASS, HeadSpec, ModelSpec
 from graphfix.model.layout import FRESH, ChannelLayout
@@ -32,7 +33,8 @@ FORMAT = 1
 
 @dataclasses.dataclass(frozen=True)
 class SurgeryPlan:
-    """Everything that will be done: to tensors, to the config, and which classes result."""
+    """Everything that will be done: to tensors, to the config, which classes result, and what
+    there is to know about it."""
 
     source_digest: str
     target_api: str
@@ -41,6 +43,7 @@ class SurgeryPlan:
     edits: Tuple[Edit, ...]
     additions: Tuple[Addition, ...]
     config_edits: Tuple[ConfigEdit, ...]
+    findings: Tuple[Finding, ...]
 
     def count(self, *kinds: type) -> int:
         return sum(isinstance(edit, kinds) for edit in self.edits)
@@ -217,10 +220,11 @@ def to_json(plan: SurgeryPlan) -> str:
     head = json.dumps({"format": FORMAT, "source_digest": plan.source_digest,
                        "target_api": plan.target_api, "trainer": plan.trainer}, sort_keys=True)
     return '%s,\n"classes": [\n%s\n],\n"edits": [\n%s\n],\n"additions": [\n%s\n],\n' \
-        '"config_edits": [\n%s\n]}\n' % (
+        '"config_edits": [\n%s\n],\n"findings": [\n%s\n]}\n' % (
             head[:-1], lines(dataclasses.asdict(one) for one in plan.classes),
             lines(map(row, plan.edits)), lines(map(row, plan.additions)),
-            lines(dataclasses.asdict(one) for one in plan.config_edits))
+            lines(dataclasses.asdict(one) for one in plan.config_edits),
+            lines(dataclasses.asdict(one) for one in plan.findings))
 
 
 def from_json(text: str, subject: str) -> SurgeryPlan:
@@ -238,7 +242,8 @@ def from_json(text: str, subject: str) -> SurgeryPlan:
             data["source_digest"], data["target_api"], data["trainer"],
             tuple(TargetClass(**_tuples(row)) for row in data["classes"]),
             tuple(map(_edit, data["edits"])), tuple(map(_edit, data["additions"])),
-            tuple(ConfigEdit(**_tuples(row)) for row in data["config_edits"]))
+            tuple(ConfigEdit(**_tuples(row)) for row in data["config_edits"]),
+            tuple(Finding(**row) for row in data["findings"]))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SourceError(subject, "is no plan of graphfix (%s: %s)"
                           % (type(error).__name__, error), "make it with graphfix plan --json"

@@ -14,7 +14,7 @@ from graphfix.config.history import revision_for
 from graphfix.emit import html, publish, training_state
 from graphfix.emit.report import Report
 from graphfix.emit.state import write_state
-from graphfix.findings import INFO, Finding
+from graphfix.findings import INFO, Finding, by_severity
 from graphfix.labels import Label, LabelMap, format_label_map, parse_label_map
 from graphfix.source import CONFIG, LABEL_MAP, Source
 from graphfix.stock import runner
@@ -47,8 +47,8 @@ class Target:
 
 
 def make_plan(source: Source, target: Target, *, output_directory: Optional[str],
-              resumable: bool) -> Tuple[SurgeryPlan, Tuple[Finding, ...]]:
-    """The plan for a source and a target, and what there is to know about it.
+              resumable: bool) -> SurgeryPlan:
+    """The plan for a source and a target.
 
     Raises:
       RequestError, SourceError: the target does not fit the source, or a file is damaged.
@@ -78,10 +78,8 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
         resumable=resumable,
         paths=Paths(checkpoint, os.path.join(os.path.dirname(checkpoint), LABEL_MAP),
                     target.train_record, target.eval_record))
-    plan = SurgeryPlan(source.digest, api, target.trainer, classes, edits, additions, config_edits)
-    # What ruins a run comes first.
-    order = {"error": 0, "warning": 1, "info": 2}
-    return plan, tuple(sorted(findings + more + about, key=lambda one: order[one.severity]))
+    return SurgeryPlan(source.digest, api, target.trainer, classes, edits, additions, config_edits,
+                       by_severity(findings + more + about))
 
 
 def _target_api(asked: str) -> Tuple[str, Tuple[Finding, ...]]:
@@ -111,11 +109,11 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
     source = sources.open_source(source_path, config_path=config_path)
     if plan_path:
         text = sources.read_file(plan_path).decode("utf-8", "replace")
-        plan, findings = from_json(text, plan_path), ()
+        plan = from_json(text, plan_path)
         check_fits(plan, source.metas, source.digest, plan_path)
     else:
-        plan, findings = make_plan(source, target, output_directory=output_directory,
-                                   resumable=bool(model_dir))
+        plan = make_plan(source, target, output_directory=output_directory,
+                         resumable=bool(model_dir))
     outgoing = apply_plan(plan.edits, plan.additions, source.store)
     config = apply_edits(source.config.document, plan.config_edits)
     with publish.staged(output_directory, overwrite=overwrite) as staging:
@@ -133,7 +131,7 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
             tuple(sorted(os.listdir(staging) + ["report.json", "report.html"])),
             "".join(difflib.unified_diff(
                 source.config.document.text.splitlines(True), config.text.splitlines(True),
-                "source/" + CONFIG, "output/" + CONFIG)), findings)
+                "source/" + CONFIG, "output/" + CONFIG)))
         _write(staging, "report.json", report.to_json().encode())
         _write(staging, "report.html", html.render(report).encode())
         if model_dir:
@@ -157,7 +155,7 @@ def _write(directory: str, name: str, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def format_plan(plan: SurgeryPlan, findings: Sequence[Finding]) -> str:
+def format_plan(plan: SurgeryPlan) -> str:
     """The plan as a table: the classes, what is not simply kept, and the config's changes."""
     rows = ["classes:"]
     for one in plan.classes:
@@ -173,10 +171,5 @@ def format_plan(plan: SurgeryPlan, findings: Sequence[Finding]) -> str:
     rows.append("config:")
     for edit in plan.config_edits:
         rows.append("  %s: %s  (%s)" % (".".join(edit.path), edit.literal or "removed", edit.reason))
-    rows += format_findings(findings)
+    rows += map(str, plan.findings)
     return "\n".join(rows)
-
-
-def format_findings(findings: Sequence[Finding]) -> Sequence[str]:
-    return ["%s %s: %s %s; %s" % (one.severity, one.code, one.subject, one.message, one.remedy)
-            for one in findings]
