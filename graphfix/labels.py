@@ -2,19 +2,30 @@
 
 A label map is a StringIntLabelMap as protobuf text: items with `id`, `name`, and, where `name` is
 a machine's (COCO's are Knowledge Graph ids), `display_name` for people.  Ids count from 1; 0 is
-the background's.  They may skip: COCO's 80 names have ids between 1 and 90.
+the background's, and an item may say so.  They may skip: COCO's 80 names have ids between 1 and
+90.  Names are unique, display names need not be: Open Images has two kinds of "Mouse".
 """
 
 import dataclasses
 import difflib
 import re
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Set, Tuple
+
+import numpy as np
 
 from graphfix.errors import Problem, SourceError
 from graphfix.schema import message_class
 from graphfix.textproto import UNKNOWN_FIELD, Document, bind, quote
 
 MAX_CLASSES = 10000
+BACKGROUND = "background"
+
+_ALIKE = 0.8
+_SUGGESTIONS = 3
+# How many names, the likeliest, are compared letter by letter, and by how many kinds of letters
+# they are found.
+_COMPARED = 10
+_BINS = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,12 +38,12 @@ class Label:
 
     @property
     def names(self) -> Tuple[str, ...]:
-        return (self.name,) if self.name == self.display_name else (self.display_name, self.name)
+        return (self.name,) if self.name == self.display_name else (self.name, self.display_name)
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelMap:
-    """Labels in id order; ids and folded names are unique."""
+    """Labels in id order, at least one; ids and names are unique."""
 
     labels: Tuple[Label, ...]
 
@@ -43,27 +54,55 @@ class LabelMap:
     def by_id(self) -> Dict[int, Label]:
         return {label.id: label for label in self.labels}
 
-    def find(self, name: str) -> Optional[Label]:
-        """The class of a name: an exact one first, else one that differs only in case, spaces,
-        underscores and hyphens."""
-        for label in self.labels:
-            if name in label.names:
-                return label
-        key = fold(name)
-        for label in self.labels:
-            if key in [fold(own) for own in label.names]:
-                return label
-        return None
+    def matches(self, name: str) -> Tuple[Label, ...]:
+        """The classes a name stands for: those that have this very name, else those with one that
+        differs only in case, spaces, underscores and hyphens.  Several: the name does not say."""
+        exact = self._index("exact", lambda own: own).get(name)
+        return exact or self._index("folded", fold).get(fold(name), ())
 
     def near(self, name: str) -> List[str]:
         """Names like the given one: to suggest, never to take."""
-        names = {fold(own): label.display_name for label in self.labels for own in label.names}
-        return [names[key] for key in difflib.get_close_matches(fold(name), sorted(names), 3, 0.8)]
+        folded = self._index("folded", fold)
+        keys = sorted(folded)
+        wanted = fold(name)
+        # Twice the letters in common, of all letters: no two strings are more alike than that,
+        # and it takes one pass over numbers to leave nearly all of thousands of names out.
+        counts = self._cached("counts", lambda: np.stack([_letters(key) for key in keys] or [
+            np.zeros(_BINS)]))
+        common = np.minimum(counts, _letters(wanted)).sum(axis=1)
+        bound = 2 * common / np.maximum(1, counts.sum(axis=1) + len(wanted))
+        likely = [number for number in np.argsort(-bound, kind="mergesort")[:_COMPARED]
+                  if bound[number] >= _ALIKE]
+        found = difflib.get_close_matches(wanted, [keys[number] for number in likely],
+                                          _SUGGESTIONS, _ALIKE)
+        return [folded[key][0].display_name for key in found]
+
+    def _index(self, kind: str, key) -> Dict[str, Tuple[Label, ...]]:
+        def build():
+            out = {}  # type: Dict[str, Tuple[Label, ...]]
+            for label in self.labels:
+                for own in sorted({key(own) for own in label.names} - {""}):
+                    out[own] = out.get(own, ()) + (label,)
+            return out
+        return self._cached(kind, build)
+
+    def _cached(self, name: str, build):
+        # Beside the fields: what is in here follows from `labels`.
+        cache = self.__dict__.setdefault("_cache", {})
+        if name not in cache:
+            cache[name] = build()
+        return cache[name]
 
 
 def fold(name: str) -> str:
     """A name without what people vary: case, and how words are joined."""
     return re.sub(r"[\s_\-]+", " ", name.casefold()).strip()
+
+
+def _letters(text: str) -> np.ndarray:
+    """How often each kind of letter occurs."""
+    return np.bincount([ord(letter) % _BINS for letter in text] or [0], minlength=_BINS).astype(
+        np.float32) * bool(text)
 
 
 def parse_label_map(data: bytes, subject: str) -> LabelMap:
@@ -79,20 +118,21 @@ def parse_label_map(data: bytes, subject: str) -> LabelMap:
     for item in message.item:
         name = item.name or item.display_name
         label = Label(item.id, name, item.display_name or name)
+        if label.id == 0 and BACKGROUND in label.names:
+            continue
         faults += _item_faults(label, subject)
         labels.append(label)
     if not labels:
         faults.append(Problem(subject, "holds no classes",
                               "give every class an item { id: 1 name: \"...\" }"))
-    faults += _duplicates([(str(label.id), "id") for label in labels], subject)
-    faults += _duplicates([(key, "name") for label in labels
-                           for key in sorted({fold(own) for own in label.names})], subject)
+    faults += _duplicates("id", [str(label.id) for label in labels], subject)
+    faults += _duplicates("name", [label.name for label in labels if label.name], subject)
     if faults:
         raise SourceError.collected(faults)
     return LabelMap(tuple(sorted(labels, key=lambda label: label.id)))
 
 
-def _item_faults(label: Label, subject: str):
+def _item_faults(label: Label, subject: str) -> Iterable[Problem]:
     what = "item '%s' has id %d" % (label.name, label.id)
     if label.id == 0:
         yield Problem(subject, what + " (or none), which is the background's",
@@ -103,14 +143,13 @@ def _item_faults(label: Label, subject: str):
         yield Problem(subject, "the item with id %d has no name" % label.id, "give it a name")
 
 
-def _duplicates(keys: Sequence[Tuple[str, str]], subject: str):
-    seen = set()
-    for key, kind in keys:
-        if key in seen:
-            yield Problem(subject, "two items have the %s '%s'" % (kind, key),
-                          "give every class %s of its own"
-                          % ("an id" if kind == "id" else "a name"))
-        seen.add(key)
+def _duplicates(kind: str, values: Iterable[str], subject: str) -> Iterable[Problem]:
+    seen = set()  # type: Set[str]
+    for value in values:
+        if value in seen:
+            yield Problem(subject, "two items have the %s '%s'" % (kind, value),
+                          "give every class %s of its own" % ("an id" if kind == "id" else "a name"))
+        seen.add(value)
 
 
 def format_label_map(label_map: LabelMap) -> str:

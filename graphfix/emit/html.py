@@ -33,7 +33,7 @@ def render(report: Report) -> str:
         "<h2>Findings</h2>", _findings(report),
         "<h2>Classes</h2>",
         _table(("id", "class", "", "made of"), (
-            ("<td class=n>%d" % one.id, "<td>%s" % _text(one.display_name),
+            ("<td class=n>%d" % one.id, "<td>%s" % (_text(one.display_name) or "(no class)"),
              "<td>%s" % _tag(("new", "carried")[len(one.sources)]
                              if len(one.sources) < 2 else "mixed"),
              "<td>%s" % (", ".join("source class %d" % number for number in one.sources)

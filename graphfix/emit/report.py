@@ -39,7 +39,7 @@ class Report:
             ", %d moving averages added" % averages if averages else "")]
         parts.append("stock API %s%s" % (plan.target_api, self._forecasts()))
         parts.append("%d classes carried, %d new" % (
-            plan.carried, len(plan.classes) - plan.carried))
+            plan.carried, plan.new))
         return "; ".join(parts)
 
     def _forecasts(self) -> str:

@@ -43,6 +43,11 @@ class ChannelLayout:
         """The size of the axis of a kind, 1 where the layout has none."""
         return next((axis.size for axis in self.axes if axis.kind == kind), 1)
 
+    def stride(self, kind: str) -> int:
+        """How many channels lie between one place of the axis of a kind and the next."""
+        kinds = [axis.kind for axis in self.axes]
+        return ChannelLayout(self.axes[kinds.index(kind) + 1:]).channels
+
     def resized(self, kind: str, size: int) -> "ChannelLayout":
         """This layout with another size of one axis."""
         return ChannelLayout(tuple(Axis(axis.kind, size) if axis.kind == kind else axis

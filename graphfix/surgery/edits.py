@@ -25,13 +25,13 @@ class Initializer:
 class Fill:
     """Values for channels that no single old channel gives.
 
-    `rule` MEAN: channel i is the mean of the old channels `sources[i]`.  NOISE: all channels
+    `rule` MEAN: every channel is the mean of the old channels `sources`.  NOISE: all channels
     together are one draw from `initializer`, named by `key`.  CONSTANT: `value` everywhere.
     """
 
     rule: str
     channels: Tuple[int, ...]
-    sources: Tuple[Tuple[int, ...], ...] = ()
+    sources: Tuple[int, ...] = ()
     initializer: Initializer = None
     key: str = ""
     value: float = 0.0

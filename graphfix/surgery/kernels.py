@@ -30,13 +30,10 @@ def gather(value: np.ndarray, edit: Gather) -> np.ndarray:
 
 def _filled(value: np.ndarray, fill: Fill) -> np.ndarray:
     if fill.rule == MEAN:
-        columns = []
-        for sources in fill.sources:
-            total = np.zeros(value.shape[:-1], np.float64)
-            for channel in sources:
-                total += value[..., channel]
-            columns.append(total / len(sources))
-        return np.stack(columns, axis=-1).astype(value.dtype)
+        total = np.zeros(value.shape[:-1], np.float64)
+        for channel in fill.sources:
+            total += value[..., channel]
+        return (total / len(fill.sources))[..., np.newaxis].astype(value.dtype)
     if fill.rule == NOISE:
         shape = value.shape[:-1] + (len(fill.channels),)
         return draw(fill.initializer, fill.key, shape).astype(value.dtype)

@@ -11,6 +11,7 @@ replayed.  What it decides:
   afresh as copies where the legacy trainer would else start them from random values.
 """
 
+import collections
 import dataclasses
 import json
 import math
@@ -50,7 +51,11 @@ class SurgeryPlan:
 
     @property
     def carried(self) -> int:
-        return sum(bool(one.sources) for one in self.classes)
+        return sum(bool(one.sources) for one in self.classes if one.name)
+
+    @property
+    def new(self) -> int:
+        return sum(not one.sources for one in self.classes if one.name)
 
 
 def plan_tensors(model: ModelSpec, metas: Mapping[str, TensorMeta], request: SurgeryRequest, *,
@@ -136,34 +141,30 @@ def _gather(name: str, to: str, head: HeadSpec, slots: List[List[int]], request:
     fills = []  # type: List[Fill]
     weights = len(meta.shape) > 1
     first = 1 if head.background else 0
-    everything = list(range(first, old.size("slot")))
-    averaged = {}  # type: Dict[int, Tuple[int, ...]]
+    everything = tuple(number - 1 + first for number in request.trained)
+    places = collections.defaultdict(list)  # type: Dict[int, List[Tuple[int, Dict[str, int]]]]
+    for channel, place in enumerate(new.places()):
+        places[place["slot"]].append((channel, place))
+    means = {}  # type: Dict[Any, List[int]]
     for slot, sources in enumerate(slots):
         if len(sources) == 1:
             continue
-        channels = _channels(new, slot)
+        one = request.classes[slot - first]
+        channels = tuple(channel for channel, _ in places[slot])
         if sources or request.new_rows == "mean" or request.new_rows == "prior" and not weights:
-            for channel, of in _mean(old, new, slot, sources or everything):
-                averaged[channel] = of
+            # Old slots, and the first of their channels: the same for all classes new alike.
+            for channel, place in places[slot]:
+                of = tuple(sources) or everything
+                means.setdefault((of, old.channel(dict(place, slot=0))), []).append(channel)
         elif weights and request.new_rows in ("prior", "random"):
-            key = "graphfix/%d/%s/%s" % (request.seed, to, request.classes[slot - first].name)
+            key = "graphfix/%d/%s/%s" % (request.seed, to, one.name or one.id)
             fills.append(Fill(NOISE, channels, initializer=_scaled(initializer, meta, new), key=key))
         else:
             fills.append(Fill(CONSTANT, channels, value=0.0))
-    if averaged:
-        fills.append(Fill(MEAN, tuple(sorted(averaged)),
-                          tuple(averaged[channel] for channel in sorted(averaged))))
+    stride = old.stride("slot")
+    fills += [Fill(MEAN, tuple(channels), tuple(base + slot * stride for slot in of))
+              for (of, base), channels in means.items()]
     return Gather(name, to, index, tuple(fills))
-
-
-def _channels(layout: ChannelLayout, slot: int) -> Tuple[int, ...]:
-    return tuple(number for number, place in enumerate(layout.places()) if place["slot"] == slot)
-
-
-def _mean(old: ChannelLayout, new: ChannelLayout, slot: int, sources: Sequence[int]):
-    for number, place in enumerate(new.places()):
-        if place["slot"] == slot:
-            yield number, tuple(old.channel(dict(place, slot=source)) for source in sources)
 
 
 def _scaled(initializer: Initializer, meta: TensorMeta, new: ChannelLayout) -> Initializer:

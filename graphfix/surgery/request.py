@@ -1,10 +1,13 @@
 """From what the user asks for to which old classes each new class is made of.
 
 Classes are matched by name: exactly, or but for case, spaces, underscores and hyphens.  Nothing
-looser is ever taken; near misses become findings that suggest a `--map`.
+looser is ever taken, and nothing that could mean two classes; near misses become findings that
+suggest a `--map`.
 """
 
+import collections
 import dataclasses
+import re
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from graphfix.errors import Problem, RequestError
@@ -20,7 +23,8 @@ TRAINERS = ("any", "model_main", "legacy")
 class TargetClass:
     """A class of the new model: its id, names, and the ids of the old classes it is made of.
 
-    No source: a new class.  One: its rows are taken as they are.  Several: their mean.
+    No source: a new class.  One: its rows are taken as they are.  Several: their mean.  An id
+    that the label map gives to no class has empty names.
     """
 
     id: int
@@ -31,14 +35,23 @@ class TargetClass:
 
 @dataclasses.dataclass(frozen=True)
 class SurgeryRequest:
-    """What is asked for, resolved against the source's classes; ids 1 to len(classes), in order."""
+    """What is asked for, resolved against the source's classes; ids 1 to len(classes), in order.
+
+    `trained` are the ids of the source's classes, without those that were never given to one.
+    """
 
     classes: Tuple[TargetClass, ...]
+    trained: Tuple[int, ...]
     new_rows: str
     seed: int
     weights: str
     trainer: str
     target_api: str
+
+
+def trained_ids(source: Optional[LabelMap], source_classes: int) -> Tuple[int, ...]:
+    """The source's ids that stand for a class: all of them, where nobody knows their names."""
+    return tuple(source.by_id() if source else range(1, source_classes + 1))
 
 
 def resolve_classes(*, source: Optional[LabelMap], source_classes: int, target: Optional[LabelMap],
@@ -53,49 +66,44 @@ def resolve_classes(*, source: Optional[LabelMap], source_classes: int, target: 
       RequestError: listing every mapping or number that does not fit.
     """
     count = _count(target, num_classes)
-    resolver = _Resolver(source, source_classes, target, count)
-    mapped = resolver.mapped(mappings)
-    classes = []
-    findings = []  # type: List[Finding]
-    labels = target.by_id() if target else {}
-    for number in range(1, count + 1):
-        label = labels.get(number) or Label(number, "class_%d" % number, "class_%d" % number)
-        if number in mapped:
-            sources = mapped[number]
-        elif target is None or number not in labels:
-            sources = ()
-        else:
-            sources = resolver.by_name(label)
-            if not sources and source:
-                near = source.near(label.display_name)
-                if near:
-                    findings.append(Finding(
-                        "NEAR_MISS", WARNING, label.display_name,
-                        "is a new class, though the source knows %s" % " and ".join(
-                            "'%s'" % name for name in near),
-                        "if it is the same, pass --map '%s=%s'" % (label.display_name, near[0])))
-        classes.append(TargetClass(number, label.name, label.display_name, sources))
-    if target is None:
-        unnamed = [str(one.id) for one in classes if not one.sources]
-        if unnamed:
-            findings.append(Finding(
-                "UNNAMED_CLASSES", WARNING, "--num_classes",
-                "without names nothing tells which old classes are meant, so %d of %d classes "
-                "start new" % (len(unnamed), count),
-                "give --label_map_path, or --map 1=old for each class to carry over"))
-    else:
-        gaps = [str(one.id) for one in classes if one.id not in labels]
-        if gaps:
-            findings.append(Finding(
-                "UNUSED_IDS", WARNING, "label map", "ids without a class: %s; their slots "
-                "start new" % ", ".join(gaps[:20]), "number the classes without gaps"))
-    if target is not None and source is None and not all(
-            number in mapped for number in labels):
+    # A class that was given no name gets one; the source may be a model that was made so too.
+    names = target or LabelMap(tuple(
+        Label(number, "class_%d" % number, "class_%d" % number) for number in range(1, count + 1)))
+    old = _Side("old", source, source_classes, "pass --source_label_map_path, or an id from 1 to %d"
+                % source_classes)
+    mapped = _mapped(mappings, _Side("new", target, count, "give an id from 1 to %d" % count), old)
+    labels = names.by_id()
+    if source is None and target is not None and not all(number in mapped for number in labels):
         raise RequestError("--source_label_map_path", "is needed: nobody says which names the "
                            "source's %d classes have, so none could be carried over"
                            % source_classes, "give the label map the model was trained with, "
                            "or a --map for every class ('new=' for a new one)")
-    return tuple(classes), tuple(findings)
+    trained = set(trained_ids(source, source_classes))
+    classes = []
+    findings = []  # type: List[Finding]
+    by_name = collections.defaultdict(list)  # type: Dict[int, List[str]]
+    for number in range(1, count + 1):
+        label = labels.get(number)
+        if number in mapped:
+            sources = mapped[number]
+        elif label is None:
+            # An old slot that is no class's either has learned to stay silent: it may go on.
+            idle = number <= source_classes and number not in trained
+            sources = (number,) if idle else ()
+        else:
+            sources, remarks = _by_name(label, source)
+            findings += remarks
+            for one in sources:
+                by_name[one].append(label.display_name)
+        classes.append(TargetClass(number, label.name if label else "",
+                                   label.display_name if label else "", sources))
+    for number, sharing in sorted(by_name.items()):
+        if len(sharing) > 1:
+            findings.append(Finding(
+                "SHARED_SOURCE", WARNING, ", ".join(sharing),
+                "all take the rows of the old class '%s'" % source.by_id()[number].display_name,
+                "if one is another thing, pass --map '%s=' to start it new" % sharing[-1]))
+    return tuple(classes), tuple(findings + _remarks(classes, target))
 
 
 def _count(target: Optional[LabelMap], num_classes: Optional[int]) -> int:
@@ -114,72 +122,134 @@ def _count(target: Optional[LabelMap], num_classes: Optional[int]) -> int:
     return num_classes or target.max_id
 
 
-class _Resolver:
-    def __init__(self, source: Optional[LabelMap], source_classes: int,
-                 target: Optional[LabelMap], count: int):
-        self.source = source
-        self.source_classes = source_classes
-        self.target = target
+def _by_name(label: Label, source: Optional[LabelMap]
+             ) -> Tuple[Tuple[int, ...], Sequence[Finding]]:
+    """The old class that a new class's names mean, and what to remark where there is none."""
+    if source is None:
+        return (), ()
+    found = [matches for matches in map(source.matches, label.names) if matches]
+    meant = {matches[0] for matches in found if len(matches) == 1}
+    if len(meant) == 1:
+        return (meant.pop().id,), ()
+    if found:
+        possible = sorted({one.id: one.display_name for matches in found for one in matches}.items())
+        return (), (Finding(
+            "AMBIGUOUS", WARNING, label.display_name,
+            "is a new class, because its names fit several of the source's: %s" % ", ".join(
+                "'%s' (id %d)" % (name, number) for number, name in possible),
+            "pass --map '%s=%d', or the id that is meant" % (label.display_name, possible[0][0])),)
+    near = source.near(label.display_name)
+    if not near:
+        return (), ()
+    return (), (Finding(
+        "NEAR_MISS", WARNING, label.display_name, "is a new class, though the source knows %s"
+        % " and ".join("'%s'" % name for name in near),
+        "if it is the same, pass --map '%s=%s'" % (label.display_name, near[0])),)
+
+
+def _remarks(classes: Sequence[TargetClass], target: Optional[LabelMap]) -> List[Finding]:
+    if target is None:
+        unnamed = [one for one in classes if not one.sources]
+        return [Finding(
+            "UNNAMED_CLASSES", WARNING, "--num_classes",
+            "without names nothing tells which old classes are meant, so %d of %d classes "
+            "start new" % (len(unnamed), len(classes)),
+            "give --label_map_path, or --map 1=old for each class to carry over")
+                ] if unnamed else []
+    gaps = [str(one.id) for one in classes if not one.name]
+    return [Finding("UNUSED_IDS", WARNING, "label map", "gives no class to the ids %s: their slots "
+                    "are there all the same" % _some(gaps), "number the classes without gaps")
+            ] if gaps else []
+
+
+def _some(words: Sequence[str], most: int = 20) -> str:
+    more = len(words) - most
+    return ", ".join(words[:most]) + (" and %d more" % more if more > 0 else "")
+
+
+class _Side:
+    """The classes a name in a --map may stand for: the new model's or the old one's."""
+
+    def __init__(self, kind: str, labels: Optional[LabelMap], count: int, unnamed_remedy: str):
+        self.kind = kind
+        self.labels = labels
         self.count = count
+        self.unnamed_remedy = unnamed_remedy
+        # How many pieces between + a name may have.
+        self.widest = 1 + max([name.count("+") for label in labels.labels for name in label.names]
+                              if labels else [0])
 
-    def by_name(self, label: Label) -> Tuple[int, ...]:
-        if self.source is None:
-            return ()
-        for name in label.names:
-            found = self.source.find(name)
-            if found:
-                return (found.id,)
-        return ()
+    def ids(self, name: str) -> Tuple[int, ...]:
+        """The ids a name or a number stands for: one where all is well, none, or several."""
+        found = self.labels.matches(name) if self.labels else ()
+        if not found and re.match(r"\s*[0-9]{1,8}\s*\Z", name) and 1 <= int(name) <= self.count:
+            return (int(name),)
+        return tuple(label.id for label in found)
 
-    def mapped(self, mappings: Sequence[str]) -> Dict[int, Tuple[int, ...]]:
-        out = {}  # type: Dict[int, Tuple[int, ...]]
-        problems = []  # type: List[Problem]
-        for mapping in mappings:
-            flag = "--map '%s'" % mapping
-            new, equals, old = mapping.partition("=")
-            if not equals:
-                problems.append(Problem(flag, "has no '='", "write new=old"))
-                continue
-            number = self._id(new, self.target, self.count)
-            if number is None:
-                problems.append(self._unknown(flag, new, self.target, "new"))
-            elif number in out:
-                problems.append(Problem(flag, "maps '%s' a second time" % new,
-                                        "leave one --map for each new class"))
-            sources = []
-            for name in self._parts(old):
-                found = self._id(name, self.source, self.source_classes)
-                if found is None:
-                    problems.append(self._unknown(flag, name, self.source, "old"))
-                else:
-                    sources.append(found)
-            if number is not None:
-                out[number] = tuple(sources)
-        if problems:
-            raise RequestError.collected(problems)
-        return out
+    def problem(self, flag: str, name: str) -> Problem:
+        several = self.ids(name)
+        if several:
+            return Problem(flag, "names '%s', which fits several %s classes" % (name, self.kind),
+                           "give the id that is meant: " + " or ".join(map(str, several)))
+        if self.labels is None:
+            remedy = self.unnamed_remedy
+        else:
+            near = self.labels.near(name)
+            remedy = "did you mean '%s'?" % near[0] if near else \
+                "give a name or id from the %s label map" % self.kind
+        return Problem(flag, "names '%s', which is no %s class" % (name, self.kind), remedy)
 
-    def _parts(self, old: str) -> List[str]:
-        """A class may have a + in its name, so the whole is tried first."""
-        if not old.strip():
-            return []
-        if self._id(old, self.source, self.source_classes) is not None:
-            return [old]
-        return old.split("+")
 
-    @staticmethod
-    def _id(name: str, labels: Optional[LabelMap], count: int) -> Optional[int]:
-        found = labels.find(name) if labels else None
-        if found is not None:
-            return found.id
-        text = name.strip()
-        if text.isdigit() and len(text) < 9 and 1 <= int(text) <= count:
-            return int(text)
-        return None
+def _mapped(mappings: Sequence[str], new: _Side, old: _Side) -> Dict[int, Tuple[int, ...]]:
+    out = {}  # type: Dict[int, Tuple[int, ...]]
+    problems = []  # type: List[Problem]
+    for mapping in mappings:
+        flag = "--map '%s'" % mapping
+        if "=" not in mapping:
+            problems.append(Problem(flag, "has no '='", "write new=old"))
+            continue
+        name, parts = _split(mapping, new, old)
+        ids = new.ids(name)
+        if len(ids) != 1:
+            problems.append(new.problem(flag, name))
+        elif ids[0] in out:
+            problems.append(Problem(flag, "maps '%s' a second time" % name,
+                                    "leave one --map for each new class"))
+        sources = [old.ids(part) for part in parts]
+        problems += [old.problem(flag, part) for part, found in zip(parts, sources)
+                     if len(found) != 1]
+        taken = tuple(found[0] for found in sources if len(found) == 1)
+        if len(set(taken)) < len(taken):
+            problems.append(Problem(flag, "names an old class twice", "name each once"))
+        if len(ids) == 1:
+            out[ids[0]] = taken
+    if problems:
+        raise RequestError.collected(problems)
+    return out
 
-    @staticmethod
-    def _unknown(flag: str, name: str, labels: Optional[LabelMap], side: str) -> Problem:
-        near = labels.near(name) if labels else []
-        return Problem(flag, "names '%s', which is no %s class" % (name, side),
-                       "did you mean '%s'?" % near[0] if near
-                       else "give a name or id from the %s label map" % side)
+
+def _split(mapping: str, new: _Side, old: _Side) -> Tuple[str, List[str]]:
+    """A mapping's new name and old names.  Names may hold = and + themselves, so what they mean
+    decides where it is split; where nothing fits, the first = and every +."""
+    places = [number for number, letter in enumerate(mapping) if letter == "="]
+    for place in places:
+        name, parts = mapping[:place], _parts(mapping[place + 1:], old)
+        if new.ids(name) and parts is not None:
+            return name, parts
+    name, _, rest = mapping.partition("=")
+    return name, rest.split("+") if rest.strip() else []
+
+
+def _parts(text: str, old: _Side) -> Optional[List[str]]:
+    """The old names that a text joins by +, the longest first; None where they are not names."""
+    if not text.strip():
+        return []
+    pieces = text.split("+")
+    fitting = {len(pieces): []}  # type: Dict[int, List[str]]
+    for start in reversed(range(len(pieces))):
+        for stop in range(min(len(pieces), start + old.widest), start, -1):
+            name = "+".join(pieces[start:stop])
+            if stop in fitting and old.ids(name):
+                fitting[start] = [name] + fitting[stop]
+                break
+    return fitting.get(0)

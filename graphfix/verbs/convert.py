@@ -23,7 +23,7 @@ from graphfix.surgery.config_plan import Paths, plan_config
 from graphfix.surgery.edits import Keep
 from graphfix.surgery.plan import (
     SurgeryPlan, check_fits, from_json, plan_tensors, read_initializer, to_json)
-from graphfix.surgery.request import SurgeryRequest, resolve_classes
+from graphfix.surgery.request import SurgeryRequest, resolve_classes, trained_ids
 
 CHECKPOINT = "model.ckpt"
 
@@ -57,11 +57,12 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
     label_map = None
     if target.label_map_path:
         label_map = parse_label_map(sources.read_file(target.label_map_path), target.label_map_path)
+    known = sources.source_labels(source, target.source_label_map_path)
     classes, more = resolve_classes(
-        source=sources.source_labels(source, target.source_label_map_path),
-        source_classes=source.model.classes, target=label_map, num_classes=target.num_classes,
-        mappings=target.map)
-    request = SurgeryRequest(classes, target.new_rows, target.seed, target.weights, target.trainer, api)
+        source=known, source_classes=source.model.classes, target=label_map,
+        num_classes=target.num_classes, mappings=target.map)
+    request = SurgeryRequest(classes, trained_ids(known, source.model.classes), target.new_rows,
+                             target.seed, target.weights, target.trainer, api)
     message = source.config.message
     optimizer = message.train_config.optimizer
     edits, additions = plan_tensors(
@@ -122,7 +123,7 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
         write_state(staging, CHECKPOINT)
         _write(staging, CONFIG, config.encode())
         _write(staging, LABEL_MAP, format_label_map(LabelMap(tuple(
-            Label(one.id, one.name, one.display_name) for one in plan.classes))).encode())
+            Label(one.id, one.name, one.display_name) for one in plan.classes if one.name))).encode())
         _write(staging, "plan.json", to_json(plan).encode())
         verify.verify_bundle(prefix, outgoing, source.store, plan.edits)
         verify.verify_description(staging, prefix, plan)
@@ -159,7 +160,7 @@ def format_plan(plan: SurgeryPlan) -> str:
     """The plan as a table: the classes, what is not simply kept, and the config's changes."""
     rows = ["classes:"]
     for one in plan.classes:
-        rows.append("  %4d  %-30s %s" % (one.id, one.display_name, " + ".join(
+        rows.append("  %4d  %-30s %s" % (one.id, one.display_name or "(no class)", " + ".join(
             "old %d" % number for number in one.sources) or "new"))
     rows.append("tensors: %d, of which %d are kept as they are" % (
         len(plan.edits), plan.count(Keep)))
