@@ -217,7 +217,8 @@ def write_records(paths, split, count, seed=SEED):
     writers = [tf.io.TFRecordWriter(path) for path in paths]
     for index, (filename, (jpeg, boxes, names)) in enumerate(_pictures(split, count, seed)):
         example = _example(tf, filename, jpeg, boxes, names)
-        writers[index % len(writers)].write(example.SerializeToString())
+        # Deterministic: the features are a map, whose order otherwise changes from run to run.
+        writers[index % len(writers)].write(example.SerializeToString(deterministic=True))
     for writer in writers:
         writer.close()
 
