@@ -148,7 +148,7 @@ def _duplicates(kind: str, values: Iterable[str], subject: str) -> Iterable[Prob
     for value in values:
         if value in seen:
             yield Problem(subject, "two items have the %s '%s'" % (kind, value),
-                          "give every class %s of its own" % ("an id" if kind == "id" else "a name"))
+                          "give every class its own %s" % kind)
         seen.add(value)
 
 

@@ -1,13 +1,14 @@
-"""A directory that appears whole, or not at all.
+"""Directories that appear whole, or not at all.
 
-Everything is written into a staging directory beside the destination (so on the same file
+Everything is written into a staging directory beside each destination (so on the same file
 system), synced, and renamed into place: a reader sees the old directory or the new one, also
 after a crash.  Replacing a directory takes one exchange (renameat2 with RENAME_EXCHANGE, Linux
-3.15); where the system has none, two renames, between which a crash leaves the old directory
-under its staging name.
+3.15); where system or file system has none, two renames, and a run killed between them leaves the
+old directory under a name from which the next run puts it back.  Several directories are
+published one after the other; when one fails, those before it are put back.
 
-A staging directory is locked (flock) by its owner.  One that nobody holds is what a killed run
-left behind, and is removed by the next.
+Staging directories, and what is being replaced, are locked (flock) by their owner.  One that
+nobody holds is what a killed run left behind, and is removed by the next.
 """
 
 import contextlib
@@ -15,62 +16,168 @@ import ctypes
 import errno
 import fcntl
 import os
+import platform
 import shutil
+import sys
 import tempfile
-from typing import Iterator
+from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from graphfix.errors import RequestError
+from graphfix.errors import Problem, RequestError
 
-_MARK = ".graphfix-staging-"
+_STAGING = ".graphfix-staging-"
+_OLD = ".graphfix-old-"
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+# By number, because glibc has a function for it only since 2.28, after TensorFlow 1.15's images.
+_RENAMEAT2 = {"x86_64": 316, "aarch64": 276}
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space", errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on the size of files",
+    errno.EBUSY: "it may be a mount point: name a directory inside it",
+    errno.ENOTEMPTY: "something else wrote there meanwhile: name another directory",
+}
 
 
-def check_destination(directory: str, *, overwrite: bool) -> None:
-    """Raises RequestError where `directory` cannot be published to."""
-    parent = os.path.dirname(os.path.abspath(directory))
-    if os.path.lexists(directory):
-        if not os.path.isdir(directory) or os.path.islink(directory):
-            raise RequestError(directory, "exists and is no directory", "name another")
-        if os.listdir(directory) and not overwrite:
-            raise RequestError(directory, "exists already",
-                               "name another directory, or pass --overwrite to replace it")
-    elif not os.path.isdir(parent):
-        raise RequestError(directory, "its parent directory does not exist", "create %s" % parent)
+def check_destinations(directories: Sequence[str], *, overwrite: bool,
+                       sources: Iterable[str] = ()) -> None:
+    """Whether all can be published to; `sources` are files that must outlive a replacement.
+
+    Raises:
+      RequestError: listing why not.
+    """
+    problems = []  # type: List[Problem]
+    for number, directory in enumerate(directories):
+        problems += _obstacles(directory, overwrite, sources)
+        for other in directories[:number]:
+            if _inside(directory, other) or _inside(other, directory):
+                problems.append(Problem(directory, "and %s are not two separate directories"
+                                        % other, "name one outside the other"))
+    if problems:
+        raise RequestError.collected(problems)
+
+
+def _obstacles(directory: str, overwrite: bool, sources: Iterable[str]) -> Iterator[Problem]:
+    path = os.path.abspath(directory)
+    if not os.path.lexists(path):
+        if not os.path.isdir(os.path.dirname(path)):
+            yield Problem(directory, "its parent directory does not exist",
+                          "create %s" % os.path.dirname(path))
+        return
+    if os.path.islink(path) or not os.path.isdir(path):
+        yield Problem(directory, "exists and is %s" % (
+            "a symbolic link" if os.path.islink(path) else "no directory"), "name another")
+        return
+    try:
+        if not os.listdir(path):
+            return
+    except OSError as error:
+        yield Problem(directory, "cannot be read: %s" % error.strerror, "check its permissions")
+        return
+    if not overwrite:
+        yield Problem(directory, "exists already",
+                      "name another directory, or pass --overwrite to replace it")
+        return
+    for held in list(sources) + [os.getcwd(), os.path.expanduser("~")]:
+        if _inside(held, path):
+            yield Problem(directory, "holds %s, so it cannot be replaced" % held, "name another")
+
+
+def _inside(path: str, directory: str) -> bool:
+    path, directory = os.path.realpath(path), os.path.realpath(directory)
+    return os.path.commonpath([path, directory]) == directory
 
 
 @contextlib.contextmanager
-def staged(directory: str, *, overwrite: bool) -> Iterator[str]:
-    """Gives a staging directory; on leaving without an error, it has become `directory`.
+def staged(*directories: str, overwrite: bool, sources: Iterable[str] = ()
+           ) -> Iterator[Tuple[str, ...]]:
+    """Gives a staging directory for each; on leaving without an error, they have become them.
 
     Raises:
-      RequestError: the destination is taken, or its file system refuses or is full.
+      RequestError: a destination is taken, or its file system refuses or is full.
     """
-    check_destination(directory, overwrite=overwrite)
-    directory = os.path.abspath(directory)
-    parent, name = os.path.split(directory)
-    _sweep(parent, name)
-    staging = handle = None
-    try:
+    check_destinations(directories, overwrite=overwrite, sources=sources)
+    with contextlib.ExitStack() as stack:
         try:
-            staging = tempfile.mkdtemp(prefix=".%s%s" % (name, _MARK), dir=parent)
-            handle = os.open(staging, os.O_RDONLY)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield staging
-            os.chmod(staging, 0o777 & ~_umask())
-            os.fsync(handle)
-            check_destination(directory, overwrite=overwrite)
-            _rename(staging, directory)
-            _sync(parent)
+            stages = [_Stage(os.path.abspath(directory), stack) for directory in directories]
+            yield tuple(stage.path for stage in stages)
+            for stage in stages:
+                stage.sync()
+            check_destinations(directories, overwrite=overwrite, sources=sources)
+            _publish(stages)
         except OSError as error:
-            raise RequestError(directory, "cannot be written: %s" % error.strerror,
-                               "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT)
-                               else "check the path and its permissions") from None
-    finally:
-        if handle is not None:
-            os.close(handle)
-        if staging is not None and os.path.isdir(staging):
-            shutil.rmtree(staging, ignore_errors=True)
+            raise RequestError(
+                " and ".join(directories), "cannot be written: %s" % error.strerror,
+                _REMEDIES.get(error.errno, "check the path and its permissions")) from None
+
+
+class _Stage:
+    """A staging directory, locked; what is under its name in the end is removed by `stack`."""
+
+    def __init__(self, directory: str, stack: contextlib.ExitStack):
+        self.directory = directory
+        self._stack = stack
+        parent, name = os.path.split(directory)
+        _sweep(directory)
+        handle = None
+        while handle is None:  # a sweep may take the directory between its making and its locking
+            self.path = tempfile.mkdtemp(prefix=".%s%s" % (name, _STAGING), dir=parent)
+            stack.callback(shutil.rmtree, self.path, ignore_errors=True)
+            handle = _lock(self.path)
+        stack.callback(os.close, handle)
+
+    def sync(self) -> None:
+        os.chmod(self.path, 0o777 & ~_umask())
+        _sync(self.path)
+
+    def publish(self) -> None:
+        if os.path.isdir(self.directory) and os.listdir(self.directory):
+            handle = _lock(self.directory)
+            if handle is None:
+                raise RequestError(self.directory, "is being written by another graphfix",
+                                   "wait for it, or name another directory")
+            self._stack.callback(os.close, handle)
+            _swap(self.path, self.directory)
+        else:
+            os.rename(self.path, self.directory)
+        _sync(os.path.dirname(self.directory))
+
+    def undo(self) -> None:
+        if os.path.isdir(self.path):
+            _swap(self.path, self.directory)
+        else:
+            os.rename(self.directory, self.path)
+
+
+def _publish(stages: Sequence[_Stage]) -> None:
+    done = []  # type: List[_Stage]
+    try:
+        for stage in stages:
+            stage.publish()
+            done.append(stage)
+    except BaseException:
+        for stage in reversed(done):
+            stage.undo()
+        raise
+
+
+def _lock(directory: str) -> Optional[int]:
+    """A handle that locks a directory, None where another holds it or it went away."""
+    try:
+        handle = os.open(directory, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(handle), os.stat(directory)):
+            return handle
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(handle)
+        raise
+    os.close(handle)
+    return None
 
 
 def _umask() -> int:
@@ -87,40 +194,51 @@ def _sync(directory: str) -> None:
         os.close(handle)
 
 
-def _rename(staging: str, directory: str) -> None:
-    if not os.path.isdir(directory):
-        os.rename(staging, directory)
-    elif not _exchange(staging, directory):
-        aside = tempfile.mkdtemp(dir=os.path.dirname(directory),
-                                 prefix=".%s%s" % (os.path.basename(directory), _MARK))
+def _swap(staging: str, directory: str) -> None:
+    """Gives each of two directories the other's name."""
+    if _exchange(staging, directory):
+        return
+    aside = _OLD.join(staging.rsplit(_STAGING, 1))
+    try:
         os.rename(directory, aside)
         os.rename(staging, directory)
-        shutil.rmtree(aside, ignore_errors=True)
+    except BaseException:
+        if os.path.isdir(aside) and not os.path.lexists(directory):
+            os.rename(aside, directory)
+        raise
+    os.rename(aside, staging)
 
 
 def _exchange(one: str, two: str) -> bool:
     """Swaps two directories in one step, where the system can."""
-    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    return call is not None and call(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(two),
-                                     _RENAME_EXCHANGE) == 0
+    number = _RENAMEAT2.get(platform.machine())
+    if not sys.platform.startswith("linux") or number is None or sys.maxsize < 1 << 32:
+        return False
+    return ctypes.CDLL(None).syscall(
+        ctypes.c_long(number), _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(two),
+        _RENAME_EXCHANGE) == 0
 
 
-def _sweep(parent: str, name: str) -> None:
-    """Removes staging directories whose owner is gone."""
+def _sweep(directory: str) -> None:
+    """Puts back, or removes, what runs that were killed left beside a directory."""
+    parent, name = os.path.split(directory)
     try:
-        left = [one for one in os.listdir(parent) if one.startswith(".%s%s" % (name, _MARK))]
+        beside = os.listdir(parent)
     except OSError:
         return
-    for one in left:
-        path = os.path.join(parent, one)
-        try:
-            handle = os.open(path, os.O_RDONLY)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path, ignore_errors=True)
-        except OSError:
-            continue
-        finally:
-            os.close(handle)
+    for mark in (_OLD, _STAGING):
+        for left in [one for one in beside if one.startswith(".%s%s" % (name, mark))]:
+            path = os.path.join(parent, left)
+            try:
+                handle = _lock(path)
+            except OSError:
+                continue
+            if handle is None:
+                continue
+            try:
+                if mark == _OLD and not os.path.lexists(directory):
+                    os.rename(path, directory)
+                else:
+                    shutil.rmtree(path, ignore_errors=True)
+            finally:
+                os.close(handle)

@@ -132,7 +132,7 @@ def _by_name(label: Label, source: Optional[LabelMap]
     if len(meant) == 1:
         return (meant.pop().id,), ()
     if found:
-        possible = sorted({one.id: one.display_name for matches in found for one in matches}.items())
+        possible = sorted({(one.id, one.display_name) for matches in found for one in matches})
         return (), (Finding(
             "AMBIGUOUS", WARNING, label.display_name,
             "is a new class, because its names fit several of the source's: %s" % ", ".join(

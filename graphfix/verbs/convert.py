@@ -104,9 +104,8 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
     Raises:
       GraphfixError: nothing was published, and what was there before still is.
     """
-    publish.check_destination(output_directory, overwrite=overwrite)
-    if model_dir:
-        publish.check_destination(model_dir, overwrite=overwrite)
+    destinations = [output_directory] + ([model_dir] if model_dir else [])
+    publish.check_destinations(destinations, overwrite=overwrite)
     source = sources.open_source(source_path, config_path=config_path)
     if plan_path:
         text = sources.read_file(plan_path).decode("utf-8", "replace")
@@ -117,13 +116,16 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
                          resumable=bool(model_dir))
     outgoing = apply_plan(plan.edits, plan.additions, source.store)
     config = apply_edits(source.config.document, plan.config_edits)
-    with publish.staged(output_directory, overwrite=overwrite) as staging:
+    with publish.staged(*destinations, overwrite=overwrite,
+                        sources=(source.prefix, source.config_path)) as stages:
+        staging = stages[0]
         prefix = os.path.join(staging, CHECKPOINT)
         writer.write_bundle(outgoing, prefix)
         write_state(staging, CHECKPOINT)
         _write(staging, CONFIG, config.encode())
         _write(staging, LABEL_MAP, format_label_map(LabelMap(tuple(
-            Label(one.id, one.name, one.display_name) for one in plan.classes if one.name))).encode())
+            Label(one.id, one.name, one.display_name) for one in plan.classes if one.name
+        ))).encode())
         _write(staging, "plan.json", to_json(plan).encode())
         verify.verify_bundle(prefix, outgoing, source.store, plan.edits)
         verify.verify_description(staging, prefix, plan)
@@ -136,17 +138,16 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
         _write(staging, "report.json", report.to_json().encode())
         _write(staging, "report.html", html.render(report).encode())
         if model_dir:
-            _write_model_dir(model_dir, outgoing, source, overwrite)
+            _write_model_dir(stages[1], outgoing, source)
     return report
 
 
-def _write_model_dir(model_dir: str, outgoing, source: Source, overwrite: bool) -> None:
+def _write_model_dir(staging: str, outgoing, source: Source) -> None:
     complete = training_state.complete(outgoing, source.config.message, source.config_path)
-    with publish.staged(model_dir, overwrite=overwrite) as staging:
-        prefix = os.path.join(staging, "model.ckpt-0")
-        writer.write_bundle(complete, prefix)
-        write_state(staging, "model.ckpt-0")
-        verify.verify_bundle(prefix, complete)
+    prefix = os.path.join(staging, "model.ckpt-0")
+    writer.write_bundle(complete, prefix)
+    write_state(staging, "model.ckpt-0")
+    verify.verify_bundle(prefix, complete)
 
 
 def _write(directory: str, name: str, data: bytes) -> None:
