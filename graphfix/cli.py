@@ -98,7 +98,7 @@ def _inspect(args) -> int:
 
 def _plan(args) -> int:
     from graphfix.source import open_source
-    from graphfix.surgery.plan import to_json
+    from graphfix.surgery.plan_json import to_json
     from graphfix.verbs.convert import format_plan, make_plan
     source = open_source(args.source, config_path=args.pipeline_config_path)
     plan = make_plan(source, _target(args), output_directory=args.output_directory,

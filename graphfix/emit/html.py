@@ -4,7 +4,7 @@ import html
 from typing import Iterable, Sequence
 
 from graphfix.emit.report import Report
-from graphfix.surgery.edits import Drop, Gather, Keep, Rename, Reset
+from graphfix.surgery.edits import Drop, Gather, Keep, Rename, Reset, Widen
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1c2330;background:#f6f7f9;margin:0}
@@ -81,6 +81,7 @@ def _tensor_row(edit) -> Sequence[str]:
         Reset: lambda: "set to %g" % edit.value,
         Rename: lambda: "written as %s" % edit.to,
         Drop: lambda: edit.reason,
+        Widen: lambda: "widened where the new weights lie beyond it",
     }[type(edit)]()
     return ("<td>" + _tag(type(edit).__name__.lower()),
             "<td><code>%s</code>" % _text(edit.tensor), "<td>" + _text(words))

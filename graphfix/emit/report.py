@@ -7,7 +7,7 @@ from typing import Any, Dict, Tuple
 from graphfix.config import trainers
 from graphfix.findings import Finding
 from graphfix.model import families
-from graphfix.surgery.edits import Copy, Drop, Gather, Keep, Rename, Reset
+from graphfix.surgery.edits import Copy, Drop, Gather, Keep, Rename, Reset, Widen
 from graphfix.surgery.plan import SurgeryPlan
 
 
@@ -32,7 +32,7 @@ class Report:
     def summary(self) -> str:
         """The one line to quote."""
         plan = self.plan
-        rewritten = plan.count(Gather, Reset)
+        rewritten = plan.count(Gather, Reset, Widen)
         averages = sum(isinstance(one, Copy) for one in plan.additions)
         parts = ["%d tensors: %d kept, %d rewritten, %d dropped%s" % (
             len(plan.edits), plan.count(Keep, Rename), rewritten, plan.count(Drop),
@@ -65,7 +65,7 @@ class Report:
             "target_api": plan.target_api, "trainer": plan.trainer,
             "classes": [dataclasses.asdict(one) for one in plan.classes],
             "tensors": {kind.__name__.lower(): plan.count(kind)
-                        for kind in (Keep, Gather, Reset, Rename, Drop)},
+                        for kind in (Keep, Gather, Reset, Rename, Drop, Widen)},
             "artifacts": list(self.artifacts),
             "config_diff": self.config_diff.splitlines(),
             "findings": [dataclasses.asdict(one) for one in self.findings],

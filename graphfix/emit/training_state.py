@@ -15,7 +15,7 @@ import numpy as np
 from graphfix import dtypes
 from graphfix.errors import SourceError
 from graphfix.model import families
-from graphfix.surgery.plan import trainable
+from graphfix.model.extras import trainable
 from graphfix.tensors import TensorMeta, TensorStore, TensorView
 
 

@@ -1,80 +1,73 @@
 """What a detector is: its config and its tensors' names and shapes, made one statement.
 
-`describe` recognises the family from the config, finds the tensors that family says exist, and
-holds each shape against what the config makes of it (classes, background slot, anchors, box
-code).  A model it returns is one whose every head is understood; everything else is a
-SourceError that lists all that does not fit.  No weights are read.
+`describe` recognises the family from the config and the checkpoint's names, finds the tensors
+that family says exist, and holds each shape against what the config makes of it (classes,
+background, anchors, box code, bins).  A model it returns is one whose every head is understood;
+everything else is a SourceError that lists all that does not fit.  No weights are read.
 """
 
 import dataclasses
-from typing import List, Mapping, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from graphfix.errors import Problem, SourceError
 from graphfix.model import families
 from graphfix.model.anchors import AnchorSpec, describe_anchors
-from graphfix.model.families import BOX, CLASS, Family, HeadRow
+from graphfix.model.backbones import check_backbone, find_backbone
+from graphfix.model.extras import Extras, find_extras
+from graphfix.model.families import FASTER_RCNN, SSD, Family, HeadRow
+from graphfix.model.initializer import Initializer, read_initializer
 from graphfix.model.layout import Axis, ChannelLayout
 from graphfix.tensors import TensorMeta
 
 _OTHER_MODEL = "give the pipeline.config that this checkpoint was trained with"
+_SECOND_STAGE_CODE = 4
+_OBJECTNESS = 2
+
+Metas = Mapping[str, TensorMeta]
 
 
 @dataclasses.dataclass(frozen=True)
 class HeadSpec:
-    """One head of one feature map.
+    """One head, of one feature map or of all.
 
     `tensors` are its variables' names; the last axis of each is packed as `layout` says.
-    `background` tells whether slot 0 of a class head is the background.
+    `background` tells whether slot 0 of a class head is the background.  `initializer` is the
+    config's for new kernels, None where it has none that graphfix knows.
     """
 
     role: str
     stage: str
+    scope: str
     tensors: Tuple[str, ...]
     layout: ChannelLayout
     background: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Extras:
-    """Names of variables that training adds to a model's own."""
-
-    moving_averages: Tuple[str, ...]
-    optimizer: Tuple[str, ...]
+    initializer: Optional[Initializer]
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelSpec:
-    """A detector: family, number of classes (without background), heads, anchors, extras."""
+    """A detector.
+
+    `meta` is its meta-architecture ("ssd", "faster_rcnn"), `classes` its number of classes
+    without background, `class_field_offset` what the config's num_classes counts beyond them.
+    `backbone` are the scopes of its feature extractor; `pins` fields of the config, by path, that
+    must say the value given for the trained tensors to fit any number of classes.
+    """
 
     family: str
+    meta: str
+    feature_extractor: str
+    backbone: Tuple[str, ...]
     classes: int
+    class_field_offset: int
+    quantized: bool
     heads: Tuple[HeadSpec, ...]
     anchors: AnchorSpec
     extras: Extras
+    pins: Tuple[Tuple[Tuple[str, ...], int], ...]
 
 
-def find_extras(names) -> Extras:
-    """Tells training's variables from the model's, by the model variable they belong to."""
-    names = set(names)
-    averages, optimizer = [], []
-    for name in sorted(names):
-        if name in families.OPTIMIZER_SCALARS:
-            optimizer.append(name)
-        elif _parent(name, (families.MOVING_AVERAGE,)) in names:
-            averages.append(name)
-        elif _parent(name, families.SLOT_SUFFIXES) in names:
-            optimizer.append(name)
-    return Extras(tuple(averages), tuple(optimizer))
-
-
-def _parent(name: str, suffixes):
-    for suffix in suffixes:
-        if name.endswith(suffix):
-            return name[:-len(suffix)]
-    return None
-
-
-def describe(message, metas: Mapping[str, TensorMeta], *, config: str, checkpoint: str) -> ModelSpec:
+def describe(message, metas: Metas, *, config: str, checkpoint: str) -> ModelSpec:
     """Describes the model of a TrainEvalPipelineConfig message and a checkpoint's metadata.
 
     `config` and `checkpoint` are the files' names, for what is wrong with them.
@@ -82,124 +75,177 @@ def describe(message, metas: Mapping[str, TensorMeta], *, config: str, checkpoin
     Raises:
       SourceError: the family is unknown, or config and checkpoint are not of one model.
     """
-    family, body = _family(message, config)
-    problems = list(_backbone(body.feature_extractor, metas, config, checkpoint))
+    reading = _Reading(message, metas, config, checkpoint)
+    backbone = find_backbone(reading.body.feature_extractor.type, config)
+    problems = list(check_backbone(backbone, reading.body.feature_extractor, metas, config,
+                                   checkpoint))
     if problems:
         raise SourceError.collected(problems)
-    slots, background = _slots(body, config)
-    anchors = describe_anchors(body.anchor_generator, config)
-    code = _box_code(body.box_predictor, config)
-    heads = []  # type: List[HeadSpec]
-    for number, per_location in enumerate(anchors.per_map):
-        sizes = {"anchor": per_location, "slot": slots, "code": code}
-        for row in family.per_map:
-            layout = ChannelLayout(tuple(Axis(kind, sizes[kind]) for kind in row.axes))
-            names = _tensors(row, number, len(anchors.per_map))
-            problems += _misfits(row, names, layout, metas, config, checkpoint)
-            heads.append(HeadSpec(row.role, "map %d" % number, names, layout,
-                                  background and row.role == CLASS))
-    problems += _strays(family, len(anchors.per_map), metas, config, checkpoint)
+    family = reading.family()
+    heads = list(reading.heads(family))
+    problems = [problem for head in heads for problem in reading.misfits(head)]
+    problems += reading.strays(family)
     if problems:
         raise SourceError.collected(problems)
-    return ModelSpec(family.name, slots - (1 if background else 0), tuple(heads), anchors,
-                     find_extras(metas))
+    return ModelSpec(
+        family.name, reading.meta, backbone.type, backbone.scopes, reading.classes,
+        reading.body.num_classes - reading.classes, message.HasField("graph_rewriter"),
+        tuple(heads), reading.anchors, find_extras(metas), tuple(reading.pins(family)))
 
 
-def _family(message, config: str):
-    meta = message.model.WhichOneof("model")
-    body = getattr(message.model, meta) if meta else None
-    predictor = body.box_predictor.WhichOneof("box_predictor_oneof") \
-        if meta == "ssd" else "second stage"
-    for family in families.FAMILIES:
-        if (family.meta, family.predictor) == (meta, predictor):
-            if body.feature_extractor.type not in {row.type for row in families.BACKBONES}:
-                raise SourceError(
-                    config, "the feature extractor '%s' of this %s is not one graphfix knows"
-                    % (body.feature_extractor.type, family.name),
-                    "known are: " + ", ".join(row.type for row in families.BACKBONES))
-            if message.HasField("graph_rewriter"):
-                raise SourceError(config, "describes a quantized model (graph_rewriter), which "
-                                  "graphfix does not convert", "use the model's float version")
-            return family, body
-    raise SourceError(
-        config, "describes no family graphfix knows: meta-architecture %s, box predictor %s"
-        % (meta, predictor),
-        "known are: " + ", ".join("%s with %s" % (row.meta, row.predictor)
-                                  for row in families.FAMILIES))
+class _Reading:
+    """The sizes that a config gives the heads' axes, and the checkpoint they are held against."""
 
+    def __init__(self, message, metas: Metas, config: str, checkpoint: str):
+        self.metas, self.config, self.checkpoint = metas, config, checkpoint
+        self.meta = message.model.WhichOneof("model")
+        known = sorted({row.meta for row in families.FAMILIES})
+        if self.meta not in known:
+            raise SourceError(config, "describes no meta-architecture graphfix knows: %s"
+                              % (self.meta or "none"), "known are: " + ", ".join(known))
+        self.body = getattr(message.model, self.meta)
+        self.anchors = describe_anchors(
+            getattr(self.body, families.ANCHOR_FIELD[self.meta]), config)
+        self.predictor_name, self.predictor = self._predictor()
+        self.two_stages = self.meta == FASTER_RCNN
+        slots, self.background = self._slots()
+        self.classes = slots - (1 if self.background else 0)
+        self.sizes = {"slot": slots, "class": self.classes, "code": self._code(),
+                      "objectness": _OBJECTNESS, "bin": self._bins()}
 
-def _slots(body, config: str) -> Tuple[int, bool]:
-    """Class slots a place has, and whether the first is the background."""
-    if body.num_classes < 1:
-        raise SourceError(config, "has num_classes %d" % body.num_classes,
-                          "give the number of classes the checkpoint was trained with")
-    if body.explicit_background_class:
-        if body.add_background_class:
-            raise SourceError(config, "sets both add_background_class and "
-                              "explicit_background_class", "the stock API refuses that; set one")
-        return body.num_classes, True
-    background = body.add_background_class
-    return body.num_classes + (1 if background else 0), background
+    def _predictor(self) -> Tuple[Optional[str], Any]:
+        box_predictor = getattr(self.body, families.PREDICTOR_FIELD[self.meta])
+        name = box_predictor.WhichOneof("box_predictor_oneof")
+        return name, getattr(box_predictor, name) if name else None
 
+    def _slots(self) -> Tuple[int, bool]:
+        """Class slots a place has, and whether the first is the background."""
+        count = self.body.num_classes
+        counted = self.meta == SSD and self.body.explicit_background_class
+        if not (2 if counted else 1) <= count <= 1 << 20:
+            raise SourceError(self.config, "has num_classes %d" % count,
+                              "give the number of classes the checkpoint was trained with")
+        if self.meta != SSD:
+            return count + 1, True
+        if counted:
+            if self.body.add_background_class:
+                raise SourceError(self.config, "sets both add_background_class and "
+                                  "explicit_background_class",
+                                  "the stock API refuses that; set one")
+            return count, True
+        background = self.body.add_background_class
+        return count + (1 if background else 0), background
 
-def _box_code(predictor, config: str) -> int:
-    size = predictor.convolutional_box_predictor.box_code_size
-    if not 1 <= size <= 1024:
-        raise SourceError(config, "has box_code_size %d" % size, _OTHER_MODEL)
-    return size
+    def _code(self) -> int:
+        if self.two_stages:
+            return _SECOND_STAGE_CODE
+        size = getattr(self.predictor, "box_code_size", _SECOND_STAGE_CODE)
+        if not 1 <= size <= 1024:
+            raise SourceError(self.config, "has box_code_size %d" % size, _OTHER_MODEL)
+        return size
 
+    def _bins(self) -> int:
+        height = getattr(self.predictor, "num_spatial_bins_height", 1)
+        width = getattr(self.predictor, "num_spatial_bins_width", 1)
+        if not (1 <= height <= 100 and 1 <= width <= 100):
+            raise SourceError(self.config, "has %d x %d spatial bins" % (height, width),
+                              _OTHER_MODEL)
+        return height * width
 
-def _backbone(extractor, metas, config: str, checkpoint: str):
-    row, = [row for row in families.BACKBONES if row.type == extractor.type]
-    found = metas.get(row.scope + row.first)
-    if found is None:
-        scopes = sorted({"/".join(name.split("/")[:2]) for name in metas
-                         if name.startswith("FeatureExtractor/")})
-        classification = any(name.startswith(row.scope.split("/", 1)[1]) for name in metas)
-        if classification:
-            yield Problem(checkpoint, "is a classification checkpoint, not a detector",
-                          "train from it with from_detection_checkpoint: false; there are no "
-                          "heads to carry over")
+    def family(self) -> Family:
+        """The row whose predictor the config names and whose names the checkpoint has, or has
+        the most of."""
+        rows = [row for row in families.FAMILIES
+                if (row.meta, row.predictor) == (self.meta, self.predictor_name)]
+        if not rows:
+            raise SourceError(
+                self.config, "the meta-architecture %s is known, but not with the box predictor %s"
+                % (self.meta, self.predictor_name or "(none)"),
+                "known for it are: " + ", ".join(sorted({
+                    row.predictor for row in families.FAMILIES if row.meta == self.meta})))
+        return max(rows, key=self._found)
+
+    def _found(self, family: Family) -> float:
+        names = [name for head in self.heads(family) for name in head.tensors]
+        return sum(name in self.metas for name in names) / max(len(names), 1)
+
+    def heads(self, family: Family) -> Iterator[HeadSpec]:
+        """The heads the config makes the model have."""
+        maps = self.anchors.per_map
+        for row in family.first_stage:
+            yield self._head(row, "first stage", {"anchor": maps[0]}, row.scope)
+        for number, anchors in enumerate(maps if family.per_map else maps[:1]):
+            stage = "map %d" % number if family.per_map else (
+                "second stage" if self.two_stages else "all maps")
+            for row in family.heads:
+                if self._is_built(row):
+                    yield self._head(row, stage, {"anchor": anchors}, self._scope(row, number))
+
+    def _is_built(self, row: HeadRow) -> bool:
+        if self.two_stages and self.body.number_of_stages == 1:
+            return False
+        if not row.when:
+            return True
+        # Before 2018-02-09 a mask head did not need a third stage to be asked for.
+        return getattr(self.predictor, row.when) and (
+            self.body.number_of_stages == 3 or self._scope(row, 0) + "/weights" in self.metas)
+
+    def _scope(self, row: HeadRow, number: int) -> str:
+        last = 0
+        if "{last}" in row.scope:
+            last = self.predictor.mask_prediction_num_conv_layers - 1
+            last += 1 if self.predictor.convolve_then_upsample_masks else 0
+        scope = row.scope.format(map=number, last="_%d" % last if last > 0 else "")
+        bare = row.scope.partition("_{map}/")[2]
+        if bare and len(self.anchors.per_map) == 1 and scope + "/" + row.leaves[0] not in self.metas:
+            # From 2018-02 on a predictor has a scope for each map only where there are several.
+            return bare
+        return scope
+
+    def _head(self, row: HeadRow, stage: str, sizes: Dict[str, int], scope: str) -> HeadSpec:
+        sizes = dict(self.sizes, **sizes)
+        kinds = [kind for kind in row.axes
+                 if not (kind == "class" and row.agnostic and getattr(self.predictor, row.agnostic))]
+        layout = ChannelLayout(tuple(Axis(kind, sizes[kind]) for kind in kinds))
+        hyperparams = getattr(self.predictor, row.hyperparams, None)
+        return HeadSpec(row.role, stage, scope, tuple(scope + "/" + leaf for leaf in row.leaves),
+                        layout, self.background and "slot" in kinds,
+                        read_initializer(hyperparams) if hyperparams is not None else None)
+
+    def misfits(self, head: HeadSpec) -> Iterator[Problem]:
+        """What is wrong with a head's tensors."""
+        for name in head.tensors:
+            meta = self.metas.get(name)
+            if meta is None:
+                yield Problem(self.checkpoint, "has no variable %s, which the model of %s has"
+                              % (name, self.config), _OTHER_MODEL)
+            elif not meta.shape or meta.shape[-1] != head.layout.channels \
+                    or not meta.dtype.is_floating:
+                yield Problem(self.checkpoint, "%s has shape %s, but %s makes its last axis %d (%s)"
+                              % (name, list(meta.shape), self.config, head.layout.channels,
+                                 head.layout), _OTHER_MODEL)
+
+    def strays(self, family: Family) -> Iterator[Problem]:
+        """Heads in the checkpoint that the config's model does not have."""
+        for row in family.heads:
+            if "{map}" in row.scope:
+                scope = row.scope.format(map=len(self.anchors.per_map))
+                what = "of a feature map that %s does not have" % self.config
+            elif row.when and not self._is_built(row):
+                scope = self._scope(row, 0)
+                what = "of a %s head that %s does not have" % (row.role, self.config)
+            else:
+                continue
+            if scope + "/" + row.leaves[0] in self.metas:
+                yield Problem(self.checkpoint, "has a variable %s, %s"
+                              % (scope + "/" + row.leaves[0], what), _OTHER_MODEL)
+
+    def pins(self, family: Family):
+        """(path, value) of the config's fields that must be written out."""
+        pin = family.pin
+        if pin is None or getattr(self.predictor, pin.field) != 0 or pin.tensor not in self.metas:
             return
-        yield Problem(config, "describes a %s, but %s has no variable %s (it has %s)" % (
-            row.type, checkpoint, row.scope + row.first,
-            ", ".join(scopes) or "no FeatureExtractor at all"), _OTHER_MODEL)
-        return
-    width = max(int(row.width * extractor.depth_multiplier), extractor.min_depth)
-    if len(found.shape) != 4 or found.shape[-1] != width:
-        yield Problem(config, "gives %s a width of %d (depth_multiplier %g), but in %s its shape "
-                      "is %s" % (found.name, width, extractor.depth_multiplier, checkpoint,
-                                 list(found.shape)), _OTHER_MODEL)
-
-
-def _tensors(row: HeadRow, number: int, maps: int) -> Tuple[str, ...]:
-    scope = row.scope.format(map=number)
-    if maps == 1:
-        # The stock predictor adds its per-map scope only when there are several maps.
-        scope = scope.split("/", 1)[1]
-    return tuple(scope + "/" + leaf for leaf in row.leaves)
-
-
-def _misfits(row: HeadRow, names, layout: ChannelLayout, metas, config, checkpoint):
-    for name in names:
-        meta = metas.get(name)
-        if meta is None:
-            yield Problem(checkpoint, "has no variable %s, which the model of %s has"
-                          % (name, config), _OTHER_MODEL)
-        elif not meta.shape or meta.shape[-1] != layout.channels or not meta.dtype.is_floating:
-            packed = " x ".join("%d %ss" % (axis.size, axis.kind) for axis in layout.axes)
-            yield Problem(checkpoint, "%s has shape %s, but %s makes its last axis %d (%s)"
-                          % (name, list(meta.shape), config, layout.channels, packed),
-                          _OTHER_MODEL)
-
-
-def _strays(family: Family, maps: int, metas, config, checkpoint):
-    """Heads in the checkpoint of feature maps the config does not have."""
-    for row in family.per_map:
-        for name in _tensors(row, maps, maps + 1):
-            if name in metas:
-                yield Problem(checkpoint, "has a variable %s, of a feature map that %s does not "
-                              "have" % (name, config), _OTHER_MODEL)
-
-
-__all__ = ["BOX", "CLASS", "Extras", "HeadSpec", "ModelSpec", "describe", "find_extras"]
+        masks = [head for head in self.heads(family) if head.role == families.MASK]
+        if masks and pin.tensor not in masks[0].tensors:
+            yield (("model", self.meta, families.PREDICTOR_FIELD[self.meta], self.predictor_name,
+                    pin.field), self.metas[pin.tensor].shape[-1])

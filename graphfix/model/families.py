@@ -1,62 +1,160 @@
 """Which tensors of which predictor hold what: the families of detectors, as data.
 
-One row a family; a head's `scope` is a tensor name without its leaf, `{map}` standing for the
-feature map's number.  Measured by building the stock API's models with different class and
-anchor counts and comparing every variable (names never depend on either, shapes do).
+One row a family and naming; a head's `scope` is a tensor name without its leaf, in which `{map}`
+stands for the feature map's number and `{last}` for the suffix of the mask head's last
+convolution.  Names, shapes and channel orders were measured by building the stock API's models
+with different class and anchor counts and comparing every variable: names never depend on
+either, shapes do.
 
-BACKBONES says which variables a config's feature extractor makes, and the width of the first
-convolution before `depth_multiplier`, so that a config of another model is found out.
+Axes, the slowest first: "anchor", "slot" (classes and the background), "class" (classes without
+it), "code" (of a box), "bin" (of a position-sensitive score map), "objectness" (background, object).
+
+What a row cannot know is asked of the config's predictor message by field name: `when`, a head
+that exists only where a field is on; `agnostic`, a field that takes the class axis away.
 """
 
 import dataclasses
-from typing import Tuple
+from typing import Optional, Tuple
 
 CLASS = "class"
 BOX = "box"
+OBJECTNESS = "objectness"
+MASK = "mask"
+
+SSD = "ssd"
+FASTER_RCNN = "faster_rcnn"
+
+# Where each meta-architecture's config has its box predictor and its anchors.
+PREDICTOR_FIELD = {SSD: "box_predictor", FASTER_RCNN: "second_stage_box_predictor"}
+ANCHOR_FIELD = {SSD: "anchor_generator", FASTER_RCNN: "first_stage_anchor_generator"}
+
+CONV, FC = "conv_hyperparams", "fc_hyperparams"
+SLIM = ("weights", "biases")
+KERAS = ("kernel", "bias")
+SEPARABLE = ("pointwise_weights", "biases")
 
 
 @dataclasses.dataclass(frozen=True)
 class HeadRow:
-    """A head: what it predicts, where its tensors are, how their channels are packed."""
+    """A head: what it predicts, where its tensors are, how their channels are packed.
+
+    `hyperparams` names the block of the predictor message whose initializer the head has.
+    """
 
     role: str
     scope: str
     axes: Tuple[str, ...]
-    leaves: Tuple[str, ...] = ("weights", "biases")
+    leaves: Tuple[str, ...] = SLIM
+    hyperparams: str = CONV
+    when: str = ""
+    agnostic: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pin:
+    """A field of the predictor that, where it is 0, the API works out from the number of classes.
+
+    The trained tensor has the value that was worked out, as its last axis; written into the
+    config it holds for any number of classes.
+    """
+
+    field: str
+    tensor: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """A predictor: its place in the config (meta-architecture and predictor) and its heads."""
+    """A predictor under one naming: its place in the config and its heads.
+
+    `per_map`: heads of their own for every feature map; else all maps share one.  `first_stage`
+    are the heads of a region proposal network.
+    """
 
     name: str
     meta: str
     predictor: str
-    per_map: Tuple[HeadRow, ...]
+    heads: Tuple[HeadRow, ...]
+    per_map: bool = False
+    first_stage: Tuple[HeadRow, ...] = ()
+    pin: Optional[Pin] = None
 
+
+_RPN = (
+    HeadRow(OBJECTNESS, "FirstStageBoxPredictor/ClassPredictor", ("anchor", "objectness")),
+    HeadRow(BOX, "FirstStageBoxPredictor/BoxEncodingPredictor", ("anchor", "code")),
+)
+_SHARED = "WeightSharedConvolutionalBoxPredictor/"
+_SECOND = "SecondStageBoxPredictor/"
+
+# Until 2018-04-16 a normalized weight-shared predictor also normalized its output convolutions.
+_NORMALIZED = ("weights", "BatchNorm/gamma", "BatchNorm/beta", "BatchNorm/moving_mean",
+               "BatchNorm/moving_variance")
 
 FAMILIES = (
-    Family("SSD, convolutional predictor", "ssd", "convolutional_box_predictor", (
+    Family("SSD, convolutional predictor", SSD, "convolutional_box_predictor", (
         HeadRow(CLASS, "BoxPredictor_{map}/ClassPredictor", ("anchor", "slot")),
         HeadRow(BOX, "BoxPredictor_{map}/BoxEncodingPredictor", ("anchor", "code")),
+    ), per_map=True),
+    Family("SSD, convolutional predictor (Keras names)", SSD, "convolutional_box_predictor", (
+        HeadRow(CLASS, "BoxPredictor/ConvolutionalClassHead_{map}/ClassPredictor",
+                ("anchor", "slot"), KERAS),
+        HeadRow(BOX, "BoxPredictor/ConvolutionalBoxHead_{map}/BoxEncodingPredictor",
+                ("anchor", "code"), KERAS),
+    ), per_map=True),
+    Family("SSD, weight-shared predictor", SSD, "weight_shared_convolutional_box_predictor", (
+        HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot")),
+        HeadRow(BOX, _SHARED + "BoxPredictor", ("anchor", "code")),
     )),
+    Family("SSD, weight-shared separable predictor", SSD,
+           "weight_shared_convolutional_box_predictor", (
+               HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot"), SEPARABLE),
+               HeadRow(BOX, _SHARED + "BoxPredictor", ("anchor", "code"), SEPARABLE))),
+    Family("SSD, weight-shared predictor (Keras names)", SSD,
+           "weight_shared_convolutional_box_predictor", (
+               HeadRow(CLASS, _SHARED + "WeightSharedConvolutionalClassHead/ClassPredictor",
+                       ("anchor", "slot"), KERAS),
+               HeadRow(BOX, _SHARED + "WeightSharedConvolutionalBoxHead/BoxPredictor",
+                       ("anchor", "code"), KERAS))),
+    Family("SSD, weight-shared predictor of 2018-02 to 2018-05", SSD,
+           "weight_shared_convolutional_box_predictor", (
+               HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot")),
+               HeadRow(BOX, _SHARED + "BoxEncodingPredictor", ("anchor", "code")))),
+    Family("SSD, weight-shared normalized predictor of 2018-02 to 2018-04", SSD,
+           "weight_shared_convolutional_box_predictor", (
+               HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot"), _NORMALIZED),
+               HeadRow(BOX, _SHARED + "BoxEncodingPredictor", ("anchor", "code"), _NORMALIZED))),
+    Family("Faster R-CNN", FASTER_RCNN, "mask_rcnn_box_predictor", (
+        HeadRow(CLASS, _SECOND + "ClassPredictor", ("slot",), hyperparams=FC),
+        HeadRow(BOX, _SECOND + "BoxEncodingPredictor", ("class", "code"), hyperparams=FC,
+                agnostic="share_box_across_classes"),
+        HeadRow(MASK, _SECOND + "Conv{last}", ("class",), when="predict_instance_masks",
+                agnostic="masks_are_class_agnostic"),
+    ), first_stage=_RPN, pin=Pin("mask_prediction_conv_depth", _SECOND + "Conv/weights")),
+    Family("Faster R-CNN (Keras names)", FASTER_RCNN, "mask_rcnn_box_predictor", (
+        HeadRow(CLASS, "mask_rcnn_keras_box_predictor/mask_rcnn_class_head/ClassPredictor_dense",
+                ("slot",), KERAS, FC),
+        HeadRow(BOX, "mask_rcnn_keras_box_predictor/mask_rcnn_box_head/BoxEncodingPredictor_dense",
+                ("class", "code"), KERAS, FC, agnostic="share_box_across_classes"),
+    ), first_stage=(
+        HeadRow(OBJECTNESS, "FirstStageBoxPredictor/ConvolutionalClassHead_0/ClassPredictor",
+                ("anchor", "objectness"), KERAS),
+        HeadRow(BOX, "FirstStageBoxPredictor/ConvolutionalBoxHead_0/BoxEncodingPredictor",
+                ("anchor", "code"), KERAS))),
+    Family("R-FCN", FASTER_RCNN, "rfcn_box_predictor", (
+        HeadRow(CLASS, _SECOND + "class_predictions", ("bin", "slot")),
+        HeadRow(BOX, _SECOND + "refined_locations", ("bin", "class", "code")),
+    ), first_stage=_RPN),
 )
 
-
-@dataclasses.dataclass(frozen=True)
-class Backbone:
-    """A feature extractor: its type in the config, its variables' scope, its first convolution."""
-
-    type: str
-    scope: str
-    first: str
-    width: int
-
-
-BACKBONES = (
-    Backbone("ssd_mobilenet_v1", "FeatureExtractor/MobilenetV1/", "Conv2d_0/weights", 32),
-    Backbone("ssd_mobilenet_v2", "FeatureExtractor/MobilenetV2/", "Conv/weights", 32),
-)
+# What a head's tensor does to its channel: multiplies the input (KERNEL), is added (OFFSET),
+# scales (SCALE) or is subtracted before scaling (CENTRE); the last three with the value that the
+# stock API initialises them to.
+KERNEL, OFFSET, SCALE, CENTRE = "kernel", "offset", "scale", "centre"
+LEAVES = {
+    "weights": (KERNEL, 0.0), "kernel": (KERNEL, 0.0), "pointwise_weights": (KERNEL, 0.0),
+    "biases": (OFFSET, 0.0), "bias": (OFFSET, 0.0), "beta": (OFFSET, 0.0),
+    "gamma": (SCALE, 1.0), "moving_variance": (SCALE, 1.0), "moving_mean": (CENTRE, 0.0),
+}
 
 # Variables that training adds beside a model variable, by the suffix on its name.  Published
 # training checkpoints hold them; the shapes are their parents'.

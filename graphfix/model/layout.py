@@ -39,6 +39,12 @@ class ChannelLayout:
             count *= axis.size
         return count
 
+    def __str__(self) -> str:
+        return " x ".join("%d %s" % (axis.size, axis.kind) for axis in self.axes) or "1"
+
+    def has(self, kind: str) -> bool:
+        return any(axis.kind == kind for axis in self.axes)
+
     def size(self, kind: str) -> int:
         """The size of the axis of a kind, 1 where the layout has none."""
         return next((axis.size for axis in self.axes if axis.kind == kind), 1)

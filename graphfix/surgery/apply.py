@@ -7,7 +7,7 @@ import numpy as np
 
 from graphfix import dtypes
 from graphfix.surgery import kernels
-from graphfix.surgery.edits import Copy, Drop, Gather, Keep, Rename, Reset
+from graphfix.surgery.edits import Copy, Drop, Gather, Keep, Rename, Reset, Widen
 from graphfix.tensors import TensorMeta, TensorStore, TensorView
 
 
@@ -26,8 +26,14 @@ def apply_plan(edits, additions, source: TensorStore) -> TensorStore:
         elif isinstance(edit, Reset):
             views.append(_full(edit.tensor, view.meta.dtype, view.meta.shape, edit.value))
         else:
-            assert isinstance(edit, Drop), edit
+            assert isinstance(edit, (Drop, Widen)), edit
     made = {view.meta.name: view for view in views}
+    for edit in edits:
+        if isinstance(edit, Widen):
+            view = source[edit.tensor]
+            made[edit.tensor] = _computed(edit.tensor, view.meta.dtype, view.meta.shape,
+                                          functools.partial(_widened, view, made[edit.of], edit))
+            views.append(made[edit.tensor])
     for addition in additions:
         if isinstance(addition, Copy):
             views.append(_named(made[addition.of], addition.name))
@@ -39,6 +45,11 @@ def apply_plan(edits, additions, source: TensorStore) -> TensorStore:
 
 def _gathered(view: TensorView, edit: Gather) -> np.ndarray:
     return kernels.gather(view.load(), edit)
+
+
+def _widened(view: TensorView, of: TensorView, edit: Widen) -> np.ndarray:
+    extreme, further = (np.min, np.minimum) if edit.bound == "min" else (np.max, np.maximum)
+    return further(view.load(), extreme(of.load())).astype(view.meta.dtype.numpy)
 
 
 def _named(view: TensorView, name: str) -> TensorView:

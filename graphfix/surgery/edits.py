@@ -4,21 +4,13 @@ Plain data, in JSON both ways, so that a plan can be printed, compared and repla
 """
 
 import dataclasses
-from typing import Tuple, Union
+from typing import Optional, Tuple, Union
+
+from graphfix.model.initializer import Initializer
 
 MEAN = "mean"
 NOISE = "noise"
 CONSTANT = "constant"
-
-
-@dataclasses.dataclass(frozen=True)
-class Initializer:
-    """A distribution to draw from: "truncated_normal" (redrawn beyond 2 scales), "normal" (scale
-    is the standard deviation) or "uniform" (scale is half the width)."""
-
-    kind: str
-    mean: float
-    scale: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +24,7 @@ class Fill:
     rule: str
     channels: Tuple[int, ...]
     sources: Tuple[int, ...] = ()
-    initializer: Initializer = None
+    initializer: Optional[Initializer] = None
     key: str = ""
     value: float = 0.0
 
@@ -79,7 +71,17 @@ class Drop:
     reason: str
 
 
-Edit = Union[Keep, Gather, Reset, Rename, Drop]
+@dataclasses.dataclass(frozen=True)
+class Widen:
+    """A scalar that bounds ("min" or "max") the outgoing tensor `of`: it keeps its value, or
+    becomes that tensor's extreme where that lies beyond."""
+
+    tensor: str
+    of: str
+    bound: str
+
+
+Edit = Union[Keep, Gather, Reset, Rename, Drop, Widen]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Tuple
 
 import numpy as np
 
-from graphfix.surgery.edits import CONSTANT, MEAN, NOISE, Fill, Gather, Initializer
+from graphfix.model.initializer import Initializer
+from graphfix.surgery.edits import CONSTANT, MEAN, NOISE, Fill, Gather
 
 _WORDS = 12
 

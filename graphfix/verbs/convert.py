@@ -9,7 +9,7 @@ from graphfix import source as sources
 from graphfix import verify
 from graphfix.bundle import writer
 from graphfix.config import trainers
-from graphfix.config.edits import apply_edits
+from graphfix.config.edits import ConfigEdit, apply_edits
 from graphfix.config.history import revision_for
 from graphfix.emit import html, publish, training_state
 from graphfix.emit.report import Report
@@ -21,8 +21,8 @@ from graphfix.stock import runner
 from graphfix.surgery.apply import apply_plan
 from graphfix.surgery.config_plan import Paths, plan_config
 from graphfix.surgery.edits import Keep
-from graphfix.surgery.plan import (
-    SurgeryPlan, check_fits, from_json, plan_tensors, read_initializer, to_json)
+from graphfix.surgery.plan import SurgeryPlan, plan_tensors, remarks
+from graphfix.surgery.plan_json import check_fits, from_json, to_json
 from graphfix.surgery.request import SurgeryRequest, resolve_classes, trained_ids
 
 CHECKPOINT = "model.ckpt"
@@ -67,20 +67,22 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
     optimizer = message.train_config.optimizer
     edits, additions = plan_tensors(
         source.model, source.metas, request,
-        initializer=read_initializer(
-            message.model.ssd.box_predictor.convolutional_box_predictor.conv_hyperparams,
-            source.config_path),
         averages_used=message.eval_config.use_moving_averages,
-        shadowed=target.trainer != trainers.MODEL_MAIN and optimizer.use_moving_average)
+        shadowed=target.trainer != trainers.MODEL_MAIN and optimizer.use_moving_average,
+        quantization_delay=message.graph_rewriter.quantization.delay)
     checkpoint = target.fine_tune_checkpoint or os.path.join(
         os.path.abspath(output_directory or "OUT"), CHECKPOINT)
     config_edits, about = plan_config(
-        source.config, "ssd", len(classes), target_api=api, trainer=target.trainer,
+        source.config, source.model.meta, len(classes) + source.model.class_field_offset,
+        target_api=api, trainer=target.trainer,
         resumable=resumable,
         paths=Paths(checkpoint, os.path.join(os.path.dirname(checkpoint), LABEL_MAP),
                     target.train_record, target.eval_record))
-    return SurgeryPlan(source.digest, api, target.trainer, classes, edits, additions, config_edits,
-                       by_severity(findings + more + about))
+    pins = tuple(ConfigEdit(path, str(value), "the width of the trained layers")
+                 for path, value in source.model.pins)
+    return SurgeryPlan(source.digest, api, target.trainer, classes, edits, additions,
+                       config_edits + pins,
+                       by_severity(findings + more + about + remarks(source.model, request)))
 
 
 def _target_api(asked: str) -> Tuple[str, Tuple[Finding, ...]]:

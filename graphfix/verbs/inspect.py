@@ -36,14 +36,13 @@ def _data(source: Source):
     labels = source_labels(source, None)
     return {
         "family": model.family,
-        "feature_extractor": source.config.message.model.ssd.feature_extractor.type,
+        "feature_extractor": model.feature_extractor,
         "classes": model.classes,
         "named_classes": len(labels.labels) if labels else 0,
         "anchors": {"generator": model.anchors.generator, "per_map": list(model.anchors.per_map)},
         "heads": [{"role": head.role, "stage": head.stage, "tensors": list(head.tensors),
                    "background": head.background,
-                   "layout": " x ".join("%d %ss" % (axis.size, axis.kind)
-                                        for axis in head.layout.axes)} for head in model.heads],
+                   "layout": str(head.layout)} for head in model.heads],
         "tensors": len(source.store),
         "moving_averages": len(model.extras.moving_averages),
         "optimizer": len(model.extras.optimizer),

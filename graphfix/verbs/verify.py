@@ -9,7 +9,7 @@ from graphfix.bundle import reader
 from graphfix.errors import VerificationError
 from graphfix.source import CONFIG, read_file
 from graphfix.stock import runner
-from graphfix.surgery.plan import from_json
+from graphfix.surgery.plan_json import from_json
 from graphfix.verbs.convert import CHECKPOINT
 
 

@@ -1,0 +1,56 @@
+"""The initializers of the stock API's Hyperparams, as distributions to draw from.
+
+Meaning of the variance-scaling one as in slim (tf.contrib.layers): the scale follows from a
+tensor's fan-in and fan-out, so it is worked out when a tensor is at hand (`for_tensor`).
+"""
+
+import dataclasses
+import math
+from typing import Optional, Tuple
+
+VARIANCE_SCALING = "variance_scaling"
+
+
+@dataclasses.dataclass(frozen=True)
+class Initializer:
+    """A distribution to draw from: "truncated_normal" (redrawn beyond 2 scales), "normal" (scale
+    is the standard deviation) or "uniform" (scale is half the width).
+
+    "variance_scaling:MODE:KIND" stands for a KIND whose scale depends on the tensor; its own
+    `scale` is the factor.
+    """
+
+    kind: str
+    mean: float
+    scale: float
+
+
+def read_initializer(hyperparams) -> Optional[Initializer]:
+    """The initializer of a Hyperparams message; None where it has none graphfix knows."""
+    kind = hyperparams.initializer.WhichOneof("initializer_oneof")
+    given = getattr(hyperparams.initializer, kind) if kind else None
+    if kind == "truncated_normal_initializer":
+        return Initializer("truncated_normal", given.mean, given.stddev)
+    if kind == "random_normal_initializer":
+        return Initializer("normal", given.mean, given.stddev)
+    if kind == "variance_scaling_initializer":
+        mode = type(given).DESCRIPTOR.fields_by_name["mode"].enum_type.values_by_number[given.mode]
+        return Initializer("%s:%s:%s" % (
+            VARIANCE_SCALING, mode.name, "uniform" if given.uniform else "truncated_normal"),
+                           0.0, given.factor)
+    return None
+
+
+def for_tensor(initializer: Initializer, shape: Tuple[int, ...]) -> Initializer:
+    """The distribution of a kernel of a shape: HWIO of a convolution, or [in, out]."""
+    if not initializer.kind.startswith(VARIANCE_SCALING):
+        return initializer
+    _, mode, kind = initializer.kind.split(":")
+    window = 1
+    for size in shape[:-2]:
+        window *= size
+    fan_in, fan_out = window * shape[-2], window * shape[-1]
+    count = {"FAN_IN": fan_in, "FAN_OUT": fan_out, "FAN_AVG": (fan_in + fan_out) / 2.0}[mode]
+    # slim widens a truncated normal by 1.3, for what truncation takes off its variance.
+    widening = 3.0 if kind == "uniform" else 1.3
+    return Initializer(kind, 0.0, math.sqrt(widening * initializer.scale / max(count, 1.0)))

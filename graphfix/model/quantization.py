@@ -1,0 +1,47 @@
+"""Names of the variables that quantization-aware training adds to a model.
+
+TensorFlow 1.15's contrib.quantize puts, beside a layer, scalars that say which range of values
+its weights or activations take; what it adds depends on neither classes nor anchors.  With
+Y = LAYER/weights_quant, LAYER/act_quant or another scope whose last part ends in `_quant`:
+
+    Y/min, Y/max                    the range
+    Y/Y/min/biased, .../local_step  of a tracked range (not of weights), while training: its
+                                    zero-debiased moving average and how often it was updated
+    fake_quantization_step          int64, counts to the step from which ranges are applied
+
+A weight-shared predictor's levels beyond the first have activation ranges of their own, under
+the predictor's scope with _1, _2, ... behind it.
+"""
+
+import re
+from typing import Iterable, Tuple
+
+STEP = "fake_quantization_step"
+_RANGE = re.compile(r"(?P<scope>(?:.+/)?\w*_quant)/(?P<bound>min|max)\Z")
+_ANY = re.compile(r"(?:^|/)\w*_quant/")
+
+
+def is_quantization(name: str) -> bool:
+    """Whether a variable belongs to quantization."""
+    return name == STEP or _ANY.search(name) is not None
+
+
+def weight_ranges(scope: str, names: Iterable[str]) -> Tuple[Tuple[str, str], ...]:
+    """(name, "min" or "max") of the variables that bound the weights of a head's scope."""
+    found = []
+    for name in names:
+        match = _RANGE.match(name)
+        if match and match.group("scope") == scope + "/weights_quant":
+            found.append((name, match.group("bound")))
+    return tuple(found)
+
+
+def tracking(name: str) -> Tuple[str, str]:
+    """The (biased, local_step) variables of a tracked range's variable; empty names where its
+    range is not tracked: that of weights is their own minimum and maximum at each step."""
+    match = _RANGE.match(name)
+    if not match or match.group("scope").endswith("/weights_quant"):
+        return "", ""
+    scope, bound = match.group("scope"), match.group("bound")
+    inner = "%s/%s/%s" % (scope, scope, bound)
+    return inner + "/biased", inner + "/local_step"
