@@ -55,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _source_flags(parser) -> None:
-    parser.add_argument("source", metavar="SOURCE", help="a model directory or checkpoint prefix")
+    parser.add_argument("source", metavar="SOURCE", help="a model directory, its .tar.gz, or a checkpoint "
+                        "prefix")
     parser.add_argument("--pipeline_config_path", help="the config, if not beside the checkpoint")
 
 

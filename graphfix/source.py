@@ -1,4 +1,5 @@
-"""Opens what the user names as SOURCE: a model directory or a checkpoint prefix, and its config."""
+"""Opens what the user names as SOURCE: a model directory, its archive, or a checkpoint prefix; and
+its config."""
 
 import dataclasses
 import glob
@@ -6,9 +7,10 @@ import hashlib
 import os
 from typing import Optional
 
+from graphfix.archive import SUFFIXES, Unpacked
 from graphfix.bundle import reader
 from graphfix.config.pipeline import PipelineConfig, parse_config
-from graphfix.errors import RequestError, SourceError
+from graphfix.errors import GraphfixError, RequestError, SourceError
 from graphfix.labels import LabelMap, parse_label_map
 from graphfix.model import coco
 from graphfix.model.describe import ModelSpec, describe
@@ -20,7 +22,8 @@ CONFIG = "pipeline.config"
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """An opened model.  `digest` tells its config and index (and so its tensors' checksums)."""
+    """An opened model.  `digest` tells its config and index (and so its tensors' checksums);
+    `unpacked` keeps an archive's files where they are."""
 
     prefix: str
     config: PipelineConfig
@@ -28,6 +31,7 @@ class Source:
     store: TensorStore
     model: ModelSpec
     digest: str
+    unpacked: Optional[Unpacked] = None
 
     @property
     def metas(self):
@@ -58,6 +62,17 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
       SourceError: a file is missing or damaged, or the config is not the checkpoint's.
       RequestError: `path` does not say which checkpoint is meant.
     """
+    if os.path.isfile(path) and path.endswith(SUFFIXES):
+        unpacked = Unpacked(path)
+        try:
+            source = open_source(unpacked.directory, config_path=config_path)
+        except GraphfixError as error:
+            # The user knows the archive, not where it was unpacked to.
+            raise type(error).collected(
+                dataclasses.replace(problem, subject=problem.subject.replace(
+                    unpacked.directory, path), message=problem.message.replace(
+                        unpacked.directory, path)) for problem in error.problems) from None
+        return dataclasses.replace(source, unpacked=unpacked)
     prefix = find_prefix(path)
     where = config_path or os.path.join(os.path.dirname(prefix), CONFIG)
     data = read_file(where)
@@ -77,9 +92,9 @@ def find_prefix(path: str) -> str:
     if ".data-" in os.path.basename(path):
         return path[:path.rindex(".data-")]
     if not os.path.isdir(path):
-        if path.endswith((".pb", ".tar.gz", ".tgz")) and os.path.isfile(path):
+        if path.endswith(".pb") and os.path.isfile(path):
             raise RequestError(path, "is not a checkpoint", "name the directory or the prefix of "
-                               "the checkpoint (unpack an archive first)")
+                               "the checkpoint")
         return path
     found = sorted(glob.glob(os.path.join(glob.escape(path), "*.index")))
     preferred = os.path.join(path, "model.ckpt.index")

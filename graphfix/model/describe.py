@@ -7,7 +7,7 @@ everything else is a SourceError that lists all that does not fit.  No weights a
 """
 
 import dataclasses
-from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from graphfix.errors import Problem, SourceError
 from graphfix.model import families
@@ -42,6 +42,11 @@ class HeadSpec:
     layout: ChannelLayout
     background: bool
     initializer: Optional[Initializer]
+
+    @property
+    def class_axis(self) -> Optional[str]:
+        """The axis that counts classes, None where the head has none."""
+        return next((kind for kind in ("slot", "class") if self.layout.has(kind)), None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +88,8 @@ def describe(message, metas: Metas, *, config: str, checkpoint: str) -> ModelSpe
         raise SourceError.collected(problems)
     family = reading.family()
     heads = list(reading.heads(family))
-    problems = [problem for head in heads for problem in reading.misfits(head)]
+    problems = reading.other_count(heads) or [
+        problem for head in heads for problem in reading.misfits(head)]
     problems += reading.strays(family)
     if problems:
         raise SourceError.collected(problems)
@@ -211,6 +217,30 @@ class _Reading:
         return HeadSpec(row.role, stage, scope, tuple(scope + "/" + leaf for leaf in row.leaves),
                         layout, self.background and "slot" in kinds,
                         read_initializer(hyperparams) if hyperparams is not None else None)
+
+    def other_count(self, heads: Sequence[HeadSpec]) -> List[Problem]:
+        """The one thing that is wrong, where every head fits but for the number of classes."""
+        counts = set()
+        for head in heads:
+            axis = head.class_axis
+            if axis is None:
+                if list(self.misfits(head)):
+                    return []
+                continue
+            beside = head.layout.channels // head.layout.size(axis)
+            for name in head.tensors:
+                meta = self.metas.get(name)
+                if meta is None or not meta.shape or meta.shape[-1] % beside:
+                    return []
+                counts.add(meta.shape[-1] // beside - (1 if head.background else 0))
+        if len(counts) != 1 or counts == {self.classes}:
+            return []
+        classes, = counts
+        field = classes + self.body.num_classes - self.classes
+        return [Problem(self.config, "has num_classes %d, but the heads of %s have %d classes"
+                        % (self.body.num_classes, self.checkpoint, classes),
+                        "set num_classes: %d, as the checkpoint was trained with; what it shall "
+                        "become is said by --label_map_path or --num_classes" % field)]
 
     def misfits(self, head: HeadSpec) -> Iterator[Problem]:
         """What is wrong with a head's tensors."""

@@ -61,8 +61,9 @@ def plan_config(config: PipelineConfig, meta: str, num_classes: int, *, target_a
     findings += _placeholders(config, paths)
     findings += [Finding("UNKNOWN_FIELD", WARNING, problem.subject, problem.message, problem.remedy)
                  for problem in config.unknown]
-    for stranger in unknown_to(config.document, target_api):
-        edits.append(ConfigEdit(stranger.path, None, "revision %s does not know it" % target_api))
+    for stranger in reversed(unknown_to(config.document, target_api)):
+        edits.append(ConfigEdit(stranger.removal, None,
+                                "revision %s does not know it" % target_api))
         findings.append(Finding(
             "FIELD_REMOVED", WARNING, ".".join(stranger.path),
             "is not known to the API of %s, whose parser would stop at it: it was removed"

@@ -37,15 +37,6 @@ RULES = {
     ("zero", CENTRE): INITIAL,
 }
 
-# The axes that count classes, and how many of their places lie before the first class.
-_BACKGROUND_PLACES = {"slot": 1, "class": 0}
-
-
-def class_axis(head: HeadSpec) -> Optional[str]:
-    """The axis of a head that counts classes, None where it has none."""
-    return next((axis.kind for axis in head.layout.axes if axis.kind in _BACKGROUND_PLACES), None)
-
-
 def places(classes: Sequence[TargetClass], head: HeadSpec) -> List[Tuple[int, ...]]:
     """For every new place on the class axis, the old places it is made of; the background's is
     kept."""
@@ -55,7 +46,8 @@ def places(classes: Sequence[TargetClass], head: HeadSpec) -> List[Tuple[int, ..
 
 
 def _shift(head: HeadSpec) -> int:
-    return _BACKGROUND_PLACES[class_axis(head)] if head.background else 0
+    """How many places lie before the first class on the class axis."""
+    return 1 if head.background else 0
 
 
 def gather_head(tensor: str, to: str, head: HeadSpec, request: SurgeryRequest,
@@ -65,7 +57,7 @@ def gather_head(tensor: str, to: str, head: HeadSpec, request: SurgeryRequest,
     Raises:
       RequestError: a new class wants noise, and the config has no initializer to draw it from.
     """
-    axis = class_axis(head)
+    axis = head.class_axis
     if axis is None:
         return None
     old = head.layout

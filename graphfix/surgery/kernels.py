@@ -20,7 +20,7 @@ _WORDS = 12
 
 def gather(value: np.ndarray, edit: Gather) -> np.ndarray:
     """The new tensor of a Gather: the shape of `value` but for the last axis."""
-    index = np.asarray(edit.index)
+    index = np.asarray(edit.index, np.int64)
     out = np.zeros(value.shape[:-1] + (len(index),), value.dtype)
     taken = index >= 0
     out[..., taken] = value[..., index[taken]]

@@ -24,7 +24,7 @@ from graphfix.model.describe import HeadSpec, ModelSpec
 from graphfix.model.extras import trainable
 from graphfix.surgery.edits import (
     NOISE, Addition, Constant, Copy, Drop, Edit, Gather, Keep, Rename, Reset, Widen)
-from graphfix.surgery.heads import class_axis, gather_head
+from graphfix.surgery.heads import gather_head
 from graphfix.surgery.request import SurgeryRequest, TargetClass
 from graphfix.tensors import TensorMeta
 
@@ -72,7 +72,7 @@ def plan_tensors(model: ModelSpec, metas: Mapping[str, TensorMeta], request: Sur
       RequestError: `--weights ema` on a checkpoint without moving averages, or a model without
         a class head.
     """
-    if not any(class_axis(head) for head in model.heads):
+    if not any(head.class_axis for head in model.heads):
         raise RequestError("the target", "cannot be had: this model has a first stage only, which "
                            "knows no classes", "start from a detector with a second stage")
     planner = _Planner(model, metas, request, _averaged(model, request, averages_used))
