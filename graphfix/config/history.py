@@ -19,12 +19,13 @@ accepted they equal the one before.
 """
 
 import calendar
+import collections
 import dataclasses
 import datetime
 import functools
 import os
 import re
-from typing import Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 from graphfix.errors import RequestError
 from graphfix.textproto import Block, Document
@@ -218,31 +219,44 @@ def enum_values(enum: str, on: Date) -> Tuple[str, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class Stranger:
-    """A field of a document that a revision does not know, though another one does."""
+    """A field of a document that a revision does not know, though another one does.
+
+    Paths as in config.edits.  `removal` is what has to go: the field, or, where it is all that one
+    block of several holds (as a data augmentation), that block.
+    """
 
     path: Tuple[str, ...]
+    removal: Tuple[str, ...]
     line: int
     first: datetime.date
     gone: Optional[datetime.date]
 
 
 def unknown_to(document: Document, on: Date) -> Tuple[Stranger, ...]:
-    """The fields of a pipeline.config that the revision of a date does not know.
+    """The fields of a pipeline.config that the revision of a date does not know, in order.
 
+    Removals are to be made from the last to the first, so that numbers in paths go on to hold.
     Fields that no revision knows are not among them: binding the document tells of those.
     """
     out = []
-    pending = [((), PIPELINE, document.root)]
+    pending = [((), PIPELINE, document.root, False)]  # type: List[Any]
     while pending:
-        above, message, block = pending.pop()
+        above, message, block, repeated = pending.pop()
+        count = collections.Counter()  # type: Dict[str, int]
         for field in block.fields:
-            path = above + (field.name,)
             spec = accepts(message, field.name, on)
             if spec is None:
                 known = field_history(message, field.name)
                 if known is not None:
-                    out.append(Stranger(path, field.line, known.first, known.gone))
+                    path = above + (field.name,)
+                    alone = repeated and len(block.fields) == 1
+                    out.append(Stranger(path, above if alone else path, field.line, known.first,
+                                        known.gone))
                 continue
-            pending += [(path, spec.type, value) for value in field.values
-                        if isinstance(value, Block)]
+            for value in field.values:
+                if isinstance(value, Block):
+                    step = "%s[%d]" % (field.name, count[field.name]) if spec.repeated \
+                        else field.name
+                    pending.append((above + (step,), spec.type, value, spec.repeated))
+                    count[field.name] += 1
     return tuple(sorted(out, key=lambda one: one.line))
