@@ -67,3 +67,4 @@ BY_NAME = {dtype.name: dtype for dtype in _TABLE}
 FLOAT32 = BY_NAME["float32"]
 INT64 = BY_NAME["int64"]
 STRING = BY_NAME["string"]
+VARIANT = BY_NAME["variant"]

@@ -12,7 +12,9 @@ tensor_bundle.proto):
 
 A string tensor's bytes are its elements' lengths (varints), a masked checksum of those lengths,
 and the elements; the checksum in its entry covers the lengths as uint32, or uint64 beyond 4 GiB,
-then the rest as it stands.
+then the rest as it stands.  A variant tensor's are, for each element, its length (varint), a
+serialized VariantTensorDataProto, and the masked checksum of everything so far; the lengths
+count as uint64 in it.
 """
 
 import struct
@@ -63,7 +65,7 @@ def string_checksum(data: bytes, count: int) -> int:
     """The plain CRC-32C of a string tensor of `count` elements stored as `data`.
 
     Raises:
-      ValueError: `data` is not `count` strings.
+      ValueError: `data` is not `count` strings, or the checksum of their lengths is wrong.
     """
     lengths = []
     position = 0
@@ -75,4 +77,28 @@ def string_checksum(data: bytes, count: int) -> int:
         crc = checksum.crc32c(struct.pack("<I" if length < 1 << 32 else "<Q", length), crc)
     if len(data) != position + 4 + sum(lengths):
         raise ValueError("its strings do not add up to its size")
+    if data[position:position + 4] != struct.pack("<I", checksum.mask(crc)):
+        raise ValueError("its strings' lengths do not match their checksum")
     return checksum.crc32c(data[position:], crc)
+
+
+def variant_checksum(data: bytes, count: int) -> int:
+    """The plain CRC-32C of a variant tensor of `count` elements stored as `data`.
+
+    Raises:
+      ValueError: `data` is not `count` variants, or a checksum among them is wrong.
+    """
+    crc = position = 0
+    for _ in range(count):
+        length, position = varint.decode(data, position)
+        crc = checksum.crc32c(struct.pack("<Q", length), crc)
+        crc = checksum.crc32c(data[position:position + length], crc)
+        position += length
+        stored = data[position:position + 4]
+        if stored != struct.pack("<I", checksum.mask(crc)):
+            raise ValueError("its elements do not match their checksums")
+        crc = checksum.crc32c(stored, crc)
+        position += 4
+    if position != len(data):
+        raise ValueError("its elements do not add up to its size")
+    return crc

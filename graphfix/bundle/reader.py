@@ -1,20 +1,22 @@
 """Opens a checkpoint: metadata from the index at once, values and checksums on request."""
 
 import os
-from typing import Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from graphfix.bundle import checksum, entries, table
-from graphfix.dtypes import BY_NUMBER, STRING
+from graphfix.dtypes import BY_NUMBER, STRING, VARIANT
 from graphfix.errors import SourceError
 from graphfix.tensors import Extent, TensorMeta, TensorStore, TensorView
 
 _COPY_AGAIN = "download or copy the checkpoint again"
 _CHUNK = 1 << 20
-# A real index has some hundred bytes a tensor; TensorFlow's largest models stay under a megabyte.
-_MAX_INDEX = 64 << 20
+# A real index has some 50 bytes a tensor, the largest published detector's 69 KiB together.
+_MAX_INDEX = 16 << 20
+# NumPy's limit up to 1.26; TensorFlow's is 254.  No variable has more than 5.
+_MAX_RANK = 32
 
 
 def index_path(prefix: str) -> str:
@@ -43,18 +45,26 @@ def read_index(prefix: str) -> bytes:
     except OSError as error:
         raise SourceError(path, "cannot be read: %s" % error.strerror,
                           "check the path and its permissions") from None
-    if os.path.isfile(prefix):
-        with open(prefix, "rb") as file:
-            file.seek(max(0, os.path.getsize(prefix) - 8))
-            tail = file.read()
-        if tail == table.MAGIC.to_bytes(8, "little"):
-            raise SourceError(
-                prefix, "is a V1 checkpoint (a single file without an .index)",
-                "load it with TensorFlow's tf.train.Saver and save it again with "
-                "write_version=tf.train.SaverDef.V2")
-        raise SourceError(prefix, "is a file, but no checkpoint: there is no %s" % path,
+    if not os.path.isfile(prefix):
+        raise SourceError(path, "does not exist",
                           "name a checkpoint's prefix, such as DIR/model.ckpt")
-    raise SourceError(path, "does not exist", "name a checkpoint's prefix, such as DIR/model.ckpt")
+    if _tail(prefix, 8) == table.MAGIC.to_bytes(8, "little"):
+        raise SourceError(
+            prefix, "is a V1 checkpoint (a single file without an .index)",
+            "load it with TensorFlow's tf.train.Saver and save it again with "
+            "write_version=tf.train.SaverDef.V2")
+    raise SourceError(prefix, "is a file, but no checkpoint: there is no %s" % path,
+                      "name a checkpoint's prefix, such as DIR/model.ckpt")
+
+
+def _tail(path: str, count: int) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.path.getsize(path) - count))
+            return file.read(count)
+    except OSError as error:
+        raise SourceError(path, "cannot be read: %s" % error.strerror,
+                          "check the path and its permissions") from None
 
 
 def open_bundle(prefix: str, index: Optional[bytes] = None) -> TensorStore:
@@ -79,14 +89,16 @@ class _Opened:
         if header.endianness != entries.LITTLE_ENDIAN:
             raise SourceError(self.path, "was written on a big-endian machine",
                               "save it again on a little-endian one")
-        if header.version.min_consumer > entries.PRODUCER:
-            raise SourceError(self.path, "needs a reader of format version %d"
-                              % header.version.min_consumer,
+        version = header.version
+        if version.min_consumer > entries.PRODUCER or entries.PRODUCER in version.bad_consumers:
+            raise SourceError(self.path, "needs a reader of another format version than %d (of %d "
+                              "or later)" % (entries.PRODUCER, version.min_consumer),
                               "save it again with TensorFlow 1.15")
         if not 0 < header.num_shards <= 99999:
             raise self._fault("claims %d shards" % header.num_shards)
         self.shards = header.num_shards
         self.sizes = {}  # type: Dict[int, int]
+        self.claimed = {}  # type: Dict[int, int]
 
     def _fault(self, message: str) -> SourceError:
         return SourceError(self.path, "the checkpoint index " + message, _COPY_AGAIN)
@@ -133,6 +145,12 @@ class _Opened:
         shape = tuple(dim.size for dim in entry.shape.dim)
         if entry.shape.unknown_rank or any(size < 0 for size in shape):
             raise self._fault("gives tensor '%s' no definite shape" % name)
+        if len(shape) > _MAX_RANK:
+            raise self._fault("gives tensor '%s' %d dimensions" % (name, len(shape)))
+        # A dimension of 0 makes a tensor empty, not its other dimensions possible.
+        elements = TensorMeta(name, dtype, tuple(size or 1 for size in shape))
+        if max(elements.size, elements.nbytes) >= 1 << 63:
+            raise self._fault("gives tensor '%s' the impossible shape %s" % (name, list(shape)))
         return TensorMeta(name, dtype, shape)
 
     def _view(self, meta: TensorMeta, entry) -> TensorView:
@@ -142,12 +160,21 @@ class _Opened:
         if not 0 <= entry.shard_id < self.shards:
             raise self._fault("puts tensor '%s' in shard %d of %d"
                               % (meta.name, entry.shard_id, self.shards))
+        if entry.offset < 0 or entry.size < 0:
+            raise self._fault("puts tensor '%s' at byte %d, %d bytes long"
+                              % (meta.name, entry.offset, entry.size))
         shard = shard_path(self.prefix, entry.shard_id, self.shards)
-        if entry.offset < 0 or entry.size < 0 \
-                or entry.offset + entry.size > self._size(entry.shard_id, shard):
+        size = self._size(entry.shard_id, shard)
+        if entry.offset + entry.size > size:
             raise SourceError(shard, "is truncated: tensor '%s' should lie at bytes %d to %d of %d"
-                              % (meta.name, entry.offset, entry.offset + entry.size,
-                                 self.sizes[entry.shard_id]), _COPY_AGAIN)
+                              % (meta.name, entry.offset, entry.offset + entry.size, size),
+                              _COPY_AGAIN)
+        # Nobody's writer shares bytes between tensors; a small hostile checkpoint would, and so
+        # claim more values than any memory holds.
+        claimed = self.claimed[entry.shard_id] = self.claimed.get(entry.shard_id, 0) + entry.size
+        if claimed > size:
+            raise self._fault("has overlapping tensors: up to '%s' they take %d bytes of %d in %s"
+                              % (meta.name, claimed, size, shard))
         extent = Extent(shard, entry.offset, entry.size, checksum.unmask(entry.crc32c))
         return TensorView(meta, _loader(meta, extent), extent)
 
@@ -165,7 +192,6 @@ class _Opened:
             raise self._fault("holds tensor '%s' of type %s in slices, which graphfix cannot join"
                               % (meta.name, meta.dtype))
         parts = []  # type: List[Tuple[Tuple[slice, ...], TensorView]]
-        covered = 0
         for key, proto in zip(keys, entry.slices):
             part = self._entry(key, "a slice of tensor '%s'" % meta.name)
             where = self._where(meta, proto)
@@ -174,13 +200,14 @@ class _Opened:
                 raise self._fault("has a slice of tensor '%s' of another type or shape than listed"
                                   % meta.name)
             parts.append((where, self._view(piece, part)))
-            covered += piece.size
-        if covered != meta.size:
-            raise self._fault("has slices of tensor '%s' that cover %d of its %d elements"
-                              % (meta.name, covered, meta.size))
+        if not _tile(meta.shape, [where for where, _ in parts]):
+            raise self._fault("has slices of tensor '%s' that leave gaps, overlap, or cut it along "
+                              "several axes" % meta.name)
 
         def load() -> np.ndarray:
-            out = np.empty(meta.shape, meta.dtype.numpy or np.dtype("<u2"))
+            # Not np.empty(meta.shape): before NumPy 1.20 an empty array with one large dimension
+            # takes as much memory as if it were not empty.
+            out = np.empty(meta.size, meta.dtype.numpy or np.dtype("<u2")).reshape(meta.shape)
             for where, view in parts:
                 out[where] = view.load()
             return out
@@ -200,6 +227,24 @@ class _Opened:
         return tuple(where)
 
 
+def _tile(shape: Tuple[int, ...], slices: Sequence[Tuple[slice, ...]]) -> bool:
+    """Whether slices make up a shape, each element once, cut along one axis.
+
+    TensorFlow 1's partitioned variables have one partitioned axis (ops/variable_scope.py).
+    """
+    cut = {axis for where in slices for axis, size in enumerate(shape)
+           if where[axis] != slice(0, size)}
+    if not cut:
+        return len(slices) == 1
+    axis = min(cut)
+    reached = 0
+    for start, stop in sorted((where[axis].start, where[axis].stop) for where in slices):
+        if start != reached:
+            return False
+        reached = stop
+    return len(cut) == 1 and reached == shape[axis]
+
+
 def _loader(meta: TensorMeta, extent: Extent) -> Callable[[], np.ndarray]:
     def load() -> np.ndarray:
         if meta.dtype.itemsize == 0:
@@ -212,7 +257,9 @@ def _loader(meta: TensorMeta, extent: Extent) -> Callable[[], np.ndarray]:
 
 
 def check(view: TensorView) -> None:
-    """Reads a view's stored bytes, in bounded memory but for strings, and checks them.
+    """Reads a view's stored bytes, and checks them.
+
+    Memory is bounded but for strings, variants and partitioned variables.
 
     Raises:
       SourceError: naming the file and the tensor, when they are not what was saved.
@@ -221,9 +268,10 @@ def check(view: TensorView) -> None:
     if extent is None:
         view.load()
         return
-    if meta.dtype == STRING:
+    if meta.dtype in (STRING, VARIANT):
+        special = entries.string_checksum if meta.dtype == STRING else entries.variant_checksum
         try:
-            crc = entries.string_checksum(bytes(_bytes(extent)), meta.size)
+            crc = special(bytes(_bytes(extent)), meta.size)
         except ValueError as error:
             raise SourceError(extent.path, "tensor '%s' is damaged: %s" % (meta.name, error),
                               _COPY_AGAIN) from None

@@ -18,13 +18,15 @@ from graphfix.bundle import varint
 _MAX_EXPANSION = 64
 
 
-def decompress(data: bytes) -> bytes:
-    """The bytes that `data` stands for.
+def decompress(data: bytes, limit: int) -> bytes:
+    """The bytes that `data` stands for, at most `limit` of them.
 
     Raises:
-      ValueError: `data` is not a whole Snappy stream.
+      ValueError: `data` is not a whole Snappy stream, or one of more bytes.
     """
     length, position = varint.decode(data, 0)
+    if length > limit:
+        raise ValueError("expands to %d bytes, more than any checkpoint index has" % length)
     if length > _MAX_EXPANSION * len(data):
         raise ValueError("claims to expand to %d bytes, more than Snappy can" % length)
     out = bytearray()

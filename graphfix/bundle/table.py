@@ -20,7 +20,7 @@ compression (releases before 1.1 could not read it).
 """
 
 import struct
-from typing import Iterable, Iterator, List, Tuple
+from typing import Iterable, Iterator, Tuple
 
 from graphfix.bundle import checksum, snappy, varint
 from graphfix.errors import SourceError
@@ -29,6 +29,9 @@ MAGIC = 0xDB4775248B80FB57
 _FOOTER = 48
 _TRAILER = 5
 _BLOCK_SIZE = 256 * 1024
+# Prefix compression and Snappy let a small hostile file stand for more than any memory holds.
+# The index of 100,000 tensors, more than anybody has, unfolds to some 15 MiB.
+_MAX_UNFOLDED = 64 << 20
 _REMEDY = "download or copy the file again"
 
 Pair = Tuple[bytes, bytes]
@@ -41,13 +44,17 @@ def read(data: bytes, subject: str) -> Iterator[Pair]:
     Raises:
       SourceError: naming `subject`, when `data` is no whole, undamaged table.
     """
+    unfolded = 0
+    previous = None
     try:
-        previous = None
-        for pair in _pairs(data):
-            if previous is not None and pair[0] <= previous:
+        for key, value in _pairs(data):
+            if previous is not None and key <= previous:
                 raise ValueError("holds keys out of order")
-            previous = pair[0]
-            yield pair
+            unfolded += len(key) + len(value)
+            if unfolded > _MAX_UNFOLDED:
+                raise ValueError("unfolds to more than any checkpoint index has")
+            previous = key
+            yield key, value
     except ValueError as error:
         raise SourceError(subject, "the checkpoint index %s" % error, _REMEDY) from None
 
@@ -91,7 +98,7 @@ def _block(data: bytes, handle: Handle) -> bytes:
     if checksum.crc32c(data[offset:end + 1]) != checksum.unmask(stored):
         raise ValueError("is damaged: the checksum of its block at byte %d is wrong" % offset)
     if kind == 1:
-        return snappy.decompress(contents)
+        return snappy.decompress(contents, _MAX_UNFOLDED)
     if kind != 0:
         raise ValueError("has a block of unknown compression %d" % kind)
     return contents
@@ -121,70 +128,71 @@ def _entries(contents: bytes) -> Iterator[Pair]:
 def write(pairs: Iterable[Pair]) -> bytes:
     """The table of `pairs`, which must come in strictly increasing key order."""
     out = bytearray()
-    index = []  # type: List[Pair]
-    block = []  # type: List[Pair]
-    size = 0
+    index = _Block(1)
+    block = _Block(16)
     last = None
     for key, value in pairs:
         if last is not None and key <= last:
             raise ValueError("keys must increase: %r after %r" % (key, last))
-        if size >= _BLOCK_SIZE:
-            index.append((_separator(last, key), _append(out, _encode(block, 16))))
-            block, size = [], 0
-        # The reader's estimate, by which TensorFlow's builder closes a block, is the encoded
-        # size; re-encoding for each entry would be quadratic, so it is added up here.
-        size += _entry_size(block, key, value)
-        block.append((key, value))
+        if block.size >= _BLOCK_SIZE:
+            index.add(_separator(last, key), _append(out, block))
+            block = _Block(16)
+        block.add(key, value)
         last = key
-    if block:
-        index.append((_successor(last), _append(out, _encode(block, 16))))
-    metaindex = _append(out, _encode([], 16))
-    footer = metaindex + _append(out, _encode(index, 1))
+    if last is not None:
+        index.add(_successor(last), _append(out, block))
+    footer = _append(out, _Block(16)) + _append(out, index)
     return bytes(out) + footer.ljust(_FOOTER - 8, b"\0") + struct.pack("<Q", MAGIC)
 
 
-def _append(out: bytearray, contents: bytes) -> bytes:
+class _Block:
+    """A block in the making, with a restart point every `interval` entries."""
+
+    def __init__(self, interval: int):
+        self._interval = interval
+        self._entries = bytearray()
+        self._restarts = [0]
+        self._count = 0
+        self._last = b""
+
+    def add(self, key: bytes, value: bytes) -> None:
+        shared = 0
+        if self._count % self._interval:
+            shared = _shared(self._last, key)
+        elif self._count:
+            self._restarts.append(len(self._entries))
+        self._entries += (varint.encode(shared) + varint.encode(len(key) - shared)
+                          + varint.encode(len(value)) + key[shared:] + value)
+        self._count += 1
+        self._last = key
+
+    @property
+    def size(self) -> int:
+        """Bytes of its contents."""
+        return len(self._entries) + 4 * (len(self._restarts) + 1)
+
+    def contents(self) -> bytes:
+        tail = self._restarts + [len(self._restarts)]
+        return bytes(self._entries) + struct.pack("<%dI" % len(tail), *tail)
+
+
+def _append(out: bytearray, block: _Block) -> bytes:
+    """Adds a block to a table, and gives its handle."""
+    contents = block.contents()
     handle = varint.encode(len(out)) + varint.encode(len(contents))
     body = contents + b"\0"
     out += body + struct.pack("<I", checksum.mask(checksum.crc32c(body)))
     return handle
 
 
-def _shared(previous: bytes, key: bytes) -> int:
+def _shared(one: bytes, two: bytes) -> int:
+    """Length of the prefix two keys share."""
     count = 0
-    for one, other in zip(previous, key):
-        if one != other:
+    for left, right in zip(one, two):
+        if left != right:
             break
         count += 1
     return count
-
-
-def _entry(shared: int, key: bytes, value: bytes) -> bytes:
-    head = varint.encode(shared) + varint.encode(len(key) - shared) + varint.encode(len(value))
-    return head + key[shared:] + value
-
-
-def _entry_size(block: List[Pair], key: bytes, value: bytes) -> int:
-    if len(block) % 16 == 0:
-        # The restart points' count is there from the start; each point adds its own 4 bytes.
-        return len(_entry(0, key, value)) + (8 if not block else 4)
-    return len(_entry(_shared(block[-1][0], key), key, value))
-
-
-def _encode(pairs: List[Pair], interval: int) -> bytes:
-    out = bytearray()
-    restarts = [0]
-    previous = b""
-    for number, (key, value) in enumerate(pairs):
-        if number % interval == 0:
-            shared = 0
-            if number:
-                restarts.append(len(out))
-        else:
-            shared = _shared(previous, key)
-        out += _entry(shared, key, value)
-        previous = key
-    return bytes(out) + struct.pack("<%dI" % (len(restarts) + 1), *(restarts + [len(restarts)]))
 
 
 def _separator(last: bytes, following: bytes) -> bytes:

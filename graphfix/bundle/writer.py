@@ -110,9 +110,10 @@ def _transfer(source, shard, length: int) -> int:
     for call in (_copy_file_range, _sendfile):
         try:
             return call(outside, inside, min(length, _KERNEL_CHUNK))
-        except (AttributeError, OSError):
-            # Not on this Python or system, or not between these two file systems.  A failing
-            # disk fails the plain write below too, and that error is the one reported.
+        except (AttributeError, OSError, TypeError):
+            # Not on this Python or system (macOS's sendfile takes no None), or not between these
+            # two file systems.  A failing disk fails the plain write below too, and that error
+            # is the one reported.
             continue
     data = memoryview(source.read(min(length, _CHUNK)))
     count = len(data)

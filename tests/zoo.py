@@ -1,0 +1,24 @@
+"""The published models that tests may use: indexes and configs, without weights.
+
+They are found in $GRAPHFIX_ZOO_DIR, or else in ../shared/zoo beside the repository.  Where there
+are none, the tests that need them are skipped and say so.
+"""
+
+import glob
+import os
+
+import pytest
+
+_REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+DIRECTORY = os.environ.get("GRAPHFIX_ZOO_DIR") or os.path.join(
+    os.path.dirname(_REPOSITORY), "shared", "zoo")
+_MISSING = "no files of published models: set GRAPHFIX_ZOO_DIR (or have ../shared/zoo)"
+
+
+def files(*patterns):
+    """Parameters for `pytest.mark.parametrize`: the paths of all files that match, sorted."""
+    found = sorted({path for pattern in patterns
+                    for path in glob.glob(os.path.join(DIRECTORY, pattern), recursive=True)})
+    if not found:
+        return [pytest.param(None, marks=pytest.mark.skip(reason=_MISSING))]
+    return [pytest.param(path, id=os.path.relpath(path, DIRECTORY)) for path in found]
