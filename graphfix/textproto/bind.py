@@ -22,6 +22,8 @@ ONEOF_CONFLICT = "oneof_conflict"
 
 _BOOLS = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
 _FLOATS = ("inf", "infinity", "nan")
+# Looking for a similar name takes a while; past so many the document is not of this schema.
+_MAX_SUGGESTIONS = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +59,7 @@ class _Bad(Exception):
 class _Binder:
     def __init__(self):
         self.problems = []  # type: List[BindProblem]
+        self.suggestions = 0
 
     def complain(self, kind: str, path, node, message: str, remedy: str) -> None:
         self.problems.append(BindProblem(kind, path, node.line, node.column, Problem(
@@ -69,16 +72,20 @@ class _Binder:
             path = above + (field.name,)
             known = descriptor.fields_by_name.get(field.name)
             if known is None:
-                near = difflib.get_close_matches(field.name, list(descriptor.fields_by_name), 1)
                 self.complain(UNKNOWN_FIELD, path, field, "%s has no field '%s'"
-                              % (descriptor.name, field.name),
-                              "did you mean '%s'?" % near[0] if near
-                              else "see whether it belongs in another block")
+                              % (descriptor.name, field.name[:60]), self._suggestion(field, descriptor))
                 continue
             if not _repeated(known) and not self._single(known, field, seen, path):
                 continue
             for value in field.values:
                 self._value(known, value, message, path)
+
+    def _suggestion(self, field: Field, descriptor) -> str:
+        self.suggestions += 1
+        near = None
+        if self.suggestions <= _MAX_SUGGESTIONS:
+            near = difflib.get_close_matches(field.name, list(descriptor.fields_by_name), 1)
+        return "did you mean '%s'?" % near[0] if near else "see whether it belongs in another block"
 
     def _single(self, known, field: Field, seen: dict, path) -> bool:
         """Whether a singular field may be given here, as its first and as its oneof's only."""
@@ -105,6 +112,9 @@ class _Binder:
                               % (known.name, value.raw[:40]), "write %s { ... }" % known.name)
                 return
             inner = getattr(message, known.name)
+            if known.message_type.GetOptions().map_entry:
+                self._map_entry(value, inner, path)
+                return
             if _repeated(known):
                 inner = inner.add()
             else:
@@ -125,6 +135,15 @@ class _Binder:
             getattr(message, known.name).append(converted)
         else:
             setattr(message, known.name, converted)
+
+    def _map_entry(self, value: Block, container: Any, path) -> None:
+        """A block of a map: `key` and `value`; of equal keys the last one counts."""
+        entry = container.GetEntryClass()()
+        self.block(value, entry, path)
+        if entry.DESCRIPTOR.fields_by_name["value"].message_type is not None:
+            container[entry.key].CopyFrom(entry.value)
+        else:
+            container[entry.key] = entry.value
 
 
 def _repeated(known) -> bool:

@@ -12,6 +12,8 @@ from typing import List, Optional, Tuple, Union
 from graphfix.errors import SourceError
 
 BOM = "\ufeff"
+# Ten times a label map of 2,854 classes.  Parsed, a character may take some 200 bytes.
+MAX_BYTES = 2 << 20
 
 
 class Source:
@@ -24,7 +26,16 @@ class Source:
 
     @classmethod
     def decode(cls, data: Union[bytes, str], *, subject: str) -> "Source":
-        """Raises SourceError where the bytes (or the str, lone surrogates in it) are not UTF-8."""
+        """Raises SourceError where the bytes (or the str, lone surrogates in it) are not UTF-8.
+
+        The same where they are too many.
+        """
+        if len(data) > MAX_BYTES:
+            raise SourceError(
+                subject,
+                "has %d bytes, more than any configuration or label map" % len(data),
+                "check that this is the file you meant",
+            )
         try:
             if isinstance(data, str):
                 data.encode("utf-8")
