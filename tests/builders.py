@@ -1,0 +1,194 @@
+"""Makes a tiny detector without TensorFlow: checkpoint, pipeline.config, label map.
+
+An SSD MobileNet v1 a sixteenth as wide as the published one; its variables' names and shapes are
+those that the stock API (2019-07) builds for CONFIG, the values are seeded noise.
+"""
+
+import os
+
+import numpy as np
+
+from graphfix import dtypes
+from graphfix.bundle import reader, writer
+from graphfix.tensors import TensorStore, constant
+
+CLASSES = ("cat", "dog", "traffic light", "person")
+ANCHORS = (3, 6, 6, 6, 6, 6)
+
+_SCOPE = "FeatureExtractor/MobilenetV1/"
+_POINTWISE = (4, 8, 8, 16, 16, 32, 32, 32, 32, 32, 32, 64, 64)
+_EXTRA = ((16, 32), (8, 16), (8, 16), (4, 8))
+_MAPS = (32, 64, 32, 16, 16, 8)
+
+CONFIG = """\
+# A tiny detector.   (This comment, and all others, must survive.)
+model {
+  ssd {
+    num_classes: %(classes)d  # how many
+    box_coder { faster_rcnn_box_coder { y_scale: 10 x_scale: 10 height_scale: 5 width_scale: 5 } }
+    matcher { argmax_matcher { matched_threshold: 0.5 unmatched_threshold: 0.5 } }
+    similarity_calculator { iou_similarity {} }
+    anchor_generator {
+      ssd_anchor_generator {
+        num_layers: 6
+        min_scale: 0.2
+        max_scale: 0.95
+        aspect_ratios: 1.0
+        aspect_ratios: 2.0
+        aspect_ratios: 0.5
+        aspect_ratios: 3.0
+        aspect_ratios: 0.3333
+      }
+    }
+    image_resizer { fixed_shape_resizer { height: 160 width: 160 } }
+    box_predictor {
+      convolutional_box_predictor {
+        kernel_size: 1
+        box_code_size: 4
+        conv_hyperparams {
+          activation: RELU_6
+          regularizer { l2_regularizer { weight: 0.00004 } }
+          initializer { truncated_normal_initializer { stddev: 0.03 } }
+        }
+      }
+    }
+    feature_extractor {
+      type: 'ssd_mobilenet_v1'
+      min_depth: 1
+      depth_multiplier: 0.0625
+      conv_hyperparams {
+        activation: RELU_6
+        regularizer { l2_regularizer { weight: 0.00004 } }
+        initializer { truncated_normal_initializer { stddev: 0.03 } }
+        batch_norm { train: true scale: true center: true decay: 0.97 epsilon: 0.001 }
+      }
+    }
+    loss {
+      classification_loss { weighted_sigmoid {} }
+      localization_loss { weighted_smooth_l1 {} }
+    }
+    post_processing { score_converter: SIGMOID }
+  }
+}
+
+train_config {
+  batch_size: 2
+  optimizer {
+    rms_prop_optimizer {
+      learning_rate { constant_learning_rate { learning_rate: 0.001 } }
+    }
+  }
+  # Where it came from.
+  fine_tune_checkpoint: "PATH_TO_BE_CONFIGURED/model.ckpt"
+  num_steps: 1000
+  data_augmentation_options {
+    random_horizontal_flip {
+    }
+  }
+}
+
+train_input_reader {
+  tf_record_input_reader {
+    input_path: "records/train.record"
+  }
+  label_map_path: "records/label_map.pbtxt"
+}
+eval_config { num_examples: 8 }
+eval_input_reader {
+  tf_record_input_reader {
+    input_path: "records/val.record"
+  }
+  label_map_path: "records/label_map.pbtxt"
+  shuffle: false
+}
+# The end.
+"""
+
+
+def variables(classes):
+    """{name: shape} of the detector's variables, without global_step."""
+    out = {}
+
+    def convolution(scope, shape, leaf="weights"):
+        out[scope + "/" + leaf] = shape
+        for name in ("beta", "gamma", "moving_mean", "moving_variance"):
+            width = shape[2] if leaf == "depthwise_weights" else shape[3]
+            out["%s/BatchNorm/%s" % (scope, name)] = (width,)
+
+    convolution(_SCOPE + "Conv2d_0", (3, 3, 3, 2))
+    before = 2
+    for number, width in enumerate(_POINTWISE, 1):
+        convolution("%sConv2d_%d_depthwise" % (_SCOPE, number), (3, 3, before, 1),
+                    "depthwise_weights")
+        convolution("%sConv2d_%d_pointwise" % (_SCOPE, number), (1, 1, before, width))
+        before = width
+    for number, (narrow, wide) in enumerate(_EXTRA, 2):
+        top = _SCOPE + "Conv2d_13_pointwise"
+        convolution("%s_1_Conv2d_%d_1x1_%d" % (top, number, narrow), (1, 1, before, narrow))
+        convolution("%s_2_Conv2d_%d_3x3_s2_%d" % (top, number, wide), (3, 3, narrow, wide))
+        before = wide
+    for number, (depth, anchors) in enumerate(zip(_MAPS, ANCHORS)):
+        for head, width in (("BoxEncodingPredictor", 4), ("ClassPredictor", classes + 1)):
+            scope = "BoxPredictor_%d/%s" % (number, head)
+            out[scope + "/weights"] = (1, 1, depth, anchors * width)
+            out[scope + "/biases"] = (anchors * width,)
+    return out
+
+
+def values(classes, seed=0):
+    """The detector's tensors: seeded noise, and a global_step far along."""
+    random = np.random.RandomState(seed)
+    out = {name: random.standard_normal(shape).astype(np.float32)
+           for name, shape in sorted(variables(classes).items())}
+    out["global_step"] = np.asarray(200000, np.int64)
+    return out
+
+
+def trained_state(tensors, seed=1):
+    """The tensors with RMSProp's slots and moving averages, as a training checkpoint has them."""
+    random = np.random.RandomState(seed)
+    out = dict(tensors)
+    for name, value in sorted(tensors.items()):
+        if name == "global_step" or "/moving_" in name:
+            continue
+        for suffix in ("/RMSProp", "/RMSProp_1", "/ExponentialMovingAverage"):
+            out[name + suffix] = random.standard_normal(value.shape).astype(np.float32)
+    return out
+
+
+def write_checkpoint(prefix, tensors):
+    by_numpy = {dtype.numpy: dtype for dtype in reversed(list(dtypes.BY_NUMBER.values()))
+                if dtype.numpy}
+    writer.write_bundle(TensorStore(constant(name, by_numpy[value.dtype], value)
+                                    for name, value in tensors.items()), prefix)
+
+
+def read_checkpoint(prefix):
+    """{name: array} of a checkpoint."""
+    return {name: view.load() for name, view in reader.open_bundle(prefix).items()}
+
+
+def label_map(names):
+    """The text of a label map: names with ids from 1, or {id: name}."""
+    rows = names.items() if isinstance(names, dict) else enumerate(names, 1)
+    return "".join('item {\n  id: %d\n  name: "%s"\n}\n' % row for row in rows)
+
+
+def write_model(directory, *, names=CLASSES, classes=None, tensors=None, config=None):
+    """A model directory: model.ckpt, pipeline.config, and label_map.pbtxt where there are names."""
+    classes = classes or len(names)
+    os.makedirs(str(directory))
+    write_checkpoint(os.path.join(str(directory), "model.ckpt"),
+                     values(classes) if tensors is None else tensors)
+    write(directory, "pipeline.config", CONFIG % {"classes": classes} if config is None else config)
+    if names:
+        write(directory, "label_map.pbtxt", label_map(names))
+    return str(directory)
+
+
+def write(directory, name, content):
+    """Writes a file (str as UTF-8, line ends as they are); its path."""
+    path = os.path.join(str(directory), name)
+    with open(path, "wb") as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
+    return path
