@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import handmade
-from bundle_cases import CASES, FIXED, NAMES, SIZES, fixed, lay, save, strings, variants
+from bundle_cases import (
+    CASES, FIXED, LAYOUTS, NAMES, SIZES, fixed, lay, save, strings, variants)
 from graphfix.bundle import reader
 from graphfix.errors import SourceError
 
@@ -19,35 +20,6 @@ def prefix(tmp_path):
 
 def shard(prefix, number=0, count=1):
     return "%s.data-%05d-of-%05d" % (prefix, number, count)
-
-
-def one_shard(tensors, make_index):
-    pairs, data = lay(tensors)
-    return make_index(pairs), [data]
-
-
-def spread(tensors):
-    """Over three shards, in falling order, with gaps: TensorFlow's reader takes that too."""
-    shards = [b"gap", b"", b"another gap"]
-    pairs = [(b"", handmade.header(shards=3))]
-    for at, name in enumerate(sorted(tensors, reverse=True)):
-        one = tensors[name]
-        number = at % 3
-        pairs.append((name.encode(), handmade.entry(
-            one.dtype, one.shape, shard=number, offset=len(shards[number]), size=len(one.data),
-            crc=one.crc)))
-        shards[number] += one.data + b"-" * (at % 2)
-    return handmade.plain_table(pairs), shards
-
-
-LAYOUTS = {
-    "as TensorFlow lays it": lambda tensors: one_shard(tensors, handmade.plain_table),
-    "blocks of three": lambda tensors: one_shard(
-        tensors, lambda pairs: handmade.split_table(pairs, 3)),
-    "Snappy, blocks of five": lambda tensors: one_shard(
-        tensors, lambda pairs: handmade.split_table(pairs, 5, snappy=True)),
-    "three shards with gaps": spread,
-}
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))

@@ -1,7 +1,7 @@
 """The checkpoints that reader and writer are both held to.
 
 A case is a dict of tensors; what its files must look like comes from handmade.py.  Adding a case
-here tests the reader on it (in every layout of test_reader.py) and the writer.
+here tests the reader on it (in every layout) and the writer, and that TensorFlow agrees.
 """
 
 import collections
@@ -83,6 +83,35 @@ def lay(tensors):
             one.dtype, one.shape, offset=len(data), size=len(one.data), crc=one.crc)))
         data += one.data
     return pairs, data
+
+
+def one_shard(tensors, make_index):
+    pairs, data = lay(tensors)
+    return make_index(pairs), [data]
+
+
+def spread(tensors):
+    """Over three shards, in falling order, with gaps: TensorFlow's reader takes that too."""
+    shards = [b"gap", b"", b"another gap"]
+    pairs = [(b"", handmade.header(shards=3))]
+    for at, name in enumerate(sorted(tensors, reverse=True)):
+        one = tensors[name]
+        number = at % 3
+        pairs.append((name.encode(), handmade.entry(
+            one.dtype, one.shape, shard=number, offset=len(shards[number]), size=len(one.data),
+            crc=one.crc)))
+        shards[number] += one.data + b"-" * (at % 2)
+    return handmade.plain_table(pairs), shards
+
+
+LAYOUTS = {
+    "as TensorFlow lays it": lambda tensors: one_shard(tensors, handmade.plain_table),
+    "blocks of three": lambda tensors: one_shard(
+        tensors, lambda pairs: handmade.split_table(pairs, 3)),
+    "Snappy, blocks of five": lambda tensors: one_shard(
+        tensors, lambda pairs: handmade.split_table(pairs, 5, snappy=True)),
+    "three shards with gaps": spread,
+}
 
 
 def save(prefix, index, *shards):
