@@ -1,0 +1,32 @@
+# make fast    the tests that need no TensorFlow, in seconds
+# make test    those, and the tests against TensorFlow 1.15 and the stock API of three eras
+# make demo    converts the detector in testdata/ and shows what it finds before and after
+# make bench   times conversions beside a plain TensorFlow script and `cp`
+# make clean   removes what the above leave in this folder
+#
+# Environments are built once, outside this folder; tests/environments/make.py says where.
+
+PYTHON ?= python3
+ENVIRONMENT := $(PYTHON) tests/environments/make.py
+
+.PHONY: fast test demo bench clean
+
+fast:
+	@python=$$($(ENVIRONMENT) fast) && "$$python" -m pytest -q tests --ignore=tests/stock
+
+# Both runs happen whatever the first one says, and either one's failure is the target's.
+test:
+	@fast=$$($(ENVIRONMENT) fast) && stock=$$($(ENVIRONMENT) stock-2019-07) && \
+	$(ENVIRONMENT) stock-2019-04 stock-2021 > /dev/null && \
+	{ "$$fast" -m pytest tests --ignore=tests/stock; status=$$?; \
+	  "$$stock" -m pytest tests/stock && exit $$status; }
+
+demo:
+	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" testdata/demo.py
+
+bench:
+	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" benchmarks/convert.py
+
+clean:
+	rm -rf build dist demo-output graphfix.egg-info .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

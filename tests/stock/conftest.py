@@ -1,0 +1,39 @@
+"""The environments of tests/environments, for the tests that need more than their own Python."""
+
+import functools
+import os
+import subprocess
+import sys
+
+import pytest
+
+MAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "environments", "make.py")
+
+
+@functools.lru_cache(maxsize=None)
+def made(*arguments):
+    """The path that make.py prints; skips if a Python that is needed can't be had here."""
+    done = subprocess.run([sys.executable, MAKE] + list(arguments), stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    if done.returncode == 3:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def stock_python():
+    """stock_python(era): path of the python that has the stock API of "2019-04", "2019-07", "2021"."""
+    return lambda era: made("stock-" + era)
+
+
+@pytest.fixture(scope="session")
+def image_python():
+    """Path of a CPython 3.6 that has what the image under the Dockerfile has."""
+    return made("docker")
+
+
+@pytest.fixture(scope="session")
+def bare_python():
+    """bare_python(series): path of a CPython "3.6" ..., or "newest", with nothing installed."""
+    return lambda series: made("--python", series)
