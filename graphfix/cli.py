@@ -1,7 +1,8 @@
 """The command line: graphfix VERB SOURCE [flags].
 
 stdout is for results, stderr for messages.  Exit codes: 0 done, 1 a check found a difference,
-2 usage, 3 the input was refused, 4 verification failed.
+2 usage, 3 the input was refused, 4 verification failed; as a shell counts signals, 130 interrupted,
+141 whoever read stdout left.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import os
 import sys
 from typing import List, Optional
 
-from graphfix.errors import GraphfixError, Problem
+from graphfix.errors import GraphfixError, Problem, RequestError
 
 _TRAINERS = ("any", "model_main", "legacy")
 
@@ -23,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
 
     def verb(name: str, run, text: str):
         one = verbs.add_parser(name, help=text, description=text)
-        one.set_defaults(run=run)
+        one.set_defaults(run=run, parser=one)
         return one
 
     one = verb("inspect", _inspect, "say what a model is")
@@ -93,7 +94,7 @@ def _target(args):
 
 def _inspect(args) -> int:
     from graphfix.verbs.inspect import inspect
-    print(inspect(args.source, config_path=args.pipeline_config_path, as_json=args.json))
+    _print(inspect(args.source, config_path=args.pipeline_config_path, as_json=args.json) + "\n")
     return 0
 
 
@@ -105,23 +106,26 @@ def _plan(args) -> int:
     plan = make_plan(source, _target(args), output_directory=args.output_directory,
                      resumable=bool(args.model_dir))
     if args.json:
-        sys.stdout.write(to_json(plan))
+        _print(to_json(plan))
         _say(plan.findings)
     else:
-        print(format_plan(plan))
+        _print(format_plan(plan) + "\n")
     return 0
 
 
 def _convert(args) -> int:
-    from graphfix.verbs.convert import convert
-    report = convert(args.source, _target(args), output_directory=args.output_directory,
+    from graphfix.verbs.convert import Target, convert
+    target = _target(args)
+    if args.plan and target != Target(map=[]):
+        args.parser.error("--plan says what the result is: leave the flags out that say it too")
+    report = convert(args.source, target, output_directory=args.output_directory,
                      overwrite=args.overwrite, plan_path=args.plan,
                      config_path=args.pipeline_config_path, model_dir=args.model_dir)
     _say(report.findings)
     if args.json:
-        sys.stdout.write(report.to_json())
+        _print(report.to_json())
     else:
-        print(report.summary)
+        _print(report.summary + "\n")
     return report.exit_code
 
 
@@ -129,18 +133,36 @@ def _verify(args) -> int:
     from graphfix.verbs.verify import verify, verify_stock
     done = verify(args.directory)
     if not args.stock:
-        print(done)
+        _print(done + "\n")
         return 0
     _say([done, "asking the stock API ..."])
     summary, details = verify_stock(args.directory, python=args.stock_python, trainer=args.trainer,
                                     steps=args.steps, model_dir=args.model_dir)
-    print(details if args.json else summary)
+    _print((details if args.json else summary) + "\n")
     return 0
 
 
+def _print(text: str) -> None:
+    """Writes a result to stdout; what its encoding does not have is escaped."""
+    if sys.stdout is None:
+        return
+    encoding = sys.stdout.encoding or "ascii"
+    try:
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise RequestError("standard output", "cannot be written: %s" % error.strerror,
+                           "direct it elsewhere") from None
+
+
 def _say(lines) -> None:
-    for line in lines:
-        print(line, file=sys.stderr)
+    try:
+        for line in lines:
+            print(line, file=sys.stderr)
+    except OSError:
+        pass  # nobody listens
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -152,9 +174,12 @@ def main(argv: Optional[List[str]] = None) -> int:
         _say("graphfix: %s" % problem for problem in error.problems)
         return error.exit_code
     except BrokenPipeError:
-        # The reader of our output left; there is nobody to tell.
+        # There is nobody to tell; and what is still buffered must not be tried again at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 141
+    except KeyboardInterrupt:
+        _say(["graphfix: interrupted"])
+        return 130
     except MemoryError:
         _say(["graphfix: %s" % Problem("this machine", "ran out of memory", "give it more")])
         return 3
