@@ -69,7 +69,13 @@ def _compare(written, expected):
 
 def _check_gather(edit: Gather, written: np.ndarray, source: np.ndarray):
     for channel, origin in enumerate(edit.index):
-        if origin >= 0 and written[..., channel].tobytes() != source[..., origin].tobytes():
+        if origin < 0:
+            continue
+        wanted = source[..., origin]
+        if edit.affine and edit.affine[channel] != (1.0, 0.0):
+            scale, shift = edit.affine[channel]
+            wanted = (wanted.astype(np.float64) * scale + shift).astype(source.dtype)
+        if written[..., channel].tobytes() != wanted.tobytes():
             yield Problem(edit.to, "channel %d is not channel %d of the source's %s"
                           % (channel, origin, edit.tensor), _REMEDY)
     if not np.isfinite(written).all() and np.isfinite(source).all():

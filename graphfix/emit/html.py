@@ -1,96 +1,253 @@
-"""report.html: one self-contained page that says what became of every class and every tensor."""
+"""report.html: one self-contained page, a view of a Report for people.
 
-import html
-from typing import Iterable, Sequence
-
-from graphfix.emit.report import Report
-from graphfix.surgery.edits import Drop, Gather, Keep, Rename, Reset, Widen
-
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#1c2330;background:#f6f7f9;margin:0}
-main{max-width:62em;margin:0 auto;padding:2em 1.5em 4em}
-h1{font-size:1.5em;margin:0 0 .2em}h2{font-size:1.1em;margin:2.2em 0 .6em}
-.summary{background:#fff;border-left:4px solid #2f7d5b;padding:.8em 1em;font-weight:600}
-table{border-collapse:collapse;width:100%;background:#fff}
-th,td{text-align:left;padding:.35em .7em;border-bottom:1px solid #e3e6eb;vertical-align:top}
-th{font-weight:600;color:#566073}td.n{text-align:right;font-variant-numeric:tabular-nums}
-.tag{border-radius:3px;padding:.1em .5em;font-size:.85em;background:#e3e6eb}
-.carried,.keep,.rename,.info{background:#d8efe3}.new,.gather,.warning{background:#fdeec9}
-.reset,.mixed{background:#dde7fb}.drop,.error{background:#f9d9d6}
-pre{background:#fff;padding:1em;overflow:auto;font-size:13px;line-height:1.4}
-.add{color:#1d6b47}.del{color:#a5291f}code{font-size:.92em}details{background:#fff;padding:.5em .8em}
+No scripts, nothing fetched (the page's own policy forbids both), light and dark, narrow and wide.
+Every text that comes from a file is escaped.  The same report gives the same bytes.
 """
 
+import html
+import os
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-def render(report: Report) -> str:
-    """The page of a report; every text from a file is escaped."""
-    plan = report.plan
+from graphfix.config import trainers
+from graphfix.emit import drawing
+from graphfix.emit.next_steps import next_steps
+from graphfix.emit.report import Report
+from graphfix.findings import ERROR, INFO, WARNING
+from graphfix.surgery.edits import (
+    CONSTANT, NOISE, Drop, Gather, Keep, Rename, Reset, Widen)
+from graphfix.surgery.plan import SurgeryPlan
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_TAGS = {0: "new", 1: "carried"}
+_FOLDED = 12
+
+
+def render(report: Report, pictures: Optional[Mapping[str, bytes]] = None) -> str:
+    """The page of a report; `pictures` has the bytes of each `Picture.file` of it."""
+    with open(os.path.join(os.path.dirname(__file__), "report.css"), encoding="utf-8") as file:
+        style = file.read()
+    worst = next((one for one in (ERROR, WARNING) if any(
+        found.severity == one for found in report.findings)), "")
+    worst = worst if report.exit_code == 0 else ERROR
     parts = [
-        "<!DOCTYPE html><html lang=en><meta charset=utf-8><title>graphfix report</title>",
-        "<style>%s</style><main><h1>graphfix report</h1>" % _STYLE,
-        "<p>%s &middot; %s</p><p class=summary>%s</p>" % (
-            _text(report.family), _text(report.source), _text(report.summary)),
-        "<h2>Findings</h2>", _findings(report),
-        "<h2>Classes</h2>",
-        _table(("id", "class", "", "made of"), (
-            ("<td class=n>%d" % one.id, "<td>%s" % (_text(one.display_name) or "(no class)"),
-             "<td>%s" % _tag(("new", "carried")[len(one.sources)]
-                             if len(one.sources) < 2 else "mixed"),
-             "<td>%s" % (", ".join("source class %d" % number for number in one.sources)
-                         or "a new row")) for one in plan.classes)),
-        "<h2>Tensors</h2>",
-        _table(("", "tensor", "what became of it"), (
-            _tensor_row(edit) for edit in plan.edits if not isinstance(edit, Keep))),
-        "<details><summary>%d tensors kept byte for byte</summary>%s</details>" % (
-            plan.count(Keep), "<br>".join("<code>%s</code>" % _text(edit.tensor)
-                                          for edit in plan.edits if isinstance(edit, Keep))),
-        "<p>%d tensors added.</p>" % len(plan.additions),
-        "<h2>pipeline.config</h2><pre>%s</pre>" % _diff(report.config_diff),
-        "</main></html>\n",
+        "<!DOCTYPE html>", "<html lang=en>", "<head>", "<meta charset=utf-8>",
+        "<meta name=viewport content='width=device-width, initial-scale=1'>",
+        "<meta http-equiv=Content-Security-Policy content=\"%s\">" % _POLICY,
+        "<title>graphfix: %s</title>" % _text(report.source),
+        "<style>", style + "</style>", "</head>", "<body><main>",
+        "<h1>graphfix report</h1>",
+        "<p class=from>%s from <code>%s</code></p>" % (_text(report.family), _text(report.source)),
+        "<p class='summary %s'>%s</p>" % (worst, _text(report.summary)),
+        _tiles(report),
     ]
+    parts += _section("Checked with the stock API", _verifications(report))
+    parts += _section("The same pictures, before and after", _pictures(report, pictures or {}))
+    parts += _section("Findings", _findings(report))
+    parts += _section("Classes", _classes(report))
+    parts += _section("What to run next", _next(report))
+    parts += _section("Tensors", _tensors(report))
+    parts += _section("pipeline.config", _diff(report.config_diff))
+    parts += ["</main></body>", "</html>", ""]
     return "\n".join(parts)
 
 
+def _section(title: str, body: Iterable[str]) -> List[str]:
+    rows = list(body)
+    return ["<section>", "<h2>%s</h2>" % title] + rows + ["</section>"] if rows else []
+
+
 def _text(value: str) -> str:
-    return html.escape(value)
+    # A path may hold bytes that are no text, which Python keeps as lone surrogates.
+    return html.escape(value.encode("utf-8", "backslashreplace").decode("utf-8"))
+
+
+def _code(value: str) -> str:
+    return "<code>%s</code>" % _text(value)
 
 
 def _tag(kind: str) -> str:
     return "<span class='tag %s'>%s</span>" % (kind, kind)
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "<table><tr>%s%s</table>" % (
-        "".join("<th>" + head for head in heads),
-        "".join("<tr>" + "".join(cells) for cells in rows))
+def _table(heads: Sequence[Tuple[str, str]], rows: Iterable[Sequence[str]]) -> str:
+    """A table; heads are (CSS class, text), cells are HTML."""
+    def cells(kind, texts):
+        return "".join("<%s%s>%s" % (kind, " class=" + style if style else "", text)
+                       for (style, _), text in zip(heads, texts))
+    return "<div class=scroll><table>\n<tr>%s\n%s\n</table></div>" % (
+        cells("th", [text for _, text in heads]),
+        "\n".join("<tr>" + cells("td", row) for row in rows))
 
 
-def _findings(report: Report) -> str:
+def _names(names: Iterable[str]) -> str:
+    return "<div class=names>%s</div>" % "".join(map(_code, names))
+
+
+def _fold(title: str, body: str) -> str:
+    return "<details><summary>%s</summary>%s</details>" % (title, body)
+
+
+def _tiles(report: Report) -> str:
+    plan = report.plan
+    tiles = [
+        ("%d" % plan.carried, "classes carried over"),
+        ("%d" % plan.new, "new classes"),
+        ("%d of %d" % (plan.count(Keep, Rename), len(plan.edits)), "tensors kept byte for byte"),
+    ]
+    rows = [(name, "%d of %d" % report.forecast(what))
+            for name, what in trainers.restored(plan.target_api, plan.trainer)]
+    if len({words for _, words in rows}) == 1:
+        rows = [("the stock API", rows[0][1])]
+    tiles += [(words, "variables that %s of %s restores" % (name, plan.target_api))
+              for name, words in rows]
+    return "<ul class=tiles>%s</ul>" % "".join(
+        "<li><b>%s</b> %s" % (_text(figure), _text(words)) for figure, words in tiles)
+
+
+def _verifications(report: Report) -> Iterator[str]:
+    for one in report.verifications:
+        yield "<div class=card>%s %s%s</div>" % (
+            _tag("complete") if one.complete else "<span class='tag error'>not complete</span>",
+            _text(one.summary), _fold("%d not restored" % len(one.unrestored),
+                                      _names(one.unrestored)) if one.unrestored else "")
+
+
+def _pictures(report: Report, contents: Mapping[str, bytes]) -> Iterator[str]:
+    if not report.pictures:
+        return
+    yield "<p>No training happened in between. Classes that were carried over detect what they " \
+        "detected; detections of classes that were left behind are gone.</p>"
+    new = [one.display_name for one in report.plan.classes if one.name and not one.sources]
+    if new:
+        yield "<p>New and not trained yet, so not to be seen: <b>%s</b>.</p>" % _text(
+            ", ".join(new))
+    yield drawing.pictures(report, contents)
+    yield "<p class=quiet>Drawn are detections with a score of at least %d%%. A class has the " \
+        "same colour on both sides; grey ones were left behind.</p>" % (100 * drawing.THRESHOLD)
+
+
+def _findings(report: Report) -> Iterator[str]:
     if not report.findings:
-        return "<p>Nothing to remark.</p>"
-    return _table(("", "about", "what", "what to do"), (
-        ("<td>" + _tag(one.severity), "<td><code>%s</code>" % _text(one.subject),
-         "<td>" + _text(one.message), "<td>" + _text(one.remedy)) for one in report.findings))
+        yield "<p>Nothing to remark.</p>"
+    order = (ERROR, WARNING, INFO)
+    for one in sorted(report.findings, key=lambda one: order.index(one.severity)):
+        yield "<div class='card finding %s'><p>%s <b>%s</b></p><p>%s %s.</p><p><b>To do:</b> %s." \
+            "</p></div>" % (one.severity, _tag(one.severity), _text(one.code), _code(one.subject),
+                            _text(one.message), _text(one.remedy))
 
 
-def _tensor_row(edit) -> Sequence[str]:
-    words = {
-        Gather: lambda: "%d channels taken from the source, %d made new" % (
-            sum(number >= 0 for number in edit.index),
-            sum(number < 0 for number in edit.index)),
-        Reset: lambda: "set to %g" % edit.value,
-        Rename: lambda: "written as %s" % edit.to,
-        Drop: lambda: edit.reason,
-        Widen: lambda: "widened where the new weights lie beyond it",
-    }[type(edit)]()
-    return ("<td>" + _tag(type(edit).__name__.lower()),
-            "<td><code>%s</code>" % _text(edit.tensor), "<td>" + _text(words))
+def _classes(report: Report) -> Iterator[str]:
+    rows = []
+    for one in report.plan.classes:
+        kind = _TAGS.get(len(one.sources), "averaged") if one.name else "unused"
+        made = " + ".join("%s <span class=quiet>(id %d)</span>" % (
+            _text(report.source_name(number)), number) for number in one.sources)
+        rows.append(("%d" % one.id, _text(one.display_name) or "<span class=quiet>(no class)</span>",
+                     _tag(kind), made or "new channels"))
+    yield _table((("number", "id"), ("", "class"), ("", ""), ("", "made from")), rows)
+    starts = starting_values(report.plan)
+    if starts:
+        yield "<p>New channels start as:</p><ul>%s</ul>" % "".join(
+            "<li>%s: %s" % (_code(where), _text(what)) for where, what in starts)
+    left = ["%s <span class=quiet>(id %d)</span>" % (_text(report.source_name(number)), number)
+            for number in report.left_behind]
+    if len(left) > _FOLDED:
+        yield _fold("%d classes of the source were left behind" % len(left), "<p>%s</p>"
+                    % ", ".join(left))
+    elif left:
+        yield "<p>Left behind: %s</p>" % ", ".join(left)
 
 
-def _diff(diff: str) -> str:
-    lines = []
-    for line in diff.splitlines():
-        kind = {"+": "add", "-": "del"}.get(line[:1])
-        text = _text(line)
-        lines.append("<span class=%s>%s</span>" % (kind, text) if kind else text)
-    return "\n".join(lines)
+def starting_values(plan: SurgeryPlan) -> Tuple[Tuple[str, str], ...]:
+    """(kind of tensor, what its channels of new classes start as); nothing without new classes.
+
+    In one tensor all new classes start by the same rule.  Drawn and constant channels are theirs
+    alone; means are an averaged class's too, and theirs only where the tensor has no others.
+    """
+    rows = {}  # type: Dict[str, str]
+    if any(not one.sources for one in plan.classes):
+        for edit in plan.edits:
+            if isinstance(edit, Gather) and edit.fills:
+                rows["/".join(edit.to.split("/")[-2:])] = _start(edit)
+    return tuple(sorted(rows.items(), key=lambda row: (not row[0].startswith("Class"), row[0])))
+
+
+def _start(edit: Gather) -> str:
+    for fill in edit.fills:
+        if fill.rule == NOISE and fill.initializer:
+            return "seeded noise from the config's initializer (%s, %g)" % (
+                fill.initializer.kind.replace("_", " "), fill.initializer.scale)
+        if fill.rule == CONSTANT:
+            return "%g" % fill.value
+    return "the mean of the source's classes"
+
+
+def _next(report: Report) -> Iterator[str]:
+    for step in next_steps(report):
+        yield "<h3>%s, stock API %s</h3>" % (_text(step.trainer), _text(report.plan.target_api))
+        yield "<p>%s</p>" % _text(step.remark)
+        if step.command:
+            yield "<pre class=command>%s</pre>" % _text(step.command)
+    if not report.verifications:
+        yield "<p class=quiet>Before that, <code>graphfix verify OUT --stock --steps 5</code> has " \
+            "the stock API restore the checkpoint and train a few steps.</p>"
+
+
+def _tensors(report: Report) -> Iterator[str]:
+    plan = report.plan
+    rows = []
+    for edit in plan.edits:
+        if isinstance(edit, Gather):
+            before = report.source_shapes.get(edit.tensor, ())
+            after = before[:-1] + (len(edit.index),)
+            taken = sum(number >= 0 for number in edit.index)
+            made = len(edit.index) - taken
+            what = "%d channels from the source" % taken + (", %d made" % made if made else "")
+            if edit.to != edit.tensor:
+                what += "; taken from %s" % edit.tensor
+            rows.append((_code(edit.to), _shape(before, after), _text(what)))
+        elif isinstance(edit, Reset):
+            rows.append((_code(edit.tensor), "", "set to %g" % edit.value))
+        elif isinstance(edit, Widen):
+            rows.append((_code(edit.tensor), "", _text(
+                "range: its %s goes as far as the new %s" % (edit.bound, edit.of))))
+    if rows:
+        yield "<h3>%d rewritten</h3>" % len(rows)
+        yield _table((("", "tensor"), ("shape", "shape"), ("", "what happened")), rows)
+    groups = _grouped((edit.reason, edit.tensor) for edit in plan.edits if isinstance(edit, Drop))
+    for reason, names in groups:
+        yield _fold("%d dropped: %s" % (len(names), _text(reason)), _names(names))
+    groups = _grouped((one.reason, one.name) for one in plan.additions)
+    for reason, names in groups:
+        yield _fold("%d added: %s" % (len(names), _text(reason)), _names(names))
+    renamed = [edit for edit in plan.edits if isinstance(edit, Rename)]
+    if renamed:
+        yield _fold("%d kept under another name" % len(renamed), _names(
+            "%s from %s" % (edit.to, edit.tensor) for edit in renamed))
+    kept = [edit.tensor for edit in plan.edits if isinstance(edit, Keep)]
+    yield _fold("%d kept byte for byte" % len(kept), _names(kept))
+
+
+def _grouped(rows: Iterable[Tuple[str, str]]) -> List[Tuple[str, List[str]]]:
+    """Names by reason, in the order in which the reasons come."""
+    groups = {}  # type: Dict[str, List[str]]
+    for reason, name in rows:
+        groups.setdefault(reason, []).append(name)
+    return list(groups.items())
+
+
+def _shape(before: Sequence[int], after: Sequence[int]) -> str:
+    return "[%s]" % ", ".join("%d" % new if old == new else "%d &rarr; <b>%d</b>" % (old, new)
+                              for old, new in zip(before, after))
+
+
+def _diff(lines: Sequence[str]) -> Iterator[str]:
+    if not lines:
+        yield "<p>Nothing changed.</p>"
+        return
+    out = []
+    for line in lines:
+        kind = "place" if line.startswith(("---", "+++", "@@")) else \
+            {"+": "add", "-": "del"}.get(line[:1])
+        out.append("<span%s>%s</span>" % (" class=" + kind if kind else "", _text(line) or " "))
+    yield "<pre class=diff>%s</pre>" % "".join(out)

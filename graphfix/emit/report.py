@@ -1,28 +1,91 @@
-"""What a conversion did, as data: the summary line, report.json and the exit code are views of it."""
+"""What a conversion did, as data: the summary, report.json, report.html, the exit code are views.
+
+report.json has what plan.json and the checkpoint's index beside it do not; `load` reads a report
+back from the three, so that it can be shown again with what `verify` has found since.
+"""
 
 import dataclasses
 import json
-from typing import Any, Dict, Tuple
+import os
+import re
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
+from graphfix.bundle import reader
 from graphfix.config import trainers
+from graphfix.errors import SourceError
 from graphfix.findings import Finding
 from graphfix.model import families
-from graphfix.surgery.edits import Copy, Drop, Gather, Keep, Rename, Reset, Widen
+from graphfix.source import read_file
+from graphfix.surgery.edits import Copy, Drop, Gather, Keep, Rename, Reset, Stretch, Widen
 from graphfix.surgery.plan import SurgeryPlan
+from graphfix.surgery.plan_json import from_json
+
+CHECKPOINT = "model.ckpt"
+PLAN_JSON, REPORT_JSON, REPORT_HTML = "plan.json", "report.json", "report.html"
+PICTURES = "pictures"
+
+_REMEDY = "convert again with this version of graphfix"
+
+
+@dataclasses.dataclass(frozen=True)
+class Detection:
+    """A box (ymin, xmin, ymax, xmax in 0..1), its score, and its class's id in the label map."""
+
+    box: Tuple[float, float, float, float]
+    score: float
+    class_id: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """What the source (`before`) and the converted model (`after`) detect in one picture.
+
+    `file` is its copy in the directory `pictures` beside the report; sizes are in pixels.
+    """
+
+    name: str
+    file: str
+    width: int
+    height: int
+    before: Tuple[Detection, ...]
+    after: Tuple[Detection, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """What the stock API of a revision did with the result when its trainer started from it."""
+
+    api: str
+    trainer: str
+    summary: str
+    complete: bool
+    unrestored: Tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """A plan, what was published for it (`artifacts`: file names), and what there is to know."""
+    """A plan, what was published for it (`artifacts`: file names), and what there is to know.
+
+    `outgoing` are the names of the tensors written; `source_names` the display names of the
+    source's classes, that of id 1 first, "" where nobody knows one; `source_shapes` has the
+    tensors that change shape; `model_dir` is where a complete training checkpoint was written.
+    """
 
     source: str
     family: str
     plan: SurgeryPlan
     outgoing: Tuple[str, ...]
     artifacts: Tuple[str, ...]
-    config_diff: str
+    config_diff: Tuple[str, ...]
+    source_names: Tuple[str, ...]
+    source_shapes: Mapping[str, Tuple[int, ...]]
+    model_dir: Optional[str] = None
+    verifications: Tuple[Verification, ...] = ()
+    pictures: Tuple[Picture, ...] = ()
 
-    exit_code = 0
+    @property
+    def exit_code(self) -> int:
+        return 0 if all(one.complete for one in self.verifications) else 4
 
     @property
     def findings(self) -> Tuple[Finding, ...]:
@@ -32,7 +95,7 @@ class Report:
     def summary(self) -> str:
         """The one line to quote."""
         plan = self.plan
-        rewritten = plan.count(Gather, Reset, Widen)
+        rewritten = plan.count(Gather, Reset, Widen, Stretch)
         averages = sum(isinstance(one, Copy) for one in plan.additions)
         parts = ["%d tensors: %d kept, %d rewritten, %d dropped%s" % (
             len(plan.edits), plan.count(Keep, Rename), rewritten, plan.count(Drop),
@@ -44,19 +107,39 @@ class Report:
 
     def _forecasts(self) -> str:
         """What the trainers restore: said once where they agree."""
-        rows = [(name, self._forecast(what))
-                for name, what in trainers.restored(self.plan.target_api, self.plan.trainer)]
+        rows = [(name, "restores %d of %d" % self.forecast(what)) for name, what
+                in trainers.restored(self.plan.target_api, self.plan.trainer)]
         if len({words for _, words in rows}) == 1:
             return " " + rows[0][1]
         return ": " + ", ".join("%s %s" % row for row in rows)
 
-    def _forecast(self, what: str) -> str:
+    def forecast(self, what: str) -> Tuple[int, int]:
+        """How many of how many model variables a trainer restores that restores `what`."""
         variables = [one for one in self.outgoing if one != families.GLOBAL_STEP
                      and not one.endswith(families.MOVING_AVERAGE)]
-        restored = {trainers.EVERYTHING: len(variables), trainers.NOTHING: 0,
-                    trainers.BACKBONE: sum(one.startswith("FeatureExtractor/")
-                                           for one in variables)}[what]
-        return "restores %d of %d" % (restored, len(variables))
+        return {trainers.EVERYTHING: len(variables), trainers.NOTHING: 0,
+                trainers.BACKBONE: sum(one.startswith("FeatureExtractor/")
+                                       for one in variables)}[what], len(variables)
+
+    def source_name(self, number: int) -> str:
+        """The name of the source's class with an id, or words for it."""
+        known = 0 < number <= len(self.source_names) and self.source_names[number - 1]
+        return known or "class %d" % number
+
+    @property
+    def left_behind(self) -> Tuple[int, ...]:
+        """Ids of the source's classes of which no new one is made; where names are known, of
+        those that have one."""
+        used = {number for one in self.plan.classes for number in one.sources}
+        named = any(self.source_names)
+        return tuple(number for number, name in enumerate(self.source_names, 1)
+                     if number not in used and (name or not named))
+
+    def with_verifications(self, found: Iterable[Verification]) -> "Report":
+        """This report with new results, each in the place of an older one of its kind."""
+        rows = {(one.api, one.trainer): one for one in self.verifications}
+        rows.update(((one.api, one.trainer), one) for one in found)
+        return dataclasses.replace(self, verifications=tuple(rows[key] for key in sorted(rows)))
 
     def to_json(self) -> str:
         plan = self.plan
@@ -64,11 +147,70 @@ class Report:
             "summary": self.summary, "source": self.source, "family": self.family,
             "target_api": plan.target_api, "trainer": plan.trainer,
             "classes": [dataclasses.asdict(one) for one in plan.classes],
+            "source_names": list(self.source_names),
             "tensors": {kind.__name__.lower(): plan.count(kind)
-                        for kind in (Keep, Gather, Reset, Rename, Drop, Widen)},
+                        for kind in (Keep, Gather, Reset, Rename, Drop, Widen, Stretch)},
+            "source_shapes": {name: list(shape) for name, shape in self.source_shapes.items()},
             "artifacts": list(self.artifacts),
-            "config_diff": self.config_diff.splitlines(),
+            "config_diff": list(self.config_diff),
             "findings": [dataclasses.asdict(one) for one in self.findings],
+            "model_dir": self.model_dir,
+            "verifications": [dataclasses.asdict(one) for one in self.verifications],
+            "pictures": [dataclasses.asdict(one) for one in self.pictures],
             "exit_code": self.exit_code,
         }  # type: Dict[str, Any]
         return json.dumps(data, indent=2, sort_keys=True) + "\n"
+
+
+def load(directory: str) -> Report:
+    """The report of a directory that convert wrote.
+
+    Raises:
+      SourceError: a file is missing, or is not what its name says.
+    """
+    path = os.path.join(directory, PLAN_JSON)
+    plan = from_json(read_file(path).decode("utf-8", "replace"), path)
+    outgoing = tuple(reader.open_bundle(os.path.join(directory, CHECKPOINT)))
+    path = os.path.join(directory, REPORT_JSON)
+    try:
+        data = json.loads(read_file(path).decode("utf-8"))
+        return Report(
+            _text(data["source"]), _text(data["family"]), plan, outgoing,
+            tuple(map(_text, data["artifacts"])),
+            tuple(map(_text, data["config_diff"])),
+            tuple(map(_text, data["source_names"])),
+            {_text(name): tuple(map(int, shape))
+             for name, shape in data["source_shapes"].items()},
+            data["model_dir"] and _text(data["model_dir"]),
+            tuple(Verification(*map(_text, (one["api"], one["trainer"], one["summary"])),
+                               complete=bool(one["complete"]),
+                               unrestored=tuple(map(_text, one["unrestored"])))
+                  for one in data["verifications"]),
+            tuple(_picture(one) for one in data["pictures"]))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError,
+            RecursionError) as error:
+        raise SourceError(path, "is no report of graphfix (%s: %s)"
+                          % (type(error).__name__, error), _REMEDY) from None
+
+
+def _picture(row: Dict[str, Any]) -> Picture:
+    # The file is read and shown, so nothing but a name that graphfix gives is taken.
+    if not re.match(r"[0-9a-f]{16}\.jpg\Z", row["file"]):
+        raise ValueError("unlikely picture %r" % row["file"])
+    return Picture(_text(row["name"]), row["file"], int(row["width"]), int(row["height"]),
+                   _detections(row["before"]), _detections(row["after"]))
+
+
+def _detections(rows: List[Dict[str, Any]]) -> Tuple[Detection, ...]:
+    out = []
+    for row in rows:
+        top, left, bottom, right = map(float, row["box"])
+        out.append(Detection((top, left, bottom, right), float(row["score"]),
+                             int(row["class_id"])))
+    return tuple(out)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("%r is no text" % (value,))
+    return value

@@ -1,52 +1,141 @@
-"""How many anchors a config's generator places at each location of each feature map.
+"""The anchors a config's generator places, as the stock builders place them.
 
-That number is what the heads' channels depend on.  As measured on the stock builders:
+At each location of a feature map lies the same list of shapes; its order is the order of the
+heads' anchor axis.  With s a scale and r an aspect ratio (width by height), an anchor is
+s / sqrt(r) * base high and s * sqrt(r) * base wide.  As measured on the stock API:
 
-* `ssd_anchor_generator`: the first of `num_layers` maps has 3 anchors when
-  `reduce_boxes_in_lowest_layer` holds; every other map one for each aspect ratio, and one more,
-  between two scales, unless `interpolated_scale_aspect_ratio` is 0;
-* `grid_anchor_generator`: one map, an anchor for every scale of every aspect ratio;
-* `multiscale_anchor_generator`: a map for every level from `min_level` to `max_level`, an anchor
-  for every aspect ratio at each of `scales_per_octave` scales;
-* `flexible_grid_anchor_generator`: a map for every `anchor_grid`, an anchor for every base size.
+* `ssd_anchor_generator`, normalized to the image: scales s_i from `min_scale` to `max_scale` in
+  `num_layers` even steps (or `scales`), then 1.  The first map has (0.1, r=1), (s_0, 2), (s_0, 1/2)
+  when `reduce_boxes_in_lowest_layer` holds; every other map `aspect_ratios` in order at s_i, and
+  last sqrt(s_i * s_i+1) with `interpolated_scale_aspect_ratio`, unless that is 0.  The base is
+  `base_anchor_height` and `_width`, times the image's shorter side by its height and width.
+  Strides and offsets are pixels; without them a location is a cell, the anchors in its middle;
+* `grid_anchor_generator`, pixels: one map; all `scales` of the first aspect ratio, then of the
+  next; base `height` by `width`;
+* `multiscale_anchor_generator`: a map for every level; aspect ratios outside, the scales
+  2^(k / scales_per_octave) inside; base 2^level * `anchor_scale`, stride 2^level pixels, offset
+  half of it where the image divides into such cells, else 0;
+* `flexible_grid_anchor_generator`: a map for every `anchor_grid`, whose base sizes and aspect
+  ratios are pairs.
 """
 
 import dataclasses
-from typing import Callable, Dict, List, Tuple
+import math
+from typing import Callable, Dict, List, Optional, Tuple
+
+import numpy as np
 
 from graphfix.errors import SourceError
 
-_REDUCED = 3
-_MOST = 100000
+_REDUCED_SCALE = 0.1
+_MOST_MAPS = 64
+_MOST_ANCHORS = 100000
+_OTHER = "give it layers, scales and aspect ratios that are positive numbers"
+
+Pair = Tuple[float, float]  # of the y and the x direction
+
+
+@dataclasses.dataclass(frozen=True)
+class MapAnchors:
+    """The anchors at a location of a feature map.
+
+    `sizes` are (height, width), of the image for `ssd_anchor_generator` and in pixels for all
+    others.  `stride` and `offset` are pixels, None where they follow from the map's size.
+    """
+
+    sizes: Tuple[Pair, ...]
+    stride: Optional[Pair]
+    offset: Optional[Pair]
 
 
 @dataclasses.dataclass(frozen=True)
 class AnchorSpec:
-    """The generator's name in the config and the anchors per location of each feature map."""
+    """The generator's name in the config and the anchors of each feature map."""
 
     generator: str
-    per_map: Tuple[int, ...]
+    maps: Tuple[MapAnchors, ...]
+
+    @property
+    def per_map(self) -> Tuple[int, ...]:
+        """How many anchors a location of each feature map has."""
+        return tuple(len(one.sizes) for one in self.maps)
 
 
-def _ssd(ssd) -> List[int]:
-    full = len(ssd.aspect_ratios) + (1 if ssd.interpolated_scale_aspect_ratio > 0 else 0)
-    counts = [full] * ssd.num_layers
-    if counts and ssd.reduce_boxes_in_lowest_layer:
-        counts[0] = _REDUCED
-    return counts
+def _shaped(scale: float, ratio: float, base: Pair) -> Pair:
+    return (scale / math.sqrt(ratio) * base[0], scale * math.sqrt(ratio) * base[1])
 
 
-def _grid(grid) -> List[int]:
-    return [len(grid.scales) * len(grid.aspect_ratios)]
+def _ssd(ssd, image: Optional[Pair]) -> List[MapAnchors]:
+    layers = ssd.num_layers
+    scales = list(ssd.scales)
+    if not scales:
+        step = (ssd.max_scale - ssd.min_scale) / (layers - 1)  # the stock API fails for one, too
+        scales = [ssd.min_scale + step * layer for layer in range(layers)]
+    scales.append(1.0)
+    if len(scales) != layers + 1:
+        raise ValueError("has %d scales for %d layers" % (len(scales) - 1, layers))
+    height, width = image or (1.0, 1.0)
+    base = (ssd.base_anchor_height * min(height, width) / height,
+            ssd.base_anchor_width * min(height, width) / width)
+    maps = []
+    for layer in range(layers):
+        pairs = [(scales[layer], ratio) for ratio in ssd.aspect_ratios]
+        if ssd.interpolated_scale_aspect_ratio > 0:
+            pairs.append((math.sqrt(scales[layer] * scales[layer + 1]),
+                          ssd.interpolated_scale_aspect_ratio))
+        if layer == 0 and ssd.reduce_boxes_in_lowest_layer:
+            pairs = [(_REDUCED_SCALE, 1.0), (scales[0], 2.0), (scales[0], 0.5)]
+        stride = _given(ssd.height_stride, ssd.width_stride, layer, layers, "strides")
+        offset = _given(ssd.height_offset, ssd.width_offset, layer, layers, "offsets")
+        if stride and not offset:
+            offset = (stride[0] / 2, stride[1] / 2)
+        maps.append(MapAnchors(tuple(_shaped(scale, ratio, base) for scale, ratio in pairs),
+                               stride, offset))
+    return maps
 
 
-def _multiscale(multiscale) -> List[int]:
-    levels = multiscale.max_level - multiscale.min_level + 1
-    return [multiscale.scales_per_octave * len(multiscale.aspect_ratios)] * max(levels, 0)
+def _given(heights, widths, layer: int, layers: int, what: str) -> Optional[Pair]:
+    if not heights and not widths:
+        return None
+    if len(heights) != layers or len(widths) != layers:
+        raise ValueError("has %d and %d %s for %d layers" % (
+            len(heights), len(widths), what, layers))
+    return (float(heights[layer]), float(widths[layer]))
 
 
-def _flexible(flexible) -> List[int]:
-    return [len(grid.base_sizes) for grid in flexible.anchor_grid]
+def _grid(grid, image: Optional[Pair]) -> List[MapAnchors]:
+    base = (grid.height, grid.width)
+    sizes = tuple(_shaped(scale, ratio, base)
+                  for ratio in grid.aspect_ratios for scale in grid.scales)
+    return [MapAnchors(sizes, (float(grid.height_stride), float(grid.width_stride)),
+                       (float(grid.height_offset), float(grid.width_offset)))]
+
+
+def _multiscale(multiscale, image: Optional[Pair]) -> List[MapAnchors]:
+    octave = multiscale.scales_per_octave
+    scales = [2.0 ** (step / octave) for step in range(octave)]
+    maps = []
+    for level in range(multiscale.min_level, multiscale.max_level + 1):
+        stride = 2.0 ** level
+        base = (stride * multiscale.anchor_scale,) * 2
+        sizes = tuple(_shaped(scale, ratio, base)
+                      for ratio in multiscale.aspect_ratios for scale in scales)
+        offset = tuple(stride / 2 if side % stride == 0 else 0.0 for side in image or (1.0, 1.0))
+        maps.append(MapAnchors(sizes, (stride, stride), offset))
+    return maps
+
+
+def _flexible(flexible, image: Optional[Pair]) -> List[MapAnchors]:
+    maps = []
+    for grid in flexible.anchor_grid:
+        if len(grid.base_sizes) != len(grid.aspect_ratios):
+            raise ValueError("pairs %d base sizes with %d aspect ratios" % (
+                len(grid.base_sizes), len(grid.aspect_ratios)))
+        sizes = tuple(_shaped(size, ratio, (1.0, 1.0))
+                      for size, ratio in zip(grid.base_sizes, grid.aspect_ratios))
+        maps.append(MapAnchors(sizes, (float(grid.height_stride), float(grid.width_stride)),
+                               (float(grid.height_offset), float(grid.width_offset))))
+    return maps
 
 
 GENERATORS = {
@@ -57,25 +146,60 @@ GENERATORS = {
 }  # type: Dict[str, Callable]
 
 
-def describe_anchors(message, subject: str) -> AnchorSpec:
+def describe_anchors(message, subject: str, image: Optional[Pair] = None) -> AnchorSpec:
     """The anchors of an AnchorGenerator message.
 
+    `image` is the size of the resized images in pixels, where the config fixes it.
+
     Raises:
-      SourceError: naming `subject`, for a generator or settings graphfix does not know.
+      SourceError: naming `subject`, for a generator or settings that the stock API refuses too.
     """
     generator = message.WhichOneof("anchor_generator_oneof")
     if generator is None:
         raise SourceError(subject, "has no anchor generator",
                           "give the pipeline.config that the checkpoint was trained with")
     settings = getattr(message, generator)
-    layers = getattr(settings, "num_layers", 0)
-    levels = getattr(settings, "max_level", 0) - getattr(settings, "min_level", 0)
-    if max(layers, levels) > 64:
-        raise SourceError(subject, "has a %s of %d feature maps" % (generator, max(layers, levels)),
-                          "give as many as the model has")
-    counts = GENERATORS[generator](settings)
-    if not counts or not all(0 < count <= _MOST for count in counts):
+    _check_extent(settings, generator, subject)
+    try:
+        maps = tuple(GENERATORS[generator](settings, image))
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
+        raise SourceError(subject, "has a %s that cannot be built: it %s" % (generator, error)
+                          if isinstance(error, ValueError) and str(error).startswith(("has", "pairs"))
+                          else "has a %s that cannot be built (%s)" % (generator, error),
+                          _OTHER) from None
+    spec = AnchorSpec(generator, maps)
+    if not maps or not all(0 < count <= _MOST_ANCHORS for count in spec.per_map):
         raise SourceError(subject, "has a %s that places %s anchors at a location" % (
-            generator, "/".join(map(str, counts)) or "no"),
-                          "give it layers, scales and aspect ratios")
-    return AnchorSpec(generator, tuple(counts))
+            generator, "/".join(map(str, spec.per_map)) or "no"), _OTHER)
+    if not all(0 < side < float("inf") for one in maps for size in one.sizes for side in size):
+        raise SourceError(subject, "has a %s with anchors of no size" % generator, _OTHER)
+    return spec
+
+
+def _check_extent(settings, generator: str, subject: str) -> None:
+    """Refuses what would count without end."""
+    maps = max(getattr(settings, "num_layers", 0),
+               getattr(settings, "max_level", 0) - getattr(settings, "min_level", 0) + 1)
+    most = max([maps] + [abs(getattr(settings, name, 0)) for name in ("min_level", "max_level")])
+    octave = getattr(settings, "scales_per_octave", 1)
+    if most > _MOST_MAPS or not 1 <= octave <= _MOST_ANCHORS:
+        raise SourceError(subject, "has a %s of %d feature maps and %d scales an octave"
+                          % (generator, maps, octave), "give as many as the model has")
+
+
+def anchor_boxes(one: MapAnchors, generator: str, shape: Tuple[int, int], image: Pair) -> np.ndarray:
+    """Every anchor of a feature map: float64 [rows * columns * anchors, 4], ymin, xmin, ymax, xmax
+    in pixels; row by row, column by column, in the order of the heads' channels.
+
+    `shape` is the map's (rows, columns), `image` the image's (height, width) in pixels.
+    """
+    sizes = np.asarray(one.sizes, np.float64)
+    if generator == "ssd_anchor_generator":
+        sizes = sizes * np.asarray(image, np.float64)
+    stride = one.stride or (image[0] / shape[0], image[1] / shape[1])
+    offset = one.offset or (stride[0] / 2, stride[1] / 2)
+    rows = np.arange(shape[0]) * stride[0] + offset[0]
+    columns = np.arange(shape[1]) * stride[1] + offset[1]
+    centres = np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1)[:, :, None, :]
+    half = sizes[None, None] / 2
+    return np.concatenate([centres - half, centres + half], axis=-1).reshape(-1, 4)

@@ -13,6 +13,7 @@ from graphfix.errors import Problem, SourceError
 from graphfix.model import families
 from graphfix.model.anchors import AnchorSpec, describe_anchors
 from graphfix.model.backbones import check_backbone, find_backbone
+from graphfix.model.coders import FIRST_STAGE, Coder, read_coder
 from graphfix.model.extras import Extras, find_extras
 from graphfix.model.families import FASTER_RCNN, SSD, Family, HeadRow
 from graphfix.model.initializer import Initializer, read_initializer
@@ -28,7 +29,7 @@ Metas = Mapping[str, TensorMeta]
 
 @dataclasses.dataclass(frozen=True)
 class HeadSpec:
-    """One head, of one feature map or of all.
+    """One head: of one feature map (`map`), or of all (None).
 
     `tensors` are its variables' names; the last axis of each is packed as `layout` says.
     `background` tells whether slot 0 of a class head is the background.  `initializer` is the
@@ -37,6 +38,7 @@ class HeadSpec:
 
     role: str
     stage: str
+    map: Optional[int]
     scope: str
     tensors: Tuple[str, ...]
     layout: ChannelLayout
@@ -55,7 +57,8 @@ class ModelSpec:
 
     `meta` is its meta-architecture ("ssd", "faster_rcnn"), `classes` its number of classes
     without background, `class_field_offset` what the config's num_classes counts beyond them.
-    `backbone` are the scopes of its feature extractor; `pins` fields of the config, by path, that
+    `backbone` are the scopes of its feature extractor; `coder` and `image` (height and width in
+    pixels, where the config fixes them) belong to the anchors; `pins` fields of the config, by path, that
     must say the value given for the trained tensors to fit any number of classes.
     """
 
@@ -68,6 +71,8 @@ class ModelSpec:
     quantized: bool
     heads: Tuple[HeadSpec, ...]
     anchors: AnchorSpec
+    coder: Coder
+    image: Optional[Tuple[float, float]]
     extras: Extras
     pins: Tuple[Tuple[Tuple[str, ...], int], ...]
 
@@ -96,7 +101,23 @@ def describe(message, metas: Metas, *, config: str, checkpoint: str) -> ModelSpe
     return ModelSpec(
         family.name, reading.meta, backbone.type, backbone.scopes, reading.classes,
         reading.body.num_classes - reading.classes, message.HasField("graph_rewriter"),
-        tuple(heads), reading.anchors, find_extras(metas), tuple(reading.pins(family)))
+        tuple(heads), reading.anchors, reading.coder(), reading.image, find_extras(metas), tuple(reading.pins(family)))
+
+
+def fixed_image(resizer) -> Optional[Tuple[float, float]]:
+    """(height, width) in pixels of every resized image, None where it varies."""
+    fixed = resizer.fixed_shape_resizer
+    if resizer.WhichOneof("image_resizer_oneof") != "fixed_shape_resizer" \
+            or fixed.height < 1 or fixed.width < 1:
+        return None
+    return float(fixed.height), float(fixed.width)
+
+
+def first_image(resizer) -> Tuple[float, float]:
+    """A size (height, width) in pixels that resized images have: the fixed one, or, where the
+    ratio of the sides is kept, the largest there is."""
+    keep = resizer.keep_aspect_ratio_resizer
+    return fixed_image(resizer) or (float(keep.min_dimension), float(keep.max_dimension))
 
 
 class _Reading:
@@ -110,8 +131,9 @@ class _Reading:
             raise SourceError(config, "describes no meta-architecture graphfix knows: %s"
                               % (self.meta or "none"), "known are: " + ", ".join(known))
         self.body = getattr(message.model, self.meta)
+        self.image = fixed_image(self.body.image_resizer)
         self.anchors = describe_anchors(
-            getattr(self.body, families.ANCHOR_FIELD[self.meta]), config)
+            getattr(self.body, families.ANCHOR_FIELD[self.meta]), config, self.image)
         self.predictor_name, self.predictor = self._predictor()
         self.two_stages = self.meta == FASTER_RCNN
         slots, self.background = self._slots()
@@ -158,6 +180,9 @@ class _Reading:
                               _OTHER_MODEL)
         return height * width
 
+    def coder(self) -> Coder:
+        return FIRST_STAGE if self.two_stages else read_coder(self.body.box_coder, self.config)
+
     def family(self) -> Family:
         """The row whose predictor the config names and whose names the checkpoint has, or has
         the most of."""
@@ -185,7 +210,8 @@ class _Reading:
                 "second stage" if self.two_stages else "all maps")
             for row in family.heads:
                 if self._is_built(row):
-                    yield self._head(row, stage, {"anchor": anchors}, self._scope(row, number))
+                    yield self._head(row, stage, {"anchor": anchors}, self._scope(row, number),
+                                     number if family.per_map else None)
 
     def _is_built(self, row: HeadRow) -> bool:
         if self.two_stages and self.body.number_of_stages == 1:
@@ -208,13 +234,14 @@ class _Reading:
             return bare
         return scope
 
-    def _head(self, row: HeadRow, stage: str, sizes: Dict[str, int], scope: str) -> HeadSpec:
+    def _head(self, row: HeadRow, stage: str, sizes: Dict[str, int], scope: str,
+              number: Optional[int] = None) -> HeadSpec:
         sizes = dict(self.sizes, **sizes)
         kinds = [kind for kind in row.axes
                  if not (kind == "class" and row.agnostic and getattr(self.predictor, row.agnostic))]
         layout = ChannelLayout(tuple(Axis(kind, sizes[kind]) for kind in kinds))
         hyperparams = getattr(self.predictor, row.hyperparams, None)
-        return HeadSpec(row.role, stage, scope, tuple(scope + "/" + leaf for leaf in row.leaves),
+        return HeadSpec(row.role, stage, number, scope, tuple(scope + "/" + leaf for leaf in row.leaves),
                         layout, self.background and "slot" in kinds,
                         read_initializer(hyperparams) if hyperparams is not None else None)
 

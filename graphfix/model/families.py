@@ -146,14 +146,15 @@ FAMILIES = (
     ), first_stage=_RPN),
 )
 
-# What a head's tensor does to its channel: multiplies the input (KERNEL), is added (OFFSET),
-# scales (SCALE) or is subtracted before scaling (CENTRE); the last three with the value that the
-# stock API initialises them to.
-KERNEL, OFFSET, SCALE, CENTRE = "kernel", "offset", "scale", "centre"
+# What a head's tensor does to its channel: multiplies the input (KERNEL), is added last (OFFSET),
+# scales (SCALE), or is what a normalization measured (MEAN_OF, VARIANCE_OF); all but the kernel
+# with the value that the stock API initialises them to.
+KERNEL, OFFSET, SCALE = "kernel", "offset", "scale"
+MEAN_OF, VARIANCE_OF = "mean_of", "variance_of"
 LEAVES = {
     "weights": (KERNEL, 0.0), "kernel": (KERNEL, 0.0), "pointwise_weights": (KERNEL, 0.0),
     "biases": (OFFSET, 0.0), "bias": (OFFSET, 0.0), "beta": (OFFSET, 0.0),
-    "gamma": (SCALE, 1.0), "moving_variance": (SCALE, 1.0), "moving_mean": (CENTRE, 0.0),
+    "gamma": (SCALE, 1.0), "moving_mean": (MEAN_OF, 0.0), "moving_variance": (VARIANCE_OF, 1.0),
 }
 
 # Variables that training adds beside a model variable, by the suffix on its name.  Published

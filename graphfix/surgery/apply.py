@@ -7,7 +7,7 @@ import numpy as np
 
 from graphfix import dtypes
 from graphfix.surgery import kernels
-from graphfix.surgery.edits import Copy, Drop, Gather, Keep, Rename, Reset, Widen
+from graphfix.surgery.edits import Copy, Drop, Gather, Keep, Rename, Reset, Stretch, Widen
 from graphfix.tensors import TensorMeta, TensorStore, TensorView
 
 
@@ -25,6 +25,9 @@ def apply_plan(edits, additions, source: TensorStore) -> TensorStore:
             views.append(_computed(edit.to, view.meta.dtype, shape, functools.partial(_gathered, view, edit)))
         elif isinstance(edit, Reset):
             views.append(_full(edit.tensor, view.meta.dtype, view.meta.shape, edit.value))
+        elif isinstance(edit, Stretch):
+            views.append(_computed(edit.tensor, view.meta.dtype, view.meta.shape,
+                                   functools.partial(_stretched, view, edit)))
         else:
             assert isinstance(edit, (Drop, Widen)), edit
     made = {view.meta.name: view for view in views}
@@ -50,6 +53,13 @@ def _gathered(view: TensorView, edit: Gather) -> np.ndarray:
 def _widened(view: TensorView, of: TensorView, edit: Widen) -> np.ndarray:
     extreme, further = (np.min, np.minimum) if edit.bound == "min" else (np.max, np.maximum)
     return further(view.load(), extreme(of.load())).astype(view.meta.dtype.numpy)
+
+
+def _stretched(view: TensorView, edit: Stretch) -> np.ndarray:
+    scale, shift = np.asarray(edit.affine, np.float64).T
+    values = view.load().astype(np.float64) * scale + shift
+    return np.asarray(values.min() if edit.bound == "min" else values.max(),
+                      view.meta.dtype.numpy).reshape(view.meta.shape)
 
 
 def _named(view: TensorView, name: str) -> TensorView:

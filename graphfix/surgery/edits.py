@@ -39,12 +39,14 @@ class Keep:
 @dataclasses.dataclass(frozen=True)
 class Gather:
     """The tensor `to` takes, along the last axis, channel `index[j]` of `tensor` as its j-th;
-    where that is -1, one of `fills` says what it is."""
+    where that is -1, one of `fills` says what it is.  Where `affine` is given, channel j is then
+    multiplied by the first number of `affine[j]`, and the second is added."""
 
     tensor: str
     to: str
     index: Tuple[int, ...]
     fills: Tuple[Fill, ...]
+    affine: Tuple[Tuple[float, float], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +83,17 @@ class Widen:
     bound: str
 
 
-Edit = Union[Keep, Gather, Reset, Rename, Drop, Widen]
+@dataclasses.dataclass(frozen=True)
+class Stretch:
+    """A scalar that bounds ("min" or "max") a head's outputs, which become a * output + b by
+    channel: it becomes the extreme of a * value + b."""
+
+    tensor: str
+    affine: Tuple[Tuple[float, float], ...]
+    bound: str
+
+
+Edit = Union[Keep, Gather, Reset, Rename, Drop, Widen, Stretch]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""What becomes of a head's tensor when the classes change: one gather over its channels.
+"""What becomes of a head's tensor when classes or anchors change: one gather over its channels.
 
-Channels of a carried class come from the old class's, wherever the head's layout puts them.
-Those of a new class follow RULES, by `--new_rows`, by what the head predicts and by what the
-tensor does there:
+Channels of a carried class or anchor come from the old one's, wherever the head's layout puts
+them; box codes are recoded for their new anchor.  Those of a new class follow RULES, by
+`--new_rows`, by what the head predicts and by what the tensor does there:
 
     prior   class kernels: noise from the config's own initializer, so that new classes differ;
             class offsets: the mean of the source's classes, so that a new class starts as quiet as
@@ -18,9 +18,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from graphfix.errors import RequestError
 from graphfix.model.describe import HeadSpec
-from graphfix.model.families import CENTRE, CLASS, KERNEL, LEAVES, OFFSET, SCALE
+from graphfix.model.families import (
+    BOX, CLASS, KERNEL, LEAVES, MEAN_OF, OFFSET, SCALE, VARIANCE_OF)
 from graphfix.model.initializer import for_tensor
-from graphfix.model.layout import FRESH
+from graphfix.model.layout import FRESH, ChannelLayout
+from graphfix.surgery.anchors import AnchorCarry
 from graphfix.surgery.edits import CONSTANT, MEAN, NOISE, Fill, Gather
 from graphfix.surgery.request import SurgeryRequest, TargetClass
 from graphfix.tensors import TensorMeta
@@ -29,15 +31,50 @@ INITIAL = "initial"
 # (new_rows, what the tensor does) -> what a new class gets there, in a class head.
 RULES = {
     ("prior", KERNEL): NOISE, ("prior", OFFSET): MEAN, ("prior", SCALE): MEAN,
-    ("prior", CENTRE): INITIAL,
-    ("mean", KERNEL): MEAN, ("mean", OFFSET): MEAN, ("mean", SCALE): MEAN, ("mean", CENTRE): MEAN,
+    ("prior", MEAN_OF): INITIAL, ("prior", VARIANCE_OF): MEAN,
+    ("mean", KERNEL): MEAN, ("mean", OFFSET): MEAN, ("mean", SCALE): MEAN,
+    ("mean", MEAN_OF): MEAN, ("mean", VARIANCE_OF): MEAN,
     ("random", KERNEL): NOISE, ("random", OFFSET): INITIAL, ("random", SCALE): INITIAL,
-    ("random", CENTRE): INITIAL,
+    ("random", MEAN_OF): INITIAL, ("random", VARIANCE_OF): INITIAL,
     ("zero", KERNEL): INITIAL, ("zero", OFFSET): INITIAL, ("zero", SCALE): INITIAL,
-    ("zero", CENTRE): INITIAL,
+    ("zero", MEAN_OF): INITIAL, ("zero", VARIANCE_OF): INITIAL,
 }
+_UNCHANGED = (1.0, 0.0)
 
-def places(classes: Sequence[TargetClass], head: HeadSpec) -> List[Tuple[int, ...]]:
+
+def gather_head(tensor: str, to: str, head: HeadSpec, request: SurgeryRequest,
+                meta: TensorMeta) -> Optional[Gather]:
+    """The edit of one tensor of a head, None where nothing about it changes.
+
+    Raises:
+      RequestError: a new class wants noise, and the config has no initializer to draw it from.
+    """
+    old = head.layout
+    sources = {axis.kind: [(place,) for place in range(axis.size)] for axis in old.axes}
+    if head.class_axis:
+        sources[head.class_axis] = _class_places(request.classes, head)
+    if request.anchors and old.has("anchor"):
+        sources["anchor"] = [(one,) for one in request.anchors.sources[head.map or 0]]
+    new = old
+    for kind, places in sources.items():
+        new = new.resized(kind, len(places))
+    effect, _ = LEAVES[leaf(to)]
+    affine = _affine(head, new, request.anchors, effect)
+    index = old.gather_index({kind: [one[0] if len(one) == 1 else FRESH for one in places]
+                              for kind, places in sources.items()})
+    if index == tuple(range(old.channels)) and all(pair == _UNCHANGED for pair in affine):
+        return None
+    fills = tuple(_Fills(to, head, request, meta, sources, new).all()) if head.class_axis else ()
+    return Gather(tensor, to, index, fills,
+                  affine if any(pair != _UNCHANGED for pair in affine) else ())
+
+
+def leaf(name: str) -> str:
+    """A variable's own name, without its scope."""
+    return name.rsplit("/", 1)[-1]
+
+
+def _class_places(classes: Sequence[TargetClass], head: HeadSpec) -> List[Tuple[int, ...]]:
     """For every new place on the class axis, the old places it is made of; the background's is
     kept."""
     shift = _shift(head)
@@ -50,61 +87,79 @@ def _shift(head: HeadSpec) -> int:
     return 1 if head.background else 0
 
 
-def gather_head(tensor: str, to: str, head: HeadSpec, request: SurgeryRequest,
-                meta: TensorMeta) -> Optional[Gather]:
-    """The edit of one tensor of a head, None where nothing about it changes.
-
-    Raises:
-      RequestError: a new class wants noise, and the config has no initializer to draw it from.
-    """
-    axis = head.class_axis
-    if axis is None:
-        return None
-    old = head.layout
-    wanted = places(request.classes, head)
-    if wanted == [(place,) for place in range(old.size(axis))]:
-        return None
-    new = old.resized(axis, len(wanted))
-    index = old.gather_index({axis: [one[0] if len(one) == 1 else FRESH for one in wanted]})
-    effect, initial = LEAVES[tensor_leaf(to)]
-    shift = _shift(head)
-    everything = tuple(number - 1 + shift for number in request.trained)
-    channels = collections.defaultdict(list)  # type: Dict[int, List[Tuple[int, Mapping[str, int]]]]
-    for channel, place in enumerate(new.places()):
-        channels[place[axis]].append((channel, place))
-    fills = []  # type: List[Fill]
-    means = {}  # type: Dict[Any, List[int]]
-    for place, sources in enumerate(wanted):
-        if len(sources) == 1:
-            continue
-        rule = MEAN if sources or head.role != CLASS and request.new_rows == "prior" \
-            else RULES[request.new_rows, effect]
-        own = tuple(channel for channel, _ in channels[place])
-        if rule == MEAN:
-            # Old places, and the first of their channels: the same for all classes new alike.
-            for channel, where in channels[place]:
-                of = sources or everything
-                means.setdefault((of, old.channel(dict(where, **{axis: 0}))), []).append(channel)
-        elif rule == NOISE:
-            one = request.classes[place - shift]
-            fills.append(Fill(
-                NOISE, own, initializer=_drawn_from(head, meta, new.channels),
-                key="graphfix/%d/%s/%s" % (request.seed, to, one.name or one.id)))
-        else:
-            fills.append(Fill(CONSTANT, own, value=initial))
-    stride = old.stride(axis)
-    fills += [Fill(MEAN, tuple(into), tuple(base + place * stride for place in of))
-              for (of, base), into in means.items()]
-    return Gather(tensor, to, index, tuple(fills))
+def _affine(head: HeadSpec, new: ChannelLayout, anchors: Optional[AnchorCarry], effect: str
+            ) -> Tuple[Tuple[float, float], ...]:
+    """What each new channel of a box head is multiplied by and gets added."""
+    if anchors is None or head.role != BOX or not new.has("anchor"):
+        return ()
+    recodes = anchors.recodes[head.map or 0]
+    pairs = tuple(recodes[place["anchor"]][place["code"]] for place in new.places())
+    return output_affine(pairs, effect, any(LEAVES[leaf(name)][0] == SCALE
+                                            for name in head.tensors))
 
 
-def tensor_leaf(name: str) -> str:
-    return name.rsplit("/", 1)[-1]
+def output_affine(pairs, effect: str, normalized: bool) -> Tuple[Tuple[float, float], ...]:
+    """The part of an output's a * x + b that falls to a tensor: kernel and offset share it, or,
+    where the output is normalized, scale and offset."""
+    if effect == OFFSET:
+        return tuple(pairs)
+    if effect == (SCALE if normalized else KERNEL):
+        return tuple((scale, 0.0) for scale, _ in pairs)
+    return tuple(_UNCHANGED for _ in pairs)
 
 
-def _drawn_from(head: HeadSpec, meta: TensorMeta, channels: int):
-    if head.initializer is None:
-        raise RequestError("--new_rows", "wants noise for %s, but the config gives its predictor no "
-                           "initializer graphfix knows" % meta.name,
-                           "add a truncated_normal_initializer to it, or pass --new_rows mean")
-    return for_tensor(head.initializer, meta.shape[:-1] + (channels,))
+class _Fills:
+    """The values of the channels of classes that are no single old class."""
+
+    def __init__(self, to: str, head: HeadSpec, request: SurgeryRequest, meta: TensorMeta,
+                 sources: Mapping[str, Sequence[Tuple[int, ...]]], new: ChannelLayout):
+        self.to, self.head, self.request, self.meta = to, head, request, meta
+        self.sources, self.axis, self.new = sources, head.class_axis, new
+        self.effect, self.initial = LEAVES[leaf(to)]
+        self.shift = _shift(head)
+        self.everything = tuple(number - 1 + self.shift for number in request.trained)
+
+    def all(self) -> List[Fill]:
+        channels = collections.defaultdict(list)  # type: Dict[int, List[Tuple[int, Any]]]
+        for channel, place in enumerate(self.new.places()):
+            channels[place[self.axis]].append((channel, place))
+        fills = []  # type: List[Fill]
+        means = {}  # type: Dict[Any, List[int]]
+        for number, old in enumerate(self.sources[self.axis]):
+            if len(old) == 1:
+                continue
+            own = tuple(channel for channel, _ in channels[number])
+            rule = self._rule(bool(old))
+            if rule == MEAN:
+                # Old places, and the first of their channels: the same for all classes new alike.
+                for channel, place in channels[number]:
+                    means.setdefault((old or self.everything, self._first(place)), []).append(channel)
+            elif rule == NOISE:
+                fills.append(self._noise(number, own))
+            else:
+                fills.append(Fill(CONSTANT, own, value=self.initial))
+        stride = self.head.layout.stride(self.axis)
+        return fills + [Fill(MEAN, tuple(into), tuple(base + place * stride for place in of))
+                        for (of, base), into in means.items()]
+
+    def _rule(self, mapped: bool) -> str:
+        if mapped or self.head.role != CLASS and self.request.new_rows == "prior":
+            return MEAN
+        return RULES[self.request.new_rows, self.effect]
+
+    def _first(self, place: Mapping[str, int]) -> int:
+        """The old channel at the first place of the class axis, otherwise where `place` comes
+        from."""
+        old = {kind: self.sources[kind][at][0] for kind, at in place.items() if kind != self.axis}
+        return self.head.layout.channel(dict(old, **{self.axis: 0}))
+
+    def _noise(self, number: int, channels: Tuple[int, ...]) -> Fill:
+        if self.head.initializer is None:
+            raise RequestError(
+                "--new_rows", "wants noise for %s, but the config gives its predictor no "
+                "initializer graphfix knows" % self.meta.name,
+                "add a truncated_normal_initializer to it, or pass --new_rows mean")
+        one = self.request.classes[number - self.shift]
+        shape = self.meta.shape[:-1] + (self.new.channels,)
+        return Fill(NOISE, channels, initializer=for_tensor(self.head.initializer, shape),
+                    key="graphfix/%d/%s/%s" % (self.request.seed, self.to, one.name or one.id))

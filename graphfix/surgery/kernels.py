@@ -26,6 +26,10 @@ def gather(value: np.ndarray, edit: Gather) -> np.ndarray:
     out[..., taken] = value[..., index[taken]]
     for fill in edit.fills:
         out[..., list(fill.channels)] = _filled(value, fill)
+    changed = [channel for channel, pair in enumerate(edit.affine) if pair != (1.0, 0.0)]
+    if changed:
+        scale, shift = np.asarray(edit.affine, np.float64)[changed].T
+        out[..., changed] = out[..., changed].astype(np.float64) * scale + shift
     return out
 
 

@@ -14,7 +14,7 @@ Made from metadata alone; a plan is plain data that can be printed, compared, st
 """
 
 import dataclasses
-from typing import List, Mapping, Tuple
+from typing import List, Mapping, Optional, Tuple
 
 from graphfix.config.edits import ConfigEdit
 from graphfix.errors import RequestError
@@ -22,9 +22,10 @@ from graphfix.findings import INFO, WARNING, Finding
 from graphfix.model import families, quantization
 from graphfix.model.describe import HeadSpec, ModelSpec
 from graphfix.model.extras import trainable
+from graphfix.model.families import BOX, OFFSET
 from graphfix.surgery.edits import (
-    NOISE, Addition, Constant, Copy, Drop, Edit, Gather, Keep, Rename, Reset, Widen)
-from graphfix.surgery.heads import gather_head
+    NOISE, Addition, Constant, Copy, Drop, Edit, Gather, Keep, Rename, Reset, Stretch, Widen)
+from graphfix.surgery.heads import gather_head, leaf
 from graphfix.surgery.request import SurgeryRequest, TargetClass
 from graphfix.tensors import TensorMeta
 
@@ -107,11 +108,12 @@ class _Planner:
         self.heads = {name: head for head in model.heads for name in head.tensors}
         self.optimizer = set(model.extras.optimizer)
         self.averages = set(model.extras.moving_averages)
-        self.bounds = {}
+        self.weight_ranges, self.output_ranges = {}, {}
         for head in model.heads:
-            kernel = head.tensors[0]
             for name, bound in quantization.weight_ranges(head.scope, model.extras.quantization):
-                self.bounds[name] = (kernel, bound)
+                self.weight_ranges[name] = (head, bound)
+            for name, bound in quantization.output_ranges(head.scope, model.extras.quantization):
+                self.output_ranges[name] = (head, bound)
 
     def variables(self):
         """The model's own variables."""
@@ -130,8 +132,10 @@ class _Planner:
             return Reset(name, 0)
         if self.averaged and name + families.MOVING_AVERAGE in self.averages:
             return Drop(name, "trained value: the model takes its moving average")
-        if name in self.bounds:
-            return self._bound(name)
+        if name in self.weight_ranges:
+            return self._weight_range(name)
+        if name in self.output_ranges:
+            return self._output_range(name)
         return self._outgoing(name, name)
 
     def _outgoing(self, name: str, to: str) -> Edit:
@@ -141,14 +145,24 @@ class _Planner:
             return gather
         return Keep(name) if name == to else Rename(name, to)
 
-    def _bound(self, name: str) -> Edit:
+    def _weight_range(self, name: str) -> Edit:
         """A range keeps its value as long as the new weights cannot leave it: rows taken from the
-        source and their means cannot, drawn ones can."""
-        kernel, bound = self.bounds[name]
-        edit = gather_head(kernel, kernel, self.heads[kernel], self.request, self.metas[kernel])
-        if edit and any(fill.rule == NOISE for fill in edit.fills):
-            return Widen(name, kernel, bound)
+        source and their means cannot, drawn and recoded ones can."""
+        head, bound = self.weight_ranges[name]
+        edit = self._gather(head, head.tensors[0])
+        if edit and (edit.affine or any(fill.rule == NOISE for fill in edit.fills)):
+            return Widen(name, head.tensors[0], bound)
         return Keep(name)
+
+    def _output_range(self, name: str) -> Edit:
+        """The range of recoded box codes is recoded with them."""
+        head, bound = self.output_ranges[name]
+        offset, = [one for one in head.tensors if families.LEAVES[leaf(one)][0] == OFFSET]
+        edit = self._gather(head, offset) if head.role == BOX else None
+        return Stretch(name, edit.affine, bound) if edit and edit.affine else Keep(name)
+
+    def _gather(self, head: HeadSpec, tensor: str) -> Optional[Gather]:
+        return gather_head(tensor, tensor, head, self.request, self.metas[tensor])
 
 
 def _tracking(metas: Mapping[str, TensorMeta], delay: int):

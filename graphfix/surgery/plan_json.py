@@ -9,7 +9,8 @@ from graphfix.errors import RequestError, SourceError
 from graphfix.findings import Finding
 from graphfix.model.initializer import Initializer
 from graphfix.surgery.edits import (
-    CONSTANT, MEAN, NOISE, Constant, Copy, Drop, Fill, Gather, Keep, Rename, Reset, Widen)
+    CONSTANT, MEAN, NOISE, Constant, Copy, Drop, Fill, Gather, Keep, Rename, Reset, Stretch,
+    Widen)
 from graphfix.surgery.plan import SurgeryPlan
 from graphfix.surgery.request import TargetClass
 from graphfix.tensors import TensorMeta
@@ -17,7 +18,7 @@ from graphfix.tensors import TensorMeta
 FORMAT = 1
 
 _KINDS = {cls.__name__.lower(): cls
-          for cls in (Keep, Gather, Reset, Rename, Drop, Widen, Copy, Constant)}
+          for cls in (Keep, Gather, Reset, Rename, Drop, Widen, Stretch, Copy, Constant)}
 
 
 def to_json(plan: SurgeryPlan) -> str:

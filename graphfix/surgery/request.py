@@ -13,6 +13,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 from graphfix.errors import Problem, RequestError
 from graphfix.findings import WARNING, Finding
 from graphfix.labels import MAX_CLASSES, Label, LabelMap
+from graphfix.surgery.anchors import AnchorCarry
 
 NEW_ROWS = ("prior", "mean", "random", "zero")
 WEIGHTS = ("auto", "raw", "ema")
@@ -47,6 +48,7 @@ class SurgeryRequest:
     weights: str
     trainer: str
     target_api: str
+    anchors: Optional[AnchorCarry] = None
 
 
 def trained_ids(source: Optional[LabelMap], source_classes: int) -> Tuple[int, ...]:

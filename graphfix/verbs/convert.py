@@ -9,23 +9,26 @@ from graphfix import source as sources
 from graphfix import verify
 from graphfix.bundle import writer
 from graphfix.config import trainers
+from graphfix.config.anchors import anchor_edits, parse_anchors
 from graphfix.config.edits import ConfigEdit, apply_edits
 from graphfix.config.history import revision_for
 from graphfix.emit import html, publish, training_state
-from graphfix.emit.report import Report
+from graphfix.emit.report import CHECKPOINT, PLAN_JSON, REPORT_HTML, REPORT_JSON, Report
 from graphfix.emit.state import write_state
 from graphfix.findings import INFO, Finding, by_severity
 from graphfix.labels import Label, LabelMap, format_label_map, parse_label_map
+from graphfix.model.anchors import describe_anchors
+from graphfix.model.describe import first_image
+from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN
 from graphfix.source import CONFIG, LABEL_MAP, Source
 from graphfix.stock import runner
+from graphfix.surgery.anchors import carry_anchors, clipped
 from graphfix.surgery.apply import apply_plan
 from graphfix.surgery.config_plan import Paths, plan_config
-from graphfix.surgery.edits import Keep
+from graphfix.surgery.edits import Gather, Keep
 from graphfix.surgery.plan import SurgeryPlan, plan_tensors, remarks
 from graphfix.surgery.plan_json import check_fits, from_json, to_json
 from graphfix.surgery.request import SurgeryRequest, resolve_classes, trained_ids
-
-CHECKPOINT = "model.ckpt"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Target:
     fine_tune_checkpoint: Optional[str] = None
     train_record: Optional[str] = None
     eval_record: Optional[str] = None
+    anchors: Optional[str] = None
 
 
 def make_plan(source: Source, target: Target, *, output_directory: Optional[str],
@@ -61,8 +65,9 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
     classes, more = resolve_classes(
         source=known, source_classes=source.model.classes, target=label_map,
         num_classes=target.num_classes, mappings=target.map)
+    carry, anchor_changes, told = plan_anchors(source, target.anchors)
     request = SurgeryRequest(classes, trained_ids(known, source.model.classes), target.new_rows,
-                             target.seed, target.weights, target.trainer, api)
+                             target.seed, target.weights, target.trainer, api, carry)
     message = source.config.message
     optimizer = message.train_config.optimizer
     edits, additions = plan_tensors(
@@ -81,8 +86,29 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
     pins = tuple(ConfigEdit(path, str(value), "the width of the trained layers")
                  for path, value in source.model.pins)
     return SurgeryPlan(source.digest, api, target.trainer, classes, edits, additions,
-                       config_edits + pins,
-                       by_severity(findings + more + about + remarks(source.model, request)))
+                       config_edits + pins + anchor_changes,
+                       by_severity(findings + more + told + about + remarks(source.model, request)))
+
+
+def plan_anchors(source: Source, path: Optional[str]):
+    """How a model's heads follow the anchors of a file: carry, config edits, findings.
+
+    Raises:
+      GraphfixError: the file is damaged, or the heads cannot follow.
+    """
+    if path is None:
+        return None, (), ()
+    model = source.model
+    document, message = parse_anchors(sources.read_file(path), path)
+    body = getattr(source.config.message.model, model.meta)
+    anchors = describe_anchors(message, path, model.image)
+    carry, findings = carry_anchors(
+        model.anchors, anchors, model.coder, image=model.image,
+        shared=len(model.anchors.maps) > 1 and all(head.map is None for head in model.heads))
+    if model.meta == FASTER_RCNN:
+        findings += (clipped(model.anchors, anchors, carry, first_image(body.image_resizer)),)
+    return carry, anchor_edits(("model", model.meta, ANCHOR_FIELD[model.meta]),
+                               source.config.document, document), findings
 
 
 def _target_api(asked: str) -> Tuple[str, Tuple[Finding, ...]]:
@@ -128,20 +154,32 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
         _write(staging, LABEL_MAP, format_label_map(LabelMap(tuple(
             Label(one.id, one.name, one.display_name) for one in plan.classes if one.name
         ))).encode())
-        _write(staging, "plan.json", to_json(plan).encode())
+        _write(staging, PLAN_JSON, to_json(plan).encode())
         verify.verify_bundle(prefix, outgoing, source.store, plan.edits)
         verify.verify_description(staging, prefix, plan)
-        report = Report(
-            source_path, source.model.family, plan, tuple(outgoing),
-            tuple(sorted(os.listdir(staging) + ["report.json", "report.html"])),
-            "".join(difflib.unified_diff(
-                source.config.document.text.splitlines(True), config.text.splitlines(True),
-                "source/" + CONFIG, "output/" + CONFIG)))
-        _write(staging, "report.json", report.to_json().encode())
-        _write(staging, "report.html", html.render(report).encode())
+        report = _report(source_path, source, target, plan, tuple(outgoing), model_dir=model_dir,
+                         written=os.listdir(staging), config=config.text)
+        _write(staging, REPORT_JSON, report.to_json().encode())
+        _write(staging, REPORT_HTML, html.render(report).encode())
         if model_dir:
             _write_model_dir(stages[1], outgoing, source)
     return report
+
+
+def _report(source_path: str, source: Source, target: Target, plan: SurgeryPlan,
+            outgoing: Tuple[str, ...], *, model_dir: Optional[str], written: Sequence[str],
+            config: str) -> Report:
+    labels = sources.source_labels(source, target.source_label_map_path)
+    names = {label.id: label.display_name for label in labels.labels} if labels else {}
+    return Report(
+        source_path, source.model.family, plan, outgoing,
+        tuple(sorted(list(written) + [REPORT_JSON, REPORT_HTML])),
+        tuple(difflib.unified_diff(source.config.document.text.splitlines(), config.splitlines(),
+                                   "source/" + CONFIG, "output/" + CONFIG, lineterm="")),
+        tuple(names.get(number, "") for number in range(1, source.model.classes + 1)),
+        {edit.tensor: source.store[edit.tensor].meta.shape for edit in plan.edits
+         if isinstance(edit, Gather)},
+        model_dir)
 
 
 def _write_model_dir(staging: str, outgoing, source: Source) -> None:
