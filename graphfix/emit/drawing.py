@@ -1,0 +1,105 @@
+"""Detections over a picture, as inline SVG: what a model saw, before and after, side by side.
+
+The picture is embedded once and shown twice.  A class has one colour on both sides: the source's
+classes take theirs from the new class they are carried to, and those that are carried nowhere
+are grey.
+"""
+
+import base64
+import html
+from typing import Callable, Dict, Iterable, Sequence, Tuple
+
+from graphfix.emit.report import Detection, Picture, Report
+
+# Lower scores stay in report.json, but a picture full of guesses shows nothing.
+THRESHOLD = 0.3
+
+# Far apart for people of any colour vision, on light pictures and dark ones (after Okabe and Ito).
+PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#d55e00", "#cc79a7", "#0072b2", "#9b6dff")
+GREY = "#8a8f98"
+
+Naming = Callable[[int], str]
+
+
+def pictures(report: Report, contents: Dict[str, bytes]) -> str:
+    """All pictures of a report; `contents` has the JPEG files' bytes by `Picture.file`."""
+    new = {one.id: one for one in report.plan.classes}
+
+    def new_name(number: int) -> str:
+        return new[number].display_name if number in new and new[number].name else \
+            "class %d" % number
+    before, after = colours(report)
+    return "\n".join(
+        _picture("picture-%d" % number, one, contents[one.file], (
+            ("Before: the source", one.before, before, report.source_name),
+            ("After: the converted model", one.after, after, new_name)))
+        for number, one in enumerate(report.pictures, 1))
+
+
+def colours(report: Report) -> Tuple[Dict[int, str], Dict[int, str]]:
+    """The colours of the source's classes that are carried, and of the new model's, by id."""
+    before, after = {}, {}  # type: Dict[int, str], Dict[int, str]
+    for number, one in enumerate(report.plan.classes):
+        after[one.id] = PALETTE[number % len(PALETTE)]
+        for source in one.sources:
+            before.setdefault(source, after[one.id])
+    return before, after
+
+
+def _picture(key: str, picture: Picture, data: bytes, sides) -> str:
+    size = "width='%d' height='%d'" % (picture.width, picture.height)
+    parts = [
+        "<figure class=pictures><svg class=store width=0 height=0 aria-hidden=true><defs>"
+        "<image id='%s' %s href='data:image/jpeg;base64,%s'/></defs></svg><div class=pair>" % (
+            key, size, base64.b64encode(data).decode("ascii"))]
+    for title, found, colour, name in sides:
+        shown = drawn(found)
+        listed = ", ".join("%s %d%%" % (name(one.class_id), round(100 * one.score))
+                           for one in shown)
+        parts.append(
+            "<div><p class=side>%s</p><svg viewBox='0 0 %d %d' role=img aria-label='%s'>"
+            "<use href='#%s'/>%s</svg></div>" % (
+                html.escape(title), picture.width, picture.height,
+                html.escape("%s: %s" % (title, listed or "no detections")), key,
+                "".join(_boxes(picture, shown, colour, name))))
+    parts.append("</div><figcaption>%s: %d detections before, %d after.</figcaption></figure>" % (
+        html.escape(picture.name), *(len(drawn(found)) for _, found, _, _ in sides)))
+    return "".join(parts)
+
+
+def drawn(found: Iterable[Detection]) -> Sequence[Detection]:
+    """Those worth drawing, the surest last, so that it lies on top."""
+    return sorted((one for one in found if one.score >= THRESHOLD), key=lambda one: one.score)
+
+
+def _boxes(picture: Picture, found: Sequence[Detection], colour: Dict[int, str], name: Naming):
+    # All sizes follow the picture's, which is scaled to the page's width.
+    unit = max(picture.width, picture.height) / 100.0
+    labels = []
+    for one in found:
+        top, left, bottom, right = (min(max(edge, 0.0), 1.0) for edge in one.box)
+        left, right = left * picture.width, right * picture.width
+        top, bottom = top * picture.height, bottom * picture.height
+        paint = colour.get(one.class_id, GREY)
+        place = "x='%.1f' y='%.1f' width='%.1f' height='%.1f'" % (
+            left, top, max(right - left, 0.0), max(bottom - top, 0.0))
+        yield "<rect %s fill=none stroke='#000' stroke-opacity='.55' stroke-width='%.2f'/>" % (
+            place, unit * 1.6)
+        yield "<rect %s fill=none stroke='%s' stroke-width='%.2f'/>" % (place, paint, unit * 0.9)
+        labels.append(_label(picture, unit, left, top, paint, "%s %d%%" % (
+            name(one.class_id), round(100 * one.score))))
+    # Above all boxes: what a label says matters more than where another box's edge runs.
+    yield from labels
+
+
+def _label(picture: Picture, unit: float, left: float, top: float, paint: str, text: str) -> str:
+    height = unit * 5.4
+    width = min(unit * (2.5 * len(text) + 1.6), picture.width)
+    left = min(max(left - unit * 0.45, 0.0), picture.width - width)
+    top = max(top - height, 0.0)
+    # textLength holds whatever font there is to the width that was reckoned with.
+    return ("<rect x='%.1f' y='%.1f' width='%.1f' height='%.1f' fill='%s'/>"
+            "<text x='%.1f' y='%.1f' font-size='%.2f' textLength='%.1f' "
+            "lengthAdjust=spacingAndGlyphs>%s</text>" % (
+                left, top, width, height, paint, left + unit * 0.8, top + unit * 4.0,
+                unit * 4.2, width - unit * 1.6, html.escape(text)))
