@@ -16,12 +16,14 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 # The package of each schema and the file it is in.
 FILES = {
+    "graphfix.graph": "graph.binpb",
     "graphfix.labels": "string_int_label_map.binpb",
     "graphfix.pipeline": "pipeline.binpb",
     "graphfix.tensorflow": "tensorflow.binpb",
 }
 
 _POOL = descriptor_pool.DescriptorPool()
+_LOADED = set()  # names of files; several schemas may import one
 # Before protobuf 4.22 a factory makes classes and keeps them: one for as long as the process lives.
 _FACTORY = message_factory.MessageFactory(_POOL)
 
@@ -45,4 +47,6 @@ def _load(package: str) -> None:
     with open(path, "rb") as file:
         files = descriptor_pb2.FileDescriptorSet.FromString(file.read())
     for file_descriptor in files.file:  # imports come before what imports them
-        _POOL.AddSerializedFile(file_descriptor.SerializeToString())
+        if file_descriptor.name not in _LOADED:
+            _LOADED.add(file_descriptor.name)
+            _POOL.AddSerializedFile(file_descriptor.SerializeToString())

@@ -1,0 +1,88 @@
+"""The value of a Const node: TensorProto and NumPy array, both ways.
+
+A TensorProto (TensorFlow 1.15, core/framework/tensor.proto) has its elements either as raw
+little-endian bytes in `tensor_content`, or in a list of its type's own, where a list shorter than
+the shape goes on with its last element.
+"""
+
+import numpy as np
+
+from graphfix.dtypes import BY_NUMBER, DType
+from graphfix.schema import message_class
+from graphfix.tensors import TensorMeta
+
+# The list a type's elements lie in, for types with a NumPy counterpart; bfloat16 as bit patterns.
+_LISTS = {
+    "float32": "float_val", "float64": "double_val", "int32": "int_val", "uint8": "int_val",
+    "int16": "int_val", "int8": "int_val", "uint16": "int_val", "int64": "int64_val",
+    "bool": "bool_val", "float16": "half_val", "bfloat16": "half_val", "uint32": "uint32_val",
+    "uint64": "uint64_val", "qint8": "int_val", "quint8": "int_val", "qint32": "int_val",
+    "qint16": "int_val", "quint16": "int_val",
+}
+# The most elements that a list's last element is repeated to: beyond, a few bytes would unfold
+# into gigabytes.
+_MOST_REPEATED = 1 << 24
+
+
+def is_constant(node) -> bool:
+    return node.op == "Const" and node.attr["value"].WhichOneof("value") == "tensor"
+
+
+def meta_of(node) -> TensorMeta:
+    """Type and shape of a Const node.
+
+    Raises:
+      ValueError: it has no known type or no definite shape.
+    """
+    proto = node.attr["value"].tensor
+    dtype = BY_NUMBER.get(proto.dtype)
+    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+    if dtype is None or proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+        raise ValueError("constant '%s' has no known type and shape" % node.name)
+    return TensorMeta(node.name, dtype, shape)
+
+
+def value_of(node) -> np.ndarray:
+    """The array of a Const node (bfloat16: uint16 bit patterns).
+
+    Raises:
+      ValueError: it holds no array, or other bytes than its shape takes.
+    """
+    meta = meta_of(node)
+    proto = node.attr["value"].tensor
+    if meta.dtype.name not in _LISTS:
+        raise ValueError("constant '%s' is of type %s, which has no array form"
+                         % (node.name, meta.dtype))
+    numpy_type = meta.dtype.numpy or np.dtype("<u2")
+    if proto.tensor_content:
+        if len(proto.tensor_content) != meta.nbytes:
+            raise ValueError("constant '%s' has %d bytes where its shape takes %d" % (
+                node.name, len(proto.tensor_content), meta.nbytes))
+        return np.frombuffer(proto.tensor_content, numpy_type).reshape(meta.shape)
+    values = getattr(proto, _LISTS[meta.dtype.name])
+    if len(values) > meta.size or len(values) < meta.size > _MOST_REPEATED:
+        raise ValueError("constant '%s' has %d elements where its shape takes %d" % (
+            node.name, len(values), meta.size))
+    if meta.dtype.name == "float16":
+        out = np.asarray(values, "<u2").view("<f2")
+    else:
+        out = np.asarray(values, np.int64 if not len(values) else None).astype(numpy_type)
+    if len(out) < meta.size:
+        # An empty list stands for zeros.
+        last = out[-1] if len(out) else numpy_type.type(0)
+        out = np.concatenate([out, np.full(meta.size - len(out), last, numpy_type)])
+    return out.reshape(meta.shape)
+
+
+def set_value(node, value: np.ndarray, dtype: DType) -> None:
+    """Makes an array the value of a Const node, as raw bytes."""
+    array = np.asarray(value, dtype.numpy or np.dtype("<u2"))
+    proto = message_class("graphfix.graph.TensorProto")(
+        dtype=dtype.number, tensor_content=np.ascontiguousarray(array).tobytes())
+    proto.tensor_shape.SetInParent()
+    for size in array.shape:
+        proto.tensor_shape.dim.add(size=size)
+    node.attr["value"].tensor.CopyFrom(proto)
+    node.attr["dtype"].type = dtype.number
+    # The shape that inference noted down is of the old value.
+    node.attr.pop("_output_shapes", None)

@@ -1,0 +1,95 @@
+"""Opens and writes frozen graphs (a serialized GraphDef) and SavedModels.
+
+A SavedModel directory has `saved_model.pb` and, where its variables are not frozen into the graph,
+`variables/`.  The stock exporter's SavedModel is frozen: one MetaGraphDef, tagged "serve", with the
+signature "serving_default".
+
+Protocol Buffers itself bounds a message: 2 GiB, and 100 levels of nesting.
+"""
+
+import os
+from typing import Any
+
+from google.protobuf.message import DecodeError
+
+from graphfix.errors import SourceError
+from graphfix.graphdef.graph import Graph
+from graphfix.schema import message_class
+
+SAVED_MODEL = "saved_model.pb"
+FROZEN = "frozen_inference_graph.pb"
+_MOST = (1 << 31) - 1
+_AGAIN = "download or copy the file again"
+
+
+def is_saved_model(path: str) -> bool:
+    return os.path.isfile(os.path.join(path, SAVED_MODEL))
+
+
+def read_graph_def(path: str) -> Any:
+    """The GraphDef of a frozen graph's file.
+
+    Raises:
+      SourceError: it cannot be read, or is no GraphDef.
+    """
+    graph_def = _parse(path, "graphfix.graph.GraphDef", "a frozen graph (GraphDef)")
+    if not graph_def.node or not all(node.name and node.op for node in graph_def.node):
+        raise SourceError(path, "is no frozen graph: it has %s" % (
+            "nodes without a name or an operation" if graph_def.node else "no nodes"),
+            "name the frozen_inference_graph.pb that the exporter wrote")
+    return graph_def
+
+
+def read_saved_model(directory: str) -> Any:
+    """The SavedModel message of a directory.
+
+    Raises:
+      SourceError: it cannot be read, is no SavedModel, or has no single graph.
+    """
+    path = os.path.join(directory, SAVED_MODEL)
+    saved = _parse(path, "graphfix.graph.SavedModel", "a SavedModel")
+    serving = [one for one in saved.meta_graphs if "serve" in one.meta_info_def.tags]
+    if len(saved.meta_graphs) != 1 and len(serving) != 1:
+        raise SourceError(path, "holds %d graphs, %d of them for serving" % (
+            len(saved.meta_graphs), len(serving)), "export the detector again, for serving")
+    return saved
+
+
+def serving_graph(saved: Any) -> Any:
+    """The MetaGraphDef of a SavedModel that is for serving."""
+    serving = [one for one in saved.meta_graphs if "serve" in one.meta_info_def.tags]
+    return (serving or saved.meta_graphs)[0]
+
+
+def open_graph(graph_def: Any, path: str) -> Graph:
+    """The graph of a message.
+
+    Raises:
+      SourceError: naming `path`, where its nodes do not hang together.
+    """
+    try:
+        return Graph(graph_def)
+    except ValueError as error:
+        raise SourceError(path, "the graph %s" % error, _AGAIN) from None
+
+
+def to_bytes(message: Any) -> bytes:
+    """A message's bytes, the same for the same content."""
+    return message.SerializeToString(deterministic=True)
+
+
+def _parse(path: str, full_name: str, what: str) -> Any:
+    try:
+        if os.path.getsize(path) > _MOST:
+            raise SourceError(path, "has %d bytes, more than %s can" % (
+                os.path.getsize(path), what), "name the file that the exporter wrote")
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise SourceError(path, "cannot be read: %s" % error.strerror,
+                          "check the path and its permissions") from None
+    try:
+        return message_class(full_name).FromString(data)
+    except (DecodeError, RecursionError):
+        raise SourceError(path, "is no %s: it cannot be parsed" % what.split(" ", 1)[1],
+                          _AGAIN) from None

@@ -1,0 +1,126 @@
+"""A graph's nodes by name, who consumes them, their order.
+
+An input (TensorFlow 1.15, core/framework/node_def.proto) is "name" or "name:0" for a node's first
+output, "name:3" for its fourth, "^name" where the node only has to run before.
+"""
+
+import collections
+import heapq
+from typing import Any, Dict, Iterable, List, NamedTuple, Tuple
+
+from graphfix.schema import message_class
+
+Node = Any  # graphfix.graph.NodeDef
+
+
+class Input(NamedTuple):
+    """One input of a node, read: which node, which of its outputs, or only after it."""
+
+    name: str
+    port: int
+    control: bool
+
+
+def read_input(text: str) -> Input:
+    """The parts of an input's text."""
+    if text.startswith("^"):
+        return Input(text[1:], -1, True)
+    name, colon, port = text.rpartition(":")
+    if colon and port.isdigit() and len(port) < 9:
+        return Input(name, int(port), False)
+    return Input(text, 0, False)
+
+
+def write_input(name: str, port: int = 0) -> str:
+    """The text of a data input, as TensorFlow spells it."""
+    return "%s:%d" % (name, port) if port else name
+
+
+class Graph:
+    """A GraphDef being changed: `nodes` in order, by name."""
+
+    def __init__(self, graph_def):
+        """Raises ValueError where names repeat, or an input is no node's."""
+        self.graph_def = graph_def
+        self.nodes = collections.OrderedDict((node.name, node) for node in graph_def.node)
+        if len(self.nodes) != len(graph_def.node):
+            names = collections.Counter(node.name for node in graph_def.node)
+            raise ValueError("has several nodes named '%s'" % names.most_common(1)[0][0])
+        for node in graph_def.node:
+            for text in node.input:
+                if read_input(text).name not in self.nodes:
+                    raise ValueError("has a node '%s' whose input '%s' does not exist"
+                                     % (node.name, text))
+
+    def inputs(self, node: Node) -> List[Node]:
+        """The nodes that a node's inputs come from, control inputs last as they stand."""
+        return [self.nodes[read_input(text).name] for text in node.input]
+
+    def consumers(self) -> Dict[str, List[Tuple[Node, int]]]:
+        """For every node, who takes it as which input; a picture of this moment."""
+        found = {name: [] for name in self.nodes}  # type: Dict[str, List[Tuple[Node, int]]]
+        for node in self.nodes.values():
+            for position, text in enumerate(node.input):
+                found[read_input(text).name].append((node, position))
+        return found
+
+    def ancestors(self, names: Iterable[str]) -> Dict[str, Node]:
+        """Everything that the named nodes need, themselves included."""
+        found = {}  # type: Dict[str, Node]
+        pending = list(names)
+        while pending:
+            name = pending.pop()
+            if name not in found:
+                found[name] = self.nodes[name]
+                pending += [read_input(text).name for text in self.nodes[name].input]
+        return found
+
+    def prune(self, outputs: Iterable[str]) -> List[str]:
+        """Keeps what the outputs need; the names of the nodes that went."""
+        needed = self.ancestors(outputs)
+        gone = [name for name in self.nodes if name not in needed]
+        for name in gone:
+            del self.nodes[name]
+        return gone
+
+    def ordered(self) -> List[Node]:
+        """The nodes so that each comes after its inputs, else in their present order; the back
+        edge of a loop (NextIteration to Merge) is none to wait for.
+
+        Raises:
+          ValueError: the graph has a cycle that is no loop.
+        """
+        waiting = {}
+        successors = {name: [] for name in self.nodes}  # type: Dict[str, List[str]]
+        for node in self.nodes.values():
+            sources = {read_input(text).name for text in node.input}
+            if node.op in ("Merge", "RefMerge"):
+                sources = {name for name in sources
+                           if self.nodes[name].op not in ("NextIteration", "RefNextIteration")}
+            waiting[node.name] = len(sources)
+            for name in sources:
+                successors[name].append(node.name)
+        names = list(self.nodes)
+        order = {name: number for number, name in enumerate(names)}
+        ready = [number for number, name in enumerate(names) if not waiting[name]]
+        out = []
+        while ready:
+            name = names[heapq.heappop(ready)]
+            out.append(self.nodes[name])
+            for successor in successors[name]:
+                waiting[successor] -= 1
+                if not waiting[successor]:
+                    heapq.heappush(ready, order[successor])
+        if len(out) != len(self.nodes):
+            stuck = next(name for name, count in waiting.items() if count)
+            raise ValueError("has a cycle through the node '%s'" % stuck)
+        return out
+
+    def to_graph_def(self):
+        """The graph as a new message: nodes in order, versions and library as they were."""
+        out = message_class("graphfix.graph.GraphDef")()
+        for field, value in self.graph_def.ListFields():
+            if field.name != "node":
+                getattr(out, field.name).CopyFrom(value)
+        out.node.extend(self.ordered())
+        return out
