@@ -13,7 +13,8 @@ What is recorded, and where it comes from:
                                 so.  Nothing here knows in which month it stopped giving any.
   values                        every variable of the graph, read in the trainer's own session after
                                 it initialised or restored and before its first step, compared
-                                bit for bit with the checkpoint's tensor of that name
+                                bit for bit with the checkpoint's tensor of that name; the
+                                optimizer's also with what the graph would initialise them to
   losses                        the trainer's own total loss of each step
 """
 
@@ -30,6 +31,7 @@ import tensorflow.compat.v1 as tf
 from absl import flags
 from object_detection.builders import optimizer_builder
 from object_detection.utils import variables_helper
+from tensorflow.python.training import training_util
 
 import stock_scene
 
@@ -37,7 +39,7 @@ EMA = "/ExponentialMovingAverage"
 QUANTIZATION = re.compile(r"(^|/)(act_quant|weights_quant)/|^fake_quantization_step$")
 MESSAGE = re.compile(r"incompatible shape|not available in checkpoint")
 CHECKPOINT_FILE = re.compile(r"\.(index|meta|data-\d+-of-\d+)$")
-READ_AT_ONCE = 50
+READ_AT_ONCE = 64 << 20  # bytes
 
 
 class Evidence:
@@ -93,8 +95,9 @@ class Evidence:
         averages = {"from_checkpoint": 0, "from_variable": 0, "from_initialiser": []}
         # Averages last, so that what they average is already at hand.
         ordered = sorted(variables, key=lambda variable: variable.op.name.endswith(EMA))
-        for start in range(0, len(ordered), READ_AT_ONCE):
-            chunk = ordered[start:start + READ_AT_ONCE]
+        for chunk in _chunks(ordered):
+            initial = session.run({variable.op.name: variable.initial_value for variable in chunk
+                                   if self.category(variable.op.name) == "optimizer"})
             for variable, value in zip(chunk, session.run(chunk)):
                 name, value = variable.op.name, np.asarray(value)
                 if name + EMA in names:
@@ -103,6 +106,8 @@ class Evidence:
                 category = self.category(name)
                 count = counts.setdefault(category, {"total": 0, "restored": 0})
                 count["total"] += 1
+                if name in initial:
+                    count["initial"] = count.get("initial", 0) + same_bits(value, initial[name])
                 row = {"name": name, "category": category, "dtype": str(value.dtype),
                        "shape": list(value.shape)}
                 equal = shapes.get(source) == list(value.shape) and same_bits(
@@ -283,11 +288,14 @@ def legacy(stack, job, config, model_dir, result, before_first_step):
             return loss, False
 
         kwargs.update(session_wrapper=look, train_step_fn=step, number_of_steps=None,
-                      summary_op=None, save_summaries_secs=0, save_interval_secs=0)
+                      summary_op=None, summary_writer=None, save_summaries_secs=0,
+                      save_interval_secs=0)
         return loop(train_op, logdir, **kwargs)
 
     replace(stack, trainer, "train", seeded_train)
     replace(stack, trainer.slim.learning, "train", bounded_loop)
+    # The graph as text, which nobody reads, takes longer than restoring it does.
+    replace(stack, training_util, "write_graph", lambda *args, **kwargs: None)
     _set_flags(train_dir=model_dir, pipeline_config_path=config)
     entry.main(None)
 
@@ -305,6 +313,19 @@ def same_bits(left, right):
     left, right = np.asarray(left), np.asarray(right)
     return (left.dtype, left.shape) == (right.dtype, right.shape) and \
         left.tobytes() == right.tobytes()
+
+
+def _chunks(variables):
+    """Lists of variables whose values take about READ_AT_ONCE bytes together."""
+    chunk, size = [], 0
+    for variable in variables:
+        chunk.append(variable)
+        size += variable.shape.num_elements() * variable.dtype.size
+        if size >= READ_AT_ONCE:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _named(variables):
