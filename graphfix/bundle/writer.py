@@ -7,6 +7,8 @@ bounds the memory used.  Its recorded checksum goes along unread: whoever publis
 must check the copy (`reader.check`), which finds damage in the source and in the copying alike.
 """
 
+import contextlib
+import ctypes
 import os
 from typing import Iterable, List, Optional
 
@@ -17,7 +19,9 @@ from graphfix.errors import SourceError
 from graphfix.tensors import Extent, TensorStore, TensorView
 
 _CHUNK = 1 << 20
-_KERNEL_CHUNK = 1 << 30
+_KERNEL_CHUNK = 16 << 20
+# Flag of Linux's sync_file_range(2): start writing what is not being written, and do not wait.
+_SYNC_FILE_RANGE_WRITE = 2
 
 
 def write_bundle(store: TensorStore, prefix: str) -> None:
@@ -28,18 +32,17 @@ def write_bundle(store: TensorStore, prefix: str) -> None:
       OSError: the destination cannot be written.
     """
     pairs = [(b"", _header())]
-    with open(reader.shard_path(prefix, 0, 1), "wb", buffering=0) as shard:
+    with contextlib.closing(_Shard(reader.shard_path(prefix, 0, 1))) as shard:
         offset = 0
         for run in _runs(store.values()):
             if run[0].extent:
-                length = sum(view.extent.length for view in run)
-                _copy(run[0].extent, length, shard)
+                shard.copy(run[0].extent, sum(view.extent.length for view in run))
             for view in run:
-                extent = view.extent or _append(view, shard)
+                extent = view.extent or _append(view, shard.file)
                 entry = _entry(view, offset, extent)
                 pairs.append((view.meta.name.encode(), entry))
                 offset += extent.length
-        os.fsync(shard.fileno())
+        os.fsync(shard.file.fileno())
     with open(reader.index_path(prefix), "wb") as index:
         index.write(table.write(pairs))
         index.flush()
@@ -88,20 +91,52 @@ def _append(view: TensorView, shard) -> Extent:
     return extent
 
 
-def _copy(start: Extent, length: int, shard) -> None:
-    try:
-        source = open(start.path, "rb", buffering=0)
-    except OSError as error:
-        raise SourceError(start.path, "cannot be read: %s" % error.strerror,
-                          "check the path and its permissions") from None
-    with source:
+class _Shard:
+    """The data file being written, and the file last copied from, which is often the next too."""
+
+    def __init__(self, path: str):
+        self.file = open(path, "wb", buffering=0)
+        self._source = None
+        self._waiting = 0
+
+    def close(self) -> None:
+        self.file.close()
+        if self._source:
+            self._source.close()
+
+    def copy(self, start: Extent, length: int) -> None:
+        """Appends `length` bytes from where `start` lies."""
+        source = self._open(start.path)
         source.seek(start.offset)
         while length:
-            count = _transfer(source, shard, length)
+            count = _transfer(source, self.file, length)
             if not count:
                 raise SourceError(start.path, "became shorter while it was read",
                                   "leave it alone while graphfix runs")
             length -= count
+            self._waiting += count
+            if self._waiting >= _KERNEL_CHUNK:
+                # The disk works while the rest is copied; the sync in the end finds little to do.
+                _start_writing(self.file)
+                self._waiting = 0
+
+    def _open(self, path: str):
+        if self._source is None or self._source.name != path:
+            if self._source:
+                self._source.close()
+            try:
+                self._source = open(path, "rb", buffering=0)
+            except OSError as error:
+                raise SourceError(path, "cannot be read: %s" % error.strerror,
+                                  "check the path and its permissions") from None
+        return self._source
+
+
+def _start_writing(file) -> None:
+    """Has the kernel start writing a file to disk, where there is such a call."""
+    call = getattr(ctypes.CDLL(None), "sync_file_range", None)
+    if call is not None:
+        call(file.fileno(), ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE)
 
 
 def _transfer(source, shard, length: int) -> int:
