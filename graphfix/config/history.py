@@ -25,7 +25,7 @@ import datetime
 import functools
 import os
 import re
-from typing import Any, Dict, List, Optional, Tuple, Union
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple, Union
 
 from graphfix.errors import RequestError
 from graphfix.textproto import Block, Document
@@ -87,6 +87,25 @@ class History:
     messages: Dict[str, Dict[str, FieldHistory]]
     enums: Dict[str, Dict[str, ValueHistory]]
     revisions: Tuple[datetime.date, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Schema:
+    """What one revision accepts.
+
+    `name` is what messages call it.  `messages` has the fields of each message, `enums` the names
+    of each enum's values; both are keyed by names within the schema, nested ones dotted.
+    `extractors` are the types of feature extractors its code knows, where somebody looked.
+    """
+
+    name: str
+    messages: Mapping[str, Mapping[str, FieldSpec]]
+    enums: Mapping[str, Tuple[str, ...]]
+    extractors: Optional[FrozenSet[str]] = None
+
+    def field(self, message: str, name: str) -> Optional[FieldSpec]:
+        """The field as this revision declares it, None where it does not know it."""
+        return self.messages.get(message, {}).get(name)
 
 
 @functools.lru_cache(maxsize=None)
@@ -215,6 +234,27 @@ def enum_values(enum: str, on: Date) -> Tuple[str, ...]:
         if value.first <= revision and (value.gone is None or revision < value.gone)
     ]
     return tuple(value.name for value in sorted(known, key=lambda value: value.number))
+
+
+@functools.lru_cache(maxsize=None)
+def schema(month: str) -> Schema:
+    """What the API of a month accepts.  Raises RequestError as `revision_for` does."""
+    revision = revision_for(month)
+    messages = {
+        name: {field.name: field.at(revision) for field in fields.values() if field.at(revision)}
+        for name, fields in history().messages.items()
+    }
+    return Schema("the API of " + month, messages,
+                  {name: enum_values(name, revision) for name in history().enums})
+
+
+@functools.lru_cache(maxsize=None)
+def everything() -> Schema:
+    """All that any revision accepts, each field as the last one with it declares it."""
+    return Schema("any API",
+                  {name: {field.name: field.specs[-1][1] for field in fields.values()}
+                   for name, fields in history().messages.items()},
+                  {name: tuple(values) for name, values in history().enums.items()})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,16 +1,24 @@
 """What the stock trainers of a date restore from `fine_tune_checkpoint`, as data.
 
-Measured and read in the stock code of each period.  Both trainers restore by
-variable name, the heads only when the config says `load_all_detection_checkpoint_vars`:
+Measured and read in the stock code of each period.  All trainers restore by variable name.
 
-* before 2018-02-09 neither knows that flag: only the feature extractor is restored;
-* on 2018-02 the legacy trainer ignores it;
-* from 2020-07-08 on model_main passes its model no hparams, so `load_pretrained` is false and
-  `fine_tune_checkpoint` is ignored in silence; legacy/train.py goes on restoring.
+* The slim-based trainer, `train.py` and from 2018-07-12 `legacy/train.py`, restores the feature
+  extractor alone before 2018-03-09, whatever the config says: in 2017-06 by a Saver that stops at
+  a missing name or another shape, later leaving out what is missing, and from 2018-02-09 also what
+  has another shape.  From 2018-03-09 on it restores every variable if
+  `load_all_detection_checkpoint_vars` says so, until 2018-05 the global step too, and also those
+  of a quantized graph.
+* The trainer based on Estimators is `model.py` from 2018-02-09 on, and `model_main.py` from
+  2018-04-16.  It restores every variable of the model, if the flag says so, but never those that
+  quantization adds, which come into the graph after the map is made.  From 2020-07-08 on
+  model_main gives its model no hparams, so `load_pretrained` is false and `fine_tune_checkpoint` is
+  ignored in silence.
+
+The names that `--trainer` has for them are "legacy" and "model_main".
 """
 
 import dataclasses
-from typing import Tuple
+from typing import Optional, Tuple
 
 LEGACY = "legacy"
 MODEL_MAIN = "model_main"
@@ -22,20 +30,23 @@ NOTHING = "nothing"
 
 @dataclasses.dataclass(frozen=True)
 class Period:
-    """From a month on: what each trainer restores at most, and which flags it knows."""
+    """From a month on: each trainer's script, and what it restores at most; None where there is
+    no such trainer."""
 
     since: str
+    legacy_script: str
     legacy: str
-    model_main: str
-    load_all: bool
-    checkpoint_type: bool
+    model_main_script: Optional[str]
+    model_main: Optional[str]
 
 
 PERIODS = (
-    Period("2017-06", BACKBONE, BACKBONE, False, False),
-    Period("2018-02", BACKBONE, EVERYTHING, True, False),
-    Period("2018-03", EVERYTHING, EVERYTHING, True, True),
-    Period("2020-07", EVERYTHING, NOTHING, True, True),
+    Period("2017-06", "train.py", BACKBONE, None, None),
+    Period("2018-02", "train.py", BACKBONE, "model.py", EVERYTHING),
+    Period("2018-03", "train.py", EVERYTHING, "model.py", EVERYTHING),
+    Period("2018-04", "train.py", EVERYTHING, "model_main.py", EVERYTHING),
+    Period("2018-07", "legacy/train.py", EVERYTHING, "model_main.py", EVERYTHING),
+    Period("2020-07", "legacy/train.py", EVERYTHING, "model_main.py", NOTHING),
 )
 
 DEFAULT_API = "2019-07"
@@ -47,7 +58,19 @@ def period(month: str) -> Period:
 
 
 def restored(month: str, trainer: str) -> Tuple[Tuple[str, str], ...]:
-    """(trainer, what it restores) for a `--trainer`: one row, or two for "any"."""
+    """(trainer, what it restores) for a `--trainer`: one row, or for "any" one for each there
+    is; none where that month has no such trainer."""
     row = period(month)
     rows = ((MODEL_MAIN, row.model_main), (LEGACY, row.legacy))
-    return tuple(one for one in rows if trainer in ("any", one[0]))
+    return tuple((name, what) for name, what in rows if what and trainer in ("any", name))
+
+
+def script(month: str, trainer: str) -> Optional[str]:
+    """The path of a trainer's script within object_detection, None where there is none."""
+    row = period(month)
+    return row.legacy_script if trainer == LEGACY else row.model_main_script
+
+
+def first_month(trainer: str) -> str:
+    """The first month that has a trainer."""
+    return next(row.since for row in PERIODS if script(row.since, trainer))

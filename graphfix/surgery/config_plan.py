@@ -1,17 +1,26 @@
 """What has to change in the pipeline.config so that the stock API fine-tunes from the result."""
 
 import dataclasses
-from typing import List, Optional, Tuple
+import re
+from typing import List, Mapping, Optional, Tuple
 
-from graphfix.config import trainers
-from graphfix.config.edits import ConfigEdit
-from graphfix.config.history import unknown_to
+from graphfix.config import history, networks, trainers
+from graphfix.config.class_ids import carry_class_ids
+from graphfix.config.edits import ConfigEdit, apply_edits
+from graphfix.config.history import Schema, everything
+from graphfix.config.misfits import misfits
 from graphfix.config.pipeline import PipelineConfig
+from graphfix.config.translate import translate
+from graphfix.errors import Problem, RequestError
 from graphfix.findings import ERROR, INFO, WARNING, Finding
-from graphfix.textproto import quote
+from graphfix.textproto import STRING, Block, Document, quote
 
 _TRAIN = "train_config"
-_PLACEHOLDER = "PATH_TO_BE_CONFIGURED"
+_READERS = (("train_input_reader", "--train_record"), ("eval_input_reader", "--eval_record"))
+_INPUT_PATH = ("tf_record_input_reader", "input_path")
+_PLACEHOLDER = re.compile(r"PATH_TO|path/to|/usr/home/username|YOUR_|your_|<[^>]*>|^$", re.ASCII)
+
+Edits = Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,80 +34,163 @@ class Paths:
 
 
 def plan_config(config: PipelineConfig, meta: str, num_classes: int, *, target_api: str,
-                trainer: str, resumable: bool, paths: Paths
-                ) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
+                trainer: str, resumable: bool, paths: Paths, extra: Tuple[ConfigEdit, ...] = (),
+                new_ids: Optional[Mapping[int, int]] = None, schema: Optional[Schema] = None
+                ) -> Edits:
     """The edits of a config for a target, and what to know about it.
 
-    `meta` is the meta-architecture's block ("ssd"); `resumable` says that a complete training
-    checkpoint is written too, from which every trainer resumes.
-    """
-    message = config.message
-    period = trainers.period(target_api)
-    classes_path = ("model", meta, "num_classes")
-    edits = [ConfigEdit(classes_path, str(num_classes), "the new number of classes")]
+    `meta` is the meta-architecture's block ("ssd", "faster_rcnn"); `resumable` says that a complete
+    training checkpoint is written too, from which every trainer resumes.  `extra` are edits that
+    the model's family needs.  `new_ids` has the new id of every old class that goes on as one new
+    class, None where nobody knows.  `schema` is what the API that will train accepts, where it
+    was asked itself; else it is what that month's is known to accept.
 
-    def flag(name: str, literal: Optional[str], reason: str) -> None:
+    Raises:
+      RequestError: that API, or that trainer, cannot have this model; lists every reason.
+    """
+    accepted = schema or history.schema(target_api)
+    _refuse(config, meta, target_api, trainer, accepted)
+    document = config.document
+    edits, findings = _for_training(config, meta, num_classes, accepted, paths)
+    edits += list(extra)
+    settled = frozenset((block,) + _INPUT_PATH for block, record in (
+        ("train_input_reader", paths.train_record), ("eval_input_reader", paths.eval_record))
+                        if record)
+    translated = translate(document, target_api, accepted, settled=settled)
+    if translated.problems:
+        raise RequestError.collected(translated.problems)
+    for more in (networks.needs(config.message, meta, target_api, accepted),
+                 carry_class_ids(document, new_ids), translated[:2]):
+        edits += more[0]
+        findings += more[1]
+    edited = apply_edits(document, edits)
+    left = misfits(edited, accepted, everything())
+    if left:
+        raise RequestError.collected(Problem(
+            one.field.where, "%s is not what %s accepts (%s), and graphfix knows no way around it"
+            % (".".join(one.path), accepted.name, one.kind), "change the config by hand")
+            for one in left)
+    findings = _trainer_findings(target_api, trainer, resumable, _quantized(config, accepted)) \
+        + findings + list(networks.remarks(
+            config.message, meta, target_api, accepted, trainer=trainer,
+            script=trainers.script(target_api, trainers.MODEL_MAIN))) + _paths(edited, paths)
+    findings += [Finding("UNKNOWN_FIELD", WARNING, problem.subject, problem.message, problem.remedy)
+                 for problem in config.unknown]
+    return tuple(edits), tuple(findings)
+
+
+def _refuse(config: PipelineConfig, meta: str, month: str, trainer: str, schema: Schema) -> None:
+    problems = list(networks.problems(config.message, meta, month, schema,
+                                      config.document.subject))
+    if not trainers.restored(month, trainer):
+        problems.append(Problem(
+            "--trainer " + trainer, "there is none in %s: it has %s" % (
+                schema.name, trainers.script(month, trainers.LEGACY)),
+            "give --trainer legacy, or a --target_api from %s on" % trainers.first_month(trainer)))
+    if problems:
+        raise RequestError.collected(problems)
+
+
+def _for_training(config: PipelineConfig, meta: str, num_classes: int, schema: Schema,
+                  paths: Paths) -> Tuple[List[ConfigEdit], List[Finding]]:
+    """Classes, label maps, records, and the flags that make the trainer restore."""
+    edits = [ConfigEdit(("model", meta, "num_classes"), str(num_classes),
+                        "the new number of classes")]
+    findings = []  # type: List[Finding]
+    given = config.message.train_config
+
+    def flag(name: str, literal: str, reason: str) -> None:
         edits.append(ConfigEdit((_TRAIN, name), literal, reason))
     flag("fine_tune_checkpoint", quote(paths.checkpoint), "the converted checkpoint")
     flag("from_detection_checkpoint", "true", "its variables have a detector's names")
-    if period.load_all:
+    if schema.field("TrainConfig", "load_all_detection_checkpoint_vars"):
         flag("load_all_detection_checkpoint_vars", "true",
              "without it the stock API restores no head")
-    if message.train_config.HasField("fine_tune_checkpoint_type"):
-        flag("fine_tune_checkpoint_type", quote("detection") if period.checkpoint_type else None,
-             "the only type that restores heads" if period.checkpoint_type
-             else "this revision does not know it")
-    for block, record in (("train_input_reader", paths.train_record),
-                          ("eval_input_reader", paths.eval_record)):
-        for number in range(max(1, len(config.document.values((block,))))):
+    kind = given.fine_tune_checkpoint_type
+    if kind and kind != "detection" and schema.field("TrainConfig", "fine_tune_checkpoint_type"):
+        flag("fine_tune_checkpoint_type", quote("detection"), "the only type that restores heads")
+        findings.append(Finding(
+            "FIELD_TRANSLATED", INFO, _TRAIN + ".fine_tune_checkpoint_type",
+            "was %r and is 'detection' now: the trainers of TensorFlow 1 know that and "
+            "'classification', which restores no head" % kind, "there is nothing to do"))
+    version = schema.field("TrainConfig", "fine_tune_checkpoint_version")
+    if version and given.HasField("fine_tune_checkpoint_version") \
+            and given.fine_tune_checkpoint_version != 1:
+        flag("fine_tune_checkpoint_version", "V1", "what TensorFlow 1 writes")
+        findings.append(Finding(
+            "FIELD_TRANSLATED", INFO, _TRAIN + ".fine_tune_checkpoint_version",
+            "is V1 now, the format of the converted checkpoint", "there is nothing to do"))
+    for (block, _), record in zip(_READERS, (paths.train_record, paths.eval_record)):
+        repeated = schema.field(history.PIPELINE, block).repeated
+        for number in range(max(1, len(config.document.values((block,))) if repeated else 1)):
             name = "%s[%d]" % (block, number) if number else block
             edits.append(ConfigEdit((name, "label_map_path"), quote(paths.label_map),
                                     "the new classes"))
             if record:
-                edits.append(ConfigEdit((name, "tf_record_input_reader", "input_path"),
-                                        quote(record), "the records to read"))
-    findings = _trainer_findings(target_api, trainer, resumable)
-    findings += _placeholders(config, paths)
-    findings += [Finding("UNKNOWN_FIELD", WARNING, problem.subject, problem.message, problem.remedy)
-                 for problem in config.unknown]
-    for stranger in reversed(unknown_to(config.document, target_api)):
-        edits.append(ConfigEdit(stranger.removal, None,
-                                "revision %s does not know it" % target_api))
-        findings.append(Finding(
-            "FIELD_REMOVED", WARNING, ".".join(stranger.path),
-            "is not known to the API of %s, whose parser would stop at it: it was removed"
-            % target_api, "see whether training relies on it; --target_api names the revision"))
-    return tuple(edits), tuple(findings)
+                edits.append(ConfigEdit((name,) + _INPUT_PATH, quote(record),
+                                        "the records to read"))
+    return edits, findings
 
 
-def _trainer_findings(target_api: str, trainer: str, resumable: bool) -> List[Finding]:
+def _quantized(config: PipelineConfig, schema: Schema) -> bool:
+    return config.message.HasField("graph_rewriter") and schema.field(
+        history.PIPELINE, "graph_rewriter") is not None
+
+
+def _trainer_findings(month: str, trainer: str, resumable: bool, quantized: bool) -> List[Finding]:
     findings = []
-    for name, what in trainers.restored(target_api, trainer):
+    for name, what in trainers.restored(month, trainer):
         if what == trainers.NOTHING:
             findings.append(Finding(
                 "FINE_TUNE_CHECKPOINT_IGNORED", INFO if resumable else ERROR, name,
                 "of %s ignores fine_tune_checkpoint in silence and would train from random values"
-                % target_api,
+                % month,
                 "start it with --model_dir set to the directory written for it" if resumable else
                 "train with legacy/train.py, or convert with --model_dir DIR and give %s that "
                 "directory" % name))
         elif what == trainers.BACKBONE:
             findings.append(Finding(
                 "HEADS_NOT_RESTORED", INFO if resumable else ERROR, name,
-                "of %s restores the feature extractor only, whatever the config says" % target_api,
+                "(%s of %s) restores the feature extractor only, whatever the config says"
+                % (trainers.script(month, name), month),
+                "start it with --train_dir set to the directory written for it" if resumable else
                 "train with an API of 2018-03 or later, or convert with --model_dir DIR"))
+        elif quantized and name == trainers.MODEL_MAIN:
+            findings.append(Finding(
+                "QUANTIZATION_NOT_RESTORED", INFO if resumable else WARNING, name,
+                "of %s restores every variable but the quantization ranges, which start at their "
+                "initial values and have to settle again" % month,
+                "start it with --model_dir set to the directory written for it" if resumable else
+                "train with %s, or convert with --model_dir DIR"
+                % trainers.script(month, trainers.LEGACY)))
     return findings
 
 
-def _placeholders(config: PipelineConfig, paths: Paths) -> List[Finding]:
+def _paths(document: Document, paths: Paths) -> List[Finding]:
+    """What the edited config still names that was not given for it."""
     findings = []
-    for block, record, flag in (("train_input_reader", paths.train_record, "--train_record"),
-                                ("eval_input_reader", paths.eval_record, "--eval_record")):
-        left = [value for value in config.document.values((block, "tf_record_input_reader",
-                                                           "input_path"))
-                if _PLACEHOLDER in str(getattr(value, "value", ""))]
-        if left and not record:
-            findings.append(Finding("PLACEHOLDER", WARNING, "%s (line %d)" % (block, left[0].line),
-                                    "input_path is still a placeholder",
+    ours = (paths.checkpoint, paths.label_map, paths.train_record, paths.eval_record)
+    flags = dict(_READERS)
+    for path, field in document.walk():
+        if not re.search(r"(_path|_dir|_directory|_checkpoint)$", path[-1]):
+            continue
+        for value in field.values:
+            if isinstance(value, Block) or value.kind != STRING or value.value in ours:
+                continue
+            subject = "%s (line %d)" % (".".join(path), value.line)
+            flag = flags.get(path[0], "")
+            remedy = "pass %s, or write the path before training" % flag if flag else \
+                "write the path before training"
+            if _PLACEHOLDER.search(str(value.value)):
+                findings.append(Finding("PLACEHOLDER", WARNING, subject,
+                                        "is still a placeholder: %s" % value.raw, remedy))
+            else:
+                findings.append(Finding("PATH_KEPT", INFO, subject,
+                                        "stays what it was: %s" % value.raw,
+                                        remedy + ", if it is another on the machine that trains"))
+    for block, flag in _READERS:
+        if not document.find((block,) + _INPUT_PATH) and not document.find(
+                (block, "external_input_reader")):
+            findings.append(Finding("PLACEHOLDER", WARNING, block, "names no records",
                                     "pass %s, or write the path before training" % flag))
     return findings
