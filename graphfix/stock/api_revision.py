@@ -90,15 +90,13 @@ def revision_of(package):
     """
     texts = {}
     since, witness, before = None, None, None
-    for day, stem, field in MARKERS:
+    for day, stem, field in reversed(MARKERS):
         if stem not in texts:
             texts[stem] = _read(os.path.join(package, "protos", stem + "_pb2.py"))
-        # A serialized descriptor writes a field's name between bytes that are no letters, or
-        # after an octal escape such as \030, whose digits are not part of the name.
-        if re.search(r"(?:\\[0-7]{3}|[^A-Za-z0-9_])%s(?![A-Za-z0-9_])" % field, texts[stem]):
-            since, witness, before = day, "%s.proto has %s (%s)" % (stem, field, day), None
-        elif before is None:
-            before = day
+        if _mentions(texts[stem], field):
+            since, witness = day, "%s.proto has %s (%s)" % (stem, field, day)
+            break
+        before = day
     if since is None:
         return None
     found = {"revision": since[:7], "since": since, "before": before, "determined_by": witness}
@@ -108,6 +106,13 @@ def revision_of(package):
             found.update(revision=day[:7],
                          determined_by="%s; %s is installed (%s)" % (witness, name, day))
     return found
+
+
+def _mentions(text, field):
+    # A serialized descriptor writes a field's name between bytes that are no letters, or
+    # after an octal escape such as \030, whose digits are not part of the name.
+    return field in text and re.search(
+        r"(?:\\[0-7]{3}|[^A-Za-z0-9_])%s(?![A-Za-z0-9_])" % field, text)
 
 
 def package_directory():
