@@ -23,6 +23,8 @@ FILES = {
 }
 
 _POOL = descriptor_pool.DescriptorPool()
+# protobuf 4.22 to 4.24 reads a field through its message's class and crashes if nothing holds it.
+_KEPT = []  # every class
 _LOADED = set()  # names of files; several schemas may import one
 # Before protobuf 4.22 a factory makes classes and keeps them: one for as long as the process lives.
 _FACTORY = message_factory.MessageFactory(_POOL)
@@ -35,7 +37,10 @@ def message_class(full_name: str) -> Any:
     Raises KeyError for a name that no schema has.
     """
     _load(".".join(full_name.split(".")[:2]))
-    descriptor = _POOL.FindMessageTypeByName(full_name)
+    return _class_of(_POOL.FindMessageTypeByName(full_name))
+
+
+def _class_of(descriptor) -> Any:
     if hasattr(message_factory, "GetMessageClass"):
         return message_factory.GetMessageClass(descriptor)
     return _FACTORY.GetPrototype(descriptor)
@@ -50,3 +55,12 @@ def _load(package: str) -> None:
         if file_descriptor.name not in _LOADED:
             _LOADED.add(file_descriptor.name)
             _POOL.AddSerializedFile(file_descriptor.SerializeToString())
+            in_pool = _POOL.FindFileByName(file_descriptor.name)
+            for descriptor in in_pool.message_types_by_name.values():
+                _keep(descriptor)
+
+
+def _keep(descriptor) -> None:
+    _KEPT.append(_class_of(descriptor))
+    for inner in descriptor.nested_types:
+        _keep(inner)
