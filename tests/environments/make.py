@@ -10,8 +10,8 @@ resolves anything (--no-deps): the stock API's distributions ask for packages th
 TensorFlow.  graphfix itself is not installed; the tests import it from the checkout.
 
 Environments live outside the checkout, in $GRAPHFIX_ENVIRONMENTS or else in
-${XDG_CACHE_HOME:-~/.cache}/graphfix/environments, as NAME-DIGEST: the digest is over the pins
-and the series of CPython, so a changed pin makes a new one.  `complete` in an environment is written
+${XDG_CACHE_HOME:-~/.cache}/graphfix/environments, as NAME-DIGEST: the digest is over the pins and
+the series of CPython, so a changed pin makes a new one.  `complete` in an environment is written
 last; without it the environment is a ruin of an interrupted build, and is built anew.
 
 A Python is looked for on PATH and among pyenv's; where there is none, uv fetches one.
@@ -65,8 +65,9 @@ def main(arguments):
     try:
         if len(arguments) == 2 and arguments[0] == "--python":
             series = NEWEST if arguments[1] == "newest" else (arguments[1],)
-            print(next((found for one in series for found in pythons(one)), None)
-                  or fail("no CPython %s with ssl and pip on PATH or under pyenv" % arguments[1], 3))
+            found = next((path for one in series for path in pythons(one)), None)
+            print(found or fail("no CPython %s with ssl and pip is on PATH or under pyenv"
+                                % arguments[1], 3))
         elif arguments and all(name in ENVIRONMENTS for name in arguments):
             for name in arguments:
                 print(environment(name), flush=True)

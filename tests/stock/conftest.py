@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+import zoo
+
 MAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "environments", "make.py")
 
 
@@ -23,7 +25,10 @@ def made(*arguments):
 
 @pytest.fixture(scope="session")
 def stock_python():
-    """stock_python(era): path of the python that has the stock API of "2019-04", "2019-07", "2021"."""
+    """stock_python(era): path of the python that has the stock API of that era.
+
+    Eras: "2019-04", "2019-07", "2021".
+    """
     return lambda era: made("stock-" + era)
 
 
@@ -37,3 +42,18 @@ def image_python():
 def bare_python():
     """bare_python(series): path of a CPython "3.6" ..., or "newest", with nothing installed."""
     return lambda series: made("--python", series)
+
+
+@pytest.fixture(scope="session")
+def fast_python():
+    """Path of the newest CPython here, with what graphfix needs and no more."""
+    return made("fast")
+
+
+@pytest.fixture(scope="session")
+def replica(tmp_path_factory):
+    """Directory of a full-size ssd_mobilenet_v1_coco_2018_01_28 with values of its own."""
+    pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
+    import replica as replicas
+    return replicas.make(zoo.model("ssd_mobilenet_v1_coco_2018_01_28"),
+                         tmp_path_factory.mktemp("replica"))
