@@ -1,0 +1,306 @@
+#!/usr/bin/env python3
+"""How long a conversion takes, and how much memory: graphfix beside the ways one had before.
+
+    convert.py [--repetitions N] [--cases NAME,...] [--cache DIR] [--write]
+
+Runs whole processes, one arm after the other, round by round, so that a slower minute of the
+machine slows every arm.  Prints a table of each case, and what became of the project's aims;
+--write puts the same into docs/benchmarks.md.  Needs a Python that has TensorFlow 1.15 and the
+stock API, and runs all arms under it.
+
+The checkpoints are made here, at full size, from the indexes of published models, which are
+looked for in $GRAPHFIX_ZOO_DIR, then in ../shared/zoo beside the repository; they are kept in
+the cache.  Where there are no indexes, only the small detector in testdata/ is converted.
+"""
+
+import argparse
+import collections
+import contextlib
+import fcntl
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ARMS = os.path.join(ROOT, "benchmarks", "arms")
+TESTDATA = os.path.join(ROOT, "testdata", "shapes_detector")
+ZOO = os.environ.get("GRAPHFIX_ZOO_DIR") or os.path.join(os.path.dirname(ROOT), "shared", "zoo")
+DATA = "model.ckpt.data-00000-of-00001"
+LABEL_MAP = "new.pbtxt"
+
+Case = collections.namedtuple("Case", "name about directory carried flags")
+Run = collections.namedtuple("Run", "seconds mebibytes")
+
+# The old classes that go along, by id and name: the first under its name, the second by --map.
+COCO = ((1, "person"), (2, "bicycle"))
+# Width at which an SSD MobileNet v1 has 490 MB of model variables.
+WIDE = 4.65
+
+GRAPHFIX, UNSYNCED, SCRIPT, REBUILD, CP, CP_SYNC, PYTHON, LIBRARIES, MODULES = (
+    "graphfix convert", "graphfix convert, fsync made to do nothing", "TensorFlow script",
+    "stock API: build, restore, save", "cp of the data file", "cp of the data file, and sync it",
+    "python", "python, importing NumPy, protobuf and crc32c", "python, importing graphfix convert")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def cases(cache):
+    """The cases there are files for; makes their checkpoints where the cache has none."""
+    found = []
+    ssd, rfcn = (os.path.join(ZOO, name) for name in (
+        "ssd_mobilenet_v1_coco_2018_01_28", "rfcn_resnet101_coco_11_06_2017"))
+    if os.path.isdir(ssd):
+        config = read(os.path.join(ssd, "pipeline.config"))
+        found.append(Case("ssd", "SSD MobileNet v1, a replica of ssd_mobilenet_v1_coco_2018_01_28",
+                          checkpoint(cache, "ssd", config, index=ssd), COCO, []))
+        found.append(Case("wide", "SSD MobileNet v1 at depth_multiplier %g, without a trainer's "
+                          "variables: all of it is carried along" % WIDE,
+                          checkpoint(cache, "wide-%g" % WIDE, re.sub(
+                              r"depth_multiplier: [\d.]+", "depth_multiplier: %g" % WIDE, config)),
+                          COCO, []))
+    sample = os.path.join(ZOO, "sample_configs", "rfcn_resnet101_coco.config")
+    if os.path.isdir(rfcn) and os.path.isfile(sample):
+        found.append(Case("rfcn", "R-FCN ResNet-101, a replica of rfcn_resnet101_coco_11_06_2017, "
+                          "of which the optimizer's variables are left out",
+                          checkpoint(cache, "rfcn", read(sample), index=rfcn), COCO, []))
+    if not found:
+        say("no published models in %s: only the detector in testdata/ is converted" % ZOO)
+        label_map = os.path.join(TESTDATA, "shapes_label_map.pbtxt")
+        names = re.findall(r"name: ['\"](\w+)['\"]", read(label_map))[:2]
+        found.append(Case("testdata", "SSD MobileNet v1 at depth_multiplier 0.25, the detector in "
+                          "testdata/", TESTDATA, tuple(enumerate(names, 1)),
+                          ["--source_label_map_path", label_map]))
+    return found
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def checkpoint(cache, name, config, index=None):
+    """A directory with pipeline.config and a full-size model.ckpt."""
+    directory = os.path.join(cache, "checkpoints", name)
+    if os.path.exists(directory):
+        return directory
+    say("making the checkpoint %s ..." % name)
+    making = directory + ".making"
+    shutil.rmtree(making, ignore_errors=True)
+    os.makedirs(making)
+    path = os.path.join(making, "pipeline.config")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(config)
+    script = os.path.join(ARMS, "make_checkpoint.py")
+    timed([sys.executable, script, making] + (
+        ["--index", os.path.join(index, "model.ckpt")] if index else ["--config", path]),
+        os.path.join(cache, "log"))
+    os.rename(making, directory)
+    return directory
+
+
+def arms(case, work):
+    """The command of each arm; `work` is an empty directory for what they write."""
+    carried, mapped = case.carried
+    with open(os.path.join(work, LABEL_MAP), "w", encoding="utf-8") as file:
+        for number, name in enumerate(("new thing", carried[1], "other name"), 1):
+            file.write("item { id: %d name: '%s' }\n" % (number, name))
+    rows = "0,%d,%d" % (carried[0], mapped[0])
+    prefix, config, data = (os.path.join(case.directory, name) for name in (
+        "model.ckpt", "pipeline.config", DATA))
+
+    def out(name):
+        return os.path.join(work, name)
+    flags = [case.directory] + case.flags + [
+        "--label_map_path", out(LABEL_MAP), "--map", "other name=%s" % mapped[1],
+        "--trainer", "model_main", "--output_directory"]
+    python = [sys.executable]
+    script = [prefix, config]
+    return collections.OrderedDict([
+        (GRAPHFIX, python + ["-m", "graphfix", "convert"] + flags + [out("graphfix")]),
+        (CP, ["cp", data, out("cp")]),
+        (UNSYNCED, python + [os.path.join(ARMS, "unsynced.py"), "convert"] + flags
+         + [out("unsynced")]),
+        (CP_SYNC, ["sh", "-c", 'cp "$0" "$1" && sync "$1"', data, out("cp_sync")]),
+        (PYTHON, python + ["-c", "pass"]),
+        (LIBRARIES, python + ["-c", "import numpy, google.protobuf.descriptor_pb2, crc32c, "
+                              "google.protobuf.message_factory"]),
+        (MODULES, python + ["-c", "import graphfix.cli, graphfix.verbs.convert"]),
+        (SCRIPT, python + [os.path.join(ARMS, "tf_script.py")] + script + [out("script")]
+         + ["--rows", rows]),
+        (REBUILD, python + [os.path.join(ARMS, "stock_rebuild.py")] + script + [out("rebuild")]
+         + ["--classes", "3"]),
+    ]), rows
+
+
+def timed(command, log):
+    """Runs a command to its end; its wall time and its largest resident set."""
+    environment = dict(os.environ, PYTHONPATH=ROOT, CUDA_VISIBLE_DEVICES="-1",
+                       PYTHONWARNINGS="ignore")
+    with open(log, "wb") as file:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+                                   cwd=os.path.dirname(log), env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+    process.returncode = status
+    if status:
+        sys.exit("%s\nended with status %d:\n%s" % (" ".join(command), status, read(log)[-3000:]))
+    return Run(seconds, usage.ru_maxrss / 1024)
+
+
+def measure(case, cache, repetitions):
+    """The runs of each arm, after one round that is not counted, and what they agree on."""
+    runs = collections.OrderedDict()
+    with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as work:
+        log = os.path.join(work, "log")
+        commands, rows = arms(case, work)
+        for number in range(repetitions + 1):
+            say("%s: round %d of %d" % (case.name, number, repetitions))
+            for name, command in commands.items():
+                run = timed(command, log)
+                if number:
+                    runs.setdefault(name, []).append(run)
+                # What it leaves unwritten in memory is no business of the next arm's.
+                clear(work, keep=() if number else ("graphfix", "script"))
+                os.sync()
+            if number == 0:
+                timed([sys.executable, os.path.join(ARMS, "compare.py"),
+                       os.path.join(work, "graphfix"), os.path.join(work, "script"),
+                       "--rows", rows], log)
+                agreed = read(log).strip().splitlines()[-1]
+                written = os.path.getsize(os.path.join(work, "graphfix", DATA))
+                clear(work)
+    return runs, agreed, written
+
+
+def clear(work, keep=()):
+    """Removes what the arms wrote, but for `keep`."""
+    for name in set(os.listdir(work)) - set(keep) - {"log", LABEL_MAP}:
+        path = os.path.join(work, name)
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+        else:
+            os.remove(path)
+
+
+def median(runs):
+    return statistics.median(run.seconds for run in runs)
+
+
+def peak(runs):
+    return max(run.mebibytes for run in runs)
+
+
+def table(runs):
+    yield "| | median s | min s | max s | times graphfix | peak MiB |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for name, those in runs.items():
+        seconds = [run.seconds for run in those]
+        yield "| %s | %.3f | %.3f | %.3f | %.2f | %.0f |" % (
+            name, median(those), min(seconds), max(seconds),
+            median(those) / median(runs[GRAPHFIX]), peak(those))
+
+
+def aims(runs, size):
+    """The project's aims for a case of `size` bytes, and what was measured."""
+    graphfix, script, cp = (median(runs[name]) for name in (GRAPHFIX, SCRIPT, CP))
+    rows = []
+    if size < 100e6:
+        rows.append(("time, as part of the TensorFlow script's", "below 0.4",
+                     graphfix / script, graphfix / script < 0.4))
+    else:
+        beyond = (graphfix - median(runs[LIBRARIES])) / cp
+        rows.append(("time beyond start-up (Python with its libraries), as a multiple of cp's",
+                     "below 1.5", beyond, beyond < 1.5))
+        rows.append(("the TensorFlow script's time, as a multiple of graphfix's", "at least 8",
+                     script / graphfix, script / graphfix >= 8))
+    rows.append(("peak memory, MiB", "below 100", peak(runs[GRAPHFIX]), peak(runs[GRAPHFIX]) < 100))
+    yield "| aim | | measured | |"
+    yield "|---|---|---:|---|"
+    for what, aim, value, reached in rows:
+        yield "| %s | %s | %.2f | %s |" % (what, aim, value, "reached" if reached else "missed")
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        model = re.search(r"model name\s*: (.*)", file.read())
+    return "%d CPUs (%s), Linux %s, CPython %s; load average at the start %.1f" % (
+        os.cpu_count(), model.group(1) if model else platform.machine(), platform.release(),
+        platform.python_version(), os.getloadavg()[0])
+
+
+def report(found, cache, repetitions):
+    """The lines of a report; runs everything."""
+    yield "Measured %s with `benchmarks/convert.py --repetitions %d` on %s." % (
+        time.strftime("%Y-%m-%d"), repetitions, machine())
+    for case in found:
+        size = os.path.getsize(os.path.join(case.directory, DATA))
+        runs, agreed, written = measure(case, cache, repetitions)
+        yield ""
+        yield "## %s: %.0f MB" % (case.name, size / 1e6)
+        yield ""
+        yield "%s. %.0f MB are written. graphfix and the script agree: %s." % (
+            case.about, written / 1e6, agreed)
+        for lines in table(runs), aims(runs, size):
+            yield ""
+            for line in lines:
+                yield line
+
+
+ABOUT = """# Benchmarks
+
+<!-- Written by benchmarks/convert.py --write; the text is in that file, the figures are measured. -->
+
+A conversion to three classes (one carried under its name, one by `--map`, one new), with
+`--trainer model_main`, as whole processes. The arms run one after the other, round by round; the
+first round is not counted. Every arm finds its source in the page cache and an empty destination
+on the same file system. Peak memory is the largest resident set of the process; the one that
+starts it has about 12 MiB, which is the least that can be seen.
+
+* TensorFlow script: `benchmarks/arms/tf_script.py`, what one would write by hand:
+  NewCheckpointReader, NumPy, SaveV2. It checks and syncs nothing.
+* stock API: `benchmarks/arms/stock_rebuild.py` builds the graph for three classes, restores what
+  fits, and saves. The class heads do not fit and come out random.
+* cp: the least that any tool could do. It does not sync what it wrote. graphfix does (before it
+  publishes the directory, so that a crash never leaves half of one), reads all of it back, and
+  compares every tensor's checksum. What syncing costs shows in the two arms that differ in it
+  alone.
+
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--repetitions", type=int, default=5, help="rounds that count")
+    parser.add_argument("--cases", help="only these, by name, separated by commas")
+    parser.add_argument("--cache", default=os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
+        "graphfix", "benchmarks"), help="where checkpoints are kept and results written")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    args = parser.parse_args()
+    os.makedirs(os.path.join(args.cache, "checkpoints"), exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        lock = stack.enter_context(open(os.path.join(args.cache, "lock"), "w"))
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two benchmarks at once would measure each other
+        found = cases(args.cache)
+        if args.cases:
+            found = [case for case in found if case.name in args.cases.split(",")]
+        lines = []
+        for line in report(found, args.cache, args.repetitions):
+            print(line, flush=True)
+            lines.append(line)
+    if args.write:
+        with open(os.path.join(ROOT, "docs", "benchmarks.md"), "w", encoding="utf-8") as file:
+            file.write(ABOUT + "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
