@@ -22,3 +22,11 @@ def files(*patterns):
     if not found:
         return [pytest.param(None, marks=pytest.mark.skip(reason=_MISSING))]
     return [pytest.param(path, id=os.path.relpath(path, DIRECTORY)) for path in found]
+
+
+def model(name):
+    """Path of one published model's directory; skips the test that asks where there is none."""
+    path = os.path.join(DIRECTORY, name)
+    if not os.path.isdir(path):
+        pytest.skip(_MISSING)
+    return path

@@ -1,0 +1,73 @@
+"""What the tests that ask the stock API share."""
+
+import concurrent.futures
+import os
+import re
+
+import tensorflow.compat.v1 as tf
+
+from graphfix import cli
+from graphfix.stock import runner
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTDATA = os.path.join(HERE, "..", "..", "testdata")
+DETECTOR = os.path.join(TESTDATA, "shapes_detector")
+DETECTOR_LABELS = os.path.join(DETECTOR, "shapes_label_map.pbtxt")
+RECORDS = os.path.join(TESTDATA, "shapes")
+
+ERAS = ("2019-04", "2019-07", "2021")
+TRAINERS = ("model_main", "legacy")
+
+SECONDS = 600  # for one job; they take ten to thirty
+AT_ONCE = 2  # a worker builds its graph on one core, and needs about a gigabyte
+
+
+def write_labels(path, names):
+    """A label map of these classes, numbered from 1; gives its path."""
+    with open(str(path), "w") as file:
+        for number, name in enumerate(names, start=1):
+            file.write("item { id: %d name: '%s' }\n" % (number, name))
+    return str(path)
+
+
+def convert(source, out, *flags):
+    """Converts by the command line; gives the output directory."""
+    code = cli.main(["convert", str(source), "--output_directory", str(out)] + list(map(str, flags)))
+    assert code == 0
+    return str(out)
+
+
+def job(out, verb="restore", **others):
+    """A job about a converted directory."""
+    return dict(others, verb=verb, pipeline_config=os.path.join(str(out), "pipeline.config"),
+                checkpoint=os.path.join(str(out), "model.ckpt"))
+
+
+def ask(pairs):
+    """The worker's results for pairs of a python and a job, several at once; none may fail."""
+    def one(pair):
+        return runner.run_job(pair[1], python=pair[0], timeout=SECONDS)
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        results = list(pool.map(one, pairs))
+    for result in results:
+        assert "error" not in result, result["error"]
+    return results
+
+
+def tensors(prefix):
+    """Every tensor of a checkpoint, by TensorFlow's own reader."""
+    reader = tf.train.NewCheckpointReader(prefix)
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def complaints(log):
+    """Names of the variables that the stock code logged as not restored."""
+    names = set()
+    with open(str(log), encoding="utf-8", errors="replace") as file:
+        for line in file:
+            found = re.search(r"Variable \[(.+?)\] is (not )?available in checkpoint", line)
+            if found:
+                names.add(found.group(1))
+            else:
+                assert "incompatible shape" not in line and "not available in" not in line, line
+    return names
