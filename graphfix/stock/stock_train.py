@@ -230,7 +230,9 @@ def model_main(stack, job, config, model_dir, result, before_first_step):
 
     def quiet_run_config(**kwargs):
         return run_config(tf_random_seed=job.get("seed", 0), save_summary_steps=0,
-                          save_checkpoints_steps=None, save_checkpoints_secs=None, **kwargs)
+                          save_checkpoints_steps=None, save_checkpoints_secs=None,
+                          session_config=unoptimised(
+                              tf.ConfigProto(allow_soft_placement=True)), **kwargs)
 
     replace(stack, model_lib, "create_estimator_and_inputs", create_estimator_and_inputs)
     replace(stack, trainer.tf.estimator, "train_and_evaluate", train_and_evaluate)
@@ -289,7 +291,8 @@ def legacy(stack, job, config, model_dir, result, before_first_step):
 
         kwargs.update(session_wrapper=look, train_step_fn=step, number_of_steps=None,
                       summary_op=None, summary_writer=None, save_summaries_secs=0,
-                      save_interval_secs=0)
+                      save_interval_secs=0,
+                      session_config=unoptimised(kwargs["session_config"]))
         return loop(train_op, logdir, **kwargs)
 
     replace(stack, trainer, "train", seeded_train)
@@ -301,6 +304,12 @@ def legacy(stack, job, config, model_dir, result, before_first_step):
 
 
 TRAINERS = {"model_main": model_main, "legacy": legacy}
+
+
+def unoptimised(session_config):
+    """Session options without Grappler, which takes longer than it saves in a few steps."""
+    session_config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return session_config
 
 
 def replace(stack, owner, name, value):
