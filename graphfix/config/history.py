@@ -120,12 +120,9 @@ def parse_history(text: str) -> History:
     """History from the text of history.txt, a file of ours: what is wrong with it is a bug."""
     messages = {}  # type: Dict[str, Dict[str, FieldHistory]]
     enums = {}  # type: Dict[str, Dict[str, ValueHistory]]
-    dates = set()
     owner = ""
-    for line in text.splitlines():
-        if not line or line.startswith("#"):
-            continue
-        dates.update(re.findall(r"\d{4}-\d\d-\d\d", line))
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    for line in lines:
         kind, name, rest = (line.strip() + " ").split(" ", 2)
         if kind == "message":
             owner, messages[name] = name, {}
@@ -136,7 +133,8 @@ def parse_history(text: str) -> History:
         else:
             number, first, gone = rest.split()
             enums[owner][name] = ValueHistory(name, int(number), day(first), _gone(gone))
-    return History(messages, enums, tuple(day(date) for date in sorted(dates)))
+    dates = sorted(set(re.findall(r"\d{4}-\d\d-\d\d", " ".join(lines))))
+    return History(messages, enums, tuple(map(day, dates)))
 
 
 def _field(message: str, name: str, rest: str) -> FieldHistory:
@@ -149,20 +147,21 @@ def _field(message: str, name: str, rest: str) -> FieldHistory:
 
 
 def _spec(text: str) -> FieldSpec:
-    number, label, kind = text.split()[:3]
+    number, label, kind, *rest = text.split()
     default = oneof = None
-    for word in text.split()[3:]:
+    for word in rest:
         if word.startswith("="):
             default = word[1:]
         elif word.startswith("oneof:"):
             oneof = word[len("oneof:") :]
-    return FieldSpec(int(number[1:]), label, kind, default, oneof, "DEPRECATED" in text)
+    return FieldSpec(int(number[1:]), label, kind, default, oneof, "DEPRECATED" in rest)
 
 
 def _gone(text: str) -> Optional[datetime.date]:
     return None if text == "-" else day(text)
 
 
+@functools.lru_cache(maxsize=None)  # the file mentions a hundred dates two thousand times
 def day(text: str) -> datetime.date:
     """A date from YYYY-MM-DD (date.fromisoformat is younger than CPython 3.6)."""
     return datetime.datetime.strptime(text, "%Y-%m-%d").date()
