@@ -24,11 +24,11 @@ _KINDS = {cls.__name__.lower(): cls
 def to_json(plan: SurgeryPlan) -> str:
     """The plan as JSON, the same text for the same plan."""
     def row(edit) -> Dict[str, Any]:
-        fields = dataclasses.asdict(edit)
-        fields["edit"] = type(edit).__name__.lower()
+        # Not dataclasses.asdict, which copies every number of every index.
+        fields = dict(vars(edit), edit=type(edit).__name__.lower())
         if "fills" in fields:
-            fields["fills"] = [{key: value for key, value in fill.items() if value not in (None, (), "")}
-                               for fill in fields["fills"]]
+            fields["fills"] = [{key: value for key, value in dataclasses.asdict(fill).items()
+                                if value not in (None, (), "")} for fill in edit.fills]
         return fields
     # One edit a line, keys in order: comparable line by line.
     def lines(rows) -> str:
