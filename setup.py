@@ -19,8 +19,8 @@ REQUIREMENTS = [
     "numpy>=1.16; python_version>='3.7'",
     "protobuf>=3.8,<3.20; python_version<'3.7'",
     "protobuf>=3.8; python_version>='3.7'",
-    "crc32c>=2.0,<=2.5; python_version<'3.7'",
-    "crc32c>=2.0; python_version>='3.7'",
+    "crc32c>=2.1,<=2.5; python_version<'3.7'",
+    "crc32c>=2.1; python_version>='3.7'",
     "dataclasses>=0.6; python_version<'3.7'",
 ]
 

@@ -108,7 +108,9 @@ class _Opened:
             raise self._fault("lacks " + what)
         try:
             return message_class.FromString(data)
-        except DecodeError:
+        except (DecodeError, UnicodeDecodeError, RecursionError):
+            # The last two come from protobuf's pure Python form, of a string that is not UTF-8 and
+            # of groups in groups.
             raise self._fault("is damaged: %s cannot be parsed" % what) from None
 
     def store(self) -> TensorStore:

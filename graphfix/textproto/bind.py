@@ -2,14 +2,19 @@
 
 Rules as the C++ and Python text format parsers have them: a singular field may be given once, a
 oneof one member; integers must fit their type; booleans are true, True, t, 1 and their
-opposites; an enum's value is its name or number; floats may be written as integers, inf or nan.
+opposites; an enum's value is its name or number; floats may be written as decimal integers, inf
+or nan.
 """
 
 import dataclasses
 import difflib
+import re
 from typing import Any, List, Optional, Tuple, Union
 
+from google.protobuf.descriptor import FieldDescriptor
+
 from graphfix.errors import Problem
+from graphfix.textproto import literals
 from graphfix.textproto.document import Document
 from graphfix.textproto.tree import FLOAT, IDENTIFIER, INTEGER, STRING, Block, Field, Scalar
 
@@ -20,10 +25,15 @@ OUT_OF_RANGE = "out_of_range"
 DUPLICATE = "duplicate"
 ONEOF_CONFLICT = "oneof_conflict"
 
+# Taken from the class: protobuf 4.21's descriptors themselves do not have them.
+_SIGNED = FieldDescriptor.CPPTYPE_INT32, FieldDescriptor.CPPTYPE_INT64
+_UNSIGNED = FieldDescriptor.CPPTYPE_UINT32, FieldDescriptor.CPPTYPE_UINT64
+
 _BOOLS = {"true": True, "True": True, "t": True, "false": False, "False": False, "f": False}
-_FLOATS = ("inf", "infinity", "nan")
 # Looking for a similar name takes a while; past so many the document is not of this schema.
 _MAX_SUGGESTIONS = 20
+# 010 is 8 to some parsers and 10 to others, where a float is wanted.
+_NOT_DECIMAL = re.compile(r"(?<![0-9A-Za-z])0[0-9A-Za-z]+\Z")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,10 +100,13 @@ class _Binder:
     def _single(self, known, field: Field, seen: dict, path) -> bool:
         """Whether a singular field may be given here, as its first and as its oneof's only."""
         first = seen.get(known.name)
-        if first is not None or len(field.values) != 1:
-            self.complain(DUPLICATE, path, field, "'%s' may be given once%s" % (
-                known.name, ", and line %d has it already" % first.line if first else ""),
-                          "keep the one that counts")
+        if first is not None:
+            self.complain(DUPLICATE, path, field, "'%s' may be given once, and line %d has it "
+                          "already" % (known.name, first.line), "keep the one that counts")
+            return False
+        if field.listed:
+            self.complain(WRONG_TYPE, path, field, "'%s' takes one value, not a list" % known.name,
+                          "write it without the brackets")
             return False
         seen[known.name] = field
         if known.containing_oneof is not None:
@@ -153,21 +166,21 @@ def _repeated(known) -> bool:
 
 def _convert(known, scalar: Scalar) -> Any:
     kind = known.cpp_type
-    if kind in (known.CPPTYPE_INT32, known.CPPTYPE_INT64, known.CPPTYPE_UINT32, known.CPPTYPE_UINT64):
+    if kind in _SIGNED + _UNSIGNED:
         return _integer(known, scalar)
-    if kind in (known.CPPTYPE_FLOAT, known.CPPTYPE_DOUBLE):
+    if kind in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
         return _float(scalar)
-    if kind == known.CPPTYPE_BOOL:
+    if kind == FieldDescriptor.CPPTYPE_BOOL:
         value = _BOOLS.get(scalar.value) if scalar.kind == IDENTIFIER else \
-            {0: False, 1: True}.get(scalar.value) if scalar.kind == INTEGER else None
+            {"0": False, "1": True}.get(scalar.raw)
         if value is None:
             raise _Bad(WRONG_TYPE, "true or false")
         return value
-    if kind == known.CPPTYPE_ENUM:
+    if kind == FieldDescriptor.CPPTYPE_ENUM:
         return _enum(known.enum_type, scalar)
     if scalar.kind != STRING:
         raise _Bad(WRONG_TYPE, "a string in quotes")
-    if known.type == known.TYPE_BYTES:
+    if known.type == FieldDescriptor.TYPE_BYTES:
         return scalar.value.encode() if isinstance(scalar.value, str) else scalar.value
     if not isinstance(scalar.value, str):
         raise _Bad(WRONG_TYPE, "text, which these bytes are not in UTF-8")
@@ -175,8 +188,8 @@ def _convert(known, scalar: Scalar) -> Any:
 
 
 def _integer(known, scalar: Scalar) -> int:
-    bits = 32 if known.cpp_type in (known.CPPTYPE_INT32, known.CPPTYPE_UINT32) else 64
-    signed = known.cpp_type in (known.CPPTYPE_INT32, known.CPPTYPE_INT64)
+    bits = 32 if known.cpp_type in (_SIGNED[0], _UNSIGNED[0]) else 64
+    signed = known.cpp_type in _SIGNED
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     if scalar.kind != INTEGER:
         raise _Bad(WRONG_TYPE, "a whole number")
@@ -186,14 +199,21 @@ def _integer(known, scalar: Scalar) -> int:
 
 
 def _float(scalar: Scalar) -> float:
-    if scalar.kind in (INTEGER, FLOAT):
+    if scalar.kind == FLOAT:
+        return scalar.value
+    value = None
+    if scalar.kind == IDENTIFIER:
+        value = literals.special_float(scalar.value)
+    elif scalar.kind == INTEGER and not _NOT_DECIMAL.search(scalar.raw):
         try:
-            return float(scalar.value)
+            value = float(scalar.value)
         except OverflowError:
             raise _Bad(OUT_OF_RANGE, "a number of at most 1e308") from None
-    if scalar.kind == IDENTIFIER and scalar.value.lower().lstrip("-") in _FLOATS:
-        return float(scalar.value)
-    raise _Bad(WRONG_TYPE, "a number")
+        if scalar.raw[0] == "-":
+            value = -abs(value)  # no integer is -0
+    if value is None:
+        raise _Bad(WRONG_TYPE, "a decimal number")
+    return value
 
 
 def _enum(enum, scalar: Scalar) -> int:

@@ -18,7 +18,7 @@ from graphfix.textproto.tree import Block, Field
 New = Union[str, Sequence[Tuple[str, "New"]]]  # type: ignore
 
 _NAME = re.compile(r"[A-Za-z_][0-9A-Za-z_]*\Z|\[[0-9A-Za-z_./]+\]\Z")
-_SEPARATOR = re.compile(r"[ \t]*[,;]?")
+_SEPARATOR = re.compile(r"(?:[ \t]*[,;])?")
 _REST = re.compile(r"[ \t]*[,;]?[ \t]*(#[^\n]*)?\r?(\n|\Z)")
 
 

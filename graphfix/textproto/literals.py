@@ -9,9 +9,13 @@ Source: the Text Format Language Specification (protobuf.dev/reference/protobuf/
     floats    1.5, .5, 2., 1e-3, each with an optional f or F; 3f
     signs     - or +, where the specification has only -, because the parser in Python takes both
 
-Stricter than that parser in one thing: an escape that does not exist is an error.  Python's
-keeps the backslash of `\\d`, turns `\\t` into a tab and breaks on `\\U`, so that a Windows path
-works or does not by the first letters of its folders.
+The parser in Python, which the stock API uses (releases 3.8 to 7 of protobuf were compared),
+takes some things that are errors here: digit separators (1_000), numbers such as 08 and 010f
+where a float is wanted (in releases to 3.20), and escapes that do not exist.  It keeps the
+backslash of `\\d`, turns `\\t` into a tab and breaks on `\\U`, so that a Windows path works or does
+not by the first letters of its folders.  It does not take some things that are fine here: a sign
+apart from its number, \\? and \\XNN (it keeps the backslash), surrogate pairs, and, in releases to
+3.20, \\u and \\U at all.
 """
 
 import re

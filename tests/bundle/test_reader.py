@@ -232,7 +232,7 @@ def test_refuses_slices(case, prefix):
 @pytest.mark.parametrize("extra, message", [
     ({handmade.slice_key(b"v", [(0, 2)]): handmade.entry(3, (2,), size=8)}, "another type"),
     ({handmade.slice_key(b"w", [(0, 2)]): handmade.entry(1, (2,), size=8)}, "belongs to no tensor"),
-    ({handmade.slice_key(b"v", [(0, 2)]): b"\xff"}, "cannot be parsed"),
+    ({handmade.slice_key(b"v", [(0, 2)]): b"\x0a\x7f"}, "cannot be parsed"),
     ({b"v": handmade.entry(1, (4,), slices=[[(0, 2)], [(2, 2)], [(4, 0)]])}, "lacks a slice"),
     ({b"v": handmade.entry(7, (4,), slices=[[(0, 2)], [(2, 2)]])}, "cannot join"),
 ])
@@ -255,7 +255,7 @@ def entries(**fields):
 
 WRONG = {
     "no header": ([(b"x", handmade.entry(1, (6,), size=24))], "lacks its header"),
-    "header that is none": ([(b"", b"\xff\xff")], "its header cannot be parsed"),
+    "header that is none": ([(b"", b"\x0a\x7f")], "its header cannot be parsed"),
     "big-endian": ([(b"", handmade.header(endianness=1))], "big-endian machine"),
     "of the future": ([(b"", handmade.header(min_consumer=2))], "another format version"),
     "not for this version": ([(b"", handmade.number(1, 1) + handmade.message(
@@ -265,6 +265,12 @@ WRONG = {
     "endless shards": ([(b"", handmade.header(shards=(1 << 31) - 1))], "claims 2147483647 shards"),
     "entry that is none": ([(b"", handmade.header()), (b"x", b"\x0a\x7f")],
                            "the entry of tensor 'x' cannot be parsed"),
+    "entry of groups in groups": ([(b"", handmade.header()), (b"x", b"\x0b" * 3000)],
+                                  "the entry of tensor 'x' cannot be parsed"),
+    "dimension's name not UTF-8": (
+        [(b"", handmade.header()),
+         (b"x", handmade.message(2, handmade.message(2, handmade.message(2, b"\xff"))))],
+        "the entry of tensor 'x' cannot be parsed"),
     "empty entry": ([(b"", handmade.header()), (b"x", b"")], "unknown type 0"),
     "unknown type": (entries(dtype=99), "'x' the unknown type 99"),
     "a reference": (entries(dtype=101), "unknown type 101"),
