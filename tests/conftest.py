@@ -1,2 +1,31 @@
-"""Makes the modules beside it (handmade, zoo) importable from every test: pytest puts the
-directory of a conftest.py on the path."""
+"""What tests share.  The modules beside this file (builders, handmade, zoo) are importable from
+every test, because pytest puts the directory of a conftest.py on the path."""
+
+import collections
+import os
+
+import pytest
+
+import builders
+from graphfix import cli
+
+Done = collections.namedtuple("Done", "code out err")
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory):
+    """A tiny detector's directory: classes as in builders, to be read only."""
+    return builders.write_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture
+def graphfix(capsys):
+    """Runs a command line in this process: exit code, stdout, stderr."""
+    def run(*words):
+        capsys.readouterr()
+        try:
+            code = cli.main([os.fspath(word) for word in words])
+        except SystemExit as stop:
+            code = stop.code
+        return Done(code, *capsys.readouterr())
+    return run
