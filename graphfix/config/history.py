@@ -19,16 +19,14 @@ accepted they equal the one before.
 """
 
 import calendar
-import collections
 import dataclasses
 import datetime
 import functools
 import os
 import re
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple, Union
+from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple, Union
 
 from graphfix.errors import RequestError
-from graphfix.textproto import Block, Document
 
 FIRST_MONTH, LAST_MONTH = "2017-06", "2022-10"
 PIPELINE = "TrainEvalPipelineConfig"
@@ -254,48 +252,3 @@ def everything() -> Schema:
                   {name: {field.name: field.specs[-1][1] for field in fields.values()}
                    for name, fields in history().messages.items()},
                   {name: tuple(values) for name, values in history().enums.items()})
-
-
-@dataclasses.dataclass(frozen=True)
-class Stranger:
-    """A field of a document that a revision does not know, though another one does.
-
-    Paths as in config.edits.  `removal` is what has to go: the field, or, where it is all that one
-    block of several holds (as a data augmentation), that block.
-    """
-
-    path: Tuple[str, ...]
-    removal: Tuple[str, ...]
-    line: int
-    first: datetime.date
-    gone: Optional[datetime.date]
-
-
-def unknown_to(document: Document, on: Date) -> Tuple[Stranger, ...]:
-    """The fields of a pipeline.config that the revision of a date does not know, in order.
-
-    Removals are to be made from the last to the first, so that numbers in paths go on to hold.
-    Fields that no revision knows are not among them: binding the document tells of those.
-    """
-    out = []
-    pending = [((), PIPELINE, document.root, False)]  # type: List[Any]
-    while pending:
-        above, message, block, repeated = pending.pop()
-        count = collections.Counter()  # type: Dict[str, int]
-        for field in block.fields:
-            spec = accepts(message, field.name, on)
-            if spec is None:
-                known = field_history(message, field.name)
-                if known is not None:
-                    path = above + (field.name,)
-                    alone = repeated and len(block.fields) == 1
-                    out.append(Stranger(path, above if alone else path, field.line, known.first,
-                                        known.gone))
-                continue
-            for value in field.values:
-                if isinstance(value, Block):
-                    step = "%s[%d]" % (field.name, count[field.name]) if spec.repeated \
-                        else field.name
-                    pending.append((above + (step,), spec.type, value, spec.repeated))
-                    count[field.name] += 1
-    return tuple(sorted(out, key=lambda one: one.line))

@@ -23,6 +23,11 @@ from graphfix.textproto import FLOAT, STRING, Block, Document, quote
 Path = Tuple[str, ...]
 
 _METRICS = ("eval_config", "metrics_set")
+# Blocks that are one choice, and go with it: the API takes none that is empty.
+_ONE_CHOICE = {
+    "PreprocessingStep": Effect(TRAINING, "the augmentation is left out"),
+    "CalibrationConfig": Effect(DETECTION, "scores come out uncalibrated"),
+}
 # A block that says nothing where all of its fields are at their defaults; others count by being
 # there.
 _DEFAULT_BLOCKS = ("SsdFeatureExtractor.fpn",)
@@ -92,8 +97,8 @@ class _Work:
         unknown = "%s does not know it (%s)" % (self.schema.name, _dates(misfit))
         if _at_default(misfit.message, misfit.field):
             effect = Effect(NOTHING, "it says what holds there anyway")
-        elif misfit.message == "PreprocessingStep":
-            effect = Effect(TRAINING, "the augmentation is left out")
+        elif misfit.message in _ONE_CHOICE:
+            effect = _ONE_CHOICE[misfit.message]
         elif effect.kind == NETWORK:
             self._refuse(misfit, "%s: %s" % (unknown, effect.words))
             return
@@ -183,10 +188,10 @@ class _Work:
 
     def _drop(self, misfit: Misfit) -> None:
         path = misfit.path
-        if misfit.message == "PreprocessingStep":
-            # The block around it goes: the API takes no step without a kind.
+        if misfit.message in _ONE_CHOICE:
             path = path[:-1]
-            if not path[-1].endswith("]"):
+            if everything().field(misfit.above[-2], path[-1].partition("[")[0]).repeated \
+                    and not path[-1].endswith("]"):
                 path = path[:-1] + (path[-1] + "[0]",)
         self.removals.append(ConfigEdit(path, None, "%s does not know it" % self.schema.name))
 

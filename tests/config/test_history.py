@@ -1,22 +1,14 @@
-"""What each revision of the API accepts: dates, fields, enum values, strangers in a document."""
+"""What each revision of the API accepts: dates, fields, enum values."""
 
 import datetime
 
 import pytest
 
-import builders
 from graphfix.config import history
-from graphfix.config.edits import ConfigEdit, apply_edits
 from graphfix.errors import RequestError
 from graphfix.schema import message_class
-from graphfix.textproto import Document
 
-CONFIG = builders.CONFIG % {"classes": 4}
 PIPELINE = "graphfix.pipeline."
-
-
-def document(text):
-    return Document.parse(text.encode(), subject="p.config")
 
 
 @pytest.mark.parametrize("message, field, first, last_before", [
@@ -91,45 +83,3 @@ def test_the_history_and_the_schema_have_the_same_fields():
             assert numbers[field.name] in [spec.number for _, spec in field.specs] \
                 or numbers[field.name] > 10000
     assert sum(map(len, seen.values())) > 700
-
-
-def test_strangers_are_found_where_they_are():
-    text = CONFIG.replace("use_dropout: false", "").replace(
-        "  num_steps: 1000\n", "  num_steps: 1000\n  retain_original_images: true\n")
-    found = history.unknown_to(document(text), "2018-03")
-    assert [one.path for one in found] == [("train_config", "retain_original_images")]
-    assert text.split("\n")[found[0].line - 1] == "  retain_original_images: true"
-    assert found[0].first == datetime.date(2018, 4, 3)
-    assert history.unknown_to(document(text), "2018-04") == ()
-
-
-AUGMENTED = """\
-train_config {
-  data_augmentation_options { random_horizontal_flip {} }
-  # new ones
-  data_augmentation_options { random_jpeg_quality {} }
-  data_augmentation_options { ssd_random_crop {} }
-  data_augmentation_options { random_patch_gaussian {} }  # gone too
-}
-eval_config { num_examples: 8 batch_size: 1 }
-"""
-
-
-def test_removing_strangers_leaves_what_the_revision_knows():
-    """Also where one of several blocks holds nothing else: the API refuses an empty one."""
-    found = history.unknown_to(document(AUGMENTED), "2018-03")
-    assert [".".join(one.path) for one in found] == [
-        "train_config.data_augmentation_options[1].random_jpeg_quality",
-        "train_config.data_augmentation_options[3].random_patch_gaussian",
-        "eval_config.batch_size"]
-    out = apply_edits(document(AUGMENTED), [
-        ConfigEdit(one.removal, None, "unknown") for one in reversed(found)])
-    assert "".join(out.text.split()) == "".join("""
-        train_config {
-          data_augmentation_options { random_horizontal_flip {} }
-          # new ones
-          data_augmentation_options { ssd_random_crop {} }
-        }
-        eval_config { num_examples: 8 }
-        """.split())
-    assert history.unknown_to(out, "2018-03") == ()
