@@ -6,11 +6,15 @@ stdout is for results, stderr for messages.  Exit codes: 0 done, 1 a check found
 """
 
 import argparse
+import contextlib
+import json
 import os
 import sys
+import threading
+import time
 from typing import List, Optional
 
-from graphfix.errors import GraphfixError, Problem, RequestError
+from graphfix.errors import GraphfixError, Problem, RequestError, VerificationError
 
 _TRAINERS = ("any", "model_main", "legacy")
 
@@ -44,14 +48,22 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="print the report as JSON")
     one = verb("verify", _verify, "check a converted directory again")
     one.add_argument("directory", metavar="OUT", help="a directory that convert wrote")
-    one.add_argument("--stock", action="store_true",
-                     help="build the stock training graph and restore into it")
-    one.add_argument("--stock_python", help="the Python that has TensorFlow 1.15 and the API")
-    one.add_argument("--trainer", choices=_TRAINERS[1:], default="legacy",
-                     help="whose training graph to build")
-    one.add_argument("--steps", type=int, default=0, help="training steps to take")
-    one.add_argument("--model_dir", help="a directory written by convert --model_dir to resume")
-    one.add_argument("--json", action="store_true", help="print the stock API's answer as JSON")
+    one.add_argument("--stock", action="store_true", help="have the stock API's own trainers start "
+                     "from it, and show in its report what came of that")
+    stock = one.add_argument_group("with --stock")
+    stock.add_argument("--stock_python", metavar="PYTHON", help="the Python that has TensorFlow 1.15 "
+                       "and the API (default: this one)")
+    stock.add_argument("--trainer", choices=_TRAINERS, help="which to start (default: those the "
+                       "plan is for)")
+    stock.add_argument("--steps", type=_count, metavar="N", help="training steps to take")
+    stock.add_argument("--train_record", metavar="FILE", help="the records to take them on "
+                       "(default: synthetic ones)")
+    stock.add_argument("--model_dir", metavar="DIR", help="resume from what convert --model_dir wrote")
+    stock.add_argument("--images", nargs="+", metavar="JPEG", help="pictures to show detections in, "
+                       "the source's and the result's")
+    stock.add_argument("--source", metavar="SOURCE", help="with --images: what OUT was made from")
+    stock.add_argument("--pipeline_config_path", help="its config, if not beside the checkpoint")
+    stock.add_argument("--json", action="store_true", help="print the stock API's answers as JSON")
     return top
 
 
@@ -132,16 +144,63 @@ def _convert(args) -> int:
 
 
 def _verify(args) -> int:
-    from graphfix.verbs.verify import verify, verify_stock
-    done = verify(args.directory)
+    from graphfix.verbs import verify as verb
+    asked = {name: getattr(args, name) for name in (
+        "stock_python", "trainer", "steps", "train_record", "model_dir", "images", "source",
+        "pipeline_config_path", "json")}
     if not args.stock:
-        _print(done + "\n")
+        for name, value in asked.items():
+            if value:
+                args.parser.error("--%s needs --stock" % name)
+        _print(verb.verify(args.directory) + "\n")
         return 0
-    _say([done, "asking the stock API ..."])
-    summary, details = verify_stock(args.directory, python=args.stock_python, trainer=args.trainer,
-                                    steps=args.steps, model_dir=args.model_dir)
-    _print((details if args.json else summary) + "\n")
-    return 0
+    if bool(args.images) != bool(args.source):
+        args.parser.error("--images and --source go together")
+    _say([verb.verify(args.directory)])
+    trial = verb.Trial(args.trainer or verb.ANY, args.steps or 0, args.model_dir,
+                       args.train_record, args.source, args.pipeline_config_path,
+                       args.images or ())
+    with _ticking("asking the stock API"):
+        answer = verb.verify_stock(args.directory, trial, python=args.stock_python)
+    _say(answer.remarks)
+    if args.json:
+        _print(json.dumps(answer.details, indent=2, sort_keys=True) + "\n")
+    else:
+        _print("".join(one.summary + "\n" for one in answer.verifications))
+    for one in answer.verifications:
+        if not one.complete:
+            _say(["graphfix: %s: %s did not start from all of it, or not well" % (
+                args.directory, one.trainer)] + ["  " + name for name in one.unrestored])
+    return 0 if answer.complete else VerificationError.exit_code
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError(text)
+    return number
+
+
+@contextlib.contextmanager
+def _ticking(text: str):
+    """Counts seconds on a terminal, where silence would look like standstill."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield
+        return
+    done = threading.Event()
+
+    def tick() -> None:
+        started = time.monotonic()
+        while not done.wait(1):
+            _say(["\r%s ... %d s" % (text, time.monotonic() - started)], end="")
+        _say(["\r\033[K"], end="")
+    thread = threading.Thread(target=tick, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _print(text: str) -> None:
@@ -159,10 +218,10 @@ def _print(text: str) -> None:
                            "direct it elsewhere") from None
 
 
-def _say(lines) -> None:
+def _say(lines, end: str = "\n") -> None:
     try:
         for line in lines:
-            print(line, file=sys.stderr)
+            print(line, end=end, file=sys.stderr, flush=True)
     except OSError:
         pass  # nobody listens
 

@@ -14,7 +14,7 @@ from graphfix.emit.next_steps import next_steps
 from graphfix.emit.report import Report
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.surgery.edits import (
-    CONSTANT, NOISE, Drop, Gather, Keep, Rename, Reset, Widen)
+    CONSTANT, NOISE, Drop, Gather, Keep, Rename, Reset, Stretch, Widen)
 from graphfix.surgery.plan import SurgeryPlan
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -203,6 +203,7 @@ def _tensors(report: Report) -> Iterator[str]:
             taken = sum(number >= 0 for number in edit.index)
             made = len(edit.index) - taken
             what = "%d channels from the source" % taken + (", %d made" % made if made else "")
+            what += ", recoded for the new anchors" if edit.affine else ""
             if edit.to != edit.tensor:
                 what += "; taken from %s" % edit.tensor
             rows.append((_code(edit.to), _shape(before, after), _text(what)))
@@ -211,6 +212,9 @@ def _tensors(report: Report) -> Iterator[str]:
         elif isinstance(edit, Widen):
             rows.append((_code(edit.tensor), "", _text(
                 "range: its %s goes as far as the new %s" % (edit.bound, edit.of))))
+        elif isinstance(edit, Stretch):
+            rows.append((_code(edit.tensor), "", _text(
+                "range: its %s follows the recoded boxes" % edit.bound)))
     if rows:
         yield "<h3>%d rewritten</h3>" % len(rows)
         yield _table((("", "tensor"), ("shape", "shape"), ("", "what happened")), rows)

@@ -1,4 +1,5 @@
-"""Jobs that build the stock model to detect, not to train: raw_outputs, evaluate, export, save.
+"""Jobs that build the stock model to detect, not to train: raw_outputs, detect, evaluate, export,
+save.
 
 Each builds the model from the config as the API's own exporter does (is_training=False, then the
 graph rewriter of a quantized config) and restores the checkpoint with a plain Saver, which is
@@ -68,6 +69,27 @@ def raw_outputs(job, result):
         values = session.run([tensors[name] for name in names], {image: pixels})
     np.savez(job["output"], **dict(zip(names, values)))
     result["tensors"] = {name: list(np.shape(value)) for name, value in zip(names, values)}
+
+
+def detect(job, result):
+    """What the model detects in each JPEG file: rows of box, score and class, the surest first.
+
+    Boxes are (ymin, xmin, ymax, xmax) in 0..1; classes are ids of the label map, from 1.
+    """
+    with restored_detector(job, [1, None, None, 3], result) as (image, tensors, session, _):
+        encoded = tf.placeholder(tf.string, [])
+        decoded = tf.image.decode_jpeg(encoded, channels=3)
+        fetches = [tensors["postprocess/detection_" + name]
+                   for name in ("boxes", "scores", "classes")]
+        result["detections"] = []
+        for path in job["images"]:
+            with open(path, "rb") as file:
+                pixels = session.run(decoded, {encoded: file.read()})
+            boxes, scores, classes = session.run(fetches, {image: pixels[None]})
+            # Scores of 0 pad the batch, and the model counts classes from 0.
+            result["detections"].append([
+                {"box": box.tolist(), "score": float(score), "class_id": int(label) + 1}
+                for box, score, label in zip(boxes[0], scores[0], classes[0]) if score > 0])
 
 
 def evaluate(job, result):
@@ -142,4 +164,5 @@ def save(job, result):
     result["variables"] = len(variables)
 
 
-VERBS = {"raw_outputs": raw_outputs, "evaluate": evaluate, "export": export, "save": save}
+VERBS = {"raw_outputs": raw_outputs, "detect": detect, "evaluate": evaluate, "export": export,
+         "save": save}

@@ -8,7 +8,8 @@ is an object with a `verb`:
   restore      pipeline_config, trainer (model_main|legacy), checkpoint (prefix; without one the
                config's own), steps, seed, batch_size, model_dir, record, label_map
   raw_outputs  pipeline_config, checkpoint, image (.npy, uint8) or seed, output (.npz), tensors,
-               moving_averages
+               moving_averages, mask_features (.npz)
+  detect       pipeline_config, checkpoint, images (JPEG files), moving_averages
   evaluate     pipeline_config, checkpoint, label_map, record, class_ids, moving_averages
   export       pipeline_config, checkpoint, output_directory
   save         pipeline_config, output (prefix), seed: a checkpoint of freshly initialised weights

@@ -1,16 +1,60 @@
-"""verify: the judges again, on a directory that convert wrote; with --stock, the stock API's."""
+"""verify: the judges again, on a directory that convert wrote; with --stock, the stock API's too."""
 
+import contextlib
+import dataclasses
 import json
 import os
-from typing import Optional, Tuple
+import shutil
+import tempfile
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from graphfix import source as sources
 from graphfix import verify as judge
 from graphfix.bundle import reader
-from graphfix.errors import VerificationError
-from graphfix.source import CONFIG, read_file
+from graphfix.config import trainers
+from graphfix.config.edits import apply_edits
+from graphfix.emit import update
+from graphfix.emit.jpeg import Jpeg, read_jpeg
+from graphfix.emit.report import CHECKPOINT, PLAN_JSON, Detection, Picture, Verification
+from graphfix.errors import GraphfixError, RequestError, VerificationError
+from graphfix.model.families import MOVING_AVERAGE
+from graphfix.source import CONFIG, LABEL_MAP
 from graphfix.stock import runner
+from graphfix.surgery.edits import Drop
+from graphfix.surgery.plan import SurgeryPlan
 from graphfix.surgery.plan_json import from_json
-from graphfix.verbs.convert import CHECKPOINT
+
+ANY = "any"
+_LARGEST_PICTURE = 64 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """What the stock API is asked to do: whose trainers (`trainer` "any": those the plan is for),
+    how many steps, from which training checkpoint and on which records, and the pictures to
+    compare the source's detections in.
+    """
+
+    trainer: str = ANY
+    steps: int = 0
+    model_dir: Optional[str] = None
+    train_record: Optional[str] = None
+    source: Optional[str] = None
+    source_config: Optional[str] = None
+    images: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What came of it; `details` are the worker's results, `remarks` what the user should know."""
+
+    verifications: Tuple[Verification, ...]
+    details: List[Dict[str, Any]]
+    remarks: Tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        return all(one.complete for one in self.verifications)
 
 
 def verify(directory: str) -> str:
@@ -19,8 +63,7 @@ def verify(directory: str) -> str:
     Raises:
       GraphfixError: something is missing or is not what the plan says.
     """
-    path = os.path.join(directory, "plan.json")
-    plan = from_json(read_file(path).decode("utf-8", "replace"), path)
+    plan = read_plan(directory)
     prefix = os.path.join(directory, CHECKPOINT)
     store = reader.open_bundle(prefix)
     for view in store.values():
@@ -30,23 +73,130 @@ def verify(directory: str) -> str:
         len(store), len(plan.classes))
 
 
-def verify_stock(directory: str, *, python: Optional[str], trainer: str, steps: int,
-                 model_dir: Optional[str]) -> Tuple[str, str]:
-    """What the stock API makes of a converted directory: a summary, and the details as JSON.
+def read_plan(directory: str) -> SurgeryPlan:
+    """The plan that a converted directory was made by."""
+    path = os.path.join(directory, PLAN_JSON)
+    return from_json(sources.read_file(path).decode("utf-8", "replace"), path)
+
+
+def verify_stock(directory: str, trial: Trial, *, python: Optional[str]) -> Answer:
+    """Has the stock API train from a converted directory, and shows in its report what came of it.
 
     Raises:
-      RequestError: there is no stock API to ask.
-      VerificationError: it does not restore everything, or its losses are not finite.
+      RequestError: there is no stock API to ask, or the pictures cannot be compared.
+      VerificationError: the stock API does not run, or does not detect.
     """
+    plan = read_plan(directory)
     interpreter = runner.find_stock_python(python)
-    job = {"verb": "restore", "pipeline_config": os.path.abspath(os.path.join(directory, CONFIG)),
-           "checkpoint": os.path.abspath(os.path.join(directory, CHECKPOINT)),
-           "trainer": trainer, "steps": steps, "seed": 0}
-    if model_dir:
-        job["model_dir"] = os.path.abspath(model_dir)
-    data = runner.run_job(job, python=interpreter)
+    pictures = [_picture(path) for path in trial.images]
+    names = [name for name, _ in trainers.restored(plan.target_api, plan.trainer)] \
+        if trial.trainer == ANY else [trial.trainer]
+    jobs = [_restore_job(directory, trial, name) for name in names]
+    with contextlib.ExitStack() as stack:
+        if pictures:
+            jobs += stack.enter_context(_detect_jobs(directory, plan, trial))
+        details = runner.run_jobs(jobs, python=interpreter)
+    found = tuple(_verification(name, one) for name, one in zip(names, details))
+    remarks = []
+    for one in found[:1]:
+        if one.api != plan.target_api:
+            remarks.append("the plan was made for the stock API of %s, and this one is of %s" % (
+                plan.target_api, one.api))
+    seen = [_detections(directory, one) for one in details[len(names):]]
+    compared = [(Picture(os.path.basename(path), update.picture_file(jpeg.data), jpeg.width,
+                         jpeg.height, before, after), jpeg.data)
+                for path, jpeg, before, after in zip(trial.images, pictures, *seen)]
+    try:
+        update.update_report(directory, found, compared)
+    except GraphfixError as error:
+        if pictures:
+            raise
+        # The answer is what was asked for; that it could not be written down is a remark.
+        remarks += ["the report was not updated: %s" % problem for problem in error.problems]
+    return Answer(found, details, tuple(remarks))
+
+
+def _picture(path: str) -> Jpeg:
+    try:
+        if os.path.getsize(path) > _LARGEST_PICTURE:
+            raise RequestError(path, "is too large to be shown", "give a smaller picture")
+        with open(path, "rb") as file:
+            return read_jpeg(file.read(), path)
+    except OSError as error:
+        raise RequestError(path, "cannot be read: %s" % error.strerror, "check the path") from None
+
+
+def _restore_job(directory: str, trial: Trial, trainer: str) -> Dict[str, Any]:
+    job = {"verb": "restore", "trainer": trainer, "steps": trial.steps, "seed": 0,
+           "pipeline_config": os.path.abspath(os.path.join(directory, CONFIG)),
+           "checkpoint": os.path.abspath(os.path.join(directory, CHECKPOINT))}
+    if trial.model_dir:
+        job["model_dir"] = os.path.abspath(trial.model_dir)
+    if trial.train_record:
+        if not os.path.isfile(trial.train_record):
+            raise RequestError(trial.train_record, "is no file", "check the path of --train_record")
+        job["record"] = os.path.abspath(trial.train_record)
+        job["label_map"] = os.path.abspath(os.path.join(directory, LABEL_MAP))
+    return job
+
+
+@contextlib.contextmanager
+def _detect_jobs(directory: str, plan: SurgeryPlan, trial: Trial) -> Iterator[List[Dict[str, Any]]]:
+    """The jobs for source and result.  The source is built by its own config with all that the
+    plan changes in it but the number of classes, so that its fields too are those this API knows.
+    """
+    source = sources.open_source(trial.source, config_path=trial.source_config)
+    if source.digest != plan.source_digest:
+        raise RequestError(trial.source, "is not what %s was made from" % directory,
+                           "name the model and config that were converted")
+    edits = [edit for edit in plan.config_edits if edit.path[-1] != "num_classes"]
+    scratch = tempfile.mkdtemp(prefix="graphfix-")
+    try:
+        config = os.path.join(scratch, CONFIG)
+        with open(config, "wb") as file:
+            file.write(apply_edits(source.config.document, edits).encode())
+        job = {"verb": "detect", "images": [os.path.abspath(path) for path in trial.images]}
+        yield [dict(job, pipeline_config=config, checkpoint=os.path.abspath(source.prefix),
+                    moving_averages=_averaged(plan)),
+               dict(job, pipeline_config=os.path.abspath(os.path.join(directory, CONFIG)),
+                    checkpoint=os.path.abspath(os.path.join(directory, CHECKPOINT)))]
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _averaged(plan: SurgeryPlan) -> bool:
+    """Whether the result took its values from the source's moving averages."""
+    return any(edit.tensor.endswith(MOVING_AVERAGE) and not isinstance(edit, Drop)
+               for edit in plan.edits)
+
+
+def _verification(trainer: str, data: Dict[str, Any]) -> Verification:
     result = runner.StockResult(data)
-    if not result.ok:
-        raise VerificationError(directory, result.summary,
-                                "see --json for each variable and what the stock code said")
-    return result.summary, json.dumps(data, indent=2, sort_keys=True)
+    return Verification(data["api"]["revision"] or "unknown", trainer, result.summary, result.ok,
+                        tuple(_unrestored(data)))
+
+
+def _unrestored(data: Dict[str, Any]) -> Iterator[str]:
+    """Model variables and quantization ranges that do not hold the checkpoint's value, and
+    moving averages that start from none."""
+    for key, why in (("dropped", "has another shape in the checkpoint"),
+                     ("missing", "is not in the checkpoint"),
+                     ("not_asked_for", "is not asked for by the trainer"),
+                     ("restored", "does not hold the checkpoint's value")):
+        for row in data.get(key, ()):
+            if row["category"] in ("model", "quantization") and not (
+                    key == "restored" and row["bit_equal"]):
+                yield "%s: %s" % (row["name"], why)
+    for name in data.get("moving_averages", {}).get("from_initialiser", ()):
+        yield "%s: starts from neither the checkpoint nor its variable" % name
+
+
+def _detections(directory: str, data: Dict[str, Any]) -> List[Tuple[Detection, ...]]:
+    """Of each picture; rounded to what can be seen."""
+    if "error" in data:
+        error = data["error"]
+        raise VerificationError(directory, "the stock API could not detect: %s: %s (%s)" % (
+            error["type"], (error["message"].strip().splitlines() or ["no message"])[0],
+            error["where"]), "see whether the pictures are sound")
+    return [tuple(Detection(tuple(round(edge, 4) for edge in row["box"]), round(row["score"], 4),
+                            row["class_id"]) for row in rows) for rows in data["detections"]]
