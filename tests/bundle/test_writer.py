@@ -17,6 +17,12 @@ from graphfix.errors import SourceError
 from graphfix.tensors import Extent, TensorMeta, TensorStore, TensorView
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """What is synced, and when, has a test of its own."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
 def content(path):
     with open(path, "rb") as file:
         return file.read()
@@ -170,12 +176,10 @@ def test_order_of_writing(tmp_path, monkeypatch):
     """The data is synced before the index is made, so that an index never lacks its data; the
     index is synced last."""
     done = []
-    fsync = os.fsync
 
     def watched(descriptor):
         path = os.readlink("/proc/self/fd/%d" % descriptor)
         done.append((os.path.basename(path), os.fstat(descriptor).st_size, os.path.exists(index)))
-        fsync(descriptor)
 
     if not os.path.exists("/proc/self/fd"):
         pytest.skip("this system does not tell a descriptor's path")

@@ -1,0 +1,149 @@
+"""The order the package is built in: a module imports only from floors below its own.
+
+Also here: TensorFlow is stock/'s alone, the command line starts without it, and no module is so
+long that it should be two.
+"""
+
+import ast
+import os
+import subprocess
+import sys
+
+import pytest
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+PACKAGE = os.path.join(TOP, "graphfix")
+MAX_LINES = 400
+
+# From the ground up.  A unit is a module or a package of graphfix; units of one row do not import
+# each other, modules of one package may.
+FLOORS = (
+    # 0: vocabulary
+    ("errors", "dtypes", "findings"),
+    ("tensors", "schema"),
+    # 1: bytes and records; nothing here knows what a detector is
+    ("archive", "bundle", "graphdef", "textproto"),
+    # 2: meaning
+    ("config", "labels"),
+    ("model",),
+    ("source",),
+    # 3 and 4: decisions, and carrying them out on tensors
+    ("surgery",),
+    # 5: leaving
+    ("emit",),
+    # 6: judges
+    ("stock", "verify"),
+    # 7: verbs
+    ("verbs",),
+    # 8: the command line
+    ("cli",),
+    ("__main__",),
+)
+FLOOR = {unit: number for number, units in enumerate(FLOORS) for unit in units}
+# The modules of stock/ that the rest may import; the others run in the stock API's own Python.
+STOCK_FACE = {"api_revision", "runner"}
+
+
+def modules():
+    """(dotted name, path) of every module of the package."""
+    for folder, _, files in os.walk(PACKAGE):
+        for name in files:
+            if name.endswith(".py"):
+                path = os.path.join(folder, name)
+                parts = os.path.relpath(path, TOP)[:-len(".py")].split(os.sep)
+                yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+MODULES = dict(modules())
+
+
+def imports(path):
+    """Dotted names of all that a file imports, wherever in it; `from a import b` is a.b."""
+    with open(path, encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "%s: relative import" % path
+            for alias in node.names:
+                yield "%s.%s" % (node.module, alias.name)
+
+
+def unit(name):
+    """The unit of a dotted name of the package: its second part."""
+    return name.split(".")[1]
+
+
+def test_every_unit_has_its_floor():
+    units = {unit(name) for name in MODULES if name != "graphfix"}
+    assert units == set(FLOOR), "place it in FLOORS, or remove what is gone"
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_come_from_below(name):
+    for imported in imports(MODULES[name]):
+        if imported.split(".")[0] != "graphfix":
+            continue
+        assert name != "graphfix", "the package itself imports nothing of its own"
+        assert imported.count("."), "import the module, not the package"
+        if unit(imported) != unit(name):
+            assert FLOOR[unit(imported)] < FLOOR[unit(name)], "%s imports %s" % (name, imported)
+            if unit(imported) == "stock":
+                assert imported.split(".")[2] in STOCK_FACE, "%s imports %s" % (name, imported)
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_tensorflow_is_for_stock(name):
+    if unit(name + ".") == "stock":
+        return
+    for imported in imports(MODULES[name]):
+        assert imported.split(".")[0] not in ("tensorflow", "tf_slim", "object_detection", "slim")
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_no_module_is_too_long(name):
+    with open(MODULES[name], encoding="utf-8") as file:
+        assert sum(1 for _ in file) <= MAX_LINES
+
+
+def test_the_checks_see_what_they_look_for(tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text("import a.b\nfrom c.d import e, f as g\ndef h():\n    if 1:\n        import i\n")
+    assert list(imports(str(path))) == ["a.b", "c.d.e", "c.d.f", "i"]
+
+
+@pytest.fixture
+def without_tensorflow(tmp_path):
+    """Runs Python where importing TensorFlow or the stock API ends the process with code 97."""
+    for name in ("tensorflow", "object_detection"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("import os\nos._exit(97)\n")
+
+    def run(*arguments):
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), TOP]))
+        done = subprocess.run([sys.executable] + list(arguments), stdout=subprocess.PIPE,
+                              env=environment, universal_newlines=True)
+        return done.returncode, done.stdout
+    return run
+
+
+def test_the_trap_works(without_tensorflow):
+    assert without_tensorflow("-c", "import tensorflow")[0] == 97
+    assert without_tensorflow("-c", "from object_detection import x")[0] == 97
+
+
+def test_importing_needs_no_tensorflow(without_tensorflow):
+    names = [name for name in sorted(MODULES) if name != "graphfix.__main__"
+             and (unit(name + ".") != "stock" or name.split(".")[-1] in STOCK_FACE | {"stock"})]
+    assert "graphfix.cli" in names and "graphfix.stock.runner" in names
+    program = "\n".join("import " + name for name in names) + "\nprint('done')"
+    assert without_tensorflow("-c", program) == (0, "done\n")
+
+
+def test_the_command_line_needs_no_tensorflow(without_tensorflow, model):
+    code, out = without_tensorflow("-m", "graphfix", "--help")
+    assert code == 0 and "inspect" in out
+    code, out = without_tensorflow("-m", "graphfix", "inspect", str(model))
+    assert code == 0 and "classes" in out
