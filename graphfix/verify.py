@@ -82,8 +82,11 @@ def _check_gather(edit: Gather, written: np.ndarray, source: np.ndarray):
         yield Problem(edit.to, "holds values that are not finite", _REMEDY)
 
 
-def verify_description(directory: str, prefix: str, plan: SurgeryPlan) -> None:
+def verify_description(directory: str, prefix: str, written: TensorStore, plan: SurgeryPlan
+                       ) -> None:
     """Checks that the emitted config and checkpoint describe as the requested model.
+
+    `written` is the checkpoint `prefix`, opened.
 
     Raises:
       VerificationError: they do not.
@@ -91,7 +94,7 @@ def verify_description(directory: str, prefix: str, plan: SurgeryPlan) -> None:
     path = directory + "/pipeline.config"
     try:
         config = parse_config(read_file(path), path)
-        metas = {name: view.meta for name, view in reader.open_bundle(prefix).items()}
+        metas = {name: view.meta for name, view in written.items()}
         model = describe(config.message, metas, config=path, checkpoint=prefix)
     except SourceError as error:
         raise VerificationError.collected(error.problems) from None

@@ -155,8 +155,8 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
             Label(one.id, one.name, one.display_name) for one in plan.classes if one.name
         ))).encode())
         _write(staging, PLAN_JSON, to_json(plan).encode())
-        verify.verify_bundle(prefix, outgoing, source.store, plan.edits)
-        verify.verify_description(staging, prefix, plan)
+        written = verify.verify_bundle(prefix, outgoing, source.store, plan.edits)
+        verify.verify_description(staging, prefix, written, plan)
         report = _report(source_path, source, target, plan, tuple(outgoing), model_dir=model_dir,
                          written=os.listdir(staging), config=config.text)
         _write(staging, REPORT_JSON, report.to_json().encode())

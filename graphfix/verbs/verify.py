@@ -68,7 +68,7 @@ def verify(directory: str) -> str:
     store = reader.open_bundle(prefix)
     for view in store.values():
         reader.check(view)
-    judge.verify_description(directory, prefix, plan)
+    judge.verify_description(directory, prefix, store, plan)
     return "%d tensors intact; describes as the %d classes planned" % (
         len(store), len(plan.classes))
 
