@@ -19,7 +19,7 @@ import os
 import platform
 import shutil
 import sys
-import tempfile
+import uuid
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from graphfix.errors import Problem, RequestError
@@ -121,8 +121,10 @@ class _Stage:
         _sweep(directory)
         handle = None
         while handle is None:  # a sweep may take the directory between its making and its locking
-            self.path = tempfile.mkdtemp(prefix=".%s%s" % (name, _STAGING), dir=parent)
-            stack.callback(shutil.rmtree, self.path, ignore_errors=True)
+            self.path = os.path.join(parent, ".%s%s%s" % (name, _STAGING, uuid.uuid4().hex))
+            # First the promise to remove it: Ctrl-C may come between any two steps.
+            stack.callback(_remove, self.path)
+            os.mkdir(self.path, 0o700)
             handle = _lock(self.path)
         stack.callback(os.close, handle)
 
@@ -178,6 +180,14 @@ def _lock(directory: str) -> Optional[int]:
         raise
     os.close(handle)
     return None
+
+
+def _remove(directory: str) -> None:
+    try:
+        shutil.rmtree(directory, ignore_errors=True)
+    except KeyboardInterrupt:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
 
 
 def _umask() -> int:
