@@ -70,6 +70,9 @@ class Evidence:
         replace(stack, variables_helper, "get_variables_available_in_checkpoint",
                 get_variables_available_in_checkpoint)
         replace(stack, optimizer_builder, "build", build)
+        # Logging sets itself up at the first message, unless it finds a handler: with only ours, the
+        # messages would miss the job's log.
+        logging.basicConfig()
         handler = _Collector(self.messages)
         for logger in (logging.getLogger(), logging.getLogger("tensorflow")):
             logger.addHandler(handler)
