@@ -10,6 +10,7 @@ from graphfix.model.initializer import Initializer
 
 MEAN = "mean"
 NOISE = "noise"
+ADDED_NOISE = "added_noise"
 CONSTANT = "constant"
 
 
@@ -18,7 +19,8 @@ class Fill:
     """Values for channels that no single old channel gives.
 
     `rule` MEAN: every channel is the mean of the old channels `sources`.  NOISE: all channels
-    together are one draw from `initializer`, named by `key`.  CONSTANT: `value` everywhere.
+    together are one draw from `initializer`, named by `key`.  ADDED_NOISE: that draw is added to
+    what an earlier fill put there.  CONSTANT: `value` everywhere.
     """
 
     rule: str

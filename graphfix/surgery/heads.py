@@ -4,16 +4,18 @@ Channels of a carried class or anchor come from the old one's, wherever the head
 them; box codes are recoded for their new anchor.  Those of a new class follow RULES, by
 `--new_rows`, by what the head predicts and by what the tensor does there:
 
-    prior   class kernels: noise from the config's own initializer, so that new classes differ;
-            class offsets: the mean of the source's classes, so that a new class starts as quiet as
-            they are on average; boxes and masks of a class: the mean of the source's classes,
-            which is a detector of boxes in general
+    prior   the mean of the source's classes, so that a new class starts as quiet as they are on
+            average, and its boxes and masks are of objects in general; to class kernels, noise
+            from the config's own initializer is added, so that new classes differ.  (Noise and
+            no mean would be loud: what keeps a trained class quiet is its kernel far more than
+            its bias.)
     mean    the mean of the source's classes, everywhere
     random  what the stock API would start a new head with
     zero    the same with kernels of zeros
 """
 
 import collections
+import dataclasses
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from graphfix.errors import RequestError
@@ -23,15 +25,15 @@ from graphfix.model.families import (
 from graphfix.model.initializer import for_tensor
 from graphfix.model.layout import FRESH, ChannelLayout
 from graphfix.surgery.anchors import AnchorCarry
-from graphfix.surgery.edits import CONSTANT, MEAN, NOISE, Fill, Gather
+from graphfix.surgery.edits import ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gather
 from graphfix.surgery.request import SurgeryRequest, TargetClass
 from graphfix.tensors import TensorMeta
 
 INITIAL = "initial"
 # (new_rows, what the tensor does) -> what a new class gets there, in a class head.
 RULES = {
-    ("prior", KERNEL): NOISE, ("prior", OFFSET): MEAN, ("prior", SCALE): MEAN,
-    ("prior", MEAN_OF): INITIAL, ("prior", VARIANCE_OF): MEAN,
+    ("prior", KERNEL): ADDED_NOISE, ("prior", OFFSET): MEAN, ("prior", SCALE): MEAN,
+    ("prior", MEAN_OF): MEAN, ("prior", VARIANCE_OF): MEAN,
     ("mean", KERNEL): MEAN, ("mean", OFFSET): MEAN, ("mean", SCALE): MEAN,
     ("mean", MEAN_OF): MEAN, ("mean", VARIANCE_OF): MEAN,
     ("random", KERNEL): NOISE, ("random", OFFSET): INITIAL, ("random", SCALE): INITIAL,
@@ -130,17 +132,18 @@ class _Fills:
                 continue
             own = tuple(channel for channel, _ in channels[number])
             rule = self._rule(bool(old))
-            if rule == MEAN:
+            if rule in (MEAN, ADDED_NOISE):
                 # Old places, and the first of their channels: the same for all classes new alike.
                 for channel, place in channels[number]:
                     means.setdefault((old or self.everything, self._first(place)), []).append(channel)
-            elif rule == NOISE:
-                fills.append(self._noise(number, own))
-            else:
+            if rule in (NOISE, ADDED_NOISE):
+                fills.append(self._noise(rule, number, own))
+            elif rule != MEAN:
                 fills.append(Fill(CONSTANT, own, value=self.initial))
         stride = self.head.layout.stride(self.axis)
-        return fills + [Fill(MEAN, tuple(into), tuple(base + place * stride for place in of))
-                        for (of, base), into in means.items()]
+        # What noise is added to comes first.
+        return [Fill(MEAN, tuple(into), tuple(base + place * stride for place in of))
+                for (of, base), into in means.items()] + fills
 
     def _rule(self, mapped: bool) -> str:
         if mapped or self.head.role != CLASS and self.request.new_rows == "prior":
@@ -153,7 +156,7 @@ class _Fills:
         old = {kind: self.sources[kind][at][0] for kind, at in place.items() if kind != self.axis}
         return self.head.layout.channel(dict(old, **{self.axis: 0}))
 
-    def _noise(self, number: int, channels: Tuple[int, ...]) -> Fill:
+    def _noise(self, rule: str, number: int, channels: Tuple[int, ...]) -> Fill:
         if self.head.initializer is None:
             raise RequestError(
                 "--new_rows", "wants noise for %s, but the config gives its predictor no "
@@ -161,5 +164,8 @@ class _Fills:
                 "add a truncated_normal_initializer to it, or pass --new_rows mean")
         one = self.request.classes[number - self.shift]
         shape = self.meta.shape[:-1] + (self.new.channels,)
-        return Fill(NOISE, channels, initializer=for_tensor(self.head.initializer, shape),
+        initializer = for_tensor(self.head.initializer, shape)
+        if rule == ADDED_NOISE:
+            initializer = dataclasses.replace(initializer, mean=0.0)
+        return Fill(rule, channels, initializer=initializer,
                     key="graphfix/%d/%s/%s" % (self.request.seed, self.to, one.name or one.id))

@@ -13,7 +13,7 @@ from typing import Tuple
 import numpy as np
 
 from graphfix.model.initializer import Initializer
-from graphfix.surgery.edits import CONSTANT, MEAN, NOISE, Fill, Gather
+from graphfix.surgery.edits import ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gather
 
 _WORDS = 12
 
@@ -25,7 +25,9 @@ def gather(value: np.ndarray, edit: Gather) -> np.ndarray:
     taken = index >= 0
     out[..., taken] = value[..., index[taken]]
     for fill in edit.fills:
-        out[..., list(fill.channels)] = _filled(value, fill)
+        channels = list(fill.channels)
+        filled = _filled(value, fill)
+        out[..., channels] = out[..., channels] + filled if fill.rule == ADDED_NOISE else filled
     changed = [channel for channel, pair in enumerate(edit.affine) if pair != (1.0, 0.0)]
     if changed:
         scale, shift = np.asarray(edit.affine, np.float64)[changed].T
@@ -39,7 +41,7 @@ def _filled(value: np.ndarray, fill: Fill) -> np.ndarray:
         for channel in fill.sources:
             total += value[..., channel]
         return (total / len(fill.sources))[..., np.newaxis].astype(value.dtype)
-    if fill.rule == NOISE:
+    if fill.rule in (NOISE, ADDED_NOISE):
         shape = value.shape[:-1] + (len(fill.channels),)
         return draw(fill.initializer, fill.key, shape).astype(value.dtype)
     assert fill.rule == CONSTANT, fill.rule

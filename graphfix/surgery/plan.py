@@ -24,7 +24,7 @@ from graphfix.model.describe import HeadSpec, ModelSpec
 from graphfix.model.extras import trainable
 from graphfix.model.families import BOX, OFFSET
 from graphfix.surgery.edits import (
-    NOISE, Addition, Constant, Copy, Drop, Edit, Gather, Keep, Rename, Reset, Stretch, Widen)
+    Addition, Constant, Copy, Drop, Edit, Gather, Keep, Rename, Reset, Stretch, Widen)
 from graphfix.surgery.heads import gather_head, leaf
 from graphfix.surgery.request import SurgeryRequest, TargetClass
 from graphfix.tensors import TensorMeta
@@ -150,7 +150,7 @@ class _Planner:
         source and their means cannot, drawn and recoded ones can."""
         head, bound = self.weight_ranges[name]
         edit = self._gather(head, head.tensors[0])
-        if edit and (edit.affine or any(fill.rule == NOISE for fill in edit.fills)):
+        if edit and (edit.affine or any(fill.initializer for fill in edit.fills)):
             return Widen(name, head.tensors[0], bound)
         return Keep(name)
 

@@ -9,8 +9,8 @@ from graphfix.errors import RequestError, SourceError
 from graphfix.findings import Finding
 from graphfix.model.initializer import Initializer
 from graphfix.surgery.edits import (
-    CONSTANT, MEAN, NOISE, Constant, Copy, Drop, Fill, Gather, Keep, Rename, Reset, Stretch,
-    Widen)
+    ADDED_NOISE, CONSTANT, MEAN, NOISE, Constant, Copy, Drop, Fill, Gather, Keep, Rename, Reset,
+    Stretch, Widen)
 from graphfix.surgery.plan import SurgeryPlan
 from graphfix.surgery.request import TargetClass
 from graphfix.tensors import TensorMeta
@@ -76,7 +76,7 @@ def _edit(row: Dict[str, Any]):
 
 def _fill(row: Dict[str, Any]) -> Fill:
     fields = _tuples(row)
-    if fields["rule"] not in (MEAN, NOISE, CONSTANT):
+    if fields["rule"] not in (MEAN, NOISE, ADDED_NOISE, CONSTANT):
         raise ValueError("unknown rule %r" % fields["rule"])
     if "initializer" in row:
         fields["initializer"] = Initializer(**row["initializer"])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from graphfix.model.initializer import Initializer
-from graphfix.surgery.edits import CONSTANT, MEAN, NOISE, Fill, Gather
+from graphfix.surgery.edits import ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gather
 from graphfix.surgery.kernels import draw, gather
 
 NORMAL = Initializer("normal", 0.0, 1.0)
@@ -78,6 +78,15 @@ def test_several_fills_fill_their_own_channels():
     assert (out[:, 1] == value[:, 5]).all() and (out[:, 4] == value[:, 0]).all()
     assert (out[:, 2] == ((value[:, 1].astype(float) + value[:, 2]) / 2).astype("f4")).all()
     assert (out[:, 3] == draw(TRUNCATED, "k", (4, 1))[:, 0].astype("f4")).all()
+
+
+def test_noise_is_added_to_what_is_there():
+    value = random((4, 6))
+    out = gather(value, edit([-1, 5, -1], Fill(MEAN, (0, 2), (1, 2)),
+                             Fill(ADDED_NOISE, (2,), initializer=TRUNCATED, key="k")))
+    assert (out[:, 1] == value[:, 5]).all()
+    noise = draw(TRUNCATED, "k", (4, 1))[:, 0].astype("f4")
+    assert (out[:, 2] == out[:, 0] + noise).all() and noise.any()
 
 
 # SHA-256 of the drawn float64 values' little-endian bytes: the same on every machine, under every
