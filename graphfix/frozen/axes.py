@@ -1,0 +1,148 @@
+"""Follows the classes through a frozen graph: which axis of which tensor counts them.
+
+From the outputs of a model's heads on, each operation is asked where the class axis goes, and
+which constants it needs to know how long that axis is.  Nothing is found by name or by value: a
+constant is a class count because of the operation that reads it and the place it is read at.  An
+operation without a rule, or a constant that contradicts its place, is an error that names the
+node, and no graph comes out.
+"""
+
+import collections
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from graphfix.frozen import rules
+from graphfix.frozen.terms import ANY, CLASS, SLOT, Axes, NotUnderstood, Selection, class_axis
+from graphfix.frozen.vectors import Element, Vectors
+from graphfix.graphdef.graph import Graph, read_input
+
+
+class Tracker:
+    """The class axes of a graph's tensors.
+
+    `old` and `new` are the numbers of classes, without background.  After `run`: `states` has the
+    axes of every output that has a class axis, `selections` where classes are taken out singly,
+    `vectors` the constants to change.
+    """
+
+    def __init__(self, graph: Graph, old: int, new: int):
+        self.graph, self.old, self.new = graph, old, new
+        self.states = {}  # type: Dict[Tuple[str, int], Axes]
+        self.selections = []  # type: List[Selection]
+        self.vectors = Vectors(graph)
+        self.attributes = []  # type: List[Tuple[str, str, Any]]
+        self.consumers = graph.consumers()
+        self.waiting = {}  # type: Dict[str, str]
+        self._pending = collections.deque()  # type: Any
+        self._tiles = set()
+
+    def size(self, factor: Any, *, new: bool = False) -> Optional[int]:
+        """The size a factor stands for, before or after; None where nobody knows."""
+        if factor in (SLOT, CLASS):
+            return (self.new if new else self.old) + (factor == SLOT)
+        return factor
+
+    def start(self, name: str, axes: Axes) -> None:
+        """Says what the axes of a node's first output are."""
+        self._set((name, 0), axes)
+
+    def run(self) -> None:
+        """Follows all that was started.
+
+        Raises:
+          NotUnderstood: naming a node, where the class axis is lost sight of.
+        """
+        while True:
+            while self._pending:
+                self._visit(self.graph.nodes[self._pending.popleft()])
+            if not self.waiting:
+                return
+            if not self._find_tile():
+                name, why = sorted(self.waiting.items())[0]
+                raise NotUnderstood(self.graph.nodes[name], why)
+
+    def _set(self, output: Tuple[str, int], axes: Axes) -> None:
+        known = self.states.get(output)
+        if known is not None:
+            if known != axes:
+                raise NotUnderstood(self.graph.nodes[output[0]],
+                                    "its classes come on different axes")
+            return
+        self.states[output] = axes
+        self._pending.extend(dict.fromkeys(
+            node.name for node, position in self.consumers[output[0]]
+            if read_input(node.input[position]).port == output[1]))
+
+    def inputs(self, node) -> List[Optional[Axes]]:
+        """The axes of a node's data inputs, None for those without classes."""
+        return [self.states.get((one.name, one.port)) for one in map(read_input, node.input)
+                if not one.control]
+
+    def _visit(self, node) -> None:
+        rule = rules.RULES.get(node.op)
+        if rule is None:
+            raise NotUnderstood(node, "what %s does to a class axis is not known" % node.op)
+        try:
+            outputs = rule(self, node, self.inputs(node))
+        except rules.Wait as wait:
+            self.waiting[node.name] = str(wait)
+            return
+        self.waiting.pop(node.name, None)
+        for port, axes in outputs.items():
+            if class_axis(axes) >= 0:
+                self._set((node.name, port), axes)
+
+    def _find_tile(self) -> bool:
+        """Where an operand without a class axis meets one that has: is there a Tile behind it that
+        repeats something for every class?  Then the class axis begins there, too."""
+        for name in sorted(self.waiting):
+            seen = set()
+            pending = [one.name for one in map(read_input, self.graph.nodes[name].input)
+                       if not one.control and (one.name, one.port) not in self.states]
+            while pending:
+                node = self.graph.nodes[pending.pop()]
+                if node.name in seen or (node.name, 0) in self.states:
+                    continue
+                seen.add(node.name)
+                if node.op == "Tile" and node.name not in self._tiles:
+                    self._tiles.add(node.name)
+                    axes = self._tiled(node)
+                    if axes:
+                        self.start(node.name, axes)
+                        return True
+                if node.op in rules.SHAPED_LIKE_INPUT:
+                    pending += [one.name for one in map(read_input, node.input) if not one.control]
+        return False
+
+    def _tiled(self, node) -> Optional[Axes]:
+        multiples = self.vectors.read(read_input(node.input[1]))
+        places = [place for place, one in enumerate(multiples or ()) if one.value == self.old]
+        others = [one for one in multiples or () if one.value not in (1, None)]
+        if len(places) != 1 or len(others) != 1:
+            return None
+        self.vectors.change(multiples[places[0]], self.new, node, 1)
+        return tuple((CLASS,) if place == places[0] else (ANY,)
+                     for place in range(len(multiples)))
+
+    def expect(self, element: Element, factors: Sequence[Any], node, position: int) -> None:
+        """Holds a number that a node reads (as element of its input `position`) against the size
+        of an axis, and has it changed with it.
+
+        Raises:
+          NotUnderstood: it is another number.
+        """
+        sizes = [self.size(factor) for factor in factors]
+        if element.value is None or ANY in sizes:
+            return
+        product = _product(sizes)
+        if element.value != product:
+            raise NotUnderstood(node, "it takes an axis of %d classes and more for %d long"
+                                % (self.old, element.value))
+        self.vectors.change(element, _product(self.size(one, new=True) for one in factors), node,
+                            position)
+
+
+def _product(sizes) -> int:
+    product = 1
+    for size in sizes:
+        product *= size
+    return product

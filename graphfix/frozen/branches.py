@@ -1,0 +1,210 @@
+"""The per-class branches of an unrolled multi-class non-maximum suppression.
+
+The stock API writes one copy of the same nodes for every class: class k is taken out of the
+scores (a Slice that begins at k), suppressed, labelled (a constant k), and joined to the others by
+ConcatV2 nodes with as many inputs as there are classes.  A branch is told by that structure: what
+depends on class k's scores or boxes and on no other's, up to the joints, and what only it needs.
+Branches are compared node by node before they are touched: all must be alike but for the number
+of their class.
+"""
+
+import collections
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from graphfix.dtypes import BY_NUMBER
+from graphfix.frozen.terms import NotUnderstood, Selection
+from graphfix.frozen.vectors import unused
+from graphfix.graphdef import constants
+from graphfix.graphdef.graph import Graph, read_input, write_input
+
+
+class Branches:
+    """The branches of a graph for `count` classes, found and found alike."""
+
+    def __init__(self, graph: Graph, selections: Sequence[Selection], count: int):
+        """Raises NotUnderstood where the graph is not made as the stock API makes it."""
+        self.graph, self.count = graph, count
+        self.slices = [one for one in selections if one.number is not None]
+        self.unpacks = [graph.nodes[one.node] for one in selections if one.number is None]
+        numbers = collections.Counter(one.number for one in self.slices)
+        if self.slices and (set(numbers) != set(range(count)) or len(set(numbers.values())) != 1):
+            missing = sorted(set(range(count)) - set(numbers))
+            raise NotUnderstood(graph.nodes[self.slices[0].node],
+                                "classes are taken out singly, but not each of %d once%s" % (
+                                    count, ": no %d" % missing[0] if missing else ""))
+        self.consumers = graph.consumers()
+        self.classes = {}  # type: Dict[str, int]  # of every node below a selection, up to joints
+        self.joints = []  # type: List[Any]
+        self._spread()
+        # Node of class 0 -> what in it says the class: [(place or None, offset)]
+        self.marks = {}  # type: Dict[str, Any]
+        for number in range(1, count):
+            self._compare(number)
+
+    def _spread(self) -> None:
+        """Says of every node which class it belongs to, until classes meet."""
+        pending = collections.deque()  # type: Any
+        for selection in self.slices:
+            pending.append((selection.node, selection.number))
+        for unpack in self.unpacks:
+            for node, position in self.consumers[unpack.name]:
+                pending.append((node.name, read_input(node.input[position]).port))
+        joints = collections.OrderedDict()  # type: Dict[str, Any]
+        while pending:
+            name, number = pending.popleft()
+            if name in joints:
+                continue
+            known = self.classes.get(name)
+            if known == number:
+                continue
+            node = self.graph.nodes[name]
+            if known is not None or self._joins(node):
+                joints[name] = node
+                self._retract(name)
+                continue
+            self.classes[name] = number
+            pending.extend((consumer.name, number) for consumer, _ in self.consumers[name])
+        self.joints = list(joints.values())
+        for node in self.joints:
+            self._check_joint(node)
+
+    def _joins(self, node) -> bool:
+        return node.op == "ConcatV2" and node.attr["N"].i == self.count > 1 or (
+            # A concatenation of one is written as an Identity.
+            self.count == 1 and node.op == "Identity" and "/Concatenate/concat" in node.name)
+
+    def _retract(self, name: str) -> None:
+        """Takes back what was said of a node, and of all below it, before classes met in it."""
+        pending = [name]
+        while pending:
+            name = pending.pop()
+            if name in self.classes:
+                del self.classes[name]
+                pending += [consumer.name for consumer, _ in self.consumers[name]]
+
+    def _check_joint(self, node) -> None:
+        count = 1 if node.op == "Identity" else node.attr["N"].i if node.op == "ConcatV2" else 0
+        sources = [self.classes.get(read_input(text).name) for text in node.input[:count]]
+        if sources != list(range(self.count)):
+            raise NotUnderstood(node, "classes meet in it, but not one after the other")
+
+    def _compare(self, number: int) -> None:
+        """Walks branch 0 and another side by side from the joints up; notes where they differ."""
+        pairs = {}  # type: Dict[str, str]
+        pending = [(read_input(joint.input[0]), read_input(joint.input[number]))
+                   for joint in self.joints]
+        while pending:
+            one, other = pending.pop()
+            if one.port != other.port and not self._unpacked(one, other, number):
+                raise NotUnderstood(self.graph.nodes[other.name],
+                                    "the branches of class 0 and %d differ in it" % number)
+            if one.name == other.name or pairs.get(one.name) == other.name:
+                continue
+            left, right = self.graph.nodes[one.name], self.graph.nodes[other.name]
+            if one.name in pairs or left.op != right.op or len(left.input) != len(right.input):
+                raise NotUnderstood(right, "it has no counterpart in the branch of class 0")
+            pairs[one.name] = other.name
+            if left.op == "Const":
+                self._compare_constants(left, right, number)
+            elif not _same_attributes(left, right):
+                raise NotUnderstood(right, "the branches of class 0 and %d differ in it" % number)
+            pending += list(zip(map(read_input, left.input), map(read_input, right.input)))
+
+    def _unpacked(self, one, other, number: int) -> bool:
+        return one.name == other.name and one.port == 0 and other.port == number and any(
+            unpack.name == one.name for unpack in self.unpacks)
+
+    def _compare_constants(self, left, right, number: int) -> None:
+        if left.attr["value"] == right.attr["value"]:
+            return
+        before, after = constants.value_of(left), constants.value_of(right)
+        if before.shape == after.shape and before.dtype == after.dtype:
+            changed = np.argwhere(before.reshape(-1) != after.reshape(-1)).reshape(-1)
+            if len(changed) == 1 and before.reshape(-1)[changed[0]] == 0 \
+                    and after.reshape(-1)[changed[0]] == number:
+                place = self.marks.setdefault(left.name, int(changed[0]))
+                if place == changed[0]:
+                    return
+        raise NotUnderstood(right, "it is not the class' number, but differs from class 0's")
+
+    def resize(self, count: int) -> None:
+        """Makes branches for classes 0 to `count` - 1: removes some, or copies class 0's."""
+        for number in range(self.count, count):
+            self._copy(number)
+        for joint in self.joints:
+            self._resize_joint(joint, count)
+        for unpack in self.unpacks:
+            unpack.attr["num"].i = count
+
+    def _copy(self, number: int) -> None:
+        if self.count == 1:
+            # With nothing to compare it with, nothing tells which constants say the class.
+            raise NotUnderstood(self.joints[0] if self.joints else self.graph.nodes[
+                self.slices[0].node], "a graph of one class cannot be grown")
+        members = self._members()
+        names = {name: unused(self.graph, "%s/class_%d" % (name, number)) for name in members}
+        for name, copy_name in names.items():
+            node = self.graph.nodes[name]
+            copy = type(node)()
+            copy.CopyFrom(node)
+            copy.name = copy_name
+            del copy.input[:]
+            for text in node.input:
+                source = read_input(text)
+                if source.control:
+                    copy.input.append("^" + names.get(source.name, source.name))
+                elif any(unpack.name == source.name for unpack in self.unpacks):
+                    copy.input.append(write_input(source.name, number))
+                else:
+                    copy.input.append(write_input(names.get(source.name, source.name),
+                                                  source.port))
+            if name in self.marks:
+                value = np.array(constants.value_of(node))
+                value.reshape(-1)[self.marks[name]] = number
+                constants.set_value(copy, value, BY_NUMBER[node.attr["dtype"].type])
+            self.graph.nodes[copy_name] = copy
+        for joint in self.joints:
+            source = read_input(joint.input[0])
+            joint.input.insert(number, write_input(names[source.name], source.port))
+
+    def _members(self) -> List[str]:
+        """The nodes of class 0's branch: what only it needs, in the graph's order."""
+        below = {name for name, number in self.classes.items() if number == 0}
+        # Nodes that others read as well are shared, not the branch's.
+        members = set(below)
+        candidates = set(self.graph.ancestors(
+            read_input(joint.input[0]).name for joint in self.joints)) - below
+        changed = True
+        while changed:
+            changed = False
+            for name in list(candidates):
+                if all(consumer.name in members for consumer, _ in self.consumers[name]):
+                    members.add(name)
+                    candidates.discard(name)
+                    changed = True
+        return [name for name in self.graph.nodes if name in members]
+
+    def _resize_joint(self, joint, count: int) -> None:
+        data = list(joint.input[:max(self.count, count)])[:count]
+        if joint.op == "Identity":
+            return
+        axis = joint.input[max(self.count, count)]
+        del joint.input[:]
+        if count == 1:
+            # ConcatV2 takes two inputs at least.
+            joint.op = "Identity"
+            kind = joint.attr["T"].type
+            joint.attr.clear()
+            joint.attr["T"].type = kind
+            joint.input.append(data[0])
+            return
+        joint.input.extend(data + [axis])
+        joint.attr["N"].i = count
+
+
+def _same_attributes(left, right) -> bool:
+    ignored = ("_output_shapes", "_class")
+    names = set(left.attr) | set(right.attr)
+    return all(left.attr[name] == right.attr[name] for name in names if name not in ignored)

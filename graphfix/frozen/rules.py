@@ -1,0 +1,481 @@
+"""What each operation does to a class axis; the rules `axes.Tracker` goes by.
+
+A rule gets the tracker, the node and its data inputs' axes (None without classes), and returns
+the axes of its outputs by port; {} where the class axis ends there for a good reason.  Operations
+and their inputs as in TensorFlow 1.15's op registrations (core/ops).
+"""
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from graphfix.frozen.terms import ANY, CLASS, SLOT, NotUnderstood, Selection, class_axis, marker
+from graphfix.graphdef import constants
+from graphfix.graphdef.graph import read_input
+
+Outputs = Dict[int, Any]
+
+# Operations whose output has, axis by axis, what their inputs have; a Tile behind a chain of
+# them can be the origin of a class axis.
+SHAPED_LIKE_INPUT = ("Add", "AddV2", "Sub", "Mul", "RealDiv", "Exp", "Log", "Sqrt", "Identity",
+                     "Unpack", "Split", "Transpose", "Reshape", "Pack", "Cast", "Squeeze",
+                     "ExpandDims", "Maximum", "Minimum", "ConcatV2")
+
+
+class Wait(Exception):
+    """Not all inputs that must have a class axis have theirs yet."""
+
+
+def _first(tracker, node, inputs) -> Outputs:
+    axes = next(one for one in inputs if one is not None)
+    return {0: axes}
+
+
+def _switch(tracker, node, inputs) -> Outputs:
+    if inputs[0] is None:
+        raise NotUnderstood(node, "a class axis decides which way to go")
+    return {0: inputs[0], 1: inputs[0]}
+
+
+def _ends(tracker, node, inputs) -> Outputs:
+    return {}
+
+
+def _only_first(tracker, node, inputs) -> Outputs:
+    if inputs[0] is None:
+        raise NotUnderstood(node, "the class axis comes on another input than the first")
+    return {0: inputs[0]}
+
+
+def _softmax(tracker, node, inputs) -> Outputs:
+    if len(inputs[0][-1]) != 1 or class_axis(inputs[0]) != len(inputs[0]) - 1:
+        raise NotUnderstood(node, "it normalizes over more or less than the classes")
+    return {0: inputs[0]}
+
+
+def _elementwise(tracker, node, inputs) -> Outputs:
+    known = [axes for axes in inputs if axes is not None]
+    for text, axes in zip(node.input, inputs):
+        if axes is None and not _broadcasts(tracker, read_input(text).name, known[0]):
+            raise Wait("one operand has a class axis, and it is not known whether '%s' has" % text)
+    if any(axes != known[0] for axes in known):
+        known = [_joined(node, known)]
+    return {0: known[0]}
+
+
+def _joined(node, known):
+    """The axes of operands that differ in what is known of them."""
+    if len({len(axes) for axes in known}) != 1 or len({(class_axis(a), marker(a))
+                                                       for a in known}) != 1:
+        raise NotUnderstood(node, "its operands have their classes on different axes")
+    return max(known, key=lambda axes: sum(factor is not ANY for axis in axes for factor in axis))
+
+
+def _broadcasts(tracker, name: str, axes) -> bool:
+    """Whether an operand without classes has one value for all of them."""
+    node = tracker.graph.nodes[name]
+    while node.op in ("Identity", "Enter"):
+        node = tracker.graph.nodes[read_input(node.input[0]).name]
+    if node.op != "Const":
+        return False
+    shape = constants.meta_of(node).shape
+    from_end = len(axes) - class_axis(axes)
+    return len(shape) < from_end or shape[-from_end] == 1
+
+
+def _select(tracker, node, inputs) -> Outputs:
+    if inputs[1] is None or inputs[2] is None:
+        raise Wait("only one of its two values has a class axis")
+    return {0: _joined(node, [inputs[1], inputs[2]])}
+
+
+def _reshape(tracker, node, inputs) -> Outputs:
+    if inputs[0] is None:
+        raise NotUnderstood(node, "a class axis decides a shape")
+    elements = tracker.vectors.read(read_input(node.input[1]))
+    if elements is None:
+        return {0: _flattened(tracker, node, inputs[0])}
+    factors = [factor for axis in inputs[0][class_axis(inputs[0]):] for factor in axis]
+    out = []  # type: List[Tuple[Any, ...]]
+    for element in reversed(elements):
+        if element.value in (None, -1):
+            # Whatever is left; without the classes nobody needs to know what.
+            left = SLOT in factors or CLASS in factors
+            out.append((ANY,) + tuple(factors) if left else (ANY,))
+            factors = []
+            continue
+        taken = _taken(tracker, factors, element.value)
+        if SLOT in taken or CLASS in taken:
+            tracker.expect(element, taken, node, 1)
+            out.append(tuple(taken))
+        else:
+            out.append((element.value,))
+    if SLOT in factors or CLASS in factors:
+        raise NotUnderstood(node, "the classes do not come out on an axis of their own")
+    return {0: tuple(reversed(out))}
+
+
+def _taken(tracker, factors: List[Any], size: int) -> List[Any]:
+    """Takes from the end of `factors` what makes up an axis of a size."""
+    if factors and factors[-1] is ANY:
+        return [factors.pop()]
+    if factors and size == 1 and factors[-1] == CLASS and tracker.size(CLASS) == 1:
+        return [factors.pop()]
+    taken = []  # type: List[Any]
+    while factors and _product(tracker, taken) != size:
+        taken.insert(0, factors.pop())
+    return taken
+
+
+def _product(tracker, factors) -> Optional[int]:
+    product = 1
+    for factor in factors:
+        size = tracker.size(factor)
+        if size is None:
+            return None
+        product *= size
+    return product if factors else 1
+
+
+def _flattened(tracker, node, axes):
+    """Everything up to the class axis made one axis, by a shape of [all of it, the other sizes]."""
+    axis = class_axis(axes)
+    shape = tracker.graph.nodes[read_input(node.input[1]).name]
+    if shape.op == "ConcatV2" and shape.attr["N"].i == 2:
+        first = tracker.vectors.read(read_input(shape.input[0]))
+        rest = tracker.graph.nodes[read_input(shape.input[1]).name]
+        if first is not None and len(first) == 1 and first[0].value in (None, -1) \
+                and rest.op == "StridedSlice" and rest.attr["end_mask"].i & 1:
+            begin = tracker.vectors.read(read_input(rest.input[1]))
+            of = tracker.graph.nodes[read_input(rest.input[0]).name]
+            source = read_input(of.input[0]) if of.op == "Shape" else None
+            if source and tracker.states.get((source.name, source.port)) == axes \
+                    and begin is not None and [one.value for one in begin] == [axis + 1]:
+                return ((ANY,) + axes[axis],) + axes[axis + 1:]
+    raise NotUnderstood(node, "its shape is not known")
+
+
+def _squeeze(tracker, node, inputs) -> Outputs:
+    axes = inputs[0]
+    dims = [dim % len(axes) for dim in node.attr["squeeze_dims"].list.i]
+    if not dims or class_axis(axes) in dims:
+        raise NotUnderstood(node, "it is not known which axes it takes away")
+    return {0: tuple(axis for number, axis in enumerate(axes) if number not in dims)}
+
+
+def _expand(tracker, node, inputs) -> Outputs:
+    if inputs[0] is None:
+        raise NotUnderstood(node, "a class axis decides an axis")
+    dim = _number(tracker, node, 1)
+    axes = list(inputs[0])
+    axes.insert(dim if dim >= 0 else len(axes) + 1 + dim, (1,))
+    return {0: tuple(axes)}
+
+
+def _number(tracker, node, position: int) -> int:
+    elements = tracker.vectors.read(read_input(node.input[position]))
+    if not elements or len(elements) != 1 or elements[0].value is None:
+        raise NotUnderstood(node, "its input '%s' is no known number" % node.input[position])
+    return elements[0].value
+
+
+def _transpose(tracker, node, inputs) -> Outputs:
+    elements = tracker.vectors.read(read_input(node.input[1]))
+    if elements is None or sorted(one.value if one.value is not None else -1
+                                  for one in elements) != list(range(len(inputs[0]))):
+        raise NotUnderstood(node, "its permutation is not known")
+    return {0: tuple(inputs[0][one.value] for one in elements)}
+
+
+def _concat(tracker, node, inputs) -> Outputs:
+    count = node.attr["N"].i
+    data = inputs[:count]
+    if any(axes is None for axes in data):
+        raise Wait("not all it joins have a class axis")
+    axes = _joined(node, data)
+    axis = _number(tracker, node, count) % len(axes)
+    if axis == class_axis(axes):
+        raise NotUnderstood(node, "it joins along the class axis")
+    return {0: axes[:axis] + ((ANY,),) + axes[axis + 1:]}
+
+
+def _pack(tracker, node, inputs) -> Outputs:
+    if any(axes is None for axes in inputs):
+        raise Wait("not all it stacks have a class axis")
+    axes = list(_joined(node, inputs))
+    axis = node.attr["axis"].i
+    axes.insert(axis if axis >= 0 else len(axes) + 1 + axis, (len(inputs),))
+    return {0: tuple(axes)}
+
+
+def _unpack(tracker, node, inputs) -> Outputs:
+    axis = node.attr["axis"].i % len(inputs[0])
+    if axis == class_axis(inputs[0]):
+        _select_classes(tracker, node, inputs[0], None)
+        if node.attr["num"].i != tracker.size(inputs[0][axis][0]):
+            raise NotUnderstood(node, "it unpacks %d of %d classes" % (
+                node.attr["num"].i, tracker.old))
+        return {}
+    rest = inputs[0][:axis] + inputs[0][axis + 1:]
+    return {port: rest for port in range(node.attr["num"].i)}
+
+
+def _select_classes(tracker, node, axes, number: Optional[int]) -> None:
+    axis = class_axis(axes)
+    if axes[axis] != (CLASS,):
+        raise NotUnderstood(node, "it takes single classes out of more than classes")
+    selection = Selection(node.name, number, axis)
+    if selection not in tracker.selections:
+        tracker.selections.append(selection)
+
+
+def _split(tracker, node, inputs) -> Outputs:
+    axes = inputs[1]
+    axis = _number(tracker, node, 0) % len(axes)
+    count = node.attr["num_split"].i
+    if axis != class_axis(axes):
+        out = axes[:axis] + ((ANY,),) + axes[axis + 1:]
+    elif axes[axis][0] == count:
+        out = axes[:axis] + (axes[axis][1:],) + axes[axis + 1:]
+    else:
+        raise NotUnderstood(node, "it splits the class axis")
+    return {port: out for port in range(count)}
+
+
+def _slice(tracker, node, inputs) -> Outputs:
+    axes = inputs[0]
+    begin = tracker.vectors.read(read_input(node.input[1]))
+    size = tracker.vectors.read(read_input(node.input[2]))
+    if axes is None or begin is None or size is None or len(begin) != len(axes):
+        raise NotUnderstood(node, "it is not known what it cuts")
+    axis = class_axis(axes)
+    factor = axes[axis][-1] if len(axes[axis]) == 1 else None
+    first, length = begin[axis].value, size[axis].value
+    if factor is None or first is None:
+        raise NotUnderstood(node, "it cuts an axis that holds more than classes")
+    whole = tracker.size(factor)
+    if length == 1 and whole != 1 or (whole == 1 and factor == CLASS and length == 1):
+        _select_classes(tracker, node, axes, first)
+        return {}
+    out = [(ANY,) if number != axis and size[number].value != -1 else one
+           for number, one in enumerate(axes)]
+    if first == 1 and factor == SLOT and length in (-1, whole - 1):
+        out[axis] = (CLASS,)
+    elif first != 0:
+        raise NotUnderstood(node, "it cuts classes from %d on" % first)
+    if length is None:
+        _clipped(tracker, node, axis, out[axis])
+    elif length != -1:
+        tracker.expect(size[axis], out[axis], node, 2)
+    return {0: tuple(out)}
+
+
+def _clipped(tracker, node, axis: int, factors) -> None:
+    """A size that is cut to a constant where the axis is longer: Select(axis - n > 0, n, -1); or
+    the axis' own, read off a shape."""
+    pack = tracker.graph.nodes[read_input(node.input[2]).name]
+    if pack.op != "Pack":
+        raise NotUnderstood(node, "it is not known how long a cut it makes")
+    select = tracker.graph.nodes[read_input(pack.input[axis]).name]
+    if select.op == "StridedSlice":
+        return  # an element of a Shape: it follows the axis by itself
+    if select.op != "Select":
+        raise NotUnderstood(node, "it is not known how long a cut it makes")
+    greater = tracker.graph.nodes[read_input(select.input[0]).name]
+    sub = tracker.graph.nodes[read_input(greater.input[0]).name] if greater.op == "Greater" else None
+    if sub is None or sub.op != "Sub":
+        raise NotUnderstood(node, "it is not known how long a cut it makes")
+    for reader, position in ((select, 1), (sub, 1)):
+        _expect_number(tracker, reader, position, factors)
+
+
+def _expect_number(tracker, reader, position: int, factors) -> None:
+    elements = tracker.vectors.read(read_input(reader.input[position]))
+    if not elements or len(elements) != 1 or elements[0].value is None:
+        raise NotUnderstood(reader, "its input '%s' is no known number" % reader.input[position])
+    tracker.expect(elements[0], factors, reader, position)
+
+
+def _strided_slice(tracker, node, inputs) -> Outputs:
+    axes = inputs[0]
+    masks = {name: node.attr[name].i for name in (
+        "begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")}
+    begin, end, step = (tracker.vectors.read(read_input(text)) for text in node.input[1:4])
+    if axes is None or begin is None or end is None or step is None or masks["ellipsis_mask"] \
+            or masks["new_axis_mask"]:
+        raise NotUnderstood(node, "it is not known what it cuts")
+    out = []
+    for number, axis in enumerate(axes):
+        bit = 1 << number
+        if number >= len(begin):
+            out.append(axis)
+            continue
+        whole_start = masks["begin_mask"] & bit or begin[number].value == 0
+        whole_end = masks["end_mask"] & bit
+        if number != class_axis(axes):
+            if not masks["shrink_axis_mask"] & bit:
+                out.append(axis if whole_start and whole_end else (ANY,))
+        elif whole_start and whole_end and step[number].value == 1:
+            out.append(axis)
+        elif whole_end and begin[number].value == 1 and axis == (SLOT,) \
+                and step[number].value == 1 and not masks["shrink_axis_mask"] & bit:
+            out.append((CLASS,))
+        else:
+            raise NotUnderstood(node, "it cuts the class axis")
+    return {0: tuple(out)}
+
+
+def _gather(tracker, node, inputs) -> Outputs:
+    axes = inputs[0]
+    axis = _number(tracker, node, 2) if node.op == "GatherV2" else 0
+    if axes is None:
+        raise NotUnderstood(node, "a class axis decides what it gathers")
+    if axis % len(axes) != class_axis(axes):
+        axis %= len(axes)
+        return {0: axes[:axis] + ((ANY,),) + axes[axis + 1:]}
+    # One class of each box: the index counts over boxes and classes together.
+    _index(tracker, node, read_input(node.input[1]).name, axes[class_axis(axes)][-1:])
+    return {}
+
+
+def _index(tracker, gather, name: str, factors) -> None:
+    """Numbers that an index into flattened boxes and classes multiplies by."""
+    pending, seen = [name], set()
+    while pending:
+        node = tracker.graph.nodes[pending.pop()]
+        if node.name in seen:
+            continue
+        seen.add(node.name)
+        if node.op == "Mul":
+            for position in (0, 1):
+                elements = tracker.vectors.read(read_input(node.input[position]))
+                # A product of sizes read off shapes begins with 1, and follows by itself.
+                if elements and len(elements) == 1 and elements[0].value not in (None, 1):
+                    tracker.expect(elements[0], factors, node, position)
+        if node.op in ("Mul", "Add", "AddV2", "Reshape", "Cast", "Identity", "ExpandDims", "Squeeze",
+                       "Enter"):
+            pending += [read_input(text).name for text in node.input[:2]]
+
+
+def _pad(tracker, node, inputs) -> Outputs:
+    axes = inputs[0]
+    axis = class_axis(axes)
+    pairs = tracker.graph.nodes[read_input(node.input[1]).name]
+    if pairs.op == "Const":
+        values = constants.value_of(pairs)
+        if values.shape != (len(axes), 2) or values[axis].any():
+            raise NotUnderstood(node, "it pads the class axis")
+    elif pairs.op == "Pack" and pairs.attr["N"].i == 2 and pairs.attr["axis"].i == 1:
+        trailing = tracker.graph.nodes[read_input(pairs.input[1]).name]
+        number = tracker.graph.nodes[read_input(trailing.input[axis]).name] \
+            if trailing.op == "Pack" else None
+        if number is not None and number.op == "Sub":
+            # What lacks to a constant length: n - axis.
+            _expect_number(tracker, number, 0, axes[axis])
+        elif number is None or number.op != "Const" or constants.value_of(number).any():
+            raise NotUnderstood(node, "it is not known how it pads the class axis")
+    else:
+        raise NotUnderstood(node, "it is not known how it pads")
+    return {0: tuple(one if number == axis else (ANY,) for number, one in enumerate(axes))}
+
+
+def _tile(tracker, node, inputs) -> Outputs:
+    elements = tracker.vectors.read(read_input(node.input[1]))
+    axis = class_axis(inputs[0])
+    if elements is None or elements[axis].value != 1:
+        raise NotUnderstood(node, "it repeats the class axis")
+    return {0: tuple(one if elements[number].value == 1 else (ANY,)
+                     for number, one in enumerate(inputs[0]))}
+
+
+def _scatter(tracker, node, inputs) -> Outputs:
+    if inputs[2] is None or class_axis(inputs[2]) == 0:
+        raise NotUnderstood(node, "it spreads the class axis")
+    _element_shape(tracker, node, inputs[2][1:])
+    return {0: inputs[2][1:]}
+
+
+def _read(tracker, node, inputs) -> Outputs:
+    return {0: inputs[2]}
+
+
+def _write(tracker, node, inputs) -> Outputs:
+    if inputs[2] is None:
+        raise Wait("a class axis is expected, but not written")
+    _element_shape(tracker, node, inputs[2])
+    return {0: inputs[2]}
+
+
+def _collect(tracker, node, inputs) -> Outputs:
+    _shape_attr(tracker, node, inputs[2])
+    return {0: ((ANY,),) + inputs[2]}
+
+
+def _element_shape(tracker, node, axes) -> None:
+    """The TensorArray behind a handle may note the shape of its elements."""
+    array = tracker.graph.nodes[read_input(node.input[0]).name]
+    while array.op in ("Enter", "Identity", "Switch", "Merge"):
+        array = tracker.graph.nodes[read_input(array.input[0]).name]
+    _shape_attr(tracker, array, axes)
+
+
+def _shape_attr(tracker, node, axes) -> None:
+    shape = node.attr["element_shape"].shape
+    axis = class_axis(axes)
+    if shape.unknown_rank or len(shape.dim) != len(axes) or shape.dim[axis].size < 0:
+        return
+    before = _product(tracker, axes[axis])
+    if before is not None and shape.dim[axis].size != before:
+        raise NotUnderstood(node, "it takes an axis of classes for %d long" % shape.dim[axis].size)
+    after = 1
+    for factor in axes[axis]:
+        after *= tracker.size(factor, new=True)
+    tracker.attributes.append((node.name, "element_shape", (axis, after)))
+
+
+def _reduce(tracker, node, inputs) -> Outputs:
+    elements = tracker.vectors.read(read_input(node.input[1]))
+    if elements is None or inputs[0] is None:
+        raise NotUnderstood(node, "it is not known what it reduces")
+    dims = {one.value % len(inputs[0]) for one in elements}
+    if class_axis(inputs[0]) in dims:
+        return {}
+    if node.attr["keep_dims"].b:
+        return {0: tuple((1,) if number in dims else axis
+                         for number, axis in enumerate(inputs[0]))}
+    return {0: tuple(axis for number, axis in enumerate(inputs[0]) if number not in dims)}
+
+
+def _top(tracker, node, inputs) -> Outputs:
+    if inputs[0] is None or class_axis(inputs[0]) != len(inputs[0]) - 1:
+        raise NotUnderstood(node, "it ranks something else than classes")
+    count = _number(tracker, node, 1)
+    if count > tracker.size(marker(inputs[0]), new=True):
+        raise NotUnderstood(node, "it ranks %d classes, more than there will be" % count)
+    return {}
+
+
+def _crop(tracker, node, inputs) -> Outputs:
+    if inputs[0] is None or len(inputs[0]) != 4 or class_axis(inputs[0]) != 3:
+        raise NotUnderstood(node, "it crops the class axis")
+    return {0: ((ANY,), (ANY,), (ANY,), inputs[0][3])}
+
+
+RULES = {}
+for _rule, _operations in (
+        (_first, ("Identity", "Enter", "Exit", "NextIteration", "Merge", "StopGradient", "Sigmoid",
+                  "Exp", "Relu", "Relu6", "Cast", "LogicalNot", "ZerosLike", "Round", "Neg")),
+        (_only_first, ("BiasAdd", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs")),
+        (_switch, ("Switch",)),
+        (_ends, ("Shape", "Size", "Rank", "TensorArraySizeV3", "CombinedNonMaxSuppression",
+                 "Assert")),
+        (_softmax, ("Softmax",)),
+        (_elementwise, ("Add", "AddV2", "Sub", "Mul", "RealDiv", "Maximum", "Minimum", "Greater",
+                        "GreaterEqual", "Less", "LessEqual", "AddN", "LogicalAnd")),
+        (_select, ("Select",)), (_reshape, ("Reshape",)), (_squeeze, ("Squeeze",)),
+        (_expand, ("ExpandDims",)), (_transpose, ("Transpose",)), (_concat, ("ConcatV2",)),
+        (_pack, ("Pack",)), (_unpack, ("Unpack",)), (_split, ("Split",)), (_slice, ("Slice",)),
+        (_strided_slice, ("StridedSlice",)), (_gather, ("Gather", "GatherV2")), (_pad, ("Pad",)),
+        (_tile, ("Tile",)), (_scatter, ("TensorArrayScatterV3",)), (_read, ("TensorArrayReadV3",)),
+        (_write, ("TensorArrayWriteV3",)), (_collect, ("TensorArrayGatherV3",)),
+        (_reduce, ("Mean", "Sum", "Max", "Min", "ArgMax", "Any")), (_top, ("TopKV2",)),
+        (_crop, ("CropAndResize", "ResizeBilinear", "ResizeNearestNeighbor"))):
+    RULES.update(dict.fromkeys(_operations, _rule))
