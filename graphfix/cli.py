@@ -226,11 +226,20 @@ def _say(lines, end: str = "\n") -> None:
         pass  # nobody listens
 
 
+def _parse(argv: Optional[List[str]]) -> int:
+    try:
+        args = parser().parse_args(argv)
+    except SystemExit:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # the help, which a closed pipe may not take any more
+        raise
+    return args.run(args)
+
+
 def main(argv: Optional[List[str]] = None) -> int:
     """Runs a command line (this process's, where none is given); the exit code."""
-    args = parser().parse_args(argv)
     try:
-        return args.run(args)
+        return _parse(argv)
     except GraphfixError as error:
         _say("graphfix: %s" % problem for problem in error.problems)
         return error.exit_code
@@ -241,6 +250,12 @@ def main(argv: Optional[List[str]] = None) -> int:
     except KeyboardInterrupt:
         _say(["graphfix: interrupted"])
         return 130
+    except OSError as error:
+        # Files that are asked for have errors of their own; this is the rest, such as a current
+        # directory that somebody removed.
+        _say(["graphfix: %s" % Problem(str(error.filename or "the system"), str(error.strerror),
+                                       "see what is wrong with it")])
+        return 3
     except MemoryError:
         _say(["graphfix: %s" % Problem("this machine", "ran out of memory", "give it more")])
         return 3
