@@ -219,6 +219,8 @@ def _print(text: str) -> None:
 
 
 def _say(lines, end: str = "\n") -> None:
+    if sys.stderr is None:
+        return  # print would take stdout instead
     try:
         for line in lines:
             print(line, end=end, file=sys.stderr, flush=True)
