@@ -46,6 +46,11 @@ def _schema(day):
     return messages, enums
 
 
+def _oneof(spec):
+    found = re.search(r" oneof:(\w+)", spec)
+    return found.group(1) if found else ""
+
+
 @functools.lru_cache(maxsize=None)
 def message_class(month):
     """The class of a TrainEvalPipelineConfig of the last day of a month."""
@@ -62,7 +67,8 @@ def message_class(month):
     for name, fields in messages.items():
         message = file.message_type.add(name=name.replace(".", "_"))
         oneofs = []
-        for field, spec in fields.items():
+        # Some releases of protobuf want the fields of a oneof beside each other.
+        for field, spec in sorted(fields.items(), key=lambda one: _oneof(one[1])):
             number, label, kind = spec.split()[:3]
             made = message.field.add(name=field, number=int(number[1:]),
                                      label=_FIELD.Label.Value("LABEL_" + label.upper()))
@@ -73,12 +79,12 @@ def message_class(month):
                 made.type, made.type_name = _FIELD.TYPE_ENUM, ".era.Of_%s.Enum" % flat
             else:
                 made.type, made.type_name = _FIELD.TYPE_MESSAGE, ".era." + flat
-            oneof = re.search(r" oneof:(\w+)", spec)
+            oneof = _oneof(spec)
             if oneof:
-                if oneof.group(1) not in oneofs:
-                    oneofs.append(oneof.group(1))
-                    message.oneof_decl.add(name=oneof.group(1) + "_")
-                made.oneof_index = oneofs.index(oneof.group(1))
+                if oneof not in oneofs:
+                    oneofs.append(oneof)
+                    message.oneof_decl.add(name=oneof + "_")
+                made.oneof_index = oneofs.index(oneof)
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
     descriptor = pool.FindMessageTypeByName("era.TrainEvalPipelineConfig")

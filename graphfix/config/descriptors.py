@@ -8,7 +8,6 @@ TensorFlow into this process, and with it the API's messages.
 """
 
 import ast
-import glob
 import os
 import re
 from typing import Dict, FrozenSet, Optional, Tuple
@@ -19,6 +18,8 @@ from google.protobuf.message import DecodeError
 from graphfix.config.history import PIPELINE, FieldSpec, Schema
 
 _PACKAGE = "object_detection.protos"
+_DIRECTORY = "object_detection/protos/"
+_ROOT = _DIRECTORY + "pipeline.proto"
 _SERIALIZED = re.compile(
     r"(?:serialized_pb=(?:_b\()?|AddSerializedFile\()\s*"
     r"(b?'(?:[^'\\\n]|\\.)*'|b?\"(?:[^\"\\\n]|\\.)*\")", re.DOTALL)
@@ -33,12 +34,18 @@ def read_schema(package: str, name: str) -> Optional[Schema]:
     None where its files are not those of such an API, or of a kind this does not know."""
     messages = {}  # type: Dict[str, Dict[str, FieldSpec]]
     enums = {}  # type: Dict[str, Tuple[str, ...]]
-    for path in sorted(glob.glob(os.path.join(glob.escape(package), "protos", "*_pb2.py"))):
-        file = _descriptor(path)
-        if file is None:
-            return None
-        if file.package != _PACKAGE:
+    pending, seen = [_ROOT], set()
+    # Only what pipeline.proto leads to: files of an older installation may lie about.
+    while pending:
+        proto = pending.pop()
+        if proto in seen or not proto.startswith(_DIRECTORY):
             continue
+        seen.add(proto)
+        file = _descriptor(os.path.join(
+            package, "protos", proto[len(_DIRECTORY):-len(".proto")] + "_pb2.py"))
+        if file is None or file.package != _PACKAGE:
+            return None
+        pending += file.dependency
         for message in file.message_type:
             _add(message, "", messages, enums)
         for enum in file.enum_type:

@@ -69,6 +69,8 @@ PYTHON_3 = (
     ("rfcn_box_predictor", "2017-06", "2017-06", "building R-FCN stops"),
     ("fpn", "2018-03", "2018-07", "building an FPN stops at reversed(zip(...))"),
     ("ppn", "2018-07", "2019-07", "building a PPN stops at dict.keys()[0]"),
+    ("strides", "2017-10", "2019-07",
+     "an ssd_anchor_generator with height_stride or height_offset stops, since zip() is no list"),
     ("model_main", "2018-03", "2018-04", "%s stops at dict.itervalues()"),
     ("any", "2018-09", "2018-09", "some modules import google3, which nobody outside has"),
 )
@@ -116,6 +118,10 @@ def remarks(message, meta: str, month: str, schema: Schema, *, trainer: str,
     kind = body.feature_extractor.type
     about = set(_heads(message, meta)) | {"any"}
     about |= {part for part in ("fpn", "ppn") if kind.endswith(part)}
+    anchors = body.anchor_generator.ssd_anchor_generator if meta == "ssd" else \
+        body.first_stage_anchor_generator.ssd_anchor_generator
+    if anchors.height_stride or anchors.height_offset:
+        about.add("strides")
     if trainer in ("any", "model_main") and script:
         about.add("model_main")
     out = [Finding("PYTHON_3", INFO, schema.name, "was written for Python 2: under Python 3 %s"

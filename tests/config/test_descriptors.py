@@ -19,11 +19,13 @@ STYLES = {
 
 def files():
     """Two files of which one uses the other's messages, as the API has them."""
-    pipeline = descriptor_pb2.FileDescriptorProto(name="pipeline.proto", package=PACKAGE)
+    pipeline = descriptor_pb2.FileDescriptorProto(
+        name="object_detection/protos/pipeline.proto", package=PACKAGE,
+        dependency=["object_detection/protos/loss.proto", "google/protobuf/any.proto"])
     message = pipeline.message_type.add(name="TrainEvalPipelineConfig")
     message.field.add(name="loss", number=1, label=_FIELD.LABEL_REPEATED,
                       type=_FIELD.TYPE_MESSAGE, type_name=".%s.Loss" % PACKAGE)
-    loss = descriptor_pb2.FileDescriptorProto(name="loss.proto", package=PACKAGE)
+    loss = descriptor_pb2.FileDescriptorProto(name="object_detection/protos/loss.proto", package=PACKAGE)
     message = loss.message_type.add(name="Loss")
     message.oneof_decl.add(name="kind")
     message.field.add(name="weight", number=3, label=_FIELD.LABEL_OPTIONAL,
@@ -94,6 +96,17 @@ def test_a_file_that_cannot_be_read_makes_it_none(tmp_path, text):
     package = install(tmp_path / "od", "2021", files())
     (tmp_path / "od" / "protos" / "loss_pb2.py").write_text(text)
     assert descriptors.read_schema(package, "mine") is None
+
+
+def test_a_file_that_nothing_leads_to_is_not_read(tmp_path):
+    found = files()
+    stray = descriptor_pb2.FileDescriptorProto(name="object_detection/protos/stray.proto",
+                                               package=PACKAGE)
+    stray.message_type.add(name="Stray")
+    found["stray"] = stray.SerializeToString()
+    found["broken"] = b"\xff"
+    schema = descriptors.read_schema(install(tmp_path / "od", "2021", found), "mine")
+    assert "Loss" in schema.messages and "Stray" not in schema.messages
 
 
 def test_no_directory_is_none(tmp_path):

@@ -319,6 +319,14 @@ def test_what_stops_under_python_3_is_told(month, trainer, words):
     assert {one.severity for one in found} <= {INFO}
 
 
+@pytest.mark.parametrize("month, told_of", [("2019-07", 1), ("2020-05", 0)])
+def test_strides_of_anchors_that_stop_under_python_3_are_told(month, told_of):
+    text = CONFIG.replace("        num_layers: 6\n", "        num_layers: 6\n" + 6 * (
+        "        height_stride: 16 width_stride: 16\n"))
+    assert len(told(planned(text, month)[1], "PYTHON_3")) == told_of
+    assert not told(planned(CONFIG, month)[1], "PYTHON_3")
+
+
 IDS = """model {
   ssd {
     post_processing {
