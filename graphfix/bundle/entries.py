@@ -37,7 +37,8 @@ def entry_class():
 
 def slice_key(name: str, slice_proto) -> bytes:
     """The key of one slice of the tensor `name`; `slice_proto` is a TensorSliceProto."""
-    escaped = name.encode().replace(b"\xff", b"\xff\0").replace(b"\0", b"\0\xff")
+    # Ordered code escapes the byte ff too, which UTF-8 does not have.
+    escaped = name.encode().replace(b"\0", b"\0\xff")
     out = bytearray(SLICE_KEY_START + escaped + b"\0\1")
     rank = len(slice_proto.extent)
     width = (rank.bit_length() + 7) // 8

@@ -9,7 +9,7 @@ they were found in, and using one with another document is a ValueError:
 
     document = Document.parse(data, subject="pipeline.config")
     document = document.replace(document.find(("model", "ssd", "num_classes"))[0], "3")
-    document = document.set(("train_config", "fine_tune_checkpoint"), quote(path))
+    document = document.insert(document.root, "eval_config", [("num_examples", "8")])
 
 What an edit writes follows what stands around it; layout.py has the rules.  New content is
 plain data (`New`): a str is a literal as it will stand on the page (use `quote` for strings), a
@@ -18,7 +18,6 @@ sequence of (name, New) pairs is a block.
 
 from typing import Iterator, Optional, Sequence, Tuple, Union
 
-from graphfix.errors import Problem, SourceError
 from graphfix.textproto import layout
 from graphfix.textproto.layout import New, Splice
 from graphfix.textproto.parser import parse
@@ -50,11 +49,6 @@ class Document:
     def subject(self) -> str:
         return self._source.subject
 
-    @property
-    def has_bom(self) -> bool:
-        """Whether a byte order mark comes first, at which the stock API's parser stops."""
-        return self.text.startswith(BOM)
-
     def encode(self) -> bytes:
         """The bytes to write: UTF-8, line ends as they are."""
         return self.text.encode("utf-8")
@@ -76,7 +70,8 @@ class Document:
     # Edits.  Each returns a new document.
 
     def without_bom(self) -> "Document":
-        return self._spliced([Splice(0, len(BOM), "")]) if self.has_bom else self
+        """Without the byte order mark, at which the stock API's parser stops, if there is one."""
+        return self._spliced(Splice(0, len(BOM), "")) if self.text.startswith(BOM) else self
 
     def replace(self, node: Union[Field, Scalar], literal: str) -> "Document":
         """Another literal in the place of a scalar, or of a scalar field's value or whole list.
@@ -88,14 +83,8 @@ class Document:
         if isinstance(node, Field):
             if any(isinstance(value, Block) for value in node.values):
                 raise ValueError("%s holds a block: delete and insert it" % node.name)
-            return self._spliced([Splice(node.value_start, node.value_end, literal)])
-        return self._spliced([Splice(node.start, node.end, literal)])
-
-    def rename(self, field: Field, name: str) -> "Document":
-        """Another name for a field, its value untouched."""
-        self._own(field)
-        layout.check_name(name)
-        return self._spliced([Splice(field.start, field.name_end, name)])
+            return self._spliced(Splice(node.value_start, node.value_end, literal))
+        return self._spliced(Splice(node.start, node.end, literal))
 
     def insert(
         self, block: Block, name: str, new: New, *, after: Optional[Field] = None
@@ -110,7 +99,7 @@ class Document:
         layout.check_new(new)
         if after is not None and not any(field is after for field in block.fields):
             raise ValueError("%s is not a field of this block" % after.name)
-        return self._spliced([layout.insertion(self.root, block, name, new, after)])
+        return self._spliced(layout.insertion(self.root, block, name, new, after))
 
     def delete(self, field: Field) -> "Document":
         """Without a field: with its line and the comment behind it, if it has the line to itself.
@@ -118,70 +107,12 @@ class Document:
         Comments on other lines, and on a line shared with other fields, stay.
         """
         self._own(field)
-        return self._spliced([layout.deletion(field)])
-
-    def set(self, path: Path, literal: str, *, after: Sequence[str] = ()) -> "Document":
-        """A singular scalar field given a value: replaced where it stands, else inserted.
-
-        Missing blocks on the way are inserted too.  `after` are names of siblings to come
-        behind, the first that is there wins.  Raises SourceError where the path is there more
-        than once, or leads through something that is not a block.
-        """
-        block = self.root
-        for depth, name in enumerate(path):
-            last = depth == len(path) - 1
-            found = block.named(name)
-            if not found:
-                new = literal  # type: New
-                for inner in reversed(path[depth + 1 :]):
-                    new = [(inner, new)]
-                return self.insert(block, name, new, after=_sibling(block, after if last else ()))
-            field = self._only(found)
-            if last:
-                return self.replace(self._scalar(field), literal)
-            if not isinstance(field.values[0], Block):
-                raise SourceError(
-                    field.where, "%s is not a block" % name, "write it as %s { ... }" % name
-                )
-            block = field.values[0]
-        raise ValueError("an empty path names no field")
-
-    def _only(self, fields: Sequence[Field]) -> Field:
-        if len(fields) == 1 and len(fields[0].values) == 1:
-            return fields[0]
-        lines = ", ".join(str(field.line) for field in fields)
-        raise SourceError.collected(
-            [
-                Problem(
-                    field.where,
-                    "%s is given several times or as a list (line %s)" % (field.name, lines),
-                    "keep the one that counts",
-                )
-                for field in fields[-1:]
-            ]
-        )
-
-    def _scalar(self, field: Field) -> Field:
-        if isinstance(field.values[0], Block):
-            raise SourceError(
-                field.where, "%s is a block" % field.name, "write it as %s: value" % field.name
-            )
-        return field
+        return self._spliced(layout.deletion(field))
 
     def _own(self, node: Node) -> None:
         if node.source is not self._source:
             raise ValueError("a node of another document (or of this one before an edit)")
 
-    def _spliced(self, splices: Sequence[Splice]) -> "Document":
-        text = self.text
-        for splice in sorted(splices, key=lambda splice: splice.start, reverse=True):
-            text = text[: splice.start] + splice.text + text[splice.end :]
+    def _spliced(self, splice: Splice) -> "Document":
+        text = self.text[:splice.start] + splice.text + self.text[splice.end:]
         return Document(Source(text, subject=self.subject))
-
-
-def _sibling(block: Block, names: Sequence[str]) -> Optional[Field]:
-    for name in names:
-        found = block.named(name)
-        if found:
-            return found[-1]
-    return None

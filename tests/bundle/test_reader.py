@@ -211,6 +211,8 @@ WRONG_SLICES = {
     "whole twice": ((2,), [([None], (2,), 0), ([(0, 2)], (2,), 0)], "overlap"),
     "along both axes": ((2, 2), [([(0, 1), (0, 2)], (1, 2), 0), ([(1, 1), (0, 1)], (1, 1), 0),
                                  ([(1, 1), (1, 1)], (1, 1), 0)], "several axes"),
+    "along both axes, the first one covered": (
+        (2, 2), [([(0, 1), (0, 2)], (1, 2), 0), ([(1, 1), (0, 1)], (1, 1), 0)], "several axes"),
     "past the end": ((3,), [([(0, 2)], (2,), 0), ([(2, 2)], (2,), 0)], "outside its shape"),
     "negative start": ((3,), [([(-1, 4)], (4,), 0)], "outside its shape"),
     "negative length": ((3,), [([(0, 3)], (3,), 0), ([(3, -2)], (1,), 0)], "outside its shape"),

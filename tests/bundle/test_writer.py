@@ -141,6 +141,19 @@ def test_mixture_of_sources(tmp_path):
     assert written(store, tmp_path / "out") == expected(everything)
 
 
+def test_only_neighbours_are_copied_together(tmp_path):
+    """Bytes between two tensors are left behind, and places in different files are no neighbours."""
+    made = {name: fixed(4, (4,), seed) for seed, name in enumerate("abcd")}
+    views = []
+    for name, path, offset in (("a", "one", 0), ("b", "one", 6), ("c", "one", 10), ("d", "two", 14)):
+        with open(str(tmp_path / path), "ab") as file:
+            file.truncate(offset)
+            file.write(made[name].data)
+        extent = Extent(str(tmp_path / path), offset, 4, checksum.unmask(made[name].crc))
+        views.append(TensorView(TensorMeta(name, BY_NUMBER[4], (4,)), None, extent))
+    assert written(TensorStore(views), tmp_path / "out") == expected(made)
+
+
 def test_joined_slices_are_written_whole(tmp_path):
     halves = [fixed(1, (2, 1), 1), fixed(1, (2, 2), 2)]
     ranges = [[None, (0, 1)], [None, (1, 2)]]

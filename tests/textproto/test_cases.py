@@ -52,9 +52,6 @@ def field(document, path):
 
 
 def do(document, verb, *arguments):
-    if verb == "set":
-        path, literal = arguments[:2]
-        return document.set(path.split("."), literal, after=arguments[2] if arguments[2:] else ())
     if verb == "insert":
         path, name, new = arguments[:3]
         block = field(document, path).values[0] if path else document.root

@@ -67,7 +67,6 @@ def check(document):
         gone = [comment for comment in comments(document) if comment not in kept]
         inside = field.raw + behind
         assert all(comment.strip() in inside for comment in gone)
-        assert document.rename(field, field.name).text == document.text
         if not any(isinstance(value, Block) for value in field.values):
             literal = document.text[field.value_start:field.value_end]
             if "#" not in literal:  # a string in two parts with a comment between
@@ -109,11 +108,10 @@ def test_published_documents(path):
 def test_nodes_belong_to_their_document():
     document = Document.parse("a { b: 1 }", subject="it")
     other = Document.parse("a { b: 1 }", subject="it")
-    edited = document.set(("a", "b"), "2")
     field = document.find(("a", "b"))[0]
+    edited = document.replace(field, "2")
     for stranger in (other, edited):
-        for edit in (lambda: stranger.delete(field), lambda: stranger.rename(field, "x"),
-                     lambda: stranger.replace(field, "1"),
+        for edit in (lambda: stranger.delete(field), lambda: stranger.replace(field, "1"),
                      lambda: stranger.replace(field.values[0], "1"),
                      lambda: stranger.insert(document.find(("a",))[0].values[0], "x", "1")):
             with pytest.raises(ValueError, match="another document"):
@@ -129,6 +127,5 @@ def test_paths():
         ("a",), ("a", "b"), ("a", "b"), ("a",), ("a", "b"), ("a",), ("c",), ("c", "b")]
     with pytest.raises(TypeError):
         document.find("a")
-    for empty in (document.find, lambda path: document.set(path, "1")):
-        with pytest.raises(ValueError):
-            empty(())
+    with pytest.raises(ValueError):
+        document.find(())
