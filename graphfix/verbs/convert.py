@@ -11,17 +11,15 @@ from graphfix.bundle import writer
 from graphfix.config import trainers
 from graphfix.config.anchors import anchor_edits, parse_anchors
 from graphfix.config.edits import ConfigEdit, apply_edits
-from graphfix.config.history import revision_for
 from graphfix.emit import html, publish, training_state
 from graphfix.emit.report import CHECKPOINT, PLAN_JSON, REPORT_HTML, REPORT_JSON, Report
 from graphfix.emit.state import write_state
-from graphfix.findings import INFO, Finding, by_severity
+from graphfix.findings import by_severity
 from graphfix.labels import Label, LabelMap, format_label_map, parse_label_map
 from graphfix.model.anchors import describe_anchors
 from graphfix.model.describe import first_image
 from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN
 from graphfix.source import CONFIG, LABEL_MAP, Source
-from graphfix.stock import runner
 from graphfix.surgery.anchors import carry_anchors, clipped
 from graphfix.surgery.apply import apply_plan
 from graphfix.surgery.config_plan import Paths, plan_config
@@ -29,6 +27,7 @@ from graphfix.surgery.edits import Gather, Keep
 from graphfix.surgery.plan import SurgeryPlan, plan_tensors, remarks
 from graphfix.surgery.plan_json import check_fits, from_json, to_json
 from graphfix.surgery.request import SurgeryRequest, resolve_classes, trained_ids
+from graphfix.verbs.target_api import find_target_api
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +56,7 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
     Raises:
       RequestError, SourceError: the target does not fit the source, or a file is damaged.
     """
-    api, findings = _target_api(target.target_api)
+    api, schema, findings = find_target_api(target.target_api)
     label_map = None
     if target.label_map_path:
         label_map = parse_label_map(sources.read_file(target.label_map_path), target.label_map_path)
@@ -77,16 +76,18 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
         quantization_delay=message.graph_rewriter.quantization.delay)
     checkpoint = target.fine_tune_checkpoint or os.path.join(
         os.path.abspath(output_directory or "OUT"), CHECKPOINT)
+    pins = tuple(ConfigEdit(path, str(value), "the width of the trained layers")
+                 for path, value in source.model.pins)
     config_edits, about = plan_config(
         source.config, source.model.meta, len(classes) + source.model.class_field_offset,
         target_api=api, trainer=target.trainer,
         resumable=resumable,
         paths=Paths(checkpoint, os.path.join(os.path.dirname(checkpoint), LABEL_MAP),
-                    target.train_record, target.eval_record))
-    pins = tuple(ConfigEdit(path, str(value), "the width of the trained layers")
-                 for path, value in source.model.pins)
+                    target.train_record, target.eval_record),
+        extra=pins + anchor_changes, schema=schema,
+        new_ids={one.sources[0]: one.id for one in classes if len(one.sources) == 1})
     return SurgeryPlan(source.digest, api, target.trainer, classes, edits, additions,
-                       config_edits + pins + anchor_changes,
+                       config_edits,
                        by_severity(findings + more + told + about + remarks(source.model, request)))
 
 
@@ -109,19 +110,6 @@ def plan_anchors(source: Source, path: Optional[str]):
         findings += (clipped(model.anchors, anchors, carry, first_image(body.image_resizer)),)
     return carry, anchor_edits(("model", model.meta, ANCHOR_FIELD[model.meta]),
                                source.config.document, document), findings
-
-
-def _target_api(asked: str) -> Tuple[str, Tuple[Finding, ...]]:
-    if asked != "auto":
-        revision_for(asked)
-        return asked, ()
-    found = runner.importable_api()
-    if found:
-        return found, (Finding("TARGET_API", INFO, "--target_api", "is %s: the API importable here"
-                               % found, "name another with --target_api"),)
-    return trainers.DEFAULT_API, (Finding(
-        "TARGET_API", INFO, "--target_api", "is %s, the default: no API is importable here"
-        % trainers.DEFAULT_API, "name the revision that will train with --target_api YYYY-MM"),)
 
 
 def convert(source_path: str, target: Target, *, output_directory: str, overwrite: bool,

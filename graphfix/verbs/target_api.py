@@ -1,0 +1,52 @@
+"""Which API will train: the month that --target_api names or means, and what that API accepts.
+
+What is known of a month's API (graphfix/config) gives way to what an installed one says itself:
+where one is importable here and is of that month, its own descriptors are read.
+"""
+
+from typing import NamedTuple, Optional, Tuple
+
+from graphfix.config import trainers
+from graphfix.config.descriptors import read_schema
+from graphfix.config.history import Schema, revision_for
+from graphfix.findings import INFO, Finding
+from graphfix.stock import api_revision, runner
+
+
+class TargetApi(NamedTuple):
+    """A month, what the API of that month says of itself (None where it is not here), findings."""
+
+    month: str
+    schema: Optional[Schema]
+    findings: Tuple[Finding, ...]
+
+
+def find_target_api(asked: str) -> TargetApi:
+    """What `--target_api` means here.
+
+    Raises:
+      RequestError: it is neither "auto" nor a month with a known API.
+    """
+    found = runner.importable_api()
+    if asked != "auto":
+        revision_for(asked)
+        month, findings = asked, ()  # type: str, Tuple[Finding, ...]
+    elif found:
+        month, findings = found, (Finding(
+            "TARGET_API", INFO, "--target_api", "is %s: the API importable here" % found,
+            "name another with --target_api"),)
+    else:
+        month, findings = trainers.DEFAULT_API, (Finding(
+            "TARGET_API", INFO, "--target_api", "is %s, the default: no API is importable here"
+            % trainers.DEFAULT_API,
+            "name the revision that will train with --target_api YYYY-MM"),)
+    if month != found:
+        return TargetApi(month, None, findings)
+    schema = read_schema(api_revision.package_directory(),
+                         "the API importable here (%s)" % month)
+    if schema is None:
+        findings += (Finding(
+            "API_NOT_READ", INFO, "--target_api", "is the API importable here, but what it accepts "
+            "cannot be read from its files: what is known of %s stands in" % month,
+            "see with graphfix verify --stock that it takes the config"),)
+    return TargetApi(month, schema, findings)
