@@ -1,5 +1,6 @@
 """Opens a checkpoint: metadata from the index at once, values and checksums on request."""
 
+import errno
 import os
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -183,6 +184,8 @@ class _Opened:
     def _size(self, number: int, path: str) -> int:
         if number not in self.sizes:
             try:
+                if os.path.isdir(path):
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
                 self.sizes[number] = os.path.getsize(path)
             except OSError as error:
                 raise SourceError(path, "cannot be read: %s" % error.strerror,

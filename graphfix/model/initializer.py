@@ -26,7 +26,13 @@ class Initializer:
 
 
 def read_initializer(hyperparams) -> Optional[Initializer]:
-    """The initializer of a Hyperparams message; None where it has none graphfix knows."""
+    """The initializer of a Hyperparams message; None where it has none graphfix can draw from."""
+    found = _read(hyperparams)
+    # NaN compares false with everything; beyond a million, float32 and float16 overflow.
+    return found if found and 0 <= found.scale <= 1e6 and abs(found.mean) <= 1e6 else None
+
+
+def _read(hyperparams) -> Optional[Initializer]:
     kind = hyperparams.initializer.WhichOneof("initializer_oneof")
     given = getattr(hyperparams.initializer, kind) if kind else None
     if kind == "truncated_normal_initializer":

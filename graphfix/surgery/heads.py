@@ -160,7 +160,7 @@ class _Fills:
         if self.head.initializer is None:
             raise RequestError(
                 "--new_rows", "wants noise for %s, but the config gives its predictor no "
-                "initializer graphfix knows" % self.meta.name,
+                "initializer to draw it from" % self.meta.name,
                 "add a truncated_normal_initializer to it, or pass --new_rows mean")
         one = self.request.classes[number - self.shift]
         shape = self.meta.shape[:-1] + (self.new.channels,)
