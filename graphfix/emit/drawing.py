@@ -1,8 +1,8 @@
-"""Detections over a picture, as inline SVG: what a model saw, before and after, side by side.
+"""Detections over a picture, as inline SVG: what a model found, before and after, side by side.
 
 The picture is embedded once and shown twice.  A class has one colour on both sides: the source's
 classes take theirs from the new class they are carried to, and those that are carried nowhere
-are grey.
+are grey.  What a class that was never trained finds means nothing: it is counted, not drawn.
 """
 
 import base64
@@ -29,11 +29,15 @@ def pictures(report: Report, contents: Dict[str, bytes]) -> str:
         return new[number].display_name if number in new and new[number].name else \
             "class %d" % number
     before, after = colours(report)
-    return "\n".join(
-        _picture("picture-%d" % number, one, contents[one.file], (
-            ("Before: the source", one.before, before, report.source_name),
-            ("After: the converted model", one.after, after, new_name)))
-        for number, one in enumerate(report.pictures, 1))
+    untrained = {one.id for one in report.plan.classes if not one.sources}
+    parts = []
+    for number, one in enumerate(report.pictures, 1):
+        found = drawn(one.after)
+        trained = [row for row in found if row.class_id not in untrained]
+        parts.append(_picture("picture-%d" % number, one, contents[one.file], (
+            ("Before: the source", drawn(one.before), before, report.source_name),
+            ("After: the converted model", trained, after, new_name)), len(found) - len(trained)))
+    return "\n".join(parts)
 
 
 def colours(report: Report) -> Tuple[Dict[int, str], Dict[int, str]]:
@@ -46,14 +50,13 @@ def colours(report: Report) -> Tuple[Dict[int, str], Dict[int, str]]:
     return before, after
 
 
-def _picture(key: str, picture: Picture, data: bytes, sides) -> str:
+def _picture(key: str, picture: Picture, data: bytes, sides, untrained: int) -> str:
     size = "width='%d' height='%d'" % (picture.width, picture.height)
     parts = [
         "<figure class=pictures><svg class=store width=0 height=0 aria-hidden=true><defs>"
         "<image id='%s' %s href='data:image/jpeg;base64,%s'/></defs></svg><div class=pair>" % (
             key, size, base64.b64encode(data).decode("ascii"))]
-    for title, found, colour, name in sides:
-        shown = drawn(found)
+    for title, shown, colour, name in sides:
         listed = ", ".join("%s %d%%" % (name(one.class_id), round(100 * one.score))
                            for one in shown)
         parts.append(
@@ -62,8 +65,9 @@ def _picture(key: str, picture: Picture, data: bytes, sides) -> str:
                 html.escape(title), picture.width, picture.height,
                 html.escape("%s: %s" % (title, listed or "no detections")), key,
                 "".join(_boxes(picture, shown, colour, name))))
-    parts.append("</div><figcaption>%s: %d detections before, %d after.</figcaption></figure>" % (
-        html.escape(picture.name), *(len(drawn(found)) for _, found, _, _ in sides)))
+    parts.append("</div><figcaption>%s: %d before, %d after%s.</figcaption></figure>" % (
+        html.escape(picture.name), len(sides[0][1]), len(sides[1][1]),
+        ", and %d of classes that are not trained yet" % untrained if untrained else ""))
     return "".join(parts)
 
 

@@ -14,7 +14,7 @@ from graphfix.emit.next_steps import next_steps
 from graphfix.emit.report import Report
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.surgery.edits import (
-    CONSTANT, NOISE, Drop, Gather, Keep, Rename, Reset, Stretch, Widen)
+    ADDED_NOISE, CONSTANT, Drop, Gather, Keep, Rename, Reset, Stretch, Widen)
 from graphfix.surgery.plan import SurgeryPlan
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -115,11 +115,11 @@ def _verifications(report: Report) -> Iterator[str]:
 def _pictures(report: Report, contents: Mapping[str, bytes]) -> Iterator[str]:
     if not report.pictures:
         return
-    yield "<p>No training happened in between. Classes that were carried over detect what they " \
-        "detected; detections of classes that were left behind are gone.</p>"
+    yield "<p>No training happened in between. Classes that were carried over find what they " \
+        "found before; those that were left behind are gone.</p>"
     new = [one.display_name for one in report.plan.classes if one.name and not one.sources]
     if new:
-        yield "<p>New and not trained yet, so not to be seen: <b>%s</b>.</p>" % _text(
+        yield "<p>New, not trained yet, and therefore not drawn: <b>%s</b>.</p>" % _text(
             ", ".join(new))
     yield drawing.pictures(report, contents)
     yield "<p class=quiet>Drawn are detections with a score of at least %d%%. A class has the " \
@@ -174,8 +174,9 @@ def starting_values(plan: SurgeryPlan) -> Tuple[Tuple[str, str], ...]:
 
 def _start(edit: Gather) -> str:
     for fill in edit.fills:
-        if fill.rule == NOISE and fill.initializer:
-            return "seeded noise from the config's initializer (%s, %g)" % (
+        if fill.initializer:
+            mean = "the mean of the source's classes, plus " if fill.rule == ADDED_NOISE else ""
+            return mean + "seeded noise as from the config's initializer (%s, %g)" % (
                 fill.initializer.kind.replace("_", " "), fill.initializer.scale)
         if fill.rule == CONSTANT:
             return "%g" % fill.value
