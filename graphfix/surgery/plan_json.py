@@ -1,6 +1,5 @@
 """A SurgeryPlan as JSON, both ways; the same plan gives the same text."""
 
-import dataclasses
 import json
 from typing import Any, Dict, Mapping
 
@@ -24,23 +23,21 @@ _KINDS = {cls.__name__.lower(): cls
 def to_json(plan: SurgeryPlan) -> str:
     """The plan as JSON, the same text for the same plan."""
     def row(edit) -> Dict[str, Any]:
-        # Not dataclasses.asdict, which copies every number of every index.
         fields = dict(vars(edit), edit=type(edit).__name__.lower())
         if "fills" in fields:
-            fields["fills"] = [{key: value for key, value in dataclasses.asdict(fill).items()
+            fields["fills"] = [{key: value for key, value in vars(fill).items()
                                 if value not in (None, (), "")} for fill in edit.fills]
         return fields
-    # One edit a line, keys in order: comparable line by line.
+    # One edit a line, keys in order: comparable line by line.  `vars` of a dataclass, because
+    # dataclasses.asdict copies every number of every index.
     def lines(rows) -> str:
-        return ",\n".join("  " + json.dumps(one, sort_keys=True) for one in rows)
+        return ",\n".join("  " + json.dumps(one, sort_keys=True, default=vars) for one in rows)
     head = json.dumps({"format": FORMAT, "source_digest": plan.source_digest,
                        "target_api": plan.target_api, "trainer": plan.trainer}, sort_keys=True)
     return '%s,\n"classes": [\n%s\n],\n"edits": [\n%s\n],\n"additions": [\n%s\n],\n' \
         '"config_edits": [\n%s\n],\n"findings": [\n%s\n]}\n' % (
-            head[:-1], lines(dataclasses.asdict(one) for one in plan.classes),
-            lines(map(row, plan.edits)), lines(map(row, plan.additions)),
-            lines(dataclasses.asdict(one) for one in plan.config_edits),
-            lines(dataclasses.asdict(one) for one in plan.findings))
+            head[:-1], lines(plan.classes), lines(map(row, plan.edits)),
+            lines(map(row, plan.additions)), lines(plan.config_edits), lines(plan.findings))
 
 
 def from_json(text: str, subject: str) -> SurgeryPlan:
