@@ -64,3 +64,9 @@ def test_time_is_linear(text):
     """A document of many times the same is not many times slower than its length says."""
     few, many = text * (3000 // len(text) + 1), text * (60000 // len(text) + 1)
     assert seconds(many) < 60 * min(seconds(few) for _ in range(3)) + 1
+
+
+def test_similar_names_are_looked_for_a_few_times_only():
+    _, problems = bind(parse("a_int31: 1\n" * 100), Every)
+    near = ["did you mean" in one.problem.remedy for one in problems]
+    assert near == [True] * 20 + [False] * 80
