@@ -38,18 +38,19 @@ class Source:
         return {name: view.meta for name, view in self.store.items()}
 
 
-def read_file(path: str) -> bytes:
-    """The bytes of a small text file.
+def read_file(path: str, *, limit: int = 16 << 20) -> bytes:
+    """The bytes of a text file, `limit` at most.
 
     Raises:
       SourceError: it cannot be read, or is far too large to be one.
     """
     try:
-        if os.path.getsize(path) > 16 << 20:
-            raise SourceError(path, "has %d bytes, too many for a text file"
-                              % os.path.getsize(path), "check that this is the file you meant")
         with open(path, "rb") as file:
-            return file.read()
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise SourceError(path, "has more than %d bytes, too many for such a file" % limit,
+                              "check that this is the file you meant")
+        return data
     except OSError as error:
         raise SourceError(path, "cannot be read: %s" % error.strerror,
                           "check the path and its permissions") from None
@@ -75,9 +76,10 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
         return dataclasses.replace(source, unpacked=unpacked)
     prefix = find_prefix(path)
     where = config_path or os.path.join(os.path.dirname(prefix), CONFIG)
+    # The index first: of a path that leads nowhere, it says so.
+    index = reader.read_index(prefix)
     data = read_file(where)
     config = parse_config(data, where)
-    index = reader.read_index(prefix)
     store = reader.open_bundle(prefix, index)
     metas = {name: view.meta for name, view in store.items()}
     model = describe(config.message, metas, config=where, checkpoint=prefix)

@@ -18,7 +18,7 @@ from graphfix.model import families
 from graphfix.source import read_file
 from graphfix.surgery.edits import Copy, Drop, Gather, Keep, Rename, Reset, Stretch, Widen
 from graphfix.surgery.plan import SurgeryPlan
-from graphfix.surgery.plan_json import from_json
+from graphfix.surgery.plan_json import read_plan
 
 CHECKPOINT = "model.ckpt"
 PLAN_JSON, REPORT_JSON, REPORT_HTML = "plan.json", "report.json", "report.html"
@@ -168,8 +168,7 @@ def load(directory: str) -> Report:
     Raises:
       SourceError: a file is missing, or is not what its name says.
     """
-    path = os.path.join(directory, PLAN_JSON)
-    plan = from_json(read_file(path).decode("utf-8", "replace"), path)
+    plan = read_plan(os.path.join(directory, PLAN_JSON))
     outgoing = tuple(reader.open_bundle(os.path.join(directory, CHECKPOINT)))
     path = os.path.join(directory, REPORT_JSON)
     try:

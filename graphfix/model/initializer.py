@@ -8,6 +8,7 @@ import dataclasses
 import math
 from typing import Optional, Tuple
 
+DISTRIBUTIONS = ("truncated_normal", "normal", "uniform")
 VARIANCE_SCALING = "variance_scaling"
 
 

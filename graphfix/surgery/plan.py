@@ -16,6 +16,7 @@ Made from metadata alone; a plan is plain data that can be printed, compared, st
 import dataclasses
 from typing import List, Mapping, Optional, Tuple
 
+from graphfix import dtypes
 from graphfix.config.edits import ConfigEdit
 from graphfix.errors import RequestError
 from graphfix.findings import INFO, WARNING, Finding
@@ -79,7 +80,7 @@ def plan_tensors(model: ModelSpec, metas: Mapping[str, TensorMeta], request: Sur
     planner = _Planner(model, metas, request, _averaged(model, request, averages_used))
     edits = tuple(planner.edit(name) for name in metas)
     additions = []  # type: List[Addition]
-    if families.GLOBAL_STEP not in metas:
+    if families.GLOBAL_STEP not in metas or not _counts(metas[families.GLOBAL_STEP]):
         additions.append(Constant(families.GLOBAL_STEP, "int64", (), 0,
                                   "the stock exporter wants it"))
     if model.quantized:
@@ -97,6 +98,10 @@ def _averaged(model: ModelSpec, request: SurgeryRequest, averages_used: bool) ->
                            "leave --weights out")
     return bool(model.extras.moving_averages) and (
         request.weights == "ema" or request.weights == "auto" and averages_used)
+
+
+def _counts(meta: TensorMeta) -> bool:
+    return meta.dtype == dtypes.INT64 and meta.shape == ()
 
 
 class _Planner:
@@ -129,7 +134,8 @@ class _Planner:
                 return self._outgoing(name, name[:-len(families.MOVING_AVERAGE)])
             return Drop(name, "moving average: the model takes the trained values")
         if name == families.GLOBAL_STEP:
-            return Reset(name, 0)
+            return Reset(name, 0) if _counts(self.metas[name]) else Drop(
+                name, "no int64 scalar, as which the trainers restore it")
         if self.averaged and name + families.MOVING_AVERAGE in self.averages:
             return Drop(name, "trained value: the model takes its moving average")
         if name in self.weight_ranges:

@@ -1,23 +1,27 @@
 """A SurgeryPlan as JSON, both ways; the same plan gives the same text."""
 
+import dataclasses
 import json
-from typing import Any, Dict, Mapping
+import math
+import typing
+from typing import Any, Dict, Tuple, Union
 
 from graphfix.config.edits import ConfigEdit
-from graphfix.errors import RequestError, SourceError
+from graphfix.errors import SourceError
 from graphfix.findings import Finding
-from graphfix.model.initializer import Initializer
+from graphfix.source import read_file
 from graphfix.surgery.edits import (
-    ADDED_NOISE, CONSTANT, MEAN, NOISE, Constant, Copy, Drop, Fill, Gather, Keep, Rename, Reset,
-    Stretch, Widen)
+    Constant, Copy, Drop, Gather, Keep, Rename, Reset, Stretch, Widen)
 from graphfix.surgery.plan import SurgeryPlan
 from graphfix.surgery.request import TargetClass
-from graphfix.tensors import TensorMeta
 
 FORMAT = 1
 
-_KINDS = {cls.__name__.lower(): cls
-          for cls in (Keep, Gather, Reset, Rename, Drop, Widen, Stretch, Copy, Constant)}
+# Ten thousand classes make 24 MB.
+_LIMIT = 256 << 20
+_EDITS = {cls.__name__.lower(): cls
+          for cls in (Keep, Gather, Reset, Rename, Drop, Widen, Stretch)}
+_ADDITIONS = {cls.__name__.lower(): cls for cls in (Copy, Constant)}
 
 
 def to_json(plan: SurgeryPlan) -> str:
@@ -52,47 +56,50 @@ def from_json(text: str, subject: str) -> SurgeryPlan:
             raise SourceError(subject, "is a plan of format %s" % data["format"],
                               "make the plan again with this version of graphfix")
         return SurgeryPlan(
-            data["source_digest"], data["target_api"], data["trainer"],
-            tuple(TargetClass(**_tuples(row)) for row in data["classes"]),
-            tuple(map(_edit, data["edits"])), tuple(map(_edit, data["additions"])),
-            tuple(ConfigEdit(**_tuples(row)) for row in data["config_edits"]),
-            tuple(Finding(**row) for row in data["findings"]))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            _read(str, data["source_digest"]), _read(str, data["target_api"]),
+            _read(str, data["trainer"]), _read(Tuple[TargetClass, ...], data["classes"]),
+            tuple(_edit(row, _EDITS) for row in data["edits"]),
+            tuple(_edit(row, _ADDITIONS) for row in data["additions"]),
+            _read(Tuple[ConfigEdit, ...], data["config_edits"]),
+            _read(Tuple[Finding, ...], data["findings"]))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise SourceError(subject, "is no plan of graphfix (%s: %s)"
                           % (type(error).__name__, error), "make it with graphfix plan --json"
                           ) from None
 
 
-def _edit(row: Dict[str, Any]):
-    fields = _tuples(row)
-    kind = _KINDS[fields.pop("edit")]
-    if kind is Gather:
-        fields["fills"] = tuple(_fill(fill) for fill in row["fills"])
-    return kind(**fields)
+def _edit(row: Dict[str, Any], kinds):
+    return _read(kinds[row["edit"]], {key: value for key, value in row.items() if key != "edit"})
 
 
-def _fill(row: Dict[str, Any]) -> Fill:
-    fields = _tuples(row)
-    if fields["rule"] not in (MEAN, NOISE, ADDED_NOISE, CONSTANT):
-        raise ValueError("unknown rule %r" % fields["rule"])
-    if "initializer" in row:
-        fields["initializer"] = Initializer(**row["initializer"])
-    return Fill(**fields)
+def _read(kind: Any, value: Any) -> Any:
+    """A JSON value as what an annotation asks for.  Raises ValueError where it is not that."""
+    origin = getattr(kind, "__origin__", None)
+    if dataclasses.is_dataclass(kind):
+        kinds = typing.get_type_hints(kind)
+        return kind(**{name: _read(kinds[name], field) for name, field in value.items()})
+    if origin is Union:
+        return None if value is None else _read(kind.__args__[0], value)
+    if origin in (tuple, Tuple):
+        kinds = kind.__args__
+        if kinds[-1] is Ellipsis:
+            kinds = kinds[:1] * len(value)
+        if not isinstance(value, list) or len(kinds) != len(value):
+            raise ValueError("%.40r is no %s" % (value, kind))
+        return tuple(map(_read, kinds, value))
+    if kind is str and isinstance(value, str):
+        value.encode("utf-8")  # JSON may hold halves of characters
+        return value
+    if type(value) is kind or kind is float and type(value) is int:
+        if math.isfinite(value):
+            return value
+    raise ValueError("%.40r is no %s" % (value, kind.__name__))
 
 
-def _tuples(row: Dict[str, Any]) -> Dict[str, Any]:
-    def frozen(value):
-        return tuple(frozen(one) for one in value) if isinstance(value, list) else value
-    return {key: frozen(value) for key, value in row.items()}
-
-
-def check_fits(plan: SurgeryPlan, metas: Mapping[str, TensorMeta], digest: str, subject: str) -> None:
-    """Refuses a replayed plan that was made for another source.
+def read_plan(path: str) -> SurgeryPlan:
+    """The plan in a file.
 
     Raises:
-      RequestError: naming `subject`, the plan's file.
+      SourceError: it cannot be read, or is no plan.
     """
-    if plan.source_digest != digest or [edit.tensor for edit in plan.edits] != list(metas):
-        raise RequestError(subject, "was made for another source (digest %s, this one's is %s)"
-                           % (plan.source_digest[:12], digest[:12]),
-                           "replay it on the checkpoint and config it was made from")
+    return from_json(read_file(path, limit=_LIMIT).decode("utf-8", "replace"), path)

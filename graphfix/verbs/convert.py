@@ -14,7 +14,7 @@ from graphfix.config.edits import ConfigEdit, apply_edits
 from graphfix.emit import html, publish, training_state
 from graphfix.emit.report import CHECKPOINT, PLAN_JSON, REPORT_HTML, REPORT_JSON, Report
 from graphfix.emit.state import write_state
-from graphfix.findings import by_severity
+from graphfix.findings import WARNING, Finding, by_severity
 from graphfix.labels import Label, LabelMap, format_label_map, parse_label_map
 from graphfix.model.anchors import describe_anchors
 from graphfix.model.describe import first_image
@@ -25,8 +25,10 @@ from graphfix.surgery.apply import apply_plan
 from graphfix.surgery.config_plan import Paths, plan_config
 from graphfix.surgery.edits import Gather, Keep
 from graphfix.surgery.plan import SurgeryPlan, plan_tensors, remarks
-from graphfix.surgery.plan_json import check_fits, from_json, to_json
+from graphfix.surgery.plan_check import check_plan
+from graphfix.surgery.plan_json import read_plan, to_json
 from graphfix.surgery.request import SurgeryRequest, resolve_classes, trained_ids
+from graphfix.textproto import quote
 from graphfix.verbs.target_api import find_target_api
 
 
@@ -124,9 +126,9 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
     publish.check_destinations(destinations, overwrite=overwrite)
     source = sources.open_source(source_path, config_path=config_path)
     if plan_path:
-        text = sources.read_file(plan_path).decode("utf-8", "replace")
-        plan = from_json(text, plan_path)
-        check_fits(plan, source.metas, source.digest, plan_path)
+        plan = read_plan(plan_path)
+        check_plan(plan, source.metas, source.digest, plan_path)
+        plan = _with_other_place(plan, output_directory)
     else:
         plan = make_plan(source, target, output_directory=output_directory,
                          resumable=bool(model_dir))
@@ -168,6 +170,19 @@ def _report(source_path: str, source: Source, target: Target, plan: SurgeryPlan,
         {edit.tensor: source.store[edit.tensor].meta.shape for edit in plan.edits
          if isinstance(edit, Gather)},
         model_dir)
+
+
+def _with_other_place(plan: SurgeryPlan, output_directory: str) -> SurgeryPlan:
+    """A replayed plan, with a remark where its config will look for the checkpoint elsewhere."""
+    here = quote(os.path.join(os.path.abspath(output_directory), CHECKPOINT))
+    findings = list(plan.findings)
+    for edit in plan.config_edits:
+        if edit.path[-1] == "fine_tune_checkpoint" and edit.literal not in (None, here):
+            findings.append(Finding(
+                "PLANNED_PATH", WARNING, "fine_tune_checkpoint", "is %s, as the plan says, and not "
+                "this output's" % edit.literal, "move the output there, or plan with "
+                "--output_directory or --fine_tune_checkpoint as they will be"))
+    return dataclasses.replace(plan, findings=by_severity(dict.fromkeys(findings)))
 
 
 def _write_model_dir(staging: str, outgoing, source: Source) -> None:

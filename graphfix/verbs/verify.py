@@ -22,7 +22,7 @@ from graphfix.source import CONFIG, LABEL_MAP
 from graphfix.stock import runner
 from graphfix.surgery.edits import Drop
 from graphfix.surgery.plan import SurgeryPlan
-from graphfix.surgery.plan_json import from_json
+from graphfix.surgery.plan_json import read_plan
 
 ANY = "any"
 _LARGEST_PICTURE = 64 << 20
@@ -63,7 +63,7 @@ def verify(directory: str) -> str:
     Raises:
       GraphfixError: something is missing or is not what the plan says.
     """
-    plan = read_plan(directory)
+    plan = read_plan(os.path.join(directory, PLAN_JSON))
     prefix = os.path.join(directory, CHECKPOINT)
     store = reader.open_bundle(prefix)
     for view in store.values():
@@ -73,12 +73,6 @@ def verify(directory: str) -> str:
         len(store), len(plan.classes))
 
 
-def read_plan(directory: str) -> SurgeryPlan:
-    """The plan that a converted directory was made by."""
-    path = os.path.join(directory, PLAN_JSON)
-    return from_json(sources.read_file(path).decode("utf-8", "replace"), path)
-
-
 def verify_stock(directory: str, trial: Trial, *, python: Optional[str]) -> Answer:
     """Has the stock API train from a converted directory, and shows in its report what came of it.
 
@@ -86,7 +80,7 @@ def verify_stock(directory: str, trial: Trial, *, python: Optional[str]) -> Answ
       RequestError: there is no stock API to ask, or the pictures cannot be compared.
       VerificationError: the stock API does not run, or does not detect.
     """
-    plan = read_plan(directory)
+    plan = read_plan(os.path.join(directory, PLAN_JSON))
     interpreter = runner.find_stock_python(python)
     pictures = [_picture(path) for path in trial.images]
     names = [name for name, _ in trainers.restored(plan.target_api, plan.trainer)] \
