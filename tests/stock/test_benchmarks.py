@@ -27,7 +27,7 @@ def test_without_published_models(tmp_path):
     assert "no published models in" in done.stderr
     assert "graphfix and the script agree: 200 tensors equal, of 12 of them the carried classes" \
         in done.stdout
-    rows = [line.split(" | ")[0] for line in done.stdout.splitlines() if line.count(" | ") == 5]
+    rows = [line.split(" | ")[0] for line in done.stdout.splitlines() if line.count(" | ") == 6]
     assert [row for row in rows if row.startswith("| graphfix convert")]
     assert [row for row in rows if row.startswith("| TensorFlow script")]
     assert sorted(os.listdir(str(tmp_path / "cache"))) == ["checkpoints", "lock"]
