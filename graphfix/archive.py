@@ -17,7 +17,8 @@ from typing import Iterator
 from graphfix.errors import RequestError, SourceError
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar")
-_WANTED = re.compile(r"(.*\.(index|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt)\Z")
+_WANTED = re.compile(r"(.*\.(index|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt"
+                     r"|frozen_inference_graph\.pb)\Z")
 # The largest published detectors have checkpoints of half a gigabyte.
 _MOST_BYTES = 8 << 30
 _MOST_MEMBERS = 100000

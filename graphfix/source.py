@@ -18,12 +18,14 @@ from graphfix.tensors import TensorStore
 
 LABEL_MAP = "label_map.pbtxt"
 CONFIG = "pipeline.config"
+FROZEN = "frozen_inference_graph.pb"
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
     """An opened model.  `digest` tells its config and index (and so its tensors' checksums);
-    `unpacked` keeps an archive's files where they are."""
+    `frozen` is the frozen graph beside the checkpoint, if there is one; `unpacked` keeps an
+    archive's files where they are."""
 
     prefix: str
     config: PipelineConfig
@@ -31,6 +33,7 @@ class Source:
     store: TensorStore
     model: ModelSpec
     digest: str
+    frozen: Optional[str] = None
     unpacked: Optional[Unpacked] = None
 
     @property
@@ -83,8 +86,10 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
     store = reader.open_bundle(prefix, index)
     metas = {name: view.meta for name, view in store.items()}
     model = describe(config.message, metas, config=where, checkpoint=prefix)
+    frozen = os.path.join(os.path.dirname(prefix), FROZEN)
     return Source(prefix, config, where, store, model, hashlib.sha256(
-        hashlib.sha256(data).digest() + hashlib.sha256(index).digest()).hexdigest())
+        hashlib.sha256(data).digest() + hashlib.sha256(index).digest()).hexdigest(),
+                  frozen if os.path.isfile(frozen) else None)
 
 
 def find_prefix(path: str) -> str:

@@ -1,13 +1,16 @@
 """Rewrites a frozen graph for new classes, without running it.
 
-The heads' constants become the converted checkpoint's; every shape, size and count that depends
+The heads' constants are gathered as the plan gathers the checkpoint's; every shape, size and count that depends
 on the number of classes is found by following the class axis (`axes`) and changed; the branches
 of an unrolled suppression are removed or copied (`branches`).  Inputs and outputs keep their
 names.  A graph that is not understood whole is refused by naming the node.
 """
 
-from typing import Any, List
+from typing import Any, Iterable, List
 
+import numpy as np
+
+from graphfix.dtypes import BY_NUMBER
 from graphfix.errors import SourceError
 from graphfix.frozen.axes import Tracker
 from graphfix.frozen.branches import Branches
@@ -16,16 +19,17 @@ from graphfix.graphdef import constants
 from graphfix.graphdef.graph import Graph, read_input
 from graphfix.model.describe import HeadSpec, ModelSpec
 from graphfix.model.families import KERNEL, LEAVES
-from graphfix.tensors import TensorStore
+from graphfix.surgery import kernels
+from graphfix.surgery.edits import Edit, Gather, Widen
 
 _KERNEL_INPUT = {"Conv2D": 1, "MatMul": 1, "DepthwiseConv2dNative": 1}
 _REMEDY = "report the graph's origin; the checkpoint can be converted all the same"
 
 
-def rewrite(graph: Graph, model: ModelSpec, classes: int, outgoing: TensorStore, *, subject: str
+def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit], *, subject: str
             ) -> None:
-    """Makes `graph`, which is `model` frozen, a graph of `classes` classes with the values of
-    `outgoing`.
+    """Makes `graph`, which is `model` frozen, a graph of `classes` classes; `edits` are the plan's
+    for the checkpoint, carried out on the constants of the same names.
 
     Raises:
       SourceError: naming `subject` and the node that was not understood; the graph is then half
@@ -46,23 +50,30 @@ def rewrite(graph: Graph, model: ModelSpec, classes: int, outgoing: TensorStore,
         branches.resize(classes)
     except (NotUnderstood, ValueError) as error:
         raise SourceError(subject, "cannot be rewritten: %s" % error, _REMEDY) from None
-    for name, view in outgoing.items():
-        node = graph.nodes.get(name)
-        if node is not None and constants.is_constant(node):
-            _set(node, view)
+    _carry_out(graph, edits)
     graph.prune(name for name in outputs if name in graph.nodes)
     for node in graph.nodes.values():
         # Shapes that somebody noted down are of the old classes.
         node.attr.pop("_output_shapes", None)
 
 
-def _set(node, view) -> None:
-    if view.meta.dtype.name == "string":
-        return
-    value = view.load()
-    before = constants.value_of(node)
-    if before.shape != value.shape or before.tobytes() != value.tobytes():
-        constants.set_value(node, value, view.meta.dtype)
+def _carry_out(graph: Graph, edits: Iterable[Edit]) -> None:
+    edits = list(edits)
+    for edit in edits:
+        node = graph.nodes.get(edit.to) if isinstance(edit, Gather) else None
+        if node is not None:
+            _set(node, kernels.gather(constants.value_of(node), edit))
+    for edit in edits:
+        # After the gathers, whose results these bounds have to hold.
+        node = graph.nodes.get(edit.tensor) if isinstance(edit, Widen) else None
+        if node is not None:
+            of = constants.value_of(graph.nodes[edit.of])
+            further = np.minimum if edit.bound == "min" else np.maximum
+            _set(node, further(constants.value_of(node), further.reduce(of, axis=None)))
+
+
+def _set(node, value: np.ndarray) -> None:
+    constants.set_value(node, value, BY_NUMBER[node.attr["dtype"].type])
 
 
 def _products(graph: Graph, head: HeadSpec) -> List[Any]:
