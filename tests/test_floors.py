@@ -27,8 +27,9 @@ FLOORS = (
     ("config", "labels"),
     ("model",),
     ("source",),
-    # 3 and 4: decisions, and carrying them out on tensors
+    # 3 and 4: decisions, and carrying them out on tensors and graphs
     ("surgery",),
+    ("frozen",),
     # 5: leaving
     ("emit",),
     # 6: judges
@@ -89,6 +90,8 @@ def test_imports_come_from_below(name):
         assert name != "graphfix", "the package itself imports nothing of its own"
         assert imported.count("."), "import the module, not the package"
         if unit(imported) != unit(name):
+            for one in (name, imported):
+                assert unit(one) in FLOOR, "%s has no place in FLOORS" % one
             assert FLOOR[unit(imported)] < FLOOR[unit(name)], "%s imports %s" % (name, imported)
             if unit(imported) == "stock":
                 assert imported.split(".")[2] in STOCK_FACE, "%s imports %s" % (name, imported)
