@@ -40,17 +40,18 @@ class Misfit:
         return "%s.%s" % (self.message, self.field.name)
 
 
-def misfits(document: Document, schema: Schema, known: Schema) -> Tuple[Misfit, ...]:
+def misfits(document: Document, schema: Schema, known: Optional[Schema]) -> Tuple[Misfit, ...]:
     """What a schema has no place for, in document order.
 
-    Fields that `known` (all there ever was) does not know either are passed over.
+    Fields that `known` (all there ever was) does not know either are passed over; with None for
+    it, none is.
     """
     out = []  # type: List[Misfit]
     _look(document.root, PIPELINE, (), (), schema, known, out)
     return tuple(out)
 
 
-def _look(block: Block, message: str, path, above, schema: Schema, known: Schema,
+def _look(block: Block, message: str, path, above, schema: Schema, known: Optional[Schema],
           out: List[Misfit]) -> None:
     above += (message,)
     blocks = {}  # type: dict
@@ -64,7 +65,7 @@ def _look(block: Block, message: str, path, above, schema: Schema, known: Schema
         again = field.name in seen
         seen.add(field.name)
         if spec is None:
-            if known.field(message, field.name) is not None and not again:
+            if known is None or known.field(message, field.name) is not None and not again:
                 complain(UNKNOWN_FIELD)  # once for all of its name
             continue
         if not spec.repeated and (again or len(field.values) > 1):

@@ -132,14 +132,16 @@ def remarks(message, meta: str, month: str, schema: Schema, *, trainer: str,
         out.append(Finding("SSD_ONLY", WARNING, script, "of %s is made for SSD only, as it says "
                            "itself" % schema.name, "train with --trainer legacy"))
     if kind not in EXTRACTORS and schema.extractors is None:
-        out.append(Finding("UNKNOWN_EXTRACTOR", WARNING, kind, "is in no list of what %s can build"
-                           % schema.name, "try it with graphfix verify --stock"))
+        out.append(Finding("UNKNOWN_EXTRACTOR", WARNING, kind or "feature_extractor", "is in no "
+                           "list of what %s can build" % schema.name,
+                           "try it with graphfix verify --stock"))
     if meta == "faster_rcnn" and body.HasField("context_config"):
         out.append(Finding(
             "CONTEXT_ATTENTION", WARNING, "context_config",
             "The API names the attention's variables AttentionBlock0_AttentionLayer0/... from "
             "2020-12 on and AttentionBlock/... before, of other shapes: %s restores only those "
-            "of its own side" % schema.name, "see with graphfix verify --stock that all are restored"))
+            "of its own side" % schema.name,
+            "see with graphfix verify --stock that all are restored"))
     return tuple(out)
 
 

@@ -65,7 +65,7 @@ STAND_INS = {
     "LocalizationLoss.weighted_giou": (
         "weighted_smooth_l1", (), Effect(TRAINING, "the box loss compares codes, not overlaps")),
     "RegionSimilarityCalculator.thresholded_iou_similarity": (
-        "iou_similarity", (), Effect(TRAINING, "small overlaps count too when anchors are matched")),
+        "iou_similarity", (), Effect(TRAINING, "small overlaps count when anchors are matched")),
     "Initializer.random_normal_initializer": (
         "truncated_normal_initializer", ("mean", "stddev"),
         Effect(NOTHING, "no new value is further from the mean than two standard deviations")),

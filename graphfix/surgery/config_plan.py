@@ -74,8 +74,10 @@ def plan_config(config: PipelineConfig, meta: str, num_classes: int, *, target_a
         + findings + list(networks.remarks(
             config.message, meta, target_api, accepted, trainer=trainer,
             script=trainers.script(target_api, trainers.MODEL_MAIN))) + _paths(edited, paths)
-    findings += [Finding("UNKNOWN_FIELD", WARNING, problem.subject, problem.message, problem.remedy)
-                 for problem in config.unknown]
+    strange = {one.field.where for one in misfits(document, accepted, None)}
+    findings += [Finding("UNKNOWN_FIELD", WARNING, problem.subject, problem.message + ", so that "
+                         "%s stops at it" % accepted.name, problem.remedy)
+                 for problem in config.unknown if problem.subject in strange]
     return tuple(edits), tuple(findings)
 
 

@@ -25,7 +25,8 @@ def files():
     message = pipeline.message_type.add(name="TrainEvalPipelineConfig")
     message.field.add(name="loss", number=1, label=_FIELD.LABEL_REPEATED,
                       type=_FIELD.TYPE_MESSAGE, type_name=".%s.Loss" % PACKAGE)
-    loss = descriptor_pb2.FileDescriptorProto(name="object_detection/protos/loss.proto", package=PACKAGE)
+    loss = descriptor_pb2.FileDescriptorProto(
+        name="object_detection/protos/loss.proto", package=PACKAGE)
     message = loss.message_type.add(name="Loss")
     message.oneof_decl.add(name="kind")
     message.field.add(name="weight", number=3, label=_FIELD.LABEL_OPTIONAL,

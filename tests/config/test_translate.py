@@ -1,4 +1,4 @@
-"""Configs of one date made those of another; protobuf's own parser, given that date's schema, judges."""
+"""Configs of one date made those of another; protobuf's parser judges, with that date's schema."""
 
 import math
 
@@ -247,7 +247,8 @@ def test_every_month_that_has_a_name_for_it_gets_a_moved_value():
     ("model.faster_rcnn.second_stage_box_predictor.mask_rcnn_box_predictor",
      "share_box_across_classes: true", "2018-04", "2018-05"),
 ])
-def test_what_changes_the_network_is_refused_until_the_month_that_has_it(path, inside, month, first):
+def test_what_changes_the_network_is_refused_before_the_month_that_has_it(
+        path, inside, month, first):
     text = nested(path, inside)
     problem, = translate(document(text), month, history.schema(month)).problems
     assert path in problem.message and month in problem.message

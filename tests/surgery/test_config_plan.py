@@ -194,7 +194,8 @@ def test_an_unknown_feature_extractor_is_told():
 
 
 def test_weight_shared_heads_are_refused_where_their_variables_have_other_names():
-    text = CONFIG.replace("convolutional_box_predictor {", "weight_shared_convolutional_box_predictor {")
+    text = CONFIG.replace("convolutional_box_predictor {",
+                          "weight_shared_convolutional_box_predictor {")
     text = text.replace("        box_code_size: 4\n", "")
     assert planned(text, "2018-07")
     with pytest.raises(RequestError) as caught:
@@ -220,10 +221,19 @@ def test_an_installed_schema_wins_over_what_is_known_of_its_month():
         "train_config {", "train_config {\n  mine: true")
     out, findings = planned(text, schema=changed)
     assert "load_all" not in out and "mine: true" in out
-    assert told(findings, "UNKNOWN_FIELD") and not told(findings, "UNKNOWN_EXTRACTOR")
+    assert not told(findings, "UNKNOWN_FIELD") and not told(findings, "UNKNOWN_EXTRACTOR")
     with pytest.raises(RequestError) as caught:
         planned(CONFIG, schema=changed)
     assert "the API installed here has no feature extractor ssd_mobilenet_v1" in str(caught.value)
+
+
+def test_a_field_that_no_api_knows_is_told():
+    out, findings = planned(CONFIG.replace(
+        "train_config {", "train_config {\n  mine: 1\n  mine: 2"))
+    assert "mine: 1\n  mine: 2" in out
+    assert [one.subject.split(":")[1] for one in told(findings, "UNKNOWN_FIELD")] == [
+        str(CONFIG[:CONFIG.index("train_config {")].count("\n") + more) for more in (2, 3)]
+    assert all("stops at it" in one.message for one in told(findings, "UNKNOWN_FIELD"))
 
 
 def test_extra_edits_are_made():
