@@ -21,8 +21,8 @@ def start(*words, **more):
     path = os.pathsep.join([REPOSITORY] + os.environ.get("PYTHONPATH", "").split(os.pathsep))
     environment = dict(os.environ, PYTHONPATH=path, **more.pop("environment", {}))
     more.setdefault("stdout", subprocess.PIPE)
-    return subprocess.Popen([sys.executable, "-m", "graphfix"] + [os.fspath(word) for word in words],
-                            env=environment, stderr=subprocess.PIPE, **more)
+    command = [sys.executable, "-m", "graphfix"] + [os.fspath(word) for word in words]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, **more)
 
 
 def finish(process):
@@ -39,8 +39,8 @@ def test_stdout_has_the_result_and_nothing_else(model, labels, graphfix, tmp_pat
     out = tmp_path / "out"
     done = graphfix("convert", model, "--label_map_path", labels, "--output_directory", out, *QUIET)
     assert (done.code, done.err) == (0, "")
-    assert done.out == ("200 tensors: 187 kept, 13 rewritten, 0 dropped, 129 moving averages added; "
-                        "stock API 2019-07 restores 199 of 199; 1 classes carried, 1 new\n")
+    assert done.out == ("200 tensors: 187 kept, 13 rewritten, 0 dropped, 129 moving averages "
+                        "added; stock API 2019-07 restores 199 of 199; 1 classes carried, 1 new\n")
     done = graphfix("verify", out)
     assert (done.code, done.err) == (0, "")
     assert done.out == "329 tensors intact; describes as the 2 classes planned\n"

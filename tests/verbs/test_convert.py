@@ -346,6 +346,17 @@ def test_a_model_dir_holds_a_complete_training_checkpoint(converted, tmp_path, o
     assert all(same(complete[name], after[name]) for name in after)
 
 
+@pytest.mark.parametrize("value", [np.asarray(5, np.int32), np.asarray([5]), np.asarray(5.0), None])
+def test_the_step_is_an_int64_0_whatever_it_was(converted, tmp_path, value):
+    tensors = builders.values(4)
+    del tensors["global_step"]
+    if value is not None:
+        tensors["global_step"] = value
+    source = builders.write_model(tmp_path / "m", tensors=tensors)
+    _, after = converted(source, TARGET)
+    assert same(after["global_step"], np.asarray(0, np.int64)) and len(after) == 329
+
+
 def test_a_plan_replays_to_the_same_bytes(model, converted, graphfix, tmp_path):
     out, _ = converted(model, TARGET, "--seed", "5", "--map", "zebra=cat+dog")
     first = tree(out)
