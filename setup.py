@@ -24,8 +24,8 @@ REQUIREMENTS = [
     "dataclasses>=0.6; python_version<'3.7'",
 ]
 
-# TensorFlow 1.15 was built for CPython up to 3.7; on a newer one this extra adds nothing.  Its
-# generated messages refuse protobuf from 3.21 (4.21) on.
+# TensorFlow 1.15 was built for CPython up to 3.7; on a newer one this extra adds nothing.  It
+# takes pip 19 or newer to see 1.15.5.  Its generated messages refuse protobuf from 3.21 (4.21) on.
 TENSORFLOW = [
     "tensorflow==1.15.*; python_version<'3.8'",
     "protobuf<3.21; python_version<'3.8'",
