@@ -9,7 +9,7 @@ of their class.
 """
 
 import collections
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Sequence
 
 import numpy as np
 

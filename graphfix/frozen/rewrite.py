@@ -1,9 +1,9 @@
 """Rewrites a frozen graph for new classes, without running it.
 
-The heads' constants are gathered as the plan gathers the checkpoint's; every shape, size and count that depends
-on the number of classes is found by following the class axis (`axes`) and changed; the branches
-of an unrolled suppression are removed or copied (`branches`).  Inputs and outputs keep their
-names.  A graph that is not understood whole is refused by naming the node.
+The heads' constants are gathered as the plan gathers the checkpoint's; every shape, size and
+count that depends on the number of classes is found by following the class axis (`axes`) and
+changed; the branches of an unrolled suppression are removed or copied (`branches`).  Inputs and
+outputs keep their names.  A graph that is not understood whole is refused by naming the node.
 """
 
 from typing import Any, Iterable, List
@@ -16,7 +16,7 @@ from graphfix.frozen.axes import Tracker
 from graphfix.frozen.branches import Branches
 from graphfix.frozen.terms import ANY, CLASS, SLOT, NotUnderstood
 from graphfix.graphdef import constants
-from graphfix.graphdef.graph import Graph, read_input
+from graphfix.graphdef.graph import Graph
 from graphfix.model.describe import HeadSpec, ModelSpec
 from graphfix.model.families import KERNEL, LEAVES
 from graphfix.surgery import kernels

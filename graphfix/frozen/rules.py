@@ -5,13 +5,13 @@ the axes of its outputs by port; {} where the class axis ends there for a good r
 and their inputs as in TensorFlow 1.15's op registrations (core/ops).
 """
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Tuple
 
-from graphfix.frozen.terms import ANY, CLASS, SLOT, NotUnderstood, Selection, class_axis, marker
+from graphfix.frozen import cuts
+from graphfix.frozen.terms import ANY, CLASS, SLOT, NotUnderstood, Outputs, class_axis, marker
 from graphfix.graphdef import constants
 from graphfix.graphdef.graph import read_input
 
-Outputs = Dict[int, Any]
 
 # Operations whose output has, axis by axis, what their inputs have; a Tile behind a chain of
 # them can be the origin of a class axis.
@@ -164,17 +164,10 @@ def _squeeze(tracker, node, inputs) -> Outputs:
 def _expand(tracker, node, inputs) -> Outputs:
     if inputs[0] is None:
         raise NotUnderstood(node, "a class axis decides an axis")
-    dim = _number(tracker, node, 1)
+    dim = cuts.number(tracker, node, 1)
     axes = list(inputs[0])
     axes.insert(dim if dim >= 0 else len(axes) + 1 + dim, (1,))
     return {0: tuple(axes)}
-
-
-def _number(tracker, node, position: int) -> int:
-    elements = tracker.vectors.read(read_input(node.input[position]))
-    if not elements or len(elements) != 1 or elements[0].value is None:
-        raise NotUnderstood(node, "its input '%s' is no known number" % node.input[position])
-    return elements[0].value
 
 
 def _transpose(tracker, node, inputs) -> Outputs:
@@ -191,7 +184,7 @@ def _concat(tracker, node, inputs) -> Outputs:
     if any(axes is None for axes in data):
         raise Wait("not all it joins have a class axis")
     axes = _joined(node, data)
-    axis = _number(tracker, node, count) % len(axes)
+    axis = cuts.number(tracker, node, count) % len(axes)
     if axis == class_axis(axes):
         raise NotUnderstood(node, "it joins along the class axis")
     return {0: axes[:axis] + ((ANY,),) + axes[axis + 1:]}
@@ -209,7 +202,7 @@ def _pack(tracker, node, inputs) -> Outputs:
 def _unpack(tracker, node, inputs) -> Outputs:
     axis = node.attr["axis"].i % len(inputs[0])
     if axis == class_axis(inputs[0]):
-        _select_classes(tracker, node, inputs[0], None)
+        cuts.select_classes(tracker, node, inputs[0], None)
         if node.attr["num"].i != tracker.size(inputs[0][axis][0]):
             raise NotUnderstood(node, "it unpacks %d of %d classes" % (
                 node.attr["num"].i, tracker.old))
@@ -218,18 +211,9 @@ def _unpack(tracker, node, inputs) -> Outputs:
     return {port: rest for port in range(node.attr["num"].i)}
 
 
-def _select_classes(tracker, node, axes, number: Optional[int]) -> None:
-    axis = class_axis(axes)
-    if axes[axis] != (CLASS,):
-        raise NotUnderstood(node, "it takes single classes out of more than classes")
-    selection = Selection(node.name, number, axis)
-    if selection not in tracker.selections:
-        tracker.selections.append(selection)
-
-
 def _split(tracker, node, inputs) -> Outputs:
     axes = inputs[1]
-    axis = _number(tracker, node, 0) % len(axes)
+    axis = cuts.number(tracker, node, 0) % len(axes)
     count = node.attr["num_split"].i
     if axis != class_axis(axes):
         out = axes[:axis] + ((ANY,),) + axes[axis + 1:]
@@ -238,143 +222,6 @@ def _split(tracker, node, inputs) -> Outputs:
     else:
         raise NotUnderstood(node, "it splits the class axis")
     return {port: out for port in range(count)}
-
-
-def _slice(tracker, node, inputs) -> Outputs:
-    axes = inputs[0]
-    begin = tracker.vectors.read(read_input(node.input[1]))
-    size = tracker.vectors.read(read_input(node.input[2]))
-    if axes is None or begin is None or size is None or len(begin) != len(axes):
-        raise NotUnderstood(node, "it is not known what it cuts")
-    axis = class_axis(axes)
-    factor = axes[axis][-1] if len(axes[axis]) == 1 else None
-    first, length = begin[axis].value, size[axis].value
-    if factor is None or first is None:
-        raise NotUnderstood(node, "it cuts an axis that holds more than classes")
-    whole = tracker.size(factor)
-    if length == 1 and whole != 1 or (whole == 1 and factor == CLASS and length == 1):
-        _select_classes(tracker, node, axes, first)
-        return {}
-    out = [(ANY,) if number != axis and size[number].value != -1 else one
-           for number, one in enumerate(axes)]
-    if first == 1 and factor == SLOT and length in (-1, whole - 1):
-        out[axis] = (CLASS,)
-    elif first != 0:
-        raise NotUnderstood(node, "it cuts classes from %d on" % first)
-    if length is None:
-        _clipped(tracker, node, axis, out[axis])
-    elif length != -1:
-        tracker.expect(size[axis], out[axis], node, 2)
-    return {0: tuple(out)}
-
-
-def _clipped(tracker, node, axis: int, factors) -> None:
-    """A size that is cut to a constant where the axis is longer: Select(axis - n > 0, n, -1); or
-    the axis' own, read off a shape."""
-    pack = tracker.graph.nodes[read_input(node.input[2]).name]
-    if pack.op != "Pack":
-        raise NotUnderstood(node, "it is not known how long a cut it makes")
-    select = tracker.graph.nodes[read_input(pack.input[axis]).name]
-    if select.op == "StridedSlice":
-        return  # an element of a Shape: it follows the axis by itself
-    if select.op != "Select":
-        raise NotUnderstood(node, "it is not known how long a cut it makes")
-    greater = tracker.graph.nodes[read_input(select.input[0]).name]
-    sub = tracker.graph.nodes[read_input(greater.input[0]).name] if greater.op == "Greater" else None
-    if sub is None or sub.op != "Sub":
-        raise NotUnderstood(node, "it is not known how long a cut it makes")
-    for reader, position in ((select, 1), (sub, 1)):
-        _expect_number(tracker, reader, position, factors)
-
-
-def _expect_number(tracker, reader, position: int, factors) -> None:
-    elements = tracker.vectors.read(read_input(reader.input[position]))
-    if not elements or len(elements) != 1 or elements[0].value is None:
-        raise NotUnderstood(reader, "its input '%s' is no known number" % reader.input[position])
-    tracker.expect(elements[0], factors, reader, position)
-
-
-def _strided_slice(tracker, node, inputs) -> Outputs:
-    axes = inputs[0]
-    masks = {name: node.attr[name].i for name in (
-        "begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")}
-    begin, end, step = (tracker.vectors.read(read_input(text)) for text in node.input[1:4])
-    if axes is None or begin is None or end is None or step is None or masks["ellipsis_mask"] \
-            or masks["new_axis_mask"]:
-        raise NotUnderstood(node, "it is not known what it cuts")
-    out = []
-    for number, axis in enumerate(axes):
-        bit = 1 << number
-        if number >= len(begin):
-            out.append(axis)
-            continue
-        whole_start = masks["begin_mask"] & bit or begin[number].value == 0
-        whole_end = masks["end_mask"] & bit
-        if number != class_axis(axes):
-            if not masks["shrink_axis_mask"] & bit:
-                out.append(axis if whole_start and whole_end else (ANY,))
-        elif whole_start and whole_end and step[number].value == 1:
-            out.append(axis)
-        elif whole_end and begin[number].value == 1 and axis == (SLOT,) \
-                and step[number].value == 1 and not masks["shrink_axis_mask"] & bit:
-            out.append((CLASS,))
-        else:
-            raise NotUnderstood(node, "it cuts the class axis")
-    return {0: tuple(out)}
-
-
-def _gather(tracker, node, inputs) -> Outputs:
-    axes = inputs[0]
-    axis = _number(tracker, node, 2) if node.op == "GatherV2" else 0
-    if axes is None:
-        raise NotUnderstood(node, "a class axis decides what it gathers")
-    if axis % len(axes) != class_axis(axes):
-        axis %= len(axes)
-        return {0: axes[:axis] + ((ANY,),) + axes[axis + 1:]}
-    # One class of each box: the index counts over boxes and classes together.
-    _index(tracker, node, read_input(node.input[1]).name, axes[class_axis(axes)][-1:])
-    return {}
-
-
-def _index(tracker, gather, name: str, factors) -> None:
-    """Numbers that an index into flattened boxes and classes multiplies by."""
-    pending, seen = [name], set()
-    while pending:
-        node = tracker.graph.nodes[pending.pop()]
-        if node.name in seen:
-            continue
-        seen.add(node.name)
-        if node.op == "Mul":
-            for position in (0, 1):
-                elements = tracker.vectors.read(read_input(node.input[position]))
-                # A product of sizes read off shapes begins with 1, and follows by itself.
-                if elements and len(elements) == 1 and elements[0].value not in (None, 1):
-                    tracker.expect(elements[0], factors, node, position)
-        if node.op in ("Mul", "Add", "AddV2", "Reshape", "Cast", "Identity", "ExpandDims", "Squeeze",
-                       "Enter"):
-            pending += [read_input(text).name for text in node.input[:2]]
-
-
-def _pad(tracker, node, inputs) -> Outputs:
-    axes = inputs[0]
-    axis = class_axis(axes)
-    pairs = tracker.graph.nodes[read_input(node.input[1]).name]
-    if pairs.op == "Const":
-        values = constants.value_of(pairs)
-        if values.shape != (len(axes), 2) or values[axis].any():
-            raise NotUnderstood(node, "it pads the class axis")
-    elif pairs.op == "Pack" and pairs.attr["N"].i == 2 and pairs.attr["axis"].i == 1:
-        trailing = tracker.graph.nodes[read_input(pairs.input[1]).name]
-        number = tracker.graph.nodes[read_input(trailing.input[axis]).name] \
-            if trailing.op == "Pack" else None
-        if number is not None and number.op == "Sub":
-            # What lacks to a constant length: n - axis.
-            _expect_number(tracker, number, 0, axes[axis])
-        elif number is None or number.op != "Const" or constants.value_of(number).any():
-            raise NotUnderstood(node, "it is not known how it pads the class axis")
-    else:
-        raise NotUnderstood(node, "it is not known how it pads")
-    return {0: tuple(one if number == axis else (ANY,) for number, one in enumerate(axes))}
 
 
 def _tile(tracker, node, inputs) -> Outputs:
@@ -447,7 +294,7 @@ def _reduce(tracker, node, inputs) -> Outputs:
 def _top(tracker, node, inputs) -> Outputs:
     if inputs[0] is None or class_axis(inputs[0]) != len(inputs[0]) - 1:
         raise NotUnderstood(node, "it ranks something else than classes")
-    count = _number(tracker, node, 1)
+    count = cuts.number(tracker, node, 1)
     if count > tracker.size(marker(inputs[0]), new=True):
         raise NotUnderstood(node, "it ranks %d classes, more than there will be" % count)
     return {}
@@ -472,8 +319,9 @@ for _rule, _operations in (
                         "GreaterEqual", "Less", "LessEqual", "AddN", "LogicalAnd")),
         (_select, ("Select",)), (_reshape, ("Reshape",)), (_squeeze, ("Squeeze",)),
         (_expand, ("ExpandDims",)), (_transpose, ("Transpose",)), (_concat, ("ConcatV2",)),
-        (_pack, ("Pack",)), (_unpack, ("Unpack",)), (_split, ("Split",)), (_slice, ("Slice",)),
-        (_strided_slice, ("StridedSlice",)), (_gather, ("Gather", "GatherV2")), (_pad, ("Pad",)),
+        (_pack, ("Pack",)), (_unpack, ("Unpack",)), (_split, ("Split",)), (cuts.slice_, ("Slice",)),
+        (cuts.strided_slice, ("StridedSlice",)), (cuts.gather, ("Gather", "GatherV2")),
+        (cuts.pad, ("Pad",)),
         (_tile, ("Tile",)), (_scatter, ("TensorArrayScatterV3",)), (_read, ("TensorArrayReadV3",)),
         (_write, ("TensorArrayWriteV3",)), (_collect, ("TensorArrayGatherV3",)),
         (_reduce, ("Mean", "Sum", "Max", "Min", "ArgMax", "Any")), (_top, ("TopKV2",)),

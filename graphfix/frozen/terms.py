@@ -5,11 +5,12 @@ three anchors by all slots, (ANY, CLASS) a flattened one that ends in classes.  
 and the background, CLASS classes alone, ANY is a size that nobody needs to know.
 """
 
-from typing import Any, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 SLOT, CLASS, ANY = "slot", "class", None
 
 Axes = Tuple[Tuple[Any, ...], ...]
+Outputs = Dict[int, Axes]  # by port
 
 
 class NotUnderstood(Exception):
