@@ -5,7 +5,8 @@
     python protos/generate_pipeline.py FIELD_HISTORY    refreshes history.txt from a raw list first
 
 The raw list has a line for every field (`message.field | first DATE | GONE DATE | spec`), message
-(`MSG name | first DATE file`) and enum value (`ENUM enum.value | first DATE | number`); RES, reserved numbers, is not used here.
+(`MSG name | first DATE file`) and enum value (`ENUM enum.value | first DATE | number`); RES,
+reserved numbers, is not used here.
 
 The schema is for reading text format, so names and kinds of values count and field numbers do
 not.  Where revisions differ, the most permissive form stands: repeated if ever repeated, float

@@ -113,7 +113,8 @@ def test_no_module_is_too_long(name):
 
 def test_the_checks_see_what_they_look_for(tmp_path):
     path = tmp_path / "module.py"
-    path.write_text("import a.b\nfrom c.d import e, f as g\ndef h():\n    if 1:\n        import i\n")
+    path.write_text("import a.b\nfrom c.d import e, f as g\n"
+                    "def h():\n    if 1:\n        import i\n")
     assert list(imports(str(path))) == ["a.b", "c.d.e", "c.d.f", "i"]
 
 

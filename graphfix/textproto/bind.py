@@ -83,7 +83,8 @@ class _Binder:
             known = descriptor.fields_by_name.get(field.name)
             if known is None:
                 self.complain(UNKNOWN_FIELD, path, field, "%s has no field '%s'"
-                              % (descriptor.name, field.name[:60]), self._suggestion(field, descriptor))
+                              % (descriptor.name, field.name[:60]),
+                              self._suggestion(field, descriptor))
                 continue
             if not _repeated(known) and not self._single(known, field, seen, path):
                 continue

@@ -2,7 +2,8 @@
 
 Source: the Text Format Language Specification (protobuf.dev/reference/protobuf/textformat-spec).
 
-    strings   "..." or '...', closed on their own line; escapes \\a \\b \\f \\n \\r \\t \\v \\? \\\\ \\' \\"
+    strings   "..." or '...', closed on their own line; escapes
+              \\a \\b \\f \\n \\r \\t \\v \\? \\\\ \\' \\",
               \\NNN (octal, 1 to 3 digits, at most 377), \\xNN (1 or 2 digits), \\uNNNN and
               \\UNNNNNNNN (a code point, stored as UTF-8; surrogates only as a pair)
     integers  42, 052 (octal), 0x2A; no digit separators

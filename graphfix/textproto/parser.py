@@ -88,7 +88,8 @@ class _Parser:
 
     def _unexpected(self, wanted: str, remedy: str) -> SourceError:
         kind, start, end = self.tokens[self.at]
-        found = "the end of the file" if kind == "end" else ascii(self.text[start : min(end, start + 40)])
+        shown = ascii(self.text[start:min(end, start + 40)])
+        found = "the end of the file" if kind == "end" else shown
         return self.source.error(start, "expected %s, found %s" % (wanted, found), remedy)
 
     def document(self) -> Block:

@@ -42,7 +42,8 @@ def test_ordered_code_keeps_order():
     assert [key for _, key in sorted(zip(values, keys))] == sorted(keys)
 
 
-@pytest.mark.parametrize("name", ["n", "a/b", "", "\0", "a\0\0b", "\u00ff", "\u07ff\uffff", "x" * 300])
+@pytest.mark.parametrize("name", ["n", "a/b", "", "\0", "a\0\0b", "\u00ff", "\u07ff\uffff",
+                                  "x" * 300])
 @pytest.mark.parametrize("ranges", [
     [], [None], [None, (3, 7), None], [(0, 5)], [(1 << 40, 1 << 50)] * 3, [None] * 300],
     ids=["scalar", "whole", "middle", "explicit", "large", "many"])

@@ -146,14 +146,16 @@ def test_mixture_of_sources(tmp_path):
 
 
 def test_only_neighbours_are_copied_together(tmp_path):
-    """Bytes between two tensors are left behind, and places in different files are no neighbours."""
+    """Bytes between two tensors are left behind; places in different files are no neighbours."""
     made = {name: fixed(4, (4,), seed) for seed, name in enumerate("abcd")}
     views = []
-    for name, path, offset in (("a", "one", 0), ("b", "one", 6), ("c", "one", 10), ("d", "two", 14)):
-        with open(str(tmp_path / path), "ab") as file:
+    for name, file_name, offset in (("a", "one", 0), ("b", "one", 6), ("c", "one", 10),
+                                    ("d", "two", 14)):
+        path = str(tmp_path / file_name)
+        with open(path, "ab") as file:
             file.truncate(offset)
             file.write(made[name].data)
-        extent = Extent(str(tmp_path / path), offset, 4, checksum.unmask(made[name].crc))
+        extent = Extent(path, offset, 4, checksum.unmask(made[name].crc))
         views.append(TensorView(TensorMeta(name, BY_NUMBER[4], (4,)), None, extent))
     assert written(TensorStore(views), tmp_path / "out") == expected(made)
 
@@ -262,7 +264,8 @@ with open(path, "wb") as file:
 crc = 0
 for _ in range(100):
     crc = checksum.crc32c(bytes(1 << 20), crc)
-views = [TensorView(TensorMeta(name, BY_NUMBER[4], (100 << 20,)), None, Extent(path, at, 100 << 20, crc))
+views = [TensorView(TensorMeta(name, BY_NUMBER[4], (100 << 20,)), None,
+                    Extent(path, at, 100 << 20, crc))
          for name, at in (("a", 0), ("c", 100 << 20))]
 small = np.zeros(1000, np.uint8)
 views.append(TensorView(TensorMeta("b", BY_NUMBER[4], (1000,)), lambda: small))

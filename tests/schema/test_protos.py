@@ -19,7 +19,8 @@ REMEDY = "run: python protos/build.py (it needs grpcio-tools)"
 
 def script(name):
     """A script of protos/ as a module."""
-    spec = importlib.util.spec_from_file_location("protos_" + name, os.path.join(PROTOS, name + ".py"))
+    path = os.path.join(PROTOS, name + ".py")
+    spec = importlib.util.spec_from_file_location("protos_" + name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -111,7 +111,8 @@ def test_tensorflow_reads_every_layout(case, layout, tmp_path):
         assert tuple(shapes[name]) == store[name].meta.shape
         assert dtypes[name].name == store[name].meta.dtype.name
         if one.dtype in SIZES:
-            assert bytes_of(prefix, name, NAMES[one.dtype]) == one.data == store[name].load().tobytes()
+            assert bytes_of(prefix, name, NAMES[one.dtype]) == one.data
+            assert store[name].load().tobytes() == one.data
 
 
 def test_an_index_of_several_blocks(tmp_path):
@@ -148,7 +149,8 @@ def test_partitioned_variables(dtype, axis, tmp_path):
         session.run(tf.global_variables_initializer())
         for part in variable:
             start = part._save_slice_info.var_offset
-            piece = value[tuple(slice(at, at + size) for at, size in zip(start, part.shape.as_list()))]
+            piece = value[tuple(slice(at, at + size)
+                                for at, size in zip(start, part.shape.as_list()))]
             session.run(part.assign(tf.cast(piece, part.dtype.base_dtype)))
         tf.train.Saver().save(session, saved, write_meta_graph=False, write_state=False)
     pairs = dict(table.read(content(saved + ".index"), "saved"))
@@ -179,7 +181,8 @@ def test_slice_keys(cut, name, tmp_path):
         shape_and_slices=["%d 0 0,%d:-" % (size, cut), "%d 0 %d,%d:-" % (size, cut, cut + 1)],
         tensors=[tf.fill(tf.constant([length, 0], tf.int64), tf.constant(0, tf.uint8))
                  for length in (cut, cut + 1)])])
-    expected = [(b"", handmade.header()), (name.encode(), handmade.entry(4, (size, 0), slices=where))]
+    expected = [(b"", handmade.header()),
+                (name.encode(), handmade.entry(4, (size, 0), slices=where))]
     expected += [(handmade.slice_key(name.encode(), one),
                   handmade.entry(4, (one[0][1], 0), crc=handmade.masked(b""))) for one in where]
     assert content(saved + ".index") == handmade.plain_table(expected)

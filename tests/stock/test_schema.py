@@ -26,7 +26,8 @@ def fields(descriptor):
 def test_tensorflows_messages(name, module):
     """The same fields: name, number and type, of the message and of those in it."""
     theirs = __import__("tensorflow." + module, fromlist=[name])
-    pending = [(getattr(theirs, name).DESCRIPTOR, message_class("graphfix.tensorflow." + name).DESCRIPTOR)]
+    ours = message_class("graphfix.tensorflow." + name)
+    pending = [(getattr(theirs, name).DESCRIPTOR, ours.DESCRIPTOR)]
     while pending:
         their, our = pending.pop()
         assert fields(our) == fields(their)

@@ -57,9 +57,9 @@ def seconds(text):
 
 @pytest.mark.parametrize("text", [
     "# comment\n", " \n", "a_int32: 1\n", "nope: 1\n", "a_in32: 1 ", "a_message { ", "} ",
-    "some_message { some_int32: [1, 2] } ", 'a_string: "\\a"\n', '"\\a', "\\", "'", "x", "-", "1", ".",
-    "[a.", "some_int32: [", "a_int32: 1 a_message { } one: 1 other: 2 ", "\u00e9", "<", "x" * 1000 + ": 1 "],
-    ids=ascii)
+    "some_message { some_int32: [1, 2] } ", 'a_string: "\\a"\n', '"\\a', "\\", "'", "x", "-", "1",
+    ".", "[a.", "some_int32: [", "a_int32: 1 a_message { } one: 1 other: 2 ", "\u00e9", "<",
+    "x" * 1000 + ": 1 "], ids=ascii)
 def test_time_is_linear(text):
     """A document of many times the same is not many times slower than its length says."""
     few, many = text * (3000 // len(text) + 1), text * (60000 // len(text) + 1)

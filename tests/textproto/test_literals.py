@@ -23,7 +23,8 @@ BAD_STRINGS = {
 }
 NUMBERS = {
     "0": 0, "-0": 0, "052": 42, "0x2A": 42, "0X2a": 42, "- 7": -7, "-\n7": -7, "+7": 7,
-    "9" * 400: 10 ** 400 - 1, "1.5F": 1.5, "2F": 2.0, "01.5": 1.5, "1e5f": 1e5, "-infinityF": float("-inf"),
+    "9" * 400: 10 ** 400 - 1, "1.5F": 1.5, "2F": 2.0, "01.5": 1.5, "1e5f": 1e5,
+    "-infinityF": float("-inf"),
 }
 BAD_NUMBERS = ["08", "1_000", "0x", "0xg", "1e", "1e+", "1.5.", "5u", "--1", "+-1", "-", "- ",
                "-true", "1" * 2000, "0x" + "f" * 2000, "1." + "0" * 2000, "010f"]
@@ -80,8 +81,8 @@ def test_too_large_a_float():
 def test_quoted_values_come_back():
     """By protobuf's own parser too, and on one line."""
     made = random.Random(1)
-    values = ["", "a", "'", '"', "\\", "\\n", "\n\r\t\0\x7f\x1f", "#", "\u00e9", "\u2028\x85\U0001f600",
-              "C:\\Users\\me", "/a b/c"]
+    values = ["", "a", "'", '"', "\\", "\\n", "\n\r\t\0\x7f\x1f", "#", "\u00e9",
+              "\u2028\x85\U0001f600", "C:\\Users\\me", "/a b/c"]
     values += ["".join(chr(made.choice((made.randrange(128), made.randrange(0x250))))
                        for _ in range(20)) for _ in range(200)]
     for one in values:

@@ -178,7 +178,8 @@ class Generator:
         text = self.fields(0, self.random.choice((1, 1, 1, 2, 3)))
         if self.random.random() < 0.1:
             at = self.random.randrange(len(text) + 1)
-            text = text[:at] + self.random.choice(self.noise) + text[at + self.random.randint(0, 1):]
+            rest = text[at + self.random.randint(0, 1):]
+            text = text[:at] + self.random.choice(self.noise) + rest
         return text
 
     def space(self):
