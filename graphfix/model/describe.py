@@ -276,8 +276,10 @@ class _Reading:
             if meta is None:
                 yield Problem(self.checkpoint, "has no variable %s, which the model of %s has"
                               % (name, self.config), _OTHER_MODEL)
-            elif not meta.shape or meta.shape[-1] != head.layout.channels \
-                    or not meta.dtype.is_floating:
+            elif not meta.dtype.is_floating or meta.dtype.numpy is None:
+                yield Problem(self.checkpoint, "%s is of type %s, with which graphfix cannot compute"
+                              % (name, meta.dtype), "save it as float32")
+            elif not meta.shape or meta.shape[-1] != head.layout.channels:
                 yield Problem(self.checkpoint, "%s has shape %s, but %s makes its last axis %d (%s)"
                               % (name, list(meta.shape), self.config, head.layout.channels,
                                  head.layout), _OTHER_MODEL)
