@@ -9,6 +9,9 @@ import pytest
 
 import builders
 import handmade
+from graphfix import dtypes
+from graphfix.bundle import reader, writer
+from graphfix.tensors import TensorMeta, TensorStore, TensorView
 
 CONFIG = builders.CONFIG % {"classes": 4}
 
@@ -159,7 +162,6 @@ def data_that_is_a_directory(place):
 
 def flip(place, name):
     """Flips a bit in the middle of a tensor."""
-    from graphfix.bundle import reader
     extent = reader.open_bundle(place.prefix)[name].extent
     data = bytearray(place.read(place.data))
     data[extent.offset + extent.length // 2] ^= 0x10
@@ -197,6 +199,28 @@ def a_classification_checkpoint(place):
     builders.write_checkpoint(place.prefix, {
         name[len(scope):]: value for name, value in builders.values(4).items()
         if name.startswith(scope)})
+
+
+@row("{prefix}", "BoxPredictor_3/ClassPredictor/weights is of type int32", "save it as float32")
+def a_head_of_whole_numbers(place):
+    tensors = builders.values(4)
+    name = "BoxPredictor_3/ClassPredictor/weights"
+    builders.write_checkpoint(place.prefix, dict(tensors, **{name: tensors[name].astype("i4")}))
+
+
+@row("{prefix}", "BoxPredictor_3/ClassPredictor/weights is of type bfloat16", "save it as float32")
+def a_head_that_numpy_has_no_type_for(place):
+    def views():
+        for name, view in reader.open_bundle(place.prefix).items():
+            if name != "BoxPredictor_3/ClassPredictor/weights":
+                yield view
+                continue
+            meta = TensorMeta(name, dtypes.BY_NAME["bfloat16"], view.meta.shape)
+            halves = (view.load().view("<u4") >> 16).astype("<u2")
+            yield TensorView(meta, lambda: halves)
+    writer.write_bundle(TensorStore(views()), os.path.join(place.top, "model.ckpt"))
+    for old in (place.index, place.data):
+        os.rename(os.path.join(place.top, os.path.basename(old)), old)
 
 
 @row("--weights ema", "holds no moving averages", "leave --weights out")
