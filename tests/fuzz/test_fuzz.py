@@ -7,6 +7,7 @@ take two seconds of processor time and a gibibyte, many times what it needs.
 import os
 import random
 import re
+import resource
 import signal
 
 import pytest
@@ -34,17 +35,17 @@ class TooSlow(BaseException):
 
 @pytest.fixture(autouse=True)
 def limits():
-    """Raises TooSlow in an input that hangs, and MemoryError in one that takes too much."""
-    resource = pytest.importorskip("resource")
-
+    """Raises TooSlow in an input that hangs, and MemoryError in one that takes too much (where the
+    system tells how much is taken, Linux)."""
     def stop(*_):
         raise TooSlow
 
     before = signal.signal(signal.SIGPROF, stop)
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    with open("/proc/self/statm") as file:
-        used = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + _MEMORY, hard))
+    if os.path.exists("/proc/self/statm"):
+        with open("/proc/self/statm") as file:
+            used = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + _MEMORY, hard))
     yield
     resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
     signal.signal(signal.SIGPROF, before)
@@ -242,6 +243,24 @@ def test_model(tmp_path):
         outcome.of(describe, {name: data for name, data in changed.items() if data != base[name]})
     assert outcome.results > 50 * ROUNDS
     assert len(outcome.said) > 25, outcome.said
+
+
+def test_the_traps_work(monkeypatch):
+    monkeypatch.setitem(globals(), "_SECONDS", 0.1)
+
+    def hang():
+        while True:
+            try:
+                sum(range(1000))
+            except Exception:
+                pass
+
+    broken = [("TooSlow", hang), ("ZeroDivisionError", lambda: 1 // 0)]
+    if os.path.exists("/proc/self/statm"):
+        broken.append(("MemoryError", lambda: bytearray(2 * _MEMORY)))
+    for name, call in broken:
+        with pytest.raises(pytest.fail.Exception, match=name):
+            Outcome().of(call, "it")
 
 
 def test_enough():
