@@ -49,7 +49,6 @@ def plan_config(config: PipelineConfig, meta: str, num_classes: int, *, target_a
       RequestError: that API, or that trainer, cannot have this model; lists every reason.
     """
     accepted = schema or history.schema(target_api)
-    _refuse(config, meta, target_api, trainer, accepted)
     document = config.document
     edits, findings = _for_training(config, meta, num_classes, accepted, paths)
     edits += list(extra)
@@ -57,13 +56,18 @@ def plan_config(config: PipelineConfig, meta: str, num_classes: int, *, target_a
         ("train_input_reader", paths.train_record), ("eval_input_reader", paths.eval_record))
                         if record)
     translated = translate(document, target_api, accepted, settled=settled)
-    if translated.problems:
-        raise RequestError.collected(translated.problems)
-    for more in (networks.needs(config.message, meta, target_api, accepted),
-                 carry_class_ids(document, new_ids), translated[:2]):
+    problems = _problems(config, meta, target_api, trainer, accepted) + list(translated.problems)
+    if problems:
+        raise RequestError.collected(problems)
+    for more in (networks.needs(config.message, meta, target_api, accepted), translated[:2]):
         edits += more[0]
         findings += more[1]
     edited = apply_edits(document, edits)
+    # After those edits: what they removed holds no ids any more, and blocks count anew.
+    more = carry_class_ids(edited, new_ids)
+    edits += more[0]
+    findings += more[1]
+    edited = apply_edits(edited, more[0])
     left = misfits(edited, accepted, everything())
     if left:
         raise RequestError.collected(Problem(
@@ -81,16 +85,16 @@ def plan_config(config: PipelineConfig, meta: str, num_classes: int, *, target_a
     return tuple(edits), tuple(findings)
 
 
-def _refuse(config: PipelineConfig, meta: str, month: str, trainer: str, schema: Schema) -> None:
-    problems = list(networks.problems(config.message, meta, month, schema,
-                                      config.document.subject))
+def _problems(config: PipelineConfig, meta: str, month: str, trainer: str, schema: Schema
+              ) -> List[Problem]:
+    """Why that API, or that trainer, cannot have the model whatever its config says."""
+    out = list(networks.problems(config.message, meta, month, schema, config.document.subject))
     if not trainers.restored(month, trainer):
-        problems.append(Problem(
+        out.append(Problem(
             "--trainer " + trainer, "there is none in %s: it has %s" % (
                 schema.name, trainers.script(month, trainers.LEGACY)),
             "give --trainer legacy, or a --target_api from %s on" % trainers.first_month(trainer)))
-    if problems:
-        raise RequestError.collected(problems)
+    return out
 
 
 def _for_training(config: PipelineConfig, meta: str, num_classes: int, schema: Schema,
@@ -144,7 +148,7 @@ def _trainer_findings(month: str, trainer: str, resumable: bool, quantized: bool
     for name, what in trainers.restored(month, trainer):
         if what == trainers.NOTHING:
             findings.append(Finding(
-                "FINE_TUNE_CHECKPOINT_IGNORED", INFO if resumable else ERROR, name,
+                "FINE_TUNE_CHECKPOINT_IGNORED", WARNING if resumable else ERROR, name,
                 "of %s ignores fine_tune_checkpoint in silence and would train from random values"
                 % month,
                 "start it with --model_dir set to the directory written for it" if resumable else

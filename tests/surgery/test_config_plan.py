@@ -127,7 +127,9 @@ def test_what_a_trainer_does_not_restore_is_told(month, trainer, codes, resumabl
     found = [one for one in findings if one.code in ("HEADS_NOT_RESTORED",
                                                      "FINE_TUNE_CHECKPOINT_IGNORED")]
     assert [(one.code, one.subject) for one in found] == codes
-    assert {one.severity for one in found} <= {INFO if resumable else ERROR}
+    # Whoever forgets the directory loses everything, or the heads.
+    mild = WARNING if codes and codes[0][0] == "FINE_TUNE_CHECKPOINT_IGNORED" else INFO
+    assert {one.severity for one in found} <= {mild if resumable else ERROR}
     assert all("dir" in one.remedy for one in found)
 
 
@@ -204,10 +206,11 @@ def test_weight_shared_heads_are_refused_where_their_variables_have_other_names(
 
 
 def test_reasons_come_together():
-    text = CONFIG.replace("ssd_mobilenet_v1", "ssd_mobilenet_v2")
+    text = CONFIG.replace("ssd_mobilenet_v1", "ssd_mobilenet_v2").replace(
+        "min_depth: 1", "min_depth: 1 use_depthwise: true")
     with pytest.raises(RequestError) as caught:
         planned(text, "2017-06", "model_main")
-    assert len(caught.value.problems) == 2
+    assert len(caught.value.problems) == 3
 
 
 def test_an_installed_schema_wins_over_what_is_known_of_its_month():
@@ -337,60 +340,13 @@ def test_strides_of_anchors_that_stop_under_python_3_are_told(month, told_of):
     assert not told(planned(CONFIG, month)[1], "PYTHON_3")
 
 
-IDS = """model {
-  ssd {
-    post_processing {
-      calibration_config {
-        class_id_sigmoid_calibrations {
-          class_id_sigmoid_parameters_map { key: 1 value { a: -2 } }
-          class_id_sigmoid_parameters_map { key: 2 value { a: -3 } }
-          class_id_sigmoid_parameters_map { key: 3 value { a: -4 } }
-        }
-      }
-    }
-  }
-}
-train_config {
-  data_augmentation_options { remap_labels { original_labels: [1, 3] new_label: 3 } }
-  data_augmentation_options { random_horizontal_flip {} }
-  data_augmentation_options { drop_label_probabilistically { label: 2 drop_probability: 0.5 } }
-}
-"""
-
-
-def test_class_ids_follow_their_classes():
-    out, findings = planned(IDS, new_ids={1: 7, 3: 1})
-    found = message(out)
-    calibrations = found.model.ssd.post_processing.calibration_config \
-        .class_id_sigmoid_calibrations.class_id_sigmoid_parameters_map
-    pairs = [(one.key, one.value.a) for one in calibrations] if not hasattr(
-        calibrations, "items") else [(key, value.a) for key, value in calibrations.items()]
-    assert sorted(pairs) == [(1, -4.0), (7, -2.0)]
-    steps = found.train_config.data_augmentation_options
-    assert [one.WhichOneof("preprocessing_step") for one in steps] == [
-        "remap_labels", "random_horizontal_flip"]
-    assert list(steps[0].remap_labels.original_labels) == [7, 1]
-    assert steps[0].remap_labels.new_label == 1
-    assert len(told(findings, "CLASS_IDS")) == 5
-
-
-def test_class_ids_that_stay_are_left_alone():
-    out, findings = planned(IDS, new_ids={1: 1, 2: 2, 3: 3})
-    assert "original_labels: [1, 3] new_label: 3" in out
-    assert not told(findings, "CLASS_IDS")
-
-
-def test_class_ids_that_nobody_can_carry_are_told():
-    out, findings = planned(IDS)
-    assert "original_labels: [1, 3] new_label: 3" in out
-    found = told(findings, "CLASS_IDS")
-    assert len(found) == 5 and {one.severity for one in found} == {WARNING}
-
-
 def test_class_ids_and_their_steps_go_where_the_api_knows_neither():
-    out, _ = planned(IDS, "2018-12", new_ids={1: 7, 3: 1})
+    step = "  data_augmentation_options { remap_labels { original_labels: 1 new_label: %d } }\n"
+    text = CONFIG.replace("train_config {\n", "train_config {\n" + step % 1 + step % 3)
+    out, findings = planned(text, "2018-12", new_ids={1: 7})
     era_parser.parse(out, "2018-12")
     assert "random_horizontal_flip" in out and "remap_labels" not in out
+    assert "original_labels: 7" in planned(text, "2019-07", new_ids={1: 7})[0]
 
 
 def test_nothing_but_a_graphfix_error_comes_of_strange_configs():
