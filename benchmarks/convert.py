@@ -233,9 +233,11 @@ def aims(runs, size):
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = re.search(r"model name\s*: (.*)", file.read())
-    return "%d CPUs (%s), Linux %s, CPython %s" % (
+    real_time = os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR)
+    return "%d CPUs (%s), Linux %s, CPython %s%s" % (
         os.cpu_count(), model.group(1) if model else platform.machine(), platform.release(),
-        platform.python_version())
+        platform.python_version(),
+        ", all arms before other work (real-time scheduling)" if real_time else "")
 
 
 def report(found, cache, repetitions):
