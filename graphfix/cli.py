@@ -46,6 +46,14 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--overwrite", action="store_true", help="replace what is there")
     one.add_argument("--plan", help="replay a plan (JSON) instead of making one")
     one.add_argument("--json", action="store_true", help="print the report as JSON")
+    one = verb("thaw", _thaw, "turn a frozen graph back into a checkpoint that trains")
+    one.add_argument("source", metavar="FROZEN", help="a frozen_inference_graph.pb or a SavedModel "
+                     "directory")
+    one.add_argument("--pipeline_config_path", help="its config, if not beside it")
+    one.add_argument("--output_directory", required=True, help="the directory to write")
+    one.add_argument("--overwrite", action="store_true", help="replace what is there")
+    one.add_argument("--partial", action="store_true",
+                     help="take what is left, where variables were folded or stripped away")
     one = verb("verify", _verify, "check a converted directory again")
     one.add_argument("directory", metavar="OUT", help="a directory that convert wrote")
     one.add_argument("--stock", action="store_true", help="have the stock API's own trainers start "
@@ -68,8 +76,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _source_flags(parser) -> None:
-    parser.add_argument("source", metavar="SOURCE", help="a model directory, its .tar.gz, or a checkpoint "
-                        "prefix")
+    parser.add_argument("source", metavar="SOURCE", help="a model directory, its .tar.gz, a checkpoint "
+                        "prefix, a frozen_inference_graph.pb or a SavedModel directory")
     parser.add_argument("--pipeline_config_path", help="the config, if not beside the checkpoint")
 
 
@@ -141,6 +149,16 @@ def _convert(args) -> int:
     else:
         _print(report.summary + "\n")
     return report.exit_code
+
+
+def _thaw(args) -> int:
+    from graphfix.verbs.thaw import thaw
+    done, findings = thaw(args.source, output_directory=args.output_directory,
+                          overwrite=args.overwrite, config_path=args.pipeline_config_path,
+                          partial=args.partial)
+    _say(findings)
+    print(done)
+    return 0
 
 
 def _verify(args) -> int:

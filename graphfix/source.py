@@ -5,16 +5,19 @@ import dataclasses
 import glob
 import hashlib
 import os
-from typing import Optional
+from typing import Optional, Tuple
 
 from graphfix.archive import SUFFIXES, Unpacked
 from graphfix.bundle import reader
 from graphfix.config.pipeline import PipelineConfig, parse_config
 from graphfix.errors import GraphfixError, RequestError, SourceError
+from graphfix.findings import Finding
+from graphfix.graphdef import files
 from graphfix.labels import LabelMap, parse_label_map
 from graphfix.model import coco
 from graphfix.model.describe import ModelSpec, describe
 from graphfix.tensors import TensorStore
+from graphfix.thaw import thaw
 
 LABEL_MAP = "label_map.pbtxt"
 CONFIG = "pipeline.config"
@@ -24,8 +27,8 @@ FROZEN = "frozen_inference_graph.pb"
 @dataclasses.dataclass(frozen=True)
 class Source:
     """An opened model.  `digest` tells its config and index (and so its tensors' checksums);
-    `frozen` is the frozen graph beside the checkpoint, if there is one; `unpacked` keeps an
-    archive's files where they are."""
+    `frozen` is the frozen graph beside the checkpoint, or instead of one; `unpacked` keeps an
+    archive's files where they are; `findings` say what had to be made up."""
 
     prefix: str
     config: PipelineConfig
@@ -35,6 +38,7 @@ class Source:
     digest: str
     frozen: Optional[str] = None
     unpacked: Optional[Unpacked] = None
+    findings: Tuple[Finding, ...] = ()
 
     @property
     def metas(self):
@@ -77,6 +81,9 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
                     unpacked.directory, path), message=problem.message.replace(
                         unpacked.directory, path)) for problem in error.problems) from None
         return dataclasses.replace(source, unpacked=unpacked)
+    frozen = find_frozen(path)
+    if frozen:
+        return open_frozen(frozen, config_path=config_path)
     prefix = find_prefix(path)
     where = config_path or os.path.join(os.path.dirname(prefix), CONFIG)
     # The index first: of a path that leads nowhere, it says so.
@@ -92,6 +99,47 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
                   frozen if os.path.isfile(frozen) else None)
 
 
+def open_frozen(path: str, *, config_path: Optional[str] = None, partial: bool = False) -> Source:
+    """Opens a frozen graph or a SavedModel directory, thawed.
+
+    Raises:
+      SourceError: it or its config is missing or damaged, or they are not of one model.
+    """
+    if os.path.isdir(path):
+        where, beside = os.path.join(path, files.SAVED_MODEL), os.path.dirname(os.path.abspath(path))
+        graph_def = files.serving_graph(files.read_saved_model(path)).graph_def
+    else:
+        where, beside = path, os.path.dirname(path)
+        graph_def = files.read_graph_def(path)
+    config_where = config_path or os.path.join(beside, CONFIG)
+    if config_path is None and not os.path.exists(config_where):
+        raise SourceError(config_where, "does not exist, and a graph alone does not say how it was "
+                          "trained", "name its config with --pipeline_config_path")
+    data = read_file(config_where)
+    config = parse_config(data, config_where)
+    graph = files.open_graph(graph_def, where)
+    store, findings = thaw(graph, subject=where, partial=partial)
+    metas = {name: view.meta for name, view in store.items()}
+    model = describe(config.message, metas, config=config_where, checkpoint=where)
+    with open(where, "rb") as file:
+        digest = hashlib.sha256(file.read()).digest()
+    return Source(path, config, config_where, store, model, hashlib.sha256(
+        hashlib.sha256(data).digest() + digest).hexdigest(),
+                  None if os.path.isdir(path) else path, None, findings)
+
+
+def find_frozen(path: str) -> Optional[str]:
+    """The frozen graph or SavedModel that a path means, None where it means a checkpoint."""
+    if path.endswith(".pb") and os.path.isfile(path):
+        return os.path.dirname(path) or "." if os.path.basename(path) == files.SAVED_MODEL else path
+    if not os.path.isdir(path) or glob.glob(os.path.join(glob.escape(path), "*.index")):
+        return None
+    frozen = os.path.join(path, FROZEN)
+    if os.path.isfile(frozen):
+        return frozen
+    return path if files.is_saved_model(path) else None
+
+
 def find_prefix(path: str) -> str:
     """The checkpoint prefix that a directory, a prefix or one of a checkpoint's files means."""
     if path.endswith(".index"):
@@ -99,9 +147,6 @@ def find_prefix(path: str) -> str:
     if ".data-" in os.path.basename(path):
         return path[:path.rindex(".data-")]
     if not os.path.isdir(path):
-        if path.endswith(".pb") and os.path.isfile(path):
-            raise RequestError(path, "is not a checkpoint", "name the directory or the prefix of "
-                               "the checkpoint")
         return path
     found = sorted(glob.glob(os.path.join(glob.escape(path), "*.index")))
     preferred = os.path.join(path, "model.ckpt.index")

@@ -26,6 +26,7 @@ FLOORS = (
     # 2: meaning
     ("config", "labels"),
     ("model",),
+    ("thaw",),
     ("source",),
     # 3 and 4: decisions, and carrying them out on tensors and graphs
     ("surgery",),

@@ -91,7 +91,8 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
         new_ids={one.sources[0]: one.id for one in classes if len(one.sources) == 1})
     return SurgeryPlan(source.digest, api, target.trainer, classes, edits, additions,
                        config_edits,
-                       by_severity(about + findings + more + told + remarks(source.model, request)))
+                       by_severity(source.findings + about + findings + more + told
+                                   + remarks(source.model, request)))
 
 
 def plan_anchors(source: Source, path: Optional[str]):

@@ -1,0 +1,125 @@
+"""Recovers a model's variables from its frozen graph.
+
+TensorFlow's freezer replaces each variable by a constant of the same name, and leaves the
+Identity through which the graph read it.  So a constant was a variable when such an Identity
+reads it (NAME/read, or .../ReadVariableOp), or when an operation takes it as a parameter - a
+kernel, an offset, a statistic - and it is named as the stock API names those.  All other
+constants are sizes, shapes and numbers of the graph itself.
+
+What cannot be recovered is found by what is missing around what was: a convolution of the feature
+extractor that has neither BatchNorm nor biases of its own had them folded into its kernel, and a
+kernel of integers was quantized away.
+"""
+
+import re
+from typing import Dict, List, Tuple
+
+from graphfix import dtypes
+from graphfix.errors import Problem, SourceError
+from graphfix.findings import INFO, WARNING, Finding
+from graphfix.graphdef import constants
+from graphfix.graphdef.graph import Graph, read_input
+from graphfix.model import families
+from graphfix.tensors import TensorStore, TensorView, constant
+
+# Operation -> its inputs that are parameters of a layer.
+PARAMETERS = {
+    "Conv2D": (1,), "DepthwiseConv2dNative": (1,), "MatMul": (1,), "Conv2DBackpropInput": (1,),
+    "BiasAdd": (1,), "FusedBatchNorm": (1, 2, 3, 4), "FusedBatchNormV2": (1, 2, 3, 4),
+    "FusedBatchNormV3": (1, 2, 3, 4), "FakeQuantWithMinMaxVars": (1, 2),
+}
+LEAVES = ("weights", "depthwise_weights", "pointwise_weights", "biases", "gamma", "beta",
+          "moving_mean", "moving_variance", "kernel", "bias", "depthwise_kernel", "min", "max")
+_KERNELS = ("weights", "depthwise_weights", "pointwise_weights", "kernel", "depthwise_kernel")
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
+
+# The region proposal network of a ResNet uses three of its four blocks, the second stage the
+# fourth; yet the first stage has variables of a fourth block, which nothing ever reads.
+_DEAD_STAGE, _READ_STAGE = "FirstStageFeatureExtractor/", "SecondStageFeatureExtractor/"
+_DEAD_BLOCK = re.compile(r"resnet_v1_\d+/block4/")
+
+
+def thaw(graph: Graph, *, subject: str, partial: bool = False
+         ) -> Tuple[TensorStore, Tuple[Finding, ...]]:
+    """The variables of a frozen graph under their names in training, and what about them is made
+    up.  `partial` takes what there is where something is lost.
+
+    Raises:
+      SourceError: naming `subject`, when the graph is not a frozen one, or (without `partial`)
+        variables are folded, quantized or stripped away; lists them.
+    """
+    consumers = graph.consumers()
+    variables = {}  # type: Dict[str, TensorView]
+    problems = []  # type: List[Problem]
+    for node in graph.nodes.values():
+        if node.op != "Const" or not _was_variable(node, consumers):
+            continue
+        try:
+            meta = constants.meta_of(node)
+            variables[node.name] = constant(node.name, meta.dtype, constants.value_of(node))
+        except ValueError as error:
+            problems.append(Problem(subject, "the %s" % error, "export the model again"))
+    if not variables:
+        raise SourceError(subject, "holds no constants that were variables", "name the "
+                          "frozen_inference_graph.pb that the stock exporter wrote")
+    problems += _lost(graph, variables, subject)
+    if problems and not partial:
+        raise SourceError.collected(problems)
+    findings = [Finding("NOT_RECOVERED", WARNING, problem.subject, problem.message,
+                        problem.remedy) for problem in problems]
+    dead = _dead_variables(variables)
+    if dead:
+        variables.update(dead)
+        findings.append(Finding(
+            "DEAD_VARIABLES", INFO, subject, "has no values for %d variables of %s (ResNet's block "
+            "4), which the model has but never reads; they get those of the second stage's"
+            % (len(dead), _DEAD_STAGE), "there is nothing to do"))
+    step = families.GLOBAL_STEP
+    if step not in variables:
+        variables[step] = constant(step, dtypes.INT64, 0)
+    return TensorStore(variables.values()), tuple(findings)
+
+
+def _was_variable(node, consumers) -> bool:
+    leaf = node.name.rsplit("/", 1)[-1]
+    for reader, position in consumers[node.name]:
+        if reader.op == "Identity" and (reader.name == node.name + "/read" or
+                                        reader.name.startswith(node.name + "/") and
+                                        "ReadVariableOp" in reader.name):
+            return True
+        if position in PARAMETERS.get(reader.op, ()) and leaf in LEAVES:
+            return True
+    return False
+
+
+def _lost(graph: Graph, variables: Dict[str, TensorView], subject: str):
+    """What the graph shows was there, and is not any more."""
+    normalized = any("/BatchNorm/" in name or "/bn_" in name for name in variables)
+    for node in graph.nodes.values():
+        if node.op not in _CONVOLUTIONS:
+            continue
+        source = node
+        while source.op in ("Identity", "FakeQuantWithMinMaxVars", "Dequantize") + _CONVOLUTIONS:
+            position = 1 if source.op in _CONVOLUTIONS else 0
+            source = graph.nodes[read_input(source.input[position]).name]
+        if source.op != "Const" or "FeatureExtractor/" not in node.name:
+            continue
+        scope, _, leaf = source.name.rpartition("/")
+        if source.name not in variables or not variables[source.name].meta.dtype.is_floating:
+            yield Problem(subject, "the kernel of '%s' is no variable any more (constant '%s')"
+                          % (node.name, source.name), "export the model without transforming it")
+        elif leaf in _KERNELS and not normalized and not any(
+                scope + "/" + name in variables for name in ("biases", "bias")):
+            yield Problem(subject, "BatchNorm of '%s' is folded into its kernel" % scope,
+                          "export the model without transforming it")
+
+
+def _dead_variables(variables: Dict[str, TensorView]) -> Dict[str, TensorView]:
+    """The first stage's unread block, with the values of the second stage's, which has the same
+    shapes."""
+    dead = {}
+    for name, view in variables.items():
+        other = _DEAD_STAGE + name[len(_READ_STAGE):]
+        if name.startswith(_READ_STAGE) and _DEAD_BLOCK.search(name) and other not in variables:
+            dead[other] = constant(other, view.meta.dtype, view.load())
+    return dead

@@ -1,0 +1,40 @@
+"""thaw: a frozen graph turned back into a checkpoint that trains."""
+
+import os
+from typing import Optional, Tuple
+
+from graphfix import source as sources
+from graphfix import verify
+from graphfix.bundle import writer
+from graphfix.emit import publish
+from graphfix.emit.report import CHECKPOINT
+from graphfix.emit.state import write_state
+from graphfix.errors import RequestError
+from graphfix.findings import Finding
+
+
+def thaw(path: str, *, output_directory: str, overwrite: bool, config_path: Optional[str],
+         partial: bool) -> Tuple[str, Tuple[Finding, ...]]:
+    """Writes the variables of a frozen graph as a checkpoint, beside its config.
+
+    Raises:
+      GraphfixError: nothing was published.
+    """
+    publish.check_destinations([output_directory], overwrite=overwrite)
+    frozen = sources.find_frozen(path)
+    if frozen is None:
+        raise RequestError(path, "is no frozen graph and no SavedModel",
+                           "name a frozen_inference_graph.pb or the directory of one")
+    source = sources.open_frozen(frozen, config_path=config_path, partial=partial)
+    with publish.staged(output_directory, overwrite=overwrite,
+                        sources=(frozen, source.config_path)) as stages:
+        prefix = os.path.join(stages[0], CHECKPOINT)
+        writer.write_bundle(source.store, prefix)
+        write_state(stages[0], CHECKPOINT)
+        with open(os.path.join(stages[0], sources.CONFIG), "wb") as file:
+            file.write(source.config.document.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        verify.verify_bundle(prefix, source.store)
+    return "%d variables recovered: %s of %d classes" % (
+        len(source.store), source.model.family, source.model.classes), source.findings
