@@ -61,6 +61,12 @@ def _elementwise(tracker, node, inputs) -> Outputs:
     return {0: known[0]}
 
 
+def _sum(tracker, node, inputs) -> Outputs:
+    if any(axes is None for axes in inputs):
+        raise Wait("not all it adds up have a class axis")
+    return {0: _joined(node, inputs)}
+
+
 def _joined(node, known):
     """The axes of operands that differ in what is known of them."""
     if len({len(axes) for axes in known}) != 1 or len({(class_axis(a), marker(a))
@@ -316,7 +322,8 @@ for _rule, _operations in (
                  "Assert")),
         (_softmax, ("Softmax",)),
         (_elementwise, ("Add", "AddV2", "Sub", "Mul", "RealDiv", "Maximum", "Minimum", "Greater",
-                        "GreaterEqual", "Less", "LessEqual", "AddN", "LogicalAnd")),
+                        "GreaterEqual", "Less", "LessEqual", "LogicalAnd")),
+        (_sum, ("AddN",)),
         (_select, ("Select",)), (_reshape, ("Reshape",)), (_squeeze, ("Squeeze",)),
         (_expand, ("ExpandDims",)), (_transpose, ("Transpose",)), (_concat, ("ConcatV2",)),
         (_pack, ("Pack",)), (_unpack, ("Unpack",)), (_split, ("Split",)), (cuts.slice_, ("Slice",)),

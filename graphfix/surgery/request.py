@@ -56,6 +56,18 @@ def trained_ids(source: Optional[LabelMap], source_classes: int) -> Tuple[int, .
     return tuple(source.by_id() if source else range(1, source_classes + 1))
 
 
+def same_classes(source: Optional[LabelMap], source_classes: int) -> Tuple[TargetClass, ...]:
+    """The source's own classes, each made of itself."""
+    labels = source.by_id() if source else {}
+    unnamed = Label(0, "", "") if source else None
+    out = []
+    for number in range(1, source_classes + 1):
+        label = labels.get(number) or unnamed or Label(
+            number, "class_%d" % number, "class_%d" % number)
+        out.append(TargetClass(number, label.name, label.display_name, (number,)))
+    return tuple(out)
+
+
 def resolve_classes(*, source: Optional[LabelMap], source_classes: int, target: Optional[LabelMap],
                     num_classes: Optional[int], mappings: Sequence[str]
                     ) -> Tuple[Tuple[TargetClass, ...], Tuple[Finding, ...]]:

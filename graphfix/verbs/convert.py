@@ -28,7 +28,8 @@ from graphfix.surgery.edits import Gather, Keep
 from graphfix.surgery.plan import SurgeryPlan, plan_tensors, remarks
 from graphfix.surgery.plan_check import check_plan
 from graphfix.surgery.plan_json import read_plan, to_json
-from graphfix.surgery.request import SurgeryRequest, resolve_classes, trained_ids
+from graphfix.surgery.request import (
+    SurgeryRequest, resolve_classes, same_classes, trained_ids)
 from graphfix.textproto import quote
 from graphfix.verbs.target_api import find_target_api
 
@@ -64,9 +65,13 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
     if target.label_map_path:
         label_map = parse_label_map(sources.read_file(target.label_map_path), target.label_map_path)
     known = sources.source_labels(source, target.source_label_map_path)
-    classes, more = resolve_classes(
-        source=known, source_classes=source.model.classes, target=label_map,
-        num_classes=target.num_classes, mappings=target.map)
+    asked = target.label_map_path or target.num_classes is not None or target.map
+    if target.anchors and not asked:
+        classes, more = same_classes(known, source.model.classes), ()
+    else:
+        classes, more = resolve_classes(
+            source=known, source_classes=source.model.classes, target=label_map,
+            num_classes=target.num_classes, mappings=target.map)
     carry, anchor_changes, told = plan_anchors(source, target.anchors)
     request = SurgeryRequest(classes, trained_ids(known, source.model.classes), target.new_rows,
                              target.seed, target.weights, target.trainer, api, carry)

@@ -1,0 +1,166 @@
+"""frozen/: the trained detector's graph for other classes, and graphs that are not understood.
+
+stock/test_frozen.py runs the results beside the stock exporter's own.
+"""
+
+import os
+
+import numpy as np
+import pytest
+
+import builders
+from graphfix import dtypes
+from graphfix.errors import SourceError
+from graphfix.frozen.rewrite import rewrite
+from graphfix.graphdef import constants, files
+from graphfix.source import open_source
+
+DETECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata",
+                        "shapes_detector")
+FROZEN = os.path.join(DETECTOR, "frozen_inference_graph.pb")
+LABELS = ["--source_label_map_path", os.path.join(DETECTOR, "shapes_label_map.pbtxt")]
+OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
+SUPPRESSION = "Postprocessor/BatchMultiClassNonMaxSuppression/map/while/MultiClassNonMaxSuppression/"
+
+
+@pytest.fixture(scope="module")
+def model():
+    return open_source(DETECTOR).model
+
+
+@pytest.fixture
+def graph():
+    return files.open_graph(files.read_graph_def(FROZEN), FROZEN)
+
+
+def convert(graphfix, out, *flags, source=DETECTOR):
+    done = graphfix("convert", source, *LABELS, "--output_directory", out, *flags)
+    assert done.code == 0, done.err
+    path = os.path.join(str(out), "frozen_inference_graph.pb")
+    return files.open_graph(files.read_graph_def(path), path), done
+
+
+@pytest.mark.parametrize("count, flags", [
+    (1, ["--map", "1=star"]), (3, ["--map", "1=ring", "--map", "2=star"]),
+    (8, ["--map", "1=8", "--map", "8=1"] + ["--map=%d=%d" % (n, n) for n in range(2, 8)]),
+    (12, ["--map=%d=%d" % (n, n) for n in range(1, 9)]),
+])
+def test_one_branch_for_each_class(graphfix, tmp_path, count, flags):
+    graph, _ = convert(graphfix, tmp_path / "out", "--num_classes", str(count), *flags)
+    suppressions = [name for name, node in graph.nodes.items()
+                    if node.op.startswith("NonMaxSuppression")]
+    assert len(suppressions) == count
+    joint = graph.nodes[SUPPRESSION + "Concatenate/concat"]
+    assert (joint.op, len(joint.input)) == (("Identity", 1) if count == 1
+                                           else ("ConcatV2", count + 1))
+    # Head constants are the checkpoint's.
+    after = builders.read_checkpoint(str(tmp_path / "out" / "model.ckpt"))
+    for name, value in after.items():
+        if name in graph.nodes:
+            assert constants.value_of(graph.nodes[name]).tobytes() == value.tobytes(), name
+
+
+def test_everything_hangs_together_and_nothing_is_left_over(graphfix, tmp_path):
+    graph, _ = convert(graphfix, tmp_path / "out", "--num_classes", "3", "--map", "1=ring")
+    before = files.read_graph_def(FROZEN)
+    sinks = {name for name, found in graph.consumers().items() if not found}
+    assert set(OUTPUTS) <= sinks <= {node.name for node in before.node}
+    assert len(graph.ordered()) == len(graph.nodes) == len(graph.ancestors(sinks))
+    assert graph.nodes["image_tensor"].op == "Placeholder"
+
+
+def test_the_same_request_gives_the_same_bytes(graphfix, tmp_path):
+    data = []
+    for name in ("one", "two"):
+        convert(graphfix, tmp_path / name, "--num_classes", "10", "--map", "1=ring")
+        data.append((tmp_path / name / "frozen_inference_graph.pb").read_bytes())
+    assert data[0] == data[1]
+
+
+def test_from_the_frozen_graph_alone_comes_the_same(graphfix, tmp_path):
+    flags = ["--num_classes", "3", "--map", "1=ring"]
+    convert(graphfix, tmp_path / "one", *flags)
+    convert(graphfix, tmp_path / "two", *flags, source=FROZEN)
+    for name in ("frozen_inference_graph.pb", "model.ckpt.data-00000-of-00001"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_growing_and_shrinking_back_gives_the_constants_back(graphfix, tmp_path):
+    grown = ["--map=%d=%d" % (number, number) for number in range(1, 9)]
+    convert(graphfix, tmp_path / "more", "--num_classes", "11", *grown)
+    done = graphfix("convert", tmp_path / "more", "--num_classes", "8", *grown,
+                    "--output_directory", tmp_path / "back")
+    assert done.code == 0
+    back = files.open_graph(files.read_graph_def(
+        str(tmp_path / "back" / "frozen_inference_graph.pb")), "back")
+    for node in files.read_graph_def(FROZEN).node:
+        if node.op == "Const" and constants.meta_of(node).dtype != dtypes.STRING:
+            found = back.nodes[node.name]
+            assert constants.value_of(found).tobytes() == constants.value_of(node).tobytes()
+
+
+def constant(graph, name, change):
+    node = graph.nodes[name]
+    value = np.array(constants.value_of(node))
+    change(value)
+    constants.set_value(node, value, dtypes.BY_NUMBER[node.attr["dtype"].type])
+
+
+def other_op(name, op):
+    def mutate(graph):
+        graph.nodes[name].op = op
+    return name, mutate
+
+
+def other_number(name, place, value):
+    def mutate(graph):
+        def change(array):
+            array.reshape(-1)[place] = value
+        constant(graph, name, change)
+    return name, mutate
+
+
+WHILE = "Postprocessor/BatchMultiClassNonMaxSuppression/map/while/"
+
+
+@pytest.mark.parametrize("node, mutate", [
+    other_op("Postprocessor/convert_scores", "Mystery"),
+    other_op("BoxPredictor_3/Reshape_1", "Softplus"),
+    other_op(SUPPRESSION + "Slice_3", "Mystery"),
+    other_op("concat_1", "AddN"),
+    # Places that hold a class count, with another number in them.
+    (WHILE + "Reshape_1", other_number(WHILE + "Reshape_1/shape", 1, 7)[1]),
+    (WHILE + "PadOrClipBoxList/sub_17", other_number(
+        WHILE + "PadOrClipBoxList/sub_17/x", 0, 8)[1]),
+    # A class that is taken out twice, another never.
+    (SUPPRESSION + "Slice", other_number(SUPPRESSION + "Slice_4/begin", 1, 5)[1]),
+    # A branch that differs from the others in more than its class.
+    (SUPPRESSION + "non_max_suppression_with_scores_5/iou_threshold", other_number(
+        SUPPRESSION + "non_max_suppression_with_scores_5/iou_threshold", 0, 0.5)[1]),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_what_is_not_understood_is_refused_by_name(graph, model, node, mutate):
+    mutate(graph)
+    with pytest.raises(SourceError) as caught:
+        rewrite(graph, model, 3, (), subject=FROZEN)
+    problem, = caught.value.problems
+    assert problem.subject == FROZEN and "'%s'" % node in problem.message
+
+
+def test_the_unchanged_graph_is_understood(graph, model):
+    """So that the cases above are refused for what was changed in them."""
+    rewrite(graph, model, 3, (), subject=FROZEN)
+    assert sum(node.op.startswith("NonMax") for node in graph.nodes.values()) == 3
+
+
+def test_beside_a_checkpoint_an_odd_graph_is_a_finding(graphfix, graph, tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in os.listdir(DETECTOR):
+        (source / name).write_bytes(open(os.path.join(DETECTOR, name), "rb").read())
+    graph.nodes["Postprocessor/convert_scores"].op = "Mystery"
+    (source / "frozen_inference_graph.pb").write_bytes(files.to_bytes(graph.to_graph_def()))
+    done = graphfix("convert", source, *LABELS, "--num_classes", "3", "--map", "1=ring",
+                    "--output_directory", tmp_path / "out")
+    assert done.code == 0
+    assert "FROZEN_GRAPH" in done.err and "Postprocessor/convert_scores" in done.err
+    assert not (tmp_path / "out" / "frozen_inference_graph.pb").exists()

@@ -1,0 +1,129 @@
+"""thaw.py: variables out of a frozen graph, and what is lost; stock/test_frozen.py has all eras."""
+
+import os
+
+import numpy as np
+import pytest
+
+import builders
+from graphfix import dtypes
+from graphfix.errors import SourceError
+from graphfix.graphdef import constants, files
+from graphfix.graphdef.graph import Graph
+from graphfix.schema import message_class
+from graphfix.thaw import thaw
+
+DETECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "testdata",
+                        "shapes_detector")
+FROZEN = os.path.join(DETECTOR, "frozen_inference_graph.pb")
+
+
+def test_every_variable_comes_back_bit_for_bit(graphfix, tmp_path):
+    done = graphfix("thaw", FROZEN, "--output_directory", tmp_path / "out")
+    assert done.code == 0 and "200 variables" in done.out
+    before = builders.read_checkpoint(os.path.join(DETECTOR, "model.ckpt"))
+    after = builders.read_checkpoint(str(tmp_path / "out" / "model.ckpt"))
+    assert sorted(after) == sorted(before)
+    for name, value in before.items():
+        if name != "global_step":
+            assert after[name].tobytes() == value.tobytes(), name
+    assert (after["global_step"].dtype, int(after["global_step"])) == (np.int64, 0)
+    config = (tmp_path / "out" / "pipeline.config").read_bytes()
+    assert config == open(os.path.join(DETECTOR, "pipeline.config"), "rb").read()
+
+
+def test_a_saved_model_is_thawed_too(graphfix, tmp_path):
+    saved = message_class("graphfix.graph.SavedModel")()
+    meta = saved.meta_graphs.add()
+    meta.meta_info_def.tags.append("serve")
+    meta.graph_def.CopyFrom(files.read_graph_def(FROZEN))
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(files.to_bytes(saved))
+    done = graphfix("thaw", tmp_path / "saved", "--output_directory", tmp_path / "out",
+                    "--pipeline_config_path", os.path.join(DETECTOR, "pipeline.config"))
+    assert done.code == 0 and "200 variables" in done.out
+
+
+def test_without_its_config_a_graph_is_refused(graphfix, tmp_path):
+    path = tmp_path / "frozen_inference_graph.pb"
+    path.write_bytes(open(FROZEN, "rb").read())
+    done = graphfix("thaw", path, "--output_directory", tmp_path / "out")
+    assert done.code == 3 and "--pipeline_config_path" in done.err
+    assert not (tmp_path / "out").exists()
+
+
+class Made:
+    """A graph made by hand."""
+
+    def __init__(self):
+        self.message = message_class("graphfix.graph.GraphDef")()
+
+    def node(self, name, op, *inputs):
+        self.message.node.add(name=name, op=op, input=inputs)
+        return self
+
+    def constant(self, name, shape, dtype="float32"):
+        node = self.message.node.add(name=name, op="Const")
+        kind = dtypes.BY_NAME[dtype]
+        constants.set_value(node, np.ones(shape, kind.numpy), kind)
+        return self
+
+    def thawed(self, **options):
+        return thaw(Graph(self.message), subject="g.pb", **options)
+
+
+def conv(made, scope, kernel_dtype="float32"):
+    return made.constant(scope + "/weights", (1, 1, 3, 4), kernel_dtype).node(
+        scope + "/weights/read", "Identity", scope + "/weights").node(
+        scope + "/Conv2D", "Conv2D", "image", scope + "/weights/read")
+
+
+def test_constants_that_are_no_variables_stay_behind():
+    made = conv(Made().node("image", "Placeholder"), "FeatureExtractor/a")
+    made.constant("FeatureExtractor/a/biases", (4,)).node(
+        "FeatureExtractor/a/BiasAdd", "BiasAdd", "FeatureExtractor/a/Conv2D",
+        "FeatureExtractor/a/biases")
+    made.constant("Reshape/shape", (2,), "int32").node("Reshape", "Reshape", "image",
+                                                      "Reshape/shape")
+    made.constant("weights", ()).node("mul", "Mul", "image", "weights")
+    store, findings = made.thawed()
+    assert sorted(store) == ["FeatureExtractor/a/biases", "FeatureExtractor/a/weights",
+                             "global_step"]
+    assert findings == ()
+
+
+def test_folded_normalization_is_refused_or_told():
+    made = conv(Made().node("image", "Placeholder"), "FeatureExtractor/a")
+    with pytest.raises(SourceError) as caught:
+        made.thawed()
+    assert "folded" in str(caught.value) and "FeatureExtractor/a" in str(caught.value)
+    store, findings = made.thawed(partial=True)
+    assert "FeatureExtractor/a/weights" in store
+    assert [one.code for one in findings] == ["NOT_RECOVERED"]
+
+
+def test_quantized_weights_are_refused():
+    made = Made().node("image", "Placeholder").constant("FeatureExtractor/a/weights_quantized",
+                                                        (1, 1, 3, 4), "quint8")
+    made.node("FeatureExtractor/a/weights", "Dequantize", "FeatureExtractor/a/weights_quantized")
+    made.node("FeatureExtractor/a/Conv2D", "Conv2D", "image", "FeatureExtractor/a/weights")
+    made.constant("b/biases", (4,)).node("b", "BiasAdd", "image", "b/biases")
+    with pytest.raises(SourceError) as caught:
+        made.thawed()
+    assert "FeatureExtractor/a/Conv2D" in str(caught.value)
+
+
+def test_the_unread_block_of_a_resnet_gets_the_second_stages_values():
+    made = Made().node("image", "Placeholder")
+    scope = "SecondStageFeatureExtractor/resnet_v1_50/block4/unit_1/conv1"
+    conv(made, scope).constant(scope + "/BatchNorm/gamma", (4,)).node(
+        scope + "/BatchNorm/gamma/read", "Identity", scope + "/BatchNorm/gamma")
+    store, findings = made.thawed()
+    dead = scope.replace("SecondStage", "FirstStage") + "/weights"
+    assert store[dead].load().tobytes() == store[scope + "/weights"].load().tobytes()
+    assert [one.code for one in findings] == ["DEAD_VARIABLES"]
+
+
+def test_a_graph_without_variables_is_refused():
+    with pytest.raises(SourceError):
+        Made().node("image", "Placeholder").constant("c", (2,)).thawed()
