@@ -37,14 +37,6 @@ def files_under(top):
     return found
 
 
-def convert(python, cwd, output):
-    """The checkpoint's two files after a conversion with fresh rows, by `python -m graphfix`."""
-    run(python, "-m", "graphfix", "convert", DETECTOR, "--num_classes", "3", "--seed", "5",
-        "--output_directory", output, cwd=cwd)
-    return {name: content for name, content in files_under(output).items()
-            if name.startswith("model.ckpt")}
-
-
 @pytest.fixture(scope="module")
 def sdist(tmp_path_factory):
     """A source distribution, and the package's files that went into it.
@@ -63,14 +55,8 @@ def sdist(tmp_path_factory):
     return made, files_under(copy / "graphfix")
 
 
-@pytest.fixture(scope="module")
-def converted(tmp_path_factory):
-    """What the checkout, under this Python, converts the detector to."""
-    return convert(sys.executable, TOP, tmp_path_factory.mktemp("here") / "out")
-
-
 @pytest.mark.parametrize("series", ["3.6", "3.7", "3.8", "newest"])
-def test_the_command_works_without_tensorflow(series, bare_python, sdist, converted, tmp_path):
+def test_the_command_works_without_tensorflow(series, bare_python, sdist, tmp_path):
     archive, files = sdist
     run(bare_python(series), "-m", "venv", "env", cwd=tmp_path)
     binaries = tmp_path / "env" / "bin"
@@ -78,8 +64,6 @@ def test_the_command_works_without_tensorflow(series, bare_python, sdist, conver
 
     assert "convert" in run(binaries / "graphfix", "--help", cwd=tmp_path)
     assert "ssd_mobilenet_v1" in run(binaries / "graphfix", "inspect", DETECTOR, cwd=tmp_path)
-    assert converted and \
-        convert(binaries / "python", tmp_path, tmp_path / "out") == converted
 
     package, tensorflow = run(
         binaries / "python", "-c", "import graphfix, importlib.util as util; "
