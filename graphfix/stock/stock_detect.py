@@ -7,6 +7,7 @@ strict: a variable that the checkpoint lacks, or holds in another shape, is an e
 """
 
 import contextlib
+import unittest.mock
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -14,9 +15,13 @@ from object_detection import exporter
 from object_detection.builders import graph_rewriter_builder, model_builder
 from object_detection.core import standard_fields as fields
 from object_detection.data_decoders import tf_example_decoder
+from object_detection.predictors.heads import mask_head
 from object_detection.utils import label_map_util, object_detection_evaluation
 
 import stock_scene
+from stock_train import unoptimised
+
+MASK_FEATURES, MASKS = "mask_head/features", "mask_head/masks"
 
 
 @contextlib.contextmanager
@@ -28,7 +33,8 @@ def restored_detector(job, image_shape, result):
         image = tf.placeholder(tf.uint8, image_shape)
         model = model_builder.build(pipeline.model, is_training=False)
         preprocessed, true_shapes = model.preprocess(tf.cast(image, tf.float32))
-        predicted = model.predict(preprocessed, true_shapes)
+        with _mask_head() as of_masks:
+            predicted = model.predict(preprocessed, true_shapes, **_context(pipeline))
         tensors = {"predict/" + name: tensor for name, tensor in predicted.items()
                    if isinstance(tensor, tf.Tensor)}
         # Lists of one tensor a feature map stay lists in the name.
@@ -36,18 +42,21 @@ def restored_detector(job, image_shape, result):
             if isinstance(value, list):
                 tensors.update(("predict/%s/%d" % (name, index), tensor)
                                for index, tensor in enumerate(value))
+        tensors.update(of_masks)
         if "predict/anchors" not in tensors:
             tensors["predict/anchors"] = model.anchors.get()
-        detected = model.postprocess(predicted, true_shapes)
-        tensors.update(("postprocess/" + name, tensor) for name, tensor in detected.items()
-                       if isinstance(tensor, tf.Tensor))
+        if job.get("detections", True):
+            # Many nodes for each class, which no other output needs.
+            detected = model.postprocess(predicted, true_shapes)
+            tensors.update(("postprocess/" + name, tensor) for name, tensor in detected.items()
+                           if isinstance(tensor, tf.Tensor))
         if pipeline.HasField("graph_rewriter"):
             graph_rewriter_builder.build(pipeline.graph_rewriter, is_training=False)()
         wanted = {variable.op.name: variable for variable in tf.global_variables()}
         if job.get("moving_averages"):
             wanted = tf.train.ExponentialMovingAverage(0.0).variables_to_restore()
         result["variables"] = len(wanted)
-        with tf.Session() as session:
+        with tf.Session(config=unoptimised(tf.ConfigProto())) as session:
             if job.get("checkpoint"):
                 tf.train.Saver(wanted).restore(session, job["checkpoint"])
             else:
@@ -55,8 +64,39 @@ def restored_detector(job, image_shape, result):
             yield image, tensors, session, wanted
 
 
+def _context(pipeline):
+    """What a Context R-CNN wants beside the image: seeded features of other images."""
+    size = stock_scene.context_size(pipeline)
+    if not size:
+        return {}
+    features = np.random.RandomState(0).standard_normal((1,) + size).astype(np.float32)
+    return {"context_features": tf.constant(features),
+            "valid_context_size": tf.constant([size[0]], tf.int32)}
+
+
+@contextlib.contextmanager
+def _mask_head():
+    """Records what a Mask R-CNN's mask head gets and what it makes of it.
+
+    The model itself gives only the mask of each detection's own class.
+    """
+    found, predict = {}, mask_head.MaskRCNNMaskHead.predict
+
+    def recorded(self, features, *args, **kwargs):
+        masks = predict(self, features, *args, **kwargs)
+        found.update({MASK_FEATURES: features, MASKS: masks})
+        return masks
+
+    with unittest.mock.patch.object(mask_head.MaskRCNNMaskHead, "predict", recorded):
+        yield found
+
+
 def raw_outputs(job, result):
-    """Prediction tensors and detections of one image, into an .npz."""
+    """Prediction tensors and detections of one image, into an .npz.
+
+    `mask_features`, an .npz of such a job, gives the mask head's input.  Otherwise that depends on
+    the detections, so on the classes; and it takes the same input to compare two mask heads.
+    """
     if job.get("image"):
         pixels = np.load(job["image"])
     else:
@@ -66,7 +106,11 @@ def raw_outputs(job, result):
         pixels = pixels[None]
     with restored_detector(job, pixels.shape, result) as (image, tensors, session, _):
         names = job.get("tensors") or sorted(tensors)
-        values = session.run([tensors[name] for name in names], {image: pixels})
+        feed = {image: pixels}
+        if job.get("mask_features") and MASK_FEATURES in tensors:
+            with np.load(job["mask_features"]) as before:
+                feed[tensors[MASK_FEATURES]] = before[MASK_FEATURES]
+        values = session.run([tensors[name] for name in names], feed)
     np.savez(job["output"], **dict(zip(names, values)))
     result["tensors"] = {name: list(np.shape(value)) for name, value in zip(names, values)}
 

@@ -4,7 +4,8 @@ The stock trainers are run on TFRecords through their own reader, decoder and au
 that what is judged is all of the stock code.  The records are made here: a few images of noise,
 each with several boxes painted in the colour of their class.  Features are those of the API's
 own `data_decoders/tf_example_decoder.py`: image/encoded, image/format, image/object/bbox/*,
-image/object/class/label, and image/object/mask when the model predicts masks.
+image/object/class/label, image/object/mask when the model predicts masks, and
+image/context_features when it attends to other images.
 
 `prepare` writes them with a copy of the config that reads them: the one place where a config
 under test differs from the one that was emitted, and it says in what.
@@ -41,6 +42,13 @@ def predicts_masks(pipeline):
     return bool(stage) and stage.mask_rcnn_box_predictor.predict_instance_masks
 
 
+def context_size(pipeline):
+    """(features, length of each) that a Context R-CNN attends to, or None."""
+    context = {field.name: value for field, value in detector_of(pipeline).ListFields()}.get(
+        "context_config")
+    return context and (context.max_num_context_features, context.context_feature_length)
+
+
 def prepare(directory, job):
     """Writes config, and records and label map unless the job brings them; gives config path, changes."""
     pipeline = read_pipeline(job["pipeline_config"])
@@ -57,7 +65,12 @@ def prepare(directory, job):
         if reader.load_instance_masks:
             reader.mask_type = input_reader_pb2.PNG_MASKS
             changes["train_input_reader.mask_type"] = "PNG_MASKS"
-        write_record(record, num_classes, job.get("seed", 0), with_masks=reader.load_instance_masks)
+        context = context_size(pipeline)
+        if context and not reader.load_context_features:
+            reader.load_context_features = True
+            changes["train_input_reader.load_context_features"] = True
+        write_record(record, num_classes, job.get("seed", 0),
+                     with_masks=reader.load_instance_masks, context=context)
     label_map = job.get("label_map")
     if not label_map:
         label_map = os.path.join(directory, "synthetic.pbtxt")
@@ -82,8 +95,11 @@ def prepare(directory, job):
     return config, changes
 
 
-def write_record(path, num_classes, seed, with_masks=False):
-    """A TFRecord of IMAGES images with BOXES boxes each; classes run over 1..num_classes."""
+def write_record(path, num_classes, seed, with_masks=False, context=None):
+    """A TFRecord of IMAGES images with BOXES boxes each; classes run over 1..num_classes.
+
+    `context` is the number and the length of the context features of each image.
+    """
     random = np.random.RandomState(seed)
     colours = random.randint(0, 256, size=(num_classes + 1, 3))
     labels = random.randint(1, num_classes + 1, size=(IMAGES, BOXES))
@@ -107,10 +123,12 @@ def write_record(path, num_classes, seed, with_masks=False):
                     mask[rows, columns] = 1
                     masks.append(session.run(png, {pixels: mask}))
             encoded = session.run(jpeg, {pixels: image})
-            writer.write(_example(index, encoded, boxes, labels[index], masks).SerializeToString())
+            others = random.standard_normal(context) if context else None
+            writer.write(_example(index, encoded, boxes, labels[index], masks,
+                                  others).SerializeToString())
 
 
-def _example(index, encoded, boxes, labels, masks):
+def _example(index, encoded, boxes, labels, masks, context):
     top, left, bottom, right = np.array(boxes, np.float32).T
     name = ("synthetic_%d.jpg" % index).encode()
     features = {
@@ -123,6 +141,9 @@ def _example(index, encoded, boxes, labels, masks):
     }
     if masks:
         features["image/object/mask"] = _bytes(masks)
+    if context is not None:
+        features["image/context_features"] = _floats(context.ravel())
+        features["image/context_feature_length"] = _ints([context.shape[1]])
     return tf.train.Example(features=tf.train.Features(feature=features))
 
 
