@@ -57,3 +57,16 @@ def replica(tmp_path_factory):
     import replica as replicas
     return replicas.make(zoo.model("ssd_mobilenet_v1_coco_2018_01_28"),
                          tmp_path_factory.mktemp("replica"))
+
+
+@pytest.fixture(scope="session")
+def small_weights(stock_python, tmp_path_factory):
+    """Prefix of a checkpoint for small_ssd.config: what the stock API saves, with other values."""
+    pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
+    import judging
+    import replica as replicas
+    saved = tmp_path_factory.mktemp("saved")
+    config = judging.small_config(saved / "pipeline.config", "momentum", False)
+    judging.ask([(stock_python("2019-07"), {"verb": "save", "pipeline_config": config,
+                                            "output": str(saved / "model.ckpt")})])
+    return replicas.make(str(saved), str(tmp_path_factory.mktemp("small"))) + "/model.ckpt"

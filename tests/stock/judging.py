@@ -3,6 +3,7 @@
 import concurrent.futures
 import os
 import re
+import string
 
 import tensorflow.compat.v1 as tf
 
@@ -32,8 +33,8 @@ def write_labels(path, names):
 
 def convert(source, out, *flags):
     """Converts by the command line; gives the output directory."""
-    code = cli.main(["convert", str(source), "--output_directory", str(out)] + list(map(str, flags)))
-    assert code == 0
+    words = ["convert", source, "--output_directory", out] + list(flags)
+    assert cli.main([str(word) for word in words]) == 0
     return str(out)
 
 
@@ -41,6 +42,23 @@ def job(out, verb="restore", **others):
     """A job about a converted directory."""
     return dict(others, verb=verb, pipeline_config=os.path.join(str(out), "pipeline.config"),
                 checkpoint=os.path.join(str(out), "model.ckpt"))
+
+
+def small_config(path, optimizer, use_moving_average):
+    """Writes small_ssd.config with an optimizer; gives its path."""
+    optimizers = {
+        "rms_prop": "momentum_optimizer_value: 0.9 decay: 0.9 epsilon: 1.0",
+        "momentum": "momentum_optimizer_value: 0.9",
+        "adam": "",
+    }
+    rate = "learning_rate { constant_learning_rate { learning_rate: 0.001 } }"
+    with open(os.path.join(HERE, "small_ssd.config")) as file:
+        template = string.Template(file.read())
+    with open(str(path), "w") as file:
+        file.write(template.substitute(
+            optimizer="%s_optimizer { %s %s }" % (optimizer, rate, optimizers[optimizer]),
+            use_moving_average=str(use_moving_average).lower()))
+    return str(path)
 
 
 def ask(pairs):
@@ -71,3 +89,11 @@ def complaints(log):
             else:
                 assert "incompatible shape" not in line and "not available in" not in line, line
     return names
+
+
+def decode(encoded):
+    """The pixels of JPEG pictures."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        content = tf.placeholder(tf.string, [])
+        pixels = tf.io.decode_jpeg(content, channels=3)
+        return [session.run(pixels, {content: one}) for one in encoded]

@@ -163,7 +163,8 @@ def newest(fast_python):
 def written_by(python, packages, directory, hash_seed):
     """(version of that Python, {file: bytes}) of one and the same conversion."""
     directory.mkdir()
-    labels = judging.write_labels(directory.parent / "labels.pbtxt", ("ring", "disc", "blob", "cross"))
+    labels = judging.write_labels(directory.parent / "labels.pbtxt",
+                                  ("ring", "disc", "blob", "cross"))
     environment = dict(os.environ, PYTHONHASHSEED=hash_seed, PYTHONPATH=os.pathsep.join(
         [os.path.join(judging.HERE, "..", ".."), packages]))
     wrote = {}

@@ -1,0 +1,72 @@
+"""`graphfix verify OUT --stock`, from the command line to its exit code."""
+
+import json
+import os
+import re
+
+import pytest
+
+pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
+
+import judging  # noqa: E402
+import replica as replicas  # noqa: E402
+
+GAMMA = "FeatureExtractor/MobilenetV1/Conv2d_5_pointwise/BatchNorm/gamma"
+MEAN = "FeatureExtractor/MobilenetV1/Conv2d_7_depthwise/BatchNorm/moving_mean"
+
+
+@pytest.fixture
+def out(tmp_path):
+    return judging.convert(
+        judging.DETECTOR, tmp_path / "out", "--source_label_map_path", judging.DETECTOR_LABELS,
+        "--label_map_path", judging.write_labels(tmp_path / "labels.pbtxt", ("ring", "blob")),
+        "--target_api", "2019-07")
+
+
+def test_what_convert_wrote_passes(graphfix, out, stock_python):
+    # Catches: a sound conversion refused, and the answer of another trainer or API taken for ours.
+    done = graphfix("verify", out, "--stock", "--steps", "2", "--stock_python",
+                    stock_python("2019-04"))
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    assert len(lines) == 2
+    for line, trainer in zip(lines, judging.TRAINERS):
+        assert re.match(r"stock API 2019-04 %s: restored 199 of 199; 2 steps, loss \S+ -> \S+, "
+                        r"all finite$" % trainer, line), line
+    assert "2019-07" in done.err  # what the plan was made for
+    with open(os.path.join(out, "report.json")) as file:
+        assert lines[0] in file.read()
+
+
+def test_variables_of_another_name_or_shape_are_listed(graphfix, out, stock_python):
+    # Catches: a judge that only looks whether the trainer starts, which it does.
+    prefix = os.path.join(out, "model.ckpt")
+    values = judging.tensors(prefix)
+    values[GAMMA + "_1"] = values.pop(GAMMA)
+    values[MEAN] = values[MEAN][:-1]
+    replicas.save(values, prefix)
+    done = graphfix("verify", out, "--stock", "--trainer", "model_main", "--stock_python",
+                    stock_python("2019-07"))
+    assert done.code == 4
+    listed = [line.strip() for line in done.err.splitlines() if line.startswith("  ")]
+    assert sorted(listed) == [GAMMA + ": is not in the checkpoint",
+                              MEAN + ": has another shape in the checkpoint"]
+    assert "restored 197 of 199 (1 of another shape, 1 not in the checkpoint)" in done.out
+
+
+def test_a_config_that_restores_no_head_is_found_out(graphfix, out, stock_python):
+    # Catches: a judge that takes "the backbone is restored" for success, as the stock code does.
+    path = os.path.join(out, "pipeline.config")
+    with open(path) as file:
+        config = file.read()
+    assert config.count("load_all_detection_checkpoint_vars: true") == 1
+    with open(path, "w") as file:
+        file.write(config.replace("load_all_detection_checkpoint_vars: true", ""))
+    done = graphfix("verify", out, "--stock", "--trainer", "legacy", "--json", "--stock_python",
+                    stock_python("2019-07"))
+    assert done.code == 4
+    answer, = json.loads(done.out)
+    heads = [row["name"] for row in answer["missing"] + answer["not_asked_for"] + answer["dropped"]
+             if row["category"] == "model"]
+    assert len(heads) == 24 and all(name.startswith("BoxPredictor_") for name in heads)
+    assert all(name in done.err for name in heads)
