@@ -10,6 +10,8 @@ Where bytes keep their place within a block, the kernel copies them (copy_file_r
 file systems by sharing the blocks.  Behind a tensor that changed its size they no longer do;
 then the kernel's calls (sendfile's too) move them in twice as many pieces, and reading and
 writing through a buffer is faster: for 490 MB, 0.11 s instead of 0.18 s (ext4, Linux 6.18).
+Blocks are reserved before, and the disk is set to work while the rest is copied: copied and
+synced, the same 490 MB then take 0.12 s instead of 0.22 s.
 """
 
 import contextlib
@@ -26,7 +28,9 @@ from graphfix.tensors import Extent, TensorStore, TensorView
 _CHUNK = 1 << 20
 _KERNEL_CHUNK = 16 << 20
 _BLOCK = 4096
-# Flag of Linux's sync_file_range(2): start writing what is not being written, and do not wait.
+# Flags of fallocate(2), to leave the file's size alone, and of sync_file_range(2), to start
+# writing what is not being written, and not to wait.
+_FALLOC_FL_KEEP_SIZE = 1
 _SYNC_FILE_RANGE_WRITE = 2
 
 
@@ -39,6 +43,8 @@ def write_bundle(store: TensorStore, prefix: str) -> None:
     """
     pairs = [(b"", _header())]
     with contextlib.closing(_Shard(reader.shard_path(prefix, 0, 1))) as shard:
+        _call_linux("fallocate", shard.file, _FALLOC_FL_KEEP_SIZE, ctypes.c_int64(0),
+                    ctypes.c_int64(sum(map(_size, store.values()))))
         offset = 0
         for run in _runs(store.values()):
             if run[0].extent:
@@ -124,7 +130,8 @@ class _Shard:
             self._waiting += count
             if self._waiting >= _KERNEL_CHUNK:
                 # The disk works while the rest is copied; the sync in the end finds little to do.
-                _start_writing(self.file)
+                _call_linux("sync_file_range", self.file, ctypes.c_int64(0), ctypes.c_int64(0),
+                            _SYNC_FILE_RANGE_WRITE)
                 self._waiting = 0
 
     def _transfer(self, source, length: int) -> int:
@@ -155,8 +162,12 @@ class _Shard:
         return self._source
 
 
-def _start_writing(file) -> None:
-    """Has the kernel start writing a file to disk, where there is such a call."""
-    call = getattr(ctypes.CDLL(None), "sync_file_range", None)
-    if call is not None:
-        call(file.fileno(), ctypes.c_int64(0), ctypes.c_int64(0), _SYNC_FILE_RANGE_WRITE)
+def _size(view: TensorView) -> int:
+    return view.extent.length if view.extent else view.meta.nbytes
+
+
+def _call_linux(name: str, file, *arguments) -> None:
+    """Calls a function that only makes things faster, where the system has it and allows it."""
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function is not None:
+        function(file.fileno(), *arguments)

@@ -209,6 +209,18 @@ def test_order_of_writing(tmp_path, monkeypatch):
                     ("m.index", os.path.getsize(index), True)]
 
 
+def test_space_is_reserved_for_exactly_what_is_written(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(writer, "_call_linux", lambda name, file, *arguments: asked.append(
+        (name, os.path.basename(file.name), arguments[-1])))
+    save(str(tmp_path / "source"), *expected({"a": strings((2,), [b"x", b"yz"])}))
+    kept = reader.open_bundle(str(tmp_path / "source"))["a"]
+    made = TensorView(TensorMeta("b", BY_NUMBER[1], (3,)), lambda: np.zeros(3, np.float32))
+    _, data = written(TensorStore([kept, made]), tmp_path / "out")
+    (name, file, length), = asked
+    assert (name, file, length.value) == ("fallocate", "m.data-00000-of-00001", len(data))
+
+
 def test_no_index_without_data(tmp_path):
     """Where a value cannot be had there is no index, so nothing that looks like a checkpoint."""
     def damaged():
