@@ -8,7 +8,7 @@ Protocol Buffers itself bounds a message: 2 GiB, and 100 levels of nesting.
 """
 
 import os
-from typing import Any
+from typing import Any, Iterator, Tuple
 
 from google.protobuf.message import DecodeError
 
@@ -19,6 +19,7 @@ from graphfix.schema import message_class
 SAVED_MODEL = "saved_model.pb"
 FROZEN = "frozen_inference_graph.pb"
 _MOST = (1 << 31) - 1
+_NODE, _ATTR = 1, 5  # field numbers: GraphDef.node, NodeDef.attr
 _AGAIN = "download or copy the file again"
 
 
@@ -74,8 +75,50 @@ def open_graph(graph_def: Any, path: str) -> Graph:
 
 
 def to_bytes(message: Any) -> bytes:
-    """A message's bytes, the same for the same content."""
-    return message.SerializeToString(deterministic=True)
+    """A message's bytes; a GraphDef's are the same for the same content, whoever serializes it.
+
+    The runtimes of Protocol Buffers (C++, upb, Python) order the entries of a map differently, even
+    when told to be deterministic.  So each node's attributes are ordered here, by their bytes.
+    """
+    data = bytearray(message.SerializeToString(deterministic=True))
+    if message.DESCRIPTOR.name == "GraphDef":
+        for number, _, start, end in _fields(data, 0, len(data)):
+            if number == _NODE:
+                entries = [(first, last) for field, first, _, last in _fields(data, start, end)
+                           if field == _ATTR]
+                if entries:
+                    # One after the other, as the fields of one number always are.
+                    data[entries[0][0]:entries[-1][1]] = b"".join(
+                        sorted(bytes(data[first:last]) for first, last in entries))
+    return bytes(data)
+
+
+def _fields(data: bytearray, position: int, end: int) -> Iterator[Tuple[int, int, int, int]]:
+    """The fields of a serialized message: number, where it begins, its content's begin and end."""
+    while position < end:
+        first = position
+        tag, position = _varint(data, position)
+        kind = tag & 7
+        if kind == 2:
+            size, position = _varint(data, position)
+        elif kind == 0:
+            size = _varint(data, position)[1] - position
+        else:
+            size = {1: 8, 5: 4}[kind]
+        yield tag >> 3, first, position, position + size
+        position += size
+
+
+def _varint(data: bytearray, position: int) -> Tuple[int, int]:
+    """A variable-length integer that is known to be sound, and the position after it."""
+    value = shift = 0
+    while True:
+        byte = data[position]
+        value |= (byte & 0x7F) << shift
+        position += 1
+        if byte < 0x80:
+            return value, position
+        shift += 7
 
 
 def _parse(path: str, full_name: str, what: str) -> Any:

@@ -90,7 +90,7 @@ def test_logits_of_carried_classes_are_the_same(case, published):
     for slot, name in enumerate(names, start=1):
         made_of = MADE_OF.get(name) or [name] * (name in COCO)
         if made_of:
-            expected = np.mean([before[..., COCO[one]] for one in made_of], axis=0, dtype=np.float64)
+            expected = np.mean([before[..., COCO[one]] for one in made_of], 0, np.float64)
             assert np.abs(after[..., slot] - expected).max() <= 1e-5, name
             carried += 1
     assert carried == {"three": 2, "two": 2, "reordered": 80, "grown": 80, "averaged": 2}[case]
