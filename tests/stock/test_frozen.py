@@ -1,0 +1,107 @@
+"""Rewritten and thawed graphs beside the stock exporter's own, in each era.
+
+A graph that the stock API exports from the trained detector is rewritten for other classes; the
+stock exporter makes the graph it would have made from the converted checkpoint and config.  Both
+are run on the same pictures, and must say the same, bit for bit.
+"""
+
+import glob
+import os
+
+import numpy as np
+import pytest
+
+tf = pytest.importorskip("tensorflow.compat.v1", reason="TensorFlow 1.15 is not installed here")
+
+import judging  # noqa: E402
+
+PICTURES = sorted(glob.glob(os.path.join(judging.RECORDS, "*.jpg")))
+OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections",
+           "detection_multiclass_scores", "raw_detection_boxes", "raw_detection_scores")
+KEPT = ["--map=%d=%d" % (number, number) for number in range(1, 9)]
+VARIANTS = {
+    "two of eight in another order, and a new one":
+        ["--num_classes", "3", "--map", "1=ring", "--map", "2=star"],
+    "one class": ["--num_classes", "1", "--map", "1=cross"],
+    "all, and three new ones": ["--num_classes", "11"] + KEPT,
+}
+# One era gets all of them; the graphs of the others differ in form, not in what is done to them.
+CASES = [("2019-07", name) for name in VARIANTS] + [
+    (era, name) for era in ("2019-04", "2021") for name in list(VARIANTS)[::2]]
+
+
+def run(path):
+    """The outputs of a frozen graph on every picture."""
+    with open(path, "rb") as file:
+        graph_def = tf.GraphDef.FromString(file.read())
+    names = [name for name in OUTPUTS if name in {node.name for node in graph_def.node}]
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.import_graph_def(graph_def, name="")
+        return names, [session.run([name + ":0" for name in names], {"image_tensor:0": one[None]})
+                       for one in judging.decode(open(picture, "rb").read()
+                                                 for picture in PICTURES)]
+
+
+@pytest.fixture(scope="module")
+def exported(stock_python, tmp_path_factory):
+    """exported(era): the directory of what that era's exporter makes of the trained detector."""
+    made = {}
+
+    def export(era):
+        if era not in made:
+            made[era] = str(tmp_path_factory.mktemp("exported"))
+            judging.ask([(stock_python(era), judging.job(
+                judging.DETECTOR, "export", output_directory=made[era]))])
+        return made[era]
+    return export
+
+
+@pytest.mark.parametrize("era, variant", CASES)
+def test_the_rewritten_graph_is_the_exporters_own(era, variant, exported, stock_python, tmp_path):
+    out = judging.convert(exported(era), tmp_path / "out", "--source_label_map_path",
+                          judging.DETECTOR_LABELS, "--target_api",
+                          "2021-05" if era == "2021" else era, *VARIANTS[variant])
+    judging.ask([(stock_python(era), judging.job(
+        out, "export", output_directory=str(tmp_path / "native")))])
+    ours = run(os.path.join(out, "frozen_inference_graph.pb"))
+    theirs = run(str(tmp_path / "native" / "frozen_inference_graph.pb"))
+    assert ours[0] == theirs[0] and set(OUTPUTS[:4]) <= set(ours[0])
+    assert sum(int(one[3][0]) for one in theirs[1]) > 0
+    for one, other in zip(ours[1], theirs[1]):
+        for left, right in zip(one, other):
+            assert left.shape == right.shape and left.tobytes() == right.tobytes()
+
+
+def test_a_subset_finds_what_the_source_found_of_it(tmp_path):
+    """Ring (6) and star (4) become 1 and 2; the caps on detections do not cut in these pictures."""
+    out = judging.convert(judging.DETECTOR, tmp_path / "out", "--source_label_map_path",
+                          judging.DETECTOR_LABELS, "--num_classes", "2", "--map", "1=ring",
+                          "--map", "2=star")
+    _, before = run(os.path.join(judging.DETECTOR, "frozen_inference_graph.pb"))
+    _, after = run(os.path.join(out, "frozen_inference_graph.pb"))
+    found = 0
+    for one, other in zip(before, after):
+        number = int(one[3][0])
+        kept = np.isin(one[2][0][:number], (6, 4))
+        count = int(kept.sum())
+        assert count == int(other[3][0]) < 100
+        found += count
+        assert one[0][0][:number][kept].tobytes() == other[0][0][:count].tobytes()
+        assert one[1][0][:number][kept].tobytes() == other[1][0][:count].tobytes()
+        assert np.where(one[2][0][:number][kept] == 6, 1, 2).tolist() == \
+            other[2][0][:count].astype(int).tolist()
+    assert found > 0
+
+
+@pytest.mark.parametrize("era", judging.ERAS)
+def test_thawed_variables_are_the_checkpoints(era, exported, graphfix, tmp_path):
+    directory = exported(era)
+    for source in ("frozen_inference_graph.pb", "saved_model"):
+        out = tmp_path / source
+        done = graphfix("thaw", os.path.join(directory, source), "--output_directory", out)
+        assert done.code == 0, done.err
+        before = judging.tensors(os.path.join(directory, "model.ckpt"))
+        after = judging.tensors(str(out / "model.ckpt"))
+        assert sorted(after) == sorted(before)
+        assert all(after[name].tobytes() == value.tobytes() for name, value in before.items()
+                   if name != "global_step")
