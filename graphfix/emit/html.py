@@ -20,6 +20,18 @@ from graphfix.surgery.plan import SurgeryPlan
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _TAGS = {0: "new", 1: "carried"}
 _FOLDED = 12
+_FILES = {
+    "checkpoint": "names the checkpoint, for tools that look for the latest",
+    "frozen_inference_graph.pb": "the source's frozen graph, rewritten for the new classes",
+    "label_map.pbtxt": "the new classes",
+    "model.ckpt.data-00000-of-00001": "the checkpoint's values",
+    "model.ckpt.index": "the checkpoint's names, shapes and checksums",
+    "pictures": "the pictures above",
+    "pipeline.config": "the source's config, changed as below",
+    "plan.json": "what became of every tensor; convert --plan replays it",
+    "report.html": "this page",
+    "report.json": "the same for programs",
+}
 
 
 def render(report: Report, pictures: Optional[Mapping[str, bytes]] = None) -> str:
@@ -45,6 +57,7 @@ def render(report: Report, pictures: Optional[Mapping[str, bytes]] = None) -> st
     parts += _section("Findings", _findings(report))
     parts += _section("Classes", _classes(report))
     parts += _section("What to run next", _next(report))
+    parts += _section("Files", _files(report))
     parts += _section("Tensors", _tensors(report))
     parts += _section("pipeline.config", _diff(report.config_diff))
     parts += ["</main></body>", "</html>", ""]
@@ -94,7 +107,7 @@ def _tiles(report: Report) -> str:
         ("%d" % plan.new, "new classes"),
         ("%d of %d" % (plan.count(Keep, Rename), len(plan.edits)), "tensors kept byte for byte"),
     ]
-    rows = [(name, "%d of %d" % report.forecast(what))
+    rows = [(name, "%d of %d" % report.forecast(name, what))
             for name, what in trainers.restored(plan.target_api, plan.trainer)]
     if len({words for _, words in rows}) == 1:
         rows = [("the stock API", rows[0][1])]
@@ -192,6 +205,11 @@ def _next(report: Report) -> Iterator[str]:
     if not report.verifications:
         yield "<p class=quiet>Before that, <code>graphfix verify OUT --stock --steps 5</code> has " \
             "the stock API restore the checkpoint and train a few steps.</p>"
+
+
+def _files(report: Report) -> Iterator[str]:
+    yield _table((("", "file"), ("", "what it is")), (
+        (_code(name), _text(_FILES.get(name, ""))) for name in report.artifacts))
 
 
 def _tensors(report: Report) -> Iterator[str]:

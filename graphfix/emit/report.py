@@ -15,6 +15,7 @@ from graphfix.config import trainers
 from graphfix.errors import SourceError
 from graphfix.findings import Finding
 from graphfix.model import families
+from graphfix.model.quantization import is_quantization
 from graphfix.source import read_file
 from graphfix.surgery.edits import Copy, Drop, Gather, Keep, Rename, Reset, Stretch, Widen
 from graphfix.surgery.plan import SurgeryPlan
@@ -25,6 +26,8 @@ PLAN_JSON, REPORT_JSON, REPORT_HTML = "plan.json", "report.json", "report.html"
 PICTURES = "pictures"
 
 _REMEDY = "convert again with this version of graphfix"
+# The scopes of feature extractors: of SSD, of the two stages, and as Keras names them.
+_BACKBONE = re.compile(r"(?:FirstStage|SecondStage)?FeatureExtractor/|[^/]*_feature_extractor/")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,19 +110,22 @@ class Report:
 
     def _forecasts(self) -> str:
         """What the trainers restore: said once where they agree."""
-        rows = [(name, "restores %d of %d" % self.forecast(what)) for name, what
+        rows = [(name, "restores %d of %d" % self.forecast(name, what)) for name, what
                 in trainers.restored(self.plan.target_api, self.plan.trainer)]
         if len({words for _, words in rows}) == 1:
             return " " + rows[0][1]
         return ": " + ", ".join("%s %s" % row for row in rows)
 
-    def forecast(self, what: str) -> Tuple[int, int]:
-        """How many of how many model variables a trainer restores that restores `what`."""
+    def forecast(self, trainer: str, what: str) -> Tuple[int, int]:
+        """How many of how many model variables a trainer restores that restores `what`; model_main
+        never restores those of quantization, which it adds too late."""
         variables = [one for one in self.outgoing if one != families.GLOBAL_STEP
                      and not one.endswith(families.MOVING_AVERAGE)]
-        return {trainers.EVERYTHING: len(variables), trainers.NOTHING: 0,
-                trainers.BACKBONE: sum(one.startswith("FeatureExtractor/")
-                                       for one in variables)}[what], len(variables)
+        left = [one for one in variables
+                if trainer != trainers.MODEL_MAIN or not is_quantization(one)]
+        return {trainers.EVERYTHING: len(left), trainers.NOTHING: 0,
+                trainers.BACKBONE: sum(bool(_BACKBONE.match(one)) for one in left)
+                }[what], len(variables)
 
     def source_name(self, number: int) -> str:
         """The name of the source's class with an id, or words for it."""
