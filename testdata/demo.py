@@ -21,7 +21,7 @@ REPOSITORY = os.path.dirname(HERE)
 OUTPUT = 'demo-output'
 STEPS = 5
 
-# The new classes in the order of their ids, and the names they have in testdata's records.
+# The new classes in the order of their ids, and the names of the same things in testdata's records.
 CLASSES = (('donut', 'ring'), ('triangle', 'triangle'), ('arrow', None))
 
 
@@ -39,11 +39,11 @@ def write_label_map(path):
             stream.write("item {\n  id: %d\n  name: '%s'\n}\n" % (number, name))
 
 
-def relabel(source, target):
+def relabel(source, target, classes=CLASSES):
     """Copies a record with the new classes' names and ids; other shapes' boxes are left out."""
     import tensorflow as tf
     tf.compat.v1.logging.set_verbosity('ERROR')
-    number_of = {old: number for number, (_, old) in enumerate(CLASSES, start=1)}
+    number_of = {old: number for number, (_, old) in enumerate(classes, start=1)}
     with tf.io.TFRecordWriter(target) as writer:
         for serialized in tf.compat.v1.io.tf_record_iterator(source):
             example = tf.train.Example.FromString(serialized)
@@ -52,7 +52,7 @@ def relabel(source, target):
             kept = [at for at, name in enumerate(names) if name in number_of]
             numbers = [number_of[names[at]] for at in kept]
             feature['image/object/class/text'].bytes_list.value[:] = [
-                CLASSES[number - 1][0].encode() for number in numbers]
+                classes[number - 1][0].encode() for number in numbers]
             feature['image/object/class/label'].int64_list.value[:] = numbers
             for edge in ('ymin', 'xmin', 'ymax', 'xmax'):
                 values = feature['image/object/bbox/' + edge].float_list.value

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from graphfix import source as sources
 from graphfix import verify as judge
-from graphfix.bundle import reader
+from graphfix.bundle import reader, writer
 from graphfix.config import trainers
 from graphfix.config.edits import apply_edits
 from graphfix.emit import update
@@ -148,8 +148,13 @@ def _detect_jobs(directory: str, plan: SurgeryPlan, trial: Trial) -> Iterator[Li
         config = os.path.join(scratch, CONFIG)
         with open(config, "wb") as file:
             file.write(apply_edits(source.config.document, edits).encode())
+        prefix = source.prefix
+        if not os.path.exists(prefix + ".index"):
+            # A frozen source: what was read of it, in the form the stock API restores from.
+            prefix = os.path.join(scratch, CHECKPOINT)
+            writer.write_bundle(source.store, prefix)
         job = {"verb": "detect", "images": [os.path.abspath(path) for path in trial.images]}
-        yield [dict(job, pipeline_config=config, checkpoint=os.path.abspath(source.prefix),
+        yield [dict(job, pipeline_config=config, checkpoint=os.path.abspath(prefix),
                     moving_averages=_averaged(plan)),
                dict(job, pipeline_config=os.path.abspath(os.path.join(directory, CONFIG)),
                     checkpoint=os.path.abspath(os.path.join(directory, CHECKPOINT)))]

@@ -19,16 +19,16 @@ from graphfix.errors import RequestError
 PICTURES = sorted(glob.glob(os.path.join(
     os.path.dirname(__file__), "..", "..", "testdata", "shapes", "demo_*.jpg")))
 FAKE = """#!%(python)s
-import json, sys
+import json, os, sys
 arguments = sys.argv[1:]
 if arguments[0].endswith("api_revision.py"):
     print(json.dumps({"api": {"revision": "2019-07"}, "tensorflow": True}))
 else:
     jobs = json.load(open(arguments[1]))
-    json.dump(jobs, open(%(asked)r, "w"))
     for job in jobs:
         if job["verb"] == "detect":
             job["config"] = open(job["pipeline_config"]).read()
+            job["index"] = os.path.getsize(job["checkpoint"] + ".index")
     json.dump(jobs, open(%(asked)r, "w"))
     answers = json.load(open(%(answers)r))
     json.dump([answers[job.get("trainer", job["verb"])] for job in jobs], open(arguments[2], "w"))
@@ -252,3 +252,19 @@ def test_a_report_that_cannot_be_written(graphfix, out, model, stock, monkeypatc
     assert not [name for name in os.listdir(out) if name.startswith(".")]
     with pytest.raises(RequestError):
         update.update_report(out, (), ())
+
+
+def test_a_frozen_source_is_given_as_a_checkpoint(graphfix, stock, tmp_path):
+    shapes = os.path.join(os.path.dirname(PICTURES[0]), "..", "shapes_detector")
+    source = tmp_path / "frozen"
+    source.mkdir()
+    for name in ("frozen_inference_graph.pb", "pipeline.config"):
+        shutil.copy(os.path.join(shapes, name), str(source / name))
+    out = str(tmp_path / "out")
+    assert graphfix("convert", source, "--num_classes", "2", "--map", "1=3", "--output_directory",
+                    out).code == 0
+    done = compare(graphfix, out, str(source), stock, *PICTURES[:2])
+    assert done.code == 0, done.err
+    checkpoint = stock.asked[1]["checkpoint"]
+    assert checkpoint.endswith("model.ckpt") and checkpoint != os.path.join(out, "model.ckpt")
+    assert stock.asked[1]["index"] > 5000 and not os.path.exists(checkpoint + ".index")

@@ -1,0 +1,100 @@
+"""README.md's commands are run, and its tables are held against the code.
+
+Those that need the stock API are run in tests/stock/test_readme_training.py.
+"""
+
+import argparse
+import re
+
+import pytest
+
+import readme
+from graphfix import cli
+from graphfix.emit.report import load
+from graphfix.errors import RequestError, SourceError, VerificationError
+from graphfix.model.families import FAMILIES
+
+# Set-up is what the tests of the environments and of the image are about.
+ELSEWHERE = re.compile(r"make (demo|test)|pip install (\.|'\.\[tf\]')|docker (build|run) .*")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """[(commands, expected, stdout)] of all blocks that need no stock API, and their directory."""
+    directory = tmp_path_factory.mktemp("readme")
+
+    def convert(source, out, *flags):
+        assert cli.main(["convert", source, "--output_directory", out] + list(flags)) == 0
+    environment = readme.place(directory, convert)
+    out = []
+    for commands, expected in readme.blocks():
+        if not readme.needs_stock(commands) and not all(
+                ELSEWHERE.match(line) for line in commands.splitlines()):
+            out.append((commands, expected, readme.run(commands, directory, environment)))
+    return out, directory
+
+
+def test_every_block_is_run_somewhere(ran):
+    left = [commands for commands, _ in readme.blocks()
+            if commands not in [one for one, _, _ in ran[0]] and not readme.needs_stock(commands)]
+    assert len(ran[0]) == 4 and len(left) == 4
+    for commands in left:
+        assert all(ELSEWHERE.fullmatch(line) for line in commands.splitlines()), commands
+
+
+def test_the_output_is_what_it_says(ran):
+    shown = 0
+    for _, expected, printed in ran[0]:
+        assert expected in printed
+        shown += bool(expected)
+    assert shown == 3
+
+
+def test_the_example_does_what_it_says(ran):
+    report = load(str(ran[1] / "converted"))
+    assert [(one.name, one.sources) for one in report.plan.classes] == [
+        ("person", (1,)), ("van", (8, 6)), ("forklift", ())]
+
+
+def verbs():
+    action, = [one for one in cli.parser()._actions
+               if isinstance(one, argparse._SubParsersAction)]
+    return action.choices
+
+
+def table(title):
+    """First and second cells of the table under a heading, header left out."""
+    part = readme.text().split(title, 1)[1]
+    rows = re.search(r"\n\|.*?\n\n", part, re.S).group().strip().splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_the_verbs_are_those_there_are():
+    assert [row[0].split()[1] for row in table("## Verbs")] == list(verbs())
+
+
+def test_the_flags_are_those_there_are():
+    documented = set()
+    for names, of, *_ in table("SOURCE is a model's directory"):
+        for verb in verbs() if of == "all" else of.split(", "):
+            documented.update((verb, flag) for flag in re.findall(r"--\w+", names))
+    assert documented == {(verb, flag) for verb, parser in verbs().items()
+                          for action in parser._actions for flag in action.option_strings
+                          if flag.startswith("--") and flag != "--help"}
+
+
+def test_the_files_are_those_written(ran):
+    documented = {name for row in table("## What is written")
+                  for name in re.findall(r"`([\w.-]+)`", row[0])}
+    assert documented == set(load(str(ran[1] / "converted")).artifacts) | {"pictures"}
+
+
+def test_the_families_are_those_there_are():
+    assert [row[0] for row in table("## Detector families")] == [one.name for one in FAMILIES]
+
+
+def test_the_exit_codes_are_those_there_are():
+    codes = {int(code) for row in table("Exit codes:") for code in row[0].split(", ")}
+    assert codes >= {0, 2, 130, 141} | {
+        one.exit_code for one in (RequestError, SourceError, VerificationError)}
+    assert {int(code) for code in re.findall(r"\b\d+\b", cli.__doc__)} >= codes - {0}
