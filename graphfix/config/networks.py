@@ -71,6 +71,8 @@ PYTHON_3 = (
     ("ppn", "2018-07", "2019-07", "building a PPN stops at dict.keys()[0]"),
     ("strides", "2017-10", "2019-07",
      "an ssd_anchor_generator with height_stride or height_offset stops, since zip() is no list"),
+    ("convolve_then_upsample_masks", "2018-11", "2019-07",
+     "building the mask head stops at a shape of floats"),
     ("model_main", "2018-03", "2018-04", "%s stops at dict.itervalues()"),
     ("any", "2018-09", "2018-09", "some modules import google3, which nobody outside has"),
 )
@@ -151,5 +153,7 @@ def _heads(message, meta: str) -> List[str]:
     if meta == "ssd":
         return [body.box_predictor.WhichOneof("box_predictor_oneof")]
     predictor = body.second_stage_box_predictor
-    masks = predictor.mask_rcnn_box_predictor.predict_instance_masks
-    return [predictor.WhichOneof("box_predictor_oneof")] + ["predict_instance_masks"] * masks
+    masks = predictor.mask_rcnn_box_predictor
+    return [predictor.WhichOneof("box_predictor_oneof")] + [
+        name for name in ("predict_instance_masks", "convolve_then_upsample_masks")
+        if getattr(masks, name)]

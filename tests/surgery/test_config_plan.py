@@ -346,6 +346,16 @@ def test_strides_of_anchors_that_stop_under_python_3_are_told(month, told_of):
     assert not told(planned(CONFIG, month)[1], "PYTHON_3")
 
 
+@pytest.mark.parametrize("month, told_of", [("2019-07", 1), ("2020-05", 0)])
+def test_a_mask_head_that_stops_under_python_3_is_told(month, told_of):
+    path = [path for path in FAMILIES if path.endswith("mask_rcnn_upsample.config")]
+    if not path:
+        pytest.skip("no config of that family")
+    with open(path[0], encoding="utf-8") as file:
+        text = file.read()
+    assert len(told(planned(text, month)[1], "PYTHON_3")) == told_of
+
+
 def test_class_ids_and_their_steps_go_where_the_api_knows_neither():
     step = "  data_augmentation_options { remap_labels { original_labels: 1 new_label: %d } }\n"
     text = CONFIG.replace("train_config {\n", "train_config {\n" + step % 1 + step % 3)
