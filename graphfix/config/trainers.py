@@ -14,6 +14,9 @@ Measured and read in the stock code of each period.  All trainers restore by var
   model_main gives its model no hparams, so `load_pretrained` is false and `fine_tune_checkpoint` is
   ignored in silence.
 
+Some revisions of model_main build the model twice in one graph, for the input and for training, so
+that Keras calls the feature extractor that is trained NAME_1 (not in 2019-04, but in 2019-07).
+
 The names that `--trainer` has for them are "legacy" and "model_main".
 """
 
@@ -63,6 +66,11 @@ def restored(month: str, trainer: str) -> Tuple[Tuple[str, str], ...]:
     row = period(month)
     rows = ((MODEL_MAIN, row.model_main), (LEGACY, row.legacy))
     return tuple((name, what) for name, what in rows if what and trainer in ("any", name))
+
+
+def renames_keras(month: str, trainer: str) -> bool:
+    """Whether a trainer may look for a Keras feature extractor under its second name."""
+    return month >= "2019-05" and trainer != LEGACY
 
 
 def script(month: str, trainer: str) -> Optional[str]:

@@ -36,7 +36,7 @@ from tensorflow.python.training import training_util
 import stock_scene
 
 EMA = "/ExponentialMovingAverage"
-QUANTIZATION = re.compile(r"(^|/)(act_quant|weights_quant)/|^fake_quantization_step$")
+QUANTIZATION = re.compile(r"(^|/)\w*_quant/|^fake_quantization_step$")
 MESSAGE = re.compile(r"incompatible shape|not available in checkpoint")
 CHECKPOINT_FILE = re.compile(r"\.(index|meta|data-\d+-of-\d+)$")
 READ_AT_ONCE = 64 << 20  # bytes

@@ -10,13 +10,15 @@ Made from metadata alone; a plan is plain data that can be printed, compared, st
 * moving averages go, or are what the model takes its values from (`--weights`), and are written
   afresh as copies where the legacy trainer would else start them from random values;
 * quantization's ranges stay, those of rewritten weights widened to hold them; the state by which
-  training tracks a range, which exported models lack, is made so that the range goes on as it is.
+  training tracks a range, which exported models lack, is made so that the range goes on as it is;
+* a Keras feature extractor goes out under both names by which a trainer may look for it.
 """
 
 import dataclasses
-from typing import List, Mapping, Optional, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 from graphfix import dtypes
+from graphfix.config import trainers
 from graphfix.config.edits import ConfigEdit
 from graphfix.errors import RequestError
 from graphfix.findings import INFO, WARNING, Finding
@@ -33,6 +35,9 @@ from graphfix.tensors import TensorMeta
 # A moving average with contrib.quantize's decay of 0.999 that was updated this often no longer
 # depends on where it began: its zero-debiased value equals the biased one in float32.
 _SETTLED = 100000
+
+# What the scopes of SSD's feature extractors in Keras end in: their class's name.
+_KERAS = "keras_feature_extractor/"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +90,8 @@ def plan_tensors(model: ModelSpec, metas: Mapping[str, TensorMeta], request: Sur
                                   "the stock exporter wants it"))
     if model.quantized:
         additions += _tracking(metas, quantization_delay)
+    if trainers.renames_keras(request.target_api, request.trainer):
+        additions += _second_names(model, planner.variables())
     if shadowed:
         additions += [Copy(meta.name + families.MOVING_AVERAGE, meta.name,
                            "the legacy trainer starts its moving average from this")
@@ -184,6 +191,16 @@ def _tracking(metas: Mapping[str, TensorMeta], delay: int):
     if made and quantization.STEP not in metas:
         yield Constant(quantization.STEP, "int64", (), delay,
                        "the model is quantized already, so ranges apply from the first step")
+
+
+def _second_names(model: ModelSpec, variables: Sequence[TensorMeta]):
+    names = {meta.name for meta in variables}
+    for scope in model.backbone:
+        if scope.endswith(_KERAS):
+            for name in sorted(names):
+                second = scope[:-1] + "_1/" + name[len(scope):]
+                if name.startswith(scope) and second not in names:
+                    yield Copy(second, name, "model_main of this date looks for it there")
 
 
 def remarks(model: ModelSpec, request: SurgeryRequest) -> Tuple[Finding, ...]:
