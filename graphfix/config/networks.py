@@ -101,16 +101,41 @@ def problems(message, meta: str, month: str, schema: Schema, subject: str) -> Tu
 def needs(message, meta: str, month: str, schema: Schema
           ) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
     """What the builders of a date ask for and the config does not say."""
+    edits, findings = _first_step(message)
     extractor = getattr(message.model, meta).feature_extractor
     if extractor.type not in NEED_OVERRIDE or getattr(extractor, OVERRIDE) \
             or not schema.field("SsdFeatureExtractor", OVERRIDE):
-        return (), ()
+        return edits, findings
     path = ("model", meta, "feature_extractor", OVERRIDE)
-    return (ConfigEdit(path, "true", "%s builds no %s without it" % (schema.name, extractor.type)),
-            ), (Finding(
+    return edits + (
+        ConfigEdit(path, "true", "%s builds no %s without it" % (schema.name, extractor.type)),
+        ), findings + (Finding(
                 "FIELD_ADDED", INFO, ".".join(path),
                 "is true now: %s builds no %s without it, and before 2018-04 nothing else was "
                 "possible" % (schema.name, extractor.type), "there is nothing to do"),)
+
+
+def _first_step(message) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
+    """The published Faster R-CNN configs of 2018 step their learning rate at step 0, to what it
+    is already; the schedule builder of later revisions stops at that ("First step cannot be
+    zero").  Without the step, and with its rate from the start, any revision trains the same."""
+    optimizer = message.train_config.optimizer
+    kind = optimizer.WhichOneof("optimizer")
+    if kind is None:
+        return (), ()
+    schedule = getattr(optimizer, kind).learning_rate.manual_step_learning_rate
+    if not schedule.schedule or schedule.schedule[0].step != 0:
+        return (), ()
+    path = ("train_config", "optimizer", kind, "learning_rate", "manual_step_learning_rate")
+    reason = "the API refuses a first step of 0"
+    edits = (ConfigEdit(path + ("schedule[0]",), None, reason),)
+    rate = schedule.schedule[0].learning_rate
+    if rate != schedule.initial_learning_rate:
+        edits += (ConfigEdit(path + ("initial_learning_rate",), "%.9g" % rate, reason),)
+    return edits, (Finding(
+        "FIRST_STEP", INFO, ".".join(path) + ".schedule", "began with a step at 0, which the API "
+        "refuses (\"First step cannot be zero\"): its learning rate holds from the start instead",
+        "there is nothing to do"),)
 
 
 def remarks(message, meta: str, month: str, schema: Schema, *, trainer: str,
