@@ -157,7 +157,7 @@ def _thaw(args) -> int:
                           overwrite=args.overwrite, config_path=args.pipeline_config_path,
                           partial=args.partial)
     _say(findings)
-    print(done)
+    _print(done + "\n")
     return 0
 
 

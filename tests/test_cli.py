@@ -22,11 +22,17 @@ def start(*words, **more):
     environment = dict(os.environ, PYTHONPATH=path, **more.pop("environment", {}))
     more.setdefault("stdout", subprocess.PIPE)
     command = [sys.executable, "-m", "graphfix"] + [os.fspath(word) for word in words]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, **more)
+    # A test run in the background of a shell ignores Ctrl-C, and so would all that it starts.
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, preexec_fn=_heed,
+                            **more)
+
+
+def _heed():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finish(process):
-    out, err = process.communicate()
+    out, err = process.communicate(timeout=120)
     return process.returncode, (out or b"").decode("utf-8"), err.decode("utf-8")
 
 
