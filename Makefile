@@ -1,5 +1,7 @@
 # make fast    the tests that need no TensorFlow, in seconds
 # make test    those, and the tests against TensorFlow 1.15 and the stock API of three eras
+# make matrix  every family of detectors in every era, into docs/matrix.md; takes hours, and goes on
+#              where it was stopped
 # make demo    converts the detector in testdata/ and shows what it finds before and after
 # make bench   times conversions beside a plain TensorFlow script and `cp`
 # make clean   removes what the above leave in this folder
@@ -9,7 +11,7 @@
 PYTHON ?= python3
 ENVIRONMENT := $(PYTHON) tests/environments/make.py
 
-.PHONY: fast test demo bench clean
+.PHONY: fast test matrix demo bench clean
 
 fast:
 	@python=$$($(ENVIRONMENT) fast) && "$$python" -m pytest -q tests --ignore=tests/stock
@@ -20,6 +22,10 @@ test:
 	$(ENVIRONMENT) stock-2019-04 stock-2021 > /dev/null && \
 	{ "$$fast" -m pytest tests --ignore=tests/stock; status=$$?; \
 	  "$$stock" -m pytest tests/stock && exit $$status; }
+
+matrix:
+	@python=$$($(ENVIRONMENT) fast) && PYTHONPATH=. "$$python" tests/stock/matrix.py \
+	--output docs/matrix.md
 
 demo:
 	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" testdata/demo.py
