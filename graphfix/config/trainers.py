@@ -15,7 +15,7 @@ Measured and read in the stock code of each period.  All trainers restore by var
   ignored in silence.
 
 Some revisions of model_main build the model twice in one graph, for the input and for training, so
-that Keras calls the feature extractor that is trained NAME_1 (not in 2019-04, but in 2019-07).
+that Keras calls what is trained NAME_1 (not in 2019-04, but in 2019-07).
 
 The names that `--trainer` has for them are "legacy" and "model_main".
 """
@@ -69,7 +69,7 @@ def restored(month: str, trainer: str) -> Tuple[Tuple[str, str], ...]:
 
 
 def renames_keras(month: str, trainer: str) -> bool:
-    """Whether a trainer may look for a Keras feature extractor under its second name."""
+    """Whether a trainer may look for what Keras names under its second name."""
     return month >= "2019-05" and trainer != LEGACY
 
 

@@ -11,10 +11,11 @@ Made from metadata alone; a plan is plain data that can be printed, compared, st
   afresh as copies where the legacy trainer would else start them from random values;
 * quantization's ranges stay, those of rewritten weights widened to hold them; the state by which
   training tracks a range, which exported models lack, is made so that the range goes on as it is;
-* a Keras feature extractor goes out under both names by which a trainer may look for it.
+* what Keras names goes out under both names by which a trainer may look for it.
 """
 
 import dataclasses
+import re
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 from graphfix import dtypes
@@ -36,8 +37,9 @@ from graphfix.tensors import TensorMeta
 # depends on where it began: its zero-debiased value equals the biased one in float32.
 _SETTLED = 100000
 
-# What the scopes of SSD's feature extractors in Keras end in: their class's name.
-_KERAS = "keras_feature_extractor/"
+# What Keras names after its class, and so with _1 where there are two: SSD's feature extractors,
+# and the predictor of Faster R-CNN's second stage.
+_KERAS = re.compile(r"(\w+keras_feature_extractor|mask_rcnn_keras_box_predictor)(/.+)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +93,7 @@ def plan_tensors(model: ModelSpec, metas: Mapping[str, TensorMeta], request: Sur
     if model.quantized:
         additions += _tracking(metas, quantization_delay)
     if trainers.renames_keras(request.target_api, request.trainer):
-        additions += _second_names(model, planner.variables())
+        additions += _second_names(planner.variables())
     if shadowed:
         additions += [Copy(meta.name + families.MOVING_AVERAGE, meta.name,
                            "the legacy trainer starts its moving average from this")
@@ -193,14 +195,13 @@ def _tracking(metas: Mapping[str, TensorMeta], delay: int):
                        "the model is quantized already, so ranges apply from the first step")
 
 
-def _second_names(model: ModelSpec, variables: Sequence[TensorMeta]):
+def _second_names(variables: Sequence[TensorMeta]):
     names = {meta.name for meta in variables}
-    for scope in model.backbone:
-        if scope.endswith(_KERAS):
-            for name in sorted(names):
-                second = scope[:-1] + "_1/" + name[len(scope):]
-                if name.startswith(scope) and second not in names:
-                    yield Copy(second, name, "model_main of this date looks for it there")
+    for name in sorted(names):
+        match = _KERAS.match(name)
+        second = match and match.group(1) + "_1" + match.group(2)
+        if second and second not in names:
+            yield Copy(second, name, "model_main of this date looks for it there")
 
 
 def remarks(model: ModelSpec, request: SurgeryRequest) -> Tuple[Finding, ...]:

@@ -1,4 +1,4 @@
-"""A Keras feature extractor goes out under every name by which a trainer looks for it."""
+"""What Keras names goes out under every name by which a trainer looks for it."""
 
 import dataclasses
 
@@ -11,12 +11,12 @@ from graphfix.surgery.request import SurgeryRequest, same_classes, trained_ids
 
 SCOPE = "ssd_mobile_net_v1keras_feature_extractor/"
 SECOND = "ssd_mobile_net_v1keras_feature_extractor_1/"
+PREDICTOR = "mask_rcnn_keras_box_predictor/mask_rcnn_class_head/"
 
 
 def planned(directory, scope, month, trainer, extra=()):
     """The copies that a plan adds, name of the original by name."""
     source = open_source(directory)
-    model = dataclasses.replace(source.model, backbone=(scope,))
     metas = {}
     for name, meta in source.metas.items():
         for other in [name.replace("FeatureExtractor/", scope)] + [
@@ -24,16 +24,18 @@ def planned(directory, scope, month, trainer, extra=()):
             metas[other] = dataclasses.replace(meta, name=other)
     request = SurgeryRequest(same_classes(None, 4), trained_ids(None, 4), "prior", 0, "auto",
                              trainer, month)
-    _, additions = plan_tensors(model, metas, request, averages_used=False, shadowed=False,
+    _, additions = plan_tensors(source.model, metas, request, averages_used=False, shadowed=False,
                                 quantization_delay=0)
     return {one.name: one.of for one in additions if isinstance(one, Copy)}, metas
 
 
 @pytest.mark.parametrize("trainer", ["any", "model_main"])
-def test_model_main_finds_the_feature_extractor_under_its_second_name(model, trainer):
-    copies, metas = planned(model, SCOPE, "2019-07", trainer)
-    assert copies == {name.replace(SCOPE, SECOND): name for name in metas
-                      if name.startswith(SCOPE)}
+@pytest.mark.parametrize("scope, second", [
+    (SCOPE, SECOND), (PREDICTOR, PREDICTOR.replace("/", "_1/", 1))])
+def test_model_main_finds_it_under_its_second_name(model, trainer, scope, second):
+    copies, metas = planned(model, scope, "2019-07", trainer)
+    assert copies == {name.replace(scope, second): name for name in metas
+                      if name.startswith(scope)}
     assert len(copies) > 100
 
 
