@@ -38,8 +38,8 @@ from graphfix.tensors import TensorMeta
 _SETTLED = 100000
 
 # What Keras names after its class, and so with _1 where there are two: SSD's feature extractors,
-# and the predictor of Faster R-CNN's second stage.
-_KERAS = re.compile(r"(\w+keras_feature_extractor|mask_rcnn_keras_box_predictor)(/.+)")
+# the predictor of Faster R-CNN's second stage and that one's heads.
+_KERAS = re.compile(r"\b(\w+keras_feature_extractor|mask_rcnn_(keras_box_predictor|\w+_head))/")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -198,9 +198,8 @@ def _tracking(metas: Mapping[str, TensorMeta], delay: int):
 def _second_names(variables: Sequence[TensorMeta]):
     names = {meta.name for meta in variables}
     for name in sorted(names):
-        match = _KERAS.match(name)
-        second = match and match.group(1) + "_1" + match.group(2)
-        if second and second not in names:
+        second = _KERAS.sub(r"\1_1/", name)
+        if second not in names:
             yield Copy(second, name, "model_main of this date looks for it there")
 
 

@@ -31,7 +31,7 @@ def planned(directory, scope, month, trainer, extra=()):
 
 @pytest.mark.parametrize("trainer", ["any", "model_main"])
 @pytest.mark.parametrize("scope, second", [
-    (SCOPE, SECOND), (PREDICTOR, PREDICTOR.replace("/", "_1/", 1))])
+    (SCOPE, SECOND), (PREDICTOR, PREDICTOR.replace("/", "_1/"))])
 def test_model_main_finds_it_under_its_second_name(model, trainer, scope, second):
     copies, metas = planned(model, scope, "2019-07", trainer)
     assert copies == {name.replace(scope, second): name for name in metas
