@@ -1,7 +1,7 @@
 """Published models as they are downloaded: a gzipped tar archive of one directory.
 
 A compressed archive cannot be read here and there, so what a conversion needs of it (checkpoint,
-config, label map) is unpacked into a temporary directory, which goes when nobody needs it.  An
+config, label map, graphs) is unpacked into a temporary directory, which goes when nobody needs it.  An
 archive is a stranger's: names that lead out of it, links, devices, and sizes beyond any detector
 are refused before a byte is written.
 """
@@ -18,7 +18,9 @@ from graphfix.errors import RequestError, SourceError
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar")
 _WANTED = re.compile(r"(.*\.(index|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt"
-                     r"|frozen_inference_graph\.pb)\Z")
+                     r"|frozen_inference_graph\.pb|saved_model\.pb)\Z")
+# The directory of a SavedModel within a model's.
+_SAVED_MODEL = "saved_model"
 # The largest published detectors have checkpoints of half a gigabyte.
 _MOST_BYTES = 8 << 30
 _MOST_MEMBERS = 100000
@@ -38,13 +40,19 @@ class Unpacked:
                     folder, name = os.path.split(member.name)
                     if not _WANTED.match(name):
                         continue
+                    within = ""
+                    if name == _SAVED_MODEL + ".pb":
+                        folder, within = os.path.split(folder)
+                        if within != _SAVED_MODEL:
+                            continue
                     if top not in (None, folder):
                         raise RequestError(path, "holds models in several directories, such as %s "
                                            "and %s" % (top or ".", folder or "."),
                                            "unpack it and name the one you mean")
                     top = folder
+                    os.makedirs(os.path.join(self.directory, within), exist_ok=True)
                     with archive.extractfile(member) as source, \
-                            open(os.path.join(self.directory, name), "xb") as target:
+                            open(os.path.join(self.directory, within, name), "xb") as target:
                         shutil.copyfileobj(source, target, 1 << 20)
         except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
             self.close()

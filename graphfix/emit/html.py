@@ -31,6 +31,7 @@ _FILES = {
     "plan.json": "what became of every tensor; convert --plan replays it",
     "report.html": "this page",
     "report.json": "the same for programs",
+    "saved_model": "the source's SavedModel, rewritten for the new classes",
 }
 
 

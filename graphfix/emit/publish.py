@@ -130,7 +130,8 @@ class _Stage:
 
     def sync(self) -> None:
         os.chmod(self.path, 0o777 & ~_umask())
-        _sync(self.path)
+        for folder, _, _ in os.walk(self.path):
+            _sync(folder)
 
     def publish(self) -> None:
         if os.path.isdir(self.directory) and os.listdir(self.directory):

@@ -41,6 +41,12 @@ class Tracker:
             return (self.new if new else self.old) + (factor == SLOT)
         return factor
 
+    def class_size(self, axes: Axes) -> Tuple[int, int]:
+        """The class axis of a tensor and its new size, -1 where that is not known."""
+        axis = class_axis(axes)
+        sizes = [self.size(factor, new=True) for factor in axes[axis]]
+        return axis, -1 if ANY in sizes else _product(sizes)
+
     def start(self, name: str, axes: Axes) -> None:
         """Says what the axes of a node's first output are."""
         self._set((name, 0), axes)

@@ -6,7 +6,7 @@ changed; the branches of an unrolled suppression are removed or copied (`branche
 outputs keep their names.  A graph that is not understood whole is refused by naming the node.
 """
 
-from typing import Any, Iterable, List
+from typing import Any, Dict, Iterable, List, Tuple
 
 import numpy as np
 
@@ -27,9 +27,12 @@ _REMEDY = "report the graph's origin; the checkpoint can be converted all the sa
 
 
 def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit], *, subject: str
-            ) -> None:
+            ) -> Dict[Tuple[str, int], Tuple[int, int]]:
     """Makes `graph`, which is `model` frozen, a graph of `classes` classes; `edits` are the plan's
     for the checkpoint, carried out on the constants of the same names.
+
+    Returns, for each tensor (node, port) that had classes, the axis that counts them and its new
+    size.
 
     Raises:
       SourceError: naming `subject` and the node that was not understood; the graph is then half
@@ -48,6 +51,7 @@ def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit],
         for name, attribute, (axis, size) in tracker.attributes:
             graph.nodes[name].attr[attribute].shape.dim[axis].size = size
         branches.resize(classes)
+        sizes = {tensor: tracker.class_size(axes) for tensor, axes in tracker.states.items()}
     except (NotUnderstood, ValueError) as error:
         raise SourceError(subject, "cannot be rewritten: %s" % error, _REMEDY) from None
     _carry_out(graph, edits)
@@ -55,6 +59,7 @@ def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit],
     for node in graph.nodes.values():
         # Shapes that somebody noted down are of the old classes.
         node.attr.pop("_output_shapes", None)
+    return sizes
 
 
 def _carry_out(graph: Graph, edits: Iterable[Edit]) -> None:

@@ -8,7 +8,7 @@ Protocol Buffers itself bounds a message: 2 GiB, and 100 levels of nesting.
 """
 
 import os
-from typing import Any, Iterator, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from google.protobuf.message import DecodeError
 
@@ -19,7 +19,18 @@ from graphfix.schema import message_class
 SAVED_MODEL = "saved_model.pb"
 FROZEN = "frozen_inference_graph.pb"
 _MOST = (1 << 31) - 1
-_NODE, _ATTR = 1, 5  # field numbers: GraphDef.node, NodeDef.attr
+# Message -> number of a field -> the message in it, and whether it is a map's entry: the way to
+# every map in a graph or SavedModel.
+_MAPS = {
+    "SavedModel": {2: ("MetaGraphDef", False)},
+    "MetaGraphDef": {2: ("GraphDef", False), 5: ("signature", True)},
+    "signature": {2: ("SignatureDef", False)},  # an entry: its value is field 2
+    "SignatureDef": {1: ("TensorInfo", True), 2: ("TensorInfo", True)},
+    "GraphDef": {1: ("NodeDef", False), 2: ("FunctionDefLibrary", False)},
+    "FunctionDefLibrary": {1: ("FunctionDef", False)},
+    "FunctionDef": {3: ("NodeDef", False)},
+    "NodeDef": {5: ("AttrValue", True)},
+}
 _AGAIN = "download or copy the file again"
 
 
@@ -75,26 +86,34 @@ def open_graph(graph_def: Any, path: str) -> Graph:
 
 
 def to_bytes(message: Any) -> bytes:
-    """A message's bytes; a GraphDef's are the same for the same content, whoever serializes it.
+    """A GraphDef's or SavedModel's bytes, the same for the same content, whoever serializes it.
 
     The runtimes of Protocol Buffers (C++, upb, Python) order the entries of a map differently, even
-    when told to be deterministic.  So each node's attributes are ordered here, by their bytes.
+    when told to be deterministic.  So the entries of each map are ordered here, by their bytes.
     """
     data = bytearray(message.SerializeToString(deterministic=True))
-    if message.DESCRIPTOR.name == "GraphDef":
-        for number, _, start, end in _fields(data, 0, len(data)):
-            if number == _NODE:
-                entries = [(first, last) for field, first, _, last in _fields(data, start, end)
-                           if field == _ATTR]
-                if entries:
-                    # One after the other, as the fields of one number always are.
-                    data[entries[0][0]:entries[-1][1]] = b"".join(
-                        sorted(bytes(data[first:last]) for first, last in entries))
+    _order_maps(data, 0, len(data), message.DESCRIPTOR.name)
     return bytes(data)
+
+
+def _order_maps(data: bytearray, start: int, end: int, name: str) -> None:
+    known = _MAPS.get(name, {})
+    entries = {}  # type: Dict[int, List[Tuple[int, int]]]
+    for number, first, inner, last in _fields(data, start, end):
+        if number in known:
+            kind, is_map = known[number]
+            _order_maps(data, inner, last, kind)
+            if is_map:
+                entries.setdefault(number, []).append((first, last))
+    for places in entries.values():
+        # One after the other, as the fields of one number always are.
+        data[places[0][0]:places[-1][1]] = b"".join(
+            sorted(bytes(data[first:last]) for first, last in places))
 
 
 def _fields(data: bytearray, position: int, end: int) -> Iterator[Tuple[int, int, int, int]]:
     """The fields of a serialized message: number, where it begins, its content's begin and end."""
+    groups = 0  # the old form of a message, of unknown fields only: not looked into
     while position < end:
         first = position
         tag, position = _varint(data, position)
@@ -104,8 +123,10 @@ def _fields(data: bytearray, position: int, end: int) -> Iterator[Tuple[int, int
         elif kind == 0:
             size = _varint(data, position)[1] - position
         else:
-            size = {1: 8, 5: 4}[kind]
-        yield tag >> 3, first, position, position + size
+            size = {1: 8, 5: 4}.get(kind, 0)
+            groups += {3: 1, 4: -1}.get(kind, 0)
+        if not groups and kind != 4:
+            yield tag >> 3, first, position, position + size
         position += size
 
 

@@ -14,13 +14,12 @@ from graphfix.config.edits import ConfigEdit, apply_edits
 from graphfix.emit import html, publish, training_state
 from graphfix.emit.report import CHECKPOINT, PLAN_JSON, REPORT_HTML, REPORT_JSON, Report
 from graphfix.emit.state import write_state
-from graphfix.errors import Problem, SourceError
 from graphfix.findings import WARNING, Finding, by_severity
 from graphfix.labels import Label, LabelMap, format_label_map, parse_label_map
 from graphfix.model.anchors import describe_anchors
 from graphfix.model.describe import first_image
 from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN
-from graphfix.source import CONFIG, FROZEN, LABEL_MAP, Source
+from graphfix.source import CONFIG, LABEL_MAP, Source
 from graphfix.surgery.anchors import carry_anchors, clipped
 from graphfix.surgery.apply import apply_plan
 from graphfix.surgery.config_plan import Paths, plan_config
@@ -31,6 +30,7 @@ from graphfix.surgery.plan_json import read_plan, to_json
 from graphfix.surgery.request import (
     SurgeryRequest, resolve_classes, same_classes, trained_ids)
 from graphfix.textproto import quote
+from graphfix.verbs.graphs import SAVED_MODEL, rewritten_graphs
 from graphfix.verbs.target_api import find_target_api
 
 
@@ -140,7 +140,7 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
         plan = make_plan(source, target, output_directory=output_directory,
                          resumable=bool(model_dir))
     outgoing = apply_plan(plan.edits, plan.additions, source.store)
-    plan, frozen = _frozen_graph(source, plan)
+    plan, graphs = rewritten_graphs(source, plan)
     config = apply_edits(source.config.document, plan.config_edits)
     with publish.staged(*destinations, overwrite=overwrite,
                         sources=(source.prefix, source.config_path)) as stages:
@@ -149,8 +149,11 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
         writer.write_bundle(outgoing, prefix)
         write_state(staging, CHECKPOINT)
         _write(staging, CONFIG, config.encode())
-        if frozen:
-            _write(staging, FROZEN, frozen)
+        for name, data in graphs.items():
+            _write(staging, name, data)
+        if SAVED_MODEL in graphs:
+            # Empty as the exporter's, which has its variables as constants in the graph.
+            os.mkdir(os.path.join(staging, os.path.dirname(SAVED_MODEL), "variables"))
         _write(staging, LABEL_MAP, format_label_map(LabelMap(tuple(
             Label(one.id, one.name, one.display_name) for one in plan.classes if one.name
         ))).encode())
@@ -164,30 +167,6 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
         if model_dir:
             _write_model_dir(stages[1], outgoing, source)
     return report
-
-
-def _frozen_graph(source: Source, plan: SurgeryPlan) -> Tuple[SurgeryPlan, Optional[bytes]]:
-    """The bytes of the frozen graph for the new classes, where the source has one that can be
-    rewritten; where not, the plan says why."""
-    if source.frozen is None:
-        return plan, None
-    # Graphs are large, and few conversions have one: their code is not loaded for nothing.
-    from graphfix.frozen.rewrite import rewrite
-    from graphfix.graphdef import files
-    why = None
-    if any(isinstance(edit, Gather) and edit.affine for edit in plan.edits):
-        why = Problem(source.frozen, "is not rewritten: its anchors would have to change",
-                      "export the converted checkpoint with the stock exporter")
-    else:
-        try:
-            graph = files.open_graph(files.read_graph_def(source.frozen), source.frozen)
-            rewrite(graph, source.model, len(plan.classes), plan.edits, subject=source.frozen)
-            return plan, files.to_bytes(graph.to_graph_def())
-        except SourceError as error:
-            why = error.problems[0]
-    finding = Finding("FROZEN_GRAPH", WARNING, os.path.basename(why.subject), why.message, why.remedy)
-    known = plan.findings if finding in plan.findings else plan.findings + (finding,)
-    return dataclasses.replace(plan, findings=by_severity(known)), None
 
 
 def _report(source_path: str, source: Source, target: Target, plan: SurgeryPlan,
@@ -228,7 +207,9 @@ def _write_model_dir(staging: str, outgoing, source: Source) -> None:
 
 
 def _write(directory: str, name: str, data: bytes) -> None:
-    with open(os.path.join(directory, name), "wb") as file:
+    path = os.path.join(directory, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

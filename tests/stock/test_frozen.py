@@ -42,6 +42,17 @@ def run(path):
                                                  for picture in PICTURES)]
 
 
+def run_saved_model(directory, pictures=PICTURES):
+    """The outputs of a SavedModel on pictures, by name, and its signature."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        signature = tf.saved_model.load(session, ["serve"], directory).signature_def[
+            "serving_default"]
+        outputs = {name: info.name for name, info in signature.outputs.items()}
+        return [session.run(outputs, {signature.inputs["inputs"].name: one[None]})
+                for one in judging.decode(open(picture, "rb").read()
+                                          for picture in pictures)], signature
+
+
 @pytest.fixture(scope="module")
 def exported(stock_python, tmp_path_factory):
     """exported(era): the directory of what that era's exporter makes of the trained detector."""
@@ -70,6 +81,13 @@ def test_the_rewritten_graph_is_the_exporters_own(era, variant, exported, stock_
     for one, other in zip(ours[1], theirs[1]):
         for left, right in zip(one, other):
             assert left.shape == right.shape and left.tobytes() == right.tobytes()
+    saved, signature = run_saved_model(os.path.join(out, "saved_model"))
+    assert os.listdir(os.path.join(out, "saved_model", "variables")) == []
+    assert signature == run_saved_model(str(tmp_path / "native" / "saved_model"), ())[1]
+    for one, other in zip(ours[1], saved):
+        named = dict(zip(ours[0], one))
+        assert other and all(value.tobytes() == named[name].tobytes()
+                             for name, value in other.items())
 
 
 def test_a_subset_finds_what_the_source_found_of_it(tmp_path):

@@ -1,0 +1,44 @@
+"""Rewrites the graph of a SavedModel, and what the SavedModel says of it.
+
+A signature (SignatureDef, TensorFlow 1.15's core/protobuf/meta_graph.proto) names the tensors that
+go in and come out, with their types and shapes; the shape of an output that counts classes changes
+with them.
+"""
+
+from typing import Any, Iterable
+
+from graphfix.errors import SourceError
+from graphfix.frozen.rewrite import rewrite
+from graphfix.graphdef import files
+from graphfix.graphdef.graph import read_input
+from graphfix.model.describe import ModelSpec
+from graphfix.surgery.edits import Edit
+
+
+def rewrite_saved_model(saved: Any, model: ModelSpec, classes: int, edits: Iterable[Edit], *,
+                        subject: str) -> None:
+    """Does to a SavedModel message what `rewrite` does to a graph.
+
+    Raises:
+      SourceError: naming `subject`; the message is then no more to be used.
+    """
+    if len(saved.meta_graphs) != 1:
+        raise SourceError(subject, "holds %d graphs, of which only the one for serving could be "
+                          "rewritten" % len(saved.meta_graphs), "export the detector again, for "
+                          "serving alone")
+    meta = saved.meta_graphs[0]
+    graph = files.open_graph(meta.graph_def, subject)
+    for signature in meta.signature_def.values():
+        for info in list(signature.inputs.values()) + list(signature.outputs.values()):
+            if read_input(info.name).name not in graph.nodes:
+                raise SourceError(subject, "has a signature with '%s', which is not in its graph"
+                                  % info.name, "export the detector again")
+    sizes = rewrite(graph, model, classes, edits, subject=subject)
+    meta.graph_def.CopyFrom(graph.to_graph_def())
+    for signature in meta.signature_def.values():
+        for info in signature.outputs.values():
+            source = read_input(info.name)
+            axis, size = sizes.get((source.name, source.port), (0, 0))
+            dims = info.tensor_shape.dim
+            if size and axis < len(dims) and dims[axis].size >= 0:
+                dims[axis].size = size
