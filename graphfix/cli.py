@@ -92,6 +92,8 @@ def _target_flags(parser) -> None:
                         help="how new classes start")
     parser.add_argument("--anchors", metavar="FILE", help="an anchor generator, as in a config, to "
                         "carry the trained boxes over to")
+    parser.add_argument("--anchor_boxes", choices=("carry", "random"), default="carry",
+                        help="with --anchors: recode the box heads, or start them afresh")
     parser.add_argument("--seed", type=int, default=0, help="of the noise new classes start from")
     parser.add_argument("--weights", choices=("auto", "raw", "ema"), default="auto",
                         help="trained values or their moving averages")
@@ -111,7 +113,7 @@ def _target(args):
     return Target(**{name: getattr(args, name) for name in (
         "label_map_path", "num_classes", "source_label_map_path", "map", "new_rows", "seed",
         "weights", "target_api", "trainer", "fine_tune_checkpoint", "train_record",
-        "eval_record", "anchors")})
+        "eval_record", "anchors", "anchor_boxes")})
 
 
 def _inspect(args) -> int:

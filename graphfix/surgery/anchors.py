@@ -10,6 +10,8 @@ shares a kernel.  Where it is not:
 * a region proposal network's anchors are clipped to the image at inference, so that those which
   reach out of it change otherwise than those which do not: a finding gives their share;
 * a generator that moves the grid itself (other strides) cannot be followed at all.
+
+Box heads can be started afresh instead; then only class rows follow the anchors.
 """
 
 import dataclasses
@@ -32,10 +34,11 @@ class AnchorCarry:
     """For each feature map: the old anchor of every new one, and the new code's (a, b) for it.
 
     `sources[map][anchor]` and `recodes[map][anchor][code]`; heads that all maps share have one map.
+    Without `recodes` box heads start afresh.
     """
 
     sources: Tuple[Tuple[int, ...], ...]
-    recodes: Tuple[Tuple[Tuple[Tuple[float, float], ...], ...], ...]
+    recodes: Optional[Tuple[Tuple[Tuple[Tuple[float, float], ...], ...], ...]]
 
 
 def carry_anchors(old: AnchorSpec, new: AnchorSpec, coder: Coder, *, shared: bool,
@@ -47,7 +50,9 @@ def carry_anchors(old: AnchorSpec, new: AnchorSpec, coder: Coder, *, shared: boo
     Raises:
       RequestError: the new anchors cannot be had from this model's heads.
     """
-    _check(old, new, shared, image, coder)
+    _check_counts(old, new, shared)
+    _check_units(old, new, image, absolute=coder.kind == MEAN_STDDEV)
+    _check_grid(old, new, image)
     per_map = [_map_carry(one, other, coder, old, new, image)
                for one, other in zip(old.maps, new.maps)]
     findings = [_matches(old, new, [sources for sources, _ in per_map])]
@@ -61,6 +66,24 @@ def carry_anchors(old: AnchorSpec, new: AnchorSpec, coder: Coder, *, shared: boo
             "change by different ratios: boxes move by up to %.2g of an anchor's side" % error,
             "scale all levels alike, or fine-tune before use"))
     return AnchorCarry((per_map[0][0],), (recodes,)), tuple(findings)
+
+
+def fresh_anchors(old: AnchorSpec, new: AnchorSpec, *, shared: bool, image: Optional[Pair]
+                  ) -> Tuple[AnchorCarry, Tuple[Finding, ...]]:
+    """As `carry_anchors`, for box heads that start afresh, and so can follow any change.
+
+    Raises:
+      RequestError: the new anchors do not fit the model's feature maps.
+    """
+    _check_counts(old, new, shared)
+    _check_units(old, new, image)
+    sources = tuple(_match(_likeness(*_both(one, other, old, new, image)))
+                    for one, other in zip(old.maps, new.maps))
+    return AnchorCarry(sources[:1] if shared else sources, None), (
+        _matches(old, new, sources), Finding(
+            "BOXES_RANDOM", WARNING, "--anchor_boxes", "the box heads start afresh: until they are "
+            "trained, no box is where its object is", "fine-tune, or leave --anchor_boxes out to "
+            "keep what the heads know"))
 
 
 def clipped(old: AnchorSpec, new: AnchorSpec, carry: AnchorCarry, image: Pair) -> Finding:
@@ -99,8 +122,7 @@ def _centre_size(boxes: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     return (boxes[..., :2] + boxes[..., 2:]) / 2, boxes[..., 2:] - boxes[..., :2]
 
 
-def _check(old: AnchorSpec, new: AnchorSpec, shared: bool, image: Optional[Pair],
-           coder: Coder) -> None:
+def _check_counts(old: AnchorSpec, new: AnchorSpec, shared: bool) -> None:
     if len(old.maps) != len(new.maps):
         raise RequestError("--anchors", "are for %d feature maps, but the model has %d"
                            % (len(new.maps), len(old.maps)),
@@ -109,27 +131,46 @@ def _check(old: AnchorSpec, new: AnchorSpec, shared: bool, image: Optional[Pair]
         raise RequestError("--anchors", "place %s anchors at a location, but one head serves all "
                            "maps" % "/".join(map(str, new.per_map)),
                            "place as many anchors on every map")
+
+
+def _check_units(old: AnchorSpec, new: AnchorSpec, image: Optional[Pair], *,
+                 absolute: bool = False) -> None:
+    """`absolute`: sizes in pixels are wanted, and not only their ratios."""
     units = {spec.generator == "ssd_anchor_generator" for spec in (old, new)}
-    if image is None and (len(units) > 1 or coder.kind == MEAN_STDDEV):
+    if image is None and (len(units) > 1 or absolute):
         raise RequestError("--anchors", "cannot be compared with the model's: the config's image "
                            "resizer fixes no size", "keep the model's anchor generator")
+
+
+def _check_grid(old: AnchorSpec, new: AnchorSpec, image: Optional[Pair]) -> None:
     for number, (one, other) in enumerate(zip(old.maps, new.maps)):
         if one.stride != other.stride:
             raise RequestError("--anchors", "have other strides than the model's on map %d, which "
                                "no box head can follow" % number,
-                               "keep the strides of the model's generator")
+                               "keep the strides of the model's generator, or start the "
+                               "box heads afresh with --anchor_boxes random")
         if one.offset != other.offset and image is None and old.generator == "ssd_anchor_generator":
             raise RequestError("--anchors", "have other offsets than the model's on map %d, and the "
                                "image has no fixed size to measure them by" % number,
-                               "keep the offsets of the model's generator")
+                               "keep the offsets of the model's generator, or start the "
+                               "box heads afresh with --anchor_boxes random")
 
 
 def _map_carry(old: MapAnchors, new: MapAnchors, coder: Coder, before: AnchorSpec,
                after: AnchorSpec, image: Optional[Pair]):
-    olds = [_placed(old, size, before.generator, image) for size in old.sizes]
-    news = [_placed(new, size, after.generator, image) for size in new.sizes]
-    sources = _match([[_iou(one.size, other.size) for one in olds] for other in news])
+    olds, news = _both(old, new, before, after, image)
+    sources = _match(_likeness(olds, news))
     return sources, tuple(recode(coder, olds[source], one) for source, one in zip(sources, news))
+
+
+def _both(old: MapAnchors, new: MapAnchors, before: AnchorSpec, after: AnchorSpec,
+          image: Optional[Pair]) -> Tuple[List[Placed], List[Placed]]:
+    return ([_placed(old, size, before.generator, image) for size in old.sizes],
+            [_placed(new, size, after.generator, image) for size in new.sizes])
+
+
+def _likeness(olds: Sequence[Placed], news: Sequence[Placed]) -> List[List[float]]:
+    return [[_iou(one.size, other.size) for one in olds] for other in news]
 
 
 def _match(likeness: Sequence[Sequence[float]]) -> Tuple[int, ...]:

@@ -52,6 +52,8 @@ def gather_head(tensor: str, to: str, head: HeadSpec, request: SurgeryRequest,
       RequestError: a new class wants noise, and the config has no initializer to draw it from.
     """
     old = head.layout
+    if head.role == BOX and request.anchors and old.has("anchor") and not request.anchors.recodes:
+        return _fresh_boxes(tensor, to, head, request, meta)
     sources = {axis.kind: [(place,) for place in range(axis.size)] for axis in old.axes}
     if head.class_axis:
         sources[head.class_axis] = _class_places(request.classes, head)
@@ -69,6 +71,27 @@ def gather_head(tensor: str, to: str, head: HeadSpec, request: SurgeryRequest,
     fills = tuple(_Fills(to, head, request, meta, sources, new).all()) if head.class_axis else ()
     return Gather(tensor, to, index, fills,
                   affine if any(pair != _UNCHANGED for pair in affine) else ())
+
+
+def _fresh_boxes(tensor: str, to: str, head: HeadSpec, request: SurgeryRequest,
+                 meta: TensorMeta) -> Gather:
+    """A box head for other anchors as the stock API would start it."""
+    channels = head.layout.resized(
+        "anchor", len(request.anchors.sources[head.map or 0])).channels
+    effect, initial = LEAVES[leaf(to)]
+    everywhere = tuple(range(channels))
+    if effect == KERNEL:
+        if head.initializer is None:
+            raise RequestError(
+                "--anchor_boxes", "random wants noise for %s, but the config gives its predictor no "
+                "initializer to draw it from" % meta.name,
+                "add a truncated_normal_initializer to it, or leave --anchor_boxes out")
+        fill = Fill(NOISE, everywhere,
+                    initializer=for_tensor(head.initializer, meta.shape[:-1] + (channels,)),
+                    key="graphfix/%d/%s" % (request.seed, to))
+    else:
+        fill = Fill(CONSTANT, everywhere, value=initial)
+    return Gather(tensor, to, (FRESH,) * channels, (fill,))
 
 
 def leaf(name: str) -> str:
@@ -92,7 +115,7 @@ def _shift(head: HeadSpec) -> int:
 def _affine(head: HeadSpec, new: ChannelLayout, anchors: Optional[AnchorCarry], effect: str
             ) -> Tuple[Tuple[float, float], ...]:
     """What each new channel of a box head is multiplied by and gets added."""
-    if anchors is None or head.role != BOX or not new.has("anchor"):
+    if anchors is None or not anchors.recodes or head.role != BOX or not new.has("anchor"):
         return ()
     recodes = anchors.recodes[head.map or 0]
     pairs = tuple(recodes[place["anchor"]][place["code"]] for place in new.places())

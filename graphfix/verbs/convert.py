@@ -14,13 +14,14 @@ from graphfix.config.edits import ConfigEdit, apply_edits
 from graphfix.emit import html, publish, training_state
 from graphfix.emit.report import CHECKPOINT, PLAN_JSON, REPORT_HTML, REPORT_JSON, Report
 from graphfix.emit.state import write_state
+from graphfix.errors import RequestError
 from graphfix.findings import WARNING, Finding, by_severity
 from graphfix.labels import Label, LabelMap, format_label_map, parse_label_map
 from graphfix.model.anchors import describe_anchors
 from graphfix.model.describe import first_image
 from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN
 from graphfix.source import CONFIG, LABEL_MAP, Source
-from graphfix.surgery.anchors import carry_anchors, clipped
+from graphfix.surgery.anchors import carry_anchors, clipped, fresh_anchors
 from graphfix.surgery.apply import apply_plan
 from graphfix.surgery.config_plan import Paths, plan_config
 from graphfix.surgery.edits import Gather, Keep
@@ -51,6 +52,7 @@ class Target:
     train_record: Optional[str] = None
     eval_record: Optional[str] = None
     anchors: Optional[str] = None
+    anchor_boxes: str = "carry"
 
 
 def make_plan(source: Source, target: Target, *, output_directory: Optional[str],
@@ -72,7 +74,7 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
         classes, more = resolve_classes(
             source=known, source_classes=source.model.classes, target=label_map,
             num_classes=target.num_classes, mappings=target.map)
-    carry, anchor_changes, told = plan_anchors(source, target.anchors)
+    carry, anchor_changes, told = plan_anchors(source, target.anchors, target.anchor_boxes)
     request = SurgeryRequest(classes, trained_ids(known, source.model.classes), target.new_rows,
                              target.seed, target.weights, target.trainer, api, carry)
     message = source.config.message
@@ -100,22 +102,28 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
                                    + remarks(source.model, request)))
 
 
-def plan_anchors(source: Source, path: Optional[str]):
+def plan_anchors(source: Source, path: Optional[str], boxes: str):
     """How a model's heads follow the anchors of a file: carry, config edits, findings.
 
     Raises:
       GraphfixError: the file is damaged, or the heads cannot follow.
     """
     if path is None:
+        if boxes != "carry":
+            raise RequestError("--anchor_boxes", "is given without --anchors",
+                               "give the new anchors with --anchors FILE, or leave it out")
         return None, (), ()
     model = source.model
     document, message = parse_anchors(sources.read_file(path), path)
     body = getattr(source.config.message.model, model.meta)
     anchors = describe_anchors(message, path, model.image)
-    carry, findings = carry_anchors(
-        model.anchors, anchors, model.coder, image=model.image,
-        shared=len(model.anchors.maps) > 1 and all(head.map is None for head in model.heads))
-    if model.meta == FASTER_RCNN:
+    fit = dict(image=model.image, shared=len(model.anchors.maps) > 1 and all(
+        head.map is None for head in model.heads))
+    if boxes == "random":
+        carry, findings = fresh_anchors(model.anchors, anchors, **fit)
+    else:
+        carry, findings = carry_anchors(model.anchors, anchors, model.coder, **fit)
+    if model.meta == FASTER_RCNN and carry.recodes:
         findings += (clipped(model.anchors, anchors, carry, first_image(body.image_resizer)),)
     return carry, anchor_edits(("model", model.meta, ANCHOR_FIELD[model.meta]),
                                source.config.document, document), findings

@@ -7,7 +7,6 @@ from typing import Dict, Tuple
 from graphfix.errors import Problem, SourceError
 from graphfix.findings import WARNING, Finding, by_severity
 from graphfix.source import FROZEN, Source
-from graphfix.surgery.edits import Gather
 from graphfix.surgery.plan import SurgeryPlan
 
 # Where the stock exporter leaves its SavedModel, beside the checkpoint and the frozen graph.
@@ -23,7 +22,7 @@ def rewritten_graphs(source: Source, plan: SurgeryPlan) -> Tuple[SurgeryPlan, Di
     made = {}  # type: Dict[str, bytes]
     for name, path in _graphs(source).items():
         try:
-            if any(isinstance(edit, Gather) and edit.affine for edit in plan.edits):
+            if any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
                 raise SourceError(path, "is not rewritten: its anchors would have to change",
                                   "export the converted checkpoint with the stock exporter")
             made[name] = _rewritten(name, path, source, plan)
