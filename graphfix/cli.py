@@ -72,6 +72,11 @@ def parser() -> argparse.ArgumentParser:
     stock.add_argument("--source", metavar="SOURCE", help="with --images: what OUT was made from")
     stock.add_argument("--pipeline_config_path", help="its config, if not beside the checkpoint")
     stock.add_argument("--json", action="store_true", help="print the stock API's answers as JSON")
+    one = verb("diff", _diff, "say where two models, or two files of models, differ")
+    one.add_argument("one", metavar="A", help="a checkpoint, frozen graph, config, label map, or a "
+                     "model's directory or archive")
+    one.add_argument("two", metavar="B", help="what to hold against it")
+    one.add_argument("--json", action="store_true", help="print all differences as JSON")
     return top
 
 
@@ -192,6 +197,13 @@ def _verify(args) -> int:
             _say(["graphfix: %s: %s did not start from all of it, or not well" % (
                 args.directory, one.trainer)] + ["  " + name for name in one.unrestored])
     return 0 if answer.complete else VerificationError.exit_code
+
+
+def _diff(args) -> int:
+    from graphfix.verbs.diff import diff
+    text, same = diff(args.one, args.two, as_json=args.json)
+    _print(text + "\n")
+    return 0 if same else 1
 
 
 def _count(text: str) -> int:

@@ -32,7 +32,7 @@ FLOORS = (
     ("surgery",),
     ("frozen",),
     # 5: leaving
-    ("emit",),
+    ("emit", "compare"),
     # 6: judges
     ("stock", "verify"),
     # 7: verbs

@@ -1,6 +1,7 @@
 """Opens a checkpoint: metadata from the index at once, values and checksums on request."""
 
 import errno
+import hashlib
 import os
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -285,6 +286,27 @@ def check(view: TensorView) -> None:
         for chunk in _chunks(extent):
             crc = checksum.crc32c(chunk, crc)
     _compare(meta, extent, crc)
+
+
+def digest(view: TensorView) -> str:
+    """The SHA-256 of a view's stored bytes, which are checked on the way.
+
+    Raises:
+      SourceError: naming the file and the tensor, when they are not what was saved.
+    """
+    found = hashlib.sha256()
+    if view.extent is None:
+        found.update(np.ascontiguousarray(view.load()).tobytes())
+        return found.hexdigest()
+    if view.meta.dtype in (STRING, VARIANT):
+        check(view)
+    crc = 0
+    for chunk in _chunks(view.extent):
+        found.update(chunk)
+        crc = checksum.crc32c(chunk, crc)
+    if view.meta.dtype not in (STRING, VARIANT):
+        _compare(view.meta, view.extent, crc)
+    return found.hexdigest()
 
 
 def _compare(meta: TensorMeta, extent: Extent, crc: int) -> None:

@@ -1,0 +1,108 @@
+"""What is compared, as data: tensors and the classes in them, config fields, labels, graph nodes.
+
+A `Thing` is made of files (`things`) or read from a golden file (`golden`), so that what compares
+two of them need not know which.
+"""
+
+import dataclasses
+from typing import Any, Callable, Mapping, Optional, Tuple
+
+import numpy as np
+
+from graphfix.model.families import MOVING_AVERAGE
+from graphfix.tensors import TensorMeta
+
+BACKGROUND = "background"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A class in a head's tensor: its id (0: the background), its name ("" where nobody knows it),
+    and its channels of the last axis.  `digest` is the SHA-256 of their values, where recorded."""
+
+    id: int
+    name: str
+    channels: Tuple[int, ...]
+    digest: Optional[str] = None
+
+    @property
+    def key(self) -> str:
+        """By what it is found again: its name, else its id."""
+        return self.name or "#%d" % self.id
+
+    def __str__(self) -> str:
+        if self.id == 0:
+            return BACKGROUND
+        return "class %d '%s'" % (self.id, self.name) if self.name else "class %d" % self.id
+
+    def of(self, value: np.ndarray) -> np.ndarray:
+        """The class's part of the tensor's value: its channels along the last axis."""
+        return value[..., list(self.channels)]
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """A tensor: `digest()` is the SHA-256 of its stored bytes, `load` gives its value, None where
+    only the digest is known.  `what` says what it is to its head ("weights of level 2"), and `rows`
+    has the head's classes; without a head both are empty."""
+
+    meta: TensorMeta
+    digest: Callable[[], str]
+    load: Optional[Callable[[], np.ndarray]]
+    what: str = ""
+    rows: Tuple[Row, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """A graph's node: its operation, and a digest of it, its inputs and all its attributes but a
+    constant's value."""
+
+    op: str
+    digest: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Thing:
+    """What is known of one side; a part that it does not have is None.
+
+    `whole` tells a directory from a single file of one; `holder` keeps unpacked files alive.
+    """
+
+    path: str
+    whole: bool
+    tensors: Optional[Mapping[str, State]] = None
+    config: Optional[Mapping[str, str]] = None
+    labels: Optional[Mapping[int, Tuple[str, str]]] = None
+    nodes: Optional[Mapping[str, Node]] = None
+    constants: Optional[Mapping[str, State]] = None
+    holder: Any = None
+
+
+def head_rows(model, names: Mapping[int, str]):
+    """{tensor: (what, rows)} of a described model's heads, moving averages included.
+
+    `names` are those of class ids; a tensor of a head that knows no classes has no rows.
+    """
+    found = {}
+    for head in model.heads:
+        kind = head.class_axis
+        rows = []
+        if kind is not None:
+            shift = 1 if head.background else 0
+            channels = {}
+            for number, place in enumerate(head.layout.places()):
+                channels.setdefault(place[kind], []).append(number)
+            for place, own in sorted(channels.items()):
+                identity = place - shift + 1
+                rows.append(Row(identity, BACKGROUND if identity == 0 else names.get(identity, ""),
+                                tuple(own)))
+        stage = head.stage.replace("map ", "level ").replace("all maps", "all levels")
+        if "stage" in stage:
+            stage = "the " + stage
+        for name in head.tensors:
+            part = name[len(head.scope) + 1:]
+            what = "%s%s of %s" % ("" if head.role == "class" else head.role + " ", part, stage)
+            found[name] = what, tuple(rows)
+            found[name + MOVING_AVERAGE] = "moving average of " + what, tuple(rows)
+    return found

@@ -1,0 +1,51 @@
+"""diff: two checkpoints, graphs, configs or directories, and where they differ."""
+
+import dataclasses
+import json
+from typing import Tuple
+
+from graphfix.compare.differ import Comparison, compare
+from graphfix.compare.things import open_thing
+
+_MOST_LINES = 200
+
+
+def diff(one: str, two: str, *, as_json: bool) -> Tuple[str, bool]:
+    """The differences between two paths, as text or JSON, and whether there are none.
+
+    Raises:
+      GraphfixError: one is damaged, or they cannot be compared.
+    """
+    found = compare(open_thing(one), open_thing(two))
+    return (to_json(found) if as_json else to_text(found)), found.same
+
+
+def summary(found: Comparison) -> str:
+    """One line: what was compared, and what came of it."""
+    words = ", ".join(found.parts) + " compared"
+    if found.compared:
+        words += "; %d of %d tensors equal" % (found.equal, found.compared)
+    measured = [one.numbers for one in found.differences if one.numbers]
+    if measured:
+        words += ", the others apart by at most %.3g (relative %.3g)" % (
+            max(one.max_abs for one in measured), max(one.max_rel for one in measured))
+    return words + ("; same" if found.same else "; %d differences" % len(found.differences))
+
+
+def to_text(found: Comparison) -> str:
+    lines = [str(one) for one in found.differences[:_MOST_LINES]]
+    more = len(found.differences) - len(lines)
+    if more:
+        lines.append("... and %d more; --json has them all" % more)
+    return "\n".join(lines + [summary(found)])
+
+
+def to_json(found: Comparison) -> str:
+    rows = [dataclasses.asdict(one) for one in found.differences]
+    for row in rows:
+        for key, value in (row["numbers"] or {}).items():
+            if value == float("inf"):
+                row["numbers"][key] = "inf"  # JSON has no such number
+    return json.dumps({"same": found.same, "summary": summary(found), "parts": list(found.parts),
+                       "tensors_compared": found.compared, "tensors_equal": found.equal,
+                       "differences": rows}, indent=2, sort_keys=True)
