@@ -23,6 +23,7 @@ FLOORS = (
     ("tensors", "schema"),
     # 1: bytes and records; nothing here knows what a detector is
     ("archive", "bundle", "graphdef", "textproto"),
+    ("records",),
     # 2: meaning
     ("config", "labels"),
     ("model",),

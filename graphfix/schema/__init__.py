@@ -16,6 +16,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 # The package of each schema and the file it is in.
 FILES = {
+    "graphfix.example": "example.binpb",
     "graphfix.graph": "graph.binpb",
     "graphfix.labels": "string_int_label_map.binpb",
     "graphfix.pipeline": "pipeline.binpb",

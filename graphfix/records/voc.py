@@ -1,0 +1,55 @@
+"""Boxes of Pascal VOC's annotations: an XML file for every image.
+
+`annotation/size` has the image's width and height; every `annotation/object` a `name` and a
+`bndbox` of xmin, ymin, xmax, ymax in pixels, which become parts of the sides as the API's script
+has them: divided by width and height.
+"""
+
+from typing import List
+from xml.etree import ElementTree
+
+from graphfix.errors import SourceError
+from graphfix.records.boxes import ImageBoxes
+
+_MOST = 16 << 20
+_REMEDY = "give Pascal VOC's annotations: size, and objects with name and bndbox"
+_EDGES = ("ymin", "xmin", "ymax", "xmax")
+
+
+def read_voc(path: str) -> ImageBoxes:
+    """The boxes of an annotation file.
+
+    Raises:
+      SourceError: it is no XML, or not Pascal VOC's.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MOST + 1)
+    except OSError as error:
+        raise SourceError(path, "cannot be read: %s" % error.strerror,
+                          "check the path and its permissions") from None
+    # Such files define no entities, and a few lines of entities can stand for gigabytes.
+    if len(data) > _MOST or b"<!" in data.replace(b"<!--", b""):
+        raise SourceError(path, "is no annotation: it has more than %d bytes, or definitions" % _MOST,
+                          _REMEDY)
+    try:
+        root = ElementTree.fromstring(data)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise SourceError(path, "is no XML: %s" % error, _REMEDY) from None
+    width, height = (_number(root, "size/" + name, path) for name in ("width", "height"))
+    if not (1 <= width <= 1 << 24 and 1 <= height <= 1 << 24):
+        raise SourceError(path, "gives the image a size of %g by %g" % (width, height), _REMEDY)
+    boxes, classes = [], []  # type: List, List
+    for number, item in enumerate(root.findall("object")):
+        where = "%s: object %d" % (path, number)
+        ymin, xmin, ymax, xmax = (_number(item, "bndbox/" + edge, where) for edge in _EDGES)
+        boxes.append((ymin / height, xmin / width, ymax / height, xmax / width))
+        classes.append((item.findtext("name") or "").strip() or None)
+    return ImageBoxes(path, (int(height), int(width)), boxes, classes)
+
+
+def _number(element, name: str, where: str) -> float:
+    try:
+        return float(element.findtext(name, ""))
+    except ValueError:
+        raise SourceError(where, "has no number as %s" % name, _REMEDY) from None
