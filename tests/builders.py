@@ -10,6 +10,8 @@ import numpy as np
 
 from graphfix import dtypes
 from graphfix.bundle import reader, writer
+from graphfix.graphdef import files
+from graphfix.schema import message_class
 from graphfix.tensors import TensorStore, constant
 
 CLASSES = ("cat", "dog", "traffic light", "person")
@@ -192,3 +194,30 @@ def write(directory, name, content):
     with open(path, "wb") as file:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
     return path
+
+
+# Output -> shape, in the signature of an exported SSD of eight classes.
+SAVED_MODEL_SHAPES = {
+    "detection_boxes": (-1, 100, 4), "detection_classes": (-1, 100), "detection_scores": (-1, 100),
+    "num_detections": (-1,), "raw_detection_scores": (-1, -1, 9),
+    "detection_multiclass_scores": (-1, 100, 9)}
+
+
+def write_saved_model(directory, frozen, change=lambda saved: None):
+    """Writes a frozen graph as a SavedModel, as the exporter does; gives its directory."""
+    saved = message_class("graphfix.graph.SavedModel")(saved_model_schema_version=1)
+    meta = saved.meta_graphs.add()
+    meta.meta_info_def.tags.append("serve")
+    meta.graph_def.CopyFrom(files.read_graph_def(frozen))
+    signature = meta.signature_def["serving_default"]
+    signature.inputs["inputs"].name = "image_tensor:0"
+    for name, shape in SAVED_MODEL_SHAPES.items():
+        info = signature.outputs[name]
+        info.name = name + ":0"
+        for size in shape:
+            info.tensor_shape.dim.add(size=size)
+    change(saved)
+    os.makedirs(os.path.join(str(directory), "variables"))
+    with open(os.path.join(str(directory), "saved_model.pb"), "wb") as file:
+        file.write(files.to_bytes(saved))
+    return str(directory)

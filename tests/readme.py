@@ -42,6 +42,12 @@ def place(directory, convert):
         config = config.replace(old, new)
     builders.write(os.path.join(directory, MODEL), "pipeline.config", config)
     os.remove(os.path.join(directory, MODEL, "label_map.pbtxt"))
+    builders.write_saved_model(
+        os.path.join(directory, MODEL, "saved_model"),
+        os.path.join(directory, MODEL, "frozen_inference_graph.pb"),
+        # The signature's shapes are of eight classes; a shape that is not known is none wrong.
+        lambda saved: [info.tensor_shape.Clear() for info in saved.meta_graphs[0].signature_def[
+            "serving_default"].outputs.values()])
     with tarfile.open(os.path.join(directory, MODEL + ".tar.gz"), "w:gz") as archive:
         archive.add(os.path.join(directory, MODEL), MODEL)
     shutil.rmtree(os.path.join(directory, MODEL))

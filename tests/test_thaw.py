@@ -33,12 +33,7 @@ def test_every_variable_comes_back_bit_for_bit(graphfix, tmp_path):
 
 
 def test_a_saved_model_is_thawed_too(graphfix, tmp_path):
-    saved = message_class("graphfix.graph.SavedModel")()
-    meta = saved.meta_graphs.add()
-    meta.meta_info_def.tags.append("serve")
-    meta.graph_def.CopyFrom(files.read_graph_def(FROZEN))
-    (tmp_path / "saved").mkdir()
-    (tmp_path / "saved" / "saved_model.pb").write_bytes(files.to_bytes(saved))
+    builders.write_saved_model(tmp_path / "saved", FROZEN)
     done = graphfix("thaw", tmp_path / "saved", "--output_directory", tmp_path / "out",
                     "--pipeline_config_path", os.path.join(DETECTOR, "pipeline.config"))
     assert done.code == 0 and "200 variables" in done.out

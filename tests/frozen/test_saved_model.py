@@ -6,37 +6,15 @@ import tarfile
 
 import pytest
 
+import builders
 from graphfix.graphdef import files
-from graphfix.schema import message_class
 
 DETECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata",
                         "shapes_detector")
 FROZEN = "frozen_inference_graph.pb"
 LABELS = ["--source_label_map_path", os.path.join(DETECTOR, "shapes_label_map.pbtxt")]
 FLAGS = LABELS + ["--num_classes", "3", "--map", "1=ring", "--map", "2=star"]
-SHAPES = {"detection_boxes": (-1, 100, 4), "detection_classes": (-1, 100),
-          "detection_scores": (-1, 100), "num_detections": (-1,),
-          "raw_detection_scores": (-1, -1, 9), "detection_multiclass_scores": (-1, 100, 9)}
-
-
-def saved_model(directory, change=lambda saved: None):
-    """Writes the trained detector's graph as a SavedModel; gives its directory."""
-    saved = message_class("graphfix.graph.SavedModel")(saved_model_schema_version=1)
-    meta = saved.meta_graphs.add()
-    meta.meta_info_def.tags.append("serve")
-    meta.graph_def.CopyFrom(files.read_graph_def(os.path.join(DETECTOR, FROZEN)))
-    signature = meta.signature_def["serving_default"]
-    signature.inputs["inputs"].name = "image_tensor:0"
-    for name, shape in SHAPES.items():
-        info = signature.outputs[name]
-        info.name = name + ":0"
-        for size in shape:
-            info.tensor_shape.dim.add(size=size)
-    change(saved)
-    os.makedirs(os.path.join(str(directory), "variables"))
-    with open(os.path.join(str(directory), "saved_model.pb"), "wb") as file:
-        file.write(files.to_bytes(saved))
-    return str(directory)
+SHAPES = builders.SAVED_MODEL_SHAPES
 
 
 def shapes(directory):
@@ -53,7 +31,7 @@ def model(tmp_path):
     directory.mkdir()
     for name in (FROZEN, "pipeline.config", "model.ckpt.index", "model.ckpt.data-00000-of-00001"):
         shutil.copy(os.path.join(DETECTOR, name), str(directory))
-    saved_model(directory / "saved_model")
+    builders.write_saved_model(directory / "saved_model", os.path.join(DETECTOR, FROZEN))
     return directory
 
 
@@ -102,7 +80,7 @@ def dangling_signature(saved):
     (another_graph, "holds 2 graphs"), (dangling_signature, "'gone:0'")])
 def test_what_is_not_understood_is_a_finding(graphfix, model, tmp_path, change, words):
     shutil.rmtree(str(model / "saved_model"))
-    saved_model(model / "saved_model", change)
+    builders.write_saved_model(model / "saved_model", os.path.join(DETECTOR, FROZEN), change)
     done = graphfix("convert", model, *FLAGS, "--output_directory", tmp_path / "out")
     assert done.code == 0 and "FROZEN_GRAPH: saved_model.pb" in done.err and words in done.err
     assert not (tmp_path / "out" / "saved_model").exists()
