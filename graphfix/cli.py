@@ -77,6 +77,12 @@ def parser() -> argparse.ArgumentParser:
                      "model's directory or archive")
     one.add_argument("two", metavar="B", help="what to hold against it")
     one.add_argument("--json", action="store_true", help="print all differences as JSON")
+    one = verb("check", _check, "hold an output against the golden file that says what it should be")
+    one.add_argument("directory", metavar="OUT", help="a directory that convert wrote")
+    one.add_argument("--golden", required=True, metavar="FILE", help="the golden file")
+    one.add_argument("--update", action="store_true", help="make the golden file what OUT is now")
+    one.add_argument("--junit", metavar="FILE", help="write the result as JUnit XML, too")
+    one.add_argument("--json", action="store_true", help="print all differences as JSON")
     return top
 
 
@@ -204,6 +210,20 @@ def _diff(args) -> int:
     text, same = diff(args.one, args.two, as_json=args.json)
     _print(text + "\n")
     return 0 if same else 1
+
+
+def _check(args) -> int:
+    from graphfix.verbs.check import check, update
+    from graphfix.verbs.diff import to_json, to_text
+    if args.update:
+        if args.junit or args.json:
+            args.parser.error("--update compares nothing: leave --junit and --json out")
+        _say(update(args.directory, args.golden))
+        _print("%s written\n" % args.golden)
+        return 0
+    found = check(args.directory, args.golden, junit=args.junit)
+    _print((to_json if args.json else to_text)(found) + "\n")
+    return 0 if found.same else 1
 
 
 def _count(text: str) -> int:

@@ -51,13 +51,17 @@ def place(directory, convert):
     with tarfile.open(os.path.join(directory, MODEL + ".tar.gz"), "w:gz") as archive:
         archive.add(os.path.join(directory, MODEL), MODEL)
     shutil.rmtree(os.path.join(directory, MODEL))
-    commands = os.path.join(directory, "bin")
-    os.mkdir(commands)
+    os.mkdir(os.path.join(directory, "bin"))
+    return commands(os.path.join(directory, "bin"))
+
+
+def commands(directory):
+    """Makes `graphfix` and `python` commands in a directory; the environment that has them."""
     for name, words in (("graphfix", "-m graphfix "), ("python", "")):
-        path = builders.write(commands, name, '#!/bin/sh\nexec "%s" %s"$@"\n' % (
+        path = builders.write(directory, name, '#!/bin/sh\nexec "%s" %s"$@"\n' % (
             sys.executable, words))
         os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
-    return dict(os.environ, PATH=commands + os.pathsep + os.environ["PATH"],
+    return dict(os.environ, PATH=directory + os.pathsep + os.environ["PATH"],
                 PYTHONPATH=os.pathsep.join(filter(None, (
                     REPOSITORY, os.environ.get("PYTHONPATH")))))
 

@@ -84,6 +84,6 @@ def changed_fields(before: Mapping[str, str], after: Mapping[str, str]) -> Itera
         old, new = before.get(path), after.get(path)
         if "{}" in (old, new) and None in (old, new):
             gone += (path + ".",)
-            yield path, "is only in %s" % ("the first" if new is None else "the second")
+            yield path, "is gone" if new is None else "is new"
         else:
             yield path, "%s -> %s" % (old or "(default)", new or "(default)")

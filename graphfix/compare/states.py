@@ -13,12 +13,15 @@ from graphfix.model.families import MOVING_AVERAGE
 from graphfix.tensors import TensorMeta
 
 BACKGROUND = "background"
+# How much of a SHA-256 is kept where there are thousands, and nobody is to be fooled.
+SHORT = 16
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
     """A class in a head's tensor: its id (0: the background), its name ("" where nobody knows it),
-    and its channels of the last axis.  `digest` is the SHA-256 of their values, where recorded."""
+    and its channels of the last axis.  `digest` is the short SHA-256 of their values, where
+    recorded."""
 
     id: int
     name: str
@@ -55,7 +58,7 @@ class State:
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """A graph's node: its operation, and a digest of it, its inputs and all its attributes but a
+    """A graph's node: its operation, and a short digest of it, its inputs and all its attributes but a
     constant's value."""
 
     op: str

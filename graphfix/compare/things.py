@@ -8,7 +8,7 @@ from graphfix import source as sources
 from graphfix.archive import SUFFIXES, Unpacked
 from graphfix.bundle import reader
 from graphfix.compare.configs import config_fields
-from graphfix.compare.states import Node, State, Thing, head_rows
+from graphfix.compare.states import SHORT, Node, State, Thing, head_rows
 from graphfix.config.pipeline import PipelineConfig, parse_config
 from graphfix.errors import SourceError
 from graphfix.graphdef import constants, files
@@ -124,7 +124,7 @@ def _graph(path: str, graph_def, config: Optional[PipelineConfig], names, *, who
                 found[node.name] = node
             except ValueError as error:
                 raise SourceError(path, str(error), "export the graph again") from None
-        nodes[node.name] = Node(node.op, hashlib.sha256(_node_bytes(bare)).hexdigest())
+        nodes[node.name] = Node(node.op, hashlib.sha256(_node_bytes(bare)).hexdigest()[:SHORT])
     known = _heads(metas, config, names)
     for name, node in found.items():
         states[name] = State(metas[name], *_constant(node, path), *known.get(name, ()))

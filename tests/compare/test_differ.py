@@ -78,7 +78,7 @@ def test_what_means_the_same_is_the_same(old, new):
      "model.ssd.anchor_generator.ssd_anchor_generator.min_scale", "(default) -> 0.21"),
     ("shuffle: false", "", "eval_input_reader[0].shuffle", "false -> (default)"),
     ("random_horizontal_flip {\n    }", "random_vertical_flip { }",
-     "train_config.data_augmentation_options[0].random_horizontal_flip", "is only in the first"),
+     "train_config.data_augmentation_options[0].random_horizontal_flip", "is gone"),
     ("shuffle: false", "shuffle: false wholly_new: 3", "eval_input_reader.wholly_new",
      "(default) -> wholly_new: 3"),
 ])

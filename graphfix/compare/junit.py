@@ -1,0 +1,37 @@
+"""A comparison as JUnit XML, which build servers show as tests: one for each part, one for each class."""
+
+import re
+from typing import Dict, List
+from xml.etree import ElementTree
+
+from graphfix.compare.differ import PARTS, Comparison
+from graphfix.compare.states import Thing
+
+# What XML 1.0 has no way to write.
+_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def to_junit(found: Comparison, golden: Thing) -> bytes:
+    """The XML; `golden` says which classes there are to be tested."""
+    failures = {part: [] for part in PARTS if part in found.parts}  # type: Dict[str, List[str]]
+    for state in (golden.tensors or {}).values():
+        for row in state.rows:
+            failures.setdefault(str(row), [])
+    for one in found.differences:
+        failures.setdefault(one.subject if one.subject in failures else one.part, []).append(
+            str(one))
+    suite = ElementTree.Element("testsuite", {
+        "name": "graphfix check", "tests": str(len(failures)), "errors": "0",
+        "failures": str(sum(bool(lines) for lines in failures.values()))})
+    for name, lines in failures.items():
+        case = ElementTree.SubElement(suite, "testcase", {
+            "classname": "graphfix.check", "name": _writable(name)})
+        if lines:
+            failure = ElementTree.SubElement(case, "failure", {"message": _writable(lines[0])})
+            failure.text = _writable("\n".join(lines))
+    return b'<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, "utf-8") \
+        .split(b"?>\n", 1)[-1] + b"\n"
+
+
+def _writable(text: str) -> str:
+    return _UNWRITABLE.sub("\ufffd", text)
