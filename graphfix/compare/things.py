@@ -19,6 +19,8 @@ from graphfix.schema import message_class
 from graphfix.tensors import TensorMeta
 from graphfix.textproto import Document, bind
 
+# Where the stock exporter leaves its SavedModel, in the directory of the checkpoint.
+_SAVED_MODEL = "saved_model"
 _TEXTS = (".config", ".pbtxt", ".txt", ".prototxt")
 
 
@@ -52,16 +54,38 @@ def _directory(path: str, directory: str, holder) -> Thing:
     labels = {number: both for number, both in names.items()} if os.path.exists(
         os.path.join(directory, sources.LABEL_MAP)) else None
     fields = config_fields(config, directory) if config else None
+    graph = None
+    beside = os.path.join(directory, sources.FROZEN)
     if frozen is not None and frozen == directory:
-        saved = files.serving_graph(files.read_saved_model(directory)).graph_def
-        graph = _graph(path, saved, config, names, whole=True)
-    else:
-        beside = os.path.join(directory, sources.FROZEN)
-        graph = _graph(path, files.read_graph_def(beside), config, names, whole=True) \
-            if os.path.isfile(beside) else None
+        graph = _saved_model(path, directory, config, names)
+    elif os.path.isfile(beside):
+        graph = _graph(path, files.read_graph_def(beside), config, names, whole=True)
+    inner = os.path.join(directory, _SAVED_MODEL)
+    if files.is_saved_model(inner):
+        saved = _saved_model(inner, inner, config, names)
+        graph = Thing(path, True, nodes=_within(graph and graph.nodes, saved.nodes),
+                      constants=_within(graph and graph.constants, saved.constants))
     tensors = None if frozen else _checkpoint(sources.find_prefix(directory), config, names)
     return Thing(path, True, tensors, fields, labels, graph and graph.nodes,
                  graph and graph.constants, holder)
+
+
+def _within(nodes, saved):
+    """A graph's nodes, and those of the SavedModel beside it under longer names."""
+    return dict(nodes or {}, **{"%s/%s" % (_SAVED_MODEL, name): node
+                                for name, node in saved.items()})
+
+
+def _saved_model(path: str, directory: str, config: Optional[PipelineConfig], names) -> Thing:
+    """A SavedModel's graph; all else that it says is one more node."""
+    meta = files.serving_graph(files.read_saved_model(directory))
+    graph = _graph(path, meta.graph_def, config, names, whole=True)
+    rest = message_class("graphfix.graph.SavedModel")()
+    rest.meta_graphs.add().CopyFrom(meta)
+    rest.meta_graphs[0].ClearField("graph_def")
+    graph.nodes["(signatures)"] = Node("SavedModel", hashlib.sha256(
+        files.to_bytes(rest)).hexdigest()[:SHORT])
+    return graph
 
 
 def _beside(directory: str):

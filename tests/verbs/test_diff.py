@@ -122,3 +122,30 @@ def test_bad_input(graphfix, model, tmp_path):
         file.write(b"damage")
     done = graphfix("diff", model, other)
     assert done.code == 3 and done.out == "" and "is damaged" in done.err
+
+
+def test_saved_models(graphfix, tmp_path):
+    from graphfix.graphdef import files
+    from graphfix.schema import message_class
+    saved = message_class("graphfix.graph.SavedModel")()
+    saved.meta_graphs.add().graph_def.CopyFrom(
+        files.read_graph_def(os.path.join(readme.DETECTOR, "frozen_inference_graph.pb")))
+    meta = saved.meta_graphs[0]
+    meta.signature_def["serving_default"].inputs["inputs"].name = "image_tensor:0"
+    alone = [str(tmp_path / name) for name in ("one", "two")]
+    beside = [str(tmp_path / name) for name in ("three", "four")]
+    for place in alone + [os.path.join(one, "saved_model") for one in beside]:
+        os.makedirs(place)
+        builders.write(place, "saved_model.pb", files.to_bytes(saved))
+        meta.signature_def["serving_default"].inputs["inputs"].name = "other:0"
+        meta.graph_def.node[0].op = "Identity"
+    for name in ("model.ckpt.index", "model.ckpt.data-00000-of-00001", "pipeline.config"):
+        for place in beside:
+            shutil.copy(os.path.join(readme.DETECTOR, name), place)
+    done = graphfix("diff", *alone)
+    assert done.code == 1 and done.out.count("\n") == 3
+    assert "node (signatures): SavedModel has other inputs or attributes" in done.out
+    assert "node %s: " % meta.graph_def.node[0].name in done.out
+    assert graphfix("diff", *beside).code == 0
+    shutil.rmtree(os.path.join(beside[1], "saved_model"))
+    assert "frozen graph: is gone" in graphfix("diff", *beside).out
