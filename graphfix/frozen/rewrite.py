@@ -38,12 +38,13 @@ def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit],
       SourceError: naming `subject` and the node that was not understood; the graph is then half
         changed, and no more to be used.
     """
-    outputs = [name for name, found in graph.consumers().items() if not found]
+    consumers = graph.consumers()
+    outputs = [name for name, found in consumers.items() if not found]
     try:
         tracker = Tracker(graph, model.classes, classes)
         for head in model.heads:
             if head.class_axis:
-                for node in _products(graph, head):
+                for node in _products(graph, head, consumers):
                     tracker.start(node.name, _axes(node, head))
         tracker.run()
         branches = Branches(graph, tracker.selections, model.classes)
@@ -81,10 +82,9 @@ def _set(node, value: np.ndarray) -> None:
     constants.set_value(node, value, BY_NUMBER[node.attr["dtype"].type])
 
 
-def _products(graph: Graph, head: HeadSpec) -> List[Any]:
+def _products(graph: Graph, head: HeadSpec, consumers) -> List[Any]:
     """The operations that multiply by a head's kernel."""
     kernel = next(name for name in head.tensors if LEAVES[name.rsplit("/", 1)[-1]][0] == KERNEL)
-    consumers = graph.consumers()
     if kernel not in graph.nodes:
         raise ValueError("there is no constant '%s'" % kernel)
     pending, found = [kernel], []

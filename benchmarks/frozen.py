@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""What rewriting a frozen graph takes, and what it gains.
+
+    frozen.py [--repetitions N] [--pictures N] [--cache DIR] [--write]
+
+A frozen graph, made by the stock exporter, is converted to three classes; a stock export of the
+converted checkpoint is the way one had before.  Whole processes, in turns.  Then the original and
+the rewritten graph run on the same pictures, in turns.  Prints tables; --write puts them into
+docs/benchmarks_frozen.md.  Needs a Python that has TensorFlow 1.15 and the stock API.
+"""
+
+import argparse
+import collections
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+
+import convert
+from convert import ARMS, ROOT, say, timed
+
+GRAPH = "frozen_inference_graph.pb"
+REWRITE, EXPORT = "graphfix convert %s" % GRAPH, "stock API: build, restore, export"
+
+
+def source(case, cache):
+    """A directory with the frozen graph that the stock exporter makes of a case's checkpoint."""
+    directory = os.path.join(cache, "frozen", case.name)
+    if not os.path.exists(directory):
+        say("exporting %s ..." % case.name)
+        making = directory + ".making"
+        shutil.rmtree(making, ignore_errors=True)
+        os.makedirs(making)
+        config = os.path.join(case.directory, "pipeline.config")
+        timed(export(os.path.join(case.directory, "model.ckpt"), config,
+                     os.path.join(making, "export")), os.path.join(cache, "log"))
+        shutil.move(os.path.join(making, "export", GRAPH), making)
+        shutil.rmtree(os.path.join(making, "export"))
+        shutil.copy(config, making)
+        os.rename(making, directory)
+    return directory
+
+
+def export(prefix, config, out):
+    return [sys.executable, os.path.join(ARMS, "stock_export.py"), prefix, config, out]
+
+
+def measure(case, cache, repetitions, pictures):
+    """The runs of both arms, and what running the graphs gave."""
+    directory = source(case, cache)
+    carried, mapped = case.carried
+    runs = collections.OrderedDict([(REWRITE, []), (EXPORT, [])])
+    with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as work:
+        log, labels, out, exported = (os.path.join(work, name) for name in (
+            "log", convert.LABEL_MAP, "graphfix", "exported"))
+        with open(labels, "w", encoding="utf-8") as file:
+            for number, name in enumerate(("new thing", carried[1], "other name"), 1):
+                file.write("item { id: %d name: '%s' }\n" % (number, name))
+        commands = {
+            REWRITE: [sys.executable, "-m", "graphfix", "convert", os.path.join(directory, GRAPH)]
+                     + case.flags + ["--label_map_path", labels, "--map", "other name=%s"
+                                     % mapped[1], "--output_directory", out],
+            EXPORT: export(os.path.join(out, "model.ckpt"), os.path.join(out, "pipeline.config"),
+                           exported)}
+        for number in range(repetitions + 1):
+            say("%s: round %d of %d" % (case.name, number, repetitions))
+            for one in (out, exported):
+                shutil.rmtree(one, ignore_errors=True)
+            for name, command in commands.items():
+                run = timed(command, log)
+                if number:
+                    runs[name].append(run)
+        say("%s: running the graphs" % case.name)
+        timed([sys.executable, os.path.join(ARMS, "run_graphs.py"), os.path.join(directory, GRAPH),
+               os.path.join(out, GRAPH), os.path.join(exported, GRAPH), "--pictures",
+               str(pictures)], log)
+        return runs, json.loads(convert.read(log).strip().splitlines()[-1])
+
+
+def report(found, cache, repetitions, pictures):
+    yield "Measured %s with `benchmarks/frozen.py --repetitions %d --pictures %d` on %s." % (
+        time.strftime("%Y-%m-%d"), repetitions, pictures, convert.machine())
+    for case in found:
+        runs, ran = measure(case, cache, repetitions, pictures)
+        before, after = ran["graphs"]
+        seconds = {name: convert.median(those) for name, those in runs.items()}
+        speed = [1000 / statistics.median(one["ms"]) for one in (before, after)]
+        yield ""
+        yield "## %s" % case.name
+        yield ""
+        yield "%s." % case.about
+        yield ""
+        yield "| | median s | min s | max s | peak MiB |"
+        yield "|---|---:|---:|---:|---:|"
+        for name, those in runs.items():
+            yield "| %s | %.3f | %.3f | %.3f | %.0f |" % (
+                name, seconds[name], min(run.seconds for run in those),
+                max(run.seconds for run in those), convert.peak(those))
+        ratio = seconds[EXPORT] / seconds[REWRITE]
+        yield ""
+        yield "The export takes %.1f times as long (aim: at least 10; %s). The two graphs %s on %d " \
+            "pictures (%.0f detections each on average)." % (
+                ratio, "reached" if ratio >= 10 else "missed",
+                "find the same, bit for bit," if ran["same"] else "do NOT find the same", pictures,
+                ran["detections"])
+        yield ""
+        yield "| | nodes | MB | pictures/s |"
+        yield "|---|---:|---:|---:|"
+        for name, one, rate in (("original", before, speed[0]), ("rewritten", after, speed[1])):
+            yield "| %s | %d | %.1f | %.2f |" % (name, one["nodes"], one["bytes"] / 1e6, rate)
+        yield "| rewritten / original | %.2f | %.2f | %.2f |" % (
+            after["nodes"] / before["nodes"], after["bytes"] / before["bytes"], speed[1] / speed[0])
+
+
+ABOUT = """# Benchmarks: frozen graphs
+
+<!-- Written by benchmarks/frozen.py --write: the text is in it, the figures are measured. -->
+
+A frozen graph alone is converted to three classes (one carried under its name, one by `--map`,
+one new): checkpoint, config, report and the rewritten graph. Beside that, what one had to do
+before: with the converted checkpoint already there, build the model, restore, and export, by the
+stock exporter. Whole processes, one after the other; the first round is not counted.
+
+Then the original and the rewritten graph run on the same pictures of noise, one picture in the one
+and then in the other, by TensorFlow on this machine's CPUs. What the rewritten graph gains is the
+suppression of classes it no longer has. How much time suppression takes depends on how many boxes
+score above the config's threshold.
+
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--repetitions", type=int, default=5, help="rounds that count")
+    parser.add_argument("--pictures", type=int, default=30, help="pictures to run the graphs on")
+    parser.add_argument("--cache", default=os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
+        "graphfix", "benchmarks"), help="where checkpoints and graphs are kept")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks_frozen.md")
+    args = parser.parse_args()
+    os.makedirs(os.path.join(args.cache, "checkpoints"), exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        lock = stack.enter_context(open(os.path.join(args.cache, "lock"), "w"))
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two benchmarks at once would measure each other
+        found = [case for case in convert.cases(args.cache) if case.name in ("ssd", "testdata")]
+        lines = []
+        for line in report(found, args.cache, args.repetitions, args.pictures):
+            print(line, flush=True)
+            lines.append(line)
+    if args.write:
+        with open(os.path.join(ROOT, "docs", "benchmarks_frozen.md"), "w",
+                  encoding="utf-8") as file:
+            file.write(ABOUT + "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
