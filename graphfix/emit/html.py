@@ -13,6 +13,7 @@ from graphfix.emit import drawing
 from graphfix.emit.next_steps import next_steps
 from graphfix.emit.report import Report
 from graphfix.findings import ERROR, INFO, WARNING
+from graphfix.source import FROZEN
 from graphfix.surgery.edits import (
     ADDED_NOISE, CONSTANT, Drop, Gather, Keep, Rename, Reset, Stretch, Widen)
 from graphfix.surgery.plan import SurgeryPlan
@@ -135,6 +136,9 @@ def _pictures(report: Report, contents: Mapping[str, bytes]) -> Iterator[str]:
     if new:
         yield "<p>New, not trained yet, and therefore not drawn: <b>%s</b>.</p>" % _text(
             ", ".join(new))
+    if FROZEN in report.artifacts:
+        yield "<p>After: found by the rewritten %s, and by the checkpoint the same.</p>" % (
+            _code(FROZEN))
     yield drawing.pictures(report, contents)
     yield "<p class=quiet>Drawn are detections with a score of at least %d%%. A class has the " \
         "same colour on both sides; grey ones were left behind.</p>" % (100 * drawing.THRESHOLD)

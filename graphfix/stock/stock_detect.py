@@ -120,20 +120,36 @@ def detect(job, result):
 
     Boxes are (ymin, xmin, ymax, xmax) in 0..1; classes are ids of the label map, from 1.
     """
-    with restored_detector(job, [1, None, None, 3], result) as (image, tensors, session, _):
+    with _detector(job, result) as (image, fetches, first_class, session):
         encoded = tf.placeholder(tf.string, [])
         decoded = tf.image.decode_jpeg(encoded, channels=3)
-        fetches = [tensors["postprocess/detection_" + name]
-                   for name in ("boxes", "scores", "classes")]
         result["detections"] = []
         for path in job["images"]:
             with open(path, "rb") as file:
                 pixels = session.run(decoded, {encoded: file.read()})
             boxes, scores, classes = session.run(fetches, {image: pixels[None]})
-            # Scores of 0 pad the batch, and the model counts classes from 0.
+            # Scores of 0 pad the batch.
             result["detections"].append([
-                {"box": box.tolist(), "score": float(score), "class_id": int(label) + 1}
+                {"box": box.tolist(), "score": float(score), "class_id": int(label) + 1 - first_class}
                 for box, score, label in zip(boxes[0], scores[0], classes[0]) if score > 0])
+
+
+@contextlib.contextmanager
+def _detector(job, result):
+    """Image placeholder, tensors of boxes, scores and classes, the number of the first class, and a
+    session: of the frozen graph in a job, or else of its model."""
+    names = ("boxes", "scores", "classes")
+    if not job.get("graph"):
+        with restored_detector(job, [1, None, None, 3], result) as (image, tensors, session, _):
+            yield image, [tensors["postprocess/detection_" + name] for name in names], 0, session
+        return
+    graph_def = tf.GraphDef()
+    with open(job["graph"], "rb") as file:
+        graph_def.ParseFromString(file.read())
+    with tf.Graph().as_default() as graph, tf.Session(config=unoptimised(tf.ConfigProto())) as session:
+        tf.import_graph_def(graph_def, name="")
+        yield graph.get_tensor_by_name("image_tensor:0"), [
+            graph.get_tensor_by_name("detection_%s:0" % name) for name in names], 1, session
 
 
 def evaluate(job, result):

@@ -9,7 +9,8 @@ is an object with a `verb`:
                config's own), steps, seed, batch_size, model_dir, record, label_map
   raw_outputs  pipeline_config, checkpoint, image (.npy, uint8) or seed, output (.npz), tensors,
                moving_averages, mask_features (.npz), detections (false: the network alone)
-  detect       pipeline_config, checkpoint, images (JPEG files), moving_averages
+  detect       pipeline_config, checkpoint, images (JPEG files), moving_averages; or graph (a
+               frozen one) and images
   evaluate     pipeline_config, checkpoint, label_map, record, class_ids, moving_averages
   export       pipeline_config, checkpoint, output_directory
   save         pipeline_config, output (prefix), seed: a checkpoint of freshly initialised weights

@@ -12,12 +12,12 @@ from graphfix import verify as judge
 from graphfix.bundle import reader, writer
 from graphfix.config import trainers
 from graphfix.config.edits import apply_edits
-from graphfix.emit import update
+from graphfix.emit import drawing, update
 from graphfix.emit.jpeg import Jpeg, read_jpeg
 from graphfix.emit.report import CHECKPOINT, PLAN_JSON, Detection, Picture, Verification
 from graphfix.errors import GraphfixError, RequestError, VerificationError
 from graphfix.model.families import MOVING_AVERAGE
-from graphfix.source import CONFIG, LABEL_MAP
+from graphfix.source import CONFIG, FROZEN, LABEL_MAP
 from graphfix.stock import runner
 from graphfix.surgery.edits import Drop
 from graphfix.surgery.plan import SurgeryPlan
@@ -25,6 +25,7 @@ from graphfix.surgery.plan_json import read_plan
 
 ANY = "any"
 _LARGEST_PICTURE = 64 << 20
+_NEAR = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +97,10 @@ def verify_stock(directory: str, trial: Trial, *, python: Optional[str]) -> Answ
             remarks.append("the plan was made for the stock API of %s, and this one is of %s" % (
                 plan.target_api, one.api))
     seen = [_detections(directory, one) for one in details[len(names):]]
+    if len(seen) > 2:
+        # What its frozen graph finds is shown, once it is what the checkpoint finds.
+        _check_graph(directory, trial.images, seen[1], seen[2])
+        del seen[1]
     compared = [(Picture(os.path.basename(path), update.picture_file(jpeg.data), jpeg.width,
                          jpeg.height, before, after), jpeg.data)
                 for path, jpeg, before, after in zip(trial.images, pictures, *seen)]
@@ -135,7 +140,7 @@ def _restore_job(directory: str, trial: Trial, trainer: str) -> Dict[str, Any]:
 
 @contextlib.contextmanager
 def _detect_jobs(directory: str, plan: SurgeryPlan, trial: Trial) -> Iterator[List[Dict[str, Any]]]:
-    """The jobs for source and result.  The source is built by its own config with all that the
+    """The jobs for source, result, and the result's frozen graph if there is one.  The source is built by its own config with all that the
     plan changes in it but the number of classes, so that its fields too are those this API knows.
     """
     source = sources.open_source(trial.source, config_path=trial.source_config)
@@ -154,12 +159,34 @@ def _detect_jobs(directory: str, plan: SurgeryPlan, trial: Trial) -> Iterator[Li
             prefix = os.path.join(scratch, CHECKPOINT)
             writer.write_bundle(source.store, prefix)
         job = {"verb": "detect", "images": [os.path.abspath(path) for path in trial.images]}
+        graph = os.path.abspath(os.path.join(directory, FROZEN))
         yield [dict(job, pipeline_config=config, checkpoint=os.path.abspath(prefix),
                     moving_averages=_averaged(plan)),
                dict(job, pipeline_config=os.path.abspath(os.path.join(directory, CONFIG)),
-                    checkpoint=os.path.abspath(os.path.join(directory, CHECKPOINT)))]
+                    checkpoint=os.path.abspath(os.path.join(directory, CHECKPOINT)))] + (
+                        [dict(job, graph=graph)] if os.path.exists(graph) else [])
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check_graph(directory: str, images: Sequence[str], checkpoint, graph) -> None:
+    """Whether the rewritten frozen graph finds what the converted checkpoint does.
+
+    Both compute in float32, in another order, so that scores and edges may differ a little, and
+    what scores near the threshold may be in one alone.
+    """
+    for path, found, other in zip(images, checkpoint, graph):
+        for these, those in ((found, other), (other, found)):
+            for one in these:
+                if one.score >= drawing.THRESHOLD + _NEAR and not any(
+                        one.class_id == two.class_id and abs(one.score - two.score) <= _NEAR
+                        and all(abs(a - b) <= _NEAR for a, b in zip(one.box, two.box))
+                        for two in those):
+                    raise VerificationError(
+                        os.path.join(directory, FROZEN), "does not find in %s what the checkpoint "
+                        "beside it does: class %d with a score of %g is in one of them only" % (
+                            path, one.class_id, one.score),
+                        "do not use the graph; export the checkpoint with the stock exporter")
 
 
 def _averaged(plan: SurgeryPlan) -> bool:

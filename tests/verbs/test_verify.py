@@ -26,12 +26,12 @@ if arguments[0].endswith("api_revision.py"):
 else:
     jobs = json.load(open(arguments[1]))
     for job in jobs:
-        if job["verb"] == "detect":
+        if "checkpoint" in job and job["verb"] == "detect":
             job["config"] = open(job["pipeline_config"]).read()
             job["index"] = os.path.getsize(job["checkpoint"] + ".index")
     json.dump(jobs, open(%(asked)r, "w"))
     answers = json.load(open(%(answers)r))
-    json.dump([answers[job.get("trainer", job["verb"])] for job in jobs], open(arguments[2], "w"))
+    json.dump([answers[job.get("trainer", "graph" if "graph" in job else job["verb"])] for job in jobs], open(arguments[2], "w"))
 """
 
 
@@ -51,6 +51,7 @@ def stock(tmp_path):
         answers = {"legacy": restored("legacy"), "model_main": restored("model_main"), "detect": {
             "verb": "detect", "api": {"revision": "2019-07"}, "detections": [
                 [{"box": [0.11111, 0.2, 0.3, 0.4], "score": 0.87654, "class_id": 2}], []]}}
+        answers["graph"] = answers["detect"]
 
         @property
         def python(self):
@@ -254,7 +255,9 @@ def test_a_report_that_cannot_be_written(graphfix, out, model, stock, monkeypatc
         update.update_report(out, (), ())
 
 
-def test_a_frozen_source_is_given_as_a_checkpoint(graphfix, stock, tmp_path):
+@pytest.fixture
+def frozen(graphfix, tmp_path):
+    """A model of a frozen graph, and what it was converted to."""
     shapes = os.path.join(os.path.dirname(PICTURES[0]), "..", "shapes_detector")
     source = tmp_path / "frozen"
     source.mkdir()
@@ -263,7 +266,49 @@ def test_a_frozen_source_is_given_as_a_checkpoint(graphfix, stock, tmp_path):
     out = str(tmp_path / "out")
     assert graphfix("convert", source, "--num_classes", "2", "--map", "1=3", "--output_directory",
                     out).code == 0
-    done = compare(graphfix, out, str(source), stock, *PICTURES[:2])
+    return str(source), out
+
+
+def found(*rows):
+    return {"verb": "detect", "api": {"revision": "2019-07"}, "detections": [[
+        {"box": box, "score": score, "class_id": number} for box, score, number in rows], []]}
+
+
+BOX = [0.1, 0.2, 0.3, 0.4]
+
+
+def test_the_rewritten_graph_is_what_is_shown(graphfix, frozen, stock):
+    stock.answers["graph"] = found((BOX, 0.87, 2), ([0.1, 0.2, 0.3, 0.4004], 0.7, 1), (BOX, 0.1, 1))
+    stock.answers["detect"] = found((BOX, 0.8704, 2), (BOX, 0.7, 1))
+    source, out = frozen
+    done = compare(graphfix, out, source, stock, *PICTURES[:2])
+    assert done.code == 0, done.err
+    assert [job.get("graph") for job in stock.asked[1:]] == [
+        None, None, os.path.join(out, "frozen_inference_graph.pb")]
+    first = reports.load(out).pictures[0]
+    assert [row.score for row in first.after] == [0.87, 0.7, 0.1]
+    assert [row.score for row in first.before] == [0.8704, 0.7]
+    assert "found by the rewritten" in content(out, "report.html").decode()
+
+
+@pytest.mark.parametrize("graph, checkpoint", [
+    ([(BOX, 0.9, 1)], [(BOX, 0.9, 2)]), ([(BOX, 0.9, 1)], [(BOX, 0.8, 1)]),
+    ([(BOX, 0.9, 1)], [([0.1, 0.2, 0.3, 0.5], 0.9, 1)]), ([], [(BOX, 0.9, 1)]),
+    ([(BOX, 0.9, 1)], []),
+])
+def test_a_graph_that_finds_something_else(graphfix, frozen, stock, graph, checkpoint):
+    stock.answers["graph"], stock.answers["detect"] = found(*graph), found(*checkpoint)
+    source, out = frozen
+    done = compare(graphfix, out, source, stock, *PICTURES[:2])
+    assert done.code == 4
+    assert "frozen_inference_graph.pb: does not find in %s what the checkpoint" % PICTURES[0] \
+        in done.err
+    assert reports.load(out).pictures == ()
+
+
+def test_a_frozen_source_is_given_as_a_checkpoint(graphfix, frozen, stock):
+    source, out = frozen
+    done = compare(graphfix, out, source, stock, *PICTURES[:2])
     assert done.code == 0, done.err
     checkpoint = stock.asked[1]["checkpoint"]
     assert checkpoint.endswith("model.ckpt") and checkpoint != os.path.join(out, "model.ckpt")
