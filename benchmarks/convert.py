@@ -55,8 +55,9 @@ def say(text):
 def cases(cache):
     """The cases there are files for; makes their checkpoints where the cache has none."""
     found = []
-    ssd, rfcn = (os.path.join(ZOO, name) for name in (
-        "ssd_mobilenet_v1_coco_2018_01_28", "rfcn_resnet101_coco_11_06_2017"))
+    ssd, frcnn, rfcn = (os.path.join(ZOO, name) for name in (
+        "ssd_mobilenet_v1_coco_2018_01_28", "faster_rcnn_inception_v2_coco_2018_01_28",
+        "rfcn_resnet101_coco_11_06_2017"))
     if os.path.isdir(ssd):
         config = read(os.path.join(ssd, "pipeline.config"))
         found.append(Case("ssd", "SSD MobileNet v1, a replica of ssd_mobilenet_v1_coco_2018_01_28",
@@ -66,6 +67,11 @@ def cases(cache):
                           checkpoint(cache, "wide-%g" % WIDE, re.sub(
                               r"depth_multiplier: [\d.]+", "depth_multiplier: %g" % WIDE, config)),
                           COCO, []))
+    if os.path.isdir(frcnn):
+        found.append(Case("frcnn", "Faster R-CNN Inception v2, a replica of "
+                          "faster_rcnn_inception_v2_coco_2018_01_28",
+                          checkpoint(cache, "frcnn", read(os.path.join(frcnn, "pipeline.config")),
+                                     index=frcnn), COCO, []))
     sample = os.path.join(ZOO, "sample_configs", "rfcn_resnet101_coco.config")
     if os.path.isdir(rfcn) and os.path.isfile(sample):
         found.append(Case("rfcn", "R-FCN ResNet-101, a replica of rfcn_resnet101_coco_11_06_2017, "

@@ -147,7 +147,7 @@ def main():
     with contextlib.ExitStack() as stack:
         lock = stack.enter_context(open(os.path.join(args.cache, "lock"), "w"))
         fcntl.flock(lock, fcntl.LOCK_EX)  # two benchmarks at once would measure each other
-        found = [case for case in convert.cases(args.cache) if case.name in ("ssd", "testdata")]
+        found = [case for case in convert.cases(args.cache) if case.name in ("ssd", "frcnn", "testdata")]
         lines = []
         for line in report(found, args.cache, args.repetitions, args.pictures):
             print(line, flush=True)

@@ -5,7 +5,7 @@
 
 Reads the checkpoint PREFIX, gives every class head the classes whose old ids --rows lists (0: a
 new class), leaves out what a trainer adds to the model, sets global_step to 0, and writes
-OUT/model.ckpt and OUT/pipeline.config.  Knows the heads of SSD and R-FCN.
+OUT/model.ckpt and OUT/pipeline.config.  Knows the heads of SSD, Faster R-CNN and R-FCN.
 """
 
 import argparse
@@ -21,6 +21,8 @@ from tensorflow.python import pywrap_tensorflow
 # Names, whether class 0 is the background, numbers a class has.
 HEADS = (
     (r"BoxPredictor_\d+/ClassPredictor/", True, 1),
+    (r"SecondStageBoxPredictor/ClassPredictor/", True, 1),
+    (r"SecondStageBoxPredictor/BoxEncodingPredictor/", False, 4),
     (r"SecondStageBoxPredictor/class_predictions/", True, 1),
     (r"SecondStageBoxPredictor/refined_locations/", False, 4),
 )
