@@ -5,6 +5,7 @@ output, "name:3" for its fourth, "^name" where the node only has to run before.
 """
 
 import collections
+import functools
 import heapq
 from typing import Any, Dict, Iterable, List, NamedTuple, Tuple
 
@@ -21,6 +22,8 @@ class Input(NamedTuple):
     control: bool
 
 
+# A graph's inputs are read many times over.
+@functools.lru_cache(maxsize=1 << 16)
 def read_input(text: str) -> Input:
     """The parts of an input's text."""
     if text.startswith("^"):
