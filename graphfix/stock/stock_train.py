@@ -298,6 +298,15 @@ def legacy(stack, job, config, model_dir, result, before_first_step):
                       session_config=unoptimised(kwargs["session_config"]))
         return loop(train_op, logdir, **kwargs)
 
+    stop = tf.train.Supervisor.stop
+
+    def stop_at_once(supervisor, threads=None, close_summary_writer=True, **kwargs):
+        # With sync_replicas a thread waits for other replicas until the session is closed, which
+        # comes after this: it would be waited for in vain for two minutes, and complained about.
+        supervisor._stop_grace_secs = 1
+        stop(supervisor, threads, close_summary_writer, ignore_live_threads=True)
+
+    replace(stack, tf.train.Supervisor, "stop", stop_at_once)
     replace(stack, trainer, "train", seeded_train)
     replace(stack, trainer.slim.learning, "train", bounded_loop)
     # The graph as text, which nobody reads, takes longer than restoring it does.

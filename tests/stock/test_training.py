@@ -116,3 +116,19 @@ def test_why_moving_averages_are_written(stock_python, small_weights, tmp_path):
     assert copies["moving_averages"] == {
         "from_checkpoint": SHADOWED, "from_variable": 0, "from_initialiser": []}
     assert runner.StockResult(copies).ok
+
+
+def test_a_trainer_that_waits_for_other_replicas_ends(stock_python, small_weights, tmp_path):
+    # Catches: the stock code's complaint that a thread still waits, taken for a failed training.
+    # Published FPN configs are such, and train on one machine all the same.
+    config = judging.small_config(tmp_path / "pipeline.config", "momentum", False)
+    with open(config) as file:
+        text = file.read()
+    assert "batch_size: 2" in text
+    with open(config, "w") as file:
+        file.write(text.replace("batch_size: 2", "batch_size: 2 sync_replicas: true "
+                                "startup_delay_steps: 0 replicas_to_aggregate: 2", 1))
+    out = judging.convert(small_weights, tmp_path / "out", "--pipeline_config_path", config,
+                          "--num_classes", "2", "--map", "1=3", "--target_api", "2019-07")
+    result, = judging.ask([(stock_python("2019-07"), judging.job(out, trainer="legacy", steps=1))])
+    assert_trained(result, 1)
