@@ -24,6 +24,10 @@ _SAVED_MODEL = "saved_model"
 # The largest published detectors have checkpoints of half a gigabyte.
 _MOST_BYTES = 8 << 30
 _MOST_MEMBERS = 100000
+_MOST_HEADER = 1 << 20
+# Weights hardly shrink: an archive that unpacks to many times its size holds something else.
+_MOST_TIMES = 100
+_SMALL = 64 << 20
 _AGAIN = "download the archive again, from where the model is published"
 
 
@@ -34,7 +38,7 @@ class Unpacked:
         self._holder = tempfile.TemporaryDirectory(prefix="graphfix-")
         self.directory = self._holder.name
         try:
-            with tarfile.open(path, "r:*") as archive:
+            with tarfile.open(path, "r:*", tarinfo=_Member) as archive:
                 top = None
                 for member in _members(archive, path):
                     folder, name = os.path.split(member.name)
@@ -70,18 +74,28 @@ class Unpacked:
         self._holder.cleanup()
 
 
+class _Member(tarfile.TarInfo):
+    """A member whose header is no bomb: tarfile reads extended headers into memory whole."""
+
+    def _proc_member(self, archive):
+        if not self.isreg() and self.size > _MOST_HEADER:
+            raise tarfile.ReadError("a header of %d bytes" % self.size)
+        return super()._proc_member(archive)
+
+
 def _members(archive: tarfile.TarFile, path: str) -> Iterator[tarfile.TarInfo]:
     """The files of an archive, each checked before it is given out."""
     total = 0
+    most = min(_MOST_BYTES, max(_SMALL, _MOST_TIMES * os.path.getsize(path)))
     for number, member in enumerate(archive):
         parts = member.name.split("/")
         if member.name.startswith("/") or ".." in parts or "\\" in member.name:
             raise SourceError(path, "holds a name that leads out of it: %r" % member.name, _AGAIN)
         if member.isdir():
             continue
-        if not member.isfile():
+        if not member.isfile() or member.issparse():
             raise SourceError(path, "holds %r, which is no plain file" % member.name, _AGAIN)
         total += member.size
-        if total > _MOST_BYTES or number >= _MOST_MEMBERS:
+        if total > most or number >= _MOST_MEMBERS:
             raise SourceError(path, "unpacks to more than any detector has", _AGAIN)
         yield member

@@ -2,13 +2,14 @@
 
 stdout is for results, stderr for messages.  Exit codes: 0 done, 1 a check found a difference,
 2 usage, 3 the input was refused, 4 verification failed; as a shell counts signals, 130 interrupted,
-141 whoever read stdout left.
+143 terminated, 141 whoever read stdout left.
 """
 
 import argparse
 import contextlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -72,6 +73,13 @@ def parser() -> argparse.ArgumentParser:
     stock.add_argument("--source", metavar="SOURCE", help="with --images: what OUT was made from")
     stock.add_argument("--pipeline_config_path", help="its config, if not beside the checkpoint")
     stock.add_argument("--json", action="store_true", help="print the stock API's answers as JSON")
+    one = verb("batch", _batch, "convert many models by one recipe")
+    one.add_argument("recipe", metavar="RECIPE", help="which models, and into what: a text file, as "
+                     "docs/batch.md says")
+    one.add_argument("--output_directory", required=True, help="the directory to write: one in it "
+                     "for each model")
+    one.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="models to convert at once")
+    one.add_argument("--json", action="store_true", help="print the outcomes as JSON")
     one = verb("diff", _diff, "say where two models, or two files of models, differ")
     one.add_argument("one", metavar="A", help="a checkpoint, frozen graph, config, label map, or a "
                      "model's directory or archive")
@@ -205,6 +213,30 @@ def _verify(args) -> int:
     return 0 if answer.complete else VerificationError.exit_code
 
 
+def _batch(args) -> int:
+    import dataclasses
+    import shutil
+    from graphfix.verbs import batch as verb
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+
+    def progress(done, total, running) -> None:
+        if terminal:
+            _say(["\r\033[K" + verb.bar(done, total, running,
+                                        shutil.get_terminal_size().columns)], end="")
+    try:
+        outcomes = verb.batch(args.recipe, output_directory=args.output_directory, jobs=args.jobs,
+                              progress=progress)
+    finally:
+        if terminal:
+            _say(["\r\033[K"], end="")
+    if args.json:
+        _print(json.dumps([dataclasses.asdict(one) for one in outcomes], indent=2, sort_keys=True)
+               + "\n")
+    else:
+        _print(verb.format_outcomes(outcomes) + "\n")
+    return 1 if any(one.verdict == verb.FAILED for one in outcomes) else 0
+
+
 def _diff(args) -> int:
     from graphfix.verbs.diff import diff
     text, same = diff(args.one, args.two, as_json=args.json)
@@ -224,6 +256,13 @@ def _check(args) -> int:
     found = check(args.directory, args.golden, junit=args.junit)
     _print((to_json if args.json else to_text)(found) + "\n")
     return 0 if found.same else 1
+
+
+def _jobs(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 256:
+        raise ValueError(text)
+    return number
 
 
 def _count(text: str) -> int:
@@ -290,8 +329,19 @@ def _parse(argv: Optional[List[str]]) -> int:
     return args.run(args)
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a run as Ctrl-C does: what was begun is removed."""
+
+
+def _terminate(*_) -> None:
+    raise _Terminated
+
+
 def main(argv: Optional[List[str]] = None) -> int:
     """Runs a command line (this process's, where none is given); the exit code."""
+    if threading.current_thread() is threading.main_thread() \
+            and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         return _parse(argv)
     except GraphfixError as error:
@@ -301,6 +351,9 @@ def main(argv: Optional[List[str]] = None) -> int:
         # There is nobody to tell; and what is still buffered must not be tried again at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except _Terminated:
+        _say(["graphfix: terminated"])
+        return 143
     except KeyboardInterrupt:
         _say(["graphfix: interrupted"])
         return 130

@@ -118,7 +118,7 @@ class _Stage:
         self.directory = directory
         self._stack = stack
         parent, name = os.path.split(directory)
-        _sweep(directory)
+        sweep(directory)
         handle = None
         while handle is None:  # a sweep may take the directory between its making and its locking
             self.path = os.path.join(parent, ".%s%s%s" % (name, _STAGING, uuid.uuid4().hex))
@@ -230,7 +230,7 @@ def _exchange(one: str, two: str) -> bool:
         _RENAME_EXCHANGE) == 0
 
 
-def _sweep(directory: str) -> None:
+def sweep(directory: str) -> None:
     """Puts back, or removes, what runs that were killed left beside a directory."""
     parent, name = os.path.split(directory)
     try:

@@ -20,6 +20,7 @@ FILES = {
     "graphfix.graph": "graph.binpb",
     "graphfix.labels": "string_int_label_map.binpb",
     "graphfix.pipeline": "pipeline.binpb",
+    "graphfix.recipe": "recipe.binpb",
     "graphfix.tensorflow": "tensorflow.binpb",
 }
 

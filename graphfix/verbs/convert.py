@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import os
-from typing import Optional, Sequence, Tuple
+from typing import Callable, Optional, Sequence, Tuple
 
 from graphfix import source as sources
 from graphfix import verify
@@ -131,8 +131,11 @@ def plan_anchors(source: Source, path: Optional[str], boxes: str):
 
 def convert(source_path: str, target: Target, *, output_directory: str, overwrite: bool,
             plan_path: Optional[str] = None, config_path: Optional[str] = None,
-            model_dir: Optional[str] = None) -> Report:
+            model_dir: Optional[str] = None,
+            seal: Optional[Callable[[str], None]] = None) -> Report:
     """Converts, verifies and publishes; the report is also in the output directory.
+
+    `seal` gets the directory when all is written, just before it is published.
 
     Raises:
       GraphfixError: nothing was published, and what was there before still is.
@@ -174,6 +177,8 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
         _write(staging, REPORT_HTML, html.render(report).encode())
         if model_dir:
             _write_model_dir(stages[1], outgoing, source)
+        if seal:
+            seal(staging)
     return report
 
 

@@ -324,7 +324,10 @@ def test_killed_at_any_moment_the_output_is_old_or_new(forked, model, tmp_path):
     assert sorted(os.listdir(str(top))) == ["out", "train"]
 
 
-def test_interrupted_at_any_moment_nothing_is_left_behind(forked, model, tmp_path):
+@pytest.mark.parametrize("number, code, word", [
+    (signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
+def test_interrupted_at_any_moment_nothing_is_left_behind(forked, model, tmp_path, number, code,
+                                                          word):
     labels = builders.write(tmp_path, "labels", builders.label_map(["person", "zebra"]))
     top = tmp_path / "run"
     top.mkdir()
@@ -337,12 +340,12 @@ def test_interrupted_at_any_moment_nothing_is_left_behind(forked, model, tmp_pat
     while interrupted < 12:
         turns += 1
         assert turns < 100, interrupted
-        result = moments.of(forked, argv=argv, signal=signal.SIGINT)
-        assert result["code"] in (0, 130, 98), result
+        result = moments.of(forked, argv=argv, signal=number)
+        assert result["code"] in (0, code, 98, -signal.SIGTERM), result
         assert "Traceback" not in result["err"]
-        interrupted += result["code"] == 130
-        if result["code"] == 130:
-            assert result["err"].endswith("graphfix: interrupted\n")
+        interrupted += result["code"] == code
+        if result["code"] == code:
+            assert result["err"].endswith("graphfix: %s\n" % word)
         left += bool(hidden(top))
         if (top / "out").exists():
             assert set(tree(top / "out")) == set(whole)

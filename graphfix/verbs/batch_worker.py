@@ -1,0 +1,208 @@
+"""The process that converts a batch's models: reads jobs, answers what came of them, a line each.
+
+A job is {"out": directory, "entry": a recipe's Entry}; the answer has what an Outcome has.  When
+its standard input ends, so does it.  Signals end it at once, without cleaning up, which `batch`
+does then: an exception raised at any moment, such as within an import, may be lost.
+"""
+
+import contextlib
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import resource
+import shutil
+import sys
+import tempfile
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+from graphfix import __version__
+from graphfix import source as sources
+from graphfix.archive import SUFFIXES
+from graphfix.bundle import reader
+from graphfix.download import fetch
+from graphfix.emit.report import CHECKPOINT
+from graphfix.errors import GraphfixError, Problem, RequestError
+from graphfix.graphdef.files import SAVED_MODEL
+from graphfix.verbs.batch import CONVERTED, DOWNLOADS, FAILED, LOCKS, UNCHANGED, WORK
+from graphfix.verbs.convert import Target, convert
+from graphfix.verbs.target_api import find_target_api
+
+# What a model's directory says of how it was made.
+RECORD = "batch.json"
+FORMAT = 1
+_CHUNK = 1 << 20
+_FILES = ("label_map_path", "source_label_map_path", "anchors", "pipeline_config_path")
+
+
+def main() -> None:
+    """Answers until there are no more jobs."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what anything else prints is no answer
+    try:
+        for line in sys.stdin:
+            job = json.loads(line)
+            answer = do(job["entry"], job["out"])
+            answer["worker_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+    except BrokenPipeError:
+        os._exit(1)  # nobody asks any more
+
+
+def do(entry: Dict[str, Any], out: str) -> Dict[str, Any]:
+    """Converts one model, unless that is done already; never raises for what goes wrong with it."""
+    name = entry["name"]
+    try:
+        with _alone(name, out) as work:
+            return _converted(entry, out, work)
+    except GraphfixError as error:
+        problems = error.problems  # type: Tuple[Problem, ...]
+    except MemoryError:
+        problems = (Problem(name, "needs more memory than there is", "give it more"),)
+    except OSError as error:
+        problems = (Problem(str(error.filename or name), str(error.strerror),
+                            "see what is wrong with it"),)
+    except Exception as error:  # a fault of graphfix's own must not end the others
+        problems = (Problem(name, "ended with %s: %s" % (type(error).__name__, error),
+                            "this is a fault of graphfix: please report it"),)
+    return {"verdict": FAILED, "lines": [str(one) for one in problems], "findings": {}}
+
+
+@contextlib.contextmanager
+def _alone(name: str, out: str) -> Iterator[str]:
+    """Waits until no other run is at this model; gives a directory for what is unpacked."""
+    handle = os.open(os.path.join(out, LOCKS, name), os.O_RDWR | os.O_CREAT, 0o666)
+    before = tempfile.tempdir
+    work = os.path.join(out, WORK, name)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
+        os.mkdir(work)
+        tempfile.tempdir = work
+        yield work
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(work, ignore_errors=True)
+        os.close(handle)
+
+
+def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
+    name = entry["name"]
+    directory = os.path.join(out, name)
+    target = dict(entry["target"])
+    download = entry["download"]
+    archive = download and os.path.join(out, DOWNLOADS, download["sha256"] + next(
+        suffix for suffix in SUFFIXES if download["url"].endswith(suffix)))
+    made_of = {"format": FORMAT, "graphfix": __version__, "target": _target_digest(
+        target, directory), "source": download["sha256"] if download else _content(
+            entry["source"], target.get("pipeline_config_path"))}
+    record = _record(directory)
+    if record and {key: record.get(key) for key in made_of} == made_of \
+            and _files(directory, ()) == record["files"]:
+        return {"verdict": UNCHANGED, "lines": [record["summary"]],
+                "findings": record["findings"]}
+    if record is None and os.path.isdir(directory) and os.listdir(directory):
+        raise RequestError(directory, "exists already, and no batch made it",
+                           "remove it, or give the model another name")
+    if download:
+        _have(download, archive, out)
+
+    def seal(staging: str) -> None:
+        with open(os.path.join(staging, "report.json"), encoding="utf-8") as file:
+            report = json.load(file)
+        counts = {}  # type: Dict[str, int]
+        for one in report["findings"]:
+            counts[one["severity"]] = counts.get(one["severity"], 0) + 1
+        made_of.update(files=_files(staging, ()), summary=report["summary"], findings=counts)
+        with open(os.path.join(staging, RECORD), "w", encoding="ascii", newline="\n") as file:
+            file.write(json.dumps(made_of, indent=2, sort_keys=True) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    config = target.pop("pipeline_config_path", None)
+    convert(archive or entry["source"], Target(**target), output_directory=directory,
+            overwrite=record is not None, config_path=config, seal=seal)
+    return {"verdict": CONVERTED, "lines": [made_of["summary"]], "findings": made_of["findings"]}
+
+
+def _have(download: Dict[str, Any], archive: str, out: str) -> None:
+    """Has a published archive here, whole; of several models that want it, one fetches it."""
+    handle = os.open(os.path.join(out, LOCKS, ".download-" + download["sha256"]),
+                     os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if not os.path.isfile(archive) or _sha256(archive) != download["sha256"]:
+            fetch(download["url"], size=download["size"], sha256=download["sha256"], path=archive)
+    finally:
+        os.close(handle)
+
+
+def _target_digest(target: Dict[str, Any], directory: str) -> str:
+    """Of the flags, of what is in the files they name, and of the place that the config will name."""
+    said = dict(target, target_api=find_target_api(target.get("target_api", "auto")).month)
+    for key in _FILES:
+        if key in said:
+            said[key] = hashlib.sha256(sources.read_file(said[key])).hexdigest()
+    said.setdefault("fine_tune_checkpoint", os.path.join(directory, CHECKPOINT))
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode("ascii")).hexdigest()
+
+
+def _content(path: str, config_path: Optional[str]) -> str:
+    """A digest of what a source holds: an archive's bytes; else of all but the weights, whose
+    checksums are in the checkpoint's index."""
+    if os.path.isfile(path) and path.endswith(SUFFIXES):
+        return _sha256(path)
+    frozen = sources.find_frozen(path)
+    rows = []  # type: List[str]
+    if frozen:
+        found = [os.path.join(frozen, SAVED_MODEL) if os.path.isdir(frozen) else frozen]
+    else:
+        prefix = sources.find_prefix(path)
+        reader.read_index(prefix)  # says what is wrong, where it is no checkpoint
+        found = [reader.index_path(prefix)]
+        rows += ["%s %d" % (os.path.basename(one), os.path.getsize(one))
+                 for one in sorted(glob.glob(glob.escape(prefix) + ".data-*"))]
+    beside = os.path.dirname(found[0])
+    found += [config_path or os.path.join(beside, sources.CONFIG)]
+    found += [os.path.join(beside, *one) for one in (
+        (sources.LABEL_MAP,), (sources.FROZEN,), ("saved_model", SAVED_MODEL))]
+    for one in dict.fromkeys(found):
+        if os.path.isfile(one):
+            rows.append("%s %s" % (os.path.basename(one), _sha256(one)))
+    return hashlib.sha256("\n".join(rows).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _sha256(path: str) -> str:
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(_CHUNK))
+    with open(path, "rb", buffering=0) as file:
+        while True:
+            count = file.readinto(buffer)
+            if not count:
+                return digest.hexdigest()
+            digest.update(buffer[:count])
+
+
+def _record(directory: str) -> Optional[Dict[str, Any]]:
+    """What a directory says of how it was made, None where no batch made it."""
+    try:
+        record = json.loads(sources.read_file(os.path.join(directory, RECORD)).decode("ascii"))
+        return record if record["format"] == FORMAT and record["files"] else {}
+    except GraphfixError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _files(directory: str, above: Tuple[str, ...]) -> Dict[str, int]:
+    """Sizes of all files but the record, and but what `verify --stock` adds."""
+    found = {}  # type: Dict[str, int]
+    for one in os.scandir(os.path.join(directory, *above)):
+        path = above + (one.name,)
+        if one.is_dir(follow_symlinks=False):
+            if path != ("pictures",):
+                found.update(_files(directory, path))
+        elif path not in ((RECORD,), ("report.json",), ("report.html",)):
+            found["/".join(path)] = one.stat().st_size
+    return found

@@ -1,0 +1,126 @@
+"""Archives of strangers: what leads out of them, what is no file, what is too much, what is cut."""
+
+import gzip
+import io
+import os
+import tarfile
+
+import pytest
+
+import builders
+from graphfix import archive
+from graphfix.archive import Unpacked
+from graphfix.errors import SourceError
+
+
+def write(path, *members, mode="w:gz"):
+    """An archive of (TarInfo or name, content) pairs."""
+    with tarfile.open(str(path), mode) as made:
+        for info, content in members:
+            if isinstance(info, str):
+                info = tarfile.TarInfo(info)
+            if info.isreg():
+                info.size = len(content)
+            made.addfile(info, io.BytesIO(content))
+    return str(path)
+
+
+def special(kind, name, target=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+GOOD = ("model/pipeline.config", b"model {}")
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "w"])
+def test_what_is_wanted_is_unpacked(tmp_path, mode, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    path = write(tmp_path / "it.tar.gz", GOOD, ("model/README", b"x"), ("./model/a.index", b"y"),
+                 mode=mode)
+    with pytest.raises(Exception):
+        Unpacked(path)  # ./model and model are two names
+    path = write(tmp_path / "it.tar.gz", GOOD, ("model/README", b"x"), ("model/a.index", b"y"),
+                 mode=mode)
+    unpacked = Unpacked(path)
+    assert sorted(os.listdir(unpacked.directory)) == ["a.index", "pipeline.config"]
+    unpacked.close()
+    assert os.listdir(str(tmp_path)) == ["it.tar.gz"]
+
+
+@pytest.mark.parametrize("member", [
+    "../pipeline.config", "/tmp/pipeline.config", "model/../../pipeline.config",
+    "model\\..\\pipeline.config", "..",
+    special(tarfile.SYMTYPE, "model/pipeline.config", "/etc/passwd"),
+    special(tarfile.LNKTYPE, "model/label_map.pbtxt", "model/pipeline.config"),
+    special(tarfile.CHRTYPE, "model/pipeline.config"),
+    special(tarfile.BLKTYPE, "model/pipeline.config"),
+    special(tarfile.FIFOTYPE, "model/pipeline.config"),
+    special(tarfile.SYMTYPE, "model/README", "..")], ids=str)
+def test_what_leads_out_or_is_no_file(tmp_path, member, monkeypatch):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(inside))
+    path = write(tmp_path / "it.tar.gz", GOOD, (member, b"x"))
+    with pytest.raises(SourceError) as caught:
+        Unpacked(path)
+    assert caught.value.problems[0].subject == path
+    assert sorted(os.listdir(str(tmp_path))) == ["inside", "it.tar.gz"]
+    assert os.listdir(str(inside)) == []
+
+
+def test_truncated_at_any_place(tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "work"))
+    path = write(tmp_path / "it.tar.gz", GOOD, ("model/a.data-00000-of-00001", os.urandom(5000)))
+    with open(path, "rb") as file:
+        whole = file.read()
+    for size in list(range(0, 40)) + list(range(40, len(whole) - 600, 97)):
+        cut = builders.write(tmp_path, "cut.tar.gz", whole[:size])
+        with pytest.raises(SourceError) as caught:
+            Unpacked(cut)
+        assert caught.value.problems[0].subject == cut
+    assert os.listdir(str(tmp_path / "work")) == []
+
+
+def test_a_bomb(tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "work"))
+    monkeypatch.setattr(archive, "_SMALL", 1 << 16)
+    path = write(tmp_path / "it.tar.gz", GOOD, ("model/a.data-00000-of-00001", bytes(1 << 20)))
+    assert os.path.getsize(path) < 1 << 13
+    with pytest.raises(SourceError, match="unpacks to more"):
+        Unpacked(path)
+    assert os.listdir(str(tmp_path / "work")) == []
+    monkeypatch.setattr(archive, "_MOST_MEMBERS", 1)
+    with pytest.raises(SourceError, match="unpacks to more"):
+        Unpacked(write(tmp_path / "it.tar.gz", GOOD, ("model/a", b""), ("model/b", b"")))
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME,
+                                  tarfile.GNUTYPE_LONGLINK])
+def test_a_header_that_is_a_bomb(tmp_path, kind):
+    """tarfile reads such headers whole; this one is 1 GiB of zeros in a megabyte."""
+    info = special(kind, "x")
+    info.size = 1 << 30
+    path = str(tmp_path / "it.tar.gz")
+    with gzip.open(path, "wb", 1) as file:
+        file.write(info.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(4):
+            file.write(bytes(1 << 20))
+    with pytest.raises(SourceError, match="a header of 1073741824 bytes"):
+        Unpacked(path)
+
+
+def test_a_sparse_file(tmp_path):
+    """Of a few bytes that claim to be gigabytes."""
+    info = special(tarfile.GNUTYPE_SPARSE, "model/a.data-00000-of-00001")
+    buffer = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    buffer[386:398], buffer[398:410] = b"00000000000\0", b"00000000000\0"
+    buffer[483:495] = b"00010000000\0"  # the real size
+    buffer[148:156] = b" " * 8
+    buffer[148:156] = b"%06o\0 " % sum(buffer)
+    path = builders.write(tmp_path, "it.tar", bytes(buffer) + bytes(1024))
+    with pytest.raises(SourceError, match="no plain file"):
+        Unpacked(path)
