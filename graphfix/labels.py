@@ -19,6 +19,7 @@ from graphfix.textproto import UNKNOWN_FIELD, Document, bind, quote
 
 MAX_CLASSES = 10000
 BACKGROUND = "background"
+_USED = {"id", "name", "display_name"}
 
 _ALIKE = 0.8
 _SUGGESTIONS = 3
@@ -43,9 +44,11 @@ class Label:
 
 @dataclasses.dataclass(frozen=True)
 class LabelMap:
-    """Labels in id order, at least one; ids and names are unique."""
+    """Labels in id order, at least one; ids and names are unique.  `unused` names the fields that
+    items had beside these, such as keypoints."""
 
     labels: Tuple[Label, ...]
+    unused: Tuple[str, ...] = ()
 
     @property
     def max_id(self) -> int:
@@ -111,8 +114,8 @@ def parse_label_map(data: bytes, subject: str) -> LabelMap:
     Raises:
       SourceError: naming `subject`, listing all that is wrong with it.
     """
-    message, problems = bind(Document.parse(data, subject=subject),
-                             message_class("graphfix.labels.StringIntLabelMap"))
+    document = Document.parse(data, subject=subject)
+    message, problems = bind(document, message_class("graphfix.labels.StringIntLabelMap"))
     faults = [found.problem for found in problems if found.kind != UNKNOWN_FIELD]
     labels = []
     for item in message.item:
@@ -129,7 +132,8 @@ def parse_label_map(data: bytes, subject: str) -> LabelMap:
     faults += _duplicates("name", [label.name for label in labels if label.name], subject)
     if faults:
         raise SourceError.collected(faults)
-    return LabelMap(tuple(sorted(labels, key=lambda label: label.id)))
+    unused = {path[1] for path, _ in document.walk() if len(path) == 2} - _USED
+    return LabelMap(tuple(sorted(labels, key=lambda label: label.id)), tuple(sorted(unused)))
 
 
 def _item_faults(label: Label, subject: str) -> Iterable[Problem]:

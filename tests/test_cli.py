@@ -46,7 +46,7 @@ def test_stdout_has_the_result_and_nothing_else(model, labels, graphfix, tmp_pat
     done = graphfix("convert", model, "--label_map_path", labels, "--output_directory", out, *QUIET)
     assert (done.code, done.err) == (0, "")
     assert done.out == ("200 tensors: 187 kept, 13 rewritten, 0 dropped, 129 moving averages "
-                        "added; stock API 2019-07 restores 199 of 199; 1 classes carried, 1 new\n")
+                        "added; stock API 2019-07 restores 199 of 199; 1 class carried, 1 new\n")
     done = graphfix("verify", out)
     assert (done.code, done.err) == (0, "")
     assert done.out == "329 tensors intact; describes as the 2 classes planned\n"

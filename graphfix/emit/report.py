@@ -104,8 +104,8 @@ class Report:
             len(plan.edits), plan.count(Keep, Rename), rewritten, plan.count(Drop),
             ", %d moving averages added" % averages if averages else "")]
         parts.append("stock API %s%s" % (plan.target_api, self._forecasts()))
-        parts.append("%d classes carried, %d new" % (
-            plan.carried, plan.new))
+        parts.append("%d class%s carried, %d new" % (
+            plan.carried, "" if plan.carried == 1 else "es", plan.new))
         return "; ".join(parts)
 
     def _forecasts(self) -> str:

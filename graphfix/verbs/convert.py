@@ -25,6 +25,7 @@ from graphfix.surgery.anchors import carry_anchors, clipped, fresh_anchors
 from graphfix.surgery.apply import apply_plan
 from graphfix.surgery.config_plan import Paths, plan_config
 from graphfix.surgery.edits import Gather, Keep
+from graphfix.surgery.finite import not_finite
 from graphfix.surgery.plan import SurgeryPlan, plan_tensors, remarks
 from graphfix.surgery.plan_check import check_plan
 from graphfix.surgery.plan_json import read_plan, to_json
@@ -66,6 +67,11 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
     label_map = None
     if target.label_map_path:
         label_map = parse_label_map(sources.read_file(target.label_map_path), target.label_map_path)
+        if label_map.unused:
+            findings += (Finding(
+                "LABEL_MAP_FIELDS", WARNING, target.label_map_path, "has fields that are not written "
+                "to the output's label map: %s" % ", ".join(label_map.unused),
+                "point the config to your own label map, where something reads them"),)
     known = sources.source_labels(source, target.source_label_map_path)
     asked = target.label_map_path or target.num_classes is not None or target.map
     if target.anchors and not asked:
@@ -151,6 +157,7 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
         plan = make_plan(source, target, output_directory=output_directory,
                          resumable=bool(model_dir))
     outgoing = apply_plan(plan.edits, plan.additions, source.store)
+    plan = _with_not_finite(plan, source, target)
     plan, graphs = rewritten_graphs(source, plan)
     config = apply_edits(source.config.document, plan.config_edits)
     with publish.staged(*destinations, overwrite=overwrite,
@@ -180,6 +187,14 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
         if seal:
             seal(staging)
     return report
+
+
+def _with_not_finite(plan: SurgeryPlan, source: Source, target: Target) -> SurgeryPlan:
+    """The plan, with findings of what only its values show."""
+    labels = sources.source_labels(source, target.source_label_map_path)
+    names = {label.id: label.display_name for label in labels.labels} if labels else {}
+    told = plan.findings + tuple(not_finite(source.model, source.store, plan.edits, names))
+    return dataclasses.replace(plan, findings=by_severity(dict.fromkeys(told)))
 
 
 def _report(source_path: str, source: Source, target: Target, plan: SurgeryPlan,

@@ -15,7 +15,7 @@ from graphfix.config.edits import apply_edits
 from graphfix.emit import drawing, update
 from graphfix.emit.jpeg import Jpeg, read_jpeg
 from graphfix.emit.report import CHECKPOINT, PLAN_JSON, Detection, Picture, Verification
-from graphfix.errors import GraphfixError, RequestError, VerificationError
+from graphfix.errors import GraphfixError, RequestError, SourceError, VerificationError
 from graphfix.model.families import MOVING_AVERAGE
 from graphfix.source import CONFIG, FROZEN, LABEL_MAP
 from graphfix.stock import runner
@@ -61,13 +61,17 @@ def verify(directory: str) -> str:
     """Checks checksums and description of a converted directory; the result in words.
 
     Raises:
-      GraphfixError: something is missing or is not what the plan says.
+      SourceError: it is no such directory.
+      VerificationError: its checkpoint or config is not what the plan says, or is damaged.
     """
     plan = read_plan(os.path.join(directory, PLAN_JSON))
     prefix = os.path.join(directory, CHECKPOINT)
-    store = reader.open_bundle(prefix)
-    for view in store.values():
-        reader.check(view)
+    try:
+        store = reader.open_bundle(prefix)
+        for view in store.values():
+            reader.check(view)
+    except SourceError as error:
+        raise VerificationError.collected(error.problems) from None
     judge.verify_description(directory, prefix, store, plan)
     return "%d tensors intact; describes as the %d classes planned" % (
         len(store), len(plan.classes))

@@ -97,7 +97,24 @@ def test_a_flipped_bit_is_found(graphfix, out):
     data[len(data) // 2] ^= 1
     builders.write(out, os.path.basename(path), bytes(data))
     done = graphfix("verify", out)
-    assert done.code == 3 and done.out == "" and "model.ckpt" in done.err
+    assert done.code == 4 and done.out == "" and "model.ckpt" in done.err
+
+
+@pytest.mark.parametrize("name", ["model.ckpt.index", "model.ckpt.data-00000-of-00001"])
+@pytest.mark.parametrize("size", [None, 0, 100])
+def test_a_part_that_is_cut_or_gone_is_found(graphfix, out, name, size):
+    path = os.path.join(out, name)
+    data = content(path)
+    os.remove(path)
+    if size is not None:
+        builders.write(out, name, data[:size])
+    done = graphfix("verify", out)
+    assert done.code == 4 and done.out == "" and "graphfix: " + path[:-5] in done.err
+
+
+def test_what_convert_did_not_write_is_bad_input(graphfix, model, tmp_path):
+    for place in (model, tmp_path / "nowhere"):
+        assert graphfix("verify", place).code == 3
 
 
 def test_both_trainers_in_one_run(graphfix, out, stock):
