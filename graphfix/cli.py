@@ -16,6 +16,7 @@ import time
 from typing import List, Optional
 
 from graphfix.errors import GraphfixError, Problem, RequestError, VerificationError
+from graphfix.verbs import anchors_flags
 
 _TRAINERS = ("any", "model_main", "legacy")
 
@@ -91,6 +92,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--update", action="store_true", help="make the golden file what OUT is now")
     one.add_argument("--junit", metavar="FILE", help="write the result as JUnit XML, too")
     one.add_argument("--json", action="store_true", help="print all differences as JSON")
+    anchors_flags.add_verbs(verb("anchors", _anchors, "fit anchors to a data set, or put them into a "
+                                 "config"))
     return top
 
 
@@ -263,6 +266,14 @@ def _jobs(text: str) -> int:
     if not 1 <= number <= 256:
         raise ValueError(text)
     return number
+
+
+def _anchors(args) -> int:
+    answer = args.work(args)
+    _say(answer.findings)
+    _print(json.dumps(answer.data, indent=2, sort_keys=True) + "\n" if args.json
+           else "\n".join(answer.lines) + "\n")
+    return 0
 
 
 def _count(text: str) -> int:

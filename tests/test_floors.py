@@ -30,7 +30,7 @@ FLOORS = (
     ("thaw",),
     ("source",),
     # 3 and 4: decisions, and carrying them out on tensors and graphs
-    ("surgery",),
+    ("surgery", "anchors"),
     ("frozen",),
     # 5: leaving
     ("emit", "compare"),

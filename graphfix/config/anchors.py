@@ -6,6 +6,8 @@ the braces of `anchor_generator`: `ssd_anchor_generator { num_layers: 6 ... }`.
 
 from typing import Any, Tuple
 
+import numpy as np
+
 from graphfix.config.edits import ConfigEdit
 from graphfix.errors import SourceError
 from graphfix.schema import message_class
@@ -65,3 +67,22 @@ def _block(path: Tuple[str, ...], old: Any, new: Block):
             listed = len(text) > 1 or any(field.listed for field in new.named(name))
             yield ConfigEdit(path + (name,), "[%s]" % ", ".join(text) if listed else text[0],
                              _REASON)
+
+
+def format_anchors(message: Any) -> str:
+    """An AnchorGenerator message as the text of an anchors file: what is set, in the fields' order,
+    with floats in as few digits as say them."""
+    return "".join(_lines(message, ""))
+
+
+def _lines(message: Any, indent: str):
+    for field, value in message.ListFields():
+        for one in value if hasattr(value, "extend") else [value]:
+            if field.message_type:
+                yield "%s%s {\n" % (indent, field.name)
+                for line in _lines(one, indent + "  "):
+                    yield line
+                yield indent + "}\n"
+            else:
+                text = str(np.float32(one)) if isinstance(one, float) else str(one).lower()
+                yield "%s%s: %s\n" % (indent, field.name, text)

@@ -5,13 +5,13 @@ before report.html, and pictures before both, under names that their contents gi
 run that is killed leaves no report that shows another one's pictures.
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import os
 from typing import Sequence, Tuple
 
 from graphfix.emit import html
+from graphfix.emit.files import replace_file
 from graphfix.emit.report import PICTURES, REPORT_HTML, REPORT_JSON, Picture, Verification, load
 from graphfix.errors import RequestError, SourceError
 
@@ -41,10 +41,10 @@ def update_report(directory: str, verifications: Sequence[Verification], picture
         if pictures:
             os.makedirs(folder, exist_ok=True)
         for picture, data in pictures:
-            _replace(os.path.join(folder, picture.file), data)
+            replace_file(os.path.join(folder, picture.file), data)
         contents = {one.file: _read(os.path.join(folder, one.file)) for one in report.pictures}
-        _replace(os.path.join(directory, REPORT_JSON), report.to_json().encode())
-        _replace(os.path.join(directory, REPORT_HTML), html.render(report, contents).encode())
+        replace_file(os.path.join(directory, REPORT_JSON), report.to_json().encode())
+        replace_file(os.path.join(directory, REPORT_HTML), html.render(report, contents).encode())
         if pictures:
             for name in set(os.listdir(folder)) - set(contents):
                 os.remove(os.path.join(folder, name))
@@ -60,17 +60,3 @@ def _read(path: str) -> bytes:
     except OSError as error:
         raise SourceError(path, "cannot be read: %s" % error.strerror,
                           "compare the pictures again, with --images") from None
-
-
-def _replace(path: str, data: bytes) -> None:
-    part = os.path.join(os.path.dirname(path), ".%s.%d" % (os.path.basename(path), os.getpid()))
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.remove(part)
-        raise

@@ -82,4 +82,5 @@ def _boxes(features, where: str) -> ImageBoxes:
     height, width = (found.get(key) or (0,) for key in (_HEIGHT, _WIDTH))
     size = (int(height[0]), int(width[0]))
     # 1 by 1 is what the API's decoder puts where a record does not say.
-    return ImageBoxes(where, size if 1 < min(size) and max(size) <= _MOST_PIXELS else None, list(zip(*edges)), classes)
+    known = 1 < min(size) and max(size) <= _MOST_PIXELS
+    return ImageBoxes(where, size if known else None, list(zip(*edges)), classes)

@@ -1,0 +1,1 @@
+"""Anchors and a data set: how well they cover its boxes, and which settings do best."""

@@ -1,0 +1,82 @@
+"""What a pipeline.config says about anchors: the generator, where it places them, what matches."""
+
+import dataclasses
+from typing import Any, Optional, Tuple
+
+from graphfix.anchors.coverage import Model
+from graphfix.anchors.fit import described
+from graphfix.config.pipeline import PipelineConfig
+from graphfix.errors import SourceError
+from graphfix.findings import INFO, WARNING, Finding
+from graphfix.model.anchors import AnchorSpec
+from graphfix.model.backbones import find_backbone
+from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN
+from graphfix.model.feature_maps import check_maps
+from graphfix.model.resizing import check_resizer, constant_size
+
+# The threshold of a first stage, which no config can change, and one where there is none.
+PROPOSALS = 0.7
+USUAL = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """`message`: the AnchorGenerator, at `path` in the config; `spec` its anchors as
+    `coverage.Placed` wants them; `image`: (height, width) of every resized image, if constant;
+    `threshold`: the IoU from which the matcher takes an anchor for a box's."""
+
+    message: Any
+    path: Tuple[str, ...]
+    spec: AnchorSpec
+    resizer: Any
+    image: Optional[Tuple[float, float]]
+    model: Model
+    threshold: float
+    findings: Tuple[Finding, ...]
+
+
+def read_setting(config: PipelineConfig, subject: str) -> Setting:
+    """Reads a config, the file `subject`.
+
+    Raises:
+      SourceError: it describes no model of these, or anchors that do not fit its feature maps.
+    """
+    meta = config.message.model.WhichOneof("model")
+    if meta not in ANCHOR_FIELD:
+        raise SourceError(subject, "describes no meta-architecture graphfix knows: %s" % (
+            meta or "none"), "known are: " + ", ".join(sorted(ANCHOR_FIELD)))
+    body = getattr(config.message.model, meta)
+    find_backbone(body.feature_extractor.type, subject)
+    check_resizer(body.image_resizer, subject)
+    image = constant_size(body.image_resizer)
+    path = ("model", meta, ANCHOR_FIELD[meta])
+    message = getattr(body, path[-1])
+    spec = described(message, subject, image)
+    check_maps(len(spec.maps), body, meta, subject)
+    threshold, findings = _threshold(body, meta)
+    inside = meta == FASTER_RCNN
+    if inside and body.clip_anchors_to_image:
+        findings += (Finding(
+            "ANCHORS_CLIPPED", INFO, subject, "has clip_anchors_to_image, by which anchors that "
+            "reach out of the image train, too: more boxes may have an anchor than is said here",
+            "take the figures for a lower bound"),)
+    return Setting(message, path, spec, body.image_resizer, image, Model(body, meta, inside),
+                   threshold, findings)
+
+
+def _threshold(body, meta: str) -> Tuple[float, Tuple[Finding, ...]]:
+    if meta == FASTER_RCNN:
+        return PROPOSALS, ()
+    findings = ()  # type: Tuple[Finding, ...]
+    similarity = body.similarity_calculator.WhichOneof("region_similarity")
+    if similarity not in (None, "iou_similarity"):
+        findings += (Finding("NOT_IOU", WARNING, "similarity_calculator", "is %s, and what is said "
+                             "here is by intersection over union" % similarity,
+                             "judge by training"),)
+    matcher = body.matcher.argmax_matcher
+    if body.matcher.WhichOneof("matcher_oneof") == "argmax_matcher" \
+            and not matcher.ignore_thresholds:
+        return matcher.matched_threshold, findings
+    return USUAL, findings + (Finding(
+        "NO_THRESHOLD", INFO, "matcher", "has no threshold in the config; %g is taken" % USUAL,
+        "read the recall as that of IoU %g" % USUAL),)

@@ -1,0 +1,143 @@
+"""anchors: a generator's settings fitted to a data set, and put into a config."""
+
+import dataclasses
+import os
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from graphfix.anchors.data import BoxSet, collect
+from graphfix.anchors.figures import figures, table, unmatched
+from graphfix.anchors.fit import described, fit, not_worse
+from graphfix.anchors.setting import Setting, read_setting
+from graphfix.config.anchors import anchor_edits, format_anchors, parse_anchors
+from graphfix.config.edits import apply_edits
+from graphfix.config.pipeline import PipelineConfig, parse_config
+from graphfix.emit import files
+from graphfix.errors import RequestError
+from graphfix.findings import INFO, WARNING, Finding, by_severity
+from graphfix.labels import parse_label_map
+from graphfix.model.feature_maps import check_maps
+from graphfix.records.sources import read_boxes
+from graphfix.source import CONFIG, read_file
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What to print: lines of text, the same as data, and the findings."""
+
+    lines: Tuple[str, ...]
+    data: Dict[str, Any]
+    findings: Tuple[Finding, ...]
+
+
+def fit_anchors(path: str, records: Sequence[str], *, output: str, overwrite: bool, seed: int,
+                count: Optional[int], label_map_path: Optional[str]) -> Answer:
+    """Fits a config's anchor generator to the boxes of records, and writes it as an anchors file.
+
+    Raises:
+      GraphfixError: nothing was written.
+    """
+    files.check_file(output, overwrite=overwrite)
+    path, _, setting = _open(path)
+    boxes, findings = _boxes(setting, records, label_map_path)
+    fitted = fit(setting.message, boxes, setting.model, threshold=setting.threshold, seed=seed,
+                 subject=path, image=setting.image, count=count)
+    findings += setting.findings
+    if fitted.form is None:
+        findings += (Finding("ANCHORS_KEPT", INFO, path, "has anchors that its generator cannot beat "
+                             "on these boxes, as far as was searched; they are written as they are",
+                             "try another --seed, or --num_anchors"),)
+    elif not not_worse(fitted.before, fitted.after, setting.threshold):
+        findings += (Finding("ANCHORS_WORSE", WARNING, "--num_anchors", "asks for a number with "
+                             "which no anchors were found to be as good as the present ones",
+                             "ask for more, or leave it out"),)
+    pair = {name: figures(boxes, spec, best, setting.threshold, setting.image)
+            for name, spec, best in (("before", setting.spec, fitted.before),
+                                     ("after", fitted.spec, fitted.after))}
+    comment = "# %s, for %d boxes, by graphfix anchors fit --seed %d: recall at IoU %g %.1f%%.\n" % (
+        "Fitted" if fitted.form else "As they were", len(boxes), seed, setting.threshold,
+        100 * pair["after"]["recall"])
+    files.write_file(output, (comment + format_anchors(fitted.message)).encode(),
+                     overwrite=overwrite)
+    counts = {"before": setting.spec.per_map, "after": fitted.spec.per_map}
+    lines = ["%s: %s, %s anchors at a location%s" % (
+        output, fitted.spec.generator, _counts(counts["after"]),
+        "" if counts["after"] == counts["before"] else ", %s before" % _counts(counts["before"])),
+             "varied: %s" % fitted.form if fitted.form else "nothing was changed"]
+    lines += _about(setting, boxes) + table(pair["before"], pair["after"], setting.threshold)
+    for name in ("before", "after")[fitted.form is None:]:
+        lines += ["%s, %s" % (name, line) if not number else line for number, line in enumerate(
+            unmatched(pair[name]["unmatched_anchors"]))]
+    data = dict(pair, output=output, generator=fitted.spec.generator, varied=fitted.form, seed=seed,
+                anchors_per_map={name: list(one) for name, one in counts.items()},
+                **_data(setting, boxes, findings))
+    return Answer(tuple(lines), data, by_severity(findings))
+
+
+def apply_anchors(path: str, anchors: str, *, output: str, overwrite: bool) -> Answer:
+    """Puts the generator of an anchors file into a config; nothing else of it is touched.
+
+    Raises:
+      GraphfixError: nothing was written.
+    """
+    files.check_file(output, overwrite=overwrite)
+    path, config, setting = _open(path)
+    document, message = _other(anchors, setting, path)
+    spec = described(message, anchors, setting.image)
+    findings = setting.findings
+    if spec.per_map != setting.spec.per_map:
+        findings += (Finding("HEADS", WARNING, anchors, "places %s anchors at a location, %s before: "
+                             "the box and class heads of a checkpoint do not fit this config any "
+                             "more" % (_counts(spec.per_map), _counts(setting.spec.per_map)),
+                             "carry them over with graphfix convert --anchors"),)
+    edits = anchor_edits(setting.path, config.document, document)
+    edited = apply_edits(config.document, edits)
+    files.write_file(output, edited.encode(), overwrite=overwrite)
+    line = "%s: %s with %s anchors at a location; %d settings changed" % (
+        output, spec.generator, _counts(spec.per_map), len(edits))
+    data = {"output": output, "changed": [".".join(edit.path) for edit in edits],
+            "findings": [dataclasses.asdict(one) for one in findings]}
+    return Answer((line,), data, by_severity(findings))
+
+
+def _open(path: str) -> Tuple[str, PipelineConfig, Setting]:
+    path = os.path.join(path, CONFIG) if os.path.isdir(path) else path
+    config = parse_config(read_file(path), path)
+    return path, config, read_setting(config, path)
+
+
+def _boxes(setting: Setting, records: Sequence[str], label_map_path: Optional[str]
+           ) -> Tuple[BoxSet, Tuple[Finding, ...]]:
+    names = {}  # type: Dict[int, str]
+    if label_map_path:
+        label_map = parse_label_map(read_file(label_map_path), label_map_path)
+        names = {label.id: label.display_name for label in label_map.labels}
+    return collect(read_boxes(records), setting.resizer, subject=", ".join(records), names=names)
+
+
+def _other(anchors: str, setting: Setting, path: str):
+    """The document and message of an anchors file for the generator of a config."""
+    document, message = parse_anchors(read_file(anchors), anchors)
+    generator = message.WhichOneof("anchor_generator_oneof")
+    if generator != setting.spec.generator:
+        raise RequestError(anchors, "is a %s, but %s has a %s" % (
+            generator, path, setting.spec.generator), "give anchors of the config's generator")
+    spec = described(message, anchors, setting.image)
+    check_maps(len(spec.maps), setting.model.body, setting.model.meta, anchors)
+    return document, message
+
+
+def _counts(per_map: Sequence[int]) -> str:
+    return "/".join(map(str, per_map))
+
+
+def _about(setting: Setting, boxes: BoxSet) -> List[str]:
+    image = "%gx%g" % setting.image if setting.image else "resized"
+    return ["boxes: %d of %d classes%s, on %s images" % (
+        len(boxes), len(boxes.names),
+        " (and %d left out)" % boxes.skipped if boxes.skipped else "", image)]
+
+
+def _data(setting: Setting, boxes: BoxSet, findings: Sequence[Finding]) -> Dict[str, Any]:
+    return {"boxes": len(boxes), "boxes_left_out": boxes.skipped, "threshold": setting.threshold,
+            "image": list(setting.image) if setting.image else None,
+            "findings": [dataclasses.asdict(one) for one in findings]}

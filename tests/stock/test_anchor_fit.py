@@ -1,0 +1,106 @@
+"""What fitting anchors builds on, as the stock API has it: resized images, feature maps, and which
+boxes the matcher gives an anchor."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
+
+import tensorflow.compat.v1 as tf  # noqa: E402
+from google.protobuf import text_format  # noqa: E402
+from object_detection.builders import (  # noqa: E402
+    anchor_generator_builder, image_resizer_builder, matcher_builder, model_builder)
+from object_detection.core import box_list, region_similarity_calculator  # noqa: E402
+from object_detection.protos import (  # noqa: E402
+    anchor_generator_pb2, image_resizer_pb2, matcher_pb2, ssd_pb2)
+
+from graphfix.anchors.coverage import Model, best_overlaps  # noqa: E402
+from graphfix.anchors.data import collect  # noqa: E402
+from graphfix.anchors.fit import described  # noqa: E402
+from graphfix.model.feature_maps import map_shapes  # noqa: E402
+from graphfix.model.resizing import constant_size, resized  # noqa: E402
+from graphfix.records.boxes import ImageBoxes  # noqa: E402
+from graphfix.schema import message_class  # noqa: E402
+
+SIZES = [(480, 640), (333, 500), (1000, 40), (299, 300), (31, 17), (600, 600)]
+RESIZERS = [
+    "fixed_shape_resizer { height: 300 width: 200 }",
+    "keep_aspect_ratio_resizer { min_dimension: 60 max_dimension: 102 }",
+    "keep_aspect_ratio_resizer { min_dimension: 64 max_dimension: 64 pad_to_max_dimension: true }",
+    "identity_resizer {}",
+    "conditional_shape_resizer { size_threshold: 299 }",
+    "conditional_shape_resizer { condition: SMALLER size_threshold: 301 }",
+]
+
+
+@pytest.mark.parametrize("text", RESIZERS)
+def test_sizes_are_the_stock_resizers(text):
+    stock = text_format.Parse(text, image_resizer_pb2.ImageResizer())
+    ours = text_format.Parse(text, message_class("graphfix.pipeline.ImageResizer")())
+    scaled, padded = resized(ours, np.array(SIZES))
+    with tf.Graph().as_default(), tf.Session() as session:
+        image = tf.placeholder(tf.float32, [None, None, 3])
+        answer = image_resizer_builder.build(stock)(image)
+        answer = [tf.shape(answer[0])[:2], answer[-1][:2]]
+        for size, one, other in zip(SIZES, scaled, padded):
+            whole, true = session.run(answer, {image: np.zeros(size + (3,))})
+            assert (true.tolist(), whole.tolist()) == (one.tolist(), other.tolist()), size
+            assert constant_size(ours) in (None, tuple(whole.tolist()))
+
+
+HYPERPARAMS = """conv_hyperparams { regularizer { l2_regularizer {} } initializer {
+truncated_normal_initializer {} } batch_norm {} } override_base_feature_extractor_hyperparams: true"""
+
+
+@pytest.mark.parametrize("text, image", [
+    ('type: "ssd_mobilenet_v1" num_layers: 5', (299, 475)),
+    ('type: "embedded_ssd_mobilenet_v1"', (256, 256)),
+    ('type: "ssd_inception_v3"', (300, 320)),
+    ('type: "ssd_mobilenet_v1_fpn" fpn { min_level: 3 max_level: 6 }', (320, 640)),
+])
+def test_cells_are_the_stock_extractors(text, image):
+    text = "%s depth_multiplier: 0.25 min_depth: 8 %s" % (text, HYPERPARAMS)
+    stock = text_format.Parse(text, ssd_pb2.SsdFeatureExtractor())
+    ours = text_format.Parse("feature_extractor { %s }" % text,
+                             message_class("graphfix.pipeline.Ssd")())
+    with tf.Graph().as_default():
+        extractor = model_builder._build_ssd_feature_extractor(stock, False, False)
+        maps = extractor.extract_features(tf.zeros([1] + list(image) + [3]))
+        shapes = [one.shape.as_list()[1:3] for one in maps]
+    assert [shape[0].tolist() for shape in map_shapes(ours, "ssd", np.array([image]))] == shapes
+
+
+def test_recall_is_the_stock_matchers():
+    """Each box alone: whether the matcher gives it an anchor, and the best IoU of all anchors."""
+    text = ("ssd_anchor_generator { num_layers: 6 min_scale: 0.15 max_scale: 0.9 aspect_ratios: "
+            "[1, 2, 0.5] }")
+    image, threshold = (300, 420), 0.45
+    stock = anchor_generator_builder.build(
+        text_format.Parse(text, anchor_generator_pb2.AnchorGenerator()))
+    matcher = matcher_builder.build(text_format.Parse(
+        "argmax_matcher { matched_threshold: %g unmatched_threshold: %g }" % (threshold, threshold),
+        matcher_pb2.Matcher()))
+    body = text_format.Parse('feature_extractor { type: "ssd_mobilenet_v1" }',
+                             message_class("graphfix.pipeline.Ssd")())
+    shapes = [tuple(map(int, shape[0])) for shape in map_shapes(body, "ssd", np.array([image]))]
+    random = np.random.RandomState(0)
+    boxes = np.sort(random.rand(150, 2, 2) ** 2, 1).reshape(-1, 4)
+    with tf.Graph().as_default(), tf.Session() as session:
+        anchors = stock.generate(shapes, im_height=image[0], im_width=image[1])
+        anchors = box_list.BoxList(tf.concat([one.get() for one in anchors], 0))
+        box = tf.placeholder(tf.float32, [1, 4])
+        similarity = region_similarity_calculator.IouSimilarity().compare(
+            box_list.BoxList(box), anchors)
+        asked = tf.reduce_max(similarity), matcher.match(similarity).num_matched_columns()
+        answers = [session.run(asked, {box: [one]}) for one in boxes]
+    resizer = text_format.Parse("fixed_shape_resizer { height: 300 width: 420 }",
+                                message_class("graphfix.pipeline.ImageResizer")())
+    found, _ = collect([ImageBoxes("it", None, [tuple(one) for one in boxes], [1] * len(boxes))],
+                       resizer, subject="it")
+    message = text_format.Parse(text, message_class("graphfix.pipeline.AnchorGenerator")())
+    best = best_overlaps(found, described(message, "it", None), Model(body, "ssd", False), threshold)
+    np.testing.assert_allclose(best.iou, [one for one, _ in answers], rtol=0, atol=1e-5)
+    matched = np.array([count > 0 for _, count in answers])
+    assert 20 < matched.sum() < 130
+    np.testing.assert_array_equal(best.iou >= threshold, matched)
+    assert np.concatenate(best.matched).sum() <= sum(count for _, count in answers)
