@@ -28,7 +28,8 @@ FROZEN = "frozen_inference_graph.pb"
 class Source:
     """An opened model.  `digest` tells its config and index (and so its tensors' checksums);
     `frozen` is the frozen graph beside the checkpoint, or instead of one; `unpacked` keeps an
-    archive's files where they are; `findings` say what had to be made up."""
+    archive's files where they are; `findings` say what had to be made up.  Where the config is
+    inferred, `config_path` is the graph's."""
 
     prefix: str
     config: PipelineConfig
@@ -100,10 +101,12 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
 
 
 def open_frozen(path: str, *, config_path: Optional[str] = None, partial: bool = False) -> Source:
-    """Opens a frozen graph or a SavedModel directory, thawed.
+    """Opens a frozen graph or a SavedModel directory, thawed; where it has no config, one is
+    inferred, which the findings say.
 
     Raises:
-      SourceError: it or its config is missing or damaged, or they are not of one model.
+      SourceError: it or its config is missing or damaged, they are not of one model, or there is
+        no config and none can be inferred.
     """
     if os.path.isdir(path):
         where, beside = os.path.join(path, files.SAVED_MODEL), os.path.dirname(os.path.abspath(path))
@@ -111,16 +114,20 @@ def open_frozen(path: str, *, config_path: Optional[str] = None, partial: bool =
     else:
         where, beside = path, os.path.dirname(path)
         graph_def = files.read_graph_def(path)
-    config_where = config_path or os.path.join(beside, CONFIG)
-    if config_path is None and not os.path.exists(config_where):
-        raise SourceError(config_where, "does not exist, and a graph alone does not say how it was "
-                          "trained", "name its config with --pipeline_config_path")
-    data = read_file(config_where)
-    config = parse_config(data, config_where)
     graph = files.open_graph(graph_def, where)
     store, findings = thaw(graph, subject=where, partial=partial)
     metas = {name: view.meta for name, view in store.items()}
-    model = describe(config.message, metas, config=config_where, checkpoint=where)
+    config_where = config_path or os.path.join(beside, CONFIG)
+    if config_path is not None or os.path.exists(config_where):
+        data, name = read_file(config_where), config_where
+    else:
+        # Few sources lack their config: the code that makes one up is not loaded for nothing.
+        from graphfix.infer.config import infer_config
+        data, inferred = infer_config(graph, metas, subject=where)
+        name, config_where = "the config inferred from %s" % where, where
+        findings += inferred
+    config = parse_config(data, name)
+    model = describe(config.message, metas, config=name, checkpoint=where)
     with open(where, "rb") as file:
         digest = hashlib.sha256(file.read()).digest()
     return Source(path, config, config_where, store, model, hashlib.sha256(

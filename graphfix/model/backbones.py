@@ -120,10 +120,15 @@ def _width(row: Backbone, extractor) -> int:
     if row.rule == FIXED:
         return row.width
     multiplier, least = extractor.depth_multiplier, extractor.min_depth
-    if not 0 < multiplier <= 1000:
-        return -1
-    wanted = row.width * multiplier
-    if row.rule == SCALED:
+    return scaled_width(row.width, row.rule, multiplier, least) if 0 < multiplier <= 1000 else -1
+
+
+def scaled_width(width: int, rule: str, multiplier: float, least: int) -> int:
+    """How wide a layer of a published width becomes under depth_multiplier and min_depth."""
+    if rule == FIXED:
+        return width
+    wanted = width * multiplier
+    if rule == SCALED:
         return max(int(wanted), least)
     rounded = max(least, int(wanted + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * wanted else rounded

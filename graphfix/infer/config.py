@@ -1,0 +1,109 @@
+"""The inferred pipeline.config, whole: its text, and what about it is known."""
+
+from typing import Mapping, NamedTuple, Tuple
+
+from graphfix.errors import SourceError
+from graphfix.findings import INFO, WARNING, Finding
+from graphfix.graphdef.graph import Graph
+from graphfix.infer.evidence import Evidence, Unrecognised
+from graphfix.infer.extractor import find_kind
+from graphfix.infer.single import infer_ssd
+from graphfix.infer.stages import infer_faster_rcnn
+from graphfix.infer.text import Field, Fields, assumed, render
+from graphfix.tensors import TensorMeta
+
+_REMEDY = "give its pipeline.config with --pipeline_config_path"
+_HEADER = ("# Inferred by graphfix from a frozen graph: %s.",
+           "# A graph does not tell how it was trained: what is marked \"assumed\" is a usual "
+           "choice.")
+_DELAY = 48000
+_FAKE = "FakeQuantWithMinMaxVars"
+
+
+class Inferred(NamedTuple):
+    """A config's bytes and the findings that say what is inferred and what assumed."""
+
+    data: bytes
+    findings: Tuple[Finding, ...]
+
+
+def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str) -> Inferred:
+    """Infers the config of a frozen graph.
+
+    `metas` are the variables recovered from it, `subject` is its file's name.
+
+    Raises:
+      SourceError: naming `subject`, what was not recognised, and the remedy.
+    """
+    evidence = Evidence(graph, metas)
+    try:
+        kind = find_kind(evidence)
+        model = (infer_ssd if kind.type.startswith(("ssd_", "embedded_ssd_"))
+                 else infer_faster_rcnn)(evidence, kind)
+        rewriter = _rewriter(evidence)
+    except Unrecognised as error:
+        raise SourceError(subject, "has no pipeline.config beside it, and one cannot be inferred; "
+                          "not recognised: %s" % error, _REMEDY) from None
+    except (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError,
+            OverflowError) as error:
+        raise SourceError(subject, "has no pipeline.config beside it, and one cannot be inferred: "
+                          "the graph is not as the stock exporter writes it (%s)" % error,
+                          _REMEDY) from None
+    guesses = model.assumed + _TRAINING + (
+        ("from which step on ranges are applied (delay: %d)" % _DELAY,) if rewriter else ())
+    inferred = model.inferred + (("quantization",) if rewriter else ())
+    lines = [_HEADER[0] % ", ".join(inferred), _HEADER[1]]
+    lines += render([Field("model", model.fields)] + _train() + rewriter)
+    return Inferred(("\n".join(lines) + "\n").encode(), (
+        Finding("CONFIG_INFERRED", INFO, subject, "has no pipeline.config beside it: one was "
+                "inferred (%s)" % ", ".join(inferred), "give the real one, if you have it, with "
+                "--pipeline_config_path"),
+        Finding("CONFIG_ASSUMED", WARNING, "pipeline.config", "has assumed what only training "
+                "shows: %s" % "; ".join(guesses), "see that it suits you: the lines are marked")))
+
+
+_TRAINING = ("optimizer, learning rate, batch size, number of steps", "augmentation",
+             "input readers")
+
+
+def _train() -> Fields:
+    return [
+        assumed("train_config", [
+            Field("batch_size", 8),
+            Field("optimizer", [
+                Field("momentum_optimizer", [
+                    Field("learning_rate", [Field("constant_learning_rate", [
+                        Field("learning_rate", 0.001)])]),
+                    Field("momentum_optimizer_value", 0.9)]),
+                Field("use_moving_average", False)]),
+            Field("fine_tune_checkpoint", "PATH_TO_BE_CONFIGURED/model.ckpt"),
+            Field("from_detection_checkpoint", True),
+            Field("num_steps", 50000),
+            Field("data_augmentation_options", [Field("random_horizontal_flip", [])])]),
+        _reader("train_input_reader", "train"),
+        assumed("eval_config", [Field("num_examples", 100), Field("use_moving_averages", False)]),
+        _reader("eval_input_reader", "val"),
+    ]
+
+
+def _reader(name: str, part: str) -> Field:
+    more = [] if part == "train" else [Field("shuffle", False), Field("num_readers", 1)]
+    return assumed(name, [
+        Field("label_map_path", "PATH_TO_BE_CONFIGURED/label_map.pbtxt")] + more + [
+            Field("tf_record_input_reader", [
+                Field("input_path", "PATH_TO_BE_CONFIGURED/%s.record" % part)])])
+
+
+def _rewriter(evidence: Evidence) -> Fields:
+    """The graph_rewriter field, where ranges are in the graph."""
+    ranges = evidence.nodes("", _FAKE)
+    if not ranges:
+        return []
+    weights = [node for node in ranges if "weights_quant/" in node.name]
+    outputs = [node for node in ranges if "act_quant/" in node.name]
+    if not weights or not outputs:
+        raise Unrecognised("quantization other than the API's (node %s)" % ranges[0].name)
+    bits = [node.attr["num_bits"].i or 8 for node in (weights[0], outputs[0])]
+    return [Field("graph_rewriter", [Field("quantization", [
+        assumed("delay", _DELAY), Field("weight_bits", bits[0]),
+        Field("activation_bits", bits[1])])])]

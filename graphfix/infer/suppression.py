@@ -1,0 +1,143 @@
+"""Post-processing of a frozen graph: score converter, non-max suppression, box coder."""
+
+import re
+from typing import Any, List
+
+from graphfix.graphdef.graph import read_input
+from graphfix.infer.evidence import Evidence, Unrecognised
+from graphfix.infer.text import Enum, Field, Fields
+
+CONVERTERS = {"Sigmoid": "SIGMOID", "Softmax": "SOFTMAX", "Identity": "IDENTITY"}
+# Versions of the operation by where the thresholds are among its inputs: overlap, score, sigma.
+_OPERATIONS = {"NonMaxSuppression": (None, None, None), "NonMaxSuppressionV2": (3, None, None),
+               "NonMaxSuppressionV3": (3, 4, None), "NonMaxSuppressionV4": (3, 4, None),
+               "NonMaxSuppressionV5": (3, 4, 5)}
+_STATIC = "NonMaxSuppressionV4"  # what use_static_shapes makes of it: padded to a fixed size
+_SCOPE = re.compile(r"((?:.*/)?BatchMultiClassNonMaxSuppression(?:_\d+)?/)")
+_OTHERS = ("CombinedNonMaxSuppression", "NonMaxSuppressionWithOverlaps")
+# How many boxes are kept in all: what their number is compared with, in the last revisions by a
+# difference; of a fixed number, the least of both.
+_CLIPS = ((r".*PadOrClipBoxList/sub\Z", "Sub"), (r".*PadOrClipBoxList/Greater\Z", "Greater"),
+          (r".*MultiClassNonMaxSuppression/Minimum\Z", "Minimum"))
+
+
+class Suppression:
+    """One suppression: what its config says, read from the operations of all its classes."""
+
+    def __init__(self, evidence: Evidence, scope: str):
+        nodes = evidence.nodes(re.escape(scope), *_OPERATIONS)
+        self.classes = len(nodes)
+        node = nodes[0]
+        overlap, score, sigma = _OPERATIONS[node.op]
+        if overlap is None:
+            self.iou = float(node.attr["iou_threshold"].f)
+        else:
+            self.iou = evidence.number(node, overlap, "the overlap that suppresses")
+        self.sigma = 0.0 if sigma is None else evidence.number(node, sigma, "soft suppression")
+        if score is not None:
+            self.score = evidence.number(node, score, "the least score")
+        else:
+            # Earlier revisions drop low scores before.
+            found = evidence.nodes(re.escape(scope) + r".*FilterGreaterThan/Greater\Z", "Greater")
+            if not found:
+                raise Unrecognised("the least score under " + scope)
+            self.score = evidence.number(found[0], 1, "the least score")
+        limit = evidence.source(node, 2)
+        clips = [one for pattern, operation in _CLIPS
+                 for one in evidence.nodes(re.escape(scope) + pattern, operation)]
+        if not clips:
+            raise Unrecognised("how many boxes are kept under " + scope)
+        self.per_class = _known(evidence, limit)
+        self.total = _known(evidence, clips[0])
+        self.static = node.op == _STATIC
+
+    def fields(self) -> Fields:
+        fields = [Field("score_threshold", self.score), Field("iou_threshold", self.iou),
+                  Field("max_detections_per_class", self.per_class),
+                  Field("max_total_detections", self.total)]
+        if self.static:
+            fields.append(Field("use_static_shapes", True))
+        if self.sigma:
+            fields.append(Field("soft_nms_sigma", self.sigma))
+        return fields
+
+
+def _known(evidence: Evidence, node: Any) -> int:
+    """The constant that a number of boxes is held against; or the node's own value."""
+    operands = [node] if node.op == "Const" else [evidence.source(node, 0), evidence.source(node, 1)]
+    known = [evidence.maybe(one) for one in operands if one.op == "Const"]
+    if len(known) != 1 or known[0] is None or known[0].size != 1:
+        raise Unrecognised("how many boxes are kept at the node %s" % node.name)
+    return int(known[0])
+
+
+def find_suppressions(evidence: Evidence) -> List[Suppression]:
+    """Every suppression of a graph, in the order they run.
+
+    Raises:
+      Unrecognised: one is of a form that is not known.
+    """
+    others = evidence.nodes("", *_OTHERS)
+    if others:
+        raise Unrecognised("boxes are suppressed by %s (node %s)" % (others[0].op, others[0].name))
+    scopes = []  # type: List[str]
+    for node in evidence.nodes("", *_OPERATIONS):
+        match = _SCOPE.match(node.name)
+        if match is None:
+            raise Unrecognised("the suppression %s" % node.name)
+        if match.group(1) not in scopes:
+            scopes.append(match.group(1))
+    # The first stage's is at the root; the second's under a scope, or second at the root.
+    return [Suppression(evidence, scope) for scope in sorted(
+        scopes, key=lambda scope: (scope.count("/"), len(scope), scope))]
+
+
+def infer_post_processing(evidence: Evidence, suppression: Suppression, classes: int,
+                          scope: str) -> Fields:
+    """The post_processing message; `scope` matches where its nodes are.
+
+    Raises:
+      Unrecognised: scores are converted or boxes suppressed in a way that is not known.
+    """
+    if suppression.classes != classes:
+        raise Unrecognised("there are %d suppressions for %d classes" % (
+            suppression.classes, classes))
+    if evidence.nodes(scope + ".*calibrat"):
+        raise Unrecognised("scores are calibrated, and what that is made of is not read")
+    fields = [Field("batch_non_max_suppression", suppression.fields()),
+              Field("score_converter", Enum(converter(evidence, scope)))]
+    scaled = evidence.nodes(scope + r"scale_logits\Z", "RealDiv")
+    if scaled:
+        scale = evidence.number(scaled[0], 1, "the logits' scale")
+        if scale != 1.0:
+            fields.append(Field("logit_scale", scale))
+    return fields
+
+
+def converter(evidence: Evidence, scope: str) -> str:
+    """The score converter's name in the config."""
+    found = evidence.nodes(scope + r"convert_scores\Z")
+    if len(found) != 1 or found[0].op not in CONVERTERS:
+        raise Unrecognised("the conversion of scores (%s)" % (
+            ", ".join("%s is %s" % (node.name, node.op) for node in found) or
+            "there is no node convert_scores"))
+    return CONVERTERS[found[0].op]
+
+
+def infer_coder(evidence: Evidence) -> Fields:
+    """The box coder of an SSD: its codes, taken apart, are divided by the scales.
+
+    Raises:
+      Unrecognised: boxes are decoded by another.
+    """
+    scope = r"(.*/)?Postprocessor/Decode/"
+    scales = {}
+    for node in evidence.nodes(scope, "RealDiv", "Div"):
+        code = read_input(node.input[0])
+        if evidence.graph.nodes[code.name].op == "Unpack":
+            scales[code.port] = evidence.number(node, 1, "the box coder's scale")
+    if sorted(scales) != [0, 1, 2, 3] or len(evidence.nodes(scope, "Exp")) != 2:
+        raise Unrecognised("boxes are not decoded as by faster_rcnn_box_coder")
+    names = ("y_scale", "x_scale", "height_scale", "width_scale")
+    return [Field("faster_rcnn_box_coder", [
+        Field(name, scale) for (_, scale), name in zip(sorted(scales.items()), names)])]
