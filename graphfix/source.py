@@ -29,7 +29,7 @@ class Source:
     """An opened model.  `digest` tells its config and index (and so its tensors' checksums);
     `frozen` is the frozen graph beside the checkpoint, or instead of one; `unpacked` keeps an
     archive's files where they are; `findings` say what had to be made up.  Where the config is
-    inferred, `config_path` is the graph's."""
+    `inferred`, `config_path` is the graph's."""
 
     prefix: str
     config: PipelineConfig
@@ -40,6 +40,7 @@ class Source:
     frozen: Optional[str] = None
     unpacked: Optional[Unpacked] = None
     findings: Tuple[Finding, ...] = ()
+    inferred: bool = False
 
     @property
     def metas(self):
@@ -119,20 +120,20 @@ def open_frozen(path: str, *, config_path: Optional[str] = None, partial: bool =
     metas = {name: view.meta for name, view in store.items()}
     config_where = config_path or os.path.join(beside, CONFIG)
     if config_path is not None or os.path.exists(config_where):
-        data, name = read_file(config_where), config_where
+        data, name, inferred = read_file(config_where), config_where, None
     else:
         # Few sources lack their config: the code that makes one up is not loaded for nothing.
         from graphfix.infer.config import infer_config
-        data, inferred = infer_config(graph, metas, subject=where)
-        name, config_where = "the config inferred from %s" % where, where
-        findings += inferred
+        inferred = infer_config(graph, metas, subject=where)
+        data, name, config_where = inferred.data, "the config inferred from %s" % where, where
+        findings += inferred.findings
     config = parse_config(data, name)
     model = describe(config.message, metas, config=name, checkpoint=where)
     with open(where, "rb") as file:
         digest = hashlib.sha256(file.read()).digest()
     return Source(path, config, config_where, store, model, hashlib.sha256(
         hashlib.sha256(data).digest() + digest).hexdigest(),
-                  None if os.path.isdir(path) else path, None, findings)
+                  None if os.path.isdir(path) else path, None, findings, inferred is not None)
 
 
 def find_frozen(path: str) -> Optional[str]:

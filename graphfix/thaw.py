@@ -12,7 +12,7 @@ kernel of integers was quantized away.
 """
 
 import re
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Set, Tuple
 
 from graphfix import dtypes
 from graphfix.errors import Problem, SourceError
@@ -98,9 +98,12 @@ def _lost(graph: Graph, variables: Dict[str, TensorView], subject: str):
     for node in graph.nodes.values():
         if node.op not in _CONVOLUTIONS:
             continue
-        source = node
+        source, seen = node, set()  # type: Any, Set[str]
         while source.op in ("Identity", "FakeQuantWithMinMaxVars", "Dequantize") + _CONVOLUTIONS:
             position = 1 if source.op in _CONVOLUTIONS else 0
+            if source.name in seen or len(source.input) <= position:
+                break  # no graph that runs
+            seen.add(source.name)
             source = graph.nodes[read_input(source.input[position]).name]
         if source.op != "Const" or "FeatureExtractor/" not in node.name:
             continue

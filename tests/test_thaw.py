@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 import builders
-from graphfix import dtypes
 from graphfix.errors import SourceError
-from graphfix.graphdef import constants, files
-from graphfix.graphdef.graph import Graph
+from graphfix.graphdef import files
 from graphfix.schema import message_class
 from graphfix.thaw import thaw
+from handgraphs import Made
 
 DETECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "testdata",
                         "shapes_detector")
@@ -39,32 +38,18 @@ def test_a_saved_model_is_thawed_too(graphfix, tmp_path):
     assert done.code == 0 and "200 variables" in done.out
 
 
-def test_without_its_config_a_graph_is_refused(graphfix, tmp_path):
+def test_a_given_config_wins_over_an_inferred_one(graphfix, tmp_path):
     path = tmp_path / "frozen_inference_graph.pb"
     path.write_bytes(open(FROZEN, "rb").read())
-    done = graphfix("thaw", path, "--output_directory", tmp_path / "out")
-    assert done.code == 3 and "--pipeline_config_path" in done.err
-    assert not (tmp_path / "out").exists()
+    config = os.path.join(DETECTOR, "pipeline.config")
+    done = graphfix("thaw", path, "--output_directory", tmp_path / "out",
+                    "--pipeline_config_path", config)
+    assert done.code == 0 and "CONFIG_INFERRED" not in done.err
+    assert (tmp_path / "out" / "pipeline.config").read_bytes() == open(config, "rb").read()
 
 
-class Made:
-    """A graph made by hand."""
-
-    def __init__(self):
-        self.message = message_class("graphfix.graph.GraphDef")()
-
-    def node(self, name, op, *inputs):
-        self.message.node.add(name=name, op=op, input=inputs)
-        return self
-
-    def constant(self, name, shape, dtype="float32"):
-        node = self.message.node.add(name=name, op="Const")
-        kind = dtypes.BY_NAME[dtype]
-        constants.set_value(node, np.ones(shape, kind.numpy), kind)
-        return self
-
-    def thawed(self, **options):
-        return thaw(Graph(self.message), subject="g.pb", **options)
+def thawed(made, **options):
+    return thaw(made.graph(), subject="g.pb", **options)
 
 
 def conv(made, scope, kernel_dtype="float32"):
@@ -81,7 +66,7 @@ def test_constants_that_are_no_variables_stay_behind():
     made.constant("Reshape/shape", (2,), "int32").node("Reshape", "Reshape", "image",
                                                       "Reshape/shape")
     made.constant("weights", ()).node("mul", "Mul", "image", "weights")
-    store, findings = made.thawed()
+    store, findings = thawed(made)
     assert sorted(store) == ["FeatureExtractor/a/biases", "FeatureExtractor/a/weights",
                              "global_step"]
     assert findings == ()
@@ -90,9 +75,9 @@ def test_constants_that_are_no_variables_stay_behind():
 def test_folded_normalization_is_refused_or_told():
     made = conv(Made().node("image", "Placeholder"), "FeatureExtractor/a")
     with pytest.raises(SourceError) as caught:
-        made.thawed()
+        thawed(made)
     assert "folded" in str(caught.value) and "FeatureExtractor/a" in str(caught.value)
-    store, findings = made.thawed(partial=True)
+    store, findings = thawed(made, partial=True)
     assert "FeatureExtractor/a/weights" in store
     assert [one.code for one in findings] == ["NOT_RECOVERED"]
 
@@ -104,7 +89,7 @@ def test_quantized_weights_are_refused():
     made.node("FeatureExtractor/a/Conv2D", "Conv2D", "image", "FeatureExtractor/a/weights")
     made.constant("b/biases", (4,)).node("b", "BiasAdd", "image", "b/biases")
     with pytest.raises(SourceError) as caught:
-        made.thawed()
+        thawed(made)
     assert "FeatureExtractor/a/Conv2D" in str(caught.value)
 
 
@@ -113,7 +98,7 @@ def test_the_unread_block_of_a_resnet_gets_the_second_stages_values():
     scope = "SecondStageFeatureExtractor/resnet_v1_50/block4/unit_1/conv1"
     conv(made, scope).constant(scope + "/BatchNorm/gamma", (4,)).node(
         scope + "/BatchNorm/gamma/read", "Identity", scope + "/BatchNorm/gamma")
-    store, findings = made.thawed()
+    store, findings = thawed(made)
     dead = scope.replace("SecondStage", "FirstStage") + "/weights"
     assert store[dead].load().tobytes() == store[scope + "/weights"].load().tobytes()
     assert [one.code for one in findings] == ["DEAD_VARIABLES"]
@@ -121,4 +106,4 @@ def test_the_unread_block_of_a_resnet_gets_the_second_stages_values():
 
 def test_a_graph_without_variables_is_refused():
     with pytest.raises(SourceError):
-        Made().node("image", "Placeholder").constant("c", (2,)).thawed()
+        thawed(Made().node("image", "Placeholder").constant("c", (2,)))

@@ -78,6 +78,8 @@ def _train() -> Fields:
                 Field("use_moving_average", False)]),
             Field("fine_tune_checkpoint", "PATH_TO_BE_CONFIGURED/model.ckpt"),
             Field("from_detection_checkpoint", True),
+            # Without it only the feature extractor would be restored.
+            Field("load_all_detection_checkpoint_vars", True),
             Field("num_steps", 50000),
             Field("data_augmentation_options", [Field("random_horizontal_flip", [])])]),
         _reader("train_input_reader", "train"),

@@ -59,10 +59,10 @@ KINDS = (
     Kind("ssd_mobilenet_v3_small", (_SSD + "MobilenetV3/expanded_conv_10/",), (
         ("MobilenetV3/expanded_conv_7/project/weights", 48),), _MORE),
     Kind("ssd_mobilenet_edgetpu", (_SSD + "MobilenetEdgeTPU/Conv/",), (), _MORE),
-    Kind("ssd_mobiledet_cpu", (_SSD + "MobileDetCPU/Conv/",), (), _MORE),
-    Kind("ssd_mobiledet_dsp", (_SSD + "MobileDetDSP/Conv/",), (), _MORE),
-    Kind("ssd_mobiledet_edgetpu", (_SSD + "MobileDetEdgeTPU/Conv/",), (), _MORE),
-    Kind("ssd_mobiledet_gpu", (_SSD + "MobileDetGPU/Conv/",), (), _MORE),
+    Kind("ssd_mobiledet_cpu", (_SSD + "MobileDetCPU/Conv/",), (), _MORE, None, 0.01),
+    Kind("ssd_mobiledet_dsp", (_SSD + "MobileDetDSP/Conv/",), (), _MORE, None, 0.01),
+    Kind("ssd_mobiledet_edgetpu", (_SSD + "MobileDetEdgeTPU/Conv/",), (), _MORE, None, 0.01),
+    Kind("ssd_mobiledet_gpu", (_SSD + "MobileDetGPU/Conv/",), (), _MORE, None, 0.01),
     Kind("ssd_inception_v2", (_SSD + "InceptionV2/Conv2d_1a_7x7/",), _WIDTHS_INCEPTION, _MORE),
     Kind("ssd_inception_v3", (_SSD + "InceptionV3/Conv2d_1a_3x3/",), (), _MORE),
 ) + tuple(

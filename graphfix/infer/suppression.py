@@ -1,7 +1,7 @@
 """Post-processing of a frozen graph: score converter, non-max suppression, box coder."""
 
 import re
-from typing import Any, List
+from typing import Any, List, Tuple
 
 from graphfix.graphdef.graph import read_input
 from graphfix.infer.evidence import Evidence, Unrecognised
@@ -28,20 +28,19 @@ class Suppression:
         nodes = evidence.nodes(re.escape(scope), *_OPERATIONS)
         self.classes = len(nodes)
         node = nodes[0]
-        overlap, score, sigma = _OPERATIONS[node.op]
-        if overlap is None:
-            self.iou = float(node.attr["iou_threshold"].f)
-        else:
-            self.iou = evidence.number(node, overlap, "the overlap that suppresses")
-        self.sigma = 0.0 if sigma is None else evidence.number(node, sigma, "soft suppression")
-        if score is not None:
-            self.score = evidence.number(node, score, "the least score")
-        else:
-            # Earlier revisions drop low scores before.
-            found = evidence.nodes(re.escape(scope) + r".*FilterGreaterThan/Greater\Z", "Greater")
-            if not found:
-                raise Unrecognised("the least score under " + scope)
-            self.score = evidence.number(found[0], 1, "the least score")
+        # Earlier revisions drop low scores before.
+        dropped = evidence.nodes(re.escape(scope) + r".*FilterGreaterThan(_\d+)?/Greater\Z",
+                                 "Greater")
+        settings = {_settings(evidence, one) for one in nodes}
+        least = {evidence.number(one, 1, "the least score") for one in dropped}
+        if dropped:
+            settings = {(overlap, score, sigma) for overlap, _, sigma in settings
+                        for score in least}
+        if len(settings) != 1:
+            raise Unrecognised("thresholds under %s that differ between classes" % scope)
+        self.iou, self.score, self.sigma = settings.pop()
+        if self.score < 0 and not dropped:
+            raise Unrecognised("the least score under " + scope)
         limit = evidence.source(node, 2)
         clips = [one for pattern, operation in _CLIPS
                  for one in evidence.nodes(re.escape(scope) + pattern, operation)]
@@ -60,6 +59,15 @@ class Suppression:
         if self.sigma:
             fields.append(Field("soft_nms_sigma", self.sigma))
         return fields
+
+
+def _settings(evidence: Evidence, node: Any) -> Tuple[float, float, float]:
+    """The overlap that suppresses, the least score, and the sigma of soft suppression."""
+    overlap, score, sigma = _OPERATIONS[node.op]
+    return (float(node.attr["iou_threshold"].f) if overlap is None
+            else evidence.number(node, overlap, "the overlap that suppresses"),
+            -1.0 if score is None else evidence.number(node, score, "the least score"),
+            0.0 if sigma is None else evidence.number(node, sigma, "soft suppression"))
 
 
 def _known(evidence: Evidence, node: Any) -> int:

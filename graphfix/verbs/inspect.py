@@ -1,5 +1,6 @@
 """inspect: what a model is."""
 
+import dataclasses
 import json
 from typing import Optional
 
@@ -26,8 +27,11 @@ def inspect(path: str, *, config_path: Optional[str], as_json: bool) -> str:
             "  tensors            %d: %d of the model, %d moving averages, %d of an optimizer" % (
                 data["tensors"], data["tensors"] - data["moving_averages"] - data["optimizer"],
                 data["moving_averages"], data["optimizer"])]
+    if source.inferred:
+        rows.append("  pipeline.config    none: inferred from the graph")
     for head in data["heads"]:
         rows.append("  %-5s %s  %s" % (head["role"], head["stage"], head["layout"]))
+    rows += ["  %s" % finding for finding in source.findings]
     return "\n".join(rows)
 
 
@@ -47,4 +51,6 @@ def _data(source: Source):
         "moving_averages": len(model.extras.moving_averages),
         "optimizer": len(model.extras.optimizer),
         "digest": source.digest,
+        "config_inferred": source.inferred,
+        "findings": [dataclasses.asdict(finding) for finding in source.findings],
     }

@@ -6,16 +6,21 @@ from typing import Optional, Tuple
 from graphfix import source as sources
 from graphfix import verify
 from graphfix.bundle import writer
+from graphfix.config.edits import ConfigEdit, apply_edits
 from graphfix.emit import publish
 from graphfix.emit.report import CHECKPOINT
 from graphfix.emit.state import write_state
 from graphfix.errors import RequestError
 from graphfix.findings import Finding
+from graphfix.textproto import quote
+
+_FINE_TUNE = ("train_config", "fine_tune_checkpoint")
 
 
 def thaw(path: str, *, output_directory: str, overwrite: bool, config_path: Optional[str],
          partial: bool) -> Tuple[str, Tuple[Finding, ...]]:
-    """Writes the variables of a frozen graph as a checkpoint, beside its config.
+    """Writes the variables of a frozen graph as a checkpoint, beside its config, which is inferred
+    where there is none.
 
     Raises:
       GraphfixError: nothing was published.
@@ -31,8 +36,13 @@ def thaw(path: str, *, output_directory: str, overwrite: bool, config_path: Opti
         prefix = os.path.join(stages[0], CHECKPOINT)
         writer.write_bundle(source.store, prefix)
         write_state(stages[0], CHECKPOINT)
+        document = source.config.document
+        if source.inferred:
+            # A config that was there is left as it is; this one is to be complete.
+            document = apply_edits(document, (ConfigEdit(_FINE_TUNE, quote(os.path.join(
+                os.path.abspath(output_directory), CHECKPOINT)), "what was thawed"),))
         with open(os.path.join(stages[0], sources.CONFIG), "wb") as file:
-            file.write(source.config.document.encode())
+            file.write(document.encode())
             file.flush()
             os.fsync(file.fileno())
         verify.verify_bundle(prefix, source.store)
