@@ -116,6 +116,10 @@ def _target_flags(parser) -> None:
                         "carry the trained boxes over to")
     parser.add_argument("--anchor_boxes", choices=("carry", "random"), default="carry",
                         help="with --anchors: recode the box heads, or start them afresh")
+    parser.add_argument("--freeze", choices=("none", "backbone", "all_but_heads",
+                                             "all_but_class_heads"),
+                        help="layers the trainer shall leave as they are (default: as the config "
+                        "says)")
     parser.add_argument("--seed", type=int, default=0, help="of the noise new classes start from")
     parser.add_argument("--weights", choices=("auto", "raw", "ema"), default="auto",
                         help="trained values or their moving averages")
@@ -135,7 +139,7 @@ def _target(args):
     return Target(**{name: getattr(args, name) for name in (
         "label_map_path", "num_classes", "source_label_map_path", "map", "new_rows", "seed",
         "weights", "target_api", "trainer", "fine_tune_checkpoint", "train_record",
-        "eval_record", "anchors", "anchor_boxes")})
+        "eval_record", "anchors", "anchor_boxes", "freeze")})
 
 
 def _inspect(args) -> int:

@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import os
-from typing import Callable, Optional, Sequence, Tuple
+from typing import Callable, Optional, Sequence, Set, Tuple
 
 from graphfix import source as sources
 from graphfix import verify
@@ -19,13 +19,14 @@ from graphfix.findings import WARNING, Finding, by_severity
 from graphfix.labels import Label, LabelMap, format_label_map, parse_label_map
 from graphfix.model.anchors import describe_anchors
 from graphfix.model.describe import first_image
-from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN
+from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.source import CONFIG, LABEL_MAP, Source
 from graphfix.surgery.anchors import carry_anchors, clipped, fresh_anchors
 from graphfix.surgery.apply import apply_plan
 from graphfix.surgery.config_plan import Paths, plan_config
-from graphfix.surgery.edits import Gather, Keep
+from graphfix.surgery.edits import Drop, Gather, Keep
 from graphfix.surgery.finite import not_finite
+from graphfix.surgery.freeze import plan_freeze
 from graphfix.surgery.plan import SurgeryPlan, plan_tensors, remarks
 from graphfix.surgery.plan_check import check_plan
 from graphfix.surgery.plan_json import read_plan, to_json
@@ -54,6 +55,7 @@ class Target:
     eval_record: Optional[str] = None
     anchors: Optional[str] = None
     anchor_boxes: str = "carry"
+    freeze: Optional[str] = None
 
 
 def make_plan(source: Source, target: Target, *, output_directory: Optional[str],
@@ -90,6 +92,8 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
         averages_used=message.eval_config.use_moving_averages,
         shadowed=target.trainer != trainers.MODEL_MAIN and optimizer.use_moving_average,
         quantization_delay=message.graph_rewriter.quantization.delay)
+    freeze, more_told = plan_freeze(source.model, _outgoing(edits, additions), target.freeze,
+                                    message) if target.freeze else ((), ())
     checkpoint = target.fine_tune_checkpoint or os.path.join(
         os.path.abspath(output_directory or "OUT"), CHECKPOINT)
     pins = tuple(ConfigEdit(path, str(value), "the width of the trained layers")
@@ -100,12 +104,19 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
         resumable=resumable,
         paths=Paths(checkpoint, os.path.join(os.path.dirname(checkpoint), LABEL_MAP),
                     target.train_record, target.eval_record),
-        extra=pins + anchor_changes, schema=schema,
+        extra=pins + anchor_changes + freeze, schema=schema,
         new_ids={one.sources[0]: one.id for one in classes if len(one.sources) == 1})
     return SurgeryPlan(source.digest, api, target.trainer, classes, edits, additions,
                        config_edits,
-                       by_severity(source.findings + about + findings + more + told
+                       by_severity(source.findings + about + findings + more + told + more_told
                                    + remarks(source.model, request)))
+
+
+def _outgoing(edits, additions) -> Set[str]:
+    """The names of the model's variables in the output."""
+    names = {getattr(edit, "to", edit.tensor) for edit in edits if not isinstance(edit, Drop)}
+    return {name for name in names | {one.name for one in additions}
+            if not name.endswith(MOVING_AVERAGE)}
 
 
 def plan_anchors(source: Source, path: Optional[str], boxes: str):
