@@ -32,13 +32,14 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
       SourceError: a record is damaged, no tf.Example, or contradicts itself; or no record of the
         file has any of the keys of boxes.
     """
-    example = message_class("graphfix.example.Example")()
+    example_class = message_class("graphfix.example.Example")
     keys = None
     known = False
     for number, offset, data in read_records(path):
         where = "%s: record %d (at byte %d)" % (path, number, offset)
         try:
-            example.ParseFromString(data)
+            # A new message for every record: one that is parsed into again keeps all it ever held.
+            example = example_class.FromString(data)
         except DecodeError:
             raise SourceError(where, "is no tf.Example", _REMEDY) from None
         features = example.features.feature

@@ -5,6 +5,9 @@ stock/test_records.py has TensorFlow's own writer.
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 import tracemalloc
 
 import pytest
@@ -14,6 +17,8 @@ from graphfix.errors import SourceError
 from graphfix.records import coco
 from graphfix.records.sources import find_files, read_boxes
 from graphfix.records.tfrecord import read_records
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def write(path, data):
@@ -237,3 +242,21 @@ def test_what_is_no_number_is_passed_on(tmp_path):
     text = "width,height,class,xmin,ymin,xmax,ymax\n9,9,a,nan,2,3,4\n9,9,a,1,-2,3,4\n"
     (_, boxes, _), = read(write(tmp_path / "x.csv", text.encode()))
     assert boxes[0][1] != boxes[0][1] and boxes[1][0] == -2 / 9
+
+
+def test_a_parsed_record_is_let_go(tmp_path):
+    """Its memory is the message's, which the interpreter does not count: asked of the process."""
+    made = annotations.features(*annotations.IMAGES[0])
+    made["image/encoded"] = annotations.texts([bytes(1000000)])
+    one = annotations.record(annotations.example(made))
+    with open(str(tmp_path / "x.record"), "wb") as file:
+        for _ in range(60):
+            file.write(one)
+    program = ("import resource, sys\nfrom graphfix.records.sources import read_boxes\n"
+               "kept = [0]\nfor _ in read_boxes([sys.argv[1]]):\n"
+               "    kept.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+               "print(len(kept) - 1, (kept[-1] - kept[1]) // 1024)\n")
+    out = subprocess.check_output([sys.executable, "-c", program, str(tmp_path / "x.record")],
+                                  cwd=TOP, universal_newlines=True)
+    count, grown = map(int, out.split())
+    assert count == 60 and grown < 20
