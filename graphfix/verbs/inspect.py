@@ -4,7 +4,9 @@ import dataclasses
 import json
 from typing import Optional
 
+from graphfix.findings import by_severity
 from graphfix.source import Source, open_source, source_labels
+from graphfix.verbs.graphs import graph_findings
 
 
 def inspect(path: str, *, config_path: Optional[str], as_json: bool) -> str:
@@ -15,7 +17,9 @@ def inspect(path: str, *, config_path: Optional[str], as_json: bool) -> str:
     """
     source = open_source(path, config_path=config_path)
     data = _data(source)
+    findings = by_severity(source.findings + graph_findings(source))
     if as_json:
+        data["findings"] = [dataclasses.asdict(finding) for finding in findings]
         return json.dumps(data, indent=2, sort_keys=True)
     rows = ["%s: %s" % (path, data["family"]),
             "  feature extractor  %s" % data["feature_extractor"],
@@ -31,7 +35,7 @@ def inspect(path: str, *, config_path: Optional[str], as_json: bool) -> str:
         rows.append("  pipeline.config    none: inferred from the graph")
     for head in data["heads"]:
         rows.append("  %-5s %s  %s" % (head["role"], head["stage"], head["layout"]))
-    rows += ["  %s" % finding for finding in source.findings]
+    rows += ["  %s" % finding for finding in findings]
     return "\n".join(rows)
 
 

@@ -13,6 +13,7 @@ from graphfix.emit.state import write_state
 from graphfix.errors import RequestError
 from graphfix.findings import Finding
 from graphfix.textproto import quote
+from graphfix.verbs.graphs import graph_findings
 
 _FINE_TUNE = ("train_config", "fine_tune_checkpoint")
 
@@ -47,4 +48,5 @@ def thaw(path: str, *, output_directory: str, overwrite: bool, config_path: Opti
             os.fsync(file.fileno())
         verify.verify_bundle(prefix, source.store)
     return "%d variables recovered: %s of %d classes" % (
-        len(source.store), source.model.family, source.model.classes), source.findings
+        len(source.store), source.model.family, source.model.classes), \
+        source.findings + graph_findings(source)

@@ -7,13 +7,18 @@ are run on the same pictures, and must say the same, bit for bit.
 
 import glob
 import os
+import re
 
 import numpy as np
 import pytest
 
 tf = pytest.importorskip("tensorflow.compat.v1", reason="TensorFlow 1.15 is not installed here")
 
+from tensorflow.core.framework import op_def_pb2  # noqa: E402
+from tensorflow.python import pywrap_tensorflow  # noqa: E402
+
 import judging  # noqa: E402
+from graphfix.graphdef.effects import EFFECTS  # noqa: E402
 
 PICTURES = sorted(glob.glob(os.path.join(judging.RECORDS, "*.jpg")))
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections",
@@ -123,3 +128,20 @@ def test_thawed_variables_are_the_checkpoints(era, exported, graphfix, tmp_path)
         assert sorted(after) == sorted(before)
         assert all(after[name].tobytes() == value.tobytes() for name, value in before.items()
                    if name != "global_step")
+
+
+def test_the_operations_with_effects_are_tensorflows():
+    """Of contrib, or only of the core without its registration, are a few."""
+    listed = {name for _, names in EFFECTS for name in names}
+    registered = {op.name: op for op in op_def_pb2.OpList.FromString(
+        pywrap_tensorflow.TF_GetBuffer(pywrap_tensorflow.TF_GetAllOpList())).op}
+    assert listed - set(registered) <= {
+        "BigtableClient", "KafkaDataset", "KinesisDataset", "DecodeAudio", "DecodeAudioV2",
+        "DecodeVideo", "EncodeAudio", "Send", "Recv"}
+    names = re.compile(r"(file|vocab_?file|file_?name|file_pattern|ckpt_path|debug_url|logdir|"
+                       r"descriptor_source|data_source_name|address)s?")
+    for name, op in registered.items():
+        fields = [one.name for one in list(op.attr) + list(op.input_arg)]
+        if any(names.fullmatch(field) for field in fields):
+            assert name in listed, name
+    assert {"DecodeRaw", "DecodeJpeg", "Assert"} <= set(registered) - listed

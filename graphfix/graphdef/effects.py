@@ -1,0 +1,60 @@
+"""What a graph would do besides computing, if it were run: touch files, the network or a program.
+
+graphfix never runs a graph, but whoever detects with one does.  An operation is found by its name
+alone (TensorFlow 1.15's registered operations, and contrib's), wherever it stands: also in a branch
+that is never taken, and in the functions of the graph's library.
+"""
+
+import collections
+from typing import Any, Dict, List, Tuple
+
+from graphfix.findings import WARNING, Finding
+
+# What it does -> the operations that do it.
+EFFECTS = (
+    ("reads files", (
+        "ReadFile", "MatchingFiles", "Restore", "RestoreSlice", "RestoreV2", "LoadAndRemapMatrix",
+        "GenerateVocabRemapping", "ImmutableConst", "InitializeTableFromTextFile",
+        "InitializeTableFromTextFileV2", "FixedUnigramCandidateSampler", "Skipgram", "RecordInput",
+        "DecodeProtoV2", "EncodeProto", "FixedLengthRecordReader", "FixedLengthRecordReaderV2",
+        "IdentityReader", "IdentityReaderV2", "LMDBReader", "TFRecordReader", "TFRecordReaderV2",
+        "TextLineReader", "TextLineReaderV2", "WholeFileReader", "WholeFileReaderV2", "ReaderRead",
+        "ReaderReadV2", "ReaderReadUpTo", "ReaderReadUpToV2", "CSVDataset",
+        "ExperimentalCSVDataset", "FixedLengthRecordDataset", "FixedLengthRecordDatasetV2",
+        "LMDBDataset", "ExperimentalLMDBDataset", "MatchingFilesDataset",
+        "ExperimentalMatchingFilesDataset", "SqlDataset", "ExperimentalSqlDataset",
+        "TFRecordDataset", "TextLineDataset")),
+    ("writes files", (
+        "WriteFile", "Save", "SaveSlices", "SaveV2", "ShardedFilename", "ShardedFilespec",
+        "MergeV2Checkpoints", "DatasetToTFRecord", "ExperimentalDatasetToTFRecord", "CacheDataset",
+        "CacheDatasetV2", "SnapshotDataset", "CreateSummaryFileWriter", "CreateSummaryDbWriter",
+        "PrintV2", "DebugIdentity", "DebugNanCount", "DebugNumericSummary")),
+    ("writes to the log", ("Print",)),
+    ("uses the network", (
+        "Rpc", "TryRpc", "RemoteCall", "RemoteFusedGraphExecute", "Send", "Recv", "_Send", "_Recv",
+        "_HostSend", "_HostRecv", "CollectiveBcastRecv", "CollectiveBcastSend", "CollectiveGather",
+        "CollectivePermute", "CollectiveReduce", "BigQueryReader",
+        "GenerateBigQueryReaderPartitions", "BigtableClient", "KafkaDataset", "KinesisDataset",
+        "GcsConfigureBlockCache", "GcsConfigureCredentials", "ConfigureDistributedTPU")),
+    ("runs Python code", ("PyFunc", "PyFuncStateless", "EagerPyFunc")),
+    ("runs another program", ("DecodeAudio", "DecodeAudioV2", "DecodeVideo", "EncodeAudio")),
+)
+_OF = {operation: effect for effect, operations in EFFECTS for operation in operations}
+_SHOWN = 3
+
+
+def effects(graph_def: Any, subject: str) -> Tuple[Finding, ...]:
+    """A finding for each kind of effect that a GraphDef's nodes have, naming the first few."""
+    found = collections.OrderedDict()  # type: Dict[str, List[str]]
+    nodes = [(node, "") for node in graph_def.node]
+    for function in graph_def.library.function:
+        nodes += [(node, " of a function") for node in function.node_def]
+    for node, where in nodes:
+        if node.op in _OF:
+            found.setdefault(_OF[node.op], []).append("%s '%s'%s" % (node.op, node.name, where))
+    return tuple(Finding(
+        "GRAPH_EFFECT", WARNING, subject, "%s when it is run: %s%s" % (
+            effect, ", ".join(names[:_SHOWN]),
+            " and %d more" % (len(names) - _SHOWN) if len(names) > _SHOWN else ""),
+        "run it only if you trust where it is from; a detector's graph needs none of these")
+                 for effect, names in found.items())
