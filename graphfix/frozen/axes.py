@@ -30,6 +30,7 @@ class Tracker:
         self.selections = []  # type: List[Selection]
         self.vectors = Vectors(graph)
         self.attributes = []  # type: List[Tuple[str, str, Any]]
+        self.packed = []  # type: List[Any]  # readers of a number that counts more than classes
         self.consumers = graph.consumers()
         self.waiting = {}  # type: Dict[str, str]
         self._pending = collections.deque()  # type: Any
@@ -139,6 +140,8 @@ class Tracker:
         sizes = [self.size(factor) for factor in factors]
         if element.value is None or ANY in sizes:
             return
+        if any(factor not in (SLOT, CLASS, 1) for factor in factors):
+            self.packed.append(node)
         product = _product(sizes)
         if element.value != product:
             raise NotUnderstood(node, "it takes an axis of %d classes and more for %d long"

@@ -19,6 +19,8 @@ from graphfix.frozen.vectors import unused
 from graphfix.graphdef import constants
 from graphfix.graphdef.graph import Graph, read_input, write_input
 
+_SEVERAL = -1  # in the place of a class: what depends on more than one
+
 
 class Branches:
     """The branches of a graph for `count` classes, found and found alike."""
@@ -44,7 +46,7 @@ class Branches:
             self._compare(number)
 
     def _spread(self) -> None:
-        """Says of every node which class it belongs to, until classes meet."""
+        """Says of every node which class it belongs to, and finds where classes meet."""
         pending = collections.deque()  # type: Any
         for selection in self.slices:
             pending.append((selection.node, selection.number))
@@ -54,35 +56,24 @@ class Branches:
         joints = collections.OrderedDict()  # type: Dict[str, Any]
         while pending:
             name, number = pending.popleft()
-            if name in joints:
-                continue
             known = self.classes.get(name)
-            if known == number:
+            if known in (number, _SEVERAL):
                 continue
-            node = self.graph.nodes[name]
-            if known is not None or self._joins(node):
-                joints[name] = node
-                self._retract(name)
+            if known is None and self.count == 1 and _joins_one(self.graph.nodes[name]):
+                joints[name] = self.graph.nodes[name]
                 continue
-            self.classes[name] = number
-            pending.extend((consumer.name, number) for consumer, _ in self.consumers[name])
+            self.classes[name] = number if known is None else _SEVERAL
+            pending.extend((consumer.name, self.classes[name])
+                           for consumer, _ in self.consumers[name])
+        several = [name for name, number in self.classes.items() if number == _SEVERAL]
+        for name in several:
+            del self.classes[name]
+        for name in several:
+            if any(read_input(text).name in self.classes for text in self.graph.nodes[name].input):
+                joints[name] = self.graph.nodes[name]
         self.joints = list(joints.values())
         for node in self.joints:
             self._check_joint(node)
-
-    def _joins(self, node) -> bool:
-        return node.op == "ConcatV2" and node.attr["N"].i == self.count > 1 or (
-            # A concatenation of one is written as an Identity.
-            self.count == 1 and node.op == "Identity" and "/Concatenate/concat" in node.name)
-
-    def _retract(self, name: str) -> None:
-        """Takes back what was said of a node, and of all below it, before classes met in it."""
-        pending = [name]
-        while pending:
-            name = pending.pop()
-            if name in self.classes:
-                del self.classes[name]
-                pending += [consumer.name for consumer, _ in self.consumers[name]]
 
     def _check_joint(self, node) -> None:
         count = 1 if node.op == "Identity" else node.attr["N"].i if node.op == "ConcatV2" else 0
@@ -202,6 +193,11 @@ class Branches:
             return
         joint.input.extend(data + [axis])
         joint.attr["N"].i = count
+
+
+def _joins_one(node) -> bool:
+    """Whether a node is a concatenation of one, which is written as an Identity."""
+    return node.op == "Identity" and "/Concatenate/concat" in node.name
 
 
 def _same_attributes(left, right) -> bool:

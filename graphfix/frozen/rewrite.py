@@ -6,19 +6,21 @@ changed; the branches of an unrolled suppression are removed or copied (`branche
 outputs keep their names.  A graph that is not understood whole is refused by naming the node.
 """
 
-from typing import Any, Dict, Iterable, List, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 import numpy as np
 
 from graphfix.dtypes import BY_NUMBER
 from graphfix.errors import SourceError
+from graphfix.frozen.anchors import replace_anchors
 from graphfix.frozen.axes import Tracker
 from graphfix.frozen.branches import Branches
 from graphfix.frozen.terms import ANY, CLASS, SLOT, NotUnderstood
 from graphfix.graphdef import constants
 from graphfix.graphdef.graph import Graph
+from graphfix.model.anchors import AnchorSpec
 from graphfix.model.describe import HeadSpec, ModelSpec
-from graphfix.model.families import KERNEL, LEAVES
+from graphfix.model.families import BOX, KERNEL, LEAVES, SSD
 from graphfix.surgery import kernels
 from graphfix.surgery.edits import Edit, Gather, Widen
 
@@ -26,10 +28,11 @@ _KERNEL_INPUT = {"Conv2D": 1, "MatMul": 1, "DepthwiseConv2dNative": 1}
 _REMEDY = "report the graph's origin; the checkpoint can be converted all the same"
 
 
-def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit], *, subject: str
-            ) -> Dict[Tuple[str, int], Tuple[int, int]]:
+def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit], *, subject: str,
+            anchors: Optional[AnchorSpec] = None) -> Dict[Tuple[str, int], Tuple[int, int]]:
     """Makes `graph`, which is `model` frozen, a graph of `classes` classes; `edits` are the plan's
-    for the checkpoint, carried out on the constants of the same names.
+    for the checkpoint, carried out on the constants of the same names.  `anchors` are the new ones,
+    where they change.
 
     Returns, for each tensor (node, port) that had classes, the axis that counts them and its new
     size.
@@ -39,6 +42,7 @@ def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit],
         changed, and no more to be used.
     """
     consumers = graph.consumers()
+    gone = set()  # type: Set[str]
     outputs = [name for name, found in consumers.items() if not found]
     try:
         tracker = Tracker(graph, model.classes, classes)
@@ -52,15 +56,36 @@ def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit],
         for name, attribute, (axis, size) in tracker.attributes:
             graph.nodes[name].attr[attribute].shape.dim[axis].size = size
         branches.resize(classes)
+        if anchors:
+            gone = _replace_anchors(graph, model, anchors, tracker)
         sizes = {tensor: tracker.class_size(axes) for tensor, axes in tracker.states.items()}
     except (NotUnderstood, ValueError) as error:
         raise SourceError(subject, "cannot be rewritten: %s" % error, _REMEDY) from None
     _carry_out(graph, edits)
     graph.prune(name for name in outputs if name in graph.nodes)
+    left = sorted(gone & set(graph.nodes))
+    if left:
+        raise SourceError(subject, "cannot be rewritten: %s node '%s': it computes the old anchors, "
+                          "and not for the box coder alone" % (graph.nodes[left[0]].op, left[0]),
+                          _REMEDY)
     for node in graph.nodes.values():
         # Shapes that somebody noted down are of the old classes.
         node.attr.pop("_output_shapes", None)
     return sizes
+
+
+def _replace_anchors(graph: Graph, model: ModelSpec, anchors: AnchorSpec, tracker: Tracker
+                     ) -> Set[str]:
+    if model.meta != SSD or model.image is None:
+        raise ValueError("computes its anchors from the size of an image, which is not fixed")
+    if tracker.packed and anchors.per_map != model.anchors.per_map:
+        raise NotUnderstood(tracker.packed[0], "it counts anchors and classes in one number")
+    consumers = graph.consumers()
+    boxes = [node for head in model.heads if head.role == BOX
+             for node in _products(graph, head, consumers)]
+    others = [node for head in model.heads if head.role != BOX
+              for node in _products(graph, head, consumers)]
+    return replace_anchors(graph, boxes, others, model.anchors, anchors, model.image)
 
 
 def _carry_out(graph: Graph, edits: Iterable[Edit]) -> None:

@@ -5,18 +5,19 @@ go in and come out, with their types and shapes; the shape of an output that cou
 with them.
 """
 
-from typing import Any, Iterable
+from typing import Any, Iterable, Optional
 
 from graphfix.errors import SourceError
 from graphfix.frozen.rewrite import rewrite
 from graphfix.graphdef import files
 from graphfix.graphdef.graph import read_input
+from graphfix.model.anchors import AnchorSpec
 from graphfix.model.describe import ModelSpec
 from graphfix.surgery.edits import Edit
 
 
 def rewrite_saved_model(saved: Any, model: ModelSpec, classes: int, edits: Iterable[Edit], *,
-                        subject: str) -> None:
+                        subject: str, anchors: Optional[AnchorSpec] = None) -> None:
     """Does to a SavedModel message what `rewrite` does to a graph.
 
     Raises:
@@ -33,7 +34,7 @@ def rewrite_saved_model(saved: Any, model: ModelSpec, classes: int, edits: Itera
             if read_input(info.name).name not in graph.nodes:
                 raise SourceError(subject, "has a signature with '%s', which is not in its graph"
                                   % info.name, "export the detector again")
-    sizes = rewrite(graph, model, classes, edits, subject=subject)
+    sizes = rewrite(graph, model, classes, edits, subject=subject, anchors=anchors)
     meta.graph_def.CopyFrom(graph.to_graph_def())
     for signature in meta.signature_def.values():
         for info in signature.outputs.values():

@@ -13,6 +13,10 @@ from graphfix.frozen.terms import NotUnderstood
 from graphfix.graphdef import constants
 from graphfix.graphdef.graph import Graph, Input, read_input
 
+# Elements of a vector, and levels of vectors within vectors, that are looked at.  Shapes have a
+# handful, and what a stranger's graph unfolds into has an end.
+_MOST, _MOST_DEPTH = 64, 16
+
 
 class Element(NamedTuple):
     """One number of a vector: its value (None: known only when the graph runs), and the constant
@@ -32,11 +36,24 @@ class Vectors:
         self.graph = graph
         self.changes = {}  # type: Dict[Tuple[str, int, str, int], int]
         self._consumers = graph.consumers()
+        self._known = {}  # type: Dict[str, Optional[List[Element]]]
+        self._depth = 0
 
     def read(self, source: Input) -> Optional[List[Element]]:
         """The elements of a vector (or the one of a scalar), None where not even their number is
-        known."""
+        known, or there are too many."""
         node = self._through(self.graph.nodes[source.name])
+        if node.name not in self._known:
+            # Also what to think of it if it is put together too deep, far deeper than any shape.
+            self._known[node.name] = None
+            if self._depth < _MOST_DEPTH:
+                self._depth += 1
+                found = self._read(node)
+                self._depth -= 1
+                self._known[node.name] = found if len(found or ()) <= _MOST else None
+        return self._known[node.name]
+
+    def _read(self, node) -> Optional[List[Element]]:
         if node.op == "Const":
             return self._constant(node)
         if node.op == "Pack":
@@ -55,7 +72,8 @@ class Vectors:
     def _filled(self, node) -> Optional[List[Element]]:
         """One number repeated; no element of it can be changed alone."""
         length, number = (self.read(read_input(text)) for text in node.input[:2])
-        if not length or len(length) != 1 or not number or not 0 <= (length[0].value or 0) <= 64:
+        if not length or len(length) != 1 or not number or \
+                not 0 <= (length[0].value or 0) <= _MOST:
             return None
         return [Element(number[0].value)] * (length[0].value or 0)
 
@@ -66,7 +84,7 @@ class Vectors:
 
     def _constant(self, node) -> Optional[List[Element]]:
         meta = constants.meta_of(node)
-        if meta.size > 64 or meta.dtype.name not in ("int32", "int64"):
+        if meta.size > _MOST or meta.dtype.name not in ("int32", "int64"):
             return None
         return [Element(int(value), node.name, place)
                 for place, value in enumerate(constants.value_of(node).reshape(-1))]

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 
 from graphfix.errors import SourceError
 from graphfix.graphdef.graph import Graph
+from graphfix.graphdef.operations import check_inputs
 from graphfix.schema import message_class
 
 SAVED_MODEL = "saved_model.pb"
@@ -77,10 +78,13 @@ def open_graph(graph_def: Any, path: str) -> Graph:
     """The graph of a message.
 
     Raises:
-      SourceError: naming `path`, where its nodes do not hang together.
+      SourceError: naming `path`, where its nodes do not hang together, or go in a circle.
     """
     try:
-        return Graph(graph_def)
+        graph = Graph(graph_def)
+        check_inputs(graph)
+        graph.ordered()
+        return graph
     except ValueError as error:
         raise SourceError(path, "the graph %s" % error, _AGAIN) from None
 

@@ -169,8 +169,8 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
                          resumable=bool(model_dir))
     outgoing = apply_plan(plan.edits, plan.additions, source.store)
     plan = _with_not_finite(plan, source, target)
-    plan, graphs = rewritten_graphs(source, plan)
     config = apply_edits(source.config.document, plan.config_edits)
+    plan, graphs = rewritten_graphs(source, plan, config)
     with publish.staged(*destinations, overwrite=overwrite,
                         sources=(source.prefix, source.config_path)) as stages:
         staging = stages[0]

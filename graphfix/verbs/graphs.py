@@ -2,19 +2,27 @@
 
 import dataclasses
 import os
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
+from graphfix.config.pipeline import parse_config
 from graphfix.errors import Problem, SourceError
-from graphfix.findings import WARNING, Finding, by_severity
-from graphfix.source import FROZEN, Source
+from graphfix.findings import INFO, WARNING, Finding, by_severity
+from graphfix.model.anchors import AnchorSpec, describe_anchors
+from graphfix.model.families import ANCHOR_FIELD
+from graphfix.source import CONFIG, FROZEN, Source
 from graphfix.surgery.plan import SurgeryPlan
+from graphfix.textproto.document import Document
 
 # Where the stock exporter leaves its SavedModel, beside the checkpoint and the frozen graph.
 SAVED_MODEL = "saved_model/saved_model.pb"
+# Anchor generators that place anchors in parts of the image, wherever they are asked to.
+_NORMALIZED = ("ssd_anchor_generator", "multiscale_anchor_generator")
 
 
-def rewritten_graphs(source: Source, plan: SurgeryPlan) -> Tuple[SurgeryPlan, Dict[str, bytes]]:
-    """The bytes of each graph for the new classes, by its path in the output.
+def rewritten_graphs(source: Source, plan: SurgeryPlan, config: Document
+                     ) -> Tuple[SurgeryPlan, Dict[str, bytes]]:
+    """The bytes of each graph for the new classes and anchors, by its path in the output; `config`
+    is the output's.
 
     A graph that cannot be rewritten is left out, and the plan that is returned has a finding that
     says why.
@@ -24,10 +32,12 @@ def rewritten_graphs(source: Source, plan: SurgeryPlan) -> Tuple[SurgeryPlan, Di
         try:
             message = _read(name, path)
             plan = _told(plan, _effects(message, path))
-            if any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
-                raise SourceError(path, "is not rewritten: its anchors would have to change",
-                                  "export the converted checkpoint with the stock exporter")
-            made[name] = _rewritten(message, path, source, plan)
+            anchors = _new_anchors(source, plan, config, path)
+            made[name] = _rewritten(message, path, source, plan, anchors)
+            if anchors:
+                plan = _told(plan, (Finding(
+                    "ANCHORS_CONSTANT", INFO, os.path.basename(path), "has the new anchors as one "
+                    "constant, where they were computed before", "there is nothing to do"),))
         except SourceError as error:
             plan = _told(plan, (_refused(error.problems[0]),))
     return plan, made
@@ -53,6 +63,22 @@ def _graphs(source: Source) -> Dict[str, str]:
     return {name: path for name, path in found.items() if path and os.path.isfile(path)}
 
 
+def _new_anchors(source: Source, plan: SurgeryPlan, config: Document, path: str
+                 ) -> Optional[AnchorSpec]:
+    """The anchors of the output, where they are not the source's."""
+    if not any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
+        return None
+    model = source.model
+    body = getattr(parse_config(config.encode(), CONFIG).message.model, model.meta)
+    message = getattr(body, ANCHOR_FIELD[model.meta])
+    kind = message.WhichOneof("anchor_generator_oneof")
+    # The others place anchors in pixels, or as the image's size is while the graph runs.
+    if kind not in _NORMALIZED or not getattr(getattr(message, kind), "normalize_coordinates", True):
+        raise SourceError(path, "is not rewritten: the anchors of a %s cannot be put into a graph"
+                          % kind, "export the converted checkpoint with the stock exporter")
+    return describe_anchors(message, CONFIG, model.image)
+
+
 # Graphs are large, and few models have one: their code is not loaded for nothing.
 def _read(name: str, path: str) -> Any:
     """The GraphDef or SavedModel of a file."""
@@ -71,21 +97,22 @@ def _effects(message: Any, path: str) -> Tuple[Finding, ...]:
         for finding in effects(meta.graph_def, os.path.basename(path))))
 
 
-def _rewritten(message: Any, path: str, source: Source, plan: SurgeryPlan) -> bytes:
+def _rewritten(message: Any, path: str, source: Source, plan: SurgeryPlan,
+               anchors: Optional[AnchorSpec]) -> bytes:
     from graphfix.frozen.rewrite import rewrite
     from graphfix.frozen.saved_model import rewrite_saved_model
     from graphfix.graphdef import files
     classes = len(plan.classes)
     if message.DESCRIPTOR.name == "GraphDef":
         graph = files.open_graph(message, path)
-        rewrite(graph, source.model, classes, plan.edits, subject=path)
+        rewrite(graph, source.model, classes, plan.edits, subject=path, anchors=anchors)
         return files.to_bytes(graph.to_graph_def())
     for folder in ("variables", "assets"):
         where = os.path.join(os.path.dirname(path), folder)
         if os.path.isdir(where) and os.listdir(where):
             raise SourceError(path, "is not rewritten: it has files in '%s'" % folder,
                               "export the converted checkpoint with the stock exporter")
-    rewrite_saved_model(message, source.model, classes, plan.edits, subject=path)
+    rewrite_saved_model(message, source.model, classes, plan.edits, subject=path, anchors=anchors)
     return files.to_bytes(message)
 
 

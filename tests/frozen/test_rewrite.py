@@ -99,6 +99,18 @@ def test_growing_and_shrinking_back_gives_the_constants_back(graphfix, tmp_path)
             assert constants.value_of(found).tobytes() == constants.value_of(node).tobytes()
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_two_classes_are_some_too(graphfix, tmp_path, count):
+    """A branch joins two tensors of its own, as the joints of two classes do."""
+    convert(graphfix, tmp_path / "two", "--num_classes", "2", "--map", "1=ring", "--map", "2=star")
+    done = graphfix("convert", tmp_path / "two", "--num_classes", str(count), "--map", "1=2",
+                    "--output_directory", tmp_path / "out")
+    assert done.code == 0 and "FROZEN_GRAPH" not in done.err
+    path = str(tmp_path / "out" / "frozen_inference_graph.pb")
+    graph = files.open_graph(files.read_graph_def(path), path)
+    assert sum(node.op.startswith("NonMax") for node in graph.nodes.values()) == count
+
+
 def constant(graph, name, change):
     node = graph.nodes[name]
     value = np.array(constants.value_of(node))

@@ -121,3 +121,15 @@ def _varint(value):
         out += bytes([value & 127 | 128])
         value >>= 7
     return out + bytes([value])
+
+
+@pytest.mark.parametrize("rows, words", [
+    ([("a", "Const"), ("b", "Neg", "a", "a")], "'b' with 2 inputs where Neg takes 1"),
+    ([("a", "Const"), ("b", "Slice", "a", "^a")], "'b' with 1 inputs where Slice takes 3"),
+    ([("a", "Const"), ("b", "Neg", "^a", "a")], "'b' whose inputs are out of order"),
+    ([("a", "Const"), ("b", "Pack", "a", "a")], "'b' with 2 inputs where Pack takes 0"),
+    ([("a", "Neg", "b"), ("b", "Neg", "a")], "cycle"),
+])
+def test_a_node_with_other_inputs_than_its_operation_takes_is_refused(rows, words):
+    with pytest.raises(SourceError, match=words):
+        files.open_graph(graph_def(*rows), "it.pb")

@@ -18,7 +18,11 @@ from tensorflow.core.framework import op_def_pb2  # noqa: E402
 from tensorflow.python import pywrap_tensorflow  # noqa: E402
 
 import judging  # noqa: E402
+from graphfix.frozen.evaluate import evaluate  # noqa: E402
+from graphfix.frozen.rules import RULES  # noqa: E402
+from graphfix.graphdef import files  # noqa: E402
 from graphfix.graphdef.effects import EFFECTS  # noqa: E402
+from graphfix.graphdef.operations import INPUTS, LISTS  # noqa: E402
 
 PICTURES = sorted(glob.glob(os.path.join(judging.RECORDS, "*.jpg")))
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections",
@@ -45,6 +49,42 @@ def run(path):
         return names, [session.run([name + ":0" for name in names], {"image_tensor:0": one[None]})
                        for one in judging.decode(open(picture, "rb").read()
                                                  for picture in PICTURES)]
+
+
+@pytest.mark.parametrize("era", ["2019-07", "2021"])
+def test_other_anchors_are_the_exporters_own(era, exported, stock_python, tmp_path):
+    """Ours are rounded once, the exporter's at each step of their computation."""
+    (tmp_path / "anchors.pbtxt").write_text(
+        "ssd_anchor_generator { num_layers: 6 min_scale: 0.25 max_scale: 0.9 "
+        "aspect_ratios: [1.0, 2.0, 0.5, 2.5, 0.4, 1.5] }")
+    out = judging.convert(exported(era), tmp_path / "out", "--source_label_map_path",
+                          judging.DETECTOR_LABELS, "--target_api",
+                          "2021-05" if era == "2021" else era, "--anchors",
+                          tmp_path / "anchors.pbtxt", *VARIANTS["all, and three new ones"])
+    judging.ask([(stock_python(era), judging.job(
+        out, "export", output_directory=str(tmp_path / "native")))])
+    ours = run(os.path.join(out, "frozen_inference_graph.pb"))
+    theirs = run(str(tmp_path / "native" / "frozen_inference_graph.pb"))
+    assert ours[0] == theirs[0]
+    assert sum(int(one[3][0]) for one in theirs[1]) > 0
+    for one, other in zip(ours[1], theirs[1]):
+        for left, right in zip(one, other):
+            assert left.shape == right.shape and np.abs(left - right).max() <= 1e-5
+
+
+def test_constants_are_evaluated_as_tensorflow_does():
+    path = os.path.join(judging.DETECTOR, "frozen_inference_graph.pb")
+    graph = files.open_graph(files.read_graph_def(path), path)
+    names = [name for name in graph.nodes if name.startswith("MultipleGridAnchorGenerator/")
+             and graph.nodes[name].op not in ("Assert", "Const")]
+    values = {name: evaluate(graph, name) for name in names}
+    with tf.Graph().as_default(), tf.Session() as session, open(path, "rb") as file:
+        tf.import_graph_def(tf.GraphDef.FromString(file.read()), name="")
+        wanted = session.run({name: name + ":0" for name, value in values.items()
+                              if value is not None})
+    assert len(wanted) > 200
+    for name, value in wanted.items():
+        assert values[name].dtype == value.dtype and values[name].tobytes() == value.tobytes(), name
 
 
 def run_saved_model(directory, pictures=PICTURES):
@@ -130,18 +170,36 @@ def test_thawed_variables_are_the_checkpoints(era, exported, graphfix, tmp_path)
                    if name != "global_step")
 
 
+def registered():
+    """TensorFlow's operations by name."""
+    return {op.name: op for op in op_def_pb2.OpList.FromString(
+        pywrap_tensorflow.TF_GetBuffer(pywrap_tensorflow.TF_GetAllOpList())).op}
+
+
 def test_the_operations_with_effects_are_tensorflows():
     """Of contrib, or only of the core without its registration, are a few."""
     listed = {name for _, names in EFFECTS for name in names}
-    registered = {op.name: op for op in op_def_pb2.OpList.FromString(
-        pywrap_tensorflow.TF_GetBuffer(pywrap_tensorflow.TF_GetAllOpList())).op}
-    assert listed - set(registered) <= {
+    assert listed - set(registered()) <= {
         "BigtableClient", "KafkaDataset", "KinesisDataset", "DecodeAudio", "DecodeAudioV2",
         "DecodeVideo", "EncodeAudio", "Send", "Recv"}
     names = re.compile(r"(file|vocab_?file|file_?name|file_pattern|ckpt_path|debug_url|logdir|"
                        r"descriptor_source|data_source_name|address)s?")
-    for name, op in registered.items():
+    for name, op in registered().items():
         fields = [one.name for one in list(op.attr) + list(op.input_arg)]
         if any(names.fullmatch(field) for field in fields):
             assert name in listed, name
-    assert {"DecodeRaw", "DecodeJpeg", "Assert"} <= set(registered) - listed
+    assert {"DecodeRaw", "DecodeJpeg", "Assert"} <= set(registered()) - listed
+
+
+def test_operations_take_the_inputs_that_tensorflow_registers():
+    for op in registered().values():
+        lists = [one.number_attr or one.type_list_attr for one in op.input_arg
+                 if one.number_attr or one.type_list_attr]
+        if op.name in LISTS:
+            assert (lists, len(op.input_arg) - 1) == (["N"], LISTS[op.name])
+        elif any(op.name in names for names in INPUTS.values()):
+            assert not lists and op.name in INPUTS[len(op.input_arg)], op.name
+        else:
+            # "Assert" alone takes a list of any types.
+            assert op.name not in RULES or op.name == "Assert", op.name
+    assert {name for names in INPUTS.values() for name in names} <= set(registered())

@@ -138,7 +138,7 @@ def test_saved_models(graphfix, tmp_path):
         os.makedirs(place)
         builders.write(place, "saved_model.pb", files.to_bytes(saved))
         meta.signature_def["serving_default"].inputs["inputs"].name = "other:0"
-        meta.graph_def.node[0].op = "Identity"
+        meta.graph_def.node[0].op = "PlaceholderV2"
     for name in ("model.ckpt.index", "model.ckpt.data-00000-of-00001", "pipeline.config"):
         for place in beside:
             shutil.copy(os.path.join(readme.DETECTOR, name), place)
