@@ -56,5 +56,4 @@ def _data(source: Source):
         "optimizer": len(model.extras.optimizer),
         "digest": source.digest,
         "config_inferred": source.inferred,
-        "findings": [dataclasses.asdict(finding) for finding in source.findings],
     }
