@@ -28,6 +28,9 @@ _MOST_HEADER = 1 << 20
 # Weights hardly shrink: an archive that unpacks to many times its size holds something else.
 _MOST_TIMES = 100
 _SMALL = 64 << 20
+# What tarfile makes of damage; the last ones come of headers whose parts make no sense.
+_DAMAGED = (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, IndexError, KeyError,
+            TypeError, OverflowError)
 _AGAIN = "download the archive again, from where the model is published"
 
 
@@ -38,7 +41,7 @@ class Unpacked:
         self._holder = tempfile.TemporaryDirectory(prefix="graphfix-")
         self.directory = self._holder.name
         try:
-            with tarfile.open(path, "r:*", tarinfo=_Member) as archive:
+            with tarfile.open(path, _mode(path), tarinfo=_Member) as archive:
                 top = None
                 for member in _members(archive, path):
                     folder, name = os.path.split(member.name)
@@ -58,7 +61,7 @@ class Unpacked:
                     with archive.extractfile(member) as source, \
                             open(os.path.join(self.directory, within, name), "xb") as target:
                         shutil.copyfileobj(source, target, 1 << 20)
-        except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        except _DAMAGED as error:
             self.close()
             if isinstance(error, OSError) and error.filename and error.filename != path:
                 raise RequestError(os.path.dirname(self.directory), "cannot hold what the archive "
@@ -72,6 +75,12 @@ class Unpacked:
     def close(self) -> None:
         """Removes the directory."""
         self._holder.cleanup()
+
+
+def _mode(path: str) -> str:
+    """How tarfile is to open an archive: gzipped or plain, by its first bytes."""
+    with open(path, "rb") as file:
+        return "r:gz" if file.read(2) == b"\x1f\x8b" else "r:"
 
 
 class _Member(tarfile.TarInfo):
@@ -89,7 +98,7 @@ def _members(archive: tarfile.TarFile, path: str) -> Iterator[tarfile.TarInfo]:
     most = min(_MOST_BYTES, max(_SMALL, _MOST_TIMES * os.path.getsize(path)))
     for number, member in enumerate(archive):
         parts = member.name.split("/")
-        if member.name.startswith("/") or ".." in parts or "\\" in member.name:
+        if member.name.startswith("/") or ".." in parts or "\0" in member.name or "\\" in member.name:
             raise SourceError(path, "holds a name that leads out of it: %r" % member.name, _AGAIN)
         if member.isdir():
             continue

@@ -116,7 +116,8 @@ def _order_maps(data: bytearray, start: int, end: int, name: str) -> None:
 
 
 def _fields(data: bytearray, position: int, end: int) -> Iterator[Tuple[int, int, int, int]]:
-    """The fields of a serialized message: number, where it begins, its content's begin and end."""
+    """The fields of a serialized message that may be messages (a field of a known number may be of
+    another kind, and so unknown): number, where it begins, its content's begin and end."""
     groups = 0  # the old form of a message, of unknown fields only: not looked into
     while position < end:
         first = position
@@ -129,7 +130,7 @@ def _fields(data: bytearray, position: int, end: int) -> Iterator[Tuple[int, int
         else:
             size = {1: 8, 5: 4}.get(kind, 0)
             groups += {3: 1, 4: -1}.get(kind, 0)
-        if not groups and kind != 4:
+        if not groups and kind == 2:
             yield tag >> 3, first, position, position + size
         position += size
 
