@@ -10,12 +10,14 @@ files in each).  Optional:
     no_exchange      as on a system without renameat2
     file_limit       bytes a file may have
     full_at          the n-th fsync finds the disk full
+    read_only_at     from the n-th call that changes something on, the file system is read-only
     user             the numeric user to become
 
 The result: `code` (negative: the signal that ended it), `calls` (of functions in STEPS, where
 die_at was given and not reached), `err` (what the child wrote to stderr).
 """
 
+import builtins
 import errno
 import json
 import os
@@ -94,6 +96,8 @@ def child(job, calls):
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_limit"],) * 2)
     if "full_at" in job:
         fail(job["full_at"])
+    if "read_only_at" in job:
+        refuse(job["read_only_at"], calls)
     if "die_at" in job:
         made = [0]
         for module, name in STEPS:
@@ -136,6 +140,27 @@ def fail(at):
         if not left[0]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     os.fsync = fsync
+
+
+def refuse(at, calls):
+    made = [0]
+
+    def refused():
+        os.write(calls, b".")
+        made[0] += 1
+        if made[0] >= at:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    def guarded(function, changes=lambda *_, **__: True):
+        def guard(*args, **kwargs):
+            if changes(*args, **kwargs):
+                refused()
+            return function(*args, **kwargs)
+        return guard
+    for name in ("rename", "replace", "mkdir", "rmdir", "unlink", "remove", "chmod"):
+        setattr(os, name, guarded(getattr(os, name)))
+    builtins.open = guarded(builtins.open, lambda _, mode="r", *__, **___: set(mode) & set("wax+"))
+    publish._exchange = guarded(publish._exchange)
 
 
 if __name__ == "__main__":

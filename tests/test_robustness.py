@@ -1,0 +1,49 @@
+"""A small part of benchmarks/robustness.py; and that it would see what it looks for."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "benchmarks"))
+import robustness  # noqa: E402
+
+
+def options(tmp_path, *more):
+    return robustness.flags().parse_args(["--scratch", str(tmp_path)] + [str(one) for one in more])
+
+
+@pytest.mark.parametrize("section, more, least", [
+    ("killed_convert", ["--kills", 6], 6),
+    ("killed_batch", ["--batch_kills", 2], 2),
+    ("concurrency", ["--rounds", 1], 1),
+    ("soak", ["--minutes", 0.03], 1),
+])
+def test_no_fault(tmp_path, section, more, least):
+    rows, faults = robustness.run(section, options(tmp_path, *more))
+    assert faults == [] and os.listdir(str(tmp_path)) == []
+    text = " ".join(word for _, said in rows for word in said.split(", "))
+    count = {"killed_convert": "killed", "killed_batch": "killed", "concurrency": "rounds",
+             "soak": "conversions"}[section]
+    words = text.split()
+    assert int(words[words.index(count) - 1]) >= least, text
+
+
+def test_a_half_written_output_would_be_seen(tmp_path, model, graphfix):
+    out = str(tmp_path / "out")
+    assert robustness.whole(out) == (False, None)
+    words = robustness.convert_words(str(tmp_path), out)
+    assert graphfix(*words).code == 0
+    assert robustness.whole(out) == (True, None)
+    with open(os.path.join(out, "model.ckpt.data-00000-of-00001"), "r+b") as file:
+        file.truncate(1000)
+    there, fault = robustness.whole(out)
+    assert there and "truncated" in fault
+    os.remove(os.path.join(out, "plan.json"))
+    assert robustness.whole(out)[1]
+
+
+def test_the_page_shows_faults():
+    page = robustness.page({"soak": {"rows": [("a", "b")], "faults": ["x", "y"], "about": "Soak.",
+                                     "seconds": 3}})
+    assert "| a | b |" in page and "2 faults, in 3 s." in page
