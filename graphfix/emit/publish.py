@@ -143,7 +143,6 @@ class _Stage:
             _swap(self.path, self.directory)
         else:
             os.rename(self.path, self.directory)
-        _sync(os.path.dirname(self.directory))
 
     def undo(self) -> None:
         if os.path.isdir(self.path):
@@ -158,6 +157,8 @@ def _publish(stages: Sequence[_Stage]) -> None:
         for stage in stages:
             stage.publish()
             done.append(stage)
+            # A directory that cannot be synced is put back like those before it.
+            _sync(os.path.dirname(stage.directory))
     except BaseException:
         for stage in reversed(done):
             stage.undo()
