@@ -4,6 +4,7 @@
 #              where it was stopped
 # make demo    converts the detector in testdata/ and shows what it finds before and after
 # make bench   times conversions beside a plain TensorFlow script and `cp`
+# make robustness  tries to break graphfix for hours, into docs/robustness.md
 # make clean   removes what the above leave in this folder
 #
 # Environments are built once, outside this folder; tests/environments/make.py says where.
@@ -11,7 +12,7 @@
 PYTHON ?= python3
 ENVIRONMENT := $(PYTHON) tests/environments/make.py
 
-.PHONY: fast test matrix demo bench clean
+.PHONY: fast test matrix demo bench robustness clean
 
 fast:
 	@python=$$($(ENVIRONMENT) fast) && "$$python" -m pytest -q tests --ignore=tests/stock
@@ -32,6 +33,10 @@ demo:
 
 bench:
 	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" benchmarks/convert.py
+
+robustness:
+	@fast=$$($(ENVIRONMENT) fast) && stock=$$($(ENVIRONMENT) stock-2019-07) && \
+	"$$fast" benchmarks/robustness.py --write --stock "$$stock"
 
 clean:
 	rm -rf build dist demo-output graphfix.egg-info .pytest_cache

@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Times a batch of every published model beside a copy of the same files.
+
+    python benchmarks/batch.py [--write] [--repetitions 5]
+
+Runs in an environment that has TensorFlow 1.15, which makes the checkpoints of the models whose
+indexes are in $GRAPHFIX_ZOO_DIR (or ../shared/zoo beside this repository), once.  --write writes
+docs/benchmarks_batch.md.
+"""
+
+import argparse
+import glob
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import convert
+from convert import machine, median, say, timed
+
+ROOT, ZOO = convert.ROOT, convert.ZOO
+sys.path.insert(0, ROOT)
+BATCH, CP, CP_SYNC = "graphfix batch --jobs 2", "cp -r of the sources", "cp -r, and sync"
+
+
+def models(cache):
+    """{name: directory} of complete models, made where they are not there yet."""
+    found = {}
+    for index in sorted(glob.glob(os.path.join(ZOO, "*", "*.index"))
+                        + glob.glob(os.path.join(ZOO, "finetuned", "*", "*.index"))):
+        directory = os.path.dirname(index)
+        name = os.path.basename(directory)
+        if name in found and not index.endswith("model.ckpt.index"):
+            continue
+        configs = [os.path.join(directory, "pipeline.config")] + glob.glob(os.path.join(
+            ZOO, "sample_configs", re.sub(r"_\d+_\d+_\d+$", "", name) + ".config"))
+        config = next((one for one in configs if os.path.exists(one)), None)
+        if config is None:
+            say("no config for %s: left out" % name)
+            continue
+        found[name] = _model(os.path.join(cache, "models", name), index, config)
+    return found
+
+
+def _model(directory, index, config):
+    if os.path.exists(directory):
+        return directory
+    say("making %s ..." % os.path.basename(directory))
+    making = directory + ".making"
+    shutil.rmtree(making, ignore_errors=True)
+    os.makedirs(making)
+    subprocess.check_call([sys.executable, os.path.join(convert.ARMS, "make_checkpoint.py"), making,
+                           "--index", index[:-len(".index")]], stderr=subprocess.DEVNULL)
+    text = convert.read(config)
+    for _ in range(2):
+        with open(os.path.join(making, "pipeline.config"), "w", encoding="utf-8") as file:
+            file.write(text)
+        done = subprocess.run([sys.executable, "-m", "graphfix", "inspect", making],
+                              env=dict(os.environ, PYTHONPATH=ROOT), stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, universal_newlines=True)
+        # A config that is published with another number of classes than its checkpoint.
+        meant = re.search(r"set (num_classes: \d+)", done.stderr)
+        if meant:
+            text = re.sub(r"num_classes: \d+", meant.group(1), text)
+    os.rename(making, directory)
+    return directory
+
+
+def size(directory):
+    return sum(os.path.getsize(os.path.join(folder, name))
+               for folder, _, files in os.walk(directory) for name in files)
+
+
+def report(cache, repetitions, jobs):
+    found = models(cache)
+    top = os.path.join(cache, "models")
+    with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as work:
+        recipe = os.path.join(work, "recipe.txt")
+        with open(recipe, "w") as file:
+            file.write('defaults { num_classes: 3 map: "1=1" target_api: "2021-01" '
+                       'trainer: legacy }\n' + "".join(
+                           'model { source: "%s" }\n' % path for path in found.values()))
+        out, log = os.path.join(work, "out"), os.path.join(work, "log")
+        arms = {
+            BATCH: [sys.executable, "-m", "graphfix", "batch", recipe, "--output_directory", out,
+                    "--jobs", str(jobs), "--json"],
+            CP: ["cp", "-r", top, out],
+            CP_SYNC: ["sh", "-c", 'cp -r "$0" "$1" && find "$1" -type f -exec sync {} +', top, out]}
+        runs = {name: [] for name in arms}
+        for number in range(repetitions + 1):
+            say("round %d of %d" % (number, repetitions))
+            for name, command in arms.items():
+                run = timed(command, log)
+                if number:
+                    runs[name].append(run)
+                if name == BATCH:
+                    outcomes = json.loads(convert.read(log))
+                    written = size(out)
+                shutil.rmtree(out)
+                os.sync()
+    peak = max(one["worker_mib"] for one in outcomes)
+    ratio = median(runs[BATCH]) / median(runs[CP])
+    yield "Measured %s with `benchmarks/batch.py --repetitions %d` on %s, load average %.1f." % (
+        time.strftime("%Y-%m-%d"), repetitions, machine(), os.getloadavg()[0])
+    yield ""
+    yield "%d models, %.0f MB; %.0f MB are written (optimizer slots are dropped). Verdicts: %s." % (
+        len(found), size(top) / 1e6, written / 1e6, ", ".join("%d %s" % (
+            sum(one["verdict"] == kind for one in outcomes), kind)
+            for kind in sorted({one["verdict"] for one in outcomes})))
+    yield ""
+    yield "| | median s | min s | max s | times cp | CPU s |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for name, those in runs.items():
+        seconds = [one.seconds for one in those]
+        yield "| %s | %.2f | %.2f | %.2f | %.2f | %.2f |" % (
+            name, median(those), min(seconds), max(seconds), median(those) / median(runs[CP]),
+            sorted(one.cpu for one in those)[len(those) // 2])
+    yield ""
+    yield "| aim | | measured | |"
+    yield "|---|---|---:|---|"
+    for what, aim, value, reached in (
+            ("time, as a multiple of cp's", "at most 1.3", ratio, ratio <= 1.3),
+            ("peak memory of a worker, MiB", "at most 150", peak, peak <= 150)):
+        yield "| %s | %s | %.2f | %s |" % (what, aim, value, "reached" if reached else "missed")
+    yield ""
+    yield "| model | verdict | s | its worker's peak so far, MiB |"
+    yield "|---|---|---:|---:|"
+    for one in outcomes:
+        yield "| %s | %s | %.2f | %.0f |" % (one["name"], one["verdict"], one["seconds"],
+                                             one["worker_mib"])
+
+
+ABOUT = """# Benchmark of batches
+
+<!-- Written by benchmarks/batch.py --write: the text is in it, the figures are measured. -->
+
+Every published model whose index is at hand, with values from a seed, converted to three classes by
+one recipe, beside a copy of the same files. The arms run one after the other, round by round; the
+first round is not counted, so sources are in the page cache. `cp` leaves what it wrote in memory.
+A batch syncs every model before publishing it, reads it back and compares checksums; the third arm
+is a copy that is synced as well.
+
+What does not grow with a model (starting the processes, some 0.4 s; planning, reading back,
+reports, some 0.1 s a model) is most of a batch's time here, where copying is fast.
+
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--repetitions", type=int, default=5, help="rounds that count")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--cache", default=os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
+        "graphfix", "benchmarks", "batch"), help="where models are kept and results written")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks_batch.md")
+    args = parser.parse_args()
+    os.makedirs(os.path.join(args.cache, "models"), exist_ok=True)
+    lines = []
+    for line in report(args.cache, args.repetitions, args.jobs):
+        print(line, flush=True)
+        lines.append(line)
+    if args.write:
+        with open(os.path.join(ROOT, "docs", "benchmarks_batch.md"), "w", encoding="utf-8") as file:
+            file.write(ABOUT + "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
