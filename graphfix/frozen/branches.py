@@ -5,7 +5,7 @@ scores (a Slice that begins at k), suppressed, labelled (a constant k), and join
 ConcatV2 nodes with as many inputs as there are classes.  A branch is told by that structure: what
 depends on class k's scores or boxes and on no other's, up to the joints, and what only it needs.
 Branches are compared node by node before they are touched: all must be alike but for the number
-of their class.
+of their class.  Where there is one class only, its number is known by the operations that read it.
 """
 
 import collections
@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Sequence
 
 import numpy as np
 
-from graphfix.dtypes import BY_NUMBER
+from graphfix.dtypes import BY_NAME, BY_NUMBER
 from graphfix.frozen.terms import NotUnderstood, Selection
 from graphfix.frozen.vectors import unused
 from graphfix.graphdef import constants
@@ -122,6 +122,8 @@ class Branches:
 
     def resize(self, count: int) -> None:
         """Makes branches for classes 0 to `count` - 1: removes some, or copies class 0's."""
+        if self.count == 1 < count:
+            self._mark_alone()
         for number in range(self.count, count):
             self._copy(number)
         for joint in self.joints:
@@ -129,11 +131,38 @@ class Branches:
         for unpack in self.unpacks:
             unpack.attr["num"].i = count
 
+    def _mark_alone(self) -> None:
+        """Finds what says the class in a branch that there is no other to compare with: where its
+        Slices begin, and the number that is added to zeros as many as the detections."""
+        inside = self.graph.ancestors(joint.name for joint in self.joints)
+        for name in self.classes:
+            if name not in inside:
+                raise NotUnderstood(self.graph.nodes[name], "it is of a class, but not joined")
+        for one in self.slices:
+            begin = self.graph.inputs(self.graph.nodes[one.node])[1]
+            self._mark(begin, one.axis, self.graph.nodes[one.node])
+        numbers = []
+        for name in self._members():
+            node = self.graph.nodes[name]
+            if node.op in ("Add", "AddV2"):
+                sources = self.graph.inputs(node)[:2]
+                if sorted(source.op for source in sources) == ["Const", "ZerosLike"]:
+                    numbers += [source for source in sources if source.op == "Const"]
+        if len(numbers) != 1:
+            raise NotUnderstood(self.graph.nodes[self.joints[0].name if self.joints else
+                                                 self.slices[0].node], "%d numbers look like that "
+                                "of the only class" % len(numbers))
+        self._mark(numbers[0], 0, numbers[0])
+
+    def _mark(self, constant, place: int, reader) -> None:
+        if constant.op != "Const" or len(self.consumers[constant.name]) != 1:
+            raise NotUnderstood(reader, "it is not known where the number of its class is written")
+        value = constants.value_of(constant).reshape(-1)
+        if not place < len(value) or value[place] != 0:
+            raise NotUnderstood(reader, "the number of its class is not 0")
+        self.marks[constant.name] = place
+
     def _copy(self, number: int) -> None:
-        if self.count == 1:
-            # With nothing to compare it with, nothing tells which constants say the class.
-            raise NotUnderstood(self.joints[0] if self.joints else self.graph.nodes[
-                self.slices[0].node], "a graph of one class cannot be grown")
         members = self._members()
         names = {name: unused(self.graph, "%s/class_%d" % (name, number)) for name in members}
         for name, copy_name in names.items():
@@ -175,11 +204,18 @@ class Branches:
                     members.add(name)
                     candidates.discard(name)
                     changed = True
+        if self.count == 1:
+            # What several branches would share is one branch's own where there is but one.
+            members = {name for name in members if name in below
+                       or self.graph.nodes[name].op == "Const"
+                       or set(self.marks) & set(self.graph.ancestors([name]))}
         return [name for name in self.graph.nodes if name in members]
 
     def _resize_joint(self, joint, count: int) -> None:
         data = list(joint.input[:max(self.count, count)])[:count]
         if joint.op == "Identity":
+            if count > 1:
+                self._make_concatenation(joint, data)
             return
         axis = joint.input[max(self.count, count)]
         del joint.input[:]
@@ -193,6 +229,24 @@ class Branches:
             return
         joint.input.extend(data + [axis])
         joint.attr["N"].i = count
+
+
+    def _make_concatenation(self, joint, data: List[str]) -> None:
+        """Gives the joint of one class its operation back: boxes are joined along their axis."""
+        axis = type(joint)(name=unused(self.graph, joint.name + "/axis"), op="Const")
+        constants.set_value(axis, np.array(0, "<i4"), BY_NAME["int32"])
+        # In a loop, a constant has to wait for something in it; the branch's own ones do.
+        beside = self.graph.nodes[min(self.marks)]
+        axis.input.extend(text for text in beside.input if read_input(text).control)
+        self.graph.nodes[axis.name] = axis
+        kind = joint.attr["T"].type
+        joint.op = "ConcatV2"
+        joint.attr.clear()
+        joint.attr["T"].type = kind
+        joint.attr["Tidx"].type = BY_NAME["int32"].number
+        joint.attr["N"].i = len(data)
+        del joint.input[:]
+        joint.input.extend(data + [axis.name])
 
 
 def _joins_one(node) -> bool:

@@ -65,9 +65,9 @@ def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit],
     graph.prune(name for name in outputs if name in graph.nodes)
     left = sorted(gone & set(graph.nodes))
     if left:
-        raise SourceError(subject, "cannot be rewritten: %s node '%s': it computes the old anchors, "
-                          "and not for the box coder alone" % (graph.nodes[left[0]].op, left[0]),
-                          _REMEDY)
+        raise SourceError(subject, "cannot be rewritten: %s node '%s': it computes the old "
+                          "anchors, and not for the box coder alone" % (
+                              graph.nodes[left[0]].op, left[0]), _REMEDY)
     for node in graph.nodes.values():
         # Shapes that somebody noted down are of the old classes.
         node.attr.pop("_output_shapes", None)

@@ -73,7 +73,8 @@ def _new_anchors(source: Source, plan: SurgeryPlan, config: Document, path: str
     message = getattr(body, ANCHOR_FIELD[model.meta])
     kind = message.WhichOneof("anchor_generator_oneof")
     # The others place anchors in pixels, or as the image's size is while the graph runs.
-    if kind not in _NORMALIZED or not getattr(getattr(message, kind), "normalize_coordinates", True):
+    if kind not in _NORMALIZED or not getattr(
+            getattr(message, kind), "normalize_coordinates", True):
         raise SourceError(path, "is not rewritten: the anchors of a %s cannot be put into a graph"
                           % kind, "export the converted checkpoint with the stock exporter")
     return describe_anchors(message, CONFIG, model.image)

@@ -3,6 +3,7 @@
 stock/test_frozen.py runs the results beside the stock exporter's own.
 """
 
+import dataclasses
 import os
 
 import numpy as np
@@ -109,6 +110,45 @@ def test_two_classes_are_some_too(graphfix, tmp_path, count):
     path = str(tmp_path / "out" / "frozen_inference_graph.pb")
     graph = files.open_graph(files.read_graph_def(path), path)
     assert sum(node.op.startswith("NonMax") for node in graph.nodes.values()) == count
+
+
+@pytest.fixture
+def of_one_class(graph, model):
+    """The trained detector's graph for one class, and the model it is of."""
+    rewrite(graph, model, 1, (), subject=FROZEN)
+    return files.open_graph(graph.to_graph_def(), FROZEN), dataclasses.replace(model, classes=1)
+
+
+def test_a_graph_of_one_class_grows(of_one_class):
+    graph, model = of_one_class
+    rewrite(graph, model, 8, (), subject=FROZEN)
+    before = files.open_graph(files.read_graph_def(FROZEN), FROZEN)
+    for op in ("NonMaxSuppressionV3", "ConcatV2", "Slice", "ZerosLike"):
+        assert sum(node.op == op for node in graph.nodes.values()) == sum(
+            node.op == op for node in before.nodes.values()), op
+    numbers = sorted(float(constants.value_of(source)) for node in graph.nodes.values()
+                     if node.op == "AddV2" and node.name.startswith(SUPPRESSION)
+                     for source in graph.inputs(node) if source.op == "Const"
+                     and "ZerosLike" in [one.op for one in graph.inputs(node)])
+    assert numbers == list(range(8))
+
+
+def class_is_another(graph):
+    constant(graph, SUPPRESSION + "add_1/y", lambda value: value.fill(1))
+
+
+def class_is_not_told(graph):
+    graph.nodes[SUPPRESSION + "zeros_like"].op = "OnesLike"
+
+
+@pytest.mark.parametrize("change, words", [
+    (class_is_another, "the number of its class is not 0"),
+    (class_is_not_told, "0 numbers look like that of the only class")])
+def test_a_graph_of_one_class_that_is_not_understood(of_one_class, change, words):
+    graph, model = of_one_class
+    change(graph)
+    with pytest.raises(SourceError, match=words):
+        rewrite(graph, model, 2, (), subject=FROZEN)
 
 
 def constant(graph, name, change):
