@@ -139,7 +139,8 @@ def _ssd(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
     reduced = len(pairs[0]) == 3 and all(
         ratio == wanted and (size is None or _close(scale, size))
         for (scale, ratio), (size, wanted) in zip(pairs[0], _REDUCED)) \
-        and pairs[0][1][0] == pairs[0][2][0] and not _close(pairs[0][1][0], pairs[0][0][0])
+        and pairs[0][1][0] == pairs[0][2][0] and (
+            pairs[0][0][0] != pairs[0][1][0] or any(one.ratios != maps[0].ratios for one in maps))
     full = pairs[1:] if reduced else pairs
     if not full:
         raise Unrecognised("the aspect ratios of a single feature map with reduced boxes")
