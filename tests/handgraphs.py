@@ -30,3 +30,27 @@ class Made:
 
     def graph(self):
         return Graph(self.message)
+
+
+class Tiles(Made):
+    """A graph with anchors, a feature map at a time, as the API's `tile_anchors` lays them."""
+
+    def tile(self, scope, scales, ratios, base, stride, offset, cells):
+        names = iter("abcdefghijklmnopqrstuvwxyz")
+
+        def named(part=""):
+            return scope + part + next(names)
+        ratio, root, scale, size = (named() for _ in range(4))
+        self.value(ratio, ratios).node(root, "Sqrt", ratio).value(scale, scales)
+        for axis, op in enumerate(("RealDiv", "Mul")):
+            side, length = named(), named()
+            self.value(length, base[axis]).node(side, op, scale, root)
+            self.node(named(), "Mul", side, length)
+        for axis in range(2):
+            first, limit, step, run, number = (named() for _ in range(5))
+            self.value(first, 0, "int32").value(limit, cells[axis], "int32").value(step, 1, "int32")
+            self.node(run, "Range", first, limit, step).node(number, "Cast", run)
+            far, by, begin = named(), scope + "stride%d" % axis, scope + "offset%d" % axis
+            self.value(by, stride[axis]).value(begin, offset[axis])
+            self.node(far, "Mul", number, by).node(scope + "centre%d" % axis, "AddV2", far, begin)
+        return self

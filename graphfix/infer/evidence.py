@@ -134,7 +134,7 @@ class Evidence:
             if one in seen:
                 continue
             seen.add(one)
-            for reader, position in self.consumers[one]:
+            for reader, position in self.consumers.get(one, ()):
                 if reader.op in operations:
                     found.append((reader, position))
                 elif reader.op in _PASSING:

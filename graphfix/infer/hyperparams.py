@@ -69,7 +69,7 @@ def _activation(evidence: Evidence, scope: str) -> Optional[str]:
             if name in seen:
                 continue
             seen.add(name)
-            for reader, _ in evidence.consumers[name]:
+            for reader, _ in evidence.consumers.get(name, ()):
                 if reader.op in ACTIVATIONS:
                     return ACTIVATIONS[reader.op]
                 if reader.op in _BETWEEN:

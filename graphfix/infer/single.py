@@ -170,7 +170,8 @@ def _shared(evidence: Evidence) -> _Heads:
     scores = evidence.shape(_SHARED + "ClassPredictor/" + leaf)
     kernel = evidence.shape(_SHARED + "ClassPredictor/" + (
         "depthwise_weights" if depthwise else leaf))[0]
-    towers = evidence.variables(_SHARED + r"(Class)?PredictionTower/conv2d_\d+/(pointwise_)?weights\Z")
+    towers = evidence.variables(
+        _SHARED + r"(Class)?PredictionTower/conv2d_\d+/(pointwise_)?weights\Z")
     layer = find_layer(evidence, _SHARED + r"\w*PredictionTower/conv2d_\d+/")
     fields = [Field("depth", scores[-2]), Field("num_layers_before_predictor", len(towers)),
               Field("kernel_size", kernel), Field("box_code_size", 4)]

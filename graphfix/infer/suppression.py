@@ -72,7 +72,8 @@ def _settings(evidence: Evidence, node: Any) -> Tuple[float, float, float]:
 
 def _known(evidence: Evidence, node: Any) -> int:
     """The constant that a number of boxes is held against; or the node's own value."""
-    operands = [node] if node.op == "Const" else [evidence.source(node, 0), evidence.source(node, 1)]
+    operands = [node] if node.op == "Const" else [
+        evidence.source(node, position) for position in range(2)]
     known = [evidence.maybe(one) for one in operands if one.op == "Const"]
     if len(known) != 1 or known[0] is None or known[0].size != 1:
         raise Unrecognised("how many boxes are kept at the node %s" % node.name)

@@ -12,34 +12,11 @@ from graphfix.infer.anchors import infer_anchors
 from graphfix.infer.evidence import Evidence, Unrecognised
 from graphfix.infer.text import render
 from graphfix.model.anchors import describe_anchors
-from handgraphs import Made
+from handgraphs import Tiles
 
 
-class Tiles(Made):
-    """A graph of anchors, a feature map at a time."""
-
-    def tile(self, scope, scales, ratios, base, stride, offset, cells):
-        names = iter("abcdefghijklmnopqrstuvwxyz")
-
-        def named(part=""):
-            return scope + part + next(names)
-        ratio, root, scale, size = (named() for _ in range(4))
-        self.value(ratio, ratios).node(root, "Sqrt", ratio).value(scale, scales)
-        for axis, op in enumerate(("RealDiv", "Mul")):
-            side, length = named(), named()
-            self.value(length, base[axis]).node(side, op, scale, root)
-            self.node(named(), "Mul", side, length)
-        for axis in range(2):
-            first, limit, step, run, number = (named() for _ in range(5))
-            self.value(first, 0, "int32").value(limit, cells[axis], "int32").value(step, 1, "int32")
-            self.node(run, "Range", first, limit, step).node(number, "Cast", run)
-            far, by, begin = named(), scope + "stride%d" % axis, scope + "offset%d" % axis
-            self.value(by, stride[axis]).value(begin, offset[axis])
-            self.node(far, "Mul", number, by).node(scope + "centre%d" % axis, "AddV2", far, begin)
-        return self
-
-    def inferred(self, image=None):
-        return infer_anchors(Evidence(self.graph(), {}), image)
+def inferred(made, image=None):
+    return infer_anchors(Evidence(made.graph(), {}), image)
 
 
 def ssd(made, scales, ratios, image, *, reduced=True, between=1.0, stride=None, base=(1.0, 1.0)):
@@ -61,7 +38,7 @@ def ssd(made, scales, ratios, image, *, reduced=True, between=1.0, stride=None, 
 
 
 def test_evenly_spaced_scales(image=(160.0, 160.0)):
-    found = ssd(Tiles(), [0.2, 0.575, 0.95], [1.0, 2.0, 0.3333], image).inferred(image)
+    found = inferred(ssd(Tiles(), [0.2, 0.575, 0.95], [1.0, 2.0, 0.3333], image), image)
     assert "\n".join(render(found.fields[0].value)).split() == (
         "num_layers: 3 min_scale: 0.2 max_scale: 0.95 aspect_ratios: 1.0 aspect_ratios: 2.0 "
         "aspect_ratios: 0.3333").split()
@@ -80,7 +57,7 @@ def test_evenly_spaced_scales(image=(160.0, 160.0)):
 def test_the_settings_of_an_ssd_generator(options, words):
     image = (120.0, 240.0)
     settings = dict(dict(scales=[0.2, 0.5, 0.8], ratios=[1.0, 2.0], image=image), **options)
-    found = ssd(Tiles(), **settings).inferred(image)
+    found = inferred(ssd(Tiles(), **settings), image)
     text = " ".join("\n".join(render(found.fields)).split())
     assert words in text
     # And all sizes are the graph's, by the formulas of model/anchors.
@@ -93,8 +70,9 @@ def test_the_settings_of_an_ssd_generator(options, words):
 
 
 def test_a_grid():
-    found = Tiles().tile("GridAnchorGenerator/", [0.25, 0.5] * 3, [0.5, 0.5, 1.0, 1.0, 2.0, 2.0],
-                         (256, 128), (16, 8), (0, 4), (5, 5)).inferred()
+    found = inferred(Tiles().tile("GridAnchorGenerator/", [0.25, 0.5] * 3,
+                                  [0.5, 0.5, 1.0, 1.0, 2.0, 2.0],
+                                  (256, 128), (16, 8), (0, 4), (5, 5)))
     assert " ".join("\n".join(render(found.fields[0].value)).split()) == (
         "height: 256 width: 128 height_stride: 16 width_stride: 8 height_offset: 0 width_offset: 4 "
         "scales: 0.25 scales: 0.5 aspect_ratios: 0.5 aspect_ratios: 1.0 aspect_ratios: 2.0")
@@ -111,7 +89,7 @@ def multiscale(levels, anchor_scale=4.0):
 
 
 def test_levels():
-    found = multiscale([3, 4, 5]).inferred()
+    found = inferred(multiscale([3, 4, 5]))
     assert " ".join("\n".join(render(found.fields[0].value)).split()) == (
         "min_level: 3 max_level: 5 anchor_scale: 4.0 aspect_ratios: 1.0 aspect_ratios: 2.0 "
         "scales_per_octave: 2 normalize_coordinates: false")
@@ -127,5 +105,5 @@ def test_levels():
 ])
 def test_other_anchors_are_refused(made, words):
     with pytest.raises(Unrecognised) as caught:
-        made.inferred((99.0, 99.0))
+        inferred(made, (99.0, 99.0))
     assert words in str(caught.value)
