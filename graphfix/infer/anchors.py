@@ -142,9 +142,11 @@ def _ssd(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
         and pairs[0][1][0] == pairs[0][2][0] and (
             pairs[0][0][0] != pairs[0][1][0] or any(one.ratios != maps[0].ratios for one in maps))
     full = pairs[1:] if reduced else pairs
-    if not full:
-        raise Unrecognised("the aspect ratios of a single feature map with reduced boxes")
     scales = [pairs[0][1][0]] if reduced else []
+    if not full:
+        # A single feature map of reduced boxes has the same ones for any aspect ratios.
+        return [Field("num_layers", 1), Field("scales", scales[0]), Field("aspect_ratios", 1.0)
+                ] + _base(maps, image) + _strides(maps, image)
     scales += [one[0][0] for one in full]
     # What the last scale is interpolated with is 1.
     after = scales[1:] + [1.0]

@@ -11,7 +11,7 @@ from graphfix.config.networks import NEED_OVERRIDE, OVERRIDE
 from graphfix.infer.evidence import Evidence, Unrecognised
 from graphfix.infer.hyperparams import Layer, conv_hyperparams, find_layer
 from graphfix.infer.text import Field, Fields, assumed
-from graphfix.model.backbones import BACKBONES, scaled_width
+from graphfix.model.backbones import BACKBONES, SCALED, scaled_width
 
 
 class Kind(NamedTuple):
@@ -82,10 +82,15 @@ KINDS = (
     Kind("faster_rcnn_resnet%d" % depth, ("FirstStageFeatureExtractor/resnet_v1_%d/" % depth,))
     for depth in (50, 101, 152))
 
-_MULTIPLIERS = (1.0, 0.75, 0.5, 0.25, 0.35, 1.4, 1.3) + tuple(
+# What a layer's width tells is exact to a few hundredths: the usual ones are tried first.
+_MULTIPLIERS = (1.0, 0.75, 0.5, 0.25, 0.125, 0.35, 1.4, 1.3) + tuple(
     step / 100.0 for step in range(1, 301))
 _DEPTHS = (16, 8, 1)
 _FPN_DEPTH = 256
+# The first layer that all extractors of several scales add has this width, multiplied.
+_FIRST_ADDED = r"FeatureExtractor/\w+/\w+_2_Conv2d_\d+_\dx\d_s2_\d+/weights\Z"
+_FIRST_ADDED_WIDTH = 512
+_SQUEEZE = re.compile("squeeze", re.IGNORECASE)
 _NUM_LAYERS = 6
 
 
@@ -147,18 +152,24 @@ def _widths(evidence: Evidence, kind: Kind) -> Tuple[float, int]:
     """depth_multiplier and min_depth that make the layers as wide as they are."""
     row = next(row for row in BACKBONES if row.type == kind.type)
     known = ((row.first, row.width),) + kind.widths
-    found = [(evidence.shape(row.scopes[0] + name)[-1], width) for name, width in known
+    found = [(evidence.shape(row.scopes[0] + name)[-1], width, row.rule) for name, width in known
              if row.scopes[0] + name in evidence.metas]
     if not found:
         raise Unrecognised("the widths of a %s (there is no %s)" % (
             kind.type, row.scopes[0] + row.first))
+    if kind.added == _MORE:
+        found += [(evidence.shape(name)[-1], _FIRST_ADDED_WIDTH, SCALED)
+                  for name in evidence.variables(_FIRST_ADDED)[:1]]
+    narrowest = min(evidence.shape(name)[-1] for name in evidence.variables(
+        re.escape(row.scopes[0]) + r".*/(pointwise_)?weights\Z") if not _SQUEEZE.search(name))
     for multiplier in _MULTIPLIERS:
         for least in _DEPTHS:
-            if all(scaled_width(width, row.rule, multiplier, least) == have
-                   for have, width in found):
+            if least <= max(narrowest, 1) and all(
+                    scaled_width(width, rule, multiplier, least) == have
+                    for have, width, rule in found):
                 return multiplier, least
     raise Unrecognised("the depth_multiplier of a %s whose layers are %s wide" % (
-        kind.type, "/".join(str(have) for have, _ in found)))
+        kind.type, "/".join(str(one[0]) for one in found)))
 
 
 def _override(kind: Kind, base: Optional[Layer], added: Optional[Layer]) -> Optional[bool]:
@@ -167,7 +178,8 @@ def _override(kind: Kind, base: Optional[Layer], added: Optional[Layer]) -> Opti
     if base is None:
         return None
     own = "RELU" if "resnet" in kind.type or "inception" in kind.type else "RELU_6"
-    own = None if "mobilenet_v3" in kind.type or "mobiledet" in kind.type else own
+    if any(name in kind.type for name in ("mobilenet_v3", "mobilenet_edgetpu", "mobiledet")):
+        own = None  # more than one
     if own is not None and base.activation not in (None, own) or \
             base.epsilon is not None and abs(base.epsilon - kind.epsilon) > 1e-7:
         return True
