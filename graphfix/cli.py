@@ -1,21 +1,20 @@
 """The command line: graphfix VERB SOURCE [flags].
 
 stdout is for results, stderr for messages.  Exit codes: 0 done, 1 a check found a difference,
-2 usage, 3 the input was refused, 4 verification failed; as a shell counts signals, 130 interrupted,
-143 terminated, 141 whoever read stdout left.
+or doctor found what ruins a run, 2 usage, 3 the input was refused, 4 verification failed; as a
+shell counts signals, 130 interrupted, 143 terminated, 141 whoever read stdout left.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import signal
 import sys
 import threading
-import time
 from typing import List, Optional
 
-from graphfix.errors import GraphfixError, Problem, RequestError, VerificationError
+from graphfix.console import print_result, say, ticking
+from graphfix.errors import GraphfixError, Problem, VerificationError
 from graphfix.verbs import anchors_flags
 
 _TRAINERS = ("any", "model_main", "legacy")
@@ -81,6 +80,19 @@ def parser() -> argparse.ArgumentParser:
                      "for each model")
     one.add_argument("--jobs", type=_jobs, default=1, metavar="N", help="models to convert at once")
     one.add_argument("--json", action="store_true", help="print the outcomes as JSON")
+    one = verb("doctor", _doctor, "say why a config can't be trained, or what it starts from")
+    one.add_argument("config", metavar="PIPELINE_CONFIG", nargs="?", help="a pipeline.config")
+    one.add_argument("--model_dir", help="the directory the trainer will write to, and resume from")
+    one.add_argument("--target_api", default="auto", metavar="YYYY-MM",
+                     help="revision date of the API that will train")
+    one.add_argument("--trainer", choices=_TRAINERS, default="any", help="which will train")
+    one.add_argument("--fix", metavar="OUT.config", help="write the config with every remedy that it "
+                     "can take")
+    one.add_argument("--sample", type=_count, metavar="N", help="look at N records of each data set "
+                     "instead of all")
+    one.add_argument("--json", action="store_true", help="print the findings as JSON")
+    one.add_argument("--explain", metavar="TEXT", help="say what a trainer's error message means, "
+                     "instead; no config is needed")
     one = verb("diff", _diff, "say where two models, or two files of models, differ")
     one.add_argument("one", metavar="A", help="a checkpoint, frozen graph, config, label map, or a "
                      "model's directory or archive")
@@ -144,7 +156,7 @@ def _target(args):
 
 def _inspect(args) -> int:
     from graphfix.verbs.inspect import inspect
-    _print(inspect(args.source, config_path=args.pipeline_config_path, as_json=args.json) + "\n")
+    print_result(inspect(args.source, config_path=args.pipeline_config_path, as_json=args.json) + "\n")
     return 0
 
 
@@ -156,10 +168,10 @@ def _plan(args) -> int:
     plan = make_plan(source, _target(args), output_directory=args.output_directory,
                      resumable=bool(args.model_dir))
     if args.json:
-        _print(to_json(plan))
-        _say(plan.findings)
+        print_result(to_json(plan))
+        say(plan.findings)
     else:
-        _print(format_plan(plan) + "\n")
+        print_result(format_plan(plan) + "\n")
     return 0
 
 
@@ -171,11 +183,11 @@ def _convert(args) -> int:
     report = convert(args.source, target, output_directory=args.output_directory,
                      overwrite=args.overwrite, plan_path=args.plan,
                      config_path=args.pipeline_config_path, model_dir=args.model_dir)
-    _say(report.findings)
+    say(report.findings)
     if args.json:
-        _print(report.to_json())
+        print_result(report.to_json())
     else:
-        _print(report.summary + "\n")
+        print_result(report.summary + "\n")
     return report.exit_code
 
 
@@ -184,8 +196,8 @@ def _thaw(args) -> int:
     done, findings = thaw(args.source, output_directory=args.output_directory,
                           overwrite=args.overwrite, config_path=args.pipeline_config_path,
                           partial=args.partial)
-    _say(findings)
-    _print(done + "\n")
+    say(findings)
+    print_result(done + "\n")
     return 0
 
 
@@ -198,24 +210,24 @@ def _verify(args) -> int:
         for name, value in asked.items():
             if value:
                 args.parser.error("--%s needs --stock" % name)
-        _print(verb.verify(args.directory) + "\n")
+        print_result(verb.verify(args.directory) + "\n")
         return 0
     if bool(args.images) != bool(args.source):
         args.parser.error("--images and --source go together")
-    _say([verb.verify(args.directory)])
+    say([verb.verify(args.directory)])
     trial = verb.Trial(args.trainer or verb.ANY, args.steps or 0, args.model_dir,
                        args.train_record, args.source, args.pipeline_config_path,
                        args.images or ())
-    with _ticking("asking the stock API"):
+    with ticking("asking the stock API"):
         answer = verb.verify_stock(args.directory, trial, python=args.stock_python)
-    _say(answer.remarks)
+    say(answer.remarks)
     if args.json:
-        _print(json.dumps(answer.details, indent=2, sort_keys=True) + "\n")
+        print_result(json.dumps(answer.details, indent=2, sort_keys=True) + "\n")
     else:
-        _print("".join(one.summary + "\n" for one in answer.verifications))
+        print_result("".join(one.summary + "\n" for one in answer.verifications))
     for one in answer.verifications:
         if not one.complete:
-            _say(["graphfix: %s: %s did not start from all of it, or not well" % (
+            say(["graphfix: %s: %s did not start from all of it, or not well" % (
                 args.directory, one.trainer)] + ["  " + name for name in one.unrestored])
     return 0 if answer.complete else VerificationError.exit_code
 
@@ -228,26 +240,45 @@ def _batch(args) -> int:
 
     def progress(done, total, running) -> None:
         if terminal:
-            _say(["\r\033[K" + verb.bar(done, total, running,
+            say(["\r\033[K" + verb.bar(done, total, running,
                                         shutil.get_terminal_size().columns)], end="")
     try:
         outcomes = verb.batch(args.recipe, output_directory=args.output_directory, jobs=args.jobs,
                               progress=progress)
     finally:
         if terminal:
-            _say(["\r\033[K"], end="")
+            say(["\r\033[K"], end="")
     if args.json:
-        _print(json.dumps([dataclasses.asdict(one) for one in outcomes], indent=2, sort_keys=True)
-               + "\n")
+        print_result(json.dumps([dataclasses.asdict(one) for one in outcomes], indent=2, sort_keys=True)
+                     + "\n")
     else:
-        _print(verb.format_outcomes(outcomes) + "\n")
+        print_result(verb.format_outcomes(outcomes) + "\n")
     return 1 if any(one.verdict == verb.FAILED for one in outcomes) else 0
+
+
+def _doctor(args) -> int:
+    from graphfix.verbs import doctor as verb
+    if args.explain is not None:
+        if args.config or args.model_dir or args.fix or args.sample is not None:
+            args.parser.error("--explain needs nothing but the message")
+        known, text = verb.explain(args.explain, as_json=args.json)
+        print_result(text + "\n")
+        return 0 if known else 1
+    if not args.config:
+        args.parser.error("name a PIPELINE_CONFIG, or a message with --explain")
+    with ticking("reading") as progress:
+        options = verb.make_options(target_api=args.target_api, trainer=args.trainer,
+                                    model_dir=args.model_dir, sample=args.sample, progress=progress)
+        answer = verb.examine(args.config, options, fix=args.fix)
+    say(answer.remarks)
+    print_result((answer.to_json() if args.json else answer.to_text()) + "\n")
+    return 0 if answer.diagnosis.trains else 1
 
 
 def _diff(args) -> int:
     from graphfix.verbs.diff import diff
     text, same = diff(args.one, args.two, as_json=args.json)
-    _print(text + "\n")
+    print_result(text + "\n")
     return 0 if same else 1
 
 
@@ -257,11 +288,11 @@ def _check(args) -> int:
     if args.update:
         if args.junit or args.json:
             args.parser.error("--update compares nothing: leave --junit and --json out")
-        _say(update(args.directory, args.golden))
-        _print("%s written\n" % args.golden)
+        say(update(args.directory, args.golden))
+        print_result("%s written\n" % args.golden)
         return 0
     found = check(args.directory, args.golden, junit=args.junit)
-    _print((to_json if args.json else to_text)(found) + "\n")
+    print_result((to_json if args.json else to_text)(found) + "\n")
     return 0 if found.same else 1
 
 
@@ -274,9 +305,9 @@ def _jobs(text: str) -> int:
 
 def _anchors(args) -> int:
     answer = args.work(args)
-    _say(answer.findings)
-    _print(json.dumps(answer.data, indent=2, sort_keys=True) + "\n" if args.json
-           else "\n".join(answer.lines) + "\n")
+    say(answer.findings)
+    print_result(json.dumps(answer.data, indent=2, sort_keys=True) + "\n" if args.json
+                 else "\n".join(answer.lines) + "\n")
     return 0
 
 
@@ -285,53 +316,6 @@ def _count(text: str) -> int:
     if number < 0:
         raise ValueError(text)
     return number
-
-
-@contextlib.contextmanager
-def _ticking(text: str):
-    """Counts seconds on a terminal, where silence would look like standstill."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield
-        return
-    done = threading.Event()
-
-    def tick() -> None:
-        started = time.monotonic()
-        while not done.wait(1):
-            _say(["\r%s ... %d s" % (text, time.monotonic() - started)], end="")
-        _say(["\r\033[K"], end="")
-    thread = threading.Thread(target=tick, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def _print(text: str) -> None:
-    """Writes a result to stdout; what its encoding does not have is escaped."""
-    if sys.stdout is None:
-        return
-    encoding = sys.stdout.encoding or "ascii"
-    try:
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise RequestError("standard output", "cannot be written: %s" % error.strerror,
-                           "direct it elsewhere") from None
-
-
-def _say(lines, end: str = "\n") -> None:
-    if sys.stderr is None:
-        return  # print would take stdout instead
-    try:
-        for line in lines:
-            print(line, end=end, file=sys.stderr, flush=True)
-    except OSError:
-        pass  # nobody listens
 
 
 def _parse(argv: Optional[List[str]]) -> int:
@@ -360,26 +344,26 @@ def main(argv: Optional[List[str]] = None) -> int:
     try:
         return _parse(argv)
     except GraphfixError as error:
-        _say("graphfix: %s" % problem for problem in error.problems)
+        say("graphfix: %s" % problem for problem in error.problems)
         return error.exit_code
     except BrokenPipeError:
         # There is nobody to tell; and what is still buffered must not be tried again at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except _Terminated:
-        _say(["graphfix: terminated"])
+        say(["graphfix: terminated"])
         return 143
     except KeyboardInterrupt:
-        _say(["graphfix: interrupted"])
+        say(["graphfix: interrupted"])
         return 130
     except OSError as error:
         # Files that are asked for have errors of their own; this is the rest, such as a current
         # directory that somebody removed.
-        _say(["graphfix: %s" % Problem(str(error.filename or "the system"), str(error.strerror),
+        say(["graphfix: %s" % Problem(str(error.filename or "the system"), str(error.strerror),
                                        "see what is wrong with it")])
         return 3
     except MemoryError:
-        _say(["graphfix: %s" % Problem("this machine", "ran out of memory", "give it more")])
+        say(["graphfix: %s" % Problem("this machine", "ran out of memory", "give it more")])
         return 3
 
 

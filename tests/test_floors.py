@@ -20,7 +20,7 @@ MAX_LINES = 400
 FLOORS = (
     # 0: vocabulary
     ("errors", "dtypes", "findings"),
-    ("tensors", "schema"),
+    ("tensors", "schema", "console"),
     # 1: bytes and records; nothing here knows what a detector is
     ("archive", "bundle", "download", "graphdef", "textproto"),
     ("records",),
@@ -35,7 +35,7 @@ FLOORS = (
     # 5: leaving
     ("emit", "compare"),
     # 6: judges
-    ("stock", "verify"),
+    ("stock", "verify", "doctor"),
     # 7: verbs
     ("verbs",),
     # 8: the command line

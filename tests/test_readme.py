@@ -42,7 +42,7 @@ def ran(tmp_path_factory):
 def test_every_block_is_run_somewhere(ran):
     left = [commands for commands, _ in readme.blocks()
             if commands not in [one for one, _, _ in ran[0]] and not readme.needs_stock(commands)]
-    assert len(ran[0]) == 5 and len(left) == 4
+    assert len(ran[0]) == 6 and len(left) == 4
     for commands in left:
         assert all(ELSEWHERE.fullmatch(line) for line in commands.splitlines()), commands
 
@@ -52,7 +52,7 @@ def test_the_output_is_what_it_says(ran):
     for _, expected, printed in ran[0]:
         assert expected in printed
         shown += bool(expected)
-    assert shown == 3
+    assert shown == 4
 
 
 def test_the_example_does_what_it_says(ran):

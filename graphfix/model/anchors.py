@@ -72,7 +72,7 @@ def _ssd(ssd, image: Optional[Pair]) -> List[MapAnchors]:
         step = (ssd.max_scale - ssd.min_scale) / (layers - 1)  # the stock API fails for one, too
         scales = [ssd.min_scale + step * layer for layer in range(layers)]
     scales.append(1.0)
-    if len(scales) != layers + 1:
+    if len(scales) <= layers:  # the stock API passes over those beyond
         raise ValueError("has %d scales for %d layers" % (len(scales) - 1, layers))
     height, width = image or (1.0, 1.0)
     base = (ssd.base_anchor_height * min(height, width) / height,

@@ -104,6 +104,19 @@ def describe(message, metas: Metas, *, config: str, checkpoint: str) -> ModelSpe
         tuple(heads), reading.anchors, reading.coder(), reading.image, find_extras(metas), tuple(reading.pins(family)))
 
 
+def expected_heads(message, metas: Metas, *, config: str, checkpoint: str
+                   ) -> Tuple[Family, Tuple[HeadSpec, ...]]:
+    """The heads that a config makes its model have, under the names that a checkpoint has most of;
+    whether the checkpoint's tensors fit them is not asked.
+
+    Raises:
+      SourceError: the config describes no model that graphfix knows.
+    """
+    reading = _Reading(message, metas, config, checkpoint)
+    family = reading.family()
+    return family, tuple(reading.heads(family))
+
+
 def fixed_image(resizer) -> Optional[Tuple[float, float]]:
     """(height, width) in pixels of every resized image, None where it varies."""
     fixed = resizer.fixed_shape_resizer

@@ -1,0 +1,203 @@
+"""Runs every check, and says in plain words what comes of it."""
+
+import dataclasses
+import re
+from typing import Any, Dict, List, Optional, Tuple
+
+from graphfix.config import trainers
+from graphfix.config.edits import apply_edits
+from graphfix.doctor import (
+    checkpoint, config, labels, model_dir, paths, records, restore, training)
+from graphfix.doctor.checks import Check, Evidence
+from graphfix.doctor.setup import Options, Setup
+from graphfix.errors import GraphfixError
+from graphfix.findings import ERROR, INFO, WARNING, Finding
+from graphfix.textproto import Document
+
+# In the order of what a trainer runs into.
+TABLES = (
+    ("config", config.PARSING + config.CHECKS),
+    ("paths", paths.CHECKS),
+    ("checkpoint", checkpoint.CHECKS + restore.CHECKS),
+    ("model_dir", model_dir.CHECKS),
+    ("label map", labels.CHECKS),
+    ("records", records.CHECKS),
+    ("training", training.CHECKS),
+    ("elsewhere", paths.ELSEWHERE),
+)  # type: Tuple[Tuple[str, Tuple[Check, ...]], ...]
+CHECKS = tuple(check for _, checks in TABLES for check in checks)
+_ORDER = (ERROR, WARNING, INFO)
+# A remedy may uncover what was behind it; no config needs more rounds than this.
+_ROUNDS = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A finding with its check and evidence, and the config's line it is about, where it is one."""
+
+    check: Check
+    evidence: Evidence
+    line: Optional[int]
+
+    @property
+    def finding(self) -> Finding:
+        return Finding(self.check.code, self.check.severity, self.evidence.subject,
+                       self.evidence.message, self.evidence.remedy or self.check.remedy)
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnosis:
+    """All that was found, the worst first, and what training starts from."""
+
+    path: str
+    lines: Tuple[str, ...]
+    api: str
+    found: Tuple[Found, ...]
+    start: str
+
+    @property
+    def findings(self) -> Tuple[Finding, ...]:
+        return tuple(one.finding for one in self.found)
+
+    @property
+    def trains(self) -> bool:
+        return not any(one.check.severity == ERROR for one in self.found)
+
+    def to_data(self) -> Dict[str, Any]:
+        return {"trains": self.trains, "verdict": "\n".join(verdict(self)), "api": self.api,
+                "starts_from": self.start if self.trains else None,
+                "findings": [dict(dataclasses.asdict(one.finding), cause=one.check.cause,
+                                  line=one.line, fixable=fixable(one)) for one in self.found]}
+
+
+def fixable(one: Found) -> bool:
+    """Whether edits of the config cure a finding."""
+    return bool(one.evidence.edits or one.evidence.text)
+
+
+def diagnose(data: bytes, path: str, options: Options) -> Diagnosis:
+    """Looks at a config and all that it names.
+
+    Raises:
+      SourceError: the config's bytes are no text.
+    """
+    setup = Setup(data, path, options)
+    found = _run(config.PARSING, setup)
+    stopped = setup.document is None or any(
+        problem.kind in config.STOPPING for problem in setup.problems) or not setup.meta
+    if not stopped:
+        found += _run(tuple(check for check in CHECKS if check not in config.PARSING), setup)
+    found.sort(key=lambda one: _ORDER.index(one.check.severity))
+    return Diagnosis(path, tuple(data.decode("utf-8", "replace").splitlines()),
+                     options.schema.name, tuple(found), "" if stopped else _start(setup))
+
+
+def _run(checks: Tuple[Check, ...], setup: Setup) -> List[Found]:
+    place = re.compile(re.escape(setup.path) + r":(\d+):\d+\Z")
+    out = []
+    for check in checks:
+        for evidence in check.find(setup):
+            match = place.match(evidence.subject)
+            out.append(Found(check, evidence, int(match.group(1)) if match else None))
+    return out
+
+
+def _start(setup: Setup) -> str:
+    """What training starts from, in words."""
+    resumed = model_dir.latest(setup)
+    if resumed:
+        return "resumes from %s" % resumed.prefix
+    prefix = setup.train.fine_tune_checkpoint
+    what = restore.restores(setup)
+    if what == trainers.NOTHING:
+        return "starts from random values"
+    if not setup.metas(prefix):
+        return "starts from %s, which graphfix can't look into" % prefix
+    backbone = "its feature extractor (%s)" % setup.body.feature_extractor.type
+    if restore.is_classifier(setup):
+        return "starts from the classifier %s: %s, and random heads" % (prefix, backbone)
+    how = restore.fit(setup, prefix)
+    new = len(how.other_classes) + len(how.broken)
+    if what == trainers.BACKBONE:
+        return "starts from %s: %s, and random heads" % (prefix, backbone)
+    heads = "all of its %d heads" % len(how.fitting) if not new else "%d of its heads" % len(
+        how.fitting)
+    words = "starts from %s: %s and %s" % (prefix, backbone, heads)
+    if how.other_classes:
+        words += ", and %d random ones, for %d classes instead of %s" % (
+            new, setup.body.num_classes, "/".join(map(str, how.counts)))
+    elif how.broken:
+        words += ", and %d random ones, for other anchors" % new
+    return words
+
+
+def verdict(diagnosis: Diagnosis) -> List[str]:
+    """The answer in plain words: that it trains and from what, or the line it fails at and the line
+    to write."""
+    if diagnosis.trains:
+        return ["%s will train with %s, and %s." % (
+            diagnosis.path, diagnosis.api, diagnosis.start)]
+    first = diagnosis.found[0]
+    remedy = first.evidence.remedy or first.check.remedy
+    if first.line is None:
+        return ["%s can't be trained with as it is (%s): %s %s." % (
+            diagnosis.path, diagnosis.api, first.evidence.subject, first.evidence.message),
+                "What to do: %s." % remedy]
+    out = ["%s can't be trained with as it is (%s), because of line %d:" % (
+        diagnosis.path, diagnosis.api, first.line)]
+    if first.line <= len(diagnosis.lines):
+        out.append("    " + diagnosis.lines[first.line - 1].strip())
+    return out + [first.evidence.message + ".", "What to do: %s." % remedy]
+
+
+def to_text(diagnosis: Diagnosis) -> str:
+    """The verdict, then every finding: those of one check together."""
+    out = verdict(diagnosis)
+    counts = [(severity, sum(one.check.severity == severity for one in diagnosis.found))
+              for severity in _ORDER]
+    if diagnosis.found:
+        out += ["", ", ".join("%d %s%s" % (count, severity, "" if count == 1 or severity == INFO
+                                           else "s") for severity, count in counts if count) + ":"]
+    for check in dict.fromkeys(one.check for one in diagnosis.found):
+        findings = [one.finding for one in diagnosis.found if one.check is check]
+        out += ["", "%s %s: %s" % (check.severity, check.code, check.cause)]
+        for finding in findings:
+            out += ["  " + finding.subject, "    " + finding.message]
+            if finding.remedy != check.remedy or finding is findings[-1]:
+                out.append("    -> " + finding.remedy)
+    return "\n".join(out)
+
+
+def fixed(data: bytes, path: str, options: Options) -> Tuple[bytes, List[Found]]:
+    """The config with every remedy that its text can take, and what was remedied.
+
+    Raises:
+      SourceError: the config's bytes are no text.
+    """
+    done = []  # type: List[Found]
+    tried = set()
+    for _ in range(_ROUNDS):
+        diagnosis = diagnose(data, path, options)
+        before = data
+        for one in diagnosis.found:
+            if not fixable(one) or (one.check.code, one.evidence.message) in tried:
+                continue
+            tried.add((one.check.code, one.evidence.message))
+            changed = _apply(data, path, one.evidence)
+            if changed is not None and changed != data:
+                data = changed
+                done.append(one)
+        if data == before:
+            break
+    return data, done
+
+
+def _apply(data: bytes, path: str, evidence: Evidence) -> Optional[bytes]:
+    """The config with one remedy, None where it can't take it (any more)."""
+    if evidence.text is not None:
+        return evidence.text.encode("utf-8")
+    try:
+        return apply_edits(Document.parse(data, subject=path).without_bom(),
+                           evidence.edits).encode()
+    except GraphfixError:
+        return None

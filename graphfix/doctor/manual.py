@@ -1,0 +1,46 @@
+"""docs/troubleshooting.md, made from the tables of checks and of messages.
+
+    python -m graphfix.doctor.manual > docs/troubleshooting.md
+"""
+
+import sys
+
+from graphfix.doctor.diagnosis import TABLES
+from graphfix.doctor.messages import MESSAGES
+
+_TITLES = {"config": "The config", "paths": "Paths", "checkpoint": "fine_tune_checkpoint",
+           "model_dir": "model_dir", "label map": "Label maps", "records": "Records",
+           "training": "How it trains", "elsewhere": "Training elsewhere"}
+_HEAD = """\
+# Troubleshooting
+
+Made by `python -m graphfix.doctor.manual > docs/troubleshooting.md`; change the tables in
+`graphfix/doctor/` instead of this file.
+
+`graphfix doctor PIPELINE_CONFIG` looks at a config and at all that it names, and says whether it
+trains. `--fix OUT.config` writes the config with every remedy that its text can take.
+`graphfix doctor --explain "MESSAGE"` looks a message up in the first table.
+
+An error ruins the run, with a message or without one. A warning is likely not what you want. An
+info is to know.
+"""
+
+
+def text() -> str:
+    """The whole document."""
+    out = [_HEAD, "## Messages\n"]
+    for row in MESSAGES:
+        out.append("### %s\n\n%s Do: %s.%s\n" % (
+            row.wording.replace("`", ""), row.cause, row.remedy,
+            " Checks: %s." % ", ".join("[%s](#%s)" % (code, code.lower()) for code in row.codes)
+            if row.codes else ""))
+    for name, checks in TABLES:
+        out.append("## %s\n" % _TITLES[name])
+        for check in checks:
+            out.append("### %s\n\n%s: %s\n\nDo: %s.\n" % (
+                check.code, check.severity.capitalize(), check.cause, check.remedy))
+    return "\n".join(out)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())

@@ -1,0 +1,147 @@
+"""Checks of the directory a trainer writes to, and resumes from without being asked."""
+
+import os
+import re
+from typing import Iterator, NamedTuple, Optional
+
+import numpy as np
+
+from graphfix.doctor.checks import Check, Evidence
+from graphfix.doctor.restore import fit
+from graphfix.doctor.setup import Setup
+from graphfix.emit.state import FILE_NAME
+from graphfix.emit.training_state import OPTIMIZERS
+from graphfix.errors import SourceError
+from graphfix.findings import ERROR, WARNING
+from graphfix.model import families
+from graphfix.source import read_file
+
+_LATEST = re.compile(r"^\s*model_checkpoint_path\s*:\s*[\"'](.*)[\"']\s*$", re.M)
+_EMPTY = "name an empty directory with --model_dir (--train_dir of the legacy trainer), or " \
+    "remove the old checkpoint"
+
+
+class Latest(NamedTuple):
+    """The checkpoint that a directory's state file names as its latest."""
+
+    state: str
+    prefix: str
+
+
+def latest(setup: Setup) -> Optional[Latest]:
+    """What the trainer would resume from, None where there is no such file."""
+    directory = setup.options.model_dir
+    state = os.path.join(directory or "", FILE_NAME)
+    if not directory or not os.path.isfile(state):
+        return None
+    try:
+        match = _LATEST.search(read_file(state).decode("utf-8", "replace"))
+    except SourceError:
+        return None
+    return Latest(state, os.path.join(directory, match.group(1))) if match else None
+
+
+def _step(setup: Setup, prefix: str) -> Optional[int]:
+    store = setup.bundle(prefix)[0]
+    if store is None or families.GLOBAL_STEP not in store:
+        return None
+    try:
+        return int(np.asarray(store[families.GLOBAL_STEP].load()).reshape(-1)[0])
+    except SourceError:
+        return None
+
+
+def _opened(setup: Setup) -> Optional[Latest]:
+    found = latest(setup)
+    return found if found and setup.bundle(found.prefix)[0] is not None else None
+
+
+def _lost(setup: Setup) -> Iterator[Evidence]:
+    found = latest(setup)
+    if not found or setup.bundle(found.prefix)[0] is not None:
+        return
+    if not os.path.exists(found.prefix + ".index"):
+        yield Evidence(found.state, "names %s as the latest checkpoint, and it is not there"
+                       % found.prefix, "remove %s, or put the checkpoint there" % found.state)
+        return
+    for problem in setup.bundle(found.prefix)[1].problems:
+        yield Evidence(problem.subject, problem.message, problem.remedy)
+
+
+def _shapes(setup: Setup) -> Iterator[Evidence]:
+    found = _opened(setup)
+    if not found:
+        return
+    how = fit(setup, found.prefix)
+    if how.other_classes:
+        yield Evidence(found.prefix, "is what the trainer would resume from, and its heads have %s "
+                       "classes; the config has %d" % ("/".join(map(str, how.counts)),
+                                                       setup.body.num_classes))
+    elif how.broken:
+        yield Evidence(found.prefix, "is what the trainer would resume from, and is of another "
+                       "model: "
+                       + how.broken[0][1])
+
+
+def _incomplete(setup: Setup) -> Iterator[Evidence]:
+    found = _opened(setup)
+    if not found or list(_shapes(setup)):
+        return
+    names = setup.metas(found.prefix)
+    kind = setup.optimizer[0]
+    wanted = [suffix for suffix, _ in OPTIMIZERS[kind].slots] if kind in OPTIMIZERS else []
+    if setup.train.optimizer.use_moving_average:
+        wanted.append(families.MOVING_AVERAGE)
+    lacking = [suffix for suffix in wanted if not any(name.endswith(suffix) for name in names)]
+    if families.GLOBAL_STEP not in names:
+        lacking.insert(0, families.GLOBAL_STEP)
+    if lacking:
+        yield Evidence(found.prefix, "is what the trainer would resume from, and lacks what "
+                       "training adds to a model's variables: " + ", ".join(
+                           one if one == families.GLOBAL_STEP else "..." + one for one in lacking))
+
+
+def _done(setup: Setup) -> Iterator[Evidence]:
+    found = _opened(setup)
+    step = _step(setup, found.prefix) if found else None
+    if step is not None and 0 < setup.train.num_steps <= step:
+        yield Evidence(found.prefix, "is what the trainer would resume from, at step %d; num_steps "
+                       "is %d, so that it ends at once" % (step, setup.train.num_steps))
+
+
+def _resumes(setup: Setup) -> Iterator[Evidence]:
+    found = _opened(setup)
+    if not found or list(_shapes(setup)) or list(_incomplete(setup)) or list(_done(setup)):
+        return
+    step = _step(setup, found.prefix)
+    yield Evidence(found.prefix, "is what the trainer resumes from%s; fine_tune_checkpoint is not "
+                   "looked at" % (", at step %d" % step if step else ""))
+
+
+def _a_file(setup: Setup) -> Iterator[Evidence]:
+    directory = setup.options.model_dir
+    if directory and os.path.exists(directory) and not os.path.isdir(directory):
+        yield Evidence(directory, "is a file, not a directory")
+
+
+CHECKS = (
+    Check("MODEL_DIR_FILE", ERROR, "The directory to train in is a file.", "name a directory",
+          _a_file),
+    Check("MODEL_DIR_LOST", ERROR,
+          "The file `checkpoint` in model_dir names a checkpoint that is not there, or is damaged: "
+          "the trainer stops, or starts anew.", "remove the file `checkpoint`", _lost),
+    Check("MODEL_DIR_SHAPES", ERROR,
+          "A checkpoint in model_dir wins over fine_tune_checkpoint and is restored strictly; this "
+          "one is of another model (\"Assign requires shapes of both tensors to match\").", _EMPTY,
+          _shapes),
+    Check("MODEL_DIR_INCOMPLETE", ERROR,
+          "A checkpoint in model_dir has to hold every variable of training; this one holds the "
+          "model's alone (\"Key ... not found in checkpoint\"). Published models belong into "
+          "fine_tune_checkpoint.", _EMPTY, _incomplete),
+    Check("MODEL_DIR_DONE", ERROR,
+          "The checkpoint in model_dir has all the steps that the config asks for: training ends "
+          "at once, without an error.", _EMPTY + ", or raise num_steps", _done),
+    Check("MODEL_DIR_RESUMES", WARNING,
+          "A checkpoint in model_dir wins over fine_tune_checkpoint: training goes on from there.",
+          "that is right for an interrupted run; for a new one " + _EMPTY, _resumes),
+)

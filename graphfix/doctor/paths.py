@@ -1,0 +1,176 @@
+"""Checks of the paths that the config names, as the trainer will take them."""
+
+import glob
+import os
+import re
+from typing import Iterator, List, Tuple
+
+from graphfix.config.edits import ConfigEdit
+from graphfix.doctor.checkpoint import PLACEHOLDER
+from graphfix.doctor.checks import Check, Evidence
+from graphfix.doctor.setup import INPUT_PATH, READERS, Setup
+from graphfix.findings import ERROR, INFO
+from graphfix.textproto import STRING, Scalar, quote
+
+_NAMES = re.compile(r"(_path|_dir|_directory|_checkpoint)$")
+_LABEL_MAP = "label_map_path"
+
+
+def _all(setup: Setup):
+    """(path of the field, its value's node) of every path in the config that is not empty."""
+    if setup.document is None:
+        return
+    for path, field in setup.document.walk():
+        if _NAMES.search(path[-1]):
+            for value in field.values:
+                if isinstance(value, Scalar) and value.kind == STRING and isinstance(
+                        value.value, str) and value.value:
+                    yield path, field, value
+
+
+def _edits(setup: Setup, path, field, literal: str) -> Tuple[ConfigEdit, ...]:
+    """An edit of a path that is the only one of its name."""
+    one = len(field.values) == 1 and len(setup.document.find(path)) == 1
+    return (ConfigEdit(path, literal, "a path that exists"),) if one else ()
+
+
+def _placeholder(setup: Setup) -> Iterator[Evidence]:
+    for path, _, value in _all(setup):
+        if PLACEHOLDER.search(value.value):
+            yield Evidence(value.where, "%s is still a placeholder: "
+                           "%s" % (".".join(path), value.raw))
+
+
+def _tilde(setup: Setup) -> Iterator[Evidence]:
+    for path, field, value in _all(setup):
+        if value.value.startswith("~"):
+            literal = quote(os.path.expanduser(value.value))
+            yield Evidence(value.where, "%s begins with ~, which a shell expands, and TensorFlow "
+                           "does not: %s" % (".".join(path), value.raw),
+                           "write %s: "
+                           "%s" % (path[-1], literal), _edits(setup, path, field, literal))
+
+
+def _skipped(text: str) -> bool:
+    """Whether a path is another check's, or not one of this machine."""
+    return bool(PLACEHOLDER.search(text)) or text.startswith("~") or "://" in text
+
+
+def _beside(setup: Setup, text: str) -> bool:
+    """Whether a relative path leads somewhere from the config's directory."""
+    where = os.path.join(os.path.dirname(setup.path), text)
+    return not os.path.isabs(text) and bool(
+        os.path.exists(where) or os.path.exists(where + ".index") or glob.glob(where))
+
+
+def _there(text: str) -> bool:
+    return bool(os.path.exists(text) or os.path.exists(text + ".index") or glob.glob(text))
+
+
+def _relative(setup: Setup) -> Iterator[Evidence]:
+    directory = os.path.dirname(setup.path) or "."
+    for path, _, value in _all(setup):
+        if not _skipped(value.value) and not _there(value.value) and _beside(setup, value.value):
+            yield Evidence(value.where, "%s is relative to the current directory, where there is "
+                           "no %s; there is one in %s" % (".".join(path), value.value, directory),
+                           "start the trainer in %s, or write the whole path" % directory)
+
+
+def _no_input(setup: Setup) -> Iterator[Evidence]:
+    for name, message in setup.readers():
+        if message.WhichOneof("input_reader") not in (None, "tf_record_input_reader"):
+            continue
+        if not [one for one in message.tf_record_input_reader.input_path if one]:
+            yield Evidence(setup.where(name), "%s names no records" % name)
+
+
+def _records(setup: Setup) -> Iterator[Evidence]:
+    for name in READERS:
+        for field in setup.document.find((name,) + INPUT_PATH) if setup.document else ():
+            for value in field.values:
+                text = value.value
+                if not isinstance(text, str) or not text or _skipped(text) or setup.files(text) \
+                        or _beside(setup, text):
+                    continue
+                near = _shards(text)
+                yield Evidence(value.where, "no file matches %s" % value.raw,
+                               "write input_path: %s" % quote(near) if near else "",
+                               _edits(setup, (name,) + INPUT_PATH, field, quote(near))
+                               if near else ())
+
+
+def _shards(text: str) -> str:
+    """A pattern for what is there under a similar name, "" where nothing is."""
+    stem = re.sub(r"([-?*.\[\]0-9]|of)*$", "", text)
+    if not stem or stem.endswith("/"):
+        return ""
+    found = sorted(glob.glob(glob.escape(stem) + "*"))
+    shards = [path for path in found if re.search(r"-\d{5}-of-(\d{5})$", path)]
+    if shards:
+        base, total = re.match(r"(.*)-\d{5}-of-(\d{5})$", shards[0]).groups()
+        if len(shards) == int(total):
+            return "%s-?????-of-%s" % (base, total)
+    return found[0] if len(found) == 1 and os.path.isfile(found[0]) else ""
+
+
+def _label_maps(setup: Setup) -> Iterator[Evidence]:
+    for path, field, value in _all(setup):
+        text = value.value
+        if path[-1] != _LABEL_MAP or _skipped(text) or os.path.exists(text) or _beside(setup, text):
+            continue
+        near = sorted(glob.glob(os.path.join(glob.escape(os.path.dirname(text) or "."), "*.pbtxt")))
+        one = os.path.normpath(near[0]) if len(near) == 1 else ""
+        yield Evidence(value.where, "%s leads to no file: %s" % (".".join(path), value.raw),
+                       "write label_map_path: %s, which is there" % quote(one) if one else "",
+                       _edits(setup, path, field, quote(one)) if one else ())
+
+
+def _unreadable(setup: Setup) -> Iterator[Evidence]:
+    for path, _, value in _all(setup):
+        files = setup.files(value.value) or setup.files(value.value + ".index")
+        bad = [one for one in files if not os.access(one, os.R_OK)]
+        if bad:
+            yield Evidence(value.where, "%s can't be read: you have no permission" % bad[0],
+                           "chmod a+r %s" % bad[0])
+
+
+def _mounts(setup: Setup) -> Iterator[Evidence]:
+    tops = sorted({os.path.dirname(os.path.abspath(value.value)) for path, _, value in _all(setup)
+                   if not _skipped(value.value) and _there(value.value)})  # type: List[str]
+    relative = [value for path, _, value in _all(setup)
+                if not _skipped(value.value) and not os.path.isabs(value.value)
+                and _there(value.value)]
+    if relative:
+        yield Evidence(relative[0].where, "%d paths are relative, such as %s: they hold in the "
+                       "current directory, %s" % (len(relative), relative[0].raw, os.getcwd()))
+    elif len(tops) > 1:
+        yield Evidence(setup.path, "names files in %d directories, all of which a container would "
+                       "have to see: %s" % (len(tops), ", ".join(tops)))
+
+
+CHECKS = (
+    Check("PLACEHOLDER", ERROR, "A path of the sample config was never filled in.",
+          "write the path of your file", _placeholder),
+    Check("PATH_TILDE", ERROR, "TensorFlow takes ~ for the name of a directory.",
+          "write the home directory's whole path", _tilde),
+    Check("PATH_OF_CONFIG", ERROR,
+          "Relative paths start at the directory the trainer runs in, not at the config's.",
+          "start the trainer there, or write whole paths", _relative),
+    Check("RECORDS_UNNAMED", ERROR,
+          "A reader names no records (\"At least one input path must be specified\").",
+          "write tf_record_input_reader { input_path: \"...\" }", _no_input),
+    Check("RECORDS_MISSING", ERROR,
+          "An input path matches no file: model_main says so, the legacy trainer waits for ever.",
+          "correct the path; * and ? stand for any characters", _records),
+    Check("LABEL_MAP_LOST", ERROR, "label_map_path leads to no file.", "correct the path",
+          _label_maps),
+    Check("PATH_UNREADABLE", ERROR, "A file is there, and may not be read.", "change its "
+          "permissions",
+          _unreadable),
+)
+
+# For those who train elsewhere; said last.
+ELSEWHERE = (
+    Check("PATH_RELATIVE", INFO, "Paths hold on this machine, from this directory.",
+          "start the trainer where they hold, and mount what they name into a container", _mounts),
+)

@@ -1,0 +1,281 @@
+"""One pass over the records of a data set: what they hold, and everything strange about it.
+
+A record is a tf.Example under the keys of the API's TfExampleDecoder.  Of each kind of strangeness
+the number and the first place are kept, so that memory does not grow with the records, but for 8
+bytes an image to tell copies by, and the sizes of the first boxes.  No image is decoded.
+
+A box's class is what the decoder takes: with a label map, its text where there is any (the name's
+or the display name's id, none for another text), else its label.
+"""
+
+import collections
+import math
+import os
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
+
+from google.protobuf.message import DecodeError
+
+from graphfix.bundle.checksum import crc32c
+from graphfix.doctor.images import GIF, JPEG, PNG, name_other, read_header
+from graphfix.errors import SourceError
+from graphfix.labels import LabelMap
+from graphfix.records.tfrecord import read_records
+from graphfix.schema import message_class
+
+_EDGES = tuple(b"image/object/bbox/" + edge for edge in (b"ymin", b"xmin", b"ymax", b"xmax"))
+_TEXT, _LABEL = b"image/object/class/text", b"image/object/class/label"
+_ENCODED, _FORMAT, _SOURCE = b"image/encoded", b"image/format", b"image/source_id"
+_HEIGHT, _WIDTH, _MASK = b"image/height", b"image/width", b"image/object/mask"
+KINDS = {**{edge: "float_list" for edge in _EDGES},
+         _TEXT: "bytes_list", _LABEL: "int64_list", _ENCODED: "bytes_list", _FORMAT: "bytes_list",
+         _SOURCE: "bytes_list", _HEIGHT: "int64_list", _WIDTH: "int64_list"}
+# Kinds of what is no fault, but would explain one.
+AS_SIZE, OTHER_SIDE = "box may be x, y, width, height", "box may be divided by the other side"
+_SPELLINGS = {"jpg": JPEG}
+# Of so many boxes the sizes are kept, of so many classes the names.
+_SIZES, _NAMES, _SHAPES = 200000, 10000, 100
+_PIXELS = 2.0  # no annotation tool is off by a whole image: a coordinate beyond is in pixels
+_SLACK = 1e-3
+_HUGE = 12000000
+_EVERY = 64 << 20
+
+
+class Note:
+    """How often something was found, where first, and what it was there."""
+
+    def __init__(self, where: str, detail: str):
+        self.count, self.where, self.detail = 0, where, detail
+
+
+class Scan:
+    """What the records hold.  `notes` are by kind; `ids` counts boxes by class id, `unknown` by
+    texts that the label map lacks; `sizes` are (height, width) in pixels after resizing."""
+
+    def __init__(self, files: Sequence[str]):
+        self.files = tuple(files)
+        self.records = self.boxes = self.empty = self.bytes = 0
+        self.complete = True
+        self.notes = collections.OrderedDict()  # type: Dict[str, Note]
+        self.damage = []  # type: List[SourceError]
+        self.ids = {}  # type: Dict[int, Note]
+        self.unknown = collections.OrderedDict()  # type: Dict[str, Note]
+        self.sizes = []  # type: List[Tuple[float, float]]
+        self.images = {}  # type: Dict[int, int]
+        self.shapes = set()  # of images after resizing, in whole pixels; the first hundred
+        self.most = (0, "")
+        self.boxed = False
+
+    def note(self, kind: str, where: str, detail: str = "") -> None:
+        _count(self.notes, kind, where, detail)
+
+    def found(self, kind: str) -> Optional[Note]:
+        return self.notes.get(kind)
+
+
+def _count(notes, key, where: str, detail: str = "") -> None:
+    note = notes.get(key)
+    if note is None:
+        if len(notes) >= _NAMES:
+            return
+        note = notes[key] = Note(where, detail)
+    note.count += 1
+
+
+def scan_records(paths: Sequence[str], labels: Optional[LabelMap],
+                 resized: Callable[[int, int], Tuple[float, float]], *, masks: bool,
+                 sample: Optional[int], progress: Callable[[str], None]) -> Scan:
+    """Reads the records of files: all, or the first `sample`.
+
+    `resized` gives an image's size after the config's resizer; `masks` says that every box needs
+    a mask.  Damaged files are read up to the damage, which is in the result.
+    """
+    scan = Scan(paths)
+    look = _Look(scan, labels, resized, masks)
+    total = sum(os.path.getsize(path) for path in paths if os.path.exists(path))
+    told = 0
+    for path in paths:
+        try:
+            for number, offset, data in read_records(path):
+                if sample is not None and scan.records >= sample:
+                    scan.complete = False
+                    return scan
+                scan.records += 1
+                scan.bytes += len(data)
+                look.record(data, "%s: record %d (at byte %d)" % (path, number, offset))
+                if scan.bytes - told >= _EVERY:
+                    told = scan.bytes
+                    progress("reading %s: %d of %d MB" % (path, told >> 20, total >> 20))
+        except SourceError as error:
+            scan.damage.append(error)
+    return scan
+
+
+class _Look:
+    def __init__(self, scan: Scan, labels: Optional[LabelMap], resized, masks: bool):
+        self.scan, self.resized, self.masks = scan, resized, masks
+        self.example = message_class("graphfix.example.Example")()
+        # The decoder takes the larger of the two lookups.
+        self.names = None  # type: Optional[Dict[bytes, int]]
+        if labels is not None:
+            self.names = {}
+            for label in labels.labels:
+                for name in label.names:
+                    key = name.encode("utf-8")
+                    self.names[key] = max(label.id, self.names.get(key, 0))
+        self.sources = set()  # hashes of source ids
+
+    def record(self, data: bytes, where: str) -> None:
+        scan = self.scan
+        try:
+            self.example.ParseFromString(data)
+        except DecodeError:
+            scan.note("RECORD_NOT_EXAMPLE", where)
+            return
+        found = {}
+        for feature in self.example.features.feature:
+            kind = KINDS.get(feature.key)
+            held = feature.value.WhichOneof("kind")
+            if kind is None:
+                if feature.key == _MASK:
+                    found[_MASK] = True
+                continue
+            if held not in (kind, None):
+                scan.note("FEATURE_KIND", where, "%s is a %s, not a %s" % (
+                    feature.key.decode(), held, kind))
+                continue
+            found[feature.key] = getattr(feature.value, kind).value
+        self.source(found.get(_SOURCE), where)
+        size = self.image(found, where)
+        if size and len(self.scan.shapes) < _SHAPES:
+            self.scan.shapes.add(tuple(int(round(side)) for side in self.resized(*size)))
+        self.objects(found, size, where)
+
+    def source(self, source, where: str) -> None:
+        if not source or not source[0]:
+            self.scan.note("SOURCE_ID_MISSING", where)
+            return
+        key = hash(source[0])
+        if key in self.sources:
+            self.scan.note("SOURCE_ID_TWICE", where, source[0].decode("utf-8", "backslashreplace"))
+        self.sources.add(key)
+
+    def image(self, found, where: str) -> Optional[Tuple[int, int]]:
+        """Looks at the encoded image; its (height, width), None where nobody knows."""
+        note = self.scan.note
+        stated = tuple(int((found.get(key) or (0,))[0]) for key in (_HEIGHT, _WIDTH))
+        stated_size = stated if min(stated) > 1 else None
+        encoded = (found.get(_ENCODED) or (b"",))[0]
+        if not encoded:
+            note("IMAGE_MISSING", where)
+            return stated_size
+        key = crc32c(encoded) << 32 | len(encoded)
+        if key in self.scan.images:
+            note("IMAGE_TWICE", where, "record %d" % self.scan.images[key])
+        else:
+            self.scan.images[key] = self.scan.records - 1
+        header = read_header(encoded)
+        if header is None:
+            note("IMAGE_UNREADABLE", where, name_other(encoded))
+            return stated_size
+        if not header.whole:
+            note("IMAGE_CUT", where, header.format.upper())
+        if header.format == GIF:
+            note("IMAGE_GIF", where)
+        size = (header.height, header.width)
+        if not min(size):
+            return stated_size
+        form = (found.get(_FORMAT) or (b"jpeg",))[0].decode("utf-8", "replace")
+        if _SPELLINGS.get(form.lower(), form.lower()) != header.format:
+            note("IMAGE_FORMAT", where, "image/format says '%s', the image is %s" % (
+                form, header.format.upper()))
+        if stated_size and stated != size:
+            note("IMAGE_TURNED" if stated == size[::-1] else "IMAGE_SIZE", where,
+                 "image/height and image/width say %d x %d, the image is %d x %d" % (stated + size))
+        if header.format == JPEG and header.channels == 4:
+            note("IMAGE_CMYK", where)
+        elif header.format in (JPEG, PNG) and header.channels in (1, 2):
+            note("IMAGE_GRAY", where)
+        if size[0] * size[1] > _HUGE:
+            note("IMAGE_HUGE", where, "%d x %d" % size)
+        return size
+
+    def objects(self, found, size: Optional[Tuple[int, int]], where: str) -> None:
+        scan = self.scan
+        edges = [found.get(edge, ()) for edge in _EDGES]
+        scan.boxed = scan.boxed or any(edge in found for edge in _EDGES)
+        count = len(edges[0])
+        if any(len(edge) != count for edge in edges):
+            scan.note("BOX_COUNTS", where, "%s values of ymin, xmin, ymax and xmax" % ", ".join(
+                str(len(edge)) for edge in edges))
+            return
+        scan.boxes += count
+        scan.empty += not count
+        if count > scan.most[0]:
+            scan.most = (count, where)
+        if not count:
+            return
+        if self.masks and _MASK not in found:
+            scan.note("MASK_MISSING", where)
+        self.classes(found.get(_TEXT, ()), found.get(_LABEL, ()), count, where)
+        resized = self.resized(*size) if size else None
+        for box in zip(*edges):
+            self.box(box, size, resized, where)
+
+    def classes(self, texts, labels, count: int, where: str) -> None:
+        scan = self.scan
+        use_texts = self.names is not None and len(texts)
+        values = texts if use_texts else labels
+        if len(values) != count:
+            scan.note("CLASS_COUNTS", where, "%d boxes, and %d values of %s" % (
+                count, len(values), (_TEXT if use_texts else _LABEL).decode()))
+            return
+        if not use_texts:
+            for label in labels:
+                _count(scan.ids, label, where)
+            return
+        for number, text in enumerate(texts):
+            known = self.names.get(text)
+            if known is None:
+                _count(scan.unknown, text.decode("utf-8", "backslashreplace"), where)
+                continue
+            _count(scan.ids, known, where)
+            if number < len(labels) and labels[number] != known:
+                scan.note("CLASS_DISAGREES", where, "class/text '%s' is %d in the label map, and "
+                          "class/label says %d" % (text.decode("utf-8", "replace"), known,
+                                                   labels[number]))
+
+    def box(self, box, size, resized, where: str) -> None:
+        scan = self.scan
+        top, left, bottom, right = box
+        low, high = min(box), max(box)
+        if not math.isfinite(sum(box)):  # min and max pass over NaN
+            scan.note("BOX_NO_NUMBER", where, _shown(box))
+            return
+        if high > _PIXELS:
+            scan.note("BOX_PIXELS", where, _shown(box))
+            return
+        if bottom < top or right < left:
+            # What widths and heights in the place of the far corner would look like.
+            if low >= 0 and top + bottom <= 1 + _SLACK and left + right <= 1 + _SLACK:
+                scan.note(AS_SIZE, where)
+            scan.note("BOX_INVERTED", where, _shown(box))
+            return
+        if low < -_SLACK or high > 1 + _SLACK:
+            if size and self._other_side(box, size):
+                scan.note(OTHER_SIDE, where)
+            scan.note("BOX_OUTSIDE", where, _shown(box))
+        if bottom == top or right == left:
+            scan.note("BOX_EMPTY", where, _shown(box))
+        elif resized and len(scan.sizes) < _SIZES:
+            scan.sizes.append(((bottom - top) * resized[0], (right - left) * resized[1]))
+
+    def _other_side(self, box, size) -> bool:
+        """Whether a box lies in its image if x was divided by the height, or y by the width."""
+        ratio = size[0] / float(size[1])
+        y, x = max(box[0], box[2]), max(box[1], box[3])
+        return min(box) >= 0 and (x > 1 and x * ratio <= 1 + _SLACK and y <= 1
+                                  or y > 1 and y / ratio <= 1 + _SLACK and x <= 1)
+
+
+def _shown(box) -> str:
+    return "ymin %.4g, xmin %.4g, ymax %.4g, xmax %.4g" % box

@@ -1,0 +1,220 @@
+"""What a trainer would read, read once: the config, and, when a check asks, what it names.
+
+Paths are taken as the trainer takes them: relative ones from the current directory.
+"""
+
+import functools
+import glob
+import os
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+
+from graphfix.bundle import reader
+from graphfix.config.history import Schema
+from graphfix.doctor import places
+from graphfix.doctor.scan import Scan, scan_records
+from graphfix.doctor.values import Values, look_at_values
+from graphfix.errors import SourceError
+from graphfix.labels import LabelMap, parse_label_map
+from graphfix.model import families
+from graphfix.model.anchors import describe_anchors
+from graphfix.model.describe import HeadSpec, expected_heads, fixed_image
+from graphfix.schema import message_class
+from graphfix.source import read_file
+from graphfix.tensors import TensorMeta, TensorStore
+from graphfix.textproto import DUPLICATE, Document, bind
+
+READERS = ("train_input_reader", "eval_input_reader")
+INPUT_PATH = ("tf_record_input_reader", "input_path")
+
+
+class Options(NamedTuple):
+    """What was asked for: the API's month and schema, the trainers (model_main, legacy) that may
+    train, the directory they train in, and how many records of each data set to look at (all,
+    where None).  `cache` keeps what was read, for the next look at a config of the same files."""
+
+    month: str
+    schema: Schema
+    trainers: Tuple[str, ...]
+    cache: Dict[tuple, Any]
+    model_dir: Optional[str] = None
+    sample: Optional[int] = None
+    progress: Callable[[str], None] = lambda text: None
+
+
+class Setup:
+    """A config and what it names.  What cannot be opened is None, and its error beside it."""
+
+    def __init__(self, data: bytes, path: str, options: Options):
+        """Raises SourceError where the bytes are no text at all; other faults are for checks."""
+        self.path, self.options, self.data = path, options, data
+        self.document = None  # type: Optional[Document]
+        self.syntax = None  # type: Optional[SourceError]
+        self.message, self.problems = None, ()
+        try:
+            self.document = Document.parse(data, subject=path)
+            self.message, self.problems = _bind(self.document.without_bom())
+        except SourceError as error:
+            self.syntax = error
+
+    # The config
+
+    @property
+    def meta(self) -> Optional[str]:
+        """The meta-architecture: "ssd", "faster_rcnn", None where there is no model."""
+        return self.message.model.WhichOneof("model")
+
+    @property
+    def body(self):
+        """The meta-architecture's message."""
+        return getattr(self.message.model, self.meta) if self.meta else None
+
+    @property
+    def train(self):
+        return self.message.train_config
+
+    @property
+    def predictor(self):
+        """(name, message) of the box predictor; (None, None) where there is none."""
+        if self.meta not in families.PREDICTOR_FIELD:
+            return None, None
+        chosen = getattr(self.body, families.PREDICTOR_FIELD[self.meta])
+        name = chosen.WhichOneof("box_predictor_oneof")
+        return name, getattr(chosen, name) if name else None
+
+    @property
+    def optimizer(self):
+        """(name, message) of the optimizer; (None, None) where there is none."""
+        name = self.train.optimizer.WhichOneof("optimizer")
+        return name, getattr(self.train.optimizer, name) if name else None
+
+    def where(self, *path: str) -> str:
+        """`file:line:column` of the field at a path, or of the innermost block there is; of several
+        the first."""
+        path = tuple(step.partition("[")[0] for step in path)
+        for end in range(len(path), 0, -1):
+            found = self.document.find(path[:end])
+            if found:
+                return found[0].where
+        return self.path
+
+    def readers(self):
+        """(block's name, its message) of the input readers there are; of several, the first."""
+        for name in READERS:
+            blocks = getattr(self.message, name)
+            if name == READERS[1]:
+                blocks = list(blocks)[:1]
+            elif self.message.HasField(name):
+                blocks = [blocks]
+            else:
+                blocks = []
+            for message in blocks:
+                yield name, message
+
+    # What it names
+
+    def files(self, name: str) -> List[str]:
+        """The files that an input path, which may be a pattern, means to TensorFlow."""
+        return sorted(path for path in glob.glob(name) if os.path.isfile(path))
+
+    @functools.lru_cache(maxsize=None)
+    def label_map(self, path: str) -> Tuple[Optional[LabelMap], Optional[SourceError]]:
+        try:
+            return parse_label_map(read_file(path), path), None
+        except SourceError as error:
+            return None, error
+
+    @functools.lru_cache(maxsize=None)
+    def label_document(self, path: str) -> Optional[Document]:
+        """A label map as it is written, also where it is not a valid one."""
+        try:
+            return Document.parse(read_file(path), subject=path).without_bom()
+        except SourceError:
+            return None
+
+    @functools.lru_cache(maxsize=None)
+    def scan(self, name: str) -> Scan:
+        """What the records of an input reader (a block's name) hold."""
+        message = dict(self.readers())[name]
+        paths = [path for pattern in message.tf_record_input_reader.input_path
+                 for path in self.files(pattern)]
+        labels = self.label_map(message.label_map_path)[0] if message.label_map_path else None
+        return self._kept(("records", tuple(paths), message.label_map_path,
+                           message.load_instance_masks,
+                           self.body.image_resizer.SerializeToString()), lambda: scan_records(
+                               paths, labels, self.resized, masks=message.load_instance_masks,
+                               sample=self.options.sample, progress=self.options.progress))
+
+    def _kept(self, key: tuple, read: Callable[[], Any]) -> Any:
+        if key not in self.options.cache:
+            self.options.cache[key] = read()
+        return self.options.cache[key]
+
+    def resized(self, height: int, width: int) -> Tuple[float, float]:
+        """The size in pixels that an image has after the config's resizer."""
+        resizer = self.body.image_resizer
+        fixed = fixed_image(resizer)
+        if fixed:
+            return fixed
+        if resizer.WhichOneof("image_resizer_oneof") != "keep_aspect_ratio_resizer":
+            return float(height), float(width)
+        keep = resizer.keep_aspect_ratio_resizer
+        factor = min(keep.min_dimension / float(min(height, width)),
+                     keep.max_dimension / float(max(height, width)))
+        return height * factor, width * factor
+
+    def bundle(self, prefix: str) -> Tuple[Optional[TensorStore], Optional[SourceError]]:
+        """A checkpoint's tensors, unread."""
+        def read():
+            try:
+                return reader.open_bundle(prefix), None
+            except SourceError as error:
+                return None, error
+        return self._kept(("bundle", prefix), read)
+
+    def values(self, prefix: str) -> Values:
+        """What is strange about a checkpoint's values."""
+        return self._kept(("values", prefix), lambda: look_at_values(self.bundle(prefix)[0] or {}))
+
+    @property
+    def checkpoint(self) -> Optional[TensorStore]:
+        """The tensors of fine_tune_checkpoint, None where there is none that can be opened."""
+        prefix = self.train.fine_tune_checkpoint
+        return self.bundle(prefix)[0] if prefix else None
+
+    def metas(self, prefix: str) -> Dict[str, TensorMeta]:
+        store = self.bundle(prefix)[0]
+        return self._kept(("metas", prefix), lambda: {
+            name: view.meta for name, view in (store or {}).items()})
+
+    @functools.lru_cache(maxsize=None)
+    def heads(self, prefix: str) -> Tuple[HeadSpec, ...]:
+        """The heads of the config's model, under a checkpoint's names; none for a model that
+        graphfix does not know."""
+        try:
+            return expected_heads(self.message, self.metas(prefix), config=self.path,
+                                  checkpoint=prefix)[1]
+        except SourceError:
+            return ()
+
+    @functools.lru_cache(maxsize=None)
+    def anchors(self):
+        """(AnchorSpec, None), or (None, why there is none)."""
+        try:
+            return describe_anchors(getattr(self.body, families.ANCHOR_FIELD[self.meta]), self.path,
+                                    fixed_image(self.body.image_resizer)), None
+        except SourceError as error:
+            return None, error
+
+
+def _bind(document: Document):
+    """The message of a document, and what is wrong with it.  Of a field that is given twice the
+    last one counts: that is how the API reads configs (text_format.Merge)."""
+    kind = message_class("graphfix.pipeline.TrainEvalPipelineConfig")
+    message, problems = bind(document, kind)
+    left = problems
+    while any(problem.kind == DUPLICATE for problem in left):
+        again = next(problem for problem in left if problem.kind == DUPLICATE)
+        _, block, field = places.at(document, again.line, again.column)
+        document = document.delete(block.named(field.name)[0])
+        message, left = bind(document, kind)
+    return message, problems

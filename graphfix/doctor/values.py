@@ -1,0 +1,38 @@
+"""One pass over a checkpoint's values: damage, numbers that are none, kernels of zeros."""
+
+from typing import List, Mapping, NamedTuple, Optional
+
+import numpy as np
+
+from graphfix.errors import SourceError
+from graphfix.model import families
+from graphfix.tensors import TensorView
+
+
+class Values(NamedTuple):
+    """The first damage, and the names of tensors that hold NaN or infinity, or are zero kernels."""
+
+    damage: Optional[SourceError]
+    not_finite: List[str]
+    zeros: List[str]
+
+
+def look_at_values(store: Mapping[str, TensorView]) -> Values:
+    """Reads every tensor of numbers."""
+    damage, not_finite, zeros = None, [], []  # type: ignore
+    for name, view in store.items():
+        if view.meta.dtype.numpy is None or not view.meta.size:
+            continue
+        try:
+            value = view.load()
+        except SourceError as error:
+            damage = damage or error
+            continue
+        if not view.meta.dtype.is_floating:
+            continue
+        # A sum tells in one pass; where it overflowed, every value is asked.
+        if not np.isfinite(np.sum(value, dtype=float)) and not np.isfinite(value).all():
+            not_finite.append(name)
+        if value.ndim == 4 and not name.endswith(families.SLOT_SUFFIXES) and not value.any():
+            zeros.append(name)
+    return Values(damage, not_finite, zeros)

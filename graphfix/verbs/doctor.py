@@ -1,0 +1,104 @@
+"""doctor: why a config can't be trained, or that it can, and what it starts from."""
+
+import json
+import os
+from typing import Callable, NamedTuple, Optional, Tuple
+
+from graphfix.config import history, trainers
+from graphfix.doctor import messages
+from graphfix.doctor.diagnosis import Diagnosis, Found, diagnose, fixed, to_text
+from graphfix.doctor.setup import Options
+from graphfix.errors import RequestError, SourceError
+from graphfix.source import read_file
+from graphfix.verbs.target_api import find_target_api
+
+
+class Answer(NamedTuple):
+    """A diagnosis: of the config, or, with --fix, of what was written.  `remarks` are for stderr,
+    `done` is what was remedied."""
+
+    diagnosis: Diagnosis
+    remarks: Tuple[str, ...]
+    done: Tuple[Found, ...] = ()
+    written: Optional[str] = None
+
+    def to_json(self) -> str:
+        data = self.diagnosis.to_data()
+        if self.written:
+            data["fixed"] = [one.check.code for one in self.done]
+            data["written"] = self.written
+        return json.dumps(data, indent=2, sort_keys=True)
+
+    def to_text(self) -> str:
+        lines = []
+        if self.written:
+            lines.append("%s written, with %d remed%s:" % (
+                self.written, len(self.done), "y" if len(self.done) == 1 else "ies"))
+        for one in self.done:
+            lines.append("  %s %s: %s" % (one.check.code, one.evidence.subject,
+                                          one.evidence.remedy or one.check.remedy))
+        return "\n".join(lines + [""] * bool(lines) + [to_text(self.diagnosis)])
+
+
+def make_options(*, target_api: str, trainer: str, model_dir: Optional[str], sample: Optional[int],
+                 progress: Callable[[str], None]) -> Options:
+    """What the flags ask for.
+
+    Raises:
+      RequestError: no such API, or it has no such trainer.
+    """
+    api = find_target_api(target_api)
+    names = tuple(name for name, _ in trainers.restored(api.month, trainer))
+    if not names:
+        raise RequestError("--trainer " + trainer, "there is none in the API of %s" % api.month,
+                           "give --trainer legacy, or a --target_api from %s on"
+                           % trainers.first_month(trainer))
+    return Options(api.month, api.schema or history.schema(api.month), names, {}, model_dir, sample,
+                   progress)
+
+
+def examine(path: str, options: Options, *, fix: Optional[str]) -> Answer:
+    """Looks at a config; with `fix`, also writes it with every remedy it can take.
+
+    Raises:
+      SourceError: the config can't be read.
+      RequestError: what `fix` names can't be written.
+    """
+    data = read_file(path)
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SourceError(path, "is not UTF-8 text (offset %d)" % error.start,
+                          "save the file as UTF-8, or check that this is the config") from None
+    if fix is None:
+        return Answer(diagnose(data, path, options), ())
+    new, done = fixed(data, path, options)
+    if not done:
+        return Answer(diagnose(data, path, options), (
+            "graphfix: nothing was found that the config's text can cure; %s is not written" % fix,))
+    _write(fix, new)
+    # Under its own name: its lines are others.
+    return Answer(diagnose(new, fix, options), (), tuple(done), fix)
+
+
+def _write(path: str, data: bytes) -> None:
+    """A whole file, or the one that was there."""
+    part = "%s.%d.part" % (path, os.getpid())
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+        os.replace(part, path)
+    except OSError as error:
+        raise RequestError(path, "cannot be written: %s" % error.strerror,
+                           "check the path and its permissions") from None
+    finally:
+        if os.path.exists(part):
+            os.remove(part)
+
+
+def explain(text: str, *, as_json: bool) -> Tuple[bool, str]:
+    """(whether the message is known, what it means)."""
+    found = messages.explain(text)
+    if as_json:
+        return bool(found), json.dumps([row._asdict() for row in found], indent=2, sort_keys=True)
+    return bool(found), messages.to_text(found)

@@ -1,0 +1,231 @@
+"""`graphfix doctor`: the verdict in words, exit codes, --fix, --json, bad input, healthy setups."""
+
+import glob
+import json
+import os
+import re
+
+import pytest
+
+import builders
+import zoo
+from graphfix.config import history
+from graphfix.doctor import diagnosis
+from graphfix.doctor.setup import Options
+from graphfix.findings import ERROR
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TESTDATA = os.path.join(TOP, "testdata")
+FAMILIES = sorted(glob.glob(os.path.join(TOP, "tests", "stock", "families", "*.config")))
+
+
+@pytest.fixture(autouse=True)
+def in_testdata(monkeypatch):
+    monkeypatch.chdir(TESTDATA)
+
+
+def config(name):
+    return "broken/%s/pipeline.config" % name
+
+
+def test_a_healthy_setup(graphfix):
+    done = graphfix("doctor", config("rate_stays"))
+    assert done.code == 0 and done.err == ""
+    assert done.out.startswith(
+        "broken/rate_stays/pipeline.config will train with the API of 2019-07, and starts from "
+        "shapes_detector/model.ckpt: its feature extractor (ssd_mobilenet_v1) and all of its 12 "
+        "heads.\n")
+
+
+def test_new_classes_are_no_fault(graphfix):
+    done = graphfix("doctor", config("new_classes"))
+    assert done.code == 0
+    assert "6 of its heads, and 6 random ones, for 8 classes instead of 90." in done.out
+
+
+def test_the_line_and_what_to_write(graphfix):
+    done = graphfix("doctor", config("number_in_quotes"))
+    assert done.code == 1
+    assert done.out.splitlines()[:4] == [
+        "broken/number_in_quotes/pipeline.config can't be trained with as it is (the API of "
+        "2019-07), because of line 55:", '    batch_size: "4"',
+        "'batch_size' cannot be \"4\".", "What to do: write batch_size: 4."]
+
+
+def test_the_line_counts_as_editors_count(graphfix):
+    done = graphfix("doctor", config("misspelled_field"), "--json")
+    finding, = [one for one in json.loads(done.out)["findings"] if one["code"] == "FIELD_UNKNOWN"]
+    with open(config("misspelled_field")) as file:
+        assert "fine_tune_chekpoint" in file.read().splitlines()[finding["line"] - 1]
+
+
+def test_json(graphfix):
+    done = graphfix("doctor", config("boxes_in_pixels"), "--json")
+    data = json.loads(done.out)
+    assert done.code == 1 and not data["trains"] and data["starts_from"] is None
+    first = data["findings"][0]
+    assert first["code"] == "BOX_PIXELS" and first["severity"] == "error" and not first["fixable"]
+    assert first["subject"].startswith("broken/boxes_in_pixels/train.record: record 0 (at byte 0)")
+    assert "(and 7 more like it)" in first["message"]
+
+
+def test_fix_writes_what_trains(graphfix, tmp_path):
+    out = tmp_path / "fixed.config"
+    done = graphfix("doctor", config("detector_taken_for_classifier"), "--fix", out)
+    assert done.code == 0
+    assert done.out.startswith("%s written, with 1 remedy:\n  RESTORE_KIND" % out)
+    with open(config("detector_taken_for_classifier")) as file:
+        before = file.read().splitlines()
+    added = [line for line in out.read_text().splitlines() if line not in before]
+    assert added == ["  from_detection_checkpoint: true"]
+    assert graphfix("doctor", out).code == 0
+
+
+def test_fix_leaves_what_it_cannot_cure(graphfix, tmp_path):
+    out = tmp_path / "fixed.config"
+    done = graphfix("doctor", config("boxes_in_pixels"), "--fix", out)
+    assert done.code == 1 and not out.exists() and "is not written" in done.err
+
+
+def test_fix_goes_on_behind_the_parser(graphfix, tmp_path):
+    # The path that could not be parsed, and then the misspelled field behind it.
+    with open(config("typographic_quotes"), encoding="utf-8") as file:
+        text = file.read().replace("num_steps: 6000", "num_stepz: 6000")
+    (tmp_path / "two.config").write_text(text, encoding="utf-8")
+    done = graphfix("doctor", tmp_path / "two.config", "--fix", tmp_path / "out.config")
+    assert done.code == 0 and "QUOTES" in done.out and "FIELD_UNKNOWN" in done.out
+    assert "num_steps: 6000" in (tmp_path / "out.config").read_text()
+
+
+def test_fix_writes_whole_or_not_at_all(graphfix, tmp_path):
+    done = graphfix("doctor", config("misspelled_field"), "--fix", tmp_path / "none" / "out.config")
+    assert done.code == 3 and "cannot be written" in done.err
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_an_unreadable_config(graphfix, tmp_path, content):
+    path = tmp_path / "pipeline.config"
+    if content is not None:
+        path.write_bytes(content)
+    done = graphfix("doctor", path)
+    assert done.code == 3 and done.out == "" and done.err.startswith("graphfix: %s: " % path)
+
+
+def test_usage(graphfix):
+    assert graphfix("doctor").code == 2
+    assert graphfix("doctor", config("no_end"), "--explain", "x").code == 2
+    assert graphfix("doctor", config("no_end"), "--target_api", "2031-01").code == 3
+    assert graphfix("doctor", config("no_end"), "--target_api", "2017-06", "--trainer",
+                    "model_main").code == 3
+
+
+def test_explain(graphfix):
+    done = graphfix("doctor", "--explain", "Label map id 0 is reserved for the background label")
+    assert done.code == 0 and "LABEL_ID_ZERO" in done.out
+    assert graphfix("doctor", "--explain", "nobody knows this").code == 1
+    data = json.loads(graphfix("doctor", "--explain", "First step cannot be zero", "--json").out)
+    assert data[0]["codes"] == ["FIRST_STEP"]
+
+
+def test_sample_looks_at_fewer(graphfix):
+    assert "CLASS_TEXT_UNKNOWN" in graphfix("doctor", config("class_name_unknown")).out
+    assert "CLASS_TEXT_UNKNOWN" not in graphfix("doctor", config("class_name_unknown"),
+                                                "--sample", "3").out
+
+
+def test_a_file_that_may_not_be_read(graphfix, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: "train.record" not in path)
+    done = graphfix("doctor", config("rate_stays"))
+    assert done.code == 1 and "PATH_UNREADABLE" in done.out
+
+
+# Healthy setups have no error
+
+# Published configs that no revision trains with as they are, and why.
+FAULTY = (
+    ("faster_rcnn_inception_resnet_v2_atrous_coco_2018_01_28", "FIRST_STEP"),
+    ("faster_rcnn_inception_v2_coco_2018_01_28", "FIRST_STEP"),
+    ("mask_rcnn_inception_v2_coco_2018_01_28", "FIRST_STEP"),
+    ("ssd_mobilenet_v2_fullyconv_coco.config", "BATCH_RAGGED"),
+    ("ssd_mobilenet_v2_coco_2018_03_29", "FIELD_OF_OTHER_API"),
+)
+
+
+def errors(text, month="2019-07", trainer_names=("model_main", "legacy"), path="healthy.config"):
+    options = Options(month, history.schema(month), trainer_names, {})
+    found = diagnosis.diagnose(text.encode(), path, options).findings
+    return [str(one) for one in found if one.severity == ERROR]
+
+
+def placed(text, make_broken, directory, classes, checkpoint=None):
+    """A config whose paths lead to records and labels of `classes` classes."""
+    names = [("class %d" % number) for number in range(1, classes + 1)]
+    labels = builders.write(directory, "labels.pbtxt", builders.label_map(names))
+    record = builders.write(directory, "all.record", make_broken.records(
+        dict(make_broken.example(number, text=None, label=[number % classes + 1]),
+             **{"image/object/mask": [make_broken.png(channels=1)]}) for number in range(4)))
+    text = re.sub(r'label_map_path: ".*?"', 'label_map_path: "%s"' % labels, text)
+    text = re.sub(r'input_path: ".*?"', 'input_path: "%s"' % record, text)
+    if checkpoint is None:
+        return re.sub(r'fine_tune_checkpoint: ".*?"', "", text)
+    return re.sub(r'fine_tune_checkpoint: ".*?"', 'fine_tune_checkpoint: "%s"' % checkpoint, text)
+
+
+def classes_of(text):
+    return int(re.search(r"num_classes: (\d+)", text).group(1))
+
+
+@pytest.fixture
+def make_broken(monkeypatch):
+    monkeypatch.syspath_prepend(TESTDATA)
+    import make_broken
+    return make_broken
+
+
+def test_the_detector_of_testdata():
+    with open("shapes_detector/pipeline.config") as file:
+        assert errors(file.read()) == []
+
+
+@pytest.mark.parametrize("path", FAMILIES, ids=os.path.basename)
+def test_every_family(path, make_broken, tmp_path):
+    with open(path) as file:
+        text = file.read()
+    if "train_config" not in text:
+        with open(os.path.join(os.path.dirname(path), "training.txt")) as file:
+            text += file.read() % {
+                "optimizer": "momentum_optimizer { learning_rate { constant_learning_rate { "
+                             "learning_rate: 0.001 } } }", "averages": "false"}
+    background = "explicit_background_class: true" in text
+    text = placed(text, make_broken, tmp_path, classes_of(text) - background)
+    months = [month for month in ("2019-07", "2021-12", "2018-07") if not errors(text, month)]
+    assert months, errors(text)
+
+
+@pytest.mark.parametrize("path", zoo.files("sample_configs/*.config", "*/pipeline.config"))
+def test_published_configs(path, make_broken, tmp_path):
+    with open(path) as file:
+        text = file.read()
+    text = placed(text, make_broken, tmp_path, classes_of(text))
+    found = [errors(text, month) for month in ("2019-07", "2022-10")]
+    code = next((code for name, code in FAULTY if name in path), None)
+    if code is None:
+        assert [] in found, found
+    else:
+        assert all(len(one) == 1 and " %s: " % code in one[0] for one in found), found
+
+
+def test_a_conversion(graphfix, tmp_path, make_broken):
+    labels = builders.write(tmp_path, "three.pbtxt", builders.label_map(("star", "ring", "cube")))
+    record = builders.write(tmp_path, "all.record", make_broken.records(
+        make_broken.example(number, text=[(b"star", b"ring", b"cube")[number % 3]],
+                            label=[number % 3 + 1]) for number in range(6)))
+    assert graphfix("convert", "shapes_detector", "--source_label_map_path",
+                    "shapes_detector/shapes_label_map.pbtxt", "--label_map_path", labels,
+                    "--train_record", record, "--eval_record", record, "--output_directory", tmp_path / "out", "--model_dir",
+                    tmp_path / "training").code == 0
+    done = graphfix("doctor", tmp_path / "out" / "pipeline.config")
+    assert done.code == 0 and "all of its 12 heads" in done.out
+    done = graphfix("doctor", tmp_path / "out" / "pipeline.config", "--model_dir",
+                    tmp_path / "training")
+    assert done.code == 0 and "MODEL_DIR_RESUMES" in done.out and "resumes from" in done.out

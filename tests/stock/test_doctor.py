@@ -1,0 +1,71 @@
+"""What doctor says of broken setups is what the stock API does with them, and --fix cures it."""
+
+import os
+
+import pytest
+
+pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
+
+import judging  # noqa: E402
+from graphfix import cli  # noqa: E402
+from graphfix.stock import runner  # noqa: E402
+
+VARIABLES = 199
+
+
+@pytest.fixture(scope="module")
+def results(stock_python, tmp_path_factory):
+    """{(case, "broken" or "fixed"): the trainer's result}, of one worker."""
+    directory = tmp_path_factory.mktemp("doctor")
+    before = os.getcwd()
+    os.chdir(judging.TESTDATA)
+    try:
+        jobs = {}
+        for case, trainer in (("detector_taken_for_classifier", "model_main"),
+                              ("warmup_longer_than_decay", "legacy")):
+            broken = "broken/%s/pipeline.config" % case
+            fixed = str(directory / (case + ".config"))
+            assert cli.main(["doctor", broken]) == 1
+            assert cli.main(["doctor", broken, "--fix", fixed]) == 0
+            jobs[case, "broken"] = job(broken, trainer)
+            jobs[case, "fixed"] = job(fixed, trainer)
+        case = "boxes_as_corner_and_size"
+        jobs[case, "broken"] = job("broken/%s/pipeline.config" % case, "legacy",
+                                   record="broken/%s/train.record" % case)
+        done = runner.run_jobs(list(jobs.values()), python=stock_python("2019-07"),
+                               timeout=judging.SECONDS)
+        return dict(zip(jobs, done))
+    finally:
+        os.chdir(before)
+
+
+def job(config, trainer, record="shapes/train.record"):
+    return {"verb": "restore", "pipeline_config": config, "trainer": trainer, "steps": 1,
+            "batch_size": 2, "record": record,
+            "label_map": "shapes_detector/shapes_label_map.pbtxt"}
+
+
+def assert_trains(result):
+    assert "error" not in result
+    assert result["counts"]["model"] == {"total": VARIABLES, "restored": VARIABLES}
+    assert len(result["losses"]) == 1 and result["finite"]
+
+
+def test_a_detector_taken_for_a_classifier_is_not_restored(results):
+    broken = results["detector_taken_for_classifier", "broken"]
+    # Without a message: it trains, and starts from random values.
+    assert "error" not in broken and broken["losses"]
+    assert broken["counts"]["model"] == {"total": VARIABLES, "restored": 0}
+    assert_trains(results["detector_taken_for_classifier", "fixed"])
+
+
+def test_a_schedule_that_ends_before_it_starts_is_refused(results):
+    error = results["warmup_longer_than_decay", "broken"]["error"]
+    assert "total_steps must be larger or equal to warmup_steps" in error["message"]
+    assert_trains(results["warmup_longer_than_decay", "fixed"])
+
+
+def test_ssd_says_nothing_of_boxes_that_end_before_they_begin(results):
+    # Its loss leaves out targets that are NaN.
+    result = results["boxes_as_corner_and_size", "broken"]
+    assert "error" not in result and result["finite"]
