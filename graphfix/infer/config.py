@@ -1,5 +1,6 @@
 """The inferred pipeline.config, whole: its text, and what about it is known."""
 
+import re
 from typing import Mapping, NamedTuple, Tuple
 
 from graphfix.errors import SourceError
@@ -17,6 +18,12 @@ _HEADER = ("# Inferred by graphfix from a frozen graph: %s.",
            "# A graph does not tell how it was trained: what is marked \"assumed\" is a usual "
            "choice.")
 _DELAY = 48000
+# All that the models which are inferred have variables under.
+_SCOPES = re.compile(
+    r"((First|Second)Stage)?FeatureExtractor/|(First|Second)StageBoxPredictor/|Conv/|"
+    r"(ClassPredictor|BoxEncodingPredictor)(_depthwise)?/|"
+    r"BoxPredictor_\d+/|Conv2d_\d+_1x1_\d+/|WeightSharedConvolutionalBoxPredictor(_\d+)?/|"
+    r"global_step\Z")
 _FAKE = "FakeQuantWithMinMaxVars"
 
 
@@ -37,6 +44,7 @@ def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str)
     """
     evidence = Evidence(graph, metas)
     try:
+        _check_scopes(evidence)
         kind = find_kind(evidence)
         model = (infer_ssd if kind.type.startswith(("ssd_", "embedded_ssd_"))
                  else infer_faster_rcnn)(evidence, kind)
@@ -60,6 +68,14 @@ def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str)
                 "--pipeline_config_path"),
         Finding("CONFIG_ASSUMED", WARNING, "pipeline.config", "has assumed what only training "
                 "shows: %s" % "; ".join(guesses), "see that it suits you: the lines are marked")))
+
+
+def _check_scopes(evidence: Evidence) -> None:
+    """Refuses a model with a part that would not be in the config: its variables would not be
+    restored."""
+    strays = sorted({name.split("/")[0] for name in evidence.metas if not _SCOPES.match(name)})
+    if strays:
+        raise Unrecognised("what the variables under %s are for" % ", ".join(strays[:4]))
 
 
 _TRAINING = ("optimizer, learning rate, batch size, number of steps", "augmentation",

@@ -147,6 +147,7 @@ def change_operation(name, op):
 
 @pytest.mark.parametrize("change, words", [
     (lambda graph_def: rename(graph_def, "MobilenetV1", "Homemade"), "FeatureExtractor/Homemade"),
+    (lambda graph_def: rename(graph_def, "BoxPredictor_2/", "AttentionBlock/"), "AttentionBlock"),
     (lambda graph_def: rename(graph_def, "MultipleGridAnchorGenerator", "Grid"),
      "anchor generators"),
     (change_operation("Postprocessor/convert_scores", "Tanh"), "convert_scores is Tanh"),

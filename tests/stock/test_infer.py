@@ -25,14 +25,14 @@ from graphfix.tensors import TensorStore, constant  # noqa: E402
 FEW = ("faster_rcnn_inception_v2",)
 # What is refused, by a word of what is not recognised.
 REFUSED = {
-    "context_rcnn_resnet50": "context",
-    "faster_rcnn_inception_resnet_v2_keras": "feature extractor",
+    "context_rcnn_resnet50": "AttentionBlock",
+    "faster_rcnn_inception_resnet_v2_keras": "not recognised",
     "faster_rcnn_pnas": "feature extractor",
     "mask_rcnn_upsample": "mask head",
-    "ssd_mobilenet_v1_fpn_keras": "feature extractor",
-    "ssd_mobilenet_v1_keras": "feature extractor",
-    "ssd_mobilenet_v2_fpn_keras": "feature extractor",
-    "ssd_mobilenet_v2_keras": "feature extractor",
+    "ssd_mobilenet_v1_fpn_keras": "not recognised",
+    "ssd_mobilenet_v1_keras": "not recognised",
+    "ssd_mobilenet_v2_fpn_keras": "not recognised",
+    "ssd_mobilenet_v2_keras": "not recognised",
     "ssd_pnasnet": "feature extractor",
     "ssd_spaghettinet": "feature extractor",
 }
