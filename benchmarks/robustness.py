@@ -115,15 +115,16 @@ def parsers(scratch, options):
 
     class Counted(test_fuzz.Outcome):
         def of(self, call, shown):
+            before = self.results
+            for what in ("inputs", "taken", "refused"):
+                tally.add(what, 0)
             tally.add("inputs")
-            tally.add("taken or refused", 0)
-            before = len(tally.faults)
             try:
                 result = super().of(call, shown)
             except BaseException as error:  # pytest's failure is no Exception
                 tally.expect(False, str(error)[:300])
-                result = None
-            tally.add("taken or refused", int(len(tally.faults) == before))
+                return None
+            tally.add("taken" if self.results > before else "refused")
             return result
     signal.signal(signal.SIGPROF, _too_slow(test_fuzz))
     rows = []
