@@ -520,7 +520,7 @@ def main():
         start = time.monotonic()
         rows, faults = run(name, options)
         found[name] = {"rows": rows, "faults": faults, "about": SECTIONS[name].__doc__,
-                       "seconds": time.monotonic() - start}
+                       "seconds": time.monotonic() - start, "date": time.strftime("%Y-%m-%d")}
         print(name, json.dumps(found[name], indent=1), flush=True)
         if options.results:
             with open(options.results, "w") as file:
@@ -538,13 +538,16 @@ def page(found):
              "neither whole nor", "absent, a traceback, an exit code that is not documented, or "
              "values that TensorFlow's reader does not", "read the same. `python "
              "benchmarks/robustness.py --write` measures all of it again (`--minutes` is the",
-             "soak's length); a small part is in the fast tests.", ""]
+             "soak's length; the default is two hours), or only some `--sections`; a small part is in "
+             "the fast tests.", "Sections may be of several runs: each says how long it took, and "
+             "when.", ""]
     for name in SECTIONS:
         if name in found:
             one = found[name]
             lines += ["## %s" % one["about"].strip().rstrip("."), "", "| | |", "|---|---|"]
             lines += ["| %s | %s |" % tuple(row) for row in one["rows"]]
-            lines += ["", "%d faults, in %d s." % (len(one["faults"]), one["seconds"]), ""]
+            lines += ["", "%d faults; %d s, %s." % (len(one["faults"]), one["seconds"], one["date"]),
+                      ""]
     return "\n".join(lines)
 
 

@@ -45,5 +45,5 @@ def test_a_half_written_output_would_be_seen(tmp_path, model, graphfix):
 
 def test_the_page_shows_faults():
     page = robustness.page({"soak": {"rows": [("a", "b")], "faults": ["x", "y"], "about": "Soak.",
-                                     "seconds": 3}})
-    assert "| a | b |" in page and "2 faults, in 3 s." in page
+                                     "seconds": 3, "date": "today"}})
+    assert "| a | b |" in page and "2 faults; 3 s, today." in page
