@@ -61,7 +61,7 @@ def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str)
         ("from which step on ranges are applied (delay: %d)" % _DELAY,) if rewriter else ())
     inferred = model.inferred + (("quantization",) if rewriter else ())
     lines = [_HEADER[0] % ", ".join(inferred), _HEADER[1]]
-    lines += render([Field("model", model.fields)] + _train() + rewriter)
+    lines += render([Field("model", model.fields)] + _train(model.fields) + rewriter)
     return Inferred(("\n".join(lines) + "\n").encode(), (
         Finding("CONFIG_INFERRED", INFO, subject, "has no pipeline.config beside it: one was "
                 "inferred (%s)" % ", ".join(inferred), "give the real one, if you have it, with "
@@ -82,10 +82,12 @@ _TRAINING = ("optimizer, learning rate, batch size, number of steps", "augmentat
              "input readers")
 
 
-def _train() -> Fields:
+def _train(model: Fields) -> Fields:
+    masks = _has(model, "predict_instance_masks")
     return [
         assumed("train_config", [
-            Field("batch_size", 8),
+            # Images of several sizes make no batch.
+            Field("batch_size", 8 if _has(model, "fixed_shape_resizer") else 1),
             Field("optimizer", [
                 Field("momentum_optimizer", [
                     Field("learning_rate", [Field("constant_learning_rate", [
@@ -98,14 +100,20 @@ def _train() -> Fields:
             Field("load_all_detection_checkpoint_vars", True),
             Field("num_steps", 50000),
             Field("data_augmentation_options", [Field("random_horizontal_flip", [])])]),
-        _reader("train_input_reader", "train"),
+        _reader("train_input_reader", "train", masks),
         assumed("eval_config", [Field("num_examples", 100), Field("use_moving_averages", False)]),
-        _reader("eval_input_reader", "val"),
+        _reader("eval_input_reader", "val", masks),
     ]
 
 
-def _reader(name: str, part: str) -> Field:
-    more = [] if part == "train" else [Field("shuffle", False), Field("num_readers", 1)]
+def _has(fields: Fields, name: str) -> bool:
+    return any(field.name == name or isinstance(field.value, list) and _has(field.value, name)
+               for field in fields)
+
+
+def _reader(name: str, part: str, masks: bool) -> Field:
+    more = [Field("load_instance_masks", True)] if masks else []
+    more += if part == "train" else [Field("shuffle", False), Field("num_readers", 1)]
     return assumed(name, [
         Field("label_map_path", "PATH_TO_BE_CONFIGURED/label_map.pbtxt")] + more + [
             Field("tf_record_input_reader", [

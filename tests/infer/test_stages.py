@@ -87,11 +87,16 @@ class Detector(Tiles):
         metas = {name: TensorMeta(name, BY_NAME["float32"], shape)
                  for name, shape in self.shapes.items()}
         data = infer_config(self.graph(), metas, subject="g.pb").data
-        return parse_config(data, "inferred").message.model.faster_rcnn
+        self.message = parse_config(data, "inferred").message
+        return self.message.model.faster_rcnn
 
 
 def test_both_stages():
-    model = Detector().boxes().inferred()
+    detector = Detector().boxes()
+    model = detector.inferred()
+    # Images that keep their shapes make no batch; there are no masks to read.
+    assert detector.message.train_config.batch_size == 1
+    assert not detector.message.train_input_reader.load_instance_masks
     resizer = model.image_resizer.keep_aspect_ratio_resizer
     assert (resizer.min_dimension, resizer.max_dimension) == (600, 1024)
     assert model.feature_extractor.type == "faster_rcnn_resnet50"
@@ -122,7 +127,9 @@ def test_one_box_for_all_classes():
 
 @pytest.mark.parametrize("channels, agnostic", [(CLASSES, False), (1, True)])
 def test_masks(channels, agnostic):
-    model = Detector().boxes().masks(channels).inferred()
+    detector = Detector().boxes().masks(channels)
+    model = detector.inferred()
+    assert detector.message.train_input_reader.load_instance_masks
     predictor = model.second_stage_box_predictor.mask_rcnn_box_predictor
     assert (model.number_of_stages, predictor.predict_instance_masks) == (3, True)
     assert (predictor.mask_height, predictor.mask_width) == (33, 35)
