@@ -113,7 +113,7 @@ def _has(fields: Fields, name: str) -> bool:
 
 def _reader(name: str, part: str, masks: bool) -> Field:
     more = [Field("load_instance_masks", True)] if masks else []
-    more += if part == "train" else [Field("shuffle", False), Field("num_readers", 1)]
+    more += [] if part == "train" else [Field("shuffle", False), Field("num_readers", 1)]
     return assumed(name, [
         Field("label_map_path", "PATH_TO_BE_CONFIGURED/label_map.pbtxt")] + more + [
             Field("tf_record_input_reader", [
