@@ -31,6 +31,12 @@ TENSORFLOW = [
     "protobuf<3.21; python_version<'3.8'",
 ]
 
+# For `graphfix anchors show`.  matplotlib 3.4 left CPython 3.6 behind.
+PLOTS = [
+    "matplotlib>=3.1,<3.4; python_version<'3.7'",
+    "matplotlib>=3.1; python_version>='3.7'",
+]
+
 
 def read(*parts):
     with open(os.path.join(HERE, *parts), encoding="utf-8") as file:
@@ -69,7 +75,7 @@ setup(
     package_data={"graphfix": package_data()},
     python_requires=">=3.6",
     install_requires=REQUIREMENTS,
-    extras_require={"tf": TENSORFLOW},
+    extras_require={"tf": TENSORFLOW, "plots": PLOTS},
     entry_points={"console_scripts": ["graphfix = graphfix.cli:run"]},
     zip_safe=False,
 )

@@ -104,8 +104,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--update", action="store_true", help="make the golden file what OUT is now")
     one.add_argument("--junit", metavar="FILE", help="write the result as JUnit XML, too")
     one.add_argument("--json", action="store_true", help="print all differences as JSON")
-    anchors_flags.add_verbs(verb("anchors", _anchors, "fit anchors to a data set, or put them into a "
-                                 "config"))
+    anchors_flags.add_verbs(verb("anchors", _anchors, "fit anchors to a data set, show them, or put them "
+                                 "into a config"))
     return top
 
 

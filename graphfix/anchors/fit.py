@@ -6,7 +6,7 @@ counts whole), since a step would lead nowhere from where no box reaches it.
 
 It is searched by a pattern search (each value is moved up and down by a step, what helps is kept,
 and the step is halved when nothing helps) from the present settings and from the data set's own
-quantiles, on a seeded sample of boxes.  What comes out is judged on all of them, and proposed only
+quantiles, and on from what was found, shaken; on a seeded sample of boxes.  What comes out is judged on all of them, and proposed only
 where neither the mean best IoU nor the recall at the threshold is worse than the present anchors'.
 """
 
@@ -21,9 +21,12 @@ from graphfix.anchors.forms import Form, Shapes, forms
 from graphfix.errors import SourceError
 from graphfix.model.anchors import AnchorSpec, describe_anchors
 
-SAMPLE = 4000
+SAMPLE = 3000
 _STEPS = (0.3, 0.15, 0.07, 0.03)  # of a logarithm
+_SHAKES = (0.6, 0.5, 0.4, 0.3, 0.2) * 3
+_SHAKEN = 2  # forms that are searched on, the best
 _SOFT = 0.1
+_PULL = 0.01  # on the mean square distance from the first start
 _GAIN = 1e-4  # less is standing still
 _SIMPLER = 0.005  # what a form has to gain over a simpler one
 _MOST_KEPT = 400  # arrays of overlaps that are remembered
@@ -115,6 +118,9 @@ def fit(message, boxes: BoxSet, model: Model, *, threshold: float, seed: int, su
                     np.sort(np.log(sample.boxes[:, 3] / sample.boxes[:, 2])))
     found = [(form, *search(form, objective, random))
              for form in forms(message, shapes, count, spec.per_map)]
+    found.sort(key=lambda one: -one[1])
+    found[:_SHAKEN] = [(form, *shake(form, value, vector, objective, random))
+                       for form, value, vector in found[:_SHAKEN]]
     best = None  # type: Optional[Fitted]
     for form, value, vector in _by_preference(found):
         made = form.build(vector)
@@ -143,20 +149,32 @@ def _by_preference(found: List[Tuple[Form, float, np.ndarray]]
 
 
 def search(form: Form, objective: Callable[[Any], float], random) -> Tuple[float, np.ndarray]:
-    """The best value of a form and its vector."""
-    results = [_pattern(form, start, objective, random) for start in form.starts]
-    # Once more from the best, shaken: a pattern search stays on the first hill.
-    value, vector = max(results, key=lambda one: one[0])
-    shaken = vector + random.normal(0, 0.2, len(vector))
-    return max([(value, vector), _pattern(form, shaken, objective, random)],
+    """The best value of a form and its vector, from where the form says to start."""
+    return max((_pattern(form, start, objective, random) for start in form.starts),
                key=lambda one: one[0])
+
+
+def shake(form: Form, value: float, vector: np.ndarray, objective: Callable[[Any], float], random
+          ) -> Tuple[float, np.ndarray]:
+    """What is found beyond: a pattern search stays on the hill it is on."""
+    for spread in _SHAKES:
+        reached, other = _pattern(form, vector + random.normal(0, spread, len(vector)), objective,
+                                  random)
+        if reached > value:
+            value, vector = reached, other
+    return value, vector
 
 
 def _pattern(form: Form, start: np.ndarray, objective: Callable[[Any], float], random
              ) -> Tuple[float, np.ndarray]:
     low, high = form.bounds.T
+    present = np.clip(form.starts[0], low, high)
+
+    def value_of(vector: np.ndarray) -> float:
+        # A setting that no box depends on goes back to where it was.
+        return objective(form.build(vector)) - _PULL * np.mean((vector - present) ** 2)
     vector = np.clip(start, low, high)
-    value = objective(form.build(vector))
+    value = value_of(vector)
     for step in _STEPS:
         gained = True
         while gained:
@@ -165,7 +183,7 @@ def _pattern(form: Form, start: np.ndarray, objective: Callable[[Any], float], r
                 for sign in (1, -1):
                     trial = vector.copy()
                     trial[place] = np.clip(trial[place] + sign * step, low[place], high[place])
-                    reached = objective(form.build(trial))
+                    reached = value_of(trial)
                     if reached > value + _GAIN:
                         value, vector, gained = reached, trial, True
                         break

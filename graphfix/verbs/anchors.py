@@ -1,9 +1,10 @@
-"""anchors: a generator's settings fitted to a data set, and put into a config."""
+"""anchors: a generator's settings fitted to a data set, shown, and put into a config."""
 
 import dataclasses
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from graphfix.anchors.coverage import best_overlaps
 from graphfix.anchors.data import BoxSet, collect
 from graphfix.anchors.figures import figures, table, unmatched
 from graphfix.anchors.fit import described, fit, not_worse
@@ -11,7 +12,7 @@ from graphfix.anchors.setting import Setting, read_setting
 from graphfix.config.anchors import anchor_edits, format_anchors, parse_anchors
 from graphfix.config.edits import apply_edits
 from graphfix.config.pipeline import PipelineConfig, parse_config
-from graphfix.emit import files
+from graphfix.emit import files, publish
 from graphfix.errors import RequestError
 from graphfix.findings import INFO, WARNING, Finding, by_severity
 from graphfix.labels import parse_label_map
@@ -70,6 +71,41 @@ def fit_anchors(path: str, records: Sequence[str], *, output: str, overwrite: bo
     data = dict(pair, output=output, generator=fitted.spec.generator, varied=fitted.form, seed=seed,
                 anchors_per_map={name: list(one) for name, one in counts.items()},
                 **_data(setting, boxes, findings))
+    return Answer(tuple(lines), data, by_severity(findings))
+
+
+def show_anchors(path: str, records: Sequence[str], *, output_directory: str, overwrite: bool,
+                 anchors: Optional[str], label_map_path: Optional[str]) -> Answer:
+    """Draws a config's anchors (and those of a file beside them), with the boxes of records.
+
+    Raises:
+      GraphfixError: nothing was written.
+    """
+    from graphfix.anchors import pictures
+    pictures.require()
+    publish.check_destinations([output_directory], overwrite=overwrite)
+    path, _, setting = _open(path)
+    series = [pictures.Series("present" if anchors else "anchors", setting.spec, None)]
+    if anchors:
+        message = _other(anchors, setting, path)[1]
+        series.append(pictures.Series("new", described(message, anchors, setting.image), None))
+    boxes, findings = None, ()  # type: Optional[BoxSet], Tuple[Finding, ...]
+    if records:
+        boxes, findings = _boxes(setting, records, label_map_path)
+        series = [dataclasses.replace(one, best=best_overlaps(
+            boxes, one.spec, setting.model, setting.threshold)) for one in series]
+    with publish.staged(output_directory, overwrite=overwrite, sources=(path,)) as stages:
+        names = pictures.draw(stages[0], setting, series, boxes)
+    findings += setting.findings
+    lines = ["%s: %s" % (output_directory, ", ".join(names))]
+    data = {"output_directory": output_directory, "pictures": list(names)}  # type: Dict[str, Any]
+    if boxes is not None:
+        lines += _about(setting, boxes)
+        found = {one.name: figures(boxes, one.spec, one.best, setting.threshold, setting.image)
+                 for one in series}
+        lines += ["%s: mean best IoU %.3f, recall %.1f%%" % (
+            name, one["mean_best_iou"], 100 * one["recall"]) for name, one in found.items()]
+        data.update(found, **_data(setting, boxes, findings))
     return Answer(tuple(lines), data, by_severity(findings))
 
 

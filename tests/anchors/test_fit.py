@@ -104,6 +104,7 @@ def test_anchors_that_fit_are_kept(monkeypatch):
     generator, model = case(text)
     monkeypatch.setattr(fitting, "search", lambda form, objective, random: (
         1.0, np.log(np.full(len(form.bounds), 5.0))))
+    monkeypatch.setattr(fitting, "_SHAKES", ())
     made = fitted(text, boxes("tiny"))
     assert made.form is None and made.message == generator
     np.testing.assert_array_equal(made.after.iou, made.before.iou)

@@ -2,17 +2,19 @@
 
 import json
 import os
+import sys
 
 import pytest
 
 import annotations
 import builders
 from graphfix.config.pipeline import parse_config
+from graphfix.model.anchors import describe_anchors
 
 TESTDATA = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__)))), "testdata")
 DETECTOR = os.path.join(TESTDATA, "shapes_detector")
-RECORD = os.path.join(TESTDATA, "shapes", "train.record")
+HEADER = "width,height,class,xmin,ymin,xmax,ymax\n"
 ANCHORS = "ssd_anchor_generator { num_layers: %d min_scale: 0.1 max_scale: 0.7 aspect_ratios: [1, 3] }"
 
 
@@ -75,24 +77,28 @@ def test_fit_as_json(graphfix, config, wide, tmp_path):
     assert data["anchors_per_map"]["after"] == [3, 6, 6, 6, 6, 6]
 
 
-def test_fit_where_nothing_is_better_keeps_the_anchors(graphfix, config, wide, tmp_path):
-    first, second = tmp_path / "a.pbtxt", tmp_path / "b.pbtxt"
-    # What was fitted, fitted again: a search that finds a little more may go on for a while.
-    for _ in range(6):
-        done = graphfix("anchors", "fit", config, "--train_record", wide, "--output", first,
-                        "--overwrite")
-        if "ANCHORS_KEPT" in done.err:
-            break
-        changed = tmp_path / "c.config"
-        assert graphfix("anchors", "apply", config, first, "--output", changed,
-                        "--overwrite").code == 0
-        config = str(changed)
+@pytest.fixture
+def perfect(config, tmp_path):
+    """Boxes that are the anchors of a cell of the config's."""
+    with open(config, "rb") as file:
+        message = parse_config(file.read(), "it").message
+    spec = describe_anchors(message.model.ssd.anchor_generator, "it", (160.0, 160.0))
+    rows = [HEADER.strip()] + ["160,160,a,%.5f,%.5f,%.5f,%.5f" % (
+        80 - wide * 80, 80 - high * 80, 80 + wide * 80, 80 + high * 80)
+                               for high, wide in spec.maps[1].sizes]
+    return builders.write(tmp_path, "x.csv", "\n".join(rows))
+
+
+def test_fit_where_nothing_is_better_keeps_the_anchors(graphfix, config, perfect, tmp_path):
+    first, second = tmp_path / "a.pbtxt", tmp_path / "b.config"
+    done = graphfix("anchors", "fit", config, "--train_record", perfect, "--output", first)
     assert done.code == 0 and "info ANCHORS_KEPT: %s" % config in done.err
     assert "nothing was changed" in done.out and first.read_text().startswith("# As they were")
     # They are the very same.
     done = graphfix("anchors", "apply", config, first, "--output", second)
     assert "; 0 settings changed" in done.out
-    assert second.read_bytes() == open(config, "rb").read()
+    with open(config, "rb") as file:
+        assert second.read_bytes() == file.read()
 
 
 def test_every_kind_of_annotation(graphfix, config, tmp_path):
@@ -137,12 +143,8 @@ def test_ids_get_names(graphfix, config, tmp_path):
     assert set(json.loads(done.out)["before"]["per_class"]) == {"id 1", "dog"}
 
 
-def test_another_number_that_is_worse_says_so(graphfix, tmp_path):
-    fitted, config = tmp_path / "fitted.pbtxt", tmp_path / "fitted.config"
-    assert graphfix("anchors", "fit", DETECTOR, "--train_record", RECORD, "--output",
-                    fitted).code == 0
-    assert graphfix("anchors", "apply", DETECTOR, fitted, "--output", config).code == 0
-    done = graphfix("anchors", "fit", config, "--train_record", RECORD, "--num_anchors", "2",
+def test_another_number_that_is_worse_says_so(graphfix, config, perfect, tmp_path):
+    done = graphfix("anchors", "fit", config, "--train_record", perfect, "--num_anchors", "2",
                     "--output", tmp_path / "a.pbtxt")
     assert done.code == 0 and "warning ANCHORS_WORSE: --num_anchors" in done.err
     assert "3/2/2/2/2/2 anchors at a location, 3/6/6/6/6/6 before" in done.out
@@ -202,9 +204,6 @@ def test_configs_that_contradict_themselves(graphfix, config, wide, tmp_path, ol
     assert not (tmp_path / "a").exists()
 
 
-HEADER = "width,height,class,xmin,ymin,xmax,ymax\n"
-
-
 @pytest.mark.parametrize("name, data, words", [
     ("x.csv", HEADER.encode(), "no image with a box"),
     ("x.csv", (HEADER + "9,9,a,5,5,4,4\n9,9,a,nan,1,2,3\n").encode(), "line 2"),
@@ -247,3 +246,10 @@ def test_usage(graphfix, config):
     assert graphfix("anchors", "fit", config, "--output", "x").code == 2
     assert graphfix("anchors", "shrink", config).code == 2
     assert graphfix("anchors", "fit", "--help").code == 0
+
+
+def test_show_without_matplotlib_says_so(graphfix, config, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    done = graphfix("anchors", "show", config, "--output_directory", tmp_path / "out")
+    refused(done, "matplotlib, which is not installed here; pip install matplotlib")
+    assert not (tmp_path / "out").exists()
