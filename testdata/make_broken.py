@@ -156,7 +156,7 @@ SQUARE = (0.25, 0.25, 0.5, 0.5)
 def example(number, **changes):
     """The features of one record; None leaves one out."""
     features = {
-        "image/encoded": [png(shade=number)], "image/format": [b"png"],
+        "image/encoded": [png(shade=number % 150)], "image/format": [b"png"],
         "image/height": [SIZE], "image/width": [SIZE],
         "image/source_id": [b"%d.png" % number],
         "image/object/bbox/ymin": [SQUARE[0]], "image/object/bbox/xmin": [SQUARE[1]],

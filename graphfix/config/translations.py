@@ -204,6 +204,8 @@ def _cosine(misfit: Misfit, schema: Schema) -> Optional[Saying]:
              "warmup_steps": 10000, "hold_base_rate_steps": 0}
     for value in misfit.field.values:
         given.update((field.name, field.values[0].value) for field in getattr(value, "fields", ()))
+    if not all(isinstance(value, (int, float)) for value in given.values()):
+        return None  # inf or nan, which the text format spells as words
     base, warm = given["learning_rate_base"], int(given["warmup_steps"])
     start = warm + int(given["hold_base_rate_steps"])
     stretch = (int(given["total_steps"]) - start) / float(_STAIRS)

@@ -22,8 +22,8 @@ _BACKSLASHES = re.compile(r"(?P<quote>[\"'])(?P<body>[^\"'\n]*\\[^\"'\n]*)(?P=qu
 _QUOTES = re.compile("[\u201c\u201d\u201e\u00ab\u00bb]|[\u2018\u2019]")
 # How alike a misspelled type and the right one are.
 _TYPO = 0.93
+_KINDS = (UNKNOWN_FIELD, WRONG_TYPE, UNKNOWN_VALUE, OUT_OF_RANGE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_STOPPING = (UNKNOWN_FIELD, WRONG_TYPE, UNKNOWN_VALUE, OUT_OF_RANGE)
 
 
 # What cannot be parsed
@@ -62,7 +62,7 @@ def _backslash(setup: Setup) -> Iterator[Evidence]:
         return
     for path, field in setup.document.walk():
         for value in field.values:
-            if isinstance(value, Scalar) and value.kind == STRING and "\\" in value.raw and (
+            if isinstance(value, Scalar) and value.kind == STRING and (
                     not isinstance(value.value, str) or _CONTROL.search(value.value)):
                 literal = _forward(_BACKSLASHES.match(value.raw)) if _BACKSLASHES.match(value.raw) \
                     else None
@@ -91,7 +91,7 @@ def _syntax(setup: Setup) -> Iterator[Evidence]:
 
 
 def _no_model(setup: Setup) -> Iterator[Evidence]:
-    if setup.document is not None and not setup.problems and not setup.meta:
+    if setup.document is not None and not setup.meta and not list(_problems(setup, *_KINDS)):
         yield Evidence(setup.path, "has no model block with ssd or faster_rcnn in it")
 
 
@@ -228,8 +228,8 @@ def _twice(setup: Setup) -> Iterator[Evidence]:
 
 
 def _era(setup: Setup) -> Iterator[Evidence]:
-    if setup.document is None:
-        return
+    if setup.document is None or setup.problems:
+        return  # what is given twice has to be settled first: nobody looked at the first one's type
     schema = setup.options.schema
     # What no API takes twice, FIELD_TWICE is about.
     found = [misfit for misfit in misfits(setup.document, schema, everything()) if not (
@@ -372,4 +372,3 @@ CHECKS = (
     Check("ANCHORS_IMPOSSIBLE", ERROR, "The anchor generator can't be built.",
           "take the one of the model's sample config", _anchors),
 )
-STOPPING = _STOPPING

@@ -83,8 +83,7 @@ def diagnose(data: bytes, path: str, options: Options) -> Diagnosis:
     """
     setup = Setup(data, path, options)
     found = _run(config.PARSING, setup)
-    stopped = setup.document is None or any(
-        problem.kind in config.STOPPING for problem in setup.problems) or not setup.meta
+    stopped = bool(found)
     if not stopped:
         found += _run(tuple(check for check in CHECKS if check not in config.PARSING), setup)
     found.sort(key=lambda one: _ORDER.index(one.check.severity))

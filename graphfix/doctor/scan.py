@@ -113,7 +113,7 @@ def scan_records(paths: Sequence[str], labels: Optional[LabelMap],
 class _Look:
     def __init__(self, scan: Scan, labels: Optional[LabelMap], resized, masks: bool):
         self.scan, self.resized, self.masks = scan, resized, masks
-        self.example = message_class("graphfix.example.Example")()
+        self.example_class = message_class("graphfix.example.Example")
         # The decoder takes the larger of the two lookups.
         self.names = None  # type: Optional[Dict[bytes, int]]
         if labels is not None:
@@ -127,12 +127,13 @@ class _Look:
     def record(self, data: bytes, where: str) -> None:
         scan = self.scan
         try:
-            self.example.ParseFromString(data)
+            # One that is used again keeps the memory of all it ever held (protobuf 4 and later).
+            example = self.example_class.FromString(data)
         except DecodeError:
             scan.note("RECORD_NOT_EXAMPLE", where)
             return
         found = {}
-        for feature in self.example.features.feature:
+        for feature in example.features.feature:
             kind = KINDS.get(feature.key)
             held = feature.value.WhichOneof("kind")
             if kind is None:

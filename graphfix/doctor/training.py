@@ -236,7 +236,7 @@ def _lag(setup: Setup) -> Iterator[Evidence]:
     base = next((decay for part, decay in _BASE_DECAYS if part in extractor.type), None)
     own = base is not None and not extractor.override_base_feature_extractor_hyperparams
     decay = base if own else given.decay
-    if decay ** steps <= _SETTLED:
+    if not 0 < decay < 1 or decay ** steps <= _SETTLED:
         return
     path = ("model", "ssd", "feature_extractor")
     edits = (ConfigEdit(path + ("override_base_feature_extractor_hyperparams",), "true",
