@@ -88,7 +88,7 @@ def diagnose(data: bytes, path: str, options: Options) -> Diagnosis:
         found += _run(tuple(check for check in CHECKS if check not in config.PARSING), setup)
     found.sort(key=lambda one: _ORDER.index(one.check.severity))
     return Diagnosis(path, tuple(data.decode("utf-8", "replace").splitlines()),
-                     options.schema.name, tuple(found), "" if stopped else _start(setup))
+                     "the API of " + options.month, tuple(found), "" if stopped else _start(setup))
 
 
 def _run(checks: Tuple[Check, ...], setup: Setup) -> List[Found]:
