@@ -15,12 +15,13 @@ from graphfix.errors import SourceError
 from graphfix.frozen.anchors import replace_anchors
 from graphfix.frozen.axes import Tracker
 from graphfix.frozen.branches import Branches
+from graphfix.frozen.grid_anchors import replace_grid
 from graphfix.frozen.terms import ANY, CLASS, SLOT, NotUnderstood
 from graphfix.graphdef import constants
 from graphfix.graphdef.graph import Graph
 from graphfix.model.anchors import AnchorSpec
 from graphfix.model.describe import HeadSpec, ModelSpec
-from graphfix.model.families import BOX, KERNEL, LEAVES, SSD
+from graphfix.model.families import BOX, FASTER_RCNN, KERNEL, LEAVES
 from graphfix.surgery import kernels
 from graphfix.surgery.edits import Edit, Gather, Widen
 
@@ -76,7 +77,13 @@ def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit],
 
 def _replace_anchors(graph: Graph, model: ModelSpec, anchors: AnchorSpec, tracker: Tracker
                      ) -> Set[str]:
-    if model.meta != SSD or model.image is None:
+    if model.meta == FASTER_RCNN:
+        consumers = graph.consumers()
+        return replace_grid(
+            graph, [(node, head.layout.channels // head.layout.size("anchor"))
+                    for head in model.heads if head.layout.has("anchor")
+                    for node in _products(graph, head, consumers)], model.anchors, anchors)
+    if model.image is None:
         raise ValueError("computes its anchors from the size of an image, which is not fixed")
     if tracker.packed and anchors.per_map != model.anchors.per_map:
         raise NotUnderstood(tracker.packed[0], "it counts anchors and classes in one number")

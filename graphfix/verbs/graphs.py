@@ -8,7 +8,7 @@ from graphfix.config.pipeline import parse_config
 from graphfix.errors import Problem, SourceError
 from graphfix.findings import INFO, WARNING, Finding, by_severity
 from graphfix.model.anchors import AnchorSpec, describe_anchors
-from graphfix.model.families import ANCHOR_FIELD
+from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN
 from graphfix.source import CONFIG, FROZEN, Source
 from graphfix.surgery.plan import SurgeryPlan
 from graphfix.textproto.document import Document
@@ -36,8 +36,10 @@ def rewritten_graphs(source: Source, plan: SurgeryPlan, config: Document
             made[name] = _rewritten(message, path, source, plan, anchors)
             if anchors:
                 plan = _told(plan, (Finding(
-                    "ANCHORS_CONSTANT", INFO, os.path.basename(path), "has the new anchors as one "
-                    "constant, where they were computed before", "there is nothing to do"),))
+                    "ANCHORS_CONSTANT", INFO, os.path.basename(path), "has the new anchors%s as "
+                    "constants, where they were computed before" % (
+                        "' heights and widths" if source.model.meta == FASTER_RCNN else ""),
+                    "there is nothing to do"),))
         except SourceError as error:
             plan = _told(plan, (_refused(error.problems[0]),))
     return plan, made
@@ -73,8 +75,9 @@ def _new_anchors(source: Source, plan: SurgeryPlan, config: Document, path: str
     message = getattr(body, ANCHOR_FIELD[model.meta])
     kind = message.WhichOneof("anchor_generator_oneof")
     # The others place anchors in pixels, or as the image's size is while the graph runs.
-    if kind not in _NORMALIZED or not getattr(
-            getattr(message, kind), "normalize_coordinates", True):
+    # A first stage's are put in as heights and widths, in the generator's own unit.
+    if model.meta != FASTER_RCNN and (kind not in _NORMALIZED or not getattr(
+            getattr(message, kind), "normalize_coordinates", True)):
         raise SourceError(path, "is not rewritten: the anchors of a %s cannot be put into a graph"
                           % kind, "export the converted checkpoint with the stock exporter")
     return describe_anchors(message, CONFIG, model.image)

@@ -93,6 +93,34 @@ def test_other_anchors_are_the_exporters_own(era, exported, stock_python, tmp_pa
             assert left.shape == right.shape and np.abs(left - right).max() <= 1e-5
 
 
+@pytest.mark.parametrize("era", ALL_ERAS)
+def test_other_anchors_of_a_first_stage_are_the_exporters_own(era, stock_python, tmp_path):
+    """For images of any size, three classes, and two anchors at a location more."""
+    with open(os.path.join(judging.HERE, "families", "faster_rcnn_inception_v2.config")) as file:
+        text = re.sub("fixed_shape_resizer { .*? }", "keep_aspect_ratio_resizer { min_dimension: 96 "
+                      "max_dimension: 160 }", file.read())
+    (tmp_path / "pipeline.config").write_text(text)
+    (tmp_path / "anchors.pbtxt").write_text(
+        "grid_anchor_generator { height_stride: 16 width_stride: 16 scales: [0.2, 0.3, 0.4, 0.6] "
+        "aspect_ratios: [0.6, 1.6] }")
+    python, source = stock_python(era), tmp_path / "source"
+    judging.ask([(python, judging.job(tmp_path, "save", output=str(tmp_path / "model.ckpt"),
+                                      seed=3))])
+    judging.ask([(python, judging.job(tmp_path, "export", output_directory=str(source)))])
+    out = judging.convert(source, tmp_path / "out", "--target_api",
+                          "2021-05" if era == "2021" else era, "--anchors",
+                          tmp_path / "anchors.pbtxt", "--num_classes", "3", "--map", "1=7",
+                          "--map", "2=1")
+    judging.ask([(python, judging.job(out, "export", output_directory=str(tmp_path / "native")))])
+    before, ours, theirs = (run(os.path.join(str(one), "frozen_inference_graph.pb"))
+                            for one in (source, out, tmp_path / "native"))
+    assert ours[0] == theirs[0] and "detection_boxes" in ours[0]
+    for old, one, other in zip(before[1], ours[1], theirs[1]):
+        assert np.abs(old[0] - other[0]).max() > 0.01
+        for left, right in zip(one, other):
+            assert left.shape == right.shape and np.abs(left - right).max() <= 1e-5
+
+
 def test_constants_are_evaluated_as_tensorflow_does():
     path = os.path.join(judging.DETECTOR, "frozen_inference_graph.pb")
     graph = files.open_graph(files.read_graph_def(path), path)
