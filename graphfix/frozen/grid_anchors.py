@@ -221,6 +221,8 @@ def _change_total(graph: Graph, consumers, equal: Any, position: int, count: int
         node = graph.nodes[read_input(reader.input[place]).name]
         if node.op == "Const":
             factors.append((reader, place, node))
+        elif node.name in path:
+            raise NotUnderstood(node, "it is twice in the number of anchors")
         elif node.op == "Mul":
             path.add(node.name)
             pending += [(node, 0), (node, 1)]
@@ -236,12 +238,13 @@ def _change_total(graph: Graph, consumers, equal: Any, position: int, count: int
         for one, _ in consumers[name]:
             if one.name not in path and one.op != "Assert":
                 raise NotUnderstood(one, "it reads what counts the anchors")
-    if len(factors) != 1 or factors[0][0].op != "Mul" or \
-            evaluate(graph, factors[0][2].name).tolist() != count:
+    values = [evaluate(graph, node.name) for _, _, node in factors]
+    if len(values) != 1 or values[0] is None or values[0].dtype != np.int32 or \
+            values[0].tolist() != count or factors[0][0].op != "Mul":
         raise NotUnderstood(equal, "it is not told which factor of the total counts the anchors")
     reader, place, node = factors[0]
     reader.input[place] = _constant(graph, node.name + "/anchors", np.array(wanted, np.int32),
-                                    constants.meta_of(node).dtype)
+                                    dtypes.BY_NAME["int32"])
 
 
 def _is_zero(graph: Graph, text: str) -> bool:

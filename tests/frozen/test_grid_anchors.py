@@ -179,7 +179,8 @@ def added(name, op, *inputs):
     (rewired("codes", 1, "batch"), "'codes': it takes a size"),
     (set_to("per", 5), "'same': it is not told which factor"),
     (rewired("all", 1, "per"), "'same': it is not told which factor"),
-    (set_to("none", 1), "'total': it adds"),
+    (set_to("per", 3, dtypes.FLOAT32), "'same': it is not told which factor"),
+    (rewired("all", 1, "row"), "'row': it is twice"), (set_to("none", 1), "'total': it adds"),
     (rewired("all", 1, "batch"), "'batch': it is not known"),
     (added("other", "Neg", "row"), "'other': it reads what counts"),
 ])
