@@ -7,9 +7,9 @@ The detector in testdata/ knows shapes about as wide as high.  Its shapes are dr
 times as wide as high; `graphfix anchors fit` finds anchors for them.  The stock model_main then
 fine-tunes, with those anchors and equal steps, from three checkpoints:
 
-carried      by `graphfix convert --anchors`
-unchanged    the detector's own: as many anchors, so its heads fit, and mean other boxes
-new heads    the detector's without its heads, which the stock API then initialises
+* carried: by `graphfix convert --anchors`
+* unchanged: the detector's own; as many anchors, so its heads fit, and mean other boxes
+* new heads: the detector's without its heads, which the stock API then initialises
 
 mAP at IoU 0.5 is the stock evaluator's.  --write puts figures and curves into docs/.  Needs a
 Python with TensorFlow 1.15, the stock API, Pillow and, with --write, another with matplotlib
@@ -133,8 +133,9 @@ def report(figures, recall, steps, seeds):
     yield ""
     yield "<!-- Written by benchmarks/anchors_transfer.py --write; the figures are measured. -->"
     yield ""
-    for line in __doc__.strip().splitlines()[4:-5]:
-        yield line
+    yield __doc__[__doc__.index("The detector"):__doc__.index("--write puts")].strip()
+    yield ""
+    yield "At step 0 nearly nothing is found, in any arm: the detector never saw a shape so wide."
     yield ""
     yield "Measured %s with `benchmarks/anchors_transfer.py --steps %s --seeds %d`: %d pictures to " \
         "train with, %d to evaluate, batches of 16. The fitted anchors raise the recall of the " \

@@ -9,7 +9,7 @@ import base64
 import html
 from typing import Callable, Dict, Iterable, Sequence, Tuple
 
-from graphfix.emit.report import Detection, Picture, Report
+from graphfix.emit.report import Detection, MapAnchorsChange, Picture, Report
 
 # Lower scores stay in report.json, but a picture full of guesses shows nothing.
 THRESHOLD = 0.3
@@ -17,6 +17,7 @@ THRESHOLD = 0.3
 # Far apart for people of any colour vision, on light pictures and dark ones (after Okabe and Ito).
 PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#d55e00", "#cc79a7", "#0072b2", "#9b6dff")
 GREY = "#8a8f98"
+_ANCHOR_SIDE = 150
 
 Naming = Callable[[int], str]
 
@@ -38,6 +39,27 @@ def pictures(report: Report, contents: Dict[str, bytes]) -> str:
             ("Before: the source", drawn(one.before), before, report.source_name),
             ("After: the converted model", trained, after, new_name)), len(found) - len(trained)))
     return "\n".join(parts)
+
+
+def anchors(maps: Sequence[MapAnchorsChange]) -> str:
+    """The anchors of each feature map about one centre, before (dashed) and after."""
+    parts = ["<div class=anchors>"]
+    for number, one in enumerate(maps):
+        most = max(side for size in one.before + one.after for side in size)
+        rows = []
+        for sizes, style in ((one.before, "stroke='%s' stroke-dasharray='4 3'" % GREY),
+                             (one.after, "stroke='%s'" % PALETTE[-2])):
+            for height, width in sizes:
+                high, wide = (_ANCHOR_SIDE * side / most for side in (height, width))
+                rows.append("<rect x='%.1f' y='%.1f' width='%.1f' height='%.1f' %s/>" % (
+                    _ANCHOR_SIDE / 2 - wide / 2 + 2, _ANCHOR_SIDE / 2 - high / 2 + 2, wide, high,
+                    style))
+        parts.append("<figure><svg viewBox='0 0 %d %d' width=%d height=%d fill='none' role=img "
+                     "aria-label='anchors of map %d'>%s</svg><figcaption>map %d: %d, now %d"
+                     "</figcaption></figure>" % (
+                         (_ANCHOR_SIDE + 4,) * 4 + (number, "".join(rows), number, len(one.before),
+                                                    len(one.after))))
+    return "".join(parts) + "</div>"
 
 
 def colours(report: Report) -> Tuple[Dict[int, str], Dict[int, str]]:

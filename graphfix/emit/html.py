@@ -58,6 +58,7 @@ def render(report: Report, pictures: Optional[Mapping[str, bytes]] = None) -> st
     parts += _section("The same pictures, before and after", _pictures(report, pictures or {}))
     parts += _section("Findings", _findings(report))
     parts += _section("Classes", _classes(report))
+    parts += _section("Anchors", _anchors(report))
     parts += _section("What to run next", _next(report))
     parts += _section("Files", _files(report))
     parts += _section("Tensors", _tensors(report))
@@ -142,6 +143,14 @@ def _pictures(report: Report, contents: Mapping[str, bytes]) -> Iterator[str]:
     yield drawing.pictures(report, contents)
     yield "<p class=quiet>Drawn are detections with a score of at least %d%%. A class has the " \
         "same colour on both sides; grey ones were left behind.</p>" % (100 * drawing.THRESHOLD)
+
+
+def _anchors(report: Report) -> Iterator[str]:
+    if not report.anchors:
+        return
+    yield "<p>At each location of a feature map: the source's anchors dashed, the new ones solid. " \
+        "Each map has a scale of its own.</p>"
+    yield drawing.anchors(report.anchors)
 
 
 def _findings(report: Report) -> Iterator[str]:

@@ -55,6 +55,14 @@ class Picture:
 
 
 @dataclasses.dataclass(frozen=True)
+class MapAnchorsChange:
+    """The (height, width) of the anchors at a location of a feature map, before and after."""
+
+    before: Tuple[Tuple[float, float], ...]
+    after: Tuple[Tuple[float, float], ...]
+
+
+@dataclasses.dataclass(frozen=True)
 class Verification:
     """What the stock API of a revision did with the result when its trainer started from it."""
 
@@ -71,7 +79,8 @@ class Report:
 
     `outgoing` are the names of the tensors written; `source_names` the display names of the
     source's classes, that of id 1 first, "" where nobody knows one; `source_shapes` has the
-    tensors that change shape; `model_dir` is where a complete training checkpoint was written.
+    tensors that change shape; `model_dir` is where a complete training checkpoint was written;
+    `anchors` are those of each feature map, where they change.
     """
 
     source: str
@@ -85,6 +94,7 @@ class Report:
     model_dir: Optional[str] = None
     verifications: Tuple[Verification, ...] = ()
     pictures: Tuple[Picture, ...] = ()
+    anchors: Tuple[MapAnchorsChange, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -163,6 +173,7 @@ class Report:
             "model_dir": self.model_dir,
             "verifications": [dataclasses.asdict(one) for one in self.verifications],
             "pictures": [dataclasses.asdict(one) for one in self.pictures],
+            "anchors": [dataclasses.asdict(one) for one in self.anchors],
             "exit_code": self.exit_code,
         }  # type: Dict[str, Any]
         return json.dumps(data, indent=2, sort_keys=True) + "\n"
@@ -191,7 +202,9 @@ def load(directory: str) -> Report:
                                complete=bool(one["complete"]),
                                unrestored=tuple(map(_text, one["unrestored"])))
                   for one in data["verifications"]),
-            tuple(_picture(one) for one in data["pictures"]))
+            tuple(_picture(one) for one in data["pictures"]),
+            tuple(MapAnchorsChange(_sizes(one["before"]), _sizes(one["after"]))
+                  for one in data["anchors"]))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError,
             RecursionError) as error:
         raise SourceError(path, "is no report of graphfix (%s: %s)"
@@ -213,6 +226,13 @@ def _detections(rows: List[Dict[str, Any]]) -> Tuple[Detection, ...]:
         out.append(Detection((top, left, bottom, right), float(row["score"]),
                              int(row["class_id"])))
     return tuple(out)
+
+
+def _sizes(rows: List[List[float]]) -> Tuple[Tuple[float, float], ...]:
+    sizes = tuple((float(height), float(width)) for height, width in rows)
+    if not sizes or not all(0 < side < float("inf") for size in sizes for side in size):
+        raise ValueError("anchors of no size")
+    return sizes
 
 
 def _text(value: Any) -> str:

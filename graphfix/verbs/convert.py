@@ -11,8 +11,10 @@ from graphfix.bundle import writer
 from graphfix.config import trainers
 from graphfix.config.anchors import anchor_edits, parse_anchors
 from graphfix.config.edits import ConfigEdit, apply_edits
+from graphfix.config.pipeline import parse_config
 from graphfix.emit import html, publish, training_state
-from graphfix.emit.report import CHECKPOINT, PLAN_JSON, REPORT_HTML, REPORT_JSON, Report
+from graphfix.emit.report import (
+    CHECKPOINT, PLAN_JSON, REPORT_HTML, REPORT_JSON, MapAnchorsChange, Report)
 from graphfix.emit.state import write_state
 from graphfix.errors import RequestError
 from graphfix.findings import WARNING, Finding, by_severity
@@ -221,7 +223,18 @@ def _report(source_path: str, source: Source, target: Target, plan: SurgeryPlan,
         tuple(names.get(number, "") for number in range(1, source.model.classes + 1)),
         {edit.tensor: source.store[edit.tensor].meta.shape for edit in plan.edits
          if isinstance(edit, Gather)},
-        model_dir)
+        model_dir, anchors=_anchors(source, plan, config))
+
+
+def _anchors(source: Source, plan: SurgeryPlan, config: str) -> Tuple[MapAnchorsChange, ...]:
+    """The anchors of each feature map, before and after, where the plan changes them."""
+    if not any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
+        return ()
+    model = source.model
+    body = getattr(parse_config(config.encode(), CONFIG).message.model, model.meta)
+    after = describe_anchors(getattr(body, ANCHOR_FIELD[model.meta]), CONFIG, model.image)
+    return tuple(MapAnchorsChange(old.sizes, new.sizes)
+                 for old, new in zip(model.anchors.maps, after.maps))
 
 
 def _with_other_place(plan: SurgeryPlan, output_directory: str) -> SurgeryPlan:

@@ -8,6 +8,7 @@ import pytest
 
 from graphfix import cli
 from graphfix.bundle.reader import open_bundle
+from graphfix.emit import report as reports
 
 DETECTOR = os.path.join(os.path.dirname(__file__), "..", "..", "testdata", "shapes_detector")
 ANCHORS = ("ssd_anchor_generator { num_layers: 6 min_scale: 0.1 max_scale: 0.9 "
@@ -92,3 +93,27 @@ def test_without_anchors_it_makes_no_sense(tmp_path, capsys):
     assert cli.main(["convert", DETECTOR, "--num_classes", "8", "--anchor_boxes", "random",
                      "--output_directory", str(tmp_path / "out")]) == 3
     assert "--anchors" in capsys.readouterr().err
+
+
+def test_the_report_draws_the_anchors(fresh):
+    out = fresh[0] / "out"
+    with open(str(out / "report.json")) as file:
+        maps = json.load(file)["anchors"]
+    assert [(len(one["before"]), len(one["after"])) for one in maps] == [(3, 3)] + [(6, 5)] * 5
+    # Aspect ratio 4 at scale 0.9: half as high, twice as wide.
+    assert maps[-1]["after"][3] == pytest.approx([0.45, 1.8])
+    page = (out / "report.html").read_text()
+    assert page.count("aria-label='anchors of map ") == 6
+    # All of both are drawn, and the widest one from edge to edge.
+    drawn = page[page.index("<div class=anchors>"):]
+    assert drawn[:drawn.index("</div>")].count("<rect ") == 3 + 3 + 5 * (6 + 5)
+    assert "width='150.0'" in drawn
+    assert reports.load(str(out)).anchors[0].before == tuple(map(tuple, maps[0]["before"]))
+
+
+def test_without_other_anchors_none_are_drawn(tmp_path):
+    out = tmp_path / "out"
+    assert cli.main(["convert", DETECTOR, "--num_classes", "2", "--map", "1=1",
+                     "--output_directory", str(out)]) == 0
+    assert reports.load(str(out)).anchors == ()
+    assert "anchors of map" not in (out / "report.html").read_text()
