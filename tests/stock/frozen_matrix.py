@@ -250,8 +250,9 @@ def main():
             try:
                 source = make(args.work, era, name)
             except AssertionError as error:
-                answers[key] = {"unavailable": "none: " + (re.search(
-                    r"'message': [\"'](.{,60})", str(error)) or [None, str(error)[:60]])[1]}
+                said = re.search(r"'message': ([\"'])(.{,60}?)(\1|$)", str(error))
+                answers[key] = {"unavailable": "none: " + (
+                    said.group(2) if said else str(error)[:60])}
             else:
                 answers[key] = judge(source, era, surgery, os.path.join(args.work, "scratch"),
                                      make is exported)
