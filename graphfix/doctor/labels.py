@@ -78,36 +78,35 @@ def _unreadable(setup: Setup) -> Iterator[Evidence]:
 
 
 def _count(setup: Setup) -> Iterator[Evidence]:
-    if not setup.meta or not hasattr(setup.body, "num_classes"):
-        return
-    for _, path in _maps(setup):
-        labels = setup.label_map(path)[0]
-        # The background may be counted, too: what explicit_background_class means.
-        extra = 1 if getattr(setup.body, "explicit_background_class", False) else 0
-        if labels is not None and labels.max_id + extra > setup.body.num_classes:
-            wanted = labels.max_id + extra
-            field = ("model", setup.meta, "num_classes")
-            yield Evidence(setup.where(*field), "num_classes is %d, and the label map %s goes to "
-                           "id %d" % (
-                setup.body.num_classes, path, labels.max_id), "write num_classes: %d" % wanted,
-                           (ConfigEdit(field, str(wanted), "as the label map has"),))
+    for _, path, labels, wanted in _sized(setup):
+        if wanted > setup.body.num_classes:
+            yield _other_count(setup, path, labels, wanted, "goes to")
             return
 
 
 def _fewer(setup: Setup) -> Iterator[Evidence]:
+    for name, path, labels, wanted in _sized(setup):
+        if name == READERS[0] and wanted < setup.body.num_classes:
+            yield _other_count(setup, path, labels, wanted, "ends at")
+
+
+def _sized(setup: Setup):
+    """(reader, path, label map, the num_classes it wants) of each label map that can be read."""
     if not setup.meta or not hasattr(setup.body, "num_classes"):
         return
+    # The background may be counted, too: what explicit_background_class means.
+    extra = 1 if getattr(setup.body, "explicit_background_class", False) else 0
     for name, path in _maps(setup):
         labels = setup.label_map(path)[0]
-        extra = 1 if getattr(setup.body, "explicit_background_class", False) else 0
-        if name == READERS[0] and labels is not None \
-                and labels.max_id + extra < setup.body.num_classes:
-            wanted = labels.max_id + extra
-            field = ("model", setup.meta, "num_classes")
-            yield Evidence(setup.where(*field), "num_classes is %d, and the label map %s ends at "
-                           "id %d" % (
-                setup.body.num_classes, path, labels.max_id), "write num_classes: %d" % wanted,
-                           (ConfigEdit(field, str(wanted), "as the label map has"),))
+        if labels is not None:
+            yield name, path, labels, labels.max_id + extra
+
+
+def _other_count(setup: Setup, path: str, labels, wanted: int, verb: str) -> Evidence:
+    field = ("model", setup.meta, "num_classes")
+    return Evidence(setup.where(*field), "num_classes is %d, and the label map %s %s id %d" % (
+        setup.body.num_classes, path, verb, labels.max_id), "write num_classes: %d" % wanted,
+                    (ConfigEdit(field, str(wanted), "as the label map has"),))
 
 
 def _gaps(setup: Setup) -> Iterator[Evidence]:

@@ -70,21 +70,19 @@ def _wrong_kind(setup: Setup) -> Iterator[Evidence]:
         return
     detector = any(name.startswith(row.scopes) for name in names)
     if detector and kind(setup) == TYPES[1]:
-        edits = [ConfigEdit(_DETECTION, "true", "its variables have a detector's names")]
-        if setup.train.fine_tune_checkpoint_type:
-            edits = [ConfigEdit(_TYPE, quote(TYPES[0]), edits[0].reason)]
-        yield Evidence(setup.where(*edits[0].path),
-                       "%s is a detector, and the config takes it for a classifier" %
-                       setup.train.fine_tune_checkpoint,
-                       "write %s: %s" % (edits[0].path[-1], edits[0].literal), tuple(edits))
+        yield _taken_for(setup, "detector", "classifier", "true", TYPES[0])
     elif is_classifier(setup) and kind(setup) == TYPES[0]:
-        edits = [ConfigEdit(_DETECTION, "false", "its variables have a classifier's names")]
-        if setup.train.fine_tune_checkpoint_type:
-            edits = [ConfigEdit(_TYPE, quote(TYPES[1]), edits[0].reason)]
-        yield Evidence(setup.where(*edits[0].path),
-                       "%s is a classifier, and the config takes it for a detector" %
-                       setup.train.fine_tune_checkpoint,
-                       "write %s: %s" % (edits[0].path[-1], edits[0].literal), tuple(edits))
+        yield _taken_for(setup, "classifier", "detector", "false", TYPES[1])
+
+
+def _taken_for(setup: Setup, what: str, other: str, flag: str, right: str) -> Evidence:
+    """A checkpoint of one kind that the config takes for the other; by the field that says so."""
+    reason = "its variables have a %s's names" % what
+    edit = ConfigEdit(_TYPE, quote(right), reason) if setup.train.fine_tune_checkpoint_type \
+        else ConfigEdit(_DETECTION, flag, reason)
+    return Evidence(setup.where(*edit.path), "%s is a %s, and the config takes it for a %s" % (
+        setup.train.fine_tune_checkpoint, what, other),
+                    "write %s: %s" % (edit.path[-1], edit.literal), (edit,))
 
 
 def _ignored(setup: Setup, *, all_of_them: bool) -> Iterator[Evidence]:

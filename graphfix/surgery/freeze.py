@@ -85,9 +85,10 @@ def _is_frozen(model: ModelSpec, what: str, name: str) -> bool:
     if what == NONE:
         return False
     if what == BACKBONE:
+        # model_main of 2019-07 gives what Keras names a second name, with _1.
         return any(name.startswith(scope.rstrip("/") + end) for scope in model.backbone
                    for end in ("/", "_1/"))
-    # model_main of 2019-07 gives what Keras names a second name with _1.  The depthwise half of a separable head has a scope beside the head's own.
+    # The depthwise half of a separable head has a scope beside the head's own.
     return not any(name.startswith(scope + end) for scope in _scopes(model, what)
                    for end in ("/", "_depthwise/"))
 

@@ -1,6 +1,5 @@
 """check: an output against the golden file that records what it should be."""
 
-import contextlib
 import os
 from typing import Optional, Tuple
 
@@ -8,6 +7,7 @@ from graphfix.compare.differ import Comparison, compare
 from graphfix.compare.golden import read_golden, to_json
 from graphfix.compare.junit import to_junit
 from graphfix.compare.things import open_thing
+from graphfix.emit.files import write_file
 from graphfix.errors import RequestError
 
 
@@ -24,7 +24,7 @@ def check(directory: str, golden_path: str, *, junit: Optional[str]) -> Comparis
     golden = read_golden(golden_path)
     found = compare(golden, open_thing(directory))
     if junit:
-        _write(junit, to_junit(found, golden))
+        write_file(junit, to_junit(found, golden), overwrite=True)
     return found
 
 
@@ -38,22 +38,5 @@ def update(directory: str, golden_path: str) -> Tuple[str, ...]:
     thing = open_thing(directory)
     before = read_golden(golden_path) if os.path.exists(golden_path) else None
     lines = tuple(map(str, compare(before, thing).differences)) if before else ()
-    _write(golden_path, to_json(thing).encode("utf-8"))
+    write_file(golden_path, to_json(thing).encode("utf-8"), overwrite=True)
     return lines
-
-
-def _write(path: str, data: bytes) -> None:
-    """A whole file, or the one that was there."""
-    part = "%s.%d.part" % (path, os.getpid())
-    try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        raise RequestError(path, "cannot be written: %s" % error.strerror,
-                           "check the path and its permissions") from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(part)

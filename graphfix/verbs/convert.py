@@ -11,7 +11,6 @@ from graphfix.bundle import writer
 from graphfix.config import trainers
 from graphfix.config.anchors import anchor_edits, parse_anchors
 from graphfix.config.edits import ConfigEdit, apply_edits
-from graphfix.config.pipeline import parse_config
 from graphfix.emit import html, publish, training_state
 from graphfix.emit.report import (
     CHECKPOINT, PLAN_JSON, REPORT_HTML, REPORT_JSON, MapAnchorsChange, Report)
@@ -35,7 +34,7 @@ from graphfix.surgery.plan_json import read_plan, to_json
 from graphfix.surgery.request import (
     SurgeryRequest, resolve_classes, same_classes, trained_ids)
 from graphfix.textproto import quote
-from graphfix.verbs.graphs import SAVED_MODEL, rewritten_graphs
+from graphfix.verbs.graphs import SAVED_MODEL, new_generator, rewritten_graphs
 from graphfix.verbs.target_api import find_target_api
 
 
@@ -228,13 +227,12 @@ def _report(source_path: str, source: Source, target: Target, plan: SurgeryPlan,
 
 def _anchors(source: Source, plan: SurgeryPlan, config: str) -> Tuple[MapAnchorsChange, ...]:
     """The anchors of each feature map, before and after, where the plan changes them."""
-    if not any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
+    message = new_generator(source, plan, config.encode())
+    if message is None:
         return ()
-    model = source.model
-    body = getattr(parse_config(config.encode(), CONFIG).message.model, model.meta)
-    after = describe_anchors(getattr(body, ANCHOR_FIELD[model.meta]), CONFIG, model.image)
+    after = describe_anchors(message, CONFIG, source.model.image)
     return tuple(MapAnchorsChange(old.sizes, new.sizes)
-                 for old, new in zip(model.anchors.maps, after.maps))
+                 for old, new in zip(source.model.anchors.maps, after.maps))
 
 
 def _with_other_place(plan: SurgeryPlan, output_directory: str) -> SurgeryPlan:

@@ -56,6 +56,14 @@ def graph_findings(source: Source) -> Tuple[Finding, ...]:
     return found
 
 
+def new_generator(source: Source, plan: SurgeryPlan, config: bytes) -> Any:
+    """The AnchorGenerator message of the output's config, None where it is the source's."""
+    if not any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
+        return None
+    meta = source.model.meta
+    return getattr(getattr(parse_config(config, CONFIG).message.model, meta), ANCHOR_FIELD[meta])
+
+
 def _graphs(source: Source) -> Dict[str, str]:
     """The files a source's graphs are in, by what they will be called."""
     beside = os.path.dirname(source.prefix)
@@ -68,11 +76,9 @@ def _graphs(source: Source) -> Dict[str, str]:
 def _new_anchors(source: Source, plan: SurgeryPlan, config: Document, path: str
                  ) -> Optional[AnchorSpec]:
     """The anchors of the output, where they are not the source's."""
-    if not any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
+    model, message = source.model, new_generator(source, plan, config.encode())
+    if message is None:
         return None
-    model = source.model
-    body = getattr(parse_config(config.encode(), CONFIG).message.model, model.meta)
-    message = getattr(body, ANCHOR_FIELD[model.meta])
     kind = message.WhichOneof("anchor_generator_oneof")
     # The others place anchors in pixels, or as the image's size is while the graph runs.
     # A first stage's are put in as heights and widths, in the generator's own unit.
