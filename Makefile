@@ -15,14 +15,15 @@ ENVIRONMENT := $(PYTHON) tests/environments/make.py
 .PHONY: fast test matrix demo bench robustness clean
 
 fast:
-	@python=$$($(ENVIRONMENT) fast) && "$$python" -m pytest -q tests --ignore=tests/stock
+	@python=$$($(ENVIRONMENT) fast) && "$$python" -m pytest -q -n auto tests --ignore=tests/stock
 
-# Both runs happen whatever the first one says, and either one's failure is the target's.
+# Both runs happen whatever the first one says, and either one's failure is the target's.  A worker
+# of the second one needs some 3 GB, and a file's tests share what they make: hence two, by files.
 test:
 	@fast=$$($(ENVIRONMENT) fast) && stock=$$($(ENVIRONMENT) stock-2019-07) && \
 	$(ENVIRONMENT) stock-2019-04 stock-2021 > /dev/null && \
-	{ "$$fast" -m pytest tests --ignore=tests/stock; status=$$?; \
-	  "$$stock" -m pytest tests/stock && exit $$status; }
+	{ "$$fast" -m pytest -n auto tests --ignore=tests/stock; status=$$?; \
+	  "$$stock" -m pytest -n 2 --dist loadfile tests/stock && exit $$status; }
 
 matrix:
 	@python=$$($(ENVIRONMENT) fast) && PYTHONPATH=. "$$python" tests/stock/matrix.py \

@@ -57,7 +57,8 @@ def test_what_is_wanted_is_unpacked(tmp_path, mode, monkeypatch):
     special(tarfile.CHRTYPE, "model/pipeline.config"),
     special(tarfile.BLKTYPE, "model/pipeline.config"),
     special(tarfile.FIFOTYPE, "model/pipeline.config"),
-    special(tarfile.SYMTYPE, "model/README", "..")], ids=str)
+    special(tarfile.SYMTYPE, "model/README", "..")],
+    ids=lambda one: one if isinstance(one, str) else "%s %s" % (one.type.decode(), one.name))
 def test_what_leads_out_or_is_no_file(tmp_path, member, monkeypatch):
     inside = tmp_path / "inside"
     inside.mkdir()

@@ -143,7 +143,7 @@ def test_records_are_streamed(tmp_path):
 
 @pytest.mark.parametrize("data, words", [
     (b"\x89PNG\r\n\x1a\n" + bytes(100), "no record's header"),
-    (gzip.compress(annotations.tfrecord()), "compressed"),
+    pytest.param(gzip.compress(annotations.tfrecord()), "compressed", id="gzip"),
     (annotations.record(b"\xff\xff\xff"), "record 0 (at byte 0): is no tf.Example"),
     (annotations.record(annotations.example({"label": annotations.ints([1]),
                                              "image": annotations.texts([b"x"])})),
