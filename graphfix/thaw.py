@@ -31,12 +31,17 @@ PARAMETERS = {
 LEAVES = ("weights", "depthwise_weights", "pointwise_weights", "biases", "gamma", "beta",
           "moving_mean", "moving_variance", "kernel", "bias", "depthwise_kernel", "min", "max")
 _KERNELS = ("weights", "depthwise_weights", "pointwise_weights", "kernel", "depthwise_kernel")
+_NORMALIZATION = ("gamma", "beta", "moving_mean", "moving_variance")
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
 
 # The region proposal network of a ResNet uses three of its four blocks, the second stage the
 # fourth; yet the first stage has variables of a fourth block, which nothing ever reads.
 _DEAD_STAGE, _READ_STAGE = "FirstStageFeatureExtractor/", "SecondStageFeatureExtractor/"
 _DEAD_BLOCK = re.compile(r"resnet_v1_\d+/block4/")
+
+# A Keras layer reads its variable LAYER/kernel at LAYER/Conv2D/ReadVariableOp.
+_READ_VARIABLE = re.compile(r"/ReadVariableOp(_\d+)?\Z")
+_EXTRACTOR = re.compile(r"(FeatureExtractor|_feature_extractor)/")
 
 
 def thaw(graph: Graph, *, subject: str, partial: bool = False
@@ -84,8 +89,7 @@ def _was_variable(node, consumers) -> bool:
     leaf = node.name.rsplit("/", 1)[-1]
     for reader, position in consumers[node.name]:
         if reader.op == "Identity" and (reader.name == node.name + "/read" or
-                                        reader.name.startswith(node.name + "/") and
-                                        "ReadVariableOp" in reader.name):
+                                        _READ_VARIABLE.search(reader.name)):
             return True
         if position in PARAMETERS.get(reader.op, ()) and leaf in LEAVES:
             return True
@@ -94,7 +98,7 @@ def _was_variable(node, consumers) -> bool:
 
 def _lost(graph: Graph, variables: Dict[str, TensorView], subject: str):
     """What the graph shows was there, and is not any more."""
-    normalized = any("/BatchNorm/" in name or "/bn_" in name for name in variables)
+    normalized = any(name.rsplit("/", 1)[-1] in _NORMALIZATION for name in variables)
     for node in graph.nodes.values():
         if node.op not in _CONVOLUTIONS:
             continue
@@ -105,7 +109,7 @@ def _lost(graph: Graph, variables: Dict[str, TensorView], subject: str):
                 break  # no graph that runs
             seen.add(source.name)
             source = graph.nodes[read_input(source.input[position]).name]
-        if source.op != "Const" or "FeatureExtractor/" not in node.name:
+        if source.op != "Const" or not _EXTRACTOR.search(node.name):
             continue
         scope, _, leaf = source.name.rpartition("/")
         if source.name not in variables or not variables[source.name].meta.dtype.is_floating:

@@ -72,6 +72,25 @@ def test_constants_that_are_no_variables_stay_behind():
     assert findings == ()
 
 
+def test_variables_of_keras_layers():
+    """A layer reads LAYER/kernel at LAYER/Conv2D/ReadVariableOp."""
+    scope = "ssd_mobile_net_v1keras_feature_extractor/conv1"
+    made = Made().node("image", "Placeholder").constant(scope + "/kernel", (1, 1, 3, 4)).node(
+        scope + "/Conv2D/ReadVariableOp", "Identity", scope + "/kernel").node(
+        scope + "/Conv2D", "Conv2D", "image", scope + "/Conv2D/ReadVariableOp")
+    with pytest.raises(SourceError) as caught:
+        thawed(made)
+    assert "BatchNorm of '%s' is folded" % scope in str(caught.value)
+    for number, name in enumerate(("gamma", "beta")):
+        made.constant("%s_bn/%s" % (scope, name), (4,)).node(
+            scope + "_bn/ReadVariableOp" + ("_%d" % number if number else ""), "Identity",
+            "%s_bn/%s" % (scope, name))
+    store, findings = thawed(made)
+    assert sorted(store) == ["global_step", scope + "/kernel", scope + "_bn/beta",
+                             scope + "_bn/gamma"]
+    assert findings == ()
+
+
 def test_folded_normalization_is_refused_or_told():
     made = conv(Made().node("image", "Placeholder"), "FeatureExtractor/a")
     with pytest.raises(SourceError) as caught:

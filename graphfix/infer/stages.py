@@ -168,6 +168,25 @@ def _masks(evidence: Evidence, classes: int) -> Fields:
     return fields
 
 
+def _bin_sides(evidence: Evidence) -> Tuple[int, int]:
+    """Height and width of the features that are cropped for a position-sensitive bin.
+
+    Later revisions crop with multiplied matrices (MatMulCropAndResize): there, the average of
+    samples is reshaped to [images, boxes, height, width, channels].
+    """
+    found = {_sides(evidence, node) for node in _crops(evidence, inside=True)}
+    for pool in evidence.nodes(_SECOND + r"(\w+/)*MatMulCropAndResize(_\d+)?/", "AvgPool"):
+        for reshape, _ in evidence.readers(pool.name, "Reshape"):
+            shape = evidence.source(reshape, 1)
+            if shape.op != "Pack" or len(shape.input) != 5:
+                raise Unrecognised("the size of the features cropped by %s" % pool.name)
+            found.add((int(evidence.number(shape, 2, "the height of cropped features")),
+                       int(evidence.number(shape, 3, "the width of cropped features"))))
+    if len(found) != 1:
+        raise Unrecognised("the size of position-sensitive bins (%d sizes)" % len(found))
+    return found.pop()
+
+
 def _rfcn(evidence: Evidence) -> Tuple[int, Fields]:
     """Classes and the second_stage_box_predictor message: with B bins, K classes there are
     B * (K + 1) channels of scores and B * K * 4 of boxes."""
@@ -176,11 +195,10 @@ def _rfcn(evidence: Evidence) -> Tuple[int, Fields]:
     depth = evidence.shape(_SECOND + "reduce_depth/weights")[-1]
     bins = scores - boxes // _CODE
     side = int(round(math.sqrt(max(bins, 0))))
-    crops = {_sides(evidence, node) for node in _crops(evidence, inside=True)}
-    if bins < 1 or side * side != bins or scores % bins or len(crops) != 1:
+    if bins < 1 or side * side != bins or scores % bins:
         raise Unrecognised("the position-sensitive bins (%d channels of scores, %d of boxes)" % (
             scores, boxes))
-    height, width = crops.pop()
+    height, width = _bin_sides(evidence)
     return scores // bins - 1, [Field("rfcn_box_predictor", [
         Field("conv_hyperparams", conv_hyperparams(find_layer(
             evidence, re.escape(_SECOND + "reduce_depth/")), operation="CONV")),

@@ -11,6 +11,7 @@ from graphfix.tensors import TensorMeta
 from handgraphs import Tiles
 
 CLASSES = 3
+BINS = "SecondStageBoxPredictor/map/while/"
 RESIZE = "Preprocessor/map/while/ResizeToRange/cond/resize/"
 
 
@@ -81,7 +82,19 @@ class Detector(Tiles):
         self.shapes[scope + "class_predictions/weights"] = (1, 1, 256, 9 * (CLASSES + 1))
         self.shapes[scope + "refined_locations/weights"] = (1, 1, 256, 9 * CLASSES * 4)
         self.shapes[scope + "reduce_depth/weights"] = (1, 1, 2048, 256)
-        return self.crop(scope + "map/while/CropAndResize", 6)
+        return self
+
+    def multiplied(self, scope, height, width):
+        """Crops as later revisions make them."""
+        sizes = {"images": 1, "height": height, "width": width, "channels": 80}
+        for name, size in sizes.items():
+            self.value("%s/%s" % (scope, name), size, "int32")
+        names = ["%s/%s" % (scope, name) for name in ("images", "boxes", "height", "width",
+                                                      "channels")]
+        return self.node(names[1], "Shape", "image").node(
+            scope + "/shape", "Pack", *names).node(
+                scope + "/AvgPool", "AvgPool", "image").node(
+                    scope + "/Reshape", "Reshape", scope + "/AvgPool", scope + "/shape")
 
     def inferred(self):
         metas = {name: TensorMeta(name, BY_NAME["float32"], shape)
@@ -138,11 +151,19 @@ def test_masks(channels, agnostic):
 
 
 def test_bins():
-    model = Detector().bins().inferred()
+    model = Detector().bins().crop(BINS + "CropAndResize", 6).inferred()
     predictor = model.second_stage_box_predictor.rfcn_box_predictor
     assert (model.num_classes, predictor.depth) == (CLASSES, 256)
     assert (predictor.num_spatial_bins_height, predictor.num_spatial_bins_width) == (3, 3)
     assert (predictor.crop_height, predictor.crop_width) == (18, 18)
+
+
+def test_bins_of_multiplied_matrices():
+    scope = BINS + "MatMulCropAndResize%s/MultiLevelRoIAlign"
+    model = Detector().bins().multiplied(scope % "", 6, 5).multiplied(
+        scope % "_1", 6, 5).inferred()
+    predictor = model.second_stage_box_predictor.rfcn_box_predictor
+    assert (predictor.crop_height, predictor.crop_width) == (18, 15)
 
 
 @pytest.mark.parametrize("made, words", [
@@ -150,7 +171,7 @@ def test_bins():
     (Detector().boxes().masks(channels=2), "mask head"),
     (Detector().boxes().masks(resizes=2), "mask head"),
     (Detector().boxes().crop("CropAndResize", 7), None),
-    (Detector().bins().crop("SecondStageBoxPredictor/map/while/CropAndResize_1", 5), "bins"),
+    (Detector().bins().crop(BINS + "CropAndResize", 6).crop(BINS + "CropAndResize_1", 5), "bins"),
     (Detector(), "SecondStageBoxPredictor/ClassPredictor/weights"),
 ])
 def test_what_is_not_recognised_is_named(made, words):
