@@ -93,11 +93,30 @@ def test_boxes_of_anchors_that_are_left_stay(of_detector):
     np.testing.assert_allclose(*found.boxes(), rtol=0, atol=1e-5)
 
 
+SSD_GRID = """ssd_anchor_generator {
+        num_layers: 6
+        min_scale: 0.2 max_scale: 0.95
+        aspect_ratios: 1 aspect_ratios: 2 aspect_ratios: 0.5
+      }"""
+
+
+def flexible(*lists):
+    """A grid for each feature map of a 128 x 128 image, with these sizes and ratios in each."""
+    return "flexible_grid_anchor_generator { normalize_coordinates: true %s }" % " ".join(
+        "anchor_grid { height_stride: %d width_stride: %d height_offset: %d width_offset: %d %s }"
+        % (stride, stride, stride // 2, stride // 2, " ".join(
+            "base_sizes: %g aspect_ratios: %g" % (1.5 * stride * size, ratio)
+            for size, ratio in lists))
+        for stride in (16, 32, 64, 128, 128, 128))
+
+
 # Family, era, another text in its config, new anchors, tensors; inside: compare only anchors
 # that lie in the image, because the others are clipped to it at inference.
 FAMILIES = (
     ("ssdlite_mobilenet_v2", "2021", (), "ssd_anchor_generator { num_layers: 6 min_scale: 0.1 "
      "max_scale: 0.9 aspect_ratios: [1, 3, 0.4, 2, 0.7] }", NAMES, False),
+    ("ssd_mobilenet_v1", "2021", (SSD_GRID, flexible((1, 1), (1.4, 2), (1.4, 0.5))), flexible(
+        (1, 1), (1.2, 2.2), (1.5, 0.4), (0.7, 1)), NAMES, False),
     ("ssd_mobilenet_v1_fpn", "2019-07", (), "multiscale_anchor_generator { min_level: 3 "
      "max_level: 7 anchor_scale: 5 aspect_ratios: [1, 2.5, 0.4, 4] scales_per_octave: 3 }", NAMES,
      False),
