@@ -1,6 +1,10 @@
 """What fitting anchors builds on, as the stock API has it: resized images, feature maps, and which
 boxes the matcher gives an anchor."""
 
+import json
+import os
+import subprocess
+
 import numpy as np
 import pytest
 
@@ -9,11 +13,12 @@ pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here"
 import tensorflow.compat.v1 as tf  # noqa: E402
 from google.protobuf import text_format  # noqa: E402
 from object_detection.builders import (  # noqa: E402
-    anchor_generator_builder, image_resizer_builder, matcher_builder, model_builder)
+    anchor_generator_builder, image_resizer_builder, matcher_builder)
 from object_detection.core import box_list, region_similarity_calculator  # noqa: E402
 from object_detection.protos import (  # noqa: E402
-    anchor_generator_pb2, image_resizer_pb2, matcher_pb2, ssd_pb2)
+    anchor_generator_pb2, image_resizer_pb2, matcher_pb2)
 
+import judging  # noqa: E402
 from graphfix.anchors.coverage import Model, best_overlaps  # noqa: E402
 from graphfix.anchors.data import collect  # noqa: E402
 from graphfix.anchors.fit import described  # noqa: E402
@@ -52,22 +57,43 @@ HYPERPARAMS = """conv_hyperparams { regularizer { l2_regularizer {} } initialize
 truncated_normal_initializer {} } batch_norm {} } override_base_feature_extractor_hyperparams: true"""
 
 
-@pytest.mark.parametrize("text, image", [
-    ('type: "ssd_mobilenet_v1" num_layers: 5', (299, 475)),
-    ('type: "embedded_ssd_mobilenet_v1"', (256, 256)),
-    ('type: "ssd_inception_v3"', (300, 320)),
-    ('type: "ssd_mobilenet_v1_fpn" fpn { min_level: 3 max_level: 6 }', (320, 640)),
-])
-def test_cells_are_the_stock_extractors(text, image):
-    text = "%s depth_multiplier: 0.25 min_depth: 8 %s" % (text, HYPERPARAMS)
-    stock = text_format.Parse(text, ssd_pb2.SsdFeatureExtractor())
-    ours = text_format.Parse("feature_extractor { %s }" % text,
-                             message_class("graphfix.pipeline.Ssd")())
-    with tf.Graph().as_default():
-        extractor = model_builder._build_ssd_feature_extractor(stock, False, False)
-        maps = extractor.extract_features(tf.zeros([1] + list(image) + [3]))
-        shapes = [one.shape.as_list()[1:3] for one in maps]
-    assert [shape[0].tolist() for shape in map_shapes(ours, "ssd", np.array([image]))] == shapes
+MAPS = {
+    "2019-07": [
+        ('type: "ssd_mobilenet_v1" num_layers: 5', [299, 475]),
+        ('type: "embedded_ssd_mobilenet_v1"', [256, 256]),
+        ('type: "ssd_inception_v3"', [300, 320]),
+        ('type: "ssd_mobilenet_v1_fpn" fpn { min_level: 3 max_level: 6 }', [320, 640]),
+        ('type: "ssd_mobilenet_v2"', [299, 475]),
+        ('type: "ssd_pnasnet"', [300, 300]),
+        ('type: "ssd_resnet50_v1_fpn" fpn { min_level: 3 max_level: 7 }', [320, 640]),
+    ],
+    "2021": [
+        ('type: "ssd_mobilenet_v3_large"', [320, 320]),
+        ('type: "ssd_mobilenet_v3_small"', [300, 420]),
+        ('type: "ssd_mobilenet_edgetpu"', [320, 300]),
+        ('type: "ssd_mobilenet_v2_mnasfpn" fpn { min_level: 3 max_level: 6 }', [320, 320]),
+        ('type: "ssd_mobiledet_cpu"', [300, 420]),
+        ('type: "ssd_mobiledet_dsp"', [320, 321]),
+        ('type: "ssd_mobiledet_edgetpu"', [300, 420]),
+        ('type: "ssd_mobiledet_gpu"', [320, 321]),
+        ('type: "ssd_mobilenet_v1_ppn"', [300, 420]),
+    ],
+}
+
+
+@pytest.mark.parametrize("era", sorted(MAPS))
+def test_cells_are_the_stock_extractors(era, stock_python, tmp_path):
+    cases = [("%s depth_multiplier: 0.25 min_depth: 8 %s" % (text, HYPERPARAMS), image)
+             for text, image in MAPS[era]]
+    (tmp_path / "cases.json").write_text(json.dumps(cases))
+    subprocess.run([stock_python(era), os.path.join(judging.HERE, "map_oracle.py"),
+                    str(tmp_path / "cases.json"), str(tmp_path / "found.json")], check=True,
+                   stderr=subprocess.DEVNULL)
+    for (text, image), wanted in zip(cases, json.loads((tmp_path / "found.json").read_text())):
+        ours = text_format.Parse("feature_extractor { %s }" % text,
+                                 message_class("graphfix.pipeline.Ssd")())
+        found = [shape[0].tolist() for shape in map_shapes(ours, "ssd", np.array([image]))]
+        assert wanted and found == wanted, text
 
 
 def test_recall_is_the_stock_matchers():
