@@ -37,7 +37,7 @@ bench:
 
 robustness:
 	@fast=$$($(ENVIRONMENT) fast) && stock=$$($(ENVIRONMENT) stock-2019-07) && \
-	"$$fast" benchmarks/robustness.py --write --stock "$$stock"
+	"$$fast" benchmarks/robustness --write --stock "$$stock"
 
 clean:
 	rm -rf build dist demo-output graphfix.egg-info .pytest_cache

@@ -360,7 +360,7 @@ def main(argv: Optional[List[str]] = None) -> int:
         # Files that are asked for have errors of their own; this is the rest, such as a current
         # directory that somebody removed.
         say(["graphfix: %s" % Problem(str(error.filename or "the system"), str(error.strerror),
-                                       "see what is wrong with it")])
+                                       "check the file, the disk and the permissions")])
         return 3
     except MemoryError:
         say(["graphfix: %s" % Problem("this machine", "ran out of memory", "give it more")])

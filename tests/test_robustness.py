@@ -1,4 +1,4 @@
-"""A small part of benchmarks/robustness.py; and that it would see what it looks for."""
+"""A small part of benchmarks/robustness; and that it would see what it looks for."""
 
 import os
 import sys
@@ -6,7 +6,8 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "benchmarks"))
-import robustness  # noqa: E402
+from robustness import __main__ as robustness  # noqa: E402
+from robustness.common import convert_words, whole  # noqa: E402
 
 
 def options(tmp_path, *more):
@@ -31,19 +32,24 @@ def test_no_fault(tmp_path, section, more, least):
 
 def test_a_half_written_output_would_be_seen(tmp_path, model, graphfix):
     out = str(tmp_path / "out")
-    assert robustness.whole(out) == (False, None)
-    words = robustness.convert_words(str(tmp_path), out)
+    assert whole(out) == (False, None)
+    words = convert_words(str(tmp_path), out)
     assert graphfix(*words).code == 0
-    assert robustness.whole(out) == (True, None)
+    assert whole(out) == (True, None)
     with open(os.path.join(out, "model.ckpt.data-00000-of-00001"), "r+b") as file:
         file.truncate(1000)
-    there, fault = robustness.whole(out)
+    there, fault = whole(out)
     assert there and "truncated" in fault
     os.remove(os.path.join(out, "plan.json"))
-    assert robustness.whole(out)[1]
+    assert whole(out)[1]
 
 
-def test_the_page_shows_faults():
-    page = robustness.page({"soak": {"rows": [("a", "b")], "faults": ["x", "y"], "about": "Soak.",
-                                     "seconds": 3, "date": "today"}})
-    assert "| a | b |" in page and "2 faults; 3 s, today." in page
+def test_the_page_shows_faults_and_keeps_other_sections():
+    text = robustness.section("soak", [("a", "b")], ["x", "y"], 3, "today")
+    assert "| a | b |" in text and "2 faults; 3 s, today." in text
+    with open(robustness.PAGE, encoding="utf-8") as file:
+        page = file.read()
+    shown = robustness.sections_of(page)
+    assert set(shown) == set(robustness.SECTIONS) and robustness.page(shown) == page
+    again = robustness.page(dict(shown, soak=text))
+    assert robustness.sections_of(again) == dict(shown, soak=text)

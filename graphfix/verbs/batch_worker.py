@@ -73,7 +73,7 @@ def do(entry: Dict[str, Any], out: str) -> Dict[str, Any]:
         problems = (Problem(name, "needs more memory than there is", "give it more"),)
     except OSError as error:
         problems = (Problem(str(error.filename or name), str(error.strerror),
-                            "see what is wrong with it"),)
+                            "check the file, the disk and the permissions"),)
     except Exception as error:  # a fault of graphfix's own must not end the others
         problems = (Problem(name, "ended with %s: %s" % (type(error).__name__, error),
                             "this is a fault of graphfix: please report it"),)

@@ -211,7 +211,7 @@ def whole_or_absent(graphfix, out, names):
 @pytest.mark.parametrize("number, code", [
     (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_ended_at_any_moment(graphfix, place, number, code):
-    """tests/robustness.py does this hundreds of times."""
+    """benchmarks/robustness does this hundreds of times."""
     names = ["m%d" % one for one in range(4)]
     path = recipe(place, *['source: "one" name: "%s"' % one for one in names])
     moments = random.Random(5)

@@ -1,0 +1,1 @@
+"""Tries to break graphfix, counts what happens, and writes docs/robustness.md: see __main__."""
