@@ -26,6 +26,7 @@ from object_detection.utils import label_map_util, object_detection_evaluation
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir,
                                 "graphfix", "stock"))
 import stock_detect
+from stock_train import unoptimised
 
 TRUTH, FOUND = fields.InputDataFields, fields.DetectionResultFields
 
@@ -58,8 +59,8 @@ def train(config, model_dir, steps, seed):
     model_main.tf.estimator.RunConfig = lambda **kwargs: run_config(
         tf_random_seed=seed, save_checkpoints_secs=None, save_checkpoints_steps=None,
         keep_checkpoint_max=None, save_summary_steps=10 ** 9, log_step_count_steps=None,
-        session_config=tf.ConfigProto(
-            intra_op_parallelism_threads=1, inter_op_parallelism_threads=1), **kwargs)
+        session_config=unoptimised(tf.ConfigProto(
+            intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)), **kwargs)
     model_main.tf.estimator.train_and_evaluate = \
         lambda estimator, train_spec, eval_spec: captured.append((estimator, train_spec))
     flags.FLAGS(["train", "--pipeline_config_path=" + config, "--model_dir=" + model_dir])

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What carried classes are worth: the same detector, fine-tuned on new classes from several starts.
 
-    python benchmarks/transfer [--steps 25,50,100,150,200] [--seeds 3] [--work DIR] [--write]
+    python benchmarks/transfer [--steps 20,40,70,100,150] [--seeds 3] [--work DIR] [--write]
 
 The detector in testdata/ was trained on eight shapes (`testdata/train_shapes.py`).  The stock
 model_main fine-tunes it on three data sets of the same generator, whose pictures it never saw:
@@ -84,9 +84,9 @@ def run(directory, arm, settings, seed, records, labels):
 
 def main():
     parser = argparse.ArgumentParser(prog="transfer", description=__doc__.splitlines()[0])
-    training.add_arguments(parser, steps="25,50,100,150,200", work="transfer-work")
+    training.add_arguments(parser, steps="20,40,70,100,150", work="transfer-work")
     parser.add_argument("--row_seeds", type=int, help="seeds of other new rows; else --seeds")
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--train_pictures", type=int, default=1500)
     parser.add_argument("--val_pictures", type=int, default=180)
     parser.add_argument("--only", help="targets to run, such as kept,new; others are left out")
