@@ -448,6 +448,8 @@ def cases(directory):
     yield case("float_goes_on_quantized", "FLOAT_TO_QUANTIZED").change(
         "train_input_reader {", "graph_rewriter { quantization { delay: 4000 } }\n"
         "train_input_reader {")
+    yield case("depthwise_extra_layers", "LAYERS_NOT_RESTORED").change(
+        "      min_depth: 16\n", "      min_depth: 16\n      use_depthwise: true\n")
     yield case("new_classes", "CLASS_HEADS_NEW").checkpoint(tensors(classes=90))
 
     # model_dir

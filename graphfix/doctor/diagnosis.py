@@ -7,8 +7,9 @@ from typing import Any, Dict, List, Optional, Tuple
 from graphfix.config import trainers
 from graphfix.config.edits import apply_edits
 from graphfix.doctor import (
-    checkpoint, config, labels, model_dir, paths, records, restore, training)
+    checkpoint, config, labels, model_dir, outlook, paths, records, restore, training)
 from graphfix.doctor.checks import Check, Evidence
+from graphfix.doctor.outlook import Outlook
 from graphfix.doctor.setup import Options, Setup
 from graphfix.errors import GraphfixError
 from graphfix.findings import ERROR, INFO, WARNING, Finding
@@ -18,7 +19,7 @@ from graphfix.textproto import Document
 TABLES = (
     ("config", config.PARSING + config.CHECKS),
     ("paths", paths.CHECKS),
-    ("checkpoint", checkpoint.CHECKS + restore.CHECKS),
+    ("checkpoint", checkpoint.CHECKS + restore.CHECKS + outlook.CHECKS),
     ("model_dir", model_dir.CHECKS),
     ("label map", labels.CHECKS),
     ("records", records.CHECKS),
@@ -47,13 +48,19 @@ class Found:
 
 @dataclasses.dataclass(frozen=True)
 class Diagnosis:
-    """All that was found, the worst first, and what training starts from."""
+    """All that was found, the worst first, and what training starts from.
+
+    `outlook` is what becomes of every variable, and `forecast` the same in words; there is none for
+    a config that can't be parsed.
+    """
 
     path: str
     lines: Tuple[str, ...]
     api: str
     found: Tuple[Found, ...]
     start: str
+    outlook: Optional[Outlook] = None
+    forecast: Tuple[str, ...] = ()
 
     @property
     def findings(self) -> Tuple[Finding, ...]:
@@ -66,6 +73,7 @@ class Diagnosis:
     def to_data(self) -> Dict[str, Any]:
         return {"trains": self.trains, "verdict": "\n".join(verdict(self)), "api": self.api,
                 "starts_from": self.start if self.trains else None,
+                "forecast": self.outlook.to_data() if self.outlook else None,
                 "findings": [dict(dataclasses.asdict(one.finding), cause=one.check.cause,
                                   line=one.line, fixable=fixable(one)) for one in self.found]}
 
@@ -88,7 +96,9 @@ def diagnose(data: bytes, path: str, options: Options) -> Diagnosis:
         found += _run(tuple(check for check in CHECKS if check not in config.PARSING), setup)
     found.sort(key=lambda one: _ORDER.index(one.check.severity))
     return Diagnosis(path, tuple(data.decode("utf-8", "replace").splitlines()),
-                     "the API of " + options.month, tuple(found), "" if stopped else _start(setup))
+                     "the API of " + options.month, tuple(found), "" if stopped else _start(setup),
+                     None if stopped else outlook.look_ahead(setup),
+                     () if stopped else tuple(outlook.lines(setup)))
 
 
 def _run(checks: Tuple[Check, ...], setup: Setup) -> List[Found]:
@@ -152,6 +162,8 @@ def verdict(diagnosis: Diagnosis) -> List[str]:
 def to_text(diagnosis: Diagnosis) -> str:
     """The verdict, then every finding: those of one check together."""
     out = verdict(diagnosis)
+    if diagnosis.forecast:
+        out += [""] + list(diagnosis.forecast)
     counts = [(severity, sum(one.check.severity == severity for one in diagnosis.found))
               for severity in _ORDER]
     if diagnosis.found:

@@ -184,7 +184,7 @@ def _fits(setup: Setup, head: HeadSpec, meta):
         meta.shape[-1] if meta.shape else 0, head.layout.channels, head.layout)
 
 
-def _is_of_model(setup: Setup) -> bool:
+def is_of_model(setup: Setup) -> bool:
     """Whether the checkpoint has the config's feature extractor, so that heads are worth a look."""
     row = _row(setup)
     names = setup.metas(setup.train.fine_tune_checkpoint)
@@ -194,7 +194,7 @@ def _is_of_model(setup: Setup) -> bool:
 def _depthwise(setup: Setup) -> Iterator[Evidence]:
     name, predictor = setup.predictor
     prefix = setup.train.fine_tune_checkpoint
-    if not _is_of_model(setup) or setup.meta != "ssd" or not hasattr(predictor, "use_depthwise"):
+    if not is_of_model(setup) or setup.meta != "ssd" or not hasattr(predictor, "use_depthwise"):
         return
     names = setup.metas(prefix)
     has = any("ClassPredictor_depthwise/" in one or "ClassPredictor/depthwise_weights" in one
@@ -218,7 +218,7 @@ def _depthwise(setup: Setup) -> Iterator[Evidence]:
 def _kernel_size(setup: Setup) -> Iterator[Evidence]:
     name, predictor = setup.predictor
     prefix = setup.train.fine_tune_checkpoint
-    if not _is_of_model(setup) or name not in (
+    if not is_of_model(setup) or name not in (
             "convolutional_box_predictor", "weight_shared_convolutional_box_predictor") \
             or predictor.use_depthwise or list(_depthwise(setup)):
         return
@@ -238,7 +238,7 @@ def _kernel_size(setup: Setup) -> Iterator[Evidence]:
 def _feature_maps(setup: Setup) -> Iterator[Evidence]:
     prefix = setup.train.fine_tune_checkpoint
     spec = setup.anchors()[0] if setup.meta == "ssd" else None
-    if spec is None or not _is_of_model(setup):
+    if spec is None or not is_of_model(setup):
         return
     metas, maps = setup.metas(prefix), len(spec.per_map)
     there = len({name.split("/")[0] for name in metas if name.startswith("BoxPredictor_")
@@ -249,7 +249,7 @@ def _feature_maps(setup: Setup) -> Iterator[Evidence]:
 
 
 def _anchor_heads(setup: Setup) -> Iterator[Evidence]:
-    if not _is_of_model(setup) or list(_feature_maps(setup)) or list(_depthwise(setup)):
+    if not is_of_model(setup) or list(_feature_maps(setup)) or list(_depthwise(setup)):
         return
     broken = fit(setup, setup.train.fine_tune_checkpoint).broken
     if broken:
@@ -276,13 +276,13 @@ def restores_statistics(setup: Setup) -> bool:
     """Whether the feature extractor's BatchNorm starts from a checkpoint's averages."""
     if restores(setup) == trainers.NOTHING:
         return False
-    return _is_of_model(setup) and kind(setup) == TYPES[0] or \
+    return is_of_model(setup) and kind(setup) == TYPES[0] or \
         is_classifier(setup) and kind(setup) == TYPES[1]
 
 
 def _load_all(setup: Setup) -> Iterator[Evidence]:
     prefix = setup.train.fine_tune_checkpoint
-    if not _is_of_model(setup) or kind(setup) != TYPES[0] \
+    if not is_of_model(setup) or kind(setup) != TYPES[0] \
             or setup.train.load_all_detection_checkpoint_vars \
             or not setup.options.schema.field("TrainConfig", _ALL[-1]):
         return
@@ -295,7 +295,7 @@ def _load_all(setup: Setup) -> Iterator[Evidence]:
 
 
 def _class_heads(setup: Setup) -> Iterator[Evidence]:
-    if not _is_of_model(setup):
+    if not is_of_model(setup):
         return
     found = fit(setup, setup.train.fine_tune_checkpoint)
     if found.other_classes:
@@ -319,7 +319,7 @@ def _step(setup: Setup) -> Iterator[Evidence]:
 
 
 def _quantization(setup: Setup) -> Iterator[Evidence]:
-    if not _is_of_model(setup):
+    if not is_of_model(setup):
         return
     prefix = setup.train.fine_tune_checkpoint
     has = any(is_quantization(name) for name in setup.metas(prefix))
@@ -330,7 +330,7 @@ def _quantization(setup: Setup) -> Iterator[Evidence]:
 
 
 def _pretrained_ranges(setup: Setup) -> Iterator[Evidence]:
-    if not _is_of_model(setup) or not setup.message.HasField("graph_rewriter"):
+    if not is_of_model(setup) or not setup.message.HasField("graph_rewriter"):
         return
     prefix = setup.train.fine_tune_checkpoint
     if not any(is_quantization(name) for name in setup.metas(prefix)):

@@ -11,7 +11,11 @@ import shutil
 import pytest
 
 import zoo
-from graphfix.bundle import entries, table
+from graphfix.bundle import entries, reader, table
+from graphfix.config.pipeline import parse_config
+from graphfix.model.extras import find_extras
+from graphfix.model.families import GLOBAL_STEP
+from graphfix.model.variables import model_variables
 
 # Directory: index, its config, then family, feature extractor, classes, tensors, moving averages,
 # optimizer's; a sample config where none was published, or where what is there is another's.
@@ -63,6 +67,19 @@ def prefix_and_config(name, tmp_path):
         file.truncate(max(ends))
     return str(tmp_path / "model.ckpt"), os.path.join(
         zoo.DIRECTORY, config) if config else os.path.join(directory, "pipeline.config")
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_its_variables_are_told_by_its_config(name, tmp_path):
+    prefix, config = prefix_and_config(name, tmp_path)
+    metas = {one: view.meta for one, view in reader.open_bundle(prefix).items()}
+    extras = find_extras(metas)
+    added = extras.moving_averages + extras.optimizer + extras.quantization + (GLOBAL_STEP,)
+    with open(config, "rb") as file:
+        message = parse_config(file.read(), config).message
+    assert {one.name: one.shape for one in model_variables(
+        message, month="2021-06", config=config)} == {
+            one: meta.shape for one, meta in metas.items() if one not in added}
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

@@ -1,0 +1,181 @@
+"""What the stock trainers will do with every variable of a model: restore it or not, train it or not.
+
+As read in the stock code of each period (graphfix.config.trainers) and proven against that of three
+revisions (tests/stock/test_forecast.py).  A trainer asks the model for a map of the variables it
+wants, by the names they have in the checkpoint, and takes those that are there and of the same
+shape:
+
+* `fine_tune_checkpoint_type`, or where it is not set `from_detection_checkpoint`, says what the
+  checkpoint is taken for.
+* For a detector's, the map has every variable with load_all_detection_checkpoint_vars, and those
+  of the feature extractor without.
+* For a classifier's, it has those of the feature extractor, whatever load_all says, under their
+  names without its scope.  The NASNets' classifiers hold moving averages alone, and Inception
+  ResNet v2's second stage is its third block of repeated layers (`Repeat_2`).  Of two variables
+  that would have one name (block 4 of a ResNet is in both stages) the later one takes it.
+
+Training leaves alone what `freeze_variables` names: the legacy trainer holds each pattern against
+the beginning of a variable's name, model_main looks for it anywhere in `NAME:0`, and it alone
+reads `update_trainable_variables`.  The legacy trainer alone multiplies gradients of biases by
+`bias_grad_multiplier`.  BatchNorm's statistics have no gradients: freezing does not stop them.
+"""
+
+import dataclasses
+import re
+from typing import Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from graphfix.config import trainers
+from graphfix.model import families
+from graphfix.model.layers import Variable
+from graphfix.tensors import TensorMeta
+
+RESTORED, DROPPED, MISSING, NOT_ASKED = "restored", "shape_differs", "missing", "not_asked_for"
+VERDICTS = (RESTORED, DROPPED, MISSING, NOT_ASKED)
+DETECTION, CLASSIFICATION = "detection", "classification"
+
+_SSD_SCOPE = "FeatureExtractor"
+_STAGES = ("FirstStageFeatureExtractor", "SecondStageFeatureExtractor")
+# Extractors whose classifiers hold moving averages alone.
+_AVERAGED = ("faster_rcnn_nas", "faster_rcnn_pnas", "ssd_pnasnet")
+_REPEATS = "faster_rcnn_inception_resnet_v2"
+_BIASES = ".*/biases"
+
+
+class Fate(NamedTuple):
+    """What becomes of a variable: whether it is restored, under which name of the checkpoint it is
+    looked for and what shape that has there, whether it trains, and by what its gradient is
+    multiplied first."""
+
+    variable: Variable
+    verdict: str
+    source: Optional[str]
+    found: Optional[Tuple[int, ...]]
+    trains: bool
+    multiplier: float
+
+    def to_data(self) -> dict:
+        return {"name": self.variable.name, "shape": list(self.variable.shape),
+                "verdict": self.verdict, "checkpoint_name": self.source,
+                "checkpoint_shape": None if self.found is None else list(self.found),
+                "trains": self.trains, "gradient_multiplier": self.multiplier}
+
+
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """What one trainer does with every variable; `stops`: why it does not get as far as that."""
+
+    trainer: str
+    script: str
+    fates: Tuple[Fate, ...]
+    stops: str = ""
+
+    def count(self, verdict: str) -> int:
+        return sum(fate.verdict == verdict for fate in self.fates)
+
+    def to_data(self) -> dict:
+        return {"trainer": self.trainer, "script": self.script, "stops": self.stops or None,
+                "counts": {verdict: self.count(verdict) for verdict in VERDICTS},
+                "variables": [fate.to_data() for fate in self.fates]}
+
+
+class Model(NamedTuple):
+    """A model's variables, in the order of their creation, its meta-architecture and the type of
+    its feature extractor."""
+
+    variables: Tuple[Variable, ...]
+    meta: str
+    extractor: str
+
+
+def foretell(model: Model, train, metas: Optional[Mapping[str, TensorMeta]], *, kind: str,
+             month: str, trainer: str) -> Forecast:
+    """The forecast of one trainer of a month.
+
+    `train` is the train_config, `metas` the tensors of its checkpoint (None where there is none),
+    `kind` what the checkpoint is taken for.
+    """
+    what = dict(trainers.restored(month, trainer))[trainer] if metas is not None \
+        else trainers.NOTHING
+    asked = {}  # type: Dict[str, str]
+    if what != trainers.NOTHING:
+        every = what == trainers.EVERYTHING and train.load_all_detection_checkpoint_vars
+        asked = wanted(model, kind, every)
+    trains = _training(train, trainer)
+    multiplier = train.bias_grad_multiplier if trainer == trainers.LEGACY else 0.0
+    fates = []
+    for variable in model.variables:
+        source = asked.get(variable.name)
+        meta = metas.get(source) if metas is not None and source is not None else None
+        own = trains(variable.name)
+        fates.append(Fate(
+            variable, _verdict(variable, source, meta), source,
+            None if meta is None else tuple(meta.shape), own,
+            multiplier if own and multiplier and re.match(_BIASES, variable.name) else 1.0))
+    forecast = Forecast(trainer, trainers.script(month, trainer) or "", tuple(fates))
+    return dataclasses.replace(forecast, stops=_stops(forecast, bool(asked), month))
+
+
+def wanted(model: Model, kind: str, every: bool) -> Dict[str, str]:
+    """{variable: its name in the checkpoint} of what the model asks for."""
+    names = [variable.name for variable in model.variables]
+    if kind == DETECTION:
+        if model.meta == families.SSD:
+            return {name: name for name in names if every or name.startswith(_SSD_SCOPE)}
+        return {name: name for name in names
+                if every or any(re.search(scope, name) for scope in _STAGES)}
+    scopes = (_SSD_SCOPE,) if model.meta == families.SSD else _STAGES
+    taken = {}  # type: Dict[str, str]
+    for name in names:
+        for scope in scopes:
+            if name.startswith(scope):
+                taken[_classifier_name(name, scope, model.extractor)] = name
+    return {name: source for source, name in taken.items()}
+
+
+def _classifier_name(name: str, scope: str, extractor: str) -> str:
+    if extractor == _REPEATS and scope == _STAGES[1]:
+        name = name.replace(scope + "/InceptionResnetV2/Repeat", "InceptionResnetV2/Repeat_2")
+    name = name.replace(scope + "/", "")
+    return name + families.MOVING_AVERAGE if extractor in _AVERAGED else name
+
+
+def _verdict(variable: Variable, source: Optional[str], meta: Optional[TensorMeta]) -> str:
+    if source is None:
+        return NOT_ASKED
+    if meta is None:
+        return MISSING
+    return RESTORED if tuple(meta.shape) == variable.shape else DROPPED
+
+
+def _training(train, trainer: str) -> Callable[[str], bool]:
+    """Whether a trainer trains the variable of a name."""
+    frozen = [pattern for pattern in train.freeze_variables
+              if pattern or trainer == trainers.MODEL_MAIN]
+    included = list(train.update_trainable_variables)
+
+    def trains(name: str) -> bool:
+        if name.endswith(families.UNTRAINED_LEAVES):
+            return False
+        if trainer == trainers.LEGACY:
+            return not _any(re.match, frozen, name)
+        return (not included or _any(re.search, included, name + ":0")) and not _any(
+            re.search, frozen, name + ":0")
+    return trains
+
+
+def _any(find: Callable, patterns: Sequence[str], name: str) -> bool:
+    return any(find(pattern, name) for pattern in patterns)
+
+
+def _stops(forecast: Forecast, asks: bool, month: str) -> str:
+    """Why the trainer stops at what it restores, or trains; nothing where it does not."""
+    if forecast.trainer == trainers.LEGACY and asks:
+        if month < "2017-10" and forecast.count(MISSING):
+            return "it stops at the first variable that is missing"
+        if month < "2018-02" and forecast.count(DROPPED):
+            return "it stops at the first variable of another shape"
+        if not forecast.count(RESTORED):
+            return "it stops, since there is nothing to restore (\"No variables to save\")"
+    if not any(fate.trains for fate in forecast.fates):
+        return "it stops, since nothing is left to train"
+    return ""

@@ -1,0 +1,237 @@
+"""The forecast of a config in words: how many variables are restored, and why the others are not.
+
+A reason is expected (a new class head starts at random, as it must) or wrong (layers of the feature
+extractor that the checkpoint does not have).
+"""
+
+import functools
+import re
+from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
+
+from graphfix.config import trainers
+from graphfix.doctor import model_dir, restore
+from graphfix.doctor.checks import Check, Evidence
+from graphfix.doctor.forecast import (
+    DETECTION, DROPPED, MISSING, NOT_ASKED, RESTORED, Fate, Forecast, Model, foretell)
+from graphfix.doctor.setup import Setup
+from graphfix.findings import INFO, WARNING
+from graphfix.model.variables import Unknown, model_variables
+
+EXPECTED, WRONG, TO_KNOW = "expected", "wrong", ""
+_WORDS = {DROPPED: "shape differs", MISSING: "missing", NOT_ASKED: "not asked for"}
+_EXTRACTOR = re.compile(r"(First|Second)?(Stage)?FeatureExtractor/")
+# Layers that a detector adds to a classifier's.
+_ADDED = re.compile(r"_[12]_Conv2d_\d+_|/fpn/|_hyperfeature|bottom_up|/(projection|smoothing)_\d")
+
+
+class Outlook(NamedTuple):
+    """A forecast for each trainer, or why there is none; neither where there is no checkpoint and
+    nothing is frozen."""
+
+    forecasts: Tuple[Forecast, ...] = ()
+    unknown: str = ""
+
+    def to_data(self) -> dict:
+        return {"trainers": [one.to_data() for one in self.forecasts],
+                "unknown": self.unknown or None}
+
+
+class Reason(NamedTuple):
+    """Why variables are not restored."""
+
+    verdict: str
+    scope: str
+    judgement: str
+    words: str
+
+
+@functools.lru_cache(maxsize=1)
+def look_ahead(setup: Setup) -> Outlook:
+    """What every trainer that may train will do with every variable."""
+    prefix = setup.train.fine_tune_checkpoint
+    resumed = model_dir.latest(setup)
+    if resumed:
+        return Outlook(unknown="training resumes from %s" % resumed.prefix)
+    if prefix and setup.checkpoint is None:
+        return Outlook(unknown="%s can't be opened" % prefix)
+    if prefix and restore.kind(setup) not in restore.TYPES:
+        return Outlook(unknown="the trainers refuse fine_tune_checkpoint_type '%s'"
+                       % restore.kind(setup))
+    try:
+        variables = model_variables(setup.message, month=setup.options.month, config=setup.path)
+        if trainers.renames_keras(setup.options.month, trainers.MODEL_MAIN) \
+                and setup.body.feature_extractor.type.endswith("_keras"):
+            raise Unknown("model_main may look for Keras's variables under a second name")
+        model = Model(variables, setup.meta, setup.body.feature_extractor.type)
+        metas = setup.metas(prefix) if prefix else None
+        return Outlook(tuple(foretell(
+            model, setup.train, metas, kind=restore.kind(setup), month=setup.options.month,
+            trainer=name) for name in setup.options.trainers))
+    except Unknown as error:
+        return Outlook(unknown=str(error))
+    except re.error as error:
+        return Outlook(unknown="a pattern of train_config is no regular expression: %s" % error)
+
+
+# Words
+
+
+def lines(setup: Setup) -> List[str]:
+    """What is restored and what trains, in a few lines."""
+    outlook = look_ahead(setup)
+    if outlook.unknown:
+        return ["No forecast: %s." % outlook.unknown]
+    out = []  # type: List[str]
+    if setup.train.fine_tune_checkpoint:
+        for names, forecast in _together(outlook.forecasts, lambda one: [
+                fate.verdict for fate in one.fates] + [one.stops]):
+            out += _restored(setup, names, forecast)
+    if setup.train.freeze_variables or setup.train.update_trainable_variables or \
+            setup.train.bias_grad_multiplier:
+        for names, forecast in _together(outlook.forecasts, lambda one: [
+                (fate.trains, fate.multiplier) for fate in one.fates]):
+            out += _trained(names, forecast)
+    return out
+
+
+def _together(forecasts: Sequence[Forecast], key) -> Iterator[Tuple[str, Forecast]]:
+    """Forecasts that say the same as one, under the names of both trainers' scripts."""
+    found = []  # type: List[Tuple[List[str], Forecast]]
+    for forecast in forecasts:
+        for names, other in found:
+            if key(other) == key(forecast):
+                names.append(forecast.script)
+                break
+        else:
+            found.append(([forecast.script], forecast))
+    return ((" and ".join(names), forecast) for names, forecast in found)
+
+
+def _restored(setup: Setup, names: str, forecast: Forecast) -> Iterator[str]:
+    total, count = len(forecast.fates), forecast.count(RESTORED)
+    yield "%s: %d of %d variables are restored%s" % (
+        names, count, total, "; " + forecast.stops if forecast.stops
+        else "" if count == total else ":")
+    if forecast.stops:
+        return
+    for reason, fates in reasons(setup, forecast).items():
+        first = fates[0]
+        yield "  %4d %-13s  %s  (%s%s%s)" % (
+            len(fates), _WORDS[reason.verdict], reason.scope,
+            reason.judgement + ": " if reason.judgement else "", reason.words,
+            "" if first.found is None else ", as %s is %s there and %s here" % (
+                first.variable.name, list(first.found), list(first.variable.shape)))
+
+
+def reasons(setup: Setup, forecast: Forecast) -> Dict[Reason, List[Fate]]:
+    """The variables that are not restored, by why; what is wrong first."""
+    found = {}  # type: Dict[Reason, List[Fate]]
+    heads = {name: head for head in setup.heads("") for name in head.tensors}
+    for fate in forecast.fates:
+        if fate.verdict != RESTORED:
+            found.setdefault(_reason(setup, forecast, fate, heads), []).append(fate)
+    order = (WRONG, EXPECTED, TO_KNOW)
+    return dict(sorted(found.items(), key=lambda pair: order.index(pair[0].judgement)))
+
+
+def _reason(setup: Setup, forecast: Forecast, fate: Fate, heads: dict) -> Reason:
+    name, shape = fate.variable
+    scope = _scope(name)
+    if fate.verdict == NOT_ASKED:
+        return Reason(NOT_ASKED, scope, TO_KNOW, _not_asked(setup, forecast, name))
+    if fate.verdict == MISSING:
+        if restore.kind(setup) != DETECTION and _ADDED.search(name):
+            return Reason(MISSING, scope, EXPECTED, "a classifier has no such layers")
+        return Reason(MISSING, scope, WRONG, "the checkpoint has no such layers")
+    head = heads.get(name)
+    if head is not None and fate.found[:-1] == shape[:-1]:
+        if head.class_axis and fate.found[-1] % (
+                head.layout.channels // head.layout.size(head.class_axis)) == 0:
+            return Reason(DROPPED, scope, EXPECTED, "a new class head")
+        return Reason(DROPPED, scope, WRONG, "a head for other anchors")
+    predictor = setup.predictor[1]
+    if name.startswith("SecondStageBoxPredictor/Conv") and \
+            predictor.mask_prediction_conv_depth == 0:
+        return Reason(DROPPED, scope, EXPECTED, "its width follows from the number of classes, "
+                      "since mask_prediction_conv_depth is 0")
+    return Reason(DROPPED, scope, WRONG, "of another variant")
+
+
+def _not_asked(setup: Setup, forecast: Forecast, name: str) -> str:
+    what = dict(trainers.restored(setup.options.month, forecast.trainer))[forecast.trainer]
+    if what == trainers.NOTHING:
+        return "this trainer ignores fine_tune_checkpoint"
+    if _EXTRACTOR.match(name):
+        return "another layer takes its name in a classifier"
+    if restore.kind(setup) != DETECTION:
+        return "a classifier has none"
+    if what == trainers.BACKBONE:
+        return "this trainer restores the feature extractor alone"
+    return "load_all_detection_checkpoint_vars is not set"
+
+
+def _scope(name: str) -> str:
+    """The scope that a variable is told under: those of feature extractors in two parts, others
+    without their numbers."""
+    parts = name.split("/")[:-1]
+    if not _EXTRACTOR.match(name):
+        parts = [re.sub(r"_\d+\Z", "_*", part) for part in parts]
+    return "/".join(parts[:2]) or name
+
+
+def _trained(names: str, forecast: Forecast) -> Iterator[str]:
+    fates = [fate for fate in forecast.fates if not fate.variable.name.endswith(
+        ("moving_mean", "moving_variance"))]
+    frozen = [fate for fate in fates if not fate.trains]
+    yield "%s: %d of %d variables train%s" % (
+        names, len(fates) - len(frozen), len(fates), "; frozen are:" if frozen else "")
+    for scope, count in _counted(frozen):
+        yield "  %4d in %s" % (count, scope)
+    scaled = [fate for fate in fates if fate.multiplier != 1]
+    if scaled:
+        yield "  bias_grad_multiplier %g applies to %d of them" % (
+            scaled[0].multiplier, len(scaled))
+
+
+def _counted(fates: Sequence[Fate]) -> List[Tuple[str, int]]:
+    counts = {}  # type: Dict[str, int]
+    for fate in fates:
+        scope = _scope(fate.variable.name)
+        counts[scope] = counts.get(scope, 0) + 1
+    return list(counts.items())
+
+
+# Checks
+
+
+def _unknown(setup: Setup) -> Iterator[Evidence]:
+    if setup.train.fine_tune_checkpoint and setup.checkpoint is not None and look_ahead(setup).unknown:
+        yield Evidence(setup.where("model"), "no forecast: %s" % look_ahead(setup).unknown)
+
+
+def _layers(setup: Setup) -> Iterator[Evidence]:
+    for forecast in look_ahead(setup).forecasts:
+        own = [fate for fate in forecast.fates if _EXTRACTOR.match(fate.variable.name)]
+        lost = [fate for reason, fates in reasons(setup, forecast).items() for fate in fates
+                if reason.judgement == WRONG and _EXTRACTOR.match(fate.variable.name)]
+        # Where it is most of them, the checkpoint is of another model, which other checks say.
+        if 0 < len(lost) < sum(fate.verdict == RESTORED for fate in own):
+            name, shape = lost[0].variable
+            yield Evidence(
+                setup.where("model", setup.meta, "feature_extractor"), "%d of the feature "
+                "extractor's %d variables start at random; the first, %s, is %s" % (
+                    len(lost), len(own), name, "not in the checkpoint" if lost[0].found is None
+                    else "%s there and %s here" % (list(lost[0].found), list(shape))))
+            return
+
+
+CHECKS = (
+    Check("LAYERS_NOT_RESTORED", WARNING,
+          "Some layers of the feature extractor are missing in the checkpoint, or have other shapes "
+          "there: it is of another variant.",
+          "set the feature extractor's options to what the checkpoint was trained with", _layers),
+    Check("NO_FORECAST", INFO,
+          "What will be restored cannot be told variable by variable: the model has something "
+          "whose layers graphfix does not know for certain.",
+          "have the trainer say it: graphfix verify --stock", _unknown),
+)

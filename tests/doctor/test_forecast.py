@@ -1,0 +1,193 @@
+"""What is foretold of every variable, by hand-made cases; against the stock API: tests/stock."""
+
+import json
+import os
+
+import pytest
+
+from graphfix.doctor.forecast import Model, foretell, wanted
+from graphfix.dtypes import BY_NAME
+from graphfix.model.layers import Variable
+from graphfix.schema import message_class
+from graphfix.tensors import TensorMeta
+
+TESTDATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata")
+NAMES = ("FeatureExtractor/a/weights", "FeatureExtractor/a/BatchNorm/moving_mean",
+         "BoxPredictor_0/ClassPredictor/weights", "BoxPredictor_0/ClassPredictor/biases")
+SSD = Model(tuple(Variable(name, (4,)) for name in NAMES), "ssd", "ssd_mobilenet_v1")
+
+
+def train_config(**fields):
+    train = message_class("graphfix.pipeline.TrainEvalPipelineConfig")().train_config
+    for name, value in fields.items():
+        if isinstance(value, list):
+            getattr(train, name).extend(value)
+        else:
+            setattr(train, name, value)
+    return train
+
+
+def metas(**shapes):
+    return {name.replace("__", "/"): TensorMeta(name, BY_NAME["float32"], shape)
+            for name, shape in shapes.items()}
+
+
+THERE = metas(FeatureExtractor__a__weights=(4,), BoxPredictor_0__ClassPredictor__weights=(5,),
+              a__weights=(4,))
+
+
+def fates(month="2019-07", trainer="model_main", kind="detection", there=THERE, **fields):
+    found = foretell(SSD, train_config(**fields), there, kind=kind, month=month, trainer=trainer)
+    return [fate.verdict for fate in found.fates], found
+
+
+def test_what_a_detector_gives():
+    assert fates(load_all_detection_checkpoint_vars=True)[0] == [
+        "restored", "missing", "shape_differs", "missing"]
+    assert fates()[0] == ["restored", "missing", "not_asked_for", "not_asked_for"]
+    found = fates(load_all_detection_checkpoint_vars=True)[1]
+    assert (found.fates[2].found, found.fates[3].found) == ((5,), None)
+
+
+def test_what_a_classifier_gives():
+    verdicts, found = fates(kind="classification", load_all_detection_checkpoint_vars=True)
+    assert verdicts == ["restored", "missing", "not_asked_for", "not_asked_for"]
+    assert found.fates[0].source == "a/weights"
+
+
+@pytest.mark.parametrize("month,trainer,restored,stops", [
+    ("2017-06", "legacy", 1, "missing"), ("2017-11", "legacy", 1, ""),
+    ("2018-02", "legacy", 1, ""), ("2018-02", "model_main", 1, ""),
+    ("2020-06", "model_main", 1, ""), ("2020-07", "model_main", 0, ""),
+    ("2020-07", "legacy", 1, "")])
+def test_by_month(month, trainer, restored, stops):
+    verdicts, found = fates(month, trainer, load_all_detection_checkpoint_vars=True)
+    assert verdicts.count("restored") == restored
+    assert (stops in found.stops) if stops else not found.stops
+    # The legacy trainer reads load_all from 2018-03 on.
+    every = restored and not (trainer == "legacy" and month < "2018-03")
+    assert verdicts.count("not_asked_for") == (0 if every else 2 if restored else 4)
+
+
+def test_another_shape_stops_the_first_trainers():
+    there = dict(THERE, **metas(FeatureExtractor__a__BatchNorm__moving_mean=(9,)))
+    assert "another shape" in fates("2017-11", "legacy", there=there)[1].stops
+    assert not fates("2018-02", "legacy", there=there)[1].stops
+
+
+def test_nothing_to_restore_stops_the_legacy_trainer_alone():
+    assert "No variables to save" in fates(trainer="legacy", there={})[1].stops
+    assert not fates(there={})[1].stops
+
+
+def test_names_of_a_classifier():
+    def of(extractor, *names):
+        return wanted(Model(tuple(Variable(name, ()) for name in names), "faster_rcnn", extractor),
+                      "classification", False)
+    first, second = "FirstStageFeatureExtractor/", "SecondStageFeatureExtractor/"
+    assert of("faster_rcnn_nas", first + "cell_0/w") == {
+        first + "cell_0/w": "cell_0/w/ExponentialMovingAverage"}
+    assert of("faster_rcnn_inception_resnet_v2", first + "InceptionResnetV2/Repeat/w",
+              second + "InceptionResnetV2/Repeat/w") == {
+                  first + "InceptionResnetV2/Repeat/w": "InceptionResnetV2/Repeat/w",
+                  second + "InceptionResnetV2/Repeat/w": "InceptionResnetV2/Repeat_2/w"}
+    # The later of two takes a name.
+    assert of("faster_rcnn_resnet50", first + "block4/w", second + "block4/w", "Conv/w") == {
+        second + "block4/w": "block4/w"}
+
+
+@pytest.mark.parametrize("fields,legacy,model_main", [
+    ({}, [1, 0, 1, 1], [1, 0, 1, 1]),
+    ({"freeze_variables": ["weights"]}, [1, 0, 1, 1], [0, 0, 0, 1]),
+    ({"freeze_variables": ["weights:0$"]}, [1, 0, 1, 1], [0, 0, 0, 1]),
+    ({"freeze_variables": [".*weights$"]}, [0, 0, 0, 1], [1, 0, 1, 1]),
+    ({"freeze_variables": ["FeatureExtractor"]}, [0, 0, 1, 1], [0, 0, 1, 1]),
+    ({"freeze_variables": [""]}, [1, 0, 1, 1], [0, 0, 0, 0]),
+    ({"update_trainable_variables": ["Predictor"]}, [1, 0, 1, 1], [0, 0, 1, 1]),
+    ({"update_trainable_variables": ["Predictor"], "freeze_variables": ["biases"]},
+     [1, 0, 1, 1], [0, 0, 1, 0]),
+])
+def test_what_trains(fields, legacy, model_main):
+    for trainer, wanted_ in (("legacy", legacy), ("model_main", model_main)):
+        found = fates(trainer=trainer, **fields)[1]
+        assert [fate.trains for fate in found.fates] == [bool(one) for one in wanted_]
+        assert ("nothing is left to train" in found.stops) == (not any(wanted_))
+
+
+def test_biases():
+    def multipliers(trainer, **fields):
+        return [fate.multiplier for fate in fates(
+            trainer=trainer, bias_grad_multiplier=2.0, **fields)[1].fates]
+    assert multipliers("legacy") == [1, 1, 1, 2]
+    assert multipliers("legacy", freeze_variables=[".*biases"]) == [1, 1, 1, 1]
+    assert multipliers("model_main") == [1, 1, 1, 1]
+
+
+def doctor(graphfix, case, *flags):
+    done = graphfix("doctor", "broken/%s/pipeline.config" % case, *flags)
+    return done.out, json.loads(graphfix(
+        "doctor", "broken/%s/pipeline.config" % case, "--json", *flags).out)["forecast"]
+
+
+@pytest.fixture(autouse=True)
+def in_testdata(monkeypatch):
+    monkeypatch.chdir(TESTDATA)
+
+
+def test_words_and_json(graphfix):
+    words, data = doctor(graphfix, "heads_not_restored")
+    assert "model_main.py and legacy/train.py: 175 of 199 variables are restored:" in words
+    assert "12 not asked for  BoxPredictor_*/ClassPredictor  (load_all_detection_ch" in words
+    assert [one["trainer"] for one in data["trainers"]] == ["model_main", "legacy"]
+    for one in data["trainers"]:
+        assert one["counts"] == {"restored": 175, "shape_differs": 0, "missing": 0,
+                                 "not_asked_for": 24}
+        assert len(one["variables"]) == 199
+    first = data["trainers"][0]["variables"][0]
+    assert first["name"] == first["checkpoint_name"] and \
+        first["shape"] == first["checkpoint_shape"] == [3, 3, 3, 16]
+
+
+def test_expected_and_wrong(graphfix):
+    words, _ = doctor(graphfix, "new_classes")
+    assert "6 shape differs  BoxPredictor_*/ClassPredictor  (expected: a new class head" in words
+    assert "(wrong: the checkpoint has no such layers)" in words
+    words, data = doctor(graphfix, "depthwise_extra_layers")
+    counts = data["trainers"][0]["counts"]
+    assert (counts["shape_differs"], counts["missing"]) == (4, 20)
+    assert "LAYERS_NOT_RESTORED" in words and "(wrong: of another variant, as " in words
+
+
+def test_each_trainer_of_2020_for_itself(graphfix):
+    words, data = doctor(graphfix, "heads_not_restored", "--target_api", "2020-07")
+    assert "model_main.py: 0 of 199 variables are restored:" in words
+    assert "legacy/train.py: 175 of 199" in words
+    assert "this trainer ignores fine_tune_checkpoint" in words
+    words, data = doctor(graphfix, "heads_not_restored", "--trainer", "legacy")
+    assert [one["trainer"] for one in data["trainers"]] == ["legacy"]
+
+
+def test_no_forecast(graphfix, tmp_path):
+    with open("broken/heads_not_restored/pipeline.config") as file:
+        text = file.read()
+    path = tmp_path / "pipeline.config"
+    path.write_text(text.replace("\n      conv_hyperparams {",
+                                 "\n      conv_hyperparams { force_use_bias: true"))
+    done = graphfix("doctor", str(path), "--target_api", "2021-06")
+    assert "No forecast: conv_hyperparams sets force_use_bias." in done.out
+    assert "NO_FORECAST" in done.out
+    path.write_text(text.replace("train_config {", 'train_config { freeze_variables: "("'))
+    assert "is no regular expression" in graphfix("doctor", str(path)).out
+
+
+def test_what_trains_in_words(graphfix, tmp_path):
+    with open("broken/heads_not_restored/pipeline.config") as file:
+        text = file.read()
+    path = tmp_path / "pipeline.config"
+    path.write_text(text.replace("train_config {", "train_config { bias_grad_multiplier: 2 "
+                                 'freeze_variables: "BatchNorm" freeze_variables: "Feature"'))
+    out = graphfix("doctor", str(path)).out
+    assert "model_main.py: 24 of 129 variables train; frozen are:" in out
+    assert "legacy/train.py: 24 of 129 variables train; frozen are:" in out
+    assert "105 in FeatureExtractor/MobilenetV1" in out
+    assert "bias_grad_multiplier 2 applies to 12 of them" in out
