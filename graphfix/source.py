@@ -13,6 +13,7 @@ from graphfix.config.pipeline import PipelineConfig, parse_config
 from graphfix.errors import GraphfixError, RequestError, SourceError
 from graphfix.findings import Finding
 from graphfix.graphdef import files
+from graphfix.graphdef.graph import Graph
 from graphfix.labels import LabelMap, parse_label_map
 from graphfix.model import coco
 from graphfix.model.describe import ModelSpec, describe
@@ -27,9 +28,9 @@ FROZEN = "frozen_inference_graph.pb"
 @dataclasses.dataclass(frozen=True)
 class Source:
     """An opened model.  `digest` tells its config and index (and so its tensors' checksums);
-    `frozen` is the frozen graph beside the checkpoint, or instead of one; `unpacked` keeps an
-    archive's files where they are; `findings` say what had to be made up.  Where the config is
-    `inferred`, `config_path` is the graph's."""
+    `frozen` is the frozen graph beside the checkpoint, or instead of one, then also opened, as
+    `graph`; `unpacked` keeps an archive's files where they are; `findings` say what had to be made
+    up.  Where the config is `inferred`, `config_path` is the graph's."""
 
     prefix: str
     config: PipelineConfig
@@ -41,6 +42,7 @@ class Source:
     unpacked: Optional[Unpacked] = None
     findings: Tuple[Finding, ...] = ()
     inferred: bool = False
+    graph: Optional[Graph] = None
 
     @property
     def metas(self):
@@ -133,7 +135,8 @@ def open_frozen(path: str, *, config_path: Optional[str] = None, partial: bool =
         digest = hashlib.sha256(file.read()).digest()
     return Source(path, config, config_where, store, model, hashlib.sha256(
         hashlib.sha256(data).digest() + digest).hexdigest(),
-                  None if os.path.isdir(path) else path, None, findings, inferred is not None)
+                  None if os.path.isdir(path) else path, None, findings, inferred is not None,
+                  None if os.path.isdir(path) else graph)
 
 
 def find_frozen(path: str) -> Optional[str]:

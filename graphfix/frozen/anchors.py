@@ -146,7 +146,7 @@ def _map_shapes(value: np.ndarray, per_map) -> Any:
 
 def _check_free(graph: Graph, consumers, product: Any) -> None:
     """Whether a head's Reshape leaves it to the graph how many boxes there are."""
-    vectors = Vectors(graph)
+    vectors = Vectors(graph, consumers)
     pending = [product]
     while pending:
         node = pending.pop()

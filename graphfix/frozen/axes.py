@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 from graphfix.frozen import rules
 from graphfix.frozen.terms import ANY, CLASS, SLOT, Axes, NotUnderstood, Selection, class_axis
 from graphfix.frozen.vectors import Element, Vectors
-from graphfix.graphdef.graph import Graph, read_input
+from graphfix.graphdef.graph import Consumers, Graph, read_input
 
 
 class Tracker:
@@ -24,14 +24,13 @@ class Tracker:
     `vectors` the constants to change.
     """
 
-    def __init__(self, graph: Graph, old: int, new: int):
-        self.graph, self.old, self.new = graph, old, new
+    def __init__(self, graph: Graph, consumers: Consumers, old: int, new: int):
+        self.graph, self.consumers, self.old, self.new = graph, consumers, old, new
         self.states = {}  # type: Dict[Tuple[str, int], Axes]
         self.selections = []  # type: List[Selection]
-        self.vectors = Vectors(graph)
+        self.vectors = Vectors(graph, consumers)
         self.attributes = []  # type: List[Tuple[str, str, Any]]
         self.packed = []  # type: List[Any]  # readers of a number that counts more than classes
-        self.consumers = graph.consumers()
         self.waiting = {}  # type: Dict[str, str]
         self._pending = collections.deque()  # type: Any
         self._tiles = set()

@@ -17,7 +17,7 @@ from graphfix.dtypes import BY_NAME, BY_NUMBER
 from graphfix.frozen.terms import NotUnderstood, Selection
 from graphfix.frozen.vectors import unused
 from graphfix.graphdef import constants
-from graphfix.graphdef.graph import Graph, read_input, write_input
+from graphfix.graphdef.graph import Consumers, Graph, read_input, write_input
 
 _SEVERAL = -1  # in the place of a class: what depends on more than one
 
@@ -25,9 +25,10 @@ _SEVERAL = -1  # in the place of a class: what depends on more than one
 class Branches:
     """The branches of a graph for `count` classes, found and found alike."""
 
-    def __init__(self, graph: Graph, selections: Sequence[Selection], count: int):
+    def __init__(self, graph: Graph, consumers: Consumers, selections: Sequence[Selection],
+                 count: int):
         """Raises NotUnderstood where the graph is not made as the stock API makes it."""
-        self.graph, self.count = graph, count
+        self.graph, self.consumers, self.count = graph, consumers, count
         self.slices = [one for one in selections if one.number is not None]
         self.unpacks = [graph.nodes[one.node] for one in selections if one.number is None]
         numbers = collections.Counter(one.number for one in self.slices)
@@ -36,7 +37,6 @@ class Branches:
             raise NotUnderstood(graph.nodes[self.slices[0].node],
                                 "classes are taken out singly, but not each of %d once%s" % (
                                     count, ": no %d" % missing[0] if missing else ""))
-        self.consumers = graph.consumers()
         self.classes = {}  # type: Dict[str, int]  # of every node below a selection, up to joints
         self.joints = []  # type: List[Any]
         self._spread()

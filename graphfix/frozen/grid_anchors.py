@@ -133,7 +133,7 @@ def _side(graph: Graph, tiled: Input, count: int) -> Optional[_Side]:
 def _recount(graph: Graph, consumers, heads: List[Tuple[Any, int]], sides: List[_Side],
              late: Set[str], count: int, wanted: int) -> None:
     """Changes whatever counts the anchors at a location; or raises NotUnderstood."""
-    vectors = Vectors(graph)
+    vectors = Vectors(graph, consumers)
     rows = [reshape for node, width in heads
             for reshape in _rows(consumers, vectors, node, width)]
     laid = []  # type: List[Any]

@@ -46,13 +46,13 @@ def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit],
     gone = set()  # type: Set[str]
     outputs = [name for name, found in consumers.items() if not found]
     try:
-        tracker = Tracker(graph, model.classes, classes)
+        tracker = Tracker(graph, consumers, model.classes, classes)
         for head in model.heads:
             if head.class_axis:
                 for node in _products(graph, head, consumers):
                     tracker.start(node.name, _axes(node, head))
         tracker.run()
-        branches = Branches(graph, tracker.selections, model.classes)
+        branches = Branches(graph, consumers, tracker.selections, model.classes)
         tracker.vectors.apply()
         for name, attribute, (axis, size) in tracker.attributes:
             graph.nodes[name].attr[attribute].shape.dim[axis].size = size

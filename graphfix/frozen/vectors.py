@@ -11,7 +11,7 @@ import numpy as np
 
 from graphfix.frozen.terms import NotUnderstood
 from graphfix.graphdef import constants
-from graphfix.graphdef.graph import Graph, Input, read_input
+from graphfix.graphdef.graph import Consumers, Graph, Input, read_input
 
 # Elements of a vector, and levels of vectors within vectors, that are looked at.  Shapes have a
 # handful, and what a stranger's graph unfolds into has an end.
@@ -32,10 +32,10 @@ class Element(NamedTuple):
 class Vectors:
     """Reads vectors of a graph, and collects changes to them."""
 
-    def __init__(self, graph: Graph):
+    def __init__(self, graph: Graph, consumers: Consumers):
         self.graph = graph
         self.changes = {}  # type: Dict[Tuple[str, int, str, int], int]
-        self._consumers = graph.consumers()
+        self._consumers = consumers
         self._known = {}  # type: Dict[str, Optional[List[Element]]]
         self._depth = 0
 

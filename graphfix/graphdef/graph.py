@@ -12,6 +12,8 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Tuple
 from graphfix.schema import message_class
 
 Node = Any  # graphfix.graph.NodeDef
+# For every node, who takes it as which input.
+Consumers = Dict[str, List[Tuple[Node, int]]]
 
 
 class Input(NamedTuple):
@@ -55,13 +57,19 @@ class Graph:
                     raise ValueError("has a node '%s' whose input '%s' does not exist"
                                      % (node.name, text))
 
+    def copy(self) -> "Graph":
+        """The same graph, to be changed."""
+        graph_def = type(self.graph_def)()
+        graph_def.CopyFrom(self.graph_def)
+        return Graph(graph_def)
+
     def inputs(self, node: Node) -> List[Node]:
         """The nodes that a node's inputs come from, control inputs last as they stand."""
         return [self.nodes[read_input(text).name] for text in node.input]
 
-    def consumers(self) -> Dict[str, List[Tuple[Node, int]]]:
-        """For every node, who takes it as which input; a picture of this moment."""
-        found = {name: [] for name in self.nodes}  # type: Dict[str, List[Tuple[Node, int]]]
+    def consumers(self) -> Consumers:
+        """Who takes which node; a picture of this moment."""
+        found = {name: [] for name in self.nodes}  # type: Consumers
         for node in self.nodes.values():
             for position, text in enumerate(node.input):
                 found[read_input(text).name].append((node, position))

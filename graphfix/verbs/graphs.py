@@ -30,7 +30,7 @@ def rewritten_graphs(source: Source, plan: SurgeryPlan, config: Document
     made = {}  # type: Dict[str, bytes]
     for name, path in _graphs(source).items():
         try:
-            message = _read(name, path)
+            message = _read(source, name, path)
             plan = _told(plan, _effects(message, path))
             anchors = _new_anchors(source, plan, config, path)
             made[name] = _rewritten(message, path, source, plan, anchors)
@@ -50,7 +50,7 @@ def graph_findings(source: Source) -> Tuple[Finding, ...]:
     found = ()  # type: Tuple[Finding, ...]
     for name, path in _graphs(source).items():
         try:
-            found += _effects(_read(name, path), path)
+            found += _effects(_read(source, name, path), path)
         except SourceError as error:
             found += (_refused(error.problems[0]),)
     return found
@@ -90,9 +90,11 @@ def _new_anchors(source: Source, plan: SurgeryPlan, config: Document, path: str
 
 
 # Graphs are large, and few models have one: their code is not loaded for nothing.
-def _read(name: str, path: str) -> Any:
+def _read(source: Source, name: str, path: str) -> Any:
     """The GraphDef or SavedModel of a file."""
     from graphfix.graphdef import files
+    if name == FROZEN and source.graph:
+        return source.graph.graph_def
     if name == FROZEN:
         return files.read_graph_def(path)
     return files.read_saved_model(os.path.dirname(path))
@@ -114,7 +116,7 @@ def _rewritten(message: Any, path: str, source: Source, plan: SurgeryPlan,
     from graphfix.graphdef import files
     classes = len(plan.classes)
     if message.DESCRIPTOR.name == "GraphDef":
-        graph = files.open_graph(message, path)
+        graph = source.graph.copy() if source.graph else files.open_graph(message, path)
         rewrite(graph, source.model, classes, plan.edits, subject=path, anchors=anchors)
         return files.to_bytes(graph.to_graph_def())
     for folder in ("variables", "assets"):

@@ -11,10 +11,13 @@ import pytest
 
 import builders
 from graphfix import dtypes
+from graphfix.config.edits import apply_edits
 from graphfix.errors import SourceError
 from graphfix.frozen.rewrite import rewrite
 from graphfix.graphdef import constants, files
 from graphfix.source import open_source
+from graphfix.verbs.convert import Target, make_plan
+from graphfix.verbs.graphs import rewritten_graphs
 
 DETECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata",
                         "shapes_detector")
@@ -39,6 +42,17 @@ def convert(graphfix, out, *flags, source=DETECTOR):
     assert done.code == 0, done.err
     path = os.path.join(str(out), "frozen_inference_graph.pb")
     return files.open_graph(files.read_graph_def(path), path), done
+
+
+def test_a_frozen_source_keeps_its_graph_when_it_is_rewritten():
+    source = open_source(FROZEN)
+    before = files.to_bytes(source.graph.graph_def)
+    plan = make_plan(source, Target(num_classes=1, map=["1=star"], source_label_map_path=LABELS[1]),
+                     output_directory="out", resumable=False)
+    config = apply_edits(source.config.document, plan.config_edits)
+    first, second = (rewritten_graphs(source, plan, config) for _ in range(2))
+    assert first == second and list(first[1]) == ["frozen_inference_graph.pb"]
+    assert files.to_bytes(source.graph.graph_def) == before != first[1][os.path.basename(FROZEN)]
 
 
 @pytest.mark.parametrize("count, flags", [

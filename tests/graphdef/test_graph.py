@@ -36,6 +36,15 @@ def test_order_waits_for_inputs_and_else_stays():
     assert [node.name for node in graph.ordered()] == ["x", "a", "b", "c", "y"]
 
 
+def test_a_changed_copy_leaves_the_graph_alone():
+    graph = Graph(graph_def(("a", "Const"), ("b", "Neg", "a")))
+    copy = graph.copy()
+    copy.nodes["b"].input[0] = "^a"
+    del copy.nodes["a"]
+    assert (list(graph.nodes), list(graph.nodes["b"].input)) == (["a", "b"], ["a"])
+    assert [node.name for node in graph.graph_def.node] == ["a", "b"]
+
+
 def test_a_loop_is_no_cycle_and_a_cycle_is_refused():
     loop = Graph(graph_def(("e", "Enter", "z"), ("m", "Merge", "e", "n"), ("n", "NextIteration", "m"),
                            ("z", "Const")))
