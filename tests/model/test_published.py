@@ -52,6 +52,9 @@ MODELS = {
         "model.ckpt", None, "SSD, weight-shared predictor", "ssd_resnet50_v1_fpn", 11, 464, 0, 0),
 }
 
+WIDTHS = {"mask_rcnn_inception_v2_coco_2018_01_28": ["256"],
+          "finetuned/mask_rcnn_inception_v2_1_class_training": ["16"]}
+
 
 def prefix_and_config(name, tmp_path):
     """A checkpoint of a published index, its data a hole in a file, and its config."""
@@ -99,6 +102,9 @@ def test_inspect_and_plan(name, graphfix, tmp_path):
     assert [edit["tensor"] for edit in plan["edits"]] == sorted(
         edit["tensor"] for edit in plan["edits"])
     assert len(plan["edits"]) == found["tensors"]
+    # Mask R-CNN's layers keep their trained width, which would follow from the number of classes.
+    assert [edit["literal"] for edit in plan["config_edits"]
+            if edit["path"][-1] == "mask_prediction_conv_depth"] == WIDTHS.get(name, [])
     # Nothing class-shaped of the optimizer's or the averages' goes out.
     going = {edit.get("to") or edit["tensor"] for edit in plan["edits"] if edit["edit"] != "drop"}
     assert not any(one.endswith(("/Momentum", "/RMSProp", "/RMSProp_1", "/Adam", "/Adam_1"))
