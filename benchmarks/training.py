@@ -84,7 +84,8 @@ def fine_tune(work, name, config, steps, seed, record, label_map):
         os.makedirs(model_dir)
         with open(os.path.join(work, name + ".log"), "wb") as log:
             subprocess.run(
-                [sys.executable, os.path.join(ARMS, "train.py"), config, model_dir, "--steps", ",".join(map(str, steps)),
+                [sys.executable, os.path.join(ARMS, "train.py"), config, model_dir,
+                 "--steps", ",".join(map(str, steps)),
                  "--seed", str(seed), "--record", record, "--label_map", label_map,
                  "--output", result], check=True, stdout=log, stderr=log,
                 env=dict(os.environ, CUDA_VISIBLE_DEVICES="-1"))

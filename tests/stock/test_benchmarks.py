@@ -1,4 +1,4 @@
-"""The benchmark runs on the detector in testdata/, and notices arms that do different work."""
+"""Benchmarks run on the detector in testdata/, and notice arms that do different work."""
 
 import os
 import subprocess
@@ -47,3 +47,19 @@ def test_compare(rows, status, words, tmp_path):
                "--rows", "0,1,2")
     assert done.returncode == status
     assert words in done.stdout
+
+
+def test_an_arm_of_the_transfer_experiment(tmp_path):
+    sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
+    from transfer import __main__ as experiment
+    from transfer import report, targets
+    target = targets.TARGETS["mixed"]
+    pictures = {"train": 8, "val": 24}
+    records, labels = targets.draw(str(tmp_path), target, pictures)
+    settings = {"steps": [0, 2], "batch": 2, "pictures": pictures}
+    found = experiment.run(str(tmp_path), report.GRAPHFIX, settings, 0, records, labels)
+    assert sorted(found) == [0, 2]
+    assert set(found[0]["ap"]) == set(target.classes)
+    # What the detector knew it finds before the first step, and nothing of what it never saw.
+    assert report.mean_ap(found[0], target.kept) > 0.5 > 0.2 > report.mean_ap(
+        found[0], ("arrow", "heart"))
