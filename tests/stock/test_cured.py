@@ -1,0 +1,83 @@
+"""What doctor --fix makes of testdata/broken is trained on by the stock trainers, and each variable
+becomes what doctor foretold.
+
+A few of the cases; with GRAPHFIX_ALL_CONFIGS=1 all that --fix cures (about ten minutes).
+"""
+
+import json
+import os
+
+import pytest
+
+pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
+
+import judging  # noqa: E402
+from graphfix.config import history  # noqa: E402
+from graphfix.doctor import diagnosis  # noqa: E402
+from graphfix.doctor.outlook import look_ahead  # noqa: E402
+from graphfix.doctor.setup import Options, Setup  # noqa: E402
+from graphfix.stock import runner  # noqa: E402
+
+ERA = "2019-07"
+BROKEN = os.path.join(judging.TESTDATA, "broken")
+FEW = ("schedule_ends_early", "wider_checkpoint")
+
+
+def fixable():
+    for name in sorted(os.listdir(BROKEN)):
+        with open(os.path.join(BROKEN, name, "expected.json")) as file:
+            if json.load(file)["fixable"]:
+                yield name
+
+
+NAMES = list(fixable()) if os.environ.get("GRAPHFIX_ALL_CONFIGS") else FEW
+
+
+def options():
+    return Options(ERA, history.schema(ERA), judging.TRAINERS, {})
+
+
+@pytest.fixture(scope="module")
+def results(stock_python, tmp_path_factory):
+    """{(case, trainer): (what the trainer did, what was foretold)}, by one worker."""
+    directory, before = tmp_path_factory.mktemp("cured"), os.getcwd()
+    os.chdir(judging.TESTDATA)
+    try:
+        jobs, foretold = {}, {}
+        for name in NAMES:
+            broken, path = "broken/%s/pipeline.config" % name, str(directory / (name + ".config"))
+            with open(broken, "rb") as file:
+                data, done = diagnosis.fixed(file.read(), broken, options())
+            assert done
+            with open(path, "wb") as file:
+                file.write(data)
+            outlook = look_ahead(Setup(data, path, options()))
+            assert not outlook.unknown, (name, outlook.unknown)
+            for one in outlook.forecasts:
+                foretold[name, one.trainer] = one
+                # Nothing of the config is replaced: its own paths have to be right.
+                jobs[name, one.trainer] = {"verb": "restore", "pipeline_config": path, "steps": 1,
+                                           "trainer": one.trainer, "batch_size": 2}
+        assert len(jobs) == 2 * len(NAMES)
+        done = runner.run_jobs(list(jobs.values()), python=stock_python(ERA),
+                               timeout=judging.SECONDS * len(NAMES))
+        return {key: (result, foretold[key]) for key, result in zip(jobs, done)}
+    finally:
+        os.chdir(before)
+
+
+@pytest.mark.parametrize("trainer", judging.TRAINERS)
+@pytest.mark.parametrize("name", NAMES)
+def test_it_trains_as_foretold(name, trainer, results):
+    result, forecast = results[name, trainer]
+    assert "error" not in result, result["error"]
+    assert len(result["losses"]) == 1 and result["finite"]
+    # The trainer's own lists of what it restores and leaves, with the values bit for bit.
+    seen = {}
+    for key, verdict in (("restored", "restored"), ("dropped", "shape_differs"),
+                         ("missing", "missing"), ("not_asked_for", "not_asked_for")):
+        for row in result[key]:
+            if row["category"] == "model":
+                seen[row["name"]] = verdict
+                assert verdict != "restored" or row["bit_equal"], row
+    assert {fate.variable.name: fate.verdict for fate in forecast.fates} == seen
