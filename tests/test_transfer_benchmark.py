@@ -5,6 +5,7 @@ Its training and evaluation are in tests/stock/test_benchmarks.py.
 
 import json
 import os
+import re
 import sys
 
 import numpy as np
@@ -139,3 +140,34 @@ def test_replaced_wants_what_it_replaces_once():
     for text in ("b", "a a"):
         with pytest.raises(AssertionError):
             training.replaced(text, {"a": "c"})
+
+
+@pytest.fixture(scope="module")
+def measured():
+    with open(os.path.join(training.DOCS, "transfer.json")) as file:
+        data = json.load(file)
+    return data["settings"], {name: {arm: [{int(step): one for step, one in run.items()}
+                                           for run in arms[arm]]
+                                     # JSON has no order; the page has the experiment's.
+                                     for arm in experiment.arms_of(targets.TARGETS[name])}
+                              for name, arms in sorted(
+                                  data["targets"].items(), key=lambda item: list(
+                                      targets.TARGETS).index(item[0]))}
+
+
+def test_the_page_is_of_all_targets_arms_and_seeds(measured):
+    settings, figures = measured
+    assert list(figures) == list(targets.TARGETS)
+    for arms in figures.values():
+        for runs in arms.values():
+            assert len(runs) >= 3
+            assert all(sorted(run) == settings["steps"] for run in runs)
+
+
+def test_the_page_says_what_the_figures_are(measured):
+    with open(os.path.join(training.DOCS, "transfer.md")) as file:
+        page = file.read()
+    date, command = re.search(r"Measured (\S+) with `python benchmarks/transfer (.*?)`",
+                              page).groups()
+    made = report.text(measured[1], command, experiment.__doc__)
+    assert re.sub(r"Measured \S+ with", "Measured %s with" % date, made) == page

@@ -6,8 +6,9 @@ counts whole), since a step would lead nowhere from where no box reaches it.
 
 It is searched by a pattern search (each value is moved up and down by a step, what helps is kept,
 and the step is halved when nothing helps) from the present settings and from the data set's own
-quantiles, and on from what was found, shaken; on a seeded sample of boxes.  What comes out is judged on all of them, and proposed only
-where neither the mean best IoU nor the recall at the threshold is worse than the present anchors'.
+quantiles, and on from what was found, shaken; on a seeded sample of boxes.  What comes out is
+judged on all of them, and proposed only where neither the mean best IoU nor the recall at the
+threshold is worse than the present anchors'.
 """
 
 import dataclasses

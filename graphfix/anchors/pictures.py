@@ -118,7 +118,8 @@ def _grid(setting: Setting, series: Sequence[Series], image: Tuple[float, float]
             for size in sizes:
                 axes.add_patch(Rectangle(
                     (middle[1] - size[1] / 2, middle[0] - size[0] / 2), size[1], size[0],
-                    fill=False, lw=1.3, edgecolor=_COLOURS[number], alpha=0.85, linestyle=("-", "--")[number]))
+                    fill=False, lw=1.3, edgecolor=_COLOURS[number], alpha=0.85,
+                    linestyle=("-", "--")[number]))
         axes.scatter([middle[1]], [middle[0]], s=14, color=_DARK, zorder=3, linewidths=0)
         axes.set_title("map %d: %d x %d cells, %s anchors each" % (
             level, len(rows), len(columns),

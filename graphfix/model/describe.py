@@ -58,8 +58,8 @@ class ModelSpec:
     `meta` is its meta-architecture ("ssd", "faster_rcnn"), `classes` its number of classes
     without background, `class_field_offset` what the config's num_classes counts beyond them.
     `backbone` are the scopes of its feature extractor; `coder` and `image` (height and width in
-    pixels, where the config fixes them) belong to the anchors; `pins` fields of the config, by path, that
-    must say the value given for the trained tensors to fit any number of classes.
+    pixels, where the config fixes them) belong to the anchors; `pins` are fields of the config, by
+    path, that must say the value given for the trained tensors to fit any number of classes.
     """
 
     family: str
@@ -101,7 +101,8 @@ def describe(message, metas: Metas, *, config: str, checkpoint: str) -> ModelSpe
     return ModelSpec(
         family.name, reading.meta, backbone.type, backbone.scopes, reading.classes,
         reading.body.num_classes - reading.classes, message.HasField("graph_rewriter"),
-        tuple(heads), reading.anchors, reading.coder(), reading.image, find_extras(metas), tuple(reading.pins(family)))
+        tuple(heads), reading.anchors, reading.coder(), reading.image, find_extras(metas),
+        tuple(reading.pins(family)))
 
 
 def expected_heads(message, metas: Metas, *, config: str, checkpoint: str

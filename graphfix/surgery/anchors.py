@@ -2,8 +2,8 @@
 
 Each new anchor takes the old anchor most like it in shape (intersection over union of the two
 laid on one centre) at the same location of the same map, so chosen that none of the old is left
-out while there is room: its class rows as they are, its box rows recoded (`model.coders`).  That is exact where the change is the same at every location that
-shares a kernel.  Where it is not:
+out while there is room: its class rows as they are, its box rows recoded (`model.coders`).  That
+is exact where the change is the same at every location that shares a kernel.  Where it is not:
 
 * a kernel that several maps share can follow one change only: maps whose anchors change by
   different ratios get the mean (of logarithms) and a finding with the worst error;

@@ -144,8 +144,10 @@ def _restore_job(directory: str, trial: Trial, trainer: str) -> Dict[str, Any]:
 
 @contextlib.contextmanager
 def _detect_jobs(directory: str, plan: SurgeryPlan, trial: Trial) -> Iterator[List[Dict[str, Any]]]:
-    """The jobs for source, result, and the result's frozen graph if there is one.  The source is built by its own config with all that the
-    plan changes in it but the number of classes, so that its fields too are those this API knows.
+    """The jobs for source, result, and the result's frozen graph if there is one.
+
+    The source is built by its own config with all that the plan changes in it but the number of
+    classes, so that its fields too are those this API knows.
     """
     source = sources.open_source(trial.source, config_path=trial.source_config)
     if source.digest != plan.source_digest:
