@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""How fast doctor reads records.
+
+    doctor.py [--megabytes N] [--repetitions N] [--cache DIR] [--write]
+
+A data set is made of records as the API's own scripts write them, with images that are JPEG files
+by their headers and noise behind them, since doctor decodes none.  Prints tables; --write puts them
+into docs/benchmarks_doctor.md.  Needs a Python that has TensorFlow 1.15.
+"""
+
+import argparse
+import os
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+import convert
+import training
+from convert import ARMS, ROOT, machine, median, say, timed
+
+DOCTOR, READER = "graphfix doctor", "TensorFlow script"
+ONE = "graphfix doctor, one record"
+CAT = "cat > /dev/null"
+IMAGES = (("COCO's", 160000), ("small", 20000))  # bytes of an image
+BOXES = 8  # of a picture, as in COCO
+
+
+def write_record(path, image, size):
+    """Records of `size` bytes and a little more, with images of `image` bytes each."""
+    import numpy as np
+    import tensorflow.compat.v1 as tf
+    noise = np.random.RandomState(1)
+    start = (b"\xff\xd8\xff\xc0\x00\x11\x08" + struct.pack(">HHB", 480, 640, 3)
+             + b"\1\x22\0\2\x11\1\3\x11\1" + b"\xff\xda\x00\x0c\3\1\0\2\x11\3\x11\0\x3f\0")
+    with open(training.LABELS, encoding="utf-8") as file:
+        names = re.findall(r"name: '(\w+)'", file.read())[:BOXES]
+    texts, ids = [name.encode() for name in names], range(1, BOXES + 1)
+
+    def feature(kind, *values):
+        return tf.train.Feature(**{kind + "_list": getattr(
+            tf.train, kind.capitalize() + "List")(value=values)})
+    with tf.python_io.TFRecordWriter(path) as writer:
+        written = number = 0
+        while written < size:
+            corners = np.sort(noise.random_sample((4, BOXES, 1)).repeat(2, 2) * [0.45, 0.45]
+                              + [0.05, 0.5], axis=2)
+            data = tf.train.Example(features=tf.train.Features(feature={
+                "image/encoded": feature("bytes", start + noise.bytes(image - len(start) - 2)
+                                         .replace(b"\xff", b"\0") + b"\xff\xd9"),
+                "image/format": feature("bytes", b"jpeg"),
+                "image/source_id": feature("bytes", b"%d.jpg" % number),
+                "image/height": feature("int64", 480), "image/width": feature("int64", 640),
+                "image/object/bbox/ymin": feature("float", *corners[0, :, 0]),
+                "image/object/bbox/ymax": feature("float", *corners[0, :, 1]),
+                "image/object/bbox/xmin": feature("float", *corners[1, :, 0]),
+                "image/object/bbox/xmax": feature("float", *corners[1, :, 1]),
+                "image/object/class/text": feature("bytes", *texts),
+                "image/object/class/label": feature("int64", *ids)
+            })).SerializeToString()
+            writer.write(data)
+            written, number = written + len(data), number + 1
+
+
+def record(cache, image, size):
+    path = os.path.join(cache, "%d-%d.record" % (image, size))
+    if not os.path.exists(path):
+        say("writing %d MB ..." % (size // 10**6))
+        # By another process: memory of this one, large from TensorFlow, would count for all arms.
+        subprocess.check_call([sys.executable, os.path.abspath(__file__), "--make", path + ".part",
+                               str(image), str(size)])
+        os.rename(path + ".part", path)
+    return path
+
+
+def write_config(path, records):
+    """The config of the detector in testdata/, evaluated on these records."""
+    with open(os.path.join(training.DETECTOR, "pipeline.config"), encoding="utf-8") as file:
+        text = training.replaced(file.read(), {
+            '"shapes/val.record"': '"%s"' % records,
+            # More than there are, which doctor then says, and how many there are.
+            "num_examples: 400": "num_examples: 1000000000",
+            '"shapes/train.record*"': '"%s"' % os.path.join(ROOT, "testdata", "shapes",
+                                                            "train.record*")})
+    labels = '"shapes_detector/shapes_label_map.pbtxt"'
+    assert labels in text
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text.replace(labels, '"%s"' % training.LABELS))
+
+
+def measure(cache, image, size, repetitions):
+    """The data set's bytes and records, and the runs of each arm."""
+    path = record(cache, image, size)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as work:
+        config, log = os.path.join(work, "pipeline.config"), os.path.join(work, "log")
+        write_config(config, path)
+        doctor = [sys.executable, "-m", "graphfix", "doctor", config, "--json"]
+        arms = {DOCTOR: doctor, ONE: doctor + ["--sample", "1"],
+                READER: [sys.executable, os.path.join(ARMS, "read_records.py"), path],
+                CAT: ["sh", "-c", 'cat "$0" > /dev/null', path]}
+        runs = {name: [] for name in arms}
+        for number in range(repetitions + 1):
+            say("images of %d bytes: round %d of %d" % (image, number, repetitions))
+            for name, command in arms.items():
+                run = timed(command, log)
+                if number:
+                    runs[name].append(run)
+                if name == DOCTOR:
+                    # One of its findings says how many records there are.
+                    found = re.search(r"eval_input_reader has (\d+) records", convert.read(log))
+                elif name == READER:
+                    counted = convert.read(log).split()[-2:]
+        if found is None or found.group(1) != counted[0]:
+            sys.exit("doctor and TensorFlow count different records: %s and %s" % (
+                found and found.group(1), counted[0]))
+        return os.path.getsize(path), counted, runs
+
+
+def cpu(runs):
+    return sorted(run.cpu for run in runs)[len(runs) // 2]
+
+
+def report(cache, megabytes, repetitions):
+    yield "Measured %s with `benchmarks/doctor.py --megabytes %d --repetitions %d` on %s." % (
+        time.strftime("%Y-%m-%d"), megabytes, repetitions, machine())
+    for what, image in IMAGES:
+        size, (records, boxes), runs = measure(cache, image, megabytes * 10**6, repetitions)
+        yield ""
+        yield "## %s images, of %d kB" % (what, image // 1000)
+        yield ""
+        yield "%.0f MB, %s records, %s boxes; doctor and the script count the same records." % (
+            size / 1e6, records, boxes)
+        yield ""
+        yield "| | median s | times graphfix | CPU s | MB a CPU second | peak MiB |"
+        yield "|---|---:|---:|---:|---:|---:|"
+        for name, those in runs.items():
+            rate = "%.0f" % (size / 1e6 / cpu(those)) if name != ONE and cpu(those) else ""
+            yield "| %s | %.2f | %.2f | %.2f | %s | %.0f |" % (
+                name, median(those), median(those) / median(runs[DOCTOR]), cpu(those), rate,
+                max(run.mebibytes for run in those))
+        speed, most = size / 1e6 / cpu(runs[DOCTOR]), max(run.mebibytes for run in runs[DOCTOR])
+        yield ""
+        yield "| aim | | measured | |"
+        yield "|---|---|---:|---|"
+        yield "| MB a second and core, start-up included | at least 200 | %.0f | %s |" % (
+            speed, "reached" if speed >= 200 else "missed")
+        yield "| peak memory beyond that for one record, MiB | at most 50 | %.0f | %s |" % (
+            most - max(run.mebibytes for run in runs[ONE]),
+            "reached" if most - max(run.mebibytes for run in runs[ONE]) <= 50 else "missed")
+
+
+ABOUT = """# Benchmark of doctor's look at records
+
+<!-- Written by benchmarks/doctor.py --write: the text is in it, the figures are measured. -->
+
+`graphfix doctor` reads every record of a data set: both checksums of each, its boxes, classes and
+texts, the header of its image, and a hash of the image to find copies by. No image is decoded.
+Whole processes, one after the other, round by round; the first round is not counted, so the records
+are in the page cache. The images are noise behind the header of a JPEG file.
+
+* TensorFlow script: `benchmarks/arms/read_records.py`, which reads the same records by
+  TensorFlow's own reader, parses each, and counts boxes. It checks nothing but checksums.
+* one record: `graphfix doctor --sample 1`, which is what starting up takes.
+* cat: reading the file and nothing else.
+
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--megabytes", type=int, default=1000, help="of records, for each case")
+    parser.add_argument("--repetitions", type=int, default=5, help="rounds that count")
+    parser.add_argument("--cache", default=os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
+        "graphfix", "benchmarks", "doctor"), help="where records are kept")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks_doctor.md")
+    parser.add_argument("--make", nargs=3, metavar=("FILE", "IMAGE", "SIZE"),
+                        help="write records of SIZE bytes with images of IMAGE bytes, nothing else")
+    args = parser.parse_args()
+    if args.make:
+        write_record(args.make[0], *map(int, args.make[1:]))
+        return
+    os.makedirs(args.cache, exist_ok=True)
+    lines = []
+    for line in report(args.cache, args.megabytes, args.repetitions):
+        print(line, flush=True)
+        lines.append(line)
+    if args.write:
+        with open(os.path.join(ROOT, "docs", "benchmarks_doctor.md"), "w",
+                  encoding="utf-8") as file:
+            file.write(ABOUT + "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
