@@ -171,11 +171,22 @@ def _masks(evidence: Evidence, classes: int) -> Fields:
 def _bin_sides(evidence: Evidence) -> Tuple[int, int]:
     """Height and width of the features that are cropped for a position-sensitive bin.
 
-    Later revisions crop with multiplied matrices (MatMulCropAndResize): there, the average of
-    samples is reshaped to [images, boxes, height, width, channels].
+    Where all sizes are fixed, they are cropped with multiplied matrices (MatMulCropAndResize)
+    instead of CropAndResize.
     """
     found = {_sides(evidence, node) for node in _crops(evidence, inside=True)}
-    for pool in evidence.nodes(_SECOND + r"(\w+/)*MatMulCropAndResize(_\d+)?/", "AvgPool"):
+    matrices = _SECOND + r"(\w+/)*MatMulCropAndResize(_\d+)?/"
+    # To 2020: the product of matrices is reshaped and transposed to [images, boxes, height, width,
+    # channels].
+    for last in evidence.nodes(matrices, "Transpose"):
+        if evidence.readers(last.name, "Squeeze"):
+            shape, order = (evidence.value(node, "the shape of cropped features") for node in (
+                evidence.source(evidence.source(last, 0), 1), evidence.source(last, 1)))
+            if len(shape) != 5 or sorted(order) != list(range(5)):
+                raise Unrecognised("the size of the features cropped by %s" % last.name)
+            found.add((int(shape[order[2]]), int(shape[order[3]])))
+    # Since: the average of samples is reshaped to that.
+    for pool in evidence.nodes(matrices, "AvgPool"):
         for reshape, _ in evidence.readers(pool.name, "Reshape"):
             shape = evidence.source(reshape, 1)
             if shape.op != "Pack" or len(shape.input) != 5:

@@ -96,6 +96,14 @@ class Detector(Tiles):
                 scope + "/AvgPool", "AvgPool", "image").node(
                     scope + "/Reshape", "Reshape", scope + "/AvgPool", scope + "/shape")
 
+    def transposed(self, scope, shape, order, reader):
+        """Crops as revisions to 2020 make them: the end of the product."""
+        return self.value(scope + "shape", shape, "int32").value(
+            scope + "perm", order, "int32").node(scope + "MatMul", "BatchMatMul", "image").node(
+                scope + "Reshape", "Reshape", scope + "MatMul", scope + "shape").node(
+                    scope + "transpose_1", "Transpose", scope + "Reshape", scope + "perm").node(
+                        reader, "Squeeze", scope + "transpose_1")
+
     def inferred(self):
         metas = {name: TensorMeta(name, BY_NAME["float32"], shape)
                  for name, shape in self.shapes.items()}
@@ -159,6 +167,7 @@ def test_bins():
 
 
 def test_bins_of_multiplied_matrices():
+    """As the API of 2021 does."""
     scope = BINS + "MatMulCropAndResize%s/MultiLevelRoIAlign"
     model = Detector().bins().multiplied(scope % "", 6, 5).multiplied(
         scope % "_1", 6, 5).inferred()
@@ -166,7 +175,22 @@ def test_bins_of_multiplied_matrices():
     assert (predictor.crop_height, predictor.crop_width) == (18, 15)
 
 
+@pytest.mark.parametrize("shape, order", [
+    ([1, 8, 5, 6, 80], [0, 1, 3, 2, 4]), ([1, 8, 6, 5, 80], [0, 1, 2, 3, 4])])
+def test_bins_of_multiplied_matrices_before(shape, order):
+    """As the API of 2019 does."""
+    made = Detector().bins()
+    for number, reader in (("", BINS + "Squeeze"), ("_1", BINS + "Squeeze_1")):
+        made.transposed(BINS + "MatMulCropAndResize%s/einsum_5/" % number, shape, order, reader)
+    predictor = made.inferred().second_stage_box_predictor.rfcn_box_predictor
+    assert (predictor.crop_height, predictor.crop_width) == (18, 15)
+
+
 @pytest.mark.parametrize("made, words", [
+    (Detector().bins().transposed(BINS + "MatMulCropAndResize/", [1, 8, 6, 80], [0, 1, 2, 3],
+                                  BINS + "Squeeze"), "features cropped by"),
+    (Detector().bins().transposed(BINS + "MatMulCropAndResize/", [1, 8, 6, 5, 80],
+                                  [0, 1, 2, 3, 9], BINS + "Squeeze"), "features cropped by"),
     (Detector().boxes(channels=8), "8 box codes for 3 classes"),
     (Detector().boxes().masks(channels=2), "mask head"),
     (Detector().boxes().masks(resizes=2), "mask head"),
