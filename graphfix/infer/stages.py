@@ -152,17 +152,19 @@ def _masks(evidence: Evidence, classes: int) -> Fields:
     last = evidence.shape(kernels[-1])
     resizes = evidence.nodes(r"SecondStageBoxPredictor(_\d+)?/", "ResizeBilinear",
                              "ResizeNearestNeighbor")
-    if len(kernels) < 2 or last[-1] not in (1, classes) or len(resizes) != 1 or \
+    if last[-1] not in (1, classes) or len(resizes) != 1 or \
             resizes[0].op != "ResizeBilinear" or evidence.has(_SECOND + "Conv2d_transpose/"):
         raise Unrecognised("the mask head (kernels %s)" % ", ".join(kernels))
     sides = evidence.value(evidence.source(resizes[0], 1), "the size of masks").tolist()
-    layer = find_layer(evidence, _SECOND + r"Conv(_\d+)?/")
+    # The last layer has neither activation nor normalization: a single one tells nothing of them.
+    layer = find_layer(evidence, _SECOND + r"Conv(_\d+)?/") if len(kernels) > 1 else None
     fields = [Field("conv_hyperparams", conv_hyperparams(layer, operation="CONV")),
               Field("predict_instance_masks", True),
               Field("mask_height", sides[0]), Field("mask_width", sides[1]),
-              # Written out even where the API would work it out from the number of classes.
-              Field(_CONV_DEPTH, evidence.shape(kernels[0])[-1]),
               Field("mask_prediction_num_conv_layers", len(kernels))]
+    if len(kernels) > 1:
+        # Written out even where the API would work it out from the number of classes.
+        fields.append(Field(_CONV_DEPTH, evidence.shape(kernels[0])[-1]))
     if last[-1] != classes:
         fields.append(Field("masks_are_class_agnostic", True))
     return fields

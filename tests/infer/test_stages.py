@@ -67,10 +67,10 @@ class Detector(Tiles):
         return self.value(name + "/size", [side, side], "int32").node(
             name, "CropAndResize", "image", "image", "image", name + "/size")
 
-    def masks(self, channels=CLASSES, resizes=1):
-        for number, name in enumerate(("Conv", "Conv_1")):
+    def masks(self, channels=CLASSES, resizes=1, layers=("Conv", "Conv_1")):
+        for name in layers:
             self.shapes["SecondStageBoxPredictor/%s/weights" % name] = (
-                3, 3, 64, channels if number else 64)
+                3, 3, 64, channels if name == layers[-1] else 64)
         self.value("sides", [33, 35], "int32")
         for number in range(resizes):
             self.node("SecondStageBoxPredictor_1/ResizeBilinear_%d" % number, "ResizeBilinear",
@@ -156,6 +156,14 @@ def test_masks(channels, agnostic):
     assert (predictor.mask_height, predictor.mask_width) == (33, 35)
     assert (predictor.mask_prediction_num_conv_layers, predictor.mask_prediction_conv_depth,
             predictor.masks_are_class_agnostic) == (2, 64, agnostic)
+
+
+def test_a_single_layer_of_masks_has_no_inner_width():
+    predictor = Detector().boxes().masks(layers=("Conv",)).crop(
+        "CropAndResize", 14).inferred().second_stage_box_predictor.mask_rcnn_box_predictor
+    assert predictor.predict_instance_masks
+    assert (predictor.mask_prediction_num_conv_layers,
+            predictor.HasField("mask_prediction_conv_depth")) == (1, False)
 
 
 def test_bins():
