@@ -76,6 +76,21 @@ def test_what_does_not_help_is_told():
     assert "rows zero" not in rest
 
 
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_every_target_has_its_tables(name):
+    target = targets.TARGETS[name]
+    run = {step: {"map": 0.25, "ap": dict.fromkeys(target.classes, 0.25)} for step in (0, 10)}
+    arms = {arm: [run] for arm in experiment.arms_of(target)}
+    head = "| start | %ssteps to 0.5 | steps to 0.7 |" % (
+        "kept classes, step 0 | " if target.kept else "")
+    lines = list(report.target_lines(target, arms))
+    assert any(line.startswith(head) for line in lines)
+    rows = [line for line in lines if line.startswith("| graphfix |")]
+    assert [row.count("0.250 (0.250-0.250)") for row in rows] == [
+        2, len(set(target.kept) & {name for name in target.classes}) and 2 + (
+            len(target.kept) < len(target.classes)) or 1]
+
+
 def test_targets_are_what_they_are_called():
     # The shapes the detector knows, without importing what draws them, which needs Pillow.
     known = {line.split("'")[1] for line in KNOWN.splitlines() if "name" in line}

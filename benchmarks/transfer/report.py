@@ -22,8 +22,8 @@ def slug(arm):
 
 
 def mean_ap(one, classes):
-    """mAP of some classes at one step; None where there are none."""
-    return sum(one["ap"][name] for name in classes) / len(classes) if classes else None
+    """mAP of some classes at one step."""
+    return sum(one["ap"][name] for name in classes) / len(classes)
 
 
 def steps_to(run, level):
@@ -89,7 +89,7 @@ def target_lines(target, arms):
     yield from _table(
         ["start"] + ["kept classes, step 0"] * kept + ["steps to %g" % level for level in LEVELS]
         + ["%s classes, %d steps" % (what, last) for what, _ in parts],
-        [[arm] + [spread(at(runs, 0, target.kept))] * kept
+        [[arm] + ([spread(at(runs, 0, target.kept))] if kept else [])
          + [told_steps(runs, level) for level in LEVELS]
          + [spread(at(runs, last, classes)) for _, classes in parts]
          for arm, runs in arms.items()])

@@ -33,7 +33,8 @@ class HeadSpec:
 
     `tensors` are its variables' names; the last axis of each is packed as `layout` says.
     `background` tells whether slot 0 of a class head is the background.  `initializer` is the
-    config's for new kernels, None where it has none that graphfix knows.
+    config's for new kernels, None where it has none that graphfix knows.  `sigmoid` tells whether
+    the model trains and scores each class by itself, by a sigmoid, and not all by one softmax.
     """
 
     role: str
@@ -44,6 +45,7 @@ class HeadSpec:
     layout: ChannelLayout
     background: bool
     initializer: Optional[Initializer]
+    sigmoid: bool = False
 
     @property
     def class_axis(self) -> Optional[str]:
@@ -257,7 +259,18 @@ class _Reading:
         hyperparams = getattr(self.predictor, row.hyperparams, None)
         return HeadSpec(row.role, stage, number, scope, tuple(scope + "/" + leaf for leaf in row.leaves),
                         layout, self.background and "slot" in kinds,
-                        read_initializer(hyperparams) if hyperparams is not None else None)
+                        read_initializer(hyperparams) if hyperparams is not None else None,
+                        row.role == families.CLASS and self._sigmoid())
+
+    def _sigmoid(self) -> bool:
+        if self.two_stages:
+            loss = self.body.second_stage_classification_loss
+            processing = self.body.second_stage_post_processing
+        else:
+            loss, processing = self.body.loss.classification_loss, self.body.post_processing
+        converter = processing.DESCRIPTOR.fields_by_name["score_converter"].enum_type
+        return "sigmoid" in (loss.WhichOneof("classification_loss") or "") and \
+            converter.values_by_number[processing.score_converter].name == "SIGMOID"
 
     def other_count(self, heads: Sequence[HeadSpec]) -> List[Problem]:
         """The one thing that is wrong, where every head fits but for the number of classes."""

@@ -4,11 +4,12 @@ Channels of a carried class or anchor come from the old one's, wherever the head
 them; box codes are recoded for their new anchor.  Those of a new class follow RULES, by
 `--new_rows`, by what the head predicts and by what the tensor does there:
 
-    prior   the mean of the source's classes, so that a new class starts as quiet as they are on
-            average, and its boxes and masks are of objects in general; to class kernels, noise
-            from the config's own initializer is added, so that new classes differ.  (Noise and
-            no mean would be loud: what keeps a trained class quiet is its kernel far more than
-            its bias.)
+    prior   in kernels of class heads, noise from the config's own initializer.  Where a sigmoid
+            scores each class by itself, with the bias whose score is 0.01 (the prior probability
+            of Lin et al., Focal Loss for Dense Object Detection, 2017, 4.1).  Where a softmax
+            does, on top of the mean of the source's classes, as all their other values are, so
+            that a new class starts as quiet as they are on average.  In other heads: the mean, so
+            that its boxes and masks are of objects in general.
     mean    the mean of the source's classes, everywhere
     random  what the stock API would start a new head with
     zero    the same with kernels of zeros
@@ -16,6 +17,7 @@ them; box codes are recoded for their new anchor.  Those of a new class follow R
 
 import collections
 import dataclasses
+import math
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from graphfix.errors import RequestError
@@ -29,7 +31,8 @@ from graphfix.surgery.edits import ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gat
 from graphfix.surgery.request import SurgeryRequest, TargetClass
 from graphfix.tensors import TensorMeta
 
-INITIAL = "initial"
+INITIAL, QUIET = "initial", "quiet"
+_PRIOR = 0.01
 # (new_rows, what the tensor does) -> what a new class gets there, in a class head.
 RULES = {
     ("prior", KERNEL): ADDED_NOISE, ("prior", OFFSET): MEAN, ("prior", SCALE): MEAN,
@@ -41,6 +44,8 @@ RULES = {
     ("zero", KERNEL): INITIAL, ("zero", OFFSET): INITIAL, ("zero", SCALE): INITIAL,
     ("zero", MEAN_OF): INITIAL, ("zero", VARIANCE_OF): INITIAL,
 }
+# The same for `prior`, where a sigmoid scores each class by itself.
+SIGMOID_RULES = {KERNEL: NOISE, OFFSET: QUIET}
 _UNCHANGED = (1.0, 0.0)
 
 
@@ -141,6 +146,7 @@ class _Fills:
         self.to, self.head, self.request, self.meta = to, head, request, meta
         self.sources, self.axis, self.new = sources, head.class_axis, new
         self.effect, self.initial = LEAVES[leaf(to)]
+        self.normalized = any(LEAVES[leaf(name)][0] == SCALE for name in head.tensors)
         self.shift = _shift(head)
         self.everything = tuple(number - 1 + self.shift for number in request.trained)
 
@@ -162,7 +168,8 @@ class _Fills:
             if rule in (NOISE, ADDED_NOISE):
                 fills.append(self._noise(rule, number, own))
             elif rule != MEAN:
-                fills.append(Fill(CONSTANT, own, value=self.initial))
+                fills.append(Fill(CONSTANT, own, value=self.initial if rule == INITIAL
+                                  else math.log(_PRIOR / (1 - _PRIOR))))
         stride = self.head.layout.stride(self.axis)
         # What noise is added to comes first.
         return [Fill(MEAN, tuple(into), tuple(base + place * stride for place in of))
@@ -171,6 +178,8 @@ class _Fills:
     def _rule(self, mapped: bool) -> str:
         if mapped or self.head.role != CLASS and self.request.new_rows == "prior":
             return MEAN
+        if self.request.new_rows == "prior" and self.head.sigmoid and not self.normalized:
+            return SIGMOID_RULES[self.effect]
         return RULES[self.request.new_rows, self.effect]
 
     def _first(self, place: Mapping[str, int]) -> int:

@@ -97,7 +97,8 @@ def test_every_class_and_tensor_is_there(report):
     for one in report.plan.additions:
         assert one.name in page.texts["code"]
     assert "[30]" in page.texts["td"]  # as many classes as before, so as many channels
-    assert "the mean of the source's classes, plus seeded noise" in page.texts["li"]
+    assert "ClassPredictor/weights: seeded noise" in page.texts["li"]
+    assert "ClassPredictor/biases: -4.59512" in page.texts["li"]
 
 
 @pytest.mark.parametrize("rule, words", [

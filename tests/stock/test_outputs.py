@@ -118,14 +118,15 @@ def scores(stock_python, tmp_path_factory):
     return dict(zip(NEW_ROWS, (one[1] for one in means[1:]))), means[0][1:]
 
 
-def test_new_classes_start_as_quiet_as_the_old(scores):
+def test_new_classes_start_quiet(scores):
     # Catches: a bias that is not set, or is the background's, or noise of the wrong size.
-    # The old classes' mean scores, 0.0015 to 0.003 here, are mostly those of the objects they find;
-    # a new class finds nothing and must be below, but by less than two orders of magnitude.
     new, old = scores
     assert len(old) == 8
-    for new_rows in ("prior", "mean"):
-        assert old.mean() / 100 < new[new_rows] < old.mean()
+    # The prior is a score of 0.01, about which noise moves it.
+    assert 0.005 < new["prior"] < 0.02
+    # The old classes' mean scores, 0.0015 to 0.003 here, are mostly those of the objects they find;
+    # a new class finds nothing and must be below, but by less than two orders of magnitude.
+    assert old.mean() / 100 < new["mean"] < old.mean()
     # So these flood a picture with detections until training has silenced them.
     assert new["random"] > 100 * old.mean()
     assert new["zero"] == 0.5

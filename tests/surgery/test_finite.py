@@ -11,13 +11,13 @@ import builders
 FLAGS = ["--target_api", "2019-07", "--train_record", "t", "--eval_record", "e"]
 
 
-def convert(graphfix, tmp_path, change, labels):
+def convert(graphfix, tmp_path, change, labels, *flags):
     tensors = builders.values(4)
     change(tensors)
     source = builders.write_model(tmp_path / "model", tensors=tensors)
     labels = builders.write(tmp_path, "labels.pbtxt", labels)
     return graphfix("convert", source, "--label_map_path", labels, "--output_directory",
-                    tmp_path / "out", *FLAGS)
+                    tmp_path / "out", *(tuple(FLAGS) + flags))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -26,7 +26,8 @@ def test_a_class_with_such_a_value(graphfix, tmp_path, value):
         tensors["BoxPredictor_1/ClassPredictor/weights"][0, 0, 5, 3 * 5 + 2] = value  # dog
         tensors["BoxPredictor_2/ClassPredictor/biases"][2] = value
         tensors["BoxPredictor_3/ClassPredictor/biases"][5] = value
-    done = convert(graphfix, tmp_path, change, builders.label_map(["person", "zebra"]))
+    done = convert(graphfix, tmp_path, change, builders.label_map(["person", "zebra"]),
+                   "--new_rows", "mean")
     assert done.code == 0
     lines = done.err.splitlines()
     assert len(lines) == 2, lines

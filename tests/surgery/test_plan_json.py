@@ -32,7 +32,7 @@ def text(model, tmp_path_factory):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         assert cli.main(["plan", model, "--label_map_path", labels, "--json", "--target_api",
-                         "2019-07"]) == 0
+                         "2019-07", "--new_rows", "mean"]) == 0
     return printed.getvalue()
 
 

@@ -130,19 +130,26 @@ def mean(value, anchors, slots):
     return (sum(rows[1:], rows[0]) / len(rows)).astype(value.dtype)
 
 
-@pytest.mark.parametrize("rule", ["prior", "mean", "random", "zero"])
-def test_new_rows_start_by_the_rule(model, converted, rule):
-    flags = () if rule == "prior" else ("--new_rows", rule)
-    _, after = converted(model, TARGET, *flags)
+SOFTMAX = builders.CONFIG.replace("weighted_sigmoid", "weighted_softmax").replace(
+    "SIGMOID", "SOFTMAX") % {"classes": 4}
+
+
+@pytest.mark.parametrize("rule", ["prior", "prior, softmax", "mean", "random", "zero"])
+def test_new_rows_start_by_the_rule(model, converted, tmp_path, rule):
+    flags = () if rule.startswith("prior") else ("--new_rows", rule)
+    source = builders.write_model(tmp_path / "m", config=SOFTMAX) if "softmax" in rule else model
+    _, after = converted(source, TARGET, *flags)
     before = builders.values(4)
     drawn = []
     for name, anchors in heads():
         fresh = slot(after[name], anchors, 2)
         average = mean(before[name], anchors, (1, 2, 3, 4))
-        if name.endswith("weights") and rule in ("prior", "random"):
+        if name.endswith("weights") and rule in ("prior", "prior, softmax", "random"):
             # Noise is drawn around nothing, or around the mean of the source's classes.
-            drawn.append((fresh - average if rule == "prior" else fresh).ravel())
-        elif rule in ("prior", "mean"):
+            drawn.append((fresh - average if "softmax" in rule else fresh).ravel())
+        elif name.endswith("biases") and rule == "prior":
+            np.testing.assert_allclose(1 / (1 + np.exp(-fresh)), 0.01, rtol=1e-6)
+        elif rule in ("prior, softmax", "mean"):
             assert same(fresh, average), name
         else:
             assert not fresh.any()
@@ -186,7 +193,8 @@ def test_other_seeds_draw_other_rows_and_the_same_seed_the_same(model, converted
 def test_slots_without_a_class_count_in_no_mean(converted, tmp_path):
     """As COCO's: 90 slots for 80 classes; the ten others never learned to be anything."""
     source = builders.write_model(tmp_path / "m", classes=6,
-                                  names={1: "cat", 3: "dog", 6: "person"})
+                                  names={1: "cat", 3: "dog", 6: "person"},
+                                  config=SOFTMAX.replace("num_classes: 4", "num_classes: 6"))
     for flags in ((), ("--new_rows", "mean")):
         _, after = converted(source, {1: "person", 2: "zebra", 4: "ant"}, *flags)
         before = builders.values(6)
@@ -468,12 +476,13 @@ def test_the_output_verifies_and_a_changed_one_does_not(model, converted, graphf
     assert "tensor '" in done.err
 
 
-def test_a_new_class_starts_as_quiet_as_the_old_ones(converted):
+@pytest.mark.parametrize("rule", ["prior", "mean"])
+def test_a_new_class_starts_quiet(converted, rule):
     """On the trained detector: the score of a new class, where the features are as they are on
-    average, lies among those of the classes it knows."""
+    average, is about one in a hundred, or lies among those of the classes it knows."""
     source = os.path.join(os.path.dirname(__file__), "..", "..", "testdata", "shapes_detector")
     _, after = converted(source, ["circle", "arrow"], "--source_label_map_path",
-                         os.path.join(source, "shapes_label_map.pbtxt"))
+                         os.path.join(source, "shapes_label_map.pbtxt"), "--new_rows", rule)
     before = builders.read_checkpoint(os.path.join(source, "model.ckpt"))
     for number, anchors in enumerate(builders.ANCHORS):
         scope = "BoxPredictor_%d/ClassPredictor/" % number
@@ -482,4 +491,7 @@ def test_a_new_class_starts_as_quiet_as_the_old_ones(converted):
             weights, biases = tensors[scope + "weights"], tensors[scope + "biases"]
             return (weights.sum(axis=(0, 1, 2)) * 0.5 + biases).reshape(anchors, -1)
         known, new = logits(before)[:, 1:], logits(after)[:, 2]
-        assert (new < known.mean(axis=1) + 2).all() and (new < -1).all()
+        if rule == "prior":
+            assert (new < -3).all() and abs(new.mean() + 4.6) < 1
+        else:
+            assert (new < known.mean(axis=1) + 2).all() and (new < -1).all()
