@@ -11,8 +11,9 @@ extractor that has neither BatchNorm nor biases of its own had them folded into 
 kernel of integers was quantized away.
 """
 
+import collections
 import re
-from typing import Any, Dict, List, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Set, Tuple
 
 from graphfix import dtypes
 from graphfix.errors import Problem, SourceError
@@ -36,8 +37,12 @@ _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
 
 # The region proposal network of a ResNet uses three of its four blocks, the second stage the
 # fourth; yet the first stage has variables of a fourth block, which nothing ever reads.
-_DEAD_STAGE, _READ_STAGE = "FirstStageFeatureExtractor/", "SecondStageFeatureExtractor/"
+_FIRST, _SECOND = "FirstStageFeatureExtractor/", "SecondStageFeatureExtractor/"
 _DEAD_BLOCK = re.compile(r"resnet_v1_\d+/block4/")
+# Each stage of Keras's Inception ResNet has the whole network, and reads its part of it.  Layers
+# without a name of their own are numbered through both stages.
+_WHOLE = re.compile(r"(?:First|Second)StageFeatureExtractor/InceptionResnetV2/(.+)")
+_NUMBERED = re.compile(r"(conv2d|freezable_batch_norm)(?:_(\d+))?(/.+)")
 
 # A Keras layer reads its variable LAYER/kernel at LAYER/Conv2D/ReadVariableOp.
 _READ_VARIABLE = re.compile(r"/ReadVariableOp(_\d+)?\Z")
@@ -76,9 +81,9 @@ def thaw(graph: Graph, *, subject: str, partial: bool = False
     if dead:
         variables.update(dead)
         findings.append(Finding(
-            "DEAD_VARIABLES", INFO, subject, "has no values for %d variables of %s (ResNet's block "
-            "4), which the model has but never reads; they get those of the second stage's"
-            % (len(dead), _DEAD_STAGE), "there is nothing to do"))
+            "DEAD_VARIABLES", INFO, subject, "has no values for %d variables of feature extractors "
+            "(the first is %s), which the model has but never reads; they get those of the other "
+            "stage's same layers" % (len(dead), min(dead)), "there is nothing to do"))
     step = families.GLOBAL_STEP
     if step not in variables:
         variables[step] = constant(step, dtypes.INT64, 0)
@@ -122,11 +127,28 @@ def _lost(graph: Graph, variables: Dict[str, TensorView], subject: str):
 
 
 def _dead_variables(variables: Dict[str, TensorView]) -> Dict[str, TensorView]:
-    """The first stage's unread block, with the values of the second stage's, which has the same
-    shapes."""
-    dead = {}
-    for name, view in variables.items():
-        other = _DEAD_STAGE + name[len(_READ_STAGE):]
-        if name.startswith(_READ_STAGE) and _DEAD_BLOCK.search(name) and other not in variables:
-            dead[other] = constant(other, view.meta.dtype, view.load())
-    return dead
+    """Layers that one stage has and does not read, with the values of the other stage's, which
+    have the same shapes."""
+    others = {name: _FIRST + name[len(_SECOND):] for name in variables
+              if name.startswith(_SECOND) and _DEAD_BLOCK.search(name)}
+    if _FIRST + "InceptionResnetV2/conv2d/kernel" in variables:
+        others = dict(_in_other_stage(variables))
+    return {other: constant(other, variables[name].meta.dtype, variables[name].load())
+            for name, other in others.items() if other not in variables}
+
+
+def _in_other_stage(names: Iterable[str]) -> Iterator[Tuple[str, str]]:
+    """(name, the other stage's variable of the same layer) of Keras's Inception ResNets."""
+    whole = [(name, match.group(1)) for name, match in ((name, _WHOLE.match(name)) for name in names)
+             if match]
+    numbered = {name: _NUMBERED.match(layer) for name, layer in whole}
+    most = collections.Counter()  # type: Dict[str, int]
+    for match in filter(None, numbered.values()):
+        most[match.group(1)] = max(most[match.group(1)], int(match.group(2) or 0))
+    for name, layer in whole:
+        first, match = name.startswith(_FIRST), numbered[name]
+        if match:
+            kind, stage = match.group(1), (most[match.group(1)] + 1) // 2
+            number = int(match.group(2) or 0) + (stage if first else -stage)
+            layer = kind + ("_%d" % number if number else "") + match.group(3)
+        yield name, (_SECOND if first else _FIRST) + "InceptionResnetV2/" + layer

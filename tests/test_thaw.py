@@ -123,6 +123,23 @@ def test_the_unread_block_of_a_resnet_gets_the_second_stages_values():
     assert [one.code for one in findings] == ["DEAD_VARIABLES"]
 
 
+def test_unread_halves_of_a_keras_network_get_the_other_stages_values():
+    made, scope = Made().node("image", "Placeholder"), "%sStageFeatureExtractor/InceptionResnetV2/"
+    # Of six layers the first stage reads one unnamed and one named, the second one of each kind.
+    read = {"First": ("conv2d", "block1_conv"), "Second": ("conv2d_5", "block2_conv")}
+    for number, (stage, layers) in enumerate(sorted(read.items()), 1):
+        for layer in layers:
+            name = scope % stage + layer + "/kernel"
+            made.value(name, np.full((1, 1, 3, 4), number)).node(name + "/read", "Identity", name)
+    store, findings = thawed(made)
+    own = {name: view.load().flat[0] for name, view in store.items() if name != "global_step"}
+    assert own == {scope % stage + layer + "/kernel": number for stage, layer, number in (
+        ("First", "conv2d", 1), ("Second", "conv2d_3", 1), ("First", "block1_conv", 1),
+        ("Second", "block1_conv", 1), ("Second", "conv2d_5", 2), ("First", "conv2d_2", 2),
+        ("Second", "block2_conv", 2), ("First", "block2_conv", 2))}
+    assert "4 variables" in findings[0].message
+
+
 def test_a_graph_without_variables_is_refused():
     with pytest.raises(SourceError):
         thawed(Made().node("image", "Placeholder").constant("c", (2,)))
