@@ -23,7 +23,7 @@ from graphfix.model.anchors import AnchorSpec
 from graphfix.model.describe import HeadSpec, ModelSpec
 from graphfix.model.families import BOX, FASTER_RCNN, KERNEL, LEAVES
 from graphfix.surgery import kernels
-from graphfix.surgery.edits import Edit, Gather, Widen
+from graphfix.surgery.edits import Edit, Gather, Stretch, Widen
 
 _KERNEL_INPUT = {"Conv2D": 1, "MatMul": 1, "DepthwiseConv2dNative": 1}
 _REMEDY = "report the graph's origin; the checkpoint can be converted all the same"
@@ -103,11 +103,12 @@ def _carry_out(graph: Graph, edits: Iterable[Edit]) -> None:
             _set(node, kernels.gather(constants.value_of(node), edit))
     for edit in edits:
         # After the gathers, whose results these bounds have to hold.
-        node = graph.nodes.get(edit.tensor) if isinstance(edit, Widen) else None
-        if node is not None:
-            of = constants.value_of(graph.nodes[edit.of])
-            further = np.minimum if edit.bound == "min" else np.maximum
-            _set(node, further(constants.value_of(node), further.reduce(of, axis=None)))
+        node = graph.nodes.get(edit.tensor) if isinstance(edit, (Stretch, Widen)) else None
+        if node is not None and isinstance(edit, Widen):
+            _set(node, kernels.widen(constants.value_of(node),
+                                     constants.value_of(graph.nodes[edit.of]), edit))
+        elif node is not None:
+            _set(node, kernels.stretch(constants.value_of(node), edit))
 
 
 def _set(node, value: np.ndarray) -> None:

@@ -51,15 +51,11 @@ def _gathered(view: TensorView, edit: Gather) -> np.ndarray:
 
 
 def _widened(view: TensorView, of: TensorView, edit: Widen) -> np.ndarray:
-    extreme, further = (np.min, np.minimum) if edit.bound == "min" else (np.max, np.maximum)
-    return further(view.load(), extreme(of.load())).astype(view.meta.dtype.numpy)
+    return kernels.widen(view.load(), of.load(), edit)
 
 
 def _stretched(view: TensorView, edit: Stretch) -> np.ndarray:
-    scale, shift = np.asarray(edit.affine, np.float64).T
-    values = view.load().astype(np.float64) * scale + shift
-    return np.asarray(values.min() if edit.bound == "min" else values.max(),
-                      view.meta.dtype.numpy).reshape(view.meta.shape)
+    return kernels.stretch(view.load(), edit)
 
 
 def _named(view: TensorView, name: str) -> TensorView:

@@ -13,7 +13,8 @@ from typing import Tuple
 import numpy as np
 
 from graphfix.model.initializer import Initializer
-from graphfix.surgery.edits import ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gather
+from graphfix.surgery.edits import (
+    ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gather, Stretch, Widen)
 
 _WORDS = 12
 
@@ -46,6 +47,20 @@ def _filled(value: np.ndarray, fill: Fill) -> np.ndarray:
         return draw(fill.initializer, fill.key, shape).astype(value.dtype)
     assert fill.rule == CONSTANT, fill.rule
     return np.asarray(fill.value, value.dtype)
+
+
+def widen(value: np.ndarray, of: np.ndarray, edit: Widen) -> np.ndarray:
+    """A bound, moved to where it holds all of the outgoing tensor `of`."""
+    further = np.minimum if edit.bound == "min" else np.maximum
+    return further(value, further.reduce(of, axis=None)).astype(value.dtype)
+
+
+def stretch(value: np.ndarray, edit: Stretch) -> np.ndarray:
+    """A bound of outputs, moved to where it holds all that they become."""
+    scale, shift = np.asarray(edit.affine, np.float64).T
+    values = value.astype(np.float64) * scale + shift
+    return np.asarray(values.min() if edit.bound == "min" else values.max(),
+                      value.dtype).reshape(value.shape)
 
 
 def draw(initializer: Initializer, key: str, shape: Tuple[int, ...]) -> np.ndarray:

@@ -8,6 +8,7 @@ are run on the same pictures, and must say the same, bit for bit.
 import glob
 import os
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -89,6 +90,32 @@ def test_other_anchors_are_the_exporters_own(era, exported, stock_python, tmp_pa
     assert ours[0] == theirs[0]
     assert sum(int(one[3][0]) for one in theirs[1]) > 0
     for one, other in zip(ours[1], theirs[1]):
+        for left, right in zip(one, other):
+            assert left.shape == right.shape and np.abs(left - right).max() <= 1e-5
+
+
+@pytest.mark.parametrize("era", ALL_ERAS)
+def test_other_anchors_of_a_quantized_graph_are_the_exporters_own(era, stock_python, tmp_path):
+    """Its ranges of box codes are stretched as the checkpoint's are."""
+    shutil.copy(os.path.join(judging.HERE, "families", "ssd_mobilenet_v1_quantized.config"),
+                str(tmp_path / "pipeline.config"))
+    (tmp_path / "anchors.pbtxt").write_text(
+        "ssd_anchor_generator { num_layers: 6 min_scale: 0.3 max_scale: 0.9 "
+        "aspect_ratios: [1.0, 1.8, 0.6] }")
+    python, source = stock_python(era), tmp_path / "source"
+    judging.ask([(python, judging.job(tmp_path, "save", output=str(tmp_path / "model.ckpt"),
+                                      seed=3))])
+    judging.ask([(python, judging.job(tmp_path, "export", output_directory=str(source)))])
+    out = judging.convert(source, tmp_path / "out", "--target_api",
+                          "2021-05" if era == "2021" else era, "--anchors",
+                          tmp_path / "anchors.pbtxt", "--num_classes", "2", "--map", "1=7",
+                          "--map", "2=1")
+    judging.ask([(python, judging.job(out, "export", output_directory=str(tmp_path / "native")))])
+    before, ours, theirs = (run(os.path.join(str(one), "frozen_inference_graph.pb"))
+                            for one in (source, out, tmp_path / "native"))
+    assert ours[0] == theirs[0] and "detection_boxes" in ours[0]
+    for old, one, other in zip(before[1], ours[1], theirs[1]):
+        assert old[0].tobytes() != other[0].tobytes()
         for left, right in zip(one, other):
             assert left.shape == right.shape and np.abs(left - right).max() <= 1e-5
 
