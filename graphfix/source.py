@@ -131,11 +131,15 @@ def open_frozen(path: str, *, config_path: Optional[str] = None, partial: bool =
         findings += inferred.findings
     config = parse_config(data, name)
     model = describe(config.message, metas, config=name, checkpoint=where)
+    # Checkpoints have no need of it.
+    from graphfix.unread import add_unread
+    store, unread = add_unread(config.message, store, where)
     with open(where, "rb") as file:
         digest = hashlib.sha256(file.read()).digest()
     return Source(path, config, config_where, store, model, hashlib.sha256(
         hashlib.sha256(data).digest() + digest).hexdigest(),
-                  None if os.path.isdir(path) else path, None, findings, inferred is not None,
+                  None if os.path.isdir(path) else path, None, findings + unread,
+                  inferred is not None,
                   None if os.path.isdir(path) else graph)
 
 

@@ -27,7 +27,7 @@ FLOORS = (
     # 2: meaning
     ("config", "labels", "recipe"),
     ("model",),
-    ("thaw", "infer"),
+    ("thaw", "infer", "unread"),
     ("source",),
     # 3 and 4: decisions, and carrying them out on tensors and graphs
     ("surgery", "anchors"),

@@ -1,22 +1,14 @@
 """The arithmetic of a plan: gathers and fills over channels.
 
-Drawn values must be the same on every machine and Python for ever, so nothing here leaves
-rounding to a library.  Random bits are SHAKE-256 of a text that names the seed, the tensor and
-the class; a normal variate is the sum of twelve uniform 32-bit integers, shifted and scaled
-(Irwin-Hall: mean 0, variance 1, never beyond 6), which takes exact integer sums and one IEEE
-multiplication.  Means are summed in float64, source after source.
+Values must be the same on every machine and Python for ever, so nothing here leaves rounding to a
+library.  Means are summed in float64, source after source.
 """
-
-import hashlib
-from typing import Tuple
 
 import numpy as np
 
-from graphfix.model.initializer import Initializer
+from graphfix.model.initializer import draw
 from graphfix.surgery.edits import (
     ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gather, Stretch, Widen)
-
-_WORDS = 12
 
 
 def gather(value: np.ndarray, edit: Gather) -> np.ndarray:
@@ -61,34 +53,3 @@ def stretch(value: np.ndarray, edit: Stretch) -> np.ndarray:
     values = value.astype(np.float64) * scale + shift
     return np.asarray(values.min() if edit.bound == "min" else values.max(),
                       value.dtype).reshape(value.shape)
-
-
-def draw(initializer: Initializer, key: str, shape: Tuple[int, ...]) -> np.ndarray:
-    """float64 values of `shape`, drawn from `initializer`; `key` names the draw."""
-    count = int(np.prod(shape, dtype=np.int64))
-    if initializer.kind == "uniform":
-        words = _words(key, 0, count)
-        unit = words.astype(np.float64) * 2.0 ** -31 - 1.0
-    else:
-        unit = _normal(key, count, truncated=initializer.kind == "truncated_normal")
-    return (unit * initializer.scale + initializer.mean).reshape(shape)
-
-
-def _words(key: str, turn: int, count: int) -> np.ndarray:
-    data = hashlib.shake_256(("%s/%d" % (key, turn)).encode()).digest(4 * count)
-    return np.frombuffer(data, "<u4")
-
-
-def _normal(key: str, count: int, *, truncated: bool) -> np.ndarray:
-    parts = []
-    turn = 0
-    missing = count
-    while missing:
-        words = _words(key, turn, missing * _WORDS).reshape(missing, _WORDS)
-        values = words.sum(axis=1, dtype=np.uint64).astype(np.float64) * 2.0 ** -32 - _WORDS / 2
-        if truncated:
-            values = values[np.abs(values) <= 2.0]
-        parts.append(values)
-        missing -= len(values)
-        turn += 1
-    return np.concatenate(parts) if parts else np.zeros(0)

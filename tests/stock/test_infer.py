@@ -27,7 +27,6 @@ from graphfix.tensors import TensorStore, constant  # noqa: E402
 FEW = ("faster_rcnn_inception_v2",)
 # What is refused, by a word of what is not recognised.
 REFUSED = {
-    "context_rcnn_resnet50": "AttentionBlock",
     "faster_rcnn_inception_resnet_v2_keras": "not recognised",
     "faster_rcnn_pnas": "feature extractor",
     "mask_rcnn_upsample": "mask head",
@@ -38,9 +37,11 @@ REFUSED = {
     "ssd_pnasnet": "feature extractor",
     "ssd_spaghettinet": "feature extractor",
 }
+# Its exporter asks for features of other images, which the command line cannot give it.
+NOT_EXPORTED = ("context_rcnn_resnet50",)
 ALL = bool(os.environ.get("GRAPHFIX_ALL_CONFIGS"))
 CASES = [(name, era) for era in (judging.ERAS if ALL else ("2019-07",))
-         for name in (sorted(cells.families()) if ALL else FEW)]
+         for name in (sorted(set(cells.families()) - set(NOT_EXPORTED)) if ALL else FEW)]
 
 
 def exported(name, python, directory):

@@ -10,9 +10,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from graphfix.model.initializer import Initializer
+from graphfix.model.initializer import Initializer, draw
 from graphfix.surgery.edits import ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gather
-from graphfix.surgery.kernels import draw, gather
+from graphfix.surgery.kernels import gather
 
 NORMAL = Initializer("normal", 0.0, 1.0)
 TRUNCATED = Initializer("truncated_normal", 0.0, 0.03)
@@ -179,8 +179,8 @@ def test_nothing_is_drawn_for_nothing():
 
 def test_noise_does_not_depend_on_how_text_is_hashed_or_encoded():
     """The same in another process with another hash seed and an ASCII locale."""
-    script = ("import hashlib; from graphfix.surgery.kernels import draw\n"
-              "from graphfix.model.initializer import Initializer\n"
+    script = ("import hashlib\n"
+              "from graphfix.model.initializer import Initializer, draw\n"
               "values = draw(Initializer('normal', 0.01, 0.03), 'caf\\u00e9', (10, 100))\n"
               "print(hashlib.sha256(values.astype('<f8').tobytes()).hexdigest())")
     repository = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

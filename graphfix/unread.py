@@ -1,0 +1,60 @@
+"""Variables that a model has and its frozen graph does not: layers that nothing reads.
+
+An SSD with fewer feature maps than its network could give still builds the whole network, and
+the exporter leaves out what no output depends on.  Which variables these are follows from the
+config (graphfix.model.variables).
+"""
+
+from typing import Iterable, Iterator, Tuple
+
+import numpy as np
+
+from graphfix import dtypes
+from graphfix.config.networks import EXTRACTORS
+from graphfix.findings import INFO, Finding
+from graphfix.model import families
+from graphfix.model.initializer import Initializer, draw
+from graphfix.model.layers import Variable
+from graphfix.model.quantization import is_quantization
+from graphfix.model.variables import Unknown, model_variables
+from graphfix.tensors import TensorStore, TensorView, constant
+
+# Names of variables are the same in all months after this one that build a model at all.
+_MONTH = "2019-07"
+# Nothing depends on it; kernels of zeros would be taken for a damaged checkpoint.
+_NOISE = Initializer("truncated_normal", 0.0, 0.03)
+_ONES = ("gamma", "moving_variance")
+
+
+def add_unread(message, store: TensorStore, subject: str
+               ) -> Tuple[TensorStore, Tuple[Finding, ...]]:
+    """What was thawed, with the variables of unread layers as training would start them.
+
+    `message` is the TrainEvalPipelineConfig, `subject` the graph's name.  Where the config's
+    variables cannot be told for certain, or are not those that were thawed and more, nothing is
+    added.
+    """
+    kind = getattr(message.model, message.model.WhichOneof("model")).feature_extractor.type
+    since, _ = EXTRACTORS.get(kind, (_MONTH, None))
+    try:
+        expected = model_variables(message, month=max(since, _MONTH), config=subject)
+    except Unknown:
+        return store, ()
+    own = {name for name in store if name != families.GLOBAL_STEP and not is_quantization(name)}
+    missing = [one for one in expected if one.name not in store]
+    if not missing or not own <= {one.name for one in expected}:
+        return store, ()
+    return TensorStore(list(store.values()) + list(_views(missing))), (Finding(
+        "UNREAD_VARIABLES", INFO, subject, "has no values for %d variables that the model has but "
+        "never reads (the first is %s); they start as in training, at random"
+        % (len(missing), missing[0].name), "there is nothing to do"),)
+
+
+def _views(variables: Iterable[Variable]) -> Iterator[TensorView]:
+    for one in variables:
+        leaf = one.name.rpartition("/")[2]
+        if families.LEAVES.get(leaf, (families.KERNEL,))[0] == families.KERNEL:
+            value = draw(_NOISE, "graphfix/unread/" + one.name, one.shape)
+        else:
+            value = np.full(one.shape, 1.0 if leaf in _ONES else 0.0)
+        yield constant(one.name, dtypes.FLOAT32, value)
