@@ -144,11 +144,11 @@ first round is not counted, so sources are in the page cache. `cp` leaves what i
 A batch syncs every model before publishing it, reads it back and compares checksums; the third arm
 is a copy that is synced as well.
 
-What does not grow with a model (starting the processes, some 0.4 s; planning, reading back,
-reports, some 0.1 s a model) is most of a batch's time here, where copying is fast.
+What does not grow with a model (starting the processes, planning, reading back, reports) is most of
+a batch's time here, where copying is fast.
 
 These models have no frozen graphs. One that lies beside a checkpoint is rewritten in memory, which
-takes five to six times its size: 676 MiB for a graph of 122 MB.
+takes several times its size: `benchmarks_frozen.md` has how much.
 
 """
 
