@@ -63,3 +63,12 @@ def test_an_arm_of_the_transfer_experiment(tmp_path):
     # What the detector knew it finds before the first step, and nothing of what it never saw.
     assert report.mean_ap(found[0], target.kept) > 0.5 > 0.2 > report.mean_ap(
         found[0], ("arrow", "heart"))
+
+
+def test_doctor_and_the_script_count_the_same_records(tmp_path):
+    done = run(os.path.join(ROOT, "benchmarks", "doctor.py"), "--megabytes", "2",
+               "--repetitions", "1", "--cache", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "2 MB, 13 records, 104 boxes" in done.stdout
+    assert "2 MB, 98 records, 784 boxes" in done.stdout
+    assert len(os.listdir(str(tmp_path))) == 2
