@@ -17,6 +17,7 @@ unless the config decides: g, b, m, v (gamma, beta, moving_mean, moving_variance
     f:gbmv   it is fixed
     o:gbmv   conv_hyperparams decide, if override_base_feature_extractor_hyperparams says so
     p:gbmv   so, but there is always BatchNorm: only its scale and center are theirs
+    s:gbmv   as o, but where there is BatchNorm it always has a scale
     c        conv_hyperparams decide: BatchNorm, or biases where they have none
 
 A line ending in `d` exists with use_depthwise only, in `n` without it only.  A kernel named `=` is
@@ -129,6 +130,8 @@ class Layer:
             return norm.leaves()
         if who == "p" and override and norm.batch_norm:
             return norm.leaves()
+        if who == "s" and override:
+            return norm._replace(scale=True).leaves()
         return tuple("BatchNorm/" + _NORM[letter] for letter in fixed)
 
 

@@ -72,8 +72,7 @@ def prefix_and_config(name, tmp_path):
         zoo.DIRECTORY, config) if config else os.path.join(directory, "pipeline.config")
 
 
-# Layers of ResNet FPNs are not recorded: doctor says so, and makes no forecast of them.
-@pytest.mark.parametrize("name", sorted(set(MODELS) - {"finetuned/ssd_resnet50_v1_fpn_11_classes"}))
+@pytest.mark.parametrize("name", sorted(MODELS))
 def test_its_variables_are_told_by_its_config(name, tmp_path):
     prefix, config = prefix_and_config(name, tmp_path)
     metas = {one: view.meta for one, view in reader.open_bundle(prefix).items()}

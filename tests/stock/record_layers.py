@@ -1,9 +1,9 @@
-"""Asks the stock API which variables each feature extractor has: what networks.txt is made from.
+"""Asks the stock API which variables each feature extractor has: what layers.txt is made from.
 
-    record_networks.py RESULT.json TYPE...
+    record_layers.py RESULT.json TYPE...
 
 Under a Python that has the stock API.  Every type is built several times (PROBES), so that
-write_networks.py can tell which widths follow depth_multiplier and how, which layers the config's
+write_layers.py can tell which widths follow depth_multiplier and how, which layers the config's
 own hyperparameters govern, and which only exist with or without depthwise convolutions.
 
 RESULT.json gets {type: {probe: {"variables": [[name, shape, trainable]...], "maps": [width...]}}},
@@ -28,7 +28,7 @@ PLAIN = {"multiplier": 1.0, "least": 8, "depth": 256, "norm": NORMALIZED, "overr
 _WIDTHS = {
     "plain": {}, "half": {"multiplier": 0.5}, "odd": {"multiplier": 0.33},
     "wide": {"multiplier": 1.37}, "least": {"multiplier": 0.25, "least": 32},
-    "narrow": {"multiplier": 0.5, "depth": 112},
+    "narrow": {"multiplier": 0.5, "depth": 112}, "shallow": {"depth": 112},
 }
 _NORMS = {
     "bare": {"norm": ""}, "override": {"norm": "", "override": True},
@@ -39,6 +39,8 @@ PROBES = {name: dict(PLAIN, depthwise=False, **change)
 PROBES.update({"depthwise_" + name: dict(PROBES[name], depthwise=True)
                for name in ("plain", "odd", "narrow") + tuple(_NORMS)})
 TWO_STAGE = ("plain",)
+# A depth_multiplier changes which of a ResNet's units have a shortcut: only 1 is recorded.
+RESNET = ("plain", "shallow") + tuple(_NORMS)
 
 HYPERPARAMS = ("activation: RELU_6 regularizer { l2_regularizer {} } "
                "initializer { truncated_normal_initializer {} } %s")
@@ -116,7 +118,8 @@ def main(result, *kinds):
     for kind in kinds:
         found[kind] = {}
         for probe in PROBES:
-            if kind.startswith("faster_rcnn") and probe not in TWO_STAGE:
+            if kind.startswith("faster_rcnn") and probe not in TWO_STAGE or \
+                    "_resnet" in kind and probe not in RESNET:
                 continue
             try:
                 found[kind][probe] = build(kind, probe)

@@ -19,7 +19,7 @@ ORACLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "forecast_orac
 MONTHS = {"2019-04": "2019-04", "2019-07": "2019-07", "2021": "2021-06"}
 FEW = {
     "2019-04": ("faster_rcnn_shared_boxes", "ssd_mobilenet_v1_half"),
-    "2019-07": ("mask_rcnn", "ssd_mobilenet_v1_fpn"),
+    "2019-07": ("mask_rcnn", "ssd_resnet50_fpn"),
     "2021": ("ssdlite_mobilenet_v2", "ssd_mobilenet_v2_fpnlite", "rfcn_resnet50"),
 }
 ALL = bool(os.environ.get("GRAPHFIX_ALL_CONFIGS"))

@@ -17,10 +17,12 @@ from graphfix.model.layers import Widths
 WIDTHS = {
     "plain": Widths(1.0, 8, 256), "half": Widths(0.5, 8, 256), "odd": Widths(0.33, 8, 256),
     "wide": Widths(1.37, 8, 256), "least": Widths(0.25, 32, 256), "narrow": Widths(0.5, 8, 112),
+    "shallow": Widths(1.0, 8, 112),
 }
 # What widths may be, one set of rules for all of a type's; the last: nothing but their numbers.
 RULES = (("", "S", "R"), ("", "S", "D"), ("",))
 _LEAVES = ("weights", "depthwise_weights", "pointwise_weights")
+_SCALED = {"BatchNorm/gamma", "BatchNorm/moving_mean", "BatchNorm/moving_variance"}
 _NORM = {"gamma": "g", "beta": "b", "moving_mean": "m", "moving_variance": "v"}  # in order
 
 
@@ -85,14 +87,15 @@ def norm(scope, plain, others):
     changed = {probe for probe, leaves in beside.items()
                if len(leaves) < len(letters)}
     for probe in changed:
-        assert beside[probe] == ({"BatchNorm/moving_mean", "BatchNorm/moving_variance"}
-                                 if probe == "unscaled" else {"biases"}), (scope, beside)
+        assert beside[probe] in (({"BatchNorm/moving_mean", "BatchNorm/moving_variance"},
+                                  _SCALED) if probe == "unscaled" else ({"biases"},)), (
+                                      scope, beside)
     if "bare" in changed:
         assert changed == set(beside), (scope, changed)
         return "c"
     if "override" in changed:
         assert changed == {"override", "unscaled"}, (scope, changed)
-        return "o:" + letters
+        return ("s:" if beside["unscaled"] == _SCALED else "o:") + letters
     return ("p:" if changed else "f:") + letters
 
 
@@ -103,8 +106,9 @@ def built(probes, name):
 def lines_of(probes, prefix, rules, known, hints):
     """Lines of the layers in one group of probes, and maps; `hints` are the widths of the other
     group's kernels, {(scope, leaf, axis): width}, and get this one's."""
-    names = [one for one in WIDTHS if built(probes, prefix + one)] if len(rules) > 1 else [
-        "plain"]
+    # Without rules nothing follows depth_multiplier.
+    names = [one for one in WIDTHS if built(probes, prefix + one) and (
+        len(rules) > 1 or WIDTHS[one].multiplier == 1)]
     found = {probe: list(grouped(probes[prefix + probe]["variables"]).items()) for probe in names}
     others = {one: grouped(probes[prefix + one]["variables"])
               for one in ("bare", "override", "unscaled") if built(probes, prefix + one)}
@@ -134,7 +138,7 @@ def lines_of(probes, prefix, rules, known, hints):
 
 def section(kind, probes):
     """A type's section."""
-    for rules in RULES[-1:] if kind.startswith("faster_rcnn") else RULES:
+    for rules in RULES[-1:] if kind.startswith("faster_rcnn") or "_resnet" in kind else RULES:
         known, hints = {}, {}
         try:
             lines, maps = lines_of(probes, "", rules, known, hints)
