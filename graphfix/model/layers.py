@@ -177,12 +177,12 @@ def parse_layers(text: str) -> Dict[str, Extractor]:
 
 
 @functools.lru_cache(maxsize=None)
-def _all() -> Dict[str, Extractor]:
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "layers.txt")
-    with open(path, encoding="utf-8") as file:
-        return parse_layers(file.read())
-
-
 def find_extractor(kind: str) -> Optional[Extractor]:
     """The recorded layers of a feature extractor's type, None where there are none."""
-    return _all().get(kind)
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "layers.txt")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    # Of the file, which is large, only the section that is asked for.
+    start = text.find("\nextractor %s " % kind)
+    end = text.find("\nextractor ", start + 1)
+    return parse_layers(text[start:end if end >= 0 else None]).get(kind) if start >= 0 else None

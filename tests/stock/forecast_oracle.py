@@ -39,12 +39,13 @@ BIASES = [".*/biases"]
 def build(path):
     """A config's model, built for training in the default graph."""
     pipeline = stock_scene.read_pipeline(path)
+    # Before the model, as the trainers do: a NASNet would make one in a scope of its own.
+    tf.train.get_or_create_global_step()
     model = model_builder.build(pipeline.model, is_training=True)
     images, shapes = model.preprocess(tf.zeros([1, 128, 128, 3]))
     model.provide_groundtruth([tf.constant([[0.1, 0.1, 0.5, 0.5]])],
                               [tf.one_hot([0], model.num_classes)])
     model.predict(images, shapes)
-    tf.train.get_or_create_global_step()
     return model
 
 

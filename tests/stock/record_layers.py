@@ -91,6 +91,8 @@ def build(kind, probe):
         override=str(options["override"] or kind.startswith("ssd_inception")).lower(),
         depthwise=str(options["depthwise"]).lower())
     with tf.Graph().as_default():
+        # As the trainers do: a NASNet, which anneals by it, would make one in a scope of its own.
+        tf.train.get_or_create_global_step()
         model = model_builder.build(text_format.Parse(text, model_pb2.DetectionModel()),
                                     is_training=True)
         extractor = model._feature_extractor
@@ -110,7 +112,7 @@ def build(kind, probe):
         trainable = {one.op.name for one in tf.trainable_variables()}
         return {"maps": maps, "variables": [
             [one.op.name, one.shape.as_list(), one.op.name in trainable]
-            for one in tf.global_variables()]}
+            for one in tf.global_variables() if one.op.name != tf.GraphKeys.GLOBAL_STEP]}
 
 
 def main(result, *kinds):

@@ -27,8 +27,6 @@ ALL = bool(os.environ.get("GRAPHFIX_ALL_CONFIGS"))
 UNKNOWN = {
     "context_rcnn_resnet50": "attend to other images",
     "faster_rcnn_inception_resnet_v2_keras": "not recorded",
-    "faster_rcnn_nas": "not recorded",
-    "faster_rcnn_pnas": "not recorded",
     "ssd_inception_v2": "depth_multiplier of 1 alone",
     "ssd_inception_v3": "depth_multiplier of 1 alone",
     "ssd_mobilenet_v1_fpn_keras": "not recorded",
