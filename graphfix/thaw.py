@@ -42,7 +42,7 @@ _DEAD_BLOCK = re.compile(r"resnet_v1_\d+/block4/")
 # Each stage of Keras's Inception ResNet has the whole network, and reads its part of it.  Layers
 # without a name of their own are numbered through both stages.
 _WHOLE = re.compile(r"(?:First|Second)StageFeatureExtractor/InceptionResnetV2/(.+)")
-_NUMBERED = re.compile(r"(conv2d|freezable_batch_norm)(?:_(\d+))?(/.+)")
+_NUMBERED = re.compile(r"(conv2d|freezable_batch_norm)(?:_(\d{1,9}))?(/.+)")
 
 # A Keras layer reads its variable LAYER/kernel at LAYER/Conv2D/ReadVariableOp.
 _READ_VARIABLE = re.compile(r"/ReadVariableOp(_\d+)?\Z")

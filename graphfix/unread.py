@@ -40,9 +40,11 @@ def add_unread(message, store: TensorStore, subject: str
         expected = model_variables(message, month=max(since, _MONTH), config=subject)
     except Unknown:
         return store, ()
-    own = {name for name in store if name != families.GLOBAL_STEP and not is_quantization(name)}
+    shapes = dict(expected)
+    own = {name: view.meta.shape for name, view in store.items()
+           if name != families.GLOBAL_STEP and not is_quantization(name)}
     missing = [one for one in expected if one.name not in store]
-    if not missing or not own <= {one.name for one in expected}:
+    if not missing or any(shapes.get(name) != shape for name, shape in own.items()):
         return store, ()
     return TensorStore(list(store.values()) + list(_views(missing))), (Finding(
         "UNREAD_VARIABLES", INFO, subject, "has no values for %d variables that the model has but "

@@ -57,6 +57,15 @@ def test_nothing_is_added_to_a_whole_model_or_to_one_of_other_names(known):
     assert add_unread(message, store, "graph.pb") == (store, ())
 
 
+def test_nothing_is_added_to_a_model_of_other_widths(known):
+    message, variables = known
+    del variables[LAST + "weights"]
+    name = "FeatureExtractor/MobilenetV1/Conv2d_0/weights"
+    variables[name] = constant(name, dtypes.FLOAT32, np.zeros((3, 3, 3, 5)))
+    store = TensorStore(variables.values())
+    assert add_unread(message, store, "graph.pb") == (store, ())
+
+
 def test_nothing_is_added_where_the_layers_are_not_known_for_certain(known):
     message, variables = known
     del variables[LAST + "weights"]
