@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from typing import List, Optional
+from typing import Any, List, Optional
 
 from graphfix.console import print_result, say, ticking
 from graphfix.errors import GraphfixError, Problem, VerificationError
@@ -332,15 +332,26 @@ class _Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a run as Ctrl-C does: what was begun is removed."""
 
 
-def _terminate(*_) -> None:
-    raise _Terminated
+def _end(number: int, frame: Any) -> None:
+    """Ends the run, by an exception in the main thread."""
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            # Python swallows what is raised there, and the run would go on: once more, later.
+            again = threading.Timer(0.01, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+            return
+        frame = frame.f_back
+    raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Runs a command line (this process's, where none is given); the exit code."""
-    if threading.current_thread() is threading.main_thread() \
-            and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
+    if threading.current_thread() is threading.main_thread():
+        for number, default in ((signal.SIGTERM, signal.SIG_DFL),
+                                (signal.SIGINT, signal.default_int_handler)):
+            if signal.getsignal(number) == default:
+                signal.signal(number, _end)
     try:
         return _parse(argv)
     except GraphfixError as error:
