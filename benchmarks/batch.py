@@ -118,7 +118,7 @@ def report(cache, repetitions, jobs):
         seconds = [one.seconds for one in those]
         yield "| %s | %.2f | %.2f | %.2f | %.2f | %.2f |" % (
             name, median(those), min(seconds), max(seconds), median(those) / median(runs[CP]),
-            sorted(one.cpu for one in those)[len(those) // 2])
+            convert.cpu(those))
     yield ""
     yield "| aim | | measured | |"
     yield "|---|---|---:|---|"
@@ -157,19 +157,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repetitions", type=int, default=5, help="rounds that count")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--cache", default=os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
-        "graphfix", "benchmarks", "batch"), help="where models are kept and results written")
+    parser.add_argument("--cache", default=os.path.join(convert.CACHE, "batch"),
+                        help="where models are kept and results written")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks_batch.md")
     args = parser.parse_args()
     os.makedirs(os.path.join(args.cache, "models"), exist_ok=True)
-    lines = []
-    for line in report(args.cache, args.repetitions, args.jobs):
-        print(line, flush=True)
-        lines.append(line)
-    if args.write:
-        with open(os.path.join(ROOT, "docs", "benchmarks_batch.md"), "w", encoding="utf-8") as file:
-            file.write(ABOUT + "\n".join(lines) + "\n")
+    convert.tell(report(args.cache, args.repetitions, args.jobs),
+                 "benchmarks_batch.md" if args.write else None, ABOUT)
 
 
 if __name__ == "__main__":

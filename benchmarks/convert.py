@@ -35,6 +35,8 @@ DATA = "model.ckpt.data-00000-of-00001"
 LABEL_MAP = "new.pbtxt"
 
 Case = collections.namedtuple("Case", "name about directory carried flags")
+CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
+                     "graphfix", "benchmarks")
 Run = collections.namedtuple("Run", "seconds cpu mebibytes")
 
 # The old classes that go along, by id and name: the first under its name, the second by --map.
@@ -203,6 +205,10 @@ def median(runs):
     return statistics.median(run.seconds for run in runs)
 
 
+def cpu(runs):
+    return statistics.median(run.cpu for run in runs)
+
+
 def peak(runs):
     return max(run.mebibytes for run in runs)
 
@@ -215,7 +221,7 @@ def table(runs):
         yield "| %s | %.3f | %.3f | %.3f | %.2f | %.3f | %.0f |" % (
             name, median(those), min(seconds), max(seconds),
             median(those) / median(runs[GRAPHFIX]),
-            statistics.median(run.cpu for run in those), peak(those))
+            cpu(those), peak(those))
 
 
 def aims(runs, size):
@@ -236,6 +242,17 @@ def aims(runs, size):
     yield "|---|---|---:|---|"
     for what, aim, value, reached in rows:
         yield "| %s | %s | %.2f | %s |" % (what, aim, value, "reached" if reached else "missed")
+
+
+def tell(lines, page, about):
+    """Prints lines as they come; then writes them, behind `about`, as docs/PAGE, unless None."""
+    told = []
+    for line in lines:
+        print(line, flush=True)
+        told.append(line)
+    if page:
+        with open(os.path.join(ROOT, "docs", page), "w", encoding="utf-8") as file:
+            file.write(about + "\n".join(told) + "\n")
 
 
 def machine():
@@ -301,9 +318,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repetitions", type=int, default=5, help="rounds that count")
     parser.add_argument("--cases", help="only these, by name, separated by commas")
-    parser.add_argument("--cache", default=os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
-        "graphfix", "benchmarks"), help="where checkpoints are kept and results written")
+    parser.add_argument("--cache", default=CACHE,
+                        help="where checkpoints are kept and results written")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     args = parser.parse_args()
     os.makedirs(os.path.join(args.cache, "checkpoints"), exist_ok=True)
@@ -313,14 +329,8 @@ def main():
         found = cases(args.cache)
         if args.cases:
             found = [case for case in found if case.name in args.cases.split(",")]
-        lines = []
-        for line in report(found, args.cache, args.repetitions):
-            print(line, flush=True)
-            lines.append(line)
-    if args.write:
-        os.makedirs(os.path.join(ROOT, "docs"), exist_ok=True)
-        with open(os.path.join(ROOT, "docs", "benchmarks.md"), "w", encoding="utf-8") as file:
-            file.write(ABOUT + "\n".join(lines) + "\n")
+        tell(report(found, args.cache, args.repetitions), "benchmarks.md" if args.write else None,
+             ABOUT)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import time
 
 import convert
 import training
-from convert import ARMS, ROOT, machine, median, say, timed
+from convert import ARMS, ROOT, cpu, machine, median, peak, say, timed
 
 DOCTOR, READER = "graphfix doctor", "TensorFlow script"
 ONE = "graphfix doctor, one record"
@@ -118,10 +118,6 @@ def measure(cache, image, size, repetitions):
         return os.path.getsize(path), counted, runs
 
 
-def cpu(runs):
-    return sorted(run.cpu for run in runs)[len(runs) // 2]
-
-
 def report(cache, megabytes, repetitions):
     yield "Measured %s with `benchmarks/doctor.py --megabytes %d --repetitions %d` on %s." % (
         time.strftime("%Y-%m-%d"), megabytes, repetitions, machine())
@@ -139,16 +135,15 @@ def report(cache, megabytes, repetitions):
             rate = "%.0f" % (size / 1e6 / cpu(those)) if name != ONE and cpu(those) else ""
             yield "| %s | %.2f | %.2f | %.2f | %s | %.0f |" % (
                 name, median(those), median(those) / median(runs[DOCTOR]), cpu(those), rate,
-                max(run.mebibytes for run in those))
-        speed, most = size / 1e6 / cpu(runs[DOCTOR]), max(run.mebibytes for run in runs[DOCTOR])
+                peak(those))
+        speed, grown = size / 1e6 / cpu(runs[DOCTOR]), peak(runs[DOCTOR]) - peak(runs[ONE])
         yield ""
         yield "| aim | | measured | |"
         yield "|---|---|---:|---|"
         yield "| MB a second and core, start-up included | at least 200 | %.0f | %s |" % (
             speed, "reached" if speed >= 200 else "missed")
         yield "| peak memory beyond that for one record, MiB | at most 50 | %.0f | %s |" % (
-            most - max(run.mebibytes for run in runs[ONE]),
-            "reached" if most - max(run.mebibytes for run in runs[ONE]) <= 50 else "missed")
+            grown, "reached" if grown <= 50 else "missed")
 
 
 ABOUT = """# Benchmark of doctor's look at records
@@ -172,9 +167,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--megabytes", type=int, default=1000, help="of records, for each case")
     parser.add_argument("--repetitions", type=int, default=5, help="rounds that count")
-    parser.add_argument("--cache", default=os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
-        "graphfix", "benchmarks", "doctor"), help="where records are kept")
+    parser.add_argument("--cache", default=os.path.join(convert.CACHE, "doctor"),
+                        help="where records are kept")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks_doctor.md")
     parser.add_argument("--make", nargs=3, metavar=("FILE", "IMAGE", "SIZE"),
                         help="write records of SIZE bytes with images of IMAGE bytes, nothing else")
@@ -183,14 +177,8 @@ def main():
         write_record(args.make[0], *map(int, args.make[1:]))
         return
     os.makedirs(args.cache, exist_ok=True)
-    lines = []
-    for line in report(args.cache, args.megabytes, args.repetitions):
-        print(line, flush=True)
-        lines.append(line)
-    if args.write:
-        with open(os.path.join(ROOT, "docs", "benchmarks_doctor.md"), "w",
-                  encoding="utf-8") as file:
-            file.write(ABOUT + "\n".join(lines) + "\n")
+    convert.tell(report(args.cache, args.megabytes, args.repetitions),
+                 "benchmarks_doctor.md" if args.write else None, ABOUT)
 
 
 if __name__ == "__main__":

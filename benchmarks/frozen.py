@@ -22,7 +22,7 @@ import tempfile
 import time
 
 import convert
-from convert import ARMS, ROOT, say, timed
+from convert import ARMS, say, timed
 
 GRAPH = "frozen_inference_graph.pb"
 REWRITE, EXPORT = "graphfix convert %s" % GRAPH, "stock API: build, restore, export"
@@ -138,9 +138,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repetitions", type=int, default=5, help="rounds that count")
     parser.add_argument("--pictures", type=int, default=30, help="pictures to run the graphs on")
-    parser.add_argument("--cache", default=os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
-        "graphfix", "benchmarks"), help="where checkpoints and graphs are kept")
+    parser.add_argument("--cache", default=convert.CACHE,
+                        help="where checkpoints and graphs are kept")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks_frozen.md")
     args = parser.parse_args()
     os.makedirs(os.path.join(args.cache, "checkpoints"), exist_ok=True)
@@ -148,14 +147,8 @@ def main():
         lock = stack.enter_context(open(os.path.join(args.cache, "lock"), "w"))
         fcntl.flock(lock, fcntl.LOCK_EX)  # two benchmarks at once would measure each other
         found = [case for case in convert.cases(args.cache) if case.name in ("ssd", "frcnn", "testdata")]
-        lines = []
-        for line in report(found, args.cache, args.repetitions, args.pictures):
-            print(line, flush=True)
-            lines.append(line)
-    if args.write:
-        with open(os.path.join(ROOT, "docs", "benchmarks_frozen.md"), "w",
-                  encoding="utf-8") as file:
-            file.write(ABOUT + "\n".join(lines) + "\n")
+        convert.tell(report(found, args.cache, args.repetitions, args.pictures),
+                     "benchmarks_frozen.md" if args.write else None, ABOUT)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from graphfix.tensors import TensorStore, TensorView, constant
 _MONTH = "2019-07"
 # Nothing depends on it; kernels of zeros would be taken for a damaged checkpoint.
 _NOISE = Initializer("truncated_normal", 0.0, 0.03)
-_ONES = ("gamma", "moving_variance")
 
 
 def add_unread(message, store: TensorStore, subject: str
@@ -54,9 +53,8 @@ def add_unread(message, store: TensorStore, subject: str
 
 def _views(variables: Iterable[Variable]) -> Iterator[TensorView]:
     for one in variables:
-        leaf = one.name.rpartition("/")[2]
-        if families.LEAVES.get(leaf, (families.KERNEL,))[0] == families.KERNEL:
-            value = draw(_NOISE, "graphfix/unread/" + one.name, one.shape)
-        else:
-            value = np.full(one.shape, 1.0 if leaf in _ONES else 0.0)
-        yield constant(one.name, dtypes.FLOAT32, value)
+        # What LEAVES does not know are depthwise kernels, and a NASNet's named ones.
+        effect, initial = families.LEAVES.get(one.name.rpartition("/")[2], (families.KERNEL, 0.0))
+        yield constant(one.name, dtypes.FLOAT32, np.full(one.shape, initial) if
+                       effect != families.KERNEL else draw(
+                           _NOISE, "graphfix/unread/" + one.name, one.shape))

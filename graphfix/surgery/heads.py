@@ -124,8 +124,12 @@ def _affine(head: HeadSpec, new: ChannelLayout, anchors: Optional[AnchorCarry], 
         return ()
     recodes = anchors.recodes[head.map or 0]
     pairs = tuple(recodes[place["anchor"]][place["code"]] for place in new.places())
-    return output_affine(pairs, effect, any(LEAVES[leaf(name)][0] == SCALE
-                                            for name in head.tensors))
+    return output_affine(pairs, effect, _normalized(head))
+
+
+def _normalized(head: HeadSpec) -> bool:
+    """Whether the head's outputs go through a BatchNorm of their own."""
+    return any(LEAVES[leaf(name)][0] == SCALE for name in head.tensors)
 
 
 def output_affine(pairs, effect: str, normalized: bool) -> Tuple[Tuple[float, float], ...]:
@@ -146,7 +150,6 @@ class _Fills:
         self.to, self.head, self.request, self.meta = to, head, request, meta
         self.sources, self.axis, self.new = sources, head.class_axis, new
         self.effect, self.initial = LEAVES[leaf(to)]
-        self.normalized = any(LEAVES[leaf(name)][0] == SCALE for name in head.tensors)
         self.shift = _shift(head)
         self.everything = tuple(number - 1 + self.shift for number in request.trained)
 
@@ -178,7 +181,7 @@ class _Fills:
     def _rule(self, mapped: bool) -> str:
         if mapped or self.head.role != CLASS and self.request.new_rows == "prior":
             return MEAN
-        if self.request.new_rows == "prior" and self.head.sigmoid and not self.normalized:
+        if self.request.new_rows == "prior" and self.head.sigmoid and not _normalized(self.head):
             return SIGMOID_RULES[self.effect]
         return RULES[self.request.new_rows, self.effect]
 

@@ -94,6 +94,20 @@ def test_other_anchors_are_the_exporters_own(era, exported, stock_python, tmp_pa
             assert left.shape == right.shape and np.abs(left - right).max() <= 1e-5
 
 
+def beside_the_exporter(top, era, python, classes):
+    """What graphs find: of top/pipeline.config's model, of that model for other classes and
+    top/anchors.pbtxt as graphfix rewrites it, and as the exporter makes it."""
+    source = top / "source"
+    judging.ask([(python, judging.job(top, "save", output=str(top / "model.ckpt"), seed=3))])
+    judging.ask([(python, judging.job(top, "export", output_directory=str(source)))])
+    out = judging.convert(source, top / "out", "--target_api",
+                          "2021-05" if era == "2021" else era, "--anchors", top / "anchors.pbtxt",
+                          "--num_classes", str(classes), "--map", "1=7", "--map", "2=1")
+    judging.ask([(python, judging.job(out, "export", output_directory=str(top / "native")))])
+    return [run(os.path.join(str(one), "frozen_inference_graph.pb"))
+            for one in (source, out, top / "native")]
+
+
 @pytest.mark.parametrize("era", ALL_ERAS)
 def test_other_anchors_of_a_quantized_graph_are_the_exporters_own(era, stock_python, tmp_path):
     """Its ranges of box codes are stretched as the checkpoint's are."""
@@ -102,17 +116,7 @@ def test_other_anchors_of_a_quantized_graph_are_the_exporters_own(era, stock_pyt
     (tmp_path / "anchors.pbtxt").write_text(
         "ssd_anchor_generator { num_layers: 6 min_scale: 0.3 max_scale: 0.9 "
         "aspect_ratios: [1.0, 1.8, 0.6] }")
-    python, source = stock_python(era), tmp_path / "source"
-    judging.ask([(python, judging.job(tmp_path, "save", output=str(tmp_path / "model.ckpt"),
-                                      seed=3))])
-    judging.ask([(python, judging.job(tmp_path, "export", output_directory=str(source)))])
-    out = judging.convert(source, tmp_path / "out", "--target_api",
-                          "2021-05" if era == "2021" else era, "--anchors",
-                          tmp_path / "anchors.pbtxt", "--num_classes", "2", "--map", "1=7",
-                          "--map", "2=1")
-    judging.ask([(python, judging.job(out, "export", output_directory=str(tmp_path / "native")))])
-    before, ours, theirs = (run(os.path.join(str(one), "frozen_inference_graph.pb"))
-                            for one in (source, out, tmp_path / "native"))
+    before, ours, theirs = beside_the_exporter(tmp_path, era, stock_python(era), classes=2)
     assert ours[0] == theirs[0] and "detection_boxes" in ours[0]
     for old, one, other in zip(before[1], ours[1], theirs[1]):
         assert old[0].tobytes() != other[0].tobytes()
@@ -130,17 +134,7 @@ def test_other_anchors_of_a_first_stage_are_the_exporters_own(era, stock_python,
     (tmp_path / "anchors.pbtxt").write_text(
         "grid_anchor_generator { height_stride: 16 width_stride: 16 scales: [0.2, 0.3, 0.4, 0.6] "
         "aspect_ratios: [0.6, 1.6] }")
-    python, source = stock_python(era), tmp_path / "source"
-    judging.ask([(python, judging.job(tmp_path, "save", output=str(tmp_path / "model.ckpt"),
-                                      seed=3))])
-    judging.ask([(python, judging.job(tmp_path, "export", output_directory=str(source)))])
-    out = judging.convert(source, tmp_path / "out", "--target_api",
-                          "2021-05" if era == "2021" else era, "--anchors",
-                          tmp_path / "anchors.pbtxt", "--num_classes", "3", "--map", "1=7",
-                          "--map", "2=1")
-    judging.ask([(python, judging.job(out, "export", output_directory=str(tmp_path / "native")))])
-    before, ours, theirs = (run(os.path.join(str(one), "frozen_inference_graph.pb"))
-                            for one in (source, out, tmp_path / "native"))
+    before, ours, theirs = beside_the_exporter(tmp_path, era, stock_python(era), classes=3)
     assert ours[0] == theirs[0] and "detection_boxes" in ours[0]
     for old, one, other in zip(before[1], ours[1], theirs[1]):
         assert np.abs(old[0] - other[0]).max() > 0.01
