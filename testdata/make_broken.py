@@ -13,6 +13,7 @@ The values written are the same each time, and tests hold the files against this
 
 import json
 import os
+import re
 import struct
 import sys
 import zlib
@@ -233,6 +234,19 @@ def tensors(classes=8, anchors=(3, 6, 6, 6, 6, 6), kernel=1, first="MobilenetV1/
     return out
 
 
+def of_keras():
+    """The same as Keras names them."""
+    names = {"weights": "kernel", "biases": "bias", "ClassPredictor": "ConvolutionalClassHead",
+             "BoxEncodingPredictor": "ConvolutionalBoxHead"}
+
+    def renamed(match):
+        number, head, leaf = match.groups()
+        return "BoxPredictor/%s_%s/%s/%s" % (names[head], number, head, names[leaf])
+    return {re.sub(r"BoxPredictor_(\d)/(\w+)/(\w+)", renamed, name): value
+            for name, value in tensors(scope="ssd_mobile_net_v1keras_feature_extractor/",
+                                       first="conv1/kernel").items()}
+
+
 def trained(step=100, **changes):
     """A checkpoint of training with Momentum."""
     model = tensors(step=step, **changes)
@@ -372,6 +386,15 @@ def cases(directory):
             "      override_base_feature_extractor_hyperparams: true\n", "").change(
                 "depth_multiplier: 0.25", "depth_multiplier: 1.0").checkpoint(tensors(
                     first="InceptionV2/Conv2d_1a_7x7/pointwise_weights", width=64)).fixable()
+    yield case("hyperparams_of_keras", "KERAS_HYPERPARAMS").flag("--target_api", "2021-06").change(
+        "min_depth: 16\n      conv_hyperparams {\n",
+        "min_depth: 16\n      conv_hyperparams {\n        force_use_bias: true\n").fixable()
+    for name, code, flags in (("biases_of_keras", "ONE_TRAINER_UNFIT", ()), (
+            "biases_of_keras_in_legacy_trainer", "TRAINER_UNFIT", ("--trainer", "legacy"))):
+        yield case(name, code).flag(*flags).change(
+            "\"ssd_mobilenet_v1\"", "\"ssd_mobilenet_v1_keras\"").checkpoint(of_keras()).change(
+                "  max_number_of_boxes: 8\n", "  max_number_of_boxes: 8\n"
+                "  bias_grad_multiplier: 2.0\n").fixable()
     yield case("first_step_zero", "FIRST_STEP").change(
         cosine, "        manual_step_learning_rate { initial_learning_rate: 0.01 schedule "
         "{ step: 0 learning_rate: 0.01 } schedule { step: 4000 learning_rate: 0.001 } }\n").fixable()
@@ -425,6 +448,10 @@ def cases(directory):
     yield case("checkpoint_of_mobilenet_v2", "CHECKPOINT_OTHER_MODEL").checkpoint(
         tensors(first="MobilenetV2/Conv/weights"))
     yield case("wider_checkpoint", "CHECKPOINT_WIDTH").checkpoint(tensors(width=32)).fixable()
+    for name, code, flags in (("second_names_of_keras", "KERAS_RENAMED", ("model_main",)), (
+            "second_names_of_keras_in_one_trainer", "KERAS_ONE_RENAMES", ())):
+        yield case(name, code).flag(*("--trainer",) * len(flags) + flags).change(
+            "\"ssd_mobilenet_v1\"", "\"ssd_mobilenet_v1_keras\"").checkpoint(of_keras())
     yield case("model_main_of_2020", "CHECKPOINT_IGNORED").flag(
         "--target_api", "2020-07", "--trainer", "model_main")
     yield case("ssdlite_checkpoint", "CHECKPOINT_DEPTHWISE").checkpoint(

@@ -68,9 +68,12 @@ def restored(month: str, trainer: str) -> Tuple[Tuple[str, str], ...]:
     return tuple((name, what) for name, what in rows if what and trainer in ("any", name))
 
 
-def renames_keras(month: str, trainer: str) -> bool:
-    """Whether a trainer may look for what Keras names under its second name."""
-    return month >= "2019-05" and trainer != LEGACY
+def renames_keras(month: str, trainer: str) -> Optional[bool]:
+    """Whether a trainer looks for what Keras names under its second name; None where that is not
+    known."""
+    if trainer == LEGACY or month < "2019-05":
+        return False
+    return True if month == "2019-07" else None
 
 
 def script(month: str, trainer: str) -> Optional[str]:

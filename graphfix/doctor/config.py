@@ -14,6 +14,7 @@ from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.setup import READERS, Setup
 from graphfix.findings import ERROR, WARNING
 from graphfix.model import families
+from graphfix.model.variables import KERAS_ONLY
 from graphfix.textproto import (
     DUPLICATE, ONEOF_CONFLICT, OUT_OF_RANGE, STRING, UNKNOWN_FIELD, UNKNOWN_VALUE, WRONG_TYPE,
     Block, Scalar, quote)
@@ -304,6 +305,22 @@ def _first_step(setup: Setup) -> Iterator[Evidence]:
     return _needs(setup, "FIRST_STEP")
 
 
+def _keras_hyperparams(setup: Setup) -> Iterator[Evidence]:
+    if setup.document is None or setup.problems or setup.meta not in ("ssd", "faster_rcnn") or \
+            setup.body.feature_extractor.type.endswith(families.KERAS_SUFFIX):
+        return
+    for path, field in setup.document.walk():
+        if path[-1] in KERAS_ONLY and len(path) > 1 and path[-2].endswith("hyperparams"):
+            value = field.values[0]
+            if not isinstance(value, Block) and value.raw != "true":
+                continue
+            # The same block under the name that slim's builder knows.
+            edits = () if isinstance(value, Block) else (
+                ConfigEdit(path, None, "slim's builder refuses it"),)
+            yield Evidence(field.where, "%s is for Keras models only" % ".".join(path),
+                           "rename it batch_norm" if isinstance(value, Block) else "remove it", edits)
+
+
 def _missing_blocks(setup: Setup) -> Iterator[Evidence]:
     if setup.document is None or setup.problems:
         return
@@ -366,6 +383,10 @@ CHECKS = (
           "said (\"SSD Inception V2 feature extractor always uses scope returned by "
           "conv_hyperparams_fn\").", "write override_base_feature_extractor_hyperparams: true",
           _override),
+    Check("KERAS_HYPERPARAMS", ERROR,
+          "conv_hyperparams have a field that TensorFlow 2's builders alone take (\"Hyperparams "
+          "force_use_bias only supported by KerasLayerHyperparams\").", "remove it",
+          _keras_hyperparams),
     Check("FIRST_STEP", ERROR,
           "The learning rate's first step is at 0, which the API refuses (\"First step cannot be "
           "zero\").", "begin with that rate", _first_step),

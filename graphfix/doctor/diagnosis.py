@@ -17,7 +17,7 @@ from graphfix.textproto import Document
 
 # In the order of what a trainer runs into.
 TABLES = (
-    ("config", config.PARSING + config.CHECKS),
+    ("config", config.PARSING + config.CHECKS + outlook.TRAINERS),
     ("paths", paths.CHECKS),
     ("checkpoint", checkpoint.CHECKS + restore.CHECKS + outlook.CHECKS),
     ("model_dir", model_dir.CHECKS),

@@ -18,13 +18,18 @@ Training leaves alone what `freeze_variables` names: the legacy trainer holds ea
 the beginning of a variable's name, model_main looks for it anywhere in `NAME:0`, and it alone
 reads `update_trainable_variables`.  The legacy trainer alone multiplies gradients of biases by
 `bias_grad_multiplier`.  BatchNorm's statistics have no gradients: freezing does not stop them.
+
+Beside the model's, training makes variables of its own: the optimizer's slots and moving averages
+of what trains.  The legacy trainer of 2019-04 and later makes its map after them, and so asks for
+them by the same rules; model_main makes them afterwards.
 """
 
 import dataclasses
 import re
-from typing import Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.config import trainers
+from graphfix.emit.training_state import OPTIMIZERS
 from graphfix.model import families
 from graphfix.model.layers import Variable
 from graphfix.tensors import TensorMeta
@@ -33,12 +38,12 @@ RESTORED, DROPPED, MISSING, NOT_ASKED = "restored", "shape_differs", "missing", 
 VERDICTS = (RESTORED, DROPPED, MISSING, NOT_ASKED)
 DETECTION, CLASSIFICATION = "detection", "classification"
 
-_SSD_SCOPE = "FeatureExtractor"
-_STAGES = ("FirstStageFeatureExtractor", "SecondStageFeatureExtractor")
 # Extractors whose classifiers hold moving averages alone.
 _AVERAGED = ("faster_rcnn_nas", "faster_rcnn_pnas", "ssd_pnasnet")
 _REPEATS = "faster_rcnn_inception_resnet_v2"
 _BIASES = ".*/biases"
+# From this month on it was measured what becomes of what training adds.
+_MEASURED = "2019-04"
 
 
 class Fate(NamedTuple):
@@ -62,29 +67,49 @@ class Fate(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Forecast:
-    """What one trainer does with every variable; `stops`: why it does not get as far as that."""
+    """What one trainer does with every variable of the model and, where that was measured, of those
+    that it makes itself (`added`); `stops`: why it does not get as far as that."""
 
     trainer: str
     script: str
     fates: Tuple[Fate, ...]
+    added: Optional[Tuple[Fate, ...]] = None
     stops: str = ""
 
     def count(self, verdict: str) -> int:
         return sum(fate.verdict == verdict for fate in self.fates)
 
+    @property
+    def given(self) -> int:
+        """How many of its own variables the trainer restores."""
+        return sum(fate.verdict == RESTORED for fate in self.added or ())
+
     def to_data(self) -> dict:
         return {"trainer": self.trainer, "script": self.script, "stops": self.stops or None,
                 "counts": {verdict: self.count(verdict) for verdict in VERDICTS},
-                "variables": [fate.to_data() for fate in self.fates]}
+                "variables": [fate.to_data() for fate in self.fates],
+                "added_by_training": None if self.added is None else [
+                    fate.to_data() for fate in self.added]}
 
 
 class Model(NamedTuple):
-    """A model's variables, in the order of their creation, its meta-architecture and the type of
-    its feature extractor."""
+    """A model's variables, in the order of their creation, its meta-architecture, the type of its
+    feature extractor, the scopes of that, whether it attends to the features of other images, and,
+    where the API has a list of them, {variable: its name in a classifier}."""
 
     variables: Tuple[Variable, ...]
     meta: str
     extractor: str
+    scopes: Tuple[str, ...]
+    attends: bool = False
+    converted: Mapping[str, str] = {}
+
+    def second(self) -> "Model":
+        """The second of two models in one graph."""
+        return self._replace(
+            variables=tuple(one._replace(name=families.second_name(one.name))
+                            for one in self.variables),
+            scopes=tuple(families.second_name(scope) for scope in self.scopes))
 
 
 def foretell(model: Model, train, metas: Optional[Mapping[str, TensorMeta]], *, kind: str,
@@ -96,46 +121,62 @@ def foretell(model: Model, train, metas: Optional[Mapping[str, TensorMeta]], *, 
     """
     what = dict(trainers.restored(month, trainer))[trainer] if metas is not None \
         else trainers.NOTHING
+    trains = _training(train, trainer)
+    added = tuple(_added(model, train, trains))
     asked = {}  # type: Dict[str, str]
     if what != trainers.NOTHING:
         every = what == trainers.EVERYTHING and train.load_all_detection_checkpoint_vars
-        asked = wanted(model, kind, every)
-    trains = _training(train, trainer)
+        asked = wanted(model._replace(variables=model.variables + added)
+                       if trainer == trainers.LEGACY and month >= _MEASURED else model, kind, every)
     multiplier = train.bias_grad_multiplier if trainer == trainers.LEGACY else 0.0
-    fates = []
-    for variable in model.variables:
+
+    def fate(variable: Variable, own: bool) -> Fate:
         source = asked.get(variable.name)
         meta = metas.get(source) if metas is not None and source is not None else None
-        own = trains(variable.name)
-        fates.append(Fate(
-            variable, _verdict(variable, source, meta), source,
-            None if meta is None else tuple(meta.shape), own,
-            multiplier if own and multiplier and re.match(_BIASES, variable.name) else 1.0))
-    forecast = Forecast(trainer, trainers.script(month, trainer) or "", tuple(fates))
-    return dataclasses.replace(forecast, stops=_stops(forecast, bool(asked), month))
+        return Fate(variable, _verdict(variable, source, meta), source,
+                    None if meta is None else tuple(meta.shape), own,
+                    multiplier if own and multiplier and re.match(_BIASES, variable.name) else 1.0)
+    forecast = Forecast(
+        trainer, trainers.script(month, trainer) or "",
+        tuple(fate(variable, trains(variable.name)) for variable in model.variables),
+        tuple(fate(variable, False) for variable in added) if month >= _MEASURED else None)
+    return dataclasses.replace(forecast, stops=_stops(forecast, model, train, bool(asked), month))
+
+
+def _added(model: Model, train, trains: Callable[[str], bool]) -> Iterator[Variable]:
+    """The variables that training makes: what the optimizer keeps of what trains."""
+    optimizer = train.optimizer
+    row = OPTIMIZERS.get(optimizer.WhichOneof("optimizer"))
+    if row is None:
+        return
+    suffixes = [suffix for suffix, _ in row.slots]
+    if optimizer.use_moving_average:
+        suffixes.append(families.MOVING_AVERAGE)
+    for variable in model.variables:
+        if trains(variable.name):
+            yield from (variable._replace(name=variable.name + suffix) for suffix in suffixes)
+    yield from (Variable(name, ()) for name, _ in row.scalars)
 
 
 def wanted(model: Model, kind: str, every: bool) -> Dict[str, str]:
     """{variable: its name in the checkpoint} of what the model asks for."""
     names = [variable.name for variable in model.variables]
     if kind == DETECTION:
-        if model.meta == families.SSD:
-            return {name: name for name in names if every or name.startswith(_SSD_SCOPE)}
-        return {name: name for name in names
-                if every or any(re.search(scope, name) for scope in _STAGES)}
-    scopes = (_SSD_SCOPE,) if model.meta == families.SSD else _STAGES
+        return {name: name for name in names if every or name.startswith(model.scopes)}
+    if model.converted:
+        return {name: model.converted[name] for name in names if name in model.converted}
     taken = {}  # type: Dict[str, str]
     for name in names:
-        for scope in scopes:
+        for scope in model.scopes:
             if name.startswith(scope):
                 taken[_classifier_name(name, scope, model.extractor)] = name
     return {name: source for source, name in taken.items()}
 
 
 def _classifier_name(name: str, scope: str, extractor: str) -> str:
-    if extractor == _REPEATS and scope == _STAGES[1]:
-        name = name.replace(scope + "/InceptionResnetV2/Repeat", "InceptionResnetV2/Repeat_2")
-    name = name.replace(scope + "/", "")
+    if extractor == _REPEATS and scope.startswith("Second"):
+        name = name.replace(scope + "InceptionResnetV2/Repeat", "InceptionResnetV2/Repeat_2")
+    name = name.replace(scope, "")
     return name + families.MOVING_AVERAGE if extractor in _AVERAGED else name
 
 
@@ -167,15 +208,28 @@ def _any(find: Callable, patterns: Sequence[str], name: str) -> bool:
     return any(find(pattern, name) for pattern in patterns)
 
 
-def _stops(forecast: Forecast, asks: bool, month: str) -> str:
+def _stops(forecast: Forecast, model: Model, train, asks: bool, month: str) -> str:
     """Why the trainer stops at what it restores, or trains; nothing where it does not."""
+    unfit = unfitness(model, train, forecast.trainer)
+    if unfit:
+        return unfit
     if forecast.trainer == trainers.LEGACY and asks:
         if month < "2017-10" and forecast.count(MISSING):
             return "it stops at the first variable that is missing"
         if month < "2018-02" and forecast.count(DROPPED):
             return "it stops at the first variable of another shape"
-        if not forecast.count(RESTORED):
+        if not forecast.count(RESTORED) and not forecast.given:
             return "it stops, since there is nothing to restore (\"No variables to save\")"
     if not any(fate.trains for fate in forecast.fates):
         return "it stops, since nothing is left to train"
+    return ""
+
+
+def unfitness(model: Model, train, trainer: str) -> str:
+    """Why a trainer stops at this model, whatever it starts from; nothing where it does not."""
+    if trainer == trainers.LEGACY and model.attends:
+        return "it stops, since it gives the model no features of other images to attend to"
+    if trainer == trainers.LEGACY and train.bias_grad_multiplier and not any(
+            re.match(_BIASES, variable.name) for variable in model.variables):
+        return "it stops at bias_grad_multiplier, since no variable is called \"biases\""
     return ""

@@ -47,6 +47,18 @@ MESSAGES = (
             r"always uses ?scope returned by",
             "SSD with Inception wants it said that its BatchNorm settings come from the config.",
             ("OVERRIDE_NEEDED",), "write override_base_feature_extractor_hyperparams: true"),
+    Message("Hyperparams force_use_bias only supported by KerasLayerHyperparams.",
+            r"only supported by `?KerasLayerHyperparams",
+            "conv_hyperparams have a field of TensorFlow 2's builders.", ("KERAS_HYPERPARAMS",),
+            "remove it: --fix does it"),
+    Message("`gradient_multipliers` is empty.", r"gradient_multipliers`? is empty",
+            "bias_grad_multiplier multiplies what is called biases, and Keras calls them bias.",
+            ("TRAINER_UNFIT", "ONE_TRAINER_UNFIT"), "remove bias_grad_multiplier"),
+    Message("_compute_second_stage_input_feature_maps() missing 2 required positional arguments: "
+            "'context_features' and 'valid_context_size'",
+            r"missing 2 required positional arguments: 'context_features'",
+            "legacy/train.py trains no Context R-CNN: it gives the model no features of other "
+            "images.", ("TRAINER_UNFIT", "ONE_TRAINER_UNFIT"), "train with model_main"),
     Message("First step cannot be zero.", r"First step cannot be zero",
             "The learning rate's schedule has a step at 0.", ("FIRST_STEP",),
             "begin with that rate: --fix does it"),

@@ -9,17 +9,25 @@ import re
 from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from graphfix.config import trainers
+from graphfix.config.edits import ConfigEdit
 from graphfix.doctor import model_dir, restore
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.forecast import (
-    DETECTION, DROPPED, MISSING, NOT_ASKED, RESTORED, Fate, Forecast, Model, foretell)
+    DETECTION, DROPPED, MISSING, NOT_ASKED, RESTORED, Fate, Forecast, Model, foretell,
+    unfitness)
 from graphfix.doctor.setup import Setup
-from graphfix.findings import INFO, WARNING
+from graphfix.findings import ERROR, INFO, WARNING
+from graphfix.model import families
+from graphfix.model.backbones import find_backbone
+from graphfix.model.layers import find_extractor
 from graphfix.model.variables import Unknown, model_variables
 
 EXPECTED, WRONG, TO_KNOW = "expected", "wrong", ""
 _WORDS = {DROPPED: "shape differs", MISSING: "missing", NOT_ASKED: "not asked for"}
-_EXTRACTOR = re.compile(r"(First|Second)?(Stage)?FeatureExtractor/")
+_EXTRACTOR = re.compile(r"((First|Second)Stage)?FeatureExtractor/|\w+keras_feature_extractor(_1)?/")
+# What becomes of quantization's ranges.
+_RANGES = {trainers.MODEL_MAIN: "%s restores none, since it adds them afterwards",
+           trainers.LEGACY: "%s asks for them by the same rules as for variables"}
 # Layers that a detector adds to a classifier's.
 _ADDED = re.compile(r"_[12]_Conv2d_\d+_|/fpn/|_hyperfeature|bottom_up|/(projection|smoothing)_\d")
 
@@ -58,19 +66,37 @@ def look_ahead(setup: Setup) -> Outlook:
         return Outlook(unknown="the trainers refuse fine_tune_checkpoint_type '%s'"
                        % restore.kind(setup))
     try:
-        variables = model_variables(setup.message, month=setup.options.month, config=setup.path)
-        if trainers.renames_keras(setup.options.month, trainers.MODEL_MAIN) \
-                and setup.body.feature_extractor.type.endswith("_keras"):
-            raise Unknown("model_main may look for Keras's variables under a second name")
-        model = Model(variables, setup.meta, setup.body.feature_extractor.type)
+        model = _model(setup)
         metas = setup.metas(prefix) if prefix else None
         return Outlook(tuple(foretell(
-            model, setup.train, metas, kind=restore.kind(setup), month=setup.options.month,
-            trainer=name) for name in setup.options.trainers))
+            _as_named(model, setup.options.month, name), setup.train, metas,
+            kind=restore.kind(setup), month=setup.options.month, trainer=name)
+            for name in setup.options.trainers))
     except Unknown as error:
         return Outlook(unknown=str(error))
     except re.error as error:
         return Outlook(unknown="a pattern of train_config is no regular expression: %s" % error)
+
+
+def _model(setup: Setup) -> Model:
+    kind = setup.body.feature_extractor.type
+    variables = model_variables(setup.message, month=setup.options.month, config=setup.path)
+    extractor = find_extractor(kind)
+    assert extractor is not None  # or its variables were not known
+    return Model(variables, setup.meta, kind, find_backbone(kind, setup.path).scopes,
+                 any(field.name == "context_config" for field, _ in setup.body.ListFields()),
+                 extractor.converted())
+
+
+def _as_named(model: Model, month: str, trainer: str) -> Model:
+    """The model under the names that a trainer has for its variables."""
+    if model.extractor.endswith(families.KERAS_SUFFIX):
+        second = trainers.renames_keras(month, trainer)
+        if second is None:
+            raise Unknown("whether model_main of %s looks for Keras's variables under a second name "
+                          "was not measured" % month)
+        return model.second() if second else model
+    return model
 
 
 # Words
@@ -84,8 +110,12 @@ def lines(setup: Setup) -> List[str]:
     out = []  # type: List[str]
     if setup.train.fine_tune_checkpoint:
         for names, forecast in _together(outlook.forecasts, lambda one: [
-                fate.verdict for fate in one.fates] + [one.stops]):
+                fate.verdict for fate in one.fates] + [one.stops, one.given]):
             out += _restored(setup, names, forecast)
+        if setup.message.HasField("graph_rewriter"):
+            out.append("The ranges of quantization are not among these: %s." % "; ".join(
+                _RANGES[name] % trainers.script(setup.options.month, name)
+                for name in setup.options.trainers))
     if setup.train.freeze_variables or setup.train.update_trainable_variables or \
             setup.train.bias_grad_multiplier:
         for names, forecast in _together(outlook.forecasts, lambda one: [
@@ -121,6 +151,9 @@ def _restored(setup: Setup, names: str, forecast: Forecast) -> Iterator[str]:
             reason.judgement + ": " if reason.judgement else "", reason.words,
             "" if first.found is None else ", as %s is %s there and %s here" % (
                 first.variable.name, list(first.found), list(first.variable.shape)))
+    if forecast.given:
+        yield "  of the %d variables of optimizer and moving averages, %d are restored" % (
+            len(forecast.added), forecast.given)
 
 
 def reasons(setup: Setup, forecast: Forecast) -> Dict[Reason, List[Fate]]:
@@ -174,6 +207,8 @@ def _scope(name: str) -> str:
     """The scope that a variable is told under: those of feature extractors in two parts, others
     without their numbers."""
     parts = name.split("/")[:-1]
+    if "keras_feature_extractor" in name:
+        return parts[0]
     if not _EXTRACTOR.match(name):
         parts = [re.sub(r"_\d+\Z", "_*", part) for part in parts]
     return "/".join(parts[:2]) or name
@@ -209,6 +244,28 @@ def _unknown(setup: Setup) -> Iterator[Evidence]:
         yield Evidence(setup.where("model"), "no forecast: %s" % look_ahead(setup).unknown)
 
 
+def _renamed(setup: Setup, every: bool) -> Iterator[Evidence]:
+    prefix, month = setup.train.fine_tune_checkpoint, setup.options.month
+    if restore.kind(setup) != DETECTION:
+        return  # a classifier's names are without the part that is another
+    names = setup.metas(prefix) if prefix else {}
+    lost = [name for name in names
+            if families.second_name(name) != name and families.second_name(name) not in names]
+    renaming = [name for name in setup.options.trainers if trainers.renames_keras(month, name)]
+    if lost and renaming and (len(renaming) == len(setup.options.trainers)) == every:
+        yield Evidence(setup.where(*restore.FIELD), "model_main of %s asks for %s, and the checkpoint "
+                       "has %s: %d variables are lost so" % (
+                           month, families.second_name(lost[0]), lost[0], len(lost)))
+
+
+def _each_renames(setup: Setup) -> Iterator[Evidence]:
+    return _renamed(setup, every=True)
+
+
+def _one_renames(setup: Setup) -> Iterator[Evidence]:
+    return _renamed(setup, every=False)
+
+
 def _layers(setup: Setup) -> Iterator[Evidence]:
     for forecast in look_ahead(setup).forecasts:
         own = [fate for fate in forecast.fates if _EXTRACTOR.match(fate.variable.name)]
@@ -225,7 +282,54 @@ def _layers(setup: Setup) -> Iterator[Evidence]:
             return
 
 
+def _unfit(setup: Setup, every: bool) -> Iterator[Evidence]:
+    if setup.meta is None:
+        return
+    try:
+        model = _model(setup)
+    except Unknown:
+        return
+    stops = [(name, unfitness(model, setup.train, name)) for name in setup.options.trainers]
+    found = [(name, why) for name, why in stops if why]
+    if found and (len(found) == len(stops)) == every:
+        yield Evidence(
+            setup.where("train_config" if setup.train.bias_grad_multiplier else "model"),
+            "; ".join("%s: %s" % (trainers.script(setup.options.month, name), why)
+                      for name, why in found),
+            *(("remove bias_grad_multiplier", (ConfigEdit(
+                ("train_config", "bias_grad_multiplier"), None, "it stops the legacy trainer"),))
+              if setup.train.bias_grad_multiplier and not model.attends else ()))
+
+
+def _no_trainer(setup: Setup) -> Iterator[Evidence]:
+    return _unfit(setup, every=True)
+
+
+def _one_trainer(setup: Setup) -> Iterator[Evidence]:
+    return _unfit(setup, every=False)
+
+
+TRAINERS = (
+    Check("TRAINER_UNFIT", ERROR,
+          "The trainer can't train this model with this train_config, whatever it starts from "
+          "(\"gradient_multipliers is empty\", \"missing 2 required positional arguments\").",
+          "train with model_main", _no_trainer),
+    Check("ONE_TRAINER_UNFIT", WARNING,
+          "One of the trainers can't train this model with this train_config.",
+          "train with the other one", _one_trainer),
+)
+
 CHECKS = (
+    Check("KERAS_RENAMED", ERROR,
+          "The trainer builds the model twice in one graph, so that Keras gives the one that is "
+          "trained second names (NAME_1), which the checkpoint has not: those variables start from "
+          "random values, without a message.",
+          "graphfix convert writes both names; or train with --trainer legacy", _each_renames),
+    Check("KERAS_ONE_RENAMES", WARNING,
+          "One of the trainers looks for Keras's variables under second names, which the "
+          "checkpoint has not.",
+          "graphfix convert writes both names; or train with legacy/train.py, and say so with "
+          "--trainer legacy", _one_renames),
     Check("LAYERS_NOT_RESTORED", WARNING,
           "Some layers of the feature extractor are missing in the checkpoint, or have other shapes "
           "there: it is of another variant.",

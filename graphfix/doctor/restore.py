@@ -12,7 +12,7 @@ from graphfix.doctor.setup import Setup
 from graphfix.errors import SourceError
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.model import families
-from graphfix.model.backbones import BACKBONES, check_backbone, find_backbone
+from graphfix.model.backbones import BACKBONES, FIXED, check_backbone, find_backbone, scaled_width
 from graphfix.model.describe import HeadSpec
 from graphfix.model.quantization import is_quantization
 from graphfix.textproto import quote
@@ -22,6 +22,8 @@ _TYPE = ("train_config", "fine_tune_checkpoint_type")
 _ALL = ("train_config", "load_all_detection_checkpoint_vars")
 _OTHER = "name the checkpoint that belongs to this config, or take the config that belongs to it"
 TYPES = ("detection", "classification")
+# What models are published or usually made with.
+_MULTIPLIERS = (0.25, 0.35, 0.5, 0.75, 1.0, 1.25, 1.4)
 
 
 # What the config asks for
@@ -131,13 +133,13 @@ def _other_width(setup: Setup) -> Iterator[Evidence]:
         found = names[row.scopes[0] + row.first].shape[-1]
         path = ("model", setup.meta, "feature_extractor", "depth_multiplier")
         edits = ()  # type: Tuple[ConfigEdit, ...]
-        multiplier = found / float(row.width)
-        if multiplier in (0.25, 0.5, 0.75, 1.0, 1.25, 1.4) and hasattr(
-                extractor, "depth_multiplier"):
-            edits = (ConfigEdit(path, repr(multiplier), "as wide as the checkpoint"),)
+        fitting = [one for one in _MULTIPLIERS if row.rule != FIXED and scaled_width(
+            row.width, row.rule, one, extractor.min_depth) == found]
+        if len(fitting) == 1:
+            edits = (ConfigEdit(path, repr(fitting[0]), "as wide as the checkpoint"),)
         yield Evidence(setup.where(*path), problem.message.replace("gives", "depth_multiplier "
                                                                    "gives"),
-                       "write depth_multiplier: %r" % multiplier if edits else "", edits)
+                       "write depth_multiplier: %r" % fitting[0] if edits else "", edits)
         return
 
 

@@ -6,7 +6,8 @@ API's models and listing their variables.
 
 Widths under `depth_multiplier` m and `min_depth`, for a published width w: SCALED is w*m in whole
 channels, but at least min_depth; DIVISIBLE the same rounded to a multiple of 8, up where that
-would lose more than a tenth; FIXED is w.
+would lose more than a tenth; TWICE is SCALED of w*m in whole channels, as Keras's MobileNet v1 takes
+the multiplier twice; FIXED is w.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ from typing import Iterator, Mapping, Tuple
 from graphfix.errors import Problem, SourceError
 from graphfix.tensors import TensorMeta
 
-SCALED, DIVISIBLE, FIXED = "scaled", "divisible", "fixed"
+SCALED, DIVISIBLE, TWICE, FIXED = "scaled", "divisible", "twice", "fixed"
 _SSD = ("FeatureExtractor/",)
 _TWO_STAGE = ("FirstStageFeatureExtractor/", "SecondStageFeatureExtractor/")
 
@@ -56,11 +57,11 @@ BACKBONES = (
     Backbone("ssd_resnet101_v1_ppn", _SSD, "resnet_v1_101/conv1/weights", 64),
     Backbone("ssd_resnet152_v1_ppn", _SSD, "resnet_v1_152/conv1/weights", 64),
     Backbone("ssd_mobilenet_v1_keras", ("ssd_mobile_net_v1keras_feature_extractor/",),
-             "conv1/kernel", 32, SCALED),
+             "conv1/kernel", 32, TWICE),
     Backbone("ssd_mobilenet_v2_keras", ("ssd_mobile_net_v2keras_feature_extractor/",),
              "Conv1/kernel", 32, DIVISIBLE),
     Backbone("ssd_mobilenet_v1_fpn_keras", ("ssd_mobile_net_v1fpn_keras_feature_extractor/",),
-             "conv1/kernel", 32, SCALED),
+             "conv1/kernel", 32, TWICE),
     Backbone("ssd_mobilenet_v2_fpn_keras", ("ssd_mobile_net_v2fpn_keras_feature_extractor/",),
              "Conv1/kernel", 32, DIVISIBLE),
     Backbone("faster_rcnn_inception_v2", _TWO_STAGE,
@@ -128,6 +129,8 @@ def scaled_width(width: int, rule: str, multiplier: float, least: int) -> int:
     if rule == FIXED:
         return width
     wanted = width * multiplier
+    if rule == TWICE:
+        return max(int(int(wanted) * multiplier), least)
     if rule == SCALED:
         return max(int(wanted), least)
     rounded = max(least, int(wanted + 4) // 8 * 8)

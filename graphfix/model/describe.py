@@ -201,7 +201,7 @@ class _Reading:
 
     def family(self) -> Family:
         """The row whose predictor the config names and whose names the checkpoint has, or has
-        the most of."""
+        the most of; if it has none, the one that the feature extractor goes with."""
         rows = [row for row in families.FAMILIES
                 if (row.meta, row.predictor) == (self.meta, self.predictor_name)]
         if not rows:
@@ -210,7 +210,9 @@ class _Reading:
                 % (self.meta, self.predictor_name or "(none)"),
                 "known for it are: " + ", ".join(sorted({
                     row.predictor for row in families.FAMILIES if row.meta == self.meta})))
-        return max(rows, key=self._found)
+        keras = self.body.feature_extractor.type.endswith(families.KERAS_SUFFIX)
+        return max(rows, key=lambda row: (
+            self._found(row), (row.heads[0].leaves == families.KERAS) == keras))
 
     def _found(self, family: Family) -> float:
         names = [name for head in self.heads(family) for name in head.tensors]
@@ -245,7 +247,8 @@ class _Reading:
             last += 1 if self.predictor.convolve_then_upsample_masks else 0
         scope = row.scope.format(map=number, last="_%d" % last if last > 0 else "")
         bare = row.scope.partition("_{map}/")[2]
-        if bare and len(self.anchors.per_map) == 1 and scope + "/" + row.leaves[0] not in self.metas:
+        if bare and row.leaves != families.KERAS and len(self.anchors.per_map) == 1 \
+                and scope + "/" + row.leaves[0] not in self.metas:
             # From 2018-02 on a predictor has a scope for each map only where there are several.
             return bare
         return scope

@@ -14,6 +14,7 @@ that exists only where a field is on; `agnostic`, a field that takes the class a
 """
 
 import dataclasses
+import re
 from typing import Optional, Tuple
 
 CLASS = "class"
@@ -31,6 +32,8 @@ ANCHOR_FIELD = {SSD: "anchor_generator", FASTER_RCNN: "first_stage_anchor_genera
 CONV, FC = "conv_hyperparams", "fc_hyperparams"
 SLIM = ("weights", "biases")
 KERAS = ("kernel", "bias")
+# How the types of feature extractors end whose variables Keras names.
+KERAS_SUFFIX = "_keras"
 SEPARABLE = ("pointwise_weights", "biases")
 
 
@@ -166,3 +169,13 @@ GLOBAL_STEP = "global_step"
 
 # Statistics that BatchNorm tracks itself: no optimizer touches them, so nothing shadows them.
 UNTRAINED_LEAVES = ("moving_mean", "moving_variance")
+
+# What Keras names after its class, and so with _1 where there are two: SSD's feature extractors,
+# and a second stage's predictor and its heads.
+_KERAS_CLASS = re.compile(
+    r"\b(\w+keras_feature_extractor|mask_rcnn_(keras_box_predictor|\w+_head))/")
+
+
+def second_name(name: str) -> str:
+    """What a variable is called in the second model of a graph: the same, unless Keras names it."""
+    return _KERAS_CLASS.sub(r"\1_1/", name)

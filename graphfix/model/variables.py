@@ -10,13 +10,16 @@ its code of three revisions and proven against what it builds (tests/stock/test_
 * a region proposal network: a convolution "Conv", and heads of its own;
 * a second stage: fully connected heads on the features of a box; masks' convolutions, whose width,
   where the config leaves it at 0, follows from the numbers of features and of classes; or R-FCN's
-  position-sensitive score maps.
+  position-sensitive score maps; before it, where a config asks for it, what attends to the
+  features of other images.
+
+Keras gives the same layers other names, and a normalization a scope of its own.
 
 What is outside of that is refused by name, never guessed.
 """
 
 import math
-from typing import Iterator, List, Sequence, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.config.networks import EXTRACTORS
 from graphfix.errors import SourceError
@@ -26,13 +29,46 @@ from graphfix.model.feature_maps import map_count
 from graphfix.model.layers import (
     DEPTHWISE, MULTIPLIER, Extractor, Norm, Variable, Widths, find_extractor)
 
-# The levels that an FPN was recorded with; "" for all other types.
-_LEVELS = {"ssd_mobilenet_v2_mnasfpn": (3, 6), "": (3, 7)}
-_ONLY_HYPERPARAMS = ("group_norm", "sync_batch_norm", "force_use_bias")
+_MNASFPN = "ssd_mobilenet_v2_mnasfpn"
+_FPNS = ("_fpn", "_fpn_keras")
+# Of an FPN: a map of one pixel, of the largest image there is.
+_HIGHEST = 20
+# Of conv_hyperparams: slim's builder refuses these, which are of TensorFlow 2's.
+KERAS_ONLY = ("sync_batch_norm", "force_use_bias")
 
 
 class Unknown(Exception):
     """Why the variables of a config's model cannot be told for certain."""
+
+
+class _Names(NamedTuple):
+    """What the layers' variables are called."""
+
+    kernel: str
+    bias: str
+
+    def layer(self, scope: str, kernel: Tuple[int, ...], beside: Tuple[str, ...] = ("biases",), *,
+              norm: str = "", depthwise: bool = False) -> Iterator[Variable]:
+        """A kernel and what is beside it, of as many channels as it gives; its normalization has
+        the scope `norm`, or one within the layer's."""
+        yield Variable("%s/%s%s" % (scope, "depthwise_" * depthwise, self.kernel), kernel)
+        for leaf in beside:
+            name = scope + "/" + leaf
+            if leaf == "biases":
+                name = scope + "/" + self.bias
+            elif norm:
+                name = norm + "/" + leaf.rpartition("/")[2]
+            yield Variable(name, (kernel[-2] if depthwise else kernel[-1],))
+
+    def kernels(self, scope: str, size: int, width: int, out: int, separable: bool
+                ) -> List[Variable]:
+        if not separable:
+            return [Variable(scope + "/" + self.kernel, (size, size, width, out))]
+        return [Variable(scope + "/depthwise_" + self.kernel, (size, size, width, 1)),
+                Variable(scope + "/pointwise_" + self.kernel, (1, 1, width, out))]
+
+
+_SLIM, _KERAS = _Names("weights", "biases"), _Names(*families.KERAS)
 
 
 def model_variables(message, *, month: str, config: str) -> Tuple[Variable, ...]:
@@ -71,9 +107,11 @@ def _extractor(body, month: str) -> Extractor:
 
 def _norm(hyperparams, where: str) -> Norm:
     """What a conv_hyperparams block says of normalization."""
-    for name in _ONLY_HYPERPARAMS:
-        if any(field.name == name for field, _ in hyperparams.ListFields()):
-            raise Unknown("%s sets %s" % (where, name))
+    for field, _ in hyperparams.ListFields():
+        if field.name in KERAS_ONLY:
+            raise Unknown("%s sets %s, with which the API builds no model" % (where, field.name))
+        if field.name == "group_norm":
+            raise Unknown("%s sets group_norm, whose variables are not recorded" % where)
     given = hyperparams.batch_norm
     return Norm(hyperparams.HasField("batch_norm"), given.scale, given.center)
 
@@ -92,17 +130,17 @@ def _ssd(body, extractor: Extractor, heads: Sequence[HeadSpec], month: str) -> I
         raise Unknown("depth_multiplier is %g" % widths.multiplier)
     if given.use_depthwise and DEPTHWISE not in extractor.features:
         raise Unknown("the layers of a %s with use_depthwise are not recorded" % given.type)
-    levels = _LEVELS.get(given.type, _LEVELS[""])
-    if given.type.endswith("fpn") and (given.fpn.min_level, given.fpn.max_level) != levels:
-        raise Unknown("the layers of an FPN are recorded for levels %d to %d alone" % levels)
+    levels = _levels(given)
     count = map_count(body, families.SSD)
-    if count > len(extractor.maps):
+    if levels is None and count > len(extractor.maps):
         raise Unknown("the layers of a %s are recorded for up to %d feature maps" % (
             given.type, len(extractor.maps)))
     yield from extractor.variables(
         widths, _norm(given.conv_hyperparams, "conv_hyperparams"),
-        given.override_base_feature_extractor_hyperparams, given.use_depthwise, count)
-    maps = [widths.of(one) for one in extractor.maps[:count]]
+        given.override_base_feature_extractor_hyperparams, given.use_depthwise, count, levels)
+    maps = [widths.of(one) for one in (
+        extractor.maps[:count] if levels is None else extractor.maps[:1] * count)]
+    names = _KERAS if given.type.endswith(families.KERAS_SUFFIX) else _SLIM
     name = body.box_predictor.WhichOneof("box_predictor_oneof")
     predictor = getattr(body.box_predictor, name)
     norm = _norm(predictor.conv_hyperparams, name)
@@ -112,40 +150,53 @@ def _ssd(body, extractor: Extractor, heads: Sequence[HeadSpec], month: str) -> I
         if len(heads) != 2 * count:
             raise Unknown("the anchor generator is for another number of feature maps than %d"
                           % count)
-        yield from _convolutional(predictor, norm, maps, heads)
+        yield from _convolutional(predictor, norm, maps, heads, names)
     else:
         if month < "2018-07":
             raise Unknown("before 2018-07 a weight-shared predictor had other names")
-        if any(field.name.startswith("apply_conv_hyperparams")
-               for field, _ in predictor.ListFields()):
-            raise Unknown("the predictor applies its conv_hyperparams elsewhere, too")
-        yield from _shared(predictor, norm, maps, heads)
+        yield from _shared(predictor, norm, maps, heads, names)
 
 
-def _convolutional(predictor, norm: Norm, maps: Sequence[int], heads: Sequence[HeadSpec]
-                   ) -> Iterator[Variable]:
+def _levels(given) -> Optional[Tuple[int, int]]:
+    """The levels of an FPN whose layers follow from them; None for any other extractor."""
+    low, high = given.fpn.min_level, given.fpn.max_level
+    if given.type == _MNASFPN and (low, high) != (3, 6):
+        raise Unknown("the API builds a MnasFPN for levels 3 to 6 alone, not %d to %d" % (low, high))
+    if not given.type.endswith(_FPNS):
+        return None
+    if not (2 <= low <= 5 and low <= high <= _HIGHEST):
+        raise Unknown("the API builds no FPN for levels %d to %d" % (low, high))
+    return low, high
+
+
+def _convolutional(predictor, norm: Norm, maps: Sequence[int], heads: Sequence[HeadSpec],
+                   names: _Names) -> Iterator[Variable]:
+    keras = names is _KERAS
     for number, width in enumerate(maps):
         own = [head for head in heads if head.map == number]
-        prefix = own[0].scope.rpartition("/")[0]
+        prefix = "BoxPredictor/SharedConvolutions_%d" % number if keras else own[0].scope.rpartition(
+            "/")[0]
         prefix += "/" if prefix else ""
         depth = max(min(width, predictor.max_depth), predictor.min_depth)
         if depth > 0:
             for layer in range(predictor.num_layers_before_predictor):
-                yield from _layer(prefix + "Conv2d_%d_1x1_%d" % (layer, depth),
-                                  (1, 1, width, depth), norm.leaves())
+                scope = prefix + "Conv2d_%d_1x1_%d" % (layer, depth)
+                yield from names.layer(scope, (1, 1, width, depth), norm.leaves(keras),
+                                       norm=scope + "_norm" if keras else "")
                 width = depth
         size = predictor.kernel_size
         for head in own:
             if predictor.use_depthwise:
-                yield from _layer(head.scope + "_depthwise", (size, size, width, 1), norm.leaves(),
-                                  leaf="depthwise_weights", out=width)
+                scope = head.scope + "_depthwise"
+                yield from names.layer(scope, (size, size, width, 1), norm.leaves(keras),
+                                       norm=scope + "_batchnorm" if keras else "", depthwise=True)
             side = 1 if predictor.use_depthwise else size
-            yield from _layer(head.scope, (side, side, width, head.layout.channels))
+            yield from names.layer(head.scope, (side, side, width, head.layout.channels))
 
 
-def _shared(predictor, norm: Norm, maps: Sequence[int], heads: Sequence[HeadSpec]
-            ) -> Iterator[Variable]:
-    scope = heads[0].scope.rpartition("/")[0] + "/"
+def _shared(predictor, norm: Norm, maps: Sequence[int], heads: Sequence[HeadSpec],
+            names: _Names) -> Iterator[Variable]:
+    scope = heads[0].scope.partition("/")[0] + "/"
     own = norm.leaves() if norm.batch_norm else ()
     width, size = maps[0], predictor.kernel_size
     if len(set(maps)) > 1:
@@ -154,8 +205,8 @@ def _shared(predictor, norm: Norm, maps: Sequence[int], heads: Sequence[HeadSpec
             raise Unknown("no width is that of most feature maps")
         width = most[-1]
         for number, one in enumerate(maps):
-            yield from _layer(scope + "ProjectionLayer/conv2d_%d" % number, (1, 1, one, width),
-                              own or ("biases",))
+            yield from names.layer(scope + "ProjectionLayer/conv2d_%d" % number, (1, 1, one, width),
+                                   own or ("biases",))
     towers = ["PredictionTower"] if predictor.share_prediction_tower else [
         "BoxPredictionTower", "ClassPredictionTower"]
     depth = width
@@ -163,18 +214,18 @@ def _shared(predictor, norm: Norm, maps: Sequence[int], heads: Sequence[HeadSpec
         depth = width
         for number in range(predictor.num_layers_before_predictor):
             layer = "%s%s/conv2d_%d" % (scope, tower, number)
-            yield from _kernels(layer, size, depth, predictor.depth, predictor.use_depthwise)
+            yield from names.kernels(layer, size, depth, predictor.depth, predictor.use_depthwise)
             depth = predictor.depth
             if not own:
-                yield Variable(layer + "/biases", (depth,))
+                yield Variable(layer + "/" + names.bias, (depth,))
             for place in range(len(maps)):
                 for leaf in own:
                     yield Variable("%s/BatchNorm/feature_%d/%s" % (
                         layer, place, leaf.rpartition("/")[2]), (depth,))
     for head in heads:
-        yield from _kernels(head.scope, size, depth, head.layout.channels,
-                            predictor.use_depthwise)
-        yield Variable(head.scope + "/biases", (head.layout.channels,))
+        yield from names.kernels(head.scope, size, depth, head.layout.channels,
+                                 predictor.use_depthwise)
+        yield Variable(head.scope + "/" + names.bias, (head.layout.channels,))
 
 
 # Two stages
@@ -186,8 +237,6 @@ def _two_stages(body, extractor: Extractor, heads: Sequence[HeadSpec], month: st
         if field.name in ("conv_hyperparams", "fpn",
                           "override_base_feature_extractor_hyperparams"):
             raise Unknown("the feature extractor sets " + field.name)
-    if body.HasField("context_config"):
-        raise Unknown("the layers that attend to other images are not recorded")
     second = body.number_of_stages > 1
     for one in extractor.variables(Widths(), Norm(True, True, True), False, False, 1):
         if second or one.name.startswith("FirstStage"):
@@ -196,19 +245,27 @@ def _two_stages(body, extractor: Extractor, heads: Sequence[HeadSpec], month: st
     depth, size = body.first_stage_box_predictor_depth, body.first_stage_box_predictor_kernel_size
     norm = _norm(body.first_stage_box_predictor_conv_hyperparams,
                  "first_stage_box_predictor_conv_hyperparams")
-    yield from _layer("Conv", (size, size, first_width, depth), norm.leaves())
+    names = _KERAS if body.feature_extractor.type.endswith(families.KERAS_SUFFIX) else _SLIM
+    scope, beside = ("Conv", "") if names is _SLIM else (
+        "FirstStageRPNFeatures/RPNConv", "FirstStageRPNFeatures/RPNBatchNorm")
+    yield from names.layer(scope, (size, size, first_width, depth), norm.leaves(names is _KERAS),
+                           norm=beside)
     for head in heads:
         if head.stage == "first stage":
-            yield from _layer(head.scope, (1, 1, depth, head.layout.channels))
+            yield from names.layer(head.scope, (1, 1, depth, head.layout.channels))
     if not second:
         return
+    if any(field.name == "context_config" for field, _ in body.ListFields()):
+        yield from _attention(body.context_config, first_width, width, month)
     own = [head for head in heads if head.stage != "first stage"]
     name = body.second_stage_box_predictor.WhichOneof("box_predictor_oneof")
     predictor = getattr(body.second_stage_box_predictor, name)
     if name == "rfcn_box_predictor":
         yield from _score_maps(predictor, width, own)
     else:
-        yield from _boxes_and_masks(predictor, width, own, body.num_classes, month)
+        if names is _KERAS and predictor.predict_instance_masks and body.number_of_stages == 3:
+            raise Unknown("Keras's mask head is not recorded")
+        yield from _boxes_and_masks(predictor, width, own, body.num_classes, month, names)
 
 
 def _score_maps(predictor, width: int, heads: Sequence[HeadSpec]) -> Iterator[Variable]:
@@ -216,18 +273,39 @@ def _score_maps(predictor, width: int, heads: Sequence[HeadSpec]) -> Iterator[Va
     if norm.batch_norm:
         raise Unknown("rfcn_box_predictor has a batch_norm")
     scope = heads[0].scope.rpartition("/")[0] + "/"
-    yield from _layer(scope + "reduce_depth", (1, 1, width, predictor.depth))
+    yield from _SLIM.layer(scope + "reduce_depth", (1, 1, width, predictor.depth))
     for head in heads:
-        yield from _layer(head.scope, (1, 1, predictor.depth, head.layout.channels))
+        yield from _SLIM.layer(head.scope, (1, 1, predictor.depth, head.layout.channels))
 
 
-def _boxes_and_masks(predictor, width: int, heads: Sequence[HeadSpec], classes: int, month: str
-                     ) -> Iterator[Variable]:
+def _attention(given, first: int, second: int, month: str) -> Iterator[Variable]:
+    """What attends to the features of other images: projections of boxes and of those."""
+    if month < "2021-01":
+        raise Unknown("before 2021 the layers that attend to other images had other names")
+    positions = given.DESCRIPTOR.fields_by_name["attention_position"].enum_type.values_by_number
+    width = first if positions[given.attention_position].name == "POST_RPN" else second
+    depth, norm = given.attention_bottleneck_dimension, Norm(True, True, True)
+    blocks = [("SelfAttentionBlock", width)] * given.use_self_attention + [
+        ("AttentionBlock%d_AttentionLayer%d" % (head, layer), given.context_feature_length)
+        for layer in range(given.num_attention_layers) for head in range(given.num_attention_heads)
+    ] * given.use_long_term_attention
+    if not blocks:
+        raise Unknown("the API builds no Context R-CNN that attends to nothing")
+    for number, (block, length) in enumerate(blocks):
+        for place, features in enumerate((width, length, length)):
+            yield from _SLIM.layer(block + "/fully_connected" + ("_%d" % place if place else ""),
+                                   (features, depth), norm.leaves())
+        yield from _SLIM.layer("fully_connected" + ("_%d" % number if number else ""),
+                               (depth, width), norm.leaves())
+
+
+def _boxes_and_masks(predictor, width: int, heads: Sequence[HeadSpec], classes: int, month: str,
+                     names: _Names) -> Iterator[Variable]:
     if _norm(predictor.fc_hyperparams, "fc_hyperparams").batch_norm:
         raise Unknown("fc_hyperparams have a batch_norm")
     for head in heads:
         if head.role != families.MASK:
-            yield from _layer(head.scope, (width, head.layout.channels))
+            yield from names.layer(head.scope, (width, head.layout.channels))
             continue
         if month < "2018-02":
             raise Unknown("before 2018-02 the mask head was of other layers")
@@ -237,31 +315,13 @@ def _boxes_and_masks(predictor, width: int, heads: Sequence[HeadSpec], classes: 
             predictor.convolve_then_upsample_masks
         scope = head.scope.rpartition("/")[0] + "/Conv"
         for number in range(inner):
-            yield from _layer(scope + ("_%d" % number if number else ""), (3, 3, width, depth),
-                              norm.leaves())
+            yield from _SLIM.layer(scope + ("_%d" % number if number else ""),
+                                   (3, 3, width, depth), norm.leaves())
             width = depth
-        yield from _layer(head.scope, (3, 3, width, head.layout.channels))
+        yield from _SLIM.layer(head.scope, (3, 3, width, head.layout.channels))
 
 
 def _mask_depth(features: int, classes: int) -> int:
     """How wide the mask head's convolutions are where the config says 0."""
     logarithm = (2 * math.log2(features) + 3 * math.log2(classes)) / 5
     return int(2 ** round(logarithm))
-
-
-# Layers
-
-
-def _layer(scope: str, kernel: Tuple[int, ...], beside: Tuple[str, ...] = ("biases",), *,
-           leaf: str = "weights", out: int = 0) -> Iterator[Variable]:
-    """A kernel and what is beside it, of as many channels as it gives."""
-    yield Variable(scope + "/" + leaf, kernel)
-    for name in beside:
-        yield Variable(scope + "/" + name, (out or kernel[-1],))
-
-
-def _kernels(scope: str, size: int, width: int, out: int, separable: bool) -> List[Variable]:
-    if not separable:
-        return [Variable(scope + "/weights", (size, size, width, out))]
-    return [Variable(scope + "/depthwise_weights", (size, size, width, 1)),
-            Variable(scope + "/pointwise_weights", (1, 1, width, out))]

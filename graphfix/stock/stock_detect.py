@@ -34,7 +34,7 @@ def restored_detector(job, image_shape, result):
         model = model_builder.build(pipeline.model, is_training=False)
         preprocessed, true_shapes = model.preprocess(tf.cast(image, tf.float32))
         with _mask_head() as of_masks:
-            predicted = model.predict(preprocessed, true_shapes, **_context(pipeline))
+            predicted = model.predict(preprocessed, true_shapes, **context_inputs(pipeline))
         tensors = {"predict/" + name: tensor for name, tensor in predicted.items()
                    if isinstance(tensor, tf.Tensor)}
         # Lists of one tensor a feature map stay lists in the name.
@@ -64,7 +64,7 @@ def restored_detector(job, image_shape, result):
             yield image, tensors, session, wanted
 
 
-def _context(pipeline):
+def context_inputs(pipeline):
     """What a Context R-CNN wants beside the image: seeded features of other images."""
     size = stock_scene.context_size(pipeline)
     if not size:

@@ -15,7 +15,6 @@ Made from metadata alone; a plan is plain data that can be printed, compared, st
 """
 
 import dataclasses
-import re
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 from graphfix import dtypes
@@ -36,10 +35,6 @@ from graphfix.tensors import TensorMeta
 # A moving average with contrib.quantize's decay of 0.999 that was updated this often no longer
 # depends on where it began: its zero-debiased value equals the biased one in float32.
 _SETTLED = 100000
-
-# What Keras names after its class, and so with _1 where there are two: SSD's feature extractors,
-# the predictor of Faster R-CNN's second stage and that one's heads.
-_KERAS = re.compile(r"\b(\w+keras_feature_extractor|mask_rcnn_(keras_box_predictor|\w+_head))/")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,7 +87,7 @@ def plan_tensors(model: ModelSpec, metas: Mapping[str, TensorMeta], request: Sur
                                   "the stock exporter wants it"))
     if model.quantized:
         additions += _tracking(metas, quantization_delay)
-    if trainers.renames_keras(request.target_api, request.trainer):
+    if trainers.renames_keras(request.target_api, request.trainer) is not False:
         additions += _second_names(planner.variables())
     if shadowed:
         additions += [Copy(meta.name + families.MOVING_AVERAGE, meta.name,
@@ -198,7 +193,7 @@ def _tracking(metas: Mapping[str, TensorMeta], delay: int):
 def _second_names(variables: Sequence[TensorMeta]):
     names = {meta.name for meta in variables}
     for name in sorted(names):
-        second = _KERAS.sub(r"\1_1/", name)
+        second = families.second_name(name)
         if second not in names:
             yield Copy(second, name, "model_main of this date looks for it there")
 

@@ -69,6 +69,56 @@ def test_json(graphfix):
     assert "(and 7 more like it)" in first["message"]
 
 
+def edited(tmp_path, *changes, case="rate_stays"):
+    """A broken case's config with other words, in a file of its own."""
+    with open(config(case)) as file:
+        text = file.read()
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    path = tmp_path / "edited.config"
+    path.write_text(text)
+    return path
+
+
+BIAS = ("\n      conv_hyperparams {", "\n      conv_hyperparams {\n        force_use_bias: %s")
+
+
+@pytest.mark.parametrize("value,found", [("true", True), ("false", False)])
+def test_hyperparams_of_keras(graphfix, tmp_path, value, found):
+    path = edited(tmp_path, (BIAS[0], BIAS[1] % value))
+    done = graphfix("doctor", path, "--target_api", "2021-06", "--json")
+    codes = [one["code"] for one in json.loads(done.out)["findings"]]
+    assert ("KERAS_HYPERPARAMS" in codes[:1]) == found and ("KERAS_HYPERPARAMS" in codes) == found
+    assert (done.code == 1) == found
+    if found:
+        fixed = tmp_path / "fixed.config"
+        assert graphfix("doctor", path, "--target_api", "2021-06", "--fix", fixed).code == 0
+        assert fixed.read_text() == edited(tmp_path).read_text()
+
+
+def unfit(graphfix, path, month, *flags):
+    done = graphfix("doctor", path, "--target_api", month, "--json", *flags)
+    return [one["code"] for one in json.loads(done.out)["findings"] if "UNFIT" in one["code"]]
+
+
+def test_what_one_trainer_can_not_train(graphfix, tmp_path):
+    by_name = {os.path.splitext(os.path.basename(path))[0]: path for path in FAMILIES}
+    with open(os.path.join(os.path.dirname(FAMILIES[0]), "training.txt")) as file:
+        training = file.read() % {"optimizer": "adam_optimizer {}", "averages": "false"}
+    for name, month, train in (("context_rcnn_resnet50", "2021-06", ""),
+                               ("ssd_mobilenet_v1_keras", "2019-07", "bias_grad_multiplier: 2")):
+        with open(by_name[name]) as file:
+            model = file.read()
+        path = tmp_path / "pipeline.config"
+        path.write_text(model + training.replace("train_config {", "train_config {\n" + train))
+        assert unfit(graphfix, path, month) == ["ONE_TRAINER_UNFIT"]
+        assert unfit(graphfix, path, month, "--trainer", "legacy") == ["TRAINER_UNFIT"]
+        assert unfit(graphfix, path, month, "--trainer", "model_main") == []
+    path.write_text(model + training)
+    assert unfit(graphfix, path, "2019-07") == []
+
+
 def test_fix_writes_what_trains(graphfix, tmp_path):
     out = tmp_path / "fixed.config"
     done = graphfix("doctor", config("detector_taken_for_classifier"), "--fix", out)

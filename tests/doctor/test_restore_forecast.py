@@ -14,7 +14,10 @@ from graphfix.tensors import TensorMeta
 TESTDATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata")
 NAMES = ("FeatureExtractor/a/weights", "FeatureExtractor/a/BatchNorm/moving_mean",
          "BoxPredictor_0/ClassPredictor/weights", "BoxPredictor_0/ClassPredictor/biases")
-SSD = Model(tuple(Variable(name, (4,)) for name in NAMES), "ssd", "ssd_mobilenet_v1")
+SSD = Model(tuple(Variable(name, (4,)) for name in NAMES), "ssd", "ssd_mobilenet_v1",
+            ("FeatureExtractor/",))
+STAGES = ("FirstStageFeatureExtractor/", "SecondStageFeatureExtractor/")
+KERAS = "ssd_mobile_net_v1keras_feature_extractor"
 
 
 def train_config(**fields):
@@ -82,9 +85,9 @@ def test_nothing_to_restore_stops_the_legacy_trainer_alone():
 
 def test_names_of_a_classifier():
     def of(extractor, *names):
-        return wanted(Model(tuple(Variable(name, ()) for name in names), "faster_rcnn", extractor),
-                      "classification", False)
-    first, second = "FirstStageFeatureExtractor/", "SecondStageFeatureExtractor/"
+        return wanted(Model(tuple(Variable(name, ()) for name in names), "faster_rcnn", extractor,
+                            STAGES), "classification", False)
+    first, second = STAGES
     assert of("faster_rcnn_nas", first + "cell_0/w") == {
         first + "cell_0/w": "cell_0/w/ExponentialMovingAverage"}
     assert of("faster_rcnn_inception_resnet_v2", first + "InceptionResnetV2/Repeat/w",
@@ -94,6 +97,74 @@ def test_names_of_a_classifier():
     # The later of two takes a name.
     assert of("faster_rcnn_resnet50", first + "block4/w", second + "block4/w", "Conv/w") == {
         second + "block4/w": "block4/w"}
+
+
+def test_the_second_model_of_a_graph():
+    names = (KERAS + "/conv1/kernel", "BoxPredictor/ClassPredictor/kernel")
+    model = Model(tuple(Variable(name, ()) for name in names), "ssd", "ssd_mobilenet_v1_keras",
+                  (KERAS + "/",)).second()
+    assert [one.name for one in model.variables] == [KERAS + "_1/conv1/kernel", names[1]]
+    assert wanted(model, "classification", True) == {KERAS + "_1/conv1/kernel": "conv1/kernel"}
+    assert wanted(model, "detection", False) == {
+        KERAS + "_1/conv1/kernel": KERAS + "_1/conv1/kernel"}
+
+
+def test_a_list_of_a_classifiers_names():
+    model = SSD._replace(converted={NAMES[0]: "Conv/weights", "another": "other"})
+    assert wanted(model, "classification", True) == {NAMES[0]: "Conv/weights"}
+    assert len(wanted(model, "detection", True)) == len(NAMES)
+
+
+SLOTS = metas(FeatureExtractor__a__weights=(4,), FeatureExtractor__a__weights__Momentum=(4,),
+              FeatureExtractor__a__weights__ExponentialMovingAverage=(5,),
+              BoxPredictor_0__ClassPredictor__weights__Momentum=(4,), a__weights__Momentum=(4,))
+
+
+@pytest.mark.parametrize("month,trainer,kind,every,verdicts", [
+    ("2019-07", "legacy", "detection", True,
+     ["restored", "shape_differs", "restored", "missing", "missing", "missing"]),
+    ("2019-07", "legacy", "detection", False, ["restored", "shape_differs"] + ["not_asked_for"] * 4),
+    ("2019-07", "legacy", "classification", True,
+     ["restored", "missing"] + ["not_asked_for"] * 4),
+    ("2019-07", "model_main", "detection", True, ["not_asked_for"] * 6),
+    ("2019-03", "legacy", "detection", True, None)])
+def test_what_training_adds(month, trainer, kind, every, verdicts):
+    train = train_config(load_all_detection_checkpoint_vars=every)
+    train.optimizer.momentum_optimizer.SetInParent()
+    found = foretell(SSD, train, SLOTS, kind=kind, month=month, trainer=trainer)
+    assert (found.added and [fate.verdict for fate in found.added]) == verdicts
+    assert found.to_data()["added_by_training"] is None or [
+        one["name"] for one in found.to_data()["added_by_training"]][:2] == [
+            NAMES[0] + "/Momentum", NAMES[0] + "/ExponentialMovingAverage"]
+    # What does not train has none, and Adam has two numbers beside.
+    train.freeze_variables.append(".*weights")
+    train.optimizer.use_moving_average = False
+    train.optimizer.adam_optimizer.SetInParent()
+    found = foretell(SSD, train, SLOTS, kind=kind, month="2019-07", trainer="legacy")
+    assert [fate.variable for fate in found.added] == [
+        (NAMES[3] + "/Adam", (4,)), (NAMES[3] + "/Adam_1", (4,)), ("beta1_power", ()),
+        ("beta2_power", ())]
+
+
+def test_slots_alone_are_something_to_restore():
+    train = train_config(load_all_detection_checkpoint_vars=True)
+    there = metas(FeatureExtractor__a__weights__Momentum=(4,))
+    assert "No variables to save" in foretell(
+        SSD, train, there, kind="detection", month="2019-07", trainer="legacy").stops
+    train.optimizer.momentum_optimizer.SetInParent()
+    assert not foretell(SSD, train, there, kind="detection", month="2019-07",
+                        trainer="legacy").stops
+
+
+@pytest.mark.parametrize("trainer", ["legacy", "model_main"])
+def test_what_stops_the_legacy_trainer_alone(trainer):
+    keras = SSD._replace(variables=(Variable(KERAS + "/conv1/kernel", (4,)),))
+    attends = SSD._replace(attends=True)
+    for model, fields, words in ((keras, {"bias_grad_multiplier": 2.0}, "bias_grad_multiplier"),
+                                 (attends, {}, "features of other images")):
+        stops = foretell(model, train_config(**fields), None, kind="detection", month="2019-07",
+                         trainer=trainer).stops
+        assert (words in stops) == (trainer == "legacy")
 
 
 @pytest.mark.parametrize("fields,legacy,model_main", [
@@ -171,10 +242,9 @@ def test_no_forecast(graphfix, tmp_path):
     with open("broken/heads_not_restored/pipeline.config") as file:
         text = file.read()
     path = tmp_path / "pipeline.config"
-    path.write_text(text.replace("\n      conv_hyperparams {",
-                                 "\n      conv_hyperparams { force_use_bias: true"))
+    path.write_text(text.replace("\n        batch_norm {", "\n        group_norm {} batch_norm {"))
     done = graphfix("doctor", str(path), "--target_api", "2021-06")
-    assert "No forecast: conv_hyperparams sets force_use_bias." in done.out
+    assert "No forecast: conv_hyperparams sets group_norm, whose variables" in done.out
     assert "NO_FORECAST" in done.out
     path.write_text(text.replace("train_config {", 'train_config { freeze_variables: "("'))
     assert "is no regular expression" in graphfix("doctor", str(path)).out

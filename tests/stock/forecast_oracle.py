@@ -11,7 +11,9 @@ names and under a classifier's; and NAME.json:
     restored   [[fine_tune_checkpoint_type, load_all, {name: verdict}]...], by the model's own
                restore_map and the API's get_variables_available_in_checkpoint
     trained    [[freeze_variables, update_trainable_variables, legacy's, model_main's]...] names
-    biases     names whose gradients bias_grad_multiplier multiplies in the legacy trainer
+    second     all this of the second of two models in one graph, where Keras names its variables
+    biases     names whose gradients bias_grad_multiplier multiplies in the legacy trainer; null
+               where it stops, since there are none
 """
 
 import itertools
@@ -25,6 +27,7 @@ from object_detection import model_lib
 from object_detection.builders import model_builder
 from object_detection.utils import variables_helper
 
+import stock_detect
 import stock_scene
 
 PATTERNS = (
@@ -36,17 +39,20 @@ PATTERNS = (
 BIASES = [".*/biases"]
 
 
-def build(path):
-    """A config's model, built for training in the default graph."""
+def build(path, twice=False):
+    """A graph with a config's model, built for training; `twice` as the second one."""
     pipeline = stock_scene.read_pipeline(path)
-    # Before the model, as the trainers do: a NASNet would make one in a scope of its own.
-    tf.train.get_or_create_global_step()
-    model = model_builder.build(pipeline.model, is_training=True)
-    images, shapes = model.preprocess(tf.zeros([1, 128, 128, 3]))
-    model.provide_groundtruth([tf.constant([[0.1, 0.1, 0.5, 0.5]])],
-                              [tf.one_hot([0], model.num_classes)])
-    model.predict(images, shapes)
-    return model
+    with tf.Graph().as_default() as graph:
+        # Before the model, as the trainers do: a NASNet would make one in a scope of its own.
+        tf.train.get_or_create_global_step()
+        if twice:
+            model_builder.build(pipeline.model, is_training=True)
+        model = model_builder.build(pipeline.model, is_training=True)
+        images, shapes = model.preprocess(tf.zeros([1, 128, 128, 3]))
+        model.provide_groundtruth([tf.constant([[0.1, 0.1, 0.5, 0.5]])],
+                                  [tf.one_hot([0], model.num_classes)])
+        model.predict(images, shapes, **stock_detect.context_inputs(pipeline))
+        return graph, model
 
 
 def classifier_names(model):
@@ -98,9 +104,13 @@ def trained(variables, frozen, included):
 
 
 def multiplied(variables):
-    """Names whose gradients the legacy trainer multiplies."""
+    """Names whose gradients the legacy trainer multiplies; None where it stops."""
     pairs = [(tf.zeros([]), one) for one in variables]
-    changed = variables_helper.multiply_gradients_matching_regex(pairs, BIASES, multiplier=2.0)
+    try:
+        changed = variables_helper.multiply_gradients_matching_regex(pairs, BIASES, multiplier=2.0)
+    except ValueError as error:
+        assert "gradient_multipliers" in str(error)
+        return None
     before = {variable.op.name: gradient for gradient, variable in pairs}
     return [variable.op.name for gradient, variable in changed
             if gradient is not before[variable.op.name]]
@@ -108,23 +118,41 @@ def multiplied(variables):
 
 def look(path, directory):
     name = os.path.join(directory, os.path.splitext(os.path.basename(path))[0])
-    with tf.Graph().as_default():
-        model = build(path)
-        shapes = {one.op.name: one.shape.as_list() for one in tf.global_variables()
-                  if one.op.name != tf.GraphKeys.GLOBAL_STEP}
-        named = dict(shapes)
-        named.update((source, shapes[own]) for source, own in classifier_names(model).items())
-        write_checkpoint(name + ".ckpt", dict(named, global_step=[]))
-        trainable = tf.trainable_variables()
-        return name + ".json", {
-            "variables": shapes,
-            "trainable": [one.op.name for one in trainable],
-            "restored": [(kind, every, verdicts(model, shapes, name + ".ckpt", kind, every))
-                         for kind, every in itertools.product(
-                             ("detection", "classification"), (False, True))],
-            "trained": [(frozen, included) + trained(trainable, frozen, included)
-                        for frozen, included in PATTERNS],
-            "biases": multiplied(trainable)}
+    with open(path) as file:
+        built = [build(path, twice) for twice in ((False, True) if "_keras" in file.read()
+                                                  else (False,))]
+    named = {"global_step": []}
+    for graph, model in built:
+        with graph.as_default():
+            shapes = model_shapes()
+            named.update(shapes)
+            named.update((source, shapes[own]) for source, own in classifier_names(model).items())
+    write_checkpoint(name + ".ckpt", named)
+    found = []
+    for graph, model in built:
+        with graph.as_default():
+            found.append(answer(model, name + ".ckpt"))
+    return name + ".json", dict(found[0], second=found[-1] if len(found) > 1 else None)
+
+
+def model_shapes():
+    """{name: shape} of what there is in the graph."""
+    return {one.op.name: one.shape.as_list() for one in tf.global_variables()
+            if one.op.name != tf.GraphKeys.GLOBAL_STEP}
+
+
+def answer(model, checkpoint):
+    """What the API says of a model in the default graph."""
+    shapes, trainable = model_shapes(), tf.trainable_variables()
+    return {
+        "variables": shapes,
+        "trainable": [one.op.name for one in trainable],
+        "restored": [(kind, every, verdicts(model, shapes, checkpoint, kind, every))
+                     for kind, every in itertools.product(
+                         ("detection", "classification"), (False, True))],
+        "trained": [(frozen, included) + trained(trainable, frozen, included)
+                    for frozen, included in PATTERNS],
+        "biases": multiplied(trainable)}
 
 
 def main(*arguments):

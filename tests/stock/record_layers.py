@@ -6,8 +6,9 @@ Under a Python that has the stock API.  Every type is built several times (PROBE
 write_layers.py can tell which widths follow depth_multiplier and how, which layers the config's
 own hyperparameters govern, and which only exist with or without depthwise convolutions.
 
-RESULT.json gets {type: {probe: {"variables": [[name, shape, trainable]...], "maps": [width...]}}},
-in the order of their creation; "error" in the place of both, where the API refuses to build it.
+RESULT.json gets {type: {probe: {"variables": [[name, shape, trainable]...], "maps": [width...],
+"converted": {name: its name in a classifier of slim's}}}}, in the order of their creation; "error" in
+the place of all, where the API refuses to build it.
 """
 
 import json
@@ -29,6 +30,7 @@ _WIDTHS = {
     "plain": {}, "half": {"multiplier": 0.5}, "odd": {"multiplier": 0.33},
     "wide": {"multiplier": 1.37}, "least": {"multiplier": 0.25, "least": 32},
     "narrow": {"multiplier": 0.5, "depth": 112}, "shallow": {"depth": 112},
+    "fourfold": {"multiplier": 4.0}, "lesser": {"multiplier": 0.71}, "more": {"multiplier": 1.45},
 }
 _NORMS = {
     "bare": {"norm": ""}, "override": {"norm": "", "override": True},
@@ -37,10 +39,15 @@ _NORMS = {
 PROBES = {name: dict(PLAIN, depthwise=False, **change)
           for name, change in list(_WIDTHS.items()) + list(_NORMS.items())}
 PROBES.update({"depthwise_" + name: dict(PROBES[name], depthwise=True)
-               for name in ("plain", "odd", "narrow") + tuple(_NORMS)})
+               for name in ("plain", "odd", "narrow", "fourfold") + tuple(_NORMS)})
 TWO_STAGE = ("plain",)
-# A depth_multiplier changes which of a ResNet's units have a shortcut: only 1 is recorded.
-RESNET = ("plain", "shallow") + tuple(_NORMS)
+STAGES = ("FirstStageFeatureExtractor", "SecondStageFeatureExtractor")
+# What the API restores from a classifier of slim's, by a list of names.
+CONVERTED = "faster_rcnn_inception_resnet_v2_keras"
+# Widths at which all shortcuts of a ResNet are there that are at a depth_multiplier of 1.
+PROBES["spared"] = dict(PLAIN, depthwise=False, multiplier=0.3, least=20)
+RESNET = ("plain", "half", "odd", "wide", "fourfold", "lesser", "more", "spared", "shallow",
+          "depthwise_plain") + tuple(_NORMS)
 
 HYPERPARAMS = ("activation: RELU_6 regularizer { l2_regularizer {} } "
                "initializer { truncated_normal_initializer {} } %s")
@@ -78,15 +85,40 @@ faster_rcnn {
 """
 
 
+def feature_maps(extractor, kind):
+    """What an SSD's extractor gives."""
+    image = tf.zeros([1, 256, 256, 3])
+    if kind.endswith("_keras"):
+        return extractor(image)
+    with tf.variable_scope("FeatureExtractor"):
+        return extractor.extract_features(image)
+
+
+def stages(extractor, kind):
+    """What both stages of a Faster R-CNN's extractor give."""
+    image = tf.zeros([1, 224, 224, 3])
+    if kind.endswith("_keras"):
+        first = extractor.get_proposal_feature_extractor_model(name=STAGES[0])(image)
+    else:
+        first = extractor.extract_proposal_features(image, scope=STAGES[0])
+        first = first[0] if isinstance(first, tuple) else first
+    size = 17 if "nas" in kind or kind.endswith("_keras") else 14
+    crops = tf.zeros([1, size, size, first.shape.as_list()[-1]])
+    if kind.endswith("_keras"):
+        return first, extractor.get_box_classifier_feature_extractor_model(name=STAGES[1])(crops)
+    return first, extractor.extract_box_classifier_features(crops, scope=STAGES[1])
+
+
 def build(kind, probe):
     """Variables of one build, and the widths of what the extractor gives."""
     options = PROBES[probe]
     two_stage = kind.startswith("faster_rcnn")
     text = (FASTER_RCNN if two_stage else SSD) % dict(
         options, type=kind, hyperparams=HYPERPARAMS % options["norm"],
-        fpn="fpn { additional_layer_depth: %d %s }" % (
-            options["depth"], "max_level: 6" if kind.endswith("mnasfpn") else "")
-        if kind.endswith("fpn") else "",
+        # MnasFPN has these levels alone; others as many as write_layers.LEVELS says.
+        fpn="fpn { additional_layer_depth: %d min_level: %d max_level: %d }" % (
+            (options["depth"],) + ((3, 6) if kind.endswith("mnasfpn") else (2, 7)))
+        if kind.endswith(("fpn", "fpn_keras")) else "",
         # Inception takes no settings of its own.
         override=str(options["override"] or kind.startswith("ssd_inception")).lower(),
         depthwise=str(options["depthwise"]).lower())
@@ -96,33 +128,31 @@ def build(kind, probe):
         model = model_builder.build(text_format.Parse(text, model_pb2.DetectionModel()),
                                     is_training=True)
         extractor = model._feature_extractor
-        if two_stage:
-            features = extractor.extract_proposal_features(
-                tf.zeros([1, 224, 224, 3]), scope="FirstStageFeatureExtractor")
-            features = features[0] if isinstance(features, tuple) else features
-            width = features.shape.as_list()[-1]
-            boxes = extractor.extract_box_classifier_features(
-                tf.zeros([1, 14 if "nas" not in kind else 17, 14 if "nas" not in kind else 17,
-                          width]), scope="SecondStageFeatureExtractor")
-            maps = [width, boxes.shape.as_list()[-1]]
-        else:
-            with tf.variable_scope("FeatureExtractor"):
-                maps = [one.shape.as_list()[-1]
-                        for one in extractor.extract_features(tf.zeros([1, 256, 256, 3]))]
+        maps = [one.shape.as_list()[-1] for one in (
+            stages if two_stage else feature_maps)(extractor, kind)]
         trainable = {one.op.name for one in tf.trainable_variables()}
-        return {"maps": maps, "variables": [
+        converted = {} if kind != CONVERTED else {
+            variable.op.name: name for name, variable in
+            extractor.restore_from_classification_checkpoint_fn(*STAGES).items()}
+        return {"maps": maps, "converted": converted, "variables": [
             [one.op.name, one.shape.as_list(), one.op.name in trainable]
             for one in tf.global_variables() if one.op.name != tf.GraphKeys.GLOBAL_STEP]}
+
+
+def probes_of(kind):
+    """Which probes are made of a type."""
+    if kind.startswith("faster_rcnn"):
+        return TWO_STAGE
+    if kind.startswith("ssd_resnet") and kind.endswith("fpn"):
+        return RESNET
+    return [probe for probe in PROBES if probe != "spared"]
 
 
 def main(result, *kinds):
     found = {}
     for kind in kinds:
         found[kind] = {}
-        for probe in PROBES:
-            if kind.startswith("faster_rcnn") and probe not in TWO_STAGE or \
-                    "_resnet" in kind and probe not in RESNET:
-                continue
+        for probe in probes_of(kind):
             try:
                 found[kind][probe] = build(kind, probe)
             except Exception as error:  # whatever the API raises is the answer

@@ -1,6 +1,8 @@
 """What doctor says of broken setups is what the stock API does with them, and --fix cures it."""
 
+import json
 import os
+import subprocess
 
 import pytest
 
@@ -29,6 +31,7 @@ def results(stock_python, tmp_path_factory):
             assert cli.main(["doctor", broken, "--fix", fixed]) == 0
             jobs[case, "broken"] = job(broken, trainer)
             jobs[case, "fixed"] = job(fixed, trainer)
+        jobs["biases_of_keras", "broken"] = job("broken/biases_of_keras/pipeline.config", "legacy")
         case = "boxes_as_corner_and_size"
         jobs[case, "broken"] = job("broken/%s/pipeline.config" % case, "legacy",
                                    record="broken/%s/train.record" % case)
@@ -69,3 +72,17 @@ def test_ssd_says_nothing_of_boxes_that_end_before_they_begin(results):
     # Its loss leaves out targets that are NaN.
     result = results["boxes_as_corner_and_size", "broken"]
     assert "error" not in result and result["finite"]
+
+
+def test_the_legacy_trainer_finds_no_biases_that_keras_names(results):
+    # Fixed, both trainers train: test_cured.py.
+    assert "gradient_multipliers" in results["biases_of_keras", "broken"]["error"]["message"]
+
+
+def test_slim_builds_nothing_from_hyperparameters_of_keras(stock_python, tmp_path):
+    path = os.path.join(judging.TESTDATA, "broken", "hyperparams_of_keras", "pipeline.config")
+    result = tmp_path / "result.json"
+    subprocess.run([stock_python("2021"), os.path.join(judging.HERE, "build_configs.py"), "build",
+                    str(result), path], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    assert "only supported by KerasLayerHyperparams" in json.loads(result.read_text())[path]

@@ -1,10 +1,12 @@
 """What doctor foretells of every variable is what the stock API does, for all restore flags.
 
-A few models in each revision; with GRAPHFIX_ALL_CONFIGS=1 all that families/ has.
+A few models in each revision; with GRAPHFIX_ALL_CONFIGS=1 all that families/ has, and variants
+with other widths, levels and layers.
 """
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -19,23 +21,68 @@ ORACLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "forecast_orac
 MONTHS = {"2019-04": "2019-04", "2019-07": "2019-07", "2021": "2021-06"}
 FEW = {
     "2019-04": ("faster_rcnn_shared_boxes", "ssd_mobilenet_v1_half"),
-    "2019-07": ("mask_rcnn", "ssd_resnet50_fpn"),
-    "2021": ("ssdlite_mobilenet_v2", "ssd_mobilenet_v2_fpnlite", "rfcn_resnet50"),
+    "2019-07": ("mask_rcnn", "ssd_resnet50_fpn.1", "ssd_mobilenet_v1_keras"),
+    "2021": ("ssdlite_mobilenet_v2", "ssd_mobilenet_v2_fpnlite.2", "rfcn_resnet50"),
 }
 ALL = bool(os.environ.get("GRAPHFIX_ALL_CONFIGS"))
-# No forecast is made of these, and why.
-UNKNOWN = {
-    "context_rcnn_resnet50": "attend to other images",
-    "faster_rcnn_inception_resnet_v2_keras": "not recorded",
-    "ssd_inception_v2": "depth_multiplier of 1 alone",
-    "ssd_inception_v3": "depth_multiplier of 1 alone",
-    "ssd_mobilenet_v1_fpn_keras": "not recorded",
-    "ssd_mobilenet_v1_keras": "not recorded",
-    "ssd_mobilenet_v2_fpn_keras": "not recorded",
-    "ssd_mobilenet_v2_keras": "not recorded",
-    "ssd_pnasnet": "not recorded",
-    "ssd_spaghettinet": "not recorded",
-    "ssdlite_mobiledet_edgetpu": "depth_multiplier of 1 alone",
+# What no era's API builds.
+UNBUILT = {"ssd_spaghettinet"}
+# What some do not build.
+SINCE_2019_07 = {"faster_rcnn_inception_resnet_v2_keras", "ssd_mobilenet_v1_fpn_keras",
+                 "ssd_mobilenet_v2_fpn_keras"}
+UNTIL_2019_07 = SINCE_2019_07 | {"ssd_mobilenet_v1_keras", "ssd_mobilenet_v2_keras"}
+SINCE_2021 = {"context_rcnn_resnet50", "ssd_mnasfpn", "ssdlite_mobiledet_cpu",
+              "ssdlite_mobiledet_dsp", "ssdlite_mobiledet_edgetpu", "ssdlite_mobiledet_gpu",
+              "ssdlite_mobilenet_edgetpu", "ssdlite_mobilenet_v3_large",
+              "ssdlite_mobilenet_v3_small"}
+MISSING = {"2019-04": UNBUILT | SINCE_2019_07 | SINCE_2021, "2019-07": UNBUILT | SINCE_2021,
+           "2021": UNBUILT | UNTIL_2019_07}
+KERAS = "ssd_mobilenet_v1_keras"
+# Other widths, levels and layers than families/ has: {family: [(era, what changes)...]}.
+_NO_NORM = (r"batch_norm \{.*\}", "")
+_LEVELS = (r"min_level: 3 max_level: \d",)
+VARIANTS = {
+    "ssd_mobilenet_v1_fpn": [
+        ("2019-04", [_LEVELS + ("min_level: 2 max_level: 9",)]),
+        ("2019-07", [_LEVELS + ("min_level: 4 max_level: 4",), (r"depth_multiplier: 0.5", "")])],
+    "ssd_mobilenet_v2_fpnlite": [
+        ("2021", [_LEVELS + ("min_level: 2 max_level: 6",), (
+            "share_prediction_tower: true", "apply_conv_hyperparams_to_heads: true "
+            "apply_conv_hyperparams_pointwise: true")]),
+        ("2021", [_LEVELS + ("min_level: 4 max_level: 8",), ("depth_multiplier: 0.5",
+                                                             "depth_multiplier: 1.5")])],
+    "ssd_resnet50_fpn": [
+        ("2019-07", [_LEVELS + ("min_level: 2 max_level: 5",),
+                     ("fpn ", "depth_multiplier: 0.25 fpn ")]),
+        ("2019-04", [("fpn ", "depth_multiplier: 0.6 min_depth: 100 use_depthwise: true fpn ")]),
+        ("2021", [("resnet50", "resnet152"), ("fpn ", "depth_multiplier: 1.3 fpn ")])],
+    "ssd_resnet50_ppn": [("2021", [("resnet50", "resnet101")]),
+                         ("2021", [("resnet50", "resnet152")])],
+    "ssd_inception_v2": [("2019-07", [("depth_multiplier: 0.25", "depth_multiplier: 0.7")]),
+                         ("2021", [("depth_multiplier: 0.25", "depth_multiplier: 0.1")])],
+    "ssd_inception_v3": [("2021", [("depth_multiplier: 0.25", "depth_multiplier: 0.7")])],
+    "ssdlite_mobiledet_cpu": [("2021", [("depth_multiplier: 0.5", "depth_multiplier: 2.8")])],
+    "ssdlite_mobiledet_dsp": [("2021", [("depth_multiplier: 0.5", "depth_multiplier: 2.8")])],
+    "ssdlite_mobiledet_edgetpu": [("2021", [("depth_multiplier: 0.5", "depth_multiplier: 2.8")])],
+    "ssdlite_mobiledet_gpu": [("2021", [("depth_multiplier: 0.5", "depth_multiplier: 2.8")])],
+    "ssdlite_mobilenet_v3_large": [("2021", [("depth_multiplier: 0.5", "depth_multiplier: 2.8")])],
+    "ssd_mobilenet_v1_keras": [
+        ("2019-07", [("depth_multiplier: 0.25", "depth_multiplier: 0.6"),
+                     ("kernel_size: 1", "kernel_size: 3 use_depthwise: true min_depth: 8 "
+                      "max_depth: 64 num_layers_before_predictor: 2")]),
+        ("2019-04", [("depth_multiplier: 0.25", "depth_multiplier: 1.3"), _NO_NORM])],
+    "ssd_mobilenet_v2_keras": [
+        ("2019-07", [("depth_multiplier: 0.35", "depth_multiplier: 1.4 use_depthwise: true"),
+                     ("center: true", "center: false")])],
+    "ssd_mobilenet_v2_fpn_keras": [
+        ("2019-07", [_LEVELS + ("min_level: 2 max_level: 8",),
+                     ("depth_multiplier", "use_depthwise: true depth_multiplier"),
+                     ("kernel_size: 3", "kernel_size: 3 use_depthwise: true "
+                      "share_prediction_tower: true")])],
+    "context_rcnn_resnet50": [
+        ("2021", [("context_feature_length: 64", "context_feature_length: 64 "
+                   "attention_bottleneck_dimension: 32 use_self_attention: true "
+                   "num_attention_heads: 2 num_attention_layers: 2 attention_position: POST_RPN")])],
 }
 # Four ways to say what the checkpoint is; what they mean.
 KINDS = (
@@ -48,16 +95,15 @@ KINDS = (
 
 @pytest.fixture(scope="module")
 def asked(stock_python, tmp_path_factory):
-    """asked(era): {family: (config's text, oracle's answer, checkpoint)} of all that it builds."""
-    known = cells.families()
-
-    def ask(era):
+    """asked(era, names): {name: (config's text, oracle's answer, checkpoint)} of all of these configs
+    that the era's API builds."""
+    def ask(era, names):
         directory = tmp_path_factory.mktemp("forecast-" + era)
         paths = []
-        for name in sorted(known) if ALL else FEW[era]:
+        for name in names:
             paths.append(str(directory / (name + ".config")))
             with open(paths[-1], "w") as file:
-                file.write(known[name].config(cells.EDITS["shrink"]))
+                file.write(configs(era)[name])
         subprocess.run([stock_python(era), ORACLE] + paths + [str(directory)], check=True,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                        env=dict(os.environ, PYTHONPATH=os.path.dirname(runner.WORKER),
@@ -73,64 +119,119 @@ def asked(stock_python, tmp_path_factory):
     return ask
 
 
+def configs(era):
+    """{name: config's text} of what is asked in an era: families, and NAME.1 ... their variants."""
+    known, found = cells.families(), {}
+    for name in sorted(known):
+        found[name] = known[name].config(cells.EDITS["shrink"])
+        for number, (own, changes) in enumerate(VARIANTS.get(name, ()), start=1):
+            if own == era:
+                text = found[name]
+                for pattern, words in changes:
+                    text, count = re.subn(pattern, words, text)
+                    assert count, (name, pattern)
+                found["%s.%d" % (name, number)] = text
+    return found
+
+
 def forecasts(text, checkpoint, month, train, cache):
     """{trainer: its forecast} of a config with these lines in its train_config."""
+    outlook = look_ahead(setup(with_train(text, checkpoint, train), month, cache))
+    return outlook.unknown or {one.trainer: one for one in outlook.forecasts}
+
+
+def with_train(text, checkpoint, train):
+    """A config with a checkpoint and these lines in its train_config."""
     text = text.replace("PATH_TO_BE_CONFIGURED/model.ckpt", checkpoint)
     assert text.count("train_config {\n") == 1
-    text = text.replace("train_config {\n", "train_config {\n  %s\n" % train)
-    outlook = look_ahead(Setup(text.encode(), "pipeline.config", Options(
-        month, history.schema(month), (trainers.MODEL_MAIN, trainers.LEGACY), cache)))
-    return outlook.unknown or {one.trainer: one for one in outlook.forecasts}
+    return text.replace("train_config {\n", "train_config {\n  %s\n" % train)
+
+
+def setup(text, month, cache):
+    return Setup(text.encode(), "pipeline.config", Options(
+        month, history.schema(month), (trainers.MODEL_MAIN, trainers.LEGACY), cache))
 
 
 @pytest.mark.parametrize("era", cells.ERAS)
 def test_forecast(era, asked):
-    month, seen = MONTHS[era], 0
-    for name, (text, oracle, checkpoint) in asked(era).items():
+    names = list(configs(era)) if ALL else FEW[era]
+    month, answers = MONTHS[era], asked(era, names)
+    assert set(answers) == set(names) - MISSING[era]
+    for name, (text, oracle, checkpoint) in answers.items():
         cache = {}
-        found = forecasts(text, checkpoint, month, "", cache)
-        if isinstance(found, str):
-            assert name in UNKNOWN and UNKNOWN[name] in found, (name, found)
-            continue
-        assert name not in UNKNOWN
-        seen += 1
-        for one in found.values():
+        found = forecasts(text, checkpoint, month, "from_detection_checkpoint: true", cache)
+        oracles = {trainers.LEGACY: oracle, trainers.MODEL_MAIN: oracle}
+        if month == "2019-07" and oracle["second"]:
+            # It builds the model twice in one graph.
+            oracles[trainers.MODEL_MAIN] = oracle["second"]
+        for trainer, one in found.items():
             assert {fate.variable.name: list(fate.variable.shape)
-                    for fate in one.fates} == oracle["variables"], name
-        assert_restored(name, text, oracle, checkpoint, month, cache)
-        assert_trained(name, text, oracle, checkpoint, month, cache)
-    assert seen >= len(FEW[era])
+                    for fate in one.fates} == oracles[trainer]["variables"], name
+        for trainer in found:
+            assert_restored(name, text, oracles[trainer], checkpoint, month, cache, trainer)
+            assert_trained(name, text, oracles[trainer], checkpoint, month, cache, trainer)
 
 
-def assert_restored(name, text, oracle, checkpoint, month, cache):
+@pytest.mark.parametrize("name", sorted(UNBUILT))
+def test_no_forecast_of_what_no_era_builds(name):
+    text = cells.families()[name].config(cells.EDITS["shrink"])
+    outlook = look_ahead(setup(text, "2021-10", {}))
+    assert "not recorded" in outlook.unknown and not outlook.forecasts
+
+
+def assert_restored(name, text, oracle, checkpoint, month, cache, trainer):
     answers = {(kind, every): verdicts for kind, every, verdicts in oracle["restored"]}
     # The checkpoint is such that everything happens.
     happened = {one for verdicts in answers.values() for one in verdicts.values()}
     assert len(happened) == 4, (name, happened)
+    ignored = dict(trainers.restored(month, trainer))[trainer] == trainers.NOTHING
+    assert ignored == (trainer == trainers.MODEL_MAIN and month > "2020-06")
     nothing = dict.fromkeys(oracle["variables"], "not_asked_for")
     for (kind, every), verdicts in answers.items():
         for words, meaning in KINDS:
             if meaning == kind:
                 found = forecasts(text, checkpoint, month, "%s load_all_detection_checkpoint_vars:"
                                   " %s" % (words, str(every).lower()), cache)
-                for trainer, one in found.items():
-                    ignored = dict(trainers.restored(month, trainer))[trainer] == trainers.NOTHING
-                    assert ignored == (trainer == trainers.MODEL_MAIN and month > "2020-06")
-                    assert {fate.variable.name: fate.verdict for fate in one.fates} == (
-                        nothing if ignored else verdicts), (name, trainer, words, every)
+                assert {fate.variable.name: fate.verdict for fate in found[trainer].fates} == (
+                    nothing if ignored else verdicts), (name, trainer, words, every)
 
 
-def assert_trained(name, text, oracle, checkpoint, month, cache):
+def assert_trained(name, text, oracle, checkpoint, month, cache, trainer):
+    detector = "from_detection_checkpoint: true "
     for frozen, included, legacy, model_main in oracle["trained"]:
-        train = "".join("%s: %s " % (field, json.dumps(pattern)) for field, patterns in (
+        train = detector + "".join("%s: %s " % (field, json.dumps(pattern)) for field, patterns in (
             ("freeze_variables", frozen), ("update_trainable_variables", included))
             for pattern in patterns)
-        found = forecasts(text, checkpoint, month, train, cache)
-        assert {trainer: {fate.variable.name for fate in one.fates if fate.trains}
-                for trainer, one in found.items()} == {
-                    trainers.LEGACY: set(legacy), trainers.MODEL_MAIN: set(model_main)}, (
-                        name, train)
-    found = forecasts(text, checkpoint, month, "bias_grad_multiplier: 2", cache)
-    assert {trainer: {fate.variable.name for fate in one.fates if fate.multiplier == 2}
-            for trainer, one in found.items()} == {
-                trainers.LEGACY: set(oracle["biases"]), trainers.MODEL_MAIN: set()}, name
+        one = forecasts(text, checkpoint, month, train, cache)[trainer]
+        assert {fate.variable.name for fate in one.fates if fate.trains} == set(
+            legacy if trainer == trainers.LEGACY else model_main), (name, train)
+    one = forecasts(text, checkpoint, month, detector + "bias_grad_multiplier: 2", cache)[trainer]
+    multiplied = {fate.variable.name for fate in one.fates if fate.multiplier == 2}
+    if trainer == trainers.MODEL_MAIN:
+        assert not multiplied
+    elif oracle["biases"] is None:
+        assert "bias_grad_multiplier" in one.stops and not multiplied
+    else:
+        assert multiplied == set(oracle["biases"]), name
+
+
+@pytest.mark.parametrize("trainer", (trainers.MODEL_MAIN, trainers.LEGACY))
+@pytest.mark.parametrize("era", ["2019-04", "2019-07"])
+@pytest.mark.skipif(not ALL, reason="GRAPHFIX_ALL_CONFIGS is not set")
+def test_trainers_call_keras_variables_so(era, trainer, asked, stock_python, tmp_path):
+    """The oracle builds models as the trainers do; here the trainers themselves are run."""
+    text, _, checkpoint = asked(era, [KERAS])[KERAS]
+    train = "from_detection_checkpoint: true load_all_detection_checkpoint_vars: true"
+    path = tmp_path / "pipeline.config"
+    path.write_text(with_train(text, checkpoint, train))
+    result = runner.run_job({"verb": "restore", "pipeline_config": str(path), "trainer": trainer,
+                             "checkpoint": checkpoint, "steps": 1, "batch_size": 2},
+                            python=stock_python(era), timeout=600)
+    assert "error" not in result, result["error"]
+    seen = {row["name"]: verdict for key, verdict in (
+        ("restored", "restored"), ("dropped", "shape_differs"), ("missing", "missing"),
+        ("not_asked_for", "not_asked_for")) for row in result[key] if row["category"] == "model"}
+    one = forecasts(text, checkpoint, MONTHS[era], train, {})[trainer]
+    assert {fate.variable.name: fate.verdict for fate in one.fates} == seen
+    assert ("ssd_mobile_net_v1keras_feature_extractor_1/conv1/kernel" in seen) == (
+        era == "2019-07" and trainer == trainers.MODEL_MAIN)
