@@ -78,7 +78,13 @@ def look_ahead(setup: Setup) -> Outlook:
         return Outlook(unknown="a pattern of train_config is no regular expression: %s" % error)
 
 
+@functools.lru_cache(maxsize=1)
 def _model(setup: Setup) -> Model:
+    """The config's model.
+
+    Raises:
+      Unknown: its variables cannot be told for certain.
+    """
     kind = setup.body.feature_extractor.type
     variables = model_variables(setup.message, month=setup.options.month, config=setup.path)
     extractor = find_extractor(kind)

@@ -35,7 +35,7 @@ D24, rounded so again; for S and I just the product), or S64+S96 (a sum, as of b
 {S256} stands for its number.
 
 An FPN is recorded for levels 2 to 7.  The API numbers its layers upwards from its lowest level
-(projection_1 is of that level), and those below level 5 on from a fixed number.
+(projection_1 is of that level), and those beyond level 5 from a fixed number on.
 """
 
 import dataclasses

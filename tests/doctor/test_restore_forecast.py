@@ -238,6 +238,21 @@ def test_each_trainer_of_2020_for_itself(graphfix):
     assert [one["trainer"] for one in data["trainers"]] == ["legacy"]
 
 
+def test_names_that_one_trainer_alone_has(graphfix):
+    case = "second_names_of_keras_in_one_trainer"
+    words, data = doctor(graphfix, case)
+    first = {one["trainer"]: one["variables"][0]["name"] for one in data["trainers"]}
+    assert first == {"model_main": KERAS + "_1/conv1/kernel", "legacy": KERAS + "/conv1/kernel"}
+    assert "175 missing        %s_1  (wrong" % KERAS in words
+    # In 2019-10 nobody looked, and before 2019-05 there is no second name.
+    words, data = doctor(graphfix, case, "--target_api", "2019-10")
+    assert "second name was not measured" in data["unknown"] and "KERAS_ONE" not in words
+    for flags in (("--target_api", "2019-10", "--trainer", "legacy"), ("--target_api", "2019-04")):
+        words, data = doctor(graphfix, case, *flags)
+        assert data["trainers"][0]["variables"][0]["name"] == KERAS + "/conv1/kernel"
+        assert "KERAS_ONE" not in words
+
+
 def test_no_forecast(graphfix, tmp_path):
     with open("broken/heads_not_restored/pipeline.config") as file:
         text = file.read()

@@ -41,6 +41,12 @@ KERAS = "ssd_mobilenet_v1_keras"
 # Other widths, levels and layers than families/ has: {family: [(era, what changes)...]}.
 _NO_NORM = (r"batch_norm \{.*\}", "")
 _LEVELS = (r"min_level: 3 max_level: \d",)
+
+
+def _width(multiplier):
+    return r"depth_multiplier: [\d.]+", "depth_multiplier: %s" % multiplier
+
+
 VARIANTS = {
     "ssd_mobilenet_v1_fpn": [
         ("2019-04", [_LEVELS + ("min_level: 2 max_level: 9",)]),
@@ -49,8 +55,7 @@ VARIANTS = {
         ("2021", [_LEVELS + ("min_level: 2 max_level: 6",), (
             "share_prediction_tower: true", "apply_conv_hyperparams_to_heads: true "
             "apply_conv_hyperparams_pointwise: true")]),
-        ("2021", [_LEVELS + ("min_level: 4 max_level: 8",), ("depth_multiplier: 0.5",
-                                                             "depth_multiplier: 1.5")])],
+        ("2021", [_LEVELS + ("min_level: 4 max_level: 8",), _width(1.5)])],
     "ssd_resnet50_fpn": [
         ("2019-07", [_LEVELS + ("min_level: 2 max_level: 5",),
                      ("fpn ", "depth_multiplier: 0.25 fpn ")]),
@@ -58,19 +63,20 @@ VARIANTS = {
         ("2021", [("resnet50", "resnet152"), ("fpn ", "depth_multiplier: 1.3 fpn ")])],
     "ssd_resnet50_ppn": [("2021", [("resnet50", "resnet101")]),
                          ("2021", [("resnet50", "resnet152")])],
-    "ssd_inception_v2": [("2019-07", [("depth_multiplier: 0.25", "depth_multiplier: 0.7")]),
-                         ("2021", [("depth_multiplier: 0.25", "depth_multiplier: 0.1")])],
-    "ssd_inception_v3": [("2021", [("depth_multiplier: 0.25", "depth_multiplier: 0.7")])],
-    "ssdlite_mobiledet_cpu": [("2021", [("depth_multiplier: 0.5", "depth_multiplier: 2.8")])],
-    "ssdlite_mobiledet_dsp": [("2021", [("depth_multiplier: 0.5", "depth_multiplier: 2.8")])],
-    "ssdlite_mobiledet_edgetpu": [("2021", [("depth_multiplier: 0.5", "depth_multiplier: 2.8")])],
-    "ssdlite_mobiledet_gpu": [("2021", [("depth_multiplier: 0.5", "depth_multiplier: 2.8")])],
-    "ssdlite_mobilenet_v3_large": [("2021", [("depth_multiplier: 0.5", "depth_multiplier: 2.8")])],
+    "ssd_inception_v2": [("2019-07", [_width(0.7)]), ("2021", [_width(0.1)])],
+    "ssd_inception_v3": [("2021", [_width(0.7)])],
+    "ssdlite_mobiledet_cpu": [("2021", [_width(2.8)])],
+    "ssdlite_mobiledet_dsp": [("2021", [_width(2.8)])],
+    "ssdlite_mobiledet_edgetpu": [("2021", [_width(2.8)])],
+    "ssdlite_mobiledet_gpu": [("2021", [_width(2.8)])],
+    "ssdlite_mobilenet_v3_large": [("2021", [_width(2.8)])],
+    "ssdlite_mobilenet_v3_small": [("2021", [_width(0.6)])],
+    "ssdlite_mobilenet_edgetpu": [("2021", [_width(1.3)])],
     "ssd_mobilenet_v1_keras": [
-        ("2019-07", [("depth_multiplier: 0.25", "depth_multiplier: 0.6"),
+        ("2019-07", [_width(0.6),
                      ("kernel_size: 1", "kernel_size: 3 use_depthwise: true min_depth: 8 "
                       "max_depth: 64 num_layers_before_predictor: 2")]),
-        ("2019-04", [("depth_multiplier: 0.25", "depth_multiplier: 1.3"), _NO_NORM])],
+        ("2019-04", [_width(1.3), _NO_NORM])],
     "ssd_mobilenet_v2_keras": [
         ("2019-07", [("depth_multiplier: 0.35", "depth_multiplier: 1.4 use_depthwise: true"),
                      ("center: true", "center: false")])],
@@ -136,7 +142,7 @@ def configs(era):
 
 def forecasts(text, checkpoint, month, train, cache):
     """{trainer: its forecast} of a config with these lines in its train_config."""
-    outlook = look_ahead(setup(with_train(text, checkpoint, train), month, cache))
+    outlook = look_ahead(opened(with_train(text, checkpoint, train), month, cache))
     return outlook.unknown or {one.trainer: one for one in outlook.forecasts}
 
 
@@ -147,7 +153,7 @@ def with_train(text, checkpoint, train):
     return text.replace("train_config {\n", "train_config {\n  %s\n" % train)
 
 
-def setup(text, month, cache):
+def opened(text, month, cache):
     return Setup(text.encode(), "pipeline.config", Options(
         month, history.schema(month), (trainers.MODEL_MAIN, trainers.LEGACY), cache))
 
@@ -175,7 +181,7 @@ def test_forecast(era, asked):
 @pytest.mark.parametrize("name", sorted(UNBUILT))
 def test_no_forecast_of_what_no_era_builds(name):
     text = cells.families()[name].config(cells.EDITS["shrink"])
-    outlook = look_ahead(setup(text, "2021-10", {}))
+    outlook = look_ahead(opened(text, "2021-10", {}))
     assert "not recorded" in outlook.unknown and not outlook.forecasts
 
 
