@@ -20,7 +20,7 @@ from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.model import families
 from graphfix.model.backbones import find_backbone
 from graphfix.model.layers import find_extractor
-from graphfix.model.variables import Unknown, model_variables
+from graphfix.model.variables import Unknown, model_variables, unread_variables
 
 EXPECTED, WRONG, TO_KNOW = "expected", "wrong", ""
 _WORDS = {DROPPED: "shape differs", MISSING: "missing", NOT_ASKED: "not asked for"}
@@ -91,7 +91,8 @@ def _model(setup: Setup) -> Model:
     assert extractor is not None  # or its variables were not known
     return Model(variables, setup.meta, kind, find_backbone(kind, setup.path).scopes,
                  any(field.name == "context_config" for field, _ in setup.body.ListFields()),
-                 extractor.converted())
+                 extractor.converted(),
+                 unread_variables(setup.message, month=setup.options.month))
 
 
 def _as_named(model: Model, month: str, trainer: str) -> Model:
@@ -225,7 +226,7 @@ def _trained(names: str, forecast: Forecast) -> Iterator[str]:
         ("moving_mean", "moving_variance"))]
     frozen = [fate for fate in fates if not fate.trains]
     yield "%s: %d of %d variables train%s" % (
-        names, len(fates) - len(frozen), len(fates), "; frozen are:" if frozen else "")
+        names, len(fates) - len(frozen), len(fates), "; these do not:" if frozen else "")
     for scope, count in _counted(frozen):
         yield "  %4d in %s" % (count, scope)
     scaled = [fate for fate in fates if fate.multiplier != 1]

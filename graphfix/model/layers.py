@@ -4,7 +4,7 @@ layers.txt beside this module was recorded from the stock API's own builders (te
 record_layers.py asks them, write_layers.py writes the file).  A section a type:
 
     extractor TYPE FEATURES WIDTH...
-      SCOPE KERNELS NORM [d|n] [=NAME]
+      SCOPE KERNELS NORM [d|n] [=NAME] [<N]
 
 WIDTHs are the channels of what the extractor gives: of each feature map of an SSD, of the first and
 of the second stage of a Faster R-CNN.  FEATURES says which options were recorded, beside the plain
@@ -24,7 +24,8 @@ unless the config decides: g, b, m, v (gamma, beta, moving_mean, moving_variance
 Keras's normalizations are layers beside the kernel's; their name follows the letter (`f@conv1_bn`).
 
 A line with `d` exists with use_depthwise only, with `n` without it only.  With `=NAME` it is a layer
-of Keras's that slim's classifier has as NAME.  A kernel named `=` is a variable of its own, SCOPE its
+of Keras's that slim's classifier has as NAME.  With `<N` it is read only where there are N feature
+maps, or, of an FPN, levels up to N; with `<-` nothing reads it.  A kernel named `=` is a variable of its own, SCOPE its
 name.
 
 A width is S512 (512 * depth_multiplier in whole channels, at least min_depth), D512 (the same
@@ -128,6 +129,7 @@ class Layer:
     norm: str
     when: str = ""
     classifier: str = ""
+    read_from: str = ""
 
     def variables(self, widths: Widths, norm: Norm, override: bool) -> Iterator[Variable]:
         """The layer's variables under a config."""
@@ -146,6 +148,10 @@ class Layer:
         keras = leaf.endswith("kernel")
         for name in self._beside(norm, override, keras):
             yield Variable(self._place(scope, named, name, keras), (out,))
+
+    def is_read(self, number: int) -> bool:
+        """Whether an output depends on it, of so many feature maps, or of an FPN up to this level."""
+        return not self.read_from or self.read_from != "-" and int(self.read_from) <= number
 
     def is_of_map(self, number: int) -> bool:
         """Whether it belongs to an additional feature map of this number, or a later one."""
@@ -189,12 +195,14 @@ class Extractor:
     layers: Tuple[Layer, ...]
 
     def variables(self, widths: Widths, norm: Norm, override: bool, depthwise: bool, maps: int,
-                  levels: Optional[Tuple[int, int]] = None) -> Iterator[Variable]:
+                  levels: Optional[Tuple[int, int]] = None, unread: bool = False
+                  ) -> Iterator[Variable]:
         """The extractor's variables under a config that has so many feature maps, or an FPN of
-        these levels."""
+        these levels; `unread`: those alone on which no output depends."""
         layers = [layer for layer in self.layers
-                  if layer.when in ("", "d" if depthwise else "n") and not layer.is_of_map(maps)]
-        for layer in layers if levels is None else _at_levels(layers, *levels):
+                  if layer.when in ("", "d" if depthwise else "n") and not layer.is_of_map(maps)
+                  and not (unread and layer.is_read(levels[1] if levels else maps))]
+        for layer in layers if levels is None or unread else _at_levels(layers, *levels):
             yield from layer.variables(widths, norm, override)
 
     def converted(self) -> Dict[str, str]:
@@ -260,10 +268,9 @@ def parse_layers(text: str) -> Dict[str, Extractor]:
             continue
         kernels = tuple((one.partition(":")[0], tuple(one.partition(":")[2].split("x")))
                         for one in words[1].split(","))
-        others = words[3:]
-        layers.append(Layer(
-            words[0], kernels, words[2], "".join(one for one in others if one[0] != "="),
-            "".join(one[1:] for one in others if one[0] == "=")))
+        others = {word[0]: word[word[0] in "=<":] for word in words[3:]}
+        layers.append(Layer(words[0], kernels, words[2], others.get("d", others.get("n", "")),
+                            others.get("=", ""), others.get("<", "")))
     return {kind: Extractor(kind, features, maps, tuple(layers))
             for kind, (features, maps, layers) in found.items()}
 

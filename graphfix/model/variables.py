@@ -19,7 +19,7 @@ What is outside of that is refused by name, never guessed.
 """
 
 import math
-from typing import Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.config.networks import EXTRACTORS
 from graphfix.errors import SourceError
@@ -79,11 +79,7 @@ def model_variables(message, *, month: str, config: str) -> Tuple[Variable, ...]
     Raises:
       Unknown: they cannot be told for certain.
     """
-    meta = message.model.WhichOneof("model")
-    if meta not in families.PREDICTOR_FIELD:
-        raise Unknown("there is no model of a meta-architecture that graphfix knows")
-    body = getattr(message.model, meta)
-    extractor = _extractor(body, month)
+    meta, body, extractor = _parts(message, month)
     try:
         heads = expected_heads(message, {}, config=config, checkpoint="")[1]
         build = _ssd if meta == families.SSD else _two_stages
@@ -92,6 +88,26 @@ def model_variables(message, *, month: str, config: str) -> Tuple[Variable, ...]
         raise Unknown(str(error)) from None
     assert len({one.name for one in found}) == len(found)
     return tuple(found)
+
+
+def unread_variables(message, *, month: str) -> FrozenSet[str]:
+    """Names of those that the model has and no output depends on, so that they get no gradients.
+
+    Raises:
+      Unknown: as model_variables.
+    """
+    meta, body, extractor = _parts(message, month)
+    options = _ssd_options(body, extractor) if meta == families.SSD else _TWO_STAGES
+    return frozenset(one.name for one in extractor.variables(*options, unread=True))
+
+
+def _parts(message, month: str) -> Tuple[str, Any, Extractor]:
+    """The meta-architecture, its message, and its feature extractor."""
+    meta = message.model.WhichOneof("model")
+    if meta not in families.PREDICTOR_FIELD:
+        raise Unknown("there is no model of a meta-architecture that graphfix knows")
+    body = getattr(message.model, meta)
+    return meta, body, _extractor(body, month)
 
 
 def _extractor(body, month: str) -> Extractor:
@@ -119,7 +135,18 @@ def _norm(hyperparams, where: str) -> Norm:
 # One stage
 
 
-def _ssd(body, extractor: Extractor, heads: Sequence[HeadSpec], month: str) -> Iterator[Variable]:
+class _Options(NamedTuple):
+    """What a config says of its feature extractor, as Extractor.variables takes it."""
+
+    widths: Widths
+    norm: Norm
+    override: bool
+    depthwise: bool
+    maps: int
+    levels: Optional[Tuple[int, int]] = None
+
+
+def _ssd_options(body, extractor: Extractor) -> _Options:
     given = body.feature_extractor
     widths = Widths(given.depth_multiplier, given.min_depth, given.fpn.additional_layer_depth)
     if MULTIPLIER not in extractor.features and (
@@ -135,11 +162,17 @@ def _ssd(body, extractor: Extractor, heads: Sequence[HeadSpec], month: str) -> I
     if levels is None and count > len(extractor.maps):
         raise Unknown("the layers of a %s are recorded for up to %d feature maps" % (
             given.type, len(extractor.maps)))
-    yield from extractor.variables(
-        widths, _norm(given.conv_hyperparams, "conv_hyperparams"),
-        given.override_base_feature_extractor_hyperparams, given.use_depthwise, count, levels)
+    return _Options(widths, _norm(given.conv_hyperparams, "conv_hyperparams"),
+                    given.override_base_feature_extractor_hyperparams, given.use_depthwise, count,
+                    levels)
+
+
+def _ssd(body, extractor: Extractor, heads: Sequence[HeadSpec], month: str) -> Iterator[Variable]:
+    options = _ssd_options(body, extractor)
+    yield from extractor.variables(*options)
+    widths, count, given = options.widths, options.maps, body.feature_extractor
     maps = [widths.of(one) for one in (
-        extractor.maps[:count] if levels is None else extractor.maps[:1] * count)]
+        extractor.maps[:count] if options.levels is None else extractor.maps[:1] * count)]
     names = _KERAS if given.type.endswith(families.KERAS_SUFFIX) else _SLIM
     name = body.box_predictor.WhichOneof("box_predictor_oneof")
     predictor = getattr(body.box_predictor, name)
@@ -230,6 +263,8 @@ def _shared(predictor, norm: Norm, maps: Sequence[int], heads: Sequence[HeadSpec
 
 # Two stages
 
+_TWO_STAGES = _Options(Widths(), Norm(True, True, True), False, False, 1)
+
 
 def _two_stages(body, extractor: Extractor, heads: Sequence[HeadSpec], month: str
                 ) -> Iterator[Variable]:
@@ -238,7 +273,7 @@ def _two_stages(body, extractor: Extractor, heads: Sequence[HeadSpec], month: st
                           "override_base_feature_extractor_hyperparams"):
             raise Unknown("the feature extractor sets " + field.name)
     second = body.number_of_stages > 1
-    for one in extractor.variables(Widths(), Norm(True, True, True), False, False, 1):
+    for one in extractor.variables(*_TWO_STAGES):
         if second or one.name.startswith("FirstStage"):
             yield one
     first_width, width = (int(one) for one in extractor.maps)

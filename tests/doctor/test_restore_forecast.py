@@ -185,6 +185,17 @@ def test_what_trains(fields, legacy, model_main):
         assert ("nothing is left to train" in found.stops) == (not any(wanted_))
 
 
+def test_what_nothing_reads_does_not_train():
+    model = SSD._replace(unread=frozenset([NAMES[0]]))
+    for trainer in ("legacy", "model_main"):
+        train = train_config()
+        train.optimizer.momentum_optimizer.SetInParent()
+        found = foretell(model, train, THERE, kind="detection", month="2019-07", trainer=trainer)
+        assert [fate.trains for fate in found.fates] == [False, False, True, True]
+        assert found.fates[0].verdict == "restored"
+        assert not any(fate.variable.name.startswith(NAMES[0]) for fate in found.added)
+
+
 def test_biases():
     def multipliers(trainer, **fields):
         return [fate.multiplier for fate in fates(
@@ -272,7 +283,7 @@ def test_what_trains_in_words(graphfix, tmp_path):
     path.write_text(text.replace("train_config {", "train_config { bias_grad_multiplier: 2 "
                                  'freeze_variables: "BatchNorm" freeze_variables: "Feature"'))
     out = graphfix("doctor", str(path)).out
-    assert "model_main.py: 24 of 129 variables train; frozen are:" in out
-    assert "legacy/train.py: 24 of 129 variables train; frozen are:" in out
+    assert "model_main.py: 24 of 129 variables train; these do not:" in out
+    assert "legacy/train.py: 24 of 129 variables train; these do not:" in out
     assert "105 in FeatureExtractor/MobilenetV1" in out
     assert "bias_grad_multiplier 2 applies to 12 of them" in out

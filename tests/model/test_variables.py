@@ -11,7 +11,7 @@ from graphfix.dtypes import BY_NAME
 from graphfix.model import families
 from graphfix.model.backbones import BACKBONES, check_backbone
 from graphfix.model.layers import Norm, Widths, find_extractor, parse_layers
-from graphfix.model.variables import Unknown, model_variables
+from graphfix.model.variables import Unknown, model_variables, unread_variables
 from graphfix.tensors import TensorMeta
 
 CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata",
@@ -124,6 +124,30 @@ def test_a_level_renames_what_normalizes_it():
         Widths(), Norm(True, False, True), False, False, 6, (3, 5))] == [
             "K/smoothing_2_conv/kernel", "K/smoothing_2_batchnorm/beta",
             "K/smoothing_2_batchnorm/moving_mean", "K/smoothing_2_batchnorm/moving_variance"]
+
+
+@pytest.mark.parametrize("maps,levels,names", [
+    (1, None, ["F/b/weights", "F/c/weights"]), (2, None, ["F/c/weights"]),
+    (3, None, ["F/c/weights"]), (5, (2, 4), ["F/c/weights"]), (1, (1, 1), ["F/b/weights",
+                                                                        "F/c/weights"])])
+def test_what_is_read(maps, levels, names):
+    found = parse_layers("extractor t m SA\n  F/a weights:1x1x1x1 -\n  F/b weights:1x1x1x1 - n <2\n"
+                         "  F/c weights:1x1x1x1 - <-\n  F/d weights:1x1x1x1 - d <2\n")["t"]
+    assert [one.name for one in found.variables(
+        Widths(), Norm(True, True, True), False, False, maps, levels, unread=True)] == names
+
+
+@pytest.mark.parametrize("name,changes,expected", [
+    ("ssd_mobilenet_v1", [], set()),
+    ("ssd_one_feature_map", [], {"Conv2d_12_depthwise", "Conv2d_12_pointwise",
+                                 "Conv2d_13_depthwise", "Conv2d_13_pointwise"}),
+    ("ssd_mobilenet_v1_fpn", [], set()),
+    ("ssd_mobilenet_v1_fpn", [("max_level: 7", "max_level: 4")],
+     {"Conv2d_12_depthwise", "Conv2d_12_pointwise", "Conv2d_13_depthwise",
+      "Conv2d_13_pointwise"})])
+def test_what_a_config_leaves_unread(name, changes, expected):
+    found = unread_variables(family(name, *changes), month="2019-07")
+    assert {one.split("/")[2] for one in found} == expected
 
 
 @pytest.mark.parametrize("multiplier,there", [(1.0, True), (0.25, False)])

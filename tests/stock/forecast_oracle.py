@@ -40,7 +40,8 @@ BIASES = [".*/biases"]
 
 
 def build(path, twice=False):
-    """A graph with a config's model, built for training; `twice` as the second one."""
+    """A graph with a config's model, built for training, `twice` as the second one; and the variables
+    of which the loss has gradients."""
     pipeline = stock_scene.read_pipeline(path)
     with tf.Graph().as_default() as graph:
         # Before the model, as the trainers do: a NASNet would make one in a scope of its own.
@@ -49,10 +50,14 @@ def build(path, twice=False):
             model_builder.build(pipeline.model, is_training=True)
         model = model_builder.build(pipeline.model, is_training=True)
         images, shapes = model.preprocess(tf.zeros([1, 128, 128, 3]))
+        masks = [tf.zeros([1, 128, 128])] if stock_scene.predicts_masks(pipeline) else None
         model.provide_groundtruth([tf.constant([[0.1, 0.1, 0.5, 0.5]])],
-                                  [tf.one_hot([0], model.num_classes)])
-        model.predict(images, shapes, **stock_detect.context_inputs(pipeline))
-        return graph, model
+                                  [tf.one_hot([0], model.num_classes)], masks)
+        predictions = model.predict(images, shapes, **stock_detect.context_inputs(pipeline))
+        loss = tf.add_n(list(model.loss(predictions, shapes).values()))
+        variables = tf.trainable_variables()
+        return graph, model, [one for one, gradient in zip(
+            variables, tf.gradients(loss, variables)) if gradient is not None]
 
 
 def classifier_names(model):
@@ -122,16 +127,16 @@ def look(path, directory):
         built = [build(path, twice) for twice in ((False, True) if "_keras" in file.read()
                                                   else (False,))]
     named = {"global_step": []}
-    for graph, model in built:
+    for graph, model, _ in built:
         with graph.as_default():
             shapes = model_shapes()
             named.update(shapes)
             named.update((source, shapes[own]) for source, own in classifier_names(model).items())
     write_checkpoint(name + ".ckpt", named)
     found = []
-    for graph, model in built:
+    for graph, model, trainable in built:
         with graph.as_default():
-            found.append(answer(model, name + ".ckpt"))
+            found.append(answer(model, trainable, name + ".ckpt"))
     return name + ".json", dict(found[0], second=found[-1] if len(found) > 1 else None)
 
 
@@ -141,9 +146,9 @@ def model_shapes():
             if one.op.name != tf.GraphKeys.GLOBAL_STEP}
 
 
-def answer(model, checkpoint):
+def answer(model, trainable, checkpoint):
     """What the API says of a model in the default graph."""
-    shapes, trainable = model_shapes(), tf.trainable_variables()
+    shapes = model_shapes()
     return {
         "variables": shapes,
         "trainable": [one.op.name for one in trainable],

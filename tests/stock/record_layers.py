@@ -7,8 +7,9 @@ write_layers.py can tell which widths follow depth_multiplier and how, which lay
 own hyperparameters govern, and which only exist with or without depthwise convolutions.
 
 RESULT.json gets {type: {probe: {"variables": [[name, shape, trainable]...], "maps": [width...],
-"converted": {name: its name in a classifier of slim's}}}}, in the order of their creation; "error" in
-the place of all, where the API refuses to build it.
+"read": {name: first map that depends on it}, "converted": {name: its name in a classifier of
+slim's}}}}, in the order of their creation; "error" in the place of all, where the API refuses to
+build it.
 """
 
 import json
@@ -25,7 +26,8 @@ from object_detection.builders import model_builder  # noqa: E402
 from object_detection.protos import model_pb2  # noqa: E402
 
 NORMALIZED = "batch_norm { scale: true center: true }"
-PLAIN = {"multiplier": 1.0, "least": 8, "depth": 256, "norm": NORMALIZED, "override": False}
+PLAIN = {"multiplier": 1.0, "least": 8, "depth": 256, "norm": NORMALIZED, "override": False,
+         "top": 7}
 _WIDTHS = {
     "plain": {}, "half": {"multiplier": 0.5}, "odd": {"multiplier": 0.33},
     "wide": {"multiplier": 1.37}, "least": {"multiplier": 0.25, "least": 32},
@@ -40,6 +42,11 @@ PROBES = {name: dict(PLAIN, depthwise=False, **change)
           for name, change in list(_WIDTHS.items()) + list(_NORMS.items())}
 PROBES.update({"depthwise_" + name: dict(PROBES[name], depthwise=True)
                for name in ("plain", "odd", "narrow", "fourfold") + tuple(_NORMS)})
+# FPNs that end within the backbone, which is built whole nonetheless.
+TOPS = ("top2", "top3", "top4")
+PROBES.update((name, dict(PLAIN, depthwise=False, top=int(name[3:]))) for name in TOPS)
+# Where it is asked what depends on what.
+READ = ("plain", "depthwise_plain") + TOPS
 TWO_STAGE = ("plain",)
 STAGES = ("FirstStageFeatureExtractor", "SecondStageFeatureExtractor")
 # What the API restores from a classifier of slim's, by a list of names.
@@ -109,15 +116,25 @@ def stages(extractor, kind):
     return first, extractor.extract_box_classifier_features(crops, scope=STAGES[1])
 
 
+def read(maps):
+    """{trainable variable: the first of the maps that depends on it}."""
+    variables, found = tf.trainable_variables(), {}
+    for place, one in enumerate(maps):
+        for variable, gradient in zip(variables, tf.gradients(one, variables)):
+            if gradient is not None:
+                found.setdefault(variable.op.name, place)
+    return found
+
+
 def build(kind, probe):
     """Variables of one build, and the widths of what the extractor gives."""
     options = PROBES[probe]
     two_stage = kind.startswith("faster_rcnn")
     text = (FASTER_RCNN if two_stage else SSD) % dict(
         options, type=kind, hyperparams=HYPERPARAMS % options["norm"],
-        # MnasFPN has these levels alone; others as many as write_layers.LEVELS says.
+        # MnasFPN has these levels alone.
         fpn="fpn { additional_layer_depth: %d min_level: %d max_level: %d }" % (
-            (options["depth"],) + ((3, 6) if kind.endswith("mnasfpn") else (2, 7)))
+            (options["depth"],) + ((3, 6) if kind.endswith("mnasfpn") else (2, options["top"])))
         if kind.endswith(("fpn", "fpn_keras")) else "",
         # Inception takes no settings of its own.
         override=str(options["override"] or kind.startswith("ssd_inception")).lower(),
@@ -128,13 +145,13 @@ def build(kind, probe):
         model = model_builder.build(text_format.Parse(text, model_pb2.DetectionModel()),
                                     is_training=True)
         extractor = model._feature_extractor
-        maps = [one.shape.as_list()[-1] for one in (
-            stages if two_stage else feature_maps)(extractor, kind)]
+        maps = (stages if two_stage else feature_maps)(extractor, kind)
         trainable = {one.op.name for one in tf.trainable_variables()}
         converted = {} if kind != CONVERTED else {
             variable.op.name: name for name, variable in
             extractor.restore_from_classification_checkpoint_fn(*STAGES).items()}
-        return {"maps": maps, "converted": converted, "variables": [
+        return {"maps": [one.shape.as_list()[-1] for one in maps], "converted": converted,
+                "read": read(maps) if probe in READ else {}, "variables": [
             [one.op.name, one.shape.as_list(), one.op.name in trainable]
             for one in tf.global_variables() if one.op.name != tf.GraphKeys.GLOBAL_STEP]}
 
@@ -143,9 +160,10 @@ def probes_of(kind):
     """Which probes are made of a type."""
     if kind.startswith("faster_rcnn"):
         return TWO_STAGE
+    levels = TOPS if kind.endswith(("_fpn", "_fpn_keras")) else ()
     if kind.startswith("ssd_resnet") and kind.endswith("fpn"):
-        return RESNET
-    return [probe for probe in PROBES if probe != "spared"]
+        return RESNET + levels
+    return tuple(probe for probe in PROBES if probe != "spared" and probe not in TOPS) + levels
 
 
 def main(result, *kinds):

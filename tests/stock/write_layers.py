@@ -174,8 +174,9 @@ def lines_of(probes, prefix, rules, known, hints, keras):
         if "@" in leaves and beside not in "-b":
             beside = re.sub(r"\A\w", lambda match: match.group() + "@" + explain_name(
                 {probe: row[1]["@"] for probe, row in column.items()}, known, rules), beside)
-        out.append("  %s %s %s%s" % (name, ",".join(kernels), beside,
-                                     converted(scope, leaves, probes[prefix + "plain"])))
+        out.append("  %s %s %s%s%s" % (name, ",".join(kernels), beside,
+                                       converted(scope, leaves, probes[prefix + "plain"]),
+                                       read(scope, leaves, probes, prefix)))
     maps = []
     for place in range(len(probes[prefix + "plain"]["maps"])):
         maps.append(explain({probe: probes[prefix + probe]["maps"][place] for probe in names}, known,
@@ -199,6 +200,24 @@ def converted(scope, leaves, probe):
     return " =" + own
 
 
+def read(scope, leaves, probes, prefix):
+    """The word for from how many feature maps on, or from which level of an FPN, a layer is read, if
+    it is not always."""
+    kernel = next(leaf for leaf in leaves if leaf in KERNELS or leaf == "=")
+    name = scope if kernel == "=" else scope + "/" + kernel
+    found = probes[prefix + "plain"].get("read")
+    if not found or name.endswith(("moving_mean", "moving_variance")):
+        return ""
+    tops = [int(probe[3:]) for probe in probes if probe.startswith("top")]
+    if tops and not re.search(r"/(projection|smoothing|bottom_up)_", scope):
+        first = min([top for top in tops if name in probes["top%d" % top]["read"]] + [5])
+        return " <%d" % first if first > min(tops) else ""
+    if name not in found:
+        return " <-"
+    always = tops or scope.startswith(("FirstStage", "SecondStage")) or not found[name]
+    return "" if always else " <%d" % (found[name] + 1)
+
+
 def section(kind, probes):
     """A type's section."""
     keras = kind.endswith("_keras")
@@ -211,7 +230,10 @@ def section(kind, probes):
         except (Unexplained, IndexError) as error:
             print("%s: not by the rules %r: %r" % (kind, rules, error), file=sys.stderr)
     features = "m" if len(rules) > 1 else ""
-    if built(probes, "depthwise_plain"):
+    if built(probes, "depthwise_plain") and (
+            probes["depthwise_plain"]["variables"] == probes["plain"]["variables"]):
+        features += "d"
+    elif built(probes, "depthwise_plain"):
         separable, separable_maps = lines_of(
             probes, "depthwise_", rules, known, hints, keras)
         if separable_maps == maps:
