@@ -25,8 +25,8 @@ Keras's normalizations are layers beside the kernel's; their name follows the le
 
 A line with `d` exists with use_depthwise only, with `n` without it only.  With `=NAME` it is a layer
 of Keras's that slim's classifier has as NAME.  With `<N` it is read only where there are N feature
-maps, or, of an FPN, levels up to N; with `<-` nothing reads it.  A kernel named `=` is a variable of its own, SCOPE its
-name.
+maps, or, of an FPN, levels up to N; with `<-` nothing reads it.  A kernel named `=` is a variable of
+its own, SCOPE its name.
 
 A width is S512 (512 * depth_multiplier in whole channels, at least min_depth), D512 (the same
 rounded to a multiple of 8), T512 (the multiplier taken twice; see graphfix.model.backbones for all
