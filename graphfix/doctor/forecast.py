@@ -18,7 +18,8 @@ Training leaves alone what `freeze_variables` names: the legacy trainer holds ea
 the beginning of a variable's name, model_main looks for it anywhere in `NAME:0`, and it alone
 reads `update_trainable_variables`.  The legacy trainer alone multiplies gradients of biases by
 `bias_grad_multiplier`.  BatchNorm's statistics have no gradients: freezing does not stop them.  Nor
-has a variable that no output depends on, such as of layers beyond the last feature map.
+has a variable on which neither an output nor a regularizer depends, such as the biases of layers
+beyond the last feature map.
 
 Beside the model's, training makes variables of its own: the optimizer's slots and moving averages
 of what trains.  The legacy trainer of 2019-04 and later makes its map after them, and so asks for
@@ -96,8 +97,8 @@ class Forecast:
 class Model(NamedTuple):
     """A model's variables, in the order of their creation, its meta-architecture, the type of its
     feature extractor, the scopes of that, whether it attends to the features of other images, and,
-    where the API has a list of them, {variable: its name in a classifier}; and the names of what no
-    output depends on, and so no loss."""
+    where the API has a list of them, {variable: its name in a classifier}; and the names of what
+    gets no gradients, since neither an output nor a regularizer depends on it."""
 
     variables: Tuple[Variable, ...]
     meta: str
@@ -105,7 +106,7 @@ class Model(NamedTuple):
     scopes: Tuple[str, ...]
     attends: bool = False
     converted: Mapping[str, str] = {}
-    unread: FrozenSet[str] = frozenset()
+    idle: FrozenSet[str] = frozenset()
 
     def second(self) -> "Model":
         """The second of two models in one graph."""
@@ -113,7 +114,7 @@ class Model(NamedTuple):
             variables=tuple(one._replace(name=families.second_name(one.name))
                             for one in self.variables),
             scopes=tuple(families.second_name(scope) for scope in self.scopes),
-            unread=frozenset(families.second_name(name) for name in self.unread))
+            idle=frozenset(families.second_name(name) for name in self.idle))
 
 
 def foretell(model: Model, train, metas: Optional[Mapping[str, TensorMeta]], *, kind: str,
@@ -125,7 +126,7 @@ def foretell(model: Model, train, metas: Optional[Mapping[str, TensorMeta]], *, 
     """
     what = dict(trainers.restored(month, trainer))[trainer] if metas is not None \
         else trainers.NOTHING
-    trains = _training(train, trainer, model.unread)
+    trains = _training(train, trainer, model.idle)
     added = tuple(_added(model, train, trains))
     asked = {}  # type: Dict[str, str]
     if what != trainers.NOTHING:
@@ -192,14 +193,14 @@ def _verdict(variable: Variable, source: Optional[str], meta: Optional[TensorMet
     return RESTORED if tuple(meta.shape) == variable.shape else DROPPED
 
 
-def _training(train, trainer: str, unread: FrozenSet[str]) -> Callable[[str], bool]:
+def _training(train, trainer: str, idle: FrozenSet[str]) -> Callable[[str], bool]:
     """Whether a trainer trains the variable of a name."""
     frozen = [pattern for pattern in train.freeze_variables
               if pattern or trainer == trainers.MODEL_MAIN]
     included = list(train.update_trainable_variables)
 
     def trains(name: str) -> bool:
-        if name.endswith(families.UNTRAINED_LEAVES) or name in unread:
+        if name.endswith(families.UNTRAINED_LEAVES) or name in idle:
             return False
         if trainer == trainers.LEGACY:
             return not _any(re.match, frozen, name)

@@ -20,7 +20,7 @@ from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.model import families
 from graphfix.model.backbones import find_backbone
 from graphfix.model.layers import find_extractor
-from graphfix.model.variables import Unknown, model_variables, unread_variables
+from graphfix.model.variables import Unknown, model_variables, idle_variables
 
 EXPECTED, WRONG, TO_KNOW = "expected", "wrong", ""
 _WORDS = {DROPPED: "shape differs", MISSING: "missing", NOT_ASKED: "not asked for"}
@@ -92,7 +92,7 @@ def _model(setup: Setup) -> Model:
     return Model(variables, setup.meta, kind, find_backbone(kind, setup.path).scopes,
                  any(field.name == "context_config" for field, _ in setup.body.ListFields()),
                  extractor.converted(),
-                 unread_variables(setup.message, month=setup.options.month))
+                 idle_variables(setup.message, month=setup.options.month))
 
 
 def _as_named(model: Model, month: str, trainer: str) -> Model:

@@ -54,7 +54,7 @@ _NORM = {"g": "gamma", "b": "beta", "m": "moving_mean", "v": "moving_variance"}
 # What a layer's kernels may be called, by slim and by Keras.
 KERNELS = ("weights", "depthwise_weights", "pointwise_weights", "kernel", "depthwise_kernel",
            "pointwise_kernel")
-_DEPTHWISE = ("depthwise_weights", "depthwise_kernel")
+DEPTHWISE_KERNELS = ("depthwise_weights", "depthwise_kernel")
 # Of an additional feature map, by its number.
 _ADDED = re.compile(r"_[12]_Conv2d_(\d+)_")
 # Of an FPN: what follows its backbone's highest level, and the levels that were recorded.
@@ -144,10 +144,14 @@ class Layer:
         for leaf, shape in shapes:
             yield Variable(scope if leaf == "=" else scope + "/" + leaf, shape)
         # A depthwise kernel has its channels on the axis before the last.
-        out = shape[-1] if leaf not in _DEPTHWISE else shape[-1] * shape[-2]
+        out = shape[-1] if leaf not in DEPTHWISE_KERNELS else shape[-1] * shape[-2]
         keras = leaf.endswith("kernel")
         for name in self._beside(norm, override, keras):
             yield Variable(self._place(scope, named, name, keras), (out,))
+
+    def is_governed(self, override: bool) -> bool:
+        """Whether conv_hyperparams decide on its regularizer, and not the extractor itself."""
+        return self.norm[0] == "c" or override and self.norm[0] in "opsu"
 
     def is_read(self, number: int) -> bool:
         """Whether an output depends on it, of so many feature maps, or of an FPN up to this level."""
@@ -195,15 +199,22 @@ class Extractor:
     layers: Tuple[Layer, ...]
 
     def variables(self, widths: Widths, norm: Norm, override: bool, depthwise: bool, maps: int,
-                  levels: Optional[Tuple[int, int]] = None, unread: bool = False
-                  ) -> Iterator[Variable]:
+                  levels: Optional[Tuple[int, int]] = None) -> Iterator[Variable]:
         """The extractor's variables under a config that has so many feature maps, or an FPN of
-        these levels; `unread`: those alone on which no output depends."""
-        layers = [layer for layer in self.layers
-                  if layer.when in ("", "d" if depthwise else "n") and not layer.is_of_map(maps)
-                  and not (unread and layer.is_read(levels[1] if levels else maps))]
-        for layer in layers if levels is None or unread else _at_levels(layers, *levels):
+        these levels."""
+        layers = self._built(depthwise, maps)
+        for layer in layers if levels is None else _at_levels(layers, *levels):
             yield from layer.variables(widths, norm, override)
+
+    def unread(self, depthwise: bool, maps: int, levels: Optional[Tuple[int, int]] = None
+               ) -> List[Layer]:
+        """The layers on which no output depends."""
+        return [layer for layer in self._built(depthwise, maps)
+                if not layer.is_read(levels[1] if levels else maps)]
+
+    def _built(self, depthwise: bool, maps: int) -> List[Layer]:
+        return [layer for layer in self.layers
+                if layer.when in ("", "d" if depthwise else "n") and not layer.is_of_map(maps)]
 
     def converted(self) -> Dict[str, str]:
         """{variable: its name in slim's classifier} of what the API restores from it name by name."""
@@ -221,7 +232,7 @@ class Extractor:
     def narrowest(self) -> int:
         """The least number of channels that a convolution gives, at a multiplier of 1."""
         return min(Widths().of(axes[-1]) for layer in self.layers for leaf, axes in layer.kernels
-                   if leaf in KERNELS and leaf not in _DEPTHWISE)
+                   if leaf in KERNELS and leaf not in DEPTHWISE_KERNELS)
 
 
 def _at_levels(layers: Sequence[Layer], low: int, high: int) -> Iterator[Layer]:

@@ -27,7 +27,8 @@ from graphfix.model import families
 from graphfix.model.describe import HeadSpec, expected_heads
 from graphfix.model.feature_maps import map_count
 from graphfix.model.layers import (
-    DEPTHWISE, MULTIPLIER, Extractor, Norm, Variable, Widths, find_extractor)
+    DEPTHWISE, DEPTHWISE_KERNELS, KERNELS, MULTIPLIER, Extractor, Norm, Variable, Widths,
+    find_extractor)
 
 _MNASFPN = "ssd_mobilenet_v2_mnasfpn"
 _FPNS = ("_fpn", "_fpn_keras")
@@ -90,15 +91,40 @@ def model_variables(message, *, month: str, config: str) -> Tuple[Variable, ...]
     return tuple(found)
 
 
-def unread_variables(message, *, month: str) -> FrozenSet[str]:
-    """Names of those that the model has and no output depends on, so that they get no gradients.
+def idle_variables(message, *, month: str) -> FrozenSet[str]:
+    """Names of those that get no gradients: no output depends on them, and no regularizer.
+
+    The kernels of an SSD's unread layers decay, where their regularizer has a weight; slim's
+    MobileNets differ in whether depthwise ones have one.
 
     Raises:
       Unknown: as model_variables.
     """
     meta, body, extractor = _parts(message, month)
     options = _ssd_options(body, extractor) if meta == families.SSD else _TWO_STAGES
-    return frozenset(one.name for one in extractor.variables(*options, unread=True))
+    found = set()
+    for layer in extractor.unread(options.depthwise, options.maps, options.levels):
+        governed = layer.is_governed(options.override)
+        # Faster R-CNN's extractors have a weight decay of 0.
+        decays = meta == families.SSD and message.train_config.add_regularization_loss and (
+            not governed or _has_weight(body.feature_extractor.conv_hyperparams.regularizer))
+        for one in layer.variables(options.widths, options.norm, options.override):
+            leaf = one.name.rpartition("/")[2]
+            if not (decays and leaf in KERNELS and (
+                    leaf not in DEPTHWISE_KERNELS or _decays_depthwise(extractor.type, governed))):
+                found.add(one.name)
+    return frozenset(found)
+
+
+def _has_weight(regularizer) -> bool:
+    kind = regularizer.WhichOneof("regularizer_oneof")
+    return kind is not None and getattr(regularizer, kind).weight != 0
+
+
+def _decays_depthwise(extractor: str, governed: bool) -> bool:
+    if extractor.startswith(("ssd_mobilenet_v2", "ssd_mobilenet_v3", "ssd_mobilenet_edgetpu")):
+        return governed
+    return not extractor.startswith("embedded")
 
 
 def _parts(message, month: str) -> Tuple[str, Any, Extractor]:

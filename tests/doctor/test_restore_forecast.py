@@ -186,7 +186,7 @@ def test_what_trains(fields, legacy, model_main):
 
 
 def test_what_nothing_reads_does_not_train():
-    model = SSD._replace(unread=frozenset([NAMES[0]]))
+    model = SSD._replace(idle=frozenset([NAMES[0]]))
     for trainer in ("legacy", "model_main"):
         train = train_config()
         train.optimizer.momentum_optimizer.SetInParent()

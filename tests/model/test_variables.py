@@ -11,7 +11,7 @@ from graphfix.dtypes import BY_NAME
 from graphfix.model import families
 from graphfix.model.backbones import BACKBONES, check_backbone
 from graphfix.model.layers import Norm, Widths, find_extractor, parse_layers
-from graphfix.model.variables import Unknown, model_variables, unread_variables
+from graphfix.model.variables import Unknown, model_variables, idle_variables
 from graphfix.tensors import TensorMeta
 
 CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata",
@@ -127,27 +127,38 @@ def test_a_level_renames_what_normalizes_it():
 
 
 @pytest.mark.parametrize("maps,levels,names", [
-    (1, None, ["F/b/weights", "F/c/weights"]), (2, None, ["F/c/weights"]),
-    (3, None, ["F/c/weights"]), (5, (2, 4), ["F/c/weights"]), (1, (1, 1), ["F/b/weights",
-                                                                        "F/c/weights"])])
+    (1, None, ["F/b", "F/c"]), (2, None, ["F/c"]), (3, None, ["F/c"]), (5, (2, 4), ["F/c"]),
+    (1, (1, 1), ["F/b", "F/c"])])
 def test_what_is_read(maps, levels, names):
     found = parse_layers("extractor t m SA\n  F/a weights:1x1x1x1 -\n  F/b weights:1x1x1x1 - n <2\n"
                          "  F/c weights:1x1x1x1 - <-\n  F/d weights:1x1x1x1 - d <2\n")["t"]
-    assert [one.name for one in found.variables(
-        Widths(), Norm(True, True, True), False, False, maps, levels, unread=True)] == names
+    assert [one.scope for one in found.unread(False, maps, levels)] == names
+
+
+_BASE = {"Conv2d_%s/%s" % (layer, leaf) for layer in (
+    "12_depthwise", "12_pointwise", "13_depthwise", "13_pointwise") for leaf in (
+        "BatchNorm/gamma", "BatchNorm/beta", "BatchNorm/moving_mean", "BatchNorm/moving_variance")}
+_KERNELS = {"Conv2d_%d_%s" % (number, leaf) for number in (12, 13) for leaf in (
+    "depthwise/depthwise_weights", "pointwise/weights")}
 
 
 @pytest.mark.parametrize("name,changes,expected", [
     ("ssd_mobilenet_v1", [], set()),
-    ("ssd_one_feature_map", [], {"Conv2d_12_depthwise", "Conv2d_12_pointwise",
-                                 "Conv2d_13_depthwise", "Conv2d_13_pointwise"}),
+    ("ssd_one_feature_map", [], _BASE),
+    # The extractor's own regularizer, unless the config overrides it.
+    ("ssd_one_feature_map", [("weight: 0.00004", "weight: 0")], _BASE),
+    ("ssd_one_feature_map", [("weight: 0.00004", "weight: 0"), (
+        "depth_multiplier", "override_base_feature_extractor_hyperparams: true depth_multiplier")],
+     _BASE | _KERNELS),
     ("ssd_mobilenet_v1_fpn", [], set()),
-    ("ssd_mobilenet_v1_fpn", [("max_level: 7", "max_level: 4")],
-     {"Conv2d_12_depthwise", "Conv2d_12_pointwise", "Conv2d_13_depthwise",
-      "Conv2d_13_pointwise"})])
-def test_what_a_config_leaves_unread(name, changes, expected):
-    found = unread_variables(family(name, *changes), month="2019-07")
-    assert {one.split("/")[2] for one in found} == expected
+    ("ssd_mobilenet_v1_fpn", [("max_level: 7", "max_level: 4")], _BASE)])
+def test_what_gets_no_gradients(name, changes, expected):
+    message = family(name, *changes)
+    assert {"/".join(one.split("/")[2:]) for one in idle_variables(
+        message, month="2019-07")} == expected
+    message.train_config.add_regularization_loss = False
+    assert {"/".join(one.split("/")[2:]) for one in idle_variables(
+        message, month="2019-07")} == expected | (_KERNELS if expected else set())
 
 
 @pytest.mark.parametrize("multiplier,there", [(1.0, True), (0.25, False)])

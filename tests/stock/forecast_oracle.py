@@ -54,10 +54,16 @@ def build(path, twice=False):
         model.provide_groundtruth([tf.constant([[0.1, 0.1, 0.5, 0.5]])],
                                   [tf.one_hot([0], model.num_classes)], masks)
         predictions = model.predict(images, shapes, **stock_detect.context_inputs(pipeline))
-        loss = tf.add_n(list(model.loss(predictions, shapes).values()))
+        loss = tf.add_n(list(model.loss(predictions, shapes).values()) + regularization(model))
         variables = tf.trainable_variables()
         return graph, model, [one for one, gradient in zip(
             variables, tf.gradients(loss, variables)) if gradient is not None]
+
+
+def regularization(model):
+    """The losses that trainers add to the model's own: slim's, and in later revisions Keras's."""
+    return tf.losses.get_regularization_losses() + (
+        model.regularization_losses() or [] if hasattr(model, "regularization_losses") else [])
 
 
 def classifier_names(model):
