@@ -448,9 +448,10 @@ def cases(directory):
     yield case("checkpoint_of_mobilenet_v2", "CHECKPOINT_OTHER_MODEL").checkpoint(
         tensors(first="MobilenetV2/Conv/weights"))
     yield case("wider_checkpoint", "CHECKPOINT_WIDTH").checkpoint(tensors(width=32)).fixable()
-    for name, code, flags in (("second_names_of_keras", "KERAS_RENAMED", ("model_main",)), (
-            "second_names_of_keras_in_one_trainer", "KERAS_ONE_RENAMES", ())):
-        yield case(name, code).flag(*("--trainer",) * len(flags) + flags).change(
+    for name, code, flags in (
+            ("second_names_of_keras", "KERAS_RENAMED", ("--trainer", "model_main")),
+            ("second_names_of_keras_in_one_trainer", "KERAS_ONE_RENAMES", ())):
+        yield case(name, code).flag(*flags).change(
             "\"ssd_mobilenet_v1\"", "\"ssd_mobilenet_v1_keras\"").checkpoint(of_keras())
     yield case("model_main_of_2020", "CHECKPOINT_IGNORED").flag(
         "--target_api", "2020-07", "--trainer", "model_main")

@@ -28,7 +28,8 @@ them by the same rules; model_main makes them afterwards.
 
 import dataclasses
 import re
-from typing import Callable, Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Callable, Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple)
 
 from graphfix.config import trainers
 from graphfix.emit.training_state import OPTIMIZERS
@@ -127,12 +128,12 @@ def foretell(model: Model, train, metas: Optional[Mapping[str, TensorMeta]], *, 
     what = dict(trainers.restored(month, trainer))[trainer] if metas is not None \
         else trainers.NOTHING
     trains = _training(train, trainer, model.idle)
-    added = tuple(_added(model, train, trains))
+    added = tuple(_added(model, train, trains)) if month >= _MEASURED else None
     asked = {}  # type: Dict[str, str]
     if what != trainers.NOTHING:
         every = what == trainers.EVERYTHING and train.load_all_detection_checkpoint_vars
-        asked = wanted(model._replace(variables=model.variables + added)
-                       if trainer == trainers.LEGACY and month >= _MEASURED else model, kind, every)
+        asked = wanted(model._replace(variables=model.variables + (added or ()))
+                       if trainer == trainers.LEGACY else model, kind, every)
     multiplier = train.bias_grad_multiplier if trainer == trainers.LEGACY else 0.0
 
     def fate(variable: Variable, own: bool) -> Fate:
@@ -144,7 +145,7 @@ def foretell(model: Model, train, metas: Optional[Mapping[str, TensorMeta]], *, 
     forecast = Forecast(
         trainer, trainers.script(month, trainer) or "",
         tuple(fate(variable, trains(variable.name)) for variable in model.variables),
-        tuple(fate(variable, False) for variable in added) if month >= _MEASURED else None)
+        None if added is None else tuple(fate(variable, False) for variable in added))
     return dataclasses.replace(forecast, stops=_stops(forecast, model, train, bool(asked), month))
 
 

@@ -90,7 +90,7 @@ def _model(setup: Setup) -> Model:
     extractor = find_extractor(kind)
     assert extractor is not None  # or its variables were not known
     return Model(variables, setup.meta, kind, find_backbone(kind, setup.path).scopes,
-                 any(field.name == "context_config" for field, _ in setup.body.ListFields()),
+                 setup.meta == families.FASTER_RCNN and setup.body.HasField("context_config"),
                  extractor.converted(),
                  idle_variables(setup.message, month=setup.options.month))
 
@@ -265,14 +265,6 @@ def _renamed(setup: Setup, every: bool) -> Iterator[Evidence]:
                            month, families.second_name(lost[0]), lost[0], len(lost)))
 
 
-def _each_renames(setup: Setup) -> Iterator[Evidence]:
-    return _renamed(setup, every=True)
-
-
-def _one_renames(setup: Setup) -> Iterator[Evidence]:
-    return _renamed(setup, every=False)
-
-
 def _layers(setup: Setup) -> Iterator[Evidence]:
     for forecast in look_ahead(setup).forecasts:
         own = [fate for fate in forecast.fates if _EXTRACTOR.match(fate.variable.name)]
@@ -308,22 +300,14 @@ def _unfit(setup: Setup, every: bool) -> Iterator[Evidence]:
               if setup.train.bias_grad_multiplier and not model.attends else ()))
 
 
-def _no_trainer(setup: Setup) -> Iterator[Evidence]:
-    return _unfit(setup, every=True)
-
-
-def _one_trainer(setup: Setup) -> Iterator[Evidence]:
-    return _unfit(setup, every=False)
-
-
 TRAINERS = (
     Check("TRAINER_UNFIT", ERROR,
           "The trainer can't train this model with this train_config, whatever it starts from "
           "(\"gradient_multipliers is empty\", \"missing 2 required positional arguments\").",
-          "train with model_main", _no_trainer),
+          "train with model_main", functools.partial(_unfit, every=True)),
     Check("ONE_TRAINER_UNFIT", WARNING,
           "One of the trainers can't train this model with this train_config.",
-          "train with the other one", _one_trainer),
+          "train with the other one", functools.partial(_unfit, every=False)),
 )
 
 CHECKS = (
@@ -331,12 +315,13 @@ CHECKS = (
           "The trainer builds the model twice in one graph, so that Keras gives the one that is "
           "trained second names (NAME_1), which the checkpoint has not: those variables start from "
           "random values, without a message.",
-          "graphfix convert writes both names; or train with --trainer legacy", _each_renames),
+          "graphfix convert writes both names; or train with --trainer legacy",
+          functools.partial(_renamed, every=True)),
     Check("KERAS_ONE_RENAMES", WARNING,
           "One of the trainers looks for Keras's variables under second names, which the "
           "checkpoint has not.",
           "graphfix convert writes both names; or train with legacy/train.py, and say so with "
-          "--trainer legacy", _one_renames),
+          "--trainer legacy", functools.partial(_renamed, every=False)),
     Check("LAYERS_NOT_RESTORED", WARNING,
           "Some layers of the feature extractor are missing in the checkpoint, or have other shapes "
           "there: it is of another variant.",

@@ -1,5 +1,6 @@
 """Checks of whether fine_tune_checkpoint is of the config's model, and what is restored from it."""
 
+import functools
 from typing import Iterator, NamedTuple, Tuple
 
 import numpy as np
@@ -87,23 +88,15 @@ def _taken_for(setup: Setup, what: str, other: str, flag: str, right: str) -> Ev
                     "write %s: %s" % (edit.path[-1], edit.literal), (edit,))
 
 
-def _ignored(setup: Setup, *, all_of_them: bool) -> Iterator[Evidence]:
+def _ignored(setup: Setup, every: bool) -> Iterator[Evidence]:
     if not setup.train.fine_tune_checkpoint:
         return
     rows = [trainers.restored(setup.options.month, name) for name in setup.options.trainers]
     what = {name: found for row in rows for name, found in row}
     ignoring = [name for name, found in what.items() if found == trainers.NOTHING]
-    if ignoring and (len(ignoring) == len(what)) == all_of_them:
+    if ignoring and (len(ignoring) == len(what)) == every:
         yield Evidence(setup.where(*FIELD), "model_main of %s ignores fine_tune_checkpoint: it "
                        "starts from random values, without a message" % setup.options.month)
-
-
-def _only_ignoring(setup: Setup) -> Iterator[Evidence]:
-    return _ignored(setup, all_of_them=True)
-
-
-def _one_ignores(setup: Setup) -> Iterator[Evidence]:
-    return _ignored(setup, all_of_them=False)
 
 
 # Whether it is of the config's model
@@ -358,7 +351,7 @@ CHECKS = (
     Check("CHECKPOINT_IGNORED", ERROR,
           "model_main of 2020-07 and later ignores fine_tune_checkpoint, without a message.",
           "train with legacy/train.py (--trainer legacy), or give model_main a complete "
-          "checkpoint: graphfix convert --model_dir", _only_ignoring),
+          "checkpoint: graphfix convert --model_dir", functools.partial(_ignored, every=True)),
     Check("CHECKPOINT_DEPTHWISE", ERROR,
           "The checkpoint's box predictor is depthwise and the config's is not, or the reverse: "
           "they are two models.", _OTHER, _depthwise),
@@ -370,7 +363,7 @@ CHECKS = (
           _feature_maps),
     Check("CHECKPOINT_ONE_IGNORES", WARNING,
           "One of the two trainers of this API ignores fine_tune_checkpoint.",
-          "train with legacy/train.py, and say so with --trainer legacy", _one_ignores),
+          "train with legacy/train.py, and say so with --trainer legacy", functools.partial(_ignored, every=False)),
     Check("STEP_RESTORED", WARNING,
           "The trainer takes the checkpoint's step, too, and ends early, or at once.",
           "convert the checkpoint with graphfix, which sets its step to 0", _step),

@@ -18,7 +18,7 @@ FIRST = 16
 LAYERS = 6
 # Types that differ: how many maps they have where `num_layers` does not count.
 COUNTED = {"embedded_ssd_mobilenet_v1": 5, "ssd_mobilenet_v1_ppn": 6}
-_FPN = ("_fpn", "_fpn_keras", "_mnasfpn")
+FPN = ("_fpn", "_fpn_keras", "_mnasfpn")
 
 
 def _levels(extractor) -> Tuple[int, int]:
@@ -30,7 +30,7 @@ def map_count(body, meta: str) -> int:
     extractor = body.feature_extractor
     if meta == FASTER_RCNN:
         return 1
-    if extractor.type.endswith(_FPN):
+    if extractor.type.endswith(FPN):
         low, high = _levels(extractor)
         return high - low + 1
     return COUNTED.get(extractor.type, extractor.num_layers)
@@ -52,7 +52,7 @@ def map_shapes(body, meta: str, images: np.ndarray) -> List[np.ndarray]:
         return [np.ceil(images / max(1, body.feature_extractor.first_stage_features_stride))]
     padded = max(1, extractor.pad_to_multiple)
     images = np.ceil(images / padded) * padded
-    if extractor.type.endswith(_FPN):
+    if extractor.type.endswith(FPN):
         low, high = _levels(extractor)
         return [np.ceil(images / 2 ** level) for level in range(low, high + 1)]
     if extractor.type == "ssd_inception_v3":

@@ -43,7 +43,7 @@ import dataclasses
 import functools
 import os
 import re
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.model.backbones import DIVISIBLE, SCALED, TWICE, scaled_width
 
@@ -146,8 +146,11 @@ class Layer:
         # A depthwise kernel has its channels on the axis before the last.
         out = shape[-1] if leaf not in DEPTHWISE_KERNELS else shape[-1] * shape[-2]
         keras = leaf.endswith("kernel")
+        sibling = named(self.norm.partition(":")[0].partition("@")[2])
+        beside = "/".join(scope.split("/")[:-1] + [sibling]) if sibling else ""
         for name in self._beside(norm, override, keras):
-            yield Variable(self._place(scope, named, name, keras), (out,))
+            yield Variable(beside_kernel(scope, name, "bias" if keras else "biases", beside),
+                           (out,))
 
     def is_governed(self, override: bool) -> bool:
         """Whether conv_hyperparams decide on its regularizer, and not the extractor itself."""
@@ -179,14 +182,13 @@ class Layer:
             return norm._replace(scale=True).leaves(keras)
         return tuple("BatchNorm/" + _NORM[letter] for letter in fixed)
 
-    def _place(self, scope: str, named: Callable[[str], str], leaf: str, keras: bool) -> str:
-        """The name of a variable beside the kernel."""
-        if not keras:
-            return scope + "/" + leaf
-        if leaf == "biases":
-            return scope + "/bias"
-        sibling = self.norm.partition(":")[0].partition("@")[2]
-        return "/".join(scope.split("/")[:-1] + [named(sibling), leaf.rpartition("/")[2]])
+
+def beside_kernel(scope: str, leaf: str, bias: str, norm: str = "") -> str:
+    """The name of a variable beside a kernel: of its bias, or of its normalization, which has the
+    scope `norm`, or one within the layer's."""
+    if leaf == "biases":
+        return scope + "/" + bias
+    return norm + "/" + leaf.rpartition("/")[2] if norm else scope + "/" + leaf
 
 
 @dataclasses.dataclass(frozen=True)

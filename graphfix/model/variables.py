@@ -25,13 +25,12 @@ from graphfix.config.networks import EXTRACTORS
 from graphfix.errors import SourceError
 from graphfix.model import families
 from graphfix.model.describe import HeadSpec, expected_heads
-from graphfix.model.feature_maps import map_count
+from graphfix.model.feature_maps import FPN, map_count
 from graphfix.model.layers import (
     DEPTHWISE, DEPTHWISE_KERNELS, KERNELS, MULTIPLIER, Extractor, Norm, Variable, Widths,
-    find_extractor)
+    beside_kernel, find_extractor)
 
 _MNASFPN = "ssd_mobilenet_v2_mnasfpn"
-_FPNS = ("_fpn", "_fpn_keras")
 # Of an FPN: a map of one pixel, of the largest image there is.
 _HIGHEST = 20
 # Of conv_hyperparams: slim's builder refuses these, which are of TensorFlow 2's.
@@ -54,12 +53,8 @@ class _Names(NamedTuple):
         the scope `norm`, or one within the layer's."""
         yield Variable("%s/%s%s" % (scope, "depthwise_" * depthwise, self.kernel), kernel)
         for leaf in beside:
-            name = scope + "/" + leaf
-            if leaf == "biases":
-                name = scope + "/" + self.bias
-            elif norm:
-                name = norm + "/" + leaf.rpartition("/")[2]
-            yield Variable(name, (kernel[-2] if depthwise else kernel[-1],))
+            yield Variable(beside_kernel(scope, leaf, self.bias, norm),
+                           (kernel[-2] if depthwise else kernel[-1],))
 
     def kernels(self, scope: str, size: int, width: int, out: int, separable: bool
                 ) -> List[Variable]:
@@ -70,6 +65,10 @@ class _Names(NamedTuple):
 
 
 _SLIM, _KERAS = _Names("weights", "biases"), _Names(*families.KERAS)
+
+
+def _names(body) -> _Names:
+    return _KERAS if body.feature_extractor.type.endswith(families.KERAS_SUFFIX) else _SLIM
 
 
 def model_variables(message, *, month: str, config: str) -> Tuple[Variable, ...]:
@@ -199,7 +198,7 @@ def _ssd(body, extractor: Extractor, heads: Sequence[HeadSpec], month: str) -> I
     widths, count, given = options.widths, options.maps, body.feature_extractor
     maps = [widths.of(one) for one in (
         extractor.maps[:count] if options.levels is None else extractor.maps[:1] * count)]
-    names = _KERAS if given.type.endswith(families.KERAS_SUFFIX) else _SLIM
+    names = _names(body)
     name = body.box_predictor.WhichOneof("box_predictor_oneof")
     predictor = getattr(body.box_predictor, name)
     norm = _norm(predictor.conv_hyperparams, name)
@@ -221,7 +220,7 @@ def _levels(given) -> Optional[Tuple[int, int]]:
     low, high = given.fpn.min_level, given.fpn.max_level
     if given.type == _MNASFPN and (low, high) != (3, 6):
         raise Unknown("the API builds a MnasFPN for levels 3 to 6 alone, not %d to %d" % (low, high))
-    if not given.type.endswith(_FPNS):
+    if given.type == _MNASFPN or not given.type.endswith(FPN):
         return None
     if not (2 <= low <= 5 and low <= high <= _HIGHEST):
         raise Unknown("the API builds no FPN for levels %d to %d" % (low, high))
@@ -306,7 +305,7 @@ def _two_stages(body, extractor: Extractor, heads: Sequence[HeadSpec], month: st
     depth, size = body.first_stage_box_predictor_depth, body.first_stage_box_predictor_kernel_size
     norm = _norm(body.first_stage_box_predictor_conv_hyperparams,
                  "first_stage_box_predictor_conv_hyperparams")
-    names = _KERAS if body.feature_extractor.type.endswith(families.KERAS_SUFFIX) else _SLIM
+    names = _names(body)
     scope, beside = ("Conv", "") if names is _SLIM else (
         "FirstStageRPNFeatures/RPNConv", "FirstStageRPNFeatures/RPNBatchNorm")
     yield from names.layer(scope, (size, size, first_width, depth), norm.leaves(names is _KERAS),
@@ -316,7 +315,7 @@ def _two_stages(body, extractor: Extractor, heads: Sequence[HeadSpec], month: st
             yield from names.layer(head.scope, (1, 1, depth, head.layout.channels))
     if not second:
         return
-    if any(field.name == "context_config" for field, _ in body.ListFields()):
+    if body.HasField("context_config"):
         yield from _attention(body.context_config, first_width, width, month)
     own = [head for head in heads if head.stage != "first stage"]
     name = body.second_stage_box_predictor.WhichOneof("box_predictor_oneof")

@@ -129,6 +129,16 @@ class Era:
     revision: str
 
 
+def verdicts(result):
+    """{category: {variable: what became of it}} of a `restore` job's lists, in doctor's words."""
+    found = {}
+    for key in ("restored", "dropped", "missing", "not_asked_for"):
+        for row in result[key]:
+            found.setdefault(row["category"], {})[row["name"]] = {
+                "dropped": "shape_differs"}.get(key, key)
+    return found
+
+
 def era(name, python=None):
     """The environment of an era, made if it is not there."""
     if python is None:

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
+import cells  # noqa: E402
 import judging  # noqa: E402
 from graphfix.config import history  # noqa: E402
 from graphfix.doctor import diagnosis  # noqa: E402
@@ -73,12 +74,8 @@ def test_it_trains_as_foretold(name, trainer, results):
     assert "error" not in result, result["error"]
     assert len(result["losses"]) == 1 and result["finite"]
     # The trainer's own lists of what it restores and leaves, with the values bit for bit.
-    seen = {}  # by category
-    for key, verdict in (("restored", "restored"), ("dropped", "shape_differs"),
-                         ("missing", "missing"), ("not_asked_for", "not_asked_for")):
-        for row in result[key]:
-            seen.setdefault(row["category"], {})[row["name"]] = verdict
-            assert verdict != "restored" or row["bit_equal"], row
+    seen = cells.verdicts(result)
+    assert all(row["bit_equal"] for row in result["restored"])
     assert {fate.variable.name: fate.verdict for fate in forecast.fates} == seen["model"]
     assert {fate.variable.name: fate.verdict for fate in forecast.added} == dict(
         seen.get("optimizer", {}), **seen.get("moving_average", {}))

@@ -238,9 +238,7 @@ def test_trainers_call_keras_variables_so(era, trainer, asked, stock_python, tmp
                              "checkpoint": checkpoint, "steps": 1, "batch_size": 2},
                             python=stock_python(era), timeout=600)
     assert "error" not in result, result["error"]
-    seen = {row["name"]: verdict for key, verdict in (
-        ("restored", "restored"), ("dropped", "shape_differs"), ("missing", "missing"),
-        ("not_asked_for", "not_asked_for")) for row in result[key] if row["category"] == "model"}
+    seen = cells.verdicts(result)["model"]
     one = forecasts(text, checkpoint, MONTHS[era], train, {})[trainer]
     assert {fate.variable.name: fate.verdict for fate in one.fates} == seen
     assert ("ssd_mobile_net_v1keras_feature_extractor_1/conv1/kernel" in seen) == (
