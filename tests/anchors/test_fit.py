@@ -1,5 +1,7 @@
 """anchors/fit.py: what is proposed is never worse, and much better where it can be."""
 
+import functools
+
 import numpy as np
 import pytest
 from google.protobuf import text_format
@@ -44,9 +46,21 @@ def recall(best, threshold=0.5):
     return (best.iou >= threshold).mean()
 
 
+@pytest.fixture
+def briefly(monkeypatch):
+    """Only the first shakes of a search, which take most of its time, where the best is not asked
+    for."""
+    monkeypatch.setattr(fitting, "_SHAKES", fitting._SHAKES[:2])
+
+
+@functools.lru_cache(maxsize=None)
+def fitted_published(kind):
+    return fitted(SSD % ("ssd_mobilenet_v1", PUBLISHED), boxes(kind))
+
+
 @pytest.mark.parametrize("kind", ["wide", "tiny", "tall"])
 def test_recall_rises_well_over_the_published_anchors(kind):
-    made = fitted(SSD % ("ssd_mobilenet_v1", PUBLISHED), boxes(kind))
+    made = fitted_published(kind)
     before, after = recall(made.before), recall(made.after)
     # At least half of what was missing and could be had at all on this grid.
     possible = (made.before.possible >= 0.5).mean()
@@ -56,7 +70,7 @@ def test_recall_rises_well_over_the_published_anchors(kind):
 
 
 def test_what_was_fitted_is_good_for_other_boxes_of_the_kind():
-    made = fitted(SSD % ("ssd_mobilenet_v1", PUBLISHED), boxes("wide"))
+    made = fitted_published("wide")
     others = boxes("wide", seed=1)
     _, model = case(SSD % ("ssd_mobilenet_v1", PUBLISHED))
     best = best_overlaps(others, made.spec, model, 0.5)
@@ -69,7 +83,7 @@ def test_what_was_fitted_is_good_for_other_boxes_of_the_kind():
     (CASES["flexible"], 0.5, "wide", (2,) * 5),
     (CASES["ssd with strides"], 0.5, "wide", (3,) + (2,) * 5),
 ], ids=["first stage", "fpn", "flexible", "scales and strides"])
-def test_every_generator(text, threshold, kind, counts):
+def test_every_generator(text, threshold, kind, counts, briefly):
     found = boxes(kind, (512, 640))
     made = fitted(text, found, threshold)
     assert made.form and made.spec.per_map == counts
@@ -84,7 +98,7 @@ def test_every_generator(text, threshold, kind, counts):
     np.testing.assert_array_equal(best_overlaps(found, spec, model, threshold).iou, made.after.iou)
 
 
-def test_what_is_neither_size_nor_shape_stays():
+def test_what_is_neither_size_nor_shape_stays(briefly):
     made = fitted(CASES["ssd with strides"], boxes("wide"))
     old, _ = case(CASES["ssd with strides"])
     for name in ("num_layers", "height_stride", "width_stride", "height_offset", "width_offset"):
@@ -92,7 +106,7 @@ def test_what_is_neither_size_nor_shape_stays():
             old.ssd_anchor_generator, name)
 
 
-def test_the_same_seed_gives_the_same_anchors():
+def test_the_same_seed_gives_the_same_anchors(briefly):
     text = SSD % ("ssd_mobilenet_v1", PUBLISHED)
     one, other = (fitted(text, boxes("wide", count=300)) for _ in range(2))
     assert one.message == other.message
@@ -110,7 +124,7 @@ def test_anchors_that_fit_are_kept(monkeypatch):
     np.testing.assert_array_equal(made.after.iou, made.before.iou)
 
 
-def test_perfect_anchors_are_kept():
+def test_perfect_anchors_are_kept(briefly):
     """Boxes that are anchors: nothing can be better."""
     text = SSD % ("ssd_mobilenet_v1", PUBLISHED)
     generator, _ = case(text)
@@ -129,7 +143,7 @@ def test_perfect_anchors_are_kept():
     (SSD % ("ssd_mobilenet_v1", PUBLISHED), 4, (3, 4, 4, 4, 4, 4)),
     (CASES["fpn"], 6, (6,) * 5), (CASES["flexible"], 3, (3,) * 5), (FASTER % RPN, 5, (5,)),
 ])
-def test_another_number_of_anchors(text, count, counts):
+def test_another_number_of_anchors(text, count, counts, briefly):
     made = fitted(text, boxes("wide", (512, 640), 400), count=count)
     assert made.spec.per_map == counts and made.form
 

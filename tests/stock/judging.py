@@ -62,14 +62,22 @@ def small_config(path, optimizer, use_moving_average):
 
 
 def ask(pairs):
-    """The worker's results for pairs of a python and a job, several at once; none may fail."""
-    def one(pair):
-        return runner.run_job(pair[1], python=pair[0], timeout=SECONDS)
+    """The worker's results for pairs of a python and a job; none may fail.
+
+    A python's jobs are done by one worker, one after the other: importing the API takes as long as
+    some of them do.  Several pythons' are done at once.
+    """
+    pythons = list(dict.fromkeys(python for python, _ in pairs))
+
+    def one(python):
+        places = [place for place, (other, _) in enumerate(pairs) if other == python]
+        return zip(places, runner.run_jobs([pairs[place][1] for place in places], python=python,
+                                           timeout=SECONDS * len(places)))
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        results = list(pool.map(one, pairs))
-    for result in results:
+        results = dict(pair for answers in pool.map(one, pythons) for pair in answers)
+    for result in results.values():
         assert "error" not in result, result["error"]
-    return results
+    return [results[place] for place in range(len(pairs))]
 
 
 def tensors(prefix):
