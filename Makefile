@@ -1,5 +1,6 @@
 # make fast    the tests that need no TensorFlow, in seconds
 # make test    those, and the tests against TensorFlow 1.15 and the stock API of three eras
+# make thorough  the latter with all cases, of which `make test` takes a part; takes hours
 # make matrix  every family of detectors in every era, into docs/matrix.md; takes hours, and goes on
 #              where it was stopped
 # make demo    converts the detector in testdata/ and shows what it finds before and after
@@ -12,7 +13,7 @@
 PYTHON ?= python3
 ENVIRONMENT := $(PYTHON) tests/environments/make.py
 
-.PHONY: fast test matrix demo bench robustness clean
+.PHONY: fast test thorough matrix demo bench robustness clean
 
 fast:
 	@python=$$($(ENVIRONMENT) fast) && "$$python" -m pytest -q -n auto tests --ignore=tests/stock
@@ -24,6 +25,10 @@ test:
 	$(ENVIRONMENT) stock-2019-04 stock-2021 > /dev/null && \
 	{ "$$fast" -m pytest -n auto tests --ignore=tests/stock; status=$$?; \
 	  "$$stock" -m pytest -n 2 --dist loadfile tests/stock && exit $$status; }
+
+thorough:
+	@stock=$$($(ENVIRONMENT) stock-2019-07) && $(ENVIRONMENT) stock-2019-04 stock-2021 > /dev/null && \
+	GRAPHFIX_ALL_CONFIGS=1 "$$stock" -m pytest -n 2 --dist loadfile tests/stock
 
 matrix:
 	@python=$$($(ENVIRONMENT) fast) && PYTHONPATH=. "$$python" tests/stock/matrix.py \

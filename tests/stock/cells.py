@@ -42,6 +42,8 @@ MAKE = os.path.join(HERE, "..", "environments", "make.py")
 STOCK = os.path.dirname(runner.WORKER)
 ERAS = ("2019-04", "2019-07", "2021")
 CLASSES = 20
+OUTPUTS = "outputs"
+JUDGES = (OUTPUTS, trainers.LEGACY, trainers.MODEL_MAIN)
 PATIENCE = 4 * 3600
 
 # Outputs are equal within this.  An exchange of classes can only be seen where they differ by far
@@ -262,27 +264,30 @@ class Conversion:
                 state.update(hashlib.sha256(file.read()).digest())
         return state.hexdigest()
 
-    def jobs(self):
-        """What the stock API is asked: for outputs, and for a step of each trainer."""
+    def job(self, judge):
+        """What the stock API is asked by one of JUDGES: for outputs, or for a step of a trainer."""
         common = {"pipeline_config": os.path.join(self.out, "pipeline.config"),
-                  "checkpoint": os.path.join(self.out, "model.ckpt")}
-        restore = dict(common, verb="restore", steps=1, seed=0)
-        main = dict(restore, trainer=trainers.MODEL_MAIN)
-        if self.resumes():
-            main["model_dir"] = self.model_dir
-        return [dict(job, log=os.path.join(self.directory, "log_" + part)) for part, job in (
-            ("outputs", dict(common, verb="raw_outputs", mask_features=self.source.outputs,
-                             detections=False, output=os.path.join(self.directory, "outputs.npz"))),
-            ("legacy", dict(restore, trainer=trainers.LEGACY)), ("model_main", main))]
+                  "checkpoint": os.path.join(self.out, "model.ckpt"),
+                  "log": os.path.join(self.directory, "log_" + judge)}
+        if judge == OUTPUTS:
+            return dict(common, verb="raw_outputs", mask_features=self.source.outputs,
+                        detections=False, output=os.path.join(self.directory, "outputs.npz"))
+        if judge == trainers.MODEL_MAIN and self.resumes():
+            common["model_dir"] = self.model_dir
+        return dict(common, verb="restore", steps=1, seed=0, trainer=judge)
 
-    def judge(self, outputs, legacy, main):
-        """The parts of the cell, each with `ok` and figures, or an `error`."""
-        parts = {"outputs": dict(outputs, ok=False)}
-        if "error" not in outputs:
-            with np.load(self.source.outputs) as before, \
-                    np.load(os.path.join(self.directory, "outputs.npz")) as after:
-                parts["outputs"] = compare(before, after, self.kept, CLASSES, self.classes)
-        for name, result in (("legacy", legacy), ("model_main", main)):
+    def judged(self, results):
+        """The parts of the cell, each with `ok` and figures, or an `error`, from the results of
+        the judges' jobs."""
+        parts = {}
+        for name, result in results.items():
+            if name == OUTPUTS:
+                parts[name] = dict(result, ok=False)
+                if "error" not in result:
+                    with np.load(self.source.outputs) as before, \
+                            np.load(os.path.join(self.directory, "outputs.npz")) as after:
+                        parts[name] = compare(before, after, self.kept, CLASSES, self.classes)
+                continue
             read = runner.StockResult(result)
             parts[name] = {
                 "ok": read.ok and len(result["losses"]) == 1, "restored": read.restored,
@@ -345,8 +350,9 @@ def _indistinct(name, classes):
         yield "%s hardly tells places apart: %g" % (name, flat.std(axis=1).min())
 
 
-def judge_all(source, edits, directory, known=None):
-    """Cells of a source by edit.  `known` holds parts by digest from earlier runs, and is filled."""
+def judge_all(source, edits, directory, known=None, judges=JUDGES):
+    """Cells of a source by edit.  `known` holds parts by digest from earlier runs of the same
+    judges, and is filled."""
     known = {} if known is None else known
     cells, asked = {}, []
     for edit in edits:
@@ -360,12 +366,12 @@ def judge_all(source, edits, directory, known=None):
             cells[edit] = known[conversion.digest()]
         else:
             asked.append((edit, conversion))
-    jobs = [conversion.jobs() for _, conversion in asked]
-    results = iter(runner.run_jobs(sum(jobs, []), python=source.era.python, timeout=PATIENCE)
+    jobs = [conversion.job(judge) for _, conversion in asked for judge in judges]
+    results = iter(runner.run_jobs(jobs, python=source.era.python, timeout=PATIENCE)
                    if jobs else ())
     for edit, conversion in asked:
-        cells[edit] = known[conversion.digest()] = conversion.judge(
-            next(results), next(results), next(results))
+        cells[edit] = known[conversion.digest()] = conversion.judged(
+            {judge: next(results) for judge in judges})
     shutil.rmtree(directory, ignore_errors=True)
     return cells
 

@@ -9,7 +9,31 @@ import pytest
 
 import zoo
 
+# Files that take minutes, the longest first.  A file's tests are one worker's, so that these have to
+# begin first for all workers to end together.
+LONGEST = ("test_frozen.py", "test_matrix.py", "test_readme_training.py", "test_carried_anchors.py",
+           "test_training.py", "test_forecast.py", "test_model_dir.py", "test_verify.py",
+           "test_benchmarks.py", "test_doctor.py", "test_dockerfile.py", "test_install.py",
+           "test_freeze.py", "test_published.py", "test_cured.py", "test_outputs.py")
 MAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "environments", "make.py")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class LongestFirst(LoadFileScheduling):
+        """Begins with LONGEST; xdist itself begins with the files that have most tests."""
+
+        def _assign_work_unit(self, node):
+            def place(scope):
+                name = os.path.basename(scope)
+                return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+            self.workqueue.move_to_end(min(self.workqueue, key=place), last=False)
+            super()._assign_work_unit(node)
+    return LongestFirst(config, log)
 
 
 @functools.lru_cache(maxsize=None)

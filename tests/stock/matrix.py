@@ -19,7 +19,6 @@ import os
 import re
 import sys
 import tempfile
-import threading
 import time
 
 import cells

@@ -1,7 +1,7 @@
 """What doctor --fix makes of testdata/broken is trained on by the stock trainers, and each variable
 becomes what doctor foretold.
 
-A few of the cases; with GRAPHFIX_ALL_CONFIGS=1 all that --fix cures (about ten minutes).
+One of the cases; with GRAPHFIX_ALL_CONFIGS=1 all that --fix cures (about ten minutes).
 """
 
 import json
@@ -13,6 +13,7 @@ pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here"
 
 import cells  # noqa: E402
 import judging  # noqa: E402
+import thorough  # noqa: E402
 from graphfix.config import history  # noqa: E402
 from graphfix.doctor import diagnosis  # noqa: E402
 from graphfix.doctor.outlook import look_ahead  # noqa: E402
@@ -21,7 +22,7 @@ from graphfix.stock import runner  # noqa: E402
 
 ERA = "2019-07"
 BROKEN = os.path.join(judging.TESTDATA, "broken")
-FEW = ("biases_of_keras", "schedule_ends_early", "wider_checkpoint")
+FEW = ("biases_of_keras",)
 
 
 def fixable():
@@ -31,7 +32,7 @@ def fixable():
                 yield name
 
 
-NAMES = list(fixable()) if os.environ.get("GRAPHFIX_ALL_CONFIGS") else FEW
+NAMES = list(fixable()) if thorough.ALL else FEW
 
 
 def options():

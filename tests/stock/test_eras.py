@@ -15,6 +15,7 @@ import pytest
 from google.protobuf import text_format
 
 import era_parser
+import thorough
 import zoo
 from graphfix.config import descriptors, history, networks
 from graphfix.config.edits import apply_edits
@@ -135,7 +136,7 @@ def test_every_config_is_built_by_every_era(era, stock_python, tmp_path):
             if words and not emitted(path, ERAS[era])[1]} == {}
 
 
-@pytest.mark.skipif(not os.environ.get("GRAPHFIX_ALL_CONFIGS"),
+@pytest.mark.skipif(not thorough.ALL,
                     reason="takes many minutes: set GRAPHFIX_ALL_CONFIGS=1")
 def test_the_inference_graph_of_every_config(era, stock_python, tmp_path):
     found = judged(era, stock_python(era), "graph", CONFIGS, tmp_path)

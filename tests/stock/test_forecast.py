@@ -12,6 +12,7 @@ import subprocess
 import pytest
 
 import cells
+import thorough
 from graphfix.config import history, trainers
 from graphfix.config.pipeline import parse_config
 from graphfix.doctor.outlook import look_ahead
@@ -23,10 +24,9 @@ ORACLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "forecast_orac
 MONTHS = {"2019-04": "2019-04", "2019-07": "2019-07", "2021": "2021-06"}
 FEW = {
     "2019-04": ("faster_rcnn_shared_boxes", "ssd_mobilenet_v1_half"),
-    "2019-07": ("mask_rcnn", "ssd_resnet50_fpn.1", "ssd_mobilenet_v1_keras"),
-    "2021": ("ssdlite_mobilenet_v2", "ssd_mobilenet_v2_fpnlite.2", "rfcn_resnet50"),
+    "2019-07": ("ssd_resnet50_fpn.1", "ssd_mobilenet_v1_keras"),
+    "2021": ("ssd_mobilenet_v2_fpnlite.2", "mask_rcnn"),
 }
-ALL = bool(os.environ.get("GRAPHFIX_ALL_CONFIGS"))
 # What no era's API builds.
 UNBUILT = {"ssd_spaghettinet"}
 # What some do not build.
@@ -164,7 +164,7 @@ def opened(text, month, cache):
 
 @pytest.mark.parametrize("era", cells.ERAS)
 def test_forecast(era, asked):
-    names = list(configs(era)) if ALL else FEW[era]
+    names = list(configs(era)) if thorough.ALL else FEW[era]
     month, answers = MONTHS[era], asked(era, names)
     assert set(answers) == set(names) - MISSING[era]
     for name, (text, oracle, checkpoint) in answers.items():
@@ -227,7 +227,7 @@ def assert_trained(name, text, oracle, checkpoint, month, cache, trainer):
 
 @pytest.mark.parametrize("trainer", (trainers.MODEL_MAIN, trainers.LEGACY))
 @pytest.mark.parametrize("era", ["2019-04", "2019-07"])
-@pytest.mark.skipif(not ALL, reason="GRAPHFIX_ALL_CONFIGS is not set")
+@pytest.mark.skipif(not thorough.ALL, reason="GRAPHFIX_ALL_CONFIGS is not set")
 def test_trainers_call_keras_variables_so(era, trainer, asked, stock_python, tmp_path):
     """The oracle builds models as the trainers do; here the trainers themselves are run."""
     text, _, checkpoint = asked(era, [KERAS])[KERAS]

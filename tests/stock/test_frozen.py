@@ -6,6 +6,7 @@ are run on the same pictures, and must say the same, bit for bit.
 """
 
 import glob
+import itertools
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from tensorflow.core.framework import op_def_pb2  # noqa: E402
 from tensorflow.python import pywrap_tensorflow  # noqa: E402
 
 import judging  # noqa: E402
+import thorough  # noqa: E402
 from graphfix.frozen.evaluate import evaluate  # noqa: E402
 from graphfix.frozen.rules import RULES  # noqa: E402
 from graphfix.graphdef import files  # noqa: E402
@@ -35,12 +37,12 @@ VARIANTS = {
     "one class": ["--num_classes", "1", "--map", "1=cross"],
     "all, and three new ones": ["--num_classes", "11"] + KEPT,
 }
-# One era gets all of them; the graphs of the others differ in form, not in what is done to them.
-CASES = [("2019-07", name) for name in VARIANTS] + [
-    (era, name) for era in ("2019-04", "2021") for name in list(VARIANTS)[::2]]
+# The eras' graphs differ in form, not in what is done to them.
+CASES = list(itertools.product(judging.ERAS, VARIANTS)) if thorough.ALL else list(
+    zip(judging.ERAS, VARIANTS))
 
 # For what does not differ between them: the newest, where time counts.
-ALL_ERAS = judging.ERAS if os.environ.get("GRAPHFIX_ALL_CONFIGS") else judging.ERAS[-1:]
+ALL_ERAS = judging.ERAS if thorough.ALL else judging.ERAS[-1:]
 
 
 def run(path):
@@ -98,8 +100,8 @@ def beside_the_exporter(top, era, python, classes):
     """What graphs find: of top/pipeline.config's model, of that model for other classes and
     top/anchors.pbtxt as graphfix rewrites it, and as the exporter makes it."""
     source = top / "source"
-    judging.ask([(python, judging.job(top, "save", output=str(top / "model.ckpt"), seed=3))])
-    judging.ask([(python, judging.job(top, "export", output_directory=str(source)))])
+    judging.ask([(python, judging.job(top, "save", output=str(top / "model.ckpt"), seed=3)),
+                 (python, judging.job(top, "export", output_directory=str(source)))])
     out = judging.convert(source, top / "out", "--target_api",
                           "2021-05" if era == "2021" else era, "--anchors", top / "anchors.pbtxt",
                           "--num_classes", str(classes), "--map", "1=7", "--map", "2=1")
@@ -108,7 +110,8 @@ def beside_the_exporter(top, era, python, classes):
             for one in (source, out, top / "native")]
 
 
-@pytest.mark.parametrize("era", ALL_ERAS)
+@pytest.mark.skipif(not thorough.ALL, reason="takes minutes: set GRAPHFIX_ALL_CONFIGS=1")
+@pytest.mark.parametrize("era", judging.ERAS)
 def test_other_anchors_of_a_quantized_graph_are_the_exporters_own(era, stock_python, tmp_path):
     """Its ranges of box codes are stretched as the checkpoint's are."""
     shutil.copy(os.path.join(judging.HERE, "families", "ssd_mobilenet_v1_quantized.config"),

@@ -6,8 +6,8 @@ every recovered variable and, for the same image, computes the same as the model
 config, detections included, bit for bit.  Where no config is inferred, the graph is thawed with its
 own config.
 
-`make test` takes the trained detector and a Faster R-CNN in one era; GRAPHFIX_ALL_CONFIGS=1 takes
-all families in all eras (hours).
+`make test` takes the trained detector in one era; GRAPHFIX_ALL_CONFIGS=1 takes all families in all
+eras (hours).
 """
 
 import os
@@ -20,11 +20,11 @@ tf = pytest.importorskip("tensorflow.compat.v1", reason="TensorFlow 1.15 is not 
 
 import cells  # noqa: E402
 import judging  # noqa: E402
+import thorough  # noqa: E402
 from graphfix.bundle import reader, writer  # noqa: E402
 from graphfix.stock import runner  # noqa: E402
 from graphfix.tensors import TensorStore, constant  # noqa: E402
 
-FEW = ("faster_rcnn_inception_v2",)
 # What is refused, by a word of what is not recognised.
 REFUSED = {
     "faster_rcnn_inception_resnet_v2_keras": "not recognised",
@@ -39,9 +39,8 @@ REFUSED = {
 }
 # Its exporter asks for features of other images, which the command line cannot give it.
 NOT_EXPORTED = ("context_rcnn_resnet50",)
-ALL = bool(os.environ.get("GRAPHFIX_ALL_CONFIGS"))
-CASES = [(name, era) for era in (judging.ERAS if ALL else ("2019-07",))
-         for name in (sorted(set(cells.families()) - set(NOT_EXPORTED)) if ALL else FEW)]
+CASES = [(name, era) for era in judging.ERAS
+         for name in sorted(set(cells.families()) - set(NOT_EXPORTED))]
 
 
 def exported(name, python, directory):
@@ -62,6 +61,7 @@ def exported(name, python, directory):
                                       output_directory=str(directory / "exported")))])
 
 
+@pytest.mark.skipif(not thorough.ALL, reason="takes hours: set GRAPHFIX_ALL_CONFIGS=1")
 @pytest.mark.parametrize("name, era", CASES, ids=["%s-%s" % case for case in CASES])
 def test_the_model_of_the_inferred_config_is_the_model(name, era, stock_python, graphfix,
                                                        tmp_path):

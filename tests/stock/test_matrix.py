@@ -1,5 +1,6 @@
-"""The part of the matrix that every run of the tests judges: each layout of a head once, each
-surgery and each era several times.  The whole is `make matrix`."""
+"""The part of the matrix that every run of the tests judges: most layouts of a head once, each
+surgery and each era, each by what it computes and by one of the trainers; with
+GRAPHFIX_ALL_CONFIGS=1 more of them, by both.  The whole is `make matrix`."""
 
 import dataclasses
 import json
@@ -9,21 +10,31 @@ import pytest
 
 import cells
 import matrix
+import thorough
+from graphfix.config.trainers import LEGACY, MODEL_MAIN
 from graphfix.model import families
 from graphfix.stock import runner
 
-CELLS = (
-    ("ssd_mobilenet_v1", "2019-04", "shrink"),
-    ("ssd_explicit_background", "2019-07", "swap"),
-    ("ssdlite_mobilenet_v2", "2021", "reorder"),
-    ("ssd_fpn_no_background", "2021", "grow"),
-    ("ssd_mobilenet_v2_fpnlite_quantized", "2019-07", "grow"),
-    ("ssd_mobilenet_v1_keras", "2019-07", "reorder"),
-    ("ssd_mobilenet_v2_fpn_keras", "2019-07", "shrink"),
-    ("faster_rcnn_shared_boxes", "2021", "swap"),
-    ("rfcn_resnet50", "2019-07", "reorder"),
-    ("mask_rcnn", "2019-04", "shrink"),
+# Family, era, surgery, and the trainer that judges it in every run.
+FEW = (
+    ("ssdlite_mobilenet_v2", "2021", "reorder", LEGACY),
+    ("ssd_fpn_no_background", "2021", "grow", MODEL_MAIN),
+    ("ssd_mobilenet_v2_fpnlite_quantized", "2019-07", "grow", MODEL_MAIN),
+    ("ssd_mobilenet_v2_fpn_keras", "2019-07", "shrink", LEGACY),
+    ("rfcn_resnet50", "2019-07", "reorder", LEGACY),
+    ("mask_rcnn", "2019-04", "swap", MODEL_MAIN),
 )
+OTHERS = (
+    ("ssd_mobilenet_v1", "2019-04", "shrink", None),
+    ("ssd_explicit_background", "2019-07", "swap", None),
+    ("ssd_mobilenet_v1_keras", "2019-07", "reorder", None),
+    ("faster_rcnn_shared_boxes", "2021", "swap", None),
+)
+CELLS = thorough.cases(FEW, OTHERS)
+
+
+def judges(trainer):
+    return cells.JUDGES if thorough.ALL else (cells.OUTPUTS, trainer)
 
 
 @pytest.fixture(scope="module")
@@ -34,25 +45,27 @@ def eras(stock_python):
 @pytest.fixture(scope="module")
 def judged(eras, tmp_path_factory):
     """The cells, by their row of CELLS."""
-    known = cells.families()
+    known, top = cells.families(), tmp_path_factory.mktemp("cells")
 
     def judge(row):
-        name, era, edit = row
-        directory = tmp_path_factory.mktemp("cell")
-        source = cells.Source(known[name], eras[era], str(directory / "source"))
-        return row, cells.judge_all(source, [edit], str(directory / "work"))[edit]
+        name, era, edit, trainer = row
+        source = cells.Source(known[name], eras[era], str(top / name / "source"))
+        return row, cells.judge_all(
+            source, [edit], str(top / name / "work"), judges=judges(trainer))[edit]
     return dict(cells.in_turns(judge, CELLS))
 
 
-@pytest.mark.parametrize("row", CELLS, ids="-".join)
+@pytest.mark.parametrize("row", CELLS, ids=lambda row: "-".join(row[:3]))
 def test_cell(judged, row):
     cell = judged[row]
     assert all(part["ok"] for part in cell.values()), json.dumps(cell, indent=2)
-    assert set(cell) == {"outputs", "legacy", "model_main"}
-    for part in (cell["legacy"], cell["model_main"]):
+    assert set(cell) == set(judges(row[3]))
+    for trainer in set(cell) - {cells.OUTPUTS}:
+        part = cell[trainer]
         assert part["restored"] == part["total"] > 100
         assert part["summary"].endswith("all finite")
-    assert cell["model_main"]["resumed"] == (row[1] == "2021" or "quantized" in row[0])
+        assert part["resumed"] == (trainer == MODEL_MAIN and (
+            row[1] == "2021" or "quantized" in row[0]))
 
 
 def test_channels_in_another_order_are_found_out(eras, tmp_path, monkeypatch):
@@ -67,7 +80,7 @@ def test_channels_in_another_order_are_found_out(eras, tmp_path, monkeypatch):
         exchanged if row is rfcn else row for row in families.FAMILIES))
     conversion = cells.Conversion(source, "reorder", str(tmp_path / "work"))
     assert conversion.error is None
-    result = runner.run_job(conversion.jobs()[0], python=source.era.python)
+    result = runner.run_job(conversion.job(cells.OUTPUTS), python=source.era.python)
     assert "error" not in result
     with np.load(source.outputs) as before, \
             np.load(str(tmp_path / "work" / "outputs.npz")) as after:

@@ -35,7 +35,7 @@ def test_the_readmes_training(tmp_path):
                 asked += 1
                 losses = r"\d[\d.]*\d(?= ->|, all)"
                 assert re.sub(losses, "N", printed) == re.sub(losses, "N", expected)
-        elif "graphfix convert" in commands or "cat >" in commands:
+        elif not asked and ("graphfix convert" in commands or "cat >" in commands):
             readme.run(commands, tmp_path, environment)
     assert asked == 1
     for directory, name in (("training", "model.ckpt-1.index"),

@@ -1,0 +1,11 @@
+"""What `make test` takes a part of, so that it stays within twenty minutes on two slow cores, and
+`make thorough` takes whole: it sets GRAPHFIX_ALL_CONFIGS."""
+
+import os
+
+ALL = bool(os.environ.get("GRAPHFIX_ALL_CONFIGS"))
+
+
+def cases(few, others):
+    """What every run judges, and with GRAPHFIX_ALL_CONFIGS the others, too."""
+    return tuple(few) + (tuple(others) if ALL else ())
