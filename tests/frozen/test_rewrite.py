@@ -16,6 +16,7 @@ from graphfix.errors import SourceError
 from graphfix.frozen.rewrite import rewrite
 from graphfix.graphdef import constants, files
 from graphfix.source import open_source
+from graphfix.surgery.edits import Stretch, Widen
 from graphfix.verbs.convert import Target, make_plan
 from graphfix.verbs.graphs import rewritten_graphs
 
@@ -210,6 +211,19 @@ def test_what_is_not_understood_is_refused_by_name(graph, model, node, mutate):
         rewrite(graph, model, 3, (), subject=FROZEN)
     problem, = caught.value.problems
     assert problem.subject == FROZEN and "'%s'" % node in problem.message
+
+
+def test_bounds_follow_what_they_hold(graph, model):
+    """The plan's edits of quantization ranges are carried out as on the checkpoint."""
+    outputs, weights = "Preprocessor/mul/x", "Preprocessor/sub/y"
+    kernel = "BoxPredictor_0/ClassPredictor/weights"
+    old = {name: constants.value_of(graph.nodes[name]) for name in (outputs, weights, kernel)}
+    assert old[weights] > old[kernel].min()
+    rewrite(graph, model, 8, (Stretch(outputs, ((2.0, 1.0), (3.0, -1.0)), "max"),
+                              Widen(weights, kernel, "min")), subject=FROZEN)
+    new = {name: constants.value_of(graph.nodes[name]) for name in old}
+    assert new[outputs] == old[outputs] * np.float32(2) + 1 > old[outputs] * 3 - 1
+    assert new[weights] == old[kernel].min() and new[weights].dtype == np.float32
 
 
 def test_the_unchanged_graph_is_understood(graph, model):
