@@ -1,5 +1,5 @@
-# make fast    the tests that need no TensorFlow, in seconds
-# make test    those, and the tests against TensorFlow 1.15 and the stock API of three eras
+# make fast    the tests that need no TensorFlow, but for the slowest two dozen
+# make test    all of those, and the tests against TensorFlow 1.15 and the stock API of three eras
 # make thorough  the latter with all cases, of which `make test` takes a part; takes hours
 # make matrix  every family of detectors in every era, into docs/matrix.md; takes hours, and goes on
 #              where it was stopped
@@ -16,7 +16,8 @@ ENVIRONMENT := $(PYTHON) tests/environments/make.py
 .PHONY: fast test thorough matrix demo bench robustness clean
 
 fast:
-	@python=$$($(ENVIRONMENT) fast) && "$$python" -m pytest -q -n auto tests --ignore=tests/stock
+	@python=$$($(ENVIRONMENT) fast) && \
+	"$$python" -m pytest -q -n auto -m "not slow" tests --ignore=tests/stock
 
 # Both runs happen whatever the first one says, and either one's failure is the target's.  A worker
 # of the second one needs some 3 GB, and a file's tests share what they make: hence two, by files.

@@ -9,6 +9,11 @@ import pytest
 import builders
 from graphfix import cli
 
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes seconds; `make fast` leaves it to `make test`")
+
+
 Done = collections.namedtuple("Done", "code out err")
 
 

@@ -5,9 +5,12 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
+@pytest.mark.slow
 def test_it_runs_on_a_few_boxes(tmp_path):
     done = subprocess.run([sys.executable, os.path.join(ROOT, "benchmarks", "anchors_fit.py"),
                            "--boxes", "300", "--cache", str(tmp_path)],

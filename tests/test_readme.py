@@ -39,6 +39,7 @@ def ran(tmp_path_factory):
     return out, directory
 
 
+@pytest.mark.slow
 def test_every_block_is_run_somewhere(ran):
     left = [commands for commands, _ in readme.blocks()
             if commands not in [one for one, _, _ in ran[0]] and not readme.needs_stock(commands)]
@@ -47,6 +48,7 @@ def test_every_block_is_run_somewhere(ran):
         assert all(ELSEWHERE.fullmatch(line) for line in commands.splitlines()), commands
 
 
+@pytest.mark.slow
 def test_the_output_is_what_it_says(ran):
     shown = 0
     for _, expected, printed in ran[0]:
@@ -55,6 +57,7 @@ def test_the_output_is_what_it_says(ran):
     assert shown == 4
 
 
+@pytest.mark.slow
 def test_the_example_does_what_it_says(ran):
     report = load(str(ran[1] / "converted"))
     assert [(one.name, one.sources) for one in report.plan.classes] == [
@@ -93,6 +96,7 @@ def test_the_flags_are_those_there_are():
                           if flag.startswith("--") and flag != "--help"}
 
 
+@pytest.mark.slow
 def test_the_files_are_those_written(ran):
     documented = {name for row in table("## What is written")
                   for name in re.findall(r"`([\w.-]+)`", row[0])}

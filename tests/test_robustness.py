@@ -14,6 +14,7 @@ def options(tmp_path, *more):
     return robustness.flags().parse_args(["--scratch", str(tmp_path)] + [str(one) for one in more])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section, more, least", [
     ("killed_convert", ["--kills", 6], 6),
     ("killed_batch", ["--batch_kills", 2], 2),

@@ -112,6 +112,7 @@ def test_new_outlines_fill_the_unit_circle():
         assert 0.3 < area < np.pi, name
 
 
+@pytest.mark.slow
 def test_arms_differ_in_what_they_are_called_for(tmp_path):
     target = targets.TARGETS["mixed"]
     labels = tmp_path / "labels.pbtxt"

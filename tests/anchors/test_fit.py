@@ -58,6 +58,7 @@ def fitted_published(kind):
     return fitted(SSD % ("ssd_mobilenet_v1", PUBLISHED), boxes(kind))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["wide", "tiny", "tall"])
 def test_recall_rises_well_over_the_published_anchors(kind):
     made = fitted_published(kind)
@@ -69,6 +70,7 @@ def test_recall_rises_well_over_the_published_anchors(kind):
     assert made.spec.per_map == (3, 6, 6, 6, 6, 6)
 
 
+@pytest.mark.slow
 def test_what_was_fitted_is_good_for_other_boxes_of_the_kind():
     made = fitted_published("wide")
     others = boxes("wide", seed=1)

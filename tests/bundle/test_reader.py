@@ -372,6 +372,7 @@ def test_opening_reads_no_data(prefix):
     assert len(reader.open_bundle(prefix)) == 60
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_tensors(prefix):
     empty = handmade.entry(1, (0,))
     pairs = [(b"", handmade.header())] + [

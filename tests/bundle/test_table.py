@@ -53,6 +53,7 @@ def test_without_pairs():
     assert read(table.write([])) == []
 
 
+@pytest.mark.slow
 def test_writes_blocks_of_256_kib():
     """A block ends with the entry by which it reaches 256 KiB, with what its restart points take;
     the index block says the shortest key between its last and the next block's first."""

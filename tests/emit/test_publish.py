@@ -291,6 +291,7 @@ def test_killed_before_any_step_all_is_old_or_new(forked, tmp_path, exchange, ex
     assert start in ended and (not existing or ("new",) * len(outs) in ended)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_output_is_old_or_new(forked, model, tmp_path):
     labels = builders.write(tmp_path, "labels", builders.label_map(["person", "zebra"]))
 
@@ -385,6 +386,7 @@ def test_two_conversions_at_once(forked, model, tmp_path):
         assert os.listdir(str(top)) == ["out"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_and_leaves_what_was(forked, model, tmp_path):
     labels = builders.write(tmp_path, "labels", builders.label_map(["person", "zebra"]))
     top = tmp_path / "run"

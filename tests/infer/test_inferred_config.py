@@ -241,6 +241,7 @@ def mutate(random, graph_def):
         del node.attr[random.choice(sorted(node.attr))]
 
 
+@pytest.mark.slow
 def test_any_graph_gives_a_config_or_is_refused():
     kept = {}
     for seed in range(45):

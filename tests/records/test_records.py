@@ -173,6 +173,7 @@ def test_json_in_pieces(tmp_path, monkeypatch):
         same(read(path))
 
 
+@pytest.mark.slow
 def test_json_is_streamed(tmp_path):
     annotation = {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4],
                   "segmentation": [list(range(1000))]}

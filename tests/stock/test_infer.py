@@ -62,7 +62,7 @@ def exported(name, python, directory):
 
 
 @pytest.mark.skipif(not thorough.ALL, reason="takes hours: set GRAPHFIX_ALL_CONFIGS=1")
-@pytest.mark.parametrize("name, era", CASES, ids=["%s-%s" % case for case in CASES])
+@pytest.mark.parametrize("name, era", thorough.cases(CASES[:1], CASES[1:]))
 def test_the_model_of_the_inferred_config_is_the_model(name, era, stock_python, graphfix,
                                                        tmp_path):
     source = tmp_path / "source"

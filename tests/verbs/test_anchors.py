@@ -109,6 +109,7 @@ def test_fit_where_nothing_is_better_keeps_the_anchors(graphfix, config, perfect
         assert second.read_bytes() == file.read()
 
 
+@pytest.mark.slow
 def test_every_kind_of_annotation(graphfix, config, tmp_path):
     (tmp_path / "xml").mkdir()
     sources = {"x.record": annotations.tfrecord(), "x.json": annotations.coco(),

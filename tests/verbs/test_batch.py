@@ -97,6 +97,7 @@ def test_each_model_is_as_convert_writes_it(graphfix, place):
     assert os.listdir(str(place / "out" / BESIDE[0] / "work")) == []
 
 
+@pytest.mark.slow
 def test_a_second_run_does_what_is_missing_or_changed_and_nothing_else(graphfix, place):
     path = recipe(place, 'source: "one"', 'source: "two.tar.gz"', 'source: "one" name: "three" '
                   'target { anchors: "anchors" source_label_map_path: "old" }')
@@ -173,6 +174,7 @@ def test_a_failing_model_leaves_what_an_earlier_run_made(graphfix, place):
     assert tree(place / "out") == whole
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_any_order(graphfix, place):
     models = ['source: "one" name: "m%d" target { seed: %d }' % (one, one) for one in range(5)]
     trees = []
@@ -185,6 +187,7 @@ def test_the_same_bytes_in_any_order(graphfix, place):
     assert trees[0] == trees[1] == trees[2] and len(trees[0]) == 5 * 9
 
 
+@pytest.mark.slow
 def test_two_runs_at_once(graphfix, place):
     models = ['source: "one" name: "m%d" target { seed: %d }' % (one, one) for one in range(4)]
     path = recipe(place, *models)
@@ -208,6 +211,7 @@ def whole_or_absent(graphfix, out, names):
     return there
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number, code", [
     (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_ended_at_any_moment(graphfix, place, number, code):
@@ -330,6 +334,7 @@ def download(url, data, **changes):
     return 'download { url: "%s" size: %s sha256: %s }' % (url, said["size"], said["sha256"])
 
 
+@pytest.mark.slow
 def test_downloads(graphfix, place, tmp_path, server, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     address, requests = server

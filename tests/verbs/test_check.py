@@ -155,6 +155,7 @@ def ci_text():
         return file.read()
 
 
+@pytest.mark.slow
 def test_the_examples_of_docs_run(repository):
     place, environment = repository
     edit_labels = re.compile("--label_map_path labels.pbtxt")
