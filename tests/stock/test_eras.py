@@ -136,8 +136,7 @@ def test_every_config_is_built_by_every_era(era, stock_python, tmp_path):
             if words and not emitted(path, ERAS[era])[1]} == {}
 
 
-@pytest.mark.skipif(not thorough.ALL,
-                    reason="takes many minutes: set GRAPHFIX_ALL_CONFIGS=1")
+@thorough.only
 def test_the_inference_graph_of_every_config(era, stock_python, tmp_path):
     found = judged(era, stock_python(era), "graph", CONFIGS, tmp_path)
     for path, words in found.items():

@@ -41,9 +41,6 @@ VARIANTS = {
 CASES = list(itertools.product(judging.ERAS, VARIANTS)) if thorough.ALL else list(
     zip(judging.ERAS, VARIANTS))
 
-# For what does not differ between them: the newest, where time counts.
-ALL_ERAS = judging.ERAS if thorough.ALL else judging.ERAS[-1:]
-
 
 def run(path):
     """The outputs of a frozen graph on every picture."""
@@ -57,7 +54,8 @@ def run(path):
                                                  for picture in PICTURES)]
 
 
-@pytest.mark.parametrize("era", ALL_ERAS)
+@thorough.only
+@pytest.mark.parametrize("era", judging.ERAS)
 def test_grown_from_one_class(era, exported, stock_python, tmp_path):
     """One class alone tells where its number is written, too."""
     flags = ["--target_api", "2021-05" if era == "2021" else era]
@@ -75,7 +73,8 @@ def test_grown_from_one_class(era, exported, stock_python, tmp_path):
             assert left.shape == right.shape and left.tobytes() == right.tobytes()
 
 
-@pytest.mark.parametrize("era", ALL_ERAS)
+@thorough.only
+@pytest.mark.parametrize("era", judging.ERAS)
 def test_other_anchors_are_the_exporters_own(era, exported, stock_python, tmp_path):
     """Ours are rounded once, the exporter's at each step of their computation."""
     (tmp_path / "anchors.pbtxt").write_text(
@@ -110,7 +109,7 @@ def beside_the_exporter(top, era, python, classes):
             for one in (source, out, top / "native")]
 
 
-@pytest.mark.skipif(not thorough.ALL, reason="takes minutes: set GRAPHFIX_ALL_CONFIGS=1")
+@thorough.only
 @pytest.mark.parametrize("era", judging.ERAS)
 def test_other_anchors_of_a_quantized_graph_are_the_exporters_own(era, stock_python, tmp_path):
     """Its ranges of box codes are stretched as the checkpoint's are."""
@@ -127,7 +126,7 @@ def test_other_anchors_of_a_quantized_graph_are_the_exporters_own(era, stock_pyt
             assert left.shape == right.shape and np.abs(left - right).max() <= 1e-5
 
 
-@pytest.mark.parametrize("era", ALL_ERAS)
+@pytest.mark.parametrize("era", thorough.cases(judging.ERAS[-1:], judging.ERAS[:-1]))
 def test_other_anchors_of_a_first_stage_are_the_exporters_own(era, stock_python, tmp_path):
     """For images of any size, three classes, and two anchors at a location more."""
     with open(os.path.join(judging.HERE, "families", "faster_rcnn_inception_v2.config")) as file:

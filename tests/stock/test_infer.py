@@ -61,7 +61,7 @@ def exported(name, python, directory):
                                       output_directory=str(directory / "exported")))])
 
 
-@pytest.mark.skipif(not thorough.ALL, reason="takes hours: set GRAPHFIX_ALL_CONFIGS=1")
+@thorough.only
 @pytest.mark.parametrize("name, era", thorough.cases(CASES[:1], CASES[1:]))
 def test_the_model_of_the_inferred_config_is_the_model(name, era, stock_python, graphfix,
                                                        tmp_path):

@@ -50,7 +50,8 @@ def assert_ignored(result, log):
     assert judging.complaints(log) == set()
 
 
-@pytest.mark.parametrize("era", thorough.cases(["2019-04"], ["2019-07", "2021"]))
+@thorough.only
+@pytest.mark.parametrize("era", judging.ERAS)
 def test_the_published_model(era, stock_python, replica, tmp_path):
     # Catches: a name or shape the stock graph does not have, a missing restore flag (without
     # load_all_detection_checkpoint_vars no head is restored), a config an era cannot parse.
@@ -100,6 +101,7 @@ def test_the_trained_detector(era, stock_python, tmp_path):
         assert sum(result["losses"][-10:]) < sum(result["losses"][:10])
 
 
+@thorough.only
 def test_why_moving_averages_are_written(stock_python, small_weights, tmp_path):
     # Catches: the copies missing, or missing for some variables.  The first half shows what for.
     python = stock_python("2019-07")

@@ -3,7 +3,10 @@
 
 import os
 
+import pytest
+
 ALL = bool(os.environ.get("GRAPHFIX_ALL_CONFIGS"))
+only = pytest.mark.skipif(not ALL, reason="`make thorough` runs it (GRAPHFIX_ALL_CONFIGS=1)")
 
 
 def cases(few, others):
