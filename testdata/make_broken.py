@@ -395,6 +395,8 @@ def cases(directory):
             "\"ssd_mobilenet_v1\"", "\"ssd_mobilenet_v1_keras\"").checkpoint(of_keras()).change(
                 "  max_number_of_boxes: 8\n", "  max_number_of_boxes: 8\n"
                 "  bias_grad_multiplier: 2.0\n").fixable()
+    yield case("batch_shared_by_replicas", "TRAINER_UNFIT").flag("--trainer", "legacy").change(
+        "batch_size: 4", "batch_size: 4\n  sync_replicas: true\n  replicas_to_aggregate: 8").fixable()
     yield case("first_step_zero", "FIRST_STEP").change(
         cosine, "        manual_step_learning_rate { initial_learning_rate: 0.01 schedule "
         "{ step: 0 learning_rate: 0.01 } schedule { step: 4000 learning_rate: 0.001 } }\n").fixable()

@@ -45,6 +45,9 @@ DETECTION, CLASSIFICATION = "detection", "classification"
 _AVERAGED = ("faster_rcnn_nas", "faster_rcnn_pnas", "ssd_pnasnet")
 _REPEATS = "faster_rcnn_inception_resnet_v2"
 _BIASES = ".*/biases"
+# From then on the legacy trainer's batches are batch_size over replicas_to_aggregate, if it
+# synchronizes replicas: measured from 2019-04 on, in the code of 2018-07, not in that of early 2018.
+_DIVIDES = "2018-07"
 # From this month on it was measured what becomes of what training adds.
 _MEASURED = "2019-04"
 
@@ -216,9 +219,9 @@ def _any(find: Callable, patterns: Sequence[str], name: str) -> bool:
 
 def _stops(forecast: Forecast, model: Model, train, asks: bool, month: str) -> str:
     """Why the trainer stops at what it restores, or trains; nothing where it does not."""
-    unfit = unfitness(model, train, forecast.trainer)
+    unfit = unfitness(model, train, forecast.trainer, month)
     if unfit:
-        return unfit
+        return unfit.why
     if forecast.trainer == trainers.LEGACY and asks:
         if month < "2017-10" and forecast.count(MISSING):
             return "it stops at the first variable that is missing"
@@ -231,11 +234,27 @@ def _stops(forecast: Forecast, model: Model, train, asks: bool, month: str) -> s
     return ""
 
 
-def unfitness(model: Model, train, trainer: str) -> str:
-    """Why a trainer stops at this model, whatever it starts from; nothing where it does not."""
-    if trainer == trainers.LEGACY and model.attends:
-        return "it stops, since it gives the model no features of other images to attend to"
-    if trainer == trainers.LEGACY and train.bias_grad_multiplier and not any(
+class Unfit(NamedTuple):
+    """Why a trainer stops; the field of train_config that it stops at, if it is not the model."""
+
+    why: str
+    field: str = ""
+
+
+def unfitness(model: Optional[Model], train, trainer: str, month: str) -> Optional[Unfit]:
+    """Why a trainer stops at this model, whatever it starts from; None where it does not.
+
+    `model`: None where it is not known, which leaves what train_config alone says.
+    """
+    if trainer != trainers.LEGACY:
+        return None
+    if model and model.attends:
+        return Unfit("it stops, since it gives the model no features of other images to attend to")
+    if _DIVIDES <= month and train.sync_replicas and train.batch_size < train.replicas_to_aggregate:
+        return Unfit("it stops, since it shares a batch among replicas, and %d images are too few "
+                     "for %d" % (train.batch_size, train.replicas_to_aggregate), "sync_replicas")
+    if model and train.bias_grad_multiplier and not any(
             re.match(_BIASES, variable.name) for variable in model.variables):
-        return "it stops at bias_grad_multiplier, since no variable is called \"biases\""
-    return ""
+        return Unfit("it stops at bias_grad_multiplier, since no variable is called \"biases\"",
+                     "bias_grad_multiplier")
+    return None

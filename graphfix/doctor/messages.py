@@ -54,6 +54,14 @@ MESSAGES = (
     Message("`gradient_multipliers` is empty.", r"gradient_multipliers`? is empty",
             "bias_grad_multiplier multiplies what is called biases, and Keras calls them bias.",
             ("TRAINER_UNFIT", "ONE_TRAINER_UNFIT"), "remove bias_grad_multiplier"),
+    Message("not enough values to unpack (expected 7, got 0)",
+            r"not enough values to unpack \(expected 7, got 0|need more than 0 values to unpack",
+            "legacy/train.py's batches are batch_size over replicas_to_aggregate (where "
+            "sync_replicas is true), or over --num_clones, and none is left: a sample config's "
+            "batch_size was made smaller, and it was for eight machines.",
+            ("TRAINER_UNFIT", "ONE_TRAINER_UNFIT"),
+            "remove sync_replicas, or take a batch_size of at least replicas_to_aggregate; or "
+            "train with model_main, which does not divide it"),
     Message("_compute_second_stage_input_feature_maps() missing 2 required positional arguments: "
             "'context_features' and 'valid_context_size'",
             r"missing 2 required positional arguments: 'context_features'",

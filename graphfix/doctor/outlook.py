@@ -6,7 +6,7 @@ extractor that the checkpoint does not have).
 
 import functools
 import re
-from typing import Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.config import trainers
 from graphfix.config.edits import ConfigEdit
@@ -282,28 +282,34 @@ def _layers(setup: Setup) -> Iterator[Evidence]:
 
 
 def _unfit(setup: Setup, every: bool) -> Iterator[Evidence]:
-    if setup.meta is None:
-        return
     try:
-        model = _model(setup)
+        model = _model(setup) if setup.meta else None  # type: Optional[Model]
     except Unknown:
-        return
-    stops = [(name, unfitness(model, setup.train, name)) for name in setup.options.trainers]
-    found = [(name, why) for name, why in stops if why]
-    if found and (len(found) == len(stops)) == every:
+        model = None
+    month = setup.options.month
+    found = {name: unfit for name, unfit in (
+        (name, unfitness(model, setup.train, name, month)) for name in setup.options.trainers)
+             if unfit}
+    if found and (len(found) == len(setup.options.trainers)) == every:
+        # All of one trainer: the other is fit for everything that is known.
+        (name, unfit), = found.items()
+        path = ("train_config", unfit.field)
         yield Evidence(
-            setup.where("train_config" if setup.train.bias_grad_multiplier else "model"),
-            "; ".join("%s: %s" % (trainers.script(setup.options.month, name), why)
-                      for name, why in found),
-            *(("remove bias_grad_multiplier", (ConfigEdit(
-                ("train_config", "bias_grad_multiplier"), None, "it stops the legacy trainer"),))
-              if setup.train.bias_grad_multiplier and not model.attends else ()))
+            setup.where(*(path if unfit.field else ("model",))),
+            "%s: %s" % (trainers.script(month, name), unfit.why),
+            *((_REMEDIES[unfit.field] % {"replicas": setup.train.replicas_to_aggregate},
+               (ConfigEdit(path, None, "it stops the legacy trainer"),)) if unfit.field else ()))
+
+
+_REMEDIES = {"bias_grad_multiplier": "remove bias_grad_multiplier",
+             "sync_replicas": "remove sync_replicas, or write batch_size: %(replicas)d or more"}
 
 
 TRAINERS = (
     Check("TRAINER_UNFIT", ERROR,
           "The trainer can't train this model with this train_config, whatever it starts from "
-          "(\"gradient_multipliers is empty\", \"missing 2 required positional arguments\").",
+          "(\"gradient_multipliers is empty\", \"missing 2 required positional arguments\", "
+          "\"not enough values to unpack (expected 7, got 0)\").",
           "train with model_main", functools.partial(_unfit, every=True)),
     Check("ONE_TRAINER_UNFIT", WARNING,
           "One of the trainers can't train this model with this train_config.",

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from graphfix.doctor.forecast import Model, foretell, wanted
+from graphfix.doctor.forecast import Model, foretell, unfitness, wanted
 from graphfix.dtypes import BY_NAME
 from graphfix.model.layers import Variable
 from graphfix.schema import message_class
@@ -287,3 +287,17 @@ def test_what_trains_in_words(graphfix, tmp_path):
     assert "legacy/train.py: 24 of 129 variables train; these do not:" in out
     assert "105 in FeatureExtractor/MobilenetV1" in out
     assert "bias_grad_multiplier 2 applies to 12 of them" in out
+
+
+@pytest.mark.parametrize("month, trainer, batch, synchronized, stops", [
+    ("2019-07", "legacy", 7, True, True), ("2018-07", "legacy", 1, True, True),
+    ("2019-07", "legacy", 8, True, False), ("2019-07", "legacy", 7, False, False),
+    ("2019-07", "model_main", 7, True, False),
+    # It did not divide batches then.
+    ("2018-04", "legacy", 7, True, False)])
+def test_the_legacy_trainer_shares_a_batch_among_replicas(month, trainer, batch, synchronized,
+                                                          stops):
+    train = train_config(batch_size=batch, sync_replicas=synchronized, replicas_to_aggregate=8)
+    for model in (None, SSD):
+        unfit = unfitness(model, train, trainer, month)
+        assert (unfit and unfit.field) == ("sync_replicas" if stops else None)

@@ -32,6 +32,8 @@ def results(stock_python, tmp_path_factory):
             jobs[case, "broken"] = job(broken, trainer)
             jobs[case, "fixed"] = job(fixed, trainer)
         jobs["biases_of_keras", "broken"] = job("broken/biases_of_keras/pipeline.config", "legacy")
+        jobs["batch_shared_by_replicas", "broken"] = job(
+            "broken/batch_shared_by_replicas/pipeline.config", "legacy")
         case = "boxes_as_corner_and_size"
         jobs[case, "broken"] = job("broken/%s/pipeline.config" % case, "legacy",
                                    record="broken/%s/train.record" % case)
@@ -77,6 +79,12 @@ def test_ssd_says_nothing_of_boxes_that_end_before_they_begin(results):
 def test_the_legacy_trainer_finds_no_biases_that_keras_names(results):
     # Fixed, both trainers train: test_cured.py.
     assert "gradient_multipliers" in results["biases_of_keras", "broken"]["error"]["message"]
+
+
+def test_the_legacy_trainer_shares_a_batch_among_replicas(results):
+    # Fixed, it is the config that the case was made of.
+    message = results["batch_shared_by_replicas", "broken"]["error"]["message"]
+    assert "not enough values to unpack (expected 7, got 0)" in message
 
 
 def test_slim_builds_nothing_from_hyperparameters_of_keras(stock_python, tmp_path):
