@@ -8,6 +8,7 @@ import pytest
 
 import builders
 from graphfix import cli
+from graphfix.anchors import fit
 
 
 def pytest_configure(config):
@@ -21,6 +22,13 @@ Done = collections.namedtuple("Done", "code out err")
 def model(tmp_path_factory):
     """A tiny detector's directory: classes as in builders, to be read only."""
     return builders.write_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture
+def briefly(monkeypatch):
+    """Only the first shakes of a search for anchors, which take most of its time, where the best is
+    not asked for."""
+    monkeypatch.setattr(fit, "_SHAKES", fit._SHAKES[:2])
 
 
 @pytest.fixture

@@ -46,13 +46,6 @@ def recall(best, threshold=0.5):
     return (best.iou >= threshold).mean()
 
 
-@pytest.fixture
-def briefly(monkeypatch):
-    """Only the first shakes of a search, which take most of its time, where the best is not asked
-    for."""
-    monkeypatch.setattr(fitting, "_SHAKES", fitting._SHAKES[:2])
-
-
 @functools.lru_cache(maxsize=None)
 def fitted_published(kind):
     return fitted(SSD % ("ssd_mobilenet_v1", PUBLISHED), boxes(kind))

@@ -15,26 +15,26 @@ from graphfix.config.trainers import LEGACY, MODEL_MAIN
 from graphfix.model import families
 from graphfix.stock import runner
 
-# Family, era, surgery, and the trainer that judges it in every run.
-FEW = (
-    ("ssd_fpn_no_background", "2021", "grow", MODEL_MAIN),
-    ("ssd_mobilenet_v2_fpnlite_quantized", "2019-07", "grow", MODEL_MAIN),
-    ("ssd_mobilenet_v2_fpn_keras", "2019-07", "shrink", LEGACY),
-    ("rfcn_resnet50", "2019-07", "reorder", LEGACY),
-    ("mask_rcnn", "2019-04", "swap", MODEL_MAIN),
-)
+# {(family, era, surgery): the trainer that judges it in every run}.
+FEW = {
+    ("ssd_fpn_no_background", "2021", "grow"): MODEL_MAIN,
+    ("ssd_mobilenet_v2_fpnlite_quantized", "2019-07", "grow"): MODEL_MAIN,
+    ("ssd_mobilenet_v2_fpn_keras", "2019-07", "shrink"): LEGACY,
+    ("rfcn_resnet50", "2019-07", "reorder"): LEGACY,
+    ("mask_rcnn", "2019-04", "swap"): MODEL_MAIN,
+}
 OTHERS = (
-    ("ssdlite_mobilenet_v2", "2021", "reorder", None),
-    ("ssd_mobilenet_v1", "2019-04", "shrink", None),
-    ("ssd_explicit_background", "2019-07", "swap", None),
-    ("ssd_mobilenet_v1_keras", "2019-07", "reorder", None),
-    ("faster_rcnn_shared_boxes", "2021", "swap", None),
+    ("ssdlite_mobilenet_v2", "2021", "reorder"),
+    ("ssd_mobilenet_v1", "2019-04", "shrink"),
+    ("ssd_explicit_background", "2019-07", "swap"),
+    ("ssd_mobilenet_v1_keras", "2019-07", "reorder"),
+    ("faster_rcnn_shared_boxes", "2021", "swap"),
 )
 CELLS = thorough.cases(FEW, OTHERS)
 
 
-def judges(trainer):
-    return cells.JUDGES if thorough.ALL else (cells.OUTPUTS, trainer)
+def judges(row):
+    return cells.JUDGES if thorough.ALL else (cells.OUTPUTS, FEW[row])
 
 
 @pytest.fixture(scope="module")
@@ -48,18 +48,18 @@ def judged(eras, tmp_path_factory):
     known, top = cells.families(), tmp_path_factory.mktemp("cells")
 
     def judge(row):
-        name, era, edit, trainer = row
+        name, era, edit = row
         source = cells.Source(known[name], eras[era], str(top / name / "source"))
         return row, cells.judge_all(
-            source, [edit], str(top / name / "work"), judges=judges(trainer))[edit]
+            source, [edit], str(top / name / "work"), judges=judges(row))[edit]
     return dict(cells.in_turns(judge, CELLS))
 
 
-@pytest.mark.parametrize("row", CELLS, ids=lambda row: "-".join(row[:3]))
+@pytest.mark.parametrize("row", CELLS, ids="-".join)
 def test_cell(judged, row):
     cell = judged[row]
     assert all(part["ok"] for part in cell.values()), json.dumps(cell, indent=2)
-    assert set(cell) == set(judges(row[3]))
+    assert set(cell) == set(judges(row))
     for trainer in set(cell) - {cells.OUTPUTS}:
         part = cell[trainer]
         assert part["restored"] == part["total"] > 100

@@ -8,7 +8,6 @@ import pytest
 
 import annotations
 import builders
-from graphfix.anchors import fit
 from graphfix.config.pipeline import parse_config
 from graphfix.model.anchors import describe_anchors
 
@@ -18,12 +17,7 @@ DETECTOR = os.path.join(TESTDATA, "shapes_detector")
 HEADER = "width,height,class,xmin,ymin,xmax,ymax\n"
 ANCHORS = "ssd_anchor_generator { num_layers: %d min_scale: 0.1 max_scale: 0.7 aspect_ratios: [1, 3] }"
 
-
-@pytest.fixture(autouse=True)
-def briefly(monkeypatch):
-    """Only the first shakes of a search, which take most of its time: how good what is found can
-    get is not asked for here."""
-    monkeypatch.setattr(fit, "_SHAKES", fit._SHAKES[:2])
+pytestmark = pytest.mark.usefixtures("briefly")
 
 
 @pytest.fixture(scope="module")
