@@ -204,7 +204,7 @@ MESSAGES = (
             ("CLASS_UNUSED", "CLASS_TEXT_UNKNOWN", "CLASS_ID_OUTSIDE", "LABEL_FEWER"),
             "see whether the records name the classes as the label map does"),
     Message("mAP is 0 though the loss is small  (no message at all)",
-            r"m?AP.{0,20}(is|=|:)? ?0(\.0+)?\b|detects? nothing|no detections",
+            r"(?<!label )(?<!label m)m?AP.{0,20}(is|=|:)? ?0(\.0+)?\b|detects? nothing|no detections",
             "BatchNorm's averages lag behind a short run, the heads began at random, or evaluation "
             "numbers classes otherwise.",
             ("BATCHNORM_LAGS", "CHECKPOINT_IGNORED", "RESTORE_KIND", "LABEL_MAPS_DIFFER"),

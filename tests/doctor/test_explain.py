@@ -76,6 +76,13 @@ def test_the_last_of_several_counts_first():
     assert messages.explain(error + "\n" + warning)[0].codes[0] == "CLASS_HEADS_NEW"
 
 
+def test_a_label_map_is_no_average_precision():
+    found = messages.explain("ValueError: Label map id 0 is reserved for the background label")
+    assert len(found) == 1
+    for text in ("mAP is 0.0", "my map = 0", "AP: 0", "Precision_mAP: 0.0"):
+        assert messages.explain(text)[0].wording.startswith("mAP is 0")
+
+
 def test_an_unknown_message_is_not_explained():
     assert messages.explain("Segmentation fault") == []
     assert "not known" in messages.to_text([])
