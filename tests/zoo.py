@@ -1,7 +1,8 @@
 """The published models that tests may use: indexes and configs, without weights.
 
 They are found in $GRAPHFIX_ZOO_DIR, or else in ../shared/zoo beside the repository.  Where there
-are none, the tests that need them are skipped and say so.
+are none, the tests that need them are skipped and say so.  Its directory `field` has what users
+have instead: files that are damaged, of other versions, or not what their names say.
 """
 
 import glob
@@ -17,11 +18,16 @@ _MISSING = "no files of published models: set GRAPHFIX_ZOO_DIR (or have ../share
 
 def files(*patterns):
     """Parameters for `pytest.mark.parametrize`: the paths of all files that match, sorted."""
-    found = sorted({path for pattern in patterns
-                    for path in glob.glob(os.path.join(DIRECTORY, pattern), recursive=True)})
+    found = sorted({path for pattern in patterns for path in published(pattern)})
     if not found:
         return [pytest.param(None, marks=pytest.mark.skip(reason=_MISSING))]
     return [pytest.param(path, id=os.path.relpath(path, DIRECTORY)) for path in found]
+
+
+def published(pattern):
+    """The paths of all published files that match."""
+    return [path for path in glob.glob(os.path.join(DIRECTORY, pattern), recursive=True)
+            if os.path.relpath(path, DIRECTORY).split(os.sep)[0] != "field"]
 
 
 def model(name):
