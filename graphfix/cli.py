@@ -88,6 +88,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--trainer", choices=_TRAINERS, default="any", help="which will train")
     one.add_argument("--fix", metavar="OUT.config", help="write the config with every remedy that it "
                      "can take")
+    one.add_argument("--overwrite", action="store_true", help="with --fix: replace a file that is "
+                     "there")
     one.add_argument("--sample", type=_count, metavar="N", help="look at N records of each data set "
                      "instead of all")
     one.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -103,6 +105,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--golden", required=True, metavar="FILE", help="the golden file")
     one.add_argument("--update", action="store_true", help="make the golden file what OUT is now")
     one.add_argument("--junit", metavar="FILE", help="write the result as JUnit XML, too")
+    one.add_argument("--overwrite", action="store_true", help="with --update or --junit: also replace "
+                     "a file that check did not write")
     one.add_argument("--json", action="store_true", help="print all differences as JSON")
     anchors_flags.add_verbs(verb("anchors", _anchors, "fit anchors to a data set, show them, or put them "
                                  "into a config"))
@@ -210,11 +214,14 @@ def _verify(args) -> int:
         for name, value in asked.items():
             if value:
                 args.parser.error("--%s needs --stock" % name)
-        print_result(verb.verify(args.directory) + "\n")
+        words, remarks = verb.verify(args.directory)
+        say(remarks)
+        print_result(words + "\n")
         return 0
     if bool(args.images) != bool(args.source):
         args.parser.error("--images and --source go together")
-    say([verb.verify(args.directory)])
+    words, remarks = verb.verify(args.directory)
+    say(remarks + (words,))
     trial = verb.Trial(args.trainer or verb.ANY, args.steps or 0, args.model_dir,
                        args.train_record, args.source, args.pipeline_config_path,
                        args.images or ())
@@ -264,12 +271,14 @@ def _doctor(args) -> int:
         known, text = verb.explain(args.explain, as_json=args.json)
         print_result(text + "\n")
         return 0 if known else 1
+    if args.overwrite and not args.fix:
+        args.parser.error("--overwrite needs --fix")
     if not args.config:
         args.parser.error("name a PIPELINE_CONFIG, or a message with --explain")
     with ticking("reading") as progress:
         options = verb.make_options(target_api=args.target_api, trainer=args.trainer,
                                     model_dir=args.model_dir, sample=args.sample, progress=progress)
-        answer = verb.examine(args.config, options, fix=args.fix)
+        answer = verb.examine(args.config, options, fix=args.fix, overwrite=args.overwrite)
     say(answer.remarks)
     print_result((answer.to_json() if args.json else answer.to_text()) + "\n")
     return 0 if answer.diagnosis.trains else 1
@@ -288,10 +297,10 @@ def _check(args) -> int:
     if args.update:
         if args.junit or args.json:
             args.parser.error("--update compares nothing: leave --junit and --json out")
-        say(update(args.directory, args.golden))
+        say(update(args.directory, args.golden, overwrite=args.overwrite))
         print_result("%s written\n" % args.golden)
         return 0
-    found = check(args.directory, args.golden, junit=args.junit)
+    found = check(args.directory, args.golden, junit=args.junit, overwrite=args.overwrite)
     print_result((to_json if args.json else to_text)(found) + "\n")
     return 0 if found.same else 1
 

@@ -48,6 +48,14 @@ class Source:
     def metas(self):
         return {name: view.meta for name, view in self.store.items()}
 
+    @property
+    def paths(self) -> Tuple[str, ...]:
+        """The files it consists of, and those of its tensors; a prefix stands for its files."""
+        found = [self.prefix, self.config_path, self.frozen, os.path.join(
+            os.path.dirname(self.prefix), LABEL_MAP)]
+        found += sorted({view.extent.path for view in self.store.values() if view.extent})
+        return tuple(path for path in found if path)
+
 
 def read_file(path: str, *, limit: int = 16 << 20) -> bytes:
     """The bytes of a text file, `limit` at most.

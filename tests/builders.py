@@ -10,6 +10,7 @@ import numpy as np
 
 from graphfix import dtypes
 from graphfix.bundle import reader, writer
+from graphfix.emit import manifest
 from graphfix.graphdef import files
 from graphfix.schema import message_class
 from graphfix.tensors import TensorStore, constant
@@ -201,6 +202,15 @@ SAVED_MODEL_SHAPES = {
     "detection_boxes": (-1, 100, 4), "detection_classes": (-1, 100), "detection_scores": (-1, 100),
     "num_detections": (-1,), "raw_detection_scores": (-1, -1, 9),
     "detection_multiclass_scores": (-1, 100, 9)}
+
+
+def publish(directory, *names):
+    """Makes a directory one of an earlier run of graphfix: with files in it and its manifest."""
+    os.makedirs(str(directory), exist_ok=True)
+    for name in names:
+        write(str(directory), name, "of before")
+    manifest.write(str(directory))
+    return str(directory)
 
 
 def write_saved_model(directory, frozen, change=lambda saved: None):

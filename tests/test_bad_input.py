@@ -10,6 +10,7 @@ import pytest
 import builders
 import handmade
 from graphfix import dtypes
+from graphfix.emit import manifest
 from graphfix.bundle import reader, writer
 from graphfix.tensors import TensorMeta, TensorStore, TensorView
 
@@ -29,8 +30,7 @@ class Place:
         self.config = os.path.join(self.model, "pipeline.config")
         self.labels = builders.write(top, "labels.pbtxt", builders.label_map(["person", "zebra"]))
         self.out = os.path.join(self.top, "out")
-        os.mkdir(self.out)
-        builders.write(self.out, "plan.json", "of before")
+        builders.publish(self.out, "plan.json")
         self.source = self.model
         self.target = ["--label_map_path", self.labels]
         self.flags = ["--overwrite", "--target_api", "2019-07"]
@@ -507,16 +507,32 @@ def an_output_that_is_there(place):
     place.flags.remove("--overwrite")
 
 
-@row("{out}", "exists and is no directory", "name another")
+@row("{out}", "exists and is not a directory", "name another")
 def an_output_that_is_a_file(place):
     shutil.rmtree(place.out)
     place.write(place.out, "a file")
 
 
-@row("{out}", "exists and is a symbolic link", "name another")
-def an_output_that_is_a_link(place):
-    os.rename(place.out, place.out + "_meant")
-    os.symlink(place.out + "_meant", place.out)
+@row("{out}", "exists and is not a directory", "name another")
+def an_output_that_is_a_device(place):
+    shutil.rmtree(place.out)
+    os.symlink(os.devnull, place.out)
+
+
+@row("{out}", "holds what graphfix did not put there: training, yours; move that elsewhere")
+def an_output_with_files_that_are_not_graphfixs(place):
+    os.makedirs(os.path.join(place.out, "training", "deeper"))
+    builders.write(place.out, "yours", "x")
+
+
+@row("{out}", "holds what graphfix did not put there (it has no manifest.json): plan.json")
+def an_output_that_lost_its_manifest(place):
+    os.remove(os.path.join(place.out, "manifest.json"))
+
+
+@row("{out}", "holds what graphfix did not put there (is not a valid manifest of graphfix")
+def an_output_whose_manifest_is_not_graphfixs(place):
+    builders.write(place.out, "manifest.json", "{}")
 
 
 @row("{out}", "its parent directory does not exist", "create {top}/none")
@@ -524,9 +540,17 @@ def an_output_without_a_parent(place):
     place.out = os.path.join(place.top, "none", "out")
 
 
-@row("{model}", "so it cannot be replaced", "name another")
+@row("{model}", "holds {model}, which this command needs, so it cannot be replaced", "name another")
 def an_output_that_is_the_source(place):
+    manifest.write(place.model)
     place.out = place.model
+
+
+@row("{out}", "holds {out}/labels, which this command needs")
+def an_output_that_holds_the_target(place):
+    os.rename(place.labels, os.path.join(place.out, "labels"))
+    place.target[1] = os.path.join(place.out, "labels")
+    manifest.write(place.out)
 
 
 @row("{out}/train", "not two separate directories")

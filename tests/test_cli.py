@@ -52,7 +52,7 @@ def test_stdout_has_the_result_and_nothing_else(model, labels, graphfix, tmp_pat
                         "added; stock API 2019-07 restores 199 of 199; 1 class carried, 1 new\n")
     done = graphfix("verify", out)
     assert (done.code, done.err) == (0, "")
-    assert done.out == "329 tensors intact; describes as the 2 classes planned\n"
+    assert done.out == "329 tensors intact; config and heads match the 2 planned classes\n"
 
 
 def test_findings_are_messages(model, graphfix, tmp_path):

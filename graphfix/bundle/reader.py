@@ -270,22 +270,34 @@ def check(view: TensorView) -> None:
     Raises:
       SourceError: naming the file and the tensor, when they are not what was saved.
     """
-    meta, extent = view.meta, view.extent
-    if extent is None:
+    if view.extent is None:
         view.load()
-        return
+    else:
+        measure(view)
+
+
+def measure(view: TensorView) -> Tuple[int, int]:
+    """The CRC-32C and the sum (`checksum.sum64`) of a view's stored bytes, which lie in one
+    extent, and are checked on the way.
+
+    Raises:
+      SourceError: naming the file and the tensor, when they are not what was saved.
+    """
+    meta, extent = view.meta, view.extent
+    crc = total = 0
+    for chunk in _chunks(extent):
+        crc = checksum.crc32c(chunk, crc)
+        total = checksum.sum64(chunk, total)
+    stored = crc
     if meta.dtype in (STRING, VARIANT):
         special = entries.string_checksum if meta.dtype == STRING else entries.variant_checksum
         try:
-            crc = special(bytes(_bytes(extent)), meta.size)
+            stored = special(bytes(_bytes(extent)), meta.size)
         except ValueError as error:
             raise SourceError(extent.path, "tensor '%s' is damaged: %s" % (meta.name, error),
                               _COPY_AGAIN) from None
-    else:
-        crc = 0
-        for chunk in _chunks(extent):
-            crc = checksum.crc32c(chunk, crc)
-    _compare(meta, extent, crc)
+    _compare(meta, extent, stored)
+    return crc, total
 
 
 def digest(view: TensorView) -> str:
@@ -323,18 +335,24 @@ def _bytes(extent: Extent) -> bytearray:
 
 
 def _chunks(extent: Extent) -> Iterator[memoryview]:
-    """The bytes of an extent, by turns in one buffer: each chunk holds until the next."""
+    """The bytes of an extent, by turns in one buffer: each chunk holds until the next.  All but
+    the last have _CHUNK bytes."""
     buffer = memoryview(bytearray(min(_CHUNK, extent.length)))
     left = extent.length
     try:
         with open(extent.path, "rb", buffering=0) as file:
             file.seek(extent.offset)
             while left:
-                count = file.readinto(buffer[:min(left, _CHUNK)])
-                if not count:
-                    raise SourceError(extent.path, "became shorter while it was read", _COPY_AGAIN)
+                chunk = buffer[:left]
+                count = 0
+                while count < len(chunk):
+                    read = file.readinto(chunk[count:])
+                    if not read:
+                        raise SourceError(extent.path, "became shorter while it was read",
+                                          _COPY_AGAIN)
+                    count += read
                 left -= count
-                yield buffer[:count]
+                yield chunk
     except OSError as error:
         raise SourceError(extent.path, "cannot be read: %s" % error.strerror,
                           "check the path and its permissions") from None

@@ -6,7 +6,10 @@ from xml.etree import ElementTree
 
 from graphfix.compare.differ import PARTS, Comparison
 from graphfix.compare.states import Thing
+from graphfix.errors import SourceError
+from graphfix.source import read_file
 
+_SUITE = "graphfix check"
 # What XML 1.0 has no way to write.
 _UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -21,7 +24,7 @@ def to_junit(found: Comparison, golden: Thing) -> bytes:
         failures.setdefault(one.subject if one.subject in failures else one.part, []).append(
             str(one))
     suite = ElementTree.Element("testsuite", {
-        "name": "graphfix check", "tests": str(len(failures)), "errors": "0",
+        "name": _SUITE, "tests": str(len(failures)), "errors": "0",
         "failures": str(sum(bool(lines) for lines in failures.values()))})
     for name, lines in failures.items():
         case = ElementTree.SubElement(suite, "testcase", {
@@ -31,6 +34,15 @@ def to_junit(found: Comparison, golden: Thing) -> bytes:
             failure.text = _writable("\n".join(lines))
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, "utf-8") \
         .split(b"?>\n", 1)[-1] + b"\n"
+
+
+def is_junit(path: str) -> bool:
+    """Whether a file is XML that `to_junit` made."""
+    try:
+        suite = ElementTree.fromstring(read_file(path))
+    except (ElementTree.ParseError, SourceError, ValueError):
+        return False
+    return (suite.tag, suite.get("name")) == ("testsuite", _SUITE)
 
 
 def _writable(text: str) -> str:

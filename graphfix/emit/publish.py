@@ -7,21 +7,28 @@ after a crash.  Replacing a directory takes one exchange (renameat2 with RENAME_
 old directory under a name from which the next run puts it back.  Several directories are
 published one after the other; when one fails, those before it are put back.
 
+What may be replaced, and what is removed of it, `ownership` says; it is asked once more when the
+old directory has its other name, under which nobody puts anything into it.  A destination that is
+a link stays one: what it leads to is replaced.  What is replaced passes its permissions on, file by
+file, and a new directory keeps the group that its parent gives it.
+
 Staging directories, and what is being replaced, are locked (flock) by their owner.  One that
 nobody holds is what a killed run left behind, and is removed by the next.
 """
 
 import contextlib
 import ctypes
+import dataclasses
 import errno
 import fcntl
 import os
 import platform
-import shutil
+import stat
 import sys
 import uuid
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
+from graphfix.emit import manifest, ownership
 from graphfix.errors import Problem, RequestError
 
 _STAGING = ".graphfix-staging-"
@@ -40,70 +47,68 @@ _REMEDIES = {
 
 
 def check_destinations(directories: Sequence[str], *, overwrite: bool,
-                       sources: Iterable[str] = ()) -> None:
-    """Whether all can be published to; `sources` are files that must outlive a replacement.
+                       inputs: Iterable[str] = ()) -> None:
+    """Whether all can be published to; `inputs` are the paths that the command was given, or reads.
 
     Raises:
       RequestError: listing why not.
     """
+    inputs = list(inputs)
     problems = []  # type: List[Problem]
     for number, directory in enumerate(directories):
-        problems += _obstacles(directory, overwrite, sources)
+        problems += _obstacles(directory, overwrite, inputs)
         for other in directories[:number]:
-            if _inside(directory, other) or _inside(other, directory):
+            if ownership.inside(directory, other) or ownership.inside(other, directory):
                 problems.append(Problem(directory, "and %s are not two separate directories"
                                         % other, "name one outside the other"))
     if problems:
         raise RequestError.collected(problems)
 
 
-def _obstacles(directory: str, overwrite: bool, sources: Iterable[str]) -> Iterator[Problem]:
-    path = os.path.abspath(directory)
+def _obstacles(directory: str, overwrite: bool, inputs: Sequence[str]) -> Iterator[Problem]:
+    path = os.path.realpath(directory)
     if not os.path.lexists(path):
         if not os.path.isdir(os.path.dirname(path)):
             yield Problem(directory, "its parent directory does not exist",
                           "create %s" % os.path.dirname(path))
         return
-    if os.path.islink(path) or not os.path.isdir(path):
-        yield Problem(directory, "exists and is %s" % (
-            "a symbolic link" if os.path.islink(path) else "no directory"), "name another")
+    if not os.path.isdir(path):
+        yield Problem(directory, "exists and is not a directory", "name another")
         return
     try:
         if not os.listdir(path):
             return
+        if not overwrite:
+            yield Problem(directory, "exists already", "name another directory" if
+                          ownership.foreign(path)[0] else
+                          "name another directory, or pass --overwrite to replace it")
+            return
+        problem = ownership.replacing_problem(path, inputs)
     except OSError as error:
         yield Problem(directory, "cannot be read: %s" % error.strerror, "check its permissions")
         return
-    if not overwrite:
-        yield Problem(directory, "exists already",
-                      "name another directory, or pass --overwrite to replace it")
-        return
-    for held in list(sources) + [os.getcwd(), os.path.expanduser("~")]:
-        if _inside(held, path):
-            yield Problem(directory, "holds %s, so it cannot be replaced" % held, "name another")
-
-
-def _inside(path: str, directory: str) -> bool:
-    path, directory = os.path.realpath(path), os.path.realpath(directory)
-    return os.path.commonpath([path, directory]) == directory
+    if problem:
+        yield dataclasses.replace(problem, subject=directory)
 
 
 @contextlib.contextmanager
-def staged(*directories: str, overwrite: bool, sources: Iterable[str] = ()
+def staged(*directories: str, overwrite: bool, inputs: Iterable[str] = ()
            ) -> Iterator[Tuple[str, ...]]:
-    """Gives a staging directory for each; on leaving without an error, they have become them.
+    """Gives a staging directory for each; on leaving without an error, they have become them.  By
+    then each has its manifest, by which it can be replaced another time.
 
     Raises:
       RequestError: a destination is taken, or its file system refuses or is full.
     """
-    check_destinations(directories, overwrite=overwrite, sources=sources)
+    inputs = list(inputs)
+    check_destinations(directories, overwrite=overwrite, inputs=inputs)
     with contextlib.ExitStack() as stack:
         try:
-            stages = [_Stage(os.path.abspath(directory), stack) for directory in directories]
+            stages = [_Stage(directory, inputs, stack) for directory in directories]
             yield tuple(stage.path for stage in stages)
             for stage in stages:
-                stage.sync()
-            check_destinations(directories, overwrite=overwrite, sources=sources)
+                stage.finish()
+            check_destinations(directories, overwrite=overwrite, inputs=inputs)
             _publish(stages)
         except OSError as error:
             raise RequestError(
@@ -114,11 +119,13 @@ def staged(*directories: str, overwrite: bool, sources: Iterable[str] = ()
 class _Stage:
     """A staging directory, locked; what is under its name in the end is removed by `stack`."""
 
-    def __init__(self, directory: str, stack: contextlib.ExitStack):
-        self.directory = directory
+    def __init__(self, named: str, inputs: Sequence[str], stack: contextlib.ExitStack):
+        self.named = named
+        self.directory = os.path.realpath(named)
+        self._inputs = inputs
         self._stack = stack
-        parent, name = os.path.split(directory)
-        sweep(directory)
+        parent, name = os.path.split(self.directory)
+        sweep(self.directory)
         handle = None
         while handle is None:  # a sweep may take the directory between its making and its locking
             self.path = os.path.join(parent, ".%s%s%s" % (name, _STAGING, uuid.uuid4().hex))
@@ -127,9 +134,16 @@ class _Stage:
             os.mkdir(self.path, 0o700)
             handle = _lock(self.path)
         stack.callback(os.close, handle)
+        ownership.mark(self.path)
 
-    def sync(self) -> None:
-        os.chmod(self.path, 0o777 & ~_umask())
+    def finish(self) -> None:
+        """Gives the directory the permissions it is to have, and syncs it."""
+        if not os.path.exists(os.path.join(self.path, manifest.MANIFEST)):
+            raise AssertionError("%s is to be published without a manifest" % self.named)
+        os.chmod(self.path, stat.S_IMODE(os.stat(self.path).st_mode) & 0o7000 | 0o777 & ~_umask())
+        if os.path.isdir(self.directory):
+            _inherit(self.directory, self.path)
+        ownership.unmark(self.path)
         for folder, _, _ in os.walk(self.path):
             _sync(folder)
 
@@ -137,10 +151,18 @@ class _Stage:
         if os.path.isdir(self.directory) and os.listdir(self.directory):
             handle = _lock(self.directory)
             if handle is None:
-                raise RequestError(self.directory, "is being written by another graphfix",
+                raise RequestError(self.named, "is being written by another graphfix",
                                    "wait for it, or name another directory")
             self._stack.callback(os.close, handle)
             _swap(self.path, self.directory)
+            try:
+                # What came in since it was looked at is not graphfix's to remove.
+                problem = ownership.replacing_problem(self.path, self._inputs)
+                if problem:
+                    raise RequestError(self.named, problem.message, problem.remedy)
+            except BaseException:
+                _swap(self.path, self.directory)
+                raise
         else:
             os.rename(self.path, self.directory)
 
@@ -149,6 +171,20 @@ class _Stage:
             _swap(self.path, self.directory)
         else:
             os.rename(self.directory, self.path)
+
+
+def _inherit(old: str, new: str) -> None:
+    """Gives a directory and the files in it the permissions and owners of those of the same names
+    that they are to replace."""
+    for path in [""] + [path for path, _, mode in manifest.entries(old) if not stat.S_ISLNK(mode)]:
+        before, now = os.path.join(old, path), os.path.join(new, path)
+        if not os.path.exists(now):
+            continue
+        was, is_now = os.stat(before), os.stat(now)
+        if (was.st_uid, was.st_gid) != (is_now.st_uid, is_now.st_gid):
+            with contextlib.suppress(PermissionError):
+                os.chown(now, was.st_uid, was.st_gid)
+        os.chmod(now, stat.S_IMODE(was.st_mode))
 
 
 def _publish(stages: Sequence[_Stage]) -> None:
@@ -163,6 +199,22 @@ def _publish(stages: Sequence[_Stage]) -> None:
         for stage in reversed(done):
             stage.undo()
         raise
+
+
+@contextlib.contextmanager
+def locked(directory: str) -> Iterator[None]:
+    """Keeps other runs from replacing a directory, or writing into it.
+
+    Raises:
+      RequestError: another one is at it.
+    """
+    handle = _lock(directory)
+    if handle is None:
+        raise RequestError(directory, "is being written by another graphfix", "wait for it")
+    try:
+        yield
+    finally:
+        os.close(handle)
 
 
 def _lock(directory: str) -> Optional[int]:
@@ -186,9 +238,9 @@ def _lock(directory: str) -> Optional[int]:
 
 def _remove(directory: str) -> None:
     try:
-        shutil.rmtree(directory, ignore_errors=True)
+        ownership.remove(directory)
     except KeyboardInterrupt:
-        shutil.rmtree(directory, ignore_errors=True)
+        ownership.remove(directory)
         raise
 
 
@@ -232,7 +284,8 @@ def _exchange(one: str, two: str) -> bool:
 
 
 def sweep(directory: str) -> None:
-    """Puts back, or removes, what runs that were killed left beside a directory."""
+    """Puts back what runs that were killed left beside a directory, or removes what of it is
+    graphfix's."""
     parent, name = os.path.split(directory)
     try:
         beside = os.listdir(parent)
@@ -251,6 +304,6 @@ def sweep(directory: str) -> None:
                 if mark == _OLD and not os.path.lexists(directory):
                     os.rename(path, directory)
                 else:
-                    shutil.rmtree(path, ignore_errors=True)
+                    ownership.remove(path)
             finally:
                 os.close(handle)

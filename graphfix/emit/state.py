@@ -11,10 +11,15 @@ from graphfix.textproto import quote
 FILE_NAME = "checkpoint"
 
 
+def state_text(name: str) -> str:
+    """The state that names the checkpoint `name`, and no other."""
+    return "model_checkpoint_path: %s\nall_model_checkpoint_paths: %s\n" % (
+        quote(name), quote(name))
+
+
 def write_state(directory: str, name: str) -> None:
     """Makes the checkpoint `name` (relative to `directory`) its latest and only one."""
     with open(os.path.join(directory, FILE_NAME), "w", newline="\n") as file:
-        file.write("model_checkpoint_path: %s\nall_model_checkpoint_paths: %s\n"
-                   % (quote(name), quote(name)))
+        file.write(state_text(name))
         file.flush()
         os.fsync(file.fileno())

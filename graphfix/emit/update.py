@@ -1,8 +1,13 @@
 """Writes into a published directory what `verify` has found: its report, read back and shown again.
 
-Each file is written beside its place and renamed into it: report.json, whose data the page shows,
-before report.html, and pictures before both, under names that their contents give them, so that a
-run that is killed leaves no report that shows another one's pictures.
+First its manifest gets the new contents beside the old ones, as pending; then each file is written
+beside its place and renamed into it: pictures, under names that their contents give them, then
+report.json, whose data the page shows, then report.html; then pictures that only the old report
+names are removed, and the manifest says what is there now.  A run that is killed anywhere leaves
+no report that shows another one's pictures, and a directory that its manifest holds for whole.
+
+Nothing is written through a link in the directory, and nothing removed there that is an input of
+the same command.
 """
 
 import dataclasses
@@ -10,7 +15,7 @@ import hashlib
 import os
 from typing import Sequence, Tuple
 
-from graphfix.emit import html
+from graphfix.emit import html, manifest, ownership, publish
 from graphfix.emit.files import replace_file
 from graphfix.emit.report import PICTURES, REPORT_HTML, REPORT_JSON, Picture, Verification, load
 from graphfix.errors import RequestError, SourceError
@@ -23,34 +28,79 @@ def picture_file(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16] + ".jpg"
 
 
-def update_report(directory: str, verifications: Sequence[Verification], pictures: Pictures) -> None:
+def update_report(directory: str, verifications: Sequence[Verification], pictures: Pictures, *,
+                  inputs: Sequence[str] = ()) -> None:
     """Adds results to the report of `directory`; pictures replace those of an earlier run, if any
-    are given.
+    are given, but for those that are among the `inputs` of this one.
 
     Raises:
-      SourceError: there is no report, or it is damaged.
-      RequestError: the directory cannot be written.
+      SourceError: there is no report, or it or the manifest is damaged.
+      RequestError: the directory cannot be written, or is being written by another run.
     """
     report = load(directory).with_verifications(verifications)
-    folder = os.path.join(directory, PICTURES)
+    before = manifest.read_manifest(directory)
+    if before is None:
+        raise SourceError(os.path.join(directory, manifest.MANIFEST), "is missing",
+                          "convert again with this version of graphfix")
+    _check_places(directory)
     if pictures:
         report = dataclasses.replace(
             report, pictures=tuple(one for one, _ in pictures),
             artifacts=tuple(sorted(set(report.artifacts) | {PICTURES})))
     try:
-        if pictures:
-            os.makedirs(folder, exist_ok=True)
-        for picture, data in pictures:
-            replace_file(os.path.join(folder, picture.file), data)
-        contents = {one.file: _read(os.path.join(folder, one.file)) for one in report.pictures}
-        replace_file(os.path.join(directory, REPORT_JSON), report.to_json().encode())
-        replace_file(os.path.join(directory, REPORT_HTML), html.render(report, contents).encode())
-        if pictures:
-            for name in set(os.listdir(folder)) - set(contents):
-                os.remove(os.path.join(folder, name))
+        with publish.locked(directory):
+            contents = {_place(one): data for one, data in pictures}
+            shown = {one.file: contents.get(_place(one)) or _read(os.path.join(
+                directory, _place(one))) for one in report.pictures}
+            contents[REPORT_JSON] = report.to_json().encode()
+            contents[REPORT_HTML] = html.render(report, shown).encode()
+            new = {path: manifest.content_of(data) for path, data in contents.items()}
+            if pictures:
+                os.makedirs(os.path.join(directory, PICTURES), exist_ok=True)
+            _write_manifest(directory, dataclasses.replace(before, pending=new))
+            for path in sorted(contents, key=(REPORT_HTML, REPORT_JSON).__contains__):
+                replace_file(os.path.join(directory, path), contents[path])
+            old = [path for path in before.files if path not in contents
+                   and os.path.dirname(path) == PICTURES] if pictures else []
+            kept = [path for path in old if not _removed(os.path.join(directory, path), inputs)]
+            files = {path: row for path, row in before.files.items()
+                     if path not in old or path in kept}
+            files.update(new)
+            _write_manifest(directory, dataclasses.replace(
+                before, files=files, pending={},
+                directories=tuple(sorted(set(before.directories) | ({PICTURES} if pictures else
+                                                                    set())))))
     except OSError as error:
         raise RequestError(directory, "cannot be written: %s" % error.strerror,
                            "check its permissions and the space there") from None
+
+
+def _place(picture: Picture) -> str:
+    return "%s/%s" % (PICTURES, picture.file)
+
+
+def _check_places(directory: str) -> None:
+    """What is written goes into the directory, and not through a link to elsewhere."""
+    for name in (PICTURES, REPORT_JSON, REPORT_HTML, manifest.MANIFEST):
+        path = os.path.join(directory, name)
+        if os.path.islink(path) or name == PICTURES and os.path.lexists(path) \
+                and not os.path.isdir(path):
+            raise RequestError(path, "is a link" if os.path.islink(path) else
+                               "is not a directory", "move it elsewhere")
+
+
+def _write_manifest(directory: str, record: manifest.Manifest) -> None:
+    replace_file(os.path.join(directory, manifest.MANIFEST), record.to_json().encode("ascii"))
+
+
+def _removed(path: str, inputs: Sequence[str]) -> bool:
+    """Removes a picture of an earlier report, unless it is an input or no longer a plain file."""
+    if not os.path.lexists(path):
+        return True
+    if os.path.islink(path) or not os.path.isfile(path) or ownership.same_file(path, inputs):
+        return False
+    os.remove(path)
+    return True
 
 
 def _read(path: str) -> bytes:

@@ -12,7 +12,7 @@ from graphfix.anchors.setting import Setting, read_setting
 from graphfix.config.anchors import anchor_edits, format_anchors, parse_anchors
 from graphfix.config.edits import apply_edits
 from graphfix.config.pipeline import PipelineConfig, parse_config
-from graphfix.emit import files, publish
+from graphfix.emit import files, manifest, publish
 from graphfix.errors import RequestError
 from graphfix.findings import INFO, WARNING, Finding, by_severity
 from graphfix.labels import parse_label_map
@@ -37,7 +37,8 @@ def fit_anchors(path: str, records: Sequence[str], *, output: str, overwrite: bo
     Raises:
       GraphfixError: nothing was written.
     """
-    files.check_file(output, overwrite=overwrite)
+    inputs = [path, *records] + [one for one in (label_map_path,) if one]
+    files.check_file(output, overwrite=overwrite, inputs=inputs)
     path, _, setting = _open(path)
     boxes, findings = _boxes(setting, records, label_map_path)
     fitted = fit(setting.message, boxes, setting.model, threshold=setting.threshold, seed=seed,
@@ -58,7 +59,7 @@ def fit_anchors(path: str, records: Sequence[str], *, output: str, overwrite: bo
         "Fitted" if fitted.form else "As they were", len(boxes), seed, setting.threshold,
         100 * pair["after"]["recall"])
     files.write_file(output, (comment + format_anchors(fitted.message)).encode(),
-                     overwrite=overwrite)
+                     overwrite=overwrite, inputs=inputs + [path])
     counts = {"before": setting.spec.per_map, "after": fitted.spec.per_map}
     lines = ["%s: %s, %s anchors at a location%s" % (
         output, fitted.spec.generator, _counts(counts["after"]),
@@ -83,7 +84,8 @@ def show_anchors(path: str, records: Sequence[str], *, output_directory: str, ov
     """
     from graphfix.anchors import pictures
     pictures.require()
-    publish.check_destinations([output_directory], overwrite=overwrite)
+    inputs = [path, *records] + [one for one in (anchors, label_map_path) if one]
+    publish.check_destinations([output_directory], overwrite=overwrite, inputs=inputs)
     path, _, setting = _open(path)
     series = [pictures.Series("present" if anchors else "anchors", setting.spec, None)]
     if anchors:
@@ -94,8 +96,9 @@ def show_anchors(path: str, records: Sequence[str], *, output_directory: str, ov
         boxes, findings = _boxes(setting, records, label_map_path)
         series = [dataclasses.replace(one, best=best_overlaps(
             boxes, one.spec, setting.model, setting.threshold)) for one in series]
-    with publish.staged(output_directory, overwrite=overwrite, sources=(path,)) as stages:
+    with publish.staged(output_directory, overwrite=overwrite, inputs=inputs + [path]) as stages:
         names = pictures.draw(stages[0], setting, series, boxes)
+        manifest.write(stages[0])
     findings += setting.findings
     lines = ["%s: %s" % (output_directory, ", ".join(names))]
     data = {"output_directory": output_directory, "pictures": list(names)}  # type: Dict[str, Any]
@@ -115,7 +118,8 @@ def apply_anchors(path: str, anchors: str, *, output: str, overwrite: bool) -> A
     Raises:
       GraphfixError: nothing was written.
     """
-    files.check_file(output, overwrite=overwrite)
+    inputs = [path, anchors]
+    files.check_file(output, overwrite=overwrite, inputs=inputs)
     path, config, setting = _open(path)
     document, message = _other(anchors, setting, path)
     spec = described(message, anchors, setting.image)
@@ -127,7 +131,7 @@ def apply_anchors(path: str, anchors: str, *, output: str, overwrite: bool) -> A
                              "carry them over with graphfix convert --anchors"),)
     edits = anchor_edits(setting.path, config.document, document)
     edited = apply_edits(config.document, edits)
-    files.write_file(output, edited.encode(), overwrite=overwrite)
+    files.write_file(output, edited.encode(), overwrite=overwrite, inputs=inputs + [path])
     line = "%s: %s with %s anchors at a location; %d settings changed" % (
         output, spec.generator, _counts(spec.per_map), len(edits))
     data = {"output": output, "changed": [".".join(edit.path) for edit in edits],

@@ -1,6 +1,6 @@
 """batch: many models, one recipe.
 
-    OUT/NAME             a model's directory, as convert writes it, with batch.json in it
+    OUT/NAME             a model's directory, as convert writes it
     OUT/.graphfix-batch  locks, downloads (both may be kept or removed between runs), and work, where
                          archives are unpacked
 

@@ -5,6 +5,7 @@ its standard input ends, so does it.  Signals end it at once, without cleaning u
 does then: an exception raised at any moment, such as within an import, may be lost.
 """
 
+import collections
 import contextlib
 import fcntl
 import glob
@@ -22,16 +23,16 @@ from graphfix import source as sources
 from graphfix.archive import SUFFIXES
 from graphfix.bundle import reader
 from graphfix.download import fetch
-from graphfix.emit.report import CHECKPOINT
-from graphfix.errors import GraphfixError, Problem, RequestError
+from graphfix.emit import ownership
+from graphfix.emit.manifest import Manifest, measure, read_manifest
+from graphfix.emit.report import CHECKPOINT, Report
+from graphfix.errors import GraphfixError, Problem, RequestError, SourceError
 from graphfix.graphdef.files import SAVED_MODEL
 from graphfix.verbs.batch import CONVERTED, DOWNLOADS, FAILED, LOCKS, UNCHANGED, WORK
 from graphfix.verbs.convert import Target, convert
 from graphfix.verbs.target_api import find_target_api
+from graphfix.verify.judge import judge
 
-# What a model's directory says of how it was made.
-RECORD = "batch.json"
-FORMAT = 1
 _CHUNK = 1 << 20
 _FILES = ("label_map_path", "source_label_map_path", "anchors", "pipeline_config_path")
 
@@ -105,35 +106,32 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
     download = entry["download"]
     archive = download and os.path.join(out, DOWNLOADS, download["sha256"] + next(
         suffix for suffix in SUFFIXES if download["url"].endswith(suffix)))
-    made_of = {"format": FORMAT, "graphfix": __version__, "target": _target_digest(
-        target, directory), "source": download["sha256"] if download else _content(
-            entry["source"], target.get("pipeline_config_path"))}
-    record = _record(directory)
-    if record and {key: record.get(key) for key in made_of} == made_of \
-            and _files(directory, ()) == record["files"]:
-        return {"verdict": UNCHANGED, "lines": [record["summary"]],
-                "findings": record["findings"]}
+    made_of = {"target": _target_digest(target, directory), "graphfix": __version__,
+               "source": download["sha256"] if download else _content(
+                   entry["source"], target.get("pipeline_config_path"))}
+    record, changed = _record(directory), ()  # type: Optional[Manifest], Tuple[Problem, ...]
     if record is None and os.path.isdir(directory) and os.listdir(directory):
-        raise RequestError(directory, "exists already, and no batch made it",
-                           "remove it, or give the model another name")
+        raise RequestError(directory, "exists already, and no batch made it: it holds %s"
+                           % ownership.named(sorted(os.listdir(directory))),
+                           "move it elsewhere, or give the model another name")
+    if record and {key: record.made_of.get(key) for key in made_of} == made_of:
+        changed = judge(directory, record, measure(directory)).problems
+        if not changed:
+            return {"verdict": UNCHANGED, "lines": [record.made_of["summary"]],
+                    "findings": record.made_of["findings"]}
     if download:
         _have(download, archive, out)
 
-    def seal(staging: str) -> None:
-        with open(os.path.join(staging, "report.json"), encoding="utf-8") as file:
-            report = json.load(file)
-        counts = {}  # type: Dict[str, int]
-        for one in report["findings"]:
-            counts[one["severity"]] = counts.get(one["severity"], 0) + 1
-        made_of.update(files=_files(staging, ()), summary=report["summary"], findings=counts)
-        with open(os.path.join(staging, RECORD), "w", encoding="ascii", newline="\n") as file:
-            file.write(json.dumps(made_of, indent=2, sort_keys=True) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+    def told(report: Report) -> Dict[str, Any]:
+        counts = collections.Counter(one.severity for one in report.findings)
+        return dict(made_of, summary=report.summary, findings=dict(counts))
     config = target.pop("pipeline_config_path", None)
-    convert(archive or entry["source"], Target(**target), output_directory=directory,
-            overwrite=record is not None, config_path=config, seal=seal)
-    return {"verdict": CONVERTED, "lines": [made_of["summary"]], "findings": made_of["findings"]}
+    report = convert(archive or entry["source"], Target(**target), output_directory=directory,
+                     overwrite=record is not None, config_path=config, made_of=told)
+    lines = [report.summary] + ["replaced what had changed: %s %s" % (
+        os.path.relpath(one.subject, directory) if os.path.isabs(one.subject) else one.subject,
+        one.message) for one in changed]
+    return {"verdict": CONVERTED, "lines": lines, "findings": told(report)["findings"]}
 
 
 def _have(download: Dict[str, Any], archive: str, out: str) -> None:
@@ -194,25 +192,12 @@ def _sha256(path: str) -> str:
             digest.update(buffer[:count])
 
 
-def _record(directory: str) -> Optional[Dict[str, Any]]:
-    """What a directory says of how it was made, None where no batch made it."""
+def _record(directory: str) -> Optional[Manifest]:
+    """The manifest of a directory that a batch made, None where none did."""
     try:
-        record = json.loads(sources.read_file(os.path.join(directory, RECORD)).decode("ascii"))
-        return record if record["format"] == FORMAT and record["files"] else {}
-    except GraphfixError:
+        record = read_manifest(directory)
+    except SourceError:
         return None
-    except (ValueError, KeyError, TypeError):
-        return {}
-
-
-def _files(directory: str, above: Tuple[str, ...]) -> Dict[str, int]:
-    """Sizes of all files but the record, and but what `verify --stock` adds."""
-    found = {}  # type: Dict[str, int]
-    for one in os.scandir(os.path.join(directory, *above)):
-        path = above + (one.name,)
-        if one.is_dir(follow_symlinks=False):
-            if path != ("pictures",):
-                found.update(_files(directory, path))
-        elif path not in ((RECORD,), ("report.json",), ("report.html",)):
-            found["/".join(path)] = one.stat().st_size
-    return found
+    if record is None or not record.made_of:
+        return None
+    return record

@@ -3,23 +3,23 @@
 import dataclasses
 import difflib
 import os
-from typing import Callable, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from graphfix import source as sources
-from graphfix import verify
 from graphfix.bundle import writer
 from graphfix.config import trainers
 from graphfix.config.anchors import anchor_edits, parse_anchors
 from graphfix.config.edits import ConfigEdit, apply_edits
-from graphfix.emit import html, publish, training_state
+from graphfix.config.pipeline import parse_config
+from graphfix.emit import html, manifest, ownership, publish, training_state
 from graphfix.emit.report import (
     CHECKPOINT, PLAN_JSON, REPORT_HTML, REPORT_JSON, MapAnchorsChange, Report)
 from graphfix.emit.state import write_state
-from graphfix.errors import RequestError
+from graphfix.errors import RequestError, SourceError, VerificationError
 from graphfix.findings import WARNING, Finding, by_severity
 from graphfix.labels import Label, LabelMap, format_label_map, parse_label_map
 from graphfix.model.anchors import describe_anchors
-from graphfix.model.describe import first_image
+from graphfix.model.describe import describe, first_image
 from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.source import CONFIG, LABEL_MAP, Source
 from graphfix.surgery.anchors import carry_anchors, clipped, fresh_anchors
@@ -33,9 +33,13 @@ from graphfix.surgery.plan_check import check_plan
 from graphfix.surgery.plan_json import read_plan, to_json
 from graphfix.surgery.request import (
     SurgeryRequest, resolve_classes, same_classes, trained_ids)
-from graphfix.textproto import quote
+from graphfix.tensors import TensorStore
+from graphfix.textproto import Document, quote
 from graphfix.verbs.graphs import SAVED_MODEL, new_generator, rewritten_graphs
 from graphfix.verbs.target_api import find_target_api
+from graphfix.verify.copies import FAULT, check_copies
+from graphfix.verify.judge import judge
+from graphfix.verify.models import check_model, requested
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +61,12 @@ class Target:
     anchors: Optional[str] = None
     anchor_boxes: str = "carry"
     freeze: Optional[str] = None
+
+    @property
+    def paths(self) -> List[str]:
+        """What of the target is read, or is to be read by the trainer."""
+        return [path for path in (self.label_map_path, self.source_label_map_path, self.anchors,
+                                  self.train_record, self.eval_record) if path]
 
 
 def make_plan(source: Source, target: Target, *, output_directory: Optional[str],
@@ -150,17 +160,19 @@ def plan_anchors(source: Source, path: Optional[str], boxes: str):
 def convert(source_path: str, target: Target, *, output_directory: str, overwrite: bool,
             plan_path: Optional[str] = None, config_path: Optional[str] = None,
             model_dir: Optional[str] = None,
-            seal: Optional[Callable[[str], None]] = None) -> Report:
+            made_of: Optional[Callable[[Report], Dict[str, Any]]] = None) -> Report:
     """Converts, verifies and publishes; the report is also in the output directory.
 
-    `seal` gets the directory when all is written, just before it is published.
+    `made_of` says what the manifest is to record of what the output was made of.
 
     Raises:
       GraphfixError: nothing was published, and what was there before still is.
     """
     destinations = [output_directory] + ([model_dir] if model_dir else [])
-    publish.check_destinations(destinations, overwrite=overwrite)
+    inputs = [path for path in (source_path, config_path, plan_path) if path] + target.paths
+    publish.check_destinations(destinations, overwrite=overwrite, inputs=inputs)
     source = sources.open_source(source_path, config_path=config_path)
+    inputs += source.paths
     if plan_path:
         plan = read_plan(plan_path)
         check_plan(plan, source.metas, source.digest, plan_path)
@@ -172,11 +184,9 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
     plan = _with_not_finite(plan, source, target)
     config = apply_edits(source.config.document, plan.config_edits)
     plan, graphs = rewritten_graphs(source, plan, config)
-    with publish.staged(*destinations, overwrite=overwrite,
-                        sources=(source.prefix, source.config_path)) as stages:
+    with publish.staged(*destinations, overwrite=overwrite, inputs=inputs) as stages:
         staging = stages[0]
-        prefix = os.path.join(staging, CHECKPOINT)
-        writer.write_bundle(outgoing, prefix)
+        writer.write_bundle(outgoing, os.path.join(staging, CHECKPOINT))
         write_state(staging, CHECKPOINT)
         _write(staging, CONFIG, config.encode())
         for name, data in graphs.items():
@@ -188,17 +198,39 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
             Label(one.id, one.name, one.display_name) for one in plan.classes if one.name
         ))).encode())
         _write(staging, PLAN_JSON, to_json(plan).encode())
-        written = verify.verify_bundle(prefix, outgoing, source.store, plan.edits)
-        verify.verify_description(staging, prefix, written, plan)
         report = _report(source_path, source, target, plan, tuple(outgoing), model_dir=model_dir,
-                         written=os.listdir(staging), config=config.text)
+                         written=ownership.published(staging), config=config.text)
         _write(staging, REPORT_JSON, report.to_json().encode())
         _write(staging, REPORT_HTML, html.render(report).encode())
+        _seal(staging, report, outgoing, source, config, made_of and made_of(report))
         if model_dir:
             _write_model_dir(stages[1], outgoing, source)
-        if seal:
-            seal(staging)
     return report
+
+
+def _seal(staging: str, report: Report, outgoing: TensorStore, source: Source, config: Document,
+          made_of: Optional[Dict[str, Any]]) -> None:
+    """Reads all back that was written, judges it, and records it.
+
+    Raises:
+      VerificationError: it is not what was meant.
+    """
+    plan = report.plan
+    metas = {name: view.meta for name, view in outgoing.items()}
+    message = parse_config(config.encode(), CONFIG).message
+    try:
+        model = describe(message, metas, config=CONFIG, checkpoint=CHECKPOINT)
+    except SourceError as error:
+        raise VerificationError.collected(error.problems) from None
+    generator = new_generator(source, plan, config.encode())
+    anchors = source.model.anchors if generator is None else describe_anchors(
+        generator, CONFIG, source.model.image)
+    check_model(model, requested(source.model, plan, anchors), CONFIG)
+    record, measured = manifest.write(staging, model=model, made_of=made_of)
+    check_copies(CHECKPOINT, outgoing, measured, source=source.store, edits=plan.edits)
+    judgement = judge(staging, record, measured, remedy=FAULT)
+    if judgement.problems:
+        raise VerificationError.collected(judgement.problems)
 
 
 def _with_not_finite(plan: SurgeryPlan, source: Source, target: Target) -> SurgeryPlan:
@@ -216,7 +248,7 @@ def _report(source_path: str, source: Source, target: Target, plan: SurgeryPlan,
     names = {label.id: label.display_name for label in labels.labels} if labels else {}
     return Report(
         source_path, source.model.family, plan, outgoing,
-        tuple(sorted(list(written) + [REPORT_JSON, REPORT_HTML])),
+        tuple(sorted(list(written) + [REPORT_JSON, REPORT_HTML, manifest.MANIFEST])),
         tuple(difflib.unified_diff(source.config.document.text.splitlines(), config.splitlines(),
                                    "source/" + CONFIG, "output/" + CONFIG, lineterm="")),
         tuple(names.get(number, "") for number in range(1, source.model.classes + 1)),
@@ -253,7 +285,8 @@ def _write_model_dir(staging: str, outgoing, source: Source) -> None:
     prefix = os.path.join(staging, "model.ckpt-0")
     writer.write_bundle(complete, prefix)
     write_state(staging, "model.ckpt-0")
-    verify.verify_bundle(prefix, complete)
+    _, measured = manifest.write(staging)
+    check_copies("model.ckpt-0", complete, measured)
 
 
 def _write(directory: str, name: str, data: bytes) -> None:

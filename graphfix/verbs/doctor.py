@@ -2,14 +2,17 @@
 
 import json
 import os
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from graphfix.config import history, trainers
 from graphfix.doctor import messages
 from graphfix.doctor.diagnosis import Diagnosis, Found, diagnose, fixed, to_text
 from graphfix.doctor.setup import Options
+from graphfix.emit import files
 from graphfix.errors import RequestError, SourceError
 from graphfix.source import read_file
+from graphfix.textproto import Document, Scalar
+from graphfix.textproto.literals import BadLiteral, parse_string
 from graphfix.verbs.target_api import find_target_api
 
 
@@ -57,7 +60,7 @@ def make_options(*, target_api: str, trainer: str, model_dir: Optional[str], sam
                    progress)
 
 
-def examine(path: str, options: Options, *, fix: Optional[str]) -> Answer:
+def examine(path: str, options: Options, *, fix: Optional[str], overwrite: bool) -> Answer:
     """Looks at a config; with `fix`, also writes it with every remedy it can take.
 
     Raises:
@@ -72,28 +75,27 @@ def examine(path: str, options: Options, *, fix: Optional[str]) -> Answer:
                           "save the file as UTF-8, or check that this is the config") from None
     if fix is None:
         return Answer(diagnose(data, path, options), ())
+    inputs = [path] + _named(data) + [one for one in (options.model_dir,) if one]
+    files.check_file(fix, overwrite=overwrite, inputs=inputs)
     new, done = fixed(data, path, options)
     if not done:
         return Answer(diagnose(data, path, options), (
             "graphfix: nothing was found that the config's text can cure; %s is not written" % fix,))
-    _write(fix, new)
+    files.write_file(fix, new, overwrite=overwrite, inputs=inputs)
     # Under its own name: its lines are others.
     return Answer(diagnose(new, fix, options), (), tuple(done), fix)
 
 
-def _write(path: str, data: bytes) -> None:
-    """A whole file, or the one that was there."""
-    part = "%s.%d.part" % (path, os.getpid())
+def _named(data: bytes) -> List[str]:
+    """The paths that a config names: what in it is text, wherever.  A config that is too broken to
+    be read names none."""
     try:
-        with open(part, "wb") as file:
-            file.write(data)
-        os.replace(part, path)
-    except OSError as error:
-        raise RequestError(path, "cannot be written: %s" % error.strerror,
-                           "check the path and its permissions") from None
-    finally:
-        if os.path.exists(part):
-            os.remove(part)
+        document = Document.parse(data, subject="")
+        literals = [value.raw for _, field in document.walk() for value in field.values
+                    if isinstance(value, Scalar) and value.raw[:1] in "\"'"]
+        return [os.fsdecode(parse_string(literal)) for literal in literals]
+    except (SourceError, BadLiteral):
+        return []
 
 
 def explain(text: str, *, as_json: bool) -> Tuple[bool, str]:

@@ -4,16 +4,16 @@ import os
 from typing import Optional, Tuple
 
 from graphfix import source as sources
-from graphfix import verify
 from graphfix.bundle import writer
 from graphfix.config.edits import ConfigEdit, apply_edits
-from graphfix.emit import publish
+from graphfix.emit import manifest, publish
 from graphfix.emit.report import CHECKPOINT
 from graphfix.emit.state import write_state
 from graphfix.errors import RequestError
 from graphfix.findings import Finding
 from graphfix.textproto import quote
 from graphfix.verbs.graphs import graph_findings
+from graphfix.verify.copies import check_copies
 
 _FINE_TUNE = ("train_config", "fine_tune_checkpoint")
 
@@ -26,14 +26,15 @@ def thaw(path: str, *, output_directory: str, overwrite: bool, config_path: Opti
     Raises:
       GraphfixError: nothing was published.
     """
-    publish.check_destinations([output_directory], overwrite=overwrite)
+    inputs = [one for one in (path, config_path) if one]
+    publish.check_destinations([output_directory], overwrite=overwrite, inputs=inputs)
     frozen = sources.find_frozen(path)
     if frozen is None:
         raise RequestError(path, "is no frozen graph and no SavedModel",
                            "name a frozen_inference_graph.pb or the directory of one")
     source = sources.open_frozen(frozen, config_path=config_path, partial=partial)
     with publish.staged(output_directory, overwrite=overwrite,
-                        sources=(frozen, source.config_path)) as stages:
+                        inputs=inputs + [frozen, source.config_path]) as stages:
         prefix = os.path.join(stages[0], CHECKPOINT)
         writer.write_bundle(source.store, prefix)
         write_state(stages[0], CHECKPOINT)
@@ -46,7 +47,8 @@ def thaw(path: str, *, output_directory: str, overwrite: bool, config_path: Opti
             file.write(document.encode())
             file.flush()
             os.fsync(file.fileno())
-        verify.verify_bundle(prefix, source.store)
+        _, measured = manifest.write(stages[0], model=source.model)
+        check_copies(CHECKPOINT, source.store, measured)
     return "%d variables recovered: %s of %d classes" % (
         len(source.store), source.model.family, source.model.classes), \
         source.findings + graph_findings(source)

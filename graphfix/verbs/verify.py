@@ -8,11 +8,10 @@ import tempfile
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from graphfix import source as sources
-from graphfix import verify as judge
-from graphfix.bundle import reader, writer
+from graphfix.bundle import writer
 from graphfix.config import trainers
 from graphfix.config.edits import apply_edits
-from graphfix.emit import drawing, update
+from graphfix.emit import drawing, manifest, ownership, update
 from graphfix.emit.jpeg import Jpeg, read_jpeg
 from graphfix.emit.report import CHECKPOINT, PLAN_JSON, Detection, Picture, Verification
 from graphfix.errors import GraphfixError, RequestError, SourceError, VerificationError
@@ -22,6 +21,7 @@ from graphfix.stock import runner
 from graphfix.surgery.edits import Drop
 from graphfix.surgery.plan import SurgeryPlan
 from graphfix.surgery.plan_json import read_plan
+from graphfix.verify.judge import AGAIN, Judgement, judge
 
 ANY = "any"
 _LARGEST_PICTURE = 64 << 20
@@ -57,24 +57,49 @@ class Answer:
         return all(one.complete for one in self.verifications)
 
 
-def verify(directory: str) -> str:
-    """Checks checksums and description of a converted directory; the result in words.
+def verify(directory: str) -> Tuple[str, Tuple[str, ...]]:
+    """Judges a directory that graphfix wrote; the result in words, and remarks.
 
     Raises:
       SourceError: it is no such directory.
-      VerificationError: its checkpoint or config is not what the plan says, or is damaged.
+      VerificationError: it is not what was published, or not what the plan says; lists every
+        difference.
     """
-    plan = read_plan(os.path.join(directory, PLAN_JSON))
-    prefix = os.path.join(directory, CHECKPOINT)
+    judgement = judged(directory)
+    if judgement.problems:
+        raise VerificationError.collected(judgement.problems)
+    remarks = ("%s: also holds %s, which graphfix did not put there" % (
+        directory, ownership.named(list(judgement.others))),) if judgement.others else ()
+    words = "%d tensors intact" % judgement.tensors
+    if judgement.plan is not None:
+        words += "; config and heads match the %d planned classes" % len(judgement.plan.classes)
+    return words, remarks
+
+
+def judged(directory: str) -> Judgement:
+    """What is wrong with a directory that graphfix wrote.
+
+    Raises:
+      SourceError: it has neither a manifest nor a plan.
+      VerificationError: its manifest is missing or damaged.
+    """
     try:
-        store = reader.open_bundle(prefix)
-        for view in store.values():
-            reader.check(view)
+        record = manifest.read_manifest(directory)
+        if record is None:
+            plan = os.path.join(directory, PLAN_JSON)
+            if not os.path.lexists(plan):
+                raise SourceError(directory, "is not a directory that graphfix wrote: it has no %s"
+                                  % manifest.MANIFEST, "name one")
+            raise VerificationError(os.path.join(directory, manifest.MANIFEST), "is missing",
+                                    AGAIN)
+        return judge(directory, record, manifest.measure(directory))
     except SourceError as error:
+        if error.problems[0].subject == directory:
+            raise
         raise VerificationError.collected(error.problems) from None
-    judge.verify_description(directory, prefix, store, plan)
-    return "%d tensors intact; describes as the %d classes planned" % (
-        len(store), len(plan.classes))
+    except OSError as error:
+        raise SourceError(directory, "cannot be read: %s" % error.strerror,
+                          "check the path and its permissions") from None
 
 
 def verify_stock(directory: str, trial: Trial, *, python: Optional[str]) -> Answer:
@@ -109,13 +134,18 @@ def verify_stock(directory: str, trial: Trial, *, python: Optional[str]) -> Answ
                          jpeg.height, before, after), jpeg.data)
                 for path, jpeg, before, after in zip(trial.images, pictures, *seen)]
     try:
-        update.update_report(directory, found, compared)
+        update.update_report(directory, found, compared, inputs=_inputs(trial))
     except GraphfixError as error:
         if pictures:
             raise
         # The answer is what was asked for; that it could not be written down is a remark.
         remarks += ["the report was not updated: %s" % problem for problem in error.problems]
     return Answer(found, details, tuple(remarks))
+
+
+def _inputs(trial: Trial) -> List[str]:
+    return [path for path in (*trial.images, trial.source, trial.source_config, trial.train_record,
+                              trial.model_dir) if path]
 
 
 def _picture(path: str) -> Jpeg:

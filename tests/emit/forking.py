@@ -28,12 +28,12 @@ import sys
 import time
 
 from graphfix import cli
-from graphfix.emit import publish
+from graphfix.emit import manifest, publish
 from graphfix.errors import GraphfixError
 from graphfix.verbs import convert
 
 STEPS = ((os, "fsync"), (os, "rename"), (os, "chmod"), (os, "mkdir"), (os, "rmdir"),
-         (os, "unlink"), (publish, "_exchange"), (publish, "_lock"), (shutil, "rmtree"))
+         (os, "unlink"), (os, "remove"), (publish, "_exchange"), (publish, "_lock"), (shutil, "rmtree"))
 
 
 def main():
@@ -114,6 +114,7 @@ def child(job, calls):
                 for name in ("a", "b"):
                     with open(os.path.join(stage, name), "w") as file:
                         file.write(job["content"])
+                manifest.write(stage)
     except GraphfixError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -14,12 +14,12 @@ import time
 import pytest
 
 import builders
-from graphfix.emit import publish
+from graphfix.emit import manifest, ownership, publish
 from graphfix.errors import RequestError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
-FILES = {"checkpoint", "label_map.pbtxt", "model.ckpt.data-00000-of-00001", "model.ckpt.index",
+FILES = {"checkpoint", "label_map.pbtxt", "manifest.json", "model.ckpt.data-00000-of-00001", "model.ckpt.index",
          "pipeline.config", "plan.json", "report.html", "report.json"}
 
 
@@ -62,7 +62,7 @@ def content(directory):
     """What unit jobs wrote into a directory: None where there is none; it must be whole."""
     if not os.path.lexists(str(directory)):
         return None
-    assert sorted(os.listdir(str(directory))) == ["a", "b"]
+    assert sorted(os.listdir(str(directory))) == ["a", "b", "manifest.json"]
     found = set()
     for name in ("a", "b"):
         with open(os.path.join(str(directory), name)) as file:
@@ -91,9 +91,8 @@ def test_a_directory_appears_and_is_replaced_whole(tmp_path):
         with publish.staged(str(out), overwrite=True) as (staging,):
             assert os.path.dirname(staging) == str(tmp_path)
             assert text == "two" or not out.exists()
-            with open(os.path.join(staging, text), "w") as file:
-                file.write(text)
-        assert os.listdir(str(out)) == [text]
+            builders.publish(staging, text)
+        assert sorted(os.listdir(str(out))) == ["manifest.json", text]
         assert not hidden(tmp_path)
     umask = os.umask(0)
     os.umask(umask)
@@ -103,8 +102,8 @@ def test_a_directory_appears_and_is_replaced_whole(tmp_path):
 def test_an_empty_directory_is_taken(tmp_path):
     (tmp_path / "out").mkdir()
     with publish.staged(str(tmp_path / "out"), overwrite=False) as (staging,):
-        builders.write(staging, "a", "x")
-    assert os.listdir(str(tmp_path / "out")) == ["a"]
+        builders.publish(staging, "a")
+    assert sorted(os.listdir(str(tmp_path / "out"))) == ["a", "manifest.json"]
 
 
 def test_an_error_inside_leaves_nothing(tmp_path):
@@ -121,12 +120,11 @@ def occupy_file(path):
 
 
 def occupy_link(path):
-    (path.parent / "elsewhere").mkdir()
-    path.symlink_to(path.parent / "elsewhere")
+    path.symlink_to(os.devnull)
 
 
-def occupy_dangling(path):
-    path.symlink_to(path.parent / "nowhere")
+def occupy_loop(path):
+    path.symlink_to(path)
 
 
 def occupy_full(path):
@@ -135,11 +133,12 @@ def occupy_full(path):
 
 
 @pytest.mark.parametrize("occupy, overwrite, message", [
-    (occupy_file, False, "exists and is no directory"),
-    (occupy_file, True, "exists and is no directory"),
-    (occupy_link, True, "exists and is a symbolic link"),
-    (occupy_dangling, True, "exists and is a symbolic link"),
+    (occupy_file, False, "exists and is not a directory"),
+    (occupy_file, True, "exists and is not a directory"),
+    (occupy_link, True, "exists and is not a directory"),
+    (occupy_loop, True, "exists and is not a directory"),
     (occupy_full, False, "exists already"),
+    (occupy_full, True, "holds what graphfix did not put there (it has no manifest.json): x"),
 ])
 def test_what_is_there_is_not_touched(tmp_path, occupy, overwrite, message):
     occupy(tmp_path / "out")
@@ -173,16 +172,20 @@ def test_two_destinations_lie_apart(tmp_path, one, two):
 
 def test_what_must_not_be_lost_is_not_replaced(tmp_path, monkeypatch):
     inner = tmp_path / "out" / "inner"
-    inner.mkdir(parents=True)
+    builders.publish(inner, "file")
+    (inner / "manifest.json").unlink()
+    builders.publish(tmp_path / "out", "model.ckpt")
 
     def refused(**more):
         with pytest.raises(RequestError) as caught:
             publish.check_destinations([str(tmp_path / "out")], overwrite=True, **more)
         return caught.value.problems[0].message
     publish.check_destinations([str(tmp_path / "out")], overwrite=True)
-    assert "holds" in refused(sources=[str(inner / "model.ckpt")])
+    for path in (inner / "file", tmp_path / "out" / "model.ckpt", tmp_path / "out" / "model.c*",
+                 tmp_path / "out"):
+        assert "which this command needs" in refused(inputs=[str(path)])
     (tmp_path / "link").symlink_to(inner)
-    assert "holds" in refused(sources=[str(tmp_path / "link" / "model.ckpt")])
+    assert "which this command needs" in refused(inputs=[str(tmp_path / "link" / "file")])
     monkeypatch.setenv("HOME", str(inner))
     assert "holds" in refused()
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -201,6 +204,7 @@ def test_when_the_second_cannot_be_published_the_first_is_put_back(tmp_path, mon
                     out.mkdir()
                     for name in ("a", "b"):
                         (out / name).write_text("old")
+                    manifest.write(str(out))
             with monkeypatch.context() as patch:
                 if not exchange:
                     patch.setattr(publish, "_exchange", lambda one, two: False)
@@ -216,6 +220,7 @@ def test_when_the_second_cannot_be_published_the_first_is_put_back(tmp_path, mon
                         for stage in stages:
                             for name in ("a", "b"):
                                 builders.write(stage, name, "new")
+                            manifest.write(stage)
             assert caught.value.problems[0].remedy == "free some space"
             assert [content(out) for out in outs] == ["old" if existing else None] * 3
             assert not hidden(top)
@@ -223,34 +228,47 @@ def test_when_the_second_cannot_be_published_the_first_is_put_back(tmp_path, mon
 
 def test_what_another_run_replaces_now_is_left_to_it(tmp_path):
     out = tmp_path / "out"
-    out.mkdir()
-    (out / "a").write_text("x")
+    builders.publish(out, "a")
     handle = os.open(str(out), os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
         with pytest.raises(RequestError) as caught:
-            with publish.staged(str(out), overwrite=True):
-                pass
+            with publish.staged(str(out), overwrite=True) as (staging,):
+                manifest.write(staging)
         assert "by another graphfix" in str(caught.value)
     finally:
         os.close(handle)
-    assert os.listdir(str(tmp_path)) == ["out"] and (out / "a").read_text() == "x"
+    assert os.listdir(str(tmp_path)) == ["out"] and (out / "a").read_text() == "of before"
 
 
 def test_what_a_dead_run_left_is_swept_and_a_living_ones_is_not(tmp_path):
-    dead, living, others = (tmp_path / name for name in (
-        ".out.graphfix-staging-dead", ".out.graphfix-staging-alive", ".other.graphfix-staging-x"))
-    for left in (dead, living, others):
+    dead, replaced, empty, living, others, yours, mixed = (tmp_path / name for name in (
+        ".out.graphfix-staging-dead", ".out.graphfix-old-replaced", ".out.graphfix-staging-empty",
+        ".out.graphfix-staging-alive", ".other.graphfix-staging-x", ".out.graphfix-staging-yours",
+        ".out.graphfix-staging-mixed"))
+    for left in (dead, living, others, yours):
         left.mkdir()
         (left / "a").write_text("x")
+    for left in (dead, living, others):
+        ownership.mark(str(left))
+    empty.mkdir()
+    (dead / "deeper").mkdir()
+    (dead / "deeper" / "b").write_text("x")
+    for left in (replaced, mixed):
+        builders.publish(left, "a", "b")
+    (mixed / "yours").write_text("x")
     handle = os.open(str(living), os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
-        with publish.staged(str(tmp_path / "out"), overwrite=False):
-            pass
+        (tmp_path / "out").mkdir()
+        with publish.staged(str(tmp_path / "out"), overwrite=False) as (staging,):
+            manifest.write(staging)
     finally:
         os.close(handle)
-    assert sorted(os.listdir(str(tmp_path))) == [others.name, living.name, "out"]
+    assert sorted(os.listdir(str(tmp_path))) == sorted(
+        one.name for one in (others, living, yours, mixed, tmp_path / "out"))
+    assert os.listdir(str(yours)) == ["a"] and sorted(os.listdir(str(mixed))) == [
+        "manifest.json", "yours"]
 
 
 @pytest.mark.parametrize("exchange", [True, False])

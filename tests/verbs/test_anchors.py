@@ -236,10 +236,11 @@ def test_some_bad_boxes_are_a_finding(graphfix, config, tmp_path):
 
 
 def test_outputs_that_cannot_be_written(graphfix, config, wide, tmp_path):
-    there = builders.write(tmp_path, "a.pbtxt", "what was there")
+    there, other = (builders.write(tmp_path, name, "what was there")
+                    for name in ("a.pbtxt", "b.pbtxt"))
     for out, words in ((there, "exists"), (tmp_path, "is a directory"),
                        (tmp_path / "no" / "a", "its directory does not exist")):
-        for words_before in (("fit", config, "--train_record", wide), ("apply", config, there)):
+        for words_before in (("fit", config, "--train_record", wide), ("apply", config, other)):
             refused(graphfix("anchors", *words_before, "--output", out), out, words)
     assert open(there).read() == "what was there"
 

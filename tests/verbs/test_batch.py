@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import http.server
+import dataclasses
 import json
 import os
 import pty
@@ -19,6 +20,7 @@ import pytest
 
 import builders
 import readme
+from graphfix.emit import manifest
 from graphfix.recipe import read_recipe
 
 PLACE = 'fine_tune_checkpoint: "/m/{name}/model.ckpt"'
@@ -92,8 +94,11 @@ def test_each_model_is_as_convert_writes_it(graphfix, place):
         graphfix("convert", place / source, "--output_directory", place / "alone", "--overwrite",
                  *(words + flags))
         made = tree(place / "out" / name)
-        record = json.loads(made.pop("batch.json").decode())
-        assert made == tree(place / "alone") and record["graphfix"] == "0.1.0"
+        alone = tree(place / "alone")
+        records = [json.loads(files.pop("manifest.json").decode()) for files in (made, alone)]
+        assert made == alone and records[0].pop("made_of")["graphfix"] == "0.1.0"
+        assert records[1].pop("made_of") is None
+        assert {record.pop("checksum") != 0 for record in records} and records[0] == records[1]
     assert os.listdir(str(place / "out" / BESIDE[0] / "work")) == []
 
 
@@ -125,11 +130,13 @@ def test_a_second_run_does_what_is_missing_or_changed_and_nothing_else(graphfix,
     config = builders.CONFIG % {"classes": 4}
     builders.write(place / "one", "pipeline.config", config + "# a comment\n")
     run(c, u, c)
-    for name, text in (("batch.json", "{"), ("batch.json", "{}")):
-        builders.write(place / "out" / "two", name, text)
-        run(u, c, u)
-    record = (place / "out" / "two" / "batch.json")
-    record.write_text(record.read_text().replace('"graphfix": "0.1.0"', '"graphfix": "0.0.9"'))
+    two = str(place / "out" / "two")
+    record = manifest.read_manifest(two)
+    for text in ("{", "{}", dataclasses.replace(record, made_of=None).to_json()):
+        builders.write(two, "manifest.json", text)
+        run(u, "failed", u)
+    builders.write(two, "manifest.json", dataclasses.replace(
+        record, made_of=dict(record.made_of, graphfix="0.0.9")).to_json())
     run(u, c, u)
     builders.write(place, "labels.pbtxt", builders.label_map(["person"]))
     run(c, c, c)

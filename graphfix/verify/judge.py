@@ -1,0 +1,265 @@
+"""Holds a published directory against its manifest (every file, every tensor) and against its plan:
+which tensors there are, of which shape, and those whose values the plan gives; the label map's
+classes; each edit of the config, which must leave it as it is when it is made once more; the state
+file; the constants of its graphs, which are the checkpoint's values bit for bit.  Config and
+checkpoint must describe as the very model the manifest says, and to plan the same classes on it
+must keep every tensor.
+"""
+
+import dataclasses
+import os
+import re
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+import numpy as np
+
+from graphfix.bundle import checksum
+from graphfix.config.edits import apply_edits
+from graphfix.config.pipeline import PipelineConfig, parse_config
+from graphfix.emit import ownership, state
+from graphfix.emit.manifest import Manifest, Measured, Tensor, spec_json
+from graphfix.emit.report import CHECKPOINT, PLAN_JSON
+from graphfix.errors import GraphfixError, Problem, SourceError
+from graphfix.labels import parse_label_map
+from graphfix.model import families
+from graphfix.model.describe import ModelSpec, describe
+from graphfix.source import CONFIG, FROZEN, LABEL_MAP, read_file
+from graphfix.surgery.edits import Constant, Copy, Drop, Gather, Keep, Reset
+from graphfix.surgery.plan import SurgeryPlan, plan_tensors
+from graphfix.surgery.plan_json import read_plan
+from graphfix.surgery.request import SurgeryRequest, TargetClass
+from graphfix.tensors import TensorMeta, TensorStore
+from graphfix.verify.models import differences
+
+SAVED_MODEL = "saved_model/saved_model.pb"
+AGAIN = "do not train from it: make it again"
+# What somebody might take for a part of the model, though nobody published it with it.
+_LOOKS_LIKE_MODEL = re.compile(r"(.*/)?([^/]*\.(index|data-\d+-of-\d+|meta|config|pbtxt|pb)"
+                               r"|checkpoint)\Z")
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """What is wrong, each difference by name; how many tensors were read; the plan, where there is
+    one that can be read; and what lies there beside what was published."""
+
+    problems: Tuple[Problem, ...]
+    tensors: int
+    plan: Optional[SurgeryPlan]
+    others: Tuple[str, ...] = ()
+
+
+def judge(directory: str, manifest: Manifest, measured: Measured, *, remedy: str = AGAIN
+          ) -> Judgement:
+    """Holds what a directory has (`measured`) against its manifest, its plan and itself."""
+    problems = list(measured.problems)
+    problems += _files(directory, manifest, measured)
+    for prefix in sorted(set(manifest.checkpoints) | set(measured.checkpoints)):
+        problems += _tensors(os.path.join(directory, prefix),
+                             manifest.checkpoints.get(prefix, {}),
+                             measured.checkpoints.get(prefix, {}))
+    owned = ownership.owned(manifest)
+    others = [path for path in sorted(measured.files) if path not in owned[0]]
+    problems += [Problem(os.path.join(directory, path), "was not published, but looks like a part of "
+                         "the model", "move it elsewhere")
+                 for path in others if _LOOKS_LIKE_MODEL.match(path)
+                 and os.path.dirname(path) in ("", os.path.dirname(SAVED_MODEL))]
+    plan = None
+    store = measured.stores.get(CHECKPOINT)
+    if store is not None and PLAN_JSON in manifest.files:
+        try:
+            plan = read_plan(os.path.join(directory, PLAN_JSON))
+        except SourceError as error:
+            problems += error.problems
+    if store is not None and manifest.model is not None:
+        problems += _asked(_model, directory, manifest, store, plan)
+        problems += _asked(_state, directory)
+    if plan is not None:
+        rows = measured.checkpoints[CHECKPOINT]
+        problems += _asked(_planned_tensors, plan, rows, store)
+        problems += _asked(_labels, directory, plan)
+        for name in (FROZEN, SAVED_MODEL):
+            if name in manifest.files:
+                problems += _asked(_graph, os.path.join(directory, name), plan, rows)
+    problems = [Problem(one.subject, one.message, one.remedy if one.remedy == "move it elsewhere"
+                        else remedy) for one in dict.fromkeys(problems)]
+    return Judgement(tuple(problems), sum(map(len, measured.checkpoints.values())), plan,
+                     tuple(others))
+
+
+def _asked(question, *about) -> List[Problem]:
+    """The problems a question finds; a file that cannot even be read is one."""
+    try:
+        return list(question(*about))
+    except GraphfixError as error:
+        return list(error.problems)
+
+
+def _files(directory: str, manifest: Manifest, measured: Measured) -> Iterator[Problem]:
+    for path in sorted(set(manifest.files) | set(manifest.pending)):
+        where = os.path.join(directory, path)
+        if not os.path.lexists(where):
+            if path in manifest.files:
+                yield Problem(where, "is missing", AGAIN)
+            continue
+        found = measured.files.get(path)
+        allowed = [rows[path] for rows in (manifest.files, manifest.pending) if path in rows]
+        if found is None or found in allowed:
+            continue  # what cannot be read is told already
+        if all(one.size != found.size for one in allowed):
+            yield Problem(where, "has %d bytes, and was published with %d"
+                          % (found.size, allowed[0].size), AGAIN)
+        else:
+            yield Problem(where, "does not have the contents it was published with", AGAIN)
+
+
+def _tensors(prefix: str, said: Mapping[str, Tensor], found: Mapping[str, Tensor]
+             ) -> Iterator[Problem]:
+    for words, names in (("lacks %s, which was published", set(said) - set(found)),
+                         ("has %s, which was not published", set(found) - set(said))):
+        if names:
+            yield Problem(prefix, words % ownership.named(sorted(names)), AGAIN)
+    for name in sorted(set(said) & set(found)):
+        one, other = said[name], found[name]
+        if (one.dtype, one.shape) != (other.dtype, other.shape):
+            yield Problem(prefix, "has %s as %s %s, published as %s %s" % (
+                name, other.dtype, list(other.shape), one.dtype, list(one.shape)), AGAIN)
+        elif one != other:
+            yield Problem(prefix, "has other values of %s than were published" % name, AGAIN)
+
+
+def _state(directory: str) -> Iterator[Problem]:
+    path = os.path.join(directory, state.FILE_NAME)
+    if os.path.exists(path) and read_file(path) != state.state_text(CHECKPOINT).encode():
+        yield Problem(path, "does not name %s as its checkpoint" % CHECKPOINT, AGAIN)
+
+
+def _model(directory: str, manifest: Manifest, store: TensorStore, plan: Optional[SurgeryPlan]
+           ) -> Iterator[Problem]:
+    """What config and checkpoint are together."""
+    path = os.path.join(directory, CONFIG)
+    config = parse_config(read_file(path), path)
+    metas = {name: view.meta for name, view in store.items()}
+    model = describe(config.message, metas, config=path,
+                     checkpoint=os.path.join(directory, CHECKPOINT))
+    for field, said, now in differences(manifest.model, spec_json(model), ""):
+        yield Problem(path, "makes the model's %s %.60s, published as %.60s"
+                      % (field.lstrip("."), now, said), AGAIN)
+    if plan is not None:
+        yield from _config_edits(path, config, plan)
+        yield from _keeps_everything(path, config, metas, model, plan)
+
+
+def _planned_tensors(plan: SurgeryPlan, rows: Mapping[str, Tensor], store: TensorStore
+                     ) -> Iterator[Problem]:
+    outgoing = {}  # type: Dict[str, Any]
+    for edit in plan.edits:
+        if not isinstance(edit, Drop):
+            outgoing[getattr(edit, "to", edit.tensor)] = edit
+    outgoing.update((one.name, one) for one in plan.additions)
+    for words, names in (("lacks %s, which the plan writes", set(outgoing) - set(rows)),
+                         ("has %s, which the plan does not write", set(rows) - set(outgoing))):
+        if names:
+            yield Problem(CHECKPOINT, words % ownership.named(sorted(names)), AGAIN)
+    for name, edit in outgoing.items():
+        row = rows.get(name)
+        if row is None:
+            continue
+        if isinstance(edit, Gather) and row.shape[-1:] != (len(edit.index),):
+            yield Problem(name, "has the shape %s, but the plan gives it %d channels"
+                          % (list(row.shape), len(edit.index)), AGAIN)
+        elif isinstance(edit, Constant) and (row.dtype, row.shape) != (edit.dtype, edit.shape):
+            yield Problem(name, "is %s %s, but the plan makes it %s %s" % (
+                row.dtype, list(row.shape), edit.dtype, list(edit.shape)), AGAIN)
+        elif isinstance(edit, (Constant, Reset)) and not _all_are(store[name].load(), edit.value):
+            yield Problem(name, "is not %g, as the plan makes it" % edit.value, AGAIN)
+        elif isinstance(edit, Copy) and rows.get(edit.of) != row:
+            yield Problem(name, "is not a copy of %s, as the plan makes it" % edit.of, AGAIN)
+
+
+def _all_are(array: np.ndarray, value: float) -> bool:
+    return bool((array == np.asarray(value).astype(array.dtype)).all())
+
+
+def _labels(directory: str, plan: SurgeryPlan) -> Iterator[Problem]:
+    path = os.path.join(directory, LABEL_MAP)
+    found = parse_label_map(read_file(path), path).by_id()
+    planned = {one.id: one for one in plan.classes if one.name}
+    for number in sorted(set(found) | set(planned)):
+        names = [(one.name, one.display_name) for one in (
+            side.get(number) for side in (found, planned)) if one]
+        if len(names) < 2 or names[0] != names[1]:
+            yield Problem(path, "has %s as class %d, planned as %s" % (
+                "'%s'" % found[number].display_name if number in found else "nothing", number,
+                "'%s'" % planned[number].display_name if number in planned else "nothing"), AGAIN)
+
+
+def _config_edits(path: str, config: PipelineConfig, plan: SurgeryPlan) -> Iterator[Problem]:
+    """Whether each edit is made: made again, it changes nothing.
+
+    An edit that a later one overrules is left out, and, where blocks are removed from among
+    others by their number, all that go by such numbers.
+    """
+    document, edits = config.document, plan.config_edits
+    numbered = any(edit.literal is None and edit.path[-1].endswith("]") for edit in edits)
+    for number, edit in enumerate(edits):
+        if any(edit.path[:len(later.path)] == later.path for later in edits[number + 1:]) \
+                or numbered and any(step.endswith("]") for step in edit.path):
+            continue
+        if apply_edits(document, (edit,)).text != document.text:
+            yield Problem(path, "does not have %s %s, as planned" % (
+                ".".join(edit.path), "removed" if edit.literal is None else "as %.60s"
+                % edit.literal), AGAIN)
+
+
+def _keeps_everything(path: str, config: PipelineConfig, metas: Mapping[str, TensorMeta],
+                      model: ModelSpec, plan: SurgeryPlan) -> Iterator[Problem]:
+    """Whether the output, taken as a source for its own classes, would be kept as it is."""
+    if model.classes != len(plan.classes):
+        yield Problem(path, "describes %d classes instead of %d"
+                      % (model.classes, len(plan.classes)), AGAIN)
+        return
+    ids = tuple(one.id for one in plan.classes)
+    request = SurgeryRequest(
+        tuple(TargetClass(one.id, one.name, one.display_name, (one.id,)) for one in plan.classes),
+        ids, "prior", 0, "raw", plan.trainer, plan.target_api)
+    edits, _ = plan_tensors(
+        model, metas, request, averages_used=False, shadowed=False,
+        quantization_delay=config.message.graph_rewriter.quantization.delay)
+    copies = {one.name for one in plan.additions}
+    changed = [edit.tensor for edit in edits if not isinstance(edit, Keep)
+               and edit.tensor != families.GLOBAL_STEP and edit.tensor not in copies]
+    if changed:
+        yield Problem(path, "describes a model of which a conversion to its own classes would not "
+                      "keep %s" % ownership.named(changed), AGAIN)
+
+
+def _graph(path: str, plan: SurgeryPlan, rows: Mapping[str, Tensor]) -> Iterator[Problem]:
+    """Whether the constants of a graph that are variables of the checkpoint have their values."""
+    # Few outputs have a graph: the code that reads one is not loaded for nothing.
+    from graphfix.graphdef import constants, files
+    if path.endswith(SAVED_MODEL):
+        graph_def = files.serving_graph(files.read_saved_model(os.path.dirname(path))).graph_def
+    else:
+        graph_def = files.read_graph_def(path)
+    seen, other = set(), []
+    for node in graph_def.node:
+        if node.name not in rows or not constants.is_constant(node):
+            continue
+        seen.add(node.name)
+        try:
+            meta, data = constants.meta_of(node), constants.value_of(node).tobytes()
+        except ValueError:
+            other.append(node.name)
+            continue
+        row = rows[node.name]
+        if (meta.dtype.name, meta.shape, checksum.crc32c(data), checksum.sum64(data)) != (
+                row.dtype, row.shape, row.crc32c, row.sum64):
+            other.append(node.name)
+    lacking = sorted(edit.to for edit in plan.edits if isinstance(edit, Gather)
+                     and edit.to not in seen)
+    if lacking:
+        yield Problem(path, "lacks %s" % ownership.named(lacking), AGAIN)
+    if other:
+        yield Problem(path, "has other values than the checkpoint beside it: %s"
+                      % ownership.named(sorted(other)), AGAIN)
