@@ -7,6 +7,7 @@ where it is an input of the same command.
 """
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -65,11 +66,19 @@ def write_file(path: str, data: bytes, *, overwrite: bool, inputs: Iterable[str]
             with open(descriptor, "wb", closefd=False) as stream:
                 stream.write(data)
         elif os.path.exists(real) and not os.path.isfile(real):
-            with open(real, "wb") as stream:
+            # Of a pipe that nobody reads, opening it so says that; else it would wait.
+            handle = os.open(real, os.O_WRONLY | os.O_NONBLOCK)
+            os.set_blocking(handle, True)
+            with open(handle, "wb") as stream:
                 stream.write(data)
         else:
             replace_file(real, data, ".%s.graphfix-%s" % (os.path.basename(real), uuid.uuid4().hex))
+    except BrokenPipeError:
+        raise
     except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise RequestError(path, "cannot be written: no process reads from it",
+                               "start the reader first") from None
         raise RequestError(path, "cannot be written: %s" % error.strerror,
                            "check its permissions and the space there") from None
 

@@ -25,7 +25,7 @@ import json
 import os
 import re
 import stat
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Container, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from graphfix import __version__
 from graphfix.bundle import checksum, reader
@@ -92,22 +92,25 @@ class Manifest:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """What a directory's files are now: as a manifest has them, its checkpoints opened, and what is
-    wrong with a file by itself."""
+    """What a directory's files are now: as a manifest has them, its checkpoints opened, what is
+    wrong with a file by itself, and what lies there besides (`others`), which was not read."""
 
     files: Dict[str, Content]
     directories: Tuple[str, ...]
     checkpoints: Dict[str, Dict[str, Tensor]]
     stores: Dict[str, TensorStore]
     problems: Tuple[Problem, ...]
+    others: Tuple[str, ...] = ()
 
 
-def measure(directory: str) -> Measured:
-    """Reads every file of a directory once, but for its manifest; links are not followed."""
+def measure(directory: str, listed: Optional[Container[str]] = None) -> Measured:
+    """Reads every file of a directory once, or those that are `listed`, but for its manifest; links
+    are not followed."""
     files, directories = {}, []  # type: Dict[str, Content], List[str]
     checkpoints, stores = {}, {}  # type: Dict[str, Dict[str, Tensor]], Dict[str, TensorStore]
     problems = []  # type: List[Problem]
-    found = list(entries(directory))
+    everything = [row for row in entries(directory) if row[0] not in (MANIFEST, MARKER)]
+    found = [row for row in everything if listed is None or row[0] in listed]
     for path, is_directory, mode in found:
         where = os.path.join(directory, path)
         if is_directory:
@@ -123,13 +126,14 @@ def measure(directory: str) -> Measured:
             except SourceError as error:
                 problems += error.problems
     for path, is_directory, mode in found:
-        if stat.S_ISREG(mode) and path not in (MANIFEST, MARKER):
+        if stat.S_ISREG(mode):
             try:
                 files[path] = _content(directory, path, stores)
             except OSError as error:
                 problems.append(Problem(os.path.join(directory, path), "cannot be read: %s"
                                         % error.strerror, "check its permissions"))
-    return Measured(files, tuple(directories), checkpoints, stores, tuple(problems))
+    return Measured(files, tuple(directories), checkpoints, stores, tuple(problems), tuple(
+        path for path, _, _ in everything if listed is not None and path not in listed))
 
 
 def entries(directory: str, within: str = "") -> Iterator[Tuple[str, bool, int]]:

@@ -24,7 +24,7 @@ from graphfix.archive import SUFFIXES
 from graphfix.bundle import reader
 from graphfix.download import fetch
 from graphfix.emit import ownership
-from graphfix.emit.manifest import Manifest, measure, read_manifest
+from graphfix.emit.manifest import Manifest, read_manifest
 from graphfix.emit.report import CHECKPOINT, Report
 from graphfix.errors import GraphfixError, Problem, RequestError, SourceError
 from graphfix.graphdef.files import SAVED_MODEL
@@ -115,7 +115,7 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
                            % ownership.named(sorted(os.listdir(directory))),
                            "move it elsewhere, or give the model another name")
     if record and {key: record.made_of.get(key) for key in made_of} == made_of:
-        changed = judge(directory, record, measure(directory)).problems
+        changed = judge(directory, record).problems
         if not changed:
             return {"verdict": UNCHANGED, "lines": [record.made_of["summary"]],
                     "findings": record.made_of["findings"]}
@@ -128,9 +128,8 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
     config = target.pop("pipeline_config_path", None)
     report = convert(archive or entry["source"], Target(**target), output_directory=directory,
                      overwrite=record is not None, config_path=config, made_of=told)
-    lines = [report.summary] + ["replaced what had changed: %s %s" % (
-        os.path.relpath(one.subject, directory) if os.path.isabs(one.subject) else one.subject,
-        one.message) for one in changed]
+    names = sorted({os.path.basename(one.subject) for one in changed})
+    lines = [report.summary] + ["replaced what had changed: %s" % ownership.named(names)] * bool(names)
     return {"verdict": CONVERTED, "lines": lines, "findings": told(report)["findings"]}
 
 

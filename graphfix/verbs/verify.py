@@ -92,7 +92,7 @@ def judged(directory: str) -> Judgement:
                                   % manifest.MANIFEST, "name one")
             raise VerificationError(os.path.join(directory, manifest.MANIFEST), "is missing",
                                     AGAIN)
-        return judge(directory, record, manifest.measure(directory))
+        return judge(directory, record)
     except SourceError as error:
         if error.problems[0].subject == directory:
             raise

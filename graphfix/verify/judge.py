@@ -17,7 +17,7 @@ from graphfix.bundle import checksum
 from graphfix.config.edits import apply_edits
 from graphfix.config.pipeline import PipelineConfig, parse_config
 from graphfix.emit import ownership, state
-from graphfix.emit.manifest import Manifest, Measured, Tensor, spec_json
+from graphfix.emit.manifest import Manifest, Measured, Tensor, measure, spec_json
 from graphfix.emit.report import CHECKPOINT, PLAN_JSON
 from graphfix.errors import GraphfixError, Problem, SourceError
 from graphfix.labels import parse_label_map
@@ -33,8 +33,8 @@ from graphfix.verify.models import differences
 
 SAVED_MODEL = "saved_model/saved_model.pb"
 AGAIN = "do not train from it: make it again"
-# What somebody might take for a part of the model, though nobody published it with it.
-_LOOKS_LIKE_MODEL = re.compile(r"(.*/)?([^/]*\.(index|data-\d+-of-\d+|meta|config|pbtxt|pb)"
+# What would be taken for a part of the model, where it lies, though it was not published with it.
+_LOOKS_LIKE_MODEL = re.compile(r"(saved_model/)?([^/]*\.(index|data-\d+-of-\d+|meta|config|pbtxt|pb)"
                                r"|checkpoint)\Z")
 
 
@@ -49,21 +49,26 @@ class Judgement:
     others: Tuple[str, ...] = ()
 
 
-def judge(directory: str, manifest: Manifest, measured: Measured, *, remedy: str = AGAIN
-          ) -> Judgement:
-    """Holds what a directory has (`measured`) against its manifest, its plan and itself."""
+def judge(directory: str, manifest: Manifest, measured: Optional[Measured] = None, *,
+          remedy: str = AGAIN) -> Judgement:
+    """Holds what a directory has (`measured`, where that is done) against its manifest, its plan and
+    itself.
+
+    Raises:
+      OSError: the directory cannot be read.
+    """
+    if measured is None:
+        files, directories = ownership.owned(manifest)
+        measured = measure(directory, set(files) | set(directories))
     problems = list(measured.problems)
     problems += _files(directory, manifest, measured)
     for prefix in sorted(set(manifest.checkpoints) | set(measured.checkpoints)):
         problems += _tensors(os.path.join(directory, prefix),
                              manifest.checkpoints.get(prefix, {}),
                              measured.checkpoints.get(prefix, {}))
-    owned = ownership.owned(manifest)
-    others = [path for path in sorted(measured.files) if path not in owned[0]]
     problems += [Problem(os.path.join(directory, path), "was not published, but looks like a part of "
-                         "the model", "move it elsewhere")
-                 for path in others if _LOOKS_LIKE_MODEL.match(path)
-                 and os.path.dirname(path) in ("", os.path.dirname(SAVED_MODEL))]
+                         "the model", AGAIN)
+                 for path in measured.others if _LOOKS_LIKE_MODEL.match(path)]
     plan = None
     store = measured.stores.get(CHECKPOINT)
     if store is not None and PLAN_JSON in manifest.files:
@@ -81,10 +86,10 @@ def judge(directory: str, manifest: Manifest, measured: Measured, *, remedy: str
         for name in (FROZEN, SAVED_MODEL):
             if name in manifest.files:
                 problems += _asked(_graph, os.path.join(directory, name), plan, rows)
-    problems = [Problem(one.subject, one.message, one.remedy if one.remedy == "move it elsewhere"
-                        else remedy) for one in dict.fromkeys(problems)]
+    problems = [Problem(one.subject, one.message, remedy) for one in dict.fromkeys(problems)]
+    tops = [path for path in measured.others if os.path.dirname(path) not in measured.others]
     return Judgement(tuple(problems), sum(map(len, measured.checkpoints.values())), plan,
-                     tuple(others))
+                     tuple(tops))
 
 
 def _asked(question, *about) -> List[Problem]:

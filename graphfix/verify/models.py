@@ -26,8 +26,11 @@ def requested(source: ModelSpec, plan: SurgeryPlan, anchors: AnchorSpec) -> Mode
         if packed.has("anchor"):
             packed = packed.resized("anchor", anchors.per_map[head.map or 0])
         return dataclasses.replace(head, layout=packed)
+    # An API from before quantization does not take the block that asks for it.
+    removed = any(edit.path == ("graph_rewriter",) and edit.literal is None
+                  for edit in plan.config_edits)
     return dataclasses.replace(source, classes=classes, heads=tuple(map(resized, source.heads)),
-                               anchors=anchors)
+                               anchors=anchors, quantized=source.quantized and not removed)
 
 
 def check_model(found: ModelSpec, wanted: ModelSpec, subject: str) -> None:
