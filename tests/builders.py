@@ -190,8 +190,9 @@ def write_model(directory, *, names=CLASSES, classes=None, tensors=None, config=
 
 
 def write(directory, name, content):
-    """Writes a file (str as UTF-8, line ends as they are); its path."""
+    """Writes a file (str as UTF-8, line ends as they are), and its directory; its path."""
     path = os.path.join(str(directory), name)
+    os.makedirs(str(directory), exist_ok=True)
     with open(path, "wb") as file:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
     return path

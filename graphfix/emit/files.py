@@ -35,7 +35,11 @@ def check_file(path: str, *, overwrite: bool, inputs: Iterable[str] = (),
     if os.path.isdir(real):
         raise RequestError(path, "is a directory", "name a file in it")
     if os.path.lexists(real):
-        mode = os.stat(real).st_mode
+        try:
+            mode = os.stat(real).st_mode
+        except OSError as error:
+            raise RequestError(path, "cannot be written: %s" % error.strerror,
+                               "name another file") from None
         if stat.S_ISCHR(mode) or stat.S_ISFIFO(mode):
             return
         if not stat.S_ISREG(mode):

@@ -172,15 +172,14 @@ def _remove_all_but(directory: str, last: str) -> None:
 
 
 def _remove_owned(directory: str, manifest: Manifest) -> None:
-    """Removes what a manifest lists, the manifest last."""
+    """Removes what a manifest lists, the manifest last; links are not followed."""
     files, directories = owned(manifest)
-    for path in files:
-        where = os.path.join(directory, path)
-        if path != MANIFEST and os.path.lexists(where) and stat.S_ISREG(os.lstat(where).st_mode):
-            os.remove(where)
-    for path in reversed(directories):
-        where = os.path.join(directory, path)
-        if os.path.isdir(where) and not os.path.islink(where) and not os.listdir(where):
-            os.rmdir(where)
+    found = list(entries(directory))
+    for path, _, mode in found:
+        if path in files and path != MANIFEST and stat.S_ISREG(mode):
+            os.remove(os.path.join(directory, path))
+    for path, is_directory, _ in reversed(found):
+        if is_directory and path in directories and not os.listdir(os.path.join(directory, path)):
+            os.rmdir(os.path.join(directory, path))
     if os.listdir(directory) == [MANIFEST]:
         os.remove(os.path.join(directory, MANIFEST))

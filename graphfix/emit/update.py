@@ -2,9 +2,10 @@
 
 First its manifest gets the new contents beside the old ones, as pending; then each file is written
 beside its place and renamed into it: pictures, under names that their contents give them, then
-report.json, whose data the page shows, then report.html; then pictures that only the old report
-names are removed, and the manifest says what is there now.  A run that is killed anywhere leaves
-no report that shows another one's pictures, and a directory that its manifest holds for whole.
+report.json, whose data the page shows, then report.html.  Then the manifest has the new contents,
+and as pending the pictures that only the old report names, until these are removed.  A run that is
+killed anywhere leaves no report that shows another one's pictures, and a directory that its manifest
+holds for whole.
 
 Nothing is written through a link in the directory, and nothing removed there that is an input of
 the same command.
@@ -60,16 +61,21 @@ def update_report(directory: str, verifications: Sequence[Verification], picture
             _write_manifest(directory, dataclasses.replace(before, pending=new))
             for path in sorted(contents, key=(REPORT_HTML, REPORT_JSON).__contains__):
                 replace_file(os.path.join(directory, path), contents[path])
-            old = [path for path in before.files if path not in contents
-                   and os.path.dirname(path) == PICTURES] if pictures else []
-            kept = [path for path in old if not _removed(os.path.join(directory, path), inputs)]
-            files = {path: row for path, row in before.files.items()
-                     if path not in old or path in kept}
+            old = {path: row for rows in (before.files, before.pending) for path, row in rows.items()
+                   if path not in contents and os.path.dirname(path) == PICTURES
+                   and (pictures or path not in before.files)}
+            files = {path: row for path, row in before.files.items() if path not in old}
             files.update(new)
-            _write_manifest(directory, dataclasses.replace(
-                before, files=files, pending={},
-                directories=tuple(sorted(set(before.directories) | ({PICTURES} if pictures else
-                                                                    set())))))
+            directories = set(before.directories) | {PICTURES for _ in pictures[:1]}
+            after = dataclasses.replace(before, files=files, pending=old,
+                                        directories=tuple(sorted(directories)))
+            _write_manifest(directory, after)
+            kept = {path: row for path, row in old.items()
+                    if ownership.same_file(os.path.join(directory, path), inputs)}
+            for path in set(old) - set(kept):
+                _remove(os.path.join(directory, path))
+            _write_manifest(directory, dataclasses.replace(after, files=dict(files, **kept),
+                                                           pending={}))
     except OSError as error:
         raise RequestError(directory, "cannot be written: %s" % error.strerror,
                            "check its permissions and the space there") from None
@@ -93,14 +99,10 @@ def _write_manifest(directory: str, record: manifest.Manifest) -> None:
     replace_file(os.path.join(directory, manifest.MANIFEST), record.to_json().encode("ascii"))
 
 
-def _removed(path: str, inputs: Sequence[str]) -> bool:
-    """Removes a picture of an earlier report, unless it is an input or no longer a plain file."""
-    if not os.path.lexists(path):
-        return True
-    if os.path.islink(path) or not os.path.isfile(path) or ownership.same_file(path, inputs):
-        return False
-    os.remove(path)
-    return True
+def _remove(path: str) -> None:
+    """Removes a picture of an earlier report, unless it has become something else."""
+    if os.path.isfile(path) and not os.path.islink(path):
+        os.remove(path)
 
 
 def _read(path: str) -> bytes:
