@@ -1,13 +1,13 @@
 """manifest.json: what graphfix published in a directory, file by file and tensor by tensor.
 
-    {"format": 1, "graphfix": VERSION,
+    {"checksum": SHA-256 of all that follows this line,
+     "format": 1, "graphfix": VERSION,
      "files": {PATH: {"size", "crc32c", "sum64"}},       of a checkpoint's data file the size alone:
      "directories": [PATH],                              its tensors are its bytes
      "checkpoints": {PREFIX: {TENSOR: {"dtype", "shape", "crc32c", "sum64"}}},
      "model": the ModelSpec that config and checkpoint describe as, or null,
      "made_of": what a batch made it of, or null,
-     "pending": {PATH: as in "files"},                   new contents that a run was writing
-     "checksum": SHA-256 of all the above}
+     "pending": {PATH: as in "files"}}                   new contents that a run was writing
 
 It does two jobs.  It is the record of ownership: a directory is graphfix's where it has a manifest
 whose checksum is right, and then just the files listed are graphfix's (`ownership`).  And it says
@@ -84,10 +84,9 @@ class Manifest:
                                 for prefix, tensors in self.checkpoints.items()},
                 "model": self.model, "made_of": self.made_of,
                 "pending": {name: _row(one) for name, one in self.pending.items()}}
-        lines = ['"checksum": %s' % json.dumps(_checksum(data))]
-        for name, value in sorted(data.items()):
-            lines.append("%s: %s" % (json.dumps(name), _lines(value)))
-        return "{%s}\n" % ",\n".join(lines)
+        body = ",\n".join("%s: %s" % (json.dumps(name), _lines(value))
+                          for name, value in sorted(data.items())) + "}\n"
+        return '{"checksum": "%s",\n%s' % (_checksum(body.encode("ascii")), body)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,11 +230,11 @@ def read_manifest(directory: str) -> Optional[Manifest]:
     data = read_file(path, limit=_LIMIT)
     try:
         found = json.loads(data.decode("ascii"))
+        body = data.partition(b"\n")[2]
         if found["format"] != FORMAT:
             raise SourceError(path, "is a manifest of format %s, and this version of graphfix reads "
                               "format %d" % (found["format"], FORMAT), _REMEDY)
-        said = found.pop("checksum")
-        if said != _checksum(found):
+        if data != b'{"checksum": "%s",\n%s' % (_checksum(body).encode("ascii"), body):
             raise ValueError("its checksum is not that of its contents")
         return Manifest(
             _contents(found["files"]), tuple(_path(one) for one in found["directories"]),
@@ -248,9 +247,8 @@ def read_manifest(directory: str) -> Optional[Manifest]:
                           % (type(error).__name__, error), _REMEDY) from None
 
 
-def _checksum(data: Dict[str, Any]) -> str:
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+def _checksum(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
 
 
 def _lines(value: Any) -> str:
@@ -262,7 +260,7 @@ def _lines(value: Any) -> str:
 
 
 def _row(one: Any) -> Dict[str, Any]:
-    row = {name: value for name, value in dataclasses.asdict(one).items() if value is not None}
+    row = {name: value for name, value in vars(one).items() if value is not None}
     for name, width in (("crc32c", 8), ("sum64", 16)):
         if name in row:
             row[name] = "%0*x" % (width, row[name])

@@ -1,6 +1,5 @@
 """`graphfix verify OUT --stock`, from the command line to its exit code."""
 
-import json
 import os
 import re
 
@@ -10,6 +9,7 @@ pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here"
 
 import judging  # noqa: E402
 import replica as replicas  # noqa: E402
+from graphfix.verbs import verify  # noqa: E402
 
 GAMMA = "FeatureExtractor/MobilenetV1/Conv2d_5_pointwise/BatchNorm/gamma"
 MEAN = "FeatureExtractor/MobilenetV1/Conv2d_7_depthwise/BatchNorm/moving_mean"
@@ -38,23 +38,25 @@ def test_what_convert_wrote_passes(graphfix, out, stock_python):
         assert lines[0] in file.read()
 
 
-def test_variables_of_another_name_or_shape_are_listed(graphfix, out, stock_python):
+# What `graphfix verify` would refuse without asking the stock API is put to that by itself.
+
+def test_variables_of_another_name_or_shape_are_listed(out, stock_python):
     # Catches: a judge that only looks whether the trainer starts, which it does.
     prefix = os.path.join(out, "model.ckpt")
     values = judging.tensors(prefix)
     values[GAMMA + "_1"] = values.pop(GAMMA)
     values[MEAN] = values[MEAN][:-1]
     replicas.save(values, prefix)
-    done = graphfix("verify", out, "--stock", "--trainer", "model_main", "--stock_python",
-                    stock_python("2019-07"))
-    assert done.code == 4
-    listed = [line.strip() for line in done.err.splitlines() if line.startswith("  ")]
+    answer = verify.verify_stock(out, verify.Trial("model_main"), python=stock_python("2019-07"))
+    assert not answer.complete
+    listed = answer.verifications[0].unrestored
     assert sorted(listed) == [GAMMA + ": is not in the checkpoint",
                               MEAN + ": has another shape in the checkpoint"]
-    assert "restored 197 of 199 (1 of another shape, 1 not in the checkpoint)" in done.out
+    assert "restored 197 of 199 (1 of another shape, 1 not in the checkpoint)" \
+        in answer.verifications[0].summary
 
 
-def test_a_config_that_restores_no_head_is_found_out(graphfix, out, stock_python):
+def test_a_config_that_restores_no_head_is_found_out(out, stock_python):
     # Catches: a judge that takes "the backbone is restored" for success, as the stock code does.
     path = os.path.join(out, "pipeline.config")
     with open(path) as file:
@@ -62,11 +64,11 @@ def test_a_config_that_restores_no_head_is_found_out(graphfix, out, stock_python
     assert config.count("load_all_detection_checkpoint_vars: true") == 1
     with open(path, "w") as file:
         file.write(config.replace("load_all_detection_checkpoint_vars: true", ""))
-    done = graphfix("verify", out, "--stock", "--trainer", "legacy", "--json", "--stock_python",
-                    stock_python("2019-07"))
-    assert done.code == 4
-    answer, = json.loads(done.out)
-    heads = [row["name"] for row in answer["missing"] + answer["not_asked_for"] + answer["dropped"]
-             if row["category"] == "model"]
+    answer = verify.verify_stock(out, verify.Trial("legacy"), python=stock_python("2019-07"))
+    assert not answer.complete
+    details, = answer.details
+    heads = [row["name"] for row in details["missing"] + details["not_asked_for"]
+             + details["dropped"] if row["category"] == "model"]
     assert len(heads) == 24 and all(name.startswith("BoxPredictor_") for name in heads)
-    assert all(name in done.err for name in heads)
+    told = "\n".join(answer.verifications[0].unrestored)
+    assert all(name in told for name in heads)
