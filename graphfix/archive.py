@@ -1,19 +1,18 @@
-"""Published models as they are downloaded: a gzipped tar archive of one directory.
+"""Published models as they are downloaded: a tar archive of one directory, mostly gzipped.
 
 A compressed archive cannot be read here and there, so what a conversion needs of it (checkpoint,
-config, label map, graphs) is unpacked into a temporary directory, which goes when nobody needs it.  An
-archive is a stranger's: names that lead out of it, links, devices, and sizes beyond any detector
-are refused before a byte is written.
+config, label map, graphs) is unpacked into a temporary directory, which goes when nobody needs it.
+Nothing is taken before the archive was read to its end and is whole.  An archive is a stranger's:
+names that lead out of it, links, devices, and sizes beyond any detector are refused before a byte
+of them is written.
 """
 
 import os
 import re
-import shutil
-import tarfile
 import tempfile
-import zlib
-from typing import Iterator
+from typing import BinaryIO, Iterator, Optional
 
+from graphfix import tarball
 from graphfix.errors import RequestError, SourceError
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar")
@@ -24,87 +23,83 @@ _SAVED_MODEL = "saved_model"
 # The largest published detectors have checkpoints of half a gigabyte.
 _MOST_BYTES = 8 << 30
 _MOST_MEMBERS = 100000
-_MOST_HEADER = 1 << 20
 # Weights hardly shrink: an archive that unpacks to many times its size holds something else.
 _MOST_TIMES = 100
 _SMALL = 64 << 20
-# What tarfile makes of damage; the last ones come of headers whose parts make no sense.
-_DAMAGED = (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, IndexError, KeyError,
-            TypeError, OverflowError)
 _AGAIN = "download the archive again, from where the model is published"
 
 
 class Unpacked:
-    """An archive's model directory on disk, for as long as this object lives."""
+    """An archive's model directory on disk, for as long as this object lives.  `checked`: the
+    archive has a checksum of all its content, so that damage would have been noticed."""
 
     def __init__(self, path: str):
         self._holder = tempfile.TemporaryDirectory(prefix="graphfix-")
         self.directory = self._holder.name
+        self._top = None  # type: Optional[str]
         try:
-            with tarfile.open(path, _mode(path), tarinfo=_Member) as archive:
-                top = None
-                for member in _members(archive, path):
-                    folder, name = os.path.split(member.name)
-                    if not _WANTED.match(name):
-                        continue
-                    within = ""
-                    if name == _SAVED_MODEL + ".pb":
-                        folder, within = os.path.split(folder)
-                        if within != _SAVED_MODEL:
-                            continue
-                    if top not in (None, folder):
-                        raise RequestError(path, "holds models in several directories, such as %s "
-                                           "and %s" % (top or ".", folder or "."),
-                                           "unpack it and name the one you mean")
-                    top = folder
-                    os.makedirs(os.path.join(self.directory, within), exist_ok=True)
-                    with archive.extractfile(member) as source, \
-                            open(os.path.join(self.directory, within, name), "xb") as target:
-                        shutil.copyfileobj(source, target, 1 << 20)
-        except _DAMAGED as error:
-            self.close()
-            if isinstance(error, OSError) and error.filename and error.filename != path:
-                raise RequestError(os.path.dirname(self.directory), "cannot hold what the archive "
-                                   "unpacks to: %s" % error.strerror,
-                                   "free some space, or set TMPDIR to a larger directory") from None
-            raise SourceError(path, "is no whole tar archive: %s" % error, _AGAIN) from None
+            self.checked = self._unpack(path)
         except BaseException:
             self.close()
             raise
+
+    def _unpack(self, path: str) -> bool:
+        try:
+            with open(path, "rb") as file:
+                checked = file.read(2) == tarball.GZIP
+                file.seek(0)
+                for member in _members(file, path):
+                    self._take(member, path)
+                return checked
+        except tarball.Damaged as error:
+            raise SourceError(path, "is not a valid tar archive: %s" % error, _AGAIN) from None
+        except tarball.TooLarge as error:
+            raise SourceError(path, "unpacks to more than any detector has (%s)" % error,
+                              _AGAIN) from None
+        except OSError as error:
+            if error.filename == path:
+                raise SourceError(path, "cannot be read: %s" % error.strerror,
+                                  "check the path and its permissions") from None
+            raise RequestError(os.path.dirname(self.directory), "cannot hold what the archive "
+                               "unpacks to: %s" % error.strerror,
+                               "free some space, or set TMPDIR to a larger directory") from None
+
+    def _take(self, member: tarball.Member, path: str) -> None:
+        folder, name = os.path.split(member.name)
+        within = ""
+        if name == _SAVED_MODEL + ".pb":
+            folder, within = os.path.split(folder)
+            if within != _SAVED_MODEL:
+                return
+        elif not _WANTED.match(name):
+            return
+        if self._top not in (None, folder):
+            raise RequestError(path, "holds models in several directories, such as %s and %s" % (
+                self._top or ".", folder or "."), "unpack it and name the one you mean")
+        self._top = folder
+        place = os.path.join(self.directory, within, name)
+        if os.path.exists(place):
+            raise RequestError(path, "holds '%s' twice" % member.name,
+                               "unpack it, and name the directory")
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(place, "xb") as target:
+            for piece in member.content:
+                target.write(piece)
 
     def close(self) -> None:
         """Removes the directory."""
         self._holder.cleanup()
 
 
-def _mode(path: str) -> str:
-    """How tarfile is to open an archive: gzipped or plain, by its first bytes."""
-    with open(path, "rb") as file:
-        return "r:gz" if file.read(2) == b"\x1f\x8b" else "r:"
-
-
-class _Member(tarfile.TarInfo):
-    """A member whose header is no bomb: tarfile reads extended headers into memory whole."""
-
-    def _proc_member(self, archive):
-        if not self.isreg() and self.size > _MOST_HEADER:
-            raise tarfile.ReadError("a header of %d bytes" % self.size)
-        return super()._proc_member(archive)
-
-
-def _members(archive: tarfile.TarFile, path: str) -> Iterator[tarfile.TarInfo]:
+def _members(file: BinaryIO, path: str) -> Iterator[tarball.Member]:
     """The files of an archive, each checked before it is given out."""
-    total = 0
     most = min(_MOST_BYTES, max(_SMALL, _MOST_TIMES * os.path.getsize(path)))
-    for number, member in enumerate(archive):
+    for member in tarball.members(file, most_bytes=most, most_headers=_MOST_MEMBERS):
         parts = member.name.split("/")
         if member.name.startswith("/") or ".." in parts or "\0" in member.name or "\\" in member.name:
             raise SourceError(path, "holds a name that leads out of it: %r" % member.name, _AGAIN)
-        if member.isdir():
+        if member.type == tarball.DIRECTORY:
             continue
-        if not member.isfile() or member.issparse():
-            raise SourceError(path, "holds %r, which is no plain file" % member.name, _AGAIN)
-        total += member.size
-        if total > most or number >= _MOST_MEMBERS:
-            raise SourceError(path, "unpacks to more than any detector has", _AGAIN)
+        if member.type != tarball.FILE:
+            raise SourceError(path, "holds %r, which is not a plain file" % member.name, _AGAIN)
         yield member

@@ -11,7 +11,7 @@ from graphfix.archive import SUFFIXES, Unpacked
 from graphfix.bundle import reader
 from graphfix.config.pipeline import PipelineConfig, parse_config
 from graphfix.errors import GraphfixError, RequestError, SourceError
-from graphfix.findings import Finding
+from graphfix.findings import INFO, Finding
 from graphfix.graphdef import files
 from graphfix.graphdef.graph import Graph
 from graphfix.labels import LabelMap, parse_label_map
@@ -92,7 +92,11 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
                 dataclasses.replace(problem, subject=problem.subject.replace(
                     unpacked.directory, path), message=problem.message.replace(
                         unpacked.directory, path)) for problem in error.problems) from None
-        return dataclasses.replace(source, unpacked=unpacked)
+        return dataclasses.replace(source, unpacked=unpacked, findings=source.findings + (
+            () if unpacked.checked else (Finding(
+                "NO_CHECKSUMS", INFO, path, "is a tar archive without gzip, which has no checksums "
+                "of its files: damage shows only in a checkpoint's tensors, which have their own",
+                "compare the archive's SHA-256 with that of where it is published"),)))
     frozen = find_frozen(path)
     if frozen:
         return open_frozen(frozen, config_path=config_path)

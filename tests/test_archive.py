@@ -10,7 +10,7 @@ import pytest
 import builders
 from graphfix import archive
 from graphfix.archive import Unpacked
-from graphfix.errors import SourceError
+from graphfix.errors import RequestError, SourceError
 
 
 def write(path, *members, mode="w:gz"):
@@ -123,5 +123,63 @@ def test_a_sparse_file(tmp_path):
     buffer[148:156] = b" " * 8
     buffer[148:156] = b"%06o\0 " % sum(buffer)
     path = builders.write(tmp_path, "it.tar", bytes(buffer) + bytes(1024))
-    with pytest.raises(SourceError, match="no plain file"):
+    with pytest.raises(SourceError, match="not a plain file"):
+        Unpacked(path)
+
+
+def packed(model, path, mode="w:gz"):
+    with tarfile.open(str(path), mode) as made:
+        made.add(str(model), "model")
+    return str(path)
+
+
+@pytest.mark.parametrize("words", [
+    ["convert", "BAD", "--num_classes", "2", "--output_directory", "OUT"],
+    ["plan", "BAD", "--num_classes", "2"], ["inspect", "BAD"], ["diff", "GOOD", "BAD"],
+    ["diff", "BAD", "GOOD"]], ids=" ".join)
+def test_damage_that_only_a_checksum_shows(tmp_path, graphfix, model, words):
+    """One bit of the sum itself: all that it stands for is still as it was."""
+    good = packed(model, tmp_path / "good.tar.gz")
+    with open(good, "rb") as file:
+        data = bytearray(file.read())
+    data[-7] ^= 1
+    bad = builders.write(tmp_path, "bad.tar.gz", bytes(data))
+    places = {"GOOD": good, "BAD": bad, "OUT": str(tmp_path / "out")}
+    done = graphfix(*[places.get(word, word) for word in words])
+    assert (done.code, done.out) == (3, "")
+    assert done.err == (
+        "graphfix: %s: is not a valid tar archive: its gzip data is damaged: Error -3 while "
+        "decompressing data: incorrect data check; download the archive again, from where the "
+        "model is published\n" % bad)
+    assert sorted(os.listdir(str(tmp_path))) == ["bad.tar.gz", "good.tar.gz"]
+    places["BAD"] = good
+    assert graphfix(*[places.get(word, word) for word in words]).code == 0
+
+
+def test_a_plain_archive_says_that_it_has_no_checksums(tmp_path, graphfix, model):
+    plain, gzipped = (packed(model, tmp_path / name, mode) for name, mode in (
+        ("m.tar", "w"), ("m.tgz", "w:gz")))
+    for verb in (["plan", "--num_classes", "2"], ["inspect"]):
+        for path in (plain, gzipped):
+            done = graphfix(verb[0], path, *verb[1:])
+            assert done.code == 0
+            assert ("NO_CHECKSUMS" in done.out + done.err) == (path == plain)
+
+
+def test_one_name_twice(tmp_path):
+    path = write(tmp_path / "it.tar.gz", GOOD, GOOD)
+    with pytest.raises(RequestError, match="holds 'model/pipeline.config' twice"):
+        Unpacked(path)
+
+
+def test_a_full_disk_is_not_the_archives_fault(tmp_path, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, _):
+            raise OSError(28, "No space left on device")
+
+    def opened(place, mode):
+        return open(place, mode) if mode == "rb" else Full()
+    monkeypatch.setattr(archive, "open", opened, raising=False)
+    path = write(tmp_path / "it.tar.gz", GOOD)
+    with pytest.raises(RequestError, match="cannot hold .*: No space left on device"):
         Unpacked(path)

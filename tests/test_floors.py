@@ -22,6 +22,7 @@ FLOORS = (
     ("errors", "dtypes", "findings"),
     ("tensors", "schema", "console"),
     # 1: bytes and records; nothing here knows what a detector is
+    ("tarball",),
     ("archive", "bundle", "download", "graphdef", "textproto"),
     ("records",),
     # 2: meaning

@@ -161,7 +161,7 @@ def test_one_failure_does_not_stop_the_rest(graphfix, place, tmp_path):
     assert verdicts(done) == [[name, verdict] for name, verdict in zip(
         ["nowhere", "cut", "one", "none*", "bad", "mine", "two"],
         ["failed", "failed", "converted", "failed", "failed", "failed", "converted"])]
-    for words in ("nowhere.index: does not exist", "cut.tar.gz: is no whole tar archive",
+    for words in ("nowhere.index: does not exist", "cut.tar.gz: is not a valid tar archive",
                   "names 'a', which is no new class", "exists already, and no batch made it"):
         assert words in done.out
     assert done.out.endswith("7 models: 2 converted, 0 unchanged, 5 failed\n")
