@@ -1,67 +1,173 @@
 """Fetches published archives, which have to be what the recipe says: so many bytes, this SHA-256.
 
-A download lies under the name of its digest once it is whole and right, and never before.
+A download lies under its own name once it is whole and right, and never before: what has arrived
+lies in a directory that the caller removes whatever happens.  A connection that is lost is made
+again, and goes on where it was lost (RFC 7233), or from the beginning where the server knows no
+ranges.
+
+A download of N bytes has 300 seconds, and one more for every 64 KiB; a server may be silent for 60.
+No timeout of a socket bounds the whole, since a server that sends a byte now and then is never
+silent; so a thread receives, and is left behind when the time is up.
 """
 
 import contextlib
 import hashlib
 import os
+import re
+import threading
+import time
 import urllib.error
 import urllib.request
 from http.client import HTTPException
+from typing import Optional, Tuple
 
-from graphfix.errors import RequestError, SourceError
+from graphfix.errors import GraphfixError, RequestError, SourceError
 
-_CHUNK = 1 << 20
-_SECONDS = 60
+_CHUNK = 1 << 16
+_SILENCE, _SECONDS, _BYTES_A_SECOND = 60, 300, 1 << 16
+_TRIES = 5
+_RANGE = re.compile(r"bytes (\d{1,19})-")
 
 
-def fetch(url: str, *, size: int, sha256: str, path: str) -> None:
-    """Makes `path` the archive at `url`.
+def fetch(url: str, *, size: int, sha256: str, path: str, work: str) -> None:
+    """Makes `path` the archive at `url`; `work` is a directory on the same disk.
 
     Raises:
-      SourceError: it cannot be had, or is another one.
+      SourceError: it cannot be had in time, or is another one.
       RequestError: the disk cannot hold it.
     """
-    part = path + ".part"
-    digest = hashlib.sha256()
-    count = 0
+    part = os.path.join(work, os.path.basename(path))
     try:
         with open(part, "wb") as file:
-            try:
-                with urllib.request.urlopen(url, timeout=_SECONDS) as response:
-                    while count <= size:
-                        chunk = response.read(min(_CHUNK, size + 1 - count))
-                        if not chunk:
-                            break
-                        digest.update(chunk)
-                        count += len(chunk)
-                        _write(file, chunk, path)
-            except (urllib.error.URLError, HTTPException, OSError, ValueError) as error:
-                raise SourceError(url, "cannot be downloaded: %s" % getattr(
-                    error, "reason", None) or str(error), "check the address, and try again"
-                                  ) from None
+            _Transfer(url, size, sha256, file, path).run()
             file.flush()
             os.fsync(file.fileno())
-        if count != size:
-            raise SourceError(url, "has %s than the %d bytes the recipe says" % (
-                "more" if count > size else "only %d bytes, fewer" % count, size),
-                "download it again, or correct the recipe")
-        if digest.hexdigest() != sha256:
-            raise SourceError(url, "has the SHA-256 %s, not the recipe's" % digest.hexdigest(),
-                              "do not use it, unless you know that the recipe is wrong")
         os.replace(part, path)
     except OSError as error:
-        raise RequestError(path, "cannot be written: %s" % error.strerror,
-                           "check its permissions and the space there") from None
+        raise _unwritten(path, error) from None
     finally:
         with contextlib.suppress(OSError):
             os.remove(part)
 
 
-def _write(file, chunk: bytes, path: str) -> None:
-    try:
-        file.write(chunk)
-    except OSError as error:
-        raise RequestError(path, "cannot be written: %s" % error.strerror,
-                           "check its permissions and the space there") from None
+def _unwritten(path: str, error: OSError) -> RequestError:
+    return RequestError(path, "cannot be written: %s" % error.strerror,
+                        "check its permissions and the space there")
+
+
+class _Lost(Exception):
+    """The connection was lost, or never made; says why."""
+
+
+class _Transfer:
+    """What has arrived so far."""
+
+    def __init__(self, url: str, size: int, sha256: str, file, path: str):
+        self.url, self.size, self.sha256, self.file, self.path = url, size, sha256, file, path
+        self.count, self.digest = 0, hashlib.sha256()
+        self.seconds = _SECONDS + size // _BYTES_A_SECOND
+        self.stopped = False
+        self.error = None  # type: Optional[BaseException]
+
+    def run(self) -> None:
+        """Receives all of it; raises as fetch does."""
+        deadline = time.monotonic() + self.seconds
+        farthest = 0
+        joined = False  # of parts of several connections
+        for left in reversed(range(_TRIES)):
+            try:
+                self._connect(deadline)
+                if self.digest.hexdigest() == self.sha256:
+                    return
+                if not joined:
+                    raise SourceError(
+                        self.url, "has the SHA-256 %s, not the recipe's" % self.digest.hexdigest(),
+                        "do not use it, unless you know that the recipe is wrong")
+                self._restart()  # perhaps another file took its place in between
+                joined = False
+            except _Lost as error:
+                if self.count <= farthest or not left:
+                    raise SourceError(self.url, "cannot be downloaded: %s" % error,
+                                      "check the address, and try again") from None
+                farthest, joined = self.count, True
+        raise SourceError(self.url, "cannot be downloaded: its parts are not of one file",
+                          "try again")
+
+    def _connect(self, deadline: float) -> None:
+        """Receives what one connection gives."""
+        self.error = None
+        thread = threading.Thread(target=self._receive, daemon=True)
+        thread.start()
+        thread.join(max(0.0, deadline - time.monotonic()))
+        if thread.is_alive():
+            self.stopped = True
+            raise SourceError(self.url, "cannot be downloaded: after %d seconds, %d of %d bytes are "
+                              "here" % (self.seconds, self.count, self.size),
+                              "try again, or download it yourself and name it as source")
+        if self.error:
+            raise self.error
+
+    def _receive(self) -> None:
+        try:
+            try:
+                self._read()
+            except urllib.error.HTTPError as error:
+                if not self.count or error.code not in (412, 416):
+                    raise
+                self._restart()  # it has no such part
+                self._read()
+        except (GraphfixError, _Lost) as error:
+            self.error = error
+        except (urllib.error.URLError, HTTPException, OSError, ValueError) as error:
+            self.error = _Lost(str(getattr(error, "reason", None) or error))
+        except BaseException as error:
+            self.error = error
+
+    def _read(self) -> None:
+        request = urllib.request.Request(self.url)
+        if self.count:
+            request.add_header("Range", "bytes=%d-" % self.count)
+        with urllib.request.urlopen(request, timeout=_SILENCE) as response:
+            begin, length = _extent(response)
+            if begin != self.count:
+                self._restart()
+            if begin not in (0, self.count):
+                raise _Lost("the server sent another part than was asked for")
+            if length is not None and begin + length != self.size:
+                raise self._other(begin + length)
+            # One byte too many tells, where no length was promised.
+            while not self.stopped and self.count < self.size + (length is None):
+                chunk = response.read1(_CHUNK)
+                if not chunk:
+                    break
+                self._take(chunk)
+        if self.count > self.size or self.count < self.size and length is None:
+            raise self._other(self.count)
+        if self.count < self.size:
+            raise _Lost("the connection ended after %d of %d bytes" % (self.count, self.size))
+
+    def _take(self, chunk: bytes) -> None:
+        try:
+            self.file.write(chunk)
+        except OSError as error:
+            raise _unwritten(self.path, error) from None
+        self.digest.update(chunk)
+        self.count += len(chunk)
+
+    def _restart(self) -> None:
+        self.file.seek(0)
+        self.file.truncate()
+        self.count, self.digest = 0, hashlib.sha256()
+
+    def _other(self, found: int) -> SourceError:
+        return SourceError(self.url, "has %s than the %d bytes the recipe says" % (
+            "more" if found > self.size else "only %d bytes, fewer" % found, self.size),
+            "download it again, or correct the recipe")
+
+
+def _extent(response) -> Tuple[int, Optional[int]]:
+    """Where what a response brings begins in the file, and how long it is, where it says so."""
+    length = response.headers.get("Content-Length") or ""
+    begin = _RANGE.match(response.headers.get("Content-Range") or "")
+    return (int(begin.group(1)) if begin and getattr(response, "status", None) == 206 else 0,
+            int(length) if re.match(r"[0-9]{1,19}\Z", length) else None)

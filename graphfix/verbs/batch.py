@@ -2,7 +2,7 @@
 
     OUT/NAME             a model's directory, as convert writes it
     OUT/.graphfix-batch  locks, downloads (both may be kept or removed between runs), and work, where
-                         archives are unpacked
+                         archives are downloaded and unpacked to
 
 Each model is one job, done by one of a few worker processes (`batch_worker`), which live as long
 as the run.  What a job does depends on the recipe and the source alone, not on other jobs, so the
@@ -72,6 +72,8 @@ def batch(recipe_path: str, *, output_directory: str, jobs: int,
     except OSError as error:
         raise RequestError(output_directory, "cannot be written: %s" % error.strerror,
                            "check the path and its permissions") from None
+    for name in os.listdir(os.path.join(output_directory, WORK)):
+        _clean(name, output_directory)  # of a run that was killed, perhaps by another recipe
     run = _Run(entries, os.path.abspath(output_directory))
     threads = [threading.Thread(target=run.work, daemon=True)
                for _ in range(min(jobs, len(entries)))]

@@ -83,7 +83,8 @@ def do(entry: Dict[str, Any], out: str) -> Dict[str, Any]:
 
 @contextlib.contextmanager
 def _alone(name: str, out: str) -> Iterator[str]:
-    """Waits until no other run is at this model; gives a directory for what is unpacked."""
+    """Waits until no other run is at this model; gives a directory for what is downloaded and
+    unpacked."""
     handle = os.open(os.path.join(out, LOCKS, name), os.O_RDWR | os.O_CREAT, 0o666)
     before = tempfile.tempdir
     work = os.path.join(out, WORK, name)
@@ -120,7 +121,7 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
             return {"verdict": UNCHANGED, "lines": [record.made_of["summary"]],
                     "findings": record.made_of["findings"]}
     if download:
-        _have(download, archive, out)
+        _have(download, archive, out, work)
 
     def told(report: Report) -> Dict[str, Any]:
         counts = collections.Counter(one.severity for one in report.findings)
@@ -133,14 +134,15 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
     return {"verdict": CONVERTED, "lines": lines, "findings": told(report)["findings"]}
 
 
-def _have(download: Dict[str, Any], archive: str, out: str) -> None:
+def _have(download: Dict[str, Any], archive: str, out: str, work: str) -> None:
     """Has a published archive here, whole; of several models that want it, one fetches it."""
     handle = os.open(os.path.join(out, LOCKS, ".download-" + download["sha256"]),
                      os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if not os.path.isfile(archive) or _sha256(archive) != download["sha256"]:
-            fetch(download["url"], size=download["size"], sha256=download["sha256"], path=archive)
+            fetch(download["url"], size=download["size"], sha256=download["sha256"], path=archive,
+                  work=work)
     finally:
         os.close(handle)
 
