@@ -4,14 +4,15 @@ its config."""
 import dataclasses
 import glob
 import hashlib
+import json
 import os
-from typing import Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
 from graphfix.archive import SUFFIXES, Unpacked
 from graphfix.bundle import reader
 from graphfix.config.pipeline import PipelineConfig, parse_config
 from graphfix.errors import GraphfixError, RequestError, SourceError
-from graphfix.findings import INFO, Finding
+from graphfix.findings import INFO, WARNING, Finding
 from graphfix.graphdef import files
 from graphfix.graphdef.graph import Graph
 from graphfix.labels import LabelMap, parse_label_map
@@ -23,6 +24,12 @@ from graphfix.thaw import thaw
 LABEL_MAP = "label_map.pbtxt"
 CONFIG = "pipeline.config"
 FROZEN = "frozen_inference_graph.pb"
+# What convert leaves beside the checkpoint it writes.
+PLAN_JSON = "plan.json"
+_GIVE = "if the source was trained with others, pass its label map as --source_label_map_path"
+_MOST_OF_PLAN = 256 << 20
+# The finding of a label map that lies beside a source and is another model's.
+NOT_THE_SOURCES = "LABEL_MAP_NOT_THE_SOURCES"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +101,7 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
                         unpacked.directory, path)) for problem in error.problems) from None
         return dataclasses.replace(source, unpacked=unpacked, findings=source.findings + (
             () if unpacked.checked else (Finding(
-                "NO_CHECKSUMS", INFO, path, "is a tar archive without gzip, which has no checksums "
+                "NO_CHECKSUMS", INFO, "the source", "is a tar archive without gzip, which has no checksums "
                 "of its files: damage shows only in a checkpoint's tensors, which have their own",
                 "compare the archive's SHA-256 with that of where it is published"),)))
     frozen = find_frozen(path)
@@ -189,21 +196,88 @@ def find_prefix(path: str) -> str:
                        "name the prefix of the one you mean")
 
 
-def source_labels(source: Source, path: Optional[str]) -> Optional[LabelMap]:
-    """The names of the source's classes: the map given, the one graphfix left beside the
-    checkpoint, COCO's for 90 classes; None where nobody knows.
+class SourceLabels(NamedTuple):
+    """The names of a source's classes, None where nobody knows them, and what there is to say of
+    where they are from."""
+
+    labels: Optional[LabelMap]
+    findings: Tuple[Finding, ...]
+
+
+def source_labels(source: Source, path: Optional[str], *, target: Optional[LabelMap] = None,
+                  target_path: str = "", beside: bool = True) -> SourceLabels:
+    """The names of the source's classes: those of the map given; of the map beside the checkpoint,
+    unless that is the target's; COCO's for 90 classes.
+
+    The map beside that is `target`, from the file `target_path`, or has its very classes, is the
+    source's where graphfix's plan beside it says so, or where they are COCO's.  Else it is not if
+    it has another number of classes than the source.  If it has as many, a copy is taken for the
+    source's, whose classes then stay; of the same file nobody can know.  `beside`: whether the
+    map beside may be taken at all.
 
     Raises:
       SourceError: the map is damaged, or has ids beyond the model's classes.
+      RequestError: the map beside may be the source's or the target's.
     """
-    if path is None:
-        beside = os.path.join(os.path.dirname(source.prefix), LABEL_MAP)
-        path = beside if os.path.exists(beside) else None
-    if path is None:
-        return coco.LABEL_MAP if source.model.classes == coco.NUM_CLASSES else None
-    labels = parse_label_map(read_file(path), path)
+    if path is not None:
+        return SourceLabels(_fitting(parse_label_map(read_file(path), path), path, source), _from(
+            "--source_label_map_path", "gives the names of the source's classes"))
+    found = os.path.join(os.path.dirname(source.prefix), LABEL_MAP)
+    told = ()  # type: Tuple[Finding, ...]
+    count = source.model.classes
+    like_coco = count == coco.NUM_CLASSES
+    if beside and os.path.exists(found):
+        labels = parse_label_map(read_file(found), found)
+        targets = target is not None and labels.labels == target.labels
+        same = targets and os.path.samefile(found, target_path)
+        if not targets:
+            _fitting(labels, found, source)
+        if labels.max_id == count and not same or _names(labels) == _names(coco.LABEL_MAP) \
+                or _is_of_plan(labels, os.path.join(os.path.dirname(found), PLAN_JSON)):
+            return SourceLabels(_fitting(labels, found, source), _from(
+                LABEL_MAP, "beside the source gives the names of its classes"))
+        if same and labels.max_id == count:
+            raise RequestError(
+                "--label_map_path", "is the %s beside the source, and has as many classes as it: "
+                "nobody can tell whether the source was trained with them" % LABEL_MAP,
+                "if it was, pass the same file as --source_label_map_path, too; else move it away "
+                "from the source")
+        if not targets and not like_coco:
+            return SourceLabels(labels, (Finding(
+                "SOURCE_NAMES", WARNING, LABEL_MAP, "beside the source gives the names of its "
+                "classes, though its ids end with %d, and the source has %d classes" % (
+                    labels.max_id, count), _GIVE),))
+        told = (Finding(
+            NOT_THE_SOURCES, WARNING, LABEL_MAP, "beside the source is not taken for the source's: "
+            "it has %sids up to %d, and the source has %d classes" % (
+                "the target's classes, with " if targets else "", labels.max_id, count), _GIVE),)
+    if not like_coco:
+        return SourceLabels(None, told)
+    return SourceLabels(coco.LABEL_MAP, told + _from(
+        "the source", "has 90 classes, which are taken for COCO's"))
+
+
+def _from(subject: str, message: str) -> Tuple[Finding, ...]:
+    return (Finding("SOURCE_NAMES", INFO, subject, message, _GIVE),)
+
+
+def _fitting(labels: LabelMap, path: str, source: Source) -> LabelMap:
     if labels.max_id > source.model.classes:
         raise SourceError(path, "has the id %d, but the model of %s has %d classes"
                           % (labels.max_id, source.config_path, source.model.classes),
                           "give the label map the model was trained with")
     return labels
+
+
+def _names(labels: LabelMap) -> Dict[int, str]:
+    return {label.id: label.display_name for label in labels.labels}
+
+
+def _is_of_plan(labels: LabelMap, path: str) -> bool:
+    """Whether a plan by which graphfix made a model says that these are its classes."""
+    try:
+        rows = json.loads(read_file(path, limit=_MOST_OF_PLAN).decode("utf-8"))["classes"]
+        return [(one.id, one.name, one.display_name) for one in labels.labels] == [
+            (row["id"], row["name"], row["display_name"]) for row in rows if row["name"]]
+    except (SourceError, ValueError, KeyError, TypeError, RecursionError):
+        return False

@@ -16,8 +16,9 @@ import pytest
 import builders
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# With these, there is nothing to remark.
+# With these, there is nothing to remark, but where names are from.
 QUIET = ("--target_api", "2019-07", "--train_record", "t.record", "--eval_record", "e.record")
+NAMED = r"info SOURCE_NAMES: label_map\.pbtxt beside the source .*\n"
 
 
 def start(*words, **more):
@@ -47,7 +48,7 @@ def labels(tmp_path):
 def test_stdout_has_the_result_and_nothing_else(model, labels, graphfix, tmp_path):
     out = tmp_path / "out"
     done = graphfix("convert", model, "--label_map_path", labels, "--output_directory", out, *QUIET)
-    assert (done.code, done.err) == (0, "")
+    assert done.code == 0 and re.match(NAMED + r"\Z", done.err)
     assert done.out == ("200 tensors: 187 kept, 13 rewritten, 0 dropped, 129 moving averages "
                         "added; stock API 2019-07 restores 199 of 199; 1 class carried, 1 new\n")
     done = graphfix("verify", out)
@@ -59,7 +60,7 @@ def test_findings_are_messages(model, graphfix, tmp_path):
     labels = builders.write(tmp_path, "labels.pbtxt", builders.label_map(["persn"]))
     words = ["convert", model, "--label_map_path", labels, "--output_directory", tmp_path / "out"]
     done = graphfix(*(words + list(QUIET)))
-    assert re.match(r"warning NEAR_MISS: persn .*'person'.*--map 'persn=person'\n\Z", done.err)
+    assert re.match(r"warning NEAR_MISS: persn .*'person'.*--map 'persn=person'\n" + NAMED + r"\Z", done.err)
     assert done.out.count("\n") == 1
 
 
@@ -154,7 +155,8 @@ def test_a_closed_pipe_at_the_end_loses_no_work(model, labels, tmp_path):
     process = start("convert", model, "--label_map_path", labels, "--output_directory",
                     tmp_path / "out", *QUIET, stdout=writing)
     os.close(writing)
-    assert finish(process) == (141, "", "")
+    code, out, err = finish(process)
+    assert (code, out) == (141, "") and re.match(NAMED + r"\Z", err)
     assert finish(start("verify", tmp_path / "out"))[0] == 0
 
 

@@ -16,13 +16,13 @@ from graphfix.errors import SourceError
 from graphfix.findings import Finding
 from graphfix.model import families
 from graphfix.model.quantization import is_quantization
-from graphfix.source import read_file
+from graphfix.source import PLAN_JSON, read_file
 from graphfix.surgery.edits import Copy, Drop, Gather, Keep, Rename, Reset, Stretch, Widen
 from graphfix.surgery.plan import SurgeryPlan
 from graphfix.surgery.plan_json import read_plan
 
 CHECKPOINT = "model.ckpt"
-PLAN_JSON, REPORT_JSON, REPORT_HTML = "plan.json", "report.json", "report.html"
+REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 PICTURES = "pictures"
 
 _REMEDY = "convert again with this version of graphfix"

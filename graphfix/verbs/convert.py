@@ -85,7 +85,9 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
                 "LABEL_MAP_FIELDS", WARNING, target.label_map_path, "has fields that are not written "
                 "to the output's label map: %s" % ", ".join(label_map.unused),
                 "point the config to your own label map, where something reads them"),)
-    known = sources.source_labels(source, target.source_label_map_path)
+    known, told_names = sources.source_labels(source, target.source_label_map_path,
+                                              target=label_map,
+                                              target_path=target.label_map_path or "")
     asked = target.label_map_path or target.num_classes is not None or target.map
     if target.anchors and not asked:
         classes, more = same_classes(known, source.model.classes), ()
@@ -119,8 +121,8 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
         new_ids={one.sources[0]: one.id for one in classes if len(one.sources) == 1})
     return SurgeryPlan(source.digest, api, target.trainer, classes, edits, additions,
                        config_edits,
-                       by_severity(source.findings + about + findings + more + told + more_told
-                                   + remarks(source.model, request)))
+                       by_severity(source.findings + told_names + about + findings + more + told
+                                   + more_told + remarks(source.model, request)))
 
 
 def _outgoing(edits, additions) -> Set[str]:
@@ -233,10 +235,17 @@ def _seal(staging: str, report: Report, outgoing: TensorStore, source: Source, c
         raise VerificationError.collected(judgement.problems)
 
 
+def _source_names(source: Source, target: Target, plan: SurgeryPlan) -> Dict[int, str]:
+    """The display names of the source's classes by id, as far as the plan knew them."""
+    labels = sources.source_labels(
+        source, target.source_label_map_path, beside=not any(
+            one.code == sources.NOT_THE_SOURCES for one in plan.findings)).labels
+    return {label.id: label.display_name for label in labels.labels} if labels else {}
+
+
 def _with_not_finite(plan: SurgeryPlan, source: Source, target: Target) -> SurgeryPlan:
     """The plan, with findings of what only its values show."""
-    labels = sources.source_labels(source, target.source_label_map_path)
-    names = {label.id: label.display_name for label in labels.labels} if labels else {}
+    names = _source_names(source, target, plan)
     told = plan.findings + tuple(not_finite(source.model, source.store, plan.edits, names))
     return dataclasses.replace(plan, findings=by_severity(dict.fromkeys(told)))
 
@@ -244,8 +253,7 @@ def _with_not_finite(plan: SurgeryPlan, source: Source, target: Target) -> Surge
 def _report(source_path: str, source: Source, target: Target, plan: SurgeryPlan,
             outgoing: Tuple[str, ...], *, model_dir: Optional[str], written: Sequence[str],
             config: str) -> Report:
-    labels = sources.source_labels(source, target.source_label_map_path)
-    names = {label.id: label.display_name for label in labels.labels} if labels else {}
+    names = _source_names(source, target, plan)
     return Report(
         source_path, source.model.family, plan, outgoing,
         tuple(sorted(list(written) + [REPORT_JSON, REPORT_HTML, manifest.MANIFEST])),

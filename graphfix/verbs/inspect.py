@@ -41,7 +41,7 @@ def inspect(path: str, *, config_path: Optional[str], as_json: bool) -> str:
 
 def _data(source: Source):
     model = source.model
-    labels = source_labels(source, None)
+    labels = source_labels(source, None).labels
     return {
         "family": model.family,
         "feature_extractor": model.feature_extractor,

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 
 import numpy as np
 import pytest
 
 import builders
 
+NAMED = "info SOURCE_NAMES: label_map.pbtxt beside the source "
 FLAGS = ["--target_api", "2019-07", "--train_record", "t", "--eval_record", "e"]
 
 
@@ -30,7 +32,7 @@ def test_a_class_with_such_a_value(graphfix, tmp_path, value):
                    "--new_rows", "mean")
     assert done.code == 0
     lines = done.err.splitlines()
-    assert len(lines) == 2, lines
+    assert len(lines) == 3 and lines[2].startswith(NAMED), lines
     assert lines[0] == (
         "error NOT_FINITE: the old class 2 'dog' has values in the source that are not finite, in "
         "BoxPredictor_1/ClassPredictor/weights, BoxPredictor_2/ClassPredictor/biases; they go into "
@@ -39,7 +41,8 @@ def test_a_class_with_such_a_value(graphfix, tmp_path, value):
     assert lines[1].startswith("error NOT_FINITE: the background has values") \
         and "mean" not in lines[1]
     with open(os.path.join(str(tmp_path / "out"), "report.json")) as file:
-        assert [one["code"] for one in json.load(file)["findings"]] == ["NOT_FINITE"] * 2
+        assert [one["code"] for one in json.load(file)["findings"]] == ["NOT_FINITE"] * 2 + [
+            "SOURCE_NAMES"]
 
 
 def test_a_class_left_out_of_every_mean(graphfix, tmp_path):
@@ -51,13 +54,14 @@ def test_a_class_left_out_of_every_mean(graphfix, tmp_path):
 
 def test_sound_weights_are_no_finding(graphfix, tmp_path):
     done = convert(graphfix, tmp_path, lambda tensors: None, builders.label_map(["person", "cow"]))
-    assert (done.code, done.err) == (0, "")
+    assert done.code == 0 and re.match(NAMED + r".*\n\Z", done.err)
 
 
 def test_fields_of_the_label_map_that_are_not_written(graphfix, tmp_path):
     labels = ('item { id: 1 name: "person" keypoints { id: 1 label: "nose" } frequency: RARE }\n'
               'item { id: 2 name: "cow" display_name: "Cow" mine: 3 }\n')
     done = convert(graphfix, tmp_path, lambda tensors: None, labels)
-    line, = done.err.splitlines()
+    line, named = done.err.splitlines()
+    assert named.startswith(NAMED)
     assert line.startswith("warning LABEL_MAP_FIELDS: ") and \
         "label map: frequency, keypoints, mine; point the config" in line
