@@ -148,17 +148,18 @@ def test_fewer_names_than_slots_of_graphfixs_own(graphfix, of_three, tmp_path):
     assert [one["sources"] for one in json.loads(done.out)["classes"]] == [[1], [2]]
 
 
-def test_the_report_names_what_the_plan_knew(graphfix, of_coco, tmp_path):
+@pytest.mark.parametrize("classes, first", [(90, "person"), (3, "")])
+def test_the_report_names_what_the_plan_knew(graphfix, of_coco, of_three, tmp_path, classes, first):
     """Also when the plan is carried out later, without the flags it was made with."""
     source = tmp_path / "source"
-    shutil.copytree(of_coco, str(source))
-    beside = builders.write(source, "label_map.pbtxt", builders.label_map(MINE))
-    words = ["--label_map_path", beside] + FLAGS
+    shutil.copytree(of_coco if classes == 90 else of_three, str(source))
+    beside = builders.write(source, "label_map.pbtxt", builders.label_map(["x", "y"]))
+    words = ["--label_map_path", beside, "--map", "x=1", "--map", "y="] + FLAGS
     plan = builders.write(tmp_path, "plan.json", graphfix("plan", source, "--json", *words).out)
     for name, more in (("a", words), ("b", ["--plan", plan])):
         assert graphfix("convert", source, "--output_directory", tmp_path / name, *more).code == 0
         with open(str(tmp_path / name / "report.json")) as file:
-            assert json.load(file)["source_names"][:2] == ["person", "bicycle"]
+            assert json.load(file)["source_names"][0] == first
 
 
 def test_batch_says_so_too(graphfix, of_coco, tmp_path):
