@@ -32,6 +32,7 @@ def rewritten_graphs(source: Source, plan: SurgeryPlan, config: Document
         try:
             message = _read(source, name, path)
             plan = _told(plan, _effects(message, path))
+            _check_weights(message, path, source, plan)
             anchors = _new_anchors(source, plan, config, path)
             made[name] = _rewritten(message, path, source, plan, anchors)
             if anchors:
@@ -107,6 +108,16 @@ def _effects(message: Any, path: str) -> Tuple[Finding, ...]:
     return tuple(dict.fromkeys(
         finding for meta in message.meta_graphs
         for finding in effects(meta.graph_def, os.path.basename(path))))
+
+
+def _check_weights(message: Any, path: str, source: Source, plan: SurgeryPlan) -> None:
+    from graphfix.frozen.weights import check_weights
+    graphs = [message] if message.DESCRIPTOR.name == "GraphDef" else [
+        meta.graph_def for meta in message.meta_graphs]
+    for graph_def in graphs:
+        # What was thawed from this very graph needs no look.
+        if path not in (source.prefix, os.path.join(source.prefix, os.path.basename(SAVED_MODEL))):
+            check_weights(graph_def, source.store, plan.edits, subject=path)
 
 
 def _rewritten(message: Any, path: str, source: Source, plan: SurgeryPlan,
