@@ -464,6 +464,8 @@ def cases(directory):
         tensors(anchors=(3, 6, 6, 6, 6)))
     yield case("checkpoint_of_nan", "CHECKPOINT_NOT_FINITE").checkpoint(tensors(more={
         "BoxPredictor_0/ClassPredictor/biases": np.full(27, np.nan, np.float32)}))
+    yield case("checkpoint_of_float64", "CHECKPOINT_TYPES").checkpoint(tensors(more={
+        "BoxPredictor_0/ClassPredictor/biases": np.zeros(27, np.float64)}))
     yield case("checkpoint_of_zeros", "CHECKPOINT_ZEROS").checkpoint(tensors(more={
         "BoxPredictor_0/ClassPredictor/weights": np.zeros((1, 1, 1, 27), np.float32)}))
     yield case("checkpoint_of_first_format", "CHECKPOINT_V1").file("model.ckpt", b"\0" * 64).change(

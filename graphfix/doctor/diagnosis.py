@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from graphfix.config import trainers
 from graphfix.config.edits import apply_edits
 from graphfix.doctor import (
-    checkpoint, config, labels, model_dir, outlook, paths, records, restore, training)
+    checkpoint, config, labels, model_dir, outlook, paths, records, restore, training, types)
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.outlook import Outlook
 from graphfix.doctor.setup import Options, Setup
@@ -19,7 +19,7 @@ from graphfix.textproto import Document
 TABLES = (
     ("config", config.PARSING + config.CHECKS + outlook.TRAINERS),
     ("paths", paths.CHECKS),
-    ("checkpoint", checkpoint.CHECKS + restore.CHECKS + outlook.CHECKS),
+    ("checkpoint", checkpoint.CHECKS + types.CHECKS + restore.CHECKS + outlook.CHECKS),
     ("model_dir", model_dir.CHECKS),
     ("label map", labels.CHECKS),
     ("records", records.CHECKS),

@@ -32,13 +32,15 @@ from typing import (
     Callable, Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple)
 
 from graphfix.config import trainers
+from graphfix.dtypes import FLOAT32
 from graphfix.emit.training_state import OPTIMIZERS
 from graphfix.model import families
 from graphfix.model.layers import Variable
 from graphfix.tensors import TensorMeta
 
 RESTORED, DROPPED, MISSING, NOT_ASKED = "restored", "shape_differs", "missing", "not_asked_for"
-VERDICTS = (RESTORED, DROPPED, MISSING, NOT_ASKED)
+OTHER_TYPE = "type_differs"
+VERDICTS = (RESTORED, DROPPED, MISSING, NOT_ASKED, OTHER_TYPE)
 DETECTION, CLASSIFICATION = "detection", "classification"
 
 # Extractors whose classifiers hold moving averages alone.
@@ -84,6 +86,13 @@ class Forecast:
 
     def count(self, verdict: str) -> int:
         return sum(fate.verdict == verdict for fate in self.fates)
+
+    @property
+    def of_other_types(self) -> Tuple[str, ...]:
+        """The checkpoint's names of what is asked for, and has another type there than in the
+        model, whose variables are all float32: restoring stops at it, whatever its value."""
+        return tuple(fate.source for fate in self.fates + (self.added or ())
+                     if fate.verdict == OTHER_TYPE and fate.source)
 
     @property
     def given(self) -> int:
@@ -194,7 +203,9 @@ def _verdict(variable: Variable, source: Optional[str], meta: Optional[TensorMet
         return NOT_ASKED
     if meta is None:
         return MISSING
-    return RESTORED if tuple(meta.shape) == variable.shape else DROPPED
+    if tuple(meta.shape) != variable.shape:
+        return DROPPED
+    return RESTORED if meta.dtype == FLOAT32 else OTHER_TYPE
 
 
 def _training(train, trainer: str, idle: FrozenSet[str]) -> Callable[[str], bool]:
@@ -222,6 +233,9 @@ def _stops(forecast: Forecast, model: Model, train, asks: bool, month: str) -> s
     unfit = unfitness(model, train, forecast.trainer, month)
     if unfit:
         return unfit.why
+    if forecast.of_other_types:
+        return "it stops at %s, which is not float32 in the checkpoint (\"expected dtype float does " \
+            "not equal original dtype\")" % forecast.of_other_types[0]
     if forecast.trainer == trainers.LEGACY and asks:
         if month < "2017-10" and forecast.count(MISSING):
             return "it stops at the first variable that is missing"

@@ -182,6 +182,10 @@ MESSAGES = (
             ("BOX_PIXELS", "BOX_OTHER_SIDE", "BOX_OUTSIDE", "IMAGE_TURNED"),
             "divide x by the width and y by the height"),
     # Training
+    Message("expected dtype float does not equal original dtype double",
+            r"expected dtype \w+ does not equal original dtype",
+            "A variable of the checkpoint has another type than the model's, which are all float32.",
+            ("CHECKPOINT_TYPES",), "save the checkpoint again with it cast to float32"),
     Message("LossTensor is inf or nan. : Tensor had NaN values",
             r"LossTensor is inf or nan|NaN loss during training|NanLossDuringTrainingError|"
             r"Tensor had (NaN|Inf)|loss (is|=|:)? ?nan",

@@ -13,7 +13,7 @@ from graphfix.config.edits import ConfigEdit
 from graphfix.doctor import model_dir, restore
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.forecast import (
-    DETECTION, DROPPED, MISSING, NOT_ASKED, RESTORED, Fate, Forecast, Model, foretell,
+    DETECTION, DROPPED, MISSING, NOT_ASKED, OTHER_TYPE, RESTORED, Fate, Forecast, Model, foretell,
     unfitness)
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, INFO, WARNING
@@ -23,7 +23,8 @@ from graphfix.model.layers import find_extractor
 from graphfix.model.variables import Unknown, model_variables, idle_variables
 
 EXPECTED, WRONG, TO_KNOW = "expected", "wrong", ""
-_WORDS = {DROPPED: "shape differs", MISSING: "missing", NOT_ASKED: "not asked for"}
+_WORDS = {DROPPED: "shape differs", MISSING: "missing", NOT_ASKED: "not asked for",
+          OTHER_TYPE: "type differs"}
 _EXTRACTOR = re.compile(r"((First|Second)Stage)?FeatureExtractor/|\w+keras_feature_extractor(_1)?/")
 # What becomes of quantization's ranges.
 _RANGES = {trainers.MODEL_MAIN: "%s restores none, since it adds them afterwards",
@@ -183,6 +184,8 @@ def _reason(setup: Setup, forecast: Forecast, fate: Fate, heads: dict) -> Reason
         if restore.kind(setup) != DETECTION and _ADDED.search(name):
             return Reason(MISSING, scope, EXPECTED, "a classifier has no such layers")
         return Reason(MISSING, scope, WRONG, "the checkpoint has no such layers")
+    if fate.verdict == OTHER_TYPE:
+        return Reason(OTHER_TYPE, scope, WRONG, "restoring stops there")
     head = heads.get(name)
     if head is not None and fate.found[:-1] == shape[:-1]:
         if head.class_axis and fate.found[-1] % (

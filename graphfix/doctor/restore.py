@@ -57,6 +57,12 @@ def _row(setup: Setup):
         return None
 
 
+def scopes(setup: Setup) -> Tuple[str, ...]:
+    """The scopes of the config's feature extractor, none where it is not known."""
+    row = _row(setup)
+    return row.scopes if row else ()
+
+
 def _unknown_type(setup: Setup) -> Iterator[Evidence]:
     if setup.train.fine_tune_checkpoint and kind(setup) not in TYPES:
         yield Evidence(setup.where(*_TYPE), "fine_tune_checkpoint_type is '%s'; with TensorFlow 1 "

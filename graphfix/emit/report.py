@@ -80,7 +80,8 @@ class Report:
     `outgoing` are the names of the tensors written; `source_names` the display names of the
     source's classes, that of id 1 first, "" where nobody knows one; `source_shapes` has the
     tensors that change shape; `model_dir` is where a complete training checkpoint was written;
-    `anchors` are those of each feature map, where they change.
+    `anchors` are those of each feature map, where they change; `strangers` are the outgoing tensors
+    that the model does not have.
     """
 
     source: str
@@ -95,6 +96,7 @@ class Report:
     verifications: Tuple[Verification, ...] = ()
     pictures: Tuple[Picture, ...] = ()
     anchors: Tuple[MapAnchorsChange, ...] = ()
+    strangers: Tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -129,7 +131,8 @@ class Report:
     def forecast(self, trainer: str, what: str) -> Tuple[int, int]:
         """How many of how many model variables a trainer restores that restores `what`; model_main
         never restores those of quantization, which it adds too late."""
-        variables = [one for one in self.outgoing if one != families.GLOBAL_STEP
+        others = {families.GLOBAL_STEP}.union(self.strangers)
+        variables = [one for one in self.outgoing if one not in others
                      and not one.endswith(families.MOVING_AVERAGE)]
         left = [one for one in variables
                 if trainer != trainers.MODEL_MAIN or not is_quantization(one)]
@@ -174,6 +177,7 @@ class Report:
             "verifications": [dataclasses.asdict(one) for one in self.verifications],
             "pictures": [dataclasses.asdict(one) for one in self.pictures],
             "anchors": [dataclasses.asdict(one) for one in self.anchors],
+            "strangers": list(self.strangers),
             "exit_code": self.exit_code,
         }  # type: Dict[str, Any]
         return json.dumps(data, indent=2, sort_keys=True) + "\n"
@@ -204,7 +208,8 @@ def load(directory: str) -> Report:
                   for one in data["verifications"]),
             tuple(_picture(one) for one in data["pictures"]),
             tuple(MapAnchorsChange(_sizes(one["before"]), _sizes(one["after"]))
-                  for one in data["anchors"]))
+                  for one in data["anchors"]),
+            tuple(map(_text, data["strangers"])))
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError,
             RecursionError) as error:
         raise SourceError(path, "is no report of graphfix (%s: %s)"

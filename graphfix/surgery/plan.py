@@ -26,6 +26,7 @@ from graphfix.model import families, quantization
 from graphfix.model.describe import HeadSpec, ModelSpec
 from graphfix.model.extras import trainable
 from graphfix.model.families import BOX, OFFSET
+from graphfix.model.membership import strangers
 from graphfix.surgery.edits import (
     Addition, Constant, Copy, Drop, Edit, Gather, Keep, Rename, Reset, Stretch, Widen)
 from graphfix.surgery.heads import gather_head, leaf
@@ -113,7 +114,7 @@ class _Planner:
 
     def __init__(self, model: ModelSpec, metas: Mapping[str, TensorMeta], request: SurgeryRequest,
                  averaged: bool):
-        self.metas, self.request, self.averaged = metas, request, averaged
+        self.model, self.metas, self.request, self.averaged = model, metas, request, averaged
         self.heads = {name: head for head in model.heads for name in head.tensors}
         self.optimizer = set(model.extras.optimizer)
         self.averages = set(model.extras.moving_averages)
@@ -126,9 +127,10 @@ class _Planner:
 
     def variables(self):
         """The model's own variables."""
+        others = set(strangers(self.model, self.metas))
         return [meta for name, meta in self.metas.items()
                 if name not in self.optimizer and name not in self.averages
-                and name != families.GLOBAL_STEP]
+                and name != families.GLOBAL_STEP and name not in others]
 
     def edit(self, name: str) -> Edit:
         if name in self.optimizer:

@@ -21,11 +21,12 @@ from graphfix.labels import Label, LabelMap, format_label_map, parse_label_map
 from graphfix.model.anchors import describe_anchors
 from graphfix.model.describe import describe, first_image
 from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
+from graphfix.model.membership import strangers
 from graphfix.source import CONFIG, LABEL_MAP, Source
 from graphfix.surgery.anchors import carry_anchors, clipped, fresh_anchors
 from graphfix.surgery.apply import apply_plan
 from graphfix.surgery.config_plan import Paths, plan_config
-from graphfix.surgery.edits import Drop, Gather, Keep
+from graphfix.surgery.edits import Drop, Gather, Keep, Reset
 from graphfix.surgery.finite import not_finite
 from graphfix.surgery.freeze import plan_freeze
 from graphfix.surgery.plan import SurgeryPlan, plan_tensors, remarks
@@ -34,6 +35,7 @@ from graphfix.surgery.plan_json import read_plan, to_json
 from graphfix.surgery.request import (
     SurgeryRequest, resolve_classes, same_classes, trained_ids)
 from graphfix.tensors import TensorStore
+from graphfix.surgery.types import check_types
 from graphfix.textproto import Document, quote
 from graphfix.verbs.graphs import SAVED_MODEL, new_generator, rewritten_graphs
 from graphfix.verbs.target_api import find_target_api
@@ -100,11 +102,15 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
                              target.seed, target.weights, target.trainer, api, carry)
     message = source.config.message
     optimizer = message.train_config.optimizer
+    metas = source.metas
     edits, additions = plan_tensors(
-        source.model, source.metas, request,
+        source.model, metas, request,
         averages_used=message.eval_config.use_moving_averages,
         shadowed=target.trainer != trainers.MODEL_MAIN and optimizer.use_moving_average,
         quantization_delay=message.graph_rewriter.quantization.delay)
+    findings += check_types(source.model, {
+        getattr(edit, "to", edit.tensor): metas[edit.tensor] for edit in edits
+        if not isinstance(edit, (Drop, Reset))}, subject=os.path.basename(source.prefix))
     freeze, more_told = plan_freeze(source.model, _outgoing(edits, additions), target.freeze,
                                     message) if target.freeze else ((), ())
     checkpoint = target.fine_tune_checkpoint or os.path.join(
@@ -262,7 +268,8 @@ def _report(source_path: str, source: Source, target: Target, plan: SurgeryPlan,
         tuple(names.get(number, "") for number in range(1, source.model.classes + 1)),
         {edit.tensor: source.store[edit.tensor].meta.shape for edit in plan.edits
          if isinstance(edit, Gather)},
-        model_dir, anchors=_anchors(source, plan, config))
+        model_dir, anchors=_anchors(source, plan, config),
+        strangers=strangers(source.model, outgoing))
 
 
 def _anchors(source: Source, plan: SurgeryPlan, config: str) -> Tuple[MapAnchorsChange, ...]:

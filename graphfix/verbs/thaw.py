@@ -11,6 +11,7 @@ from graphfix.emit.report import CHECKPOINT
 from graphfix.emit.state import write_state
 from graphfix.errors import RequestError
 from graphfix.findings import Finding
+from graphfix.surgery.types import check_types
 from graphfix.textproto import quote
 from graphfix.verbs.graphs import graph_findings
 from graphfix.verify.copies import check_copies
@@ -33,6 +34,7 @@ def thaw(path: str, *, output_directory: str, overwrite: bool, config_path: Opti
         raise RequestError(path, "is no frozen graph and no SavedModel",
                            "name a frozen_inference_graph.pb or the directory of one")
     source = sources.open_frozen(frozen, config_path=config_path, partial=partial)
+    check_types(source.model, source.metas, subject=path)
     with publish.staged(output_directory, overwrite=overwrite,
                         inputs=inputs + [frozen, source.config_path]) as stages:
         prefix = os.path.join(stages[0], CHECKPOINT)

@@ -46,6 +46,8 @@ PASTED = (
      "IMAGE_UNREADABLE"),
     ("InvalidArgumentError: assertion failed: [maximum box coordinate value is larger than "
      "1.100000: ] [1.5]", "BOX_PIXELS"),
+    ("InvalidArgumentError: tensor_name = a/weights; expected dtype float does not equal original "
+     "dtype double", "CHECKPOINT_TYPES"),
     ("InvalidArgumentError: LossTensor is inf or nan. : Tensor had NaN values\n\t [[Node: "
      "CheckNumerics",
      "BOX_INVERTED"),

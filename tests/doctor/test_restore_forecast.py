@@ -223,7 +223,7 @@ def test_words_and_json(graphfix):
     assert [one["trainer"] for one in data["trainers"]] == ["model_main", "legacy"]
     for one in data["trainers"]:
         assert one["counts"] == {"restored": 175, "shape_differs": 0, "missing": 0,
-                                 "not_asked_for": 24}
+                                 "not_asked_for": 24, "type_differs": 0}
         assert len(one["variables"]) == 199
     first = data["trainers"][0]["variables"][0]
     assert first["name"] == first["checkpoint_name"] and \

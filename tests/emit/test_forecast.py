@@ -15,6 +15,7 @@ VARIABLES = ("BoxPredictor_0/ClassPredictor/weights", "Conv/weights",
              "FirstStageFeatureExtractor/a/weights", "SecondStageFeatureExtractor/a/weights",
              "ssd_mobile_net_v2keras_feature_extractor/Conv1/kernel")
 SHADOWS = ("BoxPredictor_0/ClassPredictor/weights/ExponentialMovingAverage", "global_step")
+STRANGERS = ("mine/weights", "FeatureExtractors/weights")
 
 
 @pytest.mark.parametrize("trainer, what, restored", [
@@ -24,7 +25,8 @@ SHADOWS = ("BoxPredictor_0/ClassPredictor/weights/ExponentialMovingAverage", "gl
 def test_forecast(trainer, what, restored):
     plan = SurgeryPlan("", "2019-07", "any", (), (), (), (), ())
     fields = {field.name: None for field in dataclasses.fields(Report)}
-    report = Report(**dict(fields, plan=plan, outgoing=VARIABLES + SHADOWS))
+    report = Report(**dict(fields, plan=plan, outgoing=VARIABLES + SHADOWS + STRANGERS,
+                           strangers=STRANGERS))
     assert report.forecast(trainer, what) == (restored, 7)
 
 
