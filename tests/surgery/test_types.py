@@ -1,6 +1,7 @@
 """Types that no trainer restores, and tensors that are not the model's."""
 
 import json
+import types
 
 import numpy as np
 import pytest
@@ -139,3 +140,17 @@ def test_every_variable_of_a_model_is_its_own(path, month):
     assert strangers(model, names + [second_name(name) for name in names]) == ()
     others = ["x" + name for name in names]
     assert strangers(model, others) == tuple(others)
+
+
+@pytest.mark.parametrize("meta, backbone, own, others", [
+    ("faster_rcnn", "FirstStageFeatureExtractor/",
+     ["Conv/weights", "AttentionBlock/Key/weights", "FirstStageRPNFeatures/RPNConv/kernel",
+      "AttentionBlock0_AttentionLayer0/QueryFeature/weights"], ["Conv_1/weights", "ConvX/weights"]),
+    ("ssd", "ssd_mobilenet_v2keras_feature_extractor/",
+     ["ssd_mobilenet_v2keras_feature_extractor_1/Conv1/kernel", "Conv2d_0_1x1_64/weights",
+      "heads/a", "global_step", "beta1_power", "fake_quantization_step", "x/act_quant/min"],
+     ["Conv/weights", "ssd_mobilenet_v2keras_feature_extractor_2/Conv1/kernel", "head"])])
+def test_what_no_published_model_has(meta, backbone, own, others):
+    model = types.SimpleNamespace(meta=meta, backbone=(backbone,), heads=[
+        types.SimpleNamespace(tensors=("heads/b",))])
+    assert strangers(model, own + [backbone + "x"] + others) == tuple(others)
