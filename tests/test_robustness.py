@@ -16,6 +16,7 @@ def options(tmp_path, *more):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("section, more, least", [
+    ("archives", ["--flips", 6], 6),
     ("killed_convert", ["--kills", 6], 6),
     ("killed_batch", ["--batch_kills", 2], 2),
     ("concurrency", ["--rounds", 1], 1),
@@ -25,7 +26,7 @@ def test_no_fault(tmp_path, section, more, least):
     rows, faults = robustness.run(section, options(tmp_path, *more))
     assert faults == [] and os.listdir(str(tmp_path)) == []
     text = " ".join(word for _, said in rows for word in said.split(", "))
-    count = {"killed_convert": "killed", "killed_batch": "killed", "concurrency": "rounds",
+    count = {"archives": "flips", "killed_convert": "killed", "killed_batch": "killed", "concurrency": "rounds",
              "soak": "conversions"}[section]
     words = text.split()
     assert int(words[words.index(count) - 1]) >= least, text

@@ -17,6 +17,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from robustness.archives import archives  # noqa: E402
 from robustness.common import ROOT  # noqa: E402
 from robustness.disks import disks, disks_batch  # noqa: E402
 from robustness.inputs import parsers  # noqa: E402
@@ -36,7 +37,7 @@ read the same. `python benchmarks/robustness --write` measures all of it again (
 soak's length; the default is two hours), or only some `--sections`, and leaves the others as they
 are: each says how long it took, and when. A small part is in the fast tests.
 """
-SECTIONS = {"parsers": parsers, "killed_convert": killed_convert, "killed_batch": killed_batch,
+SECTIONS = {"parsers": parsers, "archives": archives, "killed_convert": killed_convert, "killed_batch": killed_batch,
             "disks": disks, "disks_batch": disks_batch, "limits": limits,
             "concurrency": concurrency, "soak": soak}
 
@@ -51,6 +52,7 @@ def flags():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--sections", default=",".join(SECTIONS), help="some, by name")
     parser.add_argument("--fuzz", type=int, default=3, help="times the inputs of the tests")
+    parser.add_argument("--flips", type=int, default=300, help="of bits, in each kind of archive")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--batch_kills", type=int, default=200)
     parser.add_argument("--tmpfs_step", type=int, default=24, help="KiB from one size to the next")
