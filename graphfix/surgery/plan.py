@@ -91,9 +91,11 @@ def plan_tensors(model: ModelSpec, metas: Mapping[str, TensorMeta], request: Sur
     if trainers.renames_keras(request.target_api, request.trainer) is not False:
         additions += _second_names(planner.variables())
     if shadowed:
+        others = set(strangers(model, metas))
         additions += [Copy(meta.name + families.MOVING_AVERAGE, meta.name,
                            "the legacy trainer starts its moving average from this")
-                      for meta in planner.variables() if trainable(meta)]
+                      for meta in planner.variables()
+                      if trainable(meta) and meta.name not in others]
     return edits, tuple(additions)
 
 
@@ -114,7 +116,7 @@ class _Planner:
 
     def __init__(self, model: ModelSpec, metas: Mapping[str, TensorMeta], request: SurgeryRequest,
                  averaged: bool):
-        self.model, self.metas, self.request, self.averaged = model, metas, request, averaged
+        self.metas, self.request, self.averaged = metas, request, averaged
         self.heads = {name: head for head in model.heads for name in head.tensors}
         self.optimizer = set(model.extras.optimizer)
         self.averages = set(model.extras.moving_averages)
@@ -127,10 +129,9 @@ class _Planner:
 
     def variables(self):
         """The model's own variables."""
-        others = set(strangers(self.model, self.metas))
         return [meta for name, meta in self.metas.items()
                 if name not in self.optimizer and name not in self.averages
-                and name != families.GLOBAL_STEP and name not in others]
+                and name != families.GLOBAL_STEP]
 
     def edit(self, name: str) -> Edit:
         if name in self.optimizer:
