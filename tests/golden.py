@@ -2,8 +2,8 @@
 
     python tests/golden.py      writes testdata/golden/ anew, after a change that is meant
 
-SHA256SUMS has every file but the config and reports, which tell where they lie; shapes.json is
-the golden file (graphfix check) of the first.
+SHA256SUMS has every file but the config, the reports and the manifest of all, which tell where they
+lie; shapes.json is the golden file (graphfix check) of the first.
 """
 
 import hashlib
@@ -35,7 +35,8 @@ def convert(name, out):
 def sums(name, out):
     """Lines of SHA256SUMS."""
     for file in sorted(os.listdir(out)):
-        if file not in ("pipeline.config", "plan.json", "report.json", "report.html"):
+        if file not in ("pipeline.config", "manifest.json", "plan.json", "report.json",
+                        "report.html"):
             with open(os.path.join(out, file), "rb") as opened:
                 yield "%s  %s/%s\n" % (hashlib.sha256(opened.read()).hexdigest(), name, file)
 
