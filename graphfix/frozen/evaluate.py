@@ -52,6 +52,11 @@ def _unpack(node, values: List[Any]) -> List[Any]:
     return [np.squeeze(one, axis) for one in np.split(values[0], values[0].shape[axis], axis)]
 
 
+def _split(node, values: List[Any]) -> List[Any]:
+    _check(node.attr["num_split"].i)
+    return np.split(values[1], node.attr["num_split"].i, int(values[0]))
+
+
 def _squeeze(node, values: List[Any]) -> Any:
     dims = tuple(node.attr["squeeze_dims"].list.i)
     return np.squeeze(values[0], dims or None)
@@ -107,7 +112,7 @@ OPERATIONS = {
     "Squeeze": _squeeze, "Slice": _slice, "StridedSlice": _strided_slice, "Cast": _cast,
     "ConcatV2": lambda node, values: np.concatenate(values[:-1], int(values[-1])),
     "Shape": _shape, "Tile": _tile, "Fill": _fill, "Range": _range,
-    "Split": lambda node, values: np.split(values[1], node.attr["num_split"].i, int(values[0])),
+    "Split": _split,
     "Add": _each(np.add), "AddV2": _each(np.add), "Sub": _each(np.subtract),
     "Mul": _each(np.multiply), "RealDiv": _each(np.divide), "Sqrt": _each(np.sqrt),
     "Minimum": _each(np.minimum), "Maximum": _each(np.maximum),

@@ -130,6 +130,7 @@ class Vectors:
         self.graph.nodes[copy.name] = copy
         target = self.graph.nodes[reader]
         target.input[position] = copy.name
+        self._consumers[copy.name] = [(target, position)]
         return copy
 
 
