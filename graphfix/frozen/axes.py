@@ -11,7 +11,8 @@ import collections
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from graphfix.frozen import rules
-from graphfix.frozen.terms import ANY, CLASS, SLOT, Axes, NotUnderstood, Selection, class_axis
+from graphfix.frozen.terms import (
+    ANY, CLASS, SLOT, Axes, NotUnderstood, Outputs, Selection, class_axis)
 from graphfix.frozen.vectors import Element, Vectors
 from graphfix.graphdef.graph import Consumers, Graph, read_input
 
@@ -27,13 +28,14 @@ class Tracker:
     def __init__(self, graph: Graph, consumers: Consumers, old: int, new: int):
         self.graph, self.consumers, self.old, self.new = graph, consumers, old, new
         self.states = {}  # type: Dict[Tuple[str, int], Axes]
-        self.selections = []  # type: List[Selection]
+        self.selections = {}  # type: Dict[Selection, None]  # in the order they were found
         self.vectors = Vectors(graph, consumers)
         self.attributes = []  # type: List[Tuple[str, str, Any]]
         self.packed = []  # type: List[Any]  # readers of a number that counts more than classes
         self.waiting = {}  # type: Dict[str, str]
         self._pending = collections.deque()  # type: Any
         self._tiles = set()
+        self._arrived = {}  # type: Dict[str, int]  # of a list of inputs, how many are known
 
     def size(self, factor: Any, *, new: bool = False) -> Optional[int]:
         """The size a factor stands for, before or after; None where nobody knows."""
@@ -49,7 +51,7 @@ class Tracker:
 
     def start(self, name: str, axes: Axes) -> None:
         """Says what the axes of a node's first output are."""
-        self._set((name, 0), axes)
+        self._set(name, {0: axes})
 
     def run(self) -> None:
         """Follows all that was started.
@@ -66,17 +68,39 @@ class Tracker:
                 name, why = sorted(self.waiting.items())[0]
                 raise NotUnderstood(self.graph.nodes[name], why)
 
-    def _set(self, output: Tuple[str, int], axes: Axes) -> None:
-        known = self.states.get(output)
-        if known is not None:
-            if known != axes:
-                raise NotUnderstood(self.graph.nodes[output[0]],
-                                    "its classes come on different axes")
+    def _set(self, name: str, outputs: Outputs) -> None:
+        """Says what the axes of a node's outputs are."""
+        readers = {}  # type: Dict[int, Dict[str, None]]
+        for port, axes in outputs.items():
+            if class_axis(axes) < 0:
+                continue
+            known = self.states.get((name, port))
+            if known is None:
+                self.states[name, port] = axes
+                readers[port] = {}
+            elif known != axes:
+                raise NotUnderstood(self.graph.nodes[name], "its classes come on different axes")
+        if not readers:
             return
-        self.states[output] = axes
-        self._pending.extend(dict.fromkeys(
-            node.name for node, position in self.consumers[output[0]]
-            if read_input(node.input[position]).port == output[1]))
+        for node, position in self.consumers[name]:
+            port = read_input(node.input[position]).port
+            if port in readers:
+                readers[port][node.name] = None
+        for names in readers.values():
+            self._pending.extend(names)
+
+    def _lacks(self, node) -> bool:
+        """Whether one of the inputs that a node lists has no class axis yet.  They come singly, and
+        there are as many as classes: so each is asked for only until it has."""
+        known = self._arrived.get(node.name, 0)
+        count = node.attr["N"].i if node.op == "ConcatV2" else len(node.input)
+        while known < count:
+            source = read_input(node.input[known])
+            if not source.control and source[:2] not in self.states:
+                break
+            known += 1
+        self._arrived[node.name] = known
+        return known < count
 
     def inputs(self, node) -> List[Optional[Axes]]:
         """The axes of a node's data inputs, None for those without classes."""
@@ -87,15 +111,19 @@ class Tracker:
         rule = rules.RULES.get(node.op)
         if rule is None:
             raise NotUnderstood(node, "what %s does to a class axis is not known" % node.op)
+        if node.op in rules.LISTS:
+            if (node.name, 0) in self.states:
+                return  # every input of a list calls for a visit; one was enough
+            if self._lacks(node):
+                self.waiting[node.name] = "not all it %s have a class axis" % rules.LISTS[node.op]
+                return
         try:
             outputs = rule(self, node, self.inputs(node))
         except rules.Wait as wait:
             self.waiting[node.name] = str(wait)
             return
         self.waiting.pop(node.name, None)
-        for port, axes in outputs.items():
-            if class_axis(axes) >= 0:
-                self._set((node.name, port), axes)
+        self._set(node.name, outputs)
 
     def _find_tile(self) -> bool:
         """Where an operand without a class axis meets one that has: is there a Tile behind it that

@@ -9,7 +9,7 @@ of their class.  Where there is one class only, its number is known by the opera
 """
 
 import collections
-from typing import Any, Dict, List, Sequence
+from typing import Any, Collection, Dict, List, Tuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from graphfix.dtypes import BY_NAME, BY_NUMBER
 from graphfix.frozen.terms import NotUnderstood, Selection
 from graphfix.frozen.vectors import unused
 from graphfix.graphdef import constants
-from graphfix.graphdef.graph import Consumers, Graph, read_input, write_input
+from graphfix.graphdef.graph import Consumers, Graph, NodeCopy, read_input, write_input
 
 _SEVERAL = -1  # in the place of a class: what depends on more than one
 
@@ -25,7 +25,7 @@ _SEVERAL = -1  # in the place of a class: what depends on more than one
 class Branches:
     """The branches of a graph for `count` classes, found and found alike."""
 
-    def __init__(self, graph: Graph, consumers: Consumers, selections: Sequence[Selection],
+    def __init__(self, graph: Graph, consumers: Consumers, selections: Collection[Selection],
                  count: int):
         """Raises NotUnderstood where the graph is not made as the stock API makes it."""
         self.graph, self.consumers, self.count = graph, consumers, count
@@ -124,10 +124,9 @@ class Branches:
         """Makes branches for classes 0 to `count` - 1: removes some, or copies class 0's."""
         if self.count == 1 < count:
             self._mark_alone()
-        for number in range(self.count, count):
-            self._copy(number)
+        joined = self._grow(count) if self.count < count else {}
         for joint in self.joints:
-            self._resize_joint(joint, count)
+            self._resize_joint(joint, count, joined.get(joint.name, []))
         for unpack in self.unpacks:
             unpack.attr["num"].i = count
 
@@ -162,48 +161,65 @@ class Branches:
             raise NotUnderstood(reader, "the number of its class is not 0")
         self.marks[constant.name] = place
 
-    def _copy(self, number: int) -> None:
+    def _grow(self, count: int) -> Dict[str, List[str]]:
+        """Adds branches up to `count`; what each joint joins of them."""
         members = self._members()
-        names = {name: unused(self.graph, "%s/class_%d" % (name, number)) for name in members}
-        for name, copy_name in names.items():
-            node = self.graph.nodes[name]
-            copy = type(node)()
-            copy.CopyFrom(node)
-            copy.name = copy_name
-            del copy.input[:]
-            for text in node.input:
-                source = read_input(text)
-                if source.control:
-                    copy.input.append("^" + names.get(source.name, source.name))
-                elif any(unpack.name == source.name for unpack in self.unpacks):
-                    copy.input.append(write_input(source.name, number))
-                else:
-                    copy.input.append(write_input(names.get(source.name, source.name),
-                                                  source.port))
-            if name in self.marks:
-                value = np.array(constants.value_of(node))
-                value.reshape(-1)[self.marks[name]] = number
-                constants.set_value(copy, value, BY_NUMBER[node.attr["dtype"].type])
-            self.graph.nodes[copy_name] = copy
-        for joint in self.joints:
-            source = read_input(joint.input[0])
-            joint.input.insert(number, write_input(names[source.name], source.port))
+        inputs = {name: self._parts(name, members) for name in members}
+        joined = {joint.name: [] for joint in self.joints}  # type: Dict[str, List[str]]
+        for number in range(self.count, count):
+            names = {name: unused(self.graph, "%s/class_%d" % (name, number)) for name in members}
+            sources = dict(names)
+            sources.update((unpack.name, write_input(unpack.name, number))
+                           for unpack in self.unpacks)
+            for name, copy_name in names.items():
+                copy = NodeCopy(copy_name, [
+                    before + sources[source] + after if source else before
+                    for before, source, after in inputs[name]], self.graph.nodes[name])
+                self.graph.nodes[copy_name] = self._numbered(copy, number) \
+                    if name in self.marks else copy
+            for joint in self.joints:
+                source = read_input(joint.input[0])
+                joined[joint.name].append(write_input(names[source.name], source.port))
+        return joined
+
+    def _parts(self, name: str, members: List[str]) -> List[Tuple[str, str, str]]:
+        """The inputs of a member's copy: what stands before and after the name of a source that
+        every class has its own of; or, where all have the same, that input alone."""
+        out = []
+        for source in map(read_input, self.graph.nodes[name].input):
+            if not source.control and any(one.name == source.name for one in self.unpacks):
+                out.append(("", source.name, ""))  # each class has its own port
+            elif source.name in members:
+                out.append(("^", source.name, "") if source.control else
+                           ("", source.name, write_input("", source.port)))
+            else:
+                out.append(("^" + source.name if source.control else
+                            write_input(source.name, source.port), "", ""))
+        return out
+
+    def _numbered(self, copy: NodeCopy, number: int) -> Any:
+        """The copy of a constant that says the class."""
+        node = copy.to_node_def()
+        value = np.array(constants.value_of(node))
+        value.reshape(-1)[self.marks[copy.like.name]] = number
+        constants.set_value(node, value, BY_NUMBER[node.attr["dtype"].type])
+        return node
 
     def _members(self) -> List[str]:
         """The nodes of class 0's branch: what only it needs, in the graph's order."""
         below = {name for name, number in self.classes.items() if number == 0}
         # Nodes that others read as well are shared, not the branch's.
-        members = set(below)
-        candidates = set(self.graph.ancestors(
-            read_input(joint.input[0]).name for joint in self.joints)) - below
-        changed = True
-        while changed:
-            changed = False
-            for name in list(candidates):
-                if all(consumer.name in members for consumer, _ in self.consumers[name]):
-                    members.add(name)
-                    candidates.discard(name)
-                    changed = True
+        members, pending = set(below), list(below)
+        others = {name: len(self.consumers[name]) for name in self.graph.ancestors(
+            read_input(joint.input[0]).name for joint in self.joints) if name not in below}
+        while pending:
+            for text in self.graph.nodes[pending.pop()].input:
+                name = read_input(text).name
+                if name in others:
+                    others[name] -= 1
+                    if not others[name]:
+                        members.add(name)
+                        pending.append(name)
         if self.count == 1:
             # What several branches would share is one branch's own where there is but one.
             members = {name for name in members if name in below
@@ -211,13 +227,13 @@ class Branches:
                        or set(self.marks) & set(self.graph.ancestors([name]))}
         return [name for name in self.graph.nodes if name in members]
 
-    def _resize_joint(self, joint, count: int) -> None:
-        data = list(joint.input[:max(self.count, count)])[:count]
+    def _resize_joint(self, joint, count: int, more: List[str]) -> None:
+        data = (list(joint.input[:self.count]) + more)[:count]
+        others = list(joint.input[self.count:])  # the axis, and nodes it waits for
         if joint.op == "Identity":
             if count > 1:
-                self._make_concatenation(joint, data)
+                self._make_concatenation(joint, data, others)
             return
-        axis = joint.input[max(self.count, count)]
         del joint.input[:]
         if count == 1:
             # ConcatV2 takes two inputs at least.
@@ -225,13 +241,12 @@ class Branches:
             kind = joint.attr["T"].type
             joint.attr.clear()
             joint.attr["T"].type = kind
-            joint.input.append(data[0])
+            joint.input.extend(data + others[1:])
             return
-        joint.input.extend(data + [axis])
+        joint.input.extend(data + others)
         joint.attr["N"].i = count
 
-
-    def _make_concatenation(self, joint, data: List[str]) -> None:
+    def _make_concatenation(self, joint, data: List[str], others: List[str]) -> None:
         """Gives the joint of one class its operation back: boxes are joined along their axis."""
         axis = type(joint)(name=unused(self.graph, joint.name + "/axis"), op="Const")
         constants.set_value(axis, np.array(0, "<i4"), BY_NAME["int32"])
@@ -246,7 +261,7 @@ class Branches:
         joint.attr["Tidx"].type = BY_NAME["int32"].number
         joint.attr["N"].i = len(data)
         del joint.input[:]
-        joint.input.extend(data + [axis.name])
+        joint.input.extend(data + [axis.name] + others)
 
 
 def _joins_one(node) -> bool:

@@ -22,9 +22,7 @@ def select_classes(tracker, node, axes, which: Optional[int]) -> None:
     axis = class_axis(axes)
     if axes[axis] != (CLASS,):
         raise NotUnderstood(node, "it takes single classes out of more than classes")
-    selection = Selection(node.name, which, axis)
-    if selection not in tracker.selections:
-        tracker.selections.append(selection)
+    tracker.selections[Selection(node.name, which, axis)] = None
 
 
 def slice_(tracker, node, inputs) -> Outputs:

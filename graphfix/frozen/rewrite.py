@@ -18,22 +18,27 @@ from graphfix.frozen.branches import Branches
 from graphfix.frozen.grid_anchors import replace_grid
 from graphfix.frozen.terms import ANY, CLASS, SLOT, NotUnderstood
 from graphfix.graphdef import constants
-from graphfix.graphdef.graph import Graph
+from graphfix.graphdef.graph import Graph, NodeCopy
 from graphfix.model.anchors import AnchorSpec
 from graphfix.model.describe import HeadSpec, ModelSpec
 from graphfix.model.families import BOX, FASTER_RCNN, KERNEL, LEAVES
 from graphfix.surgery import kernels
 from graphfix.surgery.edits import Edit, Gather, Stretch, Widen
+from graphfix.tensors import TensorStore, TensorView
 
+# A checkpoint's tensors before and after a plan's edits.
+Carried = Tuple[TensorStore, TensorStore]
 _KERNEL_INPUT = {"Conv2D": 1, "MatMul": 1, "DepthwiseConv2dNative": 1}
 _REMEDY = "report the graph's origin; the checkpoint can be converted all the same"
 
 
 def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit], *, subject: str,
-            anchors: Optional[AnchorSpec] = None) -> Dict[Tuple[str, int], Tuple[int, int]]:
+            anchors: Optional[AnchorSpec] = None, carried: Optional[Carried] = None
+            ) -> Dict[Tuple[str, int], Tuple[int, int]]:
     """Makes `graph`, which is `model` frozen, a graph of `classes` classes; `edits` are the plan's
     for the checkpoint, carried out on the constants of the same names.  `anchors` are the new ones,
-    where they change.
+    where they change; `carried` the checkpoint's tensors, so that what the edits make of them is
+    not computed again for a constant that is the same.
 
     Returns, for each tensor (node, port) that had classes, the axis that counts them and its new
     size.
@@ -62,7 +67,7 @@ def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit],
         sizes = {tensor: tracker.class_size(axes) for tensor, axes in tracker.states.items()}
     except (NotUnderstood, ValueError) as error:
         raise SourceError(subject, "cannot be rewritten: %s" % error, _REMEDY) from None
-    _carry_out(graph, edits)
+    _carry_out(graph, edits, carried)
     graph.prune(name for name in outputs if name in graph.nodes)
     left = sorted(gone & set(graph.nodes))
     if left:
@@ -70,8 +75,8 @@ def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit],
                           "anchors, and not for the box coder alone" % (
                               graph.nodes[left[0]].op, left[0]), _REMEDY)
     for node in graph.nodes.values():
-        # Shapes that somebody noted down are of the old classes.
-        node.attr.pop("_output_shapes", None)
+        if not isinstance(node, NodeCopy):
+            _tidy(node)
     return sizes
 
 
@@ -95,12 +100,14 @@ def _replace_anchors(graph: Graph, model: ModelSpec, anchors: AnchorSpec, tracke
     return replace_anchors(graph, boxes, others, model.anchors, anchors, model.image)
 
 
-def _carry_out(graph: Graph, edits: Iterable[Edit]) -> None:
+def _carry_out(graph: Graph, edits: Iterable[Edit], carried: Optional[Carried]) -> None:
     edits = list(edits)
     for edit in edits:
         node = graph.nodes.get(edit.to) if isinstance(edit, Gather) else None
         if node is not None:
-            _set(node, kernels.gather(constants.value_of(node), edit))
+            value = constants.value_of(node)
+            _set(node, carried[1][edit.to].load() if carried and _same(
+                value, carried[0].get(edit.tensor)) else kernels.gather(value, edit))
     for edit in edits:
         # After the gathers, whose results these bounds have to hold.
         node = graph.nodes.get(edit.tensor) if isinstance(edit, (Stretch, Widen)) else None
@@ -109,6 +116,20 @@ def _carry_out(graph: Graph, edits: Iterable[Edit]) -> None:
                                      constants.value_of(graph.nodes[edit.of]), edit))
         elif node is not None:
             _set(node, kernels.stretch(constants.value_of(node), edit))
+
+
+def _same(value: np.ndarray, view: Optional[TensorView]) -> bool:
+    """Whether a constant is a tensor of the checkpoint, bit for bit."""
+    return view is not None and value.shape == view.meta.shape and \
+        value.dtype == view.meta.dtype.numpy and value.tobytes() == view.load().tobytes()
+
+
+def _tidy(node) -> None:
+    # Shapes that somebody noted down are of the old classes.
+    node.attr.pop("_output_shapes", None)
+    # Asked for, an attribute that was left out for its default comes to be, without a value.
+    for name in [name for name, value in node.attr.items() if value.WhichOneof("value") is None]:
+        del node.attr[name]
 
 
 def _set(node, value: np.ndarray) -> None:

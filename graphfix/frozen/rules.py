@@ -20,6 +20,12 @@ SHAPED_LIKE_INPUT = ("Add", "AddV2", "Sub", "Mul", "RealDiv", "Exp", "Log", "Sqr
                      "ExpandDims", "Maximum", "Minimum", "ConcatV2")
 
 
+# Operations that have a class axis where all of a list of inputs have one: what they do with it.
+LISTS = {"AddN": "adds up", "ConcatV2": "joins", "Pack": "stacks"}
+# The most outputs that a node is believed to have.
+_MOST_OUTPUTS = 1 << 16
+
+
 class Wait(Exception):
     """Not all inputs that must have a class axis have theirs yet."""
 
@@ -62,8 +68,6 @@ def _elementwise(tracker, node, inputs) -> Outputs:
 
 
 def _sum(tracker, node, inputs) -> Outputs:
-    if any(axes is None for axes in inputs):
-        raise Wait("not all it adds up have a class axis")
     return {0: _joined(node, inputs)}
 
 
@@ -186,10 +190,7 @@ def _transpose(tracker, node, inputs) -> Outputs:
 
 def _concat(tracker, node, inputs) -> Outputs:
     count = node.attr["N"].i
-    data = inputs[:count]
-    if any(axes is None for axes in data):
-        raise Wait("not all it joins have a class axis")
-    axes = _joined(node, data)
+    axes = _joined(node, inputs[:count])
     axis = cuts.number(tracker, node, count) % len(axes)
     if axis == class_axis(axes):
         raise NotUnderstood(node, "it joins along the class axis")
@@ -197,8 +198,6 @@ def _concat(tracker, node, inputs) -> Outputs:
 
 
 def _pack(tracker, node, inputs) -> Outputs:
-    if any(axes is None for axes in inputs):
-        raise Wait("not all it stacks have a class axis")
     axes = list(_joined(node, inputs))
     axis = node.attr["axis"].i
     axes.insert(axis if axis >= 0 else len(axes) + 1 + axis, (len(inputs),))
@@ -213,8 +212,7 @@ def _unpack(tracker, node, inputs) -> Outputs:
             raise NotUnderstood(node, "it unpacks %d of %d classes" % (
                 node.attr["num"].i, tracker.old))
         return {}
-    rest = inputs[0][:axis] + inputs[0][axis + 1:]
-    return {port: rest for port in range(node.attr["num"].i)}
+    return _outputs(node, node.attr["num"].i, inputs[0][:axis] + inputs[0][axis + 1:])
 
 
 def _split(tracker, node, inputs) -> Outputs:
@@ -227,7 +225,13 @@ def _split(tracker, node, inputs) -> Outputs:
         out = axes[:axis] + (axes[axis][1:],) + axes[axis + 1:]
     else:
         raise NotUnderstood(node, "it splits the class axis")
-    return {port: out for port in range(count)}
+    return _outputs(node, count, out)
+
+
+def _outputs(node, count: int, axes) -> Outputs:
+    if not 0 <= count <= _MOST_OUTPUTS:
+        raise NotUnderstood(node, "it has %d outputs" % count)
+    return dict.fromkeys(range(count), axes)
 
 
 def _tile(tracker, node, inputs) -> Outputs:

@@ -8,7 +8,7 @@ with them.
 from typing import Any, Iterable, Optional
 
 from graphfix.errors import SourceError
-from graphfix.frozen.rewrite import rewrite
+from graphfix.frozen.rewrite import Carried, rewrite
 from graphfix.graphdef import files
 from graphfix.graphdef.graph import read_input
 from graphfix.model.anchors import AnchorSpec
@@ -17,7 +17,8 @@ from graphfix.surgery.edits import Edit
 
 
 def rewrite_saved_model(saved: Any, model: ModelSpec, classes: int, edits: Iterable[Edit], *,
-                        subject: str, anchors: Optional[AnchorSpec] = None) -> None:
+                        subject: str, anchors: Optional[AnchorSpec] = None,
+                        carried: Optional[Carried] = None) -> None:
     """Does to a SavedModel message what `rewrite` does to a graph.
 
     Raises:
@@ -34,8 +35,9 @@ def rewrite_saved_model(saved: Any, model: ModelSpec, classes: int, edits: Itera
             if read_input(info.name).name not in graph.nodes:
                 raise SourceError(subject, "has a signature with '%s', which is not in its graph"
                                   % info.name, "export the detector again")
-    sizes = rewrite(graph, model, classes, edits, subject=subject, anchors=anchors)
-    meta.graph_def.CopyFrom(graph.to_graph_def())
+    sizes = rewrite(graph, model, classes, edits, subject=subject, anchors=anchors,
+                    carried=carried)
+    meta.graph_def.ParseFromString(files.graph_to_bytes(graph))
     for signature in meta.signature_def.values():
         for info in signature.outputs.values():
             source = read_input(info.name)

@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 from google.protobuf.message import DecodeError
 
 from graphfix.errors import SourceError
-from graphfix.graphdef.graph import Graph
+from graphfix.graphdef.graph import Graph, NodeCopy
 from graphfix.graphdef.operations import check_inputs
 from graphfix.schema import message_class
 
@@ -100,8 +100,54 @@ def to_bytes(message: Any) -> bytes:
     return bytes(data)
 
 
+def graph_to_bytes(graph: Graph) -> bytes:
+    """What `to_bytes` gives for the graph's message, which is not made: of copies, what they have
+    in common is written once."""
+    common = {}  # type: Dict[int, Tuple[bytes, bytes]]
+    out = []
+    for node in graph.ordered():
+        if not isinstance(node, NodeCopy):
+            data = to_bytes(node)
+        else:
+            if id(node.like) not in common:
+                common[id(node.like)] = _common(node.like)
+            before, after = common[id(node.like)]
+            data = b"".join([_text(1, node.name), before]
+                            + [_text(3, text) for text in node.input] + [after])
+        out += [_header(1, len(data)), data]
+    return b"".join(out + [to_bytes(graph.without_nodes())])
+
+
+def _common(node: Any) -> Tuple[bytes, bytes]:
+    """The bytes of a NodeDef between its name and its inputs, and after them."""
+    rest = type(node)()
+    rest.CopyFrom(node)
+    for field in ("name", "op", "input"):
+        rest.ClearField(field)
+    return _text(2, node.op), to_bytes(rest)
+
+
+def _text(number: int, text: str) -> bytes:
+    data = text.encode()
+    return _header(number, len(data)) + data
+
+
+def _header(number: int, size: int) -> bytes:
+    """What precedes a field of `size` bytes."""
+    if size < 0x80:
+        return bytes((number << 3 | 2, size))
+    out = bytearray((number << 3 | 2,))
+    while size >= 0x80:
+        out.append(size & 0x7F | 0x80)
+        size >>= 7
+    out.append(size)
+    return bytes(out)
+
+
 def _order_maps(data: bytearray, start: int, end: int, name: str) -> None:
-    known = _MAPS.get(name, {})
+    known = _MAPS.get(name)
+    if known is None:
+        return
     entries = {}  # type: Dict[int, List[Tuple[int, int]]]
     for number, first, inner, last in _fields(data, start, end):
         if number in known:

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Tuple
 
 from graphfix.schema import message_class
 
-Node = Any  # graphfix.graph.NodeDef
+Node = Any  # graphfix.graph.NodeDef, or a NodeCopy
 # For every node, who takes it as which input.
 Consumers = Dict[str, List[Tuple[Node, int]]]
 
@@ -36,9 +36,43 @@ def read_input(text: str) -> Input:
     return Input(text, 0, False)
 
 
+def source_name(text: str) -> str:
+    """The node an input's text names, as `read_input` reads it; most are spelled by it alone."""
+    return read_input(text).name if ":" in text or text[:1] == "^" else text
+
+
 def write_input(name: str, port: int = 0) -> str:
     """The text of a data input, as TensorFlow spells it."""
     return "%s:%d" % (name, port) if port else name
+
+
+class NodeCopy:
+    """A node `like` another (a message) in all but its name and inputs, read as a message is.
+
+    A graph may have a hundred thousand of them, which as messages would take ten times the memory.
+    What it has in common with the other is the other's own, and not to be changed through it.
+    """
+
+    __slots__ = ("name", "input", "like")
+
+    def __init__(self, name: str, inputs: List[str], like: Any):
+        self.name, self.input, self.like = name, inputs, like
+
+    @property
+    def op(self) -> str:
+        return self.like.op
+
+    @property
+    def attr(self) -> Any:
+        return self.like.attr
+
+    def to_node_def(self) -> Any:
+        """The same as a message."""
+        out = type(self.like)()
+        out.CopyFrom(self.like)
+        out.name = self.name
+        out.input[:] = self.input
+        return out
 
 
 class Graph:
@@ -53,7 +87,7 @@ class Graph:
             raise ValueError("has several nodes named '%s'" % names.most_common(1)[0][0])
         for node in graph_def.node:
             for text in node.input:
-                if read_input(text).name not in self.nodes:
+                if source_name(text) not in self.nodes:
                     raise ValueError("has a node '%s' whose input '%s' does not exist"
                                      % (node.name, text))
 
@@ -65,14 +99,14 @@ class Graph:
 
     def inputs(self, node: Node) -> List[Node]:
         """The nodes that a node's inputs come from, control inputs last as they stand."""
-        return [self.nodes[read_input(text).name] for text in node.input]
+        return [self.nodes[source_name(text)] for text in node.input]
 
     def consumers(self) -> Consumers:
         """Who takes which node; a picture of this moment."""
         found = {name: [] for name in self.nodes}  # type: Consumers
         for node in self.nodes.values():
             for position, text in enumerate(node.input):
-                found[read_input(text).name].append((node, position))
+                found[source_name(text)].append((node, position))
         return found
 
     def ancestors(self, names: Iterable[str]) -> Dict[str, Node]:
@@ -83,7 +117,7 @@ class Graph:
             name = pending.pop()
             if name not in found:
                 found[name] = self.nodes[name]
-                pending += [read_input(text).name for text in self.nodes[name].input]
+                pending += map(source_name, found[name].input)
         return found
 
     def prune(self, outputs: Iterable[str]) -> List[str]:
@@ -101,37 +135,43 @@ class Graph:
         Raises:
           ValueError: the graph has a cycle that is no loop.
         """
-        waiting = {}
-        successors = {name: [] for name in self.nodes}  # type: Dict[str, List[str]]
-        for node in self.nodes.values():
-            sources = {read_input(text).name for text in node.input}
-            if node.op in ("Merge", "RefMerge"):
-                sources = {name for name in sources
-                           if self.nodes[name].op not in ("NextIteration", "RefNextIteration")}
-            waiting[node.name] = len(sources)
-            for name in sources:
-                successors[name].append(node.name)
-        names = list(self.nodes)
-        order = {name: number for number, name in enumerate(names)}
-        ready = [number for number, name in enumerate(names) if not waiting[name]]
+        nodes = list(self.nodes.values())
+        number_of = {name: number for number, name in enumerate(self.nodes)}
+        waiting = [0] * len(nodes)
+        successors = [[] for _ in nodes]  # type: List[List[int]]
+        for number, node in enumerate(nodes):
+            sources = {number_of[source_name(text)] for text in node.input}
+            if sources and node.op in ("Merge", "RefMerge"):
+                sources = {one for one in sources
+                           if nodes[one].op not in ("NextIteration", "RefNextIteration")}
+            waiting[number] = len(sources)
+            for source in sources:
+                successors[source].append(number)
+        ready = [number for number, count in enumerate(waiting) if not count]
         out = []
         while ready:
-            name = names[heapq.heappop(ready)]
-            out.append(self.nodes[name])
-            for successor in successors[name]:
+            number = heapq.heappop(ready)
+            out.append(nodes[number])
+            for successor in successors[number]:
                 waiting[successor] -= 1
                 if not waiting[successor]:
-                    heapq.heappush(ready, order[successor])
-        if len(out) != len(self.nodes):
-            stuck = next(name for name, count in waiting.items() if count)
+                    heapq.heappush(ready, successor)
+        if len(out) != len(nodes):
+            stuck = next(nodes[number].name for number, count in enumerate(waiting) if count)
             raise ValueError("has a cycle through the node '%s'" % stuck)
         return out
 
-    def to_graph_def(self):
-        """The graph as a new message: nodes in order, versions and library as they were."""
+    def without_nodes(self) -> Any:
+        """A new message of all but the nodes: versions and library as they were."""
         out = message_class("graphfix.graph.GraphDef")()
         for field, value in self.graph_def.ListFields():
             if field.name != "node":
                 getattr(out, field.name).CopyFrom(value)
-        out.node.extend(self.ordered())
+        return out
+
+    def to_graph_def(self) -> Any:
+        """The graph as a new message, its nodes in order."""
+        out = self.without_nodes()
+        out.node.extend(node.to_node_def() if isinstance(node, NodeCopy) else node
+                        for node in self.ordered())
         return out

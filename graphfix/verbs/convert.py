@@ -191,7 +191,7 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
     outgoing = apply_plan(plan.edits, plan.additions, source.store)
     plan = _with_not_finite(plan, source, target)
     config = apply_edits(source.config.document, plan.config_edits)
-    plan, graphs = rewritten_graphs(source, plan, config)
+    plan, graphs = rewritten_graphs(source, plan, config, outgoing)
     with publish.staged(*destinations, overwrite=overwrite, inputs=inputs) as stages:
         staging = stages[0]
         writer.write_bundle(outgoing, os.path.join(staging, CHECKPOINT))

@@ -11,6 +11,7 @@ from graphfix.model.anchors import AnchorSpec, describe_anchors
 from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN
 from graphfix.source import CONFIG, FROZEN, Source
 from graphfix.surgery.plan import SurgeryPlan
+from graphfix.tensors import TensorStore
 from graphfix.textproto.document import Document
 
 # Where the stock exporter leaves its SavedModel, beside the checkpoint and the frozen graph.
@@ -19,10 +20,10 @@ SAVED_MODEL = "saved_model/saved_model.pb"
 _NORMALIZED = ("ssd_anchor_generator", "multiscale_anchor_generator")
 
 
-def rewritten_graphs(source: Source, plan: SurgeryPlan, config: Document
+def rewritten_graphs(source: Source, plan: SurgeryPlan, config: Document, outgoing: TensorStore
                      ) -> Tuple[SurgeryPlan, Dict[str, bytes]]:
     """The bytes of each graph for the new classes and anchors, by its path in the output; `config`
-    is the output's.
+    and the tensors `outgoing` are the output's.
 
     A graph that cannot be rewritten is left out, and the plan that is returned has a finding that
     says why.
@@ -34,7 +35,7 @@ def rewritten_graphs(source: Source, plan: SurgeryPlan, config: Document
             plan = _told(plan, _effects(message, path))
             _check_weights(message, path, source, plan)
             anchors = _new_anchors(source, plan, config, path)
-            made[name] = _rewritten(message, path, source, plan, anchors)
+            made[name] = _rewritten(message, path, source, plan, anchors, outgoing)
             if anchors:
                 plan = _told(plan, (Finding(
                     "ANCHORS_CONSTANT", INFO, os.path.basename(path), "has the new anchors%s as "
@@ -121,21 +122,23 @@ def _check_weights(message: Any, path: str, source: Source, plan: SurgeryPlan) -
 
 
 def _rewritten(message: Any, path: str, source: Source, plan: SurgeryPlan,
-               anchors: Optional[AnchorSpec]) -> bytes:
+               anchors: Optional[AnchorSpec], outgoing: TensorStore) -> bytes:
     from graphfix.frozen.rewrite import rewrite
     from graphfix.frozen.saved_model import rewrite_saved_model
     from graphfix.graphdef import files
-    classes = len(plan.classes)
+    classes, carried = len(plan.classes), (source.store, outgoing)
     if message.DESCRIPTOR.name == "GraphDef":
         graph = source.graph.copy() if source.graph else files.open_graph(message, path)
-        rewrite(graph, source.model, classes, plan.edits, subject=path, anchors=anchors)
-        return files.to_bytes(graph.to_graph_def())
+        rewrite(graph, source.model, classes, plan.edits, subject=path, anchors=anchors,
+                carried=carried)
+        return files.graph_to_bytes(graph)
     for folder in ("variables", "assets"):
         where = os.path.join(os.path.dirname(path), folder)
         if os.path.isdir(where) and os.listdir(where):
             raise SourceError(path, "is not rewritten: it has files in '%s'" % folder,
                               "export the converted checkpoint with the stock exporter")
-    rewrite_saved_model(message, source.model, classes, plan.edits, subject=path, anchors=anchors)
+    rewrite_saved_model(message, source.model, classes, plan.edits, subject=path, anchors=anchors,
+                        carried=carried)
     return files.to_bytes(message)
 
 

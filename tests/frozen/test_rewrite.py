@@ -16,6 +16,7 @@ from graphfix.errors import SourceError
 from graphfix.frozen.rewrite import rewrite
 from graphfix.graphdef import constants, files
 from graphfix.source import open_source
+from graphfix.surgery.apply import apply_plan
 from graphfix.surgery.edits import Stretch, Widen
 from graphfix.verbs.convert import Target, make_plan
 from graphfix.verbs.graphs import rewritten_graphs
@@ -51,7 +52,8 @@ def test_a_frozen_source_keeps_its_graph_when_it_is_rewritten():
     plan = make_plan(source, Target(num_classes=1, map=["1=star"], source_label_map_path=LABELS[1]),
                      output_directory="out", resumable=False)
     config = apply_edits(source.config.document, plan.config_edits)
-    first, second = (rewritten_graphs(source, plan, config) for _ in range(2))
+    outgoing = apply_plan(plan.edits, plan.additions, source.store)
+    first, second = (rewritten_graphs(source, plan, config, outgoing) for _ in range(2))
     assert first == second and list(first[1]) == ["frozen_inference_graph.pb"]
     assert files.to_bytes(source.graph.graph_def) == before != first[1][os.path.basename(FROZEN)]
 
