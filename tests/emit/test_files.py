@@ -60,14 +60,15 @@ def test_devices_and_pipes_are_written_to(tmp_path):
     pipe = str(tmp_path / "pipe")
     os.mkfifo(pipe)
     assert "no process reads from it; start the reader first" in refused(pipe)
-    found = []
+    found, data = [], bytes(300000)  # more than a pipe holds
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     os.set_blocking(reader, True)
-    thread = threading.Thread(target=lambda: found.append(os.fdopen(reader, "rb").read()))
+    held = os.open(pipe, os.O_WRONLY)  # or the reader might be at the end before there is a writer
+    thread = threading.Thread(target=lambda: found.append(os.fdopen(reader, "rb").read(len(data))))
     thread.start()
-    data = bytes(300000)  # more than a pipe holds
     write_file(pipe, data, overwrite=False)
     thread.join()
+    os.close(held)
     assert found == [data] and stat.S_ISFIFO(os.stat(pipe).st_mode)
 
 
