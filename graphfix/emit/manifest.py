@@ -199,14 +199,15 @@ def spec_json(spec: ModelSpec) -> Dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(spec)))
 
 
-def write(directory: str, *, model: Optional[ModelSpec] = None,
+def write(directory: str, *, measured: Optional[Measured] = None, model: Optional[ModelSpec] = None,
           made_of: Optional[Dict[str, Any]] = None) -> Tuple[Manifest, Measured]:
-    """Records what lies in a directory that is about to be published.
+    """Records what lies in a directory that is about to be published: as it is `measured`, where
+    that is done.
 
     Raises:
       OSError: it cannot be written.
     """
-    measured = measure(directory)
+    measured = measured or measure(directory)
     manifest = Manifest(measured.files, measured.directories, measured.checkpoints,
                         model and spec_json(model), made_of)
     with open(os.path.join(directory, MANIFEST), "w", encoding="ascii", newline="\n") as file:

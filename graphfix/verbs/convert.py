@@ -10,7 +10,6 @@ from graphfix.bundle import writer
 from graphfix.config import trainers
 from graphfix.config.anchors import anchor_edits, parse_anchors
 from graphfix.config.edits import ConfigEdit, apply_edits
-from graphfix.config.pipeline import parse_config
 from graphfix.emit import html, manifest, ownership, publish, training_state
 from graphfix.emit.report import (
     CHECKPOINT, PLAN_JSON, REPORT_HTML, REPORT_JSON, MapAnchorsChange, Report)
@@ -19,7 +18,7 @@ from graphfix.errors import RequestError, SourceError, VerificationError
 from graphfix.findings import WARNING, Finding, by_severity
 from graphfix.labels import Label, LabelMap, format_label_map, parse_label_map
 from graphfix.model.anchors import describe_anchors
-from graphfix.model.describe import describe, first_image
+from graphfix.model.describe import first_image
 from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.model.membership import strangers
 from graphfix.source import CONFIG, LABEL_MAP, Source
@@ -40,7 +39,7 @@ from graphfix.textproto import Document, quote
 from graphfix.verbs.graphs import SAVED_MODEL, new_generator, rewritten_graphs
 from graphfix.verbs.target_api import find_target_api
 from graphfix.verify.copies import FAULT, check_copies
-from graphfix.verify.judge import judge
+from graphfix.verify.judge import describe_output, judge
 from graphfix.verify.models import check_model, requested
 
 
@@ -224,19 +223,18 @@ def _seal(staging: str, report: Report, outgoing: TensorStore, source: Source, c
       VerificationError: it is not what was meant.
     """
     plan = report.plan
-    metas = {name: view.meta for name, view in outgoing.items()}
-    message = parse_config(config.encode(), CONFIG).message
+    measured = manifest.measure(staging)
+    check_copies(CHECKPOINT, outgoing, measured, source=source.store, edits=plan.edits)
     try:
-        model = describe(message, metas, config=CONFIG, checkpoint=CHECKPOINT)
+        described = describe_output(staging, measured.stores[CHECKPOINT])
     except SourceError as error:
         raise VerificationError.collected(error.problems) from None
     generator = new_generator(source, plan, config.encode())
     anchors = source.model.anchors if generator is None else describe_anchors(
         generator, CONFIG, source.model.image)
-    check_model(model, requested(source.model, plan, anchors), CONFIG)
-    record, measured = manifest.write(staging, model=model, made_of=made_of)
-    check_copies(CHECKPOINT, outgoing, measured, source=source.store, edits=plan.edits)
-    judgement = judge(staging, record, measured, remedy=FAULT)
+    check_model(described[1], requested(source.model, plan, anchors), CONFIG)
+    record, _ = manifest.write(staging, measured=measured, model=described[1], made_of=made_of)
+    judgement = judge(staging, record, measured, described, remedy=FAULT)
     if judgement.problems:
         raise VerificationError.collected(judgement.problems)
 

@@ -49,10 +49,13 @@ class Judgement:
     others: Tuple[str, ...] = ()
 
 
-def judge(directory: str, manifest: Manifest, measured: Optional[Measured] = None, *,
-          remedy: str = AGAIN) -> Judgement:
-    """Holds what a directory has (`measured`, where that is done) against its manifest, its plan and
-    itself.
+Described = Tuple[PipelineConfig, ModelSpec]
+
+
+def judge(directory: str, manifest: Manifest, measured: Optional[Measured] = None,
+          described: Optional[Described] = None, *, remedy: str = AGAIN) -> Judgement:
+    """Holds what a directory has (`measured` and `described`, where that is done) against its
+    manifest, its plan and itself.
 
     Raises:
       OSError: the directory cannot be read.
@@ -77,7 +80,7 @@ def judge(directory: str, manifest: Manifest, measured: Optional[Measured] = Non
         except SourceError as error:
             problems += error.problems
     if store is not None and manifest.model is not None:
-        problems += _asked(_model, directory, manifest, store, plan)
+        problems += _asked(_model, directory, manifest, store, plan, described)
         problems += _asked(_state, directory)
     if plan is not None:
         rows = measured.checkpoints[CHECKPOINT]
@@ -139,14 +142,25 @@ def _state(directory: str) -> Iterator[Problem]:
         yield Problem(path, "does not name %s as its checkpoint" % CHECKPOINT, AGAIN)
 
 
-def _model(directory: str, manifest: Manifest, store: TensorStore, plan: Optional[SurgeryPlan]
-           ) -> Iterator[Problem]:
-    """What config and checkpoint are together."""
+def describe_output(directory: str, store: TensorStore) -> Described:
+    """The config in a directory, and the model that it and the checkpoint's tensors are.
+
+    Raises:
+      SourceError: the config is damaged, or is not the checkpoint's.
+    """
     path = os.path.join(directory, CONFIG)
     config = parse_config(read_file(path), path)
     metas = {name: view.meta for name, view in store.items()}
-    model = describe(config.message, metas, config=path,
-                     checkpoint=os.path.join(directory, CHECKPOINT))
+    return config, describe(config.message, metas, config=path,
+                            checkpoint=os.path.join(directory, CHECKPOINT))
+
+
+def _model(directory: str, manifest: Manifest, store: TensorStore, plan: Optional[SurgeryPlan],
+           described: Optional[Described]) -> Iterator[Problem]:
+    """What config and checkpoint are together."""
+    path = os.path.join(directory, CONFIG)
+    config, model = described or describe_output(directory, store)
+    metas = {name: view.meta for name, view in store.items()}
     for field, said, now in differences(manifest.model, spec_json(model), ""):
         yield Problem(path, "makes the model's %s %.60s, published as %.60s"
                       % (field.lstrip("."), now, said), AGAIN)
