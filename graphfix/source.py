@@ -24,6 +24,8 @@ from graphfix.thaw import thaw
 LABEL_MAP = "label_map.pbtxt"
 CONFIG = "pipeline.config"
 FROZEN = "frozen_inference_graph.pb"
+# Where the stock exporter leaves its SavedModel, beside the checkpoint and the frozen graph.
+SAVED_MODEL = "saved_model/saved_model.pb"
 # What convert leaves beside the checkpoint it writes.
 PLAN_JSON = "plan.json"
 _GIVE = "if the source was trained with others, pass its label map as --source_label_map_path"

@@ -21,7 +21,7 @@ from graphfix.model.anchors import describe_anchors
 from graphfix.model.describe import first_image
 from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.model.membership import strangers
-from graphfix.source import CONFIG, LABEL_MAP, Source
+from graphfix.source import CONFIG, LABEL_MAP, SAVED_MODEL, Source
 from graphfix.surgery.anchors import carry_anchors, clipped, fresh_anchors
 from graphfix.surgery.apply import apply_plan
 from graphfix.surgery.config_plan import Paths, plan_config
@@ -36,7 +36,7 @@ from graphfix.surgery.request import (
 from graphfix.tensors import TensorStore
 from graphfix.surgery.types import check_types
 from graphfix.textproto import Document, quote
-from graphfix.verbs.graphs import SAVED_MODEL, new_generator, rewritten_graphs
+from graphfix.verbs.graphs import new_generator, rewritten_graphs
 from graphfix.verbs.target_api import find_target_api
 from graphfix.verify.copies import FAULT, check_copies
 from graphfix.verify.judge import describe_output, judge

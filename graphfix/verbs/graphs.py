@@ -9,13 +9,11 @@ from graphfix.errors import Problem, SourceError
 from graphfix.findings import INFO, WARNING, Finding, by_severity
 from graphfix.model.anchors import AnchorSpec, describe_anchors
 from graphfix.model.families import ANCHOR_FIELD, FASTER_RCNN
-from graphfix.source import CONFIG, FROZEN, Source
+from graphfix.source import CONFIG, FROZEN, SAVED_MODEL, Source
 from graphfix.surgery.plan import SurgeryPlan
 from graphfix.tensors import TensorStore
 from graphfix.textproto.document import Document
 
-# Where the stock exporter leaves its SavedModel, beside the checkpoint and the frozen graph.
-SAVED_MODEL = "saved_model/saved_model.pb"
 # Anchor generators that place anchors in parts of the image, wherever they are asked to.
 _NORMALIZED = ("ssd_anchor_generator", "multiscale_anchor_generator")
 

@@ -23,7 +23,7 @@ from graphfix.errors import GraphfixError, Problem, SourceError
 from graphfix.labels import parse_label_map
 from graphfix.model import families
 from graphfix.model.describe import ModelSpec, describe
-from graphfix.source import CONFIG, FROZEN, LABEL_MAP, read_file
+from graphfix.source import CONFIG, FROZEN, LABEL_MAP, SAVED_MODEL, read_file
 from graphfix.surgery.edits import Constant, Copy, Drop, Gather, Keep, Reset
 from graphfix.surgery.plan import SurgeryPlan, plan_tensors
 from graphfix.surgery.plan_json import read_plan
@@ -31,7 +31,6 @@ from graphfix.surgery.request import SurgeryRequest, TargetClass
 from graphfix.tensors import TensorMeta, TensorStore
 from graphfix.verify.models import differences
 
-SAVED_MODEL = "saved_model/saved_model.pb"
 AGAIN = "do not train from it: make it again"
 # What would be taken for a part of the model, where it lies, though it was not published with it.
 _LOOKS_LIKE_MODEL = re.compile(r"(saved_model/)?([^/]*\.(index|data-\d+-of-\d+|meta|config|pbtxt|pb)"
@@ -104,6 +103,9 @@ def _asked(question, *about) -> List[Problem]:
 
 
 def _files(directory: str, manifest: Manifest, measured: Measured) -> Iterator[Problem]:
+    for path in sorted(set(manifest.directories) - set(measured.directories)):
+        if not os.path.lexists(os.path.join(directory, path)):
+            yield Problem(os.path.join(directory, path), "is missing", AGAIN)
     for path in sorted(set(manifest.files) | set(manifest.pending)):
         where = os.path.join(directory, path)
         if not os.path.lexists(where):
