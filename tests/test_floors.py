@@ -21,6 +21,7 @@ FLOORS = (
     # 0: vocabulary
     ("errors", "dtypes", "findings"),
     ("tensors", "schema", "console"),
+    ("endings",),
     # 1: bytes and records; nothing here knows what a detector is
     ("tarball",),
     ("archive", "bundle", "download", "graphdef", "textproto"),

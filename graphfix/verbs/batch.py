@@ -23,6 +23,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+from graphfix.console import escaped
 from graphfix.emit import publish
 from graphfix.errors import RequestError
 from graphfix.recipe import Entry, read_recipe
@@ -198,7 +199,7 @@ def _weight(entry: Entry) -> int:
         return 0
 
 
-def format_outcomes(outcomes: Sequence[Outcome]) -> str:
+def format_outcomes(outcomes: Sequence[Outcome]) -> List[str]:
     """A row for each model, and the sum."""
     widest = max(len(one.name) for one in outcomes)
     rows = []
@@ -211,13 +212,14 @@ def format_outcomes(outcomes: Sequence[Outcome]) -> str:
               for kind in (CONVERTED, UNCHANGED, FAILED)]
     rows.append("%d models: %s" % (len(outcomes), ", ".join(
         "%d %s" % (count, kind) for kind, count in counts)))
-    return "\n".join(rows)
+    return rows
 
 
 def bar(done: Sequence[Outcome], total: int, running: Sequence[str], width: Optional[int]) -> str:
     """One line that says how far a batch is."""
     failed = sum(one.verdict == FAILED for one in done)
     filled = 20 * len(done) // total
-    text = "[%s] %d of %d%s  %s" % ("#" * filled + "." * (20 - filled), len(done), total,
-                                    ", %d failed" % failed if failed else "", ", ".join(running))
+    text = escaped("[%s] %d of %d%s  %s" % (
+        "#" * filled + "." * (20 - filled), len(done), total,
+        ", %d failed" % failed if failed else "", ", ".join(running)))
     return text[:width - 1] if width else text
