@@ -76,6 +76,8 @@ def parser() -> argparse.ArgumentParser:
                        "the source's and the result's")
     stock.add_argument("--source", metavar="SOURCE", help="with --images: what OUT was made from")
     stock.add_argument("--pipeline_config_path", help="its config, if not beside the checkpoint")
+    stock.add_argument("--allow_effects", action="store_true", help="with --images: run OUT's "
+                       "frozen graph even if it would touch files, the network or programs")
     stock.add_argument("--json", action="store_true", help="print the stock API's answers as JSON")
     one = verb("batch", _batch, "convert many models by one recipe")
     one.add_argument("recipe", metavar="RECIPE", help="which models, and into what: a text file, as "
@@ -217,7 +219,7 @@ def _verify(args) -> int:
     from graphfix.verbs import verify as verb
     asked = {name: getattr(args, name) for name in (
         "stock_python", "trainer", "steps", "train_record", "model_dir", "images", "source",
-        "pipeline_config_path", "json")}
+        "pipeline_config_path", "allow_effects", "json")}
     if not args.stock:
         for name, value in asked.items():
             if value:
@@ -232,7 +234,7 @@ def _verify(args) -> int:
     say(remarks + (words,))
     trial = verb.Trial(args.trainer or verb.ANY, args.steps or 0, args.model_dir,
                        args.train_record, args.source, args.pipeline_config_path,
-                       args.images or ())
+                       args.images or (), args.allow_effects)
     with ticking("asking the stock API"):
         answer = verb.verify_stock(args.directory, trial, python=args.stock_python)
     say(answer.remarks)

@@ -18,6 +18,8 @@ import tempfile
 from typing import Any, Dict, List, Optional, Sequence
 
 from graphfix.errors import RequestError, VerificationError
+from graphfix.graphdef.effects import check_computes
+from graphfix.graphdef.files import read_graph_def
 from graphfix.stock import api_revision
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -67,7 +69,15 @@ def run_job(job: Job, *, python: str, timeout: Optional[float] = None, gpu: bool
 
 def run_jobs(jobs: Sequence[Job], *, python: str, timeout: Optional[float] = None,
              gpu: bool = False) -> List[Job]:
-    """The results of several jobs, in one run of the worker (TensorFlow is imported once)."""
+    """The results of several jobs, in one run of the worker (TensorFlow is imported once).
+
+    Raises:
+      SourceError: a job is to run a graph that would do more than compute.
+      VerificationError: the worker does not answer.
+    """
+    for job in jobs:
+        if job.get("graph") and not job.get("allow_effects"):
+            check_computes(read_graph_def(job["graph"]), job["graph"])
     directory = tempfile.mkdtemp(prefix="graphfix-stock-")
     try:
         job_path, result_path, log_path = (

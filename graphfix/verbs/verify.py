@@ -32,7 +32,7 @@ _NEAR = 1e-3
 class Trial:
     """What the stock API is asked to do: whose trainers (`trainer` "any": those the plan is for),
     how many steps, from which training checkpoint and on which records, and the pictures to
-    compare the source's detections in.
+    compare the source's detections in, also where a graph may do more than compute.
     """
 
     trainer: str = ANY
@@ -42,6 +42,7 @@ class Trial:
     source: Optional[str] = None
     source_config: Optional[str] = None
     images: Sequence[str] = ()
+    allow_effects: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,7 +201,8 @@ def _detect_jobs(directory: str, plan: SurgeryPlan, trial: Trial) -> Iterator[Li
                     moving_averages=_averaged(plan)),
                dict(job, pipeline_config=os.path.abspath(os.path.join(directory, CONFIG)),
                     checkpoint=os.path.abspath(os.path.join(directory, CHECKPOINT)))] + (
-                        [dict(job, graph=graph)] if os.path.exists(graph) else [])
+                        [dict(job, graph=graph, allow_effects=trial.allow_effects)]
+                        if os.path.exists(graph) else [])
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
