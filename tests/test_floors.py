@@ -19,7 +19,7 @@ MAX_LINES = 400
 # each other, modules of one package may.
 FLOORS = (
     # 0: vocabulary
-    ("errors", "dtypes", "findings"),
+    ("errors", "dtypes", "findings", "import_path"),
     ("tensors", "schema", "console"),
     ("endings",),
     # 1: bytes and records; nothing here knows what a detector is

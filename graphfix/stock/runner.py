@@ -7,7 +7,6 @@ the results, and a `StockResult` puts the result of a `restore` job into words.
 """
 
 import dataclasses
-import importlib.util
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from graphfix.errors import RequestError, VerificationError
 from graphfix.graphdef.effects import check_computes
 from graphfix.graphdef.files import read_graph_def
+from graphfix.import_path import named_directories
 from graphfix.stock import api_revision
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -34,7 +34,8 @@ Job = Dict[str, Any]
 def find_stock_python(explicit: Optional[str] = None) -> str:
     """The interpreter that has TensorFlow and the stock API: the one named, or this one."""
     if explicit is None:
-        if importlib.util.find_spec("tensorflow") and api_revision.importable():
+        named = named_directories()
+        if api_revision.find("tensorflow", named) and api_revision.importable(named):
             return sys.executable
         raise RequestError(sys.executable, "this Python has no stock Object Detection API", _INSTALL)
     found = _look(explicit)
@@ -47,14 +48,15 @@ def find_stock_python(explicit: Optional[str] = None) -> str:
 
 def importable_api(python: Optional[str] = None) -> Optional[str]:
     """Revision (YYYY-MM) of the API that an interpreter (this one) would import, or None."""
-    api = api_revision.importable() if python is None else _look(python)["api"]
+    api = api_revision.importable(named_directories()) if python is None else _look(python)["api"]
     return api["revision"] if api else None
 
 
 def _look(python: str) -> Dict[str, Any]:
     """What `api_revision.py` prints under another interpreter."""
     try:
-        done = subprocess.run([python, api_revision.__file__], stdin=subprocess.DEVNULL,
+        done = subprocess.run([python, api_revision.__file__] + named_directories(),
+                              env=_environment(False), stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               timeout=PROBE_SECONDS, check=True)
         return json.loads(done.stdout.decode("utf-8"))
@@ -85,7 +87,7 @@ def run_jobs(jobs: Sequence[Job], *, python: str, timeout: Optional[float] = Non
         with open(job_path, "w", encoding="utf-8") as file:
             json.dump(list(jobs), file)
         with open(log_path, "wb") as log:
-            status = _run([python, WORKER, job_path, result_path], _environment(gpu), log, timeout)
+            status = _run([python, WORKER, job_path, result_path] + named_directories(), _environment(gpu), log, timeout)
         if status or not os.path.exists(result_path):
             raise VerificationError(
                 "stock API under %s" % python,
@@ -99,6 +101,7 @@ def run_jobs(jobs: Sequence[Job], *, python: str, timeout: Optional[float] = Non
 
 def _environment(gpu: bool) -> Dict[str, str]:
     environment = dict(os.environ)
+    environment.pop("PYTHONPATH", None)  # its directories are arguments
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     if not gpu:
         environment["CUDA_VISIBLE_DEVICES"] = "-1"

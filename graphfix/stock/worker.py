@@ -1,6 +1,8 @@
-"""The stock API's side of graphfix: `python worker.py JOB.json RESULT.json`.
+"""The stock API's side of graphfix: `python worker.py JOB.json RESULT.json [DIRECTORY...]`.
 
-Run by path, under the interpreter whose stock API is to judge; needs nothing of graphfix.
+Run by path, under the interpreter whose stock API is to judge; needs nothing of graphfix.  The
+directories are those that PYTHONPATH names.
+
 JOB.json holds one job or a list of jobs, RESULT.json gets one result or a list of as many.  A job
 is an object with a `verb`:
 
@@ -124,7 +126,8 @@ def forked(job, api, path):
 
 
 def main(arguments):
-    job_path, result_path = arguments
+    job_path, result_path = arguments[:2]
+    api_revision.extend_path(arguments[2:])
     with open(job_path, encoding="utf-8") as file:
         jobs = json.load(file)
     batch = jobs if isinstance(jobs, list) else [jobs]

@@ -23,6 +23,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+from graphfix import import_path
 from graphfix.console import escaped
 from graphfix.emit import publish
 from graphfix.errors import RequestError
@@ -33,10 +34,18 @@ PRIVATE = ".graphfix-batch"
 LOCKS, DOWNLOADS, WORK = (os.path.join(PRIVATE, name) for name in ("locks", "downloads", "work"))
 CONVERTED, UNCHANGED, FAILED = "converted", "unchanged", "failed"
 _SECONDS_TO_END = 30
-_WORKER = ("import signal, sys\n"
+# Nothing is imported before the path is set; the package is imported from where it is here, and all
+# else from where Python has it (see import_path).  PYTHONPATH, which Python does not get to see, is
+# put back for whoever asks where the stock API is.
+_WORKER = ("import sys\n"
+           "sys.path[:] = %(path)r\n"
+           "sys.path.insert(0, %(place)r)\n"
+           "import graphfix\n"
+           "del sys.path[0]\n"
+           "import os, signal\n"
+           "os.environ.update(%(environment)r)\n"
            "if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:\n"
            "    signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
-           "sys.path[:] = %r\n"
            "from graphfix.verbs.batch_worker import main\n"
            "main()\n")
 
@@ -163,9 +172,14 @@ class _Run:
                 worker.kill()
 
     def _start(self) -> subprocess.Popen:
-        # The worker looks for modules where this process does, and nowhere else.
-        worker = subprocess.Popen([sys.executable, "-c", _WORKER % (sys.path,)],
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # Python 3.13 imports a module before it comes to the code: not from the current directory.
+        environment = dict(os.environ, PYTHONSAFEPATH="1")
+        hidden = {name: environment.pop(name) for name in ("PYTHONPATH",) if name in environment}
+        worker = subprocess.Popen(
+            [sys.executable, "-c", _WORKER % {
+                "path": import_path.settled(sys.path), "environment": hidden,
+                "place": os.path.dirname(os.path.dirname(os.path.abspath(import_path.__file__)))}],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         self._workers.append(worker)
         return worker
 
