@@ -7,11 +7,18 @@ from graphfix import import_path
 
 import_path.settle()
 
+import signal  # noqa: E402
+import sys  # noqa: E402
+
+# Until the command line heeds Ctrl-C, there is nothing that has to be undone.
+if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 
 def run() -> None:
     """Runs this process's command line."""
     from graphfix import cli
-    cli.run()
+    sys.exit(cli.run())
 
 
 if __name__ == "__main__":

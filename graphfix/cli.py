@@ -8,7 +8,7 @@ import json
 import sys
 from typing import List, Optional
 
-from graphfix import console
+from graphfix import console, signals
 from graphfix.console import print_json, print_result, say, ticking
 from graphfix.endings import exit_code
 from graphfix.errors import VerificationError
@@ -342,21 +342,27 @@ def _count(text: str) -> int:
     return number
 
 
-def _parse(argv: Optional[List[str]]) -> int:
-    try:
-        args = parser().parse_args(argv)
-    except SystemExit:
-        if sys.stdout is not None:
-            sys.stdout.flush()  # the help, which a closed pipe may not take any more
-        raise
-    return args.run(args)
-
-
 def main(argv: Optional[List[str]] = None) -> int:
     """Runs a command line (this process's, where none is given); the exit code."""
-    return exit_code(lambda: _parse(argv))
+    before = signals.handlers()
+    try:
+        return exit_code(lambda: _run(argv))
+    finally:
+        signals.restore(before)
 
 
-def run() -> None:
-    """The `graphfix` command."""
-    sys.exit(main())
+def run() -> int:
+    """Runs this process's command line, the last thing it does; the exit code."""
+    try:
+        return exit_code(lambda: _run(None))
+    finally:
+        signals.ignore()
+
+
+def _run(argv: Optional[List[str]]) -> int:
+    try:
+        args = parser().parse_args(argv)
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # the help, which a closed pipe may not take any more
+    return args.run(args)

@@ -23,7 +23,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from graphfix import import_path
+from graphfix import import_path, signals
 from graphfix.console import escaped
 from graphfix.emit import publish
 from graphfix.errors import RequestError
@@ -87,10 +87,10 @@ def batch(recipe_path: str, *, output_directory: str, jobs: int,
     run = _Run(entries, os.path.abspath(output_directory))
     threads = [threading.Thread(target=run.work, daemon=True)
                for _ in range(min(jobs, len(entries)))]
-    for thread in threads:
-        thread.start()
     done = {}  # type: Dict[str, Outcome]
     try:
+        for thread in threads:
+            thread.start()
         while len(done) < len(entries):
             try:
                 outcome = run.results.get(timeout=1)
@@ -99,11 +99,13 @@ def batch(recipe_path: str, *, output_directory: str, jobs: int,
                 pass
             progress(list(done.values()), len(entries), sorted(run.running))
     finally:
-        run.stop()
-        for thread in threads:
-            thread.join()
-        for name in run.running:
-            _clean(name, output_directory)
+        with signals.held():
+            run.stop()
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+            for name in run.running:
+                _clean(name, output_directory)
     return [done[entry.name] for entry in entries]
 
 

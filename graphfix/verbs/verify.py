@@ -3,8 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import shutil
-import tempfile
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from graphfix import source as sources
@@ -16,6 +14,7 @@ from graphfix.emit.jpeg import Jpeg, read_jpeg
 from graphfix.emit.report import CHECKPOINT, PLAN_JSON, Detection, Picture, Verification
 from graphfix.errors import GraphfixError, RequestError, SourceError, VerificationError
 from graphfix.model.families import MOVING_AVERAGE
+from graphfix.scratch import Scratch
 from graphfix.source import CONFIG, FROZEN, LABEL_MAP
 from graphfix.stock import runner
 from graphfix.surgery.edits import Drop
@@ -185,8 +184,7 @@ def _detect_jobs(directory: str, plan: SurgeryPlan, trial: Trial) -> Iterator[Li
         raise RequestError(trial.source, "is not what %s was made from" % directory,
                            "name the model and config that were converted")
     edits = [edit for edit in plan.config_edits if edit.path[-1] != "num_classes"]
-    scratch = tempfile.mkdtemp(prefix="graphfix-")
-    try:
+    with Scratch() as scratch:
         config = os.path.join(scratch, CONFIG)
         with open(config, "wb") as file:
             file.write(apply_edits(source.config.document, edits).encode())
@@ -203,8 +201,6 @@ def _detect_jobs(directory: str, plan: SurgeryPlan, trial: Trial) -> Iterator[Li
                     checkpoint=os.path.abspath(os.path.join(directory, CHECKPOINT)))] + (
                         [dict(job, graph=graph, allow_effects=trial.allow_effects)]
                         if os.path.exists(graph) else [])
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _check_graph(directory: str, images: Sequence[str], checkpoint, graph) -> None:

@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 
@@ -113,7 +114,7 @@ def test_an_interrupt_ends_the_worker_and_what_it_forked(fake_python, tmp_path):
 def test_nothing_is_left_in_the_temporary_directory(fake_python, tmp_path, monkeypatch):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    monkeypatch.setattr(runner.tempfile, "tempdir", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     runner.run_job({"verb": "a"}, python=fake_python(ECHO))
     with pytest.raises(VerificationError):
         runner.run_job({"verb": "a"}, python=fake_python("sys.exit(3)"))
