@@ -76,6 +76,6 @@ setup(
     python_requires=">=3.6",
     install_requires=REQUIREMENTS,
     extras_require={"tf": TENSORFLOW, "plots": PLOTS},
-    entry_points={"console_scripts": ["graphfix = graphfix.cli:run"]},
+    entry_points={"console_scripts": ["graphfix = graphfix.__main__:run"]},
     zip_safe=False,
 )

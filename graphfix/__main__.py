@@ -1,5 +1,25 @@
-"""python -m graphfix"""
+"""The `graphfix` command, and python -m graphfix.
 
-from graphfix.cli import run
+The first thing it does is to see to it that no module comes from the current directory.
+"""
 
-run()
+from graphfix import import_path
+
+import_path.settle()
+
+import signal  # noqa: E402
+import sys  # noqa: E402
+
+# Until the command line heeds Ctrl-C, there is nothing that has to be undone.
+if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def run() -> None:
+    """Runs this process's command line."""
+    from graphfix import cli
+    sys.exit(cli.run())
+
+
+if __name__ == "__main__":
+    run()

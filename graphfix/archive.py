@@ -9,11 +9,11 @@ of them is written.
 
 import os
 import re
-import tempfile
 from typing import BinaryIO, Iterator, Optional
 
 from graphfix import tarball
 from graphfix.errors import RequestError, SourceError
+from graphfix.scratch import Scratch
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar")
 _WANTED = re.compile(r"(.*\.(index|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt"
@@ -34,8 +34,8 @@ class Unpacked:
     archive has a checksum of all its content, so that damage would have been noticed."""
 
     def __init__(self, path: str):
-        self._holder = tempfile.TemporaryDirectory(prefix="graphfix-")
-        self.directory = self._holder.name
+        self._scratch = Scratch()
+        self.directory = self._scratch.path
         self._top = None  # type: Optional[str]
         try:
             self.checked = self._unpack(path)
@@ -88,7 +88,7 @@ class Unpacked:
 
     def close(self) -> None:
         """Removes the directory."""
-        self._holder.cleanup()
+        self._scratch.close()
 
 
 def _members(file: BinaryIO, path: str) -> Iterator[tarball.Member]:

@@ -1,27 +1,31 @@
 """The command line: graphfix VERB SOURCE [flags].
 
-stdout is for results, stderr for messages.  Exit codes: 0 done, 1 a check found a difference,
-or doctor found what ruins a run, 2 usage, 3 the input was refused, 4 verification failed; as a
-shell counts signals, 130 interrupted, 143 terminated, 141 whoever read stdout left.
+stdout is for results, stderr for messages.  endings.py says how a run ends.
 """
 
 import argparse
 import json
-import os
-import signal
 import sys
-import threading
-from typing import Any, List, Optional
+from typing import List, Optional
 
-from graphfix.console import print_result, say, ticking
-from graphfix.errors import GraphfixError, Problem, VerificationError
+from graphfix import console, signals
+from graphfix.console import print_json, print_result, say, ticking
+from graphfix.endings import exit_code
+from graphfix.errors import VerificationError
 from graphfix.verbs import anchors_flags
 
 _TRAINERS = ("any", "model_main", "legacy")
 
 
+class _Parser(argparse.ArgumentParser):
+    """One that says what is wrong with words as the words are to be shown."""
+
+    def error(self, message: str):
+        super().error(console.escaped(message))
+
+
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="graphfix", description="Carry a TensorFlow 1 Object Detection API detector over to new "
         "classes, with its trained weights.")
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
@@ -72,6 +76,8 @@ def parser() -> argparse.ArgumentParser:
                        "the source's and the result's")
     stock.add_argument("--source", metavar="SOURCE", help="with --images: what OUT was made from")
     stock.add_argument("--pipeline_config_path", help="its config, if not beside the checkpoint")
+    stock.add_argument("--allow_effects", action="store_true", help="with --images: run OUT's "
+                       "frozen graph even if it would touch files, the network or programs")
     stock.add_argument("--json", action="store_true", help="print the stock API's answers as JSON")
     one = verb("batch", _batch, "convert many models by one recipe")
     one.add_argument("recipe", metavar="RECIPE", help="which models, and into what: a text file, as "
@@ -160,7 +166,11 @@ def _target(args):
 
 def _inspect(args) -> int:
     from graphfix.verbs.inspect import inspect
-    print_result(inspect(args.source, config_path=args.pipeline_config_path, as_json=args.json) + "\n")
+    answer = inspect(args.source, config_path=args.pipeline_config_path)
+    if args.json:
+        print_json(answer.to_json())
+    else:
+        print_result(answer.to_lines())
     return 0
 
 
@@ -172,10 +182,10 @@ def _plan(args) -> int:
     plan = make_plan(source, _target(args), output_directory=args.output_directory,
                      resumable=bool(args.model_dir))
     if args.json:
-        print_result(to_json(plan))
+        print_json(to_json(plan))
         say(plan.findings)
     else:
-        print_result(format_plan(plan) + "\n")
+        print_result(format_plan(plan))
     return 0
 
 
@@ -189,9 +199,9 @@ def _convert(args) -> int:
                      config_path=args.pipeline_config_path, model_dir=args.model_dir)
     say(report.findings)
     if args.json:
-        print_result(report.to_json())
+        print_json(report.to_json())
     else:
-        print_result(report.summary + "\n")
+        print_result([report.summary])
     return report.exit_code
 
 
@@ -201,7 +211,7 @@ def _thaw(args) -> int:
                           overwrite=args.overwrite, config_path=args.pipeline_config_path,
                           partial=args.partial)
     say(findings)
-    print_result(done + "\n")
+    print_result([done])
     return 0
 
 
@@ -209,14 +219,14 @@ def _verify(args) -> int:
     from graphfix.verbs import verify as verb
     asked = {name: getattr(args, name) for name in (
         "stock_python", "trainer", "steps", "train_record", "model_dir", "images", "source",
-        "pipeline_config_path", "json")}
+        "pipeline_config_path", "allow_effects", "json")}
     if not args.stock:
         for name, value in asked.items():
             if value:
                 args.parser.error("--%s needs --stock" % name)
         words, remarks = verb.verify(args.directory)
         say(remarks)
-        print_result(words + "\n")
+        print_result([words])
         return 0
     if bool(args.images) != bool(args.source):
         args.parser.error("--images and --source go together")
@@ -224,14 +234,14 @@ def _verify(args) -> int:
     say(remarks + (words,))
     trial = verb.Trial(args.trainer or verb.ANY, args.steps or 0, args.model_dir,
                        args.train_record, args.source, args.pipeline_config_path,
-                       args.images or ())
+                       args.images or (), args.allow_effects)
     with ticking("asking the stock API"):
         answer = verb.verify_stock(args.directory, trial, python=args.stock_python)
     say(answer.remarks)
     if args.json:
-        print_result(json.dumps(answer.details, indent=2, sort_keys=True) + "\n")
+        print_json(json.dumps(answer.details, indent=2, sort_keys=True))
     else:
-        print_result("".join(one.summary + "\n" for one in answer.verifications))
+        print_result(one.summary for one in answer.verifications)
     for one in answer.verifications:
         if not one.complete:
             say(["graphfix: %s: %s did not start from all of it, or not well" % (
@@ -243,23 +253,15 @@ def _batch(args) -> int:
     import dataclasses
     import shutil
     from graphfix.verbs import batch as verb
-    terminal = sys.stderr is not None and sys.stderr.isatty()
-
-    def progress(done, total, running) -> None:
-        if terminal:
-            say(["\r\033[K" + verb.bar(done, total, running,
-                                        shutil.get_terminal_size().columns)], end="")
-    try:
-        outcomes = verb.batch(args.recipe, output_directory=args.output_directory, jobs=args.jobs,
-                              progress=progress)
-    finally:
-        if terminal:
-            say(["\r\033[K"], end="")
+    with console.one_line() as show:
+        outcomes = verb.batch(
+            args.recipe, output_directory=args.output_directory, jobs=args.jobs,
+            progress=lambda *state: show(verb.bar(*state, shutil.get_terminal_size().columns)))
     if args.json:
-        print_result(json.dumps([dataclasses.asdict(one) for one in outcomes], indent=2, sort_keys=True)
-                     + "\n")
+        print_json(json.dumps([dataclasses.asdict(one) for one in outcomes], indent=2,
+                              sort_keys=True))
     else:
-        print_result(verb.format_outcomes(outcomes) + "\n")
+        print_result(verb.format_outcomes(outcomes))
     return 1 if any(one.verdict == verb.FAILED for one in outcomes) else 0
 
 
@@ -268,9 +270,12 @@ def _doctor(args) -> int:
     if args.explain is not None:
         if args.config or args.model_dir or args.fix or args.sample is not None:
             args.parser.error("--explain needs nothing but the message")
-        known, text = verb.explain(args.explain, as_json=args.json)
-        print_result(text + "\n")
-        return 0 if known else 1
+        found = verb.explain(args.explain)
+        if args.json:
+            print_json(found.to_json())
+        else:
+            print_result(found.to_lines())
+        return 0 if found.messages else 1
     if args.overwrite and not args.fix:
         args.parser.error("--overwrite needs --fix")
     if not args.config:
@@ -280,29 +285,37 @@ def _doctor(args) -> int:
                                     model_dir=args.model_dir, sample=args.sample, progress=progress)
         answer = verb.examine(args.config, options, fix=args.fix, overwrite=args.overwrite)
     say(answer.remarks)
-    print_result((answer.to_json() if args.json else answer.to_text()) + "\n")
+    if args.json:
+        print_json(answer.to_json())
+    else:
+        print_result(answer.to_lines())
     return 0 if answer.diagnosis.trains else 1
 
 
 def _diff(args) -> int:
-    from graphfix.verbs.diff import diff
-    text, same = diff(args.one, args.two, as_json=args.json)
-    print_result(text + "\n")
-    return 0 if same else 1
+    from graphfix.verbs import diff as verb
+    return _print_comparison(verb.diff(args.one, args.two), args.json)
+
+
+def _print_comparison(found, as_json: bool) -> int:
+    from graphfix.verbs.diff import to_json, to_lines
+    if as_json:
+        print_json(to_json(found))
+    else:
+        print_result(to_lines(found))
+    return 0 if found.same else 1
 
 
 def _check(args) -> int:
     from graphfix.verbs.check import check, update
-    from graphfix.verbs.diff import to_json, to_text
     if args.update:
         if args.junit or args.json:
             args.parser.error("--update compares nothing: leave --junit and --json out")
         say(update(args.directory, args.golden, overwrite=args.overwrite))
-        print_result("%s written\n" % args.golden)
+        print_result(["%s written" % args.golden])
         return 0
     found = check(args.directory, args.golden, junit=args.junit, overwrite=args.overwrite)
-    print_result((to_json if args.json else to_text)(found) + "\n")
-    return 0 if found.same else 1
+    return _print_comparison(found, args.json)
 
 
 def _jobs(text: str) -> int:
@@ -315,8 +328,10 @@ def _jobs(text: str) -> int:
 def _anchors(args) -> int:
     answer = args.work(args)
     say(answer.findings)
-    print_result(json.dumps(answer.data, indent=2, sort_keys=True) + "\n" if args.json
-                 else "\n".join(answer.lines) + "\n")
+    if args.json:
+        print_json(json.dumps(answer.data, indent=2, sort_keys=True))
+    else:
+        print_result(answer.lines)
     return 0
 
 
@@ -327,66 +342,27 @@ def _count(text: str) -> int:
     return number
 
 
-def _parse(argv: Optional[List[str]]) -> int:
-    try:
-        args = parser().parse_args(argv)
-    except SystemExit:
-        if sys.stdout is not None:
-            sys.stdout.flush()  # the help, which a closed pipe may not take any more
-        raise
-    return args.run(args)
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a run as Ctrl-C does: what was begun is removed."""
-
-
-def _end(number: int, frame: Any) -> None:
-    """Ends the run, by an exception in the main thread."""
-    while frame is not None:
-        if frame.f_code.co_name == "__del__":
-            # Python swallows what is raised there, and the run would go on: once more, later.
-            again = threading.Timer(0.01, os.kill, (os.getpid(), number))
-            again.daemon = True
-            again.start()
-            return
-        frame = frame.f_back
-    raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
-
-
 def main(argv: Optional[List[str]] = None) -> int:
     """Runs a command line (this process's, where none is given); the exit code."""
-    if threading.current_thread() is threading.main_thread():
-        for number, default in ((signal.SIGTERM, signal.SIG_DFL),
-                                (signal.SIGINT, signal.default_int_handler)):
-            if signal.getsignal(number) == default:
-                signal.signal(number, _end)
+    before = signals.handlers()
     try:
-        return _parse(argv)
-    except GraphfixError as error:
-        say("graphfix: %s" % problem for problem in error.problems)
-        return error.exit_code
-    except BrokenPipeError:
-        # There is nobody to tell; and what is still buffered must not be tried again at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except _Terminated:
-        say(["graphfix: terminated"])
-        return 143
-    except KeyboardInterrupt:
-        say(["graphfix: interrupted"])
-        return 130
-    except OSError as error:
-        # Files that are asked for have errors of their own; this is the rest, such as a current
-        # directory that somebody removed.
-        say(["graphfix: %s" % Problem(str(error.filename or "the system"), str(error.strerror),
-                                       "check the file, the disk and the permissions")])
-        return 3
-    except MemoryError:
-        say(["graphfix: %s" % Problem("this machine", "ran out of memory", "give it more")])
-        return 3
+        return exit_code(lambda: _run(argv))
+    finally:
+        signals.restore(before)
 
 
-def run() -> None:
-    """The `graphfix` command."""
-    sys.exit(main())
+def run() -> int:
+    """Runs this process's command line, the last thing it does; the exit code."""
+    try:
+        return exit_code(lambda: _run(None))
+    finally:
+        signals.ignore()
+
+
+def _run(argv: Optional[List[str]]) -> int:
+    try:
+        args = parser().parse_args(argv)
+    finally:
+        if sys.stdout is not None:
+            sys.stdout.flush()  # the help, which a closed pipe may not take any more
+    return args.run(args)

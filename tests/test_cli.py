@@ -239,27 +239,3 @@ def test_a_current_directory_that_is_gone(model, labels, tmp_path, graphfix, mon
     (tmp_path / "gone").rmdir()
     done = graphfix("convert", model, "--label_map_path", labels, "--output_directory", "out")
     assert done.code == 3 and done.err.startswith("graphfix: ") and done.err.count("\n") == 1
-
-
-@pytest.mark.parametrize("number, raised", [
-    (signal.SIGTERM, "_Terminated"), (signal.SIGINT, "KeyboardInterrupt")])
-def test_a_signal_is_not_lost_where_python_swallows_exceptions(number, raised):
-    script = ("import os, signal, sys, time\n"
-              "from graphfix import cli\n"
-              "class Ending:\n"
-              "    def __del__(self):\n"
-              "        os.kill(os.getpid(), %d)\n"
-              "        time.sleep(0)\n"
-              "        print('deleted')\n"
-              "cli._parse = lambda argv: 0\n"
-              "cli.main([])\n"
-              "try:\n"
-              "    Ending()\n"
-              "    time.sleep(20)\n"
-              "except BaseException as error:\n"
-              "    print(type(error).__name__)\n" % number)
-    done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, universal_newlines=True, timeout=60,
-                          preexec_fn=_heed,
-                          env=dict(os.environ, PYTHONPATH=REPOSITORY))
-    assert (done.stdout, done.stderr) == ("deleted\n%s\n" % raised, "")

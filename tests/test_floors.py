@@ -19,8 +19,9 @@ MAX_LINES = 400
 # each other, modules of one package may.
 FLOORS = (
     # 0: vocabulary
-    ("errors", "dtypes", "findings"),
-    ("tensors", "schema", "console"),
+    ("errors", "dtypes", "findings", "import_path", "signals"),
+    ("tensors", "schema", "console", "scratch"),
+    ("endings",),
     # 1: bytes and records; nothing here knows what a detector is
     ("tarball",),
     ("archive", "bundle", "download", "graphdef", "textproto"),

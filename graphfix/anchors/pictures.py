@@ -4,6 +4,7 @@ The only module that imports matplotlib, which is an extra (`plots`).
 """
 
 import dataclasses
+import logging
 import os
 from typing import List, Optional, Sequence, Tuple
 
@@ -37,8 +38,12 @@ class Series:
 
 def require() -> None:
     """Raises RequestError where matplotlib is not installed."""
+    # It takes its settings from a file in the current directory, if there is one, and says on stderr
+    # what it does not understand of it.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
-        import matplotlib  # noqa: F401
+        import matplotlib
+        matplotlib.rcdefaults()
     except ImportError:
         raise RequestError("anchors show", "draws with matplotlib, which is not installed here",
                            "pip install matplotlib") from None

@@ -6,12 +6,13 @@ from xml.etree import ElementTree
 
 from graphfix.compare.differ import PARTS, Comparison
 from graphfix.compare.states import Thing
+from graphfix.console import escaped
 from graphfix.errors import SourceError
 from graphfix.source import read_file
 
 _SUITE = "graphfix check"
-# What XML 1.0 has no way to write.
-_UNWRITABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# What XML 1.0 has no way to write, beside what no line is written with.
+_UNWRITABLE = re.compile("[\ufffe\uffff]")
 
 
 def to_junit(found: Comparison, golden: Thing) -> bytes:
@@ -31,7 +32,7 @@ def to_junit(found: Comparison, golden: Thing) -> bytes:
             "classname": "graphfix.check", "name": _writable(name)})
         if lines:
             failure = ElementTree.SubElement(case, "failure", {"message": _writable(lines[0])})
-            failure.text = _writable("\n".join(lines))
+            failure.text = "\n".join(map(_writable, lines))
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, "utf-8") \
         .split(b"?>\n", 1)[-1] + b"\n"
 
@@ -46,4 +47,4 @@ def is_junit(path: str) -> bool:
 
 
 def _writable(text: str) -> str:
-    return _UNWRITABLE.sub("\ufffd", text)
+    return _UNWRITABLE.sub("\ufffd", escaped(text))

@@ -95,7 +95,7 @@ def diagnose(data: bytes, path: str, options: Options) -> Diagnosis:
     if not stopped:
         found += _run(tuple(check for check in CHECKS if check not in config.PARSING), setup)
     found.sort(key=lambda one: _ORDER.index(one.check.severity))
-    return Diagnosis(path, tuple(data.decode("utf-8", "replace").splitlines()),
+    return Diagnosis(path, tuple(data.decode("utf-8", "replace").split("\n")),
                      "the API of " + options.month, tuple(found), "" if stopped else _start(setup),
                      None if stopped else outlook.look_ahead(setup),
                      () if stopped else tuple(outlook.lines(setup)))
@@ -159,7 +159,7 @@ def verdict(diagnosis: Diagnosis) -> List[str]:
     return out + [first.evidence.message + ".", "What to do: %s." % remedy]
 
 
-def to_text(diagnosis: Diagnosis) -> str:
+def to_lines(diagnosis: Diagnosis) -> List[str]:
     """The verdict, then every finding: those of one check together."""
     out = verdict(diagnosis)
     if diagnosis.forecast:
@@ -176,7 +176,7 @@ def to_text(diagnosis: Diagnosis) -> str:
             out += ["  " + finding.subject, "    " + finding.message]
             if finding.remedy != check.remedy or finding is findings[-1]:
                 out.append("    -> " + finding.remedy)
-    return "\n".join(out)
+    return out
 
 
 def fixed(data: bytes, path: str, options: Options) -> Tuple[bytes, List[Found]]:

@@ -237,13 +237,13 @@ def explain(text: str) -> List[Message]:
     return [row for _, _, row in sorted(found, key=lambda one: one[:2])]
 
 
-def to_text(found: Sequence[Message]) -> str:
+def to_lines(found: Sequence[Message]) -> List[str]:
     if not found:
-        return "This message is not known to graphfix. Let it look at the config: " \
-               "graphfix doctor PIPELINE_CONFIG"
-    out = []
+        return ["This message is not known to graphfix. Let it look at the config: "
+                "graphfix doctor PIPELINE_CONFIG"]
+    out = []  # type: List[str]
     for row in found:
-        out += [row.wording, "  Why: " + row.cause, "  Do:  " + row.remedy]
-        out += ["  graphfix doctor PIPELINE_CONFIG finds it under: " + ", ".join(row.codes), ""] \
-            if row.codes else [""]
-    return "\n".join(out).rstrip()
+        out += [""] * bool(out) + [row.wording, "  Why: " + row.cause, "  Do:  " + row.remedy]
+        if row.codes:
+            out.append("  graphfix doctor PIPELINE_CONFIG finds it under: " + ", ".join(row.codes))
+    return out

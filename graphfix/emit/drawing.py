@@ -9,6 +9,7 @@ import base64
 import html
 from typing import Callable, Dict, Iterable, Sequence, Tuple
 
+from graphfix.console import escaped
 from graphfix.emit.report import Detection, MapAnchorsChange, Picture, Report
 
 # Lower scores stay in report.json, but a picture full of guesses shows nothing.
@@ -20,6 +21,11 @@ GREY = "#8a8f98"
 _ANCHOR_SIDE = 150
 
 Naming = Callable[[int], str]
+
+
+def plain(value: str) -> str:
+    """HTML of one line of plain text, whatever characters it has."""
+    return html.escape(escaped(value))
 
 
 def pictures(report: Report, contents: Dict[str, bytes]) -> str:
@@ -84,11 +90,11 @@ def _picture(key: str, picture: Picture, data: bytes, sides, untrained: int) -> 
         parts.append(
             "<div><p class=side>%s</p><svg viewBox='0 0 %d %d' role=img aria-label='%s'>"
             "<use href='#%s'/>%s</svg></div>" % (
-                html.escape(title), picture.width, picture.height,
-                html.escape("%s: %s" % (title, listed or "no detections")), key,
+                plain(title), picture.width, picture.height,
+                plain("%s: %s" % (title, listed or "no detections")), key,
                 "".join(_boxes(picture, shown, colour, name))))
     parts.append("</div><figcaption>%s: %d before, %d after%s.</figcaption></figure>" % (
-        html.escape(picture.name), len(sides[0][1]), len(sides[1][1]),
+        plain(picture.name), len(sides[0][1]), len(sides[1][1]),
         ", and %d of classes that are not trained yet" % untrained if untrained else ""))
     return "".join(parts)
 
@@ -128,4 +134,4 @@ def _label(picture: Picture, unit: float, left: float, top: float, paint: str, t
             "<text x='%.1f' y='%.1f' font-size='%.2f' textLength='%.1f' "
             "lengthAdjust=spacingAndGlyphs>%s</text>" % (
                 left, top, width, height, paint, left + unit * 0.8, top + unit * 4.0,
-                unit * 4.2, width - unit * 1.6, html.escape(text)))
+                unit * 4.2, width - unit * 1.6, plain(text)))

@@ -4,12 +4,12 @@ No scripts, nothing fetched (the page's own policy forbids both), light and dark
 Every text that comes from a file is escaped.  The same report gives the same bytes.
 """
 
-import html
 import os
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from graphfix.config import trainers
 from graphfix.emit import drawing
+from graphfix.emit.drawing import plain
 from graphfix.emit.next_steps import next_steps
 from graphfix.emit.report import Report
 from graphfix.findings import ERROR, INFO, WARNING
@@ -47,11 +47,11 @@ def render(report: Report, pictures: Optional[Mapping[str, bytes]] = None) -> st
         "<!DOCTYPE html>", "<html lang=en>", "<head>", "<meta charset=utf-8>",
         "<meta name=viewport content='width=device-width, initial-scale=1'>",
         "<meta http-equiv=Content-Security-Policy content=\"%s\">" % _POLICY,
-        "<title>graphfix: %s</title>" % _text(report.source),
+        "<title>graphfix: %s</title>" % plain(report.source),
         "<style>", style + "</style>", "</head>", "<body><main>",
         "<h1>graphfix report</h1>",
-        "<p class=from>%s from <code>%s</code></p>" % (_text(report.family), _text(report.source)),
-        "<p class='summary %s'>%s</p>" % (worst, _text(report.summary)),
+        "<p class=from>%s from <code>%s</code></p>" % (plain(report.family), plain(report.source)),
+        "<p class='summary %s'>%s</p>" % (worst, plain(report.summary)),
         _tiles(report),
     ]
     parts += _section("Checked with the stock API", _verifications(report))
@@ -72,13 +72,8 @@ def _section(title: str, body: Iterable[str]) -> List[str]:
     return ["<section>", "<h2>%s</h2>" % title] + rows + ["</section>"] if rows else []
 
 
-def _text(value: str) -> str:
-    # A path may hold bytes that are no text, which Python keeps as lone surrogates.
-    return html.escape(value.encode("utf-8", "backslashreplace").decode("utf-8"))
-
-
 def _code(value: str) -> str:
-    return "<code>%s</code>" % _text(value)
+    return "<code>%s</code>" % plain(value)
 
 
 def _tag(kind: str) -> str:
@@ -117,14 +112,14 @@ def _tiles(report: Report) -> str:
     tiles += [(words, "variables that %s of %s restores" % (name, plan.target_api))
               for name, words in rows]
     return "<ul class=tiles>%s</ul>" % "".join(
-        "<li><b>%s</b> %s" % (_text(figure), _text(words)) for figure, words in tiles)
+        "<li><b>%s</b> %s" % (plain(figure), plain(words)) for figure, words in tiles)
 
 
 def _verifications(report: Report) -> Iterator[str]:
     for one in report.verifications:
         yield "<div class=card>%s %s%s</div>" % (
             _tag("complete") if one.complete else "<span class='tag error'>not complete</span>",
-            _text(one.summary), _fold("%d not restored" % len(one.unrestored),
+            plain(one.summary), _fold("%d not restored" % len(one.unrestored),
                                       _names(one.unrestored)) if one.unrestored else "")
 
 
@@ -135,7 +130,7 @@ def _pictures(report: Report, contents: Mapping[str, bytes]) -> Iterator[str]:
         "found before; those that were left behind are gone.</p>"
     new = [one.display_name for one in report.plan.classes if one.name and not one.sources]
     if new:
-        yield "<p>New, not trained yet, and therefore not drawn: <b>%s</b>.</p>" % _text(
+        yield "<p>New, not trained yet, and therefore not drawn: <b>%s</b>.</p>" % plain(
             ", ".join(new))
     if FROZEN in report.artifacts:
         yield "<p>After: found by the rewritten %s, and by the checkpoint the same.</p>" % (
@@ -159,8 +154,8 @@ def _findings(report: Report) -> Iterator[str]:
     order = (ERROR, WARNING, INFO)
     for one in sorted(report.findings, key=lambda one: order.index(one.severity)):
         yield "<div class='card finding %s'><p>%s <b>%s</b></p><p>%s %s.</p><p><b>To do:</b> %s." \
-            "</p></div>" % (one.severity, _tag(one.severity), _text(one.code), _code(one.subject),
-                            _text(one.message), _text(one.remedy))
+            "</p></div>" % (one.severity, _tag(one.severity), plain(one.code), _code(one.subject),
+                            plain(one.message), plain(one.remedy))
 
 
 def _classes(report: Report) -> Iterator[str]:
@@ -168,15 +163,15 @@ def _classes(report: Report) -> Iterator[str]:
     for one in report.plan.classes:
         kind = _TAGS.get(len(one.sources), "averaged") if one.name else "unused"
         made = " + ".join("%s <span class=quiet>(id %d)</span>" % (
-            _text(report.source_name(number)), number) for number in one.sources)
-        rows.append(("%d" % one.id, _text(one.display_name) or "<span class=quiet>(no class)</span>",
+            plain(report.source_name(number)), number) for number in one.sources)
+        rows.append(("%d" % one.id, plain(one.display_name) or "<span class=quiet>(no class)</span>",
                      _tag(kind), made or "new channels"))
     yield _table((("number", "id"), ("", "class"), ("", ""), ("", "made from")), rows)
     starts = starting_values(report.plan)
     if starts:
         yield "<p>New channels start as:</p><ul>%s</ul>" % "".join(
-            "<li>%s: %s" % (_code(where), _text(what)) for where, what in starts)
-    left = ["%s <span class=quiet>(id %d)</span>" % (_text(report.source_name(number)), number)
+            "<li>%s: %s" % (_code(where), plain(what)) for where, what in starts)
+    left = ["%s <span class=quiet>(id %d)</span>" % (plain(report.source_name(number)), number)
             for number in report.left_behind]
     if len(left) > _FOLDED:
         yield _fold("%d classes of the source were left behind" % len(left), "<p>%s</p>"
@@ -212,10 +207,10 @@ def _start(edit: Gather) -> str:
 
 def _next(report: Report) -> Iterator[str]:
     for step in next_steps(report):
-        yield "<h3>%s, stock API %s</h3>" % (_text(step.trainer), _text(report.plan.target_api))
-        yield "<p>%s</p>" % _text(step.remark)
+        yield "<h3>%s, stock API %s</h3>" % (plain(step.trainer), plain(report.plan.target_api))
+        yield "<p>%s</p>" % plain(step.remark)
         if step.command:
-            yield "<pre class=command>%s</pre>" % _text(step.command)
+            yield "<pre class=command>%s</pre>" % "\n".join(map(plain, step.command.split("\n")))
     if not report.verifications:
         yield "<p class=quiet>Before that, <code>graphfix verify OUT --stock --steps 5</code> has " \
             "the stock API restore the checkpoint and train a few steps.</p>"
@@ -223,7 +218,7 @@ def _next(report: Report) -> Iterator[str]:
 
 def _files(report: Report) -> Iterator[str]:
     yield _table((("", "file"), ("", "what it is")), (
-        (_code(name), _text(_FILES.get(name, ""))) for name in report.artifacts))
+        (_code(name), plain(_FILES.get(name, ""))) for name in report.artifacts))
 
 
 def _tensors(report: Report) -> Iterator[str]:
@@ -239,24 +234,24 @@ def _tensors(report: Report) -> Iterator[str]:
             what += ", recoded for the new anchors" if edit.affine else ""
             if edit.to != edit.tensor:
                 what += "; taken from %s" % edit.tensor
-            rows.append((_code(edit.to), _shape(before, after), _text(what)))
+            rows.append((_code(edit.to), _shape(before, after), plain(what)))
         elif isinstance(edit, Reset):
             rows.append((_code(edit.tensor), "", "set to %g" % edit.value))
         elif isinstance(edit, Widen):
-            rows.append((_code(edit.tensor), "", _text(
+            rows.append((_code(edit.tensor), "", plain(
                 "range: its %s goes as far as the new %s" % (edit.bound, edit.of))))
         elif isinstance(edit, Stretch):
-            rows.append((_code(edit.tensor), "", _text(
+            rows.append((_code(edit.tensor), "", plain(
                 "range: its %s follows the recoded boxes" % edit.bound)))
     if rows:
         yield "<h3>%d rewritten</h3>" % len(rows)
         yield _table((("", "tensor"), ("shape", "shape"), ("", "what happened")), rows)
     groups = _grouped((edit.reason, edit.tensor) for edit in plan.edits if isinstance(edit, Drop))
     for reason, names in groups:
-        yield _fold("%d dropped: %s" % (len(names), _text(reason)), _names(names))
+        yield _fold("%d dropped: %s" % (len(names), plain(reason)), _names(names))
     groups = _grouped((one.reason, one.name) for one in plan.additions)
     for reason, names in groups:
-        yield _fold("%d added: %s" % (len(names), _text(reason)), _names(names))
+        yield _fold("%d added: %s" % (len(names), plain(reason)), _names(names))
     renamed = [edit for edit in plan.edits if isinstance(edit, Rename)]
     if renamed:
         yield _fold("%d kept under another name" % len(renamed), _names(
@@ -286,5 +281,5 @@ def _diff(lines: Sequence[str]) -> Iterator[str]:
     for line in lines:
         kind = "place" if line.startswith(("---", "+++", "@@")) else \
             {"+": "add", "-": "del"}.get(line[:1])
-        out.append("<span%s>%s</span>" % (" class=" + kind if kind else "", _text(line) or " "))
+        out.append("<span%s>%s</span>" % (" class=" + kind if kind else "", plain(line) or " "))
     yield "<pre class=diff>%s</pre>" % "".join(out)

@@ -1,13 +1,17 @@
 """What a graph would do besides computing, if it were run: touch files, the network or a program.
 
-graphfix never runs a graph, but whoever detects with one does.  An operation is found by its name
-alone (TensorFlow 1.15's registered operations, and contrib's), wherever it stands: also in a branch
-that is never taken, and in the functions of the graph's library.
+graphfix itself never runs a graph, but whoever detects with one does, and so does the stock API for
+`verify --stock --images`.  An operation is found by its name alone (TensorFlow 1.15's registered
+operations, and contrib's), wherever it stands: also in a branch that is never taken, and in the
+functions of the graph's library.  `effects` warns of what is known to do more than compute;
+`check_computes`, before a graph is run, takes only what is known to do no more (computing.txt).
 """
 
 import collections
-from typing import Any, Dict, List, Tuple
+import os
+from typing import Any, Dict, FrozenSet, Iterator, List, Tuple
 
+from graphfix.errors import SourceError
 from graphfix.findings import WARNING, Finding
 
 # What it does -> the operations that do it.
@@ -46,15 +50,43 @@ _SHOWN = 3
 def effects(graph_def: Any, subject: str) -> Tuple[Finding, ...]:
     """A finding for each kind of effect that a GraphDef's nodes have, naming the first few."""
     found = collections.OrderedDict()  # type: Dict[str, List[str]]
-    nodes = [(node, "") for node in graph_def.node]
-    for function in graph_def.library.function:
-        nodes += [(node, " of a function") for node in function.node_def]
-    for node, where in nodes:
+    for node, where in _nodes(graph_def):
         if node.op in _OF:
             found.setdefault(_OF[node.op], []).append("%s '%s'%s" % (node.op, node.name, where))
     return tuple(Finding(
         "GRAPH_EFFECT", WARNING, subject, "%s when it is run: %s%s" % (
-            effect, ", ".join(names[:_SHOWN]),
-            " and %d more" % (len(names) - _SHOWN) if len(names) > _SHOWN else ""),
+            effect, ", ".join(names[:_SHOWN]), _more(names)),
         "run it only if you trust where it is from; a detector's graph needs none of these")
                  for effect, names in found.items())
+
+
+def check_computes(graph_def: Any, subject: str) -> None:
+    """Raises SourceError where a graph has an operation that is not known to do nothing but compute,
+    naming the first few."""
+    allowed = computing()
+    names = ["%s '%s'%s (%s)" % (node.op, node.name, where, _OF.get(node.op, "not known"))
+             for node, where in _nodes(graph_def) if node.op not in allowed]
+    if names:
+        raise SourceError(subject, "would do more than compute if it were run: %s%s" % (
+            ", ".join(names[:_SHOWN]), _more(names)),
+                          "pass --allow_effects if you know where it is from, and trust it")
+
+
+def computing() -> FrozenSet[str]:
+    """The operations that do nothing but compute."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "computing.txt")
+    with open(path, encoding="ascii") as file:
+        return frozenset(name for line in file if not line.startswith("#") for name in line.split())
+
+
+def _nodes(graph_def: Any) -> Iterator[Tuple[Any, str]]:
+    """Every node, and words for where it is."""
+    for node in graph_def.node:
+        yield node, ""
+    for function in graph_def.library.function:
+        for node in function.node_def:
+            yield node, " of a function"
+
+
+def _more(names: List[str]) -> str:
+    return " and %d more" % (len(names) - _SHOWN) if len(names) > _SHOWN else ""

@@ -9,10 +9,16 @@ Within that interval a distribution installed beside the API can say more, so DI
 asked second, and believed only where they agree with the files: one distribution may have been
 unpacked over another, and both would still be listed as installed.
 
+Also here: where the API is looked for.  People say so with PYTHONPATH (upstream's manual has them
+name research/ and research/slim), so the directories it names come before what is installed if they
+hold the API, and after all else if not.  Python itself never gets to see PYTHONPATH, for which the
+standard library is no exception: what lies there by chance would be run.
+
 Standard library only, and no imports from graphfix: `worker.py` loads this file by its path.
-Run as a script, it prints what it finds as JSON.
+Run as a script, with PYTHONPATH's directories as arguments, it prints what it finds as JSON.
 """
 
+import importlib.machinery
 import importlib.util
 import json
 import os
@@ -82,6 +88,11 @@ DISTRIBUTIONS = (
     ("tf_object_detection-0.0.3", "2019-07-15"),
 )
 
+# What a directory holds that is on PYTHONPATH for the API's sake: the API, slim's packages, and what
+# they are run with.
+PACKAGES = ("object_detection", "nets", "deployment", "slim", "tf_slim", "official", "tensorflow",
+            "tensorflow_core", "pycocotools", "lvis")
+
 
 def revision_of(package):
     """What the API in directory `package` (its `object_detection`) is, or None if it is none.
@@ -115,20 +126,36 @@ def _mentions(text, field):
         r"(?:\\[0-7]{3}|[^A-Za-z0-9_])%s(?![A-Za-z0-9_])" % field, text)
 
 
-def package_directory():
-    """The directory of the `object_detection` this interpreter would import, or None."""
+def extend_path(named):
+    """Has this interpreter import the API, and what it needs, also from these directories."""
+    first = [place for place in named if any(
+        os.path.isdir(os.path.join(place, package)) for package in PACKAGES)]
+    site = next((number for number, place in enumerate(sys.path) if os.path.basename(place) in (
+        "site-packages", "dist-packages")), len(sys.path))
+    sys.path[site:site] = first
+    sys.path.extend(place for place in named if place not in first)
+
+
+def find(package, named=()):
+    """What this interpreter would import for a package, also from the directories `named`; or None."""
     try:
-        spec = importlib.util.find_spec("object_detection")
+        return importlib.machinery.PathFinder.find_spec(package, list(named)) \
+            or importlib.util.find_spec(package)
     except (ImportError, ValueError):
         return None
+
+
+def package_directory(named=()):
+    """The directory of the `object_detection` this interpreter would import, or None."""
+    spec = find("object_detection", named)
     for directory in (spec.submodule_search_locations or ()) if spec else ():
         return os.path.abspath(directory)
     return None
 
 
-def importable():
+def importable(named=()):
     """`revision_of` the API this interpreter would import, or None."""
-    directory = package_directory()
+    directory = package_directory(named)
     return directory and revision_of(directory)
 
 
@@ -141,5 +168,5 @@ def _read(path):
 
 
 if __name__ == "__main__":
-    json.dump({"api": importable(),
-               "tensorflow": importlib.util.find_spec("tensorflow") is not None}, sys.stdout)
+    extend_path(sys.argv[1:])
+    json.dump({"api": importable(), "tensorflow": find("tensorflow") is not None}, sys.stdout)

@@ -6,23 +6,30 @@ importing anything), `run_jobs` hands jobs to `worker.py` (its docstring lists t
 the results, and a `StockResult` puts the result of a `restore` job into words.
 """
 
+import contextlib
 import dataclasses
-import importlib.util
 import json
 import os
-import shutil
 import signal
+import socket
 import subprocess
 import sys
-import tempfile
 from typing import Any, Dict, List, Optional, Sequence
 
+from graphfix import signals
 from graphfix.errors import RequestError, VerificationError
+from graphfix.graphdef.effects import check_computes
+from graphfix.graphdef.files import read_graph_def
+from graphfix.import_path import named_directories
+from graphfix.scratch import Scratch
 from graphfix.stock import api_revision
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 WORKER = os.path.join(_HERE, "worker.py")
 PROBE_SECONDS = 60
+_SECONDS_TO_END = 10
+_FOREVER = 1e9
+_NO_PYTHON = "this is not a Python that runs: %s"
 _INSTALL = ("name, with --stock_python, the python of an environment that has tensorflow==1.15.* "
             "and the TensorFlow 1 Object Detection API (CPython 3.7 or older)")
 
@@ -32,7 +39,8 @@ Job = Dict[str, Any]
 def find_stock_python(explicit: Optional[str] = None) -> str:
     """The interpreter that has TensorFlow and the stock API: the one named, or this one."""
     if explicit is None:
-        if importlib.util.find_spec("tensorflow") and api_revision.importable():
+        named = named_directories()
+        if api_revision.find("tensorflow", named) and api_revision.importable(named):
             return sys.executable
         raise RequestError(sys.executable, "this Python has no stock Object Detection API", _INSTALL)
     found = _look(explicit)
@@ -45,19 +53,22 @@ def find_stock_python(explicit: Optional[str] = None) -> str:
 
 def importable_api(python: Optional[str] = None) -> Optional[str]:
     """Revision (YYYY-MM) of the API that an interpreter (this one) would import, or None."""
-    api = api_revision.importable() if python is None else _look(python)["api"]
+    api = api_revision.importable(named_directories()) if python is None else _look(python)["api"]
     return api["revision"] if api else None
 
 
 def _look(python: str) -> Dict[str, Any]:
     """What `api_revision.py` prints under another interpreter."""
-    try:
-        done = subprocess.run([python, api_revision.__file__], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              timeout=PROBE_SECONDS, check=True)
-        return json.loads(done.stdout.decode("utf-8"))
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise RequestError(python, "this is not a Python that runs: %s" % error, _INSTALL) from error
+    with Scratch() as directory, open(os.path.join(directory, "answer"), "w+b") as answer:
+        try:
+            status = _run([python, api_revision.__file__], dict(os.environ), answer,
+                          subprocess.DEVNULL, PROBE_SECONDS)
+            if status:
+                raise ValueError("it ended with status %d" % status)
+            answer.seek(0)
+            return json.loads(answer.read().decode("utf-8"))
+        except (OSError, subprocess.TimeoutExpired, ValueError) as error:
+            raise RequestError(python, _NO_PYTHON % error, _INSTALL) from error
 
 
 def run_job(job: Job, *, python: str, timeout: Optional[float] = None, gpu: bool = False) -> Job:
@@ -67,15 +78,31 @@ def run_job(job: Job, *, python: str, timeout: Optional[float] = None, gpu: bool
 
 def run_jobs(jobs: Sequence[Job], *, python: str, timeout: Optional[float] = None,
              gpu: bool = False) -> List[Job]:
-    """The results of several jobs, in one run of the worker (TensorFlow is imported once)."""
-    directory = tempfile.mkdtemp(prefix="graphfix-stock-")
-    try:
+    """The results of several jobs, in one run of the worker (TensorFlow is imported once).
+
+    Raises:
+      SourceError: a job is to run a graph that would do more than compute.
+      VerificationError: the worker does not answer.
+    """
+    for job in jobs:
+        if job.get("graph") and not job.get("allow_effects"):
+            check_computes(read_graph_def(job["graph"]), job["graph"])
+    with Scratch() as directory:
         job_path, result_path, log_path = (
             os.path.join(directory, name) for name in ("job.json", "result.json", "log"))
         with open(job_path, "w", encoding="utf-8") as file:
             json.dump(list(jobs), file)
+        # What the worker leaves in its temporary directory goes with this one.
+        environment = dict(_environment(gpu), TMPDIR=directory)
         with open(log_path, "wb") as log:
-            status = _run([python, WORKER, job_path, result_path], _environment(gpu), log, timeout)
+            try:
+                status = _run([python, WORKER, job_path, result_path], environment, log, log, timeout)
+            except OSError as error:
+                raise RequestError(python, _NO_PYTHON % error, _INSTALL) from error
+            except subprocess.TimeoutExpired:
+                raise VerificationError("stock API under %s" % python,
+                                        "no answer within %g seconds" % timeout,
+                                        "allow it more time, or ask for fewer steps") from None
         if status or not os.path.exists(result_path):
             raise VerificationError(
                 "stock API under %s" % python,
@@ -83,8 +110,6 @@ def run_jobs(jobs: Sequence[Job], *, python: str, timeout: Optional[float] = Non
                 "see whether that Python can import object_detection")
         with open(result_path, encoding="utf-8") as file:
             return json.load(file)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _environment(gpu: bool) -> Dict[str, str]:
@@ -95,34 +120,43 @@ def _environment(gpu: bool) -> Dict[str, str]:
     return environment
 
 
-def _run(command: Sequence[str], environment: Dict[str, str], log: Any,
+def _run(command: Sequence[str], environment: Dict[str, str], out: Any, log: Any,
          timeout: Optional[float]) -> int:
-    """Exit status of a command; whatever ends the wait also ends every process it started."""
+    """Exit status of a command, which gets PYTHONPATH's directories as arguments instead; whatever
+    ends the wait also ends every process it started.
+
+    They all hold one end of a socket as standard input.  By that they see that this process has
+    ended, should it not be able to end them; and this one, by the other end, that they have.
+    """
+    environment.pop("PYTHONPATH", None)
+    ours, theirs = socket.socketpair()
+    process = None  # type: Optional[subprocess.Popen]
     try:
-        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log,
-                                   stderr=log, start_new_session=True)
-    except OSError as error:
-        raise RequestError(command[0], "this is not a Python that runs: %s" % error,
-                           _INSTALL) from error
-    try:
-        return process.wait(timeout)
-    except subprocess.TimeoutExpired:
-        _kill(process)
-        raise VerificationError("stock API under %s" % command[0],
-                                "no answer within %g seconds" % timeout,
-                                "allow it more time, or ask for fewer steps") from None
-    except BaseException:
-        _kill(process)
-        raise
+        with signals.held():
+            process = subprocess.Popen(list(command) + named_directories(), env=environment,
+                                       stdin=theirs, stdout=out, stderr=log, start_new_session=True)
+        # With a limit the wait looks about now and then: a signal that comes just before a system call
+        # that waits for ever would be seen only when that is over.
+        return process.wait(_FOREVER if timeout is None else timeout)
+    finally:
+        with signals.held():
+            theirs.close()
+            if process and not _closed(ours, 0):
+                with contextlib.suppress(ProcessLookupError):
+                    # The worker leads a session, so this reaches what it forked, and only that.
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                _closed(ours, _SECONDS_TO_END)
+            ours.close()
 
 
-def _kill(process: "subprocess.Popen[bytes]") -> None:
+def _closed(end: socket.socket, seconds: float) -> bool:
+    """Whether nobody holds the other end of a socket (any more, within so many seconds)."""
+    end.settimeout(seconds)
     try:
-        # The worker leads a session, so this reaches the processes it forked, and only those.
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # it ended by itself in between
-    process.wait()
+        return not end.recv(1)
+    except OSError:
+        return False
 
 
 def _last_line(path: str) -> str:

@@ -1,6 +1,8 @@
-"""The stock API's side of graphfix: `python worker.py JOB.json RESULT.json`.
+"""The stock API's side of graphfix: `python worker.py JOB.json RESULT.json [DIRECTORY...]`.
 
-Run by path, under the interpreter whose stock API is to judge; needs nothing of graphfix.
+Run by path, under the interpreter whose stock API is to judge; needs nothing of graphfix.  The
+directories are those that PYTHONPATH names.  Where standard input is a socket, its other end is held
+by whoever asks: when that closes, nobody wants an answer, and all of this ends.
 JOB.json holds one job or a list of jobs, RESULT.json gets one result or a list of as many.  A job
 is an object with a `verb`:
 
@@ -28,8 +30,11 @@ import json
 import os
 import platform
 import shutil
+import signal
+import stat
 import sys
 import tempfile
+import threading
 import traceback
 
 import api_revision
@@ -123,8 +128,23 @@ def forked(job, api, path):
                       + how, "where": "see the log"}}
 
 
+def heed_the_end():
+    """Ends this process and all that it forked when nobody holds the other end of standard input."""
+    def wait():
+        while os.read(0, 1):
+            pass
+        if os.getpgrp() == os.getpid():
+            os.killpg(0, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if stat.S_ISSOCK(os.fstat(0).st_mode):
+        threading.Thread(target=wait, daemon=True).start()
+
+
 def main(arguments):
-    job_path, result_path = arguments
+    heed_the_end()
+    job_path, result_path = arguments[:2]
+    api_revision.extend_path(arguments[2:])
     with open(job_path, encoding="utf-8") as file:
         jobs = json.load(file)
     batch = jobs if isinstance(jobs, list) else [jobs]

@@ -23,6 +23,8 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+from graphfix import import_path, signals
+from graphfix.console import escaped
 from graphfix.emit import publish
 from graphfix.errors import RequestError
 from graphfix.recipe import Entry, read_recipe
@@ -32,10 +34,18 @@ PRIVATE = ".graphfix-batch"
 LOCKS, DOWNLOADS, WORK = (os.path.join(PRIVATE, name) for name in ("locks", "downloads", "work"))
 CONVERTED, UNCHANGED, FAILED = "converted", "unchanged", "failed"
 _SECONDS_TO_END = 30
-_WORKER = ("import signal, sys\n"
+# Nothing is imported before the path is set; the package is imported from where it is here, and all
+# else from where Python has it (see import_path).  PYTHONPATH, which Python does not get to see, is
+# put back for whoever asks where the stock API is.
+_WORKER = ("import sys\n"
+           "sys.path[:] = %(path)r\n"
+           "sys.path.insert(0, %(place)r)\n"
+           "import graphfix\n"
+           "del sys.path[0]\n"
+           "import os, signal\n"
+           "os.environ.update(%(environment)r)\n"
            "if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:\n"
            "    signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
-           "sys.path[:] = %r\n"
            "from graphfix.verbs.batch_worker import main\n"
            "main()\n")
 
@@ -77,10 +87,10 @@ def batch(recipe_path: str, *, output_directory: str, jobs: int,
     run = _Run(entries, os.path.abspath(output_directory))
     threads = [threading.Thread(target=run.work, daemon=True)
                for _ in range(min(jobs, len(entries)))]
-    for thread in threads:
-        thread.start()
     done = {}  # type: Dict[str, Outcome]
     try:
+        for thread in threads:
+            thread.start()
         while len(done) < len(entries):
             try:
                 outcome = run.results.get(timeout=1)
@@ -89,11 +99,13 @@ def batch(recipe_path: str, *, output_directory: str, jobs: int,
                 pass
             progress(list(done.values()), len(entries), sorted(run.running))
     finally:
-        run.stop()
-        for thread in threads:
-            thread.join()
-        for name in run.running:
-            _clean(name, output_directory)
+        with signals.held():
+            run.stop()
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+            for name in run.running:
+                _clean(name, output_directory)
     return [done[entry.name] for entry in entries]
 
 
@@ -162,9 +174,14 @@ class _Run:
                 worker.kill()
 
     def _start(self) -> subprocess.Popen:
-        # The worker looks for modules where this process does, and nowhere else.
-        worker = subprocess.Popen([sys.executable, "-c", _WORKER % (sys.path,)],
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # Python 3.13 imports a module before it comes to the code: not from the current directory.
+        environment = dict(os.environ, PYTHONSAFEPATH="1")
+        hidden = {name: environment.pop(name) for name in ("PYTHONPATH",) if name in environment}
+        worker = subprocess.Popen(
+            [sys.executable, "-c", _WORKER % {
+                "path": import_path.settled(sys.path), "environment": hidden,
+                "place": os.path.dirname(os.path.dirname(os.path.abspath(import_path.__file__)))}],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         self._workers.append(worker)
         return worker
 
@@ -198,7 +215,7 @@ def _weight(entry: Entry) -> int:
         return 0
 
 
-def format_outcomes(outcomes: Sequence[Outcome]) -> str:
+def format_outcomes(outcomes: Sequence[Outcome]) -> List[str]:
     """A row for each model, and the sum."""
     widest = max(len(one.name) for one in outcomes)
     rows = []
@@ -211,13 +228,14 @@ def format_outcomes(outcomes: Sequence[Outcome]) -> str:
               for kind in (CONVERTED, UNCHANGED, FAILED)]
     rows.append("%d models: %s" % (len(outcomes), ", ".join(
         "%d %s" % (count, kind) for kind, count in counts)))
-    return "\n".join(rows)
+    return rows
 
 
 def bar(done: Sequence[Outcome], total: int, running: Sequence[str], width: Optional[int]) -> str:
     """One line that says how far a batch is."""
     failed = sum(one.verdict == FAILED for one in done)
     filled = 20 * len(done) // total
-    text = "[%s] %d of %d%s  %s" % ("#" * filled + "." * (20 - filled), len(done), total,
-                                    ", %d failed" % failed if failed else "", ", ".join(running))
+    text = escaped("[%s] %d of %d%s  %s" % (
+        "#" * filled + "." * (20 - filled), len(done), total,
+        ", %d failed" % failed if failed else "", ", ".join(running)))
     return text[:width - 1] if width else text

@@ -311,8 +311,8 @@ def _write(directory: str, name: str, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def format_plan(plan: SurgeryPlan) -> str:
-    """The plan as a table: the classes, what is not simply kept, and the config's changes."""
+def format_plan(plan: SurgeryPlan) -> List[str]:
+    """The plan as a table's lines: the classes, what is not simply kept, and the config's changes."""
     rows = ["classes:"]
     for one in plan.classes:
         rows.append("  %4d  %-30s %s" % (one.id, one.display_name or "(no class)", " + ".join(
@@ -327,5 +327,4 @@ def format_plan(plan: SurgeryPlan) -> str:
     rows.append("config:")
     for edit in plan.config_edits:
         rows.append("  %s: %s  (%s)" % (".".join(edit.path), edit.literal or "removed", edit.reason))
-    rows += map(str, plan.findings)
-    return "\n".join(rows)
+    return rows + [str(finding) for finding in plan.findings]

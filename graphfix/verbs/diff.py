@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from typing import Tuple
+from typing import List
 
 from graphfix.compare.differ import Comparison, compare
 from graphfix.compare.things import open_thing
@@ -10,14 +10,13 @@ from graphfix.compare.things import open_thing
 _MOST_LINES = 200
 
 
-def diff(one: str, two: str, *, as_json: bool) -> Tuple[str, bool]:
-    """The differences between two paths, as text or JSON, and whether there are none.
+def diff(one: str, two: str) -> Comparison:
+    """The differences between two paths.
 
     Raises:
       GraphfixError: one is damaged, or they cannot be compared.
     """
-    found = compare(open_thing(one), open_thing(two))
-    return (to_json(found) if as_json else to_text(found)), found.same
+    return compare(open_thing(one), open_thing(two))
 
 
 def summary(found: Comparison) -> str:
@@ -32,12 +31,12 @@ def summary(found: Comparison) -> str:
     return words + ("; same" if found.same else "; %d differences" % len(found.differences))
 
 
-def to_text(found: Comparison) -> str:
+def to_lines(found: Comparison) -> List[str]:
     lines = [str(one) for one in found.differences[:_MOST_LINES]]
     more = len(found.differences) - len(lines)
     if more:
         lines.append("... and %d more; --json has them all" % more)
-    return "\n".join(lines + [summary(found)])
+    return lines + [summary(found)]
 
 
 def to_json(found: Comparison) -> str:

@@ -6,7 +6,8 @@ from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from graphfix.config import history, trainers
 from graphfix.doctor import messages
-from graphfix.doctor.diagnosis import Diagnosis, Found, diagnose, fixed, to_text
+from graphfix.doctor.diagnosis import Diagnosis, Found, diagnose, fixed, to_lines
+from graphfix.doctor.messages import Message
 from graphfix.doctor.setup import Options
 from graphfix.emit import files
 from graphfix.errors import RequestError, SourceError
@@ -32,7 +33,7 @@ class Answer(NamedTuple):
             data["written"] = self.written
         return json.dumps(data, indent=2, sort_keys=True)
 
-    def to_text(self) -> str:
+    def to_lines(self) -> List[str]:
         lines = []
         if self.written:
             lines.append("%s written, with %d remed%s:" % (
@@ -40,7 +41,7 @@ class Answer(NamedTuple):
         for one in self.done:
             lines.append("  %s %s: %s" % (one.check.code, one.evidence.subject,
                                           one.evidence.remedy or one.check.remedy))
-        return "\n".join(lines + [""] * bool(lines) + [to_text(self.diagnosis)])
+        return lines + [""] * bool(lines) + to_lines(self.diagnosis)
 
 
 def make_options(*, target_api: str, trainer: str, model_dir: Optional[str], sample: Optional[int],
@@ -98,9 +99,18 @@ def _named(data: bytes) -> List[str]:
         return []
 
 
-def explain(text: str, *, as_json: bool) -> Tuple[bool, str]:
-    """(whether the message is known, what it means)."""
-    found = messages.explain(text)
-    if as_json:
-        return bool(found), json.dumps([row._asdict() for row in found], indent=2, sort_keys=True)
-    return bool(found), messages.to_text(found)
+class Explanation(NamedTuple):
+    """What a message means; no `messages` where that is not known."""
+
+    messages: Tuple[Message, ...]
+
+    def to_json(self) -> str:
+        return json.dumps([row._asdict() for row in self.messages], indent=2, sort_keys=True)
+
+    def to_lines(self) -> List[str]:
+        return messages.to_lines(self.messages)
+
+
+def explain(text: str) -> Explanation:
+    """What a trainer's error message means."""
+    return Explanation(tuple(messages.explain(text)))

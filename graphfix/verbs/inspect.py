@@ -2,44 +2,54 @@
 
 import dataclasses
 import json
-from typing import Optional
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from graphfix.findings import by_severity
+from graphfix.findings import Finding, by_severity
 from graphfix.source import Source, open_source, source_labels
 from graphfix.verbs.graphs import graph_findings
 
 
-def inspect(path: str, *, config_path: Optional[str], as_json: bool) -> str:
-    """A description of a model, as text or JSON.
+class Answer(NamedTuple):
+    """What a model is, as data, and what there is to know of it."""
+
+    path: str
+    data: Dict[str, Any]
+    findings: Tuple[Finding, ...]
+
+    def to_json(self) -> str:
+        return json.dumps(dict(self.data, findings=[
+            dataclasses.asdict(finding) for finding in self.findings]), indent=2, sort_keys=True)
+
+    def to_lines(self) -> List[str]:
+        data = self.data
+        rows = ["%s: %s" % (self.path, data["family"]),
+                "  feature extractor  %s" % data["feature_extractor"],
+                "  classes            %d%s" % (data["classes"], " (%d named)" % data["named_classes"]
+                                               if data["named_classes"] else " (names unknown)"),
+                "  anchors            %s, %s at each location of %d feature maps" % (
+                    data["anchors"]["generator"], "/".join(map(str, data["anchors"]["per_map"])),
+                    len(data["anchors"]["per_map"])),
+                "  tensors            %d: %d of the model, %d moving averages, %d of an optimizer" % (
+                    data["tensors"], data["tensors"] - data["moving_averages"] - data["optimizer"],
+                    data["moving_averages"], data["optimizer"])]
+        if data["config_inferred"]:
+            rows.append("  pipeline.config    none: inferred from the graph")
+        for head in data["heads"]:
+            rows.append("  %-5s %s  %s" % (head["role"], head["stage"], head["layout"]))
+        return rows + ["  %s" % finding for finding in self.findings]
+
+
+def inspect(path: str, *, config_path: Optional[str]) -> Answer:
+    """A description of a model.
 
     Raises:
       GraphfixError: the model is damaged or not understood.
     """
     source = open_source(path, config_path=config_path)
-    data = _data(source)
-    findings = by_severity(source.findings + graph_findings(source))
-    if as_json:
-        data["findings"] = [dataclasses.asdict(finding) for finding in findings]
-        return json.dumps(data, indent=2, sort_keys=True)
-    rows = ["%s: %s" % (path, data["family"]),
-            "  feature extractor  %s" % data["feature_extractor"],
-            "  classes            %d%s" % (data["classes"], " (%d named)" % data["named_classes"]
-                                           if data["named_classes"] else " (names unknown)"),
-            "  anchors            %s, %s at each location of %d feature maps" % (
-                data["anchors"]["generator"], "/".join(map(str, data["anchors"]["per_map"])),
-                len(data["anchors"]["per_map"])),
-            "  tensors            %d: %d of the model, %d moving averages, %d of an optimizer" % (
-                data["tensors"], data["tensors"] - data["moving_averages"] - data["optimizer"],
-                data["moving_averages"], data["optimizer"])]
-    if source.inferred:
-        rows.append("  pipeline.config    none: inferred from the graph")
-    for head in data["heads"]:
-        rows.append("  %-5s %s  %s" % (head["role"], head["stage"], head["layout"]))
-    rows += ["  %s" % finding for finding in findings]
-    return "\n".join(rows)
+    return Answer(path, _data(source), by_severity(source.findings + graph_findings(source)))
 
 
-def _data(source: Source):
+def _data(source: Source) -> Dict[str, Any]:
     model = source.model
     labels = source_labels(source, None).labels
     return {

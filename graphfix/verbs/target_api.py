@@ -10,6 +10,7 @@ from graphfix.config import trainers
 from graphfix.config.descriptors import read_schema
 from graphfix.config.history import Schema, revision_for
 from graphfix.findings import INFO, Finding
+from graphfix.import_path import named_directories
 from graphfix.stock import api_revision, runner
 
 
@@ -42,7 +43,7 @@ def find_target_api(asked: str) -> TargetApi:
             "name the revision that will train with --target_api YYYY-MM"),)
     if month != found:
         return TargetApi(month, None, findings)
-    schema = read_schema(api_revision.package_directory(),
+    schema = read_schema(api_revision.package_directory(named_directories()),
                          "the API importable here (%s)" % month)
     if schema is None:
         findings += (Finding(

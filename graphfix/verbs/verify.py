@@ -3,8 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import shutil
-import tempfile
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from graphfix import source as sources
@@ -16,6 +14,7 @@ from graphfix.emit.jpeg import Jpeg, read_jpeg
 from graphfix.emit.report import CHECKPOINT, PLAN_JSON, Detection, Picture, Verification
 from graphfix.errors import GraphfixError, RequestError, SourceError, VerificationError
 from graphfix.model.families import MOVING_AVERAGE
+from graphfix.scratch import Scratch
 from graphfix.source import CONFIG, FROZEN, LABEL_MAP
 from graphfix.stock import runner
 from graphfix.surgery.edits import Drop
@@ -32,7 +31,7 @@ _NEAR = 1e-3
 class Trial:
     """What the stock API is asked to do: whose trainers (`trainer` "any": those the plan is for),
     how many steps, from which training checkpoint and on which records, and the pictures to
-    compare the source's detections in.
+    compare the source's detections in, also where a graph may do more than compute.
     """
 
     trainer: str = ANY
@@ -42,6 +41,7 @@ class Trial:
     source: Optional[str] = None
     source_config: Optional[str] = None
     images: Sequence[str] = ()
+    allow_effects: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,8 +184,7 @@ def _detect_jobs(directory: str, plan: SurgeryPlan, trial: Trial) -> Iterator[Li
         raise RequestError(trial.source, "is not what %s was made from" % directory,
                            "name the model and config that were converted")
     edits = [edit for edit in plan.config_edits if edit.path[-1] != "num_classes"]
-    scratch = tempfile.mkdtemp(prefix="graphfix-")
-    try:
+    with Scratch() as scratch:
         config = os.path.join(scratch, CONFIG)
         with open(config, "wb") as file:
             file.write(apply_edits(source.config.document, edits).encode())
@@ -200,9 +199,8 @@ def _detect_jobs(directory: str, plan: SurgeryPlan, trial: Trial) -> Iterator[Li
                     moving_averages=_averaged(plan)),
                dict(job, pipeline_config=os.path.abspath(os.path.join(directory, CONFIG)),
                     checkpoint=os.path.abspath(os.path.join(directory, CHECKPOINT)))] + (
-                        [dict(job, graph=graph)] if os.path.exists(graph) else [])
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+                        [dict(job, graph=graph, allow_effects=trial.allow_effects)]
+                        if os.path.exists(graph) else [])
 
 
 def _check_graph(directory: str, images: Sequence[str], checkpoint, graph) -> None:

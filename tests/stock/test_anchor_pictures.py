@@ -3,6 +3,8 @@
 import json
 import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -69,3 +71,14 @@ def test_anchors_of_another_generator(tmp_path, capsys):
                 tmp_path / "out") == 3
     assert re.search("a.pbtxt: is a grid_anchor_generator, but", capsys.readouterr().err)
     assert not (tmp_path / "out").exists()
+
+
+def test_settings_that_lie_in_the_current_directory_are_nobodys(tmp_path):
+    """They may have LaTeX run, and what is wrong with them would be written to the terminal."""
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nevil\x1b[2J: 1\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "graphfix", "anchors", "show", DETECTOR, "--output_directory", "out"],
+        cwd=str(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=dict(os.environ, PYTHONPATH=os.path.dirname(TESTDATA)))
+    assert (done.returncode, done.stderr) == (0, b""), done
+    assert (tmp_path / "out" / "grid.png").exists()

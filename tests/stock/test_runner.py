@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 
@@ -113,7 +114,7 @@ def test_an_interrupt_ends_the_worker_and_what_it_forked(fake_python, tmp_path):
 def test_nothing_is_left_in_the_temporary_directory(fake_python, tmp_path, monkeypatch):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    monkeypatch.setattr(runner.tempfile, "tempdir", str(scratch))
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     runner.run_job({"verb": "a"}, python=fake_python(ECHO))
     with pytest.raises(VerificationError):
         runner.run_job({"verb": "a"}, python=fake_python("sys.exit(3)"))
@@ -154,15 +155,37 @@ def test_a_python_that_is_not_there_is_refused(tmp_path):
 
 
 def test_this_python_is_taken_only_when_it_has_both(monkeypatch):
-    monkeypatch.setattr(runner.api_revision, "importable", lambda: None)
-    with pytest.raises(RequestError):
-        runner.find_stock_python()
-    monkeypatch.setattr(runner.api_revision, "importable", lambda: {"revision": "2019-07"})
-    monkeypatch.setattr(runner.importlib.util, "find_spec", lambda name: object())
+    api, tensorflow = {"revision": "2019-07"}, object()
+    for has_api, has_tensorflow in ((None, tensorflow), (api, None), (api, tensorflow)):
+        monkeypatch.setattr(runner.api_revision, "importable", lambda named: has_api)
+        monkeypatch.setattr(runner.api_revision, "find", lambda name, named: has_tensorflow)
+        if has_api and has_tensorflow:
+            assert runner.find_stock_python() == sys.executable
+        else:
+            with pytest.raises(RequestError):
+                runner.find_stock_python()
+
+
+def test_it_is_found_where_python_path_names_it(fake_python, tmp_path, monkeypatch):
+    """As upstream's manual has it; Python itself gets no PYTHONPATH to see."""
+    for name in ("object_detection", "tensorflow"):
+        (tmp_path / "research" / name).mkdir(parents=True)
+    (tmp_path / "research" / "tensorflow" / "__init__.py").write_text("")
+    (tmp_path / "research" / "object_detection" / "__init__.py").write_text("")
+    (tmp_path / "research" / "object_detection" / "protos").mkdir()
+    (tmp_path / "research" / "object_detection" / "protos" / "train_pb2.py").write_text(
+        "'fine_tune_checkpoint_type'")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", str(tmp_path / "research"), "."]))
+    assert runner.importable_api() == "2018-03"
     assert runner.find_stock_python() == sys.executable
-    monkeypatch.setattr(runner.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(RequestError):
-        runner.find_stock_python()
+    assert runner.importable_api(sys.executable) == "2018-03"
+    assert runner.find_stock_python(sys.executable) == sys.executable
+    python = fake_python("""
+        jobs = json.load(open(arguments[1]))
+        json.dump([{"path": os.environ.get("PYTHONPATH"), "more": arguments[3:]}], open(arguments[2], "w"))
+    """)
+    assert runner.run_job({"verb": "a"}, python=python) == {
+        "path": None, "more": [str(tmp_path / "research")]}
 
 
 def _result(**changes):
