@@ -8,6 +8,7 @@ import json
 import os
 from typing import Dict, NamedTuple, Optional, Tuple
 
+from graphfix import inputs
 from graphfix.archive import SUFFIXES, Unpacked
 from graphfix.bundle import reader
 from graphfix.config.pipeline import PipelineConfig, parse_config
@@ -66,15 +67,14 @@ class Source:
         return tuple(path for path in found if path)
 
 
-def read_file(path: str, *, limit: int = 16 << 20) -> bytes:
-    """The bytes of a text file, `limit` at most.
+def read_file(path: str, *, limit: int = 16 << 20, pipes: bool = False) -> bytes:
+    """The bytes of a text file, `limit` at most; with `pipes`, of a pipe that a person named.
 
     Raises:
       SourceError: it cannot be read, or is far too large to be one.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read(limit + 1)
+        data = inputs.read(path, limit + 1, pipes=pipes)
         if len(data) > limit:
             raise SourceError(path, "has more than %d bytes, too many for such a file" % limit,
                               "check that this is the file you meant")
@@ -113,7 +113,7 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
     where = config_path or os.path.join(os.path.dirname(prefix), CONFIG)
     # The index first: of a path that leads nowhere, it says so.
     index = reader.read_index(prefix)
-    data = read_file(where)
+    data = read_file(where, pipes=config_path is not None)
     config = parse_config(data, where)
     store = reader.open_bundle(prefix, index)
     metas = {name: view.meta for name, view in store.items()}
@@ -143,7 +143,8 @@ def open_frozen(path: str, *, config_path: Optional[str] = None, partial: bool =
     metas = {name: view.meta for name, view in store.items()}
     config_where = config_path or os.path.join(beside, CONFIG)
     if config_path is not None or os.path.exists(config_where):
-        data, name, inferred = read_file(config_where), config_where, None
+        data = read_file(config_where, pipes=config_path is not None)
+        name, inferred = config_where, None
     else:
         # Few sources lack their config: the code that makes one up is not loaded for nothing.
         from graphfix.infer.config import infer_config

@@ -1,6 +1,5 @@
 """Opens a checkpoint: metadata from the index at once, values and checksums on request."""
 
-import errno
 import hashlib
 import os
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
@@ -8,6 +7,7 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 import numpy as np
 from google.protobuf.message import DecodeError
 
+from graphfix import inputs
 from graphfix.bundle import checksum, entries, table
 from graphfix.dtypes import BY_NUMBER, STRING, VARIANT
 from graphfix.errors import SourceError
@@ -37,17 +37,17 @@ def read_index(prefix: str) -> bytes:
     """
     path = index_path(prefix)
     try:
-        if os.path.getsize(path) > _MAX_INDEX:
-            raise SourceError(path, "is larger than any checkpoint index (%d bytes)"
-                              % os.path.getsize(path), "name a checkpoint's prefix")
-        with open(path, "rb") as file:
-            return file.read()
+        data = inputs.read(path, _MAX_INDEX + 1)
+        if len(data) > _MAX_INDEX:
+            raise SourceError(path, "is larger than any checkpoint index (more than %d bytes)"
+                              % _MAX_INDEX, "name a checkpoint's prefix")
+        return data
     except FileNotFoundError:
         pass
     except OSError as error:
         raise SourceError(path, "cannot be read: %s" % error.strerror,
                           "check the path and its permissions") from None
-    if not os.path.isfile(prefix):
+    if not os.path.exists(prefix) or os.path.isdir(prefix):
         raise SourceError(path, "does not exist",
                           "name a checkpoint's prefix, such as DIR/model.ckpt")
     if _tail(prefix, 8) == table.MAGIC.to_bytes(8, "little"):
@@ -61,7 +61,7 @@ def read_index(prefix: str) -> bytes:
 
 def _tail(path: str, count: int) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with inputs.open_file(path) as file:
             file.seek(max(0, os.path.getsize(path) - count))
             return file.read(count)
     except OSError as error:
@@ -185,9 +185,8 @@ class _Opened:
     def _size(self, number: int, path: str) -> int:
         if number not in self.sizes:
             try:
-                if os.path.isdir(path):
-                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-                self.sizes[number] = os.path.getsize(path)
+                with inputs.open_file(path, buffering=0) as file:
+                    self.sizes[number] = os.fstat(file.fileno()).st_size
             except OSError as error:
                 raise SourceError(path, "cannot be read: %s" % error.strerror,
                                   "put it beside %s" % self.path) from None
@@ -340,7 +339,7 @@ def _chunks(extent: Extent) -> Iterator[memoryview]:
     buffer = memoryview(bytearray(min(_CHUNK, extent.length)))
     left = extent.length
     try:
-        with open(extent.path, "rb", buffering=0) as file:
+        with inputs.open_file(extent.path, buffering=0) as file:
             file.seek(extent.offset)
             while left:
                 chunk = buffer[:left]

@@ -16,7 +16,7 @@ def _maps(setup: Setup) -> Iterator[Tuple[str, str]]:
     seen = set()
     for name, message in setup.readers():
         path = message.label_map_path
-        if path and path not in seen and os.path.isfile(path):
+        if path and path not in seen and os.path.exists(path):
             seen.add(path)
             yield name, path
 

@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 from google.protobuf.message import DecodeError
 
+from graphfix import inputs
 from graphfix.errors import SourceError
 from graphfix.graphdef.graph import Graph, NodeCopy
 from graphfix.graphdef.operations import check_inputs
@@ -36,7 +37,7 @@ _AGAIN = "download or copy the file again"
 
 
 def is_saved_model(path: str) -> bool:
-    return os.path.isfile(os.path.join(path, SAVED_MODEL))
+    return os.path.lexists(os.path.join(path, SAVED_MODEL))
 
 
 def read_graph_def(path: str) -> Any:
@@ -195,11 +196,12 @@ def _varint(data: bytearray, position: int) -> Tuple[int, int]:
 
 def _parse(path: str, full_name: str, what: str) -> Any:
     try:
-        if os.path.getsize(path) > _MOST:
-            raise SourceError(path, "has %d bytes, more than %s can" % (
-                os.path.getsize(path), what), "name the file that the exporter wrote")
-        with open(path, "rb") as file:
-            data = file.read()
+        with inputs.open_file(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > _MOST:
+                raise SourceError(path, "has %d bytes, more than %s can" % (size, what),
+                                  "name the file that the exporter wrote")
+            data = file.read(size)
     except OSError as error:
         raise SourceError(path, "cannot be read: %s" % error.strerror,
                           "check the path and its permissions") from None

@@ -7,10 +7,12 @@ The file is read in pieces, one element of an array at a time (COCO's own has 80
 outlines), and twice: images may stand behind annotations.
 """
 
+import io
 import json
 from json.decoder import JSONDecodeError
 from typing import Any, Dict, Iterator, Sequence, Tuple
 
+from graphfix import inputs
 from graphfix.errors import SourceError
 from graphfix.records.boxes import ImageBoxes
 
@@ -90,7 +92,7 @@ def _bbox(value: Any, where: str) -> Sequence[float]:
 def _elements(path: str, wanted: Sequence[str]) -> Iterator[Tuple[str, int, Any]]:
     """(key, index, element) of the arrays at these keys of the outermost object."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with io.TextIOWrapper(inputs.open_file(path), encoding="utf-8-sig") as file:
             for key, number, value in _Reader(file).elements():
                 if key in wanted:
                     yield key, number, value

@@ -5,8 +5,10 @@ Coordinates are pixels.
 """
 
 import csv
+import io
 from typing import Iterator
 
+from graphfix import inputs
 from graphfix.errors import SourceError
 from graphfix.records.boxes import ImageBoxes
 
@@ -21,7 +23,7 @@ def read_table(path: str) -> Iterator[ImageBoxes]:
       SourceError: it is no such table.
     """
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(inputs.open_file(path), encoding="utf-8-sig", newline="") as file:
             rows = csv.reader(file)
             header = [name.strip() for name in next(rows, [])]
             missing = [name for name in COLUMNS if name not in header]

@@ -9,6 +9,7 @@ import os
 import struct
 from typing import Iterator, Tuple
 
+from graphfix import inputs
 from graphfix.bundle.checksum import crc32c, mask
 from graphfix.errors import SourceError
 
@@ -26,7 +27,7 @@ def read_records(path: str) -> Iterator[Tuple[int, int, bytes]]:
       SourceError: naming file, record and offset, where it is truncated or damaged.
     """
     try:
-        with open(path, "rb", buffering=_BUFFER) as file:
+        with inputs.open_file(path, buffering=_BUFFER) as file:
             left = os.fstat(file.fileno()).st_size
             offset = number = 0
             while True:

@@ -8,6 +8,7 @@ has them: divided by width and height.
 from typing import List
 from xml.etree import ElementTree
 
+from graphfix import inputs
 from graphfix.errors import SourceError
 from graphfix.records.boxes import ImageBoxes
 
@@ -23,8 +24,7 @@ def read_voc(path: str) -> ImageBoxes:
       SourceError: it is no XML, or not Pascal VOC's.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read(_MOST + 1)
+        data = inputs.read(path, _MOST + 1)
     except OSError as error:
         raise SourceError(path, "cannot be read: %s" % error.strerror,
                           "check the path and its permissions") from None

@@ -141,7 +141,7 @@ def apply_anchors(path: str, anchors: str, *, output: str, overwrite: bool) -> A
 
 def _open(path: str) -> Tuple[str, PipelineConfig, Setting]:
     path = os.path.join(path, CONFIG) if os.path.isdir(path) else path
-    config = parse_config(read_file(path), path)
+    config = parse_config(read_file(path, pipes=True), path)
     return path, config, read_setting(config, path)
 
 
@@ -156,7 +156,7 @@ def _boxes(setting: Setting, records: Sequence[str], label_map_path: Optional[st
 
 def _other(anchors: str, setting: Setting, path: str):
     """The document and message of an anchors file for the generator of a config."""
-    document, message = parse_anchors(read_file(anchors), anchors)
+    document, message = parse_anchors(read_file(anchors, pipes=True), anchors)
     generator = message.WhichOneof("anchor_generator_oneof")
     if generator != setting.spec.generator:
         raise RequestError(anchors, "is a %s, but %s has a %s" % (

@@ -74,7 +74,7 @@ def batch(recipe_path: str, *, output_directory: str, jobs: int,
       SourceError: the recipe cannot be read; nothing was begun.
       RequestError: OUT cannot be written.
     """
-    data = read_file(recipe_path)
+    data = read_file(recipe_path, pipes=True)
     entries = read_recipe(data, recipe_path)
     try:
         for name in (LOCKS, DOWNLOADS, WORK):

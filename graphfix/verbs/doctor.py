@@ -68,7 +68,7 @@ def examine(path: str, options: Options, *, fix: Optional[str], overwrite: bool)
       SourceError: the config can't be read.
       RequestError: what `fix` names can't be written.
     """
-    data = read_file(path)
+    data = read_file(path, pipes=True)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:

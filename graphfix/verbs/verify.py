@@ -5,6 +5,7 @@ import dataclasses
 import os
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from graphfix import inputs
 from graphfix import source as sources
 from graphfix.bundle import writer
 from graphfix.config import trainers
@@ -150,10 +151,10 @@ def _inputs(trial: Trial) -> List[str]:
 
 def _picture(path: str) -> Jpeg:
     try:
-        if os.path.getsize(path) > _LARGEST_PICTURE:
+        data = inputs.read(path, _LARGEST_PICTURE + 1)
+        if len(data) > _LARGEST_PICTURE:
             raise RequestError(path, "is too large to be shown", "give a smaller picture")
-        with open(path, "rb") as file:
-            return read_jpeg(file.read(), path)
+        return read_jpeg(data, path)
     except OSError as error:
         raise RequestError(path, "cannot be read: %s" % error.strerror, "check the path") from None
 

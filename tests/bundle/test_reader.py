@@ -354,10 +354,10 @@ def test_unreadable_v1_checkpoint(prefix, monkeypatch):
     with open(prefix, "wb"):
         pass
 
-    def refuse(path, mode, **_):  # chmod would not keep root out
-        raise (FileNotFoundError if path.endswith(".index") else PermissionError)(13, "denied")
+    def refuse(path, **_):  # chmod would not keep root out
+        raise PermissionError(13, "denied")
 
-    monkeypatch.setattr(reader, "open", refuse, raising=False)
+    monkeypatch.setattr(reader.inputs, "open_file", refuse)
     with pytest.raises(SourceError, match="model.ckpt: cannot be read"):
         reader.open_bundle(prefix)
 

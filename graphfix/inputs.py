@@ -1,0 +1,97 @@
+"""Opens the files that graphfix reads, so that none of them can keep it waiting or never end.
+
+A path that a model directory, a config or a person names may lead anywhere: through a link to
+/dev/zero, to a FIFO that nobody writes to, to a socket.  Whatever is read is opened here, and is a
+regular file, or an OSError says what it is instead.  A device is not even opened, since that alone
+may do something.
+
+A person may name a pipe, though (`--label_map_path <(make_map)`): what reads a text file whose path
+comes from the command line takes one, up to its usual limit, as long as something comes out of it.
+"""
+
+import errno
+import os
+import select
+import stat
+from typing import BinaryIO
+
+_KINDS = ((stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"),
+          (stat.S_ISBLK, "a device"))
+# A pipe that nobody has opened to write to is waited for; so is a program that has, for longer.
+NOBODY_SECONDS, SILENT_SECONDS = 5, 300
+
+
+def open_file(path: str, *, buffering: int = -1) -> BinaryIO:
+    """A regular file, opened to read bytes.
+
+    Raises:
+      OSError: it cannot be opened, or is no regular file; `strerror` says which.
+    """
+    return os.fdopen(_opened(path, ()), "rb", buffering)
+
+
+def read(path: str, count: int, *, pipes: bool = False) -> bytes:
+    """The first `count` bytes of a regular file or, with `pipes`, of a pipe.
+
+    Raises:
+      OSError: as `open_file` does, or nothing comes out of the pipe.
+    """
+    descriptor = _opened(path, (stat.S_ISFIFO,) if pipes else ())
+    with os.fdopen(descriptor, "rb", 0) as file:
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            return _from_pipe(file, path, count)
+        data = bytearray()
+        while len(data) < count:
+            piece = file.read(count - len(data))
+            if not piece:
+                break
+            data += piece
+        return bytes(data)
+
+
+def _opened(path: str, also) -> int:
+    try:
+        _check(os.stat(path).st_mode, path, also)
+        # Between the two a file may become a FIFO, at which opening would wait.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as error:  # a NUL in the path
+        raise OSError(errno.EINVAL, str(error), path) from None
+    try:
+        _check(os.fstat(descriptor).st_mode, path, also)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check(mode: int, path: str, also) -> None:
+    if stat.S_ISREG(mode) or any(fits(mode) for fits in also):
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    kind = next((name for fits, name in _KINDS if fits(mode)), "something else")
+    raise OSError(errno.EINVAL, "it is %s, not a regular file" % kind, path)
+
+
+def _from_pipe(file, path: str, count: int) -> bytes:
+    # Opened without waiting: a read gives None where nothing has come yet, and nothing at all where
+    # there is no writer, which may be the end or come before the beginning.
+    ready = select.poll()
+    ready.register(file, select.POLLIN)
+    nameless = os.path.basename(os.path.realpath(path)).startswith("pipe:")  # its writer was there
+    data = bytearray()
+    while len(data) < count:
+        piece = file.read(count - len(data))
+        if piece:
+            data += piece
+        elif piece is None:
+            if not ready.poll(SILENT_SECONDS * 1000):
+                raise TimeoutError(errno.ETIMEDOUT, "nothing came out of the pipe for %d seconds"
+                                   % SILENT_SECONDS, path)
+        elif data or nameless:
+            break
+        elif not ready.poll(NOBODY_SECONDS * 1000):
+            raise TimeoutError(errno.ETIMEDOUT, "it is a FIFO that nobody writes to", path)
+        else:
+            nameless = True  # somebody came: nothing is the end from now on
+    return bytes(data)
