@@ -9,6 +9,7 @@ import os
 import re
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from graphfix import wildcards
 from graphfix.archive import SUFFIXES
 from graphfix.errors import Problem, SourceError
 from graphfix.schema import message_class
@@ -45,19 +46,20 @@ def read_recipe(data: bytes, path: str) -> Tuple[Entry, ...]:
     """The entries of the recipe `path` that has these bytes, in its order.
 
     Raises:
-      SourceError: it is no recipe; lists every fault.
+      SourceError: it is no recipe, which lists every fault; or a pattern stands for too much.
     """
     document = Document.parse(data, subject=path)
     recipe, problems = bind(document, message_class("graphfix.recipe.Recipe"))
     faults = [one.problem for one in problems]
     entries = []  # type: List[Entry]
     base = os.path.dirname(os.path.abspath(path))
+    budget = wildcards.Budget()
     for number, model in enumerate(recipe.model, 1):
         where = "%s: model %d" % (path, number)
         wrong = list(_faults(model, where))
         faults += wrong
         if not wrong:
-            entries += _entries(model, recipe.defaults, base)
+            entries += _entries(model, recipe.defaults, base, budget)
     if not recipe.model and not faults:
         faults.append(Problem(path, "has no models", 'write model { source: "..." }'))
     faults += _name_faults(entries, path)
@@ -91,7 +93,7 @@ def _pattern(source: str) -> bool:
     return glob.has_magic(source)
 
 
-def _entries(model, defaults, base: str) -> Iterator[Entry]:
+def _entries(model, defaults, base: str, budget: wildcards.Budget) -> Iterator[Entry]:
     target = _target(model.target, defaults, base)
     if model.HasField("download"):
         one = model.download
@@ -103,7 +105,7 @@ def _entries(model, defaults, base: str) -> Iterator[Entry]:
     if not _pattern(model.source) or os.path.lexists(source):
         yield _entry(model.name or _bare(source), source, None, target)
         return
-    found = sorted(glob.glob(os.path.join(glob.escape(base), model.source)))
+    found = wildcards.find(os.path.join(glob.escape(base), model.source), budget)
     for path in found or [source]:
         yield _entry(_bare(path), path, None, target)
 

@@ -397,6 +397,12 @@ def cases(directory):
                 "  bias_grad_multiplier: 2.0\n").fixable()
     yield case("batch_shared_by_replicas", "TRAINER_UNFIT").flag("--trainer", "legacy").change(
         "batch_size: 4", "batch_size: 4\n  sync_replicas: true\n  replicas_to_aggregate: 8").fixable()
+    for name, code, line in (
+            ("pattern_unclosed", "PATTERN_REFUSED", "freeze_variables: '('"),
+            ("pattern_of_one_trainer", "ONE_TRAINER_PATTERN",
+             "update_trainable_variables: '*Predictor'"),
+            ("pattern_of_nested_repeats", "PATTERN_SLOW", "freeze_variables: '(([A-Za-z_0-9]+/?)+)+!'")):
+        yield case(name, code).change("  batch_size: 4", "  batch_size: 4\n  " + line)
     yield case("first_step_zero", "FIRST_STEP").change(
         cosine, "        manual_step_learning_rate { initial_learning_rate: 0.01 schedule "
         "{ step: 0 learning_rate: 0.01 } schedule { step: 4000 learning_rate: 0.001 } }\n").fixable()
@@ -491,6 +497,8 @@ def cases(directory):
     yield case("published_model_in_model_dir", "MODEL_DIR_INCOMPLETE").model_dir(
         tensors(), "model.ckpt")
     yield case("model_dir_is_done", "MODEL_DIR_DONE").model_dir(trained(step=6000), "model.ckpt-6000")
+    yield case("model_dir_state_of_another_program", "MODEL_DIR_STATE").model_dir(None).file(
+        "training/checkpoint", b"latest = model.ckpt-100\n")
     yield case("model_dir_names_another_machine", "MODEL_DIR_LOST").model_dir(
         None, state="/home/somebody/training/model.ckpt-100")
 

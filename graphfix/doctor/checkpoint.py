@@ -12,7 +12,7 @@ from graphfix.source import FROZEN
 from graphfix.textproto import quote
 
 # What sample configs have in the place of a path.
-PLACEHOLDER = re.compile(r"PATH_TO|path/to|/usr/home/username|YOUR_|your_|<[^>]*>", re.ASCII)
+PLACEHOLDER = re.compile(r"PATH_TO|path/to|/usr/home/username|YOUR_|your_|<[^<>]*>", re.ASCII)
 FIELD = ("train_config", "fine_tune_checkpoint")
 _OBJECTS = ("_CHECKPOINTABLE_OBJECT_GRAPH", ".ATTRIBUTES/VARIABLE_VALUE")
 _PARTS = (".index", ".meta")

@@ -19,7 +19,7 @@ from graphfix.textproto import (
     DUPLICATE, ONEOF_CONFLICT, OUT_OF_RANGE, STRING, UNKNOWN_FIELD, UNKNOWN_VALUE, WRONG_TYPE,
     Block, Scalar, quote)
 
-_BACKSLASHES = re.compile(r"(?P<quote>[\"'])(?P<body>[^\"'\n]*\\[^\"'\n]*)(?P=quote)")
+_BACKSLASHES = re.compile(r"(?P<quote>[\"'])(?P<body>[^\"'\n\\]*\\[^\"'\n]*)(?P=quote)")
 _QUOTES = re.compile("[\u201c\u201d\u201e\u00ab\u00bb]|[\u2018\u2019]")
 # How alike a misspelled type and the right one are.
 _TYPO = 0.93

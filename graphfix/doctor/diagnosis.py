@@ -7,7 +7,8 @@ from typing import Any, Dict, List, Optional, Tuple
 from graphfix.config import trainers
 from graphfix.config.edits import apply_edits
 from graphfix.doctor import (
-    checkpoint, config, labels, model_dir, outlook, paths, records, restore, training, types)
+    checkpoint, config, freezing, labels, model_dir, outlook, paths, records, restore, training,
+    types)
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.outlook import Outlook
 from graphfix.doctor.setup import Options, Setup
@@ -17,7 +18,7 @@ from graphfix.textproto import Document
 
 # In the order of what a trainer runs into.
 TABLES = (
-    ("config", config.PARSING + config.CHECKS + outlook.TRAINERS),
+    ("config", config.PARSING + config.CHECKS + outlook.TRAINERS + freezing.CHECKS),
     ("paths", paths.CHECKS),
     ("checkpoint", checkpoint.CHECKS + types.CHECKS + restore.CHECKS + outlook.CHECKS),
     ("model_dir", model_dir.CHECKS),

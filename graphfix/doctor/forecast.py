@@ -28,9 +28,9 @@ them by the same rules; model_main makes them afterwards.
 
 import dataclasses
 import re
-from typing import (
-    Callable, Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple)
+from typing import Callable, Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional, Tuple
 
+from graphfix import patterns
 from graphfix.config import trainers
 from graphfix.dtypes import FLOAT32
 from graphfix.emit.training_state import OPTIMIZERS
@@ -136,6 +136,9 @@ def foretell(model: Model, train, metas: Optional[Mapping[str, TensorMeta]], *, 
 
     `train` is the train_config, `metas` the tensors of its checkpoint (None where there is none),
     `kind` what the checkpoint is taken for.
+
+    Raises:
+      BadPattern, Unjudged: a pattern of train_config is none to the trainer, or is not judged.
     """
     what = dict(trainers.restored(month, trainer))[trainer] if metas is not None \
         else trainers.NOTHING
@@ -210,22 +213,19 @@ def _verdict(variable: Variable, source: Optional[str], meta: Optional[TensorMet
 
 def _training(train, trainer: str, idle: FrozenSet[str]) -> Callable[[str], bool]:
     """Whether a trainer trains the variable of a name."""
-    frozen = [pattern for pattern in train.freeze_variables
-              if pattern or trainer == trainers.MODEL_MAIN]
-    included = list(train.update_trainable_variables)
+    frozen = patterns.Patterns(pattern for pattern in train.freeze_variables
+                               if pattern or trainer == trainers.MODEL_MAIN)
+    included = patterns.Patterns(train.update_trainable_variables if trainer == trainers.MODEL_MAIN
+                                 else ())
 
     def trains(name: str) -> bool:
         if name.endswith(families.UNTRAINED_LEAVES) or name in idle:
             return False
         if trainer == trainers.LEGACY:
-            return not _any(re.match, frozen, name)
-        return (not included or _any(re.search, included, name + ":0")) and not _any(
-            re.search, frozen, name + ":0")
+            return not frozen.match(name)
+        return (not included.nodes or included.search(name + ":0")) and not frozen.search(
+            name + ":0")
     return trains
-
-
-def _any(find: Callable, patterns: Sequence[str], name: str) -> bool:
-    return any(find(pattern, name) for pattern in patterns)
 
 
 def _stops(forecast: Forecast, model: Model, train, asks: bool, month: str) -> str:

@@ -213,6 +213,15 @@ MESSAGES = (
             "numbers classes otherwise.",
             ("BATCHNORM_LAGS", "CHECKPOINT_IGNORED", "RESTORE_KIND", "LABEL_MAPS_DIFFER"),
             "let doctor look at the config"),
+    Message("re.error: missing ), unterminated subpattern at position 0",
+            r"unterminated (subpattern|character set)|nothing to repeat|multiple repeat at|"
+            r"sre_constants\.error|\bre\.error",
+            "A pattern of freeze_variables or update_trainable_variables is no regular expression.",
+            ("PATTERN_REFUSED", "ONE_TRAINER_PATTERN"), "correct the pattern"),
+    Message("ValueError: Invalid checkpoint state loaded from X",
+            r"Invalid checkpoint state loaded from",
+            "The file `checkpoint` in model_dir names no checkpoint.", ("MODEL_DIR_STATE",),
+            "remove the file"),
     # The installation
     Message("No module named 'object_detection' / 'nets' / 'tensorflow.contrib'",
             r"No module named '?(object_detection|nets|slim|deployment|tensorflow\.contrib|tf_slim|"

@@ -1,7 +1,6 @@
 """Checks of the directory a trainer writes to, and resumes from without being asked."""
 
 import os
-import re
 from typing import Iterator, NamedTuple, Optional
 
 import numpy as np
@@ -9,14 +8,12 @@ import numpy as np
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.restore import fit
 from graphfix.doctor.setup import Setup
-from graphfix.emit.state import FILE_NAME
+from graphfix.emit.state import FILE_NAME, read_state
 from graphfix.emit.training_state import OPTIMIZERS
 from graphfix.errors import SourceError
 from graphfix.findings import ERROR, WARNING
 from graphfix.model import families
-from graphfix.source import read_file
 
-_LATEST = re.compile(r"^\s*model_checkpoint_path\s*:\s*[\"'](.*)[\"']\s*$", re.M)
 _EMPTY = "name an empty directory with --model_dir (--train_dir of the legacy trainer), or " \
     "remove the old checkpoint"
 
@@ -28,17 +25,23 @@ class Latest(NamedTuple):
     prefix: str
 
 
+def _state(setup: Setup) -> Optional[str]:
+    """The state file's path, None where there is none."""
+    state = os.path.join(setup.options.model_dir or "", FILE_NAME)
+    return state if setup.options.model_dir and os.path.lexists(state) else None
+
+
 def latest(setup: Setup) -> Optional[Latest]:
-    """What the trainer would resume from, None where there is no such file."""
-    directory = setup.options.model_dir
-    state = os.path.join(directory or "", FILE_NAME)
-    if not directory or not os.path.isfile(state):
+    """What the trainer would resume from, None where there is no such file, or none that it can
+    read."""
+    state = _state(setup)
+    if state is None:
         return None
     try:
-        match = _LATEST.search(read_file(state).decode("utf-8", "replace"))
+        prefix = read_state(state)
     except SourceError:
         return None
-    return Latest(state, os.path.join(directory, match.group(1))) if match else None
+    return Latest(state, prefix) if prefix else None
 
 
 def _step(setup: Setup, prefix: str) -> Optional[int]:
@@ -124,9 +127,26 @@ def _a_file(setup: Setup) -> Iterator[Evidence]:
         yield Evidence(directory, "is a file, not a directory")
 
 
+def _damaged(setup: Setup) -> Iterator[Evidence]:
+    state = _state(setup)
+    if state is None:
+        return
+    try:
+        if read_state(state) is None:
+            yield Evidence(state, "names no checkpoint")
+    except SourceError as error:
+        for problem in error.problems:
+            yield Evidence(problem.subject, problem.message)
+
+
 CHECKS = (
     Check("MODEL_DIR_FILE", ERROR, "The directory to train in is a file.", "name a directory",
           _a_file),
+    Check("MODEL_DIR_STATE", ERROR,
+          "The file `checkpoint` in model_dir is no state file that TensorFlow can read: the "
+          "trainer stops (\"Invalid checkpoint state loaded from\"), or starts anew, whatever "
+          "checkpoints are there.", "remove the file `checkpoint`, or write model_checkpoint_path: \"...\" into it",
+          _damaged),
     Check("MODEL_DIR_LOST", ERROR,
           "The file `checkpoint` in model_dir names a checkpoint that is not there, or is damaged: "
           "the trainer stops, or starts anew.", "remove the file `checkpoint`", _lost),

@@ -8,6 +8,7 @@ import functools
 import re
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
+from graphfix import patterns
 from graphfix.config import trainers
 from graphfix.config.edits import ConfigEdit
 from graphfix.doctor import model_dir, restore
@@ -75,8 +76,10 @@ def look_ahead(setup: Setup) -> Outlook:
             for name in setup.options.trainers))
     except Unknown as error:
         return Outlook(unknown=str(error))
-    except re.error as error:
+    except patterns.BadPattern as error:
         return Outlook(unknown="a pattern of train_config is no regular expression: %s" % error)
+    except patterns.Unjudged as error:
+        return Outlook(unknown="a pattern of train_config is not judged: %s" % error)
 
 
 @functools.lru_cache(maxsize=1)
@@ -94,6 +97,14 @@ def _model(setup: Setup) -> Model:
                  setup.meta == families.FASTER_RCNN and setup.body.HasField("context_config"),
                  extractor.converted(),
                  idle_variables(setup.message, month=setup.options.month))
+
+
+def variables(setup: Setup) -> Tuple[str, ...]:
+    """The names of the model's variables; of the checkpoint's, where the model's are not known."""
+    try:
+        return tuple(variable.name for variable in _model(setup).variables)
+    except (Unknown, AssertionError):
+        return tuple(setup.metas(setup.train.fine_tune_checkpoint))
 
 
 def _as_named(model: Model, month: str, trainer: str) -> Model:

@@ -9,11 +9,12 @@ from graphfix.config.edits import ConfigEdit
 from graphfix.doctor.checkpoint import PLACEHOLDER
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.setup import INPUT_PATH, READERS, Setup
-from graphfix.findings import ERROR, INFO
+from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.textproto import STRING, Scalar, quote
 
 _NAMES = re.compile(r"(_path|_dir|_directory|_checkpoint)$")
 _LABEL_MAP = "label_map_path"
+_END = re.compile(r"(?:[-?*.\[\]0-9]|of)\Z")
 
 
 def _all(setup: Setup):
@@ -57,20 +58,21 @@ def _skipped(text: str) -> bool:
 
 
 def _beside(setup: Setup, text: str) -> bool:
-    """Whether a relative path leads somewhere from the config's directory."""
+    """Whether a relative path leads somewhere from the config's directory, which is another."""
     where = os.path.join(os.path.dirname(setup.path), text)
-    return not os.path.isabs(text) and bool(
-        os.path.exists(where) or os.path.exists(where + ".index") or glob.glob(where))
+    elsewhere = os.path.realpath(os.path.dirname(setup.path)) != os.path.realpath(os.curdir)
+    return elsewhere and not os.path.isabs(text) and bool(
+        os.path.exists(where) or os.path.exists(where + ".index") or setup.found(where))
 
 
-def _there(text: str) -> bool:
-    return bool(os.path.exists(text) or os.path.exists(text + ".index") or glob.glob(text))
+def _there(setup: Setup, text: str) -> bool:
+    return bool(os.path.exists(text) or os.path.exists(text + ".index") or setup.found(text))
 
 
 def _relative(setup: Setup) -> Iterator[Evidence]:
     directory = os.path.dirname(setup.path) or "."
     for path, _, value in _all(setup):
-        if not _skipped(value.value) and not _there(value.value) and _beside(setup, value.value):
+        if not _skipped(value.value) and not _there(setup, value.value) and _beside(setup, value.value):
             yield Evidence(value.where, "%s is relative to the current directory, where there is "
                            "no %s; there is one in %s" % (".".join(path), value.value, directory),
                            "start the trainer in %s, or write the whole path" % directory)
@@ -90,21 +92,31 @@ def _records(setup: Setup) -> Iterator[Evidence]:
             for value in field.values:
                 text = value.value
                 if not isinstance(text, str) or not text or _skipped(text) or setup.files(text) \
-                        or _beside(setup, text):
+                        or text in setup.too_wide or _beside(setup, text):
                     continue
-                near = _shards(text)
+                near = _shards(setup, text)
                 yield Evidence(value.where, "no file matches %s" % value.raw,
                                "write input_path: %s" % quote(near) if near else "",
                                _edits(setup, (name,) + INPUT_PATH, field, quote(near))
                                if near else ())
 
 
-def _shards(text: str) -> str:
+def _too_wide(setup: Setup) -> Iterator[Evidence]:
+    for path, _, value in _all(setup):
+        if not _skipped(value.value) and not _there(setup, value.value) \
+                and value.value in setup.too_wide:
+            problem, = setup.too_wide[value.value].problems
+            yield Evidence(value.where, "%s %s" % (".".join(path), problem.message))
+
+
+def _shards(setup: Setup, text: str) -> str:
     """A pattern for what is there under a similar name, "" where nothing is."""
-    stem = re.sub(r"([-?*.\[\]0-9]|of)*$", "", text)
+    stem = text
+    while stem != _END.sub("", stem):
+        stem = _END.sub("", stem)
     if not stem or stem.endswith("/"):
         return ""
-    found = sorted(glob.glob(glob.escape(stem) + "*"))
+    found = setup.found(glob.escape(stem) + "*")
     shards = [path for path in found if re.search(r"-\d{5}-of-(\d{5})$", path)]
     if shards:
         base, total = re.match(r"(.*)-\d{5}-of-(\d{5})$", shards[0]).groups()
@@ -118,7 +130,7 @@ def _label_maps(setup: Setup) -> Iterator[Evidence]:
         text = value.value
         if path[-1] != _LABEL_MAP or _skipped(text) or os.path.exists(text) or _beside(setup, text):
             continue
-        near = sorted(glob.glob(os.path.join(glob.escape(os.path.dirname(text) or "."), "*.pbtxt")))
+        near = setup.found(os.path.join(glob.escape(os.path.dirname(text) or "."), "*.pbtxt"))
         one = os.path.normpath(near[0]) if len(near) == 1 else ""
         yield Evidence(value.where, "%s leads to no file: %s" % (".".join(path), value.raw),
                        "write label_map_path: %s, which is there" % quote(one) if one else "",
@@ -136,10 +148,10 @@ def _unreadable(setup: Setup) -> Iterator[Evidence]:
 
 def _mounts(setup: Setup) -> Iterator[Evidence]:
     tops = sorted({os.path.dirname(os.path.abspath(value.value)) for path, _, value in _all(setup)
-                   if not _skipped(value.value) and _there(value.value)})  # type: List[str]
+                   if not _skipped(value.value) and _there(setup, value.value)})  # type: List[str]
     relative = [value for path, _, value in _all(setup)
                 if not _skipped(value.value) and not os.path.isabs(value.value)
-                and _there(value.value)]
+                and _there(setup, value.value)]
     if relative:
         yield Evidence(relative[0].where, "%d paths are relative, such as %s: they hold in the "
                        "current directory, %s" % (len(relative), relative[0].raw, os.getcwd()))
@@ -164,6 +176,10 @@ CHECKS = (
           "correct the path; * and ? stand for any characters", _records),
     Check("LABEL_MAP_LOST", ERROR, "label_map_path leads to no file.", "correct the path",
           _label_maps),
+    Check("PATH_TOO_WIDE", WARNING,
+          "A path's wildcards stand for so many directories that nobody looked through them all: "
+          "what it names was not judged, and the trainer has to look through them, too.",
+          "name the directories instead of writing * for them", _too_wide),
     Check("PATH_UNREADABLE", ERROR, "A file is there, and may not be read.", "change its "
           "permissions",
           _unreadable),

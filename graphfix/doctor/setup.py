@@ -4,10 +4,10 @@ Paths are taken as the trainer takes them: relative ones from the current direct
 """
 
 import functools
-import glob
 import os
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from graphfix import wildcards
 from graphfix.bundle import reader
 from graphfix.config.history import Schema
 from graphfix.doctor import places
@@ -47,6 +47,8 @@ class Setup:
     def __init__(self, data: bytes, path: str, options: Options):
         """Raises SourceError where the bytes are no text at all; other faults are for checks."""
         self.path, self.options, self.data = path, options, data
+        self.too_wide = {}  # type: Dict[str, SourceError]
+        self._budget = wildcards.Budget()
         self.document = None  # type: Optional[Document]
         self.syntax = None  # type: Optional[SourceError]
         self.message, self.problems = None, ()
@@ -114,7 +116,18 @@ class Setup:
 
     def files(self, name: str) -> List[str]:
         """The files that an input path, which may be a pattern, means to TensorFlow."""
-        return sorted(path for path in glob.glob(name) if os.path.isfile(path))
+        return [path for path in self.found(name) if os.path.isfile(path)]
+
+    @functools.lru_cache(maxsize=None)
+    def found(self, name: str) -> Tuple[str, ...]:
+        """What a path, which may be a pattern, leads to; nothing, and a note in `too_wide`, where
+        that would take too much looking."""
+        try:
+            return tuple(path for path in wildcards.find(name, self._budget)
+                         if os.path.exists(path))
+        except SourceError as error:
+            self.too_wide[name] = error
+            return ()
 
     @functools.lru_cache(maxsize=None)
     def label_map(self, path: str) -> Tuple[Optional[LabelMap], Optional[SourceError]]:

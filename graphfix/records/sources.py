@@ -1,10 +1,10 @@
 """Boxes of whatever files are named: paths, patterns as the API's input readers take them
 (`x.record-?????-of-00010`), directories of XML files."""
 
-import glob
 import os
-from typing import Callable, Dict, Iterator, List, Sequence
+from typing import Callable, Dict, Iterator, List, Optional, Sequence
 
+from graphfix import wildcards
 from graphfix.errors import SourceError
 from graphfix.records.boxes import ImageBoxes
 from graphfix.records.coco import read_coco
@@ -32,17 +32,18 @@ def read_boxes(names: Sequence[str]) -> Iterator[ImageBoxes]:
       SourceError: a name means no file, or a file is damaged or of another kind.
     """
     # All names first: a misspelled one is not found out after minutes of reading.
-    for path in [path for name in names for path in find_files(name)]:
+    budget = wildcards.Budget()
+    for path in [path for name in names for path in find_files(name, budget)]:
         reader = READERS.get(os.path.splitext(path)[1].lower(), read_examples)
         for found in reader(path):
             yield found
 
 
-def find_files(name: str) -> List[str]:
+def find_files(name: str, budget: Optional[wildcards.Budget] = None) -> List[str]:
     """The files that a path, a pattern or a directory means, sorted.
 
     Raises:
-      SourceError: there are none.
+      SourceError: there are none, or a pattern would have to look at too many.
     """
     if os.path.isdir(name):
         found = sorted(os.path.join(name, one) for one in os.listdir(name)
@@ -53,7 +54,8 @@ def find_files(name: str) -> List[str]:
         return found
     if os.path.exists(name):
         return [name]
-    found = sorted(path for path in glob.glob(name) if os.path.isfile(path))
+    found = [path for path in wildcards.find(name, budget or wildcards.Budget())
+             if os.path.isfile(path)]
     if not found:
         raise SourceError(name, "does not exist, and no file matches it as a pattern",
                           "check the path")

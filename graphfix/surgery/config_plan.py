@@ -18,7 +18,7 @@ from graphfix.textproto import STRING, Block, Document, quote
 _TRAIN = "train_config"
 _READERS = (("train_input_reader", "--train_record"), ("eval_input_reader", "--eval_record"))
 _INPUT_PATH = ("tf_record_input_reader", "input_path")
-_PLACEHOLDER = re.compile(r"PATH_TO|path/to|/usr/home/username|YOUR_|your_|<[^>]*>|^$", re.ASCII)
+_PLACEHOLDER = re.compile(r"PATH_TO|path/to|/usr/home/username|YOUR_|your_|<[^<>]*>|^$", re.ASCII)
 
 Edits = Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]
 

@@ -11,8 +11,9 @@ statistics follow the training data all the same.
 import re
 from typing import Iterable, List, Sequence, Tuple
 
+from graphfix import patterns
 from graphfix.config.edits import ConfigEdit
-from graphfix.findings import INFO, WARNING, Finding
+from graphfix.findings import ERROR, INFO, WARNING, Finding
 from graphfix.model import families
 from graphfix.model.describe import ModelSpec
 from graphfix.model.quantization import is_quantization
@@ -33,14 +34,14 @@ def plan_freeze(model: ModelSpec, names: Iterable[str], what: str, message
     TrainEvalPipelineConfig.
     """
     names = sorted(names)
-    patterns = _patterns(model, what)
-    frozen = [name for name in names if matched(patterns, name)]
+    own = _patterns(model, what)
+    frozen = [name for name in names if matched(own, name)]
     wanted = [name for name in names if _is_frozen(model, what, name)]
     # By construction; names that no stock model has could break it.
     assert frozen == wanted, (what, set(frozen) ^ set(wanted))
-    assert all(any(re.search(one, name + ":0") for one in patterns) == matched(patterns, name)
+    assert all(any(re.search(one, name + ":0") for one in own) == matched(own, name)
                for name in names)
-    edits = [ConfigEdit(_FIELD, "[%s]" % ", ".join(map(quote, patterns)) if patterns else None,
+    edits = [ConfigEdit(_FIELD, "[%s]" % ", ".join(map(quote, own)) if own else None,
                         "--freeze " + what)]
     findings = []  # type: List[Finding]
     if message.train_config.update_trainable_variables:
@@ -66,9 +67,27 @@ def plan_freeze(model: ModelSpec, names: Iterable[str], what: str, message
     return tuple(edits), tuple(findings)
 
 
-def matched(patterns: Sequence[str], name: str) -> bool:
-    """Whether the legacy trainer freezes a variable for these patterns."""
-    return any(re.match(one, name) for one in patterns)
+def kept_patterns(message) -> Tuple[Finding, ...]:
+    """What to know about the patterns that a config says itself what trains by."""
+    findings = []
+    for path in (_FIELD, _INCLUDED):
+        for text in getattr(message.train_config, path[-1]):
+            try:
+                patterns.check(text)
+            except patterns.BadPattern as error:
+                findings.append(Finding(
+                    "FREEZE_PATTERN", ERROR, ".".join(path), "has %r, which is no regular "
+                    "expression (%s): %s at it" % (
+                        text[:60], error, "both trainers stop" if path == _FIELD else
+                        "model_main stops"), "correct it, or pass --freeze"))
+            except patterns.Unjudged:
+                pass  # whether it matches is the trainer's to say
+    return tuple(findings)
+
+
+def matched(own: Sequence[str], name: str) -> bool:
+    """Whether the legacy trainer freezes a variable for these patterns, graphfix's own."""
+    return any(re.match(one, name) for one in own)
 
 
 def _trains(name: str) -> bool:

@@ -27,7 +27,7 @@ from graphfix.surgery.apply import apply_plan
 from graphfix.surgery.config_plan import Paths, plan_config
 from graphfix.surgery.edits import Drop, Gather, Keep, Reset
 from graphfix.surgery.finite import not_finite
-from graphfix.surgery.freeze import plan_freeze
+from graphfix.surgery.freeze import kept_patterns, plan_freeze
 from graphfix.surgery.plan import SurgeryPlan, plan_tensors, remarks
 from graphfix.surgery.plan_check import check_plan
 from graphfix.surgery.plan_json import read_plan, to_json
@@ -80,7 +80,8 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
     api, schema, findings = find_target_api(target.target_api)
     label_map = None
     if target.label_map_path:
-        label_map = parse_label_map(sources.read_file(target.label_map_path), target.label_map_path)
+        label_map = parse_label_map(sources.read_file(target.label_map_path, pipes=True),
+                                    target.label_map_path)
         if label_map.unused:
             findings += (Finding(
                 "LABEL_MAP_FIELDS", WARNING, target.label_map_path, "has fields that are not written "
@@ -111,7 +112,7 @@ def make_plan(source: Source, target: Target, *, output_directory: Optional[str]
         getattr(edit, "to", edit.tensor): metas[edit.tensor] for edit in edits
         if not isinstance(edit, (Drop, Reset))}, subject=os.path.basename(source.prefix))
     freeze, more_told = plan_freeze(source.model, _outgoing(edits, additions), target.freeze,
-                                    message) if target.freeze else ((), ())
+                                    message) if target.freeze else ((), kept_patterns(message))
     checkpoint = target.fine_tune_checkpoint or os.path.join(
         os.path.abspath(output_directory or "OUT"), CHECKPOINT)
     pins = tuple(ConfigEdit(path, str(value), "the width of the trained layers")
@@ -149,7 +150,7 @@ def plan_anchors(source: Source, path: Optional[str], boxes: str):
                                "give the new anchors with --anchors FILE, or leave it out")
         return None, (), ()
     model = source.model
-    document, message = parse_anchors(sources.read_file(path), path)
+    document, message = parse_anchors(sources.read_file(path, pipes=True), path)
     body = getattr(source.config.message.model, model.meta)
     anchors = describe_anchors(message, path, model.image)
     fit = dict(image=model.image, shared=len(model.anchors.maps) > 1 and all(

@@ -25,8 +25,8 @@ def expected_of(name):
 
 
 FIXABLE = [name for name in NAMES if expected_of(name)["fixable"]]
-# What files of the corpus can't be: no git keeps modes or links of another machine.
-ELSEWHERE = {"PATH_UNREADABLE"}
+# What files of the corpus can't be: no git keeps modes of another machine, or half a million files.
+ELSEWHERE = {"PATH_UNREADABLE", "PATH_TOO_WIDE"}
 CACHE = {}
 
 

@@ -13,6 +13,10 @@ from graphfix import cli  # noqa: E402
 from graphfix.stock import runner  # noqa: E402
 
 VARIABLES = 199
+# (case, trainer) -> the type of the error it stops with.
+PATTERNS = {("pattern_unclosed", "model_main"): "error", ("pattern_unclosed", "legacy"): "error",
+            ("pattern_of_one_trainer", "model_main"): "error",
+            ("pattern_of_one_trainer", "legacy"): None}
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +38,8 @@ def results(stock_python, tmp_path_factory):
         jobs["biases_of_keras", "broken"] = job("broken/biases_of_keras/pipeline.config", "legacy")
         jobs["batch_shared_by_replicas", "broken"] = job(
             "broken/batch_shared_by_replicas/pipeline.config", "legacy")
+        for case, trainer in PATTERNS:
+            jobs[case, trainer] = job("broken/%s/pipeline.config" % case, trainer)
         case = "boxes_as_corner_and_size"
         jobs[case, "broken"] = job("broken/%s/pipeline.config" % case, "legacy",
                                    record="broken/%s/train.record" % case)
@@ -94,3 +100,9 @@ def test_slim_builds_nothing_from_hyperparameters_of_keras(stock_python, tmp_pat
                     str(result), path], check=True, stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
     assert "only supported by KerasLayerHyperparams" in json.loads(result.read_text())[path]
+
+
+@pytest.mark.parametrize("case, trainer", sorted(PATTERNS))
+def test_a_pattern_that_is_no_regular_expression_stops_who_reads_it(results, case, trainer):
+    error = results[case, trainer].get("error")
+    assert (error and error["type"]) == PATTERNS[case, trainer], error

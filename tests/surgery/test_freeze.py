@@ -90,3 +90,17 @@ def test_the_config_says_it_and_no_more(tmp_path):
                      "2", "--map", "1=1", "--overwrite", "--output_directory", str(out)]) == 0
     emitted = parse_config((out / "pipeline.config").read_bytes(), "out").message.train_config
     assert list(emitted.freeze_variables) == ["x", "y"]
+
+
+@pytest.mark.parametrize("flags, told", [((), True), (("--freeze", "backbone"), False)])
+def test_patterns_that_stop_the_trainers_are_told(tmp_path, capsys, flags, told):
+    with open(os.path.join(DETECTOR, "pipeline.config")) as file:
+        text = file.read()
+    path = tmp_path / "pipeline.config"
+    path.write_text(text.replace("train_config {", "train_config { freeze_variables: '(' "
+                                 "update_trainable_variables: ['a', '*b']"))
+    assert cli.main(["plan", DETECTOR, "--pipeline_config_path", str(path), "--num_classes", "3",
+                     "--target_api", "2019-07"] + list(flags)) == 0
+    out = capsys.readouterr().out
+    assert ("error FREEZE_PATTERN: train_config.freeze_variables has '('" in out) == told
+    assert ("'*b', which is no regular expression" in out) == told and "'a'" not in out
