@@ -4,11 +4,16 @@ A label map is a StringIntLabelMap as protobuf text: items with `id`, `name`, an
 a machine's (COCO's are Knowledge Graph ids), `display_name` for people.  Ids count from 1; 0 is
 the background's, and an item may say so.  They may skip: COCO's 80 names have ids between 1 and
 90.  Names are unique, display names need not be: Open Images has two kinds of "Mouse".
+
+One name can be written in several ways in Unicode: an umlaut as one character, or as a letter and a
+mark (macOS writes file names so).  To match classes both are the same name, in NFC.  But the stock
+API compares bytes, so a label map is written as it was given, and records have to have its spelling.
 """
 
 import dataclasses
 import difflib
 import re
+import unicodedata
 from typing import Dict, Iterable, List, Set, Tuple
 
 import numpy as np
@@ -58,10 +63,12 @@ class LabelMap:
         return {label.id: label for label in self.labels}
 
     def matches(self, name: str) -> Tuple[Label, ...]:
-        """The classes a name stands for: those that have this very name, else those with one that
-        differs only in case, spaces, underscores and hyphens.  Several: the name does not say."""
-        exact = self._index("exact", lambda own: own).get(name)
-        return exact or self._index("folded", fold).get(fold(name), ())
+        """The classes a name stands for: those that have this very name, else those with the same in
+        another spelling of Unicode, else those with one that differs only in case, spaces,
+        underscores and hyphens.  Several: the name does not say."""
+        return (self._index("exact", str).get(name)
+                or self._index("normal", normal).get(normal(name))
+                or self._index("folded", fold).get(fold(name), ()))
 
     def near(self, name: str) -> List[str]:
         """Names like the given one: to suggest, never to take."""
@@ -97,9 +104,14 @@ class LabelMap:
         return cache[name]
 
 
+def normal(name: str) -> str:
+    """A name in the one spelling of Unicode that names are compared in."""
+    return unicodedata.normalize("NFC", name)
+
+
 def fold(name: str) -> str:
     """A name without what people vary: case, and how words are joined."""
-    return re.sub(r"[\s_\-]+", " ", name.casefold()).strip()
+    return re.sub(r"[\s_\-]+", " ", normal(normal(name).casefold())).strip()
 
 
 def _letters(text: str) -> np.ndarray:

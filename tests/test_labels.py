@@ -4,6 +4,7 @@ import difflib
 import os
 import random
 import time
+import unicodedata
 
 import pytest
 
@@ -175,6 +176,37 @@ def test_every_published_map_is_read_and_every_name_finds_its_class(path):
 def test_folding():
     assert fold(" Hair__-Drier\t") == "hair drier"
     assert fold("_-_") == ""
+
+
+COMPOSED, DECOMPOSED = "Schl\u00fcssel", "Schlu\u0308ssel"
+
+
+def test_spellings_of_unicode_are_one_name():
+    for own in (COMPOSED, DECOMPOSED):
+        labels = read(item(1, own) + item(2, "/m/2", "\u00c5ngstr\u00f6m"))
+        for name in (COMPOSED, DECOMPOSED, COMPOSED.upper(), DECOMPOSED.upper() + " "):
+            assert ids(labels, name) == [1]
+        assert ids(labels, "A\u030angstro\u0308m") == ids(labels, "\u212bngstr\u00f6m") == [2]
+        # A label map goes out as it came: the API compares bytes.
+        assert own in format_label_map(labels)
+    both = read(item(1, COMPOSED) + item(2, DECOMPOSED))
+    assert ids(both, COMPOSED) == [1] and ids(both, DECOMPOSED) == [2]
+    assert ids(both, COMPOSED.upper()) == [1, 2]
+    # No compatibility: a superscript is another name.
+    assert ids(read(item(1, "m2")), "m\u00b2") == []
+
+
+def test_normalizing_changes_nothing_about_what_matches_in_one_spelling():
+    made = random.Random("spellings")
+    letters = ["a", "\u00e4", "\u212b", "A", "s", "\u017f", "_", " ", "\u0308", "\uac00", "\u1100"]
+    for _ in range(3000):
+        one, two = ("".join(made.choice(letters) for _ in range(made.randrange(1, 4)))
+                    for _ in range(2))
+        same = unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", two)
+        assert bool(LabelMap((Label(1, one, one),)).matches(two)) >= same
+        if same:
+            assert fold(one) == fold(two)
+        assert fold(one) == fold(fold(one)) == unicodedata.normalize("NFC", fold(one))
 
 
 def test_thousands_of_names_take_no_time():

@@ -12,6 +12,7 @@ import numpy as np
 
 from graphfix.errors import SourceError
 from graphfix.findings import WARNING, Finding
+from graphfix.labels import normal
 from graphfix.model.resizing import needs_size, resized
 from graphfix.records.boxes import ImageBoxes
 
@@ -81,7 +82,7 @@ class _Collector:
         for name in image.classes:
             if isinstance(name, int):
                 name = self.known.get(name, "id %d" % name)
-            name = NO_CLASS if name is None else name
+            name = NO_CLASS if name is None else normal(name)
             self.classes.append(self.names.setdefault(name, len(self.names)))
         if len(self.boxes) >= _CHUNK:
             self.flush()

@@ -1,6 +1,6 @@
 """Checks of the records that the input readers name."""
 
-from typing import Callable, Iterator
+from typing import Callable, Iterator, List
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from graphfix.doctor.scan import AS_SIZE as _AS_SIZE, OTHER_SIDE as _OTHER_SIDE
 from graphfix.doctor.setup import INPUT_PATH, READERS, Setup
 from graphfix.errors import Problem
 from graphfix.findings import ERROR, INFO, WARNING
+from graphfix.labels import normal
 
 _TRAIN, _EVAL = READERS
 _AGAIN = "write the records again"
@@ -90,7 +91,16 @@ def _unknown_text(setup: Setup) -> Iterator[Evidence]:
             yield Evidence(note.where, "has %d box%s of the class '%s', which %s does not "
                            "have%s" % (
                 note.count, "" if note.count == 1 else "es", text, message.label_map_path,
-                " (it has '%s')" % near[0] if near else ""))
+                _nearly(text, near) if near else ""))
+
+
+def _nearly(text: str, near: List[str]) -> str:
+    """Where a label map has nearly the name: the API compares bytes."""
+    same = [name for name in near if normal(name) == normal(text)]
+    if same:
+        return " (it has the same letters in another spelling of Unicode, and the API compares " \
+               "bytes: %s there, %s here)" % (ascii(same[0]), ascii(text))
+    return " (it has '%s')" % near[0]
 
 
 def _unused_names(setup: Setup) -> Iterator[Evidence]:

@@ -1,8 +1,8 @@
 """From what the user asks for to which old classes each new class is made of.
 
-Classes are matched by name: exactly, or but for case, spaces, underscores and hyphens.  Nothing
-looser is ever taken, and nothing that could mean two classes; near misses become findings that
-suggest a `--map`.
+Classes are matched by name, in any spelling of Unicode: exactly, or but for case, spaces,
+underscores and hyphens.  Nothing looser is ever taken, and nothing that could mean two classes;
+near misses become findings that suggest a `--map`.
 """
 
 import collections

@@ -115,3 +115,9 @@ def test_pieces_make_no_difference(monkeypatch):
     for name in ("boxes", "images", "classes"):
         np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
     assert findings == others and len(whole) == 156
+
+
+def test_spellings_of_unicode_are_one_class():
+    found, _ = collect([image("x", GOOD, GOOD, classes=["Schl\u00fcssel", "Schlu\u0308ssel"])],
+                       resizer())
+    assert found.names == ("Schl\u00fcssel",) and found.classes.tolist() == [0, 0]

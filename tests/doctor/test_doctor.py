@@ -183,6 +183,23 @@ def test_sample_looks_at_fewer(graphfix):
                                                 "--sample", "3").out
 
 
+def test_records_in_another_spelling_of_unicode(graphfix, make_broken, tmp_path):
+    with open(config("class_name_unknown")) as file:
+        text = file.read()
+    record = tmp_path / "all.record"
+    record.write_bytes(make_broken.records([make_broken.example(
+        number, text=["Schlu\u0308ssel".encode()]) for number in range(4)]))
+    labels = builders.write(tmp_path, "labels.pbtxt", "".join(
+        "item { id: %d name: '%s' }\n" % row for row in enumerate(
+            ("Schl\u00fcssel",) + make_broken.CLASSES[1:], 1)))
+    path = builders.write(tmp_path, "pipeline.config", re.sub(
+        'label_map_path: "[^"]*"', 'label_map_path: "%s"' % labels,
+        re.sub('input_path: "[^"]*"', 'input_path: "%s"' % record, text)))
+    done = graphfix("doctor", path)
+    assert "error CLASS_TEXT_UNKNOWN" in done.out, done.out
+    assert "the API compares bytes: 'Schl\\xfcssel' there, 'Schlu\\u0308ssel' here" in done.out
+
+
 def test_a_file_that_may_not_be_read(graphfix, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: "train.record" not in path)
     done = graphfix("doctor", config("rate_stays"))

@@ -265,3 +265,14 @@ def test_thousands_of_classes_resolve_in_no_time():
     assert timed(old, source=old, source_classes=3000) < 0.5
     maps = ["%d=%d+%d" % (number, number, 3001 - number) for number in range(1, 3001)]
     assert timed(new, maps, source=old, source_classes=3000) < 0.5
+
+
+@pytest.mark.parametrize("old, new", [("Schl\u00fcssel", "Schlu\u0308ssel"),
+                                      ("Schlu\u0308ssel", "schl\u00fcssel")])
+def test_spellings_of_unicode_are_one_name(old, new):
+    source = labels("cat", old)
+    assert made_of(labels(new, "dog"), source=source, source_classes=2) == {1: (2,), 2: ()}
+    assert made_of(labels("key", new), ["key=" + new, new + "=" + old + "+cat"], source=source,
+                   source_classes=2) == {1: (2,), 2: (2, 1)}
+    classes, findings = resolve(labels(new), source=source, source_classes=2)
+    assert classes[0].name == new and not findings  # it goes out as the user spells it
