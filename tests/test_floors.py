@@ -20,7 +20,7 @@ MAX_LINES = 400
 FLOORS = (
     # 0: vocabulary
     ("errors", "dtypes", "findings", "import_path", "signals"),
-    ("tensors", "schema", "console", "scratch", "inputs", "patterns", "wildcards"),
+    ("tensors", "schema", "console", "scratch", "inputs", "json_data", "patterns", "wildcards"),
     ("endings",),
     # 1: bytes and records; nothing here knows what a detector is
     ("tarball",),

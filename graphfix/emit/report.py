@@ -8,24 +8,29 @@ import dataclasses
 import json
 import os
 import re
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
+from graphfix import json_data
 from graphfix.bundle import reader
 from graphfix.config import trainers
 from graphfix.errors import SourceError
 from graphfix.findings import Finding
+from graphfix.labels import MAX_CLASSES
 from graphfix.model import families
 from graphfix.model.quantization import is_quantization
 from graphfix.source import PLAN_JSON, read_file
 from graphfix.surgery.edits import Copy, Drop, Gather, Keep, Rename, Reset, Stretch, Widen
 from graphfix.surgery.plan import SurgeryPlan
 from graphfix.surgery.plan_json import read_plan
+from graphfix.surgery.request import TargetClass
 
 CHECKPOINT = "model.ckpt"
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
 PICTURES = "pictures"
 
 _REMEDY = "convert again with this version of graphfix"
+_LIMIT = 64 << 20
+_MOST_PIXELS, _MOST_SIDES, _LARGEST = 1 << 16, 254, 1e6
 # The scopes of feature extractors: of SSD, of the two stages, and as Keras names them.
 _BACKBONE = re.compile(r"(?:FirstStage|SecondStage)?FeatureExtractor/|[^/]*_feature_extractor/")
 
@@ -187,60 +192,71 @@ def load(directory: str) -> Report:
     """The report of a directory that convert wrote.
 
     Raises:
-      SourceError: a file is missing, or is not what its name says.
+      SourceError: a file is missing, is not what its name says, or contradicts another.
     """
     plan = read_plan(os.path.join(directory, PLAN_JSON))
     outgoing = tuple(reader.open_bundle(os.path.join(directory, CHECKPOINT)))
     path = os.path.join(directory, REPORT_JSON)
+    data = json_data.parse(read_file(path, limit=_LIMIT), path, "report of graphfix", _REMEDY)
     try:
-        data = json.loads(read_file(path).decode("utf-8"))
-        return Report(
-            _text(data["source"]), _text(data["family"]), plan, outgoing,
-            tuple(map(_text, data["artifacts"])),
-            tuple(map(_text, data["config_diff"])),
-            tuple(map(_text, data["source_names"])),
-            {_text(name): tuple(map(int, shape))
-             for name, shape in data["source_shapes"].items()},
-            data["model_dir"] and _text(data["model_dir"]),
-            tuple(Verification(*map(_text, (one["api"], one["trainer"], one["summary"])),
-                               complete=bool(one["complete"]),
-                               unrestored=tuple(map(_text, one["unrestored"])))
-                  for one in data["verifications"]),
-            tuple(_picture(one) for one in data["pictures"]),
-            tuple(MapAnchorsChange(_sizes(one["before"]), _sizes(one["after"]))
-                  for one in data["anchors"]),
-            tuple(map(_text, data["strangers"])))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError,
-            RecursionError) as error:
-        raise SourceError(path, "is no report of graphfix (%s: %s)"
-                          % (type(error).__name__, error), _REMEDY) from None
+        return _report(data, plan, outgoing)
+    except json_data.Wrong as error:
+        raise SourceError(path, "is no report of graphfix: %s" % error, _REMEDY) from None
 
 
-def _picture(row: Dict[str, Any]) -> Picture:
-    # The file is read and shown, so nothing but a name that graphfix gives is taken.
-    if not re.match(r"[0-9a-f]{16}\.jpg\Z", row["file"]):
-        raise ValueError("unlikely picture %r" % row["file"])
-    return Picture(_text(row["name"]), row["file"], int(row["width"]), int(row["height"]),
-                   _detections(row["before"]), _detections(row["after"]))
+def _report(data: Dict[str, Any], plan: SurgeryPlan, outgoing: Tuple[str, ...]) -> Report:
+    """The report of report.json's data, held against its plan.  Raises json_data.Wrong."""
+    def read(kind, name: str):
+        if name not in data:
+            raise json_data.Wrong("lacks '%s'" % name)
+        return json_data.read(kind, data[name], name)
+    # What plan.json says as well.
+    for name in ("target_api", "trainer", "classes"):
+        kind = Tuple[TargetClass, ...] if name == "classes" else str
+        if read(kind, name) != getattr(plan, name):
+            raise json_data.Wrong("is not what %s says" % PLAN_JSON, name)
+    read(str, "summary"), read(int, "exit_code"), read(Tuple[Finding, ...], "findings")
+    shapes = data.get("source_shapes")
+    json_data.keys(shapes, (), shapes if isinstance(shapes, dict) else ())
+    report = Report(
+        read(str, "source"), read(str, "family"), plan, outgoing,
+        *(read(Tuple[str, ...], name) for name in ("artifacts", "config_diff", "source_names")),
+        source_shapes={json_data.read(str, name, "source_shapes"): json_data.read(
+            Tuple[int, ...], shape, "source_shapes", name) for name, shape in shapes.items()},
+        model_dir=read(Optional[str], "model_dir"),
+        verifications=read(Tuple[Verification, ...], "verifications"),
+        pictures=read(Tuple[Picture, ...], "pictures"),
+        anchors=read(Tuple[MapAnchorsChange, ...], "anchors"),
+        strangers=read(Tuple[str, ...], "strangers"))
+    for steps, wrong in _contradictions(report):
+        raise json_data.Wrong(wrong, *steps)
+    return report
 
 
-def _detections(rows: List[Dict[str, Any]]) -> Tuple[Detection, ...]:
-    out = []
-    for row in rows:
-        top, left, bottom, right = map(float, row["box"])
-        out.append(Detection((top, left, bottom, right), float(row["score"]),
-                             int(row["class_id"])))
-    return tuple(out)
-
-
-def _sizes(rows: List[List[float]]) -> Tuple[Tuple[float, float], ...]:
-    sizes = tuple((float(height), float(width)) for height, width in rows)
-    if not sizes or not all(0 < side < float("inf") for size in sizes for side in size):
-        raise ValueError("anchors of no size")
-    return sizes
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("%r is no text" % (value,))
-    return value
+def _contradictions(report: Report) -> Iterator[Tuple[tuple, str]]:
+    """(place, what is wrong there) of what cannot be, or that a page cannot show."""
+    if len(report.source_names) > MAX_CLASSES:
+        yield ("source_names",), "has %d names" % len(report.source_names)
+    for name, shape in report.source_shapes.items():
+        if len(shape) > _MOST_SIDES or any(side < 0 for side in shape):
+            yield ("source_shapes", name), "is no shape"
+    if not set(report.strangers) <= set(report.outgoing):
+        yield ("strangers",), "names tensors that are not there"
+    for number, one in enumerate(report.verifications):
+        if one.trainer not in (trainers.MODEL_MAIN, trainers.LEGACY):
+            yield ("verifications", number, "trainer"), "is '%s', which is none" % one.trainer[:40]
+    for number, picture in enumerate(report.pictures):
+        # The file is read and shown, so nothing but a name that graphfix gives is taken.
+        if not re.match(r"[0-9a-f]{16}\.jpg\Z", picture.file):
+            yield ("pictures", number, "file"), "is no name that graphfix gives"
+        if not (0 < picture.width < _MOST_PIXELS and 0 < picture.height < _MOST_PIXELS):
+            yield ("pictures", number), "has no size that a JPEG has"
+        for side in ("before", "after"):
+            for index, found in enumerate(getattr(picture, side)):
+                if not 0 < found.class_id <= MAX_CLASSES or not 0 <= found.score <= 1:
+                    yield ("pictures", number, side, index), "is no detection"
+    for number, change in enumerate(report.anchors):
+        for side in ("before", "after"):
+            sizes = getattr(change, side)
+            if not sizes or not all(0 < edge < _LARGEST for size in sizes for edge in size):
+                yield ("anchors", number, side), "has anchors of no size"

@@ -61,7 +61,7 @@ def gather_head(tensor: str, to: str, head: HeadSpec, request: SurgeryRequest,
         return _fresh_boxes(tensor, to, head, request, meta)
     sources = {axis.kind: [(place,) for place in range(axis.size)] for axis in old.axes}
     if head.class_axis:
-        sources[head.class_axis] = _class_places(request.classes, head)
+        sources[head.class_axis] = class_places(request.classes, head)
     if request.anchors and old.has("anchor"):
         sources["anchor"] = [(one,) for one in request.anchors.sources[head.map or 0]]
     new = old
@@ -104,7 +104,7 @@ def leaf(name: str) -> str:
     return name.rsplit("/", 1)[-1]
 
 
-def _class_places(classes: Sequence[TargetClass], head: HeadSpec) -> List[Tuple[int, ...]]:
+def class_places(classes: Sequence[TargetClass], head: HeadSpec) -> List[Tuple[int, ...]]:
     """For every new place on the class axis, the old places it is made of; the background's is
     kept."""
     shift = _shift(head)

@@ -1,137 +1,184 @@
 """Holds a plan that comes from a file against the source it is to be carried out on.
 
-A plan that graphfix made fits by construction.  A file may have been made for another source, or
-edited by hand: what it says must be possible before anything is written.
+A plan that graphfix made fits by construction, and one that was read is possible by itself
+(`plan_rules`).  But it may have been made for another source, or edited by hand: what it says must
+be possible here before anything is written, down to the model that comes out.
 """
 
-from typing import Iterator, List, Mapping, Sequence
+from typing import Iterator, List, Mapping
 
-from graphfix import dtypes
-from graphfix.config.history import revision_for
-from graphfix.errors import Problem, RequestError
-from graphfix.findings import ERROR, INFO, WARNING
-from graphfix.model.initializer import DISTRIBUTIONS
+from graphfix.config.edits import apply_edits
+from graphfix.config.pipeline import parse_config
+from graphfix.errors import GraphfixError, Problem, RequestError
+from graphfix.model.describe import HeadSpec, ModelSpec, describe
+from graphfix.model.families import BOX, GLOBAL_STEP
+from graphfix.source import CONFIG, Source
+from graphfix.surgery.apply import apply_plan
 from graphfix.surgery.edits import (
-    ADDED_NOISE, CONSTANT, MEAN, NOISE, Addition, Constant, Copy, Drop, Fill, Gather, Rename,
-    Reset, Stretch, Widen)
+    ADDED_NOISE, CONSTANT, MEAN, NOISE, Drop, Gather, Keep, Rename, Reset, Stretch, Widen)
+from graphfix.surgery.heads import class_places
 from graphfix.surgery.plan import SurgeryPlan
-from graphfix.surgery.request import TRAINERS
+from graphfix.surgery.plan_rules import Fault, computed, held, target_of
 from graphfix.tensors import TensorMeta
 
-_REMEDY = "make the plan again with graphfix plan --json"
-_MOST_ELEMENTS = 1 << 20
+REMEDY = "make the plan again with graphfix plan --json"
+_MOST_TOLD = 20
+# Of names and what stands beside each; beyond, no reader takes the index that would be written.
+_LARGEST_INDEX, _ENTRY = 12 << 20, 64
 
 
-def check_plan(plan: SurgeryPlan, metas: Mapping[str, TensorMeta], digest: str, subject: str
-               ) -> None:
-    """Refuses a plan that was made for another source, or that no source allows.
+def check_plan(plan: SurgeryPlan, source: Source, subject: str) -> None:
+    """Refuses a plan that was made for another source, or that this one does not allow.
 
     Raises:
       RequestError: naming `subject`, the plan's file, and what in it is not possible.
     """
-    if plan.source_digest != digest or [edit.tensor for edit in plan.edits] != list(metas):
+    metas = source.metas
+    if plan.source_digest != source.digest or [edit.tensor for edit in plan.edits] != list(metas):
         raise RequestError(subject, "was made for another source (digest %s, this one's is %s)"
-                           % (plan.source_digest[:12], digest[:12]),
+                           % (plan.source_digest[:12], source.digest[:12]),
                            "replay it on the checkpoint and config it was made from")
-    revision_for(plan.target_api)
-    faults = list(_head_faults(plan)) + list(_tensor_faults(plan, metas))
-    if faults:
-        raise RequestError.collected(Problem(subject, fault, _REMEDY) for fault in faults)
+    found = list(_class_faults(plan, source.model)) + list(_tensor_faults(plan, metas))
+    if not found:
+        found = list(_head_faults(plan, source.model)) or list(_lost(plan, source))
+    refuse(found, subject, RequestError, REMEDY)
+    try:
+        _describe(plan, source)
+    except GraphfixError as error:
+        raise RequestError.collected(
+            Problem(subject, _short("does not lead to a model: %s: %s" % (
+                problem.subject, problem.message)), REMEDY) for problem in error.problems) from None
 
 
-def _head_faults(plan: SurgeryPlan) -> Iterator[str]:
-    if plan.trainer not in TRAINERS:
-        yield "is for the trainer '%s'" % plan.trainer
-    if [one.id for one in plan.classes] != list(range(1, len(plan.classes) + 1)):
-        yield "does not number its classes from 1 on"
-    names = [one.name for one in plan.classes if one.name]
-    if not names or len(set(names)) < len(names):
-        yield "does not give each class a name of its own"
-    if any(not all(edit.path) or not edit.path for edit in plan.config_edits):
-        yield "has an edit of the config without a path"
-    if any(one.severity not in (ERROR, WARNING, INFO) for one in plan.findings):
-        yield "has a finding of no known severity"
+def refuse(found: List[Fault], subject: str, kind, remedy: str) -> None:
+    """Raises an error of a kind for faults, if there are any."""
+    if found:
+        told = [_short("%s %s" % fault) for fault in found[:_MOST_TOLD]]
+        if len(found) > _MOST_TOLD:
+            told[-1] += ", and %d faults more" % (len(found) - _MOST_TOLD)
+        raise kind.collected(Problem(subject, words, remedy) for words in told)
 
 
-def _tensor_faults(plan: SurgeryPlan, metas: Mapping[str, TensorMeta]) -> Iterator[str]:
-    outgoing = set()
-    for edit in plan.edits:
+def _short(words: str) -> str:
+    """Words in which something that a file says may be of any length."""
+    return words if len(words) <= 400 else "%s...%s" % (words[:250], words[-100:])
+
+
+def _class_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
+    for number, one in enumerate(plan.classes):
+        if any(source > model.classes for source in one.sources):
+            yield "classes[%d].sources" % number, "is %s, and the source has %d classes" % (
+                list(one.sources[:8]), model.classes)
+
+
+def _tensor_faults(plan: SurgeryPlan, metas: Mapping[str, TensorMeta]) -> Iterator[Fault]:
+    outgoing = {target_of(edit): metas[edit.tensor] for edit in plan.edits
+                if not isinstance(edit, Drop)}
+    for number, edit in enumerate(plan.edits):
         meta = metas[edit.tensor]
-        for fault in _edit_faults(edit, meta):
-            yield "%s %s" % (edit.tensor, fault)
-        if not isinstance(edit, Drop):
-            name = edit.to if isinstance(edit, (Gather, Rename)) else edit.tensor
-            if name in outgoing:
-                yield "writes %s twice" % name
-            outgoing.add(name)
-    for edit in plan.edits:
-        if isinstance(edit, Widen) and edit.of not in outgoing:
-            yield "%s is to bound %s, which does not go out" % (edit.tensor, edit.of)
-    for addition in plan.additions:
-        if addition.name in outgoing or not addition.name:
-            yield "writes %s twice" % (addition.name or "a tensor without a name")
-        for fault in _addition_faults(addition, outgoing):
-            yield "%s %s" % (addition.name, fault)
-    made = [addition.name for addition in plan.additions]
-    if len(set(made)) < len(made):
-        yield "adds a tensor twice"
+        for message in _edit_faults(edit, meta, metas):
+            yield "edits[%d]" % number, "(%s) %s" % (edit.tensor, message)
+        if isinstance(edit, Widen):
+            of = outgoing[edit.of]
+            if not computed(of.dtype) or not of.size or of.dtype.numpy.kind != "f":
+                yield "edits[%d].of" % number, "is %s, which has no extremes" % edit.of
+    size = sum(len(name.encode("utf-8")) + _ENTRY
+               for name in list(outgoing) + [one.name for one in plan.additions])
+    if size > _LARGEST_INDEX:
+        yield "additions", "are more than a checkpoint's index holds"
 
 
-def _edit_faults(edit, meta: TensorMeta) -> Iterator[str]:
-    if isinstance(edit, (Gather, Rename)) and not edit.to:
-        yield "gets no name"
-    if isinstance(edit, (Gather, Reset, Stretch, Widen)) and meta.dtype.numpy is None:
+def _edit_faults(edit, meta: TensorMeta, metas: Mapping[str, TensorMeta]) -> Iterator[str]:
+    if isinstance(edit, (Gather, Reset, Stretch, Widen)) and not computed(meta.dtype):
         yield "is of type %s, which graphfix does not compute with" % meta.dtype
-    if isinstance(edit, (Stretch, Widen)) and edit.bound not in ("min", "max"):
-        yield "is to become a '%s'" % edit.bound
+        return
+    own = metas.get(target_of(edit))
+    if isinstance(edit, (Gather, Rename)) and own is not None and (
+            own.dtype != meta.dtype or own.shape[:-1] != meta.shape[:-1]
+            or isinstance(edit, Rename) and own.shape != meta.shape):
+        yield "is no %s of shape %s, as %s is" % (own.dtype, list(own.shape), own.name)
+    if isinstance(edit, Reset) and not held(meta.dtype, edit.value):
+        yield "is to become %r, which %s does not hold" % (edit.value, meta.dtype)
+    if isinstance(edit, (Stretch, Widen)) and (meta.size != 1 or meta.dtype.numpy.kind != "f"):
+        yield "is no bound, but has %d elements of type %s" % (meta.size, meta.dtype)
     if isinstance(edit, Gather):
-        for fault in _gather_faults(edit, meta):
-            yield fault
-    elif isinstance(edit, (Stretch, Widen)) and meta.size != 1:
-        yield "is no bound, but has %d elements" % meta.size
-    elif isinstance(edit, Stretch) and not edit.affine:
-        yield "is stretched by nothing"
+        yield from _gather_faults(edit, meta)
 
 
 def _gather_faults(edit: Gather, meta: TensorMeta) -> Iterator[str]:
     if not meta.shape:
         yield "has no channels"
         return
-    old, new = meta.shape[-1], len(edit.index)
-    if any(not -1 <= origin < old for origin in edit.index):
+    old = meta.shape[-1]
+    floating = meta.dtype.numpy.kind == "f"
+    if any(origin >= old for origin in edit.index):
         yield "takes channels that are not there (it has %d)" % old
-    if edit.affine and len(edit.affine) != new:
-        yield "scales %d channels of %d" % (len(edit.affine), new)
-    filled = set()  # type: set
+    if edit.affine and not floating:
+        yield "is scaled, and of type %s" % meta.dtype
     for fill in edit.fills:
-        if any(not 0 <= channel < new for channel in fill.channels):
-            yield "fills channels that are not there (it gets %d)" % new
-        for fault in _fill_faults(fill, old):
-            yield fault
-        filled.update(fill.channels)
-    if filled != {channel for channel, origin in enumerate(edit.index) if origin < 0}:
-        yield "does not fill just the channels that come from nowhere"
+        if fill.rule == MEAN and any(source >= old for source in fill.sources):
+            yield "takes the mean of channels that are not there (it has %d)" % old
+        if fill.rule in (MEAN, NOISE, ADDED_NOISE) and not floating:
+            yield "is filled by the rule '%s', and of type %s" % (fill.rule, meta.dtype)
+        if fill.rule == CONSTANT and not held(meta.dtype, fill.value):
+            yield "is filled with %r, which %s does not hold" % (fill.value, meta.dtype)
+        if fill.initializer and floating and not held(
+                meta.dtype, abs(fill.initializer.mean) + 6 * fill.initializer.scale):
+            yield "is filled with noise that %s does not hold" % meta.dtype
 
 
-def _fill_faults(fill: Fill, old: int) -> Iterator[str]:
-    if fill.rule == MEAN and (
-            not fill.sources or any(not 0 <= source < old for source in fill.sources)):
-        yield "takes the mean of channels that are not there (it has %d)" % old
-    if fill.rule in (NOISE, ADDED_NOISE) and (
-            fill.initializer is None or fill.initializer.kind not in DISTRIBUTIONS):
-        yield "is filled with noise of no known distribution"
-    if fill.rule not in (MEAN, NOISE, ADDED_NOISE, CONSTANT):
-        yield "is filled by the unknown rule '%s'" % fill.rule
+def _head_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
+    """Channels are a head's, and those of a class come from the class that it is made of."""
+    heads = {name: head for head in model.heads for name in head.tensors}
+    for number, edit in enumerate(plan.edits):
+        head = heads.get(target_of(edit))
+        where = "edits[%d]" % number
+        if isinstance(edit, Gather) and head is None:
+            yield where, "(%s) changes channels, and is no head's" % edit.tensor
+        elif head is not None and head.class_axis and isinstance(edit, (Gather, Keep, Rename)):
+            for message in _misplaced(plan, edit, head):
+                yield where, "(%s) %s" % (edit.tensor, message)
 
 
-def _addition_faults(addition: Addition, outgoing: Sequence[str]) -> Iterator[str]:
-    if isinstance(addition, Copy):
-        if addition.of not in outgoing:
-            yield "is to be a copy of %s, which does not go out" % addition.of
-    elif isinstance(addition, Constant):
-        dtype = dtypes.BY_NAME.get(addition.dtype)
-        if dtype is None or dtype.numpy is None:
-            yield "is to be of type '%s'" % addition.dtype
-        if any(size < 0 for size in addition.shape) \
-                or TensorMeta("", dtypes.INT64, addition.shape).size > _MOST_ELEMENTS:
-            yield "is to have the shape %s" % list(addition.shape)
+def _misplaced(plan: SurgeryPlan, edit, head: HeadSpec) -> Iterator[str]:
+    old, axis = head.layout, head.class_axis
+    index = edit.index if isinstance(edit, Gather) else tuple(range(old.channels))
+    wanted = class_places(plan.classes, head)
+    new = old.resized(axis, len(wanted)).resized("anchor", 1)
+    if len(index) % new.channels:
+        yield "gets %d channels, which %d classes do not share" % (len(index), len(plan.classes))
+        return
+    new = new.resized("anchor", len(index) // new.channels)
+    if new.channels != len(index):
+        yield "gets %d channels, and %d classes need %d" % (
+            len(index), len(plan.classes), new.channels)
+        return
+    fresh = head.role == BOX and set(index) == {-1}
+    for channel, origin in enumerate(index):
+        sources = wanted[channel // new.stride(axis) % len(wanted)]
+        taken = () if origin < 0 else (origin // old.stride(axis) % old.size(axis),)
+        if taken != (sources if len(sources) == 1 else ()) and not fresh:
+            yield "takes channel %d from %s, which is not what classes says" % (
+                channel, "nowhere" if origin < 0 else "channel %d" % origin)
+            return
+
+
+def _lost(plan: SurgeryPlan, source: Source) -> Iterator[Fault]:
+    extras = source.model.extras
+    outgoing = {target_of(edit) for edit in plan.edits if not isinstance(edit, Drop)}
+    spared = set(extras.optimizer) | set(extras.moving_averages) | {GLOBAL_STEP}
+    for number, edit in enumerate(plan.edits):
+        if edit.tensor not in spared and edit.tensor not in outgoing:
+            yield "edits[%d]" % number, "(%s) drops a variable of the model" % edit.tensor
+
+
+def _describe(plan: SurgeryPlan, source: Source) -> None:
+    """Raises GraphfixError where config and tensors would be no model of the plan's classes."""
+    config = apply_edits(source.config.document, plan.config_edits)
+    message = parse_config(config.encode(), CONFIG).message
+    outgoing = apply_plan(plan.edits, plan.additions, source.store)
+    model = describe(message, {name: view.meta for name, view in outgoing.items()}, config=CONFIG,
+                     checkpoint="what the plan writes")
+    if model.classes != len(plan.classes):
+        raise RequestError("num_classes", "makes %d classes, and the plan has %d" % (
+            model.classes, len(plan.classes)), REMEDY)

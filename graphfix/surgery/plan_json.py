@@ -1,15 +1,14 @@
 """A SurgeryPlan as JSON, both ways; the same plan gives the same text."""
 
-import dataclasses
 import json
-import math
-import typing
 from typing import Any, Dict, Tuple, Union
 
+from graphfix import json_data
 from graphfix.config.edits import ConfigEdit
 from graphfix.errors import SourceError
 from graphfix.findings import Finding
 from graphfix.source import read_file
+from graphfix.surgery import plan_check, plan_rules
 from graphfix.surgery.edits import (
     Constant, Copy, Drop, Gather, Keep, Rename, Reset, Stretch, Widen)
 from graphfix.surgery.plan import SurgeryPlan
@@ -17,8 +16,8 @@ from graphfix.surgery.request import TargetClass
 
 FORMAT = 1
 
-# Ten thousand classes make 24 MB.
-_LIMIT = 256 << 20
+# Ten thousand classes make 24 MB.  Read, a byte takes up to thirty.
+_LIMIT = 64 << 20
 _EDITS = {cls.__name__.lower(): cls
           for cls in (Keep, Gather, Reset, Rename, Drop, Widen, Stretch)}
 _ADDITIONS = {cls.__name__.lower(): cls for cls in (Copy, Constant)}
@@ -44,62 +43,53 @@ def to_json(plan: SurgeryPlan) -> str:
             lines(map(row, plan.additions)), lines(plan.config_edits), lines(plan.findings))
 
 
-def from_json(text: str, subject: str) -> SurgeryPlan:
-    """The plan of a JSON text.
+def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
+    """The plan of a JSON text: possible in itself, whatever its source is.
 
     Raises:
-      SourceError: naming `subject`, when the text is no plan.
+      SourceError: naming `subject`, when the text is no plan, or contradicts itself.
     """
+    remedy = "make it with graphfix plan --json"
+    found = json_data.parse(data, subject, "plan of graphfix", remedy)
+    if "format" in found and found["format"] != FORMAT:
+        raise SourceError(subject, "is a plan of format %s" % json_data.shown(found["format"]),
+                          "make the plan again with this version of graphfix")
     try:
-        data = json.loads(text)
-        if data["format"] != FORMAT:
-            raise SourceError(subject, "is a plan of format %s" % data["format"],
-                              "make the plan again with this version of graphfix")
-        return SurgeryPlan(
-            _read(str, data["source_digest"]), _read(str, data["target_api"]),
-            _read(str, data["trainer"]), _read(Tuple[TargetClass, ...], data["classes"]),
-            tuple(_edit(row, _EDITS) for row in data["edits"]),
-            tuple(_edit(row, _ADDITIONS) for row in data["additions"]),
-            _read(Tuple[ConfigEdit, ...], data["config_edits"]),
-            _read(Tuple[Finding, ...], data["findings"]))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise SourceError(subject, "is no plan of graphfix (%s: %s)"
-                          % (type(error).__name__, error), "make it with graphfix plan --json"
-                          ) from None
+        json_data.keys(found, ("format", "source_digest", "target_api", "trainer", "classes",
+                               "edits", "additions", "config_edits", "findings"))
+        json_data.read(int, found["format"], "format")
+        plan = SurgeryPlan(
+            *(json_data.read(str, found[name], name)
+              for name in ("source_digest", "target_api", "trainer")),
+            json_data.read(Tuple[TargetClass, ...], found["classes"], "classes"),
+            _rows(found, "edits", _EDITS), _rows(found, "additions", _ADDITIONS),
+            json_data.read(Tuple[ConfigEdit, ...], found["config_edits"], "config_edits"),
+            json_data.read(Tuple[Finding, ...], found["findings"], "findings"))
+    except json_data.Wrong as error:
+        raise SourceError(subject, "is no plan of graphfix: %s" % error, remedy) from None
+    plan_check.refuse(list(plan_rules.faults(plan)), subject, SourceError, plan_check.REMEDY)
+    return plan
 
 
-def _edit(row: Dict[str, Any], kinds):
-    return _read(kinds[row["edit"]], {key: value for key, value in row.items() if key != "edit"})
+def _rows(found: Dict[str, Any], name: str, kinds: Dict[str, type]) -> tuple:
+    rows = found[name]
+    if not isinstance(rows, list):
+        raise json_data.Wrong("is %s, not a list" % json_data.shown(rows), name)
+    return tuple(_row(row, kinds, name, number) for number, row in enumerate(rows))
 
 
-def _read(kind: Any, value: Any) -> Any:
-    """A JSON value as what an annotation asks for.  Raises ValueError where it is not that."""
-    origin = getattr(kind, "__origin__", None)
-    if dataclasses.is_dataclass(kind):
-        kinds = typing.get_type_hints(kind)
-        return kind(**{name: _read(kinds[name], field) for name, field in value.items()})
-    if origin is Union:
-        return None if value is None else _read(kind.__args__[0], value)
-    if origin in (tuple, Tuple):
-        kinds = kind.__args__
-        if kinds[-1] is Ellipsis:
-            kinds = kinds[:1] * len(value)
-        if not isinstance(value, list) or len(kinds) != len(value):
-            raise ValueError("%.40r is no %s" % (value, kind))
-        return tuple(map(_read, kinds, value))
-    if kind is str and isinstance(value, str):
-        value.encode("utf-8")  # JSON may hold halves of characters
-        return value
-    if type(value) is kind or kind is float and type(value) is int:
-        if math.isfinite(value):
-            return value
-    raise ValueError("%.40r is no %s" % (value, kind.__name__))
+def _row(row: Any, kinds: Dict[str, type], *where):
+    kind = row.get("edit") if isinstance(row, dict) else None
+    if not isinstance(kind, str) or kind not in kinds:
+        raise json_data.Wrong("is none of %s" % ", ".join(sorted(kinds)), *where)
+    return json_data.read(kinds[kind], {key: value for key, value in row.items()
+                                        if key != "edit"}, *where)
 
 
-def read_plan(path: str) -> SurgeryPlan:
+def read_plan(path: str, *, pipes: bool = False) -> SurgeryPlan:
     """The plan in a file.
 
     Raises:
-      SourceError: it cannot be read, or is no plan.
+      SourceError: it cannot be read, is no plan, or contradicts itself.
     """
-    return from_json(read_file(path, limit=_LIMIT).decode("utf-8", "replace"), path)
+    return from_json(read_file(path, limit=_LIMIT, pipes=pipes), path)

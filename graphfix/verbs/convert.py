@@ -182,8 +182,8 @@ def convert(source_path: str, target: Target, *, output_directory: str, overwrit
     source = sources.open_source(source_path, config_path=config_path)
     inputs += source.paths
     if plan_path:
-        plan = read_plan(plan_path)
-        check_plan(plan, source.metas, source.digest, plan_path)
+        plan = read_plan(plan_path, pipes=True)
+        check_plan(plan, source, plan_path)
         plan = _with_other_place(plan, output_directory)
     else:
         plan = make_plan(source, target, output_directory=output_directory,

@@ -147,7 +147,7 @@ def test_plan(model, converted):
         def read():
             plan = plan_json.from_json(text, "it")
             try:
-                check_plan(plan, source.metas, source.digest, "it")
+                check_plan(plan, source, "it")
             except RequestError:
                 pass
             return plan

@@ -1,16 +1,14 @@
 """Plans from files: read back as written, and refused where a hand made them impossible."""
 
 import contextlib
-import copy
 import io
 import json
-import random
 
 import pytest
 
 import builders
 from graphfix import cli
-from graphfix.errors import GraphfixError, SourceError
+from graphfix.errors import SourceError
 from graphfix.source import open_source
 from graphfix.surgery import plan_json
 from graphfix.surgery.plan_check import check_plan
@@ -18,6 +16,8 @@ from graphfix.surgery.plan_json import from_json, read_plan, to_json
 
 HEAD = "BoxPredictor_0/ClassPredictor/weights"
 KEPT = "BoxPredictor_0/BoxEncodingPredictor/biases"
+MEAN = "FeatureExtractor/MobilenetV1/Conv2d_0/BatchNorm/moving_mean"
+SCALE = "FeatureExtractor/MobilenetV1/Conv2d_0/BatchNorm/gamma"
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def edit(data, tensor):
 def test_a_plan_comes_back_as_it_was(text, source):
     plan = from_json(text, "p.json")
     assert to_json(plan) == text
-    check_plan(plan, source.metas, source.digest, "p.json")
+    check_plan(plan, source, "p.json")
     assert {type(row).__name__ for row in plan.edits} == {"Keep", "Gather", "Reset"}
     assert len(plan.classes) == 2 and plan.additions and plan.config_edits and plan.findings
 
@@ -79,6 +79,16 @@ def changes():
     def row(section, **fields):
         return lambda data: data[section][0].update(fields)
 
+    def setting(**fields):
+        def change(data):
+            found, = [row for row in data["config_edits"] if row["path"][-1] == "num_classes"]
+            found.update(fields)
+        return change
+
+    def swapped(data):
+        index = edit(data, HEAD)["index"]
+        index[0], index[1] = index[1], index[0]
+
     def without(section, name):
         return lambda data: data[section][0].pop(name)
 
@@ -99,33 +109,55 @@ def changes():
         (unreadable, fill(0, value=float("nan"))), (unreadable, fill(0, initializer=3)),
         (unreadable, fill(0, channels=None)),
         ("takes channels that are not there (it has 15)", index(15)),
-        ("takes channels that are not there (it has 15)", index(10 ** 30)),
-        ("takes channels that are not there (it has 15)", index(-2)),
+        (unreadable, index(10 ** 30)),
+        ("takes channels that are not there (it takes -2)", index(-2)),
         ("does not fill just the channels that come from nowhere", index(-1)),
         ("does not fill just the channels that come from nowhere", head(fills=[])),
         ("fills channels that are not there (it gets 9)", fill(0, channels=[9])),
         ("takes the mean of channels that are not there (it has 15)", fill(0, sources=[15])),
-        ("takes the mean of channels that are not there (it has 15)", fill(0, sources=[])),
+        ("takes the mean of channels that are not there", fill(0, sources=[])),
         ("is filled by the unknown rule 'guess'", fill(0, rule="guess")),
         ("is filled with noise of no known distribution", fill(0, rule="noise")),
         ("is filled with noise of no known distribution", fill(
             0, rule="noise", initializer={"kind": "cauchy", "mean": 0, "scale": 1})),
         ("scales 2 channels of 9", head(affine=[[1.0, 0.0]] * 2)),
         (KEPT + " twice", head(to=KEPT)), ("gets no name", head(to="")),
-        ("is to be a copy of nothing, which does not go out", row(
+        ("additions[0].of is nothing, which does not go out", row(
             "additions", edit="copy", of="nothing")),
         ("writes %s twice" % HEAD, row("additions", name=HEAD)),
-        ("does not number its classes from 1 on", row("classes", id=2)),
-        ("does not give each class a name of its own", row("classes", name="zebra")),
-        ("has an edit of the config without a path", row("config_edits", path=[])),
-        ("has an edit of the config without a path", row("config_edits", path=["model", ""])),
-        ("has a finding of no known severity", row("findings", severity="grave")),
-        ("is for the trainer 'mine'", top("trainer", "mine")),
-        ("is not a month", top("target_api", "mine")),
+        ("classes[0].id is 2: classes are numbered from 1 on", row("classes", id=2)),
+        ("classes[1].name is that of classes[0], too", row("classes", name="zebra")),
+        ("config_edits[0] has no path that leads to a field", row("config_edits", path=[])),
+        ("config_edits[0] has no path", row("config_edits", path=["model", ""])),
+        ("findings[0].severity is 'grave', which is none", row("findings", severity="grave")),
+        ("trainer is 'mine', which is none", top("trainer", "mine")),
+        ("target_api is not a month", top("target_api", "mine")),
+        ("no API is known of before 2017-06", top("target_api", "1999-01")),
         ("was made for another source", top("source_digest", "0" * 64)),
         ("was made for another source", lambda data: data["edits"].pop()),
-        ("was made for another source", lambda data: data["edits"].append(data["edits"][0])),
-        ("was made for another source", row("edits", tensor="other")),
+        ("is edited twice", lambda data: data["edits"].append(data["edits"][0])),
+        ("has the unknown key 'extra'", top("extra", 1)),
+        ("does not lead to a model", setting(literal="3")),
+        ("sets num_classes to 5, and classes has 2", setting(literal="5")),
+        ("sets model.ssd.num_classes to what is not one value", setting(literal="2 } ssd { ")),
+        ("sets model.ssd.num_classes to what cannot be read", setting(literal="2 # two")),
+        ("sets model.ssd.num_classes to what cannot be read", setting(literal="\"")),
+        ("num_classes", setting(literal="true")),
+        ("Ssd has no field 'numclasses'", setting(path=["model", "ssd", "numclasses"])),
+        ("has no path that leads to a field", setting(path=["model", "s\nd"])),
+        ("classes[0].sources is [5], and the source has 4 classes", row("classes", sources=[5])),
+        ("classes[0].sources names an old class twice", row("classes", sources=[1, 1])),
+        ("which is not what classes says", row("classes", sources=[2])),
+        ("which is not what classes says", swapped),
+        ("drops a variable of the model", lambda data: edit(data, MEAN).update(
+            edit="drop", reason="no reason")),
+        ("is to become 1.5, which int64 does not hold", lambda data: edit(
+            data, "global_step").update(value=1.5)),
+        ("is to become 1e+19, which int64 does not hold", lambda data: edit(
+            data, "global_step").update(value=1e19)),
+        ("changes channels, and is no head's", lambda data: data["edits"].__setitem__(
+            [row["tensor"] for row in data["edits"]].index(SCALE), {
+                "edit": "gather", "tensor": SCALE, "to": SCALE, "index": [0], "fills": []})),
     ]
 
 
@@ -147,10 +179,16 @@ def constant(**fields):
 
 
 @pytest.mark.parametrize("addition, words", [
-    (constant(), None), (constant(dtype="float31"), "is to be of type 'float31'"),
-    (constant(dtype="string"), "is to be of type 'string'"),
-    (constant(shape=[-1]), "is to have the shape [-1]"),
-    (constant(shape=[1 << 40]), "is to have the shape"), (constant(name=""), "without a name"),
+    (constant(), None), (constant(dtype="float31"), "].dtype is 'float31'"),
+    (constant(dtype="string"), "].dtype is 'string'"),
+    (constant(shape=[-1]), "].shape is no shape of a tensor to add: [-1]"),
+    (constant(shape=[1 << 40]), "].shape is no shape"), (constant(name=""), "].name gets no name"),
+    (constant(shape=[0, 1 << 62]), "].shape is no shape"),
+    (constant(shape=[1] * 300), "].shape is no shape of a tensor to add: 300 dimensions"),
+    (constant(dtype="int32", value=1.5), "].value is 1.5, which int32 does not hold"),
+    (constant(dtype="int8", value=128), "].value is 128, which int8 does not hold"),
+    (constant(dtype="float16", value=1e5), "].value is 100000.0, which float16 does not hold"),
+    (constant(name="\u0000x"), "gets a name that no tensor has"),
 ])
 def test_what_is_added_must_be_possible(data, model, graphfix, tmp_path, addition, words):
     data["additions"].append(addition)
@@ -160,44 +198,6 @@ def test_what_is_added_must_be_possible(data, model, graphfix, tmp_path, additio
     if not words:
         found = builders.read_checkpoint(str(tmp_path / "out" / "model.ckpt"))["extra"]
         assert found.tolist() == [1, 1] and found.dtype == "f4"
-
-
-def mutated(data, pick):
-    """One value somewhere is another one, or gone."""
-    data = copy.deepcopy(data)
-    at = data
-    while True:
-        key = pick.choice(sorted(at)) if isinstance(at, dict) else pick.randrange(len(at))
-        if isinstance(at[key], (dict, list)) and at[key] and pick.random() < 0.9:
-            at = at[key]
-            continue
-        if pick.random() < 0.2:
-            del at[key]
-        else:
-            at[key] = pick.choice([None, 0, -1, 2, 10 ** 20, 0.5, True, "", "x", [], {}, [1], [""],
-                                   HEAD, "gather", "drop", "\udc80", float("inf")])
-        return data
-
-
-def test_any_mutation_is_a_plan_or_a_refusal(data, source, graphfix, model, tmp_path):
-    pick = random.Random(5)
-    fitting = []
-    for _ in range(150):
-        text = json.dumps(mutated(data, pick))
-        try:
-            plan = from_json(text, "p.json")
-            check_plan(plan, source.metas, source.digest, "p.json")
-        except GraphfixError as error:
-            assert all(problem.subject and problem.remedy for problem in error.problems)
-        else:
-            fitting.append(text)
-    assert 10 <= len(fitting) < 100
-    for number, text in enumerate(fitting[:10]):
-        path = builders.write(tmp_path, "plan.json", text)
-        out = tmp_path / str(number)
-        done = graphfix("convert", model, "--plan", path, "--output_directory", out)
-        assert done.code in (0, 3, 4)
-        assert out.exists() == (done.code == 0)
 
 
 def test_a_plan_may_be_large_but_not_endless(tmp_path, text, monkeypatch):

@@ -1,6 +1,7 @@
 """batch: what convert would write for each model, once; whatever fails, ends it, or runs beside it."""
 
 import contextlib
+import fcntl
 import hashlib
 import http.server
 import dataclasses
@@ -22,6 +23,7 @@ import builders
 import readme
 from graphfix.emit import manifest
 from graphfix.recipe import read_recipe
+from graphfix.verbs.batch_worker import LOCKS
 
 PLACE = 'fine_tune_checkpoint: "/m/{name}/model.ckpt"'
 DEFAULTS = 'defaults { label_map_path: "labels.pbtxt" target_api: "2019-07" %s }\n' % PLACE
@@ -259,26 +261,35 @@ def test_ended_at_any_moment(graphfix, place, number, code):
             shutil.rmtree(str(place / "out"))
 
 
+def children(process):
+    """The processes that a process, or one of its threads, has started."""
+    for thread in os.listdir("/proc/%d/task" % process.pid):
+        with open("/proc/%d/task/%s/children" % (process.pid, thread)) as file:
+            yield from map(int, file.read().split())
+
+
+def opened(number):
+    """The files that a process has open."""
+    with contextlib.suppress(OSError):  # it may have ended, or closed one
+        return [os.readlink("/proc/%d/fd/%s" % (number, one))
+                for one in os.listdir("/proc/%d/fd" % number)]
+    return []
+
+
 def test_a_worker_that_is_killed(place):
-    os.mkfifo(str(place / "fifo"))
-    path = recipe(place, 'source: "one" name: "stuck" target { label_map_path: "fifo" }',
-                  'source: "one"', 'source: "two.tar.gz"')
-    process = start(path, "--output_directory", place / "out", "--jobs", "1")
-    writer = None
-    while writer is None:  # until the worker has opened it
-        assert process.poll() is None
-        time.sleep(0.02)
-        with contextlib.suppress(OSError):
-            writer = os.open(str(place / "fifo"), os.O_WRONLY | os.O_NONBLOCK)
-    with open("/proc/%d/task/%d/children" % (process.pid, process.pid)) as file:
-        children = file.read().split()
-    if not children:  # started by a thread
-        for thread in os.listdir("/proc/%d/task" % process.pid):
-            with open("/proc/%d/task/%s/children" % (process.pid, thread)) as file:
-                children += file.read().split()
-    for child in children:
-        os.kill(int(child), signal.SIGKILL)
-    os.close(writer)
+    path = recipe(place, 'source: "one" name: "stuck"', 'source: "one"', 'source: "two.tar.gz"')
+    lock = place / "out" / LOCKS / "stuck"
+    lock.parent.mkdir(parents=True)
+    with open(str(lock), "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # for which its worker waits
+        process = start(path, "--output_directory", place / "out", "--jobs", "1")
+        stuck = []
+        while not stuck:
+            assert process.poll() is None
+            time.sleep(0.02)
+            stuck = [one for one in children(process) if str(lock) in opened(one)]
+        for child in stuck:
+            os.kill(child, signal.SIGKILL)
     code, out, err = finish(process)
     assert code == 1 and err == ""
     assert "its worker process ended with signal 9" in out

@@ -1,0 +1,159 @@
+"""JSON as the frozen dataclasses it was written from, each value held against its annotation.
+
+What a hand may have edited is checked whole: no key may be missing, unknown or given twice, a
+number is finite and of 64 bits, a text is one that can be written as UTF-8.  A fault is told by its
+place, as in `edits[3].fills[0].value`, or, where the text is no JSON, by line and column.
+"""
+
+import dataclasses
+import functools
+import json
+import math
+import re
+import typing
+from typing import Any, Dict, Iterator, List, Tuple, Union
+
+from graphfix.errors import SourceError
+
+_MOST = 1 << 63
+# Python takes time in proportion to the square of a number's digits, or refuses so many.
+_DIGITS = re.compile(r"[0-9]{4000}")
+
+
+class Wrong(ValueError):
+    """What is wrong with a value, and where in the data it is."""
+
+    def __init__(self, message: str, *steps: Union[str, int]):
+        ValueError.__init__(self, message)
+        self.message, self.steps = message, list(steps)
+
+    def __str__(self) -> str:
+        return ("%s %s" % (place(self.steps), self.message)).strip()
+
+
+def place(steps: List[Union[str, int]]) -> str:
+    """A way through the data as one writes it."""
+    return "".join("[%d]" % step if isinstance(step, int) else
+                   ".%s" % step if number else step for number, step in enumerate(steps))
+
+
+def parse(data: Union[bytes, str], subject: str, what: str, remedy: str) -> Dict[str, Any]:
+    """The outermost object of a JSON text.
+
+    Raises:
+      SourceError: naming `subject`, and `what` the text should be.
+    """
+    def refused(why: str, where: str = "") -> SourceError:
+        return SourceError(subject + where, "is no %s: %s" % (what, why), remedy)
+    try:
+        text = data if isinstance(data, str) else data.decode("utf-8")
+        if _DIGITS.search(text):
+            raise refused("it has a number without end")
+        found = json.loads(text, object_pairs_hook=_once, parse_constant=_constant)
+    except UnicodeDecodeError as error:
+        raise refused("it is not UTF-8 (offset %d)" % error.start) from None
+    except json.JSONDecodeError as error:
+        raise refused(error.msg, ":%d:%d" % (error.lineno, error.colno)) from None
+    except Wrong as error:
+        raise refused(str(error)) from None
+    except RecursionError:
+        raise refused("it nests too deeply") from None
+    if not isinstance(found, dict):
+        raise refused("it is no object")
+    return found
+
+
+def _once(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise Wrong("it has the key %s twice in one object" % next(
+            ascii(key)[:60] for key in keys if keys.count(key) > 1))
+    return found
+
+
+def _constant(name: str) -> float:
+    raise Wrong("it has the number %s" % name)
+
+
+def keys(found: Any, needed: typing.Iterable[str], others: typing.Iterable[str] = ()) -> None:
+    """Raises Wrong where an object lacks a key, or has one that it should not have."""
+    if not isinstance(found, dict):
+        raise Wrong("is %s, not an object" % shown(found))
+    needed = tuple(needed)
+    for key in needed:
+        if key not in found:
+            raise Wrong("lacks '%s'" % key)
+    for key in found:
+        if key not in needed and key not in others:
+            raise Wrong("has the unknown key %s" % ascii(key)[:60])
+
+
+def read(kind: Any, value: Any, *steps: Union[str, int]) -> Any:
+    """A JSON value as what an annotation asks for: a dataclass, Tuple, Optional, str, int, float or
+    bool.
+
+    Raises:
+      Wrong: it is not that; the place begins with `steps`.
+    """
+    try:
+        return _read(kind, value)
+    except Wrong as error:
+        error.steps[:0] = steps
+        raise
+
+
+def _read(kind: Any, value: Any) -> Any:
+    origin = getattr(kind, "__origin__", None)
+    if dataclasses.is_dataclass(kind):
+        kinds, needed = _fields(kind)
+        keys(value, needed, kinds)
+        return kind(**{name: read(kinds[name], one, name) for name, one in value.items()})
+    if origin is Union:
+        return None if value is None else _read(kind.__args__[0], value)
+    if origin in (tuple, Tuple):
+        return tuple(_items(kind.__args__, value))
+    if kind is str and isinstance(value, str):
+        try:
+            value.encode("utf-8")  # JSON may hold halves of characters
+        except UnicodeEncodeError:
+            raise Wrong("has half a character") from None
+        return value
+    if type(value) is kind and kind is bool:
+        return value
+    if type(value) is kind or kind is float and type(value) is int:
+        if not math.isfinite(value) if isinstance(value, float) else not -_MOST <= value < _MOST:
+            raise Wrong("is too large")
+        return value
+    raise Wrong("is %s, not %s" % (shown(value), _WORDS.get(kind, kind)))
+
+
+_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _items(kinds: Tuple[Any, ...], value: Any) -> Iterator[Any]:
+    if not isinstance(value, list):
+        raise Wrong("is %s, not a list" % shown(value))
+    if kinds[-1] is Ellipsis:
+        kinds = kinds[:1] * len(value)
+    if len(kinds) != len(value):
+        raise Wrong("has %d items, not %d" % (len(value), len(kinds)))
+    for number, (kind, one) in enumerate(zip(kinds, value)):
+        yield one if kind is int and type(one) is int and -_MOST <= one < _MOST else read(
+            kind, one, number)
+
+
+@functools.lru_cache(maxsize=None)
+def _fields(kind: Any) -> Tuple[Dict[str, Any], Tuple[str, ...]]:
+    """The annotations of a dataclass, and the names of the fields without a default."""
+    return typing.get_type_hints(kind), tuple(
+        one.name for one in dataclasses.fields(kind) if one.default is dataclasses.MISSING)
+
+
+def shown(value: Any) -> str:
+    """A value in a few ASCII letters."""
+    if isinstance(value, (dict, list)):
+        return "a list" if isinstance(value, list) else "an object"
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    return ascii(value if not isinstance(value, int) or abs(value) < _MOST else float("inf"))[:40]

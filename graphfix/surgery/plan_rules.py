@@ -1,0 +1,241 @@
+"""What holds for every plan, whatever its source: a file that says otherwise is refused.
+
+Each rule gives (where in the plan, what is wrong there).  What only the source can tell is
+`plan_check`'s.
+"""
+
+import re
+from typing import Iterator, Tuple
+
+from graphfix import dtypes
+from graphfix.config.edits import EMPTY_BLOCK, ConfigEdit
+from graphfix.config.history import FIRST_MONTH, LAST_MONTH
+from graphfix.errors import SourceError
+from graphfix.findings import ERROR, INFO, WARNING
+from graphfix.labels import MAX_CLASSES
+from graphfix.model.initializer import DISTRIBUTIONS
+from graphfix.schema import message_class
+from graphfix.surgery.edits import (
+    ADDED_NOISE, CONSTANT, MEAN, NOISE, Constant, Copy, Drop, Fill, Gather, Rename, Stretch, Widen)
+from graphfix.surgery.plan import SurgeryPlan
+from graphfix.surgery.request import TRAINERS
+from graphfix.textproto import Document, bind
+
+Fault = Tuple[str, str]
+
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\Z")
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+_STEP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\[[0-9]{1,4}\])?\Z")
+# Beyond, graphfix itself writes nothing: the initializers of configs are read up to a million, box
+# codes are recoded by ratios of anchors' sides, and what is added is scalars.
+_LARGEST_NOISE, _LARGEST_FACTOR = 1e6, 1e9
+_MOST_ADDED, _MOST_COPIES, _MOST_CONFIG_EDITS = 1 << 20, 8, 1000
+_MAX_RANK = 32  # of arrays in every NumPy
+_LONGEST_NAME = 1000
+
+
+def faults(plan: SurgeryPlan) -> Iterator[Fault]:
+    """All that is wrong with a plan by itself."""
+    yield from _head(plan)
+    yield from _classes(plan)
+    for number, edit in enumerate(plan.config_edits):
+        for message in _config_edit(edit, len(plan.classes)):
+            yield "config_edits[%d]" % number, message
+    if len(plan.config_edits) > _MOST_CONFIG_EDITS:
+        yield "config_edits", "has more than %d edits" % _MOST_CONFIG_EDITS
+    yield from _tensors(plan)
+
+
+def target_of(edit) -> str:
+    """The name that an edit's tensor goes out under."""
+    return edit.to if isinstance(edit, (Gather, Rename)) else edit.tensor
+
+
+def _head(plan: SurgeryPlan) -> Iterator[Fault]:
+    if not _DIGEST.match(plan.source_digest):
+        yield "source_digest", "is not a SHA-256"
+    if not _MONTH.match(plan.target_api):
+        yield "target_api", "is not a month: '%s'" % plan.target_api[:40]
+    elif not FIRST_MONTH <= plan.target_api <= LAST_MONTH:
+        yield "target_api", "is %s, and no API is known of before %s or after %s" % (
+            plan.target_api, FIRST_MONTH, LAST_MONTH)
+    if plan.trainer not in TRAINERS:
+        yield "trainer", "is '%s', which is none" % plan.trainer[:40]
+    for number, one in enumerate(plan.findings):
+        if one.severity not in (ERROR, WARNING, INFO):
+            yield "findings[%d].severity" % number, "is '%s', which is none" % one.severity[:40]
+
+
+def _classes(plan: SurgeryPlan) -> Iterator[Fault]:
+    if not 1 <= len(plan.classes) <= MAX_CLASSES:
+        yield "classes", "has %d classes" % len(plan.classes)
+    names = {}
+    for number, one in enumerate(plan.classes):
+        where = "classes[%d]" % number
+        if one.id != number + 1:
+            yield where + ".id", "is %d: classes are numbered from 1 on" % one.id
+        if bool(one.name) != bool(one.display_name):
+            yield where, "has a name or a display_name, and not the other"
+        if one.name and names.setdefault(one.name, number) != number:
+            yield where + ".name", "is that of classes[%d], too" % names[one.name]
+        if len(set(one.sources)) < len(one.sources) or any(source < 1 for source in one.sources):
+            yield where + ".sources", "names an old class twice, or one that cannot be"
+    if plan.classes and not names:
+        yield "classes", "has no class with a name"
+
+
+def _config_edit(edit: ConfigEdit, classes: int) -> Iterator[str]:
+    if not edit.path or not all(_STEP.match(step) for step in edit.path):
+        yield "has no path that leads to a field"
+        return
+    if edit.literal is None:
+        return
+    names = [step.partition("[")[0] for step in edit.path]
+    if edit.literal == EMPTY_BLOCK:
+        text = "%s {}" % names[-1]
+    else:
+        text = "%s: %s" % (names[-1], edit.literal)
+    for name in reversed(names[:-1]):
+        text = "%s { %s }" % (name, text)
+    try:
+        document = Document.parse(text, subject=".".join(edit.path))
+        count = sum(1 for _ in document.walk())
+        values = document.find(names)
+        if count != len(names) or len(values) != 1 or edit.literal != EMPTY_BLOCK \
+                and values[0].raw != "%s: %s" % (names[-1], edit.literal):
+            yield "sets %s to what is not one value" % ".".join(edit.path)
+            return
+        problems = bind(document, message_class("graphfix.pipeline.TrainEvalPipelineConfig"))[1]
+    except SourceError as error:
+        yield "sets %s to what cannot be read: %s" % (
+            ".".join(edit.path), error.problems[0].message)
+        return
+    for problem in problems[:1]:
+        yield problem.problem.message
+    if not problems and names[0] == "model" and names[-1] == "num_classes" \
+            and values[0].values[0].value - classes not in (0, 1):  # 1: the background counts, too
+        yield "sets num_classes to %s, and classes has %d" % (edit.literal, classes)
+
+
+def _tensors(plan: SurgeryPlan) -> Iterator[Fault]:
+    seen, outgoing = set(), {}  # type: set, dict
+    for number, edit in enumerate(plan.edits):
+        where = "edits[%d]" % number
+        if edit.tensor in seen:
+            yield where + ".tensor", "is edited twice: %s" % edit.tensor
+        seen.add(edit.tensor)
+        for message in _edit(edit):
+            yield where, "(%s) %s" % (edit.tensor, message)
+        if not isinstance(edit, Drop):
+            name = target_of(edit)
+            for message in _name(name):
+                yield where, "(%s) %s" % (edit.tensor, message)
+            if name in outgoing:
+                yield where, "(%s) writes %s twice" % (edit.tensor, name)
+            outgoing[name] = edit
+    for number, edit in enumerate(plan.edits):
+        if isinstance(edit, Widen) and isinstance(outgoing.get(edit.of), (Widen, type(None))):
+            yield "edits[%d].of" % number, "is %s, which does not go out" % edit.of
+    yield from _additions(plan, outgoing)
+
+
+def _additions(plan: SurgeryPlan, outgoing: dict) -> Iterator[Fault]:
+    names, copies, added = set(outgoing), {}, 0  # type: set, dict, int
+    for number, one in enumerate(plan.additions):
+        where = "additions[%d]" % number
+        for message in _name(one.name):
+            yield where + ".name", message
+        if one.name in names:
+            yield where, "writes %s twice" % one.name
+        names.add(one.name)
+        if isinstance(one, Copy):
+            if one.of not in outgoing:
+                yield where + ".of", "is %s, which does not go out" % one.of
+            copies[one.of] = copies.get(one.of, 0) + 1
+            if copies[one.of] == _MOST_COPIES + 1:
+                yield where + ".of", "is copied more than %d times: %s" % (_MOST_COPIES, one.of)
+        elif isinstance(one, Constant):
+            dtype = dtypes.BY_NAME.get(one.dtype)
+            if dtype is None or not computed(dtype):
+                yield where + ".dtype", "is '%s', which has no values to write" % one.dtype[:40]
+            elif not held(dtype, one.value):
+                yield where + ".value", "is %r, which %s does not hold" % (one.value, one.dtype)
+            size = 1
+            for side in one.shape:
+                size = min(size * max(side, 1), _MOST_ADDED + 1)
+            added += size
+            if len(one.shape) > _MAX_RANK or any(side < 0 for side in one.shape) \
+                    or size > _MOST_ADDED:
+                yield where + ".shape", "is no shape of a tensor to add: %s" % (
+                    list(one.shape) if len(one.shape) <= 8 else "%d dimensions" % len(one.shape))
+    if added > _MOST_ADDED:
+        yield "additions", "has %d elements altogether, more than %d" % (added, _MOST_ADDED)
+
+
+def _name(name: str) -> Iterator[str]:
+    if not name:
+        yield "gets no name"
+    elif len(name) > _LONGEST_NAME or any(letter < " " for letter in name):
+        yield "gets a name that no tensor has: %s" % ascii(name)[:60]
+
+
+def computed(dtype) -> bool:
+    """Whether graphfix computes with values of a type."""
+    return dtype.numpy is not None and dtype.numpy.kind in "fiub"
+
+
+def held(dtype, value: float) -> bool:
+    """Whether a type has a value; a floating type the nearest to it."""
+    import numpy as np  # what only reads plans does not wait for it
+    if dtype.numpy.kind == "f":
+        return abs(value) <= float(np.finfo(dtype.numpy).max)
+    if dtype.numpy.kind == "b":
+        return value in (0, 1)
+    limits = np.iinfo(dtype.numpy)
+    return value == int(value) and limits.min <= int(value) <= limits.max
+
+
+def _edit(edit) -> Iterator[str]:
+    if isinstance(edit, (Stretch, Widen)) and edit.bound not in ("min", "max"):
+        yield "is to become a '%s'" % edit.bound[:40]
+    if isinstance(edit, Stretch) and not edit.affine:
+        yield "is stretched by nothing"
+    if isinstance(edit, (Gather, Stretch)) and any(
+            abs(number) > _LARGEST_FACTOR for pair in edit.affine for number in pair):
+        yield "is scaled by more than %g" % _LARGEST_FACTOR
+    if isinstance(edit, Gather):
+        yield from _gather(edit)
+
+
+def _gather(edit: Gather) -> Iterator[str]:
+    new = len(edit.index)
+    if not new:
+        yield "gets no channels"
+    if any(origin < -1 for origin in edit.index):
+        yield "takes channels that are not there (it takes %d)" % min(edit.index)
+    if edit.affine and len(edit.affine) != new:
+        yield "scales %d channels of %d" % (len(edit.affine), new)
+    filled = set()  # type: set
+    for number, fill in enumerate(edit.fills):
+        if any(not 0 <= channel < new for channel in fill.channels):
+            yield "fills channels that are not there (it gets %d)" % new
+        if len(set(fill.channels)) < len(fill.channels) or not fill.channels:
+            yield "fills[%d] fills nothing, or a channel twice" % number
+        yield from _fill(fill)
+        filled.update(fill.channels)
+    if filled != {channel for channel, origin in enumerate(edit.index) if origin < 0}:
+        yield "does not fill just the channels that come from nowhere"
+
+
+def _fill(fill: Fill) -> Iterator[str]:
+    if fill.rule == MEAN and (not fill.sources or len(set(fill.sources)) < len(fill.sources)
+                              or min(fill.sources) < 0):
+        yield "takes the mean of channels that are not there"
+    elif fill.rule in (NOISE, ADDED_NOISE):
+        drawn = fill.initializer
+        if drawn is None or drawn.kind not in DISTRIBUTIONS:
+            yield "is filled with noise of no known distribution"
+        elif not 0 <= drawn.scale <= _LARGEST_NOISE or abs(drawn.mean) > _LARGEST_NOISE:
+            yield "is filled with noise beyond %g" % _LARGEST_NOISE
+    elif fill.rule not in (MEAN, CONSTANT):
+        yield "is filled by the unknown rule '%s'" % fill.rule[:40]
