@@ -42,6 +42,22 @@ def meta_of(node) -> TensorMeta:
     return TensorMeta(node.name, dtype, shape)
 
 
+def unfolded(node) -> int:
+    """How many bytes the value of a Const node takes beyond those that stand in the file, because
+    its last element is repeated."""
+    proto = node.attr["value"].tensor
+    if proto.tensor_content:
+        return 0
+    try:
+        meta = meta_of(node)
+    except ValueError:
+        return 0
+    values = _LISTS.get(meta.dtype.name)
+    if values is None or meta.size > _MOST_REPEATED:
+        return 0  # such a value is refused when it is asked for
+    return max(0, meta.size - len(getattr(proto, values))) * max(1, meta.dtype.itemsize)
+
+
 def value_of(node) -> np.ndarray:
     """The array of a Const node (bfloat16: uint16 bit patterns).
 

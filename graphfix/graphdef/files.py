@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 
 from graphfix import inputs
 from graphfix.errors import SourceError
+from graphfix.graphdef import constants
 from graphfix.graphdef.graph import Graph, NodeCopy
 from graphfix.graphdef.operations import check_inputs
 from graphfix.schema import message_class
@@ -33,6 +34,9 @@ _MAPS = {
     "FunctionDef": {3: ("NodeDef", False)},
     "NodeDef": {5: ("AttrValue", True)},
 }
+# A few bytes may stand for a tensor of one value, and many such tensors for more than there is of
+# memory.  Graphs of real models repeat some kilobytes.
+_MOST_UNFOLDED, _UNFOLDED_TIMES = 1 << 28, 16
 _AGAIN = "download or copy the file again"
 
 
@@ -79,12 +83,17 @@ def open_graph(graph_def: Any, path: str) -> Graph:
     """The graph of a message.
 
     Raises:
-      SourceError: naming `path`, where its nodes do not hang together, or go in a circle.
+      SourceError: naming `path`, where its nodes do not hang together, go in a circle, or unfold
+        into far more than the file has.
     """
     try:
         graph = Graph(graph_def)
         check_inputs(graph)
         graph.ordered()
+        more = sum(constants.unfolded(node) for node in graph.nodes.values()
+                   if constants.is_constant(node))
+        if more > _MOST_UNFOLDED and more > _UNFOLDED_TIMES * graph_def.ByteSize():
+            raise ValueError("has constants of repeated values that take %d MB" % (more >> 20))
         return graph
     except ValueError as error:
         raise SourceError(path, "the graph %s" % error, _AGAIN) from None

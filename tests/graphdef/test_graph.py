@@ -142,3 +142,41 @@ def _varint(value):
 def test_a_node_with_other_inputs_than_its_operation_takes_is_refused(rows, words):
     with pytest.raises(SourceError, match=words):
         files.open_graph(graph_def(*rows), "it.pb")
+
+
+def repeated(count, side, filler=0):
+    """A graph of constants that each repeat one value side times."""
+    graph = message_class("graphfix.graph.GraphDef")()
+    for number in range(count):
+        node = graph.node.add(name="c%d" % number, op="Const")
+        node.attr["dtype"].type = 1
+        tensor = node.attr["value"].tensor
+        tensor.dtype = 1
+        tensor.tensor_shape.dim.add(size=side)
+        tensor.float_val.append(1)
+    if filler:
+        graph.node.add(name="stored", op="Const").attr["value"].tensor.CopyFrom(
+            message_class("graphfix.graph.TensorProto")(
+                dtype=1, tensor_content=bytes(filler), tensor_shape={"dim": [{"size": filler // 4}]}))
+    return graph
+
+
+def test_many_bytes_of_few_are_refused():
+    with pytest.raises(SourceError, match="constants of repeated values that take 319 MB"):
+        files.open_graph(repeated(20, 1 << 22), "graph.pb")
+    with pytest.raises(SourceError, match="repeated values"):
+        files.open_graph(repeated(2000, 1 << 20), "graph.pb")
+    # A few of them, many small ones, or as much beside a graph of that size, are what exporters write.
+    files.open_graph(repeated(15, 1 << 22), "graph.pb")
+    files.open_graph(repeated(20000, 100), "graph.pb")
+    files.open_graph(repeated(20, 1 << 22, filler=24 << 20), "graph.pb")
+
+
+def test_what_unfolds_is_counted():
+    graph = repeated(1, 100)
+    node = graph.node[0]
+    assert constants.unfolded(node) == 99 * 4 == constants.value_of(node).nbytes - 4
+    del node.attr["value"].tensor.float_val[:]
+    assert constants.unfolded(node) == 400
+    node.attr["value"].tensor.tensor_content = bytes(400)
+    assert constants.unfolded(node) == 0
