@@ -24,6 +24,7 @@ from graphfix.tensors import TensorMeta, TensorStore
 from graphfix.textproto import DUPLICATE, Document, bind
 
 READERS = ("train_input_reader", "eval_input_reader")
+_MOST_TWICE = 100
 INPUT_PATH = ("tf_record_input_reader", "input_path")
 
 
@@ -56,7 +57,7 @@ class Setup:
             self.document = Document.parse(data, subject=path)
             self.message, self.problems = _bind(self.document.without_bom())
         except SourceError as error:
-            self.syntax = error
+            self.document, self.syntax = None, error
 
     # The config
 
@@ -225,6 +226,10 @@ def _bind(document: Document):
     kind = message_class("graphfix.pipeline.TrainEvalPipelineConfig")
     message, problems = bind(document, kind)
     left = problems
+    twice = [problem for problem in problems if problem.kind == DUPLICATE]
+    if len(twice) > _MOST_TWICE:  # each takes a reading of the whole
+        raise SourceError(twice[0].problem.subject, "more than %d fields are given twice, of which "
+                          "this is the first" % _MOST_TWICE, "keep the one of each that counts")
     while any(problem.kind == DUPLICATE for problem in left):
         again = next(problem for problem in left if problem.kind == DUPLICATE)
         _, block, field = places.at(document, again.line, again.column)

@@ -46,8 +46,8 @@ def unfolded(node) -> int:
     """How many bytes the value of a Const node takes beyond those that stand in the file, because
     its last element is repeated."""
     proto = node.attr["value"].tensor
-    if proto.tensor_content:
-        return 0
+    if not proto.tensor_shape.dim or proto.tensor_content:
+        return 0  # as nearly all are
     try:
         meta = meta_of(node)
     except ValueError:

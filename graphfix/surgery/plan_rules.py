@@ -163,11 +163,12 @@ def _additions(plan: SurgeryPlan, outgoing: dict) -> Iterator[Fault]:
             size = 1
             for side in one.shape:
                 size = min(size * max(side, 1), _MOST_ADDED + 1)
-            added += size
             if len(one.shape) > _MAX_RANK or any(side < 0 for side in one.shape) \
                     or size > _MOST_ADDED:
                 yield where + ".shape", "is no shape of a tensor to add: %s" % (
                     list(one.shape) if len(one.shape) <= 8 else "%d dimensions" % len(one.shape))
+            else:
+                added += size
     if added > _MOST_ADDED:
         yield "additions", "has %d elements altogether, more than %d" % (added, _MOST_ADDED)
 

@@ -103,6 +103,12 @@ def test_a_state_file_that_is_none(examined, tmp_path, make):
     assert done.code == 1 and "error MODEL_DIR_STATE" in done.out
 
 
+def test_many_fields_given_twice(examined):
+    done = examined("train_config {", "train_config { " + "num_steps: 1 " * 50000)
+    assert done.code == 1 and "more than 100 fields are given twice" in done.out
+    assert "FIELD_TWICE" in examined("train_config {", "train_config { " + "num_steps: 1 " * 20).out
+
+
 def test_backslashes_and_brackets_take_time_in_proportion(examined):
     assert examined("train_config {", 'train_config { fine_tune_checkpoint: "'
                     + "\\" * 100000).code == 1
