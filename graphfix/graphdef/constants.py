@@ -46,21 +46,21 @@ def meta_of(node) -> TensorMeta:
     return TensorMeta(node.name, dtype, shape)
 
 
-def field_of(node) -> str:
-    """The field of a Const node's TensorProto that its value is read from.
+def field_of(node, meta: TensorMeta) -> str:
+    """The field of a Const node's TensorProto that its value is read from; `meta` is its own.
 
     Raises:
       ValueError: it holds no array, or other bytes than its shape takes.
     """
-    meta = meta_of(node)
     proto = node.attr["value"].tensor
     if meta.dtype.name not in _LISTS:
         raise ValueError("constant '%s' is of type %s, which has no array form"
                          % (node.name, meta.dtype))
-    if proto.tensor_content:
-        if len(proto.tensor_content) != meta.nbytes:
+    length = len(proto.tensor_content)
+    if length:
+        if length != meta.nbytes:
             raise ValueError("constant '%s' has %d bytes where its shape takes %d" % (
-                node.name, len(proto.tensor_content), meta.nbytes))
+                node.name, length, meta.nbytes))
         return CONTENT
     field = _LISTS[meta.dtype.name]
     count = len(getattr(proto, field))
@@ -76,7 +76,8 @@ def value_of(node) -> np.ndarray:
     Raises:
       ValueError: it holds no array, or other bytes than its shape takes.
     """
-    field, meta = field_of(node), meta_of(node)
+    meta = meta_of(node)
+    field = field_of(node, meta)
     proto = node.attr["value"].tensor
     numpy_type = meta.dtype.numpy or np.dtype("<u2")
     if field == CONTENT:
