@@ -42,7 +42,7 @@ def test_a_class_is_named(graphfix, model, tmp_path):
                                "max 0.25 (relative ")
     assert lines[1].startswith("tensor FeatureExtractor/MobilenetV1/Conv2d_0/weights: differs: "
                                "1 of 54, max ")
-    assert lines[2].startswith("tensors, config, label map compared; 198 of 200 tensors equal")
+    assert lines[2].startswith("tensors, config, label map, files compared; 198 of 200 tensors equal")
     data = json.loads(graphfix("diff", model, other, "--json").out)
     assert not data["same"] and data["tensors_equal"] == 198
     found = data["differences"][0]
@@ -104,6 +104,56 @@ def test_frozen_graphs(graphfix, tmp_path):
     assert (done.code, done.err) == (0, "") and "199 of 199 tensors equal; same" in done.out
 
 
+def without_values(graph_def):
+    for node in graph_def.node:
+        if node.op == "Const":
+            del node.attr["value"]
+
+
+def with_zeros(graph_def):
+    for node in graph_def.node:
+        if node.name == "BoxPredictor_1/ClassPredictor/biases":
+            node.attr["value"].tensor.tensor_content = b""
+
+
+def with_function(graph_def):
+    graph_def.library.function.add().signature.name = "scale"
+
+
+@pytest.mark.parametrize("change, said", [
+    (without_values, "constant BoxPredictor_1/ClassPredictor/biases: is gone\n"),
+    (with_zeros, "biases"),
+    (with_function, "frozen graph: function 'scale': is new\n"),
+    (lambda graph_def: setattr(graph_def.versions, "producer", 21),
+     "frozen graph: versions: none -> producer 21, min_consumer 0, bad_consumers []\n"),
+    (lambda graph_def: setattr(graph_def.versions, "min_consumer", 22), ", min_consumer 22, "),
+    (lambda graph_def: graph_def.versions.bad_consumers.append(9), "bad_consumers [9]\n"),
+    (lambda graph_def: setattr(graph_def.node[-1].attr["_x"], "i", 1),
+     " has other inputs or attributes\n"),
+    (lambda graph_def: setattr(graph_def.node[-1], "device", "/gpu:0"),
+     " has other inputs or attributes\n"),
+    (lambda graph_def: graph_def.node.add(name="more", op="NoOp"), "node more: NoOp is new\n"),
+], ids=lambda one: getattr(one, "__name__", None))
+def test_what_a_graph_says_besides(graphfix, tmp_path, change, said):
+    """In a file, in a directory, and against a golden file."""
+    from graphfix.graphdef import files
+    for name in ("one", "two"):
+        shutil.copytree(readme.DETECTOR, str(tmp_path / name))
+    path = str(tmp_path / "two" / "frozen_inference_graph.pb")
+    graph_def = files.read_graph_def(path)
+    change(graph_def)
+    with open(path, "wb") as file:
+        file.write(graph_def.SerializeToString())
+    graphfix("check", tmp_path / "one", "--golden", tmp_path / "golden.json", "--update")
+    for words in (("diff", os.path.join(readme.DETECTOR, os.path.basename(path)), path),
+                  ("diff", tmp_path / "one", tmp_path / "two"),
+                  ("check", tmp_path / "two", "--golden", tmp_path / "golden.json")):
+        done = graphfix(*words, "--json")
+        told = "\n".join("%s: %s" % (one["subject"], one["message"]) for one in json.loads(
+            done.out)["differences"]) + "\n"
+        assert done.code == 1 and said in told, told
+
+
 def test_an_archive(graphfix, model, tmp_path):
     archive = shutil.make_archive(str(tmp_path / "it"), "gztar", os.path.dirname(model),
                                   os.path.basename(model))
@@ -144,7 +194,7 @@ def test_saved_models(graphfix, tmp_path):
             shutil.copy(os.path.join(readme.DETECTOR, name), place)
     done = graphfix("diff", *alone)
     assert done.code == 1 and done.out.count("\n") == 3
-    assert "node (signatures): SavedModel has other inputs or attributes" in done.out
+    assert "frozen graph: signature 'serving_default': differs" in done.out
     assert "node %s: " % meta.graph_def.node[0].name in done.out
     assert graphfix("diff", *beside).code == 0
     shutil.rmtree(os.path.join(beside[1], "saved_model"))
