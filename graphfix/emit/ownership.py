@@ -42,6 +42,14 @@ def foreign(directory: str) -> Tuple[List[str], str]:
     return list(_others(directory, manifest)), ""
 
 
+def has_manifest(directory: str) -> bool:
+    """Whether a directory has a valid manifest."""
+    try:
+        return read_manifest(directory) is not None
+    except SourceError:
+        return False
+
+
 def _others(directory: str, manifest: Manifest) -> Iterator[str]:
     files, directories = owned(manifest)
     strange = None
