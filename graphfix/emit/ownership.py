@@ -153,7 +153,10 @@ def unmark(directory: str) -> None:
 
 
 def remove(directory: str) -> bool:
-    """Removes an unfinished directory, or what of another one is graphfix's; whether it is gone."""
+    """Removes an unfinished directory, or what of another one is graphfix's, or an empty one;
+    whether it is gone."""
+    if os.path.islink(directory):
+        return False
     try:
         if os.path.lexists(os.path.join(directory, MARKER)):
             _remove_all_but(directory, MARKER)
