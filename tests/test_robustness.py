@@ -5,6 +5,10 @@ import sys
 
 import pytest
 
+from graphfix.emit import ownership
+from graphfix.verbs import verify
+from graphfix.verify import judge
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "benchmarks"))
 from robustness import __main__ as robustness  # noqa: E402
 from robustness.common import convert_words, whole  # noqa: E402
@@ -30,6 +34,29 @@ def test_no_fault(tmp_path, section, more, least):
              "soak": "conversions"}[section]
     words = text.split()
     assert int(words[words.index(count) - 1]) >= least, text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("section, more", [
+    ("ownership", ["--directories", 6]), ("tampering", ["--changes", 50, "--harmless", 11])])
+def test_no_fault_of_random_directories(tmp_path, section, more):
+    rows, faults = robustness.run(section, options(tmp_path, *more))
+    assert faults == [] and os.listdir(str(tmp_path)) == []
+    assert sum(int(word) for _, said in rows for word in said.split() if word.isdigit()) >= 6
+
+
+@pytest.mark.slow
+def test_a_lost_file_would_be_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(ownership, "replacing_problem", lambda *_: None)
+    _, faults = robustness.run("ownership", options(tmp_path, "--directories", 20))
+    assert any("is None" in one for one in faults)
+
+
+@pytest.mark.slow
+def test_what_verify_passes_would_be_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(verify, "judge", lambda *_: judge.Judgement((), 0, None))
+    _, faults = robustness.run("tampering", options(tmp_path, "--changes", 50, "--harmless", 0))
+    assert len(faults) > 50
 
 
 def test_a_half_written_output_would_be_seen(tmp_path, model, graphfix):

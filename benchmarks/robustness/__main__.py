@@ -24,6 +24,8 @@ from robustness.inputs import parsers  # noqa: E402
 from robustness.killed import killed_batch, killed_convert  # noqa: E402
 from robustness.limits import limits  # noqa: E402
 from robustness.long import concurrency, soak  # noqa: E402
+from robustness.ownership import ownership  # noqa: E402
+from robustness.tampering import tampering  # noqa: E402
 
 PAGE = os.path.join(ROOT, "docs", "robustness.md")
 INTRODUCTION = """\
@@ -32,14 +34,16 @@ INTRODUCTION = """\
 <!-- Written by benchmarks/robustness --write; the counts are measured. -->
 
 What was tried to break graphfix, and what came of it. A fault is an output that is neither whole nor
-absent, a traceback, an exit code that is not documented, or values that TensorFlow's reader does not
-read the same. `python benchmarks/robustness --write` measures all of it again (`--minutes` is the
-soak's length; the default is two hours), or only some `--sections`, and leaves the others as they
-are: each says how long it took, and when. A small part is in the fast tests.
+absent, a traceback, an exit code that is not documented, values that TensorFlow's reader does not
+read the same, a byte of the user's that changed, or a changed output that `verify` passes.
+`python benchmarks/robustness --write` measures all of it again (`--minutes` is the soak's length; the
+default is two hours), or only some `--sections`, and leaves the others as they are: each says how
+long it took, and when. A small part is in the fast tests.
 """
-SECTIONS = {"parsers": parsers, "archives": archives, "killed_convert": killed_convert, "killed_batch": killed_batch,
-            "disks": disks, "disks_batch": disks_batch, "limits": limits,
-            "concurrency": concurrency, "soak": soak}
+SECTIONS = {"parsers": parsers, "archives": archives, "killed_convert": killed_convert,
+            "killed_batch": killed_batch, "disks": disks, "disks_batch": disks_batch,
+            "limits": limits, "concurrency": concurrency, "ownership": ownership,
+            "tampering": tampering, "soak": soak}
 
 
 def run(name, options):
@@ -58,7 +62,10 @@ def flags():
     parser.add_argument("--tmpfs_step", type=int, default=24, help="KiB from one size to the next")
     parser.add_argument("--rounds", type=int, default=10, help="of concurrency")
     parser.add_argument("--minutes", type=float, default=120, help="of the soak")
-    parser.add_argument("--seed", type=int, default=1, help="of the soak")
+    parser.add_argument("--seed", type=int, default=1, help="of the soak, and of random directories")
+    parser.add_argument("--directories", type=int, default=600, help="of ownership")
+    parser.add_argument("--changes", type=int, default=1500, help="of tampering")
+    parser.add_argument("--harmless", type=int, default=300, help="changes that tampering is none")
     parser.add_argument("--stock", help="a Python that has TensorFlow, to read what is written")
     parser.add_argument("--large", action="append", default=[], help="a large model's directory")
     parser.add_argument("--scratch", help="where to work")

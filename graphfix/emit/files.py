@@ -92,8 +92,10 @@ def replace_file(path: str, data: bytes, part_name: Optional[str] = None) -> Non
     the old one then."""
     part = os.path.join(os.path.dirname(path),
                         part_name or ownership.PART % os.path.basename(path))
+    if os.path.isfile(part) and not os.path.islink(part):
+        os.remove(part)  # a killed run's; not written into, as it may have another name
     try:
-        with open(part, "wb") as file:
+        with open(part, "xb") as file:
             file.write(data)
             file.flush()
             if os.path.exists(path):
@@ -103,6 +105,8 @@ def replace_file(path: str, data: bytes, part_name: Optional[str] = None) -> Non
                 os.chmod(part, stat.S_IMODE(was.st_mode))
             os.fsync(file.fileno())
         os.replace(part, path)
+    except FileExistsError:
+        raise  # a link or directory of that name, which is not graphfix's
     except BaseException:
         with contextlib.suppress(OSError):
             os.remove(part)

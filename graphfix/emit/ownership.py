@@ -42,6 +42,14 @@ def foreign(directory: str) -> Tuple[List[str], str]:
     return list(_others(directory, manifest)), ""
 
 
+def has_manifest(directory: str) -> bool:
+    """Whether a directory has a valid manifest."""
+    try:
+        return read_manifest(directory) is not None
+    except SourceError:
+        return False
+
+
 def _others(directory: str, manifest: Manifest) -> Iterator[str]:
     files, directories = owned(manifest)
     strange = None
@@ -145,7 +153,10 @@ def unmark(directory: str) -> None:
 
 
 def remove(directory: str) -> bool:
-    """Removes an unfinished directory, or what of another one is graphfix's; whether it is gone."""
+    """Removes an unfinished directory, or what of another one is graphfix's, or an empty one;
+    whether it is gone."""
+    if os.path.islink(directory):
+        return False
     try:
         if os.path.lexists(os.path.join(directory, MARKER)):
             _remove_all_but(directory, MARKER)

@@ -220,7 +220,7 @@ def locked(directory: str) -> Iterator[None]:
 def _lock(directory: str) -> Optional[int]:
     """A handle that locks a directory, None where another holds it or it went away."""
     try:
-        handle = os.open(directory, os.O_RDONLY)
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)  # a pipe would be waited for
     except FileNotFoundError:
         return None
     try:
@@ -285,7 +285,7 @@ def _exchange(one: str, two: str) -> bool:
 
 def sweep(directory: str) -> None:
     """Puts back what runs that were killed left beside a directory, or removes what of it is
-    graphfix's."""
+    graphfix's.  What only has such a name is left alone."""
     parent, name = os.path.split(directory)
     try:
         beside = os.listdir(parent)
@@ -294,6 +294,8 @@ def sweep(directory: str) -> None:
     for mark in (_OLD, _STAGING):
         for left in [one for one in beside if one.startswith(".%s%s" % (name, mark))]:
             path = os.path.join(parent, left)
+            if os.path.islink(path):
+                continue
             try:
                 handle = _lock(path)
             except OSError:
@@ -302,7 +304,8 @@ def sweep(directory: str) -> None:
                 continue
             try:
                 if mark == _OLD and not os.path.lexists(directory):
-                    os.rename(path, directory)
+                    if ownership.has_manifest(path):
+                        os.rename(path, directory)
                 else:
                     ownership.remove(path)
             finally:

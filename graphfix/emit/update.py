@@ -43,7 +43,7 @@ def update_report(directory: str, verifications: Sequence[Verification], picture
     if before is None:
         raise SourceError(os.path.join(directory, manifest.MANIFEST), "is missing",
                           "convert again with this version of graphfix")
-    _check_places(directory)
+    _check_places(directory, before, [_place(one) for one, _ in pictures])
     if pictures:
         report = dataclasses.replace(
             report, pictures=tuple(one for one, _ in pictures),
@@ -85,14 +85,21 @@ def _place(picture: Picture) -> str:
     return "%s/%s" % (PICTURES, picture.file)
 
 
-def _check_places(directory: str) -> None:
-    """What is written goes into the directory, and not through a link to elsewhere."""
+def _check_places(directory: str, before: manifest.Manifest, pictures: Sequence[str]) -> None:
+    """What is written goes into the directory, not through a link to elsewhere, and not over
+    somebody's picture."""
     for name in (PICTURES, REPORT_JSON, REPORT_HTML, manifest.MANIFEST):
         path = os.path.join(directory, name)
         if os.path.islink(path) or name == PICTURES and os.path.lexists(path) \
                 and not os.path.isdir(path):
             raise RequestError(path, "is a link" if os.path.islink(path) else
                                "is not a directory", "move it elsewhere")
+    for name in pictures:
+        path = os.path.join(directory, name)
+        listed = name in before.files or name in before.pending
+        if os.path.lexists(path) and (os.path.islink(path) or not listed):
+            raise RequestError(path, "is in the place of a picture, and graphfix did not put it there",
+                               "move it elsewhere")
 
 
 def _write_manifest(directory: str, record: manifest.Manifest) -> None:

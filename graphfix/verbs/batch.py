@@ -16,7 +16,6 @@ import fcntl
 import json
 import os
 import queue
-import shutil
 import subprocess
 import sys
 import threading
@@ -25,7 +24,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from graphfix import import_path, signals
 from graphfix.console import escaped
-from graphfix.emit import publish
+from graphfix.emit import ownership, publish
 from graphfix.errors import RequestError
 from graphfix.recipe import Entry, read_recipe
 from graphfix.source import read_file
@@ -117,7 +116,7 @@ def _clean(name: str, out: str) -> None:
         except BlockingIOError:
             return
         publish.sweep(os.path.join(os.path.abspath(out), name))
-        shutil.rmtree(os.path.join(out, WORK, name), ignore_errors=True)
+        ownership.remove(os.path.join(out, WORK, name))
 
 
 class _Run:

@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import resource
-import shutil
 import sys
 import tempfile
 from typing import Any, Dict, Iterator, List, Optional, Tuple
@@ -90,13 +89,15 @@ def _alone(name: str, out: str) -> Iterator[str]:
     work = os.path.join(out, WORK, name)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        shutil.rmtree(work, ignore_errors=True)  # of a run that was killed
+        if not ownership.remove(work):  # of a run that was killed
+            raise RequestError(work, "holds what no batch put there", "move it elsewhere")
         os.mkdir(work)
+        ownership.mark(work)
         tempfile.tempdir = work
         yield work
     finally:
         tempfile.tempdir = before
-        shutil.rmtree(work, ignore_errors=True)
+        ownership.remove(work)
         os.close(handle)
 
 

@@ -1,12 +1,13 @@
 """Holds a published directory against its manifest (every file, every tensor) and against its plan:
 which tensors there are, of which shape, and those whose values the plan gives; the label map's
-classes; each edit of the config, which must leave it as it is when it is made once more; the state
-file; the constants of its graphs, which are the checkpoint's values bit for bit.  Config and
-checkpoint must describe as the very model the manifest says, and to plan the same classes on it
-must keep every tensor.
+classes; the report's classes and findings; each edit of the config, which must leave it as it is
+when it is made once more; the state file; the constants of its graphs, which are the checkpoint's
+values bit for bit.  Config and checkpoint must describe as the very model the manifest says, and to
+plan the same classes on it must keep every tensor.
 """
 
 import dataclasses
+import json
 import os
 import re
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
@@ -18,7 +19,7 @@ from graphfix.config.edits import apply_edits
 from graphfix.config.pipeline import PipelineConfig, parse_config
 from graphfix.emit import ownership, state
 from graphfix.emit.manifest import Manifest, Measured, Tensor, measure, spec_json
-from graphfix.emit.report import CHECKPOINT, PLAN_JSON
+from graphfix.emit.report import CHECKPOINT, PLAN_JSON, REPORT_JSON
 from graphfix.errors import GraphfixError, Problem, SourceError
 from graphfix.labels import parse_label_map
 from graphfix.model import families
@@ -33,8 +34,9 @@ from graphfix.verify.models import differences
 
 AGAIN = "do not train from it: make it again"
 # What would be taken for a part of the model, where it lies, though it was not published with it.
-_LOOKS_LIKE_MODEL = re.compile(r"(saved_model/)?([^/]*\.(index|data-\d+-of-\d+|meta|config|pbtxt|pb)"
-                               r"|checkpoint)\Z")
+_LOOKS_LIKE_MODEL = re.compile(
+    r"(saved_model/(variables/)?)?[^/]*\.(index|data-\d+-of-\d+|meta|config|pbtxt|pb)\Z"
+    r"|(checkpoint|plan\.json|report\.json|report\.html)\Z")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +87,7 @@ def judge(directory: str, manifest: Manifest, measured: Optional[Measured] = Non
         rows = measured.checkpoints[CHECKPOINT]
         problems += _asked(_planned_tensors, plan, rows, store)
         problems += _asked(_labels, directory, plan)
+        problems += _asked(_report, os.path.join(directory, REPORT_JSON), plan)
         for name in (FROZEN, SAVED_MODEL):
             if name in manifest.files:
                 problems += _asked(_graph, os.path.join(directory, name), plan, rows)
@@ -213,6 +216,20 @@ def _labels(directory: str, plan: SurgeryPlan) -> Iterator[Problem]:
             yield Problem(path, "has %s as class %d, planned as %s" % (
                 "'%s'" % found[number].display_name if number in found else "nothing", number,
                 "'%s'" % planned[number].display_name if number in planned else "nothing"), AGAIN)
+
+
+def _report(path: str, plan: SurgeryPlan) -> Iterator[Problem]:
+    """Whether a report tells of this plan."""
+    try:
+        found = json.loads(read_file(path).decode("utf-8"))
+    except ValueError as error:
+        raise SourceError(path, "is not valid JSON: %s" % error, AGAIN) from None
+    said = {"target_api": plan.target_api, "trainer": plan.trainer,
+            "classes": [vars(one) for one in plan.classes],
+            "findings": [vars(one) for one in plan.findings]}
+    for name, value in json.loads(json.dumps(said)).items():
+        if not isinstance(found, dict) or found.get(name) != value:
+            yield Problem(path, "has other %s than %s" % (name, PLAN_JSON), AGAIN)
 
 
 def _config_edits(path: str, config: PipelineConfig, plan: SurgeryPlan) -> Iterator[Problem]:

@@ -140,6 +140,24 @@ def test_what_a_user_changed_in_a_listed_file_is_replaced_as_asked(out):
     assert sorted(os.listdir(out)) == ["manifest.json", "new"]
 
 
+@pytest.mark.parametrize("mark", ["staging", "old"])
+@pytest.mark.parametrize("kind", ["file", "directory", "pipe", "link"])
+def test_what_is_only_named_like_a_killed_runs_stays(out, tmp_path, mark, kind):
+    left = str(tmp_path / (".new.graphfix-%s-mine" % mark))
+    if kind == "directory":
+        builders.write(left, "thesis.tex", "x")
+    elif kind == "file":
+        builders.write(tmp_path, left, "x")
+    elif kind == "link":
+        os.symlink("out", left)
+    else:
+        os.mkfifo(left)
+    before = snapshot(tmp_path)
+    replace(tmp_path / "new")
+    assert {path: one for path, one in snapshot(tmp_path).items()
+            if path.split("/")[0] != "new"} == before
+
+
 def test_what_comes_in_at_the_last_moment_puts_the_old_directory_back(out, tmp_path, monkeypatch):
     real = publish._swap
 

@@ -90,6 +90,30 @@ def test_a_picture_that_became_a_link_is_left_alone(out, tmp_path):
     assert os.path.islink(path) and os.path.exists(str(tmp_path / "mine.jpg"))
 
 
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_lies_in_the_place_of_a_picture_stays(out, tmp_path, kind):
+    path = os.path.join(out, "pictures", picture(2)[0].file)
+    mine = builders.write(tmp_path, "mine.jpg", "x")
+    os.symlink(mine, path) if kind == "link" else os.rename(mine, path)
+    with pytest.raises(RequestError) as caught:
+        update.update_report(out, (), [picture(2)])
+    assert path in str(caught.value) and "graphfix did not put it there" in str(caught.value)
+    assert os.path.islink(path) == (kind == "link") and open(path).read() == "x"
+
+
+@pytest.mark.parametrize("kind", [os.link, os.symlink])
+def test_a_file_that_goes_by_an_unfinished_ones_name_keeps_its_content(out, tmp_path, kind):
+    mine = builders.write(tmp_path, "mine", "x")
+    part = os.path.join(out, ".report.json.graphfix-part")
+    kind(mine, part)
+    try:
+        update.update_report(out, (), [picture(2)])
+        assert kind is os.link
+    except RequestError as error:
+        assert "File exists" in str(error) and os.path.islink(part)
+    assert open(mine).read() == "x"
+
+
 def test_another_run_is_waited_for(out):
     with publish.locked(out):
         with pytest.raises(RequestError) as caught:

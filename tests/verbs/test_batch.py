@@ -183,6 +183,19 @@ def test_a_failing_model_leaves_what_an_earlier_run_made(graphfix, place):
     assert tree(place / "out") == whole
 
 
+@pytest.mark.parametrize("link", [False, True])
+def test_what_lies_where_archives_are_unpacked_stays(graphfix, place, link):
+    path = recipe(place, 'source: "one"', 'source: "two.tar.gz"')
+    work = place / "out" / BESIDE[0] / "work"
+    work.mkdir(parents=True)
+    builders.write(place / "mine", "letter", "x")
+    (work / "one").symlink_to(place / "mine") if link else (place / "mine").rename(work / "one")
+    done = graphfix("batch", path, "--output_directory", place / "out")
+    assert done.code == 1 and verdicts(done) == [["one", "failed"], ["two", "converted"]]
+    assert "work/one: holds what no batch put there; move it elsewhere" in done.out
+    assert (work / "one" / "letter").read_text() == "x" and os.listdir(str(work)) == ["one"]
+
+
 @pytest.mark.slow
 def test_the_same_bytes_in_any_order(graphfix, place):
     models = ['source: "one" name: "m%d" target { seed: %d }' % (one, one) for one in range(5)]

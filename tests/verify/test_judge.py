@@ -1,5 +1,6 @@
 """verify notices every difference, names it, and exits with 4."""
 
+import dataclasses
 import os
 import shutil
 
@@ -134,6 +135,15 @@ FILES = {
                            "new.index: was not published, but looks like a part of the model"),
     "a saved model": (lambda out: builders.write(out + "/saved_model", "saved_model.pb", "x"),
                       "saved_model.pb: was not published, but looks like"),
+    "variables of a saved model": (
+        lambda out: builders.write(out + "/saved_model/variables", "variables.index", "x"),
+        "variables.index: was not published"),
+    "class of the plan": (replace("plan.json", b'"sources": [1]', b'"sources": [2]'),
+                          "report.json: has other classes than plan.json"),
+    "finding of the plan": (replace("plan.json", b'"severity": "info"', b'"severity": "error"'),
+                            "report.json: has other findings than plan.json"),
+    "finding of the report": (replace("report.json", b'"severity": "info"', b'"severity": "error"'),
+                              "report.json: has other findings than plan.json"),
 }
 
 
@@ -150,7 +160,8 @@ def test_files(graphfix, out, kind):
 CONTRADICTIONS = ["tensors: deleted", "tensors: added", "tensors: reshaped", "tensors: scaled",
                   "tensors: one bit", "tensors: global_step moved", "files: labels exchanged",
                   "files: anchors", "files: path", "files: classes", "files: graph of the source",
-                  "files: state", "files: plan"]
+                  "files: state", "files: plan", "files: class of the plan",
+                  "files: finding of the plan", "files: finding of the report"]
 
 
 @pytest.mark.parametrize("kind", CONTRADICTIONS)
@@ -163,6 +174,15 @@ def test_a_manifest_made_to_fit_hides_no_contradiction(graphfix, out, kind):
     record_anew(out)
     done = graphfix("verify", out)
     assert done.code == 4 and done.out == "", done
+
+
+@pytest.mark.parametrize("name", ["plan.json", "report.json", "report.html"])
+def test_a_manifest_that_leaves_out_the_plan_hides_nothing(graphfix, out, name):
+    record = manifest.read_manifest(out)
+    files = {path: row for path, row in record.files.items() if path != name}
+    builders.write(out, "manifest.json", dataclasses.replace(record, files=files).to_json())
+    done = graphfix("verify", out)
+    assert done.code == 4 and name + ": was not published, but looks like" in done.err
 
 
 def test_what_does_not_matter_is_none(graphfix, out, tmp_path):
@@ -215,12 +235,12 @@ def test_thawed_and_training_directories_are_judged_too(graphfix, model, tmp_pat
 
 def test_pending_contents_are_as_good_as_those_they_replace(out):
     record = manifest.read_manifest(out)
-    path = os.path.join(out, "report.json")
+    path = os.path.join(out, "report.html")
     with open(path, "rb") as file:
         old = file.read()
     pending = manifest.Manifest(
         record.files, record.directories, record.checkpoints, record.model, None,
-        {"report.json": manifest.content_of(b"new"), "pictures/a.jpg": manifest.content_of(b"x")})
+        {"report.html": manifest.content_of(b"new"), "pictures/a.jpg": manifest.content_of(b"x")})
     for data, right in ((old, True), (b"new", True), (b"neither", False)):
-        builders.write(out, "report.json", data)
+        builders.write(out, "report.html", data)
         assert (not judge(out, pending).problems) == right
