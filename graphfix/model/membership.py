@@ -15,7 +15,8 @@ from graphfix.model.quantization import is_quantization
 # slim and in Keras; Context R-CNN's.
 _BETWEEN = {
     families.SSD: re.compile(r"Conv2d_\d+_1x1_\d+(_norm)?/"),
-    families.FASTER_RCNN: re.compile(r"(Conv|FirstStageRPNFeatures|AttentionBlock[^/]*)/"),
+    families.FASTER_RCNN: re.compile(r"(Conv|FirstStageRPNFeatures|(Self)?AttentionBlock[^/]*"
+                                     r"|fully_connected(_\d+)?)/"),
 }
 
 
