@@ -8,9 +8,11 @@ the shape goes on with its last element.
 import numpy as np
 
 from graphfix.dtypes import BY_NUMBER, DType
+from graphfix.graphdef import wire
 from graphfix.schema import message_class
 from graphfix.tensors import TensorMeta
 
+CONTENT = "tensor_content"
 # The list a type's elements lie in, for types with a NumPy counterpart; bfloat16 as bit patterns.
 _LISTS = {
     "float32": "float_val", "float64": "double_val", "int32": "int_val", "uint8": "int_val",
@@ -25,7 +27,9 @@ _MOST_REPEATED = 1 << 24
 
 
 def is_constant(node) -> bool:
-    return node.op == "Const" and node.attr["value"].WhichOneof("value") == "tensor"
+    # Asking a map for what it lacks would put it there.
+    return node.op == "Const" and "value" in node.attr and \
+        node.attr["value"].WhichOneof("value") == "tensor"
 
 
 def meta_of(node) -> TensorMeta:
@@ -58,8 +62,8 @@ def unfolded(node) -> int:
     return max(0, meta.size - len(getattr(proto, values))) * max(1, meta.dtype.itemsize)
 
 
-def value_of(node) -> np.ndarray:
-    """The array of a Const node (bfloat16: uint16 bit patterns).
+def field_of(node) -> str:
+    """The field of a Const node's TensorProto that its value is read from.
 
     Raises:
       ValueError: it holds no array, or other bytes than its shape takes.
@@ -69,25 +73,50 @@ def value_of(node) -> np.ndarray:
     if meta.dtype.name not in _LISTS:
         raise ValueError("constant '%s' is of type %s, which has no array form"
                          % (node.name, meta.dtype))
-    numpy_type = meta.dtype.numpy or np.dtype("<u2")
     if proto.tensor_content:
         if len(proto.tensor_content) != meta.nbytes:
             raise ValueError("constant '%s' has %d bytes where its shape takes %d" % (
                 node.name, len(proto.tensor_content), meta.nbytes))
-        return np.frombuffer(proto.tensor_content, numpy_type).reshape(meta.shape)
-    values = getattr(proto, _LISTS[meta.dtype.name])
-    if len(values) > meta.size or len(values) < meta.size > _MOST_REPEATED:
+        return CONTENT
+    field = _LISTS[meta.dtype.name]
+    count = len(getattr(proto, field))
+    if count > meta.size or count < meta.size > _MOST_REPEATED:
         raise ValueError("constant '%s' has %d elements where its shape takes %d" % (
-            node.name, len(values), meta.size))
-    if meta.dtype.name == "float16":
-        out = np.asarray(values, "<u2").view("<f2")
-    else:
-        out = np.asarray(values, np.int64 if not len(values) else None).astype(numpy_type)
+            node.name, count, meta.size))
+    return field
+
+
+def value_of(node) -> np.ndarray:
+    """The array of a Const node (bfloat16: uint16 bit patterns).
+
+    Raises:
+      ValueError: it holds no array, or other bytes than its shape takes.
+    """
+    field, meta = field_of(node), meta_of(node)
+    proto = node.attr["value"].tensor
+    numpy_type = meta.dtype.numpy or np.dtype("<u2")
+    if field == CONTENT:
+        return np.frombuffer(proto.tensor_content, numpy_type).reshape(meta.shape)
+    out = _listed(proto, field)
+    out = out.astype("<u2").view("<f2") if meta.dtype.name == "float16" else out.astype(numpy_type)
     if len(out) < meta.size:
         # An empty list stands for zeros.
         last = out[-1] if len(out) else numpy_type.type(0)
         out = np.concatenate([out, np.full(meta.size - len(out), last, numpy_type)])
     return out.reshape(meta.shape)
+
+
+def _listed(proto, field: str) -> np.ndarray:
+    """The elements of a list, each bit as it is; integers are narrowed by whoever asks."""
+    if field == "float_val":
+        # Python's numbers would make quiet NaNs of signalling ones.
+        data = proto.SerializeToString()
+        number = proto.DESCRIPTOR.fields_by_name[field].number
+        return np.frombuffer(b"".join(data[first:last] for one, _, first, last in wire.fields(
+            data, 0, len(data)) if one == number), "<f4")
+    return np.asarray(getattr(proto, field), {
+        "double_val": np.float64, "bool_val": np.bool_, "uint64_val": np.uint64}.get(
+            field, np.int64))
 
 
 def set_value(node, value: np.ndarray, dtype: DType) -> None:

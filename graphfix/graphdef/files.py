@@ -8,7 +8,7 @@ Protocol Buffers itself bounds a message: 2 GiB, and 100 levels of nesting.
 """
 
 import os
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Tuple
 
 from google.protobuf.message import DecodeError
 
@@ -17,23 +17,12 @@ from graphfix.errors import SourceError
 from graphfix.graphdef import constants
 from graphfix.graphdef.graph import Graph, NodeCopy
 from graphfix.graphdef.operations import check_inputs
+from graphfix.graphdef.wire import to_bytes  # noqa: F401  (part of this module's face)
 from graphfix.schema import message_class
 
 SAVED_MODEL = "saved_model.pb"
 FROZEN = "frozen_inference_graph.pb"
 _MOST = (1 << 31) - 1
-# Message -> number of a field -> the message in it, and whether it is a map's entry: the way to
-# every map in a graph or SavedModel.
-_MAPS = {
-    "SavedModel": {2: ("MetaGraphDef", False)},
-    "MetaGraphDef": {2: ("GraphDef", False), 5: ("signature", True)},
-    "signature": {2: ("SignatureDef", False)},  # an entry: its value is field 2
-    "SignatureDef": {1: ("TensorInfo", True), 2: ("TensorInfo", True)},
-    "GraphDef": {1: ("NodeDef", False), 2: ("FunctionDefLibrary", False)},
-    "FunctionDefLibrary": {1: ("FunctionDef", False)},
-    "FunctionDef": {3: ("NodeDef", False)},
-    "NodeDef": {5: ("AttrValue", True)},
-}
 # A few bytes may stand for a tensor of one value, and many such tensors for more than there is of
 # memory.  Graphs of real models repeat some kilobytes.
 _MOST_UNFOLDED, _UNFOLDED_TIMES = 1 << 28, 16
@@ -99,17 +88,6 @@ def open_graph(graph_def: Any, path: str) -> Graph:
         raise SourceError(path, "the graph %s" % error, _AGAIN) from None
 
 
-def to_bytes(message: Any) -> bytes:
-    """A GraphDef's or SavedModel's bytes, the same for the same content, whoever serializes it.
-
-    The runtimes of Protocol Buffers (C++, upb, Python) order the entries of a map differently, even
-    when told to be deterministic.  So the entries of each map are ordered here, by their bytes.
-    """
-    data = bytearray(message.SerializeToString(deterministic=True))
-    _order_maps(data, 0, len(data), message.DESCRIPTOR.name)
-    return bytes(data)
-
-
 def graph_to_bytes(graph: Graph) -> bytes:
     """What `to_bytes` gives for the graph's message, which is not made: of copies, what they have
     in common is written once."""
@@ -154,55 +132,6 @@ def _header(number: int, size: int) -> bytes:
     return bytes(out)
 
 
-def _order_maps(data: bytearray, start: int, end: int, name: str) -> None:
-    known = _MAPS.get(name)
-    if known is None:
-        return
-    entries = {}  # type: Dict[int, List[Tuple[int, int]]]
-    for number, first, inner, last in _fields(data, start, end):
-        if number in known:
-            kind, is_map = known[number]
-            _order_maps(data, inner, last, kind)
-            if is_map:
-                entries.setdefault(number, []).append((first, last))
-    for places in entries.values():
-        # One after the other, as the fields of one number always are.
-        data[places[0][0]:places[-1][1]] = b"".join(
-            sorted(bytes(data[first:last]) for first, last in places))
-
-
-def _fields(data: bytearray, position: int, end: int) -> Iterator[Tuple[int, int, int, int]]:
-    """The fields of a serialized message that may be messages (a field of a known number may be of
-    another kind, and so unknown): number, where it begins, its content's begin and end."""
-    groups = 0  # the old form of a message, of unknown fields only: not looked into
-    while position < end:
-        first = position
-        tag, position = _varint(data, position)
-        kind = tag & 7
-        if kind == 2:
-            size, position = _varint(data, position)
-        elif kind == 0:
-            size = _varint(data, position)[1] - position
-        else:
-            size = {1: 8, 5: 4}.get(kind, 0)
-            groups += {3: 1, 4: -1}.get(kind, 0)
-        if not groups and kind == 2:
-            yield tag >> 3, first, position, position + size
-        position += size
-
-
-def _varint(data: bytearray, position: int) -> Tuple[int, int]:
-    """A variable-length integer that is known to be sound, and the position after it."""
-    value = shift = 0
-    while True:
-        byte = data[position]
-        value |= (byte & 0x7F) << shift
-        position += 1
-        if byte < 0x80:
-            return value, position
-        shift += 7
-
-
 def _parse(path: str, full_name: str, what: str) -> Any:
     try:
         with inputs.open_file(path) as file:
@@ -216,6 +145,7 @@ def _parse(path: str, full_name: str, what: str) -> Any:
                           "check the path and its permissions") from None
     try:
         return message_class(full_name).FromString(data)
-    except (DecodeError, RecursionError):
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        # The last two come from protobuf's pure Python form.
         raise SourceError(path, "is no %s: it cannot be parsed" % what.split(" ", 1)[1],
                           _AGAIN) from None

@@ -37,8 +37,10 @@ def check_inputs(graph: Graph) -> None:
         count = control.count(False)
         if any(control[:count]):
             raise ValueError("has a node '%s' whose inputs are out of order" % node.name)
-        takes = node.attr["N"].i + LISTS[node.op] if node.op in LISTS else _COUNT.get(
-            node.op, count)
+        takes = _COUNT.get(node.op, count)
+        if node.op in LISTS:
+            # Asking a map for what it lacks would put it there.
+            takes = LISTS[node.op] + (node.attr["N"].i if "N" in node.attr else 0)
         if count != takes:
             raise ValueError("has a node '%s' with %d inputs where %s takes %d" % (
                 node.name, count, node.op, takes))
