@@ -1,8 +1,9 @@
-"""A config as the fields it sets, by path; so that two configs are the same when they mean the same.
+"""A config or a label map as the fields it sets, by path: two are the same when they mean the same.
 
-Formatting, order of fields, comments, and values that are a field's default anyway do not count;
-the order within a repeated field does.  A field that no revision of the API knows counts as its
-text.
+Formatting, order of fields and comments do not count; the order within a repeated field does.
+Values that are a field's default anyway do not count in a config, unless the API asks whether the
+field is set at all (`PRESENCE`) or it is one of a oneof; in a label map they do.  A field that no
+revision of the API knows counts as its text.
 """
 
 import os
@@ -13,41 +14,112 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from graphfix.config.pipeline import PipelineConfig
 from graphfix.schema import message_class
-from graphfix.textproto import UNKNOWN_FIELD, Document, bind, quote
+from graphfix.textproto import Document, bind, quote
+from graphfix.textproto.tree import FLOAT, STRING, Block, Field
+
+# Fields with a single value of which some revision of the API asks HasField.
+PRESENCE = {"alpha", "label_map_path", "max_image_height", "max_image_width", "min_image_height",
+            "min_image_width", "num_layers", "op", "replace_preprocessor_with_placeholder"}
+ORDER = "order of classes"
+# What a path into a compared directory begins with, and how a string is written that does anyway.
+_HERE, _NOT_HERE = '"<directory>/', '"\\074directory>/'
 
 
-def config_fields(config: PipelineConfig, directory: str = "") -> Dict[str, str]:
-    """{path: literal}; a path in `directory` reads as one in "<directory>"."""
+def config_fields(config: PipelineConfig) -> Dict[str, str]:
+    """{path: literal}."""
     found = dict(_fields(config.message, ""))
-    message = message_class("graphfix.pipeline.TrainEvalPipelineConfig")
-    found.update(_unknown(config.document, message))
-    if directory:
-        start = os.path.join(os.path.abspath(directory), "")
-        for path, literal in found.items():
-            if literal.startswith('"' + start):
-                found[path] = '"<directory>/' + literal[1 + len(start):]
+    found.update(_unknown(config.document.root, config.message.DESCRIPTOR, ""))
     return found
 
 
-def _unknown(document: Document, message) -> Iterator[Tuple[str, str]]:
-    paths = sorted({one.path for one in bind(document, message)[1] if one.kind == UNKNOWN_FIELD})
-    for path in paths:
-        yield ".".join(path), " ".join(
-            " ".join(field.raw.split()) for field in document.find(path))
+def relative_to(directory: str, fields: Mapping[str, str]) -> Dict[str, str]:
+    """The same fields; a path in `directory` reads as one in "<directory>"."""
+    start = '"' + os.path.join(os.path.abspath(directory), "")
+    found = {}
+    for path, literal in fields.items():
+        if literal.startswith(_HERE):
+            literal = _NOT_HERE + literal[len(_HERE):]
+        elif literal.startswith(start):
+            literal = _HERE + literal[len(start):]
+        found[path] = literal
+    return found
 
 
-def _fields(message: Any, above: str) -> Iterator[Tuple[str, str]]:
+def label_fields(document: Document) -> Dict[str, Dict[str, str]]:
+    """{id: {path: literal}} of a label map's items, and {"": ...} of the rest: unknown fields, and
+    the order of items where it is not that of their ids.  Of several items with one id (only the
+    background may have), the later ones' paths are numbered."""
+    message, _ = bind(document, message_class("graphfix.labels.StringIntLabelMap"))
+    outside, inside = {}, {}  # type: Dict[str, str], Dict[str, Dict[str, str]]
+    for path, text in _unknown(document.root, message.DESCRIPTOR, ""):
+        item, dot, rest = path.partition(".")
+        if dot and item.startswith("item["):
+            inside.setdefault(item, {})[rest] = text
+        else:
+            outside[path] = text
+    found = {}  # type: Dict[str, Dict[str, str]]
+    counts = {}  # type: Dict[str, int]
+    for number, item in enumerate(message.item):
+        key = str(item.id)
+        fields = dict(_fields(item, "", every=True), **inside.get("item[%d]" % number, {}))
+        counts[key] = counts.get(key, 0) + 1
+        prefix = "%d." % counts[key] if counts[key] > 1 else ""
+        found.setdefault(key, {}).update((prefix + path, fields[path]) for path in fields)
+    ids = [item.id for item in message.item]
+    if ids != sorted(ids):
+        outside[ORDER] = " ".join(map(str, ids))
+    found[""] = outside
+    return found
+
+
+def _unknown(block: Block, descriptor: Any, above: str) -> Iterator[Tuple[str, str]]:
+    """Fields that a schema lacks: what is written there, all of one name together."""
+    texts = {}  # type: Dict[str, str]
+    counts = {}  # type: Dict[str, int]
+    for field in block.fields:
+        known = descriptor.fields_by_name.get(field.name)
+        if known is None:
+            path = above + field.name
+            texts[path] = " ".join(filter(None, [texts.get(path), _said(field)]))
+        elif known.message_type is not None:
+            for value in field.values:
+                number = counts[field.name] = counts.get(field.name, -1) + 1
+                place = "%s[%d]" % (field.name, number) if is_repeated(known) else field.name
+                if isinstance(value, Block):
+                    for one in _unknown(value, known.message_type, above + place + "."):
+                        yield one
+    for path in sorted(texts):
+        yield path, texts[path]
+
+
+def _said(field: Field) -> str:
+    """A field's text, spaced in one way."""
+    words = []
+    for value in field.values:
+        if isinstance(value, Block):
+            words.append(" ".join([field.name, "{"] + [_said(one) for one in value.fields] + ["}"]))
+            continue
+        literal = str(value.value)
+        if value.kind == STRING:
+            literal = quote(value.value) if isinstance(value.value, str) else repr(value.value)
+        elif value.kind == FLOAT:
+            literal = repr(value.value)
+        words.append("%s: %s" % (field.name, literal))
+    return " ".join(words) or "%s: []" % field.name
+
+
+def _fields(message: Any, above: str, *, every: bool = False) -> Iterator[Tuple[str, str]]:
     for field, value in message.ListFields():
         path = above + field.name
-        several = field.is_repeated if hasattr(field, "is_repeated") else field.label == 3
+        several = is_repeated(field)
         if several and field.message_type is not None \
                 and field.message_type.GetOptions().map_entry:
             for key in sorted(value):
                 inner = field.message_type.fields_by_name["value"]
-                place = "%s[%s]" % (path, key)
+                place = "%s[%s]" % (path, quote(key) if isinstance(key, str) else key)
                 if inner.message_type is not None:
                     yield place, "{}"
-                    for one in _fields(value[key], place + "."):
+                    for one in _fields(value[key], place + ".", every=every):
                         yield one
                 else:
                     yield place, _literal(inner, value[key])
@@ -56,20 +128,30 @@ def _fields(message: Any, above: str) -> Iterator[Tuple[str, str]]:
             place = "%s[%d]" % (path, number) if several else path
             if field.message_type is not None:
                 yield place, "{}"
-                for inner in _fields(one, place + "."):
+                for inner in _fields(one, place + ".", every=every):
                     yield inner
-            elif several or field.containing_oneof is not None or one != field.default_value:
-                yield place, _literal(field, one)
+                continue
+            literal = _literal(field, one)
+            if every or several or field.containing_oneof is not None or field.name in PRESENCE \
+                    or literal != _literal(field, field.default_value):
+                yield place, literal
 
 
-def _literal(field, value: Any) -> str:
+def is_repeated(field: Any) -> bool:
+    return field.is_repeated if hasattr(field, "is_repeated") else field.label == 3
+
+
+def _literal(field: Any, value: Any) -> str:
     # Constants from the class: protobuf 4.21's descriptors themselves do not have them.
     if field.cpp_type == FieldDescriptor.CPPTYPE_BOOL:
         return "true" if value else "false"
     if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
         return field.enum_type.values_by_number[value].name
-    if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT:
-        return str(np.float32(value))
+    if field.cpp_type in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
+        if value != value:
+            return "-nan" if np.signbit(value) else "nan"
+        return str(np.float32(value)) if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT \
+            else repr(value)
     if field.type == FieldDescriptor.TYPE_BYTES:
         return repr(value)
     return quote(value) if isinstance(value, str) else str(value)

@@ -6,13 +6,16 @@ from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 
+from graphfix.compare.configs import ORDER as LABEL_ORDER
 from graphfix.compare.configs import changed_fields
-from graphfix.compare.states import SHORT, Node, Row, State, Thing
+from graphfix.compare.graphs import DIGEST, FUNCTION_ORDER, NODE_ORDER
+from graphfix.compare.states import SHORT, GraphState, Node, Row, State, Thing
 from graphfix.errors import RequestError
 from graphfix.tensors import TensorMeta
 
-TENSORS, CONFIG, LABELS, GRAPH = "tensors", "config", "label map", "frozen graph"
-PARTS = (TENSORS, CONFIG, LABELS, GRAPH)
+TENSORS, CONFIG, LABELS, GRAPH, FILES = (
+    "tensors", "config", "label map", "frozen graph", "files")
+PARTS = (TENSORS, CONFIG, LABELS, GRAPH, FILES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +66,8 @@ class Comparison:
 def compare(one: Thing, two: Thing) -> Comparison:
     """Holds `two` against `one`, reading tensors pair by pair.
 
-    Where either is a single file, only what both have is compared.
+    Where either is a single file, only what both have is compared; where either is an archive, no
+    other files than those that a conversion takes from it.
 
     Raises:
       RequestError: they have nothing in common that could be compared.
@@ -71,22 +75,32 @@ def compare(one: Thing, two: Thing) -> Comparison:
     """
     found = []  # type: List[Difference]
     parts, counts = [], [0, 0]
+    whole = one.whole and two.whole
     for part, before, after in _pairs(one, two):
         if before is None and after is None:
             continue
         if before is None or after is None:
-            if one.whole and two.whole:
+            if whole and part != FILES:
                 parts.append(part)
                 found.append(Difference(part, part, _gone(after)))
             continue
+        if part == GRAPH and not whole:
+            before, after = _common(before, after), _common(after, before)
+            if not before:
+                continue
         parts.append(part)
         found += _PARTS[part](before, after, counts)
-    if one.nodes is not None and two.nodes is not None:
-        found += _tensors(one.constants, two.constants, counts, GRAPH)
     if not parts:
         raise RequestError("%s and %s" % (one.path, two.path), "have nothing in common to compare",
                            "name two checkpoints, two graphs, two configs, or two directories")
     return Comparison(tuple(found), tuple(dict.fromkeys(parts)), *counts)
+
+
+def _common(own: Mapping[str, GraphState], other: Mapping[str, GraphState]
+            ) -> Mapping[str, GraphState]:
+    """One side's graphs, with no more about them than the other side has, too."""
+    return {place: graph if other[place].saved is not None else dataclasses.replace(
+        graph, saved=None) for place, graph in own.items() if place in other}
 
 
 def _pairs(one: Thing, two: Thing):
@@ -101,18 +115,26 @@ def _pairs(one: Thing, two: Thing):
                                  for side in sides)
     else:
         yield TENSORS, one.tensors, two.tensors
-    yield CONFIG, one.config, two.config
+    yield CONFIG, one.config, _where_raw_differs(one, two)
     yield LABELS, one.labels, two.labels
-    yield GRAPH, one.nodes, two.nodes
+    yield GRAPH, one.graphs, two.graphs
+    yield FILES, one.files, two.files
+
+
+def _where_raw_differs(one: Thing, two: Thing) -> Optional[Mapping[str, str]]:
+    """The second config, its fields that say the very same as the first one's taken from there: a
+    copy of a config is no other one, wherever paths in it lead."""
+    if one.raw_config is None or two.raw_config is None:
+        return two.config
+    return {path: one.config[path] if one.raw_config.get(path) == raw else two.config[path]
+            for path, raw in two.raw_config.items()}
 
 
 def _tensors(before: Mapping[str, State], after: Mapping[str, State], counts: List[int],
-             part: str = TENSORS) -> Iterator[Difference]:
-    prefix = "constant " if part == GRAPH else "tensor "
+             part: str = TENSORS, prefix: str = "tensor ", graph: str = ""
+             ) -> Iterator[Difference]:
     for name in sorted(set(before) | set(after)):
         if name not in before or name not in after:
-            if part == GRAPH:
-                continue  # told as a node
             yield Difference(part, prefix + name, _gone(after.get(name)), name)
             continue
         counts[0] += 1
@@ -121,7 +143,7 @@ def _tensors(before: Mapping[str, State], after: Mapping[str, State], counts: Li
             counts[1] += 1
             continue
         if one.rows and two.rows and _alike(one.meta, two.meta):
-            rows = list(_rows(name, one, two, part))
+            rows = list(_rows(name, one, two, part, graph))
             for found in rows:
                 yield found
             if rows:
@@ -147,12 +169,11 @@ def _alike(one: TensorMeta, two: TensorMeta) -> bool:
     return one.dtype == two.dtype and one.shape[:-1] == two.shape[:-1]
 
 
-def _rows(name: str, one: State, two: State, part: str) -> Iterator[Difference]:
+def _rows(name: str, one: State, two: State, part: str, graph: str) -> Iterator[Difference]:
     """Class by class, those of one name, or of one id, held against each other."""
     values = [one.load() if one.load else None, two.load() if two.load else None]
     named = all(row.name for row in one.rows + two.rows)
     sides = [{row.key if named else str(row.id): row for row in state.rows} for state in (one, two)]
-    graph = "frozen graph: " if part == GRAPH else ""
     for key in dict.fromkeys(list(sides[0]) + list(sides[1])):
         before, after = sides[0].get(key), sides[1].get(key)
         if before is None or after is None:
@@ -220,30 +241,96 @@ def _config(before: Mapping[str, str], after: Mapping[str, str], _) -> Iterator[
         yield Difference(CONFIG, "config " + path, message)
 
 
-def _labels(before: Mapping[int, Tuple[str, str]], after: Mapping[int, Tuple[str, str]], _
+def _labels(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]], _
             ) -> Iterator[Difference]:
-    for number in sorted(set(before) | set(after)):
-        old, new = before.get(number), after.get(number)
-        if old != new:
-            yield Difference(LABELS, "label map", "class %d: %s -> %s" % (
-                number, _label(old), _label(new)))
+    for key in sorted(set(before) | set(after), key=lambda key: int(key or 0)):
+        old, new = before.get(key, {}), after.get(key, {})
+        names = _label(old), _label(new)
+        if not key and old.get(LABEL_ORDER) != new.get(LABEL_ORDER) and set(before) == set(after):
+            yield Difference(LABELS, "label map", "the items are in another order")
+        elif key and names[0] != names[1]:
+            yield Difference(LABELS, "label map", "class %s: %s -> %s" % ((key,) + names))
+        if not (old and new) and key:
+            continue
+        for path, message in changed_fields(old, new):
+            if path != LABEL_ORDER and not (path in _NAMES and names[0] != names[1]):
+                yield Difference(LABELS, "label map", "%s%s: %s" % (
+                    "class %s: " % key if key else "", path, message))
 
 
-def _label(names: Optional[Tuple[str, str]]) -> str:
-    if names is None:
+_NAMES = "name", "display_name"
+
+
+def _label(fields: Mapping[str, str]) -> str:
+    """A class's names, as they are in most label maps: one that people use, and perhaps another."""
+    if not fields:
         return "none"
-    return "'%s'" % names[0] if names[0] == names[1] else "'%s' ('%s')" % names
+    names = [fields[path][1:-1] for path in _NAMES if path in fields]
+    return " ".join(["'%s'" % name for name in names[:1]] + [
+        "('%s')" % name for name in names[1:] if name != names[0]]) or "no name"
 
 
-def _nodes(before: Mapping[str, Node], after: Mapping[str, Node], _) -> Iterator[Difference]:
+def _graphs(before: Mapping[str, GraphState], after: Mapping[str, GraphState], counts: List[int]
+            ) -> Iterator[Difference]:
+    for place in sorted(set(before) | set(after)):
+        old, new = before.get(place), after.get(place)
+        graph, prefix = place or GRAPH, place + "/" if place else ""
+        if old is None or new is None:
+            yield Difference(GRAPH, graph, _gone(new))
+            continue
+        for one in _nodes(old.nodes, new.nodes, "node " + prefix):
+            yield one
+        both = set(old.nodes) & set(new.nodes)
+        skipped = () if both == set(old.nodes) | set(new.nodes) else (NODE_ORDER,)
+        for one in _facts(old.facts, new.facts, graph, skipped):
+            yield one
+        if (old.saved is None) != (new.saved is None):
+            yield Difference(GRAPH, graph, "is %s now" % (
+                "a frozen graph" if new.saved is None else "a SavedModel"))
+        elif old.saved is not None:
+            for one in _facts(old.saved, new.saved, graph, ()):
+                yield one
+        # A constant that is gone with its node has been told.
+        for one in _tensors(*[{name: state for name, state in side.constants.items()
+                               if name in both} for side in (old, new)], counts, GRAPH,
+                            "constant " + prefix, graph + ": "):
+            yield one
+
+
+def _nodes(before: Mapping[str, Node], after: Mapping[str, Node], prefix: str
+           ) -> Iterator[Difference]:
     for name in sorted(set(before) | set(after)):
         old, new = before.get(name), after.get(name)
         if old is None or new is None:
-            yield Difference(GRAPH, "node " + name, "%s %s" % ((old or new).op, _gone(new)))
+            yield Difference(GRAPH, prefix + name, "%s %s" % ((old or new).op, _gone(new)))
         elif old.op != new.op:
-            yield Difference(GRAPH, "node " + name, "%s -> %s" % (old.op, new.op))
+            yield Difference(GRAPH, prefix + name, "%s -> %s" % (old.op, new.op))
         elif old.digest != new.digest:
-            yield Difference(GRAPH, "node " + name, "%s has other inputs or attributes" % old.op)
+            yield Difference(GRAPH, prefix + name, "%s has other inputs or attributes" % old.op)
 
 
-_PARTS = {TENSORS: _tensors, CONFIG: _config, LABELS: _labels, GRAPH: _nodes}  # type: Dict
+def _facts(before: Mapping[str, str], after: Mapping[str, str], graph: str,
+           skipped: Tuple[str, ...]) -> Iterator[Difference]:
+    if set(before) != set(after):
+        skipped += (FUNCTION_ORDER,)  # what is gone or new is told
+    for what in sorted(set(before) | set(after)):
+        old, new = before.get(what), after.get(what)
+        if old == new or what in skipped:
+            continue
+        message = _gone(new) if old is None or new is None else "differs"
+        if old and new and not old.startswith(DIGEST):
+            message = "%s -> %s" % (old, new)
+        yield Difference(GRAPH, graph, "%s: %s" % (what, message))
+
+
+def _files(before: Mapping[str, Tuple[str, ...]], after: Mapping[str, Tuple[str, ...]], _
+           ) -> Iterator[Difference]:
+    for name in sorted(set(before) | set(after)):
+        old, new = before.get(name), after.get(name)
+        if old is None or new is None:
+            yield Difference(FILES, "file " + name, _gone(new))
+        elif not set(old) & set(new):
+            yield Difference(FILES, "file " + name, "%s -> %s" % (old[0], new[0]))
+
+
+_PARTS = {TENSORS: _tensors, CONFIG: _config, LABELS: _labels, GRAPH: _graphs, FILES: _files}  # type: Dict

@@ -1,13 +1,17 @@
 """The golden file: what an output was when somebody agreed to it, as JSON to be kept in a repository.
 
-    {"format": 1,
+    {"format": 2,
      "config": {PATH: LITERAL},                          as configs.py reads it
-     "labels": {ID: [NAME, DISPLAY NAME]},
+     "labels": {ID: {PATH: LITERAL}},                    likewise; "": what is outside of items
      "tensors": {NAME: {"dtype", "shape", "sha256",      of the stored bytes
                         "what",                          for tensors of heads: "weights of level 2"
                         "classes": [[ID, NAME, CHANNELS, DIGEST]],
                         "values"}},                      base64
-     "graph": {NODE: [OP, DIGEST] or, for constants, [OP, DIGEST, DTYPE, SHAPE, DIGEST OF VALUE]}}
+     "graphs": {PLACE: {"facts": {WHAT: TEXT OR DIGEST}, as graphs.py reads them
+                        "saved": {WHAT: TEXT OR DIGEST}, null for a frozen graph
+                        "nodes": {NODE: [OP, DIGEST] or, for constants,
+                                        [OP, DIGEST, DTYPE, SHAPE, DIGEST OF VALUE]}}},
+     "files": {PATH: TEXT}}                              as folders.py reads them
 
 A part that the output does not have is null.  One tensor or node a line, in order, so that a
 version control system shows which changed.  Heads that count classes are recorded class by class,
@@ -22,15 +26,16 @@ from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
 import numpy as np
 
 from graphfix.compare.differ import row_digest
-from graphfix.compare.states import SHORT, Node, Row, State, Thing
+from graphfix.compare.states import SHORT, GraphState, Node, Row, State, Thing
 from graphfix.dtypes import BY_NAME
 from graphfix.errors import SourceError
 from graphfix.source import read_file
 from graphfix.tensors import TensorMeta
 
-FORMAT = 1
+FORMAT = 2
 MOST_VALUES = 32768
 _LIMIT = 256 << 20
+_PARTS = ("config", "labels", "tensors", "graphs", "files")
 
 
 def to_json(thing: Thing) -> str:
@@ -39,21 +44,35 @@ def to_json(thing: Thing) -> str:
     Raises:
       SourceError: a tensor is damaged.
     """
-    parts = [
-        ("config", thing.config and _lines(thing.config.items())),
-        ("labels", None if thing.labels is None else _lines(
-            (str(number), list(names)) for number, names in sorted(thing.labels.items()))),
-        ("tensors", None if thing.tensors is None else _lines(
-            (name, _tensor(state)) for name, state in thing.tensors.items())),
-        ("graph", None if thing.nodes is None else _lines(
-            (name, _node(node, thing.constants.get(name))) for name, node in thing.nodes.items()))]
+    texts = (
+        thing.config and _lines(thing.config.items()),
+        None if thing.labels is None else _lines(thing.labels.items(), key=_by_id),
+        None if thing.tensors is None else _lines(
+            (name, _tensor(state)) for name, state in thing.tensors.items()),
+        None if thing.graphs is None else "{\n%s\n}" % ",\n".join(
+            "%s: %s" % (json.dumps(place), _graph(graph))
+            for place, graph in sorted(thing.graphs.items())),
+        None if thing.files is None else _lines(
+            (name, texts[0]) for name, texts in thing.files.items()))
     return '{"format": %d,\n%s}\n' % (FORMAT, ",\n".join(
-        '"%s": %s' % (name, text or "null") for name, text in parts))
+        '"%s": %s' % (name, text or "null") for name, text in zip(_PARTS, texts)))
 
 
-def _lines(rows: Iterable[Tuple[str, Any]]) -> str:
+def _by_id(row: Tuple[str, Any]) -> int:
+    return int(row[0] or -1)
+
+
+def _graph(graph: GraphState) -> str:
+    return '{"facts": %s,\n"saved": %s,\n"nodes": %s}' % (
+        _lines(graph.facts.items()),
+        "null" if graph.saved is None else _lines(graph.saved.items()),
+        _lines((name, _node(node, graph.constants.get(name)))
+               for name, node in graph.nodes.items()))
+
+
+def _lines(rows: Iterable[Tuple[str, Any]], key=None) -> str:
     return "{\n%s\n}" % ",\n".join("  %s: %s" % (json.dumps(name), json.dumps(value, sort_keys=True))
-                                   for name, value in sorted(rows))
+                                   for name, value in sorted(rows, key=key))
 
 
 def _tensor(state: State) -> Dict[str, Any]:
@@ -77,37 +96,54 @@ def _node(node: Node, constant: Optional[State]):
     return row + [constant.meta.dtype.name, list(constant.meta.shape), constant.digest()[:SHORT]]
 
 
+class OldGolden(SourceError):
+    """A golden file of an earlier format."""
+
+
 def read_golden(path: str) -> Thing:
     """What a golden file records.
 
     Raises:
+      OldGolden: it is of an earlier format.
       SourceError: there is none, or it is damaged.
     """
     data = read_file(path, limit=_LIMIT)
     try:
         golden = json.loads(data.decode("utf-8"))
+        if golden["format"] == 1 and all(golden[name] is None or isinstance(golden[name], dict)
+                                         for name in ("config", "labels", "tensors", "graph")):
+            raise OldGolden(path, "is a golden file of format 1, which records less than graphfix "
+                            "compares", "make it again: graphfix check OUT --golden %s --update"
+                            % path)
         if golden["format"] != FORMAT:
             raise SourceError(path, "is a golden file of format %s" % golden["format"],
-                              "make it again with --update")
-        parts = {name: golden[name] for name in ("config", "labels", "tensors", "graph")}
-        config = None if parts["config"] is None else {
-            path: _text(literal) for path, literal in parts["config"].items()}
-        labels = None if parts["labels"] is None else {
-            int(number): (_text(name), _text(display))
-            for number, (name, display) in parts["labels"].items()}
-        tensors = None if parts["tensors"] is None else {
-            name: _read_tensor(name, row) for name, row in parts["tensors"].items()}
-        nodes = constants = None
-        if parts["graph"] is not None:
-            nodes = {name: Node(_text(row[0]), _text(row[1]))
-                     for name, row in parts["graph"].items()}
-            constants = {name: State(_meta(name, row[2], row[3]), _saying(_digest(row[4])), None)
-                         for name, row in parts["graph"].items() if len(row) > 2}
-        return Thing(path, True, tensors, config, labels, nodes, constants)
+                              "make it again with this version's check --update, under another "
+                              "name")
+        config, labels, tensors, graphs, files = (golden[name] for name in _PARTS)
+        config = None if config is None else _texts(config)
+        labels = None if labels is None else {
+            str(int(number)) if number else "": _texts(fields)
+            for number, fields in labels.items()}
+        tensors = None if tensors is None else {
+            name: _read_tensor(name, row) for name, row in tensors.items()}
+        graphs = None if graphs is None else {
+            place: _read_graph(graph) for place, graph in graphs.items()}
+        files = None if files is None else {
+            name: (text,) for name, text in _texts(files).items()}
+        return Thing(path, True, tensors, config, None, labels, graphs, files)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError,
             RecursionError) as error:
         raise SourceError(path, "is no golden file (%s: %s)" % (type(error).__name__, error),
                           "make it with graphfix check --update") from None
+
+
+def _read_graph(graph: Mapping[str, Any]) -> GraphState:
+    rows = graph["nodes"]
+    nodes = {name: Node(_text(row[0]), _text(row[1])) for name, row in rows.items()}
+    constants = {name: State(_meta(name, row[2], row[3]), _saying(_digest(row[4])), None)
+                 for name, row in rows.items() if len(row) > 2}
+    return GraphState(nodes, constants, _texts(graph["facts"]),
+                      None if graph["saved"] is None else _texts(graph["saved"]))
 
 
 def _read_tensor(name: str, row: Mapping[str, Any]) -> State:
@@ -136,6 +172,10 @@ def _digest(value: Any) -> str:
     if len(_text(value)) < SHORT:
         raise ValueError("digest %r" % value)
     return value
+
+
+def _texts(values: Mapping[str, Any]) -> Dict[str, str]:
+    return {name: _text(value) for name, value in values.items()}
 
 
 def _text(value: Any) -> str:

@@ -66,9 +66,26 @@ class Node:
 
 
 @dataclasses.dataclass(frozen=True)
+class GraphState:
+    """A graph: its nodes, its constants' values by name of the node, and what else it says, as
+    {what: text or digest}.  `saved` is what a SavedModel says of it besides; a frozen graph's is
+    None."""
+
+    nodes: Mapping[str, Node]
+    constants: Mapping[str, State]
+    facts: Mapping[str, str]
+    saved: Optional[Mapping[str, str]] = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Thing:
     """What is known of one side; a part that it does not have is None.
 
+    `config` and `raw_config` have each field's literal by its path, with and without paths into the
+    directory being relative to it; a golden file has no raw one.  `labels` has the fields of each
+    item by its id, and under "" what is said outside of items.  `graphs` are by their place:
+    "" is the graph of a single file, a frozen graph's or a SavedModel's.  `files` has what all other
+    files of a directory are, in one way or two: two agree where they do in either.
     `whole` tells a directory from a single file of one; `holder` keeps unpacked files alive.
     """
 
@@ -76,10 +93,16 @@ class Thing:
     whole: bool
     tensors: Optional[Mapping[str, State]] = None
     config: Optional[Mapping[str, str]] = None
-    labels: Optional[Mapping[int, Tuple[str, str]]] = None
-    nodes: Optional[Mapping[str, Node]] = None
-    constants: Optional[Mapping[str, State]] = None
+    raw_config: Optional[Mapping[str, str]] = None
+    labels: Optional[Mapping[str, Mapping[str, str]]] = None
+    graphs: Optional[Mapping[str, GraphState]] = None
+    files: Optional[Mapping[str, Tuple[str, ...]]] = None
     holder: Any = None
+
+    @property
+    def constants(self) -> Optional[Mapping[str, State]]:
+        """Those of the first graph."""
+        return next(iter(self.graphs.values())).constants if self.graphs else None
 
 
 def head_rows(model, names: Mapping[int, str]):

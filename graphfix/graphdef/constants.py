@@ -62,21 +62,21 @@ def unfolded(node) -> int:
     return max(0, meta.size - len(getattr(proto, values))) * max(1, meta.dtype.itemsize)
 
 
-def field_of(node) -> str:
-    """The field of a Const node's TensorProto that its value is read from.
+def field_of(node, meta: TensorMeta) -> str:
+    """The field of a Const node's TensorProto that its value is read from; `meta` is its own.
 
     Raises:
       ValueError: it holds no array, or other bytes than its shape takes.
     """
-    meta = meta_of(node)
     proto = node.attr["value"].tensor
     if meta.dtype.name not in _LISTS:
         raise ValueError("constant '%s' is of type %s, which has no array form"
                          % (node.name, meta.dtype))
-    if proto.tensor_content:
-        if len(proto.tensor_content) != meta.nbytes:
+    length = len(proto.tensor_content)
+    if length:
+        if length != meta.nbytes:
             raise ValueError("constant '%s' has %d bytes where its shape takes %d" % (
-                node.name, len(proto.tensor_content), meta.nbytes))
+                node.name, length, meta.nbytes))
         return CONTENT
     field = _LISTS[meta.dtype.name]
     count = len(getattr(proto, field))
@@ -92,7 +92,8 @@ def value_of(node) -> np.ndarray:
     Raises:
       ValueError: it holds no array, or other bytes than its shape takes.
     """
-    field, meta = field_of(node), meta_of(node)
+    meta = meta_of(node)
+    field = field_of(node, meta)
     proto = node.attr["value"].tensor
     numpy_type = meta.dtype.numpy or np.dtype("<u2")
     if field == CONTENT:

@@ -22,6 +22,7 @@ from graphfix.schema import message_class
 
 SAVED_MODEL = "saved_model.pb"
 FROZEN = "frozen_inference_graph.pb"
+SERVE = "serve"  # the tag of the graph that is for serving
 _MOST = (1 << 31) - 1
 # A few bytes may stand for a tensor of one value, and many such tensors for more than there is of
 # memory.  Graphs of real models repeat some kilobytes.
@@ -55,7 +56,7 @@ def read_saved_model(directory: str) -> Any:
     """
     path = os.path.join(directory, SAVED_MODEL)
     saved = _parse(path, "graphfix.graph.SavedModel", "a SavedModel")
-    serving = [one for one in saved.meta_graphs if "serve" in one.meta_info_def.tags]
+    serving = [one for one in saved.meta_graphs if SERVE in one.meta_info_def.tags]
     if len(saved.meta_graphs) != 1 and len(serving) != 1:
         raise SourceError(path, "holds %d graphs, %d of them for serving" % (
             len(saved.meta_graphs), len(serving)), "export the detector again, for serving")
@@ -64,7 +65,7 @@ def read_saved_model(directory: str) -> Any:
 
 def serving_graph(saved: Any) -> Any:
     """The MetaGraphDef of a SavedModel that is for serving."""
-    serving = [one for one in saved.meta_graphs if "serve" in one.meta_info_def.tags]
+    serving = [one for one in saved.meta_graphs if SERVE in one.meta_info_def.tags]
     return (serving or saved.meta_graphs)[0]
 
 

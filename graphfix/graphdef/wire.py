@@ -8,6 +8,7 @@ know.  All of them write what it does know in one way: so that much is left to t
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 _MASK = (1 << 64) - 1
+_SMALL = 256  # bytes of an entry that is worth being remembered
 # Full name of a message -> numbers of its fields that are maps, or lead to maps: the descriptor of
 # what is in them, and whether they are maps.
 _TO_MAPS = {}  # type: Dict[str, Dict[int, Tuple[Any, bool]]]
@@ -16,7 +17,7 @@ _TO_MAPS = {}  # type: Dict[str, Dict[int, Tuple[Any, bool]]]
 def to_bytes(message: Any) -> bytes:
     """A message's bytes, its maps in order; unknown fields are as the runtime has them."""
     data = bytearray(message.SerializeToString(deterministic=True))
-    _order_maps(data, 0, len(data), message.DESCRIPTOR)
+    _order_maps(data, 0, len(data), message.DESCRIPTOR, {})
     return bytes(data)
 
 
@@ -33,7 +34,7 @@ def canonical(message: Any) -> bytes:
     if known.ByteSize() != len(data):
         data = _normal(data, 0, len(data), message.DESCRIPTOR)
     ordered = bytearray(data)
-    _order_maps(ordered, 0, len(ordered), message.DESCRIPTOR)
+    _order_maps(ordered, 0, len(ordered), message.DESCRIPTOR, {})
     return bytes(ordered)
 
 
@@ -43,34 +44,58 @@ def fields(data: bytes, position: int, end: int) -> Iterator[Tuple[int, int, int
     groups = 0  # the old form of a message, of unknown fields only: not looked into
     while position < end:
         first = position
-        tag, position = _varint(data, position)
+        # Most tags and sizes are of one byte: a graph has a million of them.
+        tag = data[position]
+        position += 1
+        if tag > 0x7F:
+            tag, position = _varint(data, first)
         kind = tag & 7
         if kind == 2:
-            size, position = _varint(data, position)
+            size = data[position]
+            position += 1
+            if size > 0x7F:
+                size, position = _varint(data, position - 1)
+            if not groups:
+                yield tag >> 3, first, position, position + size
+            position += size
         elif kind == 0:
-            size = _varint(data, position)[1] - position
+            position = _varint(data, position)[1]
         else:
-            size = {1: 8, 5: 4}.get(kind, 0)
+            position += {1: 8, 5: 4}.get(kind, 0)
             groups += {3: 1, 4: -1}.get(kind, 0)
-        if not groups and kind == 2:
-            yield tag >> 3, first, position, position + size
-        position += size
 
 
-def _order_maps(data: bytearray, start: int, end: int, descriptor: Any) -> None:
+def _order_maps(data: bytearray, start: int, end: int, descriptor: Any,
+                done: Dict[Tuple[str, bytes], bytes]) -> None:
+    """Orders all maps within a part of `data`; `done` are entries ordered before, many of which
+    come again and again."""
     known = _to_maps(descriptor)
-    entries = {}  # type: Dict[int, List[Tuple[int, int]]]
+    entries = {}  # type: Dict[int, List[Tuple[int, int, int]]]
     for number, first, inner, last in fields(data, start, end):
         if number in known:
             kind, is_map = known[number]
-            if kind is not None:
-                _order_maps(data, inner, last, kind)
             if is_map:
-                entries.setdefault(number, []).append((first, last))
-    for places in entries.values():
+                entries.setdefault(number, []).append((first, inner, last))
+            else:
+                _order_maps(data, inner, last, kind, done)
+    for number, places in entries.items():
+        kind, _ = known[number]
+        chunks = []
+        for first, inner, last in places:
+            chunk = bytes(data[first:last])
+            if kind is not None:
+                key = kind.full_name, chunk
+                if key not in done:
+                    ordered = bytearray(chunk)
+                    _order_maps(ordered, inner - first, last - first, kind, done)
+                    if len(chunk) > _SMALL:
+                        chunks.append(bytes(ordered))
+                        continue
+                    done[key] = bytes(ordered)
+                chunk = done[key]
+            chunks.append(chunk)
         # One after the other, as the fields of one number always are.
-        data[places[0][0]:places[-1][1]] = b"".join(
-            sorted(bytes(data[first:last]) for first, last in places))
+        data[places[0][0]:places[-1][2]] = b"".join(sorted(chunks))
 
 
 def _to_maps(descriptor: Any) -> Dict[int, Tuple[Any, bool]]:

@@ -4,7 +4,7 @@ import os
 from typing import Optional, Sequence, Tuple
 
 from graphfix.compare.differ import Comparison, compare
-from graphfix.compare.golden import read_golden, to_json
+from graphfix.compare.golden import OldGolden, read_golden, to_json
 from graphfix.compare.junit import is_junit, to_junit
 from graphfix.compare.things import open_thing
 from graphfix.emit.files import check_file, write_file
@@ -27,15 +27,15 @@ def check(directory: str, golden_path: str, *, junit: Optional[str], overwrite: 
         raise RequestError(golden_path, "does not exist", "make it with --update, look at it, and "
                            "keep it in your repository")
     golden = read_golden(golden_path)
-    found = compare(golden, open_thing(directory))
+    found = compare(golden, open_thing(directory, ignored=_own(golden_path, junit)))
     if junit:
         write_file(junit, to_junit(found, golden), **place)
     return found
 
 
 def update(directory: str, golden_path: str, *, overwrite: bool = False) -> Tuple[str, ...]:
-    """Makes the golden file what the output is now; the differences to what it was.  `overwrite`
-    also replaces a file that is not a golden file.
+    """Makes the golden file what the output is now; the differences to what it was, unless that is
+    of an earlier format.  `overwrite` also replaces a file that is not a golden file.
 
     Raises:
       SourceError: the output is missing or damaged.
@@ -43,12 +43,21 @@ def update(directory: str, golden_path: str, *, overwrite: bool = False) -> Tupl
     """
     place = dict(overwrite=overwrite, inputs=_files(directory), ours=_is_golden)
     check_file(golden_path, **place)
-    thing = open_thing(directory)
-    before = read_golden(golden_path) if os.path.isfile(golden_path) and _is_golden(golden_path) \
-        else None
-    lines = tuple(map(str, compare(before, thing).differences)) if before else ()
+    thing = open_thing(directory, ignored=_own(golden_path))
+    lines = ()  # type: Tuple[str, ...]
+    if os.path.isfile(golden_path) and _is_golden(golden_path):
+        try:
+            lines = tuple(map(str, compare(read_golden(golden_path), thing).differences))
+        except OldGolden:
+            lines = ("%s was of an earlier format: what has changed since is not told"
+                     % golden_path,)
     write_file(golden_path, to_json(thing).encode("utf-8"), **place)
     return lines
+
+
+def _own(*paths: Optional[str]) -> Tuple[str, ...]:
+    """The files of a check itself, which may lie in the output."""
+    return tuple(os.path.realpath(path) for path in paths if path)
 
 
 def _files(directory: str) -> Sequence[str]:
@@ -61,6 +70,8 @@ def _files(directory: str) -> Sequence[str]:
 def _is_golden(path: str) -> bool:
     try:
         read_golden(path)
+    except OldGolden:
+        return True
     except SourceError:
         return False
     return True

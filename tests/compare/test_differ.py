@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import builders
-from graphfix.compare.configs import changed_fields, config_fields
+from graphfix.compare.configs import changed_fields, config_fields, relative_to
 from graphfix.compare.differ import compare_arrays
 from graphfix.config.pipeline import parse_config
 
@@ -79,7 +79,7 @@ def test_what_means_the_same_is_the_same(old, new):
     ("shuffle: false", "", "eval_input_reader[0].shuffle", "false -> (default)"),
     ("random_horizontal_flip {\n    }", "random_vertical_flip { }",
      "train_config.data_augmentation_options[0].random_horizontal_flip", "is gone"),
-    ("shuffle: false", "shuffle: false wholly_new: 3", "eval_input_reader.wholly_new",
+    ("shuffle: false", "shuffle: false wholly_new: 3", "eval_input_reader[0].wholly_new",
      "(default) -> wholly_new: 3"),
 ])
 def test_what_means_something_else_is_told(old, new, path, message):
@@ -89,5 +89,5 @@ def test_what_means_something_else_is_told(old, new, path, message):
 def test_a_path_into_the_directory_itself_does_not_tell_where_that_is(tmp_path):
     text = builders.CONFIG % {"classes": 4}
     text = text.replace("PATH_TO_BE_CONFIGURED", str(tmp_path))
-    fields = config_fields(parse_config(text.encode(), "c"), str(tmp_path))
+    fields = relative_to(str(tmp_path), config_fields(parse_config(text.encode(), "c")))
     assert fields["train_config.fine_tune_checkpoint"] == '"<directory>/model.ckpt"'

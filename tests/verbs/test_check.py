@@ -11,7 +11,10 @@ import pytest
 import builders
 import readme
 
-PARTS = ["tensors", "config", "label map"]
+PARTS = ["tensors", "config", "label map", "files"]
+# The last of two parts of one name counts.
+GOLDEN = (b'{"format": 2, "config": null, "labels": null, "graphs": null, "files": null, '
+          b'"tensors": null, %b}')
 
 
 @pytest.fixture
@@ -73,7 +76,7 @@ def test_a_class_is_named_with_level_and_size(graphfix, out, golden, tmp_path):
     assert names == PARTS + ["background", "class 1 'dog'", "class 2 'bolt <&\u732b>'"]
     failed = {case.get("name"): case.find("failure").text for case in suite if len(case)}
     assert set(failed) == {"tensors", "class 2 'bolt <&\u732b>'"}
-    assert (suite.get("tests"), suite.get("failures")) == ("6", "2")
+    assert (suite.get("tests"), suite.get("failures")) == ("7", "2")
     assert "max 0.01" in failed["class 2 'bolt <&\u732b>'"]
     data = json.loads(graphfix("check", out, "--golden", golden, "--json").out)
     assert len(data["differences"]) == 2
@@ -112,10 +115,14 @@ def test_config_and_labels(graphfix, out, golden):
 @pytest.mark.parametrize("content", [
     b"", b"{}", b"[]", b"\xff", b'{"format": 1}', b'{"format": 9}', b"[" * 100000,
     b'{"format": 1, "config": 3, "labels": null, "tensors": null, "graph": null}',
-    b'{"format": 1, "config": null, "labels": null, "graph": null, "tensors": {"a": {"dtype": '
-    b'"float32", "shape": [2], "sha256": "x", "classes": [[1, "a", [7], "x"]]}}}',
-    b'{"format": 1, "config": null, "labels": null, "graph": null, "tensors": {"a": {"dtype": '
-    b'"float32", "shape": [2], "sha256": "x", "values": "AAAA"}}}'])
+    GOLDEN % b'"config": 3', GOLDEN % b'"labels": {"x": {}}', GOLDEN % b'"files": {"a": 1}',
+    GOLDEN % b'"graphs": {"": {"facts": {}, "saved": null}}',
+    GOLDEN % b'"graphs": {"": {"facts": {}, "saved": null, "nodes": {"a": ["Const"]}}}',
+    GOLDEN % b'"tensors": {"a": {"dtype": "float32", "shape": [2], "sha256": "0123456789abcdef", '
+    b'"classes": [[1, "a", [7], "x"]]}}',
+    GOLDEN % b'"tensors": {"a": {"dtype": "float32", "shape": [2], "sha256": "0123456789abcdef", '
+    b'"values": "AAAA"}}',
+    GOLDEN % b'"tensors": {"a": {"dtype": "float32", "shape": [2], "sha256": "0123"}}'])
 def test_what_is_no_golden_file(graphfix, out, tmp_path, content):
     path = builders.write(tmp_path, "golden.json", content)
     for words in ([], ["--update"]):

@@ -42,7 +42,7 @@ def test_a_class_is_named(graphfix, model, tmp_path):
                                "max 0.25 (relative ")
     assert lines[1].startswith("tensor FeatureExtractor/MobilenetV1/Conv2d_0/weights: differs: "
                                "1 of 54, max ")
-    assert lines[2].startswith("tensors, config, label map compared; 198 of 200 tensors equal")
+    assert lines[2].startswith("tensors, config, label map, files compared; 198 of 200 tensors equal")
     data = json.loads(graphfix("diff", model, other, "--json").out)
     assert not data["same"] and data["tensors_equal"] == 198
     found = data["differences"][0]
@@ -144,7 +144,7 @@ def test_saved_models(graphfix, tmp_path):
             shutil.copy(os.path.join(readme.DETECTOR, name), place)
     done = graphfix("diff", *alone)
     assert done.code == 1 and done.out.count("\n") == 3
-    assert "node (signatures): SavedModel has other inputs or attributes" in done.out
+    assert "frozen graph: signature 'serving_default': differs" in done.out
     assert "node %s: " % meta.graph_def.node[0].name in done.out
     assert graphfix("diff", *beside).code == 0
     shutil.rmtree(os.path.join(beside[1], "saved_model"))
