@@ -6,6 +6,7 @@ field is set at all (`PRESENCE`) or it is one of a oneof; in a label map they do
 revision of the API knows counts as its text.
 """
 
+import codecs
 import os
 from typing import Any, Dict, Iterator, Mapping, Tuple
 
@@ -20,7 +21,7 @@ from graphfix.textproto.tree import FLOAT, STRING, Block, Field
 # Fields with a single value of which some revision of the API asks HasField.
 PRESENCE = {"alpha", "label_map_path", "max_image_height", "max_image_width", "min_image_height",
             "min_image_width", "num_layers", "op", "replace_preprocessor_with_placeholder"}
-ORDER = "order of classes"
+ORDER, _MARK = "order of classes", "byte order mark"
 # What a path into a compared directory begins with, and how a string is written that does anyway.
 _HERE, _NOT_HERE = '"<directory>/', '"\\074directory>/'
 
@@ -30,6 +31,14 @@ def config_fields(config: PipelineConfig) -> Dict[str, str]:
     found = dict(_fields(config.message, ""))
     found.update(_unknown(config.document.root, config.message.DESCRIPTOR, ""))
     return found
+
+
+def with_mark(data: bytes, fields: Dict[str, str]) -> Dict[str, str]:
+    """A text's fields, and that it begins with a byte order mark, at which the API's parser
+    stops."""
+    if data.startswith(codecs.BOM_UTF8):
+        fields[_MARK] = "before all else"
+    return fields
 
 
 def relative_to(directory: str, fields: Mapping[str, str]) -> Dict[str, str]:
@@ -45,10 +54,11 @@ def relative_to(directory: str, fields: Mapping[str, str]) -> Dict[str, str]:
     return found
 
 
-def label_fields(document: Document) -> Dict[str, Dict[str, str]]:
-    """{id: {path: literal}} of a label map's items, and {"": ...} of the rest: unknown fields, and
+def label_fields(data: bytes) -> Dict[str, Dict[str, str]]:
+    """{id: {path: literal}} of a sound label map's items, and {"": ...} of the rest: unknown fields, and
     the order of items where it is not that of their ids.  Of several items with one id (only the
     background may have), the later ones' paths are numbered."""
+    document = Document.parse(data, subject="the label map")
     message, _ = bind(document, message_class("graphfix.labels.StringIntLabelMap"))
     outside, inside = {}, {}  # type: Dict[str, str], Dict[str, Dict[str, str]]
     for path, text in _unknown(document.root, message.DESCRIPTOR, ""):
@@ -68,7 +78,7 @@ def label_fields(document: Document) -> Dict[str, Dict[str, str]]:
     ids = [item.id for item in message.item]
     if ids != sorted(ids):
         outside[ORDER] = " ".join(map(str, ids))
-    found[""] = outside
+    found[""] = with_mark(data, outside)
     return found
 
 

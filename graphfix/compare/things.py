@@ -6,7 +6,7 @@ from typing import Container, Dict, Mapping, Optional, Set
 from graphfix import source as sources
 from graphfix.archive import SUFFIXES, Unpacked
 from graphfix.bundle import reader
-from graphfix.compare.configs import config_fields, label_fields, relative_to
+from graphfix.compare.configs import config_fields, label_fields, relative_to, with_mark
 from graphfix.compare.folders import other_files, shard_of
 from graphfix.compare.graphs import graph_state, saved_states
 from graphfix.compare.states import State, Thing, head_rows
@@ -54,7 +54,7 @@ def _directory(path: str, directory: str, holder, ignored: Optional[Container[st
     frozen = sources.find_frozen(directory)
     heads = _Heads(directory)
     known, graphs = set(heads.read), {}
-    raw = config_fields(heads.config) if heads.config else None
+    raw = heads.fields
     if frozen is not None and frozen == directory:
         graphs.update(_saved_model(directory, heads))
         known.add(files.SAVED_MODEL)
@@ -78,22 +78,24 @@ def _directory(path: str, directory: str, holder, ignored: Optional[Container[st
 
 
 class _Heads:
-    """A directory's config and label map, None without one, and what heads' tensors are by them;
-    `read` names the files that these are of."""
+    """A directory's config and label map and the fields of either, None without one, and what heads'
+    tensors are by them; `read` names the files that these are of."""
 
     def __init__(self, directory: str):
-        self.config = self.labels = None
+        self.config = self.fields = self.labels = None
         self.read = set()  # type: Set[str]
         self._names = {}  # type: Mapping[int, str]
         path = os.path.join(directory, sources.CONFIG)
         if os.path.isfile(path):
-            self.config = parse_config(sources.read_file(path), path)
+            data = sources.read_file(path)
+            self.config = parse_config(data, path)
+            self.fields = with_mark(data, config_fields(self.config))
             self.read.add(sources.CONFIG)
         path = os.path.join(directory, sources.LABEL_MAP)
         if os.path.isfile(path):
             data = sources.read_file(path)
             self._names = _names(parse_label_map(data, path))
-            self.labels = label_fields(Document.parse(data, subject=path))
+            self.labels = label_fields(data)
             self.read.add(sources.LABEL_MAP)
 
     def __call__(self, metas: Mapping[str, TensorMeta]):
@@ -117,11 +119,10 @@ def _names(label_map: LabelMap) -> Dict[int, str]:
 def _text(path: str) -> Thing:
     """A label map or a config: what is no label map is read as a config."""
     data = sources.read_file(path)
-    document = Document.parse(data, subject=path)
-    if bind(document, message_class("graphfix.labels.StringIntLabelMap"))[0].item:
+    if bind(Document.parse(data, subject=path), message_class("graphfix.labels.StringIntLabelMap"))[0].item:
         parse_label_map(data, path)
-        return Thing(path, False, labels=label_fields(document))
-    fields = config_fields(parse_config(data, path))
+        return Thing(path, False, labels=label_fields(data))
+    fields = with_mark(data, config_fields(parse_config(data, path)))
     return Thing(path, False, config=relative_to(os.path.dirname(path), fields), raw_config=fields)
 
 
