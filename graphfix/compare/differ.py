@@ -317,9 +317,10 @@ def _facts(before: Mapping[str, str], after: Mapping[str, str], graph: str,
         old, new = before.get(what), after.get(what)
         if old == new or what in skipped:
             continue
-        message = _gone(new) if old is None or new is None else "differs"
-        if old and new and not old.startswith(DIGEST):
-            message = "%s -> %s" % (old, new)
+        if (old or new).startswith(DIGEST):
+            message = "differs" if old and new else _gone(new)
+        else:
+            message = "%s -> %s" % (old or "none", new or "none")
         yield Difference(GRAPH, graph, "%s: %s" % (what, message))
 
 
@@ -329,7 +330,7 @@ def _files(before: Mapping[str, Tuple[str, ...]], after: Mapping[str, Tuple[str,
         old, new = before.get(name), after.get(name)
         if old is None or new is None:
             yield Difference(FILES, "file " + name, _gone(new))
-        elif not set(old) & set(new):
+        elif not any(one == two for one, two in zip(old, new)):
             yield Difference(FILES, "file " + name, "%s -> %s" % (old[0], new[0]))
 
 

@@ -39,7 +39,7 @@ _MOST = 64 << 20
 def other_files(directory: str, known: Container[str], ignored: Container[str]
                 ) -> Dict[str, Tuple[str, ...]]:
     """{path within the directory: what it is}, in one way or two: two files are the same where
-    they agree in either.  `known` are paths within that are compared otherwise, `ignored` are
+    they agree in the same one.  `known` are paths within that are compared otherwise, `ignored` are
     real paths that do not count.
 
     Raises:

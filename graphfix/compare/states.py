@@ -85,7 +85,7 @@ class Thing:
     directory being relative to it; a golden file has no raw one.  `labels` has the fields of each
     item by its id, and under "" what is said outside of items.  `graphs` are by their place:
     "" is the graph of a single file, a frozen graph's or a SavedModel's.  `files` has what all other
-    files of a directory are, in one way or two: two agree where they do in either.
+    files of a directory are, in one way or two: two agree where they do in the same one.
     `whole` tells a directory from a single file of one; `holder` keeps unpacked files alive.
     """
 

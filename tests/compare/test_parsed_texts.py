@@ -114,6 +114,35 @@ def test_fields_that_nobody_knows_have_their_place(tmp_path):
     assert saying.held(tmp_path, "it.config", one.encode(), two.encode()) is False
 
 
+@pytest.mark.parametrize("path, old, new", [
+    ("it.config", 'label_map_path: "records/label_map.pbtxt"\n  shuffle', "shuffle"),
+    ("it.config", 'label_map_path: "records/label_map.pbtxt"\n  shuffle',
+     'label_map_path: ""\n  shuffle'),
+    ("it.config", "conv_hyperparams {", "conv_hyperparams { op: CONV"),
+    ("it.config", "stddev: 0.03", "stddev: 0.03 mean: -0.0"),
+    ("it.config", "min_depth: 1", "min_depth: 1 replace_preprocessor_with_placeholder: false"),
+    ("it.config", "weighted_sigmoid {}", ""),
+    ("it.config", "aspect_ratios: 2.0\n        aspect_ratios: 0.5",
+     "aspect_ratios: 0.5\n        aspect_ratios: 2.0"),
+    ("it.pbtxt", 'display_name: ""', ""), ("it.pbtxt", "instance_count: 0", ""),
+    ("it.pbtxt", "frequency: RARE", "frequency: COMMON"), ("it.pbtxt", "item { id: 0", "item {"),
+    ("it.pbtxt", 'item { id: 0 name: "background" }', ""),
+    ("it.pbtxt", 'item { id: 0 name: "background" }', 'item { id: 0 name: "background" }' * 2),
+    ("it.pbtxt", "[4, 5]", "[5, 4]"), ("it.pbtxt", '"nose"', '"Nose"'),
+    ("it.pbtxt", "name: 'cat'", "display_name: 'cat'"),
+])
+def test_what_the_api_would_notice(path, old, new, tmp_path):
+    text = CONFIG if path == "it.config" else LABELS
+    assert old in text
+    assert saying.held(tmp_path, path, text.encode(), text.replace(old, new, 1).encode()) is False
+
+
+def test_the_order_of_items_counts(tmp_path):
+    one, two = 'item { id: 1 name: "a" }\n', 'item { id: 2 name: "b" }\n'
+    assert saying.held(tmp_path, "it.pbtxt", (one + two).encode(), (two + one).encode()) is False
+    assert saying.held(tmp_path, "it.pbtxt", (two + one).encode(), (two + one).encode()) is True
+
+
 @pytest.mark.parametrize("field", sorted(PRESENCE))
 def test_whether_a_field_is_set_counts_where_it_is_asked(field):
     """Each name is a field of a single value somewhere, or it would stand there in vain."""

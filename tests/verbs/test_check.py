@@ -132,6 +132,19 @@ def test_what_is_no_golden_file(graphfix, out, tmp_path, content):
         assert file.read() == content
 
 
+def test_a_golden_file_of_an_earlier_format(graphfix, out, tmp_path):
+    path = builders.write(tmp_path, "golden.json", b'{"format": 1, "config": {"a": "1"}, "labels": '
+                          b'{"1": ["a", "a"]}, "tensors": null,\n"graph": {"a": ["Const", "x"]}}\n')
+    done = graphfix("check", out, "--golden", path)
+    assert done.code == 3 and done.out == ""
+    assert "is a golden file of format 1, which records less" in done.err
+    assert "graphfix check OUT --golden %s --update" % path in done.err
+    done = graphfix("check", out, "--golden", path, "--update")
+    assert (done.code, done.out) == (0, "%s written\n" % path)
+    assert done.err == "%s was of an earlier format: what has changed since is not told\n" % path
+    assert graphfix("check", out, "--golden", path).code == 0
+
+
 def test_what_cannot_be_done(graphfix, out, golden, tmp_path):
     done = graphfix("check", out, "--golden", tmp_path / "none.json")
     assert done.code == 3 and "--update" in done.err
