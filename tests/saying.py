@@ -8,15 +8,26 @@ bytes.  Spellings are other bytes for the same message.
 import os
 import struct
 
+import builders
 import handmade
 import mutations
+from graphfix.compare.configs import PRESENCE
 from graphfix.compare.differ import compare
 from graphfix.compare.golden import read_golden, to_json
 from graphfix.compare.things import open_thing
 from graphfix.errors import SourceError
 
+CONFIG = builders.CONFIG % {"classes": 4} + """
+graph_rewriter { quantization { delay: 48000 weight_bits: 8 } }
+"""
+LABELS = """item { id: 1 name: "n1" display_name: "dog" keypoints { id: 3 label: "nose" } }
+item { name: 'cat' id: 2 ancestor_ids: [4, 5] descendant_ids: 6 frequency: RARE }
+# The background may be there.
+item { id: 0 name: "background" }
+item { id: 3 name: "caf\\303\\251" instance_count: 0 display_name: "" }
+"""
 # Type -> the list of its elements, and how one of them is packed.
-_PACKED = {1: ("float_val", "f"), 2: ("double_val", "d"), 3: ("int_val", "i"), 4: ("int_val", "B"),
+PACKED = {1: ("float_val", "f"), 2: ("double_val", "d"), 3: ("int_val", "i"), 4: ("int_val", "B"),
            5: ("int_val", "h"), 6: ("int_val", "b"), 9: ("int64_val", "q"), 10: ("bool_val", "?"),
            14: ("half_val", "H"), 17: ("int_val", "H"), 19: ("half_val", "H"),
            22: ("uint32_val", "I"), 23: ("uint64_val", "Q")}
@@ -28,6 +39,7 @@ def parsed(message_class, data, errors):
         message = message_class.FromString(data)
     except errors:
         return None
+    _settle(message)
     graphs = [message] if message.DESCRIPTOR.name == "GraphDef" else [
         meta.graph_def for meta in message.meta_graphs]
     for graph in graphs:
@@ -37,10 +49,56 @@ def parsed(message_class, data, errors):
     return message.SerializeToString(deterministic=True)
 
 
+def strays(data, descriptor):
+    """Whether an entry of a map has a field besides key and value: TensorFlow skips it, and upb
+    makes all of the entry an unknown field."""
+    for number, kind, value in mutations.fields(data) or ():
+        field = descriptor.fields_by_number.get(number)
+        if field is None and descriptor.GetOptions().map_entry or kind == 2 and field is not None \
+                and field.message_type is not None and strays(value, field.message_type):
+            return True
+    return False
+
+
+def without_defaults(message):
+    """A config without what it sets to the default, but for what is asked for by HasField."""
+    for field, value in message.ListFields():
+        several = not isinstance(value, (str, bytes, int, float)) and not hasattr(
+            value, "ListFields")
+        for one in value if several else [value]:
+            if hasattr(one, "ListFields"):
+                without_defaults(one)
+        if not several and not hasattr(value, "ListFields") and field.containing_oneof is None \
+                and field.name not in PRESENCE and repr(value) == repr(field.default_value):
+            message.ClearField(field.name)
+    return message
+
+
+def _settle(message):
+    """Looks up every entry of every map: protobuf's C++ form keeps those that others replace."""
+    for field in message.DESCRIPTOR.fields:
+        if field.message_type is None:
+            continue
+        value = getattr(message, field.name)
+        if field.message_type.GetOptions().map_entry:
+            scalar = field.message_type.fields_by_name["value"].message_type is None
+            for key in list(value):
+                if scalar:
+                    value[key] = value[key]
+                else:
+                    _settle(value[key])
+        elif hasattr(value, "DESCRIPTOR"):
+            if message.HasField(field.name):
+                _settle(value)
+        else:
+            for one in value:
+                _settle(one)
+
+
 def _unify(value):
     """A constant's value as raw bytes, where TensorFlow makes a tensor of it."""
     tensor = value.tensor if value.WhichOneof("value") == "tensor" else None
-    if tensor is None or tensor.dtype not in _PACKED or not tensor.HasField("tensor_shape") \
+    if tensor is None or tensor.dtype not in PACKED or not tensor.HasField("tensor_shape") \
             or tensor.tensor_shape.unknown_rank:
         return
     count = 1
@@ -48,7 +106,7 @@ def _unify(value):
         count *= dim.size
         if dim.size < 0 or count > 1000:
             return
-    name, letter = _PACKED[tensor.dtype]
+    name, letter = PACKED[tensor.dtype]
     size = struct.calcsize("<" + letter)
     if tensor.tensor_content:
         return

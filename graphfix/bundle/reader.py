@@ -11,6 +11,7 @@ from graphfix import inputs
 from graphfix.bundle import checksum, entries, table
 from graphfix.dtypes import BY_NUMBER, STRING, VARIANT
 from graphfix.errors import SourceError
+from graphfix.schema import parse
 from graphfix.tensors import Extent, TensorMeta, TensorStore, TensorView
 
 _COPY_AGAIN = "download or copy the checkpoint again"
@@ -109,7 +110,7 @@ class _Opened:
         if data is None:
             raise self._fault("lacks " + what)
         try:
-            return message_class.FromString(data)
+            return parse(message_class, data)
         except (DecodeError, UnicodeDecodeError, RecursionError):
             # The last two come from protobuf's pure Python form, of a string that is not UTF-8 and
             # of groups in groups.

@@ -22,7 +22,7 @@ import numpy as np
 
 from graphfix.compare.states import SHORT, GraphState, Node, State
 from graphfix.graphdef import constants, files, wire
-from graphfix.schema import message_class
+from graphfix.schema import message_class, parse
 from graphfix.tensors import TensorMeta
 
 # {name: (what, rows)} of the heads' tensors among those given.
@@ -137,7 +137,7 @@ def meta_graph_digest(data: bytes) -> str:
     Raises:
       DecodeError: it is none.
     """
-    return _digest(wire.canonical(message_class("graphfix.graph.MetaGraphDef").FromString(data)))
+    return _digest(wire.canonical(parse(message_class("graphfix.graph.MetaGraphDef"), data)))
 
 
 def _digest(data: bytes) -> str:

@@ -18,7 +18,7 @@ from graphfix.graphdef import constants
 from graphfix.graphdef.graph import Graph, NodeCopy
 from graphfix.graphdef.operations import check_inputs
 from graphfix.graphdef.wire import to_bytes  # noqa: F401  (part of this module's face)
-from graphfix.schema import message_class
+from graphfix.schema import message_class, parse
 
 SAVED_MODEL = "saved_model.pb"
 FROZEN = "frozen_inference_graph.pb"
@@ -145,7 +145,7 @@ def _parse(path: str, full_name: str, what: str) -> Any:
         raise SourceError(path, "cannot be read: %s" % error.strerror,
                           "check the path and its permissions") from None
     try:
-        return message_class(full_name).FromString(data)
+        return parse(message_class(full_name), data)
     except (DecodeError, UnicodeDecodeError, RecursionError):
         # The last two come from protobuf's pure Python form.
         raise SourceError(path, "is no %s: it cannot be parsed" % what.split(" ", 1)[1],

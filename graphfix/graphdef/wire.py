@@ -2,23 +2,28 @@
 
 The runtimes of Protocol Buffers (C++, upb, Python) order the entries of a map differently, even
 when told to be deterministic, and each has a way of its own with fields that the schema does not
-know.  All of them write what it does know in one way: so that much is left to them.
+know.  C++ keeps an entry whose key comes again, though the later one replaces it.  All of them
+write everything else in one way: so that much is left to them.
 """
 
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+import operator
+from typing import Any, Dict, Iterator, List, Tuple
 
 _MASK = (1 << 64) - 1
 _SMALL = 256  # bytes of an entry that is worth being remembered
-# Full name of a message -> numbers of its fields that are maps, or lead to maps: the descriptor of
-# what is in them, and whether they are maps.
-_TO_MAPS = {}  # type: Dict[str, Dict[int, Tuple[Any, bool]]]
+# Full name of a message -> numbers of its fields that are messages: their descriptor, whether they
+# are a map's entries, and whether they or anything in them is.
+_Inner = Tuple[Any, bool, bool]
+_TAG = operator.itemgetter(0)
+_INNER = {}  # type: Dict[str, Dict[int, _Inner]]
 
 
 def to_bytes(message: Any) -> bytes:
-    """A message's bytes, its maps in order; unknown fields are as the runtime has them."""
-    data = bytearray(message.SerializeToString(deterministic=True))
-    _order_maps(data, 0, len(data), message.DESCRIPTOR, {})
-    return bytes(data)
+    """A message's bytes, its maps in order; unknown fields mostly as the runtime has them."""
+    data = bytearray(message.SerializeToString())
+    if _order_maps(data, 0, len(data), message.DESCRIPTOR, {}):
+        return bytes(data)
+    return canonical(message)
 
 
 def canonical(message: Any) -> bytes:
@@ -27,15 +32,8 @@ def canonical(message: Any) -> bytes:
     Those are ordered by number, and their numbers written in the shortest way: whatever more is in
     them (a message, text) nobody can tell.
     """
-    data = message.SerializeToString(deterministic=True)
-    known = type(message)()
-    known.CopyFrom(message)
-    known.DiscardUnknownFields()
-    if known.ByteSize() != len(data):
-        data = _normal(data, 0, len(data), message.DESCRIPTOR)
-    ordered = bytearray(data)
-    _order_maps(ordered, 0, len(ordered), message.DESCRIPTOR, {})
-    return bytes(ordered)
+    data = message.SerializeToString()
+    return _normal(data, 0, len(data), _inner(message.DESCRIPTOR), {})
 
 
 def fields(data: bytes, position: int, end: int) -> Iterator[Tuple[int, int, int, int]]:
@@ -66,49 +64,135 @@ def fields(data: bytes, position: int, end: int) -> Iterator[Tuple[int, int, int
 
 
 def _order_maps(data: bytearray, start: int, end: int, descriptor: Any,
-                done: Dict[Tuple[str, bytes], bytes]) -> None:
+                done: Dict[Tuple[str, bytes], bytes]) -> bool:
     """Orders all maps within a part of `data`; `done` are entries ordered before, many of which
-    come again and again."""
-    known = _to_maps(descriptor)
+    come again and again.  Stops, and returns False, where a key comes twice or the entries of a map
+    are not one after the other: upb keeps those with an unknown field elsewhere."""
+    known = _inner(descriptor)
     entries = {}  # type: Dict[int, List[Tuple[int, int, int]]]
     for number, first, inner, last in fields(data, start, end):
         if number in known:
-            kind, is_map = known[number]
+            kind, is_map, leads = known[number]
             if is_map:
                 entries.setdefault(number, []).append((first, inner, last))
-            else:
-                _order_maps(data, inner, last, kind, done)
+            elif leads and not _order_maps(data, inner, last, kind, done):
+                return False
     for number, places in entries.items():
-        kind, _ = known[number]
+        if any(one[2] != two[0] for one, two in zip(places, places[1:])) \
+                or not _distinct([bytes(data[inner:last]) for _, inner, last in places]):
+            return False
+        kind = known[number][0]
         chunks = []
         for first, inner, last in places:
             chunk = bytes(data[first:last])
-            if kind is not None:
-                key = kind.full_name, chunk
-                if key not in done:
-                    ordered = bytearray(chunk)
-                    _order_maps(ordered, inner - first, last - first, kind, done)
-                    if len(chunk) > _SMALL:
-                        chunks.append(bytes(ordered))
-                        continue
-                    done[key] = bytes(ordered)
-                chunk = done[key]
-            chunks.append(chunk)
-        # One after the other, as the fields of one number always are.
+            key = descriptor.full_name, chunk
+            if key not in done:
+                ordered = bytearray(chunk)
+                if not _order_maps(ordered, inner - first, last - first, kind, done):
+                    return False
+                chunk = bytes(ordered)
+                if len(chunk) <= _SMALL:
+                    done[key] = chunk
+            chunks.append(done.get(key, chunk))
         data[places[0][0]:places[-1][2]] = b"".join(sorted(chunks))
+    return True
 
 
-def _to_maps(descriptor: Any) -> Dict[int, Tuple[Any, bool]]:
-    if descriptor.full_name not in _TO_MAPS:
-        found = {}
-        for field in descriptor.fields:
-            kind = field.message_type
-            if kind is not None:
-                is_map, leads = kind.GetOptions().map_entry, _has_maps(kind)
-                if is_map or leads:
-                    found[field.number] = (kind if leads else None, is_map)
-        _TO_MAPS[descriptor.full_name] = found
-    return _TO_MAPS[descriptor.full_name]
+def _normal(data: bytes, position: int, end: int, known: Dict[int, _Inner],
+            done: Dict[Tuple[int, int, bytes], bytes], *, entry: bool = False) -> bytes:
+    """A message's bytes, its fields in order of their tags; `known` is empty in what is unknown.
+    Of a map's entry, key and value."""
+    found = []  # type: List[Tuple[int, bytes]]
+    entries = {}  # type: Dict[int, List[bytes]]
+    while position < end:
+        first = position
+        tag = data[position]
+        position += 1
+        if tag > 0x7F:
+            tag, position = _varint(data, first)
+        kind = tag & 7
+        if kind == 2:
+            size = data[position]
+            position += 1
+            if size > 0x7F:
+                size, position = _varint(data, position - 1)
+            number = tag >> 3
+            if number not in known and size < 0x80 and position == first + 2:
+                position += size
+                found.append((tag, data[first:position]))
+                continue
+            content = data[position:position + size]
+            position += size
+            if number in known:
+                inner, is_map, _ = known[number]
+                if is_map and size <= _SMALL:
+                    key = id(known), number, content
+                    normal = done.get(key)
+                    if normal is None:
+                        normal = done[key] = _normal(content, 0, size, _inner(inner), done,
+                                                     entry=True)
+                    content = normal
+                else:
+                    content = _normal(content, 0, size, _inner(inner), done, entry=is_map)
+                if is_map:
+                    entries.setdefault(tag, []).append(content)
+                    continue
+            content = _shortest(len(content)) + content
+        elif kind == 0:
+            number, position = _varint(data, position)
+            content = _shortest(number)
+        elif kind == 3:
+            last, position = _group(data, position)
+            content = _normal(data, _varint(data, first)[1], last, {}, done) + _shortest(tag + 1)
+        else:
+            size = 8 if kind == 1 else 4
+            content = data[position:position + size]
+            position += size
+        found.append((tag, _shortest(tag) + content))
+    if entry:
+        found = [one for one in found if one[0] >> 3 in (1, 2)]
+    for tag, contents in entries.items():
+        if not _distinct(contents):
+            # The later one counts.
+            contents = list({_key(content): content for content in contents}.values())
+        found += [(tag, _shortest(tag) + one) for one in sorted(
+            [_shortest(len(content)) + content for content in contents])]
+    found.sort(key=_TAG)
+    return b"".join([chunk for _, chunk in found])
+
+
+def _inner(descriptor: Any) -> Dict[int, _Inner]:
+    if descriptor.full_name not in _INNER:
+        _INNER[descriptor.full_name] = {
+            field.number: (field.message_type, field.message_type.GetOptions().map_entry,
+                           field.message_type.GetOptions().map_entry
+                           or _has_maps(field.message_type))
+            for field in descriptor.fields if field.message_type is not None}
+    return _INNER[descriptor.full_name]
+
+
+def _distinct(entries: List[bytes]) -> bool:
+    """Whether all entries have keys of their own; nearly all keys are short texts."""
+    keys = {entry[:2 + entry[1]] if entry[:1] == b"\x0a" and entry[1] < 0x80 else _key(entry)
+            for entry in entries}
+    return len(keys) == len(entries)
+
+
+def _key(entry: bytes) -> bytes:
+    """The key that an entry begins with; all of one that is not a key and a value."""
+    ends = []
+    position = 0
+    while position < len(entry):
+        tag = entry[position]
+        if tag & 7 == 2:
+            size, position = _varint(entry, position + 1)
+            position += size
+        elif tag & 7 == 0:
+            position = _varint(entry, position + 1)[1]
+        else:
+            position += 1 + {1: 8, 5: 4}.get(tag & 7, len(entry))
+        ends.append((tag >> 3, position))
+    return entry[:ends[0][1]] if [number for number, _ in ends] == [1, 2] else entry
 
 
 def _has_maps(descriptor: Any) -> bool:
@@ -123,40 +207,6 @@ def _has_maps(descriptor: Any) -> bool:
                 seen.add(kind.full_name)
                 pending.append(kind)
     return False
-
-
-def _normal(data: bytes, position: int, end: int, descriptor: Optional[Any]) -> bytes:
-    """A message's bytes, its fields in order of their tags; `descriptor` is None in what is
-    unknown."""
-    found = []
-    while position < end:
-        tag, position = _varint(data, position)
-        kind = tag & 7
-        if kind == 0:
-            number, position = _varint(data, position)
-            content = _shortest(number)
-        elif kind == 2:
-            size, position = _varint(data, position)
-            inner = _message_of(descriptor, tag >> 3)
-            content = data[position:position + size] if inner is None else _normal(
-                data, position, position + size, inner)
-            content = _shortest(len(content)) + content
-            position += size
-        elif kind == 3:
-            last, after = _group(data, position)
-            content = _normal(data, position, last, None) + _shortest(tag + 1)
-            position = after
-        else:
-            size = 8 if kind == 1 else 4
-            content = data[position:position + size]
-            position += size
-        found.append((tag, _shortest(tag) + content))
-    return b"".join(chunk for _, chunk in sorted(found, key=lambda one: one[0]))
-
-
-def _message_of(descriptor: Optional[Any], number: int) -> Optional[Any]:
-    field = descriptor and descriptor.fields_by_number.get(number)
-    return field.message_type if field is not None else None
 
 
 def _group(data: bytes, position: int) -> Tuple[int, int]:

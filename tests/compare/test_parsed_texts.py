@@ -8,7 +8,6 @@ import random
 import pytest
 from google.protobuf import text_format
 
-import builders
 import handmade
 import mutations
 import saying
@@ -19,16 +18,8 @@ from graphfix.compare.folders import other_files
 from graphfix.compare.things import open_thing
 from graphfix.errors import SourceError
 from graphfix.schema import message_class
+from saying import CONFIG, LABELS
 
-CONFIG = builders.CONFIG % {"classes": 4} + """
-graph_rewriter { quantization { delay: 48000 weight_bits: 8 } }
-"""
-LABELS = """item { id: 1 name: "n1" display_name: "dog" keypoints { id: 3 label: "nose" } }
-item { name: 'cat' id: 2 ancestor_ids: [4, 5] descendant_ids: 6 frequency: RARE }
-# The background may be there.
-item { id: 0 name: "background" }
-item { id: 3 name: "caf\\303\\251" instance_count: 0 display_name: "" }
-"""
 STATE = """model_checkpoint_path: "model.ckpt-7"
 all_model_checkpoint_paths: "model.ckpt-5"
 all_model_checkpoint_paths: "/else\\167here/model.ckpt-7"
@@ -45,20 +36,6 @@ def read(name, data):
         return None
 
 
-def without_defaults(message):
-    """A config without what it sets to the default, but for what is asked for by HasField."""
-    for field, value in message.ListFields():
-        several = not isinstance(value, (str, bytes, int, float)) and not hasattr(
-            value, "ListFields")
-        for one in value if several else [value]:
-            if hasattr(one, "ListFields"):
-                without_defaults(one)
-        if not several and not hasattr(value, "ListFields") and field.containing_oneof is None \
-                and field.name not in PRESENCE and repr(value) == repr(field.default_value):
-            message.ClearField(field.name)
-    return message
-
-
 @pytest.mark.parametrize("path, name, text, mutants", [
     ("it.config", "graphfix.pipeline.TrainEvalPipelineConfig", CONFIG, 500),
     ("it.pbtxt", "graphfix.labels.StringIntLabelMap", LABELS, 700)], ids=["config", "labels"])
@@ -66,7 +43,7 @@ def test_changed_texts(path, name, text, mutants, tmp_path):
     def said(data):
         message = read(name, data)
         if message is not None and path == "it.config":
-            message = without_defaults(message)
+            message = saying.without_defaults(message)
         return message and message.SerializeToString(deterministic=True)
 
     before, counts = said(text.encode()), collections.Counter()

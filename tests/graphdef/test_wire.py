@@ -62,6 +62,29 @@ def test_unknown_fields_are_told_in_one_way(kind, place):
     assert made(short + short) != made(short)
 
 
+def attribute(key, number, more=b""):
+    return handmade.message(5, handmade.message(1, key) + handmade.message(
+        2, handmade.number(3, number)) + more)
+
+
+def test_the_last_entry_of_a_key_counts():
+    node = handmade.message(1, b"n") + handmade.message(2, b"op")
+    expected = handmade.message(1, node + attribute(b"a", 3) + attribute(b"k", 2))
+    for entries_ in ((attribute(b"k", 1), attribute(b"a", 3), attribute(b"k", 2)),
+                     (attribute(b"k", 7), attribute(b"k", 2), attribute(b"a", 3))):
+        message = GRAPH.FromString(handmade.message(1, node + b"".join(entries_)))
+        assert wire.canonical(message) == wire.to_bytes(message) == expected
+
+
+def test_of_an_entry_key_and_value_count():
+    """upb keeps an entry with another field among the message's unknown fields."""
+    node = handmade.message(1, b"n") + handmade.message(2, b"op")
+    found = {wire.canonical(GRAPH.FromString(handmade.message(
+        1, node + attribute(b"k", number, more) + attribute(b"b", 1) + handmade.message(6, b""))))
+             for number in (1, 2) for more in (b"", b"\xf8\x06\x05")}
+    assert len(found) == 2
+
+
 def test_the_form_is_the_same_message():
     data = saying.rich_graph(GRAPH).SerializeToString()
     for seed in range(20):
