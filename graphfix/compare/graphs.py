@@ -90,22 +90,18 @@ def saved_states(saved: Any, heads: Heads) -> Dict[str, GraphState]:
                     if files.SERVE in meta.meta_info_def.tags), 0)
     places = _distinct("" if number == serving else "[%s]" % ", ".join(meta.meta_info_def.tags)
                        for number, meta in enumerate(saved.meta_graphs))
-    found = {}
-    for number, (place, meta) in enumerate(zip(places, saved.meta_graphs)):
-        rest = type(meta)()
-        rest.CopyFrom(meta)
-        rest.ClearField("graph_def")
-        facts = _saved_facts(rest)
-        facts["place"] = "%d of %d" % (number + 1, len(places))
-        if number == serving:
-            facts["schema version"] = str(saved.saved_model_schema_version)
-            around = type(saved)()
-            around.CopyFrom(saved)
-            around.ClearField("meta_graphs")
-            around.ClearField("saved_model_schema_version")
-            _with_rest(facts, around)
-        found[place] = graph_state(meta.graph_def, heads, facts)
-    return found
+    rest = type(saved)()
+    rest.CopyFrom(saved)
+    facts = []
+    for number, meta in enumerate(rest.meta_graphs):
+        meta.ClearField("graph_def")
+        facts.append(dict(_saved_facts(meta), place="%d of %d" % (number + 1, len(places))))
+    facts[serving]["schema version"] = str(saved.saved_model_schema_version)
+    rest.ClearField("meta_graphs")
+    rest.ClearField("saved_model_schema_version")
+    _with_rest(facts[serving], rest)
+    return {place: graph_state(meta.graph_def, heads, one)
+            for place, meta, one in zip(places, saved.meta_graphs, facts)}
 
 
 def _saved_facts(rest: Any) -> Dict[str, str]:
