@@ -14,7 +14,7 @@ _SMALL = 256  # bytes of an entry that is worth being remembered
 # Full name of a message -> numbers of its fields that are messages: their descriptor, whether they
 # are a map's entries, and whether they or anything in them is.
 _Inner = Tuple[Any, bool, bool]
-_TAG = operator.itemgetter(0)
+_FIRST = operator.itemgetter(0)
 _INNER = {}  # type: Dict[str, Dict[int, _Inner]]
 
 
@@ -69,6 +69,7 @@ def _order_maps(data: bytearray, start: int, end: int, descriptor: Any,
     come again and again.  Stops, and returns False, where a key comes twice or the entries of a map
     are not one after the other: upb keeps those with an unknown field elsewhere."""
     known = _inner(descriptor)
+    view = memoryview(data)  # a slice of it is no copy
     entries = {}  # type: Dict[int, List[Tuple[int, int, int]]]
     for number, first, inner, last in fields(data, start, end):
         if number in known:
@@ -78,23 +79,29 @@ def _order_maps(data: bytearray, start: int, end: int, descriptor: Any,
             elif leads and not _order_maps(data, inner, last, kind, done):
                 return False
     for number, places in entries.items():
-        if any(one[2] != two[0] for one, two in zip(places, places[1:])) \
-                or not _distinct([bytes(data[inner:last]) for _, inner, last in places]):
+        if any(one[2] != two[0] for one, two in zip(places, places[1:])) or len(
+                {_begin(data, inner, last) for _, inner, last in places}) < len(places):
             return False
         kind = known[number][0]
+        name = kind.full_name
         chunks = []
         for first, inner, last in places:
-            chunk = bytes(data[first:last])
-            key = descriptor.full_name, chunk
-            if key not in done:
-                ordered = bytearray(chunk)
-                if not _order_maps(ordered, inner - first, last - first, kind, done):
+            if last - first > _SMALL:
+                if not _order_maps(data, inner, last, kind, done):
                     return False
-                chunk = bytes(ordered)
-                if len(chunk) <= _SMALL:
-                    done[key] = chunk
-            chunks.append(done.get(key, chunk))
-        data[places[0][0]:places[-1][2]] = b"".join(sorted(chunks))
+                # Keys differ, so it is in its place by what comes before its value.
+                chunks.append((bytes(view[first:inner]) + _begin(data, inner, last),
+                               view[first:last]))
+                continue
+            key = name, bytes(view[first:last])
+            chunk = done.get(key)
+            if chunk is None:
+                if not _order_maps(data, inner, last, kind, done):
+                    return False
+                chunk = done[key] = bytes(view[first:last])
+            chunks.append((chunk, chunk))
+        chunks.sort(key=_FIRST)
+        view[places[0][0]:places[-1][2]] = b"".join([chunk for _, chunk in chunks])
     return True
 
 
@@ -152,30 +159,32 @@ def _normal(data: bytes, position: int, end: int, known: Dict[int, _Inner],
     if entry:
         found = [one for one in found if one[0] >> 3 in (1, 2)]
     for tag, contents in entries.items():
-        if not _distinct(contents):
+        if len({_begin(one, 0, len(one)) for one in contents}) < len(contents):
             # The later one counts.
             contents = list({_key(content): content for content in contents}.values())
         found += [(tag, _shortest(tag) + one) for one in sorted(
             [_shortest(len(content)) + content for content in contents])]
-    found.sort(key=_TAG)
+    found.sort(key=_FIRST)
     return b"".join([chunk for _, chunk in found])
 
 
 def _inner(descriptor: Any) -> Dict[int, _Inner]:
-    if descriptor.full_name not in _INNER:
-        _INNER[descriptor.full_name] = {
+    name = descriptor.full_name
+    known = _INNER.get(name)
+    if known is None:
+        known = _INNER[name] = {
             field.number: (field.message_type, field.message_type.GetOptions().map_entry,
                            field.message_type.GetOptions().map_entry
                            or _has_maps(field.message_type))
             for field in descriptor.fields if field.message_type is not None}
-    return _INNER[descriptor.full_name]
+    return known
 
 
-def _distinct(entries: List[bytes]) -> bool:
-    """Whether all entries have keys of their own; nearly all keys are short texts."""
-    keys = {entry[:2 + entry[1]] if entry[:1] == b"\x0a" and entry[1] < 0x80 else _key(entry)
-            for entry in entries}
-    return len(keys) == len(entries)
+def _begin(entry: bytes, start: int, end: int) -> bytes:
+    """What tells an entry from others: its key, nearly always a short text at its begin."""
+    if end - start > 1 and entry[start] == 0x0A and entry[start + 1] < 0x80:
+        return bytes(entry[start:start + 2 + entry[start + 1]])
+    return _key(bytes(entry[start:end]))
 
 
 def _key(entry: bytes) -> bytes:

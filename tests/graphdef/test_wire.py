@@ -62,6 +62,19 @@ def test_unknown_fields_are_told_in_one_way(kind, place):
     assert made(short + short) != made(short)
 
 
+def test_large_entries_are_in_the_same_order():
+    """Whole bytes decide, however few of them are looked at: long keys, and long values."""
+    made = random.Random(1)
+    keys = ["k" * made.choice((1, 120, 127, 128, 129, 300, 301)) + str(at) for at in range(30)]
+    node = GRAPH().node.add(name="n", op="op")
+    for key in keys:
+        node.attr[key].s = bytes(made.choice((0, 5, 130, 1000)))
+    chunks = [handmade.message(number, value) for number, _, value in mutations.fields(
+        node.SerializeToString()) if number == 5]
+    for form in (wire.to_bytes(node), wire.canonical(node)):
+        assert form.endswith(b"".join(sorted(chunks)))
+
+
 def attribute(key, number, more=b""):
     return handmade.message(5, handmade.message(1, key) + handmade.message(
         2, handmade.number(3, number)) + more)
