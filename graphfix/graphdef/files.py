@@ -8,7 +8,7 @@ Protocol Buffers itself bounds a message: 2 GiB, and 100 levels of nesting.
 """
 
 import os
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List, Tuple
 
 from google.protobuf.message import DecodeError
 
@@ -17,7 +17,7 @@ from graphfix.errors import SourceError
 from graphfix.graphdef import constants
 from graphfix.graphdef.graph import Graph, NodeCopy
 from graphfix.graphdef.operations import check_inputs
-from graphfix.graphdef.wire import to_bytes  # noqa: F401  (part of this module's face)
+from graphfix.graphdef.wire import Done, to_bytes
 from graphfix.schema import message_class, parse
 
 SAVED_MODEL = "saved_model.pb"
@@ -93,10 +93,10 @@ def graph_to_bytes(graph: Graph) -> bytes:
     """What `to_bytes` gives for the graph's message, which is not made: of copies, what they have
     in common is written once."""
     common = {}  # type: Dict[int, Tuple[bytes, bytes]]
-    out = []
+    out, done = [], {}  # type: List[bytes], Done
     for node in graph.ordered():
         if not isinstance(node, NodeCopy):
-            data = to_bytes(node)
+            data = to_bytes(node, done)
         else:
             if id(node.like) not in common:
                 common[id(node.like)] = _common(node.like)

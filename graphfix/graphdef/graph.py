@@ -165,7 +165,9 @@ class Graph:
         """A new message of all but the nodes: versions and library as they were."""
         out = message_class("graphfix.graph.GraphDef")()
         for field, value in self.graph_def.ListFields():
-            if field.name != "node":
+            if field.name == "version":
+                out.version = value
+            elif field.name != "node":
                 getattr(out, field.name).CopyFrom(value)
         return out
 

@@ -7,21 +7,24 @@ write everything else in one way: so that much is left to them.
 """
 
 import operator
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 _MASK = (1 << 64) - 1
 _SMALL = 256  # bytes of an entry that is worth being remembered
+# Entries of maps, with the names of their messages, in order within.
+Done = Dict[Tuple[str, bytes], bytes]
+_FIRST = operator.itemgetter(0)
 # Full name of a message -> numbers of its fields that are messages: their descriptor, whether they
 # are a map's entries, and whether they or anything in them is.
 _Inner = Tuple[Any, bool, bool]
-_FIRST = operator.itemgetter(0)
 _INNER = {}  # type: Dict[str, Dict[int, _Inner]]
 
 
-def to_bytes(message: Any) -> bytes:
-    """A message's bytes, its maps in order; unknown fields mostly as the runtime has them."""
+def to_bytes(message: Any, done: Optional[Done] = None) -> bytes:
+    """A message's bytes, its maps in order; unknown fields mostly as the runtime has them.  `done`
+    is one dictionary for many messages."""
     data = bytearray(message.SerializeToString())
-    if _order_maps(data, 0, len(data), message.DESCRIPTOR, {}):
+    if _order_maps(data, 0, len(data), message.DESCRIPTOR, {} if done is None else done):
         return bytes(data)
     return canonical(message)
 
@@ -63,8 +66,7 @@ def fields(data: bytes, position: int, end: int) -> Iterator[Tuple[int, int, int
             groups += {3: 1, 4: -1}.get(kind, 0)
 
 
-def _order_maps(data: bytearray, start: int, end: int, descriptor: Any,
-                done: Dict[Tuple[str, bytes], bytes]) -> bool:
+def _order_maps(data: bytearray, start: int, end: int, descriptor: Any, done: Done) -> bool:
     """Orders all maps within a part of `data`; `done` are entries ordered before, many of which
     come again and again.  Stops, and returns False, where a key comes twice or the entries of a map
     are not one after the other: upb keeps those with an unknown field elsewhere."""

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+import saying
 from graphfix import dtypes
 from graphfix.errors import SourceError
 from graphfix.graphdef import constants, files
@@ -180,3 +181,14 @@ def test_what_unfolds_is_counted():
     assert constants.unfolded(node) == 400
     node.attr["value"].tensor.tensor_content = bytes(400)
     assert constants.unfolded(node) == 0
+
+
+def test_all_that_a_graph_says_is_written_back():
+    """Besides its nodes: every field, the old one of its version, too."""
+    message = saying.rich_graph(message_class("graphfix.graph.GraphDef"))
+    message.version = 21
+    assert {field.name for field, _ in message.ListFields()} == set(
+        message.DESCRIPTOR.fields_by_name)
+    graph = files.open_graph(message, "it")
+    assert graph.to_graph_def() == message
+    assert files.graph_to_bytes(graph) == files.to_bytes(graph.to_graph_def())
