@@ -12,6 +12,7 @@ from graphfix.compare.graphs import DIGEST, FUNCTION_ORDER, NODE_ORDER
 from graphfix.compare.states import SHORT, GraphState, Node, Row, State, Thing
 from graphfix.errors import RequestError
 from graphfix.tensors import TensorMeta
+from graphfix.textproto.literals import BadLiteral, parse_string
 
 TENSORS, CONFIG, LABELS, GRAPH, FILES = (
     "tensors", "config", "label map", "frozen graph", "files")
@@ -265,9 +266,16 @@ def _label(fields: Mapping[str, str]) -> str:
     """A class's names, as they are in most label maps: one that people use, and perhaps another."""
     if not fields:
         return "none"
-    names = [fields[path][1:-1] for path in _NAMES if path in fields]
+    names = [_unquoted(fields[path]) for path in _NAMES if path in fields]
     return " ".join(["'%s'" % name for name in names[:1]] + [
         "('%s')" % name for name in names[1:] if name != names[0]]) or "no name"
+
+
+def _unquoted(literal: str) -> str:
+    try:
+        return parse_string(literal).decode("utf-8")
+    except (BadLiteral, UnicodeDecodeError):
+        return literal  # of a golden file that somebody wrote by hand
 
 
 def _graphs(before: Mapping[str, GraphState], after: Mapping[str, GraphState], counts: List[int]

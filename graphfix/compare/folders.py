@@ -11,14 +11,15 @@
   what was done; `verify` holds them against the rest.
 """
 
+import errno
 import hashlib
 import os
 import re
-import stat
 from typing import Container, Dict, Iterator, List, Tuple
 
 from google.protobuf.message import DecodeError
 
+from graphfix import inputs
 from graphfix.bundle import reader
 from graphfix.compare.configs import is_repeated
 from graphfix.compare.graphs import DIGEST, meta_graph_digest
@@ -30,8 +31,6 @@ from graphfix.textproto import Document, bind
 RECORDS = ("plan.json", "report.json", "report.html", "manifest.json")
 _STATE = "checkpoint"
 _SHARD = re.compile(r"(.*)\.data-\d{5}-of-\d{5}\Z", re.S)
-_KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"),
-          (stat.S_ISBLK, "a device"))
 # What is read of a file that has to be looked at whole.
 _MOST = 64 << 20
 
@@ -102,11 +101,7 @@ def _file(name: str, path: str) -> Tuple[str, ...]:
     try:
         if os.path.isdir(path) or not os.path.exists(path):
             return ("a link to %a" % os.readlink(path),)
-        status = os.stat(path)
-        for is_one, kind in _KINDS:
-            if is_one(status.st_mode):
-                return (kind,)
-        with open(path, "rb") as file:
+        with inputs.open_file(path) as file:
             if os.path.basename(name) == _STATE or name.endswith(".meta"):
                 data = file.read(_MOST)
                 told = _state(data, path) if os.path.basename(name) == _STATE else _meta(data)
@@ -118,6 +113,8 @@ def _file(name: str, path: str) -> Tuple[str, ...]:
                 digest.update(chunk)
             return ("%d bytes, %s" % (file.tell(), _short(digest)),)
     except OSError as error:
+        if error.errno == errno.EINVAL:
+            return (error.strerror,)  # what else it is than a regular file
         raise _unreadable(path, error) from None
 
 

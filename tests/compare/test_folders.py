@@ -74,7 +74,8 @@ def test_what_is_no_file_is_told_and_not_read(graphfix, pair):
     os.symlink("nowhere", os.path.join(pair[1], "broken"))
     found = other_files(pair[1], (), ())
     assert {name: found[name][0] for name in ("pipe", "checkpoint", "endless", "loop", "broken")} \
-        == {"pipe": "a pipe", "checkpoint": "a pipe", "endless": "a device",
+        == {"pipe": "it is a FIFO, not a regular file", "checkpoint": found["pipe"][0],
+            "endless": "it is a device, not a regular file",
             "loop": "a link to '.'", "broken": "a link to 'nowhere'"}
     done = graphfix("diff", *pair)
     assert done.code == 1 and "file pipe: is new" in done.out and "file loop: is new" in done.out
