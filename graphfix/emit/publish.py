@@ -79,9 +79,11 @@ def _obstacles(directory: str, overwrite: bool, inputs: Sequence[str]) -> Iterat
         if not os.listdir(path):
             return
         if not overwrite:
-            yield Problem(directory, "exists already", "name another directory" if
-                          ownership.foreign(path)[0] else
-                          "name another directory, or pass --overwrite to replace it")
+            others, _ = ownership.foreign(path)
+            yield Problem(directory, "exists already, and holds what graphfix did not put there: %s"
+                          % ownership.named(others), "name another directory") if others else Problem(
+                              directory, "exists already",
+                              "name another directory, or pass --overwrite to replace it")
             return
         problem = ownership.replacing_problem(path, inputs)
     except OSError as error:

@@ -25,6 +25,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from graphfix import import_path, signals
 from graphfix.console import escaped
 from graphfix.emit import ownership, publish
+from graphfix.emit.manifest import MANIFEST
 from graphfix.errors import RequestError
 from graphfix.recipe import Entry, read_recipe
 from graphfix.source import read_file
@@ -75,6 +76,9 @@ def batch(recipe_path: str, *, output_directory: str, jobs: int,
     """
     data = read_file(recipe_path, pipes=True)
     entries = read_recipe(data, recipe_path)
+    if os.path.lexists(os.path.join(output_directory, MANIFEST)):
+        raise RequestError(output_directory, "is an output itself, not a directory of outputs",
+                           "name another directory")
     try:
         for name in (LOCKS, DOWNLOADS, WORK):
             os.makedirs(os.path.join(output_directory, name), exist_ok=True)

@@ -121,6 +121,14 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
         if not changed:
             return {"verdict": UNCHANGED, "lines": [record.made_of["summary"]],
                     "findings": record.made_of["findings"]}
+    names = sorted({os.path.basename(one.subject) for one in changed})
+    others = ownership.foreign(directory)[0] if record else []
+    if others:
+        raise RequestError(
+            directory, "is to be made again, because %s changed, but holds what graphfix did not put "
+            "there: %s" % (ownership.named(names) if names else "the source, the recipe or graphfix",
+                           ownership.named(others)),
+            "move that elsewhere, or give the model another name")
     if download:
         _have(download, archive, out, work)
 
@@ -130,7 +138,6 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
     config = target.pop("pipeline_config_path", None)
     report = convert(archive or entry["source"], Target(**target), output_directory=directory,
                      overwrite=record is not None, config_path=config, made_of=told)
-    names = sorted({os.path.basename(one.subject) for one in changed})
     lines = [report.summary] + ["replaced what had changed: %s" % ownership.named(names)] * bool(names)
     return {"verdict": CONVERTED, "lines": lines, "findings": told(report)["findings"]}
 

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import os
 import re
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -33,10 +33,13 @@ from graphfix.tensors import TensorMeta, TensorStore
 from graphfix.verify.models import differences
 
 AGAIN = "do not train from it: make it again"
+_MISSING = "is missing"
+_EDITED = "if you edited it, graphfix doctor says whether it trains; else make it again"
+_AWAY = "move it elsewhere, so that nothing takes it for one"
 # What would be taken for a part of the model, where it lies, though it was not published with it.
 _LOOKS_LIKE_MODEL = re.compile(
-    r"(saved_model/(variables/)?)?[^/]*\.(index|data-\d+-of-\d+|meta|config|pbtxt|pb)\Z"
-    r"|(checkpoint|plan\.json|report\.json|report\.html)\Z")
+    r"(saved_model/(variables/)?)?[^/]*\.(index|data-\d+-of-\d+|meta|pb)\Z"
+    r"|(checkpoint|pipeline\.config|label_map\.pbtxt|plan\.json|report\.json|report\.html)\Z")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,9 +57,9 @@ Described = Tuple[PipelineConfig, ModelSpec]
 
 
 def judge(directory: str, manifest: Manifest, measured: Optional[Measured] = None,
-          described: Optional[Described] = None, *, remedy: str = AGAIN) -> Judgement:
+          described: Optional[Described] = None, *, remedy: Optional[str] = None) -> Judgement:
     """Holds what a directory has (`measured` and `described`, where that is done) against its
-    manifest, its plan and itself.
+    manifest, its plan and itself.  `remedy` takes the place of what is advised of each problem.
 
     Raises:
       OSError: the directory cannot be read.
@@ -64,72 +67,82 @@ def judge(directory: str, manifest: Manifest, measured: Optional[Measured] = Non
     if measured is None:
         files, directories = ownership.owned(manifest)
         measured = measure(directory, set(files) | set(directories))
-    problems = list(measured.problems)
+    problems = [dataclasses.replace(one, remedy=AGAIN) for one in measured.problems]
     problems += _files(directory, manifest, measured)
-    for prefix in sorted(set(manifest.checkpoints) | set(measured.checkpoints)):
-        problems += _tensors(os.path.join(directory, prefix),
-                             manifest.checkpoints.get(prefix, {}),
-                             measured.checkpoints.get(prefix, {}))
+    for prefix, store in sorted(measured.stores.items()):
+        problems += _tensors(os.path.join(directory, prefix), store,
+                             manifest.checkpoints.get(prefix, {}), measured.checkpoints[prefix])
     problems += [Problem(os.path.join(directory, path), "was not published, but looks like a part of "
-                         "the model", AGAIN)
+                         "the model", _AWAY)
                  for path in measured.others if _LOOKS_LIKE_MODEL.match(path)]
     plan = None
     store = measured.stores.get(CHECKPOINT)
-    if store is not None and PLAN_JSON in manifest.files:
+    if store is not None and PLAN_JSON in measured.files:
         try:
             plan = read_plan(os.path.join(directory, PLAN_JSON))
         except SourceError as error:
-            problems += error.problems
+            problems += _untold(error.problems, problems)
     if store is not None and manifest.model is not None:
-        problems += _asked(_model, directory, manifest, store, plan, described)
-        problems += _asked(_state, directory)
+        problems += _asked(problems, _model, directory, manifest, store, plan, described)
+        problems += _asked(problems, _state, directory)
     if plan is not None:
         rows = measured.checkpoints[CHECKPOINT]
-        problems += _asked(_planned_tensors, plan, rows, store)
-        problems += _asked(_labels, directory, plan)
-        problems += _asked(_report, os.path.join(directory, REPORT_JSON), plan)
+        problems += _asked(problems, _planned_tensors, os.path.join(directory, CHECKPOINT), plan,
+                           rows, store)
+        problems += _asked(problems, _labels, directory, plan)
+        problems += _asked(problems, _report, os.path.join(directory, REPORT_JSON), plan)
         for name in (FROZEN, SAVED_MODEL):
             if name in manifest.files:
-                problems += _asked(_graph, os.path.join(directory, name), plan, rows)
-    problems = [Problem(one.subject, one.message, remedy) for one in dict.fromkeys(problems)]
+                problems += _asked(problems, _graph, os.path.join(directory, name), plan, rows)
+    problems = [dataclasses.replace(one, remedy=remedy or one.remedy)
+                for one in dict.fromkeys(problems)]
     tops = [path for path in measured.others if os.path.dirname(path) not in measured.others]
     return Judgement(tuple(problems), sum(map(len, measured.checkpoints.values())), plan,
                      tuple(tops))
 
 
-def _asked(question, *about) -> List[Problem]:
-    """The problems a question finds; a file that cannot even be read is one."""
+def _asked(told: List[Problem], question, *about) -> List[Problem]:
+    """The problems a question finds; a file that cannot even be read is one, unless it is missing,
+    which is told."""
     try:
         return list(question(*about))
     except GraphfixError as error:
-        return list(error.problems)
+        return _untold(error.problems, told)
+
+
+def _untold(problems: Iterable[Problem], told: List[Problem]) -> List[Problem]:
+    missing = {one.subject for one in told if one.message == _MISSING}
+    return [dataclasses.replace(one, remedy=AGAIN) for one in problems
+            if one.subject not in missing]
 
 
 def _files(directory: str, manifest: Manifest, measured: Measured) -> Iterator[Problem]:
     for path in sorted(set(manifest.directories) - set(measured.directories)):
         if not os.path.lexists(os.path.join(directory, path)):
-            yield Problem(os.path.join(directory, path), "is missing", AGAIN)
+            yield Problem(os.path.join(directory, path), _MISSING, AGAIN)
     for path in sorted(set(manifest.files) | set(manifest.pending)):
         where = os.path.join(directory, path)
         if not os.path.lexists(where):
             if path in manifest.files:
-                yield Problem(where, "is missing", AGAIN)
+                yield Problem(where, _MISSING, AGAIN)
             continue
         found = measured.files.get(path)
         allowed = [rows[path] for rows in (manifest.files, manifest.pending) if path in rows]
         if found is None or found in allowed:
             continue  # what cannot be read is told already
+        remedy = _EDITED if path == CONFIG else AGAIN
         if all(one.size != found.size for one in allowed):
             yield Problem(where, "has %d bytes, and was published with %d"
-                          % (found.size, allowed[0].size), AGAIN)
-        else:
-            yield Problem(where, "does not have the contents it was published with", AGAIN)
+                          % (found.size, allowed[0].size), remedy)
+        elif allowed[0].crc32c is not None:  # or it is its tensors' to tell
+            yield Problem(where, "does not have the contents it was published with", remedy)
 
 
-def _tensors(prefix: str, said: Mapping[str, Tensor], found: Mapping[str, Tensor]
-             ) -> Iterator[Problem]:
-    for words, names in (("lacks %s, which was published", set(said) - set(found)),
-                         ("has %s, which was not published", set(found) - set(said))):
+def _tensors(prefix: str, store: TensorStore, said: Mapping[str, Tensor],
+             found: Mapping[str, Tensor]) -> Iterator[Problem]:
+    """What differs in a checkpoint; `found` lacks those of the `store` that are damaged."""
+    for words, names in (("lacks %s, which was published", set(said) - set(store)),
+                         ("has %s, which was not published", set(store) - set(said))):
         if names:
             yield Problem(prefix, words % ownership.named(sorted(names)), AGAIN)
     for name in sorted(set(said) & set(found)):
@@ -174,17 +187,17 @@ def _model(directory: str, manifest: Manifest, store: TensorStore, plan: Optiona
         yield from _keeps_everything(path, config, metas, model, plan)
 
 
-def _planned_tensors(plan: SurgeryPlan, rows: Mapping[str, Tensor], store: TensorStore
-                     ) -> Iterator[Problem]:
+def _planned_tensors(prefix: str, plan: SurgeryPlan, rows: Mapping[str, Tensor],
+                     store: TensorStore) -> Iterator[Problem]:
     outgoing = {}  # type: Dict[str, Any]
     for edit in plan.edits:
         if not isinstance(edit, Drop):
             outgoing[getattr(edit, "to", edit.tensor)] = edit
     outgoing.update((one.name, one) for one in plan.additions)
-    for words, names in (("lacks %s, which the plan writes", set(outgoing) - set(rows)),
-                         ("has %s, which the plan does not write", set(rows) - set(outgoing))):
+    for words, names in (("lacks %s, which the plan writes", set(outgoing) - set(store)),
+                         ("has %s, which the plan does not write", set(store) - set(outgoing))):
         if names:
-            yield Problem(CHECKPOINT, words % ownership.named(sorted(names)), AGAIN)
+            yield Problem(prefix, words % ownership.named(sorted(names)), AGAIN)
     for name, edit in outgoing.items():
         row = rows.get(name)
         if row is None:
@@ -197,7 +210,7 @@ def _planned_tensors(plan: SurgeryPlan, rows: Mapping[str, Tensor], store: Tenso
                 row.dtype, list(row.shape), edit.dtype, list(edit.shape)), AGAIN)
         elif isinstance(edit, (Constant, Reset)) and not _all_are(store[name].load(), edit.value):
             yield Problem(name, "is not %g, as the plan makes it" % edit.value, AGAIN)
-        elif isinstance(edit, Copy) and rows.get(edit.of) != row:
+        elif isinstance(edit, Copy) and rows.get(edit.of, row) != row:
             yield Problem(name, "is not a copy of %s, as the plan makes it" % edit.of, AGAIN)
 
 

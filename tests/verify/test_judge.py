@@ -198,6 +198,28 @@ def test_what_does_not_matter_is_none(graphfix, out, tmp_path):
         % (tmp_path / "moved")
 
 
+def test_one_fault_is_told_once(graphfix, out):
+    path = out + "/model.ckpt.data-00000-of-00001"
+    with open(path, "rb+") as file:
+        file.seek(1000)
+        byte = file.read(1)
+        file.seek(1000)
+        file.write(bytes([byte[0] ^ 1]))
+    line, = graphfix("verify", out).err.splitlines()
+    assert "is damaged: its bytes do not match their checksum; do not train from it" in line
+    os.remove(out + "/model.ckpt.index")
+    line, = graphfix("verify", out).err.splitlines()
+    assert line.startswith("graphfix: %s/model.ckpt.index: is missing" % out)
+
+
+def test_an_edited_config_may_be_meant(graphfix, out):
+    builders.write(out, "pipeline.config", open(out + "/pipeline.config").read() + "# mine\n")
+    line, = graphfix("verify", out).err.splitlines()
+    assert line.endswith("if you edited it, graphfix doctor says whether it trains; else make it again")
+    os.remove(out + "/label_map.pbtxt")
+    assert len(graphfix("verify", out).err.splitlines()) == 2
+
+
 def test_every_difference_is_named_at_once(graphfix, out):
     FILES["labels exchanged"][0](out)
     FILES["path"][0](out)
