@@ -69,7 +69,7 @@ def field(text, choose):
     value = found.group(3)
     new = {"true": "false", "false": "true"}.get(value)
     if not new and re.match(r"-?[\d.]+(e-?\d+)?$", value):
-        new = value + "1" if "." in value else str(int(value) + 1)
+        new = value + "1" if re.search("[.e]", value) else str(int(value) + 1)
     elif not new:
         new = value[0] + "x" + value[1:] if value[0] in "\"'" else value + "X"
     return text[:found.start(3)] + new + text[found.end(3):]

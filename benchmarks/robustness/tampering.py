@@ -206,13 +206,6 @@ def odd_things(place, choose):
     os.mkdir(os.path.join(place, "empty"))
 
 
-def no_empty_directories(place, choose):
-    """As git and many an object store keep it."""
-    for folder, _, _ in os.walk(place, topdown=False):
-        if not os.listdir(folder):
-            os.rmdir(folder)
-
-
 def own_pictures(place, choose):
     if os.path.exists(os.path.join(place, "report.json")):
         update.update_report(place, (), ())
@@ -224,8 +217,7 @@ def nothing(place, choose):
 
 HARMLESS = {"times": times, "permissions": permissions, "moved": renamed, "a link": through_a_link,
             "hard links": hard_links, "other files": foreign_files, "a training directory": training,
-            "pipes and links": odd_things, "no empty directories": no_empty_directories,
-            "a report written anew": own_pictures,
+            "pipes and links": odd_things, "a report written anew": own_pictures,
             "another process, directory and Python": nothing}
 
 
