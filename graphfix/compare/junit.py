@@ -41,7 +41,7 @@ def is_junit(path: str) -> bool:
     """Whether a file is XML that `to_junit` made."""
     try:
         suite = ElementTree.fromstring(read_file(path))
-    except (ElementTree.ParseError, SourceError, ValueError):
+    except (ElementTree.ParseError, SourceError, ValueError, LookupError):  # no such encoding
         return False
     return (suite.tag, suite.get("name")) == ("testsuite", _SUITE)
 

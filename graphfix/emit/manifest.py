@@ -25,7 +25,7 @@ import json
 import os
 import re
 import stat
-from typing import Any, Container, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Container, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from graphfix import __version__
 from graphfix.bundle import checksum, reader
@@ -38,6 +38,8 @@ MANIFEST = "manifest.json"
 # What a directory has while it is being made (`ownership`).
 MARKER = ".graphfix-unfinished"
 FORMAT = 1
+# Where a part of a model is looked for, beside the directory itself.
+MODEL_DIRECTORIES = ("saved_model", "saved_model/variables")
 _LIMIT = 64 << 20
 _CHUNK = 1 << 20
 _INDEX, _DATA = ".index", ".data-00000-of-00001"
@@ -102,13 +104,16 @@ class Measured:
     others: Tuple[str, ...] = ()
 
 
-def measure(directory: str, listed: Optional[Container[str]] = None) -> Measured:
+def measure(directory: str, listed: Optional[Iterable[str]] = None) -> Measured:
     """Reads every file of a directory once, or those that are `listed`, but for its manifest; links
-    are not followed."""
+    are not followed, and directories that are not listed not looked into, save where a model is
+    looked for."""
     files, directories = {}, []  # type: Dict[str, Content], List[str]
     checkpoints, stores = {}, {}  # type: Dict[str, Dict[str, Tensor]], Dict[str, TensorStore]
     problems = []  # type: List[Problem]
-    everything = [row for row in entries(directory) if row[0] not in (MANIFEST, MARKER)]
+    looked_into = None if listed is None else set(MODEL_DIRECTORIES).union(listed)
+    everything = [row for row in entries(directory, looked_into)
+                  if row[0] not in (MANIFEST, MARKER)]
     found = [row for row in everything if listed is None or row[0] in listed]
     for path, is_directory, mode in found:
         where = os.path.join(directory, path)
@@ -135,16 +140,35 @@ def measure(directory: str, listed: Optional[Container[str]] = None) -> Measured
         path for path, _, _ in everything if listed is not None and path not in listed))
 
 
-def entries(directory: str, within: str = "") -> Iterator[Tuple[str, bool, int]]:
+def entries(directory: str, within: Optional[Container[str]] = None
+            ) -> Iterator[Tuple[str, bool, int]]:
     """(path, whether it is a directory, mode) of everything in a directory, sorted by path, without
-    following links."""
-    for name in sorted(os.listdir(os.path.join(directory, within))):
-        path = within + name
-        mode = os.lstat(os.path.join(directory, path)).st_mode
+    following links; of the directories in it, only what those in `within` hold, if that is given:
+    others may be closed, of any depth, or be written to now.  What goes meanwhile is left out.
+
+    Raises:
+      OSError: a directory cannot be read.
+    """
+    pending = [iter(sorted(os.listdir(directory)))]
+    places = [""]
+    while pending:
+        name = next(pending[-1], None)
+        if name is None:
+            pending.pop()
+            places.pop()
+            continue
+        path = places[-1] + name
+        try:
+            mode = os.lstat(os.path.join(directory, path)).st_mode
+        except FileNotFoundError:
+            continue
         yield path, stat.S_ISDIR(mode), mode
-        if stat.S_ISDIR(mode):
-            for one in entries(directory, path + "/"):
-                yield one
+        if stat.S_ISDIR(mode) and (within is None or path in within):
+            try:
+                pending.append(iter(sorted(os.listdir(os.path.join(directory, path)))))
+                places.append(path + "/")
+            except FileNotFoundError:
+                pass
 
 
 def content_of(data: bytes) -> Content:

@@ -11,6 +11,7 @@ While a directory is made it carries a marker.  What a killed run left behind is
 one, or a manifest, and then only what that lists.
 """
 
+import contextlib
 import fnmatch
 import glob
 import os
@@ -52,14 +53,9 @@ def has_manifest(directory: str) -> bool:
 
 def _others(directory: str, manifest: Manifest) -> Iterator[str]:
     files, directories = owned(manifest)
-    strange = None
-    for path, is_directory, mode in entries(directory):
-        if strange and path.startswith(strange):
-            continue  # its directory stands for it
-        if path in directories if is_directory else path in files and stat.S_ISREG(mode):
-            continue
-        strange = path + "/"
-        yield path
+    for path, is_directory, mode in entries(directory, directories):
+        if not (path in directories if is_directory else path in files and stat.S_ISREG(mode)):
+            yield path
 
 
 def owned(manifest: Manifest) -> Tuple[List[str], List[str]]:
@@ -152,16 +148,16 @@ def unmark(directory: str) -> None:
     os.remove(os.path.join(directory, MARKER))
 
 
-def remove(directory: str) -> bool:
-    """Removes an unfinished directory, or what of another one is graphfix's, or an empty one;
-    whether it is gone."""
+def remove(directory: str, *, unfinished: bool = False) -> bool:
+    """Removes an unfinished directory, or an empty one, or, unless it must be `unfinished`, what of
+    another one is graphfix's; whether it is gone."""
     if os.path.islink(directory):
         return False
     try:
         if os.path.lexists(os.path.join(directory, MARKER)):
             _remove_all_but(directory, MARKER)
             unmark(directory)
-        else:
+        elif not unfinished:
             manifest = read_manifest(directory)
             if manifest:
                 _remove_owned(directory, manifest)
@@ -182,10 +178,24 @@ def _remove_all_but(directory: str, last: str) -> None:
             os.remove(path)
 
 
+def _open_up(directory: str) -> None:
+    """Makes it possible to remove what is in a directory whose owner made it read-only: it has been
+    replaced by one that is."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        mode = os.lstat(directory).st_mode
+        if stat.S_ISDIR(mode) and mode & stat.S_IRWXU != stat.S_IRWXU:
+            os.chmod(directory, stat.S_IMODE(mode) | stat.S_IRWXU)
+
+
 def _remove_owned(directory: str, manifest: Manifest) -> None:
     """Removes what a manifest lists, the manifest last; links are not followed."""
     files, directories = owned(manifest)
-    found = list(entries(directory))
+    _open_up(directory)
+    found = []
+    for row in entries(directory, directories):  # gives a directory before it looks into it
+        if row[0] in directories and row[1]:
+            _open_up(os.path.join(directory, row[0]))
+        found.append(row)
     for path, _, mode in found:
         if path in files and path != MANIFEST and stat.S_ISREG(mode):
             os.remove(os.path.join(directory, path))

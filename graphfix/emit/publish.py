@@ -143,9 +143,9 @@ class _Stage:
         if not os.path.exists(os.path.join(self.path, manifest.MANIFEST)):
             raise AssertionError("%s is to be published without a manifest" % self.named)
         os.chmod(self.path, stat.S_IMODE(os.stat(self.path).st_mode) & 0o7000 | 0o777 & ~_umask())
-        if os.path.isdir(self.directory):
-            _inherit(self.directory, self.path)
         ownership.unmark(self.path)
+        if os.path.isdir(self.directory):
+            _inherit(self.directory, self.path)  # last, as it may take away the right to write
         for folder, _, _ in os.walk(self.path):
             _sync(folder)
 

@@ -38,18 +38,19 @@ def update_report(directory: str, verifications: Sequence[Verification], picture
       SourceError: there is no report, or it or the manifest is damaged.
       RequestError: the directory cannot be written, or is being written by another run.
     """
-    report = load(directory).with_verifications(verifications)
-    before = manifest.read_manifest(directory)
-    if before is None:
-        raise SourceError(os.path.join(directory, manifest.MANIFEST), "is missing",
-                          "convert again with this version of graphfix")
-    _check_places(directory, before, [_place(one) for one, _ in pictures])
-    if pictures:
-        report = dataclasses.replace(
-            report, pictures=tuple(one for one, _ in pictures),
-            artifacts=tuple(sorted(set(report.artifacts) | {PICTURES})))
     try:
+        # What another run has just written there counts, so all is read under the lock.
         with publish.locked(directory):
+            report = load(directory).with_verifications(verifications)
+            before = manifest.read_manifest(directory)
+            if before is None:
+                raise SourceError(os.path.join(directory, manifest.MANIFEST), "is missing",
+                                  "convert again with this version of graphfix")
+            _check_places(directory, before, [_place(one) for one, _ in pictures])
+            if pictures:
+                report = dataclasses.replace(
+                    report, pictures=tuple(one for one, _ in pictures),
+                    artifacts=tuple(sorted(set(report.artifacts) | {PICTURES})))
             contents = {_place(one): data for one, data in pictures}
             shown = {one.file: contents.get(_place(one)) or _read(os.path.join(
                 directory, _place(one))) for one in report.pictures}

@@ -114,13 +114,16 @@ def batch(recipe_path: str, *, output_directory: str, jobs: int,
 
 def _clean(name: str, out: str) -> None:
     """Removes what a worker that was ended had begun, unless another run is at it."""
-    with open(os.path.join(out, LOCKS, name), "ab") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
+    # A pipe in the place of the lock would be waited for.
+    handle = os.open(os.path.join(out, LOCKS, name), os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         publish.sweep(os.path.join(os.path.abspath(out), name))
-        ownership.remove(os.path.join(out, WORK, name))
+        ownership.remove(os.path.join(out, WORK, name), unfinished=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(handle)
 
 
 class _Run:

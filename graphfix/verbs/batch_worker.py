@@ -89,7 +89,7 @@ def _alone(name: str, out: str) -> Iterator[str]:
     work = os.path.join(out, WORK, name)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        if not ownership.remove(work):  # of a run that was killed
+        if not ownership.remove(work, unfinished=True):  # of a run that was killed
             raise RequestError(work, "holds what no batch put there", "move it elsewhere")
         os.mkdir(work)
         ownership.mark(work)
@@ -97,7 +97,7 @@ def _alone(name: str, out: str) -> Iterator[str]:
         yield work
     finally:
         tempfile.tempdir = before
-        ownership.remove(work)
+        ownership.remove(work, unfinished=True)
         os.close(handle)
 
 
@@ -209,4 +209,7 @@ def _record(directory: str) -> Optional[Manifest]:
         return None
     if record is None or not record.made_of:
         return None
-    return record
+    summary, findings = (record.made_of.get(name) for name in ("summary", "findings"))
+    told = isinstance(summary, str) and isinstance(findings, dict) and all(
+        type(count) is int for count in findings.values())
+    return record if told else None

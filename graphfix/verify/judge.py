@@ -18,7 +18,8 @@ from graphfix.bundle import checksum
 from graphfix.config.edits import apply_edits
 from graphfix.config.pipeline import PipelineConfig, parse_config
 from graphfix.emit import ownership, state
-from graphfix.emit.manifest import Manifest, Measured, Tensor, measure, spec_json
+from graphfix.emit.manifest import (
+    MODEL_DIRECTORIES, Manifest, Measured, Tensor, measure, spec_json)
 from graphfix.emit.report import CHECKPOINT, PLAN_JSON, REPORT_JSON
 from graphfix.errors import GraphfixError, Problem, SourceError
 from graphfix.labels import parse_label_map
@@ -74,7 +75,8 @@ def judge(directory: str, manifest: Manifest, measured: Optional[Measured] = Non
                              manifest.checkpoints.get(prefix, {}), measured.checkpoints[prefix])
     problems += [Problem(os.path.join(directory, path), "was not published, but looks like a part of "
                          "the model", _AWAY)
-                 for path in measured.others if _LOOKS_LIKE_MODEL.match(path)]
+                 for path in measured.others if _LOOKS_LIKE_MODEL.match(path)
+                 or path in MODEL_DIRECTORIES and os.path.islink(os.path.join(directory, path))]
     plan = None
     store = measured.stores.get(CHECKPOINT)
     if store is not None and PLAN_JSON in measured.files:
@@ -235,7 +237,7 @@ def _report(path: str, plan: SurgeryPlan) -> Iterator[Problem]:
     """Whether a report tells of this plan."""
     try:
         found = json.loads(read_file(path).decode("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(path, "is not valid JSON: %s" % error, AGAIN) from None
     said = {"target_api": plan.target_api, "trainer": plan.trainer,
             "classes": [vars(one) for one in plan.classes],

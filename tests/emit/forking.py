@@ -18,6 +18,7 @@ die_at was given and not reached), `err` (what the child wrote to stderr).
 """
 
 import builtins
+import codecs
 import errno
 import json
 import os
@@ -38,6 +39,7 @@ STEPS = ((os, "fsync"), (os, "rename"), (os, "chmod"), (os, "mkdir"), (os, "rmdi
 
 def main():
     assert convert  # imported, so that children need not
+    codecs.lookup("ascii")  # nor may another user be able to
     for line in sys.stdin:
         job = json.loads(line)
         pid, log = start(job)

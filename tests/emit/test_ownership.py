@@ -180,6 +180,57 @@ def test_nothing_is_published_without_a_manifest(tmp_path):
     assert os.listdir(str(tmp_path)) == []
 
 
+def test_what_somebody_else_has_there_is_not_looked_into(out, monkeypatch):
+    """It may be closed, of any depth, and change meanwhile."""
+    way = os.path.join(out, "training")
+    os.mkdir(way)
+    listed = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: 1 / 0 if str(path).startswith(way)
+                        else listed(path))
+    with pytest.raises(RequestError, match="did not put there: training"):
+        replace(out)
+    assert ownership.remove(out) is False and os.path.isdir(way)
+
+
+def test_a_directory_of_any_depth_is_looked_through(tmp_path):
+    handle = os.open(str(tmp_path), os.O_RDONLY)
+    depth = 1500  # deeper than Python calls functions
+    try:
+        for _ in range(depth):
+            os.mkdir("a", dir_fd=handle)
+            inner = os.open("a", os.O_RDONLY, dir_fd=handle)
+            os.close(handle)
+            handle = inner
+        assert len(list(manifest.entries(str(tmp_path)))) == depth
+    finally:
+        for _ in range(depth):
+            outer = os.open("..", os.O_RDONLY, dir_fd=handle)
+            os.close(handle)
+            handle = outer
+            try:
+                os.rmdir("a", dir_fd=handle)
+            except OSError:
+                break
+        os.close(handle)
+
+
+def test_what_goes_while_it_is_looked_at_is_left_out(out, monkeypatch):
+    before = list(manifest.entries(out))
+    listed = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: listed(path) + ["gone"])
+    assert list(manifest.entries(out)) == before
+
+
+def test_what_another_reaches_through_a_link_keeps_its_permissions(out, tmp_path):
+    os.makedirs(str(tmp_path / "elsewhere" / "deep"))
+    os.chmod(str(tmp_path / "elsewhere" / "deep"), 0o500)
+    shutil.rmtree(os.path.join(out, "within"))
+    os.symlink("../elsewhere", os.path.join(out, "within"))
+    before = snapshot(tmp_path / "elsewhere")
+    assert ownership.remove(out) is False
+    assert snapshot(tmp_path / "elsewhere") == before
+
+
 def test_permissions_stay(out):
     os.chmod(out, 0o750)
     os.chmod(os.path.join(out, "model"), 0o640)

@@ -461,6 +461,26 @@ def test_a_disk_that_is_really_full(forked, model, tmp_path):
         subprocess.check_call(["umount", str(mount)])
 
 
+def test_a_directory_that_was_made_read_only_is_replaced_by_such_a_one(forked):
+    """As a user whom permissions bind."""
+    top = tempfile.mkdtemp()
+    out = os.path.join(top, "out")
+    try:
+        job = {"user": 65534} if os.getuid() == 0 else {}
+        builders.publish(out, "file")
+        for path, mode in ((os.path.join(out, "file"), 0o444), (out, 0o555), (top, 0o777)):
+            os.chmod(path, mode)
+            if job:
+                os.chown(path, 65534, 65534)
+        result = forked(publish=[out], content="x", **job)
+        assert result["code"] == 0, result["err"]
+        assert os.listdir(top) == ["out"]
+        assert os.stat(out).st_mode & 0o777 == 0o555
+    finally:
+        os.chmod(out, 0o700)
+        shutil.rmtree(top)
+
+
 def test_a_parent_that_cannot_be_written(forked):
     """As a user whom permissions bind; root makes itself one."""
     top = tempfile.mkdtemp()

@@ -53,6 +53,19 @@ def test_pictures_are_published_and_replaced(out):
     assert len(shown(out)) == 2 and not judged(out)
 
 
+def test_what_another_run_wrote_at_the_last_moment_counts(out, monkeypatch):
+    lock, done = publish._lock, []
+
+    def locked(directory):
+        if not done:
+            done.append(True)
+            update.update_report(out, (), [picture(2)])
+        return lock(directory)
+    monkeypatch.setattr(publish, "_lock", locked)
+    update.update_report(out, (), [picture(3)])
+    assert shown(out) == [picture(3)[0].file] and not judged(out)
+
+
 def test_what_else_is_among_the_pictures_stays(out):
     builders.write(os.path.join(out, "pictures"), "taxes.pdf", "x")
     builders.write(os.path.join(out, "pictures"), "0123456789abcdef.jpg", "x")

@@ -197,6 +197,40 @@ def test_what_lies_where_archives_are_unpacked_stays(graphfix, place, link):
 
 
 @pytest.mark.slow
+def test_outputs_where_archives_are_unpacked_stay(graphfix, place):
+    """Such as where somebody made that a link."""
+    kept = place / "kept"
+    builders.publish(str(kept / "earlier"), "model")
+    builders.publish(str(kept / "one"), "model")
+    os.makedirs(str(place / "out" / ".graphfix-batch"))
+    os.symlink(str(kept), str(place / "out" / ".graphfix-batch" / "work"))
+    before = tree(kept)
+    done = graphfix("batch", recipe(place, 'source: "one"'), "--output_directory", place / "out")
+    assert done.code == 1 and "holds what no batch put there" in done.out
+    assert tree(kept) == before
+
+
+@pytest.mark.parametrize("change", [{"summary": None}, {"findings": []},
+                                    {"findings": {"warning": "x"}}])
+def test_a_record_with_other_than_a_batch_writes_is_none(graphfix, place, change):
+    words = ("batch", recipe(place, 'source: "one"'), "--output_directory", place / "out")
+    assert graphfix(*words).code == 0
+    out = str(place / "out" / "one")
+    record = manifest.read_manifest(out)
+    builders.write(out, "manifest.json", dataclasses.replace(
+        record, made_of=dict(record.made_of, **change)).to_json())
+    done = graphfix(*words)
+    assert done.code == 1 and "exists already, and no batch made it" in done.out
+
+
+def test_a_pipe_in_the_place_of_a_lock_is_not_waited_for(graphfix, place):
+    os.makedirs(str(place / "out" / ".graphfix-batch" / "locks"))
+    os.makedirs(str(place / "out" / ".graphfix-batch" / "work" / "left"))
+    os.mkfifo(str(place / "out" / ".graphfix-batch" / "locks" / "left"))
+    assert graphfix("batch", recipe(place, 'source: "one"'),
+                    "--output_directory", place / "out").code == 0
+
+
 def test_the_same_bytes_in_any_order(graphfix, place):
     models = ['source: "one" name: "m%d" target { seed: %d }' % (one, one) for one in range(5)]
     trees = []

@@ -59,6 +59,15 @@ def test_the_same_wherever_it_lies(graphfix, out, golden, tmp_path):
         assert file.read() == before
 
 
+def test_xml_in_an_encoding_that_there_is_not_is_not_ours(graphfix, out, golden, tmp_path):
+    text = '<?xml version="1.0" encoding="foo"?><testsuite name="graphfix check"/>'
+    path = builders.write(tmp_path, "results.xml", text)
+    done = graphfix("check", out, "--golden", golden, "--junit", path)
+    assert done.code == 3 and "exists" in done.err
+    with open(path) as file:
+        assert file.read() == text
+
+
 def test_a_class_is_named_with_level_and_size(graphfix, out, golden, tmp_path):
     def louder(tensors):
         # Classes are background, dog, bolt; anchor 1.

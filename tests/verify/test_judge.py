@@ -220,6 +220,20 @@ def test_an_edited_config_may_be_meant(graphfix, out):
     assert len(graphfix("verify", out).err.splitlines()) == 2
 
 
+@pytest.mark.parametrize("way", ["saved_model", "saved_model/variables"])
+def test_a_link_where_a_model_is_looked_for_is_a_difference(graphfix, out, tmp_path, way):
+    os.makedirs(os.path.dirname(os.path.join(out, way)), exist_ok=True)
+    os.symlink(str(tmp_path), os.path.join(out, way))
+    done = graphfix("verify", out)
+    assert done.code == 4 and way + ": was not published, but looks like a part" in done.err
+
+
+def test_a_report_that_nests_too_deeply(graphfix, out):
+    builders.write(out, "report.json", "[" * 200000)
+    done = graphfix("verify", out)
+    assert done.code == 4 and "report.json: is not valid JSON" in done.err
+
+
 def test_every_difference_is_named_at_once(graphfix, out):
     FILES["labels exchanged"][0](out)
     FILES["path"][0](out)
