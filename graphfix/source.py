@@ -222,12 +222,18 @@ def source_labels(source: Source, path: Optional[str], *, target: Optional[Label
       SourceError: the map is damaged, or has ids beyond the model's classes.
       RequestError: the map beside may be the source's or the target's.
     """
+    count = source.model.classes
     if path is not None:
-        return SourceLabels(_fitting(parse_label_map(read_file(path), path), path, source), _from(
-            "--source_label_map_path", "gives the names of the source's classes"))
+        labels = _fitting(parse_label_map(read_file(path), path), path, source)
+        flag = "--source_label_map_path"
+        if target is not None and labels.labels == target.labels and labels.max_id != count:
+            return SourceLabels(labels, (Finding(
+                "SOURCE_NAMES", WARNING, flag, "has the target's classes, with ids up to %d, and the "
+                "source has %d classes" % (labels.max_id, count),
+                "pass the label map that the source was trained with"),))
+        return SourceLabels(labels, _from(flag, "gives the names of the source's classes"))
     found = os.path.join(os.path.dirname(source.prefix), LABEL_MAP)
     told = ()  # type: Tuple[Finding, ...]
-    count = source.model.classes
     like_coco = count == coco.NUM_CLASSES
     if beside and os.path.exists(found):
         labels = parse_label_map(read_file(found), found)

@@ -93,6 +93,11 @@ def test_the_user_knows(planned, of_three):
         {"forklift": [1], "person": [2], "van": [3]}, [INFO])
 
 
+def test_the_targets_map_given_as_the_sources(planned, of_three):
+    assert planned(of_three, ["a", "b"], "copy", "--source_label_map_path", "BESIDE") == (
+        {"a": [1], "b": [2]}, [WARNING])
+
+
 def test_a_copy_of_the_sources_map(planned, of_three):
     assert planned(of_three, MINE, "copy") == (
         {"forklift": [1], "person": [2], "van": [3]}, [INFO])
