@@ -119,3 +119,25 @@ def test_pending_contents_round_trip(out):
     pending = dataclasses.replace(written, pending={"report.json": manifest.content_of(b"new")})
     builders.write(out, "manifest.json", pending.to_json())
     assert manifest.read_manifest(out) == pending
+
+
+def test_threads_give_what_one_gives(out, monkeypatch):
+    alone = manifest.measure(out).checkpoints
+    monkeypatch.setattr(manifest, "_WORTH_A_THREAD", 0)
+    assert manifest.measure(out).checkpoints == alone
+    with open(os.path.join(out, "model.ckpt.data-00000-of-00001"), "rb+") as file:
+        file.seek(1000)
+        file.write(b"\xff\xff\xff\xff\xff\xff\xff\xff")
+    found = manifest.measure(out)
+    problem, = found.problems
+    assert "is damaged" in problem.message and len(found.checkpoints["model.ckpt"]) == 199
+
+
+def test_what_ends_a_thread_ends_the_measuring(out, monkeypatch):
+    monkeypatch.setattr(manifest, "_WORTH_A_THREAD", 0)
+
+    def fails(view):
+        raise MemoryError()
+    monkeypatch.setattr(manifest.reader, "measure", fails)
+    with pytest.raises(MemoryError):
+        manifest.measure(out)
