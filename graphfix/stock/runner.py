@@ -11,15 +11,12 @@ import dataclasses
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from typing import Any, Dict, List, Optional, Sequence
 
 from graphfix import signals
 from graphfix.errors import RequestError, VerificationError
-from graphfix.graphdef.effects import check_computes
-from graphfix.graphdef.files import read_graph_def
 from graphfix.import_path import named_directories
 from graphfix.scratch import Scratch
 from graphfix.stock import api_revision
@@ -86,6 +83,8 @@ def run_jobs(jobs: Sequence[Job], *, python: str, timeout: Optional[float] = Non
     """
     for job in jobs:
         if job.get("graph") and not job.get("allow_effects"):
+            from graphfix.graphdef.effects import check_computes
+            from graphfix.graphdef.files import read_graph_def
             check_computes(read_graph_def(job["graph"]), job["graph"])
     with Scratch() as directory:
         job_path, result_path, log_path = (
@@ -128,6 +127,7 @@ def _run(command: Sequence[str], environment: Dict[str, str], out: Any, log: Any
     They all hold one end of a socket as standard input.  By that they see that this process has
     ended, should it not be able to end them; and this one, by the other end, that they have.
     """
+    import socket  # every conversion imports this module, and few ask the stock API
     environment.pop("PYTHONPATH", None)
     ours, theirs = socket.socketpair()
     process = None  # type: Optional[subprocess.Popen]
@@ -150,7 +150,7 @@ def _run(command: Sequence[str], environment: Dict[str, str], out: Any, log: Any
             ours.close()
 
 
-def _closed(end: socket.socket, seconds: float) -> bool:
+def _closed(end: Any, seconds: float) -> bool:
     """Whether nobody holds the other end of a socket (any more, within so many seconds)."""
     end.settimeout(seconds)
     try:
