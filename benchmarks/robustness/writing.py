@@ -105,7 +105,7 @@ def check_update(world):
     path = file_destination(world, "golden.json")
     words = ["check", checked(world), "--update", "--golden", path]
     yield Run("check --update", words, [], path, overwrites(world, words) or is_ours(
-        path, b'"graphfix"'))
+        path, b'"config": {'))
 
 
 def check_junit(world):
