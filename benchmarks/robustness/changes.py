@@ -106,15 +106,6 @@ def missing(output, choose):
     return named(name)
 
 
-def directory_missing(output, choose):
-    """One that was published empty: a SavedModel's variables, which git would leave out."""
-    empty = [folder for folder, folders, names in os.walk(output.directory) if not folders + names]
-    if not empty:
-        return None
-    os.rmdir(empty[0])
-    return [os.path.relpath(empty[0], output.directory)]
-
-
 def exchanged_words(data, choose):
     """64-bit words in another order have the same sum."""
     words = len(data) // 8
@@ -192,8 +183,7 @@ CHANGES = {
         "bit flipped": bytes_of(flipped), "byte inserted": bytes_of(inserted),
         "bytes deleted": bytes_of(deleted), "file cut": bytes_of(cut),
         "two bytes exchanged": bytes_of(exchanged_bytes),
-        "two words exchanged": bytes_of(exchanged_words), "file missing": missing,
-        "empty directory missing": directory_missing},
+        "two words exchanged": bytes_of(exchanged_words), "file missing": missing},
     "tensors, written by graphfix's own writer": {
         "left out": tensors(left_out), "added": tensors(added), "renamed": tensors(renamed),
         "of another type": tensors(retyped), "reshaped": tensors(reshaped),

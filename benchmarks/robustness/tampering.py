@@ -206,6 +206,13 @@ def odd_things(place, choose):
     os.mkdir(os.path.join(place, "empty"))
 
 
+def empty_directories_gone(place, choose):
+    """As a version control system leaves them out."""
+    for folder, folders, names in os.walk(place):
+        if not folders + names:
+            os.rmdir(folder)
+
+
 def own_pictures(place, choose):
     if os.path.exists(os.path.join(place, "report.json")):
         update.update_report(place, (), ())
@@ -218,6 +225,7 @@ def nothing(place, choose):
 HARMLESS = {"times": times, "permissions": permissions, "moved": renamed, "a link": through_a_link,
             "hard links": hard_links, "other files": foreign_files, "a training directory": training,
             "pipes and links": odd_things, "a report written anew": own_pictures,
+            "empty directories gone": empty_directories_gone,
             "another process, directory and Python": nothing}
 
 

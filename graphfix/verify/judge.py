@@ -119,9 +119,6 @@ def _untold(problems: Iterable[Problem], told: List[Problem]) -> List[Problem]:
 
 
 def _files(directory: str, manifest: Manifest, measured: Measured) -> Iterator[Problem]:
-    for path in sorted(set(manifest.directories) - set(measured.directories)):
-        if not os.path.lexists(os.path.join(directory, path)):
-            yield Problem(os.path.join(directory, path), _MISSING, AGAIN)
     for path in sorted(set(manifest.files) | set(manifest.pending)):
         where = os.path.join(directory, path)
         if not os.path.lexists(where):

@@ -198,6 +198,16 @@ def test_what_does_not_matter_is_none(graphfix, out, tmp_path):
         % (tmp_path / "moved")
 
 
+def test_an_empty_directory_may_go(graphfix, model, tmp_path):
+    source = shutil.copytree(SHAPES, str(tmp_path / "source"))
+    builders.write_saved_model(source + "/saved_model", source + "/frozen_inference_graph.pb")
+    labels = builders.write(tmp_path, "labels", builders.label_map(["circle"]))
+    assert graphfix("convert", source, "--source_label_map_path", source + "/shapes_label_map.pbtxt",
+                    "--label_map_path", labels, "--output_directory", tmp_path / "out").code == 0
+    os.rmdir(str(tmp_path / "out" / "saved_model" / "variables"))
+    assert graphfix("verify", tmp_path / "out").code == 0
+
+
 def test_one_fault_is_told_once(graphfix, out):
     path = out + "/model.ckpt.data-00000-of-00001"
     with open(path, "rb+") as file:
