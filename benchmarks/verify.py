@@ -98,6 +98,7 @@ first round is not counted, so everything is in the page cache.
 Where memory is fast, starting up is most of verify's time: NumPy and Protocol Buffers alone take as
 long to import as half a gigabyte takes to read. Beyond that, it is the second figure of every byte
 (`sum64`), opening each tensor's place in the file, and the questions about plan, config and model.
+verify reads by several threads, up to four; the other reads by one.
 
 """
 
