@@ -17,7 +17,7 @@ from typing import Callable, Iterable, Optional, Tuple
 from graphfix.emit import ownership
 from graphfix.errors import RequestError
 
-_DESCRIPTOR = re.compile(r"/proc/(?:self|%d)/fd/(\d+)\Z" % os.getpid())
+_DESCRIPTOR = re.compile(r"/proc/(\d+)/fd/(\d+)\Z")
 _MOST_LINKS = 40
 
 
@@ -119,8 +119,8 @@ def _resolved(path: str) -> Tuple[str, Optional[int]]:
     for _ in range(_MOST_LINKS):
         step = os.path.join(os.path.realpath(os.path.dirname(step)), os.path.basename(step))
         match = _DESCRIPTOR.match(step)
-        if match:
-            return step, int(match.group(1))
+        if match and int(match.group(1)) == os.getpid():
+            return step, int(match.group(2))
         if not os.path.islink(step):
             break
         step = os.path.join(os.path.dirname(step), os.readlink(step))

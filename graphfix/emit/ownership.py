@@ -114,7 +114,7 @@ def inside(path: str, directory: str) -> bool:
 
 
 def same_file(path: str, inputs: Iterable[str]) -> Optional[str]:
-    """The input that is the very file `path`, by any name of it, or lies in that directory."""
+    """The input that is the very file or directory `path`, by any name of it."""
     try:
         there = os.stat(path)
     except OSError:
@@ -155,7 +155,7 @@ def remove(directory: str, *, unfinished: bool = False) -> bool:
         return False
     try:
         if os.path.lexists(os.path.join(directory, MARKER)):
-            _remove_all_but(directory, MARKER)
+            _remove_unmarked(directory)
             unmark(directory)
         elif not unfinished:
             manifest = read_manifest(directory)
@@ -167,11 +167,10 @@ def remove(directory: str, *, unfinished: bool = False) -> bool:
     return True
 
 
-def _remove_all_but(directory: str, last: str) -> None:
-    for name in os.listdir(directory):
+def _remove_unmarked(directory: str) -> None:
+    """Removes all but the marker, which goes last."""
+    for name in published(directory):
         path = os.path.join(directory, name)
-        if name == last:
-            continue
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path)
         else:
