@@ -36,7 +36,7 @@ class Unpacked:
     def __init__(self, path: str):
         self._scratch = Scratch()
         self.directory = self._scratch.path
-        self._top = None  # type: Optional[str]
+        self._top: Optional[str] = None
         try:
             self.checked = self._unpack(path)
         except BaseException:

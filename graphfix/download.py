@@ -67,7 +67,7 @@ class _Transfer:
         self.count, self.digest = 0, hashlib.sha256()
         self.seconds = _SECONDS + size // _BYTES_A_SECOND
         self.stopped = False
-        self.error = None  # type: Optional[BaseException]
+        self.error: Optional[BaseException] = None
 
     def run(self) -> None:
         """Receives all of it; raises as fetch does."""

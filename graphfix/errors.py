@@ -38,7 +38,7 @@ class GraphfixError(Exception):
         return error
 
     def _set(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)  # type: Tuple[Problem, ...]
+        self.problems: Tuple[Problem, ...] = tuple(problems)
         Exception.__init__(self, "\n".join(str(problem) for problem in self.problems))
 
 

@@ -89,7 +89,7 @@ class LabelMap:
 
     def _index(self, kind: str, key) -> Dict[str, Tuple[Label, ...]]:
         def build():
-            out = {}  # type: Dict[str, Tuple[Label, ...]]
+            out: Dict[str, Tuple[Label, ...]] = {}
             for label in self.labels:
                 for own in sorted({key(own) for own in label.names} - {""}):
                     out[own] = out.get(own, ()) + (label,)
@@ -160,7 +160,7 @@ def _item_faults(label: Label, subject: str) -> Iterable[Problem]:
 
 
 def _duplicates(kind: str, values: Iterable[str], subject: str) -> Iterable[Problem]:
-    seen = set()  # type: Set[str]
+    seen: Set[str] = set()
     for value in values:
         if value in seen:
             yield Problem(subject, "two items have the %s '%s'" % (kind, value),

@@ -95,8 +95,8 @@ class _Walk:
         self.name, self.left = name, left
         self.lost = 0
         self.whole = (2 << len(name)) - 1
-        self.masks = {}  # type: Dict[Callable, int]
-        self.rows = {}  # type: Dict[_Node, Dict[int, int]]
+        self.masks: Dict[Callable, int] = {}
+        self.rows: Dict[_Node, Dict[int, int]] = {}
 
     def step(self) -> None:
         self.left -= 1

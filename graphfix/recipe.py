@@ -51,7 +51,7 @@ def read_recipe(data: bytes, path: str) -> Tuple[Entry, ...]:
     document = Document.parse(data, subject=path)
     recipe, problems = bind(document, message_class("graphfix.recipe.Recipe"))
     faults = [one.problem for one in problems]
-    entries = []  # type: List[Entry]
+    entries: List[Entry] = []
     base = os.path.dirname(os.path.abspath(path))
     budget = wildcards.Budget()
     for number, model in enumerate(recipe.model, 1):
@@ -128,7 +128,7 @@ def _bare(path: str) -> str:
 
 def _target(own, defaults, base: str) -> Dict[str, Any]:
     """The flags that a model's target and the defaults give, by name."""
-    out = {}  # type: Dict[str, Any]
+    out: Dict[str, Any] = {}
     for message in (defaults, own):
         for field, value in message.ListFields():
             if field.enum_type is not None:
@@ -142,7 +142,7 @@ def _target(own, defaults, base: str) -> Dict[str, Any]:
 
 
 def _name_faults(entries: List[Entry], path: str) -> Iterator[Problem]:
-    seen = set()  # type: set
+    seen: set = set()
     for one in entries:
         if not one.name or one.name.startswith(".") or "/" in one.name or "\0" in one.name:
             yield Problem(path, "gives a model the name '%s'" % one.name,

@@ -36,7 +36,7 @@ class _State:
     """What is so now: the signal that came first, how many `held` there are, whether all is over."""
 
     def __init__(self) -> None:
-        self.number = None  # type: Optional[int]
+        self.number: Optional[int] = None
         self.held = 0
         self.over = True
 

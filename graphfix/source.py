@@ -233,7 +233,7 @@ def source_labels(source: Source, path: Optional[str], *, target: Optional[Label
                 "pass the label map that the source was trained with"),))
         return SourceLabels(labels, _from(flag, "gives the names of the source's classes"))
     found = os.path.join(os.path.dirname(source.prefix), LABEL_MAP)
-    told = ()  # type: Tuple[Finding, ...]
+    told: Tuple[Finding, ...] = ()
     like_coco = count == coco.NUM_CLASSES
     if beside and os.path.exists(found):
         labels = parse_label_map(read_file(found), found)

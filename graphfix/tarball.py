@@ -68,7 +68,9 @@ def members(file: BinaryIO, *, most_bytes: int, most_headers: int) -> Iterator[M
       TooLarge: it unpacks to more bytes, or has more headers, or has enormous ones.
     """
     blocks = _Blocks(file, most_bytes)
-    always, ahead, extended = {}, {}, 0  # type: Dict[bytes, bytes], Dict[bytes, bytes], int
+    always: Dict[bytes, bytes] = {}
+    ahead: Dict[bytes, bytes] = {}
+    extended = 0
     for _ in range(most_headers + 1):
         header = blocks.take(_BLOCK)
         if not any(header):

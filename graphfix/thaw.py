@@ -59,8 +59,8 @@ def thaw(graph: Graph, *, subject: str, partial: bool = False
         variables are folded, quantized or stripped away; lists them.
     """
     consumers = graph.consumers()
-    variables = {}  # type: Dict[str, TensorView]
-    problems = []  # type: List[Problem]
+    variables: Dict[str, TensorView] = {}
+    problems: List[Problem] = []
     for node in graph.nodes.values():
         if node.op != "Const" or not _was_variable(node, consumers):
             continue
@@ -107,7 +107,8 @@ def _lost(graph: Graph, variables: Dict[str, TensorView], subject: str):
     for node in graph.nodes.values():
         if node.op not in _CONVOLUTIONS:
             continue
-        source, seen = node, set()  # type: Any, Set[str]
+        source: Any = node
+        seen: Set[str] = set()
         while source.op in ("Identity", "FakeQuantWithMinMaxVars", "Dequantize") + _CONVOLUTIONS:
             position = 1 if source.op in _CONVOLUTIONS else 0
             if source.name in seen or len(source.input) <= position:
@@ -142,7 +143,7 @@ def _in_other_stage(names: Iterable[str]) -> Iterator[Tuple[str, str]]:
     whole = [(name, match.group(1)) for name, match in ((name, _WHOLE.match(name)) for name in names)
              if match]
     numbered = {name: _NUMBERED.match(layer) for name, layer in whole}
-    most = collections.Counter()  # type: Dict[str, int]
+    most: Dict[str, int] = collections.Counter()
     for match in filter(None, numbered.values()):
         most[match.group(1)] = max(most[match.group(1)], int(match.group(2) or 0))
     for name, layer in whole:

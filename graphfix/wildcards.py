@@ -43,7 +43,7 @@ def find(pattern: str, budget: Budget) -> List[str]:
     if not glob.has_magic(pattern):
         folder, name = os.path.split(pattern)
         return [pattern] if (_there(pattern) if name else os.path.isdir(folder)) else []
-    names = []  # type: List[str]
+    names: List[str] = []
     folder = pattern
     while glob.has_magic(folder):
         folder, name = os.path.split(folder)
@@ -87,7 +87,7 @@ def _there(path: str) -> bool:
 def matcher(pattern: str) -> Callable[[str], bool]:
     """Whether a file's name fits a pattern, as `fnmatch.fnmatchcase` says it, in linear time for
     each of the pattern's letters."""
-    tokens = []  # type: List[Callable]
+    tokens: List[Callable] = []
     at = 0
     while at < len(pattern):
         letter = pattern[at]

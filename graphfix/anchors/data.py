@@ -58,18 +58,18 @@ class BoxSet:
 class _Collector:
     def __init__(self, resizer, names: Dict[int, str]):
         self.resizer, self.known = resizer, names
-        self.names = {}  # type: Dict[str, int]
-        self.parts = []  # type: List[Tuple[np.ndarray, ...]]
+        self.names: Dict[str, int] = {}
+        self.parts: List[Tuple[np.ndarray, ...]] = []
         self.wrong = [0] * len(FAULTS)
         self.first = [(0, "")] * len(FAULTS)  # number among all boxes, and where
         self.seen = 0
         self.clear()
 
     def clear(self) -> None:
-        self.boxes = []  # type: List
-        self.classes = []  # type: List[int]
-        self.images = []  # type: List[ImageBoxes]
-        self.image_of = []  # type: List[int]
+        self.boxes: List = []
+        self.classes: List[int] = []
+        self.images: List[ImageBoxes] = []
+        self.image_of: List[int] = []
 
     def add(self, image: ImageBoxes) -> None:
         if image.size is None and needs_size(self.resizer):

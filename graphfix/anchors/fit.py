@@ -52,8 +52,8 @@ class Objective:
     def __init__(self, sample: BoxSet, model: Model, threshold: float,
                  image: Optional[Tuple[float, float]]):
         self.sample, self.model, self.threshold, self.image = sample, model, threshold, image
-        self.placed = None  # type: Optional[Placed]
-        self.known = {}  # type: Dict[Tuple, np.ndarray]
+        self.placed: Optional[Placed] = None
+        self.known: Dict[Tuple, np.ndarray] = {}
         self.calls = 0
 
     def __call__(self, message) -> float:
@@ -122,7 +122,7 @@ def fit(message, boxes: BoxSet, model: Model, *, threshold: float, seed: int, su
     found.sort(key=lambda one: -one[1])
     found[:_SHAKEN] = [(form, *shake(form, value, vector, objective, random))
                        for form, value, vector in found[:_SHAKEN]]
-    best = None  # type: Optional[Fitted]
+    best: Optional[Fitted] = None
     for form, value, vector in _by_preference(found):
         made = form.build(vector)
         anchors = described(made, subject, image)

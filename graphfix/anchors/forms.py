@@ -109,7 +109,7 @@ def _ssd(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]) 
 
     def build(vector: np.ndarray, free: bool, with_base: bool) -> Any:
         values = np.exp(vector)
-        settings = {}  # type: Dict[str, Any]
+        settings: Dict[str, Any] = {}
         split = layers if free else 2
         ordered = sorted(values[:split])
         if free:
@@ -227,9 +227,9 @@ def _flexible(message, shapes: Shapes, count: Optional[int], per_map: Sequence[i
                _bounds((SCALES, total), (RATIOS, total)), build, 0)
 
 
-_FORMS = {
+_FORMS: Dict[str, Callable[..., Iterator[Form]]] = {
     "ssd_anchor_generator": _ssd,
     "grid_anchor_generator": _grid,
     "multiscale_anchor_generator": _multiscale,
     "flexible_grid_anchor_generator": _flexible,
-}  # type: Dict[str, Callable[..., Iterator[Form]]]
+}

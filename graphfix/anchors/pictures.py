@@ -261,8 +261,8 @@ def _coverage(setting: Setting, series: Sequence[Series], boxes: BoxSet):
 
 def _plain_ticks(axes, edges: np.ndarray) -> None:
     from matplotlib.ticker import ScalarFormatter
-    ticks = [tick for tick in (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-             if edges[0] <= tick <= edges[-1]]  # type: List[int]
+    ticks: List[int] = [tick for tick in (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+             if edges[0] <= tick <= edges[-1]]
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_locator(_none())
     axes.xaxis.set_ticks(ticks)

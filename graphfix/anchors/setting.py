@@ -67,7 +67,7 @@ def read_setting(config: PipelineConfig, subject: str) -> Setting:
 def _threshold(body, meta: str) -> Tuple[float, Tuple[Finding, ...]]:
     if meta == FASTER_RCNN:
         return PROPOSALS, ()
-    findings = ()  # type: Tuple[Finding, ...]
+    findings: Tuple[Finding, ...] = ()
     similarity = body.similarity_calculator.WhichOneof("region_similarity")
     if similarity not in (None, "iou_similarity"):
         findings += (Finding("NOT_IOU", WARNING, "similarity_calculator", "is %s, and what is said "

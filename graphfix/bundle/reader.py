@@ -100,8 +100,8 @@ class _Opened:
         if not 0 < header.num_shards <= 99999:
             raise self._fault("claims %d shards" % header.num_shards)
         self.shards = header.num_shards
-        self.sizes = {}  # type: Dict[int, int]
-        self.claimed = {}  # type: Dict[int, int]
+        self.sizes: Dict[int, int] = {}
+        self.claimed: Dict[int, int] = {}
 
     def _fault(self, message: str) -> SourceError:
         return SourceError(self.path, "the checkpoint index " + message, _COPY_AGAIN)
@@ -117,7 +117,7 @@ class _Opened:
             raise self._fault("is damaged: %s cannot be parsed" % what) from None
 
     def store(self) -> TensorStore:
-        views = []  # type: List[TensorView]
+        views: List[TensorView] = []
         used = set()
         for key in self.pairs:
             if key.startswith(entries.SLICE_KEY_START):
@@ -197,7 +197,7 @@ class _Opened:
         if meta.dtype.itemsize == 0:
             raise self._fault("holds tensor '%s' of type %s in slices, which graphfix cannot join"
                               % (meta.name, meta.dtype))
-        parts = []  # type: List[Tuple[Tuple[slice, ...], TensorView]]
+        parts: List[Tuple[Tuple[slice, ...], TensorView]] = []
         for key, proto in zip(keys, entry.slices):
             part = self._entry(key, "a slice of tensor '%s'" % meta.name)
             where = self._where(meta, proto)

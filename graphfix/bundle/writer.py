@@ -79,7 +79,7 @@ def _entry(view: TensorView, offset: int, extent: Extent) -> bytes:
 
 def _runs(views: Iterable[TensorView]) -> Iterable[List[TensorView]]:
     """Groups views whose bytes follow each other in one file; others stand alone."""
-    run = []  # type: List[TensorView]
+    run: List[TensorView] = []
     for view in views:
         if run and not _adjoin(run[-1].extent, view.extent):
             yield run

@@ -60,15 +60,16 @@ def label_fields(data: bytes) -> Dict[str, Dict[str, str]]:
     background may have), the later ones' paths are numbered."""
     document = Document.parse(data, subject="the label map")
     message, _ = bind(document, message_class("graphfix.labels.StringIntLabelMap"))
-    outside, inside = {}, {}  # type: Dict[str, str], Dict[str, Dict[str, str]]
+    outside: Dict[str, str] = {}
+    inside: Dict[str, Dict[str, str]] = {}
     for path, text in _unknown(document.root, message.DESCRIPTOR, ""):
         item, dot, rest = path.partition(".")
         if dot and item.startswith("item["):
             inside.setdefault(item, {})[rest] = text
         else:
             outside[path] = text
-    found = {}  # type: Dict[str, Dict[str, str]]
-    counts = {}  # type: Dict[str, int]
+    found: Dict[str, Dict[str, str]] = {}
+    counts: Dict[str, int] = {}
     for number, item in enumerate(message.item):
         key = str(item.id)
         fields = dict(_fields(item, "", every=True), **inside.get("item[%d]" % number, {}))
@@ -84,8 +85,8 @@ def label_fields(data: bytes) -> Dict[str, Dict[str, str]]:
 
 def _unknown(block: Block, descriptor: Any, above: str) -> Iterator[Tuple[str, str]]:
     """Fields that a schema lacks: what is written there, all of one name together."""
-    texts = {}  # type: Dict[str, str]
-    counts = {}  # type: Dict[str, int]
+    texts: Dict[str, str] = {}
+    counts: Dict[str, int] = {}
     for field in block.fields:
         known = descriptor.fields_by_name.get(field.name)
         if known is None:
@@ -169,7 +170,7 @@ def _literal(field: Any, value: Any) -> str:
 
 def changed_fields(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Tuple[str, str]]:
     """(path, "old -> new") of what differs; of a block that one side lacks, the block alone."""
-    gone = ()  # type: Tuple[str, ...]
+    gone: Tuple[str, ...] = ()
     for path in sorted(set(before) | set(after)):
         if before.get(path) == after.get(path) or gone and path.startswith(gone):
             continue

@@ -74,7 +74,7 @@ def compare(one: Thing, two: Thing) -> Comparison:
       RequestError: they have nothing in common that could be compared.
       SourceError: a tensor is damaged.
     """
-    found = []  # type: List[Difference]
+    found: List[Difference] = []
     parts, counts = [], [0, 0]
     whole = one.whole and two.whole
     for part, before, after in _pairs(one, two):
@@ -342,4 +342,4 @@ def _files(before: Mapping[str, Tuple[str, ...]], after: Mapping[str, Tuple[str,
             yield Difference(FILES, "file " + name, "%s -> %s" % (old[0], new[0]))
 
 
-_PARTS = {TENSORS: _tensors, CONFIG: _config, LABELS: _labels, GRAPH: _graphs, FILES: _files}  # type: Dict
+_PARTS: Dict = {TENSORS: _tensors, CONFIG: _config, LABELS: _labels, GRAPH: _graphs, FILES: _files}

@@ -46,10 +46,10 @@ def other_files(directory: str, known: Container[str], ignored: Container[str]
     """
     found = {name: path for name, path in _walk(directory)
              if name not in known and name not in RECORDS and os.path.realpath(path) not in ignored}
-    shards = {}  # type: Dict[str, List[str]]
+    shards: Dict[str, List[str]] = {}
     for name in found:
         shards.setdefault(shard_of(name), []).append(name)
-    out = {}  # type: Dict[str, Tuple[str, ...]]
+    out: Dict[str, Tuple[str, ...]] = {}
     for name in sorted(name for name in found if name.endswith(".index")):
         own = shards.get(name[:-len(".index")], [])
         told = _checkpoint(found[name][:-len(".index")]) if own else ""

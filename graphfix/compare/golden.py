@@ -76,8 +76,8 @@ def _lines(rows: Iterable[Tuple[str, Any]], key=None) -> str:
 
 
 def _tensor(state: State) -> Dict[str, Any]:
-    row = {"dtype": state.meta.dtype.name, "shape": list(state.meta.shape),
-           "sha256": state.digest()}  # type: Dict[str, Any]
+    row: Dict[str, Any] = {"dtype": state.meta.dtype.name, "shape": list(state.meta.shape),
+           "sha256": state.digest()}
     if state.what:
         row["what"] = state.what
     if state.rows:

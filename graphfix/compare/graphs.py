@@ -142,7 +142,8 @@ def _digest(data: bytes) -> str:
 
 def _distinct(names: Iterable[str]) -> List[str]:
     """The names, numbered where they repeat."""
-    counts, seen = collections.Counter(), set()  # type: Dict[str, int], Set[str]
+    counts: Dict[str, int] = collections.Counter()
+    seen: Set[str] = set()
     out = []
     for name in names:
         found = name

@@ -17,7 +17,7 @@ _UNWRITABLE = re.compile("[\ufffe\uffff]")
 
 def to_junit(found: Comparison, golden: Thing) -> bytes:
     """The XML; `golden` says which classes there are to be tested."""
-    failures = {part: [] for part in PARTS if part in found.parts}  # type: Dict[str, List[str]]
+    failures: Dict[str, List[str]] = {part: [] for part in PARTS if part in found.parts}
     for state in (golden.tensors or {}).values():
         for row in state.rows:
             failures.setdefault(str(row), [])

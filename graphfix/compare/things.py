@@ -83,8 +83,8 @@ class _Heads:
 
     def __init__(self, directory: str):
         self.config = self.fields = self.labels = None
-        self.read = set()  # type: Set[str]
-        self._names = {}  # type: Mapping[int, str]
+        self.read: Set[str] = set()
+        self._names: Mapping[int, str] = {}
         path = os.path.join(directory, sources.CONFIG)
         if os.path.isfile(path):
             data = sources.read_file(path)

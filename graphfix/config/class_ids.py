@@ -33,11 +33,11 @@ def carry_class_ids(document: Document, new_ids: Optional[Mapping[int, int]]) ->
     nothing is edited and the findings ask to look.  An entry of a class that is no more goes, and
     so does an augmentation that lost a class.
     """
-    found = []  # type: List[Tuple[Path, str, Block]]
+    found: List[Tuple[Path, str, Block]] = []
     _look(document.root, PIPELINE, (), found)
-    sets = []  # type: List[ConfigEdit]
-    removals = []  # type: List[ConfigEdit]
-    findings = []  # type: List[Finding]
+    sets: List[ConfigEdit] = []
+    removals: List[ConfigEdit] = []
+    findings: List[Finding] = []
     for path, message, block in found:
         names = dict(ENTRIES).get(message)
         fields = (names,) if names else dict(STEPS)[message]
@@ -75,7 +75,7 @@ def _look(block: Block, message: str, path: Path, found) -> None:
     if message in dict(ENTRIES) or message in dict(STEPS):
         found.append((path, message, block))
         return
-    numbers = {}  # type: dict
+    numbers: dict = {}
     for field in block.fields:
         spec = everything().field(message, field.name)
         for value in field.values:

@@ -32,8 +32,8 @@ _LABELS = {_FIELD.LABEL_OPTIONAL: "optional", _FIELD.LABEL_REQUIRED: "required",
 def read_schema(package: str, name: str) -> Optional[Schema]:
     """The schema of the API in the directory `package` (its `object_detection`), called `name`;
     None where its files are not those of such an API, or of a kind this does not know."""
-    messages = {}  # type: Dict[str, Dict[str, FieldSpec]]
-    enums = {}  # type: Dict[str, Tuple[str, ...]]
+    messages: Dict[str, Dict[str, FieldSpec]] = {}
+    enums: Dict[str, Tuple[str, ...]] = {}
     pending, seen = [_ROOT], set()
     # Only what pipeline.proto leads to: files of an older installation may lie about.
     while pending:

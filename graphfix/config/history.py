@@ -116,8 +116,8 @@ def history() -> History:
 
 def parse_history(text: str) -> History:
     """History from the text of history.txt, a file of ours: what is wrong with it is a bug."""
-    messages = {}  # type: Dict[str, Dict[str, FieldHistory]]
-    enums = {}  # type: Dict[str, Dict[str, ValueHistory]]
+    messages: Dict[str, Dict[str, FieldHistory]] = {}
+    enums: Dict[str, Dict[str, ValueHistory]] = {}
     owner = ""
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     for line in lines:

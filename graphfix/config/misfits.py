@@ -46,7 +46,7 @@ def misfits(document: Document, schema: Schema, known: Optional[Schema]) -> Tupl
     Fields that `known` (all there ever was) does not know either are passed over; with None for
     it, none is.
     """
-    out = []  # type: List[Misfit]
+    out: List[Misfit] = []
     _look(document.root, PIPELINE, (), (), schema, known, out)
     return tuple(out)
 
@@ -54,7 +54,7 @@ def misfits(document: Document, schema: Schema, known: Optional[Schema]) -> Tupl
 def _look(block: Block, message: str, path, above, schema: Schema, known: Optional[Schema],
           out: List[Misfit]) -> None:
     above += (message,)
-    blocks = {}  # type: dict
+    blocks: dict = {}
     seen = set()
     for field in block.fields:
         spec = schema.field(message, field.name)

@@ -80,7 +80,7 @@ PYTHON_3 = (
 
 def problems(message, meta: str, month: str, schema: Schema, subject: str) -> Tuple[Problem, ...]:
     """Why the API of `month` cannot build this model with this checkpoint's variables."""
-    out = []  # type: List[Problem]
+    out: List[Problem] = []
     kind = getattr(message.model, meta).feature_extractor.type
     since, until = EXTRACTORS.get(kind, (None, None))
     if until is not None and month >= until:

@@ -61,10 +61,10 @@ def translate(document: Document, month: str, schema: Schema, *,
 class _Work:
     def __init__(self, document: Document, month: str, schema: Schema):
         self.document, self.month, self.schema = document, month, schema
-        self.sets = []  # type: List[ConfigEdit]
-        self.removals = []  # type: List[ConfigEdit]
-        self.findings = []  # type: List[Finding]
-        self.problems = []  # type: List[Problem]
+        self.sets: List[ConfigEdit] = []
+        self.removals: List[ConfigEdit] = []
+        self.findings: List[Finding] = []
+        self.problems: List[Problem] = []
 
     def settle(self, misfit: Misfit) -> None:
         """Plans what becomes of one misfit."""

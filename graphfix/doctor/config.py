@@ -110,7 +110,7 @@ def _problems(setup: Setup, *kinds: str):
 def _home(setup: Setup, name: str, block: Block) -> Optional[Tuple[str, ...]]:
     """The path of the only block in the document, but this one, whose message has a field `name`;
     () for the outermost."""
-    found = []  # type: List[Tuple[str, ...]]
+    found: List[Tuple[str, ...]] = []
 
     def look(inner: Block, message: str, path: Tuple[str, ...]) -> None:
         if inner is not block and everything().field(message, name):
@@ -135,7 +135,7 @@ def _misplaced(setup: Setup) -> Iterator[Evidence]:
 def _moved(problem, place, home: Tuple[str, ...]) -> Evidence:
     path, _, field = place
     where = ".".join(home) or "the outermost level"
-    edits = ()  # type: Tuple[ConfigEdit, ...]
+    edits: Tuple[ConfigEdit, ...] = ()
     if len(field.values) == 1 and not isinstance(field.values[0], Block):
         edits = (ConfigEdit(path, None, "it belongs to " + where),
                  ConfigEdit(home + (field.name,), field.values[0].raw, "it belongs here"))
@@ -172,7 +172,7 @@ def _value_for_block(setup: Setup) -> Iterator[Evidence]:
         path, _, field = place
         if " is a block, not " not in problem.problem.message:
             continue
-        edits = ()  # type: Tuple[ConfigEdit, ...]
+        edits: Tuple[ConfigEdit, ...] = ()
         remedy = problem.problem.remedy
         if field.name == "learning_rate":
             edits = (ConfigEdit(path, None, "it takes a block"), ConfigEdit(

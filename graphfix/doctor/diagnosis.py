@@ -17,7 +17,7 @@ from graphfix.findings import ERROR, INFO, WARNING, Finding
 from graphfix.textproto import Document
 
 # In the order of what a trainer runs into.
-TABLES = (
+TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
     ("config", config.PARSING + config.CHECKS + outlook.TRAINERS + freezing.CHECKS),
     ("paths", paths.CHECKS),
     ("checkpoint", checkpoint.CHECKS + types.CHECKS + restore.CHECKS + outlook.CHECKS),
@@ -26,7 +26,7 @@ TABLES = (
     ("records", records.CHECKS),
     ("training", training.CHECKS),
     ("elsewhere", paths.ELSEWHERE),
-)  # type: Tuple[Tuple[str, Tuple[Check, ...]], ...]
+)
 CHECKS = tuple(check for _, checks in TABLES for check in checks)
 _ORDER = (ERROR, WARNING, INFO)
 # A remedy may uncover what was behind it; no config needs more rounds than this.
@@ -186,7 +186,7 @@ def fixed(data: bytes, path: str, options: Options) -> Tuple[bytes, List[Found]]
     Raises:
       SourceError: the config's bytes are no text.
     """
-    done = []  # type: List[Found]
+    done: List[Found] = []
     tried = set()
     for _ in range(_ROUNDS):
         diagnosis = diagnose(data, path, options)

@@ -144,7 +144,7 @@ def foretell(model: Model, train, metas: Optional[Mapping[str, TensorMeta]], *, 
         else trainers.NOTHING
     trains = _training(train, trainer, model.idle)
     added = tuple(_added(model, train, trains)) if month >= _MEASURED else None
-    asked = {}  # type: Dict[str, str]
+    asked: Dict[str, str] = {}
     if what != trainers.NOTHING:
         every = what == trainers.EVERYTHING and train.load_all_detection_checkpoint_vars
         asked = wanted(model._replace(variables=model.variables + (added or ()))
@@ -186,7 +186,7 @@ def wanted(model: Model, kind: str, every: bool) -> Dict[str, str]:
         return {name: name for name in names if every or name.startswith(model.scopes)}
     if model.converted:
         return {name: model.converted[name] for name in names if name in model.converted}
-    taken = {}  # type: Dict[str, str]
+    taken: Dict[str, str] = {}
     for name in names:
         for scope in model.scopes:
             if name.startswith(scope):

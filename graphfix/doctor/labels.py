@@ -55,7 +55,8 @@ def _negative(setup: Setup) -> Iterator[Evidence]:
 
 def _duplicate(setup: Setup) -> Iterator[Evidence]:
     for _, path in _maps(setup):
-        ids, names = {}, {}  # type: dict, dict
+        ids: dict = {}
+        names: dict = {}
         for block, number, name in _items(setup, path):
             if number in ids:
                 yield Evidence(block.where, "'%s' has id %d, which '%s' has, too" % (

@@ -250,7 +250,7 @@ def to_lines(found: Sequence[Message]) -> List[str]:
     if not found:
         return ["This message is not known to graphfix. Let it look at the config: "
                 "graphfix doctor PIPELINE_CONFIG"]
-    out = []  # type: List[str]
+    out: List[str] = []
     for row in found:
         out += [""] * bool(out) + [row.wording, "  Why: " + row.cause, "  Do:  " + row.remedy]
         if row.codes:

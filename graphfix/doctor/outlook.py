@@ -126,7 +126,7 @@ def lines(setup: Setup) -> List[str]:
     outlook = look_ahead(setup)
     if outlook.unknown:
         return ["No forecast: %s." % outlook.unknown]
-    out = []  # type: List[str]
+    out: List[str] = []
     if setup.train.fine_tune_checkpoint:
         for names, forecast in _together(outlook.forecasts, lambda one: [
                 fate.verdict for fate in one.fates] + [one.stops, one.given]):
@@ -145,7 +145,7 @@ def lines(setup: Setup) -> List[str]:
 
 def _together(forecasts: Sequence[Forecast], key) -> Iterator[Tuple[str, Forecast]]:
     """Forecasts that say the same as one, under the names of both trainers' scripts."""
-    found = []  # type: List[Tuple[List[str], Forecast]]
+    found: List[Tuple[List[str], Forecast]] = []
     for forecast in forecasts:
         for names, other in found:
             if key(other) == key(forecast):
@@ -177,7 +177,7 @@ def _restored(setup: Setup, names: str, forecast: Forecast) -> Iterator[str]:
 
 def reasons(setup: Setup, forecast: Forecast) -> Dict[Reason, List[Fate]]:
     """The variables that are not restored, by why; what is wrong first."""
-    found = {}  # type: Dict[Reason, List[Fate]]
+    found: Dict[Reason, List[Fate]] = {}
     heads = {name: head for head in setup.heads("") for name in head.tensors}
     for fate in forecast.fates:
         if fate.verdict != RESTORED:
@@ -250,7 +250,7 @@ def _trained(names: str, forecast: Forecast) -> Iterator[str]:
 
 
 def _counted(fates: Sequence[Fate]) -> List[Tuple[str, int]]:
-    counts = {}  # type: Dict[str, int]
+    counts: Dict[str, int] = {}
     for fate in fates:
         scope = _scope(fate.variable.name)
         counts[scope] = counts.get(scope, 0) + 1
@@ -297,7 +297,7 @@ def _layers(setup: Setup) -> Iterator[Evidence]:
 
 def _unfit(setup: Setup, every: bool) -> Iterator[Evidence]:
     try:
-        model = _model(setup) if setup.meta else None  # type: Optional[Model]
+        model: Optional[Model] = _model(setup) if setup.meta else None
     except Unknown:
         model = None
     month = setup.options.month

@@ -147,8 +147,8 @@ def _unreadable(setup: Setup) -> Iterator[Evidence]:
 
 
 def _mounts(setup: Setup) -> Iterator[Evidence]:
-    tops = sorted({os.path.dirname(os.path.abspath(value.value)) for path, _, value in _all(setup)
-                   if not _skipped(value.value) and _there(setup, value.value)})  # type: List[str]
+    tops: List[str] = sorted({os.path.dirname(os.path.abspath(value.value)) for path, _, value in _all(setup)
+                   if not _skipped(value.value) and _there(setup, value.value)})
     relative = [value for path, _, value in _all(setup)
                 if not _skipped(value.value) and not os.path.isabs(value.value)
                 and _there(setup, value.value)]

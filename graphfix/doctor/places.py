@@ -14,7 +14,7 @@ def at(document: Document, line: int, column: int) -> Optional[Place]:
 
 
 def _look(block: Block, above: Tuple[str, ...], line: int, column: int) -> Optional[Place]:
-    numbers = {}  # type: dict
+    numbers: dict = {}
     for field in block.fields:
         here = above + (field.name,)
         if (field.line, field.column) == (line, column):

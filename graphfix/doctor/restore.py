@@ -131,7 +131,7 @@ def _other_width(setup: Setup) -> Iterator[Evidence]:
     for problem in check_backbone(row, extractor, names, setup.path, prefix):
         found = names[row.scopes[0] + row.first].shape[-1]
         path = ("model", setup.meta, "feature_extractor", "depth_multiplier")
-        edits = ()  # type: Tuple[ConfigEdit, ...]
+        edits: Tuple[ConfigEdit, ...] = ()
         fitting = [one for one in _MULTIPLIERS if row.rule != FIXED and scaled_width(
             row.width, row.rule, one, extractor.min_depth) == found]
         if len(fitting) == 1:
@@ -155,7 +155,10 @@ class Fit(NamedTuple):
 def fit(setup: Setup, prefix: str) -> Fit:
     """Holds the config's heads against a checkpoint's tensors."""
     metas = setup.metas(prefix)
-    fitting, others, counts, broken = [], [], set(), []  # type: ignore
+    fitting: list = []
+    others: list = []
+    counts: set = set()
+    broken: list = []
     for head in setup.heads(prefix):
         verdicts = [_fits(setup, head, metas.get(name)) for name in head.tensors]
         if all(one == "" for one in verdicts):

@@ -55,12 +55,12 @@ class Scan:
         self.files = tuple(files)
         self.records = self.boxes = self.empty = self.bytes = 0
         self.complete = True
-        self.notes = collections.OrderedDict()  # type: Dict[str, Note]
-        self.damage = []  # type: List[SourceError]
-        self.ids = {}  # type: Dict[int, Note]
-        self.unknown = collections.OrderedDict()  # type: Dict[str, Note]
-        self.sizes = []  # type: List[Tuple[float, float]]
-        self.images = {}  # type: Dict[int, int]
+        self.notes: Dict[str, Note] = collections.OrderedDict()
+        self.damage: List[SourceError] = []
+        self.ids: Dict[int, Note] = {}
+        self.unknown: Dict[str, Note] = collections.OrderedDict()
+        self.sizes: List[Tuple[float, float]] = []
+        self.images: Dict[int, int] = {}
         self.shapes = set()  # of images after resizing, in whole pixels; the first hundred
         self.most = (0, "")
         self.boxed = False
@@ -115,7 +115,7 @@ class _Look:
         self.scan, self.resized, self.masks = scan, resized, masks
         self.example_class = message_class("graphfix.example.Example")
         # The decoder takes the larger of the two lookups.
-        self.names = None  # type: Optional[Dict[bytes, int]]
+        self.names: Optional[Dict[bytes, int]] = None
         if labels is not None:
             self.names = {}
             for label in labels.labels:

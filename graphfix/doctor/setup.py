@@ -48,10 +48,10 @@ class Setup:
     def __init__(self, data: bytes, path: str, options: Options):
         """Raises SourceError where the bytes are no text at all; other faults are for checks."""
         self.path, self.options, self.data = path, options, data
-        self.too_wide = {}  # type: Dict[str, SourceError]
+        self.too_wide: Dict[str, SourceError] = {}
         self._budget = wildcards.Budget()
-        self.document = None  # type: Optional[Document]
-        self.syntax = None  # type: Optional[SourceError]
+        self.document: Optional[Document] = None
+        self.syntax: Optional[SourceError] = None
         self.message, self.problems = None, ()
         try:
             self.document = Document.parse(data, subject=path)

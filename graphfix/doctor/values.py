@@ -19,7 +19,9 @@ class Values(NamedTuple):
 
 def look_at_values(store: Mapping[str, TensorView]) -> Values:
     """Reads every tensor of numbers."""
-    damage, not_finite, zeros = None, [], []  # type: ignore
+    damage = None
+    not_finite: list = []
+    zeros: list = []
     for name, view in store.items():
         if view.meta.dtype.numpy is None or not view.meta.size:
             continue

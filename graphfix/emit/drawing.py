@@ -70,7 +70,8 @@ def anchors(maps: Sequence[MapAnchorsChange]) -> str:
 
 def colours(report: Report) -> Tuple[Dict[int, str], Dict[int, str]]:
     """The colours of the source's classes that are carried, and of the new model's, by id."""
-    before, after = {}, {}  # type: Dict[int, str], Dict[int, str]
+    before: Dict[int, str] = {}
+    after: Dict[int, str] = {}
     for number, one in enumerate(report.plan.classes):
         after[one.id] = PALETTE[number % len(PALETTE)]
         for source in one.sources:

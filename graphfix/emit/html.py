@@ -186,7 +186,7 @@ def starting_values(plan: SurgeryPlan) -> Tuple[Tuple[str, str], ...]:
     In one tensor all new classes start by the same rule.  Drawn and constant channels are theirs
     alone; means are an averaged class's too, and theirs only where the tensor has no others.
     """
-    rows = {}  # type: Dict[str, str]
+    rows: Dict[str, str] = {}
     if any(not one.sources for one in plan.classes):
         for edit in plan.edits:
             if isinstance(edit, Gather) and edit.fills:
@@ -262,7 +262,7 @@ def _tensors(report: Report) -> Iterator[str]:
 
 def _grouped(rows: Iterable[Tuple[str, str]]) -> List[Tuple[str, List[str]]]:
     """Names by reason, in the order in which the reasons come."""
-    groups = {}  # type: Dict[str, List[str]]
+    groups: Dict[str, List[str]] = {}
     for reason, name in rows:
         groups.setdefault(reason, []).append(name)
     return list(groups.items())

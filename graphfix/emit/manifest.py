@@ -110,9 +110,11 @@ def measure(directory: str, listed: Optional[Iterable[str]] = None) -> Measured:
     """Reads every file of a directory once, or those that are `listed`, but for its manifest; links
     are not followed, and directories that are not listed not looked into, save where a model is
     looked for."""
-    files, directories = {}, []  # type: Dict[str, Content], List[str]
-    checkpoints, stores = {}, {}  # type: Dict[str, Dict[str, Tensor]], Dict[str, TensorStore]
-    problems = []  # type: List[Problem]
+    files: Dict[str, Content] = {}
+    directories: List[str] = []
+    checkpoints: Dict[str, Dict[str, Tensor]] = {}
+    stores: Dict[str, TensorStore] = {}
+    problems: List[Problem] = []
     looked_into = None if listed is None else set(MODEL_DIRECTORIES).union(listed)
     everything = [row for row in entries(directory, looked_into)
                   if row[0] not in (MANIFEST, MARKER)]
@@ -210,10 +212,10 @@ def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
 
     Reading and checksums leave other threads alone, so that two take half the time of one.
     """
-    found = {}  # type: Dict[str, Any]
+    found: Dict[str, Any] = {}
     # The large ones first, or the last one would be waited for alone.
     left = sorted(views, key=lambda view: view.extent.length)
-    raised = []  # type: List[BaseException]
+    raised: List[BaseException] = []
 
     def work() -> None:
         while left and not raised:

@@ -95,7 +95,7 @@ def replacing_problem(directory: str, inputs: Iterable[str]) -> Optional[Problem
 def files_of(inputs: Iterable[str]) -> List[str]:
     """The files and directories that inputs name: paths, patterns of names in a directory,
     checkpoint prefixes."""
-    found = []  # type: List[str]
+    found: List[str] = []
     for path in inputs:
         if os.path.lexists(path):
             found.append(path)

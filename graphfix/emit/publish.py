@@ -54,7 +54,7 @@ def check_destinations(directories: Sequence[str], *, overwrite: bool,
       RequestError: listing why not.
     """
     inputs = list(inputs)
-    problems = []  # type: List[Problem]
+    problems: List[Problem] = []
     for number, directory in enumerate(directories):
         problems += _obstacles(directory, overwrite, inputs)
         for other in directories[:number]:
@@ -190,7 +190,7 @@ def _inherit(old: str, new: str) -> None:
 
 
 def _publish(stages: Sequence[_Stage]) -> None:
-    done = []  # type: List[_Stage]
+    done: List[_Stage] = []
     try:
         for stage in stages:
             stage.publish()

@@ -167,7 +167,7 @@ class Report:
 
     def to_json(self) -> str:
         plan = self.plan
-        data = {
+        data: Dict[str, Any] = {
             "summary": self.summary, "source": self.source, "family": self.family,
             "target_api": plan.target_api, "trainer": plan.trainer,
             "classes": [dataclasses.asdict(one) for one in plan.classes],
@@ -184,7 +184,7 @@ class Report:
             "anchors": [dataclasses.asdict(one) for one in self.anchors],
             "strangers": list(self.strangers),
             "exit_code": self.exit_code,
-        }  # type: Dict[str, Any]
+        }
         return json.dumps(data, indent=2, sort_keys=True) + "\n"
 
 

@@ -77,9 +77,9 @@ def _placed(spec: AnchorSpec, shapes: List[Tuple[int, int]], image: Pair) -> np.
 
 def _find(graph: Graph, consumers, products: List[Any]) -> Input:
     """The tensor of all anchors, read by the ExpandDims that gives it an axis for the batch."""
-    below = set()  # type: Set[str]
+    below: Set[str] = set()
     pending = [node.name for node in products]
-    found = {}  # type: Any
+    found: Any = {}
     while pending:
         name = pending.pop()
         if name in below:

@@ -27,15 +27,15 @@ class Tracker:
 
     def __init__(self, graph: Graph, consumers: Consumers, old: int, new: int):
         self.graph, self.consumers, self.old, self.new = graph, consumers, old, new
-        self.states = {}  # type: Dict[Tuple[str, int], Axes]
-        self.selections = {}  # type: Dict[Selection, None]  # in the order they were found
+        self.states: Dict[Tuple[str, int], Axes] = {}
+        self.selections: Dict[Selection, None] = {}  # in the order they were found
         self.vectors = Vectors(graph, consumers)
-        self.attributes = []  # type: List[Tuple[str, str, Any]]
-        self.packed = []  # type: List[Any]  # readers of a number that counts more than classes
-        self.waiting = {}  # type: Dict[str, str]
-        self._pending = collections.deque()  # type: Any
+        self.attributes: List[Tuple[str, str, Any]] = []
+        self.packed: List[Any] = []  # readers of a number that counts more than classes
+        self.waiting: Dict[str, str] = {}
+        self._pending: Any = collections.deque()
         self._tiles = set()
-        self._arrived = {}  # type: Dict[str, int]  # of a list of inputs, how many are known
+        self._arrived: Dict[str, int] = {}  # of a list of inputs, how many are known
 
     def size(self, factor: Any, *, new: bool = False) -> Optional[int]:
         """The size a factor stands for, before or after; None where nobody knows."""
@@ -70,7 +70,7 @@ class Tracker:
 
     def _set(self, name: str, outputs: Outputs) -> None:
         """Says what the axes of a node's outputs are."""
-        readers = {}  # type: Dict[int, Dict[str, None]]
+        readers: Dict[int, Dict[str, None]] = {}
         for port, axes in outputs.items():
             if class_axis(axes) < 0:
                 continue

@@ -37,23 +37,23 @@ class Branches:
             raise NotUnderstood(graph.nodes[self.slices[0].node],
                                 "classes are taken out singly, but not each of %d once%s" % (
                                     count, ": no %d" % missing[0] if missing else ""))
-        self.classes = {}  # type: Dict[str, int]  # of every node below a selection, up to joints
-        self.joints = []  # type: List[Any]
+        self.classes: Dict[str, int] = {}  # of every node below a selection, up to joints
+        self.joints: List[Any] = []
         self._spread()
         # Node of class 0 -> what in it says the class: [(place or None, offset)]
-        self.marks = {}  # type: Dict[str, Any]
+        self.marks: Dict[str, Any] = {}
         for number in range(1, count):
             self._compare(number)
 
     def _spread(self) -> None:
         """Says of every node which class it belongs to, and finds where classes meet."""
-        pending = collections.deque()  # type: Any
+        pending: Any = collections.deque()
         for selection in self.slices:
             pending.append((selection.node, selection.number))
         for unpack in self.unpacks:
             for node, position in self.consumers[unpack.name]:
                 pending.append((node.name, read_input(node.input[position]).port))
-        joints = collections.OrderedDict()  # type: Dict[str, Any]
+        joints: Dict[str, Any] = collections.OrderedDict()
         while pending:
             name, number = pending.popleft()
             known = self.classes.get(name)
@@ -83,7 +83,7 @@ class Branches:
 
     def _compare(self, number: int) -> None:
         """Walks branch 0 and another side by side from the joints up; notes where they differ."""
-        pairs = {}  # type: Dict[str, str]
+        pairs: Dict[str, str] = {}
         pending = [(read_input(joint.input[0]), read_input(joint.input[number]))
                    for joint in self.joints]
         while pending:
@@ -165,7 +165,7 @@ class Branches:
         """Adds branches up to `count`; what each joint joins of them."""
         members = self._members()
         inputs = {name: self._parts(name, members) for name in members}
-        joined = {joint.name: [] for joint in self.joints}  # type: Dict[str, List[str]]
+        joined: Dict[str, List[str]] = {joint.name: [] for joint in self.joints}
         for number in range(self.count, count):
             names = {name: unused(self.graph, "%s/class_%d" % (name, number)) for name in members}
             sources = dict(names)

@@ -32,7 +32,7 @@ def _strided_slice(node, values: List[Any]) -> Any:
     if node.attr["ellipsis_mask"].i or node.attr["new_axis_mask"].i:
         raise NoValue(node.name)
     data, begin, end, step = values
-    where = []  # type: List[Any]
+    where: List[Any] = []
     for place, (first, last, by) in enumerate(zip(begin, end, step)):
         bit = 1 << place
         if node.attr["shrink_axis_mask"].i & bit:
@@ -104,7 +104,7 @@ def _each(function: Callable) -> Callable:
     return lambda node, values: function(*values)
 
 
-OPERATIONS = {
+OPERATIONS: Dict[str, Callable] = {
     "Identity": lambda node, values: values[0], "Pack": _pack, "Unpack": _unpack,
     "Reshape": lambda node, values: values[0].reshape(tuple(values[1])),
     "ExpandDims": lambda node, values: np.expand_dims(values[0], int(values[1])),
@@ -116,12 +116,12 @@ OPERATIONS = {
     "Add": _each(np.add), "AddV2": _each(np.add), "Sub": _each(np.subtract),
     "Mul": _each(np.multiply), "RealDiv": _each(np.divide), "Sqrt": _each(np.sqrt),
     "Minimum": _each(np.minimum), "Maximum": _each(np.maximum),
-}  # type: Dict[str, Callable]
+}
 
 
 def evaluate(graph: Graph, name: str, port: int = 0) -> Optional[np.ndarray]:
     """The value of a node's output, None where it has none that could be told from constants."""
-    known = {}  # type: Dict[str, List[Any]]
+    known: Dict[str, List[Any]] = {}
     pending = [name]
     try:
         while pending:

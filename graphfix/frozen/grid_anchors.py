@@ -92,7 +92,7 @@ def replace_grid(graph: Graph, heads: List[Tuple[Any, int]], old: AnchorSpec, ne
 
 def _below(graph: Graph, consumers, names: List[str], stop: Set[str]) -> Set[str]:
     """What depends on the data of some nodes, themselves included."""
-    found = set()  # type: Set[str]
+    found: Set[str] = set()
     pending = list(names)
     while pending:
         name = pending.pop()
@@ -136,7 +136,7 @@ def _recount(graph: Graph, consumers, heads: List[Tuple[Any, int]], sides: List[
     vectors = Vectors(graph, consumers)
     rows = [reshape for node, width in heads
             for reshape in _rows(consumers, vectors, node, width)]
-    laid = []  # type: List[Any]
+    laid: List[Any] = []
     for source in {read_input(side.reshape.input[1]): side for side in sides}:
         laid += _lay(graph, consumers, source, [side.reshape for side in sides], count, wanted)
     # The sides' own Tiles repeat by the map's size, which is not theirs to tell.

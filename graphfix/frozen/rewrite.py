@@ -48,7 +48,7 @@ def rewrite(graph: Graph, model: ModelSpec, classes: int, edits: Iterable[Edit],
         changed, and no more to be used.
     """
     consumers = graph.consumers()
-    gone = set()  # type: Set[str]
+    gone: Set[str] = set()
     outputs = [name for name, found in consumers.items() if not found]
     try:
         tracker = Tracker(graph, consumers, model.classes, classes)

@@ -104,7 +104,7 @@ def _reshape(tracker, node, inputs) -> Outputs:
     if elements is None:
         return {0: _flattened(tracker, node, inputs[0])}
     factors = [factor for axis in inputs[0][class_axis(inputs[0]):] for factor in axis]
-    out = []  # type: List[Tuple[Any, ...]]
+    out: List[Tuple[Any, ...]] = []
     for element in reversed(elements):
         if element.value in (None, -1):
             # Whatever is left; without the classes nobody needs to know what.
@@ -129,7 +129,7 @@ def _taken(tracker, factors: List[Any], size: int) -> List[Any]:
         return [factors.pop()]
     if factors and size == 1 and factors[-1] == CLASS and tracker.size(CLASS) == 1:
         return [factors.pop()]
-    taken = []  # type: List[Any]
+    taken: List[Any] = []
     while factors and _product(tracker, taken) != size:
         taken.insert(0, factors.pop())
     return taken

@@ -34,9 +34,9 @@ class Vectors:
 
     def __init__(self, graph: Graph, consumers: Consumers):
         self.graph = graph
-        self.changes = {}  # type: Dict[Tuple[str, int, str, int], int]
+        self.changes: Dict[Tuple[str, int, str, int], int] = {}
         self._consumers = consumers
-        self._known = {}  # type: Dict[str, Optional[List[Element]]]
+        self._known: Dict[str, Optional[List[Element]]] = {}
         self._depth = 0
 
     def read(self, source: Input) -> Optional[List[Element]]:
@@ -107,7 +107,7 @@ class Vectors:
 
     def apply(self) -> None:
         """Makes all changes."""
-        by_reader = {}  # type: Dict[Tuple[str, str, int], Dict[int, int]]
+        by_reader: Dict[Tuple[str, str, int], Dict[int, int]] = {}
         for (constant, place, reader, position), value in sorted(self.changes.items()):
             by_reader.setdefault((constant, reader, position), {})[place] = value
         for (name, reader, position), places in by_reader.items():

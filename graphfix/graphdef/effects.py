@@ -49,7 +49,7 @@ _SHOWN = 3
 
 def effects(graph_def: Any, subject: str) -> Tuple[Finding, ...]:
     """A finding for each kind of effect that a GraphDef's nodes have, naming the first few."""
-    found = collections.OrderedDict()  # type: Dict[str, List[str]]
+    found: Dict[str, List[str]] = collections.OrderedDict()
     for node, where in _nodes(graph_def):
         if node.op in _OF:
             found.setdefault(_OF[node.op], []).append("%s '%s'%s" % (node.op, node.name, where))

@@ -92,8 +92,9 @@ def open_graph(graph_def: Any, path: str) -> Graph:
 def graph_to_bytes(graph: Graph) -> bytes:
     """What `to_bytes` gives for the graph's message, which is not made: of copies, what they have
     in common is written once."""
-    common = {}  # type: Dict[int, Tuple[bytes, bytes]]
-    out, done = [], {}  # type: List[bytes], Done
+    common: Dict[int, Tuple[bytes, bytes]] = {}
+    out: List[bytes] = []
+    done: Done = {}
     for node in graph.ordered():
         if not isinstance(node, NodeCopy):
             data = to_bytes(node, done)

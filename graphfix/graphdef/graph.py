@@ -103,7 +103,7 @@ class Graph:
 
     def consumers(self) -> Consumers:
         """Who takes which node; a picture of this moment."""
-        found = {name: [] for name in self.nodes}  # type: Consumers
+        found: Consumers = {name: [] for name in self.nodes}
         for node in self.nodes.values():
             for position, text in enumerate(node.input):
                 found[source_name(text)].append((node, position))
@@ -111,7 +111,7 @@ class Graph:
 
     def ancestors(self, names: Iterable[str]) -> Dict[str, Node]:
         """Everything that the named nodes need, themselves included."""
-        found = {}  # type: Dict[str, Node]
+        found: Dict[str, Node] = {}
         pending = list(names)
         while pending:
             name = pending.pop()
@@ -138,7 +138,7 @@ class Graph:
         nodes = list(self.nodes.values())
         number_of = {name: number for number, name in enumerate(self.nodes)}
         waiting = [0] * len(nodes)
-        successors = [[] for _ in nodes]  # type: List[List[int]]
+        successors: List[List[int]] = [[] for _ in nodes]
         for number, node in enumerate(nodes):
             sources = {number_of[source_name(text)] for text in node.input}
             if sources and node.op in ("Merge", "RefMerge"):

@@ -17,7 +17,7 @@ _FIRST = operator.itemgetter(0)
 # Full name of a message -> numbers of its fields that are messages: their descriptor, whether they
 # are a map's entries, and whether they or anything in them is.
 _Inner = Tuple[Any, bool, bool]
-_INNER = {}  # type: Dict[str, Dict[int, _Inner]]
+_INNER: Dict[str, Dict[int, _Inner]] = {}
 
 
 def to_bytes(message: Any, done: Optional[Done] = None) -> bytes:
@@ -72,7 +72,7 @@ def _order_maps(data: bytearray, start: int, end: int, descriptor: Any, done: Do
     are not one after the other: upb keeps those with an unknown field elsewhere."""
     known = _inner(descriptor)
     view = memoryview(data)  # a slice of it is no copy
-    entries = {}  # type: Dict[int, List[Tuple[int, int, int]]]
+    entries: Dict[int, List[Tuple[int, int, int]]] = {}
     for number, first, inner, last in fields(data, start, end):
         if number in known:
             kind, is_map, leads = known[number]
@@ -111,8 +111,8 @@ def _normal(data: bytes, position: int, end: int, known: Dict[int, _Inner],
             done: Dict[Tuple[int, int, bytes], bytes], *, entry: bool = False) -> bytes:
     """A message's bytes, its fields in order of their tags; `known` is empty in what is unknown.
     Of a map's entry, key and value."""
-    found = []  # type: List[Tuple[int, bytes]]
-    entries = {}  # type: Dict[int, List[bytes]]
+    found: List[Tuple[int, bytes]] = []
+    entries: Dict[int, List[bytes]] = {}
     while position < end:
         first = position
         tag = data[position]

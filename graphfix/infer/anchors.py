@@ -100,7 +100,7 @@ def _map(evidence: Evidence, root: Any, ranges: Sequence[Any]) -> Map:
     pairs = [tuple(one[part] for one in centres) for part in range(3)]
     stride, offset, cells = (None if None in pair else pair for pair in pairs)
     return Map(tuple(float(one) for one in scales), tuple(float(one) for one in ratios),
-               (sides[0][0], sides[1][0]), sides[0][1], stride, offset, cells)  # type: ignore
+               (sides[0][0], sides[1][0]), sides[0][1], stride, offset, cells)
 
 
 def _base_size(evidence: Evidence, node: Any) -> Tuple[float, bool]:
@@ -206,7 +206,7 @@ def _strides(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
         return []
     if image is None or any(one.stride is None or one.offset is None for one in maps):
         raise Unrecognised(_REMEDY_IMAGE)
-    fields = []  # type: Fields
+    fields: Fields = []
     for part in ("stride", "offset"):
         for axis, name in enumerate(("height", "width")):
             pixels = [getattr(one, part)[axis] * image[axis] for one in maps]

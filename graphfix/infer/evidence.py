@@ -66,7 +66,7 @@ def _slice(value, begin, size):
 
 
 # How an operation is computed: of its inputs' values, and of the node.
-_COMPUTED = {
+_COMPUTED: Dict[str, Callable] = {
     "RealDiv": lambda node, a, b: a / b, "Div": lambda node, a, b: a / b,
     "Mul": lambda node, a, b: a * b, "Sub": lambda node, a, b: a - b,
     "Add": lambda node, a, b: a + b, "AddV2": lambda node, a, b: a + b,
@@ -82,7 +82,7 @@ _COMPUTED = {
     "Slice": lambda node, a, begin, size: _slice(a, begin, size),
     "Pack": lambda node, *values: np.stack(values, node.attr["axis"].i),
     "StridedSlice": lambda node, *values: _strided_slice(*values, node=node),
-}  # type: Dict[str, Callable]
+}
 
 
 class Evidence:
@@ -91,7 +91,7 @@ class Evidence:
     def __init__(self, graph: Graph, metas: Mapping[str, TensorMeta]):
         self.graph, self.metas = graph, metas
         self.consumers = graph.consumers()
-        self._values = {}  # type: Dict[str, Optional[np.ndarray]]
+        self._values: Dict[str, Optional[np.ndarray]] = {}
 
     def nodes(self, pattern: str, *operations: str) -> List[Any]:
         """The nodes of these operations (of any, where none is named) whose name matches, in the
@@ -128,7 +128,8 @@ class Evidence:
     def readers(self, name: str, *operations: str) -> List[Tuple[Any, int]]:
         """(node, position) of the nodes of these operations that read a value, whatever it passes
         through on the way."""
-        found, pending, seen = [], [name], set()  # type: ignore
+        found: list = []
+        pending, seen = [name], set()
         while pending:
             one = pending.pop()
             if one in seen:

@@ -34,7 +34,8 @@ def infer_faster_rcnn(evidence: Evidence, kind: Kind) -> Model:
     first, second = suppressions
     if evidence.has(_SECOND + "class_predictions/"):
         classes, predictor = _rfcn(evidence)
-        crop, what, stages = [], "R-FCN", 2  # type: ignore
+        crop: list = []
+        what, stages = "R-FCN", 2
     else:
         classes, predictor, masks = _second_stage(evidence)
         crop, what, stages = _crop(evidence), "Faster R-CNN", 2

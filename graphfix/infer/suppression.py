@@ -89,7 +89,7 @@ def find_suppressions(evidence: Evidence) -> List[Suppression]:
     others = evidence.nodes("", *_OTHERS)
     if others:
         raise Unrecognised("boxes are suppressed by %s (node %s)" % (others[0].op, others[0].name))
-    scopes = []  # type: List[str]
+    scopes: List[str] = []
     for node in evidence.nodes("", *_OPERATIONS):
         match = _SCOPE.match(node.name)
         if match is None:

@@ -138,12 +138,12 @@ def _flexible(flexible, image: Optional[Pair]) -> List[MapAnchors]:
     return maps
 
 
-GENERATORS = {
+GENERATORS: Dict[str, Callable] = {
     "ssd_anchor_generator": _ssd,
     "grid_anchor_generator": _grid,
     "multiscale_anchor_generator": _multiscale,
     "flexible_grid_anchor_generator": _flexible,
-}  # type: Dict[str, Callable]
+}
 
 
 def describe_anchors(message, subject: str, image: Optional[Pair] = None) -> AnchorSpec:

@@ -83,5 +83,5 @@ def recode(coder: Coder, old: Placed, new: Placed) -> Tuple[Tuple[float, float],
                for axis in (0, 1)]
     sides = [(1.0, coder.scales[2 + axis] * math.log(old.size[axis] / new.size[axis]))
              for axis in (0, 1)]
-    out = centres + sides  # type: List[Tuple[float, float]]
+    out: List[Tuple[float, float]] = centres + sides
     return tuple(out + centres * coder.keypoints)

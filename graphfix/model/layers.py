@@ -270,13 +270,13 @@ def _numbered(layer: Layer, match, number: int) -> Layer:
 
 def parse_layers(text: str) -> Dict[str, Extractor]:
     """The sections of a layers.txt, by type."""
-    found = {}  # type: Dict[str, Tuple[str, Tuple[str, ...], List[Layer]]]
+    found: Dict[str, Tuple[str, Tuple[str, ...], List[Layer]]] = {}
     for line in text.splitlines():
         words = line.split()
         if not words or words[0] == "#":
             continue
         if words[0] == "extractor":
-            layers = []  # type: List[Layer]
+            layers: List[Layer] = []
             found[words[1]] = (words[2], tuple(words[3:]), layers)
             continue
         kernels = tuple((one.partition(":")[0], tuple(one.partition(":")[2].split("x")))

@@ -29,7 +29,8 @@ def read_coco(path: str) -> Iterator[ImageBoxes]:
     Raises:
       SourceError: it is no JSON, or not COCO's.
     """
-    sizes, names = {}, {}  # type: Dict[Any, Tuple[int, int]], Dict[Any, str]
+    sizes: Dict[Any, Tuple[int, int]] = {}
+    names: Dict[Any, str] = {}
     seen = set()
     for key, number, value in _elements(path, ("images", "categories", "annotations")):
         seen.add(key)

@@ -55,7 +55,7 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
 
 
 def _boxes(features, where: str) -> ImageBoxes:
-    found = {}  # type: Dict[bytes, Sequence]
+    found: Dict[bytes, Sequence] = {}
     for feature in features:
         kind = _KINDS.get(feature.key)
         if kind is None:

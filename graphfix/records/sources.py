@@ -18,11 +18,11 @@ def _one(path: str) -> Iterator[ImageBoxes]:
 
 
 # By the name's end; everything else is taken for TFRecords, which have any name.
-READERS = {
+READERS: Dict[str, Callable[[str], Iterator[ImageBoxes]]] = {
     ".json": read_coco,
     ".xml": _one,
     ".csv": read_table,
-}  # type: Dict[str, Callable[[str], Iterator[ImageBoxes]]]
+}
 
 
 def read_boxes(names: Sequence[str]) -> Iterator[ImageBoxes]:

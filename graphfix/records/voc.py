@@ -39,7 +39,8 @@ def read_voc(path: str) -> ImageBoxes:
     width, height = (_number(root, "size/" + name, path) for name in ("width", "height"))
     if not (1 <= width <= 1 << 24 and 1 <= height <= 1 << 24):
         raise SourceError(path, "gives the image a size of %g by %g" % (width, height), _REMEDY)
-    boxes, classes = [], []  # type: List, List
+    boxes: list = []
+    classes: list = []
     for number, item in enumerate(root.findall("object")):
         where = "%s: object %d" % (path, number)
         ymin, xmin, ymax, xmax = (_number(item, "bndbox/" + edge, where) for edge in _EDGES)

@@ -130,7 +130,7 @@ def _run(command: Sequence[str], environment: Dict[str, str], out: Any, log: Any
     import socket  # every conversion imports this module, and few ask the stock API
     environment.pop("PYTHONPATH", None)
     ours, theirs = socket.socketpair()
-    process = None  # type: Optional[subprocess.Popen]
+    process: Optional[subprocess.Popen] = None
     try:
         with signals.held():
             process = subprocess.Popen(list(command) + named_directories(), env=environment,

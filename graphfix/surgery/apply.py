@@ -13,7 +13,7 @@ from graphfix.tensors import TensorMeta, TensorStore, TensorView
 
 def apply_plan(edits, additions, source: TensorStore) -> TensorStore:
     """The outgoing tensors.  Values of Gathers are computed once, when first loaded."""
-    views = []  # type: List[TensorView]
+    views: List[TensorView] = []
     for edit in edits:
         view = source[edit.tensor]
         if isinstance(edit, Keep):

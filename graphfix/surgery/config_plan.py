@@ -102,7 +102,7 @@ def _for_training(config: PipelineConfig, meta: str, num_classes: int, schema: S
     """Classes, label maps, records, and the flags that make the trainer restore."""
     edits = [ConfigEdit(("model", meta, "num_classes"), str(num_classes),
                         "the new number of classes")]
-    findings = []  # type: List[Finding]
+    findings: List[Finding] = []
     given = config.message.train_config
 
     def flag(name: str, literal: str, reason: str) -> None:

@@ -32,8 +32,8 @@ def not_finite(model: ModelSpec, store: TensorStore, edits: Sequence[Edit],
       SourceError: a tensor is damaged.
     """
     heads = {name: head for head in model.heads for name in head.tensors}
-    found = {}  # type: Dict[str, List[str]]
-    spread = set()  # type: Set[str]
+    found: Dict[str, List[str]] = {}
+    spread: Set[str] = set()
     for edit in edits:
         if not isinstance(edit, Gather):
             continue

@@ -43,7 +43,7 @@ def plan_freeze(model: ModelSpec, names: Iterable[str], what: str, message
                for name in names)
     edits = [ConfigEdit(_FIELD, "[%s]" % ", ".join(map(quote, own)) if own else None,
                         "--freeze " + what)]
-    findings = []  # type: List[Finding]
+    findings: List[Finding] = []
     if message.train_config.update_trainable_variables:
         edits.append(ConfigEdit(_INCLUDED, None, "--freeze says what trains"))
         findings.append(Finding(

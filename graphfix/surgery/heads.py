@@ -154,11 +154,11 @@ class _Fills:
         self.everything = tuple(number - 1 + self.shift for number in request.trained)
 
     def all(self) -> List[Fill]:
-        channels = collections.defaultdict(list)  # type: Dict[int, List[Tuple[int, Any]]]
+        channels: Dict[int, List[Tuple[int, Any]]] = collections.defaultdict(list)
         for channel, place in enumerate(self.new.places()):
             channels[place[self.axis]].append((channel, place))
-        fills = []  # type: List[Fill]
-        means = {}  # type: Dict[Any, List[int]]
+        fills: List[Fill] = []
+        means: Dict[Any, List[int]] = {}
         for number, old in enumerate(self.sources[self.axis]):
             if len(old) == 1:
                 continue

@@ -82,7 +82,7 @@ def plan_tensors(model: ModelSpec, metas: Mapping[str, TensorMeta], request: Sur
                            "knows no classes", "start from a detector with a second stage")
     planner = _Planner(model, metas, request, _averaged(model, request, averages_used))
     edits = tuple(planner.edit(name) for name in metas)
-    additions = []  # type: List[Addition]
+    additions: List[Addition] = []
     if families.GLOBAL_STEP not in metas or not _counts(metas[families.GLOBAL_STEP]):
         additions.append(Constant(families.GLOBAL_STEP, "int64", (), 0,
                                   "the stock exporter wants it"))

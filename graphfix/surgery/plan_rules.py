@@ -118,7 +118,8 @@ def _config_edit(edit: ConfigEdit, classes: int) -> Iterator[str]:
 
 
 def _tensors(plan: SurgeryPlan) -> Iterator[Fault]:
-    seen, outgoing = set(), {}  # type: set, dict
+    seen: set = set()
+    outgoing: dict = {}
     for number, edit in enumerate(plan.edits):
         where = "edits[%d]" % number
         if edit.tensor in seen:
@@ -140,7 +141,8 @@ def _tensors(plan: SurgeryPlan) -> Iterator[Fault]:
 
 
 def _additions(plan: SurgeryPlan, outgoing: dict) -> Iterator[Fault]:
-    names, copies, added = set(outgoing), {}, 0  # type: set, dict, int
+    names, added = set(outgoing), 0
+    copies: dict = {}
     for number, one in enumerate(plan.additions):
         where = "additions[%d]" % number
         for message in _name(one.name):
@@ -216,7 +218,7 @@ def _gather(edit: Gather) -> Iterator[str]:
         yield "takes channels that are not there (it takes %d)" % min(edit.index)
     if edit.affine and len(edit.affine) != new:
         yield "scales %d channels of %d" % (len(edit.affine), new)
-    filled = set()  # type: set
+    filled: set = set()
     for number, fill in enumerate(edit.fills):
         if any(not 0 <= channel < new for channel in fill.channels):
             yield "fills channels that are not there (it gets %d)" % new

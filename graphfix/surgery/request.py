@@ -94,8 +94,8 @@ def resolve_classes(*, source: Optional[LabelMap], source_classes: int, target: 
                            "or a --map for every class ('new=' for a new one)")
     trained = set(trained_ids(source, source_classes))
     classes = []
-    findings = []  # type: List[Finding]
-    by_name = collections.defaultdict(list)  # type: Dict[int, List[str]]
+    findings: List[Finding] = []
+    by_name: Dict[int, List[str]] = collections.defaultdict(list)
     for number in range(1, count + 1):
         label = labels.get(number)
         if number in mapped:
@@ -215,8 +215,8 @@ class _Side:
 
 
 def _mapped(mappings: Sequence[str], new: _Side, old: _Side) -> Dict[int, Tuple[int, ...]]:
-    out = {}  # type: Dict[int, Tuple[int, ...]]
-    problems = []  # type: List[Problem]
+    out: Dict[int, Tuple[int, ...]] = {}
+    problems: List[Problem] = []
     for mapping in mappings:
         flag = "--map '%s'" % mapping
         if "=" not in mapping:
@@ -259,7 +259,7 @@ def _parts(text: str, old: _Side) -> Optional[List[str]]:
     if not text.strip():
         return []
     pieces = text.split("+")
-    fitting = {len(pieces): []}  # type: Dict[int, List[str]]
+    fitting: Dict[int, List[str]] = {len(pieces): []}
     for start in reversed(range(len(pieces))):
         for stop in range(min(len(pieces), start + old.widest), start, -1):
             name = "+".join(pieces[start:stop])

@@ -68,7 +68,7 @@ class _Bad(Exception):
 
 class _Binder:
     def __init__(self):
-        self.problems = []  # type: List[BindProblem]
+        self.problems: List[BindProblem] = []
         self.suggestions = 0
 
     def complain(self, kind: str, path, node, message: str, remedy: str) -> None:
@@ -77,7 +77,7 @@ class _Binder:
 
     def block(self, block: Block, message: Any, above: Tuple[str, ...]) -> None:
         descriptor = message.DESCRIPTOR
-        seen = {}  # type: dict
+        seen: dict = {}
         for field in block.fields:
             path = above + (field.name,)
             known = descriptor.fields_by_name.get(field.name)
@@ -218,7 +218,7 @@ def _float(scalar: Scalar) -> float:
 
 
 def _enum(enum, scalar: Scalar) -> int:
-    found = None  # type: Optional[Any]
+    found: Optional[Any] = None
     if scalar.kind == IDENTIFIER:
         found = enum.values_by_name.get(scalar.value)
     elif scalar.kind == INTEGER:

@@ -59,7 +59,7 @@ def parse_number(unsigned: str, *, negative: bool) -> Union[int, float]:
         raise BadLiteral(0, "a number of %d characters" % len(unsigned), "write a shorter one")
     if _INTEGER.match(unsigned):
         if unsigned[:2] in ("0x", "0X"):
-            value = int(unsigned, 16)  # type: Union[int, float]
+            value: Union[int, float] = int(unsigned, 16)
         else:
             value = int(unsigned, 8 if unsigned[0] == "0" else 10)
     elif _FLOAT.match(unsigned):
@@ -84,7 +84,7 @@ def parse_string(literal: str) -> bytes:
     body = literal[1:-1]
     if "\\" not in body:
         return body.encode("utf-8")
-    pieces = []  # type: List[bytes]
+    pieces: List[bytes] = []
     at = 0
     while True:
         slash = body.find("\\", at)

@@ -147,7 +147,7 @@ class _Parser:
 
     def _list(self, colon: bool, depth: int) -> Tuple[Tuple[Value, ...], int]:
         self.at += 1
-        values = []  # type: List[Value]
+        values: List[Value] = []
         if self._kind() != "]":
             values.append(self._value(colon, depth))
             while self._kind() == ",":
@@ -213,7 +213,7 @@ class _Parser:
                 raise self.source.error(start + bad.offset, bad.message, bad.remedy)
         joined = b"".join(pieces)
         try:
-            value = joined.decode("utf-8")  # type: Union[str, bytes]
+            value: Union[str, bytes] = joined.decode("utf-8")
         except UnicodeDecodeError:
             value = joined
         return Scalar(self.source, first, end, STRING, value)

@@ -22,7 +22,7 @@ class Source:
     def __init__(self, text: str, *, subject: str):
         self.text = text
         self.subject = subject
-        self._line_starts = None  # type: Optional[List[int]]
+        self._line_starts: Optional[List[int]] = None
 
     @classmethod
     def decode(cls, data: Union[bytes, str], *, subject: str) -> "Source":

@@ -112,7 +112,7 @@ class Block(Node):
 
     def walk(self) -> Iterator[Tuple[Tuple[str, ...], Field]]:
         """Every field below this block with its path, in document order, parents first."""
-        pending = [((), field) for field in reversed(self.fields)]  # type: list
+        pending: list = [((), field) for field in reversed(self.fields)]
         while pending:
             above, field = pending.pop()
             path = above + (field.name,)

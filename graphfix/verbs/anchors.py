@@ -91,7 +91,8 @@ def show_anchors(path: str, records: Sequence[str], *, output_directory: str, ov
     if anchors:
         message = _other(anchors, setting, path)[1]
         series.append(pictures.Series("new", described(message, anchors, setting.image), None))
-    boxes, findings = None, ()  # type: Optional[BoxSet], Tuple[Finding, ...]
+    boxes: Optional[BoxSet] = None
+    findings: Tuple[Finding, ...] = ()
     if records:
         boxes, findings = _boxes(setting, records, label_map_path)
         series = [dataclasses.replace(one, best=best_overlaps(
@@ -101,7 +102,7 @@ def show_anchors(path: str, records: Sequence[str], *, output_directory: str, ov
         manifest.write(stages[0])
     findings += setting.findings
     lines = ["%s: %s" % (output_directory, ", ".join(names))]
-    data = {"output_directory": output_directory, "pictures": list(names)}  # type: Dict[str, Any]
+    data: Dict[str, Any] = {"output_directory": output_directory, "pictures": list(names)}
     if boxes is not None:
         lines += _about(setting, boxes)
         found = {one.name: figures(boxes, one.spec, one.best, setting.threshold, setting.image)
@@ -147,7 +148,7 @@ def _open(path: str) -> Tuple[str, PipelineConfig, Setting]:
 
 def _boxes(setting: Setting, records: Sequence[str], label_map_path: Optional[str]
            ) -> Tuple[BoxSet, Tuple[Finding, ...]]:
-    names = {}  # type: Dict[int, str]
+    names: Dict[int, str] = {}
     if label_map_path:
         label_map = parse_label_map(read_file(label_map_path), label_map_path)
         names = {label.id: label.display_name for label in label_map.labels}

@@ -90,7 +90,7 @@ def batch(recipe_path: str, *, output_directory: str, jobs: int,
     run = _Run(entries, os.path.abspath(output_directory))
     threads = [threading.Thread(target=run.work, daemon=True)
                for _ in range(min(jobs, len(entries)))]
-    done = {}  # type: Dict[str, Outcome]
+    done: Dict[str, Outcome] = {}
     try:
         for thread in threads:
             thread.start()
@@ -131,11 +131,11 @@ class _Run:
 
     def __init__(self, entries: Sequence[Entry], out: str):
         self.out = out
-        self.results = queue.Queue()  # type: queue.Queue
-        self.running = set()  # type: set
+        self.results: queue.Queue = queue.Queue()
+        self.running: set = set()
         # The large ones first, or the last one would be waited for alone.
         self._left = sorted(entries, key=_weight, reverse=True)
-        self._workers = []  # type: List[subprocess.Popen]
+        self._workers: List[subprocess.Popen] = []
         self._lock = threading.Lock()
         self._stopped = False
 

@@ -68,7 +68,7 @@ def do(entry: Dict[str, Any], out: str) -> Dict[str, Any]:
         with _alone(name, out) as work:
             return _converted(entry, out, work)
     except GraphfixError as error:
-        problems = error.problems  # type: Tuple[Problem, ...]
+        problems: Tuple[Problem, ...] = error.problems
     except MemoryError:
         problems = (Problem(name, "needs more memory than there is", "give it more"),)
     except OSError as error:
@@ -111,7 +111,8 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
     made_of = {"target": _target_digest(target, directory), "graphfix": __version__,
                "source": download["sha256"] if download else _content(
                    entry["source"], target.get("pipeline_config_path"))}
-    record, changed = _record(directory), ()  # type: Optional[Manifest], Tuple[Problem, ...]
+    record = _record(directory)
+    changed: Tuple[Problem, ...] = ()
     if record is None and os.path.isdir(directory) and os.listdir(directory):
         raise RequestError(directory, "exists already, and no batch made it: it holds %s"
                            % ownership.named(sorted(os.listdir(directory))),
@@ -171,7 +172,7 @@ def _content(path: str, config_path: Optional[str]) -> str:
     if os.path.isfile(path) and path.endswith(SUFFIXES):
         return _sha256(path)
     frozen = sources.find_frozen(path)
-    rows = []  # type: List[str]
+    rows: List[str] = []
     if frozen:
         found = [os.path.join(frozen, SAVED_MODEL) if os.path.isdir(frozen) else frozen]
     else:

@@ -44,7 +44,7 @@ def update(directory: str, golden_path: str, *, overwrite: bool = False) -> Tupl
     place = dict(overwrite=overwrite, inputs=_files(directory), ours=_is_golden)
     check_file(golden_path, **place)
     thing = open_thing(directory, ignored=_own(golden_path))
-    lines = ()  # type: Tuple[str, ...]
+    lines: Tuple[str, ...] = ()
     if os.path.isfile(golden_path) and _is_golden(golden_path):
         try:
             lines = tuple(map(str, compare(read_golden(golden_path), thing).differences))

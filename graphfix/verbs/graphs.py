@@ -26,7 +26,7 @@ def rewritten_graphs(source: Source, plan: SurgeryPlan, config: Document, outgoi
     A graph that cannot be rewritten is left out, and the plan that is returned has a finding that
     says why.
     """
-    made = {}  # type: Dict[str, bytes]
+    made: Dict[str, bytes] = {}
     for name, path in _graphs(source).items():
         try:
             message = _read(source, name, path)
@@ -47,7 +47,7 @@ def rewritten_graphs(source: Source, plan: SurgeryPlan, config: Document, outgoi
 
 def graph_findings(source: Source) -> Tuple[Finding, ...]:
     """What there is to know of a source's graphs before one is run."""
-    found = ()  # type: Tuple[Finding, ...]
+    found: Tuple[Finding, ...] = ()
     for name, path in _graphs(source).items():
         try:
             found += _effects(_read(source, name, path), path)

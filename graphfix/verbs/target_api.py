@@ -31,7 +31,8 @@ def find_target_api(asked: str) -> TargetApi:
     found = runner.importable_api()
     if asked != "auto":
         revision_for(asked)
-        month, findings = asked, ()  # type: str, Tuple[Finding, ...]
+        month = asked
+        findings: Tuple[Finding, ...] = ()
     elif found:
         month, findings = found, (Finding(
             "TARGET_API", INFO, "--target_api", "is %s: the API importable here" % found,

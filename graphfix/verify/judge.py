@@ -188,7 +188,7 @@ def _model(directory: str, manifest: Manifest, store: TensorStore, plan: Optiona
 
 def _planned_tensors(prefix: str, plan: SurgeryPlan, rows: Mapping[str, Tensor],
                      store: TensorStore) -> Iterator[Problem]:
-    outgoing = {}  # type: Dict[str, Any]
+    outgoing: Dict[str, Any] = {}
     for edit in plan.edits:
         if not isinstance(edit, Drop):
             outgoing[getattr(edit, "to", edit.tensor)] = edit
