@@ -26,16 +26,10 @@ REQUIREMENTS = [
 
 # TensorFlow 1.15 was built for CPython up to 3.7; on a newer one this extra adds nothing.  It
 # takes pip 19 or newer to see 1.15.5.  Its generated messages refuse protobuf from 3.21 (4.21) on.
-TENSORFLOW = [
-    "tensorflow==1.15.*; python_version<'3.8'",
-    "protobuf<3.21; python_version<'3.8'",
-]
+TENSORFLOW = ["tensorflow==1.15.*; python_version<'3.8'", "protobuf<3.21; python_version<'3.8'"]
 
 # For `graphfix anchors show`.  matplotlib 3.4 left CPython 3.6 behind.
-PLOTS = [
-    "matplotlib>=3.1,<3.4; python_version<'3.7'",
-    "matplotlib>=3.1; python_version>='3.7'",
-]
+PLOTS = ["matplotlib>=3.1,<3.4; python_version<'3.7'", "matplotlib>=3.1; python_version>='3.7'"]
 
 
 def read(*parts):

@@ -36,9 +36,11 @@ FASTER = """model { faster_rcnn { num_classes: 9 image_resizer { keep_aspect_rat
 min_dimension: 600 max_dimension: 1024 } } feature_extractor { type: "faster_rcnn_resnet50" }
 first_stage_anchor_generator { grid_anchor_generator { scales: [0.25, 0.5, 1, 2]
 aspect_ratios: [0.5, 1, 2] } } } }"""
-CASES = (("SSD, 33 anchor shapes, TFRecords", SSD, "boxes.record"),
-         ("SSD, 33 anchor shapes, COCO JSON", SSD, "boxes.json"),
-         ("Faster R-CNN, 12 anchor shapes, images of several sizes, TFRecords", FASTER, "boxes.record"))
+CASES = (
+    ("SSD, 33 anchor shapes, TFRecords", SSD, "boxes.record"),
+    ("SSD, 33 anchor shapes, COCO JSON", SSD, "boxes.json"),
+    ("Faster R-CNN, 12 anchor shapes, images of several sizes, TFRecords", FASTER, "boxes.record"),
+)
 TEXT = """# Fitting anchors
 
 <!-- Written by benchmarks/anchors_fit.py --write: the text is in it, the figures are measured. -->
@@ -80,18 +82,29 @@ def write_records(path, count):
             def feature(key, kind, values):
                 entry = example.features.feature.add(key=key)
                 getattr(entry.value, kind).value.extend(values)
+
             for number, edge in enumerate((b"ymin", b"xmin", b"ymax", b"xmax")):
                 side = (height, width)[number % 2]
-                feature(b"image/object/bbox/" + edge, "float_list", [box[number] / side for box in boxes])
+                feature(
+                    b"image/object/bbox/" + edge,
+                    "float_list",
+                    [box[number] / side for box in boxes],
+                )
             feature(b"image/object/class/label", "int64_list", [box[4] for box in boxes])
-            feature(b"image/object/class/text", "bytes_list", [b"class %d" % box[4] for box in boxes])
+            feature(
+                b"image/object/class/text", "bytes_list", [b"class %d" % box[4] for box in boxes]
+            )
             feature(b"image/height", "int64_list", [height])
             feature(b"image/width", "int64_list", [width])
             feature(b"image/encoded", "bytes_list", [ENCODED])
             data = example.SerializeToString()
             length = struct.pack("<Q", len(data))
-            file.write(length + struct.pack("<I", mask(crc32c(length))) + data
-                       + struct.pack("<I", mask(crc32c(data))))
+            file.write(
+                length
+                + struct.pack("<I", mask(crc32c(length)))
+                + data
+                + struct.pack("<I", mask(crc32c(data)))
+            )
             written += 1
     return written
 
@@ -99,28 +112,61 @@ def write_records(path, count):
 def write_coco(path, count):
     annotations, listed = [], []
     for number, (height, width, boxes) in enumerate(images(count)):
-        listed.append({"id": number, "height": height, "width": width, "file_name": "%d.jpg" % number})
-        annotations += [{"image_id": number, "category_id": box[4], "iscrowd": 0,
-                         "bbox": [box[1], box[0], box[3] - box[1], box[2] - box[0]]} for box in boxes]
+        listed.append(
+            {"id": number, "height": height, "width": width, "file_name": f"{number}.jpg"}
+        )
+        annotations += [
+            {
+                "image_id": number,
+                "category_id": box[4],
+                "iscrowd": 0,
+                "bbox": [box[1], box[0], box[3] - box[1], box[2] - box[0]],
+            }
+            for box in boxes
+        ]
     with open(path, "w") as file:
-        json.dump({"images": listed, "annotations": annotations, "categories": [
-            {"id": number, "name": "class %d" % number} for number in range(1, 10)]}, file)
+        json.dump(
+            {
+                "images": listed,
+                "annotations": annotations,
+                "categories": [
+                    {"id": number, "name": f"class {number}"} for number in range(1, 10)
+                ],
+            },
+            file,
+        )
 
 
 def measure(config, records, output):
     """Seconds, CPU seconds, peak MiB and the figures of one run."""
-    command = [sys.executable, "-m", "graphfix", "anchors", "fit", config, "--train_record", records,
-               "--output", output, "--overwrite", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "graphfix",
+        "anchors",
+        "fit",
+        config,
+        "--train_record",
+        records,
+        "--output",
+        output,
+        "--overwrite",
+        "--json",
+    ]
     started = time.monotonic()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = status
     if status:
-        sys.exit("%s: status %d" % (" ".join(command), status))
+        sys.exit(f"{' '.join(command)}: status {status}")
     # Kibibytes on Linux.
-    return (time.monotonic() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024,
-            json.loads(out.decode()))
+    return (
+        time.monotonic() - started,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss / 1024,
+        json.loads(out.decode()),
+    )
 
 
 def main():
@@ -135,31 +181,56 @@ def main():
         write_coco(os.path.join(args.make, "boxes.json"), args.boxes)
         return
     load = os.getloadavg()[0]
-    rows = ["| | seconds | CPU s | peak MiB | recall before | after |", "|---|---:|---:|---:|---:|---:|"]
+    rows = [
+        "| | seconds | CPU s | peak MiB | recall before | after |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
     good = True
     with tempfile.TemporaryDirectory(dir=args.cache) as work:
-        print("writing %d boxes ..." % args.boxes, file=sys.stderr)
+        print(f"writing {args.boxes} boxes ...", file=sys.stderr)
         # In a process of its own: one that is started counts the memory of what started it.
-        count = int(subprocess.check_output([sys.executable, os.path.abspath(__file__), "--make", work,
-                                             "--boxes", str(args.boxes)]))
+        count = int(
+            subprocess.check_output(
+                [
+                    sys.executable,
+                    os.path.abspath(__file__),
+                    "--make",
+                    work,
+                    "--boxes",
+                    str(args.boxes),
+                ]
+            )
+        )
         for title, text, name in CASES:
             config = os.path.join(work, "pipeline.config")
             with open(config, "w") as file:
                 file.write(text)
-            seconds, cpu, peak, data = measure(config, os.path.join(work, name),
-                                               os.path.join(work, "anchors.pbtxt"))
+            seconds, cpu, peak, data = measure(
+                config, os.path.join(work, name), os.path.join(work, "anchors.pbtxt")
+            )
             assert data["boxes"] == args.boxes
             good = good and seconds < SECONDS and peak < MEBIBYTES
-            rows.append("| %s | %.1f | %.1f | %.0f | %.1f%% | %.1f%% |" % (
-                title, seconds, cpu, peak, 100 * data["before"]["recall"],
-                100 * data["after"]["recall"]))
+            rows.append(
+                f"| {title} | {seconds:.1f} | {cpu:.1f} | {peak:.0f} | "
+                f"{100 * data['before']['recall']:.1f}% | {100 * data['after']['recall']:.1f}% |"
+            )
             print(rows[-1], file=sys.stderr)
-    rows += ["", "Aimed at: below %d seconds and %d MiB; %s." % (
-        SECONDS, MEBIBYTES, "reached" if good else "missed"), ""]
-    text = TEXT % {"boxes": args.boxes, "images": count, "date": time.strftime("%Y-%m-%d"),
-                   "cpus": os.cpu_count(), "python": platform.python_version(), "load": load,
-                   "system": re.sub(r"-.*", "", platform.system() + " " + platform.release()),
-                   "table": "\n".join(rows)}
+    rows += [
+        "",
+        f"Aimed at: below {SECONDS} seconds and {MEBIBYTES} MiB; "
+        f"{'reached' if good else 'missed'}.",
+        "",
+    ]
+    text = TEXT % {
+        "boxes": args.boxes,
+        "images": count,
+        "date": time.strftime("%Y-%m-%d"),
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "load": load,
+        "system": re.sub(r"-.*", "", platform.system() + " " + platform.release()),
+        "table": "\n".join(rows),
+    }
     print(text)
     if args.write:
         with open(os.path.join(ROOT, "docs", "benchmarks_anchors.md"), "w") as file:

@@ -23,8 +23,20 @@ import os
 import time
 
 from training import (
-    DETECTOR, DOCS, LABELS, add_arguments, convert, fine_tune, graphfix, open_work, replaced, run_all,
-    spread, write_docs, write_records)
+    DETECTOR,
+    DOCS,
+    LABELS,
+    add_arguments,
+    convert,
+    fine_tune,
+    graphfix,
+    open_work,
+    replaced,
+    run_all,
+    spread,
+    write_docs,
+    write_records,
+)
 
 from graphfix.bundle import reader, writer
 from graphfix.tensors import TensorStore
@@ -39,14 +51,16 @@ def draw(work):
     import make_shapes
     import numpy as np
     from PIL import Image
+
     stencil = make_shapes._stencil
 
     def wide(name, rng):
         coverage = stencil(name, rng)
         height, width = coverage.shape
         size = (int(round(width * WIDER)), max(4, int(round(height / WIDER))))
-        return np.asarray(Image.fromarray(coverage.astype(np.float32), mode="F").resize(
-            size, Image.BILINEAR)).clip(0, 1)
+        return np.asarray(
+            Image.fromarray(coverage.astype(np.float32), mode="F").resize(size, Image.BILINEAR)
+        ).clip(0, 1)
 
     make_shapes._stencil = wide
     return write_records(work, PICTURES, make_shapes.SEED)
@@ -54,15 +68,30 @@ def draw(work):
 
 def prepare(work, records):
     """Configs of the arms: {arm: config}; and what fitting the anchors said."""
-    anchors, out, bare = (os.path.join(work, name) for name in (
-        "anchors.pbtxt", "carried", "headless.ckpt"))
-    said = json.loads(graphfix(
-        "anchors", "fit", os.path.join(DETECTOR, "pipeline.config"), "--train_record",
-        records["train"], "--label_map_path", LABELS, "--output", anchors, "--overwrite", "--json"))
+    anchors, out, bare = (
+        os.path.join(work, name) for name in ("anchors.pbtxt", "carried", "headless.ckpt")
+    )
+    said = json.loads(
+        graphfix(
+            "anchors",
+            "fit",
+            os.path.join(DETECTOR, "pipeline.config"),
+            "--train_record",
+            records["train"],
+            "--label_map_path",
+            LABELS,
+            "--output",
+            anchors,
+            "--overwrite",
+            "--json",
+        )
+    )
     convert(out, records, "--anchors", anchors)
     store = reader.open_bundle(os.path.join(DETECTOR, "model.ckpt"))
-    writer.write_bundle(TensorStore(view for name, view in store.items()
-                                    if not name.startswith("BoxPredictor_")), bare)
+    writer.write_bundle(
+        TensorStore(view for name, view in store.items() if not name.startswith("BoxPredictor_")),
+        bare,
+    )
     with open(os.path.join(out, "pipeline.config")) as file:
         config = file.read()
     carried = os.path.join(out, "model.ckpt")
@@ -76,8 +105,15 @@ def prepare(work, records):
 
 def run(work, arm, seed, config, steps, record):
     """mAP of an arm at step 0 (where it has heads) and at each of `steps`."""
-    figures = fine_tune(work, "%s-%d" % (arm.replace(" ", "_"), seed), config,
-                        steps if arm == "new heads" else [0] + steps, seed, record, LABELS)
+    figures = fine_tune(
+        work,
+        f"{arm.replace(' ', '_')}-{seed}",
+        config,
+        steps if arm == "new heads" else [0] + steps,
+        seed,
+        record,
+        LABELS,
+    )
     return {step: one["map"] for step, one in figures.items()}
 
 
@@ -87,24 +123,26 @@ def report(figures, recall, steps, seeds):
     yield ""
     yield "<!-- Written by benchmarks/anchors_transfer.py --write; the figures are measured. -->"
     yield ""
-    yield __doc__[__doc__.index("The detector"):__doc__.index("--write puts")].strip()
+    yield __doc__[__doc__.index("The detector") : __doc__.index("--write puts")].strip()
     yield ""
     yield "At step 0 nearly nothing is found, in any arm: the detector never saw a shape so wide."
     yield ""
-    yield "Measured %s with `benchmarks/anchors_transfer.py --steps %s --seeds %d`: %d pictures to " \
-        "train with, %d to evaluate, batches of 16. The fitted anchors raise the recall of the " \
-        "matcher from %.1f%% to %.1f%% of the boxes." % (
-            time.strftime("%Y-%m-%d"), ",".join(map(str, steps)), seeds, PICTURES["train"],
-            PICTURES["val"], 100 * recall[0], 100 * recall[1])
+    yield (
+        f"Measured {time.strftime('%Y-%m-%d')} with `benchmarks/anchors_transfer.py --steps "
+        f"{','.join(map(str, steps))} --seeds {seeds}`: {PICTURES['train']} pictures to "
+        f"train with, {PICTURES['val']} to evaluate, batches of 16. The fitted anchors raise the "
+        "recall of the "
+        f"matcher from {100 * recall[0]:.1f}% to {100 * recall[1]:.1f}% of the boxes."
+    )
     yield ""
-    yield "mAP, the mean of %d seeds, and the least and the most of them:" % seeds
+    yield f"mAP, the mean of {seeds} seeds, and the least and the most of them:"
     yield ""
     columns = [0] + list(steps)
-    yield "| checkpoint | %s |" % " | ".join("%d steps" % step for step in columns)
-    yield "|---|%s" % ("---|" * len(columns))
+    yield "| checkpoint | %s |" % " | ".join(f"{step} steps" for step in columns)
+    yield f"|---|{'---|' * len(columns)}"
     for arm in ARMS:
         row = [spread([one[step] for one in figures[arm] if step in one]) for step in columns]
-        yield "| %s | %s |" % (arm, " | ".join(row))
+        yield f"| {arm} | {' | '.join(row)} |"
     yield ""
     yield "![mAP by steps](anchors_transfer.png)"
     yield ""
@@ -119,16 +157,29 @@ def main():
     open_work(work, {"steps": steps, "pictures": PICTURES})
     records = draw(work)
     configs, said = prepare(work, records)
-    runs = run_all({(arm, seed): functools.partial(run, work, arm, seed, configs[arm], steps,
-                                                   records["val"])
-                    for seed in range(args.seeds) for arm in ARMS}, args.jobs)
+    runs = run_all(
+        {
+            (arm, seed): functools.partial(
+                run, work, arm, seed, configs[arm], steps, records["val"]
+            )
+            for seed in range(args.seeds)
+            for arm in ARMS
+        },
+        args.jobs,
+    )
     figures = {arm: [runs[arm, seed] for seed in range(args.seeds)] for arm in ARMS}
     recall = [said[when]["recall"] for when in ("before", "after")]
     text = "\n".join(report(figures, recall, steps, args.seeds)) + "\n"
     print(text)
     if args.write:
-        write_docs(DOCS, "anchors_transfer", text, figures, [
-            {"title": "", "ylabel": "mAP at IoU 0.5", "curves": figures}], args.plot_python)
+        write_docs(
+            DOCS,
+            "anchors_transfer",
+            text,
+            figures,
+            [{"title": "", "ylabel": "mAP at IoU 0.5", "curves": figures}],
+            args.plot_python,
+        )
 
 
 if __name__ == "__main__":

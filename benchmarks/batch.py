@@ -30,17 +30,20 @@ BATCH, CP, CP_SYNC = "graphfix batch --jobs 2", "cp -r of the sources", "cp -r, 
 def models(cache):
     """{name: directory} of complete models, made where they are not there yet."""
     found = {}
-    for index in sorted(glob.glob(os.path.join(ZOO, "*", "*.index"))
-                        + glob.glob(os.path.join(ZOO, "finetuned", "*", "*.index"))):
+    for index in sorted(
+        glob.glob(os.path.join(ZOO, "*", "*.index"))
+        + glob.glob(os.path.join(ZOO, "finetuned", "*", "*.index"))
+    ):
         directory = os.path.dirname(index)
         name = os.path.basename(directory)
         if name in found and not index.endswith("model.ckpt.index"):
             continue
-        configs = [os.path.join(directory, "pipeline.config")] + glob.glob(os.path.join(
-            ZOO, "sample_configs", re.sub(r"_\d+_\d+_\d+$", "", name) + ".config"))
+        configs = [os.path.join(directory, "pipeline.config")] + glob.glob(
+            os.path.join(ZOO, "sample_configs", re.sub(r"_\d+_\d+_\d+$", "", name) + ".config")
+        )
         config = next((one for one in configs if os.path.exists(one)), None)
         if config is None:
-            say("no config for %s: left out" % name)
+            say(f"no config for {name}: left out")
             continue
         found[name] = _model(os.path.join(cache, "models", name), index, config)
     return found
@@ -49,19 +52,31 @@ def models(cache):
 def _model(directory, index, config):
     if os.path.exists(directory):
         return directory
-    say("making %s ..." % os.path.basename(directory))
+    say(f"making {os.path.basename(directory)} ...")
     making = directory + ".making"
     shutil.rmtree(making, ignore_errors=True)
     os.makedirs(making)
-    subprocess.check_call([sys.executable, os.path.join(convert.ARMS, "make_checkpoint.py"), making,
-                           "--index", index[:-len(".index")]], stderr=subprocess.DEVNULL)
+    subprocess.check_call(
+        [
+            sys.executable,
+            os.path.join(convert.ARMS, "make_checkpoint.py"),
+            making,
+            "--index",
+            index[: -len(".index")],
+        ],
+        stderr=subprocess.DEVNULL,
+    )
     text = convert.read(config)
     for _ in range(2):
         with open(os.path.join(making, "pipeline.config"), "w", encoding="utf-8") as file:
             file.write(text)
-        done = subprocess.run([sys.executable, "-m", "graphfix", "inspect", making],
-                              env=dict(os.environ, PYTHONPATH=ROOT), stdout=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, universal_newlines=True)
+        done = subprocess.run(
+            [sys.executable, "-m", "graphfix", "inspect", making],
+            env=dict(os.environ, PYTHONPATH=ROOT),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+        )
         # A config that is published with another number of classes than its checkpoint.
         meant = re.search(r"set (num_classes: \d+)", done.stderr)
         if meant:
@@ -71,8 +86,11 @@ def _model(directory, index, config):
 
 
 def size(directory):
-    return sum(os.path.getsize(os.path.join(folder, name))
-               for folder, _, files in os.walk(directory) for name in files)
+    return sum(
+        os.path.getsize(os.path.join(folder, name))
+        for folder, _, files in os.walk(directory)
+        for name in files
+    )
 
 
 def report(cache, repetitions, jobs):
@@ -81,18 +99,31 @@ def report(cache, repetitions, jobs):
     with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as work:
         recipe = os.path.join(work, "recipe.txt")
         with open(recipe, "w") as file:
-            file.write('defaults { num_classes: 3 map: "1=1" target_api: "2021-01" '
-                       'trainer: legacy }\n' + "".join(
-                           'model { source: "%s" }\n' % path for path in found.values()))
+            file.write(
+                'defaults { num_classes: 3 map: "1=1" target_api: "2021-01" '
+                "trainer: legacy }\n"
+                + "".join(f'model {{ source: "{path}" }}\n' for path in found.values())
+            )
         out, log = os.path.join(work, "out"), os.path.join(work, "log")
         arms = {
-            BATCH: [sys.executable, "-m", "graphfix", "batch", recipe, "--output_directory", out,
-                    "--jobs", str(jobs), "--json"],
+            BATCH: [
+                sys.executable,
+                "-m",
+                "graphfix",
+                "batch",
+                recipe,
+                "--output_directory",
+                out,
+                "--jobs",
+                str(jobs),
+                "--json",
+            ],
             CP: ["cp", "-r", top, out],
-            CP_SYNC: ["sh", "-c", 'cp -r "$0" "$1" && find "$1" -type f -exec sync {} +', top, out]}
+            CP_SYNC: ["sh", "-c", 'cp -r "$0" "$1" && find "$1" -type f -exec sync {} +', top, out],
+        }
         runs = {name: [] for name in arms}
         for number in range(repetitions + 1):
-            say("round %d of %d" % (number, repetitions))
+            say(f"round {number} of {repetitions}")
             for name, command in arms.items():
                 run = timed(command, log)
                 if number:
@@ -104,34 +135,36 @@ def report(cache, repetitions, jobs):
                 os.sync()
     peak = max(one["worker_mib"] for one in outcomes)
     ratio = median(runs[BATCH]) / median(runs[CP])
-    yield "Measured %s with `benchmarks/batch.py --repetitions %d` on %s, load average %.1f." % (
-        time.strftime("%Y-%m-%d"), repetitions, machine(), os.getloadavg()[0])
+    yield f"Measured {time.strftime('%Y-%m-%d')} with `benchmarks/batch.py --repetitions {repetitions}` on {machine()}, load average {os.getloadavg()[0]:.1f}."
     yield ""
     yield "%d models, %.0f MB; %.0f MB are written (optimizer slots are dropped). Verdicts: %s." % (
-        len(found), size(top) / 1e6, written / 1e6, ", ".join("%d %s" % (
-            sum(one["verdict"] == kind for one in outcomes), kind)
-            for kind in sorted({one["verdict"] for one in outcomes})))
+        len(found),
+        size(top) / 1e6,
+        written / 1e6,
+        ", ".join(
+            f"{sum((one['verdict'] == kind for one in outcomes))} {kind}"
+            for kind in sorted({one["verdict"] for one in outcomes})
+        ),
+    )
     yield ""
     yield "| | median s | min s | max s | times cp | CPU s |"
     yield "|---|---:|---:|---:|---:|---:|"
     for name, those in runs.items():
         seconds = [one.seconds for one in those]
-        yield "| %s | %.2f | %.2f | %.2f | %.2f | %.2f |" % (
-            name, median(those), min(seconds), max(seconds), median(those) / median(runs[CP]),
-            convert.cpu(those))
+        yield f"| {name} | {median(those):.2f} | {min(seconds):.2f} | {max(seconds):.2f} | {median(those) / median(runs[CP]):.2f} | {convert.cpu(those):.2f} |"
     yield ""
     yield "| aim | | measured | |"
     yield "|---|---|---:|---|"
     for what, aim, value, reached in (
-            ("time, as a multiple of cp's", "at most 1.3", ratio, ratio <= 1.3),
-            ("peak memory of a worker, MiB", "at most 150", peak, peak <= 150)):
-        yield "| %s | %s | %.2f | %s |" % (what, aim, value, "reached" if reached else "missed")
+        ("time, as a multiple of cp's", "at most 1.3", ratio, ratio <= 1.3),
+        ("peak memory of a worker, MiB", "at most 150", peak, peak <= 150),
+    ):
+        yield f"| {what} | {aim} | {value:.2f} | {'reached' if reached else 'missed'} |"
     yield ""
     yield "| model | verdict | s | its worker's peak so far, MiB |"
     yield "|---|---|---:|---:|"
     for one in outcomes:
-        yield "| %s | %s | %.2f | %.0f |" % (one["name"], one["verdict"], one["seconds"],
-                                             one["worker_mib"])
+        yield f"| {one['name']} | {one['verdict']} | {one['seconds']:.2f} | {one['worker_mib']:.0f} |"
 
 
 ABOUT = """# Benchmark of batches
@@ -157,13 +190,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repetitions", type=int, default=5, help="rounds that count")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--cache", default=os.path.join(convert.CACHE, "batch"),
-                        help="where models are kept and results written")
+    parser.add_argument(
+        "--cache",
+        default=os.path.join(convert.CACHE, "batch"),
+        help="where models are kept and results written",
+    )
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks_batch.md")
     args = parser.parse_args()
     os.makedirs(os.path.join(args.cache, "models"), exist_ok=True)
-    convert.tell(report(args.cache, args.repetitions, args.jobs),
-                 "benchmarks_batch.md" if args.write else None, ABOUT)
+    convert.tell(
+        report(args.cache, args.repetitions, args.jobs),
+        "benchmarks_batch.md" if args.write else None,
+        ABOUT,
+    )
 
 
 if __name__ == "__main__":

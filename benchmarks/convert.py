@@ -35,8 +35,9 @@ DATA = "model.ckpt.data-00000-of-00001"
 LABEL_MAP = "new.pbtxt"
 
 Case = collections.namedtuple("Case", "name about directory carried flags")
-CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
-                     "graphfix", "benchmarks")
+CACHE = os.path.join(
+    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "graphfix", "benchmarks"
+)
 Run = collections.namedtuple("Run", "seconds cpu mebibytes")
 
 # The old classes that go along, by id and name: the first under its name, the second by --map.
@@ -45,9 +46,16 @@ COCO = ((1, "person"), (2, "bicycle"))
 WIDE = 4.65
 
 GRAPHFIX, UNSYNCED, SCRIPT, REBUILD, CP, CP_SYNC, PYTHON, LIBRARIES, MODULES = (
-    "graphfix convert", "graphfix convert, fsync made to do nothing", "TensorFlow script",
-    "stock API: build, restore, save", "cp of the data file", "cp of the data file, and sync it",
-    "python", "python, importing NumPy, protobuf and crc32c", "python, importing graphfix convert")
+    "graphfix convert",
+    "graphfix convert, fsync made to do nothing",
+    "TensorFlow script",
+    "stock API: build, restore, save",
+    "cp of the data file",
+    "cp of the data file, and sync it",
+    "python",
+    "python, importing NumPy, protobuf and crc32c",
+    "python, importing graphfix convert",
+)
 
 
 def say(text):
@@ -57,35 +65,78 @@ def say(text):
 def cases(cache):
     """The cases there are files for; makes their checkpoints where the cache has none."""
     found = []
-    ssd, frcnn, rfcn = (os.path.join(ZOO, name) for name in (
-        "ssd_mobilenet_v1_coco_2018_01_28", "faster_rcnn_inception_v2_coco_2018_01_28",
-        "rfcn_resnet101_coco_11_06_2017"))
+    ssd, frcnn, rfcn = (
+        os.path.join(ZOO, name)
+        for name in (
+            "ssd_mobilenet_v1_coco_2018_01_28",
+            "faster_rcnn_inception_v2_coco_2018_01_28",
+            "rfcn_resnet101_coco_11_06_2017",
+        )
+    )
     if os.path.isdir(ssd):
         config = read(os.path.join(ssd, "pipeline.config"))
-        found.append(Case("ssd", "SSD MobileNet v1, a replica of ssd_mobilenet_v1_coco_2018_01_28",
-                          checkpoint(cache, "ssd", config, index=ssd), COCO, []))
-        found.append(Case("wide", "SSD MobileNet v1 at depth_multiplier %g, without a trainer's "
-                          "variables: all of it is carried along" % WIDE,
-                          checkpoint(cache, "wide-%g" % WIDE, re.sub(
-                              r"depth_multiplier: [\d.]+", "depth_multiplier: %g" % WIDE, config)),
-                          COCO, []))
+        found.append(
+            Case(
+                "ssd",
+                "SSD MobileNet v1, a replica of ssd_mobilenet_v1_coco_2018_01_28",
+                checkpoint(cache, "ssd", config, index=ssd),
+                COCO,
+                [],
+            )
+        )
+        found.append(
+            Case(
+                "wide",
+                (
+                    f"SSD MobileNet v1 at depth_multiplier {WIDE:g}, without a trainer's "
+                    "variables: all of it is carried along"
+                ),
+                checkpoint(
+                    cache,
+                    f"wide-{WIDE:g}",
+                    re.sub(r"depth_multiplier: [\d.]+", f"depth_multiplier: {WIDE:g}", config),
+                ),
+                COCO,
+                [],
+            )
+        )
     if os.path.isdir(frcnn):
-        found.append(Case("frcnn", "Faster R-CNN Inception v2, a replica of "
-                          "faster_rcnn_inception_v2_coco_2018_01_28",
-                          checkpoint(cache, "frcnn", read(os.path.join(frcnn, "pipeline.config")),
-                                     index=frcnn), COCO, []))
+        found.append(
+            Case(
+                "frcnn",
+                "Faster R-CNN Inception v2, a replica of faster_rcnn_inception_v2_coco_2018_01_28",
+                checkpoint(
+                    cache, "frcnn", read(os.path.join(frcnn, "pipeline.config")), index=frcnn
+                ),
+                COCO,
+                [],
+            )
+        )
     sample = os.path.join(ZOO, "sample_configs", "rfcn_resnet101_coco.config")
     if os.path.isdir(rfcn) and os.path.isfile(sample):
-        found.append(Case("rfcn", "R-FCN ResNet-101, a replica of rfcn_resnet101_coco_11_06_2017, "
-                          "of which the optimizer's variables are left out",
-                          checkpoint(cache, "rfcn", read(sample), index=rfcn), COCO, []))
+        found.append(
+            Case(
+                "rfcn",
+                "R-FCN ResNet-101, a replica of rfcn_resnet101_coco_11_06_2017, "
+                "of which the optimizer's variables are left out",
+                checkpoint(cache, "rfcn", read(sample), index=rfcn),
+                COCO,
+                [],
+            )
+        )
     if not found:
-        say("no published models in %s: only the detector in testdata/ is converted" % ZOO)
+        say(f"no published models in {ZOO}: only the detector in testdata/ is converted")
         label_map = os.path.join(TESTDATA, "shapes_label_map.pbtxt")
         names = re.findall(r"name: ['\"](\w+)['\"]", read(label_map))[:2]
-        found.append(Case("testdata", "SSD MobileNet v1 at depth_multiplier 0.25, the detector in "
-                          "testdata/", TESTDATA, tuple(enumerate(names, 1)),
-                          ["--source_label_map_path", label_map]))
+        found.append(
+            Case(
+                "testdata",
+                "SSD MobileNet v1 at depth_multiplier 0.25, the detector in testdata/",
+                TESTDATA,
+                tuple(enumerate(names, 1)),
+                ["--source_label_map_path", label_map],
+            )
+        )
     return found
 
 
@@ -99,7 +150,7 @@ def checkpoint(cache, name, config, index=None):
     directory = os.path.join(cache, "checkpoints", name)
     if os.path.exists(directory):
         return directory
-    say("making the checkpoint %s ..." % name)
+    say(f"making the checkpoint {name} ...")
     making = directory + ".making"
     shutil.rmtree(making, ignore_errors=True)
     os.makedirs(making)
@@ -107,9 +158,11 @@ def checkpoint(cache, name, config, index=None):
     with open(path, "w", encoding="utf-8") as file:
         file.write(config)
     script = os.path.join(ARMS, "make_checkpoint.py")
-    timed([sys.executable, script, making] + (
-        ["--index", os.path.join(index, "model.ckpt")] if index else ["--config", path]),
-        os.path.join(cache, "log"))
+    timed(
+        [sys.executable, script, making]
+        + (["--index", os.path.join(index, "model.ckpt")] if index else ["--config", path]),
+        os.path.join(cache, "log"),
+    )
     os.rename(making, directory)
     return directory
 
@@ -119,50 +172,92 @@ def arms(case, work):
     carried, mapped = case.carried
     with open(os.path.join(work, LABEL_MAP), "w", encoding="utf-8") as file:
         for number, name in enumerate(("new thing", carried[1], "other name"), 1):
-            file.write("item { id: %d name: '%s' }\n" % (number, name))
-    rows = "0,%d,%d" % (carried[0], mapped[0])
-    prefix, config, data = (os.path.join(case.directory, name) for name in (
-        "model.ckpt", "pipeline.config", DATA))
+            file.write(f"item {{ id: {number} name: '{name}' }}\n")
+    rows = f"0,{carried[0]},{mapped[0]}"
+    prefix, config, data = (
+        os.path.join(case.directory, name) for name in ("model.ckpt", "pipeline.config", DATA)
+    )
 
     def out(name):
         return os.path.join(work, name)
-    flags = [case.directory] + case.flags + [
-        "--label_map_path", out(LABEL_MAP), "--map", "other name=%s" % mapped[1],
-        "--trainer", "model_main", "--output_directory"]
+
+    flags = (
+        [case.directory]
+        + case.flags
+        + [
+            "--label_map_path",
+            out(LABEL_MAP),
+            "--map",
+            f"other name={mapped[1]}",
+            "--trainer",
+            "model_main",
+            "--output_directory",
+        ]
+    )
     python = [sys.executable]
     script = [prefix, config]
-    return collections.OrderedDict([
-        (GRAPHFIX, python + ["-m", "graphfix", "convert"] + flags + [out("graphfix")]),
-        (CP, ["cp", data, out("cp")]),
-        (UNSYNCED, python + [os.path.join(ARMS, "unsynced.py"), "convert"] + flags
-         + [out("unsynced")]),
-        (CP_SYNC, ["sh", "-c", 'cp "$0" "$1" && sync "$1"', data, out("cp_sync")]),
-        (PYTHON, python + ["-c", "pass"]),
-        (LIBRARIES, python + ["-c", "import numpy, google.protobuf.descriptor_pb2, crc32c, "
-                              "google.protobuf.message_factory"]),
-        (MODULES, python + ["-c", "import graphfix.cli, graphfix.verbs.convert"]),
-        (SCRIPT, python + [os.path.join(ARMS, "tf_script.py")] + script + [out("script")]
-         + ["--rows", rows]),
-        (REBUILD, python + [os.path.join(ARMS, "stock_rebuild.py")] + script + [out("rebuild")]
-         + ["--classes", "3"]),
-    ]), rows
+    return collections.OrderedDict(
+        [
+            (GRAPHFIX, python + ["-m", "graphfix", "convert"] + flags + [out("graphfix")]),
+            (CP, ["cp", data, out("cp")]),
+            (
+                UNSYNCED,
+                python + [os.path.join(ARMS, "unsynced.py"), "convert"] + flags + [out("unsynced")],
+            ),
+            (CP_SYNC, ["sh", "-c", 'cp "$0" "$1" && sync "$1"', data, out("cp_sync")]),
+            (PYTHON, python + ["-c", "pass"]),
+            (
+                LIBRARIES,
+                python
+                + [
+                    "-c",
+                    "import numpy, google.protobuf.descriptor_pb2, crc32c, "
+                    "google.protobuf.message_factory",
+                ],
+            ),
+            (MODULES, python + ["-c", "import graphfix.cli, graphfix.verbs.convert"]),
+            (
+                SCRIPT,
+                python
+                + [os.path.join(ARMS, "tf_script.py")]
+                + script
+                + [out("script")]
+                + ["--rows", rows],
+            ),
+            (
+                REBUILD,
+                python
+                + [os.path.join(ARMS, "stock_rebuild.py")]
+                + script
+                + [out("rebuild")]
+                + ["--classes", "3"],
+            ),
+        ]
+    ), rows
 
 
 def timed(command, log):
     """Runs a command to its end; its wall time, CPU time and largest resident set."""
-    environment = dict(os.environ, PYTHONPATH=ROOT, CUDA_VISIBLE_DEVICES="-1",
-                       PYTHONWARNINGS="ignore")
+    environment = dict(
+        os.environ, PYTHONPATH=ROOT, CUDA_VISIBLE_DEVICES="-1", PYTHONWARNINGS="ignore"
+    )
     # Modules are compiled in the first round, which is not counted, as an installer does it.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with open(log, "wb") as file:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-                                   cwd=os.path.dirname(log), env=environment)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            cwd=os.path.dirname(log),
+            env=environment,
+        )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
     process.returncode = status
     if status:
-        sys.exit("%s\nended with status %d:\n%s" % (" ".join(command), status, read(log)[-3000:]))
+        sys.exit(f"{' '.join(command)}\nended with status {status}:\n{read(log)[-3000:]}")
     return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
@@ -173,7 +268,7 @@ def measure(case, cache, repetitions):
         log = os.path.join(work, "log")
         commands, rows = arms(case, work)
         for number in range(repetitions + 1):
-            say("%s: round %d of %d" % (case.name, number, repetitions))
+            say(f"{case.name}: round {number} of {repetitions}")
             for name, command in commands.items():
                 run = timed(command, log)
                 if number:
@@ -182,9 +277,17 @@ def measure(case, cache, repetitions):
                 clear(work, keep=() if number else ("graphfix", "script"))
                 os.sync()
             if number == 0:
-                timed([sys.executable, os.path.join(ARMS, "compare.py"),
-                       os.path.join(work, "graphfix"), os.path.join(work, "script"),
-                       "--rows", rows], log)
+                timed(
+                    [
+                        sys.executable,
+                        os.path.join(ARMS, "compare.py"),
+                        os.path.join(work, "graphfix"),
+                        os.path.join(work, "script"),
+                        "--rows",
+                        rows,
+                    ],
+                    log,
+                )
                 agreed = read(log).strip().splitlines()[-1]
                 written = os.path.getsize(os.path.join(work, "graphfix", DATA))
                 clear(work)
@@ -218,10 +321,7 @@ def table(runs):
     yield "|---|---:|---:|---:|---:|---:|---:|"
     for name, those in runs.items():
         seconds = [run.seconds for run in those]
-        yield "| %s | %.3f | %.3f | %.3f | %.2f | %.3f | %.0f |" % (
-            name, median(those), min(seconds), max(seconds),
-            median(those) / median(runs[GRAPHFIX]),
-            cpu(those), peak(those))
+        yield f"| {name} | {median(those):.3f} | {min(seconds):.3f} | {max(seconds):.3f} | {median(those) / median(runs[GRAPHFIX]):.2f} | {cpu(those):.3f} | {peak(those):.0f} |"
 
 
 def aims(runs, size):
@@ -229,19 +329,37 @@ def aims(runs, size):
     graphfix, script, cp = (median(runs[name]) for name in (GRAPHFIX, SCRIPT, CP))
     rows = []
     if size < 100e6:
-        rows.append(("time, as part of the TensorFlow script's", "below 0.4",
-                     graphfix / script, graphfix / script < 0.4))
+        rows.append(
+            (
+                "time, as part of the TensorFlow script's",
+                "below 0.4",
+                graphfix / script,
+                graphfix / script < 0.4,
+            )
+        )
     else:
         beyond = (graphfix - median(runs[LIBRARIES])) / cp
-        rows.append(("time beyond start-up (Python with its libraries), as a multiple of cp's",
-                     "below 1.5", beyond, beyond < 1.5))
-        rows.append(("the TensorFlow script's time, as a multiple of graphfix's", "at least 8",
-                     script / graphfix, script / graphfix >= 8))
+        rows.append(
+            (
+                "time beyond start-up (Python with its libraries), as a multiple of cp's",
+                "below 1.5",
+                beyond,
+                beyond < 1.5,
+            )
+        )
+        rows.append(
+            (
+                "the TensorFlow script's time, as a multiple of graphfix's",
+                "at least 8",
+                script / graphfix,
+                script / graphfix >= 8,
+            )
+        )
     rows.append(("peak memory, MiB", "below 100", peak(runs[GRAPHFIX]), peak(runs[GRAPHFIX]) < 100))
     yield "| aim | | measured | |"
     yield "|---|---|---:|---|"
     for what, aim, value, reached in rows:
-        yield "| %s | %s | %.2f | %s |" % (what, aim, value, "reached" if reached else "missed")
+        yield f"| {what} | {aim} | {value:.2f} | {'reached' if reached else 'missed'} |"
 
 
 def tell(lines, page, about):
@@ -260,24 +378,25 @@ def machine():
         model = re.search(r"model name\s*: (.*)", file.read())
     real_time = os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR)
     return "%d CPUs (%s), Linux %s, CPython %s%s" % (
-        os.cpu_count(), model.group(1) if model else platform.machine(), platform.release(),
+        os.cpu_count(),
+        model.group(1) if model else platform.machine(),
+        platform.release(),
         platform.python_version(),
-        ", all arms before other work (real-time scheduling)" if real_time else "")
+        ", all arms before other work (real-time scheduling)" if real_time else "",
+    )
 
 
 def report(found, cache, repetitions):
     """The lines of a report; runs everything."""
-    yield "Measured %s with `benchmarks/convert.py --repetitions %d` on %s." % (
-        time.strftime("%Y-%m-%d"), repetitions, machine())
+    yield f"Measured {time.strftime('%Y-%m-%d')} with `benchmarks/convert.py --repetitions {repetitions}` on {machine()}."
     load = [os.getloadavg()[0]]
     for case in found:
         size = os.path.getsize(os.path.join(case.directory, DATA))
         runs, agreed, written = measure(case, cache, repetitions)
         yield ""
-        yield "## %s: %.0f MB" % (case.name, size / 1e6)
+        yield f"## {case.name}: {size / 1000000.0:.0f} MB"
         yield ""
-        yield "%s. %.0f MB are written. graphfix and the script agree: %s." % (
-            case.about, written / 1e6, agreed)
+        yield f"{case.about}. {written / 1000000.0:.0f} MB are written. graphfix and the script agree: {agreed}."
         for lines in table(runs), aims(runs, size):
             yield ""
             for line in lines:
@@ -285,7 +404,8 @@ def report(found, cache, repetitions):
         load.append(os.getloadavg()[0])
     yield ""
     yield "Load average before the first case and after each (the benchmark alone makes 1): %s." % (
-        ", ".join("%.1f" % one for one in load))
+        ", ".join(f"{one:.1f}" for one in load)
+    )
 
 
 ABOUT = """# Benchmarks
@@ -318,8 +438,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repetitions", type=int, default=5, help="rounds that count")
     parser.add_argument("--cases", help="only these, by name, separated by commas")
-    parser.add_argument("--cache", default=CACHE,
-                        help="where checkpoints are kept and results written")
+    parser.add_argument(
+        "--cache", default=CACHE, help="where checkpoints are kept and results written"
+    )
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     args = parser.parse_args()
     os.makedirs(os.path.join(args.cache, "checkpoints"), exist_ok=True)
@@ -329,8 +450,11 @@ def main():
         found = cases(args.cache)
         if args.cases:
             found = [case for case in found if case.name in args.cases.split(",")]
-        tell(report(found, args.cache, args.repetitions), "benchmarks.md" if args.write else None,
-             ABOUT)
+        tell(
+            report(found, args.cache, args.repetitions),
+            "benchmarks.md" if args.write else None,
+            ABOUT,
+        )
 
 
 if __name__ == "__main__":

@@ -32,45 +32,70 @@ def write_record(path, image, size):
     """Records of `size` bytes and a little more, with images of `image` bytes each."""
     import numpy as np
     import tensorflow.compat.v1 as tf
+
     noise = np.random.RandomState(1)
-    start = (b"\xff\xd8\xff\xc0\x00\x11\x08" + struct.pack(">HHB", 480, 640, 3)
-             + b"\1\x22\0\2\x11\1\3\x11\1" + b"\xff\xda\x00\x0c\3\1\0\2\x11\3\x11\0\x3f\0")
+    start = (
+        b"\xff\xd8\xff\xc0\x00\x11\x08"
+        + struct.pack(">HHB", 480, 640, 3)
+        + b"\1\x22\0\2\x11\1\3\x11\1"
+        + b"\xff\xda\x00\x0c\3\1\0\2\x11\3\x11\0\x3f\0"
+    )
     with open(training.LABELS, encoding="utf-8") as file:
         names = re.findall(r"name: '(\w+)'", file.read())[:BOXES]
     texts, ids = [name.encode() for name in names], range(1, BOXES + 1)
 
     def feature(kind, *values):
-        return tf.train.Feature(**{kind + "_list": getattr(
-            tf.train, kind.capitalize() + "List")(value=values)})
+        return tf.train.Feature(
+            **{kind + "_list": getattr(tf.train, kind.capitalize() + "List")(value=values)}
+        )
+
     with tf.python_io.TFRecordWriter(path) as writer:
         written = number = 0
         while written < size:
-            corners = np.sort(noise.random_sample((4, BOXES, 1)).repeat(2, 2) * [0.45, 0.45]
-                              + [0.05, 0.5], axis=2)
-            data = tf.train.Example(features=tf.train.Features(feature={
-                "image/encoded": feature("bytes", start + noise.bytes(image - len(start) - 2)
-                                         .replace(b"\xff", b"\0") + b"\xff\xd9"),
-                "image/format": feature("bytes", b"jpeg"),
-                "image/source_id": feature("bytes", b"%d.jpg" % number),
-                "image/height": feature("int64", 480), "image/width": feature("int64", 640),
-                "image/object/bbox/ymin": feature("float", *corners[0, :, 0]),
-                "image/object/bbox/ymax": feature("float", *corners[0, :, 1]),
-                "image/object/bbox/xmin": feature("float", *corners[1, :, 0]),
-                "image/object/bbox/xmax": feature("float", *corners[1, :, 1]),
-                "image/object/class/text": feature("bytes", *texts),
-                "image/object/class/label": feature("int64", *ids)
-            })).SerializeToString()
+            corners = np.sort(
+                noise.random_sample((4, BOXES, 1)).repeat(2, 2) * [0.45, 0.45] + [0.05, 0.5], axis=2
+            )
+            data = tf.train.Example(
+                features=tf.train.Features(
+                    feature={
+                        "image/encoded": feature(
+                            "bytes",
+                            start
+                            + noise.bytes(image - len(start) - 2).replace(b"\xff", b"\0")
+                            + b"\xff\xd9",
+                        ),
+                        "image/format": feature("bytes", b"jpeg"),
+                        "image/source_id": feature("bytes", b"%d.jpg" % number),
+                        "image/height": feature("int64", 480),
+                        "image/width": feature("int64", 640),
+                        "image/object/bbox/ymin": feature("float", *corners[0, :, 0]),
+                        "image/object/bbox/ymax": feature("float", *corners[0, :, 1]),
+                        "image/object/bbox/xmin": feature("float", *corners[1, :, 0]),
+                        "image/object/bbox/xmax": feature("float", *corners[1, :, 1]),
+                        "image/object/class/text": feature("bytes", *texts),
+                        "image/object/class/label": feature("int64", *ids),
+                    }
+                )
+            ).SerializeToString()
             writer.write(data)
             written, number = written + len(data), number + 1
 
 
 def record(cache, image, size):
-    path = os.path.join(cache, "%d-%d.record" % (image, size))
+    path = os.path.join(cache, f"{image}-{size}.record")
     if not os.path.exists(path):
-        say("writing %d MB ..." % (size // 10**6))
+        say(f"writing {size // 10**6} MB ...")
         # By another process: memory of this one, large from TensorFlow, would count for all arms.
-        subprocess.check_call([sys.executable, os.path.abspath(__file__), "--make", path + ".part",
-                               str(image), str(size)])
+        subprocess.check_call(
+            [
+                sys.executable,
+                os.path.abspath(__file__),
+                "--make",
+                path + ".part",
+                str(image),
+                str(size),
+            ]
+        )
         os.rename(path + ".part", path)
     return path
 
@@ -78,16 +103,20 @@ def record(cache, image, size):
 def write_config(path, records):
     """The config of the detector in testdata/, evaluated on these records."""
     with open(os.path.join(training.DETECTOR, "pipeline.config"), encoding="utf-8") as file:
-        text = training.replaced(file.read(), {
-            '"shapes/val.record"': '"%s"' % records,
-            # More than there are, which doctor then says, and how many there are.
-            "num_examples: 400": "num_examples: 1000000000",
-            '"shapes/train.record*"': '"%s"' % os.path.join(ROOT, "testdata", "shapes",
-                                                            "train.record*")})
+        text = training.replaced(
+            file.read(),
+            {
+                '"shapes/val.record"': f'"{records}"',
+                # More than there are, which doctor then says, and how many there are.
+                "num_examples: 400": "num_examples: 1000000000",
+                '"shapes/train.record*"': '"%s"'
+                % os.path.join(ROOT, "testdata", "shapes", "train.record*"),
+            },
+        )
     labels = '"shapes_detector/shapes_label_map.pbtxt"'
     assert labels in text
     with open(path, "w", encoding="utf-8") as file:
-        file.write(text.replace(labels, '"%s"' % training.LABELS))
+        file.write(text.replace(labels, f'"{training.LABELS}"'))
 
 
 def measure(cache, image, size, repetitions):
@@ -97,12 +126,15 @@ def measure(cache, image, size, repetitions):
         config, log = os.path.join(work, "pipeline.config"), os.path.join(work, "log")
         write_config(config, path)
         doctor = [sys.executable, "-m", "graphfix", "doctor", config, "--json"]
-        arms = {DOCTOR: doctor, ONE: doctor + ["--sample", "1"],
-                READER: [sys.executable, os.path.join(ARMS, "read_records.py"), path],
-                CAT: ["sh", "-c", 'cat "$0" > /dev/null', path]}
+        arms = {
+            DOCTOR: doctor,
+            ONE: doctor + ["--sample", "1"],
+            READER: [sys.executable, os.path.join(ARMS, "read_records.py"), path],
+            CAT: ["sh", "-c", 'cat "$0" > /dev/null', path],
+        }
         runs = {name: [] for name in arms}
         for number in range(repetitions + 1):
-            say("images of %d bytes: round %d of %d" % (image, number, repetitions))
+            say(f"images of {image} bytes: round {number} of {repetitions}")
             for name, command in arms.items():
                 run = timed(command, log)
                 if number:
@@ -113,37 +145,33 @@ def measure(cache, image, size, repetitions):
                 elif name == READER:
                     counted = convert.read(log).split()[-2:]
         if found is None or found.group(1) != counted[0]:
-            sys.exit("doctor and TensorFlow count different records: %s and %s" % (
-                found and found.group(1), counted[0]))
+            sys.exit(
+                f"doctor and TensorFlow count different records: {found and found.group(1)} and "
+                f"{counted[0]}"
+            )
         return os.path.getsize(path), counted, runs
 
 
 def report(cache, megabytes, repetitions):
-    yield "Measured %s with `benchmarks/doctor.py --megabytes %d --repetitions %d` on %s." % (
-        time.strftime("%Y-%m-%d"), megabytes, repetitions, machine())
+    yield f"Measured {time.strftime('%Y-%m-%d')} with `benchmarks/doctor.py --megabytes {megabytes} --repetitions {repetitions}` on {machine()}."
     for what, image in IMAGES:
         size, (records, boxes), runs = measure(cache, image, megabytes * 10**6, repetitions)
         yield ""
-        yield "## %s images, of %d kB" % (what, image // 1000)
+        yield f"## {what} images, of {image // 1000} kB"
         yield ""
-        yield "%.0f MB, %s records, %s boxes; doctor and the script count the same records." % (
-            size / 1e6, records, boxes)
+        yield f"{size / 1000000.0:.0f} MB, {records} records, {boxes} boxes; doctor and the script count the same records."
         yield ""
         yield "| | median s | times graphfix | CPU s | MB a CPU second | peak MiB |"
         yield "|---|---:|---:|---:|---:|---:|"
         for name, those in runs.items():
-            rate = "%.0f" % (size / 1e6 / cpu(those)) if name != ONE and cpu(those) else ""
-            yield "| %s | %.2f | %.2f | %.2f | %s | %.0f |" % (
-                name, median(those), median(those) / median(runs[DOCTOR]), cpu(those), rate,
-                peak(those))
+            rate = f"{size / 1000000.0 / cpu(those):.0f}" if name != ONE and cpu(those) else ""
+            yield f"| {name} | {median(those):.2f} | {median(those) / median(runs[DOCTOR]):.2f} | {cpu(those):.2f} | {rate} | {peak(those):.0f} |"
         speed, grown = size / 1e6 / cpu(runs[DOCTOR]), peak(runs[DOCTOR]) - peak(runs[ONE])
         yield ""
         yield "| aim | | measured | |"
         yield "|---|---|---:|---|"
-        yield "| MB a second and core, start-up included | at least 200 | %.0f | %s |" % (
-            speed, "reached" if speed >= 200 else "missed")
-        yield "| peak memory beyond that for one record, MiB | at most 50 | %.0f | %s |" % (
-            grown, "reached" if grown <= 50 else "missed")
+        yield f"| MB a second and core, start-up included | at least 200 | {speed:.0f} | {'reached' if speed >= 200 else 'missed'} |"
+        yield f"| peak memory beyond that for one record, MiB | at most 50 | {grown:.0f} | {'reached' if grown <= 50 else 'missed'} |"
 
 
 ABOUT = """# Benchmark of doctor's look at records
@@ -167,18 +195,26 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--megabytes", type=int, default=1000, help="of records, for each case")
     parser.add_argument("--repetitions", type=int, default=5, help="rounds that count")
-    parser.add_argument("--cache", default=os.path.join(convert.CACHE, "doctor"),
-                        help="where records are kept")
+    parser.add_argument(
+        "--cache", default=os.path.join(convert.CACHE, "doctor"), help="where records are kept"
+    )
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks_doctor.md")
-    parser.add_argument("--make", nargs=3, metavar=("FILE", "IMAGE", "SIZE"),
-                        help="write records of SIZE bytes with images of IMAGE bytes, nothing else")
+    parser.add_argument(
+        "--make",
+        nargs=3,
+        metavar=("FILE", "IMAGE", "SIZE"),
+        help="write records of SIZE bytes with images of IMAGE bytes, nothing else",
+    )
     args = parser.parse_args()
     if args.make:
         write_record(args.make[0], *map(int, args.make[1:]))
         return
     os.makedirs(args.cache, exist_ok=True)
-    convert.tell(report(args.cache, args.megabytes, args.repetitions),
-                 "benchmarks_doctor.md" if args.write else None, ABOUT)
+    convert.tell(
+        report(args.cache, args.megabytes, args.repetitions),
+        "benchmarks_doctor.md" if args.write else None,
+        ABOUT,
+    )
 
 
 if __name__ == "__main__":

@@ -25,20 +25,24 @@ import convert
 from convert import ARMS, say, timed
 
 GRAPH = "frozen_inference_graph.pb"
-REWRITE, EXPORT = "graphfix convert %s" % GRAPH, "stock API: build, restore, export"
+REWRITE, EXPORT = f"graphfix convert {GRAPH}", "stock API: build, restore, export"
 
 
 def source(case, cache):
     """A directory with the frozen graph that the stock exporter makes of a case's checkpoint."""
     directory = os.path.join(cache, "frozen", case.name)
     if not os.path.exists(directory):
-        say("exporting %s ..." % case.name)
+        say(f"exporting {case.name} ...")
         making = directory + ".making"
         shutil.rmtree(making, ignore_errors=True)
         os.makedirs(making)
         config = os.path.join(case.directory, "pipeline.config")
-        timed(export(os.path.join(case.directory, "model.ckpt"), config,
-                     os.path.join(making, "export")), os.path.join(cache, "log"))
+        timed(
+            export(
+                os.path.join(case.directory, "model.ckpt"), config, os.path.join(making, "export")
+            ),
+            os.path.join(cache, "log"),
+        )
         shutil.move(os.path.join(making, "export", GRAPH), making)
         shutil.rmtree(os.path.join(making, "export"))
         shutil.copy(config, making)
@@ -56,65 +60,86 @@ def measure(case, cache, repetitions, pictures):
     carried, mapped = case.carried
     runs = collections.OrderedDict([(REWRITE, []), (EXPORT, [])])
     with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as work:
-        log, labels, out, exported = (os.path.join(work, name) for name in (
-            "log", convert.LABEL_MAP, "graphfix", "exported"))
+        log, labels, out, exported = (
+            os.path.join(work, name) for name in ("log", convert.LABEL_MAP, "graphfix", "exported")
+        )
         with open(labels, "w", encoding="utf-8") as file:
             for number, name in enumerate(("new thing", carried[1], "other name"), 1):
-                file.write("item { id: %d name: '%s' }\n" % (number, name))
+                file.write(f"item {{ id: {number} name: '{name}' }}\n")
         commands = {
             REWRITE: [sys.executable, "-m", "graphfix", "convert", os.path.join(directory, GRAPH)]
-                     + case.flags + ["--label_map_path", labels, "--map", "other name=%s"
-                                     % mapped[1], "--output_directory", out],
-            EXPORT: export(os.path.join(out, "model.ckpt"), os.path.join(out, "pipeline.config"),
-                           exported)}
+            + case.flags
+            + [
+                "--label_map_path",
+                labels,
+                "--map",
+                f"other name={mapped[1]}",
+                "--output_directory",
+                out,
+            ],
+            EXPORT: export(
+                os.path.join(out, "model.ckpt"), os.path.join(out, "pipeline.config"), exported
+            ),
+        }
         for number in range(repetitions + 1):
-            say("%s: round %d of %d" % (case.name, number, repetitions))
+            say(f"{case.name}: round {number} of {repetitions}")
             for one in (out, exported):
                 shutil.rmtree(one, ignore_errors=True)
             for name, command in commands.items():
                 run = timed(command, log)
                 if number:
                     runs[name].append(run)
-        say("%s: running the graphs" % case.name)
-        timed([sys.executable, os.path.join(ARMS, "run_graphs.py"), os.path.join(directory, GRAPH),
-               os.path.join(out, GRAPH), os.path.join(exported, GRAPH), "--pictures",
-               str(pictures)], log)
+        say(f"{case.name}: running the graphs")
+        timed(
+            [
+                sys.executable,
+                os.path.join(ARMS, "run_graphs.py"),
+                os.path.join(directory, GRAPH),
+                os.path.join(out, GRAPH),
+                os.path.join(exported, GRAPH),
+                "--pictures",
+                str(pictures),
+            ],
+            log,
+        )
         return runs, json.loads(convert.read(log).strip().splitlines()[-1])
 
 
 def report(found, cache, repetitions, pictures):
-    yield "Measured %s with `benchmarks/frozen.py --repetitions %d --pictures %d` on %s." % (
-        time.strftime("%Y-%m-%d"), repetitions, pictures, convert.machine())
+    yield f"Measured {time.strftime('%Y-%m-%d')} with `benchmarks/frozen.py --repetitions {repetitions} --pictures {pictures}` on {convert.machine()}."
     for case in found:
         runs, ran = measure(case, cache, repetitions, pictures)
         before, after = ran["graphs"]
         seconds = {name: convert.median(those) for name, those in runs.items()}
         speed = [1000 / statistics.median(one["ms"]) for one in (before, after)]
         yield ""
-        yield "## %s" % case.name
+        yield f"## {case.name}"
         yield ""
-        yield "%s." % case.about
+        yield f"{case.about}."
         yield ""
         yield "| | median s | min s | max s | peak MiB |"
         yield "|---|---:|---:|---:|---:|"
         for name, those in runs.items():
-            yield "| %s | %.3f | %.3f | %.3f | %.0f |" % (
-                name, seconds[name], min(run.seconds for run in those),
-                max(run.seconds for run in those), convert.peak(those))
+            yield f"| {name} | {seconds[name]:.3f} | {min((run.seconds for run in those)):.3f} | {max((run.seconds for run in those)):.3f} | {convert.peak(those):.0f} |"
         ratio = seconds[EXPORT] / seconds[REWRITE]
         yield ""
-        yield "The export takes %.1f times as long (aim: at least 10; %s). The two graphs %s on %d " \
-            "pictures (%.0f detections each on average)." % (
-                ratio, "reached" if ratio >= 10 else "missed",
-                "find the same, bit for bit," if ran["same"] else "do NOT find the same", pictures,
-                ran["detections"])
+        yield (
+            "The export takes %.1f times as long (aim: at least 10; %s). The two graphs %s on %d "
+            "pictures (%.0f detections each on average)."
+            % (
+                ratio,
+                "reached" if ratio >= 10 else "missed",
+                "find the same, bit for bit," if ran["same"] else "do NOT find the same",
+                pictures,
+                ran["detections"],
+            )
+        )
         yield ""
         yield "| | nodes | MB | pictures/s |"
         yield "|---|---:|---:|---:|"
         for name, one, rate in (("original", before, speed[0]), ("rewritten", after, speed[1])):
-            yield "| %s | %d | %.1f | %.2f |" % (name, one["nodes"], one["bytes"] / 1e6, rate)
-        yield "| rewritten / original | %.2f | %.2f | %.2f |" % (
-            after["nodes"] / before["nodes"], after["bytes"] / before["bytes"], speed[1] / speed[0])
+            yield f"| {name} | {one['nodes']} | {one['bytes'] / 1000000.0:.1f} | {rate:.2f} |"
+        yield f"| rewritten / original | {after['nodes'] / before['nodes']:.2f} | {after['bytes'] / before['bytes']:.2f} | {speed[1] / speed[0]:.2f} |"
 
 
 ABOUT = """# Benchmarks: frozen graphs
@@ -138,17 +163,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repetitions", type=int, default=5, help="rounds that count")
     parser.add_argument("--pictures", type=int, default=30, help="pictures to run the graphs on")
-    parser.add_argument("--cache", default=convert.CACHE,
-                        help="where checkpoints and graphs are kept")
+    parser.add_argument(
+        "--cache", default=convert.CACHE, help="where checkpoints and graphs are kept"
+    )
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks_frozen.md")
     args = parser.parse_args()
     os.makedirs(os.path.join(args.cache, "checkpoints"), exist_ok=True)
     with contextlib.ExitStack() as stack:
         lock = stack.enter_context(open(os.path.join(args.cache, "lock"), "w"))
         fcntl.flock(lock, fcntl.LOCK_EX)  # two benchmarks at once would measure each other
-        found = [case for case in convert.cases(args.cache) if case.name in ("ssd", "frcnn", "testdata")]
-        convert.tell(report(found, args.cache, args.repetitions, args.pictures),
-                     "benchmarks_frozen.md" if args.write else None, ABOUT)
+        found = [
+            case for case in convert.cases(args.cache) if case.name in ("ssd", "frcnn", "testdata")
+        ]
+        convert.tell(
+            report(found, args.cache, args.repetitions, args.pictures),
+            "benchmarks_frozen.md" if args.write else None,
+            ABOUT,
+        )
 
 
 if __name__ == "__main__":

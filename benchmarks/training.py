@@ -27,24 +27,43 @@ def say(text):
 
 def graphfix(*arguments):
     """What a graphfix command prints."""
-    done = subprocess.run([sys.executable, "-m", "graphfix"] + list(arguments), check=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
-                          env=dict(os.environ, PYTHONPATH=ROOT))
+    done = subprocess.run(
+        [sys.executable, "-m", "graphfix"] + list(arguments),
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        env=dict(os.environ, PYTHONPATH=ROOT),
+    )
     return done.stdout
 
 
 def convert(out, records, *arguments):
     """Converts the detector for model_main of 2019-07 and the records {"train": path, "val": path}."""
-    graphfix("convert", DETECTOR, "--source_label_map_path", LABELS,
-             "--train_record", records["train"], "--eval_record", records["val"],
-             "--trainer", "model_main", "--target_api", "2019-07", "--output_directory", out,
-             "--overwrite", *arguments)
+    graphfix(
+        "convert",
+        DETECTOR,
+        "--source_label_map_path",
+        LABELS,
+        "--train_record",
+        records["train"],
+        "--eval_record",
+        records["val"],
+        "--trainer",
+        "model_main",
+        "--target_api",
+        "2019-07",
+        "--output_directory",
+        out,
+        "--overwrite",
+        *arguments,
+    )
 
 
 def replaced(text, changes):
     """`text` with each {old: new} put in; an `old` that is not there exactly once is an error."""
     for old, new in changes.items():
-        assert text.count(old) == 1, "%r is there %d times" % (old, text.count(old))
+        assert text.count(old) == 1, f"{old!r} is there {text.count(old)} times"
         text = text.replace(old, new)
     return text
 
@@ -57,8 +76,10 @@ def open_work(work, settings):
         with open(path) as file:
             there = json.load(file)
         if there != settings:
-            raise SystemExit("%s is of another experiment (%s); take another --work, or remove it" % (
-                work, json.dumps(there, sort_keys=True)))
+            raise SystemExit(
+                f"{work} is of another experiment ({json.dumps(there, sort_keys=True)}); take "
+                "another --work, or remove it"
+            )
     with open(path, "w") as file:
         json.dump(settings, file)
 
@@ -66,6 +87,7 @@ def open_work(work, settings):
 def write_records(directory, pictures, seed):
     """Draws {split: number of pictures}, as make_shapes has it now: {split: record}."""
     import make_shapes
+
     paths = {split: os.path.join(directory, split + ".record") for split in pictures}
     for split, count in pictures.items():
         if not os.path.exists(paths[split]):
@@ -84,13 +106,29 @@ def fine_tune(work, name, config, steps, seed, record, label_map):
         os.makedirs(model_dir)
         with open(os.path.join(work, name + ".log"), "wb") as log:
             subprocess.run(
-                [sys.executable, os.path.join(ARMS, "train.py"), config, model_dir,
-                 "--steps", ",".join(map(str, steps)),
-                 "--seed", str(seed), "--record", record, "--label_map", label_map,
-                 "--output", result], check=True, stdout=log, stderr=log,
-                env=dict(os.environ, CUDA_VISIBLE_DEVICES="-1"))
+                [
+                    sys.executable,
+                    os.path.join(ARMS, "train.py"),
+                    config,
+                    model_dir,
+                    "--steps",
+                    ",".join(map(str, steps)),
+                    "--seed",
+                    str(seed),
+                    "--record",
+                    record,
+                    "--label_map",
+                    label_map,
+                    "--output",
+                    result,
+                ],
+                check=True,
+                stdout=log,
+                stderr=log,
+                env=dict(os.environ, CUDA_VISIBLE_DEVICES="-1"),
+            )
         shutil.rmtree(model_dir)
-        say("%s: %d s" % (name, time.time() - started))
+        say(f"{name}: {time.time() - started} s")
     with open(result) as file:
         return {int(step): figures for step, figures in json.load(file).items()}
 
@@ -109,8 +147,12 @@ def run_all(jobs, workers):
 
 def spread(values, digits=3):
     """The mean, and the least and the most: `0.389 (0.389-0.390)`; `-` where there is none."""
-    return "%.*f (%.*f-%.*f)" % (digits, statistics.mean(values), digits, min(values), digits,
-                                 max(values)) if values else "-"
+    return (
+        "%.*f (%.*f-%.*f)"
+        % (digits, statistics.mean(values), digits, min(values), digits, max(values))
+        if values
+        else "-"
+    )
 
 
 def add_arguments(parser, steps, work):
@@ -129,6 +171,9 @@ def write_docs(directory, name, text, figures, panels, plot_python):
     with open(os.path.join(directory, name + ".json"), "w") as file:
         json.dump(figures, file, indent=1, sort_keys=True)
         file.write("\n")
-    subprocess.run([plot_python, os.path.join(ARMS, "plot_curves.py"),
-                    os.path.join(directory, name + ".png")],
-                   input=json.dumps(panels), universal_newlines=True, check=True)
+    subprocess.run(
+        [plot_python, os.path.join(ARMS, "plot_curves.py"), os.path.join(directory, name + ".png")],
+        input=json.dumps(panels),
+        universal_newlines=True,
+        check=True,
+    )

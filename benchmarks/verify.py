@@ -23,22 +23,40 @@ AIM = 1.2
 
 def arms(out):
     python = [sys.executable]
-    return {VERIFY: python + ["-m", "graphfix", "verify", out],
-            CRCS: python + [os.path.join(ARMS, "read_crcs.py"), out],
-            PYTHON: python + ["-c", "pass"],
-            MODULES: python + ["-c", "import graphfix.cli, graphfix.verbs.verify"]}
+    return {
+        VERIFY: python + ["-m", "graphfix", "verify", out],
+        CRCS: python + [os.path.join(ARMS, "read_crcs.py"), out],
+        PYTHON: python + ["-c", "pass"],
+        MODULES: python + ["-c", "import graphfix.cli, graphfix.verbs.verify"],
+    }
 
 
 def measure(case, cache, repetitions):
     """The output's size, and the runs of each arm, after one round that is not counted."""
     with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as work:
         log, out = os.path.join(work, "log"), os.path.join(work, "out")
-        timed([sys.executable, "-m", "graphfix", "convert", case.directory, "--num_classes", "3",
-               "--map", "1=1", "--trainer", "model_main", "--output_directory", out] + case.flags,
-              log)
+        timed(
+            [
+                sys.executable,
+                "-m",
+                "graphfix",
+                "convert",
+                case.directory,
+                "--num_classes",
+                "3",
+                "--map",
+                "1=1",
+                "--trainer",
+                "model_main",
+                "--output_directory",
+                out,
+            ]
+            + case.flags,
+            log,
+        )
         runs = {}
         for number in range(repetitions + 1):
-            say("%s: round %d of %d" % (case.name, number, repetitions))
+            say(f"{case.name}: round {number} of {repetitions}")
             for name, command in arms(out).items():
                 run = timed(command, log)
                 if number:
@@ -51,36 +69,40 @@ def best(runs):
 
 
 def report(cases, cache, repetitions):
-    yield "Measured %s with `benchmarks/verify.py --repetitions %d` on %s." % (
-        time.strftime("%Y-%m-%d"), repetitions, machine())
+    yield f"Measured {time.strftime('%Y-%m-%d')} with `benchmarks/verify.py --repetitions {repetitions}` on {machine()}."
     load = [os.getloadavg()[0]]
     for case in cases:
         size, runs = measure(case, cache, repetitions)
         yield ""
-        yield "## %s: %.0f MB" % (case.name, size / 1e6)
+        yield f"## {case.name}: {size / 1000000.0:.0f} MB"
         yield ""
         yield case.about + "."
         yield ""
         yield "| | best s | median s | CPU s | peak MiB |"
         yield "|---|---:|---:|---:|---:|"
         for name, those in runs.items():
-            yield "| %s | %.3f | %.3f | %.3f | %.0f |" % (
-                name, best(those), median(those), cpu(those), peak(those))
-        beyond = (best(runs[VERIFY]) - best(runs[MODULES])) / (best(runs[CRCS]) - best(runs[PYTHON]))
+            yield f"| {name} | {best(those):.3f} | {median(those):.3f} | {cpu(those):.3f} | {peak(those):.0f} |"
+        beyond = (best(runs[VERIFY]) - best(runs[MODULES])) / (
+            best(runs[CRCS]) - best(runs[PYTHON])
+        )
         yield ""
         yield "| aim | | measured | |"
         yield "|---|---|---:|---|"
-        for what, times in (("", best(runs[VERIFY]) / best(runs[CRCS])),
-                            (", both beyond start-up", beyond)):
+        for what, times in (
+            ("", best(runs[VERIFY]) / best(runs[CRCS])),
+            (", both beyond start-up", beyond),
+        ):
             if size >= 400e6:
-                yield "| verify's best time, as a multiple of reading's%s | at most %g | %.2f | %s |" \
-                    % (what, AIM, times, "reached" if times <= AIM else "missed")
+                yield f"| verify's best time, as a multiple of reading's{what} | at most {AIM:g} | {times:.2f} | {'reached' if times <= AIM else 'missed'} |"
         yield "| peak memory, MiB | below 100 | %.0f | %s |" % (
-            peak(runs[VERIFY]), "reached" if peak(runs[VERIFY]) < 100 else "missed")
+            peak(runs[VERIFY]),
+            "reached" if peak(runs[VERIFY]) < 100 else "missed",
+        )
         load.append(os.getloadavg()[0])
     yield ""
     yield "Load average before the first case and after each (the benchmark alone makes 1): %s." % (
-        ", ".join("%.1f" % one for one in load))
+        ", ".join(f"{one:.1f}" for one in load)
+    )
 
 
 ABOUT = """# Benchmark of verify
@@ -107,15 +129,22 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--repetitions", type=int, default=7, help="rounds that count")
     parser.add_argument("--cases", help="only these, by name, separated by commas")
-    parser.add_argument("--cache", default=convert.CACHE,
-                        help="where checkpoints are kept and results written")
+    parser.add_argument(
+        "--cache", default=convert.CACHE, help="where checkpoints are kept and results written"
+    )
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks_verify.md")
     args = parser.parse_args()
     os.makedirs(os.path.join(args.cache, "checkpoints"), exist_ok=True)
-    cases = [case for case in convert.cases(args.cache)
-             if not args.cases or case.name in args.cases.split(",")]
-    convert.tell(report(cases, args.cache, args.repetitions),
-                 "benchmarks_verify.md" if args.write else None, ABOUT)
+    cases = [
+        case
+        for case in convert.cases(args.cache)
+        if not args.cases or case.name in args.cases.split(",")
+    ]
+    convert.tell(
+        report(cases, args.cache, args.repetitions),
+        "benchmarks_verify.md" if args.write else None,
+        ABOUT,
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
 def run() -> None:
     """Runs this process's command line."""
     from graphfix import cli
+
     sys.exit(cli.run())
 
 

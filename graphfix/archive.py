@@ -16,8 +16,10 @@ from graphfix.errors import RequestError, SourceError
 from graphfix.scratch import Scratch
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar")
-_WANTED = re.compile(r"(.*\.(index|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt"
-                     r"|frozen_inference_graph\.pb|saved_model\.pb)\Z")
+_WANTED = re.compile(
+    r"(.*\.(index|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt"
+    r"|frozen_inference_graph\.pb|saved_model\.pb)\Z"
+)
 # The directory of a SavedModel within a model's.
 _SAVED_MODEL = "saved_model"
 # The largest published detectors have checkpoints of half a gigabyte.
@@ -52,17 +54,21 @@ class Unpacked:
                     self._take(member, path)
                 return checked
         except tarball.Damaged as error:
-            raise SourceError(path, "is not a valid tar archive: %s" % error, _AGAIN) from None
+            raise SourceError(path, f"is not a valid tar archive: {error}", _AGAIN) from None
         except tarball.TooLarge as error:
-            raise SourceError(path, "unpacks to more than any detector has (%s)" % error,
-                              _AGAIN) from None
+            raise SourceError(
+                path, f"unpacks to more than any detector has ({error})", _AGAIN
+            ) from None
         except OSError as error:
             if error.filename == path:
-                raise SourceError(path, "cannot be read: %s" % error.strerror,
-                                  "check the path and its permissions") from None
-            raise RequestError(os.path.dirname(self.directory), "cannot hold what the archive "
-                               "unpacks to: %s" % error.strerror,
-                               "free some space, or set TMPDIR to a larger directory") from None
+                raise SourceError(
+                    path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+                ) from None
+            raise RequestError(
+                os.path.dirname(self.directory),
+                (f"cannot hold what the archive unpacks to: {error.strerror}"),
+                "free some space, or set TMPDIR to a larger directory",
+            ) from None
 
     def _take(self, member: tarball.Member, path: str) -> None:
         folder, name = os.path.split(member.name)
@@ -74,13 +80,18 @@ class Unpacked:
         elif not _WANTED.match(name):
             return
         if self._top not in (None, folder):
-            raise RequestError(path, "holds models in several directories, such as %s and %s" % (
-                self._top or ".", folder or "."), "unpack it and name the one you mean")
+            raise RequestError(
+                path,
+                f"holds models in several directories, such as {self._top or '.'} and "
+                f"{folder or '.'}",
+                "unpack it and name the one you mean",
+            )
         self._top = folder
         place = os.path.join(self.directory, within, name)
         if os.path.exists(place):
-            raise RequestError(path, "holds '%s' twice" % member.name,
-                               "unpack it, and name the directory")
+            raise RequestError(
+                path, f"holds '{member.name}' twice", "unpack it, and name the directory"
+            )
         os.makedirs(os.path.dirname(place), exist_ok=True)
         with open(place, "xb") as target:
             for piece in member.content:
@@ -96,10 +107,15 @@ def _members(file: BinaryIO, path: str) -> Iterator[tarball.Member]:
     most = min(_MOST_BYTES, max(_SMALL, _MOST_TIMES * os.path.getsize(path)))
     for member in tarball.members(file, most_bytes=most, most_headers=_MOST_MEMBERS):
         parts = member.name.split("/")
-        if member.name.startswith("/") or ".." in parts or "\0" in member.name or "\\" in member.name:
-            raise SourceError(path, "holds a name that leads out of it: %r" % member.name, _AGAIN)
+        if (
+            member.name.startswith("/")
+            or ".." in parts
+            or "\0" in member.name
+            or "\\" in member.name
+        ):
+            raise SourceError(path, f"holds a name that leads out of it: {member.name!r}", _AGAIN)
         if member.type == tarball.DIRECTORY:
             continue
         if member.type != tarball.FILE:
-            raise SourceError(path, "holds %r, which is not a plain file" % member.name, _AGAIN)
+            raise SourceError(path, f"holds {member.name!r}, which is not a plain file", _AGAIN)
         yield member

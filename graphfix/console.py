@@ -16,7 +16,9 @@ from graphfix.errors import RequestError
 
 # Control characters (C0, DEL, C1), marks and overrides of the direction of writing, the separators
 # of lines and paragraphs, and halves of surrogate pairs, which stand for bytes that are no text.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _AGAIN = "\r\033[K"  # to the beginning of the line, and empties it
 
@@ -52,7 +54,8 @@ def ticking(text: str) -> Iterator[Callable[[str], None]]:
     def tick() -> None:
         started = time.monotonic()
         while not done.wait(1):
-            show("%s ... %d s" % (texts[-1], time.monotonic() - started))
+            show(f"{texts[-1]} ... {time.monotonic() - started} s")
+
     with one_line() as show:
         thread = threading.Thread(target=tick, daemon=True)
         thread.start()
@@ -83,8 +86,9 @@ def _print(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise RequestError("standard output", "cannot be written: %s" % error.strerror,
-                           "direct it elsewhere") from None
+        raise RequestError(
+            "standard output", f"cannot be written: {error.strerror}", "direct it elsewhere"
+        ) from None
 
 
 def say(lines: Iterable[Any]) -> None:

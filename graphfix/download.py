@@ -51,8 +51,9 @@ def fetch(url: str, *, size: int, sha256: str, path: str, work: str) -> None:
 
 
 def _unwritten(path: str, error: OSError) -> RequestError:
-    return RequestError(path, "cannot be written: %s" % error.strerror,
-                        "check its permissions and the space there")
+    return RequestError(
+        path, f"cannot be written: {error.strerror}", "check its permissions and the space there"
+    )
 
 
 class _Lost(Exception):
@@ -81,17 +82,23 @@ class _Transfer:
                     return
                 if not joined:
                     raise SourceError(
-                        self.url, "has the SHA-256 %s, not the recipe's" % self.digest.hexdigest(),
-                        "do not use it, unless you know that the recipe is wrong")
+                        self.url,
+                        f"has the SHA-256 {self.digest.hexdigest()}, not the recipe's",
+                        "do not use it, unless you know that the recipe is wrong",
+                    )
                 self._restart()  # perhaps another file took its place in between
                 joined = False
             except _Lost as error:
                 if self.count <= farthest or not left:
-                    raise SourceError(self.url, "cannot be downloaded: %s" % error,
-                                      "check the address, and try again") from None
+                    raise SourceError(
+                        self.url,
+                        f"cannot be downloaded: {error}",
+                        "check the address, and try again",
+                    ) from None
                 farthest, joined = self.count, True
-        raise SourceError(self.url, "cannot be downloaded: its parts are not of one file",
-                          "try again")
+        raise SourceError(
+            self.url, "cannot be downloaded: its parts are not of one file", "try again"
+        )
 
     def _connect(self, deadline: float) -> None:
         """Receives what one connection gives."""
@@ -101,9 +108,15 @@ class _Transfer:
         thread.join(max(0.0, deadline - time.monotonic()))
         if thread.is_alive():
             self.stopped = True
-            raise SourceError(self.url, "cannot be downloaded: after %d seconds, %d of %d bytes are "
-                              "here" % (self.seconds, self.count, self.size),
-                              "try again, or download it yourself and name it as source")
+            raise SourceError(
+                self.url,
+                (
+                    f"cannot be downloaded: after {self.seconds} seconds, {self.count} of "
+                    f"{self.size} bytes are "
+                    "here"
+                ),
+                "try again, or download it yourself and name it as source",
+            )
         if self.error:
             raise self.error
 
@@ -126,7 +139,7 @@ class _Transfer:
     def _read(self) -> None:
         request = urllib.request.Request(self.url)
         if self.count:
-            request.add_header("Range", "bytes=%d-" % self.count)
+            request.add_header("Range", f"bytes={self.count}-")
         with urllib.request.urlopen(request, timeout=_SILENCE) as response:
             begin, length = _extent(response)
             if begin != self.count:
@@ -144,7 +157,7 @@ class _Transfer:
         if self.count > self.size or self.count < self.size and length is None:
             raise self._other(self.count)
         if self.count < self.size:
-            raise _Lost("the connection ended after %d of %d bytes" % (self.count, self.size))
+            raise _Lost(f"the connection ended after {self.count} of {self.size} bytes")
 
     def _take(self, chunk: bytes) -> None:
         try:
@@ -160,14 +173,19 @@ class _Transfer:
         self.count, self.digest = 0, hashlib.sha256()
 
     def _other(self, found: int) -> SourceError:
-        return SourceError(self.url, "has %s than the %d bytes the recipe says" % (
-            "more" if found > self.size else "only %d bytes, fewer" % found, self.size),
-            "download it again, or correct the recipe")
+        return SourceError(
+            self.url,
+            "has %s than the %d bytes the recipe says"
+            % ("more" if found > self.size else f"only {found} bytes, fewer", self.size),
+            "download it again, or correct the recipe",
+        )
 
 
 def _extent(response) -> Tuple[int, Optional[int]]:
     """Where what a response brings begins in the file, and how long it is, where it says so."""
     length = response.headers.get("Content-Length") or ""
     begin = _RANGE.match(response.headers.get("Content-Range") or "")
-    return (int(begin.group(1)) if begin and getattr(response, "status", None) == 206 else 0,
-            int(length) if re.match(r"[0-9]{1,19}\Z", length) else None)
+    return (
+        int(begin.group(1)) if begin and getattr(response, "status", None) == 206 else 0,
+        int(length) if re.match(r"[0-9]{1,19}\Z", length) else None,
+    )

@@ -23,7 +23,7 @@ def exit_code(work: Callable[[], int]) -> int:
         return code
     except signals.Ended as ended:
         signals.over()
-        say(["graphfix: %s" % ended])
+        say([f"graphfix: {ended}"])
         return ended.exit_code
 
 
@@ -33,7 +33,7 @@ def _told(work: Callable[[], int]) -> int:
     except SystemExit as stop:  # of argparse: after the help, or what is wrong with the words
         return int(stop.code or 0)
     except GraphfixError as error:
-        say("graphfix: %s" % problem for problem in error.problems)
+        say(f"graphfix: {problem}" for problem in error.problems)
         return error.exit_code
     except BrokenPipeError:
         # There is nobody to tell; and what is still buffered must not be tried again at the end.
@@ -42,9 +42,17 @@ def _told(work: Callable[[], int]) -> int:
     except OSError as error:
         # Files that are asked for have errors of their own; this is the rest, such as a current
         # directory that somebody removed.
-        say(["graphfix: %s" % Problem(str(error.filename or "the system"), str(error.strerror),
-                                       "check the file, the disk and the permissions")])
+        say(
+            [
+                "graphfix: %s"
+                % Problem(
+                    str(error.filename or "the system"),
+                    str(error.strerror),
+                    "check the file, the disk and the permissions",
+                )
+            ]
+        )
         return 3
     except MemoryError:
-        say(["graphfix: %s" % Problem("this machine", "ran out of memory", "give it more")])
+        say([f"graphfix: {Problem('this machine', 'ran out of memory', 'give it more')}"])
         return 3

@@ -19,7 +19,7 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        return "%s: %s; %s" % (self.subject, self.message, self.remedy)
+        return f"{self.subject}: {self.message}; {self.remedy}"
 
 
 class GraphfixError(Exception):

@@ -19,8 +19,7 @@ class Finding:
     remedy: str
 
     def __str__(self) -> str:
-        return "%s %s: %s %s; %s" % (
-            self.severity, self.code, self.subject, self.message, self.remedy)
+        return f"{self.severity} {self.code}: {self.subject} {self.message}; {self.remedy}"
 
 
 def by_severity(findings: Iterable[Finding]) -> Tuple[Finding, ...]:

@@ -42,10 +42,14 @@ def settled(path):
             last.append(entry)
         elif _place(entry) != current or _is_pythons(entry):
             own.append(entry)
-    missing = [name for name in PACKAGES if not any(_holds(entry, name) for entry in own)] if last \
-        else []
-    return own + [entry for entry in last if _is_pythons(entry) or any(
-        _holds(entry, name) for name in missing)]
+    missing = (
+        [name for name in PACKAGES if not any(_holds(entry, name) for entry in own)] if last else []
+    )
+    return own + [
+        entry
+        for entry in last
+        if _is_pythons(entry) or any(_holds(entry, name) for name in missing)
+    ]
 
 
 def named_directories():

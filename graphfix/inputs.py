@@ -15,8 +15,12 @@ import select
 import stat
 from typing import BinaryIO
 
-_KINDS = ((stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"),
-          (stat.S_ISBLK, "a device"))
+_KINDS = (
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 # A pipe that nobody has opened to write to is waited for; so is a program that has, for longer.
 NOBODY_SECONDS, SILENT_SECONDS = 5, 300
 
@@ -70,7 +74,7 @@ def _check(mode: int, path: str, also) -> None:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     kind = next((name for fits, name in _KINDS if fits(mode)), "something else")
-    raise OSError(errno.EINVAL, "it is %s, not a regular file" % kind, path)
+    raise OSError(errno.EINVAL, f"it is {kind}, not a regular file", path)
 
 
 def _from_pipe(file, path: str, count: int) -> bytes:
@@ -86,8 +90,11 @@ def _from_pipe(file, path: str, count: int) -> bytes:
             data += piece
         elif piece is None:
             if not ready.poll(SILENT_SECONDS * 1000):
-                raise TimeoutError(errno.ETIMEDOUT, "nothing came out of the pipe for %d seconds"
-                                   % SILENT_SECONDS, path)
+                raise TimeoutError(
+                    errno.ETIMEDOUT,
+                    f"nothing came out of the pipe for {SILENT_SECONDS} seconds",
+                    path,
+                )
         elif data or nameless:
             break
         elif not ready.poll(NOBODY_SECONDS * 1000):

@@ -28,13 +28,15 @@ class Wrong(ValueError):
         self.message, self.steps = message, list(steps)
 
     def __str__(self) -> str:
-        return ("%s %s" % (place(self.steps), self.message)).strip()
+        return (f"{place(self.steps)} {self.message}").strip()
 
 
 def place(steps: List[Union[str, int]]) -> str:
     """A way through the data as one writes it."""
-    return "".join("[%d]" % step if isinstance(step, int) else
-                   ".%s" % step if number else step for number, step in enumerate(steps))
+    return "".join(
+        f"[{step}]" if isinstance(step, int) else f".{step}" if number else step
+        for number, step in enumerate(steps)
+    )
 
 
 def parse(data: Union[bytes, str], subject: str, what: str, remedy: str) -> Dict[str, Any]:
@@ -43,17 +45,19 @@ def parse(data: Union[bytes, str], subject: str, what: str, remedy: str) -> Dict
     Raises:
       SourceError: naming `subject`, and `what` the text should be.
     """
+
     def refused(why: str, where: str = "") -> SourceError:
-        return SourceError(subject + where, "is no %s: %s" % (what, why), remedy)
+        return SourceError(subject + where, f"is no {what}: {why}", remedy)
+
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
         if _DIGITS.search(text):
             raise refused("it has a number without end")
         found = json.loads(text, object_pairs_hook=_once, parse_constant=_constant)
     except UnicodeDecodeError as error:
-        raise refused("it is not UTF-8 (offset %d)" % error.start) from None
+        raise refused(f"it is not UTF-8 (offset {error.start})") from None
     except json.JSONDecodeError as error:
-        raise refused(error.msg, ":%d:%d" % (error.lineno, error.colno)) from None
+        raise refused(error.msg, f":{error.lineno}:{error.colno}") from None
     except Wrong as error:
         raise refused(str(error)) from None
     except RecursionError:
@@ -67,26 +71,28 @@ def _once(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise Wrong("it has the key %s twice in one object" % next(
-            ascii(key)[:60] for key in keys if keys.count(key) > 1))
+        raise Wrong(
+            "it has the key %s twice in one object"
+            % next(ascii(key)[:60] for key in keys if keys.count(key) > 1)
+        )
     return found
 
 
 def _constant(name: str) -> float:
-    raise Wrong("it has the number %s" % name)
+    raise Wrong(f"it has the number {name}")
 
 
 def keys(found: Any, needed: typing.Iterable[str], others: typing.Iterable[str] = ()) -> None:
     """Raises Wrong where an object lacks a key, or has one that it should not have."""
     if not isinstance(found, dict):
-        raise Wrong("is %s, not an object" % shown(found))
+        raise Wrong(f"is {shown(found)}, not an object")
     needed = tuple(needed)
     for key in needed:
         if key not in found:
-            raise Wrong("lacks '%s'" % key)
+            raise Wrong(f"lacks '{key}'")
     for key in found:
         if key not in needed and key not in others:
-            raise Wrong("has the unknown key %s" % ascii(key)[:60])
+            raise Wrong(f"has the unknown key {ascii(key)[:60]}")
 
 
 def read(kind: Any, value: Any, *steps: Union[str, int]) -> Any:
@@ -125,7 +131,7 @@ def _read(kind: Any, value: Any) -> Any:
         if not math.isfinite(value) if isinstance(value, float) else not -_MOST <= value < _MOST:
             raise Wrong("is too large")
         return value
-    raise Wrong("is %s, not %s" % (shown(value), _WORDS.get(kind, kind)))
+    raise Wrong(f"is {shown(value)}, not {_WORDS.get(kind, kind)}")
 
 
 _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -133,21 +139,25 @@ _WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true o
 
 def _items(kinds: Tuple[Any, ...], value: Any) -> Iterator[Any]:
     if not isinstance(value, list):
-        raise Wrong("is %s, not a list" % shown(value))
+        raise Wrong(f"is {shown(value)}, not a list")
     if kinds[-1] is Ellipsis:
         kinds = kinds[:1] * len(value)
     if len(kinds) != len(value):
-        raise Wrong("has %d items, not %d" % (len(value), len(kinds)))
+        raise Wrong(f"has {len(value)} items, not {len(kinds)}")
     for number, (kind, one) in enumerate(zip(kinds, value)):
-        yield one if kind is int and type(one) is int and -_MOST <= one < _MOST else read(
-            kind, one, number)
+        yield (
+            one
+            if kind is int and type(one) is int and -_MOST <= one < _MOST
+            else read(kind, one, number)
+        )
 
 
 @functools.lru_cache(maxsize=None)
 def _fields(kind: Any) -> Tuple[Dict[str, Any], Tuple[str, ...]]:
     """The annotations of a dataclass, and the names of the fields without a default."""
     return typing.get_type_hints(kind), tuple(
-        one.name for one in dataclasses.fields(kind) if one.default is dataclasses.MISSING)
+        one.name for one in dataclasses.fields(kind) if one.default is dataclasses.MISSING
+    )
 
 
 def shown(value: Any) -> str:

@@ -66,9 +66,11 @@ class LabelMap:
         """The classes a name stands for: those that have this very name, else those with the same in
         another spelling of Unicode, else those with one that differs only in case, spaces,
         underscores and hyphens.  Several: the name does not say."""
-        return (self._index("exact", str).get(name)
-                or self._index("normal", normal).get(normal(name))
-                or self._index("folded", fold).get(fold(name), ()))
+        return (
+            self._index("exact", str).get(name)
+            or self._index("normal", normal).get(normal(name))
+            or self._index("folded", fold).get(fold(name), ())
+        )
 
     def near(self, name: str) -> List[str]:
         """Names like the given one: to suggest, never to take."""
@@ -77,14 +79,19 @@ class LabelMap:
         wanted = fold(name)
         # Twice the letters in common, of all letters: no two strings are more alike than that,
         # and it takes one pass over numbers to leave nearly all of thousands of names out.
-        counts = self._cached("counts", lambda: np.stack([_letters(key) for key in keys] or [
-            np.zeros(_BINS)]))
+        counts = self._cached(
+            "counts", lambda: np.stack([_letters(key) for key in keys] or [np.zeros(_BINS)])
+        )
         common = np.minimum(counts, _letters(wanted)).sum(axis=1)
         bound = 2 * common / np.maximum(1, counts.sum(axis=1) + len(wanted))
-        likely = [number for number in np.argsort(-bound, kind="mergesort")[:_COMPARED]
-                  if bound[number] >= _ALIKE]
-        found = difflib.get_close_matches(wanted, [keys[number] for number in likely],
-                                          _SUGGESTIONS, _ALIKE)
+        likely = [
+            number
+            for number in np.argsort(-bound, kind="mergesort")[:_COMPARED]
+            if bound[number] >= _ALIKE
+        ]
+        found = difflib.get_close_matches(
+            wanted, [keys[number] for number in likely], _SUGGESTIONS, _ALIKE
+        )
         return [folded[key][0].display_name for key in found]
 
     def _index(self, kind: str, key) -> Dict[str, Tuple[Label, ...]]:
@@ -94,6 +101,7 @@ class LabelMap:
                 for own in sorted({key(own) for own in label.names} - {""}):
                     out[own] = out.get(own, ()) + (label,)
             return out
+
         return self._cached(kind, build)
 
     def _cached(self, name: str, build):
@@ -117,7 +125,8 @@ def fold(name: str) -> str:
 def _letters(text: str) -> np.ndarray:
     """How often each kind of letter occurs."""
     return np.bincount([ord(letter) % _BINS for letter in text] or [0], minlength=_BINS).astype(
-        np.float32) * bool(text)
+        np.float32
+    ) * bool(text)
 
 
 def parse_label_map(data: bytes, subject: str) -> LabelMap:
@@ -138,8 +147,9 @@ def parse_label_map(data: bytes, subject: str) -> LabelMap:
         faults += _item_faults(label, subject)
         labels.append(label)
     if not labels:
-        faults.append(Problem(subject, "holds no classes",
-                              "give every class an item { id: 1 name: \"...\" }"))
+        faults.append(
+            Problem(subject, "holds no classes", 'give every class an item { id: 1 name: "..." }')
+        )
     faults += _duplicates("id", [str(label.id) for label in labels], subject)
     faults += _duplicates("name", [label.name for label in labels if label.name], subject)
     if faults:
@@ -149,22 +159,24 @@ def parse_label_map(data: bytes, subject: str) -> LabelMap:
 
 
 def _item_faults(label: Label, subject: str) -> Iterable[Problem]:
-    what = "item '%s' has id %d" % (label.name, label.id)
+    what = f"item '{label.name}' has id {label.id}"
     if label.id == 0:
-        yield Problem(subject, what + " (or none), which is the background's",
-                      "number the classes from 1")
+        yield Problem(
+            subject, what + " (or none), which is the background's", "number the classes from 1"
+        )
     elif not 0 < label.id <= MAX_CLASSES:
-        yield Problem(subject, what, "number the classes from 1 to at most %d" % MAX_CLASSES)
+        yield Problem(subject, what, f"number the classes from 1 to at most {MAX_CLASSES}")
     if not label.name:
-        yield Problem(subject, "the item with id %d has no name" % label.id, "give it a name")
+        yield Problem(subject, f"the item with id {label.id} has no name", "give it a name")
 
 
 def _duplicates(kind: str, values: Iterable[str], subject: str) -> Iterable[Problem]:
     seen: Set[str] = set()
     for value in values:
         if value in seen:
-            yield Problem(subject, "two items have the %s '%s'" % (kind, value),
-                          "give every class its own %s" % kind)
+            yield Problem(
+                subject, f"two items have the {kind} '{value}'", f"give every class its own {kind}"
+            )
         seen.add(value)
 
 
@@ -172,8 +184,8 @@ def format_label_map(label_map: LabelMap) -> str:
     """A label map's text, in id order."""
     out = []
     for label in label_map.labels:
-        out.append("item {\n  id: %d\n  name: %s\n" % (label.id, quote(label.name)))
+        out.append(f"item {{\n  id: {label.id}\n  name: {quote(label.name)}\n")
         if label.display_name != label.name:
-            out.append("  display_name: %s\n" % quote(label.display_name))
+            out.append(f"  display_name: {quote(label.display_name)}\n")
         out.append("}\n")
     return "".join(out)

@@ -32,8 +32,14 @@ _LONGEST = 4000
 # Of the walk, for all names together; real configs take a hundredth.
 STEPS = 1 << 21
 _TYPES = re.ASCII | re.LOCALE | re.UNICODE
-_CATEGORIES = {"CATEGORY_DIGIT": r"\d", "CATEGORY_NOT_DIGIT": r"\D", "CATEGORY_SPACE": r"\s",
-               "CATEGORY_NOT_SPACE": r"\S", "CATEGORY_WORD": r"\w", "CATEGORY_NOT_WORD": r"\W"}
+_CATEGORIES = {
+    "CATEGORY_DIGIT": r"\d",
+    "CATEGORY_NOT_DIGIT": r"\D",
+    "CATEGORY_SPACE": r"\s",
+    "CATEGORY_NOT_SPACE": r"\S",
+    "CATEGORY_WORD": r"\w",
+    "CATEGORY_NOT_WORD": r"\W",
+}
 _LATER = {"POSSESSIVE_REPEAT": "possessive repeats", "ATOMIC_GROUP": "atomic groups"}
 
 # From the set of places that a pattern is tried at to the set that it may end at.
@@ -116,10 +122,10 @@ class _Walk:
 @functools.lru_cache(maxsize=256)
 def _built(text: str) -> _Node:
     if len(text) > _LONGEST:
-        raise Unjudged("it has more than %d letters" % _LONGEST)
+        raise Unjudged(f"it has more than {_LONGEST} letters")
     later = [found for found in re.findall(r"\\(.)", text, re.DOTALL) if found in "Nz"]
     if later:
-        raise BadPattern("bad escape \\%s" % later[0])
+        raise BadPattern(f"bad escape \\{later[0]}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -144,7 +150,7 @@ def _parsed(text: str):
             if "global flags not at the start" not in error.msg:
                 raise
             end = text.index(")", error.pos) + 1
-            text = text[error.pos:end] + text[:error.pos] + text[end:]
+            text = text[error.pos : end] + text[: error.pos] + text[end:]
 
 
 def _sequence(items, flags: int) -> _Node:
@@ -157,12 +163,13 @@ def _sequence(items, flags: int) -> _Node:
             if not places:
                 return 0
         return places
+
     return nodes[0] if len(nodes) == 1 else walk
 
 
 def _node(kind: str, value, flags: int) -> _Node:
     if kind in _LATER:
-        raise BadPattern("Python has %s from 3.11 on only" % _LATER[kind])
+        raise BadPattern(f"Python has {_LATER[kind]} from 3.11 on only")
     if kind in ("LITERAL", "NOT_LITERAL", "ANY", "IN"):
         return _letter(_test(kind, value, flags))
     if kind == "BRANCH":
@@ -176,7 +183,7 @@ def _node(kind: str, value, flags: int) -> _Node:
         least, most, inner = value
         low, high = inner.getwidth()
         if least > _LONGEST and not low:
-            raise Unjudged("it repeats what may be nothing at least %d times" % least)
+            raise Unjudged(f"it repeats what may be nothing at least {least} times")
         return _repeat(int(least), int(most), _sequence(inner, flags), int(low) != int(high))
     if kind == "AT":
         return _at(str(value), flags)
@@ -184,7 +191,7 @@ def _node(kind: str, value, flags: int) -> _Node:
         return _assertion(value, kind == "ASSERT", flags)
     if kind == "FAILURE":
         return lambda state, places: 0
-    raise Unjudged("what it matches depends on what it has matched (%s)" % kind.lower())
+    raise Unjudged(f"what it matches depends on what it has matched ({kind.lower()})")
 
 
 def _letter(test: Callable) -> _Node:
@@ -199,8 +206,9 @@ def _test(kind: str, value, flags: int) -> Callable:
     else:
         items = value if kind == "IN" else [(kind, value)]
         # Where case does not count, `re` makes a table of a range.
-        if flags & re.IGNORECASE and any(str(one) == "RANGE" and what[1] - what[0] > 0x2FF
-                                         for one, what in items):
+        if flags & re.IGNORECASE and any(
+            str(one) == "RANGE" and what[1] - what[0] > 0x2FF for one, what in items
+        ):
             raise Unjudged("it has a large range of letters without regard to case")
         text = "[%s]" % "".join(_item(str(one), what) for one, what in items)
     return _class(text, flags & (re.IGNORECASE | re.ASCII | re.DOTALL))
@@ -223,7 +231,7 @@ def _item(kind: str, value) -> str:
         return "\\U%08x-\\U%08x" % tuple(value)
     if kind == "CATEGORY":
         return _CATEGORIES[str(value)]
-    return ("^" if kind == "NOT_LITERAL" else "") + "\\U%08x" % value
+    return ("^" if kind == "NOT_LITERAL" else "") + f"\\U{value:08x}"
 
 
 def _branch(nodes: List[_Node]) -> _Node:
@@ -233,6 +241,7 @@ def _branch(nodes: List[_Node]) -> _Node:
             state.step()
             found |= node(state, places)
         return found
+
     return walk
 
 
@@ -253,12 +262,14 @@ def _repeat(least: int, most: int, inner: _Node, varies: bool) -> _Node:
                 break
             found |= new
         return found
+
     return walk
 
 
 def _by_place(node: _Node) -> _Node:
     """A node within a repeat that may repeat within: what it comes to from each place is found out
     once.  Notes how many places there are to which one turn leads and two do as well."""
+
     def walk(state: _Walk, places: int) -> int:
         rows = state.rows.setdefault(node, {})
         found = 0
@@ -274,6 +285,7 @@ def _by_place(node: _Node) -> _Node:
                     state.lost = max(state.lost, bin(twice).count("1"))
             found |= rows[place]
         return found
+
     return walk
 
 
@@ -322,6 +334,10 @@ def _assertion(value: Tuple, wanted: bool, flags: int) -> _Node:
         return place >= width and bool(node(state, 1 << place - width) >> place & 1)
 
     def walk(state: _Walk, places: int) -> int:
-        return sum(1 << place for place in range(len(state.name) + 1)
-                   if places >> place & 1 and holds(state, place) == wanted)
+        return sum(
+            1 << place
+            for place in range(len(state.name) + 1)
+            if places >> place & 1 and holds(state, place) == wanted
+        )
+
     return walk

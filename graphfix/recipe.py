@@ -17,7 +17,7 @@ from graphfix.textproto import Document, bind
 
 SCHEMES = ("http", "https", "file")
 _PATHS = ("label_map_path", "source_label_map_path", "anchors", "pipeline_config_path")
-_URL = re.compile(r"(%s)://\S+\Z" % "|".join(SCHEMES))
+_URL = re.compile(rf"({'|'.join(SCHEMES)})://\S+\Z")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 _LARGEST = 8 << 30
 
@@ -55,7 +55,7 @@ def read_recipe(data: bytes, path: str) -> Tuple[Entry, ...]:
     base = os.path.dirname(os.path.abspath(path))
     budget = wildcards.Budget()
     for number, model in enumerate(recipe.model, 1):
-        where = "%s: model %d" % (path, number)
+        where = f"{path}: model {number}"
         wrong = list(_faults(model, where))
         faults += wrong
         if not wrong:
@@ -70,23 +70,34 @@ def read_recipe(data: bytes, path: str) -> Tuple[Entry, ...]:
 
 def _faults(model, where: str) -> Iterator[Problem]:
     if model.HasField("source") == model.HasField("download"):
-        yield Problem(where, "has %s" % ("both source and download" if model.source else
-                                         "neither source nor download"), "give one of them")
+        yield Problem(
+            where,
+            "has %s"
+            % ("both source and download" if model.source else "neither source nor download"),
+            "give one of them",
+        )
     if model.HasField("source") and not model.source:
         yield Problem(where, "has an empty source", "name a model")
     if model.HasField("download"):
         one = model.download
         if not _URL.match(one.url) or not one.url.endswith(SUFFIXES):
-            yield Problem(where, "has the url '%s'" % one.url, "give the http, https or file "
-                          "address of a %s" % ", ".join(SUFFIXES))
+            yield Problem(
+                where,
+                f"has the url '{one.url}'",
+                (f"give the http, https or file address of a {', '.join(SUFFIXES)}"),
+            )
         if not 0 < one.size <= _LARGEST:
-            yield Problem(where, "has the size %d" % one.size, "give the archive's size in bytes")
+            yield Problem(where, f"has the size {one.size}", "give the archive's size in bytes")
         if not _SHA256.match(one.sha256):
-            yield Problem(where, "has the sha256 '%s'" % one.sha256,
-                          "give the archive's SHA-256, 64 hexadecimal digits")
+            yield Problem(
+                where,
+                f"has the sha256 '{one.sha256}'",
+                "give the archive's SHA-256, 64 hexadecimal digits",
+            )
     if model.HasField("name") and _pattern(model.source):
-        yield Problem(where, "has one name for all that fits '%s'" % model.source,
-                      "leave the name out")
+        yield Problem(
+            where, f"has one name for all that fits '{model.source}'", "leave the name out"
+        )
 
 
 def _pattern(source: str) -> bool:
@@ -97,8 +108,12 @@ def _entries(model, defaults, base: str, budget: wildcards.Budget) -> Iterator[E
     target = _target(model.target, defaults, base)
     if model.HasField("download"):
         one = model.download
-        yield _entry(model.name or _bare(one.url), None,
-                     Download(one.url, one.size, one.sha256.lower()), target)
+        yield _entry(
+            model.name or _bare(one.url),
+            None,
+            Download(one.url, one.size, one.sha256.lower()),
+            target,
+        )
         return
     source = os.path.join(base, model.source)
     # A path that is there is itself, whatever letters it has.
@@ -110,8 +125,9 @@ def _entries(model, defaults, base: str, budget: wildcards.Budget) -> Iterator[E
         yield _entry(_bare(path), path, None, target)
 
 
-def _entry(name: str, source: Optional[str], download: Optional[Download], target: Dict[str, Any]
-           ) -> Entry:
+def _entry(
+    name: str, source: Optional[str], download: Optional[Download], target: Dict[str, Any]
+) -> Entry:
     place = target.get("fine_tune_checkpoint")
     if place:
         target = dict(target, fine_tune_checkpoint=place.replace("{name}", name))
@@ -122,7 +138,7 @@ def _bare(path: str) -> str:
     name = os.path.basename(path.rstrip("/"))
     for suffix in SUFFIXES:
         if name.endswith(suffix):
-            return name[:-len(suffix)]
+            return name[: -len(suffix)]
     return name
 
 
@@ -145,9 +161,13 @@ def _name_faults(entries: List[Entry], path: str) -> Iterator[Problem]:
     seen: set = set()
     for one in entries:
         if not one.name or one.name.startswith(".") or "/" in one.name or "\0" in one.name:
-            yield Problem(path, "gives a model the name '%s'" % one.name,
-                          "give it a name that a directory can have and that does not start with .")
+            yield Problem(
+                path,
+                f"gives a model the name '{one.name}'",
+                "give it a name that a directory can have and that does not start with .",
+            )
         elif one.name in seen:
-            yield Problem(path, "gives two models the name '%s'" % one.name,
-                          "give one of them another name")
+            yield Problem(
+                path, f"gives two models the name '{one.name}'", "give one of them another name"
+            )
         seen.add(one.name)

@@ -61,8 +61,12 @@ class Source:
     @property
     def paths(self) -> Tuple[str, ...]:
         """The files it consists of, and those of its tensors; a prefix stands for its files."""
-        found = [self.prefix, self.config_path, self.frozen, os.path.join(
-            os.path.dirname(self.prefix), LABEL_MAP)]
+        found = [
+            self.prefix,
+            self.config_path,
+            self.frozen,
+            os.path.join(os.path.dirname(self.prefix), LABEL_MAP),
+        ]
         found += sorted({view.extent.path for view in self.store.values() if view.extent})
         return tuple(path for path in found if path)
 
@@ -76,12 +80,16 @@ def read_file(path: str, *, limit: int = 16 << 20, pipes: bool = False) -> bytes
     try:
         data = inputs.read(path, limit + 1, pipes=pipes)
         if len(data) > limit:
-            raise SourceError(path, "has more than %d bytes, too many for such a file" % limit,
-                              "check that this is the file you meant")
+            raise SourceError(
+                path,
+                f"has more than {limit} bytes, too many for such a file",
+                "check that this is the file you meant",
+            )
         return data
     except OSError as error:
-        raise SourceError(path, "cannot be read: %s" % error.strerror,
-                          "check the path and its permissions") from None
+        raise SourceError(
+            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None
 
 
 def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
@@ -98,14 +106,33 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
         except GraphfixError as error:
             # The user knows the archive, not where it was unpacked to.
             raise type(error).collected(
-                dataclasses.replace(problem, subject=problem.subject.replace(
-                    unpacked.directory, path), message=problem.message.replace(
-                        unpacked.directory, path)) for problem in error.problems) from None
-        return dataclasses.replace(source, unpacked=unpacked, findings=source.findings + (
-            () if unpacked.checked else (Finding(
-                "NO_CHECKSUMS", INFO, "the source", "is a tar archive without gzip, which has no checksums "
-                "of its files: damage shows only in a checkpoint's tensors, which have their own",
-                "compare the archive's SHA-256 with that of where it is published"),)))
+                dataclasses.replace(
+                    problem,
+                    subject=problem.subject.replace(unpacked.directory, path),
+                    message=problem.message.replace(unpacked.directory, path),
+                )
+                for problem in error.problems
+            ) from None
+        return dataclasses.replace(
+            source,
+            unpacked=unpacked,
+            findings=source.findings
+            + (
+                ()
+                if unpacked.checked
+                else (
+                    Finding(
+                        "NO_CHECKSUMS",
+                        INFO,
+                        "the source",
+                        "is a tar archive without gzip, which has no checksums "
+                        "of its files: damage shows only in a checkpoint's tensors, which have "
+                        "their own",
+                        "compare the archive's SHA-256 with that of where it is published",
+                    ),
+                )
+            ),
+        )
     frozen = find_frozen(path)
     if frozen:
         return open_frozen(frozen, config_path=config_path)
@@ -119,9 +146,15 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
     metas = {name: view.meta for name, view in store.items()}
     model = describe(config.message, metas, config=where, checkpoint=prefix)
     frozen = os.path.join(os.path.dirname(prefix), FROZEN)
-    return Source(prefix, config, where, store, model, hashlib.sha256(
-        hashlib.sha256(data).digest() + hashlib.sha256(index).digest()).hexdigest(),
-                  frozen if os.path.isfile(frozen) else None)
+    return Source(
+        prefix,
+        config,
+        where,
+        store,
+        model,
+        hashlib.sha256(hashlib.sha256(data).digest() + hashlib.sha256(index).digest()).hexdigest(),
+        frozen if os.path.isfile(frozen) else None,
+    )
 
 
 def open_frozen(path: str, *, config_path: Optional[str] = None, partial: bool = False) -> Source:
@@ -133,7 +166,10 @@ def open_frozen(path: str, *, config_path: Optional[str] = None, partial: bool =
         no config and none can be inferred.
     """
     if os.path.isdir(path):
-        where, beside = os.path.join(path, files.SAVED_MODEL), os.path.dirname(os.path.abspath(path))
+        where, beside = (
+            os.path.join(path, files.SAVED_MODEL),
+            os.path.dirname(os.path.abspath(path)),
+        )
         graph_def = files.serving_graph(files.read_saved_model(path)).graph_def
     else:
         where, beside = path, os.path.dirname(path)
@@ -148,21 +184,31 @@ def open_frozen(path: str, *, config_path: Optional[str] = None, partial: bool =
     else:
         # Few sources lack their config: the code that makes one up is not loaded for nothing.
         from graphfix.infer.config import infer_config
+
         inferred = infer_config(graph, metas, subject=where)
-        data, name, config_where = inferred.data, "the config inferred from %s" % where, where
+        data, name, config_where = inferred.data, f"the config inferred from {where}", where
         findings += inferred.findings
     config = parse_config(data, name)
     model = describe(config.message, metas, config=name, checkpoint=where)
     # Checkpoints have no need of it.
     from graphfix.unread import add_unread
+
     store, unread = add_unread(config.message, store, where)
     with open(where, "rb") as file:
         digest = hashlib.sha256(file.read()).digest()
-    return Source(path, config, config_where, store, model, hashlib.sha256(
-        hashlib.sha256(data).digest() + digest).hexdigest(),
-                  None if os.path.isdir(path) else path, None, findings + unread,
-                  inferred is not None,
-                  None if os.path.isdir(path) else graph)
+    return Source(
+        path,
+        config,
+        config_where,
+        store,
+        model,
+        hashlib.sha256(hashlib.sha256(data).digest() + digest).hexdigest(),
+        None if os.path.isdir(path) else path,
+        None,
+        findings + unread,
+        inferred is not None,
+        None if os.path.isdir(path) else graph,
+    )
 
 
 def find_frozen(path: str) -> Optional[str]:
@@ -180,23 +226,29 @@ def find_frozen(path: str) -> Optional[str]:
 def find_prefix(path: str) -> str:
     """The checkpoint prefix that a directory, a prefix or one of a checkpoint's files means."""
     if path.endswith(".index"):
-        return path[:-len(".index")]
+        return path[: -len(".index")]
     if ".data-" in os.path.basename(path):
-        return path[:path.rindex(".data-")]
+        return path[: path.rindex(".data-")]
     if not os.path.isdir(path):
         return path
     found = sorted(glob.glob(os.path.join(glob.escape(path), "*.index")))
     preferred = os.path.join(path, "model.ckpt.index")
     if preferred in found:
-        return preferred[:-len(".index")]
+        return preferred[: -len(".index")]
     if len(found) == 1:
-        return found[0][:-len(".index")]
+        return found[0][: -len(".index")]
     if not found:
-        raise SourceError(path, "holds no checkpoint (no *.index file)",
-                          "name a model directory, or a checkpoint's prefix")
-    raise RequestError(path, "holds %d checkpoints: %s" % (
-        len(found), ", ".join(os.path.basename(one) for one in found)),
-                       "name the prefix of the one you mean")
+        raise SourceError(
+            path,
+            "holds no checkpoint (no *.index file)",
+            "name a model directory, or a checkpoint's prefix",
+        )
+    raise RequestError(
+        path,
+        "holds %d checkpoints: %s"
+        % (len(found), ", ".join(os.path.basename(one) for one in found)),
+        "name the prefix of the one you mean",
+    )
 
 
 class SourceLabels(NamedTuple):
@@ -207,8 +259,14 @@ class SourceLabels(NamedTuple):
     findings: Tuple[Finding, ...]
 
 
-def source_labels(source: Source, path: Optional[str], *, target: Optional[LabelMap] = None,
-                  target_path: str = "", beside: bool = True) -> SourceLabels:
+def source_labels(
+    source: Source,
+    path: Optional[str],
+    *,
+    target: Optional[LabelMap] = None,
+    target_path: str = "",
+    beside: bool = True,
+) -> SourceLabels:
     """The names of the source's classes: those of the map given; of the map beside the checkpoint,
     unless that is the target's; COCO's for 90 classes.
 
@@ -227,10 +285,21 @@ def source_labels(source: Source, path: Optional[str], *, target: Optional[Label
         labels = _fitting(parse_label_map(read_file(path), path), path, source)
         flag = "--source_label_map_path"
         if target is not None and labels.labels == target.labels and labels.max_id != count:
-            return SourceLabels(labels, (Finding(
-                "SOURCE_NAMES", WARNING, flag, "has the target's classes, with ids up to %d, and the "
-                "source has %d classes" % (labels.max_id, count),
-                "pass the label map that the source was trained with"),))
+            return SourceLabels(
+                labels,
+                (
+                    Finding(
+                        "SOURCE_NAMES",
+                        WARNING,
+                        flag,
+                        (
+                            f"has the target's classes, with ids up to {labels.max_id}, and the "
+                            f"source has {count} classes"
+                        ),
+                        "pass the label map that the source was trained with",
+                    ),
+                ),
+            )
         return SourceLabels(labels, _from(flag, "gives the names of the source's classes"))
     found = os.path.join(os.path.dirname(source.prefix), LABEL_MAP)
     told: Tuple[Finding, ...] = ()
@@ -241,29 +310,59 @@ def source_labels(source: Source, path: Optional[str], *, target: Optional[Label
         same = targets and os.path.samefile(found, target_path)
         if not targets:
             _fitting(labels, found, source)
-        if labels.max_id == count and not same or _names(labels) == _names(coco.LABEL_MAP) \
-                or _is_of_plan(labels, os.path.join(os.path.dirname(found), PLAN_JSON)):
-            return SourceLabels(_fitting(labels, found, source), _from(
-                LABEL_MAP, "beside the source gives the names of its classes"))
+        if (
+            labels.max_id == count
+            and not same
+            or _names(labels) == _names(coco.LABEL_MAP)
+            or _is_of_plan(labels, os.path.join(os.path.dirname(found), PLAN_JSON))
+        ):
+            return SourceLabels(
+                _fitting(labels, found, source),
+                _from(LABEL_MAP, "beside the source gives the names of its classes"),
+            )
         if same and labels.max_id == count:
             raise RequestError(
-                "--label_map_path", "is the %s beside the source, and has as many classes as it: "
-                "nobody can tell whether the source was trained with them" % LABEL_MAP,
+                "--label_map_path",
+                (
+                    f"is the {LABEL_MAP} beside the source, and has as many classes as it: "
+                    "nobody can tell whether the source was trained with them"
+                ),
                 "if it was, pass the same file as --source_label_map_path, too; else move it away "
-                "from the source")
+                "from the source",
+            )
         if not targets and not like_coco:
-            return SourceLabels(labels, (Finding(
-                "SOURCE_NAMES", WARNING, LABEL_MAP, "beside the source gives the names of its "
-                "classes, though its ids end with %d, and the source has %d classes" % (
-                    labels.max_id, count), _GIVE),))
-        told = (Finding(
-            NOT_THE_SOURCES, WARNING, LABEL_MAP, "beside the source is not taken for the source's: "
-            "it has %sids up to %d, and the source has %d classes" % (
-                "the target's classes, with " if targets else "", labels.max_id, count), _GIVE),)
+            return SourceLabels(
+                labels,
+                (
+                    Finding(
+                        "SOURCE_NAMES",
+                        WARNING,
+                        LABEL_MAP,
+                        (
+                            "beside the source gives the names of its "
+                            f"classes, though its ids end with {labels.max_id}, and the source "
+                            f"has {count} classes"
+                        ),
+                        _GIVE,
+                    ),
+                ),
+            )
+        told = (
+            Finding(
+                NOT_THE_SOURCES,
+                WARNING,
+                LABEL_MAP,
+                "beside the source is not taken for the source's: "
+                "it has %sids up to %d, and the source has %d classes"
+                % ("the target's classes, with " if targets else "", labels.max_id, count),
+                _GIVE,
+            ),
+        )
     if not like_coco:
         return SourceLabels(None, told)
-    return SourceLabels(coco.LABEL_MAP, told + _from(
-        "the source", "has 90 classes, which are taken for COCO's"))
+    return SourceLabels(
+        coco.LABEL_MAP, told + _from("the source", "has 90 classes, which are taken for COCO's")
+    )
 
 
 def _from(subject: str, message: str) -> Tuple[Finding, ...]:
@@ -272,9 +371,12 @@ def _from(subject: str, message: str) -> Tuple[Finding, ...]:
 
 def _fitting(labels: LabelMap, path: str, source: Source) -> LabelMap:
     if labels.max_id > source.model.classes:
-        raise SourceError(path, "has the id %d, but the model of %s has %d classes"
-                          % (labels.max_id, source.config_path, source.model.classes),
-                          "give the label map the model was trained with")
+        raise SourceError(
+            path,
+            f"has the id {labels.max_id}, but the model of {source.config_path} has "
+            f"{source.model.classes} classes",
+            "give the label map the model was trained with",
+        )
     return labels
 
 
@@ -287,6 +389,7 @@ def _is_of_plan(labels: LabelMap, path: str) -> bool:
     try:
         rows = json.loads(read_file(path, limit=_MOST_OF_PLAN).decode("utf-8"))["classes"]
         return [(one.id, one.name, one.display_name) for one in labels.labels] == [
-            (row["id"], row["name"], row["display_name"]) for row in rows if row["name"]]
+            (row["id"], row["name"], row["display_name"]) for row in rows if row["name"]
+        ]
     except (SourceError, ValueError, KeyError, TypeError, RecursionError):
         return False

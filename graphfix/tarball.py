@@ -82,7 +82,7 @@ def members(file: BinaryIO, *, most_bytes: int, most_headers: int) -> Iterator[M
         if kind in _EXTENDED + (_GLOBAL, _NAME, _LINK):
             extended += size
             if size > _MOST_EXTENDED or extended > _MOST_EXTENDED_TOGETHER:
-                raise TooLarge("a header of %d bytes" % size)
+                raise TooLarge(f"a header of {size} bytes")
             text = blocks.take(size)
             blocks.take(-size % _BLOCK)
             if kind == _NAME:
@@ -99,7 +99,7 @@ def members(file: BinaryIO, *, most_bytes: int, most_headers: int) -> Iterator[M
             pass
         if member.type not in _BARE:
             blocks.take(-member.size % _BLOCK)
-    raise TooLarge("more than %d headers" % most_headers)
+    raise TooLarge(f"more than {most_headers} headers")
 
 
 def _checked(header: bytes, offset: int):
@@ -109,7 +109,7 @@ def _checked(header: bytes, offset: int):
     unsigned = sum(covered)
     # Some old programs took bytes for signed.
     if told != unsigned and told != unsigned - 256 * sum(one > 127 for one in covered):
-        raise Damaged("the header at byte %d does not match its checksum" % offset)
+        raise Damaged(f"the header at byte {offset} does not match its checksum")
     return chr(header[156]), _number(header[124:136], offset)
 
 
@@ -118,28 +118,33 @@ def _number(field: bytes, offset: int) -> int:
         return int.from_bytes(field[1:], "big")
     match = _OCTAL.match(field.split(b"\0")[0])
     if not match:
-        raise Damaged("the header at byte %d is damaged" % offset)
+        raise Damaged(f"the header at byte {offset} is damaged")
     return int(match.group(1) or b"0", 8)
 
 
-def _member(header: bytes, kind: str, size: int, said: Dict[bytes, bytes], blocks: "_Blocks"
-            ) -> Member:
+def _member(
+    header: bytes, kind: str, size: int, said: Dict[bytes, bytes], blocks: "_Blocks"
+) -> Member:
     name = header[:100].split(b"\0")[0]
     if header[257:263] == b"ustar\0" and header[345]:
         name = header[345:500].split(b"\0")[0] + b"/" + name
     name = said.get(b"path", name)
     if b"size" in said:
         if not _DECIMAL.match(said[b"size"]):
-            raise Damaged("an extended header has the size %r" % said[b"size"])
+            raise Damaged(f"an extended header has the size {said[b'size']!r}")
         size = int(said[b"size"])
     if kind in _FILES:
         kind = DIRECTORY if name.endswith(b"/") else FILE
     if any(key.startswith(b"GNU.sparse.") for key in said):
         kind = SPARSE
     if kind not in _BARE and size > blocks.left:
-        raise TooLarge("a member of %d bytes" % size)
-    return Member(name.rstrip(b"/").decode("utf-8", "surrogateescape"), kind, size,
-                  iter(()) if kind in _BARE else blocks.pieces(size))
+        raise TooLarge(f"a member of {size} bytes")
+    return Member(
+        name.rstrip(b"/").decode("utf-8", "surrogateescape"),
+        kind,
+        size,
+        iter(()) if kind in _BARE else blocks.pieces(size),
+    )
 
 
 def _records(text: bytes) -> Dict[bytes, bytes]:
@@ -148,9 +153,9 @@ def _records(text: bytes) -> Dict[bytes, bytes]:
     while start < len(text):
         match = _RECORD.match(text, start)
         end = start + int(match.group(1)) if match else 0
-        if not match or not match.end() < end <= len(text) or text[end - 1:end] != b"\n":
+        if not match or not match.end() < end <= len(text) or text[end - 1 : end] != b"\n":
             raise Damaged("an extended header is damaged")
-        found[match.group(2)] = text[match.end():end - 1]
+        found[match.group(2)] = text[match.end() : end - 1]
         start = end
     return found
 
@@ -168,9 +173,9 @@ class _Blocks:
         """The next `count` bytes."""
         while count:
             if not self._buffer and not self._fill():
-                raise Damaged("it is cut off, after %d bytes" % self.offset)
+                raise Damaged(f"it is cut off, after {self.offset} bytes")
             piece = self._buffer[:count]
-            self._buffer = self._buffer[len(piece):]
+            self._buffer = self._buffer[len(piece) :]
             self.offset += len(piece)
             self.left -= len(piece)
             count -= len(piece)
@@ -212,7 +217,7 @@ def _gunzipped(file: BinaryIO, data: bytes) -> Iterator[bytes]:
             try:
                 chunk = unzip.decompress(data, _CHUNK)
             except zlib.error as error:
-                raise Damaged("its gzip data is damaged: %s" % error) from None
+                raise Damaged(f"its gzip data is damaged: {error}") from None
             if chunk:
                 yield chunk
             elif not data and not unzip.eof:
@@ -222,7 +227,7 @@ def _gunzipped(file: BinaryIO, data: bytes) -> Iterator[bytes]:
         if not data[:1].strip(b"\0"):
             break
     else:
-        raise TooLarge("more than %d gzip members" % _MOST_GZIP_MEMBERS)
+        raise TooLarge(f"more than {_MOST_GZIP_MEMBERS} gzip members")
     while data:
         if data.count(0) != len(data):
             raise Damaged("something follows its gzip data")
@@ -233,4 +238,4 @@ def _read(file: BinaryIO, count: int) -> bytes:
     try:
         return file.read(count)
     except OSError as error:
-        raise Damaged("it cannot be read: %s" % error.strerror) from None
+        raise Damaged(f"it cannot be read: {error.strerror}") from None

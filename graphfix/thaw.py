@@ -25,12 +25,31 @@ from graphfix.tensors import TensorStore, TensorView, constant
 
 # Operation -> its inputs that are parameters of a layer.
 PARAMETERS = {
-    "Conv2D": (1,), "DepthwiseConv2dNative": (1,), "MatMul": (1,), "Conv2DBackpropInput": (1,),
-    "BiasAdd": (1,), "FusedBatchNorm": (1, 2, 3, 4), "FusedBatchNormV2": (1, 2, 3, 4),
-    "FusedBatchNormV3": (1, 2, 3, 4), "FakeQuantWithMinMaxVars": (1, 2),
+    "Conv2D": (1,),
+    "DepthwiseConv2dNative": (1,),
+    "MatMul": (1,),
+    "Conv2DBackpropInput": (1,),
+    "BiasAdd": (1,),
+    "FusedBatchNorm": (1, 2, 3, 4),
+    "FusedBatchNormV2": (1, 2, 3, 4),
+    "FusedBatchNormV3": (1, 2, 3, 4),
+    "FakeQuantWithMinMaxVars": (1, 2),
 }
-LEAVES = ("weights", "depthwise_weights", "pointwise_weights", "biases", "gamma", "beta",
-          "moving_mean", "moving_variance", "kernel", "bias", "depthwise_kernel", "min", "max")
+LEAVES = (
+    "weights",
+    "depthwise_weights",
+    "pointwise_weights",
+    "biases",
+    "gamma",
+    "beta",
+    "moving_mean",
+    "moving_variance",
+    "kernel",
+    "bias",
+    "depthwise_kernel",
+    "min",
+    "max",
+)
 _KERNELS = ("weights", "depthwise_weights", "pointwise_weights", "kernel", "depthwise_kernel")
 _NORMALIZATION = ("gamma", "beta", "moving_mean", "moving_variance")
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
@@ -49,8 +68,9 @@ _READ_VARIABLE = re.compile(r"/ReadVariableOp(_\d+)?\Z")
 _EXTRACTOR = re.compile(r"(FeatureExtractor|_feature_extractor)/")
 
 
-def thaw(graph: Graph, *, subject: str, partial: bool = False
-         ) -> Tuple[TensorStore, Tuple[Finding, ...]]:
+def thaw(
+    graph: Graph, *, subject: str, partial: bool = False
+) -> Tuple[TensorStore, Tuple[Finding, ...]]:
     """The variables of a frozen graph under their names in training, and what about them is made
     up.  `partial` takes what there is where something is lost.
 
@@ -68,22 +88,37 @@ def thaw(graph: Graph, *, subject: str, partial: bool = False
             meta = constants.meta_of(node)
             variables[node.name] = constant(node.name, meta.dtype, constants.value_of(node))
         except ValueError as error:
-            problems.append(Problem(subject, "the %s" % error, "export the model again"))
+            problems.append(Problem(subject, f"the {error}", "export the model again"))
     if not variables:
-        raise SourceError(subject, "holds no constants that were variables", "name the "
-                          "frozen_inference_graph.pb that the stock exporter wrote")
+        raise SourceError(
+            subject,
+            "holds no constants that were variables",
+            "name the frozen_inference_graph.pb that the stock exporter wrote",
+        )
     problems += _lost(graph, variables, subject)
     if problems and not partial:
         raise SourceError.collected(problems)
-    findings = [Finding("NOT_RECOVERED", WARNING, problem.subject, problem.message,
-                        problem.remedy) for problem in problems]
+    findings = [
+        Finding("NOT_RECOVERED", WARNING, problem.subject, problem.message, problem.remedy)
+        for problem in problems
+    ]
     dead = _dead_variables(variables)
     if dead:
         variables.update(dead)
-        findings.append(Finding(
-            "DEAD_VARIABLES", INFO, subject, "has no values for %d variables of feature extractors "
-            "(the first is %s), which the model has but never reads; they get those of the other "
-            "stage's same layers" % (len(dead), min(dead)), "there is nothing to do"))
+        findings.append(
+            Finding(
+                "DEAD_VARIABLES",
+                INFO,
+                subject,
+                (
+                    f"has no values for {len(dead)} variables of feature extractors "
+                    f"(the first is {min(dead)}), which the model has but never reads; they get "
+                    "those of the other "
+                    "stage's same layers"
+                ),
+                "there is nothing to do",
+            )
+        )
     step = families.GLOBAL_STEP
     if step not in variables:
         variables[step] = constant(step, dtypes.INT64, 0)
@@ -93,8 +128,9 @@ def thaw(graph: Graph, *, subject: str, partial: bool = False
 def _was_variable(node, consumers) -> bool:
     leaf = node.name.rsplit("/", 1)[-1]
     for reader, position in consumers[node.name]:
-        if reader.op == "Identity" and (reader.name == node.name + "/read" or
-                                        _READ_VARIABLE.search(reader.name)):
+        if reader.op == "Identity" and (
+            reader.name == node.name + "/read" or _READ_VARIABLE.search(reader.name)
+        ):
             return True
         if position in PARAMETERS.get(reader.op, ()) and leaf in LEAVES:
             return True
@@ -119,29 +155,47 @@ def _lost(graph: Graph, variables: Dict[str, TensorView], subject: str):
             continue
         scope, _, leaf = source.name.rpartition("/")
         if source.name not in variables or not variables[source.name].meta.dtype.is_floating:
-            yield Problem(subject, "the kernel of '%s' is no variable any more (constant '%s')"
-                          % (node.name, source.name), "export the model without transforming it")
-        elif leaf in _KERNELS and not normalized and not any(
-                scope + "/" + name in variables for name in ("biases", "bias")):
-            yield Problem(subject, "BatchNorm of '%s' is folded into its kernel" % scope,
-                          "export the model without transforming it")
+            yield Problem(
+                subject,
+                f"the kernel of '{node.name}' is no variable any more (constant '{source.name}')",
+                "export the model without transforming it",
+            )
+        elif (
+            leaf in _KERNELS
+            and not normalized
+            and not any(scope + "/" + name in variables for name in ("biases", "bias"))
+        ):
+            yield Problem(
+                subject,
+                f"BatchNorm of '{scope}' is folded into its kernel",
+                "export the model without transforming it",
+            )
 
 
 def _dead_variables(variables: Dict[str, TensorView]) -> Dict[str, TensorView]:
     """Layers that one stage has and does not read, with the values of the other stage's, which
     have the same shapes."""
-    others = {name: _FIRST + name[len(_SECOND):] for name in variables
-              if name.startswith(_SECOND) and _DEAD_BLOCK.search(name)}
+    others = {
+        name: _FIRST + name[len(_SECOND) :]
+        for name in variables
+        if name.startswith(_SECOND) and _DEAD_BLOCK.search(name)
+    }
     if _FIRST + "InceptionResnetV2/conv2d/kernel" in variables:
         others = dict(_in_other_stage(variables))
-    return {other: constant(other, variables[name].meta.dtype, variables[name].load())
-            for name, other in others.items() if other not in variables}
+    return {
+        other: constant(other, variables[name].meta.dtype, variables[name].load())
+        for name, other in others.items()
+        if other not in variables
+    }
 
 
 def _in_other_stage(names: Iterable[str]) -> Iterator[Tuple[str, str]]:
     """(name, the other stage's variable of the same layer) of Keras's Inception ResNets."""
-    whole = [(name, match.group(1)) for name, match in ((name, _WHOLE.match(name)) for name in names)
-             if match]
+    whole = [
+        (name, match.group(1))
+        for name, match in ((name, _WHOLE.match(name)) for name in names)
+        if match
+    ]
     numbered = {name: _NUMBERED.match(layer) for name, layer in whole}
     most: Dict[str, int] = collections.Counter()
     for match in filter(None, numbered.values()):
@@ -151,5 +205,5 @@ def _in_other_stage(names: Iterable[str]) -> Iterator[Tuple[str, str]]:
         if match:
             kind, stage = match.group(1), (most[match.group(1)] + 1) // 2
             number = int(match.group(2) or 0) + (stage if first else -stage)
-            layer = kind + ("_%d" % number if number else "") + match.group(3)
+            layer = kind + (f"_{number}" if number else "") + match.group(3)
         yield name, (_SECOND if first else _FIRST) + "InceptionResnetV2/" + layer

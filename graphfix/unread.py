@@ -25,8 +25,9 @@ _MONTH = "2019-07"
 _NOISE = Initializer("truncated_normal", 0.0, 0.03)
 
 
-def add_unread(message, store: TensorStore, subject: str
-               ) -> Tuple[TensorStore, Tuple[Finding, ...]]:
+def add_unread(
+    message, store: TensorStore, subject: str
+) -> Tuple[TensorStore, Tuple[Finding, ...]]:
     """What was thawed, with the variables of unread layers as training would start them.
 
     `message` is the TrainEvalPipelineConfig, `subject` the graph's name.  Where the config's
@@ -40,21 +41,37 @@ def add_unread(message, store: TensorStore, subject: str
     except Unknown:
         return store, ()
     shapes = dict(expected)
-    own = {name: view.meta.shape for name, view in store.items()
-           if name != families.GLOBAL_STEP and not is_quantization(name)}
+    own = {
+        name: view.meta.shape
+        for name, view in store.items()
+        if name != families.GLOBAL_STEP and not is_quantization(name)
+    }
     missing = [one for one in expected if one.name not in store]
     if not missing or any(shapes.get(name) != shape for name, shape in own.items()):
         return store, ()
-    return TensorStore(list(store.values()) + list(_views(missing))), (Finding(
-        "UNREAD_VARIABLES", INFO, subject, "has no values for %d variables that the model has but "
-        "never reads (the first is %s); they start as in training, at random"
-        % (len(missing), missing[0].name), "there is nothing to do"),)
+    return TensorStore(list(store.values()) + list(_views(missing))), (
+        Finding(
+            "UNREAD_VARIABLES",
+            INFO,
+            subject,
+            (
+                f"has no values for {len(missing)} variables that the model has but "
+                f"never reads (the first is {missing[0].name}); they start as in training, at "
+                "random"
+            ),
+            "there is nothing to do",
+        ),
+    )
 
 
 def _views(variables: Iterable[Variable]) -> Iterator[TensorView]:
     for one in variables:
         # What LEAVES does not know are depthwise kernels, and a NASNet's named ones.
         effect, initial = families.LEAVES.get(one.name.rpartition("/")[2], (families.KERNEL, 0.0))
-        yield constant(one.name, dtypes.FLOAT32, np.full(one.shape, initial) if
-                       effect != families.KERNEL else draw(
-                           _NOISE, "graphfix/unread/" + one.name, one.shape))
+        yield constant(
+            one.name,
+            dtypes.FLOAT32,
+            np.full(one.shape, initial)
+            if effect != families.KERNEL
+            else draw(_NOISE, "graphfix/unread/" + one.name, one.shape),
+        )

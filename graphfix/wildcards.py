@@ -27,9 +27,14 @@ class Budget:
     def spend(self, pattern: str) -> None:
         self.left -= 1
         if self.left < 0:
-            raise SourceError(pattern, "stands for too much: to find it, more than %d files and "
-                              "directories would have to be looked at" % self.entries,
-                              "name the directories instead of writing * for them")
+            raise SourceError(
+                pattern,
+                (
+                    f"stands for too much: to find it, more than {self.entries} files and "
+                    "directories would have to be looked at"
+                ),
+                "name the directories instead of writing * for them",
+            )
 
 
 def find(pattern: str, budget: Budget) -> List[str]:
@@ -99,7 +104,7 @@ def matcher(pattern: str) -> Callable[[str], bool]:
         else:
             if letter == "[":
                 # ] does not close a set that it is the first letter of.
-                start = at + 2 if pattern[at + 1:at + 2] == "!" else at + 1
+                start = at + 2 if pattern[at + 1 : at + 2] == "!" else at + 1
                 close = pattern.find("]", start + 1)
                 end = close + 1 if close >= 0 else end
             tokens.append(_set(pattern[at:end]) if end > at + 1 else letter.__eq__)

@@ -29,7 +29,7 @@ def digests():
     for name in names():
         with open(os.path.join(HERE, name), "rb") as file:
             digest = hashlib.sha256(file.read().replace(b"\r\n", b"\n")).hexdigest()
-        lines.append("%s  %s\n" % (digest, name))
+        lines.append(f"{digest}  {name}\n")
     return "".join(lines)
 
 
@@ -46,7 +46,7 @@ def main():
         compiled = os.path.join(SCHEMA, name[: -len(".proto")] + ".binpb")
         arguments = ["-I" + HERE, "--include_imports", "--descriptor_set_out=" + compiled, name]
         if protoc.main(["protoc"] + arguments) != 0:
-            return "protoc refused %s" % name
+            return f"protoc refused {name}"
     with open(DIGESTS, "w", encoding="ascii", newline="\n") as file:
         file.write(digests())
     return 0

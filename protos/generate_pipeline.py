@@ -62,15 +62,15 @@ def compact_history(raw):
             r"(?:(MSG|ENUM) )?(\S+) \| first (\S+)(?: \| (?:GONE|gone) (\S+))?[ |]*(.*)", line
         )
         kind, name, first, gone, rest = match.groups()
-        dates = "%s %s" % (first, gone or "-")
+        dates = f"{first} {gone or '-'}"
         if kind == "MSG":
-            messages.setdefault(name, [None])[0] = "message %s %s" % (name, dates)
+            messages.setdefault(name, [None])[0] = f"message {name} {dates}"
             continue
         owner, own = name.rsplit(".", 1)
         if kind == "ENUM":
-            enums.setdefault(owner, []).append((int(rest), "  value %s %s %s" % (own, rest, dates)))
+            enums.setdefault(owner, []).append((int(rest), f"  value {own} {rest} {dates}"))
         else:
-            messages.setdefault(owner, [None]).append("  field %s %s %s" % (own, dates, rest))
+            messages.setdefault(owner, [None]).append(f"  field {own} {dates} {rest}")
     lines = ["# Written by protos/generate_pipeline.py; the format is in history.py."]
     for name in sorted(messages):
         lines += messages[name]
@@ -119,16 +119,16 @@ class Schema:
     def _definition(self, name, indent):
         if name in self.history.enums:
             values = sorted(self.history.enums[name].values(), key=lambda value: value.number)
-            body = ["%s  %s = %d;" % (indent, value.name, value.number) for value in values]
-            return ["%senum %s {" % (indent, _own(name))] + body + [indent + "}"]
+            body = [f"{indent}  {value.name} = {value.number};" for value in values]
+            return [f"{indent}enum {_own(name)} {{"] + body + [indent + "}"]
         body = []
         for nested in sorted(self.names):
             if nested.rpartition(".")[0] == name and not self._is_map_entry(nested):
                 body += self._definition(nested, indent + "  ")
         body += self._fields(name, indent + "  ")
         if not body:
-            return ["%smessage %s {}" % (indent, _own(name))]
-        return ["%smessage %s {" % (indent, _own(name))] + body + [indent + "}"]
+            return [f"{indent}message {_own(name)} {{}}"]
+        return [f"{indent}message {_own(name)} {{"] + body + [indent + "}"]
 
     def _is_map_entry(self, name):
         return _own(name).endswith("Entry") and set(self.history.messages[name]) == {"key", "value"}
@@ -146,11 +146,11 @@ class Schema:
             elif oneof not in oneofs:
                 oneofs.append(oneof)
         for oneof in oneofs:
-            lines.append("%soneof %s {" % (indent, oneof))
+            lines.append(f"{indent}oneof {oneof} {{")
             for field in fields:
                 if field.specs[-1][1].oneof == oneof:
                     text = self._field(field, numbers[field.name])
-                    lines.append("%s  %s" % (indent, text.replace("optional ", "", 1)))
+                    lines.append(f"{indent}  {text.replace('optional ', '', 1)}")
             lines.append(indent + "}")
         return lines
 
@@ -160,7 +160,7 @@ class Schema:
             number = field.specs[-1][1].number
             if number in taken:
                 if field.gone is None:
-                    raise ValueError("two fields of %s have number %d" % (message, number))
+                    raise ValueError(f"two fields of {message} have number {number}")
                 number = max(taken | {10000}) + 1
             numbers[field.name] = number
             taken.add(number)
@@ -173,22 +173,22 @@ class Schema:
         kind = self._type(field, {spec.type for spec in specs})
         options = []
         if last.default is not None and not repeated:
-            default = '"%s"' % last.default if last.type == "string" else last.default
-            options.append("default = %s" % default)
+            default = f'"{last.default}"' if last.type == "string" else last.default
+            options.append(f"default = {default}")
         if last.deprecated:
             options.append("deprecated = true")
         if kind.startswith("map<"):
             declaration = kind
         else:
-            declaration = "%s %s" % ("repeated" if repeated else "optional", kind)
-        suffix = " [%s]" % ", ".join(options) if options else ""
-        line = "%s %s = %d%s;" % (declaration, field.name, number, suffix)
-        return line + ("  // %s until %s" % (field.first, field.gone) if field.gone else "")
+            declaration = f"{'repeated' if repeated else 'optional'} {kind}"
+        suffix = f" [{', '.join(options)}]" if options else ""
+        line = f"{declaration} {field.name} = {number}{suffix};"
+        return line + (f"  // {field.first} until {field.gone}" if field.gone else "")
 
     def _type(self, field, kinds):
         if len(kinds) > 1:
             if "float" not in kinds or not kinds <= {"float", "int32", "uint32"}:
-                raise ValueError("%s.%s was %s" % (field.message, field.name, sorted(kinds)))
+                raise ValueError(f"{field.message}.{field.name} was {sorted(kinds)}")
             return "float"
         kind = next(iter(kinds))
         if kind in self.history.messages and self._is_map_entry(kind):

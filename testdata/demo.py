@@ -9,6 +9,7 @@ and the report gets the same pictures with the detections of both models, those 
 rewritten frozen graph.  All of it is written to
 demo-output/.  Needs TensorFlow 1.15 and the stock Object Detection API.
 """
+
 import glob
 import os
 import shlex
@@ -19,74 +20,101 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(HERE)
-OUTPUT = 'demo-output'
+OUTPUT = "demo-output"
 STEPS = 5
 
 # The new classes in the order of their ids, and the names of the same things in testdata's records.
-CLASSES = (('donut', 'ring'), ('triangle', 'triangle'), ('arrow', None))
+CLASSES = (("donut", "ring"), ("triangle", "triangle"), ("arrow", None))
 
 
 def run(*arguments):
     """Shows a command line, runs it, and ends here if it fails."""
-    print('\n$ graphfix ' + ' '.join(map(shlex.quote, arguments)), flush=True)
-    status = subprocess.call([sys.executable, '-m', 'graphfix'] + list(arguments))
+    print("\n$ graphfix " + " ".join(map(shlex.quote, arguments)), flush=True)
+    status = subprocess.call([sys.executable, "-m", "graphfix"] + list(arguments))
     if status:
-        sys.exit('graphfix ended with status %d' % status)
+        sys.exit(f"graphfix ended with status {status}")
 
 
 def write_label_map(path):
-    with open(path, 'w') as stream:
+    with open(path, "w") as stream:
         for number, (name, _) in enumerate(CLASSES, start=1):
-            stream.write("item {\n  id: %d\n  name: '%s'\n}\n" % (number, name))
+            stream.write(f"item {{\n  id: {number}\n  name: '{name}'\n}}\n")
 
 
 def relabel(source, target, classes=CLASSES):
     """Copies a record with the new classes' names and ids; other shapes' boxes are left out."""
     import tensorflow as tf
-    tf.compat.v1.logging.set_verbosity('ERROR')
+
+    tf.compat.v1.logging.set_verbosity("ERROR")
     number_of = {old: number for number, (_, old) in enumerate(classes, start=1)}
     with tf.io.TFRecordWriter(target) as writer:
         for serialized in tf.compat.v1.io.tf_record_iterator(source):
             example = tf.train.Example.FromString(serialized)
             feature = example.features.feature
-            names = [text.decode() for text in feature['image/object/class/text'].bytes_list.value]
+            names = [text.decode() for text in feature["image/object/class/text"].bytes_list.value]
             kept = [at for at, name in enumerate(names) if name in number_of]
             numbers = [number_of[names[at]] for at in kept]
-            feature['image/object/class/text'].bytes_list.value[:] = [
-                classes[number - 1][0].encode() for number in numbers]
-            feature['image/object/class/label'].int64_list.value[:] = numbers
-            for edge in ('ymin', 'xmin', 'ymax', 'xmax'):
-                values = feature['image/object/bbox/' + edge].float_list.value
+            feature["image/object/class/text"].bytes_list.value[:] = [
+                classes[number - 1][0].encode() for number in numbers
+            ]
+            feature["image/object/class/label"].int64_list.value[:] = numbers
+            for edge in ("ymin", "xmin", "ymax", "xmax"):
+                values = feature["image/object/bbox/" + edge].float_list.value
                 values[:] = [values[at] for at in kept]
             writer.write(example.SerializeToString(deterministic=True))
 
 
 def main():
-    os.environ['TF_CPP_MIN_LOG_LEVEL'] = '3'
-    os.environ['PYTHONPATH'] = REPOSITORY
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["PYTHONPATH"] = REPOSITORY
     os.chdir(REPOSITORY)
     started = time.time()
     shutil.rmtree(OUTPUT, ignore_errors=True)
     os.mkdir(OUTPUT)
-    names = os.path.join(OUTPUT, 'new_classes.pbtxt')
-    records = {split: os.path.join(OUTPUT, split + '.record') for split in ('train', 'val')}
-    converted = os.path.join(OUTPUT, 'converted')
-    detector = os.path.join('testdata', 'shapes_detector')
+    names = os.path.join(OUTPUT, "new_classes.pbtxt")
+    records = {split: os.path.join(OUTPUT, split + ".record") for split in ("train", "val")}
+    converted = os.path.join(OUTPUT, "converted")
+    detector = os.path.join("testdata", "shapes_detector")
     write_label_map(names)
     for split, path in sorted(records.items()):
-        relabel(os.path.join('testdata', 'shapes', split + '.record'), path)
+        relabel(os.path.join("testdata", "shapes", split + ".record"), path)
 
-    run('inspect', detector)
-    run('convert', detector, '--output_directory', converted, '--label_map_path', names,
-        '--source_label_map_path', os.path.join(detector, 'shapes_label_map.pbtxt'),
-        '--map', 'donut=ring', '--train_record', records['train'],
-        '--eval_record', records['val'])
-    run('verify', converted, '--stock', '--steps', str(STEPS), '--train_record', records['train'],
-        '--source', detector, '--images', *sorted(glob.glob('testdata/shapes/demo_*.jpg')))
-    print('\nDone in %d s. What became of every class and tensor, and the pictures before and '
-          'after:\n\n    %s\n' % (time.time() - started,
-                                 os.path.join(os.getcwd(), converted, 'report.html')))
+    run("inspect", detector)
+    run(
+        "convert",
+        detector,
+        "--output_directory",
+        converted,
+        "--label_map_path",
+        names,
+        "--source_label_map_path",
+        os.path.join(detector, "shapes_label_map.pbtxt"),
+        "--map",
+        "donut=ring",
+        "--train_record",
+        records["train"],
+        "--eval_record",
+        records["val"],
+    )
+    run(
+        "verify",
+        converted,
+        "--stock",
+        "--steps",
+        str(STEPS),
+        "--train_record",
+        records["train"],
+        "--source",
+        detector,
+        "--images",
+        *sorted(glob.glob("testdata/shapes/demo_*.jpg")),
+    )
+    print(
+        "\nDone in %d s. What became of every class and tensor, and the pictures before and "
+        "after:\n\n    %s\n"
+        % (time.time() - started, os.path.join(os.getcwd(), converted, "report.html"))
+    )
 
 
-if __name__ == '__main__':
+if __name__ == "__main__":
     main()

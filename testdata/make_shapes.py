@@ -15,6 +15,7 @@ are committed are the first pictures of the large ones. Only the JPEG bytes depe
 Needs NumPy and Pillow, and TensorFlow for writing records. The features are those that the Object
 Detection API's TfExampleDecoder reads.
 """
+
 import hashlib
 import io
 import multiprocessing
@@ -27,9 +28,9 @@ from PIL import Image
 from PIL import ImageDraw
 
 SIZE = 160
-CLASSES = ('circle', 'square', 'triangle', 'star', 'cross', 'ring', 'hexagon', 'crescent')
-SPLITS = {'train': 0, 'val': 1, 'demo': 2}
-FEWEST = {'train': 1, 'val': 1, 'demo': 5}   # shapes in a picture; the demo's are for looking at
+CLASSES = ("circle", "square", "triangle", "star", "cross", "ring", "hexagon", "crescent")
+SPLITS = {"train": 0, "val": 1, "demo": 2}
+FEWEST = {"train": 1, "val": 1, "demo": 5}  # shapes in a picture; the demo's are for looking at
 MOST = 6
 SEED = 20190715
 SUPERSAMPLE = 4
@@ -56,20 +57,20 @@ def _cross():
 
 # A shape is an outline within the unit circle, and a hole in it or None.
 OUTLINES = {
-    'circle': (_regular(64), None),
-    'square': (_regular(4), None),
-    'triangle': (_regular(3), None),
-    'star': (_star(), None),
-    'cross': (_cross(), None),
-    'ring': (_regular(64), _regular(64, radius=0.55)),
-    'hexagon': (_regular(6), None),
-    'crescent': (_regular(64), _regular(64, radius=0.85, centre=(0.55, 0.0))),
+    "circle": (_regular(64), None),
+    "square": (_regular(4), None),
+    "triangle": (_regular(3), None),
+    "star": (_star(), None),
+    "cross": (_cross(), None),
+    "ring": (_regular(64), _regular(64, radius=0.55)),
+    "hexagon": (_regular(6), None),
+    "crescent": (_regular(64), _regular(64, radius=0.85, centre=(0.55, 0.0))),
 }
 
 
 def _noise(rng, cells):
     """Smooth noise in -1..1, with about `cells` hills along an edge."""
-    grid = Image.fromarray(rng.uniform(-1, 1, (cells, cells)).astype(np.float32), mode='F')
+    grid = Image.fromarray(rng.uniform(-1, 1, (cells, cells)).astype(np.float32), mode="F")
     return np.asarray(grid.resize((SIZE, SIZE), Image.BICUBIC))
 
 
@@ -85,13 +86,17 @@ def _background(rng):
     # Clutter that must not be taken for shapes: thin lines, and dots far smaller than any shape.
     draw = ImageDraw.Draw(picture)
     for _ in range(rng.randint(3, 12)):
-        draw.line([tuple(point) for point in rng.uniform(0, SIZE, (2, 2))],
-                  fill=tuple(rng.randint(0, 256, 3)), width=rng.randint(1, 3))
+        draw.line(
+            [tuple(point) for point in rng.uniform(0, SIZE, (2, 2))],
+            fill=tuple(rng.randint(0, 256, 3)),
+            width=rng.randint(1, 3),
+        )
     for _ in range(rng.randint(3, 15)):
         x, y = rng.uniform(0, SIZE, 2)
         radius = rng.uniform(1, 4)
-        draw.ellipse([x - radius, y - radius, x + radius, y + radius],
-                     fill=tuple(rng.randint(0, 256, 3)))
+        draw.ellipse(
+            [x - radius, y - radius, x + radius, y + radius], fill=tuple(rng.randint(0, 256, 3))
+        )
     return np.asarray(picture).astype(np.float64)
 
 
@@ -102,7 +107,7 @@ def _stencil(name, rng):
     angle = rng.uniform(0, 2 * np.pi)
     turn = np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
     side = int(np.ceil(radius * 2.4))
-    large = Image.new('L', (side * SUPERSAMPLE, side * SUPERSAMPLE))
+    large = Image.new("L", (side * SUPERSAMPLE, side * SUPERSAMPLE))
     draw = ImageDraw.Draw(large)
     for outline, value in zip(OUTLINES[name], (255, 0)):
         if outline is not None:
@@ -110,7 +115,7 @@ def _stencil(name, rng):
             draw.polygon([tuple(point) for point in points * SUPERSAMPLE], fill=value)
     coverage = np.asarray(large.resize((side, side), Image.BOX)) / 255.0
     rows, columns = np.nonzero(coverage >= 0.5)
-    return coverage[rows.min():rows.max() + 1, columns.min():columns.max() + 1]
+    return coverage[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
 
 
 def _paint(rng, under, coverage):
@@ -151,27 +156,32 @@ def draw_picture(split, index, seed=SEED):
             top, left = rng.randint(SIZE - height + 1), rng.randint(SIZE - width + 1)
             box = (top, left, top + height, left + width)
             if not _crowded(box, boxes):
-                under = pixels[top:top + height, left:left + width]
-                pixels[top:top + height, left:left + width] = _paint(rng, under, coverage)
+                under = pixels[top : top + height, left : left + width]
+                pixels[top : top + height, left : left + width] = _paint(rng, under, coverage)
                 boxes.append(box)
                 names.append(name)
                 break
     pixels += rng.normal(0, rng.uniform(0, 6), pixels.shape)
     encoded = io.BytesIO()
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(
-        encoded, format='JPEG', quality=JPEG_QUALITY)
+        encoded, format="JPEG", quality=JPEG_QUALITY
+    )
     return encoded.getvalue(), boxes, names
 
 
 def label_map():
-    return ''.join("item {\n  id: %d\n  name: '%s'\n}\n" % item
-                   for item in enumerate(CLASSES, start=1))
+    return "".join(
+        "item {\n  id: %d\n  name: '%s'\n}\n" % item for item in enumerate(CLASSES, start=1)
+    )
 
 
 def _example(tf, filename, jpeg, boxes, names):
     def _bytes(values):
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[
-            v if isinstance(v, bytes) else v.encode() for v in values]))
+        return tf.train.Feature(
+            bytes_list=tf.train.BytesList(
+                value=[v if isinstance(v, bytes) else v.encode() for v in values]
+            )
+        )
 
     def _ints(values):
         return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
@@ -180,21 +190,25 @@ def _example(tf, filename, jpeg, boxes, names):
         return tf.train.Feature(float_list=tf.train.FloatList(value=values))
 
     edges = np.array(boxes, dtype=np.float64) / SIZE
-    return tf.train.Example(features=tf.train.Features(feature={
-        'image/height': _ints([SIZE]),
-        'image/width': _ints([SIZE]),
-        'image/filename': _bytes([filename]),
-        'image/source_id': _bytes([filename]),
-        'image/key/sha256': _bytes([hashlib.sha256(jpeg).hexdigest()]),
-        'image/encoded': _bytes([jpeg]),
-        'image/format': _bytes(['jpeg']),
-        'image/object/bbox/ymin': _floats(edges[:, 0]),
-        'image/object/bbox/xmin': _floats(edges[:, 1]),
-        'image/object/bbox/ymax': _floats(edges[:, 2]),
-        'image/object/bbox/xmax': _floats(edges[:, 3]),
-        'image/object/class/text': _bytes(names),
-        'image/object/class/label': _ints([CLASSES.index(name) + 1 for name in names]),
-    }))
+    return tf.train.Example(
+        features=tf.train.Features(
+            feature={
+                "image/height": _ints([SIZE]),
+                "image/width": _ints([SIZE]),
+                "image/filename": _bytes([filename]),
+                "image/source_id": _bytes([filename]),
+                "image/key/sha256": _bytes([hashlib.sha256(jpeg).hexdigest()]),
+                "image/encoded": _bytes([jpeg]),
+                "image/format": _bytes(["jpeg"]),
+                "image/object/bbox/ymin": _floats(edges[:, 0]),
+                "image/object/bbox/xmin": _floats(edges[:, 1]),
+                "image/object/bbox/ymax": _floats(edges[:, 2]),
+                "image/object/bbox/xmax": _floats(edges[:, 3]),
+                "image/object/class/text": _bytes(names),
+                "image/object/class/label": _ints([CLASSES.index(name) + 1 for name in names]),
+            }
+        )
+    )
 
 
 def _draw_task(task):
@@ -206,14 +220,15 @@ def _pictures(split, count, seed):
     pool = multiprocessing.Pool()
     tasks = [(split, index, seed) for index in range(count)]
     for index, picture in enumerate(pool.imap(_draw_task, tasks, chunksize=16)):
-        yield '%s_%05d.jpg' % (split, index), picture
+        yield f"{split}_{index:05d}.jpg", picture
     pool.close()
     pool.join()
 
 
 def write_records(paths, split, count, seed=SEED):
     """Writes `count` pictures, dealt to the files in `paths` in turn."""
-    import tensorflow as tf   # here, because drawing and the label map do without it
+    import tensorflow as tf  # here, because drawing and the label map do without it
+
     writers = [tf.io.TFRecordWriter(path) for path in paths]
     for index, (filename, (jpeg, boxes, names)) in enumerate(_pictures(split, count, seed)):
         example = _example(tf, filename, jpeg, boxes, names)
@@ -225,22 +240,22 @@ def write_records(paths, split, count, seed=SEED):
 
 def write_images(directory, split, count, seed=SEED):
     for filename, (jpeg, _, _) in _pictures(split, count, seed):
-        with open(os.path.join(directory, filename), 'wb') as stream:
+        with open(os.path.join(directory, filename), "wb") as stream:
             stream.write(jpeg)
 
 
-flags.DEFINE_enum('split', 'val', sorted(SPLITS), 'Which stream of pictures to draw.')
-flags.DEFINE_integer('count', 100, 'How many pictures.')
-flags.DEFINE_integer('seed', SEED, 'Another seed, other pictures.')
-flags.DEFINE_string('output', None, 'TFRecord file to write.')
-flags.DEFINE_string('images', None, 'Directory to write the pictures into, as JPEG files.')
-flags.DEFINE_string('label_map', None, 'Label map to write.')
+flags.DEFINE_enum("split", "val", sorted(SPLITS), "Which stream of pictures to draw.")
+flags.DEFINE_integer("count", 100, "How many pictures.")
+flags.DEFINE_integer("seed", SEED, "Another seed, other pictures.")
+flags.DEFINE_string("output", None, "TFRecord file to write.")
+flags.DEFINE_string("images", None, "Directory to write the pictures into, as JPEG files.")
+flags.DEFINE_string("label_map", None, "Label map to write.")
 
 
 def main(unused_argv):
     FLAGS = flags.FLAGS
     if FLAGS.label_map:
-        with open(FLAGS.label_map, 'w') as stream:
+        with open(FLAGS.label_map, "w") as stream:
             stream.write(label_map())
     if FLAGS.images:
         write_images(FLAGS.images, FLAGS.split, FLAGS.count, FLAGS.seed)
@@ -248,5 +263,5 @@ def main(unused_argv):
         write_records([FLAGS.output], FLAGS.split, FLAGS.count, FLAGS.seed)
 
 
-if __name__ == '__main__':
+if __name__ == "__main__":
     app.run(main)

@@ -116,23 +116,22 @@ def variables(classes):
         out[scope + "/" + leaf] = shape
         for name in ("beta", "gamma", "moving_mean", "moving_variance"):
             width = shape[2] if leaf == "depthwise_weights" else shape[3]
-            out["%s/BatchNorm/%s" % (scope, name)] = (width,)
+            out[f"{scope}/BatchNorm/{name}"] = (width,)
 
     convolution(_SCOPE + "Conv2d_0", (3, 3, 3, 2))
     before = 2
     for number, width in enumerate(_POINTWISE, 1):
-        convolution("%sConv2d_%d_depthwise" % (_SCOPE, number), (3, 3, before, 1),
-                    "depthwise_weights")
-        convolution("%sConv2d_%d_pointwise" % (_SCOPE, number), (1, 1, before, width))
+        convolution(f"{_SCOPE}Conv2d_{number}_depthwise", (3, 3, before, 1), "depthwise_weights")
+        convolution(f"{_SCOPE}Conv2d_{number}_pointwise", (1, 1, before, width))
         before = width
     for number, (narrow, wide) in enumerate(_EXTRA, 2):
         top = _SCOPE + "Conv2d_13_pointwise"
-        convolution("%s_1_Conv2d_%d_1x1_%d" % (top, number, narrow), (1, 1, before, narrow))
-        convolution("%s_2_Conv2d_%d_3x3_s2_%d" % (top, number, wide), (3, 3, narrow, wide))
+        convolution(f"{top}_1_Conv2d_{number}_1x1_{narrow}", (1, 1, before, narrow))
+        convolution(f"{top}_2_Conv2d_{number}_3x3_s2_{wide}", (3, 3, narrow, wide))
         before = wide
     for number, (depth, anchors) in enumerate(zip(_MAPS, ANCHORS)):
         for head, width in (("BoxEncodingPredictor", 4), ("ClassPredictor", classes + 1)):
-            scope = "BoxPredictor_%d/%s" % (number, head)
+            scope = f"BoxPredictor_{number}/{head}"
             out[scope + "/weights"] = (1, 1, depth, anchors * width)
             out[scope + "/biases"] = (anchors * width,)
     return out
@@ -141,8 +140,10 @@ def variables(classes):
 def values(classes, seed=0):
     """The detector's tensors: seeded noise, and a global_step far along."""
     random = np.random.RandomState(seed)
-    out = {name: random.standard_normal(shape).astype(np.float32)
-           for name, shape in sorted(variables(classes).items())}
+    out = {
+        name: random.standard_normal(shape).astype(np.float32)
+        for name, shape in sorted(variables(classes).items())
+    }
     out["global_step"] = np.asarray(200000, np.int64)
     return out
 
@@ -160,10 +161,15 @@ def trained_state(tensors, seed=1):
 
 
 def write_checkpoint(prefix, tensors):
-    by_numpy = {dtype.numpy: dtype for dtype in reversed(list(dtypes.BY_NUMBER.values()))
-                if dtype.numpy}
-    writer.write_bundle(TensorStore(constant(name, by_numpy[value.dtype], value)
-                                    for name, value in tensors.items()), prefix)
+    by_numpy = {
+        dtype.numpy: dtype for dtype in reversed(list(dtypes.BY_NUMBER.values())) if dtype.numpy
+    }
+    writer.write_bundle(
+        TensorStore(
+            constant(name, by_numpy[value.dtype], value) for name, value in tensors.items()
+        ),
+        prefix,
+    )
 
 
 def read_checkpoint(prefix):
@@ -181,8 +187,9 @@ def write_model(directory, *, names=CLASSES, classes=None, tensors=None, config=
     """A model directory: model.ckpt, pipeline.config, and label_map.pbtxt where there are names."""
     classes = classes or len(names)
     os.makedirs(str(directory))
-    write_checkpoint(os.path.join(str(directory), "model.ckpt"),
-                     values(classes) if tensors is None else tensors)
+    write_checkpoint(
+        os.path.join(str(directory), "model.ckpt"), values(classes) if tensors is None else tensors
+    )
     write(directory, "pipeline.config", CONFIG % {"classes": classes} if config is None else config)
     if names:
         write(directory, "label_map.pbtxt", label_map(names))
@@ -200,9 +207,13 @@ def write(directory, name, content):
 
 # Output -> shape, in the signature of an exported SSD of eight classes.
 SAVED_MODEL_SHAPES = {
-    "detection_boxes": (-1, 100, 4), "detection_classes": (-1, 100), "detection_scores": (-1, 100),
-    "num_detections": (-1,), "raw_detection_scores": (-1, -1, 9),
-    "detection_multiclass_scores": (-1, 100, 9)}
+    "detection_boxes": (-1, 100, 4),
+    "detection_classes": (-1, 100),
+    "detection_scores": (-1, 100),
+    "num_detections": (-1,),
+    "raw_detection_scores": (-1, -1, 9),
+    "detection_multiclass_scores": (-1, 100, 9),
+}
 
 
 def publish(directory, *names):

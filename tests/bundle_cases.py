@@ -14,11 +14,27 @@ Tensor = collections.namedtuple("Tensor", "dtype shape data crc")
 
 # TensorFlow's numbers, names and element sizes of all types with a fixed size.
 FIXED = (
-    (1, "float32", 4), (2, "float64", 8), (3, "int32", 4), (4, "uint8", 1), (5, "int16", 2),
-    (6, "int8", 1), (8, "complex64", 8), (9, "int64", 8), (10, "bool", 1), (11, "qint8", 1),
-    (12, "quint8", 1), (13, "qint32", 4), (14, "bfloat16", 2), (15, "qint16", 2),
-    (16, "quint16", 2), (17, "uint16", 2), (18, "complex128", 16), (19, "float16", 2),
-    (22, "uint32", 4), (23, "uint64", 8))
+    (1, "float32", 4),
+    (2, "float64", 8),
+    (3, "int32", 4),
+    (4, "uint8", 1),
+    (5, "int16", 2),
+    (6, "int8", 1),
+    (8, "complex64", 8),
+    (9, "int64", 8),
+    (10, "bool", 1),
+    (11, "qint8", 1),
+    (12, "quint8", 1),
+    (13, "qint32", 4),
+    (14, "bfloat16", 2),
+    (15, "qint16", 2),
+    (16, "quint16", 2),
+    (17, "uint16", 2),
+    (18, "complex128", 16),
+    (19, "float16", 2),
+    (22, "uint32", 4),
+    (23, "uint64", 8),
+)
 NAMES = {dtype: name for dtype, name, _ in FIXED}
 NAMES.update({7: "string", 21: "variant"})
 SIZES = {dtype: size for dtype, _, size in FIXED}
@@ -56,19 +72,38 @@ def variants(shape, values):
 CASES = {
     "scalar": {"global_step": fixed(9, ())},
     "one of each type": {"type/" + name: fixed(dtype, (2, 3), dtype) for dtype, name, _ in FIXED},
-    "empty": {"a": fixed(1, (0,)), "b": fixed(3, (2, 0, 3)), "c": fixed(1, (1,)),
-              "d": strings((0,), [])},
-    "strings": {"many": strings((2, 2), [b"", b"a", b"\0\xff\n", b"x" * 200]),
-                "one": strings((), [b"text"]), "between": fixed(1, (3,))},
-    "variants": {"list": variants((2,), [b"tensorflow::TensorList", b"\0" * 300]),
-                 "none": variants((0,), [])},
+    "empty": {
+        "a": fixed(1, (0,)),
+        "b": fixed(3, (2, 0, 3)),
+        "c": fixed(1, (1,)),
+        "d": strings((0,), []),
+    },
+    "strings": {
+        "many": strings((2, 2), [b"", b"a", b"\0\xff\n", b"x" * 200]),
+        "one": strings((), [b"text"]),
+        "between": fixed(1, (3,)),
+    },
+    "variants": {
+        "list": variants((2,), [b"tensorflow::TensorList", b"\0" * 300]),
+        "none": variants((0,), []),
+    },
     "large dimensions": {"weights": fixed(4, (1, 300, 130)), "biases": fixed(1, (200,))},
     "shared prefixes": {
-        "FeatureExtractor/MobilenetV1/Conv2d_%d/%s" % (at, leaf): fixed(1, (at,), at)
-        for at in range(20) for leaf in ("weights", "weights/ExponentialMovingAverage", "beta")},
-    "odd names": {"a": fixed(1, ()), "a/": fixed(1, ()), "A": fixed(1, ()), "a\0b": fixed(1, ()),
-                  "\u00e9": fixed(1, ()), "\uffff": fixed(1, ()), "\U0001f600": fixed(1, ()),
-                  "x" * 300: fixed(1, ()), "x" * 299 + "y": fixed(1, ())},
+        f"FeatureExtractor/MobilenetV1/Conv2d_{at}/{leaf}": fixed(1, (at,), at)
+        for at in range(20)
+        for leaf in ("weights", "weights/ExponentialMovingAverage", "beta")
+    },
+    "odd names": {
+        "a": fixed(1, ()),
+        "a/": fixed(1, ()),
+        "A": fixed(1, ()),
+        "a\0b": fixed(1, ()),
+        "\u00e9": fixed(1, ()),
+        "\uffff": fixed(1, ()),
+        "\U0001f600": fixed(1, ()),
+        "x" * 300: fixed(1, ()),
+        "x" * 299 + "y": fixed(1, ()),
+    },
     "no tensors": {},
 }
 
@@ -79,8 +114,14 @@ def lay(tensors):
     data = b""
     for name in sorted(tensors, key=str.encode):
         one = tensors[name]
-        pairs.append((name.encode(), handmade.entry(
-            one.dtype, one.shape, offset=len(data), size=len(one.data), crc=one.crc)))
+        pairs.append(
+            (
+                name.encode(),
+                handmade.entry(
+                    one.dtype, one.shape, offset=len(data), size=len(one.data), crc=one.crc
+                ),
+            )
+        )
         data += one.data
     return pairs, data
 
@@ -97,9 +138,19 @@ def spread(tensors):
     for at, name in enumerate(sorted(tensors, reverse=True)):
         one = tensors[name]
         number = at % 3
-        pairs.append((name.encode(), handmade.entry(
-            one.dtype, one.shape, shard=number, offset=len(shards[number]), size=len(one.data),
-            crc=one.crc)))
+        pairs.append(
+            (
+                name.encode(),
+                handmade.entry(
+                    one.dtype,
+                    one.shape,
+                    shard=number,
+                    offset=len(shards[number]),
+                    size=len(one.data),
+                    crc=one.crc,
+                ),
+            )
+        )
         shards[number] += one.data + b"-" * (at % 2)
     return handmade.plain_table(pairs), shards
 
@@ -107,9 +158,11 @@ def spread(tensors):
 LAYOUTS = {
     "as TensorFlow lays it": lambda tensors: one_shard(tensors, handmade.plain_table),
     "blocks of three": lambda tensors: one_shard(
-        tensors, lambda pairs: handmade.split_table(pairs, 3)),
+        tensors, lambda pairs: handmade.split_table(pairs, 3)
+    ),
     "Snappy, blocks of five": lambda tensors: one_shard(
-        tensors, lambda pairs: handmade.split_table(pairs, 5, snappy=True)),
+        tensors, lambda pairs: handmade.split_table(pairs, 5, snappy=True)
+    ),
     "three shards with gaps": spread,
 }
 
@@ -119,5 +172,5 @@ def save(prefix, index, *shards):
     with open(prefix + ".index", "wb") as file:
         file.write(index)
     for number, data in enumerate(shards):
-        with open("%s.data-%05d-of-%05d" % (prefix, number, len(shards)), "wb") as file:
+        with open(f"{prefix}.data-{number:05d}-of-{len(shards):05d}", "wb") as file:
             file.write(data)

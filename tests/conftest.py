@@ -34,6 +34,7 @@ def briefly(monkeypatch):
 @pytest.fixture
 def graphfix(capsys):
     """Runs a command line in this process: exit code, stdout, stderr."""
+
     def run(*words):
         capsys.readouterr()
         try:
@@ -41,4 +42,5 @@ def graphfix(capsys):
         except SystemExit as stop:
             code = stop.code
         return Done(code, *capsys.readouterr())
+
     return run

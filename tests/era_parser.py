@@ -13,10 +13,11 @@ import re
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-HISTORY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "graphfix", "config",
-                       "history.txt")
+HISTORY = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "..", "graphfix", "config", "history.txt"
+)
 _FIELD = descriptor_pb2.FieldDescriptorProto
-_SCALARS = {name[len("TYPE_"):].lower(): number for name, number in _FIELD.Type.items()}
+_SCALARS = {name[len("TYPE_") :].lower(): number for name, number in _FIELD.Type.items()}
 
 
 def _there(first, gone, day):
@@ -40,7 +41,7 @@ def _schema(day):
                 for spec in " ".join(words[4:]).split(" -> "):
                     since = re.match(r"(\d{4}-\d\d-\d\d):", spec)
                     if since is None or since.group(1) <= day:
-                        messages[owner][words[1]] = spec[len(since.group()) if since else 0:]
+                        messages[owner][words[1]] = spec[len(since.group()) if since else 0 :]
             elif line.startswith("  value ") and _there(words[3], words[4], day):
                 enums[owner][words[1]] = int(words[2])
     return messages, enums
@@ -55,7 +56,7 @@ def _oneof(spec):
 def message_class(month):
     """The class of a TrainEvalPipelineConfig of the last day of a month."""
     year, number = map(int, month.split("-"))
-    day = "%s-%02d" % (month, calendar.monthrange(year, number)[1])
+    day = f"{month}-{calendar.monthrange(year, number)[1]:02d}"
     messages, enums = _schema(day)
     file = descriptor_pb2.FileDescriptorProto(name="era.proto", package="era", syntax="proto2")
     for name, values in enums.items():
@@ -70,13 +71,16 @@ def message_class(month):
         # Some releases of protobuf want the fields of a oneof beside each other.
         for field, spec in sorted(fields.items(), key=lambda one: _oneof(one[1])):
             number, label, kind = spec.split()[:3]
-            made = message.field.add(name=field, number=int(number[1:]),
-                                     label=_FIELD.Label.Value("LABEL_" + label.upper()))
+            made = message.field.add(
+                name=field,
+                number=int(number[1:]),
+                label=_FIELD.Label.Value("LABEL_" + label.upper()),
+            )
             flat = kind.replace(".", "_")
             if kind in _SCALARS:
                 made.type = _SCALARS[kind]
             elif kind in enums:
-                made.type, made.type_name = _FIELD.TYPE_ENUM, ".era.Of_%s.Enum" % flat
+                made.type, made.type_name = _FIELD.TYPE_ENUM, f".era.Of_{flat}.Enum"
             else:
                 made.type, made.type_name = _FIELD.TYPE_MESSAGE, ".era." + flat
             oneof = _oneof(spec)

@@ -26,23 +26,41 @@ CASES = {
 def convert(name, out):
     """The exit code of a case's conversion."""
     from graphfix import cli
+
     return cli.main(
-        ["convert", DETECTOR, "--label_map_path", LABELS, "--source_label_map_path",
-         os.path.join(DETECTOR, "shapes_label_map.pbtxt"), "--output_directory", out,
-         "--target_api", "2019-07"] + CASES[name])
+        [
+            "convert",
+            DETECTOR,
+            "--label_map_path",
+            LABELS,
+            "--source_label_map_path",
+            os.path.join(DETECTOR, "shapes_label_map.pbtxt"),
+            "--output_directory",
+            out,
+            "--target_api",
+            "2019-07",
+        ]
+        + CASES[name]
+    )
 
 
 def sums(name, out):
     """Lines of SHA256SUMS."""
     for file in sorted(os.listdir(out)):
-        if file not in ("pipeline.config", "manifest.json", "plan.json", "report.json",
-                        "report.html"):
+        if file not in (
+            "pipeline.config",
+            "manifest.json",
+            "plan.json",
+            "report.json",
+            "report.html",
+        ):
             with open(os.path.join(out, file), "rb") as opened:
-                yield "%s  %s/%s\n" % (hashlib.sha256(opened.read()).hexdigest(), name, file)
+                yield f"{hashlib.sha256(opened.read()).hexdigest()}  {name}/{file}\n"
 
 
 def main():
     from graphfix import cli
+
     lines = []
     with tempfile.TemporaryDirectory() as scratch:
         for name in CASES:
@@ -50,8 +68,10 @@ def main():
             assert convert(name, out) == 0
             lines += sums(name, out)
         golden = os.path.join(GOLDEN, "shapes.json")
-        assert cli.main(["check", os.path.join(scratch, "shapes"), "--golden", golden,
-                         "--update"]) == 0
+        assert (
+            cli.main(["check", os.path.join(scratch, "shapes"), "--golden", golden, "--update"])
+            == 0
+        )
     with open(os.path.join(GOLDEN, "SHA256SUMS"), "w") as file:
         file.writelines(lines)
 

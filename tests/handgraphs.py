@@ -40,6 +40,7 @@ class Tiles(Made):
 
         def named(part=""):
             return scope + part + next(names)
+
         ratio, root, scale, size = (named() for _ in range(4))
         self.value(ratio, ratios).node(root, "Sqrt", ratio).value(scale, scales)
         for axis, op in enumerate(("RealDiv", "Mul")):
@@ -50,7 +51,7 @@ class Tiles(Made):
             first, limit, step, run, number = (named() for _ in range(5))
             self.value(first, 0, "int32").value(limit, cells[axis], "int32").value(step, 1, "int32")
             self.node(run, "Range", first, limit, step).node(number, "Cast", run)
-            far, by, begin = named(), scope + "stride%d" % axis, scope + "offset%d" % axis
+            far, by, begin = named(), scope + f"stride{axis}", scope + f"offset{axis}"
             self.value(by, stride[axis]).value(begin, offset[axis])
-            self.node(far, "Mul", number, by).node(scope + "centre%d" % axis, "AddV2", far, begin)
+            self.node(far, "Mul", number, by).node(scope + f"centre{axis}", "AddV2", far, begin)
         return self

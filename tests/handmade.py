@@ -41,6 +41,7 @@ def varint(value):
 
 # Protocol Buffers: a field is its number and wire type, then its value.
 
+
 def number(field, value):
     """A varint field; negative values as 64-bit two's complement."""
     return varint(field << 3) + varint(value % (1 << 64))
@@ -58,9 +59,13 @@ def message(field, data):
 def header(shards=1, endianness=0, producer=1, min_consumer=0):
     """A BundleHeaderProto; zeros are left out, as proto3 does."""
     version = (number(1, producer) if producer else b"") + (
-        number(2, min_consumer) if min_consumer else b"")
-    return ((number(1, shards) if shards else b"")
-            + (number(2, endianness) if endianness else b"") + message(3, version))
+        number(2, min_consumer) if min_consumer else b""
+    )
+    return (
+        (number(1, shards) if shards else b"")
+        + (number(2, endianness) if endianness else b"")
+        + message(3, version)
+    )
 
 
 def shape(sizes):
@@ -70,9 +75,12 @@ def shape(sizes):
 
 def extents(ranges):
     """A TensorSliceProto of (start, length) pairs; None stands for a whole dimension."""
-    return b"".join(message(1, b"" if one is None else
-                            (number(1, one[0]) if one[0] else b"") + number(2, one[1]))
-                    for one in ranges)
+    return b"".join(
+        message(
+            1, b"" if one is None else (number(1, one[0]) if one[0] else b"") + number(2, one[1])
+        )
+        for one in ranges
+    )
 
 
 def entry(dtype, sizes, shard=0, offset=0, size=0, crc=0, slices=()):
@@ -85,6 +93,7 @@ def entry(dtype, sizes, shard=0, offset=0, size=0, crc=0, slices=()):
 
 
 # The ordered code of slice keys.
+
 
 def ordered_signed(value):
     """As many 1 bits as the code has bytes, a 0, the value; of a negative one all bits flipped."""
@@ -114,6 +123,7 @@ def slice_key(name, ranges):
 
 # The string table.
 
+
 def block(pairs, interval=16, share=True):
     """A block's contents: every `interval`-th entry is a restart point."""
     out, restarts, previous = b"", [], b""
@@ -135,7 +145,7 @@ def literal(data):
     """A Snappy stream of literals only."""
     out = varint(len(data))
     for at in range(0, len(data), 60):
-        piece = data[at:at + 60]
+        piece = data[at : at + 60]
         out += bytes([(len(piece) - 1) << 2]) + piece
     return out
 
@@ -161,8 +171,9 @@ def table(blocks, index_key=None, kinds=None, metaindex=None, index=None):
         return handle
 
     for at, (key, contents) in enumerate(blocks):
-        handles.append((index_key(key) if index_key else key,
-                        put(contents, kinds[at] if kinds else 0)))
+        handles.append(
+            (index_key(key) if index_key else key, put(contents, kinds[at] if kinds else 0))
+        )
     footer = put(block([]) if metaindex is None else metaindex)
     footer += put(index(handles) if index else block(handles, interval=1))
     return out + footer + bytes(40 - len(footer)) + struct.pack("<Q", MAGIC)
@@ -185,7 +196,9 @@ def plain_table(pairs):
 def split_table(pairs, size, interval=16, share=True, snappy=False):
     """A table of blocks of `size` pairs each, laid out as asked."""
     pairs = sorted(pairs)
-    parts = [pairs[at:at + size] for at in range(0, len(pairs), size)]
+    parts = [pairs[at : at + size] for at in range(0, len(pairs), size)]
     contents = [block(part, interval, share) for part in parts]
-    return table([(part[-1][0], literal(data) if snappy else data)
-                  for part, data in zip(parts, contents)], kinds=[int(snappy)] * len(parts))
+    return table(
+        [(part[-1][0], literal(data) if snappy else data) for part, data in zip(parts, contents)],
+        kinds=[int(snappy)] * len(parts),
+    )

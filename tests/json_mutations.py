@@ -3,9 +3,47 @@
 import copy
 import json
 
-VALUES = [None, True, False, 0, 1, -1, 2, 3, 7, 0.5, -0.0, 1e-300, 1e39, 1e308, -1e308, 10 ** 20,
-          1 << 31, 1 << 62, "", "x", "drop", "keep", "gather", "mean", "noise", "{}", "[1]", "-1", "1e999",
-          "\u0000", "\udc80", "a" * 3000, [], {}, [1], [""], [[]], [0.0, 0.0], {"edit": "keep"}]
+VALUES = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    2,
+    3,
+    7,
+    0.5,
+    -0.0,
+    1e-300,
+    1e39,
+    1e308,
+    -1e308,
+    10**20,
+    1 << 31,
+    1 << 62,
+    "",
+    "x",
+    "drop",
+    "keep",
+    "gather",
+    "mean",
+    "noise",
+    "{}",
+    "[1]",
+    "-1",
+    "1e999",
+    "\u0000",
+    "\udc80",
+    "a" * 3000,
+    [],
+    {},
+    [1],
+    [""],
+    [[]],
+    [0.0, 0.0],
+    {"edit": "keep"},
+]
 
 
 def places(data, steps=()):
@@ -43,15 +81,21 @@ def mutate(data, found, pick):
         holder.insert(pick.randrange(len(holder)), copy.deepcopy(value))
     elif kind == 4:
         # What stands somewhere under the same key, or in a list of the same kind.
-        alike = [one for one in found if len(one) == len(place) and one[0] == place[0]
-                 and type(one[-1]) is type(key) and (isinstance(key, int) or one[-1] == key)]
+        alike = [
+            one
+            for one in found
+            if len(one) == len(place)
+            and one[0] == place[0]
+            and type(one[-1]) is type(key)
+            and (isinstance(key, int) or one[-1] == key)
+        ]
         other = data
         for step in pick.choice(alike):
             other = other[step]
         holder[key] = copy.deepcopy(other)
     elif kind == 5 and isinstance(value, str) and value:
         at = pick.randrange(len(value))
-        holder[key] = value[:at] + pick.choice("xX/_0 {}\"'#\n") + value[at + pick.randrange(2):]
+        holder[key] = value[:at] + pick.choice("xX/_0 {}\"'#\n") + value[at + pick.randrange(2) :]
     else:
         holder[key] = pick.choice(VALUES)
 

@@ -8,13 +8,34 @@ import re
 
 import handmade
 
-NUMBERS = (0, 1, 2, 3, 63, 64, 127, 128, 255, 256, 1 << 16, (1 << 31) - 1, 1 << 31, (1 << 32) - 1,
-           1 << 32, 1 << 40, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
+NUMBERS = (
+    0,
+    1,
+    2,
+    3,
+    63,
+    64,
+    127,
+    128,
+    255,
+    256,
+    1 << 16,
+    (1 << 31) - 1,
+    1 << 31,
+    (1 << 32) - 1,
+    1 << 32,
+    1 << 40,
+    1 << 62,
+    (1 << 63) - 1,
+    1 << 63,
+    (1 << 64) - 1,
+)
 LITERALS = (
     "0 1 -1 2 3 6 7 90 91 300 65536 2147483647 2147483648 -2147483648 9223372036854775808 1e308 "
     "1e400 -1e400 1e-400 nan inf -inf 0.5 -0.0 1. .5 0x10 010 08 1_0 true false RELU SIGMOID x "
-    "\"\" '' \"a\" \"\\377\" \"\\d\" \"\u00e9\" { } < > [ ] [] {} : , ; # - \\ \" "
-    "' \ufeff \u00a0").split(" ")
+    '"" \'\' "a" "\\377" "\\d" "\u00e9" { } < > [ ] [] {} : , ; # - \\ " '
+    "' \ufeff \u00a0"
+).split(" ")
 
 
 def mutate_bytes(random, data):
@@ -29,18 +50,18 @@ def mutate_bytes(random, data):
         elif kind == 1 and at < len(data):
             data[at] = random.choice((0, 1, 0x7F, 0x80, 0xFF, random.randrange(256)))
         elif kind == 2:
-            del data[at:at + size]
+            del data[at : at + size]
         elif kind == 3:
-            data[at:at] = data[at:at + size]
+            data[at:at] = data[at : at + size]
         elif kind == 4:
             data[at:at] = bytes(random.randrange(256) for _ in range(size))
         elif kind == 5:
-            data[at:at + size] = bytes(random.choice((0, 0xFF)) for _ in range(size))
+            data[at : at + size] = bytes(random.choice((0, 0xFF)) for _ in range(size))
         else:
             other = random.randrange(len(data) + 1)
-            data[at:at] = data[other:other + size]
+            data[at:at] = data[other : other + size]
     if random.random() < 0.05:
-        del data[random.randrange(len(data) + 1):]
+        del data[random.randrange(len(data) + 1) :]
     return bytes(data)
 
 
@@ -67,7 +88,7 @@ def fields(data):
                 value = varint()
             elif kind in (1, 2, 5):
                 size = varint() if kind == 2 else 8 if kind == 1 else 4
-                value = data[position:position + size]
+                value = data[position : position + size]
                 position += size
                 if len(value) != size:
                     return None
@@ -144,7 +165,7 @@ def random_table(random, pairs):
     """The table of pairs in one of many layouts; sometimes blocks are mutated too, under checksums
     that are right."""
     size = random.choice((1, 2, 5, 1000))
-    parts = [pairs[at:at + size] for at in range(0, len(pairs), size)]
+    parts = [pairs[at : at + size] for at in range(0, len(pairs), size)]
     blocks, kinds = [], []
     for part in parts:
         contents = handmade.block(part, random.choice((1, 2, 16)), random.random() < 0.8)
@@ -186,11 +207,11 @@ def mutate_text(random, text):
         elif choice == 4:
             tokens[at] = ""
         elif choice == 5:
-            tokens.insert(at, "".join(tokens[other:other + random.choice((3, 10, 40))]))
+            tokens.insert(at, "".join(tokens[other : other + random.choice((3, 10, 40))]))
         elif choice == 6:
             tokens[at] *= random.choice((2, 50, 1000))
         elif choice == 7:
-            del tokens[at:at + random.choice((2, 5, 30))]
+            del tokens[at : at + random.choice((2, 5, 30))]
             tokens = tokens or [" "]
         else:
             numbers = [place for place, token in enumerate(tokens) if token[:1].isdigit()]

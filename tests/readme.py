@@ -22,8 +22,12 @@ def text():
 
 def blocks():
     """(commands, expected output or "") of every bash block."""
-    return [(commands, expected) for commands, expected in re.findall(
-        r"```bash\n(.*?)```(?:\n\n```text\n(.*?)```)?", text(), re.S)]
+    return [
+        (commands, expected)
+        for commands, expected in re.findall(
+            r"```bash\n(.*?)```(?:\n\n```text\n(.*?)```)?", text(), re.S
+        )
+    ]
 
 
 def place(directory, convert):
@@ -33,8 +37,16 @@ def place(directory, convert):
     narrower.
     """
     directory = str(directory)
-    convert(DETECTOR, os.path.join(directory, MODEL), "--num_classes", "90", "--target_api",
-            "2019-07", "--trainer", "model_main")
+    convert(
+        DETECTOR,
+        os.path.join(directory, MODEL),
+        "--num_classes",
+        "90",
+        "--target_api",
+        "2019-07",
+        "--trainer",
+        "model_main",
+    )
     with open(os.path.join(directory, MODEL, "pipeline.config"), encoding="utf-8") as file:
         config = file.read()
     for old, new in (("    use_moving_average: false\n", ""), ("num_steps: 6000", "num_steps: 1")):
@@ -46,8 +58,11 @@ def place(directory, convert):
         os.path.join(directory, MODEL, "saved_model"),
         os.path.join(directory, MODEL, "frozen_inference_graph.pb"),
         # The signature's shapes are of eight classes; a shape that is not known is none wrong.
-        lambda saved: [info.tensor_shape.Clear() for info in saved.meta_graphs[0].signature_def[
-            "serving_default"].outputs.values()])
+        lambda saved: [
+            info.tensor_shape.Clear()
+            for info in saved.meta_graphs[0].signature_def["serving_default"].outputs.values()
+        ],
+    )
     with tarfile.open(os.path.join(directory, MODEL + ".tar.gz"), "w:gz") as archive:
         archive.add(os.path.join(directory, MODEL), MODEL)
     shutil.rmtree(os.path.join(directory, MODEL))
@@ -58,20 +73,27 @@ def place(directory, convert):
 def commands(directory):
     """Makes `graphfix` and `python` commands in a directory; the environment that has them."""
     for name, words in (("graphfix", "-m graphfix "), ("python", "")):
-        path = builders.write(directory, name, '#!/bin/sh\nexec "%s" %s"$@"\n' % (
-            sys.executable, words))
+        path = builders.write(directory, name, f'#!/bin/sh\nexec "{sys.executable}" {words}"$@"\n')
         os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
-    return dict(os.environ, PATH=directory + os.pathsep + os.environ["PATH"],
-                PYTHONPATH=os.pathsep.join(filter(None, (
-                    REPOSITORY, os.environ.get("PYTHONPATH")))))
+    return dict(
+        os.environ,
+        PATH=directory + os.pathsep + os.environ["PATH"],
+        PYTHONPATH=os.pathsep.join(filter(None, (REPOSITORY, os.environ.get("PYTHONPATH")))),
+    )
 
 
 def run(commands, directory, environment):
     """stdout of a block; every command in it has to succeed."""
-    done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", commands], cwd=str(directory),
-                          env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, universal_newlines=True)
-    assert done.returncode == 0, "%s\n%s" % (commands, done.stderr[-3000:])
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", commands],
+        cwd=str(directory),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
+    assert done.returncode == 0, f"{commands}\n{done.stderr[-3000:]}"
     return done.stdout
 
 

@@ -17,9 +17,12 @@ from graphfix.compare.golden import read_golden, to_json
 from graphfix.compare.things import open_thing
 from graphfix.errors import SourceError
 
-CONFIG = builders.CONFIG % {"classes": 4} + """
+CONFIG = (
+    builders.CONFIG % {"classes": 4}
+    + """
 graph_rewriter { quantization { delay: 48000 weight_bits: 8 } }
 """
+)
 LABELS = """item { id: 1 name: "n1" display_name: "dog" keypoints { id: 3 label: "nose" } }
 item { name: 'cat' id: 2 ancestor_ids: [4, 5] descendant_ids: 6 frequency: RARE }
 # The background may be there.
@@ -27,10 +30,21 @@ item { id: 0 name: "background" }
 item { id: 3 name: "caf\\303\\251" instance_count: 0 display_name: "" }
 """
 # Type -> the list of its elements, and how one of them is packed.
-PACKED = {1: ("float_val", "f"), 2: ("double_val", "d"), 3: ("int_val", "i"), 4: ("int_val", "B"),
-           5: ("int_val", "h"), 6: ("int_val", "b"), 9: ("int64_val", "q"), 10: ("bool_val", "?"),
-           14: ("half_val", "H"), 17: ("int_val", "H"), 19: ("half_val", "H"),
-           22: ("uint32_val", "I"), 23: ("uint64_val", "Q")}
+PACKED = {
+    1: ("float_val", "f"),
+    2: ("double_val", "d"),
+    3: ("int_val", "i"),
+    4: ("int_val", "B"),
+    5: ("int_val", "h"),
+    6: ("int_val", "b"),
+    9: ("int64_val", "q"),
+    10: ("bool_val", "?"),
+    14: ("half_val", "H"),
+    17: ("int_val", "H"),
+    19: ("half_val", "H"),
+    22: ("uint32_val", "I"),
+    23: ("uint64_val", "Q"),
+}
 
 
 def parsed(message_class, data, errors):
@@ -40,8 +54,11 @@ def parsed(message_class, data, errors):
     except errors:
         return None
     _settle(message)
-    graphs = [message] if message.DESCRIPTOR.name == "GraphDef" else [
-        meta.graph_def for meta in message.meta_graphs]
+    graphs = (
+        [message]
+        if message.DESCRIPTOR.name == "GraphDef"
+        else [meta.graph_def for meta in message.meta_graphs]
+    )
     for graph in graphs:
         for node in graph.node:
             if node.op == "Const" and "value" in node.attr:
@@ -54,8 +71,14 @@ def strays(data, descriptor):
     makes all of the entry an unknown field."""
     for number, kind, value in mutations.fields(data) or ():
         field = descriptor.fields_by_number.get(number)
-        if field is None and descriptor.GetOptions().map_entry or kind == 2 and field is not None \
-                and field.message_type is not None and strays(value, field.message_type):
+        if (
+            field is None
+            and descriptor.GetOptions().map_entry
+            or kind == 2
+            and field is not None
+            and field.message_type is not None
+            and strays(value, field.message_type)
+        ):
             return True
     return False
 
@@ -64,12 +87,18 @@ def without_defaults(message):
     """A config without what it sets to the default, but for what is asked for by HasField."""
     for field, value in message.ListFields():
         several = not isinstance(value, (str, bytes, int, float)) and not hasattr(
-            value, "ListFields")
+            value, "ListFields"
+        )
         for one in value if several else [value]:
             if hasattr(one, "ListFields"):
                 without_defaults(one)
-        if not several and not hasattr(value, "ListFields") and field.containing_oneof is None \
-                and field.name not in PRESENCE and repr(value) == repr(field.default_value):
+        if (
+            not several
+            and not hasattr(value, "ListFields")
+            and field.containing_oneof is None
+            and field.name not in PRESENCE
+            and repr(value) == repr(field.default_value)
+        ):
             message.ClearField(field.name)
     return message
 
@@ -98,8 +127,12 @@ def _settle(message):
 def _unify(value):
     """A constant's value as raw bytes, where TensorFlow makes a tensor of it."""
     tensor = value.tensor if value.WhichOneof("value") == "tensor" else None
-    if tensor is None or tensor.dtype not in PACKED or not tensor.HasField("tensor_shape") \
-            or tensor.tensor_shape.unknown_rank:
+    if (
+        tensor is None
+        or tensor.dtype not in PACKED
+        or not tensor.HasField("tensor_shape")
+        or tensor.tensor_shape.unknown_rank
+    ):
         return
     count = 1
     for dim in tensor.tensor_shape.dim:
@@ -115,12 +148,19 @@ def _unify(value):
         return
     if name == "float_val":
         # A Python number would lose which NaN it is.
-        packed = b"".join(content for number, _, content in mutations.fields(
-            tensor.SerializeToString()) if number == 5)
+        packed = b"".join(
+            content
+            for number, _, content in mutations.fields(tensor.SerializeToString())
+            if number == 5
+        )
     else:
         mask = (1 << 8 * size) - 1
-        packed = b"".join(struct.pack("<" + letter, one) if letter in "d?" else
-                          (int(one) & mask).to_bytes(size, "little") for one in elements)
+        packed = b"".join(
+            struct.pack("<" + letter, one)
+            if letter in "d?"
+            else (int(one) & mask).to_bytes(size, "little")
+            for one in elements
+        )
     if len(packed) < count * size:
         packed += (packed[-size:] or bytes(size)) * (count - len(packed) // size)
     tensor.ClearField(name)
@@ -159,20 +199,34 @@ def spelled(random, data, descriptor):
         inner = field.message_type if field is not None and kind == 2 else None
         if inner is not None:
             value = spelled(random, value, inner)
-        content = [_number(random, value) if kind == 0 else value if kind != 2 else
-                   _number(random, len(value)) + value]
+        content = [
+            _number(random, value)
+            if kind == 0
+            else value
+            if kind != 2
+            else _number(random, len(value)) + value
+        ]
         if inner is not None and not _repeated(field) and random.random() < 0.3:
             parts = mutations.fields(value)
             half = random.randrange(len(parts) + 1)
-            content = [_number(random, len(part)) + part for part in (
-                mutations.message(parts[:half]), mutations.message(parts[half:]))]
-        elif field is not None and kind == 2 and inner is None and _repeated(field) \
-                and field.cpp_type == field.CPPTYPE_FLOAT and random.random() < 0.5:
-            content = [value[at:at + 4] for at in range(0, len(value), 4)]
+            content = [
+                _number(random, len(part)) + part
+                for part in (mutations.message(parts[:half]), mutations.message(parts[half:]))
+            ]
+        elif (
+            field is not None
+            and kind == 2
+            and inner is None
+            and _repeated(field)
+            and field.cpp_type == field.CPPTYPE_FLOAT
+            and random.random() < 0.5
+        ):
+            content = [value[at : at + 4] for at in range(0, len(value), 4)]
             kind = 5
         is_map = inner is not None and inner.GetOptions().map_entry
-        chunks.append([number, is_map, b"".join(
-            _number(random, number << 3 | kind) + one for one in content)])
+        chunks.append(
+            [number, is_map, b"".join(_number(random, number << 3 | kind) + one for one in content)]
+        )
     # What is of one field keeps its order, but for a map's entries.
     order = sorted(range(len(chunks)), key=lambda _: random.random())
     fields = {}
@@ -222,8 +276,9 @@ def rich_graph(graph_class):
     constant("half", 19, [2], half_val=[0x3C00, 0x8000])
     constant("flag", 10, [], bool_val=[True])
     constant("words", 7, [2], string_val=[b"a\xff", b""])
-    node = graph.node.add(name="scope/sum", op="AddV2", input=["weights", "bias:0", "^axis"],
-                          device="/cpu:0")
+    node = graph.node.add(
+        name="scope/sum", op="AddV2", input=["weights", "bias:0", "^axis"], device="/cpu:0"
+    )
     node.attr["T"].type = 1
     node.attr["_output_shapes"].list.shape.add().dim.add(size=2, name="rows")
     node.attr["_many"].list.i.extend([1, -2, 1 << 33])

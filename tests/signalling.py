@@ -75,6 +75,7 @@ def child(job, log, calls):
     def heed_and_count():
         heed()
         sys.setprofile(profile)
+
     cli.signals.heed = heed_and_count
     sys.exit(cli.run())
 

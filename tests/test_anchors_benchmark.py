@@ -12,9 +12,18 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 @pytest.mark.slow
 def test_it_runs_on_a_few_boxes(tmp_path):
-    done = subprocess.run([sys.executable, os.path.join(ROOT, "benchmarks", "anchors_fit.py"),
-                           "--boxes", "300", "--cache", str(tmp_path)],
-                          stdout=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            os.path.join(ROOT, "benchmarks", "anchors_fit.py"),
+            "--boxes",
+            "300",
+            "--cache",
+            str(tmp_path),
+        ],
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    )
     assert done.returncode == 0
     assert "on 300 synthetic boxes of " in done.stdout
     assert len(re.findall(r"^\| (?:SSD|Faster).*\d+\.\d \| \d+ \|", done.stdout, re.M)) == 3

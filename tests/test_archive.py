@@ -37,28 +37,37 @@ GOOD = ("model/pipeline.config", b"model {}")
 @pytest.mark.parametrize("mode", ["w:gz", "w"])
 def test_what_is_wanted_is_unpacked(tmp_path, mode, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    path = write(tmp_path / "it.tar.gz", GOOD, ("model/README", b"x"), ("./model/a.index", b"y"),
-                 mode=mode)
+    path = write(
+        tmp_path / "it.tar.gz", GOOD, ("model/README", b"x"), ("./model/a.index", b"y"), mode=mode
+    )
     with pytest.raises(Exception):
         Unpacked(path)  # ./model and model are two names
-    path = write(tmp_path / "it.tar.gz", GOOD, ("model/README", b"x"), ("model/a.index", b"y"),
-                 mode=mode)
+    path = write(
+        tmp_path / "it.tar.gz", GOOD, ("model/README", b"x"), ("model/a.index", b"y"), mode=mode
+    )
     unpacked = Unpacked(path)
     assert sorted(os.listdir(unpacked.directory)) == ["a.index", "pipeline.config"]
     unpacked.close()
     assert os.listdir(str(tmp_path)) == ["it.tar.gz"]
 
 
-@pytest.mark.parametrize("member", [
-    "../pipeline.config", "/tmp/pipeline.config", "model/../../pipeline.config",
-    "model\\..\\pipeline.config", "..",
-    special(tarfile.SYMTYPE, "model/pipeline.config", "/etc/passwd"),
-    special(tarfile.LNKTYPE, "model/label_map.pbtxt", "model/pipeline.config"),
-    special(tarfile.CHRTYPE, "model/pipeline.config"),
-    special(tarfile.BLKTYPE, "model/pipeline.config"),
-    special(tarfile.FIFOTYPE, "model/pipeline.config"),
-    special(tarfile.SYMTYPE, "model/README", "..")],
-    ids=lambda one: one if isinstance(one, str) else "%s %s" % (one.type.decode(), one.name))
+@pytest.mark.parametrize(
+    "member",
+    [
+        "../pipeline.config",
+        "/tmp/pipeline.config",
+        "model/../../pipeline.config",
+        "model\\..\\pipeline.config",
+        "..",
+        special(tarfile.SYMTYPE, "model/pipeline.config", "/etc/passwd"),
+        special(tarfile.LNKTYPE, "model/label_map.pbtxt", "model/pipeline.config"),
+        special(tarfile.CHRTYPE, "model/pipeline.config"),
+        special(tarfile.BLKTYPE, "model/pipeline.config"),
+        special(tarfile.FIFOTYPE, "model/pipeline.config"),
+        special(tarfile.SYMTYPE, "model/README", ".."),
+    ],
+    ids=lambda one: one if isinstance(one, str) else f"{one.type.decode()} {one.name}",
+)
 def test_what_leads_out_or_is_no_file(tmp_path, member, monkeypatch):
     inside = tmp_path / "inside"
     inside.mkdir()
@@ -99,8 +108,9 @@ def test_a_bomb(tmp_path, monkeypatch):
         Unpacked(write(tmp_path / "it.tar.gz", GOOD, ("model/a", b""), ("model/b", b"")))
 
 
-@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME,
-                                  tarfile.GNUTYPE_LONGLINK])
+@pytest.mark.parametrize(
+    "kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK]
+)
 def test_a_header_that_is_a_bomb(tmp_path, kind):
     """tarfile reads such headers whole; this one is 1 GiB of zeros in a megabyte."""
     info = special(kind, "x")
@@ -133,10 +143,17 @@ def packed(model, path, mode="w:gz"):
     return str(path)
 
 
-@pytest.mark.parametrize("words", [
-    ["convert", "BAD", "--num_classes", "2", "--output_directory", "OUT"],
-    ["plan", "BAD", "--num_classes", "2"], ["inspect", "BAD"], ["diff", "GOOD", "BAD"],
-    ["diff", "BAD", "GOOD"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["convert", "BAD", "--num_classes", "2", "--output_directory", "OUT"],
+        ["plan", "BAD", "--num_classes", "2"],
+        ["inspect", "BAD"],
+        ["diff", "GOOD", "BAD"],
+        ["diff", "BAD", "GOOD"],
+    ],
+    ids=" ".join,
+)
 def test_damage_that_only_a_checksum_shows(tmp_path, graphfix, model, words):
     """One bit of the sum itself: all that it stands for is still as it was."""
     good = packed(model, tmp_path / "good.tar.gz")
@@ -148,17 +165,19 @@ def test_damage_that_only_a_checksum_shows(tmp_path, graphfix, model, words):
     done = graphfix(*[places.get(word, word) for word in words])
     assert (done.code, done.out) == (3, "")
     assert done.err == (
-        "graphfix: %s: is not a valid tar archive: its gzip data is damaged: Error -3 while "
+        f"graphfix: {bad}: is not a valid tar archive: its gzip data is damaged: Error -3 while "
         "decompressing data: incorrect data check; download the archive again, from where the "
-        "model is published\n" % bad)
+        "model is published\n"
+    )
     assert sorted(os.listdir(str(tmp_path))) == ["bad.tar.gz", "good.tar.gz"]
     places["BAD"] = good
     assert graphfix(*[places.get(word, word) for word in words]).code == 0
 
 
 def test_a_plain_archive_says_that_it_has_no_checksums(tmp_path, graphfix, model):
-    plain, gzipped = (packed(model, tmp_path / name, mode) for name, mode in (
-        ("m.tar", "w"), ("m.tgz", "w:gz")))
+    plain, gzipped = (
+        packed(model, tmp_path / name, mode) for name, mode in (("m.tar", "w"), ("m.tgz", "w:gz"))
+    )
     for verb in (["plan", "--num_classes", "2"], ["inspect"]):
         for path in (plain, gzipped):
             done = graphfix(verb[0], path, *verb[1:])
@@ -179,6 +198,7 @@ def test_a_full_disk_is_not_the_archives_fault(tmp_path, monkeypatch):
 
     def opened(place, mode):
         return open(place, mode) if mode == "rb" else Full()
+
     monkeypatch.setattr(archive, "open", opened, raising=False)
     path = write(tmp_path / "it.tar.gz", GOOD)
     with pytest.raises(RequestError, match="cannot hold .*: No space left on device"):

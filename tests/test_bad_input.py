@@ -36,8 +36,9 @@ class Place:
         self.flags = ["--overwrite", "--target_api", "2019-07"]
 
     def words(self):
-        return ["convert", self.source] + self.target + ["--output_directory", self.out] \
-            + self.flags
+        return (
+            ["convert", self.source] + self.target + ["--output_directory", self.out] + self.flags
+        )
 
     def write(self, path, content):
         """Writes a file, in place of what is there."""
@@ -68,14 +69,18 @@ ROWS = []
 def row(subject, *fragments):
     """Makes a function a row: it spoils a Place; `subject` is what the message must be about,
     `fragments` must be in the message."""
+
     def add(function):
-        ROWS.append(pytest.param(function, subject, fragments,
-                                 id=function.__name__.replace("_", " ")))
+        ROWS.append(
+            pytest.param(function, subject, fragments, id=function.__name__.replace("_", " "))
+        )
         return function
+
     return add
 
 
 # The checkpoint.
+
 
 @row("{top}/nowhere.index", "does not exist", "name a checkpoint's prefix")
 def a_source_that_is_not_there(place):
@@ -168,8 +173,12 @@ def flip(place, name):
     place.write(place.data, bytes(data))
 
 
-@row("{data}", "tensor 'FeatureExtractor/MobilenetV1/Conv2d_0/weights' is damaged",
-     "do not match their checksum", "download or copy the checkpoint again")
+@row(
+    "{data}",
+    "tensor 'FeatureExtractor/MobilenetV1/Conv2d_0/weights' is damaged",
+    "do not match their checksum",
+    "download or copy the checkpoint again",
+)
 def a_flipped_bit_in_what_is_copied(place):
     flip(place, "FeatureExtractor/MobilenetV1/Conv2d_0/weights")
 
@@ -187,18 +196,25 @@ def an_index_of_a_larger_model(place):
 
 @row("{data}", "is damaged: its bytes do not match their checksum")
 def data_of_another_training_of_the_model(place):
-    other = builders.write_model(os.path.join(place.top, "other"),
-                                 tensors=builders.values(4, seed=1))
+    other = builders.write_model(
+        os.path.join(place.top, "other"), tensors=builders.values(4, seed=1)
+    )
     shutil.copy(os.path.join(other, "model.ckpt.index"), place.index)
 
 
-@row("{prefix}", "is a classification checkpoint, not a detector",
-     "from_detection_checkpoint: false")
+@row(
+    "{prefix}", "is a classification checkpoint, not a detector", "from_detection_checkpoint: false"
+)
 def a_classification_checkpoint(place):
     scope = "FeatureExtractor/"
-    builders.write_checkpoint(place.prefix, {
-        name[len(scope):]: value for name, value in builders.values(4).items()
-        if name.startswith(scope)})
+    builders.write_checkpoint(
+        place.prefix,
+        {
+            name[len(scope) :]: value
+            for name, value in builders.values(4).items()
+            if name.startswith(scope)
+        },
+    )
 
 
 @row("{prefix}", "BoxPredictor_3/ClassPredictor/weights is of type int32", "save it as float32")
@@ -218,6 +234,7 @@ def a_head_that_numpy_has_no_type_for(place):
             meta = TensorMeta(name, dtypes.BY_NAME["bfloat16"], view.meta.shape)
             halves = (view.load().view("<u4") >> 16).astype("<u2")
             yield TensorView(meta, lambda: halves)
+
     writer.write_bundle(TensorStore(views()), os.path.join(place.top, "model.ckpt"))
     for old in (place.index, place.data):
         os.rename(os.path.join(place.top, os.path.basename(old)), old)
@@ -229,6 +246,7 @@ def averages_of_a_checkpoint_without(place):
 
 
 # The config.
+
 
 @row("{config}", "No such file or directory", "check the path")
 def no_config(place):
@@ -257,7 +275,7 @@ def a_config_of_binary_garbage(place):
 
 @row("{config}:", "")
 def a_config_cut_short(place):
-    place.write(place.config, CONFIG[:len(CONFIG) // 2])
+    place.write(place.config, CONFIG[: len(CONFIG) // 2])
 
 
 @row("{config}:59:", "\\U is not an escape", "use forward slashes or double the backslashes")
@@ -301,7 +319,9 @@ def a_config_of_a_wider_model(place):
 
 @row("{config}", "", "give the pipeline.config")
 def a_config_of_another_architecture(place):
-    place.write(place.config, """
+    place.write(
+        place.config,
+        """
         model { faster_rcnn {
           num_classes: 4
           feature_extractor { type: 'faster_rcnn_inception_v2' first_stage_features_stride: 16 }
@@ -312,7 +332,8 @@ def a_config_of_another_architecture(place):
             initializer { variance_scaling_initializer { } } } } }
         } }
         train_config { fine_tune_checkpoint: "x" }
-        train_input_reader { } eval_config { } eval_input_reader { }""")
+        train_input_reader { } eval_config { } eval_input_reader { }""",
+    )
 
 
 @row("{config}", "num_classes 0")
@@ -350,30 +371,46 @@ def a_config_of_more_feature_maps(place):
     place.change_config(("num_layers: 6", "num_layers: 7"))
 
 
-@row("--new_rows", "wants noise for BoxPredictor_0/ClassPredictor/weights",
-     "gives its predictor no initializer to draw it from", "truncated_normal_initializer")
+@row(
+    "--new_rows",
+    "wants noise for BoxPredictor_0/ClassPredictor/weights",
+    "gives its predictor no initializer to draw it from",
+    "truncated_normal_initializer",
+)
 def noise_that_is_no_number(place):
     head, tail = CONFIG.split("convolutional_box_predictor")
-    place.write(place.config, head + "convolutional_box_predictor" + tail.replace(
-        "stddev: 0.03", "stddev: nan", 1))
+    place.write(
+        place.config,
+        head + "convolutional_box_predictor" + tail.replace("stddev: 0.03", "stddev: nan", 1),
+    )
 
 
 @row("--new_rows", "gives its predictor no initializer to draw it from")
 def noise_without_end(place):
     head, tail = CONFIG.split("convolutional_box_predictor")
-    place.write(place.config, head + "convolutional_box_predictor" + tail.replace(
-        "stddev: 0.03", "stddev: 1e38", 1))
+    place.write(
+        place.config,
+        head + "convolutional_box_predictor" + tail.replace("stddev: 0.03", "stddev: 1e38", 1),
+    )
 
 
 @row("--new_rows", "gives its predictor no initializer to draw it from")
 def noise_of_a_negative_variance(place):
     head, tail = CONFIG.split("convolutional_box_predictor")
-    place.write(place.config, head + "convolutional_box_predictor" + tail.replace(
-        "truncated_normal_initializer { stddev: 0.03 }",
-        "variance_scaling_initializer { factor: -1 }", 1))
+    place.write(
+        place.config,
+        head
+        + "convolutional_box_predictor"
+        + tail.replace(
+            "truncated_normal_initializer { stddev: 0.03 }",
+            "variance_scaling_initializer { factor: -1 }",
+            1,
+        ),
+    )
 
 
 # Label maps.
+
 
 @row("{labels}", "No such file or directory")
 def no_label_map(place):
@@ -433,14 +470,18 @@ def ids_beyond_num_classes(place):
 
 @row("{top}/old.pbtxt", "has the id 9, but the model of {config} has 4 classes")
 def old_ids_beyond_the_model(place):
-    place.flags += ["--source_label_map_path", place.write(
-        os.path.join(place.top, "old.pbtxt"), builders.label_map({9: "cat"}))]
+    place.flags += [
+        "--source_label_map_path",
+        place.write(os.path.join(place.top, "old.pbtxt"), builders.label_map({9: "cat"})),
+    ]
 
 
 @row("{top}/old.pbtxt", "two items have the name 'cat'")
 def old_classes_with_a_name_twice(place):
-    place.flags += ["--source_label_map_path", place.write(
-        os.path.join(place.top, "old.pbtxt"), builders.label_map(["cat", "cat"]))]
+    place.flags += [
+        "--source_label_map_path",
+        place.write(os.path.join(place.top, "old.pbtxt"), builders.label_map(["cat", "cat"])),
+    ]
 
 
 @row("--source_label_map_path", "is needed")
@@ -449,6 +490,7 @@ def old_classes_whose_names_nobody_knows(place):
 
 
 # Flags.
+
 
 @row("the target", "is not given", "pass --label_map_path, --num_classes")
 def nothing_asked_for(place):
@@ -501,6 +543,7 @@ def an_api_that_is_no_date(place):
 
 
 # Where it goes.
+
 
 @row("{out}", "exists already", "pass --overwrite")
 def an_output_that_is_there(place):
@@ -569,14 +612,20 @@ def a_model_dir_that_is_there(place):
 
 @row("{config}", "", "use one of adam_optimizer")
 def a_model_dir_for_an_optimizer_nobody_knows(place):
-    place.change_config(("""    rms_prop_optimizer {
+    place.change_config(
+        (
+            """    rms_prop_optimizer {
       learning_rate { constant_learning_rate { learning_rate: 0.001 } }
     }
-""", ""))
+""",
+            "",
+        )
+    )
     place.flags += ["--model_dir", os.path.join(place.top, "train")]
 
 
 # Plans.
+
 
 def plan(place, content):
     place.target = ["--plan", place.write(os.path.join(place.top, "plan.json"), content)]
@@ -589,12 +638,27 @@ def no_plan(place):
     os.unlink(os.path.join(place.top, "plan.json"))
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"null", b"3", b"\xff\xfe",
-                                     b'{"format": 1}', b'{"format": 1, "classes": 3}',
-                                     b"[" * 100000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"{}",
+        b"null",
+        b"3",
+        b"\xff\xfe",
+        b'{"format": 1}',
+        b'{"format": 1, "classes": 3}',
+        b"[" * 100000,
+    ],
+)
 def test_what_is_no_plan(refused, content):
-    refused(lambda place: plan(place, content), "{top}/plan.json",
-            ["is no plan of graphfix", "make it with graphfix plan --json"])
+    refused(
+        lambda place: plan(place, content),
+        "{top}/plan.json",
+        ["is no plan of graphfix", "make it with graphfix plan --json"],
+    )
 
 
 @row("{top}/plan.json", "is a plan of format 99", "make the plan again")
@@ -621,14 +685,21 @@ def tree(top):
 @pytest.fixture
 def refused(tmp_path, model, graphfix):
     """Spoils a place, runs the command, and expects the refusal."""
+
     def check(spoil, subject, fragments):
         place = Place(tmp_path, model)
         spoil(place)
         before = tree(place.top)
         done = graphfix(*place.words())
-        subject, fragments = subject.format(**vars(place)), [
-            fragment.format(**vars(place)) if "{" in fragment and "item" not in fragment
-            else fragment for fragment in fragments]
+        subject, fragments = (
+            subject.format(**vars(place)),
+            [
+                fragment.format(**vars(place))
+                if "{" in fragment and "item" not in fragment
+                else fragment
+                for fragment in fragments
+            ],
+        )
         assert done.code == 3, (done, subject)
         assert done.out == ""
         lines = done.err.splitlines()
@@ -639,6 +710,7 @@ def refused(tmp_path, model, graphfix):
         assert all(line.startswith("graphfix: ") and "; " in line for line in lines), done.err
         assert "Traceback" not in done.err
         assert tree(place.top) == before
+
     return check
 
 

@@ -27,8 +27,9 @@ def start(*words, **more):
     more.setdefault("stdout", subprocess.PIPE)
     command = [sys.executable, "-m", "graphfix"] + [os.fspath(word) for word in words]
     # A test run in the background of a shell ignores Ctrl-C, and so would all that it starts.
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, preexec_fn=_heed,
-                            **more)
+    return subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, preexec_fn=_heed, **more
+    )
 
 
 def _heed():
@@ -49,8 +50,10 @@ def test_stdout_has_the_result_and_nothing_else(model, labels, graphfix, tmp_pat
     out = tmp_path / "out"
     done = graphfix("convert", model, "--label_map_path", labels, "--output_directory", out, *QUIET)
     assert done.code == 0 and re.match(NAMED + r"\Z", done.err)
-    assert done.out == ("200 tensors: 187 kept, 13 rewritten, 0 dropped, 129 moving averages "
-                        "added; stock API 2019-07 restores 199 of 199; 1 class carried, 1 new\n")
+    assert done.out == (
+        "200 tensors: 187 kept, 13 rewritten, 0 dropped, 129 moving averages "
+        "added; stock API 2019-07 restores 199 of 199; 1 class carried, 1 new\n"
+    )
     done = graphfix("verify", out)
     assert (done.code, done.err) == (0, "")
     assert done.out == "329 tensors intact; config and heads match the 2 planned classes\n"
@@ -60,16 +63,21 @@ def test_findings_are_messages(model, graphfix, tmp_path):
     labels = builders.write(tmp_path, "labels.pbtxt", builders.label_map(["persn"]))
     words = ["convert", model, "--label_map_path", labels, "--output_directory", tmp_path / "out"]
     done = graphfix(*(words + list(QUIET)))
-    assert re.match(r"warning NEAR_MISS: persn .*'person'.*--map 'persn=person'\n" + NAMED + r"\Z", done.err)
+    assert re.match(
+        r"warning NEAR_MISS: persn .*'person'.*--map 'persn=person'\n" + NAMED + r"\Z", done.err
+    )
     assert done.out.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [
-    ["inspect", "MODEL", "--json"],
-    ["plan", "MODEL", "--label_map_path", "LABELS", "--json"],
-    ["plan", "MODEL", "--num_classes", "3", "--json", "--target_api", "2021-01"],
-    ["convert", "MODEL", "--label_map_path", "LABELS", "--output_directory", "OUT", "--json"],
-])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["inspect", "MODEL", "--json"],
+        ["plan", "MODEL", "--label_map_path", "LABELS", "--json"],
+        ["plan", "MODEL", "--num_classes", "3", "--json", "--target_api", "2021-01"],
+        ["convert", "MODEL", "--label_map_path", "LABELS", "--output_directory", "OUT", "--json"],
+    ],
+)
 def test_json_is_json_alone(model, labels, graphfix, tmp_path, words):
     places = {"MODEL": model, "LABELS": labels, "OUT": tmp_path / "out"}
     done = graphfix(*[places.get(word, word) for word in words])
@@ -80,8 +88,9 @@ def test_json_is_json_alone(model, labels, graphfix, tmp_path, words):
 
 def test_the_reported_json_is_the_written_one(model, labels, graphfix, tmp_path):
     out = tmp_path / "out"
-    done = graphfix("convert", model, "--label_map_path", labels, "--output_directory", out,
-                    "--json", *QUIET)
+    done = graphfix(
+        "convert", model, "--label_map_path", labels, "--output_directory", out, "--json", *QUIET
+    )
     assert done.out == (out / "report.json").read_text()
 
 
@@ -100,28 +109,39 @@ def test_a_plan_is_a_table_and_writes_nothing(model, labels, graphfix, tmp_path,
 def test_inspect_says_what_the_model_is(model, graphfix):
     done = graphfix("inspect", model)
     assert (done.code, done.err) == (0, "")
-    for words in ("SSD, convolutional predictor", "ssd_mobilenet_v1", "4 (4 named)",
-                  "3/6/6/6/6/6", "200"):
+    for words in (
+        "SSD, convolutional predictor",
+        "ssd_mobilenet_v1",
+        "4 (4 named)",
+        "3/6/6/6/6/6",
+        "200",
+    ):
         assert words in done.out
     data = json.loads(graphfix("inspect", model, "--json").out)
     assert (data["classes"], data["tensors"]) == (4, 200)
 
 
-@pytest.mark.parametrize("words, message", [
-    ([], "VERB"),
-    (["transmogrify"], "invalid choice"),
-    (["convert"], "required"),
-    (["convert", "x"], "required: --output_directory"),
-    (["inspect", "x", "--nonsense"], "unrecognized arguments"),
-    (["plan", "x", "--num_classes", "many"], "invalid int value"),
-    (["plan", "x", "--new_rows", "like"], "invalid choice"),
-    (["plan", "x", "--trainer", "mine"], "invalid choice"),
-    (["plan", "x", "--weights", "best"], "invalid choice"),
-    (["convert", "x", "--output_directory", "y", "--plan", "p", "--seed", "3"], "--plan"),
-    (["convert", "x", "--output_directory", "y", "--plan", "p", "--map", "a=b"], "--plan"),
-    (["convert", "x", "--output_directory", "y", "--plan", "p", "--num_classes", "3"], "--plan"),
-    (["verify", "x", "--steps", "3"], "--stock"),
-])
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ([], "VERB"),
+        (["transmogrify"], "invalid choice"),
+        (["convert"], "required"),
+        (["convert", "x"], "required: --output_directory"),
+        (["inspect", "x", "--nonsense"], "unrecognized arguments"),
+        (["plan", "x", "--num_classes", "many"], "invalid int value"),
+        (["plan", "x", "--new_rows", "like"], "invalid choice"),
+        (["plan", "x", "--trainer", "mine"], "invalid choice"),
+        (["plan", "x", "--weights", "best"], "invalid choice"),
+        (["convert", "x", "--output_directory", "y", "--plan", "p", "--seed", "3"], "--plan"),
+        (["convert", "x", "--output_directory", "y", "--plan", "p", "--map", "a=b"], "--plan"),
+        (
+            ["convert", "x", "--output_directory", "y", "--plan", "p", "--num_classes", "3"],
+            "--plan",
+        ),
+        (["verify", "x", "--steps", "3"], "--stock"),
+    ],
+)
 def test_usage_errors_exit_with_2_and_tell_on_stderr(graphfix, words, message):
     done = graphfix(*words)
     assert done.code == 2 and done.out == ""
@@ -134,14 +154,21 @@ def test_help_goes_to_stdout(graphfix):
         assert done.code == 0 and done.out.startswith("usage: graphfix") and done.err == ""
 
 
-@pytest.mark.parametrize("words", [["plan", "MODEL", "--label_map_path", "LABELS"],
-                                   ["plan", "MODEL", "--label_map_path", "LABELS", "--json"],
-                                   ["inspect", "MODEL"], ["convert", "--help"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "MODEL", "--label_map_path", "LABELS"],
+        ["plan", "MODEL", "--label_map_path", "LABELS", "--json"],
+        ["inspect", "MODEL"],
+        ["convert", "--help"],
+    ],
+)
 def test_a_closed_pipe_is_no_traceback(model, labels, words):
     reading, writing = os.pipe()
     os.close(reading)
-    process = start(*[{"MODEL": model, "LABELS": labels}.get(word, word) for word in words],
-                    stdout=writing)
+    process = start(
+        *[{"MODEL": model, "LABELS": labels}.get(word, word) for word in words], stdout=writing
+    )
     os.close(writing)
     code, _, err = finish(process)
     # argparse, printing help, may not care.
@@ -152,8 +179,16 @@ def test_a_closed_pipe_is_no_traceback(model, labels, words):
 def test_a_closed_pipe_at_the_end_loses_no_work(model, labels, tmp_path):
     reading, writing = os.pipe()
     os.close(reading)
-    process = start("convert", model, "--label_map_path", labels, "--output_directory",
-                    tmp_path / "out", *QUIET, stdout=writing)
+    process = start(
+        "convert",
+        model,
+        "--label_map_path",
+        labels,
+        "--output_directory",
+        tmp_path / "out",
+        *QUIET,
+        stdout=writing,
+    )
     os.close(writing)
     code, out, err = finish(process)
     assert (code, out) == (141, "") and re.match(NAMED + r"\Z", err)
@@ -162,11 +197,11 @@ def test_a_closed_pipe_at_the_end_loses_no_work(model, labels, tmp_path):
 
 def test_nobody_listening_to_messages_changes_nothing(model, graphfix, tmp_path):
     labels = builders.write(tmp_path, "labels.pbtxt", builders.label_map(["persn"]))
-    script = ("exec 2>&-; exec %s -m graphfix convert %s --label_map_path %s --output_directory %s"
-              % (sys.executable, model, labels, tmp_path / "out"))
+    script = f"exec 2>&-; exec {sys.executable} -m graphfix convert {model} --label_map_path {labels} --output_directory {tmp_path / 'out'}"
     path = os.pathsep.join([REPOSITORY] + os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    done = subprocess.run(["sh", "-c", script], env=dict(os.environ, PYTHONPATH=path),
-                          stdout=subprocess.PIPE)
+    done = subprocess.run(
+        ["sh", "-c", script], env=dict(os.environ, PYTHONPATH=path), stdout=subprocess.PIPE
+    )
     assert done.returncode == 0 and done.stdout.startswith(b"200 tensors")
 
 
@@ -175,16 +210,21 @@ def test_a_full_disk_behind_stdout_is_told(model):
     with open("/dev/full", "wb") as full:
         code, _, err = finish(start("inspect", model, stdout=full))
     assert code == 3
-    assert err == ("graphfix: standard output: cannot be written: No space left on device; "
-                   "direct it elsewhere\n")
+    assert err == (
+        "graphfix: standard output: cannot be written: No space left on device; "
+        "direct it elsewhere\n"
+    )
 
 
 def test_any_locale_will_do(model, tmp_path):
     labels = builders.write(tmp_path, "labels.pbtxt", builders.label_map(["caf\u00e9", "\u732b"]))
-    for environment in ({"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0",
-                                                        "PYTHONUTF8": "0"}):
-        code, out, err = finish(start("plan", model, "--label_map_path", labels, *QUIET,
-                                      environment=environment))
+    for environment in (
+        {"PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    ):
+        code, out, err = finish(
+            start("plan", model, "--label_map_path", labels, *QUIET, environment=environment)
+        )
         assert code == 0 and err == "", err
         assert "caf\\xe9" in out and "\\u732b" in out
 
@@ -199,7 +239,7 @@ def _await_read(process, writer):
     for _ in range(2000):
         left = array.array("i", [1])
         fcntl.ioctl(writer, termios.FIONREAD, left)
-        with open("/proc/%d/stat" % process.pid) as file:
+        with open(f"/proc/{process.pid}/stat") as file:
             state = file.read().rpartition(")")[2].split()[0]
         if left[0] == 0 and state == "S":
             return
@@ -212,8 +252,15 @@ def test_ctrl_c_is_no_traceback(tmp_path):
     """While it waits for a file that never comes."""
     os.mkfifo(str(tmp_path / "labels.pbtxt"))
     model = builders.write_model(tmp_path / "model")
-    process = start("convert", model, "--label_map_path", tmp_path / "labels.pbtxt",
-                    "--output_directory", tmp_path / "out", start_new_session=True)
+    process = start(
+        "convert",
+        model,
+        "--label_map_path",
+        tmp_path / "labels.pbtxt",
+        "--output_directory",
+        tmp_path / "out",
+        start_new_session=True,
+    )
     writer = None
     try:
         for _ in range(1200):  # until it has opened the file

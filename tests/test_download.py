@@ -55,18 +55,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if how in ("chunks", "unsaid"):
             headers = {"Transfer-Encoding": "chunked"} if how == "chunks" else {}
         if ranges:
-            headers["Content-Range"] = "bytes %d-%d/%d" % (first, len(DATA) - 1, len(DATA))
+            headers["Content-Range"] = f"bytes {first}-{len(DATA) - 1}/{len(DATA)}"
         if how == "chunks":
             body = b"%x\r\n%s\r\n" % (len(body), body) + b"0\r\n\r\n"
         # As much as comes before the connection is lost.
-        most = {"whole": len(body), "longer": len(body), "shorter": len(body), "dead": 0,
-                "first": len(body) if turn else 9000, "rangeless": 9000,
-                "drops": 70000, "many": 1000}.get(how, len(body) if turn else 100000)
+        most = {
+            "whole": len(body),
+            "longer": len(body),
+            "shorter": len(body),
+            "dead": 0,
+            "first": len(body) if turn else 9000,
+            "rangeless": 9000,
+            "drops": 70000,
+            "many": 1000,
+        }.get(how, len(body) if turn else 100000)
         self.send("206 Partial Content" if ranges else "200 OK", headers, body[:most])
 
     def send(self, status, headers, body):
         head = "".join("%s: %s\r\n" % row for row in headers.items())
-        self.wfile.write(("HTTP/1.1 %s\r\n%s\r\n" % (status, head)).encode() + body)
+        self.wfile.write((f"HTTP/1.1 {status}\r\n{head}\r\n").encode() + body)
 
     def trickle(self, how):
         """A byte now and then: no read ever times out."""
@@ -96,8 +103,10 @@ def server(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     made = Server(("127.0.0.1", 0), Handler)
     made.requests, made.done = [], threading.Event()
-    made.address = "http://127.0.0.1:%d" % made.server_port
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    made.address = f"http://127.0.0.1:{made.server_port}"
+    thread = threading.Thread(
+        target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
     thread.start()
     yield made
     made.done.set()
@@ -109,22 +118,39 @@ def server(monkeypatch):
 @pytest.fixture
 def get(server, tmp_path):
     """Fetches DATA from a path of the server; what is there then."""
+
     def fetched(how, **changes):
         (tmp_path / "work").mkdir(exist_ok=True)
-        said = dict(dict(size=len(DATA), sha256=SHA, path=str(tmp_path / "it.tar.gz"),
-                         work=str(tmp_path / "work")), **changes)
+        said = dict(
+            dict(
+                size=len(DATA),
+                sha256=SHA,
+                path=str(tmp_path / "it.tar.gz"),
+                work=str(tmp_path / "work"),
+            ),
+            **changes,
+        )
         try:
-            fetch("%s/%s/it.tar.gz" % (server.address, how), **said)
+            fetch(f"{server.address}/{how}/it.tar.gz", **said)
         finally:
             assert os.listdir(str(tmp_path / "work")) == []
         return (tmp_path / "it.tar.gz").read_bytes()
+
     return fetched
 
 
-@pytest.mark.parametrize("how, starts", [
-    ("whole", [0]), ("moved", [0, 0]), ("drops", [0, 70000, 140000, 210000, 280000]),
-    ("first", [0, 9000]), ("unsatisfiable", [0, 100000, 0]), ("chunks", None),
-    ("another", [0, 100000, 0])])
+@pytest.mark.parametrize(
+    "how, starts",
+    [
+        ("whole", [0]),
+        ("moved", [0, 0]),
+        ("drops", [0, 70000, 140000, 210000, 280000]),
+        ("first", [0, 9000]),
+        ("unsatisfiable", [0, 100000, 0]),
+        ("chunks", None),
+        ("another", [0, 100000, 0]),
+    ],
+)
 def test_it_arrives(server, get, how, starts):
     """Whole, after redirection, in parts; all over again from a server without ranges, or of which
     a part is not of the file it was."""
@@ -132,15 +158,19 @@ def test_it_arrives(server, get, how, starts):
     assert starts is None or [start for _, start in server.requests] == starts
 
 
-@pytest.mark.parametrize("how, most, message", [
-    ("none", 1, "cannot be downloaded: Not Found"),
-    ("longer", 1, "has more than the 300000 bytes"),
-    ("shorter", 1, "has only 299999 bytes, fewer than the 300000"),
-    ("unsaid", 1, "has only 100000 bytes, fewer"),
-    ("dead", 1, "cannot be downloaded: the connection ended after 0 of 300000 bytes"),
-    ("rangeless", 2, "the connection ended after 9000 of 300000 bytes"),
-    ("many", 5, "the connection ended after 5000 of 300000 bytes"),
-    ("shifted", 2, "another part than was asked for")])
+@pytest.mark.parametrize(
+    "how, most, message",
+    [
+        ("none", 1, "cannot be downloaded: Not Found"),
+        ("longer", 1, "has more than the 300000 bytes"),
+        ("shorter", 1, "has only 299999 bytes, fewer than the 300000"),
+        ("unsaid", 1, "has only 100000 bytes, fewer"),
+        ("dead", 1, "cannot be downloaded: the connection ended after 0 of 300000 bytes"),
+        ("rangeless", 2, "the connection ended after 9000 of 300000 bytes"),
+        ("many", 5, "the connection ended after 5000 of 300000 bytes"),
+        ("shifted", 2, "another part than was asked for"),
+    ],
+)
 def test_it_does_not(server, get, tmp_path, how, most, message):
     with pytest.raises(SourceError, match=message) as caught:
         get(how)
@@ -149,7 +179,7 @@ def test_it_does_not(server, get, tmp_path, how, most, message):
 
 
 def test_another_archive(get, tmp_path):
-    with pytest.raises(SourceError, match="has the SHA-256 %s, not" % SHA):
+    with pytest.raises(SourceError, match=f"has the SHA-256 {SHA}, not"):
         get("whole", sha256="0" * 64)
     assert os.listdir(str(tmp_path)) == ["work"]
 
@@ -164,33 +194,55 @@ def test_time_is_limited_as_a_whole(get, tmp_path, monkeypatch, how):
 
 
 def test_the_limit_follows_the_size():
-    assert [download._Transfer("", size, "", None, "").seconds
-            for size in (1, 76541073, 8 << 30)] == [300, 1467, 131372]
+    assert [
+        download._Transfer("", size, "", None, "").seconds for size in (1, 76541073, 8 << 30)
+    ] == [300, 1467, 131372]
 
 
 def test_a_full_disk(get, tmp_path):
     with pytest.raises(RequestError, match="it.tar.gz: cannot be written: No such file"):
         get("whole", path=str(tmp_path / "nowhere" / "it.tar.gz"))
     if os.path.exists("/dev/full"):
-        with open("/dev/full", "wb", buffering=0) as full, \
-                pytest.raises(RequestError, match="cannot be written: No space left"):
-            download._Transfer("file://" + builders.write(tmp_path, "it", DATA), len(DATA), SHA,
-                               full, "it").run()
+        with open("/dev/full", "wb", buffering=0) as full, pytest.raises(
+            RequestError, match="cannot be written: No space left"
+        ):
+            download._Transfer(
+                "file://" + builders.write(tmp_path, "it", DATA), len(DATA), SHA, full, "it"
+            ).run()
 
 
 # As batch ends it
 
+
 def begun(server, tmp_path, *models):
     """A batch that is downloading, in a session of its own."""
     builders.write(tmp_path, "labels.pbtxt", builders.label_map(["person"]))
-    path = builders.write(tmp_path, "recipe.txt", 'defaults { label_map_path: "labels.pbtxt" }\n'
-                          'model { download { url: "%s/trickle/it.tar.gz" size: %d sha256: "%s" } }'
-                          % (server.address, len(DATA), SHA) + "".join(models))
+    path = builders.write(
+        tmp_path,
+        "recipe.txt",
+        (
+            'defaults { label_map_path: "labels.pbtxt" }\n'
+            f'model {{ download {{ url: "{server.address}/trickle/it.tar.gz" size: {len(DATA)} '
+            f'sha256: "{SHA}" }} }}'
+        )
+        + "".join(models),
+    )
     process = subprocess.Popen(
-        [sys.executable, "-m", "graphfix", "batch", path, "--output_directory",
-         str(tmp_path / "out")], env=dict(os.environ, PYTHONPATH=readme.REPOSITORY),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        [
+            sys.executable,
+            "-m",
+            "graphfix",
+            "batch",
+            path,
+            "--output_directory",
+            str(tmp_path / "out"),
+        ],
+        env=dict(os.environ, PYTHONPATH=readme.REPOSITORY),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     part = tmp_path / "out" / ".graphfix-batch" / "work" / "it" / (SHA + ".tar.gz")
     end = time.monotonic() + 60
     while not (server.requests and part.exists()):
@@ -218,7 +270,10 @@ def test_the_run_after_one_that_was_killed_sweeps(server, tmp_path, model, graph
     process.communicate(timeout=60)
     assert left(tmp_path) == ["it"]
     # Another recipe, in which that model is no more.
-    path = builders.write(tmp_path, "other.txt", 'model { source: "%s" name: "m" target { '
-                          'label_map_path: "labels.pbtxt" } }' % model)
+    path = builders.write(
+        tmp_path,
+        "other.txt",
+        (f'model {{ source: "{model}" name: "m" target {{ label_map_path: "labels.pbtxt" }} }}'),
+    )
     assert graphfix("batch", path, "--output_directory", tmp_path / "out").code == 0
     assert left(tmp_path) == []

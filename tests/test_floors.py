@@ -55,7 +55,7 @@ def modules():
         for name in files:
             if name.endswith(".py"):
                 path = os.path.join(folder, name)
-                parts = os.path.relpath(path, TOP)[:-len(".py")].split(os.sep)
+                parts = os.path.relpath(path, TOP)[: -len(".py")].split(os.sep)
                 yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
 
 
@@ -71,9 +71,9 @@ def imports(path):
             for alias in node.names:
                 yield alias.name
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "%s: relative import" % path
+            assert node.level == 0, f"{path}: relative import"
             for alias in node.names:
-                yield "%s.%s" % (node.module, alias.name)
+                yield f"{node.module}.{alias.name}"
 
 
 def unit(name):
@@ -95,10 +95,10 @@ def test_imports_come_from_below(name):
         assert imported.count("."), "import the module, not the package"
         if unit(imported) != unit(name):
             for one in (name, imported):
-                assert unit(one) in FLOOR, "%s has no place in FLOORS" % one
-            assert FLOOR[unit(imported)] < FLOOR[unit(name)], "%s imports %s" % (name, imported)
+                assert unit(one) in FLOOR, f"{one} has no place in FLOORS"
+            assert FLOOR[unit(imported)] < FLOOR[unit(name)], f"{name} imports {imported}"
             if unit(imported) == "stock":
-                assert imported.split(".")[2] in STOCK_FACE, "%s imports %s" % (name, imported)
+                assert imported.split(".")[2] in STOCK_FACE, f"{name} imports {imported}"
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
@@ -117,8 +117,9 @@ def test_no_module_is_too_long(name):
 
 def test_the_checks_see_what_they_look_for(tmp_path):
     path = tmp_path / "module.py"
-    path.write_text("import a.b\nfrom c.d import e, f as g\n"
-                    "def h():\n    if 1:\n        import i\n")
+    path.write_text(
+        "import a.b\nfrom c.d import e, f as g\ndef h():\n    if 1:\n        import i\n"
+    )
     assert list(imports(str(path))) == ["a.b", "c.d.e", "c.d.f", "i"]
 
 
@@ -131,9 +132,14 @@ def without_tensorflow(tmp_path):
 
     def run(*arguments):
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), TOP]))
-        done = subprocess.run([sys.executable] + list(arguments), stdout=subprocess.PIPE,
-                              env=environment, universal_newlines=True)
+        done = subprocess.run(
+            [sys.executable] + list(arguments),
+            stdout=subprocess.PIPE,
+            env=environment,
+            universal_newlines=True,
+        )
         return done.returncode, done.stdout
+
     return run
 
 
@@ -143,8 +149,12 @@ def test_the_trap_works(without_tensorflow):
 
 
 def test_importing_needs_no_tensorflow(without_tensorflow):
-    names = [name for name in sorted(MODULES) if name != "graphfix.__main__"
-             and (unit(name + ".") != "stock" or name.split(".")[-1] in STOCK_FACE | {"stock"})]
+    names = [
+        name
+        for name in sorted(MODULES)
+        if name != "graphfix.__main__"
+        and (unit(name + ".") != "stock" or name.split(".")[-1] in STOCK_FACE | {"stock"})
+    ]
     assert "graphfix.cli" in names and "graphfix.stock.runner" in names
     program = "\n".join("import " + name for name in names) + "\nprint('done')"
     assert without_tensorflow("-c", program) == (0, "done\n")

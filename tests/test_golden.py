@@ -22,4 +22,6 @@ def test_it_is_what_its_golden_file_says(graphfix, tmp_path):
     golden.convert("shapes", str(out))
     done = graphfix("check", out, "--golden", os.path.join(golden.GOLDEN, "shapes.json"))
     assert (done.code, done.err) == (0, "") and re.match(
-        "tensors, config, label map, frozen graph, files compared; [0-9]+ of .* equal; same\n", done.out)
+        "tensors, config, label map, frozen graph, files compared; [0-9]+ of .* equal; same\n",
+        done.out,
+    )

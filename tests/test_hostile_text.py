@@ -17,19 +17,28 @@ from graphfix import console
 from graphfix.graphdef import files
 from graphfix.verbs import batch as batches
 
-SHAPES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "testdata", "shapes_detector")
+SHAPES = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "..", "testdata", "shapes_detector"
+)
 # What Unicode calls control characters, separators of lines and paragraphs, surrogates; and what it
 # says steers the direction of writing.
-STEERING = [char for char in map(chr, range(0x110000)) if unicodedata.bidirectional(char) in (
-    "LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")] + list("\u200e\u200f\u061c")
-CONTROLS = [char for char in map(chr, range(0x110000))
-            if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs")] + STEERING
-NAMED = "".join(char for char in CONTROLS if not 0xd800 <= ord(char) < 0xe000)
+STEERING = [
+    char
+    for char in map(chr, range(0x110000))
+    if unicodedata.bidirectional(char)
+    in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+] + list("\u200e\u200f\u061c")
+CONTROLS = [
+    char
+    for char in map(chr, range(0x110000))
+    if unicodedata.category(char) in ("Cc", "Zl", "Zp", "Cs")
+] + STEERING
+NAMED = "".join(char for char in CONTROLS if not 0xD800 <= ord(char) < 0xE000)
 # As it may be in a file's name: no NUL, no /; a byte that is no text.
 PATH = NAMED.replace("\0", "") + "\udcff"
 FORGED = "\x1b[2K\r\nwarning FORGED: all is well; \u202eevil"
 PLAIN, EVIL = "plain", "e" + PATH[:60] + "\n" + "v"
-BAD = re.compile("[%s]" % re.escape("".join(CONTROLS)))
+BAD = re.compile(f"[{re.escape(''.join(CONTROLS))}]")
 
 
 def test_every_such_character_is_escaped():
@@ -66,8 +75,14 @@ def raw(text):
 
 
 def label_map(top, *names):
-    return builders.write(top, "labels.pbtxt", "".join(
-        "item { id: %d name: %s }\n" % (number, quoted(name)) for number, name in enumerate(names, 1)))
+    return builders.write(
+        top,
+        "labels.pbtxt",
+        "".join(
+            f"item {{ id: {number} name: {quoted(name)} }}\n"
+            for number, name in enumerate(names, 1)
+        ),
+    )
 
 
 def evil_graph(top, text):
@@ -87,6 +102,7 @@ def evil_place(top, text):
 
 def of_names(model):
     """Command lines about evil names in files; a function of a directory and a text, each."""
+
     def inspect(top, text):
         return ["inspect", evil_graph(top, text)]
 
@@ -97,32 +113,62 @@ def of_names(model):
         return ["plan", model, "--label_map_path", label_map(top, "person", text)]
 
     def convert(top, text):
-        return ["convert", model, "--label_map_path", label_map(top, "persn" + text, text),
-                "--output_directory", top / "out"]
+        return [
+            "convert",
+            model,
+            "--label_map_path",
+            label_map(top, "persn" + text, text),
+            "--output_directory",
+            top / "out",
+        ]
 
     def refused(top, text):
-        return ["convert", model, "--label_map_path", label_map(top, text, text),
-                "--output_directory", top / "out"]
+        return [
+            "convert",
+            model,
+            "--label_map_path",
+            label_map(top, text, text),
+            "--output_directory",
+            top / "out",
+        ]
 
     def mapped(top, text):
         return ["plan", model, "--label_map_path", label_map(top, "a"), "--map", "a=" + text]
 
     def parsed(top, text):
-        return ["plan", model, "--label_map_path", builders.write(top, "l", "item { id: %s }" % raw(text))]
+        return [
+            "plan",
+            model,
+            "--label_map_path",
+            builders.write(top, "l", f"item {{ id: {raw(text)} }}"),
+        ]
 
     def doctor(top, text):
-        return ["doctor", builders.write(top, "c", "model { ssd { num_classes: 3 } }\ntrain_config {\n"
-                                         "fine_tune_checkpoint: '%s' }" % raw(text))]
+        return [
+            "doctor",
+            builders.write(
+                top,
+                "c",
+                (
+                    "model { ssd { num_classes: 3 } }\ntrain_config {\n"
+                    f"fine_tune_checkpoint: '{raw(text)}' }}"
+                ),
+            ),
+        ]
 
     def diff(top, text):
-        return ["diff", label_map(top, "a", text), builders.write(top, "two.pbtxt", "item { id: 1 name: "
-                                                                  "'x' }")]
+        return [
+            "diff",
+            label_map(top, "a", text),
+            builders.write(top, "two.pbtxt", "item { id: 1 name: 'x' }"),
+        ]
 
     def usage(top, text):
         return ["inspect", "x", "--" + text]
 
     def choice(top, text):
         return ["plan", "x", "--trainer", text]
+
     return inspect, thaw, plan, convert, refused, mapped, parsed, doctor, diff, usage, choice
 
 
@@ -137,7 +183,14 @@ def of_paths():
         return ["convert", SHAPES, "--num_classes", "3", "--output_directory", top / text]
 
     def again(top, text):
-        return ["convert", SHAPES, "--num_classes", "3", "--output_directory", evil_place(top, text)]
+        return [
+            "convert",
+            SHAPES,
+            "--num_classes",
+            "3",
+            "--output_directory",
+            evil_place(top, text),
+        ]
 
     def verify(top, text):
         return ["verify", evil_place(top, text)]
@@ -155,14 +208,28 @@ def of_paths():
         return ["check", SHAPES, "--golden", top / text, "--update"]
 
     def anchors(top, text):
-        return ["anchors", "apply", SHAPES, builders.write(top, "anchors", (
-            "ssd_anchor_generator { num_layers: 6 }")), "--output", top / text]
+        return [
+            "anchors",
+            "apply",
+            SHAPES,
+            builders.write(top, "anchors", ("ssd_anchor_generator { num_layers: 6 }")),
+            "--output",
+            top / text,
+        ]
 
     def batch(top, text):
         os.rename(str(evil_place(top, text)), str(top / "m"))
-        return ["batch", builders.write(top, "recipe", "model { source: 'm' name: %s target { "
-                                        "num_classes: 2 } }" % quoted(text)),
-                "--output_directory", top / "out"]
+        return [
+            "batch",
+            builders.write(
+                top,
+                "recipe",
+                (f"model {{ source: 'm' name: {quoted(text)} target {{ num_classes: 2 }} }}"),
+            ),
+            "--output_directory",
+            top / "out",
+        ]
+
     return inspect, missing, convert, again, verify, doctor, diff, check, update, anchors, batch
 
 
@@ -171,7 +238,8 @@ SILENT = ("convert", "convert a path", "diff a path")
 # What is a fault of another kind with an evil text than with a plain one, and says more or less.
 OTHERS = ("parsed", "doctor")
 NAMES = [function.__name__ for function in of_names("")] + [
-    function.__name__ + " a path" for function in of_paths()]
+    function.__name__ + " a path" for function in of_paths()
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -195,13 +263,28 @@ def test_nor_do_reports(graphfix, model, tmp_path):
         top = tmp_path / str(number)
         top.mkdir()
         labels = label_map(top, "person", text)
-        assert graphfix("convert", model, "--label_map_path", labels, "--train_record", "t" + text.replace(
-            "\0", ""), "--output_directory", top / "out").code == 0
+        assert (
+            graphfix(
+                "convert",
+                model,
+                "--label_map_path",
+                labels,
+                "--train_record",
+                "t" + text.replace("\0", ""),
+                "--output_directory",
+                top / "out",
+            ).code
+            == 0
+        )
         assert graphfix("check", top / "out", "--golden", top / "golden", "--update").code == 0
         label_map(top / "out", "person", text + "2")
         os.rename(str(top / "out" / "labels.pbtxt"), str(top / "out" / "label_map.pbtxt"))
-        assert graphfix("check", top / "out", "--golden", top / "golden", "--junit",
-                        top / "junit.xml").code == 1
+        assert (
+            graphfix(
+                "check", top / "out", "--golden", top / "golden", "--junit", top / "junit.xml"
+            ).code
+            == 1
+        )
     pages, suites = [], []
     for number in "01":
         pages.append((tmp_path / number / "out" / "report.html").read_text(encoding="utf-8"))
@@ -217,6 +300,7 @@ def test_nor_does_progress(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
+
     terminal = Terminal()
     monkeypatch.setattr(console.sys, "stderr", terminal)
     with console.one_line() as show:

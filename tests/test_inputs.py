@@ -35,9 +35,13 @@ KINDS = {
     "itself": lambda path: os.symlink(os.path.basename(path), path),
     "socket": make_socket,
 }
-SAID = {"fifo": "it is a FIFO, not a regular file", "endless": "it is a device, not a regular file",
-        "directory": "Is a directory", "itself": "Too many levels of symbolic links",
-        "socket": "it is a socket, not a regular file"}
+SAID = {
+    "fifo": "it is a FIFO, not a regular file",
+    "endless": "it is a device, not a regular file",
+    "directory": "Is a directory",
+    "itself": "Too many levels of symbolic links",
+    "socket": "it is a socket, not a regular file",
+}
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -72,6 +76,7 @@ def test_a_pipe_that_a_person_names(tmp_path, parts):
         with open(path, "wb", buffering=0) as file:
             for part in parts:
                 file.write(part)
+
     writer = threading.Thread(target=write)
     writer.start()
     assert inputs.read(path, 1 << 20, pipes=True) == b"".join(parts)
@@ -83,8 +88,8 @@ def test_pipes_without_a_name():
     try:
         os.write(ends[1], b"before")
         os.close(ends[1])
-        assert inputs.read("/dev/fd/%d" % ends[0], 100, pipes=True) == b"before"
-        assert inputs.read("/dev/fd/%d" % ends[0], 100, pipes=True) == b""
+        assert inputs.read(f"/dev/fd/{ends[0]}", 100, pipes=True) == b"before"
+        assert inputs.read(f"/dev/fd/{ends[0]}", 100, pipes=True) == b""
     finally:
         os.close(ends[0])
 
@@ -99,7 +104,7 @@ def test_a_pipe_that_nothing_comes_out_of(tmp_path, monkeypatch):
     ends = os.pipe()
     try:
         with pytest.raises(OSError, match="nothing came out"):
-            inputs.read("/dev/fd/%d" % ends[0], 10, pipes=True)
+            inputs.read(f"/dev/fd/{ends[0]}", 10, pipes=True)
     finally:
         os.close(ends[0])
         os.close(ends[1])
@@ -108,7 +113,7 @@ def test_a_pipe_that_nothing_comes_out_of(tmp_path, monkeypatch):
 def test_an_endless_pipe_is_read_up_to_a_limit():
     endless = subprocess.Popen(["cat", "/dev/zero"], stdout=subprocess.PIPE)
     try:
-        data = inputs.read("/dev/fd/%d" % endless.stdout.fileno(), 1 << 20, pipes=True)
+        data = inputs.read(f"/dev/fd/{endless.stdout.fileno()}", 1 << 20, pipes=True)
         assert len(data) == 1 << 20
     finally:
         endless.kill()
@@ -128,38 +133,75 @@ def setup(tmp_path_factory):
     with open(os.path.join(top, "m", "pipeline.config")) as file:
         text = file.read()
     text = text.replace("shapes_detector/shapes_label_map", "names").replace("shapes/", "")
-    builders.write(top, "c.config", text.replace(
-        "train_config {", 'train_config { fine_tune_checkpoint: "m/model.ckpt" '
-        "from_detection_checkpoint: true load_all_detection_checkpoint_vars: true"))
-    builders.write(top, "r.txt", 'defaults { label_map_path: "labels.pbtxt" } model { source: "m" }')
-    builders.write(top, "boxes.csv", "filename,width,height,class,xmin,ymin,xmax,ymax\n"
-                   "a,100,100,circle,10,10,50,50\n")
-    for name in ("plan.json", "boxes.json", "boxes.xml", "anchors.txt", "golden.json", "f.pb",
-                 "a.tar.gz"):
+    builders.write(
+        top,
+        "c.config",
+        text.replace(
+            "train_config {",
+            'train_config { fine_tune_checkpoint: "m/model.ckpt" '
+            "from_detection_checkpoint: true load_all_detection_checkpoint_vars: true",
+        ),
+    )
+    builders.write(
+        top, "r.txt", 'defaults { label_map_path: "labels.pbtxt" } model { source: "m" }'
+    )
+    builders.write(
+        top,
+        "boxes.csv",
+        "filename,width,height,class,xmin,ymin,xmax,ymax\na,100,100,circle,10,10,50,50\n",
+    )
+    for name in (
+        "plan.json",
+        "boxes.json",
+        "boxes.xml",
+        "anchors.txt",
+        "golden.json",
+        "f.pb",
+        "a.tar.gz",
+    ):
         builders.write(top, name, "")
     os.mkdir(os.path.join(top, "training"))
-    builders.write(os.path.join(top, "training"), "checkpoint", 'model_checkpoint_path: "model.ckpt"')
+    builders.write(
+        os.path.join(top, "training"), "checkpoint", 'model_checkpoint_path: "model.ckpt"'
+    )
     os.mkdir(os.path.join(top, "saved"))
     builders.write(os.path.join(top, "saved"), "saved_model.pb", "")
     return top
 
 
-PLAN = ["plan", "m", "--source_label_map_path", "names.pbtxt", "--target_api", "2019-07",
-        "--label_map_path", "labels.pbtxt"]
+PLAN = [
+    "plan",
+    "m",
+    "--source_label_map_path",
+    "names.pbtxt",
+    "--target_api",
+    "2019-07",
+    "--label_map_path",
+    "labels.pbtxt",
+]
 DOCTOR = ["doctor", "c.config", "--model_dir", "training"]
 FIT = ["anchors", "fit", "m", "--output", "out.txt", "--train_record"]
 # What is replaced, and what is run then.
 VERBS = [
-    ("m/model.ckpt.index", PLAN), ("m/model.ckpt.data-00000-of-00001", PLAN),
-    ("m/pipeline.config", PLAN), ("names.pbtxt", PLAN), ("labels.pbtxt", PLAN),
+    ("m/model.ckpt.index", PLAN),
+    ("m/model.ckpt.data-00000-of-00001", PLAN),
+    ("m/pipeline.config", PLAN),
+    ("names.pbtxt", PLAN),
+    ("labels.pbtxt", PLAN),
     ("anchors.txt", PLAN + ["--anchors", "anchors.txt"]),
     ("plan.json", ["convert", "m", "--plan", "plan.json", "--output_directory", "out"]),
-    ("c.config", DOCTOR), ("m/model.ckpt.index", DOCTOR), ("names.pbtxt", DOCTOR),
-    ("train.record", DOCTOR), ("training/checkpoint", DOCTOR),
+    ("c.config", DOCTOR),
+    ("m/model.ckpt.index", DOCTOR),
+    ("names.pbtxt", DOCTOR),
+    ("train.record", DOCTOR),
+    ("training/checkpoint", DOCTOR),
     ("r.txt", ["batch", "r.txt", "--output_directory", "out"]),
-    ("train.record", FIT + ["train.record"]), ("boxes.csv", FIT + ["boxes.csv"]),
-    ("boxes.json", FIT + ["boxes.json"]), ("boxes.xml", FIT + ["boxes.xml"]),
-    ("f.pb", ["inspect", "f.pb"]), ("a.tar.gz", ["inspect", "a.tar.gz"]),
+    ("train.record", FIT + ["train.record"]),
+    ("boxes.csv", FIT + ["boxes.csv"]),
+    ("boxes.json", FIT + ["boxes.json"]),
+    ("boxes.xml", FIT + ["boxes.xml"]),
+    ("f.pb", ["inspect", "f.pb"]),
+    ("a.tar.gz", ["inspect", "a.tar.gz"]),
     ("saved/saved_model.pb", ["inspect", "saved"]),
     ("golden.json", ["check", "m", "--golden", "golden.json"]),
     ("m/model.ckpt.index", ["diff", "m", "m"]),
@@ -190,9 +232,15 @@ def test_every_input_of_every_verb(setup, tmp_path, kind):
         os.remove(os.path.join(top, name))
         KINDS[kind](os.path.join(top, name))
         jobs.append((top, words))
-    done = subprocess.run([sys.executable, "-c", PROGRAM], input=json.dumps(jobs), timeout=SECONDS,
-                          stdout=subprocess.PIPE, universal_newlines=True, check=True,
-                          env=dict(os.environ, PYTHONPATH=TOP))
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps(jobs),
+        timeout=SECONDS,
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+        check=True,
+        env=dict(os.environ, PYTHONPATH=TOP),
+    )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(answers) == len(VERBS)
     for (name, words), (code, said) in zip(VERBS, answers):

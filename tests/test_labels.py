@@ -19,8 +19,8 @@ def read(text):
 
 
 def item(number, name, display_name=None):
-    shown = ' display_name: "%s"' % display_name if display_name else ""
-    return 'item { id: %d name: "%s"%s }\n' % (number, name, shown)
+    shown = f' display_name: "{display_name}"' if display_name else ""
+    return f'item {{ id: {number} name: "{name}"{shown} }}\n'
 
 
 def ids(label_map, name):
@@ -28,9 +28,11 @@ def ids(label_map, name):
 
 
 def test_items_come_in_id_order_with_gaps_comments_and_any_formatting():
-    labels = read("# two of them\n"
-                  "item { name: 'b'  id: 12 }  # twelve\n"
-                  "item: <\n  id: 3;\n  name: \"a\", display_name: 'An \\u00e9'\n>\n")
+    labels = read(
+        "# two of them\n"
+        "item { name: 'b'  id: 12 }  # twelve\n"
+        "item: <\n  id: 3;\n  name: \"a\", display_name: 'An \\u00e9'\n>\n"
+    )
     assert labels.labels == (Label(3, "a", "An \u00e9"), Label(12, "b", "b"))
     assert labels.max_id == 12
     assert sorted(labels.by_id()) == [3, 12]
@@ -41,41 +43,63 @@ def test_a_display_name_alone_is_the_name():
 
 
 def test_an_item_for_the_background_is_no_class():
-    for text in ('item { id: 0 name: "background" }',
-                 'item { name: "none_of_the_above" display_name: "background" }'):
+    for text in (
+        'item { id: 0 name: "background" }',
+        'item { name: "none_of_the_above" display_name: "background" }',
+    ):
         assert read(text + item(1, "cat")).labels == (Label(1, "cat", "cat"),)
 
 
-@pytest.mark.parametrize("text, faults", [
-    ("", ["holds no classes"]),
-    ("# nothing\n", ["holds no classes"]),
-    (item(0, "background"), ["holds no classes"]),
-    (item(0, "cat"), ["item 'cat' has id 0 (or none), which is the background's"]),
-    ("item { name: 'cat' }", ["item 'cat' has id 0 (or none), which is the background's"]),
-    (item(-1, "cat"), ["item 'cat' has id -1"]),
-    (item(10001, "cat"), ["item 'cat' has id 10001"]),
-    ("item { id: 3 }", ["the item with id 3 has no name"]),
-    (item(1, "cat") + item(1, "dog"), ["two items have the id '1'"]),
-    (item(1, "cat") + item(2, "cat"), ["two items have the name 'cat'"]),
-    (item(1, "cat") + item(1, "cat") + item(0, "dog") + "item { id: 9 }",
-     ["item 'dog' has id 0 (or none), which is the background's", "the item with id 9 has no name",
-      "two items have the id '1'", "two items have the name 'cat'"]),
-    ("item { id: 'one' name: 'cat' }", ["'id' cannot be 'one'"]),
-    ("item { id: 1 id: 2 name: 'cat' }",
-     ["'id' may be given once, and line 1 has it already"]),
-    ("item { id: 99999999999 name: 'cat' }", ["'id' cannot be 99999999999"]),
-])
+@pytest.mark.parametrize(
+    "text, faults",
+    [
+        ("", ["holds no classes"]),
+        ("# nothing\n", ["holds no classes"]),
+        (item(0, "background"), ["holds no classes"]),
+        (item(0, "cat"), ["item 'cat' has id 0 (or none), which is the background's"]),
+        ("item { name: 'cat' }", ["item 'cat' has id 0 (or none), which is the background's"]),
+        (item(-1, "cat"), ["item 'cat' has id -1"]),
+        (item(10001, "cat"), ["item 'cat' has id 10001"]),
+        ("item { id: 3 }", ["the item with id 3 has no name"]),
+        (item(1, "cat") + item(1, "dog"), ["two items have the id '1'"]),
+        (item(1, "cat") + item(2, "cat"), ["two items have the name 'cat'"]),
+        (
+            item(1, "cat") + item(1, "cat") + item(0, "dog") + "item { id: 9 }",
+            [
+                "item 'dog' has id 0 (or none), which is the background's",
+                "the item with id 9 has no name",
+                "two items have the id '1'",
+                "two items have the name 'cat'",
+            ],
+        ),
+        ("item { id: 'one' name: 'cat' }", ["'id' cannot be 'one'"]),
+        ("item { id: 1 id: 2 name: 'cat' }", ["'id' may be given once, and line 1 has it already"]),
+        ("item { id: 99999999999 name: 'cat' }", ["'id' cannot be 99999999999"]),
+    ],
+)
 def test_what_is_wrong_is_listed_whole_with_its_remedy(text, faults):
     with pytest.raises(SourceError) as caught:
         read(text)
-    found = [problem for problem in caught.value.problems
-             if not problem.message.startswith("item '' has id")]
-    assert [problem.message for problem in found][:len(faults)] == faults
+    found = [
+        problem
+        for problem in caught.value.problems
+        if not problem.message.startswith("item '' has id")
+    ]
+    assert [problem.message for problem in found][: len(faults)] == faults
     assert all(problem.subject.startswith("labels.pbtxt") and problem.remedy for problem in found)
 
 
-@pytest.mark.parametrize("data", [b"\xff\xfe", b"\x00", b"item {", b"item { id: 1 name: \"cat }",
-                                  b"\x0a\x07\x0a\x03cat\x10\x01", b"{\"item\": 1}"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xfe",
+        b"\x00",
+        b"item {",
+        b'item { id: 1 name: "cat }',
+        b"\x0a\x07\x0a\x03cat\x10\x01",
+        b'{"item": 1}',
+    ],
+)
 def test_what_is_no_label_map_is_refused_by_name(data):
     with pytest.raises(SourceError) as caught:
         parse_label_map(data, "labels.pbtxt")
@@ -83,8 +107,9 @@ def test_what_is_no_label_map_is_refused_by_name(data):
 
 
 def test_a_name_means_what_is_written_so_and_else_what_differs_in_case_and_joints():
-    labels = read(item(1, "traffic light") + item(2, "/m/01", "Hair-Drier")
-                  + item(3, "Stra\u00dfe"))
+    labels = read(
+        item(1, "traffic light") + item(2, "/m/01", "Hair-Drier") + item(3, "Stra\u00dfe")
+    )
     for name in ("traffic light", "Traffic_Light", "  TRAFFIC-light ", "traffic _ light"):
         assert ids(labels, name) == [1]
     for name in ("/m/01", "hair drier", "HAIR_DRIER"):
@@ -103,8 +128,9 @@ def test_upper_and_lower_case_may_be_two_classes():
 
 
 def test_two_classes_may_share_a_display_name_and_then_it_says_nothing():
-    labels = read(item(1, "/m/04rmv", "Mouse") + item(2, "/m/020lf", "Mouse")
-                  + item(3, "mouse_pad", "Pad"))
+    labels = read(
+        item(1, "/m/04rmv", "Mouse") + item(2, "/m/020lf", "Mouse") + item(3, "mouse_pad", "Pad")
+    )
     assert ids(labels, "Mouse") == ids(labels, "mouse") == [1, 2]
     assert ids(labels, "/m/020lf") == [2]
     assert ids(labels, "mouse pad") == [3]
@@ -135,8 +161,9 @@ def test_near_names_are_suggested_by_their_display_name():
 
 def test_suggestions_are_those_of_comparing_every_name():
     words = ["".join(random.Random(seed).choice("abcde") for _ in range(6)) for seed in range(300)]
-    labels = LabelMap(tuple(Label(number, word, word)
-                            for number, word in enumerate(sorted(set(words)), 1)))
+    labels = LabelMap(
+        tuple(Label(number, word, word) for number, word in enumerate(sorted(set(words)), 1))
+    )
     suggested = 0
     for word in words[:40]:
         asked = word[:3] + "x" + word[3:]
@@ -147,8 +174,9 @@ def test_suggestions_are_those_of_comparing_every_name():
 
 
 def test_what_is_written_is_read_back():
-    labels = LabelMap((Label(1, "a \"quoted\" \\ name", "a \"quoted\" \\ name"),
-                       Label(7, "/m/7", "\u00e9\n\u4e2d")))
+    labels = LabelMap(
+        (Label(1, 'a "quoted" \\ name', 'a "quoted" \\ name'), Label(7, "/m/7", "\u00e9\n\u4e2d"))
+    )
     assert read(format_label_map(labels)) == labels
 
 
@@ -200,8 +228,9 @@ def test_normalizing_changes_nothing_about_what_matches_in_one_spelling():
     made = random.Random("spellings")
     letters = ["a", "\u00e4", "\u212b", "A", "s", "\u017f", "_", " ", "\u0308", "\uac00", "\u1100"]
     for _ in range(3000):
-        one, two = ("".join(made.choice(letters) for _ in range(made.randrange(1, 4)))
-                    for _ in range(2))
+        one, two = (
+            "".join(made.choice(letters) for _ in range(made.randrange(1, 4))) for _ in range(2)
+        )
         same = unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", two)
         assert bool(LabelMap((Label(1, one, one),)).matches(two)) >= same
         if same:
@@ -210,8 +239,7 @@ def test_normalizing_changes_nothing_about_what_matches_in_one_spelling():
 
 
 def test_thousands_of_names_take_no_time():
-    names = ["species %d of the %s" % (number, fold(str(number * 7919 % 3001)))
-             for number in range(3000)]
+    names = [f"species {number} of the {fold(str(number * 7919 % 3001))}" for number in range(3000)]
     labels = LabelMap(tuple(Label(number, name, name) for number, name in enumerate(names, 1)))
     start = time.process_time()
     for name in names:

@@ -9,9 +9,46 @@ import pytest
 from graphfix import patterns
 
 ATOMS = [re.escape(one) for one in "abAB_/0:1\n"] + [
-    ".", r"\w", r"\d", r"\D", r"\W", r"\s", r"\S", r"\b", r"\B", "^", "$", r"\A", r"\Z", "(?!)", "",
-    "[ab]", "[^ab]", "[a-b0-9]", "[^/_]", r"[\d_]", r"[^\W/]", "[A-Z]", "[]a]", "[^]a]"]
-REPEATS = ["*", "+", "?", "*?", "+?", "??", "{2}", "{0,2}", "{1,3}", "{2,}", "{0}", "{1,2}?", "{3,2}"]
+    ".",
+    r"\w",
+    r"\d",
+    r"\D",
+    r"\W",
+    r"\s",
+    r"\S",
+    r"\b",
+    r"\B",
+    "^",
+    "$",
+    r"\A",
+    r"\Z",
+    "(?!)",
+    "",
+    "[ab]",
+    "[^ab]",
+    "[a-b0-9]",
+    "[^/_]",
+    r"[\d_]",
+    r"[^\W/]",
+    "[A-Z]",
+    "[]a]",
+    "[^]a]",
+]
+REPEATS = [
+    "*",
+    "+",
+    "?",
+    "*?",
+    "+?",
+    "??",
+    "{2}",
+    "{0,2}",
+    "{1,3}",
+    "{2,}",
+    "{0}",
+    "{1,2}?",
+    "{3,2}",
+]
 LETTERS = "abAB_/0:1\n\u017f\u00e9"  # the long s is an s where case does not count
 MATCHES = 6000
 
@@ -22,13 +59,13 @@ def pattern(made, depth=0):
         return made.choice(ATOMS)
     inner = pattern(made, depth + 1)
     if kind == 2:
-        return "(%s|%s)" % (inner, pattern(made, depth + 1))
+        return f"({inner}|{pattern(made, depth + 1)})"
     if kind == 3:
-        return "(?:%s)%s" % (inner, made.choice(REPEATS))
+        return f"(?:{inner}){made.choice(REPEATS)}"
     if kind == 4:
         return "(?%s%s)" % (made.choice(["=", "!", "<=", "<!"]), inner)
     if kind == 5:
-        return "(?%s:%s)" % (made.choice(["i", "s", "m", "i-s", "-i", "im"]), inner)
+        return f"(?{made.choice(['i', 's', 'm', 'i-s', '-i', 'im'])}:{inner})"
     return inner + pattern(made, depth + 1)
 
 
@@ -46,7 +83,8 @@ def test_it_agrees_with_re():
     compared = found = refused = 0
     while compared < MATCHES:
         text = made.choice(["", "", "", "(?i)", "(?m)", "(?s)", "(?a)"]) + "".join(
-            pattern(made) for _ in range(made.randrange(1, 4)))
+            pattern(made) for _ in range(made.randrange(1, 4))
+        )
         wanted = by_re(text)
         try:
             ours = patterns.Patterns([text])
@@ -66,13 +104,25 @@ def test_it_agrees_with_re():
     assert refused > 50 and MATCHES / 5 < found < MATCHES * 4 / 5, (refused, found)
 
 
-NAMES = ["FeatureExtractor/MobilenetV1/Conv2d_13_pointwise/BatchNorm/moving_variance",
-         "BoxPredictor_0/ClassPredictor/weights", "Conv_1/biases", "global_step"]
+NAMES = [
+    "FeatureExtractor/MobilenetV1/Conv2d_13_pointwise/BatchNorm/moving_variance",
+    "BoxPredictor_0/ClassPredictor/weights",
+    "Conv_1/biases",
+    "global_step",
+]
 
 
-@pytest.mark.parametrize("text", [
-    "FeatureExtractor", ".*weights$", "^(?!(BoxPredictor_\\d+/ClassPredictor)(_depthwise)?/)",
-    "(?i)featureextractor/.*(biases|moving_variance)", "Conv2d_(1[0-9]|[0-9])_", "(Conv_\\d+/)+b"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FeatureExtractor",
+        ".*weights$",
+        "^(?!(BoxPredictor_\\d+/ClassPredictor)(_depthwise)?/)",
+        "(?i)featureextractor/.*(biases|moving_variance)",
+        "Conv2d_(1[0-9]|[0-9])_",
+        "(Conv_\\d+/)+b",
+    ],
+)
 def test_what_people_write(text):
     ours, wanted = patterns.Patterns([text]), re.compile(text)
     for name in NAMES:
@@ -81,9 +131,21 @@ def test_what_people_write(text):
     assert ours.lost < 10
 
 
-@pytest.mark.parametrize("text", [
-    "(([A-Za-z_0-9]+/?)+)+!", "(.*)*!", "((((((.*)*)*)*)*)*)*!", "([A-Za-z]+)*!", "(.*a){30}!",
-    "(x+x+)+y", "a?" * 200 + "a" * 200, "(a?){4000}!", "(a){4000000000}!", "((a{1,1000}){1,1000}){1,1000}!"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(([A-Za-z_0-9]+/?)+)+!",
+        "(.*)*!",
+        "((((((.*)*)*)*)*)*)*!",
+        "([A-Za-z]+)*!",
+        "(.*a){30}!",
+        "(x+x+)+y",
+        "a?" * 200 + "a" * 200,
+        "(a?){4000}!",
+        "(a){4000000000}!",
+        "((a{1,1000}){1,1000}){1,1000}!",
+    ],
+)
 def test_patterns_that_re_gets_lost_in(text):
     ours = patterns.Patterns([text])
     for name in NAMES + ["a" * 60, "x" * 60]:
@@ -96,6 +158,7 @@ def test_it_knows_which_those_are():
         ours = patterns.Patterns([text])
         assert not ours.match(NAMES[0])
         return ours.lost
+
     assert lost("(([A-Za-z_0-9]+/?)+)+!") > 25 and lost("(.*)*!") > 25
     assert lost("(([A-Za-z_0-9]+/)+)+!") < 10 and lost(".*.*.*!") == 0
 
@@ -107,11 +170,22 @@ def test_steps_are_counted():
             ours.match("x" * 100)
 
 
-@pytest.mark.parametrize("text, words", [
-    ("(", "unterminated subpattern"), ("*a", "nothing to repeat"), ("[", "unterminated character set"),
-    ("a{2,1}", "min repeat greater than max repeat"), (r"\N{DIGIT ONE}", "bad escape"),
-    (r"a\z", "bad escape"), (r"\y", "bad escape"), ("(?<=a*)b", "look-behind"),
-    ("a{9999999999999999}", "too large"), ("a*+", "."), ("(?>a)", ".")])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("(", "unterminated subpattern"),
+        ("*a", "nothing to repeat"),
+        ("[", "unterminated character set"),
+        ("a{2,1}", "min repeat greater than max repeat"),
+        (r"\N{DIGIT ONE}", "bad escape"),
+        (r"a\z", "bad escape"),
+        (r"\y", "bad escape"),
+        ("(?<=a*)b", "look-behind"),
+        ("a{9999999999999999}", "too large"),
+        ("a*+", "."),
+        ("(?>a)", "."),
+    ],
+)
 def test_what_the_trainers_python_refuses(text, words):
     with pytest.raises(patterns.BadPattern, match=words):
         patterns.check(text)
@@ -122,8 +196,18 @@ def test_what_only_later_pythons_refuse():
     assert patterns.Patterns(["a(?s).b(?i)c"]).match("A\nbC")
 
 
-@pytest.mark.parametrize("text", [r"(a)\1", "(a)?(?(1)b|c)", "(?a:\\w)", "(" * 900 + ")" * 900,
-                                  "a" * 5000, "(?i)[\\x00-\\uffff]", "(a?){4000000000}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"(a)\1",
+        "(a)?(?(1)b|c)",
+        "(?a:\\w)",
+        "(" * 900 + ")" * 900,
+        "a" * 5000,
+        "(?i)[\\x00-\\uffff]",
+        "(a?){4000000000}",
+    ],
+)
 def test_what_is_not_judged(text):
     if text.startswith("(?a:") and by_re(text) is None:  # Python 3.6
         return

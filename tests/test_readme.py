@@ -27,22 +27,29 @@ def ran(tmp_path_factory):
 
     def convert(source, out, *flags):
         assert cli.main(["convert", source, "--output_directory", out] + list(flags)) == 0
+
     environment = readme.place(directory, convert)
     (directory / "records").mkdir()
-    shutil.copy(os.path.join(readme.REPOSITORY, "testdata", "shapes", "train.record"),
-                str(directory / "records"))
+    shutil.copy(
+        os.path.join(readme.REPOSITORY, "testdata", "shapes", "train.record"),
+        str(directory / "records"),
+    )
     out = []
     for commands, expected in readme.blocks():
         if not readme.needs_stock(commands) and not all(
-                ELSEWHERE.match(line) for line in commands.splitlines()):
+            ELSEWHERE.match(line) for line in commands.splitlines()
+        ):
             out.append((commands, expected, readme.run(commands, directory, environment)))
     return out, directory
 
 
 @pytest.mark.slow
 def test_every_block_is_run_somewhere(ran):
-    left = [commands for commands, _ in readme.blocks()
-            if commands not in [one for one, _, _ in ran[0]] and not readme.needs_stock(commands)]
+    left = [
+        commands
+        for commands, _ in readme.blocks()
+        if commands not in [one for one, _, _ in ran[0]] and not readme.needs_stock(commands)
+    ]
     assert len(ran[0]) == 6 and len(left) == 4
     for commands in left:
         assert all(ELSEWHERE.fullmatch(line) for line in commands.splitlines()), commands
@@ -61,7 +68,10 @@ def test_the_output_is_what_it_says(ran):
 def test_the_example_does_what_it_says(ran):
     report = load(str(ran[1] / "converted"))
     assert [(one.name, one.sources) for one in report.plan.classes] == [
-        ("person", (1,)), ("van", (8, 6)), ("forklift", ())]
+        ("person", (1,)),
+        ("van", (8, 6)),
+        ("forklift", ()),
+    ]
 
 
 def verbs(parser=None, before=""):
@@ -82,8 +92,9 @@ def table(title):
 
 
 def test_the_verbs_are_those_there_are():
-    assert [re.match(r"`graphfix ([a-z ]+) ", row[0]).group(1)
-            for row in table("## Verbs")] == list(verbs())
+    assert [
+        re.match(r"`graphfix ([a-z ]+) ", row[0]).group(1) for row in table("## Verbs")
+    ] == list(verbs())
 
 
 def test_the_flags_are_those_there_are():
@@ -91,15 +102,20 @@ def test_the_flags_are_those_there_are():
     for names, of, *_ in table("SOURCE is a model's directory"):
         for verb in verbs() if of == "all" else of.split(", "):
             documented.update((verb, flag) for flag in re.findall(r"--\w+", names))
-    assert documented == {(verb, flag) for verb, parser in verbs().items()
-                          for action in parser._actions for flag in action.option_strings
-                          if flag.startswith("--") and flag != "--help"}
+    assert documented == {
+        (verb, flag)
+        for verb, parser in verbs().items()
+        for action in parser._actions
+        for flag in action.option_strings
+        if flag.startswith("--") and flag != "--help"
+    }
 
 
 @pytest.mark.slow
 def test_the_files_are_those_written(ran):
-    documented = {name for row in table("## What is written")
-                  for name in re.findall(r"`([\w.-]+)`", row[0])}
+    documented = {
+        name for row in table("## What is written") for name in re.findall(r"`([\w.-]+)`", row[0])
+    }
     assert documented == set(load(str(ran[1] / "converted")).artifacts) | {"pictures"}
 
 
@@ -110,5 +126,6 @@ def test_the_families_are_those_there_are():
 def test_the_exit_codes_are_those_there_are():
     codes = {int(code) for row in table("Exit codes:") for code in row[0].split(", ")}
     assert codes >= {0, 1, 2, 129, 130, 141, 143} | {
-        one.exit_code for one in (RequestError, SourceError, VerificationError)}
+        one.exit_code for one in (RequestError, SourceError, VerificationError)
+    }
     assert {int(code) for code in re.findall(r"\b\d+\b", endings.__doc__)} >= codes - {0}

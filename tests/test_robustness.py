@@ -19,26 +19,36 @@ def options(tmp_path, *more):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("section, more, least", [
-    ("archives", ["--flips", 6], 6),
-    ("killed_convert", ["--kills", 6], 6),
-    ("killed_batch", ["--batch_kills", 2], 2),
-    ("concurrency", ["--rounds", 1], 1),
-    ("soak", ["--minutes", 0.03], 1),
-])
+@pytest.mark.parametrize(
+    "section, more, least",
+    [
+        ("archives", ["--flips", 6], 6),
+        ("killed_convert", ["--kills", 6], 6),
+        ("killed_batch", ["--batch_kills", 2], 2),
+        ("concurrency", ["--rounds", 1], 1),
+        ("soak", ["--minutes", 0.03], 1),
+    ],
+)
 def test_no_fault(tmp_path, section, more, least):
     rows, faults = robustness.run(section, options(tmp_path, *more))
     assert faults == [] and os.listdir(str(tmp_path)) == []
     text = " ".join(word for _, said in rows for word in said.split(", "))
-    count = {"archives": "flips", "killed_convert": "killed", "killed_batch": "killed", "concurrency": "rounds",
-             "soak": "conversions"}[section]
+    count = {
+        "archives": "flips",
+        "killed_convert": "killed",
+        "killed_batch": "killed",
+        "concurrency": "rounds",
+        "soak": "conversions",
+    }[section]
     words = text.split()
     assert int(words[words.index(count) - 1]) >= least, text
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("section, more", [
-    ("ownership", ["--directories", 6]), ("tampering", ["--changes", 50, "--harmless", 11])])
+@pytest.mark.parametrize(
+    "section, more",
+    [("ownership", ["--directories", 6]), ("tampering", ["--changes", 50, "--harmless", 11])],
+)
 def test_no_fault_of_random_directories(tmp_path, section, more):
     rows, faults = robustness.run(section, options(tmp_path, *more))
     assert faults == [] and os.listdir(str(tmp_path)) == []

@@ -28,6 +28,7 @@ def of_three(tmp_path_factory):
 def planned(graphfix, tmp_path):
     """Plans a copy of a model with a label map beside it; `target`: names, or how the target's file
     is the one beside; what each class is made of, and [(code, severity)] of the findings on names."""
+
     def run(model, beside, target, *flags):
         source = str(tmp_path / "source")
         shutil.copytree(model, source)
@@ -41,16 +42,23 @@ def planned(graphfix, tmp_path):
             {"link": os.symlink, "hard link": os.link, "copy": shutil.copy}[target](path, given)
         elif target:
             builders.write(tmp_path, "mine.pbtxt", builders.label_map(target))
-        words = ["plan", source, "--json"] + FLAGS + [
-            source + "/label_map.pbtxt" if word == "BESIDE" else word for word in flags] + (
-                ["--label_map_path", given] if target else [])
+        words = (
+            ["plan", source, "--json"]
+            + FLAGS
+            + [source + "/label_map.pbtxt" if word == "BESIDE" else word for word in flags]
+            + (["--label_map_path", given] if target else [])
+        )
         done = graphfix(*words)
         if done.code:
             return done.err
         data = json.loads(done.out)
-        told = [(one["code"], one["severity"]) for one in data["findings"]
-                if one["code"] in ("SOURCE_NAMES", "LABEL_MAP_NOT_THE_SOURCES")]
+        told = [
+            (one["code"], one["severity"])
+            for one in data["findings"]
+            if one["code"] in ("SOURCE_NAMES", "LABEL_MAP_NOT_THE_SOURCES")
+        ]
         return {one["name"]: one["sources"] for one in data["classes"]}, told
+
     return run
 
 
@@ -62,18 +70,25 @@ FOREIGN = ("LABEL_MAP_NOT_THE_SOURCES", "warning")
 def test_the_targets_map_beside_cocos_model(planned, of_coco, how):
     """With as many ids as it likes, unless they are COCO's."""
     assert planned(of_coco, MINE, how) == (
-        {"forklift": [], "person": [1], "van": []}, [FOREIGN, INFO])
+        {"forklift": [], "person": [1], "van": []},
+        [FOREIGN, INFO],
+    )
 
 
-@pytest.mark.parametrize("beside, sources", [
-    (None, [1]), (COCO, [1]), ({**COCO, 1: "human"}, [])], ids=["none", "coco", "90 others"])
+@pytest.mark.parametrize(
+    "beside, sources",
+    [(None, [1]), (COCO, [1]), ({**COCO, 1: "human"}, [])],
+    ids=["none", "coco", "90 others"],
+)
 def test_other_maps_beside_it(planned, of_coco, beside, sources):
     assert planned(of_coco, beside, MINE)[0]["person"] == sources
 
 
 def test_an_older_target_is_not_cocos_either(planned, of_coco):
     assert planned(of_coco, ["forklift", "truck"], MINE) == (
-        {"forklift": [], "person": [1], "van": []}, [FOREIGN, INFO])
+        {"forklift": [], "person": [1], "van": []},
+        [FOREIGN, INFO],
+    )
 
 
 def test_cocos_own_map_as_target(planned, of_coco):
@@ -90,17 +105,20 @@ def test_as_many_classes_as_the_source(planned, of_three, how):
 
 def test_the_user_knows(planned, of_three):
     assert planned(of_three, MINE, "same", "--source_label_map_path", "BESIDE") == (
-        {"forklift": [1], "person": [2], "van": [3]}, [INFO])
+        {"forklift": [1], "person": [2], "van": [3]},
+        [INFO],
+    )
 
 
 def test_the_targets_map_given_as_the_sources(planned, of_three):
     assert planned(of_three, ["a", "b"], "copy", "--source_label_map_path", "BESIDE") == (
-        {"a": [1], "b": [2]}, [WARNING])
+        {"a": [1], "b": [2]},
+        [WARNING],
+    )
 
 
 def test_a_copy_of_the_sources_map(planned, of_three):
-    assert planned(of_three, MINE, "copy") == (
-        {"forklift": [1], "person": [2], "van": [3]}, [INFO])
+    assert planned(of_three, MINE, "copy") == ({"forklift": [1], "person": [2], "van": [3]}, [INFO])
 
 
 @pytest.mark.parametrize("names", [["a", "b"], ["a", "b", "c", "d"]], ids=["fewer", "more"])
@@ -115,7 +133,9 @@ def test_another_number_of_classes(planned, of_three, names, how):
 
 def test_maps_that_do_not_fit(planned, of_three):
     assert planned(of_three, ["person", "b"], MINE) == (
-        {"forklift": [], "person": [1], "van": []}, [WARNING])
+        {"forklift": [], "person": [1], "van": []},
+        [WARNING],
+    )
 
 
 def test_more_ids_than_classes(planned, of_three):
@@ -130,8 +150,12 @@ def test_graphfixs_own_output(graphfix, of_coco, tmp_path):
     """Its label map belongs to it, as its plan says; a map that was edited since does not."""
     mine = builders.write(tmp_path, "mine.pbtxt", builders.label_map(MINE))
     out = tmp_path / "out"
-    assert graphfix("convert", of_coco, "--label_map_path", mine, "--output_directory", out,
-                    *FLAGS).code == 0
+    assert (
+        graphfix(
+            "convert", of_coco, "--label_map_path", mine, "--output_directory", out, *FLAGS
+        ).code
+        == 0
+    )
     for path in (out / "label_map.pbtxt", mine):
         done = graphfix("plan", out, "--label_map_path", path, "--json", *FLAGS)
         assert [one["sources"] for one in json.loads(done.out)["classes"]] == [[1], [2], [3]]
@@ -147,8 +171,22 @@ def test_fewer_names_than_slots_of_graphfixs_own(graphfix, of_three, tmp_path):
     names = builders.write(tmp_path, "names.pbtxt", builders.label_map(["a", "b"]))
     out = tmp_path / "out"
     words = ["--label_map_path", names] + FLAGS
-    assert graphfix("convert", of_three, "--num_classes", "3", "--map", "a=1", "--map", "b=2",
-                    "--output_directory", out, *words).code == 0
+    assert (
+        graphfix(
+            "convert",
+            of_three,
+            "--num_classes",
+            "3",
+            "--map",
+            "a=1",
+            "--map",
+            "b=2",
+            "--output_directory",
+            out,
+            *words,
+        ).code
+        == 0
+    )
     done = graphfix("plan", out, "--json", *words)
     assert [one["sources"] for one in json.loads(done.out)["classes"]] == [[1], [2]]
 
@@ -170,8 +208,11 @@ def test_the_report_names_what_the_plan_knew(graphfix, of_coco, of_three, tmp_pa
 def test_batch_says_so_too(graphfix, of_coco, tmp_path):
     shutil.copytree(of_coco, str(tmp_path / "one"))
     builders.write(tmp_path / "one", "label_map.pbtxt", builders.label_map(MINE))
-    recipe = builders.write(tmp_path, "recipe.txt", 'defaults { label_map_path: '
-                            '"one/label_map.pbtxt" } model { source: "one" }')
+    recipe = builders.write(
+        tmp_path,
+        "recipe.txt",
+        'defaults { label_map_path: "one/label_map.pbtxt" } model { source: "one" }',
+    )
     assert graphfix("batch", recipe, "--output_directory", tmp_path / "out").code == 0
     with open(str(tmp_path / "out" / "one" / "report.json")) as file:
         report = json.load(file)

@@ -19,8 +19,10 @@ LETTERS = "ab/.é漢 "
 
 def read(data, **limits):
     """[(name, type, content)] of an archive's bytes."""
-    return [(one.name, one.type, b"".join(one.content)) for one in tarball.members(
-        io.BytesIO(data), **dict(PLENTY, **limits))]
+    return [
+        (one.name, one.type, b"".join(one.content))
+        for one in tarball.members(io.BytesIO(data), **dict(PLENTY, **limits))
+    ]
 
 
 def made(members, **options):
@@ -38,10 +40,20 @@ def by_tarfile(data):
     found = []
     with tarfile.open(fileobj=io.BytesIO(data), mode="r:*", errorlevel=2) as archive:
         for one in archive:
-            kind = tarball.DIRECTORY if one.isdir() else tarball.FILE if one.isreg() else \
-                one.type.decode()
-            found.append((one.name.rstrip("/"), kind,  # CPython 3.7 leaves one there
-                          archive.extractfile(one).read() if one.isreg() else b""))
+            kind = (
+                tarball.DIRECTORY
+                if one.isdir()
+                else tarball.FILE
+                if one.isreg()
+                else one.type.decode()
+            )
+            found.append(
+                (
+                    one.name.rstrip("/"),
+                    kind,  # CPython 3.7 leaves one there
+                    archive.extractfile(one).read() if one.isreg() else b"",
+                )
+            )
     return found
 
 
@@ -58,7 +70,10 @@ def random_members(choose):
             info.type, info.linkname = tarfile.SYMTYPE, name * choose.randrange(2)
             yield info, b""
         else:
-            yield info, bytes(choose.getrandbits(8) for _ in range(choose.choice([0, 3, 512, 1300])))
+            yield (
+                info,
+                bytes(choose.getrandbits(8) for _ in range(choose.choice([0, 3, 512, 1300]))),
+            )
 
 
 @pytest.mark.parametrize("style", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
@@ -76,8 +91,12 @@ def test_as_tarfile_reads_it(style):
         # In one gzip member, and in several of any length, with zeros behind.
         assert read(gzip.compress(data)) == by_tarfile(data)
         cut = choose.randrange(len(data))
-        assert read(gzip.compress(data[:cut], 1) + gzip.compress(b"") + gzip.compress(data[cut:])
-                    + bytes(tried)) == by_tarfile(data)
+        assert read(
+            gzip.compress(data[:cut], 1)
+            + gzip.compress(b"")
+            + gzip.compress(data[cut:])
+            + bytes(tried)
+        ) == by_tarfile(data)
 
 
 def test_a_size_in_an_extended_header_and_a_global_one():
@@ -90,8 +109,10 @@ def test_a_size_in_an_extended_header_and_a_global_one():
 @pytest.fixture(scope="module")
 def small():
     members = [("model/" + "a" * 120, b"model {}" * 20), ("README", b"it")]
-    return [made(members, format=style)[:7 * 512 + 1024]
-            for style in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT)]
+    return [
+        made(members, format=style)[: 7 * 512 + 1024]
+        for style in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT)
+    ]
 
 
 def flipped(data, bit):
@@ -135,11 +156,12 @@ def test_every_bit_of_a_plain_archive(small):
             if bit >> 3 in covered:
                 assert found == whole, bit
             elif [one[:2] for one in found] == [one[:2] for one in whole]:
-                others = [(a, b) for a, b in zip(content, b"".join(one[2] for one in found))
-                          if a != b]
+                others = [
+                    (a, b) for a, b in zip(content, b"".join(one[2] for one in found)) if a != b
+                ]
                 assert len(others) <= 1, bit
             else:
-                assert b"a" * 118 in plain[(bit >> 3) - 150:(bit >> 3) + 150], bit  # a long name
+                assert b"a" * 118 in plain[(bit >> 3) - 150 : (bit >> 3) + 150], bit  # a long name
 
 
 def test_cut_off_anywhere(small):
@@ -152,11 +174,13 @@ def test_cut_off_anywhere(small):
             for size in list(range(0, must, 7)) + [must - 1]:
                 with pytest.raises(Damaged):
                     read(whole[:size])
-        assert read(plain[:last + 512]) == read(plain)
+        assert read(plain[: last + 512]) == read(plain)
 
 
-@pytest.mark.parametrize("behind, message", [
-    (b"x", "something follows its end"), (b"\0" * 600 + b"x", "something follows its end")])
+@pytest.mark.parametrize(
+    "behind, message",
+    [(b"x", "something follows its end"), (b"\0" * 600 + b"x", "something follows its end")],
+)
 def test_something_behind_the_end(small, behind, message):
     with pytest.raises(Damaged, match=message):
         read(small[0] + behind)
@@ -180,7 +204,7 @@ def test_wrong_sums_of_gzip(small):
     # A header with a checksum of its own (FHCRC), right and wrong.
     plain = bytearray(data)
     plain[3] |= 2
-    right = struct.pack("<H", zlib.crc32(bytes(plain[:10])) & 0xffff)
+    right = struct.pack("<H", zlib.crc32(bytes(plain[:10])) & 0xFFFF)
     assert read(bytes(plain[:10]) + right + data[10:]) == read(data)
     with pytest.raises(Damaged, match="header crc"):
         read(bytes(plain[:10]) + b"\0\0" + data[10:])
@@ -194,7 +218,7 @@ def test_bounds():
         read(made([("it", bytes(1 << 20))])[:1024], most_bytes=1 << 19)
     with pytest.raises(TooLarge, match="more bytes"):
         read(gzip.compress(made([("it", b"")]) + bytes(1 << 22)), most_bytes=1 << 20)
-    many = made([("it%d" % number, b"") for number in range(20)])
+    many = made([(f"it{number}", b"") for number in range(20)])
     assert len(read(many, most_headers=20)) == 20
     with pytest.raises(TooLarge, match="more than 19 headers"):
         read(many, most_headers=19)
@@ -209,9 +233,20 @@ def test_memory_stays_small():
         assert isinstance(one, Member) and max(map(len, one.content)) <= 1 << 20
 
 
-@pytest.mark.parametrize("records", [
-    b"0 path=x\n", b"9 path=xy", b"99999999 path=x\n", b"path=x\n", b"-1 a=b\n", b"99 a=b\n",
-    b"10 size=-1\n", b"10 size=0x\n", b"12 size=1e9\n\n"])
+@pytest.mark.parametrize(
+    "records",
+    [
+        b"0 path=x\n",
+        b"9 path=xy",
+        b"99999999 path=x\n",
+        b"path=x\n",
+        b"-1 a=b\n",
+        b"99 a=b\n",
+        b"10 size=-1\n",
+        b"10 size=0x\n",
+        b"12 size=1e9\n\n",
+    ],
+)
 def test_extended_headers_that_are_none(records):
     """One whose length is 0 had tarfile loop for ever, until CPython 3.7.9."""
     info = tarfile.TarInfo("x")

@@ -19,8 +19,10 @@ def opened(name):
     """A family's config, and its variables, all twos."""
     with open(os.path.join(FAMILIES, name + ".config"), encoding="utf-8") as file:
         message = parse_config(file.read().encode(), name).message
-    return message, {one.name: constant(one.name, dtypes.FLOAT32, np.full(one.shape, 2.0))
-                     for one in model_variables(message, month="2019-07", config=name)}
+    return message, {
+        one.name: constant(one.name, dtypes.FLOAT32, np.full(one.shape, 2.0))
+        for one in model_variables(message, month="2019-07", config=name)
+    }
 
 
 @pytest.fixture
@@ -43,7 +45,8 @@ def test_they_start_as_in_training(known):
             assert 0.02 < value.std() < 0.03 and abs(value.mean()) < 0.001
         else:
             assert set(value.tolist()) == {
-                1.0 if name.endswith(("gamma", "moving_variance")) else 0.0}
+                1.0 if name.endswith(("gamma", "moving_variance")) else 0.0
+            }
     assert finding.code == "UNREAD_VARIABLES" and "5 variables" in finding.message
 
 

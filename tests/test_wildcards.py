@@ -10,10 +10,38 @@ import pytest
 from graphfix import wildcards
 from graphfix.errors import SourceError
 
-NAMES = ["a", "b", "ab", "a.record", "x-00000-of-00002", "x-00001-of-00002", ".hidden", "[a]", "a*",
-         "\u00fc", "a]b"]
-PIECES = ["*", "?", "a", "b", ".", "[ab]", "[!a]", "[a-x]", "[]a]", "[!]a]", "[", "]", "x-", "-of-",
-          "0", "**", "[*]"]
+NAMES = [
+    "a",
+    "b",
+    "ab",
+    "a.record",
+    "x-00000-of-00002",
+    "x-00001-of-00002",
+    ".hidden",
+    "[a]",
+    "a*",
+    "\u00fc",
+    "a]b",
+]
+PIECES = [
+    "*",
+    "?",
+    "a",
+    "b",
+    ".",
+    "[ab]",
+    "[!a]",
+    "[a-x]",
+    "[]a]",
+    "[!]a]",
+    "[",
+    "]",
+    "x-",
+    "-of-",
+    "0",
+    "**",
+    "[*]",
+]
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +63,10 @@ def test_it_finds_what_glob_finds(tree, monkeypatch):
     made = random.Random("wildcards")
     found = 0
     for _ in range(1500):
-        text = "/".join("".join(made.choice(PIECES) for _ in range(made.randrange(1, 4)))
-                        for _ in range(made.randrange(1, 4))) + made.choice(["", "", "", "/"])
+        text = "/".join(
+            "".join(made.choice(PIECES) for _ in range(made.randrange(1, 4)))
+            for _ in range(made.randrange(1, 4))
+        ) + made.choice(["", "", "", "/"])
         text = made.choice(["", "", "./", "../*/", tree + "/", "loop/", "a//"]) + text
         wanted = sorted(glob.glob(text))
         assert wildcards.find(text, wildcards.Budget()) == wanted, text

@@ -12,7 +12,8 @@ import pytest
 
 _REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DIRECTORY = os.environ.get("GRAPHFIX_ZOO_DIR") or os.path.join(
-    os.path.dirname(_REPOSITORY), "shared", "zoo")
+    os.path.dirname(_REPOSITORY), "shared", "zoo"
+)
 _MISSING = "no files of published models: set GRAPHFIX_ZOO_DIR (or have ../shared/zoo)"
 
 
@@ -26,8 +27,11 @@ def files(*patterns):
 
 def published(pattern):
     """The paths of all published files that match."""
-    return [path for path in glob.glob(os.path.join(DIRECTORY, pattern), recursive=True)
-            if os.path.relpath(path, DIRECTORY).split(os.sep)[0] != "field"]
+    return [
+        path
+        for path in glob.glob(os.path.join(DIRECTORY, pattern), recursive=True)
+        if os.path.relpath(path, DIRECTORY).split(os.sep)[0] != "field"
+    ]
 
 
 def model(name):

@@ -34,8 +34,10 @@ def main():
     parser.add_argument("--rows", required=True)
     args = parser.parse_args()
     rows = [int(row) for row in args.rows.split(",")]
-    one, other = (pywrap_tensorflow.NewCheckpointReader(os.path.join(path, "model.ckpt"))
-                  for path in (args.one, args.other))
+    one, other = (
+        pywrap_tensorflow.NewCheckpointReader(os.path.join(path, "model.ckpt"))
+        for path in (args.one, args.other)
+    )
     shapes = one.get_variable_to_shape_map()
     wrong = []
     if shapes != other.get_variable_to_shape_map():
@@ -50,8 +52,11 @@ def main():
             values = [carried(name, value, rows) for value in values]
         if np.asarray(values[0]).tobytes() != np.asarray(values[1]).tobytes():
             wrong.append(name)
-    print("%d tensors equal, of %d of them the carried classes" % (len(shapes), heads)
-          if not wrong else "differ: " + ", ".join(wrong))
+    print(
+        f"{len(shapes)} tensors equal, of {heads} of them the carried classes"
+        if not wrong
+        else "differ: " + ", ".join(wrong)
+    )
     return 1 if wrong else 0
 
 

@@ -21,23 +21,28 @@ from tensorflow.python import pywrap_tensorflow
 def of_index(prefix):
     reader = pywrap_tensorflow.NewCheckpointReader(prefix)
     dtypes = reader.get_variable_to_dtype_map()
-    return {name: (dtypes[name], shape)
-            for name, shape in reader.get_variable_to_shape_map().items()}
+    return {
+        name: (dtypes[name], shape) for name, shape in reader.get_variable_to_shape_map().items()
+    }
 
 
 def of_config(path):
     from google.protobuf import text_format
     from object_detection.builders import model_builder
     from object_detection.protos import pipeline_pb2
+
     with open(path) as file:
-        config = text_format.Parse(file.read(), pipeline_pb2.TrainEvalPipelineConfig(),
-                                   allow_unknown_field=True)
+        config = text_format.Parse(
+            file.read(), pipeline_pb2.TrainEvalPipelineConfig(), allow_unknown_field=True
+        )
     with tf.Graph().as_default():
         model = model_builder.build(config.model, is_training=False)
         model.predict(*model.preprocess(tf.zeros([1, 300, 300, 3])))
         tf.compat.v1.train.get_or_create_global_step()
-        return {variable.op.name: (variable.dtype.base_dtype, variable.shape.as_list())
-                for variable in tf.compat.v1.global_variables()}
+        return {
+            variable.op.name: (variable.dtype.base_dtype, variable.shape.as_list())
+            for variable in tf.compat.v1.global_variables()
+        }
 
 
 def value(name, dtype, shape):
@@ -62,10 +67,13 @@ def main():
     names = sorted(variables)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         feeds = [tf.compat.v1.placeholder(variables[name][0]) for name in names]
-        save = tf.raw_ops.SaveV2(prefix=os.path.join(args.out, "model.ckpt"), tensor_names=names,
-                                 shape_and_slices=[""] * len(names), tensors=feeds)
-        session.run(save, {feed: value(name, *variables[name])
-                           for feed, name in zip(feeds, names)})
+        save = tf.raw_ops.SaveV2(
+            prefix=os.path.join(args.out, "model.ckpt"),
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=feeds,
+        )
+        session.run(save, {feed: value(name, *variables[name]) for feed, name in zip(feeds, names)})
 
 
 if __name__ == "__main__":

@@ -18,16 +18,25 @@ def main():
     panels = json.load(sys.stdin)
     across = min(len(panels), 3)
     down = -(-len(panels) // across)
-    figure, axes = plt.subplots(down, across, figsize=(6 * across, 4 * down), dpi=110, squeeze=False)
-    for axis in axes.flat[len(panels):]:
+    figure, axes = plt.subplots(
+        down, across, figsize=(6 * across, 4 * down), dpi=110, squeeze=False
+    )
+    for axis in axes.flat[len(panels) :]:
         axis.set_visible(False)
     for axis, panel in zip(axes.flat, panels):
         for arm, runs in panel["curves"].items():
             steps = sorted(int(step) for step in runs[0])
             values = [[run[str(step)] for run in runs] for step in steps]
-            line, = axis.plot(steps, [sum(one) / len(one) for one in values], marker="o", label=arm)
-            axis.fill_between(steps, [min(one) for one in values], [max(one) for one in values],
-                              color=line.get_color(), alpha=0.2)
+            (line,) = axis.plot(
+                steps, [sum(one) / len(one) for one in values], marker="o", label=arm
+            )
+            axis.fill_between(
+                steps,
+                [min(one) for one in values],
+                [max(one) for one in values],
+                color=line.get_color(),
+                alpha=0.2,
+            )
         axis.set_title(panel["title"])
         axis.set_xlabel("training steps")
         axis.set_ylabel(panel["ylabel"])

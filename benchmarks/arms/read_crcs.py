@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads every file of a directory and computes its CRC-32C: the least that checking it can take.
 
-    read_crcs.py DIRECTORY
+read_crcs.py DIRECTORY
 """
 
 import os
@@ -23,7 +23,7 @@ def main():
                     if not count:
                         break
                     crc = crc32c(buffer[:count], crc)
-            print("%08x %s" % (crc, name))
+            print(f"{crc:08x} {name}")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-OUTPUTS = tuple("detection_%s:0" % name for name in ("boxes", "scores", "classes")) + (
-    "num_detections:0",)
+OUTPUTS = tuple(f"detection_{name}:0" for name in ("boxes", "scores", "classes")) + (
+    "num_detections:0",
+)
 WARMING = 3
 
 
@@ -46,12 +47,26 @@ def main():
             start = time.perf_counter()
             found[number].append(session.run(OUTPUTS, {"image_tensor:0": picture}))
             times[number].append(1000 * (time.perf_counter() - start))
-    print(json.dumps({
-        "graphs": [{"ms": times[number][WARMING:], "nodes": sessions[number][1],
-                    "bytes": os.path.getsize(args.graphs[number])} for number in (0, 1)],
-        "same": all(one.tobytes() == other.tobytes() for these, those in zip(found[1], found[2])
-                    for one, other in zip(these, those)),
-        "detections": float(np.mean([one[3] for one in found[1]]))}))
+    print(
+        json.dumps(
+            {
+                "graphs": [
+                    {
+                        "ms": times[number][WARMING:],
+                        "nodes": sessions[number][1],
+                        "bytes": os.path.getsize(args.graphs[number]),
+                    }
+                    for number in (0, 1)
+                ],
+                "same": all(
+                    one.tobytes() == other.tobytes()
+                    for these, those in zip(found[1], found[2])
+                    for one, other in zip(these, those)
+                ),
+                "detections": float(np.mean([one[3] for one in found[1]])),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

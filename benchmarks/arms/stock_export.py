@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The stock API's way to a frozen graph: build the model, restore a checkpoint, export.
 
-    stock_export.py PREFIX CONFIG OUT
+stock_export.py PREFIX CONFIG OUT
 """
 
 import os
@@ -19,8 +19,9 @@ def main():
     prefix, path, out = sys.argv[1:]
     with open(path) as file:
         # Published configs have fields that later revisions of the API do not know.
-        config = text_format.Parse(file.read(), pipeline_pb2.TrainEvalPipelineConfig(),
-                                   allow_unknown_field=True)
+        config = text_format.Parse(
+            file.read(), pipeline_pb2.TrainEvalPipelineConfig(), allow_unknown_field=True
+        )
     body = getattr(config.model, config.model.WhichOneof("model"))
     if body.feature_extractor.type.startswith("ssd"):
         body.feature_extractor.override_base_feature_extractor_hyperparams = True

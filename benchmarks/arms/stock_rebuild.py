@@ -28,8 +28,9 @@ def main():
     args = parser.parse_args()
     with open(args.config) as file:
         # Published configs have fields that later revisions of the API do not know.
-        config = text_format.Parse(file.read(), pipeline_pb2.TrainEvalPipelineConfig(),
-                                   allow_unknown_field=True)
+        config = text_format.Parse(
+            file.read(), pipeline_pb2.TrainEvalPipelineConfig(), allow_unknown_field=True
+        )
     body = getattr(config.model, config.model.WhichOneof("model"))
     body.num_classes = args.classes
     if body.feature_extractor.type.startswith("ssd"):
@@ -38,10 +39,12 @@ def main():
     images, shapes = model.preprocess(tf.zeros([1, 320, 320, 3]))
     model.predict(images, shapes)
     tf.compat.v1.train.get_or_create_global_step()
-    wanted = model.restore_map(fine_tune_checkpoint_type="detection",
-                               load_all_detection_checkpoint_vars=True)
+    wanted = model.restore_map(
+        fine_tune_checkpoint_type="detection", load_all_detection_checkpoint_vars=True
+    )
     fitting = variables_helper.get_variables_available_in_checkpoint(
-        wanted, args.prefix, include_global_step=False)
+        wanted, args.prefix, include_global_step=False
+    )
     tf.compat.v1.train.init_from_checkpoint(args.prefix, fitting)
     saver = tf.compat.v1.train.Saver()
     os.makedirs(args.out)

@@ -77,12 +77,15 @@ def main():
     os.makedirs(args.out)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         feeds = [tf.compat.v1.placeholder(value.dtype) for value in values.values()]
-        save = tf.raw_ops.SaveV2(prefix=os.path.join(args.out, "model.ckpt"),
-                                 tensor_names=list(values), tensors=feeds,
-                                 shape_and_slices=[""] * len(values))
+        save = tf.raw_ops.SaveV2(
+            prefix=os.path.join(args.out, "model.ckpt"),
+            tensor_names=list(values),
+            tensors=feeds,
+            shape_and_slices=[""] * len(values),
+        )
         session.run(save, dict(zip(feeds, values.values())))
     with open(os.path.join(args.out, "pipeline.config"), "w") as file:
-        file.write(re.sub(r"num_classes: \d+", "num_classes: %d" % len(rows), config))
+        file.write(re.sub(r"num_classes: \d+", f"num_classes: {len(rows)}", config))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,12 @@ from object_detection.core import standard_fields as fields
 from object_detection.data_decoders import tf_example_decoder
 from object_detection.utils import label_map_util, object_detection_evaluation
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir,
-                                "graphfix", "stock"))
+sys.path.insert(
+    0,
+    os.path.join(
+        os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir, "graphfix", "stock"
+    ),
+)
 import stock_detect
 from stock_train import unoptimised
 
@@ -57,41 +61,65 @@ def train(config, model_dir, steps, seed):
     """The program itself, but for a seed, its threads, and for when it saves."""
     run_config, captured = tf.estimator.RunConfig, []
     model_main.tf.estimator.RunConfig = lambda **kwargs: run_config(
-        tf_random_seed=seed, save_checkpoints_secs=None, save_checkpoints_steps=None,
-        keep_checkpoint_max=None, save_summary_steps=10 ** 9, log_step_count_steps=None,
-        session_config=unoptimised(tf.ConfigProto(
-            intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)), **kwargs)
-    model_main.tf.estimator.train_and_evaluate = \
-        lambda estimator, train_spec, eval_spec: captured.append((estimator, train_spec))
+        tf_random_seed=seed,
+        save_checkpoints_secs=None,
+        save_checkpoints_steps=None,
+        keep_checkpoint_max=None,
+        save_summary_steps=10**9,
+        log_step_count_steps=None,
+        session_config=unoptimised(
+            tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+        ),
+        **kwargs,
+    )
+    model_main.tf.estimator.train_and_evaluate = lambda estimator, train_spec, eval_spec: (
+        captured.append((estimator, train_spec))
+    )
     flags.FLAGS(["train", "--pipeline_config_path=" + config, "--model_dir=" + model_dir])
     model_main.main(None)
-    (estimator, train_spec), = captured
-    estimator.train(train_spec.input_fn, hooks=[Save(os.path.join(model_dir, "at"), steps)],
-                    max_steps=max(steps))
+    ((estimator, train_spec),) = captured
+    estimator.train(
+        train_spec.input_fn,
+        hooks=[Save(os.path.join(model_dir, "at"), steps)],
+        max_steps=max(steps),
+    )
 
 
 def read(record, label_map):
     """The pictures of a record, with their boxes and classes."""
     with tf.Graph().as_default(), tf.Session() as session:
         serialized = tf.placeholder(tf.string, [])
-        example = tf_example_decoder.TfExampleDecoder(label_map_proto_file=label_map).decode(serialized)
-        wanted = {key: example[key] for key in (
-            TRUTH.image, TRUTH.groundtruth_boxes, TRUTH.groundtruth_classes)}
+        example = tf_example_decoder.TfExampleDecoder(label_map_proto_file=label_map).decode(
+            serialized
+        )
+        wanted = {
+            key: example[key]
+            for key in (TRUTH.image, TRUTH.groundtruth_boxes, TRUTH.groundtruth_classes)
+        }
         session.run(tf.tables_initializer())
-        return [session.run(wanted, {serialized: one})
-                for one in tf.python_io.tf_record_iterator(record)]
+        return [
+            session.run(wanted, {serialized: one})
+            for one in tf.python_io.tf_record_iterator(record)
+        ]
 
 
 def evaluate(config, prefixes, record, label_map):
     """{step: {"map", "ap"}} of checkpoints {step: prefix}."""
     pictures = read(record, label_map)
-    categories = [{"id": item.id, "name": item.name}
-                  for item in label_map_util.load_labelmap(label_map).item]
+    categories = [
+        {"id": item.id, "name": item.name} for item in label_map_util.load_labelmap(label_map).item
+    ]
     job = {"pipeline_config": config, "checkpoint": prefixes[min(prefixes)]}
     with stock_detect.restored_detector(job, [1, None, None, 3], {}) as (
-            image, tensors, session, variables):
+        image,
+        tensors,
+        session,
+        variables,
+    ):
         saver = tf.train.Saver(variables)
-        found = [tensors["postprocess/detection_" + name] for name in ("boxes", "scores", "classes")]
+        found = [
+            tensors["postprocess/detection_" + name] for name in ("boxes", "scores", "classes")
+        ]
         figures = {}
         for step, prefix in sorted(prefixes.items()):
             saver.restore(session, prefix)
@@ -99,14 +127,22 @@ def evaluate(config, prefixes, record, label_map):
             for key, picture in enumerate(pictures):
                 boxes, scores, classes = session.run(found, {image: picture[TRUTH.image][None]})
                 real = scores[0] > 0  # scores of 0 pad the batch
-                evaluator.add_single_ground_truth_image_info(str(key), {
-                    TRUTH.groundtruth_boxes: picture[TRUTH.groundtruth_boxes],
-                    TRUTH.groundtruth_classes: picture[TRUTH.groundtruth_classes]})
-                evaluator.add_single_detected_image_info(str(key), {
-                    FOUND.detection_boxes: boxes[0][real],
-                    FOUND.detection_scores: scores[0][real],
-                    # The model counts classes from 0, label maps from 1.
-                    FOUND.detection_classes: classes[0][real].astype(int) + 1})
+                evaluator.add_single_ground_truth_image_info(
+                    str(key),
+                    {
+                        TRUTH.groundtruth_boxes: picture[TRUTH.groundtruth_boxes],
+                        TRUTH.groundtruth_classes: picture[TRUTH.groundtruth_classes],
+                    },
+                )
+                evaluator.add_single_detected_image_info(
+                    str(key),
+                    {
+                        FOUND.detection_boxes: boxes[0][real],
+                        FOUND.detection_scores: scores[0][real],
+                        # The model counts classes from 0, label maps from 1.
+                        FOUND.detection_classes: classes[0][real].astype(int) + 1,
+                    },
+                )
             figures[step] = _figures(evaluator.evaluate())
     return figures
 
@@ -114,9 +150,14 @@ def evaluate(config, prefixes, record, label_map):
 def _figures(metrics):
     prefix = "PascalBoxes_PerformanceByCategory/AP@0.5IOU/"
     # A class without a box in the record has no AP; JSON has no word for NaN.
-    return {"map": float(metrics["PascalBoxes_Precision/mAP@0.5IOU"]),
-            "ap": {key[len(prefix):]: float(value) if np.isfinite(value) else None
-                   for key, value in sorted(metrics.items()) if key.startswith(prefix)}}
+    return {
+        "map": float(metrics["PascalBoxes_Precision/mAP@0.5IOU"]),
+        "ap": {
+            key[len(prefix) :]: float(value) if np.isfinite(value) else None
+            for key, value in sorted(metrics.items())
+            if key.startswith(prefix)
+        },
+    }
 
 
 def main():
@@ -134,9 +175,12 @@ def main():
     # AutoGraph rewrites the whole input pipeline, which takes long and does nothing for code that
     # is older than AutoGraph.
     tf.autograph.experimental.do_not_convert(train)(args.config, args.model_dir, steps, args.seed)
-    figures = evaluate(args.config, {
-        step: os.path.join(args.model_dir, "at-%d" % step) for step in steps}, args.record,
-        args.label_map)
+    figures = evaluate(
+        args.config,
+        {step: os.path.join(args.model_dir, f"at-{step}") for step in steps},
+        args.record,
+        args.label_map,
+    )
     with open(args.output + ".part", "w") as file:
         json.dump(figures, file)
     os.rename(args.output + ".part", args.output)

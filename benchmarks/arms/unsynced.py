@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """graphfix with fsync made to do nothing, to show what durability costs.
 
-    unsynced.py GRAPHFIX_ARGUMENTS...
+unsynced.py GRAPHFIX_ARGUMENTS...
 """
 
 import os

@@ -40,10 +40,19 @@ read the same, a byte of the user's that changed, or a changed output that `veri
 default is two hours), or only some `--sections`, and leaves the others as they are: each says how
 long it took, and when. A small part is in the fast tests.
 """
-SECTIONS = {"parsers": parsers, "archives": archives, "killed_convert": killed_convert,
-            "killed_batch": killed_batch, "disks": disks, "disks_batch": disks_batch,
-            "limits": limits, "concurrency": concurrency, "ownership": ownership,
-            "tampering": tampering, "soak": soak}
+SECTIONS = {
+    "parsers": parsers,
+    "archives": archives,
+    "killed_convert": killed_convert,
+    "killed_batch": killed_batch,
+    "disks": disks,
+    "disks_batch": disks_batch,
+    "limits": limits,
+    "concurrency": concurrency,
+    "ownership": ownership,
+    "tampering": tampering,
+    "soak": soak,
+}
 
 
 def run(name, options):
@@ -62,15 +71,18 @@ def flags():
     parser.add_argument("--tmpfs_step", type=int, default=24, help="KiB from one size to the next")
     parser.add_argument("--rounds", type=int, default=10, help="of concurrency")
     parser.add_argument("--minutes", type=float, default=120, help="of the soak")
-    parser.add_argument("--seed", type=int, default=1, help="of the soak, and of random directories")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="of the soak, and of random directories"
+    )
     parser.add_argument("--directories", type=int, default=600, help="of ownership")
     parser.add_argument("--changes", type=int, default=1500, help="of tampering")
     parser.add_argument("--harmless", type=int, default=300, help="changes that tampering is none")
     parser.add_argument("--stock", help="a Python that has TensorFlow, to read what is written")
     parser.add_argument("--large", action="append", default=[], help="a large model's directory")
     parser.add_argument("--scratch", help="where to work")
-    parser.add_argument("--write", action="store_true",
-                        help="write these sections into docs/robustness.md")
+    parser.add_argument(
+        "--write", action="store_true", help="write these sections into docs/robustness.md"
+    )
     return parser
 
 
@@ -83,8 +95,9 @@ def main():
         start = time.monotonic()
         rows, found = run(name, options)
         faults += len(found)
-        shown[name] = section(name, rows, found, time.monotonic() - start,
-                              time.strftime("%Y-%m-%d"))
+        shown[name] = section(
+            name, rows, found, time.monotonic() - start, time.strftime("%Y-%m-%d")
+        )
         print(shown[name], flush=True)
         if options.write:
             with open(PAGE, "w", encoding="utf-8") as file:
@@ -98,9 +111,11 @@ def title(name):
 
 def section(name, rows, faults, seconds, date):
     """A section's text."""
-    return "\n".join(["## " + title(name), "", "| | |", "|---|---|"]
-                     + ["| %s | %s |" % tuple(row) for row in rows]
-                     + ["", "%d faults; %d s, %s." % (len(faults), seconds, date), ""])
+    return "\n".join(
+        ["## " + title(name), "", "| | |", "|---|---|"]
+        + ["| %s | %s |" % tuple(row) for row in rows]
+        + ["", f"{len(faults)} faults; {seconds} s, {date}.", ""]
+    )
 
 
 def sections_of(text):

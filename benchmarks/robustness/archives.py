@@ -9,8 +9,10 @@ from robustness.common import ROOT, Forks, Tally, digest
 
 _DETECTOR = os.path.join(ROOT, "testdata", "shapes_detector")
 _CHECKPOINT = "model.ckpt.index", "model.ckpt.data-00000-of-00001"
-_HOLDS = (("a checkpoint", _CHECKPOINT + ("pipeline.config",)),
-          ("a frozen graph", ("frozen_inference_graph.pb", "pipeline.config")))
+_HOLDS = (
+    ("a checkpoint", _CHECKPOINT + ("pipeline.config",)),
+    ("a frozen graph", ("frozen_inference_graph.pb", "pipeline.config")),
+)
 # What is not the model: it tells of the source's files and of the conversion.
 _TOLD = ("plan.json", "report.json", "report.html", "manifest.json")
 _ENDS = 64
@@ -28,8 +30,8 @@ def archives(scratch, options):
                     for name in names:
                         made.add(os.path.join(_DETECTOR, name), "model/" + name)
                 tally = _flip(forks, path, choose, options.flips)
-                faults += ["%s with %s: %s" % (suffix, what, fault) for fault in tally.faults]
-                rows.append(("%s with %s" % (suffix, what), tally.said()))
+                faults += [f"{suffix} with {what}: {fault}" for fault in tally.faults]
+                rows.append((f"{suffix} with {what}", tally.said()))
     return rows, faults
 
 
@@ -58,7 +60,7 @@ def _flip(forks, path, choose, count):
         elif code == 0 and place in uncovered:
             tally.add("taken as they are (tar has no checksum for a config or a frozen graph)")
         else:
-            tally.expect(False, "byte %d, bit %d: exit code %d" % (place, bit, code))
+            tally.expect(False, f"byte {place}, bit {bit}: exit code {code}")
     return tally
 
 
@@ -79,12 +81,27 @@ def _parts(path):
 
 def _converted(forks, path, out):
     """The exit code of a conversion, and the digests of the model's files, None without any."""
-    done = forks.run(argv=["convert", path, "--num_classes", "3", "--map", "1=1", "--target_api",
-                           "2019-07", "--output_directory", out])
+    done = forks.run(
+        argv=[
+            "convert",
+            path,
+            "--num_classes",
+            "3",
+            "--map",
+            "1=1",
+            "--target_api",
+            "2019-07",
+            "--output_directory",
+            out,
+        ]
+    )
     code = done["code"] if "Traceback" not in done["err"] else -1
     if not os.path.exists(out):
         return code, None
-    model = {name: digest(os.path.join(out, name)) for name in sorted(os.listdir(out))
-             if name not in _TOLD}
+    model = {
+        name: digest(os.path.join(out, name))
+        for name in sorted(os.listdir(out))
+        if name not in _TOLD
+    }
     shutil.rmtree(out)
     return code, model

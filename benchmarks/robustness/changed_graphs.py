@@ -16,6 +16,7 @@ GRAPHS = ("frozen_inference_graph.pb", os.path.join("saved_model", "saved_model.
 
 def graph(change):
     """A changed message of a frozen graph or SavedModel."""
+
     def changed(output, choose):
         names = [name for name in GRAPHS if output.has(name)]
         if not names:
@@ -31,12 +32,18 @@ def graph(change):
             return None
         output.write(name, files.to_bytes(message))
         return [name]
+
     return changed
 
 
 def graph_constant(graph_def, choose):
-    node = choose.choice([node for node in graph_def.node if node.op == "Const" and node.attr[
-        "value"].tensor.tensor_content])
+    node = choose.choice(
+        [
+            node
+            for node in graph_def.node
+            if node.op == "Const" and node.attr["value"].tensor.tensor_content
+        ]
+    )
     proto = node.attr["value"].tensor
     data = bytearray(proto.tensor_content)
     data[choose.randrange(len(data))] ^= 1 << choose.randrange(8)
@@ -45,9 +52,15 @@ def graph_constant(graph_def, choose):
 
 def graph_variable(graph_def, choose):
     """One float of a variable that is a constant there."""
-    node = choose.choice([node for node in graph_def.node if constants.is_constant(node)
-                          and node.name.endswith(("weights", "biases")) and node.attr[
-                              "value"].tensor.tensor_content])
+    node = choose.choice(
+        [
+            node
+            for node in graph_def.node
+            if constants.is_constant(node)
+            and node.name.endswith(("weights", "biases"))
+            and node.attr["value"].tensor.tensor_content
+        ]
+    )
     proto = node.attr["value"].tensor
     proto.tensor_content = ulp(np.frombuffer(proto.tensor_content, np.float32), choose).tobytes()
 
@@ -83,8 +96,11 @@ def unknown_field(output, choose):
 
 
 def of_the_source(output, choose):
-    names = [name for name in GRAPHS if output.has(name) and os.path.exists(
-        os.path.join(output.source, name))]
+    names = [
+        name
+        for name in GRAPHS
+        if output.has(name) and os.path.exists(os.path.join(output.source, name))
+    ]
     if not names:
         return None
     name = choose.choice(names)

@@ -17,10 +17,13 @@ INDEX, DATA = ".index", ".data-00000-of-00001"
 
 def tensors(change):
     """Writes the checkpoint anew, by graphfix's writer."""
+
     def changed(output, choose):
         prefix = output.path(output.prefix())
-        views = {name: TensorView(view.meta, lambda value=view.load(): value)
-                 for name, view in reader.open_bundle(prefix).items()}
+        views = {
+            name: TensorView(view.meta, lambda value=view.load(): value)
+            for name, view in reader.open_bundle(prefix).items()
+        }
         name = change(views, choose)
         if name is None:
             return None
@@ -28,11 +31,13 @@ def tensors(change):
             os.remove(prefix + end)
         writer.write_bundle(TensorStore(views.values()), prefix)
         return [name]
+
     return changed
 
 
 def values(change, pick=lambda name, array: array.size):
     """Gives one tensor other values."""
+
     def changed(views, choose):
         name = choose.choice([one for one, view in sorted(views.items()) if pick(one, view.load())])
         old = views[name].load()
@@ -41,6 +46,7 @@ def values(change, pick=lambda name, array: array.size):
             return None
         views[name] = constant(name, views[name].meta.dtype, new)
         return name
+
     return tensors(changed)
 
 
@@ -106,7 +112,9 @@ def exchanged(views, choose):
     alike = {}
     for name, view in sorted(views.items()):
         alike.setdefault((view.meta.dtype.name, view.meta.shape), []).append(name)
-    one, two = choose.sample(choose.choice([names for names in alike.values() if len(names) > 1]), 2)
+    one, two = choose.sample(
+        choose.choice([names for names in alike.values() if len(names) > 1]), 2
+    )
     values = [views[name].load() for name in (one, two)]
     if values[0].tobytes() == values[1].tobytes():
         return None
@@ -118,6 +126,9 @@ def exchanged(views, choose):
 def moved(views, choose):
     if "global_step" not in views:
         return None
-    views["global_step"] = constant("global_step", dtypes.INT64, int(
-        views["global_step"].load()) + choose.choice((1, 7, 200000)))
+    views["global_step"] = constant(
+        "global_step",
+        dtypes.INT64,
+        int(views["global_step"].load()) + choose.choice((1, 7, 200000)),
+    )
     return "global_step"

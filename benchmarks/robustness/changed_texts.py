@@ -19,6 +19,7 @@ def labels(change):
             return None
         output.write(name, format_label_map(LabelMap(tuple(rows))))
         return [name]
+
     return changed
 
 
@@ -26,8 +27,10 @@ def two_labels(rows, choose):
     if len(rows) < 2:
         return False
     one, two = choose.sample(range(len(rows)), 2)
-    rows[one], rows[two] = (Label(rows[one].id, rows[two].name, rows[two].display_name),
-                            Label(rows[two].id, rows[one].name, rows[one].display_name))
+    rows[one], rows[two] = (
+        Label(rows[one].id, rows[two].name, rows[two].display_name),
+        Label(rows[two].id, rows[one].name, rows[one].display_name),
+    )
     return None
 
 
@@ -57,6 +60,7 @@ def config(change):
             return None
         output.write("pipeline.config", new)
         return ["pipeline.config"]
+
     return changed
 
 
@@ -72,17 +76,17 @@ def field(text, choose):
         new = value + "1" if re.search("[.e]", value) else str(int(value) + 1)
     elif not new:
         new = value[0] + "x" + value[1:] if value[0] in "\"'" else value + "X"
-    return text[:found.start(3)] + new + text[found.end(3):]
+    return text[: found.start(3)] + new + text[found.end(3) :]
 
 
 def no_field(text, choose):
     found = choose.choice(list(SCALAR.finditer(text)))
-    return text[:found.start(2)] + text[found.end(3):]
+    return text[: found.start(2)] + text[found.end(3) :]
 
 
 def field_again(text, choose):
     found = choose.choice(list(SCALAR.finditer(text)))
-    return text[:found.end()] + found.group() + text[found.end():]
+    return text[: found.end()] + found.group() + text[found.end() :]
 
 
 def block_again(text, choose):
@@ -92,14 +96,18 @@ def block_again(text, choose):
 
 def one_field(name):
     def changed(text, choose):
-        found = list(re.finditer(r"\b%s: *([^\s}]+)" % name, text))
+        found = list(re.finditer(rf"\b{name}: *([^\s}}]+)", text))
         if not found:
             return None
         one = choose.choice(found)
         value = one.group(1)
-        new = value[:-1] + '2"' if value[0] == '"' else "%g" % (float(value) * choose.choice((
-            0.5, 2, 10)))
-        return text[:one.start(1)] + new + text[one.end(1):]
+        new = (
+            value[:-1] + '2"'
+            if value[0] == '"'
+            else f"{float(value) * choose.choice((0.5, 2, 10)):g}"
+        )
+        return text[: one.start(1)] + new + text[one.end(1) :]
+
     return config(changed)
 
 
@@ -107,15 +115,24 @@ def state(output, choose):
     if not output.has("checkpoint"):
         return None
     text = output.read("checkpoint").decode()
-    output.write("checkpoint", choose.choice((
-        text.replace('"model.ckpt', '"/tmp/model.ckpt'), text.replace('ckpt"', 'ckpt-7"').replace(
-            'ckpt-0"', 'ckpt-7"'), text + text.splitlines()[-1] + "\n", text.splitlines()[0] + "\n",
-        text.replace('"', "'"))))
+    output.write(
+        "checkpoint",
+        choose.choice(
+            (
+                text.replace('"model.ckpt', '"/tmp/model.ckpt'),
+                text.replace('ckpt"', 'ckpt-7"').replace('ckpt-0"', 'ckpt-7"'),
+                text + text.splitlines()[-1] + "\n",
+                text.splitlines()[0] + "\n",
+                text.replace('"', "'"),
+            )
+        ),
+    )
     return ["checkpoint"]
 
 
 def json_of(name, change=None):
     """Another value somewhere in a file of JSON."""
+
     def changed(output, choose):
         if not output.has(name):
             return None
@@ -124,6 +141,7 @@ def json_of(name, change=None):
             return None
         output.write(name, json.dumps(data, sort_keys=True) + "\n")
         return [name]
+
     return changed
 
 
@@ -145,8 +163,11 @@ def leaf(data, choose):
         elif isinstance(value, (int, float)):
             data[key] = value + choose.choice((1, -1, 100))
         elif isinstance(value, str):
-            data[key] = value[:-1] + ("1" if value[-1] != "1" else "2") \
-                if value and choose.random() < 0.5 else value + "x"
+            data[key] = (
+                value[:-1] + ("1" if value[-1] != "1" else "2")
+                if value and choose.random() < 0.5
+                else value + "x"
+            )
         elif isinstance(value, list):
             value.append(value[0] if value else "x")
         else:
@@ -167,8 +188,11 @@ def finding(data, choose):
 
 
 def gathered(data, choose):
-    rows = [row for row in data["edits"] if row["edit"] == "gather" and any(
-        one > 0 for one in row["index"])]
+    rows = [
+        row
+        for row in data["edits"]
+        if row["edit"] == "gather" and any(one > 0 for one in row["index"])
+    ]
     if not rows:
         return False
     row = choose.choice(rows)
@@ -182,6 +206,7 @@ def page(output, choose):
         return None
     text = output.read("report.html").decode()
     found = choose.choice(list(re.finditer(r">[^<\n]*(\d)[^<\n]*<", text)))
-    output.write("report.html", text[:found.start(1)] + str(9 - int(found.group(1))) + text[
-        found.end(1):])
+    output.write(
+        "report.html", text[: found.start(1)] + str(9 - int(found.group(1))) + text[found.end(1) :]
+    )
     return ["report.html"]

@@ -29,10 +29,10 @@ class Tally:
     def expect(self, good, fault):
         if not good:
             self.faults.append(fault)
-            print("FAULT: %s" % fault, file=sys.stderr, flush=True)
+            print(f"FAULT: {fault}", file=sys.stderr, flush=True)
 
     def said(self):
-        return ", ".join("%d %s" % (count, what) for what, count in self.counts.items())
+        return ", ".join(f"{count} {what}" for what, count in self.counts.items())
 
 
 def whole(directory):
@@ -51,8 +51,11 @@ class Forks:
 
     def __enter__(self):
         self.process = subprocess.Popen(
-            [sys.executable, os.path.join(ROOT, "tests", "emit", "forking.py")], env=ENVIRONMENT,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            [sys.executable, os.path.join(ROOT, "tests", "emit", "forking.py")],
+            env=ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
         return self
 
     def run(self, **job):
@@ -75,17 +78,31 @@ def tiny(scratch):
 
 def convert_words(scratch, out, *more):
     model, labels = tiny(scratch)
-    return ["convert", model, "--label_map_path", labels, "--target_api", "2019-07",
-            "--output_directory", out] + list(more)
+    return [
+        "convert",
+        model,
+        "--label_map_path",
+        labels,
+        "--target_api",
+        "2019-07",
+        "--output_directory",
+        out,
+    ] + list(more)
 
 
 def batch_words(scratch, names, out, *more):
     """A batch of the tiny model under several names, each with a seed of its own."""
     tiny(scratch)
-    recipe = builders.write(scratch, "recipe.txt", 'defaults { label_map_path: "labels" '
-                            'target_api: "2019-07" }\n' + "".join(
-                                'model { source: "model" name: "%s" target { seed: %d } }\n'
-                                % (name, number) for number, name in enumerate(names)))
+    recipe = builders.write(
+        scratch,
+        "recipe.txt",
+        'defaults { label_map_path: "labels" '
+        'target_api: "2019-07" }\n'
+        + "".join(
+            f'model {{ source: "model" name: "{name}" target {{ seed: {number} }} }}\n'
+            for number, name in enumerate(names)
+        ),
+    )
     return ["batch", recipe, "--output_directory", out] + list(more)
 
 

@@ -20,22 +20,35 @@ PLANNED = [
     ("tensors, written by graphfix's own writer", "added"),
     ("tensors, written by graphfix's own writer", "renamed"),
     ("tensors, written by graphfix's own writer", "global_step moved"),
-    ("checkpoint's files", "state"), ("label map", "ids exchanged"), ("label map", "renamed"),
-    ("label map", "display name"), ("label map", "class removed"), ("label map", "class added"),
-    ("config", "num_classes"), ("plan and reports", "class sources"), ("plan and reports", "finding")]
+    ("checkpoint's files", "state"),
+    ("label map", "ids exchanged"),
+    ("label map", "renamed"),
+    ("label map", "display name"),
+    ("label map", "class removed"),
+    ("label map", "class added"),
+    ("config", "num_classes"),
+    ("plan and reports", "class sources"),
+    ("plan and reports", "finding"),
+]
 # Where there is a graph beside the checkpoint, too.
 WITH_GRAPH = [
     ("tensors, written by graphfix's own writer", "class channels permuted"),
     ("tensors, written by graphfix's own writer", "class channels reversed"),
-    ("frozen graph and SavedModel", "variable"), ("frozen graph and SavedModel", "emptied"),
-    ("frozen graph and SavedModel", "the source's")]
+    ("frozen graph and SavedModel", "variable"),
+    ("frozen graph and SavedModel", "emptied"),
+    ("frozen graph and SavedModel", "the source's"),
+]
 # Contradict nothing else, so that nobody can notice it.
 CONSISTENT = [
     ("tensors, written by graphfix's own writer", "scaled"),
     ("tensors, written by graphfix's own writer", "class channels permuted"),
     ("tensors, written by graphfix's own writer", "reshaped"),
-    ("tensors, written by graphfix's own writer", "of another type"), ("config", "learning rate"), ("config", "anchors"), ("plan and reports", "edit"),
-    ("plan and reports", "page")]
+    ("tensors, written by graphfix's own writer", "of another type"),
+    ("config", "learning rate"),
+    ("config", "anchors"),
+    ("plan and reports", "edit"),
+    ("plan and reports", "page"),
+]
 
 
 def anew(directory):
@@ -46,14 +59,20 @@ def anew(directory):
         try:
             with open(os.path.join(directory, "pipeline.config"), "rb") as file:
                 message = parse_config(file.read(), "pipeline.config").message
-            metas = {name: view.meta for name, view in reader.open_bundle(
-                os.path.join(directory, "model.ckpt")).items()}
+            metas = {
+                name: view.meta
+                for name, view in reader.open_bundle(os.path.join(directory, "model.ckpt")).items()
+            }
             model = manifest.spec_json(describe(message, metas, config="", checkpoint=""))
         except GraphfixError:
             model = before.model
     measured = manifest.measure(directory)
-    write(directory, manifest.Manifest(measured.files, measured.directories, measured.checkpoints,
-                                       model, before.made_of))
+    write(
+        directory,
+        manifest.Manifest(
+            measured.files, measured.directories, measured.checkpoints, model, before.made_of
+        ),
+    )
 
 
 def write(directory, record):
@@ -62,6 +81,7 @@ def write(directory, record):
 
 def rows_of(kind):
     """A change of one row of the manifest, behind a right checksum."""
+
     def changed(output, choose):
         text = output.read(manifest.MANIFEST).decode()
         data = json.loads(text)
@@ -70,9 +90,11 @@ def rows_of(kind):
             return None
         data.pop("checksum")
         body = json.dumps(data, sort_keys=True)[1:] + "\n"
-        output.write(manifest.MANIFEST, '{"checksum": "%s",\n%s' % (
-            manifest._checksum(body.encode()), body))
+        output.write(
+            manifest.MANIFEST, f'{{"checksum": "{manifest._checksum(body.encode())}",\n{body}'
+        )
         return names
+
     return changed
 
 
@@ -80,8 +102,11 @@ def file_row(data, choose):
     name = choose.choice(sorted(data["files"]))
     row = data["files"][name]
     field = choose.choice(sorted(row))
-    row[field] = row[field] + 1 if field == "size" else ("1" if row[field][0] != "1" else "2") \
-        + row[field][1:]
+    row[field] = (
+        row[field] + 1
+        if field == "size"
+        else ("1" if row[field][0] != "1" else "2") + row[field][1:]
+    )
     return [name]
 
 
@@ -128,6 +153,11 @@ def model_field(data, choose):
     return ["makes the model's", "classes", "conversion"]
 
 
-ROWS = {"a file's": rows_of(file_row), "a file's left out": rows_of(file_left_out),
-        "a file's added": rows_of(file_added), "a tensor's": rows_of(tensor_row),
-        "a tensor's left out": rows_of(tensor_left_out), "the model's": rows_of(model_field)}
+ROWS = {
+    "a file's": rows_of(file_row),
+    "a file's left out": rows_of(file_left_out),
+    "a file's added": rows_of(file_added),
+    "a tensor's": rows_of(tensor_row),
+    "a tensor's left out": rows_of(tensor_left_out),
+    "the model's": rows_of(model_field),
+}

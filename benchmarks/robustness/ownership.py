@@ -37,9 +37,11 @@ def ownership(scratch, options):
         for verb in chosen + [writing.batch] * (number % 5 == 0):
             last = None
             for run in verb(world):
-                changed = tried(run, world, tally, counts[run.verb], "%d %s" % (number, run.verb))
-                tally.expect(verb is not writing.batch or run.words != last or not changed,
-                             "%d: a second batch changed something" % number)
+                changed = tried(run, world, tally, counts[run.verb], f"{number} {run.verb}")
+                tally.expect(
+                    verb is not writing.batch or run.words != last or not changed,
+                    f"{number}: a second batch changed something",
+                )
                 last = run.words
         for folder, folders, _ in os.walk(top):
             for one in folders:
@@ -47,11 +49,18 @@ def ownership(scratch, options):
                     os.chmod(os.path.join(folder, one), 0o755)
         shutil.rmtree(top)
     shutil.rmtree(made)
-    rows = [("directories", ", ".join("%d %s" % (count, how) for how, count in sorted(
-        states.items())))]
-    rows += [(verb, "%d runs: %s" % (sum(found.values()), ", ".join(
-        "%d %s" % (count, what) for what, count in sorted(found.items()))))
-             for verb, found in sorted(counts.items())]
+    rows = [("directories", ", ".join(f"{count} {how}" for how, count in sorted(states.items())))]
+    rows += [
+        (
+            verb,
+            "%d runs: %s"
+            % (
+                sum(found.values()),
+                ", ".join(f"{count} {what}" for what, count in sorted(found.items())),
+            ),
+        )
+        for verb, found in sorted(counts.items())
+    ]
     return rows, tally.faults
 
 
@@ -65,33 +74,54 @@ def tried(run, world, tally, counts, shown):
     full = [one for one in places if os.path.isdir(one) and os.listdir(one)]
     code, said = in_a_child(run.words, world.top)
     after = snapshot(world.top)
-    tally.expect(code in CODES and "Traceback" not in said and "fault of graphfix" not in said,
-                 "%s: exit code %s: %s: %s" % (shown, code, run.words, said[-600:]))
+    tally.expect(
+        code in CODES and "Traceback" not in said and "fault of graphfix" not in said,
+        f"{shown}: exit code {code}: {run.words}: {said[-600:]}",
+    )
     for path, was in before.items():
         if path in allowed or run.replaces and path in written:
             continue
         now = after.get(path)
         if path in places and now and was[:2] == now[:2] == ("directory", was[1]):
             continue  # an empty directory, which is filled or replaced
-        tally.expect(now == was or put_back(path, was, before, after, places),
-                     "%s: %s was %s, is %s: %s: %s" % (shown, path, was, now, run.words, said))
-    private = {os.path.realpath(os.path.join(os.path.dirname(one), ".graphfix-batch"))
-               for one in run.directories} \
-        if run.verb == "batch" else set()
+        tally.expect(
+            now == was or put_back(path, was, before, after, places),
+            f"{shown}: {path} was {was}, is {now}: {run.words}: {said}",
+        )
+    private = (
+        {
+            os.path.realpath(os.path.join(os.path.dirname(one), ".graphfix-batch"))
+            for one in run.directories
+        }
+        if run.verb == "batch"
+        else set()
+    )
     homes = places + sorted(private) + sorted(map(os.path.dirname, private))
     for path in set(after) - set(before):
-        tally.expect(path in written or any(path == one or path.startswith(one + "/")
-                                            for one in homes[:len(places) + len(private)])
-                     or path in homes,
-                     "%s: %s is new: %s: %s" % (shown, path, run.words, said))
+        tally.expect(
+            path in written
+            or any(
+                path == one or path.startswith(one + "/")
+                for one in homes[: len(places) + len(private)]
+            )
+            or path in homes,
+            f"{shown}: {path} is new: {run.words}: {said}",
+        )
     if code == 0 and places and not run.verb.startswith(("verify", "anchors")):
         for one in places:
             fault = whole(one)[1]
-            tally.expect(not fault, "%s: not whole: %s: %s" % (shown, fault, run.words))
-    what = CODES.get(code, "code %s" % code)
+            tally.expect(not fault, f"{shown}: not whole: {fault}: {run.words}")
+    what = CODES.get(code, f"code {code}")
     if code == 0 and places:
-        what = "made" if not full else "unchanged" if before == after else "updated" \
-            if run.verb.startswith("verify") else "replaced"
+        what = (
+            "made"
+            if not full
+            else "unchanged"
+            if before == after
+            else "updated"
+            if run.verb.startswith("verify")
+            else "replaced"
+        )
     counts[what] += 1
     return before != after
 
@@ -102,14 +132,16 @@ def may_change(run, places, before):
     for place in places:
         mine = worlds.owned(place)
         if run.verb.startswith("verify"):
-            mine = {one for one in mine if os.path.relpath(one, place).lstrip(".").startswith(
-                REPORTED)}
+            mine = {
+                one for one in mine if os.path.relpath(one, place).lstrip(".").startswith(REPORTED)
+            }
         allowed |= mine
         parent, name = os.path.split(place)
         for left in os.listdir(parent) if os.path.isdir(parent) else ():
             path = os.path.join(parent, left)
-            mark = [one for one in ("staging", "old") if left.startswith(
-                ".%s.graphfix-%s-" % (name, one))]
+            mark = [
+                one for one in ("staging", "old") if left.startswith(f".{name}.graphfix-{one}-")
+            ]
             if not mark or os.path.islink(path) or not os.path.isdir(path):
                 continue
             if not os.listdir(path) or os.path.isfile(os.path.join(path, worlds.MARKER)):
@@ -124,11 +156,11 @@ def put_back(path, was, before, after, places):
     """Whether a thing is where it was before a run that was killed had moved it aside."""
     for place in places:
         parent, name = os.path.split(place)
-        left = ".%s.graphfix-old-" % name
+        left = f".{name}.graphfix-old-"
         if path.startswith(os.path.join(parent, left)) and place not in before:
             top = os.path.join(parent, os.path.relpath(path, parent).split(os.sep)[0])
             if os.path.join(top, worlds.MANIFEST) in before:
-                return after.get(place + path[len(top):]) == was
+                return after.get(place + path[len(top) :]) == was
     return False
 
 
@@ -176,6 +208,7 @@ def in_a_child(words, where):
                 code = stop.code
             except BaseException:
                 import traceback
+
                 traceback.print_exc()
             finally:
                 sys.stderr.flush()

@@ -24,17 +24,31 @@ from robustness.common import ENVIRONMENT, GRAPHFIX, ROOT, Tally
 DETECTOR = os.path.join(ROOT, "testdata", "shapes_detector")
 KNOWN = ["--source_label_map_path", os.path.join(DETECTOR, "shapes_label_map.pbtxt")]
 # Published models, made again from their indexes, where these are at hand.
-PUBLISHED = {"quantized": "finetuned/ssd_mobilenet_v1_0.75_quantized_1_class",
-             "faster_rcnn": "faster_rcnn_inception_v2_coco_2018_01_28"}
+PUBLISHED = {
+    "quantized": "finetuned/ssd_mobilenet_v1_0.75_quantized_1_class",
+    "faster_rcnn": "faster_rcnn_inception_v2_coco_2018_01_28",
+}
 # How often each output is chosen; the published ones are large.
-WEIGHTS = {"ssd": 8, "averages": 4, "carried": 3, "model_dir": 3, "graphs": 8, "graphs_2": 4,
-           "thawed": 3, "quantized": 1, "faster_rcnn": 1}
+WEIGHTS = {
+    "ssd": 8,
+    "averages": 4,
+    "carried": 3,
+    "model_dir": 3,
+    "graphs": 8,
+    "graphs_2": 4,
+    "thawed": 3,
+    "quantized": 1,
+    "faster_rcnn": 1,
+}
 UNREACHED = (
-    "out of reach, because a manifest has no key: changes behind a manifest made anew that contradict "
-    "no other part (values of tensors that have no copy in graph, moving averages or plan; shapes and "
+    "out of reach, because a manifest has no key: changes behind a manifest made anew that "
+    "contradict "
+    "no other part (values of tensors that have no copy in graph, moving averages or plan; shapes "
+    "and "
     "types of layers other than the heads; config fields that the plan does not set; edits of the "
     "plan; the page; the manifest's version, `made_of`, `directories` and `pending`), and another "
-    "whole output in this one's place. A golden file, which is kept elsewhere, shows them")
+    "whole output in this one's place. A golden file, which is kept elsewhere, shows them"
+)
 
 
 def tampering(scratch, options):
@@ -44,24 +58,40 @@ def tampering(scratch, options):
     rows = [("outputs of", ", ".join(sorted(outputs)))]
     least = options.changes // sum(map(len, changes.CHANGES.values())) + 1
     for group, kinds in changes.CHANGES.items():
-        counts = {kind: changed(scratch, outputs, change, least, choose, tally, "%s, %s" % (
-            group, kind)) for kind, change in kinds.items()}
+        counts = {
+            kind: changed(scratch, outputs, change, least, choose, tally, f"{group}, {kind}")
+            for kind, change in kinds.items()
+        }
         rows.append((group, shown(counts)))
-    counts = {kind: changed(scratch, outputs, change, max(1, least // 2), choose, tally, "row of %s" % kind)
-              for kind, change in forged.ROWS.items()}
+    counts = {
+        kind: changed(scratch, outputs, change, max(1, least // 2), choose, tally, f"row of {kind}")
+        for kind, change in forged.ROWS.items()
+    }
     rows.append(("manifest's rows, behind a right checksum", shown(counts)))
     for title, table_, pick in (
-            ("behind a manifest made anew", forged.PLANNED, is_planned),
-            ("the same, beside a graph", forged.WITH_GRAPH, has_graph)):
-        counts = {said(group, kind): changed(
-            scratch, {name: one for name, one in outputs.items() if pick(one)},
-            changes.CHANGES[group][kind], max(1, least // 2), choose, tally, "forged %s, %s" % (group, kind),
-            anew=True) for group, kind in table_}
+        ("behind a manifest made anew", forged.PLANNED, is_planned),
+        ("the same, beside a graph", forged.WITH_GRAPH, has_graph),
+    ):
+        counts = {
+            said(group, kind): changed(
+                scratch,
+                {name: one for name, one in outputs.items() if pick(one)},
+                changes.CHANGES[group][kind],
+                max(1, least // 2),
+                choose,
+                tally,
+                f"forged {group}, {kind}",
+                anew=True,
+            )
+            for group, kind in table_
+        }
         rows.append((title, shown(counts)))
     alone = {"carried": outputs["carried"]}  # which has neither graph nor moving averages
-    passed = {said(group, kind): 5 - changed(scratch, alone, changes.CHANGES[group][kind], 5, choose,
-                                             None, "", anew=True)
-              for group, kind in forged.CONSISTENT}
+    passed = {
+        said(group, kind): 5
+        - changed(scratch, alone, changes.CHANGES[group][kind], 5, choose, None, "", anew=True)
+        for group, kind in forged.CONSISTENT
+    }
     rows.append((UNREACHED, ", ".join("%s (%d of 5 passed)" % row for row in passed.items())))
     rows.append(("changes that do not matter", harmless(scratch, outputs, options, choose, tally)))
     shutil.rmtree(os.path.join(scratch, "made"))
@@ -69,12 +99,14 @@ def tampering(scratch, options):
 
 
 def said(group, kind):
-    return "%s: %s" % (group.split(",")[0], kind)
+    return f"{group.split(',')[0]}: {kind}"
 
 
 def shown(counts):
-    return "%d noticed: %s" % (sum(counts.values()), ", ".join(
-        "%d %s" % (count, kind) for kind, count in counts.items()))
+    return "%d noticed: %s" % (
+        sum(counts.values()),
+        ", ".join(f"{count} {kind}" for kind, count in counts.items()),
+    )
 
 
 def is_planned(output):
@@ -82,8 +114,9 @@ def is_planned(output):
 
 
 def has_graph(output):
-    return is_planned(output) and any(os.path.exists(os.path.join(output[0], name))
-                                      for name in changed_graphs.GRAPHS)
+    return is_planned(output) and any(
+        os.path.exists(os.path.join(output[0], name)) for name in changed_graphs.GRAPHS
+    )
 
 
 def changed(scratch, outputs, change, count, choose, tally, what, anew=False):
@@ -97,22 +130,27 @@ def changed(scratch, outputs, change, count, choose, tally, what, anew=False):
         directory, source = outputs[name]
         shutil.copytree(directory, place)
         seed = choose.getrandbits(64)
-        words = change(changes.Output(place, [one for one, _ in outputs.values() if one != directory],
-                                      source), random.Random(seed))
+        words = change(
+            changes.Output(place, [one for one, _ in outputs.values() if one != directory], source),
+            random.Random(seed),
+        )
         if words is not None:
             if anew:
                 forged.anew(place)
             done += 1
             code, said = verified(place)
             if tally:
-                tally.expect(code == 4 and any(one in said for one in words)
-                             and "Traceback" not in said and "fault of graphfix" not in said,
-                             "%s of %s (%d): exit code %s, not %s: %s" % (
-                                 what, name, seed, code, words, said[:500]))
+                tally.expect(
+                    code == 4
+                    and any(one in said for one in words)
+                    and "Traceback" not in said
+                    and "fault of graphfix" not in said,
+                    f"{what} of {name} ({seed}): exit code {code}, not {words}: {said[:500]}",
+                )
             noticed += code == 4
         shutil.rmtree(place)
     if tally:
-        tally.expect(done == count, "%s: made %d times only" % (what, done))
+        tally.expect(done == count, f"{what}: made {done} times only")
     return noticed
 
 
@@ -123,7 +161,7 @@ def verified(directory):
         try:
             code = cli.main(["verify", directory])
         except Exception as error:
-            code = "Traceback: %r" % error
+            code = f"Traceback: {error!r}"
     return code, said.getvalue()
 
 
@@ -141,19 +179,26 @@ def harmless(scratch, outputs, options, choose, tally):
         code, said = verified(where)
         if kind == "another process, directory and Python":
             python = choose.choice(pythons)
-            done = subprocess.run([python] + GRAPHFIX[1:] + ["verify", "a copy"],
-                                  cwd=os.path.dirname(place), env=ENVIRONMENT,
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            done = subprocess.run(
+                [python] + GRAPHFIX[1:] + ["verify", "a copy"],
+                cwd=os.path.dirname(place),
+                env=ENVIRONMENT,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
             code, said = done.returncode, done.stderr.decode()
-        tally.expect(code == 0, "%s of %s: exit code %s: %s" % (kind, name, code, said))
+        tally.expect(code == 0, f"{kind} of {name}: exit code {code}: {said}")
         counts[kind] += 1
         shutil.rmtree(os.path.dirname(place))
-    return ", ".join("%d %s" % (count, kind) for kind, count in sorted(counts.items()))
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()))
 
 
 def walked(top):
-    return [os.path.join(folder, name) for folder, names, files in os.walk(top)
-            for name in names + files]
+    return [
+        os.path.join(folder, name)
+        for folder, names, files in os.walk(top)
+        for name in names + files
+    ]
 
 
 def times(place, choose):
@@ -163,12 +208,13 @@ def times(place, choose):
 
 def permissions(place, choose):
     for path in walked(place):
-        os.chmod(path, choose.choice((0o755, 0o700) if os.path.isdir(path) else (
-            0o444, 0o600, 0o755)))
+        os.chmod(
+            path, choose.choice((0o755, 0o700) if os.path.isdir(path) else (0o444, 0o600, 0o755))
+        )
 
 
 def renamed(place, choose):
-    new = os.path.join(os.path.dirname(place), "elsewhere \u00e4 %d" % choose.randrange(9))
+    new = os.path.join(os.path.dirname(place), f"elsewhere \u00e4 {choose.randrange(9)}")
     os.rename(place, new)
     return new
 
@@ -186,16 +232,33 @@ def hard_links(place, choose):
 
 
 def foreign_files(place, choose):
-    for name in choose.sample(("notes.txt", ".hidden", "events.out.tfevents.1.host", "README",
-                               "a b\u00e4.png", "model.ckpt.zip", "Makefile"), 3):
+    for name in choose.sample(
+        (
+            "notes.txt",
+            ".hidden",
+            "events.out.tfevents.1.host",
+            "README",
+            "a b\u00e4.png",
+            "model.ckpt.zip",
+            "Makefile",
+        ),
+        3,
+    ):
         builders.write(place, name, b"mine %d" % choose.randrange(99))
 
 
 def training(place, choose):
     below = os.path.join(place, choose.choice(("training", "eval", "train/one")))
     os.makedirs(below)
-    for name in ("checkpoint", "graph.pbtxt", "events.out.tfevents.1.host", "model.ckpt-7.index",
-                 "model.ckpt-7.data-00000-of-00001", "model.ckpt-7.meta", "pipeline.config"):
+    for name in (
+        "checkpoint",
+        "graph.pbtxt",
+        "events.out.tfevents.1.host",
+        "model.ckpt-7.index",
+        "model.ckpt-7.data-00000-of-00001",
+        "model.ckpt-7.meta",
+        "pipeline.config",
+    ):
         builders.write(below, name, b"x")
 
 
@@ -222,11 +285,19 @@ def nothing(place, choose):
     pass
 
 
-HARMLESS = {"times": times, "permissions": permissions, "moved": renamed, "a link": through_a_link,
-            "hard links": hard_links, "other files": foreign_files, "a training directory": training,
-            "pipes and links": odd_things, "a report written anew": own_pictures,
-            "empty directories gone": empty_directories_gone,
-            "another process, directory and Python": nothing}
+HARMLESS = {
+    "times": times,
+    "permissions": permissions,
+    "moved": renamed,
+    "a link": through_a_link,
+    "hard links": hard_links,
+    "other files": foreign_files,
+    "a training directory": training,
+    "pipes and links": odd_things,
+    "a report written anew": own_pictures,
+    "empty directories gone": empty_directories_gone,
+    "another process, directory and Python": nothing,
+}
 
 
 def made(top):
@@ -236,35 +307,82 @@ def made(top):
 
     def run(name, source, verb, *words):
         out = os.path.join(top, name)
-        subprocess.run(GRAPHFIX + [verb, source, "--output_directory", out] + list(words), check=True,
-                       env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            GRAPHFIX + [verb, source, "--output_directory", out] + list(words),
+            check=True,
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         found[name] = out, source
+
     new = builders.write(top, "new.pbtxt", builders.label_map(["person", "zebra", "dog"]))
     other = builders.write(top, "other.pbtxt", builders.label_map(["square", "circle", "cat"]))
     api = ["--target_api", "2019-07"]
     ssd = builders.write_model(os.path.join(top, "ssd-source"))
-    run("ssd", ssd, "convert", "--label_map_path", new, "--model_dir", os.path.join(
-        top, "model_dir"), *api)
+    run(
+        "ssd",
+        ssd,
+        "convert",
+        "--label_map_path",
+        new,
+        "--model_dir",
+        os.path.join(top, "model_dir"),
+        *api,
+    )
     found["model_dir"] = os.path.join(top, "model_dir"), ssd
-    trained = builders.write_model(os.path.join(top, "trained-source"), tensors=builders.
-                                   trained_state(builders.values(4)))
-    run("averages", trained, "convert", "--label_map_path", other, "--map", "square=1+2",
-        "--new_rows", "random", *api)
-    anchors = builders.write(top, "anchors", "ssd_anchor_generator { num_layers: 6 min_scale: 0.1 "
-                             "max_scale: 0.7 aspect_ratios: [1, 2, 0.5, 3, 0.3333] }")
+    trained = builders.write_model(
+        os.path.join(top, "trained-source"), tensors=builders.trained_state(builders.values(4))
+    )
+    run(
+        "averages",
+        trained,
+        "convert",
+        "--label_map_path",
+        other,
+        "--map",
+        "square=1+2",
+        "--new_rows",
+        "random",
+        *api,
+    )
+    anchors = builders.write(
+        top,
+        "anchors",
+        "ssd_anchor_generator { num_layers: 6 min_scale: 0.1 "
+        "max_scale: 0.7 aspect_ratios: [1, 2, 0.5, 3, 0.3333] }",
+    )
     run("carried", ssd, "convert", "--anchors", anchors, "--trainer", "model_main", *api)
     graphs = os.path.join(top, "graphs-source")
     shutil.copytree(DETECTOR, graphs)
-    builders.write_saved_model(os.path.join(graphs, "saved_model"), os.path.join(
-        graphs, "frozen_inference_graph.pb"))
+    builders.write_saved_model(
+        os.path.join(graphs, "saved_model"), os.path.join(graphs, "frozen_inference_graph.pb")
+    )
     run("graphs", graphs, "convert", "--label_map_path", other, *(KNOWN + api))
-    run("graphs_2", graphs, "convert", "--label_map_path", new, "--new_rows", "mean", "--map",
-        "dog=1", *(KNOWN + api))
-    run("thawed", os.path.join(graphs, "saved_model"), "thaw", "--pipeline_config_path",
-        os.path.join(DETECTOR, "pipeline.config"))
+    run(
+        "graphs_2",
+        graphs,
+        "convert",
+        "--label_map_path",
+        new,
+        "--new_rows",
+        "mean",
+        "--map",
+        "dog=1",
+        *(KNOWN + api),
+    )
+    run(
+        "thawed",
+        os.path.join(graphs, "saved_model"),
+        "thaw",
+        "--pipeline_config_path",
+        os.path.join(DETECTOR, "pipeline.config"),
+    )
     for name, model in PUBLISHED.items():
         if os.path.isdir(os.path.join(zoo.DIRECTORY, model)):
-            source = replica(os.path.join(zoo.DIRECTORY, model), os.path.join(top, name + "-source"))
+            source = replica(
+                os.path.join(zoo.DIRECTORY, model), os.path.join(top, name + "-source")
+            )
             run(name, source, "convert", "--num_classes", "2", "--map", "1=1", *api)
     return found
 
@@ -282,8 +400,17 @@ def replica(model, directory):
         shape = [dim.size for dim in entry.shape.dim]
         dtype = dtypes.BY_NUMBER[entry.dtype].numpy
         noise = np.random.RandomState(zlib.crc32(key)).standard_normal(shape)
-        values[key.decode()] = np.asarray(abs(noise) if re.search(b"variance|max", key) else -abs(
-            noise) if key.endswith(b"min") else noise, dtype) if dtype == np.float32 else np.full(
-                shape, 200000, dtype)
+        values[key.decode()] = (
+            np.asarray(
+                abs(noise)
+                if re.search(b"variance|max", key)
+                else -abs(noise)
+                if key.endswith(b"min")
+                else noise,
+                dtype,
+            )
+            if dtype == np.float32
+            else np.full(shape, 200000, dtype)
+        )
     builders.write_checkpoint(os.path.join(directory, "model.ckpt"), values)
     return directory

@@ -21,9 +21,11 @@ MANIFEST, MARKER = "manifest.json", ".graphfix-unfinished"
 STAGING, OLD = ".%s.graphfix-staging-%s", ".%s.graphfix-old-%s"
 # The models of a batch.
 MODELS = ("m0", "m1")
-RECIPE = 'defaults { label_map_path: "new.pbtxt" target_api: "2019-07" fine_tune_checkpoint: ' \
-    '"/m/{name}/model.ckpt" %s }\n' + "".join(
-    'model { source: "model" name: "%s" }\n' % name for name in MODELS)
+RECIPE = (
+    'defaults { label_map_path: "new.pbtxt" target_api: "2019-07" fine_tune_checkpoint: '
+    '"/m/{name}/model.ckpt" %s }\n'
+    + "".join(f'model {{ source: "model" name: "{name}" }}\n' for name in MODELS)
+)
 # What a stock API's Python is asked, and answers.
 STOCK = """#!%s
 import json, sys
@@ -68,20 +70,44 @@ class World:
         shutil.copytree(os.path.join(self.made, what), place, symlinks=True)
 
     def inputs(self):
-        return [os.path.join(folder, name) for folder, _, names in os.walk(self.path("in"))
-                for name in names]
+        return [
+            os.path.join(folder, name)
+            for folder, _, names in os.walk(self.path("in"))
+            for name in names
+        ]
 
     def leads_to(self):
         """What a link may lead to."""
-        return self.choose.choice([
-            self.path("home", "notes.txt"), self.path("home", "stuff"), self.path("home", "kept"),
-            self.path("home", "nowhere"), self.path("in", "model"), self.choose.choice(
-                self.inputs())])
+        return self.choose.choice(
+            [
+                self.path("home", "notes.txt"),
+                self.path("home", "stuff"),
+                self.path("home", "kept"),
+                self.path("home", "nowhere"),
+                self.path("in", "model"),
+                self.choose.choice(self.inputs()),
+            ]
+        )
 
     def put(self, path):
         """Puts one thing there that is not graphfix's."""
-        kind = self.choose.choice(("file", "file", "file", "locked", "link", "link", "loop", "hard",
-                                   "hard", "pipe", "empty", "training", "nested"))
+        kind = self.choose.choice(
+            (
+                "file",
+                "file",
+                "file",
+                "locked",
+                "link",
+                "link",
+                "loop",
+                "hard",
+                "hard",
+                "pipe",
+                "empty",
+                "training",
+                "nested",
+            )
+        )
         if os.path.lexists(path):
             return
         if kind == "file":
@@ -90,8 +116,12 @@ class World:
             self.write(path, self.choose.choice((0o400, 0o444, 0o000, 0o755)))
         elif kind == "link":
             target = self.leads_to()
-            os.symlink(target if self.choose.random() < 0.5 else os.path.relpath(
-                target, os.path.dirname(path)), path)
+            os.symlink(
+                target
+                if self.choose.random() < 0.5
+                else os.path.relpath(target, os.path.dirname(path)),
+                path,
+            )
         elif kind == "loop":
             os.symlink(os.path.basename(path), path)
         elif kind == "hard":
@@ -111,11 +141,31 @@ class World:
         """Puts some things into a directory, or one below it."""
         for _ in range(self.choose.randint(1, 4)):
             below = [folder for folder, _, _ in os.walk(directory)]
-            self.put(os.path.join(self.choose.choice(below), self.choose.choice((
-                "notes.txt", "training", "events.out.tfevents.1.host", ".hidden", "eval",
-                "0123456789abcdef.jpg", "manifest.json.bak", ".report.json.graphfix-part",
-                ".manifest.json.graphfix-part", "pictures", "model.ckpt-7.meta", "a b\n\u00e4",
-                MARKER, "label_map.pbtxt", "frozen_inference_graph.pb", "saved_model"))))
+            self.put(
+                os.path.join(
+                    self.choose.choice(below),
+                    self.choose.choice(
+                        (
+                            "notes.txt",
+                            "training",
+                            "events.out.tfevents.1.host",
+                            ".hidden",
+                            "eval",
+                            "0123456789abcdef.jpg",
+                            "manifest.json.bak",
+                            ".report.json.graphfix-part",
+                            ".manifest.json.graphfix-part",
+                            "pictures",
+                            "model.ckpt-7.meta",
+                            "a b\n\u00e4",
+                            MARKER,
+                            "label_map.pbtxt",
+                            "frozen_inference_graph.pb",
+                            "saved_model",
+                        )
+                    ),
+                )
+            )
 
     def exchange(self, directory):
         """Puts something else in the place of a file that graphfix made."""
@@ -123,7 +173,7 @@ class World:
         if not names:
             return
         path = os.path.join(directory, self.choose.choice(names))
-        aside = os.path.join(self.path("home"), "aside-%08x" % self.choose.getrandbits(32))
+        aside = os.path.join(self.path("home"), f"aside-{self.choose.getrandbits(32):08x}")
         os.rename(path, aside)
         how = self.choose.choice(("gone", "link", "put", "edited"))
         if how == "link":
@@ -149,27 +199,39 @@ class World:
         elif how == 2:
             os.mkdir(path)
         elif how == 3:
-            shutil.copy(os.path.join(self.made, self.choose.choice(("thawed", "shown")), MANIFEST),
-                        path)
+            shutil.copy(
+                os.path.join(self.made, self.choose.choice(("thawed", "shown")), MANIFEST), path
+            )
         elif how == 4:
             return
         else:
-            new = [b"", b"{}", b'{"name": "app", "start_url": "/", "display": "standalone"}',
-                   data.replace(b'"size"', b'"sizes"', 1) or b"[]"][how - 5]
+            new = [
+                b"",
+                b"{}",
+                b'{"name": "app", "start_url": "/", "display": "standalone"}',
+                data.replace(b'"size"', b'"sizes"', 1) or b"[]",
+            ][how - 5]
             with open(path, "wb") as file:
                 file.write(new)
 
     def leave(self, directory):
         """Leaves something beside a directory that is named like what graphfix has there for a
         moment."""
-        path = os.path.join(os.path.dirname(directory), self.choose.choice((STAGING, OLD)) % (
-            os.path.basename(directory), "%032x" % self.choose.getrandbits(128)))
+        path = os.path.join(
+            os.path.dirname(directory),
+            self.choose.choice((STAGING, OLD))
+            % (os.path.basename(directory), f"{self.choose.getrandbits(128):032x}"),
+        )
         how = self.choose.choice(("put", "put", "made", "marked", "link"))
         if how == "put":
             self.put(path)
         elif how == "link":
-            os.symlink(self.choose.choice((self.path("home", "kept"), self.path("home", "stuff"),
-                                           self.path("home"))), path)
+            os.symlink(
+                self.choose.choice(
+                    (self.path("home", "kept"), self.path("home", "stuff"), self.path("home"))
+                ),
+                path,
+            )
         else:
             self.copy("converted", path)
             if how == "marked":
@@ -181,8 +243,23 @@ class World:
 
     def furnish(self, directory, kinds=("converted", "trained", "thawed", "shown")):
         """Makes a destination: absent, empty, an earlier run's, a user's, or both."""
-        how = self.choose.choice(("absent", "empty", "made", "made", "made", "mixed", "mixed",
-                                  "damaged", "exchanged", "foreign", "link", "put", "nested"))
+        how = self.choose.choice(
+            (
+                "absent",
+                "empty",
+                "made",
+                "made",
+                "made",
+                "mixed",
+                "mixed",
+                "damaged",
+                "exchanged",
+                "foreign",
+                "link",
+                "put",
+                "nested",
+            )
+        )
         if how == "absent":
             pass
         elif how == "empty":
@@ -193,17 +270,25 @@ class World:
         elif how == "put":
             self.put(directory)
         elif how == "link":
-            target = self.choose.choice((self.path("home", "kept"), self.path("home", "stuff"),
-                                         self.path("home", "new"), directory,
-                                         self.path("in", "model")))
+            target = self.choose.choice(
+                (
+                    self.path("home", "kept"),
+                    self.path("home", "stuff"),
+                    self.path("home", "new"),
+                    directory,
+                    self.path("in", "model"),
+                )
+            )
             os.symlink(target, directory)
         else:
             self.copy(self.choose.choice(kinds), directory)
             for folder, names, files in os.walk(directory):
                 for name in names + files:
                     if self.choose.random() < 0.05:
-                        os.chmod(os.path.join(folder, name), self.choose.choice((0o444, 0o600)) | (
-                            0o111 if name in names else 0))
+                        os.chmod(
+                            os.path.join(folder, name),
+                            self.choose.choice((0o444, 0o600)) | (0o111 if name in names else 0),
+                        )
             if how == "mixed":
                 self.scatter(directory)
             elif how == "damaged":
@@ -227,26 +312,45 @@ def make(directory):
         shutil.copy(os.path.join(DETECTOR, name), os.path.join(inputs, "frozen"))
     builders.write(inputs, "new.pbtxt", builders.label_map(["person", "zebra"]))
     builders.write(inputs, "old.pbtxt", builders.label_map(builders.CLASSES))
-    builders.write(inputs, "anchors.pbtxt", "ssd_anchor_generator { num_layers: 6 min_scale: 0.1 "
-                   "max_scale: 0.7 aspect_ratios: [1, 2, 0.5, 3, 0.3333] }\n")
-    builders.write(inputs, "wide.csv", "filename,width,height,class,xmin,ymin,xmax,ymax\n" + "".join(
-        "a.jpg,400,400,bus,%d,%d,%d,%d\n" % (one, 2 * one, one + 150, 2 * one + 36)
-        for one in range(9)))
+    builders.write(
+        inputs,
+        "anchors.pbtxt",
+        "ssd_anchor_generator { num_layers: 6 min_scale: 0.1 "
+        "max_scale: 0.7 aspect_ratios: [1, 2, 0.5, 3, 0.3333] }\n",
+    )
+    builders.write(
+        inputs,
+        "wide.csv",
+        "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+        + "".join(
+            f"a.jpg,400,400,bus,{one},{2 * one},{one + 150},{2 * one + 36}\n" for one in range(9)
+        ),
+    )
     # What doctor --fix can mend: a backslash in a path.
-    builders.write(inputs, "ill.config", (builders.CONFIG % {"classes": 4}).replace(
-        "PATH_TO_BE_CONFIGURED/model.ckpt", os.path.join(inputs, "model", "model.ckpt")).replace(
-        "records/label_map", "records\\\\label_map"))
+    builders.write(
+        inputs,
+        "ill.config",
+        (builders.CONFIG % {"classes": 4})
+        .replace("PATH_TO_BE_CONFIGURED/model.ckpt", os.path.join(inputs, "model", "model.ckpt"))
+        .replace("records/label_map", "records\\\\label_map"),
+    )
     builders.write(inputs, "recipe.txt", RECIPE % "")
     builders.write(inputs, "changed.txt", RECIPE % "seed: 3 new_rows: random")
     shutil.copy(os.path.join(TESTDATA, "shapes", "demo_00000.jpg"), inputs)
     shutil.copy(os.path.join(TESTDATA, "shapes", "demo_00001.jpg"), inputs)
 
     def run(*words):
-        done = subprocess.run(GRAPHFIX + list(words), env=ENVIRONMENT, cwd=directory,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        done = subprocess.run(
+            GRAPHFIX + list(words),
+            env=ENVIRONMENT,
+            cwd=directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         if done.returncode:
             raise RuntimeError(done.stderr.decode())
         return done.stdout
+
     words = ["in/model", "--label_map_path", "in/new.pbtxt", "--target_api", "2019-07"]
     with open(os.path.join(inputs, "plan.json"), "wb") as file:
         file.write(run("plan", *(words + ["--json"])))
@@ -265,22 +369,27 @@ def owned(directory):
             return set()
         with open(path, "rb") as file:
             first, body = file.readline(), file.read()
-        if first.decode("ascii") != '{"checksum": "%s",\n' % hashlib.sha256(body).hexdigest():
+        if first.decode("ascii") != f'{{"checksum": "{hashlib.sha256(body).hexdigest()}",\n':
             return set()
         found = json.loads((first + body).decode("ascii"))
     except (OSError, ValueError):
         return set()
     files = set(found["files"]) | set(found["pending"]) | {MANIFEST}
-    parts = {os.path.join(os.path.dirname(one), ".%s.graphfix-part" % os.path.basename(one))
-             for one in files}
+    parts = {
+        os.path.join(os.path.dirname(one), f".{os.path.basename(one)}.graphfix-part")
+        for one in files
+    }
     listed = set()
     for one in files | parts:
         if os.path.isfile(os.path.join(directory, one)) and not os.path.islink(
-                os.path.join(directory, one)):
+            os.path.join(directory, one)
+        ):
             listed.add(one)
         while os.path.dirname(one):
             one = os.path.dirname(one)
             listed.add(one)
-    return {os.path.join(directory, one) for one in listed | set(found["directories"])
-            if not os.path.islink(os.path.join(directory, one))}
-
+    return {
+        os.path.join(directory, one)
+        for one in listed | set(found["directories"])
+        if not os.path.islink(os.path.join(directory, one))
+    }

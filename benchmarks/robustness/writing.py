@@ -45,8 +45,9 @@ def furnished(world):
                 os.mkdir(os.path.join(private, "work", worlds.MODELS[0]))
                 world.write(os.path.join(private, "work", worlds.MODELS[0], "letter"))
             else:
-                os.symlink(world.path("home", "stuff"),
-                           os.path.join(private, "work", worlds.MODELS[0]))
+                os.symlink(
+                    world.path("home", "stuff"), os.path.join(private, "work", worlds.MODELS[0])
+                )
     return how
 
 
@@ -57,13 +58,24 @@ def convert(world):
     if world.choose.random() < 0.4:
         words += ["--plan", alias(world, world.path("in", "plan.json"))]
     else:
-        words += ["--label_map_path", alias(world, world.path("in", "new.pbtxt")), "--target_api",
-                  "2019-07", "--seed", str(world.choose.randrange(9)), "--new_rows", "random"]
+        words += [
+            "--label_map_path",
+            alias(world, world.path("in", "new.pbtxt")),
+            "--target_api",
+            "2019-07",
+            "--seed",
+            str(world.choose.randrange(9)),
+            "--new_rows",
+            "random",
+        ]
     if world.choose.random() < 0.4:
         words += ["--model_dir", train]
         places.append(train)
-    yield Run("convert" + " --overwrite" * overwrites(world, words) + " --model_dir" * (
-        len(places) > 1), words, places)
+    yield Run(
+        "convert" + " --overwrite" * overwrites(world, words) + " --model_dir" * (len(places) > 1),
+        words,
+        places,
+    )
 
 
 def thaw(world):
@@ -76,8 +88,11 @@ def thaw(world):
 def batch(world):
     out = world.path("place", "batch")
     for recipe in ("recipe.txt", "recipe.txt", "changed.txt"):
-        yield Run("batch", ["batch", world.path("in", recipe), "--output_directory", out],
-                  [os.path.join(out, name) for name in worlds.MODELS])
+        yield Run(
+            "batch",
+            ["batch", world.path("in", recipe), "--output_directory", out],
+            [os.path.join(out, name) for name in worlds.MODELS],
+        )
 
 
 def anchors_show(world):
@@ -89,31 +104,56 @@ def anchors_show(world):
 
 def anchors_fit(world):
     path = file_destination(world, "anchors.pbtxt")
-    words = ["anchors", "fit", world.path("in", "model"), "--train_record", alias(
-        world, world.path("in", "wide.csv")), "--output", path]
+    words = [
+        "anchors",
+        "fit",
+        world.path("in", "model"),
+        "--train_record",
+        alias(world, world.path("in", "wide.csv")),
+        "--output",
+        path,
+    ]
     yield Run("anchors fit", words, [], path, overwrites(world, words))
 
 
 def anchors_apply(world):
     path = file_destination(world, "anchors.config")
-    words = ["anchors", "apply", alias(world, world.path("in", "model")), alias(
-        world, world.path("in", "anchors.pbtxt")), "--output", path]
+    words = [
+        "anchors",
+        "apply",
+        alias(world, world.path("in", "model")),
+        alias(world, world.path("in", "anchors.pbtxt")),
+        "--output",
+        path,
+    ]
     yield Run("anchors apply", words, [], path, overwrites(world, words))
 
 
 def check_update(world):
     path = file_destination(world, "golden.json")
     words = ["check", checked(world), "--update", "--golden", path]
-    yield Run("check --update", words, [], path, overwrites(world, words) or is_ours(
-        path, b'"config": {'))
+    yield Run(
+        "check --update", words, [], path, overwrites(world, words) or is_ours(path, b'"config": {')
+    )
 
 
 def check_junit(world):
     path = file_destination(world, "results.xml")
-    words = ["check", checked(world), "--golden", alias(world, world.path("in", "golden.json")),
-             "--junit", path]
-    yield Run("check --junit", words, [], path, overwrites(world, words) or is_ours(
-        path, b'"graphfix check"'))
+    words = [
+        "check",
+        checked(world),
+        "--golden",
+        alias(world, world.path("in", "golden.json")),
+        "--junit",
+        path,
+    ]
+    yield Run(
+        "check --junit",
+        words,
+        [],
+        path,
+        overwrites(world, words) or is_ours(path, b'"graphfix check"'),
+    )
 
 
 def doctor_fix(world):
@@ -124,7 +164,7 @@ def doctor_fix(world):
 
 def verify_images(world):
     out = destination(world)
-    images = [world.path("in", "demo_0000%d.jpg" % one) for one in (0, 1)]
+    images = [world.path("in", f"demo_0000{one}.jpg") for one in (0, 1)]
     if world.choose.random() < 0.6:
         out = world.path("place", "seen")
         world.copy("converted", out)
@@ -147,14 +187,37 @@ def verify_images(world):
         chosen = world.choose.sample(images, min(len(images), world.choose.randint(1, 2)))
         if not chosen:
             return
-        yield Run("verify --images", [
-            "verify", out, "--stock", "--stock_python", python, "--source", world.path(
-                "in", "model"), "--images"] + chosen, [out])
+        yield Run(
+            "verify --images",
+            [
+                "verify",
+                out,
+                "--stock",
+                "--stock_python",
+                python,
+                "--source",
+                world.path("in", "model"),
+                "--images",
+            ]
+            + chosen,
+            [out],
+        )
 
 
-VERBS = {one.__name__: one for one in (
-    convert, thaw, anchors_show, anchors_fit, anchors_apply, check_update, check_junit,
-    doctor_fix, verify_images)}
+VERBS = {
+    one.__name__: one
+    for one in (
+        convert,
+        thaw,
+        anchors_show,
+        anchors_fit,
+        anchors_apply,
+        check_update,
+        check_junit,
+        doctor_fix,
+        verify_images,
+    )
+}
 
 
 def overwrites(world, words):
@@ -168,20 +231,28 @@ def destination(world):
     out = world.path("place", "out")
     how = world.choose.random()
     if how < 0.1:
-        link = world.path("place", "link-%08x" % world.choose.getrandbits(32))
+        link = world.path("place", f"link-{world.choose.getrandbits(32):08x}")
         os.symlink("out", link)
         return link
     if how < 0.2:
         return os.path.join(out, world.choose.choice(("inner", "training", "eval")))
     if how < 0.25:
-        return world.choose.choice((world.path("home"), world.path("in", "model"),
-                                    world.path("home", "stuff"), world.path("home", "kept")))
+        return world.choose.choice(
+            (
+                world.path("home"),
+                world.path("in", "model"),
+                world.path("home", "stuff"),
+                world.path("home", "kept"),
+            )
+        )
     return out
 
 
 def file_destination(world, name):
     """Where a file is to be written: where there is none, or something, or an input."""
-    folder = world.choose.choice((world.path("place"), world.path("home"), world.path("place", "out")))
+    folder = world.choose.choice(
+        (world.path("place"), world.path("home"), world.path("place", "out"))
+    )
     if world.choose.random() < 0.1:
         return world.choose.choice(world.inputs())
     path = os.path.join(folder, name)
@@ -210,11 +281,11 @@ def alias(world, path):
     how = world.choose.random()
     out = world.path("place", "out")
     if how < 0.15:
-        link = world.path("home", "link-%08x" % world.choose.getrandbits(32))
+        link = world.path("home", f"link-{world.choose.getrandbits(32):08x}")
         os.symlink(path, link)
         return link
     if how < 0.25 and os.path.isfile(path):
-        link = world.path("home", "hard-%08x" % world.choose.getrandbits(32))
+        link = world.path("home", f"hard-{world.choose.getrandbits(32):08x}")
         os.link(path, link)
         return link
     if how < 0.35 and os.path.isdir(out) and not os.path.islink(out):

@@ -56,19 +56,28 @@ def arms_of(target):
 def write_config(directory, arm, settings, seed, records, labels):
     """Converts for an arm and a seed, and writes the config to train with: its path."""
     flags, changes = dict(ARMS, **ROWS)[arm]
-    out = os.path.join(directory, "converted-%s-%d" % (report.slug(arm), seed))
+    out = os.path.join(directory, f"converted-{report.slug(arm)}-{seed}")
     training.convert(out, records, "--label_map_path", labels, "--seed", str(seed), *flags)
     with open(os.path.join(out, "pipeline.config")) as file:
         text = file.read()
     if changes is not None:  # a stock arm: the same config, but the detector's own checkpoint
-        text = training.replaced(text, dict(changes, **{
-            os.path.join(out, "model.ckpt"): os.path.join(training.DETECTOR, "model.ckpt")}))
-    text = training.replaced(text, {
-        "learning_rate_base: 0.0015": "learning_rate_base: %g" % LEARNING_RATE,
-        "warmup_learning_rate: 0.0003": "warmup_learning_rate: %g" % WARM_UP_FROM,
-        "warmup_steps: 200": "warmup_steps: %d" % (max(settings["steps"]) // 10),
-        "total_steps: 6000": "total_steps: %d" % max(settings["steps"]),
-        "batch_size: 16": "batch_size: %d" % settings["batch"]})
+        text = training.replaced(
+            text,
+            dict(
+                changes,
+                **{os.path.join(out, "model.ckpt"): os.path.join(training.DETECTOR, "model.ckpt")},
+            ),
+        )
+    text = training.replaced(
+        text,
+        {
+            "learning_rate_base: 0.0015": f"learning_rate_base: {LEARNING_RATE:g}",
+            "warmup_learning_rate: 0.0003": f"warmup_learning_rate: {WARM_UP_FROM:g}",
+            "warmup_steps: 200": f"warmup_steps: {max(settings['steps']) // 10}",
+            "total_steps: 6000": f"total_steps: {max(settings['steps'])}",
+            "batch_size: 16": f"batch_size: {settings['batch']}",
+        },
+    )
     path = os.path.join(out, "train.config")
     with open(path, "w") as file:
         file.write(text)
@@ -78,8 +87,15 @@ def write_config(directory, arm, settings, seed, records, labels):
 def run(directory, arm, settings, seed, records, labels):
     """{step: {"map", "ap"}} of one arm and seed on one target."""
     config = write_config(directory, arm, settings, seed, records, labels)
-    return training.fine_tune(directory, "%s-%d" % (report.slug(arm), seed), config,
-                              settings["steps"], seed, records["val"], labels)
+    return training.fine_tune(
+        directory,
+        f"{report.slug(arm)}-{seed}",
+        config,
+        settings["steps"],
+        seed,
+        records["val"],
+        labels,
+    )
 
 
 def main():
@@ -91,35 +107,70 @@ def main():
     parser.add_argument("--val_pictures", type=int, default=180)
     parser.add_argument("--only", help="targets to run, such as kept,new; others are left out")
     args = parser.parse_args()
-    work, pictures = os.path.abspath(args.work), {
-        "train": args.train_pictures, "val": args.val_pictures}
-    settings = {"steps": sorted({0} | {int(step) for step in args.steps.split(",")}),
-                "batch": args.batch, "pictures": pictures}
+    work, pictures = (
+        os.path.abspath(args.work),
+        {"train": args.train_pictures, "val": args.val_pictures},
+    )
+    settings = {
+        "steps": sorted({0} | {int(step) for step in args.steps.split(",")}),
+        "batch": args.batch,
+        "pictures": pictures,
+    }
     training.open_work(work, settings)
     chosen = args.only.split(",") if args.only else list(targets.TARGETS)
-    drawn = {name: targets.draw(os.path.join(work, name), targets.TARGETS[name], pictures)
-             for name in chosen}
-    wanted = {name: {arm: args.row_seeds if arm in ROWS and args.row_seeds else args.seeds
-                     for arm in arms_of(targets.TARGETS[name])} for name in chosen}
+    drawn = {
+        name: targets.draw(os.path.join(work, name), targets.TARGETS[name], pictures)
+        for name in chosen
+    }
+    wanted = {
+        name: {
+            arm: args.row_seeds if arm in ROWS and args.row_seeds else args.seeds
+            for arm in arms_of(targets.TARGETS[name])
+        }
+        for name in chosen
+    }
     # Seed by seed, so that a run that was stopped has whole seeds; the new rows come last.
-    order = sorted((arm in ROWS, seed, list(targets.TARGETS).index(name), name, arm)
-                   for name in chosen for arm, seeds in wanted[name].items()
-                   for seed in range(seeds))
-    runs = training.run_all({
-        (name, arm, seed): functools.partial(run, os.path.join(work, name), arm, settings, seed,
-                                             *drawn[name])
-        for _, seed, _, name, arm in order}, args.jobs)
-    figures = {name: {arm: [runs[name, arm, seed] for seed in range(seeds)]
-                      for arm, seeds in wanted[name].items()} for name in chosen}
+    order = sorted(
+        (arm in ROWS, seed, list(targets.TARGETS).index(name), name, arm)
+        for name in chosen
+        for arm, seeds in wanted[name].items()
+        for seed in range(seeds)
+    )
+    runs = training.run_all(
+        {
+            (name, arm, seed): functools.partial(
+                run, os.path.join(work, name), arm, settings, seed, *drawn[name]
+            )
+            for _, seed, _, name, arm in order
+        },
+        args.jobs,
+    )
+    figures = {
+        name: {
+            arm: [runs[name, arm, seed] for seed in range(seeds)]
+            for arm, seeds in wanted[name].items()
+        }
+        for name in chosen
+    }
     command = "--steps %s --seeds %d%s --batch %d --train_pictures %d --val_pictures %d" % (
-        args.steps, args.seeds, " --row_seeds %d" % args.row_seeds if args.row_seeds else "",
-        args.batch, args.train_pictures, args.val_pictures)
+        args.steps,
+        args.seeds,
+        f" --row_seeds {args.row_seeds}" if args.row_seeds else "",
+        args.batch,
+        args.train_pictures,
+        args.val_pictures,
+    )
     text = report.text(figures, command, __doc__)
     print(text)
     if args.write:
-        training.write_docs(training.DOCS, "transfer", text,
-                            {"settings": settings, "targets": figures},
-                            report.panels(figures), args.plot_python)
+        training.write_docs(
+            training.DOCS,
+            "transfer",
+            text,
+            {"settings": settings, "targets": figures},
+            report.panels(figures),
+            args.plot_python,
+        )
 
 
 if __name__ == "__main__":

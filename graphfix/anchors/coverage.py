@@ -60,16 +60,26 @@ class Placed:
         self.images = part.images.astype(np.float64)
         self.area = self.boxes[2] * self.boxes[3]
         self.inside = model.inside
-        self.unit = self.images.min(axis=1).astype(np.float32) \
-            if spec.generator == SSD_GENERATOR else np.float32([1])
+        self.unit = (
+            self.images.min(axis=1).astype(np.float32)
+            if spec.generator == SSD_GENERATOR
+            else np.float32([1])
+        )
         self.grids = []
         for one, shape in zip(spec.maps, map_shapes(model.body, model.meta, self.images)):
             stride = one.stride or tuple((self.images / shape).T)
             offset = one.offset or tuple(step / 2 for step in stride)
-            self.grids.append(_Axes(*(tuple(np.atleast_1d(np.float32(value)) for value in pair)
-                                      for pair in (stride, offset, tuple((shape - 1).T)))))
-        self.distances = [[self._distance(grid, axis, None) for axis in (0, 1)]
-                          for grid in self.grids]
+            self.grids.append(
+                _Axes(
+                    *(
+                        tuple(np.atleast_1d(np.float32(value)) for value in pair)
+                        for pair in (stride, offset, tuple((shape - 1).T))
+                    )
+                )
+            )
+        self.distances = [
+            [self._distance(grid, axis, None) for axis in (0, 1)] for grid in self.grids
+        ]
 
     def overlaps(self, map_number: int, size) -> np.ndarray:
         """The best IoU of each box with an anchor of a size, over its placements on a map: [N].
@@ -80,8 +90,11 @@ class Placed:
         both = None
         for axis, side in enumerate(sides):
             own = self.boxes[2 + axis]
-            distance = self._distance(self.grids[map_number], axis, side) \
-                if self.inside else self.distances[map_number][axis]
+            distance = (
+                self._distance(self.grids[map_number], axis, side)
+                if self.inside
+                else self.distances[map_number][axis]
+            )
             shared = (own + side) * np.float32(0.5)
             shared -= distance
             np.minimum(shared, own, out=shared)
@@ -96,8 +109,10 @@ class Placed:
         """The best IoU of each box with any anchor on a map, of whatever size: [N]."""
         own = self.boxes[2:]
         best = np.zeros(len(self.area), np.float32)
-        sides = [[np.maximum(own[axis] + sign * distance, 0) for sign in (2, -2)]
-                 for axis, distance in enumerate(self.distances[map_number])]
+        sides = [
+            [np.maximum(own[axis] + sign * distance, 0) for sign in (2, -2)]
+            for axis, distance in enumerate(self.distances[map_number])
+        ]
         for high in sides[0]:
             for wide in sides[1]:
                 both = np.minimum(high, own[0]) * np.minimum(wide, own[1])
@@ -143,8 +158,10 @@ class Best:
 def best_overlaps(boxes: BoxSet, spec: AnchorSpec, model: Model, threshold: float) -> Best:
     """Looks at every box with every anchor."""
     iou, possible = (np.zeros(len(boxes), np.float32) for _ in range(2))
-    counts = [[np.zeros(count, kind) for count in spec.per_map]
-              for kind in (np.float32, np.int64, np.int64)]
+    counts = [
+        [np.zeros(count, kind) for count in spec.per_map]
+        for kind in (np.float32, np.int64, np.int64)
+    ]
     reached, matched, best_of = counts
     for where, placed in chunks(boxes, spec, model):
         best, own = iou[where], possible[where]
@@ -162,6 +179,7 @@ def best_overlaps(boxes: BoxSet, spec: AnchorSpec, model: Model, threshold: floa
         first = 0
         for level, count in enumerate(spec.per_map):
             best_of[level] += np.bincount(of[of >= 0], minlength=sum(spec.per_map))[
-                first:first + count]
+                first : first + count
+            ]
             first += count
     return Best(iou, possible, reached, matched, best_of)

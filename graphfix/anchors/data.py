@@ -20,8 +20,12 @@ _CHUNK = 1 << 16  # boxes that are looked at together
 _TOLERANCE = 0.01
 
 # What is wrong with a box, in the order it is asked.
-FAULTS = ("have a coordinate that is no number", "reach out of their image", "are inverted",
-          "have no area")
+FAULTS = (
+    "have a coordinate that is no number",
+    "reach out of their image",
+    "are inverted",
+    "have no area",
+)
 NO_CLASS = "(no class)"
 
 
@@ -46,8 +50,11 @@ class BoxSet:
     def part(self, which) -> "BoxSet":
         """The boxes that an index or a slice picks."""
         return dataclasses.replace(
-            self, boxes=self.boxes[which], classes=self.classes[which],
-            images=self.images if len(self.images) == 1 else self.images[which])
+            self,
+            boxes=self.boxes[which],
+            classes=self.classes[which],
+            images=self.images if len(self.images) == 1 else self.images[which],
+        )
 
     @property
     def sides(self) -> np.ndarray:
@@ -73,15 +80,20 @@ class _Collector:
 
     def add(self, image: ImageBoxes) -> None:
         if image.size is None and needs_size(self.resizer):
-            raise SourceError(image.where, "does not say how large the image is, and what the "
-                              "config's %s does depends on it" % self.resizer.WhichOneof(
-                                  "image_resizer_oneof"), "give image/height and image/width")
+            raise SourceError(
+                image.where,
+                (
+                    "does not say how large the image is, and what the "
+                    f"config's {self.resizer.WhichOneof('image_resizer_oneof')} does depends on it"
+                ),
+                "give image/height and image/width",
+            )
         self.boxes.extend(image.boxes)
         self.image_of.extend([len(self.images)] * len(image.boxes))
         self.images.append(image)
         for name in image.classes:
             if isinstance(name, int):
-                name = self.known.get(name, "id %d" % name)
+                name = self.known.get(name, f"id {name}")
             name = NO_CLASS if name is None else normal(name)
             self.classes.append(self.names.setdefault(name, len(self.names)))
         if len(self.boxes) >= _CHUNK:
@@ -97,20 +109,26 @@ class _Collector:
         sizes = np.array([image.size or (1, 1) for image in self.images], np.float64)
         scaled, padded = resized(self.resizer, sizes)
         edges = np.clip(edges[good], 0, 1) * np.tile(scaled[image_of[good]], 2)
-        self.parts.append((
-            np.concatenate([(edges[:, :2] + edges[:, 2:]) / 2, edges[:, 2:] - edges[:, :2]],
-                           axis=1).astype(np.float32),
-            padded[image_of[good]].astype(np.float32),
-            np.array(self.classes, np.int32)[good]))
+        self.parts.append(
+            (
+                np.concatenate(
+                    [(edges[:, :2] + edges[:, 2:]) / 2, edges[:, 2:] - edges[:, :2]], axis=1
+                ).astype(np.float32),
+                padded[image_of[good]].astype(np.float32),
+                np.array(self.classes, np.int32)[good],
+            )
+        )
         self.clear()
 
     def _sound(self, edges: np.ndarray, image_of: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore"):
             clipped = np.clip(edges, 0, 1)
-            faults = (~np.isfinite(edges).all(axis=1),
-                      ((edges < -_TOLERANCE) | (edges > 1 + _TOLERANCE)).any(axis=1),
-                      (edges[:, 2:] < edges[:, :2]).any(axis=1),
-                      (clipped[:, 2:] <= clipped[:, :2]).any(axis=1))
+            faults = (
+                ~np.isfinite(edges).all(axis=1),
+                ((edges < -_TOLERANCE) | (edges > 1 + _TOLERANCE)).any(axis=1),
+                (edges[:, 2:] < edges[:, :2]).any(axis=1),
+                (clipped[:, 2:] <= clipped[:, :2]).any(axis=1),
+            )
         good = np.ones(len(edges), bool)
         for number, fault in enumerate(faults):
             found = fault & good
@@ -123,8 +141,9 @@ class _Collector:
         return good
 
 
-def collect(stream: Iterable[ImageBoxes], resizer, *, subject: str,
-            names: Optional[Dict[int, str]] = None) -> Tuple[BoxSet, Tuple[Finding, ...]]:
+def collect(
+    stream: Iterable[ImageBoxes], resizer, *, subject: str, names: Optional[Dict[int, str]] = None
+) -> Tuple[BoxSet, Tuple[Finding, ...]]:
     """All boxes of a stream, resized, and what is to be said about those left out.
 
     `subject`: what the stream is read from; `names`: of class ids, where a file has no names.
@@ -141,16 +160,32 @@ def collect(stream: Iterable[ImageBoxes], resizer, *, subject: str,
     if not total + skipped:
         raise SourceError(subject, "has no image with a box", "give annotated images")
     findings = tuple(
-        Finding("BOXES_SKIPPED", WARNING, where, "holds the first of %d boxes (of %d) that %s; they "
-                "are left out" % (count, total + skipped, words), "correct the annotations: the "
-                "API's trainers stop at such boxes, or learn them as they are")
-        for words, count, (_, where) in zip(FAULTS, collector.wrong, collector.first) if count)
+        Finding(
+            "BOXES_SKIPPED",
+            WARNING,
+            where,
+            (
+                f"holds the first of {count} boxes (of {total + skipped}) that {words}; they "
+                "are left out"
+            ),
+            "correct the annotations: the "
+            "API's trainers stop at such boxes, or learn them as they are",
+        )
+        for words, count, (_, where) in zip(FAULTS, collector.wrong, collector.first)
+        if count
+    )
     if not total:
         _, where = min(first for first in collector.first if first[1])
-        raise SourceError(where, "holds the first of %d boxes that %s, and there is "
-                          "no other box" % (skipped, " or ".join(
-                              words for words, count in zip(FAULTS, collector.wrong) if count)),
-                          "correct the annotations")
+        raise SourceError(
+            where,
+            "holds the first of %d boxes that %s, and there is "
+            "no other box"
+            % (
+                skipped,
+                " or ".join(words for words, count in zip(FAULTS, collector.wrong) if count),
+            ),
+            "correct the annotations",
+        )
     boxes, sizes, classes = (np.concatenate(parts) for parts in zip(*collector.parts))
     collector.parts = []
     if (sizes == sizes[0]).all():

@@ -49,8 +49,9 @@ class Objective:
     """How well the anchors of messages cover a sample of boxes; what does not change from one to
     the next is remembered."""
 
-    def __init__(self, sample: BoxSet, model: Model, threshold: float,
-                 image: Optional[Tuple[float, float]]):
+    def __init__(
+        self, sample: BoxSet, model: Model, threshold: float, image: Optional[Tuple[float, float]]
+    ):
         self.sample, self.model, self.threshold, self.image = sample, model, threshold, image
         self.placed: Optional[Placed] = None
         self.known: Dict[Tuple, np.ndarray] = {}
@@ -97,8 +98,17 @@ def described(message, subject: str, image: Optional[Tuple[float, float]]) -> An
     return describe_anchors(message, subject, None if scaled else image)
 
 
-def fit(message, boxes: BoxSet, model: Model, *, threshold: float, seed: int, subject: str,
-        image: Optional[Tuple[float, float]], count: Optional[int] = None) -> Fitted:
+def fit(
+    message,
+    boxes: BoxSet,
+    model: Model,
+    *,
+    threshold: float,
+    seed: int,
+    subject: str,
+    image: Optional[Tuple[float, float]],
+    count: Optional[int] = None,
+) -> Fitted:
     """The generator's best settings for the boxes.
 
     `message`: the config's AnchorGenerator, whose file is `subject`; `image`: (height, width) of
@@ -115,13 +125,19 @@ def fit(message, boxes: BoxSet, model: Model, *, threshold: float, seed: int, su
     sample = boxes.part(np.sort(picked))
     objective = Objective(sample, model, threshold, image)
     unit = sample.images.min(axis=1) if spec.generator == SSD_GENERATOR else 1.0
-    shapes = Shapes(np.sort(np.log(sample.sides / unit)),
-                    np.sort(np.log(sample.boxes[:, 3] / sample.boxes[:, 2])))
-    found = [(form, *search(form, objective, random))
-             for form in forms(message, shapes, count, spec.per_map)]
+    shapes = Shapes(
+        np.sort(np.log(sample.sides / unit)),
+        np.sort(np.log(sample.boxes[:, 3] / sample.boxes[:, 2])),
+    )
+    found = [
+        (form, *search(form, objective, random))
+        for form in forms(message, shapes, count, spec.per_map)
+    ]
     found.sort(key=lambda one: -one[1])
-    found[:_SHAKEN] = [(form, *shake(form, value, vector, objective, random))
-                       for form, value, vector in found[:_SHAKEN]]
+    found[:_SHAKEN] = [
+        (form, *shake(form, value, vector, objective, random))
+        for form, value, vector in found[:_SHAKEN]
+    ]
     best: Optional[Fitted] = None
     for form, value, vector in _by_preference(found):
         made = form.build(vector)
@@ -136,44 +152,58 @@ def fit(message, boxes: BoxSet, model: Model, *, threshold: float, seed: int, su
 
 def not_worse(before: Best, after: Best, threshold: float) -> bool:
     """Whether neither the mean best IoU nor the recall fell, and one of them rose."""
-    pairs = [(float(one.iou.mean(dtype=np.float64)), float((one.iou >= threshold).mean()))
-             for one in (before, after)]
+    pairs = [
+        (float(one.iou.mean(dtype=np.float64)), float((one.iou >= threshold).mean()))
+        for one in (before, after)
+    ]
     return pairs[1] != pairs[0] and all(new >= old for old, new in zip(*pairs))
 
 
-def _by_preference(found: List[Tuple[Form, float, np.ndarray]]
-                   ) -> Sequence[Tuple[Form, float, np.ndarray]]:
+def _by_preference(
+    found: List[Tuple[Form, float, np.ndarray]],
+) -> Sequence[Tuple[Form, float, np.ndarray]]:
     """The simplest form that is within _SIMPLER of the best first, then all by their value."""
     top = max(value for _, value, _ in found)
-    return sorted(found, key=lambda one: (one[1] < top - _SIMPLER, one[0].simplicity
-                                          if one[1] >= top - _SIMPLER else 0, -one[1]))
+    return sorted(
+        found,
+        key=lambda one: (
+            one[1] < top - _SIMPLER,
+            one[0].simplicity if one[1] >= top - _SIMPLER else 0,
+            -one[1],
+        ),
+    )
 
 
 def search(form: Form, objective: Callable[[Any], float], random) -> Tuple[float, np.ndarray]:
     """The best value of a form and its vector, from where the form says to start."""
-    return max((_pattern(form, start, objective, random) for start in form.starts),
-               key=lambda one: one[0])
+    return max(
+        (_pattern(form, start, objective, random) for start in form.starts), key=lambda one: one[0]
+    )
 
 
-def shake(form: Form, value: float, vector: np.ndarray, objective: Callable[[Any], float], random
-          ) -> Tuple[float, np.ndarray]:
+def shake(
+    form: Form, value: float, vector: np.ndarray, objective: Callable[[Any], float], random
+) -> Tuple[float, np.ndarray]:
     """What is found beyond: a pattern search stays on the hill it is on."""
     for spread in _SHAKES:
-        reached, other = _pattern(form, vector + random.normal(0, spread, len(vector)), objective,
-                                  random)
+        reached, other = _pattern(
+            form, vector + random.normal(0, spread, len(vector)), objective, random
+        )
         if reached > value:
             value, vector = reached, other
     return value, vector
 
 
-def _pattern(form: Form, start: np.ndarray, objective: Callable[[Any], float], random
-             ) -> Tuple[float, np.ndarray]:
+def _pattern(
+    form: Form, start: np.ndarray, objective: Callable[[Any], float], random
+) -> Tuple[float, np.ndarray]:
     low, high = form.bounds.T
     present = np.clip(form.starts[0], low, high)
 
     def value_of(vector: np.ndarray) -> float:
         # A setting that no box depends on goes back to where it was.
         return objective(form.build(vector)) - _PULL * np.mean((vector - present) ** 2)
+
     vector = np.clip(start, low, high)
     value = value_of(vector)
     for step in _STEPS:

@@ -67,7 +67,7 @@ def forms(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int])
     """
     generator = message.WhichOneof("anchor_generator_oneof")
     if count is not None and not 1 <= count <= 100:
-        raise RequestError("--num_anchors", "is %d" % count, "ask for 1 to 100 at a location")
+        raise RequestError("--num_anchors", f"is {count}", "ask for 1 to 100 at a location")
     return list(_FORMS[generator](message, shapes, count, per_map))
 
 
@@ -95,17 +95,27 @@ def _ssd(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]) 
     interpolated = int(ssd.interpolated_scale_aspect_ratio > 0)
     ratio_count = len(ssd.aspect_ratios) if count is None else count - interpolated
     if ratio_count < 1:
-        raise RequestError("--num_anchors", "leaves no aspect ratio beside the interpolated anchor",
-                           "ask for at least 2")
+        raise RequestError(
+            "--num_anchors",
+            "leaves no aspect ratio beside the interpolated anchor",
+            "ask for at least 2",
+        )
     middle = float(np.median(shapes.ratios))
     measured = shapes.quantiles(shapes.ratios, ratio_count)
     bases = [math.log(ssd.base_anchor_height), math.log(ssd.base_anchor_width)]
     # Scales, ratios, the interpolated anchor's ratio, bases: as they are, and as the boxes are.
-    present = (np.log(list(ssd.scales) or np.linspace(ssd.min_scale, ssd.max_scale, layers)),
-               np.log(ssd.aspect_ratios) if ratio_count == len(ssd.aspect_ratios) else measured,
-               [math.log(ssd.interpolated_scale_aspect_ratio)] if interpolated else [], bases)
-    other = (shapes.quantiles(shapes.sides, layers), measured, [middle][:interpolated],
-             [bases[0] - middle / 2, bases[1] + middle / 2])
+    present = (
+        np.log(list(ssd.scales) or np.linspace(ssd.min_scale, ssd.max_scale, layers)),
+        np.log(ssd.aspect_ratios) if ratio_count == len(ssd.aspect_ratios) else measured,
+        [math.log(ssd.interpolated_scale_aspect_ratio)] if interpolated else [],
+        bases,
+    )
+    other = (
+        shapes.quantiles(shapes.sides, layers),
+        measured,
+        [middle][:interpolated],
+        [bases[0] - middle / 2, bases[1] + middle / 2],
+    )
 
     def build(vector: np.ndarray, free: bool, with_base: bool) -> Any:
         values = np.exp(vector)
@@ -116,7 +126,7 @@ def _ssd(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]) 
             settings.update(scales=list(ordered), min_scale=None, max_scale=None)
         else:
             settings.update(scales=None, min_scale=ordered[0], max_scale=ordered[1])
-        settings["aspect_ratios"] = list(values[split:split + ratio_count])
+        settings["aspect_ratios"] = list(values[split : split + ratio_count])
         if interpolated:
             settings["interpolated_scale_aspect_ratio"] = values[split + ratio_count]
         if with_base:
@@ -125,15 +135,20 @@ def _ssd(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]) 
 
     def form(simplicity: int, free: bool, with_base: bool) -> Form:
         starts = tuple(
-            np.concatenate([scales if free else scales[[0, -1]], ratios, between,
-                            base if with_base else []])
-            for scales, ratios, between, base in (present, other))
-        bounds = _bounds((SCALES, layers if free else 2), (RATIOS, ratio_count + interpolated),
-                         (BASES, 2 * with_base))
+            np.concatenate(
+                [scales if free else scales[[0, -1]], ratios, between, base if with_base else []]
+            )
+            for scales, ratios, between, base in (present, other)
+        )
+        bounds = _bounds(
+            (SCALES, layers if free else 2),
+            (RATIOS, ratio_count + interpolated),
+            (BASES, 2 * with_base),
+        )
         name = ("scales" if free else "min_scale and max_scale") + (
-            ", base_anchor_height and base_anchor_width" if with_base else "")
-        return Form(name, starts, bounds, lambda vector: build(vector, free, with_base),
-                    simplicity)
+            ", base_anchor_height and base_anchor_width" if with_base else ""
+        )
+        return Form(name, starts, bounds, lambda vector: build(vector, free, with_base), simplicity)
 
     ranged = layers > 1 and not ssd.scales
     if ranged:
@@ -145,8 +160,9 @@ def _ssd(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]) 
         yield form(3, True, True)
 
 
-def _multiscale(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
-                ) -> Iterator[Form]:
+def _multiscale(
+    message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
+) -> Iterator[Form]:
     one = message.multiscale_anchor_generator
     total = count or one.scales_per_octave * len(one.aspect_ratios)
     scale = math.log(one.anchor_scale)
@@ -158,16 +174,24 @@ def _multiscale(message, shapes: Shapes, count: Optional[int], per_map: Sequence
             ratios.insert(0, np.log(one.aspect_ratios))
 
         def build(vector: np.ndarray) -> Any:
-            made = _changed(message, anchor_scale=math.exp(vector[0]),
-                            aspect_ratios=list(np.exp(vector[1:])))
+            made = _changed(
+                message, anchor_scale=math.exp(vector[0]), aspect_ratios=list(np.exp(vector[1:]))
+            )
             made.multiscale_anchor_generator.scales_per_octave = octave
             return made
+
         # A whole octave up or down is another level: starts within one are enough.
-        starts = tuple(np.concatenate([[scale + step], own])
-                       for own in ratios for step in (0, -0.35))
-        return Form("anchor_scale and %d aspect ratios, %d scales per octave" % (number, octave),
-                    starts, _bounds((SCALES, 1), (RATIOS, number)), build,
-                    int(octave != one.scales_per_octave))
+        starts = tuple(
+            np.concatenate([[scale + step], own]) for own in ratios for step in (0, -0.35)
+        )
+        return Form(
+            f"anchor_scale and {number} aspect ratios, {octave} scales per octave",
+            starts,
+            _bounds((SCALES, 1), (RATIOS, number)),
+            build,
+            int(octave != one.scales_per_octave),
+        )
+
     for octave in range(1, total + 1):
         if total % octave == 0:
             yield form(octave)
@@ -189,28 +213,46 @@ def _grid(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int])
             ratios.insert(0, np.log(grid.aspect_ratios))
 
         def build(vector: np.ndarray) -> Any:
-            return _changed(message, scales=sorted(np.exp(vector[:scale_count])),
-                            aspect_ratios=list(np.exp(vector[scale_count:])))
-        return Form("%d scales and %d aspect ratios" % (scale_count, number),
-                    tuple(np.concatenate(pair) for pair in zip(scales, ratios)),
-                    _bounds((SCALES, scale_count), (RATIOS, number)), build,
-                    int(scale_count != len(grid.scales)))
+            return _changed(
+                message,
+                scales=sorted(np.exp(vector[:scale_count])),
+                aspect_ratios=list(np.exp(vector[scale_count:])),
+            )
+
+        return Form(
+            f"{scale_count} scales and {number} aspect ratios",
+            tuple(np.concatenate(pair) for pair in zip(scales, ratios)),
+            _bounds((SCALES, scale_count), (RATIOS, number)),
+            build,
+            int(scale_count != len(grid.scales)),
+        )
+
     for scale_count in range(1, total + 1):
         if total % scale_count == 0:
             yield form(scale_count)
 
 
-def _flexible(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
-              ) -> Iterator[Form]:
+def _flexible(
+    message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
+) -> Iterator[Form]:
     grids = message.flexible_grid_anchor_generator.anchor_grid
     counts = [count or number for number in per_map]
     total = sum(counts)
     sides = shapes.quantiles(shapes.sides, len(counts))
-    starts = [np.concatenate([np.repeat(sides, counts)] + [
-        shapes.quantiles(shapes.ratios, number) for number in counts])]
+    starts = [
+        np.concatenate(
+            [np.repeat(sides, counts)]
+            + [shapes.quantiles(shapes.ratios, number) for number in counts]
+        )
+    ]
     if list(per_map) == counts:
-        starts.insert(0, np.log([size for grid in grids for size in grid.base_sizes]
-                                + [ratio for grid in grids for ratio in grid.aspect_ratios]))
+        starts.insert(
+            0,
+            np.log(
+                [size for grid in grids for size in grid.base_sizes]
+                + [ratio for grid in grids for ratio in grid.aspect_ratios]
+            ),
+        )
 
     def build(vector: np.ndarray) -> Any:
         made = _changed(message)
@@ -219,12 +261,18 @@ def _flexible(message, shapes: Shapes, count: Optional[int], per_map: Sequence[i
         for grid, number in zip(made.flexible_grid_anchor_generator.anchor_grid, counts):
             grid.ClearField("base_sizes")
             grid.ClearField("aspect_ratios")
-            grid.base_sizes.extend(values[first:first + number])
-            grid.aspect_ratios.extend(values[total + first:total + first + number])
+            grid.base_sizes.extend(values[first : first + number])
+            grid.aspect_ratios.extend(values[total + first : total + first + number])
             first += number
         return made
-    yield Form("base sizes and aspect ratios", tuple(starts),
-               _bounds((SCALES, total), (RATIOS, total)), build, 0)
+
+    yield Form(
+        "base sizes and aspect ratios",
+        tuple(starts),
+        _bounds((SCALES, total), (RATIOS, total)),
+        build,
+        0,
+    )
 
 
 _FORMS: Dict[str, Callable[..., Iterator[Form]]] = {

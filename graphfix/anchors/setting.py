@@ -43,8 +43,11 @@ def read_setting(config: PipelineConfig, subject: str) -> Setting:
     """
     meta = config.message.model.WhichOneof("model")
     if meta not in ANCHOR_FIELD:
-        raise SourceError(subject, "describes no meta-architecture graphfix knows: %s" % (
-            meta or "none"), "known are: " + ", ".join(sorted(ANCHOR_FIELD)))
+        raise SourceError(
+            subject,
+            f"describes no meta-architecture graphfix knows: {meta or 'none'}",
+            "known are: " + ", ".join(sorted(ANCHOR_FIELD)),
+        )
     body = getattr(config.message.model, meta)
     find_backbone(body.feature_extractor.type, subject)
     check_resizer(body.image_resizer, subject)
@@ -56,12 +59,27 @@ def read_setting(config: PipelineConfig, subject: str) -> Setting:
     threshold, findings = _threshold(body, meta)
     inside = meta == FASTER_RCNN
     if inside and body.clip_anchors_to_image:
-        findings += (Finding(
-            "ANCHORS_CLIPPED", INFO, subject, "has clip_anchors_to_image, by which anchors that "
-            "reach out of the image train, too: more boxes may have an anchor than is said here",
-            "take the figures for a lower bound"),)
-    return Setting(message, path, spec, body.image_resizer, image, Model(body, meta, inside),
-                   threshold, findings)
+        findings += (
+            Finding(
+                "ANCHORS_CLIPPED",
+                INFO,
+                subject,
+                "has clip_anchors_to_image, by which anchors that "
+                "reach out of the image train, too: more boxes may have an anchor than is said "
+                "here",
+                "take the figures for a lower bound",
+            ),
+        )
+    return Setting(
+        message,
+        path,
+        spec,
+        body.image_resizer,
+        image,
+        Model(body, meta, inside),
+        threshold,
+        findings,
+    )
 
 
 def _threshold(body, meta: str) -> Tuple[float, Tuple[Finding, ...]]:
@@ -70,13 +88,27 @@ def _threshold(body, meta: str) -> Tuple[float, Tuple[Finding, ...]]:
     findings: Tuple[Finding, ...] = ()
     similarity = body.similarity_calculator.WhichOneof("region_similarity")
     if similarity not in (None, "iou_similarity"):
-        findings += (Finding("NOT_IOU", WARNING, "similarity_calculator", "is %s, and what is said "
-                             "here is by intersection over union" % similarity,
-                             "judge by training"),)
+        findings += (
+            Finding(
+                "NOT_IOU",
+                WARNING,
+                "similarity_calculator",
+                (f"is {similarity}, and what is said here is by intersection over union"),
+                "judge by training",
+            ),
+        )
     matcher = body.matcher.argmax_matcher
-    if body.matcher.WhichOneof("matcher_oneof") == "argmax_matcher" \
-            and not matcher.ignore_thresholds:
+    if (
+        body.matcher.WhichOneof("matcher_oneof") == "argmax_matcher"
+        and not matcher.ignore_thresholds
+    ):
         return matcher.matched_threshold, findings
-    return USUAL, findings + (Finding(
-        "NO_THRESHOLD", INFO, "matcher", "has no threshold in the config; %g is taken" % USUAL,
-        "read the recall as that of IoU %g" % USUAL),)
+    return USUAL, findings + (
+        Finding(
+            "NO_THRESHOLD",
+            INFO,
+            "matcher",
+            f"has no threshold in the config; {USUAL:g} is taken",
+            f"read the recall as that of IoU {USUAL:g}",
+        ),
+    )

@@ -33,5 +33,5 @@ def sum64(data, total: int = 0) -> int:
     the last piece are of whole words."""
     words = len(data) // 8
     view = memoryview(data)
-    total += int(np.add.reduce(np.frombuffer(view[:8 * words], "<u8"), dtype=np.uint64))
-    return (total + int.from_bytes(view[8 * words:], "little")) & 0xFFFFFFFFFFFFFFFF
+    total += int(np.add.reduce(np.frombuffer(view[: 8 * words], "<u8"), dtype=np.uint64))
+    return (total + int.from_bytes(view[8 * words :], "little")) & 0xFFFFFFFFFFFFFFFF

@@ -78,7 +78,7 @@ def string_checksum(data: bytes, count: int) -> int:
         crc = checksum.crc32c(struct.pack("<I" if length < 1 << 32 else "<Q", length), crc)
     if len(data) != position + 4 + sum(lengths):
         raise ValueError("its strings do not add up to its size")
-    if data[position:position + 4] != struct.pack("<I", checksum.mask(crc)):
+    if data[position : position + 4] != struct.pack("<I", checksum.mask(crc)):
         raise ValueError("its strings' lengths do not match their checksum")
     return checksum.crc32c(data[position:], crc)
 
@@ -93,9 +93,9 @@ def variant_checksum(data: bytes, count: int) -> int:
     for _ in range(count):
         length, position = varint.decode(data, position)
         crc = checksum.crc32c(struct.pack("<Q", length), crc)
-        crc = checksum.crc32c(data[position:position + length], crc)
+        crc = checksum.crc32c(data[position : position + length], crc)
         position += length
-        stored = data[position:position + 4]
+        stored = data[position : position + 4]
         if stored != struct.pack("<I", checksum.mask(crc)):
             raise ValueError("its elements do not match their checksums")
         crc = checksum.crc32c(stored, crc)

@@ -27,7 +27,7 @@ def index_path(prefix: str) -> str:
 
 
 def shard_path(prefix: str, shard: int, shards: int) -> str:
-    return "%s.data-%05d-of-%05d" % (prefix, shard, shards)
+    return f"{prefix}.data-{shard:05d}-of-{shards:05d}"
 
 
 def read_index(prefix: str) -> bytes:
@@ -40,24 +40,34 @@ def read_index(prefix: str) -> bytes:
     try:
         data = inputs.read(path, _MAX_INDEX + 1)
         if len(data) > _MAX_INDEX:
-            raise SourceError(path, "is larger than any checkpoint index (more than %d bytes)"
-                              % _MAX_INDEX, "name a checkpoint's prefix")
+            raise SourceError(
+                path,
+                f"is larger than any checkpoint index (more than {_MAX_INDEX} bytes)",
+                "name a checkpoint's prefix",
+            )
         return data
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise SourceError(path, "cannot be read: %s" % error.strerror,
-                          "check the path and its permissions") from None
+        raise SourceError(
+            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None
     if not os.path.exists(prefix) or os.path.isdir(prefix):
-        raise SourceError(path, "does not exist",
-                          "name a checkpoint's prefix, such as DIR/model.ckpt")
+        raise SourceError(
+            path, "does not exist", "name a checkpoint's prefix, such as DIR/model.ckpt"
+        )
     if _tail(prefix, 8) == table.MAGIC.to_bytes(8, "little"):
         raise SourceError(
-            prefix, "is a V1 checkpoint (a single file without an .index)",
+            prefix,
+            "is a V1 checkpoint (a single file without an .index)",
             "load it with TensorFlow's tf.train.Saver and save it again with "
-            "write_version=tf.train.SaverDef.V2")
-    raise SourceError(prefix, "is a file, but no checkpoint: there is no %s" % path,
-                      "name a checkpoint's prefix, such as DIR/model.ckpt")
+            "write_version=tf.train.SaverDef.V2",
+        )
+    raise SourceError(
+        prefix,
+        f"is a file, but no checkpoint: there is no {path}",
+        "name a checkpoint's prefix, such as DIR/model.ckpt",
+    )
 
 
 def _tail(path: str, count: int) -> bytes:
@@ -66,8 +76,9 @@ def _tail(path: str, count: int) -> bytes:
             file.seek(max(0, os.path.getsize(path) - count))
             return file.read(count)
     except OSError as error:
-        raise SourceError(path, "cannot be read: %s" % error.strerror,
-                          "check the path and its permissions") from None
+        raise SourceError(
+            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None
 
 
 def open_bundle(prefix: str, index: Optional[bytes] = None) -> TensorStore:
@@ -90,15 +101,24 @@ class _Opened:
         self.pairs = dict(table.read(data, self.path))
         header = self._parse(entries.header_class(), self.pairs.pop(b"", None), "its header")
         if header.endianness != entries.LITTLE_ENDIAN:
-            raise SourceError(self.path, "was written on a big-endian machine",
-                              "save it again on a little-endian one")
+            raise SourceError(
+                self.path,
+                "was written on a big-endian machine",
+                "save it again on a little-endian one",
+            )
         version = header.version
         if version.min_consumer > entries.PRODUCER or entries.PRODUCER in version.bad_consumers:
-            raise SourceError(self.path, "needs a reader of another format version than %d (of %d "
-                              "or later)" % (entries.PRODUCER, version.min_consumer),
-                              "save it again with TensorFlow 1.15")
+            raise SourceError(
+                self.path,
+                (
+                    f"needs a reader of another format version than {entries.PRODUCER} (of "
+                    f"{version.min_consumer} "
+                    "or later)"
+                ),
+                "save it again with TensorFlow 1.15",
+            )
         if not 0 < header.num_shards <= 99999:
-            raise self._fault("claims %d shards" % header.num_shards)
+            raise self._fault(f"claims {header.num_shards} shards")
         self.shards = header.num_shards
         self.sizes: Dict[int, int] = {}
         self.claimed: Dict[int, int] = {}
@@ -114,7 +134,7 @@ class _Opened:
         except (DecodeError, UnicodeDecodeError, RecursionError):
             # The last two come from protobuf's pure Python form, of a string that is not UTF-8 and
             # of groups in groups.
-            raise self._fault("is damaged: %s cannot be parsed" % what) from None
+            raise self._fault(f"is damaged: {what} cannot be parsed") from None
 
     def store(self) -> TensorStore:
         views: List[TensorView] = []
@@ -125,8 +145,8 @@ class _Opened:
             try:
                 name = key.decode()
             except UnicodeDecodeError:
-                raise self._fault("holds a tensor name that is not UTF-8: %r" % key) from None
-            entry = self._entry(key, "the entry of tensor '%s'" % name)
+                raise self._fault(f"holds a tensor name that is not UTF-8: {key!r}") from None
+            entry = self._entry(key, f"the entry of tensor '{name}'")
             meta = self._meta(name, entry)
             if not entry.slices:
                 views.append(self._view(meta, entry))
@@ -134,10 +154,11 @@ class _Opened:
             keys = [entries.slice_key(name, proto) for proto in entry.slices]
             used.update(keys)
             views.append(self._assembled(meta, entry, keys))
-        strays = [key for key in self.pairs
-                  if key.startswith(entries.SLICE_KEY_START) and key not in used]
+        strays = [
+            key for key in self.pairs if key.startswith(entries.SLICE_KEY_START) and key not in used
+        ]
         if strays:
-            raise self._fault("holds a slice that belongs to no tensor: %r" % strays[0])
+            raise self._fault(f"holds a slice that belongs to no tensor: {strays[0]!r}")
         return TensorStore(views)
 
     def _entry(self, key: bytes, what: str):
@@ -146,40 +167,49 @@ class _Opened:
     def _meta(self, name: str, entry) -> TensorMeta:
         dtype = BY_NUMBER.get(entry.dtype)
         if dtype is None:
-            raise self._fault("gives tensor '%s' the unknown type %d" % (name, entry.dtype))
+            raise self._fault(f"gives tensor '{name}' the unknown type {entry.dtype}")
         shape = tuple(dim.size for dim in entry.shape.dim)
         if entry.shape.unknown_rank or any(size < 0 for size in shape):
-            raise self._fault("gives tensor '%s' no definite shape" % name)
+            raise self._fault(f"gives tensor '{name}' no definite shape")
         if len(shape) > _MAX_RANK:
-            raise self._fault("gives tensor '%s' %d dimensions" % (name, len(shape)))
+            raise self._fault(f"gives tensor '{name}' {len(shape)} dimensions")
         # A dimension of 0 makes a tensor empty, not its other dimensions possible.
         elements = TensorMeta(name, dtype, tuple(size or 1 for size in shape))
         if max(elements.size, elements.nbytes) >= 1 << 63:
-            raise self._fault("gives tensor '%s' the impossible shape %s" % (name, list(shape)))
+            raise self._fault(f"gives tensor '{name}' the impossible shape {list(shape)}")
         return TensorMeta(name, dtype, shape)
 
     def _view(self, meta: TensorMeta, entry) -> TensorView:
         if meta.dtype.itemsize and entry.size != meta.nbytes:
-            raise self._fault("gives tensor '%s' %d bytes where its type and shape take %d"
-                              % (meta.name, entry.size, meta.nbytes))
+            raise self._fault(
+                f"gives tensor '{meta.name}' {entry.size} bytes where its type and shape take "
+                f"{meta.nbytes}"
+            )
         if not 0 <= entry.shard_id < self.shards:
-            raise self._fault("puts tensor '%s' in shard %d of %d"
-                              % (meta.name, entry.shard_id, self.shards))
+            raise self._fault(
+                f"puts tensor '{meta.name}' in shard {entry.shard_id} of {self.shards}"
+            )
         if entry.offset < 0 or entry.size < 0:
-            raise self._fault("puts tensor '%s' at byte %d, %d bytes long"
-                              % (meta.name, entry.offset, entry.size))
+            raise self._fault(
+                f"puts tensor '{meta.name}' at byte {entry.offset}, {entry.size} bytes long"
+            )
         shard = shard_path(self.prefix, entry.shard_id, self.shards)
         size = self._size(entry.shard_id, shard)
         if entry.offset + entry.size > size:
-            raise SourceError(shard, "is truncated: tensor '%s' should lie at bytes %d to %d of %d"
-                              % (meta.name, entry.offset, entry.offset + entry.size, size),
-                              _COPY_AGAIN)
+            raise SourceError(
+                shard,
+                f"is truncated: tensor '{meta.name}' should lie at bytes {entry.offset} to "
+                f"{entry.offset + entry.size} of {size}",
+                _COPY_AGAIN,
+            )
         # Nobody's writer shares bytes between tensors; a small hostile checkpoint would, and so
         # claim more values than any memory holds.
         claimed = self.claimed[entry.shard_id] = self.claimed.get(entry.shard_id, 0) + entry.size
         if claimed > size:
-            raise self._fault("has overlapping tensors: up to '%s' they take %d bytes of %d in %s"
-                              % (meta.name, claimed, size, shard))
+            raise self._fault(
+                f"has overlapping tensors: up to '{meta.name}' they take {claimed} bytes of "
+                f"{size} in {shard}"
+            )
         extent = Extent(shard, entry.offset, entry.size, checksum.unmask(entry.crc32c))
         return TensorView(meta, _loader(meta, extent), extent)
 
@@ -189,26 +219,34 @@ class _Opened:
                 with inputs.open_file(path, buffering=0) as file:
                     self.sizes[number] = os.fstat(file.fileno()).st_size
             except OSError as error:
-                raise SourceError(path, "cannot be read: %s" % error.strerror,
-                                  "put it beside %s" % self.path) from None
+                raise SourceError(
+                    path, f"cannot be read: {error.strerror}", f"put it beside {self.path}"
+                ) from None
         return self.sizes[number]
 
     def _assembled(self, meta: TensorMeta, entry, keys: List[bytes]) -> TensorView:
         if meta.dtype.itemsize == 0:
-            raise self._fault("holds tensor '%s' of type %s in slices, which graphfix cannot join"
-                              % (meta.name, meta.dtype))
+            raise self._fault(
+                f"holds tensor '{meta.name}' of type {meta.dtype} in slices, which graphfix "
+                "cannot join"
+            )
         parts: List[Tuple[Tuple[slice, ...], TensorView]] = []
         for key, proto in zip(keys, entry.slices):
-            part = self._entry(key, "a slice of tensor '%s'" % meta.name)
+            part = self._entry(key, f"a slice of tensor '{meta.name}'")
             where = self._where(meta, proto)
             piece = self._meta(meta.name, part)
             if piece.dtype != meta.dtype or piece.shape != tuple(w.stop - w.start for w in where):
-                raise self._fault("has a slice of tensor '%s' of another type or shape than listed"
-                                  % meta.name)
+                raise self._fault(
+                    f"has a slice of tensor '{meta.name}' of another type or shape than listed"
+                )
             parts.append((where, self._view(piece, part)))
         if not _tile(meta.shape, [where for where, _ in parts]):
-            raise self._fault("has slices of tensor '%s' that leave gaps, overlap, or cut it along "
-                              "several axes" % meta.name)
+            raise self._fault(
+                (
+                    f"has slices of tensor '{meta.name}' that leave gaps, overlap, or cut it along "
+                    "several axes"
+                )
+            )
 
         def load() -> np.ndarray:
             # Not np.empty(meta.shape): before NumPy 1.20 an empty array with one large dimension
@@ -217,18 +255,19 @@ class _Opened:
             for where, view in parts:
                 out[where] = view.load()
             return out
+
         return TensorView(meta, load)
 
     def _where(self, meta: TensorMeta, proto) -> Tuple[slice, ...]:
         if len(proto.extent) != len(meta.shape):
-            raise self._fault("has a slice of tensor '%s' of another rank" % meta.name)
+            raise self._fault(f"has a slice of tensor '{meta.name}' of another rank")
         where = []
         for extent, size in zip(proto.extent, meta.shape):
             start, length = 0, size
             if extent.WhichOneof("has_length") is not None:
                 start, length = extent.start, extent.length
             if not 0 <= start <= start + length <= size:
-                raise self._fault("has a slice of tensor '%s' outside its shape" % meta.name)
+                raise self._fault(f"has a slice of tensor '{meta.name}' outside its shape")
             where.append(slice(start, start + length))
         return tuple(where)
 
@@ -238,8 +277,9 @@ def _tile(shape: Tuple[int, ...], slices: Sequence[Tuple[slice, ...]]) -> bool:
 
     TensorFlow 1's partitioned variables have one partitioned axis (ops/variable_scope.py).
     """
-    cut = {axis for where in slices for axis, size in enumerate(shape)
-           if where[axis] != slice(0, size)}
+    cut = {
+        axis for where in slices for axis, size in enumerate(shape) if where[axis] != slice(0, size)
+    }
     if not cut:
         return len(slices) == 1
     axis = min(cut)
@@ -254,11 +294,15 @@ def _tile(shape: Tuple[int, ...], slices: Sequence[Tuple[slice, ...]]) -> bool:
 def _loader(meta: TensorMeta, extent: Extent) -> Callable[[], np.ndarray]:
     def load() -> np.ndarray:
         if meta.dtype.itemsize == 0:
-            raise SourceError(extent.path, "tensor '%s' is of type %s, which has no array form"
-                              % (meta.name, meta.dtype), "leave it as it is in the plan")
+            raise SourceError(
+                extent.path,
+                f"tensor '{meta.name}' is of type {meta.dtype}, which has no array form",
+                "leave it as it is in the plan",
+            )
         data = _bytes(extent)
         _compare(meta, extent, checksum.crc32c(data))
         return np.frombuffer(data, meta.dtype.numpy or np.dtype("<u2")).reshape(meta.shape)
+
     return load
 
 
@@ -294,8 +338,9 @@ def measure(view: TensorView) -> Tuple[int, int]:
         try:
             stored = special(bytes(_bytes(extent)), meta.size)
         except ValueError as error:
-            raise SourceError(extent.path, "tensor '%s' is damaged: %s" % (meta.name, error),
-                              _COPY_AGAIN) from None
+            raise SourceError(
+                extent.path, f"tensor '{meta.name}' is damaged: {error}", _COPY_AGAIN
+            ) from None
     _compare(meta, extent, stored)
     return crc, total
 
@@ -323,8 +368,11 @@ def digest(view: TensorView) -> str:
 
 def _compare(meta: TensorMeta, extent: Extent, crc: int) -> None:
     if crc != extent.crc32c:
-        raise SourceError(extent.path, "tensor '%s' is damaged: its bytes do not match their "
-                          "checksum" % meta.name, _COPY_AGAIN)
+        raise SourceError(
+            extent.path,
+            (f"tensor '{meta.name}' is damaged: its bytes do not match their checksum"),
+            _COPY_AGAIN,
+        )
 
 
 def _bytes(extent: Extent) -> bytearray:
@@ -348,11 +396,13 @@ def _chunks(extent: Extent) -> Iterator[memoryview]:
                 while count < len(chunk):
                     read = file.readinto(chunk[count:])
                     if not read:
-                        raise SourceError(extent.path, "became shorter while it was read",
-                                          _COPY_AGAIN)
+                        raise SourceError(
+                            extent.path, "became shorter while it was read", _COPY_AGAIN
+                        )
                     count += read
                 left -= count
                 yield chunk
     except OSError as error:
-        raise SourceError(extent.path, "cannot be read: %s" % error.strerror,
-                          "check the path and its permissions") from None
+        raise SourceError(
+            extent.path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None

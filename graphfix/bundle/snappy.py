@@ -26,9 +26,9 @@ def decompress(data: bytes, limit: int) -> bytes:
     """
     length, position = varint.decode(data, 0)
     if length > limit:
-        raise ValueError("expands to %d bytes, more than any checkpoint index has" % length)
+        raise ValueError(f"expands to {length} bytes, more than any checkpoint index has")
     if length > _MAX_EXPANSION * len(data):
-        raise ValueError("claims to expand to %d bytes, more than Snappy can" % length)
+        raise ValueError(f"claims to expand to {length} bytes, more than Snappy can")
     out = bytearray()
     end = len(data)
     while position < end:
@@ -39,18 +39,18 @@ def decompress(data: bytes, limit: int) -> bytes:
             size = tag >> 2
             if size >= 60:
                 width = size - 59
-                size = int.from_bytes(data[position:position + width], "little")
+                size = int.from_bytes(data[position : position + width], "little")
                 position += width
             size += 1
             if position + size > end:
                 raise ValueError("ends inside a literal")
-            out += data[position:position + size]
+            out += data[position : position + size]
             position += size
             continue
         width = (0, 1, 2, 4)[kind]
         if position + width > end:
             raise ValueError("ends inside a copy")
-        offset = int.from_bytes(data[position:position + width], "little")
+        offset = int.from_bytes(data[position : position + width], "little")
         position += width
         size = (tag >> 2) + 1
         if kind == 1:
@@ -60,12 +60,13 @@ def decompress(data: bytes, limit: int) -> bytes:
             raise ValueError("copies from before its beginning")
         start = len(out) - offset
         if size <= offset:
-            out += out[start:start + size]
+            out += out[start : start + size]
         else:
             out += (bytes(out[start:]) * (size // offset + 1))[:size]
         if len(out) > length:
             break
     if len(out) != length:
-        raise ValueError("holds %s than the %d bytes it claims"
-                         % ("fewer" if len(out) < length else "more", length))
+        raise ValueError(
+            f"holds {'fewer' if len(out) < length else 'more'} than the {length} bytes it claims"
+        )
     return bytes(out)

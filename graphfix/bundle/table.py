@@ -56,17 +56,18 @@ def read(data: bytes, subject: str) -> Iterator[Pair]:
             previous = key
             yield key, value
     except ValueError as error:
-        raise SourceError(subject, "the checkpoint index %s" % error, _REMEDY) from None
+        raise SourceError(subject, f"the checkpoint index {error}", _REMEDY) from None
 
 
 def _pairs(data: bytes) -> Iterator[Pair]:
     if len(data) < _FOOTER:
-        raise ValueError("is truncated: %d bytes, fewer than its footer" % len(data))
+        raise ValueError(f"is truncated: {len(data)} bytes, fewer than its footer")
     footer = data[-_FOOTER:]
-    magic, = struct.unpack("<Q", footer[-8:])
+    (magic,) = struct.unpack("<Q", footer[-8:])
     if magic != MAGIC:
-        raise ValueError("does not end in a string table's magic number: it is truncated, or "
-                         "no checkpoint index")
+        raise ValueError(
+            "does not end in a string table's magic number: it is truncated, or no checkpoint index"
+        )
     _, position = _handle(footer, 0)
     index, _ = _handle(footer, position)
     floor = 0
@@ -91,23 +92,23 @@ def _block(data: bytes, handle: Handle) -> bytes:
     offset, size = handle
     end = offset + size
     if end + _TRAILER > len(data) - _FOOTER:
-        raise ValueError("is truncated: it refers to byte %d of %d" % (end, len(data)))
+        raise ValueError(f"is truncated: it refers to byte {end} of {len(data)}")
     contents = data[offset:end]
     kind = data[end]
-    stored, = struct.unpack_from("<I", data, end + 1)
-    if checksum.crc32c(data[offset:end + 1]) != checksum.unmask(stored):
-        raise ValueError("is damaged: the checksum of its block at byte %d is wrong" % offset)
+    (stored,) = struct.unpack_from("<I", data, end + 1)
+    if checksum.crc32c(data[offset : end + 1]) != checksum.unmask(stored):
+        raise ValueError(f"is damaged: the checksum of its block at byte {offset} is wrong")
     if kind == 1:
         return snappy.decompress(contents, _MAX_UNFOLDED)
     if kind != 0:
-        raise ValueError("has a block of unknown compression %d" % kind)
+        raise ValueError(f"has a block of unknown compression {kind}")
     return contents
 
 
 def _entries(contents: bytes) -> Iterator[Pair]:
     if len(contents) < 4:
         raise ValueError("has a block without restart points")
-    restarts, = struct.unpack_from("<I", contents, len(contents) - 4)
+    (restarts,) = struct.unpack_from("<I", contents, len(contents) - 4)
     end = len(contents) - 4 * (restarts + 1)
     if end < 0:
         raise ValueError("has a block with more restart points than bytes")
@@ -119,9 +120,9 @@ def _entries(contents: bytes) -> Iterator[Pair]:
         length, position = varint.decode(contents, position)
         if shared > len(key) or position + unshared + length > end:
             raise ValueError("has an entry that overruns its block")
-        key = key[:shared] + contents[position:position + unshared]
+        key = key[:shared] + contents[position : position + unshared]
         position += unshared
-        yield key, contents[position:position + length]
+        yield key, contents[position : position + length]
         position += length
 
 
@@ -133,7 +134,7 @@ def write(pairs: Iterable[Pair]) -> bytes:
     last = None
     for key, value in pairs:
         if last is not None and key <= last:
-            raise ValueError("keys must increase: %r after %r" % (key, last))
+            raise ValueError(f"keys must increase: {key!r} after {last!r}")
         if block.size >= _BLOCK_SIZE:
             index.add(_separator(last, key), _append(out, block))
             block = _Block(16)
@@ -161,8 +162,13 @@ class _Block:
             shared = _shared(self._last, key)
         elif self._count:
             self._restarts.append(len(self._entries))
-        self._entries += (varint.encode(shared) + varint.encode(len(key) - shared)
-                          + varint.encode(len(value)) + key[shared:] + value)
+        self._entries += (
+            varint.encode(shared)
+            + varint.encode(len(key) - shared)
+            + varint.encode(len(value))
+            + key[shared:]
+            + value
+        )
         self._count += 1
         self._last = key
 
@@ -173,7 +179,7 @@ class _Block:
 
     def contents(self) -> bytes:
         tail = self._restarts + [len(self._restarts)]
-        return bytes(self._entries) + struct.pack("<%dI" % len(tail), *tail)
+        return bytes(self._entries) + struct.pack(f"<{len(tail)}I", *tail)
 
 
 def _append(out: bytearray, block: _Block) -> bytes:

@@ -43,8 +43,13 @@ def write_bundle(store: TensorStore, prefix: str) -> None:
     """
     pairs = [(b"", _header())]
     with contextlib.closing(_Shard(reader.shard_path(prefix, 0, 1))) as shard:
-        _call_linux("fallocate", shard.file, _FALLOC_FL_KEEP_SIZE, ctypes.c_int64(0),
-                    ctypes.c_int64(sum(map(_size, store.values()))))
+        _call_linux(
+            "fallocate",
+            shard.file,
+            _FALLOC_FL_KEEP_SIZE,
+            ctypes.c_int64(0),
+            ctypes.c_int64(sum(map(_size, store.values()))),
+        )
         offset = 0
         for run in _runs(store.values()):
             if run[0].extent:
@@ -69,8 +74,12 @@ def _header() -> bytes:
 
 def _entry(view: TensorView, offset: int, extent: Extent) -> bytes:
     entry = entries.entry_class()(
-        dtype=view.meta.dtype.number, shard_id=0, offset=offset, size=extent.length,
-        crc32c=checksum.mask(extent.crc32c))
+        dtype=view.meta.dtype.number,
+        shard_id=0,
+        offset=offset,
+        size=extent.length,
+        crc32c=checksum.mask(extent.crc32c),
+    )
     entry.shape.SetInParent()
     for size in view.meta.shape:
         entry.shape.dim.add(size=size)
@@ -90,8 +99,12 @@ def _runs(views: Iterable[TensorView]) -> Iterable[List[TensorView]]:
 
 
 def _adjoin(one: Optional[Extent], two: Optional[Extent]) -> bool:
-    return (one is not None and two is not None and one.path == two.path
-            and one.offset + one.length == two.offset)
+    return (
+        one is not None
+        and two is not None
+        and one.path == two.path
+        and one.offset + one.length == two.offset
+    )
 
 
 def _append(view: TensorView, shard) -> Extent:
@@ -99,7 +112,7 @@ def _append(view: TensorView, shard) -> Extent:
     data = memoryview(value.reshape(-1).view(np.uint8))
     extent = Extent(shard.name, shard.tell(), len(data), checksum.crc32c(data))
     while data:
-        data = data[shard.write(data):]
+        data = data[shard.write(data) :]
     return extent
 
 
@@ -124,30 +137,39 @@ class _Shard:
         while length:
             count = self._transfer(source, length)
             if not count:
-                raise SourceError(start.path, "became shorter while it was read",
-                                  "leave it alone while graphfix runs")
+                raise SourceError(
+                    start.path,
+                    "became shorter while it was read",
+                    "leave it alone while graphfix runs",
+                )
             length -= count
             self._waiting += count
             if self._waiting >= _KERNEL_CHUNK:
                 # The disk works while the rest is copied; the sync in the end finds little to do.
-                _call_linux("sync_file_range", self.file, ctypes.c_int64(0), ctypes.c_int64(0),
-                            _SYNC_FILE_RANGE_WRITE)
+                _call_linux(
+                    "sync_file_range",
+                    self.file,
+                    ctypes.c_int64(0),
+                    ctypes.c_int64(0),
+                    _SYNC_FILE_RANGE_WRITE,
+                )
                 self._waiting = 0
 
     def _transfer(self, source, length: int) -> int:
         """Moves up to `length` bytes from `source`'s position to the end; how many it moved."""
         if (source.tell() - self.file.tell()) % _BLOCK == 0:
             try:
-                return os.copy_file_range(source.fileno(), self.file.fileno(),
-                                          min(length, _KERNEL_CHUNK))
+                return os.copy_file_range(
+                    source.fileno(), self.file.fileno(), min(length, _KERNEL_CHUNK)
+                )
             except (AttributeError, OSError):
                 # Not on this Python or system, or not between these two file systems.  A failing
                 # disk fails below too, and that error is the one reported.
                 pass
-        count = source.readinto(self._buffer[:min(length, _CHUNK)])
+        count = source.readinto(self._buffer[: min(length, _CHUNK)])
         data = self._buffer[:count]
         while data:
-            data = data[self.file.write(data):]
+            data = data[self.file.write(data) :]
         return count
 
     def _open(self, path: str):
@@ -157,8 +179,9 @@ class _Shard:
             try:
                 self._source = open(path, "rb", buffering=0)
             except OSError as error:
-                raise SourceError(path, "cannot be read: %s" % error.strerror,
-                                  "check the path and its permissions") from None
+                raise SourceError(
+                    path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+                ) from None
         return self._source
 
 

@@ -19,8 +19,17 @@ from graphfix.textproto import Document, bind, quote
 from graphfix.textproto.tree import FLOAT, STRING, Block, Field
 
 # Fields with a single value of which some revision of the API asks HasField.
-PRESENCE = {"alpha", "label_map_path", "max_image_height", "max_image_width", "min_image_height",
-            "min_image_width", "num_layers", "op", "replace_preprocessor_with_placeholder"}
+PRESENCE = {
+    "alpha",
+    "label_map_path",
+    "max_image_height",
+    "max_image_width",
+    "min_image_height",
+    "min_image_width",
+    "num_layers",
+    "op",
+    "replace_preprocessor_with_placeholder",
+}
 ORDER, _MARK = "order of classes", "byte order mark"
 # What a path into a compared directory begins with, and how a string is written that does anyway.
 _HERE, _NOT_HERE = '"<directory>/', '"\\074directory>/'
@@ -47,9 +56,9 @@ def relative_to(directory: str, fields: Mapping[str, str]) -> Dict[str, str]:
     found = {}
     for path, literal in fields.items():
         if literal.startswith(_HERE):
-            literal = _NOT_HERE + literal[len(_HERE):]
+            literal = _NOT_HERE + literal[len(_HERE) :]
         elif literal.startswith(start):
-            literal = _HERE + literal[len(start):]
+            literal = _HERE + literal[len(start) :]
         found[path] = literal
     return found
 
@@ -72,9 +81,9 @@ def label_fields(data: bytes) -> Dict[str, Dict[str, str]]:
     counts: Dict[str, int] = {}
     for number, item in enumerate(message.item):
         key = str(item.id)
-        fields = dict(_fields(item, "", every=True), **inside.get("item[%d]" % number, {}))
+        fields = dict(_fields(item, "", every=True), **inside.get(f"item[{number}]", {}))
         counts[key] = counts.get(key, 0) + 1
-        prefix = "%d." % counts[key] if counts[key] > 1 else ""
+        prefix = f"{counts[key]}." if counts[key] > 1 else ""
         found.setdefault(key, {}).update((prefix + path, fields[path]) for path in fields)
     ids = [item.id for item in message.item]
     if ids != sorted(ids):
@@ -95,7 +104,7 @@ def _unknown(block: Block, descriptor: Any, above: str) -> Iterator[Tuple[str, s
         elif known.message_type is not None:
             for value in field.values:
                 number = counts[field.name] = counts.get(field.name, -1) + 1
-                place = "%s[%d]" % (field.name, number) if is_repeated(known) else field.name
+                place = f"{field.name}[{number}]" if is_repeated(known) else field.name
                 if isinstance(value, Block):
                     for one in _unknown(value, known.message_type, above + place + "."):
                         yield one
@@ -115,19 +124,18 @@ def _said(field: Field) -> str:
             literal = quote(value.value) if isinstance(value.value, str) else repr(value.value)
         elif value.kind == FLOAT:
             literal = repr(value.value)
-        words.append("%s: %s" % (field.name, literal))
-    return " ".join(words) or "%s: []" % field.name
+        words.append(f"{field.name}: {literal}")
+    return " ".join(words) or f"{field.name}: []"
 
 
 def _fields(message: Any, above: str, *, every: bool = False) -> Iterator[Tuple[str, str]]:
     for field, value in message.ListFields():
         path = above + field.name
         several = is_repeated(field)
-        if several and field.message_type is not None \
-                and field.message_type.GetOptions().map_entry:
+        if several and field.message_type is not None and field.message_type.GetOptions().map_entry:
             for key in sorted(value):
                 inner = field.message_type.fields_by_name["value"]
-                place = "%s[%s]" % (path, quote(key) if isinstance(key, str) else key)
+                place = f"{path}[{quote(key) if isinstance(key, str) else key}]"
                 if inner.message_type is not None:
                     yield place, "{}"
                     for one in _fields(value[key], place + ".", every=every):
@@ -136,15 +144,20 @@ def _fields(message: Any, above: str, *, every: bool = False) -> Iterator[Tuple[
                     yield place, _literal(inner, value[key])
             continue
         for number, one in enumerate(value if several else [value]):
-            place = "%s[%d]" % (path, number) if several else path
+            place = f"{path}[{number}]" if several else path
             if field.message_type is not None:
                 yield place, "{}"
                 for inner in _fields(one, place + ".", every=every):
                     yield inner
                 continue
             literal = _literal(field, one)
-            if every or several or field.containing_oneof is not None or field.name in PRESENCE \
-                    or literal != _literal(field, field.default_value):
+            if (
+                every
+                or several
+                or field.containing_oneof is not None
+                or field.name in PRESENCE
+                or literal != _literal(field, field.default_value)
+            ):
                 yield place, literal
 
 
@@ -161,14 +174,19 @@ def _literal(field: Any, value: Any) -> str:
     if field.cpp_type in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
         if value != value:
             return "-nan" if np.signbit(value) else "nan"
-        return str(np.float32(value)) if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT \
+        return (
+            str(np.float32(value))
+            if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT
             else repr(value)
+        )
     if field.type == FieldDescriptor.TYPE_BYTES:
         return repr(value)
     return quote(value) if isinstance(value, str) else str(value)
 
 
-def changed_fields(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[Tuple[str, str]]:
+def changed_fields(
+    before: Mapping[str, str], after: Mapping[str, str]
+) -> Iterator[Tuple[str, str]]:
     """(path, "old -> new") of what differs; of a block that one side lacks, the block alone."""
     gone: Tuple[str, ...] = ()
     for path in sorted(set(before) | set(after)):
@@ -179,4 +197,4 @@ def changed_fields(before: Mapping[str, str], after: Mapping[str, str]) -> Itera
             gone += (path + ".",)
             yield path, "is gone" if new is None else "is new"
         else:
-            yield path, "%s -> %s" % (old or "(default)", new or "(default)")
+            yield path, f"{old or '(default)'} -> {new or '(default)'}"

@@ -14,8 +14,7 @@ from graphfix.errors import RequestError
 from graphfix.tensors import TensorMeta
 from graphfix.textproto.literals import BadLiteral, parse_string
 
-TENSORS, CONFIG, LABELS, GRAPH, FILES = (
-    "tensors", "config", "label map", "frozen graph", "files")
+TENSORS, CONFIG, LABELS, GRAPH, FILES = ("tensors", "config", "label map", "frozen graph", "files")
 PARTS = (TENSORS, CONFIG, LABELS, GRAPH, FILES)
 
 
@@ -30,8 +29,7 @@ class Numbers:
     max_rel: float
 
     def __str__(self) -> str:
-        return "%d of %d, max %.3g (relative %.3g)" % (
-            self.count, self.total, self.max_abs, self.max_rel)
+        return f"{self.count} of {self.total}, max {self.max_abs:.3g} (relative {self.max_rel:.3g})"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +44,11 @@ class Difference:
     numbers: Optional[Numbers] = None
 
     def __str__(self) -> str:
-        return "%s: %s%s" % (self.subject, self.message,
-                             ": %s" % self.numbers if self.numbers else "")
+        return "%s: %s%s" % (
+            self.subject,
+            self.message,
+            f": {self.numbers}" if self.numbers else "",
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,28 +93,40 @@ def compare(one: Thing, two: Thing) -> Comparison:
         parts.append(part)
         found += _PARTS[part](before, after, counts)
     if not parts:
-        raise RequestError("%s and %s" % (one.path, two.path), "have nothing in common to compare",
-                           "name two checkpoints, two graphs, two configs, or two directories")
+        raise RequestError(
+            f"{one.path} and {two.path}",
+            "have nothing in common to compare",
+            "name two checkpoints, two graphs, two configs, or two directories",
+        )
     return Comparison(tuple(found), tuple(dict.fromkeys(parts)), *counts)
 
 
-def _common(own: Mapping[str, GraphState], other: Mapping[str, GraphState]
-            ) -> Mapping[str, GraphState]:
+def _common(
+    own: Mapping[str, GraphState], other: Mapping[str, GraphState]
+) -> Mapping[str, GraphState]:
     """One side's graphs, with no more about them than the other side has, too."""
-    return {place: graph if other[place].saved is not None else dataclasses.replace(
-        graph, saved=None) for place, graph in own.items() if place in other}
+    return {
+        place: graph if other[place].saved is not None else dataclasses.replace(graph, saved=None)
+        for place, graph in own.items()
+        if place in other
+    }
 
 
 def _pairs(one: Thing, two: Thing):
-    if (one.tensors is None) != (two.tensors is None) and not (one.whole and two.whole) \
-            and (one.tensors or one.constants) is not None \
-            and (two.tensors or two.constants) is not None:
+    if (
+        (one.tensors is None) != (two.tensors is None)
+        and not (one.whole and two.whole)
+        and (one.tensors or one.constants) is not None
+        and (two.tensors or two.constants) is not None
+    ):
         # A graph and a checkpoint: what the graph has of the checkpoint's variables.
-        sides = [side.tensors if side.tensors is not None else side.constants
-                 for side in (one, two)]
+        sides = [
+            side.tensors if side.tensors is not None else side.constants for side in (one, two)
+        ]
         names = set(sides[0]) & set(sides[1])
-        yield (TENSORS,) + tuple({name: side[name] for name in side if name in names}
-                                 for side in sides)
+        yield (TENSORS,) + tuple(
+            {name: side[name] for name in side if name in names} for side in sides
+        )
     else:
         yield TENSORS, one.tensors, two.tensors
     yield CONFIG, one.config, _where_raw_differs(one, two)
@@ -127,13 +140,20 @@ def _where_raw_differs(one: Thing, two: Thing) -> Optional[Mapping[str, str]]:
     copy of a config is no other one, wherever paths in it lead."""
     if one.raw_config is None or two.raw_config is None:
         return two.config
-    return {path: one.config[path] if one.raw_config.get(path) == raw else two.config[path]
-            for path, raw in two.raw_config.items()}
+    return {
+        path: one.config[path] if one.raw_config.get(path) == raw else two.config[path]
+        for path, raw in two.raw_config.items()
+    }
 
 
-def _tensors(before: Mapping[str, State], after: Mapping[str, State], counts: List[int],
-             part: str = TENSORS, prefix: str = "tensor ", graph: str = ""
-             ) -> Iterator[Difference]:
+def _tensors(
+    before: Mapping[str, State],
+    after: Mapping[str, State],
+    counts: List[int],
+    part: str = TENSORS,
+    prefix: str = "tensor ",
+    graph: str = "",
+) -> Iterator[Difference]:
     for name in sorted(set(before) | set(after)):
         if name not in before or name not in after:
             yield Difference(part, prefix + name, _gone(after.get(name)), name)
@@ -150,11 +170,21 @@ def _tensors(before: Mapping[str, State], after: Mapping[str, State], counts: Li
             if rows:
                 continue
         if one.meta != two.meta:
-            yield Difference(part, prefix + name, "is %s %s -> %s %s" % (
-                one.meta.dtype, list(one.meta.shape), two.meta.dtype, list(two.meta.shape)), name)
+            yield Difference(
+                part,
+                prefix + name,
+                f"is {one.meta.dtype} {list(one.meta.shape)} -> {two.meta.dtype} "
+                f"{list(two.meta.shape)}",
+                name,
+            )
         else:
-            yield Difference(part, prefix + name + (" (%s)" % one.what if one.what else ""),
-                             "differs", name, _state_numbers(one, two))
+            yield Difference(
+                part,
+                prefix + name + (f" ({one.what})" if one.what else ""),
+                "differs",
+                name,
+                _state_numbers(one, two),
+            )
 
 
 def _equal(one: str, two: str) -> bool:
@@ -178,22 +208,31 @@ def _rows(name: str, one: State, two: State, part: str, graph: str) -> Iterator[
     for key in dict.fromkeys(list(sides[0]) + list(sides[1])):
         before, after = sides[0].get(key), sides[1].get(key)
         if before is None or after is None:
-            yield Difference(part, graph + str(before or after), "%s are %s" % (
-                one.what, "gone" if after is None else "new"), name)
+            yield Difference(
+                part,
+                graph + str(before or after),
+                f"{one.what} are {'gone' if after is None else 'new'}",
+                name,
+            )
         elif len(before.channels) != len(after.channels):
-            yield Difference(part, graph + str(before), "%s have %d -> %d channels" % (
-                one.what, len(before.channels), len(after.channels)), name)
+            yield Difference(
+                part,
+                graph + str(before),
+                f"{one.what} have {len(before.channels)} -> {len(after.channels)} channels",
+                name,
+            )
         elif values[0] is not None and values[1] is not None:
             numbers = compare_arrays(before.of(values[0]), after.of(values[1]))
             if numbers.count:
-                yield Difference(part, graph + _both(before, after), one.what + " differ", name,
-                                 numbers)
+                yield Difference(
+                    part, graph + _both(before, after), one.what + " differ", name, numbers
+                )
         elif row_digest(before, values[0]) != row_digest(after, values[1]):
             yield Difference(part, graph + _both(before, after), one.what + " differ", name)
 
 
 def _both(before: Row, after: Row) -> str:
-    return str(before) if before.id == after.id else "%s (now %d)" % (before, after.id)
+    return str(before) if before.id == after.id else f"{before} (now {after.id})"
 
 
 def row_digest(row: Row, value: Optional[np.ndarray]) -> Optional[str]:
@@ -218,8 +257,9 @@ def compare_arrays(one: np.ndarray, two: np.ndarray, *, bfloat16: bool = False) 
         return Numbers(0, size, 0.0, 0.0)
     first, second = one.reshape(-1)[differ], two.reshape(-1)[differ]
     if bfloat16:
-        first, second = ((half.astype(np.uint32) << 16).view(np.float32)
-                         for half in (first, second))
+        first, second = (
+            (half.astype(np.uint32) << 16).view(np.float32) for half in (first, second)
+        )
     wide = np.complex128 if first.dtype.kind == "c" else np.float64
     first, second = first.astype(wide), second.astype(wide)
     with np.errstate(all="ignore"):
@@ -227,14 +267,22 @@ def compare_arrays(one: np.ndarray, two: np.ndarray, *, bfloat16: bool = False) 
         relative = gap / np.maximum(np.abs(first), np.abs(second))
     gap[np.isnan(gap)] = np.inf
     relative[np.isnan(relative) & (gap > 0)] = np.inf
-    return Numbers(count, size, float(gap.max()), float(np.nan_to_num(relative).max()
-                                                        if gap.max() < np.inf else np.inf))
+    return Numbers(
+        count,
+        size,
+        float(gap.max()),
+        float(np.nan_to_num(relative).max() if gap.max() < np.inf else np.inf),
+    )
 
 
 def _bytes(value: np.ndarray) -> np.ndarray:
     """One row of bytes for each element."""
-    return np.ascontiguousarray(value).reshape(-1).view(np.uint8).reshape(
-        value.size, value.dtype.itemsize)
+    return (
+        np.ascontiguousarray(value)
+        .reshape(-1)
+        .view(np.uint8)
+        .reshape(value.size, value.dtype.itemsize)
+    )
 
 
 def _config(before: Mapping[str, str], after: Mapping[str, str], _) -> Iterator[Difference]:
@@ -242,8 +290,9 @@ def _config(before: Mapping[str, str], after: Mapping[str, str], _) -> Iterator[
         yield Difference(CONFIG, "config " + path, message)
 
 
-def _labels(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]], _
-            ) -> Iterator[Difference]:
+def _labels(
+    before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping[str, str]], _
+) -> Iterator[Difference]:
     for key in sorted(set(before) | set(after), key=lambda key: int(key or 0)):
         old, new = before.get(key, {}), after.get(key, {})
         names = _label(old), _label(new)
@@ -255,8 +304,11 @@ def _labels(before: Mapping[str, Mapping[str, str]], after: Mapping[str, Mapping
             continue
         for path, message in changed_fields(old, new):
             if path != LABEL_ORDER and not (path in _NAMES and names[0] != names[1]):
-                yield Difference(LABELS, "label map", "%s%s: %s" % (
-                    "class %s: " % key if key else "", path, message))
+                yield Difference(
+                    LABELS,
+                    "label map",
+                    "%s%s: %s" % (f"class {key}: " if key else "", path, message),
+                )
 
 
 _NAMES = "name", "display_name"
@@ -267,8 +319,13 @@ def _label(fields: Mapping[str, str]) -> str:
     if not fields:
         return "none"
     names = [_unquoted(fields[path]) for path in _NAMES if path in fields]
-    return " ".join(["'%s'" % name for name in names[:1]] + [
-        "('%s')" % name for name in names[1:] if name != names[0]]) or "no name"
+    return (
+        " ".join(
+            [f"'{name}'" for name in names[:1]]
+            + [f"('{name}')" for name in names[1:] if name != names[0]]
+        )
+        or "no name"
+    )
 
 
 def _unquoted(literal: str) -> str:
@@ -278,8 +335,9 @@ def _unquoted(literal: str) -> str:
         return literal  # of a golden file that somebody wrote by hand
 
 
-def _graphs(before: Mapping[str, GraphState], after: Mapping[str, GraphState], counts: List[int]
-            ) -> Iterator[Difference]:
+def _graphs(
+    before: Mapping[str, GraphState], after: Mapping[str, GraphState], counts: List[int]
+) -> Iterator[Difference]:
     for place in sorted(set(before) | set(after)):
         old, new = before.get(place), after.get(place)
         graph, prefix = place or GRAPH, place + "/" if place else ""
@@ -293,32 +351,44 @@ def _graphs(before: Mapping[str, GraphState], after: Mapping[str, GraphState], c
         for one in _facts(old.facts, new.facts, graph, skipped):
             yield one
         if (old.saved is None) != (new.saved is None):
-            yield Difference(GRAPH, graph, "is %s now" % (
-                "a frozen graph" if new.saved is None else "a SavedModel"))
+            yield Difference(
+                GRAPH,
+                graph,
+                "is %s now" % ("a frozen graph" if new.saved is None else "a SavedModel"),
+            )
         elif old.saved is not None:
             for one in _facts(old.saved, new.saved, graph, ()):
                 yield one
         # A constant that is gone with its node has been told.
-        for one in _tensors(*[{name: state for name, state in side.constants.items()
-                               if name in both} for side in (old, new)], counts, GRAPH,
-                            "constant " + prefix, graph + ": "):
+        for one in _tensors(
+            *[
+                {name: state for name, state in side.constants.items() if name in both}
+                for side in (old, new)
+            ],
+            counts,
+            GRAPH,
+            "constant " + prefix,
+            graph + ": ",
+        ):
             yield one
 
 
-def _nodes(before: Mapping[str, Node], after: Mapping[str, Node], prefix: str
-           ) -> Iterator[Difference]:
+def _nodes(
+    before: Mapping[str, Node], after: Mapping[str, Node], prefix: str
+) -> Iterator[Difference]:
     for name in sorted(set(before) | set(after)):
         old, new = before.get(name), after.get(name)
         if old is None or new is None:
-            yield Difference(GRAPH, prefix + name, "%s %s" % ((old or new).op, _gone(new)))
+            yield Difference(GRAPH, prefix + name, f"{(old or new).op} {_gone(new)}")
         elif old.op != new.op:
-            yield Difference(GRAPH, prefix + name, "%s -> %s" % (old.op, new.op))
+            yield Difference(GRAPH, prefix + name, f"{old.op} -> {new.op}")
         elif old.digest != new.digest:
-            yield Difference(GRAPH, prefix + name, "%s has other inputs or attributes" % old.op)
+            yield Difference(GRAPH, prefix + name, f"{old.op} has other inputs or attributes")
 
 
-def _facts(before: Mapping[str, str], after: Mapping[str, str], graph: str,
-           skipped: Tuple[str, ...]) -> Iterator[Difference]:
+def _facts(
+    before: Mapping[str, str], after: Mapping[str, str], graph: str, skipped: Tuple[str, ...]
+) -> Iterator[Difference]:
     if set(before) != set(after):
         skipped += (FUNCTION_ORDER,)  # what is gone or new is told
     for what in sorted(set(before) | set(after)):
@@ -328,18 +398,19 @@ def _facts(before: Mapping[str, str], after: Mapping[str, str], graph: str,
         if (old or new).startswith(DIGEST):
             message = "differs" if old and new else _gone(new)
         else:
-            message = "%s -> %s" % (old or "none", new or "none")
-        yield Difference(GRAPH, graph, "%s: %s" % (what, message))
+            message = f"{old or 'none'} -> {new or 'none'}"
+        yield Difference(GRAPH, graph, f"{what}: {message}")
 
 
-def _files(before: Mapping[str, Tuple[str, ...]], after: Mapping[str, Tuple[str, ...]], _
-           ) -> Iterator[Difference]:
+def _files(
+    before: Mapping[str, Tuple[str, ...]], after: Mapping[str, Tuple[str, ...]], _
+) -> Iterator[Difference]:
     for name in sorted(set(before) | set(after)):
         old, new = before.get(name), after.get(name)
         if old is None or new is None:
             yield Difference(FILES, "file " + name, _gone(new))
         elif not any(one == two for one, two in zip(old, new)):
-            yield Difference(FILES, "file " + name, "%s -> %s" % (old[0], new[0]))
+            yield Difference(FILES, "file " + name, f"{old[0]} -> {new[0]}")
 
 
 _PARTS: Dict = {TENSORS: _tensors, CONFIG: _config, LABELS: _labels, GRAPH: _graphs, FILES: _files}

@@ -35,8 +35,9 @@ _SHARD = re.compile(r"(.*)\.data-\d{5}-of-\d{5}\Z", re.S)
 _MOST = 64 << 20
 
 
-def other_files(directory: str, known: Container[str], ignored: Container[str]
-                ) -> Dict[str, Tuple[str, ...]]:
+def other_files(
+    directory: str, known: Container[str], ignored: Container[str]
+) -> Dict[str, Tuple[str, ...]]:
     """{path within the directory: what it is}, in one way or two: two files are the same where
     they agree in the same one.  `known` are paths within that are compared otherwise, `ignored` are
     real paths that do not count.
@@ -44,15 +45,18 @@ def other_files(directory: str, known: Container[str], ignored: Container[str]
     Raises:
       SourceError: a file cannot be read.
     """
-    found = {name: path for name, path in _walk(directory)
-             if name not in known and name not in RECORDS and os.path.realpath(path) not in ignored}
+    found = {
+        name: path
+        for name, path in _walk(directory)
+        if name not in known and name not in RECORDS and os.path.realpath(path) not in ignored
+    }
     shards: Dict[str, List[str]] = {}
     for name in found:
         shards.setdefault(shard_of(name), []).append(name)
     out: Dict[str, Tuple[str, ...]] = {}
     for name in sorted(name for name in found if name.endswith(".index")):
-        own = shards.get(name[:-len(".index")], [])
-        told = _checkpoint(found[name][:-len(".index")]) if own else ""
+        own = shards.get(name[: -len(".index")], [])
+        told = _checkpoint(found[name][: -len(".index")]) if own else ""
         if told:
             out[name] = (told,)
             for one in own + [name]:
@@ -90,8 +94,9 @@ def _checkpoint(prefix: str) -> str:
     found = hashlib.sha256()
     try:
         for name, view in sorted(reader.open_bundle(prefix).items()):
-            found.update(repr((name, view.meta.dtype.name, view.meta.shape,
-                               reader.digest(view))).encode())
+            found.update(
+                repr((name, view.meta.dtype.name, view.meta.shape, reader.digest(view))).encode()
+            )
     except SourceError:
         return ""
     return "checkpoint, " + _short(found)
@@ -111,7 +116,7 @@ def _file(name: str, path: str) -> Tuple[str, ...]:
             digest = hashlib.sha256()
             for chunk in iter(lambda: file.read(1 << 20), b""):
                 digest.update(chunk)
-            return ("%d bytes, %s" % (file.tell(), _short(digest)),)
+            return (f"{file.tell()} bytes, {_short(digest)}",)
     except OSError as error:
         if error.errno == errno.EINVAL:
             return (error.strerror,)  # what else it is than a regular file
@@ -123,8 +128,9 @@ def _short(digest) -> str:
 
 
 def _unreadable(path: str, error: OSError) -> SourceError:
-    return SourceError(path, "cannot be read: %s" % error.strerror,
-                       "check the path and its permissions")
+    return SourceError(
+        path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+    )
 
 
 def _meta(data: bytes) -> Tuple[str, ...]:
@@ -143,9 +149,14 @@ def _state(data: bytes, path: str) -> Tuple[str, ...]:
     if problems:
         return ()
     directory = os.path.dirname(os.path.abspath(path))
-    return tuple(", ".join("%s %r" % (field.name, [tell(one) for one in (value if is_repeated(field) else [value])])
-                           for field, value in message.ListFields())
-                 for tell in (lambda value: _relative(value, directory), str))
+    return tuple(
+        ", ".join(
+            "%s %r"
+            % (field.name, [tell(one) for one in (value if is_repeated(field) else [value])])
+            for field, value in message.ListFields()
+        )
+        for tell in (lambda value: _relative(value, directory), str)
+    )
 
 
 def _relative(value, directory: str) -> str:
@@ -153,4 +164,4 @@ def _relative(value, directory: str) -> str:
     if not isinstance(value, str):
         return str(value)
     path, start = os.path.join(directory, value), os.path.join(directory, "")
-    return "<directory>/" + path[len(start):] if path.startswith(start) else path
+    return "<directory>/" + path[len(start) :] if path.startswith(start) else path

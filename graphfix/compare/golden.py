@@ -47,15 +47,23 @@ def to_json(thing: Thing) -> str:
     texts = (
         thing.config and _lines(thing.config.items()),
         None if thing.labels is None else _lines(thing.labels.items(), key=_by_id),
-        None if thing.tensors is None else _lines(
-            (name, _tensor(state)) for name, state in thing.tensors.items()),
-        None if thing.graphs is None else "{\n%s\n}" % ",\n".join(
-            "%s: %s" % (json.dumps(place), _graph(graph))
-            for place, graph in sorted(thing.graphs.items())),
-        None if thing.files is None else _lines(
-            (name, texts[0]) for name, texts in thing.files.items()))
-    return '{"format": %d,\n%s}\n' % (FORMAT, ",\n".join(
-        '"%s": %s' % (name, text or "null") for name, text in zip(_PARTS, texts)))
+        None
+        if thing.tensors is None
+        else _lines((name, _tensor(state)) for name, state in thing.tensors.items()),
+        None
+        if thing.graphs is None
+        else "{\n%s\n}"
+        % ",\n".join(
+            f"{json.dumps(place)}: {_graph(graph)}" for place, graph in sorted(thing.graphs.items())
+        ),
+        None
+        if thing.files is None
+        else _lines((name, texts[0]) for name, texts in thing.files.items()),
+    )
+    return '{"format": %d,\n%s}\n' % (
+        FORMAT,
+        ",\n".join('"%s": %s' % (name, text or "null") for name, text in zip(_PARTS, texts)),
+    )
 
 
 def _by_id(row: Tuple[str, Any]) -> int:
@@ -66,24 +74,32 @@ def _graph(graph: GraphState) -> str:
     return '{"facts": %s,\n"saved": %s,\n"nodes": %s}' % (
         _lines(graph.facts.items()),
         "null" if graph.saved is None else _lines(graph.saved.items()),
-        _lines((name, _node(node, graph.constants.get(name)))
-               for name, node in graph.nodes.items()))
+        _lines(
+            (name, _node(node, graph.constants.get(name))) for name, node in graph.nodes.items()
+        ),
+    )
 
 
 def _lines(rows: Iterable[Tuple[str, Any]], key=None) -> str:
-    return "{\n%s\n}" % ",\n".join("  %s: %s" % (json.dumps(name), json.dumps(value, sort_keys=True))
-                                   for name, value in sorted(rows, key=key))
+    return "{\n%s\n}" % ",\n".join(
+        f"  {json.dumps(name)}: {json.dumps(value, sort_keys=True)}"
+        for name, value in sorted(rows, key=key)
+    )
 
 
 def _tensor(state: State) -> Dict[str, Any]:
-    row: Dict[str, Any] = {"dtype": state.meta.dtype.name, "shape": list(state.meta.shape),
-           "sha256": state.digest()}
+    row: Dict[str, Any] = {
+        "dtype": state.meta.dtype.name,
+        "shape": list(state.meta.shape),
+        "sha256": state.digest(),
+    }
     if state.what:
         row["what"] = state.what
     if state.rows:
         value = state.load()
-        row["classes"] = [[one.id, one.name, list(one.channels), row_digest(one, value)]
-                          for one in state.rows]
+        row["classes"] = [
+            [one.id, one.name, list(one.channels), row_digest(one, value)] for one in state.rows
+        ]
         if value.size <= MOST_VALUES:
             row["values"] = base64.b64encode(value.tobytes()).decode("ascii")
     return row
@@ -110,52 +126,88 @@ def read_golden(path: str) -> Thing:
     data = read_file(path, limit=_LIMIT)
     try:
         golden = json.loads(data.decode("utf-8"))
-        if golden["format"] == 1 and all(golden[name] is None or isinstance(golden[name], dict)
-                                         for name in ("config", "labels", "tensors", "graph")):
-            raise OldGolden(path, "is a golden file of format 1, which records less than graphfix "
-                            "compares", "make it again: graphfix check OUT --golden %s --update"
-                            % path)
+        if golden["format"] == 1 and all(
+            golden[name] is None or isinstance(golden[name], dict)
+            for name in ("config", "labels", "tensors", "graph")
+        ):
+            raise OldGolden(
+                path,
+                "is a golden file of format 1, which records less than graphfix compares",
+                f"make it again: graphfix check OUT --golden {path} --update",
+            )
         if golden["format"] != FORMAT:
-            raise SourceError(path, "is a golden file of format %s" % golden["format"],
-                              "make it again with this version's check --update, under another "
-                              "name")
+            raise SourceError(
+                path,
+                f"is a golden file of format {golden['format']}",
+                "make it again with this version's check --update, under another name",
+            )
         config, labels, tensors, graphs, files = (golden[name] for name in _PARTS)
         config = None if config is None else _texts(config)
-        labels = None if labels is None else {
-            str(int(number)) if number else "": _texts(fields)
-            for number, fields in labels.items()}
-        tensors = None if tensors is None else {
-            name: _read_tensor(name, row) for name, row in tensors.items()}
-        graphs = None if graphs is None else {
-            place: _read_graph(graph) for place, graph in graphs.items()}
-        files = None if files is None else {
-            name: (text,) for name, text in _texts(files).items()}
+        labels = (
+            None
+            if labels is None
+            else {
+                str(int(number)) if number else "": _texts(fields)
+                for number, fields in labels.items()
+            }
+        )
+        tensors = (
+            None
+            if tensors is None
+            else {name: _read_tensor(name, row) for name, row in tensors.items()}
+        )
+        graphs = (
+            None
+            if graphs is None
+            else {place: _read_graph(graph) for place, graph in graphs.items()}
+        )
+        files = None if files is None else {name: (text,) for name, text in _texts(files).items()}
         return Thing(path, True, tensors, config, None, labels, graphs, files)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError,
-            RecursionError) as error:
-        raise SourceError(path, "is no golden file (%s: %s)" % (type(error).__name__, error),
-                          "make it with graphfix check --update") from None
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise SourceError(
+            path,
+            f"is no golden file ({type(error).__name__}: {error})",
+            "make it with graphfix check --update",
+        ) from None
 
 
 def _read_graph(graph: Mapping[str, Any]) -> GraphState:
     rows = graph["nodes"]
     nodes = {name: Node(_text(row[0]), _text(row[1])) for name, row in rows.items()}
-    constants = {name: State(_meta(name, row[2], row[3]), _saying(_digest(row[4])), None)
-                 for name, row in rows.items() if len(row) > 2}
-    return GraphState(nodes, constants, _texts(graph["facts"]),
-                      None if graph["saved"] is None else _texts(graph["saved"]))
+    constants = {
+        name: State(_meta(name, row[2], row[3]), _saying(_digest(row[4])), None)
+        for name, row in rows.items()
+        if len(row) > 2
+    }
+    return GraphState(
+        nodes,
+        constants,
+        _texts(graph["facts"]),
+        None if graph["saved"] is None else _texts(graph["saved"]),
+    )
 
 
 def _read_tensor(name: str, row: Mapping[str, Any]) -> State:
     meta = _meta(name, row["dtype"], row["shape"])
-    rows = tuple(Row(int(number), _text(label), tuple(map(int, channels)), _text(digest))
-                 for number, label, channels, digest in row.get("classes", ()))
+    rows = tuple(
+        Row(int(number), _text(label), tuple(map(int, channels)), _text(digest))
+        for number, label, channels, digest in row.get("classes", ())
+    )
     if any(not 0 <= channel < meta.shape[-1] for one in rows for channel in one.channels):
-        raise ValueError("channels of %s" % name)
+        raise ValueError(f"channels of {name}")
     load = None
     if "values" in row:
-        value = np.frombuffer(base64.b64decode(row["values"], validate=True),
-                              meta.dtype.numpy or np.dtype("<u2")).reshape(meta.shape)
+        value = np.frombuffer(
+            base64.b64decode(row["values"], validate=True), meta.dtype.numpy or np.dtype("<u2")
+        ).reshape(meta.shape)
         load = _saying(value)
     return State(meta, _saying(_digest(row["sha256"])), load, _text(row.get("what", "")), rows)
 
@@ -170,7 +222,7 @@ def _meta(name: str, dtype: str, shape) -> TensorMeta:
 
 def _digest(value: Any) -> str:
     if len(_text(value)) < SHORT:
-        raise ValueError("digest %r" % value)
+        raise ValueError(f"digest {value!r}")
     return value
 
 
@@ -180,5 +232,5 @@ def _texts(values: Mapping[str, Any]) -> Dict[str, str]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError("%.40r is no text" % (value,))
+        raise TypeError(f"{value!r:.40} is no text")
     return value

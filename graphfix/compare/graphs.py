@@ -31,8 +31,9 @@ DIGEST = "sha256:"
 NODE_ORDER, FUNCTION_ORDER = "order of nodes", "order of functions"
 
 
-def graph_state(graph_def: Any, heads: Heads,
-                saved: Optional[Mapping[str, str]] = None) -> GraphState:
+def graph_state(
+    graph_def: Any, heads: Heads, saved: Optional[Mapping[str, str]] = None
+) -> GraphState:
     """What is compared of a graph."""
     bare = type(graph_def)()
     bare.CopyFrom(graph_def)
@@ -48,10 +49,13 @@ def graph_state(graph_def: Any, heads: Heads,
     known = heads(metas)
     data = wire.canonical(bare)
     number = bare.DESCRIPTOR.fields_by_name["node"].number
-    spans = [(first, last) for one, first, _, last in wire.fields(data, 0, len(data))
-             if one == number]
-    nodes = {name: Node(node.op, hashlib.sha256(data[first:last]).hexdigest()[:SHORT])
-             for name, node, (first, last) in zip(names, graph_def.node, spans)}
+    spans = [
+        (first, last) for one, first, _, last in wire.fields(data, 0, len(data)) if one == number
+    ]
+    nodes = {
+        name: Node(node.op, hashlib.sha256(data[first:last]).hexdigest()[:SHORT])
+        for name, node, (first, last) in zip(names, graph_def.node, spans)
+    }
     states = {name: State(metas[name], *values[name], *known.get(name, ())) for name in metas}
     bare.ClearField("node")
     return GraphState(nodes, states, _facts(bare, names), saved)
@@ -62,15 +66,17 @@ def _facts(rest: Any, names: List[str]) -> Dict[str, str]:
     facts = {NODE_ORDER: _digest("\0".join(names).encode())}
     if rest.HasField("versions"):
         versions = rest.versions
-        facts["versions"] = "producer %d, min_consumer %d, bad_consumers %s" % (
-            versions.producer, versions.min_consumer, list(versions.bad_consumers))
+        facts["versions"] = (
+            f"producer {versions.producer}, min_consumer {versions.min_consumer}, bad_consumers "
+            f"{list(versions.bad_consumers)}"
+        )
         for field in ("producer", "min_consumer", "bad_consumers"):
             versions.ClearField(field)
         if not wire.canonical(versions):
             rest.ClearField("versions")
     functions = _distinct(one.signature.name for one in rest.library.function)
     for name, function in zip(functions, rest.library.function):
-        facts["function '%s'" % name] = _digest(wire.canonical(function))
+        facts[f"function '{name}'"] = _digest(wire.canonical(function))
     if functions:
         facts[FUNCTION_ORDER] = _digest("\0".join(functions).encode())
         rest.library.ClearField("function")
@@ -86,42 +92,54 @@ def _with_rest(facts: Dict[str, str], rest: Any) -> Dict[str, str]:
 
 def saved_states(saved: Any, heads: Heads) -> Dict[str, GraphState]:
     """A SavedModel's graphs: "" is the one for serving, others are named by their tags."""
-    serving = next((number for number, meta in enumerate(saved.meta_graphs)
-                    if files.SERVE in meta.meta_info_def.tags), 0)
-    places = _distinct("" if number == serving else "[%s]" % ", ".join(meta.meta_info_def.tags)
-                       for number, meta in enumerate(saved.meta_graphs))
+    serving = next(
+        (
+            number
+            for number, meta in enumerate(saved.meta_graphs)
+            if files.SERVE in meta.meta_info_def.tags
+        ),
+        0,
+    )
+    places = _distinct(
+        "" if number == serving else f"[{', '.join(meta.meta_info_def.tags)}]"
+        for number, meta in enumerate(saved.meta_graphs)
+    )
     rest = type(saved)()
     rest.CopyFrom(saved)
     facts = []
     for number, meta in enumerate(rest.meta_graphs):
         meta.ClearField("graph_def")
-        facts.append(dict(_saved_facts(meta), place="%d of %d" % (number + 1, len(places))))
+        facts.append(dict(_saved_facts(meta), place=f"{number + 1} of {len(places)}"))
     facts[serving]["schema version"] = str(saved.saved_model_schema_version)
     rest.ClearField("meta_graphs")
     rest.ClearField("saved_model_schema_version")
     _with_rest(facts[serving], rest)
-    return {place: graph_state(meta.graph_def, heads, one)
-            for place, meta, one in zip(places, saved.meta_graphs, facts)}
+    return {
+        place: graph_state(meta.graph_def, heads, one)
+        for place, meta, one in zip(places, saved.meta_graphs, facts)
+    }
 
 
 def _saved_facts(rest: Any) -> Dict[str, str]:
     """What a MetaGraphDef says besides its graph; takes it out of `rest`."""
     info = rest.meta_info_def
-    facts = {"tags": json.dumps(list(info.tags)),
-             "TensorFlow": "%s (%s)" % (info.tensorflow_version, info.tensorflow_git_version)}
+    facts = {
+        "tags": json.dumps(list(info.tags)),
+        "TensorFlow": f"{info.tensorflow_version} ({info.tensorflow_git_version})",
+    }
     if rest.HasField("meta_info_def"):
         for field in ("tags", "tensorflow_version", "tensorflow_git_version"):
             info.ClearField(field)
     for what, field in (("signature", "signature_def"), ("collection", "collection_def")):
         for name in getattr(rest, field):
-            facts["%s '%s'" % (what, name)] = _digest(wire.canonical(getattr(rest, field)[name]))
+            facts[f"{what} '{name}'"] = _digest(wire.canonical(getattr(rest, field)[name]))
         rest.ClearField(field)
     for what, field in (("saver", "saver_def"), ("objects", "object_graph_def")):
         if rest.HasField(field):
             facts[what] = _digest(wire.canonical(getattr(rest, field)))
             rest.ClearField(field)
     for number, asset in enumerate(rest.asset_file_def):
-        facts["asset %d" % number] = _digest(wire.canonical(asset))
+        facts[f"asset {number}"] = _digest(wire.canonical(asset))
     rest.ClearField("asset_file_def")
     facts["meta information"] = _digest(wire.canonical(rest))
     return facts
@@ -149,14 +167,15 @@ def _distinct(names: Iterable[str]) -> List[str]:
         found = name
         while found in seen:
             counts[name] += 1
-            found = "%s #%d" % (name, counts[name] + 1)
+            found = f"{name} #{counts[name] + 1}"
         seen.add(found)
         out.append(found)
     return out
 
 
-def _value_of(node: Any, meta: TensorMeta, rest: Any
-              ) -> Tuple[Callable[[], str], Optional[Callable[[], np.ndarray]]]:
+def _value_of(
+    node: Any, meta: TensorMeta, rest: Any
+) -> Tuple[Callable[[], str], Optional[Callable[[], np.ndarray]]]:
     """How to get the digest of a constant's value, and the value where it is an array; takes it out
     of `rest`, the node's copy, whole where nothing but the value is in it."""
     try:
@@ -168,8 +187,10 @@ def _value_of(node: Any, meta: TensorMeta, rest: Any
     value.tensor.ClearField(field)
     if value.SerializeToString() == _plain(meta.dtype.number, meta.shape):
         rest.attr.pop("value")
-    return (lambda: hashlib.sha256(constants.value_of(node).tobytes()).hexdigest(),
-            lambda: constants.value_of(node))
+    return (
+        lambda: hashlib.sha256(constants.value_of(node).tobytes()).hexdigest(),
+        lambda: constants.value_of(node),
+    )
 
 
 @functools.lru_cache(maxsize=1 << 12)

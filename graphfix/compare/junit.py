@@ -23,18 +23,29 @@ def to_junit(found: Comparison, golden: Thing) -> bytes:
             failures.setdefault(str(row), [])
     for one in found.differences:
         failures.setdefault(one.subject if one.subject in failures else one.part, []).append(
-            str(one))
-    suite = ElementTree.Element("testsuite", {
-        "name": _SUITE, "tests": str(len(failures)), "errors": "0",
-        "failures": str(sum(bool(lines) for lines in failures.values()))})
+            str(one)
+        )
+    suite = ElementTree.Element(
+        "testsuite",
+        {
+            "name": _SUITE,
+            "tests": str(len(failures)),
+            "errors": "0",
+            "failures": str(sum(bool(lines) for lines in failures.values())),
+        },
+    )
     for name, lines in failures.items():
-        case = ElementTree.SubElement(suite, "testcase", {
-            "classname": "graphfix.check", "name": _writable(name)})
+        case = ElementTree.SubElement(
+            suite, "testcase", {"classname": "graphfix.check", "name": _writable(name)}
+        )
         if lines:
             failure = ElementTree.SubElement(case, "failure", {"message": _writable(lines[0])})
             failure.text = "\n".join(map(_writable, lines))
-    return b'<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, "utf-8") \
-        .split(b"?>\n", 1)[-1] + b"\n"
+    return (
+        b'<?xml version="1.0" encoding="utf-8"?>\n'
+        + ElementTree.tostring(suite, "utf-8").split(b"?>\n", 1)[-1]
+        + b"\n"
+    )
 
 
 def is_junit(path: str) -> bool:

@@ -31,12 +31,12 @@ class Row:
     @property
     def key(self) -> str:
         """By what it is found again: its name, else its id."""
-        return self.name or "#%d" % self.id
+        return self.name or f"#{self.id}"
 
     def __str__(self) -> str:
         if self.id == 0:
             return BACKGROUND
-        return "class %d '%s'" % (self.id, self.name) if self.name else "class %d" % self.id
+        return f"class {self.id} '{self.name}'" if self.name else f"class {self.id}"
 
     def of(self, value: np.ndarray) -> np.ndarray:
         """The class's part of the tensor's value: its channels along the last axis."""
@@ -121,14 +121,19 @@ def head_rows(model, names: Mapping[int, str]):
                 channels.setdefault(place[kind], []).append(number)
             for place, own in sorted(channels.items()):
                 identity = place - shift + 1
-                rows.append(Row(identity, BACKGROUND if identity == 0 else names.get(identity, ""),
-                                tuple(own)))
+                rows.append(
+                    Row(
+                        identity,
+                        BACKGROUND if identity == 0 else names.get(identity, ""),
+                        tuple(own),
+                    )
+                )
         stage = head.stage.replace("map ", "level ").replace("all maps", "all levels")
         if "stage" in stage:
             stage = "the " + stage
         for name in head.tensors:
-            part = name[len(head.scope) + 1:]
-            what = "%s%s of %s" % ("" if head.role == "class" else head.role + " ", part, stage)
+            part = name[len(head.scope) + 1 :]
+            what = f"{'' if head.role == 'class' else head.role + ' '}{part} of {stage}"
             found[name] = what, tuple(rows)
             found[name + MOVING_AVERAGE] = "moving average of " + what, tuple(rows)
     return found

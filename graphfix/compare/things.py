@@ -63,8 +63,9 @@ def _directory(path: str, directory: str, holder, ignored: Optional[Container[st
         known.add(sources.FROZEN)
     inner = os.path.join(directory, _SAVED_MODEL)
     if files.is_saved_model(inner):
-        graphs.update((_SAVED_MODEL + place, graph)
-                      for place, graph in _saved_model(inner, heads).items())
+        graphs.update(
+            (_SAVED_MODEL + place, graph) for place, graph in _saved_model(inner, heads).items()
+        )
         known.add(os.path.join(_SAVED_MODEL, files.SAVED_MODEL))
     tensors = None
     if frozen is None:
@@ -72,9 +73,17 @@ def _directory(path: str, directory: str, holder, ignored: Optional[Container[st
         tensors, stem = _checkpoint(prefix, heads), os.path.basename(prefix)
         known.add(stem + ".index")
         known.update(name for name in os.listdir(directory) if shard_of(name) == stem)
-    return Thing(path, True, tensors, relative_to(directory, raw) if raw is not None else None, raw,
-                 heads.labels, graphs or None,
-                 None if ignored is None else other_files(directory, known, ignored), holder)
+    return Thing(
+        path,
+        True,
+        tensors,
+        relative_to(directory, raw) if raw is not None else None,
+        raw,
+        heads.labels,
+        graphs or None,
+        None if ignored is None else other_files(directory, known, ignored),
+        holder,
+    )
 
 
 class _Heads:
@@ -119,7 +128,9 @@ def _names(label_map: LabelMap) -> Dict[int, str]:
 def _text(path: str) -> Thing:
     """A label map or a config: what is no label map is read as a config."""
     data = sources.read_file(path)
-    if bind(Document.parse(data, subject=path), message_class("graphfix.labels.StringIntLabelMap"))[0].item:
+    if bind(Document.parse(data, subject=path), message_class("graphfix.labels.StringIntLabelMap"))[
+        0
+    ].item:
         parse_label_map(data, path)
         return Thing(path, False, labels=label_fields(data))
     fields = with_mark(data, config_fields(parse_config(data, path)))
@@ -129,8 +140,10 @@ def _text(path: str) -> Thing:
 def _checkpoint(prefix: str, heads: _Heads) -> Dict[str, State]:
     store = reader.open_bundle(prefix)
     known = heads({name: view.meta for name, view in store.items()})
-    return {name: State(view.meta, _digest_of(view), view.load, *known.get(name, ()))
-            for name, view in store.items()}
+    return {
+        name: State(view.meta, _digest_of(view), view.load, *known.get(name, ()))
+        for name, view in store.items()
+    }
 
 
 def _digest_of(view):
@@ -145,6 +158,7 @@ def _frozen(path: str, heads: _Heads):
 
 def _saved_model(directory: str, heads: _Heads):
     saved = files.read_saved_model(directory)
-    files.open_graph(files.serving_graph(saved).graph_def, os.path.join(
-        directory, files.SAVED_MODEL))
+    files.open_graph(
+        files.serving_graph(saved).graph_def, os.path.join(directory, files.SAVED_MODEL)
+    )
     return saved_states(saved, heads)

@@ -27,20 +27,27 @@ def parse_anchors(data: bytes, subject: str) -> Tuple[Document, Any]:
     if problems:
         raise SourceError.collected(found.problem for found in problems)
     if message.WhichOneof("anchor_generator_oneof") is None:
-        raise SourceError(subject, "holds no anchor generator",
-                          "write it as in a config: ssd_anchor_generator { ... }")
+        raise SourceError(
+            subject,
+            "holds no anchor generator",
+            "write it as in a config: ssd_anchor_generator { ... }",
+        )
     return document, message
 
 
-def anchor_edits(path: Tuple[str, ...], config: Document, anchors: Document
-                 ) -> Tuple[ConfigEdit, ...]:
+def anchor_edits(
+    path: Tuple[str, ...], config: Document, anchors: Document
+) -> Tuple[ConfigEdit, ...]:
     """The edits that make the block at `path` (the config's anchor_generator) say what an anchors
     file says; fields that agree already stay as they are written."""
-    old, = config.root.values(path)
-    generator, = anchors.root.fields
-    edits = [ConfigEdit(path + (field.name,), None, _REASON) for field in old.fields
-             if field.name != generator.name]
-    block, = generator.values
+    (old,) = config.root.values(path)
+    (generator,) = anchors.root.fields
+    edits = [
+        ConfigEdit(path + (field.name,), None, _REASON)
+        for field in old.fields
+        if field.name != generator.name
+    ]
+    (block,) = generator.values
     before = [value for field in old.named(generator.name) for value in field.values]
     edits += _block(path + (generator.name,), before[0] if before else None, block)
     return tuple(edits)
@@ -60,13 +67,12 @@ def _block(path: Tuple[str, ...], old: Any, new: Block):
                 continue
             yield ConfigEdit(path + (name,), None, _REASON)
             for number, value in enumerate(values):
-                for edit in _block(path + ("%s[%d]" % (name, number),), None, value):
+                for edit in _block(path + (f"{name}[{number}]",), None, value):
                     yield edit
         elif [one.value for one in before] != [one.value for one in values]:
             text = [value.raw for value in values]
             listed = len(text) > 1 or any(field.listed for field in new.named(name))
-            yield ConfigEdit(path + (name,), "[%s]" % ", ".join(text) if listed else text[0],
-                             _REASON)
+            yield ConfigEdit(path + (name,), f"[{', '.join(text)}]" if listed else text[0], _REASON)
 
 
 def format_anchors(message: Any) -> str:
@@ -79,10 +85,10 @@ def _lines(message: Any, indent: str):
     for field, value in message.ListFields():
         for one in value if hasattr(value, "extend") else [value]:
             if field.message_type:
-                yield "%s%s {\n" % (indent, field.name)
+                yield f"{indent}{field.name} {{\n"
                 for line in _lines(one, indent + "  "):
                     yield line
                 yield indent + "}\n"
             else:
                 text = str(np.float32(one)) if isinstance(one, float) else str(one).lower()
-                yield "%s%s: %s\n" % (indent, field.name, text)
+                yield f"{indent}{field.name}: {text}\n"

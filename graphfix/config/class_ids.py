@@ -41,33 +41,66 @@ def carry_class_ids(document: Document, new_ids: Optional[Mapping[int, int]]) ->
     for path, message, block in found:
         names = dict(ENTRIES).get(message)
         fields = (names,) if names else dict(STEPS)[message]
-        ids = {name: [value.value for field in block.named(name) for value in field.values
-                      if not isinstance(value, Block) and value.kind == INTEGER]
-               for name in fields}
-        subject = "%s (line %d)" % (".".join(path), block.line)
-        told = ", ".join("%s %s" % (name, ", ".join(map(str, ids[name]))) for name in fields)
+        ids = {
+            name: [
+                value.value
+                for field in block.named(name)
+                for value in field.values
+                if not isinstance(value, Block) and value.kind == INTEGER
+            ]
+            for name in fields
+        }
+        subject = f"{'.'.join(path)} (line {block.line})"
+        told = ", ".join(f"{name} {', '.join(map(str, ids[name]))}" for name in fields)
         if new_ids is None:
-            findings.append(Finding(
-                "CLASS_IDS", WARNING, subject, "holds class ids of the old label map: " + told,
-                "write the new label map's ids into it, or remove it"))
+            findings.append(
+                Finding(
+                    "CLASS_IDS",
+                    WARNING,
+                    subject,
+                    "holds class ids of the old label map: " + told,
+                    "write the new label map's ids into it, or remove it",
+                )
+            )
             continue
         lost = [str(one) for name in fields for one in ids[name] if one not in new_ids]
         if lost:
             # A step is one block in data_augmentation_options, and goes with it.
-            removals.append(ConfigEdit(path if names else _numbered(path[:-1]), None,
-                                       "of classes that are no more"))
-            findings.append(Finding(
-                "CLASS_IDS", INFO if names else WARNING, subject,
-                "was removed: it is for the old ids %s, which no new class goes on from"
-                % ", ".join(lost), "write it anew for the new classes if you want it"))
+            removals.append(
+                ConfigEdit(
+                    path if names else _numbered(path[:-1]), None, "of classes that are no more"
+                )
+            )
+            findings.append(
+                Finding(
+                    "CLASS_IDS",
+                    INFO if names else WARNING,
+                    subject,
+                    f"was removed: it is for the old ids {', '.join(lost)}, which no new class "
+                    "goes on from",
+                    "write it anew for the new classes if you want it",
+                )
+            )
         elif any(new_ids[one] != one for name in fields for one in ids[name]):
             for name in fields:
                 new = [str(new_ids[one]) for one in ids[name]]
                 if new:
-                    sets.append(ConfigEdit(path + (name,), new[0] if len(new) == 1 else
-                                           "[%s]" % ", ".join(new), "the new label map's ids"))
-            findings.append(Finding("CLASS_IDS", INFO, subject, "has the new ids of its classes "
-                                    "instead of " + told, "there is nothing to do"))
+                    sets.append(
+                        ConfigEdit(
+                            path + (name,),
+                            new[0] if len(new) == 1 else f"[{', '.join(new)}]",
+                            "the new label map's ids",
+                        )
+                    )
+            findings.append(
+                Finding(
+                    "CLASS_IDS",
+                    INFO,
+                    subject,
+                    "has the new ids of its classes instead of " + told,
+                    "there is nothing to do",
+                )
+            )
     return tuple(sets + removals[::-1]), tuple(findings)
 
 
@@ -81,7 +114,7 @@ def _look(block: Block, message: str, path: Path, found) -> None:
         for value in field.values:
             if spec is not None and isinstance(value, Block):
                 number = numbers[field.name] = numbers.get(field.name, -1) + 1
-                step = "%s[%d]" % (field.name, number) if spec.repeated else field.name
+                step = f"{field.name}[{number}]" if spec.repeated else field.name
                 _look(value, spec.type, path + (step,), found)
 
 

@@ -22,11 +22,16 @@ _DIRECTORY = "object_detection/protos/"
 _ROOT = _DIRECTORY + "pipeline.proto"
 _SERIALIZED = re.compile(
     r"(?:serialized_pb=(?:_b\()?|AddSerializedFile\()\s*"
-    r"(b?'(?:[^'\\\n]|\\.)*'|b?\"(?:[^\"\\\n]|\\.)*\")", re.DOTALL)
+    r"(b?'(?:[^'\\\n]|\\.)*'|b?\"(?:[^\"\\\n]|\\.)*\")",
+    re.DOTALL,
+)
 _EXTRACTOR = re.compile(r"['\"]((?:embedded_)?(?:ssd|faster_rcnn)_[a-z0-9_.]+)['\"]")
 _FIELD = descriptor_pb2.FieldDescriptorProto
-_LABELS = {_FIELD.LABEL_OPTIONAL: "optional", _FIELD.LABEL_REQUIRED: "required",
-           _FIELD.LABEL_REPEATED: "repeated"}
+_LABELS = {
+    _FIELD.LABEL_OPTIONAL: "optional",
+    _FIELD.LABEL_REQUIRED: "required",
+    _FIELD.LABEL_REPEATED: "repeated",
+}
 
 
 def read_schema(package: str, name: str) -> Optional[Schema]:
@@ -41,8 +46,9 @@ def read_schema(package: str, name: str) -> Optional[Schema]:
         if proto in seen or not proto.startswith(_DIRECTORY):
             continue
         seen.add(proto)
-        file = _descriptor(os.path.join(
-            package, "protos", proto[len(_DIRECTORY):-len(".proto")] + "_pb2.py"))
+        file = _descriptor(
+            os.path.join(package, "protos", proto[len(_DIRECTORY) : -len(".proto")] + "_pb2.py")
+        )
         if file is None or file.package != _PACKAGE:
             return None
         pending += file.dependency
@@ -78,28 +84,37 @@ def _read(path: str) -> str:
 def _add(message, above: str, messages: Dict, enums: Dict) -> None:
     name = above + message.name
     oneofs = [oneof.name for oneof in message.oneof_decl]
-    messages[name] = {field.name: FieldSpec(
-        field.number, _LABELS[field.label], _type(field),
-        field.default_value if field.HasField("default_value") else None,
-        oneofs[field.oneof_index] if field.HasField("oneof_index") else None,
-        field.options.deprecated) for field in message.field}
+    messages[name] = {
+        field.name: FieldSpec(
+            field.number,
+            _LABELS[field.label],
+            _type(field),
+            field.default_value if field.HasField("default_value") else None,
+            oneofs[field.oneof_index] if field.HasField("oneof_index") else None,
+            field.options.deprecated,
+        )
+        for field in message.field
+    }
     for nested in message.nested_type:
         _add(nested, name + ".", messages, enums)
     for enum in message.enum_type:
-        enums["%s.%s" % (name, enum.name)] = tuple(value.name for value in enum.value)
+        enums[f"{name}.{enum.name}"] = tuple(value.name for value in enum.value)
 
 
 def _type(field) -> str:
     """A message's or enum's name within the package, or a scalar's as .proto files spell it."""
     if field.type_name:
-        return field.type_name[len(_PACKAGE) + 2:]
-    return _FIELD.Type.Name(field.type)[len("TYPE_"):].lower()
+        return field.type_name[len(_PACKAGE) + 2 :]
+    return _FIELD.Type.Name(field.type)[len("TYPE_") :].lower()
 
 
 def _whole(messages: Dict, enums: Dict) -> bool:
     """Whether every message and enum that a field names was found."""
-    return all(spec.type in messages or spec.type in enums or spec.type.islower()
-               for fields in messages.values() for spec in fields.values())
+    return all(
+        spec.type in messages or spec.type in enums or spec.type.islower()
+        for fields in messages.values()
+        for spec in fields.values()
+    )
 
 
 def _extractors(package: str) -> Optional[FrozenSet[str]]:

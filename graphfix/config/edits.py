@@ -36,8 +36,11 @@ def apply_edits(document: Document, edits: Iterable[ConfigEdit]) -> Document:
         try:
             document = _apply(document, edit)
         except ValueError as error:
-            raise RequestError(".".join(edit.path), "cannot be edited: %s" % error,
-                               "change the config by hand, or make the plan again") from None
+            raise RequestError(
+                ".".join(edit.path),
+                f"cannot be edited: {error}",
+                "change the config by hand, or make the plan again",
+            ) from None
     return document
 
 
@@ -50,9 +53,9 @@ def _apply(document: Document, edit: ConfigEdit) -> Document:
             if edit.literal is None:
                 return document
             if len(blocks) < len(block.named(name)):
-                raise ValueError("%s is a value, not a block" % name)
+                raise ValueError(f"{name} is a value, not a block")
             new = _new(edit.literal)
-            for inner in reversed(edit.path[depth + 1:]):
+            for inner in reversed(edit.path[depth + 1 :]):
                 new = [(_step(inner)[0], new)]
             return document.insert(block, name, new)
         block = blocks[number or 0][1]
@@ -93,7 +96,7 @@ def _remove(document: Document, block: Block, edit: ConfigEdit) -> Document:
         return document
     field = blocks[number][0]
     if len(field.values) > 1:
-        raise ValueError("%s is one of a list" % edit.path[-1])
+        raise ValueError(f"{edit.path[-1]} is one of a list")
     return document.delete(field)
 
 
@@ -103,8 +106,12 @@ def _step(step: str) -> Tuple[str, Optional[int]]:
 
 
 def _blocks(block: Block, name: str):
-    return [(field, value) for field in block.named(name) for value in field.values
-            if isinstance(value, Block)]
+    return [
+        (field, value)
+        for field in block.named(name)
+        for value in field.values
+        if isinstance(value, Block)
+    ]
 
 
 def _new(literal: str) -> New:

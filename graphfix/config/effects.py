@@ -42,36 +42,43 @@ _VISUAL = Effect(EVALUATION, "it is about what evaluation draws and reports")
 EFFECTS = {
     # model.ssd
     "Ssd.encode_background_as_zeros": Effect(
-        TRAINING, "an anchor without an object is a target of one in the background's own slot, "
-        "not of all zeros: the class loss counts the background too"),
+        TRAINING,
+        "an anchor without an object is a target of one in the background's own slot, "
+        "not of all zeros: the class loss counts the background too",
+    ),
     "Ssd.negative_class_weight": Effect(TRAINING, "anchors without an object weigh 1"),
     "Ssd.normalize_loc_loss_by_codesize": Effect(
-        TRAINING, "the box loss is not divided by the size of the box code"),
+        TRAINING, "the box loss is not divided by the size of the box code"
+    ),
     "Ssd.inplace_batchnorm_update": Effect(
-        NOTHING, "BatchNorm's averages are updated beside the step instead of within it"),
+        NOTHING, "BatchNorm's averages are updated beside the step instead of within it"
+    ),
     "Ssd.freeze_batchnorm": Effect(TRAINING, "BatchNorm's averages go on being updated"),
     "Ssd.use_confidences_as_targets": Effect(TRAINING, "targets are labels, not confidences"),
     "Ssd.implicit_example_weight": Effect(TRAINING, "implicit negatives weigh 1"),
     "Ssd.return_raw_detections_during_predict": _EXTRA,
     "Ssd.mask_head_config": Effect(NOTHING, "no published builder reads it"),
     "Ssd.weight_regression_loss_by_score": Effect(
-        TRAINING, "the box loss is not weighed by scores"),
+        TRAINING, "the box loss is not weighed by scores"
+    ),
     "Ssd.use_expected_classification_loss_under_sampling": _SAMPLING,
     "Ssd.minimum_negative_sampling": _SAMPLING,
     "Ssd.min_num_negative_samples": _SAMPLING,
     "Ssd.desired_negative_sampling_ratio": _SAMPLING,
     "SsdFeatureExtractor.override_base_feature_extractor_hyperparams": Effect(
-        TRAINING, "there is no choice: the API's code decides whether conv_hyperparams are for "
-        "the base network too (its regularization, and BatchNorm's decay and epsilon)"),
+        TRAINING,
+        "there is no choice: the API's code decides whether conv_hyperparams are for "
+        "the base network too (its regularization, and BatchNorm's decay and epsilon)",
+    ),
     "SsdFeatureExtractor.batch_norm_trainable": Effect(
-        TRAINING, "BatchNorm of the feature extractor is trained"),
+        TRAINING, "BatchNorm of the feature extractor is trained"
+    ),
     "Loss.random_example_sampler": _SAMPLING,
     "Loss.expected_loss_weights": _SAMPLING,
     "Loss.min_num_negative_samples": _SAMPLING,
     "Loss.desired_negative_sampling_ratio": _SAMPLING,
     "Loss.equalization_loss": Effect(TRAINING, "the equalization loss is left out"),
-    "WeightedSmoothL1LocalizationLoss.delta": Effect(
-        TRAINING, "the box loss turns linear at 1"),
+    "WeightedSmoothL1LocalizationLoss.delta": Effect(TRAINING, "the box loss turns linear at 1"),
     "WeightedSoftmaxClassificationLoss.logit_scale": Effect(TRAINING, "logits are not scaled"),
     "ArgMaxMatcher.use_matmul_gather": _TPU,
     "BipartiteMatcher.use_matmul_gather": _TPU,
@@ -81,36 +88,40 @@ EFFECTS = {
     "ConvolutionalBoxPredictor.box_encodings_clip_range": _CLIP,
     "WeightSharedConvolutionalBoxPredictor.box_encodings_clip_range": _CLIP,
     "ConvolutionalBoxPredictor.mask_head": Effect(DETECTION, "no masks are predicted"),
-    "WeightSharedConvolutionalBoxPredictor.mask_head": Effect(
-        DETECTION, "no masks are predicted"),
-    "WeightSharedConvolutionalBoxPredictor.use_dropout": Effect(
-        TRAINING, "there is no dropout"),
+    "WeightSharedConvolutionalBoxPredictor.mask_head": Effect(DETECTION, "no masks are predicted"),
+    "WeightSharedConvolutionalBoxPredictor.use_dropout": Effect(TRAINING, "there is no dropout"),
     "WeightSharedConvolutionalBoxPredictor.dropout_keep_probability": Effect(
-        TRAINING, "there is no dropout"),
-    "Hyperparams.regularize_depthwise": Effect(
-        TRAINING, "depthwise kernels are not regularized"),
+        TRAINING, "there is no dropout"
+    ),
+    "Hyperparams.regularize_depthwise": Effect(TRAINING, "depthwise kernels are not regularized"),
     # model.faster_rcnn
     "FasterRcnn.second_stage_mask_prediction_loss_weight": Effect(
-        TRAINING, "the mask loss weighs 1"),
+        TRAINING, "the mask loss weighs 1"
+    ),
     "FasterRcnn.second_stage_classification_loss": Effect(
-        TRAINING, "the second stage is trained with a softmax over classes"),
+        TRAINING, "the second stage is trained with a softmax over classes"
+    ),
     "FasterRcnn.inplace_batchnorm_update": Effect(
-        NOTHING, "no feature extractor of this family supports it"),
+        NOTHING, "no feature extractor of this family supports it"
+    ),
     "FasterRcnn.use_matmul_crop_and_resize": _TPU,
     "FasterRcnn.use_matmul_gather_in_matcher": _TPU,
     "FasterRcnn.use_static_balanced_label_sampler": _TPU,
     "FasterRcnn.use_static_shapes": Effect(
-        TRAINING, "anchors out of the image are filtered instead of kept with no weight"),
+        TRAINING, "anchors out of the image are filtered instead of kept with no weight"
+    ),
     "FasterRcnn.use_static_shapes_for_eval": _TPU,
     "FasterRcnn.use_partitioned_nms_in_first_stage": _TPU,
     "FasterRcnn.use_combined_nms_in_first_stage": _TPU,
     "FasterRcnn.clip_anchors_to_image": Effect(
-        TRAINING, "anchors that reach out of the image are left out of training, not clipped"),
+        TRAINING, "anchors that reach out of the image are left out of training, not clipped"
+    ),
     "FasterRcnn.return_raw_detections_during_predict": _EXTRA,
     "FasterRcnn.output_final_box_features": _EXTRA,
     "FasterRcnn.output_final_box_rpn_features": _EXTRA,
     "FasterRcnnFeatureExtractor.batch_norm_trainable": Effect(
-        TRAINING, "BatchNorm of the feature extractor stays as it is"),
+        TRAINING, "BatchNorm of the feature extractor stays as it is"
+    ),
     # Both
     "FixedShapeResizer.resize_method": Effect(TRAINING, "images are resized bilinearly"),
     "KeepAspectRatioResizer.resize_method": Effect(TRAINING, "images are resized bilinearly"),
@@ -129,38 +140,48 @@ EFFECTS = {
     "BatchNonMaxSuppression.change_coordinate_frame": _ROWS,
     # train_config
     "TrainConfig.load_all_detection_checkpoint_vars": Effect(
-        NOTHING, "what is restored without it, a finding about the trainer says"),
+        NOTHING, "what is restored without it, a finding about the trainer says"
+    ),
     "TrainConfig.fine_tune_checkpoint_type": Effect(
-        NOTHING, "from_detection_checkpoint says the same"),
+        NOTHING, "from_detection_checkpoint says the same"
+    ),
     "TrainConfig.fine_tune_checkpoint_version": Effect(
-        NOTHING, "the trainers of TensorFlow 1 do not read it"),
+        NOTHING, "the trainers of TensorFlow 1 do not read it"
+    ),
     "TrainConfig.run_fine_tune_checkpoint_dummy_computation": Effect(
-        NOTHING, "the trainers of TensorFlow 1 do not read it"),
+        NOTHING, "the trainers of TensorFlow 1 do not read it"
+    ),
     "TrainConfig.add_regularization_loss": Effect(
-        TRAINING, "the regularization loss is always part of the loss"),
-    "TrainConfig.max_number_of_boxes": Effect(
-        NOTHING, "an image keeps all of its boxes"),
+        TRAINING, "the regularization loss is always part of the loss"
+    ),
+    "TrainConfig.max_number_of_boxes": Effect(NOTHING, "an image keeps all of its boxes"),
     "TrainConfig.unpad_groundtruth_tensors": _TPU,
     "TrainConfig.use_bfloat16": _TPU,
     "TrainConfig.summarize_gradients": Effect(NOTHING, "gradients are not summarized"),
     "TrainConfig.retain_original_images": Effect(
-        NOTHING, "training does not keep the images as they were read"),
+        NOTHING, "training does not keep the images as they were read"
+    ),
     "TrainConfig.use_multiclass_scores": Effect(
-        TRAINING, "targets are classes, not scores of several classes"),
+        TRAINING, "targets are classes, not scores of several classes"
+    ),
     "TrainConfig.merge_multiple_label_boxes": Effect(
-        TRAINING, "a box with several labels is several boxes"),
+        TRAINING, "a box with several labels is several boxes"
+    ),
     "TrainConfig.update_trainable_variables": Effect(
-        TRAINING, "every variable is trained that freeze_variables does not name"),
+        TRAINING, "every variable is trained that freeze_variables does not name"
+    ),
     "CosineDecayLearningRate.hold_base_rate_steps": _SCHEDULE,
     "ExponentialDecayLearningRate.burnin_learning_rate": _SCHEDULE,
     "ExponentialDecayLearningRate.burnin_steps": _SCHEDULE,
     "ExponentialDecayLearningRate.min_learning_rate": _SCHEDULE,
     "ManualStepLearningRate.warmup": Effect(
-        TRAINING, "the learning rate jumps to its first step instead of rising to it"),
+        TRAINING, "the learning rate jumps to its first step instead of rising to it"
+    ),
     "AdamOptimizer.epsilon": Effect(TRAINING, "Adam's epsilon is 1e-8"),
     "RandomHorizontalFlip.probability": Effect(TRAINING, "every other image is flipped"),
     "RandomHorizontalFlip.keypoint_flip_permutation": Effect(
-        TRAINING, "keypoints are not swapped when an image is flipped"),
+        TRAINING, "keypoints are not swapped when an image is flipped"
+    ),
     # Input readers
     "InputReader.shuffle_buffer_size": _READING,
     "InputReader.filenames_shuffle_buffer_size": _READING,
@@ -175,17 +196,21 @@ EFFECTS = {
     "InputReader.include_source_id": _EXTRA,
     "InputReader.max_number_of_boxes": Effect(NOTHING, "an image keeps all of its boxes"),
     "InputReader.use_display_name": Effect(
-        TRAINING, "records name classes by the label map's name, not by its display_name"),
+        TRAINING, "records name classes by the label map's name, not by its display_name"
+    ),
     "InputReader.mask_type": Effect(
-        TRAINING, "masks are read as numbers: records with PNG masks give none"),
+        TRAINING, "masks are read as numbers: records with PNG masks give none"
+    ),
     "InputReader.input_type": Effect(
-        TRAINING, "records are read as tf.Example: those of tf.SequenceExample are not read"),
-    "InputReader.sample_1_of_n_examples": Effect(
-        EVALUATION, "evaluation reads every record"),
+        TRAINING, "records are read as tf.Example: those of tf.SequenceExample are not read"
+    ),
+    "InputReader.sample_1_of_n_examples": Effect(EVALUATION, "evaluation reads every record"),
     # The rest
     "TrainEvalPipelineConfig.graph_rewriter": Effect(
-        TRAINING, "this revision trains no quantized model: training goes on in float, and the "
-        "checkpoint's quantization ranges stay unused"),
+        TRAINING,
+        "this revision trains no quantized model: training goes on in float, and the "
+        "checkpoint's quantization ranges stay unused",
+    ),
     "Quantization.symmetric": Effect(TRAINING, "quantization ranges are not symmetric"),
     "SSDRandomCropOperation.clip_boxes": _CROP,
     "SSDRandomCropPadOperation.clip_boxes": _CROP,

@@ -176,7 +176,7 @@ def revision_for(on: Date) -> datetime.date:
     A month is `YYYY-MM`.  Raises RequestError for anything else, and outside 2017-06 .. 2022-10.
     """
     if isinstance(on, datetime.date):
-        month, last = "%04d-%02d" % (on.year, on.month), on
+        month, last = f"{on.year:04d}-{on.month:02d}", on
     else:
         match = re.match(r"([0-9]{4})-(0[1-9]|1[0-2])\Z", on)
         if match is None:
@@ -189,7 +189,7 @@ def revision_for(on: Date) -> datetime.date:
         raise RequestError(
             str(on),
             "no revision of the API is known for this date",
-            "name a month from %s to %s" % (FIRST_MONTH, LAST_MONTH),
+            f"name a month from {FIRST_MONTH} to {LAST_MONTH}",
         )
     return known[-1]
 
@@ -241,14 +241,21 @@ def schema(month: str) -> Schema:
         name: {field.name: field.at(revision) for field in fields.values() if field.at(revision)}
         for name, fields in history().messages.items()
     }
-    return Schema("the API of " + month, messages,
-                  {name: enum_values(name, revision) for name in history().enums})
+    return Schema(
+        "the API of " + month,
+        messages,
+        {name: enum_values(name, revision) for name in history().enums},
+    )
 
 
 @functools.lru_cache(maxsize=None)
 def everything() -> Schema:
     """All that any revision accepts, each field as the last one with it declares it."""
-    return Schema("any API",
-                  {name: {field.name: field.specs[-1][1] for field in fields.values()}
-                   for name, fields in history().messages.items()},
-                  {name: tuple(values) for name, values in history().enums.items()})
+    return Schema(
+        "any API",
+        {
+            name: {field.name: field.specs[-1][1] for field in fields.values()}
+            for name, fields in history().messages.items()
+        },
+        {name: tuple(values) for name, values in history().enums.items()},
+    )

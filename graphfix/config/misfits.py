@@ -37,7 +37,7 @@ class Misfit:
 
     @property
     def key(self) -> str:
-        return "%s.%s" % (self.message, self.field.name)
+        return f"{self.message}.{self.field.name}"
 
 
 def misfits(document: Document, schema: Schema, known: Optional[Schema]) -> Tuple[Misfit, ...]:
@@ -51,8 +51,15 @@ def misfits(document: Document, schema: Schema, known: Optional[Schema]) -> Tupl
     return tuple(out)
 
 
-def _look(block: Block, message: str, path, above, schema: Schema, known: Optional[Schema],
-          out: List[Misfit]) -> None:
+def _look(
+    block: Block,
+    message: str,
+    path,
+    above,
+    schema: Schema,
+    known: Optional[Schema],
+    out: List[Misfit],
+) -> None:
     above += (message,)
     blocks: dict = {}
     seen = set()
@@ -60,8 +67,10 @@ def _look(block: Block, message: str, path, above, schema: Schema, known: Option
         spec = schema.field(message, field.name)
 
         def complain(kind: str) -> None:
-            out.append(Misfit(kind, path + (_step(field, blocks),), message, above, block,
-                              field, spec))
+            out.append(
+                Misfit(kind, path + (_step(field, blocks),), message, above, block, field, spec)
+            )
+
         again = field.name in seen
         seen.add(field.name)
         if spec is None:
@@ -86,7 +95,7 @@ def _look(block: Block, message: str, path, above, schema: Schema, known: Option
 def _step(field: Field, blocks: dict) -> str:
     """A field's step in the path of an edit: numbered where it is not the first block."""
     number = blocks.get(field.name, 0)
-    return "%s[%d]" % (field.name, number) if number else field.name
+    return f"{field.name}[{number}]" if number else field.name
 
 
 def _names(schema: Schema, enum: str, value) -> bool:

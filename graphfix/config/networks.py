@@ -59,8 +59,11 @@ OVERRIDE = "override_base_feature_extractor_hyperparams"
 
 # Heads whose variables had other names or shapes before a month: the head, the month, and how.
 RENAMED = (
-    ("weight_shared_convolutional_box_predictor", "2018-07",
-     "it names the variables of the FPN and of its box predictor otherwise"),
+    (
+        "weight_shared_convolutional_box_predictor",
+        "2018-07",
+        "it names the variables of the FPN and of its box predictor otherwise",
+    ),
     ("predict_instance_masks", "2018-02", "it builds the mask head of other layers"),
 )
 
@@ -69,10 +72,18 @@ PYTHON_3 = (
     ("rfcn_box_predictor", "2017-06", "2017-06", "building R-FCN stops"),
     ("fpn", "2018-03", "2018-07", "building an FPN stops at reversed(zip(...))"),
     ("ppn", "2018-07", "2019-07", "building a PPN stops at dict.keys()[0]"),
-    ("strides", "2017-10", "2019-07",
-     "an ssd_anchor_generator with height_stride or height_offset stops, since zip() is no list"),
-    ("convolve_then_upsample_masks", "2018-11", "2019-07",
-     "building the mask head stops at a shape of floats"),
+    (
+        "strides",
+        "2017-10",
+        "2019-07",
+        "an ssd_anchor_generator with height_stride or height_offset stops, since zip() is no list",
+    ),
+    (
+        "convolve_then_upsample_masks",
+        "2018-11",
+        "2019-07",
+        "building the mask head stops at a shape of floats",
+    ),
     ("model_main", "2018-03", "2018-04", "%s stops at dict.itervalues()"),
     ("any", "2018-09", "2018-09", "some modules import google3, which nobody outside has"),
 )
@@ -84,35 +95,67 @@ def problems(message, meta: str, month: str, schema: Schema, subject: str) -> Tu
     kind = getattr(message.model, meta).feature_extractor.type
     since, until = EXTRACTORS.get(kind, (None, None))
     if until is not None and month >= until:
-        out.append(Problem(subject, "%s builds no %s with TensorFlow 1" % (schema.name, kind),
-                           "name a --target_api from %s to before %s" % (since, until)))
-    elif schema.extractors is not None and kind not in schema.extractors or \
-            schema.extractors is None and since is not None and month < since:
-        out.append(Problem(subject, "%s has no feature extractor %s" % (schema.name, kind),
-                           "name a --target_api from %s on" % since if since else
-                           "name the API that has it"))
+        out.append(
+            Problem(
+                subject,
+                f"{schema.name} builds no {kind} with TensorFlow 1",
+                f"name a --target_api from {since} to before {until}",
+            )
+        )
+    elif (
+        schema.extractors is not None
+        and kind not in schema.extractors
+        or schema.extractors is None
+        and since is not None
+        and month < since
+    ):
+        out.append(
+            Problem(
+                subject,
+                f"{schema.name} has no feature extractor {kind}",
+                f"name a --target_api from {since} on" if since else "name the API that has it",
+            )
+        )
     for head, first, how in RENAMED:
         if month < first and head in _heads(message, meta):
-            out.append(Problem(subject, "%s cannot take this model's variables: %s"
-                               % (schema.name, how), "name a --target_api from %s on" % first))
+            out.append(
+                Problem(
+                    subject,
+                    f"{schema.name} cannot take this model's variables: {how}",
+                    f"name a --target_api from {first} on",
+                )
+            )
     return tuple(out)
 
 
-def needs(message, meta: str, month: str, schema: Schema
-          ) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
+def needs(
+    message, meta: str, month: str, schema: Schema
+) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
     """What the builders of a date ask for and the config does not say."""
     edits, findings = _first_step(message)
     extractor = getattr(message.model, meta).feature_extractor
-    if extractor.type not in NEED_OVERRIDE or getattr(extractor, OVERRIDE) \
-            or not schema.field("SsdFeatureExtractor", OVERRIDE):
+    if (
+        extractor.type not in NEED_OVERRIDE
+        or getattr(extractor, OVERRIDE)
+        or not schema.field("SsdFeatureExtractor", OVERRIDE)
+    ):
         return edits, findings
     path = ("model", meta, "feature_extractor", OVERRIDE)
     return edits + (
-        ConfigEdit(path, "true", "%s builds no %s without it" % (schema.name, extractor.type)),
-        ), findings + (Finding(
-                "FIELD_ADDED", INFO, ".".join(path),
-                "is true now: %s builds no %s without it, and before 2018-04 nothing else was "
-                "possible" % (schema.name, extractor.type), "there is nothing to do"),)
+        ConfigEdit(path, "true", f"{schema.name} builds no {extractor.type} without it"),
+    ), findings + (
+        Finding(
+            "FIELD_ADDED",
+            INFO,
+            ".".join(path),
+            (
+                f"is true now: {schema.name} builds no {extractor.type} without it, and before "
+                "2018-04 nothing else was "
+                "possible"
+            ),
+            "there is nothing to do",
+        ),
+    )
 
 
 def _first_step(message) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
@@ -131,44 +174,83 @@ def _first_step(message) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
     edits = (ConfigEdit(path + ("schedule[0]",), None, reason),)
     rate = schedule.schedule[0].learning_rate
     if rate != schedule.initial_learning_rate:
-        edits += (ConfigEdit(path + ("initial_learning_rate",), "%.9g" % rate, reason),)
-    return edits, (Finding(
-        "FIRST_STEP", INFO, ".".join(path) + ".schedule", "began with a step at 0, which the API "
-        "refuses (\"First step cannot be zero\"): its learning rate holds from the start instead",
-        "there is nothing to do"),)
+        edits += (ConfigEdit(path + ("initial_learning_rate",), f"{rate:.9g}", reason),)
+    return edits, (
+        Finding(
+            "FIRST_STEP",
+            INFO,
+            ".".join(path) + ".schedule",
+            "began with a step at 0, which the API "
+            'refuses ("First step cannot be zero"): its learning rate holds from the start instead',
+            "there is nothing to do",
+        ),
+    )
 
 
-def remarks(message, meta: str, month: str, schema: Schema, *, trainer: str,
-            script: Optional[str]) -> Tuple[Finding, ...]:
+def remarks(
+    message, meta: str, month: str, schema: Schema, *, trainer: str, script: Optional[str]
+) -> Tuple[Finding, ...]:
     """What a user of that date's code will run into though the config is right."""
     body = getattr(message.model, meta)
     kind = body.feature_extractor.type
     about = set(_heads(message, meta)) | {"any"}
     about |= {part for part in ("fpn", "ppn") if kind.endswith(part)}
-    anchors = body.anchor_generator.ssd_anchor_generator if meta == "ssd" else \
-        body.first_stage_anchor_generator.ssd_anchor_generator
+    anchors = (
+        body.anchor_generator.ssd_anchor_generator
+        if meta == "ssd"
+        else body.first_stage_anchor_generator.ssd_anchor_generator
+    )
     if anchors.height_stride or anchors.height_offset:
         about.add("strides")
     if trainer in ("any", "model_main") and script:
         about.add("model_main")
-    out = [Finding("PYTHON_3", INFO, schema.name, "was written for Python 2: under Python 3 %s"
-                   % (how % script if "%s" in how else how),
-                   "run it with Python 2.7, or take a later revision")
-           for what, first, last, how in PYTHON_3 if what in about and first <= month <= last]
+    out = [
+        Finding(
+            "PYTHON_3",
+            INFO,
+            schema.name,
+            f"was written for Python 2: under Python 3 {how % script if '%s' in how else how}",
+            "run it with Python 2.7, or take a later revision",
+        )
+        for what, first, last, how in PYTHON_3
+        if what in about and first <= month <= last
+    ]
     if "model_main" in about and script == "model.py" and meta != "ssd":
-        out.append(Finding("SSD_ONLY", WARNING, script, "of %s is made for SSD only, as it says "
-                           "itself" % schema.name, "train with --trainer legacy"))
+        out.append(
+            Finding(
+                "SSD_ONLY",
+                WARNING,
+                script,
+                (f"of {schema.name} is made for SSD only, as it says itself"),
+                "train with --trainer legacy",
+            )
+        )
     if kind not in EXTRACTORS and schema.extractors is None:
-        out.append(Finding("UNKNOWN_EXTRACTOR", WARNING, kind or "feature_extractor", "is in no "
-                           "list of what %s can build" % schema.name,
-                           "try it with graphfix verify --stock"))
+        out.append(
+            Finding(
+                "UNKNOWN_EXTRACTOR",
+                WARNING,
+                kind or "feature_extractor",
+                (f"is in no list of what {schema.name} can build"),
+                "try it with graphfix verify --stock",
+            )
+        )
     if meta == "faster_rcnn" and body.HasField("context_config"):
-        out.append(Finding(
-            "CONTEXT_ATTENTION", WARNING, "context_config",
-            "The API names the attention's variables AttentionBlock0_AttentionLayer0/... from "
-            "2020-12 on and AttentionBlock/... before, of other shapes: %s restores only those "
-            "of its own side" % schema.name,
-            "see with graphfix verify --stock that all are restored"))
+        out.append(
+            Finding(
+                "CONTEXT_ATTENTION",
+                WARNING,
+                "context_config",
+                (
+                    "The API names the attention's variables AttentionBlock0_AttentionLayer0/... "
+                    "from "
+                    f"2020-12 on and AttentionBlock/... before, of other shapes: {schema.name} "
+                    "restores only those "
+                    "of its own side"
+                ),
+                "see with graphfix verify --stock that all are restored",
+            )
+        )
     return tuple(out)
 
 
@@ -180,5 +262,7 @@ def _heads(message, meta: str) -> List[str]:
     predictor = body.second_stage_box_predictor
     masks = predictor.mask_rcnn_box_predictor
     return [predictor.WhichOneof("box_predictor_oneof")] + [
-        name for name in ("predict_instance_masks", "convolve_then_upsample_masks")
-        if getattr(masks, name)]
+        name
+        for name in ("predict_instance_masks", "convolve_then_upsample_masks")
+        if getattr(masks, name)
+    ]

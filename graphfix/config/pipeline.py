@@ -34,6 +34,9 @@ def parse_config(data: bytes, subject: str) -> PipelineConfig:
     if faults:
         raise SourceError.collected(faults)
     if not message.HasField("model"):
-        raise SourceError(subject, "has no model block, so it is no pipeline.config",
-                          "name the pipeline.config that belongs to the checkpoint")
+        raise SourceError(
+            subject,
+            "has no model block, so it is no pipeline.config",
+            "name the pipeline.config that belongs to the checkpoint",
+        )
     return PipelineConfig(document, message, tuple(found.problem for found in problems))

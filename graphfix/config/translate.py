@@ -13,9 +13,22 @@ from graphfix.config.edits import EMPTY_BLOCK, ConfigEdit
 from graphfix.config.effects import DETECTION, NETWORK, NOTHING, TRAINING, Effect, effect_of
 from graphfix.config.history import Schema, everything, field_history, history
 from graphfix.config.misfits import (
-    NOT_WHOLE, REPEATED, UNKNOWN_FIELD, UNKNOWN_VALUE, Misfit, misfits)
+    NOT_WHOLE,
+    REPEATED,
+    UNKNOWN_FIELD,
+    UNKNOWN_VALUE,
+    Misfit,
+    misfits,
+)
 from graphfix.config.translations import (
-    DEFAULTS, FIRST_ONLY, METRICS, OLD_METRICS, RULES, Saying, says)
+    DEFAULTS,
+    FIRST_ONLY,
+    METRICS,
+    OLD_METRICS,
+    RULES,
+    Saying,
+    says,
+)
 from graphfix.errors import Problem
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.textproto import FLOAT, STRING, Block, Document, quote
@@ -41,8 +54,9 @@ class Translated(NamedTuple):
     problems: Tuple[Problem, ...]
 
 
-def translate(document: Document, month: str, schema: Schema, *,
-              settled: FrozenSet[Path] = frozenset()) -> Translated:
+def translate(
+    document: Document, month: str, schema: Schema, *, settled: FrozenSet[Path] = frozenset()
+) -> Translated:
     """What makes a config one that `schema`, the API of `month`, accepts.
 
     `settled` are paths that the caller gives one value of its own: they count as given once.
@@ -54,8 +68,9 @@ def translate(document: Document, month: str, schema: Schema, *,
     work.metrics()
     work.defaults()
     # Removals from the last to the first: the numbers in the paths before go on to hold.
-    return Translated(tuple(work.sets + work.removals[::-1]), tuple(work.findings),
-                      tuple(work.problems))
+    return Translated(
+        tuple(work.sets + work.removals[::-1]), tuple(work.findings), tuple(work.problems)
+    )
 
 
 class _Work:
@@ -89,30 +104,34 @@ class _Work:
         became = ".".join(path) + (": " + literal if literal != EMPTY_BLOCK else "")
         if len(saying.sets) > 1:
             became = ".".join(os.path.commonprefix([path for path, _ in saying.sets]))
-        self._tell("FIELD_TRANSLATED", misfit, "became %s, since %s does not know it (%s)"
-                   % (became, self.schema.name, _dates(misfit)), saying.effect)
+        self._tell(
+            "FIELD_TRANSLATED",
+            misfit,
+            f"became {became}, since {self.schema.name} does not know it ({_dates(misfit)})",
+            saying.effect,
+        )
 
     def _unknown_field(self, misfit: Misfit) -> None:
         effect = effect_of(misfit.key, misfit.path)
-        unknown = "%s does not know it (%s)" % (self.schema.name, _dates(misfit))
+        unknown = f"{self.schema.name} does not know it ({_dates(misfit)})"
         if _at_default(misfit.message, misfit.field):
             effect = Effect(NOTHING, "it says what holds there anyway")
         elif misfit.message in _ONE_CHOICE:
             effect = _ONE_CHOICE[misfit.message]
         elif effect.kind == NETWORK:
-            self._refuse(misfit, "%s: %s" % (unknown, effect.words))
+            self._refuse(misfit, f"{unknown}: {effect.words}")
             return
         elif _chosen(misfit):
-            self._refuse(misfit, "%s, and has nothing that could stand in for it" % unknown)
+            self._refuse(misfit, f"{unknown}, and has nothing that could stand in for it")
             return
         self._drop(misfit)
         self._tell("FIELD_REMOVED", misfit, "was removed, since " + unknown, effect)
 
     def _unknown_value(self, misfit: Misfit) -> None:
         effect = effect_of(misfit.key, misfit.path)
-        unknown = "%s has no %s" % (self.schema.name, misfit.field.values[0].raw)
+        unknown = f"{self.schema.name} has no {misfit.field.values[0].raw}"
         if effect.kind == NETWORK:
-            self._refuse(misfit, "%s: %s" % (unknown, effect.words))
+            self._refuse(misfit, f"{unknown}: {effect.words}")
             return
         self._drop(misfit)
         self._tell("FIELD_REMOVED", misfit, "was removed, since " + unknown, effect)
@@ -125,29 +144,43 @@ class _Work:
             self._drop(misfit)
         elif not any(edit.path == misfit.path for edit in self.sets):
             self._set(misfit.path, first.raw)
-        self._tell("FIELD_REMOVED", misfit, "is given several times, and %s takes one: the first "
-                   "stays" % self.schema.name,
-                   FIRST_ONLY.get(misfit.key) or effect_of(misfit.key, misfit.path))
+        self._tell(
+            "FIELD_REMOVED",
+            misfit,
+            (f"is given several times, and {self.schema.name} takes one: the first stays"),
+            FIRST_ONLY.get(misfit.key) or effect_of(misfit.key, misfit.path),
+        )
 
     def _round(self, misfit: Misfit) -> None:
         given = misfit.field.values[0]
         if given.kind != FLOAT:  # inf or nan, which no whole number stands for
             self._drop(misfit)
-            self._tell("FIELD_REMOVED", misfit, "was removed, since %s takes whole numbers"
-                       % self.schema.name, effect_of(misfit.key, misfit.path))
+            self._tell(
+                "FIELD_REMOVED",
+                misfit,
+                f"was removed, since {self.schema.name} takes whole numbers",
+                effect_of(misfit.key, misfit.path),
+            )
             return
         # Sizes in pixels and periods in hours: none is below 1.
-        whole = max(1, int(round(min(given.value, 2.0 ** 31 - 1))))
+        whole = max(1, int(round(min(given.value, 2.0**31 - 1))))
         self._set(misfit.path, str(whole))
-        self._tell("FIELD_TRANSLATED", misfit, "became %d, since %s takes whole numbers"
-                   % (whole, self.schema.name),
-                   Effect(NOTHING if whole == given.value else TRAINING, "it was " + given.raw))
+        self._tell(
+            "FIELD_TRANSLATED",
+            misfit,
+            f"became {whole}, since {self.schema.name} takes whole numbers",
+            Effect(NOTHING if whole == given.value else TRAINING, "it was " + given.raw),
+        )
 
     def metrics(self) -> None:
         """Names of metrics have dates too, though the schema takes any string."""
         fields = self.document.find(_METRICS)
-        names = [value.value for field in fields for value in field.values
-                 if not isinstance(value, Block) and value.kind == STRING]
+        names = [
+            value.value
+            for field in fields
+            for value in field.values
+            if not isinstance(value, Block) and value.kind == STRING
+        ]
         renamed = []
         for name in names:
             month, newer = OLD_METRICS.get(name, ("9999-12", name))
@@ -162,56 +195,82 @@ class _Work:
         if renamed == names:
             return
         literals = [quote(name) for name in renamed]
-        self._set(_METRICS, literals[0] if len(literals) == 1 else "[%s]" % ", ".join(literals))
-        self.findings.append(Finding(
-            "FIELD_TRANSLATED", INFO, _subject(_METRICS, fields[0]), "became %s, of what %s "
-            "computes: evaluation's figures are of another kind" % (", ".join(renamed),
-                                                                    self.schema.name),
-            "see which metrics that API has, if you compare figures"))
+        self._set(_METRICS, literals[0] if len(literals) == 1 else f"[{', '.join(literals)}]")
+        self.findings.append(
+            Finding(
+                "FIELD_TRANSLATED",
+                INFO,
+                _subject(_METRICS, fields[0]),
+                (
+                    f"became {', '.join(renamed)}, of what {self.schema.name} "
+                    "computes: evaluation's figures are of another kind"
+                ),
+                "see which metrics that API has, if you compare figures",
+            )
+        )
 
     def defaults(self) -> None:
         """Says where a field is not given and its default was another one at that date."""
         for above, message, name, words in DEFAULTS:
             spec, last = self.schema.field(message, name), everything().field(message, name)
-            if spec is not None and spec.default != last.default and self.document.find(above) \
-                    and not self.document.find(above + (name,)):
-                self.findings.append(Finding(
-                    "DEFAULT_DIFFERS", INFO, ".".join(above + (name,)),
-                    "is not given, and is %s by default in %s (%s later): %s"
-                    % (spec.default, self.schema.name, last.default, words),
-                    "write it into the config if it matters"))
+            if (
+                spec is not None
+                and spec.default != last.default
+                and self.document.find(above)
+                and not self.document.find(above + (name,))
+            ):
+                self.findings.append(
+                    Finding(
+                        "DEFAULT_DIFFERS",
+                        INFO,
+                        ".".join(above + (name,)),
+                        f"is not given, and is {spec.default} by default in {self.schema.name} "
+                        f"({last.default} later): {words}",
+                        "write it into the config if it matters",
+                    )
+                )
 
     # Edits, findings, problems
 
     def _set(self, path: Path, literal: str) -> None:
-        self.sets.append(ConfigEdit(path, literal, "what %s calls it" % self.schema.name))
+        self.sets.append(ConfigEdit(path, literal, f"what {self.schema.name} calls it"))
 
     def _drop(self, misfit: Misfit) -> None:
         path = misfit.path
         if misfit.message in _ONE_CHOICE:
             path = path[:-1]
-            if everything().field(misfit.above[-2], path[-1].partition("[")[0]).repeated \
-                    and not path[-1].endswith("]"):
+            if everything().field(
+                misfit.above[-2], path[-1].partition("[")[0]
+            ).repeated and not path[-1].endswith("]"):
                 path = path[:-1] + (path[-1] + "[0]",)
-        self.removals.append(ConfigEdit(path, None, "%s does not know it" % self.schema.name))
+        self.removals.append(ConfigEdit(path, None, f"{self.schema.name} does not know it"))
 
     def _tell(self, code: str, misfit: Misfit, message: str, effect: Effect) -> None:
         grave = effect.kind in (TRAINING, DETECTION)
-        self.findings.append(Finding(
-            code, WARNING if grave else INFO, _subject(misfit.path, misfit.field),
-            "%s: %s" % (message, effect.words),
-            _other_api(misfit) if grave else "there is nothing to do"))
+        self.findings.append(
+            Finding(
+                code,
+                WARNING if grave else INFO,
+                _subject(misfit.path, misfit.field),
+                f"{message}: {effect.words}",
+                _other_api(misfit) if grave else "there is nothing to do",
+            )
+        )
 
     def _refuse(self, misfit: Misfit, message: str) -> None:
-        self.problems.append(Problem(
-            misfit.field.where, "%s cannot be had: %s" % (".".join(misfit.path), message),
-            _other_api(misfit)))
+        self.problems.append(
+            Problem(
+                misfit.field.where,
+                f"{'.'.join(misfit.path)} cannot be had: {message}",
+                _other_api(misfit),
+            )
+        )
 
 
 def _dates(misfit: Misfit) -> str:
     """From when to when a misfit's field is known, in words."""
     known = field_history(misfit.message, misfit.field.name)
-    return "known from %s%s" % (known.first, " to before %s" % known.gone if known.gone else " on")
+    return "known from %s%s" % (known.first, f" to before {known.gone}" if known.gone else " on")
 
 
 def _other_api(misfit: Misfit) -> str:
@@ -222,17 +281,16 @@ def _other_api(misfit: Misfit) -> str:
         return "see whether it matters to you"
     known = field_history(misfit.message, misfit.field.name)
     if known.gone:
-        return "see whether it matters to you: only an API from %s to before %s has it" % (
-            known.first, known.gone)
+        return f"see whether it matters to you: only an API from {known.first} to before {known.gone} has it"
     return _from(known.first)
 
 
 def _from(day) -> str:
-    return "name a --target_api from %s on to have it" % str(day)[:7]
+    return f"name a --target_api from {str(day)[:7]} on to have it"
 
 
 def _subject(path: Path, field) -> str:
-    return "%s (line %d)" % (".".join(path), field.line)
+    return f"{'.'.join(path)} (line {field.line})"
 
 
 def _chosen(misfit: Misfit) -> bool:
@@ -247,6 +305,7 @@ def _at_default(message: str, field) -> bool:
         return False
     spec, value = known.specs[0][1], field.values[0]
     if isinstance(value, Block):
-        return "%s.%s" % (message, field.name) in _DEFAULT_BLOCKS and all(
-            _at_default(spec.type, inner) for inner in value.fields)
+        return f"{message}.{field.name}" in _DEFAULT_BLOCKS and all(
+            _at_default(spec.type, inner) for inner in value.fields
+        )
     return not spec.repeated and spec.oneof is None and says(value, spec)

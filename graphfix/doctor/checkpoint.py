@@ -32,8 +32,9 @@ def _prefixes(directory: str) -> List[str]:
         names = sorted(os.listdir(directory))
     except OSError:
         return []
-    return [os.path.join(directory, name[:-len(".index")]) for name in names
-            if name.endswith(".index")]
+    return [
+        os.path.join(directory, name[: -len(".index")]) for name in names if name.endswith(".index")
+    ]
 
 
 def _none(setup: Setup) -> Iterator[Evidence]:
@@ -44,13 +45,16 @@ def _none(setup: Setup) -> Iterator[Evidence]:
 def _part(setup: Setup) -> Iterator[Evidence]:
     path = setup.train.fine_tune_checkpoint
     name = os.path.basename(path)
-    prefix = next((path[:-len(end)] for end in _PARTS if path.endswith(end)), None)
+    prefix = next((path[: -len(end)] for end in _PARTS if path.endswith(end)), None)
     if ".data-" in name:
-        prefix = path[:path.rindex(".data-")]
+        prefix = path[: path.rindex(".data-")]
     if prefix:
-        yield Evidence(_where(setup), "fine_tune_checkpoint is one file of a checkpoint, %s" % name,
-                       "write fine_tune_checkpoint: %s" % quote(prefix),
-                       _use(prefix, "the checkpoint's prefix"))
+        yield Evidence(
+            _where(setup),
+            f"fine_tune_checkpoint is one file of a checkpoint, {name}",
+            f"write fine_tune_checkpoint: {quote(prefix)}",
+            _use(prefix, "the checkpoint's prefix"),
+        )
 
 
 def _directory(setup: Setup) -> Iterator[Evidence]:
@@ -59,49 +63,80 @@ def _directory(setup: Setup) -> Iterator[Evidence]:
         return
     found = _prefixes(path)
     preferred = [one for one in found if os.path.basename(one) == "model.ckpt"] or (
-        found if len(found) == 1 else [])
+        found if len(found) == 1 else []
+    )
     if not found and os.path.exists(os.path.join(path, FROZEN)):
         return  # _frozen's
-    yield Evidence(_where(setup), "fine_tune_checkpoint is a directory, %s" % path,
-                   "write fine_tune_checkpoint: %s" % quote(preferred[0]) if preferred else (
-                       "name one of its checkpoints: " + ", ".join(map(os.path.basename, found))
-                       if found else "there is no checkpoint in it; name one"),
-                   _use(preferred[0], "the checkpoint in it") if preferred else ())
+    yield Evidence(
+        _where(setup),
+        f"fine_tune_checkpoint is a directory, {path}",
+        f"write fine_tune_checkpoint: {quote(preferred[0])}"
+        if preferred
+        else (
+            "name one of its checkpoints: " + ", ".join(map(os.path.basename, found))
+            if found
+            else "there is no checkpoint in it; name one"
+        ),
+        _use(preferred[0], "the checkpoint in it") if preferred else (),
+    )
 
 
 def _frozen(setup: Setup) -> Iterator[Evidence]:
     path = setup.train.fine_tune_checkpoint
     frozen = path if path.endswith(".pb") else os.path.join(path, FROZEN)
     if os.path.isfile(frozen) and not _prefixes(path):
-        yield Evidence(_where(setup), "fine_tune_checkpoint is a frozen graph, %s" % frozen,
-                       "make a checkpoint of it: graphfix thaw %s --output_directory OUT" % frozen)
+        yield Evidence(
+            _where(setup),
+            f"fine_tune_checkpoint is a frozen graph, {frozen}",
+            f"make a checkpoint of it: graphfix thaw {frozen} --output_directory OUT",
+        )
 
 
 def _missing(setup: Setup) -> Iterator[Evidence]:
     path = setup.train.fine_tune_checkpoint
-    if not path or "://" in path or path.startswith("~") or PLACEHOLDER.search(path) \
-            or os.path.exists(path + ".index") or os.path.exists(path) or list(_part(setup)):
+    if (
+        not path
+        or "://" in path
+        or path.startswith("~")
+        or PLACEHOLDER.search(path)
+        or os.path.exists(path + ".index")
+        or os.path.exists(path)
+        or list(_part(setup))
+    ):
         return
     directory = os.path.dirname(path) or "."
     near = _prefixes(directory)
-    say = "there is no %s.index" % path
+    say = f"there is no {path}.index"
     if not os.path.isdir(directory):
-        say = "there is no directory %s" % directory
+        say = f"there is no directory {directory}"
     one = len(near) == 1
-    yield Evidence(_where(setup), "fine_tune_checkpoint leads to nothing: " + say,
-                   "write fine_tune_checkpoint: %s, which is there" % quote(near[0]) if one else (
-                       "there are %s: name one" % ", ".join(map(os.path.basename, near)) if near
-                       else ""), _use(near[0], "the checkpoint that is there") if one else ())
+    yield Evidence(
+        _where(setup),
+        "fine_tune_checkpoint leads to nothing: " + say,
+        f"write fine_tune_checkpoint: {quote(near[0])}, which is there"
+        if one
+        else (f"there are {', '.join(map(os.path.basename, near))}: name one" if near else ""),
+        _use(near[0], "the checkpoint that is there") if one else (),
+    )
 
 
 def _v1(setup: Setup) -> Iterator[Evidence]:
     path = setup.train.fine_tune_checkpoint
-    if not os.path.isfile(path) or os.path.exists(path + ".index") or path.endswith(".pb") \
-            or list(_part(setup)):
+    if (
+        not os.path.isfile(path)
+        or os.path.exists(path + ".index")
+        or path.endswith(".pb")
+        or list(_part(setup))
+    ):
         return
-    yield Evidence(_where(setup), "fine_tune_checkpoint is a single file, %s: perhaps a checkpoint "
-                   "of the first format, as those of classifiers often are, which TensorFlow reads "
-                   "and graphfix does not" % path)
+    yield Evidence(
+        _where(setup),
+        (
+            f"fine_tune_checkpoint is a single file, {path}: perhaps a checkpoint "
+            "of the first format, as those of classifiers often are, which TensorFlow reads "
+            "and graphfix does not"
+        ),
+    )
 
 
 def _damaged(setup: Setup) -> Iterator[Evidence]:
@@ -121,25 +156,34 @@ def is_tf2(setup: Setup) -> bool:
 
 def _tf2(setup: Setup) -> Iterator[Evidence]:
     if is_tf2(setup):
-        yield Evidence(_where(setup), "%s is a checkpoint of TensorFlow 2: its variables have the "
-                       "names of objects" % setup.train.fine_tune_checkpoint)
+        yield Evidence(
+            _where(setup),
+            (
+                f"{setup.train.fine_tune_checkpoint} is a checkpoint of TensorFlow 2: its "
+                "variables have the "
+                "names of objects"
+            ),
+        )
 
 
 def _not_finite(setup: Setup) -> Iterator[Evidence]:
     prefix = setup.train.fine_tune_checkpoint
     bad = setup.values(prefix).not_finite
     if bad:
-        yield Evidence(_where(setup), "%s holds NaN or infinite values in %d tensors, such as "
-                       "%s" % (
-            prefix, len(bad), bad[0]))
+        yield Evidence(
+            _where(setup),
+            (f"{prefix} holds NaN or infinite values in {len(bad)} tensors, such as {bad[0]}"),
+        )
 
 
 def _zeros(setup: Setup) -> Iterator[Evidence]:
     prefix = setup.train.fine_tune_checkpoint
     names = setup.values(prefix).zeros
     if names:
-        yield Evidence(_where(setup), "%s holds %d kernels that are all zeros, such as %s" % (
-            prefix, len(names), names[0]))
+        yield Evidence(
+            _where(setup),
+            f"{prefix} holds {len(names)} kernels that are all zeros, such as {names[0]}",
+        )
 
 
 def _corrupt(setup: Setup) -> Iterator[Evidence]:
@@ -149,38 +193,87 @@ def _corrupt(setup: Setup) -> Iterator[Evidence]:
 
 
 CHECKS = (
-    Check("CHECKPOINT_PART", ERROR,
-          "fine_tune_checkpoint names one of a checkpoint's files; TensorFlow wants what their "
-          "names begin with.", "leave .index, .meta or .data-... out", _part),
-    Check("CHECKPOINT_DIRECTORY", ERROR,
-          "fine_tune_checkpoint names a directory; TensorFlow wants the prefix of a checkpoint in "
-          "it.", "name the checkpoint's prefix, such as DIR/model.ckpt", _directory),
-    Check("CHECKPOINT_FROZEN", ERROR,
-          "fine_tune_checkpoint names a frozen graph, which has no variables to restore.",
-          "make a checkpoint of it with graphfix thaw", _frozen),
-    Check("CHECKPOINT_MISSING", ERROR, "fine_tune_checkpoint leads to no checkpoint.",
-          "correct the path; relative ones start at the directory the trainer runs in", _missing),
-    Check("CHECKPOINT_DAMAGED", ERROR,
-          "A file of the checkpoint is missing, cut off or damaged.",
-          "download or copy the checkpoint again, all of its files", _damaged),
-    Check("CHECKPOINT_CORRUPT", ERROR,
-          "A tensor's bytes do not match the checksum beside them; restoring stops there.",
-          "download or copy the checkpoint again", _corrupt),
-    Check("CHECKPOINT_TF2", ERROR,
-          "The checkpoint is one of TensorFlow 2, of which the trainers of TensorFlow 1 find no "
-          "variable.", "take the model's TensorFlow 1 checkpoint, or train with TensorFlow 2",
-          _tf2),
-    Check("CHECKPOINT_NOT_FINITE", ERROR,
-          "The checkpoint holds NaN: it was saved after training had failed.",
-          "take an earlier checkpoint", _not_finite),
-    Check("CHECKPOINT_ZEROS", WARNING,
-          "The checkpoint holds kernels that are all zeros: such a layer has no gradient to learn "
-          "by.",
-          "see how the checkpoint was made", _zeros),
-    Check("FROM_SCRATCH", WARNING,
-          "Without fine_tune_checkpoint training starts from random values, which takes some "
-          "hundred thousand steps and images.", "name a checkpoint of the same model", _none),
-    Check("CHECKPOINT_V1", WARNING,
-          "The checkpoint is a single file, which graphfix does not read: whether it fits is not "
-          "known.", "save it with tf.train.Saver, or take one with an .index", _v1),
+    Check(
+        "CHECKPOINT_PART",
+        ERROR,
+        "fine_tune_checkpoint names one of a checkpoint's files; TensorFlow wants what their "
+        "names begin with.",
+        "leave .index, .meta or .data-... out",
+        _part,
+    ),
+    Check(
+        "CHECKPOINT_DIRECTORY",
+        ERROR,
+        "fine_tune_checkpoint names a directory; TensorFlow wants the prefix of a checkpoint in "
+        "it.",
+        "name the checkpoint's prefix, such as DIR/model.ckpt",
+        _directory,
+    ),
+    Check(
+        "CHECKPOINT_FROZEN",
+        ERROR,
+        "fine_tune_checkpoint names a frozen graph, which has no variables to restore.",
+        "make a checkpoint of it with graphfix thaw",
+        _frozen,
+    ),
+    Check(
+        "CHECKPOINT_MISSING",
+        ERROR,
+        "fine_tune_checkpoint leads to no checkpoint.",
+        "correct the path; relative ones start at the directory the trainer runs in",
+        _missing,
+    ),
+    Check(
+        "CHECKPOINT_DAMAGED",
+        ERROR,
+        "A file of the checkpoint is missing, cut off or damaged.",
+        "download or copy the checkpoint again, all of its files",
+        _damaged,
+    ),
+    Check(
+        "CHECKPOINT_CORRUPT",
+        ERROR,
+        "A tensor's bytes do not match the checksum beside them; restoring stops there.",
+        "download or copy the checkpoint again",
+        _corrupt,
+    ),
+    Check(
+        "CHECKPOINT_TF2",
+        ERROR,
+        "The checkpoint is one of TensorFlow 2, of which the trainers of TensorFlow 1 find no "
+        "variable.",
+        "take the model's TensorFlow 1 checkpoint, or train with TensorFlow 2",
+        _tf2,
+    ),
+    Check(
+        "CHECKPOINT_NOT_FINITE",
+        ERROR,
+        "The checkpoint holds NaN: it was saved after training had failed.",
+        "take an earlier checkpoint",
+        _not_finite,
+    ),
+    Check(
+        "CHECKPOINT_ZEROS",
+        WARNING,
+        "The checkpoint holds kernels that are all zeros: such a layer has no gradient to learn "
+        "by.",
+        "see how the checkpoint was made",
+        _zeros,
+    ),
+    Check(
+        "FROM_SCRATCH",
+        WARNING,
+        "Without fine_tune_checkpoint training starts from random values, which takes some "
+        "hundred thousand steps and images.",
+        "name a checkpoint of the same model",
+        _none,
+    ),
+    Check(
+        "CHECKPOINT_V1",
+        WARNING,
+        "The checkpoint is a single file, which graphfix does not read: whether it fits is not "
+        "known.",
+        "save it with tf.train.Saver, or take one with an .index",
+        _v1,
+    ),
 )

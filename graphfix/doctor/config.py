@@ -16,8 +16,17 @@ from graphfix.findings import ERROR, WARNING
 from graphfix.model import families
 from graphfix.model.variables import KERAS_ONLY
 from graphfix.textproto import (
-    DUPLICATE, ONEOF_CONFLICT, OUT_OF_RANGE, STRING, UNKNOWN_FIELD, UNKNOWN_VALUE, WRONG_TYPE,
-    Block, Scalar, quote)
+    DUPLICATE,
+    ONEOF_CONFLICT,
+    OUT_OF_RANGE,
+    STRING,
+    UNKNOWN_FIELD,
+    UNKNOWN_VALUE,
+    WRONG_TYPE,
+    Block,
+    Scalar,
+    quote,
+)
 
 _BACKSLASHES = re.compile(r"(?P<quote>[\"'])(?P<body>[^\"'\n\\]*\\[^\"'\n]*)(?P=quote)")
 _QUOTES = re.compile("[\u201c\u201d\u201e\u00ab\u00bb]|[\u2018\u2019]")
@@ -56,23 +65,35 @@ def _backslash(setup: Setup) -> Iterator[Evidence]:
     if _stopped_by(setup) == "backslash":
         problem = setup.syntax.problems[0]
         line = _line_of(setup).strip()
-        yield Evidence(problem.subject, "a path has backslashes, which begin escapes: %s" % line,
-                       "write %s" % _BACKSLASHES.sub(_forward, line),
-                       text=_BACKSLASHES.sub(_forward, text))
+        yield Evidence(
+            problem.subject,
+            f"a path has backslashes, which begin escapes: {line}",
+            f"write {_BACKSLASHES.sub(_forward, line)}",
+            text=_BACKSLASHES.sub(_forward, text),
+        )
     if setup.document is None:
         return
     for path, field in setup.document.walk():
         for value in field.values:
-            if isinstance(value, Scalar) and value.kind == STRING and (
-                    not isinstance(value.value, str) or _CONTROL.search(value.value)):
-                literal = _forward(_BACKSLASHES.match(value.raw)) if _BACKSLASHES.match(value.raw) \
+            if (
+                isinstance(value, Scalar)
+                and value.kind == STRING
+                and (not isinstance(value.value, str) or _CONTROL.search(value.value))
+            ):
+                literal = (
+                    _forward(_BACKSLASHES.match(value.raw))
+                    if _BACKSLASHES.match(value.raw)
                     else None
+                )
                 place = places.at(setup.document, field.line, field.column)
-                yield Evidence(value.where, "%s means %s: its backslashes begin escapes" % (
-                    value.raw, ascii(value.value)),
-                               "write %s: %s" % (path[-1], literal) if literal else "",
-                               (ConfigEdit(place[0], literal, "forward slashes"),)
-                               if literal and len(field.values) == 1 else ())
+                yield Evidence(
+                    value.where,
+                    f"{value.raw} means {ascii(value.value)}: its backslashes begin escapes",
+                    f"write {path[-1]}: {literal}" if literal else "",
+                    (ConfigEdit(place[0], literal, "forward slashes"),)
+                    if literal and len(field.values) == 1
+                    else (),
+                )
 
 
 def _smart_quotes(setup: Setup) -> Iterator[Evidence]:
@@ -80,9 +101,12 @@ def _smart_quotes(setup: Setup) -> Iterator[Evidence]:
         return
     problem = setup.syntax.problems[0]
     line = _line_of(setup).strip()
-    yield Evidence(problem.subject, "a text editor's typographic quotes: %s" % line,
-                   "write %s" % _QUOTES.sub('"', line),
-                   text=_QUOTES.sub('"', setup.data.decode("utf-8", "replace")))
+    yield Evidence(
+        problem.subject,
+        f"a text editor's typographic quotes: {line}",
+        "write %s" % _QUOTES.sub('"', line),
+        text=_QUOTES.sub('"', setup.data.decode("utf-8", "replace")),
+    )
 
 
 def _syntax(setup: Setup) -> Iterator[Evidence]:
@@ -120,6 +144,7 @@ def _home(setup: Setup, name: str, block: Block) -> Optional[Tuple[str, ...]]:
             for value in field.values:
                 if spec is not None and isinstance(value, Block):
                     look(value, spec.type, path + (field.name,))
+
     look(setup.document.root, PIPELINE, ())
     return found[0] if len(found) == 1 else None
 
@@ -137,11 +162,17 @@ def _moved(problem, place, home: Tuple[str, ...]) -> Evidence:
     where = ".".join(home) or "the outermost level"
     edits: Tuple[ConfigEdit, ...] = ()
     if len(field.values) == 1 and not isinstance(field.values[0], Block):
-        edits = (ConfigEdit(path, None, "it belongs to " + where),
-                 ConfigEdit(home + (field.name,), field.values[0].raw, "it belongs here"))
-    return Evidence(problem.problem.subject, "'%s' stands in %s, and belongs to %s" % (
-        field.name, ".".join(path[:-1]) or "the outermost level", where),
-                    "move it there" if home else "close the block before it: a } is missing", edits)
+        edits = (
+            ConfigEdit(path, None, "it belongs to " + where),
+            ConfigEdit(home + (field.name,), field.values[0].raw, "it belongs here"),
+        )
+    return Evidence(
+        problem.problem.subject,
+        f"'{field.name}' stands in {'.'.join(path[:-1]) or 'the outermost level'}, and belongs to "
+        f"{where}",
+        "move it there" if home else "close the block before it: a } is missing",
+        edits,
+    )
 
 
 def _near(problem) -> Optional[str]:
@@ -160,11 +191,15 @@ def _unknown(setup: Setup) -> Iterator[Evidence]:
         value = field.values[0] if len(field.values) == 1 else None
         if near and isinstance(value, Scalar) and not block.named(near):
             edits.append(ConfigEdit(path[:-1] + (near,), value.raw, "what is meant"))
-            remedy = "write %s: %s" % (near, value.raw)
+            remedy = f"write {near}: {value.raw}"
         elif near:
-            remedy = "remove it, or write '%s' if that is meant" % near
-        yield Evidence(problem.problem.subject, problem.problem.message + ", in no revision of the "
-                       "API", remedy, tuple(edits))
+            remedy = f"remove it, or write '{near}' if that is meant"
+        yield Evidence(
+            problem.problem.subject,
+            problem.problem.message + ", in no revision of the API",
+            remedy,
+            tuple(edits),
+        )
 
 
 def _value_for_block(setup: Setup) -> Iterator[Evidence]:
@@ -175,11 +210,15 @@ def _value_for_block(setup: Setup) -> Iterator[Evidence]:
         edits: Tuple[ConfigEdit, ...] = ()
         remedy = problem.problem.remedy
         if field.name == "learning_rate":
-            edits = (ConfigEdit(path, None, "it takes a block"), ConfigEdit(
-                path + ("constant_learning_rate", "learning_rate"), field.values[0].raw,
-                "a rate that stays"))
-            remedy = "write learning_rate { constant_learning_rate { learning_rate: %s } }" % \
-                field.values[0].raw
+            edits = (
+                ConfigEdit(path, None, "it takes a block"),
+                ConfigEdit(
+                    path + ("constant_learning_rate", "learning_rate"),
+                    field.values[0].raw,
+                    "a rate that stays",
+                ),
+            )
+            remedy = f"write learning_rate {{ constant_learning_rate {{ learning_rate: {field.values[0].raw} }} }}"
         yield Evidence(problem.problem.subject, problem.problem.message, remedy, edits)
 
 
@@ -188,12 +227,15 @@ def _wrong_value(setup: Setup) -> Iterator[Evidence]:
         if " is a block, not " in problem.problem.message:
             continue
         path, _, field = place
-        literal = _corrected(field.values[0], problem.problem.remedy) \
-            if len(field.values) == 1 else None
-        yield Evidence(problem.problem.subject, problem.problem.message,
-                       "write %s: "
-                       "%s" % (field.name, literal) if literal else problem.problem.remedy,
-                       (ConfigEdit(path, literal, problem.problem.remedy),) if literal else ())
+        literal = (
+            _corrected(field.values[0], problem.problem.remedy) if len(field.values) == 1 else None
+        )
+        yield Evidence(
+            problem.problem.subject,
+            problem.problem.message,
+            (f"write {field.name}: {literal}") if literal else problem.problem.remedy,
+            (ConfigEdit(path, literal, problem.problem.remedy),) if literal else (),
+        )
 
 
 def _corrected(value, wanted: str) -> Optional[str]:
@@ -218,11 +260,17 @@ def _corrected(value, wanted: str) -> Optional[str]:
 def _twice(setup: Setup) -> Iterator[Evidence]:
     for problem, place in _problems(setup, DUPLICATE, ONEOF_CONFLICT):
         path, _, field = place
-        same = problem.kind == DUPLICATE and len(field.values) == 1 and not isinstance(
-            field.values[0], Block)
-        yield Evidence(problem.problem.subject, problem.problem.message + "; the last one counts",
-                       problem.problem.remedy, (ConfigEdit(path, field.values[0].raw, "the last"),)
-                       if same else ())
+        same = (
+            problem.kind == DUPLICATE
+            and len(field.values) == 1
+            and not isinstance(field.values[0], Block)
+        )
+        yield Evidence(
+            problem.problem.subject,
+            problem.problem.message + "; the last one counts",
+            problem.problem.remedy,
+            (ConfigEdit(path, field.values[0].raw, "the last"),) if same else (),
+        )
 
 
 # What another revision's is
@@ -233,23 +281,35 @@ def _era(setup: Setup) -> Iterator[Evidence]:
         return  # what is given twice has to be settled first: nobody looked at the first one's type
     schema = setup.options.schema
     # What no API takes twice, FIELD_TWICE is about.
-    found = [misfit for misfit in misfits(setup.document, schema, everything()) if not (
-        misfit.kind == REPEATED
-        and not everything().field(misfit.message, misfit.field.name).repeated)]
+    found = [
+        misfit
+        for misfit in misfits(setup.document, schema, everything())
+        if not (
+            misfit.kind == REPEATED
+            and not everything().field(misfit.message, misfit.field.name).repeated
+        )
+    ]
     if not found:
         return
     translated = translate(setup.document, setup.options.month, schema)
     for number, misfit in enumerate(found):
         known = field_history(misfit.message, misfit.field.name)
-        dates = " (known from %s%s)" % (known.first, " to before %s" % known.gone if known.gone
-                                        else " on") if known and misfit.spec is None else ""
-        own = [edit for edit in translated.edits
-               if edit.path == misfit.path and edit.literal is None]
-        yield Evidence(misfit.field.where, "%s: %s to %s%s" % (
-            ".".join(misfit.path), misfit.kind, schema.name, dates),
-                       "remove it" if own else "write what that API takes",
-                       # All together: some of them belong to several fields.
-                       translated.edits if number == 0 else ())
+        dates = (
+            " (known from %s%s)"
+            % (known.first, f" to before {known.gone}" if known.gone else " on")
+            if known and misfit.spec is None
+            else ""
+        )
+        own = [
+            edit for edit in translated.edits if edit.path == misfit.path and edit.literal is None
+        ]
+        yield Evidence(
+            misfit.field.where,
+            f"{'.'.join(misfit.path)}: {misfit.kind} to {schema.name}{dates}",
+            "remove it" if own else "write what that API takes",
+            # All together: some of them belong to several fields.
+            translated.edits if number == 0 else (),
+        )
     for problem in translated.problems:
         yield Evidence(problem.subject, problem.message, problem.remedy)
 
@@ -260,10 +320,14 @@ def _era_model(setup: Setup) -> Iterator[Evidence]:
     kind = setup.body.feature_extractor.type
     if kind not in networks.EXTRACTORS:
         return
-    for problem in networks.problems(setup.message, setup.meta, setup.options.month,
-                                     setup.options.schema, setup.path):
-        yield Evidence(setup.where("model", setup.meta, "feature_extractor", "type"),
-                       problem.message, problem.remedy)
+    for problem in networks.problems(
+        setup.message, setup.meta, setup.options.month, setup.options.schema, setup.path
+    ):
+        yield Evidence(
+            setup.where("model", setup.meta, "feature_extractor", "type"),
+            problem.message,
+            problem.remedy,
+        )
 
 
 def _extractor(setup: Setup) -> Iterator[Evidence]:
@@ -275,26 +339,40 @@ def _extractor(setup: Setup) -> Iterator[Evidence]:
     near = difflib.get_close_matches(kind, networks.EXTRACTORS, 3)
     # A letter or two; and "ssd_mobilenet_v3" is the beginning of two.
     sure = len(difflib.get_close_matches(kind, networks.EXTRACTORS, 3, _TYPO)) == 1 and not any(
-        one.startswith(kind) for one in networks.EXTRACTORS)
+        one.startswith(kind) for one in networks.EXTRACTORS
+    )
     path = ("model", setup.meta, "feature_extractor", "type")
-    yield Evidence(setup.where(*path), "there is no feature extractor '%s' with TensorFlow "
-                   "1" % kind,
-                   "write type: %s" % quote(near[0]) if sure else (
-                       "it may be one of " + ", ".join(near) if near else ""),
-                   (ConfigEdit(path, quote(near[0]), "the type that is like it"),) if sure else ())
+    yield Evidence(
+        setup.where(*path),
+        (f"there is no feature extractor '{kind}' with TensorFlow 1"),
+        f"write type: {quote(near[0])}"
+        if sure
+        else ("it may be one of " + ", ".join(near) if near else ""),
+        (ConfigEdit(path, quote(near[0]), "the type that is like it"),) if sure else (),
+    )
 
 
 def _needs(setup: Setup, code: str) -> Iterator[Evidence]:
     if setup.meta not in ("ssd", "faster_rcnn"):
         return
-    edits, findings = networks.needs(setup.message, setup.meta, setup.options.month,
-                                     setup.options.schema)
+    edits, findings = networks.needs(
+        setup.message, setup.meta, setup.options.month, setup.options.schema
+    )
     for finding in findings:
         if finding.code == code:
-            own = tuple(edit for edit in edits
-                        if (edit.path[-1] == networks.OVERRIDE) == (code == "FIELD_ADDED"))
-            yield Evidence(setup.where(*own[0].path), own[0].reason, "write %s: %s" % (
-                own[0].path[-1], own[0].literal) if own[0].literal else "remove that step", own)
+            own = tuple(
+                edit
+                for edit in edits
+                if (edit.path[-1] == networks.OVERRIDE) == (code == "FIELD_ADDED")
+            )
+            yield Evidence(
+                setup.where(*own[0].path),
+                own[0].reason,
+                f"write {own[0].path[-1]}: {own[0].literal}"
+                if own[0].literal
+                else "remove that step",
+                own,
+            )
 
 
 def _override(setup: Setup) -> Iterator[Evidence]:
@@ -306,8 +384,12 @@ def _first_step(setup: Setup) -> Iterator[Evidence]:
 
 
 def _keras_hyperparams(setup: Setup) -> Iterator[Evidence]:
-    if setup.document is None or setup.problems or setup.meta not in ("ssd", "faster_rcnn") or \
-            setup.body.feature_extractor.type.endswith(families.KERAS_SUFFIX):
+    if (
+        setup.document is None
+        or setup.problems
+        or setup.meta not in ("ssd", "faster_rcnn")
+        or setup.body.feature_extractor.type.endswith(families.KERAS_SUFFIX)
+    ):
         return
     for path, field in setup.document.walk():
         if path[-1] in KERAS_ONLY and len(path) > 1 and path[-2].endswith("hyperparams"):
@@ -315,10 +397,17 @@ def _keras_hyperparams(setup: Setup) -> Iterator[Evidence]:
             if not isinstance(value, Block) and value.raw != "true":
                 continue
             # The same block under the name that slim's builder knows.
-            edits = () if isinstance(value, Block) else (
-                ConfigEdit(path, None, "slim's builder refuses it"),)
-            yield Evidence(field.where, "%s is for Keras models only" % ".".join(path),
-                           "rename it batch_norm" if isinstance(value, Block) else "remove it", edits)
+            edits = (
+                ()
+                if isinstance(value, Block)
+                else (ConfigEdit(path, None, "slim's builder refuses it"),)
+            )
+            yield Evidence(
+                field.where,
+                f"{'.'.join(path)} is for Keras models only",
+                "rename it batch_norm" if isinstance(value, Block) else "remove it",
+                edits,
+            )
 
 
 def _missing_blocks(setup: Setup) -> Iterator[Evidence]:
@@ -329,67 +418,144 @@ def _missing_blocks(setup: Setup) -> Iterator[Evidence]:
     elif not setup.optimizer[0]:
         yield Evidence(setup.where("train_config"), "train_config has no optimizer")
     if not setup.message.HasField(READERS[0]):
-        yield Evidence(setup.path, "has no %s block: there is nothing to read" % READERS[0])
+        yield Evidence(setup.path, f"has no {READERS[0]} block: there is nothing to read")
     if not len(setup.message.eval_input_reader) and "model_main" in setup.options.trainers:
-        yield Evidence(setup.path, "has no %s block, which model_main evaluates with" % READERS[1])
+        yield Evidence(setup.path, f"has no {READERS[1]} block, which model_main evaluates with")
 
 
 def _anchors(setup: Setup) -> Iterator[Evidence]:
     if setup.meta in ("ssd", "faster_rcnn"):
         error = setup.anchors()[1]
         for problem in error.problems if error else ():
-            yield Evidence(setup.where("model", setup.meta, families.ANCHOR_FIELD[setup.meta]),
-                           problem.message, problem.remedy)
+            yield Evidence(
+                setup.where("model", setup.meta, families.ANCHOR_FIELD[setup.meta]),
+                problem.message,
+                problem.remedy,
+            )
 
 
 PARSING = (
-    Check("WINDOWS_PATH", ERROR,
-          "A backslash begins an escape in protobuf text: \\t is a tab, \\U eight hexadecimal "
-          "digits. So a Windows path can't be parsed, or is another path.",
-          "write forward slashes, which Windows takes as well", _backslash),
-    Check("QUOTES", ERROR, "A text editor put typographic quotes where plain ones belong.",
-          "write plain quotes", _smart_quotes),
+    Check(
+        "WINDOWS_PATH",
+        ERROR,
+        "A backslash begins an escape in protobuf text: \\t is a tab, \\U eight hexadecimal "
+        "digits. So a Windows path can't be parsed, or is another path.",
+        "write forward slashes, which Windows takes as well",
+        _backslash,
+    ),
+    Check(
+        "QUOTES",
+        ERROR,
+        "A text editor put typographic quotes where plain ones belong.",
+        "write plain quotes",
+        _smart_quotes,
+    ),
     Check("CONFIG_SYNTAX", ERROR, "The config is not protobuf text.", "correct that line", _syntax),
-    Check("FIELD_MISPLACED", ERROR,
-          "A field stands in a block that has no such field, and another block has it; often a } "
-          "is missing, or one too many (\"has no field named\").", "move it there", _misplaced),
-    Check("FIELD_UNKNOWN", ERROR,
-          "No revision of the API knows a field (\"has no field named\").",
-          "correct its name, or remove it", _unknown),
-    Check("BLOCK_EXPECTED", ERROR, "A value stands where a block belongs.", "write a block",
-          _value_for_block),
-    Check("VALUE_WRONG", ERROR, "A field is given a value that it can't hold.",
-          "give it a value of its type", _wrong_value),
-    Check("MODEL_MISSING", ERROR, "The file describes no model: it is no pipeline.config.",
-          "name a pipeline.config", _no_model),
+    Check(
+        "FIELD_MISPLACED",
+        ERROR,
+        "A field stands in a block that has no such field, and another block has it; often a } "
+        'is missing, or one too many ("has no field named").',
+        "move it there",
+        _misplaced,
+    ),
+    Check(
+        "FIELD_UNKNOWN",
+        ERROR,
+        'No revision of the API knows a field ("has no field named").',
+        "correct its name, or remove it",
+        _unknown,
+    ),
+    Check(
+        "BLOCK_EXPECTED",
+        ERROR,
+        "A value stands where a block belongs.",
+        "write a block",
+        _value_for_block,
+    ),
+    Check(
+        "VALUE_WRONG",
+        ERROR,
+        "A field is given a value that it can't hold.",
+        "give it a value of its type",
+        _wrong_value,
+    ),
+    Check(
+        "MODEL_MISSING",
+        ERROR,
+        "The file describes no model: it is no pipeline.config.",
+        "name a pipeline.config",
+        _no_model,
+    ),
 )
 
 CHECKS = (
-    Check("FIELD_TWICE", WARNING, "A field that takes one value is given several.",
-          "keep the one that counts", _twice),
-    Check("BLOCK_MISSING", ERROR, "A block is missing that training needs.",
-          "take it from the sample config of the model", _missing_blocks),
-    Check("FIELD_OF_OTHER_API", ERROR,
-          "A field, or a value, is of another revision than the API that will train (\"has no "
-          "field named\").", "name another --target_api, or remove it", _era),
-    Check("EXTRACTOR_UNKNOWN", ERROR,
-          "The feature extractor is none of TensorFlow 1's (\"Unknown ssd feature_extractor\").",
-          "take one that there is, or train with TensorFlow 2", _extractor),
-    Check("EXTRACTOR_OF_OTHER_API", ERROR,
-          "The API that will train can't build this model.", "name another --target_api",
-          _era_model),
-    Check("OVERRIDE_NEEDED", ERROR,
-          "SSD with Inception takes its BatchNorm settings from the config alone, and wants that "
-          "said (\"SSD Inception V2 feature extractor always uses scope returned by "
-          "conv_hyperparams_fn\").", "write override_base_feature_extractor_hyperparams: true",
-          _override),
-    Check("KERAS_HYPERPARAMS", ERROR,
-          "conv_hyperparams have a field that TensorFlow 2's builders alone take (\"Hyperparams "
-          "force_use_bias only supported by KerasLayerHyperparams\").", "remove it",
-          _keras_hyperparams),
-    Check("FIRST_STEP", ERROR,
-          "The learning rate's first step is at 0, which the API refuses (\"First step cannot be "
-          "zero\").", "begin with that rate", _first_step),
-    Check("ANCHORS_IMPOSSIBLE", ERROR, "The anchor generator can't be built.",
-          "take the one of the model's sample config", _anchors),
+    Check(
+        "FIELD_TWICE",
+        WARNING,
+        "A field that takes one value is given several.",
+        "keep the one that counts",
+        _twice,
+    ),
+    Check(
+        "BLOCK_MISSING",
+        ERROR,
+        "A block is missing that training needs.",
+        "take it from the sample config of the model",
+        _missing_blocks,
+    ),
+    Check(
+        "FIELD_OF_OTHER_API",
+        ERROR,
+        'A field, or a value, is of another revision than the API that will train ("has no '
+        'field named").',
+        "name another --target_api, or remove it",
+        _era,
+    ),
+    Check(
+        "EXTRACTOR_UNKNOWN",
+        ERROR,
+        'The feature extractor is none of TensorFlow 1\'s ("Unknown ssd feature_extractor").',
+        "take one that there is, or train with TensorFlow 2",
+        _extractor,
+    ),
+    Check(
+        "EXTRACTOR_OF_OTHER_API",
+        ERROR,
+        "The API that will train can't build this model.",
+        "name another --target_api",
+        _era_model,
+    ),
+    Check(
+        "OVERRIDE_NEEDED",
+        ERROR,
+        "SSD with Inception takes its BatchNorm settings from the config alone, and wants that "
+        'said ("SSD Inception V2 feature extractor always uses scope returned by '
+        'conv_hyperparams_fn").',
+        "write override_base_feature_extractor_hyperparams: true",
+        _override,
+    ),
+    Check(
+        "KERAS_HYPERPARAMS",
+        ERROR,
+        "conv_hyperparams have a field that TensorFlow 2's builders alone take (\"Hyperparams "
+        'force_use_bias only supported by KerasLayerHyperparams").',
+        "remove it",
+        _keras_hyperparams,
+    ),
+    Check(
+        "FIRST_STEP",
+        ERROR,
+        "The learning rate's first step is at 0, which the API refuses (\"First step cannot be "
+        'zero").',
+        "begin with that rate",
+        _first_step,
+    ),
+    Check(
+        "ANCHORS_IMPOSSIBLE",
+        ERROR,
+        "The anchor generator can't be built.",
+        "take the one of the model's sample config",
+        _anchors,
+    ),
 )

@@ -7,8 +7,18 @@ from typing import Any, Dict, List, Optional, Tuple
 from graphfix.config import trainers
 from graphfix.config.edits import apply_edits
 from graphfix.doctor import (
-    checkpoint, config, freezing, labels, model_dir, outlook, paths, records, restore, training,
-    types)
+    checkpoint,
+    config,
+    freezing,
+    labels,
+    model_dir,
+    outlook,
+    paths,
+    records,
+    restore,
+    training,
+    types,
+)
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.outlook import Outlook
 from graphfix.doctor.setup import Options, Setup
@@ -43,8 +53,13 @@ class Found:
 
     @property
     def finding(self) -> Finding:
-        return Finding(self.check.code, self.check.severity, self.evidence.subject,
-                       self.evidence.message, self.evidence.remedy or self.check.remedy)
+        return Finding(
+            self.check.code,
+            self.check.severity,
+            self.evidence.subject,
+            self.evidence.message,
+            self.evidence.remedy or self.check.remedy,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,11 +87,22 @@ class Diagnosis:
         return not any(one.check.severity == ERROR for one in self.found)
 
     def to_data(self) -> Dict[str, Any]:
-        return {"trains": self.trains, "verdict": "\n".join(verdict(self)), "api": self.api,
-                "starts_from": self.start if self.trains else None,
-                "forecast": self.outlook.to_data() if self.outlook else None,
-                "findings": [dict(dataclasses.asdict(one.finding), cause=one.check.cause,
-                                  line=one.line, fixable=fixable(one)) for one in self.found]}
+        return {
+            "trains": self.trains,
+            "verdict": "\n".join(verdict(self)),
+            "api": self.api,
+            "starts_from": self.start if self.trains else None,
+            "forecast": self.outlook.to_data() if self.outlook else None,
+            "findings": [
+                dict(
+                    dataclasses.asdict(one.finding),
+                    cause=one.check.cause,
+                    line=one.line,
+                    fixable=fixable(one),
+                )
+                for one in self.found
+            ],
+        }
 
 
 def fixable(one: Found) -> bool:
@@ -96,10 +122,15 @@ def diagnose(data: bytes, path: str, options: Options) -> Diagnosis:
     if not stopped:
         found += _run(tuple(check for check in CHECKS if check not in config.PARSING), setup)
     found.sort(key=lambda one: _ORDER.index(one.check.severity))
-    return Diagnosis(path, tuple(data.decode("utf-8", "replace").split("\n")),
-                     "the API of " + options.month, tuple(found), "" if stopped else _start(setup),
-                     None if stopped else outlook.look_ahead(setup),
-                     () if stopped else tuple(outlook.lines(setup)))
+    return Diagnosis(
+        path,
+        tuple(data.decode("utf-8", "replace").split("\n")),
+        "the API of " + options.month,
+        tuple(found),
+        "" if stopped else _start(setup),
+        None if stopped else outlook.look_ahead(setup),
+        () if stopped else tuple(outlook.lines(setup)),
+    )
 
 
 def _run(checks: Tuple[Check, ...], setup: Setup) -> List[Found]:
@@ -116,28 +147,28 @@ def _start(setup: Setup) -> str:
     """What training starts from, in words."""
     resumed = model_dir.latest(setup)
     if resumed:
-        return "resumes from %s" % resumed.prefix
+        return f"resumes from {resumed.prefix}"
     prefix = setup.train.fine_tune_checkpoint
     what = restore.restores(setup)
     if what == trainers.NOTHING:
         return "starts from random values"
     if not setup.metas(prefix):
-        return "starts from %s, which graphfix can't look into" % prefix
-    backbone = "its feature extractor (%s)" % setup.body.feature_extractor.type
+        return f"starts from {prefix}, which graphfix can't look into"
+    backbone = f"its feature extractor ({setup.body.feature_extractor.type})"
     if restore.is_classifier(setup):
-        return "starts from the classifier %s: %s, and random heads" % (prefix, backbone)
+        return f"starts from the classifier {prefix}: {backbone}, and random heads"
     how = restore.fit(setup, prefix)
     new = len(how.other_classes) + len(how.broken)
     if what == trainers.BACKBONE:
-        return "starts from %s: %s, and random heads" % (prefix, backbone)
-    heads = "all of its %d heads" % len(how.fitting) if not new else "%d of its heads" % len(
-        how.fitting)
-    words = "starts from %s: %s and %s" % (prefix, backbone, heads)
+        return f"starts from {prefix}: {backbone}, and random heads"
+    heads = (
+        f"all of its {len(how.fitting)} heads" if not new else f"{len(how.fitting)} of its heads"
+    )
+    words = f"starts from {prefix}: {backbone} and {heads}"
     if how.other_classes:
-        words += ", and %d random ones, for %d classes instead of %s" % (
-            new, setup.body.num_classes, "/".join(map(str, how.counts)))
+        words += f", and {new} random ones, for {setup.body.num_classes} classes instead of {'/'.join(map(str, how.counts))}"
     elif how.broken:
-        words += ", and %d random ones, for other anchors" % new
+        words += f", and {new} random ones, for other anchors"
     return words
 
 
@@ -145,19 +176,22 @@ def verdict(diagnosis: Diagnosis) -> List[str]:
     """The answer in plain words: that it trains and from what, or the line it fails at and the line
     to write."""
     if diagnosis.trains:
-        return ["%s will train with %s, and %s." % (
-            diagnosis.path, diagnosis.api, diagnosis.start)]
+        return [f"{diagnosis.path} will train with {diagnosis.api}, and {diagnosis.start}."]
     first = diagnosis.found[0]
     remedy = first.evidence.remedy or first.check.remedy
     if first.line is None:
-        return ["%s can't be trained with as it is (%s): %s %s." % (
-            diagnosis.path, diagnosis.api, first.evidence.subject, first.evidence.message),
-                "What to do: %s." % remedy]
-    out = ["%s can't be trained with as it is (%s), because of line %d:" % (
-        diagnosis.path, diagnosis.api, first.line)]
+        return [
+            f"{diagnosis.path} can't be trained with as it is ({diagnosis.api}): "
+            f"{first.evidence.subject} {first.evidence.message}.",
+            f"What to do: {remedy}.",
+        ]
+    out = [
+        f"{diagnosis.path} can't be trained with as it is ({diagnosis.api}), because of line "
+        f"{first.line}:"
+    ]
     if first.line <= len(diagnosis.lines):
         out.append("    " + diagnosis.lines[first.line - 1].strip())
-    return out + [first.evidence.message + ".", "What to do: %s." % remedy]
+    return out + [first.evidence.message + ".", f"What to do: {remedy}."]
 
 
 def to_lines(diagnosis: Diagnosis) -> List[str]:
@@ -165,14 +199,23 @@ def to_lines(diagnosis: Diagnosis) -> List[str]:
     out = verdict(diagnosis)
     if diagnosis.forecast:
         out += [""] + list(diagnosis.forecast)
-    counts = [(severity, sum(one.check.severity == severity for one in diagnosis.found))
-              for severity in _ORDER]
+    counts = [
+        (severity, sum(one.check.severity == severity for one in diagnosis.found))
+        for severity in _ORDER
+    ]
     if diagnosis.found:
-        out += ["", ", ".join("%d %s%s" % (count, severity, "" if count == 1 or severity == INFO
-                                           else "s") for severity, count in counts if count) + ":"]
+        out += [
+            "",
+            ", ".join(
+                f"{count} {severity}{'' if count == 1 or severity == INFO else 's'}"
+                for severity, count in counts
+                if count
+            )
+            + ":",
+        ]
     for check in dict.fromkeys(one.check for one in diagnosis.found):
         findings = [one.finding for one in diagnosis.found if one.check is check]
-        out += ["", "%s %s: %s" % (check.severity, check.code, check.cause)]
+        out += ["", f"{check.severity} {check.code}: {check.cause}"]
         for finding in findings:
             out += ["  " + finding.subject, "    " + finding.message]
             if finding.remedy != check.remedy or finding is findings[-1]:
@@ -209,7 +252,8 @@ def _apply(data: bytes, path: str, evidence: Evidence) -> Optional[bytes]:
     if evidence.text is not None:
         return evidence.text.encode("utf-8")
     try:
-        return apply_edits(Document.parse(data, subject=path).without_bom(),
-                           evidence.edits).encode()
+        return apply_edits(
+            Document.parse(data, subject=path).without_bom(), evidence.edits
+        ).encode()
     except GraphfixError:
         return None

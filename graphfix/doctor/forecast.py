@@ -67,10 +67,15 @@ class Fate(NamedTuple):
     multiplier: float
 
     def to_data(self) -> dict:
-        return {"name": self.variable.name, "shape": list(self.variable.shape),
-                "verdict": self.verdict, "checkpoint_name": self.source,
-                "checkpoint_shape": None if self.found is None else list(self.found),
-                "trains": self.trains, "gradient_multiplier": self.multiplier}
+        return {
+            "name": self.variable.name,
+            "shape": list(self.variable.shape),
+            "verdict": self.verdict,
+            "checkpoint_name": self.source,
+            "checkpoint_shape": None if self.found is None else list(self.found),
+            "trains": self.trains,
+            "gradient_multiplier": self.multiplier,
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,8 +96,11 @@ class Forecast:
     def of_other_types(self) -> Tuple[str, ...]:
         """The checkpoint's names of what is asked for, and has another type there than in the
         model, whose variables are all float32: restoring stops at it, whatever its value."""
-        return tuple(fate.source for fate in self.fates + (self.added or ())
-                     if fate.verdict == OTHER_TYPE and fate.source)
+        return tuple(
+            fate.source
+            for fate in self.fates + (self.added or ())
+            if fate.verdict == OTHER_TYPE and fate.source
+        )
 
     @property
     def given(self) -> int:
@@ -100,11 +108,16 @@ class Forecast:
         return sum(fate.verdict == RESTORED for fate in self.added or ())
 
     def to_data(self) -> dict:
-        return {"trainer": self.trainer, "script": self.script, "stops": self.stops or None,
-                "counts": {verdict: self.count(verdict) for verdict in VERDICTS},
-                "variables": [fate.to_data() for fate in self.fates],
-                "added_by_training": None if self.added is None else [
-                    fate.to_data() for fate in self.added]}
+        return {
+            "trainer": self.trainer,
+            "script": self.script,
+            "stops": self.stops or None,
+            "counts": {verdict: self.count(verdict) for verdict in VERDICTS},
+            "variables": [fate.to_data() for fate in self.fates],
+            "added_by_training": None
+            if self.added is None
+            else [fate.to_data() for fate in self.added],
+        }
 
 
 class Model(NamedTuple):
@@ -124,14 +137,23 @@ class Model(NamedTuple):
     def second(self) -> "Model":
         """The second of two models in one graph."""
         return self._replace(
-            variables=tuple(one._replace(name=families.second_name(one.name))
-                            for one in self.variables),
+            variables=tuple(
+                one._replace(name=families.second_name(one.name)) for one in self.variables
+            ),
             scopes=tuple(families.second_name(scope) for scope in self.scopes),
-            idle=frozenset(families.second_name(name) for name in self.idle))
+            idle=frozenset(families.second_name(name) for name in self.idle),
+        )
 
 
-def foretell(model: Model, train, metas: Optional[Mapping[str, TensorMeta]], *, kind: str,
-             month: str, trainer: str) -> Forecast:
+def foretell(
+    model: Model,
+    train,
+    metas: Optional[Mapping[str, TensorMeta]],
+    *,
+    kind: str,
+    month: str,
+    trainer: str,
+) -> Forecast:
     """The forecast of one trainer of a month.
 
     `train` is the train_config, `metas` the tensors of its checkpoint (None where there is none),
@@ -140,27 +162,41 @@ def foretell(model: Model, train, metas: Optional[Mapping[str, TensorMeta]], *, 
     Raises:
       BadPattern, Unjudged: a pattern of train_config is none to the trainer, or is not judged.
     """
-    what = dict(trainers.restored(month, trainer))[trainer] if metas is not None \
-        else trainers.NOTHING
+    what = (
+        dict(trainers.restored(month, trainer))[trainer] if metas is not None else trainers.NOTHING
+    )
     trains = _training(train, trainer, model.idle)
     added = tuple(_added(model, train, trains)) if month >= _MEASURED else None
     asked: Dict[str, str] = {}
     if what != trainers.NOTHING:
         every = what == trainers.EVERYTHING and train.load_all_detection_checkpoint_vars
-        asked = wanted(model._replace(variables=model.variables + (added or ()))
-                       if trainer == trainers.LEGACY else model, kind, every)
+        asked = wanted(
+            model._replace(variables=model.variables + (added or ()))
+            if trainer == trainers.LEGACY
+            else model,
+            kind,
+            every,
+        )
     multiplier = train.bias_grad_multiplier if trainer == trainers.LEGACY else 0.0
 
     def fate(variable: Variable, own: bool) -> Fate:
         source = asked.get(variable.name)
         meta = metas.get(source) if metas is not None and source is not None else None
-        return Fate(variable, _verdict(variable, source, meta), source,
-                    None if meta is None else tuple(meta.shape), own,
-                    multiplier if own and multiplier and re.match(_BIASES, variable.name) else 1.0)
+        return Fate(
+            variable,
+            _verdict(variable, source, meta),
+            source,
+            None if meta is None else tuple(meta.shape),
+            own,
+            multiplier if own and multiplier and re.match(_BIASES, variable.name) else 1.0,
+        )
+
     forecast = Forecast(
-        trainer, trainers.script(month, trainer) or "",
+        trainer,
+        trainers.script(month, trainer) or "",
         tuple(fate(variable, trains(variable.name)) for variable in model.variables),
-        None if added is None else tuple(fate(variable, False) for variable in added))
+        None if added is None else tuple(fate(variable, False) for variable in added),
+    )
     return dataclasses.replace(forecast, stops=_stops(forecast, model, train, bool(asked), month))
 
 
@@ -213,10 +249,12 @@ def _verdict(variable: Variable, source: Optional[str], meta: Optional[TensorMet
 
 def _training(train, trainer: str, idle: FrozenSet[str]) -> Callable[[str], bool]:
     """Whether a trainer trains the variable of a name."""
-    frozen = patterns.Patterns(pattern for pattern in train.freeze_variables
-                               if pattern or trainer == trainers.MODEL_MAIN)
-    included = patterns.Patterns(train.update_trainable_variables if trainer == trainers.MODEL_MAIN
-                                 else ())
+    frozen = patterns.Patterns(
+        pattern for pattern in train.freeze_variables if pattern or trainer == trainers.MODEL_MAIN
+    )
+    included = patterns.Patterns(
+        train.update_trainable_variables if trainer == trainers.MODEL_MAIN else ()
+    )
 
     def trains(name: str) -> bool:
         if name.endswith(families.UNTRAINED_LEAVES) or name in idle:
@@ -224,7 +262,9 @@ def _training(train, trainer: str, idle: FrozenSet[str]) -> Callable[[str], bool
         if trainer == trainers.LEGACY:
             return not frozen.match(name)
         return (not included.nodes or included.search(name + ":0")) and not frozen.search(
-            name + ":0")
+            name + ":0"
+        )
+
     return trains
 
 
@@ -234,15 +274,18 @@ def _stops(forecast: Forecast, model: Model, train, asks: bool, month: str) -> s
     if unfit:
         return unfit.why
     if forecast.of_other_types:
-        return "it stops at %s, which is not float32 in the checkpoint (\"expected dtype float does " \
-            "not equal original dtype\")" % forecast.of_other_types[0]
+        return (
+            f"it stops at {forecast.of_other_types[0]}, which is not float32 in the checkpoint "
+            '("expected dtype float does '
+            'not equal original dtype")'
+        )
     if forecast.trainer == trainers.LEGACY and asks:
         if month < "2017-10" and forecast.count(MISSING):
             return "it stops at the first variable that is missing"
         if month < "2018-02" and forecast.count(DROPPED):
             return "it stops at the first variable of another shape"
         if not forecast.count(RESTORED) and not forecast.given:
-            return "it stops, since there is nothing to restore (\"No variables to save\")"
+            return 'it stops, since there is nothing to restore ("No variables to save")'
     if not any(fate.trains for fate in forecast.fates):
         return "it stops, since nothing is left to train"
     return ""
@@ -265,10 +308,21 @@ def unfitness(model: Optional[Model], train, trainer: str, month: str) -> Option
     if model and model.attends:
         return Unfit("it stops, since it gives the model no features of other images to attend to")
     if _DIVIDES <= month and train.sync_replicas and train.batch_size < train.replicas_to_aggregate:
-        return Unfit("it stops, since it shares a batch among replicas, and %d images are too few "
-                     "for %d" % (train.batch_size, train.replicas_to_aggregate), "sync_replicas")
-    if model and train.bias_grad_multiplier and not any(
-            re.match(_BIASES, variable.name) for variable in model.variables):
-        return Unfit("it stops at bias_grad_multiplier, since no variable is called \"biases\"",
-                     "bias_grad_multiplier")
+        return Unfit(
+            (
+                f"it stops, since it shares a batch among replicas, and {train.batch_size} images "
+                "are too few "
+                f"for {train.replicas_to_aggregate}"
+            ),
+            "sync_replicas",
+        )
+    if (
+        model
+        and train.bias_grad_multiplier
+        and not any(re.match(_BIASES, variable.name) for variable in model.variables)
+    ):
+        return Unfit(
+            'it stops at bias_grad_multiplier, since no variable is called "biases"',
+            "bias_grad_multiplier",
+        )
     return None

@@ -31,8 +31,11 @@ class _Pattern(NamedTuple):
 
 def _patterns(setup: Setup) -> Iterator[_Pattern]:
     for name in _FIELDS:
-        readers = tuple(one for one in setup.options.trainers
-                        if name == _FIELDS[0] or one == trainers.MODEL_MAIN)
+        readers = tuple(
+            one
+            for one in setup.options.trainers
+            if name == _FIELDS[0] or one == trainers.MODEL_MAIN
+        )
         for field in setup.document.find(("train_config", name)) if setup.document else ():
             for value in field.values:
                 if isinstance(value, Scalar) and isinstance(value.value, str) and readers:
@@ -45,10 +48,18 @@ def _refused(setup: Setup, every: bool) -> Iterator[Evidence]:
             patterns.check(one.text)
         except patterns.BadPattern as error:
             if (len(one.readers) == len(setup.options.trainers)) == every:
-                yield Evidence(one.where, "%s has %r, which is no regular expression to %s: %s" % (
-                    one.field, one.text[:60], " and ".join(
-                        str(trainers.script(setup.options.month, name)) for name in one.readers),
-                    error))
+                yield Evidence(
+                    one.where,
+                    "%s has %r, which is no regular expression to %s: %s"
+                    % (
+                        one.field,
+                        one.text[:60],
+                        " and ".join(
+                            str(trainers.script(setup.options.month, name)) for name in one.readers
+                        ),
+                        error,
+                    ),
+                )
         except patterns.Unjudged:
             pass
 
@@ -66,30 +77,48 @@ def _slow(setup: Setup) -> Iterator[Evidence]:
         except patterns.BadPattern:
             continue
         except patterns.Unjudged as error:
-            yield Evidence(one.where, "%s has %r, and what it matches is not judged: %s" % (
-                one.field, one.text[:60], error), "see with graphfix verify --stock that the "
-                "trainer gets past it, or write it simpler")
+            yield Evidence(
+                one.where,
+                f"{one.field} has {one.text[:60]!r}, and what it matches is not judged: {error}",
+                "see with graphfix verify --stock that the "
+                "trainer gets past it, or write it simpler",
+            )
         if found is None:
             continue
         left = found.left
         if found.lost >= _LOST:
-            yield Evidence(one.where, "%s has %r: before Python finds that it does not match a "
-                           "variable's name, it tries more than 2^%d ways" % (
-                               one.field, one.text[:60], min(found.lost, 1000)))
+            yield Evidence(
+                one.where,
+                (
+                    f"{one.field} has {one.text[:60]!r}: before Python finds that it does not "
+                    "match a "
+                    f"variable's name, it tries more than 2^{min(found.lost, 1000)} ways"
+                ),
+            )
 
 
 CHECKS = (
-    Check("PATTERN_REFUSED", ERROR,
-          "A pattern of train_config is no regular expression: the trainer stops at it "
-          "(\"unterminated subpattern\", \"nothing to repeat\").",
-          "correct the pattern; \\\\( stands for a bracket in a name",
-          functools.partial(_refused, every=True)),
-    Check("ONE_TRAINER_PATTERN", WARNING,
-          "A pattern that one of the trainers reads is no regular expression: it stops there.",
-          "correct the pattern, or train with the other one",
-          functools.partial(_refused, every=False)),
-    Check("PATTERN_SLOW", WARNING,
-          "A pattern of train_config nests repeats so that Python tries far too many ways to match "
-          "it, and the trainer seems to hang before its first step; or it is not judged.",
-          "write it without a repeat inside a repeat", _slow),
+    Check(
+        "PATTERN_REFUSED",
+        ERROR,
+        "A pattern of train_config is no regular expression: the trainer stops at it "
+        '("unterminated subpattern", "nothing to repeat").',
+        "correct the pattern; \\\\( stands for a bracket in a name",
+        functools.partial(_refused, every=True),
+    ),
+    Check(
+        "ONE_TRAINER_PATTERN",
+        WARNING,
+        "A pattern that one of the trainers reads is no regular expression: it stops there.",
+        "correct the pattern, or train with the other one",
+        functools.partial(_refused, every=False),
+    ),
+    Check(
+        "PATTERN_SLOW",
+        WARNING,
+        "A pattern of train_config nests repeats so that Python tries far too many ways to match "
+        "it, and the trainer seems to hang before its first step; or it is not judged.",
+        "write it without a repeat inside a repeat",
+        _slow,
+    ),
 )

@@ -15,8 +15,14 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset(range(0xD0, 0xD9)) | {0x01}
 _SCAN, _END = 0xDA, 0xD9
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
-_OTHERS = ((b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"<", "HTML or XML"), (b"%PDF", "PDF"),
-           (b"\x1f\x8b", "gzip"), (b"PK", "zip"))
+_OTHERS = (
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"<", "HTML or XML"),
+    (b"%PDF", "PDF"),
+    (b"\x1f\x8b", "gzip"),
+    (b"PK", "zip"),
+)
 
 
 class Header(NamedTuple):
@@ -39,14 +45,20 @@ def read_header(data: bytes) -> Optional[Header]:
         if len(data) < 33 or data[12:16] != b"IHDR":
             return Header(PNG, 0, 0, 0, 8, False)
         width, height, bits, kind = struct.unpack(">IIBB", data[16:26])
-        return Header(PNG, height, width, _PNG_CHANNELS.get(kind, 0), bits,
-                      data[-8:-4] == b"IEND" or b"IEND" in data[-64:])
+        return Header(
+            PNG,
+            height,
+            width,
+            _PNG_CHANNELS.get(kind, 0),
+            bits,
+            data[-8:-4] == b"IEND" or b"IEND" in data[-64:],
+        )
     if data[:6] in (b"GIF87a", b"GIF89a") and len(data) >= 10:
         width, height = struct.unpack("<HH", data[6:10])
         return Header(GIF, height, width, 3, 8, True)
     if data[:2] == b"BM" and len(data) >= 30:
         width, height = struct.unpack("<ii", data[18:26])
-        bits, = struct.unpack("<H", data[28:30])
+        (bits,) = struct.unpack("<H", data[28:30])
         return Header(BMP, abs(height), abs(width), max(1, bits // 8), 8, True)
     return None
 
@@ -57,8 +69,10 @@ def name_other(data: bytes) -> str:
         return "empty"
     if data[8:12] == b"WEBP":
         return "WebP"
-    return next((name for start, name in _OTHERS if data.startswith(start)),
-                "bytes that begin with %r" % data[:8])
+    return next(
+        (name for start, name in _OTHERS if data.startswith(start)),
+        f"bytes that begin with {data[:8]!r}",
+    )
 
 
 def _jpeg(data: bytes) -> Header:
@@ -69,11 +83,11 @@ def _jpeg(data: bytes) -> Header:
             at += 1 if marker == 0xFF else 2
             continue
         if marker in _FRAMES and at + 10 <= len(data):
-            bits, height, width, channels = struct.unpack(">BHHB", data[at + 4:at + 10])
+            bits, height, width, channels = struct.unpack(">BHHB", data[at + 4 : at + 10])
             frame = (height, width, channels, bits)
         if marker in (_SCAN, _END):
             break
-        at += 2 + struct.unpack(">H", data[at + 2:at + 4])[0]
+        at += 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
     # Some cameras and tools leave a few bytes behind the end.
     whole = b"\xff\xd9" in data[-1024:] and frame[0] > 0
     return Header(JPEG, frame[0], frame[1], frame[2], frame[3], whole)

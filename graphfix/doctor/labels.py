@@ -27,30 +27,37 @@ def _items(setup: Setup, path: str):
     for value in document.values(("item",)) if document else ():
         if isinstance(value, Block):
             ids = [one.value for one in value.values(("id",)) if isinstance(one.value, int)]
-            names = [one.value for field in ("name", "display_name")
-                     for one in value.values((field,)) if isinstance(one.value, str)]
+            names = [
+                one.value
+                for field in ("name", "display_name")
+                for one in value.values((field,))
+                if isinstance(one.value, str)
+            ]
             yield value, ids[0] if ids else 0, names[0] if names else ""
 
 
 def _absent(setup: Setup) -> Iterator[Evidence]:
     for name, message in setup.readers():
         if not message.label_map_path:
-            yield Evidence(setup.where(name), "%s names no label map" % name)
+            yield Evidence(setup.where(name), f"{name} names no label map")
 
 
 def _zero(setup: Setup) -> Iterator[Evidence]:
     for _, path in _maps(setup):
-        zeros = [(block, name) for block, number, name in _items(setup, path)
-                 if number == 0 and name != BACKGROUND]
+        zeros = [
+            (block, name)
+            for block, number, name in _items(setup, path)
+            if number == 0 and name != BACKGROUND
+        ]
         for block, name in zeros[:1]:
-            yield Evidence(block.where, "'%s' has id 0, or none" % name)
+            yield Evidence(block.where, f"'{name}' has id 0, or none")
 
 
 def _negative(setup: Setup) -> Iterator[Evidence]:
     for _, path in _maps(setup):
         for block, number, name in _items(setup, path):
             if number < 0:
-                yield Evidence(block.where, "'%s' has id %d" % (name, number))
+                yield Evidence(block.where, f"'{name}' has id {number}")
 
 
 def _duplicate(setup: Setup) -> Iterator[Evidence]:
@@ -59,18 +66,23 @@ def _duplicate(setup: Setup) -> Iterator[Evidence]:
         names: dict = {}
         for block, number, name in _items(setup, path):
             if number in ids:
-                yield Evidence(block.where, "'%s' has id %d, which '%s' has, too" % (
-                    name, number, ids[number]))
+                yield Evidence(
+                    block.where, f"'{name}' has id {number}, which '{ids[number]}' has, too"
+                )
             if name in names and names[name] != number:
-                yield Evidence(block.where, "the name '%s' is given to the ids %d and %d" % (
-                    name, names[name], number))
+                yield Evidence(
+                    block.where, f"the name '{name}' is given to the ids {names[name]} and {number}"
+                )
             ids.setdefault(number, name)
             names.setdefault(name, number)
 
 
 def _unreadable(setup: Setup) -> Iterator[Evidence]:
-    explained = {evidence.subject.rsplit(":", 2)[0] for find in (_zero, _negative, _duplicate)
-                 for evidence in find(setup)}
+    explained = {
+        evidence.subject.rsplit(":", 2)[0]
+        for find in (_zero, _negative, _duplicate)
+        for evidence in find(setup)
+    }
     for _, path in _maps(setup):
         error = setup.label_map(path)[1]
         if error is not None and path not in explained:
@@ -105,9 +117,13 @@ def _sized(setup: Setup):
 
 def _other_count(setup: Setup, path: str, labels, wanted: int, verb: str) -> Evidence:
     field = ("model", setup.meta, "num_classes")
-    return Evidence(setup.where(*field), "num_classes is %d, and the label map %s %s id %d" % (
-        setup.body.num_classes, path, verb, labels.max_id), "write num_classes: %d" % wanted,
-                    (ConfigEdit(field, str(wanted), "as the label map has"),))
+    return Evidence(
+        setup.where(*field),
+        f"num_classes is {setup.body.num_classes}, and the label map {path} {verb} id "
+        f"{labels.max_id}",
+        f"write num_classes: {wanted}",
+        (ConfigEdit(field, str(wanted), "as the label map has"),),
+    )
 
 
 def _gaps(setup: Setup) -> Iterator[Evidence]:
@@ -117,43 +133,95 @@ def _gaps(setup: Setup) -> Iterator[Evidence]:
             continue
         missing = sorted(set(range(1, labels.max_id + 1)) - set(labels.by_id()))
         if missing:
-            yield Evidence(path, "skips %d of the ids up to %d: %s" % (
-                len(missing), labels.max_id, ", ".join(map(str, missing[:8]))
-                + (", ..." if len(missing) > 8 else "")))
+            yield Evidence(
+                path,
+                "skips %d of the ids up to %d: %s"
+                % (
+                    len(missing),
+                    labels.max_id,
+                    ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else ""),
+                ),
+            )
 
 
 def _differ(setup: Setup) -> Iterator[Evidence]:
     maps = [(name, path, setup.label_map(path)[0]) for name, path in _maps(setup)]
     if len(maps) == 2 and all(labels for _, _, labels in maps) and maps[0][2] != maps[1][2]:
-        yield Evidence(setup.where(READERS[1], "label_map_path"), "the evaluation's label map %s "
-                       "is another than the training's, %s" % (maps[1][1], maps[0][1]),
-                       "write label_map_path: \"%s\"" % maps[0][1], (ConfigEdit(
-                           (READERS[1], "label_map_path"), quote(maps[0][1]),
-                           "the same classes"),))
+        yield Evidence(
+            setup.where(READERS[1], "label_map_path"),
+            (
+                f"the evaluation's label map {maps[1][1]} "
+                f"is another than the training's, {maps[0][1]}"
+            ),
+            f'write label_map_path: "{maps[0][1]}"',
+            (ConfigEdit((READERS[1], "label_map_path"), quote(maps[0][1]), "the same classes"),),
+        )
 
 
 CHECKS = (
-    Check("LABEL_ID_ZERO", ERROR,
-          "Id 0 is the background's; the API refuses a class of that id (\"Label map id 0 is "
-          "reserved for the background label\").", "number the classes from 1, in the records, "
-          "too", _zero),
-    Check("LABEL_ID_NEGATIVE", ERROR,
-          "A class has a negative id (\"Label map ids should be >= 0\").",
-          "number the classes from 1", _negative),
-    Check("LABEL_TWICE", ERROR, "Two classes have one id, or one name has two ids: which is which?",
-          "give every class its own id and name", _duplicate),
-    Check("LABEL_MAP_UNREADABLE", ERROR, "The label map can't be read.",
-          "write an item { id: 1 name: '...' } for every class", _unreadable),
-    Check("LABEL_COUNT", ERROR,
-          "The label map has ids that the model has no slot for: such classes are never learned.",
-          "make num_classes the label map's largest id", _count),
-    Check("LABEL_MAP_MISSING", ERROR,
-          "A reader names no label map; the records' ids are taken as they are, and evaluation "
-          "does not start.", "write label_map_path", _absent),
-    Check("LABEL_MAPS_DIFFER", WARNING, "Training and evaluation number classes by two label maps.",
-          "name the same one", _differ),
-    Check("LABEL_FEWER", WARNING, "The model has more class slots than the label map has ids.",
-          "make num_classes the label map's largest id", _fewer),
-    Check("LABEL_GAPS", INFO, "Ids are skipped: their slots are never trained.",
-          "there is nothing to do, if they are COCO's", _gaps),
+    Check(
+        "LABEL_ID_ZERO",
+        ERROR,
+        "Id 0 is the background's; the API refuses a class of that id (\"Label map id 0 is "
+        'reserved for the background label").',
+        "number the classes from 1, in the records, too",
+        _zero,
+    ),
+    Check(
+        "LABEL_ID_NEGATIVE",
+        ERROR,
+        'A class has a negative id ("Label map ids should be >= 0").',
+        "number the classes from 1",
+        _negative,
+    ),
+    Check(
+        "LABEL_TWICE",
+        ERROR,
+        "Two classes have one id, or one name has two ids: which is which?",
+        "give every class its own id and name",
+        _duplicate,
+    ),
+    Check(
+        "LABEL_MAP_UNREADABLE",
+        ERROR,
+        "The label map can't be read.",
+        "write an item { id: 1 name: '...' } for every class",
+        _unreadable,
+    ),
+    Check(
+        "LABEL_COUNT",
+        ERROR,
+        "The label map has ids that the model has no slot for: such classes are never learned.",
+        "make num_classes the label map's largest id",
+        _count,
+    ),
+    Check(
+        "LABEL_MAP_MISSING",
+        ERROR,
+        "A reader names no label map; the records' ids are taken as they are, and evaluation "
+        "does not start.",
+        "write label_map_path",
+        _absent,
+    ),
+    Check(
+        "LABEL_MAPS_DIFFER",
+        WARNING,
+        "Training and evaluation number classes by two label maps.",
+        "name the same one",
+        _differ,
+    ),
+    Check(
+        "LABEL_FEWER",
+        WARNING,
+        "The model has more class slots than the label map has ids.",
+        "make num_classes the label map's largest id",
+        _fewer,
+    ),
+    Check(
+        "LABEL_GAPS",
+        INFO,
+        "Ids are skipped: their slots are never trained.",
+        "there is nothing to do, if they are COCO's",
+        _gaps,
+    ),
 )

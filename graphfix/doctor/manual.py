@@ -1,6 +1,6 @@
 """docs/troubleshooting.md, made from the tables of checks and of messages.
 
-    python -m graphfix.doctor.manual > docs/troubleshooting.md
+python -m graphfix.doctor.manual > docs/troubleshooting.md
 """
 
 import sys
@@ -8,9 +8,16 @@ import sys
 from graphfix.doctor.diagnosis import TABLES
 from graphfix.doctor.messages import MESSAGES
 
-_TITLES = {"config": "The config", "paths": "Paths", "checkpoint": "fine_tune_checkpoint",
-           "model_dir": "model_dir", "label map": "Label maps", "records": "Records",
-           "training": "How it trains", "elsewhere": "Training elsewhere"}
+_TITLES = {
+    "config": "The config",
+    "paths": "Paths",
+    "checkpoint": "fine_tune_checkpoint",
+    "model_dir": "model_dir",
+    "label map": "Label maps",
+    "records": "Records",
+    "training": "How it trains",
+    "elsewhere": "Training elsewhere",
+}
 _HEAD = """\
 # Troubleshooting
 
@@ -30,15 +37,24 @@ def text() -> str:
     """The whole document."""
     out = [_HEAD, "## Messages\n"]
     for row in MESSAGES:
-        out.append("### %s\n\n%s Do: %s.%s\n" % (
-            row.wording.replace("`", ""), row.cause, row.remedy,
-            " Checks: %s." % ", ".join("[%s](#%s)" % (code, code.lower()) for code in row.codes)
-            if row.codes else ""))
+        out.append(
+            "### %s\n\n%s Do: %s.%s\n"
+            % (
+                row.wording.replace("`", ""),
+                row.cause,
+                row.remedy,
+                " Checks: %s." % ", ".join(f"[{code}](#{code.lower()})" for code in row.codes)
+                if row.codes
+                else "",
+            )
+        )
     for name, checks in TABLES:
-        out.append("## %s\n" % _TITLES[name])
+        out.append(f"## {_TITLES[name]}\n")
         for check in checks:
-            out.append("### %s\n\n%s: %s\n\nDo: %s.\n" % (
-                check.code, check.severity.capitalize(), check.cause, check.remedy))
+            out.append(
+                f"### {check.code}\n\n{check.severity.capitalize()}: {check.cause}\n\nDo: "
+                f"{check.remedy}.\n"
+            )
     return "\n".join(out)
 
 

@@ -14,8 +14,10 @@ from graphfix.errors import SourceError
 from graphfix.findings import ERROR, WARNING
 from graphfix.model import families
 
-_EMPTY = "name an empty directory with --model_dir (--train_dir of the legacy trainer), or " \
+_EMPTY = (
+    "name an empty directory with --model_dir (--train_dir of the legacy trainer), or "
     "remove the old checkpoint"
+)
 
 
 class Latest(NamedTuple):
@@ -64,8 +66,11 @@ def _lost(setup: Setup) -> Iterator[Evidence]:
     if not found or setup.bundle(found.prefix)[0] is not None:
         return
     if not os.path.exists(found.prefix + ".index"):
-        yield Evidence(found.state, "names %s as the latest checkpoint, and it is not there"
-                       % found.prefix, "remove %s, or put the checkpoint there" % found.state)
+        yield Evidence(
+            found.state,
+            f"names {found.prefix} as the latest checkpoint, and it is not there",
+            f"remove {found.state}, or put the checkpoint there",
+        )
         return
     for problem in setup.bundle(found.prefix)[1].problems:
         yield Evidence(problem.subject, problem.message, problem.remedy)
@@ -77,13 +82,19 @@ def _shapes(setup: Setup) -> Iterator[Evidence]:
         return
     how = fit(setup, found.prefix)
     if how.other_classes:
-        yield Evidence(found.prefix, "is what the trainer would resume from, and its heads have %s "
-                       "classes; the config has %d" % ("/".join(map(str, how.counts)),
-                                                       setup.body.num_classes))
+        yield Evidence(
+            found.prefix,
+            (
+                "is what the trainer would resume from, and its heads have "
+                f"{'/'.join(map(str, how.counts))} "
+                f"classes; the config has {setup.body.num_classes}"
+            ),
+        )
     elif how.broken:
-        yield Evidence(found.prefix, "is what the trainer would resume from, and is of another "
-                       "model: "
-                       + how.broken[0][1])
+        yield Evidence(
+            found.prefix,
+            "is what the trainer would resume from, and is of another model: " + how.broken[0][1],
+        )
 
 
 def _incomplete(setup: Setup) -> Iterator[Evidence]:
@@ -99,17 +110,25 @@ def _incomplete(setup: Setup) -> Iterator[Evidence]:
     if families.GLOBAL_STEP not in names:
         lacking.insert(0, families.GLOBAL_STEP)
     if lacking:
-        yield Evidence(found.prefix, "is what the trainer would resume from, and lacks what "
-                       "training adds to a model's variables: " + ", ".join(
-                           one if one == families.GLOBAL_STEP else "..." + one for one in lacking))
+        yield Evidence(
+            found.prefix,
+            "is what the trainer would resume from, and lacks what "
+            "training adds to a model's variables: "
+            + ", ".join(one if one == families.GLOBAL_STEP else "..." + one for one in lacking),
+        )
 
 
 def _done(setup: Setup) -> Iterator[Evidence]:
     found = _opened(setup)
     step = _step(setup, found.prefix) if found else None
     if step is not None and 0 < setup.train.num_steps <= step:
-        yield Evidence(found.prefix, "is what the trainer would resume from, at step %d; num_steps "
-                       "is %d, so that it ends at once" % (step, setup.train.num_steps))
+        yield Evidence(
+            found.prefix,
+            (
+                f"is what the trainer would resume from, at step {step}; num_steps "
+                f"is {setup.train.num_steps}, so that it ends at once"
+            ),
+        )
 
 
 def _resumes(setup: Setup) -> Iterator[Evidence]:
@@ -117,8 +136,11 @@ def _resumes(setup: Setup) -> Iterator[Evidence]:
     if not found or list(_shapes(setup)) or list(_incomplete(setup)) or list(_done(setup)):
         return
     step = _step(setup, found.prefix)
-    yield Evidence(found.prefix, "is what the trainer resumes from%s; fine_tune_checkpoint is not "
-                   "looked at" % (", at step %d" % step if step else ""))
+    yield Evidence(
+        found.prefix,
+        "is what the trainer resumes from%s; fine_tune_checkpoint is not "
+        "looked at" % (f", at step {step}" if step else ""),
+    )
 
 
 def _a_file(setup: Setup) -> Iterator[Evidence]:
@@ -140,28 +162,56 @@ def _damaged(setup: Setup) -> Iterator[Evidence]:
 
 
 CHECKS = (
-    Check("MODEL_DIR_FILE", ERROR, "The directory to train in is a file.", "name a directory",
-          _a_file),
-    Check("MODEL_DIR_STATE", ERROR,
-          "The file `checkpoint` in model_dir is no state file that TensorFlow can read: the "
-          "trainer stops (\"Invalid checkpoint state loaded from\"), or starts anew, whatever "
-          "checkpoints are there.", "remove the file `checkpoint`, or write model_checkpoint_path: \"...\" into it",
-          _damaged),
-    Check("MODEL_DIR_LOST", ERROR,
-          "The file `checkpoint` in model_dir names a checkpoint that is not there, or is damaged: "
-          "the trainer stops, or starts anew.", "remove the file `checkpoint`", _lost),
-    Check("MODEL_DIR_SHAPES", ERROR,
-          "A checkpoint in model_dir wins over fine_tune_checkpoint and is restored strictly; this "
-          "one is of another model (\"Assign requires shapes of both tensors to match\").", _EMPTY,
-          _shapes),
-    Check("MODEL_DIR_INCOMPLETE", ERROR,
-          "A checkpoint in model_dir has to hold every variable of training; this one holds the "
-          "model's alone (\"Key ... not found in checkpoint\"). Published models belong into "
-          "fine_tune_checkpoint.", _EMPTY, _incomplete),
-    Check("MODEL_DIR_DONE", ERROR,
-          "The checkpoint in model_dir has all the steps that the config asks for: training ends "
-          "at once, without an error.", _EMPTY + ", or raise num_steps", _done),
-    Check("MODEL_DIR_RESUMES", WARNING,
-          "A checkpoint in model_dir wins over fine_tune_checkpoint: training goes on from there.",
-          "that is right for an interrupted run; for a new one " + _EMPTY, _resumes),
+    Check(
+        "MODEL_DIR_FILE", ERROR, "The directory to train in is a file.", "name a directory", _a_file
+    ),
+    Check(
+        "MODEL_DIR_STATE",
+        ERROR,
+        "The file `checkpoint` in model_dir is no state file that TensorFlow can read: the "
+        'trainer stops ("Invalid checkpoint state loaded from"), or starts anew, whatever '
+        "checkpoints are there.",
+        'remove the file `checkpoint`, or write model_checkpoint_path: "..." into it',
+        _damaged,
+    ),
+    Check(
+        "MODEL_DIR_LOST",
+        ERROR,
+        "The file `checkpoint` in model_dir names a checkpoint that is not there, or is damaged: "
+        "the trainer stops, or starts anew.",
+        "remove the file `checkpoint`",
+        _lost,
+    ),
+    Check(
+        "MODEL_DIR_SHAPES",
+        ERROR,
+        "A checkpoint in model_dir wins over fine_tune_checkpoint and is restored strictly; this "
+        'one is of another model ("Assign requires shapes of both tensors to match").',
+        _EMPTY,
+        _shapes,
+    ),
+    Check(
+        "MODEL_DIR_INCOMPLETE",
+        ERROR,
+        "A checkpoint in model_dir has to hold every variable of training; this one holds the "
+        'model\'s alone ("Key ... not found in checkpoint"). Published models belong into '
+        "fine_tune_checkpoint.",
+        _EMPTY,
+        _incomplete,
+    ),
+    Check(
+        "MODEL_DIR_DONE",
+        ERROR,
+        "The checkpoint in model_dir has all the steps that the config asks for: training ends "
+        "at once, without an error.",
+        _EMPTY + ", or raise num_steps",
+        _done,
+    ),
+    Check(
+        "MODEL_DIR_RESUMES",
+        WARNING,
+        "A checkpoint in model_dir wins over fine_tune_checkpoint: training goes on from there.",
+        "that is right for an interrupted run; for a new one " + _EMPTY,
+        _resumes,
+    ),
 )

@@ -24,8 +24,12 @@ def _all(setup: Setup):
     for path, field in setup.document.walk():
         if _NAMES.search(path[-1]):
             for value in field.values:
-                if isinstance(value, Scalar) and value.kind == STRING and isinstance(
-                        value.value, str) and value.value:
+                if (
+                    isinstance(value, Scalar)
+                    and value.kind == STRING
+                    and isinstance(value.value, str)
+                    and value.value
+                ):
                     yield path, field, value
 
 
@@ -38,18 +42,22 @@ def _edits(setup: Setup, path, field, literal: str) -> Tuple[ConfigEdit, ...]:
 def _placeholder(setup: Setup) -> Iterator[Evidence]:
     for path, _, value in _all(setup):
         if PLACEHOLDER.search(value.value):
-            yield Evidence(value.where, "%s is still a placeholder: "
-                           "%s" % (".".join(path), value.raw))
+            yield Evidence(value.where, (f"{'.'.join(path)} is still a placeholder: {value.raw}"))
 
 
 def _tilde(setup: Setup) -> Iterator[Evidence]:
     for path, field, value in _all(setup):
         if value.value.startswith("~"):
             literal = quote(os.path.expanduser(value.value))
-            yield Evidence(value.where, "%s begins with ~, which a shell expands, and TensorFlow "
-                           "does not: %s" % (".".join(path), value.raw),
-                           "write %s: "
-                           "%s" % (path[-1], literal), _edits(setup, path, field, literal))
+            yield Evidence(
+                value.where,
+                (
+                    f"{'.'.join(path)} begins with ~, which a shell expands, and TensorFlow "
+                    f"does not: {value.raw}"
+                ),
+                (f"write {path[-1]}: {literal}"),
+                _edits(setup, path, field, literal),
+            )
 
 
 def _skipped(text: str) -> bool:
@@ -61,8 +69,11 @@ def _beside(setup: Setup, text: str) -> bool:
     """Whether a relative path leads somewhere from the config's directory, which is another."""
     where = os.path.join(os.path.dirname(setup.path), text)
     elsewhere = os.path.realpath(os.path.dirname(setup.path)) != os.path.realpath(os.curdir)
-    return elsewhere and not os.path.isabs(text) and bool(
-        os.path.exists(where) or os.path.exists(where + ".index") or setup.found(where))
+    return (
+        elsewhere
+        and not os.path.isabs(text)
+        and bool(os.path.exists(where) or os.path.exists(where + ".index") or setup.found(where))
+    )
 
 
 def _there(setup: Setup, text: str) -> bool:
@@ -72,10 +83,19 @@ def _there(setup: Setup, text: str) -> bool:
 def _relative(setup: Setup) -> Iterator[Evidence]:
     directory = os.path.dirname(setup.path) or "."
     for path, _, value in _all(setup):
-        if not _skipped(value.value) and not _there(setup, value.value) and _beside(setup, value.value):
-            yield Evidence(value.where, "%s is relative to the current directory, where there is "
-                           "no %s; there is one in %s" % (".".join(path), value.value, directory),
-                           "start the trainer in %s, or write the whole path" % directory)
+        if (
+            not _skipped(value.value)
+            and not _there(setup, value.value)
+            and _beside(setup, value.value)
+        ):
+            yield Evidence(
+                value.where,
+                (
+                    f"{'.'.join(path)} is relative to the current directory, where there is "
+                    f"no {value.value}; there is one in {directory}"
+                ),
+                f"start the trainer in {directory}, or write the whole path",
+            )
 
 
 def _no_input(setup: Setup) -> Iterator[Evidence]:
@@ -83,7 +103,7 @@ def _no_input(setup: Setup) -> Iterator[Evidence]:
         if message.WhichOneof("input_reader") not in (None, "tf_record_input_reader"):
             continue
         if not [one for one in message.tf_record_input_reader.input_path if one]:
-            yield Evidence(setup.where(name), "%s names no records" % name)
+            yield Evidence(setup.where(name), f"{name} names no records")
 
 
 def _records(setup: Setup) -> Iterator[Evidence]:
@@ -91,22 +111,33 @@ def _records(setup: Setup) -> Iterator[Evidence]:
         for field in setup.document.find((name,) + INPUT_PATH) if setup.document else ():
             for value in field.values:
                 text = value.value
-                if not isinstance(text, str) or not text or _skipped(text) or setup.files(text) \
-                        or text in setup.too_wide or _beside(setup, text):
+                if (
+                    not isinstance(text, str)
+                    or not text
+                    or _skipped(text)
+                    or setup.files(text)
+                    or text in setup.too_wide
+                    or _beside(setup, text)
+                ):
                     continue
                 near = _shards(setup, text)
-                yield Evidence(value.where, "no file matches %s" % value.raw,
-                               "write input_path: %s" % quote(near) if near else "",
-                               _edits(setup, (name,) + INPUT_PATH, field, quote(near))
-                               if near else ())
+                yield Evidence(
+                    value.where,
+                    f"no file matches {value.raw}",
+                    f"write input_path: {quote(near)}" if near else "",
+                    _edits(setup, (name,) + INPUT_PATH, field, quote(near)) if near else (),
+                )
 
 
 def _too_wide(setup: Setup) -> Iterator[Evidence]:
     for path, _, value in _all(setup):
-        if not _skipped(value.value) and not _there(setup, value.value) \
-                and value.value in setup.too_wide:
-            problem, = setup.too_wide[value.value].problems
-            yield Evidence(value.where, "%s %s" % (".".join(path), problem.message))
+        if (
+            not _skipped(value.value)
+            and not _there(setup, value.value)
+            and value.value in setup.too_wide
+        ):
+            (problem,) = setup.too_wide[value.value].problems
+            yield Evidence(value.where, f"{'.'.join(path)} {problem.message}")
 
 
 def _shards(setup: Setup, text: str) -> str:
@@ -121,7 +152,7 @@ def _shards(setup: Setup, text: str) -> str:
     if shards:
         base, total = re.match(r"(.*)-\d{5}-of-(\d{5})$", shards[0]).groups()
         if len(shards) == int(total):
-            return "%s-?????-of-%s" % (base, total)
+            return f"{base}-?????-of-{total}"
     return found[0] if len(found) == 1 and os.path.isfile(found[0]) else ""
 
 
@@ -132,9 +163,12 @@ def _label_maps(setup: Setup) -> Iterator[Evidence]:
             continue
         near = setup.found(os.path.join(glob.escape(os.path.dirname(text) or "."), "*.pbtxt"))
         one = os.path.normpath(near[0]) if len(near) == 1 else ""
-        yield Evidence(value.where, "%s leads to no file: %s" % (".".join(path), value.raw),
-                       "write label_map_path: %s, which is there" % quote(one) if one else "",
-                       _edits(setup, path, field, quote(one)) if one else ())
+        yield Evidence(
+            value.where,
+            f"{'.'.join(path)} leads to no file: {value.raw}",
+            f"write label_map_path: {quote(one)}, which is there" if one else "",
+            _edits(setup, path, field, quote(one)) if one else (),
+        )
 
 
 def _unreadable(setup: Setup) -> Iterator[Evidence]:
@@ -142,51 +176,109 @@ def _unreadable(setup: Setup) -> Iterator[Evidence]:
         files = setup.files(value.value) or setup.files(value.value + ".index")
         bad = [one for one in files if not os.access(one, os.R_OK)]
         if bad:
-            yield Evidence(value.where, "%s can't be read: you have no permission" % bad[0],
-                           "chmod a+r %s" % bad[0])
+            yield Evidence(
+                value.where,
+                f"{bad[0]} can't be read: you have no permission",
+                f"chmod a+r {bad[0]}",
+            )
 
 
 def _mounts(setup: Setup) -> Iterator[Evidence]:
-    tops: List[str] = sorted({os.path.dirname(os.path.abspath(value.value)) for path, _, value in _all(setup)
-                   if not _skipped(value.value) and _there(setup, value.value)})
-    relative = [value for path, _, value in _all(setup)
-                if not _skipped(value.value) and not os.path.isabs(value.value)
-                and _there(setup, value.value)]
+    tops: List[str] = sorted(
+        {
+            os.path.dirname(os.path.abspath(value.value))
+            for path, _, value in _all(setup)
+            if not _skipped(value.value) and _there(setup, value.value)
+        }
+    )
+    relative = [
+        value
+        for path, _, value in _all(setup)
+        if not _skipped(value.value)
+        and not os.path.isabs(value.value)
+        and _there(setup, value.value)
+    ]
     if relative:
-        yield Evidence(relative[0].where, "%d paths are relative, such as %s: they hold in the "
-                       "current directory, %s" % (len(relative), relative[0].raw, os.getcwd()))
+        yield Evidence(
+            relative[0].where,
+            (
+                f"{len(relative)} paths are relative, such as {relative[0].raw}: they hold in the "
+                f"current directory, {os.getcwd()}"
+            ),
+        )
     elif len(tops) > 1:
-        yield Evidence(setup.path, "names files in %d directories, all of which a container would "
-                       "have to see: %s" % (len(tops), ", ".join(tops)))
+        yield Evidence(
+            setup.path,
+            (
+                f"names files in {len(tops)} directories, all of which a container would "
+                f"have to see: {', '.join(tops)}"
+            ),
+        )
 
 
 CHECKS = (
-    Check("PLACEHOLDER", ERROR, "A path of the sample config was never filled in.",
-          "write the path of your file", _placeholder),
-    Check("PATH_TILDE", ERROR, "TensorFlow takes ~ for the name of a directory.",
-          "write the home directory's whole path", _tilde),
-    Check("PATH_OF_CONFIG", ERROR,
-          "Relative paths start at the directory the trainer runs in, not at the config's.",
-          "start the trainer there, or write whole paths", _relative),
-    Check("RECORDS_UNNAMED", ERROR,
-          "A reader names no records (\"At least one input path must be specified\").",
-          "write tf_record_input_reader { input_path: \"...\" }", _no_input),
-    Check("RECORDS_MISSING", ERROR,
-          "An input path matches no file: model_main says so, the legacy trainer waits for ever.",
-          "correct the path; * and ? stand for any characters", _records),
-    Check("LABEL_MAP_LOST", ERROR, "label_map_path leads to no file.", "correct the path",
-          _label_maps),
-    Check("PATH_TOO_WIDE", WARNING,
-          "A path's wildcards stand for so many directories that nobody looked through them all: "
-          "what it names was not judged, and the trainer has to look through them, too.",
-          "name the directories instead of writing * for them", _too_wide),
-    Check("PATH_UNREADABLE", ERROR, "A file is there, and may not be read.", "change its "
-          "permissions",
-          _unreadable),
+    Check(
+        "PLACEHOLDER",
+        ERROR,
+        "A path of the sample config was never filled in.",
+        "write the path of your file",
+        _placeholder,
+    ),
+    Check(
+        "PATH_TILDE",
+        ERROR,
+        "TensorFlow takes ~ for the name of a directory.",
+        "write the home directory's whole path",
+        _tilde,
+    ),
+    Check(
+        "PATH_OF_CONFIG",
+        ERROR,
+        "Relative paths start at the directory the trainer runs in, not at the config's.",
+        "start the trainer there, or write whole paths",
+        _relative,
+    ),
+    Check(
+        "RECORDS_UNNAMED",
+        ERROR,
+        'A reader names no records ("At least one input path must be specified").',
+        'write tf_record_input_reader { input_path: "..." }',
+        _no_input,
+    ),
+    Check(
+        "RECORDS_MISSING",
+        ERROR,
+        "An input path matches no file: model_main says so, the legacy trainer waits for ever.",
+        "correct the path; * and ? stand for any characters",
+        _records,
+    ),
+    Check(
+        "LABEL_MAP_LOST", ERROR, "label_map_path leads to no file.", "correct the path", _label_maps
+    ),
+    Check(
+        "PATH_TOO_WIDE",
+        WARNING,
+        "A path's wildcards stand for so many directories that nobody looked through them all: "
+        "what it names was not judged, and the trainer has to look through them, too.",
+        "name the directories instead of writing * for them",
+        _too_wide,
+    ),
+    Check(
+        "PATH_UNREADABLE",
+        ERROR,
+        "A file is there, and may not be read.",
+        "change its permissions",
+        _unreadable,
+    ),
 )
 
 # For those who train elsewhere; said last.
 ELSEWHERE = (
-    Check("PATH_RELATIVE", INFO, "Paths hold on this machine, from this directory.",
-          "start the trainer where they hold, and mount what they name into a container", _mounts),
+    Check(
+        "PATH_RELATIVE",
+        INFO,
+        "Paths hold on this machine, from this directory.",
+        "start the trainer where they hold, and mount what they name into a container",
+        _mounts,
+    ),
 )

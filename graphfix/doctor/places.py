@@ -23,7 +23,7 @@ def _look(block: Block, above: Tuple[str, ...], line: int, column: int) -> Optio
             if isinstance(value, Block):
                 number = numbers.get(field.name, 0)
                 numbers[field.name] = number + 1
-                step = "%s[%d]" % (field.name, number) if number else field.name
+                step = f"{field.name}[{number}]" if number else field.name
                 found = _look(value, above + (step,), line, column)
                 if found:
                     return found

@@ -26,9 +26,16 @@ _EDGES = tuple(b"image/object/bbox/" + edge for edge in (b"ymin", b"xmin", b"yma
 _TEXT, _LABEL = b"image/object/class/text", b"image/object/class/label"
 _ENCODED, _FORMAT, _SOURCE = b"image/encoded", b"image/format", b"image/source_id"
 _HEIGHT, _WIDTH, _MASK = b"image/height", b"image/width", b"image/object/mask"
-KINDS = {**{edge: "float_list" for edge in _EDGES},
-         _TEXT: "bytes_list", _LABEL: "int64_list", _ENCODED: "bytes_list", _FORMAT: "bytes_list",
-         _SOURCE: "bytes_list", _HEIGHT: "int64_list", _WIDTH: "int64_list"}
+KINDS = {
+    **{edge: "float_list" for edge in _EDGES},
+    _TEXT: "bytes_list",
+    _LABEL: "int64_list",
+    _ENCODED: "bytes_list",
+    _FORMAT: "bytes_list",
+    _SOURCE: "bytes_list",
+    _HEIGHT: "int64_list",
+    _WIDTH: "int64_list",
+}
 # Kinds of what is no fault, but would explain one.
 AS_SIZE, OTHER_SIDE = "box may be x, y, width, height", "box may be divided by the other side"
 _SPELLINGS = {"jpg": JPEG}
@@ -81,9 +88,15 @@ def _count(notes, key, where: str, detail: str = "") -> None:
     note.count += 1
 
 
-def scan_records(paths: Sequence[str], labels: Optional[LabelMap],
-                 resized: Callable[[int, int], Tuple[float, float]], *, masks: bool,
-                 sample: Optional[int], progress: Callable[[str], None]) -> Scan:
+def scan_records(
+    paths: Sequence[str],
+    labels: Optional[LabelMap],
+    resized: Callable[[int, int], Tuple[float, float]],
+    *,
+    masks: bool,
+    sample: Optional[int],
+    progress: Callable[[str], None],
+) -> Scan:
     """Reads the records of files: all, or the first `sample`.
 
     `resized` gives an image's size after the config's resizer; `masks` says that every box needs
@@ -101,10 +114,10 @@ def scan_records(paths: Sequence[str], labels: Optional[LabelMap],
                     return scan
                 scan.records += 1
                 scan.bytes += len(data)
-                look.record(data, "%s: record %d (at byte %d)" % (path, number, offset))
+                look.record(data, f"{path}: record {number} (at byte {offset})")
                 if scan.bytes - told >= _EVERY:
                     told = scan.bytes
-                    progress("reading %s: %d of %d MB" % (path, told >> 20, total >> 20))
+                    progress(f"reading {path}: {told >> 20} of {total >> 20} MB")
         except SourceError as error:
             scan.damage.append(error)
     return scan
@@ -141,8 +154,9 @@ class _Look:
                     found[_MASK] = True
                 continue
             if held not in (kind, None):
-                scan.note("FEATURE_KIND", where, "%s is a %s, not a %s" % (
-                    feature.key.decode(), held, kind))
+                scan.note(
+                    "FEATURE_KIND", where, f"{feature.key.decode()} is a {held}, not a {kind}"
+                )
                 continue
             found[feature.key] = getattr(feature.value, kind).value
         self.source(found.get(_SOURCE), where)
@@ -171,7 +185,7 @@ class _Look:
             return stated_size
         key = crc32c(encoded) << 32 | len(encoded)
         if key in self.scan.images:
-            note("IMAGE_TWICE", where, "record %d" % self.scan.images[key])
+            note("IMAGE_TWICE", where, f"record {self.scan.images[key]}")
         else:
             self.scan.images[key] = self.scan.records - 1
         header = read_header(encoded)
@@ -187,11 +201,17 @@ class _Look:
             return stated_size
         form = (found.get(_FORMAT) or (b"jpeg",))[0].decode("utf-8", "replace")
         if _SPELLINGS.get(form.lower(), form.lower()) != header.format:
-            note("IMAGE_FORMAT", where, "image/format says '%s', the image is %s" % (
-                form, header.format.upper()))
+            note(
+                "IMAGE_FORMAT",
+                where,
+                f"image/format says '{form}', the image is {header.format.upper()}",
+            )
         if stated_size and stated != size:
-            note("IMAGE_TURNED" if stated == size[::-1] else "IMAGE_SIZE", where,
-                 "image/height and image/width say %d x %d, the image is %d x %d" % (stated + size))
+            note(
+                "IMAGE_TURNED" if stated == size[::-1] else "IMAGE_SIZE",
+                where,
+                "image/height and image/width say %d x %d, the image is %d x %d" % (stated + size),
+            )
         if header.format == JPEG and header.channels == 4:
             note("IMAGE_CMYK", where)
         elif header.format in (JPEG, PNG) and header.channels in (1, 2):
@@ -206,8 +226,12 @@ class _Look:
         scan.boxed = scan.boxed or any(edge in found for edge in _EDGES)
         count = len(edges[0])
         if any(len(edge) != count for edge in edges):
-            scan.note("BOX_COUNTS", where, "%s values of ymin, xmin, ymax and xmax" % ", ".join(
-                str(len(edge)) for edge in edges))
+            scan.note(
+                "BOX_COUNTS",
+                where,
+                f"{', '.join((str(len(edge)) for edge in edges))} values of ymin, xmin, ymax and "
+                "xmax",
+            )
             return
         scan.boxes += count
         scan.empty += not count
@@ -227,8 +251,12 @@ class _Look:
         use_texts = self.names is not None and len(texts)
         values = texts if use_texts else labels
         if len(values) != count:
-            scan.note("CLASS_COUNTS", where, "%d boxes, and %d values of %s" % (
-                count, len(values), (_TEXT if use_texts else _LABEL).decode()))
+            scan.note(
+                "CLASS_COUNTS",
+                where,
+                f"{count} boxes, and {len(values)} values of "
+                f"{(_TEXT if use_texts else _LABEL).decode()}",
+            )
             return
         if not use_texts:
             for label in labels:
@@ -241,9 +269,15 @@ class _Look:
                 continue
             _count(scan.ids, known, where)
             if number < len(labels) and labels[number] != known:
-                scan.note("CLASS_DISAGREES", where, "class/text '%s' is %d in the label map, and "
-                          "class/label says %d" % (text.decode("utf-8", "replace"), known,
-                                                   labels[number]))
+                scan.note(
+                    "CLASS_DISAGREES",
+                    where,
+                    (
+                        f"class/text '{text.decode('utf-8', 'replace')}' is {known} in the label "
+                        "map, and "
+                        f"class/label says {labels[number]}"
+                    ),
+                )
 
     def box(self, box, size, resized, where: str) -> None:
         scan = self.scan
@@ -274,8 +308,14 @@ class _Look:
         """Whether a box lies in its image if x was divided by the height, or y by the width."""
         ratio = size[0] / float(size[1])
         y, x = max(box[0], box[2]), max(box[1], box[3])
-        return min(box) >= 0 and (x > 1 and x * ratio <= 1 + _SLACK and y <= 1
-                                  or y > 1 and y / ratio <= 1 + _SLACK and x <= 1)
+        return min(box) >= 0 and (
+            x > 1
+            and x * ratio <= 1 + _SLACK
+            and y <= 1
+            or y > 1
+            and y / ratio <= 1 + _SLACK
+            and x <= 1
+        )
 
 
 def _shown(box) -> str:

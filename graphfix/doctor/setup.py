@@ -124,8 +124,9 @@ class Setup:
         """What a path, which may be a pattern, leads to; nothing, and a note in `too_wide`, where
         that would take too much looking."""
         try:
-            return tuple(path for path in wildcards.find(name, self._budget)
-                         if os.path.exists(path))
+            return tuple(
+                path for path in wildcards.find(name, self._budget) if os.path.exists(path)
+            )
         except SourceError as error:
             self.too_wide[name] = error
             return ()
@@ -149,14 +150,29 @@ class Setup:
     def scan(self, name: str) -> Scan:
         """What the records of an input reader (a block's name) hold."""
         message = dict(self.readers())[name]
-        paths = [path for pattern in message.tf_record_input_reader.input_path
-                 for path in self.files(pattern)]
+        paths = [
+            path
+            for pattern in message.tf_record_input_reader.input_path
+            for path in self.files(pattern)
+        ]
         labels = self.label_map(message.label_map_path)[0] if message.label_map_path else None
-        return self._kept(("records", tuple(paths), message.label_map_path,
-                           message.load_instance_masks,
-                           self.body.image_resizer.SerializeToString()), lambda: scan_records(
-                               paths, labels, self.resized, masks=message.load_instance_masks,
-                               sample=self.options.sample, progress=self.options.progress))
+        return self._kept(
+            (
+                "records",
+                tuple(paths),
+                message.label_map_path,
+                message.load_instance_masks,
+                self.body.image_resizer.SerializeToString(),
+            ),
+            lambda: scan_records(
+                paths,
+                labels,
+                self.resized,
+                masks=message.load_instance_masks,
+                sample=self.options.sample,
+                progress=self.options.progress,
+            ),
+        )
 
     def _kept(self, key: tuple, read: Callable[[], Any]) -> Any:
         if key not in self.options.cache:
@@ -172,17 +188,21 @@ class Setup:
         if resizer.WhichOneof("image_resizer_oneof") != "keep_aspect_ratio_resizer":
             return float(height), float(width)
         keep = resizer.keep_aspect_ratio_resizer
-        factor = min(keep.min_dimension / float(min(height, width)),
-                     keep.max_dimension / float(max(height, width)))
+        factor = min(
+            keep.min_dimension / float(min(height, width)),
+            keep.max_dimension / float(max(height, width)),
+        )
         return height * factor, width * factor
 
     def bundle(self, prefix: str) -> Tuple[Optional[TensorStore], Optional[SourceError]]:
         """A checkpoint's tensors, unread."""
+
         def read():
             try:
                 return reader.open_bundle(prefix), None
             except SourceError as error:
                 return None, error
+
         return self._kept(("bundle", prefix), read)
 
     def values(self, prefix: str) -> Values:
@@ -197,16 +217,18 @@ class Setup:
 
     def metas(self, prefix: str) -> Dict[str, TensorMeta]:
         store = self.bundle(prefix)[0]
-        return self._kept(("metas", prefix), lambda: {
-            name: view.meta for name, view in (store or {}).items()})
+        return self._kept(
+            ("metas", prefix), lambda: {name: view.meta for name, view in (store or {}).items()}
+        )
 
     @functools.lru_cache(maxsize=None)
     def heads(self, prefix: str) -> Tuple[HeadSpec, ...]:
         """The heads of the config's model, under a checkpoint's names; none for a model that
         graphfix does not know."""
         try:
-            return expected_heads(self.message, self.metas(prefix), config=self.path,
-                                  checkpoint=prefix)[1]
+            return expected_heads(
+                self.message, self.metas(prefix), config=self.path, checkpoint=prefix
+            )[1]
         except SourceError:
             return ()
 
@@ -214,8 +236,11 @@ class Setup:
     def anchors(self):
         """(AnchorSpec, None), or (None, why there is none)."""
         try:
-            return describe_anchors(getattr(self.body, families.ANCHOR_FIELD[self.meta]), self.path,
-                                    fixed_image(self.body.image_resizer)), None
+            return describe_anchors(
+                getattr(self.body, families.ANCHOR_FIELD[self.meta]),
+                self.path,
+                fixed_image(self.body.image_resizer),
+            ), None
         except SourceError as error:
             return None, error
 
@@ -228,8 +253,11 @@ def _bind(document: Document):
     left = problems
     twice = [problem for problem in problems if problem.kind == DUPLICATE]
     if len(twice) > _MOST_TWICE:  # each takes a reading of the whole
-        raise SourceError(twice[0].problem.subject, "more than %d fields are given twice, of which "
-                          "this is the first" % _MOST_TWICE, "keep the one of each that counts")
+        raise SourceError(
+            twice[0].problem.subject,
+            (f"more than {_MOST_TWICE} fields are given twice, of which this is the first"),
+            "keep the one of each that counts",
+        )
     while any(problem.kind == DUPLICATE for problem in left):
         again = next(problem for problem in left if problem.kind == DUPLICATE)
         _, block, field = places.at(document, again.line, again.column)

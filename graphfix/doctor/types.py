@@ -18,20 +18,37 @@ def _types(setup: Setup) -> Iterator[Evidence]:
     if outlook.unknown and setup.checkpoint is not None and not model_dir.latest(setup):
         # Which variables the model has is not known; the feature extractor's are.
         scopes = restore.scopes(setup)
-        names = [name for name, meta in metas.items() if name.startswith(scopes)
-                 and meta.dtype.is_floating and meta.dtype != FLOAT32
-                 and not name.endswith(families.SLOT_SUFFIXES + (families.MOVING_AVERAGE,))]
+        names = [
+            name
+            for name, meta in metas.items()
+            if name.startswith(scopes)
+            and meta.dtype.is_floating
+            and meta.dtype != FLOAT32
+            and not name.endswith(families.SLOT_SUFFIXES + (families.MOVING_AVERAGE,))
+        ]
     else:
-        names = list(dict.fromkeys(name for forecast in outlook.forecasts
-                                   for name in forecast.of_other_types))
+        names = list(
+            dict.fromkeys(
+                name for forecast in outlook.forecasts for name in forecast.of_other_types
+            )
+        )
     if names:
-        yield Evidence(setup.where(*restore.FIELD), "%s has %d variables that are not float32, such "
-                       "as %s (%s)" % (prefix, len(names), names[0], metas[names[0]].dtype))
+        yield Evidence(
+            setup.where(*restore.FIELD),
+            (
+                f"{prefix} has {len(names)} variables that are not float32, such "
+                f"as {names[0]} ({metas[names[0]].dtype})"
+            ),
+        )
 
 
 CHECKS = (
-    Check("CHECKPOINT_TYPES", ERROR,
-          "The checkpoint has variables of another type than the model's, which are all float32: the "
-          "trainer stops at them (\"expected dtype float does not equal original dtype double\").",
-          "save the checkpoint again with them cast to float32 (tf.cast)", _types),
+    Check(
+        "CHECKPOINT_TYPES",
+        ERROR,
+        "The checkpoint has variables of another type than the model's, which are all float32: the "
+        'trainer stops at them ("expected dtype float does not equal original dtype double").',
+        "save the checkpoint again with them cast to float32 (tf.cast)",
+        _types,
+    ),
 )

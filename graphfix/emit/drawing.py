@@ -33,17 +33,26 @@ def pictures(report: Report, contents: Dict[str, bytes]) -> str:
     new = {one.id: one for one in report.plan.classes}
 
     def new_name(number: int) -> str:
-        return new[number].display_name if number in new and new[number].name else \
-            "class %d" % number
+        return new[number].display_name if number in new and new[number].name else f"class {number}"
+
     before, after = colours(report)
     untrained = {one.id for one in report.plan.classes if not one.sources}
     parts = []
     for number, one in enumerate(report.pictures, 1):
         found = drawn(one.after)
         trained = [row for row in found if row.class_id not in untrained]
-        parts.append(_picture("picture-%d" % number, one, contents[one.file], (
-            ("Before: the source", drawn(one.before), before, report.source_name),
-            ("After: the converted model", trained, after, new_name)), len(found) - len(trained)))
+        parts.append(
+            _picture(
+                f"picture-{number}",
+                one,
+                contents[one.file],
+                (
+                    ("Before: the source", drawn(one.before), before, report.source_name),
+                    ("After: the converted model", trained, after, new_name),
+                ),
+                len(found) - len(trained),
+            )
+        )
     return "\n".join(parts)
 
 
@@ -53,18 +62,26 @@ def anchors(maps: Sequence[MapAnchorsChange]) -> str:
     for number, one in enumerate(maps):
         most = max(side for size in one.before + one.after for side in size)
         rows = []
-        for sizes, style in ((one.before, "stroke='%s' stroke-dasharray='4 3'" % GREY),
-                             (one.after, "stroke='%s'" % PALETTE[-2])):
+        for sizes, style in (
+            (one.before, f"stroke='{GREY}' stroke-dasharray='4 3'"),
+            (one.after, f"stroke='{PALETTE[-2]}'"),
+        ):
             for height, width in sizes:
                 high, wide = (_ANCHOR_SIDE * side / most for side in (height, width))
-                rows.append("<rect x='%.1f' y='%.1f' width='%.1f' height='%.1f' %s/>" % (
-                    _ANCHOR_SIDE / 2 - wide / 2 + 2, _ANCHOR_SIDE / 2 - high / 2 + 2, wide, high,
-                    style))
-        parts.append("<figure><svg viewBox='0 0 %d %d' width=%d height=%d fill='none' role=img "
-                     "aria-label='anchors of map %d'>%s</svg><figcaption>map %d: %d, now %d"
-                     "</figcaption></figure>" % (
-                         (_ANCHOR_SIDE + 4,) * 4 + (number, "".join(rows), number, len(one.before),
-                                                    len(one.after))))
+                rows.append(
+                    f"<rect x='{_ANCHOR_SIDE / 2 - wide / 2 + 2:.1f}' "
+                    f"y='{_ANCHOR_SIDE / 2 - high / 2 + 2:.1f}' width='{wide:.1f}' "
+                    f"height='{high:.1f}' {style}/>"
+                )
+        parts.append(
+            "<figure><svg viewBox='0 0 %d %d' width=%d height=%d fill='none' role=img "
+            "aria-label='anchors of map %d'>%s</svg><figcaption>map %d: %d, now %d"
+            "</figcaption></figure>"
+            % (
+                (_ANCHOR_SIDE + 4,) * 4
+                + (number, "".join(rows), number, len(one.before), len(one.after))
+            )
+        )
     return "".join(parts) + "</div>"
 
 
@@ -80,23 +97,37 @@ def colours(report: Report) -> Tuple[Dict[int, str], Dict[int, str]]:
 
 
 def _picture(key: str, picture: Picture, data: bytes, sides, untrained: int) -> str:
-    size = "width='%d' height='%d'" % (picture.width, picture.height)
+    size = f"width='{picture.width}' height='{picture.height}'"
     parts = [
-        "<figure class=pictures><svg class=store width=0 height=0 aria-hidden=true><defs>"
-        "<image id='%s' %s href='data:image/jpeg;base64,%s'/></defs></svg><div class=pair>" % (
-            key, size, base64.b64encode(data).decode("ascii"))]
+        (
+            "<figure class=pictures><svg class=store width=0 height=0 aria-hidden=true><defs>"
+            f"<image id='{key}' {size} "
+            f"href='data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}'/></defs></svg><div class=pair>"
+        )
+    ]
     for title, shown, colour, name in sides:
-        listed = ", ".join("%s %d%%" % (name(one.class_id), round(100 * one.score))
-                           for one in shown)
+        listed = ", ".join(f"{name(one.class_id)} {round(100 * one.score)}%" for one in shown)
         parts.append(
             "<div><p class=side>%s</p><svg viewBox='0 0 %d %d' role=img aria-label='%s'>"
-            "<use href='#%s'/>%s</svg></div>" % (
-                plain(title), picture.width, picture.height,
-                plain("%s: %s" % (title, listed or "no detections")), key,
-                "".join(_boxes(picture, shown, colour, name))))
-    parts.append("</div><figcaption>%s: %d before, %d after%s.</figcaption></figure>" % (
-        plain(picture.name), len(sides[0][1]), len(sides[1][1]),
-        ", and %d of classes that are not trained yet" % untrained if untrained else ""))
+            "<use href='#%s'/>%s</svg></div>"
+            % (
+                plain(title),
+                picture.width,
+                picture.height,
+                plain(f"{title}: {listed or 'no detections'}"),
+                key,
+                "".join(_boxes(picture, shown, colour, name)),
+            )
+        )
+    parts.append(
+        "</div><figcaption>%s: %d before, %d after%s.</figcaption></figure>"
+        % (
+            plain(picture.name),
+            len(sides[0][1]),
+            len(sides[1][1]),
+            f", and {untrained} of classes that are not trained yet" if untrained else "",
+        )
+    )
     return "".join(parts)
 
 
@@ -114,13 +145,14 @@ def _boxes(picture: Picture, found: Sequence[Detection], colour: Dict[int, str],
         left, right = left * picture.width, right * picture.width
         top, bottom = top * picture.height, bottom * picture.height
         paint = colour.get(one.class_id, GREY)
-        place = "x='%.1f' y='%.1f' width='%.1f' height='%.1f'" % (
-            left, top, max(right - left, 0.0), max(bottom - top, 0.0))
-        yield "<rect %s fill=none stroke='#000' stroke-opacity='.55' stroke-width='%.2f'/>" % (
-            place, unit * 1.6)
-        yield "<rect %s fill=none stroke='%s' stroke-width='%.2f'/>" % (place, paint, unit * 0.9)
-        labels.append(_label(picture, unit, left, top, paint, "%s %d%%" % (
-            name(one.class_id), round(100 * one.score))))
+        place = f"x='{left:.1f}' y='{top:.1f}' width='{max(right - left, 0.0):.1f}' height='{max(bottom - top, 0.0):.1f}'"
+        yield f"<rect {place} fill=none stroke='#000' stroke-opacity='.55' stroke-width='{unit * 1.6:.2f}'/>"
+        yield f"<rect {place} fill=none stroke='{paint}' stroke-width='{unit * 0.9:.2f}'/>"
+        labels.append(
+            _label(
+                picture, unit, left, top, paint, f"{name(one.class_id)} {round(100 * one.score)}%"
+            )
+        )
     # Above all boxes: what a label says matters more than where another box's edge runs.
     yield from labels
 
@@ -131,8 +163,10 @@ def _label(picture: Picture, unit: float, left: float, top: float, paint: str, t
     left = min(max(left - unit * 0.45, 0.0), picture.width - width)
     top = max(top - height, 0.0)
     # textLength holds whatever font there is to the width that was reckoned with.
-    return ("<rect x='%.1f' y='%.1f' width='%.1f' height='%.1f' fill='%s'/>"
-            "<text x='%.1f' y='%.1f' font-size='%.2f' textLength='%.1f' "
-            "lengthAdjust=spacingAndGlyphs>%s</text>" % (
-                left, top, width, height, paint, left + unit * 0.8, top + unit * 4.0,
-                unit * 4.2, width - unit * 1.6, plain(text)))
+    return (
+        f"<rect x='{left:.1f}' y='{top:.1f}' width='{width:.1f}' height='{height:.1f}' "
+        f"fill='{paint}'/>"
+        f"<text x='{left + unit * 0.8:.1f}' y='{top + unit * 4.0:.1f}' "
+        f"font-size='{unit * 4.2:.2f}' textLength='{width - unit * 1.6:.1f}' "
+        f"lengthAdjust=spacingAndGlyphs>{plain(text)}</text>"
+    )

@@ -21,8 +21,13 @@ _DESCRIPTOR = re.compile(r"/proc/(\d+)/fd/(\d+)\Z")
 _MOST_LINKS = 40
 
 
-def check_file(path: str, *, overwrite: bool, inputs: Iterable[str] = (),
-               ours: Optional[Callable[[str], bool]] = None) -> None:
+def check_file(
+    path: str,
+    *,
+    overwrite: bool,
+    inputs: Iterable[str] = (),
+    ours: Optional[Callable[[str], bool]] = None,
+) -> None:
     """Whether a file may be written there.  `inputs` are the paths that the command was given, or
     reads; `ours` tells of a file that is there whether graphfix wrote it, and may replace it.
 
@@ -38,26 +43,37 @@ def check_file(path: str, *, overwrite: bool, inputs: Iterable[str] = (),
         try:
             mode = os.stat(real).st_mode
         except OSError as error:
-            raise RequestError(path, "cannot be written: %s" % error.strerror,
-                               "name another file") from None
+            raise RequestError(
+                path, f"cannot be written: {error.strerror}", "name another file"
+            ) from None
         if stat.S_ISCHR(mode) or stat.S_ISFIFO(mode):
             return
         if not stat.S_ISREG(mode):
             raise RequestError(path, "is not a file that can be written", "name a file")
         same = ownership.same_file(real, inputs)
         if same:
-            raise RequestError(path, "is an input of this command%s" % (
-                "" if same == path else ": %s" % same), "name another file")
+            raise RequestError(
+                path,
+                "is an input of this command%s" % ("" if same == path else f": {same}"),
+                "name another file",
+            )
         if not overwrite and not (ours and ours(real)):
             raise RequestError(path, "exists", "name another file, or pass --overwrite")
     directory = os.path.dirname(real)
     if not os.path.isdir(directory):
-        raise RequestError(path, "cannot be written: its directory does not exist",
-                           "create %s" % directory)
+        raise RequestError(
+            path, "cannot be written: its directory does not exist", f"create {directory}"
+        )
 
 
-def write_file(path: str, data: bytes, *, overwrite: bool, inputs: Iterable[str] = (),
-               ours: Optional[Callable[[str], bool]] = None) -> None:
+def write_file(
+    path: str,
+    data: bytes,
+    *,
+    overwrite: bool,
+    inputs: Iterable[str] = (),
+    ours: Optional[Callable[[str], bool]] = None,
+) -> None:
     """Writes a file whole; as for `check_file`.
 
     Raises:
@@ -76,22 +92,25 @@ def write_file(path: str, data: bytes, *, overwrite: bool, inputs: Iterable[str]
             with open(handle, "wb") as stream:
                 stream.write(data)
         else:
-            replace_file(real, data, ".%s.graphfix-%s" % (os.path.basename(real), uuid.uuid4().hex))
+            replace_file(real, data, f".{os.path.basename(real)}.graphfix-{uuid.uuid4().hex}")
     except BrokenPipeError:
         raise
     except OSError as error:
         if error.errno == errno.ENXIO:
-            raise RequestError(path, "cannot be written: no process reads from it",
-                               "start the reader first") from None
-        raise RequestError(path, "cannot be written: %s" % error.strerror,
-                           "check its permissions and the space there") from None
+            raise RequestError(
+                path, "cannot be written: no process reads from it", "start the reader first"
+            ) from None
+        raise RequestError(
+            path,
+            f"cannot be written: {error.strerror}",
+            "check its permissions and the space there",
+        ) from None
 
 
 def replace_file(path: str, data: bytes, part_name: Optional[str] = None) -> None:
     """Writes a file in the place of any other, by way of one beside it; raises OSError, and leaves
     the old one then."""
-    part = os.path.join(os.path.dirname(path),
-                        part_name or ownership.PART % os.path.basename(path))
+    part = os.path.join(os.path.dirname(path), part_name or ownership.PART % os.path.basename(path))
     if os.path.isfile(part) and not os.path.islink(part):
         os.remove(part)  # a killed run's; not written into, as it may have another name
     try:

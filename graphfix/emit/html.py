@@ -15,7 +15,16 @@ from graphfix.emit.report import Report
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.source import FROZEN
 from graphfix.surgery.edits import (
-    ADDED_NOISE, CONSTANT, Drop, Gather, Keep, Rename, Reset, Stretch, Widen)
+    ADDED_NOISE,
+    CONSTANT,
+    Drop,
+    Gather,
+    Keep,
+    Rename,
+    Reset,
+    Stretch,
+    Widen,
+)
 from graphfix.surgery.plan import SurgeryPlan
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -40,18 +49,30 @@ def render(report: Report, pictures: Optional[Mapping[str, bytes]] = None) -> st
     """The page of a report; `pictures` has the bytes of each `Picture.file` of it."""
     with open(os.path.join(os.path.dirname(__file__), "report.css"), encoding="utf-8") as file:
         style = file.read()
-    worst = next((one for one in (ERROR, WARNING) if any(
-        found.severity == one for found in report.findings)), "")
+    worst = next(
+        (
+            one
+            for one in (ERROR, WARNING)
+            if any(found.severity == one for found in report.findings)
+        ),
+        "",
+    )
     worst = worst if report.exit_code == 0 else ERROR
     parts = [
-        "<!DOCTYPE html>", "<html lang=en>", "<head>", "<meta charset=utf-8>",
+        "<!DOCTYPE html>",
+        "<html lang=en>",
+        "<head>",
+        "<meta charset=utf-8>",
         "<meta name=viewport content='width=device-width, initial-scale=1'>",
-        "<meta http-equiv=Content-Security-Policy content=\"%s\">" % _POLICY,
-        "<title>graphfix: %s</title>" % plain(report.source),
-        "<style>", style + "</style>", "</head>", "<body><main>",
+        f'<meta http-equiv=Content-Security-Policy content="{_POLICY}">',
+        f"<title>graphfix: {plain(report.source)}</title>",
+        "<style>",
+        style + "</style>",
+        "</head>",
+        "<body><main>",
         "<h1>graphfix report</h1>",
-        "<p class=from>%s from <code>%s</code></p>" % (plain(report.family), plain(report.source)),
-        "<p class='summary %s'>%s</p>" % (worst, plain(report.summary)),
+        f"<p class=from>{plain(report.family)} from <code>{plain(report.source)}</code></p>",
+        f"<p class='summary {worst}'>{plain(report.summary)}</p>",
         _tiles(report),
     ]
     parts += _section("Checked with the stock API", _verifications(report))
@@ -69,82 +90,99 @@ def render(report: Report, pictures: Optional[Mapping[str, bytes]] = None) -> st
 
 def _section(title: str, body: Iterable[str]) -> List[str]:
     rows = list(body)
-    return ["<section>", "<h2>%s</h2>" % title] + rows + ["</section>"] if rows else []
+    return ["<section>", f"<h2>{title}</h2>"] + rows + ["</section>"] if rows else []
 
 
 def _code(value: str) -> str:
-    return "<code>%s</code>" % plain(value)
+    return f"<code>{plain(value)}</code>"
 
 
 def _tag(kind: str) -> str:
-    return "<span class='tag %s'>%s</span>" % (kind, kind)
+    return f"<span class='tag {kind}'>{kind}</span>"
 
 
 def _table(heads: Sequence[Tuple[str, str]], rows: Iterable[Sequence[str]]) -> str:
     """A table; heads are (CSS class, text), cells are HTML."""
+
     def cells(kind, texts):
-        return "".join("<%s%s>%s" % (kind, " class=" + style if style else "", text)
-                       for (style, _), text in zip(heads, texts))
+        return "".join(
+            f"<{kind}{' class=' + style if style else ''}>{text}"
+            for (style, _), text in zip(heads, texts)
+        )
+
     return "<div class=scroll><table>\n<tr>%s\n%s\n</table></div>" % (
         cells("th", [text for _, text in heads]),
-        "\n".join("<tr>" + cells("td", row) for row in rows))
+        "\n".join("<tr>" + cells("td", row) for row in rows),
+    )
 
 
 def _names(names: Iterable[str]) -> str:
-    return "<div class=names>%s</div>" % "".join(map(_code, names))
+    return f"<div class=names>{''.join(map(_code, names))}</div>"
 
 
 def _fold(title: str, body: str) -> str:
-    return "<details><summary>%s</summary>%s</details>" % (title, body)
+    return f"<details><summary>{title}</summary>{body}</details>"
 
 
 def _tiles(report: Report) -> str:
     plan = report.plan
     tiles = [
-        ("%d" % plan.carried, "classes carried over"),
-        ("%d" % plan.new, "new classes"),
-        ("%d of %d" % (plan.count(Keep, Rename), len(plan.edits)), "tensors kept byte for byte"),
+        (f"{plan.carried}", "classes carried over"),
+        (f"{plan.new}", "new classes"),
+        (f"{plan.count(Keep, Rename)} of {len(plan.edits)}", "tensors kept byte for byte"),
     ]
-    rows = [(name, "%d of %d" % report.forecast(name, what))
-            for name, what in trainers.restored(plan.target_api, plan.trainer)]
+    rows = [
+        (name, "%d of %d" % report.forecast(name, what))
+        for name, what in trainers.restored(plan.target_api, plan.trainer)
+    ]
     if len({words for _, words in rows}) == 1:
         rows = [("the stock API", rows[0][1])]
-    tiles += [(words, "variables that %s of %s restores" % (name, plan.target_api))
-              for name, words in rows]
+    tiles += [
+        (words, f"variables that {name} of {plan.target_api} restores") for name, words in rows
+    ]
     return "<ul class=tiles>%s</ul>" % "".join(
-        "<li><b>%s</b> %s" % (plain(figure), plain(words)) for figure, words in tiles)
+        f"<li><b>{plain(figure)}</b> {plain(words)}" for figure, words in tiles
+    )
 
 
 def _verifications(report: Report) -> Iterator[str]:
     for one in report.verifications:
         yield "<div class=card>%s %s%s</div>" % (
             _tag("complete") if one.complete else "<span class='tag error'>not complete</span>",
-            plain(one.summary), _fold("%d not restored" % len(one.unrestored),
-                                      _names(one.unrestored)) if one.unrestored else "")
+            plain(one.summary),
+            _fold(f"{len(one.unrestored)} not restored", _names(one.unrestored))
+            if one.unrestored
+            else "",
+        )
 
 
 def _pictures(report: Report, contents: Mapping[str, bytes]) -> Iterator[str]:
     if not report.pictures:
         return
-    yield "<p>No training happened in between. Classes that were carried over find what they " \
+    yield (
+        "<p>No training happened in between. Classes that were carried over find what they "
         "found before; those that were left behind are gone.</p>"
+    )
     new = [one.display_name for one in report.plan.classes if one.name and not one.sources]
     if new:
-        yield "<p>New, not trained yet, and therefore not drawn: <b>%s</b>.</p>" % plain(
-            ", ".join(new))
+        yield f"<p>New, not trained yet, and therefore not drawn: <b>{plain(', '.join(new))}</b>.</p>"
     if FROZEN in report.artifacts:
-        yield "<p>After: found by the rewritten %s, and by the checkpoint the same.</p>" % (
-            _code(FROZEN))
+        yield f"<p>After: found by the rewritten {_code(FROZEN)}, and by the checkpoint the same.</p>"
     yield drawing.pictures(report, contents)
-    yield "<p class=quiet>Drawn are detections with a score of at least %d%%. A class has the " \
-        "same colour on both sides; grey ones were left behind.</p>" % (100 * drawing.THRESHOLD)
+    yield (
+        "<p class=quiet>Drawn are detections with a score of at least "
+        f"{100 * drawing.THRESHOLD}%. A class has the "
+        "same colour on both sides; grey ones were left behind.</p>"
+    )
 
 
 def _anchors(report: Report) -> Iterator[str]:
     if not report.anchors:
         return
-    yield "<p>At each location of a feature map: the source's anchors dashed, the new ones solid. " \
+    yield (
+        "<p>At each location of a feature map: the source's anchors dashed, the new ones solid. "
         "Each map has a scale of its own.</p>"
+    )
     yield drawing.anchors(report.anchors)
 
 
@@ -153,31 +191,46 @@ def _findings(report: Report) -> Iterator[str]:
         yield "<p>Nothing to remark.</p>"
     order = (ERROR, WARNING, INFO)
     for one in sorted(report.findings, key=lambda one: order.index(one.severity)):
-        yield "<div class='card finding %s'><p>%s <b>%s</b></p><p>%s %s.</p><p><b>To do:</b> %s." \
-            "</p></div>" % (one.severity, _tag(one.severity), plain(one.code), _code(one.subject),
-                            plain(one.message), plain(one.remedy))
+        yield (
+            f"<div class='card finding {one.severity}'><p>{_tag(one.severity)} "
+            f"<b>{plain(one.code)}</b></p><p>{_code(one.subject)} "
+            f"{plain(one.message)}.</p><p><b>To do:</b> {plain(one.remedy)}."
+            "</p></div>"
+        )
 
 
 def _classes(report: Report) -> Iterator[str]:
     rows = []
     for one in report.plan.classes:
         kind = _TAGS.get(len(one.sources), "averaged") if one.name else "unused"
-        made = " + ".join("%s <span class=quiet>(id %d)</span>" % (
-            plain(report.source_name(number)), number) for number in one.sources)
-        rows.append(("%d" % one.id, plain(one.display_name) or "<span class=quiet>(no class)</span>",
-                     _tag(kind), made or "new channels"))
+        made = " + ".join(
+            f"{plain(report.source_name(number))} <span class=quiet>(id {number})</span>"
+            for number in one.sources
+        )
+        rows.append(
+            (
+                f"{one.id}",
+                plain(one.display_name) or "<span class=quiet>(no class)</span>",
+                _tag(kind),
+                made or "new channels",
+            )
+        )
     yield _table((("number", "id"), ("", "class"), ("", ""), ("", "made from")), rows)
     starts = starting_values(report.plan)
     if starts:
         yield "<p>New channels start as:</p><ul>%s</ul>" % "".join(
-            "<li>%s: %s" % (_code(where), plain(what)) for where, what in starts)
-    left = ["%s <span class=quiet>(id %d)</span>" % (plain(report.source_name(number)), number)
-            for number in report.left_behind]
+            f"<li>{_code(where)}: {plain(what)}" for where, what in starts
+        )
+    left = [
+        f"{plain(report.source_name(number))} <span class=quiet>(id {number})</span>"
+        for number in report.left_behind
+    ]
     if len(left) > _FOLDED:
-        yield _fold("%d classes of the source were left behind" % len(left), "<p>%s</p>"
-                    % ", ".join(left))
+        yield _fold(
+            f"{len(left)} classes of the source were left behind", f"<p>{', '.join(left)}</p>"
+        )
     elif left:
-        yield "<p>Left behind: %s</p>" % ", ".join(left)
+        yield f"<p>Left behind: {', '.join(left)}</p>"
 
 
 def starting_values(plan: SurgeryPlan) -> Tuple[Tuple[str, str], ...]:
@@ -198,27 +251,33 @@ def _start(edit: Gather) -> str:
     for fill in edit.fills:
         if fill.initializer:
             mean = "the mean of the source's classes, plus " if fill.rule == ADDED_NOISE else ""
-            return mean + "seeded noise as from the config's initializer (%s, %g)" % (
-                fill.initializer.kind.replace("_", " "), fill.initializer.scale)
+            return (
+                mean + "seeded noise as from the config's initializer "
+                f"({fill.initializer.kind.replace('_', ' ')}, {fill.initializer.scale:g})"
+            )
         if fill.rule == CONSTANT:
-            return "%g" % fill.value
+            return f"{fill.value:g}"
     return "the mean of the source's classes"
 
 
 def _next(report: Report) -> Iterator[str]:
     for step in next_steps(report):
-        yield "<h3>%s, stock API %s</h3>" % (plain(step.trainer), plain(report.plan.target_api))
-        yield "<p>%s</p>" % plain(step.remark)
+        yield f"<h3>{plain(step.trainer)}, stock API {plain(report.plan.target_api)}</h3>"
+        yield f"<p>{plain(step.remark)}</p>"
         if step.command:
             yield "<pre class=command>%s</pre>" % "\n".join(map(plain, step.command.split("\n")))
     if not report.verifications:
-        yield "<p class=quiet>Before that, <code>graphfix verify OUT --stock --steps 5</code> has " \
+        yield (
+            "<p class=quiet>Before that, <code>graphfix verify OUT --stock --steps 5</code> has "
             "the stock API restore the checkpoint and train a few steps.</p>"
+        )
 
 
 def _files(report: Report) -> Iterator[str]:
-    yield _table((("", "file"), ("", "what it is")), (
-        (_code(name), plain(_FILES.get(name, ""))) for name in report.artifacts))
+    yield _table(
+        (("", "file"), ("", "what it is")),
+        ((_code(name), plain(_FILES.get(name, ""))) for name in report.artifacts),
+    )
 
 
 def _tensors(report: Report) -> Iterator[str]:
@@ -230,34 +289,46 @@ def _tensors(report: Report) -> Iterator[str]:
             after = before[:-1] + (len(edit.index),)
             taken = sum(number >= 0 for number in edit.index)
             made = len(edit.index) - taken
-            what = "%d channels from the source" % taken + (", %d made" % made if made else "")
+            what = f"{taken} channels from the source" + (f", {made} made" if made else "")
             what += ", recoded for the new anchors" if edit.affine else ""
             if edit.to != edit.tensor:
-                what += "; taken from %s" % edit.tensor
+                what += f"; taken from {edit.tensor}"
             rows.append((_code(edit.to), _shape(before, after), plain(what)))
         elif isinstance(edit, Reset):
-            rows.append((_code(edit.tensor), "", "set to %g" % edit.value))
+            rows.append((_code(edit.tensor), "", f"set to {edit.value:g}"))
         elif isinstance(edit, Widen):
-            rows.append((_code(edit.tensor), "", plain(
-                "range: its %s goes as far as the new %s" % (edit.bound, edit.of))))
+            rows.append(
+                (
+                    _code(edit.tensor),
+                    "",
+                    plain(f"range: its {edit.bound} goes as far as the new {edit.of}"),
+                )
+            )
         elif isinstance(edit, Stretch):
-            rows.append((_code(edit.tensor), "", plain(
-                "range: its %s follows the recoded boxes" % edit.bound)))
+            rows.append(
+                (
+                    _code(edit.tensor),
+                    "",
+                    plain(f"range: its {edit.bound} follows the recoded boxes"),
+                )
+            )
     if rows:
-        yield "<h3>%d rewritten</h3>" % len(rows)
+        yield f"<h3>{len(rows)} rewritten</h3>"
         yield _table((("", "tensor"), ("shape", "shape"), ("", "what happened")), rows)
     groups = _grouped((edit.reason, edit.tensor) for edit in plan.edits if isinstance(edit, Drop))
     for reason, names in groups:
-        yield _fold("%d dropped: %s" % (len(names), plain(reason)), _names(names))
+        yield _fold(f"{len(names)} dropped: {plain(reason)}", _names(names))
     groups = _grouped((one.reason, one.name) for one in plan.additions)
     for reason, names in groups:
-        yield _fold("%d added: %s" % (len(names), plain(reason)), _names(names))
+        yield _fold(f"{len(names)} added: {plain(reason)}", _names(names))
     renamed = [edit for edit in plan.edits if isinstance(edit, Rename)]
     if renamed:
-        yield _fold("%d kept under another name" % len(renamed), _names(
-            "%s from %s" % (edit.to, edit.tensor) for edit in renamed))
+        yield _fold(
+            f"{len(renamed)} kept under another name",
+            _names(f"{edit.to} from {edit.tensor}" for edit in renamed),
+        )
     kept = [edit.tensor for edit in plan.edits if isinstance(edit, Keep)]
-    yield _fold("%d kept byte for byte" % len(kept), _names(kept))
+    yield _fold(f"{len(kept)} kept byte for byte", _names(kept))
 
 
 def _grouped(rows: Iterable[Tuple[str, str]]) -> List[Tuple[str, List[str]]]:
@@ -269,8 +340,9 @@ def _grouped(rows: Iterable[Tuple[str, str]]) -> List[Tuple[str, List[str]]]:
 
 
 def _shape(before: Sequence[int], after: Sequence[int]) -> str:
-    return "[%s]" % ", ".join("%d" % new if old == new else "%d &rarr; <b>%d</b>" % (old, new)
-                              for old, new in zip(before, after))
+    return "[%s]" % ", ".join(
+        f"{new}" if old == new else f"{old} &rarr; <b>{new}</b>" for old, new in zip(before, after)
+    )
 
 
 def _diff(lines: Sequence[str]) -> Iterator[str]:
@@ -279,7 +351,10 @@ def _diff(lines: Sequence[str]) -> Iterator[str]:
         return
     out = []
     for line in lines:
-        kind = "place" if line.startswith(("---", "+++", "@@")) else \
-            {"+": "add", "-": "del"}.get(line[:1])
-        out.append("<span%s>%s</span>" % (" class=" + kind if kind else "", plain(line) or " "))
-    yield "<pre class=diff>%s</pre>" % "".join(out)
+        kind = (
+            "place"
+            if line.startswith(("---", "+++", "@@"))
+            else {"+": "add", "-": "del"}.get(line[:1])
+        )
+        out.append(f"<span{' class=' + kind if kind else ''}>{plain(line) or ' '}</span>")
+    yield f"<pre class=diff>{''.join(out)}</pre>"

@@ -35,12 +35,12 @@ def read_jpeg(data: bytes, subject: str) -> Jpeg:
     if data[:2] != b"\xff\xd8":
         raise SourceError(subject, "is no JPEG file", "give pictures as .jpg files")
     kept, size, at = [data[:2]], None, 2
-    while data[at:at + 1] == b"\xff":
-        if data[at + 1:at + 2] == b"\xff":  # fill bytes may stand before a marker
+    while data[at : at + 1] == b"\xff":
+        if data[at + 1 : at + 2] == b"\xff":  # fill bytes may stand before a marker
             at += 1
             continue
-        marker, length = data[at + 1:at + 2], int.from_bytes(data[at + 2:at + 4], "big")
-        segment = data[at:at + 2 + length]
+        marker, length = data[at + 1 : at + 2], int.from_bytes(data[at + 2 : at + 4], "big")
+        segment = data[at : at + 2 + length]
         if not marker or length < 2 or len(segment) < 2 + length:
             break
         if marker[0] in _FRAMES and length >= 7:

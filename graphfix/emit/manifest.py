@@ -26,7 +26,18 @@ import os
 import re
 import stat
 import threading
-from typing import Any, Container, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Container,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from graphfix import __version__
 from graphfix.bundle import checksum, reader
@@ -81,15 +92,25 @@ class Manifest:
     pending: Mapping[str, Content] = dataclasses.field(default_factory=dict)
 
     def to_json(self) -> str:
-        data = {"format": FORMAT, "graphfix": __version__,
-                "files": {name: _row(one) for name, one in self.files.items()},
-                "directories": list(self.directories),
-                "checkpoints": {prefix: {name: _row(one) for name, one in tensors.items()}
-                                for prefix, tensors in self.checkpoints.items()},
-                "model": self.model, "made_of": self.made_of,
-                "pending": {name: _row(one) for name, one in self.pending.items()}}
-        body = ",\n".join("%s: %s" % (json.dumps(name), _lines(value))
-                          for name, value in sorted(data.items())) + "}\n"
+        data = {
+            "format": FORMAT,
+            "graphfix": __version__,
+            "files": {name: _row(one) for name, one in self.files.items()},
+            "directories": list(self.directories),
+            "checkpoints": {
+                prefix: {name: _row(one) for name, one in tensors.items()}
+                for prefix, tensors in self.checkpoints.items()
+            },
+            "model": self.model,
+            "made_of": self.made_of,
+            "pending": {name: _row(one) for name, one in self.pending.items()},
+        }
+        body = (
+            ",\n".join(
+                f"{json.dumps(name)}: {_lines(value)}" for name, value in sorted(data.items())
+            )
+            + "}\n"
+        )
         return '{"checksum": "%s",\n%s' % (_checksum(body.encode("ascii")), body)
 
 
@@ -116,8 +137,9 @@ def measure(directory: str, listed: Optional[Iterable[str]] = None) -> Measured:
     stores: Dict[str, TensorStore] = {}
     problems: List[Problem] = []
     looked_into = None if listed is None else set(MODEL_DIRECTORIES).union(listed)
-    everything = [row for row in entries(directory, looked_into)
-                  if row[0] not in (MANIFEST, MARKER)]
+    everything = [
+        row for row in entries(directory, looked_into) if row[0] not in (MANIFEST, MARKER)
+    ]
     found = [row for row in everything if listed is None or row[0] in listed]
     for path, is_directory, mode in found:
         where = os.path.join(directory, path)
@@ -126,7 +148,7 @@ def measure(directory: str, listed: Optional[Iterable[str]] = None) -> Measured:
         elif not stat.S_ISREG(mode):
             problems.append(Problem(where, "is not a regular file", _REMEDY))
         elif path.endswith(_INDEX):
-            prefix = path[:-len(_INDEX)]
+            prefix = path[: -len(_INDEX)]
             try:
                 stores[prefix] = reader.open_bundle(os.path.join(directory, prefix))
                 checkpoints[prefix] = dict(_tensors(stores[prefix], problems))
@@ -138,14 +160,26 @@ def measure(directory: str, listed: Optional[Iterable[str]] = None) -> Measured:
             try:
                 files[path] = _content(directory, path, stores)
             except OSError as error:
-                problems.append(Problem(os.path.join(directory, path), "cannot be read: %s"
-                                        % error.strerror, "check its permissions"))
-    return Measured(files, tuple(directories), checkpoints, stores, tuple(problems), tuple(
-        path for path, _, _ in everything if listed is not None and path not in listed))
+                problems.append(
+                    Problem(
+                        os.path.join(directory, path),
+                        f"cannot be read: {error.strerror}",
+                        "check its permissions",
+                    )
+                )
+    return Measured(
+        files,
+        tuple(directories),
+        checkpoints,
+        stores,
+        tuple(problems),
+        tuple(path for path, _, _ in everything if listed is not None and path not in listed),
+    )
 
 
-def entries(directory: str, within: Optional[Container[str]] = None
-            ) -> Iterator[Tuple[str, bool, int]]:
+def entries(
+    directory: str, within: Optional[Container[str]] = None
+) -> Iterator[Tuple[str, bool, int]]:
     """(path, whether it is a directory, mode) of everything in a directory, sorted by path, without
     following links; of the directories in it, only what those in `within` hold, if that is given:
     others may be closed, of any depth, or be written to now.  What goes meanwhile is left out.
@@ -182,7 +216,7 @@ def content_of(data: bytes) -> Content:
 
 def _content(directory: str, path: str, stores: Mapping[str, TensorStore]) -> Content:
     where = os.path.join(directory, path)
-    if path.endswith(_DATA) and path[:-len(_DATA)] in stores:
+    if path.endswith(_DATA) and path[: -len(_DATA)] in stores:
         return Content(os.path.getsize(where))
     size = crc = total = 0
     buffer = memoryview(bytearray(_CHUNK))
@@ -229,9 +263,12 @@ def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
                 found[view.meta.name] = error
             except BaseException as error:
                 raised.append(error)
+
     small = sum(view.extent.length for view in views) < _WORTH_A_THREAD
-    threads = [threading.Thread(target=work, daemon=True)
-               for _ in range(0 if small else min(_MOST_THREADS, os.cpu_count() or 1) - 1)]
+    threads = [
+        threading.Thread(target=work, daemon=True)
+        for _ in range(0 if small else min(_MOST_THREADS, os.cpu_count() or 1) - 1)
+    ]
     try:
         for thread in threads:
             thread.start()
@@ -248,8 +285,9 @@ def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
 def _check_coverage(path: str, store: TensorStore, problems: List[Problem]) -> None:
     """A data file's bytes are its tensors', or nobody would notice a change of the others."""
     reached = 0
-    for extent in sorted((view.extent for view in store.values() if view.extent),
-                         key=lambda one: one.offset):
+    for extent in sorted(
+        (view.extent for view in store.values() if view.extent), key=lambda one: one.offset
+    ):
         if extent.path != path or extent.offset != reached:
             problems.append(Problem(path, "has bytes that belong to no tensor", _REMEDY))
             return
@@ -263,8 +301,13 @@ def spec_json(spec: ModelSpec) -> Dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(spec)))
 
 
-def write(directory: str, *, measured: Optional[Measured] = None, model: Optional[ModelSpec] = None,
-          made_of: Optional[Dict[str, Any]] = None) -> Tuple[Manifest, Measured]:
+def write(
+    directory: str,
+    *,
+    measured: Optional[Measured] = None,
+    model: Optional[ModelSpec] = None,
+    made_of: Optional[Dict[str, Any]] = None,
+) -> Tuple[Manifest, Measured]:
     """Records what lies in a directory that is about to be published: as it is `measured`, where
     that is done.
 
@@ -272,8 +315,13 @@ def write(directory: str, *, measured: Optional[Measured] = None, model: Optiona
       OSError: it cannot be written.
     """
     measured = measured or measure(directory)
-    manifest = Manifest(measured.files, measured.directories, measured.checkpoints,
-                        model and spec_json(model), made_of)
+    manifest = Manifest(
+        measured.files,
+        measured.directories,
+        measured.checkpoints,
+        model and spec_json(model),
+        made_of,
+    )
     with open(os.path.join(directory, MANIFEST), "w", encoding="ascii", newline="\n") as file:
         file.write(manifest.to_json())
         file.flush()
@@ -297,19 +345,39 @@ def read_manifest(directory: str) -> Optional[Manifest]:
         found = json.loads(data.decode("ascii"))
         body = data.partition(b"\n")[2]
         if found["format"] != FORMAT:
-            raise SourceError(path, "is a manifest of format %s, and this version of graphfix reads "
-                              "format %d" % (found["format"], FORMAT), _REMEDY)
+            raise SourceError(
+                path,
+                (
+                    f"is a manifest of format {found['format']}, and this version of graphfix "
+                    "reads "
+                    f"format {FORMAT}"
+                ),
+                _REMEDY,
+            )
         if data != b'{"checksum": "%s",\n%s' % (_checksum(body).encode("ascii"), body):
             raise ValueError("its checksum is not that of its contents")
         return Manifest(
-            _contents(found["files"]), tuple(_path(one) for one in found["directories"]),
-            {_path(prefix): {name: _tensor(row) for name, row in tensors.items()}
-             for prefix, tensors in found["checkpoints"].items()},
-            _object(found["model"]), _object(found["made_of"]), _contents(found["pending"]))
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError,
-            RecursionError) as error:
-        raise SourceError(path, "is not a valid manifest of graphfix (%s: %s)"
-                          % (type(error).__name__, error), _REMEDY) from None
+            _contents(found["files"]),
+            tuple(_path(one) for one in found["directories"]),
+            {
+                _path(prefix): {name: _tensor(row) for name, row in tensors.items()}
+                for prefix, tensors in found["checkpoints"].items()
+            },
+            _object(found["model"]),
+            _object(found["made_of"]),
+            _contents(found["pending"]),
+        )
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise SourceError(
+            path, f"is not a valid manifest of graphfix ({type(error).__name__}: {error})", _REMEDY
+        ) from None
 
 
 def _checksum(body: bytes) -> str:
@@ -320,8 +388,9 @@ def _lines(value: Any) -> str:
     """JSON with a row a line where there are rows of rows, for version control."""
     if not isinstance(value, dict) or not any(isinstance(one, dict) for one in value.values()):
         return json.dumps(value, sort_keys=True)
-    return "{\n%s}" % ",\n".join("%s: %s" % (json.dumps(name), _lines(one))
-                                 for name, one in sorted(value.items()))
+    return "{\n%s}" % ",\n".join(
+        f"{json.dumps(name)}: {_lines(one)}" for name, one in sorted(value.items())
+    )
 
 
 def _row(one: Any) -> Dict[str, Any]:
@@ -333,38 +402,50 @@ def _row(one: Any) -> Dict[str, Any]:
 
 
 def _contents(rows: Dict[str, Any]) -> Dict[str, Content]:
-    return {_path(name): Content(_count(row["size"]), _number(row.get("crc32c")),
-                                 _number(row.get("sum64"))) for name, row in rows.items()}
+    return {
+        _path(name): Content(
+            _count(row["size"]), _number(row.get("crc32c")), _number(row.get("sum64"))
+        )
+        for name, row in rows.items()
+    }
 
 
 def _tensor(row: Dict[str, Any]) -> Tensor:
     if not isinstance(row["dtype"], str):
-        raise ValueError("a type %r" % row["dtype"])
-    return Tensor(row["dtype"], tuple(map(_count, row["shape"])), int(row["crc32c"], 16),
-                  int(row["sum64"], 16))
+        raise ValueError(f"a type {row['dtype']!r}")
+    return Tensor(
+        row["dtype"],
+        tuple(map(_count, row["shape"])),
+        int(row["crc32c"], 16),
+        int(row["sum64"], 16),
+    )
 
 
 def _count(value: Any) -> int:
     if type(value) is not int or value < 0:
-        raise ValueError("a size of %r" % (value,))
+        raise ValueError(f"a size of {value!r}")
     return value
 
 
 def _number(text: Optional[str]) -> Optional[int]:
     if text is not None and not _HEX.match(text):
-        raise ValueError("a checksum %r" % text)
+        raise ValueError(f"a checksum {text!r}")
     return None if text is None else int(text, 16)
 
 
 def _path(path: Any) -> str:
     """A path inside the directory: files are removed by these names."""
-    if not isinstance(path, str) or os.path.isabs(path) or "\0" in path \
-            or any(part in ("", ".", "..") for part in path.split("/")):
-        raise ValueError("a path %r" % (path,))
+    if (
+        not isinstance(path, str)
+        or os.path.isabs(path)
+        or "\0" in path
+        or any(part in ("", ".", "..") for part in path.split("/"))
+    ):
+        raise ValueError(f"a path {path!r}")
     return path
 
 
 def _object(value: Any) -> Optional[Dict[str, Any]]:
     if value is not None and not isinstance(value, dict):
-        raise TypeError("%.40r is not an object" % (value,))
+        raise TypeError(f"{value!r:.40} is not an object")
     return value

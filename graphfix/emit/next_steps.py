@@ -40,23 +40,42 @@ def next_steps(report: Report) -> Tuple[Step, ...]:
         return ()
     steps = []
     for trainer, what in trainers.restored(plan.target_api, plan.trainer):
-        modules = [(module, flag) for name, since, module, flag in _MODULES
-                   if name == trainer and since <= plan.target_api]
+        modules = [
+            (module, flag)
+            for name, since, module, flag in _MODULES
+            if name == trainer and since <= plan.target_api
+        ]
         if not modules:
-            steps.append(Step(trainer, None, "The API of %s has no %s."
-                              % (plan.target_api, trainer)))
+            steps.append(Step(trainer, None, f"The API of {plan.target_api} has no {trainer}."))
         elif what == trainers.EVERYTHING or report.model_dir:
             module, flag = modules[-1]
             # A directory for each: a trainer resumes from whatever it finds in its own.
-            directory = report.model_dir or "%s_%s" % (posixpath.dirname(config), trainer)
-            command = "python -m %s --alsologtostderr \\\n    --pipeline_config_path=%s \\\n    " \
-                "--%s=%s" % (module, shlex.quote(config), flag, shlex.quote(directory))
-            steps.append(Step(trainer, command, (
-                "Resumes from the complete checkpoint in %s." % report.model_dir)
-                if report.model_dir else "Restores the checkpoint and trains in a new directory."))
+            directory = report.model_dir or f"{posixpath.dirname(config)}_{trainer}"
+            command = (
+                f"python -m {module} --alsologtostderr \\\n    "
+                f"--pipeline_config_path={shlex.quote(config)} \\\n    "
+                f"--{flag}={shlex.quote(directory)}"
+            )
+            steps.append(
+                Step(
+                    trainer,
+                    command,
+                    (f"Resumes from the complete checkpoint in {report.model_dir}.")
+                    if report.model_dir
+                    else "Restores the checkpoint and trains in a new directory.",
+                )
+            )
         else:
-            steps.append(Step(trainer, None, "%s of %s would not restore all of the checkpoint; "
-                              "see the findings." % (trainer, plan.target_api)))
+            steps.append(
+                Step(
+                    trainer,
+                    None,
+                    (
+                        f"{trainer} of {plan.target_api} would not restore all of the checkpoint; "
+                        "see the findings."
+                    ),
+                )
+            )
     return tuple(steps)
 
 

@@ -39,7 +39,7 @@ def foreign(directory: str) -> Tuple[List[str], str]:
     except SourceError as error:
         return sorted(os.listdir(directory)), error.problems[0].message
     if manifest is None:
-        return sorted(os.listdir(directory)), "it has no %s" % MANIFEST
+        return sorted(os.listdir(directory)), f"it has no {MANIFEST}"
     return list(_others(directory, manifest)), ""
 
 
@@ -62,8 +62,10 @@ def owned(manifest: Manifest) -> Tuple[List[str], List[str]]:
     """The files and the directories that a manifest makes graphfix's: with its own, and with what
     an update of the directory may have left of them."""
     files = sorted(set(manifest.files) | set(manifest.pending))
-    files += [os.path.join(os.path.dirname(path), PART % os.path.basename(path))
-              for path in files + [MANIFEST]]
+    files += [
+        os.path.join(os.path.dirname(path), PART % os.path.basename(path))
+        for path in files + [MANIFEST]
+    ]
     directories = set(manifest.directories)
     for path in files:
         while os.path.dirname(path):
@@ -75,20 +77,26 @@ def owned(manifest: Manifest) -> Tuple[List[str], List[str]]:
 def named(paths: List[str]) -> str:
     """Paths in a message: the first few, and how many more there are."""
     more = len(paths) - _MOST_NAMES
-    return ", ".join(paths[:_MOST_NAMES]) + (" and %d more" % more if more > 0 else "")
+    return ", ".join(paths[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def replacing_problem(directory: str, inputs: Iterable[str]) -> Optional[Problem]:
     """Why a directory with something in it is not to be replaced, None where it may be."""
     others, why = foreign(directory)
     if others:
-        return Problem(directory, "holds what graphfix did not put there%s: %s" % (
-            " (%s)" % why if why else "", named(others)), "move that elsewhere, or name another "
-            "directory")
+        return Problem(
+            directory,
+            "holds what graphfix did not put there%s: %s"
+            % (f" ({why})" if why else "", named(others)),
+            "move that elsewhere, or name another directory",
+        )
     for held in files_of(inputs) + [os.getcwd(), os.path.expanduser("~")]:
         if inside(held, directory):
-            return Problem(directory, "holds %s, which this command needs, so it cannot be replaced"
-                           % held, "name another directory")
+            return Problem(
+                directory,
+                f"holds {held}, which this command needs, so it cannot be replaced",
+                "name another directory",
+            )
     return None
 
 
@@ -102,8 +110,9 @@ def files_of(inputs: Iterable[str]) -> List[str]:
         elif not glob.has_magic(os.path.dirname(path)):
             # Few of them: a pattern in a directory's name may take for ever to follow.
             found += glob.glob(path) if glob.has_magic(path) else []
-            found += [one for end in (".index", ".data-*")
-                      for one in glob.glob(glob.escape(path) + end)]
+            found += [
+                one for end in (".index", ".data-*") for one in glob.glob(glob.escape(path) + end)
+            ]
     return found
 
 
@@ -128,8 +137,15 @@ def same_file(path: str, inputs: Iterable[str]) -> Optional[str]:
                 return one
         except OSError:
             continue
-    return next((one for one in inputs if glob.has_magic(os.path.dirname(one)) and
-                 fnmatch.fnmatchcase(os.path.realpath(path), os.path.abspath(one))), None)
+    return next(
+        (
+            one
+            for one in inputs
+            if glob.has_magic(os.path.dirname(one))
+            and fnmatch.fnmatchcase(os.path.realpath(path), os.path.abspath(one))
+        ),
+        None,
+    )
 
 
 def mark(directory: str) -> None:

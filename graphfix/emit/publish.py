@@ -39,15 +39,17 @@ _RENAME_EXCHANGE = 2
 _RENAMEAT2 = {"x86_64": 316, "aarch64": 276}
 
 _REMEDIES = {
-    errno.ENOSPC: "free some space", errno.EDQUOT: "free some space",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
     errno.EFBIG: "raise the limit on the size of files",
     errno.EBUSY: "it may be a mount point: name a directory inside it",
     errno.ENOTEMPTY: "something else wrote there meanwhile: name another directory",
 }
 
 
-def check_destinations(directories: Sequence[str], *, overwrite: bool,
-                       inputs: Iterable[str] = ()) -> None:
+def check_destinations(
+    directories: Sequence[str], *, overwrite: bool, inputs: Iterable[str] = ()
+) -> None:
     """Whether all can be published to; `inputs` are the paths that the command was given, or reads.
 
     Raises:
@@ -59,8 +61,13 @@ def check_destinations(directories: Sequence[str], *, overwrite: bool,
         problems += _obstacles(directory, overwrite, inputs)
         for other in directories[:number]:
             if ownership.inside(directory, other) or ownership.inside(other, directory):
-                problems.append(Problem(directory, "and %s are not two separate directories"
-                                        % other, "name one outside the other"))
+                problems.append(
+                    Problem(
+                        directory,
+                        f"and {other} are not two separate directories",
+                        "name one outside the other",
+                    )
+                )
     if problems:
         raise RequestError.collected(problems)
 
@@ -69,8 +76,9 @@ def _obstacles(directory: str, overwrite: bool, inputs: Sequence[str]) -> Iterat
     path = os.path.realpath(directory)
     if not os.path.lexists(path):
         if not os.path.isdir(os.path.dirname(path)):
-            yield Problem(directory, "its parent directory does not exist",
-                          "create %s" % os.path.dirname(path))
+            yield Problem(
+                directory, "its parent directory does not exist", f"create {os.path.dirname(path)}"
+            )
         return
     if not os.path.isdir(path):
         yield Problem(directory, "exists and is not a directory", "name another")
@@ -80,22 +88,33 @@ def _obstacles(directory: str, overwrite: bool, inputs: Sequence[str]) -> Iterat
             return
         if not overwrite:
             others, _ = ownership.foreign(path)
-            yield Problem(directory, "exists already, and holds what graphfix did not put there: %s"
-                          % ownership.named(others), "name another directory") if others else Problem(
-                              directory, "exists already",
-                              "name another directory, or pass --overwrite to replace it")
+            yield (
+                Problem(
+                    directory,
+                    "exists already, and holds what graphfix did not put there: "
+                    f"{ownership.named(others)}",
+                    "name another directory",
+                )
+                if others
+                else Problem(
+                    directory,
+                    "exists already",
+                    "name another directory, or pass --overwrite to replace it",
+                )
+            )
             return
         problem = ownership.replacing_problem(path, inputs)
     except OSError as error:
-        yield Problem(directory, "cannot be read: %s" % error.strerror, "check its permissions")
+        yield Problem(directory, f"cannot be read: {error.strerror}", "check its permissions")
         return
     if problem:
         yield dataclasses.replace(problem, subject=directory)
 
 
 @contextlib.contextmanager
-def staged(*directories: str, overwrite: bool, inputs: Iterable[str] = ()
-           ) -> Iterator[Tuple[str, ...]]:
+def staged(
+    *directories: str, overwrite: bool, inputs: Iterable[str] = ()
+) -> Iterator[Tuple[str, ...]]:
     """Gives a staging directory for each; on leaving without an error, they have become them.  By
     then each has its manifest, by which it can be replaced another time.
 
@@ -114,8 +133,10 @@ def staged(*directories: str, overwrite: bool, inputs: Iterable[str] = ()
             _publish(stages)
         except OSError as error:
             raise RequestError(
-                " and ".join(directories), "cannot be written: %s" % error.strerror,
-                _REMEDIES.get(error.errno, "check the path and its permissions")) from None
+                " and ".join(directories),
+                f"cannot be written: {error.strerror}",
+                _REMEDIES.get(error.errno, "check the path and its permissions"),
+            ) from None
 
 
 class _Stage:
@@ -130,7 +151,7 @@ class _Stage:
         sweep(self.directory)
         handle = None
         while handle is None:  # a sweep may take the directory between its making and its locking
-            self.path = os.path.join(parent, ".%s%s%s" % (name, _STAGING, uuid.uuid4().hex))
+            self.path = os.path.join(parent, f".{name}{_STAGING}{uuid.uuid4().hex}")
             # First the promise to remove it: Ctrl-C may come between any two steps.
             stack.callback(_remove, self.path)
             os.mkdir(self.path, 0o700)
@@ -141,7 +162,7 @@ class _Stage:
     def finish(self) -> None:
         """Gives the directory the permissions it is to have, and syncs it."""
         if not os.path.exists(os.path.join(self.path, manifest.MANIFEST)):
-            raise AssertionError("%s is to be published without a manifest" % self.named)
+            raise AssertionError(f"{self.named} is to be published without a manifest")
         os.chmod(self.path, stat.S_IMODE(os.stat(self.path).st_mode) & 0o7000 | 0o777 & ~_umask())
         ownership.unmark(self.path)
         if os.path.isdir(self.directory):
@@ -153,8 +174,11 @@ class _Stage:
         if os.path.isdir(self.directory) and os.listdir(self.directory):
             handle = _lock(self.directory)
             if handle is None:
-                raise RequestError(self.named, "is being written by another graphfix",
-                                   "wait for it, or name another directory")
+                raise RequestError(
+                    self.named,
+                    "is being written by another graphfix",
+                    "wait for it, or name another directory",
+                )
             self._stack.callback(os.close, handle)
             _swap(self.path, self.directory)
             try:
@@ -280,9 +304,17 @@ def _exchange(one: str, two: str) -> bool:
     number = _RENAMEAT2.get(platform.machine())
     if not sys.platform.startswith("linux") or number is None or sys.maxsize < 1 << 32:
         return False
-    return ctypes.CDLL(None).syscall(
-        ctypes.c_long(number), _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(two),
-        _RENAME_EXCHANGE) == 0
+    return (
+        ctypes.CDLL(None).syscall(
+            ctypes.c_long(number),
+            _AT_FDCWD,
+            os.fsencode(one),
+            _AT_FDCWD,
+            os.fsencode(two),
+            _RENAME_EXCHANGE,
+        )
+        == 0
+    )
 
 
 def sweep(directory: str) -> None:
@@ -294,7 +326,7 @@ def sweep(directory: str) -> None:
     except OSError:
         return
     for mark in (_OLD, _STAGING):
-        for left in [one for one in beside if one.startswith(".%s%s" % (name, mark))]:
+        for left in [one for one in beside if one.startswith(f".{name}{mark}")]:
             path = os.path.join(parent, left)
             if os.path.islink(path):
                 continue

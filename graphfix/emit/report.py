@@ -117,18 +117,28 @@ class Report:
         plan = self.plan
         rewritten = plan.count(Gather, Reset, Widen, Stretch)
         averages = sum(isinstance(one, Copy) for one in plan.additions)
-        parts = ["%d tensors: %d kept, %d rewritten, %d dropped%s" % (
-            len(plan.edits), plan.count(Keep, Rename), rewritten, plan.count(Drop),
-            ", %d moving averages added" % averages if averages else "")]
-        parts.append("stock API %s%s" % (plan.target_api, self._forecasts()))
-        parts.append("%d class%s carried, %d new" % (
-            plan.carried, "" if plan.carried == 1 else "es", plan.new))
+        parts = [
+            "%d tensors: %d kept, %d rewritten, %d dropped%s"
+            % (
+                len(plan.edits),
+                plan.count(Keep, Rename),
+                rewritten,
+                plan.count(Drop),
+                f", {averages} moving averages added" if averages else "",
+            )
+        ]
+        parts.append(f"stock API {plan.target_api}{self._forecasts()}")
+        parts.append(
+            f"{plan.carried} class{'' if plan.carried == 1 else 'es'} carried, {plan.new} new"
+        )
         return "; ".join(parts)
 
     def _forecasts(self) -> str:
         """What the trainers restore: said once where they agree."""
-        rows = [(name, "restores %d of %d" % self.forecast(name, what)) for name, what
-                in trainers.restored(self.plan.target_api, self.plan.trainer)]
+        rows = [
+            (name, "restores %d of %d" % self.forecast(name, what))
+            for name, what in trainers.restored(self.plan.target_api, self.plan.trainer)
+        ]
         if len({words for _, words in rows}) == 1:
             return " " + rows[0][1]
         return ": " + ", ".join("%s %s" % row for row in rows)
@@ -137,18 +147,24 @@ class Report:
         """How many of how many model variables a trainer restores that restores `what`; model_main
         never restores those of quantization, which it adds too late."""
         others = {families.GLOBAL_STEP}.union(self.strangers)
-        variables = [one for one in self.outgoing if one not in others
-                     and not one.endswith(families.MOVING_AVERAGE)]
-        left = [one for one in variables
-                if trainer != trainers.MODEL_MAIN or not is_quantization(one)]
-        return {trainers.EVERYTHING: len(left), trainers.NOTHING: 0,
-                trainers.BACKBONE: sum(bool(_BACKBONE.match(one)) for one in left)
-                }[what], len(variables)
+        variables = [
+            one
+            for one in self.outgoing
+            if one not in others and not one.endswith(families.MOVING_AVERAGE)
+        ]
+        left = [
+            one for one in variables if trainer != trainers.MODEL_MAIN or not is_quantization(one)
+        ]
+        return {
+            trainers.EVERYTHING: len(left),
+            trainers.NOTHING: 0,
+            trainers.BACKBONE: sum(bool(_BACKBONE.match(one)) for one in left),
+        }[what], len(variables)
 
     def source_name(self, number: int) -> str:
         """The name of the source's class with an id, or words for it."""
         known = 0 < number <= len(self.source_names) and self.source_names[number - 1]
-        return known or "class %d" % number
+        return known or f"class {number}"
 
     @property
     def left_behind(self) -> Tuple[int, ...]:
@@ -156,8 +172,11 @@ class Report:
         those that have one."""
         used = {number for one in self.plan.classes for number in one.sources}
         named = any(self.source_names)
-        return tuple(number for number, name in enumerate(self.source_names, 1)
-                     if number not in used and (name or not named))
+        return tuple(
+            number
+            for number, name in enumerate(self.source_names, 1)
+            if number not in used and (name or not named)
+        )
 
     def with_verifications(self, found: Iterable[Verification]) -> "Report":
         """This report with new results, each in the place of an older one of its kind."""
@@ -168,12 +187,17 @@ class Report:
     def to_json(self) -> str:
         plan = self.plan
         data: Dict[str, Any] = {
-            "summary": self.summary, "source": self.source, "family": self.family,
-            "target_api": plan.target_api, "trainer": plan.trainer,
+            "summary": self.summary,
+            "source": self.source,
+            "family": self.family,
+            "target_api": plan.target_api,
+            "trainer": plan.trainer,
             "classes": [dataclasses.asdict(one) for one in plan.classes],
             "source_names": list(self.source_names),
-            "tensors": {kind.__name__.lower(): plan.count(kind)
-                        for kind in (Keep, Gather, Reset, Rename, Drop, Widen, Stretch)},
+            "tensors": {
+                kind.__name__.lower(): plan.count(kind)
+                for kind in (Keep, Gather, Reset, Rename, Drop, Widen, Stretch)
+            },
             "source_shapes": {name: list(shape) for name, shape in self.source_shapes.items()},
             "artifacts": list(self.artifacts),
             "config_diff": list(self.config_diff),
@@ -201,33 +225,43 @@ def load(directory: str) -> Report:
     try:
         return _report(data, plan, outgoing)
     except json_data.Wrong as error:
-        raise SourceError(path, "is no report of graphfix: %s" % error, _REMEDY) from None
+        raise SourceError(path, f"is no report of graphfix: {error}", _REMEDY) from None
 
 
 def _report(data: Dict[str, Any], plan: SurgeryPlan, outgoing: Tuple[str, ...]) -> Report:
     """The report of report.json's data, held against its plan.  Raises json_data.Wrong."""
+
     def read(kind, name: str):
         if name not in data:
-            raise json_data.Wrong("lacks '%s'" % name)
+            raise json_data.Wrong(f"lacks '{name}'")
         return json_data.read(kind, data[name], name)
+
     # What plan.json says as well.
     for name in ("target_api", "trainer", "classes"):
         kind = Tuple[TargetClass, ...] if name == "classes" else str
         if read(kind, name) != getattr(plan, name):
-            raise json_data.Wrong("is not what %s says" % PLAN_JSON, name)
+            raise json_data.Wrong(f"is not what {PLAN_JSON} says", name)
     read(str, "summary"), read(int, "exit_code"), read(Tuple[Finding, ...], "findings")
     shapes = data.get("source_shapes")
     json_data.keys(shapes, (), shapes if isinstance(shapes, dict) else ())
     report = Report(
-        read(str, "source"), read(str, "family"), plan, outgoing,
+        read(str, "source"),
+        read(str, "family"),
+        plan,
+        outgoing,
         *(read(Tuple[str, ...], name) for name in ("artifacts", "config_diff", "source_names")),
-        source_shapes={json_data.read(str, name, "source_shapes"): json_data.read(
-            Tuple[int, ...], shape, "source_shapes", name) for name, shape in shapes.items()},
+        source_shapes={
+            json_data.read(str, name, "source_shapes"): json_data.read(
+                Tuple[int, ...], shape, "source_shapes", name
+            )
+            for name, shape in shapes.items()
+        },
         model_dir=read(Optional[str], "model_dir"),
         verifications=read(Tuple[Verification, ...], "verifications"),
         pictures=read(Tuple[Picture, ...], "pictures"),
         anchors=read(Tuple[MapAnchorsChange, ...], "anchors"),
-        strangers=read(Tuple[str, ...], "strangers"))
+        strangers=read(Tuple[str, ...], "strangers"),
+    )
     for steps, wrong in _contradictions(report):
         raise json_data.Wrong(wrong, *steps)
     return report
@@ -236,7 +270,7 @@ def _report(data: Dict[str, Any], plan: SurgeryPlan, outgoing: Tuple[str, ...]) 
 def _contradictions(report: Report) -> Iterator[Tuple[tuple, str]]:
     """(place, what is wrong there) of what cannot be, or that a page cannot show."""
     if len(report.source_names) > MAX_CLASSES:
-        yield ("source_names",), "has %d names" % len(report.source_names)
+        yield ("source_names",), f"has {len(report.source_names)} names"
     for name, shape in report.source_shapes.items():
         if len(shape) > _MOST_SIDES or any(side < 0 for side in shape):
             yield ("source_shapes", name), "is no shape"
@@ -244,7 +278,7 @@ def _contradictions(report: Report) -> Iterator[Tuple[tuple, str]]:
         yield ("strangers",), "names tensors that are not there"
     for number, one in enumerate(report.verifications):
         if one.trainer not in (trainers.MODEL_MAIN, trainers.LEGACY):
-            yield ("verifications", number, "trainer"), "is '%s', which is none" % one.trainer[:40]
+            yield ("verifications", number, "trainer"), f"is '{one.trainer[:40]}', which is none"
     for number, picture in enumerate(report.pictures):
         # The file is read and shown, so nothing but a name that graphfix gives is taken.
         if not re.match(r"[0-9a-f]{16}\.jpg\Z", picture.file):

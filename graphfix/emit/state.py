@@ -17,13 +17,12 @@ FILE_NAME = "checkpoint"
 _LATEST = "model_checkpoint_path"
 _PATHS = (_LATEST, "all_model_checkpoint_paths")
 _TIMES = ("all_model_checkpoint_timestamps", "last_preserved_timestamp")
-_REMEDY = "remove the file, or write model_checkpoint_path: \"...\""
+_REMEDY = 'remove the file, or write model_checkpoint_path: "..."'
 
 
 def state_text(name: str) -> str:
     """The state that names the checkpoint `name`, and no other."""
-    return "model_checkpoint_path: %s\nall_model_checkpoint_paths: %s\n" % (
-        quote(name), quote(name))
+    return f"model_checkpoint_path: {quote(name)}\nall_model_checkpoint_paths: {quote(name)}\n"
 
 
 def write_state(directory: str, name: str) -> None:
@@ -47,14 +46,14 @@ def read_state(path: str) -> Optional[str]:
     latest = None
     for field in document.root.fields:
         if field.name not in _PATHS + _TIMES:
-            raise SourceError(field.where, "a state file has no field '%s'" % field.name[:60],
-                              _REMEDY)
+            raise SourceError(
+                field.where, f"a state file has no field '{field.name[:60]}'", _REMEDY
+            )
         if field.listed and not field.name.startswith("all_"):
-            raise SourceError(field.where, "%s takes one value" % field.name, _REMEDY)
+            raise SourceError(field.where, f"{field.name} takes one value", _REMEDY)
         for value in field.values:
             if not (_is_path if field.name in _PATHS else _is_time)(value):
-                raise SourceError(field.where, "%s takes another kind of value" % field.name,
-                                  _REMEDY)
+                raise SourceError(field.where, f"{field.name} takes another kind of value", _REMEDY)
             if field.name == _LATEST:
                 latest = value.value
     return os.path.join(os.path.dirname(path), latest) if latest else None

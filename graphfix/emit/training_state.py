@@ -30,8 +30,9 @@ class OptimizerRow:
 OPTIMIZERS = {
     "rms_prop_optimizer": OptimizerRow((("/RMSProp", 1.0), ("/RMSProp_1", 0.0))),
     "momentum_optimizer": OptimizerRow((("/Momentum", 0.0),)),
-    "adam_optimizer": OptimizerRow((("/Adam", 0.0), ("/Adam_1", 0.0)),
-                                   (("beta1_power", 0.9), ("beta2_power", 0.999))),
+    "adam_optimizer": OptimizerRow(
+        (("/Adam", 0.0), ("/Adam_1", 0.0)), (("beta1_power", 0.9), ("beta2_power", 0.999))
+    ),
 }
 
 
@@ -44,11 +45,15 @@ def complete(store: TensorStore, message, subject: str) -> TensorStore:
     optimizer = message.train_config.optimizer
     kind = optimizer.WhichOneof("optimizer")
     if kind not in OPTIMIZERS:
-        raise SourceError(subject, "has the optimizer %s, whose state graphfix does not know"
-                          % (kind or "(none)"), "use one of " + ", ".join(sorted(OPTIMIZERS)))
+        raise SourceError(
+            subject,
+            f"has the optimizer {kind or '(none)'}, whose state graphfix does not know",
+            "use one of " + ", ".join(sorted(OPTIMIZERS)),
+        )
     row = OPTIMIZERS[kind]
-    views = {name: view for name, view in store.items()
-             if not name.endswith(families.MOVING_AVERAGE)}
+    views = {
+        name: view for name, view in store.items() if not name.endswith(families.MOVING_AVERAGE)
+    }
     for name, view in list(views.items()):
         if not trainable(view.meta):
             continue
@@ -56,8 +61,9 @@ def complete(store: TensorStore, message, subject: str) -> TensorStore:
             views[name + suffix] = _full(name + suffix, view.meta.shape, value)
         if optimizer.use_moving_average:
             copy = name + families.MOVING_AVERAGE
-            views[copy] = TensorView(TensorMeta(copy, view.meta.dtype, view.meta.shape),
-                                     view.load, view.extent)
+            views[copy] = TensorView(
+                TensorMeta(copy, view.meta.dtype, view.meta.shape), view.load, view.extent
+            )
     for name, value in row.scalars:
         views[name] = _full(name, (), value)
     return TensorStore(views.values())

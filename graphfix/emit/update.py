@@ -29,8 +29,13 @@ def picture_file(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16] + ".jpg"
 
 
-def update_report(directory: str, verifications: Sequence[Verification], pictures: Pictures, *,
-                  inputs: Sequence[str] = ()) -> None:
+def update_report(
+    directory: str,
+    verifications: Sequence[Verification],
+    pictures: Pictures,
+    *,
+    inputs: Sequence[str] = (),
+) -> None:
     """Adds results to the report of `directory`; pictures replace those of an earlier run, if any
     are given, but for those that are among the `inputs` of this one.
 
@@ -44,16 +49,23 @@ def update_report(directory: str, verifications: Sequence[Verification], picture
             report = load(directory).with_verifications(verifications)
             before = manifest.read_manifest(directory)
             if before is None:
-                raise SourceError(os.path.join(directory, manifest.MANIFEST), "is missing",
-                                  "convert again with this version of graphfix")
+                raise SourceError(
+                    os.path.join(directory, manifest.MANIFEST),
+                    "is missing",
+                    "convert again with this version of graphfix",
+                )
             _check_places(directory, before, [_place(one) for one, _ in pictures])
             if pictures:
                 report = dataclasses.replace(
-                    report, pictures=tuple(one for one, _ in pictures),
-                    artifacts=tuple(sorted(set(report.artifacts) | {PICTURES})))
+                    report,
+                    pictures=tuple(one for one, _ in pictures),
+                    artifacts=tuple(sorted(set(report.artifacts) | {PICTURES})),
+                )
             contents = {_place(one): data for one, data in pictures}
-            shown = {one.file: contents.get(_place(one)) or _read(os.path.join(
-                directory, _place(one))) for one in report.pictures}
+            shown = {
+                one.file: contents.get(_place(one)) or _read(os.path.join(directory, _place(one)))
+                for one in report.pictures
+            }
             contents[REPORT_JSON] = report.to_json().encode()
             contents[REPORT_HTML] = html.render(report, shown).encode()
             new = {path: manifest.content_of(data) for path, data in contents.items()}
@@ -62,28 +74,41 @@ def update_report(directory: str, verifications: Sequence[Verification], picture
             _write_manifest(directory, dataclasses.replace(before, pending=new))
             for path in sorted(contents, key=(REPORT_HTML, REPORT_JSON).__contains__):
                 replace_file(os.path.join(directory, path), contents[path])
-            old = {path: row for rows in (before.files, before.pending) for path, row in rows.items()
-                   if path not in contents and os.path.dirname(path) == PICTURES
-                   and (pictures or path not in before.files)}
+            old = {
+                path: row
+                for rows in (before.files, before.pending)
+                for path, row in rows.items()
+                if path not in contents
+                and os.path.dirname(path) == PICTURES
+                and (pictures or path not in before.files)
+            }
             files = {path: row for path, row in before.files.items() if path not in old}
             files.update(new)
             directories = set(before.directories) | {PICTURES for _ in pictures[:1]}
-            after = dataclasses.replace(before, files=files, pending=old,
-                                        directories=tuple(sorted(directories)))
+            after = dataclasses.replace(
+                before, files=files, pending=old, directories=tuple(sorted(directories))
+            )
             _write_manifest(directory, after)
-            kept = {path: row for path, row in old.items()
-                    if ownership.same_file(os.path.join(directory, path), inputs)}
+            kept = {
+                path: row
+                for path, row in old.items()
+                if ownership.same_file(os.path.join(directory, path), inputs)
+            }
             for path in set(old) - set(kept):
                 _remove(os.path.join(directory, path))
-            _write_manifest(directory, dataclasses.replace(after, files=dict(files, **kept),
-                                                           pending={}))
+            _write_manifest(
+                directory, dataclasses.replace(after, files=dict(files, **kept), pending={})
+            )
     except OSError as error:
-        raise RequestError(directory, "cannot be written: %s" % error.strerror,
-                           "check its permissions and the space there") from None
+        raise RequestError(
+            directory,
+            f"cannot be written: {error.strerror}",
+            "check its permissions and the space there",
+        ) from None
 
 
 def _place(picture: Picture) -> str:
-    return "%s/%s" % (PICTURES, picture.file)
+    return f"{PICTURES}/{picture.file}"
 
 
 def _check_places(directory: str, before: manifest.Manifest, pictures: Sequence[str]) -> None:
@@ -91,16 +116,26 @@ def _check_places(directory: str, before: manifest.Manifest, pictures: Sequence[
     somebody's picture."""
     for name in (PICTURES, REPORT_JSON, REPORT_HTML, manifest.MANIFEST):
         path = os.path.join(directory, name)
-        if os.path.islink(path) or name == PICTURES and os.path.lexists(path) \
-                and not os.path.isdir(path):
-            raise RequestError(path, "is a link" if os.path.islink(path) else
-                               "is not a directory", "move it elsewhere")
+        if (
+            os.path.islink(path)
+            or name == PICTURES
+            and os.path.lexists(path)
+            and not os.path.isdir(path)
+        ):
+            raise RequestError(
+                path,
+                "is a link" if os.path.islink(path) else "is not a directory",
+                "move it elsewhere",
+            )
     for name in pictures:
         path = os.path.join(directory, name)
         listed = name in before.files or name in before.pending
         if os.path.lexists(path) and (os.path.islink(path) or not listed):
-            raise RequestError(path, "is in the place of a picture, and graphfix did not put it there",
-                               "move it elsewhere")
+            raise RequestError(
+                path,
+                "is in the place of a picture, and graphfix did not put it there",
+                "move it elsewhere",
+            )
 
 
 def _write_manifest(directory: str, record: manifest.Manifest) -> None:
@@ -118,5 +153,6 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise SourceError(path, "cannot be read: %s" % error.strerror,
-                          "compare the pictures again, with --images") from None
+        raise SourceError(
+            path, f"cannot be read: {error.strerror}", "compare the pictures again, with --images"
+        ) from None

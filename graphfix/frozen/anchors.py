@@ -24,18 +24,36 @@ from graphfix.graphdef.graph import Graph, Input, read_input
 from graphfix.model.anchors import AnchorSpec, Pair, anchor_boxes
 
 # What lies between a box coder and the anchors as they are laid out.
-_ON_THE_WAY = {"Add": (0, 1), "AddV2": (0, 1), "Sub": (0, 1), "Mul": (0, 1), "RealDiv": (0, 1),
-               "Unpack": (0,), "Transpose": (0,), "Reshape": (0,), "Tile": (0,), "Identity": (0,)}
+_ON_THE_WAY = {
+    "Add": (0, 1),
+    "AddV2": (0, 1),
+    "Sub": (0, 1),
+    "Mul": (0, 1),
+    "RealDiv": (0, 1),
+    "Unpack": (0,),
+    "Transpose": (0,),
+    "Reshape": (0,),
+    "Tile": (0,),
+    "Identity": (0,),
+}
 _SCALES = ("Mul", "Add", "AddV2", "Sub")
 # Between a head's product and the Reshape that gives each box a row.
-_TO_RESHAPE = ("BiasAdd", "Identity", "Add", "AddV2", "FakeQuantWithMinMaxVars", "Maximum",
-               "Minimum")
+_TO_RESHAPE = (
+    "BiasAdd",
+    "Identity",
+    "Add",
+    "AddV2",
+    "FakeQuantWithMinMaxVars",
+    "Maximum",
+    "Minimum",
+)
 # Of the image's side: in float32, computed in another order.
 _SAME = 1e-5
 
 
-def replace_anchors(graph: Graph, boxes: List[Any], others: List[Any], old: AnchorSpec,
-                    new: AnchorSpec, image: Pair) -> Set[str]:
+def replace_anchors(
+    graph: Graph, boxes: List[Any], others: List[Any], old: AnchorSpec, new: AnchorSpec, image: Pair
+) -> Set[str]:
     """Puts the anchors of `new` in the place of those of `old`.
 
     `boxes` are the operations that multiply by the box heads' kernels, `others` those of the other
@@ -53,16 +71,19 @@ def replace_anchors(graph: Graph, boxes: List[Any], others: List[Any], old: Anch
     scale = np.asarray(image + image, np.float64)
     shapes = _map_shapes(value, old.per_map)
     if shapes is None or not np.allclose(
-            value, _placed(old, shapes, image) / scale, rtol=0, atol=_SAME):
+        value, _placed(old, shapes, image) / scale, rtol=0, atol=_SAME
+    ):
         raise NotUnderstood(node, "its value is not the anchors of the config")
     if new.per_map != old.per_map:
         for product in boxes + others:
             _check_free(graph, consumers, product)
-    computation = {name for name, one in graph.ancestors([source.name]).items()
-                   if one.op != "Const"}
+    computation = {
+        name for name, one in graph.ancestors([source.name]).items() if one.op != "Const"
+    }
     made = type(node)(name=unused(graph, node.name + "/anchors"), op="Const")
-    constants.set_value(made, (_placed(new, shapes, image) / scale).astype(np.float32),
-                        dtypes.FLOAT32)
+    constants.set_value(
+        made, (_placed(new, shapes, image) / scale).astype(np.float32), dtypes.FLOAT32
+    )
     graph.nodes[made.name] = made
     for reader, position in consumers[source.name]:
         if read_input(reader.input[position]) == source:
@@ -71,8 +92,9 @@ def replace_anchors(graph: Graph, boxes: List[Any], others: List[Any], old: Anch
 
 
 def _placed(spec: AnchorSpec, shapes: List[Tuple[int, int]], image: Pair) -> np.ndarray:
-    return np.concatenate([anchor_boxes(one, spec.generator, shape, image)
-                           for one, shape in zip(spec.maps, shapes)])
+    return np.concatenate(
+        [anchor_boxes(one, spec.generator, shape, image) for one, shape in zip(spec.maps, shapes)]
+    )
 
 
 def _find(graph: Graph, consumers, products: List[Any]) -> Input:
@@ -95,14 +117,17 @@ def _find(graph: Graph, consumers, products: List[Any]) -> Input:
                     found.update(dict.fromkeys(_laid_out(graph, one)))
     candidates = [one for one in found if _is_boxes(evaluate(graph, one.name, one.port))]
     if len(candidates) != 1:
-        raise ValueError("has %d tensors that look like its anchors, computed from constants alone"
-                         % len(candidates))
+        raise ValueError(
+            f"has {len(candidates)} tensors that look like its anchors, computed from constants "
+            "alone"
+        )
     return candidates[0]
 
 
 def _is_boxes(value: Optional[np.ndarray]) -> bool:
-    return value is not None and value.dtype == np.float32 and value.ndim == 2 \
-        and value.shape[1] == 4
+    return (
+        value is not None and value.dtype == np.float32 and value.ndim == 2 and value.shape[1] == 4
+    )
 
 
 def _laid_out(graph: Graph, start: Input) -> List[Input]:
@@ -131,13 +156,18 @@ def _map_shapes(value: np.ndarray, per_map) -> Any:
         if not len(first):
             return None
         columns = 1
-        while columns < len(first) and abs(first[columns][0] - first[0][0]) < _SAME \
-                and first[columns][1] > first[columns - 1][1] + _SAME:
+        while (
+            columns < len(first)
+            and abs(first[columns][0] - first[0][0]) < _SAME
+            and first[columns][1] > first[columns - 1][1] + _SAME
+        ):
             columns += 1
         rows = 1
-        while (rows + 1) * columns <= len(first) and abs(
-                first[rows * columns][1] - first[0][1]) < _SAME and \
-                first[rows * columns][0] > first[(rows - 1) * columns][0] + _SAME:
+        while (
+            (rows + 1) * columns <= len(first)
+            and abs(first[rows * columns][1] - first[0][1]) < _SAME
+            and first[rows * columns][0] > first[(rows - 1) * columns][0] + _SAME
+        ):
             rows += 1
         out.append((rows, columns))
         start += rows * columns * count
@@ -158,5 +188,8 @@ def _check_free(graph: Graph, consumers, product: Any) -> None:
                 if elements is None or -1 not in [one.value for one in elements]:
                     raise NotUnderstood(reader, "it spells out how many boxes a feature map has")
             elif reader.op not in ("Shape",):
-                raise NotUnderstood(reader, "it reads a head, and it is not known whether it "
-                                    "depends on the number of anchors")
+                raise NotUnderstood(
+                    reader,
+                    "it reads a head, and it is not known whether it "
+                    "depends on the number of anchors",
+                )

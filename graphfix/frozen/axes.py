@@ -12,7 +12,15 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from graphfix.frozen import rules
 from graphfix.frozen.terms import (
-    ANY, CLASS, SLOT, Axes, NotUnderstood, Outputs, Selection, class_axis)
+    ANY,
+    CLASS,
+    SLOT,
+    Axes,
+    NotUnderstood,
+    Outputs,
+    Selection,
+    class_axis,
+)
 from graphfix.frozen.vectors import Element, Vectors
 from graphfix.graphdef.graph import Consumers, Graph, read_input
 
@@ -104,18 +112,21 @@ class Tracker:
 
     def inputs(self, node) -> List[Optional[Axes]]:
         """The axes of a node's data inputs, None for those without classes."""
-        return [self.states.get((one.name, one.port)) for one in map(read_input, node.input)
-                if not one.control]
+        return [
+            self.states.get((one.name, one.port))
+            for one in map(read_input, node.input)
+            if not one.control
+        ]
 
     def _visit(self, node) -> None:
         rule = rules.RULES.get(node.op)
         if rule is None:
-            raise NotUnderstood(node, "what %s does to a class axis is not known" % node.op)
+            raise NotUnderstood(node, f"what {node.op} does to a class axis is not known")
         if node.op in rules.LISTS:
             if (node.name, 0) in self.states:
                 return  # every input of a list calls for a visit; one was enough
             if self._lacks(node):
-                self.waiting[node.name] = "not all it %s have a class axis" % rules.LISTS[node.op]
+                self.waiting[node.name] = f"not all it {rules.LISTS[node.op]} have a class axis"
                 return
         try:
             outputs = rule(self, node, self.inputs(node))
@@ -130,8 +141,11 @@ class Tracker:
         repeats something for every class?  Then the class axis begins there, too."""
         for name in sorted(self.waiting):
             seen = set()
-            pending = [one.name for one in map(read_input, self.graph.nodes[name].input)
-                       if not one.control and (one.name, one.port) not in self.states]
+            pending = [
+                one.name
+                for one in map(read_input, self.graph.nodes[name].input)
+                if not one.control and (one.name, one.port) not in self.states
+            ]
             while pending:
                 node = self.graph.nodes[pending.pop()]
                 if node.name in seen or (node.name, 0) in self.states:
@@ -154,8 +168,7 @@ class Tracker:
         if len(places) != 1 or len(others) != 1:
             return None
         self.vectors.change(multiples[places[0]], self.new, node, 1)
-        return tuple((CLASS,) if place == places[0] else (ANY,)
-                     for place in range(len(multiples)))
+        return tuple((CLASS,) if place == places[0] else (ANY,) for place in range(len(multiples)))
 
     def expect(self, element: Element, factors: Sequence[Any], node, position: int) -> None:
         """Holds a number that a node reads (as element of its input `position`) against the size
@@ -171,10 +184,12 @@ class Tracker:
             self.packed.append(node)
         product = _product(sizes)
         if element.value != product:
-            raise NotUnderstood(node, "it takes an axis of %d classes and more for %d long"
-                                % (self.old, element.value))
-        self.vectors.change(element, _product(self.size(one, new=True) for one in factors), node,
-                            position)
+            raise NotUnderstood(
+                node, f"it takes an axis of {self.old} classes and more for {element.value} long"
+            )
+        self.vectors.change(
+            element, _product(self.size(one, new=True) for one in factors), node, position
+        )
 
 
 def _product(sizes) -> int:

@@ -25,8 +25,9 @@ _SEVERAL = -1  # in the place of a class: what depends on more than one
 class Branches:
     """The branches of a graph for `count` classes, found and found alike."""
 
-    def __init__(self, graph: Graph, consumers: Consumers, selections: Collection[Selection],
-                 count: int):
+    def __init__(
+        self, graph: Graph, consumers: Consumers, selections: Collection[Selection], count: int
+    ):
         """Raises NotUnderstood where the graph is not made as the stock API makes it."""
         self.graph, self.consumers, self.count = graph, consumers, count
         self.slices = [one for one in selections if one.number is not None]
@@ -34,9 +35,11 @@ class Branches:
         numbers = collections.Counter(one.number for one in self.slices)
         if self.slices and (set(numbers) != set(range(count)) or len(set(numbers.values())) != 1):
             missing = sorted(set(range(count)) - set(numbers))
-            raise NotUnderstood(graph.nodes[self.slices[0].node],
-                                "classes are taken out singly, but not each of %d once%s" % (
-                                    count, ": no %d" % missing[0] if missing else ""))
+            raise NotUnderstood(
+                graph.nodes[self.slices[0].node],
+                "classes are taken out singly, but not each of %d once%s"
+                % (count, f": no {missing[0]}" if missing else ""),
+            )
         self.classes: Dict[str, int] = {}  # of every node below a selection, up to joints
         self.joints: List[Any] = []
         self._spread()
@@ -63,8 +66,9 @@ class Branches:
                 joints[name] = self.graph.nodes[name]
                 continue
             self.classes[name] = number if known is None else _SEVERAL
-            pending.extend((consumer.name, self.classes[name])
-                           for consumer, _ in self.consumers[name])
+            pending.extend(
+                (consumer.name, self.classes[name]) for consumer, _ in self.consumers[name]
+            )
         several = [name for name, number in self.classes.items() if number == _SEVERAL]
         for name in several:
             del self.classes[name]
@@ -84,13 +88,16 @@ class Branches:
     def _compare(self, number: int) -> None:
         """Walks branch 0 and another side by side from the joints up; notes where they differ."""
         pairs: Dict[str, str] = {}
-        pending = [(read_input(joint.input[0]), read_input(joint.input[number]))
-                   for joint in self.joints]
+        pending = [
+            (read_input(joint.input[0]), read_input(joint.input[number])) for joint in self.joints
+        ]
         while pending:
             one, other = pending.pop()
             if one.port != other.port and not self._unpacked(one, other, number):
-                raise NotUnderstood(self.graph.nodes[other.name],
-                                    "the branches of class 0 and %d differ in it" % number)
+                raise NotUnderstood(
+                    self.graph.nodes[other.name],
+                    f"the branches of class 0 and {number} differ in it",
+                )
             if one.name == other.name or pairs.get(one.name) == other.name:
                 continue
             left, right = self.graph.nodes[one.name], self.graph.nodes[other.name]
@@ -100,12 +107,16 @@ class Branches:
             if left.op == "Const":
                 self._compare_constants(left, right, number)
             elif not _same_attributes(left, right):
-                raise NotUnderstood(right, "the branches of class 0 and %d differ in it" % number)
+                raise NotUnderstood(right, f"the branches of class 0 and {number} differ in it")
             pending += list(zip(map(read_input, left.input), map(read_input, right.input)))
 
     def _unpacked(self, one, other, number: int) -> bool:
-        return one.name == other.name and one.port == 0 and other.port == number and any(
-            unpack.name == one.name for unpack in self.unpacks)
+        return (
+            one.name == other.name
+            and one.port == 0
+            and other.port == number
+            and any(unpack.name == one.name for unpack in self.unpacks)
+        )
 
     def _compare_constants(self, left, right, number: int) -> None:
         if left.attr["value"] == right.attr["value"]:
@@ -113,8 +124,11 @@ class Branches:
         before, after = constants.value_of(left), constants.value_of(right)
         if before.shape == after.shape and before.dtype == after.dtype:
             changed = np.argwhere(before.reshape(-1) != after.reshape(-1)).reshape(-1)
-            if len(changed) == 1 and before.reshape(-1)[changed[0]] == 0 \
-                    and after.reshape(-1)[changed[0]] == number:
+            if (
+                len(changed) == 1
+                and before.reshape(-1)[changed[0]] == 0
+                and after.reshape(-1)[changed[0]] == number
+            ):
                 place = self.marks.setdefault(left.name, int(changed[0]))
                 if place == changed[0]:
                     return
@@ -148,9 +162,10 @@ class Branches:
                 if sorted(source.op for source in sources) == ["Const", "ZerosLike"]:
                     numbers += [source for source in sources if source.op == "Const"]
         if len(numbers) != 1:
-            raise NotUnderstood(self.graph.nodes[self.joints[0].name if self.joints else
-                                                 self.slices[0].node], "%d numbers look like that "
-                                "of the only class" % len(numbers))
+            raise NotUnderstood(
+                self.graph.nodes[self.joints[0].name if self.joints else self.slices[0].node],
+                (f"{len(numbers)} numbers look like that of the only class"),
+            )
         self._mark(numbers[0], 0, numbers[0])
 
     def _mark(self, constant, place: int, reader) -> None:
@@ -167,16 +182,23 @@ class Branches:
         inputs = {name: self._parts(name, members) for name in members}
         joined: Dict[str, List[str]] = {joint.name: [] for joint in self.joints}
         for number in range(self.count, count):
-            names = {name: unused(self.graph, "%s/class_%d" % (name, number)) for name in members}
+            names = {name: unused(self.graph, f"{name}/class_{number}") for name in members}
             sources = dict(names)
-            sources.update((unpack.name, write_input(unpack.name, number))
-                           for unpack in self.unpacks)
+            sources.update(
+                (unpack.name, write_input(unpack.name, number)) for unpack in self.unpacks
+            )
             for name, copy_name in names.items():
-                copy = NodeCopy(copy_name, [
-                    before + sources[source] + after if source else before
-                    for before, source, after in inputs[name]], self.graph.nodes[name])
-                self.graph.nodes[copy_name] = self._numbered(copy, number) \
-                    if name in self.marks else copy
+                copy = NodeCopy(
+                    copy_name,
+                    [
+                        before + sources[source] + after if source else before
+                        for before, source, after in inputs[name]
+                    ],
+                    self.graph.nodes[name],
+                )
+                self.graph.nodes[copy_name] = (
+                    self._numbered(copy, number) if name in self.marks else copy
+                )
             for joint in self.joints:
                 source = read_input(joint.input[0])
                 joined[joint.name].append(write_input(names[source.name], source.port))
@@ -190,11 +212,21 @@ class Branches:
             if not source.control and any(one.name == source.name for one in self.unpacks):
                 out.append(("", source.name, ""))  # each class has its own port
             elif source.name in members:
-                out.append(("^", source.name, "") if source.control else
-                           ("", source.name, write_input("", source.port)))
+                out.append(
+                    ("^", source.name, "")
+                    if source.control
+                    else ("", source.name, write_input("", source.port))
+                )
             else:
-                out.append(("^" + source.name if source.control else
-                            write_input(source.name, source.port), "", ""))
+                out.append(
+                    (
+                        "^" + source.name
+                        if source.control
+                        else write_input(source.name, source.port),
+                        "",
+                        "",
+                    )
+                )
         return out
 
     def _numbered(self, copy: NodeCopy, number: int) -> Any:
@@ -210,8 +242,13 @@ class Branches:
         below = {name for name, number in self.classes.items() if number == 0}
         # Nodes that others read as well are shared, not the branch's.
         members, pending = set(below), list(below)
-        others = {name: len(self.consumers[name]) for name in self.graph.ancestors(
-            read_input(joint.input[0]).name for joint in self.joints) if name not in below}
+        others = {
+            name: len(self.consumers[name])
+            for name in self.graph.ancestors(
+                read_input(joint.input[0]).name for joint in self.joints
+            )
+            if name not in below
+        }
         while pending:
             for text in self.graph.nodes[pending.pop()].input:
                 name = read_input(text).name
@@ -222,14 +259,18 @@ class Branches:
                         pending.append(name)
         if self.count == 1:
             # What several branches would share is one branch's own where there is but one.
-            members = {name for name in members if name in below
-                       or self.graph.nodes[name].op == "Const"
-                       or set(self.marks) & set(self.graph.ancestors([name]))}
+            members = {
+                name
+                for name in members
+                if name in below
+                or self.graph.nodes[name].op == "Const"
+                or set(self.marks) & set(self.graph.ancestors([name]))
+            }
         return [name for name in self.graph.nodes if name in members]
 
     def _resize_joint(self, joint, count: int, more: List[str]) -> None:
-        data = (list(joint.input[:self.count]) + more)[:count]
-        others = list(joint.input[self.count:])  # the axis, and nodes it waits for
+        data = (list(joint.input[: self.count]) + more)[:count]
+        others = list(joint.input[self.count :])  # the axis, and nodes it waits for
         if joint.op == "Identity":
             if count > 1:
                 self._make_concatenation(joint, data, others)

@@ -14,7 +14,7 @@ from graphfix.graphdef.graph import read_input
 def number(tracker, node, position: int) -> int:
     elements = tracker.vectors.read(read_input(node.input[position]))
     if not elements or len(elements) != 1 or elements[0].value is None:
-        raise NotUnderstood(node, "its input '%s' is no known number" % node.input[position])
+        raise NotUnderstood(node, f"its input '{node.input[position]}' is no known number")
     return elements[0].value
 
 
@@ -40,12 +40,14 @@ def slice_(tracker, node, inputs) -> Outputs:
     if length == 1 and whole != 1 or (whole == 1 and factor == CLASS and length == 1):
         select_classes(tracker, node, axes, first)
         return {}
-    out = [(ANY,) if number != axis and size[number].value != -1 else one
-           for number, one in enumerate(axes)]
+    out = [
+        (ANY,) if number != axis and size[number].value != -1 else one
+        for number, one in enumerate(axes)
+    ]
     if first == 1 and factor == SLOT and length in (-1, whole - 1):
         out[axis] = (CLASS,)
     elif first != 0:
-        raise NotUnderstood(node, "it cuts classes from %d on" % first)
+        raise NotUnderstood(node, f"it cuts classes from {first} on")
     if length is None:
         _clipped(tracker, node, axis, out[axis])
     elif length != -1:
@@ -75,17 +77,25 @@ def _clipped(tracker, node, axis: int, factors) -> None:
 def _expect_number(tracker, reader, position: int, factors) -> None:
     elements = tracker.vectors.read(read_input(reader.input[position]))
     if not elements or len(elements) != 1 or elements[0].value is None:
-        raise NotUnderstood(reader, "its input '%s' is no known number" % reader.input[position])
+        raise NotUnderstood(reader, f"its input '{reader.input[position]}' is no known number")
     tracker.expect(elements[0], factors, reader, position)
 
 
 def strided_slice(tracker, node, inputs) -> Outputs:
     axes = inputs[0]
-    masks = {name: node.attr[name].i for name in (
-        "begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")}
+    masks = {
+        name: node.attr[name].i
+        for name in ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+    }
     begin, end, step = (tracker.vectors.read(read_input(text)) for text in node.input[1:4])
-    if axes is None or begin is None or end is None or step is None or masks["ellipsis_mask"] \
-            or masks["new_axis_mask"]:
+    if (
+        axes is None
+        or begin is None
+        or end is None
+        or step is None
+        or masks["ellipsis_mask"]
+        or masks["new_axis_mask"]
+    ):
         raise NotUnderstood(node, "it is not known what it cuts")
     out = []
     for number, axis in enumerate(axes):
@@ -100,8 +110,13 @@ def strided_slice(tracker, node, inputs) -> Outputs:
                 out.append(axis if whole_start and whole_end else (ANY,))
         elif whole_start and whole_end and step[number].value == 1:
             out.append(axis)
-        elif whole_end and begin[number].value == 1 and axis == (SLOT,) \
-                and step[number].value == 1 and not masks["shrink_axis_mask"] & bit:
+        elif (
+            whole_end
+            and begin[number].value == 1
+            and axis == (SLOT,)
+            and step[number].value == 1
+            and not masks["shrink_axis_mask"] & bit
+        ):
             out.append((CLASS,))
         else:
             raise NotUnderstood(node, "it cuts the class axis")
@@ -115,7 +130,7 @@ def gather(tracker, node, inputs) -> Outputs:
         raise NotUnderstood(node, "a class axis decides what it gathers")
     if axis % len(axes) != class_axis(axes):
         axis %= len(axes)
-        return {0: axes[:axis] + ((ANY,),) + axes[axis + 1:]}
+        return {0: axes[:axis] + ((ANY,),) + axes[axis + 1 :]}
     # One class of each box: the index counts over boxes and classes together.
     _index(tracker, read_input(node.input[1]).name, axes[class_axis(axes)][-1:])
     return {}
@@ -123,8 +138,17 @@ def gather(tracker, node, inputs) -> Outputs:
 
 def _index(tracker, name: str, factors) -> None:
     """Numbers that an index into flattened boxes and classes multiplies by."""
-    through = ("Mul", "Add", "AddV2", "Reshape", "Cast", "Identity", "ExpandDims", "Squeeze",
-               "Enter")
+    through = (
+        "Mul",
+        "Add",
+        "AddV2",
+        "Reshape",
+        "Cast",
+        "Identity",
+        "ExpandDims",
+        "Squeeze",
+        "Enter",
+    )
     pending, seen = [name], set()
     while pending:
         node = tracker.graph.nodes[pending.pop()]
@@ -151,8 +175,11 @@ def pad(tracker, node, inputs) -> Outputs:
             raise NotUnderstood(node, "it pads the class axis")
     elif pairs.op == "Pack" and pairs.attr["N"].i == 2 and pairs.attr["axis"].i == 1:
         trailing = tracker.graph.nodes[read_input(pairs.input[1]).name]
-        lack = tracker.graph.nodes[read_input(trailing.input[axis]).name] \
-            if trailing.op == "Pack" else None
+        lack = (
+            tracker.graph.nodes[read_input(trailing.input[axis]).name]
+            if trailing.op == "Pack"
+            else None
+        )
         if lack is not None and lack.op == "Sub":
             # What lacks to a constant length: n - axis.
             _expect_number(tracker, lack, 0, axes[axis])

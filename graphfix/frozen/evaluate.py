@@ -24,8 +24,12 @@ class NoValue(Exception):
 
 def _slice(node, values: List[Any]) -> Any:
     data, begin, size = values
-    return data[tuple(slice(int(first), None if length == -1 else int(first) + int(length))
-                      for first, length in zip(begin, size))]
+    return data[
+        tuple(
+            slice(int(first), None if length == -1 else int(first) + int(length))
+            for first, length in zip(begin, size)
+        )
+    ]
 
 
 def _strided_slice(node, values: List[Any]) -> Any:
@@ -38,8 +42,13 @@ def _strided_slice(node, values: List[Any]) -> Any:
         if node.attr["shrink_axis_mask"].i & bit:
             where.append(int(first))
         else:
-            where.append(slice(None if node.attr["begin_mask"].i & bit else int(first),
-                               None if node.attr["end_mask"].i & bit else int(last), int(by)))
+            where.append(
+                slice(
+                    None if node.attr["begin_mask"].i & bit else int(first),
+                    None if node.attr["end_mask"].i & bit else int(last),
+                    int(by),
+                )
+            )
     return data[tuple(where)]
 
 
@@ -105,17 +114,30 @@ def _each(function: Callable) -> Callable:
 
 
 OPERATIONS: Dict[str, Callable] = {
-    "Identity": lambda node, values: values[0], "Pack": _pack, "Unpack": _unpack,
+    "Identity": lambda node, values: values[0],
+    "Pack": _pack,
+    "Unpack": _unpack,
     "Reshape": lambda node, values: values[0].reshape(tuple(values[1])),
     "ExpandDims": lambda node, values: np.expand_dims(values[0], int(values[1])),
     "Transpose": lambda node, values: np.transpose(values[0], tuple(values[1])),
-    "Squeeze": _squeeze, "Slice": _slice, "StridedSlice": _strided_slice, "Cast": _cast,
+    "Squeeze": _squeeze,
+    "Slice": _slice,
+    "StridedSlice": _strided_slice,
+    "Cast": _cast,
     "ConcatV2": lambda node, values: np.concatenate(values[:-1], int(values[-1])),
-    "Shape": _shape, "Tile": _tile, "Fill": _fill, "Range": _range,
+    "Shape": _shape,
+    "Tile": _tile,
+    "Fill": _fill,
+    "Range": _range,
     "Split": _split,
-    "Add": _each(np.add), "AddV2": _each(np.add), "Sub": _each(np.subtract),
-    "Mul": _each(np.multiply), "RealDiv": _each(np.divide), "Sqrt": _each(np.sqrt),
-    "Minimum": _each(np.minimum), "Maximum": _each(np.maximum),
+    "Add": _each(np.add),
+    "AddV2": _each(np.add),
+    "Sub": _each(np.subtract),
+    "Mul": _each(np.multiply),
+    "RealDiv": _each(np.divide),
+    "Sqrt": _each(np.sqrt),
+    "Minimum": _each(np.minimum),
+    "Maximum": _each(np.maximum),
 }
 
 
@@ -131,8 +153,7 @@ def evaluate(graph: Graph, name: str, port: int = 0) -> Optional[np.ndarray]:
             if node.name in known or not missing:
                 pending.pop()
                 if node.name not in known:
-                    known[node.name] = _value(node, [known[one.name][one.port]
-                                                     for one in sources])
+                    known[node.name] = _value(node, [known[one.name][one.port] for one in sources])
             elif node.op not in OPERATIONS or len(pending) > len(graph.nodes):
                 return None
             else:

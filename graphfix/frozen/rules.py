@@ -15,9 +15,28 @@ from graphfix.graphdef.graph import read_input
 
 # Operations whose output has, axis by axis, what their inputs have; a Tile behind a chain of
 # them can be the origin of a class axis.
-SHAPED_LIKE_INPUT = ("Add", "AddV2", "Sub", "Mul", "RealDiv", "Exp", "Log", "Sqrt", "Identity",
-                     "Unpack", "Split", "Transpose", "Reshape", "Pack", "Cast", "Squeeze",
-                     "ExpandDims", "Maximum", "Minimum", "ConcatV2")
+SHAPED_LIKE_INPUT = (
+    "Add",
+    "AddV2",
+    "Sub",
+    "Mul",
+    "RealDiv",
+    "Exp",
+    "Log",
+    "Sqrt",
+    "Identity",
+    "Unpack",
+    "Split",
+    "Transpose",
+    "Reshape",
+    "Pack",
+    "Cast",
+    "Squeeze",
+    "ExpandDims",
+    "Maximum",
+    "Minimum",
+    "ConcatV2",
+)
 
 
 # Operations that have a class axis where all of a list of inputs have one: what they do with it.
@@ -61,7 +80,7 @@ def _elementwise(tracker, node, inputs) -> Outputs:
     known = [axes for axes in inputs if axes is not None]
     for text, axes in zip(node.input, inputs):
         if axes is None and not _broadcasts(tracker, read_input(text).name, known[0]):
-            raise Wait("one operand has a class axis, and it is not known whether '%s' has" % text)
+            raise Wait(f"one operand has a class axis, and it is not known whether '{text}' has")
     if any(axes != known[0] for axes in known):
         known = [_joined(node, known)]
     return {0: known[0]}
@@ -73,8 +92,10 @@ def _sum(tracker, node, inputs) -> Outputs:
 
 def _joined(node, known):
     """The axes of operands that differ in what is known of them."""
-    if len({len(axes) for axes in known}) != 1 or len({(class_axis(a), marker(a))
-                                                       for a in known}) != 1:
+    if (
+        len({len(axes) for axes in known}) != 1
+        or len({(class_axis(a), marker(a)) for a in known}) != 1
+    ):
         raise NotUnderstood(node, "its operands have their classes on different axes")
     return max(known, key=lambda axes: sum(factor is not ANY for axis in axes for factor in axis))
 
@@ -103,7 +124,7 @@ def _reshape(tracker, node, inputs) -> Outputs:
     elements = tracker.vectors.read(read_input(node.input[1]))
     if elements is None:
         return {0: _flattened(tracker, node, inputs[0])}
-    factors = [factor for axis in inputs[0][class_axis(inputs[0]):] for factor in axis]
+    factors = [factor for axis in inputs[0][class_axis(inputs[0]) :] for factor in axis]
     out: List[Tuple[Any, ...]] = []
     for element in reversed(elements):
         if element.value in (None, -1):
@@ -152,14 +173,23 @@ def _flattened(tracker, node, axes):
     if shape.op == "ConcatV2" and shape.attr["N"].i == 2:
         first = tracker.vectors.read(read_input(shape.input[0]))
         rest = tracker.graph.nodes[read_input(shape.input[1]).name]
-        if first is not None and len(first) == 1 and first[0].value in (None, -1) \
-                and rest.op == "StridedSlice" and rest.attr["end_mask"].i & 1:
+        if (
+            first is not None
+            and len(first) == 1
+            and first[0].value in (None, -1)
+            and rest.op == "StridedSlice"
+            and rest.attr["end_mask"].i & 1
+        ):
             begin = tracker.vectors.read(read_input(rest.input[1]))
             of = tracker.graph.nodes[read_input(rest.input[0]).name]
             source = read_input(of.input[0]) if of.op == "Shape" else None
-            if source and tracker.states.get((source.name, source.port)) == axes \
-                    and begin is not None and [one.value for one in begin] == [axis + 1]:
-                return ((ANY,) + axes[axis],) + axes[axis + 1:]
+            if (
+                source
+                and tracker.states.get((source.name, source.port)) == axes
+                and begin is not None
+                and [one.value for one in begin] == [axis + 1]
+            ):
+                return ((ANY,) + axes[axis],) + axes[axis + 1 :]
     raise NotUnderstood(node, "its shape is not known")
 
 
@@ -182,8 +212,9 @@ def _expand(tracker, node, inputs) -> Outputs:
 
 def _transpose(tracker, node, inputs) -> Outputs:
     elements = tracker.vectors.read(read_input(node.input[1]))
-    if elements is None or sorted(one.value if one.value is not None else -1
-                                  for one in elements) != list(range(len(inputs[0]))):
+    if elements is None or sorted(
+        one.value if one.value is not None else -1 for one in elements
+    ) != list(range(len(inputs[0]))):
         raise NotUnderstood(node, "its permutation is not known")
     return {0: tuple(inputs[0][one.value] for one in elements)}
 
@@ -194,7 +225,7 @@ def _concat(tracker, node, inputs) -> Outputs:
     axis = cuts.number(tracker, node, count) % len(axes)
     if axis == class_axis(axes):
         raise NotUnderstood(node, "it joins along the class axis")
-    return {0: axes[:axis] + ((ANY,),) + axes[axis + 1:]}
+    return {0: axes[:axis] + ((ANY,),) + axes[axis + 1 :]}
 
 
 def _pack(tracker, node, inputs) -> Outputs:
@@ -209,10 +240,9 @@ def _unpack(tracker, node, inputs) -> Outputs:
     if axis == class_axis(inputs[0]):
         cuts.select_classes(tracker, node, inputs[0], None)
         if node.attr["num"].i != tracker.size(inputs[0][axis][0]):
-            raise NotUnderstood(node, "it unpacks %d of %d classes" % (
-                node.attr["num"].i, tracker.old))
+            raise NotUnderstood(node, f"it unpacks {node.attr['num'].i} of {tracker.old} classes")
         return {}
-    return _outputs(node, node.attr["num"].i, inputs[0][:axis] + inputs[0][axis + 1:])
+    return _outputs(node, node.attr["num"].i, inputs[0][:axis] + inputs[0][axis + 1 :])
 
 
 def _split(tracker, node, inputs) -> Outputs:
@@ -220,9 +250,9 @@ def _split(tracker, node, inputs) -> Outputs:
     axis = cuts.number(tracker, node, 0) % len(axes)
     count = node.attr["num_split"].i
     if axis != class_axis(axes):
-        out = axes[:axis] + ((ANY,),) + axes[axis + 1:]
+        out = axes[:axis] + ((ANY,),) + axes[axis + 1 :]
     elif axes[axis][0] == count:
-        out = axes[:axis] + (axes[axis][1:],) + axes[axis + 1:]
+        out = axes[:axis] + (axes[axis][1:],) + axes[axis + 1 :]
     else:
         raise NotUnderstood(node, "it splits the class axis")
     return _outputs(node, count, out)
@@ -230,7 +260,7 @@ def _split(tracker, node, inputs) -> Outputs:
 
 def _outputs(node, count: int, axes) -> Outputs:
     if not 0 <= count <= _MOST_OUTPUTS:
-        raise NotUnderstood(node, "it has %d outputs" % count)
+        raise NotUnderstood(node, f"it has {count} outputs")
     return dict.fromkeys(range(count), axes)
 
 
@@ -239,8 +269,11 @@ def _tile(tracker, node, inputs) -> Outputs:
     axis = class_axis(inputs[0])
     if elements is None or elements[axis].value != 1:
         raise NotUnderstood(node, "it repeats the class axis")
-    return {0: tuple(one if elements[number].value == 1 else (ANY,)
-                     for number, one in enumerate(inputs[0]))}
+    return {
+        0: tuple(
+            one if elements[number].value == 1 else (ANY,) for number, one in enumerate(inputs[0])
+        )
+    }
 
 
 def _scatter(tracker, node, inputs) -> Outputs:
@@ -281,7 +314,7 @@ def _shape_attr(tracker, node, axes) -> None:
         return
     before = _product(tracker, axes[axis])
     if before is not None and shape.dim[axis].size != before:
-        raise NotUnderstood(node, "it takes an axis of classes for %d long" % shape.dim[axis].size)
+        raise NotUnderstood(node, f"it takes an axis of classes for {shape.dim[axis].size} long")
     after = 1
     for factor in axes[axis]:
         after *= tracker.size(factor, new=True)
@@ -296,8 +329,7 @@ def _reduce(tracker, node, inputs) -> Outputs:
     if class_axis(inputs[0]) in dims:
         return {}
     if node.attr["keep_dims"].b:
-        return {0: tuple((1,) if number in dims else axis
-                         for number, axis in enumerate(inputs[0]))}
+        return {0: tuple((1,) if number in dims else axis for number, axis in enumerate(inputs[0]))}
     return {0: tuple(axis for number, axis in enumerate(inputs[0]) if number not in dims)}
 
 
@@ -306,7 +338,7 @@ def _top(tracker, node, inputs) -> Outputs:
         raise NotUnderstood(node, "it ranks something else than classes")
     count = cuts.number(tracker, node, 1)
     if count > tracker.size(marker(inputs[0]), new=True):
-        raise NotUnderstood(node, "it ranks %d classes, more than there will be" % count)
+        raise NotUnderstood(node, f"it ranks {count} classes, more than there will be")
     return {}
 
 
@@ -318,23 +350,68 @@ def _crop(tracker, node, inputs) -> Outputs:
 
 RULES = {}
 for _rule, _operations in (
-        (_first, ("Identity", "Enter", "Exit", "NextIteration", "Merge", "StopGradient", "Sigmoid",
-                  "Exp", "Relu", "Relu6", "Cast", "LogicalNot", "ZerosLike", "Round", "Neg")),
-        (_only_first, ("BiasAdd", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs")),
-        (_switch, ("Switch",)),
-        (_ends, ("Shape", "Size", "Rank", "TensorArraySizeV3", "CombinedNonMaxSuppression",
-                 "Assert")),
-        (_softmax, ("Softmax",)),
-        (_elementwise, ("Add", "AddV2", "Sub", "Mul", "RealDiv", "Maximum", "Minimum", "Greater",
-                        "GreaterEqual", "Less", "LessEqual", "LogicalAnd")),
-        (_sum, ("AddN",)),
-        (_select, ("Select",)), (_reshape, ("Reshape",)), (_squeeze, ("Squeeze",)),
-        (_expand, ("ExpandDims",)), (_transpose, ("Transpose",)), (_concat, ("ConcatV2",)),
-        (_pack, ("Pack",)), (_unpack, ("Unpack",)), (_split, ("Split",)), (cuts.slice_, ("Slice",)),
-        (cuts.strided_slice, ("StridedSlice",)), (cuts.gather, ("Gather", "GatherV2")),
-        (cuts.pad, ("Pad",)),
-        (_tile, ("Tile",)), (_scatter, ("TensorArrayScatterV3",)), (_read, ("TensorArrayReadV3",)),
-        (_write, ("TensorArrayWriteV3",)), (_collect, ("TensorArrayGatherV3",)),
-        (_reduce, ("Mean", "Sum", "Max", "Min", "ArgMax", "Any")), (_top, ("TopKV2",)),
-        (_crop, ("CropAndResize", "ResizeBilinear", "ResizeNearestNeighbor"))):
+    (
+        _first,
+        (
+            "Identity",
+            "Enter",
+            "Exit",
+            "NextIteration",
+            "Merge",
+            "StopGradient",
+            "Sigmoid",
+            "Exp",
+            "Relu",
+            "Relu6",
+            "Cast",
+            "LogicalNot",
+            "ZerosLike",
+            "Round",
+            "Neg",
+        ),
+    ),
+    (_only_first, ("BiasAdd", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs")),
+    (_switch, ("Switch",)),
+    (_ends, ("Shape", "Size", "Rank", "TensorArraySizeV3", "CombinedNonMaxSuppression", "Assert")),
+    (_softmax, ("Softmax",)),
+    (
+        _elementwise,
+        (
+            "Add",
+            "AddV2",
+            "Sub",
+            "Mul",
+            "RealDiv",
+            "Maximum",
+            "Minimum",
+            "Greater",
+            "GreaterEqual",
+            "Less",
+            "LessEqual",
+            "LogicalAnd",
+        ),
+    ),
+    (_sum, ("AddN",)),
+    (_select, ("Select",)),
+    (_reshape, ("Reshape",)),
+    (_squeeze, ("Squeeze",)),
+    (_expand, ("ExpandDims",)),
+    (_transpose, ("Transpose",)),
+    (_concat, ("ConcatV2",)),
+    (_pack, ("Pack",)),
+    (_unpack, ("Unpack",)),
+    (_split, ("Split",)),
+    (cuts.slice_, ("Slice",)),
+    (cuts.strided_slice, ("StridedSlice",)),
+    (cuts.gather, ("Gather", "GatherV2")),
+    (cuts.pad, ("Pad",)),
+    (_tile, ("Tile",)),
+    (_scatter, ("TensorArrayScatterV3",)),
+    (_read, ("TensorArrayReadV3",)),
+    (_write, ("TensorArrayWriteV3",)),
+    (_collect, ("TensorArrayGatherV3",)),
+    (_reduce, ("Mean", "Sum", "Max", "Min", "ArgMax", "Any")),
+    (_top, ("TopKV2",)),
+    (_crop, ("CropAndResize", "ResizeBilinear", "ResizeNearestNeighbor")),
+):
     RULES.update(dict.fromkeys(_operations, _rule))

@@ -16,27 +16,42 @@ from graphfix.model.describe import ModelSpec
 from graphfix.surgery.edits import Edit
 
 
-def rewrite_saved_model(saved: Any, model: ModelSpec, classes: int, edits: Iterable[Edit], *,
-                        subject: str, anchors: Optional[AnchorSpec] = None,
-                        carried: Optional[Carried] = None) -> None:
+def rewrite_saved_model(
+    saved: Any,
+    model: ModelSpec,
+    classes: int,
+    edits: Iterable[Edit],
+    *,
+    subject: str,
+    anchors: Optional[AnchorSpec] = None,
+    carried: Optional[Carried] = None,
+) -> None:
     """Does to a SavedModel message what `rewrite` does to a graph.
 
     Raises:
       SourceError: naming `subject`; the message is then no more to be used.
     """
     if len(saved.meta_graphs) != 1:
-        raise SourceError(subject, "holds %d graphs, of which only the one for serving could be "
-                          "rewritten" % len(saved.meta_graphs), "export the detector again, for "
-                          "serving alone")
+        raise SourceError(
+            subject,
+            (
+                f"holds {len(saved.meta_graphs)} graphs, of which only the one for serving could "
+                "be "
+                "rewritten"
+            ),
+            "export the detector again, for serving alone",
+        )
     meta = saved.meta_graphs[0]
     graph = files.open_graph(meta.graph_def, subject)
     for signature in meta.signature_def.values():
         for info in list(signature.inputs.values()) + list(signature.outputs.values()):
             if read_input(info.name).name not in graph.nodes:
-                raise SourceError(subject, "has a signature with '%s', which is not in its graph"
-                                  % info.name, "export the detector again")
-    sizes = rewrite(graph, model, classes, edits, subject=subject, anchors=anchors,
-                    carried=carried)
+                raise SourceError(
+                    subject,
+                    f"has a signature with '{info.name}', which is not in its graph",
+                    "export the detector again",
+                )
+    sizes = rewrite(graph, model, classes, edits, subject=subject, anchors=anchors, carried=carried)
     meta.graph_def.ParseFromString(files.graph_to_bytes(graph))
     for signature in meta.signature_def.values():
         for info in signature.outputs.values():

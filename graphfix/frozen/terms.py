@@ -17,7 +17,7 @@ class NotUnderstood(Exception):
     """A node whose part in the graph is not known."""
 
     def __init__(self, node, why: str):
-        Exception.__init__(self, "%s node '%s': %s" % (node.op, node.name, why))
+        Exception.__init__(self, f"{node.op} node '{node.name}': {why}")
         self.node, self.why = node.name, why
 
 

@@ -59,12 +59,17 @@ class Vectors:
         if node.op == "Pack":
             return [self._scalar(node, position) for position in range(node.attr["N"].i)]
         if node.op == "ConcatV2":
-            parts = [self.read(read_input(text)) for text in node.input[:node.attr["N"].i]]
+            parts = [self.read(read_input(text)) for text in node.input[: node.attr["N"].i]]
             if any(part is None for part in parts):
                 return None
-            return [element._replace(reader=element.reader or node.name,
-                                     position=element.position if element.reader else number)
-                    for number, part in enumerate(parts) for element in part]
+            return [
+                element._replace(
+                    reader=element.reader or node.name,
+                    position=element.position if element.reader else number,
+                )
+                for number, part in enumerate(parts)
+                for element in part
+            ]
         if node.op == "Fill":
             return self._filled(node)
         return None
@@ -72,8 +77,7 @@ class Vectors:
     def _filled(self, node) -> Optional[List[Element]]:
         """One number repeated; no element of it can be changed alone."""
         length, number = (self.read(read_input(text)) for text in node.input[:2])
-        if not length or len(length) != 1 or not number or \
-                not 0 <= (length[0].value or 0) <= _MOST:
+        if not length or len(length) != 1 or not number or not 0 <= (length[0].value or 0) <= _MOST:
             return None
         return [Element(number[0].value)] * (length[0].value or 0)
 
@@ -86,8 +90,10 @@ class Vectors:
         meta = constants.meta_of(node)
         if meta.size > _MOST or meta.dtype.name not in ("int32", "int64"):
             return None
-        return [Element(int(value), node.name, place)
-                for place, value in enumerate(constants.value_of(node).reshape(-1))]
+        return [
+            Element(int(value), node.name, place)
+            for place, value in enumerate(constants.value_of(node).reshape(-1))
+        ]
 
     def _scalar(self, node, position: int) -> Element:
         found = self.read(read_input(node.input[position]))
@@ -101,8 +107,12 @@ class Vectors:
             return
         if not element.constant:
             raise NotUnderstood(reader, "the number it takes is not written in a place of its own")
-        key = (element.constant, element.place, element.reader or reader.name,
-               element.position if element.reader else position)
+        key = (
+            element.constant,
+            element.place,
+            element.reader or reader.name,
+            element.position if element.reader else position,
+        )
         self.changes[key] = value
 
     def apply(self) -> None:
@@ -140,5 +150,5 @@ def unused(graph: Graph, name: str) -> str:
     candidate = name
     while candidate in graph.nodes:
         number += 1
-        candidate = "%s_%d" % (name, number)
+        candidate = f"{name}_{number}"
     return candidate

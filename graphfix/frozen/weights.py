@@ -20,35 +20,50 @@ from graphfix.tensors import TensorStore, TensorView
 _EXPORT = "export the converted checkpoint with the stock exporter"
 
 
-def check_weights(graph_def: Any, store: TensorStore, edits: Iterable[Edit], *, subject: str) -> None:
+def check_weights(
+    graph_def: Any, store: TensorStore, edits: Iterable[Edit], *, subject: str
+) -> None:
     """Holds a graph's constants against the tensors that edits take in their place.
 
     Raises:
       SourceError: naming `subject`, where some differ: how many, and by how much.
     """
-    taken = {getattr(edit, "to", edit.tensor): edit.tensor for edit in edits
-             if isinstance(edit, (Keep, Rename, Gather, Stretch, Widen))}
-    pairs = [(node, store[taken[node.name]]) for node in graph_def.node
-             if node.op == "Const" and node.name in taken]
+    taken = {
+        getattr(edit, "to", edit.tensor): edit.tensor
+        for edit in edits
+        if isinstance(edit, (Keep, Rename, Gather, Stretch, Widen))
+    }
+    pairs = [
+        (node, store[taken[node.name]])
+        for node in graph_def.node
+        if node.op == "Const" and node.name in taken
+    ]
     differing = [pair for pair in pairs if not _equal(*pair)]
     if not differing:
         return
-    count = "%d of its %d weights" % (len(differing), len(pairs))
+    count = f"{len(differing)} of its {len(pairs)} weights"
     others = [_other(view.meta.name) for _, view in differing]
-    if all(name in store and _equal(node, store[name])
-           for (node, _), name in zip(differing, others)):
+    if all(
+        name in store and _equal(node, store[name]) for (node, _), name in zip(differing, others)
+    ):
         averaged = others[0].endswith(MOVING_AVERAGE)
         raise SourceError(
-            subject, "is not rewritten: %s are the checkpoint's %s, and the output takes the %s" % (
-                (count,) + ("moving averages", "trained values")[::1 if averaged else -1]),
-            "pass --weights %s, or %s" % ("ema" if averaged else "raw", _EXPORT))
-    raise SourceError(subject, "is not rewritten: it is not of the checkpoint beside it: %s differ%s"
-                      % (count, _distance(differing)), _EXPORT)
+            subject,
+            "is not rewritten: %s are the checkpoint's %s, and the output takes the %s"
+            % ((count,) + ("moving averages", "trained values")[:: 1 if averaged else -1]),
+            f"pass --weights {'ema' if averaged else 'raw'}, or {_EXPORT}",
+        )
+    raise SourceError(
+        subject,
+        f"is not rewritten: it is not of the checkpoint beside it: {count} "
+        f"differ{_distance(differing)}",
+        _EXPORT,
+    )
 
 
 def _other(name: str) -> str:
     """The moving average of a trained value, and the other way round."""
-    return name[:-len(MOVING_AVERAGE)] if name.endswith(MOVING_AVERAGE) else name + MOVING_AVERAGE
+    return name[: -len(MOVING_AVERAGE)] if name.endswith(MOVING_AVERAGE) else name + MOVING_AVERAGE
 
 
 def _equal(node: Any, view: TensorView) -> bool:
@@ -75,9 +90,23 @@ def _distance(pairs: List[Tuple[Any, TensorView]]) -> str:
             value = constants.value_of(node)
         except ValueError:
             continue
-        if value.shape == view.meta.shape and value.dtype.kind == "f" and value.size \
-                and view.meta.dtype.is_floating and view.meta.dtype.numpy:
+        if (
+            value.shape == view.meta.shape
+            and value.dtype.kind == "f"
+            and value.size
+            and view.meta.dtype.is_floating
+            and view.meta.dtype.numpy
+        ):
             with np.errstate(invalid="ignore", over="ignore"):
-                most = max(most, float(np.nanmax(np.append(
-                    np.abs(value.astype(float) - view.load().astype(float)).reshape(-1), 0.0))))
-    return ", by up to %.3g" % most if most else ""
+                most = max(
+                    most,
+                    float(
+                        np.nanmax(
+                            np.append(
+                                np.abs(value.astype(float) - view.load().astype(float)).reshape(-1),
+                                0.0,
+                            )
+                        )
+                    ),
+                )
+    return f", by up to {most:.3g}" if most else ""

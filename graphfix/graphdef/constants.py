@@ -15,11 +15,24 @@ from graphfix.tensors import TensorMeta
 CONTENT = "tensor_content"
 # The list a type's elements lie in, for types with a NumPy counterpart; bfloat16 as bit patterns.
 _LISTS = {
-    "float32": "float_val", "float64": "double_val", "int32": "int_val", "uint8": "int_val",
-    "int16": "int_val", "int8": "int_val", "uint16": "int_val", "int64": "int64_val",
-    "bool": "bool_val", "float16": "half_val", "bfloat16": "half_val", "uint32": "uint32_val",
-    "uint64": "uint64_val", "qint8": "int_val", "quint8": "int_val", "qint32": "int_val",
-    "qint16": "int_val", "quint16": "int_val",
+    "float32": "float_val",
+    "float64": "double_val",
+    "int32": "int_val",
+    "uint8": "int_val",
+    "int16": "int_val",
+    "int8": "int_val",
+    "uint16": "int_val",
+    "int64": "int64_val",
+    "bool": "bool_val",
+    "float16": "half_val",
+    "bfloat16": "half_val",
+    "uint32": "uint32_val",
+    "uint64": "uint64_val",
+    "qint8": "int_val",
+    "quint8": "int_val",
+    "qint32": "int_val",
+    "qint16": "int_val",
+    "quint16": "int_val",
 }
 # The most elements that a list's last element is repeated to: beyond, a few bytes would unfold
 # into gigabytes.
@@ -28,8 +41,11 @@ _MOST_REPEATED = 1 << 24
 
 def is_constant(node) -> bool:
     # Asking a map for what it lacks would put it there.
-    return node.op == "Const" and "value" in node.attr and \
-        node.attr["value"].WhichOneof("value") == "tensor"
+    return (
+        node.op == "Const"
+        and "value" in node.attr
+        and node.attr["value"].WhichOneof("value") == "tensor"
+    )
 
 
 def meta_of(node) -> TensorMeta:
@@ -42,7 +58,7 @@ def meta_of(node) -> TensorMeta:
     dtype = BY_NUMBER.get(proto.dtype)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if dtype is None or proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
-        raise ValueError("constant '%s' has no known type and shape" % node.name)
+        raise ValueError(f"constant '{node.name}' has no known type and shape")
     return TensorMeta(node.name, dtype, shape)
 
 
@@ -70,19 +86,20 @@ def field_of(node, meta: TensorMeta) -> str:
     """
     proto = node.attr["value"].tensor
     if meta.dtype.name not in _LISTS:
-        raise ValueError("constant '%s' is of type %s, which has no array form"
-                         % (node.name, meta.dtype))
+        raise ValueError(f"constant '{node.name}' is of type {meta.dtype}, which has no array form")
     length = len(proto.tensor_content)
     if length:
         if length != meta.nbytes:
-            raise ValueError("constant '%s' has %d bytes where its shape takes %d" % (
-                node.name, length, meta.nbytes))
+            raise ValueError(
+                f"constant '{node.name}' has {length} bytes where its shape takes {meta.nbytes}"
+            )
         return CONTENT
     field = _LISTS[meta.dtype.name]
     count = len(getattr(proto, field))
     if count > meta.size or count < meta.size > _MOST_REPEATED:
-        raise ValueError("constant '%s' has %d elements where its shape takes %d" % (
-            node.name, count, meta.size))
+        raise ValueError(
+            f"constant '{node.name}' has {count} elements where its shape takes {meta.size}"
+        )
     return field
 
 
@@ -113,18 +130,28 @@ def _listed(proto, field: str) -> np.ndarray:
         # Python's numbers would make quiet NaNs of signalling ones.
         data = proto.SerializeToString()
         number = proto.DESCRIPTOR.fields_by_name[field].number
-        return np.frombuffer(b"".join(data[first:last] for one, _, first, last in wire.fields(
-            data, 0, len(data)) if one == number), "<f4")
-    return np.asarray(getattr(proto, field), {
-        "double_val": np.float64, "bool_val": np.bool_, "uint64_val": np.uint64}.get(
-            field, np.int64))
+        return np.frombuffer(
+            b"".join(
+                data[first:last]
+                for one, _, first, last in wire.fields(data, 0, len(data))
+                if one == number
+            ),
+            "<f4",
+        )
+    return np.asarray(
+        getattr(proto, field),
+        {"double_val": np.float64, "bool_val": np.bool_, "uint64_val": np.uint64}.get(
+            field, np.int64
+        ),
+    )
 
 
 def set_value(node, value: np.ndarray, dtype: DType) -> None:
     """Makes an array the value of a Const node, as raw bytes."""
     array = np.asarray(value, dtype.numpy or np.dtype("<u2"))
     proto = message_class("graphfix.graph.TensorProto")(
-        dtype=dtype.number, tensor_content=np.ascontiguousarray(array).tobytes())
+        dtype=dtype.number, tensor_content=np.ascontiguousarray(array).tobytes()
+    )
     proto.tensor_shape.SetInParent()
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)

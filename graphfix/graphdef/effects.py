@@ -16,30 +16,105 @@ from graphfix.findings import WARNING, Finding
 
 # What it does -> the operations that do it.
 EFFECTS = (
-    ("reads files", (
-        "ReadFile", "MatchingFiles", "Restore", "RestoreSlice", "RestoreV2", "LoadAndRemapMatrix",
-        "GenerateVocabRemapping", "ImmutableConst", "InitializeTableFromTextFile",
-        "InitializeTableFromTextFileV2", "FixedUnigramCandidateSampler", "Skipgram", "RecordInput",
-        "DecodeProtoV2", "EncodeProto", "FixedLengthRecordReader", "FixedLengthRecordReaderV2",
-        "IdentityReader", "IdentityReaderV2", "LMDBReader", "TFRecordReader", "TFRecordReaderV2",
-        "TextLineReader", "TextLineReaderV2", "WholeFileReader", "WholeFileReaderV2", "ReaderRead",
-        "ReaderReadV2", "ReaderReadUpTo", "ReaderReadUpToV2", "CSVDataset",
-        "ExperimentalCSVDataset", "FixedLengthRecordDataset", "FixedLengthRecordDatasetV2",
-        "LMDBDataset", "ExperimentalLMDBDataset", "MatchingFilesDataset",
-        "ExperimentalMatchingFilesDataset", "SqlDataset", "ExperimentalSqlDataset",
-        "TFRecordDataset", "TextLineDataset")),
-    ("writes files", (
-        "WriteFile", "Save", "SaveSlices", "SaveV2", "ShardedFilename", "ShardedFilespec",
-        "MergeV2Checkpoints", "DatasetToTFRecord", "ExperimentalDatasetToTFRecord", "CacheDataset",
-        "CacheDatasetV2", "SnapshotDataset", "CreateSummaryFileWriter", "CreateSummaryDbWriter",
-        "PrintV2", "DebugIdentity", "DebugNanCount", "DebugNumericSummary")),
+    (
+        "reads files",
+        (
+            "ReadFile",
+            "MatchingFiles",
+            "Restore",
+            "RestoreSlice",
+            "RestoreV2",
+            "LoadAndRemapMatrix",
+            "GenerateVocabRemapping",
+            "ImmutableConst",
+            "InitializeTableFromTextFile",
+            "InitializeTableFromTextFileV2",
+            "FixedUnigramCandidateSampler",
+            "Skipgram",
+            "RecordInput",
+            "DecodeProtoV2",
+            "EncodeProto",
+            "FixedLengthRecordReader",
+            "FixedLengthRecordReaderV2",
+            "IdentityReader",
+            "IdentityReaderV2",
+            "LMDBReader",
+            "TFRecordReader",
+            "TFRecordReaderV2",
+            "TextLineReader",
+            "TextLineReaderV2",
+            "WholeFileReader",
+            "WholeFileReaderV2",
+            "ReaderRead",
+            "ReaderReadV2",
+            "ReaderReadUpTo",
+            "ReaderReadUpToV2",
+            "CSVDataset",
+            "ExperimentalCSVDataset",
+            "FixedLengthRecordDataset",
+            "FixedLengthRecordDatasetV2",
+            "LMDBDataset",
+            "ExperimentalLMDBDataset",
+            "MatchingFilesDataset",
+            "ExperimentalMatchingFilesDataset",
+            "SqlDataset",
+            "ExperimentalSqlDataset",
+            "TFRecordDataset",
+            "TextLineDataset",
+        ),
+    ),
+    (
+        "writes files",
+        (
+            "WriteFile",
+            "Save",
+            "SaveSlices",
+            "SaveV2",
+            "ShardedFilename",
+            "ShardedFilespec",
+            "MergeV2Checkpoints",
+            "DatasetToTFRecord",
+            "ExperimentalDatasetToTFRecord",
+            "CacheDataset",
+            "CacheDatasetV2",
+            "SnapshotDataset",
+            "CreateSummaryFileWriter",
+            "CreateSummaryDbWriter",
+            "PrintV2",
+            "DebugIdentity",
+            "DebugNanCount",
+            "DebugNumericSummary",
+        ),
+    ),
     ("writes to the log", ("Print",)),
-    ("uses the network", (
-        "Rpc", "TryRpc", "RemoteCall", "RemoteFusedGraphExecute", "Send", "Recv", "_Send", "_Recv",
-        "_HostSend", "_HostRecv", "CollectiveBcastRecv", "CollectiveBcastSend", "CollectiveGather",
-        "CollectivePermute", "CollectiveReduce", "BigQueryReader",
-        "GenerateBigQueryReaderPartitions", "BigtableClient", "KafkaDataset", "KinesisDataset",
-        "GcsConfigureBlockCache", "GcsConfigureCredentials", "ConfigureDistributedTPU")),
+    (
+        "uses the network",
+        (
+            "Rpc",
+            "TryRpc",
+            "RemoteCall",
+            "RemoteFusedGraphExecute",
+            "Send",
+            "Recv",
+            "_Send",
+            "_Recv",
+            "_HostSend",
+            "_HostRecv",
+            "CollectiveBcastRecv",
+            "CollectiveBcastSend",
+            "CollectiveGather",
+            "CollectivePermute",
+            "CollectiveReduce",
+            "BigQueryReader",
+            "GenerateBigQueryReaderPartitions",
+            "BigtableClient",
+            "KafkaDataset",
+            "KinesisDataset",
+            "GcsConfigureBlockCache",
+            "GcsConfigureCredentials",
+            "ConfigureDistributedTPU",
+        ),
+    ),
     ("runs Python code", ("PyFunc", "PyFuncStateless", "EagerPyFunc")),
     ("runs another program", ("DecodeAudio", "DecodeAudioV2", "DecodeVideo", "EncodeAudio")),
 )
@@ -52,24 +127,34 @@ def effects(graph_def: Any, subject: str) -> Tuple[Finding, ...]:
     found: Dict[str, List[str]] = collections.OrderedDict()
     for node, where in _nodes(graph_def):
         if node.op in _OF:
-            found.setdefault(_OF[node.op], []).append("%s '%s'%s" % (node.op, node.name, where))
-    return tuple(Finding(
-        "GRAPH_EFFECT", WARNING, subject, "%s when it is run: %s%s" % (
-            effect, ", ".join(names[:_SHOWN]), _more(names)),
-        "run it only if you trust where it is from; a detector's graph needs none of these")
-                 for effect, names in found.items())
+            found.setdefault(_OF[node.op], []).append(f"{node.op} '{node.name}'{where}")
+    return tuple(
+        Finding(
+            "GRAPH_EFFECT",
+            WARNING,
+            subject,
+            f"{effect} when it is run: {', '.join(names[:_SHOWN])}{_more(names)}",
+            "run it only if you trust where it is from; a detector's graph needs none of these",
+        )
+        for effect, names in found.items()
+    )
 
 
 def check_computes(graph_def: Any, subject: str) -> None:
     """Raises SourceError where a graph has an operation that is not known to do nothing but compute,
     naming the first few."""
     allowed = computing()
-    names = ["%s '%s'%s (%s)" % (node.op, node.name, where, _OF.get(node.op, "not known"))
-             for node, where in _nodes(graph_def) if node.op not in allowed]
+    names = [
+        f"{node.op} '{node.name}'{where} ({_OF.get(node.op, 'not known')})"
+        for node, where in _nodes(graph_def)
+        if node.op not in allowed
+    ]
     if names:
-        raise SourceError(subject, "would do more than compute if it were run: %s%s" % (
-            ", ".join(names[:_SHOWN]), _more(names)),
-                          "pass --allow_effects if you know where it is from, and trust it")
+        raise SourceError(
+            subject,
+            f"would do more than compute if it were run: {', '.join(names[:_SHOWN])}{_more(names)}",
+            "pass --allow_effects if you know where it is from, and trust it",
+        )
 
 
 def computing() -> FrozenSet[str]:
@@ -89,4 +174,4 @@ def _nodes(graph_def: Any) -> Iterator[Tuple[Any, str]]:
 
 
 def _more(names: List[str]) -> str:
-    return " and %d more" % (len(names) - _SHOWN) if len(names) > _SHOWN else ""
+    return f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

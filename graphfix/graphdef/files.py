@@ -42,9 +42,12 @@ def read_graph_def(path: str) -> Any:
     """
     graph_def = _parse(path, "graphfix.graph.GraphDef", "a frozen graph (GraphDef)")
     if not graph_def.node or not all(node.name and node.op for node in graph_def.node):
-        raise SourceError(path, "is no frozen graph: it has %s" % (
-            "nodes without a name or an operation" if graph_def.node else "no nodes"),
-            "name the frozen_inference_graph.pb that the exporter wrote")
+        raise SourceError(
+            path,
+            "is no frozen graph: it has %s"
+            % ("nodes without a name or an operation" if graph_def.node else "no nodes"),
+            "name the frozen_inference_graph.pb that the exporter wrote",
+        )
     return graph_def
 
 
@@ -58,8 +61,11 @@ def read_saved_model(directory: str) -> Any:
     saved = _parse(path, "graphfix.graph.SavedModel", "a SavedModel")
     serving = [one for one in saved.meta_graphs if SERVE in one.meta_info_def.tags]
     if len(saved.meta_graphs) != 1 and len(serving) != 1:
-        raise SourceError(path, "holds %d graphs, %d of them for serving" % (
-            len(saved.meta_graphs), len(serving)), "export the detector again, for serving")
+        raise SourceError(
+            path,
+            f"holds {len(saved.meta_graphs)} graphs, {len(serving)} of them for serving",
+            "export the detector again, for serving",
+        )
     return saved
 
 
@@ -80,13 +86,14 @@ def open_graph(graph_def: Any, path: str) -> Graph:
         graph = Graph(graph_def)
         check_inputs(graph)
         graph.ordered()
-        more = sum(constants.unfolded(node) for node in graph.nodes.values()
-                   if constants.is_constant(node))
+        more = sum(
+            constants.unfolded(node) for node in graph.nodes.values() if constants.is_constant(node)
+        )
         if more > _MOST_UNFOLDED and more > _UNFOLDED_TIMES * graph_def.ByteSize():
-            raise ValueError("has constants of repeated values that take %d MB" % (more >> 20))
+            raise ValueError(f"has constants of repeated values that take {more >> 20} MB")
         return graph
     except ValueError as error:
-        raise SourceError(path, "the graph %s" % error, _AGAIN) from None
+        raise SourceError(path, f"the graph {error}", _AGAIN) from None
 
 
 def graph_to_bytes(graph: Graph) -> bytes:
@@ -102,8 +109,9 @@ def graph_to_bytes(graph: Graph) -> bytes:
             if id(node.like) not in common:
                 common[id(node.like)] = _common(node.like)
             before, after = common[id(node.like)]
-            data = b"".join([_text(1, node.name), before]
-                            + [_text(3, text) for text in node.input] + [after])
+            data = b"".join(
+                [_text(1, node.name), before] + [_text(3, text) for text in node.input] + [after]
+            )
         out += [_header(1, len(data)), data]
     return b"".join(out + [to_bytes(graph.without_nodes())])
 
@@ -139,15 +147,20 @@ def _parse(path: str, full_name: str, what: str) -> Any:
         with inputs.open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size > _MOST:
-                raise SourceError(path, "has %d bytes, more than %s can" % (size, what),
-                                  "name the file that the exporter wrote")
+                raise SourceError(
+                    path,
+                    f"has {size} bytes, more than {what} can",
+                    "name the file that the exporter wrote",
+                )
             data = file.read(size)
     except OSError as error:
-        raise SourceError(path, "cannot be read: %s" % error.strerror,
-                          "check the path and its permissions") from None
+        raise SourceError(
+            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None
     try:
         return parse(message_class(full_name), data)
     except (DecodeError, UnicodeDecodeError, RecursionError):
         # The last two come from protobuf's pure Python form.
-        raise SourceError(path, "is no %s: it cannot be parsed" % what.split(" ", 1)[1],
-                          _AGAIN) from None
+        raise SourceError(
+            path, f"is no {what.split(' ', 1)[1]}: it cannot be parsed", _AGAIN
+        ) from None

@@ -43,7 +43,7 @@ def source_name(text: str) -> str:
 
 def write_input(name: str, port: int = 0) -> str:
     """The text of a data input, as TensorFlow spells it."""
-    return "%s:%d" % (name, port) if port else name
+    return f"{name}:{port}" if port else name
 
 
 class NodeCopy:
@@ -84,12 +84,13 @@ class Graph:
         self.nodes = collections.OrderedDict((node.name, node) for node in graph_def.node)
         if len(self.nodes) != len(graph_def.node):
             names = collections.Counter(node.name for node in graph_def.node)
-            raise ValueError("has several nodes named '%s'" % names.most_common(1)[0][0])
+            raise ValueError(f"has several nodes named '{names.most_common(1)[0][0]}'")
         for node in graph_def.node:
             for text in node.input:
                 if source_name(text) not in self.nodes:
-                    raise ValueError("has a node '%s' whose input '%s' does not exist"
-                                     % (node.name, text))
+                    raise ValueError(
+                        f"has a node '{node.name}' whose input '{text}' does not exist"
+                    )
 
     def copy(self) -> "Graph":
         """The same graph, to be changed."""
@@ -142,8 +143,11 @@ class Graph:
         for number, node in enumerate(nodes):
             sources = {number_of[source_name(text)] for text in node.input}
             if sources and node.op in ("Merge", "RefMerge"):
-                sources = {one for one in sources
-                           if nodes[one].op not in ("NextIteration", "RefNextIteration")}
+                sources = {
+                    one
+                    for one in sources
+                    if nodes[one].op not in ("NextIteration", "RefNextIteration")
+                }
             waiting[number] = len(sources)
             for source in sources:
                 successors[source].append(number)
@@ -158,7 +162,7 @@ class Graph:
                     heapq.heappush(ready, successor)
         if len(out) != len(nodes):
             stuck = next(nodes[number].name for number, count in enumerate(waiting) if count)
-            raise ValueError("has a cycle through the node '%s'" % stuck)
+            raise ValueError(f"has a cycle through the node '{stuck}'")
         return out
 
     def without_nodes(self) -> Any:
@@ -174,6 +178,7 @@ class Graph:
     def to_graph_def(self) -> Any:
         """The graph as a new message, its nodes in order."""
         out = self.without_nodes()
-        out.node.extend(node.to_node_def() if isinstance(node, NodeCopy) else node
-                        for node in self.ordered())
+        out.node.extend(
+            node.to_node_def() if isinstance(node, NodeCopy) else node for node in self.ordered()
+        )
         return out

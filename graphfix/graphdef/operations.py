@@ -9,17 +9,84 @@ from graphfix.graphdef.graph import Graph, read_input
 # Data inputs -> operations with as many.
 INPUTS = {
     0: ("Const", "Placeholder"),
-    1: ("Cast", "Enter", "Exit", "Exp", "FakeQuantWithMinMaxArgs", "Identity", "Log", "LogicalNot",
-        "LoopCond", "Neg", "NextIteration", "Rank", "RefNextIteration", "Relu", "Relu6", "Round",
-        "Shape", "Sigmoid", "Size", "Softmax", "Sqrt", "Square", "Squeeze", "StopGradient",
-        "TensorArrayV3", "Unpack", "ZerosLike"),
-    2: ("Add", "AddV2", "Any", "ArgMax", "BiasAdd", "Conv2D", "DepthwiseConv2dNative", "ExpandDims",
-        "Fill", "Gather", "Greater", "GreaterEqual", "Less", "LessEqual", "LogicalAnd", "MatMul",
-        "Max", "Maximum", "Mean", "Min", "Minimum", "Mul", "Pad", "Pow", "RealDiv", "Reshape",
-        "ResizeBilinear", "ResizeNearestNeighbor", "Split", "Sub", "Sum", "Switch",
-        "TensorArraySizeV3", "Tile", "TopKV2", "Transpose"),
-    3: ("Conv2DBackpropInput", "Dequantize", "FakeQuantWithMinMaxVars", "GatherV2", "Range",
-        "Select", "Slice", "TensorArrayGatherV3", "TensorArrayReadV3"),
+    1: (
+        "Cast",
+        "Enter",
+        "Exit",
+        "Exp",
+        "FakeQuantWithMinMaxArgs",
+        "Identity",
+        "Log",
+        "LogicalNot",
+        "LoopCond",
+        "Neg",
+        "NextIteration",
+        "Rank",
+        "RefNextIteration",
+        "Relu",
+        "Relu6",
+        "Round",
+        "Shape",
+        "Sigmoid",
+        "Size",
+        "Softmax",
+        "Sqrt",
+        "Square",
+        "Squeeze",
+        "StopGradient",
+        "TensorArrayV3",
+        "Unpack",
+        "ZerosLike",
+    ),
+    2: (
+        "Add",
+        "AddV2",
+        "Any",
+        "ArgMax",
+        "BiasAdd",
+        "Conv2D",
+        "DepthwiseConv2dNative",
+        "ExpandDims",
+        "Fill",
+        "Gather",
+        "Greater",
+        "GreaterEqual",
+        "Less",
+        "LessEqual",
+        "LogicalAnd",
+        "MatMul",
+        "Max",
+        "Maximum",
+        "Mean",
+        "Min",
+        "Minimum",
+        "Mul",
+        "Pad",
+        "Pow",
+        "RealDiv",
+        "Reshape",
+        "ResizeBilinear",
+        "ResizeNearestNeighbor",
+        "Split",
+        "Sub",
+        "Sum",
+        "Switch",
+        "TensorArraySizeV3",
+        "Tile",
+        "TopKV2",
+        "Transpose",
+    ),
+    3: (
+        "Conv2DBackpropInput",
+        "Dequantize",
+        "FakeQuantWithMinMaxVars",
+        "GatherV2",
+        "Range",
+        "Select",
+        "Slice",
+        "TensorArrayGatherV3",
+        "TensorArrayReadV3",
+    ),
     4: ("CropAndResize", "StridedSlice", "TensorArrayScatterV3", "TensorArrayWriteV3"),
     5: ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"),
     6: ("CombinedNonMaxSuppression",),
@@ -36,11 +103,12 @@ def check_inputs(graph: Graph) -> None:
         control = [read_input(text).control for text in node.input]
         count = control.count(False)
         if any(control[:count]):
-            raise ValueError("has a node '%s' whose inputs are out of order" % node.name)
+            raise ValueError(f"has a node '{node.name}' whose inputs are out of order")
         takes = _COUNT.get(node.op, count)
         if node.op in LISTS:
             # Asking a map for what it lacks would put it there.
             takes = LISTS[node.op] + (node.attr["N"].i if "N" in node.attr else 0)
         if count != takes:
-            raise ValueError("has a node '%s' with %d inputs where %s takes %d" % (
-                node.name, count, node.op, takes))
+            raise ValueError(
+                f"has a node '{node.name}' with {count} inputs where {node.op} takes {takes}"
+            )

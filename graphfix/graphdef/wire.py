@@ -82,7 +82,8 @@ def _order_maps(data: bytearray, start: int, end: int, descriptor: Any, done: Do
                 return False
     for number, places in entries.items():
         if any(one[2] != two[0] for one, two in zip(places, places[1:])) or len(
-                {_begin(data, inner, last) for _, inner, last in places}) < len(places):
+            {_begin(data, inner, last) for _, inner, last in places}
+        ) < len(places):
             return False
         kind = known[number][0]
         name = kind.full_name
@@ -92,8 +93,9 @@ def _order_maps(data: bytearray, start: int, end: int, descriptor: Any, done: Do
                 if not _order_maps(data, inner, last, kind, done):
                     return False
                 # Keys differ, so it is in its place by what comes before its value.
-                chunks.append((bytes(view[first:inner]) + _begin(data, inner, last),
-                               view[first:last]))
+                chunks.append(
+                    (bytes(view[first:inner]) + _begin(data, inner, last), view[first:last])
+                )
                 continue
             key = name, bytes(view[first:last])
             chunk = done.get(key)
@@ -103,12 +105,19 @@ def _order_maps(data: bytearray, start: int, end: int, descriptor: Any, done: Do
                 chunk = done[key] = bytes(view[first:last])
             chunks.append((chunk, chunk))
         chunks.sort(key=_FIRST)
-        view[places[0][0]:places[-1][2]] = b"".join([chunk for _, chunk in chunks])
+        view[places[0][0] : places[-1][2]] = b"".join([chunk for _, chunk in chunks])
     return True
 
 
-def _normal(data: bytes, position: int, end: int, known: Dict[int, _Inner],
-            done: Dict[Tuple[int, int, bytes], bytes], *, entry: bool = False) -> bytes:
+def _normal(
+    data: bytes,
+    position: int,
+    end: int,
+    known: Dict[int, _Inner],
+    done: Dict[Tuple[int, int, bytes], bytes],
+    *,
+    entry: bool = False,
+) -> bytes:
     """A message's bytes, its fields in order of their tags; `known` is empty in what is unknown.
     Of a map's entry, key and value."""
     found: List[Tuple[int, bytes]] = []
@@ -130,7 +139,7 @@ def _normal(data: bytes, position: int, end: int, known: Dict[int, _Inner],
                 position += size
                 found.append((tag, data[first:position]))
                 continue
-            content = data[position:position + size]
+            content = data[position : position + size]
             position += size
             if number in known:
                 inner, is_map, _ = known[number]
@@ -138,8 +147,9 @@ def _normal(data: bytes, position: int, end: int, known: Dict[int, _Inner],
                     key = id(known), number, content
                     normal = done.get(key)
                     if normal is None:
-                        normal = done[key] = _normal(content, 0, size, _inner(inner), done,
-                                                     entry=True)
+                        normal = done[key] = _normal(
+                            content, 0, size, _inner(inner), done, entry=True
+                        )
                     content = normal
                 else:
                     content = _normal(content, 0, size, _inner(inner), done, entry=is_map)
@@ -155,7 +165,7 @@ def _normal(data: bytes, position: int, end: int, known: Dict[int, _Inner],
             content = _normal(data, _varint(data, first)[1], last, {}, done) + _shortest(tag + 1)
         else:
             size = 8 if kind == 1 else 4
-            content = data[position:position + size]
+            content = data[position : position + size]
             position += size
         found.append((tag, _shortest(tag) + content))
     if entry:
@@ -164,8 +174,10 @@ def _normal(data: bytes, position: int, end: int, known: Dict[int, _Inner],
         if len({_begin(one, 0, len(one)) for one in contents}) < len(contents):
             # The later one counts.
             contents = list({_key(content): content for content in contents}.values())
-        found += [(tag, _shortest(tag) + one) for one in sorted(
-            [_shortest(len(content)) + content for content in contents])]
+        found += [
+            (tag, _shortest(tag) + one)
+            for one in sorted([_shortest(len(content)) + content for content in contents])
+        ]
     found.sort(key=_FIRST)
     return b"".join([chunk for _, chunk in found])
 
@@ -175,17 +187,21 @@ def _inner(descriptor: Any) -> Dict[int, _Inner]:
     known = _INNER.get(name)
     if known is None:
         known = _INNER[name] = {
-            field.number: (field.message_type, field.message_type.GetOptions().map_entry,
-                           field.message_type.GetOptions().map_entry
-                           or _has_maps(field.message_type))
-            for field in descriptor.fields if field.message_type is not None}
+            field.number: (
+                field.message_type,
+                field.message_type.GetOptions().map_entry,
+                field.message_type.GetOptions().map_entry or _has_maps(field.message_type),
+            )
+            for field in descriptor.fields
+            if field.message_type is not None
+        }
     return known
 
 
 def _begin(entry: bytes, start: int, end: int) -> bytes:
     """What tells an entry from others: its key, nearly always a short text at its begin."""
     if end - start > 1 and entry[start] == 0x0A and entry[start + 1] < 0x80:
-        return bytes(entry[start:start + 2 + entry[start + 1]])
+        return bytes(entry[start : start + 2 + entry[start + 1]])
     return _key(bytes(entry[start:end]))
 
 
@@ -203,7 +219,7 @@ def _key(entry: bytes) -> bytes:
         else:
             position += 1 + {1: 8, 5: 4}.get(tag & 7, len(entry))
         ends.append((tag >> 3, position))
-    return entry[:ends[0][1]] if [number for number, _ in ends] == [1, 2] else entry
+    return entry[: ends[0][1]] if [number for number, _ in ends] == [1, 2] else entry
 
 
 def _has_maps(descriptor: Any) -> bool:

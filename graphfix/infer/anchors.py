@@ -58,24 +58,33 @@ def infer_anchors(evidence: Evidence, image: Optional[Pair]) -> Anchors:
     for scope, name in GENERATORS:
         if evidence.nodes(scope, "Sqrt"):
             maps = _maps(evidence, scope)
-            fields = {"ssd_anchor_generator": _ssd, "multiscale_anchor_generator": _multiscale,
-                      "grid_anchor_generator": _grid}[name](maps, image)
-            if name == "multiscale_anchor_generator" and \
-                    not evidence.nodes(scope + "ToNormalizedCoordinates"):
+            fields = {
+                "ssd_anchor_generator": _ssd,
+                "multiscale_anchor_generator": _multiscale,
+                "grid_anchor_generator": _grid,
+            }[name](maps, image)
+            if name == "multiscale_anchor_generator" and not evidence.nodes(
+                scope + "ToNormalizedCoordinates"
+            ):
                 fields.append(Field("normalize_coordinates", False))
             return Anchors([Field(name, fields)], tuple(len(one.scales) for one in maps), maps)
-    raise Unrecognised("there is none of the anchor generators %s in the graph"
-                       % ", ".join(scope[:-1] for scope, _ in GENERATORS))
+    raise Unrecognised(
+        "there is none of the anchor generators "
+        f"{', '.join((scope[:-1] for scope, _ in GENERATORS))} in the graph"
+    )
 
 
 def _maps(evidence: Evidence, scope: str) -> Tuple[Map, ...]:
     roots = evidence.nodes(scope, "Sqrt")
     ranges = evidence.nodes(scope, "Range")
     if len(ranges) != 2 * len(roots):
-        raise Unrecognised("%s has %d ranges of centres for %d feature maps" % (
-            scope[:-1], len(ranges), len(roots)))
-    return tuple(_map(evidence, root, ranges[2 * number:2 * number + 2])
-                 for number, root in enumerate(roots))
+        raise Unrecognised(
+            f"{scope[:-1]} has {len(ranges)} ranges of centres for {len(roots)} feature maps"
+        )
+    return tuple(
+        _map(evidence, root, ranges[2 * number : 2 * number + 2])
+        for number, root in enumerate(roots)
+    )
 
 
 def _map(evidence: Evidence, root: Any, ranges: Sequence[Any]) -> Map:
@@ -84,23 +93,30 @@ def _map(evidence: Evidence, root: Any, ranges: Sequence[Any]) -> Map:
     for operation in ("RealDiv", "Mul"):
         found = evidence.readers(root.name, operation)
         if len(found) != 1:
-            raise Unrecognised("the anchors of %s have no side by %s" % (root.name, operation))
+            raise Unrecognised(f"the anchors of {root.name} have no side by {operation}")
         node, position = found[0]
         scales = evidence.value(evidence.source(node, 1 - position), "the anchors' scale")
         product = evidence.readers(node.name, "Mul")
         if len(product) != 1:
-            raise Unrecognised("the anchors of %s have no base size" % root.name)
+            raise Unrecognised(f"the anchors of {root.name} have no base size")
         node, position = product[0]
         sides.append(_base_size(evidence, evidence.source(node, 1 - position)))
     ratios = evidence.value(evidence.source(root, 0), "the anchors' aspect ratio")
     scales = np.broadcast_to(scales, ratios.shape)
     if ratios.ndim != 1 or not ratios.size or not (ratios > 0).all() or not (scales > 0).all():
-        raise Unrecognised("the anchors of %s have no scale and aspect ratio each" % root.name)
+        raise Unrecognised(f"the anchors of {root.name} have no scale and aspect ratio each")
     centres = [_centres(evidence, one) for one in ranges]
     pairs = [tuple(one[part] for one in centres) for part in range(3)]
     stride, offset, cells = (None if None in pair else pair for pair in pairs)
-    return Map(tuple(float(one) for one in scales), tuple(float(one) for one in ratios),
-               (sides[0][0], sides[1][0]), sides[0][1], stride, offset, cells)
+    return Map(
+        tuple(float(one) for one in scales),
+        tuple(float(one) for one in ratios),
+        (sides[0][0], sides[1][0]),
+        sides[0][1],
+        stride,
+        offset,
+        cells,
+    )
 
 
 def _base_size(evidence: Evidence, node: Any) -> Tuple[float, bool]:
@@ -113,7 +129,7 @@ def _base_size(evidence: Evidence, node: Any) -> Tuple[float, bool]:
         if value is not None and value.size == 1:
             return float(value.reshape(())), True
     if value is None or value.size != 1:
-        raise Unrecognised("the anchors' base size at the node %s" % node.name)
+        raise Unrecognised(f"the anchors' base size at the node {node.name}")
     return float(value.reshape(())), False
 
 
@@ -122,7 +138,7 @@ def _centres(evidence: Evidence, run: Any):
     product = evidence.readers(run.name, "Mul")
     total = evidence.readers(product[0][0].name, "Add", "AddV2") if len(product) == 1 else []
     if len(total) != 1:
-        raise Unrecognised("the anchors' centres at %s" % run.name)
+        raise Unrecognised(f"the anchors' centres at {run.name}")
     found = []
     for node, position in (product[0], total[0], (run, 0)):
         value = evidence.maybe(evidence.source(node, 1 - position))
@@ -136,17 +152,24 @@ def _close(one: float, other: float) -> bool:
 
 def _ssd(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
     pairs = [list(zip(one.scales, one.ratios)) for one in maps]
-    reduced = len(pairs[0]) == 3 and all(
-        ratio == wanted and (size is None or _close(scale, size))
-        for (scale, ratio), (size, wanted) in zip(pairs[0], _REDUCED)) \
-        and pairs[0][1][0] == pairs[0][2][0] and (
-            pairs[0][0][0] != pairs[0][1][0] or any(one.ratios != maps[0].ratios for one in maps))
+    reduced = (
+        len(pairs[0]) == 3
+        and all(
+            ratio == wanted and (size is None or _close(scale, size))
+            for (scale, ratio), (size, wanted) in zip(pairs[0], _REDUCED)
+        )
+        and pairs[0][1][0] == pairs[0][2][0]
+        and (pairs[0][0][0] != pairs[0][1][0] or any(one.ratios != maps[0].ratios for one in maps))
+    )
     full = pairs[1:] if reduced else pairs
     scales = [pairs[0][1][0]] if reduced else []
     if not full:
         # A single feature map of reduced boxes has the same ones for any aspect ratios.
-        return [Field("num_layers", 1), Field("scales", scales[0]), Field("aspect_ratios", 1.0)
-                ] + _base(maps, image) + _strides(maps, image)
+        return (
+            [Field("num_layers", 1), Field("scales", scales[0]), Field("aspect_ratios", 1.0)]
+            + _base(maps, image)
+            + _strides(maps, image)
+        )
     scales += [one[0][0] for one in full]
     # What the last scale is interpolated with is 1.
     after = scales[1:] + [1.0]
@@ -154,14 +177,18 @@ def _ssd(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
     middle = [one[-1] for one in full]
     if all(len(one) > 1 and not _close(one[-1][0], one[0][0]) for one in full):
         interpolated = middle[0][1]
-        expected = [math.sqrt(one * other) for one, other in zip(scales, after)][-len(full):]
-        if any(ratio != interpolated or not _close(scale, wanted)
-               for (scale, ratio), wanted in zip(middle, expected)):
+        expected = [math.sqrt(one * other) for one, other in zip(scales, after)][-len(full) :]
+        if any(
+            ratio != interpolated or not _close(scale, wanted)
+            for (scale, ratio), wanted in zip(middle, expected)
+        ):
             raise Unrecognised("the scales between those of the feature maps")
         full = [one[:-1] for one in full]
     ratios = [ratio for _, ratio in full[0]]
-    if any([ratio for _, ratio in one] != ratios or any(scale != one[0][0] for scale, _ in one)
-           for one in full):
+    if any(
+        [ratio for _, ratio in one] != ratios or any(scale != one[0][0] for scale, _ in one)
+        for one in full
+    ):
         raise Unrecognised("anchors whose scales differ between aspect ratios")
     fields = [Field("num_layers", len(maps))]
     if _spaced(scales):
@@ -181,8 +208,10 @@ def _spaced(scales: Sequence[float]) -> bool:
     if len(scales) < 2:
         return False
     first, step = scales[0], scales[-1] - scales[0]
-    return all(np.float32(first + step * number / (len(scales) - 1)) == np.float32(scale)
-               for number, scale in enumerate(scales))
+    return all(
+        np.float32(first + step * number / (len(scales) - 1)) == np.float32(scale)
+        for number, scale in enumerate(scales)
+    )
 
 
 def _base(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
@@ -196,8 +225,11 @@ def _base(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
             raise Unrecognised(_REMEDY_IMAGE)
         return []
     sizes = [side * length / min(image) for side, length in zip(base, image)]
-    return [Field("base_anchor_" + name, float(np.float32(round(size, 6))))
-            for name, size in zip(("height", "width"), sizes) if not _close(size, 1.0)]
+    return [
+        Field("base_anchor_" + name, float(np.float32(round(size, 6))))
+        for name, size in zip(("height", "width"), sizes)
+        if not _close(size, 1.0)
+    ]
 
 
 def _strides(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
@@ -211,42 +243,54 @@ def _strides(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
         for axis, name in enumerate(("height", "width")):
             pixels = [getattr(one, part)[axis] * image[axis] for one in maps]
             if any(abs(one - round(one)) > 1e-2 for one in pixels):
-                raise Unrecognised("anchors whose %s is no whole number of pixels" % part)
-            fields += repeated("%s_%s" % (name, part), [int(round(one)) for one in pixels])
+                raise Unrecognised(f"anchors whose {part} is no whole number of pixels")
+            fields += repeated(f"{name}_{part}", [int(round(one)) for one in pixels])
     return fields
 
 
 def _is_default(one: Map) -> bool:
     if one.stride is None:
         return True  # by the size of the feature map, which the image decides
-    return one.cells is not None and one.offset is not None and all(
-        _close(stride * cells, 1.0) and _close(offset, stride / 2)
-        for stride, offset, cells in zip(one.stride, one.offset, one.cells))
+    return (
+        one.cells is not None
+        and one.offset is not None
+        and all(
+            _close(stride * cells, 1.0) and _close(offset, stride / 2)
+            for stride, offset, cells in zip(one.stride, one.offset, one.cells)
+        )
+    )
 
 
 def _products(one: Map) -> Tuple[List[float], List[float]]:
     """Scales and aspect ratios of which the anchors are all combinations, the ratios outside."""
-    count = next((number for number in range(1, len(one.scales))
-                  if one.scales[number] == one.scales[0]), len(one.scales))
+    count = next(
+        (number for number in range(1, len(one.scales)) if one.scales[number] == one.scales[0]),
+        len(one.scales),
+    )
     scales, ratios = list(one.scales[:count]), list(one.ratios[::count])
     if [(scale, ratio) for ratio in ratios for scale in scales] != list(
-            zip(one.scales, one.ratios)):
+        zip(one.scales, one.ratios)
+    ):
         raise Unrecognised("anchors that are not all combinations of scales and aspect ratios")
     return scales, ratios
 
 
 def _grid(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
-    one, = maps if len(maps) == 1 else (None,)
+    (one,) = maps if len(maps) == 1 else (None,)
     if one is None or one.stride is None or one.offset is None:
-        raise Unrecognised("a grid of anchors on %d feature maps" % len(maps))
+        raise Unrecognised(f"a grid of anchors on {len(maps)} feature maps")
     scales, ratios = _products(one)
     whole = [int(round(side)) for side in one.base + one.stride + one.offset]
-    if [float(side) for side in whole] != [float(side)
-                                           for side in one.base + one.stride + one.offset]:
+    if [float(side) for side in whole] != [
+        float(side) for side in one.base + one.stride + one.offset
+    ]:
         raise Unrecognised("a grid of anchors that is not in whole pixels")
     names = ("height", "width", "height_stride", "width_stride", "height_offset", "width_offset")
-    return [Field(name, side) for name, side in zip(names, whole)] + \
-        repeated("scales", scales) + repeated("aspect_ratios", ratios)
+    return (
+        [Field(name, side) for name, side in zip(names, whole)]
+        + repeated("scales", scales)
+        + repeated("aspect_ratios", ratios)
+    )
 
 
 def _multiscale(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
@@ -257,14 +301,19 @@ def _multiscale(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
         level = int(round(math.log(one.stride[0], 2))) if one.stride[0] > 0 else -1
         scales, ratios = _products(one)
         octave = [2.0 ** (step / len(scales)) for step in range(len(scales))]
-        if one.stride != (2.0 ** level,) * 2 or one.base[0] != one.base[1] or not all(
-                _close(scale, wanted) for scale, wanted in zip(scales, octave)):
+        if (
+            one.stride != (2.0**level,) * 2
+            or one.base[0] != one.base[1]
+            or not all(_close(scale, wanted) for scale, wanted in zip(scales, octave))
+        ):
             raise Unrecognised("anchors that do not grow by powers of two")
         levels.append(level)
-        shapes.add((one.base[0] / 2.0 ** level, len(scales), tuple(ratios)))
+        shapes.add((one.base[0] / 2.0**level, len(scales), tuple(ratios)))
     if len(shapes) != 1 or levels != list(range(levels[0], levels[0] + len(levels))):
         raise Unrecognised("anchors that differ between levels")
-    (base, octave_scales, ratios_), = shapes
-    return [Field("min_level", levels[0]), Field("max_level", levels[-1]),
-            Field("anchor_scale", base)] + repeated("aspect_ratios", ratios_) + \
-        [Field("scales_per_octave", octave_scales)]
+    ((base, octave_scales, ratios_),) = shapes
+    return (
+        [Field("min_level", levels[0]), Field("max_level", levels[-1]), Field("anchor_scale", base)]
+        + repeated("aspect_ratios", ratios_)
+        + [Field("scales_per_octave", octave_scales)]
+    )

@@ -31,14 +31,18 @@ def natural(name: str) -> Tuple[Any, ...]:
 
 
 def _strided_slice(value, begin, end, strides, node):
-    if value.ndim != 1 or len(begin) != 1 or node.attr["ellipsis_mask"].i or \
-            node.attr["new_axis_mask"].i:
+    if (
+        value.ndim != 1
+        or len(begin) != 1
+        or node.attr["ellipsis_mask"].i
+        or node.attr["new_axis_mask"].i
+    ):
         raise ValueError("slice of several axes")
     first = None if node.attr["begin_mask"].i else int(begin[0])
     last = None if node.attr["end_mask"].i else int(end[0])
     if node.attr["shrink_axis_mask"].i:
         return value[int(begin[0])]
-    return value[first:last:int(strides[0])]
+    return value[first : last : int(strides[0])]
 
 
 def _bounded(shape) -> Tuple[int, ...]:
@@ -61,18 +65,28 @@ def _range(start, limit, delta):
 
 
 def _slice(value, begin, size):
-    return value[tuple(slice(int(first), None if count < 0 else int(first + count))
-                       for first, count in zip(begin, size))]
+    return value[
+        tuple(
+            slice(int(first), None if count < 0 else int(first + count))
+            for first, count in zip(begin, size)
+        )
+    ]
 
 
 # How an operation is computed: of its inputs' values, and of the node.
 _COMPUTED: Dict[str, Callable] = {
-    "RealDiv": lambda node, a, b: a / b, "Div": lambda node, a, b: a / b,
-    "Mul": lambda node, a, b: a * b, "Sub": lambda node, a, b: a - b,
-    "Add": lambda node, a, b: a + b, "AddV2": lambda node, a, b: a + b,
-    "Minimum": lambda node, a, b: np.minimum(a, b), "Maximum": lambda node, a, b: np.maximum(a, b),
-    "Sqrt": lambda node, a: np.sqrt(a), "Shape": lambda node, a: np.asarray(a.shape, np.int32),
-    "Rank": lambda node, a: np.int32(a.ndim), "Size": lambda node, a: np.int32(a.size),
+    "RealDiv": lambda node, a, b: a / b,
+    "Div": lambda node, a, b: a / b,
+    "Mul": lambda node, a, b: a * b,
+    "Sub": lambda node, a, b: a - b,
+    "Add": lambda node, a, b: a + b,
+    "AddV2": lambda node, a, b: a + b,
+    "Minimum": lambda node, a, b: np.minimum(a, b),
+    "Maximum": lambda node, a, b: np.maximum(a, b),
+    "Sqrt": lambda node, a: np.sqrt(a),
+    "Shape": lambda node, a: np.asarray(a.shape, np.int32),
+    "Rank": lambda node, a: np.int32(a.ndim),
+    "Size": lambda node, a: np.int32(a.size),
     "Reshape": lambda node, a, shape: a.reshape([int(side) for side in np.atleast_1d(shape)]),
     "ExpandDims": lambda node, a, axis: np.expand_dims(a, int(axis)),
     "ConcatV2": lambda node, *values: np.concatenate(values[:-1], int(values[-1])),
@@ -97,9 +111,14 @@ class Evidence:
         """The nodes of these operations (of any, where none is named) whose name matches, in the
         order they were made."""
         match = re.compile(pattern).match
-        return sorted((node for node in self.graph.nodes.values()
-                       if (not operations or node.op in operations) and match(node.name)),
-                      key=lambda node: natural(node.name))
+        return sorted(
+            (
+                node
+                for node in self.graph.nodes.values()
+                if (not operations or node.op in operations) and match(node.name)
+            ),
+            key=lambda node: natural(node.name),
+        )
 
     def variables(self, pattern: str) -> List[str]:
         """Names of the variables that match, in natural order."""
@@ -111,7 +130,7 @@ class Evidence:
 
     def shape(self, variable: str) -> Tuple[int, ...]:
         if variable not in self.metas:
-            raise Unrecognised("there is no variable %s" % variable)
+            raise Unrecognised(f"there is no variable {variable}")
         return self.metas[variable].shape
 
     def source(self, node: Any, position: int) -> Any:
@@ -123,7 +142,7 @@ class Evidence:
             if node.op not in _PASSING:
                 return node
             position = 0
-        raise Unrecognised("nothing feeds the node %s" % node.name)
+        raise Unrecognised(f"nothing feeds the node {node.name}")
 
     def readers(self, name: str, *operations: str) -> List[Tuple[Any, int]]:
         """(node, position) of the nodes of these operations that read a value, whatever it passes
@@ -146,8 +165,7 @@ class Evidence:
         """What a node computes of constants; `what` it is, for the message where it does not."""
         found = self.maybe(node)
         if found is None:
-            raise Unrecognised("%s is not constant at the node %s (%s)" % (
-                what, node.name, node.op))
+            raise Unrecognised(f"{what} is not constant at the node {node.name} ({node.op})")
         return found
 
     def maybe(self, node: Any, depth: int = 0) -> Optional[np.ndarray]:
@@ -169,14 +187,19 @@ class Evidence:
             inputs = [read_input(text) for text in node.input]
             if any(one.port for one in inputs if not one.control):
                 return None
-            values = [self.maybe(self.graph.nodes[one.name], depth + 1)
-                      for one in inputs if not one.control]
+            values = [
+                self.maybe(self.graph.nodes[one.name], depth + 1)
+                for one in inputs
+                if not one.control
+            ]
             if not values or any(value is None for value in values):
                 return None
             if node.op in _PASSING:
                 if node.op == "Cast":
-                    return np.asarray(values[0], np.float32 if node.attr["DstT"].type == 1
-                                      else np.asarray(values[0]).dtype)
+                    return np.asarray(
+                        values[0],
+                        np.float32 if node.attr["DstT"].type == 1 else np.asarray(values[0]).dtype,
+                    )
                 return values[0]
             with np.errstate(all="ignore"):
                 found = np.asarray(_COMPUTED[node.op](node, *values))
@@ -188,5 +211,5 @@ class Evidence:
         """The scalar that a node takes as an input."""
         found = self.value(self.source(node, position), what)
         if found.size != 1:
-            raise Unrecognised("%s is no single number at the node %s" % (what, node.name))
+            raise Unrecognised(f"{what} is no single number at the node {node.name}")
         return found.reshape(()).item()

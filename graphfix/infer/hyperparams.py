@@ -14,8 +14,16 @@ _DECAY = 0.997
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
 # From a kernel to its convolution, quantized or not, and from there to the activation.
 _NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
-_BETWEEN = _NORMS + ("Identity", "Mul", "FakeQuantWithMinMaxVars", "BatchToSpaceND", "BiasAdd",
-                     "Add", "AddV2", "Sub")
+_BETWEEN = _NORMS + (
+    "Identity",
+    "Mul",
+    "FakeQuantWithMinMaxVars",
+    "BatchToSpaceND",
+    "BiasAdd",
+    "Add",
+    "AddV2",
+    "Sub",
+)
 
 
 class Layer(NamedTuple):
@@ -46,18 +54,24 @@ def find_layer(evidence: Evidence, pattern: str) -> Optional[Layer]:
         if activation is None:
             activation = _activation(evidence, scope)
         if epsilon is None:
-            norms = evidence.variables(re.escape(scope) + r"/BatchNorm/(feature_\d+/)?"
-                                       r"moving_variance\Z")
+            norms = evidence.variables(
+                re.escape(scope) + r"/BatchNorm/(feature_\d+/)?"
+                r"moving_variance\Z"
+            )
             if norms:
                 norm = norms[0].rpartition("/")[0]
                 epsilon = _epsilon(evidence, norms[0])
-    return Layer(activation, epsilon, norm is not None and norm + "/gamma" in evidence.metas,
-                 norm is not None and norm + "/beta" in evidence.metas)
+    return Layer(
+        activation,
+        epsilon,
+        norm is not None and norm + "/gamma" in evidence.metas,
+        norm is not None and norm + "/beta" in evidence.metas,
+    )
 
 
 def _inside(pattern: str) -> str:
     """The same pattern, for what lies under a scope that must match to its end."""
-    return pattern[:-len(r"\Z")] + "/" if pattern.endswith(r"\Z") else pattern
+    return pattern[: -len(r"\Z")] + "/" if pattern.endswith(r"\Z") else pattern
 
 
 def _activation(evidence: Evidence, scope: str) -> Optional[str]:
@@ -87,21 +101,34 @@ def _epsilon(evidence: Evidence, variance: str) -> float:
         value = evidence.maybe(evidence.source(node, 1 - position))
         if value is not None and value.size == 1:
             return float(value.reshape(()))
-    raise Unrecognised("what the variance %s is used for" % variance)
+    raise Unrecognised(f"what the variance {variance} is used for")
 
 
 def conv_hyperparams(layer: Optional[Layer], *, operation: Optional[str] = None) -> Fields:
     """A Hyperparams message with what a layer shows, and what is assumed."""
     fields = [] if operation is None else [Field("op", Enum(operation))]
-    fields += [assumed("regularizer", [Field("l2_regularizer", [Field("weight", 0.00004)])]),
-               assumed("initializer", [Field("truncated_normal_initializer", [
-                   Field("mean", 0.0), Field("stddev", 0.03)])])]
+    fields += [
+        assumed("regularizer", [Field("l2_regularizer", [Field("weight", 0.00004)])]),
+        assumed(
+            "initializer",
+            [Field("truncated_normal_initializer", [Field("mean", 0.0), Field("stddev", 0.03)])],
+        ),
+    ]
     if layer is None:
         return fields
     if layer.activation is not None:
         fields.append(Field("activation", Enum(layer.activation)))
     if layer.epsilon is not None:
-        fields.append(Field("batch_norm", [
-            assumed("decay", _DECAY), Field("center", layer.center), Field("scale", layer.scale),
-            Field("epsilon", layer.epsilon), Field("train", True)]))
+        fields.append(
+            Field(
+                "batch_norm",
+                [
+                    assumed("decay", _DECAY),
+                    Field("center", layer.center),
+                    Field("scale", layer.scale),
+                    Field("epsilon", layer.epsilon),
+                    Field("train", True),
+                ],
+            )
+        )
     return fields

@@ -31,7 +31,7 @@ def assumed(name: str, value: Any) -> Field:
 def number(value: Union[int, float]) -> str:
     """The shortest text that a float field reads back as this value."""
     if isinstance(value, (int, np.integer)):
-        return "%d" % value
+        return f"{value}"
     return str(np.float32(value))
 
 
@@ -53,9 +53,9 @@ def render(fields: Iterable[Field], depth: int = 0, marked: bool = False) -> Lis
     for field in fields:
         note = "  # assumed" if field.assumed and not marked else ""
         if isinstance(field.value, list):
-            lines.append("%s%s {%s" % (_INDENT * depth, field.name, note))
+            lines.append(f"{_INDENT * depth}{field.name} {{{note}")
             lines += render(field.value, depth + 1, marked or field.assumed)
             lines.append(_INDENT * depth + "}")
         else:
-            lines.append("%s%s: %s%s" % (_INDENT * depth, field.name, literal(field.value), note))
+            lines.append(f"{_INDENT * depth}{field.name}: {literal(field.value)}{note}")
     return lines

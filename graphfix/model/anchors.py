@@ -73,24 +73,28 @@ def _ssd(ssd, image: Optional[Pair]) -> List[MapAnchors]:
         scales = [ssd.min_scale + step * layer for layer in range(layers)]
     scales.append(1.0)
     if len(scales) <= layers:  # the stock API passes over those beyond
-        raise ValueError("has %d scales for %d layers" % (len(scales) - 1, layers))
+        raise ValueError(f"has {len(scales) - 1} scales for {layers} layers")
     height, width = image or (1.0, 1.0)
-    base = (ssd.base_anchor_height * min(height, width) / height,
-            ssd.base_anchor_width * min(height, width) / width)
+    base = (
+        ssd.base_anchor_height * min(height, width) / height,
+        ssd.base_anchor_width * min(height, width) / width,
+    )
     maps = []
     for layer in range(layers):
         pairs = [(scales[layer], ratio) for ratio in ssd.aspect_ratios]
         if ssd.interpolated_scale_aspect_ratio > 0:
-            pairs.append((math.sqrt(scales[layer] * scales[layer + 1]),
-                          ssd.interpolated_scale_aspect_ratio))
+            pairs.append(
+                (math.sqrt(scales[layer] * scales[layer + 1]), ssd.interpolated_scale_aspect_ratio)
+            )
         if layer == 0 and ssd.reduce_boxes_in_lowest_layer:
             pairs = [(_REDUCED_SCALE, 1.0), (scales[0], 2.0), (scales[0], 0.5)]
         stride = _given(ssd.height_stride, ssd.width_stride, layer, layers, "strides")
         offset = _given(ssd.height_offset, ssd.width_offset, layer, layers, "offsets")
         if stride and not offset:
             offset = (stride[0] / 2, stride[1] / 2)
-        maps.append(MapAnchors(tuple(_shaped(scale, ratio, base) for scale, ratio in pairs),
-                               stride, offset))
+        maps.append(
+            MapAnchors(tuple(_shaped(scale, ratio, base) for scale, ratio in pairs), stride, offset)
+        )
     return maps
 
 
@@ -98,17 +102,22 @@ def _given(heights, widths, layer: int, layers: int, what: str) -> Optional[Pair
     if not heights and not widths:
         return None
     if len(heights) != layers or len(widths) != layers:
-        raise ValueError("has %d and %d %s for %d layers" % (
-            len(heights), len(widths), what, layers))
+        raise ValueError(f"has {len(heights)} and {len(widths)} {what} for {layers} layers")
     return (float(heights[layer]), float(widths[layer]))
 
 
 def _grid(grid, image: Optional[Pair]) -> List[MapAnchors]:
     base = (grid.height, grid.width)
-    sizes = tuple(_shaped(scale, ratio, base)
-                  for ratio in grid.aspect_ratios for scale in grid.scales)
-    return [MapAnchors(sizes, (float(grid.height_stride), float(grid.width_stride)),
-                       (float(grid.height_offset), float(grid.width_offset)))]
+    sizes = tuple(
+        _shaped(scale, ratio, base) for ratio in grid.aspect_ratios for scale in grid.scales
+    )
+    return [
+        MapAnchors(
+            sizes,
+            (float(grid.height_stride), float(grid.width_stride)),
+            (float(grid.height_offset), float(grid.width_offset)),
+        )
+    ]
 
 
 def _multiscale(multiscale, image: Optional[Pair]) -> List[MapAnchors]:
@@ -116,10 +125,11 @@ def _multiscale(multiscale, image: Optional[Pair]) -> List[MapAnchors]:
     scales = [2.0 ** (step / octave) for step in range(octave)]
     maps = []
     for level in range(multiscale.min_level, multiscale.max_level + 1):
-        stride = 2.0 ** level
+        stride = 2.0**level
         base = (stride * multiscale.anchor_scale,) * 2
-        sizes = tuple(_shaped(scale, ratio, base)
-                      for ratio in multiscale.aspect_ratios for scale in scales)
+        sizes = tuple(
+            _shaped(scale, ratio, base) for ratio in multiscale.aspect_ratios for scale in scales
+        )
         offset = tuple(stride / 2 if side % stride == 0 else 0.0 for side in image or (1.0, 1.0))
         maps.append(MapAnchors(sizes, (stride, stride), offset))
     return maps
@@ -129,12 +139,21 @@ def _flexible(flexible, image: Optional[Pair]) -> List[MapAnchors]:
     maps = []
     for grid in flexible.anchor_grid:
         if len(grid.base_sizes) != len(grid.aspect_ratios):
-            raise ValueError("pairs %d base sizes with %d aspect ratios" % (
-                len(grid.base_sizes), len(grid.aspect_ratios)))
-        sizes = tuple(_shaped(size, ratio, (1.0, 1.0))
-                      for size, ratio in zip(grid.base_sizes, grid.aspect_ratios))
-        maps.append(MapAnchors(sizes, (float(grid.height_stride), float(grid.width_stride)),
-                               (float(grid.height_offset), float(grid.width_offset))))
+            raise ValueError(
+                f"pairs {len(grid.base_sizes)} base sizes with {len(grid.aspect_ratios)} aspect "
+                "ratios"
+            )
+        sizes = tuple(
+            _shaped(size, ratio, (1.0, 1.0))
+            for size, ratio in zip(grid.base_sizes, grid.aspect_ratios)
+        )
+        maps.append(
+            MapAnchors(
+                sizes,
+                (float(grid.height_stride), float(grid.width_stride)),
+                (float(grid.height_offset), float(grid.width_offset)),
+            )
+        )
     return maps
 
 
@@ -156,38 +175,55 @@ def describe_anchors(message, subject: str, image: Optional[Pair] = None) -> Anc
     """
     generator = message.WhichOneof("anchor_generator_oneof")
     if generator is None:
-        raise SourceError(subject, "has no anchor generator",
-                          "give the pipeline.config that the checkpoint was trained with")
+        raise SourceError(
+            subject,
+            "has no anchor generator",
+            "give the pipeline.config that the checkpoint was trained with",
+        )
     settings = getattr(message, generator)
     _check_extent(settings, generator, subject)
     try:
         maps = tuple(GENERATORS[generator](settings, image))
     except (ValueError, ZeroDivisionError, OverflowError) as error:
-        raise SourceError(subject, "has a %s that cannot be built: it %s" % (generator, error)
-                          if isinstance(error, ValueError) and str(error).startswith(("has", "pairs"))
-                          else "has a %s that cannot be built (%s)" % (generator, error),
-                          _OTHER) from None
+        raise SourceError(
+            subject,
+            f"has a {generator} that cannot be built: it {error}"
+            if isinstance(error, ValueError) and str(error).startswith(("has", "pairs"))
+            else f"has a {generator} that cannot be built ({error})",
+            _OTHER,
+        ) from None
     spec = AnchorSpec(generator, maps)
     if not maps or not all(0 < count <= _MOST_ANCHORS for count in spec.per_map):
-        raise SourceError(subject, "has a %s that places %s anchors at a location" % (
-            generator, "/".join(map(str, spec.per_map)) or "no"), _OTHER)
+        raise SourceError(
+            subject,
+            f"has a {generator} that places {'/'.join(map(str, spec.per_map)) or 'no'} anchors at "
+            "a location",
+            _OTHER,
+        )
     if not all(0 < side < float("inf") for one in maps for size in one.sizes for side in size):
-        raise SourceError(subject, "has a %s with anchors of no size" % generator, _OTHER)
+        raise SourceError(subject, f"has a {generator} with anchors of no size", _OTHER)
     return spec
 
 
 def _check_extent(settings, generator: str, subject: str) -> None:
     """Refuses what would count without end."""
-    maps = max(getattr(settings, "num_layers", 0),
-               getattr(settings, "max_level", 0) - getattr(settings, "min_level", 0) + 1)
+    maps = max(
+        getattr(settings, "num_layers", 0),
+        getattr(settings, "max_level", 0) - getattr(settings, "min_level", 0) + 1,
+    )
     most = max([maps] + [abs(getattr(settings, name, 0)) for name in ("min_level", "max_level")])
     octave = getattr(settings, "scales_per_octave", 1)
     if most > _MOST_MAPS or not 1 <= octave <= _MOST_ANCHORS:
-        raise SourceError(subject, "has a %s of %d feature maps and %d scales an octave"
-                          % (generator, maps, octave), "give as many as the model has")
+        raise SourceError(
+            subject,
+            f"has a {generator} of {maps} feature maps and {octave} scales an octave",
+            "give as many as the model has",
+        )
 
 
-def anchor_boxes(one: MapAnchors, generator: str, shape: Tuple[int, int], image: Pair) -> np.ndarray:
+def anchor_boxes(
+    one: MapAnchors, generator: str, shape: Tuple[int, int], image: Pair
+) -> np.ndarray:
     """Every anchor of a feature map: float64 [rows * columns * anchors, 4], ymin, xmin, ymax, xmax
     in pixels; row by row, column by column, in the order of the heads' channels.
 

@@ -56,20 +56,43 @@ BACKBONES = (
     Backbone("ssd_resnet50_v1_ppn", _SSD, "resnet_v1_50/conv1/weights", 64),
     Backbone("ssd_resnet101_v1_ppn", _SSD, "resnet_v1_101/conv1/weights", 64),
     Backbone("ssd_resnet152_v1_ppn", _SSD, "resnet_v1_152/conv1/weights", 64),
-    Backbone("ssd_mobilenet_v1_keras", ("ssd_mobile_net_v1keras_feature_extractor/",),
-             "conv1/kernel", 32, TWICE),
-    Backbone("ssd_mobilenet_v2_keras", ("ssd_mobile_net_v2keras_feature_extractor/",),
-             "Conv1/kernel", 32, DIVISIBLE),
-    Backbone("ssd_mobilenet_v1_fpn_keras", ("ssd_mobile_net_v1fpn_keras_feature_extractor/",),
-             "conv1/kernel", 32, TWICE),
-    Backbone("ssd_mobilenet_v2_fpn_keras", ("ssd_mobile_net_v2fpn_keras_feature_extractor/",),
-             "Conv1/kernel", 32, DIVISIBLE),
-    Backbone("faster_rcnn_inception_v2", _TWO_STAGE,
-             "InceptionV2/Conv2d_1a_7x7/pointwise_weights", 64),
-    Backbone("faster_rcnn_inception_resnet_v2", _TWO_STAGE,
-             "InceptionResnetV2/Conv2d_1a_3x3/weights", 32),
-    Backbone("faster_rcnn_inception_resnet_v2_keras", _TWO_STAGE,
-             "InceptionResnetV2/conv2d/kernel", 32),
+    Backbone(
+        "ssd_mobilenet_v1_keras",
+        ("ssd_mobile_net_v1keras_feature_extractor/",),
+        "conv1/kernel",
+        32,
+        TWICE,
+    ),
+    Backbone(
+        "ssd_mobilenet_v2_keras",
+        ("ssd_mobile_net_v2keras_feature_extractor/",),
+        "Conv1/kernel",
+        32,
+        DIVISIBLE,
+    ),
+    Backbone(
+        "ssd_mobilenet_v1_fpn_keras",
+        ("ssd_mobile_net_v1fpn_keras_feature_extractor/",),
+        "conv1/kernel",
+        32,
+        TWICE,
+    ),
+    Backbone(
+        "ssd_mobilenet_v2_fpn_keras",
+        ("ssd_mobile_net_v2fpn_keras_feature_extractor/",),
+        "Conv1/kernel",
+        32,
+        DIVISIBLE,
+    ),
+    Backbone(
+        "faster_rcnn_inception_v2", _TWO_STAGE, "InceptionV2/Conv2d_1a_7x7/pointwise_weights", 64
+    ),
+    Backbone(
+        "faster_rcnn_inception_resnet_v2", _TWO_STAGE, "InceptionResnetV2/Conv2d_1a_3x3/weights", 32
+    ),
+    Backbone(
+        "faster_rcnn_inception_resnet_v2_keras", _TWO_STAGE, "InceptionResnetV2/conv2d/kernel", 32
+    ),
     Backbone("faster_rcnn_resnet50", _TWO_STAGE, "resnet_v1_50/conv1/weights", 64),
     Backbone("faster_rcnn_resnet101", _TWO_STAGE, "resnet_v1_101/conv1/weights", 64),
     Backbone("faster_rcnn_resnet152", _TWO_STAGE, "resnet_v1_152/conv1/weights", 64),
@@ -87,34 +110,57 @@ def find_backbone(kind: str, config: str) -> Backbone:
     for row in BACKBONES:
         if row.type == kind:
             return row
-    raise SourceError(config, "the feature extractor '%s' is not one graphfix knows" % kind,
-                      "known are: " + ", ".join(row.type for row in BACKBONES))
+    raise SourceError(
+        config,
+        f"the feature extractor '{kind}' is not one graphfix knows",
+        "known are: " + ", ".join(row.type for row in BACKBONES),
+    )
 
 
-def check_backbone(row: Backbone, extractor, metas: Mapping[str, TensorMeta], config: str,
-                   checkpoint: str) -> Iterator[Problem]:
+def check_backbone(
+    row: Backbone, extractor, metas: Mapping[str, TensorMeta], config: str, checkpoint: str
+) -> Iterator[Problem]:
     """What tells that a checkpoint is not of the config's feature extractor."""
     remedy = "give the pipeline.config that this checkpoint was trained with"
     name = row.scopes[0] + row.first
     found = metas.get(name)
     if found is None:
         if any(other.startswith(row.first.split("/")[0] + "/") for other in metas):
-            yield Problem(checkpoint, "is a classification checkpoint, not a detector",
-                          "train from it with from_detection_checkpoint: false; there are no "
-                          "heads to carry over")
+            yield Problem(
+                checkpoint,
+                "is a classification checkpoint, not a detector",
+                "train from it with from_detection_checkpoint: false; there are no "
+                "heads to carry over",
+            )
             return
-        scopes = sorted({"/".join(other.split("/")[:2]) for other in metas
-                         if "FeatureExtractor/" in other or "feature_extractor/" in other})
-        yield Problem(config, "describes a %s, but %s has no variable %s (it has %s)" % (
-            row.type, checkpoint, name, ", ".join(scopes[:5]) or "no feature extractor at all"),
-                      remedy)
+        scopes = sorted(
+            {
+                "/".join(other.split("/")[:2])
+                for other in metas
+                if "FeatureExtractor/" in other or "feature_extractor/" in other
+            }
+        )
+        yield Problem(
+            config,
+            f"describes a {row.type}, but {checkpoint} has no variable {name} (it has "
+            f"{', '.join(scopes[:5]) or 'no feature extractor at all'})",
+            remedy,
+        )
         return
     width = _width(row, extractor)
     if len(found.shape) != 4 or found.shape[-1] != width:
-        yield Problem(config, "gives %s a width of %d%s, but in %s its shape is %s" % (
-            name, width, "" if row.rule == FIXED
-            else " (depth_multiplier %g)" % extractor.depth_multiplier,
-            checkpoint, list(found.shape)), remedy)
+        yield Problem(
+            config,
+            "gives %s a width of %d%s, but in %s its shape is %s"
+            % (
+                name,
+                width,
+                "" if row.rule == FIXED else f" (depth_multiplier {extractor.depth_multiplier:g})",
+                checkpoint,
+                list(found.shape),
+            ),
+            remedy,
+        )
 
 
 def _width(row: Backbone, extractor) -> int:

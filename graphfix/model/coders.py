@@ -54,8 +54,9 @@ def read_coder(message, subject: str) -> Coder:
     else:
         raise SourceError(subject, "has no box coder", "add a box_coder block")
     if not all(0 < scale < float("inf") for scale in scales):
-        raise SourceError(subject, "has a %s with scales that are not positive" % kind,
-                          "give it positive ones")
+        raise SourceError(
+            subject, f"has a {kind} with scales that are not positive", "give it positive ones"
+        )
     return Coder(kind, scales, given.num_keypoints if kind == KEYPOINT else 0)
 
 
@@ -71,17 +72,26 @@ def recode(coder: Coder, old: Placed, new: Placed) -> Tuple[Tuple[float, float],
     """(a, b) for each number of the code, so that a * t + b on `new` is the box of t on `old`."""
     moved = [one - other for one, other in zip(old.centre, new.centre)]
     if coder.kind == MEAN_STDDEV:
-        corners = [centre - side / 2 * half for centre, side, half in (
-            (moved[axis], old.size[axis] - new.size[axis], sign)
-            for sign in (1, -1) for axis in (0, 1))]
+        corners = [
+            centre - side / 2 * half
+            for centre, side, half in (
+                (moved[axis], old.size[axis] - new.size[axis], sign)
+                for sign in (1, -1)
+                for axis in (0, 1)
+            )
+        ]
         return tuple((1.0, corner * coder.scales[0]) for corner in corners)
     if coder.kind == SQUARE:
         before, after = (math.sqrt(one.size[0] * one.size[1]) for one in (old, new))
-        return tuple((before / after, coder.scales[axis] * moved[axis] / after)
-                     for axis in (0, 1)) + ((1.0, coder.scales[2] * math.log(before / after)),)
-    centres = [(old.size[axis] / new.size[axis], coder.scales[axis] * moved[axis] / new.size[axis])
-               for axis in (0, 1)]
-    sides = [(1.0, coder.scales[2 + axis] * math.log(old.size[axis] / new.size[axis]))
-             for axis in (0, 1)]
+        return tuple(
+            (before / after, coder.scales[axis] * moved[axis] / after) for axis in (0, 1)
+        ) + ((1.0, coder.scales[2] * math.log(before / after)),)
+    centres = [
+        (old.size[axis] / new.size[axis], coder.scales[axis] * moved[axis] / new.size[axis])
+        for axis in (0, 1)
+    ]
+    sides = [
+        (1.0, coder.scales[2 + axis] * math.log(old.size[axis] / new.size[axis])) for axis in (0, 1)
+    ]
     out: List[Tuple[float, float]] = centres + sides
     return tuple(out + centres * coder.keypoints)

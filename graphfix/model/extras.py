@@ -36,11 +36,14 @@ def find_extras(names: Iterable[str]) -> Extras:
 def _parent(name: str, suffixes: Sequence[str]) -> Optional[str]:
     for suffix in suffixes:
         if name.endswith(suffix):
-            return name[:-len(suffix)]
+            return name[: -len(suffix)]
     return None
 
 
 def trainable(meta: TensorMeta) -> bool:
     """Whether an optimizer trains this model variable."""
-    return (meta.dtype.is_floating and not is_quantization(meta.name)
-            and meta.name.rsplit("/", 1)[-1] not in families.UNTRAINED_LEAVES)
+    return (
+        meta.dtype.is_floating
+        and not is_quantization(meta.name)
+        and meta.name.rsplit("/", 1)[-1] not in families.UNTRAINED_LEAVES
+    )

@@ -90,63 +90,170 @@ _SHARED = "WeightSharedConvolutionalBoxPredictor/"
 _SECOND = "SecondStageBoxPredictor/"
 
 # Until 2018-04-16 a normalized weight-shared predictor also normalized its output convolutions.
-_NORMALIZED = ("weights", "BatchNorm/gamma", "BatchNorm/beta", "BatchNorm/moving_mean",
-               "BatchNorm/moving_variance")
+_NORMALIZED = (
+    "weights",
+    "BatchNorm/gamma",
+    "BatchNorm/beta",
+    "BatchNorm/moving_mean",
+    "BatchNorm/moving_variance",
+)
 
 FAMILIES = (
-    Family("SSD, convolutional predictor", SSD, "convolutional_box_predictor", (
-        HeadRow(CLASS, "BoxPredictor_{map}/ClassPredictor", ("anchor", "slot")),
-        HeadRow(BOX, "BoxPredictor_{map}/BoxEncodingPredictor", ("anchor", "code")),
-    ), per_map=True),
-    Family("SSD, convolutional predictor (Keras names)", SSD, "convolutional_box_predictor", (
-        HeadRow(CLASS, "BoxPredictor/ConvolutionalClassHead_{map}/ClassPredictor",
-                ("anchor", "slot"), KERAS),
-        HeadRow(BOX, "BoxPredictor/ConvolutionalBoxHead_{map}/BoxEncodingPredictor",
-                ("anchor", "code"), KERAS),
-    ), per_map=True),
-    Family("SSD, weight-shared predictor", SSD, "weight_shared_convolutional_box_predictor", (
-        HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot")),
-        HeadRow(BOX, _SHARED + "BoxPredictor", ("anchor", "code")),
-    )),
-    Family("SSD, weight-shared separable predictor", SSD,
-           "weight_shared_convolutional_box_predictor", (
-               HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot"), SEPARABLE),
-               HeadRow(BOX, _SHARED + "BoxPredictor", ("anchor", "code"), SEPARABLE))),
-    Family("SSD, weight-shared predictor (Keras names)", SSD,
-           "weight_shared_convolutional_box_predictor", (
-               HeadRow(CLASS, _SHARED + "WeightSharedConvolutionalClassHead/ClassPredictor",
-                       ("anchor", "slot"), KERAS),
-               HeadRow(BOX, _SHARED + "WeightSharedConvolutionalBoxHead/BoxPredictor",
-                       ("anchor", "code"), KERAS))),
-    Family("SSD, weight-shared predictor of 2018-02 to 2018-05", SSD,
-           "weight_shared_convolutional_box_predictor", (
-               HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot")),
-               HeadRow(BOX, _SHARED + "BoxEncodingPredictor", ("anchor", "code")))),
-    Family("SSD, weight-shared normalized predictor of 2018-02 to 2018-04", SSD,
-           "weight_shared_convolutional_box_predictor", (
-               HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot"), _NORMALIZED),
-               HeadRow(BOX, _SHARED + "BoxEncodingPredictor", ("anchor", "code"), _NORMALIZED))),
-    Family("Faster R-CNN", FASTER_RCNN, "mask_rcnn_box_predictor", (
-        HeadRow(CLASS, _SECOND + "ClassPredictor", ("slot",), hyperparams=FC),
-        HeadRow(BOX, _SECOND + "BoxEncodingPredictor", ("class", "code"), hyperparams=FC,
-                agnostic="share_box_across_classes"),
-        HeadRow(MASK, _SECOND + "Conv{last}", ("class",), when="predict_instance_masks",
-                agnostic="masks_are_class_agnostic"),
-    ), first_stage=_RPN, pin=Pin("mask_prediction_conv_depth", _SECOND + "Conv/weights")),
-    Family("Faster R-CNN (Keras names)", FASTER_RCNN, "mask_rcnn_box_predictor", (
-        HeadRow(CLASS, "mask_rcnn_keras_box_predictor/mask_rcnn_class_head/ClassPredictor_dense",
-                ("slot",), KERAS, FC),
-        HeadRow(BOX, "mask_rcnn_keras_box_predictor/mask_rcnn_box_head/BoxEncodingPredictor_dense",
-                ("class", "code"), KERAS, FC, agnostic="share_box_across_classes"),
-    ), first_stage=(
-        HeadRow(OBJECTNESS, "FirstStageBoxPredictor/ConvolutionalClassHead_0/ClassPredictor",
-                ("anchor", "objectness"), KERAS),
-        HeadRow(BOX, "FirstStageBoxPredictor/ConvolutionalBoxHead_0/BoxEncodingPredictor",
-                ("anchor", "code"), KERAS))),
-    Family("R-FCN", FASTER_RCNN, "rfcn_box_predictor", (
-        HeadRow(CLASS, _SECOND + "class_predictions", ("bin", "slot")),
-        HeadRow(BOX, _SECOND + "refined_locations", ("bin", "class", "code")),
-    ), first_stage=_RPN),
+    Family(
+        "SSD, convolutional predictor",
+        SSD,
+        "convolutional_box_predictor",
+        (
+            HeadRow(CLASS, "BoxPredictor_{map}/ClassPredictor", ("anchor", "slot")),
+            HeadRow(BOX, "BoxPredictor_{map}/BoxEncodingPredictor", ("anchor", "code")),
+        ),
+        per_map=True,
+    ),
+    Family(
+        "SSD, convolutional predictor (Keras names)",
+        SSD,
+        "convolutional_box_predictor",
+        (
+            HeadRow(
+                CLASS,
+                "BoxPredictor/ConvolutionalClassHead_{map}/ClassPredictor",
+                ("anchor", "slot"),
+                KERAS,
+            ),
+            HeadRow(
+                BOX,
+                "BoxPredictor/ConvolutionalBoxHead_{map}/BoxEncodingPredictor",
+                ("anchor", "code"),
+                KERAS,
+            ),
+        ),
+        per_map=True,
+    ),
+    Family(
+        "SSD, weight-shared predictor",
+        SSD,
+        "weight_shared_convolutional_box_predictor",
+        (
+            HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot")),
+            HeadRow(BOX, _SHARED + "BoxPredictor", ("anchor", "code")),
+        ),
+    ),
+    Family(
+        "SSD, weight-shared separable predictor",
+        SSD,
+        "weight_shared_convolutional_box_predictor",
+        (
+            HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot"), SEPARABLE),
+            HeadRow(BOX, _SHARED + "BoxPredictor", ("anchor", "code"), SEPARABLE),
+        ),
+    ),
+    Family(
+        "SSD, weight-shared predictor (Keras names)",
+        SSD,
+        "weight_shared_convolutional_box_predictor",
+        (
+            HeadRow(
+                CLASS,
+                _SHARED + "WeightSharedConvolutionalClassHead/ClassPredictor",
+                ("anchor", "slot"),
+                KERAS,
+            ),
+            HeadRow(
+                BOX,
+                _SHARED + "WeightSharedConvolutionalBoxHead/BoxPredictor",
+                ("anchor", "code"),
+                KERAS,
+            ),
+        ),
+    ),
+    Family(
+        "SSD, weight-shared predictor of 2018-02 to 2018-05",
+        SSD,
+        "weight_shared_convolutional_box_predictor",
+        (
+            HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot")),
+            HeadRow(BOX, _SHARED + "BoxEncodingPredictor", ("anchor", "code")),
+        ),
+    ),
+    Family(
+        "SSD, weight-shared normalized predictor of 2018-02 to 2018-04",
+        SSD,
+        "weight_shared_convolutional_box_predictor",
+        (
+            HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot"), _NORMALIZED),
+            HeadRow(BOX, _SHARED + "BoxEncodingPredictor", ("anchor", "code"), _NORMALIZED),
+        ),
+    ),
+    Family(
+        "Faster R-CNN",
+        FASTER_RCNN,
+        "mask_rcnn_box_predictor",
+        (
+            HeadRow(CLASS, _SECOND + "ClassPredictor", ("slot",), hyperparams=FC),
+            HeadRow(
+                BOX,
+                _SECOND + "BoxEncodingPredictor",
+                ("class", "code"),
+                hyperparams=FC,
+                agnostic="share_box_across_classes",
+            ),
+            HeadRow(
+                MASK,
+                _SECOND + "Conv{last}",
+                ("class",),
+                when="predict_instance_masks",
+                agnostic="masks_are_class_agnostic",
+            ),
+        ),
+        first_stage=_RPN,
+        pin=Pin("mask_prediction_conv_depth", _SECOND + "Conv/weights"),
+    ),
+    Family(
+        "Faster R-CNN (Keras names)",
+        FASTER_RCNN,
+        "mask_rcnn_box_predictor",
+        (
+            HeadRow(
+                CLASS,
+                "mask_rcnn_keras_box_predictor/mask_rcnn_class_head/ClassPredictor_dense",
+                ("slot",),
+                KERAS,
+                FC,
+            ),
+            HeadRow(
+                BOX,
+                "mask_rcnn_keras_box_predictor/mask_rcnn_box_head/BoxEncodingPredictor_dense",
+                ("class", "code"),
+                KERAS,
+                FC,
+                agnostic="share_box_across_classes",
+            ),
+        ),
+        first_stage=(
+            HeadRow(
+                OBJECTNESS,
+                "FirstStageBoxPredictor/ConvolutionalClassHead_0/ClassPredictor",
+                ("anchor", "objectness"),
+                KERAS,
+            ),
+            HeadRow(
+                BOX,
+                "FirstStageBoxPredictor/ConvolutionalBoxHead_0/BoxEncodingPredictor",
+                ("anchor", "code"),
+                KERAS,
+            ),
+        ),
+    ),
+    Family(
+        "R-FCN",
+        FASTER_RCNN,
+        "rfcn_box_predictor",
+        (
+            HeadRow(CLASS, _SECOND + "class_predictions", ("bin", "slot")),
+            HeadRow(BOX, _SECOND + "refined_locations", ("bin", "class", "code")),
+        ),
+        first_stage=_RPN,
+    ),
 )
 
 # What a head's tensor does to its channel: multiplies the input (KERNEL), is added last (OFFSET),
@@ -155,9 +262,15 @@ FAMILIES = (
 KERNEL, OFFSET, SCALE = "kernel", "offset", "scale"
 MEAN_OF, VARIANCE_OF = "mean_of", "variance_of"
 LEAVES = {
-    "weights": (KERNEL, 0.0), "kernel": (KERNEL, 0.0), "pointwise_weights": (KERNEL, 0.0),
-    "biases": (OFFSET, 0.0), "bias": (OFFSET, 0.0), "beta": (OFFSET, 0.0),
-    "gamma": (SCALE, 1.0), "moving_mean": (MEAN_OF, 0.0), "moving_variance": (VARIANCE_OF, 1.0),
+    "weights": (KERNEL, 0.0),
+    "kernel": (KERNEL, 0.0),
+    "pointwise_weights": (KERNEL, 0.0),
+    "biases": (OFFSET, 0.0),
+    "bias": (OFFSET, 0.0),
+    "beta": (OFFSET, 0.0),
+    "gamma": (SCALE, 1.0),
+    "moving_mean": (MEAN_OF, 0.0),
+    "moving_variance": (VARIANCE_OF, 1.0),
 }
 
 # Variables that training adds beside a model variable, by the suffix on its name.  Published
@@ -173,7 +286,8 @@ UNTRAINED_LEAVES = ("moving_mean", "moving_variance")
 # What Keras names after its class, and so with _1 where there are two: SSD's feature extractors,
 # and a second stage's predictor and its heads.
 _KERAS_CLASS = re.compile(
-    r"\b(\w+keras_feature_extractor|mask_rcnn_(keras_box_predictor|\w+_head))/")
+    r"\b(\w+keras_feature_extractor|mask_rcnn_(keras_box_predictor|\w+_head))/"
+)
 
 
 def second_name(name: str) -> str:

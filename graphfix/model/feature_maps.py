@@ -40,9 +40,12 @@ def check_maps(count: int, body, meta: str, subject: str) -> None:
     """Raises SourceError, naming `subject`, where anchors are for another number of maps."""
     wanted = map_count(body, meta)
     if count != wanted:
-        raise SourceError(subject, "places anchors on %d feature maps, but %s has %d" % (
-            count, body.feature_extractor.type or "the model", wanted),
-                          "give as many layers, levels or grids as there are feature maps")
+        raise SourceError(
+            subject,
+            f"places anchors on {count} feature maps, but "
+            f"{body.feature_extractor.type or 'the model'} has {wanted}",
+            "give as many layers, levels or grids as there are feature maps",
+        )
 
 
 def map_shapes(body, meta: str, images: np.ndarray) -> List[np.ndarray]:
@@ -54,22 +57,23 @@ def map_shapes(body, meta: str, images: np.ndarray) -> List[np.ndarray]:
     images = np.ceil(images / padded) * padded
     if extractor.type.endswith(FPN):
         low, high = _levels(extractor)
-        return [np.ceil(images / 2 ** level) for level in range(low, high + 1)]
+        return [np.ceil(images / 2**level) for level in range(low, high + 1)]
     if extractor.type == "ssd_inception_v3":
         shapes = _inception_v3(images)
     else:
         shapes = [np.ceil(images / FIRST)]
     while len(shapes) < map_count(body, meta):
         shapes.append(np.ceil(shapes[-1] / 2))
-    return [np.maximum(shape, 1) for shape in shapes[:map_count(body, meta)]]
+    return [np.maximum(shape, 1) for shape in shapes[: map_count(body, meta)]]
 
 
 def _inception_v3(images: np.ndarray) -> List[np.ndarray]:
     """Mixed_5d, Mixed_6e and Mixed_7c: windows of 3 (and one padded, and of 1), where nothing is
     padded when the step is 2."""
+
     def step(size):
         return np.floor((size - 3) / 2) + 1
+
     first = step(step(step(images) - 2) - 2)
     second = step(first)
     return [first, second, step(second)]
-

@@ -51,9 +51,11 @@ def _read(hyperparams) -> Optional[Initializer]:
         return Initializer("normal", given.mean, given.stddev)
     if kind == "variance_scaling_initializer":
         mode = type(given).DESCRIPTOR.fields_by_name["mode"].enum_type.values_by_number[given.mode]
-        return Initializer("%s:%s:%s" % (
-            VARIANCE_SCALING, mode.name, "uniform" if given.uniform else "truncated_normal"),
-                           0.0, given.factor)
+        return Initializer(
+            f"{VARIANCE_SCALING}:{mode.name}:{'uniform' if given.uniform else 'truncated_normal'}",
+            0.0,
+            given.factor,
+        )
     return None
 
 
@@ -77,14 +79,14 @@ def draw(initializer: Initializer, key: str, shape: Tuple[int, ...]) -> np.ndarr
     count = int(np.prod(shape, dtype=np.int64))
     if initializer.kind == "uniform":
         words = _words(key, 0, count)
-        unit = words.astype(np.float64) * 2.0 ** -31 - 1.0
+        unit = words.astype(np.float64) * 2.0**-31 - 1.0
     else:
         unit = _normal(key, count, truncated=initializer.kind == "truncated_normal")
     return (unit * initializer.scale + initializer.mean).reshape(shape)
 
 
 def _words(key: str, turn: int, count: int) -> np.ndarray:
-    data = hashlib.shake_256(("%s/%d" % (key, turn)).encode()).digest(4 * count)
+    data = hashlib.shake_256((f"{key}/{turn}").encode()).digest(4 * count)
     return np.frombuffer(data, "<u4")
 
 
@@ -94,7 +96,7 @@ def _normal(key: str, count: int, *, truncated: bool) -> np.ndarray:
     missing = count
     while missing:
         words = _words(key, turn, missing * _WORDS).reshape(missing, _WORDS)
-        values = words.sum(axis=1, dtype=np.uint64).astype(np.float64) * 2.0 ** -32 - _WORDS / 2
+        values = words.sum(axis=1, dtype=np.uint64).astype(np.float64) * 2.0**-32 - _WORDS / 2
         if truncated:
             values = values[np.abs(values) <= 2.0]
         parts.append(values)

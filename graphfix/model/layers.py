@@ -52,8 +52,14 @@ _RULES = {"S": SCALED, "D": DIVISIBLE, "T": TWICE}
 _EIGHT = 8
 _NORM = {"g": "gamma", "b": "beta", "m": "moving_mean", "v": "moving_variance"}
 # What a layer's kernels may be called, by slim and by Keras.
-KERNELS = ("weights", "depthwise_weights", "pointwise_weights", "kernel", "depthwise_kernel",
-           "pointwise_kernel")
+KERNELS = (
+    "weights",
+    "depthwise_weights",
+    "pointwise_weights",
+    "kernel",
+    "depthwise_kernel",
+    "pointwise_kernel",
+)
 DEPTHWISE_KERNELS = ("depthwise_weights", "depthwise_kernel")
 # Of an additional feature map, by its number.
 _ADDED = re.compile(r"_[12]_Conv2d_(\d+)_")
@@ -81,9 +87,12 @@ class Norm(NamedTuple):
         """Variables beside a kernel; Keras's has a bias where the normalization has none."""
         if not self.batch_norm:
             return ("biases",)
-        return (("biases",) * (keras and not self.center)
-                + ("BatchNorm/gamma",) * self.scale + ("BatchNorm/beta",) * self.center
-                + ("BatchNorm/moving_mean", "BatchNorm/moving_variance"))
+        return (
+            ("biases",) * (keras and not self.center)
+            + ("BatchNorm/gamma",) * self.scale
+            + ("BatchNorm/beta",) * self.center
+            + ("BatchNorm/moving_mean", "BatchNorm/moving_variance")
+        )
 
 
 class Widths(NamedTuple):
@@ -109,9 +118,13 @@ class Widths(NamedTuple):
         elif rule:
             width = scaled_width(width, _RULES[rule], self.multiplier, self.least)
         for factor in match.group("factors").split("*")[1:]:
-            width = int(width * float(factor)) if rule in ("S", "I") else _rounded(
-                width * float(factor)) if rule == "R" else scaled_width(
-                    width, DIVISIBLE, float(factor), _EIGHT)
+            width = (
+                int(width * float(factor))
+                if rule in ("S", "I")
+                else _rounded(width * float(factor))
+                if rule == "R"
+                else scaled_width(width, DIVISIBLE, float(factor), _EIGHT)
+            )
         return width
 
 
@@ -133,8 +146,10 @@ class Layer:
 
     def variables(self, widths: Widths, norm: Norm, override: bool) -> Iterator[Variable]:
         """The layer's variables under a config."""
+
         def named(pattern: str) -> str:
             return re.sub(r"\{(.+?)\}", lambda match: str(widths.of(match.group(1))), pattern)
+
         shapes = [(leaf, tuple(widths.of(axis) for axis in axes)) for leaf, axes in self.kernels]
         leaf, shape = shapes[-1]
         # slim's residual units have a convolution in the shortcut only where widths differ.
@@ -149,8 +164,9 @@ class Layer:
         sibling = named(self.norm.partition(":")[0].partition("@")[2])
         beside = "/".join(scope.split("/")[:-1] + [sibling]) if sibling else ""
         for name in self._beside(norm, override, keras):
-            yield Variable(beside_kernel(scope, name, "bias" if keras else "biases", beside),
-                           (out,))
+            yield Variable(
+                beside_kernel(scope, name, "bias" if keras else "biases", beside), (out,)
+            )
 
     def is_governed(self, override: bool) -> bool:
         """Whether conv_hyperparams decide on its regularizer, and not the extractor itself."""
@@ -200,23 +216,37 @@ class Extractor:
     maps: Tuple[str, ...]
     layers: Tuple[Layer, ...]
 
-    def variables(self, widths: Widths, norm: Norm, override: bool, depthwise: bool, maps: int,
-                  levels: Optional[Tuple[int, int]] = None) -> Iterator[Variable]:
+    def variables(
+        self,
+        widths: Widths,
+        norm: Norm,
+        override: bool,
+        depthwise: bool,
+        maps: int,
+        levels: Optional[Tuple[int, int]] = None,
+    ) -> Iterator[Variable]:
         """The extractor's variables under a config that has so many feature maps, or an FPN of
         these levels."""
         layers = self._built(depthwise, maps)
         for layer in layers if levels is None else _at_levels(layers, *levels):
             yield from layer.variables(widths, norm, override)
 
-    def unread(self, depthwise: bool, maps: int, levels: Optional[Tuple[int, int]] = None
-               ) -> List[Layer]:
+    def unread(
+        self, depthwise: bool, maps: int, levels: Optional[Tuple[int, int]] = None
+    ) -> List[Layer]:
         """The layers on which no output depends."""
-        return [layer for layer in self._built(depthwise, maps)
-                if not layer.is_read(levels[1] if levels else maps)]
+        return [
+            layer
+            for layer in self._built(depthwise, maps)
+            if not layer.is_read(levels[1] if levels else maps)
+        ]
 
     def _built(self, depthwise: bool, maps: int) -> List[Layer]:
-        return [layer for layer in self.layers
-                if layer.when in ("", "d" if depthwise else "n") and not layer.is_of_map(maps)]
+        return [
+            layer
+            for layer in self.layers
+            if layer.when in ("", "d" if depthwise else "n") and not layer.is_of_map(maps)
+        ]
 
     def converted(self) -> Dict[str, str]:
         """{variable: its name in slim's classifier} of what the API restores from it name by name."""
@@ -226,15 +256,18 @@ class Extractor:
         for layer in self.layers:
             for variable in layer.variables(Widths(), plain, False) if layer.classifier else ():
                 leaf = variable.name.rpartition("/")[2]
-                found[variable.name] = "%s/%s" % (
-                    layer.classifier, slim.get(leaf, "BatchNorm/" + leaf))
+                found[variable.name] = f"{layer.classifier}/{slim.get(leaf, 'BatchNorm/' + leaf)}"
         return found
 
     @property
     def narrowest(self) -> int:
         """The least number of channels that a convolution gives, at a multiplier of 1."""
-        return min(Widths().of(axes[-1]) for layer in self.layers for leaf, axes in layer.kernels
-                   if leaf in KERNELS and leaf not in DEPTHWISE_KERNELS)
+        return min(
+            Widths().of(axes[-1])
+            for layer in self.layers
+            for leaf, axes in layer.kernels
+            if leaf in KERNELS and leaf not in DEPTHWISE_KERNELS
+        )
 
 
 def _at_levels(layers: Sequence[Layer], low: int, high: int) -> Iterator[Layer]:
@@ -264,8 +297,10 @@ def _numbered(layer: Layer, match, number: int) -> Layer:
     start, end = match.span(3)
     name = match.group()[1:]
     return dataclasses.replace(
-        layer, scope="%s%d%s" % (layer.scope[:start], number, layer.scope[end:]),
-        norm=layer.norm.replace("@" + name, "@%s%d" % (name[:-len(match.group(3))], number)))
+        layer,
+        scope=f"{layer.scope[:start]}{number}{layer.scope[end:]}",
+        norm=layer.norm.replace("@" + name, f"@{name[: -len(match.group(3))]}{number}"),
+    )
 
 
 def parse_layers(text: str) -> Dict[str, Extractor]:
@@ -279,13 +314,25 @@ def parse_layers(text: str) -> Dict[str, Extractor]:
             layers: List[Layer] = []
             found[words[1]] = (words[2], tuple(words[3:]), layers)
             continue
-        kernels = tuple((one.partition(":")[0], tuple(one.partition(":")[2].split("x")))
-                        for one in words[1].split(","))
-        others = {word[0]: word[word[0] in "=<":] for word in words[3:]}
-        layers.append(Layer(words[0], kernels, words[2], others.get("d", others.get("n", "")),
-                            others.get("=", ""), others.get("<", "")))
-    return {kind: Extractor(kind, features, maps, tuple(layers))
-            for kind, (features, maps, layers) in found.items()}
+        kernels = tuple(
+            (one.partition(":")[0], tuple(one.partition(":")[2].split("x")))
+            for one in words[1].split(",")
+        )
+        others = {word[0]: word[word[0] in "=<" :] for word in words[3:]}
+        layers.append(
+            Layer(
+                words[0],
+                kernels,
+                words[2],
+                others.get("d", others.get("n", "")),
+                others.get("=", ""),
+                others.get("<", ""),
+            )
+        )
+    return {
+        kind: Extractor(kind, features, maps, tuple(layers))
+        for kind, (features, maps, layers) in found.items()
+    }
 
 
 @functools.lru_cache(maxsize=None)
@@ -295,6 +342,6 @@ def find_extractor(kind: str) -> Optional[Extractor]:
     with open(path, encoding="utf-8") as file:
         text = file.read()
     # Of the file, which is large, only the section that is asked for.
-    start = text.find("\nextractor %s " % kind)
+    start = text.find(f"\nextractor {kind} ")
     end = text.find("\nextractor ", start + 1)
-    return parse_layers(text[start:end if end >= 0 else None]).get(kind) if start >= 0 else None
+    return parse_layers(text[start : end if end >= 0 else None]).get(kind) if start >= 0 else None

@@ -40,7 +40,7 @@ class ChannelLayout:
         return count
 
     def __str__(self) -> str:
-        return " x ".join("%d %s" % (axis.size, axis.kind) for axis in self.axes) or "1"
+        return " x ".join(f"{axis.size} {axis.kind}" for axis in self.axes) or "1"
 
     def has(self, kind: str) -> bool:
         return any(axis.kind == kind for axis in self.axes)
@@ -52,12 +52,13 @@ class ChannelLayout:
     def stride(self, kind: str) -> int:
         """How many channels lie between one place of the axis of a kind and the next."""
         kinds = [axis.kind for axis in self.axes]
-        return ChannelLayout(self.axes[kinds.index(kind) + 1:]).channels
+        return ChannelLayout(self.axes[kinds.index(kind) + 1 :]).channels
 
     def resized(self, kind: str, size: int) -> "ChannelLayout":
         """This layout with another size of one axis."""
-        return ChannelLayout(tuple(Axis(axis.kind, size) if axis.kind == kind else axis
-                                   for axis in self.axes))
+        return ChannelLayout(
+            tuple(Axis(axis.kind, size) if axis.kind == kind else axis for axis in self.axes)
+        )
 
     def channel(self, places: Mapping[str, int]) -> int:
         """The channel at one place of every axis."""

@@ -15,8 +15,10 @@ from graphfix.model.quantization import is_quantization
 # slim and in Keras; Context R-CNN's.
 _BETWEEN = {
     families.SSD: re.compile(r"Conv2d_\d+_1x1_\d+(_norm)?/"),
-    families.FASTER_RCNN: re.compile(r"(Conv|FirstStageRPNFeatures|(Self)?AttentionBlock[^/]*"
-                                     r"|fully_connected(_\d+)?)/"),
+    families.FASTER_RCNN: re.compile(
+        r"(Conv|FirstStageRPNFeatures|(Self)?AttentionBlock[^/]*"
+        r"|fully_connected(_\d+)?)/"
+    ),
 }
 
 
@@ -27,6 +29,14 @@ def strangers(model: ModelSpec, names: Iterable[str]) -> Tuple[str, ...]:
         scopes.update(name.partition("/")[0] + "/" for name in head.tensors)
     scopes.update([families.second_name(scope) for scope in scopes])
     known, between = tuple(scopes), _BETWEEN[model.meta]
-    return tuple(name for name in names if not (
-        name.startswith(known) or between.match(name) or is_quantization(name)
-        or name in families.OPTIMIZER_SCALARS or name == families.GLOBAL_STEP))
+    return tuple(
+        name
+        for name in names
+        if not (
+            name.startswith(known)
+            or between.match(name)
+            or is_quantization(name)
+            or name in families.OPTIMIZER_SCALARS
+            or name == families.GLOBAL_STEP
+        )
+    )

@@ -28,27 +28,32 @@ def is_quantization(name: str) -> bool:
 
 def weight_ranges(scope: str, names: Iterable[str]) -> Tuple[Tuple[str, str], ...]:
     """(name, "min" or "max") of the variables that bound the weights of a head's scope."""
-    return tuple((name, match.group("bound")) for name, match in _ranges(names)
-                 if match.group("scope") == scope + "/weights_quant")
+    return tuple(
+        (name, match.group("bound"))
+        for name, match in _ranges(names)
+        if match.group("scope") == scope + "/weights_quant"
+    )
 
 
 def output_ranges(scope: str, names: Iterable[str]) -> Tuple[Tuple[str, str], ...]:
     """(name, "min" or "max") of the variables that bound the outputs of a head's scope, on every
     level that shares it; the state that tracks them included."""
     top, slash, rest = scope.partition("/")
-    layer = re.compile(r"%s(_\d+)?%s/act_quant\Z" % (re.escape(top), re.escape(slash + rest)))
+    layer = re.compile(rf"{re.escape(top)}(_\d+)?{re.escape(slash + rest)}/act_quant\Z")
     names = set(names)
     found = []
     for name, match in _ranges(sorted(names)):
         if layer.match(match.group("scope")):
-            found += [(one, match.group("bound")) for one in (name, tracking(name)[0])
-                      if one in names]
+            found += [
+                (one, match.group("bound")) for one in (name, tracking(name)[0]) if one in names
+            ]
     return tuple(found)
 
 
 def _ranges(names: Iterable[str]):
-    return ((name, match) for name, match in ((name, _RANGE.match(name)) for name in names)
-            if match)
+    return (
+        (name, match) for name, match in ((name, _RANGE.match(name)) for name in names) if match
+    )
 
 
 def tracking(name: str) -> Tuple[str, str]:
@@ -58,5 +63,5 @@ def tracking(name: str) -> Tuple[str, str]:
     if not match or match.group("scope").endswith("/weights_quant"):
         return "", ""
     scope, bound = match.group("scope"), match.group("bound")
-    inner = "%s/%s/%s" % (scope, scope, bound)
+    inner = f"{scope}/{scope}/{bound}"
     return inner + "/biased", inner + "/local_step"

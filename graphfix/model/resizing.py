@@ -37,19 +37,29 @@ def check_resizer(resizer, subject: str) -> None:
     """Raises SourceError, naming `subject`, for a resizer that the stock API does not build."""
     kind = resizer.WhichOneof(_NAME)
     if kind is None:
-        raise SourceError(subject, "has no image_resizer", "give it the one the model is trained with")
+        raise SourceError(
+            subject, "has no image_resizer", "give it the one the model is trained with"
+        )
     one = getattr(resizer, kind)
-    sides = {"fixed_shape_resizer": ("height", "width"),
-             "keep_aspect_ratio_resizer": ("min_dimension", "max_dimension"),
-             "conditional_shape_resizer": ("size_threshold",),
-             "pad_to_multiple_resizer": ("multiple",)}.get(kind, ())
+    sides = {
+        "fixed_shape_resizer": ("height", "width"),
+        "keep_aspect_ratio_resizer": ("min_dimension", "max_dimension"),
+        "conditional_shape_resizer": ("size_threshold",),
+        "pad_to_multiple_resizer": ("multiple",),
+    }.get(kind, ())
     for name in sides:
         if not 1 <= getattr(one, name) <= 1 << 20:
-            raise SourceError(subject, "has a %s with %s: %d" % (kind, name, getattr(one, name)),
-                              "give it a size in pixels")
+            raise SourceError(
+                subject,
+                f"has a {kind} with {name}: {getattr(one, name)}",
+                "give it a size in pixels",
+            )
     if kind == "keep_aspect_ratio_resizer" and one.min_dimension > one.max_dimension:
-        raise SourceError(subject, "has a keep_aspect_ratio_resizer whose min_dimension is larger "
-                          "than its max_dimension", "exchange them")
+        raise SourceError(
+            subject,
+            "has a keep_aspect_ratio_resizer whose min_dimension is larger than its max_dimension",
+            "exchange them",
+        )
 
 
 def resized(resizer, sizes: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:

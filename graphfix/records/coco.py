@@ -34,7 +34,7 @@ def read_coco(path: str) -> Iterator[ImageBoxes]:
     seen = set()
     for key, number, value in _elements(path, ("images", "categories", "annotations")):
         seen.add(key)
-        where = "%s: %s[%d]" % (path, key, number)
+        where = f"{path}: {key}[{number}]"
         if key == "images":
             size = tuple(_number(value, name, where) for name in ("height", "width"))
             if not all(1 <= side <= 1 << 24 for side in size):
@@ -45,28 +45,30 @@ def read_coco(path: str) -> Iterator[ImageBoxes]:
     if "annotations" not in seen:
         raise SourceError(path, "has no annotations", _REMEDY)
     for _, number, value in _elements(path, ("annotations",)):
-        where = "%s: annotations[%d]" % (path, number)
+        where = f"{path}: annotations[{number}]"
         image, category = (_key(value, name, where) for name in ("image_id", "category_id"))
         if image not in sizes:
-            raise SourceError(where, "is of image %s, which is not among the images" % image,
-                              _REMEDY)
+            raise SourceError(where, f"is of image {image}, which is not among the images", _REMEDY)
         left, top, width, height = _bbox(value, where)
         rows, columns = sizes[image]
-        yield ImageBoxes(where, sizes[image], [(
-            top / rows, left / columns, (top + height) / rows, (left + width) / columns)],
-                         [names.get(category, category if isinstance(category, int) else None)])
+        yield ImageBoxes(
+            where,
+            sizes[image],
+            [(top / rows, left / columns, (top + height) / rows, (left + width) / columns)],
+            [names.get(category, category if isinstance(category, int) else None)],
+        )
 
 
 def _field(value: Any, name: str, where: str) -> Any:
     if not isinstance(value, dict) or name not in value:
-        raise SourceError(where, "has no %s" % name, _REMEDY)
+        raise SourceError(where, f"has no {name}", _REMEDY)
     return value[name]
 
 
 def _key(value: Any, name: str, where: str) -> Any:
     key = _field(value, name, where)
     if not isinstance(key, (int, str)):
-        raise SourceError(where, "has a %s that is no number and no text" % name, _REMEDY)
+        raise SourceError(where, f"has a {name} that is no number and no text", _REMEDY)
     return key
 
 
@@ -76,7 +78,7 @@ def _number(value: Any, name: str, where: str) -> float:
 
 def _float(number: Any, name: str, where: str) -> float:
     if isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise SourceError(where, "has a %s that is no number" % name, _REMEDY)
+        raise SourceError(where, f"has a {name} that is no number", _REMEDY)
     try:
         return float(number)
     except OverflowError:
@@ -98,14 +100,22 @@ def _elements(path: str, wanted: Sequence[str]) -> Iterator[Tuple[str, int, Any]
                 if key in wanted:
                     yield key, number, value
     except OSError as error:
-        raise SourceError(path, "cannot be read: %s" % error.strerror,
-                          "check the path and its permissions") from None
+        raise SourceError(
+            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None
     except UnicodeDecodeError:
         raise SourceError(path, "is no JSON: it is not UTF-8", _REMEDY) from None
     except (ValueError, RecursionError) as error:  # ValueError: also a number of too many digits
-        raise SourceError(path, "is no JSON that can be read: %s" % (
-            "it nests too deeply" if isinstance(error, RecursionError)
-            else getattr(error, "msg", error)), _REMEDY) from None
+        raise SourceError(
+            path,
+            "is no JSON that can be read: %s"
+            % (
+                "it nests too deeply"
+                if isinstance(error, RecursionError)
+                else getattr(error, "msg", error)
+            ),
+            _REMEDY,
+        ) from None
 
 
 class _Reader:
@@ -143,9 +153,9 @@ class _Reader:
     def more(self) -> None:
         """Another piece, as large as what it was too little with."""
         if len(self.text) - self.at > _MOST:
-            raise JSONDecodeError("a value goes on for %d characters" % _MOST, "", 0)
+            raise JSONDecodeError(f"a value goes on for {_MOST} characters", "", 0)
         piece = self.file.read(max(_PIECE, len(self.text) - self.at))
-        self.text, self.at = self.text[self.at:] + piece, 0
+        self.text, self.at = self.text[self.at :] + piece, 0
         self.ended = not piece
 
     def peek(self) -> str:
@@ -154,7 +164,7 @@ class _Reader:
             while self.at < len(self.text) and self.text[self.at] in _SPACE:
                 self.at += 1
             if self.at < len(self.text) or self.ended:
-                return self.text[self.at:self.at + 1]
+                return self.text[self.at : self.at + 1]
             self.more()
 
     def take(self, character: str) -> bool:
@@ -165,8 +175,12 @@ class _Reader:
 
     def expect(self, character: str) -> None:
         if not self.take(character):
-            raise JSONDecodeError("%s where '%s' should stand" % (
-                repr(self.peek()) if self.peek() else "the end", character), "", 0)
+            raise JSONDecodeError(
+                f"{repr(self.peek()) if self.peek() else 'the end'} where '{character}' should "
+                "stand",
+                "",
+                0,
+            )
 
     def value(self) -> Any:
         self.peek()
@@ -174,7 +188,7 @@ class _Reader:
             try:
                 value, end = self.decoder.raw_decode(self.text, self.at)
                 # What ends with the piece may go on in the next: 1 and 1.5.
-                if self.ended or self.text[end:end + 1] in _BEHIND:
+                if self.ended or self.text[end : end + 1] in _BEHIND:
                     self.at = end
                     return value
             except JSONDecodeError:

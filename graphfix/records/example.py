@@ -18,9 +18,15 @@ _EDGES = tuple(b"image/object/bbox/" + edge for edge in (b"ymin", b"xmin", b"yma
 _TEXT, _LABEL = b"image/object/class/text", b"image/object/class/label"
 _HEIGHT, _WIDTH = b"image/height", b"image/width"
 # The list that each key's values are in.
-_KINDS = dict([(edge, "float_list") for edge in _EDGES]
-              + [(_TEXT, "bytes_list"), (_LABEL, "int64_list"),
-                 (_HEIGHT, "int64_list"), (_WIDTH, "int64_list")])
+_KINDS = dict(
+    [(edge, "float_list") for edge in _EDGES]
+    + [
+        (_TEXT, "bytes_list"),
+        (_LABEL, "int64_list"),
+        (_HEIGHT, "int64_list"),
+        (_WIDTH, "int64_list"),
+    ]
+)
 _MOST_PIXELS = 1 << 24
 _REMEDY = "write the records as the Object Detection API's scripts do"
 
@@ -36,7 +42,7 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
     keys = None
     known = False
     for number, offset, data in read_records(path):
-        where = "%s: record %d (at byte %d)" % (path, number, offset)
+        where = f"{path}: record {number} (at byte {offset})"
         try:
             # A new message for every record: one that is parsed into again keeps all it ever held.
             example = example_class.FromString(data)
@@ -48,10 +54,16 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
             keys = sorted({feature.key for feature in features})
         yield _boxes(features, where)
     if keys is not None and not known:
-        raise SourceError(path, "has no boxes (%s): the first record has %s" % (
-            b"image/object/bbox/*".decode(), ", ".join(
-                key.decode("utf-8", "backslashreplace") for key in keys[:8]) or "nothing"
-            + (", ..." if len(keys) > 8 else "")), _REMEDY)
+        raise SourceError(
+            path,
+            "has no boxes (%s): the first record has %s"
+            % (
+                b"image/object/bbox/*".decode(),
+                ", ".join(key.decode("utf-8", "backslashreplace") for key in keys[:8])
+                or "nothing" + (", ..." if len(keys) > 8 else ""),
+            ),
+            _REMEDY,
+        )
 
 
 def _boxes(features, where: str) -> ImageBoxes:
@@ -62,22 +74,30 @@ def _boxes(features, where: str) -> ImageBoxes:
             continue
         held = feature.value.WhichOneof("kind")
         if held not in (kind, None):
-            raise SourceError(where, "holds %s as %s, not as %s" % (
-                feature.key.decode(), held, kind), _REMEDY)
+            raise SourceError(
+                where, f"holds {feature.key.decode()} as {held}, not as {kind}", _REMEDY
+            )
         found[feature.key] = getattr(feature.value, kind).value
     edges = [found.get(edge, ()) for edge in _EDGES]
     count = len(edges[0])
     if any(len(edge) != count for edge in edges):
-        raise SourceError(where, "has %s values of ymin, xmin, ymax and xmax" % ", ".join(
-            str(len(edge)) for edge in edges), _REMEDY)
+        raise SourceError(
+            where,
+            f"has {', '.join((str(len(edge)) for edge in edges))} values of ymin, xmin, ymax and "
+            "xmax",
+            _REMEDY,
+        )
     names, labels = found.get(_TEXT, ()), found.get(_LABEL, ())
     for key, values in ((_TEXT, names), (_LABEL, labels)):
         if len(values) not in (0, count):
-            raise SourceError(where, "has %d boxes, but %d values of %s" % (
-                count, len(values), key.decode()), _REMEDY)
+            raise SourceError(
+                where, f"has {count} boxes, but {len(values)} values of {key.decode()}", _REMEDY
+            )
     if names:
-        classes = [name.decode("utf-8", "backslashreplace") if name
-                   else labels[number] if labels else None for number, name in enumerate(names)]
+        classes = [
+            name.decode("utf-8", "backslashreplace") if name else labels[number] if labels else None
+            for number, name in enumerate(names)
+        ]
     else:
         classes = list(labels) or [None] * count
     height, width = (found.get(key) or (0,) for key in (_HEIGHT, _WIDTH))

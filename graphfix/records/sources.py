@@ -46,17 +46,23 @@ def find_files(name: str, budget: Optional[wildcards.Budget] = None) -> List[str
       SourceError: there are none, or a pattern would have to look at too many.
     """
     if os.path.isdir(name):
-        found = sorted(os.path.join(name, one) for one in os.listdir(name)
-                       if one.lower().endswith(".xml"))
+        found = sorted(
+            os.path.join(name, one) for one in os.listdir(name) if one.lower().endswith(".xml")
+        )
         if not found:
-            raise SourceError(name, "is a directory without XML files", "name the records in it, "
-                              "as a pattern or one by one")
+            raise SourceError(
+                name,
+                "is a directory without XML files",
+                "name the records in it, as a pattern or one by one",
+            )
         return found
     if os.path.exists(name):
         return [name]
-    found = [path for path in wildcards.find(name, budget or wildcards.Budget())
-             if os.path.isfile(path)]
+    found = [
+        path for path in wildcards.find(name, budget or wildcards.Budget()) if os.path.isfile(path)
+    ]
     if not found:
-        raise SourceError(name, "does not exist, and no file matches it as a pattern",
-                          "check the path")
+        raise SourceError(
+            name, "does not exist, and no file matches it as a pattern", "check the path"
+        )
     return found

@@ -28,30 +28,37 @@ def read_table(path: str) -> Iterator[ImageBoxes]:
             header = [name.strip() for name in next(rows, [])]
             missing = [name for name in COLUMNS if name not in header]
             if missing:
-                raise SourceError(path, "has no column %s in its first line" % ", ".join(missing),
-                                  _REMEDY)
+                raise SourceError(
+                    path, f"has no column {', '.join(missing)} in its first line", _REMEDY
+                )
             places = [header.index(name) for name in COLUMNS]
             for row in rows:
                 if row:
-                    yield _box(row, places, "%s: line %d" % (path, rows.line_num))
+                    yield _box(row, places, f"{path}: line {rows.line_num}")
     except OSError as error:
-        raise SourceError(path, "cannot be read: %s" % error.strerror,
-                          "check the path and its permissions") from None
+        raise SourceError(
+            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(path, "is no CSV table: %s" % error, _REMEDY) from None
+        raise SourceError(path, f"is no CSV table: {error}", _REMEDY) from None
 
 
 def _box(row, places, where: str) -> ImageBoxes:
     if len(row) <= max(places):
-        raise SourceError(where, "has %d cells, fewer than the header" % len(row), _REMEDY)
+        raise SourceError(where, f"has {len(row)} cells, fewer than the header", _REMEDY)
     width, height, name, xmin, ymin, xmax, ymax = (row[place] for place in places)
     try:
         size = float(height), float(width)
         edges = float(ymin), float(xmin), float(ymax), float(xmax)
     except ValueError:
-        raise SourceError(where, "has a cell that should be a number and is none", _REMEDY) from None
+        raise SourceError(
+            where, "has a cell that should be a number and is none", _REMEDY
+        ) from None
     if not all(1 <= side <= 1 << 24 for side in size):
-        raise SourceError(where, "gives the image a size of %g by %g" % (size[1], size[0]), _REMEDY)
-    return ImageBoxes(where, (int(size[0]), int(size[1])),
-                      [(edges[0] / size[0], edges[1] / size[1],
-                        edges[2] / size[0], edges[3] / size[1])], [name.strip() or None])
+        raise SourceError(where, f"gives the image a size of {size[1]:g} by {size[0]:g}", _REMEDY)
+    return ImageBoxes(
+        where,
+        (int(size[0]), int(size[1])),
+        [(edges[0] / size[0], edges[1] / size[1], edges[2] / size[0], edges[3] / size[1])],
+        [name.strip() or None],
+    )

@@ -39,31 +39,49 @@ def read_records(path: str) -> Iterator[Tuple[int, int, bytes]]:
                 taken = _HEADER.size + len(data) + _FOOTER.size
                 offset, left, number = offset + taken, left - taken, number + 1
     except OSError as error:
-        raise SourceError(path, "cannot be read: %s" % error.strerror,
-                          "check the path and its permissions") from None
+        raise SourceError(
+            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None
 
 
 def _data(path: str, file, header: bytes, left: int, number: int, offset: int) -> bytes:
-    what = "record %d (at byte %d) " % (number, offset)
+    what = f"record {number} (at byte {offset}) "
     if offset == 0 and header.startswith(_GZIP):
-        raise SourceError(path, "is compressed, which the API's input readers do not read",
-                          "unpack it")
+        raise SourceError(
+            path, "is compressed, which the API's input readers do not read", "unpack it"
+        )
     if len(header) < _HEADER.size:
-        raise SourceError(path, what + "is truncated: the file ends inside its length",
-                          _WRITE_AGAIN)
+        raise SourceError(
+            path, what + "is truncated: the file ends inside its length", _WRITE_AGAIN
+        )
     length, checksum = _HEADER.unpack(header)
     if mask(crc32c(header[:8])) != checksum:
-        raise SourceError(path, what + ("is damaged: the checksum of its length is wrong" if offset
-                                        else "has no record's header"),
-                          _WRITE_AGAIN if offset else "give a TFRecord file, or annotations "
-                          "as .json, .xml or .csv")
+        raise SourceError(
+            path,
+            what
+            + (
+                "is damaged: the checksum of its length is wrong"
+                if offset
+                else "has no record's header"
+            ),
+            _WRITE_AGAIN
+            if offset
+            else "give a TFRecord file, or annotations as .json, .xml or .csv",
+        )
     # Asked before reading: a length is believed only as far as there is a file.
     if length + _FOOTER.size > left:
-        raise SourceError(path, what + "is truncated: it has %d bytes, and the file %d more" % (
-            length, max(0, left - _FOOTER.size)), _WRITE_AGAIN)
+        raise SourceError(
+            path,
+            what
+            + f"is truncated: it has {length} bytes, and the file {max(0, left - _FOOTER.size)} "
+            "more",
+            _WRITE_AGAIN,
+        )
     data, footer = file.read(length), file.read(_FOOTER.size)
     if len(data) < length or len(footer) < _FOOTER.size:
         raise SourceError(path, what + "is truncated: the file became shorter", _WRITE_AGAIN)
     if mask(crc32c(data)) != _FOOTER.unpack(footer)[0]:
-        raise SourceError(path, what + "is damaged: the checksum of its data is wrong", _WRITE_AGAIN)
+        raise SourceError(
+            path, what + "is damaged: the checksum of its data is wrong", _WRITE_AGAIN
+        )
     return data

@@ -26,23 +26,25 @@ def read_voc(path: str) -> ImageBoxes:
     try:
         data = inputs.read(path, _MOST + 1)
     except OSError as error:
-        raise SourceError(path, "cannot be read: %s" % error.strerror,
-                          "check the path and its permissions") from None
+        raise SourceError(
+            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None
     # Such files define no entities, and a few lines of entities can stand for gigabytes.
     if len(data) > _MOST or b"<!" in data.replace(b"<!--", b""):
-        raise SourceError(path, "is no annotation: it has more than %d bytes, or definitions" % _MOST,
-                          _REMEDY)
+        raise SourceError(
+            path, f"is no annotation: it has more than {_MOST} bytes, or definitions", _REMEDY
+        )
     try:
         root = ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise SourceError(path, "is no XML: %s" % error, _REMEDY) from None
+        raise SourceError(path, f"is no XML: {error}", _REMEDY) from None
     width, height = (_number(root, "size/" + name, path) for name in ("width", "height"))
     if not (1 <= width <= 1 << 24 and 1 <= height <= 1 << 24):
-        raise SourceError(path, "gives the image a size of %g by %g" % (width, height), _REMEDY)
+        raise SourceError(path, f"gives the image a size of {width:g} by {height:g}", _REMEDY)
     boxes: list = []
     classes: list = []
     for number, item in enumerate(root.findall("object")):
-        where = "%s: object %d" % (path, number)
+        where = f"{path}: object {number}"
         ymin, xmin, ymax, xmax = (_number(item, "bndbox/" + edge, where) for edge in _EDGES)
         boxes.append((ymin / height, xmin / width, ymax / height, xmax / width))
         classes.append((item.findtext("name") or "").strip() or None)
@@ -53,4 +55,4 @@ def _number(element, name: str, where: str) -> float:
     try:
         return float(element.findtext(name, ""))
     except ValueError:
-        raise SourceError(where, "has no number as %s" % name, _REMEDY) from None
+        raise SourceError(where, f"has no number as {name}", _REMEDY) from None

@@ -57,7 +57,7 @@ def parse(kind: Any, data: bytes) -> Any:
         warnings.simplefilter("always")
         read = message.MergeFromString(data)
     if said or read != len(data):
-        raise DecodeError("%d of %d bytes are a message" % (read, len(data)))
+        raise DecodeError(f"{read} of {len(data)} bytes are a message")
     return message
 
 

@@ -90,8 +90,18 @@ DISTRIBUTIONS = (
 
 # What a directory holds that is on PYTHONPATH for the API's sake: the API, slim's packages, and what
 # they are run with.
-PACKAGES = ("object_detection", "nets", "deployment", "slim", "tf_slim", "official", "tensorflow",
-            "tensorflow_core", "pycocotools", "lvis")
+PACKAGES = (
+    "object_detection",
+    "nets",
+    "deployment",
+    "slim",
+    "tf_slim",
+    "official",
+    "tensorflow",
+    "tensorflow_core",
+    "pycocotools",
+    "lvis",
+)
 
 
 def revision_of(package):
@@ -105,7 +115,7 @@ def revision_of(package):
         if stem not in texts:
             texts[stem] = _read(os.path.join(package, "protos", stem + "_pb2.py"))
         if _mentions(texts[stem], field):
-            since, witness = day, "%s.proto has %s (%s)" % (stem, field, day)
+            since, witness = day, f"{stem}.proto has {field} ({day})"
             break
         before = day
     if since is None:
@@ -114,8 +124,7 @@ def revision_of(package):
     for name, day in DISTRIBUTIONS:
         installed = os.path.isdir(os.path.join(os.path.dirname(package), name + ".dist-info"))
         if installed and since <= day and (before is None or day < before):
-            found.update(revision=day[:7],
-                         determined_by="%s; %s is installed (%s)" % (witness, name, day))
+            found.update(revision=day[:7], determined_by=f"{witness}; {name} is installed ({day})")
     return found
 
 
@@ -123,15 +132,25 @@ def _mentions(text, field):
     # A serialized descriptor writes a field's name between bytes that are no letters, or
     # after an octal escape such as \030, whose digits are not part of the name.
     return field in text and re.search(
-        r"(?:\\[0-7]{3}|[^A-Za-z0-9_])%s(?![A-Za-z0-9_])" % field, text)
+        rf"(?:\\[0-7]{{3}}|[^A-Za-z0-9_]){field}(?![A-Za-z0-9_])", text
+    )
 
 
 def extend_path(named):
     """Has this interpreter import the API, and what it needs, also from these directories."""
-    first = [place for place in named if any(
-        os.path.isdir(os.path.join(place, package)) for package in PACKAGES)]
-    site = next((number for number, place in enumerate(sys.path) if os.path.basename(place) in (
-        "site-packages", "dist-packages")), len(sys.path))
+    first = [
+        place
+        for place in named
+        if any(os.path.isdir(os.path.join(place, package)) for package in PACKAGES)
+    ]
+    site = next(
+        (
+            number
+            for number, place in enumerate(sys.path)
+            if os.path.basename(place) in ("site-packages", "dist-packages")
+        ),
+        len(sys.path),
+    )
     sys.path[site:site] = first
     sys.path.extend(place for place in named if place not in first)
 
@@ -139,8 +158,9 @@ def extend_path(named):
 def find(package, named=()):
     """What this interpreter would import for a package, also from the directories `named`; or None."""
     try:
-        return importlib.machinery.PathFinder.find_spec(package, list(named)) \
-            or importlib.util.find_spec(package)
+        return importlib.machinery.PathFinder.find_spec(
+            package, list(named)
+        ) or importlib.util.find_spec(package)
     except (ImportError, ValueError):
         return None
 

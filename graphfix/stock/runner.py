@@ -27,8 +27,10 @@ PROBE_SECONDS = 60
 _SECONDS_TO_END = 10
 _FOREVER = 1e9
 _NO_PYTHON = "this is not a Python that runs: %s"
-_INSTALL = ("name, with --stock_python, the python of an environment that has tensorflow==1.15.* "
-            "and the TensorFlow 1 Object Detection API (CPython 3.7 or older)")
+_INSTALL = (
+    "name, with --stock_python, the python of an environment that has tensorflow==1.15.* "
+    "and the TensorFlow 1 Object Detection API (CPython 3.7 or older)"
+)
 
 Job = Dict[str, Any]
 
@@ -39,10 +41,18 @@ def find_stock_python(explicit: Optional[str] = None) -> str:
         named = named_directories()
         if api_revision.find("tensorflow", named) and api_revision.importable(named):
             return sys.executable
-        raise RequestError(sys.executable, "this Python has no stock Object Detection API", _INSTALL)
+        raise RequestError(
+            sys.executable, "this Python has no stock Object Detection API", _INSTALL
+        )
     found = _look(explicit)
-    missing = [what for what, there in (("TensorFlow", found["tensorflow"]),
-                                        ("stock Object Detection API", found["api"])) if not there]
+    missing = [
+        what
+        for what, there in (
+            ("TensorFlow", found["tensorflow"]),
+            ("stock Object Detection API", found["api"]),
+        )
+        if not there
+    ]
     if missing:
         raise RequestError(explicit, "this Python has no " + " and no ".join(missing), _INSTALL)
     return explicit
@@ -58,10 +68,15 @@ def _look(python: str) -> Dict[str, Any]:
     """What `api_revision.py` prints under another interpreter."""
     with Scratch() as directory, open(os.path.join(directory, "answer"), "w+b") as answer:
         try:
-            status = _run([python, api_revision.__file__], dict(os.environ), answer,
-                          subprocess.DEVNULL, PROBE_SECONDS)
+            status = _run(
+                [python, api_revision.__file__],
+                dict(os.environ),
+                answer,
+                subprocess.DEVNULL,
+                PROBE_SECONDS,
+            )
             if status:
-                raise ValueError("it ended with status %d" % status)
+                raise ValueError(f"it ended with status {status}")
             answer.seek(0)
             return json.loads(answer.read().decode("utf-8"))
         except (OSError, subprocess.TimeoutExpired, ValueError) as error:
@@ -73,8 +88,9 @@ def run_job(job: Job, *, python: str, timeout: Optional[float] = None, gpu: bool
     return run_jobs([job], python=python, timeout=timeout, gpu=gpu)[0]
 
 
-def run_jobs(jobs: Sequence[Job], *, python: str, timeout: Optional[float] = None,
-             gpu: bool = False) -> List[Job]:
+def run_jobs(
+    jobs: Sequence[Job], *, python: str, timeout: Optional[float] = None, gpu: bool = False
+) -> List[Job]:
     """The results of several jobs, in one run of the worker (TensorFlow is imported once).
 
     Raises:
@@ -85,28 +101,35 @@ def run_jobs(jobs: Sequence[Job], *, python: str, timeout: Optional[float] = Non
         if job.get("graph") and not job.get("allow_effects"):
             from graphfix.graphdef.effects import check_computes
             from graphfix.graphdef.files import read_graph_def
+
             check_computes(read_graph_def(job["graph"]), job["graph"])
     with Scratch() as directory:
         job_path, result_path, log_path = (
-            os.path.join(directory, name) for name in ("job.json", "result.json", "log"))
+            os.path.join(directory, name) for name in ("job.json", "result.json", "log")
+        )
         with open(job_path, "w", encoding="utf-8") as file:
             json.dump(list(jobs), file)
         # What the worker leaves in its temporary directory goes with this one.
         environment = dict(_environment(gpu), TMPDIR=directory)
         with open(log_path, "wb") as log:
             try:
-                status = _run([python, WORKER, job_path, result_path], environment, log, log, timeout)
+                status = _run(
+                    [python, WORKER, job_path, result_path], environment, log, log, timeout
+                )
             except OSError as error:
                 raise RequestError(python, _NO_PYTHON % error, _INSTALL) from error
             except subprocess.TimeoutExpired:
-                raise VerificationError("stock API under %s" % python,
-                                        "no answer within %g seconds" % timeout,
-                                        "allow it more time, or ask for fewer steps") from None
+                raise VerificationError(
+                    f"stock API under {python}",
+                    f"no answer within {timeout:g} seconds",
+                    "allow it more time, or ask for fewer steps",
+                ) from None
         if status or not os.path.exists(result_path):
             raise VerificationError(
-                "stock API under %s" % python,
-                "the worker ended with status %d: %s" % (status, _last_line(log_path)),
-                "see whether that Python can import object_detection")
+                f"stock API under {python}",
+                f"the worker ended with status {status}: {_last_line(log_path)}",
+                "see whether that Python can import object_detection",
+            )
         with open(result_path, encoding="utf-8") as file:
             return json.load(file)
 
@@ -119,8 +142,13 @@ def _environment(gpu: bool) -> Dict[str, str]:
     return environment
 
 
-def _run(command: Sequence[str], environment: Dict[str, str], out: Any, log: Any,
-         timeout: Optional[float]) -> int:
+def _run(
+    command: Sequence[str],
+    environment: Dict[str, str],
+    out: Any,
+    log: Any,
+    timeout: Optional[float],
+) -> int:
     """Exit status of a command, which gets PYTHONPATH's directories as arguments instead; whatever
     ends the wait also ends every process it started.
 
@@ -128,13 +156,20 @@ def _run(command: Sequence[str], environment: Dict[str, str], out: Any, log: Any
     ended, should it not be able to end them; and this one, by the other end, that they have.
     """
     import socket  # every conversion imports this module, and few ask the stock API
+
     environment.pop("PYTHONPATH", None)
     ours, theirs = socket.socketpair()
     process: Optional[subprocess.Popen] = None
     try:
         with signals.held():
-            process = subprocess.Popen(list(command) + named_directories(), env=environment,
-                                       stdin=theirs, stdout=out, stderr=log, start_new_session=True)
+            process = subprocess.Popen(
+                list(command) + named_directories(),
+                env=environment,
+                stdin=theirs,
+                stdout=out,
+                stderr=log,
+                start_new_session=True,
+            )
         # With a limit the wait looks about now and then: a signal that comes just before a system call
         # that waits for ever would be seen only when that is over.
         return process.wait(_FOREVER if timeout is None else timeout)
@@ -196,8 +231,7 @@ class StockResult:
     @property
     def summary(self) -> str:
         """One line, such as `stock API 2019-07 legacy: restored 199 of 199; 50 steps, ...`."""
-        head = "stock API %s %s: " % (self.result["api"].get("revision") or "of unknown revision",
-                                      self.result.get("trainer") or self.result["verb"])
+        head = f"stock API {self.result['api'].get('revision') or 'of unknown revision'} {self.result.get('trainer') or self.result['verb']}: "
         parts = []
         if "counts" in self.result:
             parts.append(self._restored_words())
@@ -207,21 +241,23 @@ class StockResult:
             parts.append(self._loss_words())
         if error:
             first = (error["message"].strip().splitlines() or ["no message"])[0]
-            parts.append("%s: %s (%s)" % (error["type"], first, error["where"]))
+            parts.append(f"{error['type']}: {first} ({error['where']})")
         return head + "; ".join(parts)
 
     def _restored_words(self) -> str:
-        words = "restored %d of %d" % (self.restored, self.total)
+        words = f"restored {self.restored} of {self.total}"
         if self.result.get("resumed_from"):
-            return "resumed %s at step %d, %s" % (
-                self.result["resumed_from"], self.result["global_step"], words)
+            return f"resumed {self.result['resumed_from']} at step {self.result['global_step']}, {words}"
         why = []
-        for key, text in (("dropped", "of another shape"), ("missing", "not in the checkpoint"),
-                          ("not_asked_for", "not asked for")):
+        for key, text in (
+            ("dropped", "of another shape"),
+            ("missing", "not in the checkpoint"),
+            ("not_asked_for", "not asked for"),
+        ):
             number = sum(row["category"] == "model" for row in self.result[key])
             if number:
-                why.append("%d %s" % (number, text))
-        return words + (" (%s)" % ", ".join(why) if why else "")
+                why.append(f"{number} {text}")
+        return words + (f" ({', '.join(why)})" if why else "")
 
     def _exceptions(self) -> List[str]:
         parts = []
@@ -232,13 +268,15 @@ class StockResult:
             parts.append("quantization ranges %(restored)d of %(total)d" % quantization)
         chance = len(self.result["moving_averages"]["from_initialiser"])
         if chance and not self.result.get("resumed_from"):
-            parts.append("%d moving averages do not start from their variable" % chance)
+            parts.append(f"{chance} moving averages do not start from their variable")
         return parts
 
     def _loss_words(self) -> str:
         losses = self.result["losses"]
-        shown = [loss if isinstance(loss, str) else "%.4g" % loss for loss in losses]
+        shown = [loss if isinstance(loss, str) else f"{loss:.4g}" for loss in losses]
         return "%d step%s, loss %s, %s" % (
-            len(losses), "" if len(losses) == 1 else "s",
+            len(losses),
+            "" if len(losses) == 1 else "s",
             shown[0] if len(losses) == 1 else shown[0] + " -> " + shown[-1],
-            "all finite" if self.result["finite"] else "not all finite")
+            "all finite" if self.result["finite"] else "not all finite",
+        )

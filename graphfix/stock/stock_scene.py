@@ -45,7 +45,8 @@ def predicts_masks(pipeline):
 def context_size(pipeline):
     """(features, length of each) that a Context R-CNN attends to, or None."""
     context = {field.name: value for field, value in detector_of(pipeline).ListFields()}.get(
-        "context_config")
+        "context_config"
+    )
     return context and (context.max_num_context_features, context.context_feature_length)
 
 
@@ -69,14 +70,19 @@ def prepare(directory, job):
         if context and not reader.load_context_features:
             reader.load_context_features = True
             changes["train_input_reader.load_context_features"] = True
-        write_record(record, num_classes, job.get("seed", 0),
-                     with_masks=reader.load_instance_masks, context=context)
+        write_record(
+            record,
+            num_classes,
+            job.get("seed", 0),
+            with_masks=reader.load_instance_masks,
+            context=context,
+        )
     label_map = job.get("label_map")
     if not label_map:
         label_map = os.path.join(directory, "synthetic.pbtxt")
         with open(label_map, "w", encoding="utf-8") as file:
             for label in range(1, num_classes + 1):
-                file.write('item { id: %d name: "class_%d" }\n' % (label, label))
+                file.write(f'item {{ id: {label} name: "class_{label}" }}\n')
     reader.label_map_path = label_map
     reader.tf_record_input_reader.Clear()
     reader.tf_record_input_reader.input_path.append(record)
@@ -103,8 +109,9 @@ def write_record(path, num_classes, seed, with_masks=False, context=None):
     random = np.random.RandomState(seed)
     colours = random.randint(0, 256, size=(num_classes + 1, 3))
     labels = random.randint(1, num_classes + 1, size=(IMAGES, BOXES))
-    with tf.Graph().as_default(), tf.Session() as session, \
-            tf.python_io.TFRecordWriter(path) as writer:
+    with tf.Graph().as_default(), tf.Session() as session, tf.python_io.TFRecordWriter(
+        path
+    ) as writer:
         pixels = tf.placeholder(tf.uint8, [None, None, None])
         jpeg, png = tf.image.encode_jpeg(pixels, quality=95), tf.image.encode_png(pixels)
         for index in range(IMAGES):
@@ -124,19 +131,25 @@ def write_record(path, num_classes, seed, with_masks=False, context=None):
                     masks.append(session.run(png, {pixels: mask}))
             encoded = session.run(jpeg, {pixels: image})
             others = random.standard_normal(context) if context else None
-            writer.write(_example(index, encoded, boxes, labels[index], masks,
-                                  others).SerializeToString())
+            writer.write(
+                _example(index, encoded, boxes, labels[index], masks, others).SerializeToString()
+            )
 
 
 def _example(index, encoded, boxes, labels, masks, context):
     top, left, bottom, right = np.array(boxes, np.float32).T
-    name = ("synthetic_%d.jpg" % index).encode()
+    name = (f"synthetic_{index}.jpg").encode()
     features = {
-        "image/height": _ints([HEIGHT]), "image/width": _ints([WIDTH]),
-        "image/filename": _bytes([name]), "image/source_id": _bytes([name]),
-        "image/encoded": _bytes([encoded]), "image/format": _bytes([b"jpeg"]),
-        "image/object/bbox/ymin": _floats(top), "image/object/bbox/xmin": _floats(left),
-        "image/object/bbox/ymax": _floats(bottom), "image/object/bbox/xmax": _floats(right),
+        "image/height": _ints([HEIGHT]),
+        "image/width": _ints([WIDTH]),
+        "image/filename": _bytes([name]),
+        "image/source_id": _bytes([name]),
+        "image/encoded": _bytes([encoded]),
+        "image/format": _bytes([b"jpeg"]),
+        "image/object/bbox/ymin": _floats(top),
+        "image/object/bbox/xmin": _floats(left),
+        "image/object/bbox/ymax": _floats(bottom),
+        "image/object/bbox/xmax": _floats(right),
         "image/object/class/label": _ints(labels),
     }
     if masks:

@@ -67,8 +67,12 @@ class Evidence:
             self.model = {variable.op.name for variable in tf.global_variables()}
             return build_optimizer(*args, **kwargs)
 
-        replace(stack, variables_helper, "get_variables_available_in_checkpoint",
-                get_variables_available_in_checkpoint)
+        replace(
+            stack,
+            variables_helper,
+            "get_variables_available_in_checkpoint",
+            get_variables_available_in_checkpoint,
+        )
         replace(stack, optimizer_builder, "build", build)
         # Logging sets itself up at the first message, unless it finds a handler: with only ours, the
         # messages would miss the job's log.
@@ -99,8 +103,13 @@ class Evidence:
         # Averages last, so that what they average is already at hand.
         ordered = sorted(variables, key=lambda variable: variable.op.name.endswith(EMA))
         for chunk in _chunks(ordered):
-            initial = session.run({variable.op.name: variable.initial_value for variable in chunk
-                                   if self.category(variable.op.name) == "optimizer"})
+            initial = session.run(
+                {
+                    variable.op.name: variable.initial_value
+                    for variable in chunk
+                    if self.category(variable.op.name) == "optimizer"
+                }
+            )
             for variable, value in zip(chunk, session.run(chunk)):
                 name, value = variable.op.name, np.asarray(value)
                 if name + EMA in names:
@@ -111,10 +120,15 @@ class Evidence:
                 count["total"] += 1
                 if name in initial:
                     count["initial"] = count.get("initial", 0) + same_bits(value, initial[name])
-                row = {"name": name, "category": category, "dtype": str(value.dtype),
-                       "shape": list(value.shape)}
+                row = {
+                    "name": name,
+                    "category": category,
+                    "dtype": str(value.dtype),
+                    "shape": list(value.shape),
+                }
                 equal = shapes.get(source) == list(value.shape) and same_bits(
-                    value, reader.get_tensor(source))
+                    value, reader.get_tensor(source)
+                )
                 given = resumed or name in self.given
                 if given:
                     count["restored"] += equal
@@ -122,13 +136,18 @@ class Evidence:
                 elif name not in self.asked:
                     lists["not_asked_for"].append(dict(row, bit_equal=equal))
                 elif source in shapes and shapes[source] != list(value.shape):
-                    lists["dropped"].append(dict(
-                        row, checkpoint_shape=shapes[source], model_shape=list(value.shape),
-                        message=self.message(source)))
+                    lists["dropped"].append(
+                        dict(
+                            row,
+                            checkpoint_shape=shapes[source],
+                            model_shape=list(value.shape),
+                            message=self.message(source),
+                        )
+                    )
                 else:
                     lists["missing"].append(dict(row, message=self.message(source)))
                 if category == "moving_average":
-                    parent = values.get(name[:-len(EMA)])
+                    parent = values.get(name[: -len(EMA)])
                     if given and equal:
                         averages["from_checkpoint"] += 1
                     elif parent is not None and same_bits(value, parent):
@@ -138,13 +157,17 @@ class Evidence:
                 if category == "step":
                     self.result["global_step"] = int(value)
         self.result.update(
-            {key: sorted(rows, key=lambda row: row["name"]) for key, rows in lists.items()})
-        self.result.update(counts=counts, moving_averages=averages,
-                           model_variables=counts.get("model", {"total": 0})["total"])
+            {key: sorted(rows, key=lambda row: row["name"]) for key, rows in lists.items()}
+        )
+        self.result.update(
+            counts=counts,
+            moving_averages=averages,
+            model_variables=counts.get("model", {"total": 0})["total"],
+        )
 
     def message(self, name):
         """The line the stock code logged about a variable, or None if it said nothing."""
-        return next((text for text in self.messages if "[%s]" % name in text), None)
+        return next((text for text in self.messages if f"[{name}]" in text), None)
 
 
 class _Collector(logging.Handler):
@@ -191,13 +214,15 @@ def restore(job, scratch, result):
             # AutoGraph rewrites every function of the input pipeline, which takes longer than all
             # else together and does nothing for code that is older than AutoGraph.
             tf.autograph.experimental.do_not_convert(TRAINERS[job["trainer"]])(
-                stack, job, config, model_dir, result, before_first_step)
+                stack, job, config, model_dir, result, before_first_step
+            )
     finally:
         # What was seen before a failure is worth as much as what was seen without one.
         result["messages"] = evidence.messages
         result["finite"] = all(math.isfinite(loss) for loss in result["losses"])
-        result["losses"] = [loss if math.isfinite(loss) else repr(loss)
-                            for loss in result["losses"]]
+        result["losses"] = [
+            loss if math.isfinite(loss) else repr(loss) for loss in result["losses"]
+        ]
     result["verdict"] = verdict(result, bool(resumed))
 
 
@@ -218,6 +243,7 @@ def verdict(result, resumed):
 def model_main(stack, job, config, model_dir, result, before_first_step):
     """object_detection/model_main.py: main() up to train_and_evaluate, then its training half."""
     from object_detection import model_lib, model_main as trainer
+
     create, captured = model_lib.create_estimator_and_inputs, {}
 
     def create_estimator_and_inputs(*args, **kwargs):
@@ -232,10 +258,14 @@ def model_main(stack, job, config, model_dir, result, before_first_step):
     run_config = tf.estimator.RunConfig
 
     def quiet_run_config(**kwargs):
-        return run_config(tf_random_seed=job.get("seed", 0), save_summary_steps=0,
-                          save_checkpoints_steps=None, save_checkpoints_secs=None,
-                          session_config=unoptimised(
-                              tf.ConfigProto(allow_soft_placement=True)), **kwargs)
+        return run_config(
+            tf_random_seed=job.get("seed", 0),
+            save_summary_steps=0,
+            save_checkpoints_steps=None,
+            save_checkpoints_secs=None,
+            session_config=unoptimised(tf.ConfigProto(allow_soft_placement=True)),
+            **kwargs,
+        )
 
     replace(stack, model_lib, "create_estimator_and_inputs", create_estimator_and_inputs)
     replace(stack, trainer.tf.estimator, "train_and_evaluate", train_and_evaluate)
@@ -260,13 +290,15 @@ def model_main(stack, job, config, model_dir, result, before_first_step):
         def after_run(self, run_context, run_values):
             result["losses"].append(float(run_values.results))
 
-    captured["estimator"].train(captured["train_spec"].input_fn, hooks=[Probe()],
-                                steps=result["steps"] or 1)
+    captured["estimator"].train(
+        captured["train_spec"].input_fn, hooks=[Probe()], steps=result["steps"] or 1
+    )
 
 
 def legacy(stack, job, config, model_dir, result, before_first_step):
     """object_detection/legacy/train.py: main() and all below it, for as many steps as wanted."""
     from object_detection.legacy import train as entry
+
     trainer = entry.trainer
     train, loop = trainer.train, trainer.slim.learning.train
 
@@ -275,6 +307,7 @@ def legacy(stack, job, config, model_dir, result, before_first_step):
             # Called first thing in the trainer's own graph.
             tf.set_random_seed(job.get("seed", 0))
             return create_tensor_dict_fn()
+
         return train(create_seeded, *args, **kwargs)
 
     def bounded_loop(train_op, logdir, **kwargs):
@@ -292,10 +325,16 @@ def legacy(stack, job, config, model_dir, result, before_first_step):
             result["losses"].append(float(loss))
             return loss, False
 
-        kwargs.update(session_wrapper=look, train_step_fn=step, number_of_steps=None,
-                      summary_op=None, summary_writer=None, save_summaries_secs=0,
-                      save_interval_secs=0,
-                      session_config=unoptimised(kwargs["session_config"]))
+        kwargs.update(
+            session_wrapper=look,
+            train_step_fn=step,
+            number_of_steps=None,
+            summary_op=None,
+            summary_writer=None,
+            save_summaries_secs=0,
+            save_interval_secs=0,
+            session_config=unoptimised(kwargs["session_config"]),
+        )
         return loop(train_op, logdir, **kwargs)
 
     stop = tf.train.Supervisor.stop
@@ -332,8 +371,10 @@ def replace(stack, owner, name, value):
 def same_bits(left, right):
     """Whether two arrays have the same type, shape and bits (so that NaN equals itself)."""
     left, right = np.asarray(left), np.asarray(right)
-    return (left.dtype, left.shape) == (right.dtype, right.shape) and \
-        left.tobytes() == right.tobytes()
+    return (left.dtype, left.shape) == (
+        right.dtype,
+        right.shape,
+    ) and left.tobytes() == right.tobytes()
 
 
 def _chunks(variables):
@@ -351,8 +392,11 @@ def _chunks(variables):
 
 def _named(variables):
     """Variable name -> checkpoint name, of the list or dictionary the stock code passes around."""
-    pairs = variables.items() if isinstance(variables, dict) else (
-        (variable.op.name, variable) for variable in variables)
+    pairs = (
+        variables.items()
+        if isinstance(variables, dict)
+        else ((variable.op.name, variable) for variable in variables)
+    )
     return {variable.op.name: name for name, variable in pairs}
 
 

@@ -42,17 +42,25 @@ import api_revision
 
 def probe():
     """What this interpreter offers; the fields every other result carries as `api`."""
-    found = {"python": platform.python_version(), "tensorflow": None, "importable": False,
-             "revision": None, "determined_by": None, "why_not": None}
+    found = {
+        "python": platform.python_version(),
+        "tensorflow": None,
+        "importable": False,
+        "revision": None,
+        "determined_by": None,
+        "why_not": None,
+    }
     found.update(api_revision.importable() or {})
     try:
         import tensorflow as tf
+
         found["tensorflow"] = tf.__version__
         # Imports nearly all of the API, for the jobs' processes to inherit.
         import object_detection.builders.model_builder  # noqa: F401
+
         found["importable"] = True
     except Exception as error:  # whatever an unsuitable installation raises is the answer
-        found["why_not"] = "%s: %s" % (type(error).__name__, error)
+        found["why_not"] = f"{type(error).__name__}: {error}"
     return found
 
 
@@ -61,9 +69,11 @@ def run(job, scratch, result):
     verb = job["verb"]
     if verb == "restore":
         import stock_train
+
         stock_train.restore(job, scratch, result)
     elif verb != "probe":
         import stock_detect
+
         stock_detect.VERBS[verb](job, result)
 
 
@@ -78,8 +88,11 @@ def answer(job, api):
         run(job, scratch, result)
     except Exception as error:
         traceback.print_exc()
-        result["error"] = {"type": type(error).__name__, "message": str(error),
-                           "where": where(error.__traceback__)}
+        result["error"] = {
+            "type": type(error).__name__,
+            "message": str(error),
+            "where": where(error.__traceback__),
+        }
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return result
@@ -92,9 +105,8 @@ def where(trace):
     for frame in reversed(frames):
         if marker in frame.filename:
             path = "object_detection/" + frame.filename.rsplit(marker, 1)[1]
-            return "%s:%d in %s" % (path, frame.lineno, frame.name)
-    return "%s:%d in %s" % (os.path.basename(frames[-1].filename), frames[-1].lineno,
-                            frames[-1].name)
+            return f"{path}:{frame.lineno} in {frame.name}"
+    return f"{os.path.basename(frames[-1].filename)}:{frames[-1].lineno} in {frames[-1].name}"
 
 
 def forked(job, api, path):
@@ -103,8 +115,9 @@ def forked(job, api, path):
     if not child:
         status = 1
         try:
-            log = os.open(job.get("log") or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND,
-                          0o666)
+            log = os.open(
+                job.get("log") or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666
+            )
             os.dup2(log, 1)
             os.dup2(log, 2)
             with open(path, "w", encoding="utf-8") as file:
@@ -122,14 +135,21 @@ def forked(job, api, path):
     if status == 0:
         with open(path, encoding="utf-8") as file:
             return json.load(file)
-    how = "signal %d" % os.WTERMSIG(status) if os.WIFSIGNALED(status) else "exit %d" % (status >> 8)
-    return {"verb": job["verb"], "api": api,
-            "error": {"type": "Crash", "message": "the process that ran the stock code ended with "
-                      + how, "where": "see the log"}}
+    how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {status >> 8}"
+    return {
+        "verb": job["verb"],
+        "api": api,
+        "error": {
+            "type": "Crash",
+            "message": "the process that ran the stock code ended with " + how,
+            "where": "see the log",
+        },
+    }
 
 
 def heed_the_end():
     """Ends this process and all that it forked when nobody holds the other end of standard input."""
+
     def wait():
         while os.read(0, 1):
             pass

@@ -41,8 +41,9 @@ class AnchorCarry:
     recodes: Optional[Tuple[Tuple[Tuple[Tuple[float, float], ...], ...], ...]]
 
 
-def carry_anchors(old: AnchorSpec, new: AnchorSpec, coder: Coder, *, shared: bool,
-                  image: Optional[Pair]) -> Tuple[AnchorCarry, Tuple[Finding, ...]]:
+def carry_anchors(
+    old: AnchorSpec, new: AnchorSpec, coder: Coder, *, shared: bool, image: Optional[Pair]
+) -> Tuple[AnchorCarry, Tuple[Finding, ...]]:
     """How the heads of `old` become heads of `new`, and what about it is not exact.
 
     `shared`: one head serves all maps.  `image`: the resized images' size in pixels, if fixed.
@@ -53,23 +54,35 @@ def carry_anchors(old: AnchorSpec, new: AnchorSpec, coder: Coder, *, shared: boo
     _check_counts(old, new, shared)
     _check_units(old, new, image, absolute=coder.kind == MEAN_STDDEV)
     _check_grid(old, new, image)
-    per_map = [_map_carry(one, other, coder, old, new, image)
-               for one, other in zip(old.maps, new.maps)]
+    per_map = [
+        _map_carry(one, other, coder, old, new, image) for one, other in zip(old.maps, new.maps)
+    ]
     findings = [_matches(old, new, [sources for sources, _ in per_map])]
     if not shared:
-        return AnchorCarry(tuple(sources for sources, _ in per_map),
-                           tuple(recodes for _, recodes in per_map)), tuple(findings)
+        return AnchorCarry(
+            tuple(sources for sources, _ in per_map), tuple(recodes for _, recodes in per_map)
+        ), tuple(findings)
     recodes, error = _common(per_map)
     if error > _SAME:
-        findings.append(Finding(
-            "ANCHORS_INEXACT", WARNING, "--anchors", "the levels share one head, but their anchors "
-            "change by different ratios: boxes move by up to %.2g of an anchor's side" % error,
-            "scale all levels alike, or fine-tune before use"))
+        findings.append(
+            Finding(
+                "ANCHORS_INEXACT",
+                WARNING,
+                "--anchors",
+                (
+                    "the levels share one head, but their anchors "
+                    f"change by different ratios: boxes move by up to {error:.2g} of an anchor's "
+                    "side"
+                ),
+                "scale all levels alike, or fine-tune before use",
+            )
+        )
     return AnchorCarry((per_map[0][0],), (recodes,)), tuple(findings)
 
 
-def fresh_anchors(old: AnchorSpec, new: AnchorSpec, *, shared: bool, image: Optional[Pair]
-                  ) -> Tuple[AnchorCarry, Tuple[Finding, ...]]:
+def fresh_anchors(
+    old: AnchorSpec, new: AnchorSpec, *, shared: bool, image: Optional[Pair]
+) -> Tuple[AnchorCarry, Tuple[Finding, ...]]:
     """As `carry_anchors`, for box heads that start afresh, and so can follow any change.
 
     Raises:
@@ -77,13 +90,20 @@ def fresh_anchors(old: AnchorSpec, new: AnchorSpec, *, shared: bool, image: Opti
     """
     _check_counts(old, new, shared)
     _check_units(old, new, image)
-    sources = tuple(_match(_likeness(*_both(one, other, old, new, image)))
-                    for one, other in zip(old.maps, new.maps))
+    sources = tuple(
+        _match(_likeness(*_both(one, other, old, new, image)))
+        for one, other in zip(old.maps, new.maps)
+    )
     return AnchorCarry(sources[:1] if shared else sources, None), (
-        _matches(old, new, sources), Finding(
-            "BOXES_RANDOM", WARNING, "--anchor_boxes", "the box heads start afresh: until they are "
-            "trained, no box is where its object is", "fine-tune, or leave --anchor_boxes out to "
-            "keep what the heads know"))
+        _matches(old, new, sources),
+        Finding(
+            "BOXES_RANDOM",
+            WARNING,
+            "--anchor_boxes",
+            "the box heads start afresh: until they are trained, no box is where its object is",
+            "fine-tune, or leave --anchor_boxes out to keep what the heads know",
+        ),
+    )
 
 
 def clipped(old: AnchorSpec, new: AnchorSpec, carry: AnchorCarry, image: Pair) -> Finding:
@@ -107,15 +127,29 @@ def clipped(old: AnchorSpec, new: AnchorSpec, carry: AnchorCarry, image: Pair) -
     found = middle + (exact - whole) / whole_side * side
     found_side = exact_side / whole_side * side
     wanted, wanted_side = _centre_size(cut_before)
-    error = np.abs(np.concatenate([found - found_side / 2 - (wanted - wanted_side / 2),
-                                   found + found_side / 2 - (wanted + wanted_side / 2)], -1))
+    error = np.abs(
+        np.concatenate(
+            [
+                found - found_side / 2 - (wanted - wanted_side / 2),
+                found + found_side / 2 - (wanted + wanted_side / 2),
+            ],
+            -1,
+        )
+    )
     share = 100.0 * inside.mean()
     worst = error[~inside].max() if not inside.all() else 0.0
     return Finding(
-        "ANCHORS_CLIPPED", WARNING if worst > 1 else INFO, "--anchors", "proposals of %.0f%% of the "
-        "first stage's anchors are exactly where they were on %gx%g images; the others reach out of "
-        "the image, are clipped there, and their proposals move by up to %.0f pixels" % (
-            share, image[0], image[1], worst), "fine-tune before use")
+        "ANCHORS_CLIPPED",
+        WARNING if worst > 1 else INFO,
+        "--anchors",
+        (
+            f"proposals of {share:.0f}% of the "
+            f"first stage's anchors are exactly where they were on {image[0]:g}x{image[1]:g} "
+            "images; the others reach out of "
+            f"the image, are clipped there, and their proposals move by up to {worst:.0f} pixels"
+        ),
+        "fine-tune before use",
+    )
 
 
 def _centre_size(boxes: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
@@ -124,49 +158,80 @@ def _centre_size(boxes: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
 
 def _check_counts(old: AnchorSpec, new: AnchorSpec, shared: bool) -> None:
     if len(old.maps) != len(new.maps):
-        raise RequestError("--anchors", "are for %d feature maps, but the model has %d"
-                           % (len(new.maps), len(old.maps)),
-                           "give anchors for each of the model's feature maps")
+        raise RequestError(
+            "--anchors",
+            f"are for {len(new.maps)} feature maps, but the model has {len(old.maps)}",
+            "give anchors for each of the model's feature maps",
+        )
     if shared and len(set(new.per_map)) != 1:
-        raise RequestError("--anchors", "place %s anchors at a location, but one head serves all "
-                           "maps" % "/".join(map(str, new.per_map)),
-                           "place as many anchors on every map")
+        raise RequestError(
+            "--anchors",
+            (
+                f"place {'/'.join(map(str, new.per_map))} anchors at a location, but one head "
+                "serves all "
+                "maps"
+            ),
+            "place as many anchors on every map",
+        )
 
 
-def _check_units(old: AnchorSpec, new: AnchorSpec, image: Optional[Pair], *,
-                 absolute: bool = False) -> None:
+def _check_units(
+    old: AnchorSpec, new: AnchorSpec, image: Optional[Pair], *, absolute: bool = False
+) -> None:
     """`absolute`: sizes in pixels are wanted, and not only their ratios."""
     units = {spec.generator == "ssd_anchor_generator" for spec in (old, new)}
     if image is None and (len(units) > 1 or absolute):
-        raise RequestError("--anchors", "cannot be compared with the model's: the config's image "
-                           "resizer fixes no size", "keep the model's anchor generator")
+        raise RequestError(
+            "--anchors",
+            "cannot be compared with the model's: the config's image resizer fixes no size",
+            "keep the model's anchor generator",
+        )
 
 
 def _check_grid(old: AnchorSpec, new: AnchorSpec, image: Optional[Pair]) -> None:
     for number, (one, other) in enumerate(zip(old.maps, new.maps)):
         if one.stride != other.stride:
-            raise RequestError("--anchors", "have other strides than the model's on map %d, which "
-                               "no box head can follow" % number,
-                               "keep the strides of the model's generator, or start the "
-                               "box heads afresh with --anchor_boxes random")
+            raise RequestError(
+                "--anchors",
+                (
+                    f"have other strides than the model's on map {number}, which "
+                    "no box head can follow"
+                ),
+                "keep the strides of the model's generator, or start the "
+                "box heads afresh with --anchor_boxes random",
+            )
         if one.offset != other.offset and image is None and old.generator == "ssd_anchor_generator":
-            raise RequestError("--anchors", "have other offsets than the model's on map %d, and the "
-                               "image has no fixed size to measure them by" % number,
-                               "keep the offsets of the model's generator, or start the "
-                               "box heads afresh with --anchor_boxes random")
+            raise RequestError(
+                "--anchors",
+                (
+                    f"have other offsets than the model's on map {number}, and the "
+                    "image has no fixed size to measure them by"
+                ),
+                "keep the offsets of the model's generator, or start the "
+                "box heads afresh with --anchor_boxes random",
+            )
 
 
-def _map_carry(old: MapAnchors, new: MapAnchors, coder: Coder, before: AnchorSpec,
-               after: AnchorSpec, image: Optional[Pair]):
+def _map_carry(
+    old: MapAnchors,
+    new: MapAnchors,
+    coder: Coder,
+    before: AnchorSpec,
+    after: AnchorSpec,
+    image: Optional[Pair],
+):
     olds, news = _both(old, new, before, after, image)
     sources = _match(_likeness(olds, news))
     return sources, tuple(recode(coder, olds[source], one) for source, one in zip(sources, news))
 
 
-def _both(old: MapAnchors, new: MapAnchors, before: AnchorSpec, after: AnchorSpec,
-          image: Optional[Pair]) -> Tuple[List[Placed], List[Placed]]:
-    return ([_placed(old, size, before.generator, image) for size in old.sizes],
-            [_placed(new, size, after.generator, image) for size in new.sizes])
+def _both(
+    old: MapAnchors, new: MapAnchors, before: AnchorSpec, after: AnchorSpec, image: Optional[Pair]
+) -> Tuple[List[Placed], List[Placed]]:
+    return (
+        [_placed(old, size, before.generator, image) for size in old.sizes],
+        [_placed(new, size, after.generator, image) for size in new.sizes],
+    )
 
 
 def _likeness(olds: Sequence[Placed], news: Sequence[Placed]) -> List[List[float]]:
@@ -219,10 +284,23 @@ def _matches(old: AnchorSpec, new: AnchorSpec, sources) -> Finding:
     """Which old anchors have no successor, and which have several."""
     lost = sum(count - len(set(taken)) for count, taken in zip(old.per_map, sources))
     words = "%s anchors at a location become %s" % tuple(
-        "/".join(map(str, spec.per_map)) for spec in (old, new))
+        "/".join(map(str, spec.per_map)) for spec in (old, new)
+    )
     if lost:
-        return Finding("ANCHORS", WARNING, "--anchors", "%s; %d of the old ones have no successor, "
-                       "and what only they found is lost" % (words, lost),
-                       "keep an anchor of each old shape to lose nothing")
-    return Finding("ANCHORS", INFO, "--anchors", words + "; every old one has a successor",
-                   "boxes are where they were; fine-tune so that they fit the new anchors")
+        return Finding(
+            "ANCHORS",
+            WARNING,
+            "--anchors",
+            (
+                f"{words}; {lost} of the old ones have no successor, "
+                "and what only they found is lost"
+            ),
+            "keep an anchor of each old shape to lose nothing",
+        )
+    return Finding(
+        "ANCHORS",
+        INFO,
+        "--anchors",
+        words + "; every old one has a successor",
+        "boxes are where they were; fine-tune so that they fit the new anchors",
+    )

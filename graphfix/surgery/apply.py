@@ -22,27 +22,40 @@ def apply_plan(edits, additions, source: TensorStore) -> TensorStore:
             views.append(_named(view, edit.to))
         elif isinstance(edit, Gather):
             shape = view.meta.shape[:-1] + (len(edit.index),)
-            views.append(_computed(edit.to, view.meta.dtype, shape, functools.partial(_gathered, view, edit)))
+            views.append(
+                _computed(edit.to, view.meta.dtype, shape, functools.partial(_gathered, view, edit))
+            )
         elif isinstance(edit, Reset):
             views.append(_full(edit.tensor, view.meta.dtype, view.meta.shape, edit.value))
         elif isinstance(edit, Stretch):
-            views.append(_computed(edit.tensor, view.meta.dtype, view.meta.shape,
-                                   functools.partial(_stretched, view, edit)))
+            views.append(
+                _computed(
+                    edit.tensor,
+                    view.meta.dtype,
+                    view.meta.shape,
+                    functools.partial(_stretched, view, edit),
+                )
+            )
         else:
             assert isinstance(edit, (Drop, Widen)), edit
     made = {view.meta.name: view for view in views}
     for edit in edits:
         if isinstance(edit, Widen):
             view = source[edit.tensor]
-            made[edit.tensor] = _computed(edit.tensor, view.meta.dtype, view.meta.shape,
-                                          functools.partial(_widened, view, made[edit.of], edit))
+            made[edit.tensor] = _computed(
+                edit.tensor,
+                view.meta.dtype,
+                view.meta.shape,
+                functools.partial(_widened, view, made[edit.of], edit),
+            )
             views.append(made[edit.tensor])
     for addition in additions:
         if isinstance(addition, Copy):
             views.append(_named(made[addition.of], addition.name))
         else:
-            views.append(_full(addition.name, dtypes.BY_NAME[addition.dtype], addition.shape,
-                               addition.value))
+            views.append(
+                _full(addition.name, dtypes.BY_NAME[addition.dtype], addition.shape, addition.value)
+            )
     return TensorStore(views)
 
 

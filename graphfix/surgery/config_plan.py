@@ -33,10 +33,19 @@ class Paths:
     eval_record: Optional[str]
 
 
-def plan_config(config: PipelineConfig, meta: str, num_classes: int, *, target_api: str,
-                trainer: str, resumable: bool, paths: Paths, extra: Tuple[ConfigEdit, ...] = (),
-                new_ids: Optional[Mapping[int, int]] = None, schema: Optional[Schema] = None
-                ) -> Edits:
+def plan_config(
+    config: PipelineConfig,
+    meta: str,
+    num_classes: int,
+    *,
+    target_api: str,
+    trainer: str,
+    resumable: bool,
+    paths: Paths,
+    extra: Tuple[ConfigEdit, ...] = (),
+    new_ids: Optional[Mapping[int, int]] = None,
+    schema: Optional[Schema] = None,
+) -> Edits:
     """The edits of a config for a target, and what to know about it.
 
     `meta` is the meta-architecture's block ("ssd", "faster_rcnn"); `resumable` says that a complete
@@ -52,9 +61,14 @@ def plan_config(config: PipelineConfig, meta: str, num_classes: int, *, target_a
     document = config.document
     edits, findings = _for_training(config, meta, num_classes, accepted, paths)
     edits += list(extra)
-    settled = frozenset((block,) + _INPUT_PATH for block, record in (
-        ("train_input_reader", paths.train_record), ("eval_input_reader", paths.eval_record))
-                        if record)
+    settled = frozenset(
+        (block,) + _INPUT_PATH
+        for block, record in (
+            ("train_input_reader", paths.train_record),
+            ("eval_input_reader", paths.eval_record),
+        )
+        if record
+    )
     translated = translate(document, target_api, accepted, settled=settled)
     problems = _problems(config, meta, target_api, trainer, accepted) + list(translated.problems)
     if problems:
@@ -70,105 +84,185 @@ def plan_config(config: PipelineConfig, meta: str, num_classes: int, *, target_a
     edited = apply_edits(edited, more[0])
     left = misfits(edited, accepted, everything())
     if left:
-        raise RequestError.collected(Problem(
-            one.field.where, "%s is not what %s accepts (%s), and graphfix knows no way around it"
-            % (".".join(one.path), accepted.name, one.kind), "change the config by hand")
-            for one in left)
-    findings = _trainer_findings(target_api, trainer, resumable, _quantized(config, accepted)) \
-        + findings + list(networks.remarks(
-            config.message, meta, target_api, accepted, trainer=trainer,
-            script=trainers.script(target_api, trainers.MODEL_MAIN))) + _paths(edited, paths)
+        raise RequestError.collected(
+            Problem(
+                one.field.where,
+                f"{'.'.join(one.path)} is not what {accepted.name} accepts ({one.kind}), and "
+                "graphfix knows no way around it",
+                "change the config by hand",
+            )
+            for one in left
+        )
+    findings = (
+        _trainer_findings(target_api, trainer, resumable, _quantized(config, accepted))
+        + findings
+        + list(
+            networks.remarks(
+                config.message,
+                meta,
+                target_api,
+                accepted,
+                trainer=trainer,
+                script=trainers.script(target_api, trainers.MODEL_MAIN),
+            )
+        )
+        + _paths(edited, paths)
+    )
     strange = {one.field.where for one in misfits(document, accepted, None)}
-    findings += [Finding("UNKNOWN_FIELD", WARNING, problem.subject, problem.message + ", so that "
-                         "%s stops at it" % accepted.name, problem.remedy)
-                 for problem in config.unknown if problem.subject in strange]
+    findings += [
+        Finding(
+            "UNKNOWN_FIELD",
+            WARNING,
+            problem.subject,
+            problem.message + (f", so that {accepted.name} stops at it"),
+            problem.remedy,
+        )
+        for problem in config.unknown
+        if problem.subject in strange
+    ]
     return tuple(edits), tuple(findings)
 
 
-def _problems(config: PipelineConfig, meta: str, month: str, trainer: str, schema: Schema
-              ) -> List[Problem]:
+def _problems(
+    config: PipelineConfig, meta: str, month: str, trainer: str, schema: Schema
+) -> List[Problem]:
     """Why that API, or that trainer, cannot have the model whatever its config says."""
     out = list(networks.problems(config.message, meta, month, schema, config.document.subject))
     if not trainers.restored(month, trainer):
-        out.append(Problem(
-            "--trainer " + trainer, "there is none in %s: it has %s" % (
-                schema.name, trainers.script(month, trainers.LEGACY)),
-            "give --trainer legacy, or a --target_api from %s on" % trainers.first_month(trainer)))
+        out.append(
+            Problem(
+                "--trainer " + trainer,
+                f"there is none in {schema.name}: it has {trainers.script(month, trainers.LEGACY)}",
+                f"give --trainer legacy, or a --target_api from {trainers.first_month(trainer)} on",
+            )
+        )
     return out
 
 
-def _for_training(config: PipelineConfig, meta: str, num_classes: int, schema: Schema,
-                  paths: Paths) -> Tuple[List[ConfigEdit], List[Finding]]:
+def _for_training(
+    config: PipelineConfig, meta: str, num_classes: int, schema: Schema, paths: Paths
+) -> Tuple[List[ConfigEdit], List[Finding]]:
     """Classes, label maps, records, and the flags that make the trainer restore."""
-    edits = [ConfigEdit(("model", meta, "num_classes"), str(num_classes),
-                        "the new number of classes")]
+    edits = [
+        ConfigEdit(("model", meta, "num_classes"), str(num_classes), "the new number of classes")
+    ]
     findings: List[Finding] = []
     given = config.message.train_config
 
     def flag(name: str, literal: str, reason: str) -> None:
         edits.append(ConfigEdit((_TRAIN, name), literal, reason))
+
     flag("fine_tune_checkpoint", quote(paths.checkpoint), "the converted checkpoint")
     flag("from_detection_checkpoint", "true", "its variables have a detector's names")
     if schema.field("TrainConfig", "load_all_detection_checkpoint_vars"):
-        flag("load_all_detection_checkpoint_vars", "true",
-             "without it the stock API restores no head")
+        flag(
+            "load_all_detection_checkpoint_vars",
+            "true",
+            "without it the stock API restores no head",
+        )
     kind = given.fine_tune_checkpoint_type
     if kind and kind != "detection" and schema.field("TrainConfig", "fine_tune_checkpoint_type"):
         flag("fine_tune_checkpoint_type", quote("detection"), "the only type that restores heads")
-        findings.append(Finding(
-            "FIELD_TRANSLATED", INFO, _TRAIN + ".fine_tune_checkpoint_type",
-            "was %r and is 'detection' now: the trainers of TensorFlow 1 know that and "
-            "'classification', which restores no head" % kind, "there is nothing to do"))
+        findings.append(
+            Finding(
+                "FIELD_TRANSLATED",
+                INFO,
+                _TRAIN + ".fine_tune_checkpoint_type",
+                (
+                    f"was {kind!r} and is 'detection' now: the trainers of TensorFlow 1 know that "
+                    "and "
+                    "'classification', which restores no head"
+                ),
+                "there is nothing to do",
+            )
+        )
     version = schema.field("TrainConfig", "fine_tune_checkpoint_version")
-    if version and given.HasField("fine_tune_checkpoint_version") \
-            and given.fine_tune_checkpoint_version != 1:
+    if (
+        version
+        and given.HasField("fine_tune_checkpoint_version")
+        and given.fine_tune_checkpoint_version != 1
+    ):
         flag("fine_tune_checkpoint_version", "V1", "what TensorFlow 1 writes")
-        findings.append(Finding(
-            "FIELD_TRANSLATED", INFO, _TRAIN + ".fine_tune_checkpoint_version",
-            "is V1 now, the format of the converted checkpoint", "there is nothing to do"))
+        findings.append(
+            Finding(
+                "FIELD_TRANSLATED",
+                INFO,
+                _TRAIN + ".fine_tune_checkpoint_version",
+                "is V1 now, the format of the converted checkpoint",
+                "there is nothing to do",
+            )
+        )
     for (block, _), record in zip(_READERS, (paths.train_record, paths.eval_record)):
         repeated = schema.field(history.PIPELINE, block).repeated
         for number in range(max(1, len(config.document.values((block,))) if repeated else 1)):
-            name = "%s[%d]" % (block, number) if number else block
-            edits.append(ConfigEdit((name, "label_map_path"), quote(paths.label_map),
-                                    "the new classes"))
+            name = f"{block}[{number}]" if number else block
+            edits.append(
+                ConfigEdit((name, "label_map_path"), quote(paths.label_map), "the new classes")
+            )
             if record:
-                edits.append(ConfigEdit((name,) + _INPUT_PATH, quote(record),
-                                        "the records to read"))
+                edits.append(
+                    ConfigEdit((name,) + _INPUT_PATH, quote(record), "the records to read")
+                )
     return edits, findings
 
 
 def _quantized(config: PipelineConfig, schema: Schema) -> bool:
-    return config.message.HasField("graph_rewriter") and schema.field(
-        history.PIPELINE, "graph_rewriter") is not None
+    return (
+        config.message.HasField("graph_rewriter")
+        and schema.field(history.PIPELINE, "graph_rewriter") is not None
+    )
 
 
 def _trainer_findings(month: str, trainer: str, resumable: bool, quantized: bool) -> List[Finding]:
     findings = []
     for name, what in trainers.restored(month, trainer):
         if what == trainers.NOTHING:
-            findings.append(Finding(
-                "FINE_TUNE_CHECKPOINT_IGNORED", WARNING if resumable else ERROR, name,
-                "of %s ignores fine_tune_checkpoint in silence and would train from random values"
-                % month,
-                "start it with --model_dir set to the directory written for it" if resumable else
-                "train with legacy/train.py, or convert with --model_dir DIR and give %s that "
-                "directory" % name))
+            findings.append(
+                Finding(
+                    "FINE_TUNE_CHECKPOINT_IGNORED",
+                    WARNING if resumable else ERROR,
+                    name,
+                    f"of {month} ignores fine_tune_checkpoint in silence and would train from "
+                    "random values",
+                    "start it with --model_dir set to the directory written for it"
+                    if resumable
+                    else (
+                        "train with legacy/train.py, or convert with --model_dir DIR and give "
+                        f"{name} that "
+                        "directory"
+                    ),
+                )
+            )
         elif what == trainers.BACKBONE:
-            findings.append(Finding(
-                "HEADS_NOT_RESTORED", INFO if resumable else ERROR, name,
-                "(%s of %s) restores the feature extractor only, whatever the config says"
-                % (trainers.script(month, name), month),
-                "start it with --train_dir set to the directory written for it" if resumable else
-                "train with an API of 2018-03 or later, or convert with --model_dir DIR"))
+            findings.append(
+                Finding(
+                    "HEADS_NOT_RESTORED",
+                    INFO if resumable else ERROR,
+                    name,
+                    f"({trainers.script(month, name)} of {month}) restores the feature extractor "
+                    "only, whatever the config says",
+                    "start it with --train_dir set to the directory written for it"
+                    if resumable
+                    else "train with an API of 2018-03 or later, or convert with --model_dir DIR",
+                )
+            )
         elif quantized and name == trainers.MODEL_MAIN:
-            findings.append(Finding(
-                "QUANTIZATION_NOT_RESTORED", INFO if resumable else WARNING, name,
-                "of %s restores every variable but the quantization ranges, which start at their "
-                "initial values and have to settle again" % month,
-                "start it with --model_dir set to the directory written for it" if resumable else
-                "train with %s, or convert with --model_dir DIR"
-                % trainers.script(month, trainers.LEGACY)))
+            findings.append(
+                Finding(
+                    "QUANTIZATION_NOT_RESTORED",
+                    INFO if resumable else WARNING,
+                    name,
+                    (
+                        f"of {month} restores every variable but the quantization ranges, which "
+                        "start at their "
+                        "initial values and have to settle again"
+                    ),
+                    "start it with --model_dir set to the directory written for it"
+                    if resumable
+                    else f"train with {trainers.script(month, trainers.LEGACY)}, or convert with "
+                    "--model_dir DIR",
+                )
+            )
     return findings
 
 
@@ -183,20 +277,44 @@ def _paths(document: Document, paths: Paths) -> List[Finding]:
         for value in field.values:
             if isinstance(value, Block) or value.kind != STRING or value.value in ours:
                 continue
-            subject = "%s (line %d)" % (".".join(path), value.line)
+            subject = f"{'.'.join(path)} (line {value.line})"
             flag = flags.get(path[0], "")
-            remedy = "pass %s, or write the path before training" % flag if flag else \
-                "write the path before training"
+            remedy = (
+                f"pass {flag}, or write the path before training"
+                if flag
+                else "write the path before training"
+            )
             if _PLACEHOLDER.search(str(value.value)):
-                findings.append(Finding("PLACEHOLDER", WARNING, subject,
-                                        "is still a placeholder: %s" % value.raw, remedy))
+                findings.append(
+                    Finding(
+                        "PLACEHOLDER",
+                        WARNING,
+                        subject,
+                        f"is still a placeholder: {value.raw}",
+                        remedy,
+                    )
+                )
             else:
-                findings.append(Finding("PATH_KEPT", INFO, subject,
-                                        "stays what it was: %s" % value.raw,
-                                        remedy + ", if it is another on the machine that trains"))
+                findings.append(
+                    Finding(
+                        "PATH_KEPT",
+                        INFO,
+                        subject,
+                        f"stays what it was: {value.raw}",
+                        remedy + ", if it is another on the machine that trains",
+                    )
+                )
     for block, flag in _READERS:
         if not document.find((block,) + _INPUT_PATH) and not document.find(
-                (block, "external_input_reader")):
-            findings.append(Finding("PLACEHOLDER", WARNING, block, "names no records",
-                                    "pass %s, or write the path before training" % flag))
+            (block, "external_input_reader")
+        ):
+            findings.append(
+                Finding(
+                    "PLACEHOLDER",
+                    WARNING,
+                    block,
+                    "names no records",
+                    f"pass {flag}, or write the path before training",
+                )
+            )
     return findings

@@ -23,8 +23,9 @@ _MOST_NAMES = 5
 _FIRST = 256
 
 
-def not_finite(model: ModelSpec, store: TensorStore, edits: Sequence[Edit],
-               names: Mapping[int, str]) -> Iterator[Finding]:
+def not_finite(
+    model: ModelSpec, store: TensorStore, edits: Sequence[Edit], names: Mapping[int, str]
+) -> Iterator[Finding]:
     """A finding for each of the source's classes with such values, and for what is kept; `names` are
     the classes', by id.
 
@@ -50,21 +51,34 @@ def not_finite(model: ModelSpec, store: TensorStore, edits: Sequence[Edit],
                 spread.add(subject)
     bad_kept = _kept(store, [edit.tensor for edit in edits if isinstance(edit, (Keep, Rename))])
     for name in bad_kept:
-        found.setdefault("the feature extractor" if name.startswith(model.backbone)
-                         else "the model", []).append(name)
+        found.setdefault(
+            "the feature extractor" if name.startswith(model.backbone) else "the model", []
+        ).append(name)
     for subject, tensors in found.items():
         more = len(tensors) - _MOST_NAMES
         yield Finding(
-            "NOT_FINITE", ERROR, subject, "has values in the source that are not finite, in %s%s%s"
-            % (", ".join(tensors[:_MOST_NAMES]), " and %d more" % more if more > 0 else "",
-               "; they go into the mean that new classes start from" if subject in spread else ""),
-            "start from another checkpoint, or from one saved before training diverged")
+            "NOT_FINITE",
+            ERROR,
+            subject,
+            "has values in the source that are not finite, in %s%s%s"
+            % (
+                ", ".join(tensors[:_MOST_NAMES]),
+                f" and {more} more" if more > 0 else "",
+                "; they go into the mean that new classes start from" if subject in spread else "",
+            ),
+            "start from another checkpoint, or from one saved before training diverged",
+        )
 
 
 def _kept(store: TensorStore, names: Sequence[str]) -> List[str]:
     """Those of some tensors whose first values are not finite."""
-    views = [store[name] for name in names if store[name].meta.size
-             and store[name].meta.dtype.numpy is not None and store[name].meta.dtype.is_floating]
+    views = [
+        store[name]
+        for name in names
+        if store[name].meta.size
+        and store[name].meta.dtype.numpy is not None
+        and store[name].meta.dtype.is_floating
+    ]
     first = _first_of_extents([(view, view.extent) for view in views if view.extent])
     bad = []
     for view in views:
@@ -86,13 +100,16 @@ def _first_of_extents(rows: Sequence[Tuple[TensorView, Extent]]) -> Dict[str, np
                 for view, extent in rows:
                     if extent.path == path:
                         kind = view.meta.dtype.numpy
-                        data = os.pread(file.fileno(), min(
-                            extent.length, _FIRST * kind.itemsize), extent.offset)
+                        data = os.pread(
+                            file.fileno(), min(extent.length, _FIRST * kind.itemsize), extent.offset
+                        )
                         found[view.meta.name] = np.frombuffer(
-                            data[:len(data) // kind.itemsize * kind.itemsize], kind)
+                            data[: len(data) // kind.itemsize * kind.itemsize], kind
+                        )
         except OSError as error:
-            raise SourceError(path, "cannot be read: %s" % error.strerror,
-                              "check the path and its permissions") from None
+            raise SourceError(
+                path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+            ) from None
     return found
 
 
@@ -104,4 +121,4 @@ def _subject(head: HeadSpec, channel: int, names: Mapping[int, str]) -> str:
     number = place if head.background else place + 1
     if number == 0:
         return "the background"
-    return "the old class %d%s" % (number, " '%s'" % names[number] if names.get(number) else "")
+    return "the old class %d%s" % (number, f" '{names[number]}'" if names.get(number) else "")

@@ -20,14 +20,19 @@ from graphfix.model.quantization import is_quantization
 from graphfix.textproto import quote
 
 NONE, BACKBONE, ALL_BUT_HEADS, ALL_BUT_CLASS_HEADS = (
-    "none", "backbone", "all_but_heads", "all_but_class_heads")
+    "none",
+    "backbone",
+    "all_but_heads",
+    "all_but_class_heads",
+)
 CHOICES = (NONE, BACKBONE, ALL_BUT_HEADS, ALL_BUT_CLASS_HEADS)
 _FIELD = ("train_config", "freeze_variables")
 _INCLUDED = ("train_config", "update_trainable_variables")
 
 
-def plan_freeze(model: ModelSpec, names: Iterable[str], what: str, message
-                ) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
+def plan_freeze(
+    model: ModelSpec, names: Iterable[str], what: str, message
+) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
     """The config edits that freeze `what` of CHOICES, and what to know about it.
 
     `names` are those of the model's variables, as they go out; `message` is the source's
@@ -39,30 +44,56 @@ def plan_freeze(model: ModelSpec, names: Iterable[str], what: str, message
     wanted = [name for name in names if _is_frozen(model, what, name)]
     # By construction; names that no stock model has could break it.
     assert frozen == wanted, (what, set(frozen) ^ set(wanted))
-    assert all(any(re.search(one, name + ":0") for one in own) == matched(own, name)
-               for name in names)
-    edits = [ConfigEdit(_FIELD, "[%s]" % ", ".join(map(quote, own)) if own else None,
-                        "--freeze " + what)]
+    assert all(
+        any(re.search(one, name + ":0") for one in own) == matched(own, name) for name in names
+    )
+    edits = [
+        ConfigEdit(_FIELD, f"[{', '.join(map(quote, own))}]" if own else None, "--freeze " + what)
+    ]
     findings: List[Finding] = []
     if message.train_config.update_trainable_variables:
         edits.append(ConfigEdit(_INCLUDED, None, "--freeze says what trains"))
-        findings.append(Finding(
-            "FREEZE", INFO, ".".join(_INCLUDED), "is removed: --freeze %s says what trains" % what,
-            "there is nothing to do"))
+        findings.append(
+            Finding(
+                "FREEZE",
+                INFO,
+                ".".join(_INCLUDED),
+                f"is removed: --freeze {what} says what trains",
+                "there is nothing to do",
+            )
+        )
     trained = [name for name in names if name not in set(frozen) and _trains(name)]
     if what != NONE:
-        findings.append(Finding(
-            "FREEZE", INFO, ".".join(_FIELD), "freezes %d of the %d variables that would train" % (
-                sum(map(_trains, frozen)), sum(map(_trains, names))),
-            "pass --freeze none to train all of them"))
+        findings.append(
+            Finding(
+                "FREEZE",
+                INFO,
+                ".".join(_FIELD),
+                f"freezes {sum(map(_trains, frozen))} of the {sum(map(_trains, names))} variables "
+                "that would train",
+                "pass --freeze none to train all of them",
+            )
+        )
         statistics = sum(name.endswith(families.UNTRAINED_LEAVES) for name in frozen)
         if statistics:
-            findings.append(Finding(
-                "FREEZE_BATCHNORM", WARNING, ".".join(_FIELD), "takes gradients away, and no more: "
-                "%d BatchNorm statistics of the frozen layers go on following the training data"
-                % statistics, "train with batches like those that come later"
-                + (", or set model.ssd.freeze_batchnorm, which every layer then obeys"
-                   if model.meta == families.SSD else "")))
+            findings.append(
+                Finding(
+                    "FREEZE_BATCHNORM",
+                    WARNING,
+                    ".".join(_FIELD),
+                    (
+                        "takes gradients away, and no more: "
+                        f"{statistics} BatchNorm statistics of the frozen layers go on following "
+                        "the training data"
+                    ),
+                    "train with batches like those that come later"
+                    + (
+                        ", or set model.ssd.freeze_batchnorm, which every layer then obeys"
+                        if model.meta == families.SSD
+                        else ""
+                    ),
+                )
+            )
     assert trained
     return tuple(edits), tuple(findings)
 
@@ -75,11 +106,21 @@ def kept_patterns(message) -> Tuple[Finding, ...]:
             try:
                 patterns.check(text)
             except patterns.BadPattern as error:
-                findings.append(Finding(
-                    "FREEZE_PATTERN", ERROR, ".".join(path), "has %r, which is no regular "
-                    "expression (%s): %s at it" % (
-                        text[:60], error, "both trainers stop" if path == _FIELD else
-                        "model_main stops"), "correct it, or pass --freeze"))
+                findings.append(
+                    Finding(
+                        "FREEZE_PATTERN",
+                        ERROR,
+                        ".".join(path),
+                        "has %r, which is no regular "
+                        "expression (%s): %s at it"
+                        % (
+                            text[:60],
+                            error,
+                            "both trainers stop" if path == _FIELD else "model_main stops",
+                        ),
+                        "correct it, or pass --freeze",
+                    )
+                )
             except patterns.Unjudged:
                 pass  # whether it matches is the trainer's to say
     return tuple(findings)
@@ -91,8 +132,11 @@ def matched(own: Sequence[str], name: str) -> bool:
 
 
 def _trains(name: str) -> bool:
-    return not (name.endswith(families.UNTRAINED_LEAVES) or is_quantization(name)
-                or name == families.GLOBAL_STEP)
+    return not (
+        name.endswith(families.UNTRAINED_LEAVES)
+        or is_quantization(name)
+        or name == families.GLOBAL_STEP
+    )
 
 
 def _scopes(model: ModelSpec, what: str) -> List[str]:
@@ -105,19 +149,27 @@ def _is_frozen(model: ModelSpec, what: str, name: str) -> bool:
         return False
     if what == BACKBONE:
         # model_main of 2019-07 gives what Keras names a second name, with _1.
-        return any(name.startswith(scope.rstrip("/") + end) for scope in model.backbone
-                   for end in ("/", "_1/"))
+        return any(
+            name.startswith(scope.rstrip("/") + end)
+            for scope in model.backbone
+            for end in ("/", "_1/")
+        )
     # The depthwise half of a separable head has a scope beside the head's own.
-    return not any(name.startswith(scope + end) for scope in _scopes(model, what)
-                   for end in ("/", "_depthwise/"))
+    return not any(
+        name.startswith(scope + end)
+        for scope in _scopes(model, what)
+        for end in ("/", "_depthwise/")
+    )
 
 
 def _patterns(model: ModelSpec, what: str) -> List[str]:
     if what == NONE:
         return []
     if what == BACKBONE:
-        return ["^%s(_1)?/" % scope.rstrip("/") for scope in model.backbone]
+        return [f"^{scope.rstrip('/')}(_1)?/" for scope in model.backbone]
     # Heads of all maps in one; scopes are words, and mean themselves in a pattern.
-    scopes = dict.fromkeys(re.sub(r"\bBoxPredictor_\d+/", r"BoxPredictor_\\d+/", scope)
-                           for scope in _scopes(model, what))
-    return ["^(?!(%s)(_depthwise)?/)" % "|".join(scopes)]
+    scopes = dict.fromkeys(
+        re.sub(r"\bBoxPredictor_\d+/", r"BoxPredictor_\\d+/", scope)
+        for scope in _scopes(model, what)
+    )
+    return [f"^(?!({'|'.join(scopes)})(_depthwise)?/)"]

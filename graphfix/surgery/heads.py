@@ -22,8 +22,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from graphfix.errors import RequestError
 from graphfix.model.describe import HeadSpec
-from graphfix.model.families import (
-    BOX, CLASS, KERNEL, LEAVES, MEAN_OF, OFFSET, SCALE, VARIANCE_OF)
+from graphfix.model.families import BOX, CLASS, KERNEL, LEAVES, MEAN_OF, OFFSET, SCALE, VARIANCE_OF
 from graphfix.model.initializer import for_tensor
 from graphfix.model.layout import FRESH, ChannelLayout
 from graphfix.surgery.anchors import AnchorCarry
@@ -35,22 +34,35 @@ INITIAL, QUIET = "initial", "quiet"
 _PRIOR = 0.01
 # (new_rows, what the tensor does) -> what a new class gets there, in a class head.
 RULES = {
-    ("prior", KERNEL): ADDED_NOISE, ("prior", OFFSET): MEAN, ("prior", SCALE): MEAN,
-    ("prior", MEAN_OF): MEAN, ("prior", VARIANCE_OF): MEAN,
-    ("mean", KERNEL): MEAN, ("mean", OFFSET): MEAN, ("mean", SCALE): MEAN,
-    ("mean", MEAN_OF): MEAN, ("mean", VARIANCE_OF): MEAN,
-    ("random", KERNEL): NOISE, ("random", OFFSET): INITIAL, ("random", SCALE): INITIAL,
-    ("random", MEAN_OF): INITIAL, ("random", VARIANCE_OF): INITIAL,
-    ("zero", KERNEL): INITIAL, ("zero", OFFSET): INITIAL, ("zero", SCALE): INITIAL,
-    ("zero", MEAN_OF): INITIAL, ("zero", VARIANCE_OF): INITIAL,
+    ("prior", KERNEL): ADDED_NOISE,
+    ("prior", OFFSET): MEAN,
+    ("prior", SCALE): MEAN,
+    ("prior", MEAN_OF): MEAN,
+    ("prior", VARIANCE_OF): MEAN,
+    ("mean", KERNEL): MEAN,
+    ("mean", OFFSET): MEAN,
+    ("mean", SCALE): MEAN,
+    ("mean", MEAN_OF): MEAN,
+    ("mean", VARIANCE_OF): MEAN,
+    ("random", KERNEL): NOISE,
+    ("random", OFFSET): INITIAL,
+    ("random", SCALE): INITIAL,
+    ("random", MEAN_OF): INITIAL,
+    ("random", VARIANCE_OF): INITIAL,
+    ("zero", KERNEL): INITIAL,
+    ("zero", OFFSET): INITIAL,
+    ("zero", SCALE): INITIAL,
+    ("zero", MEAN_OF): INITIAL,
+    ("zero", VARIANCE_OF): INITIAL,
 }
 # The same for `prior`, where a sigmoid scores each class by itself.
 SIGMOID_RULES = {KERNEL: NOISE, OFFSET: QUIET}
 _UNCHANGED = (1.0, 0.0)
 
 
-def gather_head(tensor: str, to: str, head: HeadSpec, request: SurgeryRequest,
-                meta: TensorMeta) -> Optional[Gather]:
+def gather_head(
+    tensor: str, to: str, head: HeadSpec, request: SurgeryRequest, meta: TensorMeta
+) -> Optional[Gather]:
     """The edit of one tensor of a head, None where nothing about it changes.
 
     Raises:
@@ -69,31 +81,43 @@ def gather_head(tensor: str, to: str, head: HeadSpec, request: SurgeryRequest,
         new = new.resized(kind, len(places))
     effect, _ = LEAVES[leaf(to)]
     affine = _affine(head, new, request.anchors, effect)
-    index = old.gather_index({kind: [one[0] if len(one) == 1 else FRESH for one in places]
-                              for kind, places in sources.items()})
+    index = old.gather_index(
+        {
+            kind: [one[0] if len(one) == 1 else FRESH for one in places]
+            for kind, places in sources.items()
+        }
+    )
     if index == tuple(range(old.channels)) and all(pair == _UNCHANGED for pair in affine):
         return None
     fills = tuple(_Fills(to, head, request, meta, sources, new).all()) if head.class_axis else ()
-    return Gather(tensor, to, index, fills,
-                  affine if any(pair != _UNCHANGED for pair in affine) else ())
+    return Gather(
+        tensor, to, index, fills, affine if any(pair != _UNCHANGED for pair in affine) else ()
+    )
 
 
-def _fresh_boxes(tensor: str, to: str, head: HeadSpec, request: SurgeryRequest,
-                 meta: TensorMeta) -> Gather:
+def _fresh_boxes(
+    tensor: str, to: str, head: HeadSpec, request: SurgeryRequest, meta: TensorMeta
+) -> Gather:
     """A box head for other anchors as the stock API would start it."""
-    channels = head.layout.resized(
-        "anchor", len(request.anchors.sources[head.map or 0])).channels
+    channels = head.layout.resized("anchor", len(request.anchors.sources[head.map or 0])).channels
     effect, initial = LEAVES[leaf(to)]
     everywhere = tuple(range(channels))
     if effect == KERNEL:
         if head.initializer is None:
             raise RequestError(
-                "--anchor_boxes", "random wants noise for %s, but the config gives its predictor no "
-                "initializer to draw it from" % meta.name,
-                "add a truncated_normal_initializer to it, or leave --anchor_boxes out")
-        fill = Fill(NOISE, everywhere,
-                    initializer=for_tensor(head.initializer, meta.shape[:-1] + (channels,)),
-                    key="graphfix/%d/%s" % (request.seed, to))
+                "--anchor_boxes",
+                (
+                    f"random wants noise for {meta.name}, but the config gives its predictor no "
+                    "initializer to draw it from"
+                ),
+                "add a truncated_normal_initializer to it, or leave --anchor_boxes out",
+            )
+        fill = Fill(
+            NOISE,
+            everywhere,
+            initializer=for_tensor(head.initializer, meta.shape[:-1] + (channels,)),
+            key=f"graphfix/{request.seed}/{to}",
+        )
     else:
         fill = Fill(CONSTANT, everywhere, value=initial)
     return Gather(tensor, to, (FRESH,) * channels, (fill,))
@@ -117,8 +141,9 @@ def _shift(head: HeadSpec) -> int:
     return 1 if head.background else 0
 
 
-def _affine(head: HeadSpec, new: ChannelLayout, anchors: Optional[AnchorCarry], effect: str
-            ) -> Tuple[Tuple[float, float], ...]:
+def _affine(
+    head: HeadSpec, new: ChannelLayout, anchors: Optional[AnchorCarry], effect: str
+) -> Tuple[Tuple[float, float], ...]:
     """What each new channel of a box head is multiplied by and gets added."""
     if anchors is None or not anchors.recodes or head.role != BOX or not new.has("anchor"):
         return ()
@@ -145,8 +170,15 @@ def output_affine(pairs, effect: str, normalized: bool) -> Tuple[Tuple[float, fl
 class _Fills:
     """The values of the channels of classes that are no single old class."""
 
-    def __init__(self, to: str, head: HeadSpec, request: SurgeryRequest, meta: TensorMeta,
-                 sources: Mapping[str, Sequence[Tuple[int, ...]]], new: ChannelLayout):
+    def __init__(
+        self,
+        to: str,
+        head: HeadSpec,
+        request: SurgeryRequest,
+        meta: TensorMeta,
+        sources: Mapping[str, Sequence[Tuple[int, ...]]],
+        new: ChannelLayout,
+    ):
         self.to, self.head, self.request, self.meta = to, head, request, meta
         self.sources, self.axis, self.new = sources, head.class_axis, new
         self.effect, self.initial = LEAVES[leaf(to)]
@@ -167,16 +199,25 @@ class _Fills:
             if rule in (MEAN, ADDED_NOISE):
                 # Old places, and the first of their channels: the same for all classes new alike.
                 for channel, place in channels[number]:
-                    means.setdefault((old or self.everything, self._first(place)), []).append(channel)
+                    means.setdefault((old or self.everything, self._first(place)), []).append(
+                        channel
+                    )
             if rule in (NOISE, ADDED_NOISE):
                 fills.append(self._noise(rule, number, own))
             elif rule != MEAN:
-                fills.append(Fill(CONSTANT, own, value=self.initial if rule == INITIAL
-                                  else math.log(_PRIOR / (1 - _PRIOR))))
+                fills.append(
+                    Fill(
+                        CONSTANT,
+                        own,
+                        value=self.initial if rule == INITIAL else math.log(_PRIOR / (1 - _PRIOR)),
+                    )
+                )
         stride = self.head.layout.stride(self.axis)
         # What noise is added to comes first.
-        return [Fill(MEAN, tuple(into), tuple(base + place * stride for place in of))
-                for (of, base), into in means.items()] + fills
+        return [
+            Fill(MEAN, tuple(into), tuple(base + place * stride for place in of))
+            for (of, base), into in means.items()
+        ] + fills
 
     def _rule(self, mapped: bool) -> str:
         if mapped or self.head.role != CLASS and self.request.new_rows == "prior":
@@ -194,13 +235,21 @@ class _Fills:
     def _noise(self, rule: str, number: int, channels: Tuple[int, ...]) -> Fill:
         if self.head.initializer is None:
             raise RequestError(
-                "--new_rows", "wants noise for %s, but the config gives its predictor no "
-                "initializer to draw it from" % self.meta.name,
-                "add a truncated_normal_initializer to it, or pass --new_rows mean")
+                "--new_rows",
+                (
+                    f"wants noise for {self.meta.name}, but the config gives its predictor no "
+                    "initializer to draw it from"
+                ),
+                "add a truncated_normal_initializer to it, or pass --new_rows mean",
+            )
         one = self.request.classes[number - self.shift]
         shape = self.meta.shape[:-1] + (self.new.channels,)
         initializer = for_tensor(self.head.initializer, shape)
         if rule == ADDED_NOISE:
             initializer = dataclasses.replace(initializer, mean=0.0)
-        return Fill(rule, channels, initializer=initializer,
-                    key="graphfix/%d/%s/%s" % (self.request.seed, self.to, one.name or one.id))
+        return Fill(
+            rule,
+            channels,
+            initializer=initializer,
+            key=f"graphfix/{self.request.seed}/{self.to}/{one.name or one.id}",
+        )

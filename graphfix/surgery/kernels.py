@@ -7,8 +7,7 @@ library.  Means are summed in float64, source after source.
 import numpy as np
 
 from graphfix.model.initializer import draw
-from graphfix.surgery.edits import (
-    ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gather, Stretch, Widen)
+from graphfix.surgery.edits import ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gather, Stretch, Widen
 
 
 def gather(value: np.ndarray, edit: Gather) -> np.ndarray:
@@ -51,5 +50,6 @@ def stretch(value: np.ndarray, edit: Stretch) -> np.ndarray:
     """A bound of outputs, moved to where it holds all that they become."""
     scale, shift = np.asarray(edit.affine, np.float64).T
     values = value.astype(np.float64) * scale + shift
-    return np.asarray(values.min() if edit.bound == "min" else values.max(),
-                      value.dtype).reshape(value.shape)
+    return np.asarray(values.min() if edit.bound == "min" else values.max(), value.dtype).reshape(
+        value.shape
+    )

@@ -28,7 +28,18 @@ from graphfix.model.extras import trainable
 from graphfix.model.families import BOX, OFFSET
 from graphfix.model.membership import strangers
 from graphfix.surgery.edits import (
-    Addition, Constant, Copy, Drop, Edit, Gather, Keep, Rename, Reset, Stretch, Widen)
+    Addition,
+    Constant,
+    Copy,
+    Drop,
+    Edit,
+    Gather,
+    Keep,
+    Rename,
+    Reset,
+    Stretch,
+    Widen,
+)
 from graphfix.surgery.heads import gather_head, leaf
 from graphfix.surgery.request import SurgeryRequest, TargetClass
 from graphfix.tensors import TensorMeta
@@ -64,9 +75,15 @@ class SurgeryPlan:
         return sum(not one.sources for one in self.classes if one.name)
 
 
-def plan_tensors(model: ModelSpec, metas: Mapping[str, TensorMeta], request: SurgeryRequest, *,
-                 averages_used: bool, shadowed: bool, quantization_delay: int
-                 ) -> Tuple[Tuple[Edit, ...], Tuple[Addition, ...]]:
+def plan_tensors(
+    model: ModelSpec,
+    metas: Mapping[str, TensorMeta],
+    request: SurgeryRequest,
+    *,
+    averages_used: bool,
+    shadowed: bool,
+    quantization_delay: int,
+) -> Tuple[Tuple[Edit, ...], Tuple[Addition, ...]]:
     """The edits for every tensor of the source, in name order, and the additions.
 
     `averages_used`: the config evaluates with moving averages.  `shadowed`: the trainer keeps
@@ -78,33 +95,44 @@ def plan_tensors(model: ModelSpec, metas: Mapping[str, TensorMeta], request: Sur
         a class head.
     """
     if not any(head.class_axis for head in model.heads):
-        raise RequestError("the target", "cannot be had: this model has a first stage only, which "
-                           "knows no classes", "start from a detector with a second stage")
+        raise RequestError(
+            "the target",
+            "cannot be had: this model has a first stage only, which knows no classes",
+            "start from a detector with a second stage",
+        )
     planner = _Planner(model, metas, request, _averaged(model, request, averages_used))
     edits = tuple(planner.edit(name) for name in metas)
     additions: List[Addition] = []
     if families.GLOBAL_STEP not in metas or not _counts(metas[families.GLOBAL_STEP]):
-        additions.append(Constant(families.GLOBAL_STEP, "int64", (), 0,
-                                  "the stock exporter wants it"))
+        additions.append(
+            Constant(families.GLOBAL_STEP, "int64", (), 0, "the stock exporter wants it")
+        )
     if model.quantized:
         additions += _tracking(metas, quantization_delay)
     if trainers.renames_keras(request.target_api, request.trainer) is not False:
         additions += _second_names(planner.variables())
     if shadowed:
         others = set(strangers(model, metas))
-        additions += [Copy(meta.name + families.MOVING_AVERAGE, meta.name,
-                           "the legacy trainer starts its moving average from this")
-                      for meta in planner.variables()
-                      if trainable(meta) and meta.name not in others]
+        additions += [
+            Copy(
+                meta.name + families.MOVING_AVERAGE,
+                meta.name,
+                "the legacy trainer starts its moving average from this",
+            )
+            for meta in planner.variables()
+            if trainable(meta) and meta.name not in others
+        ]
     return edits, tuple(additions)
 
 
 def _averaged(model: ModelSpec, request: SurgeryRequest, averages_used: bool) -> bool:
     if request.weights == "ema" and not model.extras.moving_averages:
-        raise RequestError("--weights ema", "the checkpoint holds no moving averages",
-                           "leave --weights out")
+        raise RequestError(
+            "--weights ema", "the checkpoint holds no moving averages", "leave --weights out"
+        )
     return bool(model.extras.moving_averages) and (
-        request.weights == "ema" or request.weights == "auto" and averages_used)
+        request.weights == "ema" or request.weights == "auto" and averages_used
+    )
 
 
 def _counts(meta: TensorMeta) -> bool:
@@ -114,8 +142,13 @@ def _counts(meta: TensorMeta) -> bool:
 class _Planner:
     """Decides tensor by tensor; `averaged` says that values come from the moving averages."""
 
-    def __init__(self, model: ModelSpec, metas: Mapping[str, TensorMeta], request: SurgeryRequest,
-                 averaged: bool):
+    def __init__(
+        self,
+        model: ModelSpec,
+        metas: Mapping[str, TensorMeta],
+        request: SurgeryRequest,
+        averaged: bool,
+    ):
         self.metas, self.request, self.averaged = metas, request, averaged
         self.heads = {name: head for head in model.heads for name in head.tensors}
         self.optimizer = set(model.extras.optimizer)
@@ -129,20 +162,27 @@ class _Planner:
 
     def variables(self):
         """The model's own variables."""
-        return [meta for name, meta in self.metas.items()
-                if name not in self.optimizer and name not in self.averages
-                and name != families.GLOBAL_STEP]
+        return [
+            meta
+            for name, meta in self.metas.items()
+            if name not in self.optimizer
+            and name not in self.averages
+            and name != families.GLOBAL_STEP
+        ]
 
     def edit(self, name: str) -> Edit:
         if name in self.optimizer:
             return Drop(name, "optimizer state: the stock API does not fine-tune from it")
         if name in self.averages:
             if self.averaged:
-                return self._outgoing(name, name[:-len(families.MOVING_AVERAGE)])
+                return self._outgoing(name, name[: -len(families.MOVING_AVERAGE)])
             return Drop(name, "moving average: the model takes the trained values")
         if name == families.GLOBAL_STEP:
-            return Reset(name, 0) if _counts(self.metas[name]) else Drop(
-                name, "no int64 scalar, as which the trainers restore it")
+            return (
+                Reset(name, 0)
+                if _counts(self.metas[name])
+                else Drop(name, "no int64 scalar, as which the trainers restore it")
+            )
         if self.averaged and name + families.MOVING_AVERAGE in self.averages:
             return Drop(name, "trained value: the model takes its moving average")
         if name in self.weight_ranges:
@@ -170,7 +210,7 @@ class _Planner:
     def _output_range(self, name: str) -> Edit:
         """The range of recoded box codes is recoded with them."""
         head, bound = self.output_ranges[name]
-        offset, = [one for one in head.tensors if families.LEAVES[leaf(one)][0] == OFFSET]
+        (offset,) = [one for one in head.tensors if families.LEAVES[leaf(one)][0] == OFFSET]
         edit = self._gather(head, offset) if head.role == BOX else None
         return Stretch(name, edit.affine, bound) if edit and edit.affine else Keep(name)
 
@@ -186,11 +226,17 @@ def _tracking(metas: Mapping[str, TensorMeta], delay: int):
         if biased and biased not in metas:
             made = True
             yield Copy(biased, name, "training goes on tracking the range from its value")
-            yield Constant(local_step, "float32", (), _SETTLED,
-                           "the range is as if updated this often")
+            yield Constant(
+                local_step, "float32", (), _SETTLED, "the range is as if updated this often"
+            )
     if made and quantization.STEP not in metas:
-        yield Constant(quantization.STEP, "int64", (), delay,
-                       "the model is quantized already, so ranges apply from the first step")
+        yield Constant(
+            quantization.STEP,
+            "int64",
+            (),
+            delay,
+            "the model is quantized already, so ranges apply from the first step",
+        )
 
 
 def _second_names(variables: Sequence[TensorMeta]):
@@ -203,17 +249,38 @@ def _second_names(variables: Sequence[TensorMeta]):
 
 def remarks(model: ModelSpec, request: SurgeryRequest) -> Tuple[Finding, ...]:
     """What there is to know about a model's surgery that its edits do not show."""
-    findings = [Finding(
-        "WIDTH_PINNED", INFO, ".".join(path), "is written out as %d: left to the API, the width of "
-        "the trained layers would follow the number of classes" % value, "leave it as it is")
-        for path, value in model.pins]
+    findings = [
+        Finding(
+            "WIDTH_PINNED",
+            INFO,
+            ".".join(path),
+            (
+                f"is written out as {value}: left to the API, the width of "
+                "the trained layers would follow the number of classes"
+            ),
+            "leave it as it is",
+        )
+        for path, value in model.pins
+    ]
     if model.quantized and any(not one.sources for one in request.classes):
-        findings.append(Finding(
-            "ACTIVATION_RANGES", INFO, "act_quant", "keep the source's ranges, also behind rewritten "
-            "class heads", "training adapts them; evaluate new classes only after some steps"))
+        findings.append(
+            Finding(
+                "ACTIVATION_RANGES",
+                INFO,
+                "act_quant",
+                "keep the source's ranges, also behind rewritten class heads",
+                "training adapts them; evaluate new classes only after some steps",
+            )
+        )
     if model.extras.quantization and not model.quantized:
-        findings.append(Finding(
-            "NOT_QUANTIZED", WARNING, "graph_rewriter", "is not in the config, but the checkpoint was "
-            "trained with quantization: its ranges go unused",
-            "add the graph_rewriter block the model was trained with to go on quantized"))
+        findings.append(
+            Finding(
+                "NOT_QUANTIZED",
+                WARNING,
+                "graph_rewriter",
+                "is not in the config, but the checkpoint was "
+                "trained with quantization: its ranges go unused",
+                "add the graph_rewriter block the model was trained with to go on quantized",
+            )
+        )
     return tuple(findings)

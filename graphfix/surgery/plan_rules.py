@@ -16,7 +16,19 @@ from graphfix.labels import MAX_CLASSES
 from graphfix.model.initializer import DISTRIBUTIONS
 from graphfix.schema import message_class
 from graphfix.surgery.edits import (
-    ADDED_NOISE, CONSTANT, MEAN, NOISE, Constant, Copy, Drop, Fill, Gather, Rename, Stretch, Widen)
+    ADDED_NOISE,
+    CONSTANT,
+    MEAN,
+    NOISE,
+    Constant,
+    Copy,
+    Drop,
+    Fill,
+    Gather,
+    Rename,
+    Stretch,
+    Widen,
+)
 from graphfix.surgery.plan import SurgeryPlan
 from graphfix.surgery.request import TRAINERS
 from graphfix.textproto import Document, bind
@@ -40,9 +52,9 @@ def faults(plan: SurgeryPlan) -> Iterator[Fault]:
     yield from _classes(plan)
     for number, edit in enumerate(plan.config_edits):
         for message in _config_edit(edit, len(plan.classes)):
-            yield "config_edits[%d]" % number, message
+            yield f"config_edits[{number}]", message
     if len(plan.config_edits) > _MOST_CONFIG_EDITS:
-        yield "config_edits", "has more than %d edits" % _MOST_CONFIG_EDITS
+        yield "config_edits", f"has more than {_MOST_CONFIG_EDITS} edits"
     yield from _tensors(plan)
 
 
@@ -55,29 +67,32 @@ def _head(plan: SurgeryPlan) -> Iterator[Fault]:
     if not _DIGEST.match(plan.source_digest):
         yield "source_digest", "is not a SHA-256"
     if not _MONTH.match(plan.target_api):
-        yield "target_api", "is not a month: '%s'" % plan.target_api[:40]
+        yield "target_api", f"is not a month: '{plan.target_api[:40]}'"
     elif not FIRST_MONTH <= plan.target_api <= LAST_MONTH:
-        yield "target_api", "is %s, and no API is known of before %s or after %s" % (
-            plan.target_api, FIRST_MONTH, LAST_MONTH)
+        yield (
+            "target_api",
+            f"is {plan.target_api}, and no API is known of before {FIRST_MONTH} or after "
+            f"{LAST_MONTH}",
+        )
     if plan.trainer not in TRAINERS:
-        yield "trainer", "is '%s', which is none" % plan.trainer[:40]
+        yield "trainer", f"is '{plan.trainer[:40]}', which is none"
     for number, one in enumerate(plan.findings):
         if one.severity not in (ERROR, WARNING, INFO):
-            yield "findings[%d].severity" % number, "is '%s', which is none" % one.severity[:40]
+            yield f"findings[{number}].severity", f"is '{one.severity[:40]}', which is none"
 
 
 def _classes(plan: SurgeryPlan) -> Iterator[Fault]:
     if not 1 <= len(plan.classes) <= MAX_CLASSES:
-        yield "classes", "has %d classes" % len(plan.classes)
+        yield "classes", f"has {len(plan.classes)} classes"
     names = {}
     for number, one in enumerate(plan.classes):
-        where = "classes[%d]" % number
+        where = f"classes[{number}]"
         if one.id != number + 1:
-            yield where + ".id", "is %d: classes are numbered from 1 on" % one.id
+            yield where + ".id", f"is {one.id}: classes are numbered from 1 on"
         if bool(one.name) != bool(one.display_name):
             yield where, "has a name or a display_name, and not the other"
         if one.name and names.setdefault(one.name, number) != number:
-            yield where + ".name", "is that of classes[%d], too" % names[one.name]
+            yield where + ".name", f"is that of classes[{names[one.name]}], too"
         if len(set(one.sources)) < len(one.sources) or any(source < 1 for source in one.sources):
             yield where + ".sources", "names an old class twice, or one that cannot be"
     if plan.classes and not names:
@@ -92,51 +107,58 @@ def _config_edit(edit: ConfigEdit, classes: int) -> Iterator[str]:
         return
     names = [step.partition("[")[0] for step in edit.path]
     if edit.literal == EMPTY_BLOCK:
-        text = "%s {}" % names[-1]
+        text = f"{names[-1]} {{}}"
     else:
-        text = "%s: %s" % (names[-1], edit.literal)
+        text = f"{names[-1]}: {edit.literal}"
     for name in reversed(names[:-1]):
-        text = "%s { %s }" % (name, text)
+        text = f"{name} {{ {text} }}"
     try:
         document = Document.parse(text, subject=".".join(edit.path))
         count = sum(1 for _ in document.walk())
         values = document.find(names)
-        if count != len(names) or len(values) != 1 or edit.literal != EMPTY_BLOCK \
-                and values[0].raw != "%s: %s" % (names[-1], edit.literal):
-            yield "sets %s to what is not one value" % ".".join(edit.path)
+        if (
+            count != len(names)
+            or len(values) != 1
+            or edit.literal != EMPTY_BLOCK
+            and values[0].raw != f"{names[-1]}: {edit.literal}"
+        ):
+            yield f"sets {'.'.join(edit.path)} to what is not one value"
             return
         problems = bind(document, message_class("graphfix.pipeline.TrainEvalPipelineConfig"))[1]
     except SourceError as error:
-        yield "sets %s to what cannot be read: %s" % (
-            ".".join(edit.path), error.problems[0].message)
+        yield f"sets {'.'.join(edit.path)} to what cannot be read: {error.problems[0].message}"
         return
     for problem in problems[:1]:
         yield problem.problem.message
-    if not problems and names[0] == "model" and names[-1] == "num_classes" \
-            and values[0].values[0].value - classes not in (0, 1):  # 1: the background counts, too
-        yield "sets num_classes to %s, and classes has %d" % (edit.literal, classes)
+    if (
+        not problems
+        and names[0] == "model"
+        and names[-1] == "num_classes"
+        and values[0].values[0].value - classes not in (0, 1)
+    ):  # 1: the background counts, too
+        yield f"sets num_classes to {edit.literal}, and classes has {classes}"
 
 
 def _tensors(plan: SurgeryPlan) -> Iterator[Fault]:
     seen: set = set()
     outgoing: dict = {}
     for number, edit in enumerate(plan.edits):
-        where = "edits[%d]" % number
+        where = f"edits[{number}]"
         if edit.tensor in seen:
-            yield where + ".tensor", "is edited twice: %s" % edit.tensor
+            yield where + ".tensor", f"is edited twice: {edit.tensor}"
         seen.add(edit.tensor)
         for message in _edit(edit):
-            yield where, "(%s) %s" % (edit.tensor, message)
+            yield where, f"({edit.tensor}) {message}"
         if not isinstance(edit, Drop):
             name = target_of(edit)
             for message in _name(name):
-                yield where, "(%s) %s" % (edit.tensor, message)
+                yield where, f"({edit.tensor}) {message}"
             if name in outgoing:
-                yield where, "(%s) writes %s twice" % (edit.tensor, name)
+                yield where, f"({edit.tensor}) writes {name} twice"
             outgoing[name] = edit
     for number, edit in enumerate(plan.edits):
         if isinstance(edit, Widen) and isinstance(outgoing.get(edit.of), (Widen, type(None))):
-            yield "edits[%d].of" % number, "is %s, which does not go out" % edit.of
+            yield f"edits[{number}].of", f"is {edit.of}, which does not go out"
     yield from _additions(plan, outgoing)
 
 
@@ -144,42 +166,48 @@ def _additions(plan: SurgeryPlan, outgoing: dict) -> Iterator[Fault]:
     names, added = set(outgoing), 0
     copies: dict = {}
     for number, one in enumerate(plan.additions):
-        where = "additions[%d]" % number
+        where = f"additions[{number}]"
         for message in _name(one.name):
             yield where + ".name", message
         if one.name in names:
-            yield where, "writes %s twice" % one.name
+            yield where, f"writes {one.name} twice"
         names.add(one.name)
         if isinstance(one, Copy):
             if one.of not in outgoing:
-                yield where + ".of", "is %s, which does not go out" % one.of
+                yield where + ".of", f"is {one.of}, which does not go out"
             copies[one.of] = copies.get(one.of, 0) + 1
             if copies[one.of] == _MOST_COPIES + 1:
-                yield where + ".of", "is copied more than %d times: %s" % (_MOST_COPIES, one.of)
+                yield where + ".of", f"is copied more than {_MOST_COPIES} times: {one.of}"
         elif isinstance(one, Constant):
             dtype = dtypes.BY_NAME.get(one.dtype)
             if dtype is None or not computed(dtype):
-                yield where + ".dtype", "is '%s', which has no values to write" % one.dtype[:40]
+                yield where + ".dtype", f"is '{one.dtype[:40]}', which has no values to write"
             elif not held(dtype, one.value):
-                yield where + ".value", "is %r, which %s does not hold" % (one.value, one.dtype)
+                yield where + ".value", f"is {one.value!r}, which {one.dtype} does not hold"
             size = 1
             for side in one.shape:
                 size = min(size * max(side, 1), _MOST_ADDED + 1)
-            if len(one.shape) > _MAX_RANK or any(side < 0 for side in one.shape) \
-                    or size > _MOST_ADDED:
-                yield where + ".shape", "is no shape of a tensor to add: %s" % (
-                    list(one.shape) if len(one.shape) <= 8 else "%d dimensions" % len(one.shape))
+            if (
+                len(one.shape) > _MAX_RANK
+                or any(side < 0 for side in one.shape)
+                or size > _MOST_ADDED
+            ):
+                yield (
+                    where + ".shape",
+                    "is no shape of a tensor to add: %s"
+                    % (list(one.shape) if len(one.shape) <= 8 else f"{len(one.shape)} dimensions"),
+                )
             else:
                 added += size
     if added > _MOST_ADDED:
-        yield "additions", "has %d elements altogether, more than %d" % (added, _MOST_ADDED)
+        yield "additions", f"has {added} elements altogether, more than {_MOST_ADDED}"
 
 
 def _name(name: str) -> Iterator[str]:
     if not name:
         yield "gets no name"
     elif len(name) > _LONGEST_NAME or any(letter < " " for letter in name):
-        yield "gets a name that no tensor has: %s" % ascii(name)[:60]
+        yield f"gets a name that no tensor has: {ascii(name)[:60]}"
 
 
 def computed(dtype) -> bool:
@@ -190,6 +218,7 @@ def computed(dtype) -> bool:
 def held(dtype, value: float) -> bool:
     """Whether a type has a value; a floating type the nearest to it."""
     import numpy as np  # what only reads plans does not wait for it
+
     if dtype.numpy.kind == "f":
         return abs(value) <= float(np.finfo(dtype.numpy).max)
     if dtype.numpy.kind == "b":
@@ -200,12 +229,13 @@ def held(dtype, value: float) -> bool:
 
 def _edit(edit) -> Iterator[str]:
     if isinstance(edit, (Stretch, Widen)) and edit.bound not in ("min", "max"):
-        yield "is to become a '%s'" % edit.bound[:40]
+        yield f"is to become a '{edit.bound[:40]}'"
     if isinstance(edit, Stretch) and not edit.affine:
         yield "is stretched by nothing"
     if isinstance(edit, (Gather, Stretch)) and any(
-            abs(number) > _LARGEST_FACTOR for pair in edit.affine for number in pair):
-        yield "is scaled by more than %g" % _LARGEST_FACTOR
+        abs(number) > _LARGEST_FACTOR for pair in edit.affine for number in pair
+    ):
+        yield f"is scaled by more than {_LARGEST_FACTOR:g}"
     if isinstance(edit, Gather):
         yield from _gather(edit)
 
@@ -215,15 +245,15 @@ def _gather(edit: Gather) -> Iterator[str]:
     if not new:
         yield "gets no channels"
     if any(origin < -1 for origin in edit.index):
-        yield "takes channels that are not there (it takes %d)" % min(edit.index)
+        yield f"takes channels that are not there (it takes {min(edit.index)})"
     if edit.affine and len(edit.affine) != new:
-        yield "scales %d channels of %d" % (len(edit.affine), new)
+        yield f"scales {len(edit.affine)} channels of {new}"
     filled: set = set()
     for number, fill in enumerate(edit.fills):
         if any(not 0 <= channel < new for channel in fill.channels):
-            yield "fills channels that are not there (it gets %d)" % new
+            yield f"fills channels that are not there (it gets {new})"
         if len(set(fill.channels)) < len(fill.channels) or not fill.channels:
-            yield "fills[%d] fills nothing, or a channel twice" % number
+            yield f"fills[{number}] fills nothing, or a channel twice"
         yield from _fill(fill)
         filled.update(fill.channels)
     if filled != {channel for channel, origin in enumerate(edit.index) if origin < 0}:
@@ -231,14 +261,15 @@ def _gather(edit: Gather) -> Iterator[str]:
 
 
 def _fill(fill: Fill) -> Iterator[str]:
-    if fill.rule == MEAN and (not fill.sources or len(set(fill.sources)) < len(fill.sources)
-                              or min(fill.sources) < 0):
+    if fill.rule == MEAN and (
+        not fill.sources or len(set(fill.sources)) < len(fill.sources) or min(fill.sources) < 0
+    ):
         yield "takes the mean of channels that are not there"
     elif fill.rule in (NOISE, ADDED_NOISE):
         drawn = fill.initializer
         if drawn is None or drawn.kind not in DISTRIBUTIONS:
             yield "is filled with noise of no known distribution"
         elif not 0 <= drawn.scale <= _LARGEST_NOISE or abs(drawn.mean) > _LARGEST_NOISE:
-            yield "is filled with noise beyond %g" % _LARGEST_NOISE
+            yield f"is filled with noise beyond {_LARGEST_NOISE:g}"
     elif fill.rule not in (MEAN, CONSTANT):
-        yield "is filled by the unknown rule '%s'" % fill.rule[:40]
+        yield f"is filled by the unknown rule '{fill.rule[:40]}'"

@@ -16,8 +16,9 @@ from graphfix.tensors import TensorMeta
 _MOST_NAMES = 5
 
 
-def check_types(model: ModelSpec, metas: Mapping[str, TensorMeta], *, subject: str
-                ) -> Tuple[Finding, ...]:
+def check_types(
+    model: ModelSpec, metas: Mapping[str, TensorMeta], *, subject: str
+) -> Tuple[Finding, ...]:
     """Whether the trainers can restore these tensors, each under the name that it goes out by; a
     finding where some are not the model's.
 
@@ -27,19 +28,33 @@ def check_types(model: ModelSpec, metas: Mapping[str, TensorMeta], *, subject: s
       SourceError: naming `subject` and the tensors.
     """
     others = strangers(model, metas)
-    odd = [name for name, meta in metas.items() if meta.dtype != dtypes.FLOAT32
-           and name not in (GLOBAL_STEP, quantization.STEP) and name not in others]
+    odd = [
+        name
+        for name, meta in metas.items()
+        if meta.dtype != dtypes.FLOAT32
+        and name not in (GLOBAL_STEP, quantization.STEP)
+        and name not in others
+    ]
     if odd:
         raise SourceError(
-            subject, "has variables of other types than float32, at which both trainers stop: "
-            + _some(["%s (%s)" % (name, metas[name].dtype) for name in odd]),
-            "save it again with these cast to float32 (tf.cast)")
+            subject,
+            "has variables of other types than float32, at which both trainers stop: "
+            + _some([f"{name} ({metas[name].dtype})" for name in odd]),
+            "save it again with these cast to float32 (tf.cast)",
+        )
     if not others:
         return ()
-    return (Finding("NOT_OF_THE_MODEL", INFO, subject, "has tensors that the model does not have, "
-                    "which no trainer restores: " + _some(others), "there is nothing to do"),)
+    return (
+        Finding(
+            "NOT_OF_THE_MODEL",
+            INFO,
+            subject,
+            "has tensors that the model does not have, which no trainer restores: " + _some(others),
+            "there is nothing to do",
+        ),
+    )
 
 
 def _some(words: Sequence[str]) -> str:
     more = len(words) - _MOST_NAMES
-    return ", ".join(words[:_MOST_NAMES]) + (" and %d more" % more if more > 0 else "")
+    return ", ".join(words[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -72,8 +72,9 @@ class _Binder:
         self.suggestions = 0
 
     def complain(self, kind: str, path, node, message: str, remedy: str) -> None:
-        self.problems.append(BindProblem(kind, path, node.line, node.column, Problem(
-            node.where, message, remedy)))
+        self.problems.append(
+            BindProblem(kind, path, node.line, node.column, Problem(node.where, message, remedy))
+        )
 
     def block(self, block: Block, message: Any, above: Tuple[str, ...]) -> None:
         descriptor = message.DESCRIPTOR
@@ -82,9 +83,13 @@ class _Binder:
             path = above + (field.name,)
             known = descriptor.fields_by_name.get(field.name)
             if known is None:
-                self.complain(UNKNOWN_FIELD, path, field, "%s has no field '%s'"
-                              % (descriptor.name, field.name[:60]),
-                              self._suggestion(field, descriptor))
+                self.complain(
+                    UNKNOWN_FIELD,
+                    path,
+                    field,
+                    f"{descriptor.name} has no field '{field.name[:60]}'",
+                    self._suggestion(field, descriptor),
+                )
                 continue
             if not _repeated(known) and not self._single(known, field, seen, path):
                 continue
@@ -96,34 +101,54 @@ class _Binder:
         near = None
         if self.suggestions <= _MAX_SUGGESTIONS:
             near = difflib.get_close_matches(field.name, list(descriptor.fields_by_name), 1)
-        return "did you mean '%s'?" % near[0] if near else "see whether it belongs in another block"
+        return f"did you mean '{near[0]}'?" if near else "see whether it belongs in another block"
 
     def _single(self, known, field: Field, seen: dict, path) -> bool:
         """Whether a singular field may be given here, as its first and as its oneof's only."""
         first = seen.get(known.name)
         if first is not None:
-            self.complain(DUPLICATE, path, field, "'%s' may be given once, and line %d has it "
-                          "already" % (known.name, first.line), "keep the one that counts")
+            self.complain(
+                DUPLICATE,
+                path,
+                field,
+                (f"'{known.name}' may be given once, and line {first.line} has it already"),
+                "keep the one that counts",
+            )
             return False
         if field.listed:
-            self.complain(WRONG_TYPE, path, field, "'%s' takes one value, not a list" % known.name,
-                          "write it without the brackets")
+            self.complain(
+                WRONG_TYPE,
+                path,
+                field,
+                f"'{known.name}' takes one value, not a list",
+                "write it without the brackets",
+            )
             return False
         seen[known.name] = field
         if known.containing_oneof is not None:
             key = "oneof " + known.containing_oneof.name
             other = seen.setdefault(key, field)
             if other is not field:
-                self.complain(ONEOF_CONFLICT, path, field, "'%s' excludes '%s' of line %d" % (
-                    field.name, other.name, other.line), "keep one of them")
+                self.complain(
+                    ONEOF_CONFLICT,
+                    path,
+                    field,
+                    f"'{field.name}' excludes '{other.name}' of line {other.line}",
+                    "keep one of them",
+                )
                 return False
         return True
 
     def _value(self, known, value, message: Any, path) -> None:
         if known.message_type is not None:
             if not isinstance(value, Block):
-                self.complain(WRONG_TYPE, path, value, "'%s' is a block, not %s"
-                              % (known.name, value.raw[:40]), "write %s { ... }" % known.name)
+                self.complain(
+                    WRONG_TYPE,
+                    path,
+                    value,
+                    f"'{known.name}' is a block, not {value.raw[:40]}",
+                    f"write {known.name} {{ ... }}",
+                )
                 return
             inner = getattr(message, known.name)
             if known.message_type.GetOptions().map_entry:
@@ -136,14 +161,24 @@ class _Binder:
             self.block(value, inner, path)
             return
         if isinstance(value, Block):
-            self.complain(WRONG_TYPE, path, value, "'%s' is a value, not a block" % known.name,
-                          "write %s: value" % known.name)
+            self.complain(
+                WRONG_TYPE,
+                path,
+                value,
+                f"'{known.name}' is a value, not a block",
+                f"write {known.name}: value",
+            )
             return
         try:
             converted = _convert(known, value)
         except _Bad as bad:
-            self.complain(bad.kind, path, value, "'%s' cannot be %s" % (known.name, value.raw[:60]),
-                          "give it %s" % bad)
+            self.complain(
+                bad.kind,
+                path,
+                value,
+                f"'{known.name}' cannot be {value.raw[:60]}",
+                f"give it {bad}",
+            )
             return
         if _repeated(known):
             getattr(message, known.name).append(converted)
@@ -172,8 +207,11 @@ def _convert(known, scalar: Scalar) -> Any:
     if kind in (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE):
         return _float(scalar)
     if kind == FieldDescriptor.CPPTYPE_BOOL:
-        value = _BOOLS.get(scalar.value) if scalar.kind == IDENTIFIER else \
-            {"0": False, "1": True}.get(scalar.raw)
+        value = (
+            _BOOLS.get(scalar.value)
+            if scalar.kind == IDENTIFIER
+            else {"0": False, "1": True}.get(scalar.raw)
+        )
         if value is None:
             raise _Bad(WRONG_TYPE, "true or false")
         return value
@@ -195,7 +233,7 @@ def _integer(known, scalar: Scalar) -> int:
     if scalar.kind != INTEGER:
         raise _Bad(WRONG_TYPE, "a whole number")
     if not low <= scalar.value <= high:
-        raise _Bad(OUT_OF_RANGE, "a whole number from %d to %d" % (low, high))
+        raise _Bad(OUT_OF_RANGE, f"a whole number from {low} to {high}")
     return scalar.value
 
 

@@ -82,7 +82,7 @@ class Document:
         layout.check_literal(literal)
         if isinstance(node, Field):
             if any(isinstance(value, Block) for value in node.values):
-                raise ValueError("%s holds a block: delete and insert it" % node.name)
+                raise ValueError(f"{node.name} holds a block: delete and insert it")
             return self._spliced(Splice(node.value_start, node.value_end, literal))
         return self._spliced(Splice(node.start, node.end, literal))
 
@@ -98,7 +98,7 @@ class Document:
         layout.check_name(name)
         layout.check_new(new)
         if after is not None and not any(field is after for field in block.fields):
-            raise ValueError("%s is not a field of this block" % after.name)
+            raise ValueError(f"{after.name} is not a field of this block")
         return self._spliced(layout.insertion(self.root, block, name, new, after))
 
     def delete(self, field: Field) -> "Document":
@@ -114,5 +114,5 @@ class Document:
             raise ValueError("a node of another document (or of this one before an edit)")
 
     def _spliced(self, splice: Splice) -> "Document":
-        text = self.text[:splice.start] + splice.text + self.text[splice.end:]
+        text = self.text[: splice.start] + splice.text + self.text[splice.end :]
         return Document(Source(text, subject=self.subject))

@@ -34,7 +34,7 @@ class Splice:
 def check_name(name: str) -> None:
     """ValueError for what cannot stand as a field's name."""
     if not _NAME.match(name):
-        raise ValueError("not a field name: %r" % name)
+        raise ValueError(f"not a field name: {name!r}")
 
 
 def check_literal(literal: str) -> None:
@@ -42,10 +42,10 @@ def check_literal(literal: str) -> None:
     try:
         fields = parse(Source("x: " + literal, subject="literal")).fields
     except SourceError as error:
-        raise ValueError("not a literal: %r (%s)" % (literal, error)) from None
+        raise ValueError(f"not a literal: {literal!r} ({error})") from None
     whole = len(fields) == 1 and fields[0].value_end == len("x: " + literal)
     if not whole or any(isinstance(value, Block) for value in fields[0].values):
-        raise ValueError("not one literal: %r" % literal)
+        raise ValueError(f"not one literal: {literal!r}")
 
 
 def check_new(new: New) -> None:
@@ -92,20 +92,20 @@ def deletion(field: Field) -> Splice:
     if rest is not None and _indent_if_first(source, field.start) is not None:
         return Splice(source.line_start(field.start), rest.end(), "")
     end = _SEPARATOR.match(source.text, field.end).end()
-    while source.text[end:end + 1] in (" ", "\t"):
+    while source.text[end : end + 1] in (" ", "\t"):
         end += 1
     return Splice(field.start, end, "")
 
 
 def _line(text: str, at: int, line: str, newline: str) -> Splice:
     """A line of its own at an offset where one begins, or at the end of the text."""
-    if at and text[at - 1:at] != "\n" and at == len(text):
+    if at and text[at - 1 : at] != "\n" and at == len(text):
         return Splice(at, at, newline + line)
     return Splice(at, at, line + newline)
 
 
 def _one_line(block: Block) -> bool:
-    return "\n" not in block.source.text[block.body_start:block.body_end]
+    return "\n" not in block.source.text[block.body_start : block.body_end]
 
 
 def _indent(source: Source, offset: int) -> str:
@@ -115,7 +115,7 @@ def _indent(source: Source, offset: int) -> str:
 
 def _indent_if_first(source: Source, offset: int) -> Optional[str]:
     """What stands before an offset on its line, if that is white space only."""
-    before = source.text[source.line_start(offset):offset]
+    before = source.text[source.line_start(offset) : offset]
     return before if not before.strip() else None
 
 
@@ -134,6 +134,6 @@ def _step(root: Block) -> str:
 
 def _render(name: str, new: New, indent: str, step: str, newline: str) -> str:
     if isinstance(new, str):
-        return "%s%s: %s" % (indent, name, new)
+        return f"{indent}{name}: {new}"
     inner = [_render(key, value, indent + step, step, newline) for key, value in new]
-    return newline.join(["%s%s {" % (indent, name)] + inner + [indent + "}"])
+    return newline.join([f"{indent}{name} {{"] + inner + [indent + "}"])

@@ -56,7 +56,7 @@ class BadLiteral(Exception):
 def parse_number(unsigned: str, *, negative: bool) -> Union[int, float]:
     """An int for an integer literal, a float for every other.  Raises BadLiteral."""
     if len(unsigned) > MAX_NUMBER_LENGTH:
-        raise BadLiteral(0, "a number of %d characters" % len(unsigned), "write a shorter one")
+        raise BadLiteral(0, f"a number of {len(unsigned)} characters", "write a shorter one")
     if _INTEGER.match(unsigned):
         if unsigned[:2] in ("0x", "0X"):
             value: Union[int, float] = int(unsigned, 16)
@@ -67,7 +67,7 @@ def parse_number(unsigned: str, *, negative: bool) -> Union[int, float]:
     else:
         infinite_or_nan = special_float(unsigned)
         if infinite_or_nan is None:
-            raise BadLiteral(0, "%s is not a number" % _shown(unsigned), _number_remedy(unsigned))
+            raise BadLiteral(0, f"{_shown(unsigned)} is not a number", _number_remedy(unsigned))
         value = infinite_or_nan
     return -value if negative else value
 
@@ -103,14 +103,14 @@ def _unescape(body: str, slash: int) -> Tuple[bytes, int]:
     octal, hexadecimal, short, long, simple = match.groups()
     if octal is not None:
         if int(octal, 8) > 255:
-            raise BadLiteral(slash + 1, "\\%s is more than a byte" % octal, BACKSLASH_REMEDY)
+            raise BadLiteral(slash + 1, f"\\{octal} is more than a byte", BACKSLASH_REMEDY)
         return bytes([int(octal, 8)]), match.end()
     if hexadecimal is not None:
         return bytes([int(hexadecimal, 16)]), match.end()
     if simple is not None:
         if simple not in _SIMPLE:
             raise BadLiteral(
-                slash + 1, "\\%s is not an escape of the text format" % simple, BACKSLASH_REMEDY
+                slash + 1, f"\\{simple} is not an escape of the text format", BACKSLASH_REMEDY
             )
         return _SIMPLE[simple], match.end()
     code, end = int(short or long, 16), match.end()
@@ -120,7 +120,7 @@ def _unescape(body: str, slash: int) -> Tuple[bytes, int]:
         if second is not None and 0xDC00 <= low < 0xE000:
             code, end = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00), second.end()
     if 0xD800 <= code < 0xE000 or code > 0x10FFFF:
-        raise BadLiteral(slash + 1, "%s is not a character" % match.group(), BACKSLASH_REMEDY)
+        raise BadLiteral(slash + 1, f"{match.group()} is not a character", BACKSLASH_REMEDY)
     return chr(code).encode("utf-8"), end
 
 

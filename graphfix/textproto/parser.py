@@ -74,7 +74,7 @@ class _Parser:
             )
         return self.source.error(
             offset,
-            "%s has no place here" % ascii(self.text[offset]),
+            f"{ascii(self.text[offset])} has no place here",
             "remove it, or start a comment with #",
         )
 
@@ -88,9 +88,9 @@ class _Parser:
 
     def _unexpected(self, wanted: str, remedy: str) -> SourceError:
         kind, start, end = self.tokens[self.at]
-        shown = ascii(self.text[start:min(end, start + 40)])
+        shown = ascii(self.text[start : min(end, start + 40)])
         found = "the end of the file" if kind == "end" else shown
-        return self.source.error(start, "expected %s, found %s" % (wanted, found), remedy)
+        return self.source.error(start, f"expected {wanted}, found {found}", remedy)
 
     def document(self) -> Block:
         fields = self._fields(0)
@@ -120,9 +120,7 @@ class _Parser:
         else:
             value = self._value(colon, depth)
             values, end = (value,), value.end
-        return Field(
-            self.source, start, end, name, name_end, value_start, end, listed, values
-        )
+        return Field(self.source, start, end, name, name_end, value_start, end, listed, values)
 
     def _name(self) -> Tuple[str, int]:
         kind, start, end = self._take()
@@ -135,13 +133,13 @@ class _Parser:
             pieces.append(self.text[start:end])
         if self._kind() != "]" or not pieces:
             raise self._unexpected("an extension's name and ]", "write it as [package.name]")
-        return "[%s]" % "".join(pieces), self._take()[2]
+        return f"[{''.join(pieces)}]", self._take()[2]
 
     def _identifier(self, start: int, end: int) -> str:
         word = self.text[start:end]
         if not _IDENTIFIER.match(word):
             raise self.source.error(
-                start, "%s is not a name" % word[:60], "use only letters, digits and underscores"
+                start, f"{word[:60]} is not a name", "use only letters, digits and underscores"
             )
         return word
 
@@ -173,14 +171,14 @@ class _Parser:
         opener, start, body_start = self._take()
         if depth > MAX_DEPTH:
             raise self.source.error(
-                start, "blocks nest more than %d deep" % MAX_DEPTH, "this is not a configuration"
+                start, f"blocks nest more than {MAX_DEPTH} deep", "this is not a configuration"
             )
         fields = self._fields(depth)
         if self._kind() != _CLOSER[opener]:
             raise self._unexpected(
-                "a field name or %s" % _CLOSER[opener],
-                "close the %s of line %d, or correct what stands here"
-                % (opener, self.source.position(start)[0]),
+                f"a field name or {_CLOSER[opener]}",
+                f"close the {opener} of line {self.source.position(start)[0]}, or correct what "
+                "stands here",
             )
         _, body_end, end = self._take()
         return Block(self.source, start, end, body_start, body_end, fields)

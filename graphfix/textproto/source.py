@@ -33,7 +33,7 @@ class Source:
         if len(data) > MAX_BYTES:
             raise SourceError(
                 subject,
-                "has %d bytes, more than any configuration or label map" % len(data),
+                f"has {len(data)} bytes, more than any configuration or label map",
                 "check that this is the file you meant",
             )
         try:
@@ -45,7 +45,7 @@ class Source:
             where = getattr(error, "start", 0)
             raise SourceError(
                 subject,
-                "is not UTF-8 text (offset %d)" % where,
+                f"is not UTF-8 text (offset {where})",
                 "save the file as UTF-8, or check that this is the text file you meant",
             )
 

@@ -92,7 +92,7 @@ class Block(Node):
         A path goes through every block of a repeated field, and through nothing that is not one.
         """
         if isinstance(path, str):
-            raise TypeError("a path is a sequence of names, not the string %r" % path)
+            raise TypeError(f"a path is a sequence of names, not the string {path!r}")
         if not path:
             raise ValueError("an empty path names no field")
         blocks = [self]

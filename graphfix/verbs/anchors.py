@@ -30,8 +30,16 @@ class Answer:
     findings: Tuple[Finding, ...]
 
 
-def fit_anchors(path: str, records: Sequence[str], *, output: str, overwrite: bool, seed: int,
-                count: Optional[int], label_map_path: Optional[str]) -> Answer:
+def fit_anchors(
+    path: str,
+    records: Sequence[str],
+    *,
+    output: str,
+    overwrite: bool,
+    seed: int,
+    count: Optional[int],
+    label_map_path: Optional[str],
+) -> Answer:
     """Fits a config's anchor generator to the boxes of records, and writes it as an anchors file.
 
     Raises:
@@ -41,48 +49,98 @@ def fit_anchors(path: str, records: Sequence[str], *, output: str, overwrite: bo
     files.check_file(output, overwrite=overwrite, inputs=inputs)
     path, _, setting = _open(path)
     boxes, findings = _boxes(setting, records, label_map_path)
-    fitted = fit(setting.message, boxes, setting.model, threshold=setting.threshold, seed=seed,
-                 subject=path, image=setting.image, count=count)
+    fitted = fit(
+        setting.message,
+        boxes,
+        setting.model,
+        threshold=setting.threshold,
+        seed=seed,
+        subject=path,
+        image=setting.image,
+        count=count,
+    )
     findings += setting.findings
     if fitted.form is None:
-        findings += (Finding("ANCHORS_KEPT", INFO, path, "has anchors that its generator cannot beat "
-                             "on these boxes, as far as was searched; they are written as they are",
-                             "try another --seed, or --num_anchors"),)
+        findings += (
+            Finding(
+                "ANCHORS_KEPT",
+                INFO,
+                path,
+                "has anchors that its generator cannot beat "
+                "on these boxes, as far as was searched; they are written as they are",
+                "try another --seed, or --num_anchors",
+            ),
+        )
     elif not not_worse(fitted.before, fitted.after, setting.threshold):
-        findings += (Finding("ANCHORS_WORSE", WARNING, "--num_anchors", "asks for a number with "
-                             "which no anchors were found to be as good as the present ones",
-                             "ask for more, or leave it out"),)
-    pair = {name: figures(boxes, spec, best, setting.threshold, setting.image)
-            for name, spec, best in (("before", setting.spec, fitted.before),
-                                     ("after", fitted.spec, fitted.after))}
-    comment = "# %s, for %d boxes, by graphfix anchors fit --seed %d: recall at IoU %g %.1f%%.\n" % (
-        "Fitted" if fitted.form else "As they were", len(boxes), seed, setting.threshold,
-        100 * pair["after"]["recall"])
-    files.write_file(output, (comment + format_anchors(fitted.message)).encode(),
-                     overwrite=overwrite, inputs=inputs + [path])
+        findings += (
+            Finding(
+                "ANCHORS_WORSE",
+                WARNING,
+                "--num_anchors",
+                "asks for a number with "
+                "which no anchors were found to be as good as the present ones",
+                "ask for more, or leave it out",
+            ),
+        )
+    pair = {
+        name: figures(boxes, spec, best, setting.threshold, setting.image)
+        for name, spec, best in (
+            ("before", setting.spec, fitted.before),
+            ("after", fitted.spec, fitted.after),
+        )
+    }
+    comment = f"# {'Fitted' if fitted.form else 'As they were'}, for {len(boxes)} boxes, by graphfix anchors fit --seed {seed}: recall at IoU {setting.threshold:g} {100 * pair['after']['recall']:.1f}%.\n"
+    files.write_file(
+        output,
+        (comment + format_anchors(fitted.message)).encode(),
+        overwrite=overwrite,
+        inputs=inputs + [path],
+    )
     counts = {"before": setting.spec.per_map, "after": fitted.spec.per_map}
-    lines = ["%s: %s, %s anchors at a location%s" % (
-        output, fitted.spec.generator, _counts(counts["after"]),
-        "" if counts["after"] == counts["before"] else ", %s before" % _counts(counts["before"])),
-             "varied: %s" % fitted.form if fitted.form else "nothing was changed"]
+    lines = [
+        "%s: %s, %s anchors at a location%s"
+        % (
+            output,
+            fitted.spec.generator,
+            _counts(counts["after"]),
+            "" if counts["after"] == counts["before"] else f", {_counts(counts['before'])} before",
+        ),
+        f"varied: {fitted.form}" if fitted.form else "nothing was changed",
+    ]
     lines += _about(setting, boxes) + table(pair["before"], pair["after"], setting.threshold)
-    for name in ("before", "after")[fitted.form is None:]:
-        lines += ["%s, %s" % (name, line) if not number else line for number, line in enumerate(
-            unmatched(pair[name]["unmatched_anchors"]))]
-    data = dict(pair, output=output, generator=fitted.spec.generator, varied=fitted.form, seed=seed,
-                anchors_per_map={name: list(one) for name, one in counts.items()},
-                **_data(setting, boxes, findings))
+    for name in ("before", "after")[fitted.form is None :]:
+        lines += [
+            f"{name}, {line}" if not number else line
+            for number, line in enumerate(unmatched(pair[name]["unmatched_anchors"]))
+        ]
+    data = dict(
+        pair,
+        output=output,
+        generator=fitted.spec.generator,
+        varied=fitted.form,
+        seed=seed,
+        anchors_per_map={name: list(one) for name, one in counts.items()},
+        **_data(setting, boxes, findings),
+    )
     return Answer(tuple(lines), data, by_severity(findings))
 
 
-def show_anchors(path: str, records: Sequence[str], *, output_directory: str, overwrite: bool,
-                 anchors: Optional[str], label_map_path: Optional[str]) -> Answer:
+def show_anchors(
+    path: str,
+    records: Sequence[str],
+    *,
+    output_directory: str,
+    overwrite: bool,
+    anchors: Optional[str],
+    label_map_path: Optional[str],
+) -> Answer:
     """Draws a config's anchors (and those of a file beside them), with the boxes of records.
 
     Raises:
       GraphfixError: nothing was written.
     """
     from graphfix.anchors import pictures
+
     pictures.require()
     inputs = [path, *records] + [one for one in (anchors, label_map_path) if one]
     publish.check_destinations([output_directory], overwrite=overwrite, inputs=inputs)
@@ -95,20 +153,28 @@ def show_anchors(path: str, records: Sequence[str], *, output_directory: str, ov
     findings: Tuple[Finding, ...] = ()
     if records:
         boxes, findings = _boxes(setting, records, label_map_path)
-        series = [dataclasses.replace(one, best=best_overlaps(
-            boxes, one.spec, setting.model, setting.threshold)) for one in series]
+        series = [
+            dataclasses.replace(
+                one, best=best_overlaps(boxes, one.spec, setting.model, setting.threshold)
+            )
+            for one in series
+        ]
     with publish.staged(output_directory, overwrite=overwrite, inputs=inputs + [path]) as stages:
         names = pictures.draw(stages[0], setting, series, boxes)
         manifest.write(stages[0])
     findings += setting.findings
-    lines = ["%s: %s" % (output_directory, ", ".join(names))]
+    lines = [f"{output_directory}: {', '.join(names)}"]
     data: Dict[str, Any] = {"output_directory": output_directory, "pictures": list(names)}
     if boxes is not None:
         lines += _about(setting, boxes)
-        found = {one.name: figures(boxes, one.spec, one.best, setting.threshold, setting.image)
-                 for one in series}
-        lines += ["%s: mean best IoU %.3f, recall %.1f%%" % (
-            name, one["mean_best_iou"], 100 * one["recall"]) for name, one in found.items()]
+        found = {
+            one.name: figures(boxes, one.spec, one.best, setting.threshold, setting.image)
+            for one in series
+        }
+        lines += [
+            f"{name}: mean best IoU {one['mean_best_iou']:.3f}, recall {100 * one['recall']:.1f}%"
+            for name, one in found.items()
+        ]
         data.update(found, **_data(setting, boxes, findings))
     return Answer(tuple(lines), data, by_severity(findings))
 
@@ -126,17 +192,29 @@ def apply_anchors(path: str, anchors: str, *, output: str, overwrite: bool) -> A
     spec = described(message, anchors, setting.image)
     findings = setting.findings
     if spec.per_map != setting.spec.per_map:
-        findings += (Finding("HEADS", WARNING, anchors, "places %s anchors at a location, %s before: "
-                             "the box and class heads of a checkpoint do not fit this config any "
-                             "more" % (_counts(spec.per_map), _counts(setting.spec.per_map)),
-                             "carry them over with graphfix convert --anchors"),)
+        findings += (
+            Finding(
+                "HEADS",
+                WARNING,
+                anchors,
+                (
+                    f"places {_counts(spec.per_map)} anchors at a location, "
+                    f"{_counts(setting.spec.per_map)} before: "
+                    "the box and class heads of a checkpoint do not fit this config any "
+                    "more"
+                ),
+                "carry them over with graphfix convert --anchors",
+            ),
+        )
     edits = anchor_edits(setting.path, config.document, document)
     edited = apply_edits(config.document, edits)
     files.write_file(output, edited.encode(), overwrite=overwrite, inputs=inputs + [path])
-    line = "%s: %s with %s anchors at a location; %d settings changed" % (
-        output, spec.generator, _counts(spec.per_map), len(edits))
-    data = {"output": output, "changed": [".".join(edit.path) for edit in edits],
-            "findings": [dataclasses.asdict(one) for one in findings]}
+    line = f"{output}: {spec.generator} with {_counts(spec.per_map)} anchors at a location; {len(edits)} settings changed"
+    data = {
+        "output": output,
+        "changed": [".".join(edit.path) for edit in edits],
+        "findings": [dataclasses.asdict(one) for one in findings],
+    }
     return Answer((line,), data, by_severity(findings))
 
 
@@ -146,8 +224,9 @@ def _open(path: str) -> Tuple[str, PipelineConfig, Setting]:
     return path, config, read_setting(config, path)
 
 
-def _boxes(setting: Setting, records: Sequence[str], label_map_path: Optional[str]
-           ) -> Tuple[BoxSet, Tuple[Finding, ...]]:
+def _boxes(
+    setting: Setting, records: Sequence[str], label_map_path: Optional[str]
+) -> Tuple[BoxSet, Tuple[Finding, ...]]:
     names: Dict[int, str] = {}
     if label_map_path:
         label_map = parse_label_map(read_file(label_map_path), label_map_path)
@@ -160,8 +239,11 @@ def _other(anchors: str, setting: Setting, path: str):
     document, message = parse_anchors(read_file(anchors, pipes=True), anchors)
     generator = message.WhichOneof("anchor_generator_oneof")
     if generator != setting.spec.generator:
-        raise RequestError(anchors, "is a %s, but %s has a %s" % (
-            generator, path, setting.spec.generator), "give anchors of the config's generator")
+        raise RequestError(
+            anchors,
+            f"is a {generator}, but {path} has a {setting.spec.generator}",
+            "give anchors of the config's generator",
+        )
     spec = described(message, anchors, setting.image)
     check_maps(len(spec.maps), setting.model.body, setting.model.meta, anchors)
     return document, message
@@ -173,12 +255,22 @@ def _counts(per_map: Sequence[int]) -> str:
 
 def _about(setting: Setting, boxes: BoxSet) -> List[str]:
     image = "%gx%g" % setting.image if setting.image else "resized"
-    return ["boxes: %d of %d classes%s, on %s images" % (
-        len(boxes), len(boxes.names),
-        " (and %d left out)" % boxes.skipped if boxes.skipped else "", image)]
+    return [
+        "boxes: %d of %d classes%s, on %s images"
+        % (
+            len(boxes),
+            len(boxes.names),
+            f" (and {boxes.skipped} left out)" if boxes.skipped else "",
+            image,
+        )
+    ]
 
 
 def _data(setting: Setting, boxes: BoxSet, findings: Sequence[Finding]) -> Dict[str, Any]:
-    return {"boxes": len(boxes), "boxes_left_out": boxes.skipped, "threshold": setting.threshold,
-            "image": list(setting.image) if setting.image else None,
-            "findings": [dataclasses.asdict(one) for one in findings]}
+    return {
+        "boxes": len(boxes),
+        "boxes_left_out": boxes.skipped,
+        "threshold": setting.threshold,
+        "image": list(setting.image) if setting.image else None,
+        "findings": [dataclasses.asdict(one) for one in findings],
+    }

@@ -37,17 +37,19 @@ _SECONDS_TO_END = 30
 # Nothing is imported before the path is set; the package is imported from where it is here, and all
 # else from where Python has it (see import_path).  PYTHONPATH, which Python does not get to see, is
 # put back for whoever asks where the stock API is.
-_WORKER = ("import sys\n"
-           "sys.path[:] = %(path)r\n"
-           "sys.path.insert(0, %(place)r)\n"
-           "import graphfix\n"
-           "del sys.path[0]\n"
-           "import os, signal\n"
-           "os.environ.update(%(environment)r)\n"
-           "if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:\n"
-           "    signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
-           "from graphfix.verbs.batch_worker import main\n"
-           "main()\n")
+_WORKER = (
+    "import sys\n"
+    "sys.path[:] = %(path)r\n"
+    "sys.path.insert(0, %(place)r)\n"
+    "import graphfix\n"
+    "del sys.path[0]\n"
+    "import os, signal\n"
+    "os.environ.update(%(environment)r)\n"
+    "if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:\n"
+    "    signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+    "from graphfix.verbs.batch_worker import main\n"
+    "main()\n"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +65,13 @@ class Outcome:
     worker_mib: float
 
 
-def batch(recipe_path: str, *, output_directory: str, jobs: int,
-          progress: Callable[[Sequence[Outcome], int, Sequence[str]], None]) -> List[Outcome]:
+def batch(
+    recipe_path: str,
+    *,
+    output_directory: str,
+    jobs: int,
+    progress: Callable[[Sequence[Outcome], int, Sequence[str]], None],
+) -> List[Outcome]:
     """Converts every model of a recipe that is not converted yet; in the recipe's order.
 
     `progress` is called now and then with what is done, how many there are, and what is being
@@ -77,19 +84,26 @@ def batch(recipe_path: str, *, output_directory: str, jobs: int,
     data = read_file(recipe_path, pipes=True)
     entries = read_recipe(data, recipe_path)
     if os.path.lexists(os.path.join(output_directory, MANIFEST)):
-        raise RequestError(output_directory, "is an output itself, not a directory of outputs",
-                           "name another directory")
+        raise RequestError(
+            output_directory,
+            "is an output itself, not a directory of outputs",
+            "name another directory",
+        )
     try:
         for name in (LOCKS, DOWNLOADS, WORK):
             os.makedirs(os.path.join(output_directory, name), exist_ok=True)
     except OSError as error:
-        raise RequestError(output_directory, "cannot be written: %s" % error.strerror,
-                           "check the path and its permissions") from None
+        raise RequestError(
+            output_directory,
+            f"cannot be written: {error.strerror}",
+            "check the path and its permissions",
+        ) from None
     for name in os.listdir(os.path.join(output_directory, WORK)):
         _clean(name, output_directory)  # of a run that was killed, perhaps by another recipe
     run = _Run(entries, os.path.abspath(output_directory))
-    threads = [threading.Thread(target=run.work, daemon=True)
-               for _ in range(min(jobs, len(entries)))]
+    threads = [
+        threading.Thread(target=run.work, daemon=True) for _ in range(min(jobs, len(entries)))
+    ]
     done: Dict[str, Outcome] = {}
     try:
         for thread in threads:
@@ -155,9 +169,16 @@ class _Run:
             if self._stopped:
                 break
             self.running.discard(entry.name)
-            self.results.put(Outcome(
-                entry.name, answer["verdict"], tuple(answer["lines"]), answer["findings"],
-                time.monotonic() - started, answer["worker_mib"]))
+            self.results.put(
+                Outcome(
+                    entry.name,
+                    answer["verdict"],
+                    tuple(answer["lines"]),
+                    answer["findings"],
+                    time.monotonic() - started,
+                    answer["worker_mib"],
+                )
+            )
         if worker is not None:
             worker.stdin.close()
             worker.wait()
@@ -184,10 +205,22 @@ class _Run:
         environment = dict(os.environ, PYTHONSAFEPATH="1")
         hidden = {name: environment.pop(name) for name in ("PYTHONPATH",) if name in environment}
         worker = subprocess.Popen(
-            [sys.executable, "-c", _WORKER % {
-                "path": import_path.settled(sys.path), "environment": hidden,
-                "place": os.path.dirname(os.path.dirname(os.path.abspath(import_path.__file__)))}],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+            [
+                sys.executable,
+                "-c",
+                _WORKER
+                % {
+                    "path": import_path.settled(sys.path),
+                    "environment": hidden,
+                    "place": os.path.dirname(
+                        os.path.dirname(os.path.abspath(import_path.__file__))
+                    ),
+                },
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+        )
         self._workers.append(worker)
         return worker
 
@@ -203,10 +236,17 @@ class _Run:
         if answer.endswith(b"\n"):
             return json.loads(answer.decode("ascii"))
         code = worker.wait()
-        return {"verdict": FAILED, "findings": {}, "worker_mib": 0.0, "lines": [
-            "%s: its worker process ended with %s; see whether the machine has memory to spare, "
-            "and run the batch again" % (entry.name, "signal %d" % -code if code < 0 else
-                                         "code %d" % code)]}
+        return {
+            "verdict": FAILED,
+            "findings": {},
+            "worker_mib": 0.0,
+            "lines": [
+                "%s: its worker process ended with %s; see whether the machine has memory to "
+                "spare, "
+                "and run the batch again"
+                % (entry.name, f"signal {-code}" if code < 0 else f"code {code}")
+            ],
+        }
 
 
 def _weight(entry: Entry) -> int:
@@ -226,14 +266,21 @@ def format_outcomes(outcomes: Sequence[Outcome]) -> List[str]:
     widest = max(len(one.name) for one in outcomes)
     rows = []
     for one in outcomes:
-        told = ["%d %s%s" % (count, kind, "" if count == 1 else "s")
-                for kind, count in sorted(one.findings.items()) if kind != "info"]
-        rows.append("%-*s  %-9s  %s" % (widest, one.name, one.verdict, "; ".join(
-            list(one.lines) + told)))
-    counts = [(kind, sum(one.verdict == kind for one in outcomes))
-              for kind in (CONVERTED, UNCHANGED, FAILED)]
-    rows.append("%d models: %s" % (len(outcomes), ", ".join(
-        "%d %s" % (count, kind) for kind, count in counts)))
+        told = [
+            f"{count} {kind}{'' if count == 1 else 's'}"
+            for kind, count in sorted(one.findings.items())
+            if kind != "info"
+        ]
+        rows.append(
+            "%-*s  %-9s  %s" % (widest, one.name, one.verdict, "; ".join(list(one.lines) + told))
+        )
+    counts = [
+        (kind, sum(one.verdict == kind for one in outcomes))
+        for kind in (CONVERTED, UNCHANGED, FAILED)
+    ]
+    rows.append(
+        "%d models: %s" % (len(outcomes), ", ".join(f"{count} {kind}" for kind, count in counts))
+    )
     return rows
 
 
@@ -241,7 +288,14 @@ def bar(done: Sequence[Outcome], total: int, running: Sequence[str], width: Opti
     """One line that says how far a batch is."""
     failed = sum(one.verdict == FAILED for one in done)
     filled = 20 * len(done) // total
-    text = escaped("[%s] %d of %d%s  %s" % (
-        "#" * filled + "." * (20 - filled), len(done), total,
-        ", %d failed" % failed if failed else "", ", ".join(running)))
-    return text[:width - 1] if width else text
+    text = escaped(
+        "[%s] %d of %d%s  %s"
+        % (
+            "#" * filled + "." * (20 - filled),
+            len(done),
+            total,
+            f", {failed} failed" if failed else "",
+            ", ".join(running),
+        )
+    )
+    return text[: width - 1] if width else text

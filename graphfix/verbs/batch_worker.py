@@ -72,11 +72,21 @@ def do(entry: Dict[str, Any], out: str) -> Dict[str, Any]:
     except MemoryError:
         problems = (Problem(name, "needs more memory than there is", "give it more"),)
     except OSError as error:
-        problems = (Problem(str(error.filename or name), str(error.strerror),
-                            "check the file, the disk and the permissions"),)
+        problems = (
+            Problem(
+                str(error.filename or name),
+                str(error.strerror),
+                "check the file, the disk and the permissions",
+            ),
+        )
     except Exception as error:  # a fault of graphfix's own must not end the others
-        problems = (Problem(name, "ended with %s: %s" % (type(error).__name__, error),
-                            "this is a fault of graphfix: please report it"),)
+        problems = (
+            Problem(
+                name,
+                f"ended with {type(error).__name__}: {error}",
+                "this is a fault of graphfix: please report it",
+            ),
+        )
     return {"verdict": FAILED, "lines": [str(one) for one in problems], "findings": {}}
 
 
@@ -106,52 +116,86 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
     directory = os.path.join(out, name)
     target = dict(entry["target"])
     download = entry["download"]
-    archive = download and os.path.join(out, DOWNLOADS, download["sha256"] + next(
-        suffix for suffix in SUFFIXES if download["url"].endswith(suffix)))
-    made_of = {"target": _target_digest(target, directory), "graphfix": __version__,
-               "source": download["sha256"] if download else _content(
-                   entry["source"], target.get("pipeline_config_path"))}
+    archive = download and os.path.join(
+        out,
+        DOWNLOADS,
+        download["sha256"]
+        + next(suffix for suffix in SUFFIXES if download["url"].endswith(suffix)),
+    )
+    made_of = {
+        "target": _target_digest(target, directory),
+        "graphfix": __version__,
+        "source": download["sha256"]
+        if download
+        else _content(entry["source"], target.get("pipeline_config_path")),
+    }
     record = _record(directory)
     changed: Tuple[Problem, ...] = ()
     if record is None and os.path.isdir(directory) and os.listdir(directory):
-        raise RequestError(directory, "exists already, and no batch made it: it holds %s"
-                           % ownership.named(sorted(os.listdir(directory))),
-                           "move it elsewhere, or give the model another name")
+        raise RequestError(
+            directory,
+            "exists already, and no batch made it: it holds "
+            f"{ownership.named(sorted(os.listdir(directory)))}",
+            "move it elsewhere, or give the model another name",
+        )
     if record and {key: record.made_of.get(key) for key in made_of} == made_of:
         changed = judge(directory, record).problems
         if not changed:
-            return {"verdict": UNCHANGED, "lines": [record.made_of["summary"]],
-                    "findings": record.made_of["findings"]}
+            return {
+                "verdict": UNCHANGED,
+                "lines": [record.made_of["summary"]],
+                "findings": record.made_of["findings"],
+            }
     names = sorted({os.path.basename(one.subject) for one in changed})
     others = ownership.foreign(directory)[0] if record else []
     if others:
         raise RequestError(
-            directory, "is to be made again, because %s changed, but holds what graphfix did not put "
-            "there: %s" % (ownership.named(names) if names else "the source, the recipe or graphfix",
-                           ownership.named(others)),
-            "move that elsewhere, or give the model another name")
+            directory,
+            "is to be made again, because %s changed, but holds what graphfix did not put "
+            "there: %s"
+            % (
+                ownership.named(names) if names else "the source, the recipe or graphfix",
+                ownership.named(others),
+            ),
+            "move that elsewhere, or give the model another name",
+        )
     if download:
         _have(download, archive, out, work)
 
     def told(report: Report) -> Dict[str, Any]:
         counts = collections.Counter(one.severity for one in report.findings)
         return dict(made_of, summary=report.summary, findings=dict(counts))
+
     config = target.pop("pipeline_config_path", None)
-    report = convert(archive or entry["source"], Target(**target), output_directory=directory,
-                     overwrite=record is not None, config_path=config, made_of=told)
-    lines = [report.summary] + ["replaced what had changed: %s" % ownership.named(names)] * bool(names)
+    report = convert(
+        archive or entry["source"],
+        Target(**target),
+        output_directory=directory,
+        overwrite=record is not None,
+        config_path=config,
+        made_of=told,
+    )
+    lines = [report.summary] + [f"replaced what had changed: {ownership.named(names)}"] * bool(
+        names
+    )
     return {"verdict": CONVERTED, "lines": lines, "findings": told(report)["findings"]}
 
 
 def _have(download: Dict[str, Any], archive: str, out: str, work: str) -> None:
     """Has a published archive here, whole; of several models that want it, one fetches it."""
-    handle = os.open(os.path.join(out, LOCKS, ".download-" + download["sha256"]),
-                     os.O_RDWR | os.O_CREAT, 0o666)
+    handle = os.open(
+        os.path.join(out, LOCKS, ".download-" + download["sha256"]), os.O_RDWR | os.O_CREAT, 0o666
+    )
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if not os.path.isfile(archive) or _sha256(archive) != download["sha256"]:
-            fetch(download["url"], size=download["size"], sha256=download["sha256"], path=archive,
-                  work=work)
+            fetch(
+                download["url"],
+                size=download["size"],
+                sha256=download["sha256"],
+                path=archive,
+                work=work,
+            )
     finally:
         os.close(handle)
 
@@ -179,15 +223,19 @@ def _content(path: str, config_path: Optional[str]) -> str:
         prefix = sources.find_prefix(path)
         reader.read_index(prefix)  # says what is wrong, where it is no checkpoint
         found = [reader.index_path(prefix)]
-        rows += ["%s %d" % (os.path.basename(one), os.path.getsize(one))
-                 for one in sorted(glob.glob(glob.escape(prefix) + ".data-*"))]
+        rows += [
+            f"{os.path.basename(one)} {os.path.getsize(one)}"
+            for one in sorted(glob.glob(glob.escape(prefix) + ".data-*"))
+        ]
     beside = os.path.dirname(found[0])
     found += [config_path or os.path.join(beside, sources.CONFIG)]
-    found += [os.path.join(beside, *one) for one in (
-        (sources.LABEL_MAP,), (sources.FROZEN,), ("saved_model", SAVED_MODEL))]
+    found += [
+        os.path.join(beside, *one)
+        for one in ((sources.LABEL_MAP,), (sources.FROZEN,), ("saved_model", SAVED_MODEL))
+    ]
     for one in dict.fromkeys(found):
         if os.path.isfile(one):
-            rows.append("%s %s" % (os.path.basename(one), _sha256(one)))
+            rows.append(f"{os.path.basename(one)} {_sha256(one)}")
     return hashlib.sha256("\n".join(rows).encode("utf-8", "surrogateescape")).hexdigest()
 
 
@@ -211,6 +259,9 @@ def _record(directory: str) -> Optional[Manifest]:
     if record is None or not record.made_of:
         return None
     summary, findings = (record.made_of.get(name) for name in ("summary", "findings"))
-    told = isinstance(summary, str) and isinstance(findings, dict) and all(
-        type(count) is int for count in findings.values())
+    told = (
+        isinstance(summary, str)
+        and isinstance(findings, dict)
+        and all(type(count) is int for count in findings.values())
+    )
     return record if told else None

@@ -11,8 +11,9 @@ from graphfix.emit.files import check_file, write_file
 from graphfix.errors import RequestError, SourceError
 
 
-def check(directory: str, golden_path: str, *, junit: Optional[str], overwrite: bool = False
-          ) -> Comparison:
+def check(
+    directory: str, golden_path: str, *, junit: Optional[str], overwrite: bool = False
+) -> Comparison:
     """How an output differs from its golden file; also written as JUnit XML, where asked for, and
     there in the place of an earlier one, or with `overwrite` of any file.
 
@@ -24,8 +25,11 @@ def check(directory: str, golden_path: str, *, junit: Optional[str], overwrite: 
     if junit:
         check_file(junit, **place)
     if not os.path.exists(golden_path):
-        raise RequestError(golden_path, "does not exist", "make it with --update, look at it, and "
-                           "keep it in your repository")
+        raise RequestError(
+            golden_path,
+            "does not exist",
+            "make it with --update, look at it, and keep it in your repository",
+        )
     golden = read_golden(golden_path)
     found = compare(golden, open_thing(directory, ignored=_own(golden_path, junit)))
     if junit:
@@ -49,8 +53,7 @@ def update(directory: str, golden_path: str, *, overwrite: bool = False) -> Tupl
         try:
             lines = tuple(map(str, compare(read_golden(golden_path), thing).differences))
         except OldGolden:
-            lines = ("%s was of an earlier format: what has changed since is not told"
-                     % golden_path,)
+            lines = (f"{golden_path} was of an earlier format: what has changed since is not told",)
     write_file(golden_path, to_json(thing).encode("utf-8"), **place)
     return lines
 

@@ -23,19 +23,18 @@ def summary(found: Comparison) -> str:
     """One line: what was compared, and what came of it."""
     words = ", ".join(found.parts) + " compared"
     if found.compared:
-        words += "; %d of %d tensors equal" % (found.equal, found.compared)
+        words += f"; {found.equal} of {found.compared} tensors equal"
     measured = [one.numbers for one in found.differences if one.numbers]
     if measured:
-        words += ", the others apart by at most %.3g (relative %.3g)" % (
-            max(one.max_abs for one in measured), max(one.max_rel for one in measured))
-    return words + ("; same" if found.same else "; %d differences" % len(found.differences))
+        words += f", the others apart by at most {max((one.max_abs for one in measured)):.3g} (relative {max((one.max_rel for one in measured)):.3g})"
+    return words + ("; same" if found.same else f"; {len(found.differences)} differences")
 
 
 def to_lines(found: Comparison) -> List[str]:
     lines = [str(one) for one in found.differences[:_MOST_LINES]]
     more = len(found.differences) - len(lines)
     if more:
-        lines.append("... and %d more; --json has them all" % more)
+        lines.append(f"... and {more} more; --json has them all")
     return lines + [summary(found)]
 
 
@@ -45,6 +44,15 @@ def to_json(found: Comparison) -> str:
         for key, value in (row["numbers"] or {}).items():
             if value == float("inf"):
                 row["numbers"][key] = "inf"  # JSON has no such number
-    return json.dumps({"same": found.same, "summary": summary(found), "parts": list(found.parts),
-                       "tensors_compared": found.compared, "tensors_equal": found.equal,
-                       "differences": rows}, indent=2, sort_keys=True)
+    return json.dumps(
+        {
+            "same": found.same,
+            "summary": summary(found),
+            "parts": list(found.parts),
+            "tensors_compared": found.compared,
+            "tensors_equal": found.equal,
+            "differences": rows,
+        },
+        indent=2,
+        sort_keys=True,
+    )

@@ -36,16 +36,26 @@ class Answer(NamedTuple):
     def to_lines(self) -> List[str]:
         lines = []
         if self.written:
-            lines.append("%s written, with %d remed%s:" % (
-                self.written, len(self.done), "y" if len(self.done) == 1 else "ies"))
+            lines.append(
+                f"{self.written} written, with {len(self.done)} "
+                f"remed{'y' if len(self.done) == 1 else 'ies'}:"
+            )
         for one in self.done:
-            lines.append("  %s %s: %s" % (one.check.code, one.evidence.subject,
-                                          one.evidence.remedy or one.check.remedy))
+            lines.append(
+                f"  {one.check.code} {one.evidence.subject}: "
+                f"{one.evidence.remedy or one.check.remedy}"
+            )
         return lines + [""] * bool(lines) + to_lines(self.diagnosis)
 
 
-def make_options(*, target_api: str, trainer: str, model_dir: Optional[str], sample: Optional[int],
-                 progress: Callable[[str], None]) -> Options:
+def make_options(
+    *,
+    target_api: str,
+    trainer: str,
+    model_dir: Optional[str],
+    sample: Optional[int],
+    progress: Callable[[str], None],
+) -> Options:
     """What the flags ask for.
 
     Raises:
@@ -54,11 +64,14 @@ def make_options(*, target_api: str, trainer: str, model_dir: Optional[str], sam
     api = find_target_api(target_api)
     names = tuple(name for name, _ in trainers.restored(api.month, trainer))
     if not names:
-        raise RequestError("--trainer " + trainer, "there is none in the API of %s" % api.month,
-                           "give --trainer legacy, or a --target_api from %s on"
-                           % trainers.first_month(trainer))
-    return Options(api.month, api.schema or history.schema(api.month), names, {}, model_dir, sample,
-                   progress)
+        raise RequestError(
+            "--trainer " + trainer,
+            f"there is none in the API of {api.month}",
+            f"give --trainer legacy, or a --target_api from {trainers.first_month(trainer)} on",
+        )
+    return Options(
+        api.month, api.schema or history.schema(api.month), names, {}, model_dir, sample, progress
+    )
 
 
 def examine(path: str, options: Options, *, fix: Optional[str], overwrite: bool) -> Answer:
@@ -72,16 +85,21 @@ def examine(path: str, options: Options, *, fix: Optional[str], overwrite: bool)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise SourceError(path, "is not UTF-8 text (offset %d)" % error.start,
-                          "save the file as UTF-8, or check that this is the config") from None
+        raise SourceError(
+            path,
+            f"is not UTF-8 text (offset {error.start})",
+            "save the file as UTF-8, or check that this is the config",
+        ) from None
     if fix is None:
         return Answer(diagnose(data, path, options), ())
     inputs = [path] + _named(data) + [one for one in (options.model_dir,) if one]
     files.check_file(fix, overwrite=overwrite, inputs=inputs)
     new, done = fixed(data, path, options)
     if not done:
-        return Answer(diagnose(data, path, options), (
-            "graphfix: nothing was found that the config's text can cure; %s is not written" % fix,))
+        return Answer(
+            diagnose(data, path, options),
+            (f"graphfix: nothing was found that the config's text can cure; {fix} is not written",),
+        )
     files.write_file(fix, new, overwrite=overwrite, inputs=inputs)
     # Under its own name: its lines are others.
     return Answer(diagnose(new, fix, options), (), tuple(done), fix)
@@ -92,8 +110,12 @@ def _named(data: bytes) -> List[str]:
     be read names none."""
     try:
         document = Document.parse(data, subject="")
-        literals = [value.raw for _, field in document.walk() for value in field.values
-                    if isinstance(value, Scalar) and value.raw[:1] in "\"'"]
+        literals = [
+            value.raw
+            for _, field in document.walk()
+            for value in field.values
+            if isinstance(value, Scalar) and value.raw[:1] in "\"'"
+        ]
         return [os.fsdecode(parse_string(literal)) for literal in literals]
     except (SourceError, BadLiteral):
         return []

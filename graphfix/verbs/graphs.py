@@ -18,8 +18,9 @@ from graphfix.textproto.document import Document
 _NORMALIZED = ("ssd_anchor_generator", "multiscale_anchor_generator")
 
 
-def rewritten_graphs(source: Source, plan: SurgeryPlan, config: Document, outgoing: TensorStore
-                     ) -> Tuple[SurgeryPlan, Dict[str, bytes]]:
+def rewritten_graphs(
+    source: Source, plan: SurgeryPlan, config: Document, outgoing: TensorStore
+) -> Tuple[SurgeryPlan, Dict[str, bytes]]:
     """The bytes of each graph for the new classes and anchors, by its path in the output; `config`
     and the tensors `outgoing` are the output's.
 
@@ -35,11 +36,20 @@ def rewritten_graphs(source: Source, plan: SurgeryPlan, config: Document, outgoi
             anchors = _new_anchors(source, plan, config, path)
             made[name] = _rewritten(message, path, source, plan, anchors, outgoing)
             if anchors:
-                plan = _told(plan, (Finding(
-                    "ANCHORS_CONSTANT", INFO, os.path.basename(path), "has the new anchors%s as "
-                    "constants, where they were computed before" % (
-                        "' heights and widths" if source.model.meta == FASTER_RCNN else ""),
-                    "there is nothing to do"),))
+                plan = _told(
+                    plan,
+                    (
+                        Finding(
+                            "ANCHORS_CONSTANT",
+                            INFO,
+                            os.path.basename(path),
+                            "has the new anchors%s as "
+                            "constants, where they were computed before"
+                            % ("' heights and widths" if source.model.meta == FASTER_RCNN else ""),
+                            "there is nothing to do",
+                        ),
+                    ),
+                )
         except SourceError as error:
             plan = _told(plan, (_refused(error.problems[0]),))
     return plan, made
@@ -73,8 +83,9 @@ def _graphs(source: Source) -> Dict[str, str]:
     return {name: path for name, path in found.items() if path and os.path.isfile(path)}
 
 
-def _new_anchors(source: Source, plan: SurgeryPlan, config: Document, path: str
-                 ) -> Optional[AnchorSpec]:
+def _new_anchors(
+    source: Source, plan: SurgeryPlan, config: Document, path: str
+) -> Optional[AnchorSpec]:
     """The anchors of the output, where they are not the source's."""
     model, message = source.model, new_generator(source, plan, config.encode())
     if message is None:
@@ -82,10 +93,15 @@ def _new_anchors(source: Source, plan: SurgeryPlan, config: Document, path: str
     kind = message.WhichOneof("anchor_generator_oneof")
     # The others place anchors in pixels, or as the image's size is while the graph runs.
     # A first stage's are put in as heights and widths, in the generator's own unit.
-    if model.meta != FASTER_RCNN and (kind not in _NORMALIZED or not getattr(
-            getattr(message, kind), "normalize_coordinates", True)):
-        raise SourceError(path, "is not rewritten: the anchors of a %s cannot be put into a graph"
-                          % kind, "export the converted checkpoint with the stock exporter")
+    if model.meta != FASTER_RCNN and (
+        kind not in _NORMALIZED
+        or not getattr(getattr(message, kind), "normalize_coordinates", True)
+    ):
+        raise SourceError(
+            path,
+            f"is not rewritten: the anchors of a {kind} cannot be put into a graph",
+            "export the converted checkpoint with the stock exporter",
+        )
     return describe_anchors(message, CONFIG, model.image)
 
 
@@ -93,6 +109,7 @@ def _new_anchors(source: Source, plan: SurgeryPlan, config: Document, path: str
 def _read(source: Source, name: str, path: str) -> Any:
     """The GraphDef or SavedModel of a file."""
     from graphfix.graphdef import files
+
     if name == FROZEN and source.graph:
         return source.graph.graph_def
     if name == FROZEN:
@@ -102,41 +119,62 @@ def _read(source: Source, name: str, path: str) -> Any:
 
 def _effects(message: Any, path: str) -> Tuple[Finding, ...]:
     from graphfix.graphdef.effects import effects
+
     if message.DESCRIPTOR.name == "GraphDef":
         return effects(message, os.path.basename(path))
-    return tuple(dict.fromkeys(
-        finding for meta in message.meta_graphs
-        for finding in effects(meta.graph_def, os.path.basename(path))))
+    return tuple(
+        dict.fromkeys(
+            finding
+            for meta in message.meta_graphs
+            for finding in effects(meta.graph_def, os.path.basename(path))
+        )
+    )
 
 
 def _check_weights(message: Any, path: str, source: Source, plan: SurgeryPlan) -> None:
     from graphfix.frozen.weights import check_weights
-    graphs = [message] if message.DESCRIPTOR.name == "GraphDef" else [
-        meta.graph_def for meta in message.meta_graphs]
+
+    graphs = (
+        [message]
+        if message.DESCRIPTOR.name == "GraphDef"
+        else [meta.graph_def for meta in message.meta_graphs]
+    )
     for graph_def in graphs:
         # What was thawed from this very graph needs no look.
         if path not in (source.prefix, os.path.join(source.prefix, os.path.basename(SAVED_MODEL))):
             check_weights(graph_def, source.store, plan.edits, subject=path)
 
 
-def _rewritten(message: Any, path: str, source: Source, plan: SurgeryPlan,
-               anchors: Optional[AnchorSpec], outgoing: TensorStore) -> bytes:
+def _rewritten(
+    message: Any,
+    path: str,
+    source: Source,
+    plan: SurgeryPlan,
+    anchors: Optional[AnchorSpec],
+    outgoing: TensorStore,
+) -> bytes:
     from graphfix.frozen.rewrite import rewrite
     from graphfix.frozen.saved_model import rewrite_saved_model
     from graphfix.graphdef import files
+
     classes, carried = len(plan.classes), (source.store, outgoing)
     if message.DESCRIPTOR.name == "GraphDef":
         graph = source.graph.copy() if source.graph else files.open_graph(message, path)
-        rewrite(graph, source.model, classes, plan.edits, subject=path, anchors=anchors,
-                carried=carried)
+        rewrite(
+            graph, source.model, classes, plan.edits, subject=path, anchors=anchors, carried=carried
+        )
         return files.graph_to_bytes(graph)
     for folder in ("variables", "assets"):
         where = os.path.join(os.path.dirname(path), folder)
         if os.path.isdir(where) and os.listdir(where):
-            raise SourceError(path, "is not rewritten: it has files in '%s'" % folder,
-                              "export the converted checkpoint with the stock exporter")
-    rewrite_saved_model(message, source.model, classes, plan.edits, subject=path, anchors=anchors,
-                        carried=carried)
+            raise SourceError(
+                path,
+                f"is not rewritten: it has files in '{folder}'",
+                "export the converted checkpoint with the stock exporter",
+            )
+    rewrite_saved_model(
+        message, source.model, classes, plan.edits, subject=path, anchors=anchors, carried=carried
+    )
     return files.to_bytes(message)
 
 
@@ -146,5 +184,4 @@ def _refused(why: Problem) -> Finding:
 
 def _told(plan: SurgeryPlan, findings: Tuple[Finding, ...]) -> SurgeryPlan:
     # A plan that is replayed knows them already.
-    return dataclasses.replace(plan, findings=by_severity(
-        dict.fromkeys(plan.findings + findings)))
+    return dataclasses.replace(plan, findings=by_severity(dict.fromkeys(plan.findings + findings)))

@@ -17,26 +17,36 @@ class Answer(NamedTuple):
     findings: Tuple[Finding, ...]
 
     def to_json(self) -> str:
-        return json.dumps(dict(self.data, findings=[
-            dataclasses.asdict(finding) for finding in self.findings]), indent=2, sort_keys=True)
+        return json.dumps(
+            dict(self.data, findings=[dataclasses.asdict(finding) for finding in self.findings]),
+            indent=2,
+            sort_keys=True,
+        )
 
     def to_lines(self) -> List[str]:
         data = self.data
-        rows = ["%s: %s" % (self.path, data["family"]),
-                "  feature extractor  %s" % data["feature_extractor"],
-                "  classes            %d%s" % (data["classes"], " (%d named)" % data["named_classes"]
-                                               if data["named_classes"] else " (names unknown)"),
-                "  anchors            %s, %s at each location of %d feature maps" % (
-                    data["anchors"]["generator"], "/".join(map(str, data["anchors"]["per_map"])),
-                    len(data["anchors"]["per_map"])),
-                "  tensors            %d: %d of the model, %d moving averages, %d of an optimizer" % (
-                    data["tensors"], data["tensors"] - data["moving_averages"] - data["optimizer"],
-                    data["moving_averages"], data["optimizer"])]
+        rows = [
+            f"{self.path}: {data['family']}",
+            f"  feature extractor  {data['feature_extractor']}",
+            "  classes            %d%s"
+            % (
+                data["classes"],
+                f" ({data['named_classes']} named)"
+                if data["named_classes"]
+                else " (names unknown)",
+            ),
+            f"  anchors            {data['anchors']['generator']}, "
+            f"{'/'.join(map(str, data['anchors']['per_map']))} at each location of "
+            f"{len(data['anchors']['per_map'])} feature maps",
+            f"  tensors            {data['tensors']}: "
+            f"{data['tensors'] - data['moving_averages'] - data['optimizer']} of the model, "
+            f"{data['moving_averages']} moving averages, {data['optimizer']} of an optimizer",
+        ]
         if data["config_inferred"]:
             rows.append("  pipeline.config    none: inferred from the graph")
         for head in data["heads"]:
-            rows.append("  %-5s %s  %s" % (head["role"], head["stage"], head["layout"]))
-        return rows + ["  %s" % finding for finding in self.findings]
+            rows.append(f"  {head['role']!s:<5} {head['stage']}  {head['layout']}")
+        return rows + [f"  {finding}" for finding in self.findings]
 
 
 def inspect(path: str, *, config_path: Optional[str]) -> Answer:
@@ -58,9 +68,16 @@ def _data(source: Source) -> Dict[str, Any]:
         "classes": model.classes,
         "named_classes": len(labels.labels) if labels else 0,
         "anchors": {"generator": model.anchors.generator, "per_map": list(model.anchors.per_map)},
-        "heads": [{"role": head.role, "stage": head.stage, "tensors": list(head.tensors),
-                   "background": head.background,
-                   "layout": str(head.layout)} for head in model.heads],
+        "heads": [
+            {
+                "role": head.role,
+                "stage": head.stage,
+                "tensors": list(head.tensors),
+                "background": head.background,
+                "layout": str(head.layout),
+            }
+            for head in model.heads
+        ],
         "tensors": len(source.store),
         "moving_averages": len(model.extras.moving_averages),
         "optimizer": len(model.extras.optimizer),

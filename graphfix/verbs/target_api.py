@@ -34,21 +34,47 @@ def find_target_api(asked: str) -> TargetApi:
         month = asked
         findings: Tuple[Finding, ...] = ()
     elif found:
-        month, findings = found, (Finding(
-            "TARGET_API", INFO, "--target_api", "is %s: the API importable here" % found,
-            "name another with --target_api"),)
+        month, findings = (
+            found,
+            (
+                Finding(
+                    "TARGET_API",
+                    INFO,
+                    "--target_api",
+                    f"is {found}: the API importable here",
+                    "name another with --target_api",
+                ),
+            ),
+        )
     else:
-        month, findings = trainers.DEFAULT_API, (Finding(
-            "TARGET_API", INFO, "--target_api", "is %s, the default: no API is importable here"
-            % trainers.DEFAULT_API,
-            "name the revision that will train with --target_api YYYY-MM"),)
+        month, findings = (
+            trainers.DEFAULT_API,
+            (
+                Finding(
+                    "TARGET_API",
+                    INFO,
+                    "--target_api",
+                    f"is {trainers.DEFAULT_API}, the default: no API is importable here",
+                    "name the revision that will train with --target_api YYYY-MM",
+                ),
+            ),
+        )
     if month != found:
         return TargetApi(month, None, findings)
-    schema = read_schema(api_revision.package_directory(named_directories()),
-                         "the API importable here (%s)" % month)
+    schema = read_schema(
+        api_revision.package_directory(named_directories()), f"the API importable here ({month})"
+    )
     if schema is None:
-        findings += (Finding(
-            "API_NOT_READ", INFO, "--target_api", "is the API importable here, but what it accepts "
-            "cannot be read from its files: what is known of %s stands in" % month,
-            "see with graphfix verify --stock that it takes the config"),)
+        findings += (
+            Finding(
+                "API_NOT_READ",
+                INFO,
+                "--target_api",
+                (
+                    "is the API importable here, but what it accepts "
+                    f"cannot be read from its files: what is known of {month} stands in"
+                ),
+                "see with graphfix verify --stock that it takes the config",
+            ),
+        )
     return TargetApi(month, schema, findings)

@@ -19,8 +19,9 @@ from graphfix.verify.copies import check_copies
 _FINE_TUNE = ("train_config", "fine_tune_checkpoint")
 
 
-def thaw(path: str, *, output_directory: str, overwrite: bool, config_path: Optional[str],
-         partial: bool) -> Tuple[str, Tuple[Finding, ...]]:
+def thaw(
+    path: str, *, output_directory: str, overwrite: bool, config_path: Optional[str], partial: bool
+) -> Tuple[str, Tuple[Finding, ...]]:
     """Writes the variables of a frozen graph as a checkpoint, beside its config, which is inferred
     where there is none.
 
@@ -31,26 +32,40 @@ def thaw(path: str, *, output_directory: str, overwrite: bool, config_path: Opti
     publish.check_destinations([output_directory], overwrite=overwrite, inputs=inputs)
     frozen = sources.find_frozen(path)
     if frozen is None:
-        raise RequestError(path, "is no frozen graph and no SavedModel",
-                           "name a frozen_inference_graph.pb or the directory of one")
+        raise RequestError(
+            path,
+            "is no frozen graph and no SavedModel",
+            "name a frozen_inference_graph.pb or the directory of one",
+        )
     source = sources.open_frozen(frozen, config_path=config_path, partial=partial)
     check_types(source.model, source.metas, subject=path)
-    with publish.staged(output_directory, overwrite=overwrite,
-                        inputs=inputs + [frozen, source.config_path]) as stages:
+    with publish.staged(
+        output_directory, overwrite=overwrite, inputs=inputs + [frozen, source.config_path]
+    ) as stages:
         prefix = os.path.join(stages[0], CHECKPOINT)
         writer.write_bundle(source.store, prefix)
         write_state(stages[0], CHECKPOINT)
         document = source.config.document
         if source.inferred:
             # A config that was there is left as it is; this one is to be complete.
-            document = apply_edits(document, (ConfigEdit(_FINE_TUNE, quote(os.path.join(
-                os.path.abspath(output_directory), CHECKPOINT)), "what was thawed"),))
+            document = apply_edits(
+                document,
+                (
+                    ConfigEdit(
+                        _FINE_TUNE,
+                        quote(os.path.join(os.path.abspath(output_directory), CHECKPOINT)),
+                        "what was thawed",
+                    ),
+                ),
+            )
         with open(os.path.join(stages[0], sources.CONFIG), "wb") as file:
             file.write(document.encode())
             file.flush()
             os.fsync(file.fileno())
         _, measured = manifest.write(stages[0], model=source.model)
         check_copies(CHECKPOINT, source.store, measured)
-    return "%d variables recovered: %s of %d classes" % (
-        len(source.store), source.model.family, source.model.classes), \
-        source.findings + graph_findings(source)
+    return (
+        f"{len(source.store)} variables recovered: {source.model.family} of "
+        f"{source.model.classes} classes",
+        source.findings + graph_findings(source),
+    )

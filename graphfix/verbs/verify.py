@@ -69,11 +69,17 @@ def verify(directory: str) -> Tuple[str, Tuple[str, ...]]:
     judgement = judged(directory)
     if judgement.problems:
         raise VerificationError.collected(judgement.problems)
-    remarks = ("%s: also holds %s, which graphfix did not put there" % (
-        directory, ownership.named(list(judgement.others))),) if judgement.others else ()
-    words = "%d tensors intact" % judgement.tensors
+    remarks = (
+        (
+            f"{directory}: also holds {ownership.named(list(judgement.others))}, which graphfix "
+            "did not put there",
+        )
+        if judgement.others
+        else ()
+    )
+    words = f"{judgement.tensors} tensors intact"
     if judgement.plan is not None:
-        words += "; config and heads match the %d planned classes" % len(judgement.plan.classes)
+        words += f"; config and heads match the {len(judgement.plan.classes)} planned classes"
     return words, remarks
 
 
@@ -89,18 +95,21 @@ def judged(directory: str) -> Judgement:
         if record is None:
             plan = os.path.join(directory, PLAN_JSON)
             if not os.path.lexists(plan):
-                raise SourceError(directory, "is not a directory that graphfix wrote: it has no %s"
-                                  % manifest.MANIFEST, "name one")
-            raise VerificationError(os.path.join(directory, manifest.MANIFEST), "is missing",
-                                    AGAIN)
+                raise SourceError(
+                    directory,
+                    f"is not a directory that graphfix wrote: it has no {manifest.MANIFEST}",
+                    "name one",
+                )
+            raise VerificationError(os.path.join(directory, manifest.MANIFEST), "is missing", AGAIN)
         return judge(directory, record)
     except SourceError as error:
         if error.problems[0].subject == directory:
             raise
         raise VerificationError.collected(error.problems) from None
     except OSError as error:
-        raise SourceError(directory, "cannot be read: %s" % error.strerror,
-                          "check the path and its permissions") from None
+        raise SourceError(
+            directory, f"cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None
 
 
 def verify_stock(directory: str, trial: Trial, *, python: Optional[str]) -> Answer:
@@ -113,8 +122,11 @@ def verify_stock(directory: str, trial: Trial, *, python: Optional[str]) -> Answ
     plan = read_plan(os.path.join(directory, PLAN_JSON))
     interpreter = runner.find_stock_python(python)
     pictures = [_picture(path) for path in trial.images]
-    names = [name for name, _ in trainers.restored(plan.target_api, plan.trainer)] \
-        if trial.trainer == ANY else [trial.trainer]
+    names = (
+        [name for name, _ in trainers.restored(plan.target_api, plan.trainer)]
+        if trial.trainer == ANY
+        else [trial.trainer]
+    )
     jobs = [_restore_job(directory, trial, name) for name in names]
     with contextlib.ExitStack() as stack:
         if pictures:
@@ -124,29 +136,51 @@ def verify_stock(directory: str, trial: Trial, *, python: Optional[str]) -> Answ
     remarks = []
     for one in found[:1]:
         if one.api != plan.target_api:
-            remarks.append("the plan was made for the stock API of %s, and this one is of %s" % (
-                plan.target_api, one.api))
-    seen = [_detections(directory, one) for one in details[len(names):]]
+            remarks.append(
+                f"the plan was made for the stock API of {plan.target_api}, and this one is of "
+                f"{one.api}"
+            )
+    seen = [_detections(directory, one) for one in details[len(names) :]]
     if len(seen) > 2:
         # What its frozen graph finds is shown, once it is what the checkpoint finds.
         _check_graph(directory, trial.images, seen[1], seen[2])
         del seen[1]
-    compared = [(Picture(os.path.basename(path), update.picture_file(jpeg.data), jpeg.width,
-                         jpeg.height, before, after), jpeg.data)
-                for path, jpeg, before, after in zip(trial.images, pictures, *seen)]
+    compared = [
+        (
+            Picture(
+                os.path.basename(path),
+                update.picture_file(jpeg.data),
+                jpeg.width,
+                jpeg.height,
+                before,
+                after,
+            ),
+            jpeg.data,
+        )
+        for path, jpeg, before, after in zip(trial.images, pictures, *seen)
+    ]
     try:
         update.update_report(directory, found, compared, inputs=_inputs(trial))
     except GraphfixError as error:
         if pictures:
             raise
         # The answer is what was asked for; that it could not be written down is a remark.
-        remarks += ["the report was not updated: %s" % problem for problem in error.problems]
+        remarks += [f"the report was not updated: {problem}" for problem in error.problems]
     return Answer(found, details, tuple(remarks))
 
 
 def _inputs(trial: Trial) -> List[str]:
-    return [path for path in (*trial.images, trial.source, trial.source_config, trial.train_record,
-                              trial.model_dir) if path]
+    return [
+        path
+        for path in (
+            *trial.images,
+            trial.source,
+            trial.source_config,
+            trial.train_record,
+            trial.model_dir,
+        )
+        if path
+    ]
 
 
 def _picture(path: str) -> Jpeg:
@@ -156,13 +190,18 @@ def _picture(path: str) -> Jpeg:
             raise RequestError(path, "is too large to be shown", "give a smaller picture")
         return read_jpeg(data, path)
     except OSError as error:
-        raise RequestError(path, "cannot be read: %s" % error.strerror, "check the path") from None
+        raise RequestError(path, f"cannot be read: {error.strerror}", "check the path") from None
 
 
 def _restore_job(directory: str, trial: Trial, trainer: str) -> Dict[str, Any]:
-    job = {"verb": "restore", "trainer": trainer, "steps": trial.steps, "seed": 0,
-           "pipeline_config": os.path.abspath(os.path.join(directory, CONFIG)),
-           "checkpoint": os.path.abspath(os.path.join(directory, CHECKPOINT))}
+    job = {
+        "verb": "restore",
+        "trainer": trainer,
+        "steps": trial.steps,
+        "seed": 0,
+        "pipeline_config": os.path.abspath(os.path.join(directory, CONFIG)),
+        "checkpoint": os.path.abspath(os.path.join(directory, CHECKPOINT)),
+    }
     if trial.model_dir:
         job["model_dir"] = os.path.abspath(trial.model_dir)
     if trial.train_record:
@@ -182,8 +221,11 @@ def _detect_jobs(directory: str, plan: SurgeryPlan, trial: Trial) -> Iterator[Li
     """
     source = sources.open_source(trial.source, config_path=trial.source_config)
     if source.digest != plan.source_digest:
-        raise RequestError(trial.source, "is not what %s was made from" % directory,
-                           "name the model and config that were converted")
+        raise RequestError(
+            trial.source,
+            f"is not what {directory} was made from",
+            "name the model and config that were converted",
+        )
     edits = [edit for edit in plan.config_edits if edit.path[-1] != "num_classes"]
     with Scratch() as scratch:
         config = os.path.join(scratch, CONFIG)
@@ -196,12 +238,23 @@ def _detect_jobs(directory: str, plan: SurgeryPlan, trial: Trial) -> Iterator[Li
             writer.write_bundle(source.store, prefix)
         job = {"verb": "detect", "images": [os.path.abspath(path) for path in trial.images]}
         graph = os.path.abspath(os.path.join(directory, FROZEN))
-        yield [dict(job, pipeline_config=config, checkpoint=os.path.abspath(prefix),
-                    moving_averages=_averaged(plan)),
-               dict(job, pipeline_config=os.path.abspath(os.path.join(directory, CONFIG)),
-                    checkpoint=os.path.abspath(os.path.join(directory, CHECKPOINT)))] + (
-                        [dict(job, graph=graph, allow_effects=trial.allow_effects)]
-                        if os.path.exists(graph) else [])
+        yield [
+            dict(
+                job,
+                pipeline_config=config,
+                checkpoint=os.path.abspath(prefix),
+                moving_averages=_averaged(plan),
+            ),
+            dict(
+                job,
+                pipeline_config=os.path.abspath(os.path.join(directory, CONFIG)),
+                checkpoint=os.path.abspath(os.path.join(directory, CHECKPOINT)),
+            ),
+        ] + (
+            [dict(job, graph=graph, allow_effects=trial.allow_effects)]
+            if os.path.exists(graph)
+            else []
+        )
 
 
 def _check_graph(directory: str, images: Sequence[str], checkpoint, graph) -> None:
@@ -214,49 +267,76 @@ def _check_graph(directory: str, images: Sequence[str], checkpoint, graph) -> No
         for these, those in ((found, other), (other, found)):
             for one in these:
                 if one.score >= drawing.THRESHOLD + _NEAR and not any(
-                        one.class_id == two.class_id and abs(one.score - two.score) <= _NEAR
-                        and all(abs(a - b) <= _NEAR for a, b in zip(one.box, two.box))
-                        for two in those):
+                    one.class_id == two.class_id
+                    and abs(one.score - two.score) <= _NEAR
+                    and all(abs(a - b) <= _NEAR for a, b in zip(one.box, two.box))
+                    for two in those
+                ):
                     raise VerificationError(
-                        os.path.join(directory, FROZEN), "does not find in %s what the checkpoint "
-                        "beside it does: class %d with a score of %g is in one of them only" % (
-                            path, one.class_id, one.score),
-                        "do not use the graph; export the checkpoint with the stock exporter")
+                        os.path.join(directory, FROZEN),
+                        (
+                            f"does not find in {path} what the checkpoint "
+                            f"beside it does: class {one.class_id} with a score of {one.score:g} "
+                            "is in one of them only"
+                        ),
+                        "do not use the graph; export the checkpoint with the stock exporter",
+                    )
 
 
 def _averaged(plan: SurgeryPlan) -> bool:
     """Whether the result took its values from the source's moving averages."""
-    return any(edit.tensor.endswith(MOVING_AVERAGE) and not isinstance(edit, Drop)
-               for edit in plan.edits)
+    return any(
+        edit.tensor.endswith(MOVING_AVERAGE) and not isinstance(edit, Drop) for edit in plan.edits
+    )
 
 
 def _verification(trainer: str, data: Dict[str, Any]) -> Verification:
     result = runner.StockResult(data)
-    return Verification(data["api"]["revision"] or "unknown", trainer, result.summary, result.ok,
-                        tuple(_unrestored(data)))
+    return Verification(
+        data["api"]["revision"] or "unknown",
+        trainer,
+        result.summary,
+        result.ok,
+        tuple(_unrestored(data)),
+    )
 
 
 def _unrestored(data: Dict[str, Any]) -> Iterator[str]:
     """Model variables and quantization ranges that do not hold the checkpoint's value, and
     moving averages that start from none."""
-    for key, why in (("dropped", "has another shape in the checkpoint"),
-                     ("missing", "is not in the checkpoint"),
-                     ("not_asked_for", "is not asked for by the trainer"),
-                     ("restored", "does not hold the checkpoint's value")):
+    for key, why in (
+        ("dropped", "has another shape in the checkpoint"),
+        ("missing", "is not in the checkpoint"),
+        ("not_asked_for", "is not asked for by the trainer"),
+        ("restored", "does not hold the checkpoint's value"),
+    ):
         for row in data.get(key, ()):
             if row["category"] in ("model", "quantization") and not (
-                    key == "restored" and row["bit_equal"]):
-                yield "%s: %s" % (row["name"], why)
+                key == "restored" and row["bit_equal"]
+            ):
+                yield f"{row['name']}: {why}"
     for name in data.get("moving_averages", {}).get("from_initialiser", ()):
-        yield "%s: starts from neither the checkpoint nor its variable" % name
+        yield f"{name}: starts from neither the checkpoint nor its variable"
 
 
 def _detections(directory: str, data: Dict[str, Any]) -> List[Tuple[Detection, ...]]:
     """Of each picture; rounded to what can be seen."""
     if "error" in data:
         error = data["error"]
-        raise VerificationError(directory, "the stock API could not detect: %s: %s (%s)" % (
-            error["type"], (error["message"].strip().splitlines() or ["no message"])[0],
-            error["where"]), "see whether the pictures are sound")
-    return [tuple(Detection(tuple(round(edge, 4) for edge in row["box"]), round(row["score"], 4),
-                            row["class_id"]) for row in rows) for rows in data["detections"]]
+        raise VerificationError(
+            directory,
+            f"the stock API could not detect: {error['type']}: "
+            f"{(error['message'].strip().splitlines() or ['no message'])[0]} ({error['where']})",
+            "see whether the pictures are sound",
+        )
+    return [
+        tuple(
+            Detection(
+                tuple(round(edge, 4) for edge in row["box"]),
+                round(row["score"], 4),
+                row["class_id"],
+            )
+            for row in rows
+        )
+        for rows in data["detections"]
+    ]

@@ -26,11 +26,18 @@ def requested(source: ModelSpec, plan: SurgeryPlan, anchors: AnchorSpec) -> Mode
         if packed.has("anchor"):
             packed = packed.resized("anchor", anchors.per_map[head.map or 0])
         return dataclasses.replace(head, layout=packed)
+
     # An API from before quantization does not take the block that asks for it.
-    removed = any(edit.path == ("graph_rewriter",) and edit.literal is None
-                  for edit in plan.config_edits)
-    return dataclasses.replace(source, classes=classes, heads=tuple(map(resized, source.heads)),
-                               anchors=anchors, quantized=source.quantized and not removed)
+    removed = any(
+        edit.path == ("graph_rewriter",) and edit.literal is None for edit in plan.config_edits
+    )
+    return dataclasses.replace(
+        source,
+        classes=classes,
+        heads=tuple(map(resized, source.heads)),
+        anchors=anchors,
+        quantized=source.quantized and not removed,
+    )
 
 
 def check_model(found: ModelSpec, wanted: ModelSpec, subject: str) -> None:
@@ -41,11 +48,18 @@ def check_model(found: ModelSpec, wanted: ModelSpec, subject: str) -> None:
       VerificationError: it is not.
     """
     # Which variables training added is no part of the request; names are held against the plan.
-    one, other = (spec_json(dataclasses.replace(spec, extras=wanted.extras, pins=()))
-                  for spec in (wanted, found))
-    problems = [Problem(subject, "makes the model's %s %.60s instead of %.60s"
-                        % (path.lstrip("."), now, said), FAULT)
-                for path, said, now in differences(one, other, "")]
+    one, other = (
+        spec_json(dataclasses.replace(spec, extras=wanted.extras, pins=()))
+        for spec in (wanted, found)
+    )
+    problems = [
+        Problem(
+            subject,
+            f"makes the model's {path.lstrip('.')} {now!s:.60} instead of {said!s:.60}",
+            FAULT,
+        )
+        for path, said, now in differences(one, other, "")
+    ]
     if problems:
         raise VerificationError.collected(problems)
 
@@ -54,10 +68,10 @@ def differences(one: Any, other: Any, path: str) -> Iterator[Tuple[str, Any, Any
     """(path, the one, the other) of everything that differs in two JSON values."""
     if isinstance(one, dict) and isinstance(other, dict) and set(one) == set(other):
         for name in sorted(one):
-            yield from differences(one[name], other[name], "%s.%s" % (path, name))
+            yield from differences(one[name], other[name], f"{path}.{name}")
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         for number, (left, right) in enumerate(zip(one, other)):
-            yield from differences(left, right, "%s[%d]" % (path, number))
+            yield from differences(left, right, f"{path}[{number}]")
     elif isinstance(one, float) and isinstance(other, float):
         if not math.isclose(one, other, rel_tol=_CLOSE, abs_tol=_CLOSE):
             yield path, one, other

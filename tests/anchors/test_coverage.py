@@ -17,23 +17,40 @@ from graphfix.schema import message_class
 SSD = """model { ssd { feature_extractor { type: "%s" } anchor_generator { %s } } }"""
 FASTER = """model { faster_rcnn { feature_extractor { type: "faster_rcnn_resnet50" }
 first_stage_anchor_generator { %s } } }"""
-SSD_MAPS = ("ssd_anchor_generator { num_layers: 6 aspect_ratios: [1, 2.5, 0.4] "
-            "base_anchor_height: 0.8 }")
+SSD_MAPS = (
+    "ssd_anchor_generator { num_layers: 6 aspect_ratios: [1, 2.5, 0.4] base_anchor_height: 0.8 }"
+)
 CASES = {
     "ssd": SSD % ("ssd_mobilenet_v1", SSD_MAPS),
-    "ssd with strides": SSD % ("ssd_mobilenet_v1", "ssd_anchor_generator { scales: [0.1, 0.15, 0.2, "
-                               "0.3, 0.4, 0.5] aspect_ratios: 2 height_stride: [16, 32, 64, 100, 150,"
-                               "300] width_stride: [16, 32, 64, 100, 150, 300] height_offset: "
-                               "[3, 4, 5, 6, 7, 8] width_offset: [1, 2, 3, 4, 5, 6] }"),
+    "ssd with strides": SSD
+    % (
+        "ssd_mobilenet_v1",
+        "ssd_anchor_generator { scales: [0.1, 0.15, 0.2, "
+        "0.3, 0.4, 0.5] aspect_ratios: 2 height_stride: [16, 32, 64, 100, 150,"
+        "300] width_stride: [16, 32, 64, 100, 150, 300] height_offset: "
+        "[3, 4, 5, 6, 7, 8] width_offset: [1, 2, 3, 4, 5, 6] }",
+    ),
     "fpn": SSD % ("ssd_resnet50_v1_fpn", "multiscale_anchor_generator { aspect_ratios: [1, 3] }"),
-    "flexible": SSD % ("embedded_ssd_mobilenet_v1", "flexible_grid_anchor_generator { %s }" % " ".join(
-        "anchor_grid { base_sizes: [%d, %d] aspect_ratios: [1, 0.3] height_stride: %d width_stride: %d "
-        "height_offset: 4 }" % (stride * 2, stride * 3, stride, stride)
-        for stride in (16, 32, 64, 128, 256))),
-    "first stage": FASTER % "grid_anchor_generator { scales: [0.1, 0.5, 1] aspect_ratios: [0.5, 2] }",
-    "first stage with offsets": FASTER % (
+    "flexible": SSD
+    % (
+        "embedded_ssd_mobilenet_v1",
+        "flexible_grid_anchor_generator { %s }"
+        % " ".join(
+            (
+                f"anchor_grid {{ base_sizes: [{stride * 2}, {stride * 3}] aspect_ratios: [1, 0.3] "
+                f"height_stride: {stride} width_stride: {stride} "
+                "height_offset: 4 }"
+            )
+            for stride in (16, 32, 64, 128, 256)
+        ),
+    ),
+    "first stage": FASTER
+    % "grid_anchor_generator { scales: [0.1, 0.5, 1] aspect_ratios: [0.5, 2] }",
+    "first stage with offsets": FASTER
+    % (
         "grid_anchor_generator { scales: [0.3, 0.5] aspect_ratios: [1, 4] height: 100 width: 60 "
-        "height_offset: 8 width_offset: 5 height_stride: 32 width_stride: 20 }"),
+        "height_offset: 8 width_offset: 5 height_stride: 32 width_stride: 20 }"
+    ),
 }
 SIZES = {"one": [(300, 300)], "wide": [(320, 512)], "several": [(300, 411), (250, 250), (600, 320)]}
 
@@ -53,13 +70,20 @@ def boxes(sizes, count=60, seed=0):
     images = np.float32([sizes[number % len(sizes)] for number in range(count)])
     sides = np.exp(random.rand(count, 2) * np.log(images))
     centres = sides / 2 + random.rand(count, 2) * (images - sides)
-    return BoxSet(np.concatenate([centres, sides], 1).astype(np.float32),
-                  images[:1] if len(sizes) == 1 else images, np.zeros(count, np.int32), ("a",), 0)
+    return BoxSet(
+        np.concatenate([centres, sides], 1).astype(np.float32),
+        images[:1] if len(sizes) == 1 else images,
+        np.zeros(count, np.int32),
+        ("a",),
+        0,
+    )
 
 
 def iou(one, others):
     """IoUs of a box (ymin, xmin, ymax, xmax) with others."""
-    sides = np.clip(np.minimum(one[2:], others[:, 2:]) - np.maximum(one[:2], others[:, :2]), 0, None)
+    sides = np.clip(
+        np.minimum(one[2:], others[:, 2:]) - np.maximum(one[:2], others[:, :2]), 0, None
+    )
     both = sides.prod(1)
     return both / ((one[2:] - one[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(1) - both)
 
@@ -80,7 +104,8 @@ def brute_force(found, generator, model):
             found_here = iou(edges, anchors)
             if model.inside:
                 out_of_it = (anchors[:, :2] < -1e-6).any(1) | (
-                    anchors[:, 2:] > np.array(image) + 1e-6).any(1)
+                    anchors[:, 2:] > np.array(image) + 1e-6
+                ).any(1)
                 found_here[out_of_it] = 0
             row += list(found_here.reshape(-1, len(one.sizes)).max(0))
         out.append(row)
@@ -104,8 +129,9 @@ def test_the_nearest_cell_is_the_best(name, sizes):
     # Two shapes may do equally well: whose is best is then anybody's.
     clear = (np.sort(wanted, 1)[:, -1] - np.sort(wanted, 1)[:, -2]) > 1e-4
     if clear.all():
-        np.testing.assert_array_equal(np.concatenate(best.best_of), np.bincount(
-            wanted.argmax(1), minlength=wanted.shape[1]))
+        np.testing.assert_array_equal(
+            np.concatenate(best.best_of), np.bincount(wanted.argmax(1), minlength=wanted.shape[1])
+        )
 
 
 def test_chunks_make_no_difference(monkeypatch):
@@ -116,8 +142,9 @@ def test_chunks_make_no_difference(monkeypatch):
     monkeypatch.setattr("graphfix.anchors.coverage._CHUNK", 7)
     parts = best_overlaps(found, spec, model, 0.3)
     for one, other in zip(dataclass_values(whole), dataclass_values(parts)):
-        np.testing.assert_array_equal(np.concatenate([np.ravel(x) for x in one]),
-                                      np.concatenate([np.ravel(x) for x in other]))
+        np.testing.assert_array_equal(
+            np.concatenate([np.ravel(x) for x in one]), np.concatenate([np.ravel(x) for x in other])
+        )
 
 
 def dataclass_values(best):
@@ -132,7 +159,9 @@ def test_no_anchor_does_better_than_the_best_possible():
     for level in (0, 2, 5):
         possible = placed.possible(level)
         sides = np.exp(np.linspace(np.log(0.2), np.log(1500), 150)) / 320
-        tried = np.max([placed.overlaps(level, (high, wide)) for high in sides for wide in sides], 0)
+        tried = np.max(
+            [placed.overlaps(level, (high, wide)) for high in sides for wide in sides], 0
+        )
         assert (tried <= possible + 1e-5).all()
         # And some size nearly reaches it.
         assert (tried >= possible * 0.85).all()

@@ -11,10 +11,12 @@ from graphfix.schema import message_class
 
 NAN, INFINITE = float("nan"), float("inf")
 GOOD = (0.1, 0.2, 0.5, 0.4)
-BAD = {"no number": [(NAN, 0, 1, 1), (0, 0, INFINITE, 1)],
-       "reach out of": [(0, 0, 1.02, 1), (-0.5, 0, 0.5, 1), (10, 20, 100, 200)],
-       "inverted": [(0.5, 0, 0.4, 1), (0, 0.9, 1, 0.1)],
-       "no area": [(0.5, 0, 0.5, 1), (0, 0.3, 1, 0.3), (1, 0, 1.005, 1)]}
+BAD = {
+    "no number": [(NAN, 0, 1, 1), (0, 0, INFINITE, 1)],
+    "reach out of": [(0, 0, 1.02, 1), (-0.5, 0, 0.5, 1), (10, 20, 100, 200)],
+    "inverted": [(0.5, 0, 0.4, 1), (0, 0.9, 1, 0.1)],
+    "no area": [(0.5, 0, 0.5, 1), (0, 0.3, 1, 0.3), (1, 0, 1.005, 1)],
+}
 
 
 def collect(stream, resizer, **others):
@@ -45,20 +47,23 @@ def test_padding_moves_no_box():
 
 
 def test_images_of_several_sizes():
-    found, _ = collect([image("x", GOOD), image("y"), image("z", GOOD, GOOD, size=(300, 10))],
-                       resizer("identity_resizer {}"))
+    found, _ = collect(
+        [image("x", GOOD), image("y"), image("z", GOOD, GOOD, size=(300, 10))],
+        resizer("identity_resizer {}"),
+    )
     assert found.images.tolist() == [[50, 80], [300, 10], [300, 10]]
 
 
 @pytest.mark.parametrize("words", sorted(BAD))
 def test_bad_boxes_are_left_out_and_counted(words):
     bad = BAD[words]
-    found, (finding,) = collect([image("first", GOOD), image("second", GOOD, *bad),
-                                 image("third", *bad)], resizer())
+    found, (finding,) = collect(
+        [image("first", GOOD), image("second", GOOD, *bad), image("third", *bad)], resizer()
+    )
     assert len(found) == 2 and found.skipped == 2 * len(bad)
     np.testing.assert_allclose(found.boxes, [[30, 60, 40, 40]] * 2, rtol=1e-6)
     assert finding.code == "BOXES_SKIPPED" and finding.subject == "second"
-    assert "first of %d boxes (of %d)" % (2 * len(bad), 2 + 2 * len(bad)) in finding.message
+    assert f"first of {2 * len(bad)} boxes (of {2 + 2 * len(bad)})" in finding.message
     assert words in finding.message and finding.remedy
 
 
@@ -77,7 +82,7 @@ def test_a_box_that_hardly_reaches_out_ends_at_the_edge():
 def test_only_bad_boxes_are_refused():
     with pytest.raises(SourceError) as caught:
         collect([image("x", *BAD["inverted"]), image("y", *BAD["no area"])], resizer())
-    problem, = caught.value.problems
+    (problem,) = caught.value.problems
     assert problem.subject == "x" and "first of 5 boxes" in problem.message
     assert "inverted or have no area" in problem.message
 
@@ -98,15 +103,24 @@ def test_an_image_without_its_size():
 
 
 def test_classes():
-    found, _ = collect([image("x", GOOD, GOOD, GOOD, GOOD, GOOD, classes=["b", 7, 8, None, "b"])],
-                       resizer(), names={7: "seven"})
+    found, _ = collect(
+        [image("x", GOOD, GOOD, GOOD, GOOD, GOOD, classes=["b", 7, 8, None, "b"])],
+        resizer(),
+        names={7: "seven"},
+    )
     assert [found.names[one] for one in found.classes] == ["b", "seven", "id 8", "(no class)", "b"]
 
 
 def test_pieces_make_no_difference(monkeypatch):
     random = np.random.RandomState(0)
-    stream = [image("%d" % number, *[tuple(box) for box in np.sort(random.rand(4, 2, 2), 1).reshape(
-        4, 4)], size=(50 + number, 70)) for number in range(40)]
+    stream = [
+        image(
+            f"{number}",
+            *[tuple(box) for box in np.sort(random.rand(4, 2, 2), 1).reshape(4, 4)],
+            size=(50 + number, 70),
+        )
+        for number in range(40)
+    ]
     stream[3] = image("3", *BAD["inverted"])
     keep = resizer("keep_aspect_ratio_resizer {}")
     whole, findings = collect(stream, keep)
@@ -118,6 +132,7 @@ def test_pieces_make_no_difference(monkeypatch):
 
 
 def test_spellings_of_unicode_are_one_class():
-    found, _ = collect([image("x", GOOD, GOOD, classes=["Schl\u00fcssel", "Schlu\u0308ssel"])],
-                       resizer())
+    found, _ = collect(
+        [image("x", GOOD, GOOD, classes=["Schl\u00fcssel", "Schlu\u0308ssel"])], resizer()
+    )
     assert found.names == ("Schl\u00fcssel",) and found.classes.tolist() == [0, 0]

@@ -16,8 +16,10 @@ from graphfix.model.anchors import describe_anchors
 from test_coverage import CASES, FASTER, SSD, case
 
 # The settings of published models.
-PUBLISHED = ("ssd_anchor_generator { num_layers: 6 min_scale: 0.2 max_scale: 0.95 "
-             "aspect_ratios: [1, 2, 0.5, 3, 0.3333] }")
+PUBLISHED = (
+    "ssd_anchor_generator { num_layers: 6 min_scale: 0.2 max_scale: 0.95 "
+    "aspect_ratios: [1, 2, 0.5, 3, 0.3333] }"
+)
 RPN = "grid_anchor_generator { scales: [0.25, 0.5, 1, 2] aspect_ratios: [0.5, 1, 2] }"
 
 
@@ -31,15 +33,28 @@ def boxes(kind, image=(300, 300), count=3000, seed=0):
     }[kind]
     sides = np.clip(np.exp(np.stack([height, height + ratio], 1)), 0.01, 1) * image
     centres = sides / 2 + random.rand(count, 2) * (image - sides)
-    return BoxSet(np.concatenate([centres, sides], 1).astype(np.float32), np.float32([image]),
-                  np.zeros(count, np.int32), ("a",), 0)
+    return BoxSet(
+        np.concatenate([centres, sides], 1).astype(np.float32),
+        np.float32([image]),
+        np.zeros(count, np.int32),
+        ("a",),
+        0,
+    )
 
 
 def fitted(text, found, threshold=0.5, **others):
     generator, model = case(text)
     image = tuple(map(float, found.images[0]))
-    return fit(generator, found, model, threshold=threshold, seed=0, subject="c.config", image=image,
-               **others)
+    return fit(
+        generator,
+        found,
+        model,
+        threshold=threshold,
+        seed=0,
+        subject="c.config",
+        image=image,
+        **others,
+    )
 
 
 def recall(best, threshold=0.5):
@@ -72,12 +87,16 @@ def test_what_was_fitted_is_good_for_other_boxes_of_the_kind():
     assert abs(recall(best) - recall(made.after)) < 0.03
 
 
-@pytest.mark.parametrize("text, threshold, kind, counts", [
-    (FASTER % RPN, 0.7, "wide", (12,)),
-    (CASES["fpn"], 0.5, "wide", (4,) * 5),
-    (CASES["flexible"], 0.5, "wide", (2,) * 5),
-    (CASES["ssd with strides"], 0.5, "wide", (3,) + (2,) * 5),
-], ids=["first stage", "fpn", "flexible", "scales and strides"])
+@pytest.mark.parametrize(
+    "text, threshold, kind, counts",
+    [
+        (FASTER % RPN, 0.7, "wide", (12,)),
+        (CASES["fpn"], 0.5, "wide", (4,) * 5),
+        (CASES["flexible"], 0.5, "wide", (2,) * 5),
+        (CASES["ssd with strides"], 0.5, "wide", (3,) + (2,) * 5),
+    ],
+    ids=["first stage", "fpn", "flexible", "scales and strides"],
+)
 def test_every_generator(text, threshold, kind, counts, briefly):
     found = boxes(kind, (512, 640))
     made = fitted(text, found, threshold)
@@ -98,7 +117,8 @@ def test_what_is_neither_size_nor_shape_stays(briefly):
     old, _ = case(CASES["ssd with strides"])
     for name in ("num_layers", "height_stride", "width_stride", "height_offset", "width_offset"):
         assert getattr(made.message.ssd_anchor_generator, name) == getattr(
-            old.ssd_anchor_generator, name)
+            old.ssd_anchor_generator, name
+        )
 
 
 def test_the_same_seed_gives_the_same_anchors(briefly):
@@ -111,8 +131,11 @@ def test_anchors_that_fit_are_kept(monkeypatch):
     """What the search finds does not count where it is worse on all boxes."""
     text = SSD % ("ssd_mobilenet_v1", PUBLISHED)
     generator, model = case(text)
-    monkeypatch.setattr(fitting, "search", lambda form, objective, random: (
-        1.0, np.log(np.full(len(form.bounds), 5.0))))
+    monkeypatch.setattr(
+        fitting,
+        "search",
+        lambda form, objective, random: (1.0, np.log(np.full(len(form.bounds), 5.0))),
+    )
     monkeypatch.setattr(fitting, "_SHAKES", ())
     made = fitted(text, boxes("tiny"))
     assert made.form is None and made.message == generator
@@ -128,16 +151,26 @@ def test_perfect_anchors_are_kept(briefly):
     for level, cells in ((1, 10), (2, 5), (3, 3)):
         for size in spec.maps[level].sizes:
             rows.append([300 / cells * 1.5, 300 / cells * 1.5, size[0] * 300, size[1] * 300])
-    found = BoxSet(np.float32(rows * 20), np.float32([[300, 300]]),
-                   np.zeros(20 * len(rows), np.int32), ("a",), 0)
+    found = BoxSet(
+        np.float32(rows * 20),
+        np.float32([[300, 300]]),
+        np.zeros(20 * len(rows), np.int32),
+        ("a",),
+        0,
+    )
     made = fitted(text, found)
     assert made.form is None and made.before.iou.min() > 0.9999
 
 
-@pytest.mark.parametrize("text, count, counts", [
-    (SSD % ("ssd_mobilenet_v1", PUBLISHED), 4, (3, 4, 4, 4, 4, 4)),
-    (CASES["fpn"], 6, (6,) * 5), (CASES["flexible"], 3, (3,) * 5), (FASTER % RPN, 5, (5,)),
-])
+@pytest.mark.parametrize(
+    "text, count, counts",
+    [
+        (SSD % ("ssd_mobilenet_v1", PUBLISHED), 4, (3, 4, 4, 4, 4, 4)),
+        (CASES["fpn"], 6, (6,) * 5),
+        (CASES["flexible"], 3, (3,) * 5),
+        (FASTER % RPN, 5, (5,)),
+    ],
+)
 def test_another_number_of_anchors(text, count, counts, briefly):
     made = fitted(text, boxes("wide", (512, 640), 400), count=count)
     assert made.spec.per_map == counts and made.form
@@ -160,5 +193,4 @@ def test_the_objective_remembers_rightly():
         changed = text_format.Parse(text_format.MessageToString(generator), type(generator)())
         changed.ssd_anchor_generator.aspect_ratios[random.randint(5)] = np.exp(random.randn())
         spec = described(changed, "it", (300.0, 300.0))
-        assert objective(changed) == fitting.score(
-            best_overlaps(found, spec, model, 0.5).iou, 0.5)
+        assert objective(changed) == fitting.score(best_overlaps(found, spec, model, 0.5).iou, 0.5)

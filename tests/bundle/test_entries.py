@@ -8,13 +8,31 @@ from graphfix.bundle import checksum, entries, varint
 # From the description: n bytes of code begin with n one bits and a zero; what is negative is the
 # complement of its own complement's code.
 ORDERED = {
-    0: "80", 1: "81", 63: "bf", 64: "c040", 8191: "dfff", 8192: "e02000", (1 << 20) - 1: "efffff",
-    1 << 20: "f0100000", (1 << 27) - 1: "f7ffffff", 1 << 27: "f808000000",
-    (1 << 34) - 1: "fbffffffff", 1 << 34: "fc0400000000", 1 << 41: "fe020000000000",
-    1 << 48: "ff01000000000000", 1 << 55: "ff8080000000000000", (1 << 62) - 1: "ffbfffffffffffffff",
-    1 << 62: "ffc04000000000000000", (1 << 63) - 1: "ffc07fffffffffffffff",
-    -1: "7f", -64: "40", -65: "3fbf", -8192: "2000", -8193: "1fdfff",
-    -(1 << 62): "004000000000000000", -(1 << 63): "003f8000000000000000",
+    0: "80",
+    1: "81",
+    63: "bf",
+    64: "c040",
+    8191: "dfff",
+    8192: "e02000",
+    (1 << 20) - 1: "efffff",
+    1 << 20: "f0100000",
+    (1 << 27) - 1: "f7ffffff",
+    1 << 27: "f808000000",
+    (1 << 34) - 1: "fbffffffff",
+    1 << 34: "fc0400000000",
+    1 << 41: "fe020000000000",
+    1 << 48: "ff01000000000000",
+    1 << 55: "ff8080000000000000",
+    (1 << 62) - 1: "ffbfffffffffffffff",
+    1 << 62: "ffc04000000000000000",
+    (1 << 63) - 1: "ffc07fffffffffffffff",
+    -1: "7f",
+    -64: "40",
+    -65: "3fbf",
+    -8192: "2000",
+    -8193: "1fdfff",
+    -(1 << 62): "004000000000000000",
+    -(1 << 63): "003f8000000000000000",
 }
 
 
@@ -36,17 +54,21 @@ def test_ordered_code(value):
 
 
 def test_ordered_code_keeps_order():
-    values = sorted(sign * ((1 << bits) + more) for bits in range(62) for sign in (-1, 1)
-                    for more in (-1, 0, 1))
+    values = sorted(
+        sign * ((1 << bits) + more) for bits in range(62) for sign in (-1, 1) for more in (-1, 0, 1)
+    )
     keys = [entries.slice_key("n", proto([(value, 0)])) for value in values]
     assert [key for _, key in sorted(zip(values, keys))] == sorted(keys)
 
 
-@pytest.mark.parametrize("name", ["n", "a/b", "", "\0", "a\0\0b", "\u00ff", "\u07ff\uffff",
-                                  "x" * 300])
-@pytest.mark.parametrize("ranges", [
-    [], [None], [None, (3, 7), None], [(0, 5)], [(1 << 40, 1 << 50)] * 3, [None] * 300],
-    ids=["scalar", "whole", "middle", "explicit", "large", "many"])
+@pytest.mark.parametrize(
+    "name", ["n", "a/b", "", "\0", "a\0\0b", "\u00ff", "\u07ff\uffff", "x" * 300]
+)
+@pytest.mark.parametrize(
+    "ranges",
+    [[], [None], [None, (3, 7), None], [(0, 5)], [(1 << 40, 1 << 50)] * 3, [None] * 300],
+    ids=["scalar", "whole", "middle", "explicit", "large", "many"],
+)
 def test_slice_keys(name, ranges):
     if len(ranges) > 255:
         tail = b"".join(handmade.ordered_signed(0) + handmade.ordered_signed(-1) for _ in ranges)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import handmade
-from bundle_cases import (
-    CASES, FIXED, LAYOUTS, NAMES, SIZES, fixed, lay, save, strings, variants)
+from bundle_cases import CASES, FIXED, LAYOUTS, NAMES, SIZES, fixed, lay, save, strings, variants
 from graphfix.bundle import reader
 from graphfix.errors import SourceError
 
@@ -19,7 +18,7 @@ def prefix(tmp_path):
 
 
 def shard(prefix, number=0, count=1):
-    return "%s.data-%05d-of-%05d" % (prefix, number, count)
+    return f"{prefix}.data-{number:05d}-of-{count:05d}"
 
 
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))
@@ -33,7 +32,10 @@ def test_reads(case, layout, prefix):
     for name, expected in tensors.items():
         view = store[name]
         assert (view.meta.name, view.meta.dtype.name, view.meta.shape) == (
-            name, NAMES[expected.dtype], expected.shape)
+            name,
+            NAMES[expected.dtype],
+            expected.shape,
+        )
         extent = view.extent
         with open(extent.path, "rb") as file:
             file.seek(extent.offset)
@@ -54,8 +56,10 @@ def test_values_mean_what_their_bytes_do(dtype, name, size, prefix):
     spelled = {"bfloat16": b"\0\x40\x80\x3f", "bool": b"\1\0"}
     plain = name[1:] if name.startswith(("qint", "quint")) else name
     data = spelled[name] if name in spelled else np.array([2, 1], plain).tobytes()
-    pairs = [(b"", handmade.header()), (b"x", handmade.entry(
-        dtype, (2,), size=2 * size, crc=handmade.masked(data)))]
+    pairs = [
+        (b"", handmade.header()),
+        (b"x", handmade.entry(dtype, (2,), size=2 * size, crc=handmade.masked(data))),
+    ]
     save(prefix, handmade.plain_table(pairs), data)
     value = reader.open_bundle(prefix)["x"].load()
     if name == "bfloat16":
@@ -86,19 +90,23 @@ def test_damage_names_the_tensor(case, prefix):
                 if name != damaged and place == first:
                     reader.check(store[name])
             for read in [reader.check] + [lambda view: view.load()] * (
-                    tensors[damaged].dtype in SIZES):
+                tensors[damaged].dtype in SIZES
+            ):
                 with pytest.raises(SourceError) as refused:
                     read(store[damaged])
-                problem, = refused.value.problems
+                (problem,) = refused.value.problems
                 assert problem.subject == shard(prefix)
-                assert "tensor '%s' is damaged" % damaged in problem.message
+                assert f"tensor '{damaged}' is damaged" in problem.message
                 assert "download or copy" in problem.remedy
 
 
-@pytest.mark.parametrize("make, values, message", [
-    (strings, [b"ab", b"c"], "lengths do not match"),
-    (variants, [b"ab", b"c"], "elements do not match"),
-])
+@pytest.mark.parametrize(
+    "make, values, message",
+    [
+        (strings, [b"ab", b"c"], "lengths do not match"),
+        (variants, [b"ab", b"c"], "elements do not match"),
+    ],
+)
 def test_inner_checksums(make, values, message, prefix):
     """TensorFlow checks them, so a file that lies in them alone is no good to it."""
     good = make((2,), values)
@@ -144,16 +152,30 @@ def test_checks_in_bounded_chunks(prefix, monkeypatch):
 
 # Partitioned variables.
 
+
 def partitioned(name, dtype, whole, parts, extra=(), shards=1):
     """Index pairs and shard bytes of a tensor in parts: (ranges, shape, shard)."""
-    pairs = [(b"", handmade.header(shards=shards)),
-             (name.encode(), handmade.entry(dtype, whole, slices=[one[0] for one in parts]))]
+    pairs = [
+        (b"", handmade.header(shards=shards)),
+        (name.encode(), handmade.entry(dtype, whole, slices=[one[0] for one in parts])),
+    ]
     data = [b""] * shards
     for at, (ranges, sizes, number) in enumerate(parts):
         piece = fixed(dtype, sizes, at + 3)
         key = handmade.slice_key(name.encode(), ranges)
-        pairs.append((key, handmade.entry(dtype, sizes, shard=number, offset=len(data[number]),
-                                          size=len(piece.data), crc=piece.crc)))
+        pairs.append(
+            (
+                key,
+                handmade.entry(
+                    dtype,
+                    sizes,
+                    shard=number,
+                    offset=len(data[number]),
+                    size=len(piece.data),
+                    crc=piece.crc,
+                ),
+            )
+        )
         data[number] += piece.data
     unique = dict(pairs)
     unique.update(extra)
@@ -169,8 +191,10 @@ SLICED = {
     "the same, spelled out": ((3,), [([(0, 3)], (3,), 0)]),
     "a slice of nothing": ((3,), [([(0, 2)], (2,), 0), ([(2, 0)], (0,), 0), ([(2, 1)], (1,), 0)]),
     "of nothing": ((4, 0), [([(0, 1), None], (1, 0), 0), ([(1, 3), None], (3, 0), 0)]),
-    "far out": ((1 << 40, 0), [([(0, 1 << 39), None], (1 << 39, 0), 0),
-                               ([(1 << 39, 1 << 39), None], (1 << 39, 0), 0)]),
+    "far out": (
+        (1 << 40, 0),
+        [([(0, 1 << 39), None], (1 << 39, 0), 0), ([(1 << 39, 1 << 39), None], (1 << 39, 0), 0)],
+    ),
 }
 
 
@@ -185,8 +209,9 @@ def test_joins_slices(case, dtype, name, prefix):
     assert (view.meta.shape, view.meta.dtype.name, view.extent) == (whole, NAMES[dtype], None)
     expected = np.zeros(int(np.prod(whole)), view.load().dtype).reshape(whole)
     for at, (ranges, sizes, _) in enumerate(parts):
-        where = tuple(slice(None) if one is None else slice(one[0], one[0] + one[1])
-                      for one in ranges)
+        where = tuple(
+            slice(None) if one is None else slice(one[0], one[0] + one[1]) for one in ranges
+        )
         piece = np.frombuffer(fixed(dtype, sizes, at + 3).data, expected.dtype)
         expected[where] = piece.reshape(sizes)
     assert view.load().tobytes() == expected.tobytes()
@@ -210,10 +235,20 @@ WRONG_SLICES = {
     "short": ((5,), [([(0, 2)], (2,), 0), ([(2, 2)], (2,), 0)], "gaps"),
     "not from the beginning": ((3,), [([(1, 2)], (2,), 0)], "gaps"),
     "whole twice": ((2,), [([None], (2,), 0), ([(0, 2)], (2,), 0)], "overlap"),
-    "along both axes": ((2, 2), [([(0, 1), (0, 2)], (1, 2), 0), ([(1, 1), (0, 1)], (1, 1), 0),
-                                 ([(1, 1), (1, 1)], (1, 1), 0)], "several axes"),
+    "along both axes": (
+        (2, 2),
+        [
+            ([(0, 1), (0, 2)], (1, 2), 0),
+            ([(1, 1), (0, 1)], (1, 1), 0),
+            ([(1, 1), (1, 1)], (1, 1), 0),
+        ],
+        "several axes",
+    ),
     "along both axes, the first one covered": (
-        (2, 2), [([(0, 1), (0, 2)], (1, 2), 0), ([(1, 1), (0, 1)], (1, 1), 0)], "several axes"),
+        (2, 2),
+        [([(0, 1), (0, 2)], (1, 2), 0), ([(1, 1), (0, 1)], (1, 1), 0)],
+        "several axes",
+    ),
     "past the end": ((3,), [([(0, 2)], (2,), 0), ([(2, 2)], (2,), 0)], "outside its shape"),
     "negative start": ((3,), [([(-1, 4)], (4,), 0)], "outside its shape"),
     "negative length": ((3,), [([(0, 3)], (3,), 0), ([(3, -2)], (1,), 0)], "outside its shape"),
@@ -232,22 +267,28 @@ def test_refuses_slices(case, prefix):
     assert "'v'" in str(refused.value)
 
 
-@pytest.mark.parametrize("extra, message", [
-    ({handmade.slice_key(b"v", [(0, 2)]): handmade.entry(3, (2,), size=8)}, "another type"),
-    ({handmade.slice_key(b"w", [(0, 2)]): handmade.entry(1, (2,), size=8)}, "belongs to no tensor"),
-    ({handmade.slice_key(b"v", [(0, 2)]): b"\x0a\x7f"}, "cannot be parsed"),
-    ({b"v": handmade.entry(1, (4,), slices=[[(0, 2)], [(2, 2)], [(4, 0)]])}, "lacks a slice"),
-    ({b"v": handmade.entry(7, (4,), slices=[[(0, 2)], [(2, 2)]])}, "cannot join"),
-])
+@pytest.mark.parametrize(
+    "extra, message",
+    [
+        ({handmade.slice_key(b"v", [(0, 2)]): handmade.entry(3, (2,), size=8)}, "another type"),
+        (
+            {handmade.slice_key(b"w", [(0, 2)]): handmade.entry(1, (2,), size=8)},
+            "belongs to no tensor",
+        ),
+        ({handmade.slice_key(b"v", [(0, 2)]): b"\x0a\x7f"}, "cannot be parsed"),
+        ({b"v": handmade.entry(1, (4,), slices=[[(0, 2)], [(2, 2)], [(4, 0)]])}, "lacks a slice"),
+        ({b"v": handmade.entry(7, (4,), slices=[[(0, 2)], [(2, 2)]])}, "cannot join"),
+    ],
+)
 def test_refuses_slice_entries(extra, message, prefix):
-    index, data = partitioned("v", 1, (4,), [([(0, 2)], (2,), 0), ([(2, 2)], (2,), 0)],
-                              extra=extra)
+    index, data = partitioned("v", 1, (4,), [([(0, 2)], (2,), 0), ([(2, 2)], (2,), 0)], extra=extra)
     save(prefix, index, *data)
     with pytest.raises(SourceError, match=message):
         reader.open_bundle(prefix)
 
 
 # What an index may not say.
+
 
 def entries(**fields):
     """An index with one tensor, and its 24 bytes of data."""
@@ -261,36 +302,59 @@ WRONG = {
     "header that is none": ([(b"", b"\x0a\x7f")], "its header cannot be parsed"),
     "big-endian": ([(b"", handmade.header(endianness=1))], "big-endian machine"),
     "of the future": ([(b"", handmade.header(min_consumer=2))], "another format version"),
-    "not for this version": ([(b"", handmade.number(1, 1) + handmade.message(
-        3, handmade.number(1, 9) + handmade.number(3, 1)))], "another format version"),
+    "not for this version": (
+        [
+            (
+                b"",
+                handmade.number(1, 1)
+                + handmade.message(3, handmade.number(1, 9) + handmade.number(3, 1)),
+            )
+        ],
+        "another format version",
+    ),
     "no shards": ([(b"", handmade.header(shards=0))], "claims 0 shards"),
     "negative shards": ([(b"", handmade.header(shards=-1))], "claims -1 shards"),
     "endless shards": ([(b"", handmade.header(shards=(1 << 31) - 1))], "claims 2147483647 shards"),
-    "entry that is none": ([(b"", handmade.header()), (b"x", b"\x0a\x7f")],
-                           "the entry of tensor 'x' cannot be parsed"),
-    "entry of groups in groups": ([(b"", handmade.header()), (b"x", b"\x0b" * 3000)],
-                                  "the entry of tensor 'x' cannot be parsed"),
+    "entry that is none": (
+        [(b"", handmade.header()), (b"x", b"\x0a\x7f")],
+        "the entry of tensor 'x' cannot be parsed",
+    ),
+    "entry of groups in groups": (
+        [(b"", handmade.header()), (b"x", b"\x0b" * 3000)],
+        "the entry of tensor 'x' cannot be parsed",
+    ),
     "dimension's name not UTF-8": (
-        [(b"", handmade.header()),
-         (b"x", handmade.message(2, handmade.message(2, handmade.message(2, b"\xff"))))],
-        "the entry of tensor 'x' cannot be parsed"),
+        [
+            (b"", handmade.header()),
+            (b"x", handmade.message(2, handmade.message(2, handmade.message(2, b"\xff")))),
+        ],
+        "the entry of tensor 'x' cannot be parsed",
+    ),
     "empty entry": ([(b"", handmade.header()), (b"x", b"")], "unknown type 0"),
     "unknown type": (entries(dtype=99), "'x' the unknown type 99"),
     "a reference": (entries(dtype=101), "unknown type 101"),
     "name not UTF-8": ([(b"", handmade.header()), (b"\xff", handmade.entry(1, ()))], "not UTF-8"),
     "negative dimension": (entries(sizes=(-1, 6)), "no definite shape"),
-    "unknown rank": ([(b"", handmade.header()),
-                      (b"x", handmade.number(1, 1) + handmade.message(2, handmade.number(3, 1)))],
-                     "no definite shape"),
+    "unknown rank": (
+        [
+            (b"", handmade.header()),
+            (b"x", handmade.number(1, 1) + handmade.message(2, handmade.number(3, 1))),
+        ],
+        "no definite shape",
+    ),
     "too few bytes": (entries(size=20), "20 bytes where its type and shape take 24"),
     "too many bytes": (entries(sizes=(2, 2)), "24 bytes where its type and shape take 16"),
     "no bytes": (entries(size=0), "0 bytes where"),
     "2^62 elements": (entries(sizes=(1 << 62,)), "impossible shape"),
     "2^124 elements": (entries(sizes=(1 << 62, 1 << 62)), "impossible shape"),
-    "2^64 bytes, which 64 bits make 0": (entries(sizes=(1 << 31, 1 << 31), size=0),
-                                         "impossible shape"),
-    "empty, but for what is left": (entries(sizes=(1 << 62, 0, 1 << 62), size=0),
-                                    "impossible shape"),
+    "2^64 bytes, which 64 bits make 0": (
+        entries(sizes=(1 << 31, 1 << 31), size=0),
+        "impossible shape",
+    ),
+    "empty, but for what is left": (
+        entries(sizes=(1 << 62, 0, 1 << 62), size=0),
+        "impossible shape",
+    ),
     "endless dimensions": (entries(sizes=(1,) * 10000), "10000 dimensions"),
     "shard that is not there": (entries(shard=1), "in shard 1 of 1"),
     "negative shard": (entries(shard=-1), "in shard -1 of 1"),
@@ -298,8 +362,10 @@ WRONG = {
     "far beyond the shard": (entries(offset=(1 << 63) - 1), "is truncated"),
     "negative offset": (entries(offset=-1), "at byte -1, 24 bytes long"),
     "negative size": (entries(dtype=7, size=-24), "at byte 0, -24 bytes long"),
-    "two in one place": (entries() + [(b"y", handmade.entry(1, (6,), size=24))],
-                         "overlapping tensors: up to 'y' they take 48 bytes of 24"),
+    "two in one place": (
+        entries() + [(b"y", handmade.entry(1, (6,), size=24))],
+        "overlapping tensors: up to 'y' they take 48 bytes of 24",
+    ),
 }
 
 
@@ -309,7 +375,7 @@ def test_refuses(case, prefix):
     save(prefix, handmade.plain_table(pairs), bytes(24))
     with pytest.raises(SourceError, match=message) as refused:
         reader.open_bundle(prefix)
-    problem, = refused.value.problems
+    (problem,) = refused.value.problems
     assert problem.subject in (prefix + ".index", shard(prefix)) and problem.remedy
 
 
@@ -376,7 +442,8 @@ def test_opening_reads_no_data(prefix):
 def test_a_hundred_thousand_tensors(prefix):
     empty = handmade.entry(1, (0,))
     pairs = [(b"", handmade.header())] + [
-        (b"scope/layer_%06d/weights" % at, empty) for at in range(100000)]
+        (b"scope/layer_%06d/weights" % at, empty) for at in range(100000)
+    ]
     save(prefix, reader.table.write(pairs), b"")
     started = time.process_time()
     assert len(reader.open_bundle(prefix)) == 100000

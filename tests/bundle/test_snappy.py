@@ -36,18 +36,28 @@ STREAMS = {
     "literal with 4 bytes of length": (stream(5, literal(b"abcde", 4)), b"abcde"),
     "copy with 1 byte of offset": (stream(8, literal(b"abcd"), copy(1, 4, 4)), b"abcdabcd"),
     "its longest": (stream(15, literal(b"abcd"), copy(1, 11, 4)), b"abcdabcdabcdabc"),
-    "its farthest": (stream(2047 + 4, literal(LONG[:2047], 2), copy(1, 4, 2047)),
-                     LONG[:2047] + LONG[:4]),
+    "its farthest": (
+        stream(2047 + 4, literal(LONG[:2047], 2), copy(1, 4, 2047)),
+        LONG[:2047] + LONG[:4],
+    ),
     "copy with 2 bytes of offset": (stream(6, literal(b"abcd"), copy(2, 2, 3)), b"abcdbc"),
-    "its longest and farthest": (stream(65535 + 64, literal(LONG[:65535], 3), copy(2, 64, 65535)),
-                                 LONG[:65535] + LONG[:64]),
-    "copy with 4 bytes of offset": (stream(70001, literal(LONG, 3), copy(3, 1, 70000)),
-                                    LONG + LONG[:1]),
+    "its longest and farthest": (
+        stream(65535 + 64, literal(LONG[:65535], 3), copy(2, 64, 65535)),
+        LONG[:65535] + LONG[:64],
+    ),
+    "copy with 4 bytes of offset": (
+        stream(70001, literal(LONG, 3), copy(3, 1, 70000)),
+        LONG + LONG[:1],
+    ),
     "a copy of what it makes": (stream(65, literal(b"a"), copy(2, 64, 1)), b"a" * 65),
-    "an overlap that does not divide": (stream(12, literal(b"abc"), copy(2, 9, 2)),
-                                        b"abcbcbcbcbcb"),
-    "copies of copies": (stream(16, literal(b"ab"), copy(1, 6, 2), copy(1, 8, 5)),
-                         b"abababab" + b"babab" + b"bab"),
+    "an overlap that does not divide": (
+        stream(12, literal(b"abc"), copy(2, 9, 2)),
+        b"abcbcbcbcbcb",
+    ),
+    "copies of copies": (
+        stream(16, literal(b"ab"), copy(1, 6, 2), copy(1, 8, 5)),
+        b"abababab" + b"babab" + b"bab",
+    ),
 }
 BROKEN = {
     "no bytes at all": (b"", "ends inside a number"),
@@ -55,8 +65,10 @@ BROKEN = {
     "literal's length cut short": (stream(50, b"\xf4\x2b"), "ends inside a literal"),
     "copy cut short": (stream(8, literal(b"abcd"), b"\x01"), "ends inside a copy"),
     "long copy cut short": (stream(8, literal(b"abcd"), b"\x0f\x04\0"), "ends inside a copy"),
-    "copy from before the beginning": (stream(8, literal(b"abcd"), copy(2, 4, 5)),
-                                       "before its beginning"),
+    "copy from before the beginning": (
+        stream(8, literal(b"abcd"), copy(2, 4, 5)),
+        "before its beginning",
+    ),
     "copy from nowhere": (stream(8, literal(b"abcd"), copy(2, 4, 0)), "before its beginning"),
     "copy first": (stream(4, copy(1, 4, 1)), "before its beginning"),
     "less than it claims": (stream(4, literal(b"abc")), "fewer than the 4 bytes"),

@@ -10,8 +10,12 @@ from graphfix.bundle import table
 from graphfix.errors import SourceError
 
 PAIRS = [(b"", b"header")] + [
-    (b"FeatureExtractor/%03d/%s" % (at // 3, (b"beta", b"gamma", b"weights")[at % 3]),
-     b"value %d" % at * (at % 5)) for at in range(60)]
+    (
+        b"FeatureExtractor/%03d/%s" % (at // 3, (b"beta", b"gamma", b"weights")[at % 3]),
+        b"value %d" % at * (at % 5),
+    )
+    for at in range(60)
+]
 CASES = {
     "many": PAIRS,
     "one": PAIRS[:1],
@@ -71,11 +75,14 @@ def test_writes_blocks_of_256_kib():
         rest = rest[high:]
     parts.append(rest)
     assert len(parts) == 4
-    keys = {parts[at][-1][0]: handmade_separator(parts[at][-1][0], parts[at + 1][0][0])
-            for at in range(3)}
+    keys = {
+        parts[at][-1][0]: handmade_separator(parts[at][-1][0], parts[at + 1][0][0])
+        for at in range(3)
+    }
     keys[pairs[-1][0]] = handmade.successor(pairs[-1][0])
-    expected = handmade.table([(one[-1][0], handmade.block(one)) for one in parts],
-                              index_key=keys.get)
+    expected = handmade.table(
+        [(one[-1][0], handmade.block(one)) for one in parts], index_key=keys.get
+    )
     assert table.write(pairs) == expected
     assert read(expected) == pairs
 
@@ -84,30 +91,36 @@ def handmade_separator(last, following):
     """Of the keys from `last` up to, not including, `following`: LevelDB's, tried one by one."""
     for size in range(1, len(last)):
         if last[size - 1] < 255:
-            key = last[:size - 1] + bytes([last[size - 1] + 1])
+            key = last[: size - 1] + bytes([last[size - 1] + 1])
             if last[:size] != following[:size] and last < key < following:
                 return key
     return last
 
 
-@pytest.mark.parametrize("last, following, key", [
-    (b"abc1", b"abd", b"abc1"),  # c + 1 is d: no shorter key is before "abd"
-    (b"abcdef", b"abzz", b"abd"),
-    (b"ab", b"abc", b"ab"),
-    (b"a\xff", b"c", b"b"),
-    (b"a\xfe", b"a\xff", b"a\xfe"),
-    (b"a\xffx", b"b", b"a\xffx"),
-])
+@pytest.mark.parametrize(
+    "last, following, key",
+    [
+        (b"abc1", b"abd", b"abc1"),  # c + 1 is d: no shorter key is before "abd"
+        (b"abcdef", b"abzz", b"abd"),
+        (b"ab", b"abc", b"ab"),
+        (b"a\xff", b"c", b"b"),
+        (b"a\xfe", b"a\xff", b"a\xfe"),
+        (b"a\xffx", b"b", b"a\xffx"),
+    ],
+)
 def test_separators(last, following, key):
     """Index keys, by way of a table whose first block is full."""
     pairs = [(last, b"x" * (256 << 10)), (following, b"")]
-    blocks = [(key, handmade.block(pairs[:1])),
-              (handmade.successor(following), handmade.block(pairs[1:]))]
+    blocks = [
+        (key, handmade.block(pairs[:1])),
+        (handmade.successor(following), handmade.block(pairs[1:])),
+    ]
     assert table.write(pairs) == handmade.table(blocks)
 
 
-@pytest.mark.parametrize("pairs", [
-    [(b"b", b""), (b"a", b"")], [(b"a", b""), (b"a", b"")]], ids=["falling", "equal"])
+@pytest.mark.parametrize(
+    "pairs", [[(b"b", b""), (b"a", b"")], [(b"a", b""), (b"a", b"")]], ids=["falling", "equal"]
+)
 def test_refuses_to_write_keys_out_of_order(pairs):
     with pytest.raises(ValueError, match="keys must increase"):
         table.write(pairs)
@@ -143,27 +156,45 @@ BLOCK = handmade.block(PAIRS[:3])
 
 def bad_handle(offset, size):
     """A table whose index says the one block lies somewhere else."""
-    return handmade.table([(b"x", BLOCK)], index=lambda handles: handmade.block(
-        [(b"x", handmade.varint(offset) + handmade.varint(size))], 1))
+    return handmade.table(
+        [(b"x", BLOCK)],
+        index=lambda handles: handmade.block(
+            [(b"x", handmade.varint(offset) + handmade.varint(size))], 1
+        ),
+    )
 
 
 BROKEN = {
     "empty file": (b"", "0 bytes, fewer than its footer"),
     "no magic": (b"x" * 100, "magic number"),
-    "overlapping blocks": (handmade.table(
-        [(b"x", BLOCK), (b"y", handmade.block(PAIRS[3:6]))],
-        index=lambda handles: handmade.block([handles[0], (b"y", handles[0][1])], 1)),
-        "overlapping blocks"),
-    "blocks back to front": (handmade.table(
-        [(b"y", handmade.block([(b"y", b"")])), (b"x", handmade.block([(b"x", b"")]))],
-        index=lambda handles: handmade.block(handles[::-1], 1)), "overlapping blocks"),
-    "keys out of order in a block": (handmade.table([(b"x", handmade.block(PAIRS[2:0:-1]))]),
-                                     "keys out of order"),
-    "a key twice": (handmade.table([(b"x", handmade.block([(b"x", b"1"), (b"x", b"2")]))]),
-                    "keys out of order"),
-    "keys out of order between blocks": (handmade.table(
-        [(b"x", handmade.block([(b"b", b"")])), (b"y", handmade.block([(b"a", b"")]))]),
-        "keys out of order"),
+    "overlapping blocks": (
+        handmade.table(
+            [(b"x", BLOCK), (b"y", handmade.block(PAIRS[3:6]))],
+            index=lambda handles: handmade.block([handles[0], (b"y", handles[0][1])], 1),
+        ),
+        "overlapping blocks",
+    ),
+    "blocks back to front": (
+        handmade.table(
+            [(b"y", handmade.block([(b"y", b"")])), (b"x", handmade.block([(b"x", b"")]))],
+            index=lambda handles: handmade.block(handles[::-1], 1),
+        ),
+        "overlapping blocks",
+    ),
+    "keys out of order in a block": (
+        handmade.table([(b"x", handmade.block(PAIRS[2:0:-1]))]),
+        "keys out of order",
+    ),
+    "a key twice": (
+        handmade.table([(b"x", handmade.block([(b"x", b"1"), (b"x", b"2")]))]),
+        "keys out of order",
+    ),
+    "keys out of order between blocks": (
+        handmade.table(
+            [(b"x", handmade.block([(b"b", b"")])), (b"y", handmade.block([(b"a", b"")]))]
+        ),
+        "keys out of order",
+    ),
     "block beyond the end": (bad_handle(10, 1 << 40), "is truncated"),
     "block of 2^64": (bad_handle((1 << 64) - 1, 5), "is truncated"),
     "block in the footer": (bad_handle(0, 500), "is truncated"),
@@ -171,19 +202,30 @@ BROKEN = {
     "unknown compression": (handmade.table([(b"x", BLOCK)], kinds=[2]), "unknown compression 2"),
     "no restart points": (handmade.table([(b"x", b"\0\0")]), "without restart points"),
     "restart points beyond the block": (
-        handmade.table([(b"x", struct.pack("<I", 1 << 31))]), "more restart points than bytes"),
+        handmade.table([(b"x", struct.pack("<I", 1 << 31))]),
+        "more restart points than bytes",
+    ),
     "shares more than there is": (
-        handmade.table([(b"x", b"\x05\x01\0k" + struct.pack("<2I", 0, 1))]), "overruns its block"),
+        handmade.table([(b"x", b"\x05\x01\0k" + struct.pack("<2I", 0, 1))]),
+        "overruns its block",
+    ),
     "value beyond the block": (
-        handmade.table([(b"x", b"\0\x01\x7fk" + struct.pack("<2I", 0, 1))]), "overruns its block"),
+        handmade.table([(b"x", b"\0\x01\x7fk" + struct.pack("<2I", 0, 1))]),
+        "overruns its block",
+    ),
     "number without end": (
-        handmade.table([(b"x", b"\xff" * 30 + struct.pack("<2I", 0, 1))]), "longer than 64 bits"),
+        handmade.table([(b"x", b"\xff" * 30 + struct.pack("<2I", 0, 1))]),
+        "longer than 64 bits",
+    ),
     "number past 64 bits": (
         handmade.table([(b"x", b"\xff" * 9 + b"\x7f" + struct.pack("<2I", 0, 1))]),
-        "longer than 64 bits"),
+        "longer than 64 bits",
+    ),
     "Snappy of nothing": (handmade.table([(b"x", b"")], kinds=[1]), "ends inside a number"),
-    "Snappy bomb": (handmade.table([(b"x", handmade.varint(1 << 40) + b"\0a")], kinds=[1]),
-                    "expands to"),
+    "Snappy bomb": (
+        handmade.table([(b"x", handmade.varint(1 << 40) + b"\0a")], kinds=[1]),
+        "expands to",
+    ),
 }
 
 
@@ -192,7 +234,7 @@ def test_refuses(case):
     data, message = BROKEN[case]
     with pytest.raises(SourceError, match=message) as refused:
         read(data)
-    problem, = refused.value.problems
+    (problem,) = refused.value.problems
     assert problem.subject == "it" and problem.remedy
 
 
@@ -210,6 +252,7 @@ def handmade_fast_table(contents):
     slow = handmade.masked
     try:
         from graphfix.bundle import checksum
+
         handmade.masked = lambda data: checksum.mask(checksum.crc32c(data))
         return handmade.table([(b"x", contents)])
     finally:

@@ -54,6 +54,7 @@ def no_copy_file_range(monkeypatch):
 def refused_copy_file_range(monkeypatch):
     def refuse(*_):
         raise OSError(errno.EXDEV, "another file system")
+
     monkeypatch.setattr(os, "copy_file_range", refuse, raising=False)
 
 
@@ -98,6 +99,7 @@ def test_the_kernel_copies_what_keeps_its_place_within_a_block(tmp_path, monkeyp
     def watched(inside, outside, count):
         copied.append((os.lseek(inside, 0, os.SEEK_CUR), os.lseek(outside, 0, os.SEEK_CUR), count))
         return copy_file_range(inside, outside, count)
+
     copy_file_range = os.copy_file_range
     monkeypatch.setattr(os, "copy_file_range", watched)
     store = reader.open_bundle(str(tmp_path / "source"))
@@ -127,9 +129,19 @@ def test_mixture_of_sources(tmp_path):
     shards = [b"--", b"---"]
     for number, name in ((1, "b"), (0, "c"), (1, "d")):
         one = made[name]
-        pairs.append((name.encode(), handmade.entry(
-            one.dtype, one.shape, shard=number, offset=len(shards[number]), size=len(one.data),
-            crc=one.crc)))
+        pairs.append(
+            (
+                name.encode(),
+                handmade.entry(
+                    one.dtype,
+                    one.shape,
+                    shard=number,
+                    offset=len(shards[number]),
+                    size=len(one.data),
+                    crc=one.crc,
+                ),
+            )
+        )
         shards[number] += one.data
     save(str(tmp_path / "one"), handmade.plain_table(pairs), *shards)
     other = {"e": fixed(14, (5,), 9)}
@@ -137,11 +149,23 @@ def test_mixture_of_sources(tmp_path):
     one = reader.open_bundle(str(tmp_path / "one"))
     two = reader.open_bundle(str(tmp_path / "two"))
     renamed = TensorView(TensorMeta("z", one["b"].meta.dtype, (3,)), one["b"].load, one["b"].extent)
-    store = TensorStore([one["d"], renamed, two["e"], one["c"], one["b"],
-                         tensors.constant("a", BY_NUMBER[9], np.int64(7))])
+    store = TensorStore(
+        [
+            one["d"],
+            renamed,
+            two["e"],
+            one["c"],
+            one["b"],
+            tensors.constant("a", BY_NUMBER[9], np.int64(7)),
+        ]
+    )
     seven = (7).to_bytes(8, "little")
-    everything = dict(made, e=other["e"], z=made["b"],
-                      a=fixed(9, ())._replace(data=seven, crc=handmade.masked(seven)))
+    everything = dict(
+        made,
+        e=other["e"],
+        z=made["b"],
+        a=fixed(9, ())._replace(data=seven, crc=handmade.masked(seven)),
+    )
     assert written(store, tmp_path / "out") == expected(everything)
 
 
@@ -149,8 +173,12 @@ def test_only_neighbours_are_copied_together(tmp_path):
     """Bytes between two tensors are left behind; places in different files are no neighbours."""
     made = {name: fixed(4, (4,), seed) for seed, name in enumerate("abcd")}
     views = []
-    for name, file_name, offset in (("a", "one", 0), ("b", "one", 6), ("c", "one", 10),
-                                    ("d", "two", 14)):
+    for name, file_name, offset in (
+        ("a", "one", 0),
+        ("b", "one", 6),
+        ("c", "one", 10),
+        ("d", "two", 14),
+    ):
         path = str(tmp_path / file_name)
         with open(path, "ab") as file:
             file.truncate(offset)
@@ -166,8 +194,12 @@ def test_joined_slices_are_written_whole(tmp_path):
     pairs = [(b"", handmade.header()), (b"v", handmade.entry(1, (2, 3), slices=ranges))]
     at = 0
     for half, where in zip(halves, ranges):
-        pairs.append((handmade.slice_key(b"v", where), handmade.entry(
-            1, half.shape, offset=at, size=len(half.data), crc=half.crc)))
+        pairs.append(
+            (
+                handmade.slice_key(b"v", where),
+                handmade.entry(1, half.shape, offset=at, size=len(half.data), crc=half.crc),
+            )
+        )
         at += len(half.data)
     save(str(tmp_path / "source"), handmade.plain_table(pairs), halves[0].data + halves[1].data)
     left, right = halves[0].data, halves[1].data
@@ -177,13 +209,17 @@ def test_joined_slices_are_written_whole(tmp_path):
     assert written(store, tmp_path / "out") == expected({"v": whole})
 
 
-@pytest.mark.parametrize("value", [
-    np.arange(6, dtype=">f4").reshape(2, 3),
-    np.arange(6, dtype=np.float32).reshape(3, 2).T,
-    np.arange(12, dtype=np.float32).reshape(2, 6)[:, ::2],
-    np.arange(6, dtype=np.float64).reshape(2, 3),
-    np.broadcast_to(np.float32(1), (2, 3)),
-], ids=["big-endian", "column-major", "strided", "another type", "broadcast"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.arange(6, dtype=">f4").reshape(2, 3),
+        np.arange(6, dtype=np.float32).reshape(3, 2).T,
+        np.arange(12, dtype=np.float32).reshape(2, 6)[:, ::2],
+        np.arange(6, dtype=np.float64).reshape(2, 3),
+        np.broadcast_to(np.float32(1), (2, 3)),
+    ],
+    ids=["big-endian", "column-major", "strided", "another type", "broadcast"],
+)
 def test_arrays_of_any_layout(value, tmp_path):
     view = TensorView(TensorMeta("x", BY_NUMBER[1], value.shape), lambda: value)
     data = np.ascontiguousarray(value, "<f4").tobytes()
@@ -197,7 +233,7 @@ def test_order_of_writing(tmp_path, monkeypatch):
     done = []
 
     def watched(descriptor):
-        path = os.readlink("/proc/self/fd/%d" % descriptor)
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
         done.append((os.path.basename(path), os.fstat(descriptor).st_size, os.path.exists(index)))
 
     if not os.path.exists("/proc/self/fd"):
@@ -205,26 +241,32 @@ def test_order_of_writing(tmp_path, monkeypatch):
     index = str(tmp_path / "m.index")
     monkeypatch.setattr(writer.os, "fsync", watched)
     writer.write_bundle(TensorStore([in_memory("x", fixed(1, (5,)))]), str(tmp_path / "m"))
-    assert done == [("m.data-00000-of-00001", 20, False),
-                    ("m.index", os.path.getsize(index), True)]
+    assert done == [("m.data-00000-of-00001", 20, False), ("m.index", os.path.getsize(index), True)]
 
 
 def test_space_is_reserved_for_exactly_what_is_written(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(writer, "_call_linux", lambda name, file, *arguments: asked.append(
-        (name, os.path.basename(file.name), arguments[-1])))
+    monkeypatch.setattr(
+        writer,
+        "_call_linux",
+        lambda name, file, *arguments: asked.append(
+            (name, os.path.basename(file.name), arguments[-1])
+        ),
+    )
     save(str(tmp_path / "source"), *expected({"a": strings((2,), [b"x", b"yz"])}))
     kept = reader.open_bundle(str(tmp_path / "source"))["a"]
     made = TensorView(TensorMeta("b", BY_NUMBER[1], (3,)), lambda: np.zeros(3, np.float32))
     _, data = written(TensorStore([kept, made]), tmp_path / "out")
-    (name, file, length), = asked
+    ((name, file, length),) = asked
     assert (name, file, length.value) == ("fallocate", "m.data-00000-of-00001", len(data))
 
 
 def test_no_index_without_data(tmp_path):
     """Where a value cannot be had there is no index, so nothing that looks like a checkpoint."""
+
     def damaged():
         raise SourceError("x", "is damaged", "nothing")
+
     view = TensorView(TensorMeta("x", BY_NUMBER[1], (1,)), damaged)
     with pytest.raises(SourceError):
         writer.write_bundle(TensorStore([view]), str(tmp_path / "m"))
@@ -253,8 +295,11 @@ def test_a_full_disk_is_an_oserror(kept, tmp_path):
         file.write(bytes(100))
     os.symlink("/dev/full", str(tmp_path / "m.data-00000-of-00001"))
     value = np.zeros(100, np.uint8)
-    view = TensorView(TensorMeta("x", BY_NUMBER[4], (100,)), lambda: value,
-                      Extent(str(tmp_path / "source"), 0, 100, 0) if kept else None)
+    view = TensorView(
+        TensorMeta("x", BY_NUMBER[4], (100,)),
+        lambda: value,
+        Extent(str(tmp_path / "source"), 0, 100, 0) if kept else None,
+    )
     with pytest.raises(OSError) as failed:
         writer.write_bundle(TensorStore([view]), str(tmp_path / "m"))
     assert failed.value.errno == errno.ENOSPC
@@ -293,8 +338,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 @pytest.mark.parametrize("plain", [False, True], ids=["kernel", "plain"])
 def test_memory_is_bounded(plain, tmp_path):
     """Copying and checking 200 MiB takes a few; a value of that size at once would take 100."""
-    script = _MEASURE % {"package": os.path.dirname(os.path.dirname(os.path.dirname(
-        os.path.abspath(__file__)))), "plain": plain}
+    script = _MEASURE % {
+        "package": os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+        "plain": plain,
+    }
     out = subprocess.check_output([sys.executable, "-c", script, str(tmp_path)])
     assert int(out) < 20 << 10
     assert os.path.getsize(str(tmp_path / "m.data-00000-of-00001")) == (200 << 20) + 1000

@@ -24,8 +24,7 @@ def brute(one, two):
         gap = math.inf if math.isnan(gap) else gap
         most = max(most, gap)
         largest = max(abs(left), abs(right))
-        relative = max(relative, math.inf if gap == math.inf else
-                       gap / largest if largest else 0.0)
+        relative = max(relative, math.inf if gap == math.inf else gap / largest if largest else 0.0)
     return count, one.size, most, relative
 
 
@@ -46,42 +45,63 @@ def test_numbers(dtype, seed):
 
 
 def test_numbers_of_types_numpy_lacks():
-    patterns = [np.array([struct.unpack("<I", struct.pack("<f", value))[0] >> 16], "<u2")
-                for value in (1.0, 1.5)]
+    patterns = [
+        np.array([struct.unpack("<I", struct.pack("<f", value))[0] >> 16], "<u2")
+        for value in (1.0, 1.5)
+    ]
     assert compare_arrays(*patterns, bfloat16=True).max_abs == 0.5
     assert compare_arrays(np.array([3 + 4j]), np.array([0j])).max_abs == 5
 
 
 def changed(text, old, new):
     assert old in text
-    sides = [config_fields(parse_config(one.encode(), "c")) for one in (
-        text, text.replace(old, new))]
+    sides = [
+        config_fields(parse_config(one.encode(), "c")) for one in (text, text.replace(old, new))
+    ]
     return list(changed_fields(*sides))
 
 
-@pytest.mark.parametrize("old, new", [
-    ("# how many", "# what for"),
-    ("min_scale: 0.2", "min_scale: 0.20000000000001  # rounds to the same float"),
-    ("num_classes: 4  ", "  num_classes : 0x4;"),
-    ("shuffle: false", "shuffle: 0"),
-    ("shuffle: false", "shuffle: false num_readers: 64"),  # the default
-    ("aspect_ratios: 1.0\n        aspect_ratios: 2.0", "aspect_ratios: [1, 2]"),
-    ('"records/train.record"', "'records/' 'train.record'"),
-])
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("# how many", "# what for"),
+        ("min_scale: 0.2", "min_scale: 0.20000000000001  # rounds to the same float"),
+        ("num_classes: 4  ", "  num_classes : 0x4;"),
+        ("shuffle: false", "shuffle: 0"),
+        ("shuffle: false", "shuffle: false num_readers: 64"),  # the default
+        ("aspect_ratios: 1.0\n        aspect_ratios: 2.0", "aspect_ratios: [1, 2]"),
+        ('"records/train.record"', "'records/' 'train.record'"),
+    ],
+)
 def test_what_means_the_same_is_the_same(old, new):
     assert changed(builders.CONFIG % {"classes": 4}, old, new) == []
 
 
-@pytest.mark.parametrize("old, new, path, message", [
-    ("num_classes: 4", "num_classes: 5", "model.ssd.num_classes", "4 -> 5"),
-    ("min_scale: 0.2", "min_scale: 0.21",
-     "model.ssd.anchor_generator.ssd_anchor_generator.min_scale", "(default) -> 0.21"),
-    ("shuffle: false", "", "eval_input_reader[0].shuffle", "false -> (default)"),
-    ("random_horizontal_flip {\n    }", "random_vertical_flip { }",
-     "train_config.data_augmentation_options[0].random_horizontal_flip", "is gone"),
-    ("shuffle: false", "shuffle: false wholly_new: 3", "eval_input_reader[0].wholly_new",
-     "(default) -> wholly_new: 3"),
-])
+@pytest.mark.parametrize(
+    "old, new, path, message",
+    [
+        ("num_classes: 4", "num_classes: 5", "model.ssd.num_classes", "4 -> 5"),
+        (
+            "min_scale: 0.2",
+            "min_scale: 0.21",
+            "model.ssd.anchor_generator.ssd_anchor_generator.min_scale",
+            "(default) -> 0.21",
+        ),
+        ("shuffle: false", "", "eval_input_reader[0].shuffle", "false -> (default)"),
+        (
+            "random_horizontal_flip {\n    }",
+            "random_vertical_flip { }",
+            "train_config.data_augmentation_options[0].random_horizontal_flip",
+            "is gone",
+        ),
+        (
+            "shuffle: false",
+            "shuffle: false wholly_new: 3",
+            "eval_input_reader[0].wholly_new",
+            "(default) -> wholly_new: 3",
+        ),
+    ],
+)
 def test_what_means_something_else_is_told(old, new, path, message):
     assert (path, message) in changed(builders.CONFIG % {"classes": 4}, old, new)
 

@@ -26,14 +26,27 @@ def pair(model, tmp_path):
 
 
 def test_the_records_are_those_that_are_written():
-    assert set(RECORDS) == {report.PLAN_JSON, report.REPORT_JSON, report.REPORT_HTML,
-                            manifest.MANIFEST}
+    assert set(RECORDS) == {
+        report.PLAN_JSON,
+        report.REPORT_JSON,
+        report.REPORT_HTML,
+        manifest.MANIFEST,
+    }
 
 
-@pytest.mark.parametrize("name, content", [
-    ("checkpoint", b'model_checkpoint_path: "model.ckpt-7"'), ("words.txt", b""),
-    ("assets/words.txt", b"a"), (".hidden", b"a"), ("other.pb", b"a"), ("graph.pbtxt", b"a"),
-    ("model.ckpt.meta", b""), ("model.ckpt.data-00000-of-00002", b"")])
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("checkpoint", b'model_checkpoint_path: "model.ckpt-7"'),
+        ("words.txt", b""),
+        ("assets/words.txt", b"a"),
+        (".hidden", b"a"),
+        ("other.pb", b"a"),
+        ("graph.pbtxt", b"a"),
+        ("model.ckpt.meta", b""),
+        ("model.ckpt.data-00000-of-00002", b""),
+    ],
+)
 def test_a_file_that_one_side_lacks(graphfix, pair, tmp_path, name, content):
     place = os.path.join(pair[1], name)
     os.makedirs(os.path.dirname(place), exist_ok=True)
@@ -43,12 +56,12 @@ def test_a_file_that_one_side_lacks(graphfix, pair, tmp_path, name, content):
     for one, two, said in ((pair[0], pair[1], "new"), (pair[1], pair[0], "gone")):
         done = graphfix("diff", one, two)
         assert (done.code == 0) == same
-        assert same or done.out.startswith("file %s: is %s\n" % (name, said)), done.out
-        golden = tmp_path / ("golden %s" % said)
+        assert same or done.out.startswith(f"file {name}: is {said}\n"), done.out
+        golden = tmp_path / (f"golden {said}")
         graphfix("check", one, "--golden", golden, "--update")
         done = graphfix("check", two, "--golden", golden)
         assert (done.code == 0) == same
-        assert same or done.out.startswith("file %s: is %s\n" % (name, said)), done.out
+        assert same or done.out.startswith(f"file {name}: is {said}\n"), done.out
         assert graphfix("check", one, "--golden", golden).code == 0
 
 
@@ -73,10 +86,15 @@ def test_what_is_no_file_is_told_and_not_read(graphfix, pair):
     os.symlink(".", os.path.join(pair[1], "loop"))
     os.symlink("nowhere", os.path.join(pair[1], "broken"))
     found = other_files(pair[1], (), ())
-    assert {name: found[name][0] for name in ("pipe", "checkpoint", "endless", "loop", "broken")} \
-        == {"pipe": "it is a FIFO, not a regular file", "checkpoint": found["pipe"][0],
-            "endless": "it is a device, not a regular file",
-            "loop": "a link to '.'", "broken": "a link to 'nowhere'"}
+    assert {
+        name: found[name][0] for name in ("pipe", "checkpoint", "endless", "loop", "broken")
+    } == {
+        "pipe": "it is a FIFO, not a regular file",
+        "checkpoint": found["pipe"][0],
+        "endless": "it is a device, not a regular file",
+        "loop": "a link to '.'",
+        "broken": "a link to 'nowhere'",
+    }
     done = graphfix("diff", *pair)
     assert done.code == 1 and "file pipe: is new" in done.out and "file loop: is new" in done.out
 
@@ -94,7 +112,7 @@ def test_a_copy_is_the_same_wherever_its_paths_lead(graphfix, tmp_path):
     with open(os.path.join(one, "pipeline.config"), encoding="utf-8") as file:
         text = file.read()
     builders.write(one, "pipeline.config", text.replace("PATH_TO_BE_CONFIGURED", one))
-    builders.write(one, "checkpoint", 'model_checkpoint_path: "%s/model.ckpt"\n' % one)
+    builders.write(one, "checkpoint", f'model_checkpoint_path: "{one}/model.ckpt"\n')
     shutil.copytree(one, two)
     assert graphfix("diff", one, two).code == 0
     # And so it is where the paths lead into the copy itself.
@@ -110,22 +128,24 @@ def test_a_copy_is_the_same_wherever_its_paths_lead(graphfix, tmp_path):
 @pytest.mark.parametrize("where", ["variables/variables", "saved_model/variables/variables"])
 def test_another_checkpoint_counts_by_its_tensors(graphfix, pair, where):
     tensors = {"a": fixed(1, (3,)), "b": fixed(9, ())}
-    for place, (index, shards) in zip(pair, (one_shard(tensors, handmade.plain_table),
-                                             spread(tensors))):
+    for place, (index, shards) in zip(
+        pair, (one_shard(tensors, handmade.plain_table), spread(tensors))
+    ):
         os.makedirs(os.path.dirname(os.path.join(place, where)))
         save(os.path.join(place, where), index, *shards)
     assert graphfix("diff", *pair).code == 0
     index, shards = spread(dict(tensors, b=fixed(9, (), 2)))
     save(os.path.join(pair[1], where), index, *shards)
-    assert graphfix("diff", *pair).out.startswith("file %s.index: checkpoint, sha256:" % where)
+    assert graphfix("diff", *pair).out.startswith(f"file {where}.index: checkpoint, sha256:")
 
 
 def test_a_graph_beside_a_checkpoint_counts_by_what_it_says(graphfix, pair):
     meta = saying.rich_saved_model(message_class("graphfix.graph.SavedModel")).meta_graphs[1]
     data = meta.SerializeToString()
     builders.write(pair[0], "model.ckpt.meta", data)
-    builders.write(pair[1], "model.ckpt.meta", saying.spelled(
-        random.Random(1), data, meta.DESCRIPTOR))
+    builders.write(
+        pair[1], "model.ckpt.meta", saying.spelled(random.Random(1), data, meta.DESCRIPTOR)
+    )
     assert graphfix("diff", *pair).code == 0
     meta.saver_def.max_to_keep += 1
     builders.write(pair[1], "model.ckpt.meta", meta.SerializeToString())

@@ -14,8 +14,10 @@ import saying
 from graphfix.schema import message_class
 
 ERRORS = (DecodeError, UnicodeDecodeError, RecursionError)
-MADE = {"GraphDef": (saying.rich_graph, "it.pb"),
-        "SavedModel": (saying.rich_saved_model, "saved_model.pb")}
+MADE = {
+    "GraphDef": (saying.rich_graph, "it.pb"),
+    "SavedModel": (saying.rich_saved_model, "saved_model.pb"),
+}
 
 
 @pytest.mark.parametrize("name, mutants", [("GraphDef", 500), ("SavedModel", 250)])
@@ -25,9 +27,10 @@ def test_changed_bytes(name, mutants, tmp_path):
     data = make(kind).SerializeToString(deterministic=True)
     before, counts = saying.parsed(kind, data, ERRORS), collections.Counter()
     for seed in range(mutants):
-        made = random.Random("%s %d" % (name, seed))
-        changed = made.choice((mutations.mutate_bytes, mutations.mutate_message,
-                               mutations.mutate_message))(made, data)
+        made = random.Random(f"{name} {seed}")
+        changed = made.choice(
+            (mutations.mutate_bytes, mutations.mutate_message, mutations.mutate_message)
+        )(made, data)
         if saying.strays(changed, kind.DESCRIPTOR):
             continue
         after = saying.parsed(kind, changed, ERRORS)
@@ -75,8 +78,11 @@ def test_the_order_of_lists_counts(name, tmp_path):
     kind = message_class("graphfix.graph." + name)
     make, path = MADE[name]
     data = make(kind).SerializeToString(deterministic=True)
-    found = [saying.held(tmp_path, path, data, changed)
-             for changed in _with_two_exchanged(data, kind.DESCRIPTOR) if changed != data]
+    found = [
+        saying.held(tmp_path, path, data, changed)
+        for changed in _with_two_exchanged(data, kind.DESCRIPTOR)
+        if changed != data
+    ]
     # Control inputs before others are refused.
     assert True not in found and found.count(False) >= 12, found
 
@@ -85,10 +91,10 @@ def _without_one(data, descriptor, above=()):
     """A message's bytes without one field; and the names of the messages that this was in."""
     parts, above = mutations.fields(data), above + (descriptor.name,)
     for at, (number, kind, value) in enumerate(parts):
-        yield mutations.message(parts[:at] + parts[at + 1:]), above
+        yield mutations.message(parts[:at] + parts[at + 1 :]), above
         inner = kind == 2 and descriptor.fields_by_number[number].message_type
         for one, names in _without_one(value, inner, above) if inner else ():
-            yield mutations.message(parts[:at] + [[number, kind, one]] + parts[at + 1:]), names
+            yield mutations.message(parts[:at] + [[number, kind, one]] + parts[at + 1 :]), names
 
 
 def _with_two_exchanged(data, descriptor):
@@ -98,6 +104,6 @@ def _with_two_exchanged(data, descriptor):
         field = descriptor.fields_by_number[number]
         inner = kind == 2 and field.message_type
         if at and parts[at - 1][0] == number and not (inner and inner.GetOptions().map_entry):
-            yield mutations.message(parts[:at - 1] + [parts[at], parts[at - 1]] + parts[at + 1:])
+            yield mutations.message(parts[: at - 1] + [parts[at], parts[at - 1]] + parts[at + 1 :])
         for one in _with_two_exchanged(value, inner) if inner else ():
-            yield mutations.message(parts[:at] + [[number, kind, one]] + parts[at + 1:])
+            yield mutations.message(parts[:at] + [[number, kind, one]] + parts[at + 1 :])

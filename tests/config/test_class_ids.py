@@ -40,14 +40,18 @@ def test_class_ids_follow_their_classes():
     out, findings = carried({1: 7, 3: 1})
     found = message_class("graphfix.pipeline.TrainEvalPipelineConfig")()
     text_format.Parse(out, found)
-    calibrations = found.model.ssd.post_processing.calibration_config \
-        .class_id_sigmoid_calibrations.class_id_sigmoid_parameters_map
-    pairs = [(one.key, one.value.a) for one in calibrations] if not hasattr(
-        calibrations, "items") else [(key, value.a) for key, value in calibrations.items()]
+    calibrations = found.model.ssd.post_processing.calibration_config.class_id_sigmoid_calibrations.class_id_sigmoid_parameters_map
+    pairs = (
+        [(one.key, one.value.a) for one in calibrations]
+        if not hasattr(calibrations, "items")
+        else [(key, value.a) for key, value in calibrations.items()]
+    )
     assert sorted(pairs) == [(1, -4.0), (7, -2.0)]
     steps = found.train_config.data_augmentation_options
     assert [one.WhichOneof("preprocessing_step") for one in steps] == [
-        "remap_labels", "random_horizontal_flip"]
+        "remap_labels",
+        "random_horizontal_flip",
+    ]
     assert list(steps[0].remap_labels.original_labels) == [7, 1]
     assert steps[0].remap_labels.new_label == 1
     assert len(findings) == 5 and {one.code for one in findings} == {"CLASS_IDS"}

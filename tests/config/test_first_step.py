@@ -21,10 +21,19 @@ def converted(graphfix, tmp_path, initial, step):
     config = builders.CONFIG % {"classes": 4}
     constant = "constant_learning_rate { learning_rate: 0.001 }"
     assert constant in config
-    source = builders.write_model(tmp_path / "source",
-                                  config=config.replace(constant, STEPS % (initial, step)))
-    done = graphfix("convert", source, "--num_classes", "1", "--map", "1=cat",
-                    "--output_directory", tmp_path / "out")
+    source = builders.write_model(
+        tmp_path / "source", config=config.replace(constant, STEPS % (initial, step))
+    )
+    done = graphfix(
+        "convert",
+        source,
+        "--num_classes",
+        "1",
+        "--map",
+        "1=cat",
+        "--output_directory",
+        tmp_path / "out",
+    )
     assert done.code == 0, done.err
     return (tmp_path / "out" / "pipeline.config").read_text(), done.err
 

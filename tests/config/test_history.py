@@ -11,15 +11,23 @@ from graphfix.schema import message_class
 PIPELINE = "graphfix.pipeline."
 
 
-@pytest.mark.parametrize("message, field, first, last_before", [
-    # From the API's own history; the month before the first does not know the field.
-    ("TrainConfig", "load_all_detection_checkpoint_vars", "2018-02", "2018-01"),
-    ("TrainConfig", "fine_tune_checkpoint_type", "2018-03", "2018-02"),
-    ("SsdFeatureExtractor", "override_base_feature_extractor_hyperparams", "2018-04", "2018-03"),
-    ("InputReader", "sample_1_of_n_examples", "2018-09", "2018-08"),
-    ("Ssd", "add_background_class", "2018-11", "2018-10"),
-    ("TrainEvalPipelineConfig", "graph_rewriter", "2018-05", "2018-04"),
-])
+@pytest.mark.parametrize(
+    "message, field, first, last_before",
+    [
+        # From the API's own history; the month before the first does not know the field.
+        ("TrainConfig", "load_all_detection_checkpoint_vars", "2018-02", "2018-01"),
+        ("TrainConfig", "fine_tune_checkpoint_type", "2018-03", "2018-02"),
+        (
+            "SsdFeatureExtractor",
+            "override_base_feature_extractor_hyperparams",
+            "2018-04",
+            "2018-03",
+        ),
+        ("InputReader", "sample_1_of_n_examples", "2018-09", "2018-08"),
+        ("Ssd", "add_background_class", "2018-11", "2018-10"),
+        ("TrainEvalPipelineConfig", "graph_rewriter", "2018-05", "2018-04"),
+    ],
+)
 def test_a_field_is_known_from_its_month_on(message, field, first, last_before):
     assert history.accepts(message, field, first)
     assert history.accepts(message, field, "2022-10")
@@ -55,9 +63,23 @@ def test_a_month_means_its_last_revision():
     assert history.revision_for(datetime.date(2018, 2, 9)) == datetime.date(2018, 2, 9)
 
 
-@pytest.mark.parametrize("month", ["2017-05", "2022-11", "2019-13", "2019-00", "2019-7", "2019",
-                                   "2019-07-15", "", "auto", "0000-01", "2019-07\n",
-                                   "\u0662\u0660\u0661\u0669-07"])
+@pytest.mark.parametrize(
+    "month",
+    [
+        "2017-05",
+        "2022-11",
+        "2019-13",
+        "2019-00",
+        "2019-7",
+        "2019",
+        "2019-07-15",
+        "",
+        "auto",
+        "0000-01",
+        "2019-07\n",
+        "\u0662\u0660\u0661\u0669-07",
+    ],
+)
 def test_no_other_date_is_taken(month):
     with pytest.raises(RequestError) as caught:
         history.revision_for(month)
@@ -70,7 +92,7 @@ def test_the_history_and_the_schema_have_the_same_fields():
     seen = {}
     while pending:
         descriptor = pending.pop()
-        name = descriptor.full_name[len(PIPELINE):]
+        name = descriptor.full_name[len(PIPELINE) :]
         if name in seen:
             continue
         seen[name] = {field.name: field.number for field in descriptor.fields}
@@ -80,6 +102,8 @@ def test_the_history_and_the_schema_have_the_same_fields():
         assert set(numbers) == set(messages[name]), name
         for field in messages[name].values():
             # Where two fields had one number at different times, one has a number of its own.
-            assert numbers[field.name] in [spec.number for _, spec in field.specs] \
+            assert (
+                numbers[field.name] in [spec.number for _, spec in field.specs]
                 or numbers[field.name] > 10000
+            )
     assert sum(map(len, seen.values())) > 700

@@ -42,7 +42,7 @@ def test_a_field_that_no_revision_knows_is_carried_and_told():
     text = CONFIG.replace("batch_size: 2", "batch_size: 2\n  of_a_fork: { x: 1 }")
     config = parse_config(text.encode(), "p.config")
     assert config.document.text == text
-    problem, = config.unknown
+    (problem,) = config.unknown
     assert problem.subject.startswith("p.config:") and "of_a_fork" in problem.message
 
 
@@ -50,26 +50,35 @@ def test_a_byte_order_mark_is_left_out():
     assert parse_config(b"\xef\xbb\xbf" + CONFIG.encode(), "p.config").document.text == CONFIG
 
 
-@pytest.mark.parametrize("data, where, what", [
-    (b"", "p.config", "has no model block"),
-    (b"train_config { }", "p.config", "has no model block"),
-    (b"\x08\x96\x01\xff\x00", "p.config", "is not UTF-8 text"),
-    (bytes(range(256)), "p.config", ""),
-    (b"\x1f\x8b\x08\x00\x00\x00", "p.config", ""),
-    (b"{\"model\": {}}", "p.config:1:1", ""),
-    (b"model { ssd { num_classes: 'four' } }", "p.config:1:28", "'num_classes' cannot be"),
-    (b"model { ssd { num_classes: 4 num_classes: 3 } }", "p.config:1:30", "may be given once"),
-    (b"model { ssd { } faster_rcnn { } }", "p.config:1:17", "excludes 'ssd'"),
-    (b"model {\n  ssd {\n", "p.config", ""),
-    (b'model { }\ntrain_config { fine_tune_checkpoint: "C:\\Users\\me\\model.ckpt" }',
-     "p.config:2:", ""),
-])
+@pytest.mark.parametrize(
+    "data, where, what",
+    [
+        (b"", "p.config", "has no model block"),
+        (b"train_config { }", "p.config", "has no model block"),
+        (b"\x08\x96\x01\xff\x00", "p.config", "is not UTF-8 text"),
+        (bytes(range(256)), "p.config", ""),
+        (b"\x1f\x8b\x08\x00\x00\x00", "p.config", ""),
+        (b'{"model": {}}', "p.config:1:1", ""),
+        (b"model { ssd { num_classes: 'four' } }", "p.config:1:28", "'num_classes' cannot be"),
+        (b"model { ssd { num_classes: 4 num_classes: 3 } }", "p.config:1:30", "may be given once"),
+        (b"model { ssd { } faster_rcnn { } }", "p.config:1:17", "excludes 'ssd'"),
+        (b"model {\n  ssd {\n", "p.config", ""),
+        (
+            b'model { }\ntrain_config { fine_tune_checkpoint: "C:\\Users\\me\\model.ckpt" }',
+            "p.config:2:",
+            "",
+        ),
+    ],
+)
 def test_what_is_no_config_is_refused_at_its_place(data, where, what):
     found = refused(data)
     assert found[0][0].startswith(where) and what in found[0][1]
 
 
 def test_all_faults_are_listed():
-    text = CONFIG.replace("num_steps: 1000", "num_steps: many").replace(
-        "num_examples: 8", "num_examples: -1").replace("scale: true", "scale: 3")
+    text = (
+        CONFIG.replace("num_steps: 1000", "num_steps: many")
+        .replace("num_examples: 8", "num_examples: -1")
+        .replace("scale: true", "scale: 3")
+    )
     assert len(refused(text.encode())) == 3

@@ -46,7 +46,7 @@ def options(flags=()):
 
 def read(name):
     """(path, bytes, expected) of a case."""
-    path = "broken/%s/pipeline.config" % name
+    path = f"broken/{name}/pipeline.config"
     with open(path, "rb") as file:
         return path, file.read(), expected_of(name)
 
@@ -72,8 +72,9 @@ def test_every_check_has_its_case():
     found = set()
     for name in NAMES:
         path, data, expected = read(name)
-        found.update(one.code for one in diagnosis.diagnose(
-            data, path, options(expected["flags"])).findings)
+        found.update(
+            one.code for one in diagnosis.diagnose(data, path, options(expected["flags"])).findings
+        )
     assert found == {check.code for check in diagnosis.CHECKS} - ELSEWHERE
 
 
@@ -87,15 +88,22 @@ def test_the_base_of_them_all_is_healthy(make_broken):
 def make_broken(monkeypatch):
     monkeypatch.syspath_prepend(TESTDATA)
     import make_broken
+
     return make_broken
 
 
 def test_they_are_what_the_script_makes(make_broken, tmp_path):
     make_broken.main(str(tmp_path))
-    made = sorted(os.path.relpath(os.path.join(folder, name), str(tmp_path))
-                  for folder, _, files in os.walk(str(tmp_path)) for name in files)
-    kept = sorted(os.path.relpath(os.path.join(folder, name), BROKEN)
-                  for folder, _, files in os.walk(BROKEN) for name in files)
+    made = sorted(
+        os.path.relpath(os.path.join(folder, name), str(tmp_path))
+        for folder, _, files in os.walk(str(tmp_path))
+        for name in files
+    )
+    kept = sorted(
+        os.path.relpath(os.path.join(folder, name), BROKEN)
+        for folder, _, files in os.walk(BROKEN)
+        for name in files
+    )
     assert made == kept
     # Compressed bytes are the library's; everything else is ours.
     texts = [name for name in made if name.endswith((".config", ".json", ".pbtxt"))]

@@ -25,7 +25,7 @@ def in_testdata(monkeypatch):
 
 
 def config(name):
-    return "broken/%s/pipeline.config" % name
+    return f"broken/{name}/pipeline.config"
 
 
 def test_a_healthy_setup(graphfix):
@@ -34,7 +34,8 @@ def test_a_healthy_setup(graphfix):
     assert done.out.startswith(
         "broken/rate_stays/pipeline.config will train with the API of 2019-07, and starts from "
         "shapes_detector/model.ckpt: its feature extractor (ssd_mobilenet_v1) and all of its 12 "
-        "heads.\n")
+        "heads.\n"
+    )
 
 
 def test_new_classes_are_no_fault(graphfix):
@@ -48,13 +49,16 @@ def test_the_line_and_what_to_write(graphfix):
     assert done.code == 1
     assert done.out.splitlines()[:4] == [
         "broken/number_in_quotes/pipeline.config can't be trained with as it is (the API of "
-        "2019-07), because of line 55:", '    batch_size: "4"',
-        "'batch_size' cannot be \"4\".", "What to do: write batch_size: 4."]
+        "2019-07), because of line 55:",
+        '    batch_size: "4"',
+        "'batch_size' cannot be \"4\".",
+        "What to do: write batch_size: 4.",
+    ]
 
 
 def test_the_line_counts_as_editors_count(graphfix):
     done = graphfix("doctor", config("misspelled_field"), "--json")
-    finding, = [one for one in json.loads(done.out)["findings"] if one["code"] == "FIELD_UNKNOWN"]
+    (finding,) = [one for one in json.loads(done.out)["findings"] if one["code"] == "FIELD_UNKNOWN"]
     with open(config("misspelled_field")) as file:
         assert "fine_tune_chekpoint" in file.read().splitlines()[finding["line"] - 1]
 
@@ -106,8 +110,10 @@ def test_what_one_trainer_can_not_train(graphfix, tmp_path):
     by_name = {os.path.splitext(os.path.basename(path))[0]: path for path in FAMILIES}
     with open(os.path.join(os.path.dirname(FAMILIES[0]), "training.txt")) as file:
         training = file.read() % {"optimizer": "adam_optimizer {}", "averages": "false"}
-    for name, month, train in (("context_rcnn_resnet50", "2021-06", ""),
-                               ("ssd_mobilenet_v1_keras", "2019-07", "bias_grad_multiplier: 2")):
+    for name, month, train in (
+        ("context_rcnn_resnet50", "2021-06", ""),
+        ("ssd_mobilenet_v1_keras", "2019-07", "bias_grad_multiplier: 2"),
+    ):
         with open(by_name[name]) as file:
             model = file.read()
         path = tmp_path / "pipeline.config"
@@ -123,7 +129,7 @@ def test_fix_writes_what_trains(graphfix, tmp_path):
     out = tmp_path / "fixed.config"
     done = graphfix("doctor", config("detector_taken_for_classifier"), "--fix", out)
     assert done.code == 0
-    assert done.out.startswith("%s written, with 1 remedy:\n  RESTORE_KIND" % out)
+    assert done.out.startswith(f"{out} written, with 1 remedy:\n  RESTORE_KIND")
     with open(config("detector_taken_for_classifier")) as file:
         before = file.read().splitlines()
     added = [line for line in out.read_text().splitlines() if line not in before]
@@ -158,15 +164,19 @@ def test_an_unreadable_config(graphfix, tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     done = graphfix("doctor", path)
-    assert done.code == 3 and done.out == "" and done.err.startswith("graphfix: %s: " % path)
+    assert done.code == 3 and done.out == "" and done.err.startswith(f"graphfix: {path}: ")
 
 
 def test_usage(graphfix):
     assert graphfix("doctor").code == 2
     assert graphfix("doctor", config("no_end"), "--explain", "x").code == 2
     assert graphfix("doctor", config("no_end"), "--target_api", "2031-01").code == 3
-    assert graphfix("doctor", config("no_end"), "--target_api", "2017-06", "--trainer",
-                    "model_main").code == 3
+    assert (
+        graphfix(
+            "doctor", config("no_end"), "--target_api", "2017-06", "--trainer", "model_main"
+        ).code
+        == 3
+    )
 
 
 def test_explain(graphfix):
@@ -179,22 +189,38 @@ def test_explain(graphfix):
 
 def test_sample_looks_at_fewer(graphfix):
     assert "CLASS_TEXT_UNKNOWN" in graphfix("doctor", config("class_name_unknown")).out
-    assert "CLASS_TEXT_UNKNOWN" not in graphfix("doctor", config("class_name_unknown"),
-                                                "--sample", "3").out
+    assert (
+        "CLASS_TEXT_UNKNOWN"
+        not in graphfix("doctor", config("class_name_unknown"), "--sample", "3").out
+    )
 
 
 def test_records_in_another_spelling_of_unicode(graphfix, make_broken, tmp_path):
     with open(config("class_name_unknown")) as file:
         text = file.read()
     record = tmp_path / "all.record"
-    record.write_bytes(make_broken.records([make_broken.example(
-        number, text=["Schlu\u0308ssel".encode()]) for number in range(4)]))
-    labels = builders.write(tmp_path, "labels.pbtxt", "".join(
-        "item { id: %d name: '%s' }\n" % row for row in enumerate(
-            ("Schl\u00fcssel",) + make_broken.CLASSES[1:], 1)))
-    path = builders.write(tmp_path, "pipeline.config", re.sub(
-        'label_map_path: "[^"]*"', 'label_map_path: "%s"' % labels,
-        re.sub('input_path: "[^"]*"', 'input_path: "%s"' % record, text)))
+    record.write_bytes(
+        make_broken.records(
+            [make_broken.example(number, text=["Schlu\u0308ssel".encode()]) for number in range(4)]
+        )
+    )
+    labels = builders.write(
+        tmp_path,
+        "labels.pbtxt",
+        "".join(
+            "item { id: %d name: '%s' }\n" % row
+            for row in enumerate(("Schl\u00fcssel",) + make_broken.CLASSES[1:], 1)
+        ),
+    )
+    path = builders.write(
+        tmp_path,
+        "pipeline.config",
+        re.sub(
+            'label_map_path: "[^"]*"',
+            f'label_map_path: "{labels}"',
+            re.sub('input_path: "[^"]*"', f'input_path: "{record}"', text),
+        ),
+    )
     done = graphfix("doctor", path)
     assert "error CLASS_TEXT_UNKNOWN" in done.out, done.out
     assert "the API compares bytes: 'Schl\\xfcssel' there, 'Schlu\\u0308ssel' here" in done.out
@@ -226,16 +252,24 @@ def errors(text, month="2019-07", trainer_names=("model_main", "legacy"), path="
 
 def placed(text, make_broken, directory, classes, checkpoint=None):
     """A config whose paths lead to records and labels of `classes` classes."""
-    names = [("class %d" % number) for number in range(1, classes + 1)]
+    names = [(f"class {number}") for number in range(1, classes + 1)]
     labels = builders.write(directory, "labels.pbtxt", builders.label_map(names))
-    record = builders.write(directory, "all.record", make_broken.records(
-        dict(make_broken.example(number, text=None, label=[number % classes + 1]),
-             **{"image/object/mask": [make_broken.png(channels=1)]}) for number in range(4)))
-    text = re.sub(r'label_map_path: ".*?"', 'label_map_path: "%s"' % labels, text)
-    text = re.sub(r'input_path: ".*?"', 'input_path: "%s"' % record, text)
+    record = builders.write(
+        directory,
+        "all.record",
+        make_broken.records(
+            dict(
+                make_broken.example(number, text=None, label=[number % classes + 1]),
+                **{"image/object/mask": [make_broken.png(channels=1)]},
+            )
+            for number in range(4)
+        ),
+    )
+    text = re.sub(r'label_map_path: ".*?"', f'label_map_path: "{labels}"', text)
+    text = re.sub(r'input_path: ".*?"', f'input_path: "{record}"', text)
     if checkpoint is None:
         return re.sub(r'fine_tune_checkpoint: ".*?"', "", text)
-    return re.sub(r'fine_tune_checkpoint: ".*?"', 'fine_tune_checkpoint: "%s"' % checkpoint, text)
+    return re.sub(r'fine_tune_checkpoint: ".*?"', f'fine_tune_checkpoint: "{checkpoint}"', text)
 
 
 def classes_of(text):
@@ -246,6 +280,7 @@ def classes_of(text):
 def make_broken(monkeypatch):
     monkeypatch.syspath_prepend(TESTDATA)
     import make_broken
+
     return make_broken
 
 
@@ -262,7 +297,9 @@ def test_every_family(path, make_broken, tmp_path):
         with open(os.path.join(os.path.dirname(path), "training.txt")) as file:
             text += file.read() % {
                 "optimizer": "momentum_optimizer { learning_rate { constant_learning_rate { "
-                             "learning_rate: 0.001 } } }", "averages": "false"}
+                "learning_rate: 0.001 } } }",
+                "averages": "false",
+            }
     background = "explicit_background_class: true" in text
     text = placed(text, make_broken, tmp_path, classes_of(text) - background)
     months = [month for month in ("2019-07", "2021-12", "2018-07") if not errors(text, month)]
@@ -279,20 +316,43 @@ def test_published_configs(path, make_broken, tmp_path):
     if code is None:
         assert [] in found, found
     else:
-        assert all(len(one) == 1 and " %s: " % code in one[0] for one in found), found
+        assert all(len(one) == 1 and f" {code}: " in one[0] for one in found), found
 
 
 def test_a_conversion(graphfix, tmp_path, make_broken):
     labels = builders.write(tmp_path, "three.pbtxt", builders.label_map(("star", "ring", "cube")))
-    record = builders.write(tmp_path, "all.record", make_broken.records(
-        make_broken.example(number, text=[(b"star", b"ring", b"cube")[number % 3]],
-                            label=[number % 3 + 1]) for number in range(6)))
-    assert graphfix("convert", "shapes_detector", "--source_label_map_path",
-                    "shapes_detector/shapes_label_map.pbtxt", "--label_map_path", labels,
-                    "--train_record", record, "--eval_record", record, "--output_directory", tmp_path / "out", "--model_dir",
-                    tmp_path / "training").code == 0
+    record = builders.write(
+        tmp_path,
+        "all.record",
+        make_broken.records(
+            make_broken.example(
+                number, text=[(b"star", b"ring", b"cube")[number % 3]], label=[number % 3 + 1]
+            )
+            for number in range(6)
+        ),
+    )
+    assert (
+        graphfix(
+            "convert",
+            "shapes_detector",
+            "--source_label_map_path",
+            "shapes_detector/shapes_label_map.pbtxt",
+            "--label_map_path",
+            labels,
+            "--train_record",
+            record,
+            "--eval_record",
+            record,
+            "--output_directory",
+            tmp_path / "out",
+            "--model_dir",
+            tmp_path / "training",
+        ).code
+        == 0
+    )
     done = graphfix("doctor", tmp_path / "out" / "pipeline.config")
     assert done.code == 0 and "all of its 12 heads" in done.out
-    done = graphfix("doctor", tmp_path / "out" / "pipeline.config", "--model_dir",
-                    tmp_path / "training")
+    done = graphfix(
+        "doctor", tmp_path / "out" / "pipeline.config", "--model_dir", tmp_path / "training"
+    )
     assert done.code == 0 and "MODEL_DIR_RESUMES" in done.out and "resumes from" in done.out

@@ -18,6 +18,7 @@ def in_testdata(monkeypatch):
 @pytest.fixture
 def examined(graphfix, tmp_path):
     """What doctor says of a healthy config with something replaced."""
+
     def run(old, new, *flags):
         with open("broken/heads_not_restored/pipeline.config") as file:
             text = file.read()
@@ -25,16 +26,23 @@ def examined(graphfix, tmp_path):
         path = tmp_path / "pipeline.config"
         path.write_text(text.replace(old, new))
         return graphfix("doctor", str(path), *flags)
+
     return run
 
 
 def frozen(pattern, field="freeze_variables"):
-    return "train_config {", "train_config { %s: '%s'" % (field, pattern)
+    return "train_config {", f"train_config {{ {field}: '{pattern}'"
 
 
-@pytest.mark.parametrize("pattern, words", [
-    ("(", "is no regular expression to model_main.py and legacy/train.py: missing )"),
-    ("*a", "nothing to repeat"), ("a*+", ""), ("\\\\N{DIGIT ONE}", "bad escape")])
+@pytest.mark.parametrize(
+    "pattern, words",
+    [
+        ("(", "is no regular expression to model_main.py and legacy/train.py: missing )"),
+        ("*a", "nothing to repeat"),
+        ("a*+", ""),
+        ("\\\\N{DIGIT ONE}", "bad escape"),
+    ],
+)
 def test_a_pattern_that_stops_the_trainers_is_an_error(examined, pattern, words):
     done = examined(*frozen(pattern))
     assert done.code == 1 and "PATTERN_REFUSED" in done.out and words in done.out
@@ -50,17 +58,25 @@ def test_model_main_alone_reads_what_is_to_train(examined):
     assert "PATTERN" not in examined(*included, "--trainer", "legacy").out
 
 
-@pytest.mark.parametrize("pattern, said", [
-    ("(([A-Za-z_0-9]+/?)+)+!", True), ("(.*)*!", True),
-    ("(a?){4000000000}b", True), ("(a)\\\\1", True), ("^(?!(BoxPredictor_\\\\d+)/)", False),
-    ("FeatureExtractor/.*", False), ("(Conv2d_\\\\d+_pointwise/)+weights", False)])
+@pytest.mark.parametrize(
+    "pattern, said",
+    [
+        ("(([A-Za-z_0-9]+/?)+)+!", True),
+        ("(.*)*!", True),
+        ("(a?){4000000000}b", True),
+        ("(a)\\\\1", True),
+        ("^(?!(BoxPredictor_\\\\d+)/)", False),
+        ("FeatureExtractor/.*", False),
+        ("(Conv2d_\\\\d+_pointwise/)+weights", False),
+    ],
+)
 def test_a_pattern_that_python_gets_lost_in_is_a_warning(examined, pattern, said):
     done = examined(*frozen(pattern))
     assert done.code == 0 and ("warning PATTERN_SLOW" in done.out) == said, done.out
 
 
 def test_many_patterns_share_one_budget(examined):
-    many = " ".join("freeze_variables: '(([A-Za-z_0-9]+/)+)+%d'" % one for one in range(100))
+    many = " ".join(f"freeze_variables: '(([A-Za-z_0-9]+/)+)+{one}'" for one in range(100))
     done = examined("train_config {", "train_config { " + many)
     assert done.code == 0 and "it takes too many steps" in done.out
 
@@ -78,23 +94,28 @@ def test_wildcards_that_stand_for_too_much(examined, monkeypatch):
 def test_the_state_file_may_be_in_octal(examined, tmp_path, name):
     directory = tmp_path / name
     directory.mkdir()
-    escaped = "".join(chr(one) if one < 128 else "\\%03o" % one
-                      for one in str(directory).encode())
-    (directory / "checkpoint").write_text(
-        'model_checkpoint_path: "%s/model.ckpt-100"\n' % escaped)
+    escaped = "".join(chr(one) if one < 128 else "\\%03o" % one for one in str(directory).encode())
+    (directory / "checkpoint").write_text(f'model_checkpoint_path: "{escaped}/model.ckpt-100"\n')
     for end in ("index", "data-00000-of-00001"):
         (directory / ("model.ckpt-100." + end)).symlink_to(
-            os.path.join(TESTDATA, "shapes_detector", "model.ckpt." + end))
+            os.path.join(TESTDATA, "shapes_detector", "model.ckpt." + end)
+        )
     done = examined("train_config {", "train_config {", "--model_dir", str(directory))
     assert "MODEL_DIR_LOST" not in done.out and "MODEL_DIR_STATE" not in done.out
     assert "MODEL_DIR_INCOMPLETE" in done.out
 
 
-@pytest.mark.parametrize("make", [lambda path: path.write_bytes(b"\n" * 200000),
-                                  lambda path: path.write_text("latest = 3"),
-                                  lambda path: os.mkfifo(str(path)),
-                                  lambda path: path.symlink_to("/dev/zero"),
-                                  lambda path: path.symlink_to(path), lambda path: path.mkdir()])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.write_bytes(b"\n" * 200000),
+        lambda path: path.write_text("latest = 3"),
+        lambda path: os.mkfifo(str(path)),
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.symlink_to(path),
+        lambda path: path.mkdir(),
+    ],
+)
 def test_a_state_file_that_is_none(examined, tmp_path, make):
     directory = tmp_path / "training"
     directory.mkdir()
@@ -110,9 +131,14 @@ def test_many_fields_given_twice(examined):
 
 
 def test_backslashes_and_brackets_take_time_in_proportion(examined):
-    assert examined("train_config {", 'train_config { fine_tune_checkpoint: "'
-                    + "\\" * 100000).code == 1
-    assert "PLACEHOLDER" not in examined("train_config {", "train_config { fine_tune_checkpoint: '%s'"
-                                         % ("<" * 100000)).out
-    assert examined('input_path: "shapes/train.record"', "input_path: '%sx'"
-                    % ("-" * 100000)).code == 1
+    assert (
+        examined("train_config {", 'train_config { fine_tune_checkpoint: "' + "\\" * 100000).code
+        == 1
+    )
+    assert (
+        "PLACEHOLDER"
+        not in examined(
+            "train_config {", f"train_config {{ fine_tune_checkpoint: '{'<' * 100000}'"
+        ).out
+    )
+    assert examined('input_path: "shapes/train.record"', f"input_path: '{'-' * 100000}x'").code == 1

@@ -19,20 +19,30 @@ TESTDATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", 
 def make_broken(monkeypatch):
     monkeypatch.syspath_prepend(TESTDATA)
     import make_broken
+
     return make_broken
 
 
 def scan(tmp_path, data, labels=None, masks=False, sample=None):
     path = tmp_path / "x.record"
     path.write_bytes(data)
-    return scan_records([str(path)], labels, lambda height, width: (height * 2.0, width * 2.0),
-                        masks=masks, sample=sample, progress=lambda text: None)
+    return scan_records(
+        [str(path)],
+        labels,
+        lambda height, width: (height * 2.0, width * 2.0),
+        masks=masks,
+        sample=sample,
+        progress=lambda text: None,
+    )
 
 
 def test_records_written_by_hand(tmp_path):
     # The bytes of annotations.py are another writer's than the package's.
-    found = scan(tmp_path, annotations.tfrecord(), parse_label_map(
-        b"item { id: 1 name: 'cat' } item { id: 2 name: 'dog' }", "labels"))
+    found = scan(
+        tmp_path,
+        annotations.tfrecord(),
+        parse_label_map(b"item { id: 1 name: 'cat' } item { id: 2 name: 'dog' }", "labels"),
+    )
     assert (found.records, found.boxes, found.empty) == (3, 3, 1)
     assert {label: note.count for label, note in found.ids.items()} == {1: 2, 2: 1}
     assert not found.unknown and not found.damage
@@ -50,27 +60,36 @@ def test_without_a_label_map_the_ids_count(tmp_path, make_broken):
 
 
 def test_the_place_is_the_first(tmp_path, make_broken):
-    found = scan(tmp_path, make_broken.records(
-        make_broken.example(number, **({"box": (2.0, 2.0, 50.0, 60.0)} if number in (2, 5) else {}))
-        for number in range(7)))
+    found = scan(
+        tmp_path,
+        make_broken.records(
+            make_broken.example(
+                number, **({"box": (2.0, 2.0, 50.0, 60.0)} if number in (2, 5) else {})
+            )
+            for number in range(7)
+        ),
+    )
     note = found.found("BOX_PIXELS")
     assert note.count == 2 and ": record 2 (at byte " in note.where
     assert note.detail == "ymin 2, xmin 2, ymax 50, xmax 60"
 
 
-@pytest.mark.parametrize("box, kinds", [
-    ((0.1, 0.2, 0.3, 0.4), set()),
-    ((0.0, 0.0, 1.0, 1.0005), set()),
-    ((0.1, 0.2, 0.3, 1.2), {"BOX_OUTSIDE"}),
-    ((-0.1, 0.2, 0.3, 0.9), {"BOX_OUTSIDE"}),
-    ((0.3, 0.2, 0.1, 0.9), {"BOX_INVERTED"}),
-    ((0.3, 0.2, 0.1, 0.3), {"BOX_INVERTED", AS_SIZE}),
-    ((0.3, 0.2, 0.3, 0.9), {"BOX_EMPTY"}),
-    ((30.0, 20.0, 50.0, 90.0), {"BOX_PIXELS"}),
-    ((0.1, float("inf"), 0.2, 0.3), {"BOX_NO_NUMBER"}),
-    ((float("nan"), 0.1, 0.2, 0.3), {"BOX_NO_NUMBER"}),
-    ((0.1, 0.1, float("nan"), 0.3), {"BOX_NO_NUMBER"}),
-])
+@pytest.mark.parametrize(
+    "box, kinds",
+    [
+        ((0.1, 0.2, 0.3, 0.4), set()),
+        ((0.0, 0.0, 1.0, 1.0005), set()),
+        ((0.1, 0.2, 0.3, 1.2), {"BOX_OUTSIDE"}),
+        ((-0.1, 0.2, 0.3, 0.9), {"BOX_OUTSIDE"}),
+        ((0.3, 0.2, 0.1, 0.9), {"BOX_INVERTED"}),
+        ((0.3, 0.2, 0.1, 0.3), {"BOX_INVERTED", AS_SIZE}),
+        ((0.3, 0.2, 0.3, 0.9), {"BOX_EMPTY"}),
+        ((30.0, 20.0, 50.0, 90.0), {"BOX_PIXELS"}),
+        ((0.1, float("inf"), 0.2, 0.3), {"BOX_NO_NUMBER"}),
+        ((float("nan"), 0.1, 0.2, 0.3), {"BOX_NO_NUMBER"}),
+        ((0.1, 0.1, float("nan"), 0.3), {"BOX_NO_NUMBER"}),
+    ],
+)
 def test_a_box(tmp_path, make_broken, box, kinds):
     found = scan(tmp_path, make_broken.records([make_broken.example(0, box=box)]))
     assert set(found.notes) == kinds
@@ -78,11 +97,13 @@ def test_a_box(tmp_path, make_broken, box, kinds):
 
 def test_a_box_divided_by_the_other_side(tmp_path, make_broken):
     wide = dict(encoded=[make_broken.png(80, 160)], height=[80], width=[160])
-    found = scan(tmp_path, make_broken.records([make_broken.example(
-        0, box=(0.1, 0.2, 0.5, 1.9), **wide)]))
+    found = scan(
+        tmp_path, make_broken.records([make_broken.example(0, box=(0.1, 0.2, 0.5, 1.9), **wide)])
+    )
     assert set(found.notes) == {"BOX_OUTSIDE", OTHER_SIDE}
-    found = scan(tmp_path, make_broken.records([make_broken.example(
-        0, box=(0.1, 0.2, 1.5, 0.9), **wide)]))
+    found = scan(
+        tmp_path, make_broken.records([make_broken.example(0, box=(0.1, 0.2, 1.5, 0.9), **wide)])
+    )
     assert set(found.notes) == {"BOX_OUTSIDE"}
 
 
@@ -115,28 +136,43 @@ def test_memory_does_not_grow_with_the_records(tmp_path, make_broken):
         "found = scan_records([sys.argv[1]], None, lambda *size: size, masks=False, sample=None,\n"
         "                     progress=print)\n"
         "assert (found.records, len(list(read_examples(sys.argv[1])))) == (30, 30)\n"
-        "print(peak() - before)\n")
-    done = subprocess.run([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE,
-                          env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
-                          universal_newlines=True, check=True)
+        "print(peak() - before)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        stdout=subprocess.PIPE,
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+        universal_newlines=True,
+        check=True,
+    )
     assert int(done.stdout) < 25 << 10, done.stdout  # KiB
 
 
 def test_memory_does_not_grow_with_what_is_wrong(tmp_path, make_broken):
-    found = scan(tmp_path, make_broken.records(make_broken.example(
-        number, text=[b"nobody %d" % number], encoded=[b"x"]) for number in range(300)),
-                 parse_label_map(b"item { id: 1 name: 'cat' }", "labels"))
+    found = scan(
+        tmp_path,
+        make_broken.records(
+            make_broken.example(number, text=[b"nobody %d" % number], encoded=[b"x"])
+            for number in range(300)
+        ),
+        parse_label_map(b"item { id: 1 name: 'cat' }", "labels"),
+    )
     assert len(found.notes) == 2 and found.found("IMAGE_UNREADABLE").count == 300
     assert len(found.unknown) == 300
 
 
-@pytest.mark.parametrize("data, expected", [
-    (b"GIF89a" + struct.pack("<HH", 30, 20) + b"\0\0\0;", (images.GIF, 20, 30, 3, 8, True)),
-    (b"BM" + b"\0" * 16 + struct.pack("<iiHH", 30, -20, 1, 24) + b"\0" * 20,
-     (images.BMP, 20, 30, 3, 8, True)),
-    (b"\xff\xd8", (images.JPEG, 0, 0, 0, 8, False)),
-    (b"\x89PNG\r\n\x1a\n", (images.PNG, 0, 0, 0, 8, False)),
-])
+@pytest.mark.parametrize(
+    "data, expected",
+    [
+        (b"GIF89a" + struct.pack("<HH", 30, 20) + b"\0\0\0;", (images.GIF, 20, 30, 3, 8, True)),
+        (
+            b"BM" + b"\0" * 16 + struct.pack("<iiHH", 30, -20, 1, 24) + b"\0" * 20,
+            (images.BMP, 20, 30, 3, 8, True),
+        ),
+        (b"\xff\xd8", (images.JPEG, 0, 0, 0, 8, False)),
+        (b"\x89PNG\r\n\x1a\n", (images.PNG, 0, 0, 0, 8, False)),
+    ],
+)
 def test_a_header(data, expected):
     assert images.read_header(data) == expected
 
@@ -146,7 +182,7 @@ def test_headers_of_jpeg_files():
         with open(os.path.join(TESTDATA, "shapes", name), "rb") as file:
             data = file.read()
         assert images.read_header(data) == (images.JPEG, 160, 160, 3, 8, True)
-        assert not images.read_header(data[:len(data) // 2]).whole
+        assert not images.read_header(data[: len(data) // 2]).whole
 
 
 def test_headers_of_png_files(make_broken):

@@ -33,8 +33,18 @@ from graphfix.emit import manifest, publish
 from graphfix.errors import GraphfixError
 from graphfix.verbs import convert
 
-STEPS = ((os, "fsync"), (os, "rename"), (os, "chmod"), (os, "mkdir"), (os, "rmdir"),
-         (os, "unlink"), (os, "remove"), (publish, "_exchange"), (publish, "_lock"), (shutil, "rmtree"))
+STEPS = (
+    (os, "fsync"),
+    (os, "rename"),
+    (os, "chmod"),
+    (os, "mkdir"),
+    (os, "rmdir"),
+    (os, "unlink"),
+    (os, "remove"),
+    (publish, "_exchange"),
+    (publish, "_lock"),
+    (shutil, "rmtree"),
+)
 
 
 def main():
@@ -71,6 +81,7 @@ def start(job):
         pass  # before graphfix's own code was reached
     except BaseException:
         import traceback
+
         traceback.print_exc()
         code = 99
     finally:
@@ -132,6 +143,7 @@ def count(module, name, die_at, made, calls):
         if made[0] == die_at:
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*args, **kwargs)
+
     setattr(module, name, counted)
 
 
@@ -142,6 +154,7 @@ def fail(at):
         left[0] -= 1
         if not left[0]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     os.fsync = fsync
 
 
@@ -159,7 +172,9 @@ def refuse(at, calls):
             if changes(*args, **kwargs):
                 refused()
             return function(*args, **kwargs)
+
         return guard
+
     for name in ("rename", "replace", "mkdir", "rmdir", "unlink", "remove", "chmod"):
         setattr(os, name, guarded(getattr(os, name)))
     builtins.open = guarded(builtins.open, lambda _, mode="r", *__, **___: set(mode) & set("wax+"))

@@ -76,13 +76,18 @@ def test_devices_and_pipes_are_written_to(tmp_path):
 @pytest.mark.parametrize("into", ["pipe", "file"])
 def test_standard_output_by_its_names(tmp_path, name, into):
     (tmp_path / "link").symlink_to("/proc/self/fd/1")
-    script = ("import sys; from graphfix.emit.files import write_file; "
-              "sys.stdout.write('before '); sys.stdout.flush(); "
-              "write_file(%r, b'new', overwrite=False); sys.stdout.write(' after')"
-              % (str(tmp_path / "link") if name == "link" else name))
+    script = (
+        "import sys; from graphfix.emit.files import write_file; "
+        "sys.stdout.write('before '); sys.stdout.flush(); "
+        f"write_file({str(tmp_path / 'link') if name == 'link' else name!r}, b'new', "
+        "overwrite=False); sys.stdout.write(' after')"
+    )
     with open(str(tmp_path / "file"), "wb") as file:
-        done = subprocess.run([sys.executable, "-c", script], check=True, stdout=file if
-                              into == "file" else subprocess.PIPE)
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            check=True,
+            stdout=file if into == "file" else subprocess.PIPE,
+        )
     assert (read(tmp_path / "file") if into == "file" else done.stdout) == b"before new after"
 
 
@@ -101,18 +106,25 @@ def test_an_input_is_never_replaced_by_whatever_name(tmp_path):
     (tmp_path / "link").symlink_to(path)
     os.link(path, str(tmp_path / "hard"))
     (tmp_path / "way").symlink_to(tmp_path)
-    names = [path, str(tmp_path / "link"), str(tmp_path / "hard"),
-             str(tmp_path / "way" / "config-00001-of-00002")]
+    names = [
+        path,
+        str(tmp_path / "link"),
+        str(tmp_path / "hard"),
+        str(tmp_path / "way" / "config-00001-of-00002"),
+    ]
     for output in names:
-        for given in names + [str(tmp_path / "config-?????-of-00002"),
-                              str(tmp_path.parent / "*" / "config-*")]:
+        for given in names + [
+            str(tmp_path / "config-?????-of-00002"),
+            str(tmp_path.parent / "*" / "config-*"),
+        ]:
             if output.endswith("hard") and "/*/" in given:
                 continue  # a pattern of directories is only compared by name
             assert "is an input of this command" in refused(output, inputs=[given]), (output, given)
     assert read(path) == b"old"
     builders.write(tmp_path, "model.ckpt.index", "old")
-    assert "is an input" in refused(tmp_path / "model.ckpt.index",
-                                    inputs=[str(tmp_path / "model.ckpt")])
+    assert "is an input" in refused(
+        tmp_path / "model.ckpt.index", inputs=[str(tmp_path / "model.ckpt")]
+    )
     check_file(str(tmp_path / "other"), overwrite=False, inputs=names)
 
 
@@ -121,6 +133,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
 
     def full(handle):
         raise OSError(28, "No space left on device")
+
     monkeypatch.setattr(os, "fsync", full)
     assert "No space left on device" in refused(path)
     with pytest.raises(OSError):
@@ -132,15 +145,18 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch)
 def converted(graphfix, model, tmp_path):
     labels = builders.write(tmp_path, "labels", builders.label_map(["person"]))
     out = tmp_path / "out"
-    assert graphfix("convert", model, "--label_map_path", labels, "--output_directory",
-                    out).code == 0
+    assert (
+        graphfix("convert", model, "--label_map_path", labels, "--output_directory", out).code == 0
+    )
     return out
 
 
 def test_check_replaces_what_it_wrote_itself_and_nothing_else(graphfix, converted, tmp_path):
     golden, junit = tmp_path / "golden.json", tmp_path / "result.xml"
-    for path, words in ((golden, ["--golden", golden, "--update"]),
-                        (junit, ["--golden", golden, "--junit", junit])):
+    for path, words in (
+        (golden, ["--golden", golden, "--update"]),
+        (junit, ["--golden", golden, "--junit", junit]),
+    ):
         words = ["check", converted] + words
         assert graphfix(*words).code == 0
         written = read(path)
@@ -148,15 +164,19 @@ def test_check_replaces_what_it_wrote_itself_and_nothing_else(graphfix, converte
         for text in (b"precious", b"<testsuite name='pytest'/>", b"{}", b"<a>"):
             path.write_bytes(text)
             done = graphfix(*words)
-            assert done.code == 3 and "%s: exists; name another file, or pass --overwrite" % path \
-                in done.err
+            assert (
+                done.code == 3
+                and f"{path}: exists; name another file, or pass --overwrite" in done.err
+            )
             assert read(path) == text
         assert graphfix(*(words + ["--overwrite"])).code == 0 and read(path) == written
     done = graphfix("check", converted, "--golden", golden, "--junit", golden, "--overwrite")
     assert done.code == 3 and "is an input of this command" in done.err
     plan = read(converted / "plan.json")
-    for words in (["--golden", converted / "plan.json", "--update"],
-                  ["--golden", golden, "--junit", converted / "plan.json"]):
+    for words in (
+        ["--golden", converted / "plan.json", "--update"],
+        ["--golden", golden, "--junit", converted / "plan.json"],
+    ):
         assert graphfix("check", converted, *words, "--overwrite").code == 3
     assert read(converted / "plan.json") == plan
 
@@ -164,10 +184,16 @@ def test_check_replaces_what_it_wrote_itself_and_nothing_else(graphfix, converte
 def test_doctor_replaces_only_when_asked_and_never_what_the_config_names(graphfix, model, tmp_path):
     labels = builders.write(tmp_path, "labels.pbtxt", builders.label_map(["person"]))
     text = (builders.CONFIG % {"classes": 3}).replace(
-        "train_config {", "train_config { fine_tune_checkpoint: '%s/model.ckpt'" % model)
+        "train_config {", f"train_config {{ fine_tune_checkpoint: '{model}/model.ckpt'"
+    )
     assert "label_map_path" in text
-    path = builders.write(tmp_path, "in.config", text.replace(
-        "records/labels.pbtxt", labels).replace("label_map_path: \"", "label_map_path: \"%s\" #" % labels))
+    path = builders.write(
+        tmp_path,
+        "in.config",
+        text.replace("records/labels.pbtxt", labels).replace(
+            'label_map_path: "', f'label_map_path: "{labels}" #'
+        ),
+    )
     other = builders.write(tmp_path, "other.config", "precious")
     done = graphfix("doctor", path, "--fix", other)
     assert done.code == 3 and "exists; name another file" in done.err and read(other) == b"precious"

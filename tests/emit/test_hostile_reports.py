@@ -23,14 +23,20 @@ def out(tmp_path_factory, model):
     top = tmp_path_factory.mktemp("report")
     labels = builders.write(top, "labels.pbtxt", builders.label_map(["person", "zebra"]))
     directory = str(top / "out")
-    convert(model, Target(label_map_path=labels, target_api="2019-07"),
-            output_directory=directory, overwrite=False)
+    convert(
+        model,
+        Target(label_map_path=labels, target_api="2019-07"),
+        output_directory=directory,
+        overwrite=False,
+    )
     found = (Detection((0.1, 0.2, 0.3, 0.4), 0.75, 2), Detection((0.0, 0.0, 1.0, 1.0), 0.5, 1))
     report = dataclasses.replace(
-        reports.load(directory), model_dir="some/where",
+        reports.load(directory),
+        model_dir="some/where",
         verifications=(Verification("2019-07", "legacy", "words", False, ("a: why",)),),
         pictures=(Picture("cat.jpg", "0123456789abcdef.jpg", 320, 200, found, found),),
-        anchors=(MapAnchorsChange(((1.0, 2.0),), ((1.0, 2.0), (3.0, 4.0))),))
+        anchors=(MapAnchorsChange(((1.0, 2.0),), ((1.0, 2.0), (3.0, 4.0))),),
+    )
     builders.write(directory, "report.json", report.to_json())
     return directory
 
@@ -58,20 +64,25 @@ def test_any_mutation_is_shown_or_refused(out, tmp_path, rounds):
     with open(os.path.join(copy, "report.json")) as file:
         text = file.read()
     assert shown(copy, text)
-    data, pick = json.loads(text), random.Random("reports %d" % rounds)
+    data, pick = json.loads(text), random.Random(f"reports {rounds}")
     found = json_mutations.short(data, pick)
-    count = sum(shown(copy, json.dumps(json_mutations.mutated(text, found, pick)))
-                for _ in range(rounds))
+    count = sum(
+        shown(copy, json.dumps(json_mutations.mutated(text, found, pick))) for _ in range(rounds)
+    )
     assert rounds / 20 < count < rounds * 3 / 4, count
 
 
-@pytest.mark.parametrize("key, value, words", [
-    ("target_api", "2018-04", "target_api is not what plan.json says"),
-    ("trainer", "legacy", "trainer is not what plan.json says"),
-    ("classes", [], "classes is not what plan.json says"),
-    ("exit_code", "0", "exit_code is '0', not a whole number"),
-    ("source_shapes", {"a": [-1]}, "source_shapes.a is no shape"),
-    ("findings", [{"code": "x"}], "findings[0] lacks 'severity'")])
+@pytest.mark.parametrize(
+    "key, value, words",
+    [
+        ("target_api", "2018-04", "target_api is not what plan.json says"),
+        ("trainer", "legacy", "trainer is not what plan.json says"),
+        ("classes", [], "classes is not what plan.json says"),
+        ("exit_code", "0", "exit_code is '0', not a whole number"),
+        ("source_shapes", {"a": [-1]}, "source_shapes.a is no shape"),
+        ("findings", [{"code": "x"}], "findings[0] lacks 'severity'"),
+    ],
+)
 def test_what_contradicts_the_plan_or_itself(out, tmp_path, key, value, words):
     copy = str(tmp_path / "copy")
     shutil.copytree(out, copy)
@@ -83,11 +94,17 @@ def test_what_contradicts_the_plan_or_itself(out, tmp_path, key, value, words):
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("old, new", [
-    ('"score": 0.75', '"score": NaN'), ('"score": 0.75', '"score": 1e999'),
-    ('"width": 320', '"width": %s' % ("3" * 5000)),
-    ('"width": 320', '"width": %s' % ("[" * 10 ** 5)),
-    ('"width": 320', '"width": 320, "width": 320'), ("cat.jpg", "\\udc80")])
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ('"score": 0.75', '"score": NaN'),
+        ('"score": 0.75', '"score": 1e999'),
+        ('"width": 320', '"width": %s' % ("3" * 5000)),
+        ('"width": 320', '"width": %s' % ("[" * 10**5)),
+        ('"width": 320', '"width": 320, "width": 320'),
+        ("cat.jpg", "\\udc80"),
+    ],
+)
 def test_what_is_no_json_of_ours(out, tmp_path, old, new):
     copy = str(tmp_path / "copy")
     shutil.copytree(out, copy)

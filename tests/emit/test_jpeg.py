@@ -50,7 +50,7 @@ def test_what_is_none_is_refused(picture):
             read_jpeg(data, "a.jpg")
         assert caught.value.problems[0].subject == "a.jpg"
     for at in range(scan):
-        spoilt = picture[:at] + bytes([picture[at] ^ 0xFF]) + picture[at + 1:]
+        spoilt = picture[:at] + bytes([picture[at] ^ 0xFF]) + picture[at + 1 :]
         try:
             read_jpeg(spoilt, "a.jpg")
         except SourceError:

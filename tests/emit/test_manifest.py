@@ -35,21 +35,22 @@ def test_it_is_read_back_as_it_was_written(out):
 def test_figures_are_those_of_the_bytes(out):
     written, _ = manifest.write(out)
     data = b"x" * 3000001
-    total = sum(int.from_bytes(data[at:at + 8], "little") for at in range(0, len(data), 8))
+    total = sum(int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8))
     row = written.files["saved_model/saved_model.pb"]
-    assert row == manifest.Content(3000001, checksum.crc32c(data), total % 2 ** 64)
+    assert row == manifest.Content(3000001, checksum.crc32c(data), total % 2**64)
     assert row == manifest.content_of(data)
     value = builders.read_checkpoint(os.path.join(out, "model.ckpt"))
     name = "BoxPredictor_0/ClassPredictor/weights"
     data = value[name].tobytes()
     assert written.checkpoints["model.ckpt"][name] == manifest.Tensor(
-        "float32", value[name].shape, checksum.crc32c(data), checksum.sum64(data))
+        "float32", value[name].shape, checksum.crc32c(data), checksum.sum64(data)
+    )
 
 
 def test_bytes_behind_the_tensors_are_noticed(out):
     with open(os.path.join(out, "model.ckpt.data-00000-of-00001"), "ab") as file:
         file.write(b"x")
-    problem, = manifest.measure(out).problems
+    (problem,) = manifest.measure(out).problems
     assert problem.message == "has bytes that belong to no tensor"
 
 
@@ -71,34 +72,52 @@ def test_any_change_of_its_text_that_means_something_is_refused(out):
     assert refused > 300
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../out", "a/../../b", "a//b", ".", "", "a/./b", "a\0"])
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "../out", "a/../../b", "a//b", ".", "", "a/./b", "a\0"]
+)
 @pytest.mark.parametrize("part", ["files", "pending", "directories", "checkpoints"])
 def test_paths_that_lead_out_are_refused_even_with_a_right_checksum(tmp_path, path, part):
     row = manifest.Content(1, 2, 3)
     parts = dict(files={}, directories=(), checkpoints={}, pending={})
-    parts[part] = {"files": {path: row}, "pending": {path: row}, "directories": (path,),
-                   "checkpoints": {path: {}}}[part]
+    parts[part] = {
+        "files": {path: row},
+        "pending": {path: row},
+        "directories": (path,),
+        "checkpoints": {path: {}},
+    }[part]
     builders.write(tmp_path, "manifest.json", manifest.Manifest(**parts).to_json())
     with pytest.raises(SourceError) as caught:
         manifest.read_manifest(str(tmp_path))
     assert "is not a valid manifest of graphfix (ValueError: a path" in str(caught.value)
 
 
-@pytest.mark.parametrize("change", [
-    lambda data: data.update(format=2), lambda data: data.pop("files"),
-    lambda data: data["files"]["a"].update(size=-1), lambda data: data["files"]["a"].update(size="1"),
-    lambda data: data["files"]["a"].update(crc32c="no"), lambda data: data.update(model=3),
-    lambda data: data.update(made_of=[]), lambda data: data.update(checkpoints={"m": {"t": {}}}),
-    lambda data: data.update(checkpoints={"m": {"t": {"dtype": 1, "shape": [], "crc32c": "1",
-                                                      "sum64": "1"}}})])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.update(format=2),
+        lambda data: data.pop("files"),
+        lambda data: data["files"]["a"].update(size=-1),
+        lambda data: data["files"]["a"].update(size="1"),
+        lambda data: data["files"]["a"].update(crc32c="no"),
+        lambda data: data.update(model=3),
+        lambda data: data.update(made_of=[]),
+        lambda data: data.update(checkpoints={"m": {"t": {}}}),
+        lambda data: data.update(
+            checkpoints={"m": {"t": {"dtype": 1, "shape": [], "crc32c": "1", "sum64": "1"}}}
+        ),
+    ],
+)
 def test_what_has_a_right_checksum_and_makes_no_sense(tmp_path, change):
     text = manifest.Manifest({"a": manifest.Content(1, 2, 3)}, (), {}).to_json()
     data = json.loads(text)
     data.pop("checksum")
     change(data)
     body = json.dumps(data)[1:]
-    builders.write(tmp_path, "manifest.json", '{"checksum": "%s",\n%s' % (
-        hashlib.sha256(body.encode()).hexdigest(), body))
+    builders.write(
+        tmp_path,
+        "manifest.json",
+        f'{{"checksum": "{hashlib.sha256(body.encode()).hexdigest()}",\n{body}',
+    )
     with pytest.raises(SourceError) as caught:
         manifest.read_manifest(str(tmp_path))
     assert "manifest" in caught.value.problems[0].message
@@ -129,7 +148,7 @@ def test_threads_give_what_one_gives(out, monkeypatch):
         file.seek(1000)
         file.write(b"\xff\xff\xff\xff\xff\xff\xff\xff")
     found = manifest.measure(out)
-    problem, = found.problems
+    (problem,) = found.problems
     assert "is damaged" in problem.message and len(found.checkpoints["model.ckpt"]) == 199
 
 
@@ -138,6 +157,7 @@ def test_what_ends_a_thread_ends_the_measuring(out, monkeypatch):
 
     def fails(view):
         raise MemoryError()
+
     monkeypatch.setattr(manifest.reader, "measure", fails)
     with pytest.raises(MemoryError):
         manifest.measure(out)

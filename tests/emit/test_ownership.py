@@ -82,9 +82,19 @@ def a_file_named_like_graphfixs(out):
     return ".mine.graphfix-part"
 
 
-SPOILED = [a_file, a_file_deeper, a_hidden_file, an_empty_directory, an_output_inside,
-           a_dangling_link, a_link_in_the_place_of_a_file, a_link_in_the_place_of_a_directory,
-           a_directory_in_the_place_of_a_file, a_pipe, a_file_named_like_graphfixs]
+SPOILED = [
+    a_file,
+    a_file_deeper,
+    a_hidden_file,
+    an_empty_directory,
+    an_output_inside,
+    a_dangling_link,
+    a_link_in_the_place_of_a_file,
+    a_link_in_the_place_of_a_directory,
+    a_directory_in_the_place_of_a_file,
+    a_pipe,
+    a_file_named_like_graphfixs,
+]
 
 
 @pytest.fixture
@@ -109,12 +119,14 @@ def test_a_directory_with_anything_else_in_it_is_refused_and_left_alone(out, tmp
     assert caught.value.problems[0].message.endswith("did not put there: " + name)
     assert ownership.remove(out) is False
     lost = set(before) - set(snapshot(tmp_path))
-    assert lost <= {"out/" + path for path in (
-        "manifest.json", "model", "within", "within/deep")} - {"out/" + name}
+    assert lost <= {
+        "out/" + path for path in ("manifest.json", "model", "within", "within/deep")
+    } - {"out/" + name}
 
 
-@pytest.mark.parametrize("text", [
-    "", "{}", '{"batch_size": 24}', "[]", "null", "\xff", '{"format": 1}', '{"files": {}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{}", '{"batch_size": 24}', "[]", "null", "\xff", '{"format": 1}', '{"files": {}}']
+)
 def test_a_record_that_graphfix_did_not_write_is_none(tmp_path, text):
     out = tmp_path / "out"
     builders.write(out, "manifest.json", text)
@@ -127,11 +139,12 @@ def test_a_record_that_graphfix_did_not_write_is_none(tmp_path, text):
 
 def test_names_are_told_up_to_five_and_then_counted(out):
     for number in range(8):
-        builders.write(out, "file%d" % number, "x")
+        builders.write(out, f"file{number}", "x")
     with pytest.raises(RequestError) as caught:
         replace(out)
     assert caught.value.problems[0].message.endswith(
-        ": file0, file1, file2, file3, file4 and 3 more")
+        ": file0, file1, file2, file3, file4 and 3 more"
+    )
 
 
 def test_what_a_user_changed_in_a_listed_file_is_replaced_as_asked(out):
@@ -143,7 +156,7 @@ def test_what_a_user_changed_in_a_listed_file_is_replaced_as_asked(out):
 @pytest.mark.parametrize("mark", ["staging", "old"])
 @pytest.mark.parametrize("kind", ["file", "directory", "pipe", "link"])
 def test_what_is_only_named_like_a_killed_runs_stays(out, tmp_path, mark, kind):
-    left = str(tmp_path / (".new.graphfix-%s-mine" % mark))
+    left = str(tmp_path / (f".new.graphfix-{mark}-mine"))
     if kind == "directory":
         builders.write(left, "thesis.tex", "x")
     elif kind == "file":
@@ -154,8 +167,9 @@ def test_what_is_only_named_like_a_killed_runs_stays(out, tmp_path, mark, kind):
         os.mkfifo(left)
     before = snapshot(tmp_path)
     replace(tmp_path / "new")
-    assert {path: one for path, one in snapshot(tmp_path).items()
-            if path.split("/")[0] != "new"} == before
+    assert {
+        path: one for path, one in snapshot(tmp_path).items() if path.split("/")[0] != "new"
+    } == before
 
 
 def test_what_comes_in_at_the_last_moment_puts_the_old_directory_back(out, tmp_path, monkeypatch):
@@ -165,6 +179,7 @@ def test_what_comes_in_at_the_last_moment_puts_the_old_directory_back(out, tmp_p
         builders.write(out, "late", "x")
         monkeypatch.setattr(publish, "_swap", real)
         real(staging, directory)
+
     monkeypatch.setattr(publish, "_swap", swap)
     with pytest.raises(RequestError) as caught:
         replace(out)
@@ -185,8 +200,9 @@ def test_what_somebody_else_has_there_is_not_looked_into(out, monkeypatch):
     way = os.path.join(out, "training")
     os.mkdir(way)
     listed = os.listdir
-    monkeypatch.setattr(os, "listdir", lambda path: 1 / 0 if str(path).startswith(way)
-                        else listed(path))
+    monkeypatch.setattr(
+        os, "listdir", lambda path: 1 / 0 if str(path).startswith(way) else listed(path)
+    )
     with pytest.raises(RequestError, match="did not put there: training"):
         replace(out)
     assert ownership.remove(out) is False and os.path.isdir(way)
@@ -268,19 +284,30 @@ def aliases(top, path):
 
 
 @pytest.mark.parametrize("number", range(3))
-@pytest.mark.parametrize("flag", ["--label_map_path", "--source_label_map_path", "--anchors",
-                                  "--train_record", "--eval_record", "--plan",
-                                  "--pipeline_config_path"])
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--label_map_path",
+        "--source_label_map_path",
+        "--anchors",
+        "--train_record",
+        "--eval_record",
+        "--plan",
+        "--pipeline_config_path",
+    ],
+)
 def test_convert_never_replaces_what_it_was_given(graphfix, model, tmp_path, flag, number):
     place = tmp_path / "place"
     labels = builders.write(tmp_path, "labels", builders.label_map(["person", "zebra"]))
     given = {
         "--label_map_path": builders.label_map(["person"]),
         "--source_label_map_path": builders.label_map(builders.CLASSES),
-        "--anchors": "ssd_anchor_generator { num_layers: 6 }", "--train_record": "x",
-        "--eval_record": "x", "--plan": graphfix("plan", model, "--label_map_path", labels,
-                                                 "--json").out,
-        "--pipeline_config_path": builders.CONFIG % {"classes": 4}}
+        "--anchors": "ssd_anchor_generator { num_layers: 6 }",
+        "--train_record": "x",
+        "--eval_record": "x",
+        "--plan": graphfix("plan", model, "--label_map_path", labels, "--json").out,
+        "--pipeline_config_path": builders.CONFIG % {"classes": 4},
+    }
     builders.write(place, "given", given[flag])
     manifest.write(str(place))
     before = snapshot(place)
@@ -289,8 +316,10 @@ def test_convert_never_replaces_what_it_was_given(graphfix, model, tmp_path, fla
     if flag not in ("--plan", "--label_map_path"):
         words += ["--label_map_path", labels]
     done = graphfix(*words)
-    assert done.code == 3 and "%s, which this command needs, so it cannot be replaced" % alias \
-        in done.err
+    assert (
+        done.code == 3
+        and f"{alias}, which this command needs, so it cannot be replaced" in done.err
+    )
     assert snapshot(place) == before
 
 
@@ -303,7 +332,8 @@ def test_a_checkpoint_whose_shards_are_links_into_the_output(graphfix, model, tm
         (latest / name).symlink_to(run / name)
     before = snapshot(tmp_path)
     labels = builders.write(tmp_path.parent, "target", builders.label_map(["person"]))
-    done = graphfix("convert", latest, "--label_map_path", labels, "--output_directory", run,
-                    "--overwrite")
+    done = graphfix(
+        "convert", latest, "--label_map_path", labels, "--output_directory", run, "--overwrite"
+    )
     assert done.code == 3 and "which this command needs" in done.err
     assert snapshot(tmp_path) == before

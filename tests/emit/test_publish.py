@@ -19,8 +19,17 @@ from graphfix.errors import RequestError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
-FILES = {"checkpoint", "label_map.pbtxt", "manifest.json", "model.ckpt.data-00000-of-00001", "model.ckpt.index",
-         "pipeline.config", "plan.json", "report.html", "report.json"}
+FILES = {
+    "checkpoint",
+    "label_map.pbtxt",
+    "manifest.json",
+    "model.ckpt.data-00000-of-00001",
+    "model.ckpt.index",
+    "pipeline.config",
+    "plan.json",
+    "report.html",
+    "report.json",
+}
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +38,18 @@ def forked():
     path = os.pathsep.join([REPOSITORY] + os.environ.get("PYTHONPATH", "").split(os.pathsep))
     # One thread: forking more is undefined, and newer Pythons say so.
     environment = dict(os.environ, PYTHONPATH=path, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
-    process = subprocess.Popen([sys.executable, os.path.join(HERE, "forking.py")], env=environment,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, os.path.join(HERE, "forking.py")],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
 
     def run(**job):
         process.stdin.write(json.dumps(job).encode() + b"\n")
         process.stdin.flush()
         return json.loads(process.stdout.readline().decode())
+
     yield run
     process.stdin.close()
     assert process.wait() == 0
@@ -132,14 +146,17 @@ def occupy_full(path):
     (path / "x").write_text("x")
 
 
-@pytest.mark.parametrize("occupy, overwrite, message", [
-    (occupy_file, False, "exists and is not a directory"),
-    (occupy_file, True, "exists and is not a directory"),
-    (occupy_link, True, "exists and is not a directory"),
-    (occupy_loop, True, "exists and is not a directory"),
-    (occupy_full, False, "exists already, and holds what graphfix did not put there: x"),
-    (occupy_full, True, "holds what graphfix did not put there (it has no manifest.json): x"),
-])
+@pytest.mark.parametrize(
+    "occupy, overwrite, message",
+    [
+        (occupy_file, False, "exists and is not a directory"),
+        (occupy_file, True, "exists and is not a directory"),
+        (occupy_link, True, "exists and is not a directory"),
+        (occupy_loop, True, "exists and is not a directory"),
+        (occupy_full, False, "exists already, and holds what graphfix did not put there: x"),
+        (occupy_full, True, "holds what graphfix did not put there (it has no manifest.json): x"),
+    ],
+)
 def test_what_is_there_is_not_touched(tmp_path, occupy, overwrite, message):
     occupy(tmp_path / "out")
     before = sorted(os.listdir(str(tmp_path)))
@@ -147,7 +164,7 @@ def test_what_is_there_is_not_touched(tmp_path, occupy, overwrite, message):
         with pytest.raises(RequestError) as caught:
             with publish.staged(str(tmp_path / "out") + slash, overwrite=overwrite):
                 pytest.fail("should not come here")
-        problem, = caught.value.problems
+        (problem,) = caught.value.problems
         assert problem.message == message and problem.subject == str(tmp_path / "out") + slash
     assert sorted(os.listdir(str(tmp_path))) == before
 
@@ -164,8 +181,9 @@ def test_a_parent_must_exist_and_be_a_directory(tmp_path):
 def test_two_destinations_lie_apart(tmp_path, one, two):
     (tmp_path / "a").mkdir()
     with pytest.raises(RequestError) as caught:
-        publish.check_destinations([str(tmp_path) + "/" + one, str(tmp_path) + "/" + two],
-                                   overwrite=True)
+        publish.check_destinations(
+            [str(tmp_path) + "/" + one, str(tmp_path) + "/" + two], overwrite=True
+        )
     assert "not two separate directories" in str(caught.value)
     publish.check_destinations([str(tmp_path / "a"), str(tmp_path / "ab")], overwrite=True)
 
@@ -180,9 +198,14 @@ def test_what_must_not_be_lost_is_not_replaced(tmp_path, monkeypatch):
         with pytest.raises(RequestError) as caught:
             publish.check_destinations([str(tmp_path / "out")], overwrite=True, **more)
         return caught.value.problems[0].message
+
     publish.check_destinations([str(tmp_path / "out")], overwrite=True)
-    for path in (inner / "file", tmp_path / "out" / "model.ckpt", tmp_path / "out" / "model.c*",
-                 tmp_path / "out"):
+    for path in (
+        inner / "file",
+        tmp_path / "out" / "model.ckpt",
+        tmp_path / "out" / "model.c*",
+        tmp_path / "out",
+    ):
         assert "which this command needs" in refused(inputs=[str(path)])
     (tmp_path / "link").symlink_to(inner)
     assert "which this command needs" in refused(inputs=[str(tmp_path / "link" / "file")])
@@ -196,7 +219,7 @@ def test_what_must_not_be_lost_is_not_replaced(tmp_path, monkeypatch):
 def test_when_the_second_cannot_be_published_the_first_is_put_back(tmp_path, monkeypatch):
     for existing in (True, False):
         for exchange in (True, False):
-            top = tmp_path / ("%s_%s" % (existing, exchange))
+            top = tmp_path / (f"{existing}_{exchange}")
             top.mkdir()
             outs = [top / name for name in ("one", "two", "three")]
             if existing:
@@ -214,6 +237,7 @@ def test_when_the_second_cannot_be_published_the_first_is_put_back(tmp_path, mon
                     if stage.directory.endswith("three"):
                         raise OSError(28, "No space left on device")
                     real(stage)
+
                 patch.setattr(publish._Stage, "publish", fails)
                 with pytest.raises(RequestError) as caught:
                     with publish.staged(*map(str, outs), overwrite=True) as stages:
@@ -242,10 +266,18 @@ def test_what_another_run_replaces_now_is_left_to_it(tmp_path):
 
 
 def test_what_a_dead_run_left_is_swept_and_a_living_ones_is_not(tmp_path):
-    dead, replaced, empty, living, others, yours, mixed = (tmp_path / name for name in (
-        ".out.graphfix-staging-dead", ".out.graphfix-old-replaced", ".out.graphfix-staging-empty",
-        ".out.graphfix-staging-alive", ".other.graphfix-staging-x", ".out.graphfix-staging-yours",
-        ".out.graphfix-staging-mixed"))
+    dead, replaced, empty, living, others, yours, mixed = (
+        tmp_path / name
+        for name in (
+            ".out.graphfix-staging-dead",
+            ".out.graphfix-old-replaced",
+            ".out.graphfix-staging-empty",
+            ".out.graphfix-staging-alive",
+            ".other.graphfix-staging-x",
+            ".out.graphfix-staging-yours",
+            ".out.graphfix-staging-mixed",
+        )
+    )
     for left in (dead, living, others, yours):
         left.mkdir()
         (left / "a").write_text("x")
@@ -266,9 +298,12 @@ def test_what_a_dead_run_left_is_swept_and_a_living_ones_is_not(tmp_path):
     finally:
         os.close(handle)
     assert sorted(os.listdir(str(tmp_path))) == sorted(
-        one.name for one in (others, living, yours, mixed, tmp_path / "out"))
+        one.name for one in (others, living, yours, mixed, tmp_path / "out")
+    )
     assert os.listdir(str(yours)) == ["a"] and sorted(os.listdir(str(mixed))) == [
-        "manifest.json", "yours"]
+        "manifest.json",
+        "yours",
+    ]
 
 
 @pytest.mark.parametrize("exchange", [True, False])
@@ -314,9 +349,22 @@ def test_killed_at_any_moment_the_output_is_old_or_new(forked, model, tmp_path):
     labels = builders.write(tmp_path, "labels", builders.label_map(["person", "zebra"]))
 
     def argv(top, seed):
-        return ["convert", model, "--label_map_path", labels, "--seed", str(seed), "--overwrite",
-                "--target_api", "2019-07", "--output_directory", str(top / "out"),
-                "--model_dir", str(top / "train")]
+        return [
+            "convert",
+            model,
+            "--label_map_path",
+            labels,
+            "--seed",
+            str(seed),
+            "--overwrite",
+            "--target_api",
+            "2019-07",
+            "--output_directory",
+            str(top / "out"),
+            "--model_dir",
+            str(top / "train"),
+        ]
+
     top = tmp_path / "run"
     top.mkdir()
     moments = Moments(seed=2)
@@ -336,17 +384,20 @@ def test_killed_at_any_moment_the_output_is_old_or_new(forked, model, tmp_path):
             assert all(new[name] != old[name] for name in ("plan.json", "model.ckpt.index"))
             done = forked(argv=["verify", str(top / "out")])
             assert done["code"] == 0, done
-            assert json.loads(new["plan.json"].decode()) \
-                and '/%d/' % seed in new["plan.json"].decode()
+            assert (
+                json.loads(new["plan.json"].decode()) and f"/{seed}/" in new["plan.json"].decode()
+            )
         old = new
     assert forked(argv=argv(top, 0))["code"] == 0
     assert sorted(os.listdir(str(top))) == ["out", "train"]
 
 
-@pytest.mark.parametrize("number, code, word", [
-    (signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
-def test_interrupted_at_any_moment_nothing_is_left_behind(forked, model, tmp_path, number, code,
-                                                          word):
+@pytest.mark.parametrize(
+    "number, code, word", [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_interrupted_at_any_moment_nothing_is_left_behind(
+    forked, model, tmp_path, number, code, word
+):
     labels = builders.write(tmp_path, "labels", builders.label_map(["person", "zebra"]))
     top = tmp_path / "run"
     top.mkdir()
@@ -364,7 +415,7 @@ def test_interrupted_at_any_moment_nothing_is_left_behind(forked, model, tmp_pat
         assert "Traceback" not in result["err"]
         interrupted += result["code"] == code
         if result["code"] == code:
-            assert result["err"].endswith("graphfix: %s\n" % word)
+            assert result["err"].endswith(f"graphfix: {word}\n")
         left += bool(hidden(top))
         if (top / "out").exists():
             assert set(tree(top / "out")) == set(whole)
@@ -395,8 +446,10 @@ def test_two_conversions_at_once(forked, model, tmp_path):
     top.mkdir()
     argv = ["convert", model, "--label_map_path", labels, "--output_directory", str(top / "out")]
     for turn in range(3):
-        one, two = (argv + ["--seed", str(2 * turn + number)] + ["--overwrite"] * bool(turn)
-                    for number in (0, 1))
+        one, two = (
+            argv + ["--seed", str(2 * turn + number)] + ["--overwrite"] * bool(turn)
+            for number in (0, 1)
+        )
         result = forked(argv=one, **{"with": {"argv": two}})
         codes = {result["code"], result["with"]["code"]}
         assert 0 in codes and codes <= {0, 3}
@@ -410,8 +463,16 @@ def test_a_full_disk_is_told_and_leaves_what_was(forked, model, tmp_path):
     top = tmp_path / "run"
     top.mkdir()
     out, train = str(top / "out"), str(top / "train")
-    argv = ["convert", model, "--label_map_path", labels, "--output_directory", out,
-            "--model_dir", train]
+    argv = [
+        "convert",
+        model,
+        "--label_map_path",
+        labels,
+        "--output_directory",
+        out,
+        "--model_dir",
+        train,
+    ]
 
     def refused(message, words=argv, **more):
         """Whether the command was refused; else it has run through."""
@@ -423,6 +484,7 @@ def test_a_full_disk_is_told_and_leaves_what_was(forked, model, tmp_path):
         assert "graphfix: " + out in result["err"]
         assert tree(top) == old and sorted(os.listdir(str(top))) == before
         return True
+
     for before in ([], ["out", "train"]):
         words = argv + ["--overwrite", "--seed", "1"] if before else argv
         old = tree(top)
@@ -438,13 +500,20 @@ def test_a_full_disk_is_told_and_leaves_what_was(forked, model, tmp_path):
 def test_a_disk_that_is_really_full(forked, model, tmp_path):
     mount = tmp_path / "mount"
     mount.mkdir()
-    if os.getuid() or subprocess.call(["mount", "-t", "tmpfs", "-o", "size=256k", "none",
-                                       str(mount)], stderr=subprocess.DEVNULL):
+    if os.getuid() or subprocess.call(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(mount)], stderr=subprocess.DEVNULL
+    ):
         pytest.skip("a small file system can be mounted by root only")
     try:
         labels = builders.write(tmp_path, "labels", builders.label_map(["person", "zebra"]))
-        argv = ["convert", model, "--label_map_path", labels, "--output_directory",
-                str(mount / "out")]
+        argv = [
+            "convert",
+            model,
+            "--label_map_path",
+            labels,
+            "--output_directory",
+            str(mount / "out"),
+        ]
         for filled in (240, 200, 100, 20):
             with open(str(mount / "filler"), "wb") as file:
                 file.write(bytes(filled << 10))
@@ -489,8 +558,10 @@ def test_a_parent_that_cannot_be_written(forked):
         os.chmod(top, 0o555)
         result = forked(publish=[os.path.join(top, "out")], content="x", **job)
         assert result["code"] == 3
-        assert "cannot be written: Permission denied; check the path and its permissions" \
+        assert (
+            "cannot be written: Permission denied; check the path and its permissions"
             in result["err"]
+        )
         assert os.listdir(top) == []
         os.chmod(top, 0o755)
         os.mkdir(os.path.join(top, "out"), 0o755)

@@ -8,6 +8,7 @@ from states import NONE, RECORDED, STOPS
 from graphfix.emit.state import FILE_NAME, read_state, write_state
 from graphfix.errors import SourceError
 
+
 def ours(directory, data):
     path = os.path.join(directory, FILE_NAME)
     with open(path, "wb") as file:
@@ -24,7 +25,7 @@ def test_it_reads_as_tensorflow_does(data, wanted, tmp_path):
     assert ours(str(tmp_path), data) == wanted
 
 
-@pytest.mark.parametrize("name", ["model.ckpt", "j\u00fcrgen \"x\"/model.ckpt\\7", "a\n"])
+@pytest.mark.parametrize("name", ["model.ckpt", 'j\u00fcrgen "x"/model.ckpt\\7', "a\n"])
 def test_it_reads_what_it_writes(name, tmp_path):
     write_state(str(tmp_path), name)
     assert read_state(str(tmp_path / FILE_NAME)) == str(tmp_path) + "/" + name

@@ -17,10 +17,12 @@ DEMO = os.path.join(HERE, "..", "..", "testdata", "shapes")
 
 
 def picture(number):
-    with open(os.path.join(DEMO, "demo_%05d.jpg" % number), "rb") as file:
+    with open(os.path.join(DEMO, f"demo_{number:05d}.jpg"), "rb") as file:
         data = file.read()
     found = (Detection((0.1, 0.2, 0.3, 0.4), 0.9, 1),)
-    return Picture("demo_%05d.jpg" % number, update.picture_file(data), 160, 160, found, found), data
+    return Picture(
+        f"demo_{number:05d}.jpg", update.picture_file(data), 160, 160, found, found
+    ), data
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,7 @@ def test_what_another_run_wrote_at_the_last_moment_counts(out, monkeypatch):
             done.append(True)
             update.update_report(out, (), [picture(2)])
         return lock(directory)
+
     monkeypatch.setattr(publish, "_lock", locked)
     update.update_report(out, (), [picture(3)])
     assert shown(out) == [picture(3)[0].file] and not judged(out)
@@ -143,7 +146,7 @@ def test_killed_at_any_step_the_directory_is_whole(whole, tmp_path, monkeypatch)
     the next run brings it to its end."""
     steps = 0
     while True:
-        out = shutil.copytree(whole, str(tmp_path / ("out%d" % steps)))
+        out = shutil.copytree(whole, str(tmp_path / (f"out{steps}")))
         left = [steps]
 
         def dies(function, left=left):
@@ -152,7 +155,9 @@ def test_killed_at_any_step_the_directory_is_whole(whole, tmp_path, monkeypatch)
                     raise Killed()
                 left[0] -= 1
                 return function(*words, **named)
+
             return guarded
+
         with monkeypatch.context() as patch:
             for name in ("replace", "remove", "makedirs", "fsync", "chmod"):
                 patch.setattr(files.os, name, dies(getattr(os, name)))
@@ -164,7 +169,9 @@ def test_killed_at_any_step_the_directory_is_whole(whole, tmp_path, monkeypatch)
         assert not judged(out), steps
         report = reports.load(out)
         assert {one.name for one in report.pictures} in (
-            {"demo_00000.jpg", "demo_00001.jpg"}, {"demo_00001.jpg", "demo_00002.jpg"})
+            {"demo_00000.jpg", "demo_00001.jpg"},
+            {"demo_00001.jpg", "demo_00002.jpg"},
+        )
         update.update_report(out, (), [picture(1), picture(2)])
         assert not judged(out)
         with publish.staged(out, overwrite=True) as (staging,):

@@ -49,8 +49,7 @@ ENVIRONMENTS = {
 UV = "0.6.17"
 UV_NEWEST = "3.13"
 
-PROBE = ("import platform, ssl; "
-         "print(platform.python_implementation(), platform.python_version())")
+PROBE = "import platform, ssl; print(platform.python_implementation(), platform.python_version())"
 
 
 class Failure(Exception):
@@ -66,15 +65,17 @@ def main(arguments):
         if len(arguments) == 2 and arguments[0] == "--python":
             series = NEWEST if arguments[1] == "newest" else (arguments[1],)
             found = next((path for one in series for path in pythons(one)), None)
-            print(found or fail("no CPython %s with ssl and pip is on PATH or under pyenv"
-                                % arguments[1], 3))
+            print(
+                found
+                or fail(f"no CPython {arguments[1]} with ssl and pip is on PATH or under pyenv", 3)
+            )
         elif arguments and all(name in ENVIRONMENTS for name in arguments):
             for name in arguments:
                 print(environment(name), flush=True)
         else:
             fail("usage: make.py NAME... | --python SERIES\nnames: " + " ".join(ENVIRONMENTS), 2)
     except Failure as failure:
-        print("make.py: %s" % failure, file=sys.stderr)
+        print(f"make.py: {failure}", file=sys.stderr)
         return failure.status
     return 0
 
@@ -89,23 +90,24 @@ def say(message):
 
 def root():
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.abspath(os.environ.get("GRAPHFIX_ENVIRONMENTS")
-                           or os.path.join(cache, "graphfix", "environments"))
+    return os.path.abspath(
+        os.environ.get("GRAPHFIX_ENVIRONMENTS") or os.path.join(cache, "graphfix", "environments")
+    )
 
 
 def environment(name):
     """The python of environment `name`, built if it is not there."""
     every_series, files = ENVIRONMENTS[name]
     for series in every_series:
-        place = "%s-%s" % (os.path.join(root(), name), digest(series, files))
+        place = f"{os.path.join(root(), name)}-{digest(series, files)}"
         if complete(place):
-            say("%s: reused" % name)
+            say(f"{name}: reused")
             return python_in(place)
         found = next(pythons(series), None)
         if found:
             return build(name, place, found, files)
     series = every_series[0] if len(every_series) == 1 else UV_NEWEST
-    place = "%s-%s" % (os.path.join(root(), name), digest(series, files))
+    place = f"{os.path.join(root(), name)}-{digest(series, files)}"
     return build(name, place, fetch(series), files)
 
 
@@ -132,16 +134,16 @@ def build(name, place, python, files):
     os.makedirs(root(), exist_ok=True)
     with locked(place + ".lock"):
         if complete(place):
-            say("%s: reused" % name)
+            say(f"{name}: reused")
             return python_in(place)
         shutil.rmtree(place, ignore_errors=True)
         started = time.time()
-        run([python, "-m", "venv", place], "%s: %s could not make it" % (name, python))
+        run([python, "-m", "venv", place], f"{name}: {python} could not make it")
         for file in files:
             install(name, python_in(place), os.path.join(HERE, file))
         with open(os.path.join(place, "complete"), "w") as marker:
             marker.write(python + "\n")
-        say("%s: built in %.0f s (%s)" % (name, time.time() - started, python))
+        say(f"{name}: built in {time.time() - started:.0f} s ({python})")
         return python_in(place)
 
 
@@ -152,8 +154,10 @@ def install(name, python, path):
     else:
         steps = [["-r", path]]
     for step in steps:
-        run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"] + step,
-            "%s: pip could not install %s" % (name, step[-1]))
+        run(
+            [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"] + step,
+            f"{name}: pip could not install {step[-1]}",
+        )
 
 
 @contextlib.contextmanager
@@ -167,14 +171,29 @@ def locked(path):
 def run(command, complaint):
     """Output of a command; if it fails, its last lines are part of the complaint."""
     # Settings that would make a Python or a pip look or write elsewhere.
-    elsewhere = ("PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER",
-                 "__PYVENV_LAUNCHER__")
+    elsewhere = (
+        "PYTHONHOME",
+        "PYTHONPATH",
+        "PIP_TARGET",
+        "PIP_PREFIX",
+        "PIP_ROOT",
+        "PIP_USER",
+        "__PYVENV_LAUNCHER__",
+    )
     settings = {key: value for key, value in os.environ.items() if key not in elsewhere}
-    settings.update(PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1",
-                    UV_PYTHON_INSTALL_DIR=os.path.join(root(), "pythons"))
+    settings.update(
+        PIP_DISABLE_PIP_VERSION_CHECK="1",
+        PIP_NO_INPUT="1",
+        UV_PYTHON_INSTALL_DIR=os.path.join(root(), "pythons"),
+    )
     try:
-        done = subprocess.run(command, env=settings, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        done = subprocess.run(
+            command,
+            env=settings,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         output, status = done.stdout.decode("utf-8", "replace").strip(), done.returncode
     except OSError as error:
         output, status = str(error), -1
@@ -192,8 +211,10 @@ def pythons(series):
     pyenv = os.environ.get("PYENV_ROOT") or os.path.join(os.path.expanduser("~"), ".pyenv")
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     candidates = [os.path.join(folder, "python" + series) for folder in folders if folder]
-    candidates += sorted(glob.glob(os.path.join(pyenv, "versions", series + ".*", "bin",
-                                                "python" + series)), reverse=True)
+    candidates += sorted(
+        glob.glob(os.path.join(pyenv, "versions", series + ".*", "bin", "python" + series)),
+        reverse=True,
+    )
     candidates.append(sys.executable)
     for candidate in candidates:
         if os.access(candidate, os.X_OK) and suits(candidate, series):
@@ -217,17 +238,25 @@ def suits(python, series):
 
 def fetch(series):
     """Path of a CPython that uv has downloaded."""
-    say("no CPython %s here: fetching one with uv" % series)
+    say(f"no CPython {series} here: fetching one with uv")
     try:
         uv = fixed_uv()
         run(uv + ["python", "install", series], "uv could not fetch one")
-        return run(uv + ["python", "find", "--python-preference", "only-managed", series],
-                   "uv did not fetch one").splitlines()[-1]
+        return run(
+            uv + ["python", "find", "--python-preference", "only-managed", series],
+            "uv did not fetch one",
+        ).splitlines()[-1]
     except Failure as failure:
-        fail("no CPython %s with ssl and pip is on PATH or under pyenv, and %s\n"
-             "Install one, for example with `pyenv install %s`, or put a python%s on PATH whose\n"
-             "`-m venv` works (on Debian and Ubuntu that needs the package python%s-venv)."
-             % (series, failure, series, series, series), 3)
+        fail(
+            (
+                f"no CPython {series} with ssl and pip is on PATH or under pyenv, and {failure}\n"
+                f"Install one, for example with `pyenv install {series}`, or put a python{series} "
+                "on PATH whose\n"
+                "`-m venv` works (on Debian and Ubuntu that needs the package "
+                f"python{series}-venv)."
+            ),
+            3,
+        )
 
 
 def fixed_uv():
@@ -237,8 +266,10 @@ def fixed_uv():
     place = os.path.join(root(), "uv-" + UV)
     uv = os.path.join(place, "bin", "uv")
     if not os.path.exists(uv):
-        run([sys.executable, "-m", "pip", "install", "--quiet", "--target", place, "uv==" + UV],
-            "pip could not install uv, which would fetch one")
+        run(
+            [sys.executable, "-m", "pip", "install", "--quiet", "--target", place, "uv==" + UV],
+            "pip could not install uv, which would fetch one",
+        )
     return [uv]
 
 

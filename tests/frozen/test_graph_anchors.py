@@ -11,21 +11,31 @@ from graphfix.graphdef import constants, files
 from graphfix.graphdef.graph import Graph
 from graphfix.schema import message_class
 
-DETECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata",
-                        "shapes_detector")
+DETECTOR = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata", "shapes_detector"
+)
 FROZEN = "frozen_inference_graph.pb"
 # Cells of the six feature maps, by the comment in the detector's config.
 CELLS = (10, 5, 3, 2, 1, 1)
-CHANGED = ("ssd_anchor_generator { num_layers: 6 min_scale: 0.3 max_scale: 0.9 "
-           "aspect_ratios: [1.0, 2.0, 0.5, 3.0, 0.3333%s] %s}")
+CHANGED = (
+    "ssd_anchor_generator { num_layers: 6 min_scale: 0.3 max_scale: 0.9 "
+    "aspect_ratios: [1.0, 2.0, 0.5, 3.0, 0.3333%s] %s}"
+)
 TENSOR = "Concatenate/concat/anchors"
 
 
 def convert(graphfix, tmp_path, anchors, source=DETECTOR):
     (tmp_path / "anchors.pbtxt").write_text(anchors)
-    done = graphfix("convert", source, "--anchors", tmp_path / "anchors.pbtxt",
-                    "--source_label_map_path", os.path.join(DETECTOR, "shapes_label_map.pbtxt"),
-                    "--output_directory", tmp_path / "out")
+    done = graphfix(
+        "convert",
+        source,
+        "--anchors",
+        tmp_path / "anchors.pbtxt",
+        "--source_label_map_path",
+        os.path.join(DETECTOR, "shapes_label_map.pbtxt"),
+        "--output_directory",
+        tmp_path / "out",
+    )
     assert done.code == 0, done.err
     return done
 
@@ -44,16 +54,18 @@ def by_hand(scales, aspects, lowest):
         for row in range(cells):
             for column in range(cells):
                 for size, ratio in shapes:
-                    half = np.array([size / ratio ** 0.5, size * ratio ** 0.5]) / 2
+                    half = np.array([size / ratio**0.5, size * ratio**0.5]) / 2
                     middle = np.array([row + 0.5, column + 0.5]) / cells
                     out.append(np.concatenate([middle - half, middle + half]))
     return np.array(out)
 
 
-@pytest.mark.parametrize("more, settings, lowest", [
-    ([], "", True), ([1.5, 0.7], "", True), ([1.5], "reduce_boxes_in_lowest_layer: false", False)])
+@pytest.mark.parametrize(
+    "more, settings, lowest",
+    [([], "", True), ([1.5, 0.7], "", True), ([1.5], "reduce_boxes_in_lowest_layer: false", False)],
+)
 def test_the_graph_has_the_new_anchors(graphfix, tmp_path, more, settings, lowest):
-    done = convert(graphfix, tmp_path, CHANGED % ("".join(", %g" % one for one in more), settings))
+    done = convert(graphfix, tmp_path, CHANGED % ("".join(f", {one:g}" for one in more), settings))
     assert "ANCHORS_CONSTANT" in done.err and "FROZEN_GRAPH" not in done.err
     graph = opened(tmp_path / "out" / FROZEN)
     scales = [0.3 + 0.12 * step for step in range(6)]
@@ -62,10 +74,12 @@ def test_the_graph_has_the_new_anchors(graphfix, tmp_path, more, settings, lowes
     assert found.dtype == np.float32 and found.shape == wanted.shape
     assert np.abs(found - wanted).max() < 1e-6
     assert not any(name.startswith("MultipleGridAnchorGenerator") for name in graph.nodes)
-    heads = [node for name, node in graph.nodes.items()
-             if name.endswith("/BoxEncodingPredictor/biases")]
-    assert sum(constants.meta_of(node).shape[0] // 4 * cells * cells
-               for node, cells in zip(heads, CELLS)) == len(wanted)
+    heads = [
+        node for name, node in graph.nodes.items() if name.endswith("/BoxEncodingPredictor/biases")
+    ]
+    assert sum(
+        constants.meta_of(node).shape[0] // 4 * cells * cells for node, cells in zip(heads, CELLS)
+    ) == len(wanted)
 
 
 def test_the_anchors_computed_before_are_the_configs():
@@ -110,9 +124,15 @@ def source_with(tmp_path, change):
     return directory
 
 
-@pytest.mark.parametrize("change, words", [
-    (scaled, "not the anchors of the config"), (dynamic, "0 tensors that look like its anchors"),
-    (spelled_out, "it spells out how many boxes"), (read_twice, "it computes the old anchors")])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (scaled, "not the anchors of the config"),
+        (dynamic, "0 tensors that look like its anchors"),
+        (spelled_out, "it spells out how many boxes"),
+        (read_twice, "it computes the old anchors"),
+    ],
+)
 def test_a_graph_that_cannot_follow_is_a_finding(graphfix, tmp_path, change, words):
     done = convert(graphfix, tmp_path, CHANGED % (", 1.5", ""), source_with(tmp_path, change))
     assert "FROZEN_GRAPH: " + FROZEN in done.err and words in done.err
@@ -127,8 +147,9 @@ def test_as_many_anchors_need_no_other_shapes(graphfix, tmp_path):
 def test_evaluation_ends_where_it_would_take_too_much():
     message = message_class("graphfix.graph.GraphDef")()
     for name, value in (("big", [1 << 20, 1 << 20]), ("one", 1)):
-        constants.set_value(message.node.add(name=name, op="Const"), np.array(value, np.int64),
-                            dtypes.INT64)
+        constants.set_value(
+            message.node.add(name=name, op="Const"), np.array(value, np.int64), dtypes.INT64
+        )
     message.node.add(name="fill", op="Fill", input=["big", "one"])
     message.node.add(name="unknown", op="Placeholder")
     message.node.add(name="sum", op="Add", input=["unknown", "one"])

@@ -40,7 +40,9 @@ class FirstStage(Made):
         return self
 
     def joined(self, name, *inputs, axis=0):
-        self.value(name + "/axis", axis, "int32").node(name, "ConcatV2", *inputs + (name + "/axis",))
+        self.value(name + "/axis", axis, "int32").node(
+            name, "ConcatV2", *inputs + (name + "/axis",)
+        )
         self.message.node[-1].attr["N"].i = len(inputs)
         return self
 
@@ -60,7 +62,9 @@ class FirstStage(Made):
             self.node(side + "/range", "Range", "first", count, "by")
             self.node(side + "/number", "Cast", side + "/range")
             self.message.node[-1].attr["DstT"].type = dtypes.FLOAT32.number
-            self.value(side + "/stride", (16.0, 8.0)[axis]).value(side + "/offset", (0.0, 4.0)[axis])
+            self.value(side + "/stride", (16.0, 8.0)[axis]).value(
+                side + "/offset", (0.0, 4.0)[axis]
+            )
             self.node(side + "/far", "Mul", side + "/number", side + "/stride")
             self.node(side + "/centre", "AddV2", side + "/far", side + "/offset")
             self.value(side + "/axes", [[-1, 1, 1], [1, -1, 1]][axis], "int32")
@@ -99,8 +103,12 @@ def first_stage():
 
 
 def replaced(graph, sizes, **settings):
-    gone = replace_grid(graph, [(graph.nodes["box"], 4), (graph.nodes["object"], 2)], spec(OLD),
-                        spec(sizes, **settings))
+    gone = replace_grid(
+        graph,
+        [(graph.nodes["box"], 4), (graph.nodes["object"], 2)],
+        spec(OLD),
+        spec(sizes, **settings),
+    )
     graph.prune(["chosen"])
     assert not gone & set(graph.nodes)
     return graph
@@ -121,15 +129,30 @@ def laid(graph, rows, columns):
 
 
 def by_hand(sizes, rows, columns):
-    return np.array([(16 * row - height / 2, 8 * column + 4 - width / 2,
-                      16 * row + height / 2, 8 * column + 4 + width / 2)
-                     for row, column, (height, width) in itertools.product(
-                         range(rows), range(columns), sizes)])
+    return np.array(
+        [
+            (
+                16 * row - height / 2,
+                8 * column + 4 - width / 2,
+                16 * row + height / 2,
+                8 * column + 4 + width / 2,
+            )
+            for row, column, (height, width) in itertools.product(
+                range(rows), range(columns), sizes
+            )
+        ]
+    )
 
 
-@pytest.mark.parametrize("sizes", [
-    OLD, ((50.0, 60.0), (33.0, 66.0), (80.0, 20.0)), ((8.0, 9.0),),
-    ((50.0, 60.0), (33.0, 66.0), (80.0, 20.0), (7.0, 5.0), (100.0, 101.0))])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        OLD,
+        ((50.0, 60.0), (33.0, 66.0), (80.0, 20.0)),
+        ((8.0, 9.0),),
+        ((50.0, 60.0), (33.0, 66.0), (80.0, 20.0), (7.0, 5.0), (100.0, 101.0)),
+    ],
+)
 def test_a_map_of_any_size_has_the_new_anchors(sizes):
     graph = replaced(first_stage(), sizes)
     found, total = laid(graph, 3, 5)
@@ -150,40 +173,47 @@ def set_to(name, value, dtype=INT32):
 def rewired(name, position, source):
     def change(graph):
         graph.nodes[name].input[position] = source
+
     return change
 
 
 def operation(name, op):
     def change(graph):
         graph.nodes[name].op = op
+
     return change
 
 
 def added(name, op, *inputs):
     def change(graph):
         graph.nodes[name] = graph.graph_def.node.add(name=name, op=op, input=inputs)
+
     return change
 
 
-@pytest.mark.parametrize("change, words", [
-    (set_to("height/base", [32, 16, 46], dtypes.FLOAT32), "'sides': what it joins is not"),
-    (lambda graph: graph.nodes["sides"].input.reverse(), "'sides': what it joins is not"),
-    (operation("scores", "Mystery"), "'scores': it is not known"),
-    (rewired("box/shape", 1, "four"), "'box/rows': it spells out"),
-    (rewired("object/shape", 2, "four"), "'object/rows': it spells out"),
-    (added("other", "Neg", "box"), "'other': it reads a head"),
-    (added("other", "Neg", "width/shape"), "'other': it takes a shape"),
-    (set_to("width/shape/ones", [1, 3]), "'width/shape': it is not told"),
-    (set_to("boxed", [-1, 2, 4]), "'codes': it takes a size"),
-    (set_to("boxed", [-1, 3, 4]), "'codes': it takes a size"),
-    (rewired("codes", 1, "batch"), "'codes': it takes a size"),
-    (set_to("per", 5), "'same': it is not told which factor"),
-    (rewired("all", 1, "per"), "'same': it is not told which factor"),
-    (set_to("per", 3, dtypes.FLOAT32), "'same': it is not told which factor"),
-    (rewired("all", 1, "row"), "'row': it is twice"), (set_to("none", 1), "'total': it adds"),
-    (rewired("all", 1, "batch"), "'batch': it is not known"),
-    (added("other", "Neg", "row"), "'other': it reads what counts"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (set_to("height/base", [32, 16, 46], dtypes.FLOAT32), "'sides': what it joins is not"),
+        (lambda graph: graph.nodes["sides"].input.reverse(), "'sides': what it joins is not"),
+        (operation("scores", "Mystery"), "'scores': it is not known"),
+        (rewired("box/shape", 1, "four"), "'box/rows': it spells out"),
+        (rewired("object/shape", 2, "four"), "'object/rows': it spells out"),
+        (added("other", "Neg", "box"), "'other': it reads a head"),
+        (added("other", "Neg", "width/shape"), "'other': it takes a shape"),
+        (set_to("width/shape/ones", [1, 3]), "'width/shape': it is not told"),
+        (set_to("boxed", [-1, 2, 4]), "'codes': it takes a size"),
+        (set_to("boxed", [-1, 3, 4]), "'codes': it takes a size"),
+        (rewired("codes", 1, "batch"), "'codes': it takes a size"),
+        (set_to("per", 5), "'same': it is not told which factor"),
+        (rewired("all", 1, "per"), "'same': it is not told which factor"),
+        (set_to("per", 3, dtypes.FLOAT32), "'same': it is not told which factor"),
+        (rewired("all", 1, "row"), "'row': it is twice"),
+        (set_to("none", 1), "'total': it adds"),
+        (rewired("all", 1, "batch"), "'batch': it is not known"),
+        (added("other", "Neg", "row"), "'other': it reads what counts"),
+    ],
+)
 def test_a_graph_that_is_not_understood_names_the_node(change, words):
     graph = first_stage()
     change(graph)
@@ -199,9 +229,13 @@ def test_a_tensor_array_of_a_fixed_number_is_refused():
         replaced(graph, OLD[:2])
 
 
-@pytest.mark.parametrize("settings, words", [
-    ({"stride": (8.0, 8.0)}, "elsewhere"), ({"generator": "flexible_grid_anchor_generator"},
-                                            "another generator")])
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"stride": (8.0, 8.0)}, "elsewhere"),
+        ({"generator": "flexible_grid_anchor_generator"}, "another generator"),
+    ],
+)
 def test_what_changes_more_than_shapes_is_refused(settings, words):
     with pytest.raises(ValueError, match=words):
         replaced(first_stage(), OLD, **settings)
@@ -216,23 +250,43 @@ def test_sides_that_follow_what_is_fed_are_not_found():
 
 def levels(sizes):
     """Three levels' anchors of an image that 128 pixels do not divide: offsets are 0 there."""
-    return AnchorSpec("multiscale_anchor_generator", tuple(
-        MapAnchors(tuple((side * stride, width * stride) for side, width in sizes),
-                   (stride, stride), (0.0 if stride == 128 else stride / 2,) * 2)
-        for stride in (32.0, 64.0, 128.0)))
+    return AnchorSpec(
+        "multiscale_anchor_generator",
+        tuple(
+            MapAnchors(
+                tuple((side * stride, width * stride) for side, width in sizes),
+                (stride, stride),
+                (0.0 if stride == 128 else stride / 2,) * 2,
+            )
+            for stride in (32.0, 64.0, 128.0)
+        ),
+    )
 
 
 def test_levels_become_one_constant():
     """An SSD's, in parts of a 320x192 image."""
+
     def wanted(sizes):
-        return np.array([
-            np.array([y - height * stride / 2, x - width * stride / 2,
-                      y + height * stride / 2, x + width * stride / 2]) / (320, 192, 320, 192)
-            for stride, rows, columns in ((32, 10, 6), (64, 5, 3), (128, 3, 2))
-            for y, x, (height, width) in itertools.product(
-                [row * stride + (stride < 128) * stride / 2 for row in range(rows)],
-                [column * stride + (stride < 128) * stride / 2 for column in range(columns)],
-                sizes)])
+        return np.array(
+            [
+                np.array(
+                    [
+                        y - height * stride / 2,
+                        x - width * stride / 2,
+                        y + height * stride / 2,
+                        x + width * stride / 2,
+                    ]
+                )
+                / (320, 192, 320, 192)
+                for stride, rows, columns in ((32, 10, 6), (64, 5, 3), (128, 3, 2))
+                for y, x, (height, width) in itertools.product(
+                    [row * stride + (stride < 128) * stride / 2 for row in range(rows)],
+                    [column * stride + (stride < 128) * stride / 2 for column in range(columns)],
+                    sizes,
+                )
+            ]
+        )
+
     before, after = [(4.0, 4.0), (2.0, 6.0)], [(3.0, 3.0), (2.0, 5.0), (5.0, 2.0)]
     made = FirstStage().node("features", "Placeholder").constant("box/weights", [1, 1, 8, 8])
     made.value("anchors", wanted(before)).value("zero", 0, "int32").value("free", -1, "int32")
@@ -242,8 +296,9 @@ def test_levels_become_one_constant():
     made.node("box", "Conv2D", "features", "box/weights").packed("to", "batch", "free", "four")
     made.node("rows", "Reshape", "box", "to").node("decoded", "Mul", "rows", "tiled")
     graph = made.graph()
-    gone = replace_anchors(graph, [graph.nodes["box"]], [], levels(before), levels(after),
-                           (320.0, 192.0))
+    gone = replace_anchors(
+        graph, [graph.nodes["box"]], [], levels(before), levels(after), (320.0, 192.0)
+    )
     assert gone == {"computed"}
     found = evaluate(graph, "one")
     assert found.shape == (1, 81 * 3, 4) and found.dtype == np.float32

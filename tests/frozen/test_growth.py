@@ -18,10 +18,13 @@ from graphfix.schema import message_class
 from graphfix.source import open_source
 from graphfix.thaw import thaw
 
-DETECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata",
-                        "shapes_detector")
+DETECTOR = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata", "shapes_detector"
+)
 FROZEN = os.path.join(DETECTOR, "frozen_inference_graph.pb")
-SUPPRESSION = "Postprocessor/BatchMultiClassNonMaxSuppression/map/while/MultiClassNonMaxSuppression/"
+SUPPRESSION = (
+    "Postprocessor/BatchMultiClassNonMaxSuppression/map/while/MultiClassNonMaxSuppression/"
+)
 JOINT = SUPPRESSION + "Concatenate/concat"
 COUNTS = (50, 100, 200)
 
@@ -56,6 +59,7 @@ def steps(work):
     def counted(frame, event, argument):
         count[0] += 1
         return counted
+
     before = sys.gettrace()
     sys.settrace(counted)
     try:
@@ -76,8 +80,10 @@ KINDS = {
     "growing": (False, lambda graph_def, model, count: parsed_after(graph_def, model, count)),
     "shrinking": (True, lambda graph_def, model, count: parsed_after(graph_def, model, 2)),
     "growing on": (True, lambda graph_def, model, count: parsed_after(graph_def, model, count + 8)),
-    "thawing": (True, lambda graph_def, model, count: thaw(
-        files.open_graph(graph_def, "it"), subject="it")),
+    "thawing": (
+        True,
+        lambda graph_def, model, count: thaw(files.open_graph(graph_def, "it"), subject="it"),
+    ),
 }
 
 
@@ -105,15 +111,26 @@ def test_what_is_written_is_what_a_message_would_be(graph, model):
 def test_any_copy_is_written_as_its_message(seed):
     """Names of any length and letters, inputs of any kind."""
     made = random.Random(seed)
-    graph = handgraphs.Made().constant("a", (2,)).node("b", "Neg", "a").node(
-        "c", "AddN", "a", "b:1", "^a").graph()
+    graph = (
+        handgraphs.Made()
+        .constant("a", (2,))
+        .node("b", "Neg", "a")
+        .node("c", "AddN", "a", "b:1", "^a")
+        .graph()
+    )
     for number in range(10):
-        name = "%d" % number + made.choice("aZ/_\u00e9\u4e2d\U0001f600") * made.choice(
-            (0, 1, 60, 125, 126, 127, 128, 5000, 20000))
+        name = f"{number}" + made.choice("aZ/_\u00e9\u4e2d\U0001f600") * made.choice(
+            (0, 1, 60, 125, 126, 127, 128, 5000, 20000)
+        )
         like = graph.nodes[made.choice("abc")]
-        graph.nodes[name] = NodeCopy(name, [
-            made.choice(("%s", "^%s", "%s:1", "%s:33")) % made.choice(list(graph.nodes))
-            for _ in range(made.randrange(4))], like)
+        graph.nodes[name] = NodeCopy(
+            name,
+            [
+                made.choice(("%s", "^%s", "%s:1", "%s:33")) % made.choice(list(graph.nodes))
+                for _ in range(made.randrange(4))
+            ],
+            like,
+        )
     message = graph.to_graph_def()
     assert files.graph_to_bytes(graph) == files.to_bytes(message)
     assert parsed(graph) == message and len(message.node) == 13
@@ -123,16 +140,24 @@ def test_any_copy_is_written_as_its_message(seed):
 def test_readers_that_share_a_count_get_one_each(model, count):
     """Two shapes take their number of classes from one constant, which a stranger's optimiser may
     have made of two."""
+
     def share(graph):
-        first, second = (graph.nodes["BoxPredictor_%d/Reshape_1/shape" % one] for one in (0, 1))
+        first, second = (graph.nodes[f"BoxPredictor_{one}/Reshape_1/shape"] for one in (0, 1))
         second.input[2] = first.input[2]
-    alone, shared = (files.open_graph(grown(model, count, change)[0], "it")
-                     for change in (None, share))
+
+    alone, shared = (
+        files.open_graph(grown(model, count, change)[0], "it") for change in (None, share)
+    )
     assert set(alone.nodes) - set(shared.nodes) <= {
-        "BoxPredictor_%d/Reshape_1/shape/2" % one for one in (0, 1)}
+        f"BoxPredictor_{one}/Reshape_1/shape/2" for one in (0, 1)
+    }
     for one in (0, 1):
-        values = [constants.value_of(graph.inputs(graph.nodes[
-            "BoxPredictor_%d/Reshape_1/shape" % one])[2]).tolist() for graph in (alone, shared)]
+        values = [
+            constants.value_of(
+                graph.inputs(graph.nodes[f"BoxPredictor_{one}/Reshape_1/shape"])[2]
+            ).tolist()
+            for graph in (alone, shared)
+        ]
         assert values == [count + 1] * 2
 
 
@@ -140,6 +165,7 @@ def test_readers_that_share_a_count_get_one_each(model, count):
 def test_what_joints_wait_for_they_wait_for_still(model, count):
     def wait(graph):
         graph.nodes[JOINT].input.append("^image_tensor")
+
     graph_def, of_count = grown(model, count, wait)
     graph = files.open_graph(graph_def, "it")
     assert graph.nodes[JOINT].input[-1] == "^image_tensor"
@@ -171,12 +197,17 @@ def test_nodes_that_claim_endless_outputs_are_refused(op, attribute):
     graph.nodes["it"].attr[attribute].i = 1 << 40
     tracker = Tracker(graph, graph.consumers(), 2, 3)
     tracker.start("x", ((ANY,), (CLASS,)))
-    with pytest.raises(NotUnderstood, match="'it': it has %d outputs" % (1 << 40)):
+    with pytest.raises(NotUnderstood, match=f"'it': it has {1 << 40} outputs"):
         tracker.run()
 
 
 def test_nothing_is_split_into_endless_parts():
-    graph = handgraphs.Made().value("axis", 0, "int32").constant("x", (0,)).node(
-        "it", "Split", "axis", "x").graph()
+    graph = (
+        handgraphs.Made()
+        .value("axis", 0, "int32")
+        .constant("x", (0,))
+        .node("it", "Split", "axis", "x")
+        .graph()
+    )
     graph.nodes["it"].attr["num_split"].i = 1 << 40
     assert evaluate(graph, "it") is None

@@ -9,8 +9,9 @@ import pytest
 import builders
 from graphfix.graphdef import files
 
-DETECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata",
-                        "shapes_detector")
+DETECTOR = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata", "shapes_detector"
+)
 FROZEN = "frozen_inference_graph.pb"
 LABELS = ["--source_label_map_path", os.path.join(DETECTOR, "shapes_label_map.pbtxt")]
 FLAGS = LABELS + ["--num_classes", "3", "--map", "1=ring", "--map", "2=star"]
@@ -20,8 +21,10 @@ SHAPES = builders.SAVED_MODEL_SHAPES
 def shapes(directory):
     """The outputs' shapes by a SavedModel's signature."""
     saved = files.serving_graph(files.read_saved_model(str(directory)))
-    return {name: tuple(dim.size for dim in info.tensor_shape.dim)
-            for name, info in saved.signature_def["serving_default"].outputs.items()}
+    return {
+        name: tuple(dim.size for dim in info.tensor_shape.dim)
+        for name, info in saved.signature_def["serving_default"].outputs.items()
+    }
 
 
 @pytest.fixture
@@ -41,7 +44,8 @@ def check(out):
     assert saved.graph_def == files.read_graph_def(str(out / FROZEN))
     assert os.listdir(str(out / "saved_model" / "variables")) == []
     assert shapes(out / "saved_model") == dict(
-        SHAPES, raw_detection_scores=(-1, -1, 4), detection_multiclass_scores=(-1, 100, 4))
+        SHAPES, raw_detection_scores=(-1, -1, 4), detection_multiclass_scores=(-1, 100, 4)
+    )
 
 
 def test_beside_a_checkpoint(graphfix, model, tmp_path):
@@ -53,8 +57,9 @@ def test_beside_a_checkpoint(graphfix, model, tmp_path):
 def test_in_an_archive(graphfix, model, tmp_path):
     with tarfile.open(str(tmp_path / "model.tar.gz"), "w:gz", compresslevel=1) as archive:
         archive.add(str(model), "model")
-    done = graphfix("convert", tmp_path / "model.tar.gz", *FLAGS, "--output_directory",
-                    tmp_path / "out")
+    done = graphfix(
+        "convert", tmp_path / "model.tar.gz", *FLAGS, "--output_directory", tmp_path / "out"
+    )
     assert done.code == 0 and "FROZEN_GRAPH" not in done.err
     check(tmp_path / "out")
 
@@ -76,8 +81,9 @@ def dangling_signature(saved):
     saved.meta_graphs[0].signature_def["serving_default"].outputs["detection_boxes"].name = "gone:0"
 
 
-@pytest.mark.parametrize("change, words", [
-    (another_graph, "holds 2 graphs"), (dangling_signature, "'gone:0'")])
+@pytest.mark.parametrize(
+    "change, words", [(another_graph, "holds 2 graphs"), (dangling_signature, "'gone:0'")]
+)
 def test_what_is_not_understood_is_a_finding(graphfix, model, tmp_path, change, words):
     shutil.rmtree(str(model / "saved_model"))
     builders.write_saved_model(model / "saved_model", os.path.join(DETECTOR, FROZEN), change)

@@ -16,8 +16,9 @@ from graphfix.graphdef import constants, files
 from graphfix.source import open_source
 from graphfix.surgery.edits import Keep, Rename
 
-DETECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata",
-                        "shapes_detector")
+DETECTOR = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata", "shapes_detector"
+)
 FROZEN = "frozen_inference_graph.pb"
 AVERAGE = "/ExponentialMovingAverage"
 
@@ -31,6 +32,7 @@ def trained():
 def converted(graphfix, tmp_path, trained):
     """Converts a model of the detector's graph and these tensors; findings on graphs, and the
     output's files."""
+
     def run(tensors, *flags, prepare=lambda model: None):
         model = tmp_path / "model"
         model.mkdir()
@@ -39,13 +41,24 @@ def converted(graphfix, tmp_path, trained):
         if tensors is not None:
             builders.write_checkpoint(str(model / "model.ckpt"), tensors)
         prepare(model)
-        done = graphfix("convert", model, "--num_classes", "2", "--map", "1=1", "--output_directory",
-                        tmp_path / "out", *flags)
+        done = graphfix(
+            "convert",
+            model,
+            "--num_classes",
+            "2",
+            "--map",
+            "1=1",
+            "--output_directory",
+            tmp_path / "out",
+            *flags,
+        )
         assert done.code == 0, done.err
         with open(str(tmp_path / "out" / "report.json")) as file:
             told = json.load(file)["findings"]
-        return [one["message"] + "; " + one["remedy"] for one in told
-                if one["code"] == "FROZEN_GRAPH"], os.listdir(str(tmp_path / "out"))
+        return [
+            one["message"] + "; " + one["remedy"] for one in told if one["code"] == "FROZEN_GRAPH"
+        ], os.listdir(str(tmp_path / "out"))
+
     return run
 
 
@@ -53,9 +66,12 @@ def test_a_checkpoint_of_later(converted, trained):
     told, there = converted({name: value * 2 for name, value in trained.items()})
     most = [np.abs(value).max() for name, value in trained.items() if name != "global_step"]
     assert told == [
-        "is not rewritten: it is not of the checkpoint beside it: %d of its 199 weights differ, by "
-        "up to %.3g; export the converted checkpoint with the stock exporter" % (
-            np.count_nonzero(most), max(most))]
+        (
+            f"is not rewritten: it is not of the checkpoint beside it: {np.count_nonzero(most)} "
+            "of its 199 weights differ, by "
+            f"up to {max(most):.3g}; export the converted checkpoint with the stock exporter"
+        )
+    ]
     assert FROZEN not in there and "model.ckpt.index" in there
 
 
@@ -82,23 +98,35 @@ def test_moving_averages(converted, trained, in_graph, flag):
     assert (FROZEN in there) == fits
     takes = ["trained values", "moving averages"]
     other = {"ema": "raw", "raw": "ema"}[flag]
-    assert told == ([] if fits else [
-        "is not rewritten: %d of its 199 weights are the checkpoint's %s, and the output takes the "
-        "%s; pass --weights %s, or export the converted checkpoint with the stock exporter" % (
-            len(averaged), takes[flag == "raw"], takes[flag == "ema"], other)])
+    assert told == (
+        []
+        if fits
+        else [
+            (
+                f"is not rewritten: {len(averaged)} of its 199 weights are the checkpoint's "
+                f"{takes[flag == 'raw']}, and the output takes the "
+                f"{takes[flag == 'ema']}; pass --weights {other}, or export the converted "
+                "checkpoint with the stock exporter"
+            )
+        ]
+    )
 
 
 def saved(change):
     def prepare(model):
         os.mkdir(str(model / "saved_model"))
         builders.write_saved_model(model / "saved_model", str(model / FROZEN), change)
+
     return prepare
 
 
 def bent(message):
-    node = next(one for one in message.meta_graphs[0].graph_def.node
-                if one.name == "BoxPredictor_0/ClassPredictor/biases")
-    constants.set_value(node, constants.value_of(node) + np.float32(.5), dtypes.FLOAT32)
+    node = next(
+        one
+        for one in message.meta_graphs[0].graph_def.node
+        if one.name == "BoxPredictor_0/ClassPredictor/biases"
+    )
+    constants.set_value(node, constants.value_of(node) + np.float32(0.5), dtypes.FLOAT32)
 
 
 @pytest.mark.parametrize("checkpoint", [True, False], ids=["checkpoint", "frozen graph alone"])
@@ -122,6 +150,7 @@ def test_any_way_to_write_a_constant(trained):
             check_weights(message, store, [edit], subject="it")
         except SourceError as error:
             return str(error)
+
     assert differs() is None
     tensor.tensor_content = b""
     assert "differ" in differs()  # zeros

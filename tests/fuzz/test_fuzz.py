@@ -23,8 +23,14 @@ from graphfix.errors import SourceError
 from graphfix.labels import parse_label_map
 
 ROUNDS = int(os.environ.get("GRAPHFIX_FUZZ", "1"))
-INPUTS = {"raw index": 400, "index": 1800, "data": 700, "config": 1100, "label map": 1000,
-          "model": 600}
+INPUTS = {
+    "raw index": 400,
+    "index": 1800,
+    "data": 700,
+    "config": 1100,
+    "label map": 1000,
+    "model": 600,
+}
 _MEMORY = 1 << 30
 _SECONDS = 2
 
@@ -37,6 +43,7 @@ class TooSlow(BaseException):
 def limits():
     """Raises TooSlow in an input that hangs, and MemoryError in one that takes too much (where the
     system tells how much is taken, Linux)."""
+
     def stop(*_):
         raise TooSlow
 
@@ -70,7 +77,7 @@ class Outcome:
             self.said.add(re.sub(r"'[^']*'|b'.*|[0-9]+|\[.*\]|/\S+", "_", text)[:60])
             return None
         except (Exception, TooSlow) as error:
-            pytest.fail("%s: %s\nof %r" % (type(error).__name__, error, shown))
+            pytest.fail(f"{type(error).__name__}: {error}\nof {shown!r}")
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
         self.results += 1
@@ -80,27 +87,45 @@ class Outcome:
 def inputs(name):
     """(its own random.Random) of each input."""
     for number in range(INPUTS[name] * ROUNDS):
-        yield random.Random("%s %d" % (name, number))
+        yield random.Random(f"{name} {number}")
 
 
 def checkpoint():
     """Index pairs and data of a checkpoint with one of everything."""
-    tensors = {"a/weights": fixed(1, (2, 3)), "a/biases": fixed(1, (3,)), "bf": fixed(14, (2,)),
-               "bool": fixed(10, (3,)), "empty": fixed(3, (0, 2)), "global_step": fixed(9, ()),
-               "half": fixed(19, (2, 2)), "text": strings((2,), [b"a", b"bc"]),
-               "list": variants((1,), [b"xyz"]), "unicode \u00e9": fixed(18, (1,))}
+    tensors = {
+        "a/weights": fixed(1, (2, 3)),
+        "a/biases": fixed(1, (3,)),
+        "bf": fixed(14, (2,)),
+        "bool": fixed(10, (3,)),
+        "empty": fixed(3, (0, 2)),
+        "global_step": fixed(9, ()),
+        "half": fixed(19, (2, 2)),
+        "text": strings((2,), [b"a", b"bc"]),
+        "list": variants((1,), [b"xyz"]),
+        "unicode \u00e9": fixed(18, (1,)),
+    }
     pairs, data = [(b"", handmade.header())], b""
     for name in sorted(tensors, key=str.encode):
         one = tensors[name]
-        pairs.append((name.encode(), handmade.entry(
-            one.dtype, one.shape, offset=len(data), size=len(one.data), crc=one.crc)))
+        pairs.append(
+            (
+                name.encode(),
+                handmade.entry(
+                    one.dtype, one.shape, offset=len(data), size=len(one.data), crc=one.crc
+                ),
+            )
+        )
         data += one.data
     parts = [[(0, 2), None], [(2, 1), None]]
     pairs.append((b"parts", handmade.entry(1, (3, 2), slices=parts)))
     for where in parts:
         one = fixed(1, (where[0][1], 2))
-        pairs.append((handmade.slice_key(b"parts", where), handmade.entry(
-            1, one.shape, offset=len(data), size=len(one.data), crc=one.crc)))
+        pairs.append(
+            (
+                handmade.slice_key(b"parts", where),
+                handmade.entry(1, one.shape, offset=len(data), size=len(one.data), crc=one.crc),
+            )
+        )
         data += one.data
     return sorted(pairs), data
 
@@ -164,7 +189,7 @@ def test_data(tmp_path):
                 try:
                     reader.check(view)
                 except SourceError as error:
-                    assert "tensor '%s' is damaged" % view.meta.name in str(error)
+                    assert f"tensor '{view.meta.name}' is damaged" in str(error)
                     bad += 1
             return bad
 
@@ -184,16 +209,18 @@ def test_config():
         parsed = outcome.of(lambda: parse_config(text, "it"), text)
         if parsed is not None:
             mark = b"\xef\xbb\xbf"
-            assert parsed.document.encode() == text[3 if text.startswith(mark) else 0:]
+            assert parsed.document.encode() == text[3 if text.startswith(mark) else 0 :]
     assert outcome.results > 100 * ROUNDS
     assert len(outcome.said) > 25, outcome.said
 
 
 def test_label_map():
-    base = ('# Classes.\nitem {\n  id: 1\n  name: "/m/01"\n  display_name: "person"\n}\n'
-            "item { name: 'traffic light', id: 3 keypoints { id: 1 label: \"nose\" } }\n"
-            'item: <\n  id: 7\n  display_name: "caf\u00e9" # a comment\n'
-            '  ancestor_ids: [1, 2]\n>\n')
+    base = (
+        '# Classes.\nitem {\n  id: 1\n  name: "/m/01"\n  display_name: "person"\n}\n'
+        "item { name: 'traffic light', id: 3 keypoints { id: 1 label: \"nose\" } }\n"
+        'item: <\n  id: 7\n  display_name: "caf\u00e9" # a comment\n'
+        "  ancestor_ids: [1, 2]\n>\n"
+    )
     outcome = Outcome()
     for made in inputs("label map"):
         text = mutations.mutate_text(made, base)
@@ -201,8 +228,9 @@ def test_label_map():
         if labels is not None:
             ids = [label.id for label in labels.labels]
             assert ids == sorted(set(ids)) and ids[0] > 0
-            assert all(isinstance(name, str) and name for label in labels.labels
-                       for name in label.names)
+            assert all(
+                isinstance(name, str) and name for label in labels.labels for name in label.names
+            )
     assert outcome.results > 50 * ROUNDS
     assert len(outcome.said) > 20, outcome.said
 
@@ -210,8 +238,10 @@ def test_label_map():
 def test_model(tmp_path):
     """A whole model: index and config mutated so that both can still be read, mostly."""
     directory = builders.write_model(tmp_path / "model")
-    paths = {name: os.path.join(directory, name)
-             for name in ("model.ckpt.index", "pipeline.config", "label_map.pbtxt")}
+    paths = {
+        name: os.path.join(directory, name)
+        for name in ("model.ckpt.index", "pipeline.config", "label_map.pbtxt")
+    }
     base = {}
     for name, path in paths.items():
         with open(path, "rb") as file:
@@ -226,10 +256,12 @@ def test_model(tmp_path):
             changed["model.ckpt.index"] = table.write(mutations.mutate_pairs(made, pairs))
         if kind in ("config", "both"):
             changed["pipeline.config"] = mutations.mutate_text(
-                made, base["pipeline.config"].decode("utf-8"))
+                made, base["pipeline.config"].decode("utf-8")
+            )
         if kind == "label map":
             changed["label_map.pbtxt"] = mutations.mutate_text(
-                made, base["label_map.pbtxt"].decode("utf-8"))
+                made, base["label_map.pbtxt"].decode("utf-8")
+            )
         for name, path in paths.items():
             if changed[name] != written[name]:
                 with open(path, "wb") as file:

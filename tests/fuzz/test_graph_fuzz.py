@@ -24,8 +24,9 @@ from graphfix.source import open_frozen, open_source
 from graphfix.thaw import thaw
 from test_fuzz import limits  # noqa: F401: a fixture
 
-DETECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata",
-                        "shapes_detector")
+DETECTOR = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata", "shapes_detector"
+)
 CONFIG = os.path.join(DETECTOR, "pipeline.config")
 test_fuzz.INPUTS.update({"graph bytes": 40, "graph message": 40, "graph": 60, "saved model": 30})
 CLASSES = 2
@@ -42,8 +43,12 @@ def base():
     outputs = [name for name, found in graph.consumers().items() if not found]
     rewrite(graph, model, CLASSES, (), subject=path)
     for node in list(graph.nodes.values()):
-        if node.name.endswith("/Relu6") and not node.name.endswith("Conv2d_11_pointwise/Relu6") \
-                or node.name == "Concatenate/concat" or node.name.startswith("Preprocessor/map/Te"):
+        if (
+            node.name.endswith("/Relu6")
+            and not node.name.endswith("Conv2d_11_pointwise/Relu6")
+            or node.name == "Concatenate/concat"
+            or node.name.startswith("Preprocessor/map/Te")
+        ):
             node.op = "Placeholder"
             del node.input[:]
     graph.prune(outputs)
@@ -53,10 +58,11 @@ def base():
             value = constants.value_of(node)
             if "ClassPredictor" in name:
                 per_anchor = value.reshape(value.shape[:-1] + (-1, model.classes + 1))
-                value = per_anchor[..., :CLASSES + 1].reshape(value.shape[:-1] + (-1,))
+                value = per_anchor[..., : CLASSES + 1].reshape(value.shape[:-1] + (-1,))
             # Few channels, so that little is mutated besides the graph itself.
-            constants.set_value(node, value[..., :2, :] if value.ndim == 4 else value,
-                                dtypes.FLOAT32)
+            constants.set_value(
+                node, value[..., :2, :] if value.ndim == 4 else value, dtypes.FLOAT32
+            )
     return graph.to_graph_def(), dataclasses.replace(model, classes=CLASSES)
 
 
@@ -84,15 +90,40 @@ def mutate_graph(made, graph_def):
     out.CopyFrom(graph_def)
     for _ in range(made.choice((1, 1, 1, 2, 4))):
         node, other = made.choice(out.node), made.choice(out.node)
-        kind = made.choice(("drop", "input", "input", "input", "inputs", "op", "attr", "number",
-                            "number", "constant", "constant", "constant", "name", "double"))
+        kind = made.choice(
+            (
+                "drop",
+                "input",
+                "input",
+                "input",
+                "inputs",
+                "op",
+                "attr",
+                "number",
+                "number",
+                "constant",
+                "constant",
+                "constant",
+                "name",
+                "double",
+            )
+        )
         if kind == "drop":
             out.node.remove(node)
         elif kind == "input" and node.input:
             at = made.randrange(len(node.input))
-            node.input[at] = made.choice((
-                other.name, node.name, "gone", "", "^" + other.name, other.name + ":7",
-                node.input[made.randrange(len(node.input))], node.input[at] + ":1"))
+            node.input[at] = made.choice(
+                (
+                    other.name,
+                    node.name,
+                    "gone",
+                    "",
+                    "^" + other.name,
+                    other.name + ":7",
+                    node.input[made.randrange(len(node.input))],
+                    node.input[at] + ":1",
+                )
+            )
         elif kind == "inputs" and node.input:
             if made.random() < 0.5:
                 del node.input[made.randrange(len(node.input))]
@@ -107,8 +138,9 @@ def mutate_graph(made, graph_def):
             elif other.attr:
                 node.attr[name].CopyFrom(other.attr[made.choice(sorted(other.attr))])
         elif kind == "number":
-            numbers = [name for name in sorted(node.attr)
-                       if node.attr[name].WhichOneof("value") == "i"]
+            numbers = [
+                name for name in sorted(node.attr) if node.attr[name].WhichOneof("value") == "i"
+            ]
             if numbers:
                 node.attr[made.choice(numbers)].i = made.choice(SIZES)
         elif kind == "constant":
@@ -143,11 +175,13 @@ def test_the_base_is_rewritten(base, tmp_path):
     graph_def, model = base
     assert len(graph_def.node) < 1000
     assert "BoxPredictor_0/ClassPredictor/weights" in process(
-        files.to_bytes(graph_def), tmp_path / "it.pb", model, 3)
+        files.to_bytes(graph_def), tmp_path / "it.pb", model, 3
+    )
 
 
-@pytest.mark.parametrize("kind, results, said", [
-    ("graph bytes", 0, 2), ("graph message", 5, 4), ("graph", 10, 8)])
+@pytest.mark.parametrize(
+    "kind, results, said", [("graph bytes", 0, 2), ("graph message", 5, 4), ("graph", 10, 8)]
+)
 def test_a_graph(base, tmp_path, kind, results, said):
     graph_def, model = base
     data = files.to_bytes(graph_def)
@@ -159,17 +193,16 @@ def test_a_graph(base, tmp_path, kind, results, said):
             changed = mutations.mutate_message(made, data)
         else:
             changed = mutations.mutate_bytes(made, data)
-        outcome.of(lambda: process(changed, tmp_path / "it.pb", model, made.choice((1, 3))),
-                   kind)
-    assert outcome.results >= results and len(outcome.said) >= said, (
-        outcome.results, outcome.said)
+        outcome.of(lambda: process(changed, tmp_path / "it.pb", model, made.choice((1, 3))), kind)
+    assert outcome.results >= results and len(outcome.said) >= said, (outcome.results, outcome.said)
 
 
 def test_a_saved_model(base, tmp_path):
     """Its graph and signature, through all of what opens a source, too."""
     graph_def, model = base
-    builders.write_saved_model(tmp_path / "saved", os.path.join(
-        DETECTOR, "frozen_inference_graph.pb"))
+    builders.write_saved_model(
+        tmp_path / "saved", os.path.join(DETECTOR, "frozen_inference_graph.pb")
+    )
     saved = files.read_saved_model(str(tmp_path / "saved"))
     saved.meta_graphs[0].graph_def.CopyFrom(graph_def)
     data = files.to_bytes(saved)
@@ -206,13 +239,14 @@ def reshaped_by(graph_def, make):
     which gives the new shape's name."""
     out = type(graph_def)()
     out.CopyFrom(graph_def)
-    node, = [one for one in out.node if one.name == "BoxPredictor_0/Reshape_1"]
+    (node,) = [one for one in out.node if one.name == "BoxPredictor_0/Reshape_1"]
 
     def add(name, op, *inputs, **numbers):
         one = out.node.add(name=name, op=op, input=inputs)
         for attribute, number in numbers.items():
             one.attr[attribute].i = number
         return name
+
     node.input[1] = make(add, node.input[1])
     return out.SerializeToString()
 
@@ -221,7 +255,7 @@ def doubled(add, name):
     """A vector that doubles 60 times: 2 ** 60 elements."""
     add("axis", "Const")
     for level in range(60):
-        name = add("level_%d" % level, "ConcatV2", name, name, "axis", N=2)
+        name = add(f"level_{level}", "ConcatV2", name, name, "axis", N=2)
     return name
 
 
@@ -229,7 +263,7 @@ def spread(add, name):
     """64 of 64 of 64 ... scalars, none of which is known."""
     name = add("scalar", "Placeholder")
     for level in range(14):
-        name = add("level_%d" % level, "Pack", *[name] * 64, N=64)
+        name = add(f"level_{level}", "Pack", *[name] * 64, N=64)
     return name
 
 
@@ -237,7 +271,7 @@ def deep(add, name):
     """A shape that is the only part of a vector that is the only part of a vector..."""
     add("axis", "Const")
     for level in range(20000):
-        name = add("level_%d" % level, "ConcatV2", name, "axis", N=1)
+        name = add(f"level_{level}", "ConcatV2", name, "axis", N=1)
     return name
 
 
@@ -245,9 +279,10 @@ def deep(add, name):
 def test_what_unfolds_without_end_is_refused(base, tmp_path, make):
     graph_def, model = base
     outcome = test_fuzz.Outcome()
-    outcome.of(lambda: process(reshaped_by(graph_def, make), tmp_path / "it.pb", model, 3),
-               make.__name__)
-    said, = outcome.said
+    outcome.of(
+        lambda: process(reshaped_by(graph_def, make), tmp_path / "it.pb", model, 3), make.__name__
+    )
+    (said,) = outcome.said
     assert said.startswith("cannot be rewritten: "), said
 
 
@@ -256,8 +291,10 @@ def test_nesting_without_end_is_refused(tmp_path, field):
     """Messages (or, as an unknown field, groups) within messages, 100,000 deep."""
     outcome = test_fuzz.Outcome()
     path = tmp_path / "it.pb"
-    for data in (handmade.varint(field << 3 | 3) * 100000,
-                 mutations.message([[field, 2, b"\x0a\x7f" * 50000]])):
+    for data in (
+        handmade.varint(field << 3 | 3) * 100000,
+        mutations.message([[field, 2, b"\x0a\x7f" * 50000]]),
+    ):
         path.write_bytes(data)
         assert outcome.of(lambda: files.read_graph_def(str(path)), field) is None
     assert len(outcome.said) >= 1

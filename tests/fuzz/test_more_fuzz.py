@@ -22,23 +22,23 @@ from graphfix.source import open_source
 from test_fuzz import ROUNDS, Outcome, limits  # noqa: F401  (a fixture)
 
 INPUTS = {"graph": 600, "archive": 250, "recipe": 500, "plan": 300, "golden file": 300}
-RECIPE = """# A recipe.
-defaults { label_map_path: "labels.pbtxt" new_rows: mean seed: 3 map: ["a=b", "c="] }
-model { source: "one" name: "first" target { weights: ema trainer: legacy anchor_boxes: random } }
-model { download { url: "https://h.example/two.tar.gz" size: 12345 sha256: "%s" } }
-""" % ("0123456789abcdef" * 4)
+RECIPE = f"""# A recipe.
+defaults {{ label_map_path: "labels.pbtxt" new_rows: mean seed: 3 map: ["a=b", "c="] }}
+model {{ source: "one" name: "first" target {{ weights: ema trainer: legacy anchor_boxes: random }} }}
+model {{ download {{ url: "https://h.example/two.tar.gz" size: 12345 sha256: "{"0123456789abcdef" * 4}" }} }}
+"""
 
 
 def inputs(name):
     for number in range(INPUTS[name] * ROUNDS):
-        yield random.Random("%s %d" % (name, number))
+        yield random.Random(f"{name} {number}")
 
 
 def small_graph():
     """A graph with a few constants, attributes of several kinds, and inputs of each form."""
     graph = message_class("graphfix.graph.GraphDef")()
     for number, dtype in enumerate((1, 3, 9, 7)):
-        node = graph.node.add(name="c%d" % number, op="Const")
+        node = graph.node.add(name=f"c{number}", op="Const")
         node.attr["dtype"].type = dtype
         tensor = node.attr["value"].tensor
         tensor.dtype = dtype
@@ -76,6 +76,7 @@ def test_graph(tmp_path):
                         assert node.name in str(error)
             thing = open_thing(path)
             return [state.digest() for state in (thing.constants or {}).values()]
+
         outcome.of(read, data)
     assert outcome.results > 50 * ROUNDS and len(outcome.said) > 2, outcome.said
 
@@ -84,8 +85,11 @@ def test_archive(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for name, size in (("m/pipeline.config", 40), ("m/model.ckpt.index", 700),
-                           ("m/" + "x" * 120 + "\u00e9.index", 10)):
+        for name, size in (
+            ("m/pipeline.config", 40),
+            ("m/model.ckpt.index", 700),
+            ("m/" + "x" * 120 + "\u00e9.index", 10),
+        ):
             info = tarfile.TarInfo(name)
             info.size = size
             archive.addfile(info, io.BytesIO(bytes(size)))
@@ -96,11 +100,11 @@ def test_archive(tmp_path, monkeypatch):
         data = mutations.mutate_bytes(made, base)
         if made.random() < 0.5:  # so that the header's checksum is right
             at = made.choice([place for place in range(0, 2048, 512)])
-            block = bytearray(data[at:at + 512].ljust(512, b"\0"))
+            block = bytearray(data[at : at + 512].ljust(512, b"\0"))
             block[made.randrange(512)] = made.choice((0, 47, 46, 48, 49, 50, 51, 83, 120, 255))
             block[148:156] = b" " * 8
             block[148:156] = b"%06o\0 " % sum(block)
-            data = data[:at] + bytes(block) + data[at + 512:]
+            data = data[:at] + bytes(block) + data[at + 512 :]
         with open(path, "wb") as file:
             file.write(data)
 
@@ -112,6 +116,7 @@ def test_archive(tmp_path, monkeypatch):
             names = os.listdir(unpacked.directory)
             unpacked.close()
             return names
+
         outcome.of(unpack, data)
         assert os.listdir(str(tmp_path)) == ["it.tar"]
     assert outcome.results > 20 * ROUNDS and len(outcome.said) > 2, outcome.said
@@ -132,7 +137,9 @@ def test_recipe(tmp_path):
 def converted(graphfix, model, tmp_path):
     out = str(tmp_path / "out")
     labels = builders.write(tmp_path, "labels", builders.label_map(["person", "zebra"]))
-    assert graphfix("convert", model, "--label_map_path", labels, "--output_directory", out).code == 0
+    assert (
+        graphfix("convert", model, "--label_map_path", labels, "--output_directory", out).code == 0
+    )
     return out
 
 
@@ -151,6 +158,7 @@ def test_plan(model, converted):
             except RequestError:
                 pass
             return plan
+
         outcome.of(read, "a plan")
     assert len(outcome.said) > 2, outcome.said
 
@@ -158,8 +166,11 @@ def test_plan(model, converted):
 def test_golden_file(tmp_path, converted):
     base = to_json(open_thing(converted))
     # A few rows of each part are as good as all.
-    lines = [line for number, line in enumerate(base.splitlines(True))
-             if not line.startswith("  ") or number % 40 == 5 or "BoxPredictor_0/C" in line]
+    lines = [
+        line
+        for number, line in enumerate(base.splitlines(True))
+        if not line.startswith("  ") or number % 40 == 5 or "BoxPredictor_0/C" in line
+    ]
     base = "".join(lines)
     for last in (",\n}", ",\n }"):
         base = base.replace(last, "\n}")

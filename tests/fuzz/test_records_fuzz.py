@@ -22,10 +22,14 @@ def framed(made, data):
     whole = made.random() < 0.2
     key = made.choice(sorted(features))
     if not whole:
-        features[key] = made.choice((
-            mutations.mutate_bytes(made, features[key]), annotations.floats([made.random()] * 2),
-            annotations.ints([made.choice(mutations.NUMBERS)] * 2), features[made.choice(
-                sorted(features))]))
+        features[key] = made.choice(
+            (
+                mutations.mutate_bytes(made, features[key]),
+                annotations.floats([made.random()] * 2),
+                annotations.ints([made.choice(mutations.NUMBERS)] * 2),
+                features[made.choice(sorted(features))],
+            )
+        )
     one = annotations.example(features)
     return annotations.record(mutations.mutate_bytes(made, one) if whole else one) + data
 

@@ -13,8 +13,9 @@ from graphfix.graphdef import files
 from graphfix.graphdef.effects import EFFECTS, effects
 from graphfix.schema import message_class
 
-DETECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata",
-                        "shapes_detector")
+DETECTOR = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata", "shapes_detector"
+)
 FROZEN = os.path.join(DETECTOR, "frozen_inference_graph.pb")
 CONFIG = ["--pipeline_config_path", os.path.join(DETECTOR, "pipeline.config")]
 
@@ -24,24 +25,34 @@ def test_no_operation_stands_twice():
     assert len(operations) == len(set(operations)) > 80
 
 
-@pytest.mark.parametrize("operation, words", [
-    ("ReadFile", "reads files"), ("WriteFile", "writes files"), ("SaveV2", "writes files"),
-    ("RestoreV2", "reads files"), ("Rpc", "uses the network"), ("Print", "writes to the log"),
-    ("PyFuncStateless", "runs Python code"), ("EagerPyFunc", "runs Python code"),
-    ("TextLineDataset", "reads files"), ("LMDBReader", "reads files")])
+@pytest.mark.parametrize(
+    "operation, words",
+    [
+        ("ReadFile", "reads files"),
+        ("WriteFile", "writes files"),
+        ("SaveV2", "writes files"),
+        ("RestoreV2", "reads files"),
+        ("Rpc", "uses the network"),
+        ("Print", "writes to the log"),
+        ("PyFuncStateless", "runs Python code"),
+        ("EagerPyFunc", "runs Python code"),
+        ("TextLineDataset", "reads files"),
+        ("LMDBReader", "reads files"),
+    ],
+)
 def test_a_node_is_named(operation, words):
     graph_def = message_class("graphfix.graph.GraphDef")()
     graph_def.node.add(name="a/b", op=operation)
-    finding, = effects(graph_def, "it.pb")
+    (finding,) = effects(graph_def, "it.pb")
     assert (finding.code, finding.severity, finding.subject) == ("GRAPH_EFFECT", "warning", "it.pb")
-    assert words in finding.message and "%s 'a/b'" % operation in finding.message
+    assert words in finding.message and f"{operation} 'a/b'" in finding.message
 
 
 def test_a_functions_node_is_named_and_many_are_counted():
     graph_def = message_class("graphfix.graph.GraphDef")()
     for number in range(5):
-        graph_def.library.function.add().node_def.add(name="n%d" % number, op="PyFunc")
-    finding, = effects(graph_def, "it.pb")
+        graph_def.library.function.add().node_def.add(name=f"n{number}", op="PyFunc")
+    (finding,) = effects(graph_def, "it.pb")
     assert "PyFunc 'n0' of a function" in finding.message and "2 more" in finding.message
 
 
@@ -76,7 +87,8 @@ def test_inspect_warns(graphfix, graph):
 
 def test_inspect_warns_of_a_saved_model(graphfix, tmp_path):
     directory = builders.write_saved_model(
-        tmp_path / "saved", FROZEN, lambda saved: hostile(saved.meta_graphs[0].graph_def))
+        tmp_path / "saved", FROZEN, lambda saved: hostile(saved.meta_graphs[0].graph_def)
+    )
     done = graphfix("inspect", directory, *CONFIG)
     assert done.code == 0 and "warning GRAPH_EFFECT: saved_model.pb writes files" in done.out
 
@@ -86,8 +98,7 @@ def test_inspect_has_nothing_to_say_of_the_trained_detector(graphfix):
     assert json.loads(graphfix("inspect", DETECTOR, "--json").out)["findings"] == []
 
 
-@pytest.mark.parametrize("verb", [
-    ["thaw"], ["convert", "--num_classes", "3", "--map", "1=2"]])
+@pytest.mark.parametrize("verb", [["thaw"], ["convert", "--num_classes", "3", "--map", "1=2"]])
 def test_what_is_made_of_it_warns(graphfix, graph, tmp_path, verb):
     done = graphfix(verb[0], graph, *verb[1:], *CONFIG, "--output_directory", tmp_path / "out")
     assert done.code == 0

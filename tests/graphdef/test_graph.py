@@ -12,8 +12,14 @@ from graphfix.graphdef import constants, files
 from graphfix.graphdef.graph import Graph, read_input, write_input
 from graphfix.schema import message_class
 
-FROZEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata",
-                      "shapes_detector", "frozen_inference_graph.pb")
+FROZEN = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)),
+    "..",
+    "..",
+    "testdata",
+    "shapes_detector",
+    "frozen_inference_graph.pb",
+)
 
 
 def graph_def(*rows):
@@ -32,8 +38,15 @@ def test_inputs_are_read_as_tensorflow_writes_them():
 
 
 def test_order_waits_for_inputs_and_else_stays():
-    graph = Graph(graph_def(("c", "Add", "b", "a"), ("x", "Const"), ("a", "Const"),
-                            ("b", "Neg", "a"), ("y", "Neg", "^c")))
+    graph = Graph(
+        graph_def(
+            ("c", "Add", "b", "a"),
+            ("x", "Const"),
+            ("a", "Const"),
+            ("b", "Neg", "a"),
+            ("y", "Neg", "^c"),
+        )
+    )
     assert [node.name for node in graph.ordered()] == ["x", "a", "b", "c", "y"]
 
 
@@ -47,24 +60,48 @@ def test_a_changed_copy_leaves_the_graph_alone():
 
 
 def test_a_loop_is_no_cycle_and_a_cycle_is_refused():
-    loop = Graph(graph_def(("e", "Enter", "z"), ("m", "Merge", "e", "n"), ("n", "NextIteration", "m"),
-                           ("z", "Const")))
+    loop = Graph(
+        graph_def(
+            ("e", "Enter", "z"),
+            ("m", "Merge", "e", "n"),
+            ("n", "NextIteration", "m"),
+            ("z", "Const"),
+        )
+    )
     assert {node.name for node in loop.ordered()} == {"e", "m", "n", "z"}
     with pytest.raises(ValueError, match="cycle"):
         Graph(graph_def(("a", "Neg", "b"), ("b", "Neg", "a"))).ordered()
 
 
-@pytest.mark.parametrize("rows, words", [
-    ([("a", "Const"), ("a", "Const")], "several nodes named 'a'"),
-    ([("a", "Neg", "gone:1")], "does not exist"),
-])
+@pytest.mark.parametrize(
+    "rows, words",
+    [
+        ([("a", "Const"), ("a", "Const")], "several nodes named 'a'"),
+        ([("a", "Neg", "gone:1")], "does not exist"),
+    ],
+)
 def test_a_graph_that_does_not_hang_together_is_refused(rows, words):
     with pytest.raises(ValueError, match=words):
         Graph(graph_def(*rows))
 
 
-@pytest.mark.parametrize("name", ["float32", "float64", "int32", "int64", "bool", "float16",
-                                  "uint8", "int8", "uint16", "uint32", "uint64", "bfloat16"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "float32",
+        "float64",
+        "int32",
+        "int64",
+        "bool",
+        "float16",
+        "uint8",
+        "int8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "bfloat16",
+    ],
+)
 def test_constants_keep_their_values(name):
     dtype = dtypes.BY_NAME[name]
     value = np.array([[1, 0, 1], [0, 1, 1]]).astype(dtype.numpy or "<u2")
@@ -105,7 +142,9 @@ def test_a_real_graph_comes_back_the_same():
     assert files.to_bytes(after) == files.to_bytes(files.open_graph(after, FROZEN).to_graph_def())
 
 
-@pytest.mark.parametrize("data", [b"", b"no graph at all", b"\x0a\xff\xff\xff\xff\x0f", b"\0" * 100])
+@pytest.mark.parametrize(
+    "data", [b"", b"no graph at all", b"\x0a\xff\xff\xff\xff\x0f", b"\0" * 100]
+)
 def test_what_is_no_graph_is_refused(tmp_path, data):
     path = tmp_path / "frozen_inference_graph.pb"
     path.write_bytes(data)
@@ -133,13 +172,16 @@ def _varint(value):
     return out + bytes([value])
 
 
-@pytest.mark.parametrize("rows, words", [
-    ([("a", "Const"), ("b", "Neg", "a", "a")], "'b' with 2 inputs where Neg takes 1"),
-    ([("a", "Const"), ("b", "Slice", "a", "^a")], "'b' with 1 inputs where Slice takes 3"),
-    ([("a", "Const"), ("b", "Neg", "^a", "a")], "'b' whose inputs are out of order"),
-    ([("a", "Const"), ("b", "Pack", "a", "a")], "'b' with 2 inputs where Pack takes 0"),
-    ([("a", "Neg", "b"), ("b", "Neg", "a")], "cycle"),
-])
+@pytest.mark.parametrize(
+    "rows, words",
+    [
+        ([("a", "Const"), ("b", "Neg", "a", "a")], "'b' with 2 inputs where Neg takes 1"),
+        ([("a", "Const"), ("b", "Slice", "a", "^a")], "'b' with 1 inputs where Slice takes 3"),
+        ([("a", "Const"), ("b", "Neg", "^a", "a")], "'b' whose inputs are out of order"),
+        ([("a", "Const"), ("b", "Pack", "a", "a")], "'b' with 2 inputs where Pack takes 0"),
+        ([("a", "Neg", "b"), ("b", "Neg", "a")], "cycle"),
+    ],
+)
 def test_a_node_with_other_inputs_than_its_operation_takes_is_refused(rows, words):
     with pytest.raises(SourceError, match=words):
         files.open_graph(graph_def(*rows), "it.pb")
@@ -149,7 +191,7 @@ def repeated(count, side, filler=0):
     """A graph of constants that each repeat one value side times."""
     graph = message_class("graphfix.graph.GraphDef")()
     for number in range(count):
-        node = graph.node.add(name="c%d" % number, op="Const")
+        node = graph.node.add(name=f"c{number}", op="Const")
         node.attr["dtype"].type = 1
         tensor = node.attr["value"].tensor
         tensor.dtype = 1
@@ -158,7 +200,9 @@ def repeated(count, side, filler=0):
     if filler:
         graph.node.add(name="stored", op="Const").attr["value"].tensor.CopyFrom(
             message_class("graphfix.graph.TensorProto")(
-                dtype=1, tensor_content=bytes(filler), tensor_shape={"dim": [{"size": filler // 4}]}))
+                dtype=1, tensor_content=bytes(filler), tensor_shape={"dim": [{"size": filler // 4}]}
+            )
+        )
     return graph
 
 
@@ -188,7 +232,8 @@ def test_all_that_a_graph_says_is_written_back():
     message = saying.rich_graph(message_class("graphfix.graph.GraphDef"))
     message.version = 21
     assert {field.name for field, _ in message.ListFields()} == set(
-        message.DESCRIPTOR.fields_by_name)
+        message.DESCRIPTOR.fields_by_name
+    )
     graph = files.open_graph(message, "it")
     assert graph.to_graph_def() == message
     assert files.graph_to_bytes(graph) == files.to_bytes(graph.to_graph_def())

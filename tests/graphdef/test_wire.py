@@ -22,8 +22,9 @@ UNKNOWN = {
 
 
 def entries(keys):
-    return b"".join(handmade.message(5, handmade.message(1, key) + handmade.message(2, b""))
-                    for key in keys)
+    return b"".join(
+        handmade.message(5, handmade.message(1, key) + handmade.message(2, b"")) for key in keys
+    )
 
 
 def test_entries_of_maps_are_in_order_of_their_bytes():
@@ -35,10 +36,23 @@ def test_entries_of_maps_are_in_order_of_their_bytes():
         message = GRAPH.FromString(handmade.message(1, node + entries(keys)))
         assert to_bytes(message) == handmade.message(1, node + entries(ordered))
         # Within an attribute, too.
-        inner = [b"".join(handmade.message(2, handmade.message(1, key) + handmade.message(2, b""))
-                          for key in some) for some in (keys, ordered)]
-        function, expected = (handmade.message(1, node + handmade.message(5, handmade.message(
-            1, b"f") + handmade.message(2, handmade.message(10, one)))) for one in inner)
+        inner = [
+            b"".join(
+                handmade.message(2, handmade.message(1, key) + handmade.message(2, b""))
+                for key in some
+            )
+            for some in (keys, ordered)
+        ]
+        function, expected = (
+            handmade.message(
+                1,
+                node
+                + handmade.message(
+                    5, handmade.message(1, b"f") + handmade.message(2, handmade.message(10, one))
+                ),
+            )
+            for one in inner
+        )
         assert to_bytes(GRAPH.FromString(function)) == expected
 
 
@@ -47,13 +61,20 @@ def test_entries_of_maps_are_in_order_of_their_bytes():
 def test_unknown_fields_are_told_in_one_way(kind, place):
     def made(unknown):
         value = handmade.message(2, b"s") + (unknown if place == "attribute" else b"")
-        node = handmade.message(1, b"n") + handmade.message(2, b"op") + handmade.message(
-            5, handmade.message(1, b"key") + handmade.message(2, value))
+        node = (
+            handmade.message(1, b"n")
+            + handmade.message(2, b"op")
+            + handmade.message(5, handmade.message(1, b"key") + handmade.message(2, value))
+        )
         node += unknown if place == "node" else b""
         function = handmade.message(3, node) + (unknown if place == "function" else b"")
-        return wire.canonical(GRAPH.FromString(
-            handmade.message(1, node) + handmade.message(2, handmade.message(1, function))
-            + (unknown if place == "graph" else b"")))
+        return wire.canonical(
+            GRAPH.FromString(
+                handmade.message(1, node)
+                + handmade.message(2, handmade.message(1, function))
+                + (unknown if place == "graph" else b"")
+            )
+        )
 
     other = b"\xe8\x07\x01"  # a field of another number
     short, long = UNKNOWN[kind]
@@ -69,22 +90,28 @@ def test_large_entries_are_in_the_same_order():
     node = GRAPH().node.add(name="n", op="op")
     for key in keys:
         node.attr[key].s = bytes(made.choice((0, 5, 130, 1000)))
-    chunks = [handmade.message(number, value) for number, _, value in mutations.fields(
-        node.SerializeToString()) if number == 5]
+    chunks = [
+        handmade.message(number, value)
+        for number, _, value in mutations.fields(node.SerializeToString())
+        if number == 5
+    ]
     for form in (wire.to_bytes(node), wire.canonical(node)):
         assert form.endswith(b"".join(sorted(chunks)))
 
 
 def attribute(key, number, more=b""):
-    return handmade.message(5, handmade.message(1, key) + handmade.message(
-        2, handmade.number(3, number)) + more)
+    return handmade.message(
+        5, handmade.message(1, key) + handmade.message(2, handmade.number(3, number)) + more
+    )
 
 
 def test_the_last_entry_of_a_key_counts():
     node = handmade.message(1, b"n") + handmade.message(2, b"op")
     expected = handmade.message(1, node + attribute(b"a", 3) + attribute(b"k", 2))
-    for entries_ in ((attribute(b"k", 1), attribute(b"a", 3), attribute(b"k", 2)),
-                     (attribute(b"k", 7), attribute(b"k", 2), attribute(b"a", 3))):
+    for entries_ in (
+        (attribute(b"k", 1), attribute(b"a", 3), attribute(b"k", 2)),
+        (attribute(b"k", 7), attribute(b"k", 2), attribute(b"a", 3)),
+    ):
         message = GRAPH.FromString(handmade.message(1, node + b"".join(entries_)))
         assert wire.canonical(message) == wire.to_bytes(message) == expected
 
@@ -92,9 +119,21 @@ def test_the_last_entry_of_a_key_counts():
 def test_of_an_entry_key_and_value_count():
     """upb keeps an entry with another field among the message's unknown fields."""
     node = handmade.message(1, b"n") + handmade.message(2, b"op")
-    found = {wire.canonical(GRAPH.FromString(handmade.message(
-        1, node + attribute(b"k", number, more) + attribute(b"b", 1) + handmade.message(6, b""))))
-             for number in (1, 2) for more in (b"", b"\xf8\x06\x05")}
+    found = {
+        wire.canonical(
+            GRAPH.FromString(
+                handmade.message(
+                    1,
+                    node
+                    + attribute(b"k", number, more)
+                    + attribute(b"b", 1)
+                    + handmade.message(6, b""),
+                )
+            )
+        )
+        for number in (1, 2)
+        for more in (b"", b"\xf8\x06\x05")
+    }
     assert len(found) == 2
 
 
@@ -112,7 +151,7 @@ def test_looking_changes_nothing():
     """Protocol Buffers puts into a map what it is asked for."""
     graph = GRAPH()
     for number, op in enumerate(("Const", "Pack", "AddN", "Merge")):
-        graph.node.add(name="n%d" % number, op=op)
+        graph.node.add(name=f"n{number}", op=op)
     graph.node.add(name="list", op="ConcatV2", input=["n0"])
     before = graph.SerializeToString(deterministic=True)
     files.open_graph(graph, "it")
@@ -122,6 +161,7 @@ def test_looking_changes_nothing():
 
 def test_fields_of_a_message():
     data = saying.rich_graph(GRAPH).SerializeToString()
-    found = [(number, data[first:last]) for number, _, first, last in wire.fields(
-        data, 0, len(data))]
+    found = [
+        (number, data[first:last]) for number, _, first, last in wire.fields(data, 0, len(data))
+    ]
     assert found == [(number, value) for number, kind, value in mutations.fields(data) if kind == 2]

@@ -16,8 +16,9 @@ from graphfix.infer.config import infer_config
 from graphfix.schema import message_class
 from graphfix.thaw import thaw
 
-DETECTOR = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata",
-                        "shapes_detector")
+DETECTOR = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata", "shapes_detector"
+)
 FROZEN = os.path.join(DETECTOR, "frozen_inference_graph.pb")
 POST = "Postprocessor/BatchMultiClassNonMaxSuppression/map/while/"
 NMS = POST + "MultiClassNonMaxSuppression/"
@@ -41,7 +42,7 @@ def ssd(found):
 
 
 def set_constant(graph_def, name, value):
-    node, = (node for node in graph_def.node if node.name == name)
+    (node,) = (node for node in graph_def.node if node.name == name)
     constants.set_value(node, np.asarray(value), constants.meta_of(node).dtype)
 
 
@@ -88,23 +89,47 @@ def test_it_says_what_is_inferred_and_what_assumed():
     assert inferred(copied()).data == found.data
 
 
-@pytest.mark.parametrize("name, value, read", [
-    (NMS + "non_max_suppression_with_scores/iou_threshold", 0.45,
-     lambda model: model.post_processing.batch_non_max_suppression.iou_threshold),
-    (NMS + "non_max_suppression_with_scores/score_threshold", 0.125,
-     lambda model: model.post_processing.batch_non_max_suppression.score_threshold),
-    (NMS + "non_max_suppression_with_scores/soft_nms_sigma", 0.5,
-     lambda model: model.post_processing.batch_non_max_suppression.soft_nms_sigma),
-    (NMS + "Minimum/x", 30,
-     lambda model: model.post_processing.batch_non_max_suppression.max_detections_per_class),
-    (POST + "PadOrClipBoxList/sub/y", 70,
-     lambda model: model.post_processing.batch_non_max_suppression.max_total_detections),
-    ("Postprocessor/scale_logits/y", 3.0, lambda model: model.post_processing.logit_scale),
-    ("Postprocessor/Decode/truediv_1/y", 7.0,
-     lambda model: model.box_coder.faster_rcnn_box_coder.x_scale),
-    ("Postprocessor/Decode/truediv_3/y", 3.0,
-     lambda model: model.box_coder.faster_rcnn_box_coder.width_scale),
-])
+@pytest.mark.parametrize(
+    "name, value, read",
+    [
+        (
+            NMS + "non_max_suppression_with_scores/iou_threshold",
+            0.45,
+            lambda model: model.post_processing.batch_non_max_suppression.iou_threshold,
+        ),
+        (
+            NMS + "non_max_suppression_with_scores/score_threshold",
+            0.125,
+            lambda model: model.post_processing.batch_non_max_suppression.score_threshold,
+        ),
+        (
+            NMS + "non_max_suppression_with_scores/soft_nms_sigma",
+            0.5,
+            lambda model: model.post_processing.batch_non_max_suppression.soft_nms_sigma,
+        ),
+        (
+            NMS + "Minimum/x",
+            30,
+            lambda model: model.post_processing.batch_non_max_suppression.max_detections_per_class,
+        ),
+        (
+            POST + "PadOrClipBoxList/sub/y",
+            70,
+            lambda model: model.post_processing.batch_non_max_suppression.max_total_detections,
+        ),
+        ("Postprocessor/scale_logits/y", 3.0, lambda model: model.post_processing.logit_scale),
+        (
+            "Postprocessor/Decode/truediv_1/y",
+            7.0,
+            lambda model: model.box_coder.faster_rcnn_box_coder.x_scale,
+        ),
+        (
+            "Postprocessor/Decode/truediv_3/y",
+            3.0,
+            lambda model: model.box_coder.faster_rcnn_box_coder.width_scale,
+        ),
+    ],
+)
 def test_a_constant_is_read_where_the_graph_has_it(name, value, read):
     graph_def = copied()
     set_everywhere(graph_def, name, value)
@@ -117,14 +142,15 @@ def test_the_score_converter_is_the_operation(op, name):
     for node in graph_def.node:
         if node.name == "Postprocessor/convert_scores":
             node.op = op
-    assert "score_converter: %s\n" % name in inferred(graph_def).data.decode()
+    assert f"score_converter: {name}\n" in inferred(graph_def).data.decode()
 
 
 def test_ranges_in_the_graph_are_a_rewriters():
     graph_def = copied()
     for part, bits in (("weights_quant", 6), ("act_quant", 8)):
-        node = graph_def.node.add(name="x/%s/FakeQuant" % part, op="FakeQuantWithMinMaxVars",
-                                  input=["image_tensor"] * 3)
+        node = graph_def.node.add(
+            name=f"x/{part}/FakeQuant", op="FakeQuantWithMinMaxVars", input=["image_tensor"] * 3
+        )
         node.attr["num_bits"].i = bits
     quantization = parse_config(inferred(graph_def).data, "g").message.graph_rewriter.quantization
     assert (quantization.weight_bits, quantization.activation_bits) == (6, 8)
@@ -142,34 +168,62 @@ def change_operation(name, op):
         assert changed
         for node in changed:
             node.op = op
+
     return change
 
 
-@pytest.mark.parametrize("change, words", [
-    (lambda graph_def: rename(graph_def, "MobilenetV1", "Homemade"), "FeatureExtractor/Homemade"),
-    (lambda graph_def: rename(graph_def, "BoxPredictor_2/", "AttentionBlock/"), "AttentionBlock"),
-    (lambda graph_def: rename(graph_def, "MultipleGridAnchorGenerator", "Grid"),
-     "anchor generators"),
-    (change_operation("Postprocessor/convert_scores", "Tanh"), "convert_scores is Tanh"),
-    (change_operation("ResizeBilinear", "ResizeStrangely"), "resizing of images"),
-    (change_operation("NonMaxSuppressionV5", "CombinedNonMaxSuppression"),
-     "CombinedNonMaxSuppression"),
-    (change_operation("Decode/Exp", "Sigmoid"), "faster_rcnn_box_coder"),
-    (lambda graph_def: rename(graph_def, "BoxPredictor_5/", "BoxPredictor_9/"),
-     "BoxPredictor_5/ClassPredictor/weights"),
-    (lambda graph_def: set_constant(graph_def, "MultipleGridAnchorGenerator/Sqrt_2/x",
-                                    [1.0, 2.0, 0.5, 3.0, 0.25, 1.0]), "scales differ"),
-    (lambda graph_def: set_constant(graph_def, NMS + "non_max_suppression_with_scores_1/"
-                                    "iou_threshold", 0.3), "differ between classes"),
-    (lambda graph_def: graph_def.node.add(name="Postprocessor/calibrate_scores", op="Identity",
-                                          input=["image_tensor"]), "calibrated"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (
+            lambda graph_def: rename(graph_def, "MobilenetV1", "Homemade"),
+            "FeatureExtractor/Homemade",
+        ),
+        (
+            lambda graph_def: rename(graph_def, "BoxPredictor_2/", "AttentionBlock/"),
+            "AttentionBlock",
+        ),
+        (
+            lambda graph_def: rename(graph_def, "MultipleGridAnchorGenerator", "Grid"),
+            "anchor generators",
+        ),
+        (change_operation("Postprocessor/convert_scores", "Tanh"), "convert_scores is Tanh"),
+        (change_operation("ResizeBilinear", "ResizeStrangely"), "resizing of images"),
+        (
+            change_operation("NonMaxSuppressionV5", "CombinedNonMaxSuppression"),
+            "CombinedNonMaxSuppression",
+        ),
+        (change_operation("Decode/Exp", "Sigmoid"), "faster_rcnn_box_coder"),
+        (
+            lambda graph_def: rename(graph_def, "BoxPredictor_5/", "BoxPredictor_9/"),
+            "BoxPredictor_5/ClassPredictor/weights",
+        ),
+        (
+            lambda graph_def: set_constant(
+                graph_def, "MultipleGridAnchorGenerator/Sqrt_2/x", [1.0, 2.0, 0.5, 3.0, 0.25, 1.0]
+            ),
+            "scales differ",
+        ),
+        (
+            lambda graph_def: set_constant(
+                graph_def, NMS + "non_max_suppression_with_scores_1/iou_threshold", 0.3
+            ),
+            "differ between classes",
+        ),
+        (
+            lambda graph_def: graph_def.node.add(
+                name="Postprocessor/calibrate_scores", op="Identity", input=["image_tensor"]
+            ),
+            "calibrated",
+        ),
+    ],
+)
 def test_what_is_not_recognised_is_refused_by_name(change, words):
     graph_def = copied()
     change(graph_def)
     with pytest.raises(SourceError) as caught:
         inferred(graph_def)
-    problem, = caught.value.problems
+    (problem,) = caught.value.problems
     assert words in problem.message and problem.subject == "g.pb"
     assert "--pipeline_config_path" in problem.remedy
 
@@ -184,8 +238,9 @@ def alone(directory):
 def test_thaw_writes_a_config_that_restores_what_was_thawed(graphfix, tmp_path):
     done = graphfix("thaw", alone(tmp_path), "--output_directory", tmp_path / "out")
     assert done.code == 0 and "CONFIG_INFERRED" in done.err and "CONFIG_ASSUMED" in done.err
-    train = parse_config((tmp_path / "out" / "pipeline.config").read_bytes(), "out"
-                         ).message.train_config
+    train = parse_config(
+        (tmp_path / "out" / "pipeline.config").read_bytes(), "out"
+    ).message.train_config
     assert train.fine_tune_checkpoint == str(tmp_path / "out" / "model.ckpt")
     assert train.load_all_detection_checkpoint_vars
     done = graphfix("inspect", tmp_path / "out")
@@ -201,8 +256,14 @@ def test_a_graph_alone_is_converted_and_the_plan_replayed(graphfix, tmp_path):
     assert done.code == 0 and "CONFIG_INFERRED" in done.err
     config = parse_config((tmp_path / "out" / "pipeline.config").read_bytes(), "out").message
     assert config.model.ssd.num_classes == 2
-    done = graphfix("convert", path, "--output_directory", tmp_path / "again",
-                    "--plan", tmp_path / "out" / "plan.json")
+    done = graphfix(
+        "convert",
+        path,
+        "--output_directory",
+        tmp_path / "again",
+        "--plan",
+        tmp_path / "out" / "plan.json",
+    )
     assert done.code == 0, done.err
     for name in ("model.ckpt.index", "frozen_inference_graph.pb"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
@@ -222,8 +283,9 @@ def test_where_none_can_be_inferred_nothing_is_written(graphfix, tmp_path):
 def mutate(random, graph_def):
     """One of: an operation exchanged, an input redirected or dropped, a constant or its shape
     changed, an attribute dropped, a node gone from where it was read."""
-    node = random.choice([node for node in graph_def.node
-                          if node.op != "NoOp" and "/Meshgrid" not in node.name])
+    node = random.choice(
+        [node for node in graph_def.node if node.op != "NoOp" and "/Meshgrid" not in node.name]
+    )
     kind = random.randrange(5)
     if kind == 0:
         node.op = random.choice(graph_def.node).op
@@ -234,9 +296,17 @@ def mutate(random, graph_def):
     elif kind == 3 and node.op == "Const" and node.attr["value"].tensor.dtype in (1, 3):
         dtype = constants.meta_of(node).dtype
         shape = random.choice(((), (0,), (1,), (3,), (2, 2), (0, 4)))
-        constants.set_value(node, np.full(shape, random.choice((
-            -1, 0, 1, 7, 1 << 30, 3.5, float("nan"), float("inf"))) if dtype.is_floating
-            else random.choice((-1, 0, 1, 7, 1 << 30)), dtype.numpy), dtype)
+        constants.set_value(
+            node,
+            np.full(
+                shape,
+                random.choice((-1, 0, 1, 7, 1 << 30, 3.5, float("nan"), float("inf")))
+                if dtype.is_floating
+                else random.choice((-1, 0, 1, 7, 1 << 30)),
+                dtype.numpy,
+            ),
+            dtype,
+        )
     elif node.attr:
         del node.attr[random.choice(sorted(node.attr))]
 

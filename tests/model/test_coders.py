@@ -27,10 +27,17 @@ def decode(coder, code, anchor):
         return [t / scales[0] + corner for t, corner in zip(code, corners)]
     if coder.kind == coders.SQUARE:
         side = math.sqrt(h * w)
-        return [code[0] / scales[0] * side + y, code[1] / scales[1] * side + x,
-                side * math.exp(code[2] / scales[2])]
-    box = [code[0] / scales[0] * h + y, code[1] / scales[1] * w + x,
-           h * math.exp(code[2] / scales[2]), w * math.exp(code[3] / scales[3])]
+        return [
+            code[0] / scales[0] * side + y,
+            code[1] / scales[1] * side + x,
+            side * math.exp(code[2] / scales[2]),
+        ]
+    box = [
+        code[0] / scales[0] * h + y,
+        code[1] / scales[1] * w + x,
+        h * math.exp(code[2] / scales[2]),
+        w * math.exp(code[3] / scales[3]),
+    ]
     for point in range(coder.keypoints):
         box += [code[4 + 2 * point] / scales[0] * h + y, code[5 + 2 * point] / scales[1] * w + x]
     return box
@@ -40,8 +47,10 @@ def decode(coder, code, anchor):
 def test_the_box_stays(coder, size):
     rng = random.Random(coder.kind)
     for _ in range(100):
-        old, new = (Placed((rng.random(), rng.random()), (rng.random() + 0.1, rng.random() + 0.1))
-                    for _ in range(2))
+        old, new = (
+            Placed((rng.random(), rng.random()), (rng.random() + 0.1, rng.random() + 0.1))
+            for _ in range(2)
+        )
         code = [rng.gauss(0, 2) for _ in range(size)]
         changes = recode(coder, old, new)
         assert len(changes) == size
@@ -55,9 +64,15 @@ def test_the_same_anchor_changes_nothing(coder, size):
     assert recode(coder, anchor, anchor) == ((1.0, 0.0),) * size
 
 
-@pytest.mark.parametrize("text", ["", "faster_rcnn_box_coder { y_scale: 0 }",
-                                  "mean_stddev_box_coder { stddev: 0 }",
-                                  "square_box_coder { length_scale: nan }"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "faster_rcnn_box_coder { y_scale: 0 }",
+        "mean_stddev_box_coder { stddev: 0 }",
+        "square_box_coder { length_scale: nan }",
+    ],
+)
 def test_a_coder_that_cannot_decode_is_refused(text):
     message = text_format.Parse(text, message_class("graphfix.pipeline.BoxCoder")())
     with pytest.raises(SourceError):

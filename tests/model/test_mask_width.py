@@ -11,8 +11,13 @@ from graphfix.model.variables import model_variables
 from graphfix.tensors import TensorMeta
 
 FAMILIES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "stock", "families")
-FIELD = ("model", "faster_rcnn", "second_stage_box_predictor", "mask_rcnn_box_predictor",
-         "mask_prediction_conv_depth")
+FIELD = (
+    "model",
+    "faster_rcnn",
+    "second_stage_box_predictor",
+    "mask_rcnn_box_predictor",
+    "mask_prediction_conv_depth",
+)
 
 
 def pins(name, classes=90):
@@ -21,8 +26,10 @@ def pins(name, classes=90):
         text = file.read()
     message = parse_config(text.encode(), name).message
     message.model.faster_rcnn.num_classes = classes
-    metas = {one.name: TensorMeta(one.name, dtypes.FLOAT32, one.shape)
-             for one in model_variables(message, month="2019-07", config=name)}
+    metas = {
+        one.name: TensorMeta(one.name, dtypes.FLOAT32, one.shape)
+        for one in model_variables(message, month="2019-07", config=name)
+    }
     return describe(message, metas, config=name, checkpoint=name).pins
 
 

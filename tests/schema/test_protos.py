@@ -96,7 +96,7 @@ def test_every_package_is_its_own():
     assert all(package.startswith("graphfix.") for package in packages)
     for source in SOURCES:
         for message in compiled(source).message_type:
-            name = "%s.%s" % (compiled(source).package, message.name)
+            name = f"{compiled(source).package}.{message.name}"
             made = schema.message_class(name)
             assert made is schema.message_class(name)
             assert made.DESCRIPTOR.full_name == name

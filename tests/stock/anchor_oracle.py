@@ -1,6 +1,6 @@
 """Prints, as JSON, what the stock anchor generators make of the cases it is given.
 
-    anchor_oracle.py CASES.json RESULT.json    under a Python that has the stock API
+anchor_oracle.py CASES.json RESULT.json    under a Python that has the stock API
 """
 
 import json
@@ -28,7 +28,7 @@ def answer(case):
     try:
         return boxes(case)
     except Exception as error:  # that the API cannot build it is an answer
-        return "%s: %s" % (type(error).__name__, error)
+        return f"{type(error).__name__}: {error}"
 
 
 if __name__ == "__main__":

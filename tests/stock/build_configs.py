@@ -16,18 +16,21 @@ import sys
 def parse(path):
     from google.protobuf import text_format
     from object_detection.protos import pipeline_pb2
+
     with open(path, encoding="utf-8") as file:
         return text_format.Parse(file.read(), pipeline_pb2.TrainEvalPipelineConfig())
 
 
 def build(path):
     from object_detection.builders import model_builder
+
     return model_builder.build(parse(path).model, is_training=True)
 
 
 def graph(path):
     import tensorflow.compat.v1 as tf
     from object_detection.builders import model_builder
+
     build(path)
     config = parse(path).model
     with tf.Graph().as_default():
@@ -36,8 +39,10 @@ def graph(path):
         more = {}
         if config.WhichOneof("model") == "faster_rcnn" and "context_config {" in str(config):
             length = config.faster_rcnn.context_config.context_feature_length
-            more = {"context_features": tf.zeros([1, 4, length]),
-                    "valid_context_size": tf.constant([4])}
+            more = {
+                "context_features": tf.zeros([1, 4, length]),
+                "valid_context_size": tf.constant([4]),
+            }
         model.postprocess(model.predict(images, shapes, **more), shapes)
 
 
@@ -48,7 +53,7 @@ def main(verb, result, *paths):
             {"parse": parse, "build": build, "graph": graph}[verb](path)
             found[path] = None
         except Exception as error:  # whatever the API raises is the answer
-            found[path] = "%s: %s" % (type(error).__name__, str(error)[:500])
+            found[path] = f"{type(error).__name__}: {str(error)[:500]}"
     with open(result, "w", encoding="utf-8") as file:
         json.dump(found, file)
 

@@ -74,19 +74,24 @@ class Edit:
 
 
 def _old(*numbers):
-    return tuple("class_%d" % number for number in numbers)
+    return tuple(f"class_{number}" for number in numbers)
 
 
 _RATE = "learning_rate { constant_learning_rate { learning_rate: 0.0001 } }"
 _ALL = range(1, CLASSES + 1)
 EDITS = {
-    "shrink": Edit(_old(3, 11, 20), "momentum_optimizer { %s }" % _RATE, averages=True),
-    "grow": Edit(_old(*_ALL) + tuple("new_%d" % number for number in range(100)),
-                 "rms_prop_optimizer { %s }" % _RATE),
-    "reorder": Edit(_old(*(number * 7 % CLASSES + 1 for number in _ALL)),
-                    "adam_optimizer { %s }" % _RATE),
-    "swap": Edit(_old(1, 2, 3, 9, 5, 6, 7, 8, 4, 10, 11, 12) + ("new",) + _old(*range(14, 21)),
-                 "momentum_optimizer { %s }" % _RATE),
+    "shrink": Edit(_old(3, 11, 20), f"momentum_optimizer {{ {_RATE} }}", averages=True),
+    "grow": Edit(
+        _old(*_ALL) + tuple(f"new_{number}" for number in range(100)),
+        f"rms_prop_optimizer {{ {_RATE} }}",
+    ),
+    "reorder": Edit(
+        _old(*(number * 7 % CLASSES + 1 for number in _ALL)), f"adam_optimizer {{ {_RATE} }}"
+    ),
+    "swap": Edit(
+        _old(1, 2, 3, 9, 5, 6, 7, 8, 4, 10, 11, 12) + ("new",) + _old(*range(14, 21)),
+        f"momentum_optimizer {{ {_RATE} }}",
+    ),
 }
 
 
@@ -104,7 +109,9 @@ class Family:
         """The pipeline.config of the source, with the optimizer that goes with an edit."""
         with open(os.path.join(FAMILIES, "training.txt")) as file:
             return self.model + file.read() % {
-                "optimizer": edit.optimizer, "averages": str(edit.averages).lower()}
+                "optimizer": edit.optimizer,
+                "averages": str(edit.averages).lower(),
+            }
 
 
 def families():
@@ -136,16 +143,21 @@ def verdicts(result):
     found = {}
     for key in ("restored", "dropped", "missing", "not_asked_for"):
         for row in result[key]:
-            found.setdefault(row["category"], {})[row["name"]] = {
-                "dropped": "shape_differs"}.get(key, key)
+            found.setdefault(row["category"], {})[row["name"]] = {"dropped": "shape_differs"}.get(
+                key, key
+            )
     return found
 
 
 def era(name, python=None):
     """The environment of an era, made if it is not there."""
     if python is None:
-        done = subprocess.run([sys.executable, MAKE, "stock-" + name], stdout=subprocess.PIPE,
-                              universal_newlines=True, check=True)
+        done = subprocess.run(
+            [sys.executable, MAKE, "stock-" + name],
+            stdout=subprocess.PIPE,
+            universal_newlines=True,
+            check=True,
+        )
         python = done.stdout.strip()
     return Era(name, python, runner.importable_api(python))
 
@@ -158,8 +170,9 @@ def perturbed(name, value):
         return np.full(value.shape, 1234, value.dtype)
     if is_quantization(name):
         low, high = (-1.0, 1.0) if "/weights_quant/" in name else (-0.5, 6.0)
-        return np.full(value.shape, {"min": low, "max": high}[leaf] * random.uniform(1, 1.2),
-                       value.dtype)
+        return np.full(
+            value.shape, {"min": low, "max": high}[leaf] * random.uniform(1, 1.2), value.dtype
+        )
     noise = random.standard_normal(value.shape)
     if leaf in ("gamma", "moving_variance"):
         noise = np.exp(0.2 * noise)
@@ -201,24 +214,37 @@ class Source:
         _write(config, self.family.config(EDITS["shrink"]))
         _write_labels(os.path.join(self.directory, "label_map.pbtxt"), _old(*_ALL))
         fresh = os.path.join(self.directory, "fresh.ckpt")
-        saved, = self._ask({"verb": "save", "output": fresh})
+        (saved,) = self._ask({"verb": "save", "output": fresh})
         if "error" in saved:
             return saved["error"]
         store = reader.open_bundle(fresh)
-        writer.write_bundle(TensorStore(
-            constant(name, view.meta.dtype, perturbed(name, view.load()))
-            for name, view in store.items()), self.prefix)
+        writer.write_bundle(
+            TensorStore(
+                constant(name, view.meta.dtype, perturbed(name, view.load()))
+                for name, view in store.items()
+            ),
+            self.prefix,
+        )
         for path in (reader.index_path(fresh), reader.shard_path(fresh, 0, 1)):
             os.remove(path)
-        raw, = self._ask({"verb": "raw_outputs", "checkpoint": self.prefix, "detections": False,
-                          "output": self.outputs})
+        (raw,) = self._ask(
+            {
+                "verb": "raw_outputs",
+                "checkpoint": self.prefix,
+                "detections": False,
+                "output": self.outputs,
+            }
+        )
         return raw.get("error")
 
     def _ask(self, *jobs):
-        common = {"pipeline_config": os.path.join(self.directory, "pipeline.config"),
-                  "log": os.path.join(self.directory, "log")}
-        return runner.run_jobs([dict(common, **job) for job in jobs], python=self.era.python,
-                               timeout=PATIENCE)
+        common = {
+            "pipeline_config": os.path.join(self.directory, "pipeline.config"),
+            "log": os.path.join(self.directory, "log"),
+        }
+        return runner.run_jobs(
+            [dict(common, **job) for job in jobs], python=self.era.python, timeout=PATIENCE
+        )
 
 
 class Conversion:
@@ -236,21 +262,32 @@ class Conversion:
         self.out, self.model_dir = (os.path.join(directory, name) for name in ("out", "model_dir"))
         try:
             report = convert(
-                source.prefix, Target(label_map_path=labels, target_api=source.era.revision,
-                                      fine_tune_checkpoint="/model/model.ckpt"),
-                config_path=config, output_directory=self.out, overwrite=False,
-                model_dir=self.model_dir)
+                source.prefix,
+                Target(
+                    label_map_path=labels,
+                    target_api=source.era.revision,
+                    fine_tune_checkpoint="/model/model.ckpt",
+                ),
+                config_path=config,
+                output_directory=self.out,
+                overwrite=False,
+                model_dir=self.model_dir,
+            )
         except GraphfixError as error:
             self.error = {"type": type(error).__name__, "message": str(error), "where": "graphfix"}
             return
         self.classes = len(report.plan.classes)
         # (place among the old classes, place among the new ones), from 0.
-        self.kept = [(old, new) for new, name in enumerate(self.edit.names)
-                     for old in range(CLASSES) if name == "class_%d" % (old + 1)]
+        self.kept = [
+            (old, new)
+            for new, name in enumerate(self.edit.names)
+            for old in range(CLASSES)
+            if name == f"class_{old + 1}"
+        ]
 
     def resumes(self):
         """Whether model_main has to start from the model_dir to restore everything."""
-        (_, what), = trainers.restored(self.source.era.revision, trainers.MODEL_MAIN)
+        ((_, what),) = trainers.restored(self.source.era.revision, trainers.MODEL_MAIN)
         return what == trainers.NOTHING or "graph_rewriter" in self.source.family.model
 
     def digest(self):
@@ -266,12 +303,19 @@ class Conversion:
 
     def job(self, judge):
         """What the stock API is asked by one of JUDGES: for outputs, or for a step of a trainer."""
-        common = {"pipeline_config": os.path.join(self.out, "pipeline.config"),
-                  "checkpoint": os.path.join(self.out, "model.ckpt"),
-                  "log": os.path.join(self.directory, "log_" + judge)}
+        common = {
+            "pipeline_config": os.path.join(self.out, "pipeline.config"),
+            "checkpoint": os.path.join(self.out, "model.ckpt"),
+            "log": os.path.join(self.directory, "log_" + judge),
+        }
         if judge == OUTPUTS:
-            return dict(common, verb="raw_outputs", mask_features=self.source.outputs,
-                        detections=False, output=os.path.join(self.directory, "outputs.npz"))
+            return dict(
+                common,
+                verb="raw_outputs",
+                mask_features=self.source.outputs,
+                detections=False,
+                output=os.path.join(self.directory, "outputs.npz"),
+            )
         if judge == trainers.MODEL_MAIN and self.resumes():
             common["model_dir"] = self.model_dir
         return dict(common, verb="restore", steps=1, seed=0, trainer=judge)
@@ -284,20 +328,38 @@ class Conversion:
             if name == OUTPUTS:
                 parts[name] = dict(result, ok=False)
                 if "error" not in result:
-                    with np.load(self.source.outputs) as before, \
-                            np.load(os.path.join(self.directory, "outputs.npz")) as after:
+                    with np.load(self.source.outputs) as before, np.load(
+                        os.path.join(self.directory, "outputs.npz")
+                    ) as after:
                         parts[name] = compare(before, after, self.kept, CLASSES, self.classes)
                 continue
             read = runner.StockResult(result)
             parts[name] = {
-                "ok": read.ok and len(result["losses"]) == 1, "restored": read.restored,
-                "total": read.total, "resumed": bool(result.get("resumed_from")),
-                "summary": read.summary}
+                "ok": read.ok and len(result["losses"]) == 1,
+                "restored": read.restored,
+                "total": read.total,
+                "resumed": bool(result.get("resumed_from")),
+                "summary": read.summary,
+            }
             if "error" in result:
                 parts[name]["error"] = result["error"]
-        return {name: {key: part[key] for key in (
-            "ok", "error", "restored", "total", "resumed", "summary", "difference", "wrong")
-                       if key in part} for name, part in parts.items()}
+        return {
+            name: {
+                key: part[key]
+                for key in (
+                    "ok",
+                    "error",
+                    "restored",
+                    "total",
+                    "resumed",
+                    "summary",
+                    "difference",
+                    "wrong",
+                )
+                if key in part
+            }
+            for name, part in parts.items()
+        }
 
 
 def compare(before, after, kept, old_classes, new_classes):
@@ -316,22 +378,22 @@ def compare(before, after, kept, old_classes, new_classes):
         if axis is not None and old.shape[axis] > 1:
             background = old.shape[axis] - old_classes
             if background not in (0, 1) or new.shape[axis] - new_classes != background:
-                wrong.append("%s counts %d and %d classes" % (
-                    name, old.shape[axis], new.shape[axis]))
+                wrong.append(f"{name} counts {old.shape[axis]} and {new.shape[axis]} classes")
                 continue
             places = list(range(background))
-            old, new = (np.moveaxis(array, axis, 0)[
-                places + [background + pair[side] for pair in kept]]
-                        for side, array in enumerate((old, new)))
+            old, new = (
+                np.moveaxis(array, axis, 0)[places + [background + pair[side] for pair in kept]]
+                for side, array in enumerate((old, new))
+            )
             told_apart += 1
             wrong += _indistinct(name, old)
         if old.shape != new.shape:
-            wrong.append("%s has shape %s instead of %s" % (name, new.shape, old.shape))
+            wrong.append(f"{name} has shape {new.shape} instead of {old.shape}")
         elif old.tobytes() != new.tobytes():
             difference = np.abs(old.astype(np.float64) - new)
             scale = max(1.0, np.abs(old).max())
             if not difference.max() <= TOLERANCE * scale:
-                wrong.append("%s differs by %g" % (name, difference.max()))
+                wrong.append(f"{name} differs by {difference.max():g}")
             worst = max(worst, float(difference.max()))
     if not told_apart:
         wrong.append("no output has an axis of classes")
@@ -342,12 +404,12 @@ def _indistinct(name, classes):
     """Says so, where a wrong class or kernel would not show: axis 0 counts the classes."""
     flat = classes.reshape(len(classes), -1).astype(np.float64)
     if not np.isfinite(flat).all():
-        yield "%s is not finite" % name
+        yield f"{name} is not finite"
     closest = min(np.abs(one - other).max() for one, other in itertools.combinations(flat, 2))
     if not closest > DISTINCT:
-        yield "%s hardly tells classes apart: %g" % (name, closest)
+        yield f"{name} hardly tells classes apart: {closest:g}"
     if not flat.std(axis=1).min() > VARIED:
-        yield "%s hardly tells places apart: %g" % (name, flat.std(axis=1).min())
+        yield f"{name} hardly tells places apart: {flat.std(axis=1).min():g}"
 
 
 def judge_all(source, edits, directory, known=None, judges=JUDGES):
@@ -367,11 +429,13 @@ def judge_all(source, edits, directory, known=None, judges=JUDGES):
         else:
             asked.append((edit, conversion))
     jobs = [conversion.job(judge) for _, conversion in asked for judge in judges]
-    results = iter(runner.run_jobs(jobs, python=source.era.python, timeout=PATIENCE)
-                   if jobs else ())
+    results = iter(
+        runner.run_jobs(jobs, python=source.era.python, timeout=PATIENCE) if jobs else ()
+    )
     for edit, conversion in asked:
         cells[edit] = known[conversion.digest()] = conversion.judged(
-            {judge: next(results) for judge in judges})
+            {judge: next(results) for judge in judges}
+        )
     shutil.rmtree(directory, ignore_errors=True)
     return cells
 
@@ -390,5 +454,9 @@ def _write(path, text):
 
 
 def _write_labels(path, names):
-    _write(path, "".join('item { id: %d name: "%s" }\n' % (number, name)
-                         for number, name in enumerate(names, 1)))
+    _write(
+        path,
+        "".join(
+            f'item {{ id: {number} name: "{name}" }}\n' for number, name in enumerate(names, 1)
+        ),
+    )

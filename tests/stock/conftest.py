@@ -11,10 +11,24 @@ import zoo
 
 # Files that take minutes, the longest first.  A file's tests are one worker's, so that these have to
 # begin first for all workers to end together.
-LONGEST = ("test_frozen.py", "test_matrix.py", "test_readme_training.py", "test_carried_anchors.py",
-           "test_training.py", "test_forecast.py", "test_model_dir.py", "test_verify.py",
-           "test_benchmarks.py", "test_doctor.py", "test_dockerfile.py", "test_install.py",
-           "test_freeze.py", "test_published.py", "test_cured.py", "test_outputs.py")
+LONGEST = (
+    "test_frozen.py",
+    "test_matrix.py",
+    "test_readme_training.py",
+    "test_carried_anchors.py",
+    "test_training.py",
+    "test_forecast.py",
+    "test_model_dir.py",
+    "test_verify.py",
+    "test_benchmarks.py",
+    "test_doctor.py",
+    "test_dockerfile.py",
+    "test_install.py",
+    "test_freeze.py",
+    "test_published.py",
+    "test_cured.py",
+    "test_outputs.py",
+)
 MAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "environments", "make.py")
 
 
@@ -31,16 +45,23 @@ def pytest_xdist_make_scheduler(config, log):
             def place(scope):
                 name = os.path.basename(scope)
                 return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
             self.workqueue.move_to_end(min(self.workqueue, key=place), last=False)
             super()._assign_work_unit(node)
+
     return LongestFirst(config, log)
 
 
 @functools.lru_cache(maxsize=None)
 def made(*arguments):
     """The path that make.py prints; skips if a Python that is needed can't be had here."""
-    done = subprocess.run([sys.executable, MAKE] + list(arguments), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run(
+        [sys.executable, MAKE] + list(arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+    )
     if done.returncode == 3:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
@@ -79,8 +100,10 @@ def replica(tmp_path_factory):
     """Directory of a full-size ssd_mobilenet_v1_coco_2018_01_28 with values of its own."""
     pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
     import replica as replicas
-    return replicas.make(zoo.model("ssd_mobilenet_v1_coco_2018_01_28"),
-                         tmp_path_factory.mktemp("replica"))
+
+    return replicas.make(
+        zoo.model("ssd_mobilenet_v1_coco_2018_01_28"), tmp_path_factory.mktemp("replica")
+    )
 
 
 @pytest.fixture(scope="session")
@@ -89,8 +112,15 @@ def small_weights(stock_python, tmp_path_factory):
     pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
     import judging
     import replica as replicas
+
     saved = tmp_path_factory.mktemp("saved")
     config = judging.small_config(saved / "pipeline.config", "momentum", False)
-    judging.ask([(stock_python("2019-07"), {"verb": "save", "pipeline_config": config,
-                                            "output": str(saved / "model.ckpt")})])
+    judging.ask(
+        [
+            (
+                stock_python("2019-07"),
+                {"verb": "save", "pipeline_config": config, "output": str(saved / "model.ckpt")},
+            )
+        ]
+    )
     return replicas.make(str(saved), str(tmp_path_factory.mktemp("small"))) + "/model.ckpt"

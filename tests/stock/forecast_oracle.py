@@ -31,9 +31,15 @@ import stock_detect
 import stock_scene
 
 PATTERNS = (
-    ((), ()), (("FeatureExtractor",), ()), ((".*FeatureExtractor/",), ()), (("BatchNorm",), ()),
-    (("weights$",), ()), (("^Conv/", ".*Predictor.*biases"), ()), ((), ("Predictor",)),
-    (("biases:0$",), ("FeatureExtractor", "Conv")), ((".*/weights",), ("BoxPredictor_[01]/",)),
+    ((), ()),
+    (("FeatureExtractor",), ()),
+    ((".*FeatureExtractor/",), ()),
+    (("BatchNorm",), ()),
+    (("weights$",), ()),
+    (("^Conv/", ".*Predictor.*biases"), ()),
+    ((), ("Predictor",)),
+    (("biases:0$",), ("FeatureExtractor", "Conv")),
+    ((".*/weights",), ("BoxPredictor_[01]/",)),
 )
 # What training code of a trainer gives filter_variables: legacy/trainer.py's own list.
 BIASES = [".*/biases"]
@@ -51,25 +57,38 @@ def build(path, twice=False):
         model = model_builder.build(pipeline.model, is_training=True)
         images, shapes = model.preprocess(tf.zeros([1, 128, 128, 3]))
         masks = [tf.zeros([1, 128, 128])] if stock_scene.predicts_masks(pipeline) else None
-        model.provide_groundtruth([tf.constant([[0.1, 0.1, 0.5, 0.5]])],
-                                  [tf.one_hot([0], model.num_classes)], masks)
+        model.provide_groundtruth(
+            [tf.constant([[0.1, 0.1, 0.5, 0.5]])], [tf.one_hot([0], model.num_classes)], masks
+        )
         predictions = model.predict(images, shapes, **stock_detect.context_inputs(pipeline))
         loss = tf.add_n(list(model.loss(predictions, shapes).values()) + regularization(model))
         variables = tf.trainable_variables()
-        return graph, model, [one for one, gradient in zip(
-            variables, tf.gradients(loss, variables)) if gradient is not None]
+        return (
+            graph,
+            model,
+            [
+                one
+                for one, gradient in zip(variables, tf.gradients(loss, variables))
+                if gradient is not None
+            ],
+        )
 
 
 def regularization(model):
     """The losses that trainers add to the model's own: slim's, and in later revisions Keras's."""
     return tf.losses.get_regularization_losses() + (
-        model.regularization_losses() or [] if hasattr(model, "regularization_losses") else [])
+        model.regularization_losses() or [] if hasattr(model, "regularization_losses") else []
+    )
 
 
 def classifier_names(model):
     """Under which names the model looks for its variables in a classifier's checkpoint."""
-    return {source: variable.op.name for source, variable in model.restore_map(
-        fine_tune_checkpoint_type="classification").items()}
+    return {
+        source: variable.op.name
+        for source, variable in model.restore_map(
+            fine_tune_checkpoint_type="classification"
+        ).items()
+    }
 
 
 def write_checkpoint(path, shapes):
@@ -89,17 +108,22 @@ def write_checkpoint(path, shapes):
 
 def verdicts(model, shapes, checkpoint, kind, every):
     """{variable: what becomes of it}."""
-    asked = model.restore_map(fine_tune_checkpoint_type=kind,
-                              load_all_detection_checkpoint_vars=every)
+    asked = model.restore_map(
+        fine_tune_checkpoint_type=kind, load_all_detection_checkpoint_vars=every
+    )
     given = variables_helper.get_variables_available_in_checkpoint(
-        asked, checkpoint, include_global_step=False)
+        asked, checkpoint, include_global_step=False
+    )
     there = tf.train.NewCheckpointReader(checkpoint).get_variable_to_shape_map()
     found = dict.fromkeys(shapes, "not_asked_for")
     for source, variable in asked.items():
         name = variable.op.name
         if name in found:
-            found[name] = "restored" if source in given else (
-                "shape_differs" if source in there else "missing")
+            found[name] = (
+                "restored"
+                if source in given
+                else ("shape_differs" if source in there else "missing")
+            )
     return found
 
 
@@ -109,8 +133,9 @@ def trained(variables, frozen, included):
     pairs = [(one, one) for one in variables]
     if frozen:
         pairs = variables_helper.freeze_gradients_matching_regex(pairs, frozen)
-    chosen = framework.filter_variables(variables, include_patterns=included or None,
-                                        exclude_patterns=frozen or None)
+    chosen = framework.filter_variables(
+        variables, include_patterns=included or None, exclude_patterns=frozen or None
+    )
     return [one.op.name for _, one in pairs], [one.op.name for one in chosen]
 
 
@@ -123,15 +148,19 @@ def multiplied(variables):
         assert "gradient_multipliers" in str(error)
         return None
     before = {variable.op.name: gradient for gradient, variable in pairs}
-    return [variable.op.name for gradient, variable in changed
-            if gradient is not before[variable.op.name]]
+    return [
+        variable.op.name
+        for gradient, variable in changed
+        if gradient is not before[variable.op.name]
+    ]
 
 
 def look(path, directory):
     name = os.path.join(directory, os.path.splitext(os.path.basename(path))[0])
     with open(path) as file:
-        built = [build(path, twice) for twice in ((False, True) if "_keras" in file.read()
-                                                  else (False,))]
+        built = [
+            build(path, twice) for twice in ((False, True) if "_keras" in file.read() else (False,))
+        ]
     named = {"global_step": []}
     for graph, model, _ in built:
         with graph.as_default():
@@ -148,8 +177,11 @@ def look(path, directory):
 
 def model_shapes():
     """{name: shape} of what there is in the graph."""
-    return {one.op.name: one.shape.as_list() for one in tf.global_variables()
-            if one.op.name != tf.GraphKeys.GLOBAL_STEP}
+    return {
+        one.op.name: one.shape.as_list()
+        for one in tf.global_variables()
+        if one.op.name != tf.GraphKeys.GLOBAL_STEP
+    }
 
 
 def answer(model, trainable, checkpoint):
@@ -158,12 +190,16 @@ def answer(model, trainable, checkpoint):
     return {
         "variables": shapes,
         "trainable": [one.op.name for one in trainable],
-        "restored": [(kind, every, verdicts(model, shapes, checkpoint, kind, every))
-                     for kind, every in itertools.product(
-                         ("detection", "classification"), (False, True))],
-        "trained": [(frozen, included) + trained(trainable, frozen, included)
-                    for frozen, included in PATTERNS],
-        "biases": multiplied(trainable)}
+        "restored": [
+            (kind, every, verdicts(model, shapes, checkpoint, kind, every))
+            for kind, every in itertools.product(("detection", "classification"), (False, True))
+        ],
+        "trained": [
+            (frozen, included) + trained(trainable, frozen, included)
+            for frozen, included in PATTERNS
+        ],
+        "biases": multiplied(trainable),
+    }
 
 
 def main(*arguments):
@@ -171,7 +207,7 @@ def main(*arguments):
         try:
             name, found = look(path, arguments[-1])
         except Exception as error:  # whatever the API raises is the answer
-            print("%s: %s: %s" % (path, type(error).__name__, error), file=sys.stderr)
+            print(f"{path}: {type(error).__name__}: {error}", file=sys.stderr)
             continue
         with open(name, "w") as file:
             json.dump(found, file)

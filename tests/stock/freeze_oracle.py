@@ -24,12 +24,15 @@ def variables(path):
     with tf.Graph().as_default():
         model = model_builder.build(pipeline.model, is_training=True)
         images, shapes = model.preprocess(tf.zeros([1, 128, 128, 3]))
-        model.provide_groundtruth([tf.constant([[0.1, 0.1, 0.5, 0.5]])],
-                                  [tf.one_hot([0], model.num_classes)])
+        model.provide_groundtruth(
+            [tf.constant([[0.1, 0.1, 0.5, 0.5]])], [tf.one_hot([0], model.num_classes)]
+        )
         model.predict(images, shapes)
         trainable = {one.op.name for one in tf.trainable_variables()}
-        return {one.op.name: [one.dtype.base_dtype.name, one.shape.as_list(),
-                              one.op.name in trainable] for one in tf.global_variables()}
+        return {
+            one.op.name: [one.dtype.base_dtype.name, one.shape.as_list(), one.op.name in trainable]
+            for one in tf.global_variables()
+        }
 
 
 def trained(case):
@@ -39,10 +42,14 @@ def trained(case):
         made = [tf.Variable(0.0, name=name) for name in case["names"]]
         assert [one.op.name for one in made] == case["names"]
         pairs = [(one + 0.0, one) for one in made]
-        kept = variables_helper.freeze_gradients_matching_regex(pairs, case["patterns"]) \
-            if case["patterns"] else pairs
-        chosen = framework.filter_variables(made, include_patterns=None,
-                                            exclude_patterns=case["patterns"] or None)
+        kept = (
+            variables_helper.freeze_gradients_matching_regex(pairs, case["patterns"])
+            if case["patterns"]
+            else pairs
+        )
+        chosen = framework.filter_variables(
+            made, include_patterns=None, exclude_patterns=case["patterns"] or None
+        )
         return [[one.op.name for _, one in kept], [one.op.name for one in chosen]]
 
 

@@ -47,13 +47,23 @@ FAMILIES = (
 )
 # Where the pipeline.config beside a published model is another's, the file that is its own.
 CONFIGS = {"ssdlite_mobilenet_v2_coco_2018_05_09": "pipeline.config.floydhub_nc90"}
-PUBLISHED = ("ssd_mobilenet_v1_coco_2018_01_28", "ssd_mobilenet_v2_coco_2018_03_29",
-             "ssdlite_mobilenet_v2_coco_2018_05_09",
-             "ssd_mobilenet_v1_quantized_300x300_coco14_sync_2018_07_18",
-             "finetuned/ssd_resnet50_v1_fpn_11_classes")
-OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections",
-           "detection_masks", "detection_multiclass_scores", "raw_detection_boxes",
-           "raw_detection_scores")
+PUBLISHED = (
+    "ssd_mobilenet_v1_coco_2018_01_28",
+    "ssd_mobilenet_v2_coco_2018_03_29",
+    "ssdlite_mobilenet_v2_coco_2018_05_09",
+    "ssd_mobilenet_v1_quantized_300x300_coco14_sync_2018_07_18",
+    "finetuned/ssd_resnet50_v1_fpn_11_classes",
+)
+OUTPUTS = (
+    "detection_boxes",
+    "detection_scores",
+    "detection_classes",
+    "num_detections",
+    "detection_masks",
+    "detection_multiclass_scores",
+    "raw_detection_boxes",
+    "raw_detection_scores",
+)
 # New class -> old one; the second surgery keeps all, and adds two.
 KEPT = {1: 7, 2: 1, 3: 10}
 SURGERIES = ("subset", "grown")
@@ -86,9 +96,12 @@ a graph that finds other boxes for the same model (the first row's, unchanged).
 
 def python_of(era):
     """The Python that has the stock API of an era."""
-    return subprocess.run([sys.executable, os.path.join(HERE, "..", "environments", "make.py"),
-                           "stock-" + era], check=True, stdout=subprocess.PIPE,
-                          universal_newlines=True).stdout.strip()
+    return subprocess.run(
+        [sys.executable, os.path.join(HERE, "..", "environments", "make.py"), "stock-" + era],
+        check=True,
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    ).stdout.strip()
 
 
 def exported(work, era, name):
@@ -98,10 +111,27 @@ def exported(work, era, name):
         config = os.path.join(zoo.DIRECTORY, "sample_configs", name + ".config")
         prefix = os.path.join(directory + ".src", "model.ckpt")
         os.makedirs(os.path.dirname(prefix), exist_ok=True)
-        judging.ask([(python_of(era), {"verb": "save", "pipeline_config": config, "output": prefix,
-                                       "seed": 3})])
-        judging.ask([(python_of(era), {"verb": "export", "pipeline_config": config,
-                                       "checkpoint": prefix, "output_directory": directory})])
+        judging.ask(
+            [
+                (
+                    python_of(era),
+                    {"verb": "save", "pipeline_config": config, "output": prefix, "seed": 3},
+                )
+            ]
+        )
+        judging.ask(
+            [
+                (
+                    python_of(era),
+                    {
+                        "verb": "export",
+                        "pipeline_config": config,
+                        "checkpoint": prefix,
+                        "output_directory": directory,
+                    },
+                )
+            ]
+        )
     return directory
 
 
@@ -115,16 +145,18 @@ def frozen_from_meta(work, name):
         replica.make(model, directory)
         if name in CONFIGS:
             os.remove(os.path.join(directory, "pipeline.config"))
-            shutil.copy(os.path.join(model, CONFIGS[name]),
-                        os.path.join(directory, "pipeline.config"))
-        meta, = glob.glob(os.path.join(glob.escape(model), "*.meta"))
+            shutil.copy(
+                os.path.join(model, CONFIGS[name]), os.path.join(directory, "pipeline.config")
+            )
+        (meta,) = glob.glob(os.path.join(glob.escape(model), "*.meta"))
         with tf.Graph().as_default() as graph, tf.Session() as session:
             saver = tf.train.import_meta_graph(meta, clear_devices=True)
             saver.restore(session, os.path.join(directory, "model.ckpt"))
             graph_def = graph.as_graph_def()
             names = {node.name for node in graph_def.node}
             graph_def = tf.graph_util.convert_variables_to_constants(
-                session, graph_def, [one for one in OUTPUTS if one in names])
+                session, graph_def, [one for one in OUTPUTS if one in names]
+            )
         with open(path, "wb") as file:
             file.write(graph_def.SerializeToString())
     return directory
@@ -139,8 +171,10 @@ def detect(path):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.import_graph_def(graph_def, name="")
         fetched = {name: name + ":0" for name in OUTPUTS if name in names}
-        return [session.run(fetched, {"image_tensor:0": one[None]})
-                for one in judging.decode(open(picture, "rb").read() for picture in pictures)]
+        return [
+            session.run(fetched, {"image_tensor:0": one[None]})
+            for one in judging.decode(open(picture, "rb").read() for picture in pictures)
+        ]
 
 
 def difference(ours, theirs):
@@ -160,8 +194,13 @@ def detections(outputs, new):
     count = int(outputs["num_detections"][0])
     scores = outputs["detection_scores"][0][:count]
     found = collections.Counter(
-        (outputs["detection_boxes"][0][at].tobytes(), float(scores[at]),
-         new.get(int(outputs["detection_classes"][0][at]))) for at in range(count))
+        (
+            outputs["detection_boxes"][0][at].tobytes(),
+            float(scores[at]),
+            new.get(int(outputs["detection_classes"][0][at])),
+        )
+        for at in range(count)
+    )
     return found, float(scores.min()) if count else 0.0
 
 
@@ -172,8 +211,9 @@ def filtered(before, after):
         found, lowest_found = detections(other, {number: number for number in KEPT})
         # Both show a hundred at most; which of those that score alike is left out is chance.
         floor = max(lowest, lowest_found)
-        if {key: count for key, count in source.items() if key[1] > floor and key[2]} != \
-                {key: count for key, count in found.items() if key[1] > floor}:
+        if {key: count for key, count in source.items() if key[1] > floor and key[2]} != {
+            key: count for key, count in found.items() if key[1] > floor
+        }:
             return False
     return True
 
@@ -183,32 +223,53 @@ def judge(source, era, surgery, scratch, beside_exporter):
     with open(os.path.join(source, "pipeline.config")) as file:
         message = parse_config(file.read(), source).message.model
     body = getattr(message, message.WhichOneof("model"))
-    pairs = KEPT if surgery == "subset" else {
-        number: number for number in range(1, body.num_classes + 1)}
+    pairs = (
+        KEPT
+        if surgery == "subset"
+        else {number: number for number in range(1, body.num_classes + 1)}
+    )
     out = os.path.join(scratch, "out")
     shutil.rmtree(scratch, ignore_errors=True)
     os.makedirs(scratch)
-    words = ["convert", source, "--output_directory", out, "--target_api",
-             "2021-05" if era == "2021" else era, "--num_classes",
-             str(len(pairs) + 2 * (surgery == "grown"))]
+    words = [
+        "convert",
+        source,
+        "--output_directory",
+        out,
+        "--target_api",
+        "2021-05" if era == "2021" else era,
+        "--num_classes",
+        str(len(pairs) + 2 * (surgery == "grown")),
+    ]
     assert cli.main(words + ["--map=%d=%d" % pair for pair in pairs.items()]) == 0
     ours = os.path.join(out, "frozen_inference_graph.pb")
     if not os.path.exists(ours):
         with open(os.path.join(out, "report.json")) as file:
-            return {"refused": [one["message"] for one in json.load(file)["plan"]["findings"]
-                                if one["code"] == "FROZEN_GRAPH"][0]}
+            return {
+                "refused": [
+                    one["message"]
+                    for one in json.load(file)["plan"]["findings"]
+                    if one["code"] == "FROZEN_GRAPH"
+                ][0]
+            }
     found = detect(ours)
     answer = {"filtered": None}
     if beside_exporter:
         native = os.path.join(scratch, "native")
         judging.ask([(python_of(era), judging.job(out, "export", output_directory=native))])
-        answer["difference"] = difference(found, detect(os.path.join(
-            native, "frozen_inference_graph.pb")))
-    if surgery == "subset" and getattr(
+        answer["difference"] = difference(
+            found, detect(os.path.join(native, "frozen_inference_graph.pb"))
+        )
+    if (
+        surgery == "subset"
+        and getattr(
             body, "post_processing", getattr(body, "second_stage_post_processing", None)
-            ).score_converter == 1:
-        answer["filtered"] = filtered(detect(os.path.join(
-            source, "frozen_inference_graph.pb")), found)
+        ).score_converter
+        == 1
+    ):
+        answer["filtered"] = filtered(
+            detect(os.path.join(source, "frozen_inference_graph.pb")), found
+        )
     return answer
 
 
@@ -217,8 +278,11 @@ def cell(answer):
     if "unavailable" in answer or "refused" in answer:
         return answer.get("unavailable") or "refused: " + answer["refused"], True
     worst, is_filtered = answer.get("difference"), answer["filtered"]
-    texts = ([] if "difference" not in answer else ["="] if worst is None else ["%.0e" % worst]) + {
-        True: ["f"], False: ["not filtered"], None: []}[is_filtered]
+    texts = ([] if "difference" not in answer else ["="] if worst is None else [f"{worst:.0e}"]) + {
+        True: ["f"],
+        False: ["not filtered"],
+        None: [],
+    }[is_filtered]
     return " ".join(texts), (worst is None or worst <= TOLERANCE) and is_filtered is not False
 
 
@@ -236,39 +300,54 @@ def main():
     if os.path.exists(path):
         with open(path) as file:
             answers = json.load(file)
-    rows = [(title, surgery, eras, exported, name) for title, name in FAMILIES
-            for surgery in SURGERIES] + [
-                (os.path.basename(name), surgery, [PUBLISHED_ERA],
-                 lambda work, _, name: frozen_from_meta(work, name), name)
-                for name in PUBLISHED for surgery in SURGERIES[:1]]
+    rows = [
+        (title, surgery, eras, exported, name) for title, name in FAMILIES for surgery in SURGERIES
+    ] + [
+        (
+            os.path.basename(name),
+            surgery,
+            [PUBLISHED_ERA],
+            lambda work, _, name: frozen_from_meta(work, name),
+            name,
+        )
+        for name in PUBLISHED
+        for surgery in SURGERIES[:1]
+    ]
     for title, surgery, columns, make, name in rows:
         for era in [one for one in columns if one in args.eras.split(",")]:
-            key = "%s/%s/%s" % (title, surgery, era)
-            if key in answers or not re.search(args.rows, title) \
-                    or surgery not in args.surgeries.split(","):
+            key = f"{title}/{surgery}/{era}"
+            if (
+                key in answers
+                or not re.search(args.rows, title)
+                or surgery not in args.surgeries.split(",")
+            ):
                 continue
             try:
                 source = make(args.work, era, name)
             except AssertionError as error:
                 said = re.search(r"'message': ([\"'])(.{,60}?)(\1|$)", str(error))
-                answers[key] = {"unavailable": "none: " + (
-                    said.group(2) if said else str(error)[:60])}
+                answers[key] = {
+                    "unavailable": "none: " + (said.group(2) if said else str(error)[:60])
+                }
             else:
-                answers[key] = judge(source, era, surgery, os.path.join(args.work, "scratch"),
-                                     make is exported)
+                answers[key] = judge(
+                    source, era, surgery, os.path.join(args.work, "scratch"), make is exported
+                )
             print(key, answers[key], flush=True)
             with open(path, "w") as file:
                 json.dump(answers, file, indent=1, sort_keys=True)
     right = True
-    lines = [LEGEND.rstrip("\n") % {"pictures": 2, "eras": " | ".join(eras),
-                                    "rule": "|".join(["---"] * len(eras))}]
+    lines = [
+        LEGEND.rstrip("\n")
+        % {"pictures": 2, "eras": " | ".join(eras), "rule": "|".join(["---"] * len(eras))}
+    ]
     for title, surgery, _, _, _ in rows:
-        cells = [answers.get("%s/%s/%s" % (title, surgery, era)) for era in eras]
+        cells = [answers.get(f"{title}/{surgery}/{era}") for era in eras]
         if not any(cells):
             continue
         texts = [cell(one) if one else ("", True) for one in cells]
         right = right and all(good for _, good in texts)
-        lines.append("| %s | %s | %s |" % (title, surgery, " | ".join(text for text, _ in texts)))
+        lines.append(f"| {title} | {surgery} | {' | '.join((text for text, _ in texts))} |")
     if args.output:
         with open(args.output, "w") as file:
             file.write("\n".join(lines) + "\n")

@@ -27,7 +27,7 @@ def write_labels(path, names):
     """A label map of these classes, numbered from 1; gives its path."""
     with open(str(path), "w") as file:
         for number, name in enumerate(names, start=1):
-            file.write("item { id: %d name: '%s' }\n" % (number, name))
+            file.write(f"item {{ id: {number} name: '{name}' }}\n")
     return str(path)
 
 
@@ -40,8 +40,12 @@ def convert(source, out, *flags):
 
 def job(out, verb="restore", **others):
     """A job about a converted directory."""
-    return dict(others, verb=verb, pipeline_config=os.path.join(str(out), "pipeline.config"),
-                checkpoint=os.path.join(str(out), "model.ckpt"))
+    return dict(
+        others,
+        verb=verb,
+        pipeline_config=os.path.join(str(out), "pipeline.config"),
+        checkpoint=os.path.join(str(out), "model.ckpt"),
+    )
 
 
 def small_config(path, optimizer, use_moving_average):
@@ -55,9 +59,12 @@ def small_config(path, optimizer, use_moving_average):
     with open(os.path.join(HERE, "small_ssd.config")) as file:
         template = string.Template(file.read())
     with open(str(path), "w") as file:
-        file.write(template.substitute(
-            optimizer="%s_optimizer { %s %s }" % (optimizer, rate, optimizers[optimizer]),
-            use_moving_average=str(use_moving_average).lower()))
+        file.write(
+            template.substitute(
+                optimizer=f"{optimizer}_optimizer {{ {rate} {optimizers[optimizer]} }}",
+                use_moving_average=str(use_moving_average).lower(),
+            )
+        )
     return str(path)
 
 
@@ -71,8 +78,13 @@ def ask(pairs):
 
     def one(python):
         places = [place for place, (other, _) in enumerate(pairs) if other == python]
-        return zip(places, runner.run_jobs([pairs[place][1] for place in places], python=python,
-                                           timeout=SECONDS * len(places)))
+        return zip(
+            places,
+            runner.run_jobs(
+                [pairs[place][1] for place in places], python=python, timeout=SECONDS * len(places)
+            ),
+        )
+
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         results = dict(pair for answers in pool.map(one, pythons) for pair in answers)
     for result in results.values():

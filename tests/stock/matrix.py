@@ -27,17 +27,32 @@ import cells
 # what that means.  A group in the pattern is filled in.
 REASONS = (
     ("build", r"Unknown ssd feature_extractor: (\w+)", "no feature extractor {} in this revision"),
-    ("build", r"(\w+) is not supported. See `model_builder.py`",
-     "no feature extractor {} in this revision under TensorFlow 1"),
-    ("build", r"Unknown Faster R-CNN feature_extractor: (\w+)",
-     "no feature extractor {} in this revision"),
+    (
+        "build",
+        r"(\w+) is not supported. See `model_builder.py`",
+        "no feature extractor {} in this revision under TensorFlow 1",
+    ),
+    (
+        "build",
+        r"Unknown Faster R-CNN feature_extractor: (\w+)",
+        "no feature extractor {} in this revision",
+    ),
     ("build", r'has no field named "(\w+)"', "no field {} in the schema of this revision"),
-    ("build", r"'dict_keys' object is not subscriptable",
-     "this revision's pooling pyramid does not build under Python 3"),
-    ("build", r"Value passed to parameter 'shape' has DataType float32",
-     "this revision's mask head computes float shapes under Python 3, and does not build"),
-    ("legacy", r"missing 2 required positional arguments: 'context_features'",
-     "legacy/train.py gives Context R-CNN no context features, and cannot train it"),
+    (
+        "build",
+        r"'dict_keys' object is not subscriptable",
+        "this revision's pooling pyramid does not build under Python 3",
+    ),
+    (
+        "build",
+        r"Value passed to parameter 'shape' has DataType float32",
+        "this revision's mask head computes float shapes under Python 3, and does not build",
+    ),
+    (
+        "legacy",
+        r"missing 2 required positional arguments: 'context_features'",
+        "legacy/train.py gives Context R-CNN no context features, and cannot train it",
+    ),
 )
 
 LEGEND = """\
@@ -94,8 +109,11 @@ class Results:
 def judges():
     """A digest of the code that judges."""
     state = hashlib.sha256()
-    paths = [os.path.join(cells.STOCK, name) for name in sorted(os.listdir(cells.STOCK))
-             if name.endswith(".py")]
+    paths = [
+        os.path.join(cells.STOCK, name)
+        for name in sorted(os.listdir(cells.STOCK))
+        if name.endswith(".py")
+    ]
     for path in paths + [cells.__file__]:
         with open(path, "rb") as file:
             state.update(hashlib.sha256(file.read()).digest())
@@ -117,8 +135,11 @@ def judge(pair, edits, known, started):
         wanted = [edit for edit in family.edits if edit in edits]
         found = cells.judge_all(source, wanted, os.path.join(scratch, "work"), known)
     good = sum(explain(cell)[0] != "wrong" for cell in found.values())
-    print("%6d s  %-36s %s  %d of %d" % (time.time() - started, family.name, era.name, good,
-                                         len(found)), file=sys.stderr, flush=True)
+    print(
+        f"{time.time() - started:6d} s  {family.name!s:<36} {era.name}  {good} of {len(found)}",
+        file=sys.stderr,
+        flush=True,
+    )
     return family.name, era.name, found
 
 
@@ -131,16 +152,33 @@ def explain(cell):
         reason = _reason(name, part)
         if reason is None:
             error = part.get("error")
-            return "wrong", "%s: %s" % (name, "; ".join(part.get("wrong") or [
-                "%(type)s: %(message)s (%(where)s)" % error if error else part["summary"]])), []
+            return (
+                "wrong",
+                "%s: %s"
+                % (
+                    name,
+                    "; ".join(
+                        part.get("wrong")
+                        or [
+                            "%(type)s: %(message)s (%(where)s)" % error
+                            if error
+                            else part["summary"]
+                        ]
+                    ),
+                ),
+                [],
+            )
         excuses.append(reason)
     if "build" in cell:
         return "excused", "{}", excuses
     words = []
     for name in ("legacy", "model_main"):
         part = cell[name]
-        words.append("{}" if not part["ok"] else "%s%d/%d" % (
-            "r " if part["resumed"] else "", part["restored"], part["total"]))
+        words.append(
+            "{}"
+            if not part["ok"]
+            else f"{'r ' if part['resumed'] else ''}{part['restored']}/{part['total']}"
+        )
     outputs = cell["outputs"]
     words.append("{}" if not outputs["ok"] else "~" if outputs["difference"] else "=")
     return "excused" if excuses else "right", ", ".join(words) + ", 1", excuses
@@ -157,24 +195,31 @@ def _reason(name, part):
 
 def render(known, results, eras):
     """The document."""
-    surgeries = "\n".join("| %s | %d, of which %d kept | %s%s |" % (
-        name, len(edit.names), sum(one.startswith("class_") for one in edit.names),
-        edit.optimizer.split()[0], ", moving averages" if edit.averages else "")
-        for name, edit in cells.EDITS.items())
-    parts = [LEGEND % {"classes": cells.CLASSES, "surgeries": surgeries,
-                       "tolerance": cells.TOLERANCE}]
+    surgeries = "\n".join(
+        "| %s | %d, of which %d kept | %s%s |"
+        % (
+            name,
+            len(edit.names),
+            sum(one.startswith("class_") for one in edit.names),
+            edit.optimizer.split()[0],
+            ", moving averages" if edit.averages else "",
+        )
+        for name, edit in cells.EDITS.items()
+    )
+    parts = [
+        LEGEND % {"classes": cells.CLASSES, "surgeries": surgeries, "tolerance": cells.TOLERANCE}
+    ]
     for era in eras:
-        parts.append("## %s\n" % era)
-        parts.append("| family | %s |\n|---|%s" % (
-            " | ".join(cells.EDITS), "---|" * len(cells.EDITS)))
+        parts.append(f"## {era}\n")
+        parts.append(f"| family | {' | '.join(cells.EDITS)} |\n|---|{'---|' * len(cells.EDITS)}")
         reasons = []
         for family in known.values():
             row = [family.title]
             for edit in cells.EDITS:
                 row.append(_cell(family, edit, results.get((family.name, era), {}), reasons))
-            parts.append("| %s |" % " | ".join(row))
+            parts.append(f"| {' | '.join(row)} |")
         parts.append("")
-        parts += ["%d. %s" % (number, words) for number, words in enumerate(reasons, 1)]
+        parts += [f"{number}. {words}" for number, words in enumerate(reasons, 1)]
         parts.append("")
     return "\n".join(parts)
 
@@ -183,7 +228,8 @@ def _cell(family, edit, row, reasons):
     def note(words):
         if words not in reasons:
             reasons.append(words)
-        return "[%d]" % (reasons.index(words) + 1)
+        return f"[{reasons.index(words) + 1}]"
+
     if edit not in family.edits:
         return "- " + note(family.why)
     if edit not in row:
@@ -204,13 +250,17 @@ def main(arguments):
     options = parser.parse_args(arguments)
     started = time.time()
     eras = [cells.era(name) for name in options.eras.split(",")]
-    known = {name: family for name, family in cells.families().items()
-             if re.search(options.families, name)}
+    known = {
+        name: family
+        for name, family in cells.families().items()
+        if re.search(options.families, name)
+    }
     results = Results(os.path.join(cache(), "cells"), judges())
     work = functools.partial(judge, edits=options.edits.split(","), known=results, started=started)
     found = {}
-    for name, era, row in cells.in_turns(work, [(family, era) for family in known.values()
-                                                for era in eras], options.workers):
+    for name, era, row in cells.in_turns(
+        work, [(family, era) for family in known.values() for era in eras], options.workers
+    ):
         found[name, era] = row
     failures = 0
     for (name, era), row in sorted(found.items()):
@@ -218,9 +268,9 @@ def main(arguments):
             verdict, words, _ = explain(cell)
             if verdict == "wrong":
                 failures += 1
-                print("%s, %s, %s: %s" % (name, era, edit, words))
+                print(f"{name}, {era}, {edit}: {words}")
     total = sum(len(row) for row in found.values())
-    print("%d cells, %d wrong" % (total, failures))
+    print(f"{total} cells, {failures} wrong")
     if options.output:
         with open(options.output, "w") as file:
             file.write(render(known, found, options.eras.split(",")))

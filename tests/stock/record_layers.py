@@ -26,22 +26,41 @@ from object_detection.builders import model_builder  # noqa: E402
 from object_detection.protos import model_pb2  # noqa: E402
 
 NORMALIZED = "batch_norm { scale: true center: true }"
-PLAIN = {"multiplier": 1.0, "least": 8, "depth": 256, "norm": NORMALIZED, "override": False,
-         "top": 7}
+PLAIN = {
+    "multiplier": 1.0,
+    "least": 8,
+    "depth": 256,
+    "norm": NORMALIZED,
+    "override": False,
+    "top": 7,
+}
 _WIDTHS = {
-    "plain": {}, "half": {"multiplier": 0.5}, "odd": {"multiplier": 0.33},
-    "wide": {"multiplier": 1.37}, "least": {"multiplier": 0.25, "least": 32},
-    "narrow": {"multiplier": 0.5, "depth": 112}, "shallow": {"depth": 112},
-    "fourfold": {"multiplier": 4.0}, "lesser": {"multiplier": 0.71}, "more": {"multiplier": 1.45},
+    "plain": {},
+    "half": {"multiplier": 0.5},
+    "odd": {"multiplier": 0.33},
+    "wide": {"multiplier": 1.37},
+    "least": {"multiplier": 0.25, "least": 32},
+    "narrow": {"multiplier": 0.5, "depth": 112},
+    "shallow": {"depth": 112},
+    "fourfold": {"multiplier": 4.0},
+    "lesser": {"multiplier": 0.71},
+    "more": {"multiplier": 1.45},
 }
 _NORMS = {
-    "bare": {"norm": ""}, "override": {"norm": "", "override": True},
+    "bare": {"norm": ""},
+    "override": {"norm": "", "override": True},
     "unscaled": {"norm": "batch_norm { scale: false center: false }", "override": True},
 }
-PROBES = {name: dict(PLAIN, depthwise=False, **change)
-          for name, change in list(_WIDTHS.items()) + list(_NORMS.items())}
-PROBES.update({"depthwise_" + name: dict(PROBES[name], depthwise=True)
-               for name in ("plain", "odd", "narrow", "fourfold") + tuple(_NORMS)})
+PROBES = {
+    name: dict(PLAIN, depthwise=False, **change)
+    for name, change in list(_WIDTHS.items()) + list(_NORMS.items())
+}
+PROBES.update(
+    {
+        "depthwise_" + name: dict(PROBES[name], depthwise=True)
+        for name in ("plain", "odd", "narrow", "fourfold") + tuple(_NORMS)
+    }
+)
 # FPNs that end within the backbone, which is built whole nonetheless.
 TOPS = ("top2", "top3", "top4")
 PROBES.update((name, dict(PLAIN, depthwise=False, top=int(name[3:]))) for name in TOPS)
@@ -53,11 +72,23 @@ STAGES = ("FirstStageFeatureExtractor", "SecondStageFeatureExtractor")
 CONVERTED = "faster_rcnn_inception_resnet_v2_keras"
 # Widths at which all shortcuts of a ResNet are there that are at a depth_multiplier of 1.
 PROBES["spared"] = dict(PLAIN, depthwise=False, multiplier=0.3, least=20)
-RESNET = ("plain", "half", "odd", "wide", "fourfold", "lesser", "more", "spared", "shallow",
-          "depthwise_plain") + tuple(_NORMS)
+RESNET = (
+    "plain",
+    "half",
+    "odd",
+    "wide",
+    "fourfold",
+    "lesser",
+    "more",
+    "spared",
+    "shallow",
+    "depthwise_plain",
+) + tuple(_NORMS)
 
-HYPERPARAMS = ("activation: RELU_6 regularizer { l2_regularizer {} } "
-               "initializer { truncated_normal_initializer {} } %s")
+HYPERPARAMS = (
+    "activation: RELU_6 regularizer { l2_regularizer {} } "
+    "initializer { truncated_normal_initializer {} } %s"
+)
 SSD = """
 ssd {
   num_classes: 3
@@ -131,29 +162,47 @@ def build(kind, probe):
     options = PROBES[probe]
     two_stage = kind.startswith("faster_rcnn")
     text = (FASTER_RCNN if two_stage else SSD) % dict(
-        options, type=kind, hyperparams=HYPERPARAMS % options["norm"],
+        options,
+        type=kind,
+        hyperparams=HYPERPARAMS % options["norm"],
         # MnasFPN has these levels alone.
-        fpn="fpn { additional_layer_depth: %d min_level: %d max_level: %d }" % (
-            (options["depth"],) + ((3, 6) if kind.endswith("mnasfpn") else (2, options["top"])))
-        if kind.endswith(("fpn", "fpn_keras")) else "",
+        fpn="fpn { additional_layer_depth: %d min_level: %d max_level: %d }"
+        % ((options["depth"],) + ((3, 6) if kind.endswith("mnasfpn") else (2, options["top"])))
+        if kind.endswith(("fpn", "fpn_keras"))
+        else "",
         # Inception takes no settings of its own.
         override=str(options["override"] or kind.startswith("ssd_inception")).lower(),
-        depthwise=str(options["depthwise"]).lower())
+        depthwise=str(options["depthwise"]).lower(),
+    )
     with tf.Graph().as_default():
         # As the trainers do: a NASNet, which anneals by it, would make one in a scope of its own.
         tf.train.get_or_create_global_step()
-        model = model_builder.build(text_format.Parse(text, model_pb2.DetectionModel()),
-                                    is_training=True)
+        model = model_builder.build(
+            text_format.Parse(text, model_pb2.DetectionModel()), is_training=True
+        )
         extractor = model._feature_extractor
         maps = (stages if two_stage else feature_maps)(extractor, kind)
         trainable = {one.op.name for one in tf.trainable_variables()}
-        converted = {} if kind != CONVERTED else {
-            variable.op.name: name for name, variable in
-            extractor.restore_from_classification_checkpoint_fn(*STAGES).items()}
-        return {"maps": [one.shape.as_list()[-1] for one in maps], "converted": converted,
-                "read": read(maps) if probe in READ else {}, "variables": [
-            [one.op.name, one.shape.as_list(), one.op.name in trainable]
-            for one in tf.global_variables() if one.op.name != tf.GraphKeys.GLOBAL_STEP]}
+        converted = (
+            {}
+            if kind != CONVERTED
+            else {
+                variable.op.name: name
+                for name, variable in extractor.restore_from_classification_checkpoint_fn(
+                    *STAGES
+                ).items()
+            }
+        )
+        return {
+            "maps": [one.shape.as_list()[-1] for one in maps],
+            "converted": converted,
+            "read": read(maps) if probe in READ else {},
+            "variables": [
+                [one.op.name, one.shape.as_list(), one.op.name in trainable]
+                for one in tf.global_variables()
+                if one.op.name != tf.GraphKeys.GLOBAL_STEP
+            ],
+        }
 
 
 def probes_of(kind):
@@ -174,7 +223,7 @@ def main(result, *kinds):
             try:
                 found[kind][probe] = build(kind, probe)
             except Exception as error:  # whatever the API raises is the answer
-                found[kind][probe] = {"error": "%s: %s" % (type(error).__name__, error)}
+                found[kind][probe] = {"error": f"{type(error).__name__}: {error}"}
                 print(kind, probe, found[kind][probe]["error"][:300], file=sys.stderr)
     with open(result, "w") as file:
         json.dump(found, file)

@@ -18,11 +18,13 @@ STEP = 200000  # of global_step: what was published had been trained
 
 def make(model, directory):
     """Writes checkpoint and config of the zoo's `model` into `directory`; gives its path."""
-    index, = glob.glob(os.path.join(glob.escape(model), "*.index"))
-    reader = tf.train.NewCheckpointReader(index[:-len(".index")])
+    (index,) = glob.glob(os.path.join(glob.escape(model), "*.index"))
+    reader = tf.train.NewCheckpointReader(index[: -len(".index")])
     dtypes = reader.get_variable_to_dtype_map()
-    values = {name: _value(name, shape, dtypes[name].as_numpy_dtype)
-              for name, shape in reader.get_variable_to_shape_map().items()}
+    values = {
+        name: _value(name, shape, dtypes[name].as_numpy_dtype)
+        for name, shape in reader.get_variable_to_shape_map().items()
+    }
     save(values, os.path.join(directory, "model.ckpt"))
     shutil.copy(os.path.join(model, "pipeline.config"), directory)
     return str(directory)
@@ -33,8 +35,9 @@ def save(values, prefix):
     names = sorted(values)
     with tf.Graph().as_default(), tf.Session() as session:
         feeds = [tf.placeholder(values[name].dtype, values[name].shape) for name in names]
-        write = tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names,
-                                  shape_and_slices=[""] * len(names), tensors=feeds)
+        write = tf.raw_ops.SaveV2(
+            prefix=prefix, tensor_names=names, shape_and_slices=[""] * len(names), tensors=feeds
+        )
         session.run(write, dict(zip(feeds, (values[name] for name in names))))
 
 

@@ -13,10 +13,16 @@ pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here"
 import tensorflow.compat.v1 as tf  # noqa: E402
 from google.protobuf import text_format  # noqa: E402
 from object_detection.builders import (  # noqa: E402
-    anchor_generator_builder, image_resizer_builder, matcher_builder)
+    anchor_generator_builder,
+    image_resizer_builder,
+    matcher_builder,
+)
 from object_detection.core import box_list, region_similarity_calculator  # noqa: E402
 from object_detection.protos import (  # noqa: E402
-    anchor_generator_pb2, image_resizer_pb2, matcher_pb2)
+    anchor_generator_pb2,
+    image_resizer_pb2,
+    matcher_pb2,
+)
 
 import judging  # noqa: E402
 import thorough  # noqa: E402
@@ -85,31 +91,49 @@ MAPS = {
 
 @pytest.mark.parametrize("era", sorted(MAPS))
 def test_cells_are_the_stock_extractors(era, stock_python, tmp_path):
-    cases = [("%s depth_multiplier: 0.25 min_depth: 8 %s" % (text, HYPERPARAMS), image)
-             for text, image in thorough.cases(MAPS[era][:3], MAPS[era][3:])]
+    cases = [
+        (f"{text} depth_multiplier: 0.25 min_depth: 8 {HYPERPARAMS}", image)
+        for text, image in thorough.cases(MAPS[era][:3], MAPS[era][3:])
+    ]
     (tmp_path / "cases.json").write_text(json.dumps(cases))
-    subprocess.run([stock_python(era), os.path.join(judging.HERE, "map_oracle.py"),
-                    str(tmp_path / "cases.json"), str(tmp_path / "found.json")], check=True,
-                   stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [
+            stock_python(era),
+            os.path.join(judging.HERE, "map_oracle.py"),
+            str(tmp_path / "cases.json"),
+            str(tmp_path / "found.json"),
+        ],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
     for (text, image), wanted in zip(cases, json.loads((tmp_path / "found.json").read_text())):
-        ours = text_format.Parse("feature_extractor { %s }" % text,
-                                 message_class("graphfix.pipeline.Ssd")())
+        ours = text_format.Parse(
+            f"feature_extractor {{ {text} }}", message_class("graphfix.pipeline.Ssd")()
+        )
         found = [shape[0].tolist() for shape in map_shapes(ours, "ssd", np.array([image]))]
         assert wanted and found == wanted, text
 
 
 def test_recall_is_the_stock_matchers():
     """Each box alone: whether the matcher gives it an anchor, and the best IoU of all anchors."""
-    text = ("ssd_anchor_generator { num_layers: 6 min_scale: 0.15 max_scale: 0.9 aspect_ratios: "
-            "[1, 2, 0.5] }")
+    text = (
+        "ssd_anchor_generator { num_layers: 6 min_scale: 0.15 max_scale: 0.9 aspect_ratios: "
+        "[1, 2, 0.5] }"
+    )
     image, threshold = (300, 420), 0.45
     stock = anchor_generator_builder.build(
-        text_format.Parse(text, anchor_generator_pb2.AnchorGenerator()))
-    matcher = matcher_builder.build(text_format.Parse(
-        "argmax_matcher { matched_threshold: %g unmatched_threshold: %g }" % (threshold, threshold),
-        matcher_pb2.Matcher()))
-    body = text_format.Parse('feature_extractor { type: "ssd_mobilenet_v1" }',
-                             message_class("graphfix.pipeline.Ssd")())
+        text_format.Parse(text, anchor_generator_pb2.AnchorGenerator())
+    )
+    matcher = matcher_builder.build(
+        text_format.Parse(
+            f"argmax_matcher {{ matched_threshold: {threshold:g} unmatched_threshold: "
+            f"{threshold:g} }}",
+            matcher_pb2.Matcher(),
+        )
+    )
+    body = text_format.Parse(
+        'feature_extractor { type: "ssd_mobilenet_v1" }', message_class("graphfix.pipeline.Ssd")()
+    )
     shapes = [tuple(map(int, shape[0])) for shape in map_shapes(body, "ssd", np.array([image]))]
     random = np.random.RandomState(0)
     boxes = np.sort(random.rand(150, 2, 2) ** 2, 1).reshape(-1, 4)
@@ -118,15 +142,23 @@ def test_recall_is_the_stock_matchers():
         anchors = box_list.BoxList(tf.concat([one.get() for one in anchors], 0))
         box = tf.placeholder(tf.float32, [1, 4])
         similarity = region_similarity_calculator.IouSimilarity().compare(
-            box_list.BoxList(box), anchors)
+            box_list.BoxList(box), anchors
+        )
         asked = tf.reduce_max(similarity), matcher.match(similarity).num_matched_columns()
         answers = [session.run(asked, {box: [one]}) for one in boxes]
-    resizer = text_format.Parse("fixed_shape_resizer { height: 300 width: 420 }",
-                                message_class("graphfix.pipeline.ImageResizer")())
-    found, _ = collect([ImageBoxes("it", None, [tuple(one) for one in boxes], [1] * len(boxes))],
-                       resizer, subject="it")
+    resizer = text_format.Parse(
+        "fixed_shape_resizer { height: 300 width: 420 }",
+        message_class("graphfix.pipeline.ImageResizer")(),
+    )
+    found, _ = collect(
+        [ImageBoxes("it", None, [tuple(one) for one in boxes], [1] * len(boxes))],
+        resizer,
+        subject="it",
+    )
     message = text_format.Parse(text, message_class("graphfix.pipeline.AnchorGenerator")())
-    best = best_overlaps(found, described(message, "it", None), Model(body, "ssd", False), threshold)
+    best = best_overlaps(
+        found, described(message, "it", None), Model(body, "ssd", False), threshold
+    )
     np.testing.assert_allclose(best.iou, [one for one, _ in answers], rtol=0, atol=1e-5)
     matched = np.array([count > 0 for _, count in answers])
     assert 20 < matched.sum() < 130

@@ -10,6 +10,7 @@ from graphfix.stock import api_revision
 @pytest.fixture
 def install(tmp_path):
     """Makes an `object_detection` whose protos have exactly the marker fields up to a day."""
+
     def make(until, distributions=(), style="full_name='object_detection.protos.M.%s'"):
         package = tmp_path / "object_detection"
         (package / "protos").mkdir(parents=True)
@@ -19,6 +20,7 @@ def install(tmp_path):
         for name in distributions:
             (tmp_path / (name + ".dist-info")).mkdir()
         return str(package)
+
     return make
 
 
@@ -46,8 +48,9 @@ def test_a_longer_field_name_is_not_the_marker(install):
 
 
 def test_a_distribution_refines_the_interval(install):
-    found = api_revision.revision_of(install("2019-03-07", [
-        "tensorflow_object_detection_api-0.1.1"]))
+    found = api_revision.revision_of(
+        install("2019-03-07", ["tensorflow_object_detection_api-0.1.1"])
+    )
     assert found["revision"] == "2019-04"
     assert "tensorflow_object_detection_api-0.1.1" in found["determined_by"]
 
@@ -65,5 +68,11 @@ def test_nothing_beside_the_worker_shadows_another_module():
     """Run by path, the worker puts its directory first on sys.path."""
     here = os.path.dirname(api_revision.__file__)
     names = {name[:-3] for name in os.listdir(here) if name.endswith(".py")} - {"__init__"}
-    assert names == {"api_revision", "runner", "worker",
-                     "stock_scene", "stock_train", "stock_detect"}
+    assert names == {
+        "api_revision",
+        "runner",
+        "worker",
+        "stock_scene",
+        "stock_train",
+        "stock_detect",
+    }

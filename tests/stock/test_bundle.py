@@ -26,7 +26,7 @@ def run(*fetches):
 
 
 def bits(size):
-    return np.dtype("<u%d" % size)
+    return np.dtype(f"<u{size}")
 
 
 def tensor_of(one):
@@ -40,7 +40,7 @@ def tensor_of(one):
         position += 4
         values = []
         for length in lengths:
-            values.append(one.data[position:position + length])
+            values.append(one.data[position : position + length])
             position += length
         return tf.constant(np.array(values, object).reshape(one.shape), tf.string)
     dtype = np.dtype(name) if name in _SAME_IN_NUMPY else bits(size)
@@ -50,22 +50,30 @@ def tensor_of(one):
 
 def bytes_of(prefix, name, dtype):
     """The bytes of a tensor that TensorFlow restores; of strings, the elements."""
+
     def fetch():
-        value, = tf.raw_ops.RestoreV2(prefix=prefix, tensor_names=[name], shape_and_slices=[""],
-                                      dtypes=[tf.as_dtype(dtype)])
+        (value,) = tf.raw_ops.RestoreV2(
+            prefix=prefix, tensor_names=[name], shape_and_slices=[""], dtypes=[tf.as_dtype(dtype)]
+        )
         if dtype == "string" or dtype in _SAME_IN_NUMPY:
             return value
         size = tf.as_dtype(dtype).size
         return tf.bitcast(value, tf.as_dtype(bits(size).name))
-    value, = run(fetch)
+
+    (value,) = run(fetch)
     return np.ravel(value).tolist() if dtype == "string" else value.tobytes()
 
 
 def save_by_tensorflow(prefix, tensors):
     names = sorted(tensors, key=str.encode)
-    run(lambda: tf.raw_ops.SaveV2(
-        prefix=prefix, tensor_names=[name.encode() for name in names],
-        shape_and_slices=[""] * len(names), tensors=[tensor_of(tensors[name]) for name in names]))
+    run(
+        lambda: tf.raw_ops.SaveV2(
+            prefix=prefix,
+            tensor_names=[name.encode() for name in names],
+            shape_and_slices=[""] * len(names),
+            tensors=[tensor_of(tensors[name]) for name in names],
+        )
+    )
 
 
 def content(path):
@@ -74,8 +82,11 @@ def content(path):
 
 
 DATA = ".data-00000-of-00001"
-SAVED = sorted(name for name, tensors in CASES.items()
-               if tensors and all(one.dtype != 21 for one in tensors.values()))
+SAVED = sorted(
+    name
+    for name, tensors in CASES.items()
+    if tensors and all(one.dtype != 21 for one in tensors.values())
+)
 
 
 @pytest.mark.parametrize("case", SAVED)
@@ -119,9 +130,14 @@ def test_an_index_of_several_blocks(tmp_path):
     """Names that share no prefixes make the index of 6,000 scalars larger than a block."""
     saved, ours = str(tmp_path / "tf"), str(tmp_path / "ours")
     names = sorted(hashlib.sha256(b"%d" % at).hexdigest() * 2 for at in range(6000))
-    run(lambda: tf.raw_ops.SaveV2(
-        prefix=saved, tensor_names=names, shape_and_slices=[""] * len(names),
-        tensors=[tf.constant(float(at)) for at in range(len(names))]))
+    run(
+        lambda: tf.raw_ops.SaveV2(
+            prefix=saved,
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            tensors=[tf.constant(float(at)) for at in range(len(names))],
+        )
+    )
     index = content(saved + ".index")
     assert len(index) > 3 * 256 * 1024
     store = reader.open_bundle(saved)
@@ -141,16 +157,18 @@ def test_partitioned_variables(dtype, axis, tmp_path):
 
     def build():
         with tf.variable_scope("scope", partitioner=tf.fixed_size_partitioner(3, axis)):
-            return tf.get_variable("v", (5, 300), dtype=tf.as_dtype(dtype),
-                                   initializer=tf.zeros_initializer())
+            return tf.get_variable(
+                "v", (5, 300), dtype=tf.as_dtype(dtype), initializer=tf.zeros_initializer()
+            )
 
     with tf.Graph().as_default(), tf.Session() as session:
         variable = build()
         session.run(tf.global_variables_initializer())
         for part in variable:
             start = part._save_slice_info.var_offset
-            piece = value[tuple(slice(at, at + size)
-                                for at, size in zip(start, part.shape.as_list()))]
+            piece = value[
+                tuple(slice(at, at + size) for at, size in zip(start, part.shape.as_list()))
+            ]
             session.run(part.assign(tf.cast(piece, part.dtype.base_dtype)))
         tf.train.Saver().save(session, saved, write_meta_graph=False, write_state=False)
     pairs = dict(table.read(content(saved + ".index"), "saved"))
@@ -169,22 +187,53 @@ def test_partitioned_variables(dtype, axis, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["v", "a\u00ff/\uffff"])
-@pytest.mark.parametrize("cut", [1, 63, 64, 65, 8191, 8192, 1 << 20, 1 << 27, 1 << 34, 1 << 41,
-                                 1 << 48, 1 << 55, (1 << 62) - 1])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        1,
+        63,
+        64,
+        65,
+        8191,
+        8192,
+        1 << 20,
+        1 << 27,
+        1 << 34,
+        1 << 41,
+        1 << 48,
+        1 << 55,
+        (1 << 62) - 1,
+    ],
+)
 def test_slice_keys(cut, name, tmp_path):
     """Numbers of every length in slice keys: tensors of no bytes have shapes of any size."""
     saved = str(tmp_path / "tf")
     size = 2 * cut + 1
     where = [[(0, cut), None], [(cut, cut + 1), None]]
-    run(lambda: [tf.raw_ops.SaveV2(
-        prefix=saved, tensor_names=[name.encode()] * 2,
-        shape_and_slices=["%d 0 0,%d:-" % (size, cut), "%d 0 %d,%d:-" % (size, cut, cut + 1)],
-        tensors=[tf.fill(tf.constant([length, 0], tf.int64), tf.constant(0, tf.uint8))
-                 for length in (cut, cut + 1)])])
-    expected = [(b"", handmade.header()),
-                (name.encode(), handmade.entry(4, (size, 0), slices=where))]
-    expected += [(handmade.slice_key(name.encode(), one),
-                  handmade.entry(4, (one[0][1], 0), crc=handmade.masked(b""))) for one in where]
+    run(
+        lambda: [
+            tf.raw_ops.SaveV2(
+                prefix=saved,
+                tensor_names=[name.encode()] * 2,
+                shape_and_slices=[f"{size} 0 0,{cut}:-", f"{size} 0 {cut},{cut + 1}:-"],
+                tensors=[
+                    tf.fill(tf.constant([length, 0], tf.int64), tf.constant(0, tf.uint8))
+                    for length in (cut, cut + 1)
+                ],
+            )
+        ]
+    )
+    expected = [
+        (b"", handmade.header()),
+        (name.encode(), handmade.entry(4, (size, 0), slices=where)),
+    ]
+    expected += [
+        (
+            handmade.slice_key(name.encode(), one),
+            handmade.entry(4, (one[0][1], 0), crc=handmade.masked(b"")),
+        )
+        for one in where
+    ]
     assert content(saved + ".index") == handmade.plain_table(expected)
     assert reader.open_bundle(saved)[name].meta.shape == (size, 0)
 
@@ -192,8 +241,11 @@ def test_slice_keys(cut, name, tmp_path):
 def test_shards(tmp_path):
     """A sharded Saver's files: one of each device, merged under one index."""
     saved, ours = str(tmp_path / "tf"), str(tmp_path / "ours")
-    values = {"cpu%d/v%d" % (device, at): np.full((at + 1, 3), 10 * device + at, np.float32)
-              for device in range(3) for at in range(4)}
+    values = {
+        f"cpu{device}/v{at}": np.full((at + 1, 3), 10 * device + at, np.float32)
+        for device in range(3)
+        for at in range(4)
+    }
     config = tf.ConfigProto(device_count={"CPU": 3})
     with tf.Graph().as_default(), tf.Session(config=config) as session:
         for name, value in sorted(values.items()):
@@ -204,7 +256,8 @@ def test_shards(tmp_path):
     assert os.path.exists(saved + ".data-00002-of-00003")
     store = reader.open_bundle(saved)
     assert {view.extent.path for view in store.values()} == {
-        "%s.data-0000%d-of-00003" % (saved, shard) for shard in range(3)}
+        f"{saved}.data-0000{shard}-of-00003" for shard in range(3)
+    }
     writer.write_bundle(store, ours)
     judge = tensorflow.train.NewCheckpointReader(ours)
     assert sorted(judge.get_variable_to_shape_map()) == sorted(values)
@@ -221,9 +274,10 @@ def test_tensorflow_restores_what_is_written(case, tmp_path):
     writer.write_bundle(reader.open_bundle(source), ours)
     for name, one in CASES[case].items():
         if "\0" not in name:
-            expected, = run(lambda: tensor_of(one)) if one.dtype == 7 else (None,)
+            (expected,) = run(lambda: tensor_of(one)) if one.dtype == 7 else (None,)
             assert bytes_of(ours, name, NAMES[one.dtype]) == (
-                one.data if expected is None else np.ravel(expected).tolist())
+                one.data if expected is None else np.ravel(expected).tolist()
+            )
 
 
 def test_variants(tmp_path):
@@ -235,13 +289,21 @@ def test_variants(tmp_path):
         return tf.raw_ops.TensorListFromTensor(tensor=tf.constant(value), element_shape=[2])
 
     def restored():
-        handle, = tf.raw_ops.RestoreV2(prefix=ours, tensor_names=["x"], shape_and_slices=[""],
-                                       dtypes=[tf.variant])
-        return tf.raw_ops.TensorListStack(input_handle=handle, element_shape=[2],
-                                          element_dtype=tf.float32, num_elements=3)
+        (handle,) = tf.raw_ops.RestoreV2(
+            prefix=ours, tensor_names=["x"], shape_and_slices=[""], dtypes=[tf.variant]
+        )
+        return tf.raw_ops.TensorListStack(
+            input_handle=handle, element_shape=[2], element_dtype=tf.float32, num_elements=3
+        )
 
-    run(lambda: tf.raw_ops.SaveV2(prefix=saved, tensor_names=["x", "y"], shape_and_slices=["", ""],
-                                  tensors=[made(), tf.stack([made(), made()])]))
+    run(
+        lambda: tf.raw_ops.SaveV2(
+            prefix=saved,
+            tensor_names=["x", "y"],
+            shape_and_slices=["", ""],
+            tensors=[made(), tf.stack([made(), made()])],
+        )
+    )
     store = reader.open_bundle(saved)
     assert [view.meta.shape for view in store.values()] == [(), (2,)]
     for view in store.values():
@@ -263,7 +325,8 @@ def test_v1_checkpoint_is_told(tmp_path):
         tf.get_variable("v", (2,))
         session.run(tf.global_variables_initializer())
         tf.train.Saver(write_version=tf.train.SaverDef.V1).save(
-            session, prefix, write_meta_graph=False, write_state=False)
+            session, prefix, write_meta_graph=False, write_state=False
+        )
     assert os.path.exists(prefix)
     with pytest.raises(SourceError, match="is a V1 checkpoint"):
         reader.open_bundle(prefix)
@@ -288,9 +351,10 @@ def test_published_indexes(path, tmp_path):
     for prefix in (source, ours):
         judge = tensorflow.train.NewCheckpointReader(prefix)
         dtypes = judge.get_variable_to_dtype_map()
-        assert {name: (tuple(shape), dtypes[name].name)
-                for name, shape in judge.get_variable_to_shape_map().items()} == {
-                    name: (view.meta.shape, view.meta.dtype.name) for name, view in store.items()}
+        assert {
+            name: (tuple(shape), dtypes[name].name)
+            for name, shape in judge.get_variable_to_shape_map().items()
+        } == {name: (view.meta.shape, view.meta.dtype.name) for name, view in store.items()}
 
 
 def test_damage_that_tensorflow_refuses_too(tmp_path):

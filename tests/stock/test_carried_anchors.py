@@ -17,8 +17,9 @@ NAMES = ("box_encodings", "class_predictions_with_background")
 # How far the scores of another anchor are at least.
 DISTINCT = 10 * cells.TOLERANCE
 RPN = ("rpn_box_encodings", "rpn_objectness_predictions_with_background")
-SHAPES_SSD = ("ssd_anchor_generator { num_layers: 6 min_scale: 0.15 max_scale: 0.9 "
-              "aspect_ratios: [%s] }")
+SHAPES_SSD = (
+    "ssd_anchor_generator { num_layers: 6 min_scale: 0.15 max_scale: 0.9 aspect_ratios: [%s] }"
+)
 
 
 def decode(codes, anchors):
@@ -59,37 +60,65 @@ class Carried:
 
     def boxes(self):
         """Boxes of the new anchors, and of their old ones."""
-        old, new = (decode(one["predict/" + self.names[0]], one["predict/anchors"])
-                    for one in (self.old, self.new))
+        old, new = (
+            decode(one["predict/" + self.names[0]], one["predict/anchors"])
+            for one in (self.old, self.new)
+        )
         return new, old[self.sources]
 
 
 def carried(pairs, names, scratch):
     """The Carried of (python, config, checkpoint) before and after."""
     outputs = [str(scratch / name) for name in ("old.npz", "new.npz")]
-    judging.ask([(python, {
-        "verb": "raw_outputs", "seed": 1, "pipeline_config": config, "checkpoint": checkpoint,
-        "detections": False, "output": output,
-        "tensors": ["predict/anchors"] + ["predict/" + name for name in names]})
-                 for (python, config, checkpoint), output in zip(pairs, outputs)])
+    judging.ask(
+        [
+            (
+                python,
+                {
+                    "verb": "raw_outputs",
+                    "seed": 1,
+                    "pipeline_config": config,
+                    "checkpoint": checkpoint,
+                    "detections": False,
+                    "output": output,
+                    "tensors": ["predict/anchors"] + ["predict/" + name for name in names],
+                },
+            )
+            for (python, config, checkpoint), output in zip(pairs, outputs)
+        ]
+    )
     return Carried(np.load(outputs[0]), np.load(outputs[1]), names)
 
 
 @pytest.fixture
 def of_detector(stock_python, tmp_path):
     """of_detector(anchors): the trained detector with the anchors of a text."""
+
     def of(anchors):
         path = tmp_path / "anchors.pbtxt"
         path.write_text(anchors)
         out = judging.convert(judging.DETECTOR, tmp_path / "out", "--anchors", path)
-        return carried([(stock_python("2019-07"), os.path.join(one, "pipeline.config"),
-                         os.path.join(one, "model.ckpt")) for one in (judging.DETECTOR, out)],
-                       NAMES, tmp_path)
+        return carried(
+            [
+                (
+                    stock_python("2019-07"),
+                    os.path.join(one, "pipeline.config"),
+                    os.path.join(one, "model.ckpt"),
+                )
+                for one in (judging.DETECTOR, out)
+            ],
+            NAMES,
+            tmp_path,
+        )
+
     return of
 
 
-@pytest.mark.parametrize("ratios", ["1.0, 2.0, 0.5, 3.0, 0.3333, 1.5, 4.0, 0.25",
-                                    "1.2, 2.2, 0.4, 2.7, 0.3"], ids=["6 to 9", "as many"])
+@pytest.mark.parametrize(
+    "ratios",
+    ["1.0, 2.0, 0.5, 3.0, 0.3333, 1.5, 4.0, 0.25", "1.2, 2.2, 0.4, 2.7, 0.3"],
+    ids=["6 to 9", "as many"],
+)
 def test_boxes_of_the_trained_detector_stay(ratios, of_detector):
     found = of_detector(SHAPES_SSD % ratios)
     # Every old anchor has a successor; each finds the very box, with the very scores.
@@ -100,8 +129,11 @@ def test_boxes_of_the_trained_detector_stay(ratios, of_detector):
 def test_boxes_of_anchors_that_are_left_stay(of_detector):
     found = of_detector(SHAPES_SSD % "1.0, 2.0, 0.5")
     # The first map has three anchors before and after, the five others four of six.
-    assert len(set(found.sources)) == len(found.new["predict/anchors"]) < len(
-        found.old["predict/anchors"])
+    assert (
+        len(set(found.sources))
+        == len(found.new["predict/anchors"])
+        < len(found.old["predict/anchors"])
+    )
     np.testing.assert_allclose(*found.boxes(), rtol=0, atol=1e-5)
 
 
@@ -116,31 +148,63 @@ def flexible(*lists):
     """A grid for each feature map of a 128 x 128 image, with these sizes and ratios in each."""
     return "flexible_grid_anchor_generator { normalize_coordinates: true %s }" % " ".join(
         "anchor_grid { height_stride: %d width_stride: %d height_offset: %d width_offset: %d %s }"
-        % (stride, stride, stride // 2, stride // 2, " ".join(
-            "base_sizes: %g aspect_ratios: %g" % (1.5 * stride * size, ratio)
-            for size, ratio in lists))
-        for stride in (16, 32, 64, 128, 128, 128))
+        % (
+            stride,
+            stride,
+            stride // 2,
+            stride // 2,
+            " ".join(
+                f"base_sizes: {1.5 * stride * size:g} aspect_ratios: {ratio:g}"
+                for size, ratio in lists
+            ),
+        )
+        for stride in (16, 32, 64, 128, 128, 128)
+    )
 
 
 # Family, era, another text in its config, new anchors, tensors; inside: compare only anchors
 # that lie in the image, because the others are clipped to it at inference.  Every run takes the
 # first two; the trained detector has what the third does.
 FAMILIES = (
-    ("ssd_mobilenet_v1_fpn", "2019-07", (), "multiscale_anchor_generator { min_level: 3 "
-     "max_level: 7 anchor_scale: 5 aspect_ratios: [1, 2.5, 0.4, 4] scales_per_octave: 3 }", NAMES,
-     False),
-    ("faster_rcnn_inception_v2", "2019-04", ("scales: 0.25 scales: 0.5", "scales: 0.1 scales: 0.2"),
-     "grid_anchor_generator { scales: [0.08, 0.15, 0.22] aspect_ratios: [0.4, 1, 2.5] "
-     "height_stride: 16 width_stride: 16 }", RPN, True),
-    ("ssdlite_mobilenet_v2", "2021", (), "ssd_anchor_generator { num_layers: 6 min_scale: 0.1 "
-     "max_scale: 0.9 aspect_ratios: [1, 3, 0.4, 2, 0.7] }", NAMES, False),
-    ("ssd_mobilenet_v1", "2021", (SSD_GRID, flexible((1, 1), (1.4, 2), (1.4, 0.5))), flexible(
-        (1, 1), (1.2, 2.2), (1.5, 0.4), (0.7, 1)), NAMES, False),
+    (
+        "ssd_mobilenet_v1_fpn",
+        "2019-07",
+        (),
+        "multiscale_anchor_generator { min_level: 3 "
+        "max_level: 7 anchor_scale: 5 aspect_ratios: [1, 2.5, 0.4, 4] scales_per_octave: 3 }",
+        NAMES,
+        False,
+    ),
+    (
+        "faster_rcnn_inception_v2",
+        "2019-04",
+        ("scales: 0.25 scales: 0.5", "scales: 0.1 scales: 0.2"),
+        "grid_anchor_generator { scales: [0.08, 0.15, 0.22] aspect_ratios: [0.4, 1, 2.5] "
+        "height_stride: 16 width_stride: 16 }",
+        RPN,
+        True,
+    ),
+    (
+        "ssdlite_mobilenet_v2",
+        "2021",
+        (),
+        "ssd_anchor_generator { num_layers: 6 min_scale: 0.1 "
+        "max_scale: 0.9 aspect_ratios: [1, 3, 0.4, 2, 0.7] }",
+        NAMES,
+        False,
+    ),
+    (
+        "ssd_mobilenet_v1",
+        "2021",
+        (SSD_GRID, flexible((1, 1), (1.4, 2), (1.4, 0.5))),
+        flexible((1, 1), (1.2, 2.2), (1.5, 0.4), (0.7, 1)),
+        NAMES,
+        False,
+    ),
 )
 
 
-@pytest.mark.parametrize("row", thorough.cases(FAMILIES[:2], FAMILIES[2:]),
-                         ids=lambda row: row[0])
+@pytest.mark.parametrize("row", thorough.cases(FAMILIES[:2], FAMILIES[2:]), ids=lambda row: row[0])
 def test_boxes_of_families_stay(row, stock_python, tmp_path):
     name, era, change, anchors, names, inside = row
     family = cells.families()[name]
@@ -151,24 +215,43 @@ def test_boxes_of_families_stay(row, stock_python, tmp_path):
     source = cells.Source(family, stock, str(tmp_path / "source"))
     assert source.error is None
     (tmp_path / "anchors.pbtxt").write_text(anchors)
-    out = judging.convert(source.prefix, tmp_path / "out", "--anchors", tmp_path / "anchors.pbtxt",
-                          "--target_api", stock.revision)
-    found = carried([(stock.python, os.path.join(directory, "pipeline.config"),
-                      os.path.join(directory, "model.ckpt"))
-                     for directory in (source.directory, out)], names, tmp_path)
+    out = judging.convert(
+        source.prefix,
+        tmp_path / "out",
+        "--anchors",
+        tmp_path / "anchors.pbtxt",
+        "--target_api",
+        stock.revision,
+    )
+    found = carried(
+        [
+            (
+                stock.python,
+                os.path.join(directory, "pipeline.config"),
+                os.path.join(directory, "model.ckpt"),
+            )
+            for directory in (source.directory, out)
+        ],
+        names,
+        tmp_path,
+    )
     after, before = found.boxes()
     if inside:
         size = 128  # of the image, in whose pixels the first stage works
-        within = [((0 < boxes) & (boxes < size)).all(-1) for boxes in (
-            found.new["predict/anchors"], found.old["predict/anchors"][found.sources])]
+        within = [
+            ((0 < boxes) & (boxes < size)).all(-1)
+            for boxes in (found.new["predict/anchors"], found.old["predict/anchors"][found.sources])
+        ]
         kept = within[0] & within[1]
         # Some are clipped and do move, or the comparison would not have to leave them out.
         assert 50 < kept.sum() < len(kept)
         assert np.abs(after - before)[~kept].max() > 1
         after, before = after[kept] / size, before[kept] / size
         with open(os.path.join(out, "report.json")) as file:
-            told, = [one for one in json.load(file)["findings"] if one["code"] == "ANCHORS_CLIPPED"]
-        assert "proposals of %.0f%% of" % (100 * kept.mean()) in told["message"]
+            (told,) = [
+                one for one in json.load(file)["findings"] if one["code"] == "ANCHORS_CLIPPED"
+            ]
+        assert f"proposals of {100 * kept.mean():.0f}% of" in told["message"]
     else:
         assert set(found.sources) == set(range(len(found.old["predict/anchors"])))
     np.testing.assert_allclose(after, before, rtol=0, atol=1e-5)
@@ -179,10 +262,20 @@ def test_what_is_detected_does_not_change(stock_python, tmp_path):
     path = tmp_path / "anchors.pbtxt"
     path.write_text(SHAPES_SSD % "1.0, 2.0, 0.5, 3.0, 0.3333, 1.5, 4.0, 0.25")
     out = judging.convert(judging.DETECTOR, tmp_path / "out", "--anchors", path)
-    source, converted = judging.ask([
-        (stock_python("2019-07"), judging.job(
-            one, "evaluate", record=os.path.join(judging.RECORDS, "val.record"),
-            label_map=judging.DETECTOR_LABELS)) for one in (judging.DETECTOR, out)])
+    source, converted = judging.ask(
+        [
+            (
+                stock_python("2019-07"),
+                judging.job(
+                    one,
+                    "evaluate",
+                    record=os.path.join(judging.RECORDS, "val.record"),
+                    label_map=judging.DETECTOR_LABELS,
+                ),
+            )
+            for one in (judging.DETECTOR, out)
+        ]
+    )
     assert source["map"] > 0.9
     # Two anchors with one box score it twice, and suppression takes one away; boxes that lie at a
     # threshold of overlap may go to its other side in the seventh digit.

@@ -31,9 +31,21 @@ def converted(replica, tmp_path_factory):
     """Functions of a trainer: the directory converted for it."""
     top = tmp_path_factory.mktemp("converted")
     labels = judging.write_labels(top / "labels.pbtxt", NAMES)
-    return {trainer: judging.convert(
-        replica, top / trainer, "--label_map_path", labels, "--map", "tiger=cat",
-        "--trainer", trainer, "--target_api", "2019-07") for trainer in ("model_main", "any")}
+    return {
+        trainer: judging.convert(
+            replica,
+            top / trainer,
+            "--label_map_path",
+            labels,
+            "--map",
+            "tiger=cat",
+            "--trainer",
+            trainer,
+            "--target_api",
+            "2019-07",
+        )
+        for trainer in ("model_main", "any")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +59,23 @@ def written(converted):
 
 
 def class_predictors():
-    return {"BoxPredictor_%d/ClassPredictor/%s" % (number, leaf): anchors
-            for number, anchors in enumerate(ANCHORS) for leaf in ("weights", "biases")}
+    return {
+        f"BoxPredictor_{number}/ClassPredictor/{leaf}": anchors
+        for number, anchors in enumerate(ANCHORS)
+        for leaf in ("weights", "biases")
+    }
 
 
 def test_only_what_must_change_changes(source, written):
     # Catches: a tensor lost, added or renamed, and one byte of a kept tensor.
     assert len(written) == 200 and set(written) == set(source)
-    changed = {name for name in source if written[name].dtype != source[name].dtype
-               or written[name].shape != source[name].shape
-               or written[name].tobytes() != source[name].tobytes()}
+    changed = {
+        name
+        for name in source
+        if written[name].dtype != source[name].dtype
+        or written[name].shape != source[name].shape
+        or written[name].tobytes() != source[name].tobytes()
+    }
     assert changed == set(class_predictors()) | {"global_step"}
 
 
@@ -70,7 +89,7 @@ def test_global_step_is_int64_zero(source, written):
 def test_shapes_of_the_class_heads(written):
     # Catches: a head forgotten, the background forgotten, and anchors miscounted.
     for number, (anchors, depth) in enumerate(zip(ANCHORS, DEPTHS)):
-        head = "BoxPredictor_%d/ClassPredictor/" % number
+        head = f"BoxPredictor_{number}/ClassPredictor/"
         assert written[head + "weights"].shape == (1, 1, depth, anchors * 4)
         assert written[head + "biases"].shape == (anchors * 4,)
     assert ANCHORS[0] * 4 == 12 and ANCHORS[1] * 4 == 24
@@ -114,9 +133,12 @@ def test_moving_averages_are_copies(source, written, converted):
     complete = judging.tensors(os.path.join(converted["any"], "model.ckpt"))
     suffix = "/ExponentialMovingAverage"
     assert {name for name in complete if not name.endswith(suffix)} == set(written)
-    trained = {name for name in written if name != "global_step"
-               and not name.endswith(("moving_mean", "moving_variance"))}
-    assert {name[:-len(suffix)] for name in complete if name.endswith(suffix)} == trained
+    trained = {
+        name
+        for name in written
+        if name != "global_step" and not name.endswith(("moving_mean", "moving_variance"))
+    }
+    assert {name[: -len(suffix)] for name in complete if name.endswith(suffix)} == trained
     for name in trained:
         assert complete[name + suffix].tobytes() == written[name].tobytes()
         assert complete[name].tobytes() == written[name].tobytes()
@@ -124,10 +146,18 @@ def test_moving_averages_are_copies(source, written, converted):
 
 @pytest.fixture
 def resumable(tmp_path):
-    judging.convert(judging.DETECTOR, tmp_path / "out", "--source_label_map_path",
-                    judging.DETECTOR_LABELS, "--label_map_path", judging.write_labels(
-                        tmp_path / "labels.pbtxt", ("ring", "star")),
-                    "--model_dir", tmp_path / "model_dir", "--target_api", "2021-06")
+    judging.convert(
+        judging.DETECTOR,
+        tmp_path / "out",
+        "--source_label_map_path",
+        judging.DETECTOR_LABELS,
+        "--label_map_path",
+        judging.write_labels(tmp_path / "labels.pbtxt", ("ring", "star")),
+        "--model_dir",
+        tmp_path / "model_dir",
+        "--target_api",
+        "2021-06",
+    )
     return tmp_path
 
 
@@ -146,9 +176,22 @@ def test_the_state_file_names_the_checkpoint(resumable, name, prefix):
 def oldest(image_python, tmp_path_factory):
     """The image's CPython 3.6 and a directory with what graphfix needs beside the image's own."""
     packages = str(tmp_path_factory.mktemp("packages"))
-    done = subprocess.run([image_python, "-m", "pip", "install", "--quiet", "--no-deps", "--target",
-                           packages, "dataclasses==0.8", "crc32c==2.2.post0"],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(
+        [
+            image_python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--target",
+            packages,
+            "dataclasses==0.8",
+            "crc32c==2.2.post0",
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     if done.returncode:
         pytest.skip("pip could not install: " + done.stdout.decode(errors="replace")[-500:])
     return image_python, packages
@@ -162,22 +205,50 @@ def newest(fast_python):
 def written_by(python, packages, directory, hash_seed):
     """(version of that Python, {file: bytes}) of one and the same conversion."""
     directory.mkdir()
-    labels = judging.write_labels(directory.parent / "labels.pbtxt",
-                                  ("ring", "disc", "blob", "cross"))
-    environment = dict(os.environ, PYTHONHASHSEED=hash_seed, PYTHONPATH=os.pathsep.join(
-        [os.path.join(judging.HERE, "..", ".."), packages]))
+    labels = judging.write_labels(
+        directory.parent / "labels.pbtxt", ("ring", "disc", "blob", "cross")
+    )
+    environment = dict(
+        os.environ,
+        PYTHONHASHSEED=hash_seed,
+        PYTHONPATH=os.pathsep.join([os.path.join(judging.HERE, "..", ".."), packages]),
+    )
     wrote = {}
     for new_rows in ("prior", "mean", "random", "zero"):
         out = directory / new_rows
         subprocess.run(
-            [python, "-m", "graphfix", "convert", judging.DETECTOR, "--label_map_path", labels,
-             "--source_label_map_path", judging.DETECTOR_LABELS, "--map", "disc=circle+ring",
-             "--new_rows", new_rows, "--seed", "7", "--target_api", "2019-07",
-             "--fine_tune_checkpoint", "/mnt/model.ckpt", "--output_directory", str(out)],
-            env=environment, check=True)
+            [
+                python,
+                "-m",
+                "graphfix",
+                "convert",
+                judging.DETECTOR,
+                "--label_map_path",
+                labels,
+                "--source_label_map_path",
+                judging.DETECTOR_LABELS,
+                "--map",
+                "disc=circle+ring",
+                "--new_rows",
+                new_rows,
+                "--seed",
+                "7",
+                "--target_api",
+                "2019-07",
+                "--fine_tune_checkpoint",
+                "/mnt/model.ckpt",
+                "--output_directory",
+                str(out),
+            ],
+            env=environment,
+            check=True,
+        )
         wrote.update({(new_rows, path.name): path.read_bytes() for path in out.iterdir()})
-    version = subprocess.run([python, "-c", "import sys; print(sys.version_info[:2])"],
-                             stdout=subprocess.PIPE, check=True).stdout
+    version = subprocess.run(
+        [python, "-c", "import sys; print(sys.version_info[:2])"],
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
     return version, wrote
 
 
@@ -185,8 +256,9 @@ def written_by(python, packages, directory, hash_seed):
 def test_every_python_writes_the_same_bytes(other, request, tmp_path):
     # Catches: a library's random stream or rounding, the order of a set or dict, a time stamp.
     here, expected = written_by(sys.executable, "", tmp_path / "here", "1")
-    there, found = written_by(*request.getfixturevalue(other), directory=tmp_path / "there",
-                              hash_seed="2")
+    there, found = written_by(
+        *request.getfixturevalue(other), directory=tmp_path / "there", hash_seed="2"
+    )
     assert here != there
     assert ("prior", "model.ckpt.index") in found and ("mean", "report.json") in found
     assert {name for name in expected if found.get(name) != expected[name]} == set()

@@ -47,7 +47,7 @@ def results(stock_python, tmp_path_factory):
     try:
         jobs, foretold = {}, {}
         for name in NAMES:
-            broken, path = "broken/%s/pipeline.config" % name, str(directory / (name + ".config"))
+            broken, path = f"broken/{name}/pipeline.config", str(directory / (name + ".config"))
             with open(broken, "rb") as file:
                 data, done = diagnosis.fixed(file.read(), broken, options())
             assert done
@@ -58,11 +58,17 @@ def results(stock_python, tmp_path_factory):
             for one in outlook.forecasts:
                 foretold[name, one.trainer] = one
                 # Nothing of the config is replaced: its own paths have to be right.
-                jobs[name, one.trainer] = {"verb": "restore", "pipeline_config": path, "steps": 1,
-                                           "trainer": one.trainer, "batch_size": 2}
+                jobs[name, one.trainer] = {
+                    "verb": "restore",
+                    "pipeline_config": path,
+                    "steps": 1,
+                    "trainer": one.trainer,
+                    "batch_size": 2,
+                }
         assert len(jobs) == 2 * len(NAMES)
-        done = runner.run_jobs(list(jobs.values()), python=stock_python(ERA),
-                               timeout=judging.SECONDS * len(NAMES))
+        done = runner.run_jobs(
+            list(jobs.values()), python=stock_python(ERA), timeout=judging.SECONDS * len(NAMES)
+        )
         return {key: (result, foretold[key]) for key, result in zip(jobs, done)}
     finally:
         os.chdir(before)
@@ -79,4 +85,5 @@ def test_it_trains_as_foretold(name, trainer, results):
     assert all(row["bit_equal"] for row in result["restored"])
     assert {fate.variable.name: fate.verdict for fate in forecast.fates} == seen["model"]
     assert {fate.variable.name: fate.verdict for fate in forecast.added} == dict(
-        seen.get("optimizer", {}), **seen.get("moving_average", {}))
+        seen.get("optimizer", {}), **seen.get("moving_average", {})
+    )

@@ -24,16 +24,31 @@ def frozen_detections(picture):
         graph_def.ParseFromString(file.read())
     with tf.Graph().as_default(), tf.Session() as session, open(picture, "rb") as file:
         image = tf.image.decode_jpeg(file.read(), channels=3)[None]
-        found = session.run(tf.import_graph_def(graph_def, {"image_tensor": image}, [
-            "detection_boxes:0", "detection_scores:0", "detection_classes:0", "num_detections:0"]))
-    return [one[0, :int(found[3])] for one in found[:3]]
+        found = session.run(
+            tf.import_graph_def(
+                graph_def,
+                {"image_tensor": image},
+                [
+                    "detection_boxes:0",
+                    "detection_scores:0",
+                    "detection_classes:0",
+                    "num_detections:0",
+                ],
+            )
+        )
+    return [one[0, : int(found[3])] for one in found[:3]]
 
 
 def test_it_finds_what_the_exported_graph_finds():
-    result = runner.run_job({
-        "verb": "detect", "pipeline_config": os.path.join(judging.DETECTOR, "pipeline.config"),
-        "checkpoint": os.path.join(judging.DETECTOR, "model.ckpt"), "images": PICTURES},
-        python=sys.executable)
+    result = runner.run_job(
+        {
+            "verb": "detect",
+            "pipeline_config": os.path.join(judging.DETECTOR, "pipeline.config"),
+            "checkpoint": os.path.join(judging.DETECTOR, "model.ckpt"),
+            "images": PICTURES,
+        },
+        python=sys.executable,
+    )
     assert "error" not in result, result
     assert len(result["detections"]) == len(PICTURES) == 4
     for picture, rows in zip(PICTURES, result["detections"]):
@@ -46,11 +61,33 @@ def test_it_finds_what_the_exported_graph_finds():
 
 def test_carried_classes_find_what_they_found(tmp_path):
     out = judging.convert(
-        judging.DETECTOR, tmp_path / "out", "--source_label_map_path", judging.DETECTOR_LABELS,
-        "--label_map_path", judging.write_labels(tmp_path / "new.pbtxt", (
-            "donut", "arrow", "star", "triangle")), "--map", "donut=ring", "--target_api", "2019-07")
-    assert cli.main(["verify", out, "--stock", "--trainer", "legacy", "--source", judging.DETECTOR,
-                     "--images"] + PICTURES) == 0
+        judging.DETECTOR,
+        tmp_path / "out",
+        "--source_label_map_path",
+        judging.DETECTOR_LABELS,
+        "--label_map_path",
+        judging.write_labels(tmp_path / "new.pbtxt", ("donut", "arrow", "star", "triangle")),
+        "--map",
+        "donut=ring",
+        "--target_api",
+        "2019-07",
+    )
+    assert (
+        cli.main(
+            [
+                "verify",
+                out,
+                "--stock",
+                "--trainer",
+                "legacy",
+                "--source",
+                judging.DETECTOR,
+                "--images",
+            ]
+            + PICTURES
+        )
+        == 0
+    )
     pictures = reports.load(str(out)).pictures
     found = 0
     for one in pictures:

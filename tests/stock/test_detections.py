@@ -20,18 +20,40 @@ def found(stock_python, tmp_path_factory):
     """Results of the stock evaluator: the source's and the converted model's."""
     top = tmp_path_factory.mktemp("detections")
     out = judging.convert(
-        judging.DETECTOR, top / "out", "--label_map_path",
-        judging.write_labels(top / "labels.pbtxt", NAMES), "--source_label_map_path",
-        judging.DETECTOR_LABELS, "--map", "disc=circle", "--target_api", "2019-07")
+        judging.DETECTOR,
+        top / "out",
+        "--label_map_path",
+        judging.write_labels(top / "labels.pbtxt", NAMES),
+        "--source_label_map_path",
+        judging.DETECTOR_LABELS,
+        "--map",
+        "disc=circle",
+        "--target_api",
+        "2019-07",
+    )
     # The records call it by its old name.
     names = [WAS.get(name, name) for name in NAMES]
     python = stock_python("2019-07")
-    return judging.ask([
-        (python, judging.job(judging.DETECTOR, "evaluate", record=RECORD,
-                             label_map=judging.DETECTOR_LABELS)),
-        (python, judging.job(out, "evaluate", record=RECORD,
-                             label_map=judging.write_labels(top / "old.pbtxt", names),
-                             class_ids=[names.index(name) + 1 for name in WAS.values()]))])
+    return judging.ask(
+        [
+            (
+                python,
+                judging.job(
+                    judging.DETECTOR, "evaluate", record=RECORD, label_map=judging.DETECTOR_LABELS
+                ),
+            ),
+            (
+                python,
+                judging.job(
+                    out,
+                    "evaluate",
+                    record=RECORD,
+                    label_map=judging.write_labels(top / "old.pbtxt", names),
+                    class_ids=[names.index(name) + 1 for name in WAS.values()],
+                ),
+            ),
+        ]
+    )
 
 
 def test_the_source_is_the_detector_that_was_trained(found):

@@ -49,32 +49,44 @@ def copy(sources, target):
     for source in sources:
         for path in glob.glob(os.path.join(TOP, source)):
             inside = os.path.isdir(path)
-            names = [os.path.join(folder, name) for folder, _, names in os.walk(path)
-                     for name in names] if inside else [path]
+            names = (
+                [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+                if inside
+                else [path]
+            )
             for name in names:
                 if not ignored(os.path.relpath(name, TOP)):
-                    place = os.path.join(target, os.path.relpath(
-                        name, path if inside else os.path.dirname(path)))
+                    place = os.path.join(
+                        target, os.path.relpath(name, path if inside else os.path.dirname(path))
+                    )
                     os.makedirs(os.path.dirname(place), exist_ok=True)
                     shutil.copy(name, place)
                     copied += 1
-    assert copied, "nothing to COPY: %s" % sources
+    assert copied, f"nothing to COPY: {sources}"
 
 
 def run(command, cwd, **settings):
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    done = subprocess.run(command, shell=isinstance(command, str), cwd=str(cwd),
-                          env=dict(environment, **settings), stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          universal_newlines=True)
-    assert done.returncode == 0, "%s\n%s" % (command, done.stdout)
+    done = subprocess.run(
+        command,
+        shell=isinstance(command, str),
+        cwd=str(cwd),
+        env=dict(environment, **settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}"
     return done.stdout
 
 
 def packages(python):
     """{name: (version, folder)} of what pip sees."""
-    program = ("import json, pkg_resources as p; "
-               "print(json.dumps({d.key: (d.version, d.location) for d in p.working_set}))")
+    program = (
+        "import json, pkg_resources as p; "
+        "print(json.dumps({d.key: (d.version, d.location) for d in p.working_set}))"
+    )
     return json.loads(run([python, "-c", program], TOP))
 
 
@@ -85,9 +97,10 @@ def image(image_python, tmp_path_factory):
     run([image_python, "-m", "venv", "--without-pip", "env"], root)
     programs = str(root / "env" / "bin")
     python = os.path.join(programs, "python3")
-    own, = glob.glob(str(root / "env" / "lib" / "python3.6" / "site-packages"))
-    base, = glob.glob(os.path.join(os.path.dirname(image_python), "..", "lib", "python3.6",
-                                   "site-packages"))
+    (own,) = glob.glob(str(root / "env" / "lib" / "python3.6" / "site-packages"))
+    (base,) = glob.glob(
+        os.path.join(os.path.dirname(image_python), "..", "lib", "python3.6", "site-packages")
+    )
     with open(os.path.join(own, "image.pth"), "w") as file:
         file.write(os.path.abspath(base) + "\n")
     before = packages(python)
@@ -118,16 +131,23 @@ def test_nothing_of_the_image_is_replaced(image):
 
 
 def test_what_graphfix_requires_is_there(image):
-    run([os.path.join(image[0], "python3"), "-c",
-         "import pkg_resources; pkg_resources.require('graphfix')"], TOP)
+    run(
+        [
+            os.path.join(image[0], "python3"),
+            "-c",
+            "import pkg_resources; pkg_resources.require('graphfix')",
+        ],
+        TOP,
+    )
 
 
 def test_graphfix_converts_and_the_stock_api_restores(image, tmp_path):
     graphfix = os.path.join(image[0], "graphfix")
     assert "convert" in run([graphfix, "--help"], tmp_path)
     assert "ssd_mobilenet_v1" in run([graphfix, "inspect", DETECTOR], tmp_path)
-    run([graphfix, "convert", DETECTOR, "--num_classes", "3", "--output_directory", "out"],
-        tmp_path)
+    run(
+        [graphfix, "convert", DETECTOR, "--num_classes", "3", "--output_directory", "out"], tmp_path
+    )
     said = run([graphfix, "verify", "out", "--stock", "--trainer", "legacy"], tmp_path)
     restored, total = re.search(r"API 2019-07 legacy: restored (\d+) of (\d+)", said).groups()
     assert restored == total and int(total) > 100
@@ -145,7 +165,8 @@ def test_the_image_runs_graphfix_as_nobody_special():
 
 def test_every_era_that_is_offered_has_pins():
     with open(os.path.join(TOP, "Dockerfile")) as file:
-        offered, = re.findall(r"# The stock API's: (.*)\.\nARG ERA=", file.read())
-    assert {"api-%s.txt" % era for era in re.split(", | or ", offered)} == {
+        (offered,) = re.findall(r"# The stock API's: (.*)\.\nARG ERA=", file.read())
+    assert {f"api-{era}.txt" for era in re.split(", | or ", offered)} == {
         os.path.basename(path)
-        for path in glob.glob(os.path.join(TOP, "tests", "environments", "api-*.txt"))}
+        for path in glob.glob(os.path.join(TOP, "tests", "environments", "api-*.txt"))
+    }

@@ -14,9 +14,12 @@ from graphfix.stock import runner  # noqa: E402
 
 VARIABLES = 199
 # (case, trainer) -> the type of the error it stops with.
-PATTERNS = {("pattern_unclosed", "model_main"): "error", ("pattern_unclosed", "legacy"): "error",
-            ("pattern_of_one_trainer", "model_main"): "error",
-            ("pattern_of_one_trainer", "legacy"): None}
+PATTERNS = {
+    ("pattern_unclosed", "model_main"): "error",
+    ("pattern_unclosed", "legacy"): "error",
+    ("pattern_of_one_trainer", "model_main"): "error",
+    ("pattern_of_one_trainer", "legacy"): None,
+}
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +30,11 @@ def results(stock_python, tmp_path_factory):
     os.chdir(judging.TESTDATA)
     try:
         jobs = {}
-        for case, trainer in (("detector_taken_for_classifier", "model_main"),
-                              ("warmup_longer_than_decay", "legacy")):
-            broken = "broken/%s/pipeline.config" % case
+        for case, trainer in (
+            ("detector_taken_for_classifier", "model_main"),
+            ("warmup_longer_than_decay", "legacy"),
+        ):
+            broken = f"broken/{case}/pipeline.config"
             fixed = str(directory / (case + ".config"))
             assert cli.main(["doctor", broken]) == 1
             assert cli.main(["doctor", broken, "--fix", fixed]) == 0
@@ -37,23 +42,32 @@ def results(stock_python, tmp_path_factory):
             jobs[case, "fixed"] = job(fixed, trainer)
         jobs["biases_of_keras", "broken"] = job("broken/biases_of_keras/pipeline.config", "legacy")
         jobs["batch_shared_by_replicas", "broken"] = job(
-            "broken/batch_shared_by_replicas/pipeline.config", "legacy")
+            "broken/batch_shared_by_replicas/pipeline.config", "legacy"
+        )
         for case, trainer in PATTERNS:
-            jobs[case, trainer] = job("broken/%s/pipeline.config" % case, trainer)
+            jobs[case, trainer] = job(f"broken/{case}/pipeline.config", trainer)
         case = "boxes_as_corner_and_size"
-        jobs[case, "broken"] = job("broken/%s/pipeline.config" % case, "legacy",
-                                   record="broken/%s/train.record" % case)
-        done = runner.run_jobs(list(jobs.values()), python=stock_python("2019-07"),
-                               timeout=judging.SECONDS)
+        jobs[case, "broken"] = job(
+            f"broken/{case}/pipeline.config", "legacy", record=f"broken/{case}/train.record"
+        )
+        done = runner.run_jobs(
+            list(jobs.values()), python=stock_python("2019-07"), timeout=judging.SECONDS
+        )
         return dict(zip(jobs, done))
     finally:
         os.chdir(before)
 
 
 def job(config, trainer, record="shapes/train.record"):
-    return {"verb": "restore", "pipeline_config": config, "trainer": trainer, "steps": 1,
-            "batch_size": 2, "record": record,
-            "label_map": "shapes_detector/shapes_label_map.pbtxt"}
+    return {
+        "verb": "restore",
+        "pipeline_config": config,
+        "trainer": trainer,
+        "steps": 1,
+        "batch_size": 2,
+        "record": record,
+        "label_map": "shapes_detector/shapes_label_map.pbtxt",
+    }
 
 
 def assert_trains(result):
@@ -96,9 +110,18 @@ def test_the_legacy_trainer_shares_a_batch_among_replicas(results):
 def test_slim_builds_nothing_from_hyperparameters_of_keras(stock_python, tmp_path):
     path = os.path.join(judging.TESTDATA, "broken", "hyperparams_of_keras", "pipeline.config")
     result = tmp_path / "result.json"
-    subprocess.run([stock_python("2021"), os.path.join(judging.HERE, "build_configs.py"), "build",
-                    str(result), path], check=True, stdout=subprocess.DEVNULL,
-                   stderr=subprocess.DEVNULL)
+    subprocess.run(
+        [
+            stock_python("2021"),
+            os.path.join(judging.HERE, "build_configs.py"),
+            "build",
+            str(result),
+            path,
+        ],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     assert "only supported by KerasLayerHyperparams" in json.loads(result.read_text())[path]
 
 

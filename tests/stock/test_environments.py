@@ -15,9 +15,14 @@ TRAINERS = ("object_detection.model_main", "object_detection.legacy.train")
 
 
 def output(python, *arguments):
-    return subprocess.run([python] + list(arguments), stdin=subprocess.DEVNULL, check=True,
-                          stdout=subprocess.PIPE, universal_newlines=True,
-                          env=dict(os.environ, PYTHONPATH="")).stdout
+    return subprocess.run(
+        [python] + list(arguments),
+        stdin=subprocess.DEVNULL,
+        check=True,
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+        env=dict(os.environ, PYTHONPATH=""),
+    ).stdout
 
 
 @pytest.mark.parametrize("era", sorted(ERAS))
@@ -30,6 +35,8 @@ def test_the_api_is_of_its_era(stock_python, era):
 @pytest.mark.parametrize("trainer", TRAINERS)
 @pytest.mark.parametrize("era", sorted(ERAS))
 def test_what_the_trainers_need_is_there(stock_python, era, trainer):
-    program = ("import object_detection.builders.model_builder, %s, tensorflow, sys; "
-               "sys.stdout.write(tensorflow.__version__)" % trainer)
+    program = (
+        f"import object_detection.builders.model_builder, {trainer}, tensorflow, sys; "
+        "sys.stdout.write(tensorflow.__version__)"
+    )
     assert output(stock_python(era), "-c", program).endswith("1.15.5")

@@ -31,7 +31,8 @@ CONFIGS = sorted(
     glob.glob(os.path.join(HERE, "families", "*.config"))
     + glob.glob(os.path.join(zoo.DIRECTORY, "sample_configs", "*.config"))
     + glob.glob(os.path.join(zoo.DIRECTORY, "*", "pipeline.config*"))
-    + glob.glob(os.path.join(zoo.DIRECTORY, "finetuned", "*", "*config")))
+    + glob.glob(os.path.join(zoo.DIRECTORY, "finetuned", "*", "*config"))
+)
 
 
 @functools.lru_cache(maxsize=None)
@@ -42,20 +43,38 @@ def emitted(path, month):
         config = parse_config(file.read(), path)
     try:
         edits, findings = plan_config(
-            config, config.message.model.WhichOneof("model"), 3, target_api=month, trainer="any",
-            resumable=False, paths=Paths("/out/model.ckpt", "/out/label_map.pbtxt", None, None))
+            config,
+            config.message.model.WhichOneof("model"),
+            3,
+            target_api=month,
+            trainer="any",
+            resumable=False,
+            paths=Paths("/out/model.ckpt", "/out/label_map.pbtxt", None, None),
+        )
     except RequestError:
         return None, False
     return apply_edits(config.document, edits).encode(), any(
-        one.code == "PYTHON_3" for one in findings)
+        one.code == "PYTHON_3" for one in findings
+    )
 
 
 def package(python):
     """The directory of the API of an interpreter."""
     done = subprocess.run(
-        [python, "-c", "import sys; sys.path.insert(0, %r); import api_revision; "
-         "print(api_revision.package_directory())" % os.path.dirname(api_revision.__file__)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, universal_newlines=True)
+        [
+            python,
+            "-c",
+            (
+                f"import sys; sys.path.insert(0, {os.path.dirname(api_revision.__file__)!r}); "
+                "import api_revision; "
+                "print(api_revision.package_directory())"
+            ),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=True,
+        universal_newlines=True,
+    )
     return done.stdout.strip()
 
 
@@ -98,15 +117,19 @@ def judged(era, python, verb, paths, directory):
     for number, path in enumerate(paths):
         text = emitted(path, ERAS[era])[0]
         if text is not None:
-            name = str(directory / ("%d.config" % number))
+            name = str(directory / (f"{number}.config"))
             with open(name, "wb") as file:
                 file.write(text)
             files[name] = path
     result = str(directory / "result.json")
     environment = dict(os.environ, CUDA_VISIBLE_DEVICES="-1", TF_CPP_MIN_LOG_LEVEL="3")
-    done = subprocess.run([python, os.path.join(HERE, "build_configs.py"), verb, result]
-                          + list(files), env=environment, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(
+        [python, os.path.join(HERE, "build_configs.py"), verb, result] + list(files),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     assert done.returncode == 0, done.stdout[-2000:]
     with open(result, encoding="utf-8") as file:
         found = json.load(file)
@@ -132,8 +155,9 @@ def test_every_config_is_parsed_by_every_era(era, stock_python, tmp_path):
 
 def test_every_config_is_built_by_every_era(era, stock_python, tmp_path):
     found = judged(era, stock_python(era), "build", CONFIGS, tmp_path)
-    assert {path: words for path, words in found.items()
-            if words and not emitted(path, ERAS[era])[1]} == {}
+    assert {
+        path: words for path, words in found.items() if words and not emitted(path, ERAS[era])[1]
+    } == {}
 
 
 @thorough.only

@@ -30,17 +30,30 @@ FEW = {
 # What no era's API builds.
 UNBUILT = {"ssd_spaghettinet"}
 # What some do not build.
-SINCE_2019_07 = {"faster_rcnn_inception_resnet_v2_keras", "ssd_mobilenet_v1_fpn_keras",
-                 "ssd_mobilenet_v2_fpn_keras"}
+SINCE_2019_07 = {
+    "faster_rcnn_inception_resnet_v2_keras",
+    "ssd_mobilenet_v1_fpn_keras",
+    "ssd_mobilenet_v2_fpn_keras",
+}
 UNTIL_2019_07 = SINCE_2019_07 | {"ssd_mobilenet_v1_keras", "ssd_mobilenet_v2_keras"}
-SINCE_2021 = {"context_rcnn_resnet50", "ssd_mnasfpn", "ssdlite_mobiledet_cpu",
-              "ssdlite_mobiledet_dsp", "ssdlite_mobiledet_edgetpu", "ssdlite_mobiledet_gpu",
-              "ssdlite_mobilenet_edgetpu", "ssdlite_mobilenet_v3_large",
-              "ssdlite_mobilenet_v3_small"}
+SINCE_2021 = {
+    "context_rcnn_resnet50",
+    "ssd_mnasfpn",
+    "ssdlite_mobiledet_cpu",
+    "ssdlite_mobiledet_dsp",
+    "ssdlite_mobiledet_edgetpu",
+    "ssdlite_mobiledet_gpu",
+    "ssdlite_mobilenet_edgetpu",
+    "ssdlite_mobilenet_v3_large",
+    "ssdlite_mobilenet_v3_small",
+}
 # Python 3 stops there (graphfix.config.networks.PYTHON_3).
 OF_PYTHON_2 = {"mask_rcnn_upsample", "ssd_mobilenet_v1_ppn", "ssd_resnet50_ppn"}
-MISSING = {"2019-04": UNBUILT | OF_PYTHON_2 | SINCE_2019_07 | SINCE_2021 | {"ssd_one_feature_map"},
-           "2019-07": UNBUILT | OF_PYTHON_2 | SINCE_2021, "2021": UNBUILT | UNTIL_2019_07}
+MISSING = {
+    "2019-04": UNBUILT | OF_PYTHON_2 | SINCE_2019_07 | SINCE_2021 | {"ssd_one_feature_map"},
+    "2019-07": UNBUILT | OF_PYTHON_2 | SINCE_2021,
+    "2021": UNBUILT | UNTIL_2019_07,
+}
 KERAS = "ssd_mobilenet_v1_keras"
 # Other widths, levels and layers than families/ has: {family: [(era, what changes)...]}.
 _NO_NORM = (r"batch_norm \{.*\}", "")
@@ -48,25 +61,39 @@ _LEVELS = (r"min_level: 3 max_level: \d",)
 
 
 def _width(multiplier):
-    return r"depth_multiplier: [\d.]+", "depth_multiplier: %s" % multiplier
+    return r"depth_multiplier: [\d.]+", f"depth_multiplier: {multiplier}"
 
 
 VARIANTS = {
     "ssd_mobilenet_v1_fpn": [
         ("2019-04", [_LEVELS + ("min_level: 2 max_level: 9",)]),
-        ("2019-07", [_LEVELS + ("min_level: 4 max_level: 4",), (r"depth_multiplier: 0.5", "")])],
+        ("2019-07", [_LEVELS + ("min_level: 4 max_level: 4",), (r"depth_multiplier: 0.5", "")]),
+    ],
     "ssd_mobilenet_v2_fpnlite": [
-        ("2021", [_LEVELS + ("min_level: 2 max_level: 6",), (
-            "share_prediction_tower: true", "apply_conv_hyperparams_to_heads: true "
-            "apply_conv_hyperparams_pointwise: true")]),
-        ("2021", [_LEVELS + ("min_level: 4 max_level: 8",), _width(1.5)])],
+        (
+            "2021",
+            [
+                _LEVELS + ("min_level: 2 max_level: 6",),
+                (
+                    "share_prediction_tower: true",
+                    "apply_conv_hyperparams_to_heads: true apply_conv_hyperparams_pointwise: true",
+                ),
+            ],
+        ),
+        ("2021", [_LEVELS + ("min_level: 4 max_level: 8",), _width(1.5)]),
+    ],
     "ssd_resnet50_fpn": [
-        ("2019-07", [_LEVELS + ("min_level: 2 max_level: 5",),
-                     ("fpn ", "depth_multiplier: 0.25 fpn ")]),
+        (
+            "2019-07",
+            [_LEVELS + ("min_level: 2 max_level: 5",), ("fpn ", "depth_multiplier: 0.25 fpn ")],
+        ),
         ("2019-04", [("fpn ", "depth_multiplier: 0.6 min_depth: 100 use_depthwise: true fpn ")]),
-        ("2021", [("resnet50", "resnet152"), ("fpn ", "depth_multiplier: 1.3 fpn ")])],
-    "ssd_resnet50_ppn": [("2021", [("resnet50", "resnet101")]),
-                         ("2021", [("resnet50", "resnet152")])],
+        ("2021", [("resnet50", "resnet152"), ("fpn ", "depth_multiplier: 1.3 fpn ")]),
+    ],
+    "ssd_resnet50_ppn": [
+        ("2021", [("resnet50", "resnet101")]),
+        ("2021", [("resnet50", "resnet152")]),
+    ],
     "ssd_inception_v2": [("2019-07", [_width(0.7)]), ("2021", [_width(0.1)])],
     "ssd_inception_v3": [("2021", [_width(0.7)])],
     "ssdlite_mobiledet_cpu": [("2021", [_width(2.8)])],
@@ -77,29 +104,64 @@ VARIANTS = {
     "ssdlite_mobilenet_v3_small": [("2021", [_width(0.6)])],
     "ssdlite_mobilenet_edgetpu": [("2021", [_width(1.3)])],
     "ssd_mobilenet_v1_keras": [
-        ("2019-07", [_width(0.6),
-                     ("kernel_size: 1", "kernel_size: 3 use_depthwise: true min_depth: 8 "
-                      "max_depth: 64 num_layers_before_predictor: 2")]),
-        ("2019-04", [_width(1.3), _NO_NORM])],
+        (
+            "2019-07",
+            [
+                _width(0.6),
+                (
+                    "kernel_size: 1",
+                    "kernel_size: 3 use_depthwise: true min_depth: 8 "
+                    "max_depth: 64 num_layers_before_predictor: 2",
+                ),
+            ],
+        ),
+        ("2019-04", [_width(1.3), _NO_NORM]),
+    ],
     "ssd_mobilenet_v2_keras": [
-        ("2019-07", [("depth_multiplier: 0.35", "depth_multiplier: 1.4 use_depthwise: true"),
-                     ("center: true", "center: false")])],
+        (
+            "2019-07",
+            [
+                ("depth_multiplier: 0.35", "depth_multiplier: 1.4 use_depthwise: true"),
+                ("center: true", "center: false"),
+            ],
+        )
+    ],
     "ssd_mobilenet_v2_fpn_keras": [
-        ("2019-07", [_LEVELS + ("min_level: 2 max_level: 8",),
-                     ("depth_multiplier", "use_depthwise: true depth_multiplier"),
-                     ("kernel_size: 3", "kernel_size: 3 use_depthwise: true "
-                      "share_prediction_tower: true")])],
+        (
+            "2019-07",
+            [
+                _LEVELS + ("min_level: 2 max_level: 8",),
+                ("depth_multiplier", "use_depthwise: true depth_multiplier"),
+                (
+                    "kernel_size: 3",
+                    "kernel_size: 3 use_depthwise: true share_prediction_tower: true",
+                ),
+            ],
+        )
+    ],
     "context_rcnn_resnet50": [
-        ("2021", [("context_feature_length: 64", "context_feature_length: 64 "
-                   "attention_bottleneck_dimension: 32 use_self_attention: true "
-                   "num_attention_heads: 2 num_attention_layers: 2 attention_position: POST_RPN")])],
+        (
+            "2021",
+            [
+                (
+                    "context_feature_length: 64",
+                    "context_feature_length: 64 "
+                    "attention_bottleneck_dimension: 32 use_self_attention: true "
+                    "num_attention_heads: 2 num_attention_layers: 2 attention_position: POST_RPN",
+                )
+            ],
+        )
+    ],
 }
 # Four ways to say what the checkpoint is; what they mean.
 KINDS = (
-    ("from_detection_checkpoint: true", "detection"), ("", "classification"),
+    ("from_detection_checkpoint: true", "detection"),
+    ("", "classification"),
     ('fine_tune_checkpoint_type: "detection"', "detection"),
-    ('from_detection_checkpoint: true fine_tune_checkpoint_type: "classification"',
-     "classification"),
+    (
+        'from_detection_checkpoint: true fine_tune_checkpoint_type: "classification"',
+        "classification",
+    ),
 )
 
 
@@ -107,6 +169,7 @@ KINDS = (
 def asked(stock_python, tmp_path_factory):
     """asked(era, names): {name: (config's text, oracle's answer, checkpoint)} of all of these configs
     that the era's API builds."""
+
     def ask(era, names):
         directory = tmp_path_factory.mktemp("forecast-" + era)
         paths = []
@@ -114,18 +177,30 @@ def asked(stock_python, tmp_path_factory):
             paths.append(str(directory / (name + ".config")))
             with open(paths[-1], "w") as file:
                 file.write(configs(era)[name])
-        subprocess.run([stock_python(era), ORACLE] + paths + [str(directory)], check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                       env=dict(os.environ, PYTHONPATH=os.path.dirname(runner.WORKER),
-                                TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1"))
+        subprocess.run(
+            [stock_python(era), ORACLE] + paths + [str(directory)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=dict(
+                os.environ,
+                PYTHONPATH=os.path.dirname(runner.WORKER),
+                TF_CPP_MIN_LOG_LEVEL="3",
+                CUDA_VISIBLE_DEVICES="-1",
+            ),
+        )
         found = {}
         for path in paths:
             stem = os.path.splitext(path)[0]
             if os.path.exists(stem + ".json"):
                 with open(path) as config, open(stem + ".json") as answer:
-                    found[os.path.basename(stem)] = (config.read(), json.load(answer),
-                                                     stem + ".ckpt")
+                    found[os.path.basename(stem)] = (
+                        config.read(),
+                        json.load(answer),
+                        stem + ".ckpt",
+                    )
         return found
+
     return ask
 
 
@@ -140,7 +215,7 @@ def configs(era):
                 for pattern, words in changes:
                     text, count = re.subn(pattern, words, text)
                     assert count, (name, pattern)
-                found["%s.%d" % (name, number)] = text
+                found[f"{name}.{number}"] = text
     return found
 
 
@@ -154,12 +229,15 @@ def with_train(text, checkpoint, train):
     """A config with a checkpoint and these lines in its train_config."""
     text = text.replace("PATH_TO_BE_CONFIGURED/model.ckpt", checkpoint)
     assert text.count("train_config {\n") == 1
-    return text.replace("train_config {\n", "train_config {\n  %s\n" % train)
+    return text.replace("train_config {\n", f"train_config {{\n  {train}\n")
 
 
 def opened(text, month, cache):
-    return Setup(text.encode(), "pipeline.config", Options(
-        month, history.schema(month), (trainers.MODEL_MAIN, trainers.LEGACY), cache))
+    return Setup(
+        text.encode(),
+        "pipeline.config",
+        Options(month, history.schema(month), (trainers.MODEL_MAIN, trainers.LEGACY), cache),
+    )
 
 
 @pytest.mark.parametrize("era", cells.ERAS)
@@ -175,8 +253,9 @@ def test_forecast(era, asked):
             # It builds the model twice in one graph.
             oracles[trainers.MODEL_MAIN] = oracle["second"]
         for trainer, one in found.items():
-            assert {fate.variable.name: list(fate.variable.shape)
-                    for fate in one.fates} == oracles[trainer]["variables"], name
+            assert {fate.variable.name: list(fate.variable.shape) for fate in one.fates} == oracles[
+                trainer
+            ]["variables"], name
         for trainer in found:
             assert_restored(name, text, oracles[trainer], checkpoint, month, cache, trainer)
             assert_trained(name, text, oracles[trainer], checkpoint, month, cache, trainer)
@@ -200,21 +279,33 @@ def assert_restored(name, text, oracle, checkpoint, month, cache, trainer):
     for (kind, every), verdicts in answers.items():
         for words, meaning in KINDS:
             if meaning == kind:
-                found = forecasts(text, checkpoint, month, "%s load_all_detection_checkpoint_vars:"
-                                  " %s" % (words, str(every).lower()), cache)
+                found = forecasts(
+                    text,
+                    checkpoint,
+                    month,
+                    (f"{words} load_all_detection_checkpoint_vars: {str(every).lower()}"),
+                    cache,
+                )
                 assert {fate.variable.name: fate.verdict for fate in found[trainer].fates} == (
-                    nothing if ignored else verdicts), (name, trainer, words, every)
+                    nothing if ignored else verdicts
+                ), (name, trainer, words, every)
 
 
 def assert_trained(name, text, oracle, checkpoint, month, cache, trainer):
     detector = "from_detection_checkpoint: true "
     for frozen, included, legacy, model_main in oracle["trained"]:
-        train = detector + "".join("%s: %s " % (field, json.dumps(pattern)) for field, patterns in (
-            ("freeze_variables", frozen), ("update_trainable_variables", included))
-            for pattern in patterns)
+        train = detector + "".join(
+            f"{field}: {json.dumps(pattern)} "
+            for field, patterns in (
+                ("freeze_variables", frozen),
+                ("update_trainable_variables", included),
+            )
+            for pattern in patterns
+        )
         one = forecasts(text, checkpoint, month, train, cache)[trainer]
         assert {fate.variable.name for fate in one.fates if fate.trains} == set(
-            legacy if trainer == trainers.LEGACY else model_main), (name, train)
+            legacy if trainer == trainers.LEGACY else model_main
+        ), (name, train)
     one = forecasts(text, checkpoint, month, detector + "bias_grad_multiplier: 2", cache)[trainer]
     multiplied = {fate.variable.name for fate in one.fates if fate.multiplier == 2}
     if trainer == trainers.MODEL_MAIN:
@@ -234,12 +325,22 @@ def test_trainers_call_keras_variables_so(era, trainer, asked, stock_python, tmp
     train = "from_detection_checkpoint: true load_all_detection_checkpoint_vars: true"
     path = tmp_path / "pipeline.config"
     path.write_text(with_train(text, checkpoint, train))
-    result = runner.run_job({"verb": "restore", "pipeline_config": str(path), "trainer": trainer,
-                             "checkpoint": checkpoint, "steps": 1, "batch_size": 2},
-                            python=stock_python(era), timeout=600)
+    result = runner.run_job(
+        {
+            "verb": "restore",
+            "pipeline_config": str(path),
+            "trainer": trainer,
+            "checkpoint": checkpoint,
+            "steps": 1,
+            "batch_size": 2,
+        },
+        python=stock_python(era),
+        timeout=600,
+    )
     assert "error" not in result, result["error"]
     seen = cells.verdicts(result)["model"]
     one = forecasts(text, checkpoint, MONTHS[era], train, {})[trainer]
     assert {fate.variable.name: fate.verdict for fate in one.fates} == seen
     assert ("ssd_mobile_net_v1keras_feature_extractor_1/conv1/kernel" in seen) == (
-        era == "2019-07" and trainer == trainers.MODEL_MAIN)
+        era == "2019-07" and trainer == trainers.MODEL_MAIN
+    )

@@ -17,17 +17,27 @@ from graphfix.tensors import TensorMeta
 ORACLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "freeze_oracle.py")
 # Era, family.
 FAMILIES = (
-    ("2019-04", "faster_rcnn_shared_boxes"), ("2019-07", "mask_rcnn_fixed_width"),
-    ("2019-07", "ssd_mobilenet_v1_keras"), ("2021", "ssdlite_mobilenet_v2"),
+    ("2019-04", "faster_rcnn_shared_boxes"),
+    ("2019-07", "mask_rcnn_fixed_width"),
+    ("2019-07", "ssd_mobilenet_v1_keras"),
+    ("2021", "ssdlite_mobilenet_v2"),
     ("2021", "ssd_fpn_shared_tower"),
 )
 
 
 def ask(python, *arguments):
-    subprocess.run([python, ORACLE] + [str(one) for one in arguments], check=True,
-                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                   env=dict(os.environ, PYTHONPATH=os.path.dirname(runner.WORKER),
-                            TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1"))
+    subprocess.run(
+        [python, ORACLE] + [str(one) for one in arguments],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=dict(
+            os.environ,
+            PYTHONPATH=os.path.dirname(runner.WORKER),
+            TF_CPP_MIN_LOG_LEVEL="3",
+            CUDA_VISIBLE_DEVICES="-1",
+        ),
+    )
     with open(str(arguments[-1])) as file:
         return json.load(file)
 
@@ -43,8 +53,10 @@ def test_frozen_layers(era, stock_python, tmp_path):
     models = ask(python, "variables", *(paths + [result]))
     cases, expected = [], []
     for path, variables in zip(paths, models):
-        metas = {name: TensorMeta(name, BY_NAME[dtype], tuple(shape))
-                 for name, (dtype, shape, _) in sorted(variables.items())}
+        metas = {
+            name: TensorMeta(name, BY_NAME[dtype], tuple(shape))
+            for name, (dtype, shape, _) in sorted(variables.items())
+        }
         message = parse_config(path.read_bytes(), str(path)).message
         model = describe(message, metas, config=str(path), checkpoint="the stock API")
         trainable = [name for name, (_, _, trains) in sorted(variables.items()) if trains]
@@ -52,11 +64,20 @@ def test_frozen_layers(era, stock_python, tmp_path):
             edits, _ = freeze.plan_freeze(model, metas, what, message)
             patterns = edits[0].literal and json.loads(edits[0].literal)
             cases.append({"names": trainable, "patterns": patterns})
-            scopes = [head.scope for head in model.heads
-                      if what == freeze.ALL_BUT_HEADS or head.class_axis]
-            trained = [name for name in trainable if {
-                freeze.NONE: True, freeze.BACKBONE: "FeatureExtractor/" not in name and
-                "feature_extractor/" not in name}.get(what, name.startswith(tuple(scopes)))]
+            scopes = [
+                head.scope
+                for head in model.heads
+                if what == freeze.ALL_BUT_HEADS or head.class_axis
+            ]
+            trained = [
+                name
+                for name in trainable
+                if {
+                    freeze.NONE: True,
+                    freeze.BACKBONE: "FeatureExtractor/" not in name
+                    and "feature_extractor/" not in name,
+                }.get(what, name.startswith(tuple(scopes)))
+            ]
             # Something trains, and unless all does something else does not.
             assert 0 < len(trained) < len(trainable) or what == freeze.NONE
             expected.append([trained, trained])

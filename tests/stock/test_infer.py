@@ -39,8 +39,11 @@ REFUSED = {
 }
 # Its exporter asks for features of other images, which the command line cannot give it.
 NOT_EXPORTED = ("context_rcnn_resnet50",)
-CASES = [(name, era) for era in judging.ERAS
-         for name in sorted(set(cells.families()) - set(NOT_EXPORTED))]
+CASES = [
+    (name, era)
+    for era in judging.ERAS
+    for name in sorted(set(cells.families()) - set(NOT_EXPORTED))
+]
 
 
 def exported(name, python, directory):
@@ -49,22 +52,29 @@ def exported(name, python, directory):
     with open(config, "w") as file:
         file.write(cells.families()[name].config(cells.EDITS["shrink"]))
     fresh, prefix = str(directory / "fresh"), str(directory / "model.ckpt")
-    saved = runner.run_job(dict(verb="save", pipeline_config=config, output=fresh), python=python,
-                           timeout=judging.SECONDS)
+    saved = runner.run_job(
+        dict(verb="save", pipeline_config=config, output=fresh),
+        python=python,
+        timeout=judging.SECONDS,
+    )
     if "error" in saved:
         pytest.skip("this era does not build it: %(type)s: %(message)s" % saved["error"])
     store = reader.open_bundle(fresh)
-    writer.write_bundle(TensorStore(
-        constant(one, view.meta.dtype, cells.perturbed(one, view.load()))
-        for one, view in store.items()), prefix)
-    judging.ask([(python, judging.job(directory, "export",
-                                      output_directory=str(directory / "exported")))])
+    writer.write_bundle(
+        TensorStore(
+            constant(one, view.meta.dtype, cells.perturbed(one, view.load()))
+            for one, view in store.items()
+        ),
+        prefix,
+    )
+    judging.ask(
+        [(python, judging.job(directory, "export", output_directory=str(directory / "exported")))]
+    )
 
 
 @thorough.only
 @pytest.mark.parametrize("name, era", thorough.cases(CASES[:1], CASES[1:]))
-def test_the_model_of_the_inferred_config_is_the_model(name, era, stock_python, graphfix,
-                                                       tmp_path):
+def test_the_model_of_the_inferred_config_is_the_model(name, era, stock_python, graphfix, tmp_path):
     source = tmp_path / "source"
     source.mkdir()
     exported(name, stock_python(era), source)
@@ -73,8 +83,14 @@ def test_the_model_of_the_inferred_config_is_the_model(name, era, stock_python, 
     done = graphfix("thaw", graph, "--output_directory", tmp_path / "out")
     if name in REFUSED:
         assert done.code == 3 and REFUSED[name] in done.err, done.err
-        done = graphfix("thaw", graph, "--output_directory", tmp_path / "out",
-                        "--pipeline_config_path", source / "pipeline.config")
+        done = graphfix(
+            "thaw",
+            graph,
+            "--output_directory",
+            tmp_path / "out",
+            "--pipeline_config_path",
+            source / "pipeline.config",
+        )
         assert done.code == 0, done.err
         check_variables(tmp_path / "out", source / "exported" / "model.ckpt", graph)
     else:
@@ -93,8 +109,11 @@ def check_variables(out, exported, graph):
     # Nothing reads these, so that the graph has none of their values.
     dead = set(frozen) - nodes
     assert sorted(thawed) == sorted(frozen)
-    different = {name for name, value in frozen.items()
-                 if thawed[name].dtype != value.dtype or thawed[name].tobytes() != value.tobytes()}
+    different = {
+        name
+        for name, value in frozen.items()
+        if thawed[name].dtype != value.dtype or thawed[name].tobytes() != value.tobytes()
+    }
     assert different <= dead | {"global_step"} and len(thawed) - len(different) > 100
 
 
@@ -110,9 +129,15 @@ def check(top, config, python):
     """Holds what was thawed into top/out, with its inferred config, against the original config."""
     out, npz = top / "out", [str(top / "found.npz"), str(top / "wanted.npz")]
     found = judging.job(out, "raw_outputs", seed=1, output=npz[0])
-    results = runner.run_jobs([
-        judging.job(out, trainer="legacy", steps=0), found,
-        dict(found, pipeline_config=config, output=npz[1])], python=python, timeout=judging.SECONDS)
+    results = runner.run_jobs(
+        [
+            judging.job(out, trainer="legacy", steps=0),
+            found,
+            dict(found, pipeline_config=config, output=npz[1]),
+        ],
+        python=python,
+        timeout=judging.SECONDS,
+    )
     assert not [result["error"] for result in results if "error" in result]
     same = {row["name"] for row in results[0]["restored"] if row["bit_equal"]}
     recovered = set(judging.tensors(str(out / "model.ckpt"))) - {"global_step"}

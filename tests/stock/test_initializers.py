@@ -15,10 +15,17 @@ from graphfix.model.initializer import draw, for_tensor, read_initializer  # noq
 GIVEN = [
     "truncated_normal_initializer { mean: 0.1 stddev: 0.03 }",
     "random_normal_initializer { mean: -0.2 stddev: 0.02 }",
-] + ["variance_scaling_initializer { factor: %g uniform: %s mode: %s }" % (factor, uniform, mode)
-     for factor, uniform, mode in (
-         (1, "true", "FAN_AVG"), (2, "true", "FAN_IN"), (1, "true", "FAN_OUT"),
-         (1, "false", "FAN_AVG"), (2, "false", "FAN_IN"), (0.5, "false", "FAN_OUT"))]
+] + [
+    f"variance_scaling_initializer {{ factor: {factor:g} uniform: {uniform} mode: {mode} }}"
+    for factor, uniform, mode in (
+        (1, "true", "FAN_AVG"),
+        (2, "true", "FAN_IN"),
+        (1, "true", "FAN_OUT"),
+        (1, "false", "FAN_AVG"),
+        (2, "false", "FAN_IN"),
+        (0.5, "false", "FAN_OUT"),
+    )
+]
 # A convolution's and a fully connected layer's; of 57,600 numbers each, so that two samples of one
 # distribution differ by less than 2% in their spread.
 SHAPES = (3, 3, 64, 100), (320, 180)
@@ -27,11 +34,12 @@ SHAPES = (3, 3, 64, 100), (320, 180)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("given", GIVEN)
 def test_they_are_of_one_distribution(given, shape):
-    message = text_format.Parse("initializer { %s }" % given, hyperparams_pb2.Hyperparams())
+    message = text_format.Parse(f"initializer {{ {given} }}", hyperparams_pb2.Hyperparams())
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(1)
-        stock = session.run(hyperparams_builder._build_initializer(message.initializer)(
-            shape, tf.float32))
+        stock = session.run(
+            hyperparams_builder._build_initializer(message.initializer)(shape, tf.float32)
+        )
     own = draw(for_tensor(read_initializer(message), shape), "a key", shape)
     assert own.shape == stock.shape
     spread = stock.std()
@@ -40,4 +48,5 @@ def test_they_are_of_one_distribution(given, shape):
     if "random_normal" not in given:
         # Both end at a sharp bound, and come close to it.
         assert np.abs(own - own.mean()).max() == pytest.approx(
-            np.abs(stock - stock.mean()).max(), rel=0.02)
+            np.abs(stock - stock.mean()).max(), rel=0.02
+        )

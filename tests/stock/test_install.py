@@ -20,9 +20,15 @@ DETECTOR = os.path.join(TOP, "testdata", "shapes_detector")
 def run(*command, cwd):
     """Output of a command that sees nothing of the checkout."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    done = subprocess.run([str(part) for part in command], cwd=str(cwd), env=environment,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, universal_newlines=True)
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=str(cwd),
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+    )
     assert done.returncode == 0, done.stdout
     return done.stdout
 
@@ -47,13 +53,14 @@ def sdist(tmp_path_factory):
     """
     copy = tmp_path_factory.mktemp("copy")
     for name in ("graphfix", "protos"):
-        shutil.copytree(os.path.join(TOP, name), str(copy / name),
-                        ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            os.path.join(TOP, name), str(copy / name), ignore=shutil.ignore_patterns("__pycache__")
+        )
     for name in ("setup.py", "MANIFEST.in", "README.md", "CHANGELOG.md"):
         if os.path.exists(os.path.join(TOP, name)):
             shutil.copy(os.path.join(TOP, name), str(copy / name))
     run(sys.executable, "setup.py", "--quiet", "sdist", cwd=copy)
-    made, = (copy / "dist").iterdir()
+    (made,) = (copy / "dist").iterdir()
     return made, files_under(copy / "graphfix")
 
 
@@ -68,16 +75,19 @@ def test_the_command_works_without_tensorflow(series, bare_python, sdist, tmp_pa
     assert "ssd_mobilenet_v1" in run(binaries / "graphfix", "inspect", DETECTOR, cwd=tmp_path)
 
     package, tensorflow = run(
-        binaries / "python", "-c", "import graphfix, importlib.util as util; "
+        binaries / "python",
+        "-c",
+        "import graphfix, importlib.util as util; "
         "print(graphfix.__path__[0]); print(util.find_spec('tensorflow'))",
-        cwd=tmp_path).split()
+        cwd=tmp_path,
+    ).split()
     assert tensorflow == "None"
     assert files and files_under(package) == files
 
 
 def test_tensorflow_is_an_extra_only(sdist, tmp_path):
     shutil.unpack_archive(str(sdist[0]), str(tmp_path))
-    path, = tmp_path.glob("*/graphfix.egg-info/requires.txt")
+    (path,) = tmp_path.glob("*/graphfix.egg-info/requires.txt")
     section, wanting = "", []
     for line in path.read_text().splitlines():
         if line.startswith("["):

@@ -18,8 +18,11 @@ import thorough  # noqa: E402
 from graphfix.stock import runner  # noqa: E402
 
 SHADOWED = 129
-SLOTS = {"rms_prop": ("/RMSProp", "/RMSProp_1"), "momentum": ("/Momentum",),
-         "adam": ("/Adam", "/Adam_1")}
+SLOTS = {
+    "rms_prop": ("/RMSProp", "/RMSProp_1"),
+    "momentum": ("/Momentum",),
+    "adam": ("/Adam", "/Adam_1"),
+}
 SCALARS = {"rms_prop": 0, "momentum": 0, "adam": 2}
 TRAINERS = tuple(itertools.product(judging.ERAS, judging.TRAINERS))
 TARGET = ("--num_classes", "2", "--map", "1=3", "--target_api", "2021-06")
@@ -33,25 +36,44 @@ def test_every_trainer_resumes(optimizer, averaged, stock_python, small_weights,
     # other than 0, and a model variable that is not the converted one.
     config = judging.small_config(tmp_path / "small.config", optimizer, averaged)
     model_dir = str(tmp_path / "model_dir")
-    out = judging.convert(small_weights, tmp_path / "out", "--pipeline_config_path", config,
-                          "--model_dir", model_dir, *TARGET)
+    out = judging.convert(
+        small_weights,
+        tmp_path / "out",
+        "--pipeline_config_path",
+        config,
+        "--model_dir",
+        model_dir,
+        *TARGET,
+    )
     complete = judging.tensors(os.path.join(model_dir, "model.ckpt-0"))
     converted = judging.tensors(os.path.join(out, "model.ckpt"))
     for name, value in converted.items():
         assert complete[name].tobytes() == value.tobytes(), name
-    expected = {"model": 199, "step": 1, "optimizer": SHADOWED * len(SLOTS[optimizer])
-                + SCALARS[optimizer]}
+    expected = {
+        "model": 199,
+        "step": 1,
+        "optimizer": SHADOWED * len(SLOTS[optimizer]) + SCALARS[optimizer],
+    }
     if averaged:
         expected["moving_average"] = SHADOWED
     assert len(complete) == sum(expected.values())
 
     # One step each in the trainer that cannot do without.
     first = sorted(SLOTS).index(optimizer) + 3 * averaged
-    jobs = [(stock_python(era), judging.job(
-        out, trainer=trainer, model_dir=model_dir,
-        steps=int((era, trainer) == ("2021", "model_main"))))
-            for era, trainer in thorough.cases(TRAINERS[first:first + 1],
-                                               TRAINERS[:first] + TRAINERS[first + 1:])]
+    jobs = [
+        (
+            stock_python(era),
+            judging.job(
+                out,
+                trainer=trainer,
+                model_dir=model_dir,
+                steps=int((era, trainer) == ("2021", "model_main")),
+            ),
+        )
+        for era, trainer in thorough.cases(
+            TRAINERS[first : first + 1], TRAINERS[:first] + TRAINERS[first + 1 :]
+        )
+    ]
     for (_, job), result in zip(jobs, judging.ask(jobs)):
         assert result["resumed_from"] == "model.ckpt-0" and result["global_step"] == 0
         for key in ("total", "restored"):
@@ -69,8 +91,15 @@ def test_the_report_says_so_first(flags, trainer, small_weights, tmp_path, monke
     # Catches: the finding missing, or lost behind the placeholders this config has.
     monkeypatch.chdir(tmp_path)
     config = judging.small_config("small.config", "momentum", True)
-    out = judging.convert(small_weights, "out", "--pipeline_config_path", config, "--trainer",
-                          trainer, *(TARGET + flags))
+    out = judging.convert(
+        small_weights,
+        "out",
+        "--pipeline_config_path",
+        config,
+        "--trainer",
+        trainer,
+        *(TARGET + flags),
+    )
     with open(os.path.join(out, "report.json")) as file:
         findings = json.load(file)["findings"]
     assert "PLACEHOLDER" in {finding["code"] for finding in findings}

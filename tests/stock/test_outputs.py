@@ -20,7 +20,7 @@ LOGITS = "predict/class_predictions_with_background"
 
 def _shuffled():
     """All of COCO's classes in another order, with forty new ones in between."""
-    names = sorted(COCO, key=lambda name: name[::-1]) + ["new %d" % number for number in range(40)]
+    names = sorted(COCO, key=lambda name: name[::-1]) + [f"new {number}" for number in range(40)]
     return [names[number] for number in np.random.RandomState(0).permutation(len(names))]
 
 
@@ -39,17 +39,34 @@ MADE_OF = {"tiger": ["cat"], "pet": ["cat", "dog", "horse"]}
 def pictures(tmp_path_factory):
     """The four demo pictures, as one array in a file."""
     path = str(tmp_path_factory.mktemp("pictures") / "demo.npy")
-    np.save(path, np.stack(judging.decode(open(name, "rb").read() for name in sorted(
-        glob.glob(os.path.join(judging.RECORDS, "demo_*.jpg"))))))
+    np.save(
+        path,
+        np.stack(
+            judging.decode(
+                open(name, "rb").read()
+                for name in sorted(glob.glob(os.path.join(judging.RECORDS, "demo_*.jpg")))
+            )
+        ),
+    )
     return path
 
 
 def outputs(python, directories, pictures, scratch):
     """Box encodings and logits of several models."""
-    jobs = [(python, judging.job(one, "raw_outputs", image=pictures, detections=False,
-                                 tensors=[BOXES, LOGITS],
-                                 output=str(scratch / ("%d.npz" % number))))
-            for number, one in enumerate(directories)]
+    jobs = [
+        (
+            python,
+            judging.job(
+                one,
+                "raw_outputs",
+                image=pictures,
+                detections=False,
+                tensors=[BOXES, LOGITS],
+                output=str(scratch / (f"{number}.npz")),
+            ),
+        )
+        for number, one in enumerate(directories)
+    ]
     judging.ask(jobs)
     return [dict(np.load(job["output"])) for _, job in jobs]
 
@@ -61,8 +78,11 @@ def published(replica, stock_python, pictures, tmp_path_factory):
     directories = [replica]
     for case, (names, flags) in CASES.items():
         labels = judging.write_labels(top / (case + ".pbtxt"), names)
-        directories.append(judging.convert(
-            replica, top / case, "--label_map_path", labels, "--target_api", "2019-07", *flags))
+        directories.append(
+            judging.convert(
+                replica, top / case, "--label_map_path", labels, "--target_api", "2019-07", *flags
+            )
+        )
     found = outputs(stock_python("2019-07"), directories, pictures, top)
     assert found[0][LOGITS].shape == (4, ANCHORS, 91)
     return dict(zip(["source"] + list(CASES), found))
@@ -104,15 +124,31 @@ def scores(stock_python, tmp_path_factory):
     """Mean scores on pictures: {new_rows: the new class's}, and of each class of the source."""
     top = tmp_path_factory.mktemp("scores")
     record = tf.python_io.tf_record_iterator(os.path.join(judging.RECORDS, "val.record"))
-    features = [tf.train.Example.FromString(one).features.feature for one, _ in
-                zip(record, range(40))]
-    np.save(str(top / "val.npy"), np.stack(judging.decode(
-        feature["image/encoded"].bytes_list.value[0] for feature in features)))
+    features = [
+        tf.train.Example.FromString(one).features.feature for one, _ in zip(record, range(40))
+    ]
+    np.save(
+        str(top / "val.npy"),
+        np.stack(
+            judging.decode(feature["image/encoded"].bytes_list.value[0] for feature in features)
+        ),
+    )
     labels = judging.write_labels(top / "labels.pbtxt", ["blob", "ring"])
-    directories = [judging.DETECTOR] + [judging.convert(
-        judging.DETECTOR, top / new_rows, "--label_map_path", labels, "--source_label_map_path",
-        judging.DETECTOR_LABELS, "--new_rows", new_rows, "--target_api", "2019-07")
-                                        for new_rows in NEW_ROWS]
+    directories = [judging.DETECTOR] + [
+        judging.convert(
+            judging.DETECTOR,
+            top / new_rows,
+            "--label_map_path",
+            labels,
+            "--source_label_map_path",
+            judging.DETECTOR_LABELS,
+            "--new_rows",
+            new_rows,
+            "--target_api",
+            "2019-07",
+        )
+        for new_rows in NEW_ROWS
+    ]
     found = outputs(stock_python("2019-07"), directories, str(top / "val.npy"), top)
     means = [(1 / (1 + np.exp(-one[LOGITS].astype(np.float64)))).mean(axis=(0, 1)) for one in found]
     return dict(zip(NEW_ROWS, (one[1] for one in means[1:]))), means[0][1:]

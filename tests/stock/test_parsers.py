@@ -27,42 +27,59 @@ tf = pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed 
 def graph_class(name):
     from tensorflow.core.framework import graph_pb2
     from tensorflow.core.protobuf import saved_model_pb2
+
     return getattr(graph_pb2, name, None) or getattr(saved_model_pb2, name)
 
 
-@pytest.mark.parametrize("name, make, path", [
-    ("GraphDef", saying.rich_graph, "it.pb"),
-    ("SavedModel", saying.rich_saved_model, "saved_model.pb")], ids=["GraphDef", "SavedModel"])
+@pytest.mark.parametrize(
+    "name, make, path",
+    [
+        ("GraphDef", saying.rich_graph, "it.pb"),
+        ("SavedModel", saying.rich_saved_model, "saved_model.pb"),
+    ],
+    ids=["GraphDef", "SavedModel"],
+)
 def test_graphs(name, make, path, tmp_path):
     """Bytes and fields changed at random, and the same message spelled otherwise."""
     kind = graph_class(name)
     data = make(kind).SerializeToString()
     before, counts = saying.parsed(kind, data, DecodeError), collections.Counter()
     for seed in range(600):
-        made = random.Random("tensorflow %s %d" % (name, seed))
+        made = random.Random(f"tensorflow {name} {seed}")
         if seed % 6 == 0:
             changed = saying.spelled(made, data, kind.DESCRIPTOR)
             assert saying.held(tmp_path, path, data, changed) is True, changed
         else:
-            changed = made.choice((mutations.mutate_bytes, mutations.mutate_message,
-                                   mutations.mutate_message))(made, data)
+            changed = made.choice(
+                (mutations.mutate_bytes, mutations.mutate_message, mutations.mutate_message)
+            )(made, data)
         found = saying.held(tmp_path, path, data, changed)
         assert found in (None, saying.parsed(kind, changed, DecodeError) == before), changed
         counts[found] += 1
     assert counts[False] > 80 and counts[True] >= 100, counts
 
 
-@pytest.mark.parametrize("path, module, name, text", [
-    ("it.config", "pipeline_pb2", "TrainEvalPipelineConfig", saying.CONFIG),
-    ("it.pbtxt", "string_int_label_map_pb2", "StringIntLabelMap", saying.LABELS)],
-                         ids=["config", "labels"])
+@pytest.mark.parametrize(
+    "path, module, name, text",
+    [
+        ("it.config", "pipeline_pb2", "TrainEvalPipelineConfig", saying.CONFIG),
+        ("it.pbtxt", "string_int_label_map_pb2", "StringIntLabelMap", saying.LABELS),
+    ],
+    ids=["config", "labels"],
+)
 def test_texts(path, module, name, text, tmp_path):
     kind = getattr(pytest.importorskip("object_detection.protos." + module), name)
-    for field in ("ancestor_ids: [4, 5]", "descendant_ids: 6", "frequency: RARE",
-                  "instance_count: 0", 'keypoints { id: 3 label: "nose" }'):
+    for field in (
+        "ancestor_ids: [4, 5]",
+        "descendant_ids: 6",
+        "frequency: RARE",
+        "instance_count: 0",
+        'keypoints { id: 3 label: "nose" }',
+    ):
         # Those are of later years.
         if path == "it.pbtxt" and field.split(" ")[0].strip(":") not in (
-                kind.DESCRIPTOR.fields_by_name["item"].message_type.fields_by_name):
+            kind.DESCRIPTOR.fields_by_name["item"].message_type.fields_by_name
+        ):
             text = text.replace(field, "")
 
     def said(data):
@@ -78,7 +95,7 @@ def test_texts(path, module, name, text, tmp_path):
     before, counts = said(text.encode()), collections.Counter()
     assert before
     for seed in range(600):
-        changed = mutations.mutate_text(random.Random("stock %s %d" % (path, seed)), text)
+        changed = mutations.mutate_text(random.Random(f"stock {path} {seed}"), text)
         found = saying.held(tmp_path, path, text.encode(), changed)
         assert found in (None, said(changed) == before), changed.decode("utf-8", "replace")
         counts[found] += 1
@@ -88,16 +105,20 @@ def test_texts(path, module, name, text, tmp_path):
 def test_the_api_asks_for_these_fields():
     """HasField of a single value, in all of the API's sources."""
     where = os.path.dirname(pytest.importorskip("object_detection.protos").__file__)
-    single, pending = set(), [
-        message_class("graphfix.pipeline.TrainEvalPipelineConfig").DESCRIPTOR]
+    single, pending = set(), [message_class("graphfix.pipeline.TrainEvalPipelineConfig").DESCRIPTOR]
     seen = set()
     while pending:
         descriptor = pending.pop()
         if descriptor.full_name not in seen:
             seen.add(descriptor.full_name)
             pending += [field.message_type for field in descriptor.fields if field.message_type]
-            single |= {field.name for field in descriptor.fields if not field.message_type
-                       and field.label != field.LABEL_REPEATED and not field.containing_oneof}
+            single |= {
+                field.name
+                for field in descriptor.fields
+                if not field.message_type
+                and field.label != field.LABEL_REPEATED
+                and not field.containing_oneof
+            }
     asked = set()
     for folder, _, names in os.walk(os.path.dirname(where)):
         for name in names:
@@ -118,7 +139,7 @@ def test_constants_are_what_tensorflow_makes_of_them():
         count, size = 1, struct.calcsize("<" + letter)
         for one in shape:
             count *= one
-        node = graph.node.add(name="c%d" % number, op="Const")
+        node = graph.node.add(name=f"c{number}", op="Const")
         node.attr["dtype"].type = dtype
         tensor = node.attr["value"].tensor
         tensor.dtype = dtype
@@ -134,7 +155,7 @@ def test_constants_are_what_tensorflow_makes_of_them():
         if made.random() < 0.4:
             tensor.tensor_content = b"".join(some)
             continue
-        some = some[:made.randrange(len(some) + 1)]
+        some = some[: made.randrange(len(some) + 1)]
         if letter == "f":
             tensor.MergeFromString(handmade.message(5, b"".join(some)))
         else:
@@ -142,7 +163,7 @@ def test_constants_are_what_tensorflow_makes_of_them():
             getattr(tensor, name).extend(struct.unpack("<" + letter, one)[0] + wide for one in some)
     with tf.Graph().as_default() as built, tf.Session(graph=built) as session:
         tf.import_graph_def(graph, name="")
-        values = session.run(["c%d:0" % number for number in range(len(graph.node))])
+        values = session.run([f"c{number}:0" for number in range(len(graph.node))])
     ours = message_class("graphfix.graph.GraphDef").FromString(graph.SerializeToString())
     for node, value in zip(ours.node, values):
         assert constants.value_of(node).tobytes() == value.tobytes(), node
@@ -150,8 +171,14 @@ def test_constants_are_what_tensorflow_makes_of_them():
 
 def test_indexes(tmp_path):
     """Entries mutated under checksums that are right: what TensorFlow's reader reads."""
-    pairs, data = lay({"a": fixed(1, (2, 3)), "b/c": fixed(3, (4,), 2), "d": fixed(9, (), 3),
-                       "e": fixed(1, (3, 2))})
+    pairs, data = lay(
+        {
+            "a": fixed(1, (2, 3)),
+            "b/c": fixed(3, (4,), 2),
+            "d": fixed(9, (), 3),
+            "e": fixed(1, (3, 2)),
+        }
+    )
 
     def write(name, index):
         (tmp_path / (name + ".data-00000-of-00001")).write_bytes(data)
@@ -162,8 +189,10 @@ def test_indexes(tmp_path):
         try:
             reader = tf.train.NewCheckpointReader(prefix)
             types = reader.get_variable_to_dtype_map()
-            return {name: (types[name], shape, reader.get_tensor(name).tobytes())
-                    for name, shape in reader.get_variable_to_shape_map().items()}
+            return {
+                name: (types[name], shape, reader.get_tensor(name).tobytes())
+                for name, shape in reader.get_variable_to_shape_map().items()
+            }
         except (tf.errors.OpError, UnicodeDecodeError, TypeError, ValueError):
             return None
 
@@ -171,7 +200,7 @@ def test_indexes(tmp_path):
     before, counts = said(one), collections.Counter()
     assert len(before) == 4
     for seed in range(400):
-        made = random.Random("tensorflow index %d" % seed)
+        made = random.Random(f"tensorflow index {seed}")
         # Two in three headers go through unchanged: TensorFlow's end the process where they lie.
         changed = [(key, value) for key, value in mutations.mutate_pairs(made, pairs[1:]) if key]
         two = write("two", handmade.split_table(pairs[:1] + changed, made.choice((1, 2, 9))))

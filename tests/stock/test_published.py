@@ -17,8 +17,10 @@ import thorough  # noqa: E402
 import zoo  # noqa: E402
 from graphfix.model import families  # noqa: E402
 
-SAMPLES = {"rfcn_resnet101_coco_11_06_2017": "rfcn_resnet101_coco.config",
-           "ssdlite_mobilenet_v2_coco_2018_05_09": "ssdlite_mobilenet_v2_coco.config"}
+SAMPLES = {
+    "rfcn_resnet101_coco_11_06_2017": "rfcn_resnet101_coco.config",
+    "ssdlite_mobilenet_v2_coco_2018_05_09": "ssdlite_mobilenet_v2_coco.config",
+}
 # What its feature extractor came with is the 2021 API's; all others are 2019-07's.
 LATER = ("ssdlite_mobiledet_cpu_320x320_coco_2020_05_19",)
 FEW = ("mask_rcnn_inception_v2_coco_2018_01_28",)
@@ -45,23 +47,46 @@ def test_the_converted_replica_is_restored_in_full(name, stock_python, tmp_path)
         # A directory as it would be, had its own config been published.
         model = tmp_path / "model"
         shutil.copytree(zoo.model(name), str(model), ignore=lambda *_: ["pipeline.config"])
-        shutil.copy(os.path.join(zoo.DIRECTORY, "sample_configs", SAMPLES[name]),
-                    str(model / "pipeline.config"))
+        shutil.copy(
+            os.path.join(zoo.DIRECTORY, "sample_configs", SAMPLES[name]),
+            str(model / "pipeline.config"),
+        )
     else:
         model = zoo.model(name)
     replicas.make(str(model), str(source))
     era, month = ("2021", "2021-06") if name in LATER else ("2019-07", "2019-07")
-    out = judging.convert(source, tmp_path / "out", "--num_classes", "3", "--map", "1=1",
-                          "--map", "3=1", "--target_api", month, "--trainer", "legacy")
-    result, = judging.ask([(stock_python(era), judging.job(
-        out, trainer="legacy", steps=1, log=str(tmp_path / "log")))])
+    out = judging.convert(
+        source,
+        tmp_path / "out",
+        "--num_classes",
+        "3",
+        "--map",
+        "1=1",
+        "--map",
+        "3=1",
+        "--target_api",
+        month,
+        "--trainer",
+        "legacy",
+    )
+    (result,) = judging.ask(
+        [
+            (
+                stock_python(era),
+                judging.job(out, trainer="legacy", steps=1, log=str(tmp_path / "log")),
+            )
+        ]
+    )
     assert result["verdict"] == "complete", {
-        key: [row["name"] for row in result[key]][:5] for key in ("dropped", "missing")}
+        key: [row["name"] for row in result[key]][:5] for key in ("dropped", "missing")
+    }
     model_count = result["counts"]["model"]
     assert model_count["restored"] == model_count["total"] > 100
     assert result["finite"] and len(result["losses"]) == 1
     # The legacy trainer looks for its optimizer's slots, too, and for the step; they start anew.
-    assert all(name == "global_step" or name.endswith(families.SLOT_SUFFIXES)
-               for name in judging.complaints(tmp_path / "log"))
+    assert all(
+        name == "global_step" or name.endswith(families.SLOT_SUFFIXES)
+        for name in judging.complaints(tmp_path / "log")
+    )
     shutil.rmtree(str(source))
     shutil.rmtree(out)

@@ -22,11 +22,15 @@ def test_the_readmes_training(tmp_path):
     for split in ("train", "val"):
         few = str(tmp_path / "few.record")
         with tf.io.TFRecordWriter(few) as writer:
-            for example in itertools.islice(tf.io.tf_record_iterator(
-                    os.path.join(judging.RECORDS, split + ".record")), 16):
+            for example in itertools.islice(
+                tf.io.tf_record_iterator(os.path.join(judging.RECORDS, split + ".record")), 16
+            ):
                 writer.write(example)
-        demo.relabel(few, str(tmp_path / "records" / (split + ".record")),
-                     (("person", "square"), ("van", "circle"), ("forklift", "star")))
+        demo.relabel(
+            few,
+            str(tmp_path / "records" / (split + ".record")),
+            (("person", "square"), ("van", "circle"), ("forklift", "star")),
+        )
     asked = 0
     for commands, expected in readme.blocks():
         if readme.needs_stock(commands):
@@ -38,7 +42,10 @@ def test_the_readmes_training(tmp_path):
         elif not asked and ("graphfix convert" in commands or "cat >" in commands):
             readme.run(commands, tmp_path, environment)
     assert asked == 1
-    for directory, name in (("training", "model.ckpt-1.index"),
-                            ("training_legacy", "model.ckpt-1.index")):
+    for directory, name in (
+        ("training", "model.ckpt-1.index"),
+        ("training_legacy", "model.ckpt-1.index"),
+    ):
         assert os.path.exists(str(tmp_path / directory / name)), os.listdir(
-            str(tmp_path / directory))
+            str(tmp_path / directory)
+        )

@@ -47,13 +47,23 @@ def test_records_by_tensorflows_writer(tmp_path):
         for number in range(1, 50):
             boxes = random.rand(number, 4).astype(np.float32)
             labels = random.randint(-5, 1 << 40, number).tolist()
-            features = dict(zip(("image/object/bbox/" + edge for edge in (
-                "ymin", "xmin", "ymax", "xmax")), (feature(edge.tolist()) for edge in boxes.T)))
-            features.update({"image/object/class/label": feature(labels),
-                             "image/height": feature([number + 1]), "image/width": feature([7]),
-                             "image/encoded": feature([random.bytes(3000)])})
-            writer.write(tf.train.Example(features=tf.train.Features(
-                feature=features)).SerializeToString())
+            features = dict(
+                zip(
+                    ("image/object/bbox/" + edge for edge in ("ymin", "xmin", "ymax", "xmax")),
+                    (feature(edge.tolist()) for edge in boxes.T),
+                )
+            )
+            features.update(
+                {
+                    "image/object/class/label": feature(labels),
+                    "image/height": feature([number + 1]),
+                    "image/width": feature([7]),
+                    "image/encoded": feature([random.bytes(3000)]),
+                }
+            )
+            writer.write(
+                tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
+            )
             wanted.append(((number + 1, 7), boxes, labels))
     for one, (size, boxes, labels) in zip(read_boxes([str(tmp_path / "x.record")]), wanted):
         assert one.size == size and list(one.classes) == labels

@@ -22,12 +22,16 @@ TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 @pytest.fixture
 def fake_python(tmp_path):
     """Makes an executable that stands in for a stock interpreter: it runs `body` instead."""
+
     def make(body):
         path = tmp_path / "python"
-        path.write_text("#!%s\nimport json, os, sys, time\narguments = sys.argv[1:]\n%s"
-                        % (sys.executable, textwrap.dedent(body)))
+        path.write_text(
+            f"#!{sys.executable}\nimport json, os, sys, time\narguments = "
+            f"sys.argv[1:]\n{textwrap.dedent(body)}"
+        )
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         return str(path)
+
     return make
 
 
@@ -73,7 +77,7 @@ def _ended(pid):
     """Whether a process is gone, or dead and only not yet reaped by whoever adopted it."""
     for _ in range(100):
         try:
-            with open("/proc/%d/stat" % pid) as file:
+            with open(f"/proc/{pid}/stat") as file:
                 if file.read().rsplit(")", 1)[1].split()[0] == "Z":
                     return True
         except OSError:
@@ -96,12 +100,15 @@ def test_a_timeout_ends_the_worker_and_what_it_forked(fake_python, tmp_path):
 
 def test_an_interrupt_ends_the_worker_and_what_it_forked(fake_python, tmp_path):
     note = tmp_path / "pids"
-    program = "from graphfix.stock import runner; runner.run_job({'verb': 'a'}, python=%r)" % (
-        fake_python(HANG % str(note)))
+    program = f"from graphfix.stock import runner; runner.run_job({{'verb': 'a'}}, python={fake_python(HANG % str(note))!r})"
     # In a process of its own: a test is not always run by the main thread, which gets the signals.
     process = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=TOP, stderr=subprocess.PIPE, universal_newlines=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        [sys.executable, "-c", program],
+        cwd=TOP,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     for _ in range(600):
         if note.exists() and len(_children(note)) == 2:
             break
@@ -122,7 +129,7 @@ def test_nothing_is_left_in_the_temporary_directory(fake_python, tmp_path, monke
 
 
 def _answer(**found):
-    return "print(%r)" % json.dumps(found)
+    return f"print({json.dumps(found)!r})"
 
 
 def test_a_named_python_with_the_api_is_taken(fake_python):
@@ -131,25 +138,31 @@ def test_a_named_python_with_the_api_is_taken(fake_python):
     assert runner.importable_api(python) == "2019-07"
 
 
-@pytest.mark.parametrize("body, words", [
-    (_answer(api=None, tensorflow=True), "no stock Object Detection API"),
-    (_answer(api={"revision": "2019-07"}, tensorflow=False), "no TensorFlow"),
-    ("print('not json')", "not a Python that runs"),
-    ("sys.exit(1)", "not a Python that runs"),
-])
+@pytest.mark.parametrize(
+    "body, words",
+    [
+        (_answer(api=None, tensorflow=True), "no stock Object Detection API"),
+        (_answer(api={"revision": "2019-07"}, tensorflow=False), "no TensorFlow"),
+        ("print('not json')", "not a Python that runs"),
+        ("sys.exit(1)", "not a Python that runs"),
+    ],
+)
 def test_an_unsuitable_python_is_refused_with_a_remedy(fake_python, body, words):
     python = fake_python(body)
     with pytest.raises(RequestError) as caught:
         runner.find_stock_python(python)
-    problem, = caught.value.problems
+    (problem,) = caught.value.problems
     assert problem.subject == python
     assert words in problem.message
     assert "--stock_python" in problem.remedy
 
 
 def test_a_python_that_is_not_there_is_refused(tmp_path):
-    for ask in (runner.find_stock_python, runner.importable_api,
-                lambda python: runner.run_job({"verb": "a"}, python=python)):
+    for ask in (
+        runner.find_stock_python,
+        runner.importable_api,
+        lambda python: runner.run_job({"verb": "a"}, python=python),
+    ):
         with pytest.raises(RequestError):
             ask(str(tmp_path / "nothing"))
 
@@ -174,7 +187,8 @@ def test_it_is_found_where_python_path_names_it(fake_python, tmp_path, monkeypat
     (tmp_path / "research" / "object_detection" / "__init__.py").write_text("")
     (tmp_path / "research" / "object_detection" / "protos").mkdir()
     (tmp_path / "research" / "object_detection" / "protos" / "train_pb2.py").write_text(
-        "'fine_tune_checkpoint_type'")
+        "'fine_tune_checkpoint_type'"
+    )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", str(tmp_path / "research"), "."]))
     assert runner.importable_api() == "2018-03"
     assert runner.find_stock_python() == sys.executable
@@ -185,53 +199,115 @@ def test_it_is_found_where_python_path_names_it(fake_python, tmp_path, monkeypat
         json.dump([{"path": os.environ.get("PYTHONPATH"), "more": arguments[3:]}], open(arguments[2], "w"))
     """)
     assert runner.run_job({"verb": "a"}, python=python) == {
-        "path": None, "more": [str(tmp_path / "research")]}
+        "path": None,
+        "more": [str(tmp_path / "research")],
+    }
 
 
 def _result(**changes):
     result = {
-        "verb": "restore", "api": {"revision": "2019-07"}, "trainer": "legacy", "steps": 50,
+        "verb": "restore",
+        "api": {"revision": "2019-07"},
+        "trainer": "legacy",
+        "steps": 50,
         "counts": {"model": {"total": 199, "restored": 199}, "step": {"total": 1, "restored": 0}},
         "moving_averages": {"from_checkpoint": 0, "from_variable": 0, "from_initialiser": []},
-        "restored": [], "dropped": [], "missing": [], "not_asked_for": [],
-        "losses": [12.34, 4.5], "finite": True, "verdict": "complete",
+        "restored": [],
+        "dropped": [],
+        "missing": [],
+        "not_asked_for": [],
+        "losses": [12.34, 4.5],
+        "finite": True,
+        "verdict": "complete",
     }
     result.update(changes)
     return runner.StockResult(result)
 
 
 def _rows(number, category="model"):
-    return [{"name": "v%d" % index, "category": category} for index in range(number)]
+    return [{"name": f"v{index}", "category": category} for index in range(number)]
 
 
-@pytest.mark.parametrize("result, summary", [
-    (_result(), "restored 199 of 199; 2 steps, loss 12.34 -> 4.5, all finite"),
-    (_result(losses=[3.0]), "restored 199 of 199; 1 step, loss 3, all finite"),
-    (_result(losses=[]), "restored 199 of 199"),
-    (_result(losses=[3.0, "nan"], finite=False),
-     "restored 199 of 199; 2 steps, loss 3 -> nan, not all finite"),
-    (_result(losses=[], dropped=_rows(12), missing=_rows(1, "step"),
-             counts={"model": {"total": 199, "restored": 187}}),
-     "restored 187 of 199 (12 of another shape)"),
-    (_result(losses=[], missing=_rows(2), not_asked_for=_rows(3),
-             counts={"model": {"total": 199, "restored": 194}}),
-     "restored 194 of 199 (2 not in the checkpoint, 3 not asked for)"),
-    (_result(losses=[], load_pretrained=False, not_asked_for=_rows(199),
-             counts={"model": {"total": 199, "restored": 0}}),
-     "restored 0 of 199 (199 not asked for); this model_main ignores fine_tune_checkpoint"),
-    (_result(losses=[], counts={"model": {"total": 199, "restored": 199},
-                                "quantization": {"total": 376, "restored": 0}}),
-     "restored 199 of 199; quantization ranges 0 of 376"),
-    (_result(losses=[], moving_averages={"from_initialiser": ["a", "b"]}),
-     "restored 199 of 199; 2 moving averages do not start from their variable"),
-    (_result(losses=[], resumed_from="model.ckpt-7", global_step=7, load_pretrained=False,
-             counts={"model": {"total": 199, "restored": 199},
-                     "step": {"total": 1, "restored": 1}}),
-     "resumed model.ckpt-7 at step 7, restored 200 of 200"),
-    (runner.StockResult({"verb": "export", "api": {"revision": "2019-07"}, "error": {
-        "type": "NotFoundError", "message": "Key x not found\nmore", "where": "exporter.py:3 in f"}}),
-     "NotFoundError: Key x not found (exporter.py:3 in f)"),
-])
+@pytest.mark.parametrize(
+    "result, summary",
+    [
+        (_result(), "restored 199 of 199; 2 steps, loss 12.34 -> 4.5, all finite"),
+        (_result(losses=[3.0]), "restored 199 of 199; 1 step, loss 3, all finite"),
+        (_result(losses=[]), "restored 199 of 199"),
+        (
+            _result(losses=[3.0, "nan"], finite=False),
+            "restored 199 of 199; 2 steps, loss 3 -> nan, not all finite",
+        ),
+        (
+            _result(
+                losses=[],
+                dropped=_rows(12),
+                missing=_rows(1, "step"),
+                counts={"model": {"total": 199, "restored": 187}},
+            ),
+            "restored 187 of 199 (12 of another shape)",
+        ),
+        (
+            _result(
+                losses=[],
+                missing=_rows(2),
+                not_asked_for=_rows(3),
+                counts={"model": {"total": 199, "restored": 194}},
+            ),
+            "restored 194 of 199 (2 not in the checkpoint, 3 not asked for)",
+        ),
+        (
+            _result(
+                losses=[],
+                load_pretrained=False,
+                not_asked_for=_rows(199),
+                counts={"model": {"total": 199, "restored": 0}},
+            ),
+            "restored 0 of 199 (199 not asked for); this model_main ignores fine_tune_checkpoint",
+        ),
+        (
+            _result(
+                losses=[],
+                counts={
+                    "model": {"total": 199, "restored": 199},
+                    "quantization": {"total": 376, "restored": 0},
+                },
+            ),
+            "restored 199 of 199; quantization ranges 0 of 376",
+        ),
+        (
+            _result(losses=[], moving_averages={"from_initialiser": ["a", "b"]}),
+            "restored 199 of 199; 2 moving averages do not start from their variable",
+        ),
+        (
+            _result(
+                losses=[],
+                resumed_from="model.ckpt-7",
+                global_step=7,
+                load_pretrained=False,
+                counts={
+                    "model": {"total": 199, "restored": 199},
+                    "step": {"total": 1, "restored": 1},
+                },
+            ),
+            "resumed model.ckpt-7 at step 7, restored 200 of 200",
+        ),
+        (
+            runner.StockResult(
+                {
+                    "verb": "export",
+                    "api": {"revision": "2019-07"},
+                    "error": {
+                        "type": "NotFoundError",
+                        "message": "Key x not found\nmore",
+                        "where": "exporter.py:3 in f",
+                    },
+                }
+            ),
+            "NotFoundError: Key x not found (exporter.py:3 in f)",
+        ),
+    ],
+)
 def test_summary(result, summary):
     assert result.summary.split(": ", 1)[1] == summary
     assert result.summary.startswith("stock API 2019-07 ")

@@ -12,26 +12,36 @@ tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not in
 
 
 def fields(descriptor):
-    return {field.number: (field.name, field.type, field.label,
-                           field.containing_oneof and field.containing_oneof.name)
-            for field in descriptor.fields}
+    return {
+        field.number: (
+            field.name,
+            field.type,
+            field.label,
+            field.containing_oneof and field.containing_oneof.name,
+        )
+        for field in descriptor.fields
+    }
 
 
-@pytest.mark.parametrize("name, module", [
-    ("BundleHeaderProto", "core.protobuf.tensor_bundle_pb2"),
-    ("BundleEntryProto", "core.protobuf.tensor_bundle_pb2"),
-    ("TensorShapeProto", "core.framework.tensor_shape_pb2"),
-    ("TensorSliceProto", "core.framework.tensor_slice_pb2"),
-    ("VersionDef", "core.framework.versions_pb2"),
-    ("CheckpointState", "python.training.checkpoint_state_pb2"),
-    ("GraphDef", "core.framework.graph_pb2"),
-    ("SavedModel", "core.protobuf.saved_model_pb2"),
-])
+@pytest.mark.parametrize(
+    "name, module",
+    [
+        ("BundleHeaderProto", "core.protobuf.tensor_bundle_pb2"),
+        ("BundleEntryProto", "core.protobuf.tensor_bundle_pb2"),
+        ("TensorShapeProto", "core.framework.tensor_shape_pb2"),
+        ("TensorSliceProto", "core.framework.tensor_slice_pb2"),
+        ("VersionDef", "core.framework.versions_pb2"),
+        ("CheckpointState", "python.training.checkpoint_state_pb2"),
+        ("GraphDef", "core.framework.graph_pb2"),
+        ("SavedModel", "core.protobuf.saved_model_pb2"),
+    ],
+)
 def test_tensorflows_messages(name, module):
     """The same fields: name, number, type and oneof, of the message and of those in it."""
     theirs = __import__("tensorflow." + module, fromlist=[name])
-    ours = message_class("graphfix.%s.%s" % (
-        "graph" if name in ("GraphDef", "SavedModel") else "tensorflow", name))
+    ours = message_class(
+        "graphfix.%s.%s" % ("graph" if name in ("GraphDef", "SavedModel") else "tensorflow", name)
+    )
     pending, seen = [(getattr(theirs, name).DESCRIPTOR, ours.DESCRIPTOR)], set()
     while pending:
         their, our = pending.pop()
@@ -39,13 +49,19 @@ def test_tensorflows_messages(name, module):
             continue
         seen.add((their.full_name, our.full_name))
         assert fields(our) == fields(their), their.full_name
-        pending += zip((field.message_type for field in their.fields if field.message_type),
-                       (our.fields_by_name[field.name].message_type
-                        for field in their.fields if field.message_type))
+        pending += zip(
+            (field.message_type for field in their.fields if field.message_type),
+            (
+                our.fields_by_name[field.name].message_type
+                for field in their.fields
+                if field.message_type
+            ),
+        )
 
 
 def test_tensorflows_types():
     from tensorflow.core.framework import types_pb2
+
     ours = message_class("graphfix.tensorflow.BundleEntryProto").DESCRIPTOR
     ours = ours.fields_by_name["dtype"].enum_type
     assert {value.name: value.number for value in ours.values} == dict(types_pb2.DataType.items())

@@ -37,8 +37,12 @@ def assert_trained(result, steps):
 def both_trainers(python, out, tmp_path, **others):
     """Results and logs of model_main and legacy, side by side."""
     logs = [tmp_path / (trainer + ".log") for trainer in judging.TRAINERS]
-    results = judging.ask([(python, judging.job(out, trainer=trainer, log=str(log), **others))
-                           for trainer, log in zip(judging.TRAINERS, logs)])
+    results = judging.ask(
+        [
+            (python, judging.job(out, trainer=trainer, log=str(log), **others))
+            for trainer, log in zip(judging.TRAINERS, logs)
+        ]
+    )
     return list(zip(results, logs))
 
 
@@ -57,11 +61,18 @@ def test_the_published_model(era, stock_python, replica, tmp_path):
     # load_all_detection_checkpoint_vars no head is restored), a config an era cannot parse.
     python = stock_python(era)
     out = judging.convert(
-        replica, tmp_path / "out", "--label_map_path",
+        replica,
+        tmp_path / "out",
+        "--label_map_path",
         judging.write_labels(tmp_path / "labels.pbtxt", ("widget", "person", "tiger")),
-        "--map", "tiger=cat", "--target_api", runner.importable_api(python))
-    (main, main_log), (legacy, legacy_log) = both_trainers(python, out, tmp_path, steps=1,
-                                                           batch_size=2)
+        "--map",
+        "tiger=cat",
+        "--target_api",
+        runner.importable_api(python),
+    )
+    (main, main_log), (legacy, legacy_log) = both_trainers(
+        python, out, tmp_path, steps=1, batch_size=2
+    )
     if era == "2021":
         assert_ignored(main, main_log)
     else:
@@ -71,7 +82,10 @@ def test_the_published_model(era, stock_python, replica, tmp_path):
     assert_trained(legacy, 1)
     # The config keeps moving averages: each starts from the value of its variable.
     assert legacy["moving_averages"] == {
-        "from_checkpoint": SHADOWED, "from_variable": 0, "from_initialiser": []}
+        "from_checkpoint": SHADOWED,
+        "from_variable": 0,
+        "from_initialiser": [],
+    }
 
 
 @pytest.mark.parametrize("era", thorough.cases(["2021"], ["2019-04", "2019-07"]))
@@ -81,14 +95,30 @@ def test_the_trained_detector(era, stock_python, tmp_path):
     # classes that the label map does not name; the stock decoder takes those for background.
     python = stock_python(era)
     out = judging.convert(
-        judging.DETECTOR, tmp_path / "out", "--source_label_map_path", judging.DETECTOR_LABELS,
-        "--label_map_path", judging.write_labels(tmp_path / "labels.pbtxt",
-                                                 ("ring", "disc", "crescent", "circle")),
-        "--map", "disc=hexagon", "--map", "circle=", "--train_record", RECORD, "--target_api",
-        runner.importable_api(python))
+        judging.DETECTOR,
+        tmp_path / "out",
+        "--source_label_map_path",
+        judging.DETECTOR_LABELS,
+        "--label_map_path",
+        judging.write_labels(tmp_path / "labels.pbtxt", ("ring", "disc", "crescent", "circle")),
+        "--map",
+        "disc=hexagon",
+        "--map",
+        "circle=",
+        "--train_record",
+        RECORD,
+        "--target_api",
+        runner.importable_api(python),
+    )
     (main, main_log), (legacy, legacy_log) = both_trainers(
-        python, out, tmp_path, steps=STEPS, batch_size=8, record=RECORD,
-        label_map=out + "/label_map.pbtxt")
+        python,
+        out,
+        tmp_path,
+        steps=STEPS,
+        batch_size=8,
+        record=RECORD,
+        label_map=out + "/label_map.pbtxt",
+    )
     if era == "2021":
         assert_ignored(main, main_log)
     else:
@@ -106,10 +136,23 @@ def test_why_moving_averages_are_written(stock_python, small_weights, tmp_path):
     # Catches: the copies missing, or missing for some variables.  The first half shows what for.
     python = stock_python("2019-07")
     config = judging.small_config(tmp_path / "pipeline.config", "momentum", True)
-    outs = [judging.convert(
-        small_weights, tmp_path / trainer, "--pipeline_config_path", config, "--num_classes", "2",
-        "--map", "1=3", "--trainer", trainer, "--target_api", "2019-07")
-            for trainer in ("model_main", "any")]
+    outs = [
+        judging.convert(
+            small_weights,
+            tmp_path / trainer,
+            "--pipeline_config_path",
+            config,
+            "--num_classes",
+            "2",
+            "--map",
+            "1=3",
+            "--trainer",
+            trainer,
+            "--target_api",
+            "2019-07",
+        )
+        for trainer in ("model_main", "any")
+    ]
     without, copies = judging.ask([(python, judging.job(out, trainer="legacy")) for out in outs])
     for result in (without, copies):
         assert result["counts"]["model"] == {"total": VARIABLES, "restored": VARIABLES}
@@ -117,7 +160,10 @@ def test_why_moving_averages_are_written(stock_python, small_weights, tmp_path):
     assert len(without["moving_averages"]["from_initialiser"]) == SHADOWED
     assert not runner.StockResult(without).ok
     assert copies["moving_averages"] == {
-        "from_checkpoint": SHADOWED, "from_variable": 0, "from_initialiser": []}
+        "from_checkpoint": SHADOWED,
+        "from_variable": 0,
+        "from_initialiser": [],
+    }
     assert runner.StockResult(copies).ok
 
 
@@ -129,9 +175,26 @@ def test_a_trainer_that_waits_for_other_replicas_ends(stock_python, small_weight
         text = file.read()
     assert "batch_size: 2" in text
     with open(config, "w") as file:
-        file.write(text.replace("batch_size: 2", "batch_size: 2 sync_replicas: true "
-                                "startup_delay_steps: 0 replicas_to_aggregate: 2", 1))
-    out = judging.convert(small_weights, tmp_path / "out", "--pipeline_config_path", config,
-                          "--num_classes", "2", "--map", "1=3", "--target_api", "2019-07")
-    result, = judging.ask([(stock_python("2019-07"), judging.job(out, trainer="legacy", steps=1))])
+        file.write(
+            text.replace(
+                "batch_size: 2",
+                "batch_size: 2 sync_replicas: true startup_delay_steps: 0 replicas_to_aggregate: 2",
+                1,
+            )
+        )
+    out = judging.convert(
+        small_weights,
+        tmp_path / "out",
+        "--pipeline_config_path",
+        config,
+        "--num_classes",
+        "2",
+        "--map",
+        "1=3",
+        "--target_api",
+        "2019-07",
+    )
+    (result,) = judging.ask(
+        [(stock_python("2019-07"), judging.job(out, trainer="legacy", steps=1))]
+    )
     assert_trained(result, 1)

@@ -18,27 +18,40 @@ MEAN = "FeatureExtractor/MobilenetV1/Conv2d_7_depthwise/BatchNorm/moving_mean"
 @pytest.fixture
 def out(tmp_path):
     return judging.convert(
-        judging.DETECTOR, tmp_path / "out", "--source_label_map_path", judging.DETECTOR_LABELS,
-        "--label_map_path", judging.write_labels(tmp_path / "labels.pbtxt", ("ring", "blob")),
-        "--target_api", "2019-07")
+        judging.DETECTOR,
+        tmp_path / "out",
+        "--source_label_map_path",
+        judging.DETECTOR_LABELS,
+        "--label_map_path",
+        judging.write_labels(tmp_path / "labels.pbtxt", ("ring", "blob")),
+        "--target_api",
+        "2019-07",
+    )
 
 
 def test_what_convert_wrote_passes(graphfix, out, stock_python):
     # Catches: a sound conversion refused, and the answer of another trainer or API taken for ours.
-    done = graphfix("verify", out, "--stock", "--steps", "2", "--stock_python",
-                    stock_python("2019-04"))
+    done = graphfix(
+        "verify", out, "--stock", "--steps", "2", "--stock_python", stock_python("2019-04")
+    )
     assert done.code == 0, done.err
     lines = done.out.splitlines()
     assert len(lines) == 2
     for line, trainer in zip(lines, judging.TRAINERS):
-        assert re.match(r"stock API 2019-04 %s: restored 199 of 199; 2 steps, loss \S+ -> \S+, "
-                        r"all finite$" % trainer, line), line
+        assert re.match(
+            (
+                rf"stock API 2019-04 {trainer}: restored 199 of 199; 2 steps, loss \S+ -> \S+, "
+                r"all finite$"
+            ),
+            line,
+        ), line
     assert "2019-07" in done.err  # what the plan was made for
     with open(os.path.join(out, "report.json")) as file:
         assert lines[0] in file.read()
 
 
 # What `graphfix verify` would refuse without asking the stock API is put to that by itself.
+
 
 def test_variables_of_another_name_or_shape_are_listed(out, stock_python):
     # Catches: a judge that only looks whether the trainer starts, which it does.
@@ -50,10 +63,14 @@ def test_variables_of_another_name_or_shape_are_listed(out, stock_python):
     answer = verify.verify_stock(out, verify.Trial("model_main"), python=stock_python("2019-07"))
     assert not answer.complete
     listed = answer.verifications[0].unrestored
-    assert sorted(listed) == [GAMMA + ": is not in the checkpoint",
-                              MEAN + ": has another shape in the checkpoint"]
-    assert "restored 197 of 199 (1 of another shape, 1 not in the checkpoint)" \
+    assert sorted(listed) == [
+        GAMMA + ": is not in the checkpoint",
+        MEAN + ": has another shape in the checkpoint",
+    ]
+    assert (
+        "restored 197 of 199 (1 of another shape, 1 not in the checkpoint)"
         in answer.verifications[0].summary
+    )
 
 
 def test_a_config_that_restores_no_head_is_found_out(out, stock_python):
@@ -66,9 +83,12 @@ def test_a_config_that_restores_no_head_is_found_out(out, stock_python):
         file.write(config.replace("load_all_detection_checkpoint_vars: true", ""))
     answer = verify.verify_stock(out, verify.Trial("legacy"), python=stock_python("2019-07"))
     assert not answer.complete
-    details, = answer.details
-    heads = [row["name"] for row in details["missing"] + details["not_asked_for"]
-             + details["dropped"] if row["category"] == "model"]
+    (details,) = answer.details
+    heads = [
+        row["name"]
+        for row in details["missing"] + details["not_asked_for"] + details["dropped"]
+        if row["category"] == "model"
+    ]
     assert len(heads) == 24 and all(name.startswith("BoxPredictor_") for name in heads)
     told = "\n".join(answer.verifications[0].unrestored)
     assert all(name in told for name in heads)

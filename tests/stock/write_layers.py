@@ -16,10 +16,17 @@ from graphfix.model.layers import KERNELS, Widths
 
 # What record_layers.PROBES varies of widths: (depth_multiplier, min_depth, additional_layer_depth).
 WIDTHS = {
-    "plain": Widths(1.0, 8, 256), "half": Widths(0.5, 8, 256), "odd": Widths(0.33, 8, 256),
-    "wide": Widths(1.37, 8, 256), "least": Widths(0.25, 32, 256), "narrow": Widths(0.5, 8, 112),
-    "shallow": Widths(1.0, 8, 112), "fourfold": Widths(4.0, 8, 256),
-    "lesser": Widths(0.71, 8, 256), "more": Widths(1.45, 8, 256), "spared": Widths(0.3, 20, 256),
+    "plain": Widths(1.0, 8, 256),
+    "half": Widths(0.5, 8, 256),
+    "odd": Widths(0.33, 8, 256),
+    "wide": Widths(1.37, 8, 256),
+    "least": Widths(0.25, 32, 256),
+    "narrow": Widths(0.5, 8, 112),
+    "shallow": Widths(1.0, 8, 112),
+    "fourfold": Widths(4.0, 8, 256),
+    "lesser": Widths(0.71, 8, 256),
+    "more": Widths(1.45, 8, 256),
+    "spared": Widths(0.3, 20, 256),
 }
 # What widths may be, one set of rules for all of a type's; the last: nothing but their numbers.
 RULES = (("", "S", "R"), ("", "S", "D"), ("",))
@@ -41,13 +48,21 @@ def explain(numbers, known, rules, hint="", more=()):
     candidates = [hint] if hint else []
     candidates += [one for one in known if Widths().of(one) == plain]
     candidates += [rule + str(plain) for rule in rules] + [
-        "A", "SA", "DA", "I8", "I8*3", "T%d" % plain, "L%d" % plain]
+        "A",
+        "SA",
+        "DA",
+        "I8",
+        "I8*3",
+        f"T{plain}",
+        f"L{plain}",
+    ]
     # Of widths that follow from others the one that takes the fewest steps, from the latest.
     for one in sorted(reversed(list(known)), key=lambda one: one.count("*")):
         if one[0] in "DR":
             # What is rounded up has not this very ratio: squeezing takes a quarter.
-            candidates += ["%s*%.9g" % (one, factor) for factor in (
-                plain / float(Widths().of(one)), 0.25)]
+            candidates += [
+                f"{one}*{factor:.9g}" for factor in (plain / float(Widths().of(one)), 0.25)
+            ]
     for one in itertools.chain(candidates, more):
         if all(WIDTHS[probe].of(one) == number for probe, number in numbers.items()):
             known[one] = True
@@ -71,8 +86,8 @@ def beyond(outs, plain):
         for size in range(len(widths), 1, -1):
             for some in itertools.combinations(widths[1:] + widths[:1], size):
                 yield "+".join(some)
-    yield from ("R%d*%.9g" % (out, rank) for rank in _RANKS for out in plain)
-    yield from ("S%d*%d" % (out, _EXPANDED) for out in plain)
+    yield from (f"R{out}*{rank:.9g}" for rank in _RANKS for out in plain)
+    yield from (f"S{out}*{_EXPANDED}" for out in plain)
 
 
 def explain_name(names, known, rules):
@@ -86,8 +101,9 @@ def explain_name(names, known, rules):
         if len(set(column.values())) == 1:
             out.append(piece)
         else:
-            out.append("{%s}" % explain({probe: int(one) for probe, one in column.items()}, known,
-                                        rules))
+            out.append(
+                "{%s}" % explain({probe: int(one) for probe, one in column.items()}, known, rules)
+            )
     return "".join(out)
 
 
@@ -99,7 +115,7 @@ def grouped(variables, keras):
     for name, shape, trainable in variables:
         assert trainable == (not name.endswith(("moving_mean", "moving_variance"))), name
         scope, _, leaf = name.rpartition("/")
-        match = re.match(r"(.*)/(%s|biases|BatchNorm/\w+)\Z" % "|".join(KERNELS), name)
+        match = re.match(rf"(.*)/({'|'.join(KERNELS)}|biases|BatchNorm/\w+)\Z", name)
         if keras and leaf in _NORM:
             out[last].setdefault("@", scope.rpartition("/")[2])
             assert scope == "/".join(last.split("/")[:-1] + [out[last]["@"]]), (last, name)
@@ -119,13 +135,18 @@ def norm(scope, plain, others):
     letters = "".join(letter for leaf, letter in _NORM.items() if "BatchNorm/" + leaf in plain)
     if not letters:
         return "b" if "biases" in plain else "-"
-    beside = {probe: {leaf for leaf in layers[scope] if leaf not in KERNELS and leaf != "@"}
-              for probe, layers in others.items() if scope in layers}
-    changed = {probe for probe, leaves in beside.items()
-               if len(leaves) < len(letters)}
+    beside = {
+        probe: {leaf for leaf in layers[scope] if leaf not in KERNELS and leaf != "@"}
+        for probe, layers in others.items()
+        if scope in layers
+    }
+    changed = {probe for probe, leaves in beside.items() if len(leaves) < len(letters)}
     means = {"BatchNorm/moving_mean", "BatchNorm/moving_variance"}
-    known = {"unscaled": (means, means | {"BatchNorm/gamma"}, means | {"biases"}),
-             "bare": ({"biases"},), "override": ({"biases"}, set())}
+    known = {
+        "unscaled": (means, means | {"BatchNorm/gamma"}, means | {"biases"}),
+        "bare": ({"biases"},),
+        "override": ({"biases"}, set()),
+    }
     for probe in changed:
         assert beside[probe] in known[probe], (scope, beside)
     if "bare" in changed:
@@ -133,8 +154,13 @@ def norm(scope, plain, others):
         return "c"
     if "override" in changed:
         assert changed == {"override", "unscaled"}, (scope, changed)
-        return ("u:" if not beside["override"] else
-                "s:" if "BatchNorm/gamma" in beside["unscaled"] else "o:") + letters
+        return (
+            "u:"
+            if not beside["override"]
+            else "s:"
+            if "BatchNorm/gamma" in beside["unscaled"]
+            else "o:"
+        ) + letters
     return ("p:" if changed else "f:") + letters
 
 
@@ -146,14 +172,25 @@ def lines_of(probes, prefix, rules, known, hints, keras):
     """Lines of the layers in one group of probes, and maps; `hints` are the widths of the other
     group's kernels, {(scope, leaf, axis): width}, and get this one's."""
     # Without rules nothing follows depth_multiplier.
-    names = [one for one in WIDTHS if built(probes, prefix + one) and (
-        len(rules) > 1 or WIDTHS[one].multiplier == 1)]
-    found = {probe: list(grouped(probes[prefix + probe]["variables"], keras).items())
-             for probe in names}
-    others = {one: grouped(probes[prefix + one]["variables"], keras)
-              for one in ("bare", "override", "unscaled") if built(probes, prefix + one)}
-    plain = {shape[-1] for _, leaves in found["plain"] for leaf, shape in leaves.items()
-             if leaf in KERNELS}
+    names = [
+        one
+        for one in WIDTHS
+        if built(probes, prefix + one) and (len(rules) > 1 or WIDTHS[one].multiplier == 1)
+    ]
+    found = {
+        probe: list(grouped(probes[prefix + probe]["variables"], keras).items()) for probe in names
+    }
+    others = {
+        one: grouped(probes[prefix + one]["variables"], keras)
+        for one in ("bare", "override", "unscaled")
+        if built(probes, prefix + one)
+    }
+    plain = {
+        shape[-1]
+        for _, leaves in found["plain"]
+        for leaf, shape in leaves.items()
+        if leaf in KERNELS
+    }
     out, outs = [], {}
     for place, (scope, leaves) in enumerate(found["plain"]):
         column = {probe: rows[place] for probe, rows in found.items()}
@@ -164,23 +201,47 @@ def lines_of(probes, prefix, rules, known, hints, keras):
                 axes = []
                 for axis in range(len(leaves[leaf])):
                     key = scope, leaf, axis
-                    axes.append(explain({probe: row[1][leaf][axis] for probe, row in column.items()},
-                                        known, rules, hints.get(key, ""), beyond(outs, plain)))
+                    axes.append(
+                        explain(
+                            {probe: row[1][leaf][axis] for probe, row in column.items()},
+                            known,
+                            rules,
+                            hints.get(key, ""),
+                            beyond(outs, plain),
+                        )
+                    )
                     hints.setdefault(key, axes[-1])
-                kernels.append("%s:%s" % (leaf, "x".join(axes)))
+                kernels.append(f"{leaf}:{'x'.join(axes)}")
                 outs[scope] = axes[-2:] if len(axes) > 1 else ("1", axes[-1])
         assert kernels, scope
         beside = norm(scope, leaves, others)
         if "@" in leaves and beside not in "-b":
-            beside = re.sub(r"\A\w", lambda match: match.group() + "@" + explain_name(
-                {probe: row[1]["@"] for probe, row in column.items()}, known, rules), beside)
-        out.append("  %s %s %s%s%s" % (name, ",".join(kernels), beside,
-                                       converted(scope, leaves, probes[prefix + "plain"]),
-                                       read(scope, leaves, probes, prefix)))
+            beside = re.sub(
+                r"\A\w",
+                lambda match: (
+                    match.group()
+                    + "@"
+                    + explain_name(
+                        {probe: row[1]["@"] for probe, row in column.items()}, known, rules
+                    )
+                ),
+                beside,
+            )
+        out.append(
+            f"  {name} {','.join(kernels)} "
+            f"{beside}{converted(scope, leaves, probes[prefix + 'plain'])}{read(scope, leaves, probes, prefix)}"
+        )
     maps = []
     for place in range(len(probes[prefix + "plain"]["maps"])):
-        maps.append(explain({probe: probes[prefix + probe]["maps"][place] for probe in names}, known,
-                            rules, hints.get(place, ""), beyond(outs, plain)))
+        maps.append(
+            explain(
+                {probe: probes[prefix + probe]["maps"][place] for probe in names},
+                known,
+                rules,
+                hints.get(place, ""),
+                beyond(outs, plain),
+            )
+        )
         hints.setdefault(place, maps[-1])
     return out, maps
 
@@ -194,7 +255,7 @@ def converted(scope, leaves, probe):
     own = found.rpartition("/")[0]
     for leaf in leaves:
         if leaf.startswith("BatchNorm/"):
-            beside = "%s/%s/%s" % (scope.rpartition("/")[0], leaves["@"], leaf.rpartition("/")[2])
+            beside = f"{scope.rpartition('/')[0]}/{leaves['@']}/{leaf.rpartition('/')[2]}"
             assert names[beside] == own + "/" + leaf
     assert "biases" not in leaves or names[scope + "/bias"] == own + "/biases"
     return " =" + own
@@ -210,37 +271,41 @@ def read(scope, leaves, probes, prefix):
         return ""
     tops = [int(probe[3:]) for probe in probes if probe.startswith("top")]
     if tops and not re.search(r"/(projection|smoothing|bottom_up)_", scope):
-        first = min([top for top in tops if name in probes["top%d" % top]["read"]] + [5])
-        return " <%d" % first if first > min(tops) else ""
+        first = min([top for top in tops if name in probes[f"top{top}"]["read"]] + [5])
+        return f" <{first}" if first > min(tops) else ""
     if name not in found:
         return " <-"
     always = tops or scope.startswith(("FirstStage", "SecondStage")) or not found[name]
-    return "" if always else " <%d" % (found[name] + 1)
+    return "" if always else f" <{found[name] + 1}"
 
 
 def section(kind, probes):
     """A type's section."""
     keras = kind.endswith("_keras")
-    for rules in RULES[-1:] if kind.startswith("faster_rcnn") else (
-            (("", "S"),) + RULES[-1:] if kind.startswith("ssd_resnet") else RULES):
+    for rules in (
+        RULES[-1:]
+        if kind.startswith("faster_rcnn")
+        else ((("", "S"),) + RULES[-1:] if kind.startswith("ssd_resnet") else RULES)
+    ):
         known, hints = {}, {}
         try:
             lines, maps = lines_of(probes, "", rules, known, hints, keras)
             break
         except (Unexplained, IndexError) as error:
-            print("%s: not by the rules %r: %r" % (kind, rules, error), file=sys.stderr)
+            print(f"{kind}: not by the rules {rules!r}: {error!r}", file=sys.stderr)
     features = "m" if len(rules) > 1 else ""
     if built(probes, "depthwise_plain") and (
-            probes["depthwise_plain"]["variables"] == probes["plain"]["variables"]):
+        probes["depthwise_plain"]["variables"] == probes["plain"]["variables"]
+    ):
         features += "d"
     elif built(probes, "depthwise_plain"):
-        separable, separable_maps = lines_of(
-            probes, "depthwise_", rules, known, hints, keras)
+        separable, separable_maps = lines_of(probes, "depthwise_", rules, known, hints, keras)
         if separable_maps == maps:
             features += "d"
             lines = [line if line in separable else line + " n" for line in lines] + [
-                line + " d" for line in separable if line not in lines]
-    return ["extractor %s %s %s" % (kind, features or "-", " ".join(maps))] + lines
+                line + " d" for line in separable if line not in lines
+            ]
+    return [f"extractor {kind} {features or '-'} {' '.join(maps)}"] + lines
 
 
 def main(*paths):

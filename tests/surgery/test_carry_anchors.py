@@ -10,8 +10,9 @@ from graphfix.surgery.anchors import carry_anchors, clipped
 
 
 def spec(*maps, generator="grid_anchor_generator", stride=16.0, offset=0.0):
-    return AnchorSpec(generator, tuple(MapAnchors(sizes, (stride, stride), (offset, offset))
-                                       for sizes in maps))
+    return AnchorSpec(
+        generator, tuple(MapAnchors(sizes, (stride, stride), (offset, offset)) for sizes in maps)
+    )
 
 
 OLD = ((10.0, 10.0), (10.0, 20.0), (20.0, 10.0))
@@ -42,25 +43,30 @@ def test_with_fewer_anchors_what_is_lost_is_said():
 
 def test_a_shared_head_follows_a_change_that_is_the_same_on_all_maps():
     double = tuple((2 * h, 2 * w) for h, w in OLD)
-    found, findings = carry(spec(OLD, double), spec(double, tuple(
-        (4 * h, 4 * w) for h, w in OLD)), shared=True)
+    found, findings = carry(
+        spec(OLD, double), spec(double, tuple((4 * h, 4 * w) for h, w in OLD)), shared=True
+    )
     assert len(found.sources) == len(found.recodes) == 1
     assert [one.code for one in findings] == ["ANCHORS"]
 
 
 def test_a_shared_head_cannot_follow_maps_that_change_differently():
-    _, findings = carry(spec(OLD, OLD), spec(OLD, tuple((1.5 * h, 1.5 * w) for h, w in OLD)),
-                        shared=True)
+    _, findings = carry(
+        spec(OLD, OLD), spec(OLD, tuple((1.5 * h, 1.5 * w) for h, w in OLD)), shared=True
+    )
     found = {one.code: one for one in findings}
     assert found["ANCHORS_INEXACT"].severity == WARNING
 
 
-@pytest.mark.parametrize("old, new, options", [
-    (spec(OLD), spec(OLD, OLD), {}),
-    (spec(OLD), spec(OLD, stride=8.0), {}),
-    (spec(OLD, OLD), spec(OLD, OLD[:2]), dict(shared=True)),
-    (spec(OLD), spec(OLD, generator="ssd_anchor_generator"), {}),
-])
+@pytest.mark.parametrize(
+    "old, new, options",
+    [
+        (spec(OLD), spec(OLD, OLD), {}),
+        (spec(OLD), spec(OLD, stride=8.0), {}),
+        (spec(OLD, OLD), spec(OLD, OLD[:2]), dict(shared=True)),
+        (spec(OLD), spec(OLD, generator="ssd_anchor_generator"), {}),
+    ],
+)
 def test_what_no_head_can_follow_is_refused(old, new, options):
     with pytest.raises(RequestError) as caught:
         carry(old, new, **options)

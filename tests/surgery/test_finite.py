@@ -18,8 +18,15 @@ def convert(graphfix, tmp_path, change, labels, *flags):
     change(tensors)
     source = builders.write_model(tmp_path / "model", tensors=tensors)
     labels = builders.write(tmp_path, "labels.pbtxt", labels)
-    return graphfix("convert", source, "--label_map_path", labels, "--output_directory",
-                    tmp_path / "out", *(tuple(FLAGS) + flags))
+    return graphfix(
+        "convert",
+        source,
+        "--label_map_path",
+        labels,
+        "--output_directory",
+        tmp_path / "out",
+        *(tuple(FLAGS) + flags),
+    )
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -28,8 +35,10 @@ def test_a_class_with_such_a_value(graphfix, tmp_path, value):
         tensors["BoxPredictor_1/ClassPredictor/weights"][0, 0, 5, 3 * 5 + 2] = value  # dog
         tensors["BoxPredictor_2/ClassPredictor/biases"][2] = value
         tensors["BoxPredictor_3/ClassPredictor/biases"][5] = value
-    done = convert(graphfix, tmp_path, change, builders.label_map(["person", "zebra"]),
-                   "--new_rows", "mean")
+
+    done = convert(
+        graphfix, tmp_path, change, builders.label_map(["person", "zebra"]), "--new_rows", "mean"
+    )
     assert done.code == 0
     lines = done.err.splitlines()
     assert len(lines) == 3 and lines[2].startswith(NAMED), lines
@@ -37,17 +46,22 @@ def test_a_class_with_such_a_value(graphfix, tmp_path, value):
         "error NOT_FINITE: the old class 2 'dog' has values in the source that are not finite, in "
         "BoxPredictor_1/ClassPredictor/weights, BoxPredictor_2/ClassPredictor/biases; they go into "
         "the mean that new classes start from; start from another checkpoint, or from one saved "
-        "before training diverged")
-    assert lines[1].startswith("error NOT_FINITE: the background has values") \
+        "before training diverged"
+    )
+    assert (
+        lines[1].startswith("error NOT_FINITE: the background has values")
         and "mean" not in lines[1]
+    )
     with open(os.path.join(str(tmp_path / "out"), "report.json")) as file:
         assert [one["code"] for one in json.load(file)["findings"]] == ["NOT_FINITE"] * 2 + [
-            "SOURCE_NAMES"]
+            "SOURCE_NAMES"
+        ]
 
 
 def test_a_class_left_out_of_every_mean(graphfix, tmp_path):
     def change(tensors):
         tensors["BoxPredictor_1/ClassPredictor/weights"][0, 0, 5, 2] = np.nan
+
     done = convert(graphfix, tmp_path, change, builders.label_map(["person", "dog"]))
     assert "the old class 2 'dog'" in done.err and "mean" not in done.err
 
@@ -58,10 +72,14 @@ def test_sound_weights_are_no_finding(graphfix, tmp_path):
 
 
 def test_fields_of_the_label_map_that_are_not_written(graphfix, tmp_path):
-    labels = ('item { id: 1 name: "person" keypoints { id: 1 label: "nose" } frequency: RARE }\n'
-              'item { id: 2 name: "cow" display_name: "Cow" mine: 3 }\n')
+    labels = (
+        'item { id: 1 name: "person" keypoints { id: 1 label: "nose" } frequency: RARE }\n'
+        'item { id: 2 name: "cow" display_name: "Cow" mine: 3 }\n'
+    )
     done = convert(graphfix, tmp_path, lambda tensors: None, labels)
     line, named = done.err.splitlines()
     assert named.startswith(NAMED)
-    assert line.startswith("warning LABEL_MAP_FIELDS: ") and \
-        "label map: frequency, keypoints, mine; point the config" in line
+    assert (
+        line.startswith("warning LABEL_MAP_FIELDS: ")
+        and "label map: frequency, keypoints, mine; point the config" in line
+    )

@@ -33,8 +33,12 @@ def test_a_gather_takes_channel_after_channel(shape, dtype):
     value = random(shape, dtype=dtype)
     for seed in range(20):
         index = np.random.RandomState(seed).randint(-1, 12, size=seed)
-        out = gather(value, edit(index.tolist(), Fill(
-            CONSTANT, tuple(np.flatnonzero(index < 0).tolist()), value=2.5)))
+        out = gather(
+            value,
+            edit(
+                index.tolist(), Fill(CONSTANT, tuple(np.flatnonzero(index < 0).tolist()), value=2.5)
+            ),
+        )
         assert out.dtype == value.dtype and out.shape == shape[:-1] + (seed,)
         for at in np.ndindex(*shape[:-1]):
             for channel, origin in enumerate(index):
@@ -59,7 +63,8 @@ def test_a_mean_is_the_true_mean_rounded_once_more():
             got = float(out[at + (channel,)])
             # Within half a unit in the last place of float32, but for the float64 sum's own error.
             assert abs(Fraction(got) - exact) <= Fraction(
-                float(np.spacing(np.float32(abs(got))))) * Fraction(501, 1000)
+                float(np.spacing(np.float32(abs(got))))
+            ) * Fraction(501, 1000)
 
 
 def test_a_mean_is_summed_in_the_order_of_its_sources():
@@ -71,9 +76,15 @@ def test_a_mean_is_summed_in_the_order_of_its_sources():
 
 def test_several_fills_fill_their_own_channels():
     value = random((4, 6))
-    out = gather(value, edit(
-        [-1, 5, -1, -1, 0], Fill(CONSTANT, (0,), value=-4.5), Fill(MEAN, (2,), (1, 2)),
-        Fill(NOISE, (3,), initializer=TRUNCATED, key="k")))
+    out = gather(
+        value,
+        edit(
+            [-1, 5, -1, -1, 0],
+            Fill(CONSTANT, (0,), value=-4.5),
+            Fill(MEAN, (2,), (1, 2)),
+            Fill(NOISE, (3,), initializer=TRUNCATED, key="k"),
+        ),
+    )
     assert (out[:, 0] == -4.5).all()
     assert (out[:, 1] == value[:, 5]).all() and (out[:, 4] == value[:, 0]).all()
     assert (out[:, 2] == ((value[:, 1].astype(float) + value[:, 2]) / 2).astype("f4")).all()
@@ -82,8 +93,14 @@ def test_several_fills_fill_their_own_channels():
 
 def test_noise_is_added_to_what_is_there():
     value = random((4, 6))
-    out = gather(value, edit([-1, 5, -1], Fill(MEAN, (0, 2), (1, 2)),
-                             Fill(ADDED_NOISE, (2,), initializer=TRUNCATED, key="k")))
+    out = gather(
+        value,
+        edit(
+            [-1, 5, -1],
+            Fill(MEAN, (0, 2), (1, 2)),
+            Fill(ADDED_NOISE, (2,), initializer=TRUNCATED, key="k"),
+        ),
+    )
     assert (out[:, 1] == value[:, 5]).all()
     noise = draw(TRUNCATED, "k", (4, 1))[:, 0].astype("f4")
     assert (out[:, 2] == out[:, 0] + noise).all() and noise.any()
@@ -93,18 +110,36 @@ def test_noise_is_added_to_what_is_there():
 # Python and NumPy, for ever.  If one changes, plans replay to other weights: give the new way of
 # drawing another name instead.
 GOLDEN = [
-    ("normal", "graphfix/0/Class/weights/zebra",
-     "82dd25187163f1f03cde9910d550b5aa8e9b7c1faf2645b8aa805a4dc96bc17d"),
-    ("truncated_normal", "graphfix/0/Class/weights/zebra",
-     "a2dd30f9fb12ce591b06b9569dc1e27bff3665964ef2bfa0b011ec1d835758ca"),
-    ("truncated_normal", "graphfix/1/Class/weights/zebra",
-     "94337aa9544eb0350974f5b103d202992d8cfce06241f88ac8d5e447e60f5540"),
-    ("truncated_normal", "graphfix/0/Class_1/weights/zebra",
-     "7b5a3ac778affff0df90fd0d33b879799028fbc7a60d1975f5acf05c543d6539"),
-    ("truncated_normal", "graphfix/0/Class/weights/caf\u00e9",
-     "4dec260408a8f45d3a23f32f70933757700598de0ba5b630a05a65003dcd62d3"),
-    ("uniform", "graphfix/0/Class/weights/zebra",
-     "83535bbf667ba21d4d5565a444ed95e6d11fdba0e9540ad13514b304b16f941c"),
+    (
+        "normal",
+        "graphfix/0/Class/weights/zebra",
+        "82dd25187163f1f03cde9910d550b5aa8e9b7c1faf2645b8aa805a4dc96bc17d",
+    ),
+    (
+        "truncated_normal",
+        "graphfix/0/Class/weights/zebra",
+        "a2dd30f9fb12ce591b06b9569dc1e27bff3665964ef2bfa0b011ec1d835758ca",
+    ),
+    (
+        "truncated_normal",
+        "graphfix/1/Class/weights/zebra",
+        "94337aa9544eb0350974f5b103d202992d8cfce06241f88ac8d5e447e60f5540",
+    ),
+    (
+        "truncated_normal",
+        "graphfix/0/Class_1/weights/zebra",
+        "7b5a3ac778affff0df90fd0d33b879799028fbc7a60d1975f5acf05c543d6539",
+    ),
+    (
+        "truncated_normal",
+        "graphfix/0/Class/weights/caf\u00e9",
+        "4dec260408a8f45d3a23f32f70933757700598de0ba5b630a05a65003dcd62d3",
+    ),
+    (
+        "uniform",
+        "graphfix/0/Class/weights/zebra",
+        "83535bbf667ba21d4d5565a444ed95e6d11fdba0e9540ad13514b304b16f941c",
+    ),
 ]
 
 
@@ -120,17 +155,20 @@ def test_drawn_values_are_the_recorded_ones(kind, key, expected):
 
 def exactly(kind, key, count, scale, mean):
     """The draw in whole numbers, from its description: an oracle without NumPy."""
+
     def words(turn, number):
-        data = hashlib.shake_256(("%s/%d" % (key, turn)).encode()).digest(4 * number)
-        return [int.from_bytes(data[at:at + 4], "little") for at in range(0, len(data), 4)]
+        data = hashlib.shake_256((f"{key}/{turn}").encode()).digest(4 * number)
+        return [int.from_bytes(data[at : at + 4], "little") for at in range(0, len(data), 4)]
+
     if kind == "uniform":
-        units = [Fraction(word, 2 ** 31) - 1 for word in words(0, count)]
+        units = [Fraction(word, 2**31) - 1 for word in words(0, count)]
     else:
         units, turn = [], 0
         while len(units) < count:
             drawn = words(turn, 12 * (count - len(units)))
-            found = [Fraction(sum(drawn[at:at + 12]), 2 ** 32) - 6
-                     for at in range(0, len(drawn), 12)]
+            found = [
+                Fraction(sum(drawn[at : at + 12]), 2**32) - 6 for at in range(0, len(drawn), 12)
+            ]
             units += [one for one in found if kind == "normal" or abs(one) <= 2]
             turn += 1
     # A unit is an exact float64; then come one rounded product and one rounded sum.
@@ -145,8 +183,12 @@ def test_drawn_values_are_what_the_description_says(kind):
 
 
 def test_other_seeds_tensors_and_classes_draw_other_values():
-    keys = ["graphfix/%d/%s/%s" % (seed, tensor, name)
-            for seed in (0, 1) for tensor in ("a", "b") for name in ("cat", "dog", "Cat")]
+    keys = [
+        f"graphfix/{seed}/{tensor}/{name}"
+        for seed in (0, 1)
+        for tensor in ("a", "b")
+        for name in ("cat", "dog", "Cat")
+    ]
     draws = {draw(NORMAL, key, (8,)).tobytes() for key in keys}
     assert len(draws) == len(keys) == 12
     for one, other in zip(keys, keys[1:]):
@@ -179,10 +221,12 @@ def test_nothing_is_drawn_for_nothing():
 
 def test_noise_does_not_depend_on_how_text_is_hashed_or_encoded():
     """The same in another process with another hash seed and an ASCII locale."""
-    script = ("import hashlib\n"
-              "from graphfix.model.initializer import Initializer, draw\n"
-              "values = draw(Initializer('normal', 0.01, 0.03), 'caf\\u00e9', (10, 100))\n"
-              "print(hashlib.sha256(values.astype('<f8').tobytes()).hexdigest())")
+    script = (
+        "import hashlib\n"
+        "from graphfix.model.initializer import Initializer, draw\n"
+        "values = draw(Initializer('normal', 0.01, 0.03), 'caf\\u00e9', (10, 100))\n"
+        "print(hashlib.sha256(values.astype('<f8').tobytes()).hexdigest())"
+    )
     repository = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     environment = dict(os.environ, PYTHONHASHSEED="77", LC_ALL="C", PYTHONPATH=repository)
     found = subprocess.check_output([sys.executable, "-c", script], env=environment)

@@ -22,8 +22,13 @@ OLD = labels("cat", "dog", "traffic light", "person")
 
 
 def resolve(target=None, maps=(), source=OLD, source_classes=4, num_classes=None):
-    return resolve_classes(source=source, source_classes=source_classes, target=target,
-                           num_classes=num_classes, mappings=maps)
+    return resolve_classes(
+        source=source,
+        source_classes=source_classes,
+        target=target,
+        num_classes=num_classes,
+        mappings=maps,
+    )
 
 
 def made_of(target=None, maps=(), **more):
@@ -43,13 +48,16 @@ def codes(findings):
     return [one.code for one in findings]
 
 
-@pytest.mark.parametrize("names, expected", [
-    (["cat", "dog", "traffic light", "person"], [(1,), (2,), (3,), (4,)]),
-    (["person", "Traffic_Light", "DOG", "cat"], [(4,), (3,), (2,), (1,)]),
-    (["dog"], [(2,)]),
-    (["a", "b", "c", "d", "e", "traffic-light"], [(), (), (), (), (), (3,)]),
-    (["zebra", "cat", "ant"], [(), (1,), ()]),
-])
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        (["cat", "dog", "traffic light", "person"], [(1,), (2,), (3,), (4,)]),
+        (["person", "Traffic_Light", "DOG", "cat"], [(4,), (3,), (2,), (1,)]),
+        (["dog"], [(2,)]),
+        (["a", "b", "c", "d", "e", "traffic-light"], [(), (), (), (), (), (3,)]),
+        (["zebra", "cat", "ant"], [(), (1,), ()]),
+    ],
+)
 def test_classes_are_carried_by_name_in_any_order_and_number(names, expected):
     classes, findings = resolve(labels(*names))
     assert [one.sources for one in classes] == expected
@@ -96,32 +104,38 @@ def test_new_classes_that_take_the_same_old_one_are_remarked():
     assert codes(resolve(labels("kitten", "cat"), ["kitten=cat"])[1]) == []
 
 
-@pytest.mark.parametrize("mapping, expected", [
-    ("kitten=cat", (1,)),
-    ("Kitten = CAT ", (1,)),
-    ("kitten=1", (1,)),
-    ("1=cat", (1,)),
-    ("1=4", (4,)),
-    (" 1 = 4 ", (4,)),
-    ("kitten=cat+dog", (1, 2)),
-    ("kitten=dog+1+traffic light", (2, 1, 3)),
-    ("kitten=", ()),
-    ("kitten= ", ()),
-])
+@pytest.mark.parametrize(
+    "mapping, expected",
+    [
+        ("kitten=cat", (1,)),
+        ("Kitten = CAT ", (1,)),
+        ("kitten=1", (1,)),
+        ("1=cat", (1,)),
+        ("1=4", (4,)),
+        (" 1 = 4 ", (4,)),
+        ("kitten=cat+dog", (1, 2)),
+        ("kitten=dog+1+traffic light", (2, 1, 3)),
+        ("kitten=", ()),
+        ("kitten= ", ()),
+    ],
+)
 def test_a_mapping_names_classes_or_ids(mapping, expected):
     assert made_of(labels("kitten", "dog"), [mapping]) == {1: expected, 2: (2,)}
 
 
-@pytest.mark.parametrize("mapping, expected", [
-    ("a=b=cat", {1: (1,), 2: ()}),
-    ("a=cat", {1: (), 2: (1,)}),
-    ("a=b=x=y", {1: (5,), 2: ()}),
-    ("a=x+y", {1: (), 2: (6,)}),
-    ("a=x+y+cat", {1: (), 2: (6, 1)}),
-    ("a=cat+x+y+dog", {1: (), 2: (1, 6, 2)}),
-    ("a=x+y+x+y+z", {1: (), 2: (6, 7)}),
-    ("a=b=x=y+x+y", {1: (5, 6), 2: ()}),
-])
+@pytest.mark.parametrize(
+    "mapping, expected",
+    [
+        ("a=b=cat", {1: (1,), 2: ()}),
+        ("a=cat", {1: (), 2: (1,)}),
+        ("a=b=x=y", {1: (5,), 2: ()}),
+        ("a=x+y", {1: (), 2: (6,)}),
+        ("a=x+y+cat", {1: (), 2: (6, 1)}),
+        ("a=cat+x+y+dog", {1: (), 2: (1, 6, 2)}),
+        ("a=x+y+x+y+z", {1: (), 2: (6, 7)}),
+        ("a=b=x=y+x+y", {1: (5, 6), 2: ()}),
+    ],
+)
 def test_names_may_hold_the_signs_themselves(mapping, expected):
     source = labels("cat", "dog", "traffic light", "person", "x=y", "x+y", "x+y+z")
     assert made_of(labels("a=b", "a"), [mapping], source=source, source_classes=7) == expected
@@ -133,34 +147,42 @@ def test_a_number_is_a_name_first():
     assert made_of(labels("new"), ["new=6"], source=source, source_classes=7) == {1: (6,)}
 
 
-@pytest.mark.parametrize("mapping, message", [
-    ("kitten", "has no '='"),
-    ("kitten=zebra", "names 'zebra', which is no old class"),
-    ("kitten=cat+zebra", "names 'zebra', which is no old class"),
-    ("kitten=cat+", "names '', which is no old class"),
-    ("zebra=cat", "names 'zebra', which is no new class"),
-    ("zebra=", "names 'zebra', which is no new class"),
-    ("=cat", "names '', which is no new class"),
-    ("kitten=0", "names '0', which is no old class"),
-    ("kitten=5", "names '5', which is no old class"),
-    ("3=cat", "names '3', which is no new class"),
-    ("kitten=-1", "names '-1', which is no old class"),
-    ("kitten=\u00b2", "names '\u00b2', which is no old class"),
-    ("kitten=99999999999999999999", "names '99999999999999999999', which is no old class"),
-    ("kitten=cat+Cat", "names an old class twice"),
-])
+@pytest.mark.parametrize(
+    "mapping, message",
+    [
+        ("kitten", "has no '='"),
+        ("kitten=zebra", "names 'zebra', which is no old class"),
+        ("kitten=cat+zebra", "names 'zebra', which is no old class"),
+        ("kitten=cat+", "names '', which is no old class"),
+        ("zebra=cat", "names 'zebra', which is no new class"),
+        ("zebra=", "names 'zebra', which is no new class"),
+        ("=cat", "names '', which is no new class"),
+        ("kitten=0", "names '0', which is no old class"),
+        ("kitten=5", "names '5', which is no old class"),
+        ("3=cat", "names '3', which is no new class"),
+        ("kitten=-1", "names '-1', which is no old class"),
+        ("kitten=\u00b2", "names '\u00b2', which is no old class"),
+        ("kitten=99999999999999999999", "names '99999999999999999999', which is no old class"),
+        ("kitten=cat+Cat", "names an old class twice"),
+    ],
+)
 def test_what_no_mapping_can_mean_is_refused(mapping, message):
-    assert refusal(labels("kitten", "dog"), [mapping]) == [("--map '%s'" % mapping, message)]
+    assert refusal(labels("kitten", "dog"), [mapping]) == [(f"--map '{mapping}'", message)]
 
 
 def test_the_remedy_suggests_a_name():
     for target, source, mapping, remedy in (
-            (labels("kitten"), OLD, "kitten=trafic light", "did you mean 'traffic light'?"),
-            (labels("kitten"), OLD, "kiten=cat", "did you mean 'kitten'?"),
-            (labels("kitten"), OLD, "kitten=zzz", "give a name or id from the old label map"),
-            (labels("kitten"), None, "kitten=cat",
-             "pass --source_label_map_path, or an id from 1 to 4"),
-            (None, OLD, "kitten=cat", "give an id from 1 to 3")):
+        (labels("kitten"), OLD, "kitten=trafic light", "did you mean 'traffic light'?"),
+        (labels("kitten"), OLD, "kiten=cat", "did you mean 'kitten'?"),
+        (labels("kitten"), OLD, "kitten=zzz", "give a name or id from the old label map"),
+        (
+            labels("kitten"),
+            None,
+            "kitten=cat",
+            "pass --source_label_map_path, or an id from 1 to 4",
+        ),
+        (None, OLD, "kitten=cat", "give an id from 1 to 3"),
+    ):
         with pytest.raises(RequestError) as caught:
             resolve(target, [mapping], source=source, num_classes=None if target else 3)
         assert [problem.remedy for problem in caught.value.problems] == [remedy]
@@ -171,7 +193,7 @@ def test_a_name_of_several_classes_is_refused_in_a_mapping():
     assert made_of(labels("x"), ["x=a"], source=source, source_classes=3) == {1: (2,)}
     with pytest.raises(RequestError) as caught:
         resolve(labels("x"), ["x= a"], source=source, source_classes=3)
-    problem, = caught.value.problems
+    (problem,) = caught.value.problems
     assert problem.message == "names ' a', which fits several old classes"
     assert problem.remedy == "give the id that is meant: 1 or 2"
 
@@ -186,13 +208,19 @@ def test_all_faulty_mappings_are_listed():
 
 def test_a_second_mapping_is_found_by_id_and_by_name():
     assert refusal(labels("kitten"), ["1=cat", "Kitten=dog"]) == [
-        ("--map 'Kitten=dog'", "maps 'Kitten' a second time")]
+        ("--map 'Kitten=dog'", "maps 'Kitten' a second time")
+    ]
 
 
 def test_gaps_in_the_new_ids_are_slots_without_a_class():
     classes, findings = resolve(labels(_2="dog", _5="zebra"))
     assert [(one.id, one.name, one.sources) for one in classes] == [
-        (1, "", ()), (2, "dog", (2,)), (3, "", ()), (4, "", ()), (5, "zebra", ())]
+        (1, "", ()),
+        (2, "dog", (2,)),
+        (3, "", ()),
+        (4, "", ()),
+        (5, "zebra", ()),
+    ]
     assert codes(findings) == ["UNUSED_IDS"]
     assert "1, 3, 4" in findings[0].message
 
@@ -212,7 +240,10 @@ def test_num_classes_may_reach_beyond_the_names():
 def test_num_classes_without_names_starts_new_but_for_the_mapped():
     classes, findings = resolve(num_classes=3, maps=["2=dog"])
     assert [(one.name, one.sources) for one in classes] == [
-        ("class_1", ()), ("class_2", (2,)), ("class_3", ())]
+        ("class_1", ()),
+        ("class_2", (2,)),
+        ("class_3", ()),
+    ]
     assert codes(findings) == ["UNNAMED_CLASSES"]
     assert "2 of 3" in findings[0].message
 
@@ -224,21 +255,25 @@ def test_classes_that_were_numbered_once_are_carried_by_those_names():
     assert findings == ()
 
 
-@pytest.mark.parametrize("target, num_classes, subject", [
-    (None, None, "the target"),
-    (None, 0, "--num_classes"),
-    (None, -1, "--num_classes"),
-    (None, 100000, "--num_classes"),
-    (labels("cat"), 0, "--num_classes"),
-    (labels(_3="cat"), 2, "--label_map_path"),
-])
+@pytest.mark.parametrize(
+    "target, num_classes, subject",
+    [
+        (None, None, "the target"),
+        (None, 0, "--num_classes"),
+        (None, -1, "--num_classes"),
+        (None, 100000, "--num_classes"),
+        (labels("cat"), 0, "--num_classes"),
+        (labels(_3="cat"), 2, "--label_map_path"),
+    ],
+)
 def test_numbers_that_do_not_fit_are_refused(target, num_classes, subject):
     assert [found[0] for found in refusal(target, num_classes=num_classes)] == [subject]
 
 
 def test_without_old_names_every_class_needs_a_mapping():
     assert [found[0] for found in refusal(labels("cat", "dog"), ["cat=1"], source=None)] == [
-        "--source_label_map_path"]
+        "--source_label_map_path"
+    ]
     assert made_of(labels("cat", "dog"), ["cat=1", "dog="], source=None) == {1: (1,), 2: ()}
     assert made_of(source=None, num_classes=1) == {1: ()}
 
@@ -257,22 +292,37 @@ def timed(*args, **more):
 
 def test_thousands_of_classes_resolve_in_no_time():
     # Some known, some nearly, some not at all.
-    old = labels(*["species %d, the %s" % (number, number * 7919 % 3001) for number in range(3000)])
-    new = labels(*[("Species_%d,_the_%s" if number % 3 else "specis %d, the %s"
-                    if number % 2 else "%d of another kind %s") % (number, number * 7919 % 3001)
-                   for number in range(3000)])
+    old = labels(*[f"species {number}, the {number * 7919 % 3001}" for number in range(3000)])
+    new = labels(
+        *[
+            (
+                "Species_%d,_the_%s"
+                if number % 3
+                else "specis %d, the %s"
+                if number % 2
+                else "%d of another kind %s"
+            )
+            % (number, number * 7919 % 3001)
+            for number in range(3000)
+        ]
+    )
     assert timed(new, source=old, source_classes=3000) < 2
     assert timed(old, source=old, source_classes=3000) < 0.5
-    maps = ["%d=%d+%d" % (number, number, 3001 - number) for number in range(1, 3001)]
+    maps = [f"{number}={number}+{3001 - number}" for number in range(1, 3001)]
     assert timed(new, maps, source=old, source_classes=3000) < 0.5
 
 
-@pytest.mark.parametrize("old, new", [("Schl\u00fcssel", "Schlu\u0308ssel"),
-                                      ("Schlu\u0308ssel", "schl\u00fcssel")])
+@pytest.mark.parametrize(
+    "old, new", [("Schl\u00fcssel", "Schlu\u0308ssel"), ("Schlu\u0308ssel", "schl\u00fcssel")]
+)
 def test_spellings_of_unicode_are_one_name(old, new):
     source = labels("cat", old)
     assert made_of(labels(new, "dog"), source=source, source_classes=2) == {1: (2,), 2: ()}
-    assert made_of(labels("key", new), ["key=" + new, new + "=" + old + "+cat"], source=source,
-                   source_classes=2) == {1: (2,), 2: (2, 1)}
+    assert made_of(
+        labels("key", new),
+        ["key=" + new, new + "=" + old + "+cat"],
+        source=source,
+        source_classes=2,
+    ) == {1: (2,), 2: (2, 1)}
     classes, findings = resolve(labels(new), source=source, source_classes=2)
     assert classes[0].name == new and not findings  # it goes out as the user spells it

@@ -2,13 +2,32 @@
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-_TYPES = ("double", "float", "int64", "uint64", "int32", "fixed64", "fixed32", "bool", "string",
-          None, None, "bytes", "uint32", None, "sfixed32", "sfixed64", "sint32", "sint64")
+_TYPES = (
+    "double",
+    "float",
+    "int64",
+    "uint64",
+    "int32",
+    "fixed64",
+    "fixed32",
+    "bool",
+    "string",
+    None,
+    None,
+    "bytes",
+    "uint32",
+    None,
+    "sfixed32",
+    "sfixed64",
+    "sint32",
+    "sint64",
+)
 
 
 def _file():
-    file = descriptor_pb2.FileDescriptorProto(name="every_type.proto", package="test",
-                                              syntax="proto2")
+    file = descriptor_pb2.FileDescriptorProto(
+        name="every_type.proto", package="test", syntax="proto2"
+    )
     color = file.enum_type.add(name="Color")
     for number, name in ((0, "RED"), (1, "GREEN"), (-1, "NEGATIVE"), (7, "inf_blue")):
         color.value.add(name=name, number=number)
@@ -35,13 +54,13 @@ def _file():
     add("one", 5, oneof=0)
     add("other", 11, type_name=".test.Every", oneof=0)
     for key, value, type_name in ((5, 2, None), (9, 11, ".test.Every"), (8, 9, None)):
-        entry = message.nested_type.add(name="Map%dEntry" % key)
+        entry = message.nested_type.add(name=f"Map{key}Entry")
         entry.options.map_entry = True
         entry.field.add(name="key", number=1, type=key, label=1)
         made = entry.field.add(name="value", number=2, type=value, label=1)
         if type_name:
             made.type_name = type_name
-        add("map%d" % key, 11, 3, ".test.Every.Map%dEntry" % key)
+        add(f"map{key}", 11, 3, f".test.Every.Map{key}Entry")
     return file
 
 

@@ -35,7 +35,7 @@ def sections(name):
     found = {}
     for title, text in zip(parts[::2], parts[1::2]):
         if title.endswith(" escaped"):
-            title = title[:-len(" escaped")]
+            title = title[: -len(" escaped")]
             text = text.replace("\n", "").encode("ascii").decode("unicode_escape")
         assert title not in found, title
         found[title] = text
@@ -46,7 +46,7 @@ def field(document, path):
     block, fields = document.root, ()
     for step in path.split("."):
         name, number = re.match(r"(.+?)(?:\[(\d+)\])?\Z", step).groups()
-        fields = block.named(name)[int(number or 0):]
+        fields = block.named(name)[int(number or 0) :]
         block = fields[0].values[0]
     return fields[0]
 
@@ -95,9 +95,11 @@ def test_case(name):
         assert document.text == case["after"]
     if "problems" in case:
         _, problems = bind(document, Every)
-        found = ["%s %d:%d %s %s; %s" % (one.kind, one.line, one.column, ".".join(one.path),
-                                         one.problem.message, one.problem.remedy)
-                 for one in problems]
+        found = [
+            f"{one.kind} {one.line}:{one.column} {'.'.join(one.path)} {one.problem.message}; "
+            f"{one.problem.remedy}"
+            for one in problems
+        ]
         expected = case["problems"].splitlines()
         assert len(found) == len(expected), found
         for line, one in zip(expected, found):

@@ -28,22 +28,43 @@ y:
   1
 # z: 2
 z: true"""
-DOCUMENTS = {"odd": ODD, "odd with CRLF": ODD.replace("\n", "\r\n"), "empty": "", "blank": " \n\n",
-             "a comment": "# nothing else", "no last line end": "a { b: 1 }\nc: 2",
-             "one line": "a { b: 1 c { d: 2 e { f: 3 } } g: [4] } h: 5\n"}
+DOCUMENTS = {
+    "odd": ODD,
+    "odd with CRLF": ODD.replace("\n", "\r\n"),
+    "empty": "",
+    "blank": " \n\n",
+    "a comment": "# nothing else",
+    "no last line end": "a { b: 1 }\nc: 2",
+    "one line": "a { b: 1 c { d: 2 e { f: 3 } } g: [4] } h: 5\n",
+}
 
 
 def said(block):
     """What a document says, without how it looks."""
-    return [(field.name, field.listed, [said(value) if isinstance(value, Block) else value.raw
-                                        for value in field.values]) for field in block.fields]
+    return [
+        (
+            field.name,
+            field.listed,
+            [said(value) if isinstance(value, Block) else value.raw for value in field.values],
+        )
+        for field in block.fields
+    ]
 
 
 def without(block, gone):
     """What it says without one field."""
-    return [(field.name, field.listed, [without(value, gone) if isinstance(value, Block)
-                                        else value.raw for value in field.values])
-            for field in block.fields if field is not gone]
+    return [
+        (
+            field.name,
+            field.listed,
+            [
+                without(value, gone) if isinstance(value, Block) else value.raw
+                for value in field.values
+            ],
+        )
+        for field in block.fields
+        if field is not gone
+    ]
 
 
 def comments(document):
@@ -63,21 +84,22 @@ def check(document):
         edited = document.delete(field)
         assert said(edited.root) == without(document.root, field)
         kept = comments(edited)
-        behind = document.text[field.end:].split("\n")[0]
+        behind = document.text[field.end :].split("\n")[0]
         gone = [comment for comment in comments(document) if comment not in kept]
         inside = field.raw + behind
         assert all(comment.strip() in inside for comment in gone)
         if not any(isinstance(value, Block) for value in field.values):
-            literal = document.text[field.value_start:field.value_end]
+            literal = document.text[field.value_start : field.value_end]
             if "#" not in literal:  # a string in two parts with a comment between
                 assert document.replace(field, literal).text == document.text
             edited = document.replace(field, '"new"')
-            assert edited.text == (document.text[:field.value_start] + '"new"'
-                                   + document.text[field.value_end:])
+            assert edited.text == (
+                document.text[: field.value_start] + '"new"' + document.text[field.value_end :]
+            )
     for at, block in enumerate(blocks(document)):
         for after in (None,) + block.fields:
             edited = document.insert(block, "new", [("deep", "1"), ("er", [])], after=after)
-            made, = [field for _, field in edited.walk() if field.name == "new"]
+            (made,) = [field for _, field in edited.walk() if field.name == "new"]
             assert said(made.values[0]) == [("deep", False, ["1"]), ("er", False, [[]])]
             assert without(edited.root, made) == said(document.root)
             assert comments(edited) == comments(document)
@@ -98,8 +120,12 @@ def test_odd_documents(name):
     check(Document.parse(DOCUMENTS[name], subject="it"))
 
 
-@pytest.mark.parametrize("path", zoo.files(
-    "ssd_mobilenet_v1_coco_2018_01_28/pipeline.config", "label_maps/kitti_label_map.pbtxt"))
+@pytest.mark.parametrize(
+    "path",
+    zoo.files(
+        "ssd_mobilenet_v1_coco_2018_01_28/pipeline.config", "label_maps/kitti_label_map.pbtxt"
+    ),
+)
 def test_published_documents(path):
     with open(path, "rb") as file:
         check(Document.parse(file.read(), subject=path))
@@ -111,9 +137,12 @@ def test_nodes_belong_to_their_document():
     field = document.find(("a", "b"))[0]
     edited = document.replace(field, "2")
     for stranger in (other, edited):
-        for edit in (lambda: stranger.delete(field), lambda: stranger.replace(field, "1"),
-                     lambda: stranger.replace(field.values[0], "1"),
-                     lambda: stranger.insert(document.find(("a",))[0].values[0], "x", "1")):
+        for edit in (
+            lambda: stranger.delete(field),
+            lambda: stranger.replace(field, "1"),
+            lambda: stranger.replace(field.values[0], "1"),
+            lambda: stranger.insert(document.find(("a",))[0].values[0], "x", "1"),
+        ):
             with pytest.raises(ValueError, match="another document"):
                 edit()
 
@@ -124,7 +153,15 @@ def test_paths():
     assert [value.value for value in document.values(("a", "b"))] == [1, 2, 3, 4]
     assert document.find(("x", "y")) == () == document.find(("a", "b", "c"))
     assert [path for path, _ in document.walk()] == [
-        ("a",), ("a", "b"), ("a", "b"), ("a",), ("a", "b"), ("a",), ("c",), ("c", "b")]
+        ("a",),
+        ("a", "b"),
+        ("a", "b"),
+        ("a",),
+        ("a", "b"),
+        ("a",),
+        ("c",),
+        ("c", "b"),
+    ]
     with pytest.raises(TypeError):
         document.find("a")
     with pytest.raises(ValueError):

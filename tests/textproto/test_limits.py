@@ -14,11 +14,19 @@ def parse(data):
     return Document.parse(data, subject="it")
 
 
-@pytest.mark.parametrize("data, offset", [
-    (b"a: 1\n\xff", 5), (b"\xc3", 0), ("a: 'x'".encode("utf-16"), 0), (b"\x80abc", 0),
-    (b"a: '\xed\xa0\x80'", 4), ("a: '\ud800'", 4)])
+@pytest.mark.parametrize(
+    "data, offset",
+    [
+        (b"a: 1\n\xff", 5),
+        (b"\xc3", 0),
+        ("a: 'x'".encode("utf-16"), 0),
+        (b"\x80abc", 0),
+        (b"a: '\xed\xa0\x80'", 4),
+        ("a: '\ud800'", 4),
+    ],
+)
 def test_not_utf8(data, offset):
-    with pytest.raises(SourceError, match=r"not UTF-8 text \(offset %d\)" % offset):
+    with pytest.raises(SourceError, match=rf"not UTF-8 text \(offset {offset}\)"):
         parse(data)
 
 
@@ -55,11 +63,34 @@ def seconds(text):
     return time.process_time() - started
 
 
-@pytest.mark.parametrize("text", [
-    "# comment\n", " \n", "a_int32: 1\n", "nope: 1\n", "a_in32: 1 ", "a_message { ", "} ",
-    "some_message { some_int32: [1, 2] } ", 'a_string: "\\a"\n', '"\\a', "\\", "'", "x", "-", "1",
-    ".", "[a.", "some_int32: [", "a_int32: 1 a_message { } one: 1 other: 2 ", "\u00e9", "<",
-    "x" * 1000 + ": 1 "], ids=ascii)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# comment\n",
+        " \n",
+        "a_int32: 1\n",
+        "nope: 1\n",
+        "a_in32: 1 ",
+        "a_message { ",
+        "} ",
+        "some_message { some_int32: [1, 2] } ",
+        'a_string: "\\a"\n',
+        '"\\a',
+        "\\",
+        "'",
+        "x",
+        "-",
+        "1",
+        ".",
+        "[a.",
+        "some_int32: [",
+        "a_int32: 1 a_message { } one: 1 other: 2 ",
+        "\u00e9",
+        "<",
+        "x" * 1000 + ": 1 ",
+    ],
+    ids=ascii,
+)
 def test_time_is_linear(text):
     """A document of many times the same is not many times slower than its length says."""
     few, many = text * (3000 // len(text) + 1), text * (60000 // len(text) + 1)

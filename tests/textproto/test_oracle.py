@@ -147,8 +147,11 @@ def test_same_refusals(text):
 
 @pytest.mark.parametrize("path", zoo.files("**/*.config*", "**/*.pbtxt"))
 def test_published_files(path):
-    schema = message_class("graphfix.labels.StringIntLabelMap" if path.endswith(".pbtxt")
-                           else "graphfix.pipeline.TrainEvalPipelineConfig")
+    schema = message_class(
+        "graphfix.labels.StringIntLabelMap"
+        if path.endswith(".pbtxt")
+        else "graphfix.pipeline.TrainEvalPipelineConfig"
+    )
     with open(path, "rb") as file:
         data = file.read()
     made = bound(data, schema)
@@ -159,14 +162,33 @@ def test_published_files(path):
 class Generator:
     """Texts that are nearly right, for the schema Every."""
 
-    numbers = ("0 1 -1 +1 42 0x2A -0x2A 0x 2147483647 2147483648 -2147483648 -2147483649 "
-               "4294967295 4294967296 9223372036854775808 18446744073709551615 "
-               "18446744073709551616 1.5 .5 2. 1e3 1E-3 1e400 -1e400 1.5f 1.f .5f 0f 1e 1.e5 0x1.8 "
-               "inf -inf nan -nan infinity -Infinity inff -0 -0.0 0.0 1e+5 1e39 1e-50 1d 5u 5L "
-               "1.2.3 ..5 --1 -").split()
-    strings = ['"a"', "'b'", '""', '"a" "b"', "\"a\"'b'", '"\\n\\t\\\\"', '"\\101"', '"\\x41"',
-               '"\\377"', '"\u00e9"', '"\\0"', '"\\08"', '"a', '"a\nb"', '"\\\n"', '"#"', '"\x01"',
-               '"\t"']
+    numbers = (
+        "0 1 -1 +1 42 0x2A -0x2A 0x 2147483647 2147483648 -2147483648 -2147483649 "
+        "4294967295 4294967296 9223372036854775808 18446744073709551615 "
+        "18446744073709551616 1.5 .5 2. 1e3 1E-3 1e400 -1e400 1.5f 1.f .5f 0f 1e 1.e5 0x1.8 "
+        "inf -inf nan -nan infinity -Infinity inff -0 -0.0 0.0 1e+5 1e39 1e-50 1d 5u 5L "
+        "1.2.3 ..5 --1 -"
+    ).split()
+    strings = [
+        '"a"',
+        "'b'",
+        '""',
+        '"a" "b"',
+        "\"a\"'b'",
+        '"\\n\\t\\\\"',
+        '"\\101"',
+        '"\\x41"',
+        '"\\377"',
+        '"\u00e9"',
+        '"\\0"',
+        '"\\08"',
+        '"a',
+        '"a\nb"',
+        '"\\\n"',
+        '"#"',
+        '"\x01"',
+        '"\t"',
+    ]
     words = "true false True False t f TRUE RED GREEN BLUE NEGATIVE inf_blue foo a-b true1".split()
     spaces = [" "] * 8 + ["\n", "\t", "", "  # c\n", "\r\n", "\x0b", "#\n"]
     noise = list("{}\"'#[]:,-./\\<> \n")
@@ -178,7 +200,7 @@ class Generator:
         text = self.fields(0, self.random.choice((1, 1, 1, 2, 3)))
         if self.random.random() < 0.1:
             at = self.random.randrange(len(text) + 1)
-            rest = text[at + self.random.randint(0, 1):]
+            rest = text[at + self.random.randint(0, 1) :]
             text = text[:at] + self.random.choice(self.noise) + rest
         return text
 
@@ -186,8 +208,9 @@ class Generator:
         return self.random.choice(self.spaces)
 
     def fields(self, depth, count):
-        return "".join(self.space() + self.field(depth) + self.random.choice(" \n")
-                       for _ in range(count))
+        return "".join(
+            self.space() + self.field(depth) + self.random.choice(" \n") for _ in range(count)
+        )
 
     def field(self, depth):
         field = self.random.choice(Every.DESCRIPTOR.fields)
@@ -205,10 +228,15 @@ class Generator:
             colon = self.random.choice(":  ")
         value = values[0]
         if listed:
-            value = "[%s%s%s]" % (self.space(), (self.space() + "," + self.space()).join(values),
-                                  self.random.choice([""] * 9 + [","]))
-        return name + self.space() + colon + self.space() + value + self.random.choice(
-            [""] * 6 + [",", ";", " ,", ",;"])
+            value = f"[{self.space()}{(self.space() + ',' + self.space()).join(values)}{self.random.choice([''] * 9 + [','])}]"
+        return (
+            name
+            + self.space()
+            + colon
+            + self.space()
+            + value
+            + self.random.choice([""] * 6 + [",", ";", " ,", ",;"])
+        )
 
     def block(self, field, depth):
         opening, closing = self.random.choice(("{}", "{}", "<>"))

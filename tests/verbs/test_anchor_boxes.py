@@ -11,25 +11,30 @@ from graphfix.bundle.reader import open_bundle
 from graphfix.emit import report as reports
 
 DETECTOR = os.path.join(os.path.dirname(__file__), "..", "..", "testdata", "shapes_detector")
-ANCHORS = ("ssd_anchor_generator { num_layers: 6 min_scale: 0.1 max_scale: 0.9 "
-           "aspect_ratios: [1, 2, 0.5, 4] %s }")
-STRIDES = " ".join("%s_stride: [8, 16, 32, 64, 128, 256]" % side for side in ("height", "width"))
+ANCHORS = (
+    "ssd_anchor_generator { num_layers: 6 min_scale: 0.1 max_scale: 0.9 "
+    "aspect_ratios: [1, 2, 0.5, 4] %s }"
+)
+STRIDES = " ".join(f"{side}_stride: [8, 16, 32, 64, 128, 256]" for side in ("height", "width"))
 
 
 def convert(directory, *flags, anchors=ANCHORS % ""):
     path = directory / "anchors.pbtxt"
     path.write_text(anchors)
     out = directory / "out"
-    status = cli.main(["convert", DETECTOR, "--anchors", str(path), "--output_directory", str(out),
-                       "--overwrite"] + list(flags))
+    status = cli.main(
+        ["convert", DETECTOR, "--anchors", str(path), "--output_directory", str(out), "--overwrite"]
+        + list(flags)
+    )
     if status:
         return status
     return {name: view.load() for name, view in open_bundle(str(out / "model.ckpt")).items()}
 
 
 def heads(tensors, what):
-    return {name: value for name, value in tensors.items()
-            if "BoxPredictor" in name and what in name}
+    return {
+        name: value for name, value in tensors.items() if "BoxPredictor" in name and what in name
+    }
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +95,21 @@ def test_other_strides_need_it(tmp_path, capsys):
 
 
 def test_without_anchors_it_makes_no_sense(tmp_path, capsys):
-    assert cli.main(["convert", DETECTOR, "--num_classes", "8", "--anchor_boxes", "random",
-                     "--output_directory", str(tmp_path / "out")]) == 3
+    assert (
+        cli.main(
+            [
+                "convert",
+                DETECTOR,
+                "--num_classes",
+                "8",
+                "--anchor_boxes",
+                "random",
+                "--output_directory",
+                str(tmp_path / "out"),
+            ]
+        )
+        == 3
+    )
     assert "--anchors" in capsys.readouterr().err
 
 
@@ -105,15 +123,28 @@ def test_the_report_draws_the_anchors(fresh):
     page = (out / "report.html").read_text()
     assert page.count("aria-label='anchors of map ") == 6
     # All of both are drawn, and the widest one from edge to edge.
-    drawn = page[page.index("<div class=anchors>"):]
-    assert drawn[:drawn.index("</div>")].count("<rect ") == 3 + 3 + 5 * (6 + 5)
+    drawn = page[page.index("<div class=anchors>") :]
+    assert drawn[: drawn.index("</div>")].count("<rect ") == 3 + 3 + 5 * (6 + 5)
     assert "width='150.0'" in drawn
     assert reports.load(str(out)).anchors[0].before == tuple(map(tuple, maps[0]["before"]))
 
 
 def test_without_other_anchors_none_are_drawn(tmp_path):
     out = tmp_path / "out"
-    assert cli.main(["convert", DETECTOR, "--num_classes", "2", "--map", "1=1",
-                     "--output_directory", str(out)]) == 0
+    assert (
+        cli.main(
+            [
+                "convert",
+                DETECTOR,
+                "--num_classes",
+                "2",
+                "--map",
+                "1=1",
+                "--output_directory",
+                str(out),
+            ]
+        )
+        == 0
+    )
     assert reports.load(str(out)).anchors == ()
     assert "anchors of map" not in (out / "report.html").read_text()

@@ -26,7 +26,7 @@ from graphfix.recipe import read_recipe
 from graphfix.verbs.batch_worker import LOCKS
 
 PLACE = 'fine_tune_checkpoint: "/m/{name}/model.ckpt"'
-DEFAULTS = 'defaults { label_map_path: "labels.pbtxt" target_api: "2019-07" %s }\n' % PLACE
+DEFAULTS = f'defaults {{ label_map_path: "labels.pbtxt" target_api: "2019-07" {PLACE} }}\n'
 BESIDE = [".graphfix-batch"]
 
 
@@ -35,8 +35,11 @@ def start(*words, **more):
     more.setdefault("stderr", subprocess.PIPE)
     return subprocess.Popen(
         [sys.executable, "-m", "graphfix", "batch"] + [str(word) for word in words],
-        env=dict(os.environ, PYTHONPATH=path), stdout=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **more)
+        env=dict(os.environ, PYTHONPATH=path),
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **more,
+    )
 
 
 def finish(process):
@@ -56,7 +59,7 @@ def place(tmp_path, model):
 
 
 def recipe(place, *models, defaults=DEFAULTS, name="recipe.txt"):
-    return builders.write(place, name, defaults + "".join("model { %s }\n" % one for one in models))
+    return builders.write(place, name, defaults + "".join(f"model {{ {one} }}\n" for one in models))
 
 
 def tree(directory):
@@ -79,9 +82,13 @@ def verdicts(done):
 
 
 def test_each_model_is_as_convert_writes_it(graphfix, place):
-    path = recipe(place, 'source: "one"', 'source: "t*.tar.gz"',
-                  'name: "three" source: "one/model.ckpt" target { new_rows: zero map: "zebra=2" '
-                  'trainer: model_main fine_tune_checkpoint: "x" }')
+    path = recipe(
+        place,
+        'source: "one"',
+        'source: "t*.tar.gz"',
+        'name: "three" source: "one/model.ckpt" target { new_rows: zero map: "zebra=2" '
+        'trainer: model_main fine_tune_checkpoint: "x" }',
+    )
     done = graphfix("batch", path, "--output_directory", place / "out", "--jobs", "2")
     assert (done.code, done.err) == (0, "")
     assert verdicts(done) == [["one", "converted"], ["two", "converted"], ["three", "converted"]]
@@ -89,12 +96,31 @@ def test_each_model_is_as_convert_writes_it(graphfix, place):
     assert sorted(os.listdir(str(place / "out"))) == BESIDE + ["one", "three", "two"]
     words = ["--label_map_path", place / "labels.pbtxt", "--target_api", "2019-07"]
     for name, source, flags in (
-            ("one", "one", ["--fine_tune_checkpoint", "/m/one/model.ckpt"]),
-            ("two", "two.tar.gz", ["--fine_tune_checkpoint", "/m/two/model.ckpt"]),
-            ("three", "one/model.ckpt", ["--new_rows", "zero", "--map", "zebra=2", "--trainer",
-                                         "model_main", "--fine_tune_checkpoint", "x"])):
-        graphfix("convert", place / source, "--output_directory", place / "alone", "--overwrite",
-                 *(words + flags))
+        ("one", "one", ["--fine_tune_checkpoint", "/m/one/model.ckpt"]),
+        ("two", "two.tar.gz", ["--fine_tune_checkpoint", "/m/two/model.ckpt"]),
+        (
+            "three",
+            "one/model.ckpt",
+            [
+                "--new_rows",
+                "zero",
+                "--map",
+                "zebra=2",
+                "--trainer",
+                "model_main",
+                "--fine_tune_checkpoint",
+                "x",
+            ],
+        ),
+    ):
+        graphfix(
+            "convert",
+            place / source,
+            "--output_directory",
+            place / "alone",
+            "--overwrite",
+            *(words + flags),
+        )
         made = tree(place / "out" / name)
         alone = tree(place / "alone")
         records = [json.loads(files.pop("manifest.json").decode()) for files in (made, alone)]
@@ -106,16 +132,22 @@ def test_each_model_is_as_convert_writes_it(graphfix, place):
 
 @pytest.mark.slow
 def test_a_second_run_does_what_is_missing_or_changed_and_nothing_else(graphfix, place):
-    path = recipe(place, 'source: "one"', 'source: "two.tar.gz"', 'source: "one" name: "three" '
-                  'target { anchors: "anchors" source_label_map_path: "old" }')
+    path = recipe(
+        place,
+        'source: "one"',
+        'source: "two.tar.gz"',
+        'source: "one" name: "three" target { anchors: "anchors" source_label_map_path: "old" }',
+    )
     builders.write(place, "old", builders.label_map(builders.CLASSES))
-    builders.write(place, "anchors", re.search(
-        r"ssd_anchor_generator \{.*?\}", builders.CONFIG, re.S).group())
+    builders.write(
+        place, "anchors", re.search(r"ssd_anchor_generator \{.*?\}", builders.CONFIG, re.S).group()
+    )
 
     def run(*expected):
         done = graphfix("batch", path, "--output_directory", place / "out")
         assert [verdict for _, verdict in verdicts(done)] == list(expected), done
         return inodes(place / "out")
+
     c, u = "converted", "unchanged"
     first = run(c, c, c)
     whole = tree(place / "out")
@@ -137,16 +169,28 @@ def test_a_second_run_does_what_is_missing_or_changed_and_nothing_else(graphfix,
     for text in ("{", "{}", dataclasses.replace(record, made_of=None).to_json()):
         builders.write(two, "manifest.json", text)
         run(u, "failed", u)
-    builders.write(two, "manifest.json", dataclasses.replace(
-        record, made_of=dict(record.made_of, graphfix="0.0.9")).to_json())
+    builders.write(
+        two,
+        "manifest.json",
+        dataclasses.replace(record, made_of=dict(record.made_of, graphfix="0.0.9")).to_json(),
+    )
     run(u, c, u)
     builders.write(place, "labels.pbtxt", builders.label_map(["person"]))
     run(c, c, c)
-    recipe(place, 'source: "one"', 'source: "two.tar.gz" target { seed: 3 }',
-           'source: "one" name: "three" target { anchors: "anchors" source_label_map_path: "old" }')
+    recipe(
+        place,
+        'source: "one"',
+        'source: "two.tar.gz" target { seed: 3 }',
+        'source: "one" name: "three" target { anchors: "anchors" source_label_map_path: "old" }',
+    )
     run(u, c, u)
-    recipe(place, 'source: "one"', 'source: "two.tar.gz"', 'source: "one" name: "three"',
-           defaults=DEFAULTS.replace("/m/", "/n/"))
+    recipe(
+        place,
+        'source: "one"',
+        'source: "two.tar.gz"',
+        'source: "one" name: "three"',
+        defaults=DEFAULTS.replace("/m/", "/n/"),
+    )
     run(c, c, c)
     assert run(u, u, u)
 
@@ -155,16 +199,31 @@ def test_one_failure_does_not_stop_the_rest(graphfix, place, tmp_path):
     builders.write(place, "cut.tar.gz", (place / "two.tar.gz").read_bytes()[:5000])
     (place / "out" / "mine").mkdir(parents=True)
     builders.write(place / "out" / "mine", "precious", "x")
-    path = recipe(place, 'source: "nowhere"', 'source: "cut.tar.gz"', 'source: "one"',
-                  'source: "none*"', 'source: "one" name: "bad" target { map: "a=b" }',
-                  'source: "one" name: "mine"', 'source: "two.tar.gz"')
+    path = recipe(
+        place,
+        'source: "nowhere"',
+        'source: "cut.tar.gz"',
+        'source: "one"',
+        'source: "none*"',
+        'source: "one" name: "bad" target { map: "a=b" }',
+        'source: "one" name: "mine"',
+        'source: "two.tar.gz"',
+    )
     done = graphfix("batch", path, "--output_directory", place / "out", "--jobs", "3")
     assert done.code == 1 and done.err == ""
-    assert verdicts(done) == [[name, verdict] for name, verdict in zip(
-        ["nowhere", "cut", "one", "none*", "bad", "mine", "two"],
-        ["failed", "failed", "converted", "failed", "failed", "failed", "converted"])]
-    for words in ("nowhere.index: does not exist", "cut.tar.gz: is not a valid tar archive",
-                  "names 'a', which is no new class", "exists already, and no batch made it"):
+    assert verdicts(done) == [
+        [name, verdict]
+        for name, verdict in zip(
+            ["nowhere", "cut", "one", "none*", "bad", "mine", "two"],
+            ["failed", "failed", "converted", "failed", "failed", "failed", "converted"],
+        )
+    ]
+    for words in (
+        "nowhere.index: does not exist",
+        "cut.tar.gz: is not a valid tar archive",
+        "names 'a', which is no new class",
+        "exists already, and no batch made it",
+    ):
         assert words in done.out
     assert done.out.endswith("7 models: 2 converted, 0 unchanged, 5 failed\n")
     assert sorted(os.listdir(str(place / "out"))) == BESIDE + ["mine", "one", "two"]
@@ -210,15 +269,19 @@ def test_outputs_where_archives_are_unpacked_stay(graphfix, place):
     assert tree(kept) == before
 
 
-@pytest.mark.parametrize("change", [{"summary": None}, {"findings": []},
-                                    {"findings": {"warning": "x"}}])
+@pytest.mark.parametrize(
+    "change", [{"summary": None}, {"findings": []}, {"findings": {"warning": "x"}}]
+)
 def test_a_record_with_other_than_a_batch_writes_is_none(graphfix, place, change):
     words = ("batch", recipe(place, 'source: "one"'), "--output_directory", place / "out")
     assert graphfix(*words).code == 0
     out = str(place / "out" / "one")
     record = manifest.read_manifest(out)
-    builders.write(out, "manifest.json", dataclasses.replace(
-        record, made_of=dict(record.made_of, **change)).to_json())
+    builders.write(
+        out,
+        "manifest.json",
+        dataclasses.replace(record, made_of=dict(record.made_of, **change)).to_json(),
+    )
     done = graphfix(*words)
     assert done.code == 1 and "exists already, and no batch made it" in done.out
 
@@ -227,12 +290,14 @@ def test_a_pipe_in_the_place_of_a_lock_is_not_waited_for(graphfix, place):
     os.makedirs(str(place / "out" / ".graphfix-batch" / "locks"))
     os.makedirs(str(place / "out" / ".graphfix-batch" / "work" / "left"))
     os.mkfifo(str(place / "out" / ".graphfix-batch" / "locks" / "left"))
-    assert graphfix("batch", recipe(place, 'source: "one"'),
-                    "--output_directory", place / "out").code == 0
+    assert (
+        graphfix("batch", recipe(place, 'source: "one"'), "--output_directory", place / "out").code
+        == 0
+    )
 
 
 def test_the_same_bytes_in_any_order(graphfix, place):
-    models = ['source: "one" name: "m%d" target { seed: %d }' % (one, one) for one in range(5)]
+    models = [f'source: "one" name: "m{one}" target {{ seed: {one} }}' for one in range(5)]
     trees = []
     for jobs, order in ((1, models), (3, models[::-1]), (2, models[2:] + models[:2])):
         path = recipe(place, *order)
@@ -245,7 +310,7 @@ def test_the_same_bytes_in_any_order(graphfix, place):
 
 @pytest.mark.slow
 def test_two_runs_at_once(graphfix, place):
-    models = ['source: "one" name: "m%d" target { seed: %d }' % (one, one) for one in range(4)]
+    models = [f'source: "one" name: "m{one}" target {{ seed: {one} }}' for one in range(4)]
     path = recipe(place, *models)
     runs = [start(path, "--output_directory", place / "out", "--jobs", jobs) for jobs in (1, 2)]
     done = [finish(run) for run in runs]
@@ -253,7 +318,7 @@ def test_two_runs_at_once(graphfix, place):
     count = sum(int(re.search(r"(\d+) converted", out).group(1)) for _, out, _ in done)
     assert count == 4, done
     for one in range(4):
-        assert graphfix("verify", place / "out" / ("m%d" % one)).code == 0
+        assert graphfix("verify", place / "out" / (f"m{one}")).code == 0
 
 
 def whole_or_absent(graphfix, out, names):
@@ -268,12 +333,13 @@ def whole_or_absent(graphfix, out, names):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number, code", [
-    (signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    "number, code", [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 143), (signal.SIGINT, 130)]
+)
 def test_ended_at_any_moment(graphfix, place, number, code):
     """benchmarks/robustness does this hundreds of times."""
-    names = ["m%d" % one for one in range(4)]
-    path = recipe(place, *['source: "one" name: "%s"' % one for one in names])
+    names = [f"m{one}" for one in range(4)]
+    path = recipe(place, *[f'source: "one" name: "{one}"' for one in names])
     moments = random.Random(5)
     partly = ended = turns = 0
     while ended < 2 or not partly:
@@ -284,7 +350,8 @@ def test_ended_at_any_moment(graphfix, place, number, code):
         shutil.rmtree(str(locks), ignore_errors=True)
         process = start(path, "--output_directory", place / "out", "--jobs", "2")
         while process.poll() is None and not (
-                locks.exists() and len(os.listdir(str(locks))) >= begun):
+            locks.exists() and len(os.listdir(str(locks))) >= begun
+        ):
             time.sleep(0.005)
         time.sleep(moments.uniform(0, 0.2))
         process.send_signal(number)
@@ -310,16 +377,15 @@ def test_ended_at_any_moment(graphfix, place, number, code):
 
 def children(process):
     """The processes that a process, or one of its threads, has started."""
-    for thread in os.listdir("/proc/%d/task" % process.pid):
-        with open("/proc/%d/task/%s/children" % (process.pid, thread)) as file:
+    for thread in os.listdir(f"/proc/{process.pid}/task"):
+        with open(f"/proc/{process.pid}/task/{thread}/children") as file:
             yield from map(int, file.read().split())
 
 
 def opened(number):
     """The files that a process has open."""
     with contextlib.suppress(OSError):  # it may have ended, or closed one
-        return [os.readlink("/proc/%d/fd/%s" % (number, one))
-                for one in os.listdir("/proc/%d/fd" % number)]
+        return [os.readlink(f"/proc/{number}/fd/{one}") for one in os.listdir(f"/proc/{number}/fd")]
     return []
 
 
@@ -362,6 +428,7 @@ def test_progress_on_a_terminal_only(place):
 
 # Downloads
 
+
 @pytest.fixture
 def server(tmp_path):
     """(address, requests) of a server of `served`; /cut/NAME promises more than it sends."""
@@ -381,21 +448,22 @@ def server(tmp_path):
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data[:len(data) // 2] if "/cut/" in self.path else data)
+            self.wfile.write(data[: len(data) // 2] if "/cut/" in self.path else data)
 
         def log_message(self, *_):
             pass
+
     made = http.server.HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=made.serve_forever, daemon=True)
     thread.start()
-    yield "http://127.0.0.1:%d" % made.server_port, requests
+    yield f"http://127.0.0.1:{made.server_port}", requests
     made.shutdown()
     made.server_close()
     thread.join()
 
 
 def download(url, data, **changes):
-    said = dict({"size": len(data), "sha256": '"%s"' % hashlib.sha256(data).hexdigest()}, **changes)
+    said = dict({"size": len(data), "sha256": f'"{hashlib.sha256(data).hexdigest()}"'}, **changes)
     return 'download { url: "%s" size: %s sha256: %s }' % (url, said["size"], said["sha256"])
 
 
@@ -413,8 +481,12 @@ def test_downloads(graphfix, place, tmp_path, server, monkeypatch):
     assert verdicts(done) == [["two", "converted"], ["again", "converted"], ["file", "converted"]]
     assert requests in (["/two.tar.gz"], [])
     one = tree(place / "out" / "two")
-    graphfix("batch", recipe(place, 'source: "two.tar.gz"', name="r2"), "--output_directory",
-             place / "plain")
+    graphfix(
+        "batch",
+        recipe(place, 'source: "two.tar.gz"', name="r2"),
+        "--output_directory",
+        place / "plain",
+    )
     for name in ("model.ckpt.data-00000-of-00001", "plan.json", "pipeline.config"):
         assert one[name] == tree(place / "plain" / "two")[name]
     count = len(requests)
@@ -429,15 +501,20 @@ def test_downloads_that_are_wrong(graphfix, place, tmp_path, server, monkeypatch
     address, requests = server
     shutil.copy(str(place / "two.tar.gz"), str(tmp_path / "served"))
     data = (place / "two.tar.gz").read_bytes()
-    rows = [(download(address + "/two.tar.gz", data, sha256='"%s"' % ("0" * 64)), "SHA-256"),
-            (download(address + "/two.tar.gz", data, size=len(data) - 1), "has more than"),
-            (download(address + "/two.tar.gz", data, size=len(data) + 1), "has only %d" % len(data)),
-            (download(address + "/cut/two.tar.gz", data), ""),
-            (download(address + "/none.tar.gz", data), "cannot be downloaded"),
-            (download("http://127.0.0.1:1/two.tar.gz", data), "cannot be downloaded"),
-            (download("file:///nowhere/two.tar.gz", data), "cannot be downloaded")]
-    path = recipe(place, *['name: "m%d" %s' % row for row in enumerate(one for one, _ in rows)],
-                  'source: "one"')
+    rows = [
+        (download(address + "/two.tar.gz", data, sha256='"%s"' % ("0" * 64)), "SHA-256"),
+        (download(address + "/two.tar.gz", data, size=len(data) - 1), "has more than"),
+        (download(address + "/two.tar.gz", data, size=len(data) + 1), f"has only {len(data)}"),
+        (download(address + "/cut/two.tar.gz", data), ""),
+        (download(address + "/none.tar.gz", data), "cannot be downloaded"),
+        (download("http://127.0.0.1:1/two.tar.gz", data), "cannot be downloaded"),
+        (download("file:///nowhere/two.tar.gz", data), "cannot be downloaded"),
+    ]
+    path = recipe(
+        place,
+        *['name: "m%d" %s' % row for row in enumerate(one for one, _ in rows)],
+        'source: "one"',
+    )
     done = graphfix("batch", path, "--output_directory", place / "out")
     assert done.code == 1 and done.err == ""
     for (_, words), line in zip(rows, done.out.splitlines()):
@@ -448,24 +525,39 @@ def test_downloads_that_are_wrong(graphfix, place, tmp_path, server, monkeypatch
 
 # The recipe
 
-@pytest.mark.parametrize("text, fragments", [
-    ("", ["has no models"]),
-    ("model { }", ["model 1", "neither source nor download"]),
-    ('model { source: "" }', ["empty source"]),
-    ('model { source: "a" download { url: "http://x/a.tar.gz" } }', ["both source and download"]),
-    ('model { source: "a" } model { source: "b/a.tar.gz" }', ["two models the name 'a'"]),
-    ('model { source: "a" name: "../b" }', ["the name '../b'"]),
-    ('model { source: "a" name: ".graphfix-batch" }', ["the name '.graphfix-batch'"]),
-    ('model { source: ".." }', ["the name '..'"]),
-    ('model { source: "a*" name: "b" }', ["one name for all"]),
-    ('model { source: "a" target { new_rows: loud } }', ["new_rows", "prior, mean, random, zero"]),
-    ('model { source: "a" nome: "b" }', ["did you mean 'name'?"]),
-    ('model { source: "a"', ["recipe.txt:"]),
-    ('model { download { url: "ftp://x/a.tar.gz" size: 1 sha256: "%s" } }' % ("0" * 64),
-     ["ftp://x/a.tar.gz"]),
-    ('model { download { url: "http://x/a.zip" size: 1 sha256: "%s" } }' % ("0" * 64), ["a.zip"]),
-    ('model { download { url: "http://x/a.tar.gz" } }', ["size 0", "sha256 ''"]),
-])
+
+@pytest.mark.parametrize(
+    "text, fragments",
+    [
+        ("", ["has no models"]),
+        ("model { }", ["model 1", "neither source nor download"]),
+        ('model { source: "" }', ["empty source"]),
+        (
+            'model { source: "a" download { url: "http://x/a.tar.gz" } }',
+            ["both source and download"],
+        ),
+        ('model { source: "a" } model { source: "b/a.tar.gz" }', ["two models the name 'a'"]),
+        ('model { source: "a" name: "../b" }', ["the name '../b'"]),
+        ('model { source: "a" name: ".graphfix-batch" }', ["the name '.graphfix-batch'"]),
+        ('model { source: ".." }', ["the name '..'"]),
+        ('model { source: "a*" name: "b" }', ["one name for all"]),
+        (
+            'model { source: "a" target { new_rows: loud } }',
+            ["new_rows", "prior, mean, random, zero"],
+        ),
+        ('model { source: "a" nome: "b" }', ["did you mean 'name'?"]),
+        ('model { source: "a"', ["recipe.txt:"]),
+        (
+            'model { download { url: "ftp://x/a.tar.gz" size: 1 sha256: "%s" } }' % ("0" * 64),
+            ["ftp://x/a.tar.gz"],
+        ),
+        (
+            'model { download { url: "http://x/a.zip" size: 1 sha256: "%s" } }' % ("0" * 64),
+            ["a.zip"],
+        ),
+        ('model { download { url: "http://x/a.tar.gz" } }', ["size 0", "sha256 ''"]),
+    ],
+)
 def test_what_is_no_recipe(graphfix, tmp_path, text, fragments):
     path = builders.write(tmp_path, "recipe.txt", text)
     done = graphfix("batch", path, "--output_directory", tmp_path / "out")
@@ -486,7 +578,7 @@ def test_the_recipes_of_docs(graphfix, place):
     with open(os.path.join(readme.REPOSITORY, "docs", "batch.md"), encoding="utf-8") as file:
         text = file.read()
     first, second = re.findall(r"```prototext\n(.*?)```", text, re.S)
-    entry, = read_recipe(second.encode(), "it")
+    (entry,) = read_recipe(second.encode(), "it")
     assert entry.name == "detector" and entry.download.size == 76541073
     builders.write(place, "recipe.txt", first)
     builders.write(place, "labels.pbtxt", builders.label_map(["person", "lorry"]))
@@ -494,9 +586,12 @@ def test_the_recipes_of_docs(graphfix, place):
         (place / folder).mkdir()
     shutil.copy(str(place / "two.tar.gz"), str(place / "zoo" / "some.tar.gz"))
     shutil.move(str(place / "one"), str(place / "unpacked" / "detector"))
-    builders.write(place / "unpacked" / "detector", "label_map.pbtxt",
-                   builders.label_map(["person", "truck", "x", "y"]))
-    command, = re.findall(r"```bash\n(.*?)```", text, re.S)
+    builders.write(
+        place / "unpacked" / "detector",
+        "label_map.pbtxt",
+        builders.label_map(["person", "truck", "x", "y"]),
+    )
+    (command,) = re.findall(r"```bash\n(.*?)```", text, re.S)
     printed = readme.run(command, place, readme.commands(str(place / "bin")))
     assert printed.endswith("2 models: 2 converted, 0 unchanged, 0 failed\n")
     with open(str(place / "converted" / "quiet" / "pipeline.config")) as file:

@@ -13,16 +13,29 @@ import readme
 
 PARTS = ["tensors", "config", "label map", "files"]
 # The last of two parts of one name counts.
-GOLDEN = (b'{"format": 2, "config": null, "labels": null, "graphs": null, "files": null, '
-          b'"tensors": null, %b}')
+GOLDEN = (
+    b'{"format": 2, "config": null, "labels": null, "graphs": null, "files": null, '
+    b'"tensors": null, %b}'
+)
 
 
 @pytest.fixture
 def out(graphfix, model, tmp_path):
     labels = builders.write(tmp_path, "new.pbtxt", builders.label_map(["dog", "bolt <&\u732b>"]))
     directory = tmp_path / "out"
-    assert graphfix("convert", model, "--label_map_path", labels, "--target_api", "2019-07",
-                    "--output_directory", directory).code == 0
+    assert (
+        graphfix(
+            "convert",
+            model,
+            "--label_map_path",
+            labels,
+            "--target_api",
+            "2019-07",
+            "--output_directory",
+            directory,
+        ).code
+        == 0
+    )
     return str(directory)
 
 
@@ -30,7 +43,7 @@ def out(graphfix, model, tmp_path):
 def golden(graphfix, out, tmp_path):
     path = tmp_path / "golden.json"
     done = graphfix("check", out, "--golden", path, "--update")
-    assert done == (0, "%s written\n" % path, "")
+    assert done == (0, f"{path} written\n", "")
     return str(path)
 
 
@@ -73,13 +86,17 @@ def test_a_class_is_named_with_level_and_size(graphfix, out, golden, tmp_path):
         # Classes are background, dog, bolt; anchor 1.
         tensors["BoxPredictor_2/ClassPredictor/weights"][0, 0, 3, 1 * 3 + 2] += 0.01
         tensors["BoxPredictor_1/BoxEncodingPredictor/biases"][:] = 0
+
     change(out, louder)
     done = graphfix("check", out, "--golden", golden, "--junit", tmp_path / "results.xml")
     assert done.code == 1 and done.err == ""
-    assert re.search(r"^class 2 'bolt <&\u732b>': weights of level 2 differ: 1 of 192, max 0.01 ",
-                     done.out, re.M)
-    assert "tensor BoxPredictor_1/BoxEncodingPredictor/biases (box biases of level 1): differs\n" \
+    assert re.search(
+        r"^class 2 'bolt <&\u732b>': weights of level 2 differ: 1 of 192, max 0.01 ", done.out, re.M
+    )
+    assert (
+        "tensor BoxPredictor_1/BoxEncodingPredictor/biases (box biases of level 1): differs\n"
         in done.out
+    )
     suite = ElementTree.parse(str(tmp_path / "results.xml")).getroot()
     names = [case.get("name") for case in suite]
     assert names == PARTS + ["background", "class 1 'dog'", "class 2 'bolt <&\u732b>'"]
@@ -102,6 +119,7 @@ def test_a_large_head_is_known_by_digests(graphfix, out, tmp_path, monkeypatch):
 
     def louder(tensors):
         tensors["BoxPredictor_2/ClassPredictor/weights"][0, 0, 3, 5] += 0.01
+
     change(out, louder)
     done = graphfix("check", out, "--golden", golden)
     assert done.code == 1
@@ -116,22 +134,38 @@ def test_config_and_labels(graphfix, out, golden):
     edit_text(out, "label_map.pbtxt", '"dog"', '"hound"')
     done = graphfix("check", out, "--golden", golden)
     assert done.code == 1 and done.out.splitlines()[:-1] == [
-        "config train_config.batch_size: 2 -> 3", "label map: class 1: 'dog' -> 'hound'"]
+        "config train_config.batch_size: 2 -> 3",
+        "label map: class 1: 'dog' -> 'hound'",
+    ]
     os.remove(os.path.join(out, "label_map.pbtxt"))
     assert "label map: is gone" in graphfix("check", out, "--golden", golden).out
 
 
-@pytest.mark.parametrize("content", [
-    b"", b"{}", b"[]", b"\xff", b'{"format": 1}', b'{"format": 9}', b"[" * 100000,
-    b'{"format": 1, "config": 3, "labels": null, "tensors": null, "graph": null}',
-    GOLDEN % b'"config": 3', GOLDEN % b'"labels": {"x": {}}', GOLDEN % b'"files": {"a": 1}',
-    GOLDEN % b'"graphs": {"": {"facts": {}, "saved": null}}',
-    GOLDEN % b'"graphs": {"": {"facts": {}, "saved": null, "nodes": {"a": ["Const"]}}}',
-    GOLDEN % b'"tensors": {"a": {"dtype": "float32", "shape": [2], "sha256": "0123456789abcdef", '
-    b'"classes": [[1, "a", [7], "x"]]}}',
-    GOLDEN % b'"tensors": {"a": {"dtype": "float32", "shape": [2], "sha256": "0123456789abcdef", '
-    b'"values": "AAAA"}}',
-    GOLDEN % b'"tensors": {"a": {"dtype": "float32", "shape": [2], "sha256": "0123"}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"\xff",
+        b'{"format": 1}',
+        b'{"format": 9}',
+        b"[" * 100000,
+        b'{"format": 1, "config": 3, "labels": null, "tensors": null, "graph": null}',
+        GOLDEN % b'"config": 3',
+        GOLDEN % b'"labels": {"x": {}}',
+        GOLDEN % b'"files": {"a": 1}',
+        GOLDEN % b'"graphs": {"": {"facts": {}, "saved": null}}',
+        GOLDEN % b'"graphs": {"": {"facts": {}, "saved": null, "nodes": {"a": ["Const"]}}}',
+        GOLDEN
+        % b'"tensors": {"a": {"dtype": "float32", "shape": [2], "sha256": "0123456789abcdef", '
+        b'"classes": [[1, "a", [7], "x"]]}}',
+        GOLDEN
+        % b'"tensors": {"a": {"dtype": "float32", "shape": [2], "sha256": "0123456789abcdef", '
+        b'"values": "AAAA"}}',
+        GOLDEN % b'"tensors": {"a": {"dtype": "float32", "shape": [2], "sha256": "0123"}}',
+    ],
+)
 def test_what_is_no_golden_file(graphfix, out, tmp_path, content):
     path = builders.write(tmp_path, "golden.json", content)
     for words in ([], ["--update"]):
@@ -142,15 +176,19 @@ def test_what_is_no_golden_file(graphfix, out, tmp_path, content):
 
 
 def test_a_golden_file_of_an_earlier_format(graphfix, out, tmp_path):
-    path = builders.write(tmp_path, "golden.json", b'{"format": 1, "config": {"a": "1"}, "labels": '
-                          b'{"1": ["a", "a"]}, "tensors": null,\n"graph": {"a": ["Const", "x"]}}\n')
+    path = builders.write(
+        tmp_path,
+        "golden.json",
+        b'{"format": 1, "config": {"a": "1"}, "labels": '
+        b'{"1": ["a", "a"]}, "tensors": null,\n"graph": {"a": ["Const", "x"]}}\n',
+    )
     done = graphfix("check", out, "--golden", path)
     assert done.code == 3 and done.out == ""
     assert "is a golden file of format 1, which records less" in done.err
-    assert "graphfix check OUT --golden %s --update" % path in done.err
+    assert f"graphfix check OUT --golden {path} --update" in done.err
     done = graphfix("check", out, "--golden", path, "--update")
-    assert (done.code, done.out) == (0, "%s written\n" % path)
-    assert done.err == "%s was of an earlier format: what has changed since is not told\n" % path
+    assert (done.code, done.out) == (0, f"{path} written\n")
+    assert done.err == f"{path} was of an earlier format: what has changed since is not told\n"
     assert graphfix("check", out, "--golden", path).code == 0
 
 
@@ -165,6 +203,7 @@ def test_what_cannot_be_done(graphfix, out, golden, tmp_path):
 
 
 # docs/ci.md
+
 
 @pytest.fixture
 def repository(tmp_path):
@@ -188,7 +227,7 @@ def ci_text():
 def test_the_examples_of_docs_run(repository):
     place, environment = repository
     edit_labels = re.compile("--label_map_path labels.pbtxt")
-    shell, = re.findall(r"```bash\n(.*?)```", ci_text(), re.S)
+    (shell,) = re.findall(r"```bash\n(.*?)```", ci_text(), re.S)
     readme.run(edit_labels.sub("--num_classes 3", shell), place, environment)
     shutil.rmtree(os.path.join(place, "converted"))
     actions, hook = re.findall(r"```yaml\n(.*?)```", ci_text(), re.S)

@@ -31,7 +31,7 @@ def shapes(low, high, ratios):
 
 def decoded(tensors, number, sizes, features):
     """Boxes around a cell's middle: (y, x, height, width) for each feature vector and anchor."""
-    scope = "BoxPredictor_%d/BoxEncodingPredictor/" % number
+    scope = f"BoxPredictor_{number}/BoxEncodingPredictor/"
     kernel = tensors[scope + "weights"].astype(np.float64)[0, 0]
     codes = (features @ kernel + tensors[scope + "biases"]).reshape(len(features), -1, 4)
     return np.concatenate([codes[..., :2] / 10 * sizes, np.exp(codes[..., 2:] / 5) * sizes], -1)
@@ -41,23 +41,24 @@ def decoded(tensors, number, sizes, features):
 def anchors(tmp_path):
     def write(extra=""):
         return builders.write(tmp_path, "anchors.pbtxt", ANCHORS % extra)
+
     return write
 
 
 @pytest.mark.parametrize("extra", ["", ", 1.5, 4.0, 0.25"], ids=["as many", "6 to 9"])
 def test_boxes_stay_and_classes_go_along(graphfix, model, anchors, tmp_path, extra):
     out = str(tmp_path / "out")
-    assert graphfix("convert", model, "--anchors", anchors(extra), "--output_directory", out
-                    ).code == 0
+    assert (
+        graphfix("convert", model, "--anchors", anchors(extra), "--output_directory", out).code == 0
+    )
     before = builders.read_checkpoint(model + "/model.ckpt")
     after = builders.read_checkpoint(out + "/model.ckpt")
     ratios = RATIOS + tuple(float(one) for one in extra.replace(",", " ").split())
     old, new = shapes(0.2, 0.95, RATIOS), shapes(0.15, 0.9, ratios)
     rng = np.random.RandomState(0)
     for number in range(6):
-        scope = "BoxPredictor_%d/" % number
-        features = rng.standard_normal(
-            (50, before[scope + "ClassPredictor/weights"].shape[2]))
+        scope = f"BoxPredictor_{number}/"
+        features = rng.standard_normal((50, before[scope + "ClassPredictor/weights"].shape[2]))
         was = decoded(before, number, old[number], features)
         now = decoded(after, number, new[number], features)
         # The old anchor of each new one is told by its class rows, which are copied.
@@ -80,16 +81,44 @@ def test_fewer_anchors_keep_the_best_matching_and_say_so(graphfix, model, tmp_pa
 
 def test_classes_and_anchors_in_one_conversion(graphfix, model, anchors, tmp_path):
     out = str(tmp_path / "out")
-    assert graphfix("convert", model, "--anchors", anchors(), "--num_classes", "2",
-                    "--map", "1=dog", "--map", "2=cat", "--output_directory", out).code == 0
+    assert (
+        graphfix(
+            "convert",
+            model,
+            "--anchors",
+            anchors(),
+            "--num_classes",
+            "2",
+            "--map",
+            "1=dog",
+            "--map",
+            "2=cat",
+            "--output_directory",
+            out,
+        ).code
+        == 0
+    )
     both = builders.read_checkpoint(out + "/model.ckpt")
     config = open(out + "/pipeline.config").read()
     assert "num_classes: 2" in config and "min_scale: 0.15" in config
     # The same in two steps.
     half, whole = str(tmp_path / "half"), str(tmp_path / "whole")
     assert graphfix("convert", model, "--anchors", anchors(), "--output_directory", half).code == 0
-    assert graphfix("convert", half, "--num_classes", "2", "--map", "1=dog", "--map", "2=cat",
-                    "--output_directory", whole).code == 0
+    assert (
+        graphfix(
+            "convert",
+            half,
+            "--num_classes",
+            "2",
+            "--map",
+            "1=dog",
+            "--map",
+            "2=cat",
+            "--output_directory",
+            whole,
+        ).code
+        == 0
+    )
     steps = builders.read_checkpoint(whole + "/model.ckpt")
     assert sorted(both) == sorted(steps)
     for name in both:
@@ -97,25 +126,32 @@ def test_classes_and_anchors_in_one_conversion(graphfix, model, anchors, tmp_pat
 
 
 def test_the_same_anchors_change_nothing(graphfix, model, tmp_path):
-    path = builders.write(tmp_path, "anchors.pbtxt", ANCHORS.replace("%s", "").replace(
-        "0.15", "0.2").replace("0.9\n", "0.95\n"))
+    path = builders.write(
+        tmp_path,
+        "anchors.pbtxt",
+        ANCHORS.replace("%s", "").replace("0.15", "0.2").replace("0.9\n", "0.95\n"),
+    )
     out = str(tmp_path / "out")
     assert graphfix("convert", model, "--anchors", path, "--output_directory", out).code == 0
     before = builders.read_checkpoint(model + "/model.ckpt")
     after = builders.read_checkpoint(out + "/model.ckpt")
-    assert all(after[name].tobytes() == before[name].tobytes()
-               for name in before if name != "global_step")
+    assert all(
+        after[name].tobytes() == before[name].tobytes() for name in before if name != "global_step"
+    )
 
 
-@pytest.mark.parametrize("text, words", [
-    ("", "holds no anchor generator"),
-    ("ssd_anchor_generator {", "expected a field name"),
-    ("ssd_anchor_generator { num_layer: 6 }", "num_layer"),
-    ("ssd_anchor_generator { num_layers: 5 aspect_ratios: 1 }", "for 5 feature maps"),
-    ("ssd_anchor_generator { num_layers: 1 aspect_ratios: 1 }", "cannot be built"),
-    ("grid_anchor_generator { scales: 1 aspect_ratios: 1 }", "for 1 feature maps"),
-    ("multiscale_anchor_generator { min_level: 3 max_level: 8 aspect_ratios: 1 }", "strides"),
-])
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("", "holds no anchor generator"),
+        ("ssd_anchor_generator {", "expected a field name"),
+        ("ssd_anchor_generator { num_layer: 6 }", "num_layer"),
+        ("ssd_anchor_generator { num_layers: 5 aspect_ratios: 1 }", "for 5 feature maps"),
+        ("ssd_anchor_generator { num_layers: 1 aspect_ratios: 1 }", "cannot be built"),
+        ("grid_anchor_generator { scales: 1 aspect_ratios: 1 }", "for 1 feature maps"),
+        ("multiscale_anchor_generator { min_level: 3 max_level: 8 aspect_ratios: 1 }", "strides"),
+    ],
+)
 def test_anchors_that_do_not_fit_are_refused(graphfix, model, tmp_path, text, words):
     path = builders.write(tmp_path, "anchors.pbtxt", text)
     done = graphfix("convert", model, "--anchors", path, "--output_directory", tmp_path / "out")

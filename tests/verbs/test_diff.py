@@ -26,9 +26,12 @@ def louder(tensors):
 
 
 def test_the_same(graphfix, model, tmp_path):
-    for one, two in ((model, model), (os.path.join(model, "model.ckpt"), model),
-                     (os.path.join(model, "pipeline.config"), model),
-                     (os.path.join(model, "label_map.pbtxt"), model)):
+    for one, two in (
+        (model, model),
+        (os.path.join(model, "model.ckpt"), model),
+        (os.path.join(model, "pipeline.config"), model),
+        (os.path.join(model, "label_map.pbtxt"), model),
+    ):
         done = graphfix("diff", one, two)
         assert (done.code, done.err) == (0, "") and done.out.endswith("; same\n"), done
 
@@ -38,11 +41,15 @@ def test_a_class_is_named(graphfix, model, tmp_path):
     done = graphfix("diff", model, other)
     assert (done.code, done.err) == (1, "")
     lines = done.out.splitlines()
-    assert lines[0].startswith("class 3 'traffic light': weights of level 2 differ: 1 of 192, "
-                               "max 0.25 (relative ")
-    assert lines[1].startswith("tensor FeatureExtractor/MobilenetV1/Conv2d_0/weights: differs: "
-                               "1 of 54, max ")
-    assert lines[2].startswith("tensors, config, label map, files compared; 198 of 200 tensors equal")
+    assert lines[0].startswith(
+        "class 3 'traffic light': weights of level 2 differ: 1 of 192, max 0.25 (relative "
+    )
+    assert lines[1].startswith(
+        "tensor FeatureExtractor/MobilenetV1/Conv2d_0/weights: differs: 1 of 54, max "
+    )
+    assert lines[2].startswith(
+        "tensors, config, label map, files compared; 198 of 200 tensors equal"
+    )
     data = json.loads(graphfix("diff", model, other, "--json").out)
     assert not data["same"] and data["tensors_equal"] == 198
     found = data["differences"][0]
@@ -53,14 +60,26 @@ def test_a_class_is_named(graphfix, model, tmp_path):
 def test_classes_are_paired_by_name(graphfix, model, tmp_path):
     labels = builders.write(tmp_path, "labels", builders.label_map(["person", "zebra", "cat"]))
     out = tmp_path / "out"
-    graphfix("convert", model, "--label_map_path", labels, "--output_directory", out,
-             "--trainer", "model_main")
+    graphfix(
+        "convert",
+        model,
+        "--label_map_path",
+        labels,
+        "--output_directory",
+        out,
+        "--trainer",
+        "model_main",
+    )
     done = graphfix("diff", model, out)
     assert done.code == 1
     assert "class 2 'dog': weights of level 2 are gone" in done.out
     assert "class 2 'zebra': weights of level 2 are new" in done.out
-    assert not [line for line in done.out.splitlines() if "person" in line or "cat'" in line
-                if not line.startswith("label map")]
+    assert not [
+        line
+        for line in done.out.splitlines()
+        if "person" in line or "cat'" in line
+        if not line.startswith("label map")
+    ]
     assert "label map: class 1: 'cat' -> 'person'" in done.out
     assert "config model.ssd.num_classes: 4 -> 3" in done.out
 
@@ -70,6 +89,7 @@ def test_other_names_types_and_shapes(graphfix, model, tmp_path):
         tensors["new"] = np.zeros(3, np.float32)
         del tensors["global_step"]
         tensors["BoxPredictor_0/BoxEncodingPredictor/biases"] = np.zeros(12, np.float64)
+
     other = changed_model(tmp_path / "other", change)
     out = graphfix("diff", os.path.join(model, "model.ckpt"), os.path.join(other, "model.ckpt")).out
     assert "tensor new: is new" in out
@@ -79,6 +99,7 @@ def test_other_names_types_and_shapes(graphfix, model, tmp_path):
 
 def test_frozen_graphs(graphfix, tmp_path):
     from graphfix.graphdef import constants, files
+
     graph_def = files.read_graph_def(os.path.join(readme.DETECTOR, "frozen_inference_graph.pb"))
     head = "BoxPredictor_1/ClassPredictor/biases"
     relu = next(node.name for node in graph_def.node if node.op == "Relu6")
@@ -96,8 +117,8 @@ def test_frozen_graphs(graphfix, tmp_path):
     one = os.path.join(readme.DETECTOR, "frozen_inference_graph.pb")
     done = graphfix("diff", one, path)
     assert done.code == 1
-    assert "node %s: Relu6 -> Relu\n" % relu in done.out
-    assert "node %s: " % gone in done.out and "is gone" in done.out
+    assert f"node {relu}: Relu6 -> Relu\n" in done.out
+    assert f"node {gone}: " in done.out and "is gone" in done.out
     assert "frozen graph: class 2: biases of level 1 differ: 1 of 6, max 1 " in done.out
     assert graphfix("diff", one, one).code == 0
     done = graphfix("diff", one, os.path.join(readme.DETECTOR, "model.ckpt"))
@@ -120,23 +141,34 @@ def with_function(graph_def):
     graph_def.library.function.add().signature.name = "scale"
 
 
-@pytest.mark.parametrize("change, said", [
-    (without_values, "constant BoxPredictor_1/ClassPredictor/biases: is gone\n"),
-    (with_zeros, "biases"),
-    (with_function, "frozen graph: function 'scale': is new\n"),
-    (lambda graph_def: setattr(graph_def.versions, "producer", 21),
-     "frozen graph: versions: none -> producer 21, min_consumer 0, bad_consumers []\n"),
-    (lambda graph_def: setattr(graph_def.versions, "min_consumer", 22), ", min_consumer 22, "),
-    (lambda graph_def: graph_def.versions.bad_consumers.append(9), "bad_consumers [9]\n"),
-    (lambda graph_def: setattr(graph_def.node[-1].attr["_x"], "i", 1),
-     " has other inputs or attributes\n"),
-    (lambda graph_def: setattr(graph_def.node[-1], "device", "/gpu:0"),
-     " has other inputs or attributes\n"),
-    (lambda graph_def: graph_def.node.add(name="more", op="NoOp"), "node more: NoOp is new\n"),
-], ids=lambda one: getattr(one, "__name__", None))
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        (without_values, "constant BoxPredictor_1/ClassPredictor/biases: is gone\n"),
+        (with_zeros, "biases"),
+        (with_function, "frozen graph: function 'scale': is new\n"),
+        (
+            lambda graph_def: setattr(graph_def.versions, "producer", 21),
+            "frozen graph: versions: none -> producer 21, min_consumer 0, bad_consumers []\n",
+        ),
+        (lambda graph_def: setattr(graph_def.versions, "min_consumer", 22), ", min_consumer 22, "),
+        (lambda graph_def: graph_def.versions.bad_consumers.append(9), "bad_consumers [9]\n"),
+        (
+            lambda graph_def: setattr(graph_def.node[-1].attr["_x"], "i", 1),
+            " has other inputs or attributes\n",
+        ),
+        (
+            lambda graph_def: setattr(graph_def.node[-1], "device", "/gpu:0"),
+            " has other inputs or attributes\n",
+        ),
+        (lambda graph_def: graph_def.node.add(name="more", op="NoOp"), "node more: NoOp is new\n"),
+    ],
+    ids=lambda one: getattr(one, "__name__", None),
+)
 def test_what_a_graph_says_besides(graphfix, tmp_path, change, said):
     """In a file, in a directory, and against a golden file."""
     from graphfix.graphdef import files
+
     for name in ("one", "two"):
         shutil.copytree(readme.DETECTOR, str(tmp_path / name))
     path = str(tmp_path / "two" / "frozen_inference_graph.pb")
@@ -145,24 +177,32 @@ def test_what_a_graph_says_besides(graphfix, tmp_path, change, said):
     with open(path, "wb") as file:
         file.write(graph_def.SerializeToString())
     graphfix("check", tmp_path / "one", "--golden", tmp_path / "golden.json", "--update")
-    for words in (("diff", os.path.join(readme.DETECTOR, os.path.basename(path)), path),
-                  ("diff", tmp_path / "one", tmp_path / "two"),
-                  ("check", tmp_path / "two", "--golden", tmp_path / "golden.json")):
+    for words in (
+        ("diff", os.path.join(readme.DETECTOR, os.path.basename(path)), path),
+        ("diff", tmp_path / "one", tmp_path / "two"),
+        ("check", tmp_path / "two", "--golden", tmp_path / "golden.json"),
+    ):
         done = graphfix(*words, "--json")
-        told = "\n".join("%s: %s" % (one["subject"], one["message"]) for one in json.loads(
-            done.out)["differences"]) + "\n"
+        told = (
+            "\n".join(
+                f"{one['subject']}: {one['message']}" for one in json.loads(done.out)["differences"]
+            )
+            + "\n"
+        )
         assert done.code == 1 and said in told, told
 
 
 def test_an_archive(graphfix, model, tmp_path):
-    archive = shutil.make_archive(str(tmp_path / "it"), "gztar", os.path.dirname(model),
-                                  os.path.basename(model))
+    archive = shutil.make_archive(
+        str(tmp_path / "it"), "gztar", os.path.dirname(model), os.path.basename(model)
+    )
     assert graphfix("diff", archive, model).code == 0
 
 
 def test_bad_input(graphfix, model, tmp_path):
-    done = graphfix("diff", os.path.join(model, "pipeline.config"),
-                    os.path.join(model, "label_map.pbtxt"))
+    done = graphfix(
+        "diff", os.path.join(model, "pipeline.config"), os.path.join(model, "label_map.pbtxt")
+    )
     assert done.code == 3 and "nothing in common" in done.err
     done = graphfix("diff", model, tmp_path / "nowhere")
     assert done.code == 3 and "nowhere" in done.err
@@ -177,9 +217,11 @@ def test_bad_input(graphfix, model, tmp_path):
 def test_saved_models(graphfix, tmp_path):
     from graphfix.graphdef import files
     from graphfix.schema import message_class
+
     saved = message_class("graphfix.graph.SavedModel")()
     saved.meta_graphs.add().graph_def.CopyFrom(
-        files.read_graph_def(os.path.join(readme.DETECTOR, "frozen_inference_graph.pb")))
+        files.read_graph_def(os.path.join(readme.DETECTOR, "frozen_inference_graph.pb"))
+    )
     meta = saved.meta_graphs[0]
     meta.signature_def["serving_default"].inputs["inputs"].name = "image_tensor:0"
     alone = [str(tmp_path / name) for name in ("one", "two")]
@@ -195,7 +237,7 @@ def test_saved_models(graphfix, tmp_path):
     done = graphfix("diff", *alone)
     assert done.code == 1 and done.out.count("\n") == 3
     assert "frozen graph: signature 'serving_default': differs" in done.out
-    assert "node %s: " % meta.graph_def.node[0].name in done.out
+    assert f"node {meta.graph_def.node[0].name}: " in done.out
     assert graphfix("diff", *beside).code == 0
     shutil.rmtree(os.path.join(beside[1], "saved_model"))
     assert "frozen graph: is gone" in graphfix("diff", *beside).out

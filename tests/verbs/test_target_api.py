@@ -10,10 +10,14 @@ from graphfix.verbs import target_api
 @pytest.fixture
 def installed(monkeypatch):
     """Makes it look as if an API of a month were importable; its files say `schema`."""
+
     def make(month, schema=None):
         monkeypatch.setattr(target_api.runner, "importable_api", lambda: month)
-        monkeypatch.setattr(target_api.api_revision, "package_directory", lambda named: "/somewhere")
+        monkeypatch.setattr(
+            target_api.api_revision, "package_directory", lambda named: "/somewhere"
+        )
         monkeypatch.setattr(target_api, "read_schema", lambda package, name: schema)
+
     return make
 
 
