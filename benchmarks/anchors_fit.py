@@ -23,8 +23,8 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from graphfix.bundle.checksum import crc32c, mask  # noqa: E402
-from graphfix.schema import message_class  # noqa: E402
+from graphfix.formats.checksum import crc32c, mask  # noqa: E402
+from graphfix.formats.schema import message_class  # noqa: E402
 
 SECONDS, MEBIBYTES = 60, 500  # what is aimed at
 ENCODED = bytes(500)  # stands for a picture, which nobody decodes

@@ -38,8 +38,8 @@ from training import (
     write_records,
 )
 
-from graphfix.bundle import reader, writer
-from graphfix.tensors import TensorStore
+from graphfix.formats.checkpoint import reader, writer
+from graphfix.formats.tensors import TensorStore
 
 ARMS = ("carried", "unchanged", "new heads")
 PICTURES = {"train": 1500, "val": 200}

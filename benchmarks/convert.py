@@ -215,7 +215,10 @@ def arms(case, work):
                     "google.protobuf.message_factory",
                 ],
             ),
-            (MODULES, python + ["-c", "import graphfix.cli, graphfix.verbs.convert"]),
+            (
+                MODULES,
+                python + ["-c", "import graphfix.cli.command_line, graphfix.conversion.convert"],
+            ),
             (
                 SCRIPT,
                 python

@@ -27,7 +27,7 @@ def arms(out):
         VERIFY: python + ["-m", "graphfix", "verify", out],
         CRCS: python + [os.path.join(ARMS, "read_crcs.py"), out],
         PYTHON: python + ["-c", "pass"],
-        MODULES: python + ["-c", "import graphfix.cli, graphfix.verbs.verify"],
+        MODULES: python + ["-c", "import graphfix.cli.command_line, graphfix.verification.verify"],
     }
 
 

@@ -3,7 +3,7 @@
 The first thing it does is to see to it that no module comes from the current directory.
 """
 
-from graphfix import import_path
+from graphfix.process import import_path
 
 import_path.settle()
 
@@ -17,9 +17,9 @@ if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
 
 def run() -> None:
     """Runs this process's command line."""
-    from graphfix import cli
+    from graphfix.cli import command_line
 
-    sys.exit(cli.run())
+    sys.exit(command_line.run())
 
 
 if __name__ == "__main__":

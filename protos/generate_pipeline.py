@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes pipeline.proto and string_int_label_map.proto: what any TF1-era schema has, in one.
 
-    python protos/generate_pipeline.py                  from graphfix/config/history.txt
+    python protos/generate_pipeline.py                  from graphfix/pipeline_config/history.txt
     python protos/generate_pipeline.py FIELD_HISTORY    refreshes history.txt from a raw list first
 
 The raw list has a line for every field (`message.field | first DATE | GONE DATE | spec`), message
@@ -22,7 +22,7 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, TOP)
 
-from graphfix.config.history import PIPELINE, parse_history  # noqa: E402
+from graphfix.pipeline_config.schema_history import PIPELINE, parse_history  # noqa: E402
 
 HISTORY = os.path.join(TOP, "graphfix", "config", "history.txt")
 LABEL_MAP = "StringIntLabelMap"
@@ -30,7 +30,7 @@ SCALARS = ("float", "double", "int32", "uint32", "int64", "uint64", "bool", "str
 
 HEADER = """\
 // {about}
-// Written by protos/generate_pipeline.py from graphfix/config/history.txt; do not edit.
+// Written by protos/generate_pipeline.py from graphfix/pipeline_config/history.txt; do not edit.
 
 syntax = "proto2";
 
@@ -53,7 +53,7 @@ def main():
 
 
 def compact_history(raw):
-    """history.txt (its format is in graphfix/config/history.py) from the raw list."""
+    """history.txt (its format is in graphfix/pipeline_config/schema_history.py) from the raw list."""
     messages, enums = {}, {}
     for line in raw.splitlines():
         if not line.strip() or line.startswith("RES "):

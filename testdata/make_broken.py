@@ -20,11 +20,11 @@ import zlib
 
 import numpy as np
 
-from graphfix import dtypes
-from graphfix.bundle.checksum import crc32c, mask
-from graphfix.bundle.writer import write_bundle
-from graphfix.schema import message_class
-from graphfix.tensors import TensorStore, constant
+from graphfix.formats import dtypes
+from graphfix.formats.checkpoint.writer import write_bundle
+from graphfix.formats.checksum import crc32c, mask
+from graphfix.formats.schema import message_class
+from graphfix.formats.tensors import TensorStore, constant
 
 CLASSES = ("circle", "square", "triangle", "star", "cross", "ring", "hexagon", "crescent")
 SIZE = 160

@@ -21,11 +21,9 @@ import io
 import multiprocessing
 import os
 
-from absl import app
-from absl import flags
 import numpy as np
-from PIL import Image
-from PIL import ImageDraw
+from absl import app, flags
+from PIL import Image, ImageDraw
 
 SIZE = 160
 CLASSES = ("circle", "square", "triangle", "star", "cross", "ring", "hexagon", "crescent")

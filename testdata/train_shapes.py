@@ -24,10 +24,8 @@ import subprocess
 import sys
 import time
 
-from absl import app
-from absl import flags
-
 import make_shapes
+from absl import app, flags
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG = "shapes_detector/pipeline.config"

@@ -8,12 +8,12 @@ import os
 
 import numpy as np
 
-from graphfix import dtypes
-from graphfix.bundle import reader, writer
-from graphfix.emit import manifest
-from graphfix.graphdef import files
-from graphfix.schema import message_class
-from graphfix.tensors import TensorStore, constant
+from graphfix.formats import dtypes
+from graphfix.formats.checkpoint import reader, writer
+from graphfix.formats.graphdef import files
+from graphfix.formats.schema import message_class
+from graphfix.formats.tensors import TensorStore, constant
+from graphfix.modeldir import manifest
 
 CLASSES = ("cat", "dog", "traffic light", "person")
 ANCHORS = (3, 6, 6, 6, 6, 6)

@@ -4,11 +4,11 @@ every test, because pytest puts the directory of a conftest.py on the path."""
 import collections
 import os
 
+import builders
 import pytest
 
-import builders
-from graphfix import cli
-from graphfix.anchors import fit
+from graphfix.anchor_fitting import fit
+from graphfix.cli import command_line
 
 
 def pytest_configure(config):
@@ -38,7 +38,7 @@ def graphfix(capsys):
     def run(*words):
         capsys.readouterr()
         try:
-            code = cli.main([os.fspath(word) for word in words])
+            code = command_line.main([os.fspath(word) for word in words])
         except SystemExit as stop:
             code = stop.code
         return Done(code, *capsys.readouterr())

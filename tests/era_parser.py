@@ -1,6 +1,6 @@
 """protobuf's own text format parser with the schema of a month: what would that API's parser say?
 
-Reads graphfix/config/history.txt by itself, with code of its own, and makes a message class in
+Reads graphfix/pipeline_config/history.txt by itself, with code of its own, and makes a message class in
 which every message and enum is on the top level (dots become underscores, and an enum gets a
 message of its own for its values' names).
 """
@@ -11,11 +11,10 @@ import functools
 import os
 import re
 
+import repository
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-HISTORY = os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), "..", "graphfix", "config", "history.txt"
-)
+HISTORY = os.path.join(repository.TOP, "graphfix", "pipeline_config", "history.txt")
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {name[len("TYPE_") :].lower(): number for name, number in _FIELD.Type.items()}
 

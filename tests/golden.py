@@ -11,7 +11,9 @@ import os
 import sys
 import tempfile
 
-TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+import repository
+
+TOP = repository.TOP
 DETECTOR = os.path.join(TOP, "testdata", "shapes_detector")
 GOLDEN = os.path.join(TOP, "testdata", "golden")
 LABELS = os.path.join(GOLDEN, "labels.pbtxt")
@@ -25,9 +27,9 @@ CASES = {
 
 def convert(name, out):
     """The exit code of a case's conversion."""
-    from graphfix import cli
+    from graphfix.cli import command_line
 
-    return cli.main(
+    return command_line.main(
         [
             "convert",
             DETECTOR,
@@ -59,7 +61,7 @@ def sums(name, out):
 
 
 def main():
-    from graphfix import cli
+    from graphfix.cli import command_line
 
     lines = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -69,7 +71,9 @@ def main():
             lines += sums(name, out)
         golden = os.path.join(GOLDEN, "shapes.json")
         assert (
-            cli.main(["check", os.path.join(scratch, "shapes"), "--golden", golden, "--update"])
+            command_line.main(
+                ["check", os.path.join(scratch, "shapes"), "--golden", golden, "--update"]
+            )
             == 0
         )
     with open(os.path.join(GOLDEN, "SHA256SUMS"), "w") as file:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from graphfix import dtypes
-from graphfix.graphdef import constants
-from graphfix.graphdef.graph import Graph
-from graphfix.schema import message_class
+from graphfix.formats import dtypes
+from graphfix.formats.graphdef import constants
+from graphfix.formats.graphdef.graph import Graph
+from graphfix.formats.schema import message_class
 
 
 class Made:

@@ -9,8 +9,9 @@ import sys
 import tarfile
 
 import builders
+import repository
 
-REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+REPOSITORY = repository.TOP
 DETECTOR = os.path.join(REPOSITORY, "testdata", "shapes_detector")
 MODEL = "ssd_mobilenet_v1_coco_2018_01_28"
 

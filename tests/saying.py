@@ -11,10 +11,11 @@ import struct
 import builders
 import handmade
 import mutations
-from graphfix.compare.configs import PRESENCE
-from graphfix.compare.differ import compare
-from graphfix.compare.golden import read_golden, to_json
-from graphfix.compare.things import open_thing
+
+from graphfix.comparison.configs import PRESENCE
+from graphfix.comparison.differ import compare
+from graphfix.comparison.golden import read_golden, to_json
+from graphfix.comparison.snapshots import open_thing
 from graphfix.errors import SourceError
 
 CONFIG = (

@@ -14,12 +14,15 @@ import os
 import signal
 import sys
 
-from graphfix import cli
-from graphfix.verbs import anchors, batch, convert, thaw, verify
+from graphfix.anchor_fitting import workflow
+from graphfix.batch import batch
+from graphfix.cli import command_line
+from graphfix.conversion import convert, thaw
+from graphfix.verification import verify
 
 
 def main():
-    assert all((anchors, batch, convert, thaw, verify))  # imported, so that children need not
+    assert all((workflow, batch, convert, thaw, verify))  # imported, so that children need not
     for line in sys.stdin:
         job = json.loads(line)
         log, calls = os.pipe(), os.pipe()
@@ -70,14 +73,14 @@ def child(job, log, calls):
     atexit.register(lambda: os.write(calls, b"%d" % count[0]))
     sys.argv[1:] = job["argv"]
     # A function that is profiled from within heed on, where signals begin to end a run.
-    heed = cli.signals.heed
+    heed = command_line.signals.heed
 
     def heed_and_count():
         heed()
         sys.setprofile(profile)
 
-    cli.signals.heed = heed_and_count
-    sys.exit(cli.run())
+    command_line.signals.heed = heed_and_count
+    sys.exit(command_line.run())
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ import re
 import shutil
 
 import pytest
-
 import readme
-from graphfix import cli, endings
-from graphfix.emit.report import load
+
+from graphfix.cli import command_line
+from graphfix.detectors.families import FAMILIES
 from graphfix.errors import RequestError, SourceError, VerificationError
-from graphfix.model.families import FAMILIES
+from graphfix.process import endings
+from graphfix.report.report import load
 
 # Set-up is what the tests of the environments and of the image are about.
 ELSEWHERE = re.compile(r"make (demo|test)|pip install (\.|'\.\[tf\]')|docker (build|run) .*")
@@ -26,7 +27,7 @@ def ran(tmp_path_factory):
     directory = tmp_path_factory.mktemp("readme")
 
     def convert(source, out, *flags):
-        assert cli.main(["convert", source, "--output_directory", out] + list(flags)) == 0
+        assert command_line.main(["convert", source, "--output_directory", out] + list(flags)) == 0
 
     environment = readme.place(directory, convert)
     (directory / "records").mkdir()
@@ -77,7 +78,7 @@ def test_the_example_does_what_it_says(ran):
 def verbs(parser=None, before=""):
     """The parser of every verb, by its words: "anchors fit" is one."""
     out = {}
-    for action in (parser or cli.parser())._actions:
+    for action in (parser or command_line.parser())._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, one in action.choices.items():
                 out.update(verbs(one, before + name + " ") or {before + name: one})

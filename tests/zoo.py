@@ -9,8 +9,9 @@ import glob
 import os
 
 import pytest
+import repository
 
-_REPOSITORY = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_REPOSITORY = repository.TOP
 DIRECTORY = os.environ.get("GRAPHFIX_ZOO_DIR") or os.path.join(
     os.path.dirname(_REPOSITORY), "shared", "zoo"
 )

@@ -15,7 +15,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from tensorflow.python import pywrap_tensorflow
-
 from tf_script import head
 
 

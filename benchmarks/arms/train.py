@@ -26,7 +26,7 @@ from object_detection.utils import label_map_util, object_detection_evaluation
 sys.path.insert(
     0,
     os.path.join(
-        os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir, "graphfix", "stock"
+        os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir, "graphfix", "stock_api"
     ),
 )
 import stock_detect

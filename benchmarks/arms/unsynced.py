@@ -9,7 +9,7 @@ import sys
 
 os.fsync = lambda handle: None
 
-from graphfix import cli
+from graphfix.cli import command_line
 
 if __name__ == "__main__":
-    sys.exit(cli.main())
+    sys.exit(command_line.main())

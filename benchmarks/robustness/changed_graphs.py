@@ -8,7 +8,7 @@ import shutil
 
 import numpy as np
 
-from graphfix.graphdef import constants, files
+from graphfix.formats.graphdef import constants, files
 from robustness.changed_tensors import ulp
 
 GRAPHS = ("frozen_inference_graph.pb", os.path.join("saved_model", "saved_model.pb"))

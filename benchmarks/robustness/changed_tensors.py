@@ -8,9 +8,9 @@ import re
 
 import numpy as np
 
-from graphfix import dtypes
-from graphfix.bundle import reader, writer
-from graphfix.tensors import TensorStore, TensorView, constant
+from graphfix.formats import dtypes
+from graphfix.formats.checkpoint import reader, writer
+from graphfix.formats.tensors import TensorStore, TensorView, constant
 
 INDEX, DATA = ".index", ".data-00000-of-00001"
 

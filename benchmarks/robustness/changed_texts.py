@@ -6,7 +6,7 @@ A change takes (output, choose), as `changes` says.
 import json
 import re
 
-from graphfix.labels import Label, LabelMap, format_label_map, parse_label_map
+from graphfix.pipeline_config.label_map import Label, LabelMap, format_label_map, parse_label_map
 
 
 def labels(change):

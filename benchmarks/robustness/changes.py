@@ -10,12 +10,13 @@ import os
 import re
 import shutil
 
-import numpy as np
-
 import builders
 import handmade
-from graphfix.bundle import table
-from robustness import changed_graphs as graphs, changed_texts as texts
+import numpy as np
+
+from graphfix.formats.checkpoint import table
+from robustness import changed_graphs as graphs
+from robustness import changed_texts as texts
 from robustness.changed_graphs import graph
 from robustness.changed_tensors import (
     DATA,

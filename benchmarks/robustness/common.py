@@ -10,8 +10,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 sys.path[:0] = [ROOT, os.path.join(ROOT, "tests"), os.path.join(ROOT, "tests", "fuzz")]
 
 import builders  # noqa: E402
+
 from graphfix.errors import GraphfixError  # noqa: E402
-from graphfix.verbs import verify  # noqa: E402
+from graphfix.verification import verify  # noqa: E402
 
 ENVIRONMENT = dict(os.environ, PYTHONPATH=ROOT, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
 GRAPHFIX = [sys.executable, "-m", "graphfix"]

@@ -7,11 +7,11 @@ contradicts another part: labels and tensors the plan, config the tensors, graph
 import json
 import os
 
-from graphfix.bundle import reader
-from graphfix.config.pipeline import parse_config
-from graphfix.emit import manifest
+from graphfix.detectors.describe import describe
 from graphfix.errors import GraphfixError
-from graphfix.model.describe import describe
+from graphfix.formats.checkpoint import reader
+from graphfix.modeldir import manifest
+from graphfix.pipeline_config.document import parse_config
 from robustness import changed_texts, changes
 
 # group, kind in `changes`: is noticed where the output is one of convert's (its plan says what it is).

@@ -9,7 +9,8 @@ import subprocess
 import time
 
 import builders
-from graphfix.bundle import reader
+
+from graphfix.formats.checkpoint import reader
 from robustness.common import (
     ENVIRONMENT,
     GRAPHFIX,

@@ -10,8 +10,8 @@ import stat
 import sys
 import tempfile
 
-from graphfix import cli
-from graphfix.anchors import fit, pictures
+from graphfix.anchor_fitting import fit, plots
+from graphfix.cli import command_line
 from robustness import worlds, writing
 from robustness.common import Tally, whole
 
@@ -201,9 +201,9 @@ def in_a_child(words, where):
                 signal.alarm(SECONDS)
                 os.fsync = lambda handle: None
                 fit._SHAKES = fit._SHAKES[:0]
-                pictures.require = lambda: None
-                pictures.draw = drawn
-                code = cli.main(words)
+                plots.require = lambda: None
+                plots.draw = drawn
+                code = command_line.main(words)
             except SystemExit as stop:
                 code = stop.code
             except BaseException:

@@ -11,13 +11,14 @@ import subprocess
 import sys
 import zlib
 
-import numpy as np
-
 import builders
+import numpy as np
 import zoo
-from graphfix import cli, dtypes
-from graphfix.bundle import entries, table
-from graphfix.emit import update
+
+from graphfix.cli import command_line
+from graphfix.formats import dtypes
+from graphfix.formats.checkpoint import entries, table
+from graphfix.report import update
 from robustness import changed_graphs, changes, forged
 from robustness.common import ENVIRONMENT, GRAPHFIX, ROOT, Tally
 
@@ -159,7 +160,7 @@ def verified(directory):
     out, said = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(said):
         try:
-            code = cli.main(["verify", directory])
+            code = command_line.main(["verify", directory])
         except Exception as error:
             code = f"Traceback: {error!r}"
     return code, said.getvalue()

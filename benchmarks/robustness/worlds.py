@@ -13,6 +13,7 @@ import stat
 import subprocess
 
 import builders
+
 from robustness.common import ENVIRONMENT, GRAPHFIX, ROOT
 
 TESTDATA = os.path.join(ROOT, "testdata")

@@ -8,7 +8,6 @@ import collections
 import os
 
 import numpy as np
-
 import training
 
 Target = collections.namedtuple("Target", "title classes kept")

@@ -4,12 +4,12 @@ import os
 import re
 from typing import Iterator, List, Tuple
 
-from graphfix.config.edits import ConfigEdit
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
-from graphfix.source import FROZEN
-from graphfix.textproto import quote
+from graphfix.formats.textproto import quote
+from graphfix.modeldir.openers import FROZEN
+from graphfix.pipeline_config.edits import ConfigEdit
 
 # What sample configs have in the place of a path.
 PLACEHOLDER = re.compile(r"PATH_TO|path/to|/usr/home/username|YOUR_|your_|<[^<>]*>", re.ASCII)

@@ -6,7 +6,7 @@ the order of what a trainer runs into, and of findings of one severity.
 
 from typing import Any, Callable, Iterable, NamedTuple, Optional, Tuple
 
-from graphfix.config.edits import ConfigEdit
+from graphfix.pipeline_config.edits import ConfigEdit
 
 
 class Evidence(NamedTuple):

@@ -4,18 +4,13 @@ import difflib
 import re
 from typing import Iterator, List, Optional, Tuple
 
-from graphfix.config import networks
-from graphfix.config.edits import ConfigEdit
-from graphfix.config.history import PIPELINE, everything, field_history
-from graphfix.config.misfits import REPEATED, misfits
-from graphfix.config.translate import translate
-from graphfix.doctor import places
+from graphfix.detectors import families
+from graphfix.detectors.variables import KERAS_ONLY
+from graphfix.doctor import field_location
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.setup import READERS, Setup
 from graphfix.findings import ERROR, WARNING
-from graphfix.model import families
-from graphfix.model.variables import KERAS_ONLY
-from graphfix.textproto import (
+from graphfix.formats.textproto import (
     DUPLICATE,
     ONEOF_CONFLICT,
     OUT_OF_RANGE,
@@ -27,6 +22,11 @@ from graphfix.textproto import (
     Scalar,
     quote,
 )
+from graphfix.pipeline_config import extractor_availability
+from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.migration import translate
+from graphfix.pipeline_config.schema_history import PIPELINE, everything, field_history
+from graphfix.pipeline_config.schema_violations import REPEATED, misfits
 
 _BACKSLASHES = re.compile(r"(?P<quote>[\"'])(?P<body>[^\"'\n\\]*\\[^\"'\n]*)(?P=quote)")
 _QUOTES = re.compile("[\u201c\u201d\u201e\u00ab\u00bb]|[\u2018\u2019]")
@@ -85,7 +85,7 @@ def _backslash(setup: Setup) -> Iterator[Evidence]:
                     if _BACKSLASHES.match(value.raw)
                     else None
                 )
-                place = places.at(setup.document, field.line, field.column)
+                place = field_location.at(setup.document, field.line, field.column)
                 yield Evidence(
                     value.where,
                     f"{value.raw} means {ascii(value.value)}: its backslashes begin escapes",
@@ -128,7 +128,7 @@ def _problems(setup: Setup, *kinds: str):
         return
     for problem in setup.problems:
         if problem.kind in kinds:
-            yield problem, places.at(setup.document, problem.line, problem.column)
+            yield problem, field_location.at(setup.document, problem.line, problem.column)
 
 
 def _home(setup: Setup, name: str, block: Block) -> Optional[Tuple[str, ...]]:
@@ -318,9 +318,9 @@ def _era_model(setup: Setup) -> Iterator[Evidence]:
     if setup.meta not in ("ssd", "faster_rcnn"):
         return
     kind = setup.body.feature_extractor.type
-    if kind not in networks.EXTRACTORS:
+    if kind not in extractor_availability.EXTRACTORS:
         return
-    for problem in networks.problems(
+    for problem in extractor_availability.problems(
         setup.message, setup.meta, setup.options.month, setup.options.schema, setup.path
     ):
         yield Evidence(
@@ -334,13 +334,13 @@ def _extractor(setup: Setup) -> Iterator[Evidence]:
     if setup.meta not in ("ssd", "faster_rcnn"):
         return
     kind = setup.body.feature_extractor.type
-    if kind in networks.EXTRACTORS or kind in (setup.options.schema.extractors or ()):
+    if kind in extractor_availability.EXTRACTORS or kind in (setup.options.schema.extractors or ()):
         return
-    near = difflib.get_close_matches(kind, networks.EXTRACTORS, 3)
+    near = difflib.get_close_matches(kind, extractor_availability.EXTRACTORS, 3)
     # A letter or two; and "ssd_mobilenet_v3" is the beginning of two.
-    sure = len(difflib.get_close_matches(kind, networks.EXTRACTORS, 3, _TYPO)) == 1 and not any(
-        one.startswith(kind) for one in networks.EXTRACTORS
-    )
+    sure = len(
+        difflib.get_close_matches(kind, extractor_availability.EXTRACTORS, 3, _TYPO)
+    ) == 1 and not any(one.startswith(kind) for one in extractor_availability.EXTRACTORS)
     path = ("model", setup.meta, "feature_extractor", "type")
     yield Evidence(
         setup.where(*path),
@@ -355,7 +355,7 @@ def _extractor(setup: Setup) -> Iterator[Evidence]:
 def _needs(setup: Setup, code: str) -> Iterator[Evidence]:
     if setup.meta not in ("ssd", "faster_rcnn"):
         return
-    edits, findings = networks.needs(
+    edits, findings = extractor_availability.needs(
         setup.message, setup.meta, setup.options.month, setup.options.schema
     )
     for finding in findings:
@@ -363,7 +363,7 @@ def _needs(setup: Setup, code: str) -> Iterator[Evidence]:
             own = tuple(
                 edit
                 for edit in edits
-                if (edit.path[-1] == networks.OVERRIDE) == (code == "FIELD_ADDED")
+                if (edit.path[-1] == extractor_availability.OVERRIDE) == (code == "FIELD_ADDED")
             )
             yield Evidence(
                 setup.where(*own[0].path),

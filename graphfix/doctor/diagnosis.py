@@ -4,33 +4,33 @@ import dataclasses
 import re
 from typing import Any, Dict, List, Optional, Tuple
 
-from graphfix.config import trainers
-from graphfix.config.edits import apply_edits
 from graphfix.doctor import (
     checkpoint,
     config,
     freezing,
     labels,
     model_dir,
-    outlook,
     paths,
     records,
     restore,
+    restore_prediction,
     training,
     types,
 )
 from graphfix.doctor.checks import Check, Evidence
-from graphfix.doctor.outlook import Outlook
+from graphfix.doctor.restore_prediction import Outlook
 from graphfix.doctor.setup import Options, Setup
 from graphfix.errors import GraphfixError
 from graphfix.findings import ERROR, INFO, WARNING, Finding
-from graphfix.textproto import Document
+from graphfix.formats.textproto import Document
+from graphfix.pipeline_config.edits import apply_edits
+from graphfix.restore import trainers
 
 # In the order of what a trainer runs into.
 TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
-    ("config", config.PARSING + config.CHECKS + outlook.TRAINERS + freezing.CHECKS),
+    ("config", config.PARSING + config.CHECKS + restore_prediction.TRAINERS + freezing.CHECKS),
     ("paths", paths.CHECKS),
-    ("checkpoint", checkpoint.CHECKS + types.CHECKS + restore.CHECKS + outlook.CHECKS),
+    ("checkpoint", checkpoint.CHECKS + types.CHECKS + restore.CHECKS + restore_prediction.CHECKS),
     ("model_dir", model_dir.CHECKS),
     ("label map", labels.CHECKS),
     ("records", records.CHECKS),
@@ -128,8 +128,8 @@ def diagnose(data: bytes, path: str, options: Options) -> Diagnosis:
         "the API of " + options.month,
         tuple(found),
         "" if stopped else _start(setup),
-        None if stopped else outlook.look_ahead(setup),
-        () if stopped else tuple(outlook.lines(setup)),
+        None if stopped else restore_prediction.look_ahead(setup),
+        () if stopped else tuple(restore_prediction.lines(setup)),
     )
 
 

@@ -7,13 +7,13 @@ update_trainable_variables; at one that is no regular expression they stop.
 import functools
 from typing import Iterator, NamedTuple, Tuple
 
-from graphfix import patterns
-from graphfix.config import trainers
-from graphfix.doctor import outlook
+from graphfix.doctor import restore_prediction
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
-from graphfix.textproto import Scalar
+from graphfix.formats import patterns
+from graphfix.formats.textproto import Scalar
+from graphfix.restore import trainers
 
 _FIELDS = ("freeze_variables", "update_trainable_variables")
 # So many places, of which each doubles the ways that `re` tries: half a minute for one name.
@@ -70,7 +70,7 @@ def _slow(setup: Setup) -> Iterator[Evidence]:
         found = None
         try:
             found = patterns.Patterns([one.text], left)
-            for name in outlook.variables(setup):
+            for name in restore_prediction.variables(setup):
                 if found.lost < _LOST:
                     found.match(name)
                     found.search(name + ":0")

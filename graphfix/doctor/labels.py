@@ -3,12 +3,12 @@
 import os
 from typing import Iterator, Tuple
 
-from graphfix.config.edits import ConfigEdit
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.setup import READERS, Setup
 from graphfix.findings import ERROR, INFO, WARNING
-from graphfix.labels import BACKGROUND
-from graphfix.textproto import Block, quote
+from graphfix.formats.textproto import Block, quote
+from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.label_map import BACKGROUND
 
 
 def _maps(setup: Setup) -> Iterator[Tuple[str, str]]:

@@ -5,14 +5,14 @@ from typing import Iterator, NamedTuple, Optional
 
 import numpy as np
 
+from graphfix.detectors import families
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.restore import fit
 from graphfix.doctor.setup import Setup
-from graphfix.emit.state import FILE_NAME, read_state
-from graphfix.emit.training_state import OPTIMIZERS
 from graphfix.errors import SourceError
 from graphfix.findings import ERROR, WARNING
-from graphfix.model import families
+from graphfix.modeldir.checkpoint_state import FILE_NAME, read_state
+from graphfix.restore.training_state import OPTIMIZERS
 
 _EMPTY = (
     "name an empty directory with --model_dir (--train_dir of the legacy trainer), or "

@@ -5,12 +5,12 @@ import os
 import re
 from typing import Iterator, List, Tuple
 
-from graphfix.config.edits import ConfigEdit
 from graphfix.doctor.checkpoint import PLACEHOLDER
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.setup import INPUT_PATH, READERS, Setup
 from graphfix.findings import ERROR, INFO, WARNING
-from graphfix.textproto import STRING, Scalar, quote
+from graphfix.formats.textproto import STRING, Scalar, quote
+from graphfix.pipeline_config.edits import ConfigEdit
 
 _NAMES = re.compile(r"(_path|_dir|_directory|_checkpoint)$")
 _LABEL_MAP = "label_map_path"

@@ -4,13 +4,14 @@ from typing import Callable, Iterator, List
 
 import numpy as np
 
-from graphfix.config.edits import ConfigEdit
 from graphfix.doctor.checks import Check, Evidence
-from graphfix.doctor.scan import AS_SIZE as _AS_SIZE, OTHER_SIDE as _OTHER_SIDE
+from graphfix.doctor.scan import AS_SIZE as _AS_SIZE
+from graphfix.doctor.scan import OTHER_SIDE as _OTHER_SIDE
 from graphfix.doctor.setup import INPUT_PATH, READERS, Setup
 from graphfix.errors import Problem
 from graphfix.findings import ERROR, INFO, WARNING
-from graphfix.labels import normal
+from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.label_map import normal
 
 _TRAIN, _EVAL = READERS
 _AGAIN = "write the records again"

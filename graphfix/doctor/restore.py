@@ -5,18 +5,24 @@ from typing import Iterator, NamedTuple, Tuple
 
 import numpy as np
 
-from graphfix.config import trainers
-from graphfix.config.edits import ConfigEdit
+from graphfix.detectors import families
+from graphfix.detectors.backbones import (
+    BACKBONES,
+    FIXED,
+    check_backbone,
+    find_backbone,
+    scaled_width,
+)
+from graphfix.detectors.describe import HeadSpec
+from graphfix.detectors.quantization import is_quantization
 from graphfix.doctor.checkpoint import FIELD, is_tf2
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.setup import Setup
 from graphfix.errors import SourceError
 from graphfix.findings import ERROR, INFO, WARNING
-from graphfix.model import families
-from graphfix.model.backbones import BACKBONES, FIXED, check_backbone, find_backbone, scaled_width
-from graphfix.model.describe import HeadSpec
-from graphfix.model.quantization import is_quantization
-from graphfix.textproto import quote
+from graphfix.formats.textproto import quote
+from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.restore import trainers
 
 _DETECTION = ("train_config", "from_detection_checkpoint")
 _TYPE = ("train_config", "fine_tune_checkpoint_type")

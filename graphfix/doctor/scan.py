@@ -15,12 +15,12 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from google.protobuf.message import DecodeError
 
-from graphfix.bundle.checksum import crc32c
-from graphfix.doctor.images import GIF, JPEG, PNG, name_other, read_header
 from graphfix.errors import SourceError
-from graphfix.labels import LabelMap
-from graphfix.records.tfrecord import read_records
-from graphfix.schema import message_class
+from graphfix.formats.checksum import crc32c
+from graphfix.formats.image_header import GIF, JPEG, PNG, name_other, read_header
+from graphfix.formats.schema import message_class
+from graphfix.formats.tfrecord import read_records
+from graphfix.pipeline_config.label_map import LabelMap
 
 _EDGES = tuple(b"image/object/bbox/" + edge for edge in (b"ymin", b"xmin", b"ymax", b"xmax"))
 _TEXT, _LABEL = b"image/object/class/text", b"image/object/class/label"

@@ -7,21 +7,21 @@ import functools
 import os
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
-from graphfix import wildcards
-from graphfix.bundle import reader
-from graphfix.config.history import Schema
-from graphfix.doctor import places
+from graphfix.detectors import families
+from graphfix.detectors.anchor_generators import describe_anchors
+from graphfix.detectors.describe import HeadSpec, expected_heads, fixed_image
+from graphfix.doctor import field_location
 from graphfix.doctor.scan import Scan, scan_records
 from graphfix.doctor.values import Values, look_at_values
 from graphfix.errors import SourceError
-from graphfix.labels import LabelMap, parse_label_map
-from graphfix.model import families
-from graphfix.model.anchors import describe_anchors
-from graphfix.model.describe import HeadSpec, expected_heads, fixed_image
-from graphfix.schema import message_class
-from graphfix.source import read_file
-from graphfix.tensors import TensorMeta, TensorStore
-from graphfix.textproto import DUPLICATE, Document, bind
+from graphfix.formats import wildcards
+from graphfix.formats.checkpoint import reader
+from graphfix.formats.schema import message_class
+from graphfix.formats.tensors import TensorMeta, TensorStore
+from graphfix.formats.textproto import DUPLICATE, Document, bind
+from graphfix.modeldir.openers import read_file
+from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
+from graphfix.pipeline_config.schema_history import Schema
 
 READERS = ("train_input_reader", "eval_input_reader")
 _MOST_TWICE = 100
@@ -260,7 +260,7 @@ def _bind(document: Document):
         )
     while any(problem.kind == DUPLICATE for problem in left):
         again = next(problem for problem in left if problem.kind == DUPLICATE)
-        _, block, field = places.at(document, again.line, again.column)
+        _, block, field = field_location.at(document, again.line, again.column)
         document = document.delete(block.named(field.name)[0])
         message, left = bind(document, kind)
     return message, problems

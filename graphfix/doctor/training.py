@@ -3,11 +3,11 @@
 import re
 from typing import Iterator, Optional
 
-from graphfix.config.edits import ConfigEdit
 from graphfix.doctor import restore
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.setup import READERS, Setup
 from graphfix.findings import ERROR, INFO, WARNING
+from graphfix.pipeline_config.edits import ConfigEdit
 
 # What the base networks' own code has for BatchNorm's decay, by what their type contains; without
 # override_base_feature_extractor_hyperparams that holds, whatever the config says.

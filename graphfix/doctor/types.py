@@ -2,13 +2,13 @@
 
 from typing import Iterator
 
+from graphfix.detectors import families
 from graphfix.doctor import model_dir, restore
 from graphfix.doctor.checks import Check, Evidence
-from graphfix.doctor.outlook import look_ahead
+from graphfix.doctor.restore_prediction import look_ahead
 from graphfix.doctor.setup import Setup
-from graphfix.dtypes import FLOAT32
 from graphfix.findings import ERROR
-from graphfix.model import families
+from graphfix.formats.dtypes import FLOAT32
 
 
 def _types(setup: Setup) -> Iterator[Evidence]:

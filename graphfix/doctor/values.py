@@ -4,9 +4,9 @@ from typing import List, Mapping, NamedTuple, Optional
 
 import numpy as np
 
+from graphfix.detectors import families
 from graphfix.errors import SourceError
-from graphfix.model import families
-from graphfix.tensors import TensorView
+from graphfix.formats.tensors import TensorView
 
 
 class Values(NamedTuple):

@@ -8,12 +8,13 @@ import json
 import os
 
 import pytest
+import repository
 
-from graphfix.config import history
 from graphfix.doctor import diagnosis
 from graphfix.doctor.setup import Options
+from graphfix.pipeline_config import schema_history
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TOP = repository.TOP
 TESTDATA = os.path.join(TOP, "testdata")
 BROKEN = os.path.join(TESTDATA, "broken")
 NAMES = sorted(os.listdir(BROKEN))
@@ -41,7 +42,7 @@ def options(flags=()):
     month = given.get("--target_api", "2019-07")
     trainer = given.get("--trainer")
     trainers = (trainer,) if trainer else ("model_main", "legacy")
-    return Options(month, history.schema(month), trainers, CACHE, given.get("--model_dir"))
+    return Options(month, schema_history.schema(month), trainers, CACHE, given.get("--model_dir"))
 
 
 def read(name):

@@ -5,16 +5,17 @@ import json
 import os
 import re
 
-import pytest
-
 import builders
+import pytest
+import repository
 import zoo
-from graphfix.config import history
+
 from graphfix.doctor import diagnosis
 from graphfix.doctor.setup import Options
 from graphfix.findings import ERROR
+from graphfix.pipeline_config import schema_history
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TOP = repository.TOP
 TESTDATA = os.path.join(TOP, "testdata")
 FAMILIES = sorted(glob.glob(os.path.join(TOP, "tests", "stock", "families", "*.config")))
 
@@ -245,7 +246,7 @@ FAULTY = (
 
 
 def errors(text, month="2019-07", trainer_names=("model_main", "legacy"), path="healthy.config"):
-    options = Options(month, history.schema(month), trainer_names, {})
+    options = Options(month, schema_history.schema(month), trainer_names, {})
     found = diagnosis.diagnose(text.encode(), path, options).findings
     return [str(one) for one in found if one.severity == ERROR]
 

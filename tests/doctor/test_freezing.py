@@ -3,10 +3,11 @@
 import os
 
 import pytest
+import repository
 
-from graphfix import wildcards
+from graphfix.formats import wildcards
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TOP = repository.TOP
 TESTDATA = os.path.join(TOP, "testdata")
 
 

@@ -2,12 +2,12 @@
 
 import os
 
+import repository
+
 from graphfix.doctor import manual
 from graphfix.doctor.diagnosis import CHECKS
 
-PATH = os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "troubleshooting.md"
-)
+PATH = os.path.join(repository.TOP, "docs", "troubleshooting.md")
 
 
 def test_it_is_current():

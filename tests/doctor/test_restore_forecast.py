@@ -1,17 +1,17 @@
 """What is foretold of every variable, by hand-made cases; against the stock API: tests/stock."""
 
 import json
-import os
 
 import pytest
+import repository
 
-from graphfix.doctor.forecast import Model, foretell, unfitness, wanted
-from graphfix.dtypes import BY_NAME
-from graphfix.model.layers import Variable
-from graphfix.schema import message_class
-from graphfix.tensors import TensorMeta
+from graphfix.detectors.layers import Variable
+from graphfix.formats.dtypes import BY_NAME
+from graphfix.formats.schema import message_class
+from graphfix.formats.tensors import TensorMeta
+from graphfix.restore.predict import Model, foretell, unfitness, wanted
 
-TESTDATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata")
+TESTDATA = repository.TESTDATA
 NAMES = (
     "FeatureExtractor/a/weights",
     "FeatureExtractor/a/BatchNorm/moving_mean",

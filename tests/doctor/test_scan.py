@@ -5,14 +5,15 @@ import struct
 import subprocess
 import sys
 
-import pytest
-
 import annotations
-from graphfix.doctor import images
-from graphfix.doctor.scan import AS_SIZE, OTHER_SIDE, scan_records
-from graphfix.labels import parse_label_map
+import pytest
+import repository
 
-TESTDATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata")
+from graphfix.doctor.scan import AS_SIZE, OTHER_SIDE, scan_records
+from graphfix.formats import image_header
+from graphfix.pipeline_config.label_map import parse_label_map
+
+TESTDATA = repository.TESTDATA
 
 
 @pytest.fixture
@@ -128,9 +129,9 @@ def test_memory_does_not_grow_with_the_records(tmp_path, make_broken):
     program = (
         "import resource, sys\n"
         "from graphfix.doctor.scan import scan_records\n"
-        "from graphfix.records.example import read_examples\n"
+        "from graphfix.datasets.tf_example import read_examples\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "import graphfix.schema\n"
+        "import graphfix.formats.schema\n"
         "graphfix.schema.message_class('graphfix.example.Example')().SerializeToString()\n"
         "before = peak()\n"
         "found = scan_records([sys.argv[1]], None, lambda *size: size, masks=False, sample=None,\n"
@@ -164,34 +165,37 @@ def test_memory_does_not_grow_with_what_is_wrong(tmp_path, make_broken):
 @pytest.mark.parametrize(
     "data, expected",
     [
-        (b"GIF89a" + struct.pack("<HH", 30, 20) + b"\0\0\0;", (images.GIF, 20, 30, 3, 8, True)),
+        (
+            b"GIF89a" + struct.pack("<HH", 30, 20) + b"\0\0\0;",
+            (image_header.GIF, 20, 30, 3, 8, True),
+        ),
         (
             b"BM" + b"\0" * 16 + struct.pack("<iiHH", 30, -20, 1, 24) + b"\0" * 20,
-            (images.BMP, 20, 30, 3, 8, True),
+            (image_header.BMP, 20, 30, 3, 8, True),
         ),
-        (b"\xff\xd8", (images.JPEG, 0, 0, 0, 8, False)),
-        (b"\x89PNG\r\n\x1a\n", (images.PNG, 0, 0, 0, 8, False)),
+        (b"\xff\xd8", (image_header.JPEG, 0, 0, 0, 8, False)),
+        (b"\x89PNG\r\n\x1a\n", (image_header.PNG, 0, 0, 0, 8, False)),
     ],
 )
 def test_a_header(data, expected):
-    assert images.read_header(data) == expected
+    assert image_header.read_header(data) == expected
 
 
 def test_headers_of_jpeg_files():
     for name in ("demo_00000.jpg", "demo_00003.jpg"):
         with open(os.path.join(TESTDATA, "shapes", name), "rb") as file:
             data = file.read()
-        assert images.read_header(data) == (images.JPEG, 160, 160, 3, 8, True)
-        assert not images.read_header(data[: len(data) // 2]).whole
+        assert image_header.read_header(data) == (image_header.JPEG, 160, 160, 3, 8, True)
+        assert not image_header.read_header(data[: len(data) // 2]).whole
 
 
 def test_headers_of_png_files(make_broken):
     data = make_broken.png(30, 50, channels=1)
-    assert images.read_header(data) == (images.PNG, 30, 50, 1, 8, True)
-    assert not images.read_header(data[:-12]).whole
+    assert image_header.read_header(data) == (image_header.PNG, 30, 50, 1, 8, True)
+    assert not image_header.read_header(data[:-12]).whole
 
 
 @pytest.mark.parametrize("data", [b"", b"\0" * 100, b"RIFF\0\0\0\0WEBP", b"II*\0", b"<html>"])
 def test_no_image(data):
-    assert images.read_header(data) is None
-    assert images.name_other(data)
+    assert image_header.read_header(data) is None
+    assert image_header.name_other(data)

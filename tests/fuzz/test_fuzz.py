@@ -10,17 +10,17 @@ import re
 import resource
 import signal
 
-import pytest
-
 import builders
 import handmade
 import mutations
-from bundle_cases import CASES, fixed, save, strings, variants
-from graphfix import source
-from graphfix.bundle import reader, table
-from graphfix.config.pipeline import parse_config
+import pytest
+from bundle_cases import fixed, save, strings, variants
+
 from graphfix.errors import SourceError
-from graphfix.labels import parse_label_map
+from graphfix.formats.checkpoint import reader, table
+from graphfix.modeldir import openers
+from graphfix.pipeline_config.document import parse_config
+from graphfix.pipeline_config.label_map import parse_label_map
 
 ROUNDS = int(os.environ.get("GRAPHFIX_FUZZ", "1"))
 INPUTS = {
@@ -269,8 +269,8 @@ def test_model(tmp_path):
         written = changed
 
         def describe():
-            opened = source.open_source(directory)
-            return opened.model, source.source_labels(opened, None)
+            opened = openers.open_source(directory)
+            return opened.model, openers.source_labels(opened, None)
 
         outcome.of(describe, {name: data for name, data in changed.items() if data != base[name]})
     assert outcome.results > 50 * ROUNDS

@@ -8,25 +8,23 @@ not there or comes later, attributes and constants exchanged and overdrawn.
 import dataclasses
 import os
 
-import pytest
-
 import builders
 import handmade
 import mutations
+import pytest
+import repository
 import test_fuzz
-from graphfix import dtypes
-from graphfix.frozen.rewrite import rewrite
-from graphfix.frozen.saved_model import rewrite_saved_model
-from graphfix.graphdef import constants, files
-from graphfix.graphdef.effects import effects
-from graphfix.graphdef.graph import read_input
-from graphfix.source import open_frozen, open_source
-from graphfix.thaw import thaw
-from test_fuzz import limits  # noqa: F401: a fixture
 
-DETECTOR = os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata", "shapes_detector"
-)
+from graphfix.formats import dtypes
+from graphfix.formats.graphdef import constants, files
+from graphfix.formats.graphdef.effects import effects
+from graphfix.formats.graphdef.graph import read_input
+from graphfix.graph_import.thaw import thaw
+from graphfix.graph_rewrite.rewrite import rewrite
+from graphfix.graph_rewrite.saved_model import rewrite_saved_model
+from graphfix.modeldir.openers import open_frozen, open_source
+
+DETECTOR = repository.DETECTOR
 CONFIG = os.path.join(DETECTOR, "pipeline.config")
 test_fuzz.INPUTS.update({"graph bytes": 40, "graph message": 40, "graph": 60, "saved model": 30})
 CLASSES = 2

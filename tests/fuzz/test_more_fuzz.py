@@ -5,21 +5,21 @@ import os
 import random
 import tarfile
 
-import pytest
-
 import builders
 import mutations
-from graphfix.archive import Unpacked
-from graphfix.compare.golden import read_golden, to_json
-from graphfix.compare.things import open_thing
-from graphfix.errors import RequestError, SourceError
-from graphfix.graphdef import constants, files
-from graphfix.recipe import read_recipe
-from graphfix.schema import message_class
-from graphfix.surgery import plan_json
-from graphfix.surgery.plan_check import check_plan
-from graphfix.source import open_source
+import pytest
 from test_fuzz import ROUNDS, Outcome, limits  # noqa: F401  (a fixture)
+
+from graphfix.batch.recipe import read_recipe
+from graphfix.comparison.golden import read_golden, to_json
+from graphfix.comparison.snapshots import open_thing
+from graphfix.errors import RequestError, SourceError
+from graphfix.formats.archive import Unpacked
+from graphfix.formats.graphdef import constants, files
+from graphfix.formats.schema import message_class
+from graphfix.modeldir.openers import open_source
+from graphfix.planning import plan_json
+from graphfix.planning.plan_check import check_plan
 
 INPUTS = {"graph": 600, "archive": 250, "recipe": 500, "plan": 300, "golden file": 300}
 RECIPE = f"""# A recipe.

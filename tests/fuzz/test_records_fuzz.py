@@ -3,13 +3,12 @@
 As test_fuzz.py has it: seeded, limited in time and memory.
 """
 
-import pytest
-
 import annotations
 import mutations
+import pytest
 import test_fuzz
-from graphfix.records.sources import read_boxes
-from test_fuzz import limits  # noqa: F401: a fixture
+
+from graphfix.datasets.sources import read_boxes
 
 test_fuzz.INPUTS.update({"record": 400, "example": 700, "coco": 500, "voc": 400, "table": 300})
 

@@ -27,16 +27,17 @@ import sys
 import zlib
 
 import numpy as np
+import repository
 
-from graphfix.bundle import reader, writer
-from graphfix.config import trainers
+from graphfix.conversion.convert import Target, convert
+from graphfix.detectors.quantization import is_quantization
 from graphfix.errors import GraphfixError
-from graphfix.model.quantization import is_quantization
-from graphfix.stock import runner
-from graphfix.tensors import TensorStore, constant
-from graphfix.verbs.convert import Target, convert
+from graphfix.formats.checkpoint import reader, writer
+from graphfix.formats.tensors import TensorStore, constant
+from graphfix.restore import trainers
+from graphfix.stock_api import runner
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE = os.path.join(repository.TESTS, "stock")
 FAMILIES = os.path.join(HERE, "families")
 MAKE = os.path.join(HERE, "..", "environments", "make.py")
 STOCK = os.path.dirname(runner.WORKER)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-
+import repository
 import zoo
 
 # Files that take minutes, the longest first.  A file's tests are one worker's, so that these have to
@@ -29,7 +29,7 @@ LONGEST = (
     "test_cured.py",
     "test_outputs.py",
 )
-MAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "environments", "make.py")
+MAKE = os.path.join(repository.TESTS, "environments", "make.py")
 
 
 @pytest.hookimpl(optionalhook=True)

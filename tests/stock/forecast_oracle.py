@@ -22,13 +22,12 @@ import os
 import sys
 import zlib
 
+import stock_detect
+import stock_scene
 import tensorflow.compat.v1 as tf
 from object_detection import model_lib
 from object_detection.builders import model_builder
 from object_detection.utils import variables_helper
-
-import stock_detect
-import stock_scene
 
 PATTERNS = (
     ((), ()),

@@ -10,12 +10,11 @@ Under a Python that has the stock API.
 import json
 import sys
 
+import stock_scene
 import tensorflow.compat.v1 as tf
 from object_detection import model_lib
 from object_detection.builders import model_builder
 from object_detection.utils import variables_helper
-
-import stock_scene
 
 
 def variables(path):

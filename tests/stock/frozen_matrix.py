@@ -22,17 +22,17 @@ import shutil
 import subprocess
 import sys
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE = os.path.join(repository.TESTS, "stock")
 sys.path[:0] = [HERE, os.path.dirname(HERE), os.path.dirname(os.path.dirname(HERE))]
 
-import numpy as np  # noqa: E402
-import tensorflow.compat.v1 as tf  # noqa: E402
-
 import judging  # noqa: E402
+import numpy as np  # noqa: E402
 import replica  # noqa: E402
+import tensorflow.compat.v1 as tf  # noqa: E402
 import zoo  # noqa: E402
-from graphfix import cli  # noqa: E402
-from graphfix.config.pipeline import parse_config  # noqa: E402
+
+from graphfix.cli import command_line  # noqa: E402
+from graphfix.pipeline_config.document import parse_config  # noqa: E402
 
 # What the rows are called, and the sample config or published model each is made from.
 FAMILIES = (
@@ -241,7 +241,7 @@ def judge(source, era, surgery, scratch, beside_exporter):
         "--num_classes",
         str(len(pairs) + 2 * (surgery == "grown")),
     ]
-    assert cli.main(words + ["--map=%d=%d" % pair for pair in pairs.items()]) == 0
+    assert command_line.main(words + ["--map=%d=%d" % pair for pair in pairs.items()]) == 0
     ours = os.path.join(out, "frozen_inference_graph.pb")
     if not os.path.exists(ours):
         with open(os.path.join(out, "report.json")) as file:

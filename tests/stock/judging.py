@@ -5,12 +5,13 @@ import os
 import re
 import string
 
+import repository
 import tensorflow.compat.v1 as tf
 
-from graphfix import cli
-from graphfix.stock import runner
+from graphfix.cli import command_line
+from graphfix.stock_api import runner
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+HERE = os.path.join(repository.TESTS, "stock")
 TESTDATA = os.path.join(HERE, "..", "..", "testdata")
 DETECTOR = os.path.join(TESTDATA, "shapes_detector")
 DETECTOR_LABELS = os.path.join(DETECTOR, "shapes_label_map.pbtxt")
@@ -34,7 +35,7 @@ def write_labels(path, names):
 def convert(source, out, *flags):
     """Converts by the command line; gives the output directory."""
     words = ["convert", source, "--output_directory", out] + list(flags)
-    assert cli.main([str(word) for word in words]) == 0
+    assert command_line.main([str(word) for word in words]) == 0
     return str(out)
 
 

@@ -11,11 +11,12 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed here")
 
+import repository
 from matplotlib import image  # noqa: E402
 
-from graphfix import cli  # noqa: E402
+from graphfix.cli import command_line  # noqa: E402
 
-TESTDATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "testdata")
+TESTDATA = repository.TESTDATA
 DETECTOR = os.path.join(TESTDATA, "shapes_detector")
 RECORD = os.path.join(TESTDATA, "shapes", "train.record")
 WIDER = "ssd_anchor_generator { num_layers: 6 min_scale: 0.3 max_scale: 0.8 aspect_ratios: [2, 4] }"
@@ -26,7 +27,7 @@ grid_anchor_generator { scales: [0.5, 1] aspect_ratios: [1, 2] } } } }"""
 
 
 def show(*words):
-    return cli.main(["anchors", "show"] + [str(word) for word in words])
+    return command_line.main(["anchors", "show"] + [str(word) for word in words])
 
 
 def share(path, colour):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from graphfix.stock import api_revision
+from graphfix.stock_api import api_revision
 
 
 @pytest.fixture

@@ -5,11 +5,12 @@ import subprocess
 import sys
 
 import pytest
+import repository
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 pytest.importorskip("object_detection", reason="the stock API is not installed here")
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+ROOT = repository.TOP
 ARMS = os.path.join(ROOT, "benchmarks", "arms")
 DETECTOR = os.path.join(ROOT, "testdata", "shapes_detector")
 

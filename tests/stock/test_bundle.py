@@ -4,14 +4,14 @@ written here read by it, and the same tensors give the same bytes."""
 import hashlib
 import os
 
+import handmade
 import numpy as np
 import pytest
-
-import handmade
 import zoo
 from bundle_cases import CASES, LAYOUTS, NAMES, SIZES, fixed, lay, save
-from graphfix.bundle import reader, table, writer
+
 from graphfix.errors import SourceError
+from graphfix.formats.checkpoint import reader, table, writer
 
 tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 tf = tensorflow.compat.v1

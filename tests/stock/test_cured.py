@@ -14,11 +14,12 @@ pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here"
 import cells  # noqa: E402
 import judging  # noqa: E402
 import thorough  # noqa: E402
-from graphfix.config import history  # noqa: E402
+
 from graphfix.doctor import diagnosis  # noqa: E402
-from graphfix.doctor.outlook import look_ahead  # noqa: E402
+from graphfix.doctor.restore_prediction import look_ahead  # noqa: E402
 from graphfix.doctor.setup import Options, Setup  # noqa: E402
-from graphfix.stock import runner  # noqa: E402
+from graphfix.pipeline_config import schema_history  # noqa: E402
+from graphfix.stock_api import runner  # noqa: E402
 
 ERA = "2019-07"
 BROKEN = os.path.join(judging.TESTDATA, "broken")
@@ -36,7 +37,7 @@ NAMES = list(fixable()) if thorough.ALL else FEW
 
 
 def options():
-    return Options(ERA, history.schema(ERA), judging.TRAINERS, {})
+    return Options(ERA, schema_history.schema(ERA), judging.TRAINERS, {})
 
 
 @pytest.fixture(scope="module")

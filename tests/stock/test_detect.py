@@ -10,9 +10,10 @@ import pytest
 tf = pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here").compat.v1
 
 import judging  # noqa: E402
-from graphfix import cli  # noqa: E402
-from graphfix.emit import report as reports  # noqa: E402
-from graphfix.stock import runner  # noqa: E402
+
+from graphfix.cli import command_line  # noqa: E402
+from graphfix.report import report as reports  # noqa: E402
+from graphfix.stock_api import runner  # noqa: E402
 
 PICTURES = sorted(glob.glob(os.path.join(judging.DETECTOR, "..", "shapes", "demo_*.jpg")))
 
@@ -73,7 +74,7 @@ def test_carried_classes_find_what_they_found(tmp_path):
         "2019-07",
     )
     assert (
-        cli.main(
+        command_line.main(
             [
                 "verify",
                 out,

@@ -14,8 +14,9 @@ import shutil
 import subprocess
 
 import pytest
+import repository
 
-TOP = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+TOP = repository.TOP
 DETECTOR = os.path.join(TOP, "testdata", "shapes_detector")
 
 

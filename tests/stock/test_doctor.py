@@ -9,8 +9,9 @@ import pytest
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
 import judging  # noqa: E402
-from graphfix import cli  # noqa: E402
-from graphfix.stock import runner  # noqa: E402
+
+from graphfix.cli import command_line  # noqa: E402
+from graphfix.stock_api import runner  # noqa: E402
 
 VARIABLES = 199
 # (case, trainer) -> the type of the error it stops with.
@@ -36,8 +37,8 @@ def results(stock_python, tmp_path_factory):
         ):
             broken = f"broken/{case}/pipeline.config"
             fixed = str(directory / (case + ".config"))
-            assert cli.main(["doctor", broken]) == 1
-            assert cli.main(["doctor", broken, "--fix", fixed]) == 0
+            assert command_line.main(["doctor", broken]) == 1
+            assert command_line.main(["doctor", broken, "--fix", fixed]) == 0
             jobs[case, "broken"] = job(broken, trainer)
             jobs[case, "fixed"] = job(fixed, trainer)
         jobs["biases_of_keras", "broken"] = job("broken/biases_of_keras/pipeline.config", "legacy")

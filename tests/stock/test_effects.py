@@ -11,11 +11,12 @@ tf = pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed 
 
 import judging  # noqa: E402
 from google.protobuf import text_format  # noqa: E402
-from graphfix import cli  # noqa: E402
-from graphfix.errors import SourceError  # noqa: E402
-from graphfix.graphdef import effects  # noqa: E402
-from graphfix.graphdef.files import read_graph_def  # noqa: E402
 from tensorflow.python.framework import op_def_registry  # noqa: E402
+
+from graphfix.cli import command_line  # noqa: E402
+from graphfix.errors import SourceError  # noqa: E402
+from graphfix.formats.graphdef import effects  # noqa: E402
+from graphfix.formats.graphdef.files import read_graph_def  # noqa: E402
 
 PICTURE = os.path.join(judging.DETECTOR, "..", "shapes", "demo_00000.jpg")
 # Operations that TensorFlow calls stateful, because they hold variables, tables or arrays, draw random
@@ -192,11 +193,11 @@ def test_a_graph_that_writes_is_run_only_when_that_is_allowed(tmp_path, capsys, 
         PICTURE,
     ]
     capsys.readouterr()
-    assert cli.main(words) == 3
+    assert command_line.main(words) == 3
     err = capsys.readouterr().err
     assert told in err and "--allow_effects" in err and graph in err
     assert not os.path.exists(note)
-    assert cli.main(words + ["--allow_effects"]) == 0
+    assert command_line.main(words + ["--allow_effects"]) == 0
     assert os.path.exists(note), "the test's graph does not do what it is to do"
     with pytest.raises(SourceError):
         effects.check_computes(read_graph_def(graph), graph)

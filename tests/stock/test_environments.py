@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from graphfix.stock import api_revision
+from graphfix.stock_api import api_revision
 
 # Era: revision.
 ERAS = {"2019-04": "2019-04", "2019-07": "2019-07", "2021": "2021-06"}

@@ -11,20 +11,21 @@ import json
 import os
 import subprocess
 
-import pytest
-from google.protobuf import text_format
-
 import era_parser
+import pytest
+import repository
 import thorough
 import zoo
-from graphfix.config import descriptors, history, networks
-from graphfix.config.edits import apply_edits
-from graphfix.config.pipeline import parse_config
-from graphfix.errors import RequestError
-from graphfix.stock import api_revision
-from graphfix.surgery.config_plan import Paths, plan_config
+from google.protobuf import text_format
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+from graphfix.errors import RequestError
+from graphfix.pipeline_config import descriptors, extractor_availability, schema_history
+from graphfix.pipeline_config.document import parse_config
+from graphfix.pipeline_config.edits import apply_edits
+from graphfix.planning.config_edits import Paths, plan_config
+from graphfix.stock_api import api_revision
+
+HERE = os.path.join(repository.TESTS, "stock")
 # The month that the API of each environment is of.
 ERAS = {"2019-04": "2019-04", "2019-07": "2019-07", "2021": "2021-06"}
 CONFIGS = sorted(
@@ -86,8 +87,8 @@ def era(request):
 def test_the_data_say_what_the_api_itself_says(era, stock_python):
     """Fields, numbers, labels, types, defaults and oneofs: both read by different means."""
     installed = descriptors.read_schema(package(stock_python(era)), "installed")
-    known = history.schema(ERAS[era])
-    pending, seen = [history.PIPELINE], set()
+    known = schema_history.schema(ERAS[era])
+    pending, seen = [schema_history.PIPELINE], set()
     while pending:
         name = pending.pop()
         if name in seen:
@@ -104,7 +105,7 @@ def test_the_data_say_what_the_api_itself_says(era, stock_python):
 def test_the_feature_extractors_are_those_of_the_table(era, stock_python):
     installed = descriptors.read_schema(package(stock_python(era)), "installed").extractors
     month = ERAS[era]
-    for kind, (since, until) in networks.EXTRACTORS.items():
+    for kind, (since, until) in extractor_availability.EXTRACTORS.items():
         if since <= month and (until is None or month < until):
             assert kind in installed
         elif month < since:
@@ -147,7 +148,7 @@ def test_every_config_is_parsed_by_every_era(era, stock_python, tmp_path):
             text = file.read()
         message = parse_config(text.encode(), path).message
         kind = getattr(message.model, message.model.WhichOneof("model")).feature_extractor.type
-        since, until = networks.EXTRACTORS[kind]
+        since, until = extractor_availability.EXTRACTORS[kind]
         if since <= ERAS[era] < (until or "9999"):
             with pytest.raises(text_format.ParseError):
                 era_parser.parse(text, ERAS[era])

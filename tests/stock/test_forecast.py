@@ -9,18 +9,20 @@ import os
 import re
 import subprocess
 
-import pytest
-
 import cells
+import pytest
+import repository
 import thorough
-from graphfix.config import history, trainers
-from graphfix.config.pipeline import parse_config
-from graphfix.doctor.outlook import look_ahead
-from graphfix.doctor.setup import Options, Setup
-from graphfix.model.variables import Unknown, model_variables
-from graphfix.stock import runner
 
-ORACLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "forecast_oracle.py")
+from graphfix.detectors.variables import Unknown, model_variables
+from graphfix.doctor.restore_prediction import look_ahead
+from graphfix.doctor.setup import Options, Setup
+from graphfix.pipeline_config import schema_history
+from graphfix.pipeline_config.document import parse_config
+from graphfix.restore import trainers
+from graphfix.stock_api import runner
+
+ORACLE = os.path.join(repository.TESTS, "stock", "forecast_oracle.py")
 MONTHS = {"2019-04": "2019-04", "2019-07": "2019-07", "2021": "2021-06"}
 FEW = {
     "2019-04": ("ssd_mobilenet_v1_half",),
@@ -47,7 +49,7 @@ SINCE_2021 = {
     "ssdlite_mobilenet_v3_large",
     "ssdlite_mobilenet_v3_small",
 }
-# Python 3 stops there (graphfix.config.networks.PYTHON_3).
+# Python 3 stops there (graphfix.pipeline_config.extractor_availability.PYTHON_3).
 OF_PYTHON_2 = {"mask_rcnn_upsample", "ssd_mobilenet_v1_ppn", "ssd_resnet50_ppn"}
 MISSING = {
     "2019-04": UNBUILT | OF_PYTHON_2 | SINCE_2019_07 | SINCE_2021 | {"ssd_one_feature_map"},
@@ -236,7 +238,7 @@ def opened(text, month, cache):
     return Setup(
         text.encode(),
         "pipeline.config",
-        Options(month, history.schema(month), (trainers.MODEL_MAIN, trainers.LEGACY), cache),
+        Options(month, schema_history.schema(month), (trainers.MODEL_MAIN, trainers.LEGACY), cache),
     )
 
 

@@ -4,17 +4,18 @@ import json
 import os
 import subprocess
 
-import pytest
-
 import cells
-from graphfix.config.pipeline import parse_config
-from graphfix.dtypes import BY_NAME
-from graphfix.model.describe import describe
-from graphfix.stock import runner
-from graphfix.surgery import freeze
-from graphfix.tensors import TensorMeta
+import pytest
+import repository
 
-ORACLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "freeze_oracle.py")
+from graphfix.detectors.describe import describe
+from graphfix.formats.dtypes import BY_NAME
+from graphfix.formats.tensors import TensorMeta
+from graphfix.pipeline_config.document import parse_config
+from graphfix.planning import freeze
+from graphfix.stock_api import runner
+
+ORACLE = os.path.join(repository.TESTS, "stock", "freeze_oracle.py")
 # Era, family.
 FAMILIES = (
     ("2019-04", "faster_rcnn_shared_boxes"),

@@ -16,16 +16,16 @@ import pytest
 
 tf = pytest.importorskip("tensorflow.compat.v1", reason="TensorFlow 1.15 is not installed here")
 
+import judging  # noqa: E402
+import thorough  # noqa: E402
 from tensorflow.core.framework import op_def_pb2  # noqa: E402
 from tensorflow.python import pywrap_tensorflow  # noqa: E402
 
-import judging  # noqa: E402
-import thorough  # noqa: E402
-from graphfix.frozen.evaluate import evaluate  # noqa: E402
-from graphfix.frozen.rules import RULES  # noqa: E402
-from graphfix.graphdef import files  # noqa: E402
-from graphfix.graphdef.effects import EFFECTS  # noqa: E402
-from graphfix.graphdef.operations import INPUTS, LISTS  # noqa: E402
+from graphfix.formats.graphdef import files  # noqa: E402
+from graphfix.formats.graphdef.effects import EFFECTS  # noqa: E402
+from graphfix.formats.graphdef.operations import INPUTS, LISTS  # noqa: E402
+from graphfix.graph_rewrite.evaluate import evaluate  # noqa: E402
+from graphfix.graph_rewrite.rules import RULES  # noqa: E402
 
 PICTURES = sorted(glob.glob(os.path.join(judging.RECORDS, "*.jpg")))
 OUTPUTS = (

@@ -21,9 +21,10 @@ tf = pytest.importorskip("tensorflow.compat.v1", reason="TensorFlow 1.15 is not 
 import cells  # noqa: E402
 import judging  # noqa: E402
 import thorough  # noqa: E402
-from graphfix.bundle import reader, writer  # noqa: E402
-from graphfix.stock import runner  # noqa: E402
-from graphfix.tensors import TensorStore, constant  # noqa: E402
+
+from graphfix.formats.checkpoint import reader, writer  # noqa: E402
+from graphfix.formats.tensors import TensorStore, constant  # noqa: E402
+from graphfix.stock_api import runner  # noqa: E402
 
 # What is refused, by a word of what is not recognised.
 REFUSED = {

@@ -10,7 +10,7 @@ from google.protobuf import text_format  # noqa: E402
 from object_detection.builders import hyperparams_builder  # noqa: E402
 from object_detection.protos import hyperparams_pb2  # noqa: E402
 
-from graphfix.model.initializer import draw, for_tensor, read_initializer  # noqa: E402
+from graphfix.detectors.initializer import draw, for_tensor, read_initializer  # noqa: E402
 
 GIVEN = [
     "truncated_normal_initializer { mean: 0.1 stddev: 0.03 }",

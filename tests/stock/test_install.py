@@ -10,10 +10,10 @@ import subprocess
 import sys
 
 import pytest
-
+import repository
 import thorough
 
-TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+TOP = repository.TOP
 DETECTOR = os.path.join(TOP, "testdata", "shapes_detector")
 
 

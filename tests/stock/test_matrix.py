@@ -5,15 +5,15 @@ GRAPHFIX_ALL_CONFIGS=1 more of them, by both.  The whole is `make matrix`."""
 import dataclasses
 import json
 
-import numpy as np
-import pytest
-
 import cells
 import matrix
+import numpy as np
+import pytest
 import thorough
-from graphfix.config.trainers import LEGACY, MODEL_MAIN
-from graphfix.model import families
-from graphfix.stock import runner
+
+from graphfix.detectors import families
+from graphfix.restore.trainers import LEGACY, MODEL_MAIN
+from graphfix.stock_api import runner
 
 # {(family, era, surgery): the trainer that judges it in every run}.
 FEW = {

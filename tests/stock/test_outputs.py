@@ -10,7 +10,8 @@ pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here"
 
 import judging  # noqa: E402
 import tensorflow.compat.v1 as tf  # noqa: E402
-from graphfix.model import coco  # noqa: E402
+
+from graphfix.detectors import coco  # noqa: E402
 
 COCO = {label.display_name: label.id for label in coco.LABEL_MAP.labels}
 ANCHORS = 1917

@@ -6,20 +6,20 @@ import random
 import re
 import struct
 
+import handmade
+import mutations
 import pytest
+import saying
+from bundle_cases import fixed, lay
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
-import handmade
-import mutations
-import saying
-from bundle_cases import fixed, lay
-from graphfix.compare.configs import PRESENCE
-from graphfix.compare.differ import compare
-from graphfix.compare.things import open_thing
+from graphfix.comparison.configs import PRESENCE
+from graphfix.comparison.differ import compare
+from graphfix.comparison.snapshots import open_thing
 from graphfix.errors import SourceError
-from graphfix.graphdef import constants
-from graphfix.schema import message_class
+from graphfix.formats.graphdef import constants
+from graphfix.formats.schema import message_class
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 

@@ -15,7 +15,8 @@ import judging  # noqa: E402
 import replica as replicas  # noqa: E402
 import thorough  # noqa: E402
 import zoo  # noqa: E402
-from graphfix.model import families  # noqa: E402
+
+from graphfix.detectors import families  # noqa: E402
 
 SAMPLES = {
     "rfcn_resnet101_coco_11_06_2017": "rfcn_resnet101_coco.config",

@@ -11,12 +11,12 @@ import textwrap
 import time
 
 import pytest
+import repository
 
 from graphfix.errors import RequestError, VerificationError
-from graphfix.stock import runner
+from graphfix.stock_api import runner
 
-
-TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+TOP = repository.TOP
 
 
 @pytest.fixture

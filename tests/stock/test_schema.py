@@ -1,12 +1,12 @@
 """The schemas beside TensorFlow's and the stock API's own, in one process."""
 
 import pytest
+import zoo
 from google.protobuf import text_format
 
-import zoo
-from graphfix.config.pipeline import parse_config
 from graphfix.errors import SourceError
-from graphfix.schema import message_class
+from graphfix.formats.schema import message_class
+from graphfix.pipeline_config.document import parse_config
 
 tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 

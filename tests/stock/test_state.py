@@ -3,7 +3,6 @@
 import os
 
 import pytest
-
 from states import NONE, RECORDED, STOPS
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")

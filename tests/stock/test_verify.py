@@ -9,7 +9,8 @@ pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here"
 
 import judging  # noqa: E402
 import replica as replicas  # noqa: E402
-from graphfix.verbs import verify  # noqa: E402
+
+from graphfix.verification import verify  # noqa: E402
 
 GAMMA = "FeatureExtractor/MobilenetV1/Conv2d_5_pointwise/BatchNorm/gamma"
 MEAN = "FeatureExtractor/MobilenetV1/Conv2d_7_depthwise/BatchNorm/moving_mean"

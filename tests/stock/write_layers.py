@@ -1,6 +1,6 @@
-"""Writes graphfix/model/layers.txt from what record_layers.py recorded.
+"""Writes graphfix/detectors/layers.txt from what record_layers.py recorded.
 
-    write_layers.py RECORDED.json... > graphfix/model/layers.txt
+    write_layers.py RECORDED.json... > graphfix/detectors/layers.txt
 
 Each width is explained by the probes (record_layers.PROBES): the first width that gives
 the recorded number in every one of them.  A type whose widths no RULES explain is written with those
@@ -12,7 +12,7 @@ import json
 import re
 import sys
 
-from graphfix.model.layers import KERNELS, Widths
+from graphfix.detectors.layers import KERNELS, Widths
 
 # What record_layers.PROBES varies of widths: (depth_multiplier, min_depth, additional_layer_depth).
 WIDTHS = {

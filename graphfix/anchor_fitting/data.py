@@ -1,0 +1,193 @@
+"""The boxes of a data set, as the network will see them: in pixels of the resized images.
+
+A box that the API could not train on is left out and counted: one with a coordinate that is no
+number, one that reaches out of its image by more than a hundredth of a side (by less, it ends at
+the edge), an inverted one, one of no area.
+"""
+
+import dataclasses
+from typing import Dict, Iterable, List, Optional, Tuple
+
+import numpy as np
+
+from graphfix.datasets.boxes import ImageBoxes
+from graphfix.errors import SourceError
+from graphfix.findings import WARNING, Finding
+from graphfix.pipeline_config.label_map import normal
+from graphfix.pipeline_config.resizers import needs_size, resized
+
+_CHUNK = 1 << 16  # boxes that are looked at together
+_TOLERANCE = 0.01
+
+# What is wrong with a box, in the order it is asked.
+FAULTS = (
+    "have a coordinate that is no number",
+    "reach out of their image",
+    "are inverted",
+    "have no area",
+)
+NO_CLASS = "(no class)"
+
+
+@dataclasses.dataclass(frozen=True)
+class BoxSet:
+    """Boxes in pixels of the resized images.
+
+    `boxes` is float32 [N, 4]: centre y and x, height, width.  `images`, float32 [N, 2], has the
+    size of each box's image, padding included; [1, 2] where all are of one size.  `classes`,
+    int32 [N], counts in `names`.  `skipped` counts the boxes left out.
+    """
+
+    boxes: np.ndarray
+    images: np.ndarray
+    classes: np.ndarray
+    names: Tuple[str, ...]
+    skipped: int
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def part(self, which) -> "BoxSet":
+        """The boxes that an index or a slice picks."""
+        return dataclasses.replace(
+            self,
+            boxes=self.boxes[which],
+            classes=self.classes[which],
+            images=self.images if len(self.images) == 1 else self.images[which],
+        )
+
+    @property
+    def sides(self) -> np.ndarray:
+        """The square root of each box's area: [N]."""
+        return np.sqrt(self.boxes[:, 2] * self.boxes[:, 3])
+
+
+class _Collector:
+    def __init__(self, resizer, names: Dict[int, str]):
+        self.resizer, self.known = resizer, names
+        self.names: Dict[str, int] = {}
+        self.parts: List[Tuple[np.ndarray, ...]] = []
+        self.wrong = [0] * len(FAULTS)
+        self.first = [(0, "")] * len(FAULTS)  # number among all boxes, and where
+        self.seen = 0
+        self.clear()
+
+    def clear(self) -> None:
+        self.boxes: List = []
+        self.classes: List[int] = []
+        self.images: List[ImageBoxes] = []
+        self.image_of: List[int] = []
+
+    def add(self, image: ImageBoxes) -> None:
+        if image.size is None and needs_size(self.resizer):
+            raise SourceError(
+                image.where,
+                (
+                    "does not say how large the image is, and what the "
+                    f"config's {self.resizer.WhichOneof('image_resizer_oneof')} does depends on it"
+                ),
+                "give image/height and image/width",
+            )
+        self.boxes.extend(image.boxes)
+        self.image_of.extend([len(self.images)] * len(image.boxes))
+        self.images.append(image)
+        for name in image.classes:
+            if isinstance(name, int):
+                name = self.known.get(name, f"id {name}")
+            name = NO_CLASS if name is None else normal(name)
+            self.classes.append(self.names.setdefault(name, len(self.names)))
+        if len(self.boxes) >= _CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self.boxes:
+            self.clear()
+            return
+        edges = np.array(self.boxes, np.float64)
+        image_of = np.array(self.image_of)
+        good = self._sound(edges, image_of)
+        sizes = np.array([image.size or (1, 1) for image in self.images], np.float64)
+        scaled, padded = resized(self.resizer, sizes)
+        edges = np.clip(edges[good], 0, 1) * np.tile(scaled[image_of[good]], 2)
+        self.parts.append(
+            (
+                np.concatenate(
+                    [(edges[:, :2] + edges[:, 2:]) / 2, edges[:, 2:] - edges[:, :2]], axis=1
+                ).astype(np.float32),
+                padded[image_of[good]].astype(np.float32),
+                np.array(self.classes, np.int32)[good],
+            )
+        )
+        self.clear()
+
+    def _sound(self, edges: np.ndarray, image_of: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            clipped = np.clip(edges, 0, 1)
+            faults = (
+                ~np.isfinite(edges).all(axis=1),
+                ((edges < -_TOLERANCE) | (edges > 1 + _TOLERANCE)).any(axis=1),
+                (edges[:, 2:] < edges[:, :2]).any(axis=1),
+                (clipped[:, 2:] <= clipped[:, :2]).any(axis=1),
+            )
+        good = np.ones(len(edges), bool)
+        for number, fault in enumerate(faults):
+            found = fault & good
+            if found.any() and not self.wrong[number]:
+                place = int(found.argmax())
+                self.first[number] = (self.seen + place, self.images[image_of[place]].where)
+            self.wrong[number] += int(found.sum())
+            good &= ~found
+        self.seen += len(edges)
+        return good
+
+
+def collect(
+    stream: Iterable[ImageBoxes], resizer, *, subject: str, names: Optional[Dict[int, str]] = None
+) -> Tuple[BoxSet, Tuple[Finding, ...]]:
+    """All boxes of a stream, resized, and what is to be said about those left out.
+
+    `subject`: what the stream is read from; `names`: of class ids, where a file has no names.
+
+    Raises:
+      SourceError: a file is damaged; there are no boxes, or none that could be trained on.
+    """
+    collector = _Collector(resizer, names or {})
+    for image in stream:
+        collector.add(image)
+    collector.flush()
+    total = sum(len(part[0]) for part in collector.parts)
+    skipped = sum(collector.wrong)
+    if not total + skipped:
+        raise SourceError(subject, "has no image with a box", "give annotated images")
+    findings = tuple(
+        Finding(
+            "BOXES_SKIPPED",
+            WARNING,
+            where,
+            (
+                f"holds the first of {count} boxes (of {total + skipped}) that {words}; they "
+                "are left out"
+            ),
+            "correct the annotations: the "
+            "API's trainers stop at such boxes, or learn them as they are",
+        )
+        for words, count, (_, where) in zip(FAULTS, collector.wrong, collector.first)
+        if count
+    )
+    if not total:
+        _, where = min(first for first in collector.first if first[1])
+        raise SourceError(
+            where,
+            "holds the first of %d boxes that %s, and there is "
+            "no other box"
+            % (
+                skipped,
+                " or ".join(words for words, count in zip(FAULTS, collector.wrong) if count),
+            ),
+            "correct the annotations",
+        )
+    boxes, sizes, classes = (np.concatenate(parts) for parts in zip(*collector.parts))
+    collector.parts = []
+    if (sizes == sizes[0]).all():
+        sizes = sizes[:1]
+    return BoxSet(boxes, sizes, classes, tuple(collector.names), skipped), findings

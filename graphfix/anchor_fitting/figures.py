@@ -1,0 +1,155 @@
+"""Figures of how anchors cover boxes: over all, per class, per size, per anchor."""
+
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from graphfix.anchor_fitting.coverage import SSD_GENERATOR, Best
+from graphfix.anchor_fitting.data import BoxSet
+from graphfix.detectors.anchor_generators import AnchorSpec
+
+# Of the square root of a box's area, in pixels of the resized image.
+SIZES = (16, 32, 64, 128, 256)
+HALF = 0.5
+
+
+def figures(
+    boxes: BoxSet,
+    spec: AnchorSpec,
+    best: Best,
+    threshold: float,
+    image: Optional[Tuple[float, float]],
+) -> Dict[str, Any]:
+    """All figures as JSON has them.
+
+    `mean_best_iou`; `recall`: the share of boxes that reach the matcher's threshold with some
+    anchor; `recall_at_50`; `best_possible_recall`: the same with whatever anchor suits each box
+    best on the model's grids, which no settings exceed; `without_anchor`: the share of boxes that
+    no anchor reaches.  Each box counts as if it were alone in its image.  Anchors' sizes are pixels
+    where `image`, the size of all images, is given, else as `spec` has them.
+    """
+    return dict(
+        _summary(best, threshold, slice(None)),
+        per_class=_groups(boxes.classes, boxes.names, best, threshold),
+        per_size=_groups(
+            np.searchsorted(SIZES, boxes.sides, side="right"), size_names(), best, threshold
+        ),
+        unmatched_anchors=_unmatched(spec, best, image),
+    )
+
+
+def size_names() -> Tuple[str, ...]:
+    edges = list(SIZES)
+    return (
+        (f"below {edges[0]} px",)
+        + tuple("%d to %d px" % pair for pair in zip(edges, edges[1:]))
+        + (f"{edges[-1]} px and more",)
+    )
+
+
+def _summary(best: Best, threshold: float, which) -> Dict[str, Any]:
+    iou, possible = best.iou[which], best.possible[which]
+    recall = float((iou >= threshold).mean())
+    return {
+        "boxes": len(iou),
+        "mean_best_iou": float(iou.mean(dtype=np.float64)),
+        "recall": recall,
+        "recall_at_50": float((iou >= HALF).mean()),
+        "best_possible_recall": float((possible >= threshold).mean()),
+        "without_anchor": 1 - recall,
+    }
+
+
+def _groups(
+    group_of: np.ndarray, names: Sequence[str], best: Best, threshold: float
+) -> Dict[str, Any]:
+    order = np.argsort(group_of, kind="mergesort")
+    starts = np.searchsorted(group_of[order], np.arange(len(names) + 1))
+    return {
+        name: _summary(best, threshold, order[start:end])
+        for name, start, end in zip(names, starts, starts[1:])
+        if end > start
+    }
+
+
+def _unmatched(
+    spec: AnchorSpec, best: Best, image: Optional[Tuple[float, float]]
+) -> List[Dict[str, Any]]:
+    """Anchors that reach the threshold with no box and are the best of none: nothing is ever
+    matched to them."""
+    out = []
+    scaled = spec.generator == SSD_GENERATOR
+    unit = min(image) if scaled and image else 1
+    for level, one in enumerate(spec.maps):
+        for anchor, size in enumerate(one.sizes):
+            if not best.matched[level][anchor] and not best.best_of[level][anchor]:
+                out.append(
+                    {
+                        "map": level,
+                        "anchor": anchor,
+                        "height": size[0] * unit,
+                        "width": size[1] * unit,
+                        "unit": "of the shorter side" if scaled and not image else "px",
+                        "best_iou": float(best.reached[level][anchor]),
+                    }
+                )
+    return out
+
+
+_ROWS = (
+    ("mean best IoU", "mean_best_iou", "%.3f"),
+    ("recall at %(threshold)g (the matcher's)", "recall", "%.1f%%"),
+    ("recall at 0.5", "recall_at_50", "%.1f%%"),
+    ("best possible recall", "best_possible_recall", "%.1f%%"),
+    ("boxes without an anchor", "without_anchor", "%.1f%%"),
+)
+_CLASSES, _ANCHORS = 20, 10  # in the table; the JSON has all
+
+
+def table(before: Dict[str, Any], after: Dict[str, Any], threshold: float) -> List[str]:
+    """Lines that set two sets of figures side by side."""
+    rows = ["%-34s %10s %10s" % ("", "before", "after")]
+    for title, key, form in _ROWS:
+        if key == "recall_at_50" and abs(threshold - HALF) < 1e-6:
+            continue
+        scale = 100 if "%%" in form else 1
+        rows.append(
+            "%-34s %10s %10s"
+            % (
+                (title % {"threshold": threshold},)
+                + tuple(form % (scale * one[key]) for one in (before, after))
+            )
+        )
+    for title, key in (("by class", "per_class"), ("by size", "per_size")):
+        names = (
+            sorted(before[key], key=lambda name: -before[key][name]["boxes"])
+            if key == "per_class"
+            else list(before[key])
+        )
+        rows.append("%-34s %21s %21s" % (title + ", boxes", "mean best IoU", "recall"))
+        for name in names[:_CLASSES]:
+            pair = before[key][name], after[key][name]
+            rows.append(
+                "  %-23s %8d %12.3f -> %5.3f %11.1f%% -> %5.1f%%"
+                % (
+                    (name[:23], pair[0]["boxes"])
+                    + tuple(one["mean_best_iou"] for one in pair)
+                    + tuple(100 * one["recall"] for one in pair)
+                )
+            )
+        if len(names) > _CLASSES:
+            rows.append(f"  and {len(names) - _CLASSES} classes more, in --json")
+    return rows
+
+
+def unmatched(found: Sequence[Dict[str, Any]]) -> List[str]:
+    """Lines about anchors that nothing is matched to."""
+    if not found:
+        return ["every anchor is matched to some box"]
+    rows = [f"{len(found)} anchors are matched to no box (height by width):"]
+    rows += [
+        f"  map {one['map']}, anchor {one['anchor']}: {one['height']:.4g} by {one['width']:.4g} "
+        f"{one['unit']}, best IoU {one['best_iou']:.2f}"
+        for one in found[:_ANCHORS]
+    ]
+    return rows + [f"  and {len(found) - _ANCHORS} more, in --json"] * (len(found) > _ANCHORS)

@@ -1,0 +1,114 @@
+"""What a pipeline.config says about anchors: the generator, where it places them, what matches."""
+
+import dataclasses
+from typing import Any, Optional, Tuple
+
+from graphfix.anchor_fitting.coverage import Model
+from graphfix.anchor_fitting.fit import described
+from graphfix.detectors.anchor_generators import AnchorSpec
+from graphfix.detectors.backbones import find_backbone
+from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN
+from graphfix.detectors.feature_maps import check_maps
+from graphfix.errors import SourceError
+from graphfix.findings import INFO, WARNING, Finding
+from graphfix.pipeline_config.document import PipelineConfig
+from graphfix.pipeline_config.resizers import check_resizer, constant_size
+
+# The threshold of a first stage, which no config can change, and one where there is none.
+PROPOSALS = 0.7
+USUAL = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """`message`: the AnchorGenerator, at `path` in the config; `spec` its anchors as
+    `coverage.Placed` wants them; `image`: (height, width) of every resized image, if constant;
+    `threshold`: the IoU from which the matcher takes an anchor for a box's."""
+
+    message: Any
+    path: Tuple[str, ...]
+    spec: AnchorSpec
+    resizer: Any
+    image: Optional[Tuple[float, float]]
+    model: Model
+    threshold: float
+    findings: Tuple[Finding, ...]
+
+
+def read_setting(config: PipelineConfig, subject: str) -> Setting:
+    """Reads a config, the file `subject`.
+
+    Raises:
+      SourceError: it describes no model of these, or anchors that do not fit its feature maps.
+    """
+    meta = config.message.model.WhichOneof("model")
+    if meta not in ANCHOR_FIELD:
+        raise SourceError(
+            subject,
+            f"describes no meta-architecture graphfix knows: {meta or 'none'}",
+            "known are: " + ", ".join(sorted(ANCHOR_FIELD)),
+        )
+    body = getattr(config.message.model, meta)
+    find_backbone(body.feature_extractor.type, subject)
+    check_resizer(body.image_resizer, subject)
+    image = constant_size(body.image_resizer)
+    path = ("model", meta, ANCHOR_FIELD[meta])
+    message = getattr(body, path[-1])
+    spec = described(message, subject, image)
+    check_maps(len(spec.maps), body, meta, subject)
+    threshold, findings = _threshold(body, meta)
+    inside = meta == FASTER_RCNN
+    if inside and body.clip_anchors_to_image:
+        findings += (
+            Finding(
+                "ANCHORS_CLIPPED",
+                INFO,
+                subject,
+                "has clip_anchors_to_image, by which anchors that "
+                "reach out of the image train, too: more boxes may have an anchor than is said "
+                "here",
+                "take the figures for a lower bound",
+            ),
+        )
+    return Setting(
+        message,
+        path,
+        spec,
+        body.image_resizer,
+        image,
+        Model(body, meta, inside),
+        threshold,
+        findings,
+    )
+
+
+def _threshold(body, meta: str) -> Tuple[float, Tuple[Finding, ...]]:
+    if meta == FASTER_RCNN:
+        return PROPOSALS, ()
+    findings: Tuple[Finding, ...] = ()
+    similarity = body.similarity_calculator.WhichOneof("region_similarity")
+    if similarity not in (None, "iou_similarity"):
+        findings += (
+            Finding(
+                "NOT_IOU",
+                WARNING,
+                "similarity_calculator",
+                (f"is {similarity}, and what is said here is by intersection over union"),
+                "judge by training",
+            ),
+        )
+    matcher = body.matcher.argmax_matcher
+    if (
+        body.matcher.WhichOneof("matcher_oneof") == "argmax_matcher"
+        and not matcher.ignore_thresholds
+    ):
+        return matcher.matched_threshold, findings
+    return USUAL, findings + (
+        Finding(
+            "NO_THRESHOLD",
+            INFO,
+            "matcher",
+            f"has no threshold in the config; {USUAL:g} is taken",
+            f"read the recall as that of IoU {USUAL:g}",
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Many conversions by one recipe."""

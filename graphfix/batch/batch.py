@@ -1,0 +1,301 @@
+"""batch: many models, one recipe.
+
+    OUT/NAME             a model's directory, as convert writes it
+    OUT/.graphfix-batch  locks, downloads (both may be kept or removed between runs), and work, where
+                         archives are downloaded and unpacked to
+
+Each model is one job, done by one of a few worker processes (`batch_worker`), which live as long
+as the run.  What a job does depends on the recipe and the source alone, not on other jobs, so the
+result is the same in any order.  A model's directory appears whole or not at all, as with convert,
+and holds the digests of what it was made of; so a run finds what is done already, whatever ended
+the one before it.  Of two runs at once, one waits for the other's model and finds it done.
+"""
+
+import dataclasses
+import fcntl
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+from graphfix.batch.recipe import Entry, read_recipe
+from graphfix.errors import RequestError
+from graphfix.modeldir import ownership, publishing
+from graphfix.modeldir.manifest import MANIFEST
+from graphfix.modeldir.openers import read_file
+from graphfix.process import import_path, signals
+from graphfix.process.console import escaped
+
+PRIVATE = ".graphfix-batch"
+LOCKS, DOWNLOADS, WORK = (os.path.join(PRIVATE, name) for name in ("locks", "downloads", "work"))
+CONVERTED, UNCHANGED, FAILED = "converted", "unchanged", "failed"
+_SECONDS_TO_END = 30
+# Nothing is imported before the path is set; the package is imported from where it is here, and all
+# else from where Python has it (see import_path).  PYTHONPATH, which Python does not get to see, is
+# put back for whoever asks where the stock API is.
+_WORKER = (
+    "import sys\n"
+    "sys.path[:] = %(path)r\n"
+    "sys.path.insert(0, %(place)r)\n"
+    "import graphfix\n"
+    "del sys.path[0]\n"
+    "import os, signal\n"
+    "os.environ.update(%(environment)r)\n"
+    "if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:\n"
+    "    signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+    "from graphfix.batch.worker import main\n"
+    "main()\n"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of a model: its verdict, the summary of its report or why it failed (one line
+    a problem), how many findings of which severity, and what it took."""
+
+    name: str
+    verdict: str
+    lines: Tuple[str, ...]
+    findings: Dict[str, int]
+    seconds: float
+    worker_mib: float
+
+
+def batch(
+    recipe_path: str,
+    *,
+    output_directory: str,
+    jobs: int,
+    progress: Callable[[Sequence[Outcome], int, Sequence[str]], None],
+) -> List[Outcome]:
+    """Converts every model of a recipe that is not converted yet; in the recipe's order.
+
+    `progress` is called now and then with what is done, how many there are, and what is being
+    done.
+
+    Raises:
+      SourceError: the recipe cannot be read; nothing was begun.
+      RequestError: OUT cannot be written.
+    """
+    data = read_file(recipe_path, pipes=True)
+    entries = read_recipe(data, recipe_path)
+    if os.path.lexists(os.path.join(output_directory, MANIFEST)):
+        raise RequestError(
+            output_directory,
+            "is an output itself, not a directory of outputs",
+            "name another directory",
+        )
+    try:
+        for name in (LOCKS, DOWNLOADS, WORK):
+            os.makedirs(os.path.join(output_directory, name), exist_ok=True)
+    except OSError as error:
+        raise RequestError(
+            output_directory,
+            f"cannot be written: {error.strerror}",
+            "check the path and its permissions",
+        ) from None
+    for name in os.listdir(os.path.join(output_directory, WORK)):
+        _clean(name, output_directory)  # of a run that was killed, perhaps by another recipe
+    run = _Run(entries, os.path.abspath(output_directory))
+    threads = [
+        threading.Thread(target=run.work, daemon=True) for _ in range(min(jobs, len(entries)))
+    ]
+    done: Dict[str, Outcome] = {}
+    try:
+        for thread in threads:
+            thread.start()
+        while len(done) < len(entries):
+            try:
+                outcome = run.results.get(timeout=1)
+                done[outcome.name] = outcome
+            except queue.Empty:
+                pass
+            progress(list(done.values()), len(entries), sorted(run.running))
+    finally:
+        with signals.held():
+            run.stop()
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+            for name in run.running:
+                _clean(name, output_directory)
+    return [done[entry.name] for entry in entries]
+
+
+def _clean(name: str, out: str) -> None:
+    """Removes what a worker that was ended had begun, unless another run is at it."""
+    # A pipe in the place of the lock would be waited for.
+    handle = os.open(os.path.join(out, LOCKS, name), os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        publishing.sweep(os.path.join(os.path.abspath(out), name))
+        ownership.remove(os.path.join(out, WORK, name), unfinished=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(handle)
+
+
+class _Run:
+    """The jobs left, the workers at them, and the results."""
+
+    def __init__(self, entries: Sequence[Entry], out: str):
+        self.out = out
+        self.results: queue.Queue = queue.Queue()
+        self.running: set = set()
+        # The large ones first, or the last one would be waited for alone.
+        self._left = sorted(entries, key=_weight, reverse=True)
+        self._workers: List[subprocess.Popen] = []
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def work(self) -> None:
+        """Has one worker after another do what is left; a thread's life."""
+        worker = None
+        while True:
+            with self._lock:
+                if self._stopped or not self._left:
+                    break
+                entry = self._left.pop(0)
+                self.running.add(entry.name)
+                if worker is None or worker.poll() is not None:
+                    worker = self._start()
+            started = time.monotonic()
+            answer = self._ask(worker, entry)
+            if self._stopped:
+                break
+            self.running.discard(entry.name)
+            self.results.put(
+                Outcome(
+                    entry.name,
+                    answer["verdict"],
+                    tuple(answer["lines"]),
+                    answer["findings"],
+                    time.monotonic() - started,
+                    answer["worker_mib"],
+                )
+            )
+        if worker is not None:
+            worker.stdin.close()
+            worker.wait()
+
+    def stop(self) -> None:
+        """Ends all workers."""
+        with self._lock:
+            self._stopped = True
+            busy = bool(self.running)
+            workers = list(self._workers)
+        if busy:
+            for worker in workers:
+                if worker.poll() is None:
+                    worker.terminate()
+        end = time.monotonic() + _SECONDS_TO_END
+        for worker in workers:
+            while worker.poll() is None and time.monotonic() < end:
+                time.sleep(0.01)
+            if worker.poll() is None:
+                worker.kill()
+
+    def _start(self) -> subprocess.Popen:
+        # Python 3.13 imports a module before it comes to the code: not from the current directory.
+        environment = dict(os.environ, PYTHONSAFEPATH="1")
+        hidden = {name: environment.pop(name) for name in ("PYTHONPATH",) if name in environment}
+        worker = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                _WORKER
+                % {
+                    "path": import_path.settled(sys.path),
+                    "environment": hidden,
+                    "place": os.path.dirname(
+                        os.path.dirname(os.path.abspath(import_path.__file__))
+                    ),
+                },
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+        )
+        self._workers.append(worker)
+        return worker
+
+    def _ask(self, worker: subprocess.Popen, entry: Entry) -> Dict[str, Any]:
+        question = {"out": self.out, "entry": dataclasses.asdict(entry)}
+        answer = b""
+        try:
+            worker.stdin.write(json.dumps(question).encode("ascii") + b"\n")
+            worker.stdin.flush()
+            answer = worker.stdout.readline()
+        except BrokenPipeError:
+            pass
+        if answer.endswith(b"\n"):
+            return json.loads(answer.decode("ascii"))
+        code = worker.wait()
+        return {
+            "verdict": FAILED,
+            "findings": {},
+            "worker_mib": 0.0,
+            "lines": [
+                "%s: its worker process ended with %s; see whether the machine has memory to "
+                "spare, "
+                "and run the batch again"
+                % (entry.name, f"signal {-code}" if code < 0 else f"code {code}")
+            ],
+        }
+
+
+def _weight(entry: Entry) -> int:
+    """About how much there is to do, in bytes."""
+    if entry.download:
+        return entry.download.size
+    try:
+        if os.path.isdir(entry.source):
+            return sum(one.stat().st_size for one in os.scandir(entry.source) if one.is_file())
+        return os.path.getsize(entry.source)
+    except OSError:
+        return 0
+
+
+def format_outcomes(outcomes: Sequence[Outcome]) -> List[str]:
+    """A row for each model, and the sum."""
+    widest = max(len(one.name) for one in outcomes)
+    rows = []
+    for one in outcomes:
+        told = [
+            f"{count} {kind}{'' if count == 1 else 's'}"
+            for kind, count in sorted(one.findings.items())
+            if kind != "info"
+        ]
+        rows.append(
+            "%-*s  %-9s  %s" % (widest, one.name, one.verdict, "; ".join(list(one.lines) + told))
+        )
+    counts = [
+        (kind, sum(one.verdict == kind for one in outcomes))
+        for kind in (CONVERTED, UNCHANGED, FAILED)
+    ]
+    rows.append(
+        "%d models: %s" % (len(outcomes), ", ".join(f"{count} {kind}" for kind, count in counts))
+    )
+    return rows
+
+
+def bar(done: Sequence[Outcome], total: int, running: Sequence[str], width: Optional[int]) -> str:
+    """One line that says how far a batch is."""
+    failed = sum(one.verdict == FAILED for one in done)
+    filled = 20 * len(done) // total
+    text = escaped(
+        "[%s] %d of %d%s  %s"
+        % (
+            "#" * filled + "." * (20 - filled),
+            len(done),
+            total,
+            f", {failed} failed" if failed else "",
+            ", ".join(running),
+        )
+    )
+    return text[: width - 1] if width else text

@@ -1,0 +1,164 @@
+"""Opens what `diff` and `check` are given: a model's directory or archive, or one file of a model."""
+
+import os
+from typing import Container, Dict, Mapping, Optional, Set
+
+from graphfix.comparison.configs import config_fields, label_fields, relative_to, with_mark
+from graphfix.comparison.folders import other_files, shard_of
+from graphfix.comparison.graphs import graph_state, saved_states
+from graphfix.comparison.states import State, Thing, head_rows
+from graphfix.detectors import coco
+from graphfix.detectors.describe import describe
+from graphfix.errors import SourceError
+from graphfix.formats.archive import SUFFIXES, Unpacked
+from graphfix.formats.checkpoint import reader
+from graphfix.formats.graphdef import files
+from graphfix.formats.schema import message_class
+from graphfix.formats.tensors import TensorMeta
+from graphfix.formats.textproto import Document, bind
+from graphfix.modeldir import openers as sources
+from graphfix.pipeline_config.document import PipelineConfig, parse_config
+from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
+
+# Where the stock exporter leaves its SavedModel, in the directory of the checkpoint.
+_SAVED_MODEL = "saved_model"
+_TEXTS = (".config", ".pbtxt", ".txt", ".prototxt")
+
+
+def open_thing(path: str, *, ignored: Container[str] = ()) -> Thing:
+    """What a path names; reads configs, graphs and small files, but no tensor's value.  Of a
+    directory, the files whose real paths are `ignored` do not count.
+
+    Raises:
+      SourceError: it is missing or damaged.
+      RequestError: it does not say which checkpoint is meant.
+    """
+    if os.path.isfile(path) and path.endswith(SUFFIXES):
+        unpacked = Unpacked(path)
+        return _directory(path, unpacked.directory, unpacked, None)
+    if os.path.isdir(path):
+        return _directory(path, path, None, ignored)
+    if path.endswith(_TEXTS):
+        return _text(path)
+    if path.endswith(".pb"):
+        if os.path.basename(path) == files.SAVED_MODEL:
+            return _directory(path, os.path.dirname(path) or ".", None, ignored)
+        heads = _Heads(os.path.dirname(path))
+        return Thing(path, False, graphs={"": _frozen(path, heads)})
+    prefix = sources.find_prefix(path)
+    return Thing(path, False, tensors=_checkpoint(prefix, _Heads(os.path.dirname(prefix))))
+
+
+def _directory(path: str, directory: str, holder, ignored: Optional[Container[str]]) -> Thing:
+    """`ignored` is None where not all files are at hand: an archive is unpacked in part."""
+    frozen = sources.find_frozen(directory)
+    heads = _Heads(directory)
+    known, graphs = set(heads.read), {}
+    raw = heads.fields
+    if frozen is not None and frozen == directory:
+        graphs.update(_saved_model(directory, heads))
+        known.add(files.SAVED_MODEL)
+    elif os.path.isfile(os.path.join(directory, sources.FROZEN)):
+        graphs[""] = _frozen(os.path.join(directory, sources.FROZEN), heads)
+        known.add(sources.FROZEN)
+    inner = os.path.join(directory, _SAVED_MODEL)
+    if files.is_saved_model(inner):
+        graphs.update(
+            (_SAVED_MODEL + place, graph) for place, graph in _saved_model(inner, heads).items()
+        )
+        known.add(os.path.join(_SAVED_MODEL, files.SAVED_MODEL))
+    tensors = None
+    if frozen is None:
+        prefix = sources.find_prefix(directory)
+        tensors, stem = _checkpoint(prefix, heads), os.path.basename(prefix)
+        known.add(stem + ".index")
+        known.update(name for name in os.listdir(directory) if shard_of(name) == stem)
+    return Thing(
+        path,
+        True,
+        tensors,
+        relative_to(directory, raw) if raw is not None else None,
+        raw,
+        heads.labels,
+        graphs or None,
+        None if ignored is None else other_files(directory, known, ignored),
+        holder,
+    )
+
+
+class _Heads:
+    """A directory's config and label map and the fields of either, None without one, and what heads'
+    tensors are by them; `read` names the files that these are of."""
+
+    def __init__(self, directory: str):
+        self.config = self.fields = self.labels = None
+        self.read: Set[str] = set()
+        self._names: Mapping[int, str] = {}
+        path = os.path.join(directory, sources.CONFIG)
+        if os.path.isfile(path):
+            data = sources.read_file(path)
+            self.config = parse_config(data, path)
+            self.fields = with_mark(data, config_fields(self.config))
+            self.read.add(sources.CONFIG)
+        path = os.path.join(directory, sources.LABEL_MAP)
+        if os.path.isfile(path):
+            data = sources.read_file(path)
+            self._names = _names(parse_label_map(data, path))
+            self.labels = label_fields(data)
+            self.read.add(sources.LABEL_MAP)
+
+    def __call__(self, metas: Mapping[str, TensorMeta]):
+        """{tensor: (what, rows)}, as far as config and tensors are of one model."""
+        if self.config is None:
+            return {}
+        try:
+            model = describe(self.config.message, metas, config="config", checkpoint="checkpoint")
+        except SourceError:
+            return {}
+        names = self._names
+        if not names and model.classes == coco.NUM_CLASSES:
+            names = _names(coco.LABEL_MAP)
+        return head_rows(model, names)
+
+
+def _names(label_map: LabelMap) -> Dict[int, str]:
+    return {label.id: label.display_name for label in label_map.labels}
+
+
+def _text(path: str) -> Thing:
+    """A label map or a config: what is no label map is read as a config."""
+    data = sources.read_file(path)
+    if bind(Document.parse(data, subject=path), message_class("graphfix.labels.StringIntLabelMap"))[
+        0
+    ].item:
+        parse_label_map(data, path)
+        return Thing(path, False, labels=label_fields(data))
+    fields = with_mark(data, config_fields(parse_config(data, path)))
+    return Thing(path, False, config=relative_to(os.path.dirname(path), fields), raw_config=fields)
+
+
+def _checkpoint(prefix: str, heads: _Heads) -> Dict[str, State]:
+    store = reader.open_bundle(prefix)
+    known = heads({name: view.meta for name, view in store.items()})
+    return {
+        name: State(view.meta, _digest_of(view), view.load, *known.get(name, ()))
+        for name, view in store.items()
+    }
+
+
+def _digest_of(view):
+    return lambda: reader.digest(view)
+
+
+def _frozen(path: str, heads: _Heads):
+    graph_def = files.read_graph_def(path)
+    files.open_graph(graph_def, path)
+    return graph_state(graph_def, heads)
+
+
+def _saved_model(directory: str, heads: _Heads):
+    saved = files.read_saved_model(directory)
+    files.open_graph(
+        files.serving_graph(saved).graph_def, os.path.join(directory, files.SAVED_MODEL)
+    )
+    return saved_states(saved, heads)

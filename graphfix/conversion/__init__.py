@@ -1,0 +1,1 @@
+"""One conversion: open, describe, plan, apply, write, verify, report."""

@@ -1,0 +1,187 @@
+"""The graphs of a source - its frozen graph, its SavedModel - rewritten for a plan's classes."""
+
+import dataclasses
+import os
+from typing import Any, Dict, Optional, Tuple
+
+from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
+from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN
+from graphfix.errors import Problem, SourceError
+from graphfix.findings import INFO, WARNING, Finding, by_severity
+from graphfix.formats.tensors import TensorStore
+from graphfix.formats.textproto.document import Document
+from graphfix.modeldir.openers import CONFIG, FROZEN, SAVED_MODEL, Source
+from graphfix.pipeline_config.document import parse_config
+from graphfix.planning.plan import SurgeryPlan
+
+# Anchor generators that place anchors in parts of the image, wherever they are asked to.
+_NORMALIZED = ("ssd_anchor_generator", "multiscale_anchor_generator")
+
+
+def rewritten_graphs(
+    source: Source, plan: SurgeryPlan, config: Document, outgoing: TensorStore
+) -> Tuple[SurgeryPlan, Dict[str, bytes]]:
+    """The bytes of each graph for the new classes and anchors, by its path in the output; `config`
+    and the tensors `outgoing` are the output's.
+
+    A graph that cannot be rewritten is left out, and the plan that is returned has a finding that
+    says why.
+    """
+    made: Dict[str, bytes] = {}
+    for name, path in _graphs(source).items():
+        try:
+            message = _read(source, name, path)
+            plan = _told(plan, _effects(message, path))
+            _check_weights(message, path, source, plan)
+            anchors = _new_anchors(source, plan, config, path)
+            made[name] = _rewritten(message, path, source, plan, anchors, outgoing)
+            if anchors:
+                plan = _told(
+                    plan,
+                    (
+                        Finding(
+                            "ANCHORS_CONSTANT",
+                            INFO,
+                            os.path.basename(path),
+                            "has the new anchors%s as "
+                            "constants, where they were computed before"
+                            % ("' heights and widths" if source.model.meta == FASTER_RCNN else ""),
+                            "there is nothing to do",
+                        ),
+                    ),
+                )
+        except SourceError as error:
+            plan = _told(plan, (_refused(error.problems[0]),))
+    return plan, made
+
+
+def graph_findings(source: Source) -> Tuple[Finding, ...]:
+    """What there is to know of a source's graphs before one is run."""
+    found: Tuple[Finding, ...] = ()
+    for name, path in _graphs(source).items():
+        try:
+            found += _effects(_read(source, name, path), path)
+        except SourceError as error:
+            found += (_refused(error.problems[0]),)
+    return found
+
+
+def new_generator(source: Source, plan: SurgeryPlan, config: bytes) -> Any:
+    """The AnchorGenerator message of the output's config, None where it is the source's."""
+    if not any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
+        return None
+    meta = source.model.meta
+    return getattr(getattr(parse_config(config, CONFIG).message.model, meta), ANCHOR_FIELD[meta])
+
+
+def _graphs(source: Source) -> Dict[str, str]:
+    """The files a source's graphs are in, by what they will be called."""
+    beside = os.path.dirname(source.prefix)
+    found = {FROZEN: source.frozen, SAVED_MODEL: os.path.join(beside, SAVED_MODEL)}
+    if os.path.isdir(source.prefix):
+        found[SAVED_MODEL] = os.path.join(source.prefix, os.path.basename(SAVED_MODEL))
+    return {name: path for name, path in found.items() if path and os.path.isfile(path)}
+
+
+def _new_anchors(
+    source: Source, plan: SurgeryPlan, config: Document, path: str
+) -> Optional[AnchorSpec]:
+    """The anchors of the output, where they are not the source's."""
+    model, message = source.model, new_generator(source, plan, config.encode())
+    if message is None:
+        return None
+    kind = message.WhichOneof("anchor_generator_oneof")
+    # The others place anchors in pixels, or as the image's size is while the graph runs.
+    # A first stage's are put in as heights and widths, in the generator's own unit.
+    if model.meta != FASTER_RCNN and (
+        kind not in _NORMALIZED
+        or not getattr(getattr(message, kind), "normalize_coordinates", True)
+    ):
+        raise SourceError(
+            path,
+            f"is not rewritten: the anchors of a {kind} cannot be put into a graph",
+            "export the converted checkpoint with the stock exporter",
+        )
+    return describe_anchors(message, CONFIG, model.image)
+
+
+# Graphs are large, and few models have one: their code is not loaded for nothing.
+def _read(source: Source, name: str, path: str) -> Any:
+    """The GraphDef or SavedModel of a file."""
+    from graphfix.formats.graphdef import files
+
+    if name == FROZEN and source.graph:
+        return source.graph.graph_def
+    if name == FROZEN:
+        return files.read_graph_def(path)
+    return files.read_saved_model(os.path.dirname(path))
+
+
+def _effects(message: Any, path: str) -> Tuple[Finding, ...]:
+    from graphfix.formats.graphdef.effects import effects
+
+    if message.DESCRIPTOR.name == "GraphDef":
+        return effects(message, os.path.basename(path))
+    return tuple(
+        dict.fromkeys(
+            finding
+            for meta in message.meta_graphs
+            for finding in effects(meta.graph_def, os.path.basename(path))
+        )
+    )
+
+
+def _check_weights(message: Any, path: str, source: Source, plan: SurgeryPlan) -> None:
+    from graphfix.graph_rewrite.weights import check_weights
+
+    graphs = (
+        [message]
+        if message.DESCRIPTOR.name == "GraphDef"
+        else [meta.graph_def for meta in message.meta_graphs]
+    )
+    for graph_def in graphs:
+        # What was thawed from this very graph needs no look.
+        if path not in (source.prefix, os.path.join(source.prefix, os.path.basename(SAVED_MODEL))):
+            check_weights(graph_def, source.store, plan.edits, subject=path)
+
+
+def _rewritten(
+    message: Any,
+    path: str,
+    source: Source,
+    plan: SurgeryPlan,
+    anchors: Optional[AnchorSpec],
+    outgoing: TensorStore,
+) -> bytes:
+    from graphfix.formats.graphdef import files
+    from graphfix.graph_rewrite.rewrite import rewrite
+    from graphfix.graph_rewrite.saved_model import rewrite_saved_model
+
+    classes, carried = len(plan.classes), (source.store, outgoing)
+    if message.DESCRIPTOR.name == "GraphDef":
+        graph = source.graph.copy() if source.graph else files.open_graph(message, path)
+        rewrite(
+            graph, source.model, classes, plan.edits, subject=path, anchors=anchors, carried=carried
+        )
+        return files.graph_to_bytes(graph)
+    for folder in ("variables", "assets"):
+        where = os.path.join(os.path.dirname(path), folder)
+        if os.path.isdir(where) and os.listdir(where):
+            raise SourceError(
+                path,
+                f"is not rewritten: it has files in '{folder}'",
+                "export the converted checkpoint with the stock exporter",
+            )
+    rewrite_saved_model(
+        message, source.model, classes, plan.edits, subject=path, anchors=anchors, carried=carried
+    )
+    return files.to_bytes(message)
+
+
+def _refused(why: Problem) -> Finding:
+    return Finding("FROZEN_GRAPH", WARNING, os.path.basename(why.subject), why.message, why.remedy)
+
+
+def _told(plan: SurgeryPlan, findings: Tuple[Finding, ...]) -> SurgeryPlan:
+    # A plan that is replayed knows them already.
+    return dataclasses.replace(plan, findings=by_severity(dict.fromkeys(plan.findings + findings)))

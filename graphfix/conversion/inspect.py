@@ -1,0 +1,86 @@
+"""inspect: what a model is."""
+
+import dataclasses
+import json
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from graphfix.conversion.graphs import graph_findings
+from graphfix.findings import Finding, by_severity
+from graphfix.modeldir.openers import Source, open_source, source_labels
+
+
+class Answer(NamedTuple):
+    """What a model is, as data, and what there is to know of it."""
+
+    path: str
+    data: Dict[str, Any]
+    findings: Tuple[Finding, ...]
+
+    def to_json(self) -> str:
+        return json.dumps(
+            dict(self.data, findings=[dataclasses.asdict(finding) for finding in self.findings]),
+            indent=2,
+            sort_keys=True,
+        )
+
+    def to_lines(self) -> List[str]:
+        data = self.data
+        rows = [
+            f"{self.path}: {data['family']}",
+            f"  feature extractor  {data['feature_extractor']}",
+            "  classes            %d%s"
+            % (
+                data["classes"],
+                f" ({data['named_classes']} named)"
+                if data["named_classes"]
+                else " (names unknown)",
+            ),
+            f"  anchors            {data['anchors']['generator']}, "
+            f"{'/'.join(map(str, data['anchors']['per_map']))} at each location of "
+            f"{len(data['anchors']['per_map'])} feature maps",
+            f"  tensors            {data['tensors']}: "
+            f"{data['tensors'] - data['moving_averages'] - data['optimizer']} of the model, "
+            f"{data['moving_averages']} moving averages, {data['optimizer']} of an optimizer",
+        ]
+        if data["config_inferred"]:
+            rows.append("  pipeline.config    none: inferred from the graph")
+        for head in data["heads"]:
+            rows.append(f"  {head['role']!s:<5} {head['stage']}  {head['layout']}")
+        return rows + [f"  {finding}" for finding in self.findings]
+
+
+def inspect(path: str, *, config_path: Optional[str]) -> Answer:
+    """A description of a model.
+
+    Raises:
+      GraphfixError: the model is damaged or not understood.
+    """
+    source = open_source(path, config_path=config_path)
+    return Answer(path, _data(source), by_severity(source.findings + graph_findings(source)))
+
+
+def _data(source: Source) -> Dict[str, Any]:
+    model = source.model
+    labels = source_labels(source, None).labels
+    return {
+        "family": model.family,
+        "feature_extractor": model.feature_extractor,
+        "classes": model.classes,
+        "named_classes": len(labels.labels) if labels else 0,
+        "anchors": {"generator": model.anchors.generator, "per_map": list(model.anchors.per_map)},
+        "heads": [
+            {
+                "role": head.role,
+                "stage": head.stage,
+                "tensors": list(head.tensors),
+                "background": head.background,
+                "layout": str(head.layout),
+            }
+            for head in model.heads
+        ],
+        "tensors": len(source.store),
+        "moving_averages": len(model.extras.moving_averages),
+        "optimizer": len(model.extras.optimizer),
+        "digest": source.digest,
+        "config_inferred": source.inferred,
+    }

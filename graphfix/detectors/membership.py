@@ -1,0 +1,42 @@
+"""Which tensors of a checkpoint are a model's: those within the scopes of its feature extractor, its
+heads, and the layers between them.
+
+Names that are in none of these (whoever wrote the checkpoint put them there) no trainer looks for.
+"""
+
+import re
+from typing import Iterable, Tuple
+
+from graphfix.detectors import families
+from graphfix.detectors.describe import ModelSpec
+from graphfix.detectors.quantization import is_quantization
+
+# Layers that no head's scope tells: before a head of a single feature map; between the stages, in
+# slim and in Keras; Context R-CNN's.
+_BETWEEN = {
+    families.SSD: re.compile(r"Conv2d_\d+_1x1_\d+(_norm)?/"),
+    families.FASTER_RCNN: re.compile(
+        r"(Conv|FirstStageRPNFeatures|(Self)?AttentionBlock[^/]*"
+        r"|fully_connected(_\d+)?)/"
+    ),
+}
+
+
+def strangers(model: ModelSpec, names: Iterable[str]) -> Tuple[str, ...]:
+    """Those of a checkpoint's names that are not of the model, nor of its training."""
+    scopes = set(model.backbone)
+    for head in model.heads:
+        scopes.update(name.partition("/")[0] + "/" for name in head.tensors)
+    scopes.update([families.second_name(scope) for scope in scopes])
+    known, between = tuple(scopes), _BETWEEN[model.meta]
+    return tuple(
+        name
+        for name in names
+        if not (
+            name.startswith(known)
+            or between.match(name)
+            or is_quantization(name)
+            or name in families.OPTIMIZER_SCALARS
+            or name == families.GLOBAL_STEP
+        )
+    )

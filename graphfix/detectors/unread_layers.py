@@ -1,0 +1,77 @@
+"""Variables that a model has and its frozen graph does not: layers that nothing reads.
+
+An SSD with fewer feature maps than its network could give still builds the whole network, and
+the exporter leaves out what no output depends on.  Which variables these are follows from the
+config (graphfix.detectors.variables).
+"""
+
+from typing import Iterable, Iterator, Tuple
+
+import numpy as np
+
+from graphfix.detectors import families
+from graphfix.detectors.initializer import Initializer, draw
+from graphfix.detectors.layers import Variable
+from graphfix.detectors.quantization import is_quantization
+from graphfix.detectors.variables import Unknown, model_variables
+from graphfix.findings import INFO, Finding
+from graphfix.formats import dtypes
+from graphfix.formats.tensors import TensorStore, TensorView, constant
+from graphfix.pipeline_config.extractor_availability import EXTRACTORS
+
+# Names of variables are the same in all months after this one that build a model at all.
+_MONTH = "2019-07"
+# Nothing depends on it; kernels of zeros would be taken for a damaged checkpoint.
+_NOISE = Initializer("truncated_normal", 0.0, 0.03)
+
+
+def add_unread(
+    message, store: TensorStore, subject: str
+) -> Tuple[TensorStore, Tuple[Finding, ...]]:
+    """What was thawed, with the variables of unread layers as training would start them.
+
+    `message` is the TrainEvalPipelineConfig, `subject` the graph's name.  Where the config's
+    variables cannot be told for certain, or are not those that were thawed and more, nothing is
+    added.
+    """
+    kind = getattr(message.model, message.model.WhichOneof("model")).feature_extractor.type
+    since, _ = EXTRACTORS.get(kind, (_MONTH, None))
+    try:
+        expected = model_variables(message, month=max(since, _MONTH), config=subject)
+    except Unknown:
+        return store, ()
+    shapes = dict(expected)
+    own = {
+        name: view.meta.shape
+        for name, view in store.items()
+        if name != families.GLOBAL_STEP and not is_quantization(name)
+    }
+    missing = [one for one in expected if one.name not in store]
+    if not missing or any(shapes.get(name) != shape for name, shape in own.items()):
+        return store, ()
+    return TensorStore(list(store.values()) + list(_views(missing))), (
+        Finding(
+            "UNREAD_VARIABLES",
+            INFO,
+            subject,
+            (
+                f"has no values for {len(missing)} variables that the model has but "
+                f"never reads (the first is {missing[0].name}); they start as in training, at "
+                "random"
+            ),
+            "there is nothing to do",
+        ),
+    )
+
+
+def _views(variables: Iterable[Variable]) -> Iterator[TensorView]:
+    for one in variables:
+        # What LEAVES does not know are depthwise kernels, and a NASNet's named ones.
+        effect, initial = families.LEAVES.get(one.name.rpartition("/")[2], (families.KERNEL, 0.0))
+        yield constant(
+            one.name,
+            dtypes.FLOAT32,
+            np.full(one.shape, initial)
+            if effect != families.KERNEL
+            else draw(_NOISE, "graphfix/unread/" + one.name, one.shape),
+        )

@@ -1,0 +1,1 @@
+"""Bytes to records and back; nothing here knows what a detector is."""

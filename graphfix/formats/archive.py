@@ -1,0 +1,121 @@
+"""Published models as they are downloaded: a tar archive of one directory, mostly gzipped.
+
+A compressed archive cannot be read here and there, so what a conversion needs of it (checkpoint,
+config, label map, graphs) is unpacked into a temporary directory, which goes when nobody needs it.
+Nothing is taken before the archive was read to its end and is whole.  An archive is a stranger's:
+names that lead out of it, links, devices, and sizes beyond any detector are refused before a byte
+of them is written.
+"""
+
+import os
+import re
+from typing import BinaryIO, Iterator, Optional
+
+from graphfix.errors import RequestError, SourceError
+from graphfix.formats import tarball
+from graphfix.process.scratch import Scratch
+
+SUFFIXES = (".tar.gz", ".tgz", ".tar")
+_WANTED = re.compile(
+    r"(.*\.(index|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt"
+    r"|frozen_inference_graph\.pb|saved_model\.pb)\Z"
+)
+# The directory of a SavedModel within a model's.
+_SAVED_MODEL = "saved_model"
+# The largest published detectors have checkpoints of half a gigabyte.
+_MOST_BYTES = 8 << 30
+_MOST_MEMBERS = 100000
+# Weights hardly shrink: an archive that unpacks to many times its size holds something else.
+_MOST_TIMES = 100
+_SMALL = 64 << 20
+_AGAIN = "download the archive again, from where the model is published"
+
+
+class Unpacked:
+    """An archive's model directory on disk, for as long as this object lives.  `checked`: the
+    archive has a checksum of all its content, so that damage would have been noticed."""
+
+    def __init__(self, path: str):
+        self._scratch = Scratch()
+        self.directory = self._scratch.path
+        self._top: Optional[str] = None
+        try:
+            self.checked = self._unpack(path)
+        except BaseException:
+            self.close()
+            raise
+
+    def _unpack(self, path: str) -> bool:
+        try:
+            with open(path, "rb") as file:
+                checked = file.read(2) == tarball.GZIP
+                file.seek(0)
+                for member in _members(file, path):
+                    self._take(member, path)
+                return checked
+        except tarball.Damaged as error:
+            raise SourceError(path, f"is not a valid tar archive: {error}", _AGAIN) from None
+        except tarball.TooLarge as error:
+            raise SourceError(
+                path, f"unpacks to more than any detector has ({error})", _AGAIN
+            ) from None
+        except OSError as error:
+            if error.filename == path:
+                raise SourceError(
+                    path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+                ) from None
+            raise RequestError(
+                os.path.dirname(self.directory),
+                (f"cannot hold what the archive unpacks to: {error.strerror}"),
+                "free some space, or set TMPDIR to a larger directory",
+            ) from None
+
+    def _take(self, member: tarball.Member, path: str) -> None:
+        folder, name = os.path.split(member.name)
+        within = ""
+        if name == _SAVED_MODEL + ".pb":
+            folder, within = os.path.split(folder)
+            if within != _SAVED_MODEL:
+                return
+        elif not _WANTED.match(name):
+            return
+        if self._top not in (None, folder):
+            raise RequestError(
+                path,
+                f"holds models in several directories, such as {self._top or '.'} and "
+                f"{folder or '.'}",
+                "unpack it and name the one you mean",
+            )
+        self._top = folder
+        place = os.path.join(self.directory, within, name)
+        if os.path.exists(place):
+            raise RequestError(
+                path, f"holds '{member.name}' twice", "unpack it, and name the directory"
+            )
+        os.makedirs(os.path.dirname(place), exist_ok=True)
+        with open(place, "xb") as target:
+            for piece in member.content:
+                target.write(piece)
+
+    def close(self) -> None:
+        """Removes the directory."""
+        self._scratch.close()
+
+
+def _members(file: BinaryIO, path: str) -> Iterator[tarball.Member]:
+    """The files of an archive, each checked before it is given out."""
+    most = min(_MOST_BYTES, max(_SMALL, _MOST_TIMES * os.path.getsize(path)))
+    for member in tarball.members(file, most_bytes=most, most_headers=_MOST_MEMBERS):
+        parts = member.name.split("/")
+        if (
+            member.name.startswith("/")
+            or ".." in parts
+            or "\0" in member.name
+            or "\\" in member.name
+        ):
+            raise SourceError(path, f"holds a name that leads out of it: {member.name!r}", _AGAIN)
+        if member.type == tarball.DIRECTORY:
+            continue
+        if member.type != tarball.FILE:
+            raise SourceError(path, f"holds {member.name!r}, which is not a plain file", _AGAIN)
+        yield member

@@ -1,0 +1,30 @@
+"""Protobuf's text format as documents that can be read, checked and edited in place.
+
+`Document` keeps every character it was given; `bind` interprets one as a protobuf message and
+says everything that is wrong with it at once.
+"""
+
+from graphfix.formats.textproto.bind import (
+    DUPLICATE,
+    ONEOF_CONFLICT,
+    OUT_OF_RANGE,
+    UNKNOWN_FIELD,
+    UNKNOWN_VALUE,
+    WRONG_TYPE,
+    BindProblem,
+    bind,
+)
+from graphfix.formats.textproto.document import Document
+from graphfix.formats.textproto.layout import New
+from graphfix.formats.textproto.literals import quote
+from graphfix.formats.textproto.tree import (
+    FLOAT,
+    IDENTIFIER,
+    INTEGER,
+    STRING,
+    Block,
+    Field,
+    Node,
+    Scalar,
+    Value,
+)

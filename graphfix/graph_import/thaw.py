@@ -1,0 +1,209 @@
+"""Recovers a model's variables from its frozen graph.
+
+TensorFlow's freezer replaces each variable by a constant of the same name, and leaves the
+Identity through which the graph read it.  So a constant was a variable when such an Identity
+reads it (NAME/read, or .../ReadVariableOp), or when an operation takes it as a parameter - a
+kernel, an offset, a statistic - and it is named as the stock API names those.  All other
+constants are sizes, shapes and numbers of the graph itself.
+
+What cannot be recovered is found by what is missing around what was: a convolution of the feature
+extractor that has neither BatchNorm nor biases of its own had them folded into its kernel, and a
+kernel of integers was quantized away.
+"""
+
+import collections
+import re
+from typing import Any, Dict, Iterable, Iterator, List, Set, Tuple
+
+from graphfix.detectors import families
+from graphfix.errors import Problem, SourceError
+from graphfix.findings import INFO, WARNING, Finding
+from graphfix.formats import dtypes
+from graphfix.formats.graphdef import constants
+from graphfix.formats.graphdef.graph import Graph, read_input
+from graphfix.formats.tensors import TensorStore, TensorView, constant
+
+# Operation -> its inputs that are parameters of a layer.
+PARAMETERS = {
+    "Conv2D": (1,),
+    "DepthwiseConv2dNative": (1,),
+    "MatMul": (1,),
+    "Conv2DBackpropInput": (1,),
+    "BiasAdd": (1,),
+    "FusedBatchNorm": (1, 2, 3, 4),
+    "FusedBatchNormV2": (1, 2, 3, 4),
+    "FusedBatchNormV3": (1, 2, 3, 4),
+    "FakeQuantWithMinMaxVars": (1, 2),
+}
+LEAVES = (
+    "weights",
+    "depthwise_weights",
+    "pointwise_weights",
+    "biases",
+    "gamma",
+    "beta",
+    "moving_mean",
+    "moving_variance",
+    "kernel",
+    "bias",
+    "depthwise_kernel",
+    "min",
+    "max",
+)
+_KERNELS = ("weights", "depthwise_weights", "pointwise_weights", "kernel", "depthwise_kernel")
+_NORMALIZATION = ("gamma", "beta", "moving_mean", "moving_variance")
+_CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
+
+# The region proposal network of a ResNet uses three of its four blocks, the second stage the
+# fourth; yet the first stage has variables of a fourth block, which nothing ever reads.
+_FIRST, _SECOND = "FirstStageFeatureExtractor/", "SecondStageFeatureExtractor/"
+_DEAD_BLOCK = re.compile(r"resnet_v1_\d+/block4/")
+# Each stage of Keras's Inception ResNet has the whole network, and reads its part of it.  Layers
+# without a name of their own are numbered through both stages.
+_WHOLE = re.compile(r"(?:First|Second)StageFeatureExtractor/InceptionResnetV2/(.+)")
+_NUMBERED = re.compile(r"(conv2d|freezable_batch_norm)(?:_(\d{1,9}))?(/.+)")
+
+# A Keras layer reads its variable LAYER/kernel at LAYER/Conv2D/ReadVariableOp.
+_READ_VARIABLE = re.compile(r"/ReadVariableOp(_\d+)?\Z")
+_EXTRACTOR = re.compile(r"(FeatureExtractor|_feature_extractor)/")
+
+
+def thaw(
+    graph: Graph, *, subject: str, partial: bool = False
+) -> Tuple[TensorStore, Tuple[Finding, ...]]:
+    """The variables of a frozen graph under their names in training, and what about them is made
+    up.  `partial` takes what there is where something is lost.
+
+    Raises:
+      SourceError: naming `subject`, when the graph is not a frozen one, or (without `partial`)
+        variables are folded, quantized or stripped away; lists them.
+    """
+    consumers = graph.consumers()
+    variables: Dict[str, TensorView] = {}
+    problems: List[Problem] = []
+    for node in graph.nodes.values():
+        if node.op != "Const" or not _was_variable(node, consumers):
+            continue
+        try:
+            meta = constants.meta_of(node)
+            variables[node.name] = constant(node.name, meta.dtype, constants.value_of(node))
+        except ValueError as error:
+            problems.append(Problem(subject, f"the {error}", "export the model again"))
+    if not variables:
+        raise SourceError(
+            subject,
+            "holds no constants that were variables",
+            "name the frozen_inference_graph.pb that the stock exporter wrote",
+        )
+    problems += _lost(graph, variables, subject)
+    if problems and not partial:
+        raise SourceError.collected(problems)
+    findings = [
+        Finding("NOT_RECOVERED", WARNING, problem.subject, problem.message, problem.remedy)
+        for problem in problems
+    ]
+    dead = _dead_variables(variables)
+    if dead:
+        variables.update(dead)
+        findings.append(
+            Finding(
+                "DEAD_VARIABLES",
+                INFO,
+                subject,
+                (
+                    f"has no values for {len(dead)} variables of feature extractors "
+                    f"(the first is {min(dead)}), which the model has but never reads; they get "
+                    "those of the other "
+                    "stage's same layers"
+                ),
+                "there is nothing to do",
+            )
+        )
+    step = families.GLOBAL_STEP
+    if step not in variables:
+        variables[step] = constant(step, dtypes.INT64, 0)
+    return TensorStore(variables.values()), tuple(findings)
+
+
+def _was_variable(node, consumers) -> bool:
+    leaf = node.name.rsplit("/", 1)[-1]
+    for reader, position in consumers[node.name]:
+        if reader.op == "Identity" and (
+            reader.name == node.name + "/read" or _READ_VARIABLE.search(reader.name)
+        ):
+            return True
+        if position in PARAMETERS.get(reader.op, ()) and leaf in LEAVES:
+            return True
+    return False
+
+
+def _lost(graph: Graph, variables: Dict[str, TensorView], subject: str):
+    """What the graph shows was there, and is not any more."""
+    normalized = any(name.rsplit("/", 1)[-1] in _NORMALIZATION for name in variables)
+    for node in graph.nodes.values():
+        if node.op not in _CONVOLUTIONS:
+            continue
+        source: Any = node
+        seen: Set[str] = set()
+        while source.op in ("Identity", "FakeQuantWithMinMaxVars", "Dequantize") + _CONVOLUTIONS:
+            position = 1 if source.op in _CONVOLUTIONS else 0
+            if source.name in seen or len(source.input) <= position:
+                break  # no graph that runs
+            seen.add(source.name)
+            source = graph.nodes[read_input(source.input[position]).name]
+        if source.op != "Const" or not _EXTRACTOR.search(node.name):
+            continue
+        scope, _, leaf = source.name.rpartition("/")
+        if source.name not in variables or not variables[source.name].meta.dtype.is_floating:
+            yield Problem(
+                subject,
+                f"the kernel of '{node.name}' is no variable any more (constant '{source.name}')",
+                "export the model without transforming it",
+            )
+        elif (
+            leaf in _KERNELS
+            and not normalized
+            and not any(scope + "/" + name in variables for name in ("biases", "bias"))
+        ):
+            yield Problem(
+                subject,
+                f"BatchNorm of '{scope}' is folded into its kernel",
+                "export the model without transforming it",
+            )
+
+
+def _dead_variables(variables: Dict[str, TensorView]) -> Dict[str, TensorView]:
+    """Layers that one stage has and does not read, with the values of the other stage's, which
+    have the same shapes."""
+    others = {
+        name: _FIRST + name[len(_SECOND) :]
+        for name in variables
+        if name.startswith(_SECOND) and _DEAD_BLOCK.search(name)
+    }
+    if _FIRST + "InceptionResnetV2/conv2d/kernel" in variables:
+        others = dict(_in_other_stage(variables))
+    return {
+        other: constant(other, variables[name].meta.dtype, variables[name].load())
+        for name, other in others.items()
+        if other not in variables
+    }
+
+
+def _in_other_stage(names: Iterable[str]) -> Iterator[Tuple[str, str]]:
+    """(name, the other stage's variable of the same layer) of Keras's Inception ResNets."""
+    whole = [
+        (name, match.group(1))
+        for name, match in ((name, _WHOLE.match(name)) for name in names)
+        if match
+    ]
+    numbered = {name: _NUMBERED.match(layer) for name, layer in whole}
+    most: Dict[str, int] = collections.Counter()
+    for match in filter(None, numbered.values()):
+        most[match.group(1)] = max(most[match.group(1)], int(match.group(2) or 0))
+    for name, layer in whole:
+        first, match = name.startswith(_FIRST), numbered[name]
+        if match:
+            kind, stage = match.group(1), (most[match.group(1)] + 1) // 2
+            number = int(match.group(2) or 0) + (stage if first else -stage)
+            layer = kind + (f"_{number}" if number else "") + match.group(3)
+        yield name, (_SECOND if first else _FIRST) + "InceptionResnetV2/" + layer

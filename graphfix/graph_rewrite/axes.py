@@ -1,0 +1,199 @@
+"""Follows the classes through a frozen graph: which axis of which tensor counts them.
+
+From the outputs of a model's heads on, each operation is asked where the class axis goes, and
+which constants it needs to know how long that axis is.  Nothing is found by name or by value: a
+constant is a class count because of the operation that reads it and the place it is read at.  An
+operation without a rule, or a constant that contradicts its place, is an error that names the
+node, and no graph comes out.
+"""
+
+import collections
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from graphfix.formats.graphdef.graph import Consumers, Graph, read_input
+from graphfix.graph_rewrite import rules
+from graphfix.graph_rewrite.axis_types import (
+    ANY,
+    CLASS,
+    SLOT,
+    Axes,
+    NotUnderstood,
+    Outputs,
+    Selection,
+    class_axis,
+)
+from graphfix.graph_rewrite.vectors import Element, Vectors
+
+
+class Tracker:
+    """The class axes of a graph's tensors.
+
+    `old` and `new` are the numbers of classes, without background.  After `run`: `states` has the
+    axes of every output that has a class axis, `selections` where classes are taken out singly,
+    `vectors` the constants to change.
+    """
+
+    def __init__(self, graph: Graph, consumers: Consumers, old: int, new: int):
+        self.graph, self.consumers, self.old, self.new = graph, consumers, old, new
+        self.states: Dict[Tuple[str, int], Axes] = {}
+        self.selections: Dict[Selection, None] = {}  # in the order they were found
+        self.vectors = Vectors(graph, consumers)
+        self.attributes: List[Tuple[str, str, Any]] = []
+        self.packed: List[Any] = []  # readers of a number that counts more than classes
+        self.waiting: Dict[str, str] = {}
+        self._pending: Any = collections.deque()
+        self._tiles = set()
+        self._arrived: Dict[str, int] = {}  # of a list of inputs, how many are known
+
+    def size(self, factor: Any, *, new: bool = False) -> Optional[int]:
+        """The size a factor stands for, before or after; None where nobody knows."""
+        if factor in (SLOT, CLASS):
+            return (self.new if new else self.old) + (factor == SLOT)
+        return factor
+
+    def class_size(self, axes: Axes) -> Tuple[int, int]:
+        """The class axis of a tensor and its new size, -1 where that is not known."""
+        axis = class_axis(axes)
+        sizes = [self.size(factor, new=True) for factor in axes[axis]]
+        return axis, -1 if ANY in sizes else _product(sizes)
+
+    def start(self, name: str, axes: Axes) -> None:
+        """Says what the axes of a node's first output are."""
+        self._set(name, {0: axes})
+
+    def run(self) -> None:
+        """Follows all that was started.
+
+        Raises:
+          NotUnderstood: naming a node, where the class axis is lost sight of.
+        """
+        while True:
+            while self._pending:
+                self._visit(self.graph.nodes[self._pending.popleft()])
+            if not self.waiting:
+                return
+            if not self._find_tile():
+                name, why = sorted(self.waiting.items())[0]
+                raise NotUnderstood(self.graph.nodes[name], why)
+
+    def _set(self, name: str, outputs: Outputs) -> None:
+        """Says what the axes of a node's outputs are."""
+        readers: Dict[int, Dict[str, None]] = {}
+        for port, axes in outputs.items():
+            if class_axis(axes) < 0:
+                continue
+            known = self.states.get((name, port))
+            if known is None:
+                self.states[name, port] = axes
+                readers[port] = {}
+            elif known != axes:
+                raise NotUnderstood(self.graph.nodes[name], "its classes come on different axes")
+        if not readers:
+            return
+        for node, position in self.consumers[name]:
+            port = read_input(node.input[position]).port
+            if port in readers:
+                readers[port][node.name] = None
+        for names in readers.values():
+            self._pending.extend(names)
+
+    def _lacks(self, node) -> bool:
+        """Whether one of the inputs that a node lists has no class axis yet.  They come singly, and
+        there are as many as classes: so each is asked for only until it has."""
+        known = self._arrived.get(node.name, 0)
+        count = node.attr["N"].i if node.op == "ConcatV2" else len(node.input)
+        while known < count:
+            source = read_input(node.input[known])
+            if not source.control and source[:2] not in self.states:
+                break
+            known += 1
+        self._arrived[node.name] = known
+        return known < count
+
+    def inputs(self, node) -> List[Optional[Axes]]:
+        """The axes of a node's data inputs, None for those without classes."""
+        return [
+            self.states.get((one.name, one.port))
+            for one in map(read_input, node.input)
+            if not one.control
+        ]
+
+    def _visit(self, node) -> None:
+        rule = rules.RULES.get(node.op)
+        if rule is None:
+            raise NotUnderstood(node, f"what {node.op} does to a class axis is not known")
+        if node.op in rules.LISTS:
+            if (node.name, 0) in self.states:
+                return  # every input of a list calls for a visit; one was enough
+            if self._lacks(node):
+                self.waiting[node.name] = f"not all it {rules.LISTS[node.op]} have a class axis"
+                return
+        try:
+            outputs = rule(self, node, self.inputs(node))
+        except rules.Wait as wait:
+            self.waiting[node.name] = str(wait)
+            return
+        self.waiting.pop(node.name, None)
+        self._set(node.name, outputs)
+
+    def _find_tile(self) -> bool:
+        """Where an operand without a class axis meets one that has: is there a Tile behind it that
+        repeats something for every class?  Then the class axis begins there, too."""
+        for name in sorted(self.waiting):
+            seen = set()
+            pending = [
+                one.name
+                for one in map(read_input, self.graph.nodes[name].input)
+                if not one.control and (one.name, one.port) not in self.states
+            ]
+            while pending:
+                node = self.graph.nodes[pending.pop()]
+                if node.name in seen or (node.name, 0) in self.states:
+                    continue
+                seen.add(node.name)
+                if node.op == "Tile" and node.name not in self._tiles:
+                    self._tiles.add(node.name)
+                    axes = self._tiled(node)
+                    if axes:
+                        self.start(node.name, axes)
+                        return True
+                if node.op in rules.SHAPED_LIKE_INPUT:
+                    pending += [one.name for one in map(read_input, node.input) if not one.control]
+        return False
+
+    def _tiled(self, node) -> Optional[Axes]:
+        multiples = self.vectors.read(read_input(node.input[1]))
+        places = [place for place, one in enumerate(multiples or ()) if one.value == self.old]
+        others = [one for one in multiples or () if one.value not in (1, None)]
+        if len(places) != 1 or len(others) != 1:
+            return None
+        self.vectors.change(multiples[places[0]], self.new, node, 1)
+        return tuple((CLASS,) if place == places[0] else (ANY,) for place in range(len(multiples)))
+
+    def expect(self, element: Element, factors: Sequence[Any], node, position: int) -> None:
+        """Holds a number that a node reads (as element of its input `position`) against the size
+        of an axis, and has it changed with it.
+
+        Raises:
+          NotUnderstood: it is another number.
+        """
+        sizes = [self.size(factor) for factor in factors]
+        if element.value is None or ANY in sizes:
+            return
+        if any(factor not in (SLOT, CLASS, 1) for factor in factors):
+            self.packed.append(node)
+        product = _product(sizes)
+        if element.value != product:
+            raise NotUnderstood(
+                node, f"it takes an axis of {self.old} classes and more for {element.value} long"
+            )
+        self.vectors.change(
+            element, _product(self.size(one, new=True) for one in factors), node, position
+        )
+
+
+def _product(sizes) -> int:
+    product = 1
+    for size in sizes:
+        product *= size
+    return product

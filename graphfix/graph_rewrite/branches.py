@@ -1,0 +1,316 @@
+"""The per-class branches of an unrolled multi-class non-maximum suppression.
+
+The stock API writes one copy of the same nodes for every class: class k is taken out of the
+scores (a Slice that begins at k), suppressed, labelled (a constant k), and joined to the others by
+ConcatV2 nodes with as many inputs as there are classes.  A branch is told by that structure: what
+depends on class k's scores or boxes and on no other's, up to the joints, and what only it needs.
+Branches are compared node by node before they are touched: all must be alike but for the number
+of their class.  Where there is one class only, its number is known by the operations that read it.
+"""
+
+import collections
+from typing import Any, Collection, Dict, List, Tuple
+
+import numpy as np
+
+from graphfix.formats.dtypes import BY_NAME, BY_NUMBER
+from graphfix.formats.graphdef import constants
+from graphfix.formats.graphdef.graph import Consumers, Graph, NodeCopy, read_input, write_input
+from graphfix.graph_rewrite.axis_types import NotUnderstood, Selection
+from graphfix.graph_rewrite.vectors import unused
+
+_SEVERAL = -1  # in the place of a class: what depends on more than one
+
+
+class Branches:
+    """The branches of a graph for `count` classes, found and found alike."""
+
+    def __init__(
+        self, graph: Graph, consumers: Consumers, selections: Collection[Selection], count: int
+    ):
+        """Raises NotUnderstood where the graph is not made as the stock API makes it."""
+        self.graph, self.consumers, self.count = graph, consumers, count
+        self.slices = [one for one in selections if one.number is not None]
+        self.unpacks = [graph.nodes[one.node] for one in selections if one.number is None]
+        numbers = collections.Counter(one.number for one in self.slices)
+        if self.slices and (set(numbers) != set(range(count)) or len(set(numbers.values())) != 1):
+            missing = sorted(set(range(count)) - set(numbers))
+            raise NotUnderstood(
+                graph.nodes[self.slices[0].node],
+                "classes are taken out singly, but not each of %d once%s"
+                % (count, f": no {missing[0]}" if missing else ""),
+            )
+        self.classes: Dict[str, int] = {}  # of every node below a selection, up to joints
+        self.joints: List[Any] = []
+        self._spread()
+        # Node of class 0 -> what in it says the class: [(place or None, offset)]
+        self.marks: Dict[str, Any] = {}
+        for number in range(1, count):
+            self._compare(number)
+
+    def _spread(self) -> None:
+        """Says of every node which class it belongs to, and finds where classes meet."""
+        pending: Any = collections.deque()
+        for selection in self.slices:
+            pending.append((selection.node, selection.number))
+        for unpack in self.unpacks:
+            for node, position in self.consumers[unpack.name]:
+                pending.append((node.name, read_input(node.input[position]).port))
+        joints: Dict[str, Any] = collections.OrderedDict()
+        while pending:
+            name, number = pending.popleft()
+            known = self.classes.get(name)
+            if known in (number, _SEVERAL):
+                continue
+            if known is None and self.count == 1 and _joins_one(self.graph.nodes[name]):
+                joints[name] = self.graph.nodes[name]
+                continue
+            self.classes[name] = number if known is None else _SEVERAL
+            pending.extend(
+                (consumer.name, self.classes[name]) for consumer, _ in self.consumers[name]
+            )
+        several = [name for name, number in self.classes.items() if number == _SEVERAL]
+        for name in several:
+            del self.classes[name]
+        for name in several:
+            if any(read_input(text).name in self.classes for text in self.graph.nodes[name].input):
+                joints[name] = self.graph.nodes[name]
+        self.joints = list(joints.values())
+        for node in self.joints:
+            self._check_joint(node)
+
+    def _check_joint(self, node) -> None:
+        count = 1 if node.op == "Identity" else node.attr["N"].i if node.op == "ConcatV2" else 0
+        sources = [self.classes.get(read_input(text).name) for text in node.input[:count]]
+        if sources != list(range(self.count)):
+            raise NotUnderstood(node, "classes meet in it, but not one after the other")
+
+    def _compare(self, number: int) -> None:
+        """Walks branch 0 and another side by side from the joints up; notes where they differ."""
+        pairs: Dict[str, str] = {}
+        pending = [
+            (read_input(joint.input[0]), read_input(joint.input[number])) for joint in self.joints
+        ]
+        while pending:
+            one, other = pending.pop()
+            if one.port != other.port and not self._unpacked(one, other, number):
+                raise NotUnderstood(
+                    self.graph.nodes[other.name],
+                    f"the branches of class 0 and {number} differ in it",
+                )
+            if one.name == other.name or pairs.get(one.name) == other.name:
+                continue
+            left, right = self.graph.nodes[one.name], self.graph.nodes[other.name]
+            if one.name in pairs or left.op != right.op or len(left.input) != len(right.input):
+                raise NotUnderstood(right, "it has no counterpart in the branch of class 0")
+            pairs[one.name] = other.name
+            if left.op == "Const":
+                self._compare_constants(left, right, number)
+            elif not _same_attributes(left, right):
+                raise NotUnderstood(right, f"the branches of class 0 and {number} differ in it")
+            pending += list(zip(map(read_input, left.input), map(read_input, right.input)))
+
+    def _unpacked(self, one, other, number: int) -> bool:
+        return (
+            one.name == other.name
+            and one.port == 0
+            and other.port == number
+            and any(unpack.name == one.name for unpack in self.unpacks)
+        )
+
+    def _compare_constants(self, left, right, number: int) -> None:
+        if left.attr["value"] == right.attr["value"]:
+            return
+        before, after = constants.value_of(left), constants.value_of(right)
+        if before.shape == after.shape and before.dtype == after.dtype:
+            changed = np.argwhere(before.reshape(-1) != after.reshape(-1)).reshape(-1)
+            if (
+                len(changed) == 1
+                and before.reshape(-1)[changed[0]] == 0
+                and after.reshape(-1)[changed[0]] == number
+            ):
+                place = self.marks.setdefault(left.name, int(changed[0]))
+                if place == changed[0]:
+                    return
+        raise NotUnderstood(right, "it is not the class' number, but differs from class 0's")
+
+    def resize(self, count: int) -> None:
+        """Makes branches for classes 0 to `count` - 1: removes some, or copies class 0's."""
+        if self.count == 1 < count:
+            self._mark_alone()
+        joined = self._grow(count) if self.count < count else {}
+        for joint in self.joints:
+            self._resize_joint(joint, count, joined.get(joint.name, []))
+        for unpack in self.unpacks:
+            unpack.attr["num"].i = count
+
+    def _mark_alone(self) -> None:
+        """Finds what says the class in a branch that there is no other to compare with: where its
+        Slices begin, and the number that is added to zeros as many as the detections."""
+        inside = self.graph.ancestors(joint.name for joint in self.joints)
+        for name in self.classes:
+            if name not in inside:
+                raise NotUnderstood(self.graph.nodes[name], "it is of a class, but not joined")
+        for one in self.slices:
+            begin = self.graph.inputs(self.graph.nodes[one.node])[1]
+            self._mark(begin, one.axis, self.graph.nodes[one.node])
+        numbers = []
+        for name in self._members():
+            node = self.graph.nodes[name]
+            if node.op in ("Add", "AddV2"):
+                sources = self.graph.inputs(node)[:2]
+                if sorted(source.op for source in sources) == ["Const", "ZerosLike"]:
+                    numbers += [source for source in sources if source.op == "Const"]
+        if len(numbers) != 1:
+            raise NotUnderstood(
+                self.graph.nodes[self.joints[0].name if self.joints else self.slices[0].node],
+                (f"{len(numbers)} numbers look like that of the only class"),
+            )
+        self._mark(numbers[0], 0, numbers[0])
+
+    def _mark(self, constant, place: int, reader) -> None:
+        if constant.op != "Const" or len(self.consumers[constant.name]) != 1:
+            raise NotUnderstood(reader, "it is not known where the number of its class is written")
+        value = constants.value_of(constant).reshape(-1)
+        if not place < len(value) or value[place] != 0:
+            raise NotUnderstood(reader, "the number of its class is not 0")
+        self.marks[constant.name] = place
+
+    def _grow(self, count: int) -> Dict[str, List[str]]:
+        """Adds branches up to `count`; what each joint joins of them."""
+        members = self._members()
+        inputs = {name: self._parts(name, members) for name in members}
+        joined: Dict[str, List[str]] = {joint.name: [] for joint in self.joints}
+        for number in range(self.count, count):
+            names = {name: unused(self.graph, f"{name}/class_{number}") for name in members}
+            sources = dict(names)
+            sources.update(
+                (unpack.name, write_input(unpack.name, number)) for unpack in self.unpacks
+            )
+            for name, copy_name in names.items():
+                copy = NodeCopy(
+                    copy_name,
+                    [
+                        before + sources[source] + after if source else before
+                        for before, source, after in inputs[name]
+                    ],
+                    self.graph.nodes[name],
+                )
+                self.graph.nodes[copy_name] = (
+                    self._numbered(copy, number) if name in self.marks else copy
+                )
+            for joint in self.joints:
+                source = read_input(joint.input[0])
+                joined[joint.name].append(write_input(names[source.name], source.port))
+        return joined
+
+    def _parts(self, name: str, members: List[str]) -> List[Tuple[str, str, str]]:
+        """The inputs of a member's copy: what stands before and after the name of a source that
+        every class has its own of; or, where all have the same, that input alone."""
+        out = []
+        for source in map(read_input, self.graph.nodes[name].input):
+            if not source.control and any(one.name == source.name for one in self.unpacks):
+                out.append(("", source.name, ""))  # each class has its own port
+            elif source.name in members:
+                out.append(
+                    ("^", source.name, "")
+                    if source.control
+                    else ("", source.name, write_input("", source.port))
+                )
+            else:
+                out.append(
+                    (
+                        "^" + source.name
+                        if source.control
+                        else write_input(source.name, source.port),
+                        "",
+                        "",
+                    )
+                )
+        return out
+
+    def _numbered(self, copy: NodeCopy, number: int) -> Any:
+        """The copy of a constant that says the class."""
+        node = copy.to_node_def()
+        value = np.array(constants.value_of(node))
+        value.reshape(-1)[self.marks[copy.like.name]] = number
+        constants.set_value(node, value, BY_NUMBER[node.attr["dtype"].type])
+        return node
+
+    def _members(self) -> List[str]:
+        """The nodes of class 0's branch: what only it needs, in the graph's order."""
+        below = {name for name, number in self.classes.items() if number == 0}
+        # Nodes that others read as well are shared, not the branch's.
+        members, pending = set(below), list(below)
+        others = {
+            name: len(self.consumers[name])
+            for name in self.graph.ancestors(
+                read_input(joint.input[0]).name for joint in self.joints
+            )
+            if name not in below
+        }
+        while pending:
+            for text in self.graph.nodes[pending.pop()].input:
+                name = read_input(text).name
+                if name in others:
+                    others[name] -= 1
+                    if not others[name]:
+                        members.add(name)
+                        pending.append(name)
+        if self.count == 1:
+            # What several branches would share is one branch's own where there is but one.
+            members = {
+                name
+                for name in members
+                if name in below
+                or self.graph.nodes[name].op == "Const"
+                or set(self.marks) & set(self.graph.ancestors([name]))
+            }
+        return [name for name in self.graph.nodes if name in members]
+
+    def _resize_joint(self, joint, count: int, more: List[str]) -> None:
+        data = (list(joint.input[: self.count]) + more)[:count]
+        others = list(joint.input[self.count :])  # the axis, and nodes it waits for
+        if joint.op == "Identity":
+            if count > 1:
+                self._make_concatenation(joint, data, others)
+            return
+        del joint.input[:]
+        if count == 1:
+            # ConcatV2 takes two inputs at least.
+            joint.op = "Identity"
+            kind = joint.attr["T"].type
+            joint.attr.clear()
+            joint.attr["T"].type = kind
+            joint.input.extend(data + others[1:])
+            return
+        joint.input.extend(data + others)
+        joint.attr["N"].i = count
+
+    def _make_concatenation(self, joint, data: List[str], others: List[str]) -> None:
+        """Gives the joint of one class its operation back: boxes are joined along their axis."""
+        axis = type(joint)(name=unused(self.graph, joint.name + "/axis"), op="Const")
+        constants.set_value(axis, np.array(0, "<i4"), BY_NAME["int32"])
+        # In a loop, a constant has to wait for something in it; the branch's own ones do.
+        beside = self.graph.nodes[min(self.marks)]
+        axis.input.extend(text for text in beside.input if read_input(text).control)
+        self.graph.nodes[axis.name] = axis
+        kind = joint.attr["T"].type
+        joint.op = "ConcatV2"
+        joint.attr.clear()
+        joint.attr["T"].type = kind
+        joint.attr["Tidx"].type = BY_NAME["int32"].number
+        joint.attr["N"].i = len(data)
+        del joint.input[:]
+        joint.input.extend(data + [axis.name] + others)
+
+
+def _joins_one(node) -> bool:
+    """Whether a node is a concatenation of one, which is written as an Identity."""
+    return node.op == "Identity" and "/Concatenate/concat" in node.name
+
+
+def _same_attributes(left, right) -> bool:
+    ignored = ("_output_shapes", "_class")
+    names = set(left.attr) | set(right.attr)
+    return all(left.attr[name] == right.attr[name] for name in names if name not in ignored)

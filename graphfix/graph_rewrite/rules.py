@@ -1,0 +1,424 @@
+"""What each operation does to a class axis; the rules `axes.Tracker` goes by.
+
+A rule gets the tracker, the node and its data inputs' axes (None without classes), and returns
+the axes of its outputs by port; {} where the class axis ends there for a good reason.  Operations
+and their inputs as in TensorFlow 1.15's op registrations (core/ops).
+"""
+
+from typing import Any, List, Optional, Tuple
+
+from graphfix.formats.graphdef import constants
+from graphfix.formats.graphdef.graph import read_input
+from graphfix.graph_rewrite import cuts
+from graphfix.graph_rewrite.axis_types import (
+    ANY,
+    CLASS,
+    SLOT,
+    NotUnderstood,
+    Outputs,
+    class_axis,
+    marker,
+)
+
+# Operations whose output has, axis by axis, what their inputs have; a Tile behind a chain of
+# them can be the origin of a class axis.
+SHAPED_LIKE_INPUT = (
+    "Add",
+    "AddV2",
+    "Sub",
+    "Mul",
+    "RealDiv",
+    "Exp",
+    "Log",
+    "Sqrt",
+    "Identity",
+    "Unpack",
+    "Split",
+    "Transpose",
+    "Reshape",
+    "Pack",
+    "Cast",
+    "Squeeze",
+    "ExpandDims",
+    "Maximum",
+    "Minimum",
+    "ConcatV2",
+)
+
+
+# Operations that have a class axis where all of a list of inputs have one: what they do with it.
+LISTS = {"AddN": "adds up", "ConcatV2": "joins", "Pack": "stacks"}
+# The most outputs that a node is believed to have.
+_MOST_OUTPUTS = 1 << 16
+
+
+class Wait(Exception):
+    """Not all inputs that must have a class axis have theirs yet."""
+
+
+def _first(tracker, node, inputs) -> Outputs:
+    axes = next(one for one in inputs if one is not None)
+    return {0: axes}
+
+
+def _switch(tracker, node, inputs) -> Outputs:
+    if inputs[0] is None:
+        raise NotUnderstood(node, "a class axis decides which way to go")
+    return {0: inputs[0], 1: inputs[0]}
+
+
+def _ends(tracker, node, inputs) -> Outputs:
+    return {}
+
+
+def _only_first(tracker, node, inputs) -> Outputs:
+    if inputs[0] is None:
+        raise NotUnderstood(node, "the class axis comes on another input than the first")
+    return {0: inputs[0]}
+
+
+def _softmax(tracker, node, inputs) -> Outputs:
+    if len(inputs[0][-1]) != 1 or class_axis(inputs[0]) != len(inputs[0]) - 1:
+        raise NotUnderstood(node, "it normalizes over more or less than the classes")
+    return {0: inputs[0]}
+
+
+def _elementwise(tracker, node, inputs) -> Outputs:
+    known = [axes for axes in inputs if axes is not None]
+    for text, axes in zip(node.input, inputs):
+        if axes is None and not _broadcasts(tracker, read_input(text).name, known[0]):
+            raise Wait(f"one operand has a class axis, and it is not known whether '{text}' has")
+    if any(axes != known[0] for axes in known):
+        known = [_joined(node, known)]
+    return {0: known[0]}
+
+
+def _sum(tracker, node, inputs) -> Outputs:
+    return {0: _joined(node, inputs)}
+
+
+def _joined(node, known):
+    """The axes of operands that differ in what is known of them."""
+    if (
+        len({len(axes) for axes in known}) != 1
+        or len({(class_axis(a), marker(a)) for a in known}) != 1
+    ):
+        raise NotUnderstood(node, "its operands have their classes on different axes")
+    return max(known, key=lambda axes: sum(factor is not ANY for axis in axes for factor in axis))
+
+
+def _broadcasts(tracker, name: str, axes) -> bool:
+    """Whether an operand without classes has one value for all of them."""
+    node = tracker.graph.nodes[name]
+    while node.op in ("Identity", "Enter"):
+        node = tracker.graph.nodes[read_input(node.input[0]).name]
+    if node.op != "Const":
+        return False
+    shape = constants.meta_of(node).shape
+    from_end = len(axes) - class_axis(axes)
+    return len(shape) < from_end or shape[-from_end] == 1
+
+
+def _select(tracker, node, inputs) -> Outputs:
+    if inputs[1] is None or inputs[2] is None:
+        raise Wait("only one of its two values has a class axis")
+    return {0: _joined(node, [inputs[1], inputs[2]])}
+
+
+def _reshape(tracker, node, inputs) -> Outputs:
+    if inputs[0] is None:
+        raise NotUnderstood(node, "a class axis decides a shape")
+    elements = tracker.vectors.read(read_input(node.input[1]))
+    if elements is None:
+        return {0: _flattened(tracker, node, inputs[0])}
+    factors = [factor for axis in inputs[0][class_axis(inputs[0]) :] for factor in axis]
+    out: List[Tuple[Any, ...]] = []
+    for element in reversed(elements):
+        if element.value in (None, -1):
+            # Whatever is left; without the classes nobody needs to know what.
+            left = SLOT in factors or CLASS in factors
+            out.append((ANY,) + tuple(factors) if left else (ANY,))
+            factors = []
+            continue
+        taken = _taken(tracker, factors, element.value)
+        if SLOT in taken or CLASS in taken:
+            tracker.expect(element, taken, node, 1)
+            out.append(tuple(taken))
+        else:
+            out.append((element.value,))
+    if SLOT in factors or CLASS in factors:
+        raise NotUnderstood(node, "the classes do not come out on an axis of their own")
+    return {0: tuple(reversed(out))}
+
+
+def _taken(tracker, factors: List[Any], size: int) -> List[Any]:
+    """Takes from the end of `factors` what makes up an axis of a size."""
+    if factors and factors[-1] is ANY:
+        return [factors.pop()]
+    if factors and size == 1 and factors[-1] == CLASS and tracker.size(CLASS) == 1:
+        return [factors.pop()]
+    taken: List[Any] = []
+    while factors and _product(tracker, taken) != size:
+        taken.insert(0, factors.pop())
+    return taken
+
+
+def _product(tracker, factors) -> Optional[int]:
+    product = 1
+    for factor in factors:
+        size = tracker.size(factor)
+        if size is None:
+            return None
+        product *= size
+    return product if factors else 1
+
+
+def _flattened(tracker, node, axes):
+    """Everything up to the class axis made one axis, by a shape of [all of it, the other sizes]."""
+    axis = class_axis(axes)
+    shape = tracker.graph.nodes[read_input(node.input[1]).name]
+    if shape.op == "ConcatV2" and shape.attr["N"].i == 2:
+        first = tracker.vectors.read(read_input(shape.input[0]))
+        rest = tracker.graph.nodes[read_input(shape.input[1]).name]
+        if (
+            first is not None
+            and len(first) == 1
+            and first[0].value in (None, -1)
+            and rest.op == "StridedSlice"
+            and rest.attr["end_mask"].i & 1
+        ):
+            begin = tracker.vectors.read(read_input(rest.input[1]))
+            of = tracker.graph.nodes[read_input(rest.input[0]).name]
+            source = read_input(of.input[0]) if of.op == "Shape" else None
+            if (
+                source
+                and tracker.states.get((source.name, source.port)) == axes
+                and begin is not None
+                and [one.value for one in begin] == [axis + 1]
+            ):
+                return ((ANY,) + axes[axis],) + axes[axis + 1 :]
+    raise NotUnderstood(node, "its shape is not known")
+
+
+def _squeeze(tracker, node, inputs) -> Outputs:
+    axes = inputs[0]
+    dims = [dim % len(axes) for dim in node.attr["squeeze_dims"].list.i]
+    if not dims or class_axis(axes) in dims:
+        raise NotUnderstood(node, "it is not known which axes it takes away")
+    return {0: tuple(axis for number, axis in enumerate(axes) if number not in dims)}
+
+
+def _expand(tracker, node, inputs) -> Outputs:
+    if inputs[0] is None:
+        raise NotUnderstood(node, "a class axis decides an axis")
+    dim = cuts.number(tracker, node, 1)
+    axes = list(inputs[0])
+    axes.insert(dim if dim >= 0 else len(axes) + 1 + dim, (1,))
+    return {0: tuple(axes)}
+
+
+def _transpose(tracker, node, inputs) -> Outputs:
+    elements = tracker.vectors.read(read_input(node.input[1]))
+    if elements is None or sorted(
+        one.value if one.value is not None else -1 for one in elements
+    ) != list(range(len(inputs[0]))):
+        raise NotUnderstood(node, "its permutation is not known")
+    return {0: tuple(inputs[0][one.value] for one in elements)}
+
+
+def _concat(tracker, node, inputs) -> Outputs:
+    count = node.attr["N"].i
+    axes = _joined(node, inputs[:count])
+    axis = cuts.number(tracker, node, count) % len(axes)
+    if axis == class_axis(axes):
+        raise NotUnderstood(node, "it joins along the class axis")
+    return {0: axes[:axis] + ((ANY,),) + axes[axis + 1 :]}
+
+
+def _pack(tracker, node, inputs) -> Outputs:
+    axes = list(_joined(node, inputs))
+    axis = node.attr["axis"].i
+    axes.insert(axis if axis >= 0 else len(axes) + 1 + axis, (len(inputs),))
+    return {0: tuple(axes)}
+
+
+def _unpack(tracker, node, inputs) -> Outputs:
+    axis = node.attr["axis"].i % len(inputs[0])
+    if axis == class_axis(inputs[0]):
+        cuts.select_classes(tracker, node, inputs[0], None)
+        if node.attr["num"].i != tracker.size(inputs[0][axis][0]):
+            raise NotUnderstood(node, f"it unpacks {node.attr['num'].i} of {tracker.old} classes")
+        return {}
+    return _outputs(node, node.attr["num"].i, inputs[0][:axis] + inputs[0][axis + 1 :])
+
+
+def _split(tracker, node, inputs) -> Outputs:
+    axes = inputs[1]
+    axis = cuts.number(tracker, node, 0) % len(axes)
+    count = node.attr["num_split"].i
+    if axis != class_axis(axes):
+        out = axes[:axis] + ((ANY,),) + axes[axis + 1 :]
+    elif axes[axis][0] == count:
+        out = axes[:axis] + (axes[axis][1:],) + axes[axis + 1 :]
+    else:
+        raise NotUnderstood(node, "it splits the class axis")
+    return _outputs(node, count, out)
+
+
+def _outputs(node, count: int, axes) -> Outputs:
+    if not 0 <= count <= _MOST_OUTPUTS:
+        raise NotUnderstood(node, f"it has {count} outputs")
+    return dict.fromkeys(range(count), axes)
+
+
+def _tile(tracker, node, inputs) -> Outputs:
+    elements = tracker.vectors.read(read_input(node.input[1]))
+    axis = class_axis(inputs[0])
+    if elements is None or elements[axis].value != 1:
+        raise NotUnderstood(node, "it repeats the class axis")
+    return {
+        0: tuple(
+            one if elements[number].value == 1 else (ANY,) for number, one in enumerate(inputs[0])
+        )
+    }
+
+
+def _scatter(tracker, node, inputs) -> Outputs:
+    if inputs[2] is None or class_axis(inputs[2]) == 0:
+        raise NotUnderstood(node, "it spreads the class axis")
+    _element_shape(tracker, node, inputs[2][1:])
+    return {0: inputs[2][1:]}
+
+
+def _read(tracker, node, inputs) -> Outputs:
+    return {0: inputs[2]}
+
+
+def _write(tracker, node, inputs) -> Outputs:
+    if inputs[2] is None:
+        raise Wait("a class axis is expected, but not written")
+    _element_shape(tracker, node, inputs[2])
+    return {0: inputs[2]}
+
+
+def _collect(tracker, node, inputs) -> Outputs:
+    _shape_attr(tracker, node, inputs[2])
+    return {0: ((ANY,),) + inputs[2]}
+
+
+def _element_shape(tracker, node, axes) -> None:
+    """The TensorArray behind a handle may note the shape of its elements."""
+    array = tracker.graph.nodes[read_input(node.input[0]).name]
+    while array.op in ("Enter", "Identity", "Switch", "Merge"):
+        array = tracker.graph.nodes[read_input(array.input[0]).name]
+    _shape_attr(tracker, array, axes)
+
+
+def _shape_attr(tracker, node, axes) -> None:
+    shape = node.attr["element_shape"].shape
+    axis = class_axis(axes)
+    if shape.unknown_rank or len(shape.dim) != len(axes) or shape.dim[axis].size < 0:
+        return
+    before = _product(tracker, axes[axis])
+    if before is not None and shape.dim[axis].size != before:
+        raise NotUnderstood(node, f"it takes an axis of classes for {shape.dim[axis].size} long")
+    after = 1
+    for factor in axes[axis]:
+        after *= tracker.size(factor, new=True)
+    tracker.attributes.append((node.name, "element_shape", (axis, after)))
+
+
+def _reduce(tracker, node, inputs) -> Outputs:
+    elements = tracker.vectors.read(read_input(node.input[1]))
+    if elements is None or inputs[0] is None:
+        raise NotUnderstood(node, "it is not known what it reduces")
+    dims = {one.value % len(inputs[0]) for one in elements}
+    if class_axis(inputs[0]) in dims:
+        return {}
+    if node.attr["keep_dims"].b:
+        return {0: tuple((1,) if number in dims else axis for number, axis in enumerate(inputs[0]))}
+    return {0: tuple(axis for number, axis in enumerate(inputs[0]) if number not in dims)}
+
+
+def _top(tracker, node, inputs) -> Outputs:
+    if inputs[0] is None or class_axis(inputs[0]) != len(inputs[0]) - 1:
+        raise NotUnderstood(node, "it ranks something else than classes")
+    count = cuts.number(tracker, node, 1)
+    if count > tracker.size(marker(inputs[0]), new=True):
+        raise NotUnderstood(node, f"it ranks {count} classes, more than there will be")
+    return {}
+
+
+def _crop(tracker, node, inputs) -> Outputs:
+    if inputs[0] is None or len(inputs[0]) != 4 or class_axis(inputs[0]) != 3:
+        raise NotUnderstood(node, "it crops the class axis")
+    return {0: ((ANY,), (ANY,), (ANY,), inputs[0][3])}
+
+
+RULES = {}
+for _rule, _operations in (
+    (
+        _first,
+        (
+            "Identity",
+            "Enter",
+            "Exit",
+            "NextIteration",
+            "Merge",
+            "StopGradient",
+            "Sigmoid",
+            "Exp",
+            "Relu",
+            "Relu6",
+            "Cast",
+            "LogicalNot",
+            "ZerosLike",
+            "Round",
+            "Neg",
+        ),
+    ),
+    (_only_first, ("BiasAdd", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs")),
+    (_switch, ("Switch",)),
+    (_ends, ("Shape", "Size", "Rank", "TensorArraySizeV3", "CombinedNonMaxSuppression", "Assert")),
+    (_softmax, ("Softmax",)),
+    (
+        _elementwise,
+        (
+            "Add",
+            "AddV2",
+            "Sub",
+            "Mul",
+            "RealDiv",
+            "Maximum",
+            "Minimum",
+            "Greater",
+            "GreaterEqual",
+            "Less",
+            "LessEqual",
+            "LogicalAnd",
+        ),
+    ),
+    (_sum, ("AddN",)),
+    (_select, ("Select",)),
+    (_reshape, ("Reshape",)),
+    (_squeeze, ("Squeeze",)),
+    (_expand, ("ExpandDims",)),
+    (_transpose, ("Transpose",)),
+    (_concat, ("ConcatV2",)),
+    (_pack, ("Pack",)),
+    (_unpack, ("Unpack",)),
+    (_split, ("Split",)),
+    (cuts.slice_, ("Slice",)),
+    (cuts.strided_slice, ("StridedSlice",)),
+    (cuts.gather, ("Gather", "GatherV2")),
+    (cuts.pad, ("Pad",)),
+    (_tile, ("Tile",)),
+    (_scatter, ("TensorArrayScatterV3",)),
+    (_read, ("TensorArrayReadV3",)),
+    (_write, ("TensorArrayWriteV3",)),
+    (_collect, ("TensorArrayGatherV3",)),
+    (_reduce, ("Mean", "Sum", "Max", "Min", "ArgMax", "Any")),
+    (_top, ("TopKV2",)),
+    (_crop, ("CropAndResize", "ResizeBilinear", "ResizeNearestNeighbor")),
+):
+    RULES.update(dict.fromkeys(_operations, _rule))

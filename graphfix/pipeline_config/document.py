@@ -1,0 +1,42 @@
+"""A pipeline.config: its text, kept whole, and what it says as a message.
+
+The document is what gets edited and written; the message (graphfix.pipeline, the union of every
+TF1 revision's schema) is what gets asked.  A field no revision knows is no reason to refuse:
+it is carried along and reported.  Everything else that is wrong is refused at once.
+"""
+
+import dataclasses
+from typing import Any, Tuple
+
+from graphfix.errors import Problem, SourceError
+from graphfix.formats.schema import message_class
+from graphfix.formats.textproto import UNKNOWN_FIELD, Document, bind
+
+
+@dataclasses.dataclass(frozen=True)
+class PipelineConfig:
+    """A parsed config.  `unknown` are the fields that no revision of the API knows."""
+
+    document: Document
+    message: Any
+    unknown: Tuple[Problem, ...]
+
+
+def parse_config(data: bytes, subject: str) -> PipelineConfig:
+    """Parses the bytes of the file `subject`.
+
+    Raises:
+      SourceError: they are no TrainEvalPipelineConfig; lists every fault with line and column.
+    """
+    document = Document.parse(data, subject=subject).without_bom()
+    message, problems = bind(document, message_class("graphfix.pipeline.TrainEvalPipelineConfig"))
+    faults = [found.problem for found in problems if found.kind != UNKNOWN_FIELD]
+    if faults:
+        raise SourceError.collected(faults)
+    if not message.HasField("model"):
+        raise SourceError(
+            subject,
+            "has no model block, so it is no pipeline.config",
+            "name the pipeline.config that belongs to the checkpoint",
+        )
+    return PipelineConfig(document, message, tuple(found.problem for found in problems))

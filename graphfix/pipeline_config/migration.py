@@ -1,0 +1,318 @@
+"""A pipeline.config of any date made one that another date's API accepts.
+
+`translate` finds everything that a schema has no place for and plans an edit for each: what can
+be said otherwise is translated (translations.py), what cannot is removed.  Each comes with a
+finding that says what it means; what would change the network is a problem instead, for the
+caller to refuse.
+"""
+
+import os
+from typing import FrozenSet, List, NamedTuple, Tuple
+
+from graphfix.errors import Problem
+from graphfix.findings import INFO, WARNING, Finding
+from graphfix.formats.textproto import FLOAT, STRING, Block, Document, quote
+from graphfix.pipeline_config.edits import EMPTY_BLOCK, ConfigEdit
+from graphfix.pipeline_config.migration_effects import (
+    DETECTION,
+    NETWORK,
+    NOTHING,
+    TRAINING,
+    Effect,
+    effect_of,
+)
+from graphfix.pipeline_config.migration_rules import (
+    DEFAULTS,
+    FIRST_ONLY,
+    METRICS,
+    OLD_METRICS,
+    RULES,
+    Saying,
+    says,
+)
+from graphfix.pipeline_config.schema_history import Schema, everything, field_history, history
+from graphfix.pipeline_config.schema_violations import (
+    NOT_WHOLE,
+    REPEATED,
+    UNKNOWN_FIELD,
+    UNKNOWN_VALUE,
+    Misfit,
+    misfits,
+)
+
+Path = Tuple[str, ...]
+
+_METRICS = ("eval_config", "metrics_set")
+# Blocks that are one choice, and go with it: the API takes none that is empty.
+_ONE_CHOICE = {
+    "PreprocessingStep": Effect(TRAINING, "the augmentation is left out"),
+    "CalibrationConfig": Effect(DETECTION, "scores come out uncalibrated"),
+}
+# A block that says nothing where all of its fields are at their defaults; others count by being
+# there.
+_DEFAULT_BLOCKS = ("SsdFeatureExtractor.fpn",)
+
+
+class Translated(NamedTuple):
+    """Edits in the order to make them, what to know about them, and what cannot be had."""
+
+    edits: Tuple[ConfigEdit, ...]
+    findings: Tuple[Finding, ...]
+    problems: Tuple[Problem, ...]
+
+
+def translate(
+    document: Document, month: str, schema: Schema, *, settled: FrozenSet[Path] = frozenset()
+) -> Translated:
+    """What makes a config one that `schema`, the API of `month`, accepts.
+
+    `settled` are paths that the caller gives one value of its own: they count as given once.
+    """
+    work = _Work(document, month, schema)
+    for misfit in misfits(document, schema, everything()):
+        if misfit.kind != REPEATED or misfit.path not in settled:
+            work.settle(misfit)
+    work.metrics()
+    work.defaults()
+    # Removals from the last to the first: the numbers in the paths before go on to hold.
+    return Translated(
+        tuple(work.sets + work.removals[::-1]), tuple(work.findings), tuple(work.problems)
+    )
+
+
+class _Work:
+    def __init__(self, document: Document, month: str, schema: Schema):
+        self.document, self.month, self.schema = document, month, schema
+        self.sets: List[ConfigEdit] = []
+        self.removals: List[ConfigEdit] = []
+        self.findings: List[Finding] = []
+        self.problems: List[Problem] = []
+
+    def settle(self, misfit: Misfit) -> None:
+        """Plans what becomes of one misfit."""
+        if misfit.kind == REPEATED:
+            self._keep_first(misfit)
+        elif misfit.kind == NOT_WHOLE:
+            self._round(misfit)
+        elif misfit.kind == UNKNOWN_VALUE:
+            self._unknown_value(misfit)
+        else:
+            saying = next(filter(None, (rule(misfit, self.schema) for rule in RULES)), None)
+            if saying is None:
+                self._unknown_field(misfit)
+            else:
+                self._say(misfit, saying)
+
+    def _say(self, misfit: Misfit, saying: Saying) -> None:
+        for path, literal in saying.sets:
+            self._set(path, literal)
+        self._drop(misfit)
+        path, literal = saying.sets[0]
+        became = ".".join(path) + (": " + literal if literal != EMPTY_BLOCK else "")
+        if len(saying.sets) > 1:
+            became = ".".join(os.path.commonprefix([path for path, _ in saying.sets]))
+        self._tell(
+            "FIELD_TRANSLATED",
+            misfit,
+            f"became {became}, since {self.schema.name} does not know it ({_dates(misfit)})",
+            saying.effect,
+        )
+
+    def _unknown_field(self, misfit: Misfit) -> None:
+        effect = effect_of(misfit.key, misfit.path)
+        unknown = f"{self.schema.name} does not know it ({_dates(misfit)})"
+        if _at_default(misfit.message, misfit.field):
+            effect = Effect(NOTHING, "it says what holds there anyway")
+        elif misfit.message in _ONE_CHOICE:
+            effect = _ONE_CHOICE[misfit.message]
+        elif effect.kind == NETWORK:
+            self._refuse(misfit, f"{unknown}: {effect.words}")
+            return
+        elif _chosen(misfit):
+            self._refuse(misfit, f"{unknown}, and has nothing that could stand in for it")
+            return
+        self._drop(misfit)
+        self._tell("FIELD_REMOVED", misfit, "was removed, since " + unknown, effect)
+
+    def _unknown_value(self, misfit: Misfit) -> None:
+        effect = effect_of(misfit.key, misfit.path)
+        unknown = f"{self.schema.name} has no {misfit.field.values[0].raw}"
+        if effect.kind == NETWORK:
+            self._refuse(misfit, f"{unknown}: {effect.words}")
+            return
+        self._drop(misfit)
+        self._tell("FIELD_REMOVED", misfit, "was removed, since " + unknown, effect)
+
+    def _keep_first(self, misfit: Misfit) -> None:
+        if misfit.path == _METRICS:
+            return  # metrics() sees to all of them
+        first = misfit.block.named(misfit.field.name)[0].values[0]
+        if isinstance(first, Block):
+            self._drop(misfit)
+        elif not any(edit.path == misfit.path for edit in self.sets):
+            self._set(misfit.path, first.raw)
+        self._tell(
+            "FIELD_REMOVED",
+            misfit,
+            (f"is given several times, and {self.schema.name} takes one: the first stays"),
+            FIRST_ONLY.get(misfit.key) or effect_of(misfit.key, misfit.path),
+        )
+
+    def _round(self, misfit: Misfit) -> None:
+        given = misfit.field.values[0]
+        if given.kind != FLOAT:  # inf or nan, which no whole number stands for
+            self._drop(misfit)
+            self._tell(
+                "FIELD_REMOVED",
+                misfit,
+                f"was removed, since {self.schema.name} takes whole numbers",
+                effect_of(misfit.key, misfit.path),
+            )
+            return
+        # Sizes in pixels and periods in hours: none is below 1.
+        whole = max(1, int(round(min(given.value, 2.0**31 - 1))))
+        self._set(misfit.path, str(whole))
+        self._tell(
+            "FIELD_TRANSLATED",
+            misfit,
+            f"became {whole}, since {self.schema.name} takes whole numbers",
+            Effect(NOTHING if whole == given.value else TRAINING, "it was " + given.raw),
+        )
+
+    def metrics(self) -> None:
+        """Names of metrics have dates too, though the schema takes any string."""
+        fields = self.document.find(_METRICS)
+        names = [
+            value.value
+            for field in fields
+            for value in field.values
+            if not isinstance(value, Block) and value.kind == STRING
+        ]
+        renamed = []
+        for name in names:
+            month, newer = OLD_METRICS.get(name, ("9999-12", name))
+            new = newer if self.month >= month else name
+            while new in METRICS and self.month < METRICS[new][0]:
+                new = METRICS[new][1]
+            if new not in renamed:
+                renamed.append(new)
+        spec = self.schema.field("EvalConfig", "metrics_set")
+        if spec is not None and not spec.repeated:
+            del renamed[1:]
+        if renamed == names:
+            return
+        literals = [quote(name) for name in renamed]
+        self._set(_METRICS, literals[0] if len(literals) == 1 else f"[{', '.join(literals)}]")
+        self.findings.append(
+            Finding(
+                "FIELD_TRANSLATED",
+                INFO,
+                _subject(_METRICS, fields[0]),
+                (
+                    f"became {', '.join(renamed)}, of what {self.schema.name} "
+                    "computes: evaluation's figures are of another kind"
+                ),
+                "see which metrics that API has, if you compare figures",
+            )
+        )
+
+    def defaults(self) -> None:
+        """Says where a field is not given and its default was another one at that date."""
+        for above, message, name, words in DEFAULTS:
+            spec, last = self.schema.field(message, name), everything().field(message, name)
+            if (
+                spec is not None
+                and spec.default != last.default
+                and self.document.find(above)
+                and not self.document.find(above + (name,))
+            ):
+                self.findings.append(
+                    Finding(
+                        "DEFAULT_DIFFERS",
+                        INFO,
+                        ".".join(above + (name,)),
+                        f"is not given, and is {spec.default} by default in {self.schema.name} "
+                        f"({last.default} later): {words}",
+                        "write it into the config if it matters",
+                    )
+                )
+
+    # Edits, findings, problems
+
+    def _set(self, path: Path, literal: str) -> None:
+        self.sets.append(ConfigEdit(path, literal, f"what {self.schema.name} calls it"))
+
+    def _drop(self, misfit: Misfit) -> None:
+        path = misfit.path
+        if misfit.message in _ONE_CHOICE:
+            path = path[:-1]
+            if everything().field(
+                misfit.above[-2], path[-1].partition("[")[0]
+            ).repeated and not path[-1].endswith("]"):
+                path = path[:-1] + (path[-1] + "[0]",)
+        self.removals.append(ConfigEdit(path, None, f"{self.schema.name} does not know it"))
+
+    def _tell(self, code: str, misfit: Misfit, message: str, effect: Effect) -> None:
+        grave = effect.kind in (TRAINING, DETECTION)
+        self.findings.append(
+            Finding(
+                code,
+                WARNING if grave else INFO,
+                _subject(misfit.path, misfit.field),
+                f"{message}: {effect.words}",
+                _other_api(misfit) if grave else "there is nothing to do",
+            )
+        )
+
+    def _refuse(self, misfit: Misfit, message: str) -> None:
+        self.problems.append(
+            Problem(
+                misfit.field.where,
+                f"{'.'.join(misfit.path)} cannot be had: {message}",
+                _other_api(misfit),
+            )
+        )
+
+
+def _dates(misfit: Misfit) -> str:
+    """From when to when a misfit's field is known, in words."""
+    known = field_history(misfit.message, misfit.field.name)
+    return "known from %s%s" % (known.first, f" to before {known.gone}" if known.gone else " on")
+
+
+def _other_api(misfit: Misfit) -> str:
+    if misfit.kind == UNKNOWN_VALUE:
+        value = history().enums[misfit.spec.type].get(misfit.field.values[0].raw)
+        return _from(value.first) if value else "name a later --target_api"
+    if misfit.kind != UNKNOWN_FIELD:
+        return "see whether it matters to you"
+    known = field_history(misfit.message, misfit.field.name)
+    if known.gone:
+        return f"see whether it matters to you: only an API from {known.first} to before {known.gone} has it"
+    return _from(known.first)
+
+
+def _from(day) -> str:
+    return f"name a --target_api from {str(day)[:7]} on to have it"
+
+
+def _subject(path: Path, field) -> str:
+    return f"{'.'.join(path)} (line {field.line})"
+
+
+def _chosen(misfit: Misfit) -> bool:
+    """Whether a field is its oneof's only choice, so that its block says nothing without it."""
+    return field_history(misfit.message, misfit.field.name).specs[-1][1].oneof is not None
+
+
+def _at_default(message: str, field) -> bool:
+    """Whether a field says what its default says: being without it is then the same."""
+    known = field_history(message, field.name)
+    if known is None or len(field.values) != 1:
+        return False
+    spec, value = known.specs[0][1], field.values[0]
+    if isinstance(value, Block):
+        return f"{message}.{field.name}" in _DEFAULT_BLOCKS and all(
+            _at_default(spec.type, inner) for inner in value.fields
+        )
+    return not spec.repeated and spec.oneof is None and says(value, spec)

@@ -1,0 +1,335 @@
+"""From what the user asks for to which old classes each new class is made of.
+
+Classes are matched by name, in any spelling of Unicode: exactly, or but for case, spaces,
+underscores and hyphens.  Nothing looser is ever taken, and nothing that could mean two classes;
+near misses become findings that suggest a `--map`.
+"""
+
+import collections
+import dataclasses
+import re
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from graphfix.errors import Problem, RequestError
+from graphfix.findings import WARNING, Finding
+from graphfix.pipeline_config.label_map import MAX_CLASSES, Label, LabelMap
+from graphfix.planning.anchors import AnchorCarry
+
+NEW_ROWS = ("prior", "mean", "random", "zero")
+WEIGHTS = ("auto", "raw", "ema")
+TRAINERS = ("any", "model_main", "legacy")
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetClass:
+    """A class of the new model: its id, names, and the ids of the old classes it is made of.
+
+    No source: a new class.  One: its rows are taken as they are.  Several: their mean.  An id
+    that the label map gives to no class has empty names.
+    """
+
+    id: int
+    name: str
+    display_name: str
+    sources: Tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class SurgeryRequest:
+    """What is asked for, resolved against the source's classes; ids 1 to len(classes), in order.
+
+    `trained` are the ids of the source's classes, without those that were never given to one.
+    """
+
+    classes: Tuple[TargetClass, ...]
+    trained: Tuple[int, ...]
+    new_rows: str
+    seed: int
+    weights: str
+    trainer: str
+    target_api: str
+    anchors: Optional[AnchorCarry] = None
+
+
+def trained_ids(source: Optional[LabelMap], source_classes: int) -> Tuple[int, ...]:
+    """The source's ids that stand for a class: all of them, where nobody knows their names."""
+    return tuple(source.by_id() if source else range(1, source_classes + 1))
+
+
+def same_classes(source: Optional[LabelMap], source_classes: int) -> Tuple[TargetClass, ...]:
+    """The source's own classes, each made of itself."""
+    labels = source.by_id() if source else {}
+    unnamed = Label(0, "", "") if source else None
+    out = []
+    for number in range(1, source_classes + 1):
+        label = labels.get(number) or unnamed or Label(number, f"class_{number}", f"class_{number}")
+        out.append(TargetClass(number, label.name, label.display_name, (number,)))
+    return tuple(out)
+
+
+def resolve_classes(
+    *,
+    source: Optional[LabelMap],
+    source_classes: int,
+    target: Optional[LabelMap],
+    num_classes: Optional[int],
+    mappings: Sequence[str],
+) -> Tuple[Tuple[TargetClass, ...], Tuple[Finding, ...]]:
+    """The new model's classes, one for every id from 1 to its number of classes.
+
+    `source` may be None where nobody knows the old classes' names, `target` where the user gave
+    only `num_classes`; `mappings` are the `--map` flags, new=old.
+
+    Raises:
+      RequestError: listing every mapping or number that does not fit.
+    """
+    count = _count(target, num_classes)
+    # A class that was given no name gets one; the source may be a model that was made so too.
+    names = target or LabelMap(
+        tuple(Label(number, f"class_{number}", f"class_{number}") for number in range(1, count + 1))
+    )
+    old = _Side(
+        "old",
+        source,
+        source_classes,
+        f"pass --source_label_map_path, or an id from 1 to {source_classes}",
+    )
+    mapped = _mapped(mappings, _Side("new", target, count, f"give an id from 1 to {count}"), old)
+    labels = names.by_id()
+    if source is None and target is not None and not all(number in mapped for number in labels):
+        raise RequestError(
+            "--source_label_map_path",
+            (
+                "is needed: nobody says which names the "
+                f"source's {source_classes} classes have, so none could be carried over"
+            ),
+            "give the label map the model was trained with, "
+            "or a --map for every class ('new=' for a new one)",
+        )
+    trained = set(trained_ids(source, source_classes))
+    classes = []
+    findings: List[Finding] = []
+    by_name: Dict[int, List[str]] = collections.defaultdict(list)
+    for number in range(1, count + 1):
+        label = labels.get(number)
+        if number in mapped:
+            sources = mapped[number]
+        elif label is None:
+            # An old slot that is no class's either has learned to stay silent: it may go on.
+            idle = number <= source_classes and number not in trained
+            sources = (number,) if idle else ()
+        else:
+            sources, remarks = _by_name(label, source)
+            findings += remarks
+            for one in sources:
+                by_name[one].append(label.display_name)
+        classes.append(
+            TargetClass(
+                number, label.name if label else "", label.display_name if label else "", sources
+            )
+        )
+    for number, sharing in sorted(by_name.items()):
+        if len(sharing) > 1:
+            findings.append(
+                Finding(
+                    "SHARED_SOURCE",
+                    WARNING,
+                    ", ".join(sharing),
+                    f"all take the rows of the old class '{source.by_id()[number].display_name}'",
+                    f"if one is another thing, pass --map '{sharing[-1]}=' to start it new",
+                )
+            )
+    return tuple(classes), tuple(findings + _remarks(classes, target))
+
+
+def _count(target: Optional[LabelMap], num_classes: Optional[int]) -> int:
+    if target is None and num_classes is None:
+        raise RequestError(
+            "the target", "is not given", "pass --label_map_path, --num_classes or --plan"
+        )
+    if num_classes is not None and not 1 <= num_classes <= MAX_CLASSES:
+        raise RequestError(
+            "--num_classes", f"is {num_classes}", f"give a number from 1 to {MAX_CLASSES}"
+        )
+    if target is None:
+        return num_classes
+    if num_classes is not None and target.max_id > num_classes:
+        raise RequestError(
+            "--label_map_path",
+            f"has the id {target.max_id}, beyond --num_classes {num_classes}",
+            "raise --num_classes, or leave it out",
+        )
+    return num_classes or target.max_id
+
+
+def _by_name(label: Label, source: Optional[LabelMap]) -> Tuple[Tuple[int, ...], Sequence[Finding]]:
+    """The old class that a new class's names mean, and what to remark where there is none."""
+    if source is None:
+        return (), ()
+    found = [matches for matches in map(source.matches, label.names) if matches]
+    meant = {matches[0] for matches in found if len(matches) == 1}
+    if len(meant) == 1:
+        return (meant.pop().id,), ()
+    if found:
+        possible = sorted({(one.id, one.display_name) for matches in found for one in matches})
+        return (), (
+            Finding(
+                "AMBIGUOUS",
+                WARNING,
+                label.display_name,
+                "is a new class, because its names fit several of the source's: %s"
+                % ", ".join(f"'{name}' (id {number})" for number, name in possible),
+                f"pass --map '{label.display_name}={possible[0][0]}', or the id that is meant",
+            ),
+        )
+    near = source.near(label.display_name)
+    if not near:
+        return (), ()
+    return (), (
+        Finding(
+            "NEAR_MISS",
+            WARNING,
+            label.display_name,
+            "is a new class, though the source knows %s"
+            % " and ".join(f"'{name}'" for name in near),
+            f"if it is the same, pass --map '{label.display_name}={near[0]}'",
+        ),
+    )
+
+
+def _remarks(classes: Sequence[TargetClass], target: Optional[LabelMap]) -> List[Finding]:
+    if target is None:
+        unnamed = [one for one in classes if not one.sources]
+        return (
+            [
+                Finding(
+                    "UNNAMED_CLASSES",
+                    WARNING,
+                    "--num_classes",
+                    (
+                        "without names nothing tells which old classes are meant, so "
+                        f"{len(unnamed)} of {len(classes)} classes "
+                        "start new"
+                    ),
+                    "give --label_map_path, or --map 1=old for each class to carry over",
+                )
+            ]
+            if unnamed
+            else []
+        )
+    gaps = [str(one.id) for one in classes if not one.name]
+    return (
+        [
+            Finding(
+                "UNUSED_IDS",
+                WARNING,
+                "label map",
+                (f"gives no class to the ids {_some(gaps)}: their slots are there all the same"),
+                "number the classes without gaps",
+            )
+        ]
+        if gaps
+        else []
+    )
+
+
+def _some(words: Sequence[str], most: int = 20) -> str:
+    more = len(words) - most
+    return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+class _Side:
+    """The classes a name in a --map may stand for: the new model's or the old one's."""
+
+    def __init__(self, kind: str, labels: Optional[LabelMap], count: int, unnamed_remedy: str):
+        self.kind = kind
+        self.labels = labels
+        self.count = count
+        self.unnamed_remedy = unnamed_remedy
+        # How many pieces between + a name may have.
+        self.widest = 1 + max(
+            [name.count("+") for label in labels.labels for name in label.names] if labels else [0]
+        )
+
+    def ids(self, name: str) -> Tuple[int, ...]:
+        """The ids a name or a number stands for: one where all is well, none, or several."""
+        found = self.labels.matches(name) if self.labels else ()
+        if not found and re.match(r"\s*[0-9]{1,8}\s*\Z", name) and 1 <= int(name) <= self.count:
+            return (int(name),)
+        return tuple(label.id for label in found)
+
+    def problem(self, flag: str, name: str) -> Problem:
+        several = self.ids(name)
+        if several:
+            return Problem(
+                flag,
+                f"names '{name}', which fits several {self.kind} classes",
+                "give the id that is meant: " + " or ".join(map(str, several)),
+            )
+        if self.labels is None:
+            remedy = self.unnamed_remedy
+        else:
+            near = self.labels.near(name)
+            remedy = (
+                f"did you mean '{near[0]}'?"
+                if near
+                else f"give a name or id from the {self.kind} label map"
+            )
+        return Problem(flag, f"names '{name}', which is no {self.kind} class", remedy)
+
+
+def _mapped(mappings: Sequence[str], new: _Side, old: _Side) -> Dict[int, Tuple[int, ...]]:
+    out: Dict[int, Tuple[int, ...]] = {}
+    problems: List[Problem] = []
+    for mapping in mappings:
+        flag = f"--map '{mapping}'"
+        if "=" not in mapping:
+            problems.append(Problem(flag, "has no '='", "write new=old"))
+            continue
+        name, parts = _split(mapping, new, old)
+        ids = new.ids(name)
+        if len(ids) != 1:
+            problems.append(new.problem(flag, name))
+        elif ids[0] in out:
+            problems.append(
+                Problem(flag, f"maps '{name}' a second time", "leave one --map for each new class")
+            )
+        sources = [old.ids(part) for part in parts]
+        problems += [
+            old.problem(flag, part) for part, found in zip(parts, sources) if len(found) != 1
+        ]
+        taken = tuple(found[0] for found in sources if len(found) == 1)
+        if len(set(taken)) < len(taken):
+            problems.append(Problem(flag, "names an old class twice", "name each once"))
+        if len(ids) == 1:
+            out[ids[0]] = taken
+    if problems:
+        raise RequestError.collected(problems)
+    return out
+
+
+def _split(mapping: str, new: _Side, old: _Side) -> Tuple[str, List[str]]:
+    """A mapping's new name and old names.  Names may hold = and + themselves, so what they mean
+    decides where it is split; where nothing fits, the first = and every +."""
+    places = [number for number, letter in enumerate(mapping) if letter == "="]
+    for place in places:
+        name, parts = mapping[:place], _parts(mapping[place + 1 :], old)
+        if new.ids(name) and parts is not None:
+            return name, parts
+    name, _, rest = mapping.partition("=")
+    return name, rest.split("+") if rest.strip() else []
+
+
+def _parts(text: str, old: _Side) -> Optional[List[str]]:
+    """The old names that a text joins by +, the longest first; None where they are not names."""
+    if not text.strip():
+        return []
+    pieces = text.split("+")
+    fitting: Dict[int, List[str]] = {len(pieces): []}
+    for start in reversed(range(len(pieces))):
+        for stop in range(min(len(pieces), start + old.widest), start, -1):
+            name = "+".join(pieces[start:stop])
+            if stop in fitting and old.ids(name):
+                fitting[start] = [name] + fitting[stop]
+                break
+    return fitting.get(0)

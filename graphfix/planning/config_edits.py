@@ -1,0 +1,328 @@
+"""What has to change in the pipeline.config so that the stock API fine-tunes from the result."""
+
+import dataclasses
+import re
+from typing import List, Mapping, Optional, Tuple
+
+from graphfix.errors import Problem, RequestError
+from graphfix.findings import ERROR, INFO, WARNING, Finding
+from graphfix.formats.textproto import STRING, Block, Document, quote
+from graphfix.pipeline_config import extractor_availability, schema_history
+from graphfix.pipeline_config.class_ids import carry_class_ids
+from graphfix.pipeline_config.document import PipelineConfig
+from graphfix.pipeline_config.edits import ConfigEdit, apply_edits
+from graphfix.pipeline_config.migration import translate
+from graphfix.pipeline_config.schema_history import Schema, everything
+from graphfix.pipeline_config.schema_violations import misfits
+from graphfix.restore import trainers
+
+_TRAIN = "train_config"
+_READERS = (("train_input_reader", "--train_record"), ("eval_input_reader", "--eval_record"))
+_INPUT_PATH = ("tf_record_input_reader", "input_path")
+_PLACEHOLDER = re.compile(r"PATH_TO|path/to|/usr/home/username|YOUR_|your_|<[^<>]*>|^$", re.ASCII)
+
+Edits = Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Paths:
+    """What the emitted config refers to, as the trainer will see it; records may be left out."""
+
+    checkpoint: str
+    label_map: str
+    train_record: Optional[str]
+    eval_record: Optional[str]
+
+
+def plan_config(
+    config: PipelineConfig,
+    meta: str,
+    num_classes: int,
+    *,
+    target_api: str,
+    trainer: str,
+    resumable: bool,
+    paths: Paths,
+    extra: Tuple[ConfigEdit, ...] = (),
+    new_ids: Optional[Mapping[int, int]] = None,
+    schema: Optional[Schema] = None,
+) -> Edits:
+    """The edits of a config for a target, and what to know about it.
+
+    `meta` is the meta-architecture's block ("ssd", "faster_rcnn"); `resumable` says that a complete
+    training checkpoint is written too, from which every trainer resumes.  `extra` are edits that
+    the model's family needs.  `new_ids` has the new id of every old class that goes on as one new
+    class, None where nobody knows.  `schema` is what the API that will train accepts, where it
+    was asked itself; else it is what that month's is known to accept.
+
+    Raises:
+      RequestError: that API, or that trainer, cannot have this model; lists every reason.
+    """
+    accepted = schema or schema_history.schema(target_api)
+    document = config.document
+    edits, findings = _for_training(config, meta, num_classes, accepted, paths)
+    edits += list(extra)
+    settled = frozenset(
+        (block,) + _INPUT_PATH
+        for block, record in (
+            ("train_input_reader", paths.train_record),
+            ("eval_input_reader", paths.eval_record),
+        )
+        if record
+    )
+    translated = translate(document, target_api, accepted, settled=settled)
+    problems = _problems(config, meta, target_api, trainer, accepted) + list(translated.problems)
+    if problems:
+        raise RequestError.collected(problems)
+    for more in (
+        extractor_availability.needs(config.message, meta, target_api, accepted),
+        translated[:2],
+    ):
+        edits += more[0]
+        findings += more[1]
+    edited = apply_edits(document, edits)
+    # After those edits: what they removed holds no ids any more, and blocks count anew.
+    more = carry_class_ids(edited, new_ids)
+    edits += more[0]
+    findings += more[1]
+    edited = apply_edits(edited, more[0])
+    left = misfits(edited, accepted, everything())
+    if left:
+        raise RequestError.collected(
+            Problem(
+                one.field.where,
+                f"{'.'.join(one.path)} is not what {accepted.name} accepts ({one.kind}), and "
+                "graphfix knows no way around it",
+                "change the config by hand",
+            )
+            for one in left
+        )
+    findings = (
+        _trainer_findings(target_api, trainer, resumable, _quantized(config, accepted))
+        + findings
+        + list(
+            extractor_availability.remarks(
+                config.message,
+                meta,
+                target_api,
+                accepted,
+                trainer=trainer,
+                script=trainers.script(target_api, trainers.MODEL_MAIN),
+            )
+        )
+        + _paths(edited, paths)
+    )
+    strange = {one.field.where for one in misfits(document, accepted, None)}
+    findings += [
+        Finding(
+            "UNKNOWN_FIELD",
+            WARNING,
+            problem.subject,
+            problem.message + (f", so that {accepted.name} stops at it"),
+            problem.remedy,
+        )
+        for problem in config.unknown
+        if problem.subject in strange
+    ]
+    return tuple(edits), tuple(findings)
+
+
+def _problems(
+    config: PipelineConfig, meta: str, month: str, trainer: str, schema: Schema
+) -> List[Problem]:
+    """Why that API, or that trainer, cannot have the model whatever its config says."""
+    out = list(
+        extractor_availability.problems(
+            config.message, meta, month, schema, config.document.subject
+        )
+    )
+    if not trainers.restored(month, trainer):
+        out.append(
+            Problem(
+                "--trainer " + trainer,
+                f"there is none in {schema.name}: it has {trainers.script(month, trainers.LEGACY)}",
+                f"give --trainer legacy, or a --target_api from {trainers.first_month(trainer)} on",
+            )
+        )
+    return out
+
+
+def _for_training(
+    config: PipelineConfig, meta: str, num_classes: int, schema: Schema, paths: Paths
+) -> Tuple[List[ConfigEdit], List[Finding]]:
+    """Classes, label maps, records, and the flags that make the trainer restore."""
+    edits = [
+        ConfigEdit(("model", meta, "num_classes"), str(num_classes), "the new number of classes")
+    ]
+    findings: List[Finding] = []
+    given = config.message.train_config
+
+    def flag(name: str, literal: str, reason: str) -> None:
+        edits.append(ConfigEdit((_TRAIN, name), literal, reason))
+
+    flag("fine_tune_checkpoint", quote(paths.checkpoint), "the converted checkpoint")
+    flag("from_detection_checkpoint", "true", "its variables have a detector's names")
+    if schema.field("TrainConfig", "load_all_detection_checkpoint_vars"):
+        flag(
+            "load_all_detection_checkpoint_vars",
+            "true",
+            "without it the stock API restores no head",
+        )
+    kind = given.fine_tune_checkpoint_type
+    if kind and kind != "detection" and schema.field("TrainConfig", "fine_tune_checkpoint_type"):
+        flag("fine_tune_checkpoint_type", quote("detection"), "the only type that restores heads")
+        findings.append(
+            Finding(
+                "FIELD_TRANSLATED",
+                INFO,
+                _TRAIN + ".fine_tune_checkpoint_type",
+                (
+                    f"was {kind!r} and is 'detection' now: the trainers of TensorFlow 1 know that "
+                    "and "
+                    "'classification', which restores no head"
+                ),
+                "there is nothing to do",
+            )
+        )
+    version = schema.field("TrainConfig", "fine_tune_checkpoint_version")
+    if (
+        version
+        and given.HasField("fine_tune_checkpoint_version")
+        and given.fine_tune_checkpoint_version != 1
+    ):
+        flag("fine_tune_checkpoint_version", "V1", "what TensorFlow 1 writes")
+        findings.append(
+            Finding(
+                "FIELD_TRANSLATED",
+                INFO,
+                _TRAIN + ".fine_tune_checkpoint_version",
+                "is V1 now, the format of the converted checkpoint",
+                "there is nothing to do",
+            )
+        )
+    for (block, _), record in zip(_READERS, (paths.train_record, paths.eval_record)):
+        repeated = schema.field(schema_history.PIPELINE, block).repeated
+        for number in range(max(1, len(config.document.values((block,))) if repeated else 1)):
+            name = f"{block}[{number}]" if number else block
+            edits.append(
+                ConfigEdit((name, "label_map_path"), quote(paths.label_map), "the new classes")
+            )
+            if record:
+                edits.append(
+                    ConfigEdit((name,) + _INPUT_PATH, quote(record), "the records to read")
+                )
+    return edits, findings
+
+
+def _quantized(config: PipelineConfig, schema: Schema) -> bool:
+    return (
+        config.message.HasField("graph_rewriter")
+        and schema.field(schema_history.PIPELINE, "graph_rewriter") is not None
+    )
+
+
+def _trainer_findings(month: str, trainer: str, resumable: bool, quantized: bool) -> List[Finding]:
+    findings = []
+    for name, what in trainers.restored(month, trainer):
+        if what == trainers.NOTHING:
+            findings.append(
+                Finding(
+                    "FINE_TUNE_CHECKPOINT_IGNORED",
+                    WARNING if resumable else ERROR,
+                    name,
+                    f"of {month} ignores fine_tune_checkpoint in silence and would train from "
+                    "random values",
+                    "start it with --model_dir set to the directory written for it"
+                    if resumable
+                    else (
+                        "train with legacy/train.py, or convert with --model_dir DIR and give "
+                        f"{name} that "
+                        "directory"
+                    ),
+                )
+            )
+        elif what == trainers.BACKBONE:
+            findings.append(
+                Finding(
+                    "HEADS_NOT_RESTORED",
+                    INFO if resumable else ERROR,
+                    name,
+                    f"({trainers.script(month, name)} of {month}) restores the feature extractor "
+                    "only, whatever the config says",
+                    "start it with --train_dir set to the directory written for it"
+                    if resumable
+                    else "train with an API of 2018-03 or later, or convert with --model_dir DIR",
+                )
+            )
+        elif quantized and name == trainers.MODEL_MAIN:
+            findings.append(
+                Finding(
+                    "QUANTIZATION_NOT_RESTORED",
+                    INFO if resumable else WARNING,
+                    name,
+                    (
+                        f"of {month} restores every variable but the quantization ranges, which "
+                        "start at their "
+                        "initial values and have to settle again"
+                    ),
+                    "start it with --model_dir set to the directory written for it"
+                    if resumable
+                    else f"train with {trainers.script(month, trainers.LEGACY)}, or convert with "
+                    "--model_dir DIR",
+                )
+            )
+    return findings
+
+
+def _paths(document: Document, paths: Paths) -> List[Finding]:
+    """What the edited config still names that was not given for it."""
+    findings = []
+    ours = (paths.checkpoint, paths.label_map, paths.train_record, paths.eval_record)
+    flags = dict(_READERS)
+    for path, field in document.walk():
+        if not re.search(r"(_path|_dir|_directory|_checkpoint)$", path[-1]):
+            continue
+        for value in field.values:
+            if isinstance(value, Block) or value.kind != STRING or value.value in ours:
+                continue
+            subject = f"{'.'.join(path)} (line {value.line})"
+            flag = flags.get(path[0], "")
+            remedy = (
+                f"pass {flag}, or write the path before training"
+                if flag
+                else "write the path before training"
+            )
+            if _PLACEHOLDER.search(str(value.value)):
+                findings.append(
+                    Finding(
+                        "PLACEHOLDER",
+                        WARNING,
+                        subject,
+                        f"is still a placeholder: {value.raw}",
+                        remedy,
+                    )
+                )
+            else:
+                findings.append(
+                    Finding(
+                        "PATH_KEPT",
+                        INFO,
+                        subject,
+                        f"stays what it was: {value.raw}",
+                        remedy + ", if it is another on the machine that trains",
+                    )
+                )
+    for block, flag in _READERS:
+        if not document.find((block,) + _INPUT_PATH) and not document.find(
+            (block, "external_input_reader")
+        ):
+            findings.append(
+                Finding(
+                    "PLACEHOLDER",
+                    WARNING,
+                    block,
+                    "names no records",
+                    f"pass {flag}, or write the path before training",
+                )
+            )
+    return findings

@@ -1,0 +1,138 @@
+"""A SurgeryPlan as JSON, both ways; the same plan gives the same text."""
+
+import json
+from typing import Any, Dict, Tuple, Union
+
+from graphfix.errors import SourceError
+from graphfix.findings import Finding
+from graphfix.formats import json_data
+from graphfix.modeldir.openers import read_file
+from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.planning import plan_check, plan_rules
+from graphfix.planning.classes import TargetClass
+from graphfix.planning.edits import (
+    Constant,
+    Copy,
+    Drop,
+    Gather,
+    Keep,
+    Rename,
+    Reset,
+    Stretch,
+    Widen,
+)
+from graphfix.planning.plan import SurgeryPlan
+
+FORMAT = 1
+
+# Ten thousand classes make 24 MB.  Read, a byte takes up to thirty.
+_LIMIT = 64 << 20
+_EDITS = {cls.__name__.lower(): cls for cls in (Keep, Gather, Reset, Rename, Drop, Widen, Stretch)}
+_ADDITIONS = {cls.__name__.lower(): cls for cls in (Copy, Constant)}
+
+
+def to_json(plan: SurgeryPlan) -> str:
+    """The plan as JSON, the same text for the same plan."""
+
+    def row(edit) -> Dict[str, Any]:
+        fields = dict(vars(edit), edit=type(edit).__name__.lower())
+        if "fills" in fields:
+            fields["fills"] = [
+                {key: value for key, value in vars(fill).items() if value not in (None, (), "")}
+                for fill in edit.fills
+            ]
+        return fields
+
+    # One edit a line, keys in order: comparable line by line.  `vars` of a dataclass, because
+    # dataclasses.asdict copies every number of every index.
+    def lines(rows) -> str:
+        return ",\n".join("  " + json.dumps(one, sort_keys=True, default=vars) for one in rows)
+
+    head = json.dumps(
+        {
+            "format": FORMAT,
+            "source_digest": plan.source_digest,
+            "target_api": plan.target_api,
+            "trainer": plan.trainer,
+        },
+        sort_keys=True,
+    )
+    return (
+        f'{head[:-1]},\n"classes": [\n{lines(plan.classes)}\n],\n"edits": '
+        f'[\n{lines(map(row, plan.edits))}\n],\n"additions": '
+        f"[\n{lines(map(row, plan.additions))}\n],\n"
+        f'"config_edits": [\n{lines(plan.config_edits)}\n],\n"findings": '
+        f"[\n{lines(plan.findings)}\n]}}\n"
+    )
+
+
+def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
+    """The plan of a JSON text: possible in itself, whatever its source is.
+
+    Raises:
+      SourceError: naming `subject`, when the text is no plan, or contradicts itself.
+    """
+    remedy = "make it with graphfix plan --json"
+    found = json_data.parse(data, subject, "plan of graphfix", remedy)
+    if "format" in found and found["format"] != FORMAT:
+        raise SourceError(
+            subject,
+            f"is a plan of format {json_data.shown(found['format'])}",
+            "make the plan again with this version of graphfix",
+        )
+    try:
+        json_data.keys(
+            found,
+            (
+                "format",
+                "source_digest",
+                "target_api",
+                "trainer",
+                "classes",
+                "edits",
+                "additions",
+                "config_edits",
+                "findings",
+            ),
+        )
+        json_data.read(int, found["format"], "format")
+        plan = SurgeryPlan(
+            *(
+                json_data.read(str, found[name], name)
+                for name in ("source_digest", "target_api", "trainer")
+            ),
+            json_data.read(Tuple[TargetClass, ...], found["classes"], "classes"),
+            _rows(found, "edits", _EDITS),
+            _rows(found, "additions", _ADDITIONS),
+            json_data.read(Tuple[ConfigEdit, ...], found["config_edits"], "config_edits"),
+            json_data.read(Tuple[Finding, ...], found["findings"], "findings"),
+        )
+    except json_data.Wrong as error:
+        raise SourceError(subject, f"is no plan of graphfix: {error}", remedy) from None
+    plan_check.refuse(list(plan_rules.faults(plan)), subject, SourceError, plan_check.REMEDY)
+    return plan
+
+
+def _rows(found: Dict[str, Any], name: str, kinds: Dict[str, type]) -> tuple:
+    rows = found[name]
+    if not isinstance(rows, list):
+        raise json_data.Wrong(f"is {json_data.shown(rows)}, not a list", name)
+    return tuple(_row(row, kinds, name, number) for number, row in enumerate(rows))
+
+
+def _row(row: Any, kinds: Dict[str, type], *where):
+    kind = row.get("edit") if isinstance(row, dict) else None
+    if not isinstance(kind, str) or kind not in kinds:
+        raise json_data.Wrong(f"is none of {', '.join(sorted(kinds))}", *where)
+    return json_data.read(
+        kinds[kind], {key: value for key, value in row.items() if key != "edit"}, *where
+    )
+
+
+def read_plan(path: str, *, pipes: bool = False) -> SurgeryPlan:
+    """The plan in a file.
+
+    Raises:
+      SourceError: it cannot be read, is no plan, or contradicts itself.
+    """
+    return from_json(read_file(path, limit=_LIMIT, pipes=pipes), path)

@@ -1,0 +1,1 @@
+"""This process: its signals, its terminal, its scratch directories, and how it ends."""

@@ -1,0 +1,91 @@
+"""What to run next: the command lines of the stock trainers that start from what was written.
+
+Modules, not files, are named, because `python -m` works from an installed API as well as from
+upstream's research/ directory.
+"""
+
+import dataclasses
+import posixpath
+import shlex
+from typing import Optional, Tuple
+
+from graphfix.formats.textproto.literals import BadLiteral, parse_string
+from graphfix.modeldir.openers import CONFIG
+from graphfix.report.report import Report
+from graphfix.restore import trainers
+
+# Trainer, first month, module, the flag that names its directory.  From the history of
+# upstream's files: the old trainer moved to legacy/ on 2018-07-12, model_main came in 2018-04.
+_MODULES = (
+    (trainers.LEGACY, "2017-06", "object_detection.train", "train_dir"),
+    (trainers.LEGACY, "2018-07", "object_detection.legacy.train", "train_dir"),
+    (trainers.MODEL_MAIN, "2018-04", "object_detection.model_main", "model_dir"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """A command for a shell and what to know about it; no command where there is none to give."""
+
+    trainer: str
+    command: Optional[str]
+    remark: str
+
+
+def next_steps(report: Report) -> Tuple[Step, ...]:
+    """How to train from the result, for each trainer the plan is for."""
+    plan = report.plan
+    config = config_path(report)
+    if config is None:
+        return ()
+    steps = []
+    for trainer, what in trainers.restored(plan.target_api, plan.trainer):
+        modules = [
+            (module, flag)
+            for name, since, module, flag in _MODULES
+            if name == trainer and since <= plan.target_api
+        ]
+        if not modules:
+            steps.append(Step(trainer, None, f"The API of {plan.target_api} has no {trainer}."))
+        elif what == trainers.EVERYTHING or report.model_dir:
+            module, flag = modules[-1]
+            # A directory for each: a trainer resumes from whatever it finds in its own.
+            directory = report.model_dir or f"{posixpath.dirname(config)}_{trainer}"
+            command = (
+                f"python -m {module} --alsologtostderr \\\n    "
+                f"--pipeline_config_path={shlex.quote(config)} \\\n    "
+                f"--{flag}={shlex.quote(directory)}"
+            )
+            steps.append(
+                Step(
+                    trainer,
+                    command,
+                    (f"Resumes from the complete checkpoint in {report.model_dir}.")
+                    if report.model_dir
+                    else "Restores the checkpoint and trains in a new directory.",
+                )
+            )
+        else:
+            steps.append(
+                Step(
+                    trainer,
+                    None,
+                    (
+                        f"{trainer} of {plan.target_api} would not restore all of the checkpoint; "
+                        "see the findings."
+                    ),
+                )
+            )
+    return tuple(steps)
+
+
+def config_path(report: Report) -> Optional[str]:
+    """The path of the emitted config as the trainer will see it: beside the checkpoint."""
+    for edit in report.plan.config_edits:
+        if edit.path == ("train_config", "fine_tune_checkpoint") and edit.literal:
+            try:
+                checkpoint = parse_string(edit.literal).decode("utf-8", "replace")
+            except BadLiteral:
+                return None
+            return posixpath.join(posixpath.dirname(checkpoint), CONFIG)
+    return None

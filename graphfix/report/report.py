@@ -1,0 +1,296 @@
+"""What a conversion did, as data: the summary, report.json, report.html, the exit code are views.
+
+report.json has what plan.json and the checkpoint's index beside it do not; `load` reads a report
+back from the three, so that it can be shown again with what `verify` has found since.
+"""
+
+import dataclasses
+import json
+import os
+import re
+from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Tuple
+
+from graphfix.detectors import families
+from graphfix.detectors.quantization import is_quantization
+from graphfix.errors import SourceError
+from graphfix.findings import Finding
+from graphfix.formats import json_data
+from graphfix.formats.checkpoint import reader
+from graphfix.modeldir.openers import PLAN_JSON, read_file
+from graphfix.pipeline_config.label_map import MAX_CLASSES
+from graphfix.planning.classes import TargetClass
+from graphfix.planning.edits import Copy, Drop, Gather, Keep, Rename, Reset, Stretch, Widen
+from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan_json import read_plan
+from graphfix.restore import trainers
+
+CHECKPOINT = "model.ckpt"
+REPORT_JSON, REPORT_HTML = "report.json", "report.html"
+PICTURES = "pictures"
+
+_REMEDY = "convert again with this version of graphfix"
+_LIMIT = 64 << 20
+_MOST_PIXELS, _MOST_SIDES, _LARGEST = 1 << 16, 254, 1e6
+# The scopes of feature extractors: of SSD, of the two stages, and as Keras names them.
+_BACKBONE = re.compile(r"(?:FirstStage|SecondStage)?FeatureExtractor/|[^/]*_feature_extractor/")
+
+
+@dataclasses.dataclass(frozen=True)
+class Detection:
+    """A box (ymin, xmin, ymax, xmax in 0..1), its score, and its class's id in the label map."""
+
+    box: Tuple[float, float, float, float]
+    score: float
+    class_id: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """What the source (`before`) and the converted model (`after`) detect in one picture.
+
+    `file` is its copy in the directory `pictures` beside the report; sizes are in pixels.
+    """
+
+    name: str
+    file: str
+    width: int
+    height: int
+    before: Tuple[Detection, ...]
+    after: Tuple[Detection, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class MapAnchorsChange:
+    """The (height, width) of the anchors at a location of a feature map, before and after."""
+
+    before: Tuple[Tuple[float, float], ...]
+    after: Tuple[Tuple[float, float], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """What the stock API of a revision did with the result when its trainer started from it."""
+
+    api: str
+    trainer: str
+    summary: str
+    complete: bool
+    unrestored: Tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """A plan, what was published for it (`artifacts`: file names), and what there is to know.
+
+    `outgoing` are the names of the tensors written; `source_names` the display names of the
+    source's classes, that of id 1 first, "" where nobody knows one; `source_shapes` has the
+    tensors that change shape; `model_dir` is where a complete training checkpoint was written;
+    `anchors` are those of each feature map, where they change; `strangers` are the outgoing tensors
+    that the model does not have.
+    """
+
+    source: str
+    family: str
+    plan: SurgeryPlan
+    outgoing: Tuple[str, ...]
+    artifacts: Tuple[str, ...]
+    config_diff: Tuple[str, ...]
+    source_names: Tuple[str, ...]
+    source_shapes: Mapping[str, Tuple[int, ...]]
+    model_dir: Optional[str] = None
+    verifications: Tuple[Verification, ...] = ()
+    pictures: Tuple[Picture, ...] = ()
+    anchors: Tuple[MapAnchorsChange, ...] = ()
+    strangers: Tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if all(one.complete for one in self.verifications) else 4
+
+    @property
+    def findings(self) -> Tuple[Finding, ...]:
+        return self.plan.findings
+
+    @property
+    def summary(self) -> str:
+        """The one line to quote."""
+        plan = self.plan
+        rewritten = plan.count(Gather, Reset, Widen, Stretch)
+        averages = sum(isinstance(one, Copy) for one in plan.additions)
+        parts = [
+            "%d tensors: %d kept, %d rewritten, %d dropped%s"
+            % (
+                len(plan.edits),
+                plan.count(Keep, Rename),
+                rewritten,
+                plan.count(Drop),
+                f", {averages} moving averages added" if averages else "",
+            )
+        ]
+        parts.append(f"stock API {plan.target_api}{self._forecasts()}")
+        parts.append(
+            f"{plan.carried} class{'' if plan.carried == 1 else 'es'} carried, {plan.new} new"
+        )
+        return "; ".join(parts)
+
+    def _forecasts(self) -> str:
+        """What the trainers restore: said once where they agree."""
+        rows = [
+            (name, "restores %d of %d" % self.forecast(name, what))
+            for name, what in trainers.restored(self.plan.target_api, self.plan.trainer)
+        ]
+        if len({words for _, words in rows}) == 1:
+            return " " + rows[0][1]
+        return ": " + ", ".join("%s %s" % row for row in rows)
+
+    def forecast(self, trainer: str, what: str) -> Tuple[int, int]:
+        """How many of how many model variables a trainer restores that restores `what`; model_main
+        never restores those of quantization, which it adds too late."""
+        others = {families.GLOBAL_STEP}.union(self.strangers)
+        variables = [
+            one
+            for one in self.outgoing
+            if one not in others and not one.endswith(families.MOVING_AVERAGE)
+        ]
+        left = [
+            one for one in variables if trainer != trainers.MODEL_MAIN or not is_quantization(one)
+        ]
+        return {
+            trainers.EVERYTHING: len(left),
+            trainers.NOTHING: 0,
+            trainers.BACKBONE: sum(bool(_BACKBONE.match(one)) for one in left),
+        }[what], len(variables)
+
+    def source_name(self, number: int) -> str:
+        """The name of the source's class with an id, or words for it."""
+        known = 0 < number <= len(self.source_names) and self.source_names[number - 1]
+        return known or f"class {number}"
+
+    @property
+    def left_behind(self) -> Tuple[int, ...]:
+        """Ids of the source's classes of which no new one is made; where names are known, of
+        those that have one."""
+        used = {number for one in self.plan.classes for number in one.sources}
+        named = any(self.source_names)
+        return tuple(
+            number
+            for number, name in enumerate(self.source_names, 1)
+            if number not in used and (name or not named)
+        )
+
+    def with_verifications(self, found: Iterable[Verification]) -> "Report":
+        """This report with new results, each in the place of an older one of its kind."""
+        rows = {(one.api, one.trainer): one for one in self.verifications}
+        rows.update(((one.api, one.trainer), one) for one in found)
+        return dataclasses.replace(self, verifications=tuple(rows[key] for key in sorted(rows)))
+
+    def to_json(self) -> str:
+        plan = self.plan
+        data: Dict[str, Any] = {
+            "summary": self.summary,
+            "source": self.source,
+            "family": self.family,
+            "target_api": plan.target_api,
+            "trainer": plan.trainer,
+            "classes": [dataclasses.asdict(one) for one in plan.classes],
+            "source_names": list(self.source_names),
+            "tensors": {
+                kind.__name__.lower(): plan.count(kind)
+                for kind in (Keep, Gather, Reset, Rename, Drop, Widen, Stretch)
+            },
+            "source_shapes": {name: list(shape) for name, shape in self.source_shapes.items()},
+            "artifacts": list(self.artifacts),
+            "config_diff": list(self.config_diff),
+            "findings": [dataclasses.asdict(one) for one in self.findings],
+            "model_dir": self.model_dir,
+            "verifications": [dataclasses.asdict(one) for one in self.verifications],
+            "pictures": [dataclasses.asdict(one) for one in self.pictures],
+            "anchors": [dataclasses.asdict(one) for one in self.anchors],
+            "strangers": list(self.strangers),
+            "exit_code": self.exit_code,
+        }
+        return json.dumps(data, indent=2, sort_keys=True) + "\n"
+
+
+def load(directory: str) -> Report:
+    """The report of a directory that convert wrote.
+
+    Raises:
+      SourceError: a file is missing, is not what its name says, or contradicts another.
+    """
+    plan = read_plan(os.path.join(directory, PLAN_JSON))
+    outgoing = tuple(reader.open_bundle(os.path.join(directory, CHECKPOINT)))
+    path = os.path.join(directory, REPORT_JSON)
+    data = json_data.parse(read_file(path, limit=_LIMIT), path, "report of graphfix", _REMEDY)
+    try:
+        return _report(data, plan, outgoing)
+    except json_data.Wrong as error:
+        raise SourceError(path, f"is no report of graphfix: {error}", _REMEDY) from None
+
+
+def _report(data: Dict[str, Any], plan: SurgeryPlan, outgoing: Tuple[str, ...]) -> Report:
+    """The report of report.json's data, held against its plan.  Raises json_data.Wrong."""
+
+    def read(kind, name: str):
+        if name not in data:
+            raise json_data.Wrong(f"lacks '{name}'")
+        return json_data.read(kind, data[name], name)
+
+    # What plan.json says as well.
+    for name in ("target_api", "trainer", "classes"):
+        kind = Tuple[TargetClass, ...] if name == "classes" else str
+        if read(kind, name) != getattr(plan, name):
+            raise json_data.Wrong(f"is not what {PLAN_JSON} says", name)
+    read(str, "summary"), read(int, "exit_code"), read(Tuple[Finding, ...], "findings")
+    shapes = data.get("source_shapes")
+    json_data.keys(shapes, (), shapes if isinstance(shapes, dict) else ())
+    report = Report(
+        read(str, "source"),
+        read(str, "family"),
+        plan,
+        outgoing,
+        *(read(Tuple[str, ...], name) for name in ("artifacts", "config_diff", "source_names")),
+        source_shapes={
+            json_data.read(str, name, "source_shapes"): json_data.read(
+                Tuple[int, ...], shape, "source_shapes", name
+            )
+            for name, shape in shapes.items()
+        },
+        model_dir=read(Optional[str], "model_dir"),
+        verifications=read(Tuple[Verification, ...], "verifications"),
+        pictures=read(Tuple[Picture, ...], "pictures"),
+        anchors=read(Tuple[MapAnchorsChange, ...], "anchors"),
+        strangers=read(Tuple[str, ...], "strangers"),
+    )
+    for steps, wrong in _contradictions(report):
+        raise json_data.Wrong(wrong, *steps)
+    return report
+
+
+def _contradictions(report: Report) -> Iterator[Tuple[tuple, str]]:
+    """(place, what is wrong there) of what cannot be, or that a page cannot show."""
+    if len(report.source_names) > MAX_CLASSES:
+        yield ("source_names",), f"has {len(report.source_names)} names"
+    for name, shape in report.source_shapes.items():
+        if len(shape) > _MOST_SIDES or any(side < 0 for side in shape):
+            yield ("source_shapes", name), "is no shape"
+    if not set(report.strangers) <= set(report.outgoing):
+        yield ("strangers",), "names tensors that are not there"
+    for number, one in enumerate(report.verifications):
+        if one.trainer not in (trainers.MODEL_MAIN, trainers.LEGACY):
+            yield ("verifications", number, "trainer"), f"is '{one.trainer[:40]}', which is none"
+    for number, picture in enumerate(report.pictures):
+        # The file is read and shown, so nothing but a name that graphfix gives is taken.
+        if not re.match(r"[0-9a-f]{16}\.jpg\Z", picture.file):
+            yield ("pictures", number, "file"), "is no name that graphfix gives"
+        if not (0 < picture.width < _MOST_PIXELS and 0 < picture.height < _MOST_PIXELS):
+            yield ("pictures", number), "has no size that a JPEG has"
+        for side in ("before", "after"):
+            for index, found in enumerate(getattr(picture, side)):
+                if not 0 < found.class_id <= MAX_CLASSES or not 0 <= found.score <= 1:
+                    yield ("pictures", number, side, index), "is no detection"
+    for number, change in enumerate(report.anchors):
+        for side in ("before", "after"):
+            sizes = getattr(change, side)
+            if not sizes or not all(0 < edge < _LARGEST for size in sizes for edge in size):
+                yield ("anchors", number, side), "has anchors of no size"

@@ -1,0 +1,1 @@
+"""What each trainer of the stock API restores from a checkpoint."""

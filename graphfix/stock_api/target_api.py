@@ -1,0 +1,80 @@
+"""Which API will train: the month that --target_api names or means, and what that API accepts.
+
+What is known of a month's API (graphfix/config) gives way to what an installed one says itself:
+where one is importable here and is of that month, its own descriptors are read.
+"""
+
+from typing import NamedTuple, Optional, Tuple
+
+from graphfix.findings import INFO, Finding
+from graphfix.pipeline_config.descriptors import read_schema
+from graphfix.pipeline_config.schema_history import Schema, revision_for
+from graphfix.process.import_path import named_directories
+from graphfix.restore import trainers
+from graphfix.stock_api import api_revision, runner
+
+
+class TargetApi(NamedTuple):
+    """A month, what the API of that month says of itself (None where it is not here), findings."""
+
+    month: str
+    schema: Optional[Schema]
+    findings: Tuple[Finding, ...]
+
+
+def find_target_api(asked: str) -> TargetApi:
+    """What `--target_api` means here.
+
+    Raises:
+      RequestError: it is neither "auto" nor a month with a known API.
+    """
+    found = runner.importable_api()
+    if asked != "auto":
+        revision_for(asked)
+        month = asked
+        findings: Tuple[Finding, ...] = ()
+    elif found:
+        month, findings = (
+            found,
+            (
+                Finding(
+                    "TARGET_API",
+                    INFO,
+                    "--target_api",
+                    f"is {found}: the API importable here",
+                    "name another with --target_api",
+                ),
+            ),
+        )
+    else:
+        month, findings = (
+            trainers.DEFAULT_API,
+            (
+                Finding(
+                    "TARGET_API",
+                    INFO,
+                    "--target_api",
+                    f"is {trainers.DEFAULT_API}, the default: no API is importable here",
+                    "name the revision that will train with --target_api YYYY-MM",
+                ),
+            ),
+        )
+    if month != found:
+        return TargetApi(month, None, findings)
+    schema = read_schema(
+        api_revision.package_directory(named_directories()), f"the API importable here ({month})"
+    )
+    if schema is None:
+        findings += (
+            Finding(
+                "API_NOT_READ",
+                INFO,
+                "--target_api",
+                (
+                    "is the API importable here, but what it accepts "
+                    f"cannot be read from its files: what is known of {month} stands in"
+                ),
+                "see with graphfix verify --stock that it takes the config",
+            ),
+        )
+    return TargetApi(month, schema, findings)

@@ -1,0 +1,288 @@
+"""The command line as a process: what goes to stdout and stderr, exit codes, and rude endings."""
+
+import array
+import fcntl
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import termios
+import time
+
+import builders
+import pytest
+import repository
+
+REPOSITORY = repository.TOP
+# With these, there is nothing to remark, but where names are from.
+QUIET = ("--target_api", "2019-07", "--train_record", "t.record", "--eval_record", "e.record")
+NAMED = r"info SOURCE_NAMES: label_map\.pbtxt beside the source .*\n"
+
+
+def start(*words, **more):
+    path = os.pathsep.join([REPOSITORY] + os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    environment = dict(os.environ, PYTHONPATH=path, **more.pop("environment", {}))
+    more.setdefault("stdout", subprocess.PIPE)
+    command = [sys.executable, "-m", "graphfix"] + [os.fspath(word) for word in words]
+    # A test run in the background of a shell ignores Ctrl-C, and so would all that it starts.
+    return subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, preexec_fn=_heed, **more
+    )
+
+
+def _heed():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def finish(process):
+    out, err = process.communicate(timeout=120)
+    return process.returncode, (out or b"").decode("utf-8"), err.decode("utf-8")
+
+
+@pytest.fixture
+def labels(tmp_path):
+    return builders.write(tmp_path, "labels.pbtxt", builders.label_map(["person", "zebra"]))
+
+
+def test_stdout_has_the_result_and_nothing_else(model, labels, graphfix, tmp_path):
+    out = tmp_path / "out"
+    done = graphfix("convert", model, "--label_map_path", labels, "--output_directory", out, *QUIET)
+    assert done.code == 0 and re.match(NAMED + r"\Z", done.err)
+    assert done.out == (
+        "200 tensors: 187 kept, 13 rewritten, 0 dropped, 129 moving averages "
+        "added; stock API 2019-07 restores 199 of 199; 1 class carried, 1 new\n"
+    )
+    done = graphfix("verify", out)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == "329 tensors intact; config and heads match the 2 planned classes\n"
+
+
+def test_findings_are_messages(model, graphfix, tmp_path):
+    labels = builders.write(tmp_path, "labels.pbtxt", builders.label_map(["persn"]))
+    words = ["convert", model, "--label_map_path", labels, "--output_directory", tmp_path / "out"]
+    done = graphfix(*(words + list(QUIET)))
+    assert re.match(
+        r"warning NEAR_MISS: persn .*'person'.*--map 'persn=person'\n" + NAMED + r"\Z", done.err
+    )
+    assert done.out.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["inspect", "MODEL", "--json"],
+        ["plan", "MODEL", "--label_map_path", "LABELS", "--json"],
+        ["plan", "MODEL", "--num_classes", "3", "--json", "--target_api", "2021-01"],
+        ["convert", "MODEL", "--label_map_path", "LABELS", "--output_directory", "OUT", "--json"],
+    ],
+)
+def test_json_is_json_alone(model, labels, graphfix, tmp_path, words):
+    places = {"MODEL": model, "LABELS": labels, "OUT": tmp_path / "out"}
+    done = graphfix(*[places.get(word, word) for word in words])
+    assert done.code == 0
+    assert isinstance(json.loads(done.out), dict)
+    assert done.out.endswith("}\n")
+
+
+def test_the_reported_json_is_the_written_one(model, labels, graphfix, tmp_path):
+    out = tmp_path / "out"
+    done = graphfix(
+        "convert", model, "--label_map_path", labels, "--output_directory", out, "--json", *QUIET
+    )
+    assert done.out == (out / "report.json").read_text()
+
+
+def test_a_plan_is_a_table_and_writes_nothing(model, labels, graphfix, tmp_path, monkeypatch):
+    monkeypatch.chdir(str(tmp_path))
+    before = sorted(os.listdir(str(tmp_path)))
+    done = graphfix("plan", model, "--label_map_path", labels, *QUIET)
+    assert (done.code, done.err) == (0, "")
+    assert re.search(r"^ +1 +person +old 4$", done.out, re.M)
+    assert re.search(r"^ +2 +zebra +new$", done.out, re.M)
+    assert re.search(r"^ +gather +BoxPredictor_0/ClassPredictor/weights", done.out, re.M)
+    assert "model.ssd.num_classes: 2" in done.out
+    assert sorted(os.listdir(str(tmp_path))) == before
+
+
+def test_inspect_says_what_the_model_is(model, graphfix):
+    done = graphfix("inspect", model)
+    assert (done.code, done.err) == (0, "")
+    for words in (
+        "SSD, convolutional predictor",
+        "ssd_mobilenet_v1",
+        "4 (4 named)",
+        "3/6/6/6/6/6",
+        "200",
+    ):
+        assert words in done.out
+    data = json.loads(graphfix("inspect", model, "--json").out)
+    assert (data["classes"], data["tensors"]) == (4, 200)
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ([], "VERB"),
+        (["transmogrify"], "invalid choice"),
+        (["convert"], "required"),
+        (["convert", "x"], "required: --output_directory"),
+        (["inspect", "x", "--nonsense"], "unrecognized arguments"),
+        (["plan", "x", "--num_classes", "many"], "invalid int value"),
+        (["plan", "x", "--new_rows", "like"], "invalid choice"),
+        (["plan", "x", "--trainer", "mine"], "invalid choice"),
+        (["plan", "x", "--weights", "best"], "invalid choice"),
+        (["convert", "x", "--output_directory", "y", "--plan", "p", "--seed", "3"], "--plan"),
+        (["convert", "x", "--output_directory", "y", "--plan", "p", "--map", "a=b"], "--plan"),
+        (
+            ["convert", "x", "--output_directory", "y", "--plan", "p", "--num_classes", "3"],
+            "--plan",
+        ),
+        (["verify", "x", "--steps", "3"], "--stock"),
+    ],
+)
+def test_usage_errors_exit_with_2_and_tell_on_stderr(graphfix, words, message):
+    done = graphfix(*words)
+    assert done.code == 2 and done.out == ""
+    assert done.err.startswith("usage: graphfix") and message in done.err
+
+
+def test_help_goes_to_stdout(graphfix):
+    for words in (["--help"], ["convert", "--help"], ["verify", "-h"]):
+        done = graphfix(*words)
+        assert done.code == 0 and done.out.startswith("usage: graphfix") and done.err == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "MODEL", "--label_map_path", "LABELS"],
+        ["plan", "MODEL", "--label_map_path", "LABELS", "--json"],
+        ["inspect", "MODEL"],
+        ["convert", "--help"],
+    ],
+)
+def test_a_closed_pipe_is_no_traceback(model, labels, words):
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = start(
+        *[{"MODEL": model, "LABELS": labels}.get(word, word) for word in words], stdout=writing
+    )
+    os.close(writing)
+    code, _, err = finish(process)
+    # argparse, printing help, may not care.
+    assert code == 141 or (code == 0 and "--help" in words)
+    assert "Traceback" not in err and "Exception" not in err and "rror" not in err
+
+
+def test_a_closed_pipe_at_the_end_loses_no_work(model, labels, tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = start(
+        "convert",
+        model,
+        "--label_map_path",
+        labels,
+        "--output_directory",
+        tmp_path / "out",
+        *QUIET,
+        stdout=writing,
+    )
+    os.close(writing)
+    code, out, err = finish(process)
+    assert (code, out) == (141, "") and re.match(NAMED + r"\Z", err)
+    assert finish(start("verify", tmp_path / "out"))[0] == 0
+
+
+def test_nobody_listening_to_messages_changes_nothing(model, graphfix, tmp_path):
+    labels = builders.write(tmp_path, "labels.pbtxt", builders.label_map(["persn"]))
+    script = f"exec 2>&-; exec {sys.executable} -m graphfix convert {model} --label_map_path {labels} --output_directory {tmp_path / 'out'}"
+    path = os.pathsep.join([REPOSITORY] + os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    done = subprocess.run(
+        ["sh", "-c", script], env=dict(os.environ, PYTHONPATH=path), stdout=subprocess.PIPE
+    )
+    assert done.returncode == 0 and done.stdout.startswith(b"200 tensors")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")
+def test_a_full_disk_behind_stdout_is_told(model):
+    with open("/dev/full", "wb") as full:
+        code, _, err = finish(start("inspect", model, stdout=full))
+    assert code == 3
+    assert err == (
+        "graphfix: standard output: cannot be written: No space left on device; "
+        "direct it elsewhere\n"
+    )
+
+
+def test_any_locale_will_do(model, tmp_path):
+    labels = builders.write(tmp_path, "labels.pbtxt", builders.label_map(["caf\u00e9", "\u732b"]))
+    for environment in (
+        {"PYTHONIOENCODING": "ascii"},
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    ):
+        code, out, err = finish(
+            start("plan", model, "--label_map_path", labels, *QUIET, environment=environment)
+        )
+        assert code == 0 and err == "", err
+        assert "caf\\xe9" in out and "\\u732b" in out
+
+
+def _await_read(process, writer):
+    """Until `process` waits in a read of the pipe's second piece.
+
+    Python looks for signals between its steps; one that comes after the last look and before the
+    system call is seen only when that call ends, which here it never does.
+    """
+    os.write(writer, b"#")
+    for _ in range(2000):
+        left = array.array("i", [1])
+        fcntl.ioctl(writer, termios.FIONREAD, left)
+        with open(f"/proc/{process.pid}/stat") as file:
+            state = file.read().rpartition(")")[2].split()[0]
+        if left[0] == 0 and state == "S":
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never read the file")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="this system has no /proc")
+def test_ctrl_c_is_no_traceback(tmp_path):
+    """While it waits for a file that never comes."""
+    os.mkfifo(str(tmp_path / "labels.pbtxt"))
+    model = builders.write_model(tmp_path / "model")
+    process = start(
+        "convert",
+        model,
+        "--label_map_path",
+        tmp_path / "labels.pbtxt",
+        "--output_directory",
+        tmp_path / "out",
+        start_new_session=True,
+    )
+    writer = None
+    try:
+        for _ in range(1200):  # until it has opened the file
+            time.sleep(0.05)
+            try:
+                writer = os.open(str(tmp_path / "labels.pbtxt"), os.O_WRONLY | os.O_NONBLOCK)
+                break
+            except OSError:
+                assert process.poll() is None
+        _await_read(process, writer)
+        process.send_signal(signal.SIGINT)
+        assert finish(process) == (130, "", "graphfix: interrupted\n")
+    finally:
+        if writer is not None:
+            os.close(writer)
+        process.kill()
+    assert sorted(os.listdir(str(tmp_path))) == ["labels.pbtxt", "model"]
+
+
+def test_a_current_directory_that_is_gone(model, labels, tmp_path, graphfix, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(str(tmp_path / "gone"))
+    (tmp_path / "gone").rmdir()
+    done = graphfix("convert", model, "--label_map_path", labels, "--output_directory", "out")
+    assert done.code == 3 and done.err.startswith("graphfix: ") and done.err.count("\n") == 1

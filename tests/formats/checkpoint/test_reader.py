@@ -1,0 +1,450 @@
+"""Handmade checkpoints opened: values, checksums, slices, and every way to be wrong."""
+
+import os
+import time
+
+import handmade
+import numpy as np
+import pytest
+from bundle_cases import CASES, FIXED, LAYOUTS, NAMES, SIZES, fixed, lay, save, strings, variants
+
+from graphfix.errors import SourceError
+from graphfix.formats.checkpoint import reader
+
+
+@pytest.fixture
+def prefix(tmp_path):
+    return str(tmp_path / "model.ckpt")
+
+
+def shard(prefix, number=0, count=1):
+    return f"{prefix}.data-{number:05d}-of-{count:05d}"
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_reads(case, layout, prefix):
+    tensors = CASES[case]
+    index, shards = LAYOUTS[layout](tensors)
+    save(prefix, index, *shards)
+    store = reader.open_bundle(prefix)
+    assert list(store) == sorted(tensors, key=str.encode)
+    for name, expected in tensors.items():
+        view = store[name]
+        assert (view.meta.name, view.meta.dtype.name, view.meta.shape) == (
+            name,
+            NAMES[expected.dtype],
+            expected.shape,
+        )
+        extent = view.extent
+        with open(extent.path, "rb") as file:
+            file.seek(extent.offset)
+            assert file.read(extent.length) == expected.data
+        reader.check(view)
+        if expected.dtype in SIZES:
+            value = view.load()
+            assert value.shape == expected.shape and value.tobytes() == expected.data
+            assert value.dtype.itemsize == SIZES[expected.dtype]
+        else:
+            with pytest.raises(SourceError, match="has no array form"):
+                view.load()
+
+
+@pytest.mark.parametrize("dtype, name, size", FIXED)
+def test_values_mean_what_their_bytes_do(dtype, name, size, prefix):
+    """2 and 1, or True and False, as NumPy spells that type."""
+    spelled = {"bfloat16": b"\0\x40\x80\x3f", "bool": b"\1\0"}
+    plain = name[1:] if name.startswith(("qint", "quint")) else name
+    data = spelled[name] if name in spelled else np.array([2, 1], plain).tobytes()
+    pairs = [
+        (b"", handmade.header()),
+        (b"x", handmade.entry(dtype, (2,), size=2 * size, crc=handmade.masked(data))),
+    ]
+    save(prefix, handmade.plain_table(pairs), data)
+    value = reader.open_bundle(prefix)["x"].load()
+    if name == "bfloat16":
+        assert value.dtype == np.uint16
+        assert (value.astype(np.uint32) << 16).view(np.float32).tolist() == [2, 1]
+    else:
+        assert value.dtype == np.dtype(plain)
+        assert value.tolist() == ([True, False] if name == "bool" else [2, 1])
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_damage_names_the_tensor(case, prefix):
+    tensors = CASES[case]
+    pairs, data = lay(tensors)
+    save(prefix, handmade.plain_table(pairs), data)
+    store = reader.open_bundle(prefix)
+    for damaged in sorted(tensors, key=str.encode):
+        extent = store[damaged].extent
+        if not extent.length:
+            continue
+        first, last = extent.offset, extent.offset + extent.length - 1
+        for place in {first, (first + last) // 2, last}:
+            broken = bytearray(data)
+            broken[place] ^= 0x10
+            with open(shard(prefix), "wb") as file:
+                file.write(broken)
+            for name in tensors:
+                if name != damaged and place == first:
+                    reader.check(store[name])
+            for read in [reader.check] + [lambda view: view.load()] * (
+                tensors[damaged].dtype in SIZES
+            ):
+                with pytest.raises(SourceError) as refused:
+                    read(store[damaged])
+                (problem,) = refused.value.problems
+                assert problem.subject == shard(prefix)
+                assert f"tensor '{damaged}' is damaged" in problem.message
+                assert "download or copy" in problem.remedy
+
+
+@pytest.mark.parametrize(
+    "make, values, message",
+    [
+        (strings, [b"ab", b"c"], "lengths do not match"),
+        (variants, [b"ab", b"c"], "elements do not match"),
+    ],
+)
+def test_inner_checksums(make, values, message, prefix):
+    """TensorFlow checks them, so a file that lies in them alone is no good to it."""
+    good = make((2,), values)
+    crc_of = {7: reader.entries.string_checksum, 21: reader.entries.variant_checksum}[good.dtype]
+    assert crc_of(good.data, 2) == reader.checksum.unmask(good.crc)
+    place = 2 if make is strings else 3
+    broken = bytearray(good.data)
+    broken[place] ^= 1
+    with pytest.raises(ValueError, match=message):
+        crc_of(bytes(broken), 2)
+    for count in (1, 3, 1 << 62):
+        with pytest.raises(ValueError):
+            crc_of(good.data, count)
+    for size in range(len(good.data)):
+        with pytest.raises(ValueError):
+            crc_of(good.data[:size], 2)
+
+
+def test_a_shard_that_shrinks_while_it_is_read(prefix):
+    index, shards = LAYOUTS["as TensorFlow lays it"]({"a": fixed(1, (4,)), "b": fixed(1, (4,))})
+    save(prefix, index, *shards)
+    store = reader.open_bundle(prefix)
+    save(prefix, index, shards[0][:20])
+    reader.check(store["a"])
+    for read in (reader.check, lambda view: view.load()):
+        with pytest.raises(SourceError, match="became shorter"):
+            read(store["b"])
+    os.remove(shard(prefix))
+    with pytest.raises(SourceError, match="cannot be read"):
+        reader.check(store["a"])
+
+
+def test_checks_in_bounded_chunks(prefix, monkeypatch):
+    """Chunk borders do not matter to what is read or checked."""
+    index, shards = LAYOUTS["as TensorFlow lays it"]({"a": fixed(4, (5,)), "b": fixed(4, (1003,))})
+    save(prefix, index, *shards)
+    for size in (1, 7, 1003, 5000):
+        monkeypatch.setattr(reader, "_CHUNK", size)
+        view = reader.open_bundle(prefix)["b"]
+        reader.check(view)
+        assert view.load().tobytes() == shards[0][5:]
+
+
+# Partitioned variables.
+
+
+def partitioned(name, dtype, whole, parts, extra=(), shards=1):
+    """Index pairs and shard bytes of a tensor in parts: (ranges, shape, shard)."""
+    pairs = [
+        (b"", handmade.header(shards=shards)),
+        (name.encode(), handmade.entry(dtype, whole, slices=[one[0] for one in parts])),
+    ]
+    data = [b""] * shards
+    for at, (ranges, sizes, number) in enumerate(parts):
+        piece = fixed(dtype, sizes, at + 3)
+        key = handmade.slice_key(name.encode(), ranges)
+        pairs.append(
+            (
+                key,
+                handmade.entry(
+                    dtype,
+                    sizes,
+                    shard=number,
+                    offset=len(data[number]),
+                    size=len(piece.data),
+                    crc=piece.crc,
+                ),
+            )
+        )
+        data[number] += piece.data
+    unique = dict(pairs)
+    unique.update(extra)
+    return handmade.plain_table(list(unique.items())), data
+
+
+SLICED = {
+    "along the first axis": ((5, 2), [([(0, 2), None], (2, 2), 0), ([(2, 3), None], (3, 2), 0)]),
+    "along the last axis": ((2, 5), [([None, (0, 4)], (2, 4), 0), ([None, (4, 1)], (2, 1), 0)]),
+    "listed back to front": ((5, 2), [([(4, 1), None], (1, 2), 0), ([(0, 4), None], (4, 2), 0)]),
+    "in shards": ((6,), [([(at, 2)], (2,), at // 2) for at in (0, 2, 4)]),
+    "one slice, all of it": ((3,), [([None], (3,), 0)]),
+    "the same, spelled out": ((3,), [([(0, 3)], (3,), 0)]),
+    "a slice of nothing": ((3,), [([(0, 2)], (2,), 0), ([(2, 0)], (0,), 0), ([(2, 1)], (1,), 0)]),
+    "of nothing": ((4, 0), [([(0, 1), None], (1, 0), 0), ([(1, 3), None], (3, 0), 0)]),
+    "far out": (
+        (1 << 40, 0),
+        [([(0, 1 << 39), None], (1 << 39, 0), 0), ([(1 << 39, 1 << 39), None], (1 << 39, 0), 0)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ["v", "a\0b\u00ff/\uffff"])
+@pytest.mark.parametrize("case", sorted(SLICED))
+@pytest.mark.parametrize("dtype", [1, 14])
+def test_joins_slices(case, dtype, name, prefix):
+    whole, parts = SLICED[case]
+    index, data = partitioned(name, dtype, whole, parts, shards=3 if case == "in shards" else 1)
+    save(prefix, index, *data)
+    view = reader.open_bundle(prefix)[name]
+    assert (view.meta.shape, view.meta.dtype.name, view.extent) == (whole, NAMES[dtype], None)
+    expected = np.zeros(int(np.prod(whole)), view.load().dtype).reshape(whole)
+    for at, (ranges, sizes, _) in enumerate(parts):
+        where = tuple(
+            slice(None) if one is None else slice(one[0], one[0] + one[1]) for one in ranges
+        )
+        piece = np.frombuffer(fixed(dtype, sizes, at + 3).data, expected.dtype)
+        expected[where] = piece.reshape(sizes)
+    assert view.load().tobytes() == expected.tobytes()
+    reader.check(view)
+
+
+def test_damage_in_a_slice_names_the_tensor(prefix):
+    index, data = partitioned("v", 1, *SLICED["along the first axis"])
+    save(prefix, index, data[0][:-1] + b"\x01")
+    view = reader.open_bundle(prefix)["v"]
+    for read in (reader.check, lambda view: view.load()):
+        with pytest.raises(SourceError, match="tensor 'v' is damaged"):
+            read(view)
+
+
+WRONG_SLICES = {
+    # What a sum of sizes does not see: the same slice twice, and a hole of the same size.
+    "overlap and gap": ((4,), [([(0, 2)], (2,), 0), ([(1, 2)], (2,), 0)], "gaps, overlap"),
+    "twice the same": ((4,), [([(0, 2)], (2,), 0), ([(0, 2)], (2,), 0)], "overlap"),
+    "gap": ((5,), [([(0, 2)], (2,), 0), ([(3, 2)], (2,), 0)], "gaps"),
+    "short": ((5,), [([(0, 2)], (2,), 0), ([(2, 2)], (2,), 0)], "gaps"),
+    "not from the beginning": ((3,), [([(1, 2)], (2,), 0)], "gaps"),
+    "whole twice": ((2,), [([None], (2,), 0), ([(0, 2)], (2,), 0)], "overlap"),
+    "along both axes": (
+        (2, 2),
+        [
+            ([(0, 1), (0, 2)], (1, 2), 0),
+            ([(1, 1), (0, 1)], (1, 1), 0),
+            ([(1, 1), (1, 1)], (1, 1), 0),
+        ],
+        "several axes",
+    ),
+    "along both axes, the first one covered": (
+        (2, 2),
+        [([(0, 1), (0, 2)], (1, 2), 0), ([(1, 1), (0, 1)], (1, 1), 0)],
+        "several axes",
+    ),
+    "past the end": ((3,), [([(0, 2)], (2,), 0), ([(2, 2)], (2,), 0)], "outside its shape"),
+    "negative start": ((3,), [([(-1, 4)], (4,), 0)], "outside its shape"),
+    "negative length": ((3,), [([(0, 3)], (3,), 0), ([(3, -2)], (1,), 0)], "outside its shape"),
+    "other rank": ((3,), [([None, None], (3, 1), 0)], "another rank"),
+    "other shape": ((3,), [([(0, 3)], (1, 3), 0)], "another type or shape"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(WRONG_SLICES))
+def test_refuses_slices(case, prefix):
+    whole, parts, message = WRONG_SLICES[case]
+    index, data = partitioned("v", 1, whole, parts)
+    save(prefix, index, *data)
+    with pytest.raises(SourceError, match=message) as refused:
+        reader.open_bundle(prefix)
+    assert "'v'" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "extra, message",
+    [
+        ({handmade.slice_key(b"v", [(0, 2)]): handmade.entry(3, (2,), size=8)}, "another type"),
+        (
+            {handmade.slice_key(b"w", [(0, 2)]): handmade.entry(1, (2,), size=8)},
+            "belongs to no tensor",
+        ),
+        ({handmade.slice_key(b"v", [(0, 2)]): b"\x0a\x7f"}, "cannot be parsed"),
+        ({b"v": handmade.entry(1, (4,), slices=[[(0, 2)], [(2, 2)], [(4, 0)]])}, "lacks a slice"),
+        ({b"v": handmade.entry(7, (4,), slices=[[(0, 2)], [(2, 2)]])}, "cannot join"),
+    ],
+)
+def test_refuses_slice_entries(extra, message, prefix):
+    index, data = partitioned("v", 1, (4,), [([(0, 2)], (2,), 0), ([(2, 2)], (2,), 0)], extra=extra)
+    save(prefix, index, *data)
+    with pytest.raises(SourceError, match=message):
+        reader.open_bundle(prefix)
+
+
+# What an index may not say.
+
+
+def entries(**fields):
+    """An index with one tensor, and its 24 bytes of data."""
+    given = dict(dtype=1, sizes=(2, 3), size=24)
+    given.update(fields)
+    return [(b"", handmade.header()), (b"x", handmade.entry(**given))]
+
+
+WRONG = {
+    "no header": ([(b"x", handmade.entry(1, (6,), size=24))], "lacks its header"),
+    "header that is none": ([(b"", b"\x0a\x7f")], "its header cannot be parsed"),
+    "big-endian": ([(b"", handmade.header(endianness=1))], "big-endian machine"),
+    "of the future": ([(b"", handmade.header(min_consumer=2))], "another format version"),
+    "not for this version": (
+        [
+            (
+                b"",
+                handmade.number(1, 1)
+                + handmade.message(3, handmade.number(1, 9) + handmade.number(3, 1)),
+            )
+        ],
+        "another format version",
+    ),
+    "no shards": ([(b"", handmade.header(shards=0))], "claims 0 shards"),
+    "negative shards": ([(b"", handmade.header(shards=-1))], "claims -1 shards"),
+    "endless shards": ([(b"", handmade.header(shards=(1 << 31) - 1))], "claims 2147483647 shards"),
+    "entry that is none": (
+        [(b"", handmade.header()), (b"x", b"\x0a\x7f")],
+        "the entry of tensor 'x' cannot be parsed",
+    ),
+    "entry of groups in groups": (
+        [(b"", handmade.header()), (b"x", b"\x0b" * 3000)],
+        "the entry of tensor 'x' cannot be parsed",
+    ),
+    "dimension's name not UTF-8": (
+        [
+            (b"", handmade.header()),
+            (b"x", handmade.message(2, handmade.message(2, handmade.message(2, b"\xff")))),
+        ],
+        "the entry of tensor 'x' cannot be parsed",
+    ),
+    "empty entry": ([(b"", handmade.header()), (b"x", b"")], "unknown type 0"),
+    "unknown type": (entries(dtype=99), "'x' the unknown type 99"),
+    "a reference": (entries(dtype=101), "unknown type 101"),
+    "name not UTF-8": ([(b"", handmade.header()), (b"\xff", handmade.entry(1, ()))], "not UTF-8"),
+    "negative dimension": (entries(sizes=(-1, 6)), "no definite shape"),
+    "unknown rank": (
+        [
+            (b"", handmade.header()),
+            (b"x", handmade.number(1, 1) + handmade.message(2, handmade.number(3, 1))),
+        ],
+        "no definite shape",
+    ),
+    "too few bytes": (entries(size=20), "20 bytes where its type and shape take 24"),
+    "too many bytes": (entries(sizes=(2, 2)), "24 bytes where its type and shape take 16"),
+    "no bytes": (entries(size=0), "0 bytes where"),
+    "2^62 elements": (entries(sizes=(1 << 62,)), "impossible shape"),
+    "2^124 elements": (entries(sizes=(1 << 62, 1 << 62)), "impossible shape"),
+    "2^64 bytes, which 64 bits make 0": (
+        entries(sizes=(1 << 31, 1 << 31), size=0),
+        "impossible shape",
+    ),
+    "empty, but for what is left": (
+        entries(sizes=(1 << 62, 0, 1 << 62), size=0),
+        "impossible shape",
+    ),
+    "endless dimensions": (entries(sizes=(1,) * 10000), "10000 dimensions"),
+    "shard that is not there": (entries(shard=1), "in shard 1 of 1"),
+    "negative shard": (entries(shard=-1), "in shard -1 of 1"),
+    "beyond the shard": (entries(offset=1), "is truncated: tensor 'x' should lie at bytes 1 to 25"),
+    "far beyond the shard": (entries(offset=(1 << 63) - 1), "is truncated"),
+    "negative offset": (entries(offset=-1), "at byte -1, 24 bytes long"),
+    "negative size": (entries(dtype=7, size=-24), "at byte 0, -24 bytes long"),
+    "two in one place": (
+        entries() + [(b"y", handmade.entry(1, (6,), size=24))],
+        "overlapping tensors: up to 'y' they take 48 bytes of 24",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(WRONG))
+def test_refuses(case, prefix):
+    pairs, message = WRONG[case]
+    save(prefix, handmade.plain_table(pairs), bytes(24))
+    with pytest.raises(SourceError, match=message) as refused:
+        reader.open_bundle(prefix)
+    (problem,) = refused.value.problems
+    assert problem.subject in (prefix + ".index", shard(prefix)) and problem.remedy
+
+
+def test_missing_files(prefix):
+    index, shards = LAYOUTS["three shards with gaps"](CASES["shared prefixes"])
+    with pytest.raises(SourceError, match="model.ckpt.index: does not exist"):
+        reader.open_bundle(prefix)
+    save(prefix, index, *shards)
+    os.remove(shard(prefix, 1, 3))
+    with pytest.raises(SourceError, match="data-00001-of-00003: cannot be read"):
+        reader.open_bundle(prefix)
+    os.mkdir(shard(prefix, 1, 3))
+    with pytest.raises(SourceError):
+        for view in reader.open_bundle(prefix).values():
+            reader.check(view)
+    os.remove(prefix + ".index")
+    os.mkdir(prefix + ".index")
+    with pytest.raises(SourceError, match="cannot be read"):
+        reader.open_bundle(prefix)
+
+
+def test_an_index_of_any_size_is_not_read(prefix):
+    with open(prefix + ".index", "wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(SourceError, match="larger than any checkpoint index"):
+        reader.open_bundle(prefix)
+
+
+def test_v1_checkpoint(prefix):
+    """A V1 checkpoint is one string table without an .index."""
+    with open(prefix, "wb") as file:
+        file.write(handmade.plain_table([(b"", b"\x0a\0")]))
+    with pytest.raises(SourceError, match="is a V1 checkpoint.*SaverDef.V2"):
+        reader.open_bundle(prefix)
+    with open(prefix, "wb") as file:
+        file.write(b"something else")
+    with pytest.raises(SourceError, match="is a file, but no checkpoint"):
+        reader.open_bundle(prefix)
+
+
+def test_unreadable_v1_checkpoint(prefix, monkeypatch):
+    with open(prefix, "wb"):
+        pass
+
+    def refuse(path, **_):  # chmod would not keep root out
+        raise PermissionError(13, "denied")
+
+    monkeypatch.setattr(reader.inputs, "open_file", refuse)
+    with pytest.raises(SourceError, match="model.ckpt: cannot be read"):
+        reader.open_bundle(prefix)
+
+
+def test_opening_reads_no_data(prefix):
+    """A shard that holds nothing (a sparse file) serves as well."""
+    pairs, data = lay(CASES["shared prefixes"])
+    save(prefix, handmade.plain_table(pairs), b"")
+    with open(shard(prefix), "wb") as file:
+        file.truncate(len(data))
+    os.chmod(shard(prefix), 0)
+    assert len(reader.open_bundle(prefix)) == 60
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_tensors(prefix):
+    empty = handmade.entry(1, (0,))
+    pairs = [(b"", handmade.header())] + [
+        (b"scope/layer_%06d/weights" % at, empty) for at in range(100000)
+    ]
+    save(prefix, reader.table.write(pairs), b"")
+    started = time.process_time()
+    assert len(reader.open_bundle(prefix)) == 100000
+    assert time.process_time() - started < 15, "opening takes time out of proportion"

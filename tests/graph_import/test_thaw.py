@@ -1,0 +1,182 @@
+"""thaw.py: variables out of a frozen graph, and what is lost; stock/test_frozen.py has all eras."""
+
+import os
+
+import builders
+import numpy as np
+import pytest
+import repository
+from handgraphs import Made
+
+from graphfix.errors import SourceError
+from graphfix.graph_import.thaw import thaw
+
+DETECTOR = repository.DETECTOR
+FROZEN = os.path.join(DETECTOR, "frozen_inference_graph.pb")
+
+
+def test_every_variable_comes_back_bit_for_bit(graphfix, tmp_path):
+    done = graphfix("thaw", FROZEN, "--output_directory", tmp_path / "out")
+    assert done.code == 0 and "200 variables" in done.out
+    before = builders.read_checkpoint(os.path.join(DETECTOR, "model.ckpt"))
+    after = builders.read_checkpoint(str(tmp_path / "out" / "model.ckpt"))
+    assert sorted(after) == sorted(before)
+    for name, value in before.items():
+        if name != "global_step":
+            assert after[name].tobytes() == value.tobytes(), name
+    assert (after["global_step"].dtype, int(after["global_step"])) == (np.int64, 0)
+    config = (tmp_path / "out" / "pipeline.config").read_bytes()
+    assert config == open(os.path.join(DETECTOR, "pipeline.config"), "rb").read()
+
+
+def test_a_saved_model_is_thawed_too(graphfix, tmp_path):
+    builders.write_saved_model(tmp_path / "saved", FROZEN)
+    done = graphfix(
+        "thaw",
+        tmp_path / "saved",
+        "--output_directory",
+        tmp_path / "out",
+        "--pipeline_config_path",
+        os.path.join(DETECTOR, "pipeline.config"),
+    )
+    assert done.code == 0 and "200 variables" in done.out
+
+
+def test_a_given_config_wins_over_an_inferred_one(graphfix, tmp_path):
+    path = tmp_path / "frozen_inference_graph.pb"
+    path.write_bytes(open(FROZEN, "rb").read())
+    config = os.path.join(DETECTOR, "pipeline.config")
+    done = graphfix(
+        "thaw", path, "--output_directory", tmp_path / "out", "--pipeline_config_path", config
+    )
+    assert done.code == 0 and "CONFIG_INFERRED" not in done.err
+    assert (tmp_path / "out" / "pipeline.config").read_bytes() == open(config, "rb").read()
+
+
+def thawed(made, **options):
+    return thaw(made.graph(), subject="g.pb", **options)
+
+
+def conv(made, scope, kernel_dtype="float32"):
+    return (
+        made.constant(scope + "/weights", (1, 1, 3, 4), kernel_dtype)
+        .node(scope + "/weights/read", "Identity", scope + "/weights")
+        .node(scope + "/Conv2D", "Conv2D", "image", scope + "/weights/read")
+    )
+
+
+def test_constants_that_are_no_variables_stay_behind():
+    made = conv(Made().node("image", "Placeholder"), "FeatureExtractor/a")
+    made.constant("FeatureExtractor/a/biases", (4,)).node(
+        "FeatureExtractor/a/BiasAdd",
+        "BiasAdd",
+        "FeatureExtractor/a/Conv2D",
+        "FeatureExtractor/a/biases",
+    )
+    made.constant("Reshape/shape", (2,), "int32").node(
+        "Reshape", "Reshape", "image", "Reshape/shape"
+    )
+    made.constant("weights", ()).node("mul", "Mul", "image", "weights")
+    store, findings = thawed(made)
+    assert sorted(store) == [
+        "FeatureExtractor/a/biases",
+        "FeatureExtractor/a/weights",
+        "global_step",
+    ]
+    assert findings == ()
+
+
+def test_variables_of_keras_layers():
+    """A layer reads LAYER/kernel at LAYER/Conv2D/ReadVariableOp."""
+    scope = "ssd_mobile_net_v1keras_feature_extractor/conv1"
+    made = (
+        Made()
+        .node("image", "Placeholder")
+        .constant(scope + "/kernel", (1, 1, 3, 4))
+        .node(scope + "/Conv2D/ReadVariableOp", "Identity", scope + "/kernel")
+        .node(scope + "/Conv2D", "Conv2D", "image", scope + "/Conv2D/ReadVariableOp")
+    )
+    with pytest.raises(SourceError) as caught:
+        thawed(made)
+    assert f"BatchNorm of '{scope}' is folded" in str(caught.value)
+    for number, name in enumerate(("gamma", "beta")):
+        made.constant(f"{scope}_bn/{name}", (4,)).node(
+            scope + "_bn/ReadVariableOp" + (f"_{number}" if number else ""),
+            "Identity",
+            f"{scope}_bn/{name}",
+        )
+    store, findings = thawed(made)
+    assert sorted(store) == [
+        "global_step",
+        scope + "/kernel",
+        scope + "_bn/beta",
+        scope + "_bn/gamma",
+    ]
+    assert findings == ()
+
+
+def test_folded_normalization_is_refused_or_told():
+    made = conv(Made().node("image", "Placeholder"), "FeatureExtractor/a")
+    with pytest.raises(SourceError) as caught:
+        thawed(made)
+    assert "folded" in str(caught.value) and "FeatureExtractor/a" in str(caught.value)
+    store, findings = thawed(made, partial=True)
+    assert "FeatureExtractor/a/weights" in store
+    assert [one.code for one in findings] == ["NOT_RECOVERED"]
+
+
+def test_quantized_weights_are_refused():
+    made = (
+        Made()
+        .node("image", "Placeholder")
+        .constant("FeatureExtractor/a/weights_quantized", (1, 1, 3, 4), "quint8")
+    )
+    made.node("FeatureExtractor/a/weights", "Dequantize", "FeatureExtractor/a/weights_quantized")
+    made.node("FeatureExtractor/a/Conv2D", "Conv2D", "image", "FeatureExtractor/a/weights")
+    made.constant("b/biases", (4,)).node("b", "BiasAdd", "image", "b/biases")
+    with pytest.raises(SourceError) as caught:
+        thawed(made)
+    assert "FeatureExtractor/a/Conv2D" in str(caught.value)
+
+
+def test_the_unread_block_of_a_resnet_gets_the_second_stages_values():
+    made = Made().node("image", "Placeholder")
+    scope = "SecondStageFeatureExtractor/resnet_v1_50/block4/unit_1/conv1"
+    conv(made, scope).constant(scope + "/BatchNorm/gamma", (4,)).node(
+        scope + "/BatchNorm/gamma/read", "Identity", scope + "/BatchNorm/gamma"
+    )
+    store, findings = thawed(made)
+    dead = scope.replace("SecondStage", "FirstStage") + "/weights"
+    assert store[dead].load().tobytes() == store[scope + "/weights"].load().tobytes()
+    assert [one.code for one in findings] == ["DEAD_VARIABLES"]
+
+
+def test_unread_halves_of_a_keras_network_get_the_other_stages_values():
+    made, scope = Made().node("image", "Placeholder"), "%sStageFeatureExtractor/InceptionResnetV2/"
+    # Of six layers the first stage reads one unnamed and one named, the second one of each kind.
+    read = {"First": ("conv2d", "block1_conv"), "Second": ("conv2d_5", "block2_conv")}
+    for number, (stage, layers) in enumerate(sorted(read.items()), 1):
+        for layer in layers:
+            name = scope % stage + layer + "/kernel"
+            made.value(name, np.full((1, 1, 3, 4), number)).node(name + "/read", "Identity", name)
+    store, findings = thawed(made)
+    own = {name: view.load().flat[0] for name, view in store.items() if name != "global_step"}
+    assert own == {
+        scope % stage + layer + "/kernel": number
+        for stage, layer, number in (
+            ("First", "conv2d", 1),
+            ("Second", "conv2d_3", 1),
+            ("First", "block1_conv", 1),
+            ("Second", "block1_conv", 1),
+            ("Second", "conv2d_5", 2),
+            ("First", "conv2d_2", 2),
+            ("Second", "block2_conv", 2),
+            ("First", "block2_conv", 2),
+        )
+    }
+    assert "4 variables" in findings[0].message
+
+
+def test_a_graph_without_variables_is_refused():
+    with pytest.raises(SourceError):
+        thawed(Made().node("image", "Placeholder").constant("c", (2,)))
