@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compiles protos/*.proto into graphfix/schema/, which needs no compiler then.
+"""Compiles protos/*.proto into graphfix/formats/schema/, which needs no compiler then.
 
     pip install grpcio-tools        any version that runs; 1.62.3 wrote what is checked in
     python protos/build.py
@@ -14,7 +14,7 @@ import os
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SCHEMA = os.path.join(os.path.dirname(HERE), "graphfix", "schema")
+SCHEMA = os.path.join(os.path.dirname(HERE), "graphfix", "formats", "schema")
 DIGESTS = os.path.join(SCHEMA, "SOURCES")
 
 

@@ -24,7 +24,7 @@ sys.path.insert(0, TOP)
 
 from graphfix.pipeline_config.schema_history import PIPELINE, parse_history  # noqa: E402
 
-HISTORY = os.path.join(TOP, "graphfix", "config", "history.txt")
+HISTORY = os.path.join(TOP, "graphfix", "pipeline_config", "history.txt")
 LABEL_MAP = "StringIntLabelMap"
 SCALARS = ("float", "double", "int32", "uint32", "int64", "uint64", "bool", "string", "bytes")
 

@@ -52,10 +52,10 @@ def _oneof(spec):
 
 
 @functools.lru_cache(maxsize=None)
-def message_class(month):
+def message_class(revision):
     """The class of a TrainEvalPipelineConfig of the last day of a month."""
-    year, number = map(int, month.split("-"))
-    day = f"{month}-{calendar.monthrange(year, number)[1]:02d}"
+    year, number = map(int, revision.split("-"))
+    day = f"{revision}-{calendar.monthrange(year, number)[1]:02d}"
     messages, enums = _schema(day)
     file = descriptor_pb2.FileDescriptorProto(name="era.proto", package="era", syntax="proto2")
     for name, values in enums.items():
@@ -96,10 +96,10 @@ def message_class(month):
     return message_factory.MessageFactory(pool).GetPrototype(descriptor)
 
 
-def parse(text, month):
+def parse(text, revision):
     """The message of a config as the API of a month would read it.
 
     Raises:
       text_format.ParseError: as its parser would.
     """
-    return text_format.Parse(text, message_class(month)())
+    return text_format.Parse(text, message_class(revision)())

@@ -34,6 +34,8 @@ PRIVATE = ".graphfix-batch"
 LOCKS, DOWNLOADS, WORK = (os.path.join(PRIVATE, name) for name in ("locks", "downloads", "work"))
 CONVERTED, UNCHANGED, FAILED = "converted", "unchanged", "failed"
 _SECONDS_TO_END = 30
+# Where the package is.
+_PLACE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Nothing is imported before the path is set; the package is imported from where it is here, and all
 # else from where Python has it (see import_path).  PYTHONPATH, which Python does not get to see, is
 # put back for whoever asks where the stock API is.
@@ -209,13 +211,7 @@ class _Run:
                 sys.executable,
                 "-c",
                 _WORKER
-                % {
-                    "path": import_path.settled(sys.path),
-                    "environment": hidden,
-                    "place": os.path.dirname(
-                        os.path.dirname(os.path.abspath(import_path.__file__))
-                    ),
-                },
+                % {"path": import_path.settled(sys.path), "environment": hidden, "place": _PLACE},
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -20,7 +20,6 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 from graphfix import __version__
 from graphfix.batch.batch import CONVERTED, DOWNLOADS, FAILED, LOCKS, UNCHANGED, WORK
 from graphfix.conversion.convert import Target, convert
-from graphfix.stock_api.target_api import find_target_api
 from graphfix.errors import GraphfixError, Problem, RequestError, SourceError
 from graphfix.formats.archive import SUFFIXES
 from graphfix.formats.checkpoint import reader
@@ -30,6 +29,7 @@ from graphfix.modeldir import ownership
 from graphfix.modeldir.download import fetch
 from graphfix.modeldir.manifest import Manifest, read_manifest
 from graphfix.report.report import CHECKPOINT, Report
+from graphfix.stock_api.target_api import find_target_api
 from graphfix.verification.judge import judge
 
 _CHUNK = 1 << 20
@@ -202,7 +202,7 @@ def _have(download: Dict[str, Any], archive: str, out: str, work: str) -> None:
 
 def _target_digest(target: Dict[str, Any], directory: str) -> str:
     """Of the flags, of what is in the files they name, and of the place that the config will name."""
-    said = dict(target, target_api=find_target_api(target.get("target_api", "auto")).month)
+    said = dict(target, target_api=find_target_api(target.get("target_api", "auto")).revision)
     for key in _FILES:
         if key in said:
             said[key] = hashlib.sha256(sources.read_file(said[key])).hexdigest()

@@ -6,7 +6,6 @@ import os
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from graphfix.conversion.graphs import new_generator, rewritten_graphs
-from graphfix.stock_api.target_api import find_target_api
 from graphfix.detectors.anchor_generators import describe_anchors
 from graphfix.detectors.describe import first_image
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
@@ -44,6 +43,7 @@ from graphfix.report.report import (
     Report,
 )
 from graphfix.restore import trainers, training_state
+from graphfix.stock_api.target_api import find_target_api
 from graphfix.verification.copies import FAULT, check_copies
 from graphfix.verification.judge import describe_output, judge
 from graphfix.verification.models import check_model, requested

@@ -97,7 +97,7 @@ def describe(message, metas: Metas, *, config: str, checkpoint: str) -> ModelSpe
     family = reading.family()
     heads = list(reading.heads(family))
     problems = reading.other_count(heads) or [
-        problem for head in heads for problem in reading.misfits(head)
+        problem for head in heads for problem in reading.violations(head)
     ]
     problems += reading.strays(family)
     if problems:
@@ -350,7 +350,7 @@ class _Reading:
         for head in heads:
             axis = head.class_axis
             if axis is None:
-                if list(self.misfits(head)):
+                if list(self.violations(head)):
                     return []
                 continue
             beside = head.layout.channels // head.layout.size(axis)
@@ -375,7 +375,7 @@ class _Reading:
             )
         ]
 
-    def misfits(self, head: HeadSpec) -> Iterator[Problem]:
+    def violations(self, head: HeadSpec) -> Iterator[Problem]:
         """What is wrong with a head's tensors."""
         for name in head.tensors:
             meta = self.metas.get(name)

@@ -20,7 +20,7 @@ from graphfix.formats.tensors import TensorStore, TensorView, constant
 from graphfix.pipeline_config.extractor_availability import EXTRACTORS
 
 # Names of variables are the same in all months after this one that build a model at all.
-_MONTH = "2019-07"
+_REVISION = "2019-07"
 # Nothing depends on it; kernels of zeros would be taken for a damaged checkpoint.
 _NOISE = Initializer("truncated_normal", 0.0, 0.03)
 
@@ -35,9 +35,9 @@ def add_unread(
     added.
     """
     kind = getattr(message.model, message.model.WhichOneof("model")).feature_extractor.type
-    since, _ = EXTRACTORS.get(kind, (_MONTH, None))
+    since, _ = EXTRACTORS.get(kind, (_REVISION, None))
     try:
-        expected = model_variables(message, month=max(since, _MONTH), config=subject)
+        expected = model_variables(message, revision=max(since, _REVISION), config=subject)
     except Unknown:
         return store, ()
     shapes = dict(expected)

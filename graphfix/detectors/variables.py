@@ -92,26 +92,26 @@ def _names(body) -> _Names:
     return _KERAS if body.feature_extractor.type.endswith(families.KERAS_SUFFIX) else _SLIM
 
 
-def model_variables(message, *, month: str, config: str) -> Tuple[Variable, ...]:
+def model_variables(message, *, revision: str, config: str) -> Tuple[Variable, ...]:
     """The model's variables, without the global step and what training and quantization add.
 
-    `message` is a TrainEvalPipelineConfig, `month` the API's, `config` the file's name.
+    `message` is a TrainEvalPipelineConfig, `revision` the API's, `config` the file's name.
 
     Raises:
       Unknown: they cannot be told for certain.
     """
-    meta, body, extractor = _parts(message, month)
+    meta, body, extractor = _parts(message, revision)
     try:
         heads = expected_heads(message, {}, config=config, checkpoint="")[1]
         build = _ssd if meta == families.SSD else _two_stages
-        found = list(build(body, extractor, heads, month))
+        found = list(build(body, extractor, heads, revision))
     except SourceError as error:
         raise Unknown(str(error)) from None
     assert len({one.name for one in found}) == len(found)
     return tuple(found)
 
 
-def idle_variables(message, *, month: str) -> FrozenSet[str]:
+def idle_variables(message, *, revision: str) -> FrozenSet[str]:
     """Names of those that get no gradients: no output depends on them, and no regularizer.
 
     The kernels of an SSD's unread layers decay, where their regularizer has a weight; slim's
@@ -120,7 +120,7 @@ def idle_variables(message, *, month: str) -> FrozenSet[str]:
     Raises:
       Unknown: as model_variables.
     """
-    meta, body, extractor = _parts(message, month)
+    meta, body, extractor = _parts(message, revision)
     options = _ssd_options(body, extractor) if meta == families.SSD else _TWO_STAGES
     found = set()
     for layer in extractor.unread(options.depthwise, options.maps, options.levels):
@@ -153,23 +153,23 @@ def _decays_depthwise(extractor: str, governed: bool) -> bool:
     return not extractor.startswith("embedded")
 
 
-def _parts(message, month: str) -> Tuple[str, Any, Extractor]:
+def _parts(message, revision: str) -> Tuple[str, Any, Extractor]:
     """The meta-architecture, its message, and its feature extractor."""
     meta = message.model.WhichOneof("model")
     if meta not in families.PREDICTOR_FIELD:
         raise Unknown("there is no model of a meta-architecture that graphfix knows")
     body = getattr(message.model, meta)
-    return meta, body, _extractor(body, month)
+    return meta, body, _extractor(body, revision)
 
 
-def _extractor(body, month: str) -> Extractor:
+def _extractor(body, revision: str) -> Extractor:
     kind = body.feature_extractor.type
     found = find_extractor(kind)
     if found is None:
         raise Unknown(f"the layers of a feature extractor '{kind}' are not recorded")
-    since, until = EXTRACTORS.get(kind, (month, None))
-    if month < since or (until and month >= until):
-        raise Unknown(f"the API of {month} builds no {kind}")
+    since, until = EXTRACTORS.get(kind, (revision, None))
+    if revision < since or (until and revision >= until):
+        raise Unknown(f"the API of {revision} builds no {kind}")
     return found
 
 
@@ -228,7 +228,9 @@ def _ssd_options(body, extractor: Extractor) -> _Options:
     )
 
 
-def _ssd(body, extractor: Extractor, heads: Sequence[HeadSpec], month: str) -> Iterator[Variable]:
+def _ssd(
+    body, extractor: Extractor, heads: Sequence[HeadSpec], revision: str
+) -> Iterator[Variable]:
     options = _ssd_options(body, extractor)
     yield from extractor.variables(*options)
     widths, count, given = options.widths, options.maps, body.feature_extractor
@@ -243,7 +245,7 @@ def _ssd(body, extractor: Extractor, heads: Sequence[HeadSpec], month: str) -> I
     predictor = getattr(body.box_predictor, name)
     norm = _norm(predictor.conv_hyperparams, name)
     if name == "convolutional_box_predictor":
-        if count == 1 and month < "2018-02":
+        if count == 1 and revision < "2018-02":
             raise Unknown("before 2018-02 the predictor of a single feature map had other names")
         if len(heads) != 2 * count:
             raise Unknown(
@@ -251,7 +253,7 @@ def _ssd(body, extractor: Extractor, heads: Sequence[HeadSpec], month: str) -> I
             )
         yield from _convolutional(predictor, norm, maps, heads, names)
     else:
-        if month < "2018-07":
+        if revision < "2018-07":
             raise Unknown("before 2018-07 a weight-shared predictor had other names")
         yield from _shared(predictor, norm, maps, heads, names)
 
@@ -353,7 +355,7 @@ _TWO_STAGES = _Options(Widths(), Norm(True, True, True), False, False, 1)
 
 
 def _two_stages(
-    body, extractor: Extractor, heads: Sequence[HeadSpec], month: str
+    body, extractor: Extractor, heads: Sequence[HeadSpec], revision: str
 ) -> Iterator[Variable]:
     for field, _ in body.feature_extractor.ListFields():
         if field.name in ("conv_hyperparams", "fpn", "override_base_feature_extractor_hyperparams"):
@@ -383,7 +385,7 @@ def _two_stages(
     if not second:
         return
     if body.HasField("context_config"):
-        yield from _attention(body.context_config, first_width, width, month)
+        yield from _attention(body.context_config, first_width, width, revision)
     own = [head for head in heads if head.stage != "first stage"]
     name = body.second_stage_box_predictor.WhichOneof("box_predictor_oneof")
     predictor = getattr(body.second_stage_box_predictor, name)
@@ -392,7 +394,7 @@ def _two_stages(
     else:
         if names is _KERAS and predictor.predict_instance_masks and body.number_of_stages == 3:
             raise Unknown("Keras's mask head is not recorded")
-        yield from _boxes_and_masks(predictor, width, own, body.num_classes, month, names)
+        yield from _boxes_and_masks(predictor, width, own, body.num_classes, revision, names)
 
 
 def _score_maps(predictor, width: int, heads: Sequence[HeadSpec]) -> Iterator[Variable]:
@@ -405,9 +407,9 @@ def _score_maps(predictor, width: int, heads: Sequence[HeadSpec]) -> Iterator[Va
         yield from _SLIM.layer(head.scope, (1, 1, predictor.depth, head.layout.channels))
 
 
-def _attention(given, first: int, second: int, month: str) -> Iterator[Variable]:
+def _attention(given, first: int, second: int, revision: str) -> Iterator[Variable]:
     """What attends to the features of other images: projections of boxes and of those."""
-    if month < "2021-01":
+    if revision < "2021-01":
         raise Unknown("before 2021 the layers that attend to other images had other names")
     positions = given.DESCRIPTOR.fields_by_name["attention_position"].enum_type.values_by_number
     width = first if positions[given.attention_position].name == "POST_RPN" else second
@@ -432,7 +434,7 @@ def _attention(given, first: int, second: int, month: str) -> Iterator[Variable]
 
 
 def _boxes_and_masks(
-    predictor, width: int, heads: Sequence[HeadSpec], classes: int, month: str, names: _Names
+    predictor, width: int, heads: Sequence[HeadSpec], classes: int, revision: str, names: _Names
 ) -> Iterator[Variable]:
     if _norm(predictor.fc_hyperparams, "fc_hyperparams").batch_norm:
         raise Unknown("fc_hyperparams have a batch_norm")
@@ -440,7 +442,7 @@ def _boxes_and_masks(
         if head.role != families.MASK:
             yield from names.layer(head.scope, (width, head.layout.channels))
             continue
-        if month < "2018-02":
+        if revision < "2018-02":
             raise Unknown("before 2018-02 the mask head was of other layers")
         norm = _norm(predictor.conv_hyperparams, "mask_rcnn_box_predictor.conv_hyperparams")
         depth = predictor.mask_prediction_conv_depth or _mask_depth(width, classes)

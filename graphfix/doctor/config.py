@@ -26,7 +26,7 @@ from graphfix.pipeline_config import extractor_availability
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.migration import translate
 from graphfix.pipeline_config.schema_history import PIPELINE, everything, field_history
-from graphfix.pipeline_config.schema_violations import REPEATED, misfits
+from graphfix.pipeline_config.schema_violations import REPEATED, violations
 
 _BACKSLASHES = re.compile(r"(?P<quote>[\"'])(?P<body>[^\"'\n\\]*\\[^\"'\n]*)(?P=quote)")
 _QUOTES = re.compile("[\u201c\u201d\u201e\u00ab\u00bb]|[\u2018\u2019]")
@@ -282,30 +282,32 @@ def _era(setup: Setup) -> Iterator[Evidence]:
     schema = setup.options.schema
     # What no API takes twice, FIELD_TWICE is about.
     found = [
-        misfit
-        for misfit in misfits(setup.document, schema, everything())
+        violation
+        for violation in violations(setup.document, schema, everything())
         if not (
-            misfit.kind == REPEATED
-            and not everything().field(misfit.message, misfit.field.name).repeated
+            violation.kind == REPEATED
+            and not everything().field(violation.message, violation.field.name).repeated
         )
     ]
     if not found:
         return
-    translated = translate(setup.document, setup.options.month, schema)
-    for number, misfit in enumerate(found):
-        known = field_history(misfit.message, misfit.field.name)
+    translated = translate(setup.document, setup.options.revision, schema)
+    for number, violation in enumerate(found):
+        known = field_history(violation.message, violation.field.name)
         dates = (
             " (known from %s%s)"
             % (known.first, f" to before {known.gone}" if known.gone else " on")
-            if known and misfit.spec is None
+            if known and violation.spec is None
             else ""
         )
         own = [
-            edit for edit in translated.edits if edit.path == misfit.path and edit.literal is None
+            edit
+            for edit in translated.edits
+            if edit.path == violation.path and edit.literal is None
         ]
         yield Evidence(
-            misfit.field.where,
-            f"{'.'.join(misfit.path)}: {misfit.kind} to {schema.name}{dates}",
+            violation.field.where,
+            f"{'.'.join(violation.path)}: {violation.kind} to {schema.name}{dates}",
             "remove it" if own else "write what that API takes",
             # All together: some of them belong to several fields.
             translated.edits if number == 0 else (),
@@ -321,7 +323,7 @@ def _era_model(setup: Setup) -> Iterator[Evidence]:
     if kind not in extractor_availability.EXTRACTORS:
         return
     for problem in extractor_availability.problems(
-        setup.message, setup.meta, setup.options.month, setup.options.schema, setup.path
+        setup.message, setup.meta, setup.options.revision, setup.options.schema, setup.path
     ):
         yield Evidence(
             setup.where("model", setup.meta, "feature_extractor", "type"),
@@ -356,7 +358,7 @@ def _needs(setup: Setup, code: str) -> Iterator[Evidence]:
     if setup.meta not in ("ssd", "faster_rcnn"):
         return
     edits, findings = extractor_availability.needs(
-        setup.message, setup.meta, setup.options.month, setup.options.schema
+        setup.message, setup.meta, setup.options.revision, setup.options.schema
     )
     for finding in findings:
         if finding.code == code:

@@ -125,7 +125,7 @@ def diagnose(data: bytes, path: str, options: Options) -> Diagnosis:
     return Diagnosis(
         path,
         tuple(data.decode("utf-8", "replace").split("\n")),
-        "the API of " + options.month,
+        "the API of " + options.revision,
         tuple(found),
         "" if stopped else _start(setup),
         None if stopped else restore_prediction.look_ahead(setup),

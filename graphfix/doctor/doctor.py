@@ -4,7 +4,6 @@ import json
 import os
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
-from graphfix.stock_api.target_api import find_target_api
 from graphfix.doctor import messages
 from graphfix.doctor.diagnosis import Diagnosis, Found, diagnose, fixed, to_lines
 from graphfix.doctor.messages import Message
@@ -16,6 +15,7 @@ from graphfix.modeldir import single_files
 from graphfix.modeldir.openers import read_file
 from graphfix.pipeline_config import schema_history
 from graphfix.restore import trainers
+from graphfix.stock_api.target_api import find_target_api
 
 
 class Answer(NamedTuple):
@@ -63,16 +63,16 @@ def make_options(
       RequestError: no such API, or it has no such trainer.
     """
     api = find_target_api(target_api)
-    names = tuple(name for name, _ in trainers.restored(api.month, trainer))
+    names = tuple(name for name, _ in trainers.restored(api.revision, trainer))
     if not names:
         raise RequestError(
             "--trainer " + trainer,
-            f"there is none in the API of {api.month}",
+            f"there is none in the API of {api.revision}",
             f"give --trainer legacy, or a --target_api from {trainers.first_month(trainer)} on",
         )
     return Options(
-        api.month,
-        api.schema or schema_history.schema(api.month),
+        api.revision,
+        api.schema or schema_history.schema(api.revision),
         names,
         {},
         model_dir,

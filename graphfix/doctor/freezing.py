@@ -55,7 +55,8 @@ def _refused(setup: Setup, every: bool) -> Iterator[Evidence]:
                         one.field,
                         one.text[:60],
                         " and ".join(
-                            str(trainers.script(setup.options.month, name)) for name in one.readers
+                            str(trainers.script(setup.options.revision, name))
+                            for name in one.readers
                         ),
                         error,
                     ),

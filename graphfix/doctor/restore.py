@@ -116,14 +116,14 @@ def _taken_for(setup: Setup, what: str, other: str, flag: str, right: str) -> Ev
 def _ignored(setup: Setup, every: bool) -> Iterator[Evidence]:
     if not setup.train.fine_tune_checkpoint:
         return
-    rows = [trainers.restored(setup.options.month, name) for name in setup.options.trainers]
+    rows = [trainers.restored(setup.options.revision, name) for name in setup.options.trainers]
     what = {name: found for row in rows for name, found in row}
     ignoring = [name for name, found in what.items() if found == trainers.NOTHING]
     if ignoring and (len(ignoring) == len(what)) == every:
         yield Evidence(
             setup.where(*FIELD),
             (
-                f"model_main of {setup.options.month} ignores fine_tune_checkpoint: it "
+                f"model_main of {setup.options.revision} ignores fine_tune_checkpoint: it "
                 "starts from random values, without a message"
             ),
         )
@@ -349,7 +349,7 @@ def restores(setup: Setup) -> str:
     found = {
         what
         for name in setup.options.trainers
-        for _, what in trainers.restored(setup.options.month, name)
+        for _, what in trainers.restored(setup.options.revision, name)
     } - {trainers.NOTHING}
     if not found:
         return trainers.NOTHING
@@ -413,7 +413,7 @@ def _step(setup: Setup) -> Iterator[Evidence]:
         store is None
         or families.GLOBAL_STEP not in store
         or trainers.LEGACY not in setup.options.trainers
-        or not "2018-03" <= setup.options.month <= "2018-05"
+        or not "2018-03" <= setup.options.revision <= "2018-05"
         or not setup.train.load_all_detection_checkpoint_vars
     ):
         return
@@ -422,7 +422,7 @@ def _step(setup: Setup) -> Iterator[Evidence]:
         yield Evidence(
             setup.where(*FIELD),
             (
-                f"train.py of {setup.options.month} restores global_step, too: the run "
+                f"train.py of {setup.options.revision} restores global_step, too: the run "
                 f"begins at step {step}"
             ),
         )

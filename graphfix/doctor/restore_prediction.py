@@ -92,11 +92,11 @@ def look_ahead(setup: Setup) -> Outlook:
         return Outlook(
             tuple(
                 foretell(
-                    _as_named(model, setup.options.month, name),
+                    _as_named(model, setup.options.revision, name),
                     setup.train,
                     metas,
                     kind=restore.kind(setup),
-                    month=setup.options.month,
+                    revision=setup.options.revision,
                     trainer=name,
                 )
                 for name in setup.options.trainers
@@ -118,7 +118,7 @@ def _model(setup: Setup) -> Model:
       Unknown: its variables cannot be told for certain.
     """
     kind = setup.body.feature_extractor.type
-    variables = model_variables(setup.message, month=setup.options.month, config=setup.path)
+    variables = model_variables(setup.message, revision=setup.options.revision, config=setup.path)
     extractor = find_extractor(kind)
     assert extractor is not None  # or its variables were not known
     return Model(
@@ -128,7 +128,7 @@ def _model(setup: Setup) -> Model:
         find_backbone(kind, setup.path).scopes,
         setup.meta == families.FASTER_RCNN and setup.body.HasField("context_config"),
         extractor.converted(),
-        idle_variables(setup.message, month=setup.options.month),
+        idle_variables(setup.message, revision=setup.options.revision),
     )
 
 
@@ -140,14 +140,14 @@ def variables(setup: Setup) -> Tuple[str, ...]:
         return tuple(setup.metas(setup.train.fine_tune_checkpoint))
 
 
-def _as_named(model: Model, month: str, trainer: str) -> Model:
+def _as_named(model: Model, revision: str, trainer: str) -> Model:
     """The model under the names that a trainer has for its variables."""
     if model.extractor.endswith(families.KERAS_SUFFIX):
-        second = trainers.renames_keras(month, trainer)
+        second = trainers.renames_keras(revision, trainer)
         if second is None:
             raise Unknown(
                 (
-                    f"whether model_main of {month} looks for Keras's variables under a second "
+                    f"whether model_main of {revision} looks for Keras's variables under a second "
                     "name "
                     "was not measured"
                 )
@@ -175,7 +175,7 @@ def lines(setup: Setup) -> List[str]:
             out.append(
                 "The ranges of quantization are not among these: %s."
                 % "; ".join(
-                    _RANGES[name] % trainers.script(setup.options.month, name)
+                    _RANGES[name] % trainers.script(setup.options.revision, name)
                     for name in setup.options.trainers
                 )
             )
@@ -276,7 +276,7 @@ def _reason(setup: Setup, forecast: Forecast, fate: Fate, heads: dict) -> Reason
 
 
 def _not_asked(setup: Setup, forecast: Forecast, name: str) -> str:
-    what = dict(trainers.restored(setup.options.month, forecast.trainer))[forecast.trainer]
+    what = dict(trainers.restored(setup.options.revision, forecast.trainer))[forecast.trainer]
     if what == trainers.NOTHING:
         return "this trainer ignores fine_tune_checkpoint"
     if _EXTRACTOR.match(name):
@@ -335,7 +335,7 @@ def _unknown(setup: Setup) -> Iterator[Evidence]:
 
 
 def _renamed(setup: Setup, every: bool) -> Iterator[Evidence]:
-    prefix, month = setup.train.fine_tune_checkpoint, setup.options.month
+    prefix, revision = setup.train.fine_tune_checkpoint, setup.options.revision
     if restore.kind(setup) != DETECTION:
         return  # a classifier's names are without the part that is another
     names = setup.metas(prefix) if prefix else {}
@@ -344,12 +344,12 @@ def _renamed(setup: Setup, every: bool) -> Iterator[Evidence]:
         for name in names
         if families.second_name(name) != name and families.second_name(name) not in names
     ]
-    renaming = [name for name in setup.options.trainers if trainers.renames_keras(month, name)]
+    renaming = [name for name in setup.options.trainers if trainers.renames_keras(revision, name)]
     if lost and renaming and (len(renaming) == len(setup.options.trainers)) == every:
         yield Evidence(
             setup.where(*restore.FIELD),
             (
-                f"model_main of {month} asks for {families.second_name(lost[0])}, and the "
+                f"model_main of {revision} asks for {families.second_name(lost[0])}, and the "
                 "checkpoint "
                 f"has {lost[0]}: {len(lost)} variables are lost so"
             ),
@@ -389,11 +389,11 @@ def _unfit(setup: Setup, every: bool) -> Iterator[Evidence]:
         model: Optional[Model] = _model(setup) if setup.meta else None
     except Unknown:
         model = None
-    month = setup.options.month
+    revision = setup.options.revision
     found = {
         name: unfit
         for name, unfit in (
-            (name, unfitness(model, setup.train, name, month)) for name in setup.options.trainers
+            (name, unfitness(model, setup.train, name, revision)) for name in setup.options.trainers
         )
         if unfit
     }
@@ -403,7 +403,7 @@ def _unfit(setup: Setup, every: bool) -> Iterator[Evidence]:
         path = ("train_config", unfit.field)
         yield Evidence(
             setup.where(*(path if unfit.field else ("model",))),
-            f"{trainers.script(month, name)}: {unfit.why}",
+            f"{trainers.script(revision, name)}: {unfit.why}",
             *(
                 (
                     _REMEDIES[unfit.field] % {"replicas": setup.train.replicas_to_aggregate},

@@ -33,7 +33,7 @@ class Options(NamedTuple):
     train, the directory they train in, and how many records of each data set to look at (all,
     where None).  `cache` keeps what was read, for the next look at a config of the same files."""
 
-    month: str
+    revision: str
     schema: Schema
     trainers: Tuple[str, ...]
     cache: Dict[tuple, Any]

@@ -89,12 +89,14 @@ PYTHON_3 = (
 )
 
 
-def problems(message, meta: str, month: str, schema: Schema, subject: str) -> Tuple[Problem, ...]:
-    """Why the API of `month` cannot build this model with this checkpoint's variables."""
+def problems(
+    message, meta: str, revision: str, schema: Schema, subject: str
+) -> Tuple[Problem, ...]:
+    """Why the API of `revision` cannot build this model with this checkpoint's variables."""
     out: List[Problem] = []
     kind = getattr(message.model, meta).feature_extractor.type
     since, until = EXTRACTORS.get(kind, (None, None))
-    if until is not None and month >= until:
+    if until is not None and revision >= until:
         out.append(
             Problem(
                 subject,
@@ -107,7 +109,7 @@ def problems(message, meta: str, month: str, schema: Schema, subject: str) -> Tu
         and kind not in schema.extractors
         or schema.extractors is None
         and since is not None
-        and month < since
+        and revision < since
     ):
         out.append(
             Problem(
@@ -117,7 +119,7 @@ def problems(message, meta: str, month: str, schema: Schema, subject: str) -> Tu
             )
         )
     for head, first, how in RENAMED:
-        if month < first and head in _heads(message, meta):
+        if revision < first and head in _heads(message, meta):
             out.append(
                 Problem(
                     subject,
@@ -129,7 +131,7 @@ def problems(message, meta: str, month: str, schema: Schema, subject: str) -> Tu
 
 
 def needs(
-    message, meta: str, month: str, schema: Schema
+    message, meta: str, revision: str, schema: Schema
 ) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
     """What the builders of a date ask for and the config does not say."""
     edits, findings = _first_step(message)
@@ -188,7 +190,7 @@ def _first_step(message) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
 
 
 def remarks(
-    message, meta: str, month: str, schema: Schema, *, trainer: str, script: Optional[str]
+    message, meta: str, revision: str, schema: Schema, *, trainer: str, script: Optional[str]
 ) -> Tuple[Finding, ...]:
     """What a user of that date's code will run into though the config is right."""
     body = getattr(message.model, meta)
@@ -213,7 +215,7 @@ def remarks(
             "run it with Python 2.7, or take a later revision",
         )
         for what, first, last, how in PYTHON_3
-        if what in about and first <= month <= last
+        if what in about and first <= revision <= last
     ]
     if "model_main" in about and script == "model.py" and meta != "ssd":
         out.append(

@@ -36,8 +36,8 @@ from graphfix.pipeline_config.schema_violations import (
     REPEATED,
     UNKNOWN_FIELD,
     UNKNOWN_VALUE,
-    Misfit,
-    misfits,
+    SchemaViolation,
+    violations,
 )
 
 Path = Tuple[str, ...]
@@ -62,16 +62,16 @@ class Translated(NamedTuple):
 
 
 def translate(
-    document: Document, month: str, schema: Schema, *, settled: FrozenSet[Path] = frozenset()
+    document: Document, revision: str, schema: Schema, *, settled: FrozenSet[Path] = frozenset()
 ) -> Translated:
-    """What makes a config one that `schema`, the API of `month`, accepts.
+    """What makes a config one that `schema`, the API of `revision`, accepts.
 
     `settled` are paths that the caller gives one value of its own: they count as given once.
     """
-    work = _Work(document, month, schema)
-    for misfit in misfits(document, schema, everything()):
-        if misfit.kind != REPEATED or misfit.path not in settled:
-            work.settle(misfit)
+    work = _Work(document, revision, schema)
+    for violation in violations(document, schema, everything()):
+        if violation.kind != REPEATED or violation.path not in settled:
+            work.settle(violation)
     work.metrics()
     work.defaults()
     # Removals from the last to the first: the numbers in the paths before go on to hold.
@@ -81,100 +81,100 @@ def translate(
 
 
 class _Work:
-    def __init__(self, document: Document, month: str, schema: Schema):
-        self.document, self.month, self.schema = document, month, schema
+    def __init__(self, document: Document, revision: str, schema: Schema):
+        self.document, self.revision, self.schema = document, revision, schema
         self.sets: List[ConfigEdit] = []
         self.removals: List[ConfigEdit] = []
         self.findings: List[Finding] = []
         self.problems: List[Problem] = []
 
-    def settle(self, misfit: Misfit) -> None:
-        """Plans what becomes of one misfit."""
-        if misfit.kind == REPEATED:
-            self._keep_first(misfit)
-        elif misfit.kind == NOT_WHOLE:
-            self._round(misfit)
-        elif misfit.kind == UNKNOWN_VALUE:
-            self._unknown_value(misfit)
+    def settle(self, violation: SchemaViolation) -> None:
+        """Plans what becomes of one violation."""
+        if violation.kind == REPEATED:
+            self._keep_first(violation)
+        elif violation.kind == NOT_WHOLE:
+            self._round(violation)
+        elif violation.kind == UNKNOWN_VALUE:
+            self._unknown_value(violation)
         else:
-            saying = next(filter(None, (rule(misfit, self.schema) for rule in RULES)), None)
+            saying = next(filter(None, (rule(violation, self.schema) for rule in RULES)), None)
             if saying is None:
-                self._unknown_field(misfit)
+                self._unknown_field(violation)
             else:
-                self._say(misfit, saying)
+                self._say(violation, saying)
 
-    def _say(self, misfit: Misfit, saying: Saying) -> None:
+    def _say(self, violation: SchemaViolation, saying: Saying) -> None:
         for path, literal in saying.sets:
             self._set(path, literal)
-        self._drop(misfit)
+        self._drop(violation)
         path, literal = saying.sets[0]
         became = ".".join(path) + (": " + literal if literal != EMPTY_BLOCK else "")
         if len(saying.sets) > 1:
             became = ".".join(os.path.commonprefix([path for path, _ in saying.sets]))
         self._tell(
             "FIELD_TRANSLATED",
-            misfit,
-            f"became {became}, since {self.schema.name} does not know it ({_dates(misfit)})",
+            violation,
+            f"became {became}, since {self.schema.name} does not know it ({_dates(violation)})",
             saying.effect,
         )
 
-    def _unknown_field(self, misfit: Misfit) -> None:
-        effect = effect_of(misfit.key, misfit.path)
-        unknown = f"{self.schema.name} does not know it ({_dates(misfit)})"
-        if _at_default(misfit.message, misfit.field):
+    def _unknown_field(self, violation: SchemaViolation) -> None:
+        effect = effect_of(violation.key, violation.path)
+        unknown = f"{self.schema.name} does not know it ({_dates(violation)})"
+        if _at_default(violation.message, violation.field):
             effect = Effect(NOTHING, "it says what holds there anyway")
-        elif misfit.message in _ONE_CHOICE:
-            effect = _ONE_CHOICE[misfit.message]
+        elif violation.message in _ONE_CHOICE:
+            effect = _ONE_CHOICE[violation.message]
         elif effect.kind == NETWORK:
-            self._refuse(misfit, f"{unknown}: {effect.words}")
+            self._refuse(violation, f"{unknown}: {effect.words}")
             return
-        elif _chosen(misfit):
-            self._refuse(misfit, f"{unknown}, and has nothing that could stand in for it")
+        elif _chosen(violation):
+            self._refuse(violation, f"{unknown}, and has nothing that could stand in for it")
             return
-        self._drop(misfit)
-        self._tell("FIELD_REMOVED", misfit, "was removed, since " + unknown, effect)
+        self._drop(violation)
+        self._tell("FIELD_REMOVED", violation, "was removed, since " + unknown, effect)
 
-    def _unknown_value(self, misfit: Misfit) -> None:
-        effect = effect_of(misfit.key, misfit.path)
-        unknown = f"{self.schema.name} has no {misfit.field.values[0].raw}"
+    def _unknown_value(self, violation: SchemaViolation) -> None:
+        effect = effect_of(violation.key, violation.path)
+        unknown = f"{self.schema.name} has no {violation.field.values[0].raw}"
         if effect.kind == NETWORK:
-            self._refuse(misfit, f"{unknown}: {effect.words}")
+            self._refuse(violation, f"{unknown}: {effect.words}")
             return
-        self._drop(misfit)
-        self._tell("FIELD_REMOVED", misfit, "was removed, since " + unknown, effect)
+        self._drop(violation)
+        self._tell("FIELD_REMOVED", violation, "was removed, since " + unknown, effect)
 
-    def _keep_first(self, misfit: Misfit) -> None:
-        if misfit.path == _METRICS:
+    def _keep_first(self, violation: SchemaViolation) -> None:
+        if violation.path == _METRICS:
             return  # metrics() sees to all of them
-        first = misfit.block.named(misfit.field.name)[0].values[0]
+        first = violation.block.named(violation.field.name)[0].values[0]
         if isinstance(first, Block):
-            self._drop(misfit)
-        elif not any(edit.path == misfit.path for edit in self.sets):
-            self._set(misfit.path, first.raw)
+            self._drop(violation)
+        elif not any(edit.path == violation.path for edit in self.sets):
+            self._set(violation.path, first.raw)
         self._tell(
             "FIELD_REMOVED",
-            misfit,
+            violation,
             (f"is given several times, and {self.schema.name} takes one: the first stays"),
-            FIRST_ONLY.get(misfit.key) or effect_of(misfit.key, misfit.path),
+            FIRST_ONLY.get(violation.key) or effect_of(violation.key, violation.path),
         )
 
-    def _round(self, misfit: Misfit) -> None:
-        given = misfit.field.values[0]
+    def _round(self, violation: SchemaViolation) -> None:
+        given = violation.field.values[0]
         if given.kind != FLOAT:  # inf or nan, which no whole number stands for
-            self._drop(misfit)
+            self._drop(violation)
             self._tell(
                 "FIELD_REMOVED",
-                misfit,
+                violation,
                 f"was removed, since {self.schema.name} takes whole numbers",
-                effect_of(misfit.key, misfit.path),
+                effect_of(violation.key, violation.path),
             )
             return
         # Sizes in pixels and periods in hours: none is below 1.
         whole = max(1, int(round(min(given.value, 2.0**31 - 1))))
-        self._set(misfit.path, str(whole))
+        self._set(violation.path, str(whole))
         self._tell(
             "FIELD_TRANSLATED",
-            misfit,
+            violation,
             f"became {whole}, since {self.schema.name} takes whole numbers",
             Effect(NOTHING if whole == given.value else TRAINING, "it was " + given.raw),
         )
@@ -190,9 +190,9 @@ class _Work:
         ]
         renamed = []
         for name in names:
-            month, newer = OLD_METRICS.get(name, ("9999-12", name))
-            new = newer if self.month >= month else name
-            while new in METRICS and self.month < METRICS[new][0]:
+            revision, newer = OLD_METRICS.get(name, ("9999-12", name))
+            new = newer if self.revision >= revision else name
+            while new in METRICS and self.revision < METRICS[new][0]:
                 new = METRICS[new][1]
             if new not in renamed:
                 renamed.append(new)
@@ -242,51 +242,51 @@ class _Work:
     def _set(self, path: Path, literal: str) -> None:
         self.sets.append(ConfigEdit(path, literal, f"what {self.schema.name} calls it"))
 
-    def _drop(self, misfit: Misfit) -> None:
-        path = misfit.path
-        if misfit.message in _ONE_CHOICE:
+    def _drop(self, violation: SchemaViolation) -> None:
+        path = violation.path
+        if violation.message in _ONE_CHOICE:
             path = path[:-1]
             if everything().field(
-                misfit.above[-2], path[-1].partition("[")[0]
+                violation.above[-2], path[-1].partition("[")[0]
             ).repeated and not path[-1].endswith("]"):
                 path = path[:-1] + (path[-1] + "[0]",)
         self.removals.append(ConfigEdit(path, None, f"{self.schema.name} does not know it"))
 
-    def _tell(self, code: str, misfit: Misfit, message: str, effect: Effect) -> None:
+    def _tell(self, code: str, violation: SchemaViolation, message: str, effect: Effect) -> None:
         grave = effect.kind in (TRAINING, DETECTION)
         self.findings.append(
             Finding(
                 code,
                 WARNING if grave else INFO,
-                _subject(misfit.path, misfit.field),
+                _subject(violation.path, violation.field),
                 f"{message}: {effect.words}",
-                _other_api(misfit) if grave else "there is nothing to do",
+                _other_api(violation) if grave else "there is nothing to do",
             )
         )
 
-    def _refuse(self, misfit: Misfit, message: str) -> None:
+    def _refuse(self, violation: SchemaViolation, message: str) -> None:
         self.problems.append(
             Problem(
-                misfit.field.where,
-                f"{'.'.join(misfit.path)} cannot be had: {message}",
-                _other_api(misfit),
+                violation.field.where,
+                f"{'.'.join(violation.path)} cannot be had: {message}",
+                _other_api(violation),
             )
         )
 
 
-def _dates(misfit: Misfit) -> str:
-    """From when to when a misfit's field is known, in words."""
-    known = field_history(misfit.message, misfit.field.name)
+def _dates(violation: SchemaViolation) -> str:
+    """From when to when a violation's field is known, in words."""
+    known = field_history(violation.message, violation.field.name)
     return "known from %s%s" % (known.first, f" to before {known.gone}" if known.gone else " on")
 
 
-def _other_api(misfit: Misfit) -> str:
-    if misfit.kind == UNKNOWN_VALUE:
-        value = history().enums[misfit.spec.type].get(misfit.field.values[0].raw)
+def _other_api(violation: SchemaViolation) -> str:
+    if violation.kind == UNKNOWN_VALUE:
+        value = history().enums[violation.spec.type].get(violation.field.values[0].raw)
         return _from(value.first) if value else "name a later --target_api"
-    if misfit.kind != UNKNOWN_FIELD:
+    if violation.kind != UNKNOWN_FIELD:
         return "see whether it matters to you"
-    known = field_history(misfit.message, misfit.field.name)
+    known = field_history(violation.message, violation.field.name)
     if known.gone:
         return f"see whether it matters to you: only an API from {known.first} to before {known.gone} has it"
     return _from(known.first)
@@ -300,9 +300,9 @@ def _subject(path: Path, field) -> str:
     return f"{'.'.join(path)} (line {field.line})"
 
 
-def _chosen(misfit: Misfit) -> bool:
+def _chosen(violation: SchemaViolation) -> bool:
     """Whether a field is its oneof's only choice, so that its block says nothing without it."""
-    return field_history(misfit.message, misfit.field.name).specs[-1][1].oneof is not None
+    return field_history(violation.message, violation.field.name).specs[-1][1].oneof is not None
 
 
 def _at_default(message: str, field) -> bool:

@@ -11,7 +11,7 @@ from graphfix.formats.textproto import Block, Scalar
 from graphfix.pipeline_config.edits import EMPTY_BLOCK
 from graphfix.pipeline_config.migration_effects import EVALUATION, NOTHING, TRAINING, Effect
 from graphfix.pipeline_config.schema_history import INTEGERS, FieldSpec, Schema
-from graphfix.pipeline_config.schema_violations import Misfit
+from graphfix.pipeline_config.schema_violations import SchemaViolation
 
 Path = Tuple[str, ...]
 
@@ -198,32 +198,37 @@ def says(value: Scalar, spec: FieldSpec) -> bool:
     return value.value == (spec.default or "")
 
 
-def _move(misfit: Misfit, schema: Schema) -> Optional[Saying]:
+def _move(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
     for common, names in MOVES:
         for message, path in names:
             if (
-                misfit.message != message
-                or misfit.field.name != path[-1]
-                or misfit.above[-len(path) :][:1] != (common,)
+                violation.message != message
+                or violation.field.name != path[-1]
+                or violation.above[-len(path) :][:1] != (common,)
             ):
                 continue
             for other, other_path in names:
                 if schema.field(other, other_path[-1]):
                     return Saying(
-                        ((misfit.path[: -len(path)] + other_path, misfit.field.values[0].raw),),
+                        (
+                            (
+                                violation.path[: -len(path)] + other_path,
+                                violation.field.values[0].raw,
+                            ),
+                        ),
                         _SAME,
                     )
     return None
 
 
-def _otherwise(misfit: Misfit, schema: Schema) -> Optional[Saying]:
+def _otherwise(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
     for key, value, out, path, message, literal, effect in SAYINGS:
         if (
-            key == misfit.key
-            and _word(misfit.field.values[0]) == value
+            key == violation.key
+            and _word(violation.field.values[0]) == value
             and schema.field(message, path[-1])
         ):
-            return Saying(((misfit.path[: -1 - out] + path, literal),), effect)
+            return Saying(((violation.path[: -1 - out] + path, literal),), effect)
     return None
 
 
@@ -235,43 +240,43 @@ def _word(value) -> str:
     )
 
 
-def _masks(misfit: Misfit, schema: Schema) -> Optional[Saying]:
+def _masks(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
     """Before number_of_stages masks were predicted whenever the predictor could."""
     if (
-        misfit.key != "FasterRcnn.first_stage_only"
+        violation.key != "FasterRcnn.first_stage_only"
         or not schema.field("FasterRcnn", "number_of_stages")
-        or _word(misfit.field.values[0]) == "true"
+        or _word(violation.field.values[0]) == "true"
     ):
         return None
-    masks = misfit.block.values(
+    masks = violation.block.values(
         ("second_stage_box_predictor", "mask_rcnn_box_predictor", "predict_instance_masks")
     )
     if [_word(value) for value in masks] != ["true"]:
         return None
-    return Saying(((misfit.path[:-1] + ("number_of_stages",), "3"),), _SAME)
+    return Saying(((violation.path[:-1] + ("number_of_stages",), "3"),), _SAME)
 
 
-def _code_size(misfit: Misfit, schema: Schema) -> Optional[Saying]:
+def _code_size(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
     """The box loss divided by the code's size: the same as that much less of its weight."""
     if (
-        misfit.key != "Ssd.normalize_loc_loss_by_codesize"
-        or _word(misfit.field.values[0]) != "true"
+        violation.key != "Ssd.normalize_loc_loss_by_codesize"
+        or _word(violation.field.values[0]) != "true"
     ):
         return None
     coders = [
         field.name
-        for field in misfit.block.find(("box_coder",))
+        for field in violation.block.find(("box_coder",))
         for value in field.values
         for field in getattr(value, "fields", ())
     ]
-    weights = misfit.block.values(("loss", "localization_weight"))
+    weights = violation.block.values(("loss", "localization_weight"))
     weight = weights[0].value if weights else 1.0
     if len(coders) != 1 or coders[0] not in CODE_SIZES or not isinstance(weight, (int, float)):
         return None
     return Saying(
         (
             (
-                misfit.path[:-1] + ("loss", "localization_weight"),
+                violation.path[:-1] + ("loss", "localization_weight"),
                 repr(weight / float(CODE_SIZES[coders[0]])),
             ),
         ),
@@ -279,25 +284,25 @@ def _code_size(misfit: Misfit, schema: Schema) -> Optional[Saying]:
     )
 
 
-def _stand_in(misfit: Misfit, schema: Schema) -> Optional[Saying]:
-    if misfit.key not in STAND_INS:
+def _stand_in(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
+    if violation.key not in STAND_INS:
         return None
-    name, fields, effect = STAND_INS[misfit.key]
-    if not schema.field(misfit.message, name):
+    name, fields, effect = STAND_INS[violation.key]
+    if not schema.field(violation.message, name):
         return None
-    path = misfit.path[:-1] + (name,)
+    path = violation.path[:-1] + (name,)
     taken = [
         (path + (field.name,), field.values[0].raw)
-        for value in misfit.field.values
+        for value in violation.field.values
         for field in getattr(value, "fields", ())
         if field.name in fields
     ]
     return Saying(tuple(taken) or ((path, EMPTY_BLOCK),), effect)
 
 
-def _cosine(misfit: Misfit, schema: Schema) -> Optional[Saying]:
+def _cosine(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
     """Stairs down a cosine: the rate of each stretch is that of its middle."""
-    if misfit.key != "LearningRate.cosine_decay_learning_rate":
+    if violation.key != "LearningRate.cosine_decay_learning_rate":
         return None
     given = {
         "learning_rate_base": 0.002,
@@ -306,7 +311,7 @@ def _cosine(misfit: Misfit, schema: Schema) -> Optional[Saying]:
         "warmup_steps": 10000,
         "hold_base_rate_steps": 0,
     }
-    for value in misfit.field.values:
+    for value in violation.field.values:
         given.update((field.name, field.values[0].value) for field in getattr(value, "fields", ()))
     if not all(isinstance(value, (int, float)) for value in given.values()):
         return None  # inf or nan, which the text format spells as words
@@ -323,7 +328,7 @@ def _cosine(misfit: Misfit, schema: Schema) -> Optional[Saying]:
         )
         for number in range(1, _STAIRS)
     ]
-    path = misfit.path[:-1] + ("manual_step_learning_rate",)
+    path = violation.path[:-1] + ("manual_step_learning_rate",)
     sets = [
         (
             path + ("initial_learning_rate",),
@@ -339,27 +344,27 @@ def _cosine(misfit: Misfit, schema: Schema) -> Optional[Saying]:
     )
 
 
-def _padding(misfit: Misfit, schema: Schema) -> Optional[Saying]:
+def _padding(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
     """Padded sizes of SSD's random crop: given for each operation once, for all of them later."""
-    name = misfit.field.name
+    name = violation.field.name
     if name not in ("min_padded_size_ratio", "max_padded_size_ratio"):
         return None
     inner = "SSDRandomCropPadFixedAspectRatioOperation"
     outer = "SSDRandomCropPadFixedAspectRatio"
     literal = "[%s]" % ", ".join(
-        value.raw for field in misfit.block.named(name) for value in field.values
+        value.raw for field in violation.block.named(name) for value in field.values
     )
-    if misfit.message == inner and schema.field(outer, name):
+    if violation.message == inner and schema.field(outer, name):
         return Saying(
-            ((misfit.path[:-2] + (name,), literal),),
+            ((violation.path[:-2] + (name,), literal),),
             Effect(TRAINING, "it holds for all operations"),
         )
-    if misfit.message == outer and schema.field(inner, name):
-        operations = len(misfit.block.values(("operations",)))
+    if violation.message == outer and schema.field(inner, name):
+        operations = len(violation.block.values(("operations",)))
         return (
             Saying(
                 tuple(
-                    (misfit.path[:-1] + (f"operations[{number}]", name), literal)
+                    (violation.path[:-1] + (f"operations[{number}]", name), literal)
                     for number in range(operations)
                 ),
                 _SAME,

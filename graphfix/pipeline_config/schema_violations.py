@@ -18,7 +18,7 @@ REPEATED = "given several times"
 
 
 @dataclasses.dataclass(frozen=True)
-class Misfit:
+class SchemaViolation:
     """One thing that does not fit.
 
     `path` is that of an edit of the field (steps of pipeline_config/edits.py), `message` the message it
@@ -40,13 +40,15 @@ class Misfit:
         return f"{self.message}.{self.field.name}"
 
 
-def misfits(document: Document, schema: Schema, known: Optional[Schema]) -> Tuple[Misfit, ...]:
+def violations(
+    document: Document, schema: Schema, known: Optional[Schema]
+) -> Tuple[SchemaViolation, ...]:
     """What a schema has no place for, in document order.
 
     Fields that `known` (all there ever was) does not know either are passed over; with None for
     it, none is.
     """
-    out: List[Misfit] = []
+    out: List[SchemaViolation] = []
     _look(document.root, PIPELINE, (), (), schema, known, out)
     return tuple(out)
 
@@ -58,7 +60,7 @@ def _look(
     above,
     schema: Schema,
     known: Optional[Schema],
-    out: List[Misfit],
+    out: List[SchemaViolation],
 ) -> None:
     above += (message,)
     blocks: dict = {}
@@ -68,7 +70,9 @@ def _look(
 
         def complain(kind: str) -> None:
             out.append(
-                Misfit(kind, path + (_step(field, blocks),), message, above, block, field, spec)
+                SchemaViolation(
+                    kind, path + (_step(field, blocks),), message, above, block, field, spec
+                )
             )
 
         again = field.name in seen

@@ -13,7 +13,7 @@ from graphfix.pipeline_config.document import PipelineConfig
 from graphfix.pipeline_config.edits import ConfigEdit, apply_edits
 from graphfix.pipeline_config.migration import translate
 from graphfix.pipeline_config.schema_history import Schema, everything
-from graphfix.pipeline_config.schema_violations import misfits
+from graphfix.pipeline_config.schema_violations import violations
 from graphfix.restore import trainers
 
 _TRAIN = "train_config"
@@ -86,7 +86,7 @@ def plan_config(
     edits += more[0]
     findings += more[1]
     edited = apply_edits(edited, more[0])
-    left = misfits(edited, accepted, everything())
+    left = violations(edited, accepted, everything())
     if left:
         raise RequestError.collected(
             Problem(
@@ -112,7 +112,7 @@ def plan_config(
         )
         + _paths(edited, paths)
     )
-    strange = {one.field.where for one in misfits(document, accepted, None)}
+    strange = {one.field.where for one in violations(document, accepted, None)}
     findings += [
         Finding(
             "UNKNOWN_FIELD",
@@ -128,19 +128,19 @@ def plan_config(
 
 
 def _problems(
-    config: PipelineConfig, meta: str, month: str, trainer: str, schema: Schema
+    config: PipelineConfig, meta: str, revision: str, trainer: str, schema: Schema
 ) -> List[Problem]:
     """Why that API, or that trainer, cannot have the model whatever its config says."""
     out = list(
         extractor_availability.problems(
-            config.message, meta, month, schema, config.document.subject
+            config.message, meta, revision, schema, config.document.subject
         )
     )
-    if not trainers.restored(month, trainer):
+    if not trainers.restored(revision, trainer):
         out.append(
             Problem(
                 "--trainer " + trainer,
-                f"there is none in {schema.name}: it has {trainers.script(month, trainers.LEGACY)}",
+                f"there is none in {schema.name}: it has {trainers.script(revision, trainers.LEGACY)}",
                 f"give --trainer legacy, or a --target_api from {trainers.first_month(trainer)} on",
             )
         )
@@ -221,16 +221,18 @@ def _quantized(config: PipelineConfig, schema: Schema) -> bool:
     )
 
 
-def _trainer_findings(month: str, trainer: str, resumable: bool, quantized: bool) -> List[Finding]:
+def _trainer_findings(
+    revision: str, trainer: str, resumable: bool, quantized: bool
+) -> List[Finding]:
     findings = []
-    for name, what in trainers.restored(month, trainer):
+    for name, what in trainers.restored(revision, trainer):
         if what == trainers.NOTHING:
             findings.append(
                 Finding(
                     "FINE_TUNE_CHECKPOINT_IGNORED",
                     WARNING if resumable else ERROR,
                     name,
-                    f"of {month} ignores fine_tune_checkpoint in silence and would train from "
+                    f"of {revision} ignores fine_tune_checkpoint in silence and would train from "
                     "random values",
                     "start it with --model_dir set to the directory written for it"
                     if resumable
@@ -247,7 +249,7 @@ def _trainer_findings(month: str, trainer: str, resumable: bool, quantized: bool
                     "HEADS_NOT_RESTORED",
                     INFO if resumable else ERROR,
                     name,
-                    f"({trainers.script(month, name)} of {month}) restores the feature extractor "
+                    f"({trainers.script(revision, name)} of {revision}) restores the feature extractor "
                     "only, whatever the config says",
                     "start it with --train_dir set to the directory written for it"
                     if resumable
@@ -261,13 +263,13 @@ def _trainer_findings(month: str, trainer: str, resumable: bool, quantized: bool
                     INFO if resumable else WARNING,
                     name,
                     (
-                        f"of {month} restores every variable but the quantization ranges, which "
+                        f"of {revision} restores every variable but the quantization ranges, which "
                         "start at their "
                         "initial values and have to settle again"
                     ),
                     "start it with --model_dir set to the directory written for it"
                     if resumable
-                    else f"train with {trainers.script(month, trainers.LEGACY)}, or convert with "
+                    else f"train with {trainers.script(revision, trainers.LEGACY)}, or convert with "
                     "--model_dir DIR",
                 )
             )

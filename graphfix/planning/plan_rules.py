@@ -35,7 +35,7 @@ from graphfix.planning.plan import SurgeryPlan
 
 Fault = Tuple[str, str]
 
-_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\Z")
+_REVISION = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _STEP = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\[[0-9]{1,4}\])?\Z")
 # Beyond, graphfix itself writes nothing: the initializers of configs are read up to a million, box
@@ -66,7 +66,7 @@ def target_of(edit) -> str:
 def _head(plan: SurgeryPlan) -> Iterator[Fault]:
     if not _DIGEST.match(plan.source_digest):
         yield "source_digest", "is not a SHA-256"
-    if not _MONTH.match(plan.target_api):
+    if not _REVISION.match(plan.target_api):
         yield "target_api", f"is not a month: '{plan.target_api[:40]}'"
     elif not FIRST_MONTH <= plan.target_api <= LAST_MONTH:
         yield (

@@ -151,7 +151,7 @@ def foretell(
     metas: Optional[Mapping[str, TensorMeta]],
     *,
     kind: str,
-    month: str,
+    revision: str,
     trainer: str,
 ) -> Forecast:
     """The forecast of one trainer of a month.
@@ -163,10 +163,12 @@ def foretell(
       BadPattern, Unjudged: a pattern of train_config is none to the trainer, or is not judged.
     """
     what = (
-        dict(trainers.restored(month, trainer))[trainer] if metas is not None else trainers.NOTHING
+        dict(trainers.restored(revision, trainer))[trainer]
+        if metas is not None
+        else trainers.NOTHING
     )
     trains = _training(train, trainer, model.idle)
-    added = tuple(_added(model, train, trains)) if month >= _MEASURED else None
+    added = tuple(_added(model, train, trains)) if revision >= _MEASURED else None
     asked: Dict[str, str] = {}
     if what != trainers.NOTHING:
         every = what == trainers.EVERYTHING and train.load_all_detection_checkpoint_vars
@@ -193,11 +195,13 @@ def foretell(
 
     forecast = Forecast(
         trainer,
-        trainers.script(month, trainer) or "",
+        trainers.script(revision, trainer) or "",
         tuple(fate(variable, trains(variable.name)) for variable in model.variables),
         None if added is None else tuple(fate(variable, False) for variable in added),
     )
-    return dataclasses.replace(forecast, stops=_stops(forecast, model, train, bool(asked), month))
+    return dataclasses.replace(
+        forecast, stops=_stops(forecast, model, train, bool(asked), revision)
+    )
 
 
 def _added(model: Model, train, trains: Callable[[str], bool]) -> Iterator[Variable]:
@@ -268,9 +272,9 @@ def _training(train, trainer: str, idle: FrozenSet[str]) -> Callable[[str], bool
     return trains
 
 
-def _stops(forecast: Forecast, model: Model, train, asks: bool, month: str) -> str:
+def _stops(forecast: Forecast, model: Model, train, asks: bool, revision: str) -> str:
     """Why the trainer stops at what it restores, or trains; nothing where it does not."""
-    unfit = unfitness(model, train, forecast.trainer, month)
+    unfit = unfitness(model, train, forecast.trainer, revision)
     if unfit:
         return unfit.why
     if forecast.of_other_types:
@@ -280,9 +284,9 @@ def _stops(forecast: Forecast, model: Model, train, asks: bool, month: str) -> s
             'not equal original dtype")'
         )
     if forecast.trainer == trainers.LEGACY and asks:
-        if month < "2017-10" and forecast.count(MISSING):
+        if revision < "2017-10" and forecast.count(MISSING):
             return "it stops at the first variable that is missing"
-        if month < "2018-02" and forecast.count(DROPPED):
+        if revision < "2018-02" and forecast.count(DROPPED):
             return "it stops at the first variable of another shape"
         if not forecast.count(RESTORED) and not forecast.given:
             return 'it stops, since there is nothing to restore ("No variables to save")'
@@ -298,7 +302,7 @@ class Unfit(NamedTuple):
     field: str = ""
 
 
-def unfitness(model: Optional[Model], train, trainer: str, month: str) -> Optional[Unfit]:
+def unfitness(model: Optional[Model], train, trainer: str, revision: str) -> Optional[Unfit]:
     """Why a trainer stops at this model, whatever it starts from; None where it does not.
 
     `model`: None where it is not known, which leaves what train_config alone says.
@@ -307,7 +311,11 @@ def unfitness(model: Optional[Model], train, trainer: str, month: str) -> Option
         return None
     if model and model.attends:
         return Unfit("it stops, since it gives the model no features of other images to attend to")
-    if _DIVIDES <= month and train.sync_replicas and train.batch_size < train.replicas_to_aggregate:
+    if (
+        _DIVIDES <= revision
+        and train.sync_replicas
+        and train.batch_size < train.replicas_to_aggregate
+    ):
         return Unfit(
             (
                 f"it stops, since it shares a batch among replicas, and {train.batch_size} images "

@@ -55,30 +55,30 @@ PERIODS = (
 DEFAULT_API = "2019-07"
 
 
-def period(month: str) -> Period:
+def period(revision: str) -> Period:
     """The period of a month, YYYY-MM."""
-    return [row for row in PERIODS if row.since <= month][-1]
+    return [row for row in PERIODS if row.since <= revision][-1]
 
 
-def restored(month: str, trainer: str) -> Tuple[Tuple[str, str], ...]:
+def restored(revision: str, trainer: str) -> Tuple[Tuple[str, str], ...]:
     """(trainer, what it restores) for a `--trainer`: one row, or for "any" one for each there
     is; none where that month has no such trainer."""
-    row = period(month)
+    row = period(revision)
     rows = ((MODEL_MAIN, row.model_main), (LEGACY, row.legacy))
     return tuple((name, what) for name, what in rows if what and trainer in ("any", name))
 
 
-def renames_keras(month: str, trainer: str) -> Optional[bool]:
+def renames_keras(revision: str, trainer: str) -> Optional[bool]:
     """Whether a trainer looks for what Keras names under its second name; None where that is not
     known."""
-    if trainer == LEGACY or month < "2019-05":
+    if trainer == LEGACY or revision < "2019-05":
         return False
-    return True if month == "2019-07" else None
+    return True if revision == "2019-07" else None
 
 
-def script(month: str, trainer: str) -> Optional[str]:
+def script(revision: str, trainer: str) -> Optional[str]:
     """The path of a trainer's script within object_detection, None where there is none."""
-    row = period(month)
+    row = period(revision)
     return row.legacy_script if trainer == LEGACY else row.model_main_script
 
 

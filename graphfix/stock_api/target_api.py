@@ -17,7 +17,7 @@ from graphfix.stock_api import api_revision, runner
 class TargetApi(NamedTuple):
     """A month, what the API of that month says of itself (None where it is not here), findings."""
 
-    month: str
+    revision: str
     schema: Optional[Schema]
     findings: Tuple[Finding, ...]
 
@@ -31,10 +31,10 @@ def find_target_api(asked: str) -> TargetApi:
     found = runner.importable_api()
     if asked != "auto":
         revision_for(asked)
-        month = asked
+        revision = asked
         findings: Tuple[Finding, ...] = ()
     elif found:
-        month, findings = (
+        revision, findings = (
             found,
             (
                 Finding(
@@ -47,7 +47,7 @@ def find_target_api(asked: str) -> TargetApi:
             ),
         )
     else:
-        month, findings = (
+        revision, findings = (
             trainers.DEFAULT_API,
             (
                 Finding(
@@ -59,10 +59,10 @@ def find_target_api(asked: str) -> TargetApi:
                 ),
             ),
         )
-    if month != found:
-        return TargetApi(month, None, findings)
+    if revision != found:
+        return TargetApi(revision, None, findings)
     schema = read_schema(
-        api_revision.package_directory(named_directories()), f"the API importable here ({month})"
+        api_revision.package_directory(named_directories()), f"the API importable here ({revision})"
     )
     if schema is None:
         findings += (
@@ -72,9 +72,9 @@ def find_target_api(asked: str) -> TargetApi:
                 "--target_api",
                 (
                     "is the API importable here, but what it accepts "
-                    f"cannot be read from its files: what is known of {month} stands in"
+                    f"cannot be read from its files: what is known of {revision} stands in"
                 ),
                 "see with graphfix verify --stock that it takes the config",
             ),
         )
-    return TargetApi(month, schema, findings)
+    return TargetApi(revision, schema, findings)

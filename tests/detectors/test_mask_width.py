@@ -29,7 +29,7 @@ def pins(name, classes=90):
     message.model.faster_rcnn.num_classes = classes
     metas = {
         one.name: TensorMeta(one.name, dtypes.FLOAT32, one.shape)
-        for one in model_variables(message, month="2019-07", config=name)
+        for one in model_variables(message, revision="2019-07", config=name)
     }
     return describe(message, metas, config=name, checkpoint=name).pins
 

@@ -185,7 +185,7 @@ def test_its_variables_are_told_by_its_config(name, tmp_path):
     with open(config, "rb") as file:
         message = parse_config(file.read(), config).message
     assert {
-        one.name: one.shape for one in model_variables(message, month="2021-06", config=config)
+        one.name: one.shape for one in model_variables(message, revision="2021-06", config=config)
     } == {one: meta.shape for one, meta in metas.items() if one not in added}
 
 
@@ -203,7 +203,7 @@ def test_inspect_and_plan(name, graphfix, tmp_path):
         found["moving_averages"],
         found["optimizer"],
     ) == MODELS[name][2:]
-    month = "2020-12" if "mobiledet" in name else "2019-07"
+    revision = "2020-12" if "mobiledet" in name else "2019-07"
     done = graphfix(
         "plan",
         prefix,
@@ -214,7 +214,7 @@ def test_inspect_and_plan(name, graphfix, tmp_path):
         "--map",
         "1=1",
         "--target_api",
-        month,
+        revision,
         "--json",
     )
     assert done.code == 0, done.err

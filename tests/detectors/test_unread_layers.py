@@ -22,7 +22,7 @@ def opened(name):
         message = parse_config(file.read().encode(), name).message
     return message, {
         one.name: constant(one.name, dtypes.FLOAT32, np.full(one.shape, 2.0))
-        for one in model_variables(message, month="2019-07", config=name)
+        for one in model_variables(message, revision="2019-07", config=name)
     }
 
 

@@ -19,10 +19,10 @@ CONFIG = os.path.join(repository.DETECTOR, "pipeline.config")
 FAMILIES = repository.FAMILIES
 
 
-def listed(message, month="2019-07"):
+def listed(message, revision="2019-07"):
     return {
         one.name: one.shape
-        for one in model_variables(message, month=month, config="pipeline.config")
+        for one in model_variables(message, revision=revision, config="pipeline.config")
     }
 
 
@@ -277,11 +277,11 @@ _KERNELS = {
 def test_what_gets_no_gradients(name, changes, expected):
     message = family(name, *changes)
     assert {
-        "/".join(one.split("/")[2:]) for one in idle_variables(message, month="2019-07")
+        "/".join(one.split("/")[2:]) for one in idle_variables(message, revision="2019-07")
     } == expected
     message.train_config.add_regularization_loss = False
     assert {
-        "/".join(one.split("/")[2:]) for one in idle_variables(message, month="2019-07")
+        "/".join(one.split("/")[2:]) for one in idle_variables(message, revision="2019-07")
     } == expected | (_KERNELS if expected else set())
 
 
@@ -297,7 +297,7 @@ def test_a_shortcut_is_a_layer_where_widths_differ(multiplier, there):
 
 
 @pytest.mark.parametrize(
-    "changes,month,words",
+    "changes,revision,words",
     [
         ([('"ssd_mobilenet_v1"', '"ssd_invented"')], "2019-07", "not recorded"),
         ([('"ssd_mobilenet_v1"', '"ssd_mobiledet_cpu"')], "2019-07", "builds no ssd_mobiledet_cpu"),
@@ -318,9 +318,9 @@ def test_a_shortcut_is_a_layer_where_widths_differ(multiplier, there):
     ],
     ids=str,
 )
-def test_what_is_not_known_is_refused(changes, month, words):
+def test_what_is_not_known_is_refused(changes, revision, words):
     with pytest.raises(Unknown, match=words):
-        listed(message_of(*changes), month)
+        listed(message_of(*changes), revision)
 
 
 def family(name, *changes):
@@ -416,7 +416,7 @@ def test_keras_names():
 
 
 @pytest.mark.parametrize(
-    "name,changes,month,words",
+    "name,changes,revision,words",
     [
         ("context_rcnn_resnet50", [], "2020-11", "before 2021"),
         (
@@ -441,9 +441,9 @@ def test_keras_names():
         ("ssd_mobilenet_v1_keras", [], "2020-06", "builds no ssd_mobilenet_v1_keras"),
     ],
 )
-def test_families_that_are_refused(name, changes, month, words):
+def test_families_that_are_refused(name, changes, revision, words):
     with pytest.raises(Unknown, match=words):
-        listed(family(name, *changes), month)
+        listed(family(name, *changes), revision)
 
 
 @pytest.mark.parametrize("width,words", [(8, None), (16, "a width of 8 \\(depth_multiplier 0.5")])

@@ -39,10 +39,12 @@ def in_testdata(monkeypatch):
 
 def options(flags=()):
     given = dict(zip(flags[::2], flags[1::2]))
-    month = given.get("--target_api", "2019-07")
+    revision = given.get("--target_api", "2019-07")
     trainer = given.get("--trainer")
     trainers = (trainer,) if trainer else ("model_main", "legacy")
-    return Options(month, schema_history.schema(month), trainers, CACHE, given.get("--model_dir"))
+    return Options(
+        revision, schema_history.schema(revision), trainers, CACHE, given.get("--model_dir")
+    )
 
 
 def read(name):

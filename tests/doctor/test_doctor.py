@@ -102,8 +102,8 @@ def test_hyperparams_of_keras(graphfix, tmp_path, value, found):
         assert fixed.read_text() == edited(tmp_path).read_text()
 
 
-def unfit(graphfix, path, month, *flags):
-    done = graphfix("doctor", path, "--target_api", month, "--json", *flags)
+def unfit(graphfix, path, revision, *flags):
+    done = graphfix("doctor", path, "--target_api", revision, "--json", *flags)
     return [one["code"] for one in json.loads(done.out)["findings"] if "UNFIT" in one["code"]]
 
 
@@ -111,7 +111,7 @@ def test_what_one_trainer_can_not_train(graphfix, tmp_path):
     by_name = {os.path.splitext(os.path.basename(path))[0]: path for path in FAMILIES}
     with open(os.path.join(os.path.dirname(FAMILIES[0]), "training.txt")) as file:
         training = file.read() % {"optimizer": "adam_optimizer {}", "averages": "false"}
-    for name, month, train in (
+    for name, revision, train in (
         ("context_rcnn_resnet50", "2021-06", ""),
         ("ssd_mobilenet_v1_keras", "2019-07", "bias_grad_multiplier: 2"),
     ):
@@ -119,9 +119,9 @@ def test_what_one_trainer_can_not_train(graphfix, tmp_path):
             model = file.read()
         path = tmp_path / "pipeline.config"
         path.write_text(model + training.replace("train_config {", "train_config {\n" + train))
-        assert unfit(graphfix, path, month) == ["ONE_TRAINER_UNFIT"]
-        assert unfit(graphfix, path, month, "--trainer", "legacy") == ["TRAINER_UNFIT"]
-        assert unfit(graphfix, path, month, "--trainer", "model_main") == []
+        assert unfit(graphfix, path, revision) == ["ONE_TRAINER_UNFIT"]
+        assert unfit(graphfix, path, revision, "--trainer", "legacy") == ["TRAINER_UNFIT"]
+        assert unfit(graphfix, path, revision, "--trainer", "model_main") == []
     path.write_text(model + training)
     assert unfit(graphfix, path, "2019-07") == []
 
@@ -245,8 +245,8 @@ FAULTY = (
 )
 
 
-def errors(text, month="2019-07", trainer_names=("model_main", "legacy"), path="healthy.config"):
-    options = Options(month, schema_history.schema(month), trainer_names, {})
+def errors(text, revision="2019-07", trainer_names=("model_main", "legacy"), path="healthy.config"):
+    options = Options(revision, schema_history.schema(revision), trainer_names, {})
     found = diagnosis.diagnose(text.encode(), path, options).findings
     return [str(one) for one in found if one.severity == ERROR]
 
@@ -303,8 +303,10 @@ def test_every_family(path, make_broken, tmp_path):
             }
     background = "explicit_background_class: true" in text
     text = placed(text, make_broken, tmp_path, classes_of(text) - background)
-    months = [month for month in ("2019-07", "2021-12", "2018-07") if not errors(text, month)]
-    assert months, errors(text)
+    revisions = [
+        revision for revision in ("2019-07", "2021-12", "2018-07") if not errors(text, revision)
+    ]
+    assert revisions, errors(text)
 
 
 @pytest.mark.parametrize("path", zoo.files("sample_configs/*.config", "*/pipeline.config"))
@@ -312,7 +314,7 @@ def test_published_configs(path, make_broken, tmp_path):
     with open(path) as file:
         text = file.read()
     text = placed(text, make_broken, tmp_path, classes_of(text))
-    found = [errors(text, month) for month in ("2019-07", "2022-10")]
+    found = [errors(text, revision) for revision in ("2019-07", "2022-10")]
     code = next((code for name, code in FAULTY if name in path), None)
     if code is None:
         assert [] in found, found

@@ -47,8 +47,10 @@ THERE = metas(
 )
 
 
-def fates(month="2019-07", trainer="model_main", kind="detection", there=THERE, **fields):
-    found = foretell(SSD, train_config(**fields), there, kind=kind, month=month, trainer=trainer)
+def fates(revision="2019-07", trainer="model_main", kind="detection", there=THERE, **fields):
+    found = foretell(
+        SSD, train_config(**fields), there, kind=kind, revision=revision, trainer=trainer
+    )
     return [fate.verdict for fate in found.fates], found
 
 
@@ -71,7 +73,7 @@ def test_what_a_classifier_gives():
 
 
 @pytest.mark.parametrize(
-    "month,trainer,restored,stops",
+    "revision,trainer,restored,stops",
     [
         ("2017-06", "legacy", 1, "missing"),
         ("2017-11", "legacy", 1, ""),
@@ -82,12 +84,12 @@ def test_what_a_classifier_gives():
         ("2020-07", "legacy", 1, ""),
     ],
 )
-def test_by_month(month, trainer, restored, stops):
-    verdicts, found = fates(month, trainer, load_all_detection_checkpoint_vars=True)
+def test_by_month(revision, trainer, restored, stops):
+    verdicts, found = fates(revision, trainer, load_all_detection_checkpoint_vars=True)
     assert verdicts.count("restored") == restored
     assert (stops in found.stops) if stops else not found.stops
     # The legacy trainer reads load_all from 2018-03 on.
-    every = restored and not (trainer == "legacy" and month < "2018-03")
+    every = restored and not (trainer == "legacy" and revision < "2018-03")
     assert verdicts.count("not_asked_for") == (0 if every else 2 if restored else 4)
 
 
@@ -156,7 +158,7 @@ SLOTS = metas(
 
 
 @pytest.mark.parametrize(
-    "month,trainer,kind,every,verdicts",
+    "revision,trainer,kind,every,verdicts",
     [
         (
             "2019-07",
@@ -183,10 +185,10 @@ SLOTS = metas(
         ("2019-03", "legacy", "detection", True, None),
     ],
 )
-def test_what_training_adds(month, trainer, kind, every, verdicts):
+def test_what_training_adds(revision, trainer, kind, every, verdicts):
     train = train_config(load_all_detection_checkpoint_vars=every)
     train.optimizer.momentum_optimizer.SetInParent()
-    found = foretell(SSD, train, SLOTS, kind=kind, month=month, trainer=trainer)
+    found = foretell(SSD, train, SLOTS, kind=kind, revision=revision, trainer=trainer)
     assert (found.added and [fate.verdict for fate in found.added]) == verdicts
     assert found.to_data()["added_by_training"] is None or [
         one["name"] for one in found.to_data()["added_by_training"]
@@ -195,7 +197,7 @@ def test_what_training_adds(month, trainer, kind, every, verdicts):
     train.freeze_variables.append(".*weights")
     train.optimizer.use_moving_average = False
     train.optimizer.adam_optimizer.SetInParent()
-    found = foretell(SSD, train, SLOTS, kind=kind, month="2019-07", trainer="legacy")
+    found = foretell(SSD, train, SLOTS, kind=kind, revision="2019-07", trainer="legacy")
     assert [fate.variable for fate in found.added] == [
         (NAMES[3] + "/Adam", (4,)),
         (NAMES[3] + "/Adam_1", (4,)),
@@ -209,11 +211,11 @@ def test_slots_alone_are_something_to_restore():
     there = metas(FeatureExtractor__a__weights__Momentum=(4,))
     assert (
         "No variables to save"
-        in foretell(SSD, train, there, kind="detection", month="2019-07", trainer="legacy").stops
+        in foretell(SSD, train, there, kind="detection", revision="2019-07", trainer="legacy").stops
     )
     train.optimizer.momentum_optimizer.SetInParent()
     assert not foretell(
-        SSD, train, there, kind="detection", month="2019-07", trainer="legacy"
+        SSD, train, there, kind="detection", revision="2019-07", trainer="legacy"
     ).stops
 
 
@@ -226,7 +228,12 @@ def test_what_stops_the_legacy_trainer_alone(trainer):
         (attends, {}, "features of other images"),
     ):
         stops = foretell(
-            model, train_config(**fields), None, kind="detection", month="2019-07", trainer=trainer
+            model,
+            train_config(**fields),
+            None,
+            kind="detection",
+            revision="2019-07",
+            trainer=trainer,
         ).stops
         assert (words in stops) == (trainer == "legacy")
 
@@ -260,7 +267,7 @@ def test_what_nothing_reads_does_not_train():
     for trainer in ("legacy", "model_main"):
         train = train_config()
         train.optimizer.momentum_optimizer.SetInParent()
-        found = foretell(model, train, THERE, kind="detection", month="2019-07", trainer=trainer)
+        found = foretell(model, train, THERE, kind="detection", revision="2019-07", trainer=trainer)
         assert [fate.trains for fate in found.fates] == [False, False, True, True]
         assert found.fates[0].verdict == "restored"
         assert not any(fate.variable.name.startswith(NAMES[0]) for fate in found.added)
@@ -375,7 +382,7 @@ def test_what_trains_in_words(graphfix, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "month, trainer, batch, synchronized, stops",
+    "revision, trainer, batch, synchronized, stops",
     [
         ("2019-07", "legacy", 7, True, True),
         ("2018-07", "legacy", 1, True, True),
@@ -387,9 +394,9 @@ def test_what_trains_in_words(graphfix, tmp_path):
     ],
 )
 def test_the_legacy_trainer_shares_a_batch_among_replicas(
-    month, trainer, batch, synchronized, stops
+    revision, trainer, batch, synchronized, stops
 ):
     train = train_config(batch_size=batch, sync_replicas=synchronized, replicas_to_aggregate=8)
     for model in (None, SSD):
-        unfit = unfitness(model, train, trainer, month)
+        unfit = unfitness(model, train, trainer, revision)
         assert (unfit and unfit.field) == ("sync_replicas" if stops else None)

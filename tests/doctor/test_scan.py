@@ -132,7 +132,7 @@ def test_memory_does_not_grow_with_the_records(tmp_path, make_broken):
         "from graphfix.datasets.tf_example import read_examples\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "import graphfix.formats.schema\n"
-        "graphfix.schema.message_class('graphfix.example.Example')().SerializeToString()\n"
+        "graphfix.formats.schema.message_class('graphfix.example.Example')().SerializeToString()\n"
         "before = peak()\n"
         "found = scan_records([sys.argv[1]], None, lambda *size: size, masks=False, sample=None,\n"
         "                     progress=print)\n"

@@ -215,13 +215,14 @@ VERBS = [
 # One process runs them all; what it says of each is a line of JSON.
 PROGRAM = """
 import contextlib, io, json, os, sys
-from graphfix import cli, inputs
-inputs.NOBODY_SECONDS = 0
+from graphfix.cli import command_line
+from graphfix.formats import regular_files
+regular_files.NOBODY_SECONDS = 0
 for top, words in json.load(sys.stdin):
     os.chdir(top)
     said = io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        code = cli.main(words)
+        code = command_line.main(words)
     print(json.dumps([code, said.getvalue()]), flush=True)
 """
 

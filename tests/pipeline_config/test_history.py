@@ -57,16 +57,16 @@ def test_a_month_means_its_last_revision():
     assert list(known) == sorted(known) and known[0] == datetime.date(2017, 6, 14)
     assert schema_history.revision_for("2017-06") == datetime.date(2017, 6, 14)
     assert schema_history.revision_for("2022-10") == known[-1]
-    for month in ("2018-02", "2019-07", "2020-12"):
-        found = schema_history.revision_for(month)
-        assert found.strftime("%Y-%m") <= month
-        assert not [one for one in known if found < one and one.strftime("%Y-%m") <= month]
+    for revision in ("2018-02", "2019-07", "2020-12"):
+        found = schema_history.revision_for(revision)
+        assert found.strftime("%Y-%m") <= revision
+        assert not [one for one in known if found < one and one.strftime("%Y-%m") <= revision]
     assert schema_history.revision_for(datetime.date(2018, 2, 8)) < datetime.date(2018, 2, 9)
     assert schema_history.revision_for(datetime.date(2018, 2, 9)) == datetime.date(2018, 2, 9)
 
 
 @pytest.mark.parametrize(
-    "month",
+    "revision",
     [
         "2017-05",
         "2022-11",
@@ -82,9 +82,9 @@ def test_a_month_means_its_last_revision():
         "\u0662\u0660\u0661\u0669-07",
     ],
 )
-def test_no_other_date_is_taken(month):
+def test_no_other_date_is_taken(revision):
     with pytest.raises(RequestError) as caught:
-        schema_history.revision_for(month)
+        schema_history.revision_for(revision)
     assert caught.value.problems[0].remedy
 
 

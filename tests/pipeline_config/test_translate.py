@@ -12,7 +12,7 @@ from graphfix.formats.textproto import Document
 from graphfix.pipeline_config import migration_effects, migration_rules, schema_history
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.migration import translate
-from graphfix.pipeline_config.schema_violations import misfits
+from graphfix.pipeline_config.schema_violations import violations
 
 MONTHS = (
     "2017-06",
@@ -36,9 +36,9 @@ def document(text):
     return Document.parse(text.encode("utf-8"), subject="pipeline.config")
 
 
-def translated(text, month, **more):
+def translated(text, revision, **more):
     """The text after its translation, and the translation."""
-    found = translate(document(text), month, schema_history.schema(month), **more)
+    found = translate(document(text), revision, schema_history.schema(revision), **more)
     return apply_edits(document(text), found.edits).text, found
 
 
@@ -62,16 +62,16 @@ def read(path):
 def test_published_configs_in_every_era(path):
     """Accepted there, or refused for what that era's parser stops at; nothing else changed."""
     text = read(path)
-    for month in MONTHS:
-        out, found = translated(text, month)
+    for revision in MONTHS:
+        out, found = translated(text, revision)
         if found.problems:
             with pytest.raises(text_format.ParseError):
-                era_parser.parse(text, month)
+                era_parser.parse(text, revision)
             continue
-        era_parser.parse(out, month)
+        era_parser.parse(out, revision)
         check_only_edits(text, out, found.edits)
         assert bool(found.edits) <= bool(found.findings)
-        assert translate(document(out), month, schema_history.schema(month)).edits == ()
+        assert translate(document(out), revision, schema_history.schema(revision)).edits == ()
 
 
 def check_only_edits(text, out, edits):
@@ -498,14 +498,14 @@ CASES = {
 
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_a_translation(case):
-    path, before, month, after, code, severity = CASES[case]
+    path, before, revision, after, code, severity = CASES[case]
     text = nested(path, before)
-    out, found = translated(text, month)
-    era_parser.parse(out, month)
-    with_everything = era_parser.message_class(month)()
+    out, found = translated(text, revision)
+    era_parser.parse(out, revision)
+    with_everything = era_parser.message_class(revision)()
     # What came out says what was expected: as messages, so that blanks do not count.
     expected = "" if after is None else nested(path, after)
-    assert era_parser.parse(out, month) == text_format.Parse(expected, with_everything)
+    assert era_parser.parse(out, revision) == text_format.Parse(expected, with_everything)
     (finding,) = {
         (one.code, one.severity) for one in found.findings if one.code != "DEFAULT_DIFFERS"
     }
@@ -524,7 +524,7 @@ def test_every_month_that_has_a_name_for_it_gets_a_moved_value():
 
 
 @pytest.mark.parametrize(
-    "path, inside, month, first",
+    "path, inside, revision, first",
     [
         ("model.ssd.feature_extractor", "use_depthwise: true", "2018-01", "2018-02"),
         ("model.ssd.feature_extractor", "use_explicit_padding: true", "2017-12", "2018-02"),
@@ -559,17 +559,17 @@ def test_every_month_that_has_a_name_for_it_gets_a_moved_value():
     ],
 )
 def test_what_changes_the_network_is_refused_before_the_month_that_has_it(
-    path, inside, month, first
+    path, inside, revision, first
 ):
     text = nested(path, inside)
-    (problem,) = translate(document(text), month, schema_history.schema(month)).problems
-    assert path in problem.message and month in problem.message
+    (problem,) = translate(document(text), revision, schema_history.schema(revision)).problems
+    assert path in problem.message and revision in problem.message
     assert first in problem.remedy
     assert problem.subject.startswith(f"pipeline.config:{path.count('.') + 2}:")
     assert not translated(text, first)[1].edits
 
 
-def test_every_misfit_is_told_at_once():
+def test_every_violation_is_told_at_once():
     text = nested(
         "model.ssd",
         "add_background_class: false mask_head_config { }\n"
@@ -639,12 +639,12 @@ def test_a_cosine_becomes_stairs_that_stay_near_it():
     assert translated(COSINE, "2017-10")[1].edits == ()
 
 
-@pytest.mark.parametrize("month, default", [("2018-02", "50"), ("2018-03", None)])
-def test_a_default_that_was_another_one_is_told(month, default):
-    out, found = translated("train_config { num_steps: 1 }\n", month)
+@pytest.mark.parametrize("revision, default", [("2018-02", "50"), ("2018-03", None)])
+def test_a_default_that_was_another_one_is_told(revision, default):
+    out, found = translated("train_config { num_steps: 1 }\n", revision)
     told = [one for one in found.findings if one.code == "DEFAULT_DIFFERS"]
     assert [default in one.message for one in told] == ([True] if default else [])
-    given = translated("train_config { max_number_of_boxes: 50 }\n", month)[1]
+    given = translated("train_config { max_number_of_boxes: 50 }\n", revision)[1]
     assert not given.findings
 
 
@@ -676,10 +676,10 @@ def test_every_field_of_every_revision_is_translated_removed_or_refused():
             if path
             else literal_field(field, literal)
         )
-        for month in ("2017-06", "2018-02", "2018-11", "2019-04", "2022-10"):
-            found = translate(document(text), month, schema_history.schema(month))
+        for revision in ("2017-06", "2018-02", "2018-11", "2019-04", "2022-10"):
+            found = translate(document(text), revision, schema_history.schema(revision))
             if not found.problems:
-                era_parser.parse(apply_edits(document(text), found.edits).text, month)
+                era_parser.parse(apply_edits(document(text), found.edits).text, revision)
             count += bool(found.problems or found.edits)
     assert count > 1000
 
@@ -707,7 +707,7 @@ def literal_field(name, literal):
     return f"{name}{'' if literal == '{ }' else ':'} {literal}"
 
 
-def test_misfits_come_in_order_with_paths_that_edits_understand():
+def test_violations_come_in_order_with_paths_that_edits_understand():
     text = """\
 train_config {
   data_augmentation_options { random_horizontal_flip {} }
@@ -715,7 +715,9 @@ train_config {
 }
 eval_config { num_examples: 8 batch_size: 1 }
 """
-    found = misfits(document(text), schema_history.schema("2018-03"), schema_history.everything())
+    found = violations(
+        document(text), schema_history.schema("2018-03"), schema_history.everything()
+    )
     assert [".".join(one.path) for one in found] == [
         "train_config.data_augmentation_options[1].random_jpeg_quality",
         "eval_config.batch_size",

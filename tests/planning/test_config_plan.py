@@ -24,14 +24,14 @@ CONFIG = builders.CONFIG % {"classes": 4}
 FAMILIES = sorted(glob.glob(os.path.join(repository.FAMILIES, "*.config")))
 
 
-def planned(text, month="2019-07", trainer="any", resumable=False, paths=PATHS, **more):
+def planned(text, revision="2019-07", trainer="any", resumable=False, paths=PATHS, **more):
     """The emitted text and the findings."""
     config = parse_config(text.encode("utf-8"), "pipeline.config")
     edits, findings = plan_config(
         config,
         config.message.model.WhichOneof("model"),
         3,
-        target_api=month,
+        target_api=revision,
         trainer=trainer,
         resumable=resumable,
         paths=paths,
@@ -49,22 +49,22 @@ def told(findings, code):
 
 
 @pytest.mark.parametrize("path", FAMILIES, ids=os.path.basename)
-@pytest.mark.parametrize("month", ["2017-10", "2018-04", "2019-04", "2021-05"])
-def test_every_family_is_accepted_or_refused_with_a_remedy(path, month):
+@pytest.mark.parametrize("revision", ["2017-10", "2018-04", "2019-04", "2021-05"])
+def test_every_family_is_accepted_or_refused_with_a_remedy(path, revision):
     with open(path, encoding="utf-8") as file:
         text = file.read()
     try:
-        out, _ = planned(text, month)
+        out, _ = planned(text, revision)
     except RequestError as error:
         assert all(problem.remedy for problem in error.problems)
         return
-    found = era_parser.parse(out, month)
+    found = era_parser.parse(out, revision)
     body = getattr(found.model, found.model.WhichOneof("model_"))
     assert body.num_classes == 3
     assert found.train_config.fine_tune_checkpoint == "/out/model.ckpt"
     assert found.train_config.from_detection_checkpoint
-    if month == "2018-04":
-        assert planned(out, month)[0] == out
+    if revision == "2018-04":
+        assert planned(out, revision)[0] == out
 
 
 # What a network is made of beside its feature extractor, and the first month that takes it.
@@ -86,7 +86,7 @@ def test_every_published_config_is_accepted_where_its_feature_extractor_is(path)
     found = message(text)
     kind = getattr(found.model, found.model.WhichOneof("model")).feature_extractor.type
     since, until = extractor_availability.EXTRACTORS[kind]
-    for month in (
+    for revision in (
         "2017-06",
         "2017-10",
         "2018-02",
@@ -97,12 +97,12 @@ def test_every_published_config_is_accepted_where_its_feature_extractor_is(path)
         "2021-06",
     ):
         there = (
-            since <= month
-            and (until is None or month < until)
-            and not any(words in text and month < first for words, first in PARTS)
+            since <= revision
+            and (until is None or revision < until)
+            and not any(words in text and revision < first for words, first in PARTS)
         )
         try:
-            era_parser.parse(planned(text, month)[0], month)
+            era_parser.parse(planned(text, revision)[0], revision)
             assert there
         except RequestError:
             assert not there
@@ -117,7 +117,7 @@ def test_the_flags_that_make_the_heads_be_restored():
 
 
 @pytest.mark.parametrize(
-    "given, month, after",
+    "given, revision, after",
     [
         ('fine_tune_checkpoint_type: "classification"', "2019-07", "detection"),
         ('fine_tune_checkpoint_type: "fine_tune"', "2021-05", "detection"),
@@ -126,25 +126,27 @@ def test_the_flags_that_make_the_heads_be_restored():
         ('fine_tune_checkpoint_type: "full"', "2018-02", ""),
     ],
 )
-def test_the_type_of_the_checkpoint(given, month, after):
-    out, findings = planned(CONFIG.replace("train_config {", "train_config {\n  " + given), month)
+def test_the_type_of_the_checkpoint(given, revision, after):
+    out, findings = planned(
+        CONFIG.replace("train_config {", "train_config {\n  " + given), revision
+    )
     assert message(out).train_config.fine_tune_checkpoint_type == after
     changed = "detection" not in given
     assert bool([one for one in findings if "fine_tune_checkpoint_type" in one.subject]) == changed
 
 
 @pytest.mark.parametrize(
-    "month, line", [("2020-05", "fine_tune_checkpoint_version: V1"), ("2020-04", None)]
+    "revision, line", [("2020-05", "fine_tune_checkpoint_version: V1"), ("2020-04", None)]
 )
-def test_the_version_of_the_checkpoint_is_what_tensorflow_1_writes(month, line):
+def test_the_version_of_the_checkpoint_is_what_tensorflow_1_writes(revision, line):
     text = CONFIG.replace("train_config {", "train_config {\n  fine_tune_checkpoint_version: V2")
-    out, findings = planned(text, month)
+    out, findings = planned(text, revision)
     assert [one.strip() for one in out.split("\n") if "version" in one] == ([line] if line else [])
     assert [one for one in findings if "fine_tune_checkpoint_version" in one.subject]
 
 
 @pytest.mark.parametrize(
-    "month, trainer, codes",
+    "revision, trainer, codes",
     [
         ("2017-06", "any", [("HEADS_NOT_RESTORED", "legacy")]),
         ("2018-01", "legacy", [("HEADS_NOT_RESTORED", "legacy")]),
@@ -159,8 +161,8 @@ def test_the_version_of_the_checkpoint_is_what_tensorflow_1_writes(month, line):
     ],
 )
 @pytest.mark.parametrize("resumable", [False, True])
-def test_what_a_trainer_does_not_restore_is_told(month, trainer, codes, resumable):
-    _, findings = planned(CONFIG, month, trainer, resumable)
+def test_what_a_trainer_does_not_restore_is_told(revision, trainer, codes, resumable):
+    _, findings = planned(CONFIG, revision, trainer, resumable)
     found = [
         one
         for one in findings
@@ -177,7 +179,7 @@ QUANTIZED = CONFIG + "graph_rewriter { quantization { delay: 100 } }\n"
 
 
 @pytest.mark.parametrize(
-    "month, trainer, expected",
+    "revision, trainer, expected",
     [
         ("2018-05", "any", ["model_main"]),
         ("2019-07", "model_main", ["model_main"]),
@@ -186,22 +188,22 @@ QUANTIZED = CONFIG + "graph_rewriter { quantization { delay: 100 } }\n"
         ("2018-04", "any", []),
     ],
 )
-def test_quantization_ranges_that_model_main_does_not_restore_are_told(month, trainer, expected):
-    _, findings = planned(QUANTIZED, month, trainer)
+def test_quantization_ranges_that_model_main_does_not_restore_are_told(revision, trainer, expected):
+    _, findings = planned(QUANTIZED, revision, trainer)
     assert [one.subject for one in told(findings, "QUANTIZATION_NOT_RESTORED")] == expected
-    assert not told(planned(CONFIG, month, trainer)[1], "QUANTIZATION_NOT_RESTORED")
+    assert not told(planned(CONFIG, revision, trainer)[1], "QUANTIZATION_NOT_RESTORED")
 
 
-@pytest.mark.parametrize("month", ["2017-06", "2017-12", "2018-01"])
-def test_a_trainer_that_is_not_there_is_refused(month):
+@pytest.mark.parametrize("revision", ["2017-06", "2017-12", "2018-01"])
+def test_a_trainer_that_is_not_there_is_refused(revision):
     with pytest.raises(RequestError) as caught:
-        planned(CONFIG, month, "model_main")
+        planned(CONFIG, revision, "model_main")
     assert "--trainer legacy" in str(caught.value) and "2018-02" in str(caught.value)
 
 
 def test_periods_are_in_order_and_name_scripts():
-    months = [row.since for row in trainers.PERIODS]
-    assert months == sorted(set(months)) and months[0] == schema_history.FIRST_MONTH
+    revisions = [row.since for row in trainers.PERIODS]
+    assert revisions == sorted(set(revisions)) and revisions[0] == schema_history.FIRST_MONTH
     assert trainers.script("2018-06", "legacy") == "train.py"
     assert trainers.script("2018-07", "legacy") == "legacy/train.py"
     assert trainers.script("2018-03", "model_main") == "model.py"
@@ -212,21 +214,23 @@ def test_periods_are_in_order_and_name_scripts():
 INCEPTION = CONFIG.replace("'ssd_mobilenet_v1'", "'ssd_inception_v2'")
 
 
-@pytest.mark.parametrize("month, added", [("2018-03", False), ("2018-04", True), ("2021-05", True)])
-def test_inception_gets_the_override_that_its_builder_asks_for(month, added):
-    out, findings = planned(INCEPTION, month)
+@pytest.mark.parametrize(
+    "revision, added", [("2018-03", False), ("2018-04", True), ("2021-05", True)]
+)
+def test_inception_gets_the_override_that_its_builder_asks_for(revision, added):
+    out, findings = planned(INCEPTION, revision)
     line = "override_base_feature_extractor_hyperparams: true"
     assert (line in out) == added
     assert len(told(findings, "FIELD_ADDED")) == added
-    assert line not in planned(CONFIG, month)[0]
+    assert line not in planned(CONFIG, revision)[0]
     given = INCEPTION.replace(
         "min_depth: 1", "min_depth: 1 override_base_feature_extractor_hyperparams: false"
     )
-    assert (line in planned(given, month)[0]) == added
+    assert (line in planned(given, revision)[0]) == added
 
 
 @pytest.mark.parametrize(
-    "kind, month, remedy",
+    "kind, revision, remedy",
     [
         ("ssd_mobilenet_v2", "2018-03", "from 2018-04 on"),
         ("ssd_mobilenet_v3_large", "2019-07", "from 2019-10 on"),
@@ -234,9 +238,9 @@ def test_inception_gets_the_override_that_its_builder_asks_for(month, added):
         ("ssd_mobilenet_v2_keras", "2020-05", "from 2018-11 to before 2020-05"),
     ],
 )
-def test_a_feature_extractor_that_is_not_there_is_refused(kind, month, remedy):
+def test_a_feature_extractor_that_is_not_there_is_refused(kind, revision, remedy):
     with pytest.raises(RequestError) as caught:
-        planned(CONFIG.replace("ssd_mobilenet_v1", kind), month)
+        planned(CONFIG.replace("ssd_mobilenet_v1", kind), revision)
     assert remedy in str(caught.value)
 
 
@@ -323,11 +327,11 @@ eval_input_reader { tf_record_input_reader { input_path: "%s" } label_map_path: 
 """
 
 
-@pytest.mark.parametrize("month, readers", [("2018-08", 1), ("2018-09", 2)])
-def test_every_reader_gets_the_label_map_and_the_records(month, readers):
+@pytest.mark.parametrize("revision, readers", [("2018-08", 1), ("2018-09", 2)])
+def test_every_reader_gets_the_label_map_and_the_records(revision, readers):
     text = without_readers(CONFIG) + RECORDS % ("a", "b", "c")
-    out, findings = planned(text, month)
-    found = era_parser.parse(out, month)
+    out, findings = planned(text, revision)
+    found = era_parser.parse(out, revision)
     evaluated = found.eval_input_reader if readers > 1 else [found.eval_input_reader]
     assert [list(one.tf_record_input_reader.input_path) for one in evaluated] == [
         ["/data/val.record"]
@@ -339,9 +343,9 @@ def test_every_reader_gets_the_label_map_and_the_records(month, readers):
 
 def test_a_record_replaces_all_the_paths_there_were():
     text = without_readers(CONFIG) + RECORDS % ('a" input_path: "b', "c", "d")
-    for month in ("2017-06", "2019-07"):
-        out, findings = planned(text, month)
-        paths = era_parser.parse(out, month).train_input_reader.tf_record_input_reader.input_path
+    for revision in ("2017-06", "2019-07"):
+        out, findings = planned(text, revision)
+        paths = era_parser.parse(out, revision).train_input_reader.tf_record_input_reader.input_path
         assert paths in ("/data/train.record", ["/data/train.record"])
         assert not [one for one in findings if "input_path" in one.subject]
 
@@ -394,7 +398,7 @@ def test_other_placeholders_are_told_where_they_stand():
 
 
 @pytest.mark.parametrize(
-    "month, trainer, words",
+    "revision, trainer, words",
     [
         ("2018-03", "model_main", "model.py stops at dict.itervalues()"),
         ("2018-04", "any", "model_main.py stops at dict.itervalues()"),
@@ -403,30 +407,30 @@ def test_other_placeholders_are_told_where_they_stand():
         ("2018-09", "any", "google3"),
     ],
 )
-def test_what_stops_under_python_3_is_told(month, trainer, words):
-    found = told(planned(CONFIG, month, trainer)[1], "PYTHON_3")
+def test_what_stops_under_python_3_is_told(revision, trainer, words):
+    found = told(planned(CONFIG, revision, trainer)[1], "PYTHON_3")
     assert [words in one.message for one in found] == ([True] if words else [])
     assert {one.severity for one in found} <= {INFO}
 
 
-@pytest.mark.parametrize("month, told_of", [("2019-07", 1), ("2020-05", 0)])
-def test_strides_of_anchors_that_stop_under_python_3_are_told(month, told_of):
+@pytest.mark.parametrize("revision, told_of", [("2019-07", 1), ("2020-05", 0)])
+def test_strides_of_anchors_that_stop_under_python_3_are_told(revision, told_of):
     text = CONFIG.replace(
         "        num_layers: 6\n",
         "        num_layers: 6\n" + 6 * ("        height_stride: 16 width_stride: 16\n"),
     )
-    assert len(told(planned(text, month)[1], "PYTHON_3")) == told_of
-    assert not told(planned(CONFIG, month)[1], "PYTHON_3")
+    assert len(told(planned(text, revision)[1], "PYTHON_3")) == told_of
+    assert not told(planned(CONFIG, revision)[1], "PYTHON_3")
 
 
-@pytest.mark.parametrize("month, told_of", [("2019-07", 1), ("2020-05", 0)])
-def test_a_mask_head_that_stops_under_python_3_is_told(month, told_of):
+@pytest.mark.parametrize("revision, told_of", [("2019-07", 1), ("2020-05", 0)])
+def test_a_mask_head_that_stops_under_python_3_is_told(revision, told_of):
     path = [path for path in FAMILIES if path.endswith("mask_rcnn_upsample.config")]
     if not path:
         pytest.skip("no config of that family")
     with open(path[0], encoding="utf-8") as file:
         text = file.read()
-    assert len(told(planned(text, month)[1], "PYTHON_3")) == told_of
+    assert len(told(planned(text, revision)[1], "PYTHON_3")) == told_of
 
 
 def test_class_ids_and_their_steps_go_where_the_api_knows_neither():
@@ -449,8 +453,8 @@ def test_nothing_but_a_graphfix_error_comes_of_strange_configs():
         "model { faster_rcnn { } }\neval_input_reader: [{ }, { }]",
     ]
     for text in strange:
-        for month in ("2017-06", "2018-04", "2022-10"):
+        for revision in ("2017-06", "2018-04", "2022-10"):
             try:
-                planned(text, month)
+                planned(text, revision)
             except GraphfixError as error:
                 assert all(problem.remedy for problem in error.problems)

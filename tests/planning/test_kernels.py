@@ -228,7 +228,6 @@ def test_noise_does_not_depend_on_how_text_is_hashed_or_encoded():
         "values = draw(Initializer('normal', 0.01, 0.03), 'caf\\u00e9', (10, 100))\n"
         "print(hashlib.sha256(values.astype('<f8').tobytes()).hexdigest())"
     )
-    repository = repository.TOP
-    environment = dict(os.environ, PYTHONHASHSEED="77", LC_ALL="C", PYTHONPATH=repository)
+    environment = dict(os.environ, PYTHONHASHSEED="77", LC_ALL="C", PYTHONPATH=repository.TOP)
     found = subprocess.check_output([sys.executable, "-c", script], env=environment)
     assert found.decode().strip() == digest("normal", "caf\u00e9")

@@ -14,7 +14,7 @@ SECOND = "ssd_mobile_net_v1keras_feature_extractor_1/"
 PREDICTOR = "mask_rcnn_keras_box_predictor/mask_rcnn_class_head/"
 
 
-def planned(directory, scope, month, trainer, extra=()):
+def planned(directory, scope, revision, trainer, extra=()):
     """The copies that a plan adds, name of the original by name."""
     source = open_source(directory)
     metas = {}
@@ -24,7 +24,7 @@ def planned(directory, scope, month, trainer, extra=()):
         ]:
             metas[other] = dataclasses.replace(meta, name=other)
     request = SurgeryRequest(
-        same_classes(None, 4), trained_ids(None, 4), "prior", 0, "auto", trainer, month
+        same_classes(None, 4), trained_ids(None, 4), "prior", 0, "auto", trainer, revision
     )
     _, additions = plan_tensors(
         source.model, metas, request, averages_used=False, shadowed=False, quantization_delay=0
@@ -43,15 +43,15 @@ def test_model_main_finds_it_under_its_second_name(model, trainer, scope, second
 
 
 @pytest.mark.parametrize(
-    "scope, month, trainer",
+    "scope, revision, trainer",
     [
         (SCOPE, "2019-04", "any"),
         (SCOPE, "2019-07", "legacy"),
         ("FeatureExtractor/", "2019-07", "any"),
     ],
 )
-def test_nothing_is_copied_where_no_trainer_asks(model, scope, month, trainer):
-    assert planned(model, scope, month, trainer)[0] == {}
+def test_nothing_is_copied_where_no_trainer_asks(model, scope, revision, trainer):
+    assert planned(model, scope, revision, trainer)[0] == {}
 
 
 def test_what_has_both_names_gets_no_third(model):

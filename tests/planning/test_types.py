@@ -157,17 +157,17 @@ def test_a_single_one_in_a_small_tensor(graphfix, tmp_path):
 @pytest.mark.parametrize(
     "path", zoo.files("sample_configs/*.config", "*/pipeline.config", "finetuned/*/pipeline.config")
 )
-@pytest.mark.parametrize("month", ["2018-08", "2019-07", "2021-01"])
-def test_every_variable_of_a_model_is_its_own(path, month):
+@pytest.mark.parametrize("revision", ["2018-08", "2019-07", "2021-01"])
+def test_every_variable_of_a_model_is_its_own(path, revision):
     """As graphfix.detectors.variables lists them, under both names that Keras may give them; a letter
     before the name makes it a stranger's."""
     with open(path, "rb") as file:
         message = parse_config(file.read(), path).message
     try:
-        names = [one.name for one in model_variables(message, month=month, config=path)]
+        names = [one.name for one in model_variables(message, revision=revision, config=path)]
         metas = {
             one.name: TensorMeta(one.name, dtypes.FLOAT32, one.shape)
-            for one in model_variables(message, month=month, config=path)
+            for one in model_variables(message, revision=revision, config=path)
         }
         model = describe(message, metas, config=path, checkpoint="it")
     except (Unknown, SourceError) as error:

@@ -167,7 +167,7 @@ def test_the_decoys_would_be_run(decoys):
 
 def test_no_worker_of_the_stock_api_runs_a_decoy(decoys, tmp_path):
     program = (
-        "from graphfix import import_path\nimport_path.settle()\n"
+        "from graphfix.process import import_path\nimport_path.settle()\n"
         "from graphfix.stock_api import runner\nimport sys\n"
         "print(runner.run_jobs([{'verb': 'probe'}], python=sys.executable))\n"
     )

@@ -317,7 +317,7 @@ def script(body):
             sys.executable,
             "-c",
             "import os, signal, sys, time, weakref\n"
-            "from graphfix import signals\nsignals.heed()\n" + body,
+            "from graphfix.process import signals\nsignals.heed()\n" + body,
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

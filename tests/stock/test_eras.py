@@ -37,7 +37,7 @@ CONFIGS = sorted(
 
 
 @functools.lru_cache(maxsize=None)
-def emitted(path, month):
+def emitted(path, revision):
     """The text for a month, None where it is refused, and whether a finding says that building
     it stops under Python 3."""
     with open(path, "rb") as file:
@@ -47,7 +47,7 @@ def emitted(path, month):
             config,
             config.message.model.WhichOneof("model"),
             3,
-            target_api=month,
+            target_api=revision,
             trainer="any",
             resumable=False,
             paths=Paths("/out/model.ckpt", "/out/label_map.pbtxt", None, None),
@@ -104,11 +104,11 @@ def test_the_data_say_what_the_api_itself_says(era, stock_python):
 
 def test_the_feature_extractors_are_those_of_the_table(era, stock_python):
     installed = descriptors.read_schema(package(stock_python(era)), "installed").extractors
-    month = ERAS[era]
+    revision = ERAS[era]
     for kind, (since, until) in extractor_availability.EXTRACTORS.items():
-        if since <= month and (until is None or month < until):
+        if since <= revision and (until is None or revision < until):
             assert kind in installed
-        elif month < since:
+        elif revision < since:
             assert kind not in installed
 
 

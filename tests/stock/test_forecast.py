@@ -221,9 +221,9 @@ def configs(era):
     return found
 
 
-def forecasts(text, checkpoint, month, train, cache):
+def forecasts(text, checkpoint, revision, train, cache):
     """{trainer: its forecast} of a config with these lines in its train_config."""
-    outlook = look_ahead(opened(with_train(text, checkpoint, train), month, cache))
+    outlook = look_ahead(opened(with_train(text, checkpoint, train), revision, cache))
     return outlook.unknown or {one.trainer: one for one in outlook.forecasts}
 
 
@@ -234,24 +234,26 @@ def with_train(text, checkpoint, train):
     return text.replace("train_config {\n", f"train_config {{\n  {train}\n")
 
 
-def opened(text, month, cache):
+def opened(text, revision, cache):
     return Setup(
         text.encode(),
         "pipeline.config",
-        Options(month, schema_history.schema(month), (trainers.MODEL_MAIN, trainers.LEGACY), cache),
+        Options(
+            revision, schema_history.schema(revision), (trainers.MODEL_MAIN, trainers.LEGACY), cache
+        ),
     )
 
 
 @pytest.mark.parametrize("era", cells.ERAS)
 def test_forecast(era, asked):
     names = list(configs(era)) if thorough.ALL else FEW[era]
-    month, answers = MONTHS[era], asked(era, names)
+    revision, answers = MONTHS[era], asked(era, names)
     assert set(answers) == set(names) - MISSING[era]
     for name, (text, oracle, checkpoint) in answers.items():
         cache = {}
-        found = forecasts(text, checkpoint, month, "from_detection_checkpoint: true", cache)
+        found = forecasts(text, checkpoint, revision, "from_detection_checkpoint: true", cache)
         oracles = {trainers.LEGACY: oracle, trainers.MODEL_MAIN: oracle}
-        if month == "2019-07" and oracle["second"]:
+        if revision == "2019-07" and oracle["second"]:
             # It builds the model twice in one graph.
             oracles[trainers.MODEL_MAIN] = oracle["second"]
         for trainer, one in found.items():
@@ -259,24 +261,24 @@ def test_forecast(era, asked):
                 trainer
             ]["variables"], name
         for trainer in found:
-            assert_restored(name, text, oracles[trainer], checkpoint, month, cache, trainer)
-            assert_trained(name, text, oracles[trainer], checkpoint, month, cache, trainer)
+            assert_restored(name, text, oracles[trainer], checkpoint, revision, cache, trainer)
+            assert_trained(name, text, oracles[trainer], checkpoint, revision, cache, trainer)
 
 
 @pytest.mark.parametrize("name", sorted(UNBUILT))
 def test_no_forecast_of_what_no_era_builds(name):
     message = parse_config(cells.families()[name].model.encode(), name).message
     with pytest.raises(Unknown, match="not recorded"):
-        model_variables(message, month="2021-10", config=name)
+        model_variables(message, revision="2021-10", config=name)
 
 
-def assert_restored(name, text, oracle, checkpoint, month, cache, trainer):
+def assert_restored(name, text, oracle, checkpoint, revision, cache, trainer):
     answers = {(kind, every): verdicts for kind, every, verdicts in oracle["restored"]}
     # The checkpoint is such that everything happens.
     happened = {one for verdicts in answers.values() for one in verdicts.values()}
     assert len(happened) == 4, (name, happened)
-    ignored = dict(trainers.restored(month, trainer))[trainer] == trainers.NOTHING
-    assert ignored == (trainer == trainers.MODEL_MAIN and month > "2020-06")
+    ignored = dict(trainers.restored(revision, trainer))[trainer] == trainers.NOTHING
+    assert ignored == (trainer == trainers.MODEL_MAIN and revision > "2020-06")
     nothing = dict.fromkeys(oracle["variables"], "not_asked_for")
     for (kind, every), verdicts in answers.items():
         for words, meaning in KINDS:
@@ -284,7 +286,7 @@ def assert_restored(name, text, oracle, checkpoint, month, cache, trainer):
                 found = forecasts(
                     text,
                     checkpoint,
-                    month,
+                    revision,
                     (f"{words} load_all_detection_checkpoint_vars: {str(every).lower()}"),
                     cache,
                 )
@@ -293,7 +295,7 @@ def assert_restored(name, text, oracle, checkpoint, month, cache, trainer):
                 ), (name, trainer, words, every)
 
 
-def assert_trained(name, text, oracle, checkpoint, month, cache, trainer):
+def assert_trained(name, text, oracle, checkpoint, revision, cache, trainer):
     detector = "from_detection_checkpoint: true "
     for frozen, included, legacy, model_main in oracle["trained"]:
         train = detector + "".join(
@@ -304,11 +306,13 @@ def assert_trained(name, text, oracle, checkpoint, month, cache, trainer):
             )
             for pattern in patterns
         )
-        one = forecasts(text, checkpoint, month, train, cache)[trainer]
+        one = forecasts(text, checkpoint, revision, train, cache)[trainer]
         assert {fate.variable.name for fate in one.fates if fate.trains} == set(
             legacy if trainer == trainers.LEGACY else model_main
         ), (name, train)
-    one = forecasts(text, checkpoint, month, detector + "bias_grad_multiplier: 2", cache)[trainer]
+    one = forecasts(text, checkpoint, revision, detector + "bias_grad_multiplier: 2", cache)[
+        trainer
+    ]
     multiplied = {fate.variable.name for fate in one.fates if fate.multiplier == 2}
     if trainer == trainers.MODEL_MAIN:
         assert not multiplied

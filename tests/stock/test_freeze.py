@@ -47,7 +47,7 @@ def ask(python, *arguments):
 def test_frozen_layers(era, stock_python, tmp_path):
     python, result = stock_python(era), tmp_path / "result.json"
     known, paths = cells.families(), []
-    names = [name for month, name in FAMILIES if month == era]
+    names = [name for revision, name in FAMILIES if revision == era]
     for name in names:
         paths.append(tmp_path / (name + ".config"))
         paths[-1].write_text(known[name].config(cells.EDITS["shrink"]))

@@ -55,7 +55,7 @@ def test_the_converted_replica_is_restored_in_full(name, stock_python, tmp_path)
     else:
         model = zoo.model(name)
     replicas.make(str(model), str(source))
-    era, month = ("2021", "2021-06") if name in LATER else ("2019-07", "2019-07")
+    era, revision = ("2021", "2021-06") if name in LATER else ("2019-07", "2019-07")
     out = judging.convert(
         source,
         tmp_path / "out",
@@ -66,7 +66,7 @@ def test_the_converted_replica_is_restored_in_full(name, stock_python, tmp_path)
         "--map",
         "3=1",
         "--target_api",
-        month,
+        revision,
         "--trainer",
         "legacy",
     )

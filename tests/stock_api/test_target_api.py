@@ -2,17 +2,17 @@
 
 import pytest
 
-from graphfix.stock_api import target_api
 from graphfix.errors import RequestError
 from graphfix.pipeline_config import schema_history
+from graphfix.stock_api import target_api
 
 
 @pytest.fixture
 def installed(monkeypatch):
     """Makes it look as if an API of a month were importable; its files say `schema`."""
 
-    def make(month, schema=None):
-        monkeypatch.setattr(target_api.runner, "importable_api", lambda: month)
+    def make(revision, schema=None):
+        monkeypatch.setattr(target_api.runner, "importable_api", lambda: revision)
         monkeypatch.setattr(
             target_api.api_revision, "package_directory", lambda named: "/somewhere"
         )
@@ -27,7 +27,7 @@ SCHEMA = schema_history.Schema("its own", {}, {})
 def test_without_an_api_auto_is_the_default(installed):
     installed(None)
     found = target_api.find_target_api("auto")
-    assert (found.month, found.schema) == ("2019-07", None)
+    assert (found.revision, found.schema) == ("2019-07", None)
     assert [one.code for one in found.findings] == ["TARGET_API"]
     assert "default" in found.findings[0].message
 
@@ -35,7 +35,7 @@ def test_without_an_api_auto_is_the_default(installed):
 def test_auto_is_the_api_here_and_what_it_says_itself(installed):
     installed("2021-06", SCHEMA)
     found = target_api.find_target_api("auto")
-    assert (found.month, found.schema) == ("2021-06", SCHEMA)
+    assert (found.revision, found.schema) == ("2021-06", SCHEMA)
     assert [one.code for one in found.findings] == ["TARGET_API"]
 
 
@@ -52,7 +52,7 @@ def test_another_month_is_what_is_known_of_it(installed):
 def test_an_api_that_cannot_be_read_gives_way_to_what_is_known(installed):
     installed("2019-07", None)
     found = target_api.find_target_api("2019-07")
-    assert (found.month, found.schema) == ("2019-07", None)
+    assert (found.revision, found.schema) == ("2019-07", None)
     assert [one.code for one in found.findings] == ["API_NOT_READ"]
 
 

@@ -423,7 +423,7 @@ def test_unreadable_v1_checkpoint(prefix, monkeypatch):
     def refuse(path, **_):  # chmod would not keep root out
         raise PermissionError(13, "denied")
 
-    monkeypatch.setattr(reader.inputs, "open_file", refuse)
+    monkeypatch.setattr(reader.regular_files, "open_file", refuse)
     with pytest.raises(SourceError, match="model.ckpt: cannot be read"):
         reader.open_bundle(prefix)
 

@@ -310,7 +310,8 @@ def test_a_full_disk_is_an_oserror(kept, tmp_path):
 _MEASURE = """
 import os, resource, sys
 sys.path[:0] = [%(package)r]
-from graphfix.formats.checkpoint import checksum, reader, writer
+from graphfix.formats import checksum
+from graphfix.formats.checkpoint import reader, writer
 from graphfix.formats.dtypes import BY_NUMBER
 from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
 import numpy as np

@@ -29,7 +29,7 @@ def script(name):
 
 def compiled(source):
     """The FileDescriptorProto of a source, from the compiled file of its name."""
-    path = os.path.join(TOP, "graphfix", "schema", source.replace(".proto", ".binpb"))
+    path = os.path.join(TOP, "graphfix", "formats", "schema", source.replace(".proto", ".binpb"))
     with open(path, "rb") as file:
         files = descriptor_pb2.FileDescriptorSet.FromString(file.read())
     return files.file[-1]
@@ -110,7 +110,7 @@ _BESIDE = """
 import os, sys
 sys.path.insert(0, %(top)r)
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
-from graphfix import schema
+from graphfix.formats import schema
 
 def ours():
     for package, name in schema.FILES.items():
