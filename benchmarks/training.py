@@ -128,7 +128,7 @@ def fine_tune(work, name, config, steps, seed, record, label_map):
                 env=dict(os.environ, CUDA_VISIBLE_DEVICES="-1"),
             )
         shutil.rmtree(model_dir)
-        say(f"{name}: {time.time() - started} s")
+        say(f"{name}: {time.time() - started:.0f} s")
     with open(result) as file:
         return {int(step): figures for step, figures in json.load(file).items()}
 

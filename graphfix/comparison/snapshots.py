@@ -17,7 +17,7 @@ from graphfix.formats.schema import message_class
 from graphfix.formats.tensors import TensorMeta
 from graphfix.formats.textproto import Document, bind
 from graphfix.modeldir import openers as sources
-from graphfix.pipeline_config.document import PipelineConfig, parse_config
+from graphfix.pipeline_config.document import parse_config
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
 
 # Where the stock exporter leaves its SavedModel, in the directory of the checkpoint.

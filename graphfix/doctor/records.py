@@ -198,7 +198,7 @@ def _too_small(setup: Setup) -> Iterator[Evidence]:
             yield Evidence(
                 scan.files[0],
                 (
-                    f"{100 * small.mean()} % of the boxes are, in the resized image, too small "
+                    f"{100 * small.mean():.0f} % of the boxes are, in the resized image, too small "
                     f"to overlap any anchor by matched_threshold {matcher.matched_threshold:.2g}: "
                     "half of those are "
                     f"below {np.median(boxes[small][:, 1]):.0f} x "

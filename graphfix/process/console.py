@@ -54,7 +54,7 @@ def ticking(text: str) -> Iterator[Callable[[str], None]]:
     def tick() -> None:
         started = time.monotonic()
         while not done.wait(1):
-            show(f"{texts[-1]} ... {time.monotonic() - started} s")
+            show(f"{texts[-1]} ... {time.monotonic() - started:.0f} s")
 
     with one_line() as show:
         thread = threading.Thread(target=tick, daemon=True)

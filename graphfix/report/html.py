@@ -129,7 +129,7 @@ def _tiles(report: Report) -> str:
     tiles = [
         (f"{plan.carried}", "classes carried over"),
         (f"{plan.new}", "new classes"),
-        (f"{plan.count(Keep, Rename)} of {len(plan.edits)}", "tensors kept byte for byte"),
+        (f"{plan.copied} of {len(plan.edits)}", "tensors kept byte for byte"),
     ]
     rows = [
         (name, "%d of %d" % report.forecast(name, what))
@@ -171,7 +171,7 @@ def _pictures(report: Report, contents: Mapping[str, bytes]) -> Iterator[str]:
     yield drawing.pictures(report, contents)
     yield (
         "<p class=quiet>Drawn are detections with a score of at least "
-        f"{100 * drawing.THRESHOLD}%. A class has the "
+        f"{100 * drawing.THRESHOLD:.0f}%. A class has the "
         "same colour on both sides; grey ones were left behind.</p>"
     )
 

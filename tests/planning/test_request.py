@@ -259,10 +259,6 @@ def test_classes_that_were_numbered_once_are_carried_by_those_names():
     "target, num_classes, subject",
     [
         (None, None, "the target"),
-        (None, 0, "--num_classes"),
-        (None, -1, "--num_classes"),
-        (None, 100000, "--num_classes"),
-        (labels("cat"), 0, "--num_classes"),
         (labels(_3="cat"), 2, "--label_map_path"),
     ],
 )
