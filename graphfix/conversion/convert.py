@@ -7,7 +7,6 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from graphfix.conversion.graphs import new_generator, rewritten_graphs
 from graphfix.detectors.anchor_generators import describe_anchors
-from graphfix.detectors.describe import first_image
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.detectors.membership import strangers
 from graphfix.errors import RequestError, SourceError, VerificationError
@@ -22,6 +21,7 @@ from graphfix.modeldir.openers import CONFIG, LABEL_MAP, SAVED_MODEL, Source
 from graphfix.pipeline_config.anchor_generators import anchor_edits, parse_anchors
 from graphfix.pipeline_config.edits import ConfigEdit, apply_edits
 from graphfix.pipeline_config.label_map import Label, LabelMap, format_label_map, parse_label_map
+from graphfix.pipeline_config.resizers import largest_size
 from graphfix.planning.anchors import carry_anchors, clipped, fresh_anchors
 from graphfix.planning.apply import apply_plan
 from graphfix.planning.classes import SurgeryRequest, resolve_classes, same_classes, trained_ids
@@ -247,7 +247,7 @@ def plan_anchors(source: Source, path: Optional[str], boxes: str):
     else:
         carry, findings = carry_anchors(model.anchors, anchors, model.coder, **fit)
     if model.meta == FASTER_RCNN and carry.recodes:
-        findings += (clipped(model.anchors, anchors, carry, first_image(body.image_resizer)),)
+        findings += (clipped(model.anchors, anchors, carry, largest_size(body.image_resizer)),)
     return (
         carry,
         anchor_edits(

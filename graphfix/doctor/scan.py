@@ -21,6 +21,7 @@ from graphfix.formats.image_header import GIF, JPEG, PNG, name_other, read_heade
 from graphfix.formats.schema import message_class
 from graphfix.formats.tfrecord import read_records
 from graphfix.pipeline_config.label_map import LabelMap
+from graphfix.pipeline_config.resizers import Size
 
 _EDGES = tuple(b"image/object/bbox/" + edge for edge in (b"ymin", b"xmin", b"ymax", b"xmax"))
 _TEXT, _LABEL = b"image/object/class/text", b"image/object/class/label"
@@ -56,7 +57,8 @@ class Note:
 
 class Scan:
     """What the records hold.  `notes` are by kind; `ids` counts boxes by class id, `unknown` by
-    texts that the label map lacks; `sizes` are (height, width) in pixels after resizing."""
+    texts that the label map lacks.  Of the first boxes, `sizes` are (height, width) in pixels of the
+    resized image, and `frames` the image's own, with its padding."""
 
     def __init__(self, files: Sequence[str]):
         self.files = tuple(files)
@@ -66,9 +68,10 @@ class Scan:
         self.damage: List[SourceError] = []
         self.ids: Dict[int, Note] = {}
         self.unknown: Dict[str, Note] = collections.OrderedDict()
-        self.sizes: List[Tuple[float, float]] = []
+        self.sizes: List[Size] = []
+        self.frames: List[Size] = []
         self.images: Dict[int, int] = {}
-        self.shapes = set()  # of images after resizing, in whole pixels; the first hundred
+        self.shapes = set()  # of images after resizing and padding; the first hundred
         self.most = (0, "")
         self.boxed = False
 
@@ -91,7 +94,7 @@ def _count(notes, key, where: str, detail: str = "") -> None:
 def scan_records(
     paths: Sequence[str],
     labels: Optional[LabelMap],
-    resized: Callable[[int, int], Tuple[float, float]],
+    resized: Callable[[int, int], Tuple[Size, Size]],
     *,
     masks: bool,
     sample: Optional[int],
@@ -99,7 +102,8 @@ def scan_records(
 ) -> Scan:
     """Reads the records of files: all, or the first `sample`.
 
-    `resized` gives an image's size after the config's resizer; `masks` says that every box needs
+    `resized` gives an image's size once the config's resizer has scaled it, and once it has padded
+    it; `masks` says that every box needs
     a mask.  Damaged files are read up to the damage, which is in the result.
     """
     scan = Scan(paths)
@@ -162,7 +166,7 @@ class _Look:
         self.source(found.get(_SOURCE), where)
         size = self.image(found, where)
         if size and len(self.scan.shapes) < _SHAPES:
-            self.scan.shapes.add(tuple(int(round(side)) for side in self.resized(*size)))
+            self.scan.shapes.add(self.resized(*size)[1])
         self.objects(found, size, where)
 
     def source(self, source, where: str) -> None:
@@ -302,7 +306,9 @@ class _Look:
         if bottom == top or right == left:
             scan.note("BOX_EMPTY", where, _shown(box))
         elif resized and len(scan.sizes) < _SIZES:
-            scan.sizes.append(((bottom - top) * resized[0], (right - left) * resized[1]))
+            scaled, padded = resized
+            scan.sizes.append(((bottom - top) * scaled[0], (right - left) * scaled[1]))
+            scan.frames.append(padded)
 
     def _other_side(self, box, size) -> bool:
         """Whether a box lies in its image if x was divided by the height, or y by the width."""

@@ -10,7 +10,9 @@ import pytest
 import repository
 
 from graphfix.doctor.scan import AS_SIZE, OTHER_SIDE, scan_records
+from graphfix.doctor.setup import Options, Setup
 from graphfix.formats import image_header
+from graphfix.pipeline_config import schema_history
 from graphfix.pipeline_config.label_map import parse_label_map
 
 TESTDATA = repository.TESTDATA
@@ -30,11 +32,19 @@ def scan(tmp_path, data, labels=None, masks=False, sample=None):
     return scan_records(
         [str(path)],
         labels,
-        lambda height, width: (height * 2.0, width * 2.0),
+        lambda height, width: ((height * 2.0, width * 2.0), (1000.0, 1000.0)),
         masks=masks,
         sample=sample,
         progress=lambda text: None,
     )
+
+
+def test_images_have_the_size_that_the_resizer_gives_them():
+    text = b"model { ssd { image_resizer { conditional_shape_resizer { size_threshold: %d } } } }"
+    options = Options("2019-07", schema_history.schema("2019-07"), ("legacy",), {})
+    assert Setup(text % 300, "c", options).resized(333, 500) == ((199, 300), (199, 300))
+    # One that the API cannot build is another check's.
+    assert Setup(text % 0, "c", options).resized(333, 500) == ((333, 500), (333, 500))
 
 
 def test_records_written_by_hand(tmp_path):
@@ -49,6 +59,7 @@ def test_records_written_by_hand(tmp_path):
     assert not found.unknown and not found.damage
     # Doubled, as `resized` says, in pixels.
     assert [round(side, 3) for size in found.sizes for side in size] == [100, 200, 200, 400, 4, 4]
+    assert set(found.frames) == found.shapes == {(1000.0, 1000.0)}
     assert found.most[0] == 2
 
 
@@ -134,7 +145,7 @@ def test_memory_does_not_grow_with_the_records(tmp_path, make_broken):
         "import graphfix.formats.schema\n"
         "graphfix.formats.schema.message_class('graphfix.example.Example')().SerializeToString()\n"
         "before = peak()\n"
-        "found = scan_records([sys.argv[1]], None, lambda *size: size, masks=False, sample=None,\n"
+        "found = scan_records([sys.argv[1]], None, lambda *size: (size, size), masks=False, sample=None,\n"
         "                     progress=print)\n"
         "assert (found.records, len(list(read_examples(sys.argv[1])))) == (30, 30)\n"
         "print(peak() - before)\n"
