@@ -196,7 +196,7 @@ class _Look:
         if header is None:
             note("IMAGE_UNREADABLE", where, name_other(encoded))
             return stated_size
-        if not header.whole:
+        if not header.complete:
             note("IMAGE_CUT", where, header.format.upper())
         if header.format == GIF:
             note("IMAGE_GIF", where)

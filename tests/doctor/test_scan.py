@@ -1,7 +1,6 @@
 """Records and images, looked at one by one: what is noted, where, and how often."""
 
 import os
-import struct
 import subprocess
 import sys
 
@@ -11,7 +10,6 @@ import repository
 
 from graphfix.doctor.scan import AS_SIZE, OTHER_SIDE, scan_records
 from graphfix.doctor.setup import Options, Setup
-from graphfix.formats import image_header
 from graphfix.pipeline_config import schema_history
 from graphfix.pipeline_config.label_map import parse_label_map
 
@@ -171,42 +169,3 @@ def test_memory_does_not_grow_with_what_is_wrong(tmp_path, make_broken):
     )
     assert len(found.notes) == 2 and found.found("IMAGE_UNREADABLE").count == 300
     assert len(found.unknown) == 300
-
-
-@pytest.mark.parametrize(
-    "data, expected",
-    [
-        (
-            b"GIF89a" + struct.pack("<HH", 30, 20) + b"\0\0\0;",
-            (image_header.GIF, 20, 30, 3, 8, True),
-        ),
-        (
-            b"BM" + b"\0" * 16 + struct.pack("<iiHH", 30, -20, 1, 24) + b"\0" * 20,
-            (image_header.BMP, 20, 30, 3, 8, True),
-        ),
-        (b"\xff\xd8", (image_header.JPEG, 0, 0, 0, 8, False)),
-        (b"\x89PNG\r\n\x1a\n", (image_header.PNG, 0, 0, 0, 8, False)),
-    ],
-)
-def test_a_header(data, expected):
-    assert image_header.read_header(data) == expected
-
-
-def test_headers_of_jpeg_files():
-    for name in ("demo_00000.jpg", "demo_00003.jpg"):
-        with open(os.path.join(TESTDATA, "shapes", name), "rb") as file:
-            data = file.read()
-        assert image_header.read_header(data) == (image_header.JPEG, 160, 160, 3, 8, True)
-        assert not image_header.read_header(data[: len(data) // 2]).whole
-
-
-def test_headers_of_png_files(make_broken):
-    data = make_broken.png(30, 50, channels=1)
-    assert image_header.read_header(data) == (image_header.PNG, 30, 50, 1, 8, True)
-    assert not image_header.read_header(data[:-12]).whole
-
-
-@pytest.mark.parametrize("data", [b"", b"\0" * 100, b"RIFF\0\0\0\0WEBP", b"II*\0", b"<html>"])
-def test_no_image(data):
-    assert image_header.read_header(data) is None
-    assert image_header.name_other(data)
