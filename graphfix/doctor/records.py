@@ -7,13 +7,14 @@ import numpy as np
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.scan import AS_SIZE as _AS_SIZE
 from graphfix.doctor.scan import OTHER_SIDE as _OTHER_SIDE
-from graphfix.doctor.setup import INPUT_PATH, READERS, Setup
+from graphfix.doctor.setup import Setup
 from graphfix.errors import Problem
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.label_map import normal
+from graphfix.pipeline_config.paths import INPUT_PATH, INPUT_READERS
 
-_TRAIN, _EVAL = READERS
+_TRAIN, _EVAL = INPUT_READERS
 _AGAIN = "write the records again"
 _SCRIPT = "write the records as the Object Detection API's scripts do (create_pascal_tf_record.py)"
 _MANY = 50  # times as many boxes as the rarest class

@@ -15,6 +15,18 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from google.protobuf.message import DecodeError
 
+from graphfix.datasets.tf_example import (
+    EDGES,
+    ENCODED,
+    FORMAT,
+    HEIGHT,
+    KINDS,
+    LABEL,
+    MASK,
+    SOURCE_ID,
+    TEXT,
+    WIDTH,
+)
 from graphfix.errors import SourceError
 from graphfix.formats.checksum import crc32c
 from graphfix.formats.image_header import GIF, JPEG, PNG, name_other, read_header
@@ -23,20 +35,6 @@ from graphfix.formats.tfrecord import read_records
 from graphfix.pipeline_config.label_map import LabelMap
 from graphfix.pipeline_config.resizers import Size
 
-_EDGES = tuple(b"image/object/bbox/" + edge for edge in (b"ymin", b"xmin", b"ymax", b"xmax"))
-_TEXT, _LABEL = b"image/object/class/text", b"image/object/class/label"
-_ENCODED, _FORMAT, _SOURCE = b"image/encoded", b"image/format", b"image/source_id"
-_HEIGHT, _WIDTH, _MASK = b"image/height", b"image/width", b"image/object/mask"
-KINDS = {
-    **{edge: "float_list" for edge in _EDGES},
-    _TEXT: "bytes_list",
-    _LABEL: "int64_list",
-    _ENCODED: "bytes_list",
-    _FORMAT: "bytes_list",
-    _SOURCE: "bytes_list",
-    _HEIGHT: "int64_list",
-    _WIDTH: "int64_list",
-}
 # Kinds of what is no fault, but would explain one.
 AS_SIZE, OTHER_SIDE = "box may be x, y, width, height", "box may be divided by the other side"
 _SPELLINGS = {"jpg": JPEG}
@@ -154,8 +152,8 @@ class _Look:
             kind = KINDS.get(feature.key)
             held = feature.value.WhichOneof("kind")
             if kind is None:
-                if feature.key == _MASK:
-                    found[_MASK] = True
+                if feature.key == MASK:
+                    found[MASK] = True
                 continue
             if held not in (kind, None):
                 scan.note(
@@ -163,7 +161,7 @@ class _Look:
                 )
                 continue
             found[feature.key] = getattr(feature.value, kind).value
-        self.source(found.get(_SOURCE), where)
+        self.source(found.get(SOURCE_ID), where)
         size = self.image(found, where)
         if size and len(self.scan.shapes) < _SHAPES:
             self.scan.shapes.add(self.resized(*size)[1])
@@ -181,9 +179,9 @@ class _Look:
     def image(self, found, where: str) -> Optional[Tuple[int, int]]:
         """Looks at the encoded image; its (height, width), None where nobody knows."""
         note = self.scan.note
-        stated = tuple(int((found.get(key) or (0,))[0]) for key in (_HEIGHT, _WIDTH))
+        stated = tuple(int((found.get(key) or (0,))[0]) for key in (HEIGHT, WIDTH))
         stated_size = stated if min(stated) > 1 else None
-        encoded = (found.get(_ENCODED) or (b"",))[0]
+        encoded = (found.get(ENCODED) or (b"",))[0]
         if not encoded:
             note("IMAGE_MISSING", where)
             return stated_size
@@ -203,7 +201,7 @@ class _Look:
         size = (header.height, header.width)
         if not min(size):
             return stated_size
-        form = (found.get(_FORMAT) or (b"jpeg",))[0].decode("utf-8", "replace")
+        form = (found.get(FORMAT) or (b"jpeg",))[0].decode("utf-8", "replace")
         if _SPELLINGS.get(form.lower(), form.lower()) != header.format:
             note(
                 "IMAGE_FORMAT",
@@ -226,8 +224,8 @@ class _Look:
 
     def objects(self, found, size: Optional[Tuple[int, int]], where: str) -> None:
         scan = self.scan
-        edges = [found.get(edge, ()) for edge in _EDGES]
-        scan.boxed = scan.boxed or any(edge in found for edge in _EDGES)
+        edges = [found.get(edge, ()) for edge in EDGES]
+        scan.boxed = scan.boxed or any(edge in found for edge in EDGES)
         count = len(edges[0])
         if any(len(edge) != count for edge in edges):
             scan.note(
@@ -243,9 +241,9 @@ class _Look:
             scan.most = (count, where)
         if not count:
             return
-        if self.masks and _MASK not in found:
+        if self.masks and MASK not in found:
             scan.note("MASK_MISSING", where)
-        self.classes(found.get(_TEXT, ()), found.get(_LABEL, ()), count, where)
+        self.classes(found.get(TEXT, ()), found.get(LABEL, ()), count, where)
         resized = self.resized(*size) if size else None
         for box in zip(*edges):
             self.box(box, size, resized, where)
@@ -259,7 +257,7 @@ class _Look:
                 "CLASS_COUNTS",
                 where,
                 f"{count} boxes, and {len(values)} values of "
-                f"{(_TEXT if use_texts else _LABEL).decode()}",
+                f"{(TEXT if use_texts else LABEL).decode()}",
             )
             return
         if not use_texts:

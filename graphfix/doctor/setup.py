@@ -23,12 +23,11 @@ from graphfix.formats.tensors import TensorMeta, TensorStore
 from graphfix.formats.textproto import DUPLICATE, Document, bind
 from graphfix.modeldir.openers import read_file
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
+from graphfix.pipeline_config.paths import INPUT_READERS
 from graphfix.pipeline_config.resizers import Size, check_resizer, constant_size, resized
 from graphfix.pipeline_config.schema_history import Schema
 
-READERS = ("train_input_reader", "eval_input_reader")
 _MOST_TWICE = 100
-INPUT_PATH = ("tf_record_input_reader", "input_path")
 
 
 class Options(NamedTuple):
@@ -105,9 +104,9 @@ class Setup:
 
     def readers(self):
         """(block's name, its message) of the input readers there are; of several, the first."""
-        for name in READERS:
+        for name in INPUT_READERS:
             blocks = getattr(self.message, name)
-            if name == READERS[1]:
+            if name == INPUT_READERS[1]:
                 blocks = list(blocks)[:1]
             elif self.message.HasField(name):
                 blocks = [blocks]

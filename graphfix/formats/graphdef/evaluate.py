@@ -1,7 +1,7 @@
 """The value of a tensor that depends on constants alone, such as the anchors of a fixed image size.
 
 Each operation computes what TensorFlow 1.15's CPU kernel computes, bit for bit, in the graph's own
-types; only Sqrt is exact where TensorFlow's may be off in the last two bits.  The table has what
+types; only Sqrt is exact where TensorFlow's may be off in the last bits.  The table has what
 the stock API builds anchors, image sizes and box coders from.  Everything else - an input of the
 graph, a feature map's shape, an operation not listed - has no value here, and neither has what
 TensorFlow would refuse.
