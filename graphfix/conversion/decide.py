@@ -5,7 +5,7 @@ import os
 from typing import Optional, Tuple
 
 from graphfix.conversion.context import Context
-from graphfix.detectors.describe import first_image
+from graphfix.pipeline_config.resizers import largest_size
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.findings import WARNING, Finding, by_severity
 from graphfix.formats.textproto import quote
@@ -175,6 +175,6 @@ def _anchors(context: Context) -> Tuple[Optional[AnchorCarry], Tuple[ConfigEdit,
         )
     if model.meta == FASTER_RCNN and carry.recodes:
         body = getattr(source.config.message.model, model.meta)
-        findings += (clipped(model.anchors, new.spec, carry, first_image(body.image_resizer)),)
+        findings += (clipped(model.anchors, new.spec, carry, largest_size(body.image_resizer)),)
     field = ("model", model.meta, ANCHOR_FIELD[model.meta])
     return carry, anchor_edits(field, source.config.document, new.document), findings

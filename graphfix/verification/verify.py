@@ -9,7 +9,7 @@ from graphfix.detectors.families import MOVING_AVERAGE
 from graphfix.errors import GraphfixError, RequestError, SourceError, VerificationError
 from graphfix.formats import regular_files
 from graphfix.formats.checkpoint import writer
-from graphfix.formats.jpeg import Jpeg, read_jpeg
+from graphfix.formats.image_header import Jpeg, jpeg_without_exif
 from graphfix.modeldir import manifest, ownership
 from graphfix.modeldir import openers as sources
 from graphfix.modeldir.openers import CONFIG, FROZEN, LABEL_MAP
@@ -197,7 +197,7 @@ def _picture(path: str) -> Jpeg:
         data = regular_files.read(path, _LARGEST_PICTURE + 1)
         if len(data) > _LARGEST_PICTURE:
             raise RequestError(path, "is too large to be shown", "give a smaller picture")
-        return read_jpeg(data, path)
+        return jpeg_without_exif(data, path)
     except OSError as error:
         raise RequestError(path, f"cannot be read: {error.strerror}", "check the path") from None
 
