@@ -454,18 +454,16 @@ def _doctor(args) -> int:
 
 
 def _diff(args) -> int:
-    from graphfix.comparison import diff as verb
+    from graphfix.comparison.diff import diff
 
-    return _print_comparison(verb.diff(args.one, args.two), args.json)
+    return _print_comparison(diff(args.one, args.two), args.json)
 
 
 def _print_comparison(found, as_json: bool) -> int:
-    from graphfix.comparison.diff import to_json, to_lines
-
     if as_json:
-        print_json(to_json(found))
+        print_json(found.to_json())
     else:
-        print_result(to_lines(found))
+        print_result(found.to_lines())
     return 0 if found.same else 1
 
 
@@ -475,8 +473,9 @@ def _check(args) -> int:
     if args.update:
         if args.junit or args.json:
             args.parser.error("--update compares nothing: leave --junit and --json out")
-        say(update(args.directory, args.golden, overwrite=args.overwrite))
-        print_result([f"{args.golden} written"])
+        done = update(args.directory, args.golden, overwrite=args.overwrite)
+        say(done.changes)
+        print_result(done.to_lines())
         return 0
     found = check(args.directory, args.golden, junit=args.junit, overwrite=args.overwrite)
     return _print_comparison(found, args.json)
