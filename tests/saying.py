@@ -15,7 +15,7 @@ import mutations
 from graphfix.comparison.configs import PRESENCE
 from graphfix.comparison.differ import compare
 from graphfix.comparison.golden import read_golden, to_json
-from graphfix.comparison.snapshots import open_thing
+from graphfix.comparison.snapshots import open_snapshot
 from graphfix.errors import SourceError
 
 CONFIG = (
@@ -177,9 +177,9 @@ def held(directory, name, one, two):
         os.makedirs(os.path.dirname(paths[-1]), exist_ok=True)
         with open(paths[-1], "wb") as file:
             file.write(data)
-    before = open_thing(paths[0])
+    before = open_snapshot(paths[0])
     try:
-        after = open_thing(paths[1])
+        after = open_snapshot(paths[1])
         found = compare(before, after).same
     except SourceError:
         return None

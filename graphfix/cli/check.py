@@ -26,8 +26,9 @@ def run(args: argparse.Namespace) -> int:
     if args.update:
         if args.junit or args.json:
             args.parser.error("--update compares nothing: leave --junit and --json out")
-        say(graphfix.update_golden(args.directory, args.golden, overwrite=args.overwrite))
-        print_result([f"{args.golden} written"])
+        done = graphfix.update_golden(args.directory, args.golden, overwrite=args.overwrite)
+        say(done.changes)
+        print_result(done.to_lines())
         return 0
     found = graphfix.check(args.directory, args.golden, junit=args.junit, overwrite=args.overwrite)
     return diff.show(found, args.json)

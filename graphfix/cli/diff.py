@@ -25,10 +25,8 @@ def run(args: argparse.Namespace) -> int:
 
 def show(found: "graphfix.Comparison", as_json: bool) -> int:
     """Prints a comparison; the exit code."""
-    from graphfix.comparison.diff import to_json, to_lines
-
     if as_json:
-        print_json(to_json(found))
+        print_json(found.to_json())
     else:
-        print_result(to_lines(found))
+        print_result(found.to_lines())
     return 0 if found.same else 1

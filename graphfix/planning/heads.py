@@ -41,7 +41,9 @@ from graphfix.planning.classes import SurgeryRequest, TargetClass
 from graphfix.planning.edits import ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gather
 
 INITIAL, QUIET = "initial", "quiet"
-_PRIOR = 0.01
+# The score a new class starts with under `prior`, where a sigmoid makes it from this bias.
+PRIOR_SCORE = 0.01
+PRIOR_BIAS = math.log(PRIOR_SCORE / (1 - PRIOR_SCORE))
 # (new_rows, what the tensor does) -> what a new class gets there, in a class head.
 RULES = {
     (NewRows.PRIOR, KERNEL): ADDED_NOISE,
@@ -216,11 +218,7 @@ class _Fills:
                 fills.append(self._noise(rule, number, own))
             elif rule != MEAN:
                 fills.append(
-                    Fill(
-                        CONSTANT,
-                        own,
-                        value=self.initial if rule == INITIAL else math.log(_PRIOR / (1 - _PRIOR)),
-                    )
+                    Fill(CONSTANT, own, value=self.initial if rule == INITIAL else PRIOR_BIAS)
                 )
         stride = self.head.layout.stride(self.axis)
         # What noise is added to comes first.
