@@ -9,6 +9,7 @@ import random
 import mutations
 import parsed_files
 import pytest
+import thorough
 from google.protobuf.message import DecodeError
 
 from graphfix.formats.schema import message_class
@@ -20,7 +21,15 @@ MADE = {
 }
 
 
-@pytest.mark.parametrize("name, mutants", [("GraphDef", 500), ("SavedModel", 250)])
+@pytest.mark.parametrize(
+    "name, mutants",
+    [
+        ("GraphDef", 80),
+        ("SavedModel", 40),
+        thorough.slow(("GraphDef", 500)),
+        thorough.slow(("SavedModel", 250)),
+    ],
+)
 def test_changed_bytes(name, mutants, tmp_path):
     kind = message_class("graphfix.graph." + name)
     make, path = MADE[name]
@@ -57,6 +66,7 @@ def test_other_spellings(name, tmp_path):
     assert len(seen) == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(MADE))
 def test_every_field_counts(name, tmp_path):
     """One field after the other left out, in every message within, however deep; of the graph in a

@@ -9,6 +9,7 @@ import handmade
 import mutations
 import parsed_files
 import pytest
+import thorough
 from bundle_cases import fixed, lay
 from google.protobuf import text_format
 from parsed_files import CONFIG, LABELS
@@ -37,13 +38,14 @@ def read(name, data):
 
 
 @pytest.mark.parametrize(
-    "path, name, text, mutants",
+    "path, name, text",
     [
-        ("it.config", "graphfix.pipeline.TrainEvalPipelineConfig", CONFIG, 500),
-        ("it.pbtxt", "graphfix.labels.StringIntLabelMap", LABELS, 700),
+        ("it.config", "graphfix.pipeline.TrainEvalPipelineConfig", CONFIG),
+        ("it.pbtxt", "graphfix.labels.StringIntLabelMap", LABELS),
     ],
     ids=["config", "labels"],
 )
+@pytest.mark.parametrize("mutants", [100, thorough.slow(600)])
 def test_changed_texts(path, name, text, mutants, tmp_path):
     def said(data):
         message = read(name, data)

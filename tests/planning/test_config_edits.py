@@ -8,6 +8,7 @@ import builders
 import pytest
 import repository
 import revision_parser
+import thorough
 import zoo
 
 from graphfix.errors import GraphfixError, RequestError
@@ -48,7 +49,7 @@ def told(findings, code):
     return [one for one in findings if one.code == code]
 
 
-@pytest.mark.parametrize("path", FAMILIES, ids=os.path.basename)
+@pytest.mark.parametrize("path", thorough.sampled(FAMILIES, 6), ids=os.path.basename)
 @pytest.mark.parametrize("revision", ["2017-10", "2018-04", "2019-04", "2021-05"])
 def test_every_family_is_accepted_or_refused_with_a_remedy(path, revision):
     with open(path, encoding="utf-8") as file:
@@ -78,7 +79,10 @@ PARTS = (
 
 
 @pytest.mark.parametrize(
-    "path", zoo.files("sample_configs/*.config", "*/pipeline.config*", "finetuned/*/*config")
+    "path",
+    thorough.sampled(
+        zoo.files("sample_configs/*.config", "*/pipeline.config*", "finetuned/*/*config"), 10
+    ),
 )
 def test_every_published_config_is_accepted_where_its_feature_extractor_is(path):
     with open(path, encoding="utf-8") as file:
