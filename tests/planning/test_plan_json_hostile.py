@@ -11,6 +11,7 @@ import random
 import builders
 import json_mutations
 import pytest
+import thorough
 
 import graphfix
 from graphfix.errors import GraphfixError, RequestError, SourceError, VerificationError
@@ -63,7 +64,8 @@ def outcome(text, source):
 
 
 @pytest.mark.parametrize(
-    "rounds, converted", [(200, 4), pytest.param(3000, 80, marks=pytest.mark.slow)]
+    "rounds, converted",
+    [(60, 2), thorough.slow((thorough.rounds(600, 3000), thorough.rounds(16, 80)))],
 )
 def test_any_mutation_is_carried_out_or_refused(planned, tmp_path, rounds, converted):
     source, model, data = planned

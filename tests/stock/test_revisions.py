@@ -11,9 +11,9 @@ import json
 import os
 import subprocess
 
-import era_parser
 import pytest
 import repository
+import revision_parser
 import thorough
 import zoo
 from google.protobuf import text_format
@@ -151,7 +151,7 @@ def test_every_config_is_parsed_by_every_era(era, stock_python, tmp_path):
         since, until = extractor_availability.EXTRACTORS[kind]
         if since <= ERAS[era] < (until or "9999"):
             with pytest.raises(text_format.ParseError):
-                era_parser.parse(text, ERAS[era])
+                revision_parser.parse(text, ERAS[era])
 
 
 def test_every_config_is_built_by_every_era(era, stock_python, tmp_path):

@@ -82,7 +82,9 @@ def test_every_check_has_its_case():
 
 
 def test_the_base_of_them_all_is_healthy(make_broken):
-    found = diagnosis.diagnose(make_broken.BASE.encode(), "base.config", options())
+    from broken_setups.setup import BASE
+
+    found = diagnosis.diagnose(BASE.encode(), "base.config", options())
     assert [one.code for one in found.findings] == ["PATH_RELATIVE"]
     assert found.trains and "all of its 12 heads" in found.start
 

@@ -7,34 +7,43 @@ import collections
 import random
 
 import mutations
+import parsed_files
 import pytest
-import saying
+import thorough
 from google.protobuf.message import DecodeError
 
 from graphfix.formats.schema import message_class
 
 ERRORS = (DecodeError, UnicodeDecodeError, RecursionError)
 MADE = {
-    "GraphDef": (saying.rich_graph, "it.pb"),
-    "SavedModel": (saying.rich_saved_model, "saved_model.pb"),
+    "GraphDef": (parsed_files.rich_graph, "it.pb"),
+    "SavedModel": (parsed_files.rich_saved_model, "saved_model.pb"),
 }
 
 
-@pytest.mark.parametrize("name, mutants", [("GraphDef", 500), ("SavedModel", 250)])
+@pytest.mark.parametrize(
+    "name, mutants",
+    [
+        ("GraphDef", 80),
+        ("SavedModel", 40),
+        thorough.slow(("GraphDef", 500)),
+        thorough.slow(("SavedModel", 250)),
+    ],
+)
 def test_changed_bytes(name, mutants, tmp_path):
     kind = message_class("graphfix.graph." + name)
     make, path = MADE[name]
     data = make(kind).SerializeToString(deterministic=True)
-    before, counts = saying.parsed(kind, data, ERRORS), collections.Counter()
+    before, counts = parsed_files.parsed(kind, data, ERRORS), collections.Counter()
     for seed in range(mutants):
         made = random.Random(f"{name} {seed}")
         changed = made.choice(
             (mutations.mutate_bytes, mutations.mutate_message, mutations.mutate_message)
         )(made, data)
-        if saying.strays(changed, kind.DESCRIPTOR):
+        if parsed_files.strays(changed, kind.DESCRIPTOR):
             continue
-        after = saying.parsed(kind, changed, ERRORS)
-        found = saying.held(tmp_path, path, data, changed)
+        after = parsed_files.parsed(kind, changed, ERRORS)
+        found = parsed_files.held(tmp_path, path, data, changed)
         assert found in (None, after == before), (seed, changed)
         counts[found] += 1
     assert counts[False] > mutants / 8 and counts[None] > mutants / 8, counts
@@ -48,13 +57,16 @@ def test_other_spellings(name, tmp_path):
     data = message.SerializeToString()
     seen = set()
     for seed in range(30):
-        changed = saying.spelled(random.Random(seed), data, kind.DESCRIPTOR)
-        assert saying.parsed(kind, changed, ERRORS) == saying.parsed(kind, data, ERRORS), seed
-        assert saying.held(tmp_path, path, data, changed) is True, seed
+        changed = parsed_files.spelled(random.Random(seed), data, kind.DESCRIPTOR)
+        assert parsed_files.parsed(kind, changed, ERRORS) == parsed_files.parsed(
+            kind, data, ERRORS
+        ), seed
+        assert parsed_files.held(tmp_path, path, data, changed) is True, seed
         seen.add(changed)
     assert len(seen) == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(MADE))
 def test_every_field_counts(name, tmp_path):
     """One field after the other left out, in every message within, however deep; of the graph in a
@@ -62,12 +74,12 @@ def test_every_field_counts(name, tmp_path):
     kind = message_class("graphfix.graph." + name)
     make, path = MADE[name]
     data = make(kind).SerializeToString(deterministic=True)
-    before, counts = saying.parsed(kind, data, ERRORS), collections.Counter()
+    before, counts = parsed_files.parsed(kind, data, ERRORS), collections.Counter()
     for number, (changed, above) in enumerate(_without_one(data, kind.DESCRIPTOR)):
         if name == "SavedModel" and "GraphDef" in above and number % 10:
             continue
-        after = saying.parsed(kind, changed, ERRORS)
-        found = saying.held(tmp_path, path, data, changed)
+        after = parsed_files.parsed(kind, changed, ERRORS)
+        found = parsed_files.held(tmp_path, path, data, changed)
         assert found in (None, after == before), changed
         counts[found] += 1
     assert counts[False] > 100, counts
@@ -79,7 +91,7 @@ def test_the_order_of_lists_counts(name, tmp_path):
     make, path = MADE[name]
     data = make(kind).SerializeToString(deterministic=True)
     found = [
-        saying.held(tmp_path, path, data, changed)
+        parsed_files.held(tmp_path, path, data, changed)
         for changed in _with_two_exchanged(data, kind.DESCRIPTOR)
         if changed != data
     ]

@@ -9,6 +9,7 @@ import shutil
 import builders
 import json_mutations
 import pytest
+import thorough
 
 import graphfix
 from graphfix.errors import SourceError
@@ -53,7 +54,7 @@ def shown(directory, text):
     return True
 
 
-@pytest.mark.parametrize("rounds", [120, pytest.param(4000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [60, thorough.slow(thorough.rounds(500, 4000))])
 def test_any_mutation_is_shown_or_refused(out, tmp_path, rounds):
     copy = str(tmp_path / "copy")
     shutil.copytree(out, copy)

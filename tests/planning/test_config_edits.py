@@ -5,9 +5,10 @@ import glob
 import os
 
 import builders
-import era_parser
 import pytest
 import repository
+import revision_parser
+import thorough
 import zoo
 
 from graphfix.errors import GraphfixError, RequestError
@@ -48,7 +49,7 @@ def told(findings, code):
     return [one for one in findings if one.code == code]
 
 
-@pytest.mark.parametrize("path", FAMILIES, ids=os.path.basename)
+@pytest.mark.parametrize("path", thorough.sampled(FAMILIES, 6), ids=os.path.basename)
 @pytest.mark.parametrize("revision", ["2017-10", "2018-04", "2019-04", "2021-05"])
 def test_every_family_is_accepted_or_refused_with_a_remedy(path, revision):
     with open(path, encoding="utf-8") as file:
@@ -58,7 +59,7 @@ def test_every_family_is_accepted_or_refused_with_a_remedy(path, revision):
     except RequestError as error:
         assert all(problem.remedy for problem in error.problems)
         return
-    found = era_parser.parse(out, revision)
+    found = revision_parser.parse(out, revision)
     body = getattr(found.model, found.model.WhichOneof("model_"))
     assert body.num_classes == 3
     assert found.train_config.fine_tune_checkpoint == "/out/model.ckpt"
@@ -78,7 +79,10 @@ PARTS = (
 
 
 @pytest.mark.parametrize(
-    "path", zoo.files("sample_configs/*.config", "*/pipeline.config*", "finetuned/*/*config")
+    "path",
+    thorough.sampled(
+        zoo.files("sample_configs/*.config", "*/pipeline.config*", "finetuned/*/*config"), 10
+    ),
 )
 def test_every_published_config_is_accepted_where_its_feature_extractor_is(path):
     with open(path, encoding="utf-8") as file:
@@ -102,7 +106,7 @@ def test_every_published_config_is_accepted_where_its_feature_extractor_is(path)
             and not any(words in text and revision < first for words, first in PARTS)
         )
         try:
-            era_parser.parse(planned(text, revision)[0], revision)
+            revision_parser.parse(planned(text, revision)[0], revision)
             assert there
         except RequestError:
             assert not there
@@ -331,7 +335,7 @@ eval_input_reader { tf_record_input_reader { input_path: "%s" } label_map_path: 
 def test_every_reader_gets_the_label_map_and_the_records(revision, readers):
     text = without_readers(CONFIG) + RECORDS % ("a", "b", "c")
     out, findings = planned(text, revision)
-    found = era_parser.parse(out, revision)
+    found = revision_parser.parse(out, revision)
     evaluated = found.eval_input_reader if readers > 1 else [found.eval_input_reader]
     assert [list(one.tf_record_input_reader.input_path) for one in evaluated] == [
         ["/data/val.record"]
@@ -345,7 +349,9 @@ def test_a_record_replaces_all_the_paths_there_were():
     text = without_readers(CONFIG) + RECORDS % ('a" input_path: "b', "c", "d")
     for revision in ("2017-06", "2019-07"):
         out, findings = planned(text, revision)
-        paths = era_parser.parse(out, revision).train_input_reader.tf_record_input_reader.input_path
+        paths = revision_parser.parse(
+            out, revision
+        ).train_input_reader.tf_record_input_reader.input_path
         assert paths in ("/data/train.record", ["/data/train.record"])
         assert not [one for one in findings if "input_path" in one.subject]
 
@@ -437,7 +443,7 @@ def test_class_ids_and_their_steps_go_where_the_api_knows_neither():
     step = "  data_augmentation_options { remap_labels { original_labels: 1 new_label: %d } }\n"
     text = CONFIG.replace("train_config {\n", "train_config {\n" + step % 1 + step % 3)
     out, findings = planned(text, "2018-12", new_ids={1: 7})
-    era_parser.parse(out, "2018-12")
+    revision_parser.parse(out, "2018-12")
     assert "random_horizontal_flip" in out and "remap_labels" not in out
     assert "original_labels: 7" in planned(text, "2019-07", new_ids={1: 7})[0]
 

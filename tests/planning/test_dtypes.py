@@ -6,6 +6,7 @@ import types
 import builders
 import numpy as np
 import pytest
+import thorough
 import zoo
 
 from graphfix.detectors.describe import describe
@@ -155,7 +156,10 @@ def test_a_single_one_in_a_small_tensor(graphfix, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", zoo.files("sample_configs/*.config", "*/pipeline.config", "finetuned/*/pipeline.config")
+    "path",
+    thorough.sampled(
+        zoo.files("sample_configs/*.config", "*/pipeline.config", "finetuned/*/pipeline.config"), 8
+    ),
 )
 @pytest.mark.parametrize("revision", ["2018-08", "2019-07", "2021-01"])
 def test_every_variable_of_a_model_is_its_own(path, revision):

@@ -8,6 +8,7 @@ import sys
 import handgraphs
 import pytest
 import repository
+import thorough
 
 from graphfix.formats.graphdef import constants, files
 from graphfix.formats.graphdef.evaluate import evaluate
@@ -25,7 +26,7 @@ SUPPRESSION = (
     "Postprocessor/BatchMultiClassNonMaxSuppression/map/while/MultiClassNonMaxSuppression/"
 )
 JOINT = SUPPRESSION + "Concatenate/concat"
-COUNTS = (50, 100, 200)
+COUNTS = (20, 40, 80)
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +87,9 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", thorough.sampled(sorted(KINDS), 4))
 def test_twice_the_classes_are_twice_the_work(model, kind):
-    """Counted in lines that run: the second hundred takes no more than the first fifty twice."""
+    """Counted in lines that run: the second forty take no more than the first twenty twice."""
     from_many, work = KINDS[kind]
     made = []
     for count in COUNTS:
@@ -106,7 +107,7 @@ def test_what_is_written_is_what_a_message_would_be(graph, model):
     assert parsed(graph) == message
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", thorough.sampled(range(20), 4))
 def test_any_copy_is_written_as_its_message(seed):
     """Names of any length and letters, inputs of any kind."""
     made = random.Random(seed)
@@ -160,7 +161,7 @@ def test_readers_that_share_a_count_get_one_each(model, count):
         assert values == [count + 1] * 2
 
 
-@pytest.mark.parametrize("count", [1, 3, 12])
+@pytest.mark.parametrize("count", thorough.sampled([1, 3, 12], 3))
 def test_what_joints_wait_for_they_wait_for_still(model, count):
     def wait(graph):
         graph.nodes[JOINT].input.append("^image_tensor")

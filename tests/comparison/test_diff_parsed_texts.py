@@ -7,11 +7,12 @@ import random
 
 import handmade
 import mutations
+import parsed_files
 import pytest
-import saying
+import thorough
 from bundle_cases import fixed, lay
 from google.protobuf import text_format
-from saying import CONFIG, LABELS
+from parsed_files import CONFIG, LABELS
 
 from graphfix.comparison.configs import PRESENCE
 from graphfix.comparison.differ import compare
@@ -37,25 +38,26 @@ def read(name, data):
 
 
 @pytest.mark.parametrize(
-    "path, name, text, mutants",
+    "path, name, text",
     [
-        ("it.config", "graphfix.pipeline.TrainEvalPipelineConfig", CONFIG, 500),
-        ("it.pbtxt", "graphfix.labels.StringIntLabelMap", LABELS, 700),
+        ("it.config", "graphfix.pipeline.TrainEvalPipelineConfig", CONFIG),
+        ("it.pbtxt", "graphfix.labels.StringIntLabelMap", LABELS),
     ],
     ids=["config", "labels"],
 )
+@pytest.mark.parametrize("mutants", [100, thorough.slow(600)])
 def test_changed_texts(path, name, text, mutants, tmp_path):
     def said(data):
         message = read(name, data)
         if message is not None and path == "it.config":
-            message = saying.without_defaults(message)
+            message = parsed_files.without_defaults(message)
         return message and message.SerializeToString(deterministic=True)
 
     before, counts = said(text.encode()), collections.Counter()
     for seed in range(mutants):
         made = random.Random(f"{path} {seed}")
         changed = mutations.mutate_text(made, text)
-        found = saying.held(tmp_path, path, text.encode(), changed)
+        found = parsed_files.held(tmp_path, path, text.encode(), changed)
         after = said(changed)
         assert found in (None, after == before), changed.decode("utf-8", "replace")
         counts[found] += 1
@@ -77,7 +79,7 @@ def test_fields_that_nobody_knows(path, old, new, tmp_path):
     assert text.count(old) == 1
 
     def same(one, two):
-        return saying.held(
+        return parsed_files.held(
             tmp_path, path, *[text.replace(old, new % it).encode() for it in (one, two)]
         )
 
@@ -107,7 +109,7 @@ def test_fields_that_nobody_knows(path, old, new, tmp_path):
 )
 def test_a_byte_order_mark_counts(path, text, tmp_path):
     """The API's parser stops at it."""
-    assert saying.held(tmp_path, path, text.encode(), text.encode("utf-8-sig")) is False
+    assert parsed_files.held(tmp_path, path, text.encode(), text.encode("utf-8-sig")) is False
 
 
 def test_fields_that_nobody_knows_have_their_place(tmp_path):
@@ -116,7 +118,7 @@ def test_fields_that_nobody_knows_have_their_place(tmp_path):
         for one in (("later: 1", ""), ("", "later: 1"))
     ]
     one, two = (CONFIG.replace("num_steps: 1000", "num_steps: 1000 " + text) for text in texts)
-    assert saying.held(tmp_path, "it.config", one.encode(), two.encode()) is False
+    assert parsed_files.held(tmp_path, "it.config", one.encode(), two.encode()) is False
 
 
 @pytest.mark.parametrize(
@@ -151,13 +153,20 @@ def test_fields_that_nobody_knows_have_their_place(tmp_path):
 def test_what_the_api_would_notice(path, old, new, tmp_path):
     text = CONFIG if path == "it.config" else LABELS
     assert old in text
-    assert saying.held(tmp_path, path, text.encode(), text.replace(old, new, 1).encode()) is False
+    assert (
+        parsed_files.held(tmp_path, path, text.encode(), text.replace(old, new, 1).encode())
+        is False
+    )
 
 
 def test_the_order_of_items_counts(tmp_path):
     one, two = 'item { id: 1 name: "a" }\n', 'item { id: 2 name: "b" }\n'
-    assert saying.held(tmp_path, "it.pbtxt", (one + two).encode(), (two + one).encode()) is False
-    assert saying.held(tmp_path, "it.pbtxt", (two + one).encode(), (two + one).encode()) is True
+    assert (
+        parsed_files.held(tmp_path, "it.pbtxt", (one + two).encode(), (two + one).encode()) is False
+    )
+    assert (
+        parsed_files.held(tmp_path, "it.pbtxt", (two + one).encode(), (two + one).encode()) is True
+    )
 
 
 @pytest.mark.parametrize("field", sorted(PRESENCE))
@@ -241,7 +250,7 @@ def test_changed_entries_of_an_index(tmp_path):
             mutations.mutate_pairs(made, pairs)
             if seed % 3
             else [
-                (key, saying.spelled(made, value, entry_class.DESCRIPTOR) if key else value)
+                (key, parsed_files.spelled(made, value, entry_class.DESCRIPTOR) if key else value)
                 for key, value in pairs
             ]
         )
