@@ -83,7 +83,7 @@ def _boxes(features, where: str) -> ImageBoxes:
     if any(len(edge) != count for edge in edges):
         raise SourceError(
             where,
-            f"has {', '.join((str(len(edge)) for edge in edges))} values of ymin, xmin, ymax and "
+            f"has {', '.join(str(len(edge)) for edge in edges)} values of ymin, xmin, ymax and "
             "xmax",
             _REMEDY,
         )
