@@ -11,6 +11,7 @@ from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAG
 from graphfix.detectors.membership import strangers
 from graphfix.errors import RequestError, SourceError, VerificationError
 from graphfix.findings import WARNING, Finding, by_severity
+from graphfix.formats import durable
 from graphfix.formats.checkpoint import writer
 from graphfix.formats.tensors import TensorStore
 from graphfix.formats.textproto import Document, quote
@@ -466,10 +467,7 @@ def _write_model_dir(staging: str, outgoing, source: Source) -> None:
 def _write(directory: str, name: str, data: bytes) -> None:
     path = os.path.join(directory, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    durable.write(path, data)
 
 
 def format_plan(plan: SurgeryPlan) -> List[str]:

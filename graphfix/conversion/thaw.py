@@ -6,6 +6,7 @@ from typing import Optional, Tuple
 from graphfix.conversion.graphs import graph_findings
 from graphfix.errors import RequestError
 from graphfix.findings import Finding
+from graphfix.formats import durable
 from graphfix.formats.checkpoint import writer
 from graphfix.formats.textproto import quote
 from graphfix.modeldir import manifest, publishing
@@ -58,10 +59,7 @@ def thaw(
                     ),
                 ),
             )
-        with open(os.path.join(stages[0], sources.CONFIG), "wb") as file:
-            file.write(document.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        durable.write(os.path.join(stages[0], sources.CONFIG), document.encode())
         _, measured = manifest.write(stages[0], model=source.model)
         check_copies(CHECKPOINT, source.store, measured)
     return (
