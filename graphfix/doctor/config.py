@@ -89,7 +89,7 @@ def _backslash(setup: Setup) -> Iterator[Evidence]:
                 place = field_location.at(setup.document, field.line, field.column)
                 yield Evidence(
                     value.where,
-                    f"{value.raw} means {ascii(value.value)}: its backslashes begin escapes",
+                    f"{value.raw} means {value.value!a}: its backslashes begin escapes",
                     f"write {path[-1]}: {literal}" if literal else "",
                     (ConfigEdit(place[0], literal, "forward slashes"),)
                     if literal and len(field.values) == 1
@@ -153,7 +153,7 @@ def _home(setup: Setup, name: str, block: Block) -> Optional[Tuple[str, ...]]:
 def _misplaced(setup: Setup) -> Iterator[Evidence]:
     for problem, place in _problems(setup, UNKNOWN_FIELD):
         home = _home(setup, place[2].name, place[1])
-        if home is None or _near(problem) and len(home) > 1:
+        if home is None or (_near(problem) and len(home) > 1):
             continue
         yield _moved(problem, place, home)
 

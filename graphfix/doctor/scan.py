@@ -231,7 +231,7 @@ class _Look:
             scan.note(
                 "BOX_COUNTS",
                 where,
-                f"{', '.join((str(len(edge)) for edge in edges))} values of ymin, xmin, ymax and "
+                f"{', '.join(str(len(edge)) for edge in edges)} values of ymin, xmin, ymax and "
                 "xmax",
             )
             return
@@ -313,12 +313,8 @@ class _Look:
         ratio = size[0] / float(size[1])
         y, x = max(box[0], box[2]), max(box[1], box[3])
         return min(box) >= 0 and (
-            x > 1
-            and x * ratio <= 1 + _SLACK
-            and y <= 1
-            or y > 1
-            and y / ratio <= 1 + _SLACK
-            and x <= 1
+            (x > 1 and x * ratio <= 1 + _SLACK and y <= 1)
+            or (y > 1 and y / ratio <= 1 + _SLACK and x <= 1)
         )
 
 

@@ -17,11 +17,11 @@ TESTDATA = repository.TESTDATA
 
 
 @pytest.fixture
-def make_broken(monkeypatch):
+def broken_files(monkeypatch):
     monkeypatch.syspath_prepend(TESTDATA)
-    import make_broken
+    from broken_setups import files
 
-    return make_broken
+    return files
 
 
 def scan(tmp_path, data, labels=None, masks=False, sample=None):
@@ -61,19 +61,19 @@ def test_records_written_by_hand(tmp_path):
     assert found.most[0] == 2
 
 
-def test_without_a_label_map_the_ids_count(tmp_path, make_broken):
-    data = make_broken.records([make_broken.example(0, text=[b"whatever"], label=[7])])
+def test_without_a_label_map_the_ids_count(tmp_path, broken_files):
+    data = broken_files.records([broken_files.example(0, text=[b"whatever"], label=[7])])
     assert set(scan(tmp_path, data).ids) == {7}
     labels = parse_label_map(b"item { id: 3 name: 'n3' display_name: 'whatever' }", "labels")
     found = scan(tmp_path, data, labels)
     assert set(found.ids) == {3} and found.found("CLASS_DISAGREES").count == 1
 
 
-def test_the_place_is_the_first(tmp_path, make_broken):
+def test_the_place_is_the_first(tmp_path, broken_files):
     found = scan(
         tmp_path,
-        make_broken.records(
-            make_broken.example(
+        broken_files.records(
+            broken_files.example(
                 number, **({"box": (2.0, 2.0, 50.0, 60.0)} if number in (2, 5) else {})
             )
             for number in range(7)
@@ -100,41 +100,41 @@ def test_the_place_is_the_first(tmp_path, make_broken):
         ((0.1, 0.1, float("nan"), 0.3), {"BOX_NO_NUMBER"}),
     ],
 )
-def test_a_box(tmp_path, make_broken, box, kinds):
-    found = scan(tmp_path, make_broken.records([make_broken.example(0, box=box)]))
+def test_a_box(tmp_path, broken_files, box, kinds):
+    found = scan(tmp_path, broken_files.records([broken_files.example(0, box=box)]))
     assert set(found.notes) == kinds
 
 
-def test_a_box_divided_by_the_other_side(tmp_path, make_broken):
-    wide = dict(encoded=[make_broken.png(80, 160)], height=[80], width=[160])
+def test_a_box_divided_by_the_other_side(tmp_path, broken_files):
+    wide = dict(encoded=[broken_files.png(80, 160)], height=[80], width=[160])
     found = scan(
-        tmp_path, make_broken.records([make_broken.example(0, box=(0.1, 0.2, 0.5, 1.9), **wide)])
+        tmp_path, broken_files.records([broken_files.example(0, box=(0.1, 0.2, 0.5, 1.9), **wide)])
     )
     assert set(found.notes) == {"BOX_OUTSIDE", OTHER_SIDE}
     found = scan(
-        tmp_path, make_broken.records([make_broken.example(0, box=(0.1, 0.2, 1.5, 0.9), **wide)])
+        tmp_path, broken_files.records([broken_files.example(0, box=(0.1, 0.2, 1.5, 0.9), **wide)])
     )
     assert set(found.notes) == {"BOX_OUTSIDE"}
 
 
-def test_what_comes_before_the_damage_counts(tmp_path, make_broken):
-    data = make_broken.set_of(4)
+def test_what_comes_before_the_damage_counts(tmp_path, broken_files):
+    data = broken_files.set_of(4)
     found = scan(tmp_path, data[:-5])
     assert found.records == 3 and "record 3 " in str(found.damage[0])
 
 
-def test_a_sample_is_no_whole(tmp_path, make_broken):
-    found = scan(tmp_path, make_broken.set_of(5), sample=2)
+def test_a_sample_is_no_whole(tmp_path, broken_files):
+    found = scan(tmp_path, broken_files.set_of(5), sample=2)
     assert found.records == 2 and not found.complete
-    assert scan(tmp_path, make_broken.set_of(5), sample=5).complete
+    assert scan(tmp_path, broken_files.set_of(5), sample=5).complete
 
 
-def test_memory_does_not_grow_with_the_records(tmp_path, make_broken):
+def test_memory_does_not_grow_with_the_records(tmp_path, broken_files):
     # 60 MB of images, in a process of its own.
-    features = make_broken.example(0)
-    features["image/encoded"] = [make_broken.jpeg()[:-2] + b"\x55" * 2000000 + b"\xff\xd9"]
+    features = broken_files.example(0)
+    features["image/encoded"] = [broken_files.jpeg()[:-2] + b"\x55" * 2000000 + b"\xff\xd9"]
     path = tmp_path / "x.record"
-    path.write_bytes(make_broken.records([features]) * 30)
+    path.write_bytes(broken_files.records([features]) * 30)
     program = (
         "import resource, sys\n"
         "from graphfix.doctor.scan import scan_records\n"
@@ -158,11 +158,11 @@ def test_memory_does_not_grow_with_the_records(tmp_path, make_broken):
     assert int(done.stdout) < 25 << 10, done.stdout  # KiB
 
 
-def test_memory_does_not_grow_with_what_is_wrong(tmp_path, make_broken):
+def test_memory_does_not_grow_with_what_is_wrong(tmp_path, broken_files):
     found = scan(
         tmp_path,
-        make_broken.records(
-            make_broken.example(number, text=[b"nobody %d" % number], encoded=[b"x"])
+        broken_files.records(
+            broken_files.example(number, text=[b"nobody %d" % number], encoded=[b"x"])
             for number in range(300)
         ),
         parse_label_map(b"item { id: 1 name: 'cat' }", "labels"),
