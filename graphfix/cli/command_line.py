@@ -340,7 +340,7 @@ def _thaw(args) -> int:
 
 
 def _verify(args) -> int:
-    from graphfix.verification import verify as verb
+    from graphfix.verification.verify import verify
 
     asked = {
         name: getattr(args, name)
@@ -361,15 +361,17 @@ def _verify(args) -> int:
         for name, value in asked.items():
             if value:
                 args.parser.error(f"--{name} needs --stock")
-        words, remarks = verb.verify(args.directory)
-        say(remarks)
-        print_result([words])
+        intact = verify(args.directory)
+        say(intact.remarks)
+        print_result(intact.to_lines())
         return 0
     if bool(args.images) != bool(args.source):
         args.parser.error("--images and --source go together")
-    words, remarks = verb.verify(args.directory)
-    say(remarks + (words,))
-    trial = verb.Trial(
+    from graphfix.verification import stock_trial as verb
+
+    intact = verify(args.directory)
+    say((*intact.remarks, intact.summary))
+    trial = verb.StockTrial(
         args.trainer or verb.ANY,
         args.steps or 0,
         args.model_dir,
@@ -383,9 +385,9 @@ def _verify(args) -> int:
         answer = verb.verify_stock(args.directory, trial, python=args.stock_python)
     say(answer.remarks)
     if args.json:
-        print_json(json.dumps(answer.details, indent=2, sort_keys=True))
+        print_json(answer.to_json())
     else:
-        print_result(one.summary for one in answer.verifications)
+        print_result(answer.to_lines())
     for one in answer.verifications:
         if not one.complete:
             say(
