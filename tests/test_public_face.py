@@ -92,9 +92,7 @@ _TYPING = set(
 
 
 def test_options_need_no_numpy():
-    program = (
-        "import sys, graphfix; graphfix.ConvertOptions(freeze='none'); print('numpy' in sys.modules)"
-    )
+    program = "import sys, graphfix; graphfix.ConvertOptions(freeze='none'); print('numpy' in sys.modules)"
     assert python(program) == "False\n"
 
 

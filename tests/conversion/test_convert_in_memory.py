@@ -46,8 +46,9 @@ def test_a_plan_replays_from_memory(model):
 def test_a_memory_names_a_placeholder(model):
     memory = graphfix.Memory()
     graphfix.convert(model, memory, OPTIONS)
-    assert b'fine_tune_checkpoint: "PATH_TO_BE_CONFIGURED/model.ckpt"' in (
-        memory.files["pipeline.config"]
+    assert (
+        b'fine_tune_checkpoint: "PATH_TO_BE_CONFIGURED/model.ckpt"'
+        in (memory.files["pipeline.config"])
     )
     assert "MB>" in repr(memory)
 
