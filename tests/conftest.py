@@ -6,6 +6,7 @@ import os
 
 import builders
 import pytest
+import repository
 
 from graphfix.anchor_fitting import fit
 from graphfix.cli import command_line
@@ -52,3 +53,11 @@ def graphfix(capsys):
         return Done(code, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture
+def broken_files(monkeypatch):
+    monkeypatch.syspath_prepend(repository.TESTDATA)
+    from broken_setups import files
+
+    return files
