@@ -444,7 +444,7 @@ def _doctor(args) -> int:
             sample=args.sample,
             progress=progress,
         )
-        answer = verb.examine(args.config, options, fix=args.fix, overwrite=args.overwrite)
+        answer = verb.diagnose(args.config, options, fix=args.fix, overwrite=args.overwrite)
     say(answer.remarks)
     if args.json:
         print_json(answer.to_json())

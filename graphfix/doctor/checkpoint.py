@@ -4,7 +4,7 @@ import os
 import re
 from typing import Iterator, List, Tuple
 
-from graphfix.doctor.checks import Check, Evidence
+from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
 from graphfix.formats.textproto import quote
@@ -16,6 +16,7 @@ PLACEHOLDER = re.compile(r"PATH_TO|path/to|/usr/home/username|YOUR_|your_|<[^<>]
 FIELD = ("train_config", "fine_tune_checkpoint")
 _OBJECTS = ("_CHECKPOINTABLE_OBJECT_GRAPH", ".ATTRIBUTES/VARIABLE_VALUE")
 _PARTS = (".index", ".meta")
+OTHER = "name the checkpoint that belongs to this config, or take the config that belongs to it"
 
 
 def _where(setup: Setup) -> str:
@@ -37,19 +38,19 @@ def _prefixes(directory: str) -> List[str]:
     ]
 
 
-def _none(setup: Setup) -> Iterator[Evidence]:
+def _none(setup: Setup) -> Iterator[Symptom]:
     if not setup.train.fine_tune_checkpoint:
-        yield Evidence(setup.where(*FIELD), "train_config names no fine_tune_checkpoint")
+        yield Symptom(setup.where(*FIELD), "train_config names no fine_tune_checkpoint")
 
 
-def _part(setup: Setup) -> Iterator[Evidence]:
+def _part(setup: Setup) -> Iterator[Symptom]:
     path = setup.train.fine_tune_checkpoint
     name = os.path.basename(path)
     prefix = next((path[: -len(end)] for end in _PARTS if path.endswith(end)), None)
     if ".data-" in name:
         prefix = path[: path.rindex(".data-")]
     if prefix:
-        yield Evidence(
+        yield Symptom(
             _where(setup),
             f"fine_tune_checkpoint is one file of a checkpoint, {name}",
             f"write fine_tune_checkpoint: {quote(prefix)}",
@@ -57,7 +58,7 @@ def _part(setup: Setup) -> Iterator[Evidence]:
         )
 
 
-def _directory(setup: Setup) -> Iterator[Evidence]:
+def _directory(setup: Setup) -> Iterator[Symptom]:
     path = setup.train.fine_tune_checkpoint
     if not os.path.isdir(path) or os.path.exists(path + ".index"):
         return
@@ -67,7 +68,7 @@ def _directory(setup: Setup) -> Iterator[Evidence]:
     )
     if not found and os.path.exists(os.path.join(path, FROZEN)):
         return  # _frozen's
-    yield Evidence(
+    yield Symptom(
         _where(setup),
         f"fine_tune_checkpoint is a directory, {path}",
         f"write fine_tune_checkpoint: {quote(preferred[0])}"
@@ -81,18 +82,18 @@ def _directory(setup: Setup) -> Iterator[Evidence]:
     )
 
 
-def _frozen(setup: Setup) -> Iterator[Evidence]:
+def _frozen(setup: Setup) -> Iterator[Symptom]:
     path = setup.train.fine_tune_checkpoint
     frozen = path if path.endswith(".pb") else os.path.join(path, FROZEN)
     if os.path.isfile(frozen) and not _prefixes(path):
-        yield Evidence(
+        yield Symptom(
             _where(setup),
             f"fine_tune_checkpoint is a frozen graph, {frozen}",
             f"make a checkpoint of it: graphfix thaw {frozen} --output_directory OUT",
         )
 
 
-def _missing(setup: Setup) -> Iterator[Evidence]:
+def _missing(setup: Setup) -> Iterator[Symptom]:
     path = setup.train.fine_tune_checkpoint
     if (
         not path
@@ -110,7 +111,7 @@ def _missing(setup: Setup) -> Iterator[Evidence]:
     if not os.path.isdir(directory):
         say = f"there is no directory {directory}"
     one = len(near) == 1
-    yield Evidence(
+    yield Symptom(
         _where(setup),
         "fine_tune_checkpoint leads to nothing: " + say,
         f"write fine_tune_checkpoint: {quote(near[0])}, which is there"
@@ -120,7 +121,7 @@ def _missing(setup: Setup) -> Iterator[Evidence]:
     )
 
 
-def _v1(setup: Setup) -> Iterator[Evidence]:
+def _v1(setup: Setup) -> Iterator[Symptom]:
     path = setup.train.fine_tune_checkpoint
     if (
         not os.path.isfile(path)
@@ -129,7 +130,7 @@ def _v1(setup: Setup) -> Iterator[Evidence]:
         or list(_part(setup))
     ):
         return
-    yield Evidence(
+    yield Symptom(
         _where(setup),
         (
             f"fine_tune_checkpoint is a single file, {path}: perhaps a checkpoint "
@@ -139,13 +140,13 @@ def _v1(setup: Setup) -> Iterator[Evidence]:
     )
 
 
-def _damaged(setup: Setup) -> Iterator[Evidence]:
+def _damaged(setup: Setup) -> Iterator[Symptom]:
     path = setup.train.fine_tune_checkpoint
     if not path or not os.path.exists(path + ".index"):
         return
     error = setup.bundle(path)[1]
     for problem in error.problems if error else ():
-        yield Evidence(problem.subject, problem.message, problem.remedy)
+        yield Symptom(problem.subject, problem.message, problem.remedy)
 
 
 def is_tf2(setup: Setup) -> bool:
@@ -154,9 +155,9 @@ def is_tf2(setup: Setup) -> bool:
     return any(mark in name for name in names for mark in _OBJECTS)
 
 
-def _tf2(setup: Setup) -> Iterator[Evidence]:
+def _tf2(setup: Setup) -> Iterator[Symptom]:
     if is_tf2(setup):
-        yield Evidence(
+        yield Symptom(
             _where(setup),
             (
                 f"{setup.train.fine_tune_checkpoint} is a checkpoint of TensorFlow 2: its "
@@ -166,30 +167,30 @@ def _tf2(setup: Setup) -> Iterator[Evidence]:
         )
 
 
-def _not_finite(setup: Setup) -> Iterator[Evidence]:
+def _not_finite(setup: Setup) -> Iterator[Symptom]:
     prefix = setup.train.fine_tune_checkpoint
     bad = setup.values(prefix).not_finite
     if bad:
-        yield Evidence(
+        yield Symptom(
             _where(setup),
             (f"{prefix} holds NaN or infinite values in {len(bad)} tensors, such as {bad[0]}"),
         )
 
 
-def _zeros(setup: Setup) -> Iterator[Evidence]:
+def _zeros(setup: Setup) -> Iterator[Symptom]:
     prefix = setup.train.fine_tune_checkpoint
     names = setup.values(prefix).zeros
     if names:
-        yield Evidence(
+        yield Symptom(
             _where(setup),
             f"{prefix} holds {len(names)} kernels that are all zeros, such as {names[0]}",
         )
 
 
-def _corrupt(setup: Setup) -> Iterator[Evidence]:
+def _corrupt(setup: Setup) -> Iterator[Symptom]:
     error = setup.values(setup.train.fine_tune_checkpoint).damage
     for problem in error.problems if error else ():
-        yield Evidence(problem.subject, problem.message, problem.remedy)
+        yield Symptom(problem.subject, problem.message, problem.remedy)
 
 
 CHECKS = (

@@ -1,7 +1,7 @@
-"""What a check is: a row of a table that says what is wrong, why it matters, and what to do.
+"""What a check is: a row of a table that tells what is wrong, why it matters, and what to do.
 
-`find` looks at a Setup and gives one Evidence for each thing it finds.  The order of the tables is
-the order of what a trainer runs into, and of findings of one severity.
+`find` looks at a Setup and yields one Symptom for each thing it finds.  Findings of one severity
+are listed in the order of the tables, which is the order in which a trainer runs into them.
 """
 
 from typing import Any, Callable, Iterable, NamedTuple, Optional, Tuple
@@ -9,12 +9,12 @@ from typing import Any, Callable, Iterable, NamedTuple, Optional, Tuple
 from graphfix.pipeline_config.edits import ConfigEdit
 
 
-class Evidence(NamedTuple):
-    """One thing that was found: where, and what.
+class Symptom(NamedTuple):
+    """One thing that a check found: where, and what.
 
-    `remedy` takes the place of the check's own, where this case knows better.  `edits` are the
-    remedy as edits of the config, `text` as its whole new text (where it cannot be parsed);
-    neither, where the config cannot cure it.
+    `remedy` replaces the check's own, where this case has a better one.  `edits` are the remedy as
+    edits of the config, `text` as its whole new text (where it can't be parsed); neither, where the
+    config can't fix it.
     """
 
     subject: str
@@ -31,4 +31,4 @@ class Check(NamedTuple):
     severity: str
     cause: str
     remedy: str
-    find: Callable[[Any], Iterable[Evidence]]
+    find: Callable[[Any], Iterable[Symptom]]

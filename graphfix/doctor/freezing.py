@@ -7,8 +7,8 @@ update_trainable_variables; at one that is no regular expression they stop.
 import functools
 from typing import Iterator, NamedTuple, Tuple
 
-from graphfix.doctor import restore_prediction
-from graphfix.doctor.checks import Check, Evidence
+from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.prediction import variable_names
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
 from graphfix.formats import patterns
@@ -42,43 +42,38 @@ def _patterns(setup: Setup) -> Iterator[_Pattern]:
                     yield _Pattern(value.where, name, value.value, readers)
 
 
-def _refused(setup: Setup, every: bool) -> Iterator[Evidence]:
+def _refused(setup: Setup, every: bool) -> Iterator[Symptom]:
     for one in _patterns(setup):
         try:
             patterns.check(one.text)
         except patterns.BadPattern as error:
             if (len(one.readers) == len(setup.options.trainers)) == every:
-                yield Evidence(
+                scripts = [
+                    str(trainers.script(setup.options.revision, name)) for name in one.readers
+                ]
+                yield Symptom(
                     one.where,
-                    "%s has %r, which is no regular expression to %s: %s"
-                    % (
-                        one.field,
-                        one.text[:60],
-                        " and ".join(
-                            str(trainers.script(setup.options.revision, name))
-                            for name in one.readers
-                        ),
-                        error,
-                    ),
+                    f"{one.field} has {one.text[:60]!r}, which {' and '.join(scripts)} "
+                    f"{'refuses' if len(scripts) == 1 else 'refuse'}: {error}",
                 )
         except patterns.Unjudged:
             pass
 
 
-def _slow(setup: Setup) -> Iterator[Evidence]:
+def _slow(setup: Setup) -> Iterator[Symptom]:
     left = patterns.STEPS
     for one in _patterns(setup):
         found = None
         try:
             found = patterns.Patterns([one.text], left)
-            for name in restore_prediction.variables(setup):
+            for name in variable_names(setup):
                 if found.lost < _LOST:
                     found.match(name)
                     found.search(name + ":0")
         except patterns.BadPattern:
             continue
         except patterns.Unjudged as error:
-            yield Evidence(
+            yield Symptom(
                 one.where,
                 f"{one.field} has {one.text[:60]!r}, and what it matches is not judged: {error}",
                 "see with graphfix verify --stock that the "
@@ -88,7 +83,7 @@ def _slow(setup: Setup) -> Iterator[Evidence]:
             continue
         left = found.left
         if found.lost >= _LOST:
-            yield Evidence(
+            yield Symptom(
                 one.where,
                 (
                     f"{one.field} has {one.text[:60]!r}: before Python finds that it does not "

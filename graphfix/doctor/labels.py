@@ -3,7 +3,7 @@
 import os
 from typing import Iterator, Tuple
 
-from graphfix.doctor.checks import Check, Evidence
+from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import READERS, Setup
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.formats.textproto import Block, quote
@@ -36,13 +36,13 @@ def _items(setup: Setup, path: str):
             yield value, ids[0] if ids else 0, names[0] if names else ""
 
 
-def _absent(setup: Setup) -> Iterator[Evidence]:
+def _absent(setup: Setup) -> Iterator[Symptom]:
     for name, message in setup.readers():
         if not message.label_map_path:
-            yield Evidence(setup.where(name), f"{name} names no label map")
+            yield Symptom(setup.where(name), f"{name} names no label map")
 
 
-def _zero(setup: Setup) -> Iterator[Evidence]:
+def _zero(setup: Setup) -> Iterator[Symptom]:
     for _, path in _maps(setup):
         zeros = [
             (block, name)
@@ -50,54 +50,54 @@ def _zero(setup: Setup) -> Iterator[Evidence]:
             if number == 0 and name != BACKGROUND
         ]
         for block, name in zeros[:1]:
-            yield Evidence(block.where, f"'{name}' has id 0, or none")
+            yield Symptom(block.where, f"'{name}' has id 0, or none")
 
 
-def _negative(setup: Setup) -> Iterator[Evidence]:
+def _negative(setup: Setup) -> Iterator[Symptom]:
     for _, path in _maps(setup):
         for block, number, name in _items(setup, path):
             if number < 0:
-                yield Evidence(block.where, f"'{name}' has id {number}")
+                yield Symptom(block.where, f"'{name}' has id {number}")
 
 
-def _duplicate(setup: Setup) -> Iterator[Evidence]:
+def _duplicate(setup: Setup) -> Iterator[Symptom]:
     for _, path in _maps(setup):
         ids: dict = {}
         names: dict = {}
         for block, number, name in _items(setup, path):
             if number in ids:
-                yield Evidence(
+                yield Symptom(
                     block.where, f"'{name}' has id {number}, which '{ids[number]}' has, too"
                 )
             if name in names and names[name] != number:
-                yield Evidence(
+                yield Symptom(
                     block.where, f"the name '{name}' is given to the ids {names[name]} and {number}"
                 )
             ids.setdefault(number, name)
             names.setdefault(name, number)
 
 
-def _unreadable(setup: Setup) -> Iterator[Evidence]:
+def _unreadable(setup: Setup) -> Iterator[Symptom]:
     explained = {
-        evidence.subject.rsplit(":", 2)[0]
+        symptom.subject.rsplit(":", 2)[0]
         for find in (_zero, _negative, _duplicate)
-        for evidence in find(setup)
+        for symptom in find(setup)
     }
     for _, path in _maps(setup):
         error = setup.label_map(path)[1]
         if error is not None and path not in explained:
             for problem in error.problems:
-                yield Evidence(problem.subject, problem.message, problem.remedy)
+                yield Symptom(problem.subject, problem.message, problem.remedy)
 
 
-def _count(setup: Setup) -> Iterator[Evidence]:
+def _count(setup: Setup) -> Iterator[Symptom]:
     for _, path, labels, wanted in _sized(setup):
         if wanted > setup.body.num_classes:
             yield _other_count(setup, path, labels, wanted, "goes to")
             return
 
 
-def _fewer(setup: Setup) -> Iterator[Evidence]:
+def _fewer(setup: Setup) -> Iterator[Symptom]:
     for name, path, labels, wanted in _sized(setup):
         if name == READERS[0] and wanted < setup.body.num_classes:
             yield _other_count(setup, path, labels, wanted, "ends at")
@@ -115,9 +115,9 @@ def _sized(setup: Setup):
             yield name, path, labels, labels.max_id + extra
 
 
-def _other_count(setup: Setup, path: str, labels, wanted: int, verb: str) -> Evidence:
+def _other_count(setup: Setup, path: str, labels, wanted: int, verb: str) -> Symptom:
     field = ("model", setup.meta, "num_classes")
-    return Evidence(
+    return Symptom(
         setup.where(*field),
         f"num_classes is {setup.body.num_classes}, and the label map {path} {verb} id "
         f"{labels.max_id}",
@@ -126,14 +126,14 @@ def _other_count(setup: Setup, path: str, labels, wanted: int, verb: str) -> Evi
     )
 
 
-def _gaps(setup: Setup) -> Iterator[Evidence]:
+def _gaps(setup: Setup) -> Iterator[Symptom]:
     for _, path in _maps(setup):
         labels = setup.label_map(path)[0]
         if labels is None:
             continue
         missing = sorted(set(range(1, labels.max_id + 1)) - set(labels.by_id()))
         if missing:
-            yield Evidence(
+            yield Symptom(
                 path,
                 "skips %d of the ids up to %d: %s"
                 % (
@@ -144,10 +144,10 @@ def _gaps(setup: Setup) -> Iterator[Evidence]:
             )
 
 
-def _differ(setup: Setup) -> Iterator[Evidence]:
+def _differ(setup: Setup) -> Iterator[Symptom]:
     maps = [(name, path, setup.label_map(path)[0]) for name, path in _maps(setup)]
     if len(maps) == 2 and all(labels for _, _, labels in maps) and maps[0][2] != maps[1][2]:
-        yield Evidence(
+        yield Symptom(
             setup.where(READERS[1], "label_map_path"),
             (
                 f"the evaluation's label map {maps[1][1]} "

@@ -6,8 +6,8 @@ from typing import Iterator, NamedTuple, Optional
 import numpy as np
 
 from graphfix.detectors import families
-from graphfix.doctor.checks import Check, Evidence
-from graphfix.doctor.restore import fit
+from graphfix.doctor.checkpoint_fit import fit
+from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.errors import SourceError
 from graphfix.findings import ERROR, WARNING
@@ -61,28 +61,28 @@ def _opened(setup: Setup) -> Optional[Latest]:
     return found if found and setup.bundle(found.prefix)[0] is not None else None
 
 
-def _lost(setup: Setup) -> Iterator[Evidence]:
+def _lost(setup: Setup) -> Iterator[Symptom]:
     found = latest(setup)
     if not found or setup.bundle(found.prefix)[0] is not None:
         return
     if not os.path.exists(found.prefix + ".index"):
-        yield Evidence(
+        yield Symptom(
             found.state,
             f"names {found.prefix} as the latest checkpoint, and it is not there",
             f"remove {found.state}, or put the checkpoint there",
         )
         return
     for problem in setup.bundle(found.prefix)[1].problems:
-        yield Evidence(problem.subject, problem.message, problem.remedy)
+        yield Symptom(problem.subject, problem.message, problem.remedy)
 
 
-def _shapes(setup: Setup) -> Iterator[Evidence]:
+def _shapes(setup: Setup) -> Iterator[Symptom]:
     found = _opened(setup)
     if not found:
         return
     how = fit(setup, found.prefix)
     if how.other_classes:
-        yield Evidence(
+        yield Symptom(
             found.prefix,
             (
                 "is what the trainer would resume from, and its heads have "
@@ -91,13 +91,13 @@ def _shapes(setup: Setup) -> Iterator[Evidence]:
             ),
         )
     elif how.broken:
-        yield Evidence(
+        yield Symptom(
             found.prefix,
             "is what the trainer would resume from, and is of another model: " + how.broken[0][1],
         )
 
 
-def _incomplete(setup: Setup) -> Iterator[Evidence]:
+def _incomplete(setup: Setup) -> Iterator[Symptom]:
     found = _opened(setup)
     if not found or list(_shapes(setup)):
         return
@@ -110,7 +110,7 @@ def _incomplete(setup: Setup) -> Iterator[Evidence]:
     if families.GLOBAL_STEP not in names:
         lacking.insert(0, families.GLOBAL_STEP)
     if lacking:
-        yield Evidence(
+        yield Symptom(
             found.prefix,
             "is what the trainer would resume from, and lacks what "
             "training adds to a model's variables: "
@@ -118,11 +118,11 @@ def _incomplete(setup: Setup) -> Iterator[Evidence]:
         )
 
 
-def _done(setup: Setup) -> Iterator[Evidence]:
+def _done(setup: Setup) -> Iterator[Symptom]:
     found = _opened(setup)
     step = _step(setup, found.prefix) if found else None
     if step is not None and 0 < setup.train.num_steps <= step:
-        yield Evidence(
+        yield Symptom(
             found.prefix,
             (
                 f"is what the trainer would resume from, at step {step}; num_steps "
@@ -131,34 +131,34 @@ def _done(setup: Setup) -> Iterator[Evidence]:
         )
 
 
-def _resumes(setup: Setup) -> Iterator[Evidence]:
+def _resumes(setup: Setup) -> Iterator[Symptom]:
     found = _opened(setup)
     if not found or list(_shapes(setup)) or list(_incomplete(setup)) or list(_done(setup)):
         return
     step = _step(setup, found.prefix)
-    yield Evidence(
+    yield Symptom(
         found.prefix,
         "is what the trainer resumes from%s; fine_tune_checkpoint is not "
         "looked at" % (f", at step {step}" if step else ""),
     )
 
 
-def _a_file(setup: Setup) -> Iterator[Evidence]:
+def _a_file(setup: Setup) -> Iterator[Symptom]:
     directory = setup.options.model_dir
     if directory and os.path.exists(directory) and not os.path.isdir(directory):
-        yield Evidence(directory, "is a file, not a directory")
+        yield Symptom(directory, "is a file, not a directory")
 
 
-def _damaged(setup: Setup) -> Iterator[Evidence]:
+def _damaged(setup: Setup) -> Iterator[Symptom]:
     state = _state(setup)
     if state is None:
         return
     try:
         if read_state(state) is None:
-            yield Evidence(state, "names no checkpoint")
+            yield Symptom(state, "names no checkpoint")
     except SourceError as error:
         for problem in error.problems:
-            yield Evidence(problem.subject, problem.message)
+            yield Symptom(problem.subject, problem.message)
 
 
 CHECKS = (

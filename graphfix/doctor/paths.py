@@ -6,7 +6,7 @@ import re
 from typing import Iterator, List, Tuple
 
 from graphfix.doctor.checkpoint import PLACEHOLDER
-from graphfix.doctor.checks import Check, Evidence
+from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import INPUT_PATH, READERS, Setup
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.formats.textproto import STRING, Scalar, quote
@@ -39,17 +39,17 @@ def _edits(setup: Setup, path, field, literal: str) -> Tuple[ConfigEdit, ...]:
     return (ConfigEdit(path, literal, "a path that exists"),) if one else ()
 
 
-def _placeholder(setup: Setup) -> Iterator[Evidence]:
+def _placeholder(setup: Setup) -> Iterator[Symptom]:
     for path, _, value in _all(setup):
         if PLACEHOLDER.search(value.value):
-            yield Evidence(value.where, (f"{'.'.join(path)} is still a placeholder: {value.raw}"))
+            yield Symptom(value.where, (f"{'.'.join(path)} is still a placeholder: {value.raw}"))
 
 
-def _tilde(setup: Setup) -> Iterator[Evidence]:
+def _tilde(setup: Setup) -> Iterator[Symptom]:
     for path, field, value in _all(setup):
         if value.value.startswith("~"):
             literal = quote(os.path.expanduser(value.value))
-            yield Evidence(
+            yield Symptom(
                 value.where,
                 (
                     f"{'.'.join(path)} begins with ~, which a shell expands, and TensorFlow "
@@ -80,7 +80,7 @@ def _there(setup: Setup, text: str) -> bool:
     return bool(os.path.exists(text) or os.path.exists(text + ".index") or setup.found(text))
 
 
-def _relative(setup: Setup) -> Iterator[Evidence]:
+def _relative(setup: Setup) -> Iterator[Symptom]:
     directory = os.path.dirname(setup.path) or "."
     for path, _, value in _all(setup):
         if (
@@ -88,7 +88,7 @@ def _relative(setup: Setup) -> Iterator[Evidence]:
             and not _there(setup, value.value)
             and _beside(setup, value.value)
         ):
-            yield Evidence(
+            yield Symptom(
                 value.where,
                 (
                     f"{'.'.join(path)} is relative to the current directory, where there is "
@@ -98,15 +98,15 @@ def _relative(setup: Setup) -> Iterator[Evidence]:
             )
 
 
-def _no_input(setup: Setup) -> Iterator[Evidence]:
+def _no_input(setup: Setup) -> Iterator[Symptom]:
     for name, message in setup.readers():
         if message.WhichOneof("input_reader") not in (None, "tf_record_input_reader"):
             continue
         if not [one for one in message.tf_record_input_reader.input_path if one]:
-            yield Evidence(setup.where(name), f"{name} names no records")
+            yield Symptom(setup.where(name), f"{name} names no records")
 
 
-def _records(setup: Setup) -> Iterator[Evidence]:
+def _records(setup: Setup) -> Iterator[Symptom]:
     for name in READERS:
         for field in setup.document.find((name,) + INPUT_PATH) if setup.document else ():
             for value in field.values:
@@ -121,7 +121,7 @@ def _records(setup: Setup) -> Iterator[Evidence]:
                 ):
                     continue
                 near = _shards(setup, text)
-                yield Evidence(
+                yield Symptom(
                     value.where,
                     f"no file matches {value.raw}",
                     f"write input_path: {quote(near)}" if near else "",
@@ -129,7 +129,7 @@ def _records(setup: Setup) -> Iterator[Evidence]:
                 )
 
 
-def _too_wide(setup: Setup) -> Iterator[Evidence]:
+def _too_wide(setup: Setup) -> Iterator[Symptom]:
     for path, _, value in _all(setup):
         if (
             not _skipped(value.value)
@@ -137,7 +137,7 @@ def _too_wide(setup: Setup) -> Iterator[Evidence]:
             and value.value in setup.too_wide
         ):
             (problem,) = setup.too_wide[value.value].problems
-            yield Evidence(value.where, f"{'.'.join(path)} {problem.message}")
+            yield Symptom(value.where, f"{'.'.join(path)} {problem.message}")
 
 
 def _shards(setup: Setup, text: str) -> str:
@@ -156,14 +156,14 @@ def _shards(setup: Setup, text: str) -> str:
     return found[0] if len(found) == 1 and os.path.isfile(found[0]) else ""
 
 
-def _label_maps(setup: Setup) -> Iterator[Evidence]:
+def _label_maps(setup: Setup) -> Iterator[Symptom]:
     for path, field, value in _all(setup):
         text = value.value
         if path[-1] != _LABEL_MAP or _skipped(text) or os.path.exists(text) or _beside(setup, text):
             continue
         near = setup.found(os.path.join(glob.escape(os.path.dirname(text) or "."), "*.pbtxt"))
         one = os.path.normpath(near[0]) if len(near) == 1 else ""
-        yield Evidence(
+        yield Symptom(
             value.where,
             f"{'.'.join(path)} leads to no file: {value.raw}",
             f"write label_map_path: {quote(one)}, which is there" if one else "",
@@ -171,19 +171,19 @@ def _label_maps(setup: Setup) -> Iterator[Evidence]:
         )
 
 
-def _unreadable(setup: Setup) -> Iterator[Evidence]:
+def _unreadable(setup: Setup) -> Iterator[Symptom]:
     for path, _, value in _all(setup):
         files = setup.files(value.value) or setup.files(value.value + ".index")
         bad = [one for one in files if not os.access(one, os.R_OK)]
         if bad:
-            yield Evidence(
+            yield Symptom(
                 value.where,
                 f"{bad[0]} can't be read: you have no permission",
                 f"chmod a+r {bad[0]}",
             )
 
 
-def _mounts(setup: Setup) -> Iterator[Evidence]:
+def _mounts(setup: Setup) -> Iterator[Symptom]:
     tops: List[str] = sorted(
         {
             os.path.dirname(os.path.abspath(value.value))
@@ -199,7 +199,7 @@ def _mounts(setup: Setup) -> Iterator[Evidence]:
         and _there(setup, value.value)
     ]
     if relative:
-        yield Evidence(
+        yield Symptom(
             relative[0].where,
             (
                 f"{len(relative)} paths are relative, such as {relative[0].raw}: they hold in the "
@@ -207,7 +207,7 @@ def _mounts(setup: Setup) -> Iterator[Evidence]:
             ),
         )
     elif len(tops) > 1:
-        yield Evidence(
+        yield Symptom(
             setup.path,
             (
                 f"names files in {len(tops)} directories, all of which a container would "

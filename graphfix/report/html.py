@@ -132,7 +132,7 @@ def _tiles(report: Report) -> str:
         (f"{plan.count(Keep, Rename)} of {len(plan.edits)}", "tensors kept byte for byte"),
     ]
     rows = [
-        (name, "%d of %d" % report.forecast(name, what))
+        (name, "%d of %d" % report.restore_count(name, what))
         for name, what in trainers.restored(plan.target_api, plan.trainer)
     ]
     if len({words for _, words in rows}) == 1:

@@ -49,7 +49,7 @@ def test_the_line_and_what_to_write(graphfix):
     done = graphfix("doctor", config("number_in_quotes"))
     assert done.code == 1
     assert done.out.splitlines()[:4] == [
-        "broken/number_in_quotes/pipeline.config can't be trained with as it is (the API of "
+        "broken/number_in_quotes/pipeline.config can't be trained as it is (the API of "
         "2019-07), because of line 55:",
         '    batch_size: "4"',
         "'batch_size' cannot be \"4\".",
@@ -247,7 +247,7 @@ FAULTY = (
 
 def errors(text, revision="2019-07", trainer_names=("model_main", "legacy"), path="healthy.config"):
     options = Options(revision, schema_history.schema(revision), trainer_names, {})
-    found = diagnosis.diagnose(text.encode(), path, options).findings
+    found = diagnosis.run_checks(text.encode(), path, options).findings
     return [str(one) for one in found if one.severity == ERROR]
 
 

@@ -97,13 +97,13 @@ def test_doctor_says_so(graphfix, tmp_path, with_types):
     assert "has 2 variables that are not float32, such as" in done.out
     assert "197 of 199 variables are restored; it stops at" in done.out
     data = json.loads(graphfix("doctor", path, "--target_api", "2019-07", "--json").out)
-    assert {one["counts"]["type_differs"] for one in data["forecast"]["trainers"]} == {2}
+    assert {one["counts"]["type_differs"] for one in data["prediction"]["trainers"]} == {2}
     # Where the head is not asked for, its type makes no difference.
     path = builders.write(
         tmp_path, "it.config", config.replace("load_all_detection_checkpoint_vars: true", "")
     )
-    assert "has 1 variables that are" in graphfix("doctor", path, "--target_api", "2019-07").out
-    # No forecast: the feature extractor's are looked at all the same.
+    assert "has 1 variable that is" in graphfix("doctor", path, "--target_api", "2019-07").out
+    # No prediction: the feature extractor's are looked at all the same.
     path = builders.write(
         tmp_path,
         "it.config",

@@ -3,42 +3,41 @@
 from typing import Iterator
 
 from graphfix.detectors import families
-from graphfix.doctor import model_dir, restore
-from graphfix.doctor.checks import Check, Evidence
-from graphfix.doctor.restore_prediction import look_ahead
+from graphfix.doctor import model_dir
+from graphfix.doctor.checkpoint import FIELD
+from graphfix.doctor.checkpoint_fit import backbone
+from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.prediction import predict
 from graphfix.doctor.setup import Setup
-from graphfix.findings import ERROR
+from graphfix.findings import ERROR, count
 from graphfix.formats.dtypes import FLOAT32
 
 
-def _types(setup: Setup) -> Iterator[Evidence]:
+def _types(setup: Setup) -> Iterator[Symptom]:
     prefix = setup.train.fine_tune_checkpoint
     metas = setup.metas(prefix) if prefix else {}
-    outlook = look_ahead(setup)
-    if outlook.unknown and setup.checkpoint is not None and not model_dir.latest(setup):
+    predicted = predict(setup)
+    if predicted.unknown and setup.checkpoint is not None and not model_dir.latest(setup):
         # Which variables the model has is not known; the feature extractor's are.
-        scopes = restore.scopes(setup)
+        row = backbone(setup)
         names = [
             name
             for name, meta in metas.items()
-            if name.startswith(scopes)
+            if row is not None
+            and name.startswith(row.scopes)
             and meta.dtype.is_floating
             and meta.dtype != FLOAT32
             and not name.endswith(families.SLOT_SUFFIXES + (families.MOVING_AVERAGE,))
         ]
     else:
         names = list(
-            dict.fromkeys(
-                name for forecast in outlook.forecasts for name in forecast.of_other_types
-            )
+            dict.fromkeys(name for one in predicted.trainers for name in one.of_other_types)
         )
     if names:
-        yield Evidence(
-            setup.where(*restore.FIELD),
-            (
-                f"{prefix} has {len(names)} variables that are not float32, such "
-                f"as {names[0]} ({metas[names[0]].dtype})"
-            ),
+        yield Symptom(
+            setup.where(*FIELD),
+            f"{prefix} has {count(len(names), 'variable that is', 'variables that are')} not "
+            f"float32, such as {names[0]} ({metas[names[0]].dtype})",
         )
 
 
