@@ -15,7 +15,7 @@ _BATCH = ("train_config", "batch_size")
 
 
 def _one_shape(setup: Setup) -> bool:
-    """Whether training images all have one size after resizing, and no augmentation others."""
+    """Whether all training images have one size after resizing, and no augmentation changes it."""
     if any(
         re.search("crop|pad|resize|scale|rotation", step.WhichOneof("preprocessing_step") or "")
         for step in setup.train.data_augmentation_options
@@ -45,10 +45,8 @@ def _ragged_batch(setup: Setup) -> Iterator[Symptom]:
     known = setup.options.schema.field("KeepAspectRatioResizer", path[-1])
     yield Symptom(
         setup.where(*_BATCH),
-        (
-            f"batch_size is {setup.train.batch_size}, and keep_aspect_ratio_resizer gives "
-            "images of different sizes"
-        ),
+        f"batch_size is {setup.train.batch_size}, but keep_aspect_ratio_resizer makes images of "
+        "different sizes",
         "write %s"
         % (
             "pad_to_max_dimension: true in the resizer, or batch_size: 1"
@@ -77,7 +75,7 @@ def _dimensions(setup: Setup) -> Iterator[Symptom]:
         path += (chosen,)
         yield Symptom(
             setup.where(*path),
-            f"min_dimension is {keep.min_dimension} and max_dimension {keep.max_dimension}",
+            f"min_dimension is {keep.min_dimension}, more than max_dimension {keep.max_dimension}",
             f"write min_dimension: {keep.max_dimension} and max_dimension: {keep.min_dimension}",
             (
                 ConfigEdit(path + ("min_dimension",), str(keep.max_dimension), "the smaller"),
@@ -88,7 +86,7 @@ def _dimensions(setup: Setup) -> Iterator[Symptom]:
     if chosen == "fixed_shape_resizer" and min(fixed.height, fixed.width) < 1:
         yield Symptom(
             setup.where(*(path + (chosen,))),
-            f"the images' size is {fixed.height} x {fixed.width}",
+            f"images are resized to {fixed.height} x {fixed.width}",
             "write height and width",
         )
 
@@ -118,16 +116,10 @@ def _fpn_size(setup: Setup) -> Iterator[Symptom]:
             path = ("model", "ssd", "feature_extractor", "pad_to_multiple")
             yield Symptom(
                 setup.where("model", "ssd", "image_resizer", "fixed_shape_resizer"),
-                (
-                    f"an FPN on images of {fixed.height} x {fixed.width}: a feature map of "
-                    f"{2 * odd[0][1]} cells can't be added "
-                    f"to one of {odd[0][0]}"
-                ),
-                (
-                    f"write pad_to_multiple: {_STRIDE} in the feature extractor, or take sizes "
-                    "that "
-                    "are multiples of it"
-                ),
+                f"an FPN on images of {fixed.height} x {fixed.width}: a feature map of "
+                f"{2 * odd[0][1]} cells can't be added to one of {odd[0][0]}",
+                f"write pad_to_multiple: {_STRIDE} in the feature extractor, or take sizes that "
+                "are multiples of it",
                 (ConfigEdit(path, str(_STRIDE), "every map is twice the next"),),
             )
             return
@@ -137,31 +129,32 @@ CHECKS = (
     Check(
         "BATCH_SIZE",
         ERROR,
-        "There is no batch of less than one image.",
+        "A batch needs at least one image.",
         "write batch_size: 1 or more",
         _no_batch,
     ),
     Check(
         "BATCH_RAGGED",
         ERROR,
-        "Images of different sizes can't be one batch (\"Cannot batch tensors with different "
+        "Images of different sizes can't be in one batch (\"Cannot batch tensors with different "
         'shapes").',
-        "pad images to one size, or take batches of one",
+        "pad images to one size, or use batches of one",
         _ragged_batch,
     ),
     Check(
         "IMAGE_RESIZER",
         ERROR,
-        "The images' size after resizing makes no sense.",
-        "take the model's own image_resizer",
+        "The resizer's sizes are impossible.",
+        "use the model's own image_resizer",
         _dimensions,
     ),
     Check(
         "FPN_IMAGE_SIZE",
         ERROR,
-        "An FPN doubles small maps and adds them to larger ones, which only works where every "
-        'map is twice the next ("Dimensions must be equal", "Incompatible shapes").',
-        f"take image sizes that are multiples of {_STRIDE}",
+        "An FPN doubles small feature maps and adds them to larger ones, which only works where "
+        'every map is exactly twice as large as the next ("Dimensions must be equal", '
+        '"Incompatible shapes").',
+        f"use image sizes that are multiples of {_STRIDE}",
         _fpn_size,
     ),
 )

@@ -1,4 +1,4 @@
-"""What the config reads fine_tune_checkpoint as, and how well the checkpoint fits the config's model.
+"""What the config reads fine_tune_checkpoint as, and how the checkpoint fits the config's model.
 
 Checks and the prediction share these answers.
 """
@@ -17,7 +17,7 @@ KINDS = (DETECTION, CLASSIFICATION)
 
 
 def kind(setup: Setup) -> str:
-    """What the trainer reads the checkpoint as: one of KINDS, or an unknown word of the config's."""
+    """What the trainer reads the checkpoint as: one of KINDS, or a word that it refuses."""
     train = setup.train
     known = setup.options.schema.field("TrainConfig", "fine_tune_checkpoint_type")
     if known and train.fine_tune_checkpoint_type:
@@ -36,7 +36,7 @@ def backbone(setup: Setup) -> Optional[Backbone]:
 
 
 def is_of_model(setup: Setup) -> bool:
-    """Whether the checkpoint has the config's feature extractor, so that its heads can be compared."""
+    """Whether the checkpoint has the config's feature extractor, so that heads can be compared."""
     row = backbone(setup)
     names = setup.metas(setup.train.fine_tune_checkpoint)
     return row is not None and row.scopes[0] + row.first in names
@@ -122,7 +122,7 @@ def fit(setup: Setup, prefix: str) -> Fit:
 
 
 def _fits(head: HeadSpec, meta: Optional[TensorMeta]) -> Union[str, int]:
-    """ "" where a tensor fits; its number of classes, where only that differs; else how it differs."""
+    """How a tensor differs: "" where it fits, its number of classes where only that differs."""
     if meta is None:
         return "is not in it"
     if meta.shape and meta.shape[-1] == head.layout.channels:

@@ -8,7 +8,7 @@ from graphfix.doctor.checkpoint import FIELD, OTHER
 from graphfix.doctor.checkpoint_fit import fit, is_of_model, kind
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
-from graphfix.findings import ERROR, INFO, WARNING
+from graphfix.findings import ERROR, INFO, WARNING, count
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.restore.requested import DETECTION
 
@@ -49,11 +49,8 @@ def _depthwise(setup: Setup) -> Iterator[Symptom]:
         )
     yield Symptom(
         setup.where("model", "ssd", "box_predictor", name, "use_depthwise"),
-        (
-            f"the box predictor of {prefix} is {'' if has else 'not '}depthwise, and the config's "
-            f"is {'not' if has else 'so'}: none of its "
-            "heads is restored"
-        ),
+        f"the box predictor of {prefix} is {'' if has else 'not '}depthwise, but the config's "
+        f"is{' not' if has else ''}: none of its heads is restored",
         f"write use_depthwise: {literal}",
         tuple(edits),
     )
@@ -76,9 +73,8 @@ def _kernel_size(setup: Setup) -> Iterator[Symptom]:
             path = ("model", "ssd", "box_predictor", name, "kernel_size")
             yield Symptom(
                 setup.where(*path),
-                "kernel_size is %d, and the heads of %s have "
-                "kernels of %d x %d: none of them is restored"
-                % ((predictor.kernel_size, prefix) + meta.shape[:2]),
+                "kernel_size is %d, but the heads of %s have kernels of %d x %d: none of them "
+                "is restored" % ((predictor.kernel_size, prefix) + meta.shape[:2]),
                 f"write kernel_size: {meta.shape[0]}",
                 (ConfigEdit(path, str(meta.shape[0]), "as the checkpoint's"),),
             )
@@ -103,10 +99,8 @@ def _feature_maps(setup: Setup) -> Iterator[Symptom]:
     if there > 1 and there != maps:
         yield Symptom(
             setup.where("model", "ssd", "anchor_generator"),
-            (
-                "the anchor generator is "
-                f"for {maps} feature maps, and {prefix} has heads for {there}"
-            ),
+            f"the anchor generator is for {count(maps, 'feature map')}, but {prefix} has heads "
+            f"for {there}",
         )
 
 
@@ -118,10 +112,8 @@ def _anchor_heads(setup: Setup) -> Iterator[Symptom]:
         field = families.ANCHOR_FIELD[setup.meta]
         yield Symptom(
             setup.where("model", setup.meta, field),
-            (
-                f"{len(broken)} heads do not fit {setup.train.fine_tune_checkpoint} and start "
-                f"at random, the box heads among them; the first: {broken[0][1]}"
-            ),
+            f"{count(len(broken), 'head does', 'heads do')} not fit "
+            f"{setup.train.fine_tune_checkpoint}, and start at random; the first: {broken[0][1]}",
         )
 
 
@@ -138,12 +130,9 @@ def _load_all(setup: Setup) -> Iterator[Symptom]:
     if fitting:
         yield Symptom(
             setup.where(*_ALL),
-            (
-                "load_all_detection_checkpoint_vars is not set: the "
-                f"feature extractor alone is restored, and {len(fitting)} heads of {prefix} that "
-                "fit start at "
-                "random"
-            ),
+            "load_all_detection_checkpoint_vars is not set: only the feature extractor is "
+            f"restored, and {count(len(fitting), 'head')} of {prefix} that would fit "
+            f"{'starts' if len(fitting) == 1 else 'start'} at random",
             edits=(ConfigEdit(_ALL, "true", "the heads fit"),),
         )
 
@@ -155,11 +144,9 @@ def _class_heads(setup: Setup) -> Iterator[Symptom]:
     if found.other_classes:
         yield Symptom(
             setup.where("model", setup.meta, "num_classes"),
-            (
-                f"{len(found.other_classes)} heads count classes, "
-                f"{'/'.join(map(str, found.counts))} in {setup.train.fine_tune_checkpoint} and "
-                f"{setup.body.num_classes} in the config: they start at random, as they must"
-            ),
+            f"{count(len(found.other_classes), 'head is', 'heads are')} for "
+            f"{'/'.join(map(str, found.counts))} classes in {setup.train.fine_tune_checkpoint}, "
+            f"for {setup.body.num_classes} in the config: they start at random, as they must",
         )
 
 
@@ -172,10 +159,8 @@ def _quantization(setup: Setup) -> Iterator[Symptom]:
     if has and not asked:
         yield Symptom(
             setup.where(*FIELD),
-            (
-                f"{prefix} was trained quantized, and the config has no "
-                "graph_rewriter: training goes on in float"
-            ),
+            f"{prefix} was trained quantized, but the config has no graph_rewriter: training "
+            "continues in float",
         )
 
 
@@ -186,10 +171,8 @@ def _pretrained_ranges(setup: Setup) -> Iterator[Symptom]:
     if not any(is_quantization(name) for name in setup.metas(prefix)):
         yield Symptom(
             setup.where("graph_rewriter"),
-            (
-                f"the config trains quantized, and {prefix} is a "
-                "float model: quantization ranges start at their initial values"
-            ),
+            f"the config trains quantized, but {prefix} is a float model: quantization ranges "
+            "start at their initial values",
         )
 
 
@@ -197,8 +180,8 @@ CHECKS = (
     Check(
         "CHECKPOINT_DEPTHWISE",
         ERROR,
-        "The checkpoint's box predictor is depthwise and the config's is not, or the reverse: "
-        "they are two models.",
+        "Only one of the checkpoint's and the config's box predictors is depthwise: they are "
+        "different models.",
         OTHER,
         _depthwise,
     ),
@@ -219,8 +202,8 @@ CHECKS = (
     Check(
         "HEADS_DO_NOT_FIT",
         WARNING,
-        "Heads have other shapes than the checkpoint's, other than by the number of classes: the "
-        "anchors are others. They start at random.",
+        "Heads have other shapes than the checkpoint's, and not because of the number of "
+        "classes: the anchors differ. They start at random.",
         "keep the checkpoint's anchors, or carry its boxes over: graphfix convert --anchors",
         _anchor_heads,
     ),
@@ -234,22 +217,22 @@ CHECKS = (
     Check(
         "QUANTIZED_TO_FLOAT",
         WARNING,
-        "A quantized model goes on as a float model; its ranges are lost.",
+        "A quantized model is trained further as a float model; its ranges are lost.",
         "add the graph_rewriter block that it was trained with",
         _quantization,
     ),
     Check(
         "FLOAT_TO_QUANTIZED",
         INFO,
-        "A float model goes on as a quantized one.",
-        "there is nothing to do",
+        "A float model is trained further as a quantized one.",
+        "nothing to do",
         _pretrained_ranges,
     ),
     Check(
         "CLASS_HEADS_NEW",
         INFO,
-        "The number of classes is another, so that heads that count them start at random.",
-        "to keep the trained rows of classes that stay: graphfix convert",
+        "The number of classes differs, so that the heads that depend on it start at random.",
+        "to keep the trained rows of the classes that stay: graphfix convert",
         _class_heads,
     ),
 )

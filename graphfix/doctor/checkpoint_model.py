@@ -1,5 +1,8 @@
-"""Checks of whether the trainer restores fine_tune_checkpoint: it must be read as what it is, and have
-the config's feature extractor."""
+"""Checks of whether the trainer restores fine_tune_checkpoint at all.
+
+The config has to read it as what it is, a detector's or a classifier's checkpoint, and have the
+same feature extractor.
+"""
 
 import functools
 from typing import Iterator, Tuple
@@ -20,7 +23,7 @@ from graphfix.restore.requested import CLASSIFICATION, DETECTION
 
 _DETECTION = ("train_config", "from_detection_checkpoint")
 _TYPE = ("train_config", "fine_tune_checkpoint_type")
-# What models are published or usually made with.
+# The multipliers that models are published with, or usually made with.
 _MULTIPLIERS = (0.25, 0.35, 0.5, 0.75, 1.0, 1.25, 1.4)
 
 
@@ -28,10 +31,8 @@ def _unknown_type(setup: Setup) -> Iterator[Symptom]:
     if setup.train.fine_tune_checkpoint and kind(setup) not in KINDS:
         yield Symptom(
             setup.where(*_TYPE),
-            (
-                f"fine_tune_checkpoint_type is '{kind(setup)}'; with TensorFlow 1 "
-                "there are 'detection' and 'classification'"
-            ),
+            f"fine_tune_checkpoint_type is '{kind(setup)}'; with TensorFlow 1 it is 'detection' "
+            "or 'classification'",
             'write fine_tune_checkpoint_type: "detection"',
             (ConfigEdit(_TYPE, quote(DETECTION), "its variables have a detector's names"),),
         )
@@ -50,7 +51,7 @@ def _wrong_kind(setup: Setup) -> Iterator[Symptom]:
 
 
 def _taken_for(setup: Setup, what: str, other: str, flag: str, right: str) -> Symptom:
-    """A checkpoint of one kind that the config takes for the other; by the field that says so."""
+    """A checkpoint of one kind that the config reads as the other; at the field that decides it."""
     reason = f"its variables have a {what}'s names"
     edit = (
         ConfigEdit(_TYPE, quote(right), reason)
@@ -59,7 +60,7 @@ def _taken_for(setup: Setup, what: str, other: str, flag: str, right: str) -> Sy
     )
     return Symptom(
         setup.where(*edit.path),
-        f"{setup.train.fine_tune_checkpoint} is a {what}, and the config takes it for a {other}",
+        f"{setup.train.fine_tune_checkpoint} is a {what}, but the config reads it as a {other}",
         f"write {edit.path[-1]}: {edit.literal}",
         (edit,),
     )
@@ -74,10 +75,8 @@ def _ignored(setup: Setup, every: bool) -> Iterator[Symptom]:
     if ignoring and (len(ignoring) == len(what)) == every:
         yield Symptom(
             setup.where(*FIELD),
-            (
-                f"model_main of {setup.options.revision} ignores fine_tune_checkpoint: it "
-                "starts from random values, without a message"
-            ),
+            f"model_main of {setup.options.revision} ignores fine_tune_checkpoint: it starts "
+            "from random values, without a message",
         )
 
 
@@ -92,11 +91,11 @@ def _other_model(setup: Setup) -> Iterator[Symptom]:
     what = (
         (f"a {others[0]}" if len(others) == 1 else "one of " + ", ".join(others))
         if others
-        else "no feature extractor that graphfix knows"
+        else "none that graphfix knows"
     )
     yield Symptom(
         setup.where("model", setup.meta, "feature_extractor", "type"),
-        (f"the config's feature extractor is {row.type}, and {prefix} has {what}"),
+        (f"the config's feature extractor is {row.type}, but {prefix} has {what}"),
     )
 
 
@@ -141,10 +140,8 @@ def _step(setup: Setup) -> Iterator[Symptom]:
     if step:
         yield Symptom(
             setup.where(*FIELD),
-            (
-                f"train.py of {setup.options.revision} restores global_step, too: the run "
-                f"begins at step {step}"
-            ),
+            f"train.py of {setup.options.revision} also restores global_step: the run begins at "
+            f"step {step}",
         )
 
 
@@ -152,15 +149,15 @@ CHECKS = (
     Check(
         "RESTORE_TYPE",
         ERROR,
-        "fine_tune_checkpoint_type is one that the trainers of TensorFlow 1 refuse.",
+        "The trainers of TensorFlow 1 refuse this fine_tune_checkpoint_type.",
         "write detection or classification",
         _unknown_type,
     ),
     Check(
         "RESTORE_KIND",
         ERROR,
-        "The config takes a detector's checkpoint for a classifier's, or the reverse: variables "
-        "are looked for under other names, none is found, and training starts from random "
+        "The config reads a detector's checkpoint as a classifier's, or the reverse: the "
+        "trainer looks for variables under other names, finds none, and starts from random "
         "values.",
         "set from_detection_checkpoint to what the checkpoint is",
         _wrong_kind,
@@ -168,15 +165,16 @@ CHECKS = (
     Check(
         "CHECKPOINT_OTHER_MODEL",
         ERROR,
-        "The checkpoint is of another feature extractor than the config: no variable is found, "
-        "and training starts from random values.",
+        "The checkpoint has another feature extractor than the config: the trainer finds no "
+        "variable, and starts from random values.",
         OTHER,
         _other_model,
     ),
     Check(
         "CHECKPOINT_WIDTH",
         ERROR,
-        "The checkpoint's layers are wider or narrower than the config's: nearly no variable fits.",
+        "The checkpoint's layers are wider or narrower than the config's: hardly any variable "
+        "fits.",
         OTHER,
         _other_width,
     ),
@@ -192,13 +190,13 @@ CHECKS = (
         "CHECKPOINT_ONE_IGNORES",
         WARNING,
         "One of the two trainers of this API ignores fine_tune_checkpoint.",
-        "train with legacy/train.py, and say so with --trainer legacy",
+        "train with legacy/train.py, and pass --trainer legacy",
         functools.partial(_ignored, every=False),
     ),
     Check(
         "STEP_RESTORED",
         WARNING,
-        "The trainer takes the checkpoint's step, too, and ends early, or at once.",
+        "The trainer also restores the checkpoint's step, and so ends early, or at once.",
         "convert the checkpoint with graphfix, which sets its step to 0",
         _step,
     ),

@@ -1,4 +1,4 @@
-"""The check of a checkpoint's types: the trainers stop at what is not float32, whatever its value."""
+"""The check of a checkpoint's types: the trainers stop at variables that are not float32."""
 
 from typing import Iterator
 
@@ -45,9 +45,10 @@ CHECKS = (
     Check(
         "CHECKPOINT_TYPES",
         ERROR,
-        "The checkpoint has variables of another type than the model's, which are all float32: the "
-        'trainer stops at them ("expected dtype float does not equal original dtype double").',
-        "save the checkpoint again with them cast to float32 (tf.cast)",
+        "The checkpoint has variables of other types than the model's, which are all float32: "
+        'the trainer stops at them ("expected dtype float does not equal original dtype '
+        'double").',
+        "cast them to float32 (tf.cast) and save the checkpoint again",
         _types,
     ),
 )

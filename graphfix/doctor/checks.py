@@ -1,8 +1,4 @@
-"""What a check is: a row of a table that tells what is wrong, why it matters, and what to do.
-
-`find` looks at a Setup and yields one Symptom for each thing it finds.  Findings of one severity
-are listed in the order of the tables, which is the order in which a trainer runs into them.
-"""
+"""The rows of doctor's tables: checks of a setup, and error messages that it explains."""
 
 from typing import Any, Callable, Iterable, NamedTuple, Optional, Tuple
 
@@ -25,10 +21,28 @@ class Symptom(NamedTuple):
 
 
 class Check(NamedTuple):
-    """A row: code, severity, cause and remedy in one sentence each, and what finds it."""
+    """A check: code, severity, why it matters (`cause`), what to do (`remedy`), what finds it.
+
+    `find` takes a Setup and yields a Symptom for each thing it finds.  Findings of one severity are
+    listed in the order of the tables (diagnosis.TABLES): that in which a trainer runs into them.
+    """
 
     code: str
     severity: str
     cause: str
     remedy: str
     find: Callable[[Any], Iterable[Symptom]]
+
+
+class Message(NamedTuple):
+    """An error message: its usual wording, a pattern of it, its cause, and the remedy.
+
+    The pattern is searched for, in any case, in what a user pastes: a line or a whole traceback.
+    `codes` are the checks that find the cause; empty where doctor can't see it.
+    """
+
+    wording: str
+    pattern: str
+    cause: str
+    codes: Tuple[str, ...]
+    remedy: str

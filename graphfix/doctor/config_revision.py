@@ -21,9 +21,9 @@ _TYPO = 0.93
 
 def _era(setup: Setup) -> Iterator[Symptom]:
     if setup.document is None or setup.problems:
-        return  # what is given twice has to be settled first: nobody looked at the first one's type
+        return  # FIELD_TWICE comes first: the types of the earlier values were not checked
     schema = setup.options.schema
-    # What no API takes twice, FIELD_TWICE is about.
+    # FIELD_TWICE reports what no API accepts twice.
     found = [
         violation
         for violation in violations(setup.document, schema, everything())
@@ -51,7 +51,7 @@ def _era(setup: Setup) -> Iterator[Symptom]:
         yield Symptom(
             violation.field.where,
             f"{'.'.join(violation.path)}: {violation.kind} to {schema.name}{dates}",
-            "remove it" if own else "write what that API takes",
+            "remove it" if own else "write what that API accepts",
             # All together: some of them belong to several fields.
             translated.edits if number == 0 else (),
         )
@@ -82,18 +82,18 @@ def _extractor(setup: Setup) -> Iterator[Symptom]:
     if kind in extractor_availability.EXTRACTORS or kind in (setup.options.schema.extractors or ()):
         return
     near = difflib.get_close_matches(kind, extractor_availability.EXTRACTORS, 3)
-    # A letter or two; and "ssd_mobilenet_v3" is the beginning of two.
+    # They differ in a letter or two; "ssd_mobilenet_v3" is the beginning of two types.
     sure = len(
         difflib.get_close_matches(kind, extractor_availability.EXTRACTORS, 3, _TYPO)
     ) == 1 and not any(one.startswith(kind) for one in extractor_availability.EXTRACTORS)
     path = ("model", setup.meta, "feature_extractor", "type")
     yield Symptom(
         setup.where(*path),
-        (f"there is no feature extractor '{kind}' with TensorFlow 1"),
+        (f"TensorFlow 1's API has no feature extractor '{kind}'"),
         f"write type: {quote(near[0])}"
         if sure
-        else ("it may be one of " + ", ".join(near) if near else ""),
-        (ConfigEdit(path, quote(near[0]), "the type that is like it"),) if sure else (),
+        else ("maybe you mean one of " + ", ".join(near) if near else ""),
+        (ConfigEdit(path, quote(near[0]), "the type closest to it"),) if sure else (),
     )
 
 
@@ -170,38 +170,38 @@ CHECKS = (
     Check(
         "FIELD_OF_OTHER_API",
         ERROR,
-        'A field, or a value, is of another revision than the API that will train ("has no '
-        'field named").',
-        "name another --target_api, or remove it",
+        "A field or a value does not exist in the API that will train, but in another revision "
+        '("has no field named").',
+        "choose another --target_api, or remove it",
         _era,
     ),
     Check(
         "EXTRACTOR_UNKNOWN",
         ERROR,
-        'The feature extractor is none of TensorFlow 1\'s ("Unknown ssd feature_extractor").',
-        "take one that there is, or train with TensorFlow 2",
+        'TensorFlow 1\'s API has no such feature extractor ("Unknown ssd feature_extractor").',
+        "choose one that it has, or train with TensorFlow 2",
         _extractor,
     ),
     Check(
         "EXTRACTOR_OF_OTHER_API",
         ERROR,
         "The API that will train can't build this model.",
-        "name another --target_api",
+        "choose another --target_api",
         _era_model,
     ),
     Check(
         "OVERRIDE_NEEDED",
         ERROR,
-        "SSD with Inception takes its BatchNorm settings from the config alone, and wants that "
-        'said ("SSD Inception V2 feature extractor always uses scope returned by '
-        'conv_hyperparams_fn").',
+        "SSD with Inception always takes its BatchNorm settings from the config, and requires "
+        'the config to say so ("SSD Inception V2 feature extractor always uses scope returned '
+        'by conv_hyperparams_fn").',
         "write override_base_feature_extractor_hyperparams: true",
         _override,
     ),
     Check(
         "KERAS_HYPERPARAMS",
         ERROR,
-        "conv_hyperparams have a field that TensorFlow 2's builders alone take (\"Hyperparams "
+        "conv_hyperparams have a field that only TensorFlow 2's builders accept (\"Hyperparams "
         'force_use_bias only supported by KerasLayerHyperparams").',
         "remove it",
         _keras_hyperparams,
@@ -211,14 +211,14 @@ CHECKS = (
         ERROR,
         "The learning rate's first step is at 0, which the API refuses (\"First step cannot be "
         'zero").',
-        "begin with that rate",
+        "make that rate the initial one",
         _first_step,
     ),
     Check(
         "ANCHORS_IMPOSSIBLE",
         ERROR,
         "The anchor generator can't be built.",
-        "take the one of the model's sample config",
+        "copy the one in the model's sample config",
         _anchors,
     ),
 )

@@ -1,5 +1,4 @@
-"""Checks of config text that can be parsed, but does not have the blocks, fields and values of the API's
-messages."""
+"""Checks of config text that can be parsed, but has not the blocks, fields and values it needs."""
 
 import difflib
 import re
@@ -35,8 +34,8 @@ def _problems(setup: Setup, *kinds: str):
 
 
 def _home(setup: Setup, name: str, block: Block) -> Optional[Tuple[str, ...]]:
-    """The path of the only block in the document, but this one, whose message has a field `name`;
-    () for the outermost."""
+    """The path of the only other block in the document whose message has a field `name`, () for the
+    outermost; None where there is no such block, or more than one."""
     found: List[Tuple[str, ...]] = []
 
     def look(inner: Block, message: str, path: Tuple[str, ...]) -> None:
@@ -71,7 +70,7 @@ def _moved(problem, place, home: Tuple[str, ...]) -> Symptom:
         )
     return Symptom(
         problem.problem.subject,
-        f"'{field.name}' stands in {'.'.join(path[:-1]) or 'the outermost level'}, and belongs to "
+        f"'{field.name}' is in {'.'.join(path[:-1]) or 'the outermost level'}, but belongs to "
         f"{where}",
         "move it there" if home else "close the block before it: a } is missing",
         edits,
@@ -118,10 +117,13 @@ def _value_for_block(setup: Setup) -> Iterator[Symptom]:
                 ConfigEdit(
                     path + ("constant_learning_rate", "learning_rate"),
                     field.values[0].raw,
-                    "a rate that stays",
+                    "a constant rate",
                 ),
             )
-            remedy = f"write learning_rate {{ constant_learning_rate {{ learning_rate: {field.values[0].raw} }} }}"
+            remedy = (
+                "write learning_rate { constant_learning_rate { "
+                f"learning_rate: {field.values[0].raw} }} }}"
+            )
         yield Symptom(problem.problem.subject, problem.problem.message, remedy, edits)
 
 
@@ -142,7 +144,7 @@ def _wrong_value(setup: Setup) -> Iterator[Symptom]:
 
 
 def _corrected(value, wanted: str) -> Optional[str]:
-    """The literal that a wrong one was meant to be, where that is plain."""
+    """The literal that a wrong one was meant to be, None where that is not obvious."""
     if isinstance(value, Block):
         return None
     text = value.value if isinstance(value.value, str) else value.raw
@@ -189,46 +191,46 @@ def _missing_blocks(setup: Setup) -> Iterator[Symptom]:
     elif not setup.optimizer[0]:
         yield Symptom(setup.where("train_config"), "train_config has no optimizer")
     if not setup.message.HasField(READERS[0]):
-        yield Symptom(setup.path, f"has no {READERS[0]} block: there is nothing to read")
+        yield Symptom(setup.path, f"has no {READERS[0]} block: there is nothing to train on")
     if not len(setup.message.eval_input_reader) and "model_main" in setup.options.trainers:
-        yield Symptom(setup.path, f"has no {READERS[1]} block, which model_main evaluates with")
+        yield Symptom(setup.path, f"has no {READERS[1]} block, which model_main needs to evaluate")
 
 
 PARSING = (
     Check(
         "FIELD_MISPLACED",
         ERROR,
-        "A field stands in a block that has no such field, and another block has it; often a } "
-        'is missing, or one too many ("has no field named").',
+        "A field is in a block that has no such field, but another block has one; often a } is "
+        'missing, or there is one too many ("has no field named").',
         "move it there",
         _misplaced,
     ),
     Check(
         "FIELD_UNKNOWN",
         ERROR,
-        'No revision of the API knows a field ("has no field named").',
+        'No revision of the API knows this field ("has no field named").',
         "correct its name, or remove it",
         _unknown,
     ),
     Check(
         "BLOCK_EXPECTED",
         ERROR,
-        "A value stands where a block belongs.",
+        "There is a value where a block belongs.",
         "write a block",
         _value_for_block,
     ),
     Check(
         "VALUE_WRONG",
         ERROR,
-        "A field is given a value that it can't hold.",
-        "give it a value of its type",
+        "The field can't take this value.",
+        "write a value of its type",
         _wrong_value,
     ),
     Check(
         "MODEL_MISSING",
         ERROR,
-        "The file describes no model: it is no pipeline.config.",
-        "name a pipeline.config",
+        "The file describes no model: it is not a pipeline.config.",
+        "give the path of a pipeline.config",
         _no_model,
     ),
 )
@@ -237,15 +239,15 @@ CHECKS = (
     Check(
         "FIELD_TWICE",
         WARNING,
-        "A field that takes one value is given several.",
+        "A field that takes one value is set more than once.",
         "keep the one that counts",
         _twice,
     ),
     Check(
         "BLOCK_MISSING",
         ERROR,
-        "A block is missing that training needs.",
-        "take it from the sample config of the model",
+        "A block that training needs is missing.",
+        "copy it from the model's sample config",
         _missing_blocks,
     ),
 )

@@ -1,4 +1,4 @@
-"""Checks of config text that protobuf's parser can't parse, or parses otherwise than it was meant."""
+"""Checks of config text that protobuf can't parse, or does not parse as it was meant."""
 
 import re
 from typing import Iterator
@@ -79,7 +79,7 @@ def _smart_quotes(setup: Setup) -> Iterator[Symptom]:
     line = _line_of(setup).strip()
     yield Symptom(
         problem.subject,
-        f"a text editor's typographic quotes: {line}",
+        f"typographic quotes, as text editors insert them: {line}",
         "write %s" % _QUOTES.sub('"', line),
         text=_QUOTES.sub('"', setup.data.decode("utf-8", "replace")),
     )
@@ -95,9 +95,9 @@ CHECKS = (
     Check(
         "WINDOWS_PATH",
         ERROR,
-        "A backslash begins an escape in protobuf text: \\t is a tab, \\U eight hexadecimal "
-        "digits. So a Windows path can't be parsed, or is another path.",
-        "write forward slashes, which Windows takes as well",
+        "A backslash begins an escape in protobuf text: \\t is a tab, \\U begins eight hexadecimal "
+        "digits. A Windows path written with backslashes can't be parsed, or is a different path.",
+        "write forward slashes, which Windows accepts as well",
         _backslash,
     ),
     Check(
@@ -107,5 +107,11 @@ CHECKS = (
         "write plain quotes",
         _smart_quotes,
     ),
-    Check("CONFIG_SYNTAX", ERROR, "The config is not protobuf text.", "correct that line", _syntax),
+    Check(
+        "CONFIG_SYNTAX",
+        ERROR,
+        "The config is not valid protobuf text.",
+        "correct that line",
+        _syntax,
+    ),
 )

@@ -254,7 +254,7 @@ def to_lines(diagnosis: Diagnosis) -> List[str]:
 
 
 def fix(data: bytes, path: str, options: Options) -> Tuple[bytes, List[CheckResult]]:
-    """The config with every remedy that edits of it can be, and what they fixed.
+    """The config with every fault fixed that editing it can fix, and what was fixed.
 
     Raises:
       SourceError: the config's bytes are not text.

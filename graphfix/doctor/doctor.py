@@ -1,13 +1,13 @@
-"""The verb `doctor`: why a config can't be trained, or that it can, and what training starts from."""
+"""The verb `doctor`: whether a config can be trained, from what, and if not, why."""
 
 import json
 import os
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from graphfix.doctor import messages
+from graphfix.doctor.checks import Message
 from graphfix.doctor.diagnosis import CheckResult, Diagnosis, run_checks, to_lines
 from graphfix.doctor.diagnosis import fix as apply_fixes
-from graphfix.doctor.message_table import Message
 from graphfix.doctor.setup import Options
 from graphfix.errors import RequestError, SourceError
 from graphfix.findings import count
@@ -90,8 +90,8 @@ def diagnose(
 ) -> DoctorResult:
     """Checks a config and all files that it names.
 
-    With `fix`, writes the config with every remedy that edits of it can be to that path (an existing
-    file only with `overwrite`), and checks what was written.
+    With `fix`, writes the config to that path, with every fault fixed that editing it can fix (over
+    an existing file only with `overwrite`), and checks what was written.
 
     Raises:
       SourceError: the config can't be read.

@@ -7,7 +7,7 @@ from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
 
-# Rates beyond which training of a detector has hardly ever stayed finite.
+# Rates above which a detector's loss has hardly ever stayed finite.
 _HIGHEST = {"momentum_optimizer": 0.5, "rms_prop_optimizer": 0.05, "adam_optimizer": 0.02}
 
 
@@ -49,7 +49,7 @@ def _refused_schedule(setup: Setup) -> Iterator[Symptom]:
             yield Symptom(
                 setup.where(*(path + ("schedule", "step"))),
                 "step %d comes after step %d" % wrong[0][::-1],
-                "write the steps in rising order",
+                "write the steps in ascending order",
             )
     if kind != "cosine_decay_learning_rate":
         return
@@ -57,11 +57,8 @@ def _refused_schedule(setup: Setup) -> Iterator[Symptom]:
         total = max(setup.train.num_steps, rate.warmup_steps + 1)
         yield Symptom(
             setup.where(*(path + ("total_steps",))),
-            (
-                f"total_steps is {rate.total_steps}, and "
-                f"warmup_steps {rate.warmup_steps}: the schedule ends before it "
-                "starts"
-            ),
+            f"total_steps is {rate.total_steps}, and warmup_steps {rate.warmup_steps}: the "
+            "schedule ends before it starts",
             f"write total_steps: {total}",
             (ConfigEdit(path + ("total_steps",), str(total), "as long as the run"),),
         )
@@ -69,11 +66,8 @@ def _refused_schedule(setup: Setup) -> Iterator[Symptom]:
         literal = f"{rate.learning_rate_base / 3:g}"
         yield Symptom(
             setup.where(*(path + ("warmup_learning_rate",))),
-            (
-                "warmup_learning_rate is "
-                f"{rate.warmup_learning_rate:g}, more than learning_rate_base "
-                f"{rate.learning_rate_base:g}"
-            ),
+            f"warmup_learning_rate is {rate.warmup_learning_rate:g}, more than "
+            f"learning_rate_base {rate.learning_rate_base:g}",
             f"write warmup_learning_rate: {literal}",
             (ConfigEdit(path + ("warmup_learning_rate",), literal, "less than the base"),),
         )
@@ -85,11 +79,9 @@ def _short_schedule(setup: Setup) -> Iterator[Symptom]:
     if kind == "cosine_decay_learning_rate" and rate.warmup_steps <= rate.total_steps < steps:
         yield Symptom(
             setup.where(*(path + ("total_steps",))),
-            (
-                "the learning rate is 0 from step "
-                f"{rate.total_steps} on, and num_steps is {steps}: "
-                f"{100 * (steps - rate.total_steps) // steps} % of the run learn nothing"
-            ),
+            f"the learning rate is 0 from step {rate.total_steps} on, but num_steps is {steps}: "
+            f"in the last {100 * (steps - rate.total_steps) // steps} % of the run nothing is "
+            "learned",
             f"write total_steps: {steps}",
             (ConfigEdit(path + ("total_steps",), str(steps), "as long as the run"),),
         )
@@ -111,11 +103,8 @@ def _warming(setup: Setup) -> Iterator[Symptom]:
         literal = str(max(1, steps // 10))
         yield Symptom(
             setup.where(*(path + (field,))),
-            (
-                f"{field} is {getattr(rate, field)}, and num_steps {steps}: the run ends "
-                "before the learning rate gets to its "
-                "base"
-            ),
+            f"{field} is {getattr(rate, field)}, but num_steps is {steps}: the run ends before "
+            "the learning rate reaches its base",
             f"write {field}: {literal}",
             (ConfigEdit(path + (field,), literal, "a tenth of the run"),),
         )
@@ -129,27 +118,20 @@ def _never_decays(setup: Setup) -> Iterator[Symptom]:
     if kind == "exponential_decay_learning_rate" and rate.decay_steps >= steps and rate.staircase:
         yield Symptom(
             setup.where(*(path + ("decay_steps",))),
-            (
-                f"decay_steps is {rate.decay_steps}, and num_steps "
-                f"{steps}: the learning rate stays what it is"
-            ),
+            f"decay_steps is {rate.decay_steps}, and num_steps {steps}: the learning rate never "
+            "decays",
         )
     if kind == "manual_step_learning_rate" and rate.schedule and rate.schedule[0].step >= steps:
         yield Symptom(
             setup.where(*(path + ("schedule", "step"))),
-            (
-                f"the first step is at {rate.schedule[0].step}, and "
-                f"num_steps is {steps}: the learning rate stays what it is"
-            ),
+            f"the first step is at {rate.schedule[0].step}, and num_steps is {steps}: the "
+            "learning rate never decays",
         )
     if kind == "cosine_decay_learning_rate" and rate.total_steps > 2 * steps:
         yield Symptom(
             setup.where(*(path + ("total_steps",))),
-            (
-                f"total_steps is {rate.total_steps}, and num_steps "
-                f"{steps}: the run ends while the learning rate is still "
-                "high"
-            ),
+            f"total_steps is {rate.total_steps}, and num_steps {steps}: the run ends while the "
+            "learning rate is still high",
         )
 
 
@@ -170,10 +152,8 @@ def _high_rate(setup: Setup) -> Iterator[Symptom]:
     if rate is not None and rate > _HIGHEST.get(name, float("inf")):
         yield Symptom(
             setup.where(*_rate(setup)[0]),
-            (
-                f"the learning rate is {rate:g}, and with {name} hardly "
-                f"any detector stays finite beyond {_HIGHEST[name]:g}"
-            ),
+            f"the learning rate is {rate:g}; with {name}, hardly any detector's loss stays "
+            f"finite above {_HIGHEST[name]:g}",
         )
 
 
@@ -203,15 +183,15 @@ CHECKS = (
     Check(
         "RATE_ZERO",
         ERROR,
-        "With a learning rate of 0 nothing is learned.",
+        "With a learning rate of 0 the model learns nothing.",
         "write a learning rate",
         _no_learning,
     ),
     Check(
         "SCHEDULE_SHORT",
         WARNING,
-        "The learning rate is down at 0 long before the run ends.",
-        "make total_steps what num_steps is",
+        "The learning rate reaches 0 long before the run ends.",
+        "set total_steps to num_steps",
         _short_schedule,
     ),
     Check(
@@ -224,7 +204,7 @@ CHECKS = (
     Check(
         "RATE_HIGH",
         WARNING,
-        'The learning rate is so high that the loss will likely become NaN ("LossTensor is inf '
+        'The learning rate is so high that the loss is likely to become NaN ("LossTensor is inf '
         'or nan", "NaN loss during training").',
         "divide it by 10",
         _high_rate,
@@ -232,8 +212,8 @@ CHECKS = (
     Check(
         "RATE_STAYS",
         INFO,
-        "The run ends before its learning rate goes down.",
-        "there is nothing to do, unless the run was to be longer",
+        "The learning rate never decays: the run ends before its first decay.",
+        "nothing to do, unless the run was meant to be longer",
         _never_decays,
     ),
 )

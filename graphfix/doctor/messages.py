@@ -3,12 +3,13 @@
 import re
 from typing import List, Sequence
 
-from graphfix.doctor.message_table import MESSAGES, Message
+from graphfix.doctor.checks import Message
+from graphfix.doctor.message_table import MESSAGES
 
 
 def explain(text: str) -> List[Message]:
-    """The rows whose patterns are in a pasted text, the most telling first: what is found last in a
-    traceback comes before what is found earlier, and on the same line the table's order holds."""
+    """The rows whose patterns are in a pasted text, the likeliest first: what comes last in a
+    traceback goes first, and on the same line the table's order holds."""
     found = []
     for number, row in enumerate(MESSAGES):
         places = [match.start() for match in re.finditer(row.pattern, text, re.I)]
@@ -20,8 +21,8 @@ def explain(text: str) -> List[Message]:
 def to_lines(found: Sequence[Message]) -> List[str]:
     if not found:
         return [
-            "This message is not known to graphfix. Let it look at the config: "
-            "graphfix doctor PIPELINE_CONFIG"
+            "graphfix does not know this message. Let it check the config: graphfix doctor "
+            "PIPELINE_CONFIG"
         ]
     out: List[str] = []
     for row in found:

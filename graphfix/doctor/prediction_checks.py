@@ -123,9 +123,9 @@ CHECKS = (
     Check(
         "KERAS_RENAMED",
         ERROR,
-        "The trainer builds the model twice in one graph, so that Keras renames the variables of "
-        "the one that is trained (NAME_1). The checkpoint lacks those names: the variables start "
-        "from random values, without a message.",
+        "The trainer builds the model twice in one graph, so that Keras renames the variables "
+        "of the one that is trained (NAME_1). The checkpoint lacks those names: the variables "
+        "start from random values, without a message.",
         "graphfix convert writes both names; or train with --trainer legacy",
         functools.partial(_renamed, every=True),
     ),
@@ -141,16 +141,15 @@ CHECKS = (
     Check(
         "LAYERS_NOT_RESTORED",
         WARNING,
-        "Some layers of the feature extractor are missing in the checkpoint or have other shapes "
-        "there: it is of another variant.",
+        "Some layers of the feature extractor are missing in the checkpoint or have other "
+        "shapes there: it is of another variant.",
         "set the feature extractor's options to those the checkpoint was trained with",
         _layers,
     ),
     Check(
         "NO_FORECAST",
         INFO,
-        "What will be restored can't be predicted variable by variable: graphfix does not know "
-        "all layers of this model for certain.",
+        "What will be restored can't be predicted variable by variable.",
         "see what the trainer itself restores: graphfix verify --stock",
         _unknown,
     ),

@@ -205,8 +205,8 @@ def _trained(names: str, prediction: RestorePrediction) -> Iterator[str]:
     ]
     frozen = [row for row in rows if not row.trains]
     yield (
-        f"{names}: {len(rows) - len(frozen)} of {len(rows)} variables train"
-        f"{'; these do not:' if frozen else ''}"
+        f"{names}: {len(rows) - len(frozen)} of {len(rows)} variables "
+        f"train{'; these do not:' if frozen else ''}"
     )
     for scope, number in _by_scope(frozen).items():
         yield f"  {number:4d} in {scope}"

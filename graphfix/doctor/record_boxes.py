@@ -6,7 +6,7 @@ from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.record_notes import SCRIPT, TRAIN, noted, scans, suspicion
 from graphfix.doctor.scan import AS_SIZE, OTHER_SIDE
 from graphfix.doctor.setup import Setup
-from graphfix.findings import ERROR, WARNING
+from graphfix.findings import ERROR, WARNING, count
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.label_map import normal
 
@@ -16,8 +16,11 @@ def _no_boxes(setup: Setup) -> Iterator[Symptom]:
         if scan.records and not scan.boxes and not scan.found("BOX_COUNTS"):
             yield Symptom(
                 scan.files[0],
-                "has no box in any of its %d records%s"
-                % (scan.records, "" if scan.boxed else ": they lack the keys image/object/bbox/*"),
+                "has no boxes in its %s%s"
+                % (
+                    count(scan.records, "record"),
+                    "" if scan.boxed else ": they lack the keys image/object/bbox/*",
+                ),
             )
 
 
@@ -29,14 +32,13 @@ def _outside_map(setup: Setup) -> Iterator[Symptom]:
             note = scan.ids[bad[0]]
             yield Symptom(
                 note.where,
-                "has class id %d, and num_classes is %d (%s: ids %s, %d "
-                "boxes)"
+                "has class id %d, but num_classes is %d (%s: ids %s, %s)"
                 % (
                     bad[0],
                     classes,
                     name,
                     ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else ""),
-                    sum(scan.ids[label].count for label in bad),
+                    count(sum(scan.ids[label].count for label in bad), "box", "boxes"),
                 ),
             )
 
@@ -51,20 +53,17 @@ def _unknown_text(setup: Setup) -> Iterator[Symptom]:
             near = labels.near(text) if labels else []
             yield Symptom(
                 note.where,
-                (
-                    f"has {note.count} box{'' if note.count == 1 else 'es'} of the class "
-                    f"'{text}', which {message.label_map_path} does not "
-                    f"have{_nearly(text, near) if near else ''}"
-                ),
+                f"has {count(note.count, 'box', 'boxes')} of the class '{text}', which "
+                f"{message.label_map_path} does not have{_nearly(text, near) if near else ''}",
             )
 
 
 def _nearly(text: str, near: List[str]) -> str:
-    """Where a label map has nearly the name: the API compares bytes."""
+    """A label map's name that is almost the same, in words: the API compares bytes."""
     same = [name for name in near if normal(name) == normal(text)]
     if same:
         return (
-            " (it has the same letters in another spelling of Unicode, and the API compares "
+            " (it has the same letters in another Unicode normalization, and the API compares "
             f"bytes: {ascii(same[0])} there, {ascii(text)} here)"
         )
     return f" (it has '{near[0]}')"
@@ -76,10 +75,8 @@ def _more_boxes(setup: Setup) -> Iterator[Symptom]:
         if name == TRAIN and scan.most[0] > limit:
             yield Symptom(
                 setup.where("train_config", "max_number_of_boxes"),
-                (
-                    "max_number_of_boxes "
-                    f"is {limit}, and an image has {scan.most[0]} boxes ({scan.most[1]})"
-                ),
+                f"max_number_of_boxes is {limit}, but an image has {scan.most[0]} boxes "
+                f"({scan.most[1]})",
                 edits=(
                     ConfigEdit(
                         ("train_config", "max_number_of_boxes"),
@@ -101,30 +98,31 @@ CHECKS = (
     Check(
         "BOX_COUNTS",
         ERROR,
-        "The lists of a record's box edges have different lengths, which the decoder can't stack.",
+        "The lists of a record's box edges have different lengths, so that the decoder can't "
+        "stack them.",
         SCRIPT,
-        noted("BOX_COUNTS", "does not have each box whole"),
+        noted("BOX_COUNTS", "has incomplete boxes"),
     ),
     Check(
         "CLASS_COUNTS",
         ERROR,
-        "A record has not one class for each box.",
+        "A record's numbers of boxes and of classes differ.",
         SCRIPT,
-        noted("CLASS_COUNTS", "has another number of classes than of boxes"),
+        noted("CLASS_COUNTS", "has a different number of classes than of boxes"),
     ),
     Check(
         "BOX_PIXELS",
         ERROR,
-        "Boxes are in pixels; the decoder wants parts of the image's sides, from 0 to 1. Faster "
-        'R-CNN stops ("maximum box coordinate value is larger than"), SSD goes on and learns '
-        "nothing.",
+        "Boxes are in pixels; the decoder expects fractions of the image's sides, from 0 to 1. "
+        'Faster R-CNN stops ("maximum box coordinate value is larger than"), SSD goes on and '
+        "learns nothing.",
         "divide x by the image's width and y by its height when writing the records",
         noted("BOX_PIXELS", "has a box in pixels"),
     ),
     Check(
         "BOX_IS_SIZE",
         ERROR,
-        "xmax and ymax hold the box's width and height: many boxes end before they begin, and "
+        "xmax and ymax have the box's width and height: many boxes end before they begin, and "
         "the others are too small.",
         "write xmin + width and ymin + height as xmax and ymax",
         suspicion(
@@ -134,23 +132,23 @@ CHECKS = (
     Check(
         "BOX_INVERTED",
         ERROR,
-        "A box ends before it begins, and the logarithm of its size is NaN: the loss of Faster "
-        "R-CNN becomes NaN, SSD goes on and does not learn where the box is.",
-        "put the smaller coordinate into xmin and ymin, or leave the box out",
+        "A box ends before it begins, so that the logarithm of its size is NaN: the loss of "
+        "Faster R-CNN becomes NaN; SSD goes on, but does not learn where the box is.",
+        "write the smaller coordinate as xmin and ymin, or remove the box",
         noted("BOX_INVERTED", "has a box that ends before it begins", unless=AS_SIZE),
     ),
     Check(
         "BOX_NO_NUMBER",
         ERROR,
-        "A box has an edge that is NaN or infinite: model_main leaves out what is NaN, and the "
-        "legacy trainer's loss becomes NaN, too.",
-        "leave the box out",
-        noted("BOX_NO_NUMBER", "has a box that is no numbers"),
+        "A box has an edge that is NaN or infinite: model_main drops boxes with NaN, but the "
+        "legacy trainer's loss becomes NaN.",
+        "remove the box",
+        noted("BOX_NO_NUMBER", "has a box with an edge that is NaN or infinite"),
     ),
     Check(
         "CLASS_ID_OUTSIDE",
         ERROR,
-        "A record has a class id that the model has no slot for: such a box is left out, or "
+        "A record has a class id above num_classes, or below 1: such a box is ignored, or "
         "trained as an object of no class, without a message.",
         "number the classes from 1 to num_classes, and write the records again",
         _outside_map,
@@ -158,56 +156,57 @@ CHECKS = (
     Check(
         "CLASS_TEXT_UNKNOWN",
         ERROR,
-        "A record names a class that the label map does not have: such a box is left out, or "
+        "A record names a class that the label map does not have: such a box is ignored, or "
         "trained as an object of no class, without a message.",
-        "give the label map that name, or write the records with the label map's names",
+        "add that name to the label map, or write the records with the label map's names",
         _unknown_text,
     ),
     Check(
         "MASK_MISSING",
         ERROR,
-        "The reader is to load masks (load_instance_masks), and records have none.",
+        "The reader should load masks (load_instance_masks), but records have none.",
         "write image/object/mask, or train without masks",
         noted("MASK_MISSING", "has boxes, but no image/object/mask"),
     ),
     Check(
         "BOX_OTHER_SIDE",
         WARNING,
-        "Boxes look as if x was divided by the image's height, or y by its width.",
+        "x seems to be divided by the image's height, or y by its width.",
         "divide x by the width and y by the height when writing the records",
         suspicion(
             "BOX_OUTSIDE",
             OTHER_SIDE,
-            "has a box beyond its image that would lie in it if divided by the other side",
+            "has a box outside its image that would be inside if divided by the other side",
         ),
     ),
     Check(
         "BOX_OUTSIDE",
         WARNING,
-        "Boxes reach over the image's edge; beyond 1.1 Faster R-CNN stops (\"maximum box "
-        'coordinate value is larger than").',
+        'Boxes extend beyond the image; above 1.1, Faster R-CNN stops ("maximum box coordinate '
+        'value is larger than").',
         "clip boxes to their image when writing the records",
         noted("BOX_OUTSIDE", "has a box outside its image", unless=OTHER_SIDE),
     ),
     Check(
         "BOX_EMPTY",
         WARNING,
-        "A box has no area: it is matched all the same, and its target is far off every other.",
-        "leave such boxes out",
+        "A box has no area: anchors match it all the same, and its target is far from all others.",
+        "remove such boxes",
         noted("BOX_EMPTY", "has a box without area"),
     ),
     Check(
         "CLASS_DISAGREES",
         WARNING,
-        "A box's text and its id are different classes; with a label map the text counts.",
-        "see which one is right",
-        noted("CLASS_DISAGREES", "says two classes of a box"),
+        "A box's class text and its class id are different classes; with a label map, the text "
+        "counts.",
+        "find out which one is right",
+        noted("CLASS_DISAGREES", "has two classes for a box"),
     ),
     Check(
         "MAX_BOXES",
         WARNING,
-        "An image has more boxes than max_number_of_boxes: model_main leaves out the rest, so "
-        "that they are trained as background.",
+        "An image has more boxes than max_number_of_boxes: model_main drops the rest, so that "
+        "they are trained as background.",
         "raise max_number_of_boxes",
         _more_boxes,
     ),

@@ -9,14 +9,14 @@ DECODING = (
     Check(
         "RECORD_NOT_EXAMPLE",
         ERROR,
-        "A record is no tf.Example, so that the decoder stops at it.",
+        "A record is not a tf.Example, so that the decoder stops at it.",
         SCRIPT,
-        noted("RECORD_NOT_EXAMPLE", "is no tf.Example"),
+        noted("RECORD_NOT_EXAMPLE", "is not a tf.Example"),
     ),
     Check(
         "FEATURE_KIND",
         ERROR,
-        'A feature has another type than the decoder asks for, which stops at it ("Data types '
+        'A feature has another type than the decoder expects, which stops at it ("Data types '
         "don't match\").",
         SCRIPT,
         noted("FEATURE_KIND", "has a feature of another type"),
@@ -31,23 +31,23 @@ DECODING = (
     Check(
         "IMAGE_UNREADABLE",
         ERROR,
-        "An image is none that TensorFlow decodes (JPEG, PNG, BMP).",
-        "convert the picture, or leave its record out",
-        noted("IMAGE_UNREADABLE", "holds no JPEG, PNG or BMP image"),
+        "TensorFlow decodes only JPEG, PNG and BMP images, and this is none of them.",
+        "convert the image, or remove its record",
+        noted("IMAGE_UNREADABLE", "has an image that is not a JPEG, PNG or BMP"),
     ),
     Check(
         "IMAGE_CUT",
         ERROR,
-        "An image ends before its format says it does, so that decoding it fails.",
-        "copy the picture again, or leave its record out",
-        noted("IMAGE_CUT", "holds an image that is cut off"),
+        "An image is cut off, so that decoding it fails.",
+        "copy the image again, or remove its record",
+        noted("IMAGE_CUT", "has an image that is cut off"),
     ),
     Check(
         "IMAGE_GIF",
         ERROR,
-        "A GIF is decoded to a row of frames, which the trainer can't take for one image.",
-        "convert the picture to JPEG or PNG",
-        noted("IMAGE_GIF", "holds a GIF"),
+        "A GIF is decoded to a sequence of frames, which the trainer can't use as one image.",
+        "convert the image to JPEG or PNG",
+        noted("IMAGE_GIF", "has a GIF"),
     ),
 )
 
@@ -55,56 +55,55 @@ CHECKS = (
     Check(
         "IMAGE_TURNED",
         WARNING,
-        "An image has its height and width the other way round, as one that is turned by its "
-        "Exif data: TensorFlow does not turn it, and boxes drawn on the turned picture are "
-        "elsewhere.",
-        "turn the pictures before writing the records",
-        noted("IMAGE_TURNED", "holds an image that may be turned"),
+        "The record and the image swap height and width, as they do for a photo that its Exif "
+        "data rotate. TensorFlow does not rotate it, so that boxes drawn on the rotated photo "
+        "are in the wrong place.",
+        "rotate the images before writing the records",
+        noted("IMAGE_TURNED", "has an image that may be rotated"),
     ),
     Check(
         "IMAGE_SIZE",
         WARNING,
-        "The record says another size than the image has: boxes that were divided by it lie "
-        "elsewhere.",
+        "The record has another size than the image: boxes that were divided by it are in the "
+        "wrong place.",
         AGAIN + " with the images' own sizes",
-        noted("IMAGE_SIZE", "says another size than its image has"),
+        noted("IMAGE_SIZE", "has another size than its image"),
     ),
     Check(
         "IMAGE_FORMAT",
         WARNING,
-        "image/format says another format than the image has; some versions of TensorFlow stop "
-        "at that.",
-        "write what the image is",
-        noted("IMAGE_FORMAT", "says another format than its image has"),
+        "image/format is not the image's format; some versions of TensorFlow stop at that.",
+        "write the image's format",
+        noted("IMAGE_FORMAT", "has another format than its image"),
     ),
     Check(
         "IMAGE_CMYK",
         WARNING,
-        "A JPEG holds CMYK: its colours come out otherwise than in other programs.",
-        "convert the picture to RGB",
-        noted("IMAGE_CMYK", "holds a CMYK image"),
+        "TensorFlow decodes a CMYK JPEG to other colours than other programs do.",
+        "convert the image to RGB",
+        noted("IMAGE_CMYK", "has a CMYK image"),
     ),
     Check(
         "IMAGE_HUGE",
         WARNING,
-        "An image has more than 12 million pixels: each waits decoded in the input queue, and "
-        "memory runs out.",
-        "shrink the pictures before writing the records",
-        noted("IMAGE_HUGE", "holds a huge image"),
+        "An image has more than 12 million pixels: such images wait decoded in the input queue "
+        "until memory runs out.",
+        "shrink the images before writing the records",
+        noted("IMAGE_HUGE", "has a huge image"),
     ),
     Check(
         "IMAGE_TWICE",
         WARNING,
-        "The same image is in the records twice.",
-        "write every picture once, with all of its boxes",
-        noted("IMAGE_TWICE", "holds an image that is there already"),
+        "The records have the same image twice.",
+        "write every image once, with all of its boxes",
+        noted("IMAGE_TWICE", "has an image that another record has"),
     ),
     Check(
         "SOURCE_ID_TWICE",
         WARNING,
         "Two images have the same image/source_id: evaluation takes them for one.",
         "give every image its own",
-        noted("SOURCE_ID_TWICE", "has a source id that is there already", only=EVAL),
+        noted("SOURCE_ID_TWICE", "has a source id that another record has", only=EVAL),
     ),
     Check(
         "SOURCE_ID_MISSING",
@@ -117,7 +116,7 @@ CHECKS = (
         "IMAGE_GRAY",
         INFO,
         "An image is gray; the decoder repeats its channel three times.",
-        "there is nothing to do",
-        noted("IMAGE_GRAY", "holds a gray image"),
+        "nothing to do",
+        noted("IMAGE_GRAY", "has a gray image"),
     ),
 )

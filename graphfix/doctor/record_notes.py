@@ -1,8 +1,9 @@
 """What checks of records share: the scans of the data sets, and a check for each kind of note."""
 
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Tuple
 
 from graphfix.doctor.checks import Symptom
+from graphfix.doctor.scan import Scan
 from graphfix.doctor.setup import READERS, Setup
 
 TRAIN, EVAL = READERS
@@ -11,7 +12,8 @@ AGAIN = "write the records again"
 SCRIPT = "write the records as the Object Detection API's scripts do (create_pascal_tf_record.py)"
 
 
-def scans(setup: Setup):
+def scans(setup: Setup) -> Iterator[Tuple[str, Scan]]:
+    """(reader's name, what its records have) of each input reader that names records."""
     for name, message in setup.readers():
         if message.tf_record_input_reader.input_path:
             yield name, setup.scan(name)
@@ -20,8 +22,10 @@ def scans(setup: Setup):
 def noted(
     kind: str, sentence: str, *, only: str = "", unless: str = ""
 ) -> Callable[[Setup], Iterator[Symptom]]:
-    """What the scan noted under a kind: in one reader `only`, where that is given, and `unless`
-    another kind explains all of it."""
+    """A check's `find` for what the scan noted under a kind.
+
+    `only` is the one reader to look at, `unless` a kind that may explain all of it.
+    """
 
     def find(setup: Setup) -> Iterator[Symptom]:
         for name, scan in scans(setup):
@@ -38,7 +42,7 @@ def _with_count(sentence: str, count: int, detail: str) -> str:
 
 
 def suspicion(wrong: str, guess: str, sentence: str) -> Callable[[Setup], Iterator[Symptom]]:
-    """What a guess about wrong boxes says, where it explains every one of them."""
+    """A check's `find` for a guess that explains every box noted under the kind `wrong`."""
 
     def find(setup: Setup) -> Iterator[Symptom]:
         for _, scan in scans(setup):

@@ -1,4 +1,4 @@
-"""Checks of the data sets: their files, how many there is of what, and which images both have."""
+"""Checks of the data sets: their files, their numbers of classes and boxes, images they share."""
 
 from typing import Iterator
 
@@ -7,11 +7,11 @@ import numpy as np
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.record_notes import AGAIN, EVAL, TRAIN, scans
 from graphfix.doctor.setup import INPUT_PATH, Setup
-from graphfix.findings import ERROR, WARNING
+from graphfix.findings import ERROR, WARNING, count
 from graphfix.pipeline_config.edits import ConfigEdit
 
 _MANY = 50  # times as many boxes as the rarest class
-_SMALL = 0.2  # the part of boxes that may be too small for every anchor
+_SMALL = 0.2  # the fraction of boxes that may be too small for every anchor
 
 
 def _damaged(setup: Setup) -> Iterator[Symptom]:
@@ -26,7 +26,7 @@ def _empty(setup: Setup) -> Iterator[Symptom]:
         if scan.files and not scan.records and not scan.damage:
             yield Symptom(
                 setup.where(name, *INPUT_PATH),
-                "%s of %s hold no record at all"
+                "%s of %s have no records"
                 % (f"its {len(scan.files)} files" if len(scan.files) > 1 else scan.files[0], name),
             )
 
@@ -41,9 +41,11 @@ def _unused_names(setup: Setup) -> Iterator[Symptom]:
         if unused and scan.boxes and scan.complete and not scan.damage:
             yield Symptom(
                 message.label_map_path,
-                "has %d classes of which no training record has "
-                "a box: %s"
-                % (len(unused), ", ".join(unused[:8]) + (", ..." if len(unused) > 8 else "")),
+                "has %s without boxes in the training records: %s"
+                % (
+                    count(len(unused), "class", "classes"),
+                    ", ".join(unused[:8]) + (", ..." if len(unused) > 8 else ""),
+                ),
             )
 
 
@@ -55,13 +57,16 @@ def _imbalance(setup: Setup) -> Iterator[Symptom]:
         common = max(scan.ids, key=lambda label: (scan.ids[label].count, -label))
         few, many = scan.ids[rare].count, scan.ids[common].count
         if many >= _MANY * few:
-            yield Symptom(scan.files[0], f"class {common} has {many} boxes, class {rare} has {few}")
+            yield Symptom(
+                scan.files[0],
+                f"class {common} has {count(many, 'box', 'boxes')}, class {rare} has {few}",
+            )
 
 
 def _without_boxes(setup: Setup) -> Iterator[Symptom]:
     for name, scan in scans(setup):
         if name == TRAIN and scan.boxes and 2 * scan.empty > scan.records:
-            yield Symptom(scan.files[0], f"{scan.empty} of {scan.records} images have no box")
+            yield Symptom(scan.files[0], f"{scan.empty} of {scan.records} images have no boxes")
 
 
 def _too_small(setup: Setup) -> Iterator[Symptom]:
@@ -88,15 +93,12 @@ def _too_small(setup: Setup) -> Iterator[Symptom]:
         if small.mean() > _SMALL:
             yield Symptom(
                 scan.files[0],
-                (
-                    f"{100 * small.mean()} % of the boxes are, in the resized image, too small "
-                    f"to overlap any anchor by matched_threshold {matcher.matched_threshold:.2g}: "
-                    "half of those are "
-                    f"below {np.median(boxes[small][:, 1]):.0f} x "
-                    f"{np.median(boxes[small][:, 0]):.0f} pixels, and the smallest anchor is "
-                    f"{anchors[anchors.prod(axis=1).argmin()][1]:.0f} x "
-                    f"{anchors[anchors.prod(axis=1).argmin()][0]:.0f}"
-                ),
+                f"{100 * small.mean()} % of the boxes are, in the resized image, too small to "
+                f"overlap any anchor by matched_threshold {matcher.matched_threshold:.2g}: half "
+                f"of those are below {np.median(boxes[small][:, 1]):.0f} x "
+                f"{np.median(boxes[small][:, 0]):.0f} pixels, and the smallest anchor is "
+                f"{anchors[anchors.prod(axis=1).argmin()][1]:.0f} x "
+                f"{anchors[anchors.prod(axis=1).argmin()][0]:.0f}",
             )
 
 
@@ -109,10 +111,8 @@ def _overlap(setup: Setup) -> Iterator[Symptom]:
     if common:
         yield Symptom(
             setup.where(EVAL, *INPUT_PATH),
-            (
-                f"{common} of the {len(evaluation.images)} images of {EVAL} are among the "
-                "training images"
-            ),
+            f"{common} of the {count(len(evaluation.images), 'image')} of {EVAL} "
+            f"{'is a training image' if common == 1 else 'are training images'}",
         )
 
 
@@ -129,7 +129,8 @@ def _eval_count(setup: Setup) -> Iterator[Symptom]:
         ):
             yield Symptom(
                 setup.where("eval_config", "num_examples"),
-                (f"num_examples is {message.num_examples}, and {EVAL} has {scan.records} records"),
+                f"num_examples is {message.num_examples}, but {EVAL} has "
+                f"{count(scan.records, 'record')}",
                 edits=(
                     ConfigEdit(
                         ("eval_config", "num_examples"), str(scan.records), "as many as there are"
@@ -142,7 +143,7 @@ FILES = (
     Check(
         "RECORDS_DAMAGED",
         ERROR,
-        "A file of records ends too early, fails its checksum, or is no TFRecord file: the "
+        "A file of records is cut off, fails its checksum, or is not a TFRecord file: the "
         "trainer stops at that place, maybe hours into the run.",
         AGAIN,
         _damaged,
@@ -150,9 +151,9 @@ FILES = (
     Check(
         "RECORDS_EMPTY",
         ERROR,
-        "The files hold no record, so that the trainer waits forever, or ends before its first "
+        "The files have no records, so that the trainer waits forever, or ends before its first "
         "step.",
-        AGAIN + ", and see what the script that writes them says",
+        AGAIN + ", and read what the script that writes them prints",
         _empty,
     ),
 )
@@ -161,44 +162,46 @@ CHECKS = (
     Check(
         "BOXES_TOO_SMALL",
         WARNING,
-        "After resizing, boxes are smaller than what any anchor overlaps enough: they get one "
-        "forced match at best, and are hardly learned.",
+        "After resizing, boxes are so small that no anchor overlaps them enough: each gets one "
+        "forced match at best, and is hardly learned.",
         "train on larger images, on crops, or with smaller anchors",
         _too_small,
     ),
     Check(
         "TRAIN_EVAL_OVERLAP",
         WARNING,
-        "Images are evaluated that were trained on: the metrics say nothing about others.",
-        "keep some images for evaluation alone",
+        "The evaluation set has images that the model is trained on: the metrics do not tell "
+        "how it performs on others.",
+        "set some images aside for evaluation",
         _overlap,
     ),
     Check(
         "EVAL_COUNT",
         WARNING,
-        "eval_config says more examples than there are: the legacy evaluation counts some twice.",
-        "set num_examples to what there is",
+        "num_examples exceeds the number of evaluation records: the legacy evaluation counts "
+        "some of them twice.",
+        "set num_examples to the number of records",
         _eval_count,
     ),
     Check(
         "CLASS_UNUSED",
         WARNING,
-        "The label map has classes that no training record has: they will never be found.",
-        "leave them out of the label map, or see whether the records name them otherwise",
+        "The label map has classes that no training record has: the model will never detect them.",
+        "remove them from the label map, or check whether the records use other names for them",
         _unused_names,
     ),
     Check(
         "CLASS_IMBALANCE",
         WARNING,
-        f"A class has at least {_MANY} times the boxes of another, which is hardly learned.",
+        f"A class has at least {_MANY} times as many boxes as another, which is hardly learned.",
         "add images of the rare class, or repeat them",
         _imbalance,
     ),
     Check(
         "IMAGES_WITHOUT_BOXES",
         WARNING,
-        "Most training images have no box: they teach what is background, and little else.",
-        "see whether boxes got lost when the records were written",
+        "Most training images have no boxes: they teach what is background, and little else.",
+        "check whether boxes got lost when the records were written",
         _without_boxes,
     ),
 )

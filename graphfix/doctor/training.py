@@ -8,8 +8,8 @@ from graphfix.doctor.setup import READERS, Setup
 from graphfix.findings import WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
 
-# What the base networks' own code has for BatchNorm's decay, by what their type contains; without
-# override_base_feature_extractor_hyperparams that holds, whatever the config says.
+# BatchNorm's decay in the base networks' own code, by what their type contains.  Without
+# override_base_feature_extractor_hyperparams it applies, whatever the config has.
 _BASE_DECAYS = (
     ("mobilenet_v1", 0.9997),
     ("inception", 0.9997),
@@ -18,7 +18,7 @@ _BASE_DECAYS = (
     ("mobilenet_v3", 0.997),
     ("resnet", 0.997),
 )
-_SETTLED = 0.05  # the weight that the initial statistics may still have in the end
+_SETTLED = 0.05  # the weight that the initial statistics may still have at the end
 _BATCH = ("train_config", "batch_size")
 _STEPS = ("train_config", "num_steps")
 
@@ -55,8 +55,8 @@ def _lag(setup: Setup) -> Iterator[Symptom]:
     known = setup.options.schema.field("SsdFeatureExtractor", edits[0].path[-1])
     yield Symptom(
         setup.where(*(path if own else edits[1].path)),
-        "BatchNorm's decay is %g%s, and after %d steps its averages are still %d %% "
-        "what they began with"
+        "BatchNorm's decay is %g%s: after %d steps its averages still are %d %% their initial "
+        "values"
         % (
             decay,
             " (the base network's own: there is no override_base_feature_extractor_hyperparams)"
@@ -75,9 +75,9 @@ def _one_image(setup: Setup) -> Iterator[Symptom]:
         known = setup.options.schema.field("Ssd", "freeze_batchnorm")
         yield Symptom(
             setup.where(*_BATCH),
-            "batch_size is 1, and BatchNorm is trained: its mean "
-            "and variance are those of a single image",
-            "take a larger batch%s" % (", or write freeze_batchnorm: true in ssd" if known else ""),
+            "batch_size is 1, but BatchNorm is trained: its mean and variance are those of a "
+            "single image",
+            "use a larger batch%s" % (", or write freeze_batchnorm: true in ssd" if known else ""),
         )
 
 
@@ -85,7 +85,7 @@ def _no_end(setup: Setup) -> Iterator[Symptom]:
     if not setup.train.num_steps:
         yield Symptom(
             setup.where(*_STEPS),
-            "num_steps is 0 or not given: training goes on until it is stopped",
+            "num_steps is 0 or not set: training goes on until it is stopped",
             "write num_steps",
         )
 
@@ -97,10 +97,8 @@ def _late_quantization(setup: Setup) -> Iterator[Symptom]:
         literal = str(steps * 4 // 5)
         yield Symptom(
             setup.where(*path),
-            (
-                f"quantization begins at step {delay}, and num_steps is {steps}: "
-                "the ranges are never trained"
-            ),
+            f"quantization begins at step {delay}, but num_steps is {steps}: the ranges are "
+            "never trained",
             f"write delay: {literal}",
             (ConfigEdit(path, literal, "the last fifth of the run"),),
         )
@@ -121,11 +119,8 @@ def _shuffled(setup: Setup) -> Iterator[Symptom]:
             path = (name, "shuffle")
             yield Symptom(
                 setup.where(*path),
-                (
-                    f"{name} is shuffled, and num_examples is {config.num_examples} of "
-                    f"{scan.records} "
-                    "records: every evaluation looks at other images"
-                ),
+                f"{name} is shuffled, and num_examples is {config.num_examples} of "
+                f"{scan.records} records: every evaluation uses different images",
                 "write shuffle: false",
                 (ConfigEdit(path, "false", "the same images each time"),),
             )
@@ -136,15 +131,15 @@ CHECKS = (
         "BATCHNORM_LAGS",
         WARNING,
         "BatchNorm's moving averages need more steps than the run has: training looks perfect, "
-        "and evaluation, which uses the averages, finds nothing.",
+        "but evaluation, which uses the averages, detects nothing.",
         "lower BatchNorm's decay, or train longer",
         _lag,
     ),
     Check(
         "BATCHNORM_ONE_IMAGE",
         WARNING,
-        "With one image a batch, BatchNorm's statistics jump with every image.",
-        "take a larger batch",
+        "With one image per batch, BatchNorm's statistics change with every image.",
+        "use a larger batch",
         _one_image,
     ),
     Check(
@@ -157,10 +152,10 @@ CHECKS = (
     Check(
         "EVAL_SHUFFLED",
         WARNING,
-        "A part of the evaluation set is evaluated, each time another, so that metrics of two "
-        "steps can't be compared.",
+        "Each evaluation uses a different part of the evaluation set, so that the metrics of "
+        "two steps can't be compared.",
         "write shuffle: false in eval_input_reader",
         _shuffled,
     ),
-    Check("STEPS_ENDLESS", WARNING, "Training has no end.", "write num_steps", _no_end),
+    Check("STEPS_ENDLESS", WARNING, "Training never ends.", "write num_steps", _no_end),
 )

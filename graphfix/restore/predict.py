@@ -36,7 +36,8 @@ VERDICTS = (RESTORED, SHAPE_DIFFERS, MISSING, NOT_ASKED, TYPE_DIFFERS)
 
 _BIASES = ".*/biases"
 # From then on the legacy trainer's batches are batch_size over replicas_to_aggregate, if it
-# synchronizes replicas: measured from 2019-04 on, in the code of 2018-07, not in that of early 2018.
+# synchronizes replicas: so measured from 2019-04 on, and in the code of 2018-07, but not in that of
+# early 2018.
 _DIVIDES = "2018-07"
 # From this month on it was measured what happens to the variables that training adds.
 _MEASURED = "2019-04"

@@ -137,7 +137,7 @@ def test_a_label_map_is_no_average_precision():
 
 def test_an_unknown_message_is_not_explained():
     assert messages.explain("Segmentation fault") == []
-    assert "not known" in messages.to_lines([])[0]
+    assert "does not know this message" in messages.to_lines([])[0]
 
 
 def test_every_row_names_checks_that_there_are():

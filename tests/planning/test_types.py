@@ -134,7 +134,7 @@ def test_a_backbone_of_nan(graphfix, tmp_path):
     config = (builders.CONFIG % {"classes": 4}).replace("PATH_TO_BE_CONFIGURED", model)
     done = graphfix("doctor", builders.write(tmp_path, "it.config", config))
     assert "error CHECKPOINT_NOT_FINITE" in done.out
-    assert f"holds NaN or infinite values in {count} tensors" in done.out
+    assert f"has NaN or infinite values in {count} tensors" in done.out
 
 
 def test_a_single_one_in_a_small_tensor(graphfix, tmp_path):
