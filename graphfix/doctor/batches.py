@@ -4,9 +4,10 @@ import re
 from typing import Iterator
 
 from graphfix.doctor.checks import Check, Symptom
-from graphfix.doctor.setup import READERS, Setup
+from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.paths import INPUT_READERS
 
 # The topmost level of a base network, whose map an FPN doubles and adds to the next; its stride.
 _TOP_LEVEL = 5
@@ -21,7 +22,7 @@ def _one_shape(setup: Setup) -> bool:
         for step in setup.train.data_augmentation_options
     ):
         return False
-    scans = [setup.scan(name) for name, _ in setup.readers() if name == READERS[0]]
+    scans = [setup.scan(name) for name, _ in setup.readers() if name == INPUT_READERS[0]]
     return bool(scans) and scans[0].complete and len(scans[0].shapes) == 1
 
 

@@ -6,7 +6,7 @@ from typing import Iterator, List, Optional, Tuple
 
 from graphfix.doctor import field_location
 from graphfix.doctor.checks import Check, Symptom
-from graphfix.doctor.setup import READERS, Setup
+from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
 from graphfix.formats.textproto import (
     DUPLICATE,
@@ -20,6 +20,7 @@ from graphfix.formats.textproto import (
     quote,
 )
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.paths import INPUT_READERS
 from graphfix.pipeline_config.schema_history import PIPELINE, everything
 
 _KINDS = (UNKNOWN_FIELD, WRONG_TYPE, UNKNOWN_VALUE, OUT_OF_RANGE)
@@ -190,10 +191,12 @@ def _missing_blocks(setup: Setup) -> Iterator[Symptom]:
         yield Symptom(setup.path, "has no train_config block")
     elif not setup.optimizer[0]:
         yield Symptom(setup.where("train_config"), "train_config has no optimizer")
-    if not setup.message.HasField(READERS[0]):
-        yield Symptom(setup.path, f"has no {READERS[0]} block: there is nothing to train on")
+    if not setup.message.HasField(INPUT_READERS[0]):
+        yield Symptom(setup.path, f"has no {INPUT_READERS[0]} block: there is nothing to train on")
     if not len(setup.message.eval_input_reader) and "model_main" in setup.options.trainers:
-        yield Symptom(setup.path, f"has no {READERS[1]} block, which model_main needs to evaluate")
+        yield Symptom(
+            setup.path, f"has no {INPUT_READERS[1]} block, which model_main needs to evaluate"
+        )
 
 
 PARSING = (

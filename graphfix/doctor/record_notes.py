@@ -4,9 +4,10 @@ from typing import Callable, Iterator, Tuple
 
 from graphfix.doctor.checks import Symptom
 from graphfix.doctor.scan import Scan
-from graphfix.doctor.setup import READERS, Setup
+from graphfix.doctor.setup import Setup
+from graphfix.pipeline_config.paths import INPUT_READERS
 
-TRAIN, EVAL = READERS
+TRAIN, EVAL = INPUT_READERS
 # Remedies that several checks have.
 AGAIN = "write the records again"
 SCRIPT = "write the records as the Object Detection API's scripts do (create_pascal_tf_record.py)"

@@ -6,9 +6,10 @@ import numpy as np
 
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.record_notes import AGAIN, EVAL, TRAIN, scans
-from graphfix.doctor.setup import INPUT_PATH, Setup
+from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING, count
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.paths import INPUT_PATH
 
 _MANY = 50  # times as many boxes as the rarest class
 _SMALL = 0.2  # the fraction of boxes that may be too small for every anchor
@@ -81,8 +82,10 @@ def _too_small(setup: Setup) -> Iterator[Symptom]:
             continue
         boxes = np.asarray(scan.sizes)
         anchors = np.asarray([size for one in spec.maps for size in one.sizes])
-        if spec.generator == "ssd_anchor_generator":
-            anchors = anchors * np.asarray(setup.resized(1, 1))
+        # Anchors of this generator are fractions of the image; overlaps are the same in fractions.
+        relative = spec.generator == "ssd_anchor_generator"
+        pixels = np.asarray(scan.frames) if relative else np.ones_like(boxes)
+        boxes = boxes / pixels
         best = np.zeros(len(boxes))
         for height, width in np.unique(anchors, axis=0):
             common = np.minimum(boxes[:, 0], height) * np.minimum(boxes[:, 1], width)
@@ -91,14 +94,14 @@ def _too_small(setup: Setup) -> Iterator[Symptom]:
             boxes.prod(axis=1) < anchors.prod(axis=1).min()
         )
         if small.mean() > _SMALL:
+            height, width = np.median((boxes * pixels)[small], axis=0)
+            least = anchors[anchors.prod(axis=1).argmin()] * np.median(pixels, axis=0)
             yield Symptom(
                 scan.files[0],
-                f"{100 * small.mean()} % of the boxes are, in the resized image, too small to "
-                f"overlap any anchor by matched_threshold {matcher.matched_threshold:.2g}: half "
-                f"of those are below {np.median(boxes[small][:, 1]):.0f} x "
-                f"{np.median(boxes[small][:, 0]):.0f} pixels, and the smallest anchor is "
-                f"{anchors[anchors.prod(axis=1).argmin()][1]:.0f} x "
-                f"{anchors[anchors.prod(axis=1).argmin()][0]:.0f}",
+                f"{int(100 * small.mean())} % of the boxes are, in the resized image, too small "
+                f"to overlap any anchor by matched_threshold {matcher.matched_threshold:.2g}: "
+                f"half of those are below {width:.0f} x {height:.0f} pixels, and the smallest "
+                f"anchor is {least[1]:.0f} x {least[0]:.0f}",
             )
 
 

@@ -4,9 +4,10 @@ from typing import Iterator
 
 from graphfix.doctor.checkpoint_fit import restores_statistics
 from graphfix.doctor.checks import Check, Symptom
-from graphfix.doctor.setup import READERS, Setup
+from graphfix.doctor.setup import Setup
 from graphfix.findings import WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.paths import INPUT_READERS
 
 # BatchNorm's decay in the base networks' own code, by what their type contains.  Without
 # override_base_feature_extractor_hyperparams it applies, whatever the config has.
@@ -108,7 +109,7 @@ def _shuffled(setup: Setup) -> Iterator[Symptom]:
     config = setup.message.eval_config
     for name, reader in setup.readers():
         if (
-            name != READERS[1]
+            name != INPUT_READERS[1]
             or not reader.shuffle
             or not config.num_examples
             or not setup.message.HasField("eval_config")

@@ -4,8 +4,8 @@ First its manifest gets the new contents beside the old ones, as pending; then e
 beside its place and renamed into it: pictures, under names that their contents give them, then
 report.json, whose data the page shows, then report.html.  Then the manifest has the new contents,
 and as pending the pictures that only the old report names, until these are removed.  A run that is
-killed anywhere leaves no report that shows another one's pictures, and a directory that its manifest
-holds for whole.
+killed anywhere leaves no report that shows another one's pictures, and a directory that its
+manifest holds for whole.
 
 Nothing is written through a link in the directory, and nothing removed there that is an input of
 the same command.

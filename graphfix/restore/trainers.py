@@ -23,8 +23,10 @@ that Keras calls what is trained NAME_1 (not in 2019-04, but in 2019-07).
 import dataclasses
 from typing import Optional, Tuple
 
-LEGACY = "legacy"
-MODEL_MAIN = "model_main"
+from graphfix.options import Trainer
+
+LEGACY = Trainer.LEGACY
+MODEL_MAIN = Trainer.MODEL_MAIN
 
 EVERYTHING = "everything"
 BACKBONE = "backbone"
@@ -65,7 +67,7 @@ def restored(revision: str, trainer: str) -> Tuple[Tuple[str, str], ...]:
     that month; a trainer that the month lacks gives none."""
     row = period(revision)
     rows = ((MODEL_MAIN, row.model_main), (LEGACY, row.legacy))
-    return tuple((name, what) for name, what in rows if what and trainer in ("any", name))
+    return tuple((name, what) for name, what in rows if what and trainer in (Trainer.ANY, name))
 
 
 def renames_keras(revision: str, trainer: str) -> Optional[bool]:

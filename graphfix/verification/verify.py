@@ -9,7 +9,7 @@ from graphfix.detectors.families import MOVING_AVERAGE
 from graphfix.errors import GraphfixError, RequestError, SourceError, VerificationError
 from graphfix.formats import regular_files
 from graphfix.formats.checkpoint import writer
-from graphfix.formats.jpeg import Jpeg, read_jpeg
+from graphfix.formats.image_header import Jpeg, jpeg_without_exif
 from graphfix.modeldir import manifest, ownership
 from graphfix.modeldir import openers as sources
 from graphfix.modeldir.openers import CONFIG, FROZEN, LABEL_MAP
@@ -47,7 +47,15 @@ class Trial:
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
+class Verified:
+    """What was found intact, in words, and remarks."""
+
+    summary: str
+    remarks: Tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class StockTrial:
     """What came of it; `details` are the worker's results, `remarks` what the user should know."""
 
     verifications: Tuple[Verification, ...]
@@ -59,8 +67,8 @@ class Answer:
         return all(one.complete for one in self.verifications)
 
 
-def verify(directory: str) -> Tuple[str, Tuple[str, ...]]:
-    """Judges a directory that graphfix wrote; the result in words, and remarks.
+def verify(directory: str) -> Verified:
+    """Judges a directory that graphfix wrote.
 
     Raises:
       SourceError: it is no such directory.
@@ -81,7 +89,7 @@ def verify(directory: str) -> Tuple[str, Tuple[str, ...]]:
     words = f"{judgement.tensors} tensors intact"
     if judgement.plan is not None:
         words += f"; config and heads match the {len(judgement.plan.classes)} planned classes"
-    return words, remarks
+    return Verified(words, remarks)
 
 
 def judged(directory: str) -> Judgement:
@@ -113,7 +121,7 @@ def judged(directory: str) -> Judgement:
         ) from None
 
 
-def verify_stock(directory: str, trial: Trial, *, python: Optional[str]) -> Answer:
+def verify_stock(directory: str, trial: Trial, *, python: Optional[str]) -> StockTrial:
     """Has the stock API train from a converted directory, and shows in its report what came of it.
 
     Raises:
@@ -167,7 +175,7 @@ def verify_stock(directory: str, trial: Trial, *, python: Optional[str]) -> Answ
             raise
         # The answer is what was asked for; that it could not be written down is a remark.
         remarks += [f"the report was not updated: {problem}" for problem in error.problems]
-    return Answer(found, details, tuple(remarks))
+    return StockTrial(found, details, tuple(remarks))
 
 
 def _inputs(trial: Trial) -> List[str]:
@@ -189,7 +197,7 @@ def _picture(path: str) -> Jpeg:
         data = regular_files.read(path, _LARGEST_PICTURE + 1)
         if len(data) > _LARGEST_PICTURE:
             raise RequestError(path, "is too large to be shown", "give a smaller picture")
-        return read_jpeg(data, path)
+        return jpeg_without_exif(data, path)
     except OSError as error:
         raise RequestError(path, f"cannot be read: {error.strerror}", "check the path") from None
 
