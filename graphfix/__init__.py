@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from graphfix.comparison.result import Comparison
     from graphfix.conversion.inspect import ModelDescription
     from graphfix.conversion.thaw import Thawed
-    from graphfix.doctor.doctor import Answer as Diagnosis
+    from graphfix.doctor.doctor import DoctorResult as Diagnosis
     from graphfix.doctor.doctor import Explanation
     from graphfix.errors import GraphfixError, Problem, RequestError, SourceError, VerificationError
     from graphfix.findings import Finding
@@ -62,7 +62,7 @@ _MODULES = {
     "comparison.result": "Comparison",
     "conversion.inspect": "ModelDescription",
     "conversion.thaw": "Thawed",
-    "doctor.doctor": "Diagnosis=Answer Explanation",
+    "doctor.doctor": "Diagnosis=DoctorResult Explanation",
     "errors": "GraphfixError Problem RequestError SourceError VerificationError",
     "findings": "Finding",
     "modeldir.destinations": "Directory Memory",

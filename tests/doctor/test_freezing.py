@@ -38,7 +38,7 @@ def frozen(pattern, field="freeze_variables"):
 @pytest.mark.parametrize(
     "pattern, words",
     [
-        ("(", "is no regular expression to model_main.py and legacy/train.py: missing )"),
+        ("(", "which model_main.py and legacy/train.py refuse: missing )"),
         ("*a", "nothing to repeat"),
         ("a*+", ""),
         ("\\\\N{DIGIT ONE}", "bad escape"),
@@ -47,7 +47,7 @@ def frozen(pattern, field="freeze_variables"):
 def test_a_pattern_that_stops_the_trainers_is_an_error(examined, pattern, words):
     done = examined(*frozen(pattern))
     assert done.code == 1 and "PATTERN_REFUSED" in done.out and words in done.out
-    assert "No forecast: a pattern of train_config is no regular expression" in done.out
+    assert "No prediction: a pattern in train_config is not a valid regular expression" in done.out
 
 
 def test_model_main_alone_reads_what_is_to_train(examined):
