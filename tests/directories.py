@@ -18,3 +18,8 @@ def tree(directory, but=()):
 def hidden(directory):
     """What a run left beside its destinations."""
     return [name for name in os.listdir(str(directory)) if name.startswith(".")]
+
+
+def content(*parts):
+    with open(os.path.join(*parts), "rb") as file:
+        return file.read()

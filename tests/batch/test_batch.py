@@ -179,6 +179,7 @@ def test_a_failing_model_leaves_what_an_earlier_run_made(graphfix, place):
 
 
 @pytest.mark.parametrize("link", [False, True])
+@pytest.mark.slow
 def test_what_lies_where_archives_are_unpacked_stays(graphfix, place, link):
     path = recipe(place, 'source: "one"', 'source: "two.tar.gz"')
     work = place / "out" / BESIDE[0] / "work"

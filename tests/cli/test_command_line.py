@@ -176,6 +176,7 @@ def test_a_closed_pipe_is_no_traceback(model, labels, words):
     assert "Traceback" not in err and "Exception" not in err and "rror" not in err
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_at_the_end_loses_no_work(model, labels, tmp_path):
     reading, writing = os.pipe()
     os.close(reading)
@@ -215,6 +216,7 @@ def test_a_full_disk_behind_stdout_is_told(model):
     )
 
 
+@pytest.mark.slow
 def test_any_locale_will_do(model, tmp_path):
     labels = builders.write(tmp_path, "labels.pbtxt", builders.label_map(["caf\u00e9", "\u732b"]))
     for environment in (

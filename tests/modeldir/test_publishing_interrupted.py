@@ -13,6 +13,7 @@ import answering
 import builders
 import pytest
 import repository
+import thorough
 from directories import hidden, tree
 from published import content
 
@@ -55,8 +56,8 @@ class Moments:
 
 
 @pytest.mark.parametrize("exchange", [True, False])
-@pytest.mark.parametrize("existing", [True, False])
-@pytest.mark.parametrize("names", [["out"], ["out", "train"]])
+@pytest.mark.parametrize("existing", thorough.sampled([True, False], 2))
+@pytest.mark.parametrize("names", thorough.sampled([["out"], ["out", "train"]], 2))
 def test_killed_before_any_step_all_is_old_or_new(forked, tmp_path, exchange, existing, names):
     """Every system call that changes something, one after the other."""
     steps, ended = 0, set()
