@@ -15,7 +15,7 @@ import mutations
 from graphfix.comparison.configs import PRESENCE
 from graphfix.comparison.differ import compare
 from graphfix.comparison.golden import read_golden, to_json
-from graphfix.comparison.snapshots import open_thing
+from graphfix.comparison.snapshots import open_snapshot
 from graphfix.errors import SourceError
 
 CONFIG = (
@@ -72,10 +72,8 @@ def strays(data, descriptor):
     makes all of the entry an unknown field."""
     for number, kind, value in mutations.fields(data) or ():
         field = descriptor.fields_by_number.get(number)
-        if (
-            field is None
-            and descriptor.GetOptions().map_entry
-            or kind == 2
+        if (field is None and descriptor.GetOptions().map_entry) or (
+            kind == 2
             and field is not None
             and field.message_type is not None
             and strays(value, field.message_type)
@@ -177,9 +175,9 @@ def held(directory, name, one, two):
         os.makedirs(os.path.dirname(paths[-1]), exist_ok=True)
         with open(paths[-1], "wb") as file:
             file.write(data)
-    before = open_thing(paths[0])
+    before = open_snapshot(paths[0])
     try:
-        after = open_thing(paths[1])
+        after = open_snapshot(paths[1])
         found = compare(before, after).same
     except SourceError:
         return None

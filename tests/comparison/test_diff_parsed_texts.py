@@ -17,7 +17,7 @@ from parsed_files import CONFIG, LABELS
 from graphfix.comparison.configs import PRESENCE
 from graphfix.comparison.differ import compare
 from graphfix.comparison.folders import other_files
-from graphfix.comparison.snapshots import open_thing
+from graphfix.comparison.snapshots import open_snapshot
 from graphfix.errors import SourceError
 from graphfix.formats.schema import message_class
 
@@ -243,7 +243,7 @@ def test_changed_entries_of_an_index(tmp_path):
     def opened(name, index):
         (tmp_path / (name + ".data-00000-of-00001")).write_bytes(data)
         (tmp_path / (name + ".index")).write_bytes(index)
-        return open_thing(str(tmp_path / name))
+        return open_snapshot(str(tmp_path / name))
 
     before, counts = opened("one", handmade.plain_table(pairs)), collections.Counter()
     for seed in range(900):

@@ -58,15 +58,16 @@ def test_a_file_that_one_side_lacks(graphfix, pair, tmp_path, name, content):
     builders.write(os.path.dirname(place), os.path.basename(place), content)
     # A shard that the index does not name is none of its checkpoint's: nobody reads it.
     same = ".data-" in name
-    for one, two, said in ((pair[0], pair[1], "new"), (pair[1], pair[0], "gone")):
+    for one, two, side in ((pair[0], pair[1], 1), (pair[1], pair[0], 0)):
         done = graphfix("diff", one, two)
         assert (done.code == 0) == same
-        assert same or done.out.startswith(f"file {name}: is {said}\n"), done.out
-        golden = tmp_path / (f"golden {said}")
+        assert same or done.out.startswith(f"file {name}: only in {'AB'[side]}\n"), done.out
+        golden = tmp_path / (f"golden {side}")
         graphfix("check", one, "--golden", golden, "--update")
         done = graphfix("check", two, "--golden", golden)
         assert (done.code == 0) == same
-        assert same or done.out.startswith(f"file {name}: is {said}\n"), done.out
+        where = ("the golden file", "the output")[side]
+        assert same or done.out.startswith(f"file {name}: only in {where}\n"), done.out
         assert graphfix("check", one, "--golden", golden).code == 0
 
 
@@ -101,7 +102,9 @@ def test_what_is_no_file_is_told_and_not_read(graphfix, pair):
         "broken": "a link to 'nowhere'",
     }
     done = graphfix("diff", *pair)
-    assert done.code == 1 and "file pipe: is new" in done.out and "file loop: is new" in done.out
+    assert (
+        done.code == 1 and "file pipe: only in B" in done.out and "file loop: only in B" in done.out
+    )
 
 
 def test_a_link_to_a_file_is_the_file(graphfix, pair):

@@ -1,7 +1,6 @@
 """Records and images, looked at one by one: what is noted, where, and how often."""
 
 import os
-import struct
 import subprocess
 import sys
 
@@ -10,7 +9,8 @@ import pytest
 import repository
 
 from graphfix.doctor.scan import AS_SIZE, OTHER_SIDE, scan_records
-from graphfix.formats import image_header
+from graphfix.doctor.setup import Options, Setup
+from graphfix.pipeline_config import schema_history
 from graphfix.pipeline_config.label_map import parse_label_map
 
 TESTDATA = repository.TESTDATA
@@ -30,11 +30,19 @@ def scan(tmp_path, data, labels=None, masks=False, sample=None):
     return scan_records(
         [str(path)],
         labels,
-        lambda height, width: (height * 2.0, width * 2.0),
+        lambda height, width: ((height * 2.0, width * 2.0), (1000.0, 1000.0)),
         masks=masks,
         sample=sample,
         progress=lambda text: None,
     )
+
+
+def test_images_have_the_size_that_the_resizer_gives_them():
+    text = b"model { ssd { image_resizer { conditional_shape_resizer { size_threshold: %d } } } }"
+    options = Options("2019-07", schema_history.schema("2019-07"), ("legacy",), {})
+    assert Setup(text % 300, "c", options).resized(333, 500) == ((199, 300), (199, 300))
+    # One that the API cannot build is another check's.
+    assert Setup(text % 0, "c", options).resized(333, 500) == ((333, 500), (333, 500))
 
 
 def test_records_written_by_hand(tmp_path):
@@ -49,6 +57,7 @@ def test_records_written_by_hand(tmp_path):
     assert not found.unknown and not found.damage
     # Doubled, as `resized` says, in pixels.
     assert [round(side, 3) for size in found.sizes for side in size] == [100, 200, 200, 400, 4, 4]
+    assert set(found.frames) == found.shapes == {(1000.0, 1000.0)}
     assert found.most[0] == 2
 
 
@@ -134,7 +143,7 @@ def test_memory_does_not_grow_with_the_records(tmp_path, broken_files):
         "import graphfix.formats.schema\n"
         "graphfix.formats.schema.message_class('graphfix.example.Example')().SerializeToString()\n"
         "before = peak()\n"
-        "found = scan_records([sys.argv[1]], None, lambda *size: size, masks=False, sample=None,\n"
+        "found = scan_records([sys.argv[1]], None, lambda *size: (size, size), masks=False, sample=None,\n"
         "                     progress=print)\n"
         "assert (found.records, len(list(read_examples(sys.argv[1])))) == (30, 30)\n"
         "print(peak() - before)\n"
@@ -160,42 +169,3 @@ def test_memory_does_not_grow_with_what_is_wrong(tmp_path, broken_files):
     )
     assert len(found.notes) == 2 and found.found("IMAGE_UNREADABLE").count == 300
     assert len(found.unknown) == 300
-
-
-@pytest.mark.parametrize(
-    "data, expected",
-    [
-        (
-            b"GIF89a" + struct.pack("<HH", 30, 20) + b"\0\0\0;",
-            (image_header.GIF, 20, 30, 3, 8, True),
-        ),
-        (
-            b"BM" + b"\0" * 16 + struct.pack("<iiHH", 30, -20, 1, 24) + b"\0" * 20,
-            (image_header.BMP, 20, 30, 3, 8, True),
-        ),
-        (b"\xff\xd8", (image_header.JPEG, 0, 0, 0, 8, False)),
-        (b"\x89PNG\r\n\x1a\n", (image_header.PNG, 0, 0, 0, 8, False)),
-    ],
-)
-def test_a_header(data, expected):
-    assert image_header.read_header(data) == expected
-
-
-def test_headers_of_jpeg_files():
-    for name in ("demo_00000.jpg", "demo_00003.jpg"):
-        with open(os.path.join(TESTDATA, "shapes", name), "rb") as file:
-            data = file.read()
-        assert image_header.read_header(data) == (image_header.JPEG, 160, 160, 3, 8, True)
-        assert not image_header.read_header(data[: len(data) // 2]).whole
-
-
-def test_headers_of_png_files(broken_files):
-    data = broken_files.png(30, 50, channels=1)
-    assert image_header.read_header(data) == (image_header.PNG, 30, 50, 1, 8, True)
-    assert not image_header.read_header(data[:-12]).whole
-
-
-@pytest.mark.parametrize("data", [b"", b"\0" * 100, b"RIFF\0\0\0\0WEBP", b"II*\0", b"<html>"])
-def test_no_image(data):
-    assert image_header.read_header(data) is None
-    assert image_header.name_other(data)

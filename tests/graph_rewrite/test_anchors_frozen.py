@@ -9,9 +9,7 @@ import thorough
 
 from graphfix.formats import dtypes
 from graphfix.formats.graphdef import constants, files
-from graphfix.formats.graphdef.graph import Graph
-from graphfix.formats.schema import message_class
-from graphfix.graph_rewrite.evaluate import evaluate
+from graphfix.formats.graphdef.evaluate import evaluate
 
 DETECTOR = repository.DETECTOR
 FROZEN = "frozen_inference_graph.pb"
@@ -145,17 +143,3 @@ def test_a_graph_that_cannot_follow_is_a_finding(graphfix, tmp_path, change, wor
 def test_as_many_anchors_need_no_other_shapes(graphfix, tmp_path):
     convert(graphfix, tmp_path, CHANGED % ("", ""), source_with(tmp_path, spelled_out))
     assert (tmp_path / "out" / FROZEN).exists()
-
-
-def test_evaluation_ends_where_it_would_take_too_much():
-    message = message_class("graphfix.graph.GraphDef")()
-    for name, value in (("big", [1 << 20, 1 << 20]), ("one", 1)):
-        constants.set_value(
-            message.node.add(name=name, op="Const"), np.array(value, np.int64), dtypes.INT64
-        )
-    message.node.add(name="fill", op="Fill", input=["big", "one"])
-    message.node.add(name="unknown", op="Placeholder")
-    message.node.add(name="sum", op="Add", input=["unknown", "one"])
-    graph = Graph(message)
-    assert evaluate(graph, "fill") is None and evaluate(graph, "sum") is None
-    assert evaluate(graph, "big").tolist() == [1 << 20, 1 << 20]

@@ -11,12 +11,12 @@ import repository
 import thorough
 
 from graphfix.formats.graphdef import constants, files
+from graphfix.formats.graphdef.evaluate import evaluate
 from graphfix.formats.graphdef.graph import NodeCopy
 from graphfix.formats.schema import message_class
 from graphfix.graph_import.thaw import thaw
 from graphfix.graph_rewrite.axes import Tracker
 from graphfix.graph_rewrite.axis_types import ANY, CLASS, NotUnderstood
-from graphfix.graph_rewrite.evaluate import evaluate
 from graphfix.graph_rewrite.rewrite import rewrite
 from graphfix.modeldir.openers import open_source
 

@@ -13,7 +13,7 @@ import json_mutations
 import pytest
 import thorough
 
-from graphfix.conversion.convert import Target, convert
+import graphfix
 from graphfix.errors import GraphfixError, RequestError, SourceError, VerificationError
 from graphfix.modeldir.openers import open_source
 from graphfix.planning.plan_check import check_plan
@@ -39,7 +39,7 @@ def planned(request, tmp_path_factory, model):
         )
         target["weights"] = "ema"
     out = str(top / "out")
-    convert(model, Target(**target), output_directory=out, overwrite=False)
+    graphfix.convert(model, out, graphfix.ConvertOptions(**target))
     with open(os.path.join(out, "plan.json")) as file:
         data = json.load(file)
     kinds = {row["edit"] for row in data["edits"]}
@@ -108,7 +108,7 @@ def carry_out(model, text, tmp_path, number):
     path = builders.write(tmp_path, "plan.json", text)
     out = str(tmp_path / str(number))
     try:
-        convert(model, Target(), output_directory=out, overwrite=False, plan_path=path)
+        graphfix.convert(model, out, plan=path)
         assert os.path.exists(os.path.join(out, "report.html"))
     except VerificationError as error:
         raise AssertionError(f"{error}: {text[:2000]}")

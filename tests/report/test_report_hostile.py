@@ -11,7 +11,7 @@ import json_mutations
 import pytest
 import thorough
 
-from graphfix.conversion.convert import Target, convert
+import graphfix
 from graphfix.errors import SourceError
 from graphfix.report import html
 from graphfix.report import report as reports
@@ -24,12 +24,8 @@ def out(tmp_path_factory, model):
     top = tmp_path_factory.mktemp("report")
     labels = builders.write(top, "labels.pbtxt", builders.label_map(["person", "zebra"]))
     directory = str(top / "out")
-    convert(
-        model,
-        Target(label_map_path=labels, target_api="2019-07"),
-        output_directory=directory,
-        overwrite=False,
-    )
+    options = graphfix.ConvertOptions(label_map_path=labels, target_api="2019-07")
+    graphfix.convert(model, directory, options)
     found = (Detection((0.1, 0.2, 0.3, 0.4), 0.75, 2), Detection((0.0, 0.0, 1.0, 1.0), 0.5, 1))
     report = dataclasses.replace(
         reports.load(directory),

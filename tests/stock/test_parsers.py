@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 
 from graphfix.comparison.configs import PRESENCE
 from graphfix.comparison.differ import compare
-from graphfix.comparison.snapshots import open_thing
+from graphfix.comparison.snapshots import open_snapshot
 from graphfix.errors import SourceError
 from graphfix.formats.graphdef import constants
 from graphfix.formats.schema import message_class
@@ -205,7 +205,7 @@ def test_indexes(tmp_path):
         changed = [(key, value) for key, value in mutations.mutate_pairs(made, pairs[1:]) if key]
         two = write("two", handmade.split_table(pairs[:1] + changed, made.choice((1, 2, 9))))
         try:
-            same = compare(open_thing(one), open_thing(two)).same
+            same = compare(open_snapshot(one), open_snapshot(two)).same
         except SourceError:
             counts["refused"] += 1
             continue
