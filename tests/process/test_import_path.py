@@ -138,9 +138,9 @@ def words(model, tmp_path_factory):
     [
         ("-m", ["", REPOSITORY, "."], 4),
         thorough.slow(("-m", ["", REPOSITORY, "."], 1)),
-        thorough.slow(("-m", [REPOSITORY], 1)),
-        thorough.slow(("script", ["", REPOSITORY], 1)),
-        thorough.slow(("script", ["DECOYS", REPOSITORY], 1)),
+        thorough.slow(("-m", [REPOSITORY], thorough.rounds(4, 1))),
+        thorough.slow(("script", ["", REPOSITORY], thorough.rounds(4, 1))),
+        thorough.slow(("script", ["DECOYS", REPOSITORY], thorough.rounds(4, 1))),
     ],
 )
 def test_no_verb_runs_a_decoy(decoys, words, form, python_path, every, tmp_path):

@@ -13,6 +13,7 @@ import answering
 import builders
 import pytest
 import repository
+import thorough
 
 HERE = repository.TESTS
 REPOSITORY = os.path.dirname(HERE)
@@ -195,17 +196,24 @@ def sweep(place, signalled, verb, turns):
     assert ended > turns * 0.7
 
 
-@pytest.mark.parametrize("verb", ["convert", "batch", "thaw", "verify"])
+@pytest.mark.parametrize("verb", thorough.sampled(["convert", "batch", "thaw", "verify"], 3))
 def test_at_any_moment(place, signalled, verb):
     sweep(place, signalled, verb, 10)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "verb, turns", [("convert", 40), ("batch", 40), ("thaw", 40), ("verify", 40), ("anchors", 6)]
+    "verb, turns, many",
+    [
+        ("convert", 15, 40),
+        ("batch", 15, 40),
+        ("thaw", 15, 40),
+        ("verify", 15, 40),
+        ("anchors", 3, 6),
+    ],
 )
-def test_at_many_moments(place, signalled, verb, turns):
-    sweep(place, signalled, verb, turns)
+def test_at_many_moments(place, signalled, verb, turns, many):
+    sweep(place, signalled, verb, thorough.rounds(turns, many))
 
 
 @pytest.mark.parametrize(
