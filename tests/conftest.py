@@ -28,6 +28,16 @@ def power_is_not_lost():
 
 
 @pytest.fixture(scope="session")
+def broken_files():
+    """The module that makes the files of testdata/broken: records, images, label maps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(repository.TESTDATA)
+        from broken_setups import files
+
+        return files
+
+
+@pytest.fixture(scope="session")
 def model(tmp_path_factory):
     """A tiny detector's directory: classes as in builders, to be read only."""
     return builders.write_model(tmp_path_factory.mktemp("tiny") / "model")
@@ -53,11 +63,3 @@ def graphfix(capsys):
         return Done(code, *capsys.readouterr())
 
     return run
-
-
-@pytest.fixture
-def broken_files(monkeypatch):
-    monkeypatch.syspath_prepend(repository.TESTDATA)
-    from broken_setups import files
-
-    return files

@@ -15,6 +15,7 @@ import repository
 TOP = repository.TOP
 PACKAGE = os.path.join(TOP, "graphfix")
 MAX_LINES = 600
+MAX_TEST_LINES = 400
 # Folders of tests/ that no folder of the package corresponds to.
 TEST_FOLDERS = {
     "": "what is true of the repository, not of one package",
@@ -159,6 +160,16 @@ def test_test_modules_have_names_of_their_own():
     """No folder of tests is a package, so that pytest imports them all under their bare names."""
     names = [name for folder, name in TEST_MODULES if folder != "stock"]
     assert sorted(set(names)) == sorted(names)
+
+
+def test_no_test_module_is_too_long():
+    long = {}
+    for folder, name in TEST_MODULES:
+        with open(os.path.join(repository.TESTS, folder, name + ".py"), encoding="utf-8") as file:
+            count = sum(1 for _ in file)
+        if count > MAX_TEST_LINES:
+            long[name] = count
+    assert not long
 
 
 def test_the_checks_see_what_they_look_for(tmp_path):

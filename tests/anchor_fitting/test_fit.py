@@ -90,12 +90,15 @@ def test_what_was_fitted_is_good_for_other_boxes_of_the_kind():
 
 @pytest.mark.parametrize(
     "text, threshold, kind, counts",
-    [
-        (FASTER % RPN, 0.7, "wide", (12,)),
-        (CASES["fpn"], 0.5, "wide", (4,) * 5),
-        (CASES["flexible"], 0.5, "wide", (2,) * 5),
-        (CASES["ssd with strides"], 0.5, "wide", (3,) + (2,) * 5),
-    ],
+    thorough.sampled(
+        [
+            (FASTER % RPN, 0.7, "wide", (12,)),
+            (CASES["fpn"], 0.5, "wide", (4,) * 5),
+            (CASES["flexible"], 0.5, "wide", (2,) * 5),
+            (CASES["ssd with strides"], 0.5, "wide", (3,) + (2,) * 5),
+        ],
+        4,
+    ),
     ids=["first stage", "fpn", "flexible", "scales and strides"],
 )
 def test_every_generator(text, threshold, kind, counts, briefly):

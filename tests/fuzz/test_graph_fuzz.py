@@ -195,6 +195,7 @@ def test_a_graph(base, tmp_path, kind, results, said):
     assert outcome.results >= results and len(outcome.said) >= said, (outcome.results, outcome.said)
 
 
+@pytest.mark.slow
 def test_a_saved_model(base, tmp_path):
     """Its graph and signature, through all of what opens a source, too."""
     graph_def, model = base
