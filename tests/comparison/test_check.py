@@ -137,7 +137,7 @@ def test_config_and_labels(graphfix, out, golden):
         "label map: class 1: 'dog' -> 'hound'",
     ]
     os.remove(os.path.join(out, "label_map.pbtxt"))
-    assert "label map: is gone" in graphfix("check", out, "--golden", golden).out
+    assert "label map: only in the golden file" in graphfix("check", out, "--golden", golden).out
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_golden_file_of_an_earlier_format(graphfix, out, tmp_path):
     assert f"graphfix check OUT --golden {path} --update" in done.err
     done = graphfix("check", out, "--golden", path, "--update")
     assert (done.code, done.out) == (0, f"{path} written\n")
-    assert done.err == f"{path} was of an earlier format: what has changed since is not told\n"
+    assert done.err == f"{path} had an earlier format: it does not tell what has changed\n"
     assert graphfix("check", out, "--golden", path).code == 0
 
 
