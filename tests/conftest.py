@@ -18,6 +18,14 @@ def pytest_configure(config):
 Done = collections.namedtuple("Done", "code out err")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def power_is_not_lost():
+    """Writing through to the disk takes longer than most of what is tested here."""
+    before, os.fsync = os.fsync, lambda handle: None
+    yield
+    os.fsync = before
+
+
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
     """A tiny detector's directory: classes as in builders, to be read only."""

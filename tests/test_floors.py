@@ -1,7 +1,7 @@
 """The order the package is built in: a module imports only from floors below its own.
 
-Also here: TensorFlow is stock/'s alone, the command line starts without it, and no module is so
-long that it should be two.
+Also here: TensorFlow is stock/'s alone, the command line starts without it, no module is so long
+that it should be two, and the tests of a module are where its name says.
 """
 
 import ast
@@ -15,6 +15,13 @@ import repository
 TOP = repository.TOP
 PACKAGE = os.path.join(TOP, "graphfix")
 MAX_LINES = 600
+# Folders of tests/ that no folder of the package corresponds to.
+TEST_FOLDERS = {
+    "": "what is true of the repository, not of one package",
+    "benchmarks": "tests of benchmarks/",
+    "fuzz": "any bytes at all, through every reader",
+    "stock": "the stock API judges whole conversions; runs in its Python",
+}
 
 # From the ground up.  A unit is a module or a package of graphfix; units of one row do not import
 # each other, modules of one package may.
@@ -114,6 +121,38 @@ def test_tensorflow_is_for_stock(name):
 def test_no_module_is_too_long(name):
     with open(MODULES[name], encoding="utf-8") as file:
         assert sum(1 for _ in file) <= MAX_LINES
+
+
+def found_tests():
+    """(folder in tests/, name) of every test module."""
+    for folder, _, files in os.walk(repository.TESTS):
+        for name in files:
+            if name.startswith("test_") and name.endswith(".py"):
+                yield os.path.relpath(folder, repository.TESTS), name[: -len(".py")]
+
+
+TEST_MODULES = sorted((folder.strip("."), name) for folder, name in found_tests())
+
+
+def test_tests_stand_where_what_they_test_does():
+    """Those of graphfix/a/b.py in tests/a/, as test_b.py or test_b_SOMETHING.py."""
+    astray = []
+    for folder, name in TEST_MODULES:
+        if folder in TEST_FOLDERS:
+            continue
+        package = folder.replace(os.sep, ".")
+        modules = [
+            one.split(".")[-1] for one in MODULES if one.rpartition(".")[0] == f"graphfix.{package}"
+        ]
+        if not any(f"{name}_".startswith(f"test_{module}_") for module in modules):
+            astray.append(os.path.join(folder, name))
+    assert not astray
+
+
+def test_test_modules_have_names_of_their_own():
+    """No folder of tests is a package, so that pytest imports them all under their bare names."""
+    names = [name for folder, name in TEST_MODULES if folder != "stock"]
+    assert sorted(set(names)) == sorted(names)
 
 
 def test_the_checks_see_what_they_look_for(tmp_path):

@@ -1,7 +1,6 @@
 """Checks of the files that fine_tune_checkpoint names, and of the values in them."""
 
 import os
-import re
 from typing import Iterator, List, Tuple
 
 from graphfix.doctor.checks import Check, Evidence
@@ -10,9 +9,8 @@ from graphfix.findings import ERROR, WARNING
 from graphfix.formats.textproto import quote
 from graphfix.modeldir.openers import FROZEN
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.paths import is_placeholder
 
-# What sample configs have in the place of a path.
-PLACEHOLDER = re.compile(r"PATH_TO|path/to|/usr/home/username|YOUR_|your_|<[^<>]*>", re.ASCII)
 FIELD = ("train_config", "fine_tune_checkpoint")
 _OBJECTS = ("_CHECKPOINTABLE_OBJECT_GRAPH", ".ATTRIBUTES/VARIABLE_VALUE")
 _PARTS = (".index", ".meta")
@@ -98,7 +96,7 @@ def _missing(setup: Setup) -> Iterator[Evidence]:
         not path
         or "://" in path
         or path.startswith("~")
-        or PLACEHOLDER.search(path)
+        or is_placeholder(path)
         or os.path.exists(path + ".index")
         or os.path.exists(path)
         or list(_part(setup))

@@ -8,7 +8,7 @@ from graphfix.detectors import families
 from graphfix.detectors.variables import KERAS_ONLY
 from graphfix.doctor import field_location
 from graphfix.doctor.checks import Check, Evidence
-from graphfix.doctor.setup import READERS, Setup
+from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
 from graphfix.formats.textproto import (
     DUPLICATE,
@@ -25,6 +25,7 @@ from graphfix.formats.textproto import (
 from graphfix.pipeline_config import extractor_availability
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.migration import translate
+from graphfix.pipeline_config.paths import INPUT_READERS
 from graphfix.pipeline_config.schema_history import PIPELINE, everything, field_history
 from graphfix.pipeline_config.schema_violations import REPEATED, violations
 
@@ -88,7 +89,7 @@ def _backslash(setup: Setup) -> Iterator[Evidence]:
                 place = field_location.at(setup.document, field.line, field.column)
                 yield Evidence(
                     value.where,
-                    f"{value.raw} means {ascii(value.value)}: its backslashes begin escapes",
+                    f"{value.raw} means {value.value!a}: its backslashes begin escapes",
                     f"write {path[-1]}: {literal}" if literal else "",
                     (ConfigEdit(place[0], literal, "forward slashes"),)
                     if literal and len(field.values) == 1
@@ -152,7 +153,7 @@ def _home(setup: Setup, name: str, block: Block) -> Optional[Tuple[str, ...]]:
 def _misplaced(setup: Setup) -> Iterator[Evidence]:
     for problem, place in _problems(setup, UNKNOWN_FIELD):
         home = _home(setup, place[2].name, place[1])
-        if home is None or _near(problem) and len(home) > 1:
+        if home is None or (_near(problem) and len(home) > 1):
             continue
         yield _moved(problem, place, home)
 
@@ -419,10 +420,12 @@ def _missing_blocks(setup: Setup) -> Iterator[Evidence]:
         yield Evidence(setup.path, "has no train_config block")
     elif not setup.optimizer[0]:
         yield Evidence(setup.where("train_config"), "train_config has no optimizer")
-    if not setup.message.HasField(READERS[0]):
-        yield Evidence(setup.path, f"has no {READERS[0]} block: there is nothing to read")
+    if not setup.message.HasField(INPUT_READERS[0]):
+        yield Evidence(setup.path, f"has no {INPUT_READERS[0]} block: there is nothing to read")
     if not len(setup.message.eval_input_reader) and "model_main" in setup.options.trainers:
-        yield Evidence(setup.path, f"has no {READERS[1]} block, which model_main evaluates with")
+        yield Evidence(
+            setup.path, f"has no {INPUT_READERS[1]} block, which model_main evaluates with"
+        )
 
 
 def _anchors(setup: Setup) -> Iterator[Evidence]:

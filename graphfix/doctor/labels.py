@@ -4,11 +4,12 @@ import os
 from typing import Iterator, Tuple
 
 from graphfix.doctor.checks import Check, Evidence
-from graphfix.doctor.setup import READERS, Setup
+from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.formats.textproto import Block, quote
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.label_map import BACKGROUND
+from graphfix.pipeline_config.paths import INPUT_READERS
 
 
 def _maps(setup: Setup) -> Iterator[Tuple[str, str]]:
@@ -99,7 +100,7 @@ def _count(setup: Setup) -> Iterator[Evidence]:
 
 def _fewer(setup: Setup) -> Iterator[Evidence]:
     for name, path, labels, wanted in _sized(setup):
-        if name == READERS[0] and wanted < setup.body.num_classes:
+        if name == INPUT_READERS[0] and wanted < setup.body.num_classes:
             yield _other_count(setup, path, labels, wanted, "ends at")
 
 
@@ -148,13 +149,17 @@ def _differ(setup: Setup) -> Iterator[Evidence]:
     maps = [(name, path, setup.label_map(path)[0]) for name, path in _maps(setup)]
     if len(maps) == 2 and all(labels for _, _, labels in maps) and maps[0][2] != maps[1][2]:
         yield Evidence(
-            setup.where(READERS[1], "label_map_path"),
+            setup.where(INPUT_READERS[1], "label_map_path"),
             (
                 f"the evaluation's label map {maps[1][1]} "
                 f"is another than the training's, {maps[0][1]}"
             ),
             f'write label_map_path: "{maps[0][1]}"',
-            (ConfigEdit((READERS[1], "label_map_path"), quote(maps[0][1]), "the same classes"),),
+            (
+                ConfigEdit(
+                    (INPUT_READERS[1], "label_map_path"), quote(maps[0][1]), "the same classes"
+                ),
+            ),
         )
 
 

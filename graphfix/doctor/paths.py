@@ -5,14 +5,13 @@ import os
 import re
 from typing import Iterator, List, Tuple
 
-from graphfix.doctor.checkpoint import PLACEHOLDER
 from graphfix.doctor.checks import Check, Evidence
-from graphfix.doctor.setup import INPUT_PATH, READERS, Setup
+from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.formats.textproto import STRING, Scalar, quote
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.paths import INPUT_PATH, INPUT_READERS, is_path_field, is_placeholder
 
-_NAMES = re.compile(r"(_path|_dir|_directory|_checkpoint)$")
 _LABEL_MAP = "label_map_path"
 _END = re.compile(r"(?:[-?*.\[\]0-9]|of)\Z")
 
@@ -22,7 +21,7 @@ def _all(setup: Setup):
     if setup.document is None:
         return
     for path, field in setup.document.walk():
-        if _NAMES.search(path[-1]):
+        if is_path_field(path[-1]):
             for value in field.values:
                 if (
                     isinstance(value, Scalar)
@@ -41,7 +40,7 @@ def _edits(setup: Setup, path, field, literal: str) -> Tuple[ConfigEdit, ...]:
 
 def _placeholder(setup: Setup) -> Iterator[Evidence]:
     for path, _, value in _all(setup):
-        if PLACEHOLDER.search(value.value):
+        if is_placeholder(value.value):
             yield Evidence(value.where, (f"{'.'.join(path)} is still a placeholder: {value.raw}"))
 
 
@@ -62,7 +61,7 @@ def _tilde(setup: Setup) -> Iterator[Evidence]:
 
 def _skipped(text: str) -> bool:
     """Whether a path is another check's, or not one of this machine."""
-    return bool(PLACEHOLDER.search(text)) or text.startswith("~") or "://" in text
+    return is_placeholder(text) or text.startswith("~") or "://" in text
 
 
 def _beside(setup: Setup, text: str) -> bool:
@@ -107,7 +106,7 @@ def _no_input(setup: Setup) -> Iterator[Evidence]:
 
 
 def _records(setup: Setup) -> Iterator[Evidence]:
-    for name in READERS:
+    for name in INPUT_READERS:
         for field in setup.document.find((name,) + INPUT_PATH) if setup.document else ():
             for value in field.values:
                 text = value.value

@@ -7,13 +7,14 @@ import numpy as np
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.scan import AS_SIZE as _AS_SIZE
 from graphfix.doctor.scan import OTHER_SIDE as _OTHER_SIDE
-from graphfix.doctor.setup import INPUT_PATH, READERS, Setup
+from graphfix.doctor.setup import Setup
 from graphfix.errors import Problem
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.label_map import normal
+from graphfix.pipeline_config.paths import INPUT_PATH, INPUT_READERS
 
-_TRAIN, _EVAL = READERS
+_TRAIN, _EVAL = INPUT_READERS
 _AGAIN = "write the records again"
 _SCRIPT = "write the records as the Object Detection API's scripts do (create_pascal_tf_record.py)"
 _MANY = 50  # times as many boxes as the rarest class
@@ -121,7 +122,7 @@ def _nearly(text: str, near: List[str]) -> str:
     if same:
         return (
             " (it has the same letters in another spelling of Unicode, and the API compares "
-            f"bytes: {ascii(same[0])} there, {ascii(text)} here)"
+            f"bytes: {same[0]!a} there, {text!a} here)"
         )
     return f" (it has '{near[0]}')"
 
@@ -185,8 +186,10 @@ def _too_small(setup: Setup) -> Iterator[Evidence]:
             continue
         boxes = np.asarray(scan.sizes)
         anchors = np.asarray([size for one in spec.maps for size in one.sizes])
-        if spec.generator == "ssd_anchor_generator":
-            anchors = anchors * np.asarray(setup.resized(1, 1))
+        # Anchors of this generator are fractions of the image; overlaps are the same in fractions.
+        relative = spec.generator == "ssd_anchor_generator"
+        pixels = np.asarray(scan.frames) if relative else np.ones_like(boxes)
+        boxes = boxes / pixels
         best = np.zeros(len(boxes))
         for height, width in np.unique(anchors, axis=0):
             common = np.minimum(boxes[:, 0], height) * np.minimum(boxes[:, 1], width)
@@ -195,17 +198,14 @@ def _too_small(setup: Setup) -> Iterator[Evidence]:
             boxes.prod(axis=1) < anchors.prod(axis=1).min()
         )
         if small.mean() > _SMALL:
+            height, width = np.median((boxes * pixels)[small], axis=0)
+            least = anchors[anchors.prod(axis=1).argmin()] * np.median(pixels, axis=0)
             yield Evidence(
                 scan.files[0],
-                (
-                    f"{100 * small.mean()} % of the boxes are, in the resized image, too small "
-                    f"to overlap any anchor by matched_threshold {matcher.matched_threshold:.2g}: "
-                    "half of those are "
-                    f"below {np.median(boxes[small][:, 1]):.0f} x "
-                    f"{np.median(boxes[small][:, 0]):.0f} pixels, and the smallest anchor is "
-                    f"{anchors[anchors.prod(axis=1).argmin()][1]:.0f} x "
-                    f"{anchors[anchors.prod(axis=1).argmin()][0]:.0f}"
-                ),
+                f"{int(100 * small.mean())} % of the boxes are, in the resized image, too small "
+                f"to overlap any anchor by matched_threshold {matcher.matched_threshold:.2g}: "
+                f"half of those are below {width:.0f} x {height:.0f} pixels, and the smallest "
+                f"anchor is {least[1]:.0f} x {least[0]:.0f}",
             )
 
 

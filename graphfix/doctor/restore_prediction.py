@@ -146,11 +146,9 @@ def _as_named(model: Model, revision: str, trainer: str) -> Model:
         second = trainers.renames_keras(revision, trainer)
         if second is None:
             raise Unknown(
-                (
-                    f"whether model_main of {revision} looks for Keras's variables under a second "
-                    "name "
-                    "was not measured"
-                )
+                f"whether model_main of {revision} looks for Keras's variables under a second "
+                "name "
+                "was not measured"
             )
         return model.second() if second else model
     return model

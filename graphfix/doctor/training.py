@@ -5,9 +5,10 @@ from typing import Iterator, Optional
 
 from graphfix.doctor import restore
 from graphfix.doctor.checks import Check, Evidence
-from graphfix.doctor.setup import READERS, Setup
+from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.paths import INPUT_READERS
 
 # What the base networks' own code has for BatchNorm's decay, by what their type contains; without
 # override_base_feature_extractor_hyperparams that holds, whatever the config says.
@@ -36,7 +37,7 @@ def _one_shape(setup: Setup) -> bool:
         for step in setup.train.data_augmentation_options
     ):
         return False
-    scans = [setup.scan(name) for name, _ in setup.readers() if name == READERS[0]]
+    scans = [setup.scan(name) for name, _ in setup.readers() if name == INPUT_READERS[0]]
     return bool(scans) and scans[0].complete and len(scans[0].shapes) == 1
 
 
@@ -417,7 +418,7 @@ def _shuffled(setup: Setup) -> Iterator[Evidence]:
     config = setup.message.eval_config
     for name, reader in setup.readers():
         if (
-            name != READERS[1]
+            name != INPUT_READERS[1]
             or not reader.shuffle
             or not config.num_examples
             or not setup.message.HasField("eval_config")

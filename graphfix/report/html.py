@@ -11,7 +11,6 @@ import functools
 from typing import Any, List, Mapping, Optional, Tuple
 
 from graphfix.findings import ERROR, WARNING
-from graphfix.planning.edits import Keep, Rename
 from graphfix.report.report import Report
 from graphfix.report.sections import SECTIONS
 from graphfix.restore import trainers
@@ -59,6 +58,6 @@ def _tiles(report: Report) -> List[Tuple[str, str]]:
     return [
         (f"{plan.carried}", "class carried over" if plan.carried == 1 else "classes carried over"),
         (f"{plan.new}", "new class" if plan.new == 1 else "new classes"),
-        (f"{plan.count(Keep, Rename)} of {len(plan.edits)}", "tensors kept byte for byte"),
+        (f"{plan.copied} of {len(plan.edits)}", "tensors kept byte for byte"),
         *((words, f"variables that {name} of {plan.target_api} restores") for name, words in rows),
     ]

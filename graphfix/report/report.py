@@ -19,7 +19,7 @@ from graphfix.formats.checkpoint import reader
 from graphfix.modeldir.openers import PLAN_JSON, read_file
 from graphfix.pipeline_config.label_map import MAX_CLASSES
 from graphfix.planning.classes import TargetClass
-from graphfix.planning.edits import Copy, Drop, Gather, Keep, Rename, Reset, Stretch, Widen
+from graphfix.planning.edits import EDITS
 from graphfix.planning.plan import SurgeryPlan
 from graphfix.planning.plan_json import read_plan
 from graphfix.restore import trainers
@@ -115,15 +115,14 @@ class Report:
     def summary(self) -> str:
         """The one line to quote."""
         plan = self.plan
-        rewritten = plan.count(Gather, Reset, Widen, Stretch)
-        averages = sum(isinstance(one, Copy) for one in plan.additions)
+        averages = sum(one.kind == "copy" for one in plan.additions)
         parts = [
             "%d tensors: %d kept, %d rewritten, %d dropped%s"
             % (
                 len(plan.edits),
-                plan.count(Keep, Rename),
-                rewritten,
-                plan.count(Drop),
+                plan.copied,
+                plan.rewritten,
+                plan.dropped,
                 f", {averages} moving averages added" if averages else "",
             )
         ]
@@ -194,10 +193,7 @@ class Report:
             "trainer": plan.trainer,
             "classes": [dataclasses.asdict(one) for one in plan.classes],
             "source_names": list(self.source_names),
-            "tensors": {
-                kind.__name__.lower(): plan.count(kind)
-                for kind in (Keep, Gather, Reset, Rename, Drop, Widen, Stretch)
-            },
+            "tensors": {kind: sum(one.kind == kind for one in plan.edits) for kind in EDITS},
             "source_shapes": {name: list(shape) for name, shape in self.source_shapes.items()},
             "artifacts": list(self.artifacts),
             "config_diff": list(self.config_diff),

@@ -23,8 +23,10 @@ The names that `--trainer` has for them are "legacy" and "model_main".
 import dataclasses
 from typing import Optional, Tuple
 
-LEGACY = "legacy"
-MODEL_MAIN = "model_main"
+from graphfix.options import Trainer
+
+LEGACY = Trainer.LEGACY
+MODEL_MAIN = Trainer.MODEL_MAIN
 
 EVERYTHING = "everything"
 BACKBONE = "backbone"
@@ -65,7 +67,7 @@ def restored(revision: str, trainer: str) -> Tuple[Tuple[str, str], ...]:
     is; none where that month has no such trainer."""
     row = period(revision)
     rows = ((MODEL_MAIN, row.model_main), (LEGACY, row.legacy))
-    return tuple((name, what) for name, what in rows if what and trainer in ("any", name))
+    return tuple((name, what) for name, what in rows if what and trainer in (Trainer.ANY, name))
 
 
 def renames_keras(revision: str, trainer: str) -> Optional[bool]:

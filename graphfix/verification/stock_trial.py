@@ -12,7 +12,7 @@ from graphfix.detectors.families import MOVING_AVERAGE
 from graphfix.errors import GraphfixError, RequestError, VerificationError
 from graphfix.formats import regular_files
 from graphfix.formats.checkpoint import writer
-from graphfix.formats.jpeg import Jpeg, read_jpeg
+from graphfix.formats.image_header import Jpeg, jpeg_without_exif
 from graphfix.modeldir import openers as sources
 from graphfix.modeldir.openers import CONFIG, FROZEN, LABEL_MAP
 from graphfix.pipeline_config.edits import apply_edits
@@ -31,7 +31,7 @@ _NEAR = 1e-3  # by how much scores and edges (as parts of a picture) may differ
 
 
 @dataclasses.dataclass(frozen=True)
-class StockTrial:
+class TrialOptions:
     """What the stock API is asked to do.
 
     trainer: "model_main" or "legacy"; "any" are those the plan is for.
@@ -53,7 +53,7 @@ class StockTrial:
 
 
 @dataclasses.dataclass(frozen=True)
-class StockVerification:
+class StockTrial:
     """What the stock API did: a verification a trainer, the worker's own results as `details` (see
     stock_api/worker.py), and what the user should know as `remarks`."""
 
@@ -73,8 +73,8 @@ class StockVerification:
 
 
 def verify_stock(
-    directory: str, trial: StockTrial, *, python: Optional[str] = None
-) -> StockVerification:
+    directory: str, trial: TrialOptions, *, python: Optional[str] = None
+) -> StockTrial:
     """Has the stock API start training from a converted directory, and adds the results to the
     directory's report.  `python` is the Python that has the stock API, by default this one.
 
@@ -129,10 +129,10 @@ def verify_stock(
             raise
         # The result is what was asked for; a report that cannot be written is only a remark.
         remarks += [f"the report was not updated: {problem}" for problem in error.problems]
-    return StockVerification(found, details, tuple(remarks))
+    return StockTrial(found, details, tuple(remarks))
 
 
-def _inputs(trial: StockTrial) -> List[str]:
+def _inputs(trial: TrialOptions) -> List[str]:
     return [
         path
         for path in (
@@ -151,12 +151,12 @@ def _picture(path: str) -> Jpeg:
         data = regular_files.read(path, _LARGEST_PICTURE + 1)
         if len(data) > _LARGEST_PICTURE:
             raise RequestError(path, "is too large to be shown", "give a smaller picture")
-        return read_jpeg(data, path)
+        return jpeg_without_exif(data, path)
     except OSError as error:
         raise RequestError(path, f"cannot be read: {error.strerror}", "check the path") from None
 
 
-def _restore_job(directory: str, trial: StockTrial, trainer: str) -> Dict[str, Any]:
+def _restore_job(directory: str, trial: TrialOptions, trainer: str) -> Dict[str, Any]:
     job = {
         "verb": "restore",
         "trainer": trainer,
@@ -179,7 +179,7 @@ def _restore_job(directory: str, trial: StockTrial, trainer: str) -> Dict[str, A
 
 @contextlib.contextmanager
 def _detect_jobs(
-    directory: str, plan: SurgeryPlan, trial: StockTrial
+    directory: str, plan: SurgeryPlan, trial: TrialOptions
 ) -> Iterator[List[Dict[str, Any]]]:
     """The jobs for source, result, and the result's frozen graph if there is one.
 

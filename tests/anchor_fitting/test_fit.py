@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 import pytest
+import thorough
 from google.protobuf import text_format
 from test_coverage import CASES, FASTER, SSD, case
 
@@ -121,6 +122,7 @@ def test_what_is_neither_size_nor_shape_stays(briefly):
         )
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_anchors(briefly):
     text = SSD % ("ssd_mobilenet_v1", PUBLISHED)
     one, other = (fitted(text, boxes("wide", count=300)) for _ in range(2))
@@ -165,9 +167,9 @@ def test_perfect_anchors_are_kept(briefly):
 @pytest.mark.parametrize(
     "text, count, counts",
     [
-        (SSD % ("ssd_mobilenet_v1", PUBLISHED), 4, (3, 4, 4, 4, 4, 4)),
-        (CASES["fpn"], 6, (6,) * 5),
-        (CASES["flexible"], 3, (3,) * 5),
+        thorough.slow((SSD % ("ssd_mobilenet_v1", PUBLISHED), 4, (3, 4, 4, 4, 4, 4))),
+        thorough.slow((CASES["fpn"], 6, (6,) * 5)),
+        thorough.slow((CASES["flexible"], 3, (3,) * 5)),
         (FASTER % RPN, 5, (5,)),
     ],
 )

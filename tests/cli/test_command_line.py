@@ -14,6 +14,7 @@ import time
 import builders
 import pytest
 import repository
+import thorough
 
 REPOSITORY = repository.TOP
 # With these, there is nothing to remark, but where names are from.
@@ -158,8 +159,8 @@ def test_help_goes_to_stdout(graphfix):
     "words",
     [
         ["plan", "MODEL", "--label_map_path", "LABELS"],
-        ["plan", "MODEL", "--label_map_path", "LABELS", "--json"],
-        ["inspect", "MODEL"],
+        thorough.slow((["plan", "MODEL", "--label_map_path", "LABELS", "--json"],)),
+        thorough.slow((["inspect", "MODEL"],)),
         ["convert", "--help"],
     ],
 )

@@ -6,9 +6,9 @@ import shutil
 
 import builders
 import handmade
+import parsed_files
 import pytest
 import readme
-import saying
 from bundle_cases import fixed, one_shard, save, spread
 
 from graphfix.comparison.folders import RECORDS, other_files
@@ -144,11 +144,11 @@ def test_another_checkpoint_counts_by_its_tensors(graphfix, pair, where):
 
 
 def test_a_graph_beside_a_checkpoint_counts_by_what_it_says(graphfix, pair):
-    meta = saying.rich_saved_model(message_class("graphfix.graph.SavedModel")).meta_graphs[1]
+    meta = parsed_files.rich_saved_model(message_class("graphfix.graph.SavedModel")).meta_graphs[1]
     data = meta.SerializeToString()
     builders.write(pair[0], "model.ckpt.meta", data)
     builders.write(
-        pair[1], "model.ckpt.meta", saying.spelled(random.Random(1), data, meta.DESCRIPTOR)
+        pair[1], "model.ckpt.meta", parsed_files.spelled(random.Random(1), data, meta.DESCRIPTOR)
     )
     assert graphfix("diff", *pair).code == 0
     meta.saver_def.max_to_keep += 1

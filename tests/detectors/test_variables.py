@@ -1,4 +1,4 @@
-"""The variables of a config's model, and what is refused; published models: test_published.py."""
+"""The variables of a config's model, and what is refused; published models: test_describe_published.py."""
 
 import os
 import re

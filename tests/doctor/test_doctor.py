@@ -8,6 +8,7 @@ import re
 import builders
 import pytest
 import repository
+import thorough
 import zoo
 
 from graphfix.doctor import diagnosis
@@ -290,7 +291,7 @@ def test_the_detector_of_testdata():
         assert errors(file.read()) == []
 
 
-@pytest.mark.parametrize("path", FAMILIES, ids=os.path.basename)
+@pytest.mark.parametrize("path", thorough.sampled(FAMILIES, 6), ids=os.path.basename)
 def test_every_family(path, make_broken, tmp_path):
     with open(path) as file:
         text = file.read()
@@ -309,7 +310,9 @@ def test_every_family(path, make_broken, tmp_path):
     assert revisions, errors(text)
 
 
-@pytest.mark.parametrize("path", zoo.files("sample_configs/*.config", "*/pipeline.config"))
+@pytest.mark.parametrize(
+    "path", thorough.sampled(zoo.files("sample_configs/*.config", "*/pipeline.config"), 10)
+)
 def test_published_configs(path, make_broken, tmp_path):
     with open(path) as file:
         text = file.read()

@@ -76,6 +76,7 @@ def test_a_pattern_that_python_gets_lost_in_is_a_warning(examined, pattern, said
     assert done.code == 0 and ("warning PATTERN_SLOW" in done.out) == said, done.out
 
 
+@pytest.mark.slow
 def test_many_patterns_share_one_budget(examined):
     many = " ".join(f"freeze_variables: '(([A-Za-z_0-9]+/)+)+{one}'" for one in range(100))
     done = examined("train_config {", "train_config { " + many)
@@ -125,6 +126,7 @@ def test_a_state_file_that_is_none(examined, tmp_path, make):
     assert done.code == 1 and "error MODEL_DIR_STATE" in done.out
 
 
+@pytest.mark.slow
 def test_many_fields_given_twice(examined):
     done = examined("train_config {", "train_config { " + "num_steps: 1 " * 50000)
     assert done.code == 1 and "more than 100 fields are given twice" in done.out

@@ -42,8 +42,7 @@ def base():
     rewrite(graph, model, CLASSES, (), subject=path)
     for node in list(graph.nodes.values()):
         if (
-            node.name.endswith("/Relu6")
-            and not node.name.endswith("Conv2d_11_pointwise/Relu6")
+            (node.name.endswith("/Relu6") and not node.name.endswith("Conv2d_11_pointwise/Relu6"))
             or node.name == "Concatenate/concat"
             or node.name.startswith("Preprocessor/map/Te")
         ):
@@ -180,6 +179,7 @@ def test_the_base_is_rewritten(base, tmp_path):
 @pytest.mark.parametrize(
     "kind, results, said", [("graph bytes", 0, 2), ("graph message", 5, 4), ("graph", 10, 8)]
 )
+@pytest.mark.slow
 def test_a_graph(base, tmp_path, kind, results, said):
     graph_def, model = base
     data = files.to_bytes(graph_def)
@@ -274,6 +274,7 @@ def deep(add, name):
 
 
 @pytest.mark.parametrize("make", [doubled, spread, deep])
+@pytest.mark.slow
 def test_what_unfolds_without_end_is_refused(base, tmp_path, make):
     graph_def, model = base
     outcome = test_fuzz.Outcome()

@@ -143,6 +143,7 @@ def converted(graphfix, model, tmp_path):
     return out
 
 
+@pytest.mark.slow
 def test_plan(model, converted):
     with open(os.path.join(converted, "plan.json"), encoding="utf-8") as file:
         base = file.read()

@@ -22,7 +22,7 @@ import shutil
 import subprocess
 import sys
 
-HERE = os.path.join(repository.TESTS, "stock")
+HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE), os.path.dirname(os.path.dirname(HERE))]
 
 import judging  # noqa: E402

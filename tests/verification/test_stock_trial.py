@@ -202,7 +202,7 @@ def test_pictures_that_cannot_be_compared(graphfix, out, model, stock, tmp_path)
     assert done.code == 3 and f"is not what {out} was made from" in done.err
     text = builders.write(tmp_path, "a.jpg", "text")
     done = compare(graphfix, out, model, stock, text)
-    assert done.code == 3 and "a.jpg: is no JPEG file" in done.err
+    assert done.code == 3 and "a.jpg: is not a JPEG file" in done.err
     done = compare(graphfix, out, model, stock, str(tmp_path / "none.jpg"))
     assert done.code == 3 and "none.jpg: cannot be read" in done.err
     stock.answers["detect"] = {
