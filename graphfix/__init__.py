@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from graphfix.options import AnchorBoxes, ConvertOptions, Freeze, NewRows, Trainer, Weights
     from graphfix.planning.plan import SurgeryPlan as Plan
     from graphfix.report.report import Report
-    from graphfix.verification.stock_trial import StockVerification
-    from graphfix.verification.verify import Intact
+    from graphfix.verification.stock_trial import StockTrial
+    from graphfix.verification.verify import Verified
 
 __version__ = "0.1.0"
 
@@ -70,8 +70,8 @@ _MODULES = {
     "options": "AnchorBoxes ConvertOptions Freeze NewRows Trainer Weights",
     "planning.plan": "Plan=SurgeryPlan",
     "report.report": "Report",
-    "verification.stock_trial": "StockVerification",
-    "verification.verify": "Intact",
+    "verification.stock_trial": "StockTrial",
+    "verification.verify": "Verified",
 }
 _PUBLIC = {
     public: (f"graphfix.{module}", own or public)

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from graphfix.modeldir.openers import Source as Model
     from graphfix.planning.plan import SurgeryPlan as Plan
     from graphfix.report.report import Report
-    from graphfix.verification.stock_trial import StockVerification
-    from graphfix.verification.verify import Intact
+    from graphfix.verification.stock_trial import StockTrial
+    from graphfix.verification.verify import Verified
 
 Path = Union[str, "os.PathLike[str]"]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -305,9 +305,9 @@ def try_with_stock_api(
       RequestError: there is no stock API to ask, or the pictures cannot be compared.
       VerificationError: the stock API does not run, or does not detect.
     """
-    from graphfix.verification.stock_trial import StockTrial, verify_stock
+    from graphfix.verification.stock_trial import TrialOptions, verify_stock
 
-    trial = StockTrial(
+    trial = TrialOptions(
         trainer,
         steps,
         _path(model_dir),
@@ -345,7 +345,7 @@ def check(
 
 @_public
 def update_golden(directory: Path, golden: Path, *, overwrite: bool = False) -> "GoldenUpdate":
-    """Makes a golden file what an output is now.
+    """Makes a golden file record an output as it is now; `changes` are the differences to before.
 
     Args:
       directory: what `convert` wrote.

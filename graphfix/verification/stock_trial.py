@@ -30,7 +30,7 @@ _NEAR = 1e-3  # by how much scores and edges (as parts of a picture) may differ
 
 
 @dataclasses.dataclass(frozen=True)
-class StockTrial:
+class TrialOptions:
     """What the stock API is asked to do.
 
     trainer: "model_main" or "legacy"; "any" are those the plan is for.
@@ -52,7 +52,7 @@ class StockTrial:
 
 
 @dataclasses.dataclass(frozen=True)
-class StockVerification:
+class StockTrial:
     """What the stock API did: a verification a trainer, the worker's own results as `details` (see
     stock_api/worker.py), and what the user should know as `remarks`."""
 
@@ -72,8 +72,8 @@ class StockVerification:
 
 
 def verify_stock(
-    directory: str, trial: StockTrial, *, python: Optional[str] = None
-) -> StockVerification:
+    directory: str, trial: TrialOptions, *, python: Optional[str] = None
+) -> StockTrial:
     """Has the stock API start training from a converted directory, and adds the results to the
     directory's report.  `python` is the Python that has the stock API, by default this one.
 
@@ -128,10 +128,10 @@ def verify_stock(
             raise
         # The result is what was asked for; a report that cannot be written is only a remark.
         remarks += [f"the report was not updated: {problem}" for problem in error.problems]
-    return StockVerification(found, details, tuple(remarks))
+    return StockTrial(found, details, tuple(remarks))
 
 
-def _inputs(trial: StockTrial) -> List[str]:
+def _inputs(trial: TrialOptions) -> List[str]:
     return [
         path
         for path in (
@@ -155,7 +155,7 @@ def _picture(path: str) -> Jpeg:
         raise RequestError(path, f"cannot be read: {error.strerror}", "check the path") from None
 
 
-def _restore_job(directory: str, trial: StockTrial, trainer: str) -> Dict[str, Any]:
+def _restore_job(directory: str, trial: TrialOptions, trainer: str) -> Dict[str, Any]:
     job = {
         "verb": "restore",
         "trainer": trainer,
@@ -178,7 +178,7 @@ def _restore_job(directory: str, trial: StockTrial, trainer: str) -> Dict[str, A
 
 @contextlib.contextmanager
 def _detect_jobs(
-    directory: str, plan: SurgeryPlan, trial: StockTrial
+    directory: str, plan: SurgeryPlan, trial: TrialOptions
 ) -> Iterator[List[Dict[str, Any]]]:
     """The jobs for source, result, and the result's frozen graph if there is one.
 

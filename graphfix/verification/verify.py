@@ -14,7 +14,7 @@ from graphfix.verification.plan_checks import AGAIN
 
 
 @dataclasses.dataclass(frozen=True)
-class Intact:
+class Verified:
     """A directory that is as it was published: the number of its tensors, the number of planned
     classes (None of a directory without a plan), and paths that graphfix did not put there."""
 
@@ -45,7 +45,7 @@ class Intact:
         return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True)
 
 
-def verify(directory: str) -> Intact:
+def verify(directory: str) -> Verified:
     """Checks a directory that graphfix wrote: reads every file and compares it with the manifest,
     the plan and the other files.
 
@@ -58,7 +58,7 @@ def verify(directory: str) -> Intact:
     if judgement.problems:
         raise VerificationError.collected(judgement.problems)
     plan = judgement.plan
-    return Intact(
+    return Verified(
         directory, judgement.tensors, len(plan.classes) if plan else None, judgement.others
     )
 

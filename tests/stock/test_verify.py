@@ -10,7 +10,7 @@ pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here"
 import judging  # noqa: E402
 import replica as replicas  # noqa: E402
 
-from graphfix.verification import stock_trial  # noqa: E402
+from graphfix.verification import stock_trial
 
 GAMMA = "FeatureExtractor/MobilenetV1/Conv2d_5_pointwise/BatchNorm/gamma"
 MEAN = "FeatureExtractor/MobilenetV1/Conv2d_7_depthwise/BatchNorm/moving_mean"
@@ -62,7 +62,7 @@ def test_variables_of_another_name_or_shape_are_listed(out, stock_python):
     values[MEAN] = values[MEAN][:-1]
     replicas.save(values, prefix)
     answer = stock_trial.verify_stock(
-        out, stock_trial.StockTrial("model_main"), python=stock_python("2019-07")
+        out, stock_trial.TrialOptions("model_main"), python=stock_python("2019-07")
     )
     assert not answer.complete
     listed = answer.verifications[0].unrestored
@@ -85,7 +85,7 @@ def test_a_config_that_restores_no_head_is_found_out(out, stock_python):
     with open(path, "w") as file:
         file.write(config.replace("load_all_detection_checkpoint_vars: true", ""))
     answer = stock_trial.verify_stock(
-        out, stock_trial.StockTrial("legacy"), python=stock_python("2019-07")
+        out, stock_trial.TrialOptions("legacy"), python=stock_python("2019-07")
     )
     assert not answer.complete
     (details,) = answer.details

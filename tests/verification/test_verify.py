@@ -7,7 +7,7 @@ import builders
 import pytest
 import repository
 
-from graphfix.verification.verify import Intact
+from graphfix.verification.verify import Verified
 
 
 def content(*parts):
@@ -118,7 +118,7 @@ def test_usage(graphfix, out, words):
     "classes, words", [(None, "intact"), (1, "the 1 planned class"), (2, "the 2 planned classes")]
 )
 def test_a_result_for_people_and_for_programs(classes, words):
-    found = Intact("out", 3, classes, ("x",))
+    found = Verified("out", 3, classes, ("x",))
     assert found.to_lines() == [found.summary] and found.summary.startswith("3 tensors intact")
     assert found.summary.endswith(words)
     assert found.remarks == ("out: also has x, which graphfix did not put there",)
