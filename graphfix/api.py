@@ -252,7 +252,7 @@ def thaw(
 
 
 @_public
-def verify(directory: Path) -> "Intact":
+def verify(directory: Path) -> "Verified":
     """Judges a directory that graphfix wrote: every file, tensor, class and edit of the config.
 
     Args:
@@ -285,7 +285,7 @@ def try_with_stock_api(
     source: Optional[Path] = None,
     pipeline_config_path: Optional[Path] = None,
     allow_effects: bool = False,
-) -> "StockVerification":
+) -> "StockTrial":
     """Has the stock API's own trainers start from a converted directory, in a process of its own,
     and adds to its report what came of that.
 
