@@ -100,7 +100,5 @@ def say(lines: Iterable[Any]) -> None:
 def _say(text: str) -> None:
     if sys.stderr is None:
         return  # print would take stdout instead
-    try:
+    with contextlib.suppress(OSError):  # nobody listens
         print(text, end="", file=sys.stderr, flush=True)
-    except OSError:
-        pass  # nobody listens

@@ -498,7 +498,7 @@ def test_downloads(graphfix, place, tmp_path, server, monkeypatch):
 
 def test_downloads_that_are_wrong(graphfix, place, tmp_path, server, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
-    address, requests = server
+    address, _requests = server
     shutil.copy(str(place / "two.tar.gz"), str(tmp_path / "served"))
     data = (place / "two.tar.gz").read_bytes()
     rows = [

@@ -109,7 +109,7 @@ def carry_out(model, text, tmp_path, number):
         convert(model, Target(), output_directory=out, overwrite=False, plan_path=path)
         assert os.path.exists(os.path.join(out, "report.html"))
     except VerificationError as error:
-        raise AssertionError(f"{error}: {text[:2000]}")
+        raise AssertionError(f"{error}: {text[:2000]}") from error
     except GraphfixError:
         assert not os.path.exists(out)
 
