@@ -1,7 +1,7 @@
 """Seeded mutations of JSON data: keys and items removed, doubled, exchanged; other values."""
 
-import copy
 import contextlib
+import copy
 import json
 
 VALUES = [

@@ -142,7 +142,7 @@ def measure(directory: str, listed: Optional[Iterable[str]] = None) -> Measured:
         row for row in entries(directory, looked_into) if row[0] not in (MANIFEST, MARKER)
     ]
     found = [row for row in everything if listed is None or row[0] in listed]
-    for path, _, mode in found:
+    for path, is_directory, mode in found:
         where = os.path.join(directory, path)
         if is_directory:
             directories.append(path)
