@@ -29,3 +29,26 @@ from graphfix.formats.textproto.tree import (
     Scalar,
     Value,
 )
+
+__all__ = [
+    "DUPLICATE",
+    "FLOAT",
+    "IDENTIFIER",
+    "INTEGER",
+    "ONEOF_CONFLICT",
+    "OUT_OF_RANGE",
+    "STRING",
+    "UNKNOWN_FIELD",
+    "UNKNOWN_VALUE",
+    "WRONG_TYPE",
+    "BindProblem",
+    "Block",
+    "Document",
+    "Field",
+    "New",
+    "Node",
+    "Scalar",
+    "Value",
+    "bind",
+    "quote",
+]

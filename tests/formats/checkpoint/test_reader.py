@@ -247,7 +247,7 @@ def test_refuses(case, prefix):
 
 def test_missing_files(prefix):
     index, shards = LAYOUTS["three shards with gaps"](CASES["shared prefixes"])
-    with pytest.raises(SourceError, match="model.ckpt.index: does not exist"):
+    with pytest.raises(SourceError, match=r"model.ckpt.index: does not exist"):
         reader.open_bundle(prefix)
     save(prefix, index, *shards)
     os.remove(shard(prefix, 1, 3))
@@ -274,7 +274,7 @@ def test_v1_checkpoint(prefix):
     """A V1 checkpoint is one string table without an .index."""
     with open(prefix, "wb") as file:
         file.write(handmade.plain_table([(b"", b"\x0a\0")]))
-    with pytest.raises(SourceError, match="is a V1 checkpoint.*SaverDef.V2"):
+    with pytest.raises(SourceError, match=r"is a V1 checkpoint.*SaverDef.V2"):
         reader.open_bundle(prefix)
     with open(prefix, "wb") as file:
         file.write(b"something else")
@@ -290,7 +290,7 @@ def test_unreadable_v1_checkpoint(prefix, monkeypatch):
         raise PermissionError(13, "denied")
 
     monkeypatch.setattr(reader.regular_files, "open_file", refuse)
-    with pytest.raises(SourceError, match="model.ckpt: cannot be read"):
+    with pytest.raises(SourceError, match=r"model.ckpt: cannot be read"):
         reader.open_bundle(prefix)
 
 
