@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from graphfix.conversion.graphs import new_generator, rewritten_graphs
 from graphfix.detectors.anchor_generators import describe_anchors
-from graphfix.detectors.describe import first_image
+from graphfix.detectors.config_heads import first_image
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.detectors.membership import strangers
 from graphfix.errors import RequestError, SourceError, VerificationError

@@ -61,14 +61,14 @@ def read_coder(message, subject: str) -> Coder:
 
 
 @dataclasses.dataclass(frozen=True)
-class Placed:
+class PlacedAnchor:
     """An anchor: centre and size, (y, x) and (height, width) in one unit."""
 
     centre: Tuple[float, float]
     size: Tuple[float, float]
 
 
-def recode(coder: Coder, old: Placed, new: Placed) -> Tuple[Tuple[float, float], ...]:
+def recode(coder: Coder, old: PlacedAnchor, new: PlacedAnchor) -> Tuple[Tuple[float, float], ...]:
     """(a, b) for each number of the code, so that a * t + b on `new` is the box of t on `old`."""
     moved = [one - other for one, other in zip(old.centre, new.centre)]
     if coder.kind == MEAN_STDDEV:

@@ -1,24 +1,22 @@
 """The feature maps that a config's anchors are placed on: how many there are, and of how many cells.
 
 Measured by building the stock API's feature extractors.  Each map of an SSD has half the rows and
-columns of the one before, rounded up; the first is one of the stride in FIRST, and there are
-`num_layers` of them.  An FPN has a map for each level from `min_level` to `max_level`, of stride
-2^level.  Inception v3 does not pad, and so its first three maps are smaller.  The first stage of
-Faster R-CNN has one map, of `first_stage_features_stride`.
+columns of the one before, rounded up; the first has the stride FIRST, and there are `num_layers` of
+them, unless the extractor has a number of its own.  An FPN has a map for each level from `min_level`
+to `max_level`, of stride 2^level.  An extractor that does not pad has smaller maps: its file lists
+the windows (extractors/loader.py).  The first stage of Faster R-CNN has one map, of
+`first_stage_features_stride`.
 """
 
-from typing import List, Tuple
+from typing import Iterator, List, Tuple
 
 import numpy as np
 
+from graphfix.detectors.extractors.loader import Steps, find_extractor
 from graphfix.detectors.families import FASTER_RCNN
 from graphfix.errors import SourceError
 
 FIRST = 16
-LAYERS = 6
-# Types that differ: how many maps they have where `num_layers` does not count.
-COUNTED = {"embedded_ssd_mobilenet_v1": 5, "ssd_mobilenet_v1_ppn": 6}
-FPN = ("_fpn", "_fpn_keras", "_mnasfpn")
 
 
 def _levels(extractor) -> Tuple[int, int]:
@@ -30,10 +28,13 @@ def map_count(body, meta: str) -> int:
     extractor = body.feature_extractor
     if meta == FASTER_RCNN:
         return 1
-    if extractor.type.endswith(FPN):
+    known = find_extractor(extractor.type)
+    if known is not None and known.has_pyramid:
         low, high = _levels(extractor)
         return high - low + 1
-    return COUNTED.get(extractor.type, extractor.num_layers)
+    if known is not None and known.map_count is not None:
+        return known.map_count
+    return extractor.num_layers
 
 
 def check_maps(count: int, body, meta: str, subject: str) -> None:
@@ -55,25 +56,20 @@ def map_shapes(body, meta: str, images: np.ndarray) -> List[np.ndarray]:
         return [np.ceil(images / max(1, body.feature_extractor.first_stage_features_stride))]
     padded = max(1, extractor.pad_to_multiple)
     images = np.ceil(images / padded) * padded
-    if extractor.type.endswith(FPN):
+    known = find_extractor(extractor.type)
+    if known is not None and known.has_pyramid:
         low, high = _levels(extractor)
         return [np.ceil(images / 2**level) for level in range(low, high + 1)]
-    if extractor.type == "ssd_inception_v3":
-        shapes = _inception_v3(images)
-    else:
-        shapes = [np.ceil(images / FIRST)]
+    unpadded = known.unpadded if known is not None else ()
+    shapes = list(_unpadded(unpadded, images)) or [np.ceil(images / FIRST)]
     while len(shapes) < map_count(body, meta):
         shapes.append(np.ceil(shapes[-1] / 2))
     return [np.maximum(shape, 1) for shape in shapes[: map_count(body, meta)]]
 
 
-def _inception_v3(images: np.ndarray) -> List[np.ndarray]:
-    """Mixed_5d, Mixed_6e and Mixed_7c: windows of 3 (and one padded, and of 1), where nothing is
-    padded when the step is 2."""
-
-    def step(size):
-        return np.floor((size - 3) / 2) + 1
-
-    first = step(step(step(images) - 2) - 2)
-    second = step(first)
-    return [first, second, step(second)]
+def _unpadded(maps: Tuple[Steps, ...], sizes: np.ndarray) -> Iterator[np.ndarray]:
+    """The sizes of maps whose windows do not reach over the edge."""
+    for steps in maps:
+        for window, stride in steps:
+            sizes = np.floor((sizes - window) / stride) + 1
+        yield sizes

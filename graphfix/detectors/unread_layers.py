@@ -10,14 +10,15 @@ from typing import Iterable, Iterator, Tuple
 import numpy as np
 
 from graphfix.detectors import families
+from graphfix.detectors.extractors.layers import Variable
+from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.detectors.initializer import Initializer, draw
-from graphfix.detectors.layers import Variable
+from graphfix.detectors.layer_variables import Unknown
 from graphfix.detectors.quantization import is_quantization
-from graphfix.detectors.variables import Unknown, model_variables
+from graphfix.detectors.variables import model_variables
 from graphfix.findings import INFO, Finding
 from graphfix.formats import dtypes
 from graphfix.formats.tensors import TensorStore, TensorView, constant
-from graphfix.pipeline_config.extractor_availability import EXTRACTORS
 
 # Names of variables are the same in all months after this one that build a model at all.
 _REVISION = "2019-07"
@@ -35,7 +36,8 @@ def add_unread(
     added.
     """
     kind = getattr(message.model, message.model.WhichOneof("model")).feature_extractor.type
-    since, _ = EXTRACTORS.get(kind, (_REVISION, None))
+    extractor = find_extractor(kind)
+    since = extractor.since if extractor is not None else _REVISION
     try:
         expected = model_variables(message, revision=max(since, _REVISION), config=subject)
     except Unknown:

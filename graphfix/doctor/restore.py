@@ -1,24 +1,19 @@
 """Checks of whether fine_tune_checkpoint is of the config's model, and what is restored from it."""
 
 import functools
-from typing import Iterator, NamedTuple, Tuple
+from typing import Iterator, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from graphfix.detectors import families
-from graphfix.detectors.backbones import (
-    BACKBONES,
-    FIXED,
-    check_backbone,
-    find_backbone,
-    scaled_width,
-)
-from graphfix.detectors.describe import HeadSpec
+from graphfix.detectors.extractor_check import check_extractor
+from graphfix.detectors.extractors.loader import Extractor, described_extractors, find_extractor
+from graphfix.detectors.extractors.widths import Widths, is_fixed
+from graphfix.detectors.model_spec import HeadSpec
 from graphfix.detectors.quantization import is_quantization
 from graphfix.doctor.checkpoint import FIELD, is_tf2
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.setup import Setup
-from graphfix.errors import SourceError
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.formats.textproto import quote
 from graphfix.pipeline_config.edits import ConfigEdit
@@ -48,28 +43,27 @@ def kind(setup: Setup) -> str:
 def is_classifier(setup: Setup) -> bool:
     """Whether the checkpoint's variables have a classifier's names for the config's extractor."""
     names = setup.metas(setup.train.fine_tune_checkpoint)
-    row = _row(setup)
+    extractor = _extractor(setup)
     return (
         bool(names)
-        and row is not None
-        and not any(name.startswith(row.scopes) for name in names)
-        and any(name.startswith(row.first.split("/")[0] + "/") for name in names)
+        and extractor is not None
+        and not any(name.startswith(extractor.scopes) for name in names)
+        and any(name.startswith(extractor.network + "/") for name in names)
     )
 
 
-def _row(setup: Setup):
+def _extractor(setup: Setup) -> Optional[Extractor]:
+    """The config's feature extractor, None where its variables are not known."""
     if not setup.meta or not hasattr(setup.body, "feature_extractor"):
         return None
-    try:
-        return find_backbone(setup.body.feature_extractor.type, setup.path)
-    except SourceError:
-        return None
+    found = find_extractor(setup.body.feature_extractor.type)
+    return found if found is not None and found.is_described else None
 
 
 def scopes(setup: Setup) -> Tuple[str, ...]:
     """The scopes of the config's feature extractor, none where it is not known."""
-    row = _row(setup)
-    return row.scopes if row else ()
+    extractor = _extractor(setup)
+    return extractor.scopes if extractor else ()
 
 
 def _unknown_type(setup: Setup) -> Iterator[Evidence]:
@@ -87,10 +81,10 @@ def _unknown_type(setup: Setup) -> Iterator[Evidence]:
 
 def _wrong_kind(setup: Setup) -> Iterator[Evidence]:
     names = setup.metas(setup.train.fine_tune_checkpoint)
-    row = _row(setup)
-    if not names or row is None or kind(setup) not in TYPES:
+    extractor = _extractor(setup)
+    if not names or extractor is None or kind(setup) not in TYPES:
         return
-    detector = any(name.startswith(row.scopes) for name in names)
+    detector = any(name.startswith(extractor.scopes) for name in names)
     if detector and kind(setup) == TYPES[1]:
         yield _taken_for(setup, "detector", "classifier", "true", TYPES[0])
     elif is_classifier(setup) and kind(setup) == TYPES[0]:
@@ -134,12 +128,12 @@ def _ignored(setup: Setup, every: bool) -> Iterator[Evidence]:
 
 def _other_model(setup: Setup) -> Iterator[Evidence]:
     prefix = setup.train.fine_tune_checkpoint
-    names, row = setup.metas(prefix), _row(setup)
-    if not names or row is None or is_classifier(setup) or is_tf2(setup):
+    names, extractor = setup.metas(prefix), _extractor(setup)
+    if not names or extractor is None or is_classifier(setup) or is_tf2(setup):
         return
-    if row.scopes[0] + row.first in names:
+    if extractor.first.name in names:
         return
-    others = sorted({one.type for one in BACKBONES if one.scopes[0] + one.first in names})
+    others = sorted({one.type for one in described_extractors() if one.first.name in names})
     what = (
         (f"a {others[0]}" if len(others) == 1 else "one of " + ", ".join(others))
         if others
@@ -147,25 +141,24 @@ def _other_model(setup: Setup) -> Iterator[Evidence]:
     )
     yield Evidence(
         setup.where("model", setup.meta, "feature_extractor", "type"),
-        (f"the config's feature extractor is {row.type}, and {prefix} has {what}"),
+        (f"the config's feature extractor is {extractor.type}, and {prefix} has {what}"),
     )
 
 
 def _other_width(setup: Setup) -> Iterator[Evidence]:
     prefix = setup.train.fine_tune_checkpoint
-    names, row = setup.metas(prefix), _row(setup)
-    if row is None or row.scopes[0] + row.first not in names:
+    names, extractor = setup.metas(prefix), _extractor(setup)
+    if extractor is None or extractor.first.name not in names:
         return
-    extractor = setup.body.feature_extractor
-    for problem in check_backbone(row, extractor, names, setup.path, prefix):
-        found = names[row.scopes[0] + row.first].shape[-1]
+    settings, (first, width) = setup.body.feature_extractor, extractor.first
+    for problem in check_extractor(extractor, settings, names, setup.path, prefix):
+        found = names[first].shape[-1]
         path = ("model", setup.meta, "feature_extractor", "depth_multiplier")
         edits: Tuple[ConfigEdit, ...] = ()
         fitting = [
             one
             for one in _MULTIPLIERS
-            if row.rule != FIXED
-            and scaled_width(row.width, row.rule, one, extractor.min_depth) == found
+            if not is_fixed(width) and Widths(one, settings.min_depth).of(width) == found
         ]
         if len(fitting) == 1:
             edits = (ConfigEdit(path, repr(fitting[0]), "as wide as the checkpoint"),)
@@ -221,14 +214,14 @@ def _fits(setup: Setup, head: HeadSpec, meta):
         beside = head.layout.channels // head.layout.size(axis)
         if meta.shape[-1] % beside == 0 and meta.shape[-1] > beside:
             return meta.shape[-1] // beside - (1 if head.background else 0)
-    return f"has {meta.shape[-1] if meta.shape else 0} channels, and the config wants {head.layout.channels} ({head.layout})"
+    return f"has {meta.shape[-1] if meta.shape else 0} channels, and the config wants {head.layout.channels} ({head.axes})"
 
 
 def is_of_model(setup: Setup) -> bool:
     """Whether the checkpoint has the config's feature extractor, so that heads are worth a look."""
-    row = _row(setup)
+    extractor = _extractor(setup)
     names = setup.metas(setup.train.fine_tune_checkpoint)
-    return row is not None and row.scopes[0] + row.first in names
+    return extractor is not None and extractor.first.name in names
 
 
 def _depthwise(setup: Setup) -> Iterator[Evidence]:

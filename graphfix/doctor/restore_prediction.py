@@ -9,9 +9,9 @@ import re
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.detectors import families
-from graphfix.detectors.backbones import find_backbone
-from graphfix.detectors.layers import find_extractor
-from graphfix.detectors.variables import Unknown, idle_variables, model_variables
+from graphfix.detectors.extractors.loader import KERAS, find_extractor
+from graphfix.detectors.layer_variables import Unknown
+from graphfix.detectors.variables import idle_variables, model_variables
 from graphfix.doctor import model_dir, restore
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.setup import Setup
@@ -125,9 +125,9 @@ def _model(setup: Setup) -> Model:
         variables,
         setup.meta,
         kind,
-        find_backbone(kind, setup.path).scopes,
+        extractor.scopes,
         setup.meta == families.FASTER_RCNN and setup.body.HasField("context_config"),
-        extractor.converted(),
+        extractor.layers().converted(),
         idle_variables(setup.message, revision=setup.options.revision),
     )
 
@@ -142,7 +142,8 @@ def variables(setup: Setup) -> Tuple[str, ...]:
 
 def _as_named(model: Model, revision: str, trainer: str) -> Model:
     """The model under the names that a trainer has for its variables."""
-    if model.extractor.endswith(families.KERAS_SUFFIX):
+    extractor = find_extractor(model.extractor)
+    if extractor is not None and extractor.naming == KERAS:
         second = trainers.renames_keras(revision, trainer)
         if second is None:
             raise Unknown(

@@ -3,22 +3,13 @@
 import re
 from typing import Iterator, Optional
 
+from graphfix.detectors.extractors.loader import FPN, SLIM, find_extractor
 from graphfix.doctor import restore
 from graphfix.doctor.checks import Check, Evidence
 from graphfix.doctor.setup import READERS, Setup
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
 
-# What the base networks' own code has for BatchNorm's decay, by what their type contains; without
-# override_base_feature_extractor_hyperparams that holds, whatever the config says.
-_BASE_DECAYS = (
-    ("mobilenet_v1", 0.9997),
-    ("inception", 0.9997),
-    ("pnas", 0.9997),
-    ("mobilenet_v2", 0.997),
-    ("mobilenet_v3", 0.997),
-    ("resnet", 0.997),
-)
 _SETTLED = 0.05  # the weight that the initial statistics may still have in the end
 # Rates beyond which training of a detector has hardly ever stayed finite.
 _HIGHEST = {"momentum_optimizer": 0.5, "rms_prop_optimizer": 0.05, "adam_optimizer": 0.02}
@@ -110,13 +101,12 @@ def _dimensions(setup: Setup) -> Iterator[Evidence]:
 
 def _fpn_size(setup: Setup) -> Iterator[Evidence]:
     resizer = setup.body.image_resizer
-    if (
-        setup.meta != "ssd"
-        or resizer.WhichOneof("image_resizer_oneof") != "fixed_shape_resizer"
-        or not setup.body.feature_extractor.type.endswith("_fpn")
-    ):
+    if setup.meta != "ssd" or resizer.WhichOneof("image_resizer_oneof") != "fixed_shape_resizer":
         return
     extractor = setup.body.feature_extractor
+    known = find_extractor(extractor.type)
+    if known is None or known.feature_maps != FPN or known.naming != SLIM:
+        return
     if extractor.use_explicit_padding:
         return  # then the larger map is cut to the smaller one's size
     fixed, multiple = resizer.fixed_shape_resizer, max(extractor.pad_to_multiple, 1)
@@ -338,7 +328,9 @@ def _lag(setup: Setup) -> Iterator[Evidence]:
         return
     extractor = setup.body.feature_extractor
     given = extractor.conv_hyperparams.batch_norm
-    base = next((decay for part, decay in _BASE_DECAYS if part in extractor.type), None)
+    known = find_extractor(extractor.type)
+    # The base network's own code has a decay, which holds unless the config overrides it.
+    base = known.batch_norm_decay if known is not None else None
     own = base is not None and not extractor.override_base_feature_extractor_hyperparams
     decay = base if own else given.decay
     if not 0 < decay < 1 or decay**steps <= _SETTLED:
@@ -356,7 +348,7 @@ def _lag(setup: Setup) -> Iterator[Evidence]:
             "settles within a few hundred steps",
         ),
     )
-    known = setup.options.schema.field("SsdFeatureExtractor", edits[0].path[-1])
+    field = setup.options.schema.field("SsdFeatureExtractor", edits[0].path[-1])
     yield Evidence(
         setup.where(*(path if own else edits[1].path)),
         "BatchNorm's decay is %g%s, and after %d steps its averages are still %d %% "
@@ -370,7 +362,7 @@ def _lag(setup: Setup) -> Iterator[Evidence]:
             100 * decay**steps,
         ),
         "write override_base_feature_extractor_hyperparams: true and decay: 0.97",
-        edits if known else (),
+        edits if field else (),
     )
 
 

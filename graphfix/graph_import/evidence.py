@@ -99,7 +99,7 @@ _COMPUTED: Dict[str, Callable] = {
 }
 
 
-class Evidence:
+class GraphEvidence:
     """A graph and the variables recovered from it."""
 
     def __init__(self, graph: Graph, metas: Mapping[str, TensorMeta]):

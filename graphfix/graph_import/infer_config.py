@@ -3,13 +3,14 @@
 import re
 from typing import Mapping, NamedTuple, Tuple
 
+from graphfix.detectors.families import SSD
 from graphfix.errors import SourceError
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.tensors import TensorMeta
 from graphfix.graph_import.config_text import Field, Fields, assumed, render
-from graphfix.graph_import.evidence import Evidence, Unrecognised
-from graphfix.graph_import.extractor import find_kind
+from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
+from graphfix.graph_import.extractor import recognize_extractor
 from graphfix.graph_import.one_stage import infer_ssd
 from graphfix.graph_import.two_stage import infer_faster_rcnn
 
@@ -44,13 +45,12 @@ def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str)
     Raises:
       SourceError: naming `subject`, what was not recognised, and the remedy.
     """
-    evidence = Evidence(graph, metas)
+    evidence = GraphEvidence(graph, metas)
     try:
         _check_scopes(evidence)
-        kind = find_kind(evidence)
-        model = (
-            infer_ssd if kind.type.startswith(("ssd_", "embedded_ssd_")) else infer_faster_rcnn
-        )(evidence, kind)
+        extractor = recognize_extractor(evidence)
+        infer = infer_ssd if extractor.meta == SSD else infer_faster_rcnn
+        model = infer(evidence, extractor)
         rewriter = _rewriter(evidence)
     except Unrecognised as error:
         raise SourceError(
@@ -99,7 +99,7 @@ def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str)
     )
 
 
-def _check_scopes(evidence: Evidence) -> None:
+def _check_scopes(evidence: GraphEvidence) -> None:
     """Refuses a model with a part that would not be in the config: its variables would not be
     restored."""
     strays = sorted({name.split("/")[0] for name in evidence.metas if not _SCOPES.match(name)})
@@ -159,7 +159,7 @@ def _train(model: Fields) -> Fields:
 
 def _has(fields: Fields, name: str) -> bool:
     return any(
-        field.name == name or isinstance(field.value, list) and _has(field.value, name)
+        field.name == name or (isinstance(field.value, list) and _has(field.value, name))
         for field in fields
     )
 
@@ -180,7 +180,7 @@ def _reader(name: str, part: str, masks: bool) -> Field:
     )
 
 
-def _rewriter(evidence: Evidence) -> Fields:
+def _rewriter(evidence: GraphEvidence) -> Fields:
     """The graph_rewriter field, where ranges are in the graph."""
     ranges = evidence.nodes("", _FAKE)
     if not ranges:

@@ -3,10 +3,11 @@
 import re
 from typing import List, NamedTuple, Optional, Tuple
 
+from graphfix.detectors.extractors.loader import Extractor
 from graphfix.graph_import.anchors import Anchors, infer_anchors
 from graphfix.graph_import.config_text import Enum, Field, Fields, assumed
-from graphfix.graph_import.evidence import Evidence, Unrecognised
-from graphfix.graph_import.extractor import Kind, infer_extractor
+from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
+from graphfix.graph_import.extractor import infer_extractor
 from graphfix.graph_import.hyperparams import Layer, conv_hyperparams, find_layer
 from graphfix.graph_import.non_max_suppression import (
     find_suppressions,
@@ -19,7 +20,7 @@ _SHARED = "WeightSharedConvolutionalBoxPredictor/"
 _POST = r"(.*/)?Postprocessor/"
 
 
-class Model(NamedTuple):
+class InferredModel(NamedTuple):
     """The `model` block's one field; what was inferred and what assumed, in words."""
 
     fields: Fields
@@ -37,7 +38,7 @@ class _Heads(NamedTuple):
     layer: Optional[Layer]
 
 
-def infer_ssd(evidence: Evidence, kind: Kind) -> Model:
+def infer_ssd(evidence: GraphEvidence, extractor: Extractor) -> InferredModel:
     """The ssd message.
 
     Raises:
@@ -55,13 +56,13 @@ def infer_ssd(evidence: Evidence, kind: Kind) -> Model:
         raise Unrecognised(f"an SSD with {len(suppressions)} suppressions of boxes")
     post = infer_post_processing(evidence, suppressions[0], classes, _POST)
     sigmoid = post[1].value == "SIGMOID"
-    extractor, known = infer_extractor(
-        evidence, kind, len(anchors.per_map), _levels(anchors), heads.layer
+    settings, known = infer_extractor(
+        evidence, extractor, len(anchors.per_map), _levels(anchors), heads.layer
     )
     fields = [
         Field("num_classes", classes),
         Field("image_resizer", images.fields),
-        Field("feature_extractor", extractor),
+        Field("feature_extractor", settings),
         Field("box_coder", infer_coder(evidence)),
         assumed(
             "matcher",
@@ -93,11 +94,11 @@ def infer_ssd(evidence: Evidence, kind: Kind) -> Model:
             "that the base network has its own settings, not the config's "
             "(override_base_feature_extractor_hyperparams: false)"
         )
-    return Model(
+    return InferredModel(
         [Field("ssd", fields)],
         classes,
         (
-            f"{kind.type} with {heads.fields[0].name}",
+            f"{extractor.type} with {heads.fields[0].name}",
             "image resizer",
             f"{classes} classes",
             "anchors",
@@ -135,7 +136,7 @@ def _slots(heads: _Heads, anchors: Anchors) -> int:
     return found.pop()
 
 
-def _has_background(evidence: Evidence) -> bool:
+def _has_background(evidence: GraphEvidence) -> bool:
     """Post-processing cuts the background's score off, where there is one."""
     for node in evidence.nodes(_POST + r"(\w+/)?Slice(_\d+)?\Z", "Slice"):
         begin = evidence.maybe(evidence.source(node, 1))
@@ -148,7 +149,7 @@ def _has_background(evidence: Evidence) -> bool:
     return False
 
 
-def _refuse_rare(evidence: Evidence, scope: str) -> Fields:
+def _refuse_rare(evidence: GraphEvidence, scope: str) -> Fields:
     """What a predictor does to its outputs: clipped codes are a field, a sigmoid is refused."""
     if evidence.nodes(scope, "Sigmoid"):
         raise Unrecognised(
@@ -170,7 +171,7 @@ def _refuse_rare(evidence: Evidence, scope: str) -> Fields:
     ]
 
 
-def _convolutional(evidence: Evidence, maps: int) -> _Heads:
+def _convolutional(evidence: GraphEvidence, maps: int) -> _Heads:
     scopes = [f"BoxPredictor_{number}/" for number in range(maps)]
     if maps == 1 and not evidence.has(scopes[0]):
         scopes = [""]
@@ -216,7 +217,7 @@ def _convolutional(evidence: Evidence, maps: int) -> _Heads:
     return _Heads([Field("convolutional_box_predictor", fields)], channels, layer)
 
 
-def _shared(evidence: Evidence) -> _Heads:
+def _shared(evidence: GraphEvidence) -> _Heads:
     depthwise = evidence.has(_SHARED + "ClassPredictor/depthwise_weights")
     leaf = "pointwise_weights" if depthwise else "weights"
     box = next(

@@ -31,7 +31,8 @@ import re
 from typing import Callable, Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 from graphfix.detectors import families
-from graphfix.detectors.layers import Variable
+from graphfix.detectors.extractors.layers import Variable
+from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.formats import patterns
 from graphfix.formats.dtypes import FLOAT32
 from graphfix.formats.tensors import TensorMeta
@@ -43,9 +44,6 @@ OTHER_TYPE = "type_differs"
 VERDICTS = (RESTORED, DROPPED, MISSING, NOT_ASKED, OTHER_TYPE)
 DETECTION, CLASSIFICATION = "detection", "classification"
 
-# Extractors whose classifiers hold moving averages alone.
-_AVERAGED = ("faster_rcnn_nas", "faster_rcnn_pnas", "ssd_pnasnet")
-_REPEATS = "faster_rcnn_inception_resnet_v2"
 _BIASES = ".*/biases"
 # From then on the legacy trainer's batches are batch_size over replicas_to_aggregate, if it
 # synchronizes replicas: measured from 2019-04 on, in the code of 2018-07, not in that of early 2018.
@@ -235,10 +233,11 @@ def wanted(model: Model, kind: str, every: bool) -> Dict[str, str]:
 
 
 def _classifier_name(name: str, scope: str, extractor: str) -> str:
-    if extractor == _REPEATS and scope.startswith("Second"):
-        name = name.replace(scope + "InceptionResnetV2/Repeat", "InceptionResnetV2/Repeat_2")
-    name = name.replace(scope, "")
-    return name + families.MOVING_AVERAGE if extractor in _AVERAGED else name
+    known = find_extractor(extractor)
+    own, other = (known.classifier_name if known is not None else None) or (scope, "")
+    name = other + name[len(own) :] if name.startswith(own) else name[len(scope) :]
+    averaged = known is not None and known.classifier_averages
+    return name + families.MOVING_AVERAGE if averaged else name
 
 
 def _verdict(variable: Variable, source: Optional[str], meta: Optional[TensorMeta]) -> str:
@@ -312,7 +311,7 @@ def unfitness(model: Optional[Model], train, trainer: str, revision: str) -> Opt
     if model and model.attends:
         return Unfit("it stops, since it gives the model no features of other images to attend to")
     if (
-        _DIVIDES <= revision
+        revision >= _DIVIDES
         and train.sync_replicas
         and train.batch_size < train.replicas_to_aggregate
     ):

@@ -10,9 +10,10 @@ import pytest
 import repository
 import zoo
 
+from graphfix.detectors.extractors.loader import extractors
 from graphfix.errors import GraphfixError, RequestError
 from graphfix.findings import ERROR, INFO, WARNING
-from graphfix.pipeline_config import extractor_availability, schema_history
+from graphfix.pipeline_config import schema_history
 from graphfix.pipeline_config.document import parse_config
 from graphfix.pipeline_config.edits import ConfigEdit, apply_edits
 from graphfix.planning.config_edits import Paths, plan_config
@@ -85,7 +86,7 @@ def test_every_published_config_is_accepted_where_its_feature_extractor_is(path)
         text = file.read()
     found = message(text)
     kind = getattr(found.model, found.model.WhichOneof("model")).feature_extractor.type
-    since, until = extractor_availability.EXTRACTORS[kind]
+    since, until = extractors()[kind].since, extractors()[kind].gone
     for revision in (
         "2017-06",
         "2017-10",

@@ -10,8 +10,9 @@ import zoo
 
 from graphfix.detectors.describe import describe
 from graphfix.detectors.families import second_name
+from graphfix.detectors.layer_variables import Unknown
 from graphfix.detectors.membership import strangers
-from graphfix.detectors.variables import Unknown, model_variables
+from graphfix.detectors.variables import model_variables
 from graphfix.errors import SourceError
 from graphfix.formats import dtypes
 from graphfix.formats.checkpoint import reader

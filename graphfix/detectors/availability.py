@@ -1,60 +1,19 @@
-"""Which networks the API of a date builds, and what its builders ask for, as literal tables.
+"""What the API of a revision can build, and what its builders require of a config.
 
-Types of feature extractors by the first month they were seen in, and the first in which the
-TensorFlow 1 path no longer builds them: the Keras ones became those of TensorFlow 2 in 2020-05.
+Which revisions have a feature extractor stands in its file (extractors/loader.py).  The TensorFlow 1
+path stopped building the Keras ones in 2020-05, when they became TensorFlow 2's.
 """
 
 from typing import List, Optional, Tuple
 
+from graphfix.detectors.extractors.loader import FPN, POOLING_PYRAMID, find_extractor
 from graphfix.errors import Problem
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.schema_history import Schema
 
-EXTRACTORS = {
-    "ssd_mobilenet_v1": ("2017-06", None),
-    "ssd_inception_v2": ("2017-06", None),
-    "faster_rcnn_resnet50": ("2017-06", None),
-    "faster_rcnn_resnet101": ("2017-06", None),
-    "faster_rcnn_resnet152": ("2017-06", None),
-    "faster_rcnn_inception_resnet_v2": ("2017-06", None),
-    "ssd_inception_v3": ("2017-10", None),
-    "embedded_ssd_mobilenet_v1": ("2017-10", None),
-    "faster_rcnn_inception_v2": ("2017-10", None),
-    "faster_rcnn_nas": ("2017-10", None),
-    "ssd_resnet50_v1_fpn": ("2018-02", None),
-    "ssd_resnet101_v1_fpn": ("2018-02", None),
-    "ssd_resnet152_v1_fpn": ("2018-02", None),
-    "ssd_mobilenet_v2": ("2018-04", None),
-    "faster_rcnn_pnas": ("2018-04", None),
-    "ssd_mobilenet_v1_fpn": ("2018-07", None),
-    "ssd_mobilenet_v1_ppn": ("2018-07", None),
-    "ssd_resnet50_v1_ppn": ("2018-09", None),
-    "ssd_resnet101_v1_ppn": ("2018-09", None),
-    "ssd_resnet152_v1_ppn": ("2018-09", None),
-    "ssd_mobilenet_v2_fpn": ("2018-09", None),
-    "ssd_pnasnet": ("2018-11", None),
-    "ssd_mobilenet_v2_keras": ("2018-11", "2020-05"),
-    "ssd_mobilenet_v1_keras": ("2019-04", "2020-05"),
-    "ssd_mobilenet_v1_fpn_keras": ("2019-07", "2020-05"),
-    "ssd_mobilenet_v2_fpn_keras": ("2019-07", "2020-05"),
-    "faster_rcnn_inception_resnet_v2_keras": ("2019-07", "2020-05"),
-    "ssd_resnet50_v1_fpn_keras": ("2019-10", "2020-05"),
-    "ssd_resnet101_v1_fpn_keras": ("2019-10", "2020-05"),
-    "ssd_resnet152_v1_fpn_keras": ("2019-10", "2020-05"),
-    "ssd_mobilenet_v3_large": ("2019-10", None),
-    "ssd_mobilenet_v3_small": ("2019-10", None),
-    "ssd_mobilenet_edgetpu": ("2019-11", None),
-    "ssd_mobiledet_cpu": ("2020-05", None),
-    "ssd_mobiledet_dsp": ("2020-05", None),
-    "ssd_mobiledet_edgetpu": ("2020-05", None),
-    "ssd_mobiledet_gpu": ("2020-05", None),
-    "ssd_mobilenet_v2_mnasfpn": ("2020-05", None),
-    "ssd_spaghettinet": ("2021-10", None),
-}
-
-# These take no own BatchNorm settings; from 2018-04-16 on they want that said, before it was so.
-NEED_OVERRIDE = ("ssd_inception_v2", "ssd_inception_v3")
+# From 2018-04-16 on extractors without BatchNorm settings of their own require this field; before,
+# nothing else was possible.
 OVERRIDE = "override_base_feature_extractor_hyperparams"
 
 # Heads whose variables had other names or shapes before a month: the head, the month, and how.
@@ -70,8 +29,8 @@ RENAMED = (
 # What stops under Python 3: what it is about, the first and last month seen, and how.
 PYTHON_3 = (
     ("rfcn_box_predictor", "2017-06", "2017-06", "building R-FCN stops"),
-    ("fpn", "2018-03", "2018-07", "building an FPN stops at reversed(zip(...))"),
-    ("ppn", "2018-07", "2019-07", "building a PPN stops at dict.keys()[0]"),
+    (FPN, "2018-03", "2018-07", "building an FPN stops at reversed(zip(...))"),
+    (POOLING_PYRAMID, "2018-07", "2019-07", "building a PPN stops at dict.keys()[0]"),
     (
         "strides",
         "2017-10",
@@ -95,7 +54,8 @@ def problems(
     """Why the API of `revision` cannot build this model with this checkpoint's variables."""
     out: List[Problem] = []
     kind = getattr(message.model, meta).feature_extractor.type
-    since, until = EXTRACTORS.get(kind, (None, None))
+    extractor = find_extractor(kind)
+    since, until = (extractor.since, extractor.gone) if extractor else (None, None)
     if until is not None and revision >= until:
         out.append(
             Problem(
@@ -104,12 +64,8 @@ def problems(
                 f"name a --target_api from {since} to before {until}",
             )
         )
-    elif (
-        schema.extractors is not None
-        and kind not in schema.extractors
-        or schema.extractors is None
-        and since is not None
-        and revision < since
+    elif (schema.extractors is not None and kind not in schema.extractors) or (
+        schema.extractors is None and since is not None and revision < since
     ):
         out.append(
             Problem(
@@ -136,8 +92,10 @@ def needs(
     """What the builders of a date ask for and the config does not say."""
     edits, findings = _first_step(message)
     extractor = getattr(message.model, meta).feature_extractor
+    known = find_extractor(extractor.type)
     if (
-        extractor.type not in NEED_OVERRIDE
+        known is None
+        or not known.override_required
         or getattr(extractor, OVERRIDE)
         or not schema.field("SsdFeatureExtractor", OVERRIDE)
     ):
@@ -196,7 +154,9 @@ def remarks(
     body = getattr(message.model, meta)
     kind = body.feature_extractor.type
     about = set(_heads(message, meta)) | {"any"}
-    about |= {part for part in ("fpn", "ppn") if kind.endswith(part)}
+    extractor = find_extractor(kind)
+    if extractor is not None:
+        about.add(extractor.feature_maps)
     anchors = (
         body.anchor_generator.ssd_anchor_generator
         if meta == "ssd"
@@ -227,7 +187,7 @@ def remarks(
                 "train with --trainer legacy",
             )
         )
-    if kind not in EXTRACTORS and schema.extractors is None:
+    if extractor is None and schema.extractors is None:
         out.append(
             Finding(
                 "UNKNOWN_EXTRACTOR",
