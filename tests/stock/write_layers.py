@@ -318,7 +318,7 @@ def with_sections(text, kinds, sections):
     facts, *old = re.split(rf"^(?={HEADER} )", text, flags=re.MULTILINE)
     every = {one.split()[1]: one for one in old}
     every.update((kind, "\n".join(lines) + "\n") for kind, lines in sections.items())
-    return facts + "".join(every[kind] for kind in kinds if kind in every)
+    return facts.rstrip("\n") + "\n" + "".join(every[kind] for kind in kinds if kind in every)
 
 
 def main(*paths):

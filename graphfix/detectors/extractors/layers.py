@@ -32,7 +32,6 @@ An FPN is recorded for levels 2 to 7.  The API numbers its layers upwards from i
 (projection_1 is of that level), and those beyond level 5 from a fixed number on.
 """
 
-import dataclasses
 import functools
 import os
 import re
@@ -52,11 +51,12 @@ KERNELS = (
     "pointwise_kernel",
 )
 DEPTHWISE_KERNELS = ("depthwise_weights", "depthwise_kernel")
+# Patterns are compiled when first used, as most runs need few of them.
 # Of an additional feature map, by its number.
-_ADDED = re.compile(r"_[12]_Conv2d_(\d+)_")
+_ADDED = r"_[12]_Conv2d_(\d+)_"
 # Of an FPN: what follows its backbone's highest level, and the levels that were recorded.
 _COARSE, _TOP, _RECORDED = "bottom_up", 5, (2, 7)
-_FPN = re.compile(r"/(projection|smoothing|bottom_up)_([A-Za-z]\w*?_?)??(\d+)(?=_|\Z)")
+_FPN = r"/(projection|smoothing|bottom_up)_([A-Za-z]\w*?_?)??(\d+)(?=_|\Z)"
 MULTIPLIER, DEPTHWISE = "m", "d"
 
 
@@ -93,8 +93,7 @@ class Norm(NamedTuple):
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class Layer:
+class Layer(NamedTuple):
     """A line of layers."""
 
     scope: str
@@ -144,7 +143,7 @@ class Layer:
 
     def is_of_map(self, number: int) -> bool:
         """Whether it belongs to an additional feature map of this number, or a later one."""
-        match = _ADDED.search(self.scope)
+        match = re.search(_ADDED, self.scope)
         return match is not None and int(match.group(1)) >= number
 
     def _beside(self, norm: Norm, override: bool, keras: bool) -> Tuple[str, ...]:
@@ -173,8 +172,7 @@ def beside_kernel(scope: str, leaf: str, bias: str, norm: str = "") -> str:
     return norm + "/" + leaf.rpartition("/")[2] if norm else scope + "/" + leaf
 
 
-@dataclasses.dataclass(frozen=True)
-class RecordedLayers:
+class RecordedLayers(NamedTuple):
     """A section of layers; `outputs` are the widths of its header."""
 
     type: str
@@ -238,7 +236,7 @@ class RecordedLayers:
 
 def _at_levels(layers: Sequence[Layer], low: int, high: int) -> Iterator[Layer]:
     """What an FPN has of its recorded layers at other levels, numbered anew."""
-    found = [_FPN.search(layer.scope) for layer in layers]
+    found = [re.search(_FPN, layer.scope) for layer in layers]
     first = min(int(match.group(3)) for match in found if match and match.group(1) == _COARSE)
     for layer, match in zip(layers, found):
         if match is None:
@@ -262,19 +260,18 @@ def _numbered(layer: Layer, match, number: int) -> Layer:
     """A layer under another number in the place that _FPN found, and its normalization, too."""
     start, end = match.span(3)
     name = match.group()[1:]
-    return dataclasses.replace(
-        layer,
+    return layer._replace(
         scope=f"{layer.scope[:start]}{number}{layer.scope[end:]}",
         norm=layer.norm.replace("@" + name, f"@{name[: -len(match.group(3))]}{number}"),
     )
 
 
-_OPTIONS = re.compile(r"-\Z|[md]{1,2}\Z")
-_LINE = re.compile(
+_OPTIONS = r"-\Z|[md]{1,2}\Z"
+_LINE = (
     r" +(?P<scope>\S+) (?P<kernels>\S+) (?P<norm>[-bc]|[fopsuc](?:@[^\s:]+)?(?::g?b?m?v?)?)"
     r"(?P<classifier> =\S+)?(?P<read_from> <(?:-|\d+))?(?P<when> [dn])?\s*\Z"
 )
-_KERNEL = re.compile(r"(?P<leaf>=|\w+):(?P<axes>\S+)\Z")
+_KERNEL = r"(?P<leaf>=|\w+):(?P<axes>\S+)\Z"
 
 
 class BadExtractorFile(Exception):
@@ -308,7 +305,7 @@ def parse(lines: Iterable[str], path: str, number: int) -> RecordedLayers:
 
 def _parse_header(line: str) -> List[str]:
     words = line.split()
-    if words[0] != HEADER or len(words) < 4 or not _OPTIONS.match(words[2]):
+    if words[0] != HEADER or len(words) < 4 or not re.match(_OPTIONS, words[2]):
         raise ValueError(f"'{line.strip()}' is not '{HEADER} TYPE OPTIONS WIDTH...'")
     for word in words[3:]:
         _check_width(word)
@@ -316,7 +313,7 @@ def _parse_header(line: str) -> List[str]:
 
 
 def _parse_layer(line: str) -> Layer:
-    match = _LINE.match(line)
+    match = re.match(_LINE, line)
     if match is None:
         raise ValueError(f"'{line.strip()}' is not 'SCOPE KERNELS NORM [=NAME] [<N] [d|n]'")
     return Layer(
@@ -331,7 +328,7 @@ def _parse_layer(line: str) -> Layer:
 
 @functools.lru_cache(maxsize=1024)  # many layers of a network have the same kernel
 def _parse_kernel(text: str) -> Tuple[str, Tuple[str, ...]]:
-    match = _KERNEL.match(text)
+    match = re.match(_KERNEL, text)
     if match is None or match.group("leaf") not in (*KERNELS, "="):
         raise ValueError(
             f"'{text}' is not a kernel: LEAF:AxBxCxD, LEAF one of {', '.join(KERNELS)}"

@@ -32,6 +32,10 @@ no more with TensorFlow 1, or `-`.  The facts:
                                 overridden (where conv_hyperparams govern the layer), never.
     classifier_averages         Its classification checkpoints hold moving averages only.
     classifier_name OWN NAME    Variables beginning with OWN begin with NAME in a classifier.
+    unread_copies SCOPE         The first stage has the second's layers of this scope, too, and never
+                                reads them.
+    whole_stages                Each stage has all layers, and reads some; those without a name of their
+                                own are numbered through both stages.
     recognized_by PATTERN...    A frozen graph is of this type if each pattern matches the beginning
                                 of a variable's name.  The types of a file are tried in its order: put
                                 the special ones first.  Without it the type is never inferred.
@@ -45,7 +49,6 @@ Facts of all files are read when the first of them is asked for (about a millise
 the types asked for.
 """
 
-import dataclasses
 import functools
 import os
 import re
@@ -67,15 +70,15 @@ MULTI_RESOLUTION, FPN, MNASFPN, POOLING_PYRAMID = (
 )
 SLIM, KERAS = "slim", "keras"
 ALWAYS, OVERRIDDEN, NEVER = "always", "overridden", "never"
-_MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])\Z")
-_STEP = re.compile(r"(\d+)/(\d+)(,?)\Z")
+# Compiled when first used, as most runs need few of them.
+_MONTH = r"20\d\d-(0[1-9]|1[0-2])\Z"
+_STEP = r"(\d+)/(\d+)(,?)\Z"
 
 # The windows and strides that lead to a feature map.
 Steps = Tuple[Tuple[int, int], ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class Extractor:
+class Extractor(NamedTuple):
     """A type of feature extractor; what the fields are is in the module's docstring.
 
     `gone` is None where the type is still built.  `path` is the file it is in.
@@ -100,6 +103,8 @@ class Extractor:
     depthwise_regularizer: str = ALWAYS
     classifier_averages: bool = False
     classifier_name: Optional[Tuple[str, str]] = None
+    unread_copies: str = ""
+    whole_stages: bool = False
     recognized_by: Tuple[str, ...] = ()
     width_layers: str = ""
     explicit_padding: bool = False
@@ -216,7 +221,7 @@ def _epsilon(words: List[str]) -> Dict[str, object]:
 def _unpadded(words: List[str]) -> Dict[str, object]:
     maps: List[Steps] = [()]
     for word in words:
-        match = _STEP.match(word)
+        match = re.match(_STEP, word)
         if match is None:
             raise ValueError(f"has '{word}', which is not WINDOW/STRIDE")
         maps[-1] += ((int(match.group(1)), int(match.group(2))),)
@@ -242,6 +247,8 @@ _FACTS: Mapping[str, _Fact] = {
     "depthwise_regularizer": _choice("depthwise_regularizer", ALWAYS, OVERRIDDEN, NEVER),
     "classifier_averages": _flag("classifier_averages"),
     "classifier_name": _Fact(2, 2, lambda words: {"classifier_name": tuple(words)}),
+    "unread_copies": _Fact(1, 1, lambda words: {"unread_copies": words[0]}),
+    "whole_stages": _flag("whole_stages"),
     "recognized_by": _Fact(1, _MANY, lambda words: {"recognized_by": tuple(words)}),
     "width_layers": _Fact(1, 1, lambda words: {"width_layers": words[0]}),
     "explicit_padding": _flag("explicit_padding"),
@@ -287,7 +294,7 @@ def _head(words: List[str]) -> Dict[str, object]:
     _, kind, meta, since, gone = words
     if meta not in (SSD, FASTER_RCNN):
         raise ValueError(f"has a meta-architecture that is none of {SSD}, {FASTER_RCNN}")
-    if not _MONTH.match(since) or (gone != "-" and not _MONTH.match(gone)):
+    if not re.match(_MONTH, since) or (gone != "-" and not re.match(_MONTH, gone)):
         raise ValueError("has a revision that is not YYYY-MM")
     return {"type": kind, "meta": meta, "since": since, "gone": None if gone == "-" else gone}
 

@@ -19,7 +19,9 @@ Measured by building the stock API's models at several multipliers (tests/stock/
 import re
 from typing import NamedTuple
 
-_WIDTH = re.compile(r"(?P<rule>[SDRITL]?)(?P<base>\d+|A)(?P<factors>(?:\*[\d.]+)*)\Z")
+_WIDTH = (
+    r"(?P<rule>[SDRITL]?)(?P<base>\d+|A)(?P<factors>(?:\*[\d.]+)*)\Z"  # compiled when first used
+)
 _EIGHT = 8
 
 
@@ -34,7 +36,7 @@ class Widths(NamedTuple):
         """The number of channels that a width stands for."""
         if "+" in token:
             return sum(self.of(one) for one in token.split("+"))
-        match = _WIDTH.match(token)
+        match = re.match(_WIDTH, token)
         assert match is not None, token  # layers.parse checks what it reads
         width = self.depth if match.group("base") == "A" else int(match.group("base"))
         rule = match.group("rule")
@@ -61,7 +63,7 @@ class Widths(NamedTuple):
 
 def is_width(token: str) -> bool:
     """Whether it is written as a width."""
-    return all(_WIDTH.match(one) for one in token.split("+"))
+    return all(re.match(_WIDTH, one) for one in token.split("+"))
 
 
 def is_fixed(token: str) -> bool:
