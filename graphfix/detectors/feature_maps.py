@@ -1,10 +1,10 @@
 """The feature maps that a config's anchors are placed on: how many there are, and of how many cells.
 
 Measured by building the stock API's feature extractors.  Each map of an SSD has half the rows and
-columns of the one before, rounded up; the first has the stride FIRST, and there are `num_layers` of
-them, unless the extractor has a number of its own.  An FPN has a map for each level from `min_level`
-to `max_level`, of stride 2^level.  An extractor that does not pad has smaller maps: its file lists
-the windows (extractors/loader.py).  The first stage of Faster R-CNN has one map, of
+columns of the one before, rounded up, and there are `num_layers` of them, unless the extractor has a
+number of its own; its file also has the stride of the first one, or the windows that lead to the maps
+where they are not padded (extractors/loader.py).  An FPN has a map for each level from `min_level`
+to `max_level`, of stride 2^level.  The first stage of Faster R-CNN has one map, of
 `first_stage_features_stride`.
 """
 
@@ -12,11 +12,9 @@ from typing import Iterator, List, Tuple
 
 import numpy as np
 
-from graphfix.detectors.extractors.loader import Steps, find_extractor
+from graphfix.detectors.extractors.loader import Steps, described_extractor, find_extractor
 from graphfix.detectors.families import FASTER_RCNN
 from graphfix.errors import SourceError
-
-FIRST = 16
 
 
 def _levels(extractor) -> Tuple[int, int]:
@@ -50,18 +48,21 @@ def check_maps(count: int, body, meta: str, subject: str) -> None:
 
 
 def map_shapes(body, meta: str, images: np.ndarray) -> List[np.ndarray]:
-    """Rows and columns of every feature map, float64 [N, 2] each, for images of sizes [N, 2]."""
+    """Rows and columns of every feature map, float64 [N, 2] each, for images of sizes [N, 2].
+
+    Raises:
+      SourceError: the feature extractor is not known.
+    """
     extractor = body.feature_extractor
     if meta == FASTER_RCNN:
         return [np.ceil(images / max(1, body.feature_extractor.first_stage_features_stride))]
     padded = max(1, extractor.pad_to_multiple)
     images = np.ceil(images / padded) * padded
-    known = find_extractor(extractor.type)
-    if known is not None and known.has_pyramid:
+    known = described_extractor(extractor.type, "feature_extractor")
+    if known.has_pyramid:
         low, high = _levels(extractor)
         return [np.ceil(images / 2**level) for level in range(low, high + 1)]
-    unpadded = known.unpadded if known is not None else ()
-    shapes = list(_unpadded(unpadded, images)) or [np.ceil(images / FIRST)]
+    shapes = list(_unpadded(known.unpadded, images)) or [np.ceil(images / known.first_stride)]
     while len(shapes) < map_count(body, meta):
         shapes.append(np.ceil(shapes[-1] / 2))
     return [np.maximum(shape, 1) for shape in shapes[: map_count(body, meta)]]

@@ -19,6 +19,7 @@ no more with TensorFlow 1, or `-`.  The facts:
     naming slim|keras           Who names its variables (slim).
     feature_maps GENERATOR      How an SSD makes its feature maps, as in the API: multi_resolution
                                 (convolutions beyond the base network), fpn, mnasfpn, pooling_pyramid.
+    first_stride N              The stride of its first feature map (16); the others' are its doubles.
     map_count N                 It has N feature maps, whatever num_layers is.
     unpadded W/S... [, W/S...]  The windows and strides, none of them padded, between the image and
                                 its first feature map, and from each map to the next.
@@ -92,6 +93,7 @@ class Extractor(NamedTuple):
     scopes: Tuple[str, ...] = ()
     naming: str = SLIM
     feature_maps: str = ""
+    first_stride: int = 16
     map_count: Optional[int] = None
     unpadded: Tuple[Steps, ...] = ()
     levels: Optional[Tuple[int, int]] = None
@@ -237,6 +239,7 @@ _FACTS: Mapping[str, _Fact] = {
     "scopes": _Fact(1, 2, lambda words: {"scopes": tuple(words)}),
     "naming": _choice("naming", SLIM, KERAS),
     "feature_maps": _choice("feature_maps", MULTI_RESOLUTION, FPN, MNASFPN, POOLING_PYRAMID),
+    "first_stride": _Fact(1, 1, lambda words: {"first_stride": int(words[0])}),
     "map_count": _Fact(1, 1, lambda words: {"map_count": int(words[0])}),
     "unpadded": _Fact(1, _MANY, _unpadded),
     "levels": _Fact(2, 2, lambda words: {"levels": (int(words[0]), int(words[1]))}),

@@ -9,10 +9,12 @@ import os
 import re
 
 import builders
+import numpy as np
 import pytest
 import repository
 
 from graphfix.detectors.extractors import loader
+from graphfix.detectors.feature_maps import map_shapes
 from graphfix.detectors.variables import model_variables
 from graphfix.errors import SourceError
 from graphfix.formats.graphdef import files
@@ -21,15 +23,16 @@ from graphfix.graph_import.infer_config import infer_config
 from graphfix.graph_import.thaw import thaw
 from graphfix.pipeline_config.document import parse_config
 
-TYPE = "ssd_attic"
+TYPE = "ssd_made_up"
 FACTS = r"""# Attic, a network that is made up.
 defaults
   batch_norm_decay 0.9999
   activation RELU
   width_layers Attic/Room_(\d+)_out/weights
-type ssd_attic ssd 2019-05 -
+type ssd_made_up ssd 2019-05 -
   scopes FeatureExtractor/
   feature_maps multi_resolution
+  first_stride 8
   override_required
   recognized_by FeatureExtractor/Attic/Room_0/
 """
@@ -59,7 +62,7 @@ def layers_of_mobilenet():
 def attic(tmp_path, monkeypatch):
     """Adds the extractor; a directory for a test's files."""
     layers = renamed(layers_of_mobilenet()).replace("ssd_mobilenet_v1", TYPE)
-    builders.write(tmp_path / "extractors", "attic.txt", FACTS + layers)
+    builders.write(tmp_path / "extractors", "made_up.txt", FACTS + layers)
     directories = (*loader.DIRECTORIES, str(tmp_path / "extractors"))
     monkeypatch.setattr(loader, "DIRECTORIES", directories)
     return tmp_path
@@ -93,7 +96,7 @@ def config(*changes):
 def test_it_is_described(graphfix, detector):
     done = graphfix("inspect", detector)
     assert done.code == 0, done.err
-    assert "feature extractor  ssd_attic\n" in done.out and "(8 classes + background)" in done.out
+    assert "feature extractor  ssd_made_up\n" in done.out and "(8 classes + background)" in done.out
 
 
 def test_another_is_not_described(graphfix, detector):
@@ -117,7 +120,7 @@ def test_it_is_planned_for_where_it_is(graphfix, detector, attic, api, code):
     )
     assert done.code == code, done.err
     if code:
-        assert "the API of 2019-04 has no feature extractor ssd_attic" in done.err
+        assert "the API of 2019-04 has no feature extractor ssd_made_up" in done.err
         assert "from 2019-05 on" in done.err
     else:
         assert "BoxPredictor_0/ClassPredictor/weights" in done.out
@@ -146,11 +149,11 @@ def test_the_doctor_knows_what_its_builder_requires(graphfix, attic, monkeypatch
     path = builders.write(attic, "train.config", config(*changes))
     done = json.loads(graphfix("doctor", "--json", path).out)
     (found,) = [one for one in done["findings"] if one["code"] == "OVERRIDE_NEEDED"]
-    assert "builds no ssd_attic without it" in json.dumps(found)
+    assert "builds no ssd_made_up without it" in json.dumps(found)
 
 
 def test_its_config_is_inferred_from_a_graph(attic):
-    path = attic / "extractors" / "attic.txt"
+    path = attic / "extractors" / "made_up.txt"
     path.write_text(path.read_text().replace("  override_required\n", ""))
     graph_def = files.read_graph_def(os.path.join(SOURCE, "frozen_inference_graph.pb"))
     for node in graph_def.node:
@@ -170,6 +173,14 @@ def test_its_config_is_inferred_from_a_graph(attic):
     assert {one.name for one in listed} == {name for name in metas if name != "global_step"}
 
 
+def test_its_feature_maps_are_where_it_says(attic):
+    ssd = parse_config(config().encode(), "pipeline.config").message.model.ssd
+    assert [tuple(one[0]) for one in map_shapes(ssd, "ssd", np.array([[160, 320]]))][:2] == [
+        (20, 40),
+        (10, 20),
+    ]
+
+
 def test_without_its_file_nothing_knows_it(tmp_path):
-    with pytest.raises(SourceError, match="'ssd_attic' is not one graphfix knows"):
+    with pytest.raises(SourceError, match="'ssd_made_up' is not one graphfix knows"):
         loader.described_extractor(TYPE, "pipeline.config")
