@@ -24,21 +24,21 @@ from graphfix.graph_import.thaw import thaw
 from graphfix.pipeline_config.document import parse_config
 
 TYPE = "ssd_made_up"
-FACTS = r"""# Attic, a network that is made up.
+FACTS = r"""# A network that is made up.
 defaults
   batch_norm_decay 0.9999
   activation RELU
-  width_layers Attic/Room_(\d+)_out/weights
+  width_layers MadeUp/Room_(\d+)_out/weights
 type ssd_made_up ssd 2019-05 -
   scopes FeatureExtractor/
   feature_maps multi_resolution
   first_stride 8
   override_required
-  recognized_by FeatureExtractor/Attic/Room_0/
+  recognized_by FeatureExtractor/MadeUp/Room_0/
 """
-# From layers of MobileNet v1 to Attic's.
+# From layers of MobileNet v1 to MadeUp's.
 NAMES = (
-    (r"MobilenetV1/Conv2d_(\d+)", r"Attic/Room_\1"),
+    (r"MobilenetV1/Conv2d_(\d+)", r"MadeUp/Room_\1"),
     (r"Room_(\d+)_depthwise", r"Room_\1_in"),
     (r"Room_(\d+)_pointwise", r"Room_\1_out"),
 )
@@ -59,7 +59,7 @@ def layers_of_mobilenet():
 
 
 @pytest.fixture
-def attic(tmp_path, monkeypatch):
+def made_up(tmp_path, monkeypatch):
     """Adds the extractor; a directory for a test's files."""
     layers = renamed(layers_of_mobilenet()).replace("ssd_mobilenet_v1", TYPE)
     builders.write(tmp_path / "extractors", "made_up.txt", FACTS + layers)
@@ -69,10 +69,10 @@ def attic(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def detector(attic):
+def detector(made_up):
     """A trained detector with it."""
     return builders.write_model(
-        attic / "detector",
+        made_up / "detector",
         names=[],
         classes=8,
         tensors={
@@ -106,8 +106,8 @@ def test_another_is_not_described(graphfix, detector):
 
 
 @pytest.mark.parametrize("api, code", [("2019-07", 0), ("2019-04", 3)])
-def test_it_is_planned_for_where_it_is(graphfix, detector, attic, api, code):
-    labels = builders.write(attic, "new.pbtxt", builders.label_map(["van", "bus"]))
+def test_it_is_planned_for_where_it_is(graphfix, detector, made_up, api, code):
+    labels = builders.write(made_up, "new.pbtxt", builders.label_map(["van", "bus"]))
     done = graphfix(
         "plan",
         detector,
@@ -126,14 +126,14 @@ def test_it_is_planned_for_where_it_is(graphfix, detector, attic, api, code):
         assert "BoxPredictor_0/ClassPredictor/weights" in done.out
 
 
-def test_the_doctor_tells_what_is_restored(graphfix, detector, attic, monkeypatch):
+def test_the_doctor_tells_what_is_restored(graphfix, detector, made_up, monkeypatch):
     monkeypatch.chdir(repository.TESTDATA)
     more = (
         f'fine_tune_checkpoint: "{detector}/model.ckpt" from_detection_checkpoint: true '
         "load_all_detection_checkpoint_vars: true"
     )
     path = builders.write(
-        attic, "train.config", config(("train_config {", "train_config { " + more))
+        made_up, "train.config", config(("train_config {", "train_config { " + more))
     )
     found = json.loads(graphfix("doctor", "--json", path).out)["forecast"]
     assert found["unknown"] is None
@@ -143,17 +143,17 @@ def test_the_doctor_tells_what_is_restored(graphfix, detector, attic, monkeypatc
         assert {one["name"] for one in trainer["variables"]} == names - {"global_step"}
 
 
-def test_the_doctor_knows_what_its_builder_requires(graphfix, attic, monkeypatch):
+def test_the_doctor_knows_what_its_builder_requires(graphfix, made_up, monkeypatch):
     monkeypatch.chdir(repository.TESTDATA)
     changes = (("override_base_feature_extractor_hyperparams: true", ""),)
-    path = builders.write(attic, "train.config", config(*changes))
+    path = builders.write(made_up, "train.config", config(*changes))
     done = json.loads(graphfix("doctor", "--json", path).out)
     (found,) = [one for one in done["findings"] if one["code"] == "OVERRIDE_NEEDED"]
     assert "builds no ssd_made_up without it" in json.dumps(found)
 
 
-def test_its_config_is_inferred_from_a_graph(attic):
-    path = attic / "extractors" / "made_up.txt"
+def test_its_config_is_inferred_from_a_graph(made_up):
+    path = made_up / "extractors" / "made_up.txt"
     path.write_text(path.read_text().replace("  override_required\n", ""))
     graph_def = files.read_graph_def(os.path.join(SOURCE, "frozen_inference_graph.pb"))
     for node in graph_def.node:
@@ -173,7 +173,7 @@ def test_its_config_is_inferred_from_a_graph(attic):
     assert {one.name for one in listed} == {name for name in metas if name != "global_step"}
 
 
-def test_its_feature_maps_are_where_it_says(attic):
+def test_its_feature_maps_are_where_it_says(made_up):
     ssd = parse_config(config().encode(), "pipeline.config").message.model.ssd
     assert [tuple(one[0]) for one in map_shapes(ssd, "ssd", np.array([[160, 320]]))][:2] == [
         (20, 40),
