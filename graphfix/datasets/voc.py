@@ -5,7 +5,6 @@
 has them: divided by width and height.
 """
 
-from typing import List
 from xml.etree import ElementTree
 
 from graphfix.datasets.boxes import ImageBoxes

@@ -21,6 +21,7 @@ from graphfix.detectors.initializer import read_initializer
 from graphfix.detectors.model_spec import HeadSpec
 from graphfix.errors import SourceError
 from graphfix.formats.tensors import TensorMeta
+from graphfix.pipeline_config.resizers import constant_size
 
 OTHER_MODEL = "give the pipeline.config that this checkpoint was trained with"
 _SECOND_STAGE_ENCODING = 4
@@ -41,25 +42,6 @@ def expected_heads(message, metas: Metas, *, config: str) -> Tuple[Family, Tuple
     return family, tuple(reading.heads(family))
 
 
-def fixed_image(resizer) -> Optional[Tuple[float, float]]:
-    """(height, width) in pixels of every resized image, None where it varies."""
-    fixed = resizer.fixed_shape_resizer
-    if (
-        resizer.WhichOneof("image_resizer_oneof") != "fixed_shape_resizer"
-        or fixed.height < 1
-        or fixed.width < 1
-    ):
-        return None
-    return float(fixed.height), float(fixed.width)
-
-
-def first_image(resizer) -> Tuple[float, float]:
-    """A size (height, width) in pixels that resized images have: the fixed one, or, where the
-    ratio of the sides is kept, the largest there is."""
-    keep = resizer.keep_aspect_ratio_resizer
-    return fixed_image(resizer) or (float(keep.min_dimension), float(keep.max_dimension))
-
-
 class ConfigHeads:
     """The heads of a config's model, under the names that a checkpoint's tensors (`metas`) have.
 
@@ -78,7 +60,7 @@ class ConfigHeads:
                 "known are: " + ", ".join(known),
             )
         self.body = getattr(message.model, self.meta)
-        self.image = fixed_image(self.body.image_resizer)
+        self.image = constant_size(self.body.image_resizer)
         self.anchors = describe_anchors(
             getattr(self.body, families.ANCHOR_FIELD[self.meta]), config, self.image
         )

@@ -1,7 +1,7 @@
 """The variables that a config's model has, by name and shape: what the stock API would build.
 
 The feature extractor's are recorded (extractors/layers.py).  What the API builds around it was read
-in its code of three revisions and proven against what it builds (tests/stock/test_forecast.py): see
+in its code of three revisions and proven against what it builds (tests/stock/test_restore_prediction.py): see
 one_stage_variables.py and two_stage_variables.py.  Anything else is refused by name, never guessed.
 """
 

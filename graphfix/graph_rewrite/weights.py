@@ -1,9 +1,9 @@
 """Whether a graph beside a checkpoint has the weights that a plan takes from the checkpoint.
 
-A graph that was exported earlier or later has others; one exported from the moving averages has them
-where the checkpoint has the trained values.  Rewritten, it would be another model than the converted
-checkpoint.  A checkpoint's index has the checksums of its tensors, so constants are compared without
-reading the checkpoint's data.
+A graph that was exported earlier or later has others; one exported from the moving averages has
+them where the checkpoint has the trained values.  Rewritten, it would be another model than the
+converted checkpoint.  A checkpoint's index has the checksums of its tensors, so constants are
+compared without reading the checkpoint's data.
 """
 
 from typing import Any, Iterable, List, Tuple
@@ -15,7 +15,7 @@ from graphfix.errors import SourceError
 from graphfix.formats.checksum import crc32c
 from graphfix.formats.graphdef import constants
 from graphfix.formats.tensors import TensorStore, TensorView
-from graphfix.planning.edits import Edit, Gather, Keep, Rename, Stretch, Widen
+from graphfix.planning.edits import Edit
 
 _EXPORT = "export the converted checkpoint with the stock exporter"
 
@@ -28,11 +28,7 @@ def check_weights(
     Raises:
       SourceError: naming `subject`, where some differ: how many, and by how much.
     """
-    taken = {
-        getattr(edit, "to", edit.tensor): edit.tensor
-        for edit in edits
-        if isinstance(edit, (Keep, Rename, Gather, Stretch, Widen))
-    }
+    taken = {edit.output_name: edit.tensor for edit in edits if edit.reads}
     pairs = [
         (node, store[taken[node.name]])
         for node in graph_def.node

@@ -24,7 +24,7 @@ import datetime
 import functools
 import os
 import re
-from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple, Union
+from typing import Dict, FrozenSet, Mapping, Optional, Tuple, Union
 
 from graphfix.errors import RequestError
 

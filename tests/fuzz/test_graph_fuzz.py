@@ -42,8 +42,7 @@ def base():
     rewrite(graph, model, CLASSES, (), subject=path)
     for node in list(graph.nodes.values()):
         if (
-            node.name.endswith("/Relu6")
-            and not node.name.endswith("Conv2d_11_pointwise/Relu6")
+            (node.name.endswith("/Relu6") and not node.name.endswith("Conv2d_11_pointwise/Relu6"))
             or node.name == "Concatenate/concat"
             or node.name.startswith("Preprocessor/map/Te")
         ):
@@ -180,6 +179,7 @@ def test_the_base_is_rewritten(base, tmp_path):
 @pytest.mark.parametrize(
     "kind, results, said", [("graph bytes", 0, 2), ("graph message", 5, 4), ("graph", 10, 8)]
 )
+@pytest.mark.slow
 def test_a_graph(base, tmp_path, kind, results, said):
     graph_def, model = base
     data = files.to_bytes(graph_def)
@@ -195,6 +195,7 @@ def test_a_graph(base, tmp_path, kind, results, said):
     assert outcome.results >= results and len(outcome.said) >= said, (outcome.results, outcome.said)
 
 
+@pytest.mark.slow
 def test_a_saved_model(base, tmp_path):
     """Its graph and signature, through all of what opens a source, too."""
     graph_def, model = base
@@ -274,6 +275,7 @@ def deep(add, name):
 
 
 @pytest.mark.parametrize("make", [doubled, spread, deep])
+@pytest.mark.slow
 def test_what_unfolds_without_end_is_refused(base, tmp_path, make):
     graph_def, model = base
     outcome = test_fuzz.Outcome()
@@ -300,7 +302,7 @@ def test_nesting_without_end_is_refused(tmp_path, field):
 
 def test_a_graph_of_groups_is_written_back(base, tmp_path):
     """Old-fashioned unknown fields go through, whatever is in them."""
-    graph_def, model = base
+    graph_def, _model = base
     group = b"\xa3\x06" + b"\x0a\x03abc" + b"\x2d\0\0\0\0" + b"\xa4\x06"
     made = files.to_bytes(graph_def) + group
     (tmp_path / "it.pb").write_bytes(made)

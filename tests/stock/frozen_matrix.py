@@ -22,7 +22,7 @@ import shutil
 import subprocess
 import sys
 
-HERE = os.path.join(repository.TESTS, "stock")
+HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE), os.path.dirname(os.path.dirname(HERE))]
 
 import judging  # noqa: E402
@@ -246,11 +246,11 @@ def judge(source, era, surgery, scratch, beside_exporter):
     if not os.path.exists(ours):
         with open(os.path.join(out, "report.json")) as file:
             return {
-                "refused": [
+                "refused": next(
                     one["message"]
                     for one in json.load(file)["plan"]["findings"]
                     if one["code"] == "FROZEN_GRAPH"
-                ][0]
+                )
             }
     found = detect(ours)
     answer = {"filtered": None}

@@ -1,5 +1,5 @@
-"""What fitting anchors builds on, as the stock API has it: resized images, feature maps, and which
-boxes the matcher gives an anchor."""
+"""What fitting anchors builds on, as the stock API has it: feature maps, and which boxes the matcher
+gives an anchor."""
 
 import json
 import os
@@ -10,25 +10,25 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
-import tensorflow.compat.v1 as tf  # noqa: E402
-import thorough  # noqa: E402
-from google.protobuf import text_format  # noqa: E402
-from object_detection.builders import (  # noqa: E402
+import judging
+import tensorflow.compat.v1 as tf
+import thorough
+from google.protobuf import text_format
+from object_detection.builders import (
     anchor_generator_builder,
     image_resizer_builder,
     matcher_builder,
 )
-from object_detection.core import box_list, region_similarity_calculator  # noqa: E402
-from object_detection.protos import anchor_generator_pb2, image_resizer_pb2, matcher_pb2  # noqa: E402
+from object_detection.core import box_list, region_similarity_calculator
+from object_detection.protos import anchor_generator_pb2, image_resizer_pb2, matcher_pb2
 
-from graphfix.anchor_fitting.coverage import Model, best_overlaps  # noqa: E402
-from graphfix.anchor_fitting.data import collect  # noqa: E402
-from graphfix.anchor_fitting.fit import described  # noqa: E402
-from graphfix.datasets.boxes import ImageBoxes  # noqa: E402
-from graphfix.detectors.feature_maps import map_shapes  # noqa: E402
-from graphfix.formats.schema import message_class  # noqa: E402
-from graphfix.pipeline_config.resizers import constant_size, resized  # noqa: E402
+from graphfix.anchor_fitting.coverage import Model, best_overlaps
+from graphfix.anchor_fitting.data import collect
+from graphfix.anchor_fitting.fit import described
+from graphfix.datasets.boxes import ImageBoxes
+from graphfix.detectors.feature_maps import map_shapes
+from graphfix.formats.schema import message_class
+from graphfix.pipeline_config.resizers import constant_size, resized
 
 SIZES = [(480, 640), (333, 500), (1000, 40), (299, 300), (31, 17), (600, 600)]
 RESIZERS = [
