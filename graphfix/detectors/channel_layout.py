@@ -1,17 +1,18 @@
 """How a head's last axis packs its channels.
 
-A head predicts, at each location of a feature map, one number for every combination of a few things:
-anchors and class channels, or anchors and the numbers of a box encoding, or bins, classes and box
-encodings.  The combinations lie row-major along the last axis of the head's weights and biases; which
-axes there are, and in which order, is the layout.  Measured on the stock API, for C class channels:
+A head predicts, at each location of a feature map, one number for every combination of a few
+things: anchors and class channels, or anchors and the numbers of a box encoding, or bins, classes
+and box encodings.  The combinations lie row-major along the last axis of the head's weights and
+biases; which axes there are, and in which order, is the layout.  Measured on the stock API, for C
+class channels:
 
     class head of an SSD          anchor * C + class channel
     box head of an SSD            anchor * 4 + coordinate
     box head of a second stage    class * 4 + coordinate
     position-sensitive heads      the bin first
 
-Any change of classes or anchors is then one gather: `gather_index` gives for each channel of the new
-layout the channel of the old one that it takes, or FRESH.
+Any change of classes or anchors is then one gather: `gather_index` gives for each channel of the
+new layout the channel of the old one that it takes, or FRESH.
 """
 
 import dataclasses

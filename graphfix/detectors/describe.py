@@ -2,8 +2,8 @@
 
 `describe` recognises the family from the config and the checkpoint's names, finds the tensors that
 the family has, and checks each shape against what the config makes of it (classes, background,
-anchors, box encoding, bins).  Every head of a model that it returns is understood; for anything else
-it raises a SourceError that lists all that does not fit.  It reads no weights.
+anchors, box encoding, bins).  Every head of a model that it returns is understood; for anything
+else it raises a SourceError that lists all that does not fit.  It reads no weights.
 """
 
 from typing import Iterator, List, Sequence, Tuple
@@ -92,8 +92,8 @@ class _Comparison:
                 self.config,
                 f"has num_classes {reading.body.num_classes}, but the heads of {self.checkpoint} "
                 f"have {classes} classes",
-                f"set num_classes: {field}, as the checkpoint was trained with; what it shall "
-                "become is said by --label_map_path or --num_classes",
+                f"set num_classes: {field}, as the checkpoint was trained with; set the new count "
+                "with --label_map_path or --num_classes",
             )
         ]
 
@@ -110,14 +110,14 @@ class _Comparison:
             elif not meta.dtype.is_floating or meta.dtype.numpy is None:
                 yield Problem(
                     self.checkpoint,
-                    f"{name} is of type {meta.dtype}, with which graphfix cannot compute",
+                    f"{name} has type {meta.dtype}, which graphfix cannot compute with",
                     "save it as float32",
                 )
             elif not meta.shape or meta.shape[-1] != head.layout.channels:
                 yield Problem(
                     self.checkpoint,
-                    f"{name} has shape {list(meta.shape)}, but {self.config} makes its last axis "
-                    f"{head.layout.channels} ({head.axes})",
+                    f"{name} has shape {list(meta.shape)}, but with {self.config} its last axis "
+                    f"has {head.layout.channels} channels ({head.axes})",
                     OTHER_MODEL,
                 )
 
@@ -142,7 +142,7 @@ class _Comparison:
 
 
 def _pins(reading: ConfigHeads, metas: Metas, family: Family) -> Iterator[Pinned]:
-    """The config's fields that must be written out."""
+    """The fields that the config must spell out (families.Pin)."""
     pin, name = family.pin, reading.predictor_name
     if (
         pin is None

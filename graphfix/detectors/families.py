@@ -47,7 +47,8 @@ SEPARABLE = ("pointwise_weights", "biases")
 
 @dataclasses.dataclass(frozen=True)
 class HeadRow:
-    """A head: what it predicts, its scope, the axes its channels are packed of, its tensors' leaves.
+    """A head: what it predicts, its scope, the axes its channels are packed of, its tensors'
+    leaves.
 
     `hyperparams` names the block of the predictor message whose initializer the head has.
     """

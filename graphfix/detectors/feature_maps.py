@@ -1,10 +1,11 @@
-"""The feature maps that a config's anchors are placed on: how many there are, and of how many cells.
+"""The feature maps that a config's anchors are placed on: how many there are, and of how many
+cells.
 
 Measured by building the stock API's feature extractors.  Each map of an SSD has half the rows and
-columns of the one before, rounded up, and there are `num_layers` of them, unless the extractor has a
-number of its own; its file also has the stride of the first one, or the windows that lead to the maps
-where they are not padded (extractors/loader.py).  An FPN has a map for each level from `min_level`
-to `max_level`, of stride 2^level.  The first stage of Faster R-CNN has one map, of
+columns of the one before, rounded up, and there are `num_layers` of them, unless the extractor has
+a number of its own; its file also has the stride of the first one, or the windows that lead to the
+maps where they are not padded (extractors/loader.py).  An FPN has a map for each level from
+`min_level` to `max_level`, of stride 2^level.  The first stage of Faster R-CNN has one map, of
 `first_stage_features_stride`.
 """
 
@@ -22,7 +23,7 @@ def _levels(extractor) -> Tuple[int, int]:
 
 
 def map_count(body, meta: str) -> int:
-    """How many feature maps the model of a config has."""
+    """The number of feature maps of a config's model."""
     extractor = body.feature_extractor
     if meta == FASTER_RCNN:
         return 1
@@ -36,7 +37,7 @@ def map_count(body, meta: str) -> int:
 
 
 def check_maps(count: int, body, meta: str, subject: str) -> None:
-    """Raises SourceError, naming `subject`, where anchors are for another number of maps."""
+    """Raises SourceError, naming `subject`, if anchors are for another number of maps."""
     wanted = map_count(body, meta)
     if count != wanted:
         raise SourceError(
@@ -69,7 +70,7 @@ def map_shapes(body, meta: str, images: np.ndarray) -> List[np.ndarray]:
 
 
 def _unpadded(maps: Tuple[Steps, ...], sizes: np.ndarray) -> Iterator[np.ndarray]:
-    """The sizes of maps whose windows do not reach over the edge."""
+    """The sizes of feature maps where no window extends over the edge."""
     for steps in maps:
         for window, stride in steps:
             sizes = np.floor((sizes - window) / stride) + 1

@@ -10,12 +10,12 @@ from graphfix.detectors.extractors import loader
 from graphfix.detectors.extractors.layers import Norm, Variable, beside_kernel
 from graphfix.detectors.extractors.widths import Widths
 
-# Of conv_hyperparams: slim's builder refuses these, which are of TensorFlow 2's.
+# Fields of conv_hyperparams that are for TensorFlow 2's models; slim's builder refuses them.
 KERAS_ONLY = ("sync_batch_norm", "force_use_bias")
 
 
 class Unknown(Exception):
-    """Why the variables of a config's model cannot be told for certain."""
+    """Why the variables of a config's model are not known for certain."""
 
 
 class Names(NamedTuple):
@@ -66,7 +66,7 @@ def read_norm(hyperparams, where: str) -> Norm:
     """How a conv_hyperparams block normalizes; `where` it is, for what is refused."""
     for field, _ in hyperparams.ListFields():
         if field.name in KERAS_ONLY:
-            raise Unknown(f"{where} sets {field.name}, with which the API builds no model")
+            raise Unknown(f"{where} sets {field.name}, with which the API cannot build a model")
         if field.name == "group_norm":
             raise Unknown(f"{where} sets group_norm, whose variables are not recorded")
     given = hyperparams.batch_norm

@@ -19,10 +19,10 @@ from graphfix.detectors.initializer import Initializer
 class HeadSpec:
     """One head: of one feature map (`map`), or of all (None).
 
-    `tensors` are its variables' names; the last axis of each is packed as `layout` says.
-    `background` tells whether class channel 0 is the background's.  `initializer` is the
-    config's for new kernels, None where it has none that graphfix knows.  `sigmoid` tells whether
-    the model trains and scores each class by itself, by a sigmoid, and not all by one softmax.
+    `tensors` are its variables' names; the last axis of each is packed as in `layout`.
+    `background`: class channel 0 is the background's.  `initializer` is the config's for new
+    kernels, None if it has none that graphfix knows.  `sigmoid`: the model trains and scores each
+    class by itself, with a sigmoid, instead of all with one softmax.
     """
 
     role: str
@@ -50,11 +50,11 @@ class HeadSpec:
 class ModelSpec:
     """A detector.
 
-    `meta` is its meta-architecture ("ssd", "faster_rcnn"), `classes` its number of classes
-    without background, `class_field_offset` what the config's num_classes counts beyond them.
-    `backbone` are the scopes of its feature extractor; `coder` and `image` (height and width in
-    pixels, where the config fixes them) belong to the anchors; `pins` are fields of the config, by
-    path, that must say the value given for the trained tensors to fit any number of classes.
+    `meta` is its meta-architecture ("ssd", "faster_rcnn"), `classes` its number of classes without
+    background, `class_field_offset` how many more the config's num_classes counts.  `backbone` has
+    the scopes of its feature extractor; `coder` and `image` (height and width in pixels, if the
+    config fixes them) belong to the anchors.  `pins` are fields of the config, by path, with the
+    values that they must have for the trained tensors to fit any number of classes.
     """
 
     family: str

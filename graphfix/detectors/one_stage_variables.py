@@ -1,9 +1,9 @@
 """The variables of an SSD: its feature extractor's, and its box predictor's.
 
-* A convolutional predictor has a head of class and box for every feature map, before which there
-  may be 1x1 convolutions, or a depthwise one.
-* A weight-shared predictor has towers of convolutions that all maps share, but for their BatchNorm;
-  projections first, where maps differ in width.
+* A convolutional predictor has class and box heads for every feature map, perhaps behind 1x1
+  convolutions or a depthwise one.
+* A weight-shared predictor has towers of convolutions that all maps share, except for BatchNorm;
+  where maps differ in width, projections come first.
 """
 
 from typing import Iterator, Optional, Sequence, Tuple
@@ -16,7 +16,7 @@ from graphfix.detectors.feature_maps import map_count
 from graphfix.detectors.layer_variables import KERAS, Names, Options, Unknown, names_of, read_norm
 from graphfix.detectors.model_spec import HeadSpec
 
-# Of an FPN: a map of one pixel, of the largest image there is.
+# The highest level of an FPN: a map of one pixel, even of the largest image.
 _HIGHEST = 20
 
 
@@ -82,7 +82,7 @@ def ssd_variables(
 
 
 def _levels(given, extractor: Extractor) -> Optional[Tuple[int, int]]:
-    """The levels of an FPN whose layers follow from them; None for any other extractor."""
+    """The levels of an FPN, which decide its layers; None for any other extractor."""
     low, high = given.fpn.min_level, given.fpn.max_level
     only = extractor.levels
     if only is not None and (low, high) != only:
@@ -93,7 +93,7 @@ def _levels(given, extractor: Extractor) -> Optional[Tuple[int, int]]:
     if extractor.feature_maps != FPN:
         return None
     if not (2 <= low <= 5 and low <= high <= _HIGHEST):
-        raise Unknown(f"the API builds no FPN for levels {low} to {high}")
+        raise Unknown(f"the API cannot build an FPN for levels {low} to {high}")
     return low, high
 
 

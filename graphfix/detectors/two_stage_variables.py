@@ -4,7 +4,8 @@
 * The second stage has fully connected heads on the features of a box; masks' convolutions, whose
   width, where the config leaves it at 0, follows from the numbers of features and of classes; or
   R-FCN's position-sensitive score maps.
-* Before it, where a config asks for it, stands what attends to the features of other images.
+* Before it, if the config asks for them, come the layers that attend to the features of other
+  images.
 """
 
 import math
@@ -31,7 +32,8 @@ TWO_STAGES = Options(Widths(), Norm(True, True, True), False, False, 1)
 def two_stage_variables(
     body, extractor: Extractor, heads: Sequence[HeadSpec], revision: str
 ) -> Iterator[Variable]:
-    """The variables of a FasterRcnn message's model that has these heads, in the API of `revision`."""
+    """The variables of a FasterRcnn message's model that has these heads, in the API of
+    `revision`."""
     layers = extractor.layers()
     for field, _ in body.feature_extractor.ListFields():
         if field.name in ("conv_hyperparams", "fpn", "override_base_feature_extractor_hyperparams"):
@@ -84,7 +86,8 @@ def _score_maps(predictor, width: int, heads: Sequence[HeadSpec]) -> Iterator[Va
 
 
 def _attention(given, first: int, second: int, revision: str) -> Iterator[Variable]:
-    """What attends to the features of other images: projections of boxes and of those."""
+    """The layers that attend to the features of other images: projections of boxes and of
+    features."""
     if revision < "2021-01":
         raise Unknown("before 2021 the layers that attend to other images had other names")
     positions = given.DESCRIPTOR.fields_by_name["attention_position"].enum_type.values_by_number
@@ -96,7 +99,7 @@ def _attention(given, first: int, second: int, revision: str) -> Iterator[Variab
         for head in range(given.num_attention_heads)
     ] * given.use_long_term_attention
     if not blocks:
-        raise Unknown("the API builds no Context R-CNN that attends to nothing")
+        raise Unknown("the API cannot build a Context R-CNN that attends to nothing")
     for number, (block, length) in enumerate(blocks):
         for place, features in enumerate((width, length, length)):
             yield from SLIM.layer(
@@ -135,6 +138,6 @@ def _boxes_and_masks(
 
 
 def _mask_depth(features: int, classes: int) -> int:
-    """How wide the mask head's convolutions are where the config says 0."""
+    """The width of the mask head's convolutions where the config has 0."""
     logarithm = (2 * math.log2(features) + 3 * math.log2(classes)) / 5
     return int(2 ** round(logarithm))

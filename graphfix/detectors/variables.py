@@ -1,8 +1,9 @@
 """The variables that a config's model has, by name and shape: what the stock API would build.
 
 The feature extractor's are recorded (extractors/layers.py).  What the API builds around it was read
-in its code of three revisions and proven against what it builds (tests/stock/test_restore_prediction.py): see
-one_stage_variables.py and two_stage_variables.py.  Anything else is refused by name, never guessed.
+in its code of three revisions and proven against what it builds
+(tests/stock/test_restore_prediction.py): see one_stage_variables.py and two_stage_variables.py.
+Anything else is refused by name, never guessed.
 """
 
 from typing import Any, FrozenSet, Tuple
@@ -23,7 +24,7 @@ def model_variables(message, *, revision: str, config: str) -> Tuple[Variable, .
     `message` is a TrainEvalPipelineConfig, `revision` the API's, `config` the file's name.
 
     Raises:
-      Unknown: they cannot be told for certain.
+      Unknown: they are not known for certain.
     """
     meta, body, extractor = _parts(message, revision)
     try:
@@ -37,7 +38,8 @@ def model_variables(message, *, revision: str, config: str) -> Tuple[Variable, .
 
 
 def idle_variables(message, *, revision: str) -> FrozenSet[str]:
-    """The names of those that get no gradients: neither an output nor a regularizer depends on them.
+    """The names of those that get no gradients: neither an output nor a regularizer depends on
+    them.
 
     The kernels of an SSD's unread layers decay where their regularizer has a weight; whether
     depthwise ones have one depends on the extractor.
@@ -86,7 +88,7 @@ def _parts(message, revision: str) -> Tuple[str, Any, Extractor]:
     kind = body.feature_extractor.type
     extractor = find_extractor(kind)
     if extractor is None or not extractor.is_described:
-        raise Unknown(f"the layers of a feature extractor '{kind}' are not recorded")
+        raise Unknown(f"the layers of the feature extractor '{kind}' are not recorded")
     if revision < extractor.since or (extractor.gone and revision >= extractor.gone):
-        raise Unknown(f"the API of {revision} builds no {kind}")
+        raise Unknown(f"the API of {revision} cannot build {kind}")
     return meta, body, extractor

@@ -27,13 +27,13 @@ from graphfix.graph_import.hyperparams import Layer, conv_hyperparams, find_laye
 _ADDED = {MULTI_RESOLUTION: r"FeatureExtractor/\w+/\w+_[12]_Conv2d_\d+_\dx\d"}
 _MNASFPN_LAYERS = r"FeatureExtractor/MnasFPN/C\d+_Conv1x1/"
 
-# What a layer's width tells is exact to a few hundredths: the usual ones are tried first.
+# Widths show a multiplier to a few hundredths; the usual ones are tried first.
 _MULTIPLIERS = (1.0, 0.75, 0.5, 0.25, 0.125, 0.35, 1.4, 1.3) + tuple(
     step / 100.0 for step in range(1, 301)
 )
 _DEPTHS = (16, 8, 1)
 _FPN_DEPTH = 256
-# The first layer that all extractors of several scales add has this width, multiplied.
+# The first layer that an extractor with multi-resolution maps adds has this width.
 _FIRST_ADDED = r"FeatureExtractor/\w+/\w+_2_Conv2d_\d+_\dx\d_s2_\d+/weights\Z"
 _FIRST_ADDED_WIDTH = "S512"
 _SQUEEZE = re.compile("squeeze", re.IGNORECASE)
@@ -70,7 +70,7 @@ def infer_extractor(
     levels: Optional[Tuple[int, int]],
     predictor: Optional[Layer],
 ) -> Tuple[Fields, bool]:
-    """The feature_extractor message of an SSD, and whether it is known whether the base network's
+    """The feature_extractor message of an SSD, and whether the graph shows if the base network's
     settings were the config's.
 
     `maps` is the number of feature maps, `levels` the first and last of a feature pyramid as the
@@ -153,7 +153,7 @@ def _widths(evidence: GraphEvidence, extractor: Extractor) -> Tuple[float, int]:
                 return multiplier, least
     raise Unrecognised(
         f"the depth_multiplier of a {extractor.type} whose layers are "
-        f"{'/'.join((str(one[0]) for one in found))} wide"
+        f"{'/'.join(str(one[0]) for one in found)} wide"
     )
 
 

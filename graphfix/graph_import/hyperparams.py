@@ -37,7 +37,7 @@ class Layer(NamedTuple):
 
 
 def find_layer(evidence: GraphEvidence, pattern: str) -> Optional[Layer]:
-    """What the layers have whose scope matches, None where there is no such layer.
+    """The settings of the layers whose scope matches, None if there is no such layer.
 
     Their settings are one block of the config: of layers that have an activation or a
     normalization, the first of each is taken.
@@ -70,7 +70,7 @@ def find_layer(evidence: GraphEvidence, pattern: str) -> Optional[Layer]:
 
 
 def _inside(pattern: str) -> str:
-    """The same pattern, for what lies under a scope that must match to its end."""
+    """The same pattern for what is inside of a scope that must match to its end."""
     return pattern[: -len(r"\Z")] + "/" if pattern.endswith(r"\Z") else pattern
 
 

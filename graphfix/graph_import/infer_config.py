@@ -1,4 +1,4 @@
-"""The inferred pipeline.config, whole: its text, and what about it is known."""
+"""Infers a pipeline.config from a frozen graph: its text, and what is known and what assumed."""
 
 import re
 from typing import Mapping, NamedTuple, Tuple
@@ -21,7 +21,7 @@ _HEADER = (
     '# A graph does not tell how it was trained: what is marked "assumed" is a usual choice.',
 )
 _DELAY = 48000
-# All that the models which are inferred have variables under.
+# The scopes of all variables of the models that can be inferred.
 _SCOPES = re.compile(
     r"((First|Second)Stage)?FeatureExtractor/|(First|Second)StageBoxPredictor/|Conv/|"
     r"(ClassPredictor|BoxEncodingPredictor)(_depthwise)?/|"
@@ -32,7 +32,7 @@ _FAKE = "FakeQuantWithMinMaxVars"
 
 
 class Inferred(NamedTuple):
-    """A config's bytes and the findings that say what is inferred and what assumed."""
+    """A config's bytes, and the findings about what is inferred and what assumed."""
 
     data: bytes
     findings: Tuple[Finding, ...]
@@ -101,7 +101,7 @@ def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str)
 
 
 def _check_scopes(evidence: GraphEvidence) -> None:
-    """Refuses a model with a part that would not be in the config: its variables would not be
+    """Refuses a model with a part that the config could not have: its variables would not be
     restored."""
     strays = sorted({name.split("/")[0] for name in evidence.metas if not _SCOPES.match(name)})
     if strays:
@@ -121,7 +121,7 @@ def _train(model: Fields) -> Fields:
         assumed(
             "train_config",
             [
-                # Images of several sizes make no batch.
+                # Images of several sizes cannot be batched.
                 Field("batch_size", 8 if _has(model, "fixed_shape_resizer") else 1),
                 Field(
                     "optimizer",

@@ -29,7 +29,7 @@ _CLIPS = (
 
 
 class Suppression:
-    """One suppression: what its config says, read from the operations of all its classes."""
+    """One suppression: its config's settings, read from the operations of all its classes."""
 
     def __init__(self, evidence: GraphEvidence, scope: str):
         nodes = evidence.nodes(re.escape(scope), *_OPERATIONS)
@@ -89,7 +89,7 @@ def _settings(evidence: GraphEvidence, node: Any) -> Tuple[float, float, float]:
 
 
 def _known(evidence: GraphEvidence, node: Any) -> int:
-    """The constant that a number of boxes is held against; or the node's own value."""
+    """The constant that a number of boxes is compared with, or the node's own value."""
     operands = (
         [node] if node.op == "Const" else [evidence.source(node, position) for position in range(2)]
     )

@@ -21,7 +21,8 @@ _POST = r"(.*/)?Postprocessor/"
 
 
 class InferredModel(NamedTuple):
-    """The `model` block's one field; what was inferred and what assumed, in words."""
+    """The inferred `model` block, as its one field; what was inferred and what assumed, in
+    words."""
 
     fields: Fields
     classes: int
@@ -48,9 +49,8 @@ def infer_ssd(evidence: GraphEvidence, extractor: Extractor) -> InferredModel:
     anchors = infer_anchors(evidence, images.fixed)
     shared = evidence.has(_SHARED)
     heads = _shared(evidence) if shared else _convolutional(evidence, len(anchors.per_map))
-    slots = _slots(heads, anchors)
     background = _has_background(evidence)
-    classes = slots - (1 if background else 0)
+    classes = _class_channels(heads, anchors) - (1 if background else 0)
     suppressions = find_suppressions(evidence)
     if len(suppressions) != 1:
         raise Unrecognised(f"an SSD with {len(suppressions)} suppressions of boxes")
@@ -115,8 +115,8 @@ def _levels(anchors: Anchors) -> Optional[Tuple[int, int]]:
     return (found["min_level"], found["max_level"]) if "min_level" in found else None
 
 
-def _slots(heads: _Heads, anchors: Anchors) -> int:
-    """Class slots of an anchor, the same for all feature maps."""
+def _class_channels(heads: _Heads, anchors: Anchors) -> int:
+    """The number of class channels of an anchor, the same for all feature maps."""
     channels = heads.channels
     if len(channels) == 1:
         channels = channels * len(anchors.per_map)
@@ -137,7 +137,7 @@ def _slots(heads: _Heads, anchors: Anchors) -> int:
 
 
 def _has_background(evidence: GraphEvidence) -> bool:
-    """Post-processing cuts the background's score off, where there is one."""
+    """Whether there is a background: post-processing cuts its score off."""
     for node in evidence.nodes(_POST + r"(\w+/)?Slice(_\d+)?\Z", "Slice"):
         begin = evidence.maybe(evidence.source(node, 1))
         if begin is not None and begin.tolist() == [0, 0, 1]:
@@ -150,7 +150,7 @@ def _has_background(evidence: GraphEvidence) -> bool:
 
 
 def _refuse_rare(evidence: GraphEvidence, scope: str) -> Fields:
-    """What a predictor does to its outputs: clipped codes are a field, a sigmoid is refused."""
+    """What a predictor does to its outputs: clipped encodings are a field, a sigmoid is refused."""
     if evidence.nodes(scope, "Sigmoid"):
         raise Unrecognised(
             "a box predictor that makes scores itself (node "

@@ -98,7 +98,11 @@ def test_what_gets_no_gradients(name, changes, expected):
     "changes,revision,words",
     [
         ([('"ssd_mobilenet_v1"', '"ssd_invented"')], "2019-07", "not recorded"),
-        ([('"ssd_mobilenet_v1"', '"ssd_mobiledet_cpu"')], "2019-07", "builds no ssd_mobiledet_cpu"),
+        (
+            [('"ssd_mobilenet_v1"', '"ssd_mobiledet_cpu"')],
+            "2019-07",
+            "cannot build ssd_mobiledet_cpu",
+        ),
         (
             [("      conv_hyperparams {", "      conv_hyperparams { force_use_bias: true")],
             "2021-06",
@@ -111,7 +115,7 @@ def test_what_gets_no_gradients(name, changes, expected):
                 ("      min_depth: 16\n", "      min_depth: 16 fpn { min_level: 1 }\n"),
             ],
             "2019-07",
-            "no FPN for levels 1 to 7",
+            "an FPN for levels 1 to 7",
         ),
     ],
     ids=str,
@@ -236,7 +240,7 @@ def test_keras_names():
             "Keras's mask head",
         ),
         ("ssd_mnasfpn", [("min_level: 3", "min_level: 4")], "2021-06", "levels 3 to 6 alone"),
-        ("ssd_mobilenet_v1_keras", [], "2020-06", "builds no ssd_mobilenet_v1_keras"),
+        ("ssd_mobilenet_v1_keras", [], "2020-06", "cannot build ssd_mobilenet_v1_keras"),
     ],
 )
 def test_families_that_are_refused(name, changes, revision, words):

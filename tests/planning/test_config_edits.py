@@ -274,8 +274,8 @@ def test_other_placeholders_are_told_where_they_stand():
 @pytest.mark.parametrize(
     "revision, trainer, words",
     [
-        ("2018-03", "model_main", "model.py stops at dict.itervalues()"),
-        ("2018-04", "any", "model_main.py stops at dict.itervalues()"),
+        ("2018-03", "model_main", "model.py fails at dict.itervalues()"),
+        ("2018-04", "any", "model_main.py fails at dict.itervalues()"),
         ("2018-04", "legacy", None),
         ("2018-05", "any", None),
         ("2018-09", "any", "google3"),

@@ -6,13 +6,13 @@ write_layers.py writes the files).  A section for each type, until the end of th
     layers TYPE OPTIONS WIDTH...
       SCOPE KERNELS NORM [=NAME] [<N] [d|n]
 
-WIDTHs (widths.py) are the channels of the extractor's outputs: of each feature map of an SSD, of the
-first and the second stage of a Faster R-CNN.  OPTIONS are those that were recorded in addition to
-the plain ones: `m`, any depth_multiplier and min_depth; `d`, use_depthwise; `-`, neither.
+WIDTHs (widths.py) are the channels of the extractor's outputs: of each feature map of an SSD, of
+the first and the second stage of a Faster R-CNN.  OPTIONS are those that were recorded in addition
+to the plain ones: `m`, any depth_multiplier and min_depth; `d`, use_depthwise; `-`, neither.
 
-KERNELS are `leaf:AxBxCxD` joined by commas, an axis being a number or a width.  NORM is what a layer
-has besides its kernels: `-` nothing, `b` biases; or who decides on the normalization, and what that
-is unless the config decides: g, b, m, v (gamma, beta, moving_mean, moving_variance):
+KERNELS are `leaf:AxBxCxD` joined by commas, an axis being a number or a width.  NORM is what a
+layer has besides its kernels: `-` nothing, `b` biases; or who decides on the normalization, and
+what that is unless the config decides: g, b, m, v (gamma, beta, moving_mean, moving_variance):
 
     f:gbmv   nobody: it is fixed
     o:gbmv   conv_hyperparams, with override_base_feature_extractor_hyperparams
@@ -23,10 +23,10 @@ is unless the config decides: g, b, m, v (gamma, beta, moving_mean, moving_varia
 
 Keras's normalizations are layers beside the kernel's; their name follows the letter (`f@conv1_bn`).
 
-A line with `d` exists only with use_depthwise, with `n` only without it.  With `=NAME` it is a Keras
-layer that slim's classifier has as NAME.  With `<N` it is read only where there are N feature maps
-or, in an FPN, levels up to N; with `<-` nothing reads it.  A kernel named `=` is a variable of its
-own, SCOPE its name.  In a scope, {S256} stands for the number of channels.
+A line with `d` exists only with use_depthwise, with `n` only without it.  With `=NAME` it is a
+Keras layer that slim's classifier has as NAME.  With `<N` it is read only where there are N
+feature maps or, in an FPN, levels up to N; with `<-` nothing reads it.  A kernel named `=` is a
+variable of its own, SCOPE its name.  In a scope, {S256} stands for the number of channels.
 
 An FPN is recorded for levels 2 to 7.  The API numbers its layers upwards from its lowest level
 (projection_1 is of that level), and those beyond level 5 from a fixed number on.
@@ -138,7 +138,8 @@ class Layer(NamedTuple):
         return self.norm[0] == "c" or (override and self.norm[0] in "opsu")
 
     def is_read(self, number: int) -> bool:
-        """Whether an output depends on it, of so many feature maps, or of an FPN up to this level."""
+        """Whether an output depends on it, of so many feature maps, or of an FPN up to this
+        level."""
         return not self.read_from or (self.read_from != "-" and int(self.read_from) <= number)
 
     def is_of_map(self, number: int) -> bool:
@@ -213,7 +214,8 @@ class RecordedLayers(NamedTuple):
         ]
 
     def converted(self) -> Dict[str, str]:
-        """{variable: its name in slim's classifier} of what the API restores from it name by name."""
+        """{variable: its name in slim's classifier} of what the API restores from it name by
+        name."""
         plain = Norm(True, True, True)
         slim = {"kernel": "weights", "bias": "biases"}
         found = {}

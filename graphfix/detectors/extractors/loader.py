@@ -14,12 +14,14 @@ comment line.  First facts, written by hand, then layers, written by tests/stock
 FIRST is the first API revision (YYYY-MM) that has the type, GONE the first one after that builds it
 no more with TensorFlow 1, or `-`.  The facts:
 
-    scopes SCOPE...             The scopes of its variables, the first stage's first.  Without it the
-                                type is known by name only, and has no layers.
+    scopes SCOPE...             The scopes of its variables, the first stage's first.  Without it
+                                the type is known by name only, and has no layers.
     naming slim|keras           Who names its variables (slim).
     feature_maps GENERATOR      How an SSD makes its feature maps, as in the API: multi_resolution
-                                (convolutions beyond the base network), fpn, mnasfpn, pooling_pyramid.
-    first_stride N              The stride of its first feature map (16); the others' are its doubles.
+                                (convolutions beyond the base network), fpn, mnasfpn,
+                                pooling_pyramid.
+    first_stride N              The stride of its first feature map (16); the others' are its
+                                doubles.
     map_count N                 It has N feature maps, whatever num_layers is.
     unpadded W/S... [, W/S...]  The windows and strides, none of them padded, between the image and
                                 its first feature map, and from each map to the next.
@@ -29,25 +31,26 @@ no more with TensorFlow 1, or `-`.  The facts:
     activation OP               and its activation, if there is only one; as in Hyperparams.
     override_required           The API builds it only with
                                 override_base_feature_extractor_hyperparams.
-    depthwise_regularizer WHEN  Whether a regularizer acts on depthwise kernels: always (the default),
-                                overridden (where conv_hyperparams govern the layer), never.
+    depthwise_regularizer WHEN  Whether a regularizer acts on depthwise kernels: always (the
+                                default), overridden (where conv_hyperparams govern the layer),
+                                never.
     classifier_averages         Its classification checkpoints hold moving averages only.
     classifier_name OWN NAME    Variables beginning with OWN begin with NAME in a classifier.
-    unread_copies SCOPE         The first stage has the second's layers of this scope, too, and never
-                                reads them.
-    whole_stages                Each stage has all layers, and reads some; those without a name of their
-                                own are numbered through both stages.
+    unread_copies SCOPE         The first stage has the second's layers of this scope, too, and
+                                never reads them.
+    whole_stages                Each stage has all layers, and reads some; those without a name of
+                                their own are numbered through both stages.
     recognized_by PATTERN...    A frozen graph is of this type if each pattern matches the beginning
-                                of a variable's name.  The types of a file are tried in its order: put
-                                the special ones first.  Without it the type is never inferred.
+                                of a variable's name.  The types of a file are tried in its order:
+                                put the special ones first.  Without it the type is never inferred.
     width_layers PATTERN        Kernels, without the scope, whose widths show the depth_multiplier,
                                 besides the first convolution and the first added layer.
     explicit_padding            Pad nodes within its scopes show use_explicit_padding.
 
 The first convolution, by which a checkpoint is told to be of a type, is the first of its layers.
 
-Facts of all files are read when the first of them is asked for (about a millisecond), layers only of
-the types asked for.
+Facts of all files are read when the first of them is asked for (about a millisecond), layers only
+of the types asked for.
 """
 
 import functools

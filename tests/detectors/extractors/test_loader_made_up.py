@@ -149,7 +149,7 @@ def test_the_doctor_knows_what_its_builder_requires(graphfix, made_up, monkeypat
     path = builders.write(made_up, "train.config", config(*changes))
     done = json.loads(graphfix("doctor", "--json", path).out)
     (found,) = [one for one in done["findings"] if one["code"] == "OVERRIDE_NEEDED"]
-    assert "builds no ssd_made_up without it" in json.dumps(found)
+    assert "cannot build ssd_made_up without it" in json.dumps(found)
 
 
 def test_its_config_is_inferred_from_a_graph(made_up):
