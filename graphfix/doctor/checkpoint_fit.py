@@ -72,10 +72,10 @@ def restores_statistics(setup: Setup) -> bool:
     if restores(setup) == trainers.NOTHING:
         return False
     return (
-        is_of_model(setup)
-        and kind(setup) == DETECTION
-        or is_classifier(setup)
-        and kind(setup) == CLASSIFICATION
+        (is_of_model(setup)
+        and kind(setup) == DETECTION)
+        or (is_classifier(setup)
+        and kind(setup) == CLASSIFICATION)
     )
 
 

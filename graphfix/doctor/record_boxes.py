@@ -64,7 +64,7 @@ def _nearly(text: str, near: List[str]) -> str:
     if same:
         return (
             " (it has the same letters in another Unicode normalization, and the API compares "
-            f"bytes: {ascii(same[0])} there, {ascii(text)} here)"
+            f"bytes: {same[0]!a} there, {text!a} here)"
         )
     return f" (it has '{near[0]}')"
 
