@@ -12,14 +12,14 @@ from graphfix.formats.checkpoint import writer
 from graphfix.formats.image_header import Jpeg, jpeg_without_exif
 from graphfix.modeldir import manifest, ownership
 from graphfix.modeldir import openers as sources
-from graphfix.modeldir.openers import CONFIG, FROZEN, LABEL_MAP
+from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, MANIFEST, PLAN_JSON
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.planning.edits import Drop
 from graphfix.planning.plan import SurgeryPlan
 from graphfix.planning.plan_json import read_plan
 from graphfix.process.scratch import Scratch
 from graphfix.report import drawing, update
-from graphfix.report.report import CHECKPOINT, PLAN_JSON, Detection, Picture, Verification
+from graphfix.report.report import Detection, Picture, Verification
 from graphfix.restore import trainers
 from graphfix.stock_api import runner
 from graphfix.verification.judge import AGAIN, Judgement, judge
@@ -106,10 +106,10 @@ def judged(directory: str) -> Judgement:
             if not os.path.lexists(plan):
                 raise SourceError(
                     directory,
-                    f"is not a directory that graphfix wrote: it has no {manifest.MANIFEST}",
+                    f"is not a directory that graphfix wrote: it has no {MANIFEST}",
                     "name one",
                 )
-            raise VerificationError(os.path.join(directory, manifest.MANIFEST), "is missing", AGAIN)
+            raise VerificationError(os.path.join(directory, MANIFEST), "is missing", AGAIN)
         return judge(directory, record)
     except SourceError as error:
         if error.problems[0].subject == directory:

@@ -87,13 +87,13 @@ def a_source_that_is_not_there(place):
     place.source = os.path.join(place.top, "nowhere")
 
 
-@row("{top}/empty", "holds no checkpoint", "name a model directory")
+@row("{top}/empty", "has no checkpoint", "name a model directory")
 def a_source_without_a_checkpoint(place):
     place.source = os.path.join(place.top, "empty")
     os.mkdir(place.source)
 
 
-@row("{model}", "holds 2 checkpoints: a.ckpt.index, b.ckpt.index", "name the prefix")
+@row("{model}", "has 2 checkpoints: a.ckpt.index, b.ckpt.index", "name the prefix")
 def a_source_with_two_checkpoints(place):
     for name in "ab":
         shutil.copy(place.index, os.path.join(place.model, name + ".ckpt.index"))

@@ -21,7 +21,7 @@ from typing import Iterator, Optional, Sequence, Tuple, Union
 from graphfix.formats.textproto import layout
 from graphfix.formats.textproto.layout import New, Splice
 from graphfix.formats.textproto.parser import parse
-from graphfix.formats.textproto.source import BOM, Source
+from graphfix.formats.textproto.source_text import BOM, SourceText
 from graphfix.formats.textproto.tree import Block, Field, Node, Scalar, Value
 
 Path = Sequence[str]
@@ -30,7 +30,7 @@ Path = Sequence[str]
 class Document:
     """A parsed document: its text, and the tree of spans in it (`root`)."""
 
-    def __init__(self, source: Source):
+    def __init__(self, source: SourceText):
         """Raises SourceError with line and column where the text is not text format."""
         self._source = source
         self.root = parse(source)
@@ -38,7 +38,7 @@ class Document:
     @classmethod
     def parse(cls, data: Union[bytes, str], *, subject: str) -> "Document":
         """`subject` names the document in errors, usually its path.  Raises SourceError."""
-        return cls(Source.decode(data, subject=subject))
+        return cls(SourceText.decode(data, subject=subject))
 
     @property
     def text(self) -> str:
@@ -115,4 +115,4 @@ class Document:
 
     def _spliced(self, splice: Splice) -> "Document":
         text = self.text[: splice.start] + splice.text + self.text[splice.end :]
-        return Document(Source(text, subject=self.subject))
+        return Document(SourceText(text, subject=self.subject))

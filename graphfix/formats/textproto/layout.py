@@ -11,7 +11,7 @@ from typing import Optional, Sequence, Tuple, Union
 
 from graphfix.errors import SourceError
 from graphfix.formats.textproto.parser import parse
-from graphfix.formats.textproto.source import Source
+from graphfix.formats.textproto.source_text import SourceText
 from graphfix.formats.textproto.tree import Block, Field
 
 # What to insert: a scalar's literal, or a block's fields.
@@ -40,7 +40,7 @@ def check_name(name: str) -> None:
 def check_literal(literal: str) -> None:
     """ValueError for a literal that is not one scalar or one list of scalars."""
     try:
-        fields = parse(Source("x: " + literal, subject="literal")).fields
+        fields = parse(SourceText("x: " + literal, subject="literal")).fields
     except SourceError as error:
         raise ValueError(f"not a literal: {literal!r} ({error})") from None
     whole = len(fields) == 1 and fields[0].value_end == len("x: " + literal)
@@ -108,12 +108,12 @@ def _one_line(block: Block) -> bool:
     return "\n" not in block.source.text[block.body_start : block.body_end]
 
 
-def _indent(source: Source, offset: int) -> str:
+def _indent(source: SourceText, offset: int) -> str:
     """The white space that the line of an offset begins with."""
     return re.compile(r"[ \t]*").match(source.text, source.line_start(offset)).group()
 
 
-def _indent_if_first(source: Source, offset: int) -> Optional[str]:
+def _indent_if_first(source: SourceText, offset: int) -> Optional[str]:
     """What stands before an offset on its line, if that is white space only."""
     before = source.text[source.line_start(offset) : offset]
     return before if not before.strip() else None
