@@ -19,10 +19,10 @@ from graphfix.doctor.values import Values, look_at_values
 from graphfix.errors import SourceError
 from graphfix.formats import wildcards
 from graphfix.formats.checkpoint import reader
+from graphfix.formats.regular_files import read_file
 from graphfix.formats.schema import message_class
 from graphfix.formats.tensors import TensorMeta, TensorStore
 from graphfix.formats.textproto import DUPLICATE, Document, bind
-from graphfix.modeldir.openers import read_file
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
 from graphfix.pipeline_config.paths import INPUT_READERS
 from graphfix.pipeline_config.resizers import Size, check_resizer, constant_size, resized

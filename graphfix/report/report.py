@@ -15,7 +15,8 @@ from graphfix.errors import SourceError
 from graphfix.findings import Finding
 from graphfix.formats import json_data
 from graphfix.formats.checkpoint import reader
-from graphfix.modeldir.openers import PLAN_JSON, read_file
+from graphfix.formats.regular_files import read_file
+from graphfix.modeldir.names import CHECKPOINT, PLAN_JSON, REPORT_JSON
 from graphfix.pipeline_config.label_map import MAX_CLASSES
 from graphfix.planning.classes import TargetClass
 from graphfix.planning.edits import EDITS
@@ -23,10 +24,6 @@ from graphfix.planning.plan import SurgeryPlan
 from graphfix.planning.plan_json import read_plan
 from graphfix.restore import trainers
 from graphfix.restore.requested import count_restored
-
-CHECKPOINT = "model.ckpt"
-REPORT_JSON, REPORT_HTML = "report.json", "report.html"
-PICTURES = "pictures"
 
 _REMEDY = "convert again with this version of graphfix"
 _LIMIT = 64 << 20
