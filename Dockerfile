@@ -17,7 +17,7 @@ COPY tests/environments/*.txt pins/
 RUN python3 -m pip install --no-cache-dir --no-deps -r pins/needs.txt
 # One after the other, since a later distribution overwrites files of an earlier one.
 RUN xargs -d '\n' -n 1 python3 -m pip install --no-cache-dir --no-deps < pins/api-${ERA}.txt
-COPY setup.py ./
+COPY setup.py LICENSE ./
 COPY graphfix graphfix
 RUN python3 -m pip install --no-cache-dir --no-deps .
 

@@ -1,5 +1,6 @@
 # make fast    the tests that need no TensorFlow, but for the slowest two dozen
 # make test    all of those, and the tests against TensorFlow 1.15 and the stock API of three eras
+# make lint    ruff (format and lint) and mypy
 # make thorough  the latter with all cases, of which `make test` takes a part; takes hours
 # make matrix  every family of detectors in every era, into docs/matrix.md; takes hours, and goes on
 #              where it was stopped
@@ -13,7 +14,7 @@
 PYTHON ?= python3
 ENVIRONMENT := $(PYTHON) tests/environments/make.py
 
-.PHONY: fast test thorough matrix demo bench robustness clean
+.PHONY: fast test lint thorough matrix demo bench robustness clean
 
 fast:
 	@python=$$($(ENVIRONMENT) fast) && \
@@ -26,6 +27,13 @@ test:
 	$(ENVIRONMENT) stock-2019-04 stock-2021 > /dev/null && \
 	{ "$$fast" -m pytest -n auto tests --ignore=tests/stock; status=$$?; \
 	  "$$stock" -m pytest -n 2 --dist loadfile tests/stock && exit $$status; }
+
+# All three run, and any one's failure is the target's.
+lint:
+	@python=$$($(ENVIRONMENT) lint) && status=0; \
+	"$$python" -m ruff format --check . || status=1; \
+	"$$python" -m ruff check . || status=1; \
+	"$$python" -m mypy || status=1; exit $$status
 
 thorough:
 	@stock=$$($(ENVIRONMENT) stock-2019-07) && $(ENVIRONMENT) stock-2019-04 stock-2021 > /dev/null && \
@@ -46,5 +54,5 @@ robustness:
 	"$$fast" benchmarks/robustness --write --stock "$$stock"
 
 clean:
-	rm -rf build dist demo-output graphfix.egg-info .pytest_cache
+	rm -rf build dist demo-output graphfix.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,9 +11,9 @@ from setuptools import find_packages, setup
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-# pip 18.1, which CPython 3.6 brings along, takes the newest release of a package even where that
-# one has left 3.6 behind, and heeds only the first of several lines about a package: so 3.6 has
-# upper bounds, and every package exactly one line that applies.
+# pip 18.1, which comes with CPython 3.6, picks the newest release of a package even if that one no
+# longer supports 3.6, and reads only the first of several lines about a package.  So 3.6 has upper
+# bounds, and exactly one line of each package applies.
 REQUIREMENTS = [
     "numpy>=1.16,<1.20; python_version<'3.7'",
     "numpy>=1.16; python_version>='3.7'",
@@ -22,6 +22,13 @@ REQUIREMENTS = [
     "crc32c>=2.1,<=2.5; python_version<'3.7'",
     "crc32c>=2.1; python_version>='3.7'",
     "dataclasses>=0.6; python_version<'3.7'",
+    "absl-py>=0.8,<2; python_version<'3.7'",
+    "absl-py>=0.8; python_version>='3.7'",
+    # Jinja2 before 3.0 fails to import beside MarkupSafe 2.1, which needs CPython 3.7.  MarkupSafe is
+    # named for 3.6 only because of its upper bound.
+    "jinja2>=2.10,<3.1; python_version<'3.7'",
+    "jinja2>=3.0; python_version>='3.7'",
+    "markupsafe<2.1; python_version<'3.7'",
 ]
 
 # TensorFlow 1.15 was built for CPython up to 3.7; on a newer one this extra adds nothing.  It
@@ -30,6 +37,22 @@ TENSORFLOW = ["tensorflow==1.15.*; python_version<'3.8'", "protobuf<3.21; python
 
 # For `graphfix anchors show`.  matplotlib 3.4 left CPython 3.6 behind.
 PLOTS = ["matplotlib>=3.1,<3.4; python_version<'3.7'", "matplotlib>=3.1; python_version>='3.7'"]
+
+CLASSIFIERS = [
+    "Development Status :: 4 - Beta",
+    "Environment :: Console",
+    "Intended Audience :: Developers",
+    "Intended Audience :: Science/Research",
+    "License :: OSI Approved :: Apache Software License",
+    "Operating System :: POSIX",
+    "Programming Language :: Python :: 3",
+    "Programming Language :: Python :: 3 :: Only",
+] + [f"Programming Language :: Python :: 3.{minor}" for minor in range(6, 14)]
+CLASSIFIERS += [
+    "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    "Topic :: Scientific/Engineering :: Image Recognition",
+    "Typing :: Typed",
+]
 
 
 def read(*parts):
@@ -65,6 +88,10 @@ setup(
     description="Carry a TensorFlow 1 Object Detection API detector over to new classes",
     long_description=read("README.md") if os.path.exists(os.path.join(HERE, "README.md")) else "",
     long_description_content_type="text/markdown",
+    author="graphfix developers",
+    license="Apache-2.0",
+    keywords="tensorflow object-detection fine-tuning transfer-learning checkpoint label-map",
+    classifiers=CLASSIFIERS,
     packages=find_packages(include=["graphfix", "graphfix.*"]),
     package_data={"graphfix": package_data()},
     python_requires=">=3.6",

@@ -141,7 +141,7 @@ def report(cache, repetitions, jobs):
         size(top) / 1e6,
         written / 1e6,
         ", ".join(
-            f"{sum((one['verdict'] == kind for one in outcomes))} {kind}"
+            f"{sum(one['verdict'] == kind for one in outcomes)} {kind}"
             for kind in sorted({one["verdict"] for one in outcomes})
         ),
     )

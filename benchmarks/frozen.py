@@ -119,7 +119,7 @@ def report(found, cache, repetitions, pictures):
         yield "| | median s | min s | max s | peak MiB |"
         yield "|---|---:|---:|---:|---:|"
         for name, those in runs.items():
-            yield f"| {name} | {seconds[name]:.3f} | {min((run.seconds for run in those)):.3f} | {max((run.seconds for run in those)):.3f} | {convert.peak(those):.0f} |"
+            yield f"| {name} | {seconds[name]:.3f} | {min(run.seconds for run in those):.3f} | {max(run.seconds for run in those):.3f} | {convert.peak(those):.0f} |"
         ratio = seconds[EXPORT] / seconds[REWRITE]
         yield ""
         yield (

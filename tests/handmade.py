@@ -26,7 +26,7 @@ def crc32c(data):
 
 def masked(data):
     """The masked CRC-32C, as TensorFlow stores it."""
-    bits = "{:032b}".format(crc32c(data))
+    bits = f"{crc32c(data):032b}"
     return (int(bits[-15:] + bits[:-15], 2) + 0xA282EAD8) % (1 << 32)
 
 

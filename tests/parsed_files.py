@@ -72,10 +72,8 @@ def strays(data, descriptor):
     makes all of the entry an unknown field."""
     for number, kind, value in mutations.fields(data) or ():
         field = descriptor.fields_by_number.get(number)
-        if (
-            field is None
-            and descriptor.GetOptions().map_entry
-            or kind == 2
+        if (field is None and descriptor.GetOptions().map_entry) or (
+            kind == 2
             and field is not None
             and field.message_type is not None
             and strays(value, field.message_type)

@@ -17,15 +17,15 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from robustness.archives import archives  # noqa: E402
-from robustness.common import ROOT  # noqa: E402
-from robustness.disks import disks, disks_batch  # noqa: E402
-from robustness.inputs import parsers  # noqa: E402
-from robustness.killed import killed_batch, killed_convert  # noqa: E402
-from robustness.limits import limits  # noqa: E402
-from robustness.long import concurrency, soak  # noqa: E402
-from robustness.ownership import ownership  # noqa: E402
-from robustness.tampering import tampering  # noqa: E402
+from robustness.archives import archives
+from robustness.common import ROOT
+from robustness.disks import disks, disks_batch
+from robustness.inputs import parsers
+from robustness.killed import killed_batch, killed_convert
+from robustness.limits import limits
+from robustness.long import concurrency, soak
+from robustness.ownership import ownership
+from robustness.tampering import tampering
 
 PAGE = os.path.join(ROOT, "docs", "robustness.md")
 INTRODUCTION = """\

@@ -79,7 +79,7 @@ def tried(run, world, tally, counts, shown):
         f"{shown}: exit code {code}: {run.words}: {said[-600:]}",
     )
     for path, was in before.items():
-        if path in allowed or run.replaces and path in written:
+        if path in allowed or (run.replaces and path in written):
             continue
         now = after.get(path)
         if path in places and now and was[:2] == now[:2] == ("directory", was[1]):

@@ -5,7 +5,6 @@ import os
 from typing import Optional, Tuple
 
 from graphfix.conversion.context import Context
-from graphfix.pipeline_config.resizers import largest_size
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.findings import WARNING, Finding, by_severity
 from graphfix.formats.textproto import quote
@@ -13,6 +12,7 @@ from graphfix.modeldir.openers import LABEL_MAP
 from graphfix.options import AnchorBoxes
 from graphfix.pipeline_config.anchor_generators import anchor_edits
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.resizers import largest_size
 from graphfix.planning.anchors import AnchorCarry, carry_anchors, clipped, fresh_anchors
 from graphfix.planning.classes import SurgeryRequest, resolve_classes, same_classes, trained_ids
 from graphfix.planning.config_edits import Paths, plan_config

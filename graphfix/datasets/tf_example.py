@@ -24,7 +24,7 @@ ENCODED, FORMAT, SOURCE_ID = b"image/encoded", b"image/format", b"image/source_i
 MASK = b"image/object/mask"
 # The list that each key's values are in.
 KINDS = {
-    **{edge: "float_list" for edge in EDGES},
+    **dict.fromkeys(EDGES, "float_list"),
     TEXT: "bytes_list",
     LABEL: "int64_list",
     HEIGHT: "int64_list",
@@ -90,7 +90,7 @@ def _boxes(features, where: str) -> ImageBoxes:
     if any(len(edge) != count for edge in edges):
         raise SourceError(
             where,
-            f"has {', '.join((str(len(edge)) for edge in edges))} values of ymin, xmin, ymax and "
+            f"has {', '.join(str(len(edge)) for edge in edges)} values of ymin, xmin, ymax and "
             "xmax",
             _REMEDY,
         )

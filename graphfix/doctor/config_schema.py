@@ -55,7 +55,7 @@ def _home(setup: Setup, name: str, block: Block) -> Optional[Tuple[str, ...]]:
 def _misplaced(setup: Setup) -> Iterator[Symptom]:
     for problem, place in _problems(setup, UNKNOWN_FIELD):
         home = _home(setup, place[2].name, place[1])
-        if home is None or _near(problem) and len(home) > 1:
+        if home is None or (_near(problem) and len(home) > 1):
             continue
         yield _moved(problem, place, home)
 

@@ -64,7 +64,7 @@ def _backslash(setup: Setup) -> Iterator[Symptom]:
                 place = field_location.locate(setup.document, field.line, field.column)
                 yield Symptom(
                     value.where,
-                    f"{value.raw} means {ascii(value.value)}: its backslashes begin escapes",
+                    f"{value.raw} means {value.value!a}: its backslashes begin escapes",
                     f"write {path[-1]}: {literal}" if literal else "",
                     (ConfigEdit(place[0], literal, "forward slashes"),)
                     if literal and len(field.values) == 1
@@ -80,7 +80,7 @@ def _smart_quotes(setup: Setup) -> Iterator[Symptom]:
     yield Symptom(
         problem.subject,
         f"typographic quotes, as text editors insert them: {line}",
-        "write %s" % _QUOTES.sub('"', line),
+        "write " + _QUOTES.sub('"', line),
         text=_QUOTES.sub('"', setup.data.decode("utf-8", "replace")),
     )
 

@@ -27,7 +27,7 @@ def _rate(setup: Setup):
 
 
 def _no_rate(setup: Setup) -> Iterator[Symptom]:
-    name, optimizer = setup.optimizer
+    name = setup.optimizer[0]
     if name and _rate(setup) is None:
         yield Symptom(
             setup.where("train_config", "optimizer", name), (f"{name} has no learning rate")
@@ -48,7 +48,7 @@ def _refused_schedule(setup: Setup) -> Iterator[Symptom]:
         if wrong:
             yield Symptom(
                 setup.where(*(path + ("schedule", "step"))),
-                "step %d comes after step %d" % wrong[0][::-1],
+                f"step {wrong[0][1]} comes after step {wrong[0][0]}",
                 "write the steps in ascending order",
             )
     if kind != "cosine_decay_learning_rate":

@@ -127,7 +127,7 @@ def _read(kind: Any, value: Any) -> Any:
         return value
     if type(value) is kind and kind is bool:
         return value
-    if type(value) is kind or kind is float and type(value) is int:
+    if type(value) is kind or (kind is float and type(value) is int):
         if not math.isfinite(value) if isinstance(value, float) else not -_MOST <= value < _MOST:
             raise Wrong("is too large")
         return value

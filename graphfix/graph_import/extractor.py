@@ -251,7 +251,7 @@ def _widths(evidence: Evidence, kind: Kind) -> Tuple[float, int]:
                 return multiplier, least
     raise Unrecognised(
         f"the depth_multiplier of a {kind.type} whose layers are "
-        f"{'/'.join((str(one[0]) for one in found))} wide"
+        f"{'/'.join(str(one[0]) for one in found)} wide"
     )
 
 
@@ -263,11 +263,8 @@ def _override(kind: Kind, base: Optional[Layer], added: Optional[Layer]) -> Opti
     own = "RELU" if "resnet" in kind.type or "inception" in kind.type else "RELU_6"
     if any(name in kind.type for name in ("mobilenet_v3", "mobilenet_edgetpu", "mobiledet")):
         own = None  # more than one
-    if (
-        own is not None
-        and base.activation not in (None, own)
-        or base.epsilon is not None
-        and abs(base.epsilon - kind.epsilon) > 1e-7
+    if (own is not None and base.activation not in (None, own)) or (
+        base.epsilon is not None and abs(base.epsilon - kind.epsilon) > 1e-7
     ):
         return True
     if added is None:

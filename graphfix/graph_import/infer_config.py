@@ -160,7 +160,7 @@ def _train(model: Fields) -> Fields:
 
 def _has(fields: Fields, name: str) -> bool:
     return any(
-        field.name == name or isinstance(field.value, list) and _has(field.value, name)
+        field.name == name or (isinstance(field.value, list) and _has(field.value, name))
         for field in fields
     )
 

@@ -45,7 +45,7 @@ def slice_(tracker, node, inputs) -> Outputs:
     if factor is None or first is None:
         raise NotUnderstood(node, "it cuts an axis that holds more than classes")
     whole = tracker.size(factor)
-    if length == 1 and whole != 1 or (whole == 1 and factor == CLASS and length == 1):
+    if (length == 1 and whole != 1) or (whole == 1 and factor == CLASS and length == 1):
         select_classes(tracker, node, axes, first)
         return {}
     out = [

@@ -154,7 +154,7 @@ class _Transfer:
                 if not chunk:
                     break
                 self._take(chunk)
-        if self.count > self.size or self.count < self.size and length is None:
+        if self.count > self.size or (self.count < self.size and length is None):
             raise self._other(self.count)
         if self.count < self.size:
             raise _Lost(f"the connection ended after {self.count} of {self.size} bytes")

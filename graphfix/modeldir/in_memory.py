@@ -38,7 +38,7 @@ def open_in_memory(
                 "give it as one of " + ", ".join(sorted(dtypes.BY_NAME)),
             )
         views.append(TensorView(TensorMeta(key, dtype, array.shape), lambda array=array: array))
-        digest.update(f"{key} {dtype.name} {array.shape}".encode("utf-8") + array.tobytes())
+        digest.update(f"{key} {dtype.name} {array.shape}".encode() + array.tobytes())
     store = TensorStore(views)
     parsed = parse_config(data, f"the config of {name}")
     model = describe(

@@ -316,8 +316,7 @@ def source_labels(
         if not targets:
             _fitting(labels, found, source)
         if (
-            labels.max_id == count
-            and not same
+            (labels.max_id == count and not same)
             or _names(labels) == _names(coco.LABEL_MAP)
             or _is_of_plan(labels, os.path.join(os.path.dirname(found), PLAN_JSON))
         ):

@@ -104,12 +104,8 @@ def problems(
                 f"name a --target_api from {since} to before {until}",
             )
         )
-    elif (
-        schema.extractors is not None
-        and kind not in schema.extractors
-        or schema.extractors is None
-        and since is not None
-        and revision < since
+    elif (schema.extractors is not None and kind not in schema.extractors) or (
+        schema.extractors is None and since is not None and revision < since
     ):
         out.append(
             Problem(

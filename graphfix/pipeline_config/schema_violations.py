@@ -78,7 +78,7 @@ def _look(
         again = field.name in seen
         seen.add(field.name)
         if spec is None:
-            if known is None or known.field(message, field.name) is not None and not again:
+            if known is None or (known.field(message, field.name) is not None and not again):
                 complain(UNKNOWN_FIELD)  # once for all of its name
             continue
         if not spec.repeated and (again or len(field.values) > 1):
@@ -104,4 +104,4 @@ def _step(field: Field, blocks: dict) -> str:
 
 def _names(schema: Schema, enum: str, value) -> bool:
     # Numbers never changed their meaning; which of them a revision knows is not looked into.
-    return value.kind == INTEGER or value.kind == IDENTIFIER and value.value in schema.enums[enum]
+    return value.kind == INTEGER or (value.kind == IDENTIFIER and value.value in schema.enums[enum])

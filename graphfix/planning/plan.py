@@ -169,7 +169,7 @@ def _averaged(model: ModelSpec, request: SurgeryRequest, averages_used: bool) ->
             "--weights ema", "the checkpoint holds no moving averages", "leave --weights out"
         )
     return bool(model.extras.moving_averages) and (
-        request.weights == Weights.EMA or request.weights == Weights.AUTO and averages_used
+        request.weights == Weights.EMA or (request.weights == Weights.AUTO and averages_used)
     )
 
 

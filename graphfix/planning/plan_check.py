@@ -118,8 +118,7 @@ def _edit_faults(edit, meta: TensorMeta, metas: Mapping[str, TensorMeta]) -> Ite
     if own is not None and (
         own.dtype != meta.dtype
         or own.shape[:-1] != meta.shape[:-1]
-        or edit.copies
-        and own.shape != meta.shape
+        or (edit.copies and own.shape != meta.shape)
     ):
         yield f"is no {own.dtype} of shape {list(own.shape)}, as {own.name} is"
     if isinstance(edit, Reset) and not held(meta.dtype, edit.value):

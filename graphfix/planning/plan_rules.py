@@ -111,8 +111,7 @@ def _config_edit(edit: ConfigEdit, classes: int) -> Iterator[str]:
         if (
             count != len(names)
             or len(values) != 1
-            or edit.literal != EMPTY_BLOCK
-            and values[0].raw != f"{names[-1]}: {edit.literal}"
+            or (edit.literal != EMPTY_BLOCK and values[0].raw != f"{names[-1]}: {edit.literal}")
         ):
             yield f"sets {'.'.join(edit.path)} to what is not one value"
             return

@@ -15,7 +15,7 @@ Imports nothing that Python has not loaded by itself.
 import os
 import sys
 
-PACKAGES = ("numpy", "google", "crc32c", "dataclasses")
+PACKAGES = ("numpy", "google", "crc32c", "dataclasses", "absl", "jinja2", "markupsafe")
 _SITE = ("site-packages", "dist-packages")
 
 

@@ -9,17 +9,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Opt
 
 from graphfix.findings import by_severity
 from graphfix.modeldir.openers import FROZEN
-from graphfix.planning.edits import (
-    ADDED_NOISE,
-    CONSTANT,
-    Drop,
-    Gather,
-    Keep,
-    Rename,
-    Reset,
-    Stretch,
-    Widen,
-)
+from graphfix.planning.edits import ADDED_NOISE, CONSTANT, Edit, Gather
 from graphfix.planning.heads import PRIOR_BIAS, PRIOR_SCORE
 from graphfix.planning.plan import SurgeryPlan
 from graphfix.report import drawing
@@ -169,40 +159,31 @@ def _tensors(report: Report, contents: Contents) -> View:
     plan = report.plan
     folds = []
     for words, rows in (
-        ("dropped", [(edit.reason, edit.tensor) for edit in plan.edits if isinstance(edit, Drop)]),
+        (
+            "dropped",
+            [(edit.describe(), edit.tensor) for edit in plan.edits if edit.output_name is None],
+        ),
         ("added", [(one.reason, one.name) for one in plan.additions]),
     ):
         for reason, names in _grouped(rows):
             folds.append((f"{len(names)} {words}: {reason}", names))
-    renamed = [f"{edit.to} from {edit.tensor}" for edit in plan.edits if isinstance(edit, Rename)]
+    copied = [edit for edit in plan.edits if edit.copies]
+    renamed = [edit.describe() for edit in copied if edit.output_name != edit.tensor]
     if renamed:
         folds.append((f"{len(renamed)} kept under another name", renamed))
-    kept = [edit.tensor for edit in plan.edits if isinstance(edit, Keep)]
+    kept = [edit.tensor for edit in copied if edit.output_name == edit.tensor]
     folds.append((f"{len(kept)} kept byte for byte", kept))
-    rewritten = [row for row in (_rewritten(report, edit) for edit in plan.edits) if row]
+    rewritten = [_rewritten(report, edit) for edit in plan.edits if edit.rewrites]
     return {"rewritten": rewritten, "folds": folds}
 
 
-def _rewritten(report: Report, edit: Any) -> Optional[TensorRow]:
-    """The row of a tensor whose values change, None of one whose values do not."""
-    if isinstance(edit, Gather):
+def _rewritten(report: Report, edit: Edit) -> TensorRow:
+    """The row of a tensor whose values change."""
+    shape = None
+    if edit.channels is not None:
         before = report.source_shapes.get(edit.tensor, ())
-        after = (*before[:-1], len(edit.index))
-        taken = sum(number >= 0 for number in edit.index)
-        made = len(edit.index) - taken
-        what = f"{taken} channels from the source" + (f", {made} made" if made else "")
-        what += ", recoded for the new anchors" if edit.affine else ""
-        if edit.to != edit.tensor:
-            what += f"; taken from {edit.tensor}"
-        return TensorRow(edit.to, list(zip(before, after)), what)
-    if isinstance(edit, Reset):
-        return TensorRow(edit.tensor, None, f"set to {edit.value:g}")
-    if isinstance(edit, Widen):
-        what = f"range: its {edit.bound} goes as far as the new {edit.of}"
-        return TensorRow(edit.tensor, None, what)
-    if isinstance(edit, Stretch):
-        return TensorRow(edit.tensor, None, f"range: its {edit.bound} follows the recoded boxes")
-    return None
+        shape = list(zip(before, (*before[:-1], edit.channels)))
+    return TensorRow(edit.output_name or edit.tensor, shape, edit.describe())
 
 
 def _grouped(rows: Iterable[Tuple[str, str]]) -> List[Tuple[str, List[str]]]:

@@ -117,11 +117,8 @@ def _check_places(directory: str, before: manifest.Manifest, pictures: Sequence[
     somebody's picture."""
     for name in (PICTURES, REPORT_JSON, REPORT_HTML, manifest.MANIFEST):
         path = os.path.join(directory, name)
-        if (
-            os.path.islink(path)
-            or name == PICTURES
-            and os.path.lexists(path)
-            and not os.path.isdir(path)
+        if os.path.islink(path) or (
+            name == PICTURES and os.path.lexists(path) and not os.path.isdir(path)
         ):
             raise RequestError(
                 path,

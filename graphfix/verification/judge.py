@@ -98,8 +98,7 @@ def judge(
         )
         for path in measured.others
         if _LOOKS_LIKE_MODEL.match(path)
-        or path in MODEL_DIRECTORIES
-        and os.path.islink(os.path.join(directory, path))
+        or (path in MODEL_DIRECTORIES and os.path.islink(os.path.join(directory, path)))
     ]
     plan = None
     store = measured.stores.get(CHECKPOINT)
@@ -322,10 +321,8 @@ def _config_edits(path: str, config: PipelineConfig, plan: SurgeryPlan) -> Itera
     document, edits = config.document, plan.config_edits
     numbered = any(edit.literal is None and edit.path[-1].endswith("]") for edit in edits)
     for number, edit in enumerate(edits):
-        if (
-            any(edit.path[: len(later.path)] == later.path for later in edits[number + 1 :])
-            or numbered
-            and any(step.endswith("]") for step in edit.path)
+        if any(edit.path[: len(later.path)] == later.path for later in edits[number + 1 :]) or (
+            numbered and any(step.endswith("]") for step in edit.path)
         ):
             continue
         if apply_edits(document, (edit,)).text != document.text:

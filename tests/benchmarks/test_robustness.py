@@ -10,8 +10,8 @@ from graphfix.modeldir import ownership
 from graphfix.verification import judge, verify
 
 sys.path.insert(0, repository.BENCHMARKS)
-from robustness import __main__ as robustness  # noqa: E402
-from robustness.common import convert_words, whole  # noqa: E402
+from robustness import __main__ as robustness
+from robustness.common import convert_words, whole
 
 
 def options(tmp_path, *more):

@@ -109,8 +109,10 @@ def test_every_target_has_its_tables(name):
     rows = [line for line in lines if line.startswith("| graphfix |")]
     assert [row.count("0.250 (0.250-0.250)") for row in rows] == [
         2,
-        len(set(target.kept) & {name for name in target.classes})
-        and 2 + (len(target.kept) < len(target.classes))
+        (
+            len(set(target.kept) & {name for name in target.classes})
+            and 2 + (len(target.kept) < len(target.classes))
+        )
         or 1,
     ]
 

@@ -86,7 +86,7 @@ def test_truncated_at_any_place(tmp_path, monkeypatch):
     path = write(tmp_path / "it.tar.gz", GOOD, ("model/a.data-00000-of-00001", os.urandom(5000)))
     with open(path, "rb") as file:
         whole = file.read()
-    for size in list(range(0, 40)) + list(range(40, len(whole) - 600, 97)):
+    for size in list(range(40)) + list(range(40, len(whole) - 600, 97)):
         cut = builders.write(tmp_path, "cut.tar.gz", whole[:size])
         with pytest.raises(SourceError) as caught:
             Unpacked(cut)

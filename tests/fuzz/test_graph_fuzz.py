@@ -42,8 +42,7 @@ def base():
     rewrite(graph, model, CLASSES, (), subject=path)
     for node in list(graph.nodes.values()):
         if (
-            node.name.endswith("/Relu6")
-            and not node.name.endswith("Conv2d_11_pointwise/Relu6")
+            (node.name.endswith("/Relu6") and not node.name.endswith("Conv2d_11_pointwise/Relu6"))
             or node.name == "Concatenate/concat"
             or node.name.startswith("Preprocessor/map/Te")
         ):

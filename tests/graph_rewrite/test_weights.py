@@ -133,7 +133,7 @@ def bent(message):
 def test_a_saved_model_beside(converted, trained, checkpoint, change, fits):
     told, there = converted(trained if checkpoint else None, prepare=saved(change))
     assert FROZEN in there and ("saved_model" in there) == fits
-    assert fits and not told or "1 of its 199 weights differ, by up to 0.5;" in told[0]
+    assert (fits and not told) or "1 of its 199 weights differ, by up to 0.5;" in told[0]
 
 
 def test_any_way_to_write_a_constant(trained):

@@ -11,7 +11,7 @@ PACKAGE = "object_detection.protos"
 STYLES = {
     "2019": lambda data: (
         "x\nDESCRIPTOR = _descriptor.FileDescriptor(\n  syntax='proto2',\n"
-        f"  serialized_pb=_b({repr(data.decode('latin-1'))})\n)\n"
+        f"  serialized_pb=_b({data.decode('latin-1')!r})\n)\n"
     ),
     "2021": lambda data: (
         "DESCRIPTOR = _descriptor.FileDescriptor(\n  create_key=_x,\n"

@@ -12,10 +12,9 @@ import pytest
 from graphfix.cli import command_line
 from graphfix.findings import Finding
 from graphfix.planning.edits import Drop, Rename, Stretch, Widen
-from graphfix.report import drawing
+from graphfix.report import drawing, sections
 from graphfix.report import html as pages
 from graphfix.report import report as reports
-from graphfix.report import sections
 from graphfix.report.report import Detection, Picture, Verification
 
 NAMES = ["Person", "<script>alert(1)</script>", 'dog" onload="x', "gro\u00df & <i>'klein'"]

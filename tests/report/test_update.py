@@ -136,9 +136,8 @@ def test_a_file_that_goes_by_an_unfinished_ones_name_keeps_its_content(out, tmp_
 
 
 def test_another_run_is_waited_for(out):
-    with publishing.locked(out):
-        with pytest.raises(RequestError) as caught:
-            update.update_report(out, (), [picture(2)])
+    with publishing.locked(out), pytest.raises(RequestError) as caught:
+        update.update_report(out, (), [picture(2)])
     assert "is being written by another graphfix" in str(caught.value)
 
 

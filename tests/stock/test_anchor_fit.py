@@ -10,20 +10,51 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
-import tensorflow.compat.v1 as tf  # noqa: E402
-import thorough  # noqa: E402
-from google.protobuf import text_format  # noqa: E402
-from object_detection.builders import anchor_generator_builder, matcher_builder  # noqa: E402
-from object_detection.core import box_list, region_similarity_calculator  # noqa: E402
-from object_detection.protos import anchor_generator_pb2, matcher_pb2  # noqa: E402
+import judging
+import tensorflow.compat.v1 as tf
+import thorough
+from google.protobuf import text_format
+from object_detection.builders import (
+    anchor_generator_builder,
+    image_resizer_builder,
+    matcher_builder,
+)
+from object_detection.core import box_list, region_similarity_calculator
+from object_detection.protos import anchor_generator_pb2, image_resizer_pb2, matcher_pb2
 
-from graphfix.anchor_fitting.coverage import Model, best_overlaps  # noqa: E402
-from graphfix.anchor_fitting.data import collect  # noqa: E402
-from graphfix.anchor_fitting.fit import described  # noqa: E402
-from graphfix.datasets.boxes import ImageBoxes  # noqa: E402
-from graphfix.detectors.feature_maps import map_shapes  # noqa: E402
-from graphfix.formats.schema import message_class  # noqa: E402
+from graphfix.anchor_fitting.coverage import Model, best_overlaps
+from graphfix.anchor_fitting.data import collect
+from graphfix.anchor_fitting.fit import described
+from graphfix.datasets.boxes import ImageBoxes
+from graphfix.detectors.feature_maps import map_shapes
+from graphfix.formats.schema import message_class
+from graphfix.pipeline_config.resizers import constant_size, resized
+
+SIZES = [(480, 640), (333, 500), (1000, 40), (299, 300), (31, 17), (600, 600)]
+RESIZERS = [
+    "fixed_shape_resizer { height: 300 width: 200 }",
+    "keep_aspect_ratio_resizer { min_dimension: 60 max_dimension: 102 }",
+    "keep_aspect_ratio_resizer { min_dimension: 64 max_dimension: 64 pad_to_max_dimension: true }",
+    "identity_resizer {}",
+    "conditional_shape_resizer { size_threshold: 299 }",
+    "conditional_shape_resizer { condition: SMALLER size_threshold: 301 }",
+]
+
+
+@pytest.mark.parametrize("text", RESIZERS)
+def test_sizes_are_the_stock_resizers(text):
+    stock = text_format.Parse(text, image_resizer_pb2.ImageResizer())
+    ours = text_format.Parse(text, message_class("graphfix.pipeline.ImageResizer")())
+    scaled, padded = resized(ours, np.array(SIZES))
+    with tf.Graph().as_default(), tf.Session() as session:
+        image = tf.placeholder(tf.float32, [None, None, 3])
+        answer = image_resizer_builder.build(stock)(image)
+        answer = [tf.shape(answer[0])[:2], answer[-1][:2]]
+        for size, one, other in zip(SIZES, scaled, padded):
+            whole, true = session.run(answer, {image: np.zeros(size + (3,))})
+            assert (true.tolist(), whole.tolist()) == (one.tolist(), other.tolist()), size
+            assert constant_size(ours) in (None, tuple(whole.tolist()))
+
 
 HYPERPARAMS = """conv_hyperparams { regularizer { l2_regularizer {} } initializer {
 truncated_normal_initializer {} } batch_norm {} } override_base_feature_extractor_hyperparams: true"""

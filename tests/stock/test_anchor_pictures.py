@@ -12,9 +12,9 @@ import pytest
 pytest.importorskip("matplotlib", reason="matplotlib is not installed here")
 
 import repository
-from matplotlib import image  # noqa: E402
+from matplotlib import image
 
-from graphfix.cli import command_line  # noqa: E402
+from graphfix.cli import command_line
 
 TESTDATA = repository.TESTDATA
 DETECTOR = os.path.join(TESTDATA, "shapes_detector")

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
-from google.protobuf import text_format  # noqa: E402
+import judging
+from google.protobuf import text_format
 
-from graphfix.detectors.anchor_generators import anchor_boxes, describe_anchors  # noqa: E402
-from graphfix.formats.schema import message_class  # noqa: E402
+from graphfix.detectors.anchor_generators import anchor_boxes, describe_anchors
+from graphfix.formats.schema import message_class
 
 ORACLE = os.path.join(judging.HERE, "anchor_oracle.py")
 SSD_SHAPES = [[19, 19], [10, 10], [5, 5], [3, 3], [2, 2], [1, 1]]

@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import cells  # noqa: E402
-import judging  # noqa: E402
-import thorough  # noqa: E402
+import cells
+import judging
+import thorough
 
 NAMES = ("box_encodings", "class_predictions_with_background")
 # How far the scores of another anchor are at least.

@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
-import replica as replicas  # noqa: E402
-import tensorflow.compat.v1 as tf  # noqa: E402
+import judging
+import replica as replicas
+import tensorflow.compat.v1 as tf
 
 # The published model's anchors at each location and depth, feature map by feature map.
 ANCHORS = (3, 6, 6, 6, 6, 6)

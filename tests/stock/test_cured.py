@@ -11,15 +11,15 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import cells  # noqa: E402
-import judging  # noqa: E402
-import thorough  # noqa: E402
+import cells
+import judging
+import thorough
 
-from graphfix.doctor import diagnosis  # noqa: E402
-from graphfix.doctor.prediction import predict  # noqa: E402
-from graphfix.doctor.setup import Options, Setup  # noqa: E402
-from graphfix.pipeline_config import schema_history  # noqa: E402
-from graphfix.stock_api import runner  # noqa: E402
+from graphfix.doctor import diagnosis
+from graphfix.doctor.prediction import predict
+from graphfix.doctor.setup import Options, Setup
+from graphfix.pipeline_config import schema_history
+from graphfix.stock_api import runner
 
 ERA = "2019-07"
 BROKEN = os.path.join(judging.TESTDATA, "broken")

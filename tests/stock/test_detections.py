@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
+import judging
 
 RECORD = os.path.join(judging.RECORDS, "val.record")
 # Reordered, one of them under another name, and a new one in between.

@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
+import judging
 
-from graphfix.cli import command_line  # noqa: E402
-from graphfix.stock_api import runner  # noqa: E402
+from graphfix.cli import command_line
+from graphfix.stock_api import runner
 
 VARIABLES = 199
 # (case, trainer) -> the type of the error it stops with.

@@ -61,10 +61,8 @@ def test_they_do_no_more_than_compute():
         if op.is_stateful:
             assert STATEFUL.search(name), f"what does {name} hold?"
         for one in list(op.attr) + list(op.input_arg):
-            if (
-                one.name in ("direction", "top_paths")
-                or name in FUNCTIONS
-                and one.name in ("config", "config_proto", "executor_type")
+            if one.name in ("direction", "top_paths") or (
+                name in FUNCTIONS and one.name in ("config", "config_proto", "executor_type")
             ):
                 continue  # of a network; of a search; how a function of the graph's own library is run
             assert not REACHING.search(one.name), (name, one.name)

@@ -5,11 +5,11 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import tensorflow.compat.v1 as tf  # noqa: E402
-from evaluation_cases import CASES, A, B, floats, ints, made  # noqa: E402
-from tensorflow.python.framework import op_def_registry  # noqa: E402
+import tensorflow.compat.v1 as tf
+from evaluation_cases import CASES, A, B, floats, ints, made
+from tensorflow.python.framework import op_def_registry
 
-from graphfix.formats.graphdef.evaluate import OPERATIONS, evaluate  # noqa: E402
+from graphfix.formats.graphdef.evaluate import OPERATIONS, evaluate
 
 SPREAD = np.random.RandomState(3)
 MORE = [

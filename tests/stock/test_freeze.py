@@ -11,8 +11,8 @@ import repository
 from graphfix.detectors.describe import describe
 from graphfix.formats.dtypes import BY_NAME
 from graphfix.formats.tensors import TensorMeta
-from graphfix.pipeline_config.document import parse_config
 from graphfix.options import Freeze
+from graphfix.pipeline_config.document import parse_config
 from graphfix.planning import freeze
 from graphfix.stock_api import runner
 

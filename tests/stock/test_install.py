@@ -14,6 +14,7 @@ import repository
 import thorough
 
 TOP = repository.TOP
+PACKAGING = ("setup.py", "pyproject.toml", "MANIFEST.in", "LICENSE")
 DETECTOR = os.path.join(TOP, "testdata", "shapes_detector")
 
 
@@ -56,8 +57,8 @@ def sdist(tmp_path_factory):
         shutil.copytree(
             os.path.join(TOP, name), str(copy / name), ignore=shutil.ignore_patterns("__pycache__")
         )
-    for name in ("setup.py", "MANIFEST.in", "README.md", "CHANGELOG.md"):
-        if os.path.exists(os.path.join(TOP, name)):
+    for name in os.listdir(TOP):
+        if name in PACKAGING or name.endswith(".md"):
             shutil.copy(os.path.join(TOP, name), str(copy / name))
     run(sys.executable, "setup.py", "--quiet", "sdist", cwd=copy)
     (made,) = (copy / "dist").iterdir()
@@ -82,11 +83,14 @@ def test_the_command_works_without_tensorflow(series, bare_python, sdist, tmp_pa
         cwd=tmp_path,
     ).split()
     assert tensorflow == "None"
+    shown = run(binaries / "python", "-m", "pip", "show", "--files", "graphfix", cwd=tmp_path)
+    assert "License: Apache-2.0" in shown and "py.typed" in shown
     assert files and files_under(package) == files
 
 
-def test_tensorflow_is_an_extra_only(sdist, tmp_path):
+def test_the_archive_has_the_licence_and_makes_tensorflow_an_extra(sdist, tmp_path):
     shutil.unpack_archive(str(sdist[0]), str(tmp_path))
+    assert list(tmp_path.glob("*/LICENSE"))
     (path,) = tmp_path.glob("*/graphfix.egg-info/requires.txt")
     section, wanting = "", []
     for line in path.read_text().splitlines():

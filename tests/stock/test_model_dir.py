@@ -13,10 +13,10 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
-import thorough  # noqa: E402
+import judging
+import thorough
 
-from graphfix.stock_api import runner  # noqa: E402
+from graphfix.stock_api import runner
 
 SHADOWED = 129
 SLOTS = {

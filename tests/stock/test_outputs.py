@@ -8,10 +8,10 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
-import tensorflow.compat.v1 as tf  # noqa: E402
+import judging
+import tensorflow.compat.v1 as tf
 
-from graphfix.detectors import coco  # noqa: E402
+from graphfix.detectors import coco
 
 COCO = {label.display_name: label.id for label in coco.LABEL_MAP.labels}
 ANCHORS = 1917

@@ -11,12 +11,12 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
-import replica as replicas  # noqa: E402
-import thorough  # noqa: E402
-import zoo  # noqa: E402
+import judging
+import replica as replicas
+import thorough
+import zoo
 
-from graphfix.detectors import families  # noqa: E402
+from graphfix.detectors import families
 
 SAMPLES = {
     "rfcn_resnet101_coco_11_06_2017": "rfcn_resnet101_coco.config",

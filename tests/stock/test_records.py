@@ -5,11 +5,11 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
-import tensorflow.compat.v1 as tf  # noqa: E402
-from object_detection.data_decoders import tf_example_decoder  # noqa: E402
+import judging
+import tensorflow.compat.v1 as tf
+from object_detection.data_decoders import tf_example_decoder
 
-from graphfix.datasets.sources import read_boxes  # noqa: E402
+from graphfix.datasets.sources import read_boxes
 
 
 def decoded(path):

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
-from google.protobuf import text_format  # noqa: E402
+import judging
+from google.protobuf import text_format
 
-from graphfix.formats.schema import message_class  # noqa: E402
-from graphfix.pipeline_config.resizers import constant_size, resized  # noqa: E402
+from graphfix.formats.schema import message_class
+from graphfix.pipeline_config.resizers import constant_size, resized
 
 # Small images, for the sake of time: rounding goes wrong on any side that does not divide.
 SMALL = [

@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
-import thorough  # noqa: E402
+import judging
+import thorough
 
-from graphfix.stock_api import runner  # noqa: E402
+from graphfix.stock_api import runner
 
 RECORD = judging.RECORDS + "/train.record"
 VARIABLES = 199  # of the model: the published 200 tensors without global_step

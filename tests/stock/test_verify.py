@@ -7,10 +7,10 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
-import replica as replicas  # noqa: E402
+import judging
+import replica as replicas
 
-from graphfix.verification import verify  # noqa: E402
+from graphfix.verification import verify
 
 GAMMA = "FeatureExtractor/MobilenetV1/Conv2d_5_pointwise/BatchNorm/gamma"
 MEAN = "FeatureExtractor/MobilenetV1/Conv2d_7_depthwise/BatchNorm/moving_mean"

@@ -242,10 +242,8 @@ class _Opened:
             parts.append((where, self._view(piece, part)))
         if not _tile(meta.shape, [where for where, _ in parts]):
             raise self._fault(
-                (
-                    f"has slices of tensor '{meta.name}' that leave gaps, overlap, or cut it along "
-                    "several axes"
-                )
+                f"has slices of tensor '{meta.name}' that leave gaps, overlap, or cut it along "
+                "several axes"
             )
 
         def load() -> np.ndarray:

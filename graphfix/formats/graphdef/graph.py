@@ -53,7 +53,7 @@ class NodeCopy:
     What it has in common with the other is the other's own, and not to be changed through it.
     """
 
-    __slots__ = ("name", "input", "like")
+    __slots__ = ("input", "like", "name")
 
     def __init__(self, name: str, inputs: List[str], like: Any):
         self.name, self.input, self.like = name, inputs, like

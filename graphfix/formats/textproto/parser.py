@@ -83,7 +83,7 @@ class _Parser:
             )
         return self.source.error(
             offset,
-            f"{ascii(self.text[offset])} has no place here",
+            f"{self.text[offset]!a} has no place here",
             "remove it, or start a comment with #",
         )
 
