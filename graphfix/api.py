@@ -9,7 +9,7 @@ has `problems`, with a subject, a message and a remedy.
 
 import functools
 import os
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence, Tuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence, TypeVar, Union
 
 from graphfix.errors import GraphfixError
 from graphfix.options import ConvertOptions, Front, spell
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from graphfix.anchor_fitting.workflow import Answer as AnchorFit
     from graphfix.batch.batch import Outcome
-    from graphfix.comparison.differ import Comparison
+    from graphfix.comparison.check import GoldenUpdate
+    from graphfix.comparison.result import Comparison
     from graphfix.conversion.inspect import ModelDescription
     from graphfix.conversion.thaw import Thawed
     from graphfix.doctor.doctor import DoctorResult as Diagnosis
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from graphfix.modeldir.openers import Source as Model
     from graphfix.planning.plan import SurgeryPlan as Plan
     from graphfix.report.report import Report
-    from graphfix.verification.verify import StockTrial, Verified
+    from graphfix.verification.stock_trial import StockTrial
+    from graphfix.verification.verify import Verified
 
 Path = Union[str, "os.PathLike[str]"]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -303,9 +305,9 @@ def try_with_stock_api(
       RequestError: there is no stock API to ask, or the pictures cannot be compared.
       VerificationError: the stock API does not run, or does not detect.
     """
-    from graphfix.verification.verify import Trial, verify_stock
+    from graphfix.verification.stock_trial import TrialOptions, verify_stock
 
-    trial = Trial(
+    trial = TrialOptions(
         trainer,
         steps,
         _path(model_dir),
@@ -342,8 +344,8 @@ def check(
 
 
 @_public
-def update_golden(directory: Path, golden: Path, *, overwrite: bool = False) -> Tuple[str, ...]:
-    """Makes a golden file what an output is now; lines that say what changed.
+def update_golden(directory: Path, golden: Path, *, overwrite: bool = False) -> "GoldenUpdate":
+    """Makes a golden file record an output as it is now; `changes` are the differences to before.
 
     Args:
       directory: what `convert` wrote.

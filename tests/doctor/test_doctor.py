@@ -278,14 +278,6 @@ def classes_of(text):
     return int(re.search(r"num_classes: (\d+)", text).group(1))
 
 
-@pytest.fixture
-def broken_files(monkeypatch):
-    monkeypatch.syspath_prepend(TESTDATA)
-    from broken_setups import files
-
-    return files
-
-
 def test_the_detector_of_testdata():
     with open("shapes_detector/pipeline.config") as file:
         assert errors(file.read()) == []
