@@ -6,7 +6,7 @@ python -m graphfix.doctor.manual > docs/troubleshooting.md
 import sys
 
 from graphfix.doctor.diagnosis import TABLES
-from graphfix.doctor.message_table import MESSAGES
+from graphfix.doctor.messages import MESSAGES
 
 _TITLES = {
     "config": "The config",
