@@ -121,6 +121,13 @@ MESSAGES = (
         "check whether the records name the classes as the label map does",
     ),
     Message(
+        "ValueError: Metric not found: X",
+        r"Metric not found",
+        "metrics_set in eval_config has a name that the API does not know.",
+        ("METRICS_UNKNOWN",),
+        "correct the name",
+    ),
+    Message(
         "mAP is 0 though the loss is small  (no message at all)",
         r"(?<!label )(?<!label m)m?AP.{0,20}(is|=|:)? ?0(\.0+)?\b|detects? nothing|no detections",
         "BatchNorm's averages lag behind a short run, the heads started at random, or "

@@ -107,6 +107,7 @@ PASTED = (
         "BATCH_RAGGED",
     ),
     ("ResourceExhaustedError: OOM when allocating tensor with shape[32,150,150,96]", "IMAGE_HUGE"),
+    ("ValueError: Metric not found: pascal_voc_metrics", "METRICS_UNKNOWN"),
     ("my mAP is 0.000 after 2000 steps", "BATCHNORM_LAGS"),
 )
 
