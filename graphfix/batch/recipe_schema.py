@@ -30,12 +30,7 @@ from graphfix.options import OPTIONS, Kind
 _PACKAGE = "graphfix.recipe"
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _STRING, _INTEGER = _FIELD.TYPE_STRING, _FIELD.TYPE_INT64
-_SCALARS = {
-    Kind.PATH: _STRING,
-    Kind.TEXT: _STRING,
-    Kind.TEXTS: _STRING,
-    Kind.INTEGER: _INTEGER,
-}
+_SCALARS = {Kind.PATH: _STRING, Kind.TEXT: _STRING, Kind.TEXTS: _STRING, Kind.INTEGER: _INTEGER}
 
 
 def recipe_class() -> Any:
@@ -47,7 +42,9 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
     file = descriptor_pb2.FileDescriptorProto(name="recipe", package=_PACKAGE, syntax="proto2")
     _message(file, "Recipe", {"defaults": "Target"}, {"model": "Model"})
     _message(
-        file, "Model", {"name": _STRING, "source": _STRING, "download": "Download", "target": "Target"}
+        file,
+        "Model",
+        {"name": _STRING, "source": _STRING, "download": "Download", "target": "Target"},
     )
     _message(file, "Download", {"url": _STRING, "size": _INTEGER, "sha256": _STRING})
     target = _message(file, "Target", {})
@@ -61,9 +58,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
             kind = f".{_PACKAGE}.Target.{option.choices.__name__}.Choice"
             _field(target, option.name, kind, enum=True)
         else:
-            _field(
-                target, option.name, _SCALARS[option.kind], repeated=option.kind is Kind.TEXTS
-            )
+            _field(target, option.name, _SCALARS[option.kind], repeated=option.kind is Kind.TEXTS)
     return file
 
 

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from graphfix.detectors import families
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
-from graphfix.detectors.auxiliary_variables import Extras, find_extras
+from graphfix.detectors.auxiliary_variables import AuxiliaryVariables, find_auxiliary_variables
 from graphfix.detectors.backbones import check_backbone, find_backbone
 from graphfix.detectors.box_coders import FIRST_STAGE, Coder, read_coder
 from graphfix.detectors.channel_layout import Axis, ChannelLayout
@@ -76,7 +76,7 @@ class ModelSpec:
     anchors: AnchorSpec
     coder: Coder
     image: Optional[Tuple[float, float]]
-    extras: Extras
+    extras: AuxiliaryVariables
     pins: Tuple[Tuple[Tuple[str, ...], int], ...]
 
 
@@ -115,7 +115,7 @@ def describe(message, metas: Metas, *, config: str, checkpoint: str) -> ModelSpe
         reading.anchors,
         reading.coder(),
         reading.image,
-        find_extras(metas),
+        find_auxiliary_variables(metas),
         tuple(reading.pins(family)),
     )
 

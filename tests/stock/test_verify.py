@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
-import judging  # noqa: E402
-import replica as replicas  # noqa: E402
+import judging
+import replica as replicas
 
 from graphfix.verification import stock_trial
 

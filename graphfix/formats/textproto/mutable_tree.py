@@ -16,7 +16,7 @@ from graphfix.formats.textproto.tree import Block, Field, Node, Scalar
 class _Span:
     """A span of the current text; `node` is the parsed node it was made from."""
 
-    __slots__ = ("node", "parent", "offset", "length", "_children")
+    __slots__ = ("_children", "length", "node", "offset", "parent")
 
     def __init__(self, node: Any, parent: Any, offset: int):
         """`offset` counts from the parent's start, or from the text's where there is no parent."""
@@ -73,7 +73,7 @@ class MutableScalar(_Span):
 class MutableField(_Span):
     """`name: value`, `name { }` or `name: [value, value]`, without its separator."""
 
-    __slots__ = ("name", "listed", "_value_offset")
+    __slots__ = ("_value_offset", "listed", "name")
 
     def __init__(self, node: Field, parent: "MutableBlock", offset: int):
         _Span.__init__(self, node, parent, offset)
