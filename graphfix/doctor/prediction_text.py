@@ -111,7 +111,7 @@ def _restored(setup: Setup, names: str, prediction: RestorePrediction) -> Iterat
         yield f"  {len(rows):4d} {_WORDS[reason.verdict]:13}  {reason.scope}  ({why})"
     if prediction.added_restored:
         yield (
-            f"  of {count(len(prediction.added), 'variable')} of the optimizer and moving "
+            f"  of {count(len(prediction.added or ()), 'variable')} of the optimizer and moving "
             f"averages, {prediction.added_restored} are restored"
         )
 

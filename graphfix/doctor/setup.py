@@ -85,9 +85,9 @@ class Setup:
     # The config
 
     @property
-    def meta(self) -> Optional[str]:
-        """The meta-architecture: "ssd", "faster_rcnn", None where there is no model."""
-        return self.message.model.WhichOneof("model")
+    def meta(self) -> str:
+        """The meta-architecture: "ssd", "faster_rcnn", "" where there is no model."""
+        return self.message.model.WhichOneof("model") or ""
 
     @property
     def body(self):

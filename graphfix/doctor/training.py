@@ -136,6 +136,8 @@ def _metrics(setup: Setup) -> Iterator[Symptom]:
     values = [value for field in fields for value in field.values if isinstance(value, Scalar)]
     for value in values:
         name = value.value
+        if not isinstance(name, str):
+            continue  # escapes that are not UTF-8: WINDOWS_PATH
         gone, newer = OLD_METRICS.get(name, ("", ""))
         if name in known or (gone and setup.options.revision < gone):
             continue
