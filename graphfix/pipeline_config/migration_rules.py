@@ -151,6 +151,14 @@ OLD_METRICS = {
     "open_images_metrics": ("2018-02", "oid_V2_detection_metrics"),
 }
 
+# Metrics that no older one is near to, and names that only the legacy evaluation has.
+OTHER_METRICS = (
+    "coco_keypoint_metrics",
+    "coco_panoptic_metrics",
+    "open_images_V2_detection_metrics",
+    "oid_challenge_object_detection_metrics",
+)
+
 # What it means that only the first of several values stays.
 FIRST_ONLY = {
     "TFRecordInputReader.input_path": Effect(
