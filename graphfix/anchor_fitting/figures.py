@@ -7,6 +7,7 @@ import numpy as np
 from graphfix.anchor_fitting.coverage import SSD_GENERATOR, Best
 from graphfix.anchor_fitting.data import BoxSet
 from graphfix.detectors.anchor_generators import AnchorSpec
+from graphfix.findings import count
 
 # Of the square root of a box's area, in pixels of the resized image.
 SIZES = (16, 32, 64, 128, 256)
@@ -75,8 +76,8 @@ def _groups(
 def _unmatched(
     spec: AnchorSpec, best: Best, image: Optional[Tuple[float, float]]
 ) -> List[Dict[str, Any]]:
-    """Anchors that reach the threshold with no box and are the best of none: nothing is ever
-    matched to them."""
+    """Anchors that reach the threshold with no box and are no box's best: they are never
+    matched."""
     out = []
     scaled = spec.generator == SSD_GENERATOR
     unit = min(image) if scaled and image else 1
@@ -107,7 +108,7 @@ _CLASSES, _ANCHORS = 20, 10  # in the table; the JSON has all
 
 
 def table(before: Dict[str, Any], after: Dict[str, Any], threshold: float) -> List[str]:
-    """Lines that set two sets of figures side by side."""
+    """Lines that show two sets of figures side by side."""
     rows = ["%-34s %10s %10s" % ("", "before", "after")]
     for title, key, form in _ROWS:
         if key == "recall_at_50" and abs(threshold - HALF) < 1e-6:
@@ -138,15 +139,18 @@ def table(before: Dict[str, Any], after: Dict[str, Any], threshold: float) -> Li
                 )
             )
         if len(names) > _CLASSES:
-            rows.append(f"  and {len(names) - _CLASSES} classes more, in --json")
+            rows.append(
+                f"  and {count(len(names) - _CLASSES, 'more class', 'more classes')}, in --json"
+            )
     return rows
 
 
 def unmatched(found: Sequence[Dict[str, Any]]) -> List[str]:
     """Lines about anchors that nothing is matched to."""
     if not found:
-        return ["every anchor is matched to some box"]
-    rows = [f"{len(found)} anchors are matched to no box (height by width):"]
+        return ["every anchor is matched to a box"]
+    anchors = count(len(found), "anchor is", "anchors are")
+    rows = [f"{anchors} matched to no box (height by width):"]
     rows += [
         f"  map {one['map']}, anchor {one['anchor']}: {one['height']:.4g} by {one['width']:.4g} "
         f"{one['unit']}, best IoU {one['best_iou']:.2f}"

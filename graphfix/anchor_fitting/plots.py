@@ -38,8 +38,8 @@ class Series:
 
 def require() -> None:
     """Raises RequestError where matplotlib is not installed."""
-    # It takes its settings from a file in the current directory, if there is one, and says on stderr
-    # what it does not understand of it.
+    # It takes its settings from a file in the current directory, if there is one, and says on
+    # stderr what it does not understand of it.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         import matplotlib
@@ -113,7 +113,7 @@ def _grid(setting: Setting, series: Sequence[Series], image: Tuple[float, float]
     count = len(series[0].spec.maps)
     across = min(count, 3)
     down = (count + across - 1) // across
-    shapes = map_shapes(setting.model.body, setting.model.meta, np.array([image]))
+    shapes = map_shapes(setting.maps.body, setting.maps.meta, np.array([image]))
     # All panels show the same: the image, and as much around it as the largest anchor needs, but
     # no more than half as much again.
     largest = max(_pixels(one.spec, level, image).max() for one in series for level in range(count))
