@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from graphfix.comparison.result import Comparison
     from graphfix.conversion.inspect import ModelDescription
     from graphfix.conversion.thaw import Thawed
-    from graphfix.doctor.doctor import Answer as Diagnosis
+    from graphfix.doctor.doctor import DoctorResult as Diagnosis
     from graphfix.doctor.doctor import Explanation
     from graphfix.modeldir.destinations import Destination
     from graphfix.modeldir.openers import Source as Model
@@ -407,7 +407,8 @@ def diagnose(
       >>> graphfix.diagnose("testdata/shapes_detector/pipeline.config").diagnosis.trains
       False
     """
-    from graphfix.doctor.doctor import examine, make_options
+    from graphfix.doctor.doctor import diagnose as work
+    from graphfix.doctor.doctor import make_options
 
     options = make_options(
         target_api=target_api,
@@ -416,7 +417,7 @@ def diagnose(
         sample=sample,
         progress=progress or (lambda text: None),
     )
-    return examine(os.fspath(config), options, fix=_path(fix), overwrite=overwrite)
+    return work(os.fspath(config), options, fix=_path(fix), overwrite=overwrite)
 
 
 @_public

@@ -11,6 +11,7 @@ from graphfix.conversion.graphs import rewritten_graphs
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.detectors.families import ANCHOR_FIELD
 from graphfix.detectors.membership import strangers
+from graphfix.formats import durable
 from graphfix.formats.checkpoint import writer
 from graphfix.formats.tensors import TensorStore
 from graphfix.formats.textproto import Document
@@ -97,10 +98,7 @@ def write_file(directory: str, name: str, data: bytes) -> None:
     """Writes a file of a stage, durably."""
     path = os.path.join(directory, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    durable.write(path, data)
 
 
 def training_tensors(output: Output, context: Context) -> TensorStore:

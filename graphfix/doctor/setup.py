@@ -264,7 +264,7 @@ def _bind(document: Document):
         )
     while any(problem.kind == DUPLICATE for problem in left):
         again = next(problem for problem in left if problem.kind == DUPLICATE)
-        _, block, field = field_location.at(document, again.line, again.column)
+        _, block, field = field_location.locate(document, again.line, again.column)
         document = document.delete(block.named(field.name)[0])
         message, left = bind(document, kind)
     return message, problems

@@ -42,7 +42,7 @@ from typing import (
 from graphfix import __version__
 from graphfix.detectors.describe import ModelSpec
 from graphfix.errors import Problem, SourceError
-from graphfix.formats import checksum
+from graphfix.formats import checksum, durable
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.tensors import TensorStore, TensorView
 from graphfix.modeldir.openers import read_file
@@ -156,7 +156,7 @@ def measure(directory: str, listed: Optional[Iterable[str]] = None) -> Measured:
                 _check_coverage(os.path.join(directory, prefix + _DATA), stores[prefix], problems)
             except SourceError as error:
                 problems += error.problems
-    for path, is_directory, mode in found:
+    for path, _, mode in found:
         if stat.S_ISREG(mode):
             try:
                 files[path] = _content(directory, path, stores)
@@ -323,10 +323,7 @@ def write(
         model and spec_json(model),
         made_of,
     )
-    with open(os.path.join(directory, MANIFEST), "w", encoding="ascii", newline="\n") as file:
-        file.write(manifest.to_json())
-        file.flush()
-        os.fsync(file.fileno())
+    durable.write(os.path.join(directory, MANIFEST), manifest.to_json().encode("ascii"))
     return manifest, measured
 
 

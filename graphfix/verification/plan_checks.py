@@ -21,7 +21,7 @@ from graphfix.pipeline_config.document import PipelineConfig
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import parse_label_map
 from graphfix.planning.classes import SurgeryRequest, TargetClass
-from graphfix.planning.edits import Constant, Copy, Drop, Gather, Keep, Reset
+from graphfix.planning.edits import Constant, Copy
 from graphfix.planning.plan import SurgeryPlan, plan_tensors
 from graphfix.report.report import PLAN_JSON
 
@@ -35,8 +35,8 @@ def planned_tensors(
     `rows` lacks the damaged tensors of the `store`."""
     outgoing: Dict[str, Any] = {}
     for edit in plan.edits:
-        if not isinstance(edit, Drop):
-            outgoing[getattr(edit, "to", edit.tensor)] = edit
+        if edit.output_name is not None:
+            outgoing[edit.output_name] = edit
     outgoing.update((one.name, one) for one in plan.additions)
     for words, names in (
         ("lacks %s, which the plan writes", set(outgoing) - set(store)),
@@ -48,11 +48,10 @@ def planned_tensors(
         row = rows.get(name)
         if row is None:
             continue
-        if isinstance(edit, Gather) and row.shape[-1:] != (len(edit.index),):
+        if edit.channels is not None and row.shape[-1:] != (edit.channels,):
             yield Problem(
                 name,
-                f"has the shape {list(row.shape)}, but the plan gives it {len(edit.index)} "
-                "channels",
+                f"has the shape {list(row.shape)}, but the plan gives it {edit.channels} channels",
                 AGAIN,
             )
         elif isinstance(edit, Constant) and (row.dtype, row.shape) != (edit.dtype, edit.shape):
@@ -62,8 +61,8 @@ def planned_tensors(
                 f"{list(edit.shape)}",
                 AGAIN,
             )
-        elif isinstance(edit, (Constant, Reset)) and not _all_are(store[name].load(), edit.value):
-            yield Problem(name, f"is not {edit.value:g}, as the plan makes it", AGAIN)
+        elif edit.uniform is not None and not _all_are(store[name].load(), edit.uniform):
+            yield Problem(name, f"is not {edit.uniform:g}, as the plan makes it", AGAIN)
         elif isinstance(edit, Copy) and rows.get(edit.of, row) != row:
             yield Problem(name, f"is not a copy of {edit.of}, as the plan makes it", AGAIN)
 
@@ -172,9 +171,7 @@ def kept_by_own_classes(
     changed = [
         edit.tensor
         for edit in edits
-        if not isinstance(edit, Keep)
-        and edit.tensor != families.GLOBAL_STEP
-        and edit.tensor not in copies
+        if not edit.copies and edit.tensor != families.GLOBAL_STEP and edit.tensor not in copies
     ]
     if changed:
         yield Problem(
@@ -215,7 +212,9 @@ def graph_constants(path: str, plan: SurgeryPlan, rows: Mapping[str, Tensor]) ->
         ):
             other.append(node.name)
     lacking = sorted(
-        edit.to for edit in plan.edits if isinstance(edit, Gather) and edit.to not in seen
+        edit.output_name
+        for edit in plan.edits
+        if edit.channels is not None and edit.output_name not in seen
     )
     if lacking:
         yield Problem(path, f"lacks {ownership.named(lacking)}", AGAIN)

@@ -16,7 +16,6 @@ from graphfix.formats.image_header import Jpeg, jpeg_without_exif
 from graphfix.modeldir import openers as sources
 from graphfix.modeldir.openers import CONFIG, FROZEN, LABEL_MAP
 from graphfix.pipeline_config.edits import apply_edits
-from graphfix.planning.edits import Drop
 from graphfix.planning.plan import SurgeryPlan
 from graphfix.planning.plan_json import read_plan
 from graphfix.process.scratch import Scratch
@@ -253,7 +252,7 @@ def _check_graph(directory: str, images: Sequence[str], checkpoint, graph) -> No
 def _averaged(plan: SurgeryPlan) -> bool:
     """Whether the result's values are the source's moving averages."""
     return any(
-        edit.tensor.endswith(MOVING_AVERAGE) and not isinstance(edit, Drop) for edit in plan.edits
+        edit.tensor.endswith(MOVING_AVERAGE) and edit.output_name is not None for edit in plan.edits
     )
 
 

@@ -16,14 +16,6 @@ EXIF = b"\xff\xe1\x00\x0cExif\0\0turn"
 
 
 @pytest.fixture
-def make_broken(monkeypatch):
-    monkeypatch.syspath_prepend(repository.TESTDATA)
-    import make_broken
-
-    return make_broken
-
-
-@pytest.fixture
 def picture():
     with open(sorted(glob.glob(os.path.join(SHAPES, "*.jpg")))[0], "rb") as file:
         return file.read()
@@ -95,8 +87,8 @@ def test_headers_of_jpeg_files():
         assert not image_header.read_header(data[: len(data) // 2]).complete
 
 
-def test_headers_of_png_files(make_broken):
-    data = make_broken.png(30, 50, channels=1)
+def test_headers_of_png_files(broken_files):
+    data = broken_files.png(30, 50, channels=1)
     assert image_header.read_header(data) == (image_header.PNG, 30, 50, 1, 8, True)
     assert not image_header.read_header(data[:-12]).complete
 

@@ -57,7 +57,7 @@ def explain(numbers, known, rules, hint="", more=()):
         f"L{plain}",
     ]
     # Of widths that follow from others the one that takes the fewest steps, from the latest.
-    for one in sorted(reversed(list(known)), key=lambda one: one.count("*")):
+    for one in sorted(known, key=lambda one: one.count("*")):
         if one[0] in "DR":
             # What is rounded up has not this very ratio: squeezing takes a quarter.
             candidates += [

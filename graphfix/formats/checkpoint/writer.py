@@ -22,7 +22,7 @@ from typing import Iterable, List, Optional
 import numpy as np
 
 from graphfix.errors import SourceError
-from graphfix.formats import checksum
+from graphfix.formats import checksum, durable
 from graphfix.formats.checkpoint import entries, reader, table
 from graphfix.formats.tensors import Extent, TensorStore, TensorView
 
@@ -60,11 +60,8 @@ def write_bundle(store: TensorStore, prefix: str) -> None:
                 entry = _entry(view, offset, extent)
                 pairs.append((view.meta.name.encode(), entry))
                 offset += extent.length
-        os.fsync(shard.file.fileno())
-    with open(reader.index_path(prefix), "wb") as index:
-        index.write(table.write(pairs))
-        index.flush()
-        os.fsync(index.fileno())
+        durable.sync(shard.file)
+    durable.write(reader.index_path(prefix), table.write(pairs))
 
 
 def _header() -> bytes:
@@ -121,7 +118,7 @@ class _Shard:
     """The data file being written, and the file last copied from, which is often the next too."""
 
     def __init__(self, path: str):
-        self.file = open(path, "wb", buffering=0)
+        self.file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by who closes this
         self._source = None
         self._buffer = memoryview(bytearray(_CHUNK))
         self._waiting = 0
@@ -178,7 +175,7 @@ class _Shard:
             if self._source:
                 self._source.close()
             try:
-                self._source = open(path, "rb", buffering=0)
+                self._source = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by the next
             except OSError as error:
                 raise SourceError(
                     path, f"cannot be read: {error.strerror}", "check the path and its permissions"

@@ -1,4 +1,4 @@
-"""The summary's forecast of what the trainers restore, where they differ."""
+"""The summary's counts of what the trainers restore, where they differ."""
 
 import dataclasses
 
@@ -31,13 +31,13 @@ STRANGERS = ("mine/weights", "FeatureExtractors/weights")
         (trainers.MODEL_MAIN, trainers.NOTHING, 0),
     ],
 )
-def test_forecast(trainer, what, restored):
+def test_counts(trainer, what, restored):
     plan = SurgeryPlan("", "2019-07", "any", (), (), (), (), ())
     fields = {field.name: None for field in dataclasses.fields(Report)}
     report = Report(
         **dict(fields, plan=plan, outgoing=VARIABLES + SHADOWS + STRANGERS, strangers=STRANGERS)
     )
-    assert report.forecast(trainer, what) == (restored, 7)
+    assert report.restore_count(trainer, what) == (restored, 7)
 
 
 def test_the_summary_names_each_trainer_where_they_differ(graphfix, tmp_path):

@@ -1,6 +1,6 @@
 """Asks the stock API what a trainer restores and trains of a model, for all restore flags.
 
-    forecast_oracle.py CONFIG... DIRECTORY
+    restore_oracle.py CONFIG... DIRECTORY
 
 Under a Python that has the stock API.  For each config DIRECTORY gets NAME.ckpt.*, a checkpoint in
 which some of the model's variables are missing and some have another shape, under a detector's

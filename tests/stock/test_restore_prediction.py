@@ -1,4 +1,4 @@
-"""What doctor foretells of every variable is what the stock API does, for all restore flags.
+"""What doctor predicts of every variable is what the stock API does, for all restore flags.
 
 A few models in each revision; with GRAPHFIX_ALL_CONFIGS=1 all that families/ has, and variants
 with other widths, levels and layers.
@@ -15,14 +15,14 @@ import repository
 import thorough
 
 from graphfix.detectors.variables import Unknown, model_variables
-from graphfix.doctor.restore_prediction import look_ahead
+from graphfix.doctor.prediction import predict
 from graphfix.doctor.setup import Options, Setup
 from graphfix.pipeline_config import schema_history
 from graphfix.pipeline_config.document import parse_config
 from graphfix.restore import trainers
 from graphfix.stock_api import runner
 
-ORACLE = os.path.join(repository.TESTS, "stock", "forecast_oracle.py")
+ORACLE = os.path.join(repository.TESTS, "stock", "restore_oracle.py")
 MONTHS = {"2019-04": "2019-04", "2019-07": "2019-07", "2021": "2021-06"}
 FEW = {
     "2019-04": ("ssd_mobilenet_v1_half",),
@@ -173,7 +173,7 @@ def asked(stock_python, tmp_path_factory):
     that the era's API builds."""
 
     def ask(era, names):
-        directory = tmp_path_factory.mktemp("forecast-" + era)
+        directory = tmp_path_factory.mktemp("predict-" + era)
         paths = []
         for name in names:
             paths.append(str(directory / (name + ".config")))
@@ -221,10 +221,10 @@ def configs(era):
     return found
 
 
-def forecasts(text, checkpoint, revision, train, cache):
-    """{trainer: its forecast} of a config with these lines in its train_config."""
-    outlook = look_ahead(opened(with_train(text, checkpoint, train), revision, cache))
-    return outlook.unknown or {one.trainer: one for one in outlook.forecasts}
+def predictions(text, checkpoint, revision, train, cache):
+    """{trainer: its prediction} of a config with these lines in its train_config."""
+    found = predict(opened(with_train(text, checkpoint, train), revision, cache))
+    return found.unknown or {one.trainer: one for one in found.trainers}
 
 
 def with_train(text, checkpoint, train):
@@ -245,28 +245,28 @@ def opened(text, revision, cache):
 
 
 @pytest.mark.parametrize("era", cells.ERAS)
-def test_forecast(era, asked):
+def test_restore_prediction(era, asked):
     names = list(configs(era)) if thorough.ALL else FEW[era]
     revision, answers = MONTHS[era], asked(era, names)
     assert set(answers) == set(names) - MISSING[era]
     for name, (text, oracle, checkpoint) in answers.items():
         cache = {}
-        found = forecasts(text, checkpoint, revision, "from_detection_checkpoint: true", cache)
+        found = predictions(text, checkpoint, revision, "from_detection_checkpoint: true", cache)
         oracles = {trainers.LEGACY: oracle, trainers.MODEL_MAIN: oracle}
         if revision == "2019-07" and oracle["second"]:
             # It builds the model twice in one graph.
             oracles[trainers.MODEL_MAIN] = oracle["second"]
         for trainer, one in found.items():
-            assert {fate.variable.name: list(fate.variable.shape) for fate in one.fates} == oracles[
-                trainer
-            ]["variables"], name
+            assert {
+                row.variable.name: list(row.variable.shape) for row in one.variables
+            } == oracles[trainer]["variables"], name
         for trainer in found:
             assert_restored(name, text, oracles[trainer], checkpoint, revision, cache, trainer)
             assert_trained(name, text, oracles[trainer], checkpoint, revision, cache, trainer)
 
 
 @pytest.mark.parametrize("name", sorted(UNBUILT))
-def test_no_forecast_of_what_no_era_builds(name):
+def test_no_prediction_of_what_no_era_builds(name):
     message = parse_config(cells.families()[name].model.encode(), name).message
     with pytest.raises(Unknown, match="not recorded"):
         model_variables(message, revision="2021-10", config=name)
@@ -283,14 +283,14 @@ def assert_restored(name, text, oracle, checkpoint, revision, cache, trainer):
     for (kind, every), verdicts in answers.items():
         for words, meaning in KINDS:
             if meaning == kind:
-                found = forecasts(
+                found = predictions(
                     text,
                     checkpoint,
                     revision,
                     (f"{words} load_all_detection_checkpoint_vars: {str(every).lower()}"),
                     cache,
                 )
-                assert {fate.variable.name: fate.verdict for fate in found[trainer].fates} == (
+                assert {row.variable.name: row.verdict for row in found[trainer].variables} == (
                     nothing if ignored else verdicts
                 ), (name, trainer, words, every)
 
@@ -306,14 +306,14 @@ def assert_trained(name, text, oracle, checkpoint, revision, cache, trainer):
             )
             for pattern in patterns
         )
-        one = forecasts(text, checkpoint, revision, train, cache)[trainer]
-        assert {fate.variable.name for fate in one.fates if fate.trains} == set(
+        one = predictions(text, checkpoint, revision, train, cache)[trainer]
+        assert {row.variable.name for row in one.variables if row.trains} == set(
             legacy if trainer == trainers.LEGACY else model_main
         ), (name, train)
-    one = forecasts(text, checkpoint, revision, detector + "bias_grad_multiplier: 2", cache)[
+    one = predictions(text, checkpoint, revision, detector + "bias_grad_multiplier: 2", cache)[
         trainer
     ]
-    multiplied = {fate.variable.name for fate in one.fates if fate.multiplier == 2}
+    multiplied = {row.variable.name for row in one.variables if row.multiplier == 2}
     if trainer == trainers.MODEL_MAIN:
         assert not multiplied
     elif oracle["biases"] is None:
@@ -345,8 +345,8 @@ def test_trainers_call_keras_variables_so(era, trainer, asked, stock_python, tmp
     )
     assert "error" not in result, result["error"]
     seen = cells.verdicts(result)["model"]
-    one = forecasts(text, checkpoint, MONTHS[era], train, {})[trainer]
-    assert {fate.variable.name: fate.verdict for fate in one.fates} == seen
+    one = predictions(text, checkpoint, MONTHS[era], train, {})[trainer]
+    assert {row.variable.name: row.verdict for row in one.variables} == seen
     assert ("ssd_mobile_net_v1keras_feature_extractor_1/conv1/kernel" in seen) == (
         era == "2019-07" and trainer == trainers.MODEL_MAIN
     )
