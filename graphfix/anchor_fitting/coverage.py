@@ -16,7 +16,7 @@ and columns count whose anchor does.
 """
 
 import dataclasses
-from typing import Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -81,7 +81,7 @@ class GridOverlaps:
             [self._distance(grid, axis, None) for axis in (0, 1)] for grid in self.grids
         ]
 
-    def overlaps(self, map_number: int, size) -> np.ndarray:
+    def overlaps(self, map_number: int, size: Any) -> np.ndarray:
         """The best IoU of each box with an anchor of a size, over its placements on a map: [N].
 
         `size`: (height, width) in units.

@@ -6,7 +6,7 @@ to the image), an inverted one, one without area.
 """
 
 import dataclasses
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class BoxSet:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def part(self, which) -> "BoxSet":
+    def part(self, which: Any) -> "BoxSet":
         """The boxes that an index or a slice picks."""
         return dataclasses.replace(
             self,
@@ -63,7 +63,7 @@ class BoxSet:
 
 
 class _Collector:
-    def __init__(self, resizer, names: Dict[int, str]):
+    def __init__(self, resizer: Any, names: Dict[int, str]):
         self.resizer, self.known = resizer, names
         self.names: Dict[str, int] = {}
         self.parts: List[Tuple[np.ndarray, ...]] = []
@@ -142,7 +142,11 @@ class _Collector:
 
 
 def collect(
-    stream: Iterable[ImageBoxes], resizer, *, subject: str, names: Optional[Dict[int, str]] = None
+    stream: Iterable[ImageBoxes],
+    resizer: Any,
+    *,
+    subject: str,
+    names: Optional[Dict[int, str]] = None,
 ) -> Tuple[BoxSet, Tuple[Finding, ...]]:
     """All boxes of a stream, resized, and findings about those left out.
 

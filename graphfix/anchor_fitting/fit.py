@@ -67,7 +67,7 @@ class Objective:
         self.known: Dict[Tuple, np.ndarray] = {}
         self.calls = 0
 
-    def __call__(self, message) -> float:
+    def __call__(self, message: Any) -> float:
         """From 0 to 1; -1 for settings that cannot be built."""
         self.calls += 1
         try:
@@ -82,7 +82,7 @@ class Objective:
                 np.maximum(best, self._overlaps(level, size), out=best)
         return score(best, self.threshold)
 
-    def _overlaps(self, level: int, size) -> np.ndarray:
+    def _overlaps(self, level: int, size: Any) -> np.ndarray:
         key = (level,) + tuple(size)
         found = self.known.get(key)
         if found is None:
@@ -98,7 +98,7 @@ def score(best: np.ndarray, threshold: float) -> float:
     return float(best.mean() + reach.mean()) / 2
 
 
-def described(message, subject: str, image: Optional[Tuple[float, float]]) -> AnchorSpec:
+def described(message: Any, subject: str, image: Optional[Tuple[float, float]]) -> AnchorSpec:
     """The anchors as `GridOverlaps` takes them: described without an image if they scale with it.
 
     Raises:
@@ -109,7 +109,7 @@ def described(message, subject: str, image: Optional[Tuple[float, float]]) -> An
 
 
 def fit(
-    message,
+    message: Any,
     boxes: BoxSet,
     maps: FeatureMaps,
     *,
@@ -185,7 +185,7 @@ def _by_preference(
 
 
 def search(
-    space: SearchSpace, objective: Callable[[Any], float], random
+    space: SearchSpace, objective: Callable[[Any], float], random: Any
 ) -> Tuple[float, np.ndarray]:
     """The best value in a search space and its vector, from all of its starts."""
     return max(
@@ -195,7 +195,11 @@ def search(
 
 
 def shake(
-    space: SearchSpace, value: float, vector: np.ndarray, objective: Callable[[Any], float], random
+    space: SearchSpace,
+    value: float,
+    vector: np.ndarray,
+    objective: Callable[[Any], float],
+    random: Any,
 ) -> Tuple[float, np.ndarray]:
     """The best value from random moves on: a pattern search ends at a local maximum."""
     for spread in _SHAKES:
@@ -208,7 +212,7 @@ def shake(
 
 
 def _pattern(
-    space: SearchSpace, start: np.ndarray, objective: Callable[[Any], float], random
+    space: SearchSpace, start: np.ndarray, objective: Callable[[Any], float], random: Any
 ) -> Tuple[float, np.ndarray]:
     low, high = space.bounds.T
     present = np.clip(space.starts[0], low, high)

@@ -56,11 +56,11 @@ class Shapes:
 
 def rounded(value: float) -> float:
     """A setting as the file will have it: what is searched is what will be read."""
-    return float("%.*g" % (_DIGITS, value))
+    return float(f"{value:.{_DIGITS}g}")
 
 
 def search_spaces(
-    message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
+    message: Any, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
 ) -> List[SearchSpace]:
     """The search spaces of a message's generator with as many anchors as it has, or `count`.
 
@@ -73,7 +73,7 @@ def search_spaces(
     return list(_GENERATORS[generator](message, shapes, count, per_map))
 
 
-def _changed(message, **settings) -> Any:
+def _changed(message: Any, **settings) -> Any:
     """A message with other settings of its generator; None clears one."""
     made = type(message)()
     made.CopyFrom(message)
@@ -92,7 +92,7 @@ def _bounds(*parts: Tuple[Tuple[float, float], int]) -> np.ndarray:
 
 
 def _ssd(
-    message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
+    message: Any, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
 ) -> Iterator[SearchSpace]:
     ssd = message.ssd_anchor_generator
     layers = ssd.num_layers
@@ -167,7 +167,7 @@ def _ssd(
 
 
 def _multiscale(
-    message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
+    message: Any, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
 ) -> Iterator[SearchSpace]:
     one = message.multiscale_anchor_generator
     total = count or one.scales_per_octave * len(one.aspect_ratios)
@@ -204,7 +204,7 @@ def _multiscale(
 
 
 def _grid(
-    message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
+    message: Any, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
 ) -> Iterator[SearchSpace]:
     grid = message.grid_anchor_generator
     total = count or len(grid.scales) * len(grid.aspect_ratios)
@@ -241,7 +241,7 @@ def _grid(
 
 
 def _flexible(
-    message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
+    message: Any, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
 ) -> Iterator[SearchSpace]:
     grids = message.flexible_grid_anchor_generator.anchor_grid
     counts = [count or number for number in per_map]

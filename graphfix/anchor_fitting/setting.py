@@ -82,7 +82,7 @@ def read_setting(config: PipelineConfig, subject: str) -> Setting:
     )
 
 
-def _threshold(body, meta: str) -> Tuple[float, Tuple[Finding, ...]]:
+def _threshold(body: Any, meta: str) -> Tuple[float, Tuple[Finding, ...]]:
     if meta == FASTER_RCNN:
         return PROPOSALS, ()
     findings: Tuple[Finding, ...] = ()

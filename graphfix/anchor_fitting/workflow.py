@@ -266,7 +266,7 @@ def _counts(per_map: Sequence[int]) -> str:
 
 
 def _about(setting: Setting, boxes: BoxSet) -> List[str]:
-    image = "%gx%g" % setting.image if setting.image else "resized"
+    image = "x".join(f"{side:g}" for side in setting.image) if setting.image else "resized"
     left_out = f" (and {boxes.skipped} left out)" if boxes.skipped else ""
     classes = count(len(boxes.names), "class", "classes")
     return [f"boxes: {len(boxes)} of {classes}{left_out}, on {image} images"]
