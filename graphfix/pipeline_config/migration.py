@@ -21,15 +21,8 @@ from graphfix.pipeline_config.migration_effects import (
     Effect,
     effect_of,
 )
-from graphfix.pipeline_config.migration_rules import (
-    DEFAULTS,
-    FIRST_ONLY,
-    METRICS,
-    OLD_METRICS,
-    RULES,
-    Saying,
-    says,
-)
+from graphfix.pipeline_config.migration_rules import RULES, Translation, is_default
+from graphfix.pipeline_config.migration_tables import DEFAULTS, FIRST_ONLY, METRICS, OLD_METRICS
 from graphfix.pipeline_config.schema_history import Schema, everything, field_history, history
 from graphfix.pipeline_config.schema_violations import (
     NOT_WHOLE,
@@ -97,26 +90,26 @@ class _Work:
         elif violation.kind == UNKNOWN_VALUE:
             self._unknown_value(violation)
         else:
-            saying = next(filter(None, (rule(violation, self.schema) for rule in RULES)), None)
-            if saying is None:
+            translation = next(filter(None, (rule(violation, self.schema) for rule in RULES)), None)
+            if translation is None:
                 self._unknown_field(violation)
             else:
-                self._say(violation, saying)
+                self._translate(violation, translation)
 
-    def _say(self, violation: SchemaViolation, saying: Saying) -> None:
-        for path, literal in saying.sets:
+    def _translate(self, violation: SchemaViolation, translation: Translation) -> None:
+        for path, literal in translation.sets:
             self._set(path, literal)
         self._drop(violation)
-        path, literal = saying.sets[0]
+        path, literal = translation.sets[0]
         became = ".".join(path) + (": " + literal if literal != EMPTY_BLOCK else "")
-        if len(saying.sets) > 1:
-            paths = [path for path, _ in saying.sets]
+        if len(translation.sets) > 1:
+            paths = [path for path, _ in translation.sets]
             became = ".".join(os.path.commonprefix(paths))  # noqa: RUF071 - of names, not of text
-        self._tell(
+        self._add_finding(
             "FIELD_TRANSLATED",
             violation,
             f"became {became}, since {self.schema.name} does not know it ({_dates(violation)})",
-            saying.effect,
+            translation.effect,
         )
 
     def _unknown_field(self, violation: SchemaViolation) -> None:
@@ -133,7 +126,7 @@ class _Work:
             self._refuse(violation, f"{unknown}, and has nothing that could stand in for it")
             return
         self._drop(violation)
-        self._tell("FIELD_REMOVED", violation, "was removed, since " + unknown, effect)
+        self._add_finding("FIELD_REMOVED", violation, "was removed, since " + unknown, effect)
 
     def _unknown_value(self, violation: SchemaViolation) -> None:
         effect = effect_of(violation.key, violation.path)
@@ -142,7 +135,7 @@ class _Work:
             self._refuse(violation, f"{unknown}: {effect.words}")
             return
         self._drop(violation)
-        self._tell("FIELD_REMOVED", violation, "was removed, since " + unknown, effect)
+        self._add_finding("FIELD_REMOVED", violation, "was removed, since " + unknown, effect)
 
     def _keep_first(self, violation: SchemaViolation) -> None:
         if violation.path == _METRICS:
@@ -152,7 +145,7 @@ class _Work:
             self._drop(violation)
         elif not any(edit.path == violation.path for edit in self.sets):
             self._set(violation.path, first.raw)
-        self._tell(
+        self._add_finding(
             "FIELD_REMOVED",
             violation,
             (f"is given several times, and {self.schema.name} takes one: the first stays"),
@@ -163,7 +156,7 @@ class _Work:
         given = violation.field.values[0]
         if given.kind != FLOAT:  # inf or nan, which no whole number stands for
             self._drop(violation)
-            self._tell(
+            self._add_finding(
                 "FIELD_REMOVED",
                 violation,
                 f"was removed, since {self.schema.name} takes whole numbers",
@@ -173,7 +166,7 @@ class _Work:
         # Sizes in pixels and periods in hours: none is below 1.
         whole = max(1, int(round(min(given.value, 2.0**31 - 1))))
         self._set(violation.path, str(whole))
-        self._tell(
+        self._add_finding(
             "FIELD_TRANSLATED",
             violation,
             f"became {whole}, since {self.schema.name} takes whole numbers",
@@ -253,7 +246,9 @@ class _Work:
                 path = path[:-1] + (path[-1] + "[0]",)
         self.removals.append(ConfigEdit(path, None, f"{self.schema.name} does not know it"))
 
-    def _tell(self, code: str, violation: SchemaViolation, message: str, effect: Effect) -> None:
+    def _add_finding(
+        self, code: str, violation: SchemaViolation, message: str, effect: Effect
+    ) -> None:
         grave = effect.kind in (TRAINING, DETECTION)
         self.findings.append(
             Finding(
@@ -316,4 +311,4 @@ def _at_default(message: str, field) -> bool:
         return f"{message}.{field.name}" in _DEFAULT_BLOCKS and all(
             _at_default(spec.type, inner) for inner in value.fields
         )
-    return not spec.repeated and spec.oneof is None and says(value, spec)
+    return not spec.repeated and spec.oneof is None and is_default(value, spec)
