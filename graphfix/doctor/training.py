@@ -10,7 +10,7 @@ from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
 from graphfix.formats.textproto import Scalar, quote
 from graphfix.pipeline_config.edits import ConfigEdit
-from graphfix.pipeline_config.migration_rules import METRICS, OLD_METRICS, OTHER_METRICS
+from graphfix.pipeline_config.migration_tables import METRICS, OLD_METRICS, OTHER_METRICS
 from graphfix.pipeline_config.paths import INPUT_READERS
 
 _SETTLED = 0.05  # the weight that the initial statistics may still have at the end

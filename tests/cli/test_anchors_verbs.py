@@ -238,7 +238,7 @@ def test_apply_changes_the_generator_alone(graphfix, tmp_path):
         ("ssd_anchor_generator { aspect_ratios: -1 }", "cannot be built"),
         ("ssd_anchor_generator { aspect_ratio: 1 }", "aspect_ratio"),
         ("item { id: 1 }", "item"),
-        ("", "holds no anchor generator"),
+        ("", "has no anchor generator"),
         ("\0", ""),
     ],
 )
