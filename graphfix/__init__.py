@@ -12,9 +12,14 @@ since NumPy alone takes longer than the rest.
 import importlib
 import sys
 import types
-from typing import TYPE_CHECKING, Any, List
+
+# As type checkers read it.  Not imported: graphfix.process.import_path has not yet taken the current
+# directory off the path, where a typing.py may lie.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any, List
+
     from graphfix.anchor_fitting.workflow import Answer as AnchorFit
     from graphfix.api import (
         apply_anchors,
@@ -85,7 +90,7 @@ class _Lazy(types.ModuleType):
     """This module, which loads a public name when it is first asked for (CPython 3.6 has no
     `__getattr__` of a module's own)."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> "Any":
         if name not in _PUBLIC:
             raise AttributeError(f"module 'graphfix' has no attribute {name!r}")
         module, own = _PUBLIC[name]
@@ -93,7 +98,7 @@ class _Lazy(types.ModuleType):
         setattr(self, name, value)
         return value
 
-    def __dir__(self) -> List[str]:
+    def __dir__(self) -> "List[str]":
         return sorted({*self.__dict__, *__all__})
 
 
