@@ -76,7 +76,7 @@ class Verification:
     unrestored: Tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Report:
     """A plan, what was published for it (`artifacts`: file names), and what there is to know.
 
@@ -100,6 +100,18 @@ class Report:
     pictures: Tuple[Picture, ...] = ()
     anchors: Tuple[MapAnchorsChange, ...] = ()
     strangers: Tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Report of {self.source}: {self.summary}>"
+
+    def _repr_html_(self) -> str:
+        """The page of report.html, for a notebook: in a frame, so that its style stays its own."""
+        from html import escape
+
+        from graphfix.report.html import render  # which takes long to import
+
+        page = escape(render(self), quote=True)
+        return f'<iframe srcdoc="{page}" width="100%" height="600" frameborder="0"></iframe>'
 
     @property
     def exit_code(self) -> int:
