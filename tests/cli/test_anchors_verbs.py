@@ -307,9 +307,7 @@ def test_some_bad_boxes_are_a_finding(graphfix, config, tmp_path):
         tmp_path, "x.csv", HEADER + "9,9,a,1,1,8,4\n9,9,a,5,5,4,4\n9,9,a,6,6,5,5\n"
     )
     done = graphfix("anchors", "fit", config, "--train_record", path, "--output", tmp_path / "a")
-    assert (
-        done.code == 0 and "boxes: 1 of 1 class (and 2 left out), on 160x160 images" in done.out
-    )
+    assert done.code == 0 and "boxes: 1 of 1 class (and 2 left out), on 160x160 images" in done.out
     assert (
         f"warning BOXES_SKIPPED: {path}: line 3 has the first of 2 boxes (of 3) that are inverted"
         in done.err
