@@ -120,7 +120,7 @@ eval_input_reader {
   num_readers: 1
   tf_record_input_reader { input_path: "shapes/val.record" }
 }
-"""
+"""  # noqa: E501
 
 
 # Small files
@@ -242,7 +242,9 @@ def one_bad(**changes):
 
 
 def label_map(items):
-    return "".join("item {\n  id: %d\n  name: '%s'\n}\n" % item for item in items).encode()
+    return "".join(
+        f"item {{\n  id: {number}\n  name: '{name}'\n}}\n" for number, name in items
+    ).encode()
 
 
 def tensors(
@@ -614,9 +616,8 @@ def cases(directory):
     yield case("checkpoint_corrupt", "CHECKPOINT_CORRUPT").checkpoint(tensors())
     yield case("checkpoint_of_tensorflow_2", "CHECKPOINT_TF2").checkpoint(
         {
-            "model/_feature_extractor/classification_backbone/layer/kernel/.ATTRIBUTES/VARIABLE_VALUE": np.zeros(
-                (3, 3, 3, 16), np.float32
-            ),
+            "model/_feature_extractor/classification_backbone/layer/kernel/"
+            ".ATTRIBUTES/VARIABLE_VALUE": np.zeros((3, 3, 3, 16), np.float32),
             "save_counter/.ATTRIBUTES/VARIABLE_VALUE": np.asarray(1, np.int64),
         }
     )

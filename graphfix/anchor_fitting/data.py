@@ -176,14 +176,10 @@ def collect(
     )
     if not total:
         _, where = min(first for first in collector.first if first[1])
+        faults = " or ".join(words for words, count in zip(FAULTS, collector.wrong) if count)
         raise SourceError(
             where,
-            "holds the first of %d boxes that %s, and there is "
-            "no other box"
-            % (
-                skipped,
-                " or ".join(words for words, count in zip(FAULTS, collector.wrong) if count),
-            ),
+            f"holds the first of {skipped} boxes that {faults}, and there is no other box",
             "correct the annotations",
         )
     boxes, sizes, classes = (np.concatenate(parts) for parts in zip(*collector.parts))

@@ -42,7 +42,7 @@ def size_names() -> Tuple[str, ...]:
     edges = list(SIZES)
     return (
         (f"below {edges[0]} px",)
-        + tuple("%d to %d px" % pair for pair in zip(edges, edges[1:]))
+        + tuple(f"{low} to {high} px" for low, high in zip(edges, edges[1:]))
         + (f"{edges[-1]} px and more",)
     )
 
@@ -97,45 +97,36 @@ def _unmatched(
 
 
 _ROWS = (
-    ("mean best IoU", "mean_best_iou", "%.3f"),
-    ("recall at %(threshold)g (the matcher's)", "recall", "%.1f%%"),
-    ("recall at 0.5", "recall_at_50", "%.1f%%"),
-    ("best possible recall", "best_possible_recall", "%.1f%%"),
-    ("boxes without an anchor", "without_anchor", "%.1f%%"),
+    ("mean best IoU", "mean_best_iou", ".3f"),
+    ("recall at {threshold:g} (the matcher's)", "recall", ".1%"),
+    ("recall at 0.5", "recall_at_50", ".1%"),
+    ("best possible recall", "best_possible_recall", ".1%"),
+    ("boxes without an anchor", "without_anchor", ".1%"),
 )
 _CLASSES, _ANCHORS = 20, 10  # in the table; the JSON has all
 
 
 def table(before: Dict[str, Any], after: Dict[str, Any], threshold: float) -> List[str]:
     """Lines that set two sets of figures side by side."""
-    rows = ["%-34s %10s %10s" % ("", "before", "after")]
+    rows = [f"{'':<34} {'before':>10} {'after':>10}"]
     for title, key, form in _ROWS:
         if key == "recall_at_50" and abs(threshold - HALF) < 1e-6:
             continue
-        scale = 100 if "%%" in form else 1
-        rows.append(
-            "%-34s %10s %10s"
-            % (
-                (title % {"threshold": threshold},)
-                + tuple(form % (scale * one[key]) for one in (before, after))
-            )
-        )
+        old, new = (format(one[key], form) for one in (before, after))
+        rows.append(f"{title.format(threshold=threshold):<34} {old:>10} {new:>10}")
     for title, key in (("by class", "per_class"), ("by size", "per_size")):
         names = (
             sorted(before[key], key=lambda name: -before[key][name]["boxes"])
             if key == "per_class"
             else list(before[key])
         )
-        rows.append("%-34s %21s %21s" % (title + ", boxes", "mean best IoU", "recall"))
+        rows.append(f"{title + ', boxes':<34} {'mean best IoU':>21} {'recall':>21}")
         for name in names[:_CLASSES]:
-            pair = before[key][name], after[key][name]
+            old, new = before[key][name], after[key][name]
             rows.append(
-                "  %-23s %8d %12.3f -> %5.3f %11.1f%% -> %5.1f%%"
-                % (
-                    (name[:23], pair[0]["boxes"])
-                    + tuple(one["mean_best_iou"] for one in pair)
-                    + tuple(100 * one["recall"] for one in pair)
-                )
+                f"  {name[:23]:<23} {old['boxes']:8d} "
+                f"{old['mean_best_iou']:12.3f} -> {new['mean_best_iou']:5.3f} "
+                f"{old['recall']:12.1%} -> {new['recall']:6.1%}"
             )
         if len(names) > _CLASSES:
             rows.append(f"  and {len(names) - _CLASSES} classes more, in --json")

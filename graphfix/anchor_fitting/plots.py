@@ -38,8 +38,8 @@ class Series:
 
 def require() -> None:
     """Raises RequestError where matplotlib is not installed."""
-    # It takes its settings from a file in the current directory, if there is one, and says on stderr
-    # what it does not understand of it.
+    # It takes its settings from a file in the current directory, if there is one, and says on
+    # stderr what it does not understand of it.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         import matplotlib
@@ -148,22 +148,17 @@ def _grid(setting: Setting, series: Sequence[Series], image: Tuple[float, float]
                     )
                 )
         axes.scatter([middle[1]], [middle[0]], s=14, color=_DARK, zorder=3, linewidths=0)
+        counts = " / ".join(str(one.spec.per_map[level]) for one in series)
         axes.set_title(
-            "map %d: %d x %d cells, %s anchors each"
-            % (
-                level,
-                len(rows),
-                len(columns),
-                " / ".join(str(one.spec.per_map[level]) for one in series),
-            ),
-            fontsize=9,
+            f"map {level}: {len(rows)} x {len(columns)} cells, {counts} anchors each", fontsize=9
         )
         axes.set_xlim(-margin, image[1] + margin)
         axes.set_ylim(image[0] + margin, -margin)
         axes.set_aspect("equal")
         axes.tick_params(labelsize=7)
     figure.suptitle(
-        "Anchors of the middle cell, on an image of %g x %g pixels (height x width)" % image,
+        f"Anchors of the middle cell, on an image of {image[0]:g} x {image[1]:g} pixels "
+        "(height x width)",
         fontsize=11,
     )
     if len(series) > 1:

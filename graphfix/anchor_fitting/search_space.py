@@ -56,7 +56,7 @@ class Shapes:
 
 def rounded(value: float) -> float:
     """A setting as it is written: what is searched is what is then read."""
-    return float("%.*g" % (_DIGITS, value))
+    return float(f"{value:.{_DIGITS}g}")
 
 
 def forms(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]) -> List[Form]:

@@ -89,7 +89,11 @@ def fit_anchors(
             ("after", fitted.spec, fitted.after),
         )
     }
-    comment = f"# {'Fitted' if fitted.form else 'As they were'}, for {len(boxes)} boxes, by graphfix anchors fit --seed {seed}: recall at IoU {setting.threshold:g} {100 * pair['after']['recall']:.1f}%.\n"
+    comment = (
+        f"# {'Fitted' if fitted.form else 'As they were'}, for {len(boxes)} boxes, "
+        f"by graphfix anchors fit --seed {seed}: "
+        f"recall at IoU {setting.threshold:g} {pair['after']['recall']:.1%}.\n"
+    )
     single_files.write_file(
         output,
         (comment + format_anchors(fitted.message)).encode(),
@@ -97,14 +101,10 @@ def fit_anchors(
         inputs=inputs + [path],
     )
     counts = {"before": setting.spec.per_map, "after": fitted.spec.per_map}
+    old, new = _counts(counts["before"]), _counts(counts["after"])
+    before = f", {old} before" if old != new else ""
     lines = [
-        "%s: %s, %s anchors at a location%s"
-        % (
-            output,
-            fitted.spec.generator,
-            _counts(counts["after"]),
-            "" if counts["after"] == counts["before"] else f", {_counts(counts['before'])} before",
-        ),
+        f"{output}: {fitted.spec.generator}, {new} anchors at a location{before}",
         f"varied: {fitted.form}" if fitted.form else "nothing was changed",
     ]
     lines += _about(setting, boxes) + table(pair["before"], pair["after"], setting.threshold)
@@ -209,7 +209,10 @@ def apply_anchors(path: str, anchors: str, *, output: str, overwrite: bool) -> A
     edits = anchor_edits(setting.path, config.document, document)
     edited = apply_edits(config.document, edits)
     single_files.write_file(output, edited.encode(), overwrite=overwrite, inputs=inputs + [path])
-    line = f"{output}: {spec.generator} with {_counts(spec.per_map)} anchors at a location; {len(edits)} settings changed"
+    line = (
+        f"{output}: {spec.generator} with {_counts(spec.per_map)} anchors at a location; "
+        f"{len(edits)} settings changed"
+    )
     data = {
         "output": output,
         "changed": [".".join(edit.path) for edit in edits],
@@ -254,16 +257,9 @@ def _counts(per_map: Sequence[int]) -> str:
 
 
 def _about(setting: Setting, boxes: BoxSet) -> List[str]:
-    image = "%gx%g" % setting.image if setting.image else "resized"
-    return [
-        "boxes: %d of %d classes%s, on %s images"
-        % (
-            len(boxes),
-            len(boxes.names),
-            f" (and {boxes.skipped} left out)" if boxes.skipped else "",
-            image,
-        )
-    ]
+    image = f"{setting.image[0]:g}x{setting.image[1]:g}" if setting.image else "resized"
+    skipped = f" (and {boxes.skipped} left out)" if boxes.skipped else ""
+    return [f"boxes: {len(boxes)} of {len(boxes.names)} classes{skipped}, on {image} images"]
 
 
 def _data(setting: Setting, boxes: BoxSet, findings: Sequence[Finding]) -> Dict[str, Any]:

@@ -71,10 +71,8 @@ def _once(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise Wrong(
-            "it has the key %s twice in one object"
-            % next(ascii(key)[:60] for key in keys if keys.count(key) > 1)
-        )
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise Wrong(f"it has the key {ascii(twice)[:60]} twice in one object")
     return found
 
 

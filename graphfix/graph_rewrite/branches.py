@@ -35,10 +35,10 @@ class Branches:
         numbers = collections.Counter(one.number for one in self.slices)
         if self.slices and (set(numbers) != set(range(count)) or len(set(numbers.values())) != 1):
             missing = sorted(set(range(count)) - set(numbers))
+            example = f": no {missing[0]}" if missing else ""
             raise NotUnderstood(
                 graph.nodes[self.slices[0].node],
-                "classes are taken out singly, but not each of %d once%s"
-                % (count, f": no {missing[0]}" if missing else ""),
+                f"classes are taken out singly, but not each of {count} once{example}",
             )
         self.classes: Dict[str, int] = {}  # of every node below a selection, up to joints
         self.joints: List[Any] = []

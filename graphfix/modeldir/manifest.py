@@ -112,7 +112,8 @@ class Manifest:
             )
             + "}\n"
         )
-        return '{"checksum": "%s",\n%s' % (_checksum(body.encode("ascii")), body)
+        checksum = _checksum(body.encode("ascii"))
+        return f'{{"checksum": "{checksum}",\n{body}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -389,16 +390,15 @@ def _lines(value: Any) -> str:
     """JSON with a row a line where there are rows of rows, for version control."""
     if not isinstance(value, dict) or not any(isinstance(one, dict) for one in value.values()):
         return json.dumps(value, sort_keys=True)
-    return "{\n%s}" % ",\n".join(
-        f"{json.dumps(name)}: {_lines(one)}" for name, one in sorted(value.items())
-    )
+    rows = [f"{json.dumps(name)}: {_lines(one)}" for name, one in sorted(value.items())]
+    return "{\n" + ",\n".join(rows) + "}"
 
 
 def _row(one: Any) -> Dict[str, Any]:
     row = {name: value for name, value in vars(one).items() if value is not None}
     for name, width in (("crc32c", 8), ("sum64", 16)):
         if name in row:
-            row[name] = "%0*x" % (width, row[name])
+            row[name] = f"{row[name]:0{width}x}"
     return row
 
 

@@ -278,7 +278,7 @@ class _Work:
 def _dates(violation: SchemaViolation) -> str:
     """From when to when a violation's field is known, in words."""
     known = field_history(violation.message, violation.field.name)
-    return "known from %s%s" % (known.first, f" to before {known.gone}" if known.gone else " on")
+    return f"known from {known.first}" + (f" to before {known.gone}" if known.gone else " on")
 
 
 def _other_api(violation: SchemaViolation) -> str:
@@ -289,7 +289,10 @@ def _other_api(violation: SchemaViolation) -> str:
         return "see whether it matters to you"
     known = field_history(violation.message, violation.field.name)
     if known.gone:
-        return f"see whether it matters to you: only an API from {known.first} to before {known.gone} has it"
+        return (
+            "see whether it matters to you: "
+            f"only an API from {known.first} to before {known.gone} has it"
+        )
     return _from(known.first)
 
 

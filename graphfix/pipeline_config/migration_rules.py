@@ -351,9 +351,8 @@ def _padding(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
         return None
     inner = "SSDRandomCropPadFixedAspectRatioOperation"
     outer = "SSDRandomCropPadFixedAspectRatio"
-    literal = "[%s]" % ", ".join(
-        value.raw for field in violation.block.named(name) for value in field.values
-    )
+    values = [value.raw for field in violation.block.named(name) for value in field.values]
+    literal = f"[{', '.join(values)}]"
     if violation.message == inner and schema.field(outer, name):
         return Saying(
             ((violation.path[:-2] + (name,), literal),),

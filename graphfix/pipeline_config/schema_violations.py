@@ -21,10 +21,10 @@ REPEATED = "given several times"
 class SchemaViolation:
     """One thing that does not fit.
 
-    `path` is that of an edit of the field (steps of pipeline_config/edits.py), `message` the message it
-    belongs to, `above` the messages of the blocks that the path leads through, that one last.
-    `block` is what the field stands in.  `spec` is the field as the revision declares it, None
-    where it does not.
+    `path` is that of an edit of the field (steps of pipeline_config/edits.py), `message` the
+    message it belongs to, `above` the messages of the blocks that the path leads through, that one
+    last. `block` is what the field stands in.  `spec` is the field as the revision declares it,
+    None where it does not.
     """
 
     kind: str

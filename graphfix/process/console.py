@@ -35,7 +35,8 @@ def _escape(match: Any) -> str:
 
 @contextlib.contextmanager
 def one_line() -> Iterator[Callable[[str], None]]:
-    """Gives a function that writes a message over the one before, on a terminal; elsewhere, nothing."""
+    """Gives a function that writes a message over the one before, on a terminal; elsewhere,
+    nothing."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda text: None
         return

@@ -1,8 +1,9 @@
-"""What the stock trainers will do with every variable of a model: restore it or not, train it or not.
+"""What the stock trainers will do with every variable of a model: restore it or not, train it or
+not.
 
-As read in the stock code of each period (graphfix.restore.trainers) and proven against that of three
-revisions (tests/stock/test_forecast.py).  A trainer asks the model for a map of the variables it
-wants, by the names they have in the checkpoint, and takes those that are there and of the same
+As read in the stock code of each period (graphfix.restore.trainers) and proven against that of
+three revisions (tests/stock/test_forecast.py).  A trainer asks the model for a map of the variables
+it wants, by the names they have in the checkpoint, and takes those that are there and of the same
 shape:
 
 * `fine_tune_checkpoint_type`, or where it is not set `from_detection_checkpoint`, says what the
@@ -48,7 +49,8 @@ _AVERAGED = ("faster_rcnn_nas", "faster_rcnn_pnas", "ssd_pnasnet")
 _REPEATS = "faster_rcnn_inception_resnet_v2"
 _BIASES = ".*/biases"
 # From then on the legacy trainer's batches are batch_size over replicas_to_aggregate, if it
-# synchronizes replicas: measured from 2019-04 on, in the code of 2018-07, not in that of early 2018.
+# synchronizes replicas: measured from 2019-04 on, in the code of 2018-07, not in that of early
+# 2018.
 _DIVIDES = "2018-07"
 # From this month on it was measured what becomes of what training adds.
 _MEASURED = "2019-04"

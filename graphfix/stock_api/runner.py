@@ -170,8 +170,8 @@ def _run(
                 stderr=log,
                 start_new_session=True,
             )
-        # With a limit the wait looks about now and then: a signal that comes just before a system call
-        # that waits for ever would be seen only when that is over.
+        # With a limit the wait looks about now and then: a signal that comes just before a system
+        # call that waits for ever would be seen only when that is over.
         return process.wait(_FOREVER if timeout is None else timeout)
     finally:
         with signals.held():
@@ -231,7 +231,8 @@ class StockResult:
     @property
     def summary(self) -> str:
         """One line, such as `stock API 2019-07 legacy: restored 199 of 199; 50 steps, ...`."""
-        head = f"stock API {self.result['api'].get('revision') or 'of unknown revision'} {self.result.get('trainer') or self.result['verb']}: "
+        revision = self.result["api"].get("revision") or "of unknown revision"
+        head = f"stock API {revision} {self.result.get('trainer') or self.result['verb']}: "
         parts = []
         if "counts" in self.result:
             parts.append(self._restored_words())
@@ -247,7 +248,8 @@ class StockResult:
     def _restored_words(self) -> str:
         words = f"restored {self.restored} of {self.total}"
         if self.result.get("resumed_from"):
-            return f"resumed {self.result['resumed_from']} at step {self.result['global_step']}, {words}"
+            source, step = self.result["resumed_from"], self.result["global_step"]
+            return f"resumed {source} at step {step}, {words}"
         why = []
         for key, text in (
             ("dropped", "of another shape"),
@@ -265,7 +267,8 @@ class StockResult:
             parts.append("this model_main ignores fine_tune_checkpoint")
         quantization = self.result["counts"].get("quantization")
         if quantization and not self.result.get("resumed_from"):
-            parts.append("quantization ranges %(restored)d of %(total)d" % quantization)
+            restored, total = quantization["restored"], quantization["total"]
+            parts.append(f"quantization ranges {restored} of {total}")
         chance = len(self.result["moving_averages"]["from_initialiser"])
         if chance and not self.result.get("resumed_from"):
             parts.append(f"{chance} moving averages do not start from their variable")
@@ -274,9 +277,8 @@ class StockResult:
     def _loss_words(self) -> str:
         losses = self.result["losses"]
         shown = [loss if isinstance(loss, str) else f"{loss:.4g}" for loss in losses]
-        return "%d step%s, loss %s, %s" % (
-            len(losses),
-            "" if len(losses) == 1 else "s",
-            shown[0] if len(losses) == 1 else shown[0] + " -> " + shown[-1],
-            "all finite" if self.result["finite"] else "not all finite",
-        )
+        if len(losses) == 1:
+            words = f"1 step, loss {shown[0]}"
+        else:
+            words = f"{len(losses)} steps, loss {shown[0]} -> {shown[-1]}"
+        return words + (", all finite" if self.result["finite"] else ", not all finite")

@@ -73,8 +73,8 @@ class Evidence:
             get_variables_available_in_checkpoint,
         )
         replace(stack, optimizer_builder, "build", build)
-        # Logging sets itself up at the first message, unless it finds a handler: with only ours, the
-        # messages would miss the job's log.
+        # Logging sets itself up at the first message, unless it finds a handler: with only ours,
+        # the messages would miss the job's log.
         logging.basicConfig()
         handler = _Collector(self.messages)
         for logger in (logging.getLogger(), logging.getLogger("tensorflow")):
@@ -401,4 +401,4 @@ def _named(variables):
 
 
 def _set_flags(**values):
-    flags.FLAGS(["worker"] + ["--%s=%s" % pair for pair in sorted(values.items())])
+    flags.FLAGS(["worker"] + [f"--{name}={value}" for name, value in sorted(values.items())])

@@ -1,4 +1,5 @@
-"""batch: what convert would write for each model, once; whatever fails, ends it, or runs beside it."""
+"""batch: what convert would write for each model, once; whatever fails, ends it, or runs beside
+it."""
 
 import contextlib
 import dataclasses
@@ -464,7 +465,8 @@ def server(tmp_path):
 
 def download(url, data, **changes):
     said = dict({"size": len(data), "sha256": f'"{hashlib.sha256(data).hexdigest()}"'}, **changes)
-    return 'download { url: "%s" size: %s sha256: %s }' % (url, said["size"], said["sha256"])
+    size, sha256 = said["size"], said["sha256"]
+    return f'download {{ url: "{url}" size: {size} sha256: {sha256} }}'
 
 
 @pytest.mark.slow
@@ -512,7 +514,7 @@ def test_downloads_that_are_wrong(graphfix, place, tmp_path, server, monkeypatch
     ]
     path = recipe(
         place,
-        *['name: "m%d" %s' % row for row in enumerate(one for one, _ in rows)],
+        *[f'name: "m{number}" {one}' for number, (one, _) in enumerate(rows)],
         'source: "one"',
     )
     done = graphfix("batch", path, "--output_directory", place / "out")

@@ -1,4 +1,5 @@
-"""detectors/anchor_generators.py: shapes, counts and refusals; stock/test_anchors.py has the stock builders."""
+"""detectors/anchor_generators.py: shapes, counts and refusals; stock/test_anchors.py has the stock
+builders."""
 
 import pytest
 from google.protobuf import text_format

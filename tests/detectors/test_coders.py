@@ -1,4 +1,5 @@
-"""detectors/box_coders.py: a recoded code on the new anchor is the same box as the old on the old."""
+"""detectors/box_coders.py: a recoded code on the new anchor is the same box as the old on the
+old."""
 
 import math
 import random

@@ -135,10 +135,10 @@ def quote(value: str) -> str:
         raise RequestError(
             ascii(value), "holds bytes that are not text", "use a name that is valid UTF-8"
         ) from None
-    return '"%s"' % "".join(_QUOTED.get(character, character) for character in value)
+    return '"' + "".join(_QUOTED.get(character, character) for character in value) + '"'
 
 
-_QUOTED = {chr(code): "\\%03o" % code for code in list(range(32)) + [127]}
+_QUOTED = {chr(code): f"\\{code:03o}" for code in list(range(32)) + [127]}
 _QUOTED.update({"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"})
 
 
