@@ -20,7 +20,7 @@ import tempfile
 import time
 
 import convert
-from convert import machine, median, say, timed
+from convert import machine, median, rounds, say, timed
 
 ROOT, ZOO = convert.ROOT, convert.ZOO
 sys.path.insert(0, ROOT)
@@ -43,7 +43,7 @@ def models(cache):
         )
         config = next((one for one in configs if os.path.exists(one)), None)
         if config is None:
-            say(f"no config for {name}: left out")
+            say([f"no config for {name}: left out"])
             continue
         found[name] = _model(os.path.join(cache, "models", name), index, config)
     return found
@@ -52,7 +52,7 @@ def models(cache):
 def _model(directory, index, config):
     if os.path.exists(directory):
         return directory
-    say(f"making {os.path.basename(directory)} ...")
+    say([f"making {os.path.basename(directory)} ..."])
     making = directory + ".making"
     shutil.rmtree(making, ignore_errors=True)
     os.makedirs(making)
@@ -122,8 +122,7 @@ def report(cache, repetitions, jobs):
             CP_SYNC: ["sh", "-c", 'cp -r "$0" "$1" && find "$1" -type f -exec sync {} +', top, out],
         }
         runs = {name: [] for name in arms}
-        for number in range(repetitions + 1):
-            say(f"round {number} of {repetitions}")
+        for number in rounds("batch", repetitions):
             for name, command in arms.items():
                 run = timed(command, log)
                 if number:

@@ -28,6 +28,10 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+
+from graphfix.process.console import Progress, say  # noqa: E402
+
 ARMS = os.path.join(ROOT, "benchmarks", "arms")
 TESTDATA = os.path.join(ROOT, "testdata", "shapes_detector")
 ZOO = os.environ.get("GRAPHFIX_ZOO_DIR") or os.path.join(os.path.dirname(ROOT), "shared", "zoo")
@@ -56,10 +60,6 @@ GRAPHFIX, UNSYNCED, SCRIPT, REBUILD, CP, CP_SYNC, PYTHON, LIBRARIES, MODULES = (
     "python, importing NumPy, protobuf and crc32c",
     "python, importing graphfix convert",
 )
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 def cases(cache):
@@ -125,7 +125,7 @@ def cases(cache):
             )
         )
     if not found:
-        say(f"no published models in {ZOO}: only the detector in testdata/ is converted")
+        say([f"no published models in {ZOO}: only the detector in testdata/ is converted"])
         label_map = os.path.join(TESTDATA, "shapes_label_map.pbtxt")
         names = re.findall(r"name: ['\"](\w+)['\"]", read(label_map))[:2]
         found.append(
@@ -150,7 +150,7 @@ def checkpoint(cache, name, config, index=None):
     directory = os.path.join(cache, "checkpoints", name)
     if os.path.exists(directory):
         return directory
-    say(f"making the checkpoint {name} ...")
+    say([f"making the checkpoint {name} ..."])
     making = directory + ".making"
     shutil.rmtree(making, ignore_errors=True)
     os.makedirs(making)
@@ -264,14 +264,21 @@ def timed(command, log):
     return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
+def rounds(what, repetitions):
+    """The numbers of the rounds, each shown while it runs; round 0 warms up and does not count."""
+    with Progress() as show:
+        for number in range(repetitions + 1):
+            show(f"{what}: round {number} of {repetitions}")
+            yield number
+
+
 def measure(case, cache, repetitions):
     """The runs of each arm, after one round that is not counted, and what they agree on."""
     runs = collections.OrderedDict()
     with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as work:
         log = os.path.join(work, "log")
         commands, rows = arms(case, work)
-        for number in range(repetitions + 1):
-            say(f"{case.name}: round {number} of {repetitions}")
+        for number in rounds(case.name, repetitions):
             for name, command in commands.items():
                 run = timed(command, log)
                 if number:

@@ -19,7 +19,7 @@ import time
 
 import convert
 import training
-from convert import ARMS, ROOT, cpu, machine, median, peak, say, timed
+from convert import ARMS, ROOT, cpu, machine, median, peak, rounds, say, timed
 
 DOCTOR, READER = "graphfix doctor", "TensorFlow script"
 ONE = "graphfix doctor, one record"
@@ -84,7 +84,7 @@ def write_record(path, image, size):
 def record(cache, image, size):
     path = os.path.join(cache, f"{image}-{size}.record")
     if not os.path.exists(path):
-        say(f"writing {size // 10**6} MB ...")
+        say([f"writing {size // 10**6} MB ..."])
         # By another process: memory of this one, large from TensorFlow, would count for all arms.
         subprocess.check_call(
             [
@@ -133,8 +133,7 @@ def measure(cache, image, size, repetitions):
             CAT: ["sh", "-c", 'cat "$0" > /dev/null', path],
         }
         runs = {name: [] for name in arms}
-        for number in range(repetitions + 1):
-            say(f"images of {image} bytes: round {number} of {repetitions}")
+        for number in rounds(f"images of {image} bytes", repetitions):
             for name, command in arms.items():
                 run = timed(command, log)
                 if number:

@@ -22,7 +22,7 @@ import tempfile
 import time
 
 import convert
-from convert import ARMS, say, timed
+from convert import ARMS, rounds, say, timed
 
 GRAPH = "frozen_inference_graph.pb"
 REWRITE, EXPORT = f"graphfix convert {GRAPH}", "stock API: build, restore, export"
@@ -32,7 +32,7 @@ def source(case, cache):
     """A directory with the frozen graph that the stock exporter makes of a case's checkpoint."""
     directory = os.path.join(cache, "frozen", case.name)
     if not os.path.exists(directory):
-        say(f"exporting {case.name} ...")
+        say([f"exporting {case.name} ..."])
         making = directory + ".making"
         shutil.rmtree(making, ignore_errors=True)
         os.makedirs(making)
@@ -81,15 +81,14 @@ def measure(case, cache, repetitions, pictures):
                 os.path.join(out, "model.ckpt"), os.path.join(out, "pipeline.config"), exported
             ),
         }
-        for number in range(repetitions + 1):
-            say(f"{case.name}: round {number} of {repetitions}")
+        for number in rounds(case.name, repetitions):
             for one in (out, exported):
                 shutil.rmtree(one, ignore_errors=True)
             for name, command in commands.items():
                 run = timed(command, log)
                 if number:
                     runs[name].append(run)
-        say(f"{case.name}: running the graphs")
+        say([f"{case.name}: running the graphs"])
         timed(
             [
                 sys.executable,

@@ -20,9 +20,7 @@ LABELS = os.path.join(DETECTOR, "shapes_label_map.pbtxt")
 ARMS = os.path.join(ROOT, "benchmarks", "arms")
 sys.path[:0] = [ROOT, os.path.join(ROOT, "testdata")]
 
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
+from graphfix.process.console import say  # noqa: E402
 
 
 def graphfix(*arguments):
@@ -129,7 +127,7 @@ def fine_tune(work, name, config, steps, seed, record, label_map):
                 env=dict(os.environ, CUDA_VISIBLE_DEVICES="-1"),
             )
         shutil.rmtree(model_dir)
-        say(f"{name}: {time.time() - started} s")
+        say([f"{name}: {time.time() - started:.0f} s"])
     with open(result) as file:
         return {int(step): figures for step, figures in json.load(file).items()}
 

@@ -14,7 +14,7 @@ import tempfile
 import time
 
 import convert
-from convert import ARMS, DATA, PYTHON, cpu, machine, median, peak, say, timed
+from convert import ARMS, DATA, PYTHON, cpu, machine, median, peak, rounds, timed
 
 VERIFY, CRCS = "graphfix verify", "reading and CRC-32C"
 MODULES = "python, importing graphfix verify"
@@ -55,8 +55,7 @@ def measure(case, cache, repetitions):
             log,
         )
         runs = {}
-        for number in range(repetitions + 1):
-            say(f"{case.name}: round {number} of {repetitions}")
+        for number in rounds(case.name, repetitions):
             for name, command in arms(out).items():
                 run = timed(command, log)
                 if number:

@@ -1,3 +1,100 @@
-"""graphfix: carry a TensorFlow 1 Object Detection API detector over to new classes."""
+"""graphfix carries a TensorFlow 1 Object Detection API detector over to new classes.
+
+    import graphfix
+
+    options = graphfix.ConvertOptions(label_map_path="parts.pbtxt", freeze="backbone")
+    report = graphfix.convert("ssd_mobilenet_v1_coco_2018_01_28.tar.gz", "converted", options)
+
+docs/api.md lists everything.  Importing this loads nothing: a name is loaded when it is first used,
+since NumPy alone takes longer than the rest.
+"""
+
+import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any, List
+
+if TYPE_CHECKING:
+    from graphfix.anchor_fitting.workflow import Answer as AnchorFit
+    from graphfix.api import (
+        apply_anchors,
+        check,
+        convert,
+        convert_batch,
+        diagnose,
+        diff,
+        explain,
+        fit_anchors,
+        inspect,
+        model_in_memory,
+        open_model,
+        plan,
+        show_anchors,
+        thaw,
+        try_with_stock_api,
+        update_golden,
+        verify,
+    )
+    from graphfix.comparison.check import GoldenUpdate
+    from graphfix.comparison.result import Comparison
+    from graphfix.conversion.inspect import ModelDescription
+    from graphfix.conversion.thaw import Thawed
+    from graphfix.doctor.doctor import DoctorResult as Diagnosis
+    from graphfix.doctor.doctor import Explanation
+    from graphfix.errors import GraphfixError, Problem, RequestError, SourceError, VerificationError
+    from graphfix.findings import Finding
+    from graphfix.modeldir.destinations import Directory, Memory
+    from graphfix.modeldir.openers import Source as Model
+    from graphfix.options import AnchorBoxes, ConvertOptions, Freeze, NewRows, Trainer, Weights
+    from graphfix.planning.plan import SurgeryPlan as Plan
+    from graphfix.report.report import Report
+    from graphfix.verification.stock_trial import StockTrial
+    from graphfix.verification.verify import Verified
 
 __version__ = "0.1.0"
+
+# Module: the public names that it has, and where it calls one otherwise, what.
+_MODULES = {
+    "api": """apply_anchors check convert convert_batch diagnose diff explain fit_anchors inspect
+        model_in_memory open_model plan show_anchors thaw try_with_stock_api update_golden verify""",
+    "anchor_fitting.workflow": "AnchorFit=Answer",
+    "comparison.check": "GoldenUpdate",
+    "comparison.result": "Comparison",
+    "conversion.inspect": "ModelDescription",
+    "conversion.thaw": "Thawed",
+    "doctor.doctor": "Diagnosis=DoctorResult Explanation",
+    "errors": "GraphfixError Problem RequestError SourceError VerificationError",
+    "findings": "Finding",
+    "modeldir.destinations": "Directory Memory",
+    "modeldir.openers": "Model=Source",
+    "options": "AnchorBoxes ConvertOptions Freeze NewRows Trainer Weights",
+    "planning.plan": "Plan=SurgeryPlan",
+    "report.report": "Report",
+    "verification.stock_trial": "StockTrial",
+    "verification.verify": "Verified",
+}
+_PUBLIC = {
+    public: (f"graphfix.{module}", own or public)
+    for module, names in _MODULES.items()
+    for public, _, own in (name.partition("=") for name in names.split())
+}
+__all__ = sorted(_PUBLIC)
+
+
+class _Lazy(types.ModuleType):
+    """This module, which loads a public name when it is first asked for (CPython 3.6 has no
+    `__getattr__` of a module's own)."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _PUBLIC:
+            raise AttributeError(f"module 'graphfix' has no attribute {name!r}")
+        module, own = _PUBLIC[name]
+        value = getattr(importlib.import_module(module), own)
+        setattr(self, name, value)
+        return value
+
+    def __dir__(self) -> List[str]:
+        return sorted({*self.__dict__, *__all__})
+
+
+sys.modules[__name__].__class__ = _Lazy

@@ -7,7 +7,7 @@ them before refusing, and a test can look at the subject instead of matching pro
 """
 
 import dataclasses
-from typing import Iterable, Tuple
+from typing import Callable, Iterable, Optional, Tuple
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +26,8 @@ class GraphfixError(Exception):
     """Root of every error graphfix raises on purpose; holds one or more problems."""
 
     exit_code = 3
+    # How the front that asked spells options (options.spelled); None: as flags.
+    spelling: Optional[Callable[[str], str]] = None
 
     def __init__(self, subject: str, message: str, remedy: str):
         self._set([Problem(subject, message, remedy)])
@@ -40,6 +42,10 @@ class GraphfixError(Exception):
     def _set(self, problems: Iterable[Problem]) -> None:
         self.problems: Tuple[Problem, ...] = tuple(problems)
         Exception.__init__(self, "\n".join(str(problem) for problem in self.problems))
+
+    def __str__(self) -> str:
+        text = "\n".join(str(problem) for problem in self.problems)
+        return self.spelling(text) if self.spelling else text
 
 
 class RequestError(GraphfixError):

@@ -1,4 +1,4 @@
-"""What graphfix has to say about a model or a conversion, as data."""
+"""What graphfix has to say about a model or a conversion, as data; and how its sentences count."""
 
 import dataclasses
 from typing import Iterable, Tuple
@@ -23,6 +23,11 @@ class Finding:
 
 
 def by_severity(findings: Iterable[Finding]) -> Tuple[Finding, ...]:
-    """What ruins a run comes first; else the order stays."""
+    """Errors first, then warnings; findings of one severity keep their order."""
     order = (ERROR, WARNING, INFO)
     return tuple(sorted(findings, key=lambda one: order.index(one.severity)))
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: "1 class", "0 records"; `plural` where that is not the noun and s."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

@@ -6,6 +6,7 @@ import os
 
 import builders
 import pytest
+import repository
 
 from graphfix.anchor_fitting import fit
 from graphfix.cli import command_line
@@ -16,6 +17,24 @@ def pytest_configure(config):
 
 
 Done = collections.namedtuple("Done", "code out err")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def power_is_not_lost():
+    """Writing through to the disk takes longer than most of what is tested here."""
+    before, os.fsync = os.fsync, lambda handle: None
+    yield
+    os.fsync = before
+
+
+@pytest.fixture(scope="session")
+def broken_files():
+    """The module that makes the files of testdata/broken: records, images, label maps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(repository.TESTDATA)
+        from broken_setups import files
+
+        return files
 
 
 @pytest.fixture(scope="session")

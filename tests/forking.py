@@ -1,5 +1,5 @@
 """Runs graphfix again and again in children that are killed: one process that has imported it,
-and forks.  Started by test_publish.py and test_cli.py as a script; reads jobs, answers results,
+and forks.  Started by test_publishing.py as a script; reads jobs, answers results,
 each a line of JSON.
 
 A job has `argv` (a command line), or `publish` (directories) and `content` (what is written to two

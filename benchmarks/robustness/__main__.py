@@ -114,7 +114,7 @@ def section(name, rows, faults, seconds, date):
     return "\n".join(
         ["## " + title(name), "", "| | |", "|---|---|"]
         + [f"| {what} | {result} |" for what, result in rows]
-        + ["", f"{len(faults)} faults; {seconds} s, {date}.", ""]
+        + ["", f"{len(faults)} faults; {seconds:.0f} s, {date}.", ""]
     )
 
 

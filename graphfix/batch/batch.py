@@ -11,16 +11,18 @@ and holds the digests of what it was made of; so a run finds what is done alread
 the one before it.  Of two runs at once, one waits for the other's model and finds it done.
 """
 
+import contextlib
 import dataclasses
 import fcntl
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from graphfix.batch.recipe import Entry, read_recipe
 from graphfix.errors import RequestError
@@ -28,7 +30,7 @@ from graphfix.modeldir import ownership, publishing
 from graphfix.modeldir.manifest import MANIFEST
 from graphfix.modeldir.openers import read_file
 from graphfix.process import import_path, signals
-from graphfix.process.console import escaped
+from graphfix.process.console import escaped, one_line
 
 PRIVATE = ".graphfix-batch"
 LOCKS, DOWNLOADS, WORK = (os.path.join(PRIVATE, name) for name in ("locks", "downloads", "work"))
@@ -278,6 +280,13 @@ def format_outcomes(outcomes: Sequence[Outcome]) -> List[str]:
         "%d models: %s" % (len(outcomes), ", ".join(f"{count} {kind}" for kind, count in counts))
     )
     return rows
+
+
+@contextlib.contextmanager
+def progress() -> Iterator[Callable[[Sequence[Outcome], int, Sequence[str]], None]]:
+    """Gives what shows how far a batch is, on a terminal."""
+    with one_line() as show:
+        yield lambda *state: show(bar(*state, shutil.get_terminal_size().columns))
 
 
 def bar(done: Sequence[Outcome], total: int, running: Sequence[str], width: Optional[int]) -> str:

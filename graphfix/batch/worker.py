@@ -19,21 +19,22 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from graphfix import __version__
 from graphfix.batch.batch import CONVERTED, DOWNLOADS, FAILED, LOCKS, UNCHANGED, WORK
-from graphfix.conversion.convert import Target, convert
+from graphfix.conversion.convert import convert
 from graphfix.errors import GraphfixError, Problem, RequestError, SourceError
 from graphfix.formats.archive import SUFFIXES
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.graphdef.files import SAVED_MODEL
 from graphfix.modeldir import openers as sources
 from graphfix.modeldir import ownership
+from graphfix.modeldir.destinations import Directory
 from graphfix.modeldir.download import fetch
 from graphfix.modeldir.manifest import Manifest, read_manifest
+from graphfix.options import OPTIONS, ConvertOptions, Front, spelled
 from graphfix.report.report import CHECKPOINT, Report
 from graphfix.stock_api.target_api import find_target_api
 from graphfix.verification.judge import judge
 
 _CHUNK = 1 << 20
-_FILES = ("label_map_path", "source_label_map_path", "anchors", "pipeline_config_path")
 
 
 def _peak() -> float:
@@ -87,7 +88,11 @@ def do(entry: Dict[str, Any], out: str) -> Dict[str, Any]:
                 "this is a fault of graphfix: please report it",
             ),
         )
-    return {"verdict": FAILED, "lines": [str(one) for one in problems], "findings": {}}
+    return {
+        "verdict": FAILED,
+        "lines": [spelled(str(one), Front.RECIPE) for one in problems],
+        "findings": {},
+    }
 
 
 @contextlib.contextmanager
@@ -166,13 +171,10 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
         counts = collections.Counter(one.severity for one in report.findings)
         return dict(made_of, summary=report.summary, findings=dict(counts))
 
-    config = target.pop("pipeline_config_path", None)
     report = convert(
         archive or entry["source"],
-        Target(**target),
-        output_directory=directory,
-        overwrite=record is not None,
-        config_path=config,
+        Directory(directory, overwrite=record is not None),
+        ConvertOptions(**target),
         made_of=told,
     )
     lines = [report.summary] + [f"replaced what had changed: {ownership.named(names)}"] * bool(
@@ -203,8 +205,8 @@ def _have(download: Dict[str, Any], archive: str, out: str, work: str) -> None:
 def _target_digest(target: Dict[str, Any], directory: str) -> str:
     """Of the flags, of what is in the files they name, and of the place that the config will name."""
     said = dict(target, target_api=find_target_api(target.get("target_api", "auto")).revision)
-    for key in _FILES:
-        if key in said:
+    for key in said:
+        if OPTIONS[key].read:
             said[key] = hashlib.sha256(sources.read_file(said[key])).hexdigest()
     said.setdefault("fine_tune_checkpoint", os.path.join(directory, CHECKPOINT))
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode("ascii")).hexdigest()

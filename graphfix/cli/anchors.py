@@ -1,11 +1,17 @@
-"""The command line of anchors' own verbs; each sets `work`, which gives their Answer.
+"""graphfix anchors fit|show|apply"""
 
-Apart from their code, which imports more than a command line needs to start.
-"""
+import argparse
+import json
+from typing import Any, Callable
+
+import graphfix
+from graphfix.cli import flags
+from graphfix.process.console import print_json, print_result, say
+
+HELP = "fit anchors to a data set, show them, or put them into a config"
 
 
-def add_verbs(parser) -> None:
-    """Adds fit, show and apply to the parser of anchors."""
+def add(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="action", metavar="fit|show|apply")
     verbs.required = True
     one = _verb(
@@ -27,13 +33,13 @@ def add_verbs(parser) -> None:
         metavar="N",
         help="anchors at a location (default: as many as there are)",
     )
-    one.add_argument("--seed", type=int, default=0, help="of the search")
+    one.add_argument("--seed", type=int, default=0, help="random seed for the search")
     one = _verb(verbs, "show", _show, "draw a config's anchors, and the boxes of a data set")
     _boxes(one, required=False)
     one.add_argument(
-        "--anchors", metavar="FILE", help="an anchors file, to set beside the config's"
+        "--anchors", metavar="FILE", help="an anchors file, to compare with the config's"
     )
-    one.add_argument("--output_directory", required=True, help="the directory to write")
+    flags.add_output_directory(one)
     one = _verb(
         verbs, "apply", _apply, "put an anchors file into a config, and change nothing else of it"
     )
@@ -41,56 +47,62 @@ def add_verbs(parser) -> None:
     one.add_argument("--output", required=True, metavar="FILE", help="the config to write")
 
 
-def _verb(verbs, name: str, work, text: str):
-    one = verbs.add_parser(name, help=text, description=text)
+def _verb(
+    verbs: Any, name: str, work: Callable[[argparse.Namespace], Any], text: str
+) -> argparse.ArgumentParser:
+    one: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
     one.set_defaults(work=work)
     one.add_argument("config", metavar="CONFIG", help="a pipeline.config, or its directory")
-    one.add_argument("--overwrite", action="store_true", help="replace what is there")
-    one.add_argument("--json", action="store_true", help="print the figures as JSON")
+    flags.add_overwrite(one)
+    flags.add_json(one, "the figures")
     return one
 
 
-def _boxes(one, required: bool) -> None:
+def _boxes(one: argparse.ArgumentParser, required: bool) -> None:
     one.add_argument(
         "--train_record",
         action="append",
         default=[],
         required=required,
         metavar="FILE",
-        help="annotated boxes: TFRecords (a path or pattern), COCO JSON, "
-        "a CSV table, a directory of Pascal VOC XML; may be repeated",
+        help="annotated boxes: TFRecords (a path or pattern), COCO JSON, a CSV table, a directory "
+        "of Pascal VOC XML; may be repeated",
     )
     one.add_argument("--label_map_path", help="names of the classes, where records have ids")
 
 
-def _fit(args):
-    from graphfix.anchor_fitting.workflow import fit_anchors
+def run(args: argparse.Namespace) -> int:
+    found = args.work(args)
+    say(found.findings)
+    if args.json:
+        print_json(json.dumps(found.data, indent=2, sort_keys=True))
+    else:
+        print_result(found.lines)
+    return 0
 
-    return fit_anchors(
+
+def _fit(args: argparse.Namespace) -> "graphfix.AnchorFit":
+    return graphfix.fit_anchors(
         args.config,
         args.train_record,
-        output=args.output,
+        args.output,
         overwrite=args.overwrite,
-        seed=args.seed % (1 << 32),
-        count=args.num_anchors,
+        seed=args.seed,
+        num_anchors=args.num_anchors,
         label_map_path=args.label_map_path,
     )
 
 
-def _show(args):
-    from graphfix.anchor_fitting.workflow import show_anchors
-
-    return show_anchors(
+def _show(args: argparse.Namespace) -> "graphfix.AnchorFit":
+    return graphfix.show_anchors(
         args.config,
-        args.train_record,
-        output_directory=args.output_directory,
+        args.output_directory,
+        records=args.train_record,
         overwrite=args.overwrite,
         anchors=args.anchors,
         label_map_path=args.label_map_path,
     )
 
 
-def _apply(args):
-    from graphfix.anchor_fitting.workflow import apply_anchors
-
-    return apply_anchors(args.config, args.anchors, output=args.output, overwrite=args.overwrite)
+def _apply(args: argparse.Namespace) -> "graphfix.AnchorFit":
+    return graphfix.apply_anchors(args.config, args.anchors, args.output, overwrite=args.overwrite)

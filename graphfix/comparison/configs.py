@@ -8,7 +8,7 @@ revision of the API knows counts as its text.
 
 import codecs
 import os
-from typing import Any, Dict, Iterator, Mapping, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Tuple
 
 import numpy as np
 from google.protobuf.descriptor import FieldDescriptor
@@ -64,9 +64,9 @@ def relative_to(directory: str, fields: Mapping[str, str]) -> Dict[str, str]:
 
 
 def label_fields(data: bytes) -> Dict[str, Dict[str, str]]:
-    """{id: {path: literal}} of a sound label map's items, and {"": ...} of the rest: unknown fields, and
-    the order of items where it is not that of their ids.  Of several items with one id (only the
-    background may have), the later ones' paths are numbered."""
+    """{id: {path: literal}} of a sound label map's items, and {"": ...} of the rest: unknown
+    fields, and the order of items where it is not that of their ids.  Of several items with one id
+    (only the background may have), the later ones' paths are numbered."""
     document = Document.parse(data, subject="the label map")
     message, _ = bind(document, message_class("graphfix.labels.StringIntLabelMap"))
     outside: Dict[str, str] = {}
@@ -106,8 +106,7 @@ def _unknown(block: Block, descriptor: Any, above: str) -> Iterator[Tuple[str, s
                 number = counts[field.name] = counts.get(field.name, -1) + 1
                 place = f"{field.name}[{number}]" if is_repeated(known) else field.name
                 if isinstance(value, Block):
-                    for one in _unknown(value, known.message_type, above + place + "."):
-                        yield one
+                    yield from _unknown(value, known.message_type, above + place + ".")
     for path in sorted(texts):
         yield path, texts[path]
 
@@ -185,16 +184,17 @@ def _literal(field: Any, value: Any) -> str:
 
 
 def changed_fields(
-    before: Mapping[str, str], after: Mapping[str, str]
+    before: Mapping[str, str], after: Mapping[str, str], only_in: Callable[[Optional[str]], str]
 ) -> Iterator[Tuple[str, str]]:
-    """(path, "old -> new") of what differs; of a block that one side lacks, the block alone."""
+    """(path, "old -> new") of what differs; of a block that one side lacks, only the block, with
+    the words of `only_in` for its second value (None where it is the first side's)."""
     gone: Tuple[str, ...] = ()
     for path in sorted(set(before) | set(after)):
-        if before.get(path) == after.get(path) or gone and path.startswith(gone):
+        if before.get(path) == after.get(path) or (gone and path.startswith(gone)):
             continue
         old, new = before.get(path), after.get(path)
         if "{}" in (old, new) and None in (old, new):
             gone += (path + ".",)
-            yield path, "is gone" if new is None else "is new"
+            yield path, only_in(new)
         else:
             yield path, f"{old or '(default)'} -> {new or '(default)'}"

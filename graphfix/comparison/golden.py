@@ -1,4 +1,4 @@
-"""The golden file: what an output was when somebody agreed to it, as JSON to be kept in a repository.
+"""The golden file: an output as somebody approved it, as JSON to keep in a repository.
 
     {"format": 2,
      "config": {PATH: LITERAL},                          as configs.py reads it
@@ -13,10 +13,10 @@
                                         [OP, DIGEST, DTYPE, SHAPE, DIGEST OF VALUE]}}},
      "files": {PATH: TEXT}}                              as folders.py reads them
 
-A part that the output does not have is null.  One tensor or node a line, in order, so that a
-version control system shows which changed.  Heads that count classes are recorded class by class,
-and with their values where they have at most MOST_VALUES elements: then a change can be told with
-its size, and for a few classes on a mobile backbone that takes a few hundred kilobytes.
+A part that the output lacks is null.  Tensors and nodes have a line each, sorted, so that version
+control shows which ones changed.  Heads with a class axis are recorded class by class, and with
+their values up to MOST_VALUES elements, so that a change can be told with its size; for a few
+classes on a mobile backbone that takes a few hundred kilobytes.
 """
 
 import base64
@@ -25,8 +25,7 @@ from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
 
 import numpy as np
 
-from graphfix.comparison.differ import row_digest
-from graphfix.comparison.states import SHORT, GraphState, Node, Row, State, Thing
+from graphfix.comparison.states import SHORT, ClassChannels, GraphState, Node, Snapshot, TensorState
 from graphfix.errors import SourceError
 from graphfix.formats.dtypes import BY_NAME
 from graphfix.formats.tensors import TensorMeta
@@ -38,27 +37,28 @@ _LIMIT = 256 << 20
 _PARTS = ("config", "labels", "tensors", "graphs", "files")
 
 
-def to_json(thing: Thing) -> str:
+def to_json(snapshot: Snapshot) -> str:
     """A golden file's text; reads every tensor.
 
     Raises:
       SourceError: a tensor is damaged.
     """
     texts = (
-        thing.config and _lines(thing.config.items()),
-        None if thing.labels is None else _lines(thing.labels.items(), key=_by_id),
+        snapshot.config and _lines(snapshot.config.items()),
+        None if snapshot.labels is None else _lines(snapshot.labels.items(), key=_by_id),
         None
-        if thing.tensors is None
-        else _lines((name, _tensor(state)) for name, state in thing.tensors.items()),
+        if snapshot.tensors is None
+        else _lines((name, _tensor(state)) for name, state in snapshot.tensors.items()),
         None
-        if thing.graphs is None
+        if snapshot.graphs is None
         else "{\n%s\n}"
         % ",\n".join(
-            f"{json.dumps(place)}: {_graph(graph)}" for place, graph in sorted(thing.graphs.items())
+            f"{json.dumps(place)}: {_graph(graph)}"
+            for place, graph in sorted(snapshot.graphs.items())
         ),
         None
-        if thing.files is None
-        else _lines((name, texts[0]) for name, texts in thing.files.items()),
+        if snapshot.files is None
+        else _lines((name, texts[0]) for name, texts in snapshot.files.items()),
     )
     return '{"format": %d,\n%s}\n' % (
         FORMAT,
@@ -87,25 +87,25 @@ def _lines(rows: Iterable[Tuple[str, Any]], key=None) -> str:
     )
 
 
-def _tensor(state: State) -> Dict[str, Any]:
+def _tensor(state: TensorState) -> Dict[str, Any]:
     row: Dict[str, Any] = {
         "dtype": state.meta.dtype.name,
         "shape": list(state.meta.shape),
         "sha256": state.digest(),
     }
-    if state.what:
-        row["what"] = state.what
-    if state.rows:
+    if state.role:
+        row["what"] = state.role
+    if state.classes:
         value = state.load()
         row["classes"] = [
-            [one.id, one.name, list(one.channels), row_digest(one, value)] for one in state.rows
+            [one.id, one.name, list(one.channels), one.value_digest(value)] for one in state.classes
         ]
         if value.size <= MOST_VALUES:
             row["values"] = base64.b64encode(value.tobytes()).decode("ascii")
     return row
 
 
-def _node(node: Node, constant: Optional[State]):
+def _node(node: Node, constant: Optional[TensorState]):
     row = [node.op, node.digest]
     if constant is None:
         return row
@@ -116,7 +116,7 @@ class OldGolden(SourceError):
     """A golden file of an earlier format."""
 
 
-def read_golden(path: str) -> Thing:
+def read_golden(path: str) -> Snapshot:
     """What a golden file records.
 
     Raises:
@@ -162,7 +162,7 @@ def read_golden(path: str) -> Thing:
             else {place: _read_graph(graph) for place, graph in graphs.items()}
         )
         files = None if files is None else {name: (text,) for name, text in _texts(files).items()}
-        return Thing(path, True, tensors, config, None, labels, graphs, files)
+        return Snapshot(path, True, tensors, config, None, labels, graphs, files)
     except (
         ValueError,
         KeyError,
@@ -174,7 +174,7 @@ def read_golden(path: str) -> Thing:
     ) as error:
         raise SourceError(
             path,
-            f"is no golden file ({type(error).__name__}: {error})",
+            f"is not a golden file ({type(error).__name__}: {error})",
             "make it with graphfix check --update",
         ) from None
 
@@ -183,7 +183,7 @@ def _read_graph(graph: Mapping[str, Any]) -> GraphState:
     rows = graph["nodes"]
     nodes = {name: Node(_text(row[0]), _text(row[1])) for name, row in rows.items()}
     constants = {
-        name: State(_meta(name, row[2], row[3]), _saying(_digest(row[4])), None)
+        name: TensorState(_meta(name, row[2], row[3]), _always(_digest(row[4])), None)
         for name, row in rows.items()
         if len(row) > 2
     }
@@ -195,10 +195,10 @@ def _read_graph(graph: Mapping[str, Any]) -> GraphState:
     )
 
 
-def _read_tensor(name: str, row: Mapping[str, Any]) -> State:
+def _read_tensor(name: str, row: Mapping[str, Any]) -> TensorState:
     meta = _meta(name, row["dtype"], row["shape"])
     rows = tuple(
-        Row(int(number), _text(label), tuple(map(int, channels)), _text(digest))
+        ClassChannels(int(number), _text(label), tuple(map(int, channels)), _text(digest))
         for number, label, channels, digest in row.get("classes", ())
     )
     if any(not 0 <= channel < meta.shape[-1] for one in rows for channel in one.channels):
@@ -208,11 +208,13 @@ def _read_tensor(name: str, row: Mapping[str, Any]) -> State:
         value = np.frombuffer(
             base64.b64decode(row["values"], validate=True), meta.dtype.numpy or np.dtype("<u2")
         ).reshape(meta.shape)
-        load = _saying(value)
-    return State(meta, _saying(_digest(row["sha256"])), load, _text(row.get("what", "")), rows)
+        load = _always(value)
+    return TensorState(
+        meta, _always(_digest(row["sha256"])), load, _text(row.get("what", "")), rows
+    )
 
 
-def _saying(value):
+def _always(value):
     return lambda: value
 
 
@@ -232,5 +234,5 @@ def _texts(values: Mapping[str, Any]) -> Dict[str, str]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{value!r:.40} is no text")
+        raise TypeError(f"{value!r:.40} is not a text")
     return value

@@ -20,12 +20,12 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, 
 
 import numpy as np
 
-from graphfix.comparison.states import SHORT, GraphState, Node, State
+from graphfix.comparison.states import SHORT, GraphState, Node, TensorState
 from graphfix.formats.graphdef import constants, files, wire
 from graphfix.formats.schema import message_class, parse
 from graphfix.formats.tensors import TensorMeta
 
-# {name: (what, rows)} of the heads' tensors among those given.
+# {name: (role, classes)} of the heads' tensors among those given.
 Heads = Callable[[Mapping[str, TensorMeta]], Mapping[str, Tuple]]
 DIGEST = "sha256:"
 NODE_ORDER, FUNCTION_ORDER = "order of nodes", "order of functions"
@@ -56,7 +56,7 @@ def graph_state(
         name: Node(node.op, hashlib.sha256(data[first:last]).hexdigest()[:SHORT])
         for name, node, (first, last) in zip(names, graph_def.node, spans)
     }
-    states = {name: State(metas[name], *values[name], *known.get(name, ())) for name in metas}
+    states = {name: TensorState(metas[name], *values[name], *known.get(name, ())) for name in metas}
     bare.ClearField("node")
     return GraphState(nodes, states, _facts(bare, names), saved)
 

@@ -1,26 +1,26 @@
-"""A comparison as JUnit XML, which build servers show as tests: one for each part, one for each class."""
+"""A comparison as JUnit XML, which build servers show as tests: one a part and one a class."""
 
 import re
 from typing import Dict, List
 from xml.etree import ElementTree
 
-from graphfix.comparison.differ import PARTS, Comparison
-from graphfix.comparison.states import Thing
+from graphfix.comparison.result import PARTS, Comparison
+from graphfix.comparison.states import Snapshot
 from graphfix.errors import SourceError
 from graphfix.modeldir.openers import read_file
 from graphfix.process.console import escaped
 
 _SUITE = "graphfix check"
-# What XML 1.0 has no way to write, beside what no line is written with.
+# What XML 1.0 cannot represent, besides the characters that `escaped` replaces.
 _UNWRITABLE = re.compile("[\ufffe\uffff]")
 
 
-def to_junit(found: Comparison, golden: Thing) -> bytes:
-    """The XML; `golden` says which classes there are to be tested."""
+def to_junit(found: Comparison, golden: Snapshot) -> bytes:
+    """The XML, with a test for each part and for each class of `golden`."""
     failures: Dict[str, List[str]] = {part: [] for part in PARTS if part in found.parts}
     for state in (golden.tensors or {}).values():
-        for row in state.rows:
-            failures.setdefault(str(row), [])
+        for one in state.classes:
+            failures.setdefault(str(one), [])
     for one in found.differences:
         failures.setdefault(one.subject if one.subject in failures else one.part, []).append(
             str(one)
@@ -49,7 +49,7 @@ def to_junit(found: Comparison, golden: Thing) -> bytes:
 
 
 def is_junit(path: str) -> bool:
-    """Whether a file is XML that `to_junit` made."""
+    """Whether `to_junit` wrote a file."""
     try:
         suite = ElementTree.fromstring(read_file(path))
     except (ElementTree.ParseError, SourceError, ValueError, LookupError):  # no such encoding

@@ -1,4 +1,4 @@
-"""Opens what `diff` and `check` are given: a model's directory or archive, or one file of a model."""
+"""Snapshots of what `diff` and `check` are given: a model's directory, archive, or single file."""
 
 import os
 from typing import Container, Dict, Mapping, Optional, Set
@@ -6,7 +6,7 @@ from typing import Container, Dict, Mapping, Optional, Set
 from graphfix.comparison.configs import config_fields, label_fields, relative_to, with_mark
 from graphfix.comparison.folders import other_files, shard_of
 from graphfix.comparison.graphs import graph_state, saved_states
-from graphfix.comparison.states import State, Thing, head_rows
+from graphfix.comparison.states import Snapshot, TensorState, head_rows
 from graphfix.detectors import coco
 from graphfix.detectors.describe import describe
 from graphfix.errors import SourceError
@@ -17,7 +17,7 @@ from graphfix.formats.schema import message_class
 from graphfix.formats.tensors import TensorMeta
 from graphfix.formats.textproto import Document, bind
 from graphfix.modeldir import openers as sources
-from graphfix.pipeline_config.document import PipelineConfig, parse_config
+from graphfix.pipeline_config.document import parse_config
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
 
 # Where the stock exporter leaves its SavedModel, in the directory of the checkpoint.
@@ -25,13 +25,13 @@ _SAVED_MODEL = "saved_model"
 _TEXTS = (".config", ".pbtxt", ".txt", ".prototxt")
 
 
-def open_thing(path: str, *, ignored: Container[str] = ()) -> Thing:
-    """What a path names; reads configs, graphs and small files, but no tensor's value.  Of a
-    directory, the files whose real paths are `ignored` do not count.
+def open_snapshot(path: str, *, ignored: Container[str] = ()) -> Snapshot:
+    """The snapshot of what a path names, without reading tensors' values.  In a directory, files
+    whose real paths are in `ignored` do not count.
 
     Raises:
       SourceError: it is missing or damaged.
-      RequestError: it does not say which checkpoint is meant.
+      RequestError: it leaves open which checkpoint is meant.
     """
     if os.path.isfile(path) and path.endswith(SUFFIXES):
         unpacked = Unpacked(path)
@@ -44,13 +44,14 @@ def open_thing(path: str, *, ignored: Container[str] = ()) -> Thing:
         if os.path.basename(path) == files.SAVED_MODEL:
             return _directory(path, os.path.dirname(path) or ".", None, ignored)
         heads = _Heads(os.path.dirname(path))
-        return Thing(path, False, graphs={"": _frozen(path, heads)})
+        return Snapshot(path, False, graphs={"": _frozen(path, heads)})
     prefix = sources.find_prefix(path)
-    return Thing(path, False, tensors=_checkpoint(prefix, _Heads(os.path.dirname(prefix))))
+    return Snapshot(path, False, tensors=_checkpoint(prefix, _Heads(os.path.dirname(prefix))))
 
 
-def _directory(path: str, directory: str, holder, ignored: Optional[Container[str]]) -> Thing:
-    """`ignored` is None where not all files are at hand: an archive is unpacked in part."""
+def _directory(path: str, directory: str, holder, ignored: Optional[Container[str]]) -> Snapshot:
+    """`ignored` is None for an archive, which is unpacked only in part: its other files do not
+    count."""
     frozen = sources.find_frozen(directory)
     heads = _Heads(directory)
     known, graphs = set(heads.read), {}
@@ -73,7 +74,7 @@ def _directory(path: str, directory: str, holder, ignored: Optional[Container[st
         tensors, stem = _checkpoint(prefix, heads), os.path.basename(prefix)
         known.add(stem + ".index")
         known.update(name for name in os.listdir(directory) if shard_of(name) == stem)
-    return Thing(
+    return Snapshot(
         path,
         True,
         tensors,
@@ -87,8 +88,8 @@ def _directory(path: str, directory: str, holder, ignored: Optional[Container[st
 
 
 class _Heads:
-    """A directory's config and label map and the fields of either, None without one, and what heads'
-    tensors are by them; `read` names the files that these are of."""
+    """A directory's config and label map, the fields of each (None without one), and by them the
+    roles of heads' tensors; `read` has the names of the files that were read."""
 
     def __init__(self, directory: str):
         self.config = self.fields = self.labels = None
@@ -108,7 +109,7 @@ class _Heads:
             self.read.add(sources.LABEL_MAP)
 
     def __call__(self, metas: Mapping[str, TensorMeta]):
-        """{tensor: (what, rows)}, as far as config and tensors are of one model."""
+        """{tensor: (role, classes)}; empty unless config and tensors are of the same model."""
         if self.config is None:
             return {}
         try:
@@ -125,23 +126,25 @@ def _names(label_map: LabelMap) -> Dict[int, str]:
     return {label.id: label.display_name for label in label_map.labels}
 
 
-def _text(path: str) -> Thing:
-    """A label map or a config: what is no label map is read as a config."""
+def _text(path: str) -> Snapshot:
+    """A label map or a config: what is not a label map is read as a config."""
     data = sources.read_file(path)
     if bind(Document.parse(data, subject=path), message_class("graphfix.labels.StringIntLabelMap"))[
         0
     ].item:
         parse_label_map(data, path)
-        return Thing(path, False, labels=label_fields(data))
+        return Snapshot(path, False, labels=label_fields(data))
     fields = with_mark(data, config_fields(parse_config(data, path)))
-    return Thing(path, False, config=relative_to(os.path.dirname(path), fields), raw_config=fields)
+    return Snapshot(
+        path, False, config=relative_to(os.path.dirname(path), fields), raw_config=fields
+    )
 
 
-def _checkpoint(prefix: str, heads: _Heads) -> Dict[str, State]:
+def _checkpoint(prefix: str, heads: _Heads) -> Dict[str, TensorState]:
     store = reader.open_bundle(prefix)
     known = heads({name: view.meta for name, view in store.items()})
     return {
-        name: State(view.meta, _digest_of(view), view.load, *known.get(name, ()))
+        name: TensorState(view.meta, _digest_of(view), view.load, *known.get(name, ()))
         for name, view in store.items()
     }
 

@@ -1,10 +1,11 @@
 """What is compared, as data: tensors and the classes in them, config fields, labels, graph nodes.
 
-A `Thing` is made of files (`things`) or read from a golden file (`golden`), so that what compares
-two of them need not know which.
+A `Snapshot` is made of files (`snapshots`) or read from a golden file (`golden`); a comparison need
+not know which.
 """
 
 import dataclasses
+import hashlib
 from typing import Any, Callable, Mapping, Optional, Tuple
 
 import numpy as np
@@ -13,15 +14,14 @@ from graphfix.detectors.families import MOVING_AVERAGE
 from graphfix.formats.tensors import TensorMeta
 
 BACKGROUND = "background"
-# How much of a SHA-256 is kept where there are thousands, and nobody is to be fooled.
+# Hexadecimal digits of a SHA-256 that are kept where there are thousands, none of them adversarial.
 SHORT = 16
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """A class in a head's tensor: its id (0: the background), its name ("" where nobody knows it),
-    and its channels of the last axis.  `digest` is the short SHA-256 of their values, where
-    recorded."""
+class ClassChannels:
+    """A class in a head's tensor: its id (0: the background), its name ("" where unknown), and its
+    channels along the last axis.  `digest` is the short SHA-256 of their values, where recorded."""
 
     id: int
     name: str
@@ -30,7 +30,7 @@ class Row:
 
     @property
     def key(self) -> str:
-        """By what it is found again: its name, else its id."""
+        """What the class is found again by: its name, else its id."""
         return self.name or f"#{self.id}"
 
     def __str__(self) -> str:
@@ -42,24 +42,30 @@ class Row:
         """The class's part of the tensor's value: its channels along the last axis."""
         return value[..., list(self.channels)]
 
+    def value_digest(self, value: Optional[np.ndarray]) -> Optional[str]:
+        """The short SHA-256 of the class's channels in a value, the recorded one where it is
+        None."""
+        if value is None:
+            return self.digest
+        return hashlib.sha256(np.ascontiguousarray(self.of(value)).tobytes()).hexdigest()[:SHORT]
+
 
 @dataclasses.dataclass(frozen=True)
-class State:
-    """A tensor: `digest()` is the SHA-256 of its stored bytes, `load` gives its value, None where
-    only the digest is known.  `what` says what it is to its head ("weights of level 2"), and `rows`
-    has the head's classes; without a head both are empty."""
+class TensorState:
+    """A tensor: `digest()` returns the SHA-256 of its stored bytes; `load` returns its value and is
+    None where only the digest is known.  `role` is what it is to its head ("weights of level 2"),
+    and `classes` are the head's; both are empty for a tensor of no head."""
 
     meta: TensorMeta
     digest: Callable[[], str]
     load: Optional[Callable[[], np.ndarray]]
-    what: str = ""
-    rows: Tuple[Row, ...] = ()
+    role: str = ""
+    classes: Tuple[ClassChannels, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """A graph's node: its operation, and a short digest of it, its inputs and all its attributes but a
-    constant's value."""
+    """A graph's node: its operation, and a short digest of the node without a constant's value."""
 
     op: str
     digest: str
@@ -67,31 +73,31 @@ class Node:
 
 @dataclasses.dataclass(frozen=True)
 class GraphState:
-    """A graph: its nodes, its constants' values by name of the node, and what else it says, as
-    {what: text or digest}.  `saved` is what a SavedModel says of it besides; a frozen graph's is
-    None."""
+    """A graph: its nodes, its constants' values by the node's name, and whatever else it records,
+    as {what: text or digest}.  `saved` is what a SavedModel adds to that; None for a frozen
+    graph."""
 
     nodes: Mapping[str, Node]
-    constants: Mapping[str, State]
+    constants: Mapping[str, TensorState]
     facts: Mapping[str, str]
     saved: Optional[Mapping[str, str]] = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Thing:
-    """What is known of one side; a part that it does not have is None.
+class Snapshot:
+    """One side of a comparison; a part that it does not have is None.
 
     `config` and `raw_config` have each field's literal by its path, with and without paths into the
     directory being relative to it; a golden file has no raw one.  `labels` has the fields of each
-    item by its id, and under "" what is said outside of items.  `graphs` are by their place:
-    "" is the graph of a single file, a frozen graph's or a SavedModel's.  `files` has what all other
-    files of a directory are, in one way or two: two agree where they do in the same one.
-    `whole` tells a directory from a single file of one; `holder` keeps unpacked files alive.
+    item by its id, and under "" what stands outside of items.  `graphs` are by their place: "" is
+    the graph of a single file, a frozen graph's or a SavedModel's.  `files` describes all other
+    files of a directory, each in one way or two: two files agree where one of their ways does.
+    `directory` tells a model's directory from a single file; `holder` keeps unpacked files alive.
     """
 
     path: str
-    whole: bool
-    tensors: Optional[Mapping[str, State]] = None
+    directory: bool
+    tensors: Optional[Mapping[str, TensorState]] = None
     config: Optional[Mapping[str, str]] = None
     raw_config: Optional[Mapping[str, str]] = None
     labels: Optional[Mapping[str, Mapping[str, str]]] = None
@@ -100,15 +106,15 @@ class Thing:
     holder: Any = None
 
     @property
-    def constants(self) -> Optional[Mapping[str, State]]:
-        """Those of the first graph."""
+    def constants(self) -> Optional[Mapping[str, TensorState]]:
+        """The constants of the first graph."""
         return next(iter(self.graphs.values())).constants if self.graphs else None
 
 
 def head_rows(model, names: Mapping[int, str]):
-    """{tensor: (what, rows)} of a described model's heads, moving averages included.
+    """{tensor: (role, classes)} of a described model's heads, moving averages included.
 
-    `names` are those of class ids; a tensor of a head that knows no classes has no rows.
+    `names` are the classes' names by id; a tensor of a head without a class axis has no classes.
     """
     found = {}
     for head in model.heads:
@@ -122,7 +128,7 @@ def head_rows(model, names: Mapping[int, str]):
             for place, own in sorted(channels.items()):
                 identity = place - shift + 1
                 rows.append(
-                    Row(
+                    ClassChannels(
                         identity,
                         BACKGROUND if identity == 0 else names.get(identity, ""),
                         tuple(own),

@@ -5,13 +5,11 @@ import os
 from typing import Any, Dict, Optional, Tuple
 
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
-from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN
+from graphfix.detectors.families import FASTER_RCNN
 from graphfix.errors import Problem, SourceError
 from graphfix.findings import INFO, WARNING, Finding, by_severity
 from graphfix.formats.tensors import TensorStore
-from graphfix.formats.textproto.document import Document
 from graphfix.modeldir.openers import CONFIG, FROZEN, SAVED_MODEL, Source
-from graphfix.pipeline_config.document import parse_config
 from graphfix.planning.plan import SurgeryPlan
 
 # Anchor generators that place anchors in parts of the image, wherever they are asked to.
@@ -19,10 +17,11 @@ _NORMALIZED = ("ssd_anchor_generator", "multiscale_anchor_generator")
 
 
 def rewritten_graphs(
-    source: Source, plan: SurgeryPlan, config: Document, outgoing: TensorStore
+    source: Source, plan: SurgeryPlan, generator: Any, outgoing: TensorStore
 ) -> Tuple[SurgeryPlan, Dict[str, bytes]]:
-    """The bytes of each graph for the new classes and anchors, by its path in the output; `config`
-    and the tensors `outgoing` are the output's.
+    """The bytes of each graph for the new classes and anchors, by its path in the output;
+    `generator` is the new AnchorGenerator message, None where anchors stay, and `outgoing` are the
+    output's tensors.
 
     A graph that cannot be rewritten is left out, and the plan that is returned has a finding that
     says why.
@@ -33,7 +32,7 @@ def rewritten_graphs(
             message = _read(source, name, path)
             plan = _told(plan, _effects(message, path))
             _check_weights(message, path, source, plan)
-            anchors = _new_anchors(source, plan, config, path)
+            anchors = _new_anchors(source, generator, path)
             made[name] = _rewritten(message, path, source, plan, anchors, outgoing)
             if anchors:
                 plan = _told(
@@ -66,14 +65,6 @@ def graph_findings(source: Source) -> Tuple[Finding, ...]:
     return found
 
 
-def new_generator(source: Source, plan: SurgeryPlan, config: bytes) -> Any:
-    """The AnchorGenerator message of the output's config, None where it is the source's."""
-    if not any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
-        return None
-    meta = source.model.meta
-    return getattr(getattr(parse_config(config, CONFIG).message.model, meta), ANCHOR_FIELD[meta])
-
-
 def _graphs(source: Source) -> Dict[str, str]:
     """The files a source's graphs are in, by what they will be called."""
     beside = os.path.dirname(source.prefix)
@@ -83,11 +74,9 @@ def _graphs(source: Source) -> Dict[str, str]:
     return {name: path for name, path in found.items() if path and os.path.isfile(path)}
 
 
-def _new_anchors(
-    source: Source, plan: SurgeryPlan, config: Document, path: str
-) -> Optional[AnchorSpec]:
+def _new_anchors(source: Source, message: Any, path: str) -> Optional[AnchorSpec]:
     """The anchors of the output, where they are not the source's."""
-    model, message = source.model, new_generator(source, plan, config.encode())
+    model = source.model
     if message is None:
         return None
     kind = message.WhichOneof("anchor_generator_oneof")

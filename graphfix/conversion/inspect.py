@@ -2,14 +2,16 @@
 
 import dataclasses
 import json
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple, Union
 
+from graphfix.conversion.convert import opened
 from graphfix.conversion.graphs import graph_findings
 from graphfix.findings import Finding, by_severity
-from graphfix.modeldir.openers import Source, open_source, source_labels
+from graphfix.modeldir.openers import Source, source_labels
+from graphfix.options import ConvertOptions
 
 
-class Answer(NamedTuple):
+class ModelDescription(NamedTuple):
     """What a model is, as data, and what there is to know of it."""
 
     path: str
@@ -49,14 +51,15 @@ class Answer(NamedTuple):
         return rows + [f"  {finding}" for finding in self.findings]
 
 
-def inspect(path: str, *, config_path: Optional[str]) -> Answer:
+def inspect(source: Union[str, Source], options: ConvertOptions) -> ModelDescription:
     """A description of a model.
 
     Raises:
       GraphfixError: the model is damaged or not understood.
     """
-    source = open_source(path, config_path=config_path)
-    return Answer(path, _data(source), by_severity(source.findings + graph_findings(source)))
+    model = opened(source, options)
+    findings = by_severity(model.findings + graph_findings(model))
+    return ModelDescription(model.path, _data(model), findings)
 
 
 def _data(source: Source) -> Dict[str, Any]:

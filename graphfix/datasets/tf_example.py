@@ -14,19 +14,26 @@ from graphfix.errors import SourceError
 from graphfix.formats.schema import message_class
 from graphfix.formats.tfrecord import read_records
 
-_EDGES = tuple(b"image/object/bbox/" + edge for edge in (b"ymin", b"xmin", b"ymax", b"xmax"))
-_TEXT, _LABEL = b"image/object/class/text", b"image/object/class/label"
-_HEIGHT, _WIDTH = b"image/height", b"image/width"
+# The decoder's keys (object_detection/core/standard_fields.py, TfExampleFields, and
+# object_detection/data_decoders/tf_example_decoder.py).
+EDGES = tuple(b"image/object/bbox/" + edge for edge in (b"ymin", b"xmin", b"ymax", b"xmax"))
+TEXT, LABEL = b"image/object/class/text", b"image/object/class/label"
+HEIGHT, WIDTH = b"image/height", b"image/width"
+ENCODED, FORMAT, SOURCE_ID = b"image/encoded", b"image/format", b"image/source_id"
+# A mask is encoded or a list of floats, as the input reader's mask_type says.
+MASK = b"image/object/mask"
 # The list that each key's values are in.
-_KINDS = dict(
-    [(edge, "float_list") for edge in _EDGES]
-    + [
-        (_TEXT, "bytes_list"),
-        (_LABEL, "int64_list"),
-        (_HEIGHT, "int64_list"),
-        (_WIDTH, "int64_list"),
-    ]
-)
+KINDS = {
+    **dict.fromkeys(EDGES, "float_list"),
+    TEXT: "bytes_list",
+    LABEL: "int64_list",
+    HEIGHT: "int64_list",
+    WIDTH: "int64_list",
+    ENCODED: "bytes_list",
+    FORMAT: "bytes_list",
+    SOURCE_ID: "bytes_list",
+}
+_BOX_KEYS = frozenset(EDGES + (TEXT, LABEL, HEIGHT, WIDTH))
 _MOST_PIXELS = 1 << 24
 _REMEDY = "write the records as the Object Detection API's scripts do"
 
@@ -49,7 +56,7 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
         except DecodeError:
             raise SourceError(where, "is no tf.Example", _REMEDY) from None
         features = example.features.feature
-        known = known or any(feature.key in _EDGES for feature in features)
+        known = known or any(feature.key in EDGES for feature in features)
         if keys is None:
             keys = sorted({feature.key for feature in features})
         yield _boxes(features, where)
@@ -67,16 +74,16 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
 def _boxes(features, where: str) -> ImageBoxes:
     found: Dict[bytes, Sequence] = {}
     for feature in features:
-        kind = _KINDS.get(feature.key)
-        if kind is None:
+        if feature.key not in _BOX_KEYS:
             continue
+        kind = KINDS[feature.key]
         held = feature.value.WhichOneof("kind")
         if held not in (kind, None):
             raise SourceError(
                 where, f"holds {feature.key.decode()} as {held}, not as {kind}", _REMEDY
             )
         found[feature.key] = getattr(feature.value, kind).value
-    edges = [found.get(edge, ()) for edge in _EDGES]
+    edges = [found.get(edge, ()) for edge in EDGES]
     count = len(edges[0])
     if any(len(edge) != count for edge in edges):
         raise SourceError(
@@ -85,8 +92,8 @@ def _boxes(features, where: str) -> ImageBoxes:
             "xmax",
             _REMEDY,
         )
-    names, labels = found.get(_TEXT, ()), found.get(_LABEL, ())
-    for key, values in ((_TEXT, names), (_LABEL, labels)):
+    names, labels = found.get(TEXT, ()), found.get(LABEL, ())
+    for key, values in ((TEXT, names), (LABEL, labels)):
         if len(values) not in (0, count):
             raise SourceError(
                 where, f"has {count} boxes, but {len(values)} values of {key.decode()}", _REMEDY
@@ -98,7 +105,7 @@ def _boxes(features, where: str) -> ImageBoxes:
         ]
     else:
         classes = list(labels) or [None] * count
-    height, width = (found.get(key) or (0,) for key in (_HEIGHT, _WIDTH))
+    height, width = (found.get(key) or (0,) for key in (HEIGHT, WIDTH))
     size = (int(height[0]), int(width[0]))
     # 1 by 1 is what the API's decoder puts where a record does not say.
     known = 1 < min(size) and max(size) <= _MOST_PIXELS

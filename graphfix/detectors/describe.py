@@ -19,6 +19,7 @@ from graphfix.detectors.families import FASTER_RCNN, SSD, Family, HeadRow
 from graphfix.detectors.initializer import Initializer, read_initializer
 from graphfix.errors import Problem, SourceError
 from graphfix.formats.tensors import TensorMeta
+from graphfix.pipeline_config.resizers import constant_size
 
 _OTHER_MODEL = "give the pipeline.config that this checkpoint was trained with"
 _SECOND_STAGE_CODE = 4
@@ -133,25 +134,6 @@ def expected_heads(
     return family, tuple(reading.heads(family))
 
 
-def fixed_image(resizer) -> Optional[Tuple[float, float]]:
-    """(height, width) in pixels of every resized image, None where it varies."""
-    fixed = resizer.fixed_shape_resizer
-    if (
-        resizer.WhichOneof("image_resizer_oneof") != "fixed_shape_resizer"
-        or fixed.height < 1
-        or fixed.width < 1
-    ):
-        return None
-    return float(fixed.height), float(fixed.width)
-
-
-def first_image(resizer) -> Tuple[float, float]:
-    """A size (height, width) in pixels that resized images have: the fixed one, or, where the
-    ratio of the sides is kept, the largest there is."""
-    keep = resizer.keep_aspect_ratio_resizer
-    return fixed_image(resizer) or (float(keep.min_dimension), float(keep.max_dimension))
-
-
 class _Reading:
     """The sizes that a config gives the heads' axes, and the checkpoint they are held against."""
 
@@ -166,7 +148,7 @@ class _Reading:
                 "known are: " + ", ".join(known),
             )
         self.body = getattr(message.model, self.meta)
-        self.image = fixed_image(self.body.image_resizer)
+        self.image = constant_size(self.body.image_resizer)
         self.anchors = describe_anchors(
             getattr(self.body, families.ANCHOR_FIELD[self.meta]), config, self.image
         )

@@ -170,11 +170,11 @@ class Layer:
 
     def is_governed(self, override: bool) -> bool:
         """Whether conv_hyperparams decide on its regularizer, and not the extractor itself."""
-        return self.norm[0] == "c" or override and self.norm[0] in "opsu"
+        return self.norm[0] == "c" or (override and self.norm[0] in "opsu")
 
     def is_read(self, number: int) -> bool:
         """Whether an output depends on it, of so many feature maps, or of an FPN up to this level."""
-        return not self.read_from or self.read_from != "-" and int(self.read_from) <= number
+        return not self.read_from or (self.read_from != "-" and int(self.read_from) <= number)
 
     def is_of_map(self, number: int) -> bool:
         """Whether it belongs to an additional feature map of this number, or a later one."""

@@ -1,7 +1,8 @@
 """The variables that a config's model has, by name and shape: what the stock API would build.
 
 The feature extractor's are recorded (graphfix.detectors.layers).  Around it the API builds, as read in
-its code of three revisions and proven against what it builds (tests/stock/test_forecast.py):
+its code of three revisions and proven against what it builds
+(tests/stock/test_restore_prediction.py):
 
 * a convolutional predictor, with a head of class and box for every feature map, before which there
   may be 1x1 convolutions, or a depthwise one;

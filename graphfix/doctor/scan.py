@@ -15,27 +15,26 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from google.protobuf.message import DecodeError
 
+from graphfix.datasets.tf_example import (
+    EDGES,
+    ENCODED,
+    FORMAT,
+    HEIGHT,
+    KINDS,
+    LABEL,
+    MASK,
+    SOURCE_ID,
+    TEXT,
+    WIDTH,
+)
 from graphfix.errors import SourceError
 from graphfix.formats.checksum import crc32c
 from graphfix.formats.image_header import GIF, JPEG, PNG, name_other, read_header
 from graphfix.formats.schema import message_class
 from graphfix.formats.tfrecord import read_records
 from graphfix.pipeline_config.label_map import LabelMap
+from graphfix.pipeline_config.resizers import Size
 
-_EDGES = tuple(b"image/object/bbox/" + edge for edge in (b"ymin", b"xmin", b"ymax", b"xmax"))
-_TEXT, _LABEL = b"image/object/class/text", b"image/object/class/label"
-_ENCODED, _FORMAT, _SOURCE = b"image/encoded", b"image/format", b"image/source_id"
-_HEIGHT, _WIDTH, _MASK = b"image/height", b"image/width", b"image/object/mask"
-KINDS = {
-    **{edge: "float_list" for edge in _EDGES},
-    _TEXT: "bytes_list",
-    _LABEL: "int64_list",
-    _ENCODED: "bytes_list",
-    _FORMAT: "bytes_list",
-    _SOURCE: "bytes_list",
-    _HEIGHT: "int64_list",
-    _WIDTH: "int64_list",
-}
 # Kinds of what is no fault, but would explain one.
 AS_SIZE, OTHER_SIDE = "box may be x, y, width, height", "box may be divided by the other side"
 _SPELLINGS = {"jpg": JPEG}
@@ -56,7 +55,8 @@ class Note:
 
 class Scan:
     """What the records hold.  `notes` are by kind; `ids` counts boxes by class id, `unknown` by
-    texts that the label map lacks; `sizes` are (height, width) in pixels after resizing."""
+    texts that the label map lacks.  Of the first boxes, `sizes` are (height, width) in pixels of the
+    resized image, and `frames` the image's own, with its padding."""
 
     def __init__(self, files: Sequence[str]):
         self.files = tuple(files)
@@ -66,9 +66,10 @@ class Scan:
         self.damage: List[SourceError] = []
         self.ids: Dict[int, Note] = {}
         self.unknown: Dict[str, Note] = collections.OrderedDict()
-        self.sizes: List[Tuple[float, float]] = []
+        self.sizes: List[Size] = []
+        self.frames: List[Size] = []
         self.images: Dict[int, int] = {}
-        self.shapes = set()  # of images after resizing, in whole pixels; the first hundred
+        self.shapes = set()  # of images after resizing and padding; the first hundred
         self.most = (0, "")
         self.boxed = False
 
@@ -91,7 +92,7 @@ def _count(notes, key, where: str, detail: str = "") -> None:
 def scan_records(
     paths: Sequence[str],
     labels: Optional[LabelMap],
-    resized: Callable[[int, int], Tuple[float, float]],
+    resized: Callable[[int, int], Tuple[Size, Size]],
     *,
     masks: bool,
     sample: Optional[int],
@@ -99,7 +100,8 @@ def scan_records(
 ) -> Scan:
     """Reads the records of files: all, or the first `sample`.
 
-    `resized` gives an image's size after the config's resizer; `masks` says that every box needs
+    `resized` gives an image's size once the config's resizer has scaled it, and once it has padded
+    it; `masks` says that every box needs
     a mask.  Damaged files are read up to the damage, which is in the result.
     """
     scan = Scan(paths)
@@ -150,8 +152,8 @@ class _Look:
             kind = KINDS.get(feature.key)
             held = feature.value.WhichOneof("kind")
             if kind is None:
-                if feature.key == _MASK:
-                    found[_MASK] = True
+                if feature.key == MASK:
+                    found[MASK] = True
                 continue
             if held not in (kind, None):
                 scan.note(
@@ -159,10 +161,10 @@ class _Look:
                 )
                 continue
             found[feature.key] = getattr(feature.value, kind).value
-        self.source(found.get(_SOURCE), where)
+        self.source(found.get(SOURCE_ID), where)
         size = self.image(found, where)
         if size and len(self.scan.shapes) < _SHAPES:
-            self.scan.shapes.add(tuple(int(round(side)) for side in self.resized(*size)))
+            self.scan.shapes.add(self.resized(*size)[1])
         self.objects(found, size, where)
 
     def source(self, source, where: str) -> None:
@@ -177,9 +179,9 @@ class _Look:
     def image(self, found, where: str) -> Optional[Tuple[int, int]]:
         """Looks at the encoded image; its (height, width), None where nobody knows."""
         note = self.scan.note
-        stated = tuple(int((found.get(key) or (0,))[0]) for key in (_HEIGHT, _WIDTH))
+        stated = tuple(int((found.get(key) or (0,))[0]) for key in (HEIGHT, WIDTH))
         stated_size = stated if min(stated) > 1 else None
-        encoded = (found.get(_ENCODED) or (b"",))[0]
+        encoded = (found.get(ENCODED) or (b"",))[0]
         if not encoded:
             note("IMAGE_MISSING", where)
             return stated_size
@@ -192,14 +194,14 @@ class _Look:
         if header is None:
             note("IMAGE_UNREADABLE", where, name_other(encoded))
             return stated_size
-        if not header.whole:
+        if not header.complete:
             note("IMAGE_CUT", where, header.format.upper())
         if header.format == GIF:
             note("IMAGE_GIF", where)
         size = (header.height, header.width)
         if not min(size):
             return stated_size
-        form = (found.get(_FORMAT) or (b"jpeg",))[0].decode("utf-8", "replace")
+        form = (found.get(FORMAT) or (b"jpeg",))[0].decode("utf-8", "replace")
         if _SPELLINGS.get(form.lower(), form.lower()) != header.format:
             note(
                 "IMAGE_FORMAT",
@@ -222,14 +224,14 @@ class _Look:
 
     def objects(self, found, size: Optional[Tuple[int, int]], where: str) -> None:
         scan = self.scan
-        edges = [found.get(edge, ()) for edge in _EDGES]
-        scan.boxed = scan.boxed or any(edge in found for edge in _EDGES)
+        edges = [found.get(edge, ()) for edge in EDGES]
+        scan.boxed = scan.boxed or any(edge in found for edge in EDGES)
         count = len(edges[0])
         if any(len(edge) != count for edge in edges):
             scan.note(
                 "BOX_COUNTS",
                 where,
-                f"{', '.join((str(len(edge)) for edge in edges))} values of ymin, xmin, ymax and "
+                f"{', '.join(str(len(edge)) for edge in edges)} values of ymin, xmin, ymax and "
                 "xmax",
             )
             return
@@ -239,9 +241,9 @@ class _Look:
             scan.most = (count, where)
         if not count:
             return
-        if self.masks and _MASK not in found:
+        if self.masks and MASK not in found:
             scan.note("MASK_MISSING", where)
-        self.classes(found.get(_TEXT, ()), found.get(_LABEL, ()), count, where)
+        self.classes(found.get(TEXT, ()), found.get(LABEL, ()), count, where)
         resized = self.resized(*size) if size else None
         for box in zip(*edges):
             self.box(box, size, resized, where)
@@ -255,7 +257,7 @@ class _Look:
                 "CLASS_COUNTS",
                 where,
                 f"{count} boxes, and {len(values)} values of "
-                f"{(_TEXT if use_texts else _LABEL).decode()}",
+                f"{(TEXT if use_texts else LABEL).decode()}",
             )
             return
         if not use_texts:
@@ -302,19 +304,17 @@ class _Look:
         if bottom == top or right == left:
             scan.note("BOX_EMPTY", where, _shown(box))
         elif resized and len(scan.sizes) < _SIZES:
-            scan.sizes.append(((bottom - top) * resized[0], (right - left) * resized[1]))
+            scaled, padded = resized
+            scan.sizes.append(((bottom - top) * scaled[0], (right - left) * scaled[1]))
+            scan.frames.append(padded)
 
     def _other_side(self, box, size) -> bool:
         """Whether a box lies in its image if x was divided by the height, or y by the width."""
         ratio = size[0] / float(size[1])
         y, x = max(box[0], box[2]), max(box[1], box[3])
         return min(box) >= 0 and (
-            x > 1
-            and x * ratio <= 1 + _SLACK
-            and y <= 1
-            or y > 1
-            and y / ratio <= 1 + _SLACK
-            and x <= 1
+            (x > 1 and x * ratio <= 1 + _SLACK and y <= 1)
+            or (y > 1 and y / ratio <= 1 + _SLACK and x <= 1)
         )
 
 

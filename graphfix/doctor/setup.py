@@ -7,9 +7,11 @@ import functools
 import os
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
+import numpy as np
+
 from graphfix.detectors import families
 from graphfix.detectors.anchor_generators import describe_anchors
-from graphfix.detectors.describe import HeadSpec, expected_heads, fixed_image
+from graphfix.detectors.describe import HeadSpec, expected_heads
 from graphfix.doctor import field_location
 from graphfix.doctor.scan import Scan, scan_records
 from graphfix.doctor.values import Values, look_at_values
@@ -21,11 +23,11 @@ from graphfix.formats.tensors import TensorMeta, TensorStore
 from graphfix.formats.textproto import DUPLICATE, Document, bind
 from graphfix.modeldir.openers import read_file
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
+from graphfix.pipeline_config.paths import INPUT_READERS
+from graphfix.pipeline_config.resizers import Size, check_resizer, constant_size, resized
 from graphfix.pipeline_config.schema_history import Schema
 
-READERS = ("train_input_reader", "eval_input_reader")
 _MOST_TWICE = 100
-INPUT_PATH = ("tf_record_input_reader", "input_path")
 
 
 class Options(NamedTuple):
@@ -102,9 +104,9 @@ class Setup:
 
     def readers(self):
         """(block's name, its message) of the input readers there are; of several, the first."""
-        for name in READERS:
+        for name in INPUT_READERS:
             blocks = getattr(self.message, name)
-            if name == READERS[1]:
+            if name == INPUT_READERS[1]:
                 blocks = list(blocks)[:1]
             elif self.message.HasField(name):
                 blocks = [blocks]
@@ -179,20 +181,22 @@ class Setup:
             self.options.cache[key] = read()
         return self.options.cache[key]
 
-    def resized(self, height: int, width: int) -> Tuple[float, float]:
-        """The size in pixels that an image has after the config's resizer."""
-        resizer = self.body.image_resizer
-        fixed = fixed_image(resizer)
-        if fixed:
-            return fixed
-        if resizer.WhichOneof("image_resizer_oneof") != "keep_aspect_ratio_resizer":
-            return float(height), float(width)
-        keep = resizer.keep_aspect_ratio_resizer
-        factor = min(
-            keep.min_dimension / float(min(height, width)),
-            keep.max_dimension / float(max(height, width)),
-        )
-        return height * factor, width * factor
+    @functools.lru_cache(maxsize=4096)  # of a data set's images, many have one size
+    def resized(self, height: int, width: int) -> Tuple[Size, Size]:
+        """(height, width) in pixels that an image has once the config's resizer has scaled it, and
+        once it has padded it; unchanged by a resizer that the API cannot build."""
+        if not self._resizes():
+            return ((height, width),) * 2
+        scaled, padded = resized(self.body.image_resizer, np.array([[height, width]]))
+        return tuple(scaled[0].tolist()), tuple(padded[0].tolist())
+
+    @functools.lru_cache(maxsize=None)
+    def _resizes(self) -> bool:
+        try:
+            check_resizer(self.body.image_resizer, self.path)
+        except SourceError:
+            return False
+        return True
 
     def bundle(self, prefix: str) -> Tuple[Optional[TensorStore], Optional[SourceError]]:
         """A checkpoint's tensors, unread."""
@@ -239,7 +243,7 @@ class Setup:
             return describe_anchors(
                 getattr(self.body, families.ANCHOR_FIELD[self.meta]),
                 self.path,
-                fixed_image(self.body.image_resizer),
+                constant_size(self.body.image_resizer),
             ), None
         except SourceError as error:
             return None, error
@@ -260,7 +264,7 @@ def _bind(document: Document):
         )
     while any(problem.kind == DUPLICATE for problem in left):
         again = next(problem for problem in left if problem.kind == DUPLICATE)
-        _, block, field = field_location.at(document, again.line, again.column)
+        _, block, field = field_location.locate(document, again.line, again.column)
         document = document.delete(block.named(field.name)[0])
         message, left = bind(document, kind)
     return message, problems

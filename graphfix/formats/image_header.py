@@ -1,19 +1,23 @@
-"""What an encoded image is, by its header: format, size, channels; nothing is decoded.
+"""The header of an encoded image: format, size, channels; and JPEG files without their Exif data.
+No pixel is decoded.
 
-JPEG: segments (0xFF, marker, length of 2 bytes); a frame header (0xC0 to 0xCF but C4, C8, CC) has
-precision, height, width and the number of components; an Adobe segment (0xEE) beside four of them
-means CMYK; a file ends with 0xFF 0xD9.  PNG: a signature, then chunks; IHDR is the first, with
-width, height, bit depth and colour type; IEND ends it.  GIF and BMP have their sizes at fixed
-places.  These four are what TensorFlow's decode_image takes.
+JPEG (ITU-T T.81, annex B): segments of 0xFF, a marker, and, for most markers, a length of 2 bytes
+(itself included) with the contents; fill bytes (0xFF) may stand before a marker.  A frame header
+(0xC0 to 0xCF except C4, C8, CC) starts with precision, height, width and the number of components;
+the scan (0xDA) ends the headers; a file ends with 0xFF 0xD9.  PNG: a signature, then chunks; IHDR
+is the first, with width, height, bit depth and colour type; IEND is the last.  GIF and BMP have
+their sizes at fixed offsets.  TensorFlow's decode_image takes these four.
 """
 
 import struct
-from typing import NamedTuple, Optional
+from typing import Iterator, NamedTuple, Optional, Tuple
+
+from graphfix.errors import SourceError
 
 JPEG, PNG, GIF, BMP = "jpeg", "png", "gif", "bmp"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_ALONE = frozenset(range(0xD0, 0xD9)) | {0x01}
-_SCAN, _END = 0xDA, 0xD9
+_WITHOUT_LENGTH = frozenset(range(0xD0, 0xD9)) | {0x01}
+_SCAN, _END, _APP1 = 0xDA, 0xD9, 0xE1
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 _OTHERS = (
     (b"II*\0", "TIFF"),
@@ -26,33 +30,34 @@ _OTHERS = (
 
 
 class Header(NamedTuple):
-    """`height` and `width` in pixels, 0 where the header has none; `whole` says that the file
-    ends as its format wants; `bits` are those of a channel."""
+    """`height` and `width` in pixels, 0 where the header lacks them; `bits` per channel;
+    `complete`: the file ends as its format demands.  A JPEG file of 4 channels is CMYK."""
 
     format: str
     height: int
     width: int
     channels: int
     bits: int
-    whole: bool
+    complete: bool
+
+
+class Jpeg(NamedTuple):
+    """A JPEG file without Exif data, and its size in pixels as stored."""
+
+    data: bytes
+    height: int
+    width: int
 
 
 def read_header(data: bytes) -> Optional[Header]:
-    """The header of an image of the four formats; None for anything else."""
+    """The header of a JPEG, PNG, GIF or BMP file; None for anything else."""
     if data[:2] == b"\xff\xd8":
         return _jpeg(data)
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         if len(data) < 33 or data[12:16] != b"IHDR":
             return Header(PNG, 0, 0, 0, 8, False)
         width, height, bits, kind = struct.unpack(">IIBB", data[16:26])
-        return Header(
-            PNG,
-            height,
-            width,
-            _PNG_CHANNELS.get(kind, 0),
-            bits,
-            data[-8:-4] == b"IEND" or b"IEND" in data[-64:],
-        )
+        return Header(PNG, height, width, _PNG_CHANNELS.get(kind, 0), bits, b"IEND" in data[-64:])
     if data[:6] in (b"GIF87a", b"GIF89a") and len(data) >= 10:
         width, height = struct.unpack("<HH", data[6:10])
         return Header(GIF, height, width, 3, 8, True)
@@ -64,7 +69,7 @@ def read_header(data: bytes) -> Optional[Header]:
 
 
 def name_other(data: bytes) -> str:
-    """What bytes are that are no image, as far as their beginning tells."""
+    """Names the kind of bytes that `read_header` does not know, as far as their start tells."""
     if not data:
         return "empty"
     if data[8:12] == b"WEBP":
@@ -75,19 +80,58 @@ def name_other(data: bytes) -> str:
     )
 
 
-def _jpeg(data: bytes) -> Header:
-    at, frame = 2, (0, 0, 0, 8)
+def jpeg_without_exif(data: bytes, subject: str) -> Jpeg:
+    """A JPEG file without its Exif data (APP1 segments).
+
+    Browsers rotate a picture as its Exif data say and TensorFlow's decoder does not, so boxes drawn
+    over it would be misplaced; and Exif data may tell where a picture was taken.
+
+    Raises:
+      SourceError: naming `subject`, if the bytes are not a JPEG file with headers in full.
+    """
+    if data[:2] != b"\xff\xd8":
+        raise SourceError(subject, "is not a JPEG file", "give pictures as .jpg files")
+    kept, size = [data[:2]], (0, 0)
+    for marker, start, end in _segments(data):
+        if end > len(data) or marker == _END:
+            break
+        if marker in _FRAMES and end - start >= 9:
+            size = struct.unpack(">HH", data[start + 5 : start + 9])
+        if marker == _SCAN:
+            if 0 in size:
+                break
+            return Jpeg(b"".join(kept) + data[start:], *size)
+        if marker != _APP1:
+            kept.append(data[start:end])
+    raise SourceError(subject, "is not a complete JPEG file", "give pictures as .jpg files")
+
+
+def _segments(data: bytes) -> Iterator[Tuple[int, int, int]]:
+    """(marker, start, end) of a JPEG file's segments, up to the scan's header, the file's end, or
+    what is not a segment.  `end` may lie beyond the data."""
+    at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
         marker = data[at + 1]
-        if marker == 0xFF or marker in _ALONE:
-            at += 1 if marker == 0xFF else 2
+        if marker == 0xFF:
+            at += 1
             continue
-        if marker in _FRAMES and at + 10 <= len(data):
-            bits, height, width, channels = struct.unpack(">BHHB", data[at + 4 : at + 10])
-            frame = (height, width, channels, bits)
+        length = 0
+        if marker not in _WITHOUT_LENGTH:
+            (length,) = struct.unpack(">H", data[at + 2 : at + 4])
+            if length < 2 and marker != _END:
+                return
+        yield marker, at, at + 2 + length
         if marker in (_SCAN, _END):
-            break
-        at += 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
-    # Some cameras and tools leave a few bytes behind the end.
-    whole = b"\xff\xd9" in data[-1024:] and frame[0] > 0
-    return Header(JPEG, frame[0], frame[1], frame[2], frame[3], whole)
+            return
+        at += 2 + length
+
+
+def _jpeg(data: bytes) -> Header:
+    frame = (8, 0, 0, 0)
+    for marker, start, _ in _segments(data):
+        if marker in _FRAMES and start + 10 <= len(data):
+            frame = struct.unpack(">BHHB", data[start + 4 : start + 10])
+    bits, height, width, channels = frame
+    # Some cameras and tools leave a few bytes after the end.
+    complete = b"\xff\xd9" in data[-1024:] and height > 0
+    return Header(JPEG, height, width, channels, bits, complete)

@@ -152,9 +152,10 @@ def _items(kinds: Tuple[Any, ...], value: Any) -> Iterator[Any]:
 
 @functools.lru_cache(maxsize=None)
 def _fields(kind: Any) -> Tuple[Dict[str, Any], Tuple[str, ...]]:
-    """The annotations of a dataclass, and the names of the fields without a default."""
-    return typing.get_type_hints(kind), tuple(
-        one.name for one in dataclasses.fields(kind) if one.default is dataclasses.MISSING
+    """The types of a dataclass's fields, and the names of those without a default."""
+    hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
+    return {one.name: hints[one.name] for one in fields}, tuple(
+        one.name for one in fields if one.default is dataclasses.MISSING
     )
 
 

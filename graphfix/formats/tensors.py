@@ -8,6 +8,7 @@ ever decoding them.
 
 import collections.abc
 import dataclasses
+import functools
 from typing import Callable, Iterable, Iterator, Optional, Tuple
 
 import numpy as np
@@ -84,3 +85,14 @@ class TensorStore(collections.abc.Mapping):
 
     def __len__(self) -> int:
         return len(self._views)
+
+    def cached(self, names: Iterable[str]) -> "TensorStore":
+        """The same store, but each tensor of `names` is read once, however often it is loaded."""
+        kept = {
+            name: dataclasses.replace(
+                self._views[name], load=functools.lru_cache(maxsize=1)(self._views[name].load)
+            )
+            for name in names
+            if name in self._views
+        }
+        return TensorStore(kept.get(name, view) for name, view in self._views.items())

@@ -12,6 +12,7 @@ from graphfix.graph_import.evidence import Evidence, Unrecognised
 from graphfix.graph_import.extractor import find_kind
 from graphfix.graph_import.one_stage import infer_ssd
 from graphfix.graph_import.two_stage import infer_faster_rcnn
+from graphfix.pipeline_config.paths import TO_BE_CONFIGURED
 
 _REMEDY = "give its pipeline.config with --pipeline_config_path"
 _HEADER = (
@@ -143,7 +144,7 @@ def _train(model: Fields) -> Fields:
                         Field("use_moving_average", False),
                     ],
                 ),
-                Field("fine_tune_checkpoint", "PATH_TO_BE_CONFIGURED/model.ckpt"),
+                Field("fine_tune_checkpoint", f"{TO_BE_CONFIGURED}/model.ckpt"),
                 Field("from_detection_checkpoint", True),
                 # Without it only the feature extractor would be restored.
                 Field("load_all_detection_checkpoint_vars", True),
@@ -169,12 +170,11 @@ def _reader(name: str, part: str, masks: bool) -> Field:
     more += [] if part == "train" else [Field("shuffle", False), Field("num_readers", 1)]
     return assumed(
         name,
-        [Field("label_map_path", "PATH_TO_BE_CONFIGURED/label_map.pbtxt")]
+        [Field("label_map_path", f"{TO_BE_CONFIGURED}/label_map.pbtxt")]
         + more
         + [
             Field(
-                "tf_record_input_reader",
-                [Field("input_path", f"PATH_TO_BE_CONFIGURED/{part}.record")],
+                "tf_record_input_reader", [Field("input_path", f"{TO_BE_CONFIGURED}/{part}.record")]
             )
         ],
     )

@@ -18,9 +18,9 @@ import numpy as np
 from graphfix.detectors.anchor_generators import AnchorSpec, Pair, anchor_boxes
 from graphfix.formats import dtypes
 from graphfix.formats.graphdef import constants
+from graphfix.formats.graphdef.evaluate import evaluate
 from graphfix.formats.graphdef.graph import Graph, Input, read_input
 from graphfix.graph_rewrite.axis_types import NotUnderstood
-from graphfix.graph_rewrite.evaluate import evaluate
 from graphfix.graph_rewrite.vectors import Vectors, unused
 
 # What lies between a box coder and the anchors as they are laid out.

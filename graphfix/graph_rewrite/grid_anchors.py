@@ -19,9 +19,9 @@ import numpy as np
 from graphfix.detectors.anchor_generators import AnchorSpec
 from graphfix.formats import dtypes
 from graphfix.formats.graphdef import constants
+from graphfix.formats.graphdef.evaluate import evaluate
 from graphfix.formats.graphdef.graph import Graph, Input, read_input
 from graphfix.graph_rewrite.axis_types import NotUnderstood
-from graphfix.graph_rewrite.evaluate import evaluate
 from graphfix.graph_rewrite.vectors import Vectors, unused
 
 GENERATOR = "grid_anchor_generator"

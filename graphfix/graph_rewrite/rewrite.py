@@ -20,7 +20,7 @@ from graphfix.formats.graphdef.graph import Graph, NodeCopy
 from graphfix.formats.tensors import TensorStore, TensorView
 from graphfix.graph_rewrite.anchors import replace_anchors
 from graphfix.graph_rewrite.axes import Tracker
-from graphfix.graph_rewrite.axis_types import ANY, CLASS, SLOT, NotUnderstood
+from graphfix.graph_rewrite.axis_types import ANY, CHANNEL, CLASS, NotUnderstood
 from graphfix.graph_rewrite.branches import Branches
 from graphfix.graph_rewrite.grid_anchors import replace_grid
 from graphfix.planning import kernels
@@ -203,7 +203,7 @@ def _products(graph: Graph, head: HeadSpec, consumers) -> List[Any]:
 
 def _axes(node, head: HeadSpec):
     factors = tuple(
-        {"slot": SLOT if head.background else CLASS, "class": CLASS}.get(axis.kind, axis.size)
+        {"slot": CHANNEL if head.background else CLASS, "class": CLASS}.get(axis.kind, axis.size)
         for axis in head.layout.axes
     )
     leading = 1 if node.op == "MatMul" else 3

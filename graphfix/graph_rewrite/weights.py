@@ -15,7 +15,7 @@ from graphfix.errors import SourceError
 from graphfix.formats.checksum import crc32c
 from graphfix.formats.graphdef import constants
 from graphfix.formats.tensors import TensorStore, TensorView
-from graphfix.planning.edits import Edit, Gather, Keep, Rename, Stretch, Widen
+from graphfix.planning.edits import Edit
 
 _EXPORT = "export the converted checkpoint with the stock exporter"
 
@@ -28,11 +28,7 @@ def check_weights(
     Raises:
       SourceError: naming `subject`, where some differ: how many, and by how much.
     """
-    taken = {
-        getattr(edit, "to", edit.tensor): edit.tensor
-        for edit in edits
-        if isinstance(edit, (Keep, Rename, Gather, Stretch, Widen))
-    }
+    taken = {edit.output_name: edit.tensor for edit in edits if edit.reads}
     pairs = [
         (node, store[taken[node.name]])
         for node in graph_def.node

@@ -9,6 +9,7 @@ import os
 from typing import Optional
 
 from graphfix.errors import SourceError
+from graphfix.formats import durable
 from graphfix.formats.textproto import FLOAT, IDENTIFIER, INTEGER, STRING, Document, Scalar, quote
 from graphfix.modeldir.openers import read_file
 
@@ -27,10 +28,7 @@ def state_text(name: str) -> str:
 
 def write_state(directory: str, name: str) -> None:
     """Makes the checkpoint `name` (relative to `directory`) its latest and only one."""
-    with open(os.path.join(directory, FILE_NAME), "w", newline="\n") as file:
-        file.write(state_text(name))
-        file.flush()
-        os.fsync(file.fileno())
+    durable.write(os.path.join(directory, FILE_NAME), state_text(name).encode())
 
 
 def read_state(path: str) -> Optional[str]:

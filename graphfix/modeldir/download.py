@@ -10,7 +10,6 @@ No timeout of a socket bounds the whole, since a server that sends a byte now an
 silent; so a thread receives, and is left behind when the time is up.
 """
 
-import contextlib
 import hashlib
 import os
 import re
@@ -22,6 +21,7 @@ from http.client import HTTPException
 from typing import Optional, Tuple
 
 from graphfix.errors import GraphfixError, RequestError, SourceError
+from graphfix.formats import durable
 
 _CHUNK = 1 << 16
 _SILENCE, _SECONDS, _BYTES_A_SECOND = 60, 300, 1 << 16
@@ -38,16 +38,10 @@ def fetch(url: str, *, size: int, sha256: str, path: str, work: str) -> None:
     """
     part = os.path.join(work, os.path.basename(path))
     try:
-        with open(part, "wb") as file:
+        with durable.replacing(path, part, "wb") as file:
             _Transfer(url, size, sha256, file, path).run()
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
     except OSError as error:
         raise _unwritten(path, error) from None
-    finally:
-        with contextlib.suppress(OSError):
-            os.remove(part)
 
 
 def _unwritten(path: str, error: OSError) -> RequestError:

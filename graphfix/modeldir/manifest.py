@@ -42,7 +42,7 @@ from typing import (
 from graphfix import __version__
 from graphfix.detectors.describe import ModelSpec
 from graphfix.errors import Problem, SourceError
-from graphfix.formats import checksum
+from graphfix.formats import checksum, durable
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.tensors import TensorStore, TensorView
 from graphfix.modeldir.openers import read_file
@@ -324,10 +324,7 @@ def write(
         model and spec_json(model),
         made_of,
     )
-    with open(os.path.join(directory, MANIFEST), "w", encoding="ascii", newline="\n") as file:
-        file.write(manifest.to_json())
-        file.flush()
-        os.fsync(file.fileno())
+    durable.write(os.path.join(directory, MANIFEST), manifest.to_json().encode("ascii"))
     return manifest, measured
 
 

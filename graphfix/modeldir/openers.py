@@ -37,7 +37,7 @@ NOT_THE_SOURCES = "LABEL_MAP_NOT_THE_SOURCES"
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """An opened model.  `digest` tells its config and index (and so its tensors' checksums);
+    """An opened model.  `path` is what the user named; `digest` tells its config and index (and so its tensors' checksums);
     `frozen` is the frozen graph beside the checkpoint, or instead of one, then also opened, as
     `graph`; `unpacked` keeps an archive's files where they are; `findings` say what had to be made
     up.  Where the config is `inferred`, `config_path` is the graph's."""
@@ -53,6 +53,7 @@ class Source:
     findings: Tuple[Finding, ...] = ()
     inferred: bool = False
     graph: Optional[Graph] = None
+    path: str = ""
 
     @property
     def metas(self):
@@ -99,6 +100,10 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
       SourceError: a file is missing or damaged, or the config is not the checkpoint's.
       RequestError: `path` does not say which checkpoint is meant.
     """
+    return dataclasses.replace(_opened(path, config_path), path=path)
+
+
+def _opened(path: str, config_path: Optional[str]) -> Source:
     if os.path.isfile(path) and path.endswith(SUFFIXES):
         unpacked = Unpacked(path)
         try:

@@ -29,6 +29,7 @@ import uuid
 from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from graphfix.errors import Problem, RequestError
+from graphfix.formats import durable
 from graphfix.modeldir import manifest, ownership
 
 _STAGING = ".graphfix-staging-"
@@ -168,7 +169,7 @@ class _Stage:
         if os.path.isdir(self.directory):
             _inherit(self.directory, self.path)  # last, as it may take away the right to write
         for folder, _, _ in os.walk(self.path):
-            _sync(folder)
+            durable.sync_directory(folder)
 
     def publish(self) -> None:
         if os.path.isdir(self.directory) and os.listdir(self.directory):
@@ -220,7 +221,7 @@ def _publish(stages: Sequence[_Stage]) -> None:
             stage.publish()
             done.append(stage)
             # A directory that cannot be synced is put back like those before it.
-            _sync(os.path.dirname(stage.directory))
+            durable.sync_directory(os.path.dirname(stage.directory))
     except BaseException:
         for stage in reversed(done):
             stage.undo()
@@ -274,14 +275,6 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _sync(directory: str) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _swap(staging: str, directory: str) -> None:

@@ -15,6 +15,7 @@ import uuid
 from typing import Callable, Iterable, Optional, Tuple
 
 from graphfix.errors import RequestError
+from graphfix.formats import durable
 from graphfix.modeldir import ownership
 
 _DESCRIPTOR = re.compile(r"/proc/(\d+)/fd/(\d+)\Z")
@@ -113,23 +114,13 @@ def replace_file(path: str, data: bytes, part_name: Optional[str] = None) -> Non
     part = os.path.join(os.path.dirname(path), part_name or ownership.PART % os.path.basename(path))
     if os.path.isfile(part) and not os.path.islink(part):
         os.remove(part)  # a killed run's; not written into, as it may have another name
-    try:
-        with open(part, "xb") as file:
-            file.write(data)
-            file.flush()
-            if os.path.exists(path):
-                was = os.stat(path)
-                with contextlib.suppress(PermissionError):
-                    os.chown(part, was.st_uid, was.st_gid)
-                os.chmod(part, stat.S_IMODE(was.st_mode))
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except FileExistsError:
-        raise  # a link or directory of that name, which is not graphfix's
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.remove(part)
-        raise
+    with durable.replacing(path, part) as file:
+        file.write(data)
+        if os.path.exists(path):
+            was = os.stat(path)
+            with contextlib.suppress(PermissionError):
+                os.chown(part, was.st_uid, was.st_gid)
+            os.chmod(part, stat.S_IMODE(was.st_mode))
 
 
 def _resolved(path: str) -> Tuple[str, Optional[int]]:

@@ -28,14 +28,22 @@ def parse_config(data: bytes, subject: str) -> PipelineConfig:
     Raises:
       SourceError: they are no TrainEvalPipelineConfig; lists every fault with line and column.
     """
-    document = Document.parse(data, subject=subject).without_bom()
+    return bound_config(Document.parse(data, subject=subject).without_bom())
+
+
+def bound_config(document: Document) -> PipelineConfig:
+    """The config that a parsed document is.
+
+    Raises:
+      SourceError: as `parse_config`.
+    """
     message, problems = bind(document, message_class("graphfix.pipeline.TrainEvalPipelineConfig"))
     faults = [found.problem for found in problems if found.kind != UNKNOWN_FIELD]
     if faults:
         raise SourceError.collected(faults)
     if not message.HasField("model"):
         raise SourceError(
-            subject,
+            document.subject,
             "has no model block, so it is no pipeline.config",
             "name the pipeline.config that belongs to the checkpoint",
         )

@@ -22,8 +22,8 @@ import numpy as np
 from graphfix.errors import Problem, SourceError
 from graphfix.formats.schema import message_class
 from graphfix.formats.textproto import UNKNOWN_FIELD, Document, bind, quote
+from graphfix.options import MAX_CLASSES
 
-MAX_CLASSES = 10000
 BACKGROUND = "background"
 _USED = {"id", "name", "display_name"}
 

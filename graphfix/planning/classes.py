@@ -12,12 +12,9 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from graphfix.errors import Problem, RequestError
 from graphfix.findings import WARNING, Finding
-from graphfix.pipeline_config.label_map import MAX_CLASSES, Label, LabelMap
+from graphfix.options import NewRows, Trainer, Weights
+from graphfix.pipeline_config.label_map import Label, LabelMap
 from graphfix.planning.anchors import AnchorCarry
-
-NEW_ROWS = ("prior", "mean", "random", "zero")
-WEIGHTS = ("auto", "raw", "ema")
-TRAINERS = ("any", "model_main", "legacy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +40,10 @@ class SurgeryRequest:
 
     classes: Tuple[TargetClass, ...]
     trained: Tuple[int, ...]
-    new_rows: str
+    new_rows: NewRows
     seed: int
-    weights: str
-    trainer: str
+    weights: Weights
+    trainer: Trainer
     target_api: str
     anchors: Optional[AnchorCarry] = None
 
@@ -146,10 +143,6 @@ def _count(target: Optional[LabelMap], num_classes: Optional[int]) -> int:
     if target is None and num_classes is None:
         raise RequestError(
             "the target", "is not given", "pass --label_map_path, --num_classes or --plan"
-        )
-    if num_classes is not None and not 1 <= num_classes <= MAX_CLASSES:
-        raise RequestError(
-            "--num_classes", f"is {num_classes}", f"give a number from 1 to {MAX_CLASSES}"
         )
     if target is None:
         return num_classes

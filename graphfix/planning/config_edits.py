@@ -1,7 +1,6 @@
 """What has to change in the pipeline.config so that the stock API fine-tunes from the result."""
 
 import dataclasses
-import re
 from typing import List, Mapping, Optional, Tuple
 
 from graphfix.errors import Problem, RequestError
@@ -12,14 +11,13 @@ from graphfix.pipeline_config.class_ids import carry_class_ids
 from graphfix.pipeline_config.document import PipelineConfig
 from graphfix.pipeline_config.edits import ConfigEdit, apply_edits
 from graphfix.pipeline_config.migration import translate
+from graphfix.pipeline_config.paths import INPUT_PATH, INPUT_READERS, is_path_field, is_placeholder
 from graphfix.pipeline_config.schema_history import Schema, everything
 from graphfix.pipeline_config.schema_violations import violations
 from graphfix.restore import trainers
 
 _TRAIN = "train_config"
-_READERS = (("train_input_reader", "--train_record"), ("eval_input_reader", "--eval_record"))
-_INPUT_PATH = ("tf_record_input_reader", "input_path")
-_PLACEHOLDER = re.compile(r"PATH_TO|path/to|/usr/home/username|YOUR_|your_|<[^<>]*>|^$", re.ASCII)
+_READERS = tuple(zip(INPUT_READERS, ("--train_record", "--eval_record")))
 
 Edits = Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]
 
@@ -63,7 +61,7 @@ def plan_config(
     edits, findings = _for_training(config, meta, num_classes, accepted, paths)
     edits += list(extra)
     settled = frozenset(
-        (block,) + _INPUT_PATH
+        (block,) + INPUT_PATH
         for block, record in (
             ("train_input_reader", paths.train_record),
             ("eval_input_reader", paths.eval_record),
@@ -208,9 +206,7 @@ def _for_training(
                 ConfigEdit((name, "label_map_path"), quote(paths.label_map), "the new classes")
             )
             if record:
-                edits.append(
-                    ConfigEdit((name,) + _INPUT_PATH, quote(record), "the records to read")
-                )
+                edits.append(ConfigEdit((name,) + INPUT_PATH, quote(record), "the records to read"))
     return edits, findings
 
 
@@ -282,7 +278,7 @@ def _paths(document: Document, paths: Paths) -> List[Finding]:
     ours = (paths.checkpoint, paths.label_map, paths.train_record, paths.eval_record)
     flags = dict(_READERS)
     for path, field in document.walk():
-        if not re.search(r"(_path|_dir|_directory|_checkpoint)$", path[-1]):
+        if not is_path_field(path[-1]):
             continue
         for value in field.values:
             if isinstance(value, Block) or value.kind != STRING or value.value in ours:
@@ -294,7 +290,7 @@ def _paths(document: Document, paths: Paths) -> List[Finding]:
                 if flag
                 else "write the path before training"
             )
-            if _PLACEHOLDER.search(str(value.value)):
+            if not value.value or is_placeholder(str(value.value)):
                 findings.append(
                     Finding(
                         "PLACEHOLDER",
@@ -315,7 +311,7 @@ def _paths(document: Document, paths: Paths) -> List[Finding]:
                     )
                 )
     for block, flag in _READERS:
-        if not document.find((block,) + _INPUT_PATH) and not document.find(
+        if not document.find((block,) + INPUT_PATH) and not document.find(
             (block, "external_input_reader")
         ):
             findings.append(

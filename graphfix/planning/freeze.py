@@ -17,23 +17,17 @@ from graphfix.detectors.quantization import is_quantization
 from graphfix.findings import ERROR, INFO, WARNING, Finding
 from graphfix.formats import patterns
 from graphfix.formats.textproto import quote
+from graphfix.options import Freeze
 from graphfix.pipeline_config.edits import ConfigEdit
 
-NONE, BACKBONE, ALL_BUT_HEADS, ALL_BUT_CLASS_HEADS = (
-    "none",
-    "backbone",
-    "all_but_heads",
-    "all_but_class_heads",
-)
-CHOICES = (NONE, BACKBONE, ALL_BUT_HEADS, ALL_BUT_CLASS_HEADS)
 _FIELD = ("train_config", "freeze_variables")
 _INCLUDED = ("train_config", "update_trainable_variables")
 
 
 def plan_freeze(
-    model: ModelSpec, names: Iterable[str], what: str, message
+    model: ModelSpec, names: Iterable[str], what: Freeze, message
 ) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
-    """The config edits that freeze `what` of CHOICES, and what to know about it.
+    """The config edits that freeze `what`, and what to know about it.
 
     `names` are those of the model's variables, as they go out; `message` is the source's
     TrainEvalPipelineConfig.
@@ -63,7 +57,7 @@ def plan_freeze(
             )
         )
     trained = [name for name in names if name not in set(frozen) and _trains(name)]
-    if what != NONE:
+    if what != Freeze.NONE:
         findings.append(
             Finding(
                 "FREEZE",
@@ -141,13 +135,13 @@ def _trains(name: str) -> bool:
 
 def _scopes(model: ModelSpec, what: str) -> List[str]:
     """What trains: the scopes of heads, of all or of those with rows of classes."""
-    return [head.scope for head in model.heads if what == ALL_BUT_HEADS or head.class_axis]
+    return [head.scope for head in model.heads if what == Freeze.ALL_BUT_HEADS or head.class_axis]
 
 
 def _is_frozen(model: ModelSpec, what: str, name: str) -> bool:
-    if what == NONE:
+    if what == Freeze.NONE:
         return False
-    if what == BACKBONE:
+    if what == Freeze.BACKBONE:
         # model_main of 2019-07 gives what Keras names a second name, with _1.
         return any(
             name.startswith(scope.rstrip("/") + end)
@@ -163,9 +157,9 @@ def _is_frozen(model: ModelSpec, what: str, name: str) -> bool:
 
 
 def _patterns(model: ModelSpec, what: str) -> List[str]:
-    if what == NONE:
+    if what == Freeze.NONE:
         return []
-    if what == BACKBONE:
+    if what == Freeze.BACKBONE:
         return [f"^{scope.rstrip('/')}(_1)?/" for scope in model.backbone]
     # Heads of all maps in one; scopes are words, and mean themselves in a pattern.
     scopes = dict.fromkeys(

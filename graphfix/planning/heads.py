@@ -35,34 +35,37 @@ from graphfix.detectors.families import (
 from graphfix.detectors.initializer import for_tensor
 from graphfix.errors import RequestError
 from graphfix.formats.tensors import TensorMeta
+from graphfix.options import NewRows
 from graphfix.planning.anchors import AnchorCarry
 from graphfix.planning.classes import SurgeryRequest, TargetClass
 from graphfix.planning.edits import ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gather
 
 INITIAL, QUIET = "initial", "quiet"
-_PRIOR = 0.01
+# The score a new class starts with under `prior`, where a sigmoid makes it from this bias.
+PRIOR_SCORE = 0.01
+PRIOR_BIAS = math.log(PRIOR_SCORE / (1 - PRIOR_SCORE))
 # (new_rows, what the tensor does) -> what a new class gets there, in a class head.
 RULES = {
-    ("prior", KERNEL): ADDED_NOISE,
-    ("prior", OFFSET): MEAN,
-    ("prior", SCALE): MEAN,
-    ("prior", MEAN_OF): MEAN,
-    ("prior", VARIANCE_OF): MEAN,
-    ("mean", KERNEL): MEAN,
-    ("mean", OFFSET): MEAN,
-    ("mean", SCALE): MEAN,
-    ("mean", MEAN_OF): MEAN,
-    ("mean", VARIANCE_OF): MEAN,
-    ("random", KERNEL): NOISE,
-    ("random", OFFSET): INITIAL,
-    ("random", SCALE): INITIAL,
-    ("random", MEAN_OF): INITIAL,
-    ("random", VARIANCE_OF): INITIAL,
-    ("zero", KERNEL): INITIAL,
-    ("zero", OFFSET): INITIAL,
-    ("zero", SCALE): INITIAL,
-    ("zero", MEAN_OF): INITIAL,
-    ("zero", VARIANCE_OF): INITIAL,
+    (NewRows.PRIOR, KERNEL): ADDED_NOISE,
+    (NewRows.PRIOR, OFFSET): MEAN,
+    (NewRows.PRIOR, SCALE): MEAN,
+    (NewRows.PRIOR, MEAN_OF): MEAN,
+    (NewRows.PRIOR, VARIANCE_OF): MEAN,
+    (NewRows.MEAN, KERNEL): MEAN,
+    (NewRows.MEAN, OFFSET): MEAN,
+    (NewRows.MEAN, SCALE): MEAN,
+    (NewRows.MEAN, MEAN_OF): MEAN,
+    (NewRows.MEAN, VARIANCE_OF): MEAN,
+    (NewRows.RANDOM, KERNEL): NOISE,
+    (NewRows.RANDOM, OFFSET): INITIAL,
+    (NewRows.RANDOM, SCALE): INITIAL,
+    (NewRows.RANDOM, MEAN_OF): INITIAL,
+    (NewRows.RANDOM, VARIANCE_OF): INITIAL,
+    (NewRows.ZERO, KERNEL): INITIAL,
+    (NewRows.ZERO, OFFSET): INITIAL,
+    (NewRows.ZERO, SCALE): INITIAL,
+    (NewRows.ZERO, MEAN_OF): INITIAL,
+    (NewRows.ZERO, VARIANCE_OF): INITIAL,
 }
 # The same for `prior`, where a sigmoid scores each class by itself.
 SIGMOID_RULES = {KERNEL: NOISE, OFFSET: QUIET}
@@ -215,11 +218,7 @@ class _Fills:
                 fills.append(self._noise(rule, number, own))
             elif rule != MEAN:
                 fills.append(
-                    Fill(
-                        CONSTANT,
-                        own,
-                        value=self.initial if rule == INITIAL else math.log(_PRIOR / (1 - _PRIOR)),
-                    )
+                    Fill(CONSTANT, own, value=self.initial if rule == INITIAL else PRIOR_BIAS)
                 )
         stride = self.head.layout.stride(self.axis)
         # What noise is added to comes first.
@@ -229,7 +228,7 @@ class _Fills:
         ] + fills
 
     def _rule(self, mapped: bool) -> str:
-        if mapped or self.head.role != CLASS and self.request.new_rows == "prior":
+        if mapped or (self.head.role != CLASS and self.request.new_rows == "prior"):
             return MEAN
         if self.request.new_rows == "prior" and self.head.sigmoid and not _normalized(self.head):
             return SIGMOID_RULES[self.effect]

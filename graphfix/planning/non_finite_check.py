@@ -16,7 +16,7 @@ from graphfix.detectors.describe import HeadSpec, ModelSpec
 from graphfix.errors import SourceError
 from graphfix.findings import ERROR, Finding
 from graphfix.formats.tensors import Extent, TensorStore, TensorView
-from graphfix.planning.edits import MEAN, Edit, Gather, Keep, Rename
+from graphfix.planning.edits import MEAN, Edit, Gather
 
 _MOST_NAMES = 5
 # How many values of a tensor that is copied are looked at.
@@ -49,7 +49,7 @@ def not_finite(
                 found[subject].append(edit.tensor)
             if channel in averaged:
                 spread.add(subject)
-    bad_kept = _kept(store, [edit.tensor for edit in edits if isinstance(edit, (Keep, Rename))])
+    bad_kept = _kept(store, [edit.tensor for edit in edits if edit.copies])
     for name in bad_kept:
         found.setdefault(
             "the feature extractor" if name.startswith(model.backbone) else "the model", []

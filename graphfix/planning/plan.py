@@ -26,6 +26,7 @@ from graphfix.errors import RequestError
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.formats import dtypes
 from graphfix.formats.tensors import TensorMeta
+from graphfix.options import Weights
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.planning.classes import SurgeryRequest, TargetClass
 from graphfix.planning.edits import (
@@ -63,8 +64,45 @@ class SurgeryPlan:
     config_edits: Tuple[ConfigEdit, ...]
     findings: Tuple[Finding, ...]
 
-    def count(self, *kinds: type) -> int:
-        return sum(isinstance(edit, kinds) for edit in self.edits)
+    @property
+    def copied(self) -> int:
+        """How many tensors go out byte for byte."""
+        return sum(edit.copies for edit in self.edits)
+
+    @property
+    def rewritten(self) -> int:
+        """How many tensors go out with other values."""
+        return sum(edit.rewrites for edit in self.edits)
+
+    @property
+    def dropped(self) -> int:
+        """How many tensors do not go out."""
+        return sum(edit.output_name is None for edit in self.edits)
+
+    def to_json(self) -> str:
+        """The plan as JSON, the same text for the same plan; `convert` replays it."""
+        from graphfix.planning.plan_json import to_json  # which makes plans itself
+
+        return to_json(self)
+
+    def to_lines(self) -> List[str]:
+        """A table: the classes, what is not simply kept, the config's changes, the findings."""
+        rows = ["classes:"]
+        for one in self.classes:
+            sources = " + ".join(f"old {number}" for number in one.sources) or "new"
+            rows.append(f"  {one.id:4d}  {one.display_name or '(no class)':<30} {sources}")
+        kept = sum(edit.kind == "keep" for edit in self.edits)
+        rows.append(f"tensors: {len(self.edits)}, of which {kept} are kept as they are")
+        for edit in self.edits:
+            if edit.kind != "keep":
+                channels = "" if edit.channels is None else f" -> {edit.channels} channels"
+                rows.append(f"  {edit.kind:<7} {edit.tensor}{channels}")
+        rows.append(f"added: {len(self.additions)}")
+        rows.append("config:")
+        for change in self.config_edits:
+            path = ".".join(change.path)
+            rows.append(f"  {path}: {change.literal or 'removed'}  ({change.reason})")
+        return rows + [str(finding) for finding in self.findings]
 
     @property
     def carried(self) -> int:
@@ -126,12 +164,12 @@ def plan_tensors(
 
 
 def _averaged(model: ModelSpec, request: SurgeryRequest, averages_used: bool) -> bool:
-    if request.weights == "ema" and not model.extras.moving_averages:
+    if request.weights == Weights.EMA and not model.extras.moving_averages:
         raise RequestError(
             "--weights ema", "the checkpoint holds no moving averages", "leave --weights out"
         )
     return bool(model.extras.moving_averages) and (
-        request.weights == "ema" or request.weights == "auto" and averages_used
+        request.weights == Weights.EMA or (request.weights == Weights.AUTO and averages_used)
     )
 
 

@@ -12,25 +12,23 @@ from graphfix.detectors.families import BOX, GLOBAL_STEP
 from graphfix.errors import GraphfixError, Problem, RequestError
 from graphfix.formats.tensors import TensorMeta
 from graphfix.modeldir.openers import CONFIG, Source
-from graphfix.pipeline_config.document import parse_config
+from graphfix.pipeline_config.document import bound_config
 from graphfix.pipeline_config.edits import apply_edits
-from graphfix.planning.apply import apply_plan
+from graphfix.planning import edits as tensor_edits
 from graphfix.planning.edits import (
     ADDED_NOISE,
     CONSTANT,
     MEAN,
     NOISE,
-    Drop,
     Gather,
-    Keep,
-    Rename,
     Reset,
     Stretch,
     Widen,
+    output_names,
 )
 from graphfix.planning.heads import class_places
 from graphfix.planning.plan import SurgeryPlan
-from graphfix.planning.plan_rules import Fault, computed, held, target_of
+from graphfix.planning.plan_rules import Fault, computed, held
 
 REMEDY = "make the plan again with graphfix plan --json"
 _MOST_TOLD = 20
@@ -94,16 +92,16 @@ def _class_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
 
 def _tensor_faults(plan: SurgeryPlan, metas: Mapping[str, TensorMeta]) -> Iterator[Fault]:
     outgoing = {
-        target_of(edit): metas[edit.tensor] for edit in plan.edits if not isinstance(edit, Drop)
+        edit.output_name: metas[edit.tensor] for edit in plan.edits if edit.output_name is not None
     }
     for number, edit in enumerate(plan.edits):
         meta = metas[edit.tensor]
         for message in _edit_faults(edit, meta, metas):
             yield f"edits[{number}]", f"({edit.tensor}) {message}"
-        if isinstance(edit, Widen):
-            of = outgoing[edit.of]
+        if edit.depends_on is not None:
+            of = outgoing[edit.depends_on]
             if not computed(of.dtype) or not of.size or of.dtype.numpy.kind != "f":
-                yield f"edits[{number}].of", f"is {edit.of}, which has no extremes"
+                yield f"edits[{number}].of", f"is {edit.depends_on}, which has no extremes"
     size = sum(
         len(name.encode("utf-8")) + _ENTRY
         for name in list(outgoing) + [one.name for one in plan.additions]
@@ -113,19 +111,14 @@ def _tensor_faults(plan: SurgeryPlan, metas: Mapping[str, TensorMeta]) -> Iterat
 
 
 def _edit_faults(edit, meta: TensorMeta, metas: Mapping[str, TensorMeta]) -> Iterator[str]:
-    if isinstance(edit, (Gather, Reset, Stretch, Widen)) and not computed(meta.dtype):
+    if edit.rewrites and not computed(meta.dtype):
         yield f"is of type {meta.dtype}, which graphfix does not compute with"
         return
-    own = metas.get(target_of(edit))
-    if (
-        isinstance(edit, (Gather, Rename))
-        and own is not None
-        and (
-            own.dtype != meta.dtype
-            or own.shape[:-1] != meta.shape[:-1]
-            or isinstance(edit, Rename)
-            and own.shape != meta.shape
-        )
+    own = metas.get(edit.output_name)
+    if own is not None and (
+        own.dtype != meta.dtype
+        or own.shape[:-1] != meta.shape[:-1]
+        or (edit.copies and own.shape != meta.shape)
     ):
         yield f"is no {own.dtype} of shape {list(own.shape)}, as {own.name} is"
     if isinstance(edit, Reset) and not held(meta.dtype, edit.value):
@@ -165,18 +158,18 @@ def _head_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
     """Channels are a head's, and those of a class come from the class that it is made of."""
     heads = {name: head for head in model.heads for name in head.tensors}
     for number, edit in enumerate(plan.edits):
-        head = heads.get(target_of(edit))
+        head = heads.get(edit.output_name)
         where = f"edits[{number}]"
-        if isinstance(edit, Gather) and head is None:
+        if edit.channels is not None and head is None:
             yield where, f"({edit.tensor}) changes channels, and is no head's"
-        elif head is not None and head.class_axis and isinstance(edit, (Gather, Keep, Rename)):
+        elif head is not None and head.class_axis and (edit.copies or edit.channels is not None):
             for message in _misplaced(plan, edit, head):
                 yield where, f"({edit.tensor}) {message}"
 
 
 def _misplaced(plan: SurgeryPlan, edit, head: HeadSpec) -> Iterator[str]:
     old, axis = head.layout, head.class_axis
-    index = edit.index if isinstance(edit, Gather) else tuple(range(old.channels))
+    index = tuple(range(old.channels)) if edit.channels is None else edit.index
     wanted = class_places(plan.classes, head)
     new = old.resized(axis, len(wanted)).resized("anchor", 1)
     if len(index) % new.channels:
@@ -200,7 +193,7 @@ def _misplaced(plan: SurgeryPlan, edit, head: HeadSpec) -> Iterator[str]:
 
 def _lost(plan: SurgeryPlan, source: Source) -> Iterator[Fault]:
     extras = source.model.extras
-    outgoing = {target_of(edit) for edit in plan.edits if not isinstance(edit, Drop)}
+    outgoing = set(output_names(plan.edits))
     spared = set(extras.optimizer) | set(extras.moving_averages) | {GLOBAL_STEP}
     for number, edit in enumerate(plan.edits):
         if edit.tensor not in spared and edit.tensor not in outgoing:
@@ -210,8 +203,8 @@ def _lost(plan: SurgeryPlan, source: Source) -> Iterator[Fault]:
 def _describe(plan: SurgeryPlan, source: Source) -> None:
     """Raises GraphfixError where config and tensors would be no model of the plan's classes."""
     config = apply_edits(source.config.document, plan.config_edits)
-    message = parse_config(config.encode(), CONFIG).message
-    outgoing = apply_plan(plan.edits, plan.additions, source.store)
+    message = bound_config(config).message
+    outgoing = tensor_edits.apply_edits(plan.edits, plan.additions, source.store)
     model = describe(
         message,
         {name: view.meta for name, view in outgoing.items()},

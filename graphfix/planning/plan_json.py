@@ -10,32 +10,20 @@ from graphfix.modeldir.openers import read_file
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.planning import plan_check, plan_rules
 from graphfix.planning.classes import TargetClass
-from graphfix.planning.edits import (
-    Constant,
-    Copy,
-    Drop,
-    Gather,
-    Keep,
-    Rename,
-    Reset,
-    Stretch,
-    Widen,
-)
+from graphfix.planning.edits import ADDITIONS, EDITS
 from graphfix.planning.plan import SurgeryPlan
 
 FORMAT = 1
 
 # Ten thousand classes make 24 MB.  Read, a byte takes up to thirty.
 _LIMIT = 64 << 20
-_EDITS = {cls.__name__.lower(): cls for cls in (Keep, Gather, Reset, Rename, Drop, Widen, Stretch)}
-_ADDITIONS = {cls.__name__.lower(): cls for cls in (Copy, Constant)}
 
 
 def to_json(plan: SurgeryPlan) -> str:
     """The plan as JSON, the same text for the same plan."""
 
     def row(edit) -> Dict[str, Any]:
-        fields = dict(vars(edit), edit=type(edit).__name__.lower())
+        fields = dict(vars(edit), edit=edit.kind)
         if "fills" in fields:
             fields["fills"] = [
                 {key: value for key, value in vars(fill).items() if value not in (None, (), "")}
@@ -102,8 +90,8 @@ def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
                 for name in ("source_digest", "target_api", "trainer")
             ),
             json_data.read(Tuple[TargetClass, ...], found["classes"], "classes"),
-            _rows(found, "edits", _EDITS),
-            _rows(found, "additions", _ADDITIONS),
+            _rows(found, "edits", EDITS),
+            _rows(found, "additions", ADDITIONS),
             json_data.read(Tuple[ConfigEdit, ...], found["config_edits"], "config_edits"),
             json_data.read(Tuple[Finding, ...], found["findings"], "findings"),
         )

@@ -13,10 +13,9 @@ from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.formats import dtypes
 from graphfix.formats.schema import message_class
 from graphfix.formats.textproto import Document, bind
+from graphfix.options import MAX_CLASSES, Trainer
 from graphfix.pipeline_config.edits import EMPTY_BLOCK, ConfigEdit
-from graphfix.pipeline_config.label_map import MAX_CLASSES
 from graphfix.pipeline_config.schema_history import FIRST_MONTH, LAST_MONTH
-from graphfix.planning.classes import TRAINERS
 from graphfix.planning.edits import (
     ADDED_NOISE,
     CONSTANT,
@@ -24,10 +23,8 @@ from graphfix.planning.edits import (
     NOISE,
     Constant,
     Copy,
-    Drop,
     Fill,
     Gather,
-    Rename,
     Stretch,
     Widen,
 )
@@ -58,11 +55,6 @@ def faults(plan: SurgeryPlan) -> Iterator[Fault]:
     yield from _tensors(plan)
 
 
-def target_of(edit) -> str:
-    """The name that an edit's tensor goes out under."""
-    return edit.to if isinstance(edit, (Gather, Rename)) else edit.tensor
-
-
 def _head(plan: SurgeryPlan) -> Iterator[Fault]:
     if not _DIGEST.match(plan.source_digest):
         yield "source_digest", "is not a SHA-256"
@@ -74,7 +66,7 @@ def _head(plan: SurgeryPlan) -> Iterator[Fault]:
             f"is {plan.target_api}, and no API is known of before {FIRST_MONTH} or after "
             f"{LAST_MONTH}",
         )
-    if plan.trainer not in TRAINERS:
+    if plan.trainer not in list(Trainer):
         yield "trainer", f"is '{plan.trainer[:40]}', which is none"
     for number, one in enumerate(plan.findings):
         if one.severity not in (ERROR, WARNING, INFO):
@@ -119,8 +111,7 @@ def _config_edit(edit: ConfigEdit, classes: int) -> Iterator[str]:
         if (
             count != len(names)
             or len(values) != 1
-            or edit.literal != EMPTY_BLOCK
-            and values[0].raw != f"{names[-1]}: {edit.literal}"
+            or (edit.literal != EMPTY_BLOCK and values[0].raw != f"{names[-1]}: {edit.literal}")
         ):
             yield f"sets {'.'.join(edit.path)} to what is not one value"
             return
@@ -149,16 +140,17 @@ def _tensors(plan: SurgeryPlan) -> Iterator[Fault]:
         seen.add(edit.tensor)
         for message in _edit(edit):
             yield where, f"({edit.tensor}) {message}"
-        if not isinstance(edit, Drop):
-            name = target_of(edit)
+        name = edit.output_name
+        if name is not None:
             for message in _name(name):
                 yield where, f"({edit.tensor}) {message}"
             if name in outgoing:
                 yield where, f"({edit.tensor}) writes {name} twice"
             outgoing[name] = edit
     for number, edit in enumerate(plan.edits):
-        if isinstance(edit, Widen) and isinstance(outgoing.get(edit.of), (Widen, type(None))):
-            yield f"edits[{number}].of", f"is {edit.of}, which does not go out"
+        first = edit.depends_on
+        if first is not None and (first not in outgoing or outgoing[first].depends_on is not None):
+            yield f"edits[{number}].of", f"is {first}, which does not go out"
     yield from _additions(plan, outgoing)
 
 

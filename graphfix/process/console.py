@@ -1,8 +1,8 @@
-"""Writing to whoever runs the command: results to stdout, messages to stderr.
+"""Output for the person who runs a command: results go to stdout, messages and progress to stderr.
 
-Names and paths are strangers' text.  What is written is lines, and of a line every character is
-escaped that would do something to a terminal, or show it other than it is: so no name can hide a
-message, or forge one.
+Names and paths come from strangers.  Output is lines of plain text: every character that a terminal
+would act on, or that would show a line other than it is, is escaped.  So no name can hide a message
+or forge one.
 """
 
 import contextlib
@@ -10,17 +10,17 @@ import re
 import sys
 import threading
 import time
-from typing import Any, Callable, Iterable, Iterator
+from typing import Any, Iterable
 
 from graphfix.errors import RequestError
 
 # Control characters (C0, DEL, C1), marks and overrides of the direction of writing, the separators
-# of lines and paragraphs, and halves of surrogate pairs, which stand for bytes that are no text.
+# of lines and paragraphs, and halves of surrogate pairs, which stand for undecodable bytes.
 _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-_AGAIN = "\r\033[K"  # to the beginning of the line, and empties it
+_AGAIN = "\r\033[K"  # returns to the beginning of the line and clears it
 
 
 def escaped(text: str) -> str:
@@ -33,47 +33,66 @@ def _escape(match: Any) -> str:
     return _SHORT.get(match.group()) or ("\\x%02x" if code < 0x100 else "\\u%04x") % code
 
 
-@contextlib.contextmanager
-def one_line() -> Iterator[Callable[[str], None]]:
-    """Gives a function that writes a message over the one before, on a terminal; elsewhere,
-    nothing."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda text: None
-        return
-    try:
-        yield lambda text: _say(_AGAIN + escaped(text))
-    finally:
+class Progress:
+    """What is going on, on a terminal, each text over the one before; quiet in a pipe or a file.
+
+    A context manager, which leaves the line empty:
+
+        with Progress("reading", seconds=True) as show:
+            show("reading the second file")
+
+    With `seconds` it counts them behind the text, where silence would look like standstill.
+    """
+
+    def __init__(self, text: str = "", *, seconds: bool = False):
+        self._text, self._seconds = text, seconds
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._started = time.monotonic()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._count, daemon=True)
+
+    def __enter__(self) -> "Progress":
+        if self._terminal and self._seconds:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if not self._terminal:
+            return
+        if self._seconds:
+            self._done.set()
+            self._thread.join()
         _say(_AGAIN)
 
+    def __call__(self, text: str) -> None:
+        self._text = text
+        # The next second shows it, where seconds are counted: a caller may change it often.
+        if self._terminal and not self._seconds:
+            _say(_AGAIN + escaped(text))
 
-@contextlib.contextmanager
-def ticking(text: str) -> Iterator[Callable[[str], None]]:
-    """Counts seconds on a terminal, where silence would look like standstill; gives a function that
-    changes the text."""
-    texts, done = [text], threading.Event()
+    def _count(self) -> None:
+        while not self._done.wait(1):
+            seconds = int(time.monotonic() - self._started)
+            _say(_AGAIN + escaped(f"{self._text} ... {seconds} s"))
 
-    def tick() -> None:
-        started = time.monotonic()
-        while not done.wait(1):
-            show(f"{texts[-1]} ... {time.monotonic() - started} s")
 
-    with one_line() as show:
-        thread = threading.Thread(target=tick, daemon=True)
-        thread.start()
-        try:
-            yield texts.append
-        finally:
-            done.set()
-            thread.join()
+def one_line() -> Progress:
+    """Progress that a caller words."""
+    return Progress()
+
+
+def ticking(text: str) -> Progress:
+    """Progress that counts seconds behind a text, which its caller may change."""
+    return Progress(text, seconds=True)
 
 
 def print_result(lines: Iterable[Any]) -> None:
-    """Writes a result to stdout, a line each; what its encoding does not have is escaped, too."""
+    """Writes a result to stdout, one line each; escapes what stdout's encoding lacks, too."""
     _print("".join(escaped(str(line)) + "\n" for line in lines))
 
 
 def print_json(text: str) -> None:
-    """Writes what json.dumps made, which leaves no control character as it is, save one."""
+    """Writes what json.dumps made, which escapes all control characters but DEL."""
     _print(text.replace("\x7f", "\\u007f").rstrip("\n") + "\n")
 
 
@@ -93,7 +112,7 @@ def _print(text: str) -> None:
 
 
 def say(lines: Iterable[Any]) -> None:
-    """Writes messages to stderr, a line each, if anybody is there to read them."""
+    """Writes messages to stderr, one line each, as long as somebody reads them."""
     for line in lines:
         _say(escaped(str(line)) + "\n")
 
@@ -101,5 +120,5 @@ def say(lines: Iterable[Any]) -> None:
 def _say(text: str) -> None:
     if sys.stderr is None:
         return  # print would take stdout instead
-    with contextlib.suppress(OSError):  # nobody listens
+    with contextlib.suppress(OSError):  # nobody reads it
         print(text, end="", file=sys.stderr, flush=True)

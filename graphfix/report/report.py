@@ -11,7 +11,6 @@ import re
 from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
 from graphfix.detectors import families
-from graphfix.detectors.quantization import is_quantization
 from graphfix.errors import SourceError
 from graphfix.findings import Finding
 from graphfix.formats import json_data
@@ -19,10 +18,11 @@ from graphfix.formats.checkpoint import reader
 from graphfix.modeldir.openers import PLAN_JSON, read_file
 from graphfix.pipeline_config.label_map import MAX_CLASSES
 from graphfix.planning.classes import TargetClass
-from graphfix.planning.edits import Copy, Drop, Gather, Keep, Rename, Reset, Stretch, Widen
+from graphfix.planning.edits import EDITS
 from graphfix.planning.plan import SurgeryPlan
 from graphfix.planning.plan_json import read_plan
 from graphfix.restore import trainers
+from graphfix.restore.requested import count_restored
 
 CHECKPOINT = "model.ckpt"
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
@@ -31,8 +31,6 @@ PICTURES = "pictures"
 _REMEDY = "convert again with this version of graphfix"
 _LIMIT = 64 << 20
 _MOST_PIXELS, _MOST_SIDES, _LARGEST = 1 << 16, 254, 1e6
-# The scopes of feature extractors: of SSD, of the two stages, and as Keras names them.
-_BACKBONE = re.compile(r"(?:FirstStage|SecondStage)?FeatureExtractor/|[^/]*_feature_extractor/")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,51 +113,42 @@ class Report:
     def summary(self) -> str:
         """The one line to quote."""
         plan = self.plan
-        rewritten = plan.count(Gather, Reset, Widen, Stretch)
-        averages = sum(isinstance(one, Copy) for one in plan.additions)
+        averages = sum(one.kind == "copy" for one in plan.additions)
         parts = [
             "%d tensors: %d kept, %d rewritten, %d dropped%s"
             % (
                 len(plan.edits),
-                plan.count(Keep, Rename),
-                rewritten,
-                plan.count(Drop),
+                plan.copied,
+                plan.rewritten,
+                plan.dropped,
                 f", {averages} moving averages added" if averages else "",
             )
         ]
-        parts.append(f"stock API {plan.target_api}{self._forecasts()}")
+        parts.append(f"stock API {plan.target_api}{self._restored()}")
         parts.append(
             f"{plan.carried} class{'' if plan.carried == 1 else 'es'} carried, {plan.new} new"
         )
         return "; ".join(parts)
 
-    def _forecasts(self) -> str:
+    def _restored(self) -> str:
         """What the trainers restore: said once where they agree."""
         rows = [
-            (name, "restores %d of %d" % self.forecast(name, what))
+            (name, "restores %d of %d" % self.restore_count(name, what))
             for name, what in trainers.restored(self.plan.target_api, self.plan.trainer)
         ]
         if len({words for _, words in rows}) == 1:
             return " " + rows[0][1]
         return ": " + ", ".join("%s %s" % row for row in rows)
 
-    def forecast(self, trainer: str, what: str) -> Tuple[int, int]:
-        """How many of how many model variables a trainer restores that restores `what`; model_main
-        never restores those of quantization, which it adds too late."""
+    def restore_count(self, trainer: str, what: str) -> Tuple[int, int]:
+        """How many of how many model variables a trainer restores that restores `what`."""
         others = {families.GLOBAL_STEP}.union(self.strangers)
         variables = [
             one
             for one in self.outgoing
             if one not in others and not one.endswith(families.MOVING_AVERAGE)
         ]
-        left = [
-            one for one in variables if trainer != trainers.MODEL_MAIN or not is_quantization(one)
-        ]
-        return {
-            trainers.EVERYTHING: len(left),
-            trainers.NOTHING: 0,
-            trainers.BACKBONE: sum(bool(_BACKBONE.match(one)) for one in left),
-        }[what], len(variables)
+        return count_restored(variables, what, trainer), len(variables)
 
     def source_name(self, number: int) -> str:
         """The name of the source's class with an id, or words for it."""
@@ -194,10 +183,7 @@ class Report:
             "trainer": plan.trainer,
             "classes": [dataclasses.asdict(one) for one in plan.classes],
             "source_names": list(self.source_names),
-            "tensors": {
-                kind.__name__.lower(): plan.count(kind)
-                for kind in (Keep, Gather, Reset, Rename, Drop, Widen, Stretch)
-            },
+            "tensors": {kind: sum(one.kind == kind for one in plan.edits) for kind in EDITS},
             "source_shapes": {name: list(shape) for name, shape in self.source_shapes.items()},
             "artifacts": list(self.artifacts),
             "config_diff": list(self.config_diff),

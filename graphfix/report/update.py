@@ -4,8 +4,8 @@ First its manifest gets the new contents beside the old ones, as pending; then e
 beside its place and renamed into it: pictures, under names that their contents give them, then
 report.json, whose data the page shows, then report.html.  Then the manifest has the new contents,
 and as pending the pictures that only the old report names, until these are removed.  A run that is
-killed anywhere leaves no report that shows another one's pictures, and a directory that its manifest
-holds for whole.
+killed anywhere leaves no report that shows another one's pictures, and a directory that its
+manifest holds for whole.
 
 Nothing is written through a link in the directory, and nothing removed there that is an input of
 the same command.
@@ -117,11 +117,8 @@ def _check_places(directory: str, before: manifest.Manifest, pictures: Sequence[
     somebody's picture."""
     for name in (PICTURES, REPORT_JSON, REPORT_HTML, manifest.MANIFEST):
         path = os.path.join(directory, name)
-        if (
-            os.path.islink(path)
-            or name == PICTURES
-            and os.path.lexists(path)
-            and not os.path.isdir(path)
+        if os.path.islink(path) or (
+            name == PICTURES and os.path.lexists(path) and not os.path.isdir(path)
         ):
             raise RequestError(
                 path,

@@ -6,6 +6,7 @@ stock/test_anchor_fit.py has the stock matcher.
 
 import numpy as np
 import pytest
+import thorough
 from google.protobuf import text_format
 
 from graphfix.anchor_fitting.coverage import Model, Placed, best_overlaps
@@ -112,7 +113,7 @@ def brute_force(found, generator, model):
 
 
 @pytest.mark.parametrize("sizes", sorted(SIZES))
-@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize("name", thorough.sampled(sorted(CASES), 3))
 def test_the_nearest_cell_is_the_best(name, sizes):
     generator, model = case(CASES[name])
     found = boxes(SIZES[sizes])
@@ -150,6 +151,7 @@ def dataclass_values(best):
     return [best.iou], [best.possible], best.reached, best.matched, best.best_of
 
 
+@pytest.mark.slow
 def test_no_anchor_does_better_than_the_best_possible():
     generator, model = case(CASES["ssd"])
     found = boxes(SIZES["wide"], 40)

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 import pytest
+import thorough
 from google.protobuf import text_format
 from test_coverage import CASES, FASTER, SSD, case
 
@@ -89,12 +90,15 @@ def test_what_was_fitted_is_good_for_other_boxes_of_the_kind():
 
 @pytest.mark.parametrize(
     "text, threshold, kind, counts",
-    [
-        (FASTER % RPN, 0.7, "wide", (12,)),
-        (CASES["fpn"], 0.5, "wide", (4,) * 5),
-        (CASES["flexible"], 0.5, "wide", (2,) * 5),
-        (CASES["ssd with strides"], 0.5, "wide", (3,) + (2,) * 5),
-    ],
+    thorough.sampled(
+        [
+            (FASTER % RPN, 0.7, "wide", (12,)),
+            (CASES["fpn"], 0.5, "wide", (4,) * 5),
+            (CASES["flexible"], 0.5, "wide", (2,) * 5),
+            (CASES["ssd with strides"], 0.5, "wide", (3,) + (2,) * 5),
+        ],
+        4,
+    ),
     ids=["first stage", "fpn", "flexible", "scales and strides"],
 )
 def test_every_generator(text, threshold, kind, counts, briefly):
@@ -121,6 +125,7 @@ def test_what_is_neither_size_nor_shape_stays(briefly):
         )
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_anchors(briefly):
     text = SSD % ("ssd_mobilenet_v1", PUBLISHED)
     one, other = (fitted(text, boxes("wide", count=300)) for _ in range(2))
@@ -167,9 +172,9 @@ def test_perfect_anchors_are_kept(briefly):
 @pytest.mark.parametrize(
     "text, count, counts",
     [
-        (SSD % ("ssd_mobilenet_v1", PUBLISHED), 4, (3, 4, 4, 4, 4, 4)),
-        (CASES["fpn"], 6, (6,) * 5),
-        (CASES["flexible"], 3, (3,) * 5),
+        thorough.slow((SSD % ("ssd_mobilenet_v1", PUBLISHED), 4, (3, 4, 4, 4, 4, 4))),
+        thorough.slow((CASES["fpn"], 6, (6,) * 5)),
+        thorough.slow((CASES["flexible"], 3, (3,) * 5)),
         (FASTER % RPN, 5, (5,)),
     ],
 )

@@ -7,9 +7,10 @@ import shutil
 
 import builders
 import handmade
+import parsed_files
 import pytest
 import readme
-import saying
+import thorough
 from bundle_cases import fixed, one_shard, save, spread
 
 from graphfix.comparison.folders import RECORDS, other_files
@@ -38,16 +39,19 @@ def test_the_records_are_those_that_are_written():
 
 @pytest.mark.parametrize(
     "name, content",
-    [
-        ("checkpoint", b'model_checkpoint_path: "model.ckpt-7"'),
-        ("words.txt", b""),
-        ("assets/words.txt", b"a"),
-        (".hidden", b"a"),
-        ("other.pb", b"a"),
-        ("graph.pbtxt", b"a"),
-        ("model.ckpt.meta", b""),
-        ("model.ckpt.data-00000-of-00002", b""),
-    ],
+    thorough.sampled(
+        [
+            ("checkpoint", b'model_checkpoint_path: "model.ckpt-7"'),
+            ("words.txt", b""),
+            ("assets/words.txt", b"a"),
+            (".hidden", b"a"),
+            ("other.pb", b"a"),
+            ("graph.pbtxt", b"a"),
+            ("model.ckpt.meta", b""),
+            ("model.ckpt.data-00000-of-00002", b""),
+        ],
+        3,
+    ),
 )
 def test_a_file_that_one_side_lacks(graphfix, pair, tmp_path, name, content):
     place = os.path.join(pair[1], name)
@@ -55,15 +59,16 @@ def test_a_file_that_one_side_lacks(graphfix, pair, tmp_path, name, content):
     builders.write(os.path.dirname(place), os.path.basename(place), content)
     # A shard that the index does not name is none of its checkpoint's: nobody reads it.
     same = ".data-" in name
-    for one, two, said in ((pair[0], pair[1], "new"), (pair[1], pair[0], "gone")):
+    for one, two, side in ((pair[0], pair[1], 1), (pair[1], pair[0], 0)):
         done = graphfix("diff", one, two)
         assert (done.code == 0) == same
-        assert same or done.out.startswith(f"file {name}: is {said}\n"), done.out
-        golden = tmp_path / (f"golden {said}")
+        assert same or done.out.startswith(f"file {name}: only in {'AB'[side]}\n"), done.out
+        golden = tmp_path / (f"golden {side}")
         graphfix("check", one, "--golden", golden, "--update")
         done = graphfix("check", two, "--golden", golden)
         assert (done.code == 0) == same
-        assert same or done.out.startswith(f"file {name}: is {said}\n"), done.out
+        where = ("the golden file", "the output")[side]
+        assert same or done.out.startswith(f"file {name}: only in {where}\n"), done.out
         assert graphfix("check", one, "--golden", golden).code == 0
 
 
@@ -98,7 +103,9 @@ def test_what_is_no_file_is_told_and_not_read(graphfix, pair):
         "broken": "a link to 'nowhere'",
     }
     done = graphfix("diff", *pair)
-    assert done.code == 1 and "file pipe: is new" in done.out and "file loop: is new" in done.out
+    assert (
+        done.code == 1 and "file pipe: only in B" in done.out and "file loop: only in B" in done.out
+    )
 
 
 def test_a_link_to_a_file_is_the_file(graphfix, pair):
@@ -142,11 +149,11 @@ def test_another_checkpoint_counts_by_its_tensors(graphfix, pair, where):
 
 
 def test_a_graph_beside_a_checkpoint_counts_by_what_it_says(graphfix, pair):
-    meta = saying.rich_saved_model(message_class("graphfix.graph.SavedModel")).meta_graphs[1]
+    meta = parsed_files.rich_saved_model(message_class("graphfix.graph.SavedModel")).meta_graphs[1]
     data = meta.SerializeToString()
     builders.write(pair[0], "model.ckpt.meta", data)
     builders.write(
-        pair[1], "model.ckpt.meta", saying.spelled(random.Random(1), data, meta.DESCRIPTOR)
+        pair[1], "model.ckpt.meta", parsed_files.spelled(random.Random(1), data, meta.DESCRIPTOR)
     )
     assert graphfix("diff", *pair).code == 0
     meta.saver_def.max_to_keep += 1

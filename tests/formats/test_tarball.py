@@ -136,6 +136,7 @@ def test_every_bit_of_a_gzipped_archive(small):
         assert refused >= 8 * len(data) - 100
 
 
+@pytest.mark.slow
 def test_every_bit_of_a_plain_archive(small):
     """tar has no checksum for content, an extended header's included; all else is noticed."""
     for plain in small:

@@ -161,6 +161,7 @@ def test_raw_index(tmp_path):
     assert len(outcome.said) > 3, outcome.said
 
 
+@pytest.mark.slow
 def test_index(tmp_path):
     pairs, data = checkpoint()
     save(str(tmp_path / "m"), b"", data)
@@ -236,6 +237,7 @@ def test_label_map():
     assert len(outcome.said) > 20, outcome.said
 
 
+@pytest.mark.slow
 def test_model(tmp_path):
     """A whole model: index and config mutated so that both can still be read, mostly."""
     directory = builders.write_model(tmp_path / "model")

@@ -179,6 +179,7 @@ def test_the_base_is_rewritten(base, tmp_path):
 @pytest.mark.parametrize(
     "kind, results, said", [("graph bytes", 0, 2), ("graph message", 5, 4), ("graph", 10, 8)]
 )
+@pytest.mark.slow
 def test_a_graph(base, tmp_path, kind, results, said):
     graph_def, model = base
     data = files.to_bytes(graph_def)
@@ -194,6 +195,7 @@ def test_a_graph(base, tmp_path, kind, results, said):
     assert outcome.results >= results and len(outcome.said) >= said, (outcome.results, outcome.said)
 
 
+@pytest.mark.slow
 def test_a_saved_model(base, tmp_path):
     """Its graph and signature, through all of what opens a source, too."""
     graph_def, model = base
@@ -273,6 +275,7 @@ def deep(add, name):
 
 
 @pytest.mark.parametrize("make", [doubled, spread, deep])
+@pytest.mark.slow
 def test_what_unfolds_without_end_is_refused(base, tmp_path, make):
     graph_def, model = base
     outcome = test_fuzz.Outcome()

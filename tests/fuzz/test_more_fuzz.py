@@ -14,7 +14,7 @@ from test_fuzz import ROUNDS, Outcome, limits  # noqa: F401  (a fixture)
 
 from graphfix.batch.recipe import read_recipe
 from graphfix.comparison.golden import read_golden, to_json
-from graphfix.comparison.snapshots import open_thing
+from graphfix.comparison.snapshots import open_snapshot
 from graphfix.errors import RequestError, SourceError
 from graphfix.formats.archive import Unpacked
 from graphfix.formats.graphdef import constants, files
@@ -76,7 +76,7 @@ def test_graph(tmp_path):
                         assert value.shape == constants.meta_of(node).shape
                     except ValueError as error:
                         assert node.name in str(error)
-            thing = open_thing(path)
+            thing = open_snapshot(path)
             return [state.digest() for state in (thing.constants or {}).values()]
 
         outcome.of(read, data)
@@ -145,6 +145,7 @@ def converted(graphfix, model, tmp_path):
     return out
 
 
+@pytest.mark.slow
 def test_plan(model, converted):
     with open(os.path.join(converted, "plan.json"), encoding="utf-8") as file:
         base = file.read()
@@ -164,7 +165,7 @@ def test_plan(model, converted):
 
 
 def test_golden_file(tmp_path, converted):
-    base = to_json(open_thing(converted))
+    base = to_json(open_snapshot(converted))
     # A few rows of each part are as good as all.
     lines = [
         line

@@ -9,9 +9,9 @@ from handgraphs import Made
 from graphfix.detectors.anchor_generators import AnchorSpec, MapAnchors
 from graphfix.formats import dtypes
 from graphfix.formats.graphdef import constants
+from graphfix.formats.graphdef.evaluate import evaluate
 from graphfix.graph_rewrite.anchors import replace_anchors
 from graphfix.graph_rewrite.axis_types import NotUnderstood
-from graphfix.graph_rewrite.evaluate import evaluate
 from graphfix.graph_rewrite.grid_anchors import replace_grid
 
 OLD = ((64.0, 128.0), (32.0, 64.0), (90.0, 45.0))

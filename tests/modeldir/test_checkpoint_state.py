@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from states import NONE, RECORDED, STOPS
+from state_files import NONE, RECORDED, STOPS
 
 from graphfix.errors import SourceError
 from graphfix.modeldir.checkpoint_state import FILE_NAME, read_state, write_state

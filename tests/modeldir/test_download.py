@@ -17,6 +17,7 @@ import time
 import builders
 import pytest
 import readme
+import thorough
 
 from graphfix.errors import RequestError, SourceError
 from graphfix.modeldir import download
@@ -188,7 +189,7 @@ def test_another_archive(get, tmp_path):
     assert os.listdir(str(tmp_path)) == ["work"]
 
 
-@pytest.mark.parametrize("how", ["trickle", "headers"])
+@pytest.mark.parametrize("how", thorough.sampled(["trickle", "headers"], 2))
 def test_time_is_limited_as_a_whole(get, tmp_path, monkeypatch, how):
     monkeypatch.setattr(download, "_SECONDS", 0)
     monkeypatch.setattr(download, "_BYTES_A_SECOND", len(DATA))
@@ -260,7 +261,9 @@ def left(tmp_path):
     return sorted(os.listdir(str(top / "work")) + os.listdir(str(top / "downloads")))
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    "number, code", thorough.sampled([(signal.SIGTERM, 143), (signal.SIGINT, 130)], 2)
+)
 def test_a_signal_leaves_nothing(server, tmp_path, number, code):
     process = begun(server, tmp_path)
     process.send_signal(number)
@@ -268,6 +271,7 @@ def test_a_signal_leaves_nothing(server, tmp_path, number, code):
     assert process.returncode == code and left(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_run_after_one_that_was_killed_sweeps(server, tmp_path, model, graphfix):
     process = begun(server, tmp_path)
     os.killpg(process.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""pipeline_config/resizers.py; stock/test_anchor_fit.py has the stock resizers."""
+"""pipeline_config/resizers.py; stock/test_resizers.py has the stock resizers."""
 
 import numpy as np
 import pytest
@@ -36,6 +36,14 @@ def resizer(text):
             (100, 150),
         ),
         ("pad_to_multiple_resizer { multiple: 32 }", (33, 64), (33, 64), (64, 64)),
+        ("conditional_shape_resizer { size_threshold: 300 }", (333, 500), (199, 300), (199, 300)),
+        # Where float32 gives another pixel than float64.
+        ("conditional_shape_resizer { size_threshold: 300 }", (582, 40), (299, 20), (299, 20)),
+        ("keep_aspect_ratio_resizer {}", (448, 700), (600, 938), (600, 938)),
+        ("keep_aspect_ratio_resizer {}", (759, 528), (862, 600), (862, 600)),
+        ("pad_to_multiple_resizer { multiple: 7 }", (21, 14), (21, 14), (28, 14)),
+        ("keep_aspect_ratio_resizer {}", (1, 5000), (1, 1024), (1, 1024)),
+        ("keep_aspect_ratio_resizer {}", (500, 751), (600, 901), (600, 901)),
     ],
 )
 def test_sizes(text, size, scaled, padded):

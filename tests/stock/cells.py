@@ -29,7 +29,7 @@ import zlib
 import numpy as np
 import repository
 
-from graphfix.conversion.convert import Target, convert
+import graphfix
 from graphfix.detectors.quantization import is_quantization
 from graphfix.errors import GraphfixError
 from graphfix.formats.checkpoint import reader, writer
@@ -263,18 +263,13 @@ class Conversion:
         _write_labels(labels, self.edit.names)
         self.out, self.model_dir = (os.path.join(directory, name) for name in ("out", "model_dir"))
         try:
-            report = convert(
-                source.prefix,
-                Target(
-                    label_map_path=labels,
-                    target_api=source.era.revision,
-                    fine_tune_checkpoint="/model/model.ckpt",
-                ),
-                config_path=config,
-                output_directory=self.out,
-                overwrite=False,
-                model_dir=self.model_dir,
+            options = graphfix.ConvertOptions(
+                label_map_path=labels,
+                target_api=source.era.revision,
+                fine_tune_checkpoint="/model/model.ckpt",
+                pipeline_config_path=config,
             )
+            report = graphfix.convert(source.prefix, self.out, options, model_dir=self.model_dir)
         except GraphfixError as error:
             self.error = {"type": type(error).__name__, "message": str(error), "where": "graphfix"}
             return

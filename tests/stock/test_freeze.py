@@ -11,6 +11,7 @@ import repository
 from graphfix.detectors.describe import describe
 from graphfix.formats.dtypes import BY_NAME
 from graphfix.formats.tensors import TensorMeta
+from graphfix.options import Freeze
 from graphfix.pipeline_config.document import parse_config
 from graphfix.planning import freeze
 from graphfix.stock_api import runner
@@ -61,26 +62,26 @@ def test_frozen_layers(era, stock_python, tmp_path):
         message = parse_config(path.read_bytes(), str(path)).message
         model = describe(message, metas, config=str(path), checkpoint="the stock API")
         trainable = [name for name, (_, _, trains) in sorted(variables.items()) if trains]
-        for what in freeze.CHOICES:
+        for what in Freeze:
             edits, _ = freeze.plan_freeze(model, metas, what, message)
             patterns = edits[0].literal and json.loads(edits[0].literal)
             cases.append({"names": trainable, "patterns": patterns})
             scopes = [
                 head.scope
                 for head in model.heads
-                if what == freeze.ALL_BUT_HEADS or head.class_axis
+                if what == Freeze.ALL_BUT_HEADS or head.class_axis
             ]
             trained = [
                 name
                 for name in trainable
                 if {
-                    freeze.NONE: True,
-                    freeze.BACKBONE: "FeatureExtractor/" not in name
+                    Freeze.NONE: True,
+                    Freeze.BACKBONE: "FeatureExtractor/" not in name
                     and "feature_extractor/" not in name,
                 }.get(what, name.startswith(tuple(scopes)))
             ]
             # Something trains, and unless all does something else does not.
-            assert 0 < len(trained) < len(trainable) or what == freeze.NONE
+            assert 0 < len(trained) < len(trainable) or what == Freeze.NONE
             expected.append([trained, trained])
     (tmp_path / "cases.json").write_text(json.dumps(cases))
     assert ask(python, "trained", tmp_path / "cases.json", result) == expected

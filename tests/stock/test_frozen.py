@@ -23,8 +23,8 @@ from tensorflow.python import pywrap_tensorflow  # noqa: E402
 
 from graphfix.formats.graphdef import files  # noqa: E402
 from graphfix.formats.graphdef.effects import EFFECTS  # noqa: E402
+from graphfix.formats.graphdef.evaluate import evaluate  # noqa: E402
 from graphfix.formats.graphdef.operations import INPUTS, LISTS  # noqa: E402
-from graphfix.graph_rewrite.evaluate import evaluate  # noqa: E402
 from graphfix.graph_rewrite.rules import RULES  # noqa: E402
 
 PICTURES = sorted(glob.glob(os.path.join(judging.RECORDS, "*.jpg")))

@@ -9,15 +9,15 @@ import struct
 
 import handmade
 import mutations
+import parsed_files
 import pytest
-import saying
 from bundle_cases import fixed, lay
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 
 from graphfix.comparison.configs import PRESENCE
 from graphfix.comparison.differ import compare
-from graphfix.comparison.snapshots import open_thing
+from graphfix.comparison.snapshots import open_snapshot
 from graphfix.errors import SourceError
 from graphfix.formats.graphdef import constants
 from graphfix.formats.schema import message_class
@@ -35,8 +35,8 @@ def graph_class(name):
 @pytest.mark.parametrize(
     "name, make, path",
     [
-        ("GraphDef", saying.rich_graph, "it.pb"),
-        ("SavedModel", saying.rich_saved_model, "saved_model.pb"),
+        ("GraphDef", parsed_files.rich_graph, "it.pb"),
+        ("SavedModel", parsed_files.rich_saved_model, "saved_model.pb"),
     ],
     ids=["GraphDef", "SavedModel"],
 )
@@ -44,18 +44,18 @@ def test_graphs(name, make, path, tmp_path):
     """Bytes and fields changed at random, and the same message spelled otherwise."""
     kind = graph_class(name)
     data = make(kind).SerializeToString()
-    before, counts = saying.parsed(kind, data, DecodeError), collections.Counter()
+    before, counts = parsed_files.parsed(kind, data, DecodeError), collections.Counter()
     for seed in range(600):
         made = random.Random(f"tensorflow {name} {seed}")
         if seed % 6 == 0:
-            changed = saying.spelled(made, data, kind.DESCRIPTOR)
-            assert saying.held(tmp_path, path, data, changed) is True, changed
+            changed = parsed_files.spelled(made, data, kind.DESCRIPTOR)
+            assert parsed_files.held(tmp_path, path, data, changed) is True, changed
         else:
             changed = made.choice(
                 (mutations.mutate_bytes, mutations.mutate_message, mutations.mutate_message)
             )(made, data)
-        found = saying.held(tmp_path, path, data, changed)
-        assert found in (None, saying.parsed(kind, changed, DecodeError) == before), changed
+        found = parsed_files.held(tmp_path, path, data, changed)
+        assert found in (None, parsed_files.parsed(kind, changed, DecodeError) == before), changed
         counts[found] += 1
     assert counts[False] > 80 and counts[True] >= 100, counts
 
@@ -63,8 +63,8 @@ def test_graphs(name, make, path, tmp_path):
 @pytest.mark.parametrize(
     "path, module, name, text",
     [
-        ("it.config", "pipeline_pb2", "TrainEvalPipelineConfig", saying.CONFIG),
-        ("it.pbtxt", "string_int_label_map_pb2", "StringIntLabelMap", saying.LABELS),
+        ("it.config", "pipeline_pb2", "TrainEvalPipelineConfig", parsed_files.CONFIG),
+        ("it.pbtxt", "string_int_label_map_pb2", "StringIntLabelMap", parsed_files.LABELS),
     ],
     ids=["config", "labels"],
 )
@@ -90,14 +90,14 @@ def test_texts(path, module, name, text, tmp_path):
         except (text_format.ParseError, UnicodeDecodeError, ValueError):
             return None
         if path == "it.config":
-            saying.without_defaults(message)
+            parsed_files.without_defaults(message)
         return message.SerializeToString(deterministic=True)
 
     before, counts = said(text.encode()), collections.Counter()
     assert before
     for seed in range(600):
         changed = mutations.mutate_text(random.Random(f"stock {path} {seed}"), text)
-        found = saying.held(tmp_path, path, text.encode(), changed)
+        found = parsed_files.held(tmp_path, path, text.encode(), changed)
         assert found in (None, said(changed) == before), changed.decode("utf-8", "replace")
         counts[found] += 1
     assert min(counts[False], counts[True]) > 20, counts
@@ -134,8 +134,8 @@ def test_constants_are_what_tensorflow_makes_of_them():
     graph = tf.GraphDef()
     made = random.Random("constants")
     for number in range(400):
-        dtype = made.choice(sorted(saying.PACKED))
-        name, letter = saying.PACKED[dtype]
+        dtype = made.choice(sorted(parsed_files.PACKED))
+        name, letter = parsed_files.PACKED[dtype]
         shape = [made.randrange(4) for _ in range(made.randrange(3))]
         count, size = 1, struct.calcsize("<" + letter)
         for one in shape:
@@ -206,7 +206,7 @@ def test_indexes(tmp_path):
         changed = [(key, value) for key, value in mutations.mutate_pairs(made, pairs[1:]) if key]
         two = write("two", handmade.split_table(pairs[:1] + changed, made.choice((1, 2, 9))))
         try:
-            same = compare(open_thing(one), open_thing(two)).same
+            same = compare(open_snapshot(one), open_snapshot(two)).same
         except SourceError:
             counts["refused"] += 1
             continue

@@ -1,9 +1,9 @@
-"""tests/states.py is what tf.train.get_checkpoint_state says."""
+"""tests/state_files.py is what tf.train.get_checkpoint_state says."""
 
 import os
 
 import pytest
-from states import NONE, RECORDED, STOPS
+from state_files import NONE, RECORDED, STOPS
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 

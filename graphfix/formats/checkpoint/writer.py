@@ -22,7 +22,7 @@ from typing import Iterable, List, Optional
 import numpy as np
 
 from graphfix.errors import SourceError
-from graphfix.formats import checksum
+from graphfix.formats import checksum, durable
 from graphfix.formats.checkpoint import entries, reader, table
 from graphfix.formats.tensors import Extent, TensorStore, TensorView
 
@@ -60,11 +60,8 @@ def write_bundle(store: TensorStore, prefix: str) -> None:
                 entry = _entry(view, offset, extent)
                 pairs.append((view.meta.name.encode(), entry))
                 offset += extent.length
-        os.fsync(shard.file.fileno())
-    with open(reader.index_path(prefix), "wb") as index:
-        index.write(table.write(pairs))
-        index.flush()
-        os.fsync(index.fileno())
+        durable.sync(shard.file)
+    durable.write(reader.index_path(prefix), table.write(pairs))
 
 
 def _header() -> bytes:

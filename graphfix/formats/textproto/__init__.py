@@ -15,6 +15,7 @@ from graphfix.formats.textproto.bind import (
     bind,
 )
 from graphfix.formats.textproto.document import Document
+from graphfix.formats.textproto.editor import Editor
 from graphfix.formats.textproto.layout import New
 from graphfix.formats.textproto.literals import quote
 from graphfix.formats.textproto.tree import (

@@ -3,9 +3,9 @@
 import os
 
 import numpy as np
+import parsed_files
 import pytest
 import repository
-import saying
 
 from graphfix.errors import SourceError
 from graphfix.formats import dtypes
@@ -224,7 +224,7 @@ def test_what_unfolds_is_counted():
 
 def test_all_that_a_graph_says_is_written_back():
     """Besides its nodes: every field, the old one of its version, too."""
-    message = saying.rich_graph(message_class("graphfix.graph.GraphDef"))
+    message = parsed_files.rich_graph(message_class("graphfix.graph.GraphDef"))
     message.version = 21
     assert {field.name for field, _ in message.ListFields()} == set(
         message.DESCRIPTOR.fields_by_name

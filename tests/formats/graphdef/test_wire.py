@@ -5,8 +5,8 @@ import random
 
 import handmade
 import mutations
+import parsed_files
 import pytest
-import saying
 
 from graphfix.formats.graphdef import constants, files, wire
 from graphfix.formats.schema import message_class
@@ -139,10 +139,10 @@ def test_of_an_entry_key_and_value_count():
 
 
 def test_the_form_is_the_same_message():
-    data = saying.rich_graph(GRAPH).SerializeToString()
+    data = parsed_files.rich_graph(GRAPH).SerializeToString()
     for seed in range(20):
         made = random.Random(seed)
-        message = GRAPH.FromString(saying.spelled(made, data, GRAPH.DESCRIPTOR))
+        message = GRAPH.FromString(parsed_files.spelled(made, data, GRAPH.DESCRIPTOR))
         for form in (wire.to_bytes(message), wire.canonical(message)):
             assert GRAPH.FromString(form) == message
             assert form == wire.canonical(GRAPH.FromString(data))
@@ -161,7 +161,7 @@ def test_looking_changes_nothing():
 
 
 def test_fields_of_a_message():
-    data = saying.rich_graph(GRAPH).SerializeToString()
+    data = parsed_files.rich_graph(GRAPH).SerializeToString()
     found = [
         (number, data[first:last]) for number, _, first, last in wire.fields(data, 0, len(data))
     ]

@@ -1,0 +1,46 @@
+"""graphfix batch"""
+
+import argparse
+import dataclasses
+import json
+
+import graphfix
+from graphfix.cli import flags
+from graphfix.process.console import print_json, print_result
+
+HELP = "convert many models by one recipe"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "recipe",
+        metavar="RECIPE",
+        help="which models, and into what: a text file, as docs/batch.md describes it",
+    )
+    flags.add_output_directory(parser, "the directory to write: one in it for each model")
+    parser.add_argument(
+        "--jobs", type=jobs, default=1, metavar="N", help="models to convert at once, up to 256"
+    )
+    flags.add_json(parser, "the outcomes")
+
+
+def jobs(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 256:
+        raise ValueError(text)
+    return number
+
+
+def run(args: argparse.Namespace) -> int:
+    from graphfix.batch import batch
+
+    with batch.progress() as progress:
+        outcomes = graphfix.convert_batch(
+            args.recipe, args.output_directory, jobs=args.jobs, progress=progress
+        )
+    if args.json:
+        rows = [dataclasses.asdict(one) for one in outcomes]
+        print_json(json.dumps(rows, indent=2, sort_keys=True))
+    else:
+        print_result(batch.format_outcomes(outcomes))
+    return 1 if any(one.verdict == batch.FAILED for one in outcomes) else 0

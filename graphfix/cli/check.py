@@ -1,0 +1,34 @@
+"""graphfix check"""
+
+import argparse
+
+import graphfix
+from graphfix.cli import diff, flags
+from graphfix.process.console import print_result, say
+
+HELP = "compare an output with a golden file"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="OUT", help="a directory that convert wrote")
+    parser.add_argument("--golden", required=True, metavar="FILE", help="the golden file")
+    parser.add_argument(
+        "--update", action="store_true", help="make the golden file what OUT is now"
+    )
+    parser.add_argument("--junit", metavar="FILE", help="write the result as JUnit XML, too")
+    flags.add_overwrite(
+        parser, "with --update or --junit: also replace a file that check did not write"
+    )
+    flags.add_json(parser, "all differences")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.update:
+        if args.junit or args.json:
+            args.parser.error("--update compares nothing: leave --junit and --json out")
+        done = graphfix.update_golden(args.directory, args.golden, overwrite=args.overwrite)
+        say(done.changes)
+        print_result(done.to_lines())
+        return 0
+    found = graphfix.check(args.directory, args.golden, junit=args.junit, overwrite=args.overwrite)
+    return diff.show(found, args.json)

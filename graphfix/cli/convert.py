@@ -1,0 +1,43 @@
+"""graphfix convert"""
+
+import argparse
+
+import graphfix
+from graphfix.cli import flags
+from graphfix.process.console import print_json, print_result, say
+
+HELP = "write a checkpoint and config for new classes"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    flags.add_source(parser)
+    flags.add_options(parser, but=("pipeline_config_path",))
+    parser.add_argument(
+        "--model_dir",
+        help="also write a complete training checkpoint there, for the trainer to resume from",
+    )
+    flags.add_output_directory(parser)
+    flags.add_overwrite(parser)
+    parser.add_argument("--plan", help="replay a plan (JSON) instead of making one")
+    flags.add_json(parser, "the report")
+
+
+def run(args: argparse.Namespace) -> int:
+    options = flags.options(args)
+    decided = [f"--{name}" for name in options.given() if name != "pipeline_config_path"]
+    if args.plan and decided:
+        args.parser.error(f"--plan already fixes {', '.join(decided)}: leave that out")
+    report = graphfix.convert(
+        args.source,
+        args.output_directory,
+        options,
+        overwrite=args.overwrite,
+        model_dir=args.model_dir,
+        plan=args.plan,
+    )
+    say(report.findings)
+    if args.json:
+        print_json(report.to_json())
+    else:
+        print_result([report.summary])
+    return report.exit_code

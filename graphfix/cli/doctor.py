@@ -1,0 +1,69 @@
+"""graphfix doctor"""
+
+import argparse
+
+import graphfix
+from graphfix.cli import flags
+from graphfix.options import OPTIONS
+from graphfix.process.console import print_json, print_result, say, ticking
+
+HELP = "say why a config can't be trained, or what it starts from"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", metavar="PIPELINE_CONFIG", nargs="?", help="a pipeline.config")
+    parser.add_argument(
+        "--model_dir", help="the directory the trainer will write to, and resume from"
+    )
+    flags.add_option(parser, OPTIONS["target_api"])
+    flags.add_option(parser, OPTIONS["trainer"])
+    parser.add_argument(
+        "--fix", metavar="OUT.config", help="write the config with every remedy that it can take"
+    )
+    flags.add_overwrite(parser, "with --fix: replace a file that is there")
+    parser.add_argument(
+        "--sample", type=flags.count, metavar="N", help="check only N records of each data set"
+    )
+    flags.add_json(parser, "the findings")
+    parser.add_argument(
+        "--explain",
+        metavar="TEXT",
+        help="explain a trainer's error message instead; no config is needed",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.explain is not None:
+        return _explain(args)
+    if args.overwrite and not args.fix:
+        args.parser.error("--overwrite needs --fix")
+    if not args.config:
+        args.parser.error("name a PIPELINE_CONFIG, or a message with --explain")
+    with ticking("reading") as progress:
+        found = graphfix.diagnose(
+            args.config,
+            target_api=args.target_api,
+            trainer=args.trainer,
+            model_dir=args.model_dir,
+            sample=args.sample,
+            fix=args.fix,
+            overwrite=args.overwrite,
+            progress=progress,
+        )
+    say(found.remarks)
+    if args.json:
+        print_json(found.to_json())
+    else:
+        print_result(found.to_lines())
+    return 0 if found.diagnosis.trains else 1
+
+
+def _explain(args: argparse.Namespace) -> int:
+    if args.config or args.model_dir or args.fix or args.sample is not None:
+        args.parser.error("--explain needs nothing but the message")
+    found = graphfix.explain(args.explain)
+    if args.json:
+        print_json(found.to_json())
+    else:
+        print_result(found.to_lines())
+    return 0 if found.messages else 1

@@ -1,0 +1,23 @@
+"""graphfix inspect"""
+
+import argparse
+
+import graphfix
+from graphfix.cli import flags
+from graphfix.process.console import print_json, print_result
+
+HELP = "describe a model"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    flags.add_source(parser)
+    flags.add_json(parser, "it")
+
+
+def run(args: argparse.Namespace) -> int:
+    found = graphfix.inspect(args.source, pipeline_config_path=args.pipeline_config_path)
+    if args.json:
+        print_json(found.to_json())
+    else:
+        print_result(found.to_lines())
+    return 0

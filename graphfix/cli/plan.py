@@ -1,0 +1,32 @@
+"""graphfix plan"""
+
+import argparse
+
+import graphfix
+from graphfix.cli import flags
+from graphfix.process.console import print_json, print_result, say
+
+HELP = "show what convert would do; writes nothing"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    flags.add_source(parser)
+    flags.add_options(parser, but=("pipeline_config_path",))
+    parser.add_argument("--model_dir", help="as for convert")
+    parser.add_argument("--output_directory", default="OUT", help="where convert would write")
+    parser.add_argument("--json", action="store_true", help="print the plan as JSON, for --plan")
+
+
+def run(args: argparse.Namespace) -> int:
+    plan = graphfix.plan(
+        args.source,
+        flags.options(args),
+        output_directory=args.output_directory,
+        model_dir=args.model_dir,
+    )
+    if args.json:
+        print_json(plan.to_json())
+        say(plan.findings)
+    else:
+        print_result(plan.to_lines())
+    return 0

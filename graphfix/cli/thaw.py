@@ -1,0 +1,37 @@
+"""graphfix thaw"""
+
+import argparse
+
+import graphfix
+from graphfix.cli import flags
+from graphfix.options import OPTIONS
+from graphfix.process.console import print_result, say
+
+HELP = "turn a frozen graph back into a checkpoint that trains"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "source", metavar="FROZEN", help="a frozen_inference_graph.pb or a SavedModel directory"
+    )
+    flags.add_option(parser, OPTIONS["pipeline_config_path"], "its config, if it is not beside it")
+    flags.add_output_directory(parser)
+    flags.add_overwrite(parser)
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="take what is left, where variables were folded or stripped away",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    found = graphfix.thaw(
+        args.source,
+        args.output_directory,
+        pipeline_config_path=args.pipeline_config_path,
+        overwrite=args.overwrite,
+        partial=args.partial,
+    )
+    say(found.findings)
+    print_result([found.summary])
+    return 0

@@ -1,0 +1,113 @@
+"""graphfix verify"""
+
+import argparse
+
+import graphfix
+from graphfix.cli import flags
+from graphfix.errors import VerificationError
+from graphfix.process.console import print_json, print_result, say, ticking
+
+HELP = "check a converted directory again"
+# What asks the stock API, and makes no sense without --stock.
+_STOCK = (
+    "stock_python",
+    "trainer",
+    "steps",
+    "train_record",
+    "model_dir",
+    "images",
+    "source",
+    "pipeline_config_path",
+    "allow_effects",
+    "json",
+)
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("directory", metavar="OUT", help="a directory that convert wrote")
+    parser.add_argument(
+        "--stock",
+        action="store_true",
+        help="have the stock API's own trainers start from it, and show in its report what came of "
+        "that",
+    )
+    stock = parser.add_argument_group("with --stock")
+    stock.add_argument(
+        "--stock_python",
+        metavar="PYTHON",
+        help="the Python that has TensorFlow 1.15 and the API (default: this one)",
+    )
+    stock.add_argument(
+        "--trainer", choices=flags.TRAINERS, help="which to start (default: those the plan is for)"
+    )
+    stock.add_argument("--steps", type=flags.count, metavar="N", help="run N training steps")
+    stock.add_argument(
+        "--train_record", metavar="FILE", help="the records to train on (default: synthetic ones)"
+    )
+    stock.add_argument(
+        "--model_dir", metavar="DIR", help="resume from what convert --model_dir wrote"
+    )
+    stock.add_argument(
+        "--images",
+        nargs="+",
+        metavar="JPEG",
+        help="pictures to show detections in, the source's and the result's",
+    )
+    stock.add_argument("--source", metavar="SOURCE", help="with --images: what OUT was made from")
+    stock.add_argument(
+        "--pipeline_config_path", help="its config, if it is not beside the checkpoint"
+    )
+    stock.add_argument(
+        "--allow_effects",
+        action="store_true",
+        help="with --images: run OUT's frozen graph even if it would touch files, the network or "
+        "programs",
+    )
+    flags.add_json(stock, "the stock API's answers")  # type: ignore[arg-type]
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.stock:
+        return _with_stock(args)
+    for name in _STOCK:
+        if getattr(args, name):
+            args.parser.error(f"--{name} needs --stock")
+    found = graphfix.verify(args.directory)
+    say(found.remarks)
+    print_result([found.summary])
+    return 0
+
+
+def _with_stock(args: argparse.Namespace) -> int:
+    if bool(args.images) != bool(args.source):
+        args.parser.error("--images and --source go together")
+    found = graphfix.verify(args.directory)
+    say(found.remarks + (found.summary,))
+    with ticking("asking the stock API"):
+        tried = graphfix.try_with_stock_api(
+            args.directory,
+            python=args.stock_python,
+            trainer=args.trainer or "any",
+            steps=args.steps or 0,
+            train_record=args.train_record,
+            model_dir=args.model_dir,
+            images=args.images or (),
+            source=args.source,
+            pipeline_config_path=args.pipeline_config_path,
+            allow_effects=args.allow_effects,
+        )
+    say(tried.remarks)
+    if args.json:
+        print_json(tried.to_json())
+    else:
+        print_result(tried.to_lines())
+    for one in tried.verifications:
+        if not one.complete:
+            say(
+                [
+                    f"graphfix: {args.directory}: {one.trainer} did not start from all of it, or "
+                    "not well"
+                ]
+                + ["  " + name for name in one.unrestored]
+            )
+    return 0 if tried.complete else VerificationError.exit_code

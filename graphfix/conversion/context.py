@@ -1,0 +1,131 @@
+"""What a conversion knows before it decides anything: each file read once, each question asked once."""
+
+import dataclasses
+from typing import Any, Optional, Tuple
+
+from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
+from graphfix.errors import RequestError
+from graphfix.findings import WARNING, Finding
+from graphfix.formats.textproto import Document
+from graphfix.modeldir import openers
+from graphfix.modeldir.openers import Source
+from graphfix.options import ConvertOptions
+from graphfix.pipeline_config.anchor_generators import parse_anchors
+from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
+from graphfix.planning.plan import SurgeryPlan
+from graphfix.stock_api.target_api import TargetApi, find_target_api
+
+
+@dataclasses.dataclass(frozen=True)
+class NewAnchors:
+    """An anchors file: its text, its message (an AnchorGenerator), the anchors it means."""
+
+    document: Document
+    message: Any
+    spec: AnchorSpec
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """The source, the options, and what they mean together.
+
+    `target` is the label map of the new classes, `names` that of the source's (None where unknown);
+    `api` is the API that will train, None where a plan is replayed, which names it; `findings` and
+    `names_findings` say what had to be assumed.
+    """
+
+    source: Source
+    options: ConvertOptions
+    names: Optional[LabelMap]
+    target: Optional[LabelMap] = None
+    anchors: Optional[NewAnchors] = None
+    api: Optional[TargetApi] = None
+    findings: Tuple[Finding, ...] = ()
+    names_findings: Tuple[Finding, ...] = ()
+
+    @property
+    def source_names(self) -> Tuple[str, ...]:
+        """The display names of the source's classes, that of id 1 first; "" where unknown."""
+        known = self.names.by_id() if self.names else {}
+        numbers = range(1, self.source.model.classes + 1)
+        return tuple(known[number].display_name if number in known else "" for number in numbers)
+
+    @property
+    def inputs(self) -> Tuple[str, ...]:
+        """The paths that the conversion reads."""
+        return self.options.paths() + self.source.paths
+
+
+def describe(source: Source, options: ConvertOptions) -> Context:
+    """Reads what the options name, and finds out what they mean for this source.
+
+    Raises:
+      RequestError, SourceError: a file is damaged, or does not fit the source.
+    """
+    source = _reading_once(source)
+    api = find_target_api(options.target_api)
+    target, findings = _target(options.label_map_path)
+    names, told = openers.source_labels(
+        source,
+        options.source_label_map_path,
+        target=target,
+        target_path=options.label_map_path or "",
+    )
+    anchors = _anchors(source, options)
+    return Context(source, options, names, target, anchors, api, api.findings + findings, told)
+
+
+def describe_for_replay(source: Source, options: ConvertOptions, plan: SurgeryPlan) -> Context:
+    """What a plan that is replayed leaves open: only the names of the source's classes.
+
+    Raises:
+      RequestError: an option is given that the plan has decided.
+      SourceError: the source's label map is damaged.
+    """
+    decided = sorted(set(options.given()) - {"pipeline_config_path"})
+    if decided:
+        raise RequestError(
+            "--plan",
+            "already fixes " + ", ".join(f"--{name}" for name in decided),
+            "leave that out, or make a new plan with it",
+        )
+    beside = not any(one.code == openers.NOT_THE_SOURCES for one in plan.findings)
+    names = openers.source_labels(source, None, beside=beside).labels
+    return Context(_reading_once(source), options, names)
+
+
+def _reading_once(source: Source) -> Source:
+    """The source, the heads of which are read once: they are looked at, gathered and compared."""
+    heads = [name for head in source.model.heads for name in head.tensors]
+    return dataclasses.replace(source, store=source.store.cached(heads))
+
+
+def _target(path: Optional[str]) -> Tuple[Optional[LabelMap], Tuple[Finding, ...]]:
+    if path is None:
+        return None, ()
+    found = parse_label_map(openers.read_file(path, pipes=True), path)
+    if not found.unused:
+        return found, ()
+    return found, (
+        Finding(
+            "LABEL_MAP_FIELDS",
+            WARNING,
+            path,
+            "has fields that are not written to the output's label map: " + ", ".join(found.unused),
+            "point the config to your own label map, where something reads them",
+        ),
+    )
+
+
+def _anchors(source: Source, options: ConvertOptions) -> Optional[NewAnchors]:
+    path = options.anchors
+    if path is None:
+        if options.anchor_boxes != type(options).anchor_boxes:
+            raise RequestError(
+                "--anchor_boxes",
+                "is given without --anchors",
+                "give the new anchors with --anchors FILE, or leave it out",
+            )
+        return None
+    document, message = parse_anchors(openers.read_file(path, pipes=True), path)
+    return NewAnchors(document, message, describe_anchors(message, path, source.model.image))

@@ -1,0 +1,163 @@
+"""Carries a plan out, and writes what comes of it."""
+
+import dataclasses
+import difflib
+import os
+from typing import Any, Mapping, Optional
+
+from graphfix.conversion.context import Context
+from graphfix.conversion.decide import with_findings
+from graphfix.conversion.graphs import rewritten_graphs
+from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
+from graphfix.detectors.families import ANCHOR_FIELD
+from graphfix.detectors.membership import strangers
+from graphfix.formats import durable
+from graphfix.formats.checkpoint import writer
+from graphfix.formats.tensors import TensorStore
+from graphfix.formats.textproto import Document
+from graphfix.modeldir import manifest, ownership
+from graphfix.modeldir.checkpoint_state import write_state
+from graphfix.modeldir.destinations import Destination, Stage
+from graphfix.modeldir.openers import CONFIG, LABEL_MAP, SAVED_MODEL
+from graphfix.pipeline_config.document import bound_config
+from graphfix.pipeline_config.edits import apply_edits
+from graphfix.pipeline_config.label_map import Label, LabelMap, format_label_map
+from graphfix.planning import edits as tensor_edits
+from graphfix.planning.non_finite_check import not_finite
+from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan_json import to_json
+from graphfix.report import html
+from graphfix.report.report import (
+    CHECKPOINT,
+    PLAN_JSON,
+    REPORT_HTML,
+    REPORT_JSON,
+    MapAnchorsChange,
+    Report,
+)
+from graphfix.restore import training_state
+
+TRAINING_CHECKPOINT = "model.ckpt-0"
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """What a plan makes of a source: tensors, config, graphs by their path in the output.
+
+    `plan` has the findings of what only values and graphs show; `anchors` are the output's, None
+    where they are the source's.
+    """
+
+    plan: SurgeryPlan
+    tensors: TensorStore
+    config: Document
+    graphs: Mapping[str, bytes]
+    anchors: Optional[AnchorSpec]
+
+
+def apply(plan: SurgeryPlan, context: Context) -> Output:
+    """Carries a plan out.  Tensors are views, read and computed when they are written.
+
+    Raises:
+      SourceError: a tensor of the source is damaged.
+    """
+    source = context.source
+    tensors = tensor_edits.apply_edits(plan.edits, plan.additions, source.store)
+    names = dict(enumerate(context.source_names, 1))
+    told = tuple(not_finite(source.model, source.store, plan.edits, names))
+    plan = with_findings(plan, plan.findings + told)
+    config = apply_edits(source.config.document, plan.config_edits)
+    generator = _new_generator(context, plan, config)
+    plan, graphs = rewritten_graphs(source, plan, generator, tensors)
+    anchors = generator and describe_anchors(generator, CONFIG, source.model.image)
+    return Output(plan, tensors, config, graphs, anchors)
+
+
+def write(output: Output, stage: Stage, context: Context, destination: Destination) -> Report:
+    """Writes checkpoint, config, graphs, label map, plan and report into a stage."""
+    directory, plan = stage.directory, output.plan
+    writer.write_bundle(output.tensors, os.path.join(directory, CHECKPOINT))
+    write_state(directory, CHECKPOINT)
+    write_file(directory, CONFIG, output.config.encode())
+    for name, data in output.graphs.items():
+        write_file(directory, name, data)
+    if SAVED_MODEL in output.graphs:
+        # Empty as the exporter's, which has its variables as constants in the graph.
+        os.mkdir(os.path.join(directory, os.path.dirname(SAVED_MODEL), "variables"))
+    write_file(directory, LABEL_MAP, format_label_map(_label_map(plan)).encode())
+    write_file(directory, PLAN_JSON, to_json(plan).encode())
+    if stage.model_dir is not None:
+        _write_training_checkpoint(stage.model_dir, output, context)
+    report = _report(output, stage, context, destination)
+    write_file(directory, REPORT_JSON, report.to_json().encode())
+    write_file(directory, REPORT_HTML, html.render(report).encode())
+    return report
+
+
+def write_file(directory: str, name: str, data: bytes) -> None:
+    """Writes a file of a stage, durably."""
+    path = os.path.join(directory, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    durable.write(path, data)
+
+
+def training_tensors(output: Output, context: Context) -> TensorStore:
+    """The tensors of a complete training checkpoint: the output's, and the optimizer's state."""
+    source = context.source
+    return training_state.complete(output.tensors, source.config.message, source.config_path)
+
+
+def _write_training_checkpoint(directory: str, output: Output, context: Context) -> None:
+    tensors = training_tensors(output, context)
+    writer.write_bundle(tensors, os.path.join(directory, TRAINING_CHECKPOINT))
+    write_state(directory, TRAINING_CHECKPOINT)
+
+
+def _new_generator(context: Context, plan: SurgeryPlan, config: Document) -> Any:
+    """The AnchorGenerator message of the output's config, None where it is the source's."""
+    if not any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
+        return None
+    meta = context.source.model.meta
+    return getattr(getattr(bound_config(config).message.model, meta), ANCHOR_FIELD[meta])
+
+
+def _label_map(plan: SurgeryPlan) -> LabelMap:
+    return LabelMap(
+        tuple(Label(one.id, one.name, one.display_name) for one in plan.classes if one.name)
+    )
+
+
+def _report(output: Output, stage: Stage, context: Context, destination: Destination) -> Report:
+    source, plan = context.source, output.plan
+    written = ownership.published(stage.directory)
+    shapes = {
+        edit.tensor: source.store[edit.tensor].meta.shape
+        for edit in plan.edits
+        if edit.channels is not None
+    }
+    return Report(
+        source.path,
+        source.model.family,
+        plan,
+        tuple(output.tensors),
+        tuple(sorted(list(written) + [REPORT_JSON, REPORT_HTML, manifest.MANIFEST])),
+        tuple(
+            difflib.unified_diff(
+                source.config.document.text.splitlines(),
+                output.config.text.splitlines(),
+                "source/" + CONFIG,
+                "output/" + CONFIG,
+                lineterm="",
+            )
+        ),
+        context.source_names,
+        shapes,
+        destination.model_dir,
+        anchors=tuple(
+            MapAnchorsChange(old.sizes, new.sizes)
+            for old, new in zip(source.model.anchors.maps, output.anchors.maps)
+        )
+        if output.anchors
+        else (),
+        strangers=strangers(source.model, output.tensors),
+    )

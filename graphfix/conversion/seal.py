@@ -1,0 +1,44 @@
+"""Reads back all that a conversion wrote, judges it, and records it: the last step before it is
+published."""
+
+from typing import Any, Dict, Optional
+
+from graphfix.conversion.context import Context
+from graphfix.conversion.output import TRAINING_CHECKPOINT, Output, training_tensors
+from graphfix.errors import SourceError, VerificationError
+from graphfix.modeldir import manifest
+from graphfix.modeldir.destinations import Stage
+from graphfix.modeldir.openers import CONFIG
+from graphfix.report.report import CHECKPOINT
+from graphfix.verification.copies import FAULT, check_copies
+from graphfix.verification.judge import describe_output, judge
+from graphfix.verification.models import check_model, requested
+
+
+def verify(
+    output: Output, stage: Stage, context: Context, made_of: Optional[Dict[str, Any]]
+) -> None:
+    """Compares what is on a stage with what was meant, and leaves its manifest there; `made_of` is
+    what that is to record of what the output was made of.
+
+    Raises:
+      VerificationError: it is not what was meant.
+    """
+    source, plan = context.source, output.plan
+    measured = manifest.measure(stage.directory)
+    check_copies(CHECKPOINT, output.tensors, measured, source=source.store, edits=plan.edits)
+    try:
+        described = describe_output(stage.directory, measured.stores[CHECKPOINT])
+    except SourceError as error:
+        raise VerificationError.collected(error.problems) from None
+    anchors = output.anchors or source.model.anchors
+    check_model(described[1], requested(source.model, plan, anchors), CONFIG)
+    record, _ = manifest.write(
+        stage.directory, measured=measured, model=described[1], made_of=made_of
+    )
+    judgement = judge(stage.directory, record, measured, described, remedy=FAULT)
+    if judgement.problems:
+        raise VerificationError.collected(judgement.problems)
+    if stage.model_dir is not None:
+        _, measured = manifest.write(stage.model_dir)
+        check_copies(TRAINING_CHECKPOINT, training_tensors(output, context), measured)

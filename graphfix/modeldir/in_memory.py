@@ -1,0 +1,52 @@
+"""A model that lies in no file: its tensors as arrays, its config as text."""
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Mapping, Union
+
+from graphfix.detectors.describe import describe
+from graphfix.errors import SourceError
+from graphfix.formats import dtypes
+from graphfix.formats.tensors import TensorMeta, TensorStore, TensorView
+from graphfix.modeldir.openers import Source
+from graphfix.pipeline_config.document import parse_config
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def open_in_memory(
+    tensors: Mapping[str, "np.ndarray"], config: Union[str, bytes], *, name: str = "memory"
+) -> Source:
+    """The model of arrays by variable name and of a pipeline.config's text; `name` stands for it in
+    messages and reports.
+
+    Raises:
+      SourceError: an array is of a type that no checkpoint stores, or the config is damaged, or not
+        that of these tensors.
+    """
+    data = config.encode("utf-8") if isinstance(config, str) else config
+    digest = hashlib.sha256(data)
+    views = []
+    for key in sorted(tensors):
+        array = tensors[key]
+        dtype = dtypes.BY_NAME.get(array.dtype.name)
+        if dtype is None:
+            raise SourceError(
+                name,
+                f"has {key} as {array.dtype}, which no checkpoint stores",
+                "give it as one of " + ", ".join(sorted(dtypes.BY_NAME)),
+            )
+        views.append(TensorView(TensorMeta(key, dtype, array.shape), lambda array=array: array))
+        digest.update(f"{key} {dtype.name} {array.shape}".encode() + array.tobytes())
+    store = TensorStore(views)
+    parsed = parse_config(data, f"the config of {name}")
+    model = describe(
+        parsed.message,
+        {key: view.meta for key, view in store.items()},
+        config=parsed.document.subject,
+        checkpoint=name,
+    )
+    # Nothing lies beside what is in no directory.
+    prefix = os.path.join(os.devnull, name)
+    return Source(prefix, parsed, name, store, model, digest.hexdigest(), path=name)

@@ -1,0 +1,1 @@
+"""The setups that make_broken.py writes."""

@@ -1,0 +1,54 @@
+"""Label maps."""
+
+import json
+
+from broken_setups.files import CLASSES, example, label_map, png, records
+from broken_setups.setup import IDS, LABELS_OF_TRAIN
+
+
+def cases(case):
+    """Yields the cases; `case(name, code of the first finding)` begins one."""
+    yield case("label_id_zero", "LABEL_ID_ZERO").labels(
+        [(number - 1, name) for number, name in IDS]
+    )
+    yield case("label_without_id", "LABEL_ID_ZERO").labels(
+        label_map(IDS[:7]) + b"item {\n  name: 'crescent'\n}\n"
+    )
+    yield case("label_id_negative", "LABEL_ID_NEGATIVE").labels(IDS[:7] + [(-1, "crescent")])
+    yield case("no_label_map", "LABEL_MAP_MISSING").change(LABELS_OF_TRAIN, "train_input_reader {")
+    yield (
+        case("two_label_maps", "LABEL_MAPS_DIFFER")
+        .file("labels.pbtxt", label_map(zip(range(1, 9), CLASSES[::-1])))
+        .change(
+            LABELS_OF_TRAIN,
+            LABELS_OF_TRAIN.replace(
+                "shapes_detector/shapes_label_map", "broken/two_label_maps/labels"
+            ),
+        )
+        .fixable()
+    )
+    yield (
+        case("more_slots_than_labels", "LABEL_FEWER")
+        .change("num_classes: 8", "num_classes: 9")
+        .fixable()
+    )
+    yield (
+        case("labels_with_gaps", "LABEL_GAPS")
+        .labels(IDS[:6] + [(8, "crescent")])
+        .train_on(records(example(number) for number in (0, 1, 2, 3, 4, 5, 7)))
+        .evaluate_on(
+            records(
+                example(number, encoded=[png(shade=99 + number)])
+                for number in (0, 1, 2, 3, 4, 5, 7, 15)
+            )
+        )
+    )
+    yield case("label_id_twice", "LABEL_TWICE").labels(IDS[:7] + [(7, "crescent")])
+    yield case("label_map_as_json", "LABEL_MAP_UNREADABLE").labels(
+        json.dumps({"item": [{"id": 1, "name": "circle"}]}).encode()
+    )
+    yield (
+        case("fewer_slots_than_labels", "LABEL_COUNT")
+        .change("num_classes: 8", "num_classes: 7")
+        .fixable()
+    )

@@ -1,0 +1,108 @@
+"""What trains, but badly, or ends early."""
+
+import numpy as np
+
+from broken_setups.files import SIZE, example, png, records
+from broken_setups.setup import BASE, COSINE
+
+
+def cases(case):
+    """Yields the cases; `case(name, code of the first finding)` begins one."""
+    yield case("no_batch", "BATCH_SIZE").change("batch_size: 4", "batch_size: 0")
+    yield (
+        case("fpn_on_300_pixels", "FPN_IMAGE_SIZE")
+        .change('"ssd_mobilenet_v1"', '"ssd_mobilenet_v1_fpn"')
+        .change("height: 160 width: 160", "height: 300 width: 300")
+        .change(
+            BASE[BASE.index("      ssd_anchor") : BASE.index("    }\n    loss")],
+            "      multiscale_anchor_generator { aspect_ratios: [1.0, 2.0, 0.5] }\n",
+        )
+        .change("convolutional_box_predictor", "weight_shared_convolutional_box_predictor")
+        .cut("        use_dropout: false\n")
+        .checkpoint(
+            {
+                "FeatureExtractor/MobilenetV1/Conv2d_0/weights": np.full(
+                    (3, 3, 3, 16), 0.01, np.float32
+                )
+            }
+        )
+        .fixable()
+    )
+    yield case("rate_zero", "RATE_ZERO").change(
+        COSINE, "        constant_learning_rate { learning_rate: 0.0 }\n"
+    )
+    yield (
+        case("warms_up_all_along", "SCHEDULE_WARMS_UP")
+        .change("warmup_steps: 200", "warmup_steps: 6000")
+        .fixable()
+    )
+    yield case("rate_stays", "RATE_STAYS").change(
+        COSINE,
+        "        exponential_decay_learning_rate { initial_learning_rate: 0.001 "
+        "decay_steps: 800720 }\n",
+    )
+    yield (
+        case("ragged_batch", "BATCH_RAGGED")
+        .change(
+            "fixed_shape_resizer { height: 160 width: 160 }",
+            "keep_aspect_ratio_resizer { min_dimension: 160 max_dimension: 320 }",
+        )
+        .train_on(
+            records(
+                example(number, encoded=[png(SIZE, SIZE + 20 * number)], width=[SIZE + 20 * number])
+                for number in range(8)
+            )
+        )
+        .fixable()
+    )
+    yield (
+        case("dimensions_swapped", "IMAGE_RESIZER")
+        .change(
+            "fixed_shape_resizer { height: 160 width: 160 }",
+            "keep_aspect_ratio_resizer { min_dimension: "
+            "320 max_dimension: 160 pad_to_max_dimension: true }",
+        )
+        .fixable()
+    )
+    yield case("no_learning_rate", "RATE_MISSING").change(
+        "learning_rate {\n" + COSINE + "      }\n", ""
+    )
+    yield (
+        case("warmup_longer_than_decay", "SCHEDULE_REFUSED")
+        .change("total_steps: 6000", "total_steps: 100")
+        .fixable()
+    )
+    yield (
+        case("warmup_above_base", "SCHEDULE_REFUSED")
+        .change("warmup_learning_rate: 0.003", "warmup_learning_rate: 0.03")
+        .fixable()
+    )
+    yield case("steps_not_rising", "SCHEDULE_REFUSED").change(
+        COSINE,
+        "        manual_step_learning_rate { initial_learning_rate: 0.01 schedule "
+        "{ step: 4000 learning_rate: 0.001 } schedule { step: 2000 learning_rate: 0.0001 } }\n",
+    )
+    yield (
+        case("schedule_ends_early", "SCHEDULE_SHORT")
+        .change("total_steps: 6000", "total_steps: 2000")
+        .fixable()
+    )
+    yield case("rate_too_high", "RATE_HIGH").change(
+        "learning_rate_base: 0.01", "learning_rate_base: 1.0"
+    )
+    yield case("one_image_a_batch", "BATCHNORM_ONE_IMAGE").change("batch_size: 4", "batch_size: 1")
+    yield (
+        case("quantization_never_begins", "QUANTIZATION_LATE")
+        .change(
+            "train_input_reader {",
+            "graph_rewriter { quantization { delay: 48000 } }\ntrain_input_reader {",
+        )
+        .fixable()
+    )
+    yield (
+        case("evaluation_shuffled", "EVAL_SHUFFLED")
+        .change("shuffle: false", "shuffle: true")
+        .change("num_examples: 120", "num_examples: 20")
+        .fixable()
+    )
+    yield case("no_end", "STEPS_ENDLESS").cut("  num_steps: 6000\n")

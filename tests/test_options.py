@@ -1,0 +1,99 @@
+"""The one list of options, and all that is made from it."""
+
+import argparse
+import dataclasses
+
+import pytest
+
+import graphfix
+from graphfix.cli import flags
+from graphfix.options import (
+    MAX_CLASSES,
+    OPTIONS,
+    ConvertOptions,
+    Freeze,
+    Front,
+    Kind,
+    NewRows,
+    reference,
+    spelled,
+)
+
+
+def refusal(**given):
+    with pytest.raises(graphfix.RequestError) as caught:
+        ConvertOptions(**given)
+    return [(one.subject, one.message) for one in caught.value.problems]
+
+
+def test_values_become_their_type(tmp_path):
+    found = ConvertOptions(label_map_path=tmp_path, freeze="backbone", map=["a=b"], new_rows="zero")
+    assert found.label_map_path == str(tmp_path)
+    assert found.freeze is Freeze.BACKBONE and found.new_rows is NewRows.ZERO
+    assert found.map == ("a=b",)
+    assert dataclasses.replace(found, freeze=None).freeze is None
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"weights": "emma"}, "is 'emma'"),
+        ({"freeze": "backbon"}, "is 'backbon'"),
+        ({"new_rows": "priro"}, "is 'priro'"),
+        ({"trainer": None}, "is None"),
+        ({"seed": "1"}, "is '1', which is not a whole number"),
+        ({"seed": True}, "is True, which is not a whole number"),
+        ({"num_classes": 0}, "is 0"),
+        ({"num_classes": MAX_CLASSES + 1}, f"is {MAX_CLASSES + 1}"),
+        ({"map": "a=b"}, "is 'a=b'"),
+        ({"target_api": 2019}, "is 2019"),
+    ],
+)
+def test_what_is_no_value_is_refused(given, words):
+    assert refusal(**given) == [("--" + next(iter(given)), words)]
+
+
+def test_all_problems_are_named_at_once():
+    assert [subject for subject, _ in refusal(weights="emma", freeze="x", num_classes=-1)] == [
+        "--num_classes",
+        "--freeze",
+        "--weights",
+    ]
+
+
+def test_every_option_says_what_it_is():
+    for option in OPTIONS.values():
+        assert option.help and (option.kind is Kind.CHOICE) == (option.choices is not None)
+        # The default is a value of its own.
+        assert getattr(ConvertOptions(), option.name) == option.default
+
+
+def test_every_option_is_a_flag():
+    parser = argparse.ArgumentParser()
+    flags.add_options(parser)
+    assert flags.options(parser.parse_args([])) == ConvertOptions()
+    actions = {one.dest: one for one in parser._actions}
+    for option in OPTIONS.values():
+        choices = actions[option.name].choices
+        assert choices == ([one.value for one in option.choices] if option.choices else None)
+
+
+def test_names_are_spelled_as_the_front_writes_them():
+    text = "--map 'a --map b': has no '='; see --freeze, or graphfix plan --json, or --weights ema"
+    assert spelled(text, Front.FLAGS) == text
+    assert spelled(text, Front.PYTHON) == (
+        "map='a --map b': has no '='; see freeze=, or graphfix plan --json, or weights= ema"
+    )
+    assert spelled("--map 'a'; --mapping; --num_classes 3", Front.RECIPE) == (
+        "map: 'a'; --mapping; num_classes: 3"
+    )
+
+
+def test_errors_name_options_as_python_does(model):
+    with pytest.raises(graphfix.RequestError, match="num_classes= or plan="):
+        graphfix.plan(model)
+
+
+def test_the_reference_has_every_option():
+    rows = list(reference())
+    assert [row.split("`")[1] for row in rows[2:]] == list(OPTIONS)
