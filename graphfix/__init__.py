@@ -56,7 +56,8 @@ __version__ = "0.1.0"
 # Module: the public names that it has, and where it calls one otherwise, what.
 _MODULES = {
     "api": """apply_anchors check convert convert_batch diagnose diff explain fit_anchors inspect
-        model_in_memory open_model plan show_anchors thaw try_with_stock_api update_golden verify""",
+        model_in_memory open_model plan show_anchors thaw try_with_stock_api update_golden
+        verify""",
     "anchor_fitting.workflow": "AnchorFit=Answer",
     "comparison.check": "GoldenUpdate",
     "comparison.result": "Comparison",
@@ -78,7 +79,7 @@ _PUBLIC = {
     for module, names in _MODULES.items()
     for public, _, own in (name.partition("=") for name in names.split())
 }
-__all__ = sorted(_PUBLIC)
+__all__ = sorted(_PUBLIC)  # noqa: PLE0605 - a list, which ruff does not see
 
 
 class _Lazy(types.ModuleType):

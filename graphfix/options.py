@@ -261,7 +261,8 @@ _OTHERS = ("model_dir", "output_directory", "overwrite", "plan", "golden", "part
 # A user's own words in quotes stay as they are, and a command that a message quotes (`graphfix plan
 # --json`).
 _SPELLED = re.compile(
-    r"(?P<kept>(?<!\w)'[^']*'|graphfix [a-z]+(?: [^;,]*)?)|--(?P<name>{})(?![\w-])(?P<gap> (?='))?".format(
+    r"(?P<kept>(?<!\w)'[^']*'|graphfix [a-z]+(?: [^;,]*)?)"
+    r"|--(?P<name>{})(?![\w-])(?P<gap> (?='))?".format(
         "|".join(sorted((*OPTIONS, *_OTHERS), key=len, reverse=True))
     )
 )

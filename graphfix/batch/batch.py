@@ -1,7 +1,8 @@
 """batch: many models, one recipe.
 
     OUT/NAME             a model's directory, as convert writes it
-    OUT/.graphfix-batch  locks, downloads (both may be kept or removed between runs), and work, where
+    OUT/.graphfix-batch  locks, downloads (both may be kept or removed between runs), and work,
+    where
                          archives are downloaded and unpacked to
 
 Each model is one job, done by one of a few worker processes (`batch_worker`), which live as long
@@ -234,15 +235,14 @@ class _Run:
         if answer.endswith(b"\n"):
             return json.loads(answer.decode("ascii"))
         code = worker.wait()
+        ending = f"signal {-code}" if code < 0 else f"code {code}"
         return {
             "verdict": FAILED,
             "findings": {},
             "worker_mib": 0.0,
             "lines": [
-                "%s: its worker process ended with %s; see whether the machine has memory to "
-                "spare, "
-                "and run the batch again"
-                % (entry.name, f"signal {-code}" if code < 0 else f"code {code}")
+                f"{entry.name}: its worker process ended with {ending}; see whether the machine "
+                "has memory to spare, and run the batch again"
             ],
         }
 
@@ -269,16 +269,13 @@ def format_outcomes(outcomes: Sequence[Outcome]) -> List[str]:
             for kind, count in sorted(one.findings.items())
             if kind != "info"
         ]
-        rows.append(
-            "%-*s  %-9s  %s" % (widest, one.name, one.verdict, "; ".join(list(one.lines) + told))
-        )
+        words = "; ".join(list(one.lines) + told)
+        rows.append(f"{one.name:<{widest}}  {one.verdict:<9}  {words}")
     counts = [
-        (kind, sum(one.verdict == kind for one in outcomes))
+        f"{sum(one.verdict == kind for one in outcomes)} {kind}"
         for kind in (CONVERTED, UNCHANGED, FAILED)
     ]
-    rows.append(
-        "%d models: %s" % (len(outcomes), ", ".join(f"{count} {kind}" for kind, count in counts))
-    )
+    rows.append(f"{len(outcomes)} models: {', '.join(counts)}")
     return rows
 
 
@@ -293,14 +290,6 @@ def bar(done: Sequence[Outcome], total: int, running: Sequence[str], width: Opti
     """One line that says how far a batch is."""
     failed = sum(one.verdict == FAILED for one in done)
     filled = 20 * len(done) // total
-    text = escaped(
-        "[%s] %d of %d%s  %s"
-        % (
-            "#" * filled + "." * (20 - filled),
-            len(done),
-            total,
-            f", {failed} failed" if failed else "",
-            ", ".join(running),
-        )
-    )
+    failures = f", {failed} failed" if failed else ""
+    text = escaped(f"[{'#' * filled:.<20}] {len(done)} of {total}{failures}  {', '.join(running)}")
     return text[: width - 1] if width else text

@@ -154,14 +154,11 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
     names = sorted({os.path.basename(one.subject) for one in changed})
     others = ownership.foreign(directory)[0] if record else []
     if others:
+        cause = ownership.named(names) if names else "the source, the recipe or graphfix"
         raise RequestError(
             directory,
-            "is to be made again, because %s changed, but holds what graphfix did not put "
-            "there: %s"
-            % (
-                ownership.named(names) if names else "the source, the recipe or graphfix",
-                ownership.named(others),
-            ),
+            f"is to be made again, because {cause} changed, but holds what graphfix did not put "
+            f"there: {ownership.named(others)}",
             "move that elsewhere, or give the model another name",
         )
     if download:
@@ -203,7 +200,8 @@ def _have(download: Dict[str, Any], archive: str, out: str, work: str) -> None:
 
 
 def _target_digest(target: Dict[str, Any], directory: str) -> str:
-    """Of the flags, of what is in the files they name, and of the place that the config will name."""
+    """Of the flags, of what is in the files they name, and of the place that the config will
+    name."""
     said = dict(target, target_api=find_target_api(target.get("target_api", "auto")).revision)
     for key in said:
         if OPTIONS[key].read:

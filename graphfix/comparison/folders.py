@@ -105,7 +105,7 @@ def _checkpoint(prefix: str) -> str:
 def _file(name: str, path: str) -> Tuple[str, ...]:
     try:
         if os.path.isdir(path) or not os.path.exists(path):
-            return ("a link to %a" % os.readlink(path),)
+            return (f"a link to {os.readlink(path)!a}",)
         with regular_files.open_file(path) as file:
             if os.path.basename(name) == _STATE or name.endswith(".meta"):
                 data = file.read(_MOST)
@@ -151,8 +151,7 @@ def _state(data: bytes, path: str) -> Tuple[str, ...]:
     directory = os.path.dirname(os.path.abspath(path))
     return tuple(
         ", ".join(
-            "%s %r"
-            % (field.name, [tell(one) for one in (value if is_repeated(field) else [value])])
+            f"{field.name} {[tell(one) for one in (value if is_repeated(field) else [value])]}"
             for field, value in message.ListFields()
         )
         for tell in (lambda value: _relative(value, directory), str)

@@ -6,8 +6,8 @@ API's models and listing their variables.
 
 Widths under `depth_multiplier` m and `min_depth`, for a published width w: SCALED is w*m in whole
 channels, but at least min_depth; DIVISIBLE the same rounded to a multiple of 8, up where that
-would lose more than a tenth; TWICE is SCALED of w*m in whole channels, as Keras's MobileNet v1 takes
-the multiplier twice; FIXED is w.
+would lose more than a tenth; TWICE is SCALED of w*m in whole channels, as Keras's MobileNet v1
+takes the multiplier twice; FIXED is w.
 """
 
 import dataclasses
@@ -149,16 +149,11 @@ def check_backbone(
         return
     width = _width(row, extractor)
     if len(found.shape) != 4 or found.shape[-1] != width:
+        multiplier = f" (depth_multiplier {extractor.depth_multiplier:g})"
         yield Problem(
             config,
-            "gives %s a width of %d%s, but in %s its shape is %s"
-            % (
-                name,
-                width,
-                "" if row.rule == FIXED else f" (depth_multiplier {extractor.depth_multiplier:g})",
-                checkpoint,
-                list(found.shape),
-            ),
+            f"gives {name} a width of {width}{'' if row.rule == FIXED else multiplier}, "
+            f"but in {checkpoint} its shape is {list(found.shape)}",
             remedy,
         )
 

@@ -7,7 +7,8 @@ with different class and anchor counts and comparing every variable: names never
 either, shapes do.
 
 Axes, the slowest first: "anchor", "slot" (classes and the background), "class" (classes without
-it), "code" (of a box), "bin" (of a position-sensitive score map), "objectness" (background, object).
+it), "code" (of a box), "bin" (of a position-sensitive score map), "objectness" (background,
+object).
 
 What a row cannot know is asked of the config's predictor message by field name: `when`, a head
 that exists only where a field is on; `agnostic`, a field that takes the class axis away.

@@ -1,4 +1,5 @@
-"""The feature maps that a config's anchors are placed on: how many there are, and of how many cells.
+"""The feature maps that a config's anchors are placed on: how many there are, and of how many
+cells.
 
 Measured by building the stock API's feature extractors.  Each map of an SSD has half the rows and
 columns of the one before, rounded up; the first is one of the stride in FIRST, and there are

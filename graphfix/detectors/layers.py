@@ -23,17 +23,17 @@ unless the config decides: g, b, m, v (gamma, beta, moving_mean, moving_variance
 
 Keras's normalizations are layers beside the kernel's; their name follows the letter (`f@conv1_bn`).
 
-A line with `d` exists with use_depthwise only, with `n` without it only.  With `=NAME` it is a layer
-of Keras's that slim's classifier has as NAME.  With `<N` it is read only where there are N feature
-maps, or, of an FPN, levels up to N; with `<-` nothing reads it.  A kernel named `=` is a variable of
-its own, SCOPE its name.
+A line with `d` exists with use_depthwise only, with `n` without it only.  With `=NAME` it is a
+layer of Keras's that slim's classifier has as NAME.  With `<N` it is read only where there are N
+feature maps, or, of an FPN, levels up to N; with `<-` nothing reads it.  A kernel named `=` is a
+variable of its own, SCOPE its name.
 
 A width is S512 (512 * depth_multiplier in whole channels, at least min_depth), D512 (the same
-rounded to a multiple of 8), T512 (the multiplier taken twice; see graphfix.detectors.backbones for all
-three), R512 (the nearest multiple of 8, whatever min_depth says), L1280 (D1280 with a multiplier of
-at most 1), SA (S of fpn.additional_layer_depth), I8 (a third of S64, but at most 8), D24*6 (six times
-D24, rounded so again; for S and I just the product), or S64+S96 (a sum, as of branches).  In a scope,
-{S256} stands for its number.
+rounded to a multiple of 8), T512 (the multiplier taken twice; see graphfix.detectors.backbones for
+all three), R512 (the nearest multiple of 8, whatever min_depth says), L1280 (D1280 with a
+multiplier of at most 1), SA (S of fpn.additional_layer_depth), I8 (a third of S64, but at most 8),
+D24*6 (six times D24, rounded so again; for S and I just the product), or S64+S96 (a sum, as of
+branches). In a scope, {S256} stands for its number.
 
 An FPN is recorded for levels 2 to 7.  The API numbers its layers upwards from its lowest level
 (projection_1 is of that level), and those beyond level 5 from a fixed number on.
@@ -173,7 +173,8 @@ class Layer:
         return self.norm[0] == "c" or (override and self.norm[0] in "opsu")
 
     def is_read(self, number: int) -> bool:
-        """Whether an output depends on it, of so many feature maps, or of an FPN up to this level."""
+        """Whether an output depends on it, of so many feature maps, or of an FPN up to this
+        level."""
         return not self.read_from or (self.read_from != "-" and int(self.read_from) <= number)
 
     def is_of_map(self, number: int) -> bool:
@@ -249,7 +250,8 @@ class Extractor:
         ]
 
     def converted(self) -> Dict[str, str]:
-        """{variable: its name in slim's classifier} of what the API restores from it name by name."""
+        """{variable: its name in slim's classifier} of what the API restores from it name by
+        name."""
         plain = Norm(True, True, True)
         slim = {"kernel": "weights", "bias": "biases"}
         found = {}

@@ -1,5 +1,5 @@
-"""Which tensors of a checkpoint are a model's: those within the scopes of its feature extractor, its
-heads, and the layers between them.
+"""Which tensors of a checkpoint are a model's: those within the scopes of its feature extractor,
+its heads, and the layers between them.
 
 Names that are in none of these (whoever wrote the checkpoint put them there) no trainer looks for.
 """

@@ -1,7 +1,7 @@
 """The variables that a config's model has, by name and shape: what the stock API would build.
 
-The feature extractor's are recorded (graphfix.detectors.layers).  Around it the API builds, as read in
-its code of three revisions and proven against what it builds
+The feature extractor's are recorded (graphfix.detectors.layers).  Around it the API builds, as read
+in its code of three revisions and proven against what it builds
 (tests/stock/test_restore_prediction.py):
 
 * a convolutional predictor, with a head of class and box for every feature map, before which there
@@ -234,7 +234,7 @@ def _ssd(
 ) -> Iterator[Variable]:
     options = _ssd_options(body, extractor)
     yield from extractor.variables(*options)
-    widths, count, given = options.widths, options.maps, body.feature_extractor
+    widths, count = options.widths, options.maps
     maps = [
         widths.of(one)
         for one in (

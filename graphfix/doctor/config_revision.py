@@ -37,12 +37,10 @@ def _era(setup: Setup) -> Iterator[Symptom]:
     translated = translate(setup.document, setup.options.revision, schema)
     for number, violation in enumerate(found):
         known = field_history(violation.message, violation.field.name)
-        dates = (
-            " (known from %s%s)"
-            % (known.first, f" to before {known.gone}" if known.gone else " on")
-            if known and violation.spec is None
-            else ""
-        )
+        dates = ""
+        if known and violation.spec is None:
+            until = f"to before {known.gone}" if known.gone else "on"
+            dates = f" (known from {known.first} {until})"
         own = [
             edit
             for edit in translated.edits

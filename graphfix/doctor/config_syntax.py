@@ -77,10 +77,11 @@ def _smart_quotes(setup: Setup) -> Iterator[Symptom]:
         return
     problem = setup.syntax.problems[0]
     line = _line_of(setup).strip()
+    better = _QUOTES.sub('"', line)
     yield Symptom(
         problem.subject,
         f"typographic quotes, as text editors insert them: {line}",
-        "write %s" % _QUOTES.sub('"', line),
+        f"write {better}",
         text=_QUOTES.sub('"', setup.data.decode("utf-8", "replace")),
     )
 

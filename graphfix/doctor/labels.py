@@ -131,15 +131,8 @@ def _gaps(setup: Setup) -> Iterator[Symptom]:
             continue
         missing = sorted(set(range(1, labels.max_id + 1)) - set(labels.by_id()))
         if missing:
-            yield Symptom(
-                path,
-                "skips %d of the ids up to %d: %s"
-                % (
-                    len(missing),
-                    labels.max_id,
-                    ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else ""),
-                ),
-            )
+            shown = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
+            yield Symptom(path, f"skips {len(missing)} of the ids up to {labels.max_id}: {shown}")
 
 
 def _differ(setup: Setup) -> Iterator[Symptom]:

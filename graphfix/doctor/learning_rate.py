@@ -46,9 +46,10 @@ def _refused_schedule(setup: Setup) -> Iterator[Symptom]:
             )
         wrong = [(before, after) for before, after in zip(steps, steps[1:]) if after <= before]
         if wrong:
+            before, after = wrong[0]
             yield Symptom(
                 setup.where(*(path + ("schedule", "step"))),
-                "step %d comes after step %d" % wrong[0][::-1],
+                f"step {after} comes after step {before}",
                 "write the steps in ascending order",
             )
     if kind != "cosine_decay_learning_rate":

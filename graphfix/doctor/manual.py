@@ -29,31 +29,24 @@ it will train. `--fix OUT.config` writes the config with every fault fixed that 
 
 An error ruins the run, with a message or without one. A warning is probably not what you want. An
 info is good to know.
-"""
+"""  # noqa: E501
 
 
 def text() -> str:
     """The whole document."""
     out = [_HEAD, "## Messages\n"]
     for row in MESSAGES:
-        out.append(
-            "### %s\n\n%s Do: %s.%s\n"
-            % (
-                row.wording.replace("`", ""),
-                row.cause,
-                row.remedy,
-                " Checks: %s." % ", ".join(f"[{code}](#{code.lower()})" for code in row.codes)
-                if row.codes
-                else "",
-            )
-        )
-    for name, checks in TABLES:
+        title = row.wording.replace("`", "")
+        codes = ", ".join(f"[{code}](#{code.lower()})" for code in row.codes)
+        checks = f" Checks: {codes}." if codes else ""
+        out.append(f"### {title}\n\n{row.cause} Do: {row.remedy}.{checks}\n")
+    for name, table in TABLES:
         out.append(f"## {_TITLES[name]}\n")
-        for check in checks:
-            out.append(
-                f"### {check.code}\n\n{check.severity.capitalize()}: {check.cause}\n\nDo: "
-                f"{check.remedy}.\n"
-            )
+        out += [
+            f"### {check.code}\n\n{check.severity.capitalize()}: {check.cause}\n\n"
+            f"Do: {check.remedy}.\n"
+            for check in table
+        ]
     return "\n".join(out)
 
 

@@ -62,13 +62,11 @@ def lines(setup: Setup) -> List[str]:
         ):
             out += _restored(setup, names, prediction)
         if setup.message.HasField("graph_rewriter"):
-            out.append(
-                "The ranges of quantization are not among these: %s."
-                % "; ".join(
-                    _RANGES[name] % trainers.script(setup.options.revision, name)
-                    for name in setup.options.trainers
-                )
+            ranges = "; ".join(
+                _RANGES[name] % trainers.script(setup.options.revision, name)
+                for name in setup.options.trainers
             )
+            out.append(f"The ranges of quantization are not among these: {ranges}.")
     if (
         setup.train.freeze_variables
         or setup.train.update_trainable_variables
@@ -98,27 +96,21 @@ def _together(
 
 def _restored(setup: Setup, names: str, prediction: RestorePrediction) -> Iterator[str]:
     total, restored = len(prediction.variables), prediction.count(RESTORED)
-    yield "%s: %d of %d variables are restored%s" % (
-        names,
-        restored,
-        total,
-        "; " + prediction.stops if prediction.stops else "" if restored == total else ":",
-    )
+    end = "" if restored == total else ":"
+    if prediction.stops:
+        end = f"; {prediction.stops}"
+    yield f"{names}: {restored} of {total} variables are restored{end}"
     if prediction.stops:
         return
     for reason, rows in reasons(setup, prediction).items():
         first = rows[0]
-        yield "  %4d %-13s  %s  (%s%s%s)" % (
-            len(rows),
-            _WORDS[reason.verdict],
-            reason.scope,
-            reason.judgement + ": " if reason.judgement else "",
-            reason.words,
-            ""
-            if first.found is None
-            else f", as {first.variable.name} is {list(first.found)} there and "
-            f"{list(first.variable.shape)} here",
-        )
+        words = f"{reason.judgement}: {reason.words}" if reason.judgement else reason.words
+        if first.found is not None:
+            words += (
+                f", as {first.variable.name} is {list(first.found)} there and "
+                f"{list(first.variable.shape)} here"
+            )
+        yield f"  {len(rows):4d} {_WORDS[reason.verdict]:<13}  {reason.scope}  ({words})"
     if prediction.added_restored:
         yield (
             f"  of {count(len(prediction.added), 'variable')} of the optimizer and moving "

@@ -25,11 +25,8 @@ def _damaged(setup: Setup) -> Iterator[Symptom]:
 def _empty(setup: Setup) -> Iterator[Symptom]:
     for name, scan in scans(setup):
         if scan.files and not scan.records and not scan.damage:
-            yield Symptom(
-                setup.where(name, *INPUT_PATH),
-                "%s of %s have no records"
-                % (f"its {len(scan.files)} files" if len(scan.files) > 1 else scan.files[0], name),
-            )
+            files = f"its {len(scan.files)} files" if len(scan.files) > 1 else scan.files[0]
+            yield Symptom(setup.where(name, *INPUT_PATH), f"{files} of {name} have no records")
 
 
 def _unused_names(setup: Setup) -> Iterator[Symptom]:
@@ -40,13 +37,11 @@ def _unused_names(setup: Setup) -> Iterator[Symptom]:
         scan = setup.scan(name)
         unused = [label.display_name for label in labels.labels if label.id not in scan.ids]
         if unused and scan.boxes and scan.complete and not scan.damage:
+            classes = count(len(unused), "class", "classes")
+            names = ", ".join(unused[:8]) + (", ..." if len(unused) > 8 else "")
             yield Symptom(
                 message.label_map_path,
-                "has %s without boxes in the training records: %s"
-                % (
-                    count(len(unused), "class", "classes"),
-                    ", ".join(unused[:8]) + (", ..." if len(unused) > 8 else ""),
-                ),
+                f"has {classes} without boxes in the training records: {names}",
             )
 
 

@@ -55,8 +55,8 @@ class Note:
 
 class Scan:
     """What the records hold.  `notes` are by kind; `ids` counts boxes by class id, `unknown` by
-    texts that the label map lacks.  Of the first boxes, `sizes` are (height, width) in pixels of the
-    resized image, and `frames` the image's own, with its padding."""
+    texts that the label map lacks.  Of the first boxes, `sizes` are (height, width) in pixels of
+    the resized image, and `frames` the image's own, with its padding."""
 
     def __init__(self, files: Sequence[str]):
         self.files = tuple(files)
@@ -212,14 +212,15 @@ class _Look:
             note(
                 "IMAGE_TURNED" if stated == size[::-1] else "IMAGE_SIZE",
                 where,
-                "image/height and image/width say %d x %d, the image is %d x %d" % (stated + size),
+                f"image/height and image/width say {stated[0]} x {stated[1]}, "
+                f"the image is {size[0]} x {size[1]}",
             )
         if header.format == JPEG and header.channels == 4:
             note("IMAGE_CMYK", where)
         elif header.format in (JPEG, PNG) and header.channels in (1, 2):
             note("IMAGE_GRAY", where)
         if size[0] * size[1] > _HUGE:
-            note("IMAGE_HUGE", where, "%d x %d" % size)
+            note("IMAGE_HUGE", where, f"{size[0]} x {size[1]}")
         return size
 
     def objects(self, found, size: Optional[Tuple[int, int]], where: str) -> None:
@@ -319,4 +320,5 @@ class _Look:
 
 
 def _shown(box) -> str:
-    return "ymin %.4g, xmin %.4g, ymax %.4g, xmax %.4g" % box
+    ymin, xmin, ymax, xmax = box
+    return f"ymin {ymin:.4g}, xmin {xmin:.4g}, ymax {ymax:.4g}, xmax {xmax:.4g}"

@@ -54,18 +54,15 @@ def _lag(setup: Setup) -> Iterator[Symptom]:
         ),
     )
     known = setup.options.schema.field("SsdFeatureExtractor", edits[0].path[-1])
+    origin = (
+        " (the base network's own: there is no override_base_feature_extractor_hyperparams)"
+        if own
+        else ""
+    )
     yield Symptom(
         setup.where(*(path if own else edits[1].path)),
-        "BatchNorm's decay is %g%s: after %d steps its averages still are %d %% their initial "
-        "values"
-        % (
-            decay,
-            " (the base network's own: there is no override_base_feature_extractor_hyperparams)"
-            if own
-            else "",
-            steps,
-            100 * decay**steps,
-        ),
+        f"BatchNorm's decay is {decay:g}{origin}: after {steps} steps its averages still are "
+        f"{int(100 * decay**steps)} % their initial values",
         "write override_base_feature_extractor_hyperparams: true and decay: 0.97",
         edits if known else (),
     )

@@ -37,10 +37,10 @@ NOT_THE_SOURCES = "LABEL_MAP_NOT_THE_SOURCES"
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """An opened model.  `path` is what the user named; `digest` tells its config and index (and so its tensors' checksums);
-    `frozen` is the frozen graph beside the checkpoint, or instead of one, then also opened, as
-    `graph`; `unpacked` keeps an archive's files where they are; `findings` say what had to be made
-    up.  Where the config is `inferred`, `config_path` is the graph's."""
+    """An opened model.  `path` is what the user named; `digest` tells its config and index (and so
+    its tensors' checksums); `frozen` is the frozen graph beside the checkpoint, or instead of one,
+    then also opened, as `graph`; `unpacked` keeps an archive's files where they are; `findings` say
+    what had to be made up.  Where the config is `inferred`, `config_path` is the graph's."""
 
     prefix: str
     config: PipelineConfig

@@ -283,9 +283,8 @@ def _common(per_map: Sequence):
 def _matches(old: AnchorSpec, new: AnchorSpec, sources) -> Finding:
     """Which old anchors have no successor, and which have several."""
     lost = sum(count - len(set(taken)) for count, taken in zip(old.per_map, sources))
-    words = "%s anchors at a location become %s" % tuple(
-        "/".join(map(str, spec.per_map)) for spec in (old, new)
-    )
+    before, after = ("/".join(map(str, spec.per_map)) for spec in (old, new))
+    words = f"{before} anchors at a location become {after}"
     if lost:
         return Finding(
             "ANCHORS",

@@ -165,26 +165,26 @@ def _by_name(label: Label, source: Optional[LabelMap]) -> Tuple[Tuple[int, ...],
         return (meant.pop().id,), ()
     if found:
         possible = sorted({(one.id, one.display_name) for matches in found for one in matches})
+        names = ", ".join(f"'{name}' (id {number})" for number, name in possible)
         return (), (
             Finding(
                 "AMBIGUOUS",
                 WARNING,
                 label.display_name,
-                "is a new class, because its names fit several of the source's: %s"
-                % ", ".join(f"'{name}' (id {number})" for number, name in possible),
+                f"is a new class, because its names fit several of the source's: {names}",
                 f"pass --map '{label.display_name}={possible[0][0]}', or the id that is meant",
             ),
         )
     near = source.near(label.display_name)
     if not near:
         return (), ()
+    names = " and ".join(f"'{name}'" for name in near)
     return (), (
         Finding(
             "NEAR_MISS",
             WARNING,
             label.display_name,
-            "is a new class, though the source knows %s"
-            % " and ".join(f"'{name}'" for name in near),
+            f"is a new class, though the source knows {names}",
             f"if it is the same, pass --map '{label.display_name}={near[0]}'",
         ),
     )

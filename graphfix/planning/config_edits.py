@@ -138,7 +138,8 @@ def _problems(
         out.append(
             Problem(
                 "--trainer " + trainer,
-                f"there is none in {schema.name}: it has {trainers.script(revision, trainers.LEGACY)}",
+                f"there is none in {schema.name}: "
+                f"it has {trainers.script(revision, trainers.LEGACY)}",
                 f"give --trainer legacy, or a --target_api from {trainers.first_month(trainer)} on",
             )
         )
@@ -245,8 +246,8 @@ def _trainer_findings(
                     "HEADS_NOT_RESTORED",
                     INFO if resumable else ERROR,
                     name,
-                    f"({trainers.script(revision, name)} of {revision}) restores the feature extractor "
-                    "only, whatever the config says",
+                    f"({trainers.script(revision, name)} of {revision}) restores the feature "
+                    "extractor only, whatever the config says",
                     "start it with --train_dir set to the directory written for it"
                     if resumable
                     else "train with an API of 2018-03 or later, or convert with --model_dir DIR",
@@ -265,8 +266,8 @@ def _trainer_findings(
                     ),
                     "start it with --model_dir set to the directory written for it"
                     if resumable
-                    else f"train with {trainers.script(revision, trainers.LEGACY)}, or convert with "
-                    "--model_dir DIR",
+                    else f"train with {trainers.script(revision, trainers.LEGACY)}, "
+                    "or convert with --model_dir DIR",
                 )
             )
     return findings

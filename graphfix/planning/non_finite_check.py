@@ -26,8 +26,8 @@ _FIRST = 256
 def not_finite(
     model: ModelSpec, store: TensorStore, edits: Sequence[Edit], names: Mapping[int, str]
 ) -> Iterator[Finding]:
-    """A finding for each of the source's classes with such values, and for what is kept; `names` are
-    the classes', by id.
+    """A finding for each of the source's classes with such values, and for what is kept; `names`
+    are the classes', by id.
 
     Raises:
       SourceError: a tensor is damaged.
@@ -55,17 +55,15 @@ def not_finite(
             "the feature extractor" if name.startswith(model.backbone) else "the model", []
         ).append(name)
     for subject, tensors in found.items():
-        more = len(tensors) - _MOST_NAMES
+        names = ", ".join(tensors[:_MOST_NAMES])
+        if len(tensors) > _MOST_NAMES:
+            names += f" and {len(tensors) - _MOST_NAMES} more"
+        mean = "; they go into the mean that new classes start from" if subject in spread else ""
         yield Finding(
             "NOT_FINITE",
             ERROR,
             subject,
-            "has values in the source that are not finite, in %s%s%s"
-            % (
-                ", ".join(tensors[:_MOST_NAMES]),
-                f" and {more} more" if more > 0 else "",
-                "; they go into the mean that new classes start from" if subject in spread else "",
-            ),
+            f"has values in the source that are not finite, in {names}{mean}",
             "start from another checkpoint, or from one saved before training diverged",
         )
 
@@ -121,4 +119,4 @@ def _subject(head: HeadSpec, channel: int, names: Mapping[int, str]) -> str:
     number = place if head.background else place + 1
     if number == 0:
         return "the background"
-    return "the old class %d%s" % (number, f" '{names[number]}'" if names.get(number) else "")
+    return f"the old class {number}" + (f" '{names[number]}'" if names.get(number) else "")

@@ -70,7 +70,7 @@ def check_plan(plan: SurgeryPlan, source: Source, subject: str) -> None:
 def refuse(found: List[Fault], subject: str, kind, remedy: str) -> None:
     """Raises an error of a kind for faults, if there are any."""
     if found:
-        told = [_short("%s %s" % fault) for fault in found[:_MOST_TOLD]]
+        told = [_short(f"{place} {words}") for place, words in found[:_MOST_TOLD]]
         if len(found) > _MOST_TOLD:
             told[-1] += f", and {len(found) - _MOST_TOLD} faults more"
         raise kind.collected(Problem(subject, words, remedy) for words in told)
@@ -184,10 +184,8 @@ def _misplaced(plan: SurgeryPlan, edit, head: HeadSpec) -> Iterator[str]:
         sources = wanted[channel // new.stride(axis) % len(wanted)]
         taken = () if origin < 0 else (origin // old.stride(axis) % old.size(axis),)
         if taken != (sources if len(sources) == 1 else ()) and not fresh:
-            yield "takes channel %d from %s, which is not what classes says" % (
-                channel,
-                "nowhere" if origin < 0 else f"channel {origin}",
-            )
+            place = "nowhere" if origin < 0 else f"channel {origin}"
+            yield f"takes channel {channel} from {place}, which is not what classes says"
             return
 
 

@@ -98,10 +98,7 @@ def _config_edit(edit: ConfigEdit, classes: int) -> Iterator[str]:
     if edit.literal is None:
         return
     names = [step.partition("[")[0] for step in edit.path]
-    if edit.literal == EMPTY_BLOCK:
-        text = f"{names[-1]} {{}}"
-    else:
-        text = f"{names[-1]}: {edit.literal}"
+    text = names[-1] + (" {}" if edit.literal == EMPTY_BLOCK else f": {edit.literal}")
     for name in reversed(names[:-1]):
         text = f"{name} {{ {text} }}"
     try:

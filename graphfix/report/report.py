@@ -114,15 +114,10 @@ class Report:
         """The one line to quote."""
         plan = self.plan
         averages = sum(one.kind == "copy" for one in plan.additions)
+        added = f", {averages} moving averages added" if averages else ""
         parts = [
-            "%d tensors: %d kept, %d rewritten, %d dropped%s"
-            % (
-                len(plan.edits),
-                plan.copied,
-                plan.rewritten,
-                plan.dropped,
-                f", {averages} moving averages added" if averages else "",
-            )
+            f"{len(plan.edits)} tensors: {plan.copied} kept, {plan.rewritten} rewritten, "
+            f"{plan.dropped} dropped{added}"
         ]
         parts.append(f"stock API {plan.target_api}{self._restored()}")
         parts.append(
@@ -132,13 +127,13 @@ class Report:
 
     def _restored(self) -> str:
         """What the trainers restore: said once where they agree."""
-        rows = [
-            (name, "restores %d of %d" % self.restore_count(name, what))
-            for name, what in trainers.restored(self.plan.target_api, self.plan.trainer)
-        ]
+        rows = []
+        for name, what in trainers.restored(self.plan.target_api, self.plan.trainer):
+            kept, total = self.restore_count(name, what)
+            rows.append((name, f"restores {kept} of {total}"))
         if len({words for _, words in rows}) == 1:
             return " " + rows[0][1]
-        return ": " + ", ".join("%s %s" % row for row in rows)
+        return ": " + ", ".join(f"{name} {words}" for name, words in rows)
 
     def restore_count(self, trainer: str, what: str) -> Tuple[int, int]:
         """How many of how many model variables a trainer restores that restores `what`."""

@@ -53,7 +53,7 @@ def download(url, data, **changes):
 @pytest.mark.slow
 def test_downloads(graphfix, place, tmp_path, server, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
-    address, _ = server
+    address, requests = server
     shutil.copy(str(place / "two.tar.gz"), str(tmp_path / "served"))
     data = (place / "two.tar.gz").read_bytes()
     good = download(address + "/two.tar.gz", data)

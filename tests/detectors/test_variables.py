@@ -1,4 +1,5 @@
-"""The variables of a config's model, and what is refused; published models: test_describe_published.py."""
+"""The variables of a config's model, and what is refused; published models:
+test_describe_published.py."""
 
 import os
 import re

@@ -1,5 +1,6 @@
 """Headers of encoded images, and JPEG files without their Exif data."""
 
+import contextlib
 import glob
 import os
 import struct
@@ -10,7 +11,6 @@ import repository
 from graphfix.errors import SourceError
 from graphfix.formats import image_header
 from graphfix.formats.image_header import jpeg_without_exif
-import contextlib
 
 SHAPES = os.path.join(repository.TESTDATA, "shapes")
 EXIF = b"\xff\xe1\x00\x0cExif\0\0turn"

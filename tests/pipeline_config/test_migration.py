@@ -147,7 +147,7 @@ eval_input_reader { shuffle: true }
 eval_input_reader { shuffle: false name: "b" }
 eval_input_reader { name: "c" }
 """
-    out, found = translated(text, "2018-12")
+    out, _ = translated(text, "2018-12")
     assert (
         out
         == """\

@@ -1,5 +1,5 @@
-"""What fitting anchors builds on, as the stock API has it: feature maps, and which boxes the matcher
-gives an anchor."""
+"""What fitting anchors builds on, as the stock API has it: feature maps, and which boxes the
+matcher gives an anchor."""
 
 import json
 import os
