@@ -314,7 +314,7 @@ def try_with_stock_api(
         _path(train_record),
         _path(source),
         _path(pipeline_config_path),
-        tuple(map(os.fspath, images)),
+        tuple(os.fspath(one) for one in images),
         allow_effects,
     )
     return verify_stock(os.fspath(directory), trial, python=_path(python))
@@ -471,7 +471,7 @@ def fit_anchors(
 
     return work(
         os.fspath(config),
-        list(map(os.fspath, records)),
+        [os.fspath(one) for one in records],
         output=os.fspath(output),
         overwrite=overwrite,
         seed=seed % (1 << 32),
@@ -507,7 +507,7 @@ def show_anchors(
 
     return work(
         os.fspath(config),
-        list(map(os.fspath, records)),
+        [os.fspath(one) for one in records],
         output_directory=os.fspath(output_directory),
         overwrite=overwrite,
         anchors=_path(anchors),

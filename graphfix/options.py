@@ -24,8 +24,12 @@ MAX_CLASSES = 10000
 class Choice(str, enum.Enum):
     """A value of an option; it equals, prints as and is stored as its text."""
 
-    __str__ = str.__str__
-    __format__ = str.__format__
+    def __str__(self) -> str:
+        return str.__str__(self)
+
+    def __format__(self, form: str) -> str:
+        return str.__format__(self, form)
+
     __hash__ = str.__hash__
 
 

@@ -64,21 +64,20 @@ class Objective:
             spec = described(message, "it", self.image)
         except SourceError:
             return -1.0
-        if self.placed is None:
-            self.placed = Placed(self.sample, spec, self.model)
+        placed = self.placed = self.placed or Placed(self.sample, spec, self.model)
         best = np.zeros(len(self.sample), np.float32)
         for level, one in enumerate(spec.maps):
             for size in one.sizes:
-                np.maximum(best, self._overlaps(level, size), out=best)
+                np.maximum(best, self._overlaps(placed, level, size), out=best)
         return score(best, self.threshold)
 
-    def _overlaps(self, level: int, size) -> np.ndarray:
+    def _overlaps(self, placed: Placed, level: int, size) -> np.ndarray:
         key = (level,) + tuple(size)
         found = self.known.get(key)
         if found is None:
             if len(self.known) >= _MOST_KEPT:
                 self.known.clear()
-            found = self.known[key] = self.placed.overlaps(level, size)
+            found = self.known[key] = placed.overlaps(level, size)
         return found
 
 

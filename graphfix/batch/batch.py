@@ -23,7 +23,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import IO, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from graphfix.batch.recipe import Entry, read_recipe
 from graphfix.errors import RequestError
@@ -185,7 +185,7 @@ class _Run:
                 )
             )
         if worker is not None:
-            worker.stdin.close()
+            _pipes(worker)[0].close()
             worker.wait()
 
     def stop(self) -> None:
@@ -226,10 +226,11 @@ class _Run:
     def _ask(self, worker: subprocess.Popen, entry: Entry) -> Dict[str, Any]:
         question = {"out": self.out, "entry": dataclasses.asdict(entry)}
         answer = b""
+        stdin, stdout = _pipes(worker)
         try:
-            worker.stdin.write(json.dumps(question).encode("ascii") + b"\n")
-            worker.stdin.flush()
-            answer = worker.stdout.readline()
+            stdin.write(json.dumps(question).encode("ascii") + b"\n")
+            stdin.flush()
+            answer = stdout.readline()
         except BrokenPipeError:
             pass
         if answer.endswith(b"\n"):
@@ -247,10 +248,17 @@ class _Run:
         }
 
 
+def _pipes(worker: "subprocess.Popen[bytes]") -> Tuple[IO[bytes], IO[bytes]]:
+    """The ends of a worker's stdin and stdout that are here."""
+    assert worker.stdin is not None and worker.stdout is not None
+    return worker.stdin, worker.stdout
+
+
 def _weight(entry: Entry) -> int:
     """About how much there is to do, in bytes."""
     if entry.download:
         return entry.download.size
+    assert entry.source is not None
     try:
         if os.path.isdir(entry.source):
             return sum(one.stat().st_size for one in os.scandir(entry.source) if one.is_file())
@@ -283,7 +291,9 @@ def format_outcomes(outcomes: Sequence[Outcome]) -> List[str]:
 def progress() -> Iterator[Callable[[Sequence[Outcome], int, Sequence[str]], None]]:
     """Gives what shows how far a batch is, on a terminal."""
     with one_line() as show:
-        yield lambda *state: show(bar(*state, shutil.get_terminal_size().columns))
+        yield lambda done, total, running: show(
+            bar(done, total, running, shutil.get_terminal_size().columns)
+        )
 
 
 def bar(done: Sequence[Outcome], total: int, running: Sequence[str], width: Optional[int]) -> str:

@@ -143,13 +143,14 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
             f"{ownership.named(sorted(os.listdir(directory)))}",
             "move it elsewhere, or give the model another name",
         )
-    if record and {key: record.made_of.get(key) for key in made_of} == made_of:
+    before = (record.made_of if record else None) or {}
+    if record and {key: before.get(key) for key in made_of} == made_of:
         changed = judge(directory, record).problems
         if not changed:
             return {
                 "verdict": UNCHANGED,
-                "lines": [record.made_of["summary"]],
-                "findings": record.made_of["findings"],
+                "lines": [before["summary"]],
+                "findings": before["findings"],
             }
     names = sorted({os.path.basename(one.subject) for one in changed})
     others = ownership.foreign(directory)[0] if record else []

@@ -119,7 +119,7 @@ def _file(name: str, path: str) -> Tuple[str, ...]:
             return (f"{file.tell()} bytes, {_short(digest)}",)
     except OSError as error:
         if error.errno == errno.EINVAL:
-            return (error.strerror,)  # what else it is than a regular file
+            return (str(error.strerror),)  # what else it is than a regular file
         raise _unreadable(path, error) from None
 
 

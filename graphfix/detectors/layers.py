@@ -107,6 +107,7 @@ class Widths(NamedTuple):
         if "+" in token:
             return sum(self.of(one) for one in token.split("+"))
         match = _WIDTH.match(token)
+        assert match is not None, token
         width = self.depth if match.group("base") == "A" else int(match.group("base"))
         rule = match.group("rule")
         if rule == "R":

@@ -67,7 +67,7 @@ def _backslash(setup: Setup) -> Iterator[Symptom]:
                     f"{value.raw} means {value.value!a}: its backslashes begin escapes",
                     f"write {path[-1]}: {literal}" if literal else "",
                     (ConfigEdit(place[0], literal, "forward slashes"),)
-                    if literal and len(field.values) == 1
+                    if place and literal and len(field.values) == 1
                     else (),
                 )
 

@@ -1,6 +1,6 @@
 """Checks of the learning rate and its schedule."""
 
-from typing import Iterator, Optional
+from typing import Any, Iterator, Optional, Tuple
 
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
@@ -11,7 +11,7 @@ from graphfix.pipeline_config.edits import ConfigEdit
 _HIGHEST = {"momentum_optimizer": 0.5, "rms_prop_optimizer": 0.05, "adam_optimizer": 0.02}
 
 
-def _rate(setup: Setup):
+def _rate(setup: Setup) -> Any:
     """(path of the schedule, its name, its message), None where there is none."""
     name, optimizer = setup.optimizer
     if not name:
@@ -26,6 +26,9 @@ def _rate(setup: Setup):
     )
 
 
+_NO_RATE: Tuple[Tuple[str, ...], str, Any] = ((), "", None)
+
+
 def _no_rate(setup: Setup) -> Iterator[Symptom]:
     name, _optimizer = setup.optimizer
     if name and _rate(setup) is None:
@@ -35,7 +38,7 @@ def _no_rate(setup: Setup) -> Iterator[Symptom]:
 
 
 def _refused_schedule(setup: Setup) -> Iterator[Symptom]:
-    path, kind, rate = _rate(setup) or ((), "", None)
+    path, kind, rate = _rate(setup) or _NO_RATE
     if kind == "manual_step_learning_rate":
         steps = [one.step for one in rate.schedule]
         if not steps:
@@ -75,7 +78,7 @@ def _refused_schedule(setup: Setup) -> Iterator[Symptom]:
 
 
 def _short_schedule(setup: Setup) -> Iterator[Symptom]:
-    path, kind, rate = _rate(setup) or ((), "", None)
+    path, kind, rate = _rate(setup) or _NO_RATE
     steps = setup.train.num_steps
     if kind == "cosine_decay_learning_rate" and rate.warmup_steps <= rate.total_steps < steps:
         yield Symptom(
@@ -89,7 +92,7 @@ def _short_schedule(setup: Setup) -> Iterator[Symptom]:
 
 
 def _warming(setup: Setup) -> Iterator[Symptom]:
-    path, kind, rate = _rate(setup) or ((), "", None)
+    path, kind, rate = _rate(setup) or _NO_RATE
     steps = setup.train.num_steps
     field = {
         "cosine_decay_learning_rate": "warmup_steps",
@@ -112,7 +115,7 @@ def _warming(setup: Setup) -> Iterator[Symptom]:
 
 
 def _never_decays(setup: Setup) -> Iterator[Symptom]:
-    path, kind, rate = _rate(setup) or ((), "", None)
+    path, kind, rate = _rate(setup) or _NO_RATE
     steps = setup.train.num_steps
     if not steps:
         return
@@ -137,7 +140,7 @@ def _never_decays(setup: Setup) -> Iterator[Symptom]:
 
 
 def _base_rate(setup: Setup) -> Optional[float]:
-    _, kind, rate = _rate(setup) or ((), "", None)
+    _, kind, rate = _rate(setup) or _NO_RATE
     return getattr(
         rate,
         {
@@ -159,7 +162,7 @@ def _high_rate(setup: Setup) -> Iterator[Symptom]:
 
 
 def _no_learning(setup: Setup) -> Iterator[Symptom]:
-    _, kind, rate = _rate(setup) or ((), "", None)
+    _, kind, rate = _rate(setup) or _NO_RATE
     rises = kind == "manual_step_learning_rate" and any(one.learning_rate for one in rate.schedule)
     if _base_rate(setup) == 0 and not rises:
         yield Symptom(setup.where(*_rate(setup)[0]), "the learning rate is 0")

@@ -5,7 +5,7 @@ Paths are taken as the trainer takes them: relative ones from the current direct
 
 import functools
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -52,9 +52,12 @@ class Setup:
         self.path, self.options, self.data = path, options, data
         self.too_wide: Dict[str, SourceError] = {}
         self._budget = wildcards.Budget()
-        self.document: Optional[Document] = None
-        self.syntax: Optional[SourceError] = None
-        self.message, self.problems = None, ()
+        # A Document and a message, or None and the SourceError: a check is only asked for what it
+        # needs (see Check), so none of them has to look.
+        self.document: Any = None
+        self.syntax: Any = None
+        self.message: Any = None
+        self.problems: Sequence[Any] = ()
         try:
             self.document = Document.parse(data, subject=path)
             self.message, self.problems = _bind(self.document.without_bom())
@@ -64,7 +67,7 @@ class Setup:
     # The config
 
     @property
-    def meta(self) -> Optional[str]:
+    def meta(self) -> Any:
         """The meta-architecture: "ssd", "faster_rcnn", None where there is no model."""
         return self.message.model.WhichOneof("model")
 
@@ -264,7 +267,9 @@ def _bind(document: Document):
         )
     while any(problem.kind == DUPLICATE for problem in left):
         again = next(problem for problem in left if problem.kind == DUPLICATE)
-        _, block, field = field_location.locate(document, again.line, again.column)
+        place = field_location.locate(document, again.line, again.column)
+        assert place is not None
+        _, block, field = place
         document = document.delete(block.named(field.name)[0])
         message, left = bind(document, kind)
     return message, problems

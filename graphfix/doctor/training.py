@@ -1,6 +1,6 @@
 """Checks of the run: BatchNorm, quantization, steps, evaluation."""
 
-from typing import Iterator
+from typing import Any, Iterator
 
 from graphfix.doctor.checkpoint_fit import restores_statistics
 from graphfix.doctor.checks import Check, Symptom
@@ -35,7 +35,7 @@ def _lag(setup: Setup) -> Iterator[Symptom]:
         return
     extractor = setup.body.feature_extractor
     given = extractor.conv_hyperparams.batch_norm
-    base = next((decay for part, decay in _BASE_DECAYS if part in extractor.type), None)
+    base: Any = next((decay for part, decay in _BASE_DECAYS if part in extractor.type), None)
     own = base is not None and not extractor.override_base_feature_extractor_hyperparams
     decay = base if own else given.decay
     if not 0 < decay < 1 or decay**steps <= _SETTLED:

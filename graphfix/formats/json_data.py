@@ -109,7 +109,7 @@ def read(kind: Any, value: Any, *steps: Union[str, int]) -> Any:
 
 def _read(kind: Any, value: Any) -> Any:
     origin = getattr(kind, "__origin__", None)
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         kinds, needed = _fields(kind)
         keys(value, needed, kinds)
         return kind(**{name: read(kinds[name], one, name) for name, one in value.items()})

@@ -26,7 +26,7 @@ from typing import Callable, Dict, Iterable, List, Tuple
 try:
     from re import _parser as parser  # type: ignore
 except ImportError:
-    import sre_parse as parser  # type: ignore
+    import sre_parse as parser
 
 _LONGEST = 4000
 # Of the walk, for all names together; real configs take a hundredth.

@@ -260,7 +260,7 @@ def _override(kind: Kind, base: Optional[Layer], added: Optional[Layer]) -> Opti
     would look the same."""
     if base is None:
         return None
-    own = "RELU" if "resnet" in kind.type or "inception" in kind.type else "RELU_6"
+    own: Optional[str] = "RELU" if "resnet" in kind.type or "inception" in kind.type else "RELU_6"
     if any(name in kind.type for name in ("mobilenet_v3", "mobilenet_edgetpu", "mobiledet")):
         own = None  # more than one
     if (own is not None and base.activation not in (None, own)) or (
@@ -285,6 +285,7 @@ def _fpn(
     evidence: Evidence, kind: Kind, multiplier: float, least: int, levels: Optional[Tuple[int, int]]
 ) -> Fields:
     """The fpn message: levels as the anchors have them, width as its layers have it."""
+    assert kind.pyramid is not None
     if levels is None:
         raise Unrecognised("the levels of a feature pyramid whose anchors are of another kind")
     names = evidence.variables(kind.pyramid + r".*weights\Z")

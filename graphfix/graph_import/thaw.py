@@ -201,9 +201,9 @@ def _in_other_stage(names: Iterable[str]) -> Iterator[Tuple[str, str]]:
     for match in filter(None, numbered.values()):
         most[match.group(1)] = max(most[match.group(1)], int(match.group(2) or 0))
     for name, layer in whole:
-        first, match = name.startswith(_FIRST), numbered[name]
-        if match:
-            kind, stage = match.group(1), (most[match.group(1)] + 1) // 2
-            number = int(match.group(2) or 0) + (stage if first else -stage)
-            layer = kind + (f"_{number}" if number else "") + match.group(3)
+        first, parts = name.startswith(_FIRST), numbered[name]
+        if parts:
+            kind, stage = parts.group(1), (most[parts.group(1)] + 1) // 2
+            number = int(parts.group(2) or 0) + (stage if first else -stage)
+            layer = kind + (f"_{number}" if number else "") + parts.group(3)
         yield name, (_SECOND if first else _FIRST) + "InceptionResnetV2/" + layer

@@ -243,6 +243,11 @@ def _tensors(store: TensorStore, problems: List[Problem]) -> Iterator[Tuple[str,
             yield name, Tensor(view.meta.dtype.name, view.meta.shape, *found[name])
 
 
+def _length(view: TensorView) -> int:
+    assert view.extent is not None
+    return view.extent.length
+
+
 def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
     """What `reader.measure` gives of each tensor, or the SourceError it raises.
 
@@ -250,7 +255,7 @@ def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
     """
     found: Dict[str, Any] = {}
     # The large ones first, or the last one would be waited for alone.
-    left = sorted(views, key=lambda view: view.extent.length)
+    left = sorted(views, key=_length)
     raised: List[BaseException] = []
 
     def work() -> None:
@@ -266,7 +271,7 @@ def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
             except BaseException as error:
                 raised.append(error)
 
-    small = sum(view.extent.length for view in views) < _WORTH_A_THREAD
+    small = sum(map(_length, views)) < _WORTH_A_THREAD
     threads = [
         threading.Thread(target=work, daemon=True)
         for _ in range(0 if small else min(_MOST_THREADS, os.cpu_count() or 1) - 1)
@@ -321,7 +326,7 @@ def write(
         measured.files,
         measured.directories,
         measured.checkpoints,
-        model and spec_json(model),
+        spec_json(model) if model else None,
         made_of,
     )
     durable.write(os.path.join(directory, MANIFEST), manifest.to_json().encode("ascii"))

@@ -169,7 +169,7 @@ def _first_step(message) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
         return (), ()
     path = ("train_config", "optimizer", kind, "learning_rate", "manual_step_learning_rate")
     reason = "the API refuses a first step of 0"
-    edits = (ConfigEdit(path + ("schedule[0]",), None, reason),)
+    edits: Tuple[ConfigEdit, ...] = (ConfigEdit(path + ("schedule[0]",), None, reason),)
     rate = schedule.schedule[0].learning_rate
     if rate != schedule.initial_learning_rate:
         edits += (ConfigEdit(path + ("initial_learning_rate",), f"{rate:.9g}", reason),)

@@ -30,7 +30,13 @@ from graphfix.pipeline_config.migration_rules import (
     Saying,
     says,
 )
-from graphfix.pipeline_config.schema_history import Schema, everything, field_history, history
+from graphfix.pipeline_config.schema_history import (
+    FieldHistory,
+    Schema,
+    everything,
+    field_history,
+    history,
+)
 from graphfix.pipeline_config.schema_violations import (
     NOT_WHOLE,
     REPEATED,
@@ -223,6 +229,7 @@ class _Work:
             spec, last = self.schema.field(message, name), everything().field(message, name)
             if (
                 spec is not None
+                and last is not None
                 and spec.default != last.default
                 and self.document.find(above)
                 and not self.document.find(above + (name,))
@@ -247,9 +254,8 @@ class _Work:
         path = violation.path
         if violation.message in _ONE_CHOICE:
             path = path[:-1]
-            if everything().field(
-                violation.above[-2], path[-1].partition("[")[0]
-            ).repeated and not path[-1].endswith("]"):
+            outer = everything().field(violation.above[-2], path[-1].partition("[")[0])
+            if outer is not None and outer.repeated and not path[-1].endswith("]"):
                 path = path[:-1] + (path[-1] + "[0]",)
         self.removals.append(ConfigEdit(path, None, f"{self.schema.name} does not know it"))
 
@@ -277,17 +283,17 @@ class _Work:
 
 def _dates(violation: SchemaViolation) -> str:
     """From when to when a violation's field is known, in words."""
-    known = field_history(violation.message, violation.field.name)
+    known = _history(violation)
     return f"known from {known.first}" + (f" to before {known.gone}" if known.gone else " on")
 
 
 def _other_api(violation: SchemaViolation) -> str:
-    if violation.kind == UNKNOWN_VALUE:
+    if violation.kind == UNKNOWN_VALUE and violation.spec:
         value = history().enums[violation.spec.type].get(violation.field.values[0].raw)
         return _from(value.first) if value else "name a later --target_api"
     if violation.kind != UNKNOWN_FIELD:
         return "see whether it matters to you"
-    known = field_history(violation.message, violation.field.name)
+    known = _history(violation)
     if known.gone:
         return (
             "see whether it matters to you: "
@@ -306,7 +312,13 @@ def _subject(path: Path, field) -> str:
 
 def _chosen(violation: SchemaViolation) -> bool:
     """Whether a field is its oneof's only choice, so that its block says nothing without it."""
-    return field_history(violation.message, violation.field.name).specs[-1][1].oneof is not None
+    return _history(violation).specs[-1][1].oneof is not None
+
+
+def _history(violation: SchemaViolation) -> FieldHistory:
+    known = field_history(violation.message, violation.field.name)
+    assert known is not None  # or it would be a fault of the text, and no violation
+    return known
 
 
 def _at_default(message: str, field) -> bool:

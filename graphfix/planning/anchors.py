@@ -113,7 +113,9 @@ def clipped(old: AnchorSpec, new: AnchorSpec, carry: AnchorCarry, image: Pair) -
     itself (a code of zeros).
     """
     one, other = old.maps[0], new.maps[0]
-    shape = tuple(int(math.ceil(side / step)) for side, step in zip(image, one.stride))
+    assert one.stride is not None  # a grid anchor generator's is always given
+    height, width = (int(math.ceil(side / step)) for side, step in zip(image, one.stride))
+    shape = height, width
     before = anchor_boxes(one, old.generator, shape, image).reshape(-1, len(one.sizes), 4)
     after = anchor_boxes(other, new.generator, shape, image).reshape(-1, len(other.sizes), 4)
     before = before[:, list(carry.sources[0])]

@@ -12,7 +12,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from graphfix.errors import Problem, RequestError
 from graphfix.findings import WARNING, Finding
-from graphfix.options import NewRows, Trainer, Weights
+from graphfix.options import NewRows, Weights
 from graphfix.pipeline_config.label_map import Label, LabelMap
 from graphfix.planning.anchors import AnchorCarry
 
@@ -43,7 +43,7 @@ class SurgeryRequest:
     new_rows: NewRows
     seed: int
     weights: Weights
-    trainer: Trainer
+    trainer: str
     target_api: str
     anchors: Optional[AnchorCarry] = None
 
@@ -126,7 +126,7 @@ def resolve_classes(
             )
         )
     for number, sharing in sorted(by_name.items()):
-        if len(sharing) > 1:
+        if source and len(sharing) > 1:
             findings.append(
                 Finding(
                     "SHARED_SOURCE",
@@ -145,6 +145,7 @@ def _count(target: Optional[LabelMap], num_classes: Optional[int]) -> int:
             "the target", "is not given", "pass --label_map_path, --num_classes or --plan"
         )
     if target is None:
+        assert num_classes is not None
         return num_classes
     if num_classes is not None and target.max_id > num_classes:
         raise RequestError(

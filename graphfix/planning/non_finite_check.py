@@ -8,7 +8,7 @@ the first values of each tensor are looked at: once a loss is NaN, so is every v
 """
 
 import os
-from typing import Dict, Iterator, List, Mapping, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -55,15 +55,15 @@ def not_finite(
             "the feature extractor" if name.startswith(model.backbone) else "the model", []
         ).append(name)
     for subject, tensors in found.items():
-        names = ", ".join(tensors[:_MOST_NAMES])
+        listed = ", ".join(tensors[:_MOST_NAMES])
         if len(tensors) > _MOST_NAMES:
-            names += f" and {len(tensors) - _MOST_NAMES} more"
+            listed += f" and {len(tensors) - _MOST_NAMES} more"
         mean = "; they go into the mean that new classes start from" if subject in spread else ""
         yield Finding(
             "NOT_FINITE",
             ERROR,
             subject,
-            f"has values in the source that are not finite, in {names}{mean}",
+            f"has values in the source that are not finite, in {listed}{mean}",
             "start from another checkpoint, or from one saved before training diverged",
         )
 
@@ -97,7 +97,7 @@ def _first_of_extents(rows: Sequence[Tuple[TensorView, Extent]]) -> Dict[str, np
             with open(path, "rb", buffering=0) as file:
                 for view, extent in rows:
                     if extent.path == path:
-                        kind = view.meta.dtype.numpy
+                        kind: Any = view.meta.dtype.numpy
                         data = os.pread(
                             file.fileno(), min(extent.length, _FIRST * kind.itemsize), extent.offset
                         )
@@ -111,9 +111,9 @@ def _first_of_extents(rows: Sequence[Tuple[TensorView, Extent]]) -> Dict[str, np
     return found
 
 
-def _subject(head: HeadSpec, channel: int, names: Mapping[int, str]) -> str:
+def _subject(head: Optional[HeadSpec], channel: int, names: Mapping[int, str]) -> str:
     kind = head.class_axis if head else None
-    if kind is None:
+    if head is None or kind is None:
         return ""
     place = channel // head.layout.stride(kind) % head.layout.size(kind)
     number = place if head.background else place + 1

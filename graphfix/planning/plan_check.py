@@ -158,7 +158,7 @@ def _head_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
     """Channels are a head's, and those of a class come from the class that it is made of."""
     heads = {name: head for head in model.heads for name in head.tensors}
     for number, edit in enumerate(plan.edits):
-        head = heads.get(edit.output_name)
+        head = heads.get(edit.output_name or "")
         where = f"edits[{number}]"
         if edit.channels is not None and head is None:
             yield where, f"({edit.tensor}) changes channels, and is no head's"
@@ -169,6 +169,7 @@ def _head_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
 
 def _misplaced(plan: SurgeryPlan, edit, head: HeadSpec) -> Iterator[str]:
     old, axis = head.layout, head.class_axis
+    assert axis is not None
     index = tuple(range(old.channels)) if edit.channels is None else edit.index
     wanted = class_places(plan.classes, head)
     new = old.resized(axis, len(wanted)).resized("anchor", 1)

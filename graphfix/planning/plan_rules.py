@@ -5,7 +5,7 @@ Each rule gives (where in the plan, what is wrong there).  What only the source 
 """
 
 import re
-from typing import Iterator, Tuple
+from typing import Dict, Iterator, Tuple
 
 from graphfix.detectors.initializer import DISTRIBUTIONS
 from graphfix.errors import SourceError
@@ -76,7 +76,7 @@ def _head(plan: SurgeryPlan) -> Iterator[Fault]:
 def _classes(plan: SurgeryPlan) -> Iterator[Fault]:
     if not 1 <= len(plan.classes) <= MAX_CLASSES:
         yield "classes", f"has {len(plan.classes)} classes"
-    names = {}
+    names: Dict[str, int] = {}
     for number, one in enumerate(plan.classes):
         where = f"classes[{number}]"
         if one.id != number + 1:

@@ -223,14 +223,16 @@ def _report(data: Dict[str, Any], plan: SurgeryPlan, outgoing: Tuple[str, ...]) 
         if read(kind, name) != getattr(plan, name):
             raise json_data.Wrong(f"is not what {PLAN_JSON} says", name)
     read(str, "summary"), read(int, "exit_code"), read(Tuple[Finding, ...], "findings")
-    shapes = data.get("source_shapes")
+    shapes: Any = data.get("source_shapes")
     json_data.keys(shapes, (), shapes if isinstance(shapes, dict) else ())
     report = Report(
         read(str, "source"),
         read(str, "family"),
         plan,
         outgoing,
-        *(read(Tuple[str, ...], name) for name in ("artifacts", "config_diff", "source_names")),
+        read(Tuple[str, ...], "artifacts"),
+        read(Tuple[str, ...], "config_diff"),
+        read(Tuple[str, ...], "source_names"),
         source_shapes={
             json_data.read(str, name, "source_shapes"): json_data.read(
                 Tuple[int, ...], shape, "source_shapes", name

@@ -159,13 +159,13 @@ def _run(
 
     environment.pop("PYTHONPATH", None)
     ours, theirs = socket.socketpair()
-    process: Optional[subprocess.Popen] = None
+    process: Optional[subprocess.Popen[bytes]] = None
     try:
         with signals.held():
             process = subprocess.Popen(
                 list(command) + named_directories(),
                 env=environment,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=out,
                 stderr=log,
                 start_new_session=True,

@@ -25,6 +25,7 @@ import os
 import re
 import shutil
 import unittest.mock
+from typing import Any, Dict, List, Set
 
 import numpy as np
 import stock_scene
@@ -48,7 +49,7 @@ class Evidence:
         self.result = result
         self.asked = {}  # variable name -> name in the checkpoint
         self.given = set()  # names of variables that the stock code restores
-        self.model = None  # names of variables that existed before the optimizer did
+        self.model: Set[str] = set()  # names of variables that existed before the optimizer did
         self.messages = []
 
     def watch(self, stack):
@@ -96,9 +97,16 @@ class Evidence:
         reader = tf.train.NewCheckpointReader(checkpoint)
         shapes = reader.get_variable_to_shape_map()
         names = {variable.op.name for variable in variables}
-        values, counts = {}, {}
-        lists = {key: [] for key in ("restored", "dropped", "missing", "not_asked_for")}
-        averages = {"from_checkpoint": 0, "from_variable": 0, "from_initialiser": []}
+        values: Dict[str, Any] = {}
+        counts: Dict[str, Any] = {}
+        lists: Dict[str, List[Any]] = {
+            key: [] for key in ("restored", "dropped", "missing", "not_asked_for")
+        }
+        averages: Dict[str, Any] = {
+            "from_checkpoint": 0,
+            "from_variable": 0,
+            "from_initialiser": [],
+        }
         # Averages last, so that what they average is already at hand.
         ordered = sorted(variables, key=lambda variable: variable.op.name.endswith(EMA))
         for chunk in _chunks(ordered):
@@ -244,7 +252,8 @@ def model_main(stack, job, config, model_dir, result, before_first_step):
     from object_detection import model_lib
     from object_detection import model_main as trainer
 
-    create, captured = model_lib.create_estimator_and_inputs, {}
+    create = model_lib.create_estimator_and_inputs
+    captured: Dict[str, Any] = {}
 
     def create_estimator_and_inputs(*args, **kwargs):
         hparams = kwargs.get("hparams")

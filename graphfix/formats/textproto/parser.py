@@ -64,10 +64,10 @@ class _Parser:
 
     def _tokens(self) -> List[Tuple[str, int, int]]:
         """(kind, start, end) of each token; a mark's kind is the mark, the last one's is "end"."""
-        found = []
+        found: List[Tuple[str, int, int]] = []
         start = len(BOM) if self.text.startswith(BOM) else 0
         for match in _TOKEN.finditer(self.text, start):
-            kind = match.lastgroup
+            kind = str(match.lastgroup)
             if kind == "skip":
                 continue
             if kind == "bad":
