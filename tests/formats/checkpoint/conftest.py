@@ -1,0 +1,8 @@
+"""What the tests of checkpoints share."""
+
+import pytest
+
+
+@pytest.fixture
+def prefix(tmp_path):
+    return str(tmp_path / "model.ckpt")
