@@ -96,7 +96,7 @@ def _pixels(spec: AnchorSpec, level: int, image: Tuple[float, float]) -> np.ndar
     return np.array(spec.maps[level].sizes) * unit
 
 
-def _centres(spec: AnchorSpec, level: int, shape, image: Tuple[float, float]):
+def _centres(spec: AnchorSpec, level: int, shape: Any, image: Tuple[float, float]):
     """The grid's rows and columns, in pixels."""
     one = spec.maps[level]
     stride = one.stride or tuple(side / count for side, count in zip(image, shape))
@@ -113,7 +113,7 @@ def _grid(setting: Setting, series: Sequence[Series], image: Tuple[float, float]
     count = len(series[0].spec.maps)
     across = min(count, 3)
     down = (count + across - 1) // across
-    shapes = map_shapes(setting.model.body, setting.model.meta, np.array([image]))
+    shapes = map_shapes(setting.maps.body, setting.maps.meta, np.array([image]))
     # All panels show the same: the image, and as much around it as the largest anchor needs, but
     # no more than half as much again.
     largest = max(_pixels(one.spec, level, image).max() for one in series for level in range(count))
@@ -148,9 +148,9 @@ def _grid(setting: Setting, series: Sequence[Series], image: Tuple[float, float]
                     )
                 )
         axes.scatter([middle[1]], [middle[0]], s=14, color=_DARK, zorder=3, linewidths=0)
-        counts = " / ".join(str(one.spec.per_map[level]) for one in series)
+        anchors = " / ".join(str(one.spec.per_map[level]) for one in series)
         axes.set_title(
-            f"map {level}: {len(rows)} x {len(columns)} cells, {counts} anchors each", fontsize=9
+            f"map {level}: {len(rows)} x {len(columns)} cells, {anchors} anchors each", fontsize=9
         )
         axes.set_xlim(-margin, image[1] + margin)
         axes.set_ylim(image[0] + margin, -margin)
@@ -167,7 +167,7 @@ def _grid(setting: Setting, series: Sequence[Series], image: Tuple[float, float]
     return figure
 
 
-def _legend(figure, series: Sequence[Series]) -> None:
+def _legend(figure: Any, series: Sequence[Series]) -> None:
     from matplotlib.lines import Line2D
 
     figure.legend(
@@ -333,7 +333,7 @@ def _coverage(setting: Setting, series: Sequence[Series], boxes: BoxSet):
     return figure
 
 
-def _plain_ticks(axes, edges: np.ndarray) -> None:
+def _plain_ticks(axes: Any, edges: np.ndarray) -> None:
     from matplotlib.ticker import ScalarFormatter
 
     ticks: List[int] = [

@@ -15,7 +15,7 @@ import errno
 import hashlib
 import os
 import re
-from typing import Container, Dict, Iterator, List, Tuple
+from typing import Any, Container, Dict, Iterator, List, Tuple
 
 from google.protobuf.message import DecodeError
 
@@ -127,7 +127,7 @@ def _file(name: str, path: str) -> Tuple[str, ...]:
         raise _unreadable(path, error) from None
 
 
-def _short(digest) -> str:
+def _short(digest: Any) -> str:
     return DIGEST + digest.hexdigest()[:SHORT]
 
 
@@ -162,7 +162,7 @@ def _state(data: bytes, path: str) -> Tuple[str, ...]:
     )
 
 
-def _relative(value, directory: str) -> str:
+def _relative(value: Any, directory: str) -> str:
     """A path as one in the state file's directory, where it is."""
     if not isinstance(value, str):
         return str(value)

@@ -39,10 +39,11 @@ def _era(setup: Setup) -> Iterator[Symptom]:
     translated = translate(setup.document, setup.options.revision, schema)
     for number, violation in enumerate(found):
         known = field_history(violation.message, violation.field.name)
-        dates = ""
-        if known and violation.spec is None:
-            until = f"to before {known.gone}" if known.gone else "on"
-            dates = f" (known from {known.first} {until})"
+        dates = (
+            f" (known from {known.first}{f' until before {known.gone}' if known.gone else ' on'})"
+            if known and violation.spec is None
+            else ""
+        )
         own = [
             edit
             for edit in translated.edits

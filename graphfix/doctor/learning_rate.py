@@ -11,7 +11,11 @@ from graphfix.pipeline_config.edits import ConfigEdit
 _HIGHEST = {"momentum_optimizer": 0.5, "rms_prop_optimizer": 0.05, "adam_optimizer": 0.02}
 
 
-def _rate(setup: Setup) -> Any:
+_Rate = Tuple[Tuple[str, ...], str, Any]
+_NO_RATE: _Rate = ((), "", None)
+
+
+def _rate(setup: Setup) -> Optional[_Rate]:
     """(path of the schedule, its name, its message), None where there is none."""
     name, optimizer = setup.optimizer
     if not name:
@@ -26,11 +30,8 @@ def _rate(setup: Setup) -> Any:
     )
 
 
-_NO_RATE: Tuple[Tuple[str, ...], str, Any] = ((), "", None)
-
-
 def _no_rate(setup: Setup) -> Iterator[Symptom]:
-    name, _optimizer = setup.optimizer
+    name = setup.optimizer[0]
     if name and _rate(setup) is None:
         yield Symptom(
             setup.where("train_config", "optimizer", name), (f"{name} has no learning rate")
@@ -155,7 +156,7 @@ def _high_rate(setup: Setup) -> Iterator[Symptom]:
     name, rate = setup.optimizer[0], _base_rate(setup)
     if rate is not None and rate > _HIGHEST.get(name, float("inf")):
         yield Symptom(
-            setup.where(*_rate(setup)[0]),
+            setup.where(*(_rate(setup) or _NO_RATE)[0]),
             f"the learning rate is {rate:g}; with {name}, hardly any detector's loss stays "
             f"finite above {_HIGHEST[name]:g}",
         )
@@ -165,7 +166,7 @@ def _no_learning(setup: Setup) -> Iterator[Symptom]:
     _, kind, rate = _rate(setup) or _NO_RATE
     rises = kind == "manual_step_learning_rate" and any(one.learning_rate for one in rate.schedule)
     if _base_rate(setup) == 0 and not rises:
-        yield Symptom(setup.where(*_rate(setup)[0]), "the learning rate is 0")
+        yield Symptom(setup.where(*(_rate(setup) or _NO_RATE)[0]), "the learning rate is 0")
 
 
 CHECKS = (

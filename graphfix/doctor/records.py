@@ -4,7 +4,7 @@ from typing import Iterator
 
 import numpy as np
 
-from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.checks import Check, Symptom, listed
 from graphfix.doctor.record_notes import AGAIN, EVAL, TRAIN, scans
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING, count
@@ -25,8 +25,11 @@ def _damaged(setup: Setup) -> Iterator[Symptom]:
 def _empty(setup: Setup) -> Iterator[Symptom]:
     for name, scan in scans(setup):
         if scan.files and not scan.records and not scan.damage:
-            files = f"its {len(scan.files)} files" if len(scan.files) > 1 else scan.files[0]
-            yield Symptom(setup.where(name, *INPUT_PATH), f"{files} of {name} have no records")
+            yield Symptom(
+                setup.where(name, *INPUT_PATH),
+                f"{count(len(scan.files), 'file')} of {name}, but not one record in "
+                f"{'them' if len(scan.files) > 1 else 'it'}",
+            )
 
 
 def _unused_names(setup: Setup) -> Iterator[Symptom]:
@@ -37,11 +40,10 @@ def _unused_names(setup: Setup) -> Iterator[Symptom]:
         scan = setup.scan(name)
         unused = [label.display_name for label in labels.labels if label.id not in scan.ids]
         if unused and scan.boxes and scan.complete and not scan.damage:
-            classes = count(len(unused), "class", "classes")
-            names = ", ".join(unused[:8]) + (", ..." if len(unused) > 8 else "")
             yield Symptom(
                 message.label_map_path,
-                f"has {classes} without boxes in the training records: {names}",
+                f"has {count(len(unused), 'class', 'classes')} without boxes in the training "
+                f"records: {listed(unused)}",
             )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
 from graphfix.detectors import families
 from graphfix.errors import SourceError
-from graphfix.findings import Finding
+from graphfix.findings import Finding, count
 from graphfix.formats import json_data
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.regular_files import read_file
@@ -123,16 +123,13 @@ class Report:
         """The one line to quote."""
         plan = self.plan
         averages = sum(one.kind == "copy" for one in plan.additions)
-        added = f", {averages} moving averages added" if averages else ""
-        parts = [
+        added = f", {count(averages, 'moving average')} added" if averages else ""
+        carried = count(plan.carried, "class", "classes")
+        return (
             f"{len(plan.edits)} tensors: {plan.copied} kept, {plan.rewritten} rewritten, "
-            f"{plan.dropped} dropped{added}"
-        ]
-        parts.append(f"stock API {plan.target_api}{self._restored()}")
-        parts.append(
-            f"{plan.carried} class{'' if plan.carried == 1 else 'es'} carried, {plan.new} new"
+            f"{plan.dropped} dropped{added}; stock API {plan.target_api}{self._restored()}; "
+            f"{carried} carried, {plan.new} new"
         )
-        return "; ".join(parts)
 
     def _restored(self) -> str:
         """What the trainers restore: said once where they agree."""
@@ -221,7 +218,7 @@ def load(directory: str) -> Report:
 def _report(data: Dict[str, Any], plan: SurgeryPlan, outgoing: Tuple[str, ...]) -> Report:
     """The report of report.json's data, held against its plan.  Raises json_data.Wrong."""
 
-    def read(kind, name: str):
+    def read(kind: Any, name: str):
         if name not in data:
             raise json_data.Wrong(f"lacks '{name}'")
         return json_data.read(kind, data[name], name)

@@ -2,9 +2,9 @@
 
 Run by path, under the interpreter whose stock API is to judge; needs nothing of graphfix.  The
 directories are those that PYTHONPATH names.  Where standard input is a socket, its other end is
-held by whoever asks: when that closes, nobody wants an answer, and all of this ends.
-JOB.json holds one job or a list of jobs, RESULT.json gets one result or a list of as many.  A job
-is an object with a `verb`:
+held by whoever asks: when that closes, nobody wants an answer, and all of this ends.  JOB.json
+holds one job or a list of jobs, RESULT.json gets one result or a list of as many.  A job is an
+object with a `verb`:
 
   probe        what is here: python, tensorflow, the API's revision, or why it cannot be imported
   restore      pipeline_config, trainer (model_main|legacy), checkpoint (prefix; without one the

@@ -126,8 +126,8 @@ def planned_config(path: str, config: PipelineConfig, plan: SurgeryPlan) -> Iter
         ):
             continue
         if apply_edits(document, (edit,)).text != document.text:
-            planned = "removed" if edit.literal is None else f"as {edit.literal:.60}"
-            yield Problem(path, f"does not have {'.'.join(edit.path)} {planned}, as planned", AGAIN)
+            wanted = "removed" if edit.literal is None else f"as {edit.literal!s:.60}"
+            yield Problem(path, f"does not have {'.'.join(edit.path)} {wanted}, as planned", AGAIN)
 
 
 def kept_by_own_classes(

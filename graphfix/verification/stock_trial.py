@@ -224,7 +224,7 @@ def _detect_jobs(
         yield jobs
 
 
-def _check_graph(directory: str, images: Sequence[str], checkpoint, graph) -> None:
+def _check_graph(directory: str, images: Sequence[str], checkpoint: Any, graph: Any) -> None:
     """Whether the rewritten frozen graph detects what the converted checkpoint does.
 
     Both compute in float32, but in another order: scores and edges may differ a little, and what

@@ -133,7 +133,7 @@ def test_a_state_file_that_is_none(examined, tmp_path, make):
 @pytest.mark.slow
 def test_many_fields_given_twice(examined):
     done = examined("train_config {", "train_config { " + "num_steps: 1 " * 50000)
-    assert done.code == 1 and "more than 100 fields are given twice" in done.out
+    assert done.code == 1 and "more than 100 fields are set twice" in done.out
     assert "FIELD_TWICE" in examined("train_config {", "train_config { " + "num_steps: 1 " * 20).out
 
 

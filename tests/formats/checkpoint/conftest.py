@@ -1,4 +1,4 @@
-"""What the tests of checkpoints share."""
+"""Where checkpoints are laid."""
 
 import pytest
 
