@@ -23,11 +23,8 @@ def compare_graphs(
         skipped = () if both == set(old.nodes) | set(new.nodes) else (NODE_ORDER,)
         yield from _facts(old.facts, new.facts, graph, skipped, tally)
         if (old.saved is None) != (new.saved is None):
-            yield Difference(
-                GRAPH,
-                graph,
-                "is %s now" % ("a frozen graph" if new.saved is None else "a SavedModel"),
-            )
+            kind = "a frozen graph" if new.saved is None else "a SavedModel"
+            yield Difference(GRAPH, graph, f"is {kind} now")
         elif old.saved is not None and new.saved is not None:
             yield from _facts(old.saved, new.saved, graph, (), tally)
         # The node of a constant that is only in one of them is told already.

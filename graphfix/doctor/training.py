@@ -69,11 +69,12 @@ def _lag(setup: Setup) -> Iterator[Symptom]:
 def _one_image(setup: Setup) -> Iterator[Symptom]:
     if _trains_batch_norm(setup) and setup.train.batch_size == 1:
         known = setup.options.schema.field("Ssd", "freeze_batchnorm")
+        other = ", or write freeze_batchnorm: true in ssd" if known else ""
         yield Symptom(
             setup.where(*_BATCH),
             "batch_size is 1, but BatchNorm is trained: its mean and variance are those of a "
             "single image",
-            "use a larger batch%s" % (", or write freeze_batchnorm: true in ssd" if known else ""),
+            f"use a larger batch{other}",
         )
 
 
