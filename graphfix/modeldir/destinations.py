@@ -29,9 +29,8 @@ class Directory:
 
     Args:
       path: the directory; its parent exists.
-      overwrite: replace what graphfix wrote there before.  What is not graphfix's is never
-      replaced. model_dir: also write a complete training checkpoint there, for the trainer to
-      resume from.
+      overwrite: replace what graphfix wrote there before, never what is not graphfix's.
+      model_dir: also write a complete training checkpoint there, for the trainer to resume from.
     """
 
     def __init__(
