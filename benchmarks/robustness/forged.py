@@ -1,7 +1,8 @@
 """Changes behind which the manifest is made anew, as graphfix would have made it: for `tampering`.
 
-A manifest has no key, so whoever can change a file can change it, too.  What is noticed then is what
-contradicts another part: labels and tensors the plan, config the tensors, graph the checkpoint.
+A manifest has no key, so whoever can change a file can change it, too.  What is noticed then is
+what contradicts another part: labels and tensors the plan, config the tensors, graph the
+checkpoint.
 """
 
 import json
@@ -15,7 +16,8 @@ from graphfix.modeldir.names import MANIFEST
 from graphfix.pipeline_config.document import parse_config
 from robustness import changed_texts, changes
 
-# group, kind in `changes`: is noticed where the output is one of convert's (its plan says what it is).
+# group, kind in `changes`: is noticed where the output is one of convert's (its plan says what it
+# is).
 PLANNED = [
     ("tensors, written by graphfix's own writer", "left out"),
     ("tensors, written by graphfix's own writer", "added"),

@@ -123,7 +123,7 @@ def _file(name: str, path: str) -> Tuple[str, ...]:
             return (f"{file.tell()} bytes, {_short(digest)}",)
     except OSError as error:
         if error.errno == errno.EINVAL:
-            return (error.strerror,)  # what else it is than a regular file
+            return (str(error.strerror),)  # what else it is than a regular file
         raise _unreadable(path, error) from None
 
 
@@ -155,7 +155,7 @@ def _state(data: bytes, path: str) -> Tuple[str, ...]:
     directory = os.path.dirname(os.path.abspath(path))
     return tuple(
         ", ".join(
-            f"{field.name} {[tell(one) for one in (value if is_repeated(field) else [value])]!r}"
+            f"{field.name} {[tell(one) for one in (value if is_repeated(field) else [value])]}"
             for field, value in message.ListFields()
         )
         for tell in (lambda value: _relative(value, directory), str)

@@ -38,7 +38,9 @@ def read_coco(path: str) -> Iterator[ImageBoxes]:
         if key == "images":
             size = tuple(_number(value, name, where) for name in ("height", "width"))
             if not all(1 <= side <= 1 << 24 for side in size):
-                raise SourceError(where, "has no size: height %g, width %g" % size, _REMEDY)
+                raise SourceError(
+                    where, f"has no size: height {size[0]:g}, width {size[1]:g}", _REMEDY
+                )
             sizes[_key(value, "id", where)] = (int(size[0]), int(size[1]))
         elif key == "categories":
             names[_key(value, "id", where)] = str(_field(value, "name", where))

@@ -61,14 +61,12 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
             keys = sorted({feature.key for feature in features})
         yield _boxes(features, where)
     if keys is not None and not known:
+        shown = [key.decode("utf-8", "backslashreplace") for key in keys[:8]] or ["nothing"]
+        if len(keys) > 8:
+            shown.append("...")
         raise SourceError(
             path,
-            "has no boxes (%s): the first record has %s"
-            % (
-                b"image/object/bbox/*".decode(),
-                ", ".join(key.decode("utf-8", "backslashreplace") for key in keys[:8])
-                or "nothing" + (", ..." if len(keys) > 8 else ""),
-            ),
+            f"has no boxes (image/object/bbox/*): the first record has {', '.join(shown)}",
             _REMEDY,
         )
 

@@ -8,7 +8,7 @@ own, which graphfix carries through as bytes.
 """
 
 import dataclasses
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class DType:
     number: int
     name: str
     itemsize: int
-    numpy: Optional[np.dtype]
+    numpy: Any  # np.dtype, or None
 
     def __str__(self) -> str:
         return self.name

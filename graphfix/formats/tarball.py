@@ -51,8 +51,8 @@ class TooLarge(ValueError):
 
 
 class Member(NamedTuple):
-    """A member: its name, its type (FILE for every kind of file), its size, and its content piece by
-    piece, for as long as no other member is asked for."""
+    """A member: its name, its type (FILE for every kind of file), its size, and its content piece
+    by piece, for as long as no other member is asked for."""
 
     name: str
     type: str
@@ -161,8 +161,8 @@ def _records(text: bytes) -> Dict[bytes, bytes]:
 
 
 class _Blocks:
-    """The unpacked bytes of an archive.  `offset` is how many were taken, `left` how many more there
-    may be."""
+    """The unpacked bytes of an archive.  `offset` is how many were taken, `left` how many more
+    there may be."""
 
     def __init__(self, file: BinaryIO, most: int):
         self.offset, self.left = 0, most

@@ -167,10 +167,10 @@ class _Transfer:
         self.count, self.digest = 0, hashlib.sha256()
 
     def _other(self, found: int) -> SourceError:
+        compared = "more" if found > self.size else f"only {found} bytes, fewer"
         return SourceError(
             self.url,
-            "has %s than the %d bytes the recipe says"
-            % ("more" if found > self.size else f"only {found} bytes, fewer", self.size),
+            f"has {compared} than the {self.size} bytes the recipe says",
             "download it again, or correct the recipe",
         )
 

@@ -112,7 +112,8 @@ class Manifest:
             )
             + "}\n"
         )
-        return '{"checksum": "%s",\n%s' % (_checksum(body.encode("ascii")), body)
+        checksum = _checksum(body.encode("ascii"))
+        return f'{{"checksum": "{checksum}",\n{body}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,6 +243,11 @@ def _tensors(store: TensorStore, problems: List[Problem]) -> Iterator[Tuple[str,
             yield name, Tensor(view.meta.dtype.name, view.meta.shape, *found[name])
 
 
+def _length(view: TensorView) -> int:
+    assert view.extent is not None
+    return view.extent.length
+
+
 def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
     """What `reader.measure` gives of each tensor, or the SourceError it raises.
 
@@ -249,7 +255,7 @@ def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
     """
     found: Dict[str, Any] = {}
     # The large ones first, or the last one would be waited for alone.
-    left = sorted(views, key=lambda view: view.extent.length)
+    left = sorted(views, key=_length)
     raised: List[BaseException] = []
 
     def work() -> None:
@@ -265,7 +271,7 @@ def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
             except BaseException as error:
                 raised.append(error)
 
-    small = sum(view.extent.length for view in views) < _WORTH_A_THREAD
+    small = sum(map(_length, views)) < _WORTH_A_THREAD
     threads = [
         threading.Thread(target=work, daemon=True)
         for _ in range(0 if small else min(_MOST_THREADS, os.cpu_count() or 1) - 1)
@@ -320,7 +326,7 @@ def write(
         measured.files,
         measured.directories,
         measured.checkpoints,
-        model and spec_json(model),
+        spec_json(model) if model else None,
         made_of,
     )
     durable.write(os.path.join(directory, MANIFEST), manifest.to_json().encode("ascii"))
@@ -386,16 +392,15 @@ def _lines(value: Any) -> str:
     """JSON with a row a line where there are rows of rows, for version control."""
     if not isinstance(value, dict) or not any(isinstance(one, dict) for one in value.values()):
         return json.dumps(value, sort_keys=True)
-    return "{\n%s}" % ",\n".join(
-        f"{json.dumps(name)}: {_lines(one)}" for name, one in sorted(value.items())
-    )
+    rows = [f"{json.dumps(name)}: {_lines(one)}" for name, one in sorted(value.items())]
+    return "{\n" + ",\n".join(rows) + "}"
 
 
 def _row(one: Any) -> Dict[str, Any]:
     row = {name: value for name, value in vars(one).items() if value is not None}
     for name, width in (("crc32c", 8), ("sum64", 16)):
         if name in row:
-            row[name] = "%0*x" % (width, row[name])
+            row[name] = f"{row[name]:0{width}x}"
     return row
 
 

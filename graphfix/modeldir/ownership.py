@@ -85,8 +85,7 @@ def replacing_problem(directory: str, inputs: Iterable[str]) -> Optional[Problem
     if others:
         return Problem(
             directory,
-            "holds what graphfix did not put there%s: %s"
-            % (f" ({why})" if why else "", named(others)),
+            f"holds what graphfix did not put there{f' ({why})' if why else ''}: {named(others)}",
             "move that elsewhere, or name another directory",
         )
     for held in files_of(inputs) + [os.getcwd(), os.path.expanduser("~")]:

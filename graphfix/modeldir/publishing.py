@@ -137,7 +137,7 @@ def staged(
             raise RequestError(
                 " and ".join(directories),
                 f"cannot be written: {error.strerror}",
-                _REMEDIES.get(error.errno, "check the path and its permissions"),
+                _REMEDIES.get(error.errno or 0, "check the path and its permissions"),
             ) from None
 
 

@@ -54,11 +54,8 @@ def check_file(
             raise RequestError(path, "is not a file that can be written", "name a file")
         same = ownership.same_file(real, inputs)
         if same:
-            raise RequestError(
-                path,
-                "is an input of this command%s" % ("" if same == path else f": {same}"),
-                "name another file",
-            )
+            which = "" if same == path else f": {same}"
+            raise RequestError(path, f"is an input of this command{which}", "name another file")
         if not overwrite and not (ours and ours(real)):
             raise RequestError(path, "exists", "name another file, or pass --overwrite")
     directory = os.path.dirname(real)

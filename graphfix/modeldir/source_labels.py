@@ -113,14 +113,14 @@ def source_labels(
                     ),
                 ),
             )
+        classes = "the target's classes, with " if targets else ""
         told = (
             Finding(
                 NOT_THE_SOURCES,
                 WARNING,
                 LABEL_MAP,
                 "beside the source is not taken for the source's: "
-                "it has %sids up to %d, and the source has %d classes"
-                % ("the target's classes, with " if targets else "", labels.max_id, count),
+                f"it has {classes}ids up to {labels.max_id}, and the source has {count} classes",
                 _GIVE,
             ),
         )

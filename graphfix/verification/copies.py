@@ -2,13 +2,13 @@
 source's, or what the plan makes of them.
 """
 
-from typing import Any, Iterator, Optional, Sequence
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
 from graphfix.errors import Problem, VerificationError
 from graphfix.formats.checkpoint import reader
-from graphfix.formats.tensors import TensorStore
+from graphfix.formats.tensors import TensorStore, TensorView
 from graphfix.modeldir.manifest import Measured, Tensor
 from graphfix.planning.edits import Edit, Gather
 
@@ -30,7 +30,8 @@ def check_copies(
       SourceError: a copied tensor is damaged in the source itself.
       VerificationError: the checkpoint is not what was meant.
     """
-    written, rows = measured.stores.get(prefix), measured.checkpoints.get(prefix, {})
+    written: Mapping[str, TensorView] = measured.stores.get(prefix) or {}
+    rows = measured.checkpoints.get(prefix, {})
     problems = list(measured.problems)
     for name in sorted(set(rows) ^ set(expected)):
         if name in expected and expected[name].extent:
@@ -42,7 +43,7 @@ def check_copies(
     for name in sorted(set(rows) & set(expected)):
         problems += _compare(rows[name], expected[name], written[name])
     for edit in edits:
-        if isinstance(edit, Gather) and edit.to in rows:
+        if source is not None and isinstance(edit, Gather) and edit.to in rows:
             problems += _check_gather(edit, written[edit.to].load(), source[edit.tensor].load())
     if problems:
         raise VerificationError.collected(

@@ -18,6 +18,7 @@ from graphfix.formats.tensors import TensorMeta, TensorStore
 from graphfix.modeldir import ownership
 from graphfix.modeldir.manifest import Tensor
 from graphfix.modeldir.names import PLAN_JSON, SAVED_MODEL
+from graphfix.options import NewRows, Weights
 from graphfix.pipeline_config.document import PipelineConfig
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import parse_label_map
@@ -146,9 +147,9 @@ def kept_by_own_classes(
     request = SurgeryRequest(
         tuple(TargetClass(one.id, one.name, one.display_name, (one.id,)) for one in plan.classes),
         ids,
-        "prior",
+        NewRows.PRIOR,
         0,
-        "raw",
+        Weights.RAW,
         plan.trainer,
         plan.target_api,
     )
@@ -205,7 +206,7 @@ def graph_constants(path: str, plan: SurgeryPlan, rows: Mapping[str, Tensor]) ->
         ):
             other.append(node.name)
     lacking = sorted(
-        edit.output_name
+        str(edit.output_name)
         for edit in plan.edits
         if edit.channels is not None and edit.output_name not in seen
     )

@@ -1,4 +1,5 @@
-"""batch: what convert would write for each model, once; whatever fails, ends it, or runs beside it."""
+"""batch: what convert would write for each model, once; whatever fails, ends it, or runs beside
+it."""
 
 import dataclasses
 import json

@@ -37,7 +37,8 @@ def wide(tmp_path_factory):
     for number in range(200):
         left, top = number * 7 % 150, number * 11 % 350
         rows.append(
-            f"a.jpg,400,400,{'bus' if number % 3 else 'train'},{left},{top},{left + 150 + number % 90},{top + 36}"
+            f"a.jpg,400,400,{'bus' if number % 3 else 'train'},"
+            f"{left},{top},{left + 150 + number % 90},{top + 36}"
         )
     return builders.write(tmp_path_factory.mktemp("boxes"), "wide.csv", "\n".join(rows))
 
@@ -102,7 +103,8 @@ def perfect(config, tmp_path):
         message = parse_config(file.read(), "it").message
     spec = describe_anchors(message.model.ssd.anchor_generator, "it", (160.0, 160.0))
     rows = [HEADER.strip()] + [
-        f"160,160,a,{80 - wide * 80:.5f},{80 - high * 80:.5f},{80 + wide * 80:.5f},{80 + high * 80:.5f}"
+        f"160,160,a,{80 - wide * 80:.5f},{80 - high * 80:.5f},"
+        f"{80 + wide * 80:.5f},{80 + high * 80:.5f}"
         for high, wide in spec.maps[1].sizes
     ]
     return builders.write(tmp_path, "x.csv", "\n".join(rows))

@@ -1,4 +1,5 @@
-"""frozen/: graphs of hundreds of classes take work in proportion, and are written as messages are."""
+"""frozen/: graphs of hundreds of classes take work in proportion, and are written as messages
+are."""
 
 import dataclasses
 import random

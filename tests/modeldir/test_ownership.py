@@ -1,4 +1,5 @@
-"""What is not graphfix's stays: whatever lies in a destination, and however its inputs are named."""
+"""What is not graphfix's stays: whatever lies in a destination, and however its inputs are
+named."""
 
 import os
 import shutil

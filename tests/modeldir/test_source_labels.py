@@ -1,4 +1,5 @@
-"""Where the names of a source's classes come from, and that a target's label map is never taken for it."""
+"""Where the names of a source's classes come from, and that a target's label map is never taken for
+it."""
 
 import json
 import os
@@ -27,7 +28,8 @@ def of_three(tmp_path_factory):
 @pytest.fixture
 def planned(graphfix, tmp_path):
     """Plans a copy of a model with a label map beside it; `target`: names, or how the target's file
-    is the one beside; what each class is made of, and [(code, severity)] of the findings on names."""
+    is the one beside; what each class is made of, and [(code, severity)] of the findings on
+    names."""
 
     def run(model, beside, target, *flags):
         source = str(tmp_path / "source")

@@ -24,7 +24,8 @@ ENDINGS = {
     signal.SIGHUP: (129, "hung up"),
 }
 MARK = "GRAPHFIX_TEST_MARK"
-# Stands in for a stock Python: a worker that forks, fills its temporary directory, and never answers.
+# Stands in for a stock Python: a worker that forks, fills its temporary directory, and never
+# answers.
 HANGING = """#!%s
 import json, os, signal, sys, tempfile, time
 if sys.argv[1].endswith("api_revision.py"):

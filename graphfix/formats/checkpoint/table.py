@@ -20,7 +20,7 @@ compression (releases before 1.1 could not read it).
 """
 
 import struct
-from typing import Iterable, Iterator, Tuple
+from typing import Iterable, Iterator, Optional, Tuple
 
 from graphfix.errors import SourceError
 from graphfix.formats import checksum
@@ -131,11 +131,11 @@ def write(pairs: Iterable[Pair]) -> bytes:
     out = bytearray()
     index = _Block(1)
     block = _Block(16)
-    last = None
+    last: Optional[bytes] = None
     for key, value in pairs:
         if last is not None and key <= last:
             raise ValueError(f"keys must increase: {key!r} after {last!r}")
-        if block.size >= _BLOCK_SIZE:
+        if last is not None and block.size >= _BLOCK_SIZE:
             index.add(_separator(last, key), _append(out, block))
             block = _Block(16)
         block.add(key, value)
