@@ -20,7 +20,8 @@ import stat
 from typing import Iterable, Iterator, List, Optional, Tuple
 
 from graphfix.errors import Problem, SourceError
-from graphfix.modeldir.manifest import Manifest, entries, read_manifest
+from graphfix.modeldir.manifest import Manifest, read_manifest
+from graphfix.modeldir.measuring import entries
 from graphfix.modeldir.names import MANIFEST, MARKER, PART
 
 _MOST_NAMES = 5

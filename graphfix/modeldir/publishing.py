@@ -30,7 +30,7 @@ from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from graphfix.errors import Problem, RequestError
 from graphfix.formats import durable
-from graphfix.modeldir import manifest, ownership
+from graphfix.modeldir import measuring, ownership
 from graphfix.modeldir.names import MANIFEST
 
 _STAGING = ".graphfix-staging-"
@@ -204,7 +204,7 @@ class _Stage:
 def _inherit(old: str, new: str) -> None:
     """Gives a directory and the files in it the permissions and owners of those of the same names
     that they are to replace."""
-    for path in [""] + [path for path, _, mode in manifest.entries(old) if not stat.S_ISLNK(mode)]:
+    for path in [""] + [path for path, _, mode in measuring.entries(old) if not stat.S_ISLNK(mode)]:
         before, now = os.path.join(old, path), os.path.join(new, path)
         if not os.path.exists(now):
             continue
