@@ -79,7 +79,7 @@ def write_records(path, count):
         for height, width, boxes in images(count):
             example = example_class()
 
-            def feature(key, kind, values):
+            def feature(key, kind, values, example=example):
                 entry = example.features.feature.add(key=key)
                 getattr(entry.value, kind).value.extend(values)
 

@@ -409,8 +409,7 @@ def report(found, cache, repetitions):
         yield f"{case.about}. {written / 1000000.0:.0f} MB are written. graphfix and the script agree: {agreed}."
         for lines in table(runs), aims(runs, size):
             yield ""
-            for line in lines:
-                yield line
+            yield from lines
         load.append(os.getloadavg()[0])
     yield ""
     yield "Load average before the first case and after each (the benchmark alone makes 1): %s." % (

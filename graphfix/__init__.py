@@ -35,10 +35,11 @@ if TYPE_CHECKING:
         update_golden,
         verify,
     )
-    from graphfix.comparison.differ import Comparison
+    from graphfix.comparison.check import GoldenUpdate
+    from graphfix.comparison.result import Comparison
     from graphfix.conversion.inspect import ModelDescription
     from graphfix.conversion.thaw import Thawed
-    from graphfix.doctor.doctor import Answer as Diagnosis
+    from graphfix.doctor.doctor import DoctorResult as Diagnosis
     from graphfix.doctor.doctor import Explanation
     from graphfix.errors import GraphfixError, Problem, RequestError, SourceError, VerificationError
     from graphfix.findings import Finding
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
     from graphfix.options import AnchorBoxes, ConvertOptions, Freeze, NewRows, Trainer, Weights
     from graphfix.planning.plan import SurgeryPlan as Plan
     from graphfix.report.report import Report
-    from graphfix.verification.verify import StockTrial, Verified
+    from graphfix.verification.stock_trial import StockTrial
+    from graphfix.verification.verify import Verified
 
 __version__ = "0.1.0"
 
@@ -56,10 +58,11 @@ _MODULES = {
     "api": """apply_anchors check convert convert_batch diagnose diff explain fit_anchors inspect
         model_in_memory open_model plan show_anchors thaw try_with_stock_api update_golden verify""",
     "anchor_fitting.workflow": "AnchorFit=Answer",
-    "comparison.differ": "Comparison",
+    "comparison.check": "GoldenUpdate",
+    "comparison.result": "Comparison",
     "conversion.inspect": "ModelDescription",
     "conversion.thaw": "Thawed",
-    "doctor.doctor": "Diagnosis=Answer Explanation",
+    "doctor.doctor": "Diagnosis=DoctorResult Explanation",
     "errors": "GraphfixError Problem RequestError SourceError VerificationError",
     "findings": "Finding",
     "modeldir.destinations": "Directory Memory",
@@ -67,7 +70,8 @@ _MODULES = {
     "options": "AnchorBoxes ConvertOptions Freeze NewRows Trainer Weights",
     "planning.plan": "Plan=SurgeryPlan",
     "report.report": "Report",
-    "verification.verify": "StockTrial Verified",
+    "verification.stock_trial": "StockTrial",
+    "verification.verify": "Verified",
 }
 _PUBLIC = {
     public: (f"graphfix.{module}", own or public)

@@ -9,7 +9,7 @@ has `problems`, with a subject, a message and a remedy.
 
 import functools
 import os
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence, Tuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence, TypeVar, Union
 
 from graphfix.errors import GraphfixError
 from graphfix.options import ConvertOptions, Front, spell
@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 
     from graphfix.anchor_fitting.workflow import Answer as AnchorFit
     from graphfix.batch.batch import Outcome
-    from graphfix.comparison.differ import Comparison
+    from graphfix.comparison.check import GoldenUpdate
+    from graphfix.comparison.result import Comparison
     from graphfix.conversion.inspect import ModelDescription
     from graphfix.conversion.thaw import Thawed
-    from graphfix.doctor.doctor import Answer as Diagnosis
+    from graphfix.doctor.doctor import DoctorResult as Diagnosis
     from graphfix.doctor.doctor import Explanation
     from graphfix.modeldir.destinations import Destination
     from graphfix.modeldir.openers import Source as Model
     from graphfix.planning.plan import SurgeryPlan as Plan
     from graphfix.report.report import Report
-    from graphfix.verification.verify import StockTrial, Verified
+    from graphfix.verification.stock_trial import StockTrial
+    from graphfix.verification.verify import Verified
 
 Path = Union[str, "os.PathLike[str]"]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -76,7 +78,7 @@ def open_model(source: Path, *, pipeline_config_path: Optional[Path] = None) -> 
     Example:
       >>> model = graphfix.open_model("testdata/shapes_detector")
       >>> model.model.classes
-      5
+      8
     """
     from graphfix.modeldir.openers import open_source
 
@@ -102,7 +104,7 @@ def model_in_memory(
       >>> model = graphfix.open_model("testdata/shapes_detector")
       >>> arrays = {name: view.load() for name, view in model.store.items()}
       >>> graphfix.model_in_memory(arrays, model.config.document.text).model.classes
-      5
+      8
     """
     from graphfix.modeldir.in_memory import open_in_memory
 
@@ -124,7 +126,7 @@ def inspect(
 
     Example:
       >>> graphfix.inspect("testdata/shapes_detector").data["classes"]
-      5
+      8
     """
     from graphfix.conversion.inspect import inspect as work
 
@@ -156,7 +158,7 @@ def plan(
       RequestError, SourceError: what is asked for does not fit the source, or a file is damaged.
 
     Example:
-      >>> options = graphfix.ConvertOptions(num_classes=2, map=["1=star"], target_api="2019-07")
+      >>> options = graphfix.ConvertOptions(num_classes=2, map=["1=2"], target_api="2019-07")
       >>> plan = graphfix.plan("testdata/shapes_detector", options)
       >>> plan.carried, plan.new
       (1, 1)
@@ -198,7 +200,7 @@ def convert(
       VerificationError: likewise, because what was written is not what was meant.
 
     Example:
-      >>> options = graphfix.ConvertOptions(num_classes=2, map=["1=star"], target_api="2019-07")
+      >>> options = graphfix.ConvertOptions(num_classes=2, map=["1=2"], target_api="2019-07")
       >>> memory = graphfix.Memory()
       >>> report = graphfix.convert("testdata/shapes_detector", memory, options)
       >>> report.plan.carried
@@ -239,7 +241,7 @@ def thaw(
     Example:
       >>> memory = graphfix.Memory()
       >>> graphfix.thaw("testdata/shapes_detector/frozen_inference_graph.pb", memory).classes
-      5
+      8
     """
     from graphfix.conversion.thaw import thaw as work
     from graphfix.modeldir.destinations import destination
@@ -262,8 +264,7 @@ def verify(directory: Path) -> "Verified":
         every difference.
 
     Example:
-      >>> graphfix.verify("testdata/converted").summary  # doctest: +SKIP
-      '201 tensors intact; config and heads match the 3 planned classes'
+      >>> graphfix.verify("converted")  # doctest: +SKIP
     """
     from graphfix.verification.verify import verify as work
 
@@ -303,9 +304,9 @@ def try_with_stock_api(
       RequestError: there is no stock API to ask, or the pictures cannot be compared.
       VerificationError: the stock API does not run, or does not detect.
     """
-    from graphfix.verification.verify import Trial, verify_stock
+    from graphfix.verification.stock_trial import TrialOptions, verify_stock
 
-    trial = Trial(
+    trial = TrialOptions(
         trainer,
         steps,
         _path(model_dir),
@@ -342,8 +343,8 @@ def check(
 
 
 @_public
-def update_golden(directory: Path, golden: Path, *, overwrite: bool = False) -> Tuple[str, ...]:
-    """Makes a golden file what an output is now; lines that say what changed.
+def update_golden(directory: Path, golden: Path, *, overwrite: bool = False) -> "GoldenUpdate":
+    """Makes a golden file record an output as it is now; `changes` are the differences to before.
 
     Args:
       directory: what `convert` wrote.
@@ -405,7 +406,8 @@ def diagnose(
       >>> graphfix.diagnose("testdata/shapes_detector/pipeline.config").diagnosis.trains
       False
     """
-    from graphfix.doctor.doctor import examine, make_options
+    from graphfix.doctor.doctor import diagnose as work
+    from graphfix.doctor.doctor import make_options
 
     options = make_options(
         target_api=target_api,
@@ -414,7 +416,7 @@ def diagnose(
         sample=sample,
         progress=progress or (lambda text: None),
     )
-    return examine(os.fspath(config), options, fix=_path(fix), overwrite=overwrite)
+    return work(os.fspath(config), options, fix=_path(fix), overwrite=overwrite)
 
 
 @_public

@@ -134,9 +134,9 @@ def _paint(rng, under, coverage):
 def _crowded(box, others):
     """Whether the box hides, or is hidden by, more than a sixth of the smaller of the two."""
     top, left, bottom, right = box
-    for t, l, b, r in others:
-        shared = max(0, min(bottom, b) - max(top, t)) * max(0, min(right, r) - max(left, l))
-        if shared * 6 > min((bottom - top) * (right - left), (b - t) * (r - l)):
+    for y0, x0, y1, x1 in others:
+        shared = max(0, min(bottom, y1) - max(top, y0)) * max(0, min(right, x1) - max(left, x0))
+        if shared * 6 > min((bottom - top) * (right - left), (y1 - y0) * (x1 - x0)):
             return True
     return False
 

@@ -6,6 +6,7 @@ import os
 
 import builders
 import pytest
+import repository
 
 from graphfix.anchor_fitting import fit
 from graphfix.cli import command_line
@@ -24,6 +25,16 @@ def power_is_not_lost():
     before, os.fsync = os.fsync, lambda handle: None
     yield
     os.fsync = before
+
+
+@pytest.fixture(scope="session")
+def broken_files():
+    """The module that makes the files of testdata/broken: records, images, label maps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(repository.TESTDATA)
+        from broken_setups import files
+
+        return files
 
 
 @pytest.fixture(scope="session")

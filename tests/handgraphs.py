@@ -41,7 +41,7 @@ class Tiles(Made):
         def named(part=""):
             return scope + part + next(names)
 
-        ratio, root, scale, size = (named() for _ in range(4))
+        ratio, root, scale, _size = (named() for _ in range(4))
         self.value(ratio, ratios).node(root, "Sqrt", ratio).value(scale, scales)
         for axis, op in enumerate(("RealDiv", "Mul")):
             side, length = named(), named()

@@ -1,5 +1,6 @@
 """Seeded mutations of JSON data: keys and items removed, doubled, exchanged; other values."""
 
+import contextlib
 import copy
 import json
 
@@ -104,8 +105,7 @@ def mutated(text, found, pick, times=(1, 1, 1, 2)):
     """The data of a JSON text with some of the places `found` changed."""
     data = json.loads(text)
     for _ in range(pick.choice(times)):
-        try:
+        # The first one may have taken the second one's place away.
+        with contextlib.suppress(KeyError, IndexError, TypeError):
             mutate(data, found, pick)
-        except (KeyError, IndexError, TypeError):
-            pass  # the first one took the second one's place away
     return data

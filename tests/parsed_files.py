@@ -229,7 +229,7 @@ def spelled(random, data, descriptor):
     # What is of one field keeps its order, but for a map's entries.
     order = sorted(range(len(chunks)), key=lambda _: random.random())
     fields = {}
-    for number, is_map, chunk in chunks:
+    for number, _, chunk in chunks:
         fields.setdefault(number, []).append(chunk)
     for number, is_map, _ in chunks:
         if is_map:

@@ -18,11 +18,13 @@ from graphfix.anchor_fitting import workflow
 from graphfix.batch import batch
 from graphfix.cli import command_line
 from graphfix.conversion import convert, thaw
-from graphfix.verification import verify
+from graphfix.verification import stock_trial, verify
 
 
 def main():
-    assert all((workflow, batch, convert, thaw, verify))  # imported, so that children need not
+    assert all(
+        (workflow, batch, convert, thaw, verify, stock_trial)
+    )  # imported, so that children need not
     for line in sys.stdin:
         job = json.loads(line)
         log, calls = os.pipe(), os.pipe()

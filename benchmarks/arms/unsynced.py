@@ -9,7 +9,7 @@ import sys
 
 os.fsync = lambda handle: None
 
-from graphfix.cli import command_line
+from graphfix.cli import command_line  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(command_line.main())

@@ -39,7 +39,7 @@ def limits(scratch, options):
                     env=ENVIRONMENT,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.PIPE,
-                    preexec_fn=lambda: _limit(kind, limit),
+                    preexec_fn=lambda kind=kind, limit=limit: _limit(kind, limit),
                 )
                 err = process.stderr.read().decode("utf-8", "replace")
                 _, status, usage = os.wait4(process.pid, 0)

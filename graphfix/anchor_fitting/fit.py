@@ -139,7 +139,7 @@ def fit(
         for form, value, vector in found[:_SHAKEN]
     ]
     best: Optional[Fitted] = None
-    for form, value, vector in _by_preference(found):
+    for form, _value, vector in _by_preference(found):
         made = form.build(vector)
         anchors = described(made, subject, image)
         after = best_overlaps(boxes, anchors, model, threshold)

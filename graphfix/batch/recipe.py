@@ -1,4 +1,4 @@
-"""A recipe: which models `batch` converts, and into what; protos/recipe.proto has its schema.
+"""A recipe: which models `batch` converts, and into what; recipe_schema has its schema.
 
 `read_recipe` gives entries, one for each model, with patterns expanded and defaults filled in.
 """
@@ -9,14 +9,14 @@ import os
 import re
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from graphfix.errors import Problem, SourceError
+from graphfix.batch.recipe_schema import recipe_class
+from graphfix.errors import Problem, RequestError, SourceError
 from graphfix.formats import wildcards
 from graphfix.formats.archive import SUFFIXES
-from graphfix.formats.schema import message_class
 from graphfix.formats.textproto import Document, bind
+from graphfix.options import OPTIONS, ConvertOptions, Front, Kind, spelled
 
 SCHEMES = ("http", "https", "file")
-_PATHS = ("label_map_path", "source_label_map_path", "anchors", "pipeline_config_path")
 _URL = re.compile(rf"({'|'.join(SCHEMES)})://\S+\Z")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 _LARGEST = 8 << 30
@@ -49,7 +49,7 @@ def read_recipe(data: bytes, path: str) -> Tuple[Entry, ...]:
       SourceError: it is no recipe, which lists every fault; or a pattern stands for too much.
     """
     document = Document.parse(data, subject=path)
-    recipe, problems = bind(document, message_class("graphfix.recipe.Recipe"))
+    recipe, problems = bind(document, recipe_class())
     faults = [one.problem for one in problems]
     entries: List[Entry] = []
     base = os.path.dirname(os.path.abspath(path))
@@ -57,6 +57,7 @@ def read_recipe(data: bytes, path: str) -> Tuple[Entry, ...]:
     for number, model in enumerate(recipe.model, 1):
         where = f"{path}: model {number}"
         wrong = list(_faults(model, where))
+        wrong += _option_faults(_target(model.target, recipe.defaults, base), where)
         faults += wrong
         if not wrong:
             entries += _entries(model, recipe.defaults, base, budget)
@@ -143,18 +144,28 @@ def _bare(path: str) -> str:
 
 
 def _target(own, defaults, base: str) -> Dict[str, Any]:
-    """The flags that a model's target and the defaults give, by name."""
+    """The options that a model's target and the defaults give, by name."""
     out: Dict[str, Any] = {}
     for message in (defaults, own):
         for field, value in message.ListFields():
-            if field.enum_type is not None:
+            option = OPTIONS[field.name]
+            if option.kind is Kind.CHOICE:
                 value = field.enum_type.values_by_number[value].name
-            elif field.name == "map":
+            elif option.kind is Kind.TEXTS:
                 value = list(value)
-            elif field.name in _PATHS:
+            elif option.read:
                 value = os.path.join(base, value)
             out[field.name] = value
     return out
+
+
+def _option_faults(target: Dict[str, Any], where: str) -> Iterator[Problem]:
+    try:
+        ConvertOptions(**target)
+    except RequestError as error:
+        for one in error.problems:
+            message = f"{spelled(one.subject, Front.RECIPE)} {one.message}"
+            yield Problem(where, message, spelled(one.remedy, Front.RECIPE))
 
 
 def _name_faults(entries: List[Entry], path: str) -> Iterator[Problem]:

@@ -1,7 +1,6 @@
 """graphfix verify"""
 
 import argparse
-import json
 
 import graphfix
 from graphfix.cli import flags
@@ -99,9 +98,9 @@ def _with_stock(args: argparse.Namespace) -> int:
         )
     say(tried.remarks)
     if args.json:
-        print_json(json.dumps(tried.details, indent=2, sort_keys=True))
+        print_json(tried.to_json())
     else:
-        print_result(one.summary for one in tried.verifications)
+        print_result(tried.to_lines())
     for one in tried.verifications:
         if not one.complete:
             say(

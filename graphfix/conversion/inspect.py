@@ -78,7 +78,7 @@ def _data(source: Source) -> Dict[str, Any]:
                 "stage": head.stage,
                 "tensors": list(head.tensors),
                 "background": head.background,
-                "layout": str(head.layout),
+                "layout": head.axes,
             }
             for head in model.heads
         ],

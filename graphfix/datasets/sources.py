@@ -35,8 +35,7 @@ def read_boxes(names: Sequence[str]) -> Iterator[ImageBoxes]:
     budget = wildcards.Budget()
     for path in [path for name in names for path in find_files(name, budget)]:
         reader = READERS.get(os.path.splitext(path)[1].lower(), read_examples)
-        for found in reader(path):
-            yield found
+        yield from reader(path)
 
 
 def find_files(name: str, budget: Optional[wildcards.Budget] = None) -> List[str]:

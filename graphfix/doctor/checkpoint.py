@@ -3,9 +3,9 @@
 import os
 from typing import Iterator, List, Tuple
 
-from graphfix.doctor.checks import Check, Evidence
+from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
-from graphfix.findings import ERROR, WARNING
+from graphfix.findings import ERROR, WARNING, count
 from graphfix.formats.textproto import quote
 from graphfix.modeldir.names import CHECKPOINT, FROZEN
 from graphfix.pipeline_config.edits import ConfigEdit
@@ -14,6 +14,7 @@ from graphfix.pipeline_config.paths import is_placeholder
 FIELD = ("train_config", "fine_tune_checkpoint")
 _OBJECTS = ("_CHECKPOINTABLE_OBJECT_GRAPH", ".ATTRIBUTES/VARIABLE_VALUE")
 _PARTS = (".index", ".meta")
+OTHER = "name the checkpoint that belongs to this config, or use the config that belongs to it"
 
 
 def _where(setup: Setup) -> str:
@@ -35,19 +36,19 @@ def _prefixes(directory: str) -> List[str]:
     ]
 
 
-def _none(setup: Setup) -> Iterator[Evidence]:
+def _none(setup: Setup) -> Iterator[Symptom]:
     if not setup.train.fine_tune_checkpoint:
-        yield Evidence(setup.where(*FIELD), "train_config names no fine_tune_checkpoint")
+        yield Symptom(setup.where(*FIELD), "train_config names no fine_tune_checkpoint")
 
 
-def _part(setup: Setup) -> Iterator[Evidence]:
+def _part(setup: Setup) -> Iterator[Symptom]:
     path = setup.train.fine_tune_checkpoint
     name = os.path.basename(path)
     prefix = next((path[: -len(end)] for end in _PARTS if path.endswith(end)), None)
     if ".data-" in name:
         prefix = path[: path.rindex(".data-")]
     if prefix:
-        yield Evidence(
+        yield Symptom(
             _where(setup),
             f"fine_tune_checkpoint is one file of a checkpoint, {name}",
             f"write fine_tune_checkpoint: {quote(prefix)}",
@@ -55,7 +56,7 @@ def _part(setup: Setup) -> Iterator[Evidence]:
         )
 
 
-def _directory(setup: Setup) -> Iterator[Evidence]:
+def _directory(setup: Setup) -> Iterator[Symptom]:
     path = setup.train.fine_tune_checkpoint
     if not os.path.isdir(path) or os.path.exists(path + ".index"):
         return
@@ -64,8 +65,8 @@ def _directory(setup: Setup) -> Iterator[Evidence]:
         found if len(found) == 1 else []
     )
     if not found and os.path.exists(os.path.join(path, FROZEN)):
-        return  # _frozen's
-    yield Evidence(
+        return  # _frozen reports it
+    yield Symptom(
         _where(setup),
         f"fine_tune_checkpoint is a directory, {path}",
         f"write fine_tune_checkpoint: {quote(preferred[0])}"
@@ -79,18 +80,18 @@ def _directory(setup: Setup) -> Iterator[Evidence]:
     )
 
 
-def _frozen(setup: Setup) -> Iterator[Evidence]:
+def _frozen(setup: Setup) -> Iterator[Symptom]:
     path = setup.train.fine_tune_checkpoint
     frozen = path if path.endswith(".pb") else os.path.join(path, FROZEN)
     if os.path.isfile(frozen) and not _prefixes(path):
-        yield Evidence(
+        yield Symptom(
             _where(setup),
             f"fine_tune_checkpoint is a frozen graph, {frozen}",
             f"make a checkpoint of it: graphfix thaw {frozen} --output_directory OUT",
         )
 
 
-def _missing(setup: Setup) -> Iterator[Evidence]:
+def _missing(setup: Setup) -> Iterator[Symptom]:
     path = setup.train.fine_tune_checkpoint
     if (
         not path
@@ -104,21 +105,21 @@ def _missing(setup: Setup) -> Iterator[Evidence]:
         return
     directory = os.path.dirname(path) or "."
     near = _prefixes(directory)
-    say = f"there is no {path}.index"
+    why = f"there is no {path}.index"
     if not os.path.isdir(directory):
-        say = f"there is no directory {directory}"
+        why = f"there is no directory {directory}"
     one = len(near) == 1
-    yield Evidence(
+    yield Symptom(
         _where(setup),
-        "fine_tune_checkpoint leads to nothing: " + say,
-        f"write fine_tune_checkpoint: {quote(near[0])}, which is there"
+        "fine_tune_checkpoint does not exist: " + why,
+        f"write fine_tune_checkpoint: {quote(near[0])}, which exists"
         if one
-        else (f"there are {', '.join(map(os.path.basename, near))}: name one" if near else ""),
+        else (f"name one of {', '.join(map(os.path.basename, near))}" if near else ""),
         _use(near[0], "the checkpoint that is there") if one else (),
     )
 
 
-def _v1(setup: Setup) -> Iterator[Evidence]:
+def _v1(setup: Setup) -> Iterator[Symptom]:
     path = setup.train.fine_tune_checkpoint
     if (
         not os.path.isfile(path)
@@ -127,23 +128,20 @@ def _v1(setup: Setup) -> Iterator[Evidence]:
         or list(_part(setup))
     ):
         return
-    yield Evidence(
+    yield Symptom(
         _where(setup),
-        (
-            f"fine_tune_checkpoint is a single file, {path}: perhaps a checkpoint "
-            "of the first format, as those of classifiers often are, which TensorFlow reads "
-            "and graphfix does not"
-        ),
+        f"fine_tune_checkpoint is a single file, {path}: maybe a checkpoint in the first format, "
+        "as many classifiers' are, which TensorFlow reads but graphfix does not",
     )
 
 
-def _damaged(setup: Setup) -> Iterator[Evidence]:
+def _damaged(setup: Setup) -> Iterator[Symptom]:
     path = setup.train.fine_tune_checkpoint
     if not path or not os.path.exists(path + ".index"):
         return
     error = setup.bundle(path)[1]
     for problem in error.problems if error else ():
-        yield Evidence(problem.subject, problem.message, problem.remedy)
+        yield Symptom(problem.subject, problem.message, problem.remedy)
 
 
 def is_tf2(setup: Setup) -> bool:
@@ -152,51 +150,48 @@ def is_tf2(setup: Setup) -> bool:
     return any(mark in name for name in names for mark in _OBJECTS)
 
 
-def _tf2(setup: Setup) -> Iterator[Evidence]:
+def _tf2(setup: Setup) -> Iterator[Symptom]:
     if is_tf2(setup):
-        yield Evidence(
+        yield Symptom(
             _where(setup),
-            (
-                f"{setup.train.fine_tune_checkpoint} is a checkpoint of TensorFlow 2: its "
-                "variables have the "
-                "names of objects"
-            ),
+            f"{setup.train.fine_tune_checkpoint} is a checkpoint of TensorFlow 2: its variables "
+            "are named by an object graph",
         )
 
 
-def _not_finite(setup: Setup) -> Iterator[Evidence]:
+def _not_finite(setup: Setup) -> Iterator[Symptom]:
     prefix = setup.train.fine_tune_checkpoint
     bad = setup.values(prefix).not_finite
     if bad:
-        yield Evidence(
+        yield Symptom(
             _where(setup),
-            (f"{prefix} holds NaN or infinite values in {len(bad)} tensors, such as {bad[0]}"),
+            f"{prefix} has NaN or infinite values in {count(len(bad), 'tensor')}, such as {bad[0]}",
         )
 
 
-def _zeros(setup: Setup) -> Iterator[Evidence]:
+def _zeros(setup: Setup) -> Iterator[Symptom]:
     prefix = setup.train.fine_tune_checkpoint
     names = setup.values(prefix).zeros
     if names:
-        yield Evidence(
+        yield Symptom(
             _where(setup),
-            f"{prefix} holds {len(names)} kernels that are all zeros, such as {names[0]}",
+            f"{prefix} has {count(len(names), 'kernel')} of zeros, such as {names[0]}",
         )
 
 
-def _corrupt(setup: Setup) -> Iterator[Evidence]:
+def _corrupt(setup: Setup) -> Iterator[Symptom]:
     error = setup.values(setup.train.fine_tune_checkpoint).damage
     for problem in error.problems if error else ():
-        yield Evidence(problem.subject, problem.message, problem.remedy)
+        yield Symptom(problem.subject, problem.message, problem.remedy)
 
 
 CHECKS = (
     Check(
         "CHECKPOINT_PART",
         ERROR,
-        "fine_tune_checkpoint names one of a checkpoint's files; TensorFlow wants what their "
-        "names begin with.",
-        "leave .index, .meta or .data-... out",
+        "fine_tune_checkpoint names one of a checkpoint's files; TensorFlow wants the prefix "
+        "that all of their names have.",
+        "leave out .index, .meta or .data-...",
         _part,
     ),
     Check(
@@ -204,7 +199,7 @@ CHECKS = (
         ERROR,
         "fine_tune_checkpoint names a directory; TensorFlow wants the prefix of a checkpoint in "
         "it.",
-        "name the checkpoint's prefix, such as DIR/model.ckpt",
+        "write the checkpoint's prefix, such as DIR/model.ckpt",
         _directory,
     ),
     Check(
@@ -217,8 +212,8 @@ CHECKS = (
     Check(
         "CHECKPOINT_MISSING",
         ERROR,
-        "fine_tune_checkpoint leads to no checkpoint.",
-        "correct the path; relative ones start at the directory the trainer runs in",
+        "There is no checkpoint at fine_tune_checkpoint.",
+        "correct the path; relative ones start in the directory that the trainer runs in",
         _missing,
     ),
     Check(
@@ -231,37 +226,36 @@ CHECKS = (
     Check(
         "CHECKPOINT_CORRUPT",
         ERROR,
-        "A tensor's bytes do not match the checksum beside them; restoring stops there.",
+        "A tensor's bytes do not match their checksum; restoring stops there.",
         "download or copy the checkpoint again",
         _corrupt,
     ),
     Check(
         "CHECKPOINT_TF2",
         ERROR,
-        "The checkpoint is one of TensorFlow 2, of which the trainers of TensorFlow 1 find no "
+        "The checkpoint is one of TensorFlow 2, in which the trainers of TensorFlow 1 find no "
         "variable.",
-        "take the model's TensorFlow 1 checkpoint, or train with TensorFlow 2",
+        "use the model's TensorFlow 1 checkpoint, or train with TensorFlow 2",
         _tf2,
     ),
     Check(
         "CHECKPOINT_NOT_FINITE",
         ERROR,
-        "The checkpoint holds NaN: it was saved after training had failed.",
-        "take an earlier checkpoint",
+        "The checkpoint has NaN or infinite values: it was saved after training had diverged.",
+        "use an earlier checkpoint",
         _not_finite,
     ),
     Check(
         "CHECKPOINT_ZEROS",
         WARNING,
-        "The checkpoint holds kernels that are all zeros: such a layer has no gradient to learn "
-        "by.",
-        "see how the checkpoint was made",
+        "The checkpoint has kernels of zeros: such a layer gets no gradients to learn from.",
+        "check how the checkpoint was made",
         _zeros,
     ),
     Check(
         "FROM_SCRATCH",
         WARNING,
-        "Without fine_tune_checkpoint training starts from random values, which takes some "
+        "Without fine_tune_checkpoint training starts from random values, which takes several "
         "hundred thousand steps and images.",
         "name a checkpoint of the same model",
         _none,
@@ -269,9 +263,9 @@ CHECKS = (
     Check(
         "CHECKPOINT_V1",
         WARNING,
-        "The checkpoint is a single file, which graphfix does not read: whether it fits is not "
-        "known.",
-        "save it with tf.train.Saver, or take one with an .index",
+        "The checkpoint is a single file, which graphfix does not read: whether it fits is "
+        "unknown.",
+        "save it with tf.train.Saver, or use one with an .index file",
         _v1,
     ),
 )

@@ -1,20 +1,16 @@
-"""What a check is: a row of a table that says what is wrong, why it matters, and what to do.
-
-`find` looks at a Setup and gives one Evidence for each thing it finds.  The order of the tables is
-the order of what a trainer runs into, and of findings of one severity.
-"""
+"""The rows of doctor's tables: checks of a setup, and error messages that it explains."""
 
 from typing import Any, Callable, Iterable, NamedTuple, Optional, Tuple
 
 from graphfix.pipeline_config.edits import ConfigEdit
 
 
-class Evidence(NamedTuple):
-    """One thing that was found: where, and what.
+class Symptom(NamedTuple):
+    """One thing that a check found: where, and what.
 
-    `remedy` takes the place of the check's own, where this case knows better.  `edits` are the
-    remedy as edits of the config, `text` as its whole new text (where it cannot be parsed);
-    neither, where the config cannot cure it.
+    `remedy` replaces the check's own, where this case has a better one.  `edits` are the remedy as
+    edits of the config, `text` as its whole new text (where it can't be parsed); neither, where the
+    config can't fix it.
     """
 
     subject: str
@@ -25,10 +21,28 @@ class Evidence(NamedTuple):
 
 
 class Check(NamedTuple):
-    """A row: code, severity, cause and remedy in one sentence each, and what finds it."""
+    """A check: code, severity, why it matters (`cause`), what to do (`remedy`), what finds it.
+
+    `find` takes a Setup and yields a Symptom for each thing it finds.  Findings of one severity are
+    listed in the order of the tables (diagnosis.TABLES): that in which a trainer runs into them.
+    """
 
     code: str
     severity: str
     cause: str
     remedy: str
-    find: Callable[[Any], Iterable[Evidence]]
+    find: Callable[[Any], Iterable[Symptom]]
+
+
+class Message(NamedTuple):
+    """An error message: its usual wording, a pattern of it, its cause, and the remedy.
+
+    The pattern is searched for, in any case, in what a user pastes: a line or a whole traceback.
+    `codes` are the checks that find the cause; empty where doctor can't see it.
+    """
+
+    wording: str
+    pattern: str
+    cause: str
+    codes: Tuple[str, ...]
+    remedy: str

@@ -1,90 +1,133 @@
-"""Runs every check, and says in plain words what comes of it."""
+"""Runs every check on a config, and puts what they find into words."""
 
 import dataclasses
 import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from graphfix.doctor import (
+    batches,
     checkpoint,
-    config,
+    checkpoint_fit,
+    checkpoint_heads,
+    checkpoint_model,
+    checkpoint_types,
+    config_revision,
+    config_schema,
+    config_syntax,
     freezing,
     labels,
+    learning_rate,
     model_dir,
     paths,
+    prediction,
+    prediction_checks,
+    prediction_text,
+    record_boxes,
+    record_images,
     records,
-    restore,
-    restore_prediction,
     training,
-    types,
 )
-from graphfix.doctor.checks import Check, Evidence
-from graphfix.doctor.restore_prediction import Outlook
+from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.prediction import TrainerPredictions
 from graphfix.doctor.setup import Options, Setup
 from graphfix.errors import GraphfixError
-from graphfix.findings import ERROR, INFO, WARNING, Finding
+from graphfix.findings import ERROR, INFO, WARNING, Finding, count
 from graphfix.formats.textproto import Document
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.restore import trainers
 
-# In the order of what a trainer runs into.
+# A config with a fault of these is not looked at any further.
+PARSING = config_syntax.CHECKS + config_schema.PARSING
+# All checks, in the order in which a trainer runs into what they find.
 TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
-    ("config", config.PARSING + config.CHECKS + restore_prediction.TRAINERS + freezing.CHECKS),
+    (
+        "config",
+        PARSING
+        + config_schema.CHECKS
+        + config_revision.CHECKS
+        + prediction_checks.TRAINERS
+        + freezing.CHECKS,
+    ),
     ("paths", paths.CHECKS),
-    ("checkpoint", checkpoint.CHECKS + types.CHECKS + restore.CHECKS + restore_prediction.CHECKS),
+    (
+        "checkpoint",
+        checkpoint.CHECKS
+        + checkpoint_types.CHECKS
+        + checkpoint_model.CHECKS
+        + checkpoint_heads.CHECKS
+        + prediction_checks.CHECKS,
+    ),
     ("model_dir", model_dir.CHECKS),
     ("label map", labels.CHECKS),
-    ("records", records.CHECKS),
-    ("training", training.CHECKS),
+    (
+        "records",
+        records.FILES
+        + record_images.DECODING
+        + record_boxes.CHECKS
+        + record_images.CHECKS
+        + records.CHECKS,
+    ),
+    ("training", batches.CHECKS + learning_rate.CHECKS + training.CHECKS),
     ("elsewhere", paths.ELSEWHERE),
 )
 CHECKS = tuple(check for _, checks in TABLES for check in checks)
 _ORDER = (ERROR, WARNING, INFO)
-# A remedy may uncover what was behind it; no config needs more rounds than this.
+# Fixing one fault may uncover another; no config needs more rounds than this.
 _ROUNDS = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class Found:
-    """A finding with its check and evidence, and the config's line it is about, where it is one."""
+class CheckResult:
+    """A symptom, the check that found it, and the config's line it is about (from 1), if any."""
 
     check: Check
-    evidence: Evidence
+    symptom: Symptom
     line: Optional[int]
+
+    @property
+    def remedy(self) -> str:
+        return self.symptom.remedy or self.check.remedy
 
     @property
     def finding(self) -> Finding:
         return Finding(
             self.check.code,
             self.check.severity,
-            self.evidence.subject,
-            self.evidence.message,
-            self.evidence.remedy or self.check.remedy,
+            self.symptom.subject,
+            self.symptom.message,
+            self.remedy,
         )
+
+    @property
+    def fixable(self) -> bool:
+        """Whether edits of the config fix it."""
+        return bool(self.symptom.edits or self.symptom.text)
 
 
 @dataclasses.dataclass(frozen=True)
 class Diagnosis:
     """All that was found, the worst first, and what training starts from.
 
-    `outlook` is what becomes of every variable, and `forecast` the same in words; there is none for
-    a config that can't be parsed.
+    `prediction` is what happens to every variable, and `prediction_lines` the same in words; a
+    config that can't be parsed has neither.
     """
 
     path: str
     lines: Tuple[str, ...]
     api: str
-    found: Tuple[Found, ...]
+    results: Tuple[CheckResult, ...]
     start: str
-    outlook: Optional[Outlook] = None
-    forecast: Tuple[str, ...] = ()
+    prediction: Optional[TrainerPredictions] = None
+    prediction_lines: Tuple[str, ...] = ()
 
     @property
     def findings(self) -> Tuple[Finding, ...]:
-        return tuple(one.finding for one in self.found)
+        return tuple(one.finding for one in self.results)
 
     @property
     def trains(self) -> bool:
-        return not any(one.check.severity == ERROR for one in self.found)
+        """Whether training will work: nothing was found that ruins the run."""
+        return not any(one.check.severity == ERROR for one in self.results)
 
     def to_data(self) -> Dict[str, Any]:
         return {
@@ -92,54 +135,49 @@ class Diagnosis:
             "verdict": "\n".join(verdict(self)),
             "api": self.api,
             "starts_from": self.start if self.trains else None,
-            "forecast": self.outlook.to_data() if self.outlook else None,
+            "prediction": self.prediction.to_data() if self.prediction else None,
             "findings": [
                 dict(
                     dataclasses.asdict(one.finding),
                     cause=one.check.cause,
                     line=one.line,
-                    fixable=fixable(one),
+                    fixable=one.fixable,
                 )
-                for one in self.found
+                for one in self.results
             ],
         }
 
 
-def fixable(one: Found) -> bool:
-    """Whether edits of the config cure a finding."""
-    return bool(one.evidence.edits or one.evidence.text)
-
-
-def diagnose(data: bytes, path: str, options: Options) -> Diagnosis:
-    """Looks at a config and all that it names.
+def run_checks(data: bytes, path: str, options: Options) -> Diagnosis:
+    """Checks a config, given as bytes, and all files that it names; `path` is the config's name.
 
     Raises:
-      SourceError: the config's bytes are no text.
+      SourceError: the config's bytes are not text.
     """
     setup = Setup(data, path, options)
-    found = _run(config.PARSING, setup)
-    stopped = bool(found)
+    results = _run(PARSING, setup)
+    stopped = bool(results)
     if not stopped:
-        found += _run(tuple(check for check in CHECKS if check not in config.PARSING), setup)
-    found.sort(key=lambda one: _ORDER.index(one.check.severity))
+        results += _run(tuple(check for check in CHECKS if check not in PARSING), setup)
+    results.sort(key=lambda one: _ORDER.index(one.check.severity))
     return Diagnosis(
         path,
         tuple(data.decode("utf-8", "replace").split("\n")),
         "the API of " + options.revision,
-        tuple(found),
+        tuple(results),
         "" if stopped else _start(setup),
-        None if stopped else restore_prediction.look_ahead(setup),
-        () if stopped else tuple(restore_prediction.lines(setup)),
+        None if stopped else prediction.predict(setup),
+        () if stopped else tuple(prediction_text.lines(setup)),
     )
 
 
-def _run(checks: Tuple[Check, ...], setup: Setup) -> List[Found]:
+def _run(checks: Tuple[Check, ...], setup: Setup) -> List[CheckResult]:
     place = re.compile(re.escape(setup.path) + r":(\d+):\d+\Z")
     out = []
     for check in checks:
-        for evidence in check.find(setup):
-            match = place.match(evidence.subject)
-            out.append(Found(check, evidence, int(match.group(1)) if match else None))
+        for symptom in check.find(setup):
+            match = place.match(symptom.subject)
+            out.append(CheckResult(check, symptom, int(match.group(1)) if match else None))
     return out
 
 
@@ -149,72 +187,64 @@ def _start(setup: Setup) -> str:
     if resumed:
         return f"resumes from {resumed.prefix}"
     prefix = setup.train.fine_tune_checkpoint
-    what = restore.restores(setup)
+    what = checkpoint_fit.restores(setup)
     if what == trainers.NOTHING:
         return "starts from random values"
     if not setup.metas(prefix):
-        return f"starts from {prefix}, which graphfix can't look into"
+        return f"starts from {prefix}, which graphfix can't read"
     backbone = f"its feature extractor ({setup.body.feature_extractor.type})"
-    if restore.is_classifier(setup):
+    if checkpoint_fit.is_classifier(setup):
         return f"starts from the classifier {prefix}: {backbone}, and random heads"
-    how = restore.fit(setup, prefix)
-    new = len(how.other_classes) + len(how.broken)
+    fit = checkpoint_fit.fit(setup, prefix)
+    new = len(fit.other_classes) + len(fit.broken)
     if what == trainers.BACKBONE:
         return f"starts from {prefix}: {backbone}, and random heads"
-    heads = (
-        f"all of its {len(how.fitting)} heads" if not new else f"{len(how.fitting)} of its heads"
-    )
+    heads = f"{len(fit.fitting)} of its heads" if new else f"all of its {len(fit.fitting)} heads"
     words = f"starts from {prefix}: {backbone} and {heads}"
-    if how.other_classes:
-        words += f", and {new} random ones, for {setup.body.num_classes} classes instead of {'/'.join(map(str, how.counts))}"
-    elif how.broken:
+    if fit.other_classes:
+        words += (
+            f", and {new} random ones, for {setup.body.num_classes} classes instead of "
+            f"{'/'.join(map(str, fit.counts))}"
+        )
+    elif fit.broken:
         words += f", and {new} random ones, for other anchors"
     return words
 
 
 def verdict(diagnosis: Diagnosis) -> List[str]:
-    """The answer in plain words: that it trains and from what, or the line it fails at and the line
-    to write."""
+    """The answer in plain words: that it trains and from what, or the line it fails at and what to
+    write instead."""
     if diagnosis.trains:
         return [f"{diagnosis.path} will train with {diagnosis.api}, and {diagnosis.start}."]
-    first = diagnosis.found[0]
-    remedy = first.evidence.remedy or first.check.remedy
+    first = diagnosis.results[0]
+    fails = f"{diagnosis.path} can't be trained as it is ({diagnosis.api})"
+    what_to_do = f"What to do: {first.remedy}."
     if first.line is None:
-        return [
-            f"{diagnosis.path} can't be trained with as it is ({diagnosis.api}): "
-            f"{first.evidence.subject} {first.evidence.message}.",
-            f"What to do: {remedy}.",
-        ]
-    out = [
-        f"{diagnosis.path} can't be trained with as it is ({diagnosis.api}), because of line "
-        f"{first.line}:"
-    ]
+        return [f"{fails}: {first.symptom.subject} {first.symptom.message}.", what_to_do]
+    out = [f"{fails}, because of line {first.line}:"]
     if first.line <= len(diagnosis.lines):
         out.append("    " + diagnosis.lines[first.line - 1].strip())
-    return out + [first.evidence.message + ".", f"What to do: {remedy}."]
+    return out + [first.symptom.message + ".", what_to_do]
 
 
 def to_lines(diagnosis: Diagnosis) -> List[str]:
-    """The verdict, then every finding: those of one check together."""
+    """The verdict, then every finding, those of one check together."""
     out = verdict(diagnosis)
-    if diagnosis.forecast:
-        out += [""] + list(diagnosis.forecast)
+    if diagnosis.prediction_lines:
+        out += ["", *diagnosis.prediction_lines]
     counts = [
-        (severity, sum(one.check.severity == severity for one in diagnosis.found))
+        (severity, sum(one.check.severity == severity for one in diagnosis.results))
         for severity in _ORDER
     ]
-    if diagnosis.found:
-        out += [
-            "",
-            ", ".join(
-                f"{count} {severity}{'' if count == 1 or severity == INFO else 's'}"
-                for severity, count in counts
-                if count
-            )
-            + ":",
+    if diagnosis.results:
+        words = [
+            count(number, severity, INFO if severity == INFO else "")
+            for severity, number in counts
+            if number
         ]
-    for check in dict.fromkeys(one.check for one in diagnosis.found):
-        findings = [one.finding for one in diagnosis.found if one.check is check]
+        out += ["", ", ".join(words) + ":"]
+    for check in dict.fromkeys(one.check for one in diagnosis.results):
+        findings = [one.finding for one in diagnosis.results if one.check is check]
         out += ["", f"{check.severity} {check.code}: {check.cause}"]
         for finding in findings:
             out += ["  " + finding.subject, "    " + finding.message]
@@ -223,22 +253,22 @@ def to_lines(diagnosis: Diagnosis) -> List[str]:
     return out
 
 
-def fixed(data: bytes, path: str, options: Options) -> Tuple[bytes, List[Found]]:
-    """The config with every remedy that its text can take, and what was remedied.
+def fix(data: bytes, path: str, options: Options) -> Tuple[bytes, List[CheckResult]]:
+    """The config with every fault fixed that editing it can fix, and what was fixed.
 
     Raises:
-      SourceError: the config's bytes are no text.
+      SourceError: the config's bytes are not text.
     """
-    done: List[Found] = []
+    done: List[CheckResult] = []
     tried = set()
     for _ in range(_ROUNDS):
-        diagnosis = diagnose(data, path, options)
+        diagnosis = run_checks(data, path, options)
         before = data
-        for one in diagnosis.found:
-            if not fixable(one) or (one.check.code, one.evidence.message) in tried:
+        for one in diagnosis.results:
+            if not one.fixable or (one.check.code, one.symptom.message) in tried:
                 continue
-            tried.add((one.check.code, one.evidence.message))
-            changed = _apply(data, path, one.evidence)
+            tried.add((one.check.code, one.symptom.message))
+            changed = _apply(data, path, one.symptom)
             if changed is not None and changed != data:
                 data = changed
                 done.append(one)
@@ -247,13 +277,11 @@ def fixed(data: bytes, path: str, options: Options) -> Tuple[bytes, List[Found]]
     return data, done
 
 
-def _apply(data: bytes, path: str, evidence: Evidence) -> Optional[bytes]:
-    """The config with one remedy, None where it can't take it (any more)."""
-    if evidence.text is not None:
-        return evidence.text.encode("utf-8")
+def _apply(data: bytes, path: str, symptom: Symptom) -> Optional[bytes]:
+    """The config with one remedy, None where it does not apply (any more)."""
+    if symptom.text is not None:
+        return symptom.text.encode("utf-8")
     try:
-        return apply_edits(
-            Document.parse(data, subject=path).without_bom(), evidence.edits
-        ).encode()
+        return apply_edits(Document.parse(data, subject=path).without_bom(), symptom.edits).encode()
     except GraphfixError:
         return None

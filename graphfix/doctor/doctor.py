@@ -1,14 +1,16 @@
-"""doctor: why a config can't be trained, or that it can, and what it starts from."""
+"""The verb `doctor`: whether a config can be trained, from what, and if not, why."""
 
 import json
 import os
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from graphfix.doctor import messages
-from graphfix.doctor.diagnosis import Diagnosis, Found, diagnose, fixed, to_lines
-from graphfix.doctor.messages import Message
+from graphfix.doctor.checks import Message
+from graphfix.doctor.diagnosis import CheckResult, Diagnosis, run_checks, to_lines
+from graphfix.doctor.diagnosis import fix as apply_fixes
 from graphfix.doctor.setup import Options
 from graphfix.errors import RequestError, SourceError
+from graphfix.findings import count
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.textproto import Document, Scalar
 from graphfix.formats.textproto.literals import BadLiteral, parse_string
@@ -18,34 +20,32 @@ from graphfix.restore import trainers
 from graphfix.stock_api.target_api import find_target_api
 
 
-class Answer(NamedTuple):
-    """A diagnosis: of the config, or, with --fix, of what was written.  `remarks` are for stderr,
-    `done` is what was remedied."""
+class DoctorResult(NamedTuple):
+    """What `diagnose` found, and did.
+
+    `diagnosis` is of the config, or, with a fix, of what was written to `written`; `fixed` is what
+    that fixed.  `remarks` are for stderr.
+    """
 
     diagnosis: Diagnosis
-    remarks: Tuple[str, ...]
-    done: Tuple[Found, ...] = ()
+    remarks: Tuple[str, ...] = ()
+    fixed: Tuple[CheckResult, ...] = ()
     written: Optional[str] = None
 
     def to_json(self) -> str:
         data = self.diagnosis.to_data()
         if self.written:
-            data["fixed"] = [one.check.code for one in self.done]
+            data["fixed"] = [one.check.code for one in self.fixed]
             data["written"] = self.written
         return json.dumps(data, indent=2, sort_keys=True)
 
     def to_lines(self) -> List[str]:
         lines = []
         if self.written:
-            lines.append(
-                f"{self.written} written, with {len(self.done)} "
-                f"remed{'y' if len(self.done) == 1 else 'ies'}:"
-            )
-        for one in self.done:
-            lines.append(
-                f"  {one.check.code} {one.evidence.subject}: "
-                f"{one.evidence.remedy or one.check.remedy}"
-            )
+            fixes = count(len(self.fixed), "remedy", "remedies")
+            lines.append(f"{self.written} written, with {fixes}:")
+        for one in self.fixed:
+            lines.append(f"  {one.check.code} {one.symptom.subject}: {one.remedy}")
         return lines + [""] * bool(lines) + to_lines(self.diagnosis)
 
 
@@ -53,22 +53,26 @@ def make_options(
     *,
     target_api: str,
     trainer: str,
-    model_dir: Optional[str],
-    sample: Optional[int],
-    progress: Callable[[str], None],
+    model_dir: Optional[str] = None,
+    sample: Optional[int] = None,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> Options:
-    """What the flags ask for.
+    """What `diagnose` is to check for.
+
+    `target_api` is a revision (YYYY-MM) or the path of an API, `trainer` "legacy", "model_main" or
+    "any", `model_dir` the directory to train in.  Only the first `sample` records of each data set
+    are read, all where it is None; `progress` is called with a line of text now and then.
 
     Raises:
-      RequestError: no such API, or it has no such trainer.
+      RequestError: there is no such API, or it has no such trainer.
     """
     api = find_target_api(target_api)
     names = tuple(name for name, _ in trainers.restored(api.revision, trainer))
     if not names:
         raise RequestError(
             "--trainer " + trainer,
-            f"there is none in the API of {api.revision}",
-            f"give --trainer legacy, or a --target_api from {trainers.first_month(trainer)} on",
+            f"the API of {api.revision} has no such trainer",
+            f"use --trainer legacy, or a --target_api from {trainers.first_month(trainer)} on",
         )
     return Options(
         api.revision,
@@ -81,40 +85,45 @@ def make_options(
     )
 
 
-def examine(path: str, options: Options, *, fix: Optional[str], overwrite: bool) -> Answer:
-    """Looks at a config; with `fix`, also writes it with every remedy it can take.
+def diagnose(
+    config_path: str, options: Options, *, fix: Optional[str] = None, overwrite: bool = False
+) -> DoctorResult:
+    """Checks a config and all files that it names.
+
+    With `fix`, writes the config to that path, with every fault fixed that editing it can fix (over
+    an existing file only with `overwrite`), and checks what was written.
 
     Raises:
       SourceError: the config can't be read.
-      RequestError: what `fix` names can't be written.
+      RequestError: `fix` can't be written.
     """
-    data = read_file(path, pipes=True)
+    data = read_file(config_path, pipes=True)
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise SourceError(
-            path,
+            config_path,
             f"is not UTF-8 text (offset {error.start})",
             "save the file as UTF-8, or check that this is the config",
         ) from None
     if fix is None:
-        return Answer(diagnose(data, path, options), ())
-    inputs = [path] + _named(data) + [one for one in (options.model_dir,) if one]
+        return DoctorResult(run_checks(data, config_path, options))
+    inputs = [config_path] + _named(data) + [one for one in (options.model_dir,) if one]
     single_files.check_file(fix, overwrite=overwrite, inputs=inputs)
-    new, done = fixed(data, path, options)
-    if not done:
-        return Answer(
-            diagnose(data, path, options),
-            (f"graphfix: nothing was found that the config's text can cure; {fix} is not written",),
+    new, fixed = apply_fixes(data, config_path, options)
+    if not fixed:
+        return DoctorResult(
+            run_checks(data, config_path, options),
+            (f"graphfix: found nothing that editing the config can fix; {fix} is not written",),
         )
     single_files.write_file(fix, new, overwrite=overwrite, inputs=inputs)
     # Under its own name: its lines are others.
-    return Answer(diagnose(new, fix, options), (), tuple(done), fix)
+    return DoctorResult(run_checks(new, fix, options), (), tuple(fixed), fix)
 
 
 def _named(data: bytes) -> List[str]:
-    """The paths that a config names: what in it is text, wherever.  A config that is too broken to
-    be read names none."""
+    """The paths that a config may name: every string in it.  A config that can't be parsed names
+    none."""
     try:
         document = Document.parse(data, subject="")
         literals = [
@@ -129,7 +138,7 @@ def _named(data: bytes) -> List[str]:
 
 
 class Explanation(NamedTuple):
-    """What a message means; no `messages` where that is not known."""
+    """What an error message means, the likeliest meaning first; empty where it is not known."""
 
     messages: Tuple[Message, ...]
 
@@ -141,5 +150,5 @@ class Explanation(NamedTuple):
 
 
 def explain(text: str) -> Explanation:
-    """What a trainer's error message means."""
+    """What a trainer's error message means; `text` is a line or a whole traceback."""
     return Explanation(tuple(messages.explain(text)))

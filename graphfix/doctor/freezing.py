@@ -1,14 +1,14 @@
-"""Checks of the patterns by which train_config says what trains.
+"""Checks of the patterns that train_config selects variables to train with.
 
-Both trainers hold every pattern of freeze_variables against names, model_main alone those of
-update_trainable_variables; at one that is no regular expression they stop.
+Both trainers match names with freeze_variables, only model_main with update_trainable_variables.
+They stop at a pattern that is not a valid regular expression.
 """
 
 import functools
 from typing import Iterator, NamedTuple, Tuple
 
-from graphfix.doctor import restore_prediction
-from graphfix.doctor.checks import Check, Evidence
+from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.prediction import variable_names
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
 from graphfix.formats import patterns
@@ -16,12 +16,13 @@ from graphfix.formats.textproto import Scalar
 from graphfix.restore import trainers
 
 _FIELDS = ("freeze_variables", "update_trainable_variables")
-# So many places, of which each doubles the ways that `re` tries: half a minute for one name.
+# Each place where a match can fail doubles the ways that `re` tries: so many take half a minute for
+# one name.
 _LOST = 28
 
 
 class _Pattern(NamedTuple):
-    """A pattern in the config: where, its field, the text, the trainers that read it."""
+    """A pattern in the config: where, its field, its text, and the trainers that read it."""
 
     where: str
     field: str
@@ -42,59 +43,51 @@ def _patterns(setup: Setup) -> Iterator[_Pattern]:
                     yield _Pattern(value.where, name, value.value, readers)
 
 
-def _refused(setup: Setup, every: bool) -> Iterator[Evidence]:
+def _refused(setup: Setup, every: bool) -> Iterator[Symptom]:
     for one in _patterns(setup):
         try:
             patterns.check(one.text)
         except patterns.BadPattern as error:
             if (len(one.readers) == len(setup.options.trainers)) == every:
-                yield Evidence(
+                scripts = [
+                    str(trainers.script(setup.options.revision, name)) for name in one.readers
+                ]
+                yield Symptom(
                     one.where,
-                    "%s has %r, which is no regular expression to %s: %s"
-                    % (
-                        one.field,
-                        one.text[:60],
-                        " and ".join(
-                            str(trainers.script(setup.options.revision, name))
-                            for name in one.readers
-                        ),
-                        error,
-                    ),
+                    f"{one.field} has {one.text[:60]!r}, which {' and '.join(scripts)} "
+                    f"{'refuses' if len(scripts) == 1 else 'refuse'}: {error}",
                 )
         except patterns.Unjudged:
             pass
 
 
-def _slow(setup: Setup) -> Iterator[Evidence]:
+def _slow(setup: Setup) -> Iterator[Symptom]:
     left = patterns.STEPS
     for one in _patterns(setup):
         found = None
         try:
             found = patterns.Patterns([one.text], left)
-            for name in restore_prediction.variables(setup):
+            for name in variable_names(setup):
                 if found.lost < _LOST:
                     found.match(name)
                     found.search(name + ":0")
         except patterns.BadPattern:
             continue
         except patterns.Unjudged as error:
-            yield Evidence(
+            yield Symptom(
                 one.where,
-                f"{one.field} has {one.text[:60]!r}, and what it matches is not judged: {error}",
-                "see with graphfix verify --stock that the "
-                "trainer gets past it, or write it simpler",
+                f"{one.field} has {one.text[:60]!r}, which is too costly to evaluate: {error}",
+                "check with graphfix verify --stock that the trainer gets past it, or simplify it",
             )
         if found is None:
             continue
         left = found.left
         if found.lost >= _LOST:
-            yield Evidence(
+            yield Symptom(
                 one.where,
-                (
-                    f"{one.field} has {one.text[:60]!r}: before Python finds that it does not "
-                    "match a "
-                    f"variable's name, it tries more than 2^{min(found.lost, 1000)} ways"
-                ),
+                f"{one.field} has {one.text[:60]!r}: Python tries more than "
+                f"2^{min(found.lost, 1000)} ways before it finds that a variable's name does not "
+                "match",
             )
 
 
@@ -102,7 +95,7 @@ CHECKS = (
     Check(
         "PATTERN_REFUSED",
         ERROR,
-        "A pattern of train_config is no regular expression: the trainer stops at it "
+        "A pattern in train_config is not a valid regular expression: the trainer stops at it "
         '("unterminated subpattern", "nothing to repeat").',
         "correct the pattern; \\\\( stands for a bracket in a name",
         functools.partial(_refused, every=True),
@@ -110,15 +103,17 @@ CHECKS = (
     Check(
         "ONE_TRAINER_PATTERN",
         WARNING,
-        "A pattern that one of the trainers reads is no regular expression: it stops there.",
+        "A pattern that only one of the trainers reads is not a valid regular expression: that "
+        "trainer stops at it.",
         "correct the pattern, or train with the other one",
         functools.partial(_refused, every=False),
     ),
     Check(
         "PATTERN_SLOW",
         WARNING,
-        "A pattern of train_config nests repeats so that Python tries far too many ways to match "
-        "it, and the trainer seems to hang before its first step; or it is not judged.",
+        "A pattern in train_config has a repeat inside a repeat, so that Python tries far too "
+        "many ways to match it: the trainer seems to hang before its first step. Or graphfix "
+        "can't evaluate it.",
         "write it without a repeat inside a repeat",
         _slow,
     ),

@@ -3,7 +3,7 @@
 import os
 from typing import Iterator, Tuple
 
-from graphfix.doctor.checks import Check, Evidence
+from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.formats.textproto import Block, quote
@@ -13,7 +13,7 @@ from graphfix.pipeline_config.paths import INPUT_READERS
 
 
 def _maps(setup: Setup) -> Iterator[Tuple[str, str]]:
-    """(reader, path) of each label map once."""
+    """(reader, path) of each label map that exists, once."""
     seen = set()
     for name, message in setup.readers():
         path = message.label_map_path
@@ -23,7 +23,7 @@ def _maps(setup: Setup) -> Iterator[Tuple[str, str]]:
 
 
 def _items(setup: Setup, path: str):
-    """(item's block, its id, its name) of a label map, also of one with faults."""
+    """(item's block, id, name) of a label map's items, even where the map is not valid."""
     document = setup.label_document(path)
     for value in document.values(("item",)) if document else ():
         if isinstance(value, Block):
@@ -37,13 +37,13 @@ def _items(setup: Setup, path: str):
             yield value, ids[0] if ids else 0, names[0] if names else ""
 
 
-def _absent(setup: Setup) -> Iterator[Evidence]:
+def _absent(setup: Setup) -> Iterator[Symptom]:
     for name, message in setup.readers():
         if not message.label_map_path:
-            yield Evidence(setup.where(name), f"{name} names no label map")
+            yield Symptom(setup.where(name), f"{name} names no label map")
 
 
-def _zero(setup: Setup) -> Iterator[Evidence]:
+def _zero(setup: Setup) -> Iterator[Symptom]:
     for _, path in _maps(setup):
         zeros = [
             (block, name)
@@ -51,64 +51,62 @@ def _zero(setup: Setup) -> Iterator[Evidence]:
             if number == 0 and name != BACKGROUND
         ]
         for block, name in zeros[:1]:
-            yield Evidence(block.where, f"'{name}' has id 0, or none")
+            yield Symptom(block.where, f"'{name}' has id 0, or no id")
 
 
-def _negative(setup: Setup) -> Iterator[Evidence]:
+def _negative(setup: Setup) -> Iterator[Symptom]:
     for _, path in _maps(setup):
         for block, number, name in _items(setup, path):
             if number < 0:
-                yield Evidence(block.where, f"'{name}' has id {number}")
+                yield Symptom(block.where, f"'{name}' has id {number}")
 
 
-def _duplicate(setup: Setup) -> Iterator[Evidence]:
+def _duplicate(setup: Setup) -> Iterator[Symptom]:
     for _, path in _maps(setup):
         ids: dict = {}
         names: dict = {}
         for block, number, name in _items(setup, path):
             if number in ids:
-                yield Evidence(
-                    block.where, f"'{name}' has id {number}, which '{ids[number]}' has, too"
-                )
+                yield Symptom(block.where, f"'{name}' has id {number}, as '{ids[number]}' has")
             if name in names and names[name] != number:
-                yield Evidence(
-                    block.where, f"the name '{name}' is given to the ids {names[name]} and {number}"
+                yield Symptom(
+                    block.where, f"the ids {names[name]} and {number} both have the name '{name}'"
                 )
             ids.setdefault(number, name)
             names.setdefault(name, number)
 
 
-def _unreadable(setup: Setup) -> Iterator[Evidence]:
+def _unreadable(setup: Setup) -> Iterator[Symptom]:
     explained = {
-        evidence.subject.rsplit(":", 2)[0]
+        symptom.subject.rsplit(":", 2)[0]
         for find in (_zero, _negative, _duplicate)
-        for evidence in find(setup)
+        for symptom in find(setup)
     }
     for _, path in _maps(setup):
         error = setup.label_map(path)[1]
         if error is not None and path not in explained:
             for problem in error.problems:
-                yield Evidence(problem.subject, problem.message, problem.remedy)
+                yield Symptom(problem.subject, problem.message, problem.remedy)
 
 
-def _count(setup: Setup) -> Iterator[Evidence]:
+def _count(setup: Setup) -> Iterator[Symptom]:
     for _, path, labels, wanted in _sized(setup):
         if wanted > setup.body.num_classes:
-            yield _other_count(setup, path, labels, wanted, "goes to")
+            yield _other_count(setup, path, labels, wanted, "has ids up to")
             return
 
 
-def _fewer(setup: Setup) -> Iterator[Evidence]:
+def _fewer(setup: Setup) -> Iterator[Symptom]:
     for name, path, labels, wanted in _sized(setup):
         if name == INPUT_READERS[0] and wanted < setup.body.num_classes:
-            yield _other_count(setup, path, labels, wanted, "ends at")
+            yield _other_count(setup, path, labels, wanted, "has ids only up to")
 
 
 def _sized(setup: Setup):
     """(reader, path, label map, the num_classes it wants) of each label map that can be read."""
     if not setup.meta or not hasattr(setup.body, "num_classes"):
         return
-    # The background may be counted, too: what explicit_background_class means.
+    # With explicit_background_class the background counts as a class.
     extra = 1 if getattr(setup.body, "explicit_background_class", False) else 0
     for name, path in _maps(setup):
         labels = setup.label_map(path)[0]
@@ -116,25 +114,24 @@ def _sized(setup: Setup):
             yield name, path, labels, labels.max_id + extra
 
 
-def _other_count(setup: Setup, path: str, labels, wanted: int, verb: str) -> Evidence:
+def _other_count(setup: Setup, path: str, labels, wanted: int, verb: str) -> Symptom:
     field = ("model", setup.meta, "num_classes")
-    return Evidence(
+    return Symptom(
         setup.where(*field),
-        f"num_classes is {setup.body.num_classes}, and the label map {path} {verb} id "
-        f"{labels.max_id}",
+        f"num_classes is {setup.body.num_classes}, but the label map {path} {verb} {labels.max_id}",
         f"write num_classes: {wanted}",
         (ConfigEdit(field, str(wanted), "as the label map has"),),
     )
 
 
-def _gaps(setup: Setup) -> Iterator[Evidence]:
+def _gaps(setup: Setup) -> Iterator[Symptom]:
     for _, path in _maps(setup):
         labels = setup.label_map(path)[0]
         if labels is None:
             continue
         missing = sorted(set(range(1, labels.max_id + 1)) - set(labels.by_id()))
         if missing:
-            yield Evidence(
+            yield Symptom(
                 path,
                 "skips %d of the ids up to %d: %s"
                 % (
@@ -145,15 +142,12 @@ def _gaps(setup: Setup) -> Iterator[Evidence]:
             )
 
 
-def _differ(setup: Setup) -> Iterator[Evidence]:
+def _differ(setup: Setup) -> Iterator[Symptom]:
     maps = [(name, path, setup.label_map(path)[0]) for name, path in _maps(setup)]
     if len(maps) == 2 and all(labels for _, _, labels in maps) and maps[0][2] != maps[1][2]:
-        yield Evidence(
+        yield Symptom(
             setup.where(INPUT_READERS[1], "label_map_path"),
-            (
-                f"the evaluation's label map {maps[1][1]} "
-                f"is another than the training's, {maps[0][1]}"
-            ),
+            (f"evaluation's label map {maps[1][1]} differs from training's, {maps[0][1]}"),
             f'write label_map_path: "{maps[0][1]}"',
             (
                 ConfigEdit(
@@ -167,9 +161,9 @@ CHECKS = (
     Check(
         "LABEL_ID_ZERO",
         ERROR,
-        "Id 0 is the background's; the API refuses a class of that id (\"Label map id 0 is "
-        'reserved for the background label").',
-        "number the classes from 1, in the records, too",
+        "Id 0 is the background's; the API refuses a class with it (\"Label map id 0 is reserved "
+        'for the background label").',
+        "number the classes from 1, in the records as well",
         _zero,
     ),
     Check(
@@ -182,7 +176,7 @@ CHECKS = (
     Check(
         "LABEL_TWICE",
         ERROR,
-        "Two classes have one id, or one name has two ids: which is which?",
+        "Two classes have the same id, or one name has two ids.",
         "give every class its own id and name",
         _duplicate,
     ),
@@ -196,14 +190,14 @@ CHECKS = (
     Check(
         "LABEL_COUNT",
         ERROR,
-        "The label map has ids that the model has no slot for: such classes are never learned.",
-        "make num_classes the label map's largest id",
+        "The label map has ids beyond num_classes: the model never learns those classes.",
+        "set num_classes to the label map's largest id",
         _count,
     ),
     Check(
         "LABEL_MAP_MISSING",
         ERROR,
-        "A reader names no label map; the records' ids are taken as they are, and evaluation "
+        "A reader names no label map: the records' ids are used as they are, and evaluation "
         "does not start.",
         "write label_map_path",
         _absent,
@@ -211,22 +205,22 @@ CHECKS = (
     Check(
         "LABEL_MAPS_DIFFER",
         WARNING,
-        "Training and evaluation number classes by two label maps.",
-        "name the same one",
+        "Training and evaluation use different label maps.",
+        "use the same one",
         _differ,
     ),
     Check(
         "LABEL_FEWER",
         WARNING,
-        "The model has more class slots than the label map has ids.",
-        "make num_classes the label map's largest id",
+        "The model has more classes than the label map has ids.",
+        "set num_classes to the label map's largest id",
         _fewer,
     ),
     Check(
         "LABEL_GAPS",
         INFO,
-        "Ids are skipped: their slots are never trained.",
-        "there is nothing to do, if they are COCO's",
+        "Ids are skipped: the model has classes for them, which are never trained.",
+        "nothing to do, if they are COCO's",
         _gaps,
     ),
 )

@@ -6,7 +6,7 @@ python -m graphfix.doctor.manual > docs/troubleshooting.md
 import sys
 
 from graphfix.doctor.diagnosis import TABLES
-from graphfix.doctor.messages import MESSAGES
+from graphfix.doctor.message_table import MESSAGES
 
 _TITLES = {
     "config": "The config",
@@ -24,12 +24,11 @@ _HEAD = """\
 Made by `python -m graphfix.doctor.manual > docs/troubleshooting.md`; change the tables in
 `graphfix/doctor/` instead of this file.
 
-`graphfix doctor PIPELINE_CONFIG` looks at a config and at all that it names, and says whether it
-trains. `--fix OUT.config` writes the config with every remedy that its text can take.
-`graphfix doctor --explain "MESSAGE"` looks a message up in the first table.
+`graphfix doctor PIPELINE_CONFIG` checks a config and every file that it names, and reports whether
+it will train. `--fix OUT.config` writes the config with every fault fixed that editing it can fix. `graphfix doctor --explain "MESSAGE"` looks up an error message in the first section.
 
-An error ruins the run, with a message or without one. A warning is likely not what you want. An
-info is to know.
+An error ruins the run, with a message or without one. A warning is probably not what you want. An
+info is good to know.
 """
 
 

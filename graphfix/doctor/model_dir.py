@@ -1,4 +1,4 @@
-"""Checks of the directory a trainer writes to, and resumes from without being asked."""
+"""Checks of the directory that a trainer writes to, and resumes from without being asked."""
 
 import os
 from typing import Iterator, NamedTuple, Optional
@@ -6,8 +6,8 @@ from typing import Iterator, NamedTuple, Optional
 import numpy as np
 
 from graphfix.detectors import families
-from graphfix.doctor.checks import Check, Evidence
-from graphfix.doctor.restore import fit
+from graphfix.doctor.checkpoint_fit import fit
+from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.errors import SourceError
 from graphfix.findings import ERROR, WARNING
@@ -16,8 +16,8 @@ from graphfix.modeldir.names import CHECKPOINT_STATE
 from graphfix.restore.training_state import OPTIMIZERS
 
 _EMPTY = (
-    "name an empty directory with --model_dir (--train_dir of the legacy trainer), or "
-    "remove the old checkpoint"
+    "name an empty directory with --model_dir (--train_dir of the legacy trainer), or remove "
+    "the old checkpoint"
 )
 
 
@@ -35,8 +35,7 @@ def _state(setup: Setup) -> Optional[str]:
 
 
 def latest(setup: Setup) -> Optional[Latest]:
-    """What the trainer would resume from, None where there is no such file, or none that it can
-    read."""
+    """What the trainer would resume from, None where no state file can be read."""
     state = _state(setup)
     if state is None:
         return None
@@ -62,43 +61,40 @@ def _opened(setup: Setup) -> Optional[Latest]:
     return found if found and setup.bundle(found.prefix)[0] is not None else None
 
 
-def _lost(setup: Setup) -> Iterator[Evidence]:
+def _lost(setup: Setup) -> Iterator[Symptom]:
     found = latest(setup)
     if not found or setup.bundle(found.prefix)[0] is not None:
         return
     if not os.path.exists(found.prefix + ".index"):
-        yield Evidence(
+        yield Symptom(
             found.state,
-            f"names {found.prefix} as the latest checkpoint, and it is not there",
-            f"remove {found.state}, or put the checkpoint there",
+            f"names {found.prefix} as the latest checkpoint, which does not exist",
+            f"remove {found.state}, or restore the checkpoint",
         )
         return
     for problem in setup.bundle(found.prefix)[1].problems:
-        yield Evidence(problem.subject, problem.message, problem.remedy)
+        yield Symptom(problem.subject, problem.message, problem.remedy)
 
 
-def _shapes(setup: Setup) -> Iterator[Evidence]:
+def _shapes(setup: Setup) -> Iterator[Symptom]:
     found = _opened(setup)
     if not found:
         return
     how = fit(setup, found.prefix)
     if how.other_classes:
-        yield Evidence(
+        yield Symptom(
             found.prefix,
-            (
-                "is what the trainer would resume from, and its heads have "
-                f"{'/'.join(map(str, how.counts))} "
-                f"classes; the config has {setup.body.num_classes}"
-            ),
+            "is what the trainer would resume from; its heads are for "
+            f"{'/'.join(map(str, how.counts))} classes, the config's for {setup.body.num_classes}",
         )
     elif how.broken:
-        yield Evidence(
+        yield Symptom(
             found.prefix,
-            "is what the trainer would resume from, and is of another model: " + how.broken[0][1],
+            "is what the trainer would resume from, but of another model: " + how.broken[0][1],
         )
 
 
-def _incomplete(setup: Setup) -> Iterator[Evidence]:
+def _incomplete(setup: Setup) -> Iterator[Symptom]:
     found = _opened(setup)
     if not found or list(_shapes(setup)):
         return
@@ -111,66 +107,61 @@ def _incomplete(setup: Setup) -> Iterator[Evidence]:
     if families.GLOBAL_STEP not in names:
         lacking.insert(0, families.GLOBAL_STEP)
     if lacking:
-        yield Evidence(
+        yield Symptom(
             found.prefix,
-            "is what the trainer would resume from, and lacks what "
-            "training adds to a model's variables: "
+            "is what the trainer would resume from, but lacks variables that training adds: "
             + ", ".join(one if one == families.GLOBAL_STEP else "..." + one for one in lacking),
         )
 
 
-def _done(setup: Setup) -> Iterator[Evidence]:
+def _done(setup: Setup) -> Iterator[Symptom]:
     found = _opened(setup)
     step = _step(setup, found.prefix) if found else None
     if step is not None and 0 < setup.train.num_steps <= step:
-        yield Evidence(
+        yield Symptom(
             found.prefix,
-            (
-                f"is what the trainer would resume from, at step {step}; num_steps "
-                f"is {setup.train.num_steps}, so that it ends at once"
-            ),
+            f"is what the trainer would resume from, at step {step}; num_steps is "
+            f"{setup.train.num_steps}, so training ends at once",
         )
 
 
-def _resumes(setup: Setup) -> Iterator[Evidence]:
+def _resumes(setup: Setup) -> Iterator[Symptom]:
     found = _opened(setup)
     if not found or list(_shapes(setup)) or list(_incomplete(setup)) or list(_done(setup)):
         return
     step = _step(setup, found.prefix)
-    yield Evidence(
+    yield Symptom(
         found.prefix,
-        "is what the trainer resumes from%s; fine_tune_checkpoint is not "
-        "looked at" % (f", at step {step}" if step else ""),
+        "is what the trainer resumes from%s; it ignores fine_tune_checkpoint"
+        % (f", at step {step}" if step else ""),
     )
 
 
-def _a_file(setup: Setup) -> Iterator[Evidence]:
+def _a_file(setup: Setup) -> Iterator[Symptom]:
     directory = setup.options.model_dir
     if directory and os.path.exists(directory) and not os.path.isdir(directory):
-        yield Evidence(directory, "is a file, not a directory")
+        yield Symptom(directory, "is a file, not a directory")
 
 
-def _damaged(setup: Setup) -> Iterator[Evidence]:
+def _damaged(setup: Setup) -> Iterator[Symptom]:
     state = _state(setup)
     if state is None:
         return
     try:
         if read_state(state) is None:
-            yield Evidence(state, "names no checkpoint")
+            yield Symptom(state, "names no checkpoint")
     except SourceError as error:
         for problem in error.problems:
-            yield Evidence(problem.subject, problem.message)
+            yield Symptom(problem.subject, problem.message)
 
 
 CHECKS = (
-    Check(
-        "MODEL_DIR_FILE", ERROR, "The directory to train in is a file.", "name a directory", _a_file
-    ),
+    Check("MODEL_DIR_FILE", ERROR, "model_dir is a file.", "name a directory", _a_file),
     Check(
         "MODEL_DIR_STATE",
         ERROR,
-        "The file `checkpoint` in model_dir is no state file that TensorFlow can read: the "
-        'trainer stops ("Invalid checkpoint state loaded from"), or starts anew, whatever '
+        "TensorFlow can't read the state file `checkpoint` in model_dir: the trainer stops "
+        '("Invalid checkpoint state loaded from"), or starts from scratch, whatever '
         "checkpoints are there.",
         'remove the file `checkpoint`, or write model_checkpoint_path: "..." into it',
         _damaged,
@@ -178,24 +169,25 @@ CHECKS = (
     Check(
         "MODEL_DIR_LOST",
         ERROR,
-        "The file `checkpoint` in model_dir names a checkpoint that is not there, or is damaged: "
-        "the trainer stops, or starts anew.",
+        "The file `checkpoint` in model_dir names a checkpoint that is missing or damaged: the "
+        "trainer stops, or starts from scratch.",
         "remove the file `checkpoint`",
         _lost,
     ),
     Check(
         "MODEL_DIR_SHAPES",
         ERROR,
-        "A checkpoint in model_dir wins over fine_tune_checkpoint and is restored strictly; this "
-        'one is of another model ("Assign requires shapes of both tensors to match").',
+        "A checkpoint in model_dir takes precedence over fine_tune_checkpoint and is restored "
+        'strictly; this one is of another model ("Assign requires shapes of both tensors to '
+        'match").',
         _EMPTY,
         _shapes,
     ),
     Check(
         "MODEL_DIR_INCOMPLETE",
         ERROR,
-        "A checkpoint in model_dir has to hold every variable of training; this one holds the "
-        'model\'s alone ("Key ... not found in checkpoint"). Published models belong into '
+        "A checkpoint in model_dir must have every variable of training; this one has only the "
+        'model\'s ("Key ... not found in checkpoint"). Published models belong in '
         "fine_tune_checkpoint.",
         _EMPTY,
         _incomplete,
@@ -203,16 +195,17 @@ CHECKS = (
     Check(
         "MODEL_DIR_DONE",
         ERROR,
-        "The checkpoint in model_dir has all the steps that the config asks for: training ends "
-        "at once, without an error.",
+        "The checkpoint in model_dir already has as many steps as the config asks for: training "
+        "ends at once, without an error.",
         _EMPTY + ", or raise num_steps",
         _done,
     ),
     Check(
         "MODEL_DIR_RESUMES",
         WARNING,
-        "A checkpoint in model_dir wins over fine_tune_checkpoint: training goes on from there.",
-        "that is right for an interrupted run; for a new one " + _EMPTY,
+        "A checkpoint in model_dir takes precedence over fine_tune_checkpoint: training resumes "
+        "from it.",
+        "right for an interrupted run; for a new one, " + _EMPTY,
         _resumes,
     ),
 )

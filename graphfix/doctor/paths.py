@@ -1,13 +1,13 @@
-"""Checks of the paths that the config names, as the trainer will take them."""
+"""Checks of the paths in the config, as the trainer will read them."""
 
 import glob
 import os
 import re
 from typing import Iterator, List, Tuple
 
-from graphfix.doctor.checks import Check, Evidence
+from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
-from graphfix.findings import ERROR, INFO, WARNING
+from graphfix.findings import ERROR, INFO, WARNING, count
 from graphfix.formats.textproto import STRING, Scalar, quote
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.paths import INPUT_PATH, INPUT_READERS, is_path_field, is_placeholder
@@ -17,7 +17,7 @@ _END = re.compile(r"(?:[-?*.\[\]0-9]|of)\Z")
 
 
 def _all(setup: Setup):
-    """(path of the field, its value's node) of every path in the config that is not empty."""
+    """(path of the field, the field, the value's node) of every path in the config."""
     if setup.document is None:
         return
     for path, field in setup.document.walk():
@@ -33,39 +33,37 @@ def _all(setup: Setup):
 
 
 def _edits(setup: Setup, path, field, literal: str) -> Tuple[ConfigEdit, ...]:
-    """An edit of a path that is the only one of its name."""
+    """An edit of a path, if its field is the only one of its name."""
     one = len(field.values) == 1 and len(setup.document.find(path)) == 1
     return (ConfigEdit(path, literal, "a path that exists"),) if one else ()
 
 
-def _placeholder(setup: Setup) -> Iterator[Evidence]:
+def _placeholder(setup: Setup) -> Iterator[Symptom]:
     for path, _, value in _all(setup):
         if is_placeholder(value.value):
-            yield Evidence(value.where, (f"{'.'.join(path)} is still a placeholder: {value.raw}"))
+            yield Symptom(value.where, (f"{'.'.join(path)} is still a placeholder: {value.raw}"))
 
 
-def _tilde(setup: Setup) -> Iterator[Evidence]:
+def _tilde(setup: Setup) -> Iterator[Symptom]:
     for path, field, value in _all(setup):
         if value.value.startswith("~"):
             literal = quote(os.path.expanduser(value.value))
-            yield Evidence(
+            yield Symptom(
                 value.where,
-                (
-                    f"{'.'.join(path)} begins with ~, which a shell expands, and TensorFlow "
-                    f"does not: {value.raw}"
-                ),
+                f"{'.'.join(path)} begins with ~, which a shell expands, but TensorFlow does "
+                f"not: {value.raw}",
                 (f"write {path[-1]}: {literal}"),
                 _edits(setup, path, field, literal),
             )
 
 
 def _skipped(text: str) -> bool:
-    """Whether a path is another check's, or not one of this machine."""
+    """Whether another check reports a path, or it is not one of this machine."""
     return is_placeholder(text) or text.startswith("~") or "://" in text
 
 
 def _beside(setup: Setup, text: str) -> bool:
-    """Whether a relative path leads somewhere from the config's directory, which is another."""
+    """Whether a relative path exists from the config's directory, which is not the current one."""
     where = os.path.join(os.path.dirname(setup.path), text)
     elsewhere = os.path.realpath(os.path.dirname(setup.path)) != os.path.realpath(os.curdir)
     return (
@@ -79,7 +77,7 @@ def _there(setup: Setup, text: str) -> bool:
     return bool(os.path.exists(text) or os.path.exists(text + ".index") or setup.found(text))
 
 
-def _relative(setup: Setup) -> Iterator[Evidence]:
+def _relative(setup: Setup) -> Iterator[Symptom]:
     directory = os.path.dirname(setup.path) or "."
     for path, _, value in _all(setup):
         if (
@@ -87,25 +85,23 @@ def _relative(setup: Setup) -> Iterator[Evidence]:
             and not _there(setup, value.value)
             and _beside(setup, value.value)
         ):
-            yield Evidence(
+            yield Symptom(
                 value.where,
-                (
-                    f"{'.'.join(path)} is relative to the current directory, where there is "
-                    f"no {value.value}; there is one in {directory}"
-                ),
-                f"start the trainer in {directory}, or write the whole path",
+                f"{'.'.join(path)} is relative to the current directory, which has no "
+                f"{value.value}; {directory} has one",
+                f"start the trainer in {directory}, or write the full path",
             )
 
 
-def _no_input(setup: Setup) -> Iterator[Evidence]:
+def _no_input(setup: Setup) -> Iterator[Symptom]:
     for name, message in setup.readers():
         if message.WhichOneof("input_reader") not in (None, "tf_record_input_reader"):
             continue
         if not [one for one in message.tf_record_input_reader.input_path if one]:
-            yield Evidence(setup.where(name), f"{name} names no records")
+            yield Symptom(setup.where(name), f"{name} names no records")
 
 
-def _records(setup: Setup) -> Iterator[Evidence]:
+def _records(setup: Setup) -> Iterator[Symptom]:
     for name in INPUT_READERS:
         for field in setup.document.find((name,) + INPUT_PATH) if setup.document else ():
             for value in field.values:
@@ -120,7 +116,7 @@ def _records(setup: Setup) -> Iterator[Evidence]:
                 ):
                     continue
                 near = _shards(setup, text)
-                yield Evidence(
+                yield Symptom(
                     value.where,
                     f"no file matches {value.raw}",
                     f"write input_path: {quote(near)}" if near else "",
@@ -128,7 +124,7 @@ def _records(setup: Setup) -> Iterator[Evidence]:
                 )
 
 
-def _too_wide(setup: Setup) -> Iterator[Evidence]:
+def _too_wide(setup: Setup) -> Iterator[Symptom]:
     for path, _, value in _all(setup):
         if (
             not _skipped(value.value)
@@ -136,11 +132,11 @@ def _too_wide(setup: Setup) -> Iterator[Evidence]:
             and value.value in setup.too_wide
         ):
             (problem,) = setup.too_wide[value.value].problems
-            yield Evidence(value.where, f"{'.'.join(path)} {problem.message}")
+            yield Symptom(value.where, f"{'.'.join(path)} {problem.message}")
 
 
 def _shards(setup: Setup, text: str) -> str:
-    """A pattern for what is there under a similar name, "" where nothing is."""
+    """A path or pattern of files with a similar name, "" where there are none."""
     stem = text
     while stem != _END.sub("", stem):
         stem = _END.sub("", stem)
@@ -155,34 +151,34 @@ def _shards(setup: Setup, text: str) -> str:
     return found[0] if len(found) == 1 and os.path.isfile(found[0]) else ""
 
 
-def _label_maps(setup: Setup) -> Iterator[Evidence]:
+def _label_maps(setup: Setup) -> Iterator[Symptom]:
     for path, field, value in _all(setup):
         text = value.value
         if path[-1] != _LABEL_MAP or _skipped(text) or os.path.exists(text) or _beside(setup, text):
             continue
         near = setup.found(os.path.join(glob.escape(os.path.dirname(text) or "."), "*.pbtxt"))
         one = os.path.normpath(near[0]) if len(near) == 1 else ""
-        yield Evidence(
+        yield Symptom(
             value.where,
-            f"{'.'.join(path)} leads to no file: {value.raw}",
-            f"write label_map_path: {quote(one)}, which is there" if one else "",
+            f"{'.'.join(path)} names no file: {value.raw}",
+            f"write label_map_path: {quote(one)}, which exists" if one else "",
             _edits(setup, path, field, quote(one)) if one else (),
         )
 
 
-def _unreadable(setup: Setup) -> Iterator[Evidence]:
+def _unreadable(setup: Setup) -> Iterator[Symptom]:
     for path, _, value in _all(setup):
         files = setup.files(value.value) or setup.files(value.value + ".index")
         bad = [one for one in files if not os.access(one, os.R_OK)]
         if bad:
-            yield Evidence(
+            yield Symptom(
                 value.where,
                 f"{bad[0]} can't be read: you have no permission",
                 f"chmod a+r {bad[0]}",
             )
 
 
-def _mounts(setup: Setup) -> Iterator[Evidence]:
+def _mounts(setup: Setup) -> Iterator[Symptom]:
     tops: List[str] = sorted(
         {
             os.path.dirname(os.path.abspath(value.value))
@@ -198,20 +194,16 @@ def _mounts(setup: Setup) -> Iterator[Evidence]:
         and _there(setup, value.value)
     ]
     if relative:
-        yield Evidence(
+        yield Symptom(
             relative[0].where,
-            (
-                f"{len(relative)} paths are relative, such as {relative[0].raw}: they hold in the "
-                f"current directory, {os.getcwd()}"
-            ),
+            f"{count(len(relative), 'path is', 'paths are')} relative, such as "
+            f"{relative[0].raw}: valid in the current directory, {os.getcwd()}",
         )
     elif len(tops) > 1:
-        yield Evidence(
+        yield Symptom(
             setup.path,
-            (
-                f"names files in {len(tops)} directories, all of which a container would "
-                f"have to see: {', '.join(tops)}"
-            ),
+            f"names files in {len(tops)} directories, all of which a container would need: "
+            f"{', '.join(tops)}",
         )
 
 
@@ -226,15 +218,15 @@ CHECKS = (
     Check(
         "PATH_TILDE",
         ERROR,
-        "TensorFlow takes ~ for the name of a directory.",
-        "write the home directory's whole path",
+        "TensorFlow does not expand ~: to it, that is a directory's name.",
+        "write the home directory's full path",
         _tilde,
     ),
     Check(
         "PATH_OF_CONFIG",
         ERROR,
-        "Relative paths start at the directory the trainer runs in, not at the config's.",
-        "start the trainer there, or write whole paths",
+        "Relative paths start in the directory that the trainer runs in, not in the config's.",
+        "start the trainer there, or write full paths",
         _relative,
     ),
     Check(
@@ -247,37 +239,41 @@ CHECKS = (
     Check(
         "RECORDS_MISSING",
         ERROR,
-        "An input path matches no file: model_main says so, the legacy trainer waits for ever.",
+        "An input path matches no file: model_main stops, the legacy trainer waits forever.",
         "correct the path; * and ? stand for any characters",
         _records,
     ),
     Check(
-        "LABEL_MAP_LOST", ERROR, "label_map_path leads to no file.", "correct the path", _label_maps
+        "LABEL_MAP_LOST",
+        ERROR,
+        "There is no file at label_map_path.",
+        "correct the path",
+        _label_maps,
     ),
     Check(
         "PATH_TOO_WIDE",
         WARNING,
-        "A path's wildcards stand for so many directories that nobody looked through them all: "
-        "what it names was not judged, and the trainer has to look through them, too.",
+        "A path's wildcards match so many directories that graphfix stopped searching them: "
+        "what it names was not checked. The trainer will have to search them, too.",
         "name the directories instead of writing * for them",
         _too_wide,
     ),
     Check(
         "PATH_UNREADABLE",
         ERROR,
-        "A file is there, and may not be read.",
+        "A file exists, but its permissions do not allow reading it.",
         "change its permissions",
         _unreadable,
     ),
 )
 
-# For those who train elsewhere; said last.
+# For those who train on another machine; listed last.
 ELSEWHERE = (
     Check(
         "PATH_RELATIVE",
         INFO,
-        "Paths hold on this machine, from this directory.",
-        "start the trainer where they hold, and mount what they name into a container",
+        "The paths are valid on this machine, from this directory.",
+        "start the trainer where they are valid; mount what they name into a container",
         _mounts,
     ),
 )

@@ -11,7 +11,8 @@ import numpy as np
 
 from graphfix.detectors import families
 from graphfix.detectors.anchor_generators import describe_anchors
-from graphfix.detectors.describe import HeadSpec, expected_heads
+from graphfix.detectors.config_heads import expected_heads
+from graphfix.detectors.model_spec import HeadSpec
 from graphfix.doctor import field_location
 from graphfix.doctor.scan import Scan, scan_records
 from graphfix.doctor.values import Values, look_at_values
@@ -230,9 +231,7 @@ class Setup:
         """The heads of the config's model, under a checkpoint's names; none for a model that
         graphfix does not know."""
         try:
-            return expected_heads(
-                self.message, self.metas(prefix), config=self.path, checkpoint=prefix
-            )[1]
+            return expected_heads(self.message, self.metas(prefix), config=self.path)[1]
         except SourceError:
             return ()
 
@@ -264,7 +263,7 @@ def _bind(document: Document):
         )
     while any(problem.kind == DUPLICATE for problem in left):
         again = next(problem for problem in left if problem.kind == DUPLICATE)
-        _, block, field = field_location.at(document, again.line, again.column)
+        _, block, field = field_location.locate(document, again.line, again.column)
         document = document.delete(block.named(field.name)[0])
         message, left = bind(document, kind)
     return message, problems

@@ -1,4 +1,4 @@
-"""One pass over a checkpoint's values: damage, numbers that are none, kernels of zeros."""
+"""One pass over a checkpoint's values: damage, NaN and infinity, kernels of zeros."""
 
 from typing import List, Mapping, NamedTuple, Optional
 
@@ -10,7 +10,7 @@ from graphfix.formats.tensors import TensorView
 
 
 class Values(NamedTuple):
-    """The first damage, and the names of tensors that hold NaN or infinity, or are zero kernels."""
+    """The first damage, and the names of tensors with NaN or infinity, and of kernels of zeros."""
 
     damage: Optional[SourceError]
     not_finite: List[str]
@@ -18,7 +18,7 @@ class Values(NamedTuple):
 
 
 def look_at_values(store: Mapping[str, TensorView]) -> Values:
-    """Reads every tensor of numbers."""
+    """Reads every tensor of numbers, one at a time."""
     damage = None
     not_finite: list = []
     zeros: list = []
@@ -32,7 +32,7 @@ def look_at_values(store: Mapping[str, TensorView]) -> Values:
             continue
         if not view.meta.dtype.is_floating:
             continue
-        # A sum tells in one pass; where it overflowed, every value is asked.
+        # A finite sum has finite terms; where it is not, it may have overflowed.
         if not np.isfinite(np.sum(value, dtype=float)) and not np.isfinite(value).all():
             not_finite.append(name)
         if value.ndim == 4 and not name.endswith(families.SLOT_SUFFIXES) and not value.any():

@@ -1,10 +1,10 @@
 """Follows the classes through a frozen graph: which axis of which tensor counts them.
 
-From the outputs of a model's heads on, each operation is asked where the class axis goes, and
-which constants it needs to know how long that axis is.  Nothing is found by name or by value: a
-constant is a class count because of the operation that reads it and the place it is read at.  An
-operation without a rule, or a constant that contradicts its place, is an error that names the
-node, and no graph comes out.
+From the outputs of a model's heads on, a rule for each operation tells where the class axis goes,
+and which constants hold its length.  Nothing is found by name or by value: a constant is a class
+count because of the operation that reads it and the input it is read at.  An operation without a
+rule, or a constant that contradicts its place, is an error that names the node, and no graph is
+written.
 """
 
 import collections
@@ -14,12 +14,13 @@ from graphfix.formats.graphdef.graph import Consumers, Graph, read_input
 from graphfix.graph_rewrite import rules
 from graphfix.graph_rewrite.axis_types import (
     ANY,
+    CHANNEL,
     CLASS,
-    SLOT,
     Axes,
     NotUnderstood,
     Outputs,
     Selection,
+    Wait,
     class_axis,
 )
 from graphfix.graph_rewrite.vectors import Element, Vectors
@@ -46,26 +47,26 @@ class Tracker:
         self._arrived: Dict[str, int] = {}  # of a list of inputs, how many are known
 
     def size(self, factor: Any, *, new: bool = False) -> Optional[int]:
-        """The size a factor stands for, before or after; None where nobody knows."""
-        if factor in (SLOT, CLASS):
-            return (self.new if new else self.old) + (factor == SLOT)
+        """The size that a factor stands for, before or after; None if unknown."""
+        if factor in (CHANNEL, CLASS):
+            return (self.new if new else self.old) + (factor == CHANNEL)
         return factor
 
     def class_size(self, axes: Axes) -> Tuple[int, int]:
-        """The class axis of a tensor and its new size, -1 where that is not known."""
+        """The class axis of a tensor and its new size, -1 if unknown."""
         axis = class_axis(axes)
         sizes = [self.size(factor, new=True) for factor in axes[axis]]
         return axis, -1 if ANY in sizes else _product(sizes)
 
     def start(self, name: str, axes: Axes) -> None:
-        """Says what the axes of a node's first output are."""
+        """Sets the axes of a node's first output."""
         self._set(name, {0: axes})
 
     def run(self) -> None:
-        """Follows all that was started.
+        """Follows the class axes from everything that was started.
 
         Raises:
-          NotUnderstood: naming a node, where the class axis is lost sight of.
+          NotUnderstood: a node at which a class axis cannot be followed.
         """
         while True:
             while self._pending:
@@ -77,7 +78,7 @@ class Tracker:
                 raise NotUnderstood(self.graph.nodes[name], why)
 
     def _set(self, name: str, outputs: Outputs) -> None:
-        """Says what the axes of a node's outputs are."""
+        """Sets the axes of a node's outputs."""
         readers: Dict[int, Dict[str, None]] = {}
         for port, axes in outputs.items():
             if class_axis(axes) < 0:
@@ -98,8 +99,8 @@ class Tracker:
             self._pending.extend(names)
 
     def _lacks(self, node) -> bool:
-        """Whether one of the inputs that a node lists has no class axis yet.  They come singly, and
-        there are as many as classes: so each is asked for only until it has."""
+        """Whether one of a node's list of inputs has no class axis yet.  They arrive one by one,
+        and there may be as many as classes, so each is looked up only until it has one."""
         known = self._arrived.get(node.name, 0)
         count = node.attr["N"].i if node.op == "ConcatV2" else len(node.input)
         while known < count:
@@ -130,15 +131,15 @@ class Tracker:
                 return
         try:
             outputs = rule(self, node, self.inputs(node))
-        except rules.Wait as wait:
+        except Wait as wait:
             self.waiting[node.name] = str(wait)
             return
         self.waiting.pop(node.name, None)
         self._set(node.name, outputs)
 
     def _find_tile(self) -> bool:
-        """Where an operand without a class axis meets one that has: is there a Tile behind it that
-        repeats something for every class?  Then the class axis begins there, too."""
+        """Starts a class axis at a Tile that repeats something for every class, in front of a node
+        of which only one operand has a class axis so far; whether there was one."""
         for name in sorted(self.waiting):
             seen = set()
             pending = [
@@ -171,16 +172,16 @@ class Tracker:
         return tuple((CLASS,) if place == places[0] else (ANY,) for place in range(len(multiples)))
 
     def expect(self, element: Element, factors: Sequence[Any], node, position: int) -> None:
-        """Holds a number that a node reads (as element of its input `position`) against the size
-        of an axis, and has it changed with it.
+        """Compares a number that a node reads (an element of its input `position`) with the size of
+        an axis, and changes it along with the axis.
 
         Raises:
-          NotUnderstood: it is another number.
+          NotUnderstood: they differ.
         """
         sizes = [self.size(factor) for factor in factors]
         if element.value is None or ANY in sizes:
             return
-        if any(factor not in (SLOT, CLASS, 1) for factor in factors):
+        if any(factor not in (CHANNEL, CLASS, 1) for factor in factors):
             self.packed.append(node)
         product = _product(sizes)
         if element.value != product:

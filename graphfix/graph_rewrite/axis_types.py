@@ -1,24 +1,29 @@
-"""The words that the parts of this package share: factors of axes, and what was not understood.
+"""Types that the modules of this package share: the factors of axes, and the errors.
 
-A tensor's axes are tuples of factors, so that packed axes can be told: (3, SLOT) is an axis of
-three anchors by all slots, (ANY, CLASS) a flattened one that ends in classes.  SLOT counts classes
-and the background, CLASS classes alone, ANY is a size that nobody needs to know.
+A tensor's axes are tuples of factors, which tells packed axes apart: (3, CHANNEL) is an axis of
+three anchors by all class channels, (ANY, CLASS) a flattened axis that ends in classes.  CHANNEL is
+the number of classes and the background, CLASS that of the classes alone, ANY a size that does not
+matter.
 """
 
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-SLOT, CLASS, ANY = "slot", "class", None
+CHANNEL, CLASS, ANY = "class channel", "class", None
 
 Axes = Tuple[Tuple[Any, ...], ...]
 Outputs = Dict[int, Axes]  # by port
 
 
 class NotUnderstood(Exception):
-    """A node whose part in the graph is not known."""
+    """A node whose effect on the classes is not known."""
 
     def __init__(self, node, why: str):
         Exception.__init__(self, f"{node.op} node '{node.name}': {why}")
         self.node, self.why = node.name, why
+
+
+class Wait(Exception):
+    """Not all inputs that must have a class axis have theirs yet."""
 
 
 class Selection(NamedTuple):
@@ -30,10 +35,12 @@ class Selection(NamedTuple):
 
 
 def class_axis(axes: Axes) -> int:
-    """The axis that counts classes, -1 where there is none."""
-    return next((number for number, axis in enumerate(axes) if SLOT in axis or CLASS in axis), -1)
+    """The number of the class axis, -1 if there is none."""
+    return next(
+        (number for number, axis in enumerate(axes) if CHANNEL in axis or CLASS in axis), -1
+    )
 
 
 def marker(axes: Axes) -> str:
-    """SLOT or CLASS, whichever the tensor has."""
-    return SLOT if SLOT in axes[class_axis(axes)] else CLASS
+    """CHANNEL or CLASS, whichever the class axis has."""
+    return CHANNEL if CHANNEL in axes[class_axis(axes)] else CLASS

@@ -10,8 +10,8 @@ from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import read_input
 from graphfix.graph_rewrite.axis_types import (
     ANY,
+    CHANNEL,
     CLASS,
-    SLOT,
     NotUnderstood,
     Outputs,
     Selection,
@@ -52,7 +52,7 @@ def slice_(tracker, node, inputs) -> Outputs:
         (ANY,) if number != axis and size[number].value != -1 else one
         for number, one in enumerate(axes)
     ]
-    if first == 1 and factor == SLOT and length in (-1, whole - 1):
+    if first == 1 and factor == CHANNEL and length in (-1, whole - 1):
         out[axis] = (CLASS,)
     elif first != 0:
         raise NotUnderstood(node, f"it cuts classes from {first} on")
@@ -121,7 +121,7 @@ def strided_slice(tracker, node, inputs) -> Outputs:
         elif (
             whole_end
             and begin[number].value == 1
-            and axis == (SLOT,)
+            and axis == (CHANNEL,)
             and step[number].value == 1
             and not masks["shrink_axis_mask"] & bit
         ):

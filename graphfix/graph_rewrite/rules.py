@@ -1,27 +1,17 @@
-"""What each operation does to a class axis; the rules `axes.Tracker` goes by.
+"""What each operation does to a class axis: the rules that `axes.Tracker` applies.
 
-A rule gets the tracker, the node and its data inputs' axes (None without classes), and returns
-the axes of its outputs by port; {} where the class axis ends there for a good reason.  Operations
-and their inputs as in TensorFlow 1.15's op registrations (core/ops).
+A rule takes the tracker, the node and the axes of its data inputs (None without classes), and
+returns the axes of its outputs by port; {} where the class axis ends, as it should.  Operations and
+their inputs are those of TensorFlow 1.15's op registrations (core/ops).
 """
-
-from typing import Any, List, Optional, Tuple
 
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import read_input
-from graphfix.graph_rewrite import cuts
-from graphfix.graph_rewrite.axis_types import (
-    ANY,
-    CLASS,
-    SLOT,
-    NotUnderstood,
-    Outputs,
-    class_axis,
-    marker,
-)
+from graphfix.graph_rewrite import cuts, reshapes, tensor_arrays
+from graphfix.graph_rewrite.axis_types import ANY, NotUnderstood, Outputs, Wait, class_axis, marker
 
-# Operations whose output has, axis by axis, what their inputs have; a Tile behind a chain of
-# them can be the origin of a class axis.
+# Operations whose outputs have their inputs' axes; the Tile that a chain of them leads back to can
+# be the origin of a class axis.
 SHAPED_LIKE_INPUT = (
     "Add",
     "AddV2",
@@ -46,14 +36,10 @@ SHAPED_LIKE_INPUT = (
 )
 
 
-# Operations that have a class axis where all of a list of inputs have one: what they do with it.
+# Operations that have a class axis if all of a list of inputs have one: what they do with the list.
 LISTS = {"AddN": "adds up", "ConcatV2": "joins", "Pack": "stacks"}
-# The most outputs that a node is believed to have.
+# A node that claims more outputs than this is damaged.
 _MOST_OUTPUTS = 1 << 16
-
-
-class Wait(Exception):
-    """Not all inputs that must have a class axis have theirs yet."""
 
 
 def _first(tracker, node, inputs) -> Outputs:
@@ -98,7 +84,7 @@ def _sum(tracker, node, inputs) -> Outputs:
 
 
 def _joined(node, known):
-    """The axes of operands that differ in what is known of them."""
+    """The axes of operands, those of which most is known."""
     if (
         len({len(axes) for axes in known}) != 1
         or len({(class_axis(a), marker(a)) for a in known}) != 1
@@ -108,7 +94,7 @@ def _joined(node, known):
 
 
 def _broadcasts(tracker, name: str, axes) -> bool:
-    """Whether an operand without classes has one value for all of them."""
+    """Whether an operand without a class axis has one value for all classes."""
     node = tracker.graph.nodes[name]
     while node.op in ("Identity", "Enter"):
         node = tracker.graph.nodes[read_input(node.input[0]).name]
@@ -123,81 +109,6 @@ def _select(tracker, node, inputs) -> Outputs:
     if inputs[1] is None or inputs[2] is None:
         raise Wait("only one of its two values has a class axis")
     return {0: _joined(node, [inputs[1], inputs[2]])}
-
-
-def _reshape(tracker, node, inputs) -> Outputs:
-    if inputs[0] is None:
-        raise NotUnderstood(node, "a class axis decides a shape")
-    elements = tracker.vectors.read(read_input(node.input[1]))
-    if elements is None:
-        return {0: _flattened(tracker, node, inputs[0])}
-    factors = [factor for axis in inputs[0][class_axis(inputs[0]) :] for factor in axis]
-    out: List[Tuple[Any, ...]] = []
-    for element in reversed(elements):
-        if element.value in (None, -1):
-            # Whatever is left; without the classes nobody needs to know what.
-            left = SLOT in factors or CLASS in factors
-            out.append((ANY,) + tuple(factors) if left else (ANY,))
-            factors = []
-            continue
-        taken = _taken(tracker, factors, element.value)
-        if SLOT in taken or CLASS in taken:
-            tracker.expect(element, taken, node, 1)
-            out.append(tuple(taken))
-        else:
-            out.append((element.value,))
-    if SLOT in factors or CLASS in factors:
-        raise NotUnderstood(node, "the classes do not come out on an axis of their own")
-    return {0: tuple(reversed(out))}
-
-
-def _taken(tracker, factors: List[Any], size: int) -> List[Any]:
-    """Takes from the end of `factors` what makes up an axis of a size."""
-    if factors and factors[-1] is ANY:
-        return [factors.pop()]
-    if factors and size == 1 and factors[-1] == CLASS and tracker.size(CLASS) == 1:
-        return [factors.pop()]
-    taken: List[Any] = []
-    while factors and _product(tracker, taken) != size:
-        taken.insert(0, factors.pop())
-    return taken
-
-
-def _product(tracker, factors) -> Optional[int]:
-    product = 1
-    for factor in factors:
-        size = tracker.size(factor)
-        if size is None:
-            return None
-        product *= size
-    return product if factors else 1
-
-
-def _flattened(tracker, node, axes):
-    """Everything up to the class axis made one axis, by a shape of [all of it, the other sizes]."""
-    axis = class_axis(axes)
-    shape = tracker.graph.nodes[read_input(node.input[1]).name]
-    if shape.op == "ConcatV2" and shape.attr["N"].i == 2:
-        first = tracker.vectors.read(read_input(shape.input[0]))
-        rest = tracker.graph.nodes[read_input(shape.input[1]).name]
-        if (
-            first is not None
-            and len(first) == 1
-            and first[0].value in (None, -1)
-            and rest.op == "StridedSlice"
-            and rest.attr["end_mask"].i & 1
-        ):
-            begin = tracker.vectors.read(read_input(rest.input[1]))
-            of = tracker.graph.nodes[read_input(rest.input[0]).name]
-            source = read_input(of.input[0]) if of.op == "Shape" else None
-            if (
-                source
-                and tracker.states.get((source.name, source.port)) == axes
-                and begin is not None
-                and [one.value for one in begin] == [axis + 1]
-            ):
-                return ((ANY,) + axes[axis],) + axes[axis + 1 :]
-    raise NotUnderstood(node, "its shape is not known")
 
 
 def _squeeze(tracker, node, inputs) -> Outputs:
@@ -283,51 +194,6 @@ def _tile(tracker, node, inputs) -> Outputs:
     }
 
 
-def _scatter(tracker, node, inputs) -> Outputs:
-    if inputs[2] is None or class_axis(inputs[2]) == 0:
-        raise NotUnderstood(node, "it spreads the class axis")
-    _element_shape(tracker, node, inputs[2][1:])
-    return {0: inputs[2][1:]}
-
-
-def _read(tracker, node, inputs) -> Outputs:
-    return {0: inputs[2]}
-
-
-def _write(tracker, node, inputs) -> Outputs:
-    if inputs[2] is None:
-        raise Wait("a class axis is expected, but not written")
-    _element_shape(tracker, node, inputs[2])
-    return {0: inputs[2]}
-
-
-def _collect(tracker, node, inputs) -> Outputs:
-    _shape_attr(tracker, node, inputs[2])
-    return {0: ((ANY,),) + inputs[2]}
-
-
-def _element_shape(tracker, node, axes) -> None:
-    """The TensorArray behind a handle may note the shape of its elements."""
-    array = tracker.graph.nodes[read_input(node.input[0]).name]
-    while array.op in ("Enter", "Identity", "Switch", "Merge"):
-        array = tracker.graph.nodes[read_input(array.input[0]).name]
-    _shape_attr(tracker, array, axes)
-
-
-def _shape_attr(tracker, node, axes) -> None:
-    shape = node.attr["element_shape"].shape
-    axis = class_axis(axes)
-    if shape.unknown_rank or len(shape.dim) != len(axes) or shape.dim[axis].size < 0:
-        return
-    before = _product(tracker, axes[axis])
-    if before is not None and shape.dim[axis].size != before:
-        raise NotUnderstood(node, f"it takes an axis of classes for {shape.dim[axis].size} long")
-    after = 1
-    for factor in axes[axis]:
-        after *= tracker.size(factor, new=True)
-    tracker.attributes.append((node.name, "element_shape", (axis, after)))
-
-
 def _reduce(tracker, node, inputs) -> Outputs:
     elements = tracker.vectors.read(read_input(node.input[1]))
     if elements is None or inputs[0] is None:
@@ -342,7 +208,7 @@ def _reduce(tracker, node, inputs) -> Outputs:
 
 def _top(tracker, node, inputs) -> Outputs:
     if inputs[0] is None or class_axis(inputs[0]) != len(inputs[0]) - 1:
-        raise NotUnderstood(node, "it ranks something else than classes")
+        raise NotUnderstood(node, "it ranks something other than classes")
     count = cuts.number(tracker, node, 1)
     if count > tracker.size(marker(inputs[0]), new=True):
         raise NotUnderstood(node, f"it ranks {count} classes, more than there will be")
@@ -400,7 +266,7 @@ for _rule, _operations in (
     ),
     (_sum, ("AddN",)),
     (_select, ("Select",)),
-    (_reshape, ("Reshape",)),
+    (reshapes.reshape, ("Reshape",)),
     (_squeeze, ("Squeeze",)),
     (_expand, ("ExpandDims",)),
     (_transpose, ("Transpose",)),
@@ -413,10 +279,10 @@ for _rule, _operations in (
     (cuts.gather, ("Gather", "GatherV2")),
     (cuts.pad, ("Pad",)),
     (_tile, ("Tile",)),
-    (_scatter, ("TensorArrayScatterV3",)),
-    (_read, ("TensorArrayReadV3",)),
-    (_write, ("TensorArrayWriteV3",)),
-    (_collect, ("TensorArrayGatherV3",)),
+    (tensor_arrays.scatter, ("TensorArrayScatterV3",)),
+    (tensor_arrays.read, ("TensorArrayReadV3",)),
+    (tensor_arrays.write, ("TensorArrayWriteV3",)),
+    (tensor_arrays.collect, ("TensorArrayGatherV3",)),
     (_reduce, ("Mean", "Sum", "Max", "Min", "ArgMax", "Any")),
     (_top, ("TopKV2",)),
     (_crop, ("CropAndResize", "ResizeBilinear", "ResizeNearestNeighbor")),

@@ -1,9 +1,9 @@
 """Whether a graph beside a checkpoint has the weights that a plan takes from the checkpoint.
 
-A graph that was exported earlier or later has others; one exported from the moving averages has them
-where the checkpoint has the trained values.  Rewritten, it would be another model than the converted
-checkpoint.  A checkpoint's index has the checksums of its tensors, so constants are compared without
-reading the checkpoint's data.
+A graph that was exported earlier or later has others; one exported from the moving averages has
+them where the checkpoint has the trained values.  Rewritten, it would be another model than the
+converted checkpoint.  A checkpoint's index has the checksums of its tensors, so constants are
+compared without reading the checkpoint's data.
 """
 
 from typing import Any, Iterable, List, Tuple

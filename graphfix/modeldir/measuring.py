@@ -93,7 +93,7 @@ def measure(directory: str, listed: Optional[Iterable[str]] = None) -> Measured:
                 _check_coverage(os.path.join(directory, prefix + _DATA), stores[prefix], problems)
             except SourceError as error:
                 problems += error.problems
-    for path, is_directory, mode in found:
+    for path, _, mode in found:
         if stat.S_ISREG(mode):
             try:
                 files[path] = _content(directory, path, stores)

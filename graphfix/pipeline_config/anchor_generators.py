@@ -67,8 +67,7 @@ def _block(path: Tuple[str, ...], old: Any, new: Block):
                 continue
             yield ConfigEdit(path + (name,), None, _REASON)
             for number, value in enumerate(values):
-                for edit in _block(path + (f"{name}[{number}]",), None, value):
-                    yield edit
+                yield from _block(path + (f"{name}[{number}]",), None, value)
         elif [one.value for one in before] != [one.value for one in values]:
             text = [value.raw for value in values]
             listed = len(text) > 1 or any(field.listed for field in new.named(name))
@@ -86,8 +85,7 @@ def _lines(message: Any, indent: str):
         for one in value if hasattr(value, "extend") else [value]:
             if field.message_type:
                 yield f"{indent}{field.name} {{\n"
-                for line in _lines(one, indent + "  "):
-                    yield line
+                yield from _lines(one, indent + "  ")
                 yield indent + "}\n"
             else:
                 text = str(np.float32(one)) if isinstance(one, float) else str(one).lower()

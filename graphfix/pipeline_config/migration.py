@@ -110,7 +110,8 @@ class _Work:
         path, literal = saying.sets[0]
         became = ".".join(path) + (": " + literal if literal != EMPTY_BLOCK else "")
         if len(saying.sets) > 1:
-            became = ".".join(os.path.commonprefix([path for path, _ in saying.sets]))
+            paths = [path for path, _ in saying.sets]
+            became = ".".join(os.path.commonprefix(paths))  # noqa: RUF071 - of names, not of text
         self._tell(
             "FIELD_TRANSLATED",
             violation,

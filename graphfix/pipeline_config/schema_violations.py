@@ -68,7 +68,7 @@ def _look(
     for field in block.fields:
         spec = schema.field(message, field.name)
 
-        def complain(kind: str) -> None:
+        def complain(kind: str, field=field, spec=spec) -> None:
             out.append(
                 SchemaViolation(
                     kind, path + (_step(field, blocks),), message, above, block, field, spec

@@ -44,6 +44,16 @@ class _Named:
 
     kind: ClassVar[str]
 
+    @property
+    def channels(self) -> Optional[int]:
+        """How many channels it is given; None where they stay as they are."""
+        return None
+
+    @property
+    def uniform(self) -> Optional[float]:
+        """The value that every element has; None where they differ, or are not known."""
+        return None
+
     def __init_subclass__(cls, **more: Any) -> None:
         super().__init_subclass__(**more)
         cls.kind = cls.__name__.lower()
@@ -65,11 +75,6 @@ class _Edit(_Named):
     def output_name(self) -> Optional[str]:
         """The name the tensor goes out under; None where it does not."""
         return self.tensor
-
-    @property
-    def channels(self) -> Optional[int]:
-        """How many channels it is given; None where they stay as they are."""
-        return None
 
     @property
     def depends_on(self) -> Optional[str]:
@@ -156,6 +161,10 @@ class Reset(_Edit):
     tensor: str
     value: float
     rewrites, reads = True, False
+
+    @property
+    def uniform(self) -> float:
+        return self.value
 
     def apply(self, view: TensorView, made: Mapping[str, TensorView]) -> TensorView:
         return _full(view.meta, self.value)
@@ -270,6 +279,10 @@ class Constant(_Named):
     shape: Tuple[int, ...]
     value: float
     reason: str
+
+    @property
+    def uniform(self) -> float:
+        return self.value
 
     def apply(self, made: Mapping[str, TensorView]) -> TensorView:
         return _full(TensorMeta(self.name, dtypes.BY_NAME[self.dtype], self.shape), self.value)

@@ -11,7 +11,6 @@ import re
 from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
 from graphfix.detectors import families
-from graphfix.detectors.quantization import is_quantization
 from graphfix.errors import SourceError
 from graphfix.findings import Finding
 from graphfix.formats import json_data
@@ -24,12 +23,11 @@ from graphfix.planning.edits import EDITS
 from graphfix.planning.plan import SurgeryPlan
 from graphfix.planning.plan_json import read_plan
 from graphfix.restore import trainers
+from graphfix.restore.requested import count_restored
 
 _REMEDY = "convert again with this version of graphfix"
 _LIMIT = 64 << 20
 _MOST_PIXELS, _MOST_SIDES, _LARGEST = 1 << 16, 254, 1e6
-# The scopes of feature extractors: of SSD, of the two stages, and as Keras names them.
-_BACKBONE = re.compile(r"(?:FirstStage|SecondStage)?FeatureExtractor/|[^/]*_feature_extractor/")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +73,7 @@ class Verification:
     unrestored: Tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Report:
     """A plan, what was published for it (`artifacts`: file names), and what there is to know.
 
@@ -100,6 +98,18 @@ class Report:
     anchors: Tuple[MapAnchorsChange, ...] = ()
     strangers: Tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Report of {self.source}: {self.summary}>"
+
+    def _repr_html_(self) -> str:
+        """The page of report.html, for a notebook: in a frame, so that its style stays its own."""
+        from html import escape
+
+        from graphfix.report.html import render  # which takes long to import
+
+        page = escape(render(self), quote=True)
+        return f'<iframe srcdoc="{page}" width="100%" height="600" frameborder="0"></iframe>'
+
     @property
     def exit_code(self) -> int:
         return 0 if all(one.complete for one in self.verifications) else 4
@@ -123,39 +133,31 @@ class Report:
                 f", {averages} moving averages added" if averages else "",
             )
         ]
-        parts.append(f"stock API {plan.target_api}{self._forecasts()}")
+        parts.append(f"stock API {plan.target_api}{self._restored()}")
         parts.append(
             f"{plan.carried} class{'' if plan.carried == 1 else 'es'} carried, {plan.new} new"
         )
         return "; ".join(parts)
 
-    def _forecasts(self) -> str:
+    def _restored(self) -> str:
         """What the trainers restore: said once where they agree."""
         rows = [
-            (name, "restores %d of %d" % self.forecast(name, what))
+            (name, "restores %d of %d" % self.restore_count(name, what))
             for name, what in trainers.restored(self.plan.target_api, self.plan.trainer)
         ]
         if len({words for _, words in rows}) == 1:
             return " " + rows[0][1]
         return ": " + ", ".join("%s %s" % row for row in rows)
 
-    def forecast(self, trainer: str, what: str) -> Tuple[int, int]:
-        """How many of how many model variables a trainer restores that restores `what`; model_main
-        never restores those of quantization, which it adds too late."""
+    def restore_count(self, trainer: str, what: str) -> Tuple[int, int]:
+        """How many of how many model variables a trainer restores that restores `what`."""
         others = {families.GLOBAL_STEP}.union(self.strangers)
         variables = [
             one
             for one in self.outgoing
             if one not in others and not one.endswith(families.MOVING_AVERAGE)
         ]
-        left = [
-            one for one in variables if trainer != trainers.MODEL_MAIN or not is_quantization(one)
-        ]
-        return {
-            trainers.EVERYTHING: len(left),
-            trainers.NOTHING: 0,
-            trainers.BACKBONE: sum(bool(_BACKBONE.match(one)) for one in left),
-        }[what], len(variables)
+        return count_restored(variables, what, trainer), len(variables)
 
     def source_name(self, number: int) -> str:
         """The name of the source's class with an id, or words for it."""

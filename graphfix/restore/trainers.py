@@ -2,22 +2,22 @@
 
 Measured and read in the stock code of each period.  All trainers restore by variable name.
 
-* The slim-based trainer, `train.py` and from 2018-07-12 `legacy/train.py`, restores the feature
-  extractor alone before 2018-03-09, whatever the config says: in 2017-06 by a Saver that stops at
-  a missing name or another shape, later leaving out what is missing, and from 2018-02-09 also what
+* The slim-based trainer, `train.py` and from 2018-07-12 `legacy/train.py`, restores only the feature
+  extractor before 2018-03-09, whatever the config has: in 2017-06 by a Saver that stops at a
+  missing name or another shape, later leaving out what is missing, and from 2018-02-09 also what
   has another shape.  From 2018-03-09 on it restores every variable if
-  `load_all_detection_checkpoint_vars` says so, until 2018-05 the global step too, and also those
-  of a quantized graph.
+  `load_all_detection_checkpoint_vars` is set, until 2018-05 the global step too, and also those of
+  a quantized graph.
 * The trainer based on Estimators is `model.py` from 2018-02-09 on, and `model_main.py` from
-  2018-04-16.  It restores every variable of the model, if the flag says so, but never those that
+  2018-04-16.  It restores every variable of the model if the flag is set, but never those that
   quantization adds, which come into the graph after the map is made.  From 2020-07-08 on
   model_main gives its model no hparams, so `load_pretrained` is false and `fine_tune_checkpoint` is
-  ignored in silence.
+  ignored, without a message.
 
 Some revisions of model_main build the model twice in one graph, for the input and for training, so
 that Keras calls what is trained NAME_1 (not in 2019-04, but in 2019-07).
 
-The names that `--trainer` has for them are "legacy" and "model_main".
+`--trainer` calls them "legacy" and "model_main".
 """
 
 import dataclasses
@@ -35,8 +35,8 @@ NOTHING = "nothing"
 
 @dataclasses.dataclass(frozen=True)
 class Period:
-    """From a month on: each trainer's script, and what it restores at most; None where there is
-    no such trainer."""
+    """Each trainer's script from a month on, and what it restores at most; None where there is no
+    such trainer."""
 
     since: str
     legacy_script: str
@@ -63,15 +63,15 @@ def period(revision: str) -> Period:
 
 
 def restored(revision: str, trainer: str) -> Tuple[Tuple[str, str], ...]:
-    """(trainer, what it restores) for a `--trainer`: one row, or for "any" one for each there
-    is; none where that month has no such trainer."""
+    """(trainer, what it restores at most) for a `--trainer`: "any" gives a row for each trainer of
+    that month; a trainer that the month lacks gives none."""
     row = period(revision)
     rows = ((MODEL_MAIN, row.model_main), (LEGACY, row.legacy))
     return tuple((name, what) for name, what in rows if what and trainer in (Trainer.ANY, name))
 
 
 def renames_keras(revision: str, trainer: str) -> Optional[bool]:
-    """Whether a trainer looks for what Keras names under its second name; None where that is not
+    """Whether a trainer looks for Keras variables under their second names; None where that is not
     known."""
     if trainer == LEGACY or revision < "2019-05":
         return False
@@ -79,7 +79,7 @@ def renames_keras(revision: str, trainer: str) -> Optional[bool]:
 
 
 def script(revision: str, trainer: str) -> Optional[str]:
-    """The path of a trainer's script within object_detection, None where there is none."""
+    """The path of a trainer's script in object_detection, None where the month has no such trainer."""
     row = period(revision)
     return row.legacy_script if trainer == LEGACY else row.model_main_script
 

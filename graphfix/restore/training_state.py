@@ -1,8 +1,8 @@
 """The complete training checkpoint a stock trainer resumes from when it finds it in its model_dir.
 
-A checkpoint there wins over `fine_tune_checkpoint`, whatever the trainer does with the latter,
-but is restored strictly: every variable of the training graph must be in it.  So beside the
-model's variables and global_step it holds what the config's optimizer keeps: its slots at the
+A checkpoint there takes precedence over `fine_tune_checkpoint`, whatever the trainer does with the
+latter, but is restored strictly: every variable of the training graph must be in it.  So besides
+the model's variables and global_step it has what the config's optimizer keeps: its slots at the
 values TensorFlow 1.15 initialises them to (RMSProp's mean square 1, all others 0), Adam's powers
 of beta, and the moving averages.
 """

@@ -1,5 +1,5 @@
-"""What only the run that writes a checkpoint can ask: whether every tensor's bytes are its source's,
-or what the plan makes of them.
+"""What only the run that writes a checkpoint can ask: whether every tensor's bytes are its
+source's, or what the plan makes of them.
 """
 
 from typing import Iterator, Optional, Sequence

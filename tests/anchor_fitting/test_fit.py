@@ -90,12 +90,15 @@ def test_what_was_fitted_is_good_for_other_boxes_of_the_kind():
 
 @pytest.mark.parametrize(
     "text, threshold, kind, counts",
-    [
-        (FASTER % RPN, 0.7, "wide", (12,)),
-        (CASES["fpn"], 0.5, "wide", (4,) * 5),
-        (CASES["flexible"], 0.5, "wide", (2,) * 5),
-        (CASES["ssd with strides"], 0.5, "wide", (3,) + (2,) * 5),
-    ],
+    thorough.sampled(
+        [
+            (FASTER % RPN, 0.7, "wide", (12,)),
+            (CASES["fpn"], 0.5, "wide", (4,) * 5),
+            (CASES["flexible"], 0.5, "wide", (2,) * 5),
+            (CASES["ssd with strides"], 0.5, "wide", (3,) + (2,) * 5),
+        ],
+        4,
+    ),
     ids=["first stage", "fpn", "flexible", "scales and strides"],
 )
 def test_every_generator(text, threshold, kind, counts, briefly):
@@ -132,7 +135,7 @@ def test_the_same_seed_gives_the_same_anchors(briefly):
 def test_anchors_that_fit_are_kept(monkeypatch):
     """What the search finds does not count where it is worse on all boxes."""
     text = SSD % ("ssd_mobilenet_v1", PUBLISHED)
-    generator, model = case(text)
+    generator, _model = case(text)
     monkeypatch.setattr(
         fitting,
         "search",
@@ -151,8 +154,10 @@ def test_perfect_anchors_are_kept(briefly):
     spec = describe_anchors(generator, "it", (300.0, 300.0))
     rows = []
     for level, cells in ((1, 10), (2, 5), (3, 3)):
-        for size in spec.maps[level].sizes:
-            rows.append([300 / cells * 1.5, 300 / cells * 1.5, size[0] * 300, size[1] * 300])
+        rows += [
+            [300 / cells * 1.5, 300 / cells * 1.5, size[0] * 300, size[1] * 300]
+            for size in spec.maps[level].sizes
+        ]
     found = BoxSet(
         np.float32(rows * 20),
         np.float32([[300, 300]]),

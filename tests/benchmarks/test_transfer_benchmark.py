@@ -15,9 +15,9 @@ import repository
 ROOT = repository.TOP
 sys.path.insert(0, os.path.join(ROOT, "benchmarks"))
 
-import training
-from transfer import __main__ as experiment
-from transfer import report, targets
+import training  # noqa: E402
+from transfer import __main__ as experiment  # noqa: E402
+from transfer import report, targets  # noqa: E402
 
 KNOWN = open(training.LABELS).read()
 
@@ -110,7 +110,7 @@ def test_every_target_has_its_tables(name):
     assert [row.count("0.250 (0.250-0.250)") for row in rows] == [
         2,
         (
-            len(set(target.kept) & {name for name in target.classes})
+            len(set(target.kept) & set(target.classes))
             and 2 + (len(target.kept) < len(target.classes))
         )
         or 1,

@@ -48,6 +48,7 @@ def refused(done, *words):
         assert str(word) in done.err, done.err
 
 
+@pytest.mark.slow
 def test_fit_writes_anchors_that_convert_takes(graphfix, model, config, wide, tmp_path):
     out = tmp_path / "a.pbtxt"
     done = graphfix("anchors", "fit", config, "--train_record", wide, "--output", out)
@@ -170,6 +171,7 @@ def test_a_published_kind_of_first_stage(graphfix, tmp_path, wide):
     assert "boxes: 200 of 2 classes, on resized images" in done.out
 
 
+@pytest.mark.slow
 def test_ids_get_names(graphfix, config, tmp_path):
     made = annotations.features(*annotations.IMAGES[0])
     del made["image/object/class/text"]
@@ -299,6 +301,7 @@ def test_bad_records(graphfix, config, tmp_path, name, data, words):
     assert sorted(os.listdir(str(tmp_path))) == sorted(["a.pbtxt", name])
 
 
+@pytest.mark.slow
 def test_some_bad_boxes_are_a_finding(graphfix, config, tmp_path):
     path = builders.write(
         tmp_path, "x.csv", HEADER + "9,9,a,1,1,8,4\n9,9,a,5,5,4,4\n9,9,a,6,6,5,5\n"

@@ -23,8 +23,7 @@ NAMED = r"info SOURCE_NAMES: label_map\.pbtxt beside the source .*\n"
 
 
 def start(*words, **more):
-    path = os.pathsep.join([REPOSITORY] + os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    environment = dict(os.environ, PYTHONPATH=path, **more.pop("environment", {}))
+    environment = repository.environment(**more.pop("environment", {}))
     more.setdefault("stdout", subprocess.PIPE)
     command = [sys.executable, "-m", "graphfix"] + [os.fspath(word) for word in words]
     # A test run in the background of a shell ignores Ctrl-C, and so would all that it starts.
@@ -177,6 +176,7 @@ def test_a_closed_pipe_is_no_traceback(model, labels, words):
     assert "Traceback" not in err and "Exception" not in err and "rror" not in err
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_at_the_end_loses_no_work(model, labels, tmp_path):
     reading, writing = os.pipe()
     os.close(reading)
@@ -199,9 +199,8 @@ def test_a_closed_pipe_at_the_end_loses_no_work(model, labels, tmp_path):
 def test_nobody_listening_to_messages_changes_nothing(model, graphfix, tmp_path):
     labels = builders.write(tmp_path, "labels.pbtxt", builders.label_map(["persn"]))
     script = f"exec 2>&-; exec {sys.executable} -m graphfix convert {model} --label_map_path {labels} --output_directory {tmp_path / 'out'}"
-    path = os.pathsep.join([REPOSITORY] + os.environ.get("PYTHONPATH", "").split(os.pathsep))
     done = subprocess.run(
-        ["sh", "-c", script], env=dict(os.environ, PYTHONPATH=path), stdout=subprocess.PIPE
+        ["sh", "-c", script], env=repository.environment(), stdout=subprocess.PIPE
     )
     assert done.returncode == 0 and done.stdout.startswith(b"200 tensors")
 
@@ -217,6 +216,7 @@ def test_a_full_disk_behind_stdout_is_told(model):
     )
 
 
+@pytest.mark.slow
 def test_any_locale_will_do(model, tmp_path):
     labels = builders.write(tmp_path, "labels.pbtxt", builders.label_map(["caf\u00e9", "\u732b"]))
     for environment in (

@@ -8,6 +8,9 @@ import builders
 import numpy as np
 import pytest
 import readme
+import thorough
+
+from graphfix.cli import command_line
 
 HEAD = "BoxPredictor_2/ClassPredictor/weights"
 
@@ -124,6 +127,14 @@ def test_frozen_graphs(graphfix, tmp_path):
     assert (done.code, done.err) == (0, "") and "199 of 199 tensors equal; same" in done.out
 
 
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """The golden file of the trained detector."""
+    path = str(tmp_path_factory.mktemp("golden") / "golden.json")
+    assert command_line.main(["check", readme.DETECTOR, "--golden", path, "--update"]) == 0
+    return path
+
+
 def without_values(graph_def):
     for node in graph_def.node:
         if node.op == "Const":
@@ -142,47 +153,51 @@ def with_function(graph_def):
 
 @pytest.mark.parametrize(
     "change, said",
-    [
-        (without_values, "constant BoxPredictor_1/ClassPredictor/biases: only in A\n"),
-        (with_zeros, "biases"),
-        (with_function, "frozen graph: function 'scale': only in B\n"),
-        (
-            lambda graph_def: setattr(graph_def.versions, "producer", 21),
-            "frozen graph: versions: none -> producer 21, min_consumer 0, bad_consumers []\n",
-        ),
-        (lambda graph_def: setattr(graph_def.versions, "min_consumer", 22), ", min_consumer 22, "),
-        (lambda graph_def: graph_def.versions.bad_consumers.append(9), "bad_consumers [9]\n"),
-        (
-            lambda graph_def: setattr(graph_def.node[-1].attr["_x"], "i", 1),
-            " has other inputs or attributes\n",
-        ),
-        (
-            lambda graph_def: setattr(graph_def.node[-1], "device", "/gpu:0"),
-            " has other inputs or attributes\n",
-        ),
-        (
-            lambda graph_def: graph_def.node.add(name="more", op="NoOp"),
-            "node more: NoOp only in B\n",
-        ),
-    ],
+    thorough.sampled(
+        [
+            (without_values, "constant BoxPredictor_1/ClassPredictor/biases: only in A\n"),
+            (with_zeros, "biases"),
+            (with_function, "frozen graph: function 'scale': only in B\n"),
+            (
+                lambda graph_def: setattr(graph_def.versions, "producer", 21),
+                "frozen graph: versions: none -> producer 21, min_consumer 0, bad_consumers []\n",
+            ),
+            (
+                lambda graph_def: setattr(graph_def.versions, "min_consumer", 22),
+                ", min_consumer 22, ",
+            ),
+            (lambda graph_def: graph_def.versions.bad_consumers.append(9), "bad_consumers [9]\n"),
+            (
+                lambda graph_def: setattr(graph_def.node[-1].attr["_x"], "i", 1),
+                " has other inputs or attributes\n",
+            ),
+            (
+                lambda graph_def: setattr(graph_def.node[-1], "device", "/gpu:0"),
+                " has other inputs or attributes\n",
+            ),
+            (
+                lambda graph_def: graph_def.node.add(name="more", op="NoOp"),
+                "node more: NoOp only in B\n",
+            ),
+        ],
+        4,
+    ),
     ids=lambda one: getattr(one, "__name__", None),
 )
-def test_what_a_graph_says_besides(graphfix, tmp_path, change, said):
+def test_what_a_graph_says_besides(graphfix, recorded, tmp_path, change, said):
     """In a file, in a directory, and against a golden file."""
     from graphfix.formats.graphdef import files
 
-    for name in ("one", "two"):
-        shutil.copytree(readme.DETECTOR, str(tmp_path / name))
+    shutil.copytree(readme.DETECTOR, str(tmp_path / "two"))
     path = str(tmp_path / "two" / "frozen_inference_graph.pb")
     graph_def = files.read_graph_def(path)
     change(graph_def)
     with open(path, "wb") as file:
         file.write(graph_def.SerializeToString())
-    graphfix("check", tmp_path / "one", "--golden", tmp_path / "golden.json", "--update")
     for words in (
         ("diff", os.path.join(readme.DETECTOR, os.path.basename(path)), path),
-        ("diff", tmp_path / "one", tmp_path / "two"),
-        ("check", tmp_path / "two", "--golden", tmp_path / "golden.json"),
+        ("diff", readme.DETECTOR, tmp_path / "two"),
+        ("check", tmp_path / "two", "--golden", recorded),
     ):
         done = graphfix(*words, "--json")
         told = (

@@ -184,6 +184,7 @@ def test_whether_a_field_is_set_counts_where_it_is_asked(field):
     pytest.fail(f"no message has {field}")
 
 
+@pytest.mark.slow
 def test_state_files(tmp_path):
     place = tmp_path / "checkpoint"
 
@@ -213,6 +214,7 @@ def test_state_files(tmp_path):
     assert told(whole.encode()) == told(before) and whole != STATE
 
 
+@pytest.mark.slow
 def test_changed_entries_of_an_index(tmp_path):
     """Entries mutated under checksums that are right, spelled in another way, laid out anew."""
     pairs, data = lay(

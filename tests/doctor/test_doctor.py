@@ -50,7 +50,7 @@ def test_the_line_and_what_to_write(graphfix):
     done = graphfix("doctor", config("number_in_quotes"))
     assert done.code == 1
     assert done.out.splitlines()[:4] == [
-        "broken/number_in_quotes/pipeline.config can't be trained with as it is (the API of "
+        "broken/number_in_quotes/pipeline.config can't be trained as it is (the API of "
         "2019-07), because of line 55:",
         '    batch_size: "4"',
         "'batch_size' cannot be \"4\".",
@@ -197,13 +197,13 @@ def test_sample_looks_at_fewer(graphfix):
     )
 
 
-def test_records_in_another_spelling_of_unicode(graphfix, make_broken, tmp_path):
+def test_records_in_another_spelling_of_unicode(graphfix, broken_files, tmp_path):
     with open(config("class_name_unknown")) as file:
         text = file.read()
     record = tmp_path / "all.record"
     record.write_bytes(
-        make_broken.records(
-            [make_broken.example(number, text=["Schlu\u0308ssel".encode()]) for number in range(4)]
+        broken_files.records(
+            [broken_files.example(number, text=["Schlu\u0308ssel".encode()]) for number in range(4)]
         )
     )
     labels = builders.write(
@@ -211,7 +211,7 @@ def test_records_in_another_spelling_of_unicode(graphfix, make_broken, tmp_path)
         "labels.pbtxt",
         "".join(
             "item { id: %d name: '%s' }\n" % row
-            for row in enumerate(("Schl\u00fcssel",) + make_broken.CLASSES[1:], 1)
+            for row in enumerate(("Schl\u00fcssel",) + broken_files.CLASSES[1:], 1)
         ),
     )
     path = builders.write(
@@ -248,21 +248,21 @@ FAULTY = (
 
 def errors(text, revision="2019-07", trainer_names=("model_main", "legacy"), path="healthy.config"):
     options = Options(revision, schema_history.schema(revision), trainer_names, {})
-    found = diagnosis.diagnose(text.encode(), path, options).findings
+    found = diagnosis.run_checks(text.encode(), path, options).findings
     return [str(one) for one in found if one.severity == ERROR]
 
 
-def placed(text, make_broken, directory, classes, checkpoint=None):
+def placed(text, broken_files, directory, classes, checkpoint=None):
     """A config whose paths lead to records and labels of `classes` classes."""
     names = [(f"class {number}") for number in range(1, classes + 1)]
     labels = builders.write(directory, "labels.pbtxt", builders.label_map(names))
     record = builders.write(
         directory,
         "all.record",
-        make_broken.records(
+        broken_files.records(
             dict(
-                make_broken.example(number, text=None, label=[number % classes + 1]),
-                **{"image/object/mask": [make_broken.png(channels=1)]},
+                broken_files.example(number, text=None, label=[number % classes + 1]),
+                **{"image/object/mask": [broken_files.png(channels=1)]},
             )
             for number in range(4)
         ),
@@ -278,21 +278,13 @@ def classes_of(text):
     return int(re.search(r"num_classes: (\d+)", text).group(1))
 
 
-@pytest.fixture
-def make_broken(monkeypatch):
-    monkeypatch.syspath_prepend(TESTDATA)
-    import make_broken
-
-    return make_broken
-
-
 def test_the_detector_of_testdata():
     with open("shapes_detector/pipeline.config") as file:
         assert errors(file.read()) == []
 
 
 @pytest.mark.parametrize("path", thorough.sampled(FAMILIES, 6), ids=os.path.basename)
-def test_every_family(path, make_broken, tmp_path):
+def test_every_family(path, broken_files, tmp_path):
     with open(path) as file:
         text = file.read()
     if "train_config" not in text:
@@ -303,7 +295,7 @@ def test_every_family(path, make_broken, tmp_path):
                 "averages": "false",
             }
     background = "explicit_background_class: true" in text
-    text = placed(text, make_broken, tmp_path, classes_of(text) - background)
+    text = placed(text, broken_files, tmp_path, classes_of(text) - background)
     revisions = [
         revision for revision in ("2019-07", "2021-12", "2018-07") if not errors(text, revision)
     ]
@@ -313,10 +305,10 @@ def test_every_family(path, make_broken, tmp_path):
 @pytest.mark.parametrize(
     "path", thorough.sampled(zoo.files("sample_configs/*.config", "*/pipeline.config"), 10)
 )
-def test_published_configs(path, make_broken, tmp_path):
+def test_published_configs(path, broken_files, tmp_path):
     with open(path) as file:
         text = file.read()
-    text = placed(text, make_broken, tmp_path, classes_of(text))
+    text = placed(text, broken_files, tmp_path, classes_of(text))
     found = [errors(text, revision) for revision in ("2019-07", "2022-10")]
     code = next((code for name, code in FAULTY if name in path), None)
     if code is None:
@@ -325,13 +317,13 @@ def test_published_configs(path, make_broken, tmp_path):
         assert all(len(one) == 1 and f" {code}: " in one[0] for one in found), found
 
 
-def test_a_conversion(graphfix, tmp_path, make_broken):
+def test_a_conversion(graphfix, tmp_path, broken_files):
     labels = builders.write(tmp_path, "three.pbtxt", builders.label_map(("star", "ring", "cube")))
     record = builders.write(
         tmp_path,
         "all.record",
-        make_broken.records(
-            make_broken.example(
+        broken_files.records(
+            broken_files.example(
                 number, text=[(b"star", b"ring", b"cube")[number % 3]], label=[number % 3 + 1]
             )
             for number in range(6)

@@ -16,14 +16,6 @@ from graphfix.pipeline_config.label_map import parse_label_map
 TESTDATA = repository.TESTDATA
 
 
-@pytest.fixture
-def broken_files(monkeypatch):
-    monkeypatch.syspath_prepend(TESTDATA)
-    from broken_setups import files
-
-    return files
-
-
 def scan(tmp_path, data, labels=None, masks=False, sample=None):
     path = tmp_path / "x.record"
     path.write_bytes(data)

@@ -40,7 +40,7 @@ def test_what_is_wanted_is_unpacked(tmp_path, mode, monkeypatch):
     path = write(
         tmp_path / "it.tar.gz", GOOD, ("model/README", b"x"), ("./model/a.index", b"y"), mode=mode
     )
-    with pytest.raises(Exception):
+    with pytest.raises(RequestError):
         Unpacked(path)  # ./model and model are two names
     path = write(
         tmp_path / "it.tar.gz", GOOD, ("model/README", b"x"), ("model/a.index", b"y"), mode=mode
@@ -187,7 +187,7 @@ def test_a_plain_archive_says_that_it_has_no_checksums(tmp_path, graphfix, model
 
 def test_one_name_twice(tmp_path):
     path = write(tmp_path / "it.tar.gz", GOOD, GOOD)
-    with pytest.raises(RequestError, match="holds 'model/pipeline.config' twice"):
+    with pytest.raises(RequestError, match=r"holds 'model/pipeline.config' twice"):
         Unpacked(path)
 
 
@@ -201,5 +201,5 @@ def test_a_full_disk_is_not_the_archives_fault(tmp_path, monkeypatch):
 
     monkeypatch.setattr(archive, "open", opened, raising=False)
     path = write(tmp_path / "it.tar.gz", GOOD)
-    with pytest.raises(RequestError, match="cannot hold .*: No space left on device"):
+    with pytest.raises(RequestError, match=r"cannot hold .*: No space left on device"):
         Unpacked(path)

@@ -195,6 +195,7 @@ def test_a_graph(base, tmp_path, kind, results, said):
     assert outcome.results >= results and len(outcome.said) >= said, (outcome.results, outcome.said)
 
 
+@pytest.mark.slow
 def test_a_saved_model(base, tmp_path):
     """Its graph and signature, through all of what opens a source, too."""
     graph_def, model = base
@@ -301,7 +302,7 @@ def test_nesting_without_end_is_refused(tmp_path, field):
 
 def test_a_graph_of_groups_is_written_back(base, tmp_path):
     """Old-fashioned unknown fields go through, whatever is in them."""
-    graph_def, model = base
+    graph_def, _model = base
     group = b"\xa3\x06" + b"\x0a\x03abc" + b"\x2d\0\0\0\0" + b"\xa4\x06"
     made = files.to_bytes(graph_def) + group
     (tmp_path / "it.pb").write_bytes(made)

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 import repository
+import thorough
 
 from graphfix.errors import SourceError
 from graphfix.formats.graphdef import constants, files
@@ -90,44 +91,49 @@ def test_it_says_what_is_inferred_and_what_assumed():
 
 @pytest.mark.parametrize(
     "name, value, read",
-    [
-        (
-            NMS + "non_max_suppression_with_scores/iou_threshold",
-            0.45,
-            lambda model: model.post_processing.batch_non_max_suppression.iou_threshold,
-        ),
-        (
-            NMS + "non_max_suppression_with_scores/score_threshold",
-            0.125,
-            lambda model: model.post_processing.batch_non_max_suppression.score_threshold,
-        ),
-        (
-            NMS + "non_max_suppression_with_scores/soft_nms_sigma",
-            0.5,
-            lambda model: model.post_processing.batch_non_max_suppression.soft_nms_sigma,
-        ),
-        (
-            NMS + "Minimum/x",
-            30,
-            lambda model: model.post_processing.batch_non_max_suppression.max_detections_per_class,
-        ),
-        (
-            POST + "PadOrClipBoxList/sub/y",
-            70,
-            lambda model: model.post_processing.batch_non_max_suppression.max_total_detections,
-        ),
-        ("Postprocessor/scale_logits/y", 3.0, lambda model: model.post_processing.logit_scale),
-        (
-            "Postprocessor/Decode/truediv_1/y",
-            7.0,
-            lambda model: model.box_coder.faster_rcnn_box_coder.x_scale,
-        ),
-        (
-            "Postprocessor/Decode/truediv_3/y",
-            3.0,
-            lambda model: model.box_coder.faster_rcnn_box_coder.width_scale,
-        ),
-    ],
+    thorough.sampled(
+        [
+            (
+                NMS + "non_max_suppression_with_scores/iou_threshold",
+                0.45,
+                lambda model: model.post_processing.batch_non_max_suppression.iou_threshold,
+            ),
+            (
+                NMS + "non_max_suppression_with_scores/score_threshold",
+                0.125,
+                lambda model: model.post_processing.batch_non_max_suppression.score_threshold,
+            ),
+            (
+                NMS + "non_max_suppression_with_scores/soft_nms_sigma",
+                0.5,
+                lambda model: model.post_processing.batch_non_max_suppression.soft_nms_sigma,
+            ),
+            (
+                NMS + "Minimum/x",
+                30,
+                lambda model: (
+                    model.post_processing.batch_non_max_suppression.max_detections_per_class
+                ),
+            ),
+            (
+                POST + "PadOrClipBoxList/sub/y",
+                70,
+                lambda model: model.post_processing.batch_non_max_suppression.max_total_detections,
+            ),
+            ("Postprocessor/scale_logits/y", 3.0, lambda model: model.post_processing.logit_scale),
+            (
+                "Postprocessor/Decode/truediv_1/y",
+                7.0,
+                lambda model: model.box_coder.faster_rcnn_box_coder.x_scale,
+            ),
+            (
+                "Postprocessor/Decode/truediv_3/y",
+                3.0,
+                lambda model: model.box_coder.faster_rcnn_box_coder.width_scale,
+            ),
+        ],
+        3,
+    ),
 )
 def test_a_constant_is_read_where_the_graph_has_it(name, value, read):
     graph_def = copied()

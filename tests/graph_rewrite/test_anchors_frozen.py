@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 import repository
+import thorough
 
 from graphfix.formats import dtypes
 from graphfix.formats.graphdef import constants, files
@@ -123,12 +124,15 @@ def source_with(tmp_path, change):
 
 @pytest.mark.parametrize(
     "change, words",
-    [
-        (scaled, "not the anchors of the config"),
-        (dynamic, "0 tensors that look like its anchors"),
-        (spelled_out, "it spells out how many boxes"),
-        (read_twice, "it computes the old anchors"),
-    ],
+    thorough.sampled(
+        [
+            (scaled, "not the anchors of the config"),
+            (dynamic, "0 tensors that look like its anchors"),
+            (spelled_out, "it spells out how many boxes"),
+            (read_twice, "it computes the old anchors"),
+        ],
+        2,
+    ),
 )
 def test_a_graph_that_cannot_follow_is_a_finding(graphfix, tmp_path, change, words):
     done = convert(graphfix, tmp_path, CHANGED % (", 1.5", ""), source_with(tmp_path, change))

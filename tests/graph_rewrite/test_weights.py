@@ -9,6 +9,7 @@ import builders
 import numpy as np
 import pytest
 import repository
+import thorough
 
 from graphfix.errors import SourceError
 from graphfix.formats import dtypes
@@ -129,7 +130,9 @@ def bent(message):
 
 
 @pytest.mark.parametrize("checkpoint", [True, False], ids=["checkpoint", "frozen graph alone"])
-@pytest.mark.parametrize("change, fits", [(lambda message: None, True), (bent, False)])
+@pytest.mark.parametrize(
+    "change, fits", thorough.sampled([(lambda message: None, True), (bent, False)], 2)
+)
 def test_a_saved_model_beside(converted, trained, checkpoint, change, fits):
     told, there = converted(trained if checkpoint else None, prepare=saved(change))
     assert FROZEN in there and ("saved_model" in there) == fits

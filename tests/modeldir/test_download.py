@@ -1,5 +1,6 @@
 """Downloads from servers that are slow, lose connections, lie, or are ended; nothing is left of them."""
 
+import contextlib
 import hashlib
 import http.server
 import os
@@ -15,6 +16,7 @@ import time
 import builders
 import pytest
 import readme
+import thorough
 
 from graphfix.errors import RequestError, SourceError
 from graphfix.modeldir import download
@@ -35,13 +37,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         turn = len(self.server.requests)
         self.server.requests.append((how, start))
         if how == "moved":
-            return self.send("302 Found", {"Location": "/whole/it"}, b"")
+            self.send("302 Found", {"Location": "/whole/it"}, b"")
+            return
         if how == "none":
-            return self.send("404 Not Found", {}, b"nothing")
+            self.send("404 Not Found", {}, b"nothing")
+            return
         if how == "trickle" or how == "headers":
-            return self.trickle(how)
+            self.trickle(how)
+            return
         if how == "unsatisfiable" and start:
-            return self.send("416 Range Not Satisfiable", {}, b"")
+            self.send("416 Range Not Satisfiable", {}, b"")
+            return
         ranges = asked and how not in ("rangeless", "first")
         first = 1000 if how == "shifted" and start else start
         body = DATA[first:] if ranges else DATA
@@ -85,10 +91,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.done.wait(0.05)
 
     def handle(self):
-        try:
+        with contextlib.suppress(OSError):  # nobody listens any more
             super().handle()
-        except OSError:
-            pass  # nobody listens any more
 
     def log_message(self, *_):
         pass
@@ -184,7 +188,7 @@ def test_another_archive(get, tmp_path):
     assert os.listdir(str(tmp_path)) == ["work"]
 
 
-@pytest.mark.parametrize("how", ["trickle", "headers"])
+@pytest.mark.parametrize("how", thorough.sampled(["trickle", "headers"], 2))
 def test_time_is_limited_as_a_whole(get, tmp_path, monkeypatch, how):
     monkeypatch.setattr(download, "_SECONDS", 0)
     monkeypatch.setattr(download, "_BYTES_A_SECOND", len(DATA))
@@ -200,7 +204,7 @@ def test_the_limit_follows_the_size():
 
 
 def test_a_full_disk(get, tmp_path):
-    with pytest.raises(RequestError, match="it.tar.gz: cannot be written: No such file"):
+    with pytest.raises(RequestError, match=r"it\.tar\.gz: cannot be written: No such file"):
         get("whole", path=str(tmp_path / "nowhere" / "it.tar.gz"))
     if os.path.exists("/dev/full"):
         with open("/dev/full", "wb", buffering=0) as full, pytest.raises(
@@ -256,7 +260,9 @@ def left(tmp_path):
     return sorted(os.listdir(str(top / "work")) + os.listdir(str(top / "downloads")))
 
 
-@pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    "number, code", thorough.sampled([(signal.SIGTERM, 143), (signal.SIGINT, 130)], 2)
+)
 def test_a_signal_leaves_nothing(server, tmp_path, number, code):
     process = begun(server, tmp_path)
     process.send_signal(number)
@@ -264,6 +270,7 @@ def test_a_signal_leaves_nothing(server, tmp_path, number, code):
     assert process.returncode == code and left(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_run_after_one_that_was_killed_sweeps(server, tmp_path, model, graphfix):
     process = begun(server, tmp_path)
     os.killpg(process.pid, signal.SIGKILL)

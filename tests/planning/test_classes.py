@@ -226,7 +226,7 @@ def test_gaps_in_the_new_ids_are_slots_without_a_class():
 
 
 def test_a_slot_that_was_unused_goes_on_being_unused():
-    classes, findings = resolve(coco.LABEL_MAP, source=coco.LABEL_MAP, source_classes=90)
+    classes, _findings = resolve(coco.LABEL_MAP, source=coco.LABEL_MAP, source_classes=90)
     assert [one.sources for one in classes] == [(number,) for number in range(1, 91)]
     assert [one.id for one in classes if not one.name] == [12, 26, 29, 30, 45, 66, 68, 69, 71, 83]
 

@@ -11,8 +11,9 @@ import zoo
 
 from graphfix.detectors.describe import describe
 from graphfix.detectors.families import second_name
+from graphfix.detectors.layer_variables import Unknown
 from graphfix.detectors.membership import strangers
-from graphfix.detectors.variables import Unknown, model_variables
+from graphfix.detectors.variables import model_variables
 from graphfix.errors import SourceError
 from graphfix.formats import dtypes
 from graphfix.formats.checkpoint import reader
@@ -49,7 +50,7 @@ def test_a_variable_of_another_type(graphfix, with_types, tmp_path, name, kind, 
     )
     assert (done.code, done.out) == (3, "") and not (tmp_path / "out").exists()
     if name == HEAD and kind == "i4":
-        assert HEAD + " is of type int32, with which graphfix cannot compute" in done.err
+        assert HEAD + " has type int32, which graphfix cannot compute with" in done.err
         return
     assert done.err == (
         "graphfix: model.ckpt: has variables of other types than float32, at which both trainers "
@@ -98,13 +99,13 @@ def test_doctor_says_so(graphfix, tmp_path, with_types):
     assert "has 2 variables that are not float32, such as" in done.out
     assert "197 of 199 variables are restored; it stops at" in done.out
     data = json.loads(graphfix("doctor", path, "--target_api", "2019-07", "--json").out)
-    assert {one["counts"]["type_differs"] for one in data["forecast"]["trainers"]} == {2}
+    assert {one["counts"]["type_differs"] for one in data["prediction"]["trainers"]} == {2}
     # Where the head is not asked for, its type makes no difference.
     path = builders.write(
         tmp_path, "it.config", config.replace("load_all_detection_checkpoint_vars: true", "")
     )
-    assert "has 1 variables that are" in graphfix("doctor", path, "--target_api", "2019-07").out
-    # No forecast: the feature extractor's are looked at all the same.
+    assert "has 1 variable that is" in graphfix("doctor", path, "--target_api", "2019-07").out
+    # No prediction: the feature extractor's are looked at all the same.
     path = builders.write(
         tmp_path,
         "it.config",
@@ -135,7 +136,7 @@ def test_a_backbone_of_nan(graphfix, tmp_path):
     config = (builders.CONFIG % {"classes": 4}).replace("PATH_TO_BE_CONFIGURED", model)
     done = graphfix("doctor", builders.write(tmp_path, "it.config", config))
     assert "error CHECKPOINT_NOT_FINITE" in done.out
-    assert f"holds NaN or infinite values in {count} tensors" in done.out
+    assert f"has NaN or infinite values in {count} tensors" in done.out
 
 
 def test_a_single_one_in_a_small_tensor(graphfix, tmp_path):

@@ -110,7 +110,7 @@ def changes():
     def without(section, name):
         return lambda data: data[section][0].pop(name)
 
-    unreadable, impossible = "is no plan of graphfix", None
+    unreadable = "is no plan of graphfix"
     return [
         (unreadable, top("edits", 3)),
         (unreadable, top("classes", {})),

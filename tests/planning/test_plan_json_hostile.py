@@ -111,7 +111,7 @@ def carry_out(model, text, tmp_path, number):
         graphfix.convert(model, out, plan=path)
         assert os.path.exists(os.path.join(out, "report.html"))
     except VerificationError as error:
-        raise AssertionError(f"{error}: {text[:2000]}")
+        raise AssertionError(f"{error}: {text[:2000]}") from error
     except GraphfixError:
         assert not os.path.exists(out)
 

@@ -12,6 +12,7 @@ import sys
 import builders
 import pytest
 import repository
+import thorough
 
 from graphfix.process import import_path
 from graphfix.stock_api import api_revision
@@ -133,18 +134,19 @@ def words(model, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "form, python_path",
+    "form, python_path, every",
     [
-        ("-m", ["", REPOSITORY, "."]),
-        pytest.param("-m", [REPOSITORY], marks=pytest.mark.slow),
-        pytest.param("script", ["", REPOSITORY], marks=pytest.mark.slow),
-        pytest.param("script", ["DECOYS", REPOSITORY], marks=pytest.mark.slow),
+        ("-m", ["", REPOSITORY, "."], 4),
+        thorough.slow(("-m", ["", REPOSITORY, "."], 1)),
+        thorough.slow(("-m", [REPOSITORY], thorough.rounds(4, 1))),
+        thorough.slow(("script", ["", REPOSITORY], thorough.rounds(4, 1))),
+        thorough.slow(("script", ["DECOYS", REPOSITORY], thorough.rounds(4, 1))),
     ],
 )
-def test_no_verb_runs_a_decoy(decoys, words, form, python_path, tmp_path):
+def test_no_verb_runs_a_decoy(decoys, words, form, python_path, every, tmp_path):
     command = ["-m", "graphfix"] if form == "-m" else [decoys.script]
     path = [{"DECOYS": str(decoys.directory)}.get(entry, entry) for entry in python_path]
-    for one in words:
+    for one in words[::every]:
         once = [str(word) for word in one]
         for number, word in enumerate(once):  # each form writes to places of its own
             if once[number - 1] in ("--output_directory", "--output") and "convert" not in once:

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import time
 
+import answering
 import builders
 import pytest
 import repository
+import thorough
 
 HERE = repository.TESTS
 REPOSITORY = os.path.dirname(HERE)
@@ -35,11 +37,6 @@ for number in json.loads(os.environ.get("GRAPHFIX_TEST_SIGNALS", "[]")):
     os.kill(os.getppid(), number)
 time.sleep(600)
 """
-
-
-def environment(**more):
-    path = os.pathsep.join([REPOSITORY] + os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    return dict(os.environ, PYTHONPATH=path, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", **more)
 
 
 def heeding():
@@ -153,7 +150,7 @@ def place(model, tmp_path_factory):
             "--output_directory",
             str(found.top / "given"),
         ],
-        env=environment(),
+        env=repository.environment(),
     )
     assert done.returncode == 0
     return found
@@ -162,27 +159,17 @@ def place(model, tmp_path_factory):
 @pytest.fixture(scope="module")
 def signalled(place):
     """Runs a job of signalling.py."""
-    process = subprocess.Popen(
-        [sys.executable, os.path.join(HERE, "signalling.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+    with answering.started(
+        os.path.join(HERE, "signalling.py"),
         cwd=str(place.top),
-        env=environment(
+        env=repository.environment(
             TMPDIR=str(place.scratch),
             PYTHONWARNINGS="ignore",
             **{MARK: place.mark, "GRAPHFIX_TEST_SIGNALS": json.dumps([signal.SIGTERM])},
         ),
-    )
-    place.known.append(process.pid)
-
-    def run(**job):
-        process.stdin.write(json.dumps(job).encode() + b"\n")
-        process.stdin.flush()
-        return json.loads(process.stdout.readline().decode())
-
-    yield run
-    process.stdin.close()
-    assert process.wait() == 0
+    ) as (process, run):
+        place.known.append(process.pid)
+        yield run
 
 
 def sweep(place, signalled, verb, turns):
@@ -209,17 +196,24 @@ def sweep(place, signalled, verb, turns):
     assert ended > turns * 0.7
 
 
-@pytest.mark.parametrize("verb", ["convert", "batch", "thaw", "verify"])
+@pytest.mark.parametrize("verb", thorough.sampled(["convert", "batch", "thaw", "verify"], 3))
 def test_at_any_moment(place, signalled, verb):
     sweep(place, signalled, verb, 10)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "verb, turns", [("convert", 40), ("batch", 40), ("thaw", 40), ("verify", 40), ("anchors", 6)]
+    "verb, turns, many",
+    [
+        ("convert", 15, 40),
+        ("batch", 15, 40),
+        ("thaw", 15, 40),
+        ("verify", 15, 40),
+        ("anchors", 3, 6),
+    ],
 )
-def test_at_many_moments(place, signalled, verb, turns):
-    sweep(place, signalled, verb, turns)
+def test_at_many_moments(place, signalled, verb, turns, many):
+    sweep(place, signalled, verb, thorough.rounds(turns, many))
 
 
 @pytest.mark.parametrize(
@@ -237,7 +231,7 @@ def test_a_trainer_ends_with_it(place, numbers, code):
         [sys.executable, "-m", "graphfix"] + place.argv("verify"),
         stderr=subprocess.PIPE,
         preexec_fn=heeding,
-        env=environment(
+        env=repository.environment(
             TMPDIR=str(place.scratch),
             **{MARK: place.mark, "GRAPHFIX_TEST_SIGNALS": json.dumps(numbers)},
         ),
@@ -274,7 +268,7 @@ def test_a_trainer_ends_also_when_it_is_killed(place, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "graphfix"] + argv,
         stderr=subprocess.DEVNULL,
-        env=environment(TMPDIR=str(tmp_path), **{MARK: str(tmp_path)}),
+        env=repository.environment(TMPDIR=str(tmp_path), **{MARK: str(tmp_path)}),
     )
     wait_for(lambda: (tmp_path / "begun").exists())
     assert len(alive(str(tmp_path), [process.pid])) == 2
@@ -298,7 +292,7 @@ def test_a_signal_that_was_ignored_stays_so(place):
             [sys.executable, "-m", "graphfix"] + place.argv("verify"),
             stderr=subprocess.PIPE,
             preexec_fn=lambda: signal.signal(number, signal.SIG_IGN),
-            env=environment(
+            env=repository.environment(
                 TMPDIR=str(place.scratch),
                 **{
                     MARK: place.mark,
@@ -324,7 +318,7 @@ def script(body):
         universal_newlines=True,
         timeout=60,
         preexec_fn=heeding,
-        env=environment(),
+        env=repository.environment(),
     )
     assert done.stderr == ""
     return done.stdout.split()

@@ -1,24 +1,22 @@
-"""What is foretold of every variable, by hand-made cases; against the stock API: tests/stock."""
-
-import json
+"""What is predicted of every variable, by hand-made cases; against the stock API: tests/stock."""
 
 import pytest
-import repository
 
-from graphfix.detectors.layers import Variable
+from graphfix.detectors.extractors.layers import Variable
 from graphfix.formats.dtypes import BY_NAME
 from graphfix.formats.schema import message_class
 from graphfix.formats.tensors import TensorMeta
-from graphfix.restore.predict import Model, foretell, unfitness, wanted
+from graphfix.restore.predict import incompatibility, predict_restore
+from graphfix.restore.requested import ModelVariables, count_restored, requested
+from graphfix.restore.trainers import BACKBONE, EVERYTHING, LEGACY, NOTHING
 
-TESTDATA = repository.TESTDATA
 NAMES = (
     "FeatureExtractor/a/weights",
     "FeatureExtractor/a/BatchNorm/moving_mean",
     "BoxPredictor_0/ClassPredictor/weights",
     "BoxPredictor_0/ClassPredictor/biases",
 )
-SSD = Model(
+SSD = ModelVariables(
     tuple(Variable(name, (4,)) for name in NAMES), "ssd", "ssd_mobilenet_v1", ("FeatureExtractor/",)
 )
 STAGES = ("FirstStageFeatureExtractor/", "SecondStageFeatureExtractor/")
@@ -47,29 +45,29 @@ THERE = metas(
 )
 
 
-def fates(revision="2019-07", trainer="model_main", kind="detection", there=THERE, **fields):
-    found = foretell(
+def predicted(revision="2019-07", trainer="model_main", kind="detection", there=THERE, **fields):
+    found = predict_restore(
         SSD, train_config(**fields), there, kind=kind, revision=revision, trainer=trainer
     )
-    return [fate.verdict for fate in found.fates], found
+    return [row.verdict for row in found.variables], found
 
 
-def test_what_a_detector_gives():
-    assert fates(load_all_detection_checkpoint_vars=True)[0] == [
+def test_from_a_detector():
+    assert predicted(load_all_detection_checkpoint_vars=True)[0] == [
         "restored",
         "missing",
         "shape_differs",
         "missing",
     ]
-    assert fates()[0] == ["restored", "missing", "not_asked_for", "not_asked_for"]
-    found = fates(load_all_detection_checkpoint_vars=True)[1]
-    assert (found.fates[2].found, found.fates[3].found) == ((5,), None)
+    assert predicted()[0] == ["restored", "missing", "not_asked_for", "not_asked_for"]
+    found = predicted(load_all_detection_checkpoint_vars=True)[1]
+    assert (found.variables[2].found, found.variables[3].found) == ((5,), None)
 
 
-def test_what_a_classifier_gives():
-    verdicts, found = fates(kind="classification", load_all_detection_checkpoint_vars=True)
+def test_from_a_classifier():
+    verdicts, found = predicted(kind="classification", load_all_detection_checkpoint_vars=True)
     assert verdicts == ["restored", "missing", "not_asked_for", "not_asked_for"]
-    assert found.fates[0].source == "a/weights"
+    assert found.variables[0].source == "a/weights"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +83,7 @@ def test_what_a_classifier_gives():
     ],
 )
 def test_by_month(revision, trainer, restored, stops):
-    verdicts, found = fates(revision, trainer, load_all_detection_checkpoint_vars=True)
+    verdicts, found = predicted(revision, trainer, load_all_detection_checkpoint_vars=True)
     assert verdicts.count("restored") == restored
     assert (stops in found.stops) if stops else not found.stops
     # The legacy trainer reads load_all from 2018-03 on.
@@ -95,22 +93,21 @@ def test_by_month(revision, trainer, restored, stops):
 
 def test_another_shape_stops_the_first_trainers():
     there = dict(THERE, **metas(FeatureExtractor__a__BatchNorm__moving_mean=(9,)))
-    assert "another shape" in fates("2017-11", "legacy", there=there)[1].stops
-    assert not fates("2018-02", "legacy", there=there)[1].stops
+    assert "another shape" in predicted("2017-11", "legacy", there=there)[1].stops
+    assert not predicted("2018-02", "legacy", there=there)[1].stops
 
 
 def test_nothing_to_restore_stops_the_legacy_trainer_alone():
-    assert "No variables to save" in fates(trainer="legacy", there={})[1].stops
-    assert not fates(there={})[1].stops
+    assert "No variables to save" in predicted(trainer="legacy", there={})[1].stops
+    assert not predicted(there={})[1].stops
 
 
 def test_names_of_a_classifier():
     def of(extractor, *names):
-        return wanted(
-            Model(tuple(Variable(name, ()) for name in names), "faster_rcnn", extractor, STAGES),
-            "classification",
-            False,
+        model = ModelVariables(
+            tuple(Variable(name, ()) for name in names), "faster_rcnn", extractor, STAGES
         )
+        return requested(model, "classification", BACKBONE, LEGACY)
 
     first, second = STAGES
     assert of("faster_rcnn_nas", first + "cell_0/w") == {
@@ -132,20 +129,34 @@ def test_names_of_a_classifier():
 
 def test_the_second_model_of_a_graph():
     names = (KERAS + "/conv1/kernel", "BoxPredictor/ClassPredictor/kernel")
-    model = Model(
+    model = ModelVariables(
         tuple(Variable(name, ()) for name in names), "ssd", "ssd_mobilenet_v1_keras", (KERAS + "/",)
     ).second()
     assert [one.name for one in model.variables] == [KERAS + "_1/conv1/kernel", names[1]]
-    assert wanted(model, "classification", True) == {KERAS + "_1/conv1/kernel": "conv1/kernel"}
-    assert wanted(model, "detection", False) == {
+    assert requested(model, "classification", EVERYTHING, LEGACY) == {
+        KERAS + "_1/conv1/kernel": "conv1/kernel"
+    }
+    assert requested(model, "detection", BACKBONE, LEGACY) == {
         KERAS + "_1/conv1/kernel": KERAS + "_1/conv1/kernel"
     }
 
 
 def test_a_list_of_a_classifiers_names():
     model = SSD._replace(converted={NAMES[0]: "Conv/weights", "another": "other"})
-    assert wanted(model, "classification", True) == {NAMES[0]: "Conv/weights"}
-    assert len(wanted(model, "detection", True)) == len(NAMES)
+    assert requested(model, "classification", EVERYTHING, LEGACY) == {NAMES[0]: "Conv/weights"}
+    assert len(requested(model, "detection", EVERYTHING, LEGACY)) == len(NAMES)
+    for kind in ("detection", "classification"):
+        assert requested(model, kind, NOTHING, LEGACY) == {}
+
+
+@pytest.mark.parametrize("trainer, count", [("legacy", 2), ("model_main", 1)])
+def test_model_main_asks_for_no_ranges_of_quantization(trainer, count):
+    names = (NAMES[0], "FeatureExtractor/a/act_quant/max")
+    model = SSD._replace(variables=tuple(Variable(name, ()) for name in names))
+    for what in (EVERYTHING, BACKBONE):
+        assert len(requested(model, "detection", what, trainer)) == count
+        # Where the model is not known, the same is counted.
+        assert count_restored(names, what, trainer) == count
 
 
 SLOTS = metas(
@@ -188,8 +199,8 @@ SLOTS = metas(
 def test_what_training_adds(revision, trainer, kind, every, verdicts):
     train = train_config(load_all_detection_checkpoint_vars=every)
     train.optimizer.momentum_optimizer.SetInParent()
-    found = foretell(SSD, train, SLOTS, kind=kind, revision=revision, trainer=trainer)
-    assert (found.added and [fate.verdict for fate in found.added]) == verdicts
+    found = predict_restore(SSD, train, SLOTS, kind=kind, revision=revision, trainer=trainer)
+    assert (found.added and [row.verdict for row in found.added]) == verdicts
     assert found.to_data()["added_by_training"] is None or [
         one["name"] for one in found.to_data()["added_by_training"]
     ][:2] == [NAMES[0] + "/Momentum", NAMES[0] + "/ExponentialMovingAverage"]
@@ -197,8 +208,8 @@ def test_what_training_adds(revision, trainer, kind, every, verdicts):
     train.freeze_variables.append(".*weights")
     train.optimizer.use_moving_average = False
     train.optimizer.adam_optimizer.SetInParent()
-    found = foretell(SSD, train, SLOTS, kind=kind, revision="2019-07", trainer="legacy")
-    assert [fate.variable for fate in found.added] == [
+    found = predict_restore(SSD, train, SLOTS, kind=kind, revision="2019-07", trainer="legacy")
+    assert [row.variable for row in found.added] == [
         (NAMES[3] + "/Adam", (4,)),
         (NAMES[3] + "/Adam_1", (4,)),
         ("beta1_power", ()),
@@ -211,10 +222,12 @@ def test_slots_alone_are_something_to_restore():
     there = metas(FeatureExtractor__a__weights__Momentum=(4,))
     assert (
         "No variables to save"
-        in foretell(SSD, train, there, kind="detection", revision="2019-07", trainer="legacy").stops
+        in predict_restore(
+            SSD, train, there, kind="detection", revision="2019-07", trainer="legacy"
+        ).stops
     )
     train.optimizer.momentum_optimizer.SetInParent()
-    assert not foretell(
+    assert not predict_restore(
         SSD, train, there, kind="detection", revision="2019-07", trainer="legacy"
     ).stops
 
@@ -227,7 +240,7 @@ def test_what_stops_the_legacy_trainer_alone(trainer):
         (keras, {"bias_grad_multiplier": 2.0}, "bias_grad_multiplier"),
         (attends, {}, "features of other images"),
     ):
-        stops = foretell(
+        stops = predict_restore(
             model,
             train_config(**fields),
             None,
@@ -257,8 +270,8 @@ def test_what_stops_the_legacy_trainer_alone(trainer):
 )
 def test_what_trains(fields, legacy, model_main):
     for trainer, wanted_ in (("legacy", legacy), ("model_main", model_main)):
-        found = fates(trainer=trainer, **fields)[1]
-        assert [fate.trains for fate in found.fates] == [bool(one) for one in wanted_]
+        found = predicted(trainer=trainer, **fields)[1]
+        assert [row.trains for row in found.variables] == [bool(one) for one in wanted_]
         assert ("nothing is left to train" in found.stops) == (not any(wanted_))
 
 
@@ -267,118 +280,24 @@ def test_what_nothing_reads_does_not_train():
     for trainer in ("legacy", "model_main"):
         train = train_config()
         train.optimizer.momentum_optimizer.SetInParent()
-        found = foretell(model, train, THERE, kind="detection", revision="2019-07", trainer=trainer)
-        assert [fate.trains for fate in found.fates] == [False, False, True, True]
-        assert found.fates[0].verdict == "restored"
-        assert not any(fate.variable.name.startswith(NAMES[0]) for fate in found.added)
+        found = predict_restore(
+            model, train, THERE, kind="detection", revision="2019-07", trainer=trainer
+        )
+        assert [row.trains for row in found.variables] == [False, False, True, True]
+        assert found.variables[0].verdict == "restored"
+        assert not any(row.variable.name.startswith(NAMES[0]) for row in found.added)
 
 
 def test_biases():
     def multipliers(trainer, **fields):
         return [
-            fate.multiplier
-            for fate in fates(trainer=trainer, bias_grad_multiplier=2.0, **fields)[1].fates
+            row.multiplier
+            for row in predicted(trainer=trainer, bias_grad_multiplier=2.0, **fields)[1].variables
         ]
 
     assert multipliers("legacy") == [1, 1, 1, 2]
     assert multipliers("legacy", freeze_variables=[".*biases"]) == [1, 1, 1, 1]
     assert multipliers("model_main") == [1, 1, 1, 1]
-
-
-def doctor(graphfix, case, *flags):
-    done = graphfix("doctor", f"broken/{case}/pipeline.config", *flags)
-    return done.out, json.loads(
-        graphfix("doctor", f"broken/{case}/pipeline.config", "--json", *flags).out
-    )["forecast"]
-
-
-@pytest.fixture(autouse=True)
-def in_testdata(monkeypatch):
-    monkeypatch.chdir(TESTDATA)
-
-
-def test_words_and_json(graphfix):
-    words, data = doctor(graphfix, "heads_not_restored")
-    assert "model_main.py and legacy/train.py: 175 of 199 variables are restored:" in words
-    assert "12 not asked for  BoxPredictor_*/ClassPredictor  (load_all_detection_ch" in words
-    assert [one["trainer"] for one in data["trainers"]] == ["model_main", "legacy"]
-    for one in data["trainers"]:
-        assert one["counts"] == {
-            "restored": 175,
-            "shape_differs": 0,
-            "missing": 0,
-            "not_asked_for": 24,
-            "type_differs": 0,
-        }
-        assert len(one["variables"]) == 199
-    first = data["trainers"][0]["variables"][0]
-    assert first["name"] == first["checkpoint_name"] and first["shape"] == first[
-        "checkpoint_shape"
-    ] == [3, 3, 3, 16]
-
-
-def test_expected_and_wrong(graphfix):
-    words, _ = doctor(graphfix, "new_classes")
-    assert "6 shape differs  BoxPredictor_*/ClassPredictor  (expected: a new class head" in words
-    assert "(wrong: the checkpoint has no such layers)" in words
-    words, data = doctor(graphfix, "depthwise_extra_layers")
-    counts = data["trainers"][0]["counts"]
-    assert (counts["shape_differs"], counts["missing"]) == (4, 20)
-    assert "LAYERS_NOT_RESTORED" in words and "(wrong: of another variant, as " in words
-
-
-def test_each_trainer_of_2020_for_itself(graphfix):
-    words, data = doctor(graphfix, "heads_not_restored", "--target_api", "2020-07")
-    assert "model_main.py: 0 of 199 variables are restored:" in words
-    assert "legacy/train.py: 175 of 199" in words
-    assert "this trainer ignores fine_tune_checkpoint" in words
-    words, data = doctor(graphfix, "heads_not_restored", "--trainer", "legacy")
-    assert [one["trainer"] for one in data["trainers"]] == ["legacy"]
-
-
-def test_names_that_one_trainer_alone_has(graphfix):
-    case = "second_names_of_keras_in_one_trainer"
-    words, data = doctor(graphfix, case)
-    first = {one["trainer"]: one["variables"][0]["name"] for one in data["trainers"]}
-    assert first == {"model_main": KERAS + "_1/conv1/kernel", "legacy": KERAS + "/conv1/kernel"}
-    assert f"175 missing        {KERAS}_1  (wrong" in words
-    # In 2019-10 nobody looked, and before 2019-05 there is no second name.
-    words, data = doctor(graphfix, case, "--target_api", "2019-10")
-    assert "second name was not measured" in data["unknown"] and "KERAS_ONE" not in words
-    for flags in (("--target_api", "2019-10", "--trainer", "legacy"), ("--target_api", "2019-04")):
-        words, data = doctor(graphfix, case, *flags)
-        assert data["trainers"][0]["variables"][0]["name"] == KERAS + "/conv1/kernel"
-        assert "KERAS_ONE" not in words
-
-
-def test_no_forecast(graphfix, tmp_path):
-    with open("broken/heads_not_restored/pipeline.config") as file:
-        text = file.read()
-    path = tmp_path / "pipeline.config"
-    path.write_text(text.replace("\n        batch_norm {", "\n        group_norm {} batch_norm {"))
-    done = graphfix("doctor", str(path), "--target_api", "2021-06")
-    assert "No forecast: conv_hyperparams sets group_norm, whose variables" in done.out
-    assert "NO_FORECAST" in done.out
-    path.write_text(text.replace("train_config {", 'train_config { freeze_variables: "("'))
-    assert "is no regular expression" in graphfix("doctor", str(path)).out
-
-
-def test_what_trains_in_words(graphfix, tmp_path):
-    with open("broken/heads_not_restored/pipeline.config") as file:
-        text = file.read()
-    path = tmp_path / "pipeline.config"
-    path.write_text(
-        text.replace(
-            "train_config {",
-            "train_config { bias_grad_multiplier: 2 "
-            'freeze_variables: "BatchNorm" freeze_variables: "Feature"',
-        )
-    )
-    out = graphfix("doctor", str(path)).out
-    assert "model_main.py: 24 of 129 variables train; these do not:" in out
-    assert "legacy/train.py: 24 of 129 variables train; these do not:" in out
-    assert "105 in FeatureExtractor/MobilenetV1" in out
-    assert "bias_grad_multiplier 2 applies to 12 of them" in out
 
 
 @pytest.mark.parametrize(
@@ -398,5 +317,5 @@ def test_the_legacy_trainer_shares_a_batch_among_replicas(
 ):
     train = train_config(batch_size=batch, sync_replicas=synchronized, replicas_to_aggregate=8)
     for model in (None, SSD):
-        unfit = unfitness(model, train, trainer, revision)
-        assert (unfit and unfit.field) == ("sync_replicas" if stops else None)
+        found = incompatibility(model, train, trainer, revision)
+        assert (found and found.field) == ("sync_replicas" if stops else None)

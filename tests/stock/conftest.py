@@ -17,7 +17,7 @@ LONGEST = (
     "test_readme_training.py",
     "test_carried_anchors.py",
     "test_training.py",
-    "test_forecast.py",
+    "test_restore_prediction.py",
     "test_model_dir.py",
     "test_verify.py",
     "test_benchmarks.py",

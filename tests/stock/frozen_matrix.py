@@ -246,11 +246,11 @@ def judge(source, era, surgery, scratch, beside_exporter):
     if not os.path.exists(ours):
         with open(os.path.join(out, "report.json")) as file:
             return {
-                "refused": [
+                "refused": next(
                     one["message"]
                     for one in json.load(file)["plan"]["findings"]
                     if one["code"] == "FROZEN_GRAPH"
-                ][0]
+                )
             }
     found = detect(ours)
     answer = {"filtered": None}

@@ -214,9 +214,8 @@ def render(known, results, eras):
         parts.append(f"| family | {' | '.join(cells.EDITS)} |\n|---|{'---|' * len(cells.EDITS)}")
         reasons = []
         for family in known.values():
-            row = [family.title]
-            for edit in cells.EDITS:
-                row.append(_cell(family, edit, results.get((family.name, era), {}), reasons))
+            made = results.get((family.name, era), {})
+            row = [family.title] + [_cell(family, edit, made, reasons) for edit in cells.EDITS]
             parts.append(f"| {' | '.join(row)} |")
         parts.append("")
         parts += [f"{number}. {words}" for number, words in enumerate(reasons, 1)]

@@ -1,7 +1,7 @@
-"""What doctor --fix makes of testdata/broken is trained on by the stock trainers, and each variable
-becomes what doctor foretold.
+"""The stock trainers train with what doctor --fix makes of testdata/broken, and do with each variable
+what doctor predicted.
 
-One of the cases; with GRAPHFIX_ALL_CONFIGS=1 all that --fix cures (about ten minutes).
+One of the cases; with GRAPHFIX_ALL_CONFIGS=1 all that --fix fixes (about ten minutes).
 """
 
 import json
@@ -16,7 +16,7 @@ import judging
 import thorough
 
 from graphfix.doctor import diagnosis
-from graphfix.doctor.restore_prediction import look_ahead
+from graphfix.doctor.prediction import predict
 from graphfix.doctor.setup import Options, Setup
 from graphfix.pipeline_config import schema_history
 from graphfix.stock_api import runner
@@ -42,22 +42,22 @@ def options():
 
 @pytest.fixture(scope="module")
 def results(stock_python, tmp_path_factory):
-    """{(case, trainer): (what the trainer did, what was foretold)}, by one worker."""
+    """{(case, trainer): (what the trainer did, what was predicted)}, by one worker."""
     directory, before = tmp_path_factory.mktemp("cured"), os.getcwd()
     os.chdir(judging.TESTDATA)
     try:
-        jobs, foretold = {}, {}
+        jobs, predicted = {}, {}
         for name in NAMES:
             broken, path = f"broken/{name}/pipeline.config", str(directory / (name + ".config"))
             with open(broken, "rb") as file:
-                data, done = diagnosis.fixed(file.read(), broken, options())
+                data, done = diagnosis.fix(file.read(), broken, options())
             assert done
             with open(path, "wb") as file:
                 file.write(data)
-            outlook = look_ahead(Setup(data, path, options()))
-            assert not outlook.unknown, (name, outlook.unknown)
-            for one in outlook.forecasts:
-                foretold[name, one.trainer] = one
+            predictions = predict(Setup(data, path, options()))
+            assert not predictions.unknown, (name, predictions.unknown)
+            for one in predictions.trainers:
+                predicted[name, one.trainer] = one
                 # Nothing of the config is replaced: its own paths have to be right.
                 jobs[name, one.trainer] = {
                     "verb": "restore",
@@ -70,21 +70,21 @@ def results(stock_python, tmp_path_factory):
         done = runner.run_jobs(
             list(jobs.values()), python=stock_python(ERA), timeout=judging.SECONDS * len(NAMES)
         )
-        return {key: (result, foretold[key]) for key, result in zip(jobs, done)}
+        return {key: (result, predicted[key]) for key, result in zip(jobs, done)}
     finally:
         os.chdir(before)
 
 
 @pytest.mark.parametrize("trainer", judging.TRAINERS)
 @pytest.mark.parametrize("name", NAMES)
-def test_it_trains_as_foretold(name, trainer, results):
-    result, forecast = results[name, trainer]
+def test_it_trains_as_predicted(name, trainer, results):
+    result, prediction = results[name, trainer]
     assert "error" not in result, result["error"]
     assert len(result["losses"]) == 1 and result["finite"]
     # The trainer's own lists of what it restores and leaves, with the values bit for bit.
     seen = cells.verdicts(result)
     assert all(row["bit_equal"] for row in result["restored"])
-    assert {fate.variable.name: fate.verdict for fate in forecast.fates} == seen["model"]
-    assert {fate.variable.name: fate.verdict for fate in forecast.added} == dict(
+    assert {one.variable.name: one.verdict for one in prediction.variables} == seen["model"]
+    assert {one.variable.name: one.verdict for one in prediction.added} == dict(
         seen.get("optimizer", {}), **seen.get("moving_average", {})
     )

@@ -10,7 +10,7 @@ pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here"
 import judging
 import replica as replicas
 
-from graphfix.verification import verify
+from graphfix.verification import stock_trial
 
 GAMMA = "FeatureExtractor/MobilenetV1/Conv2d_5_pointwise/BatchNorm/gamma"
 MEAN = "FeatureExtractor/MobilenetV1/Conv2d_7_depthwise/BatchNorm/moving_mean"
@@ -61,7 +61,9 @@ def test_variables_of_another_name_or_shape_are_listed(out, stock_python):
     values[GAMMA + "_1"] = values.pop(GAMMA)
     values[MEAN] = values[MEAN][:-1]
     replicas.save(values, prefix)
-    answer = verify.verify_stock(out, verify.Trial("model_main"), python=stock_python("2019-07"))
+    answer = stock_trial.verify_stock(
+        out, stock_trial.TrialOptions("model_main"), python=stock_python("2019-07")
+    )
     assert not answer.complete
     listed = answer.verifications[0].unrestored
     assert sorted(listed) == [
@@ -82,7 +84,9 @@ def test_a_config_that_restores_no_head_is_found_out(out, stock_python):
     assert config.count("load_all_detection_checkpoint_vars: true") == 1
     with open(path, "w") as file:
         file.write(config.replace("load_all_detection_checkpoint_vars: true", ""))
-    answer = verify.verify_stock(out, verify.Trial("legacy"), python=stock_python("2019-07"))
+    answer = stock_trial.verify_stock(
+        out, stock_trial.TrialOptions("legacy"), python=stock_python("2019-07")
+    )
     assert not answer.complete
     (details,) = answer.details
     heads = [

@@ -79,8 +79,7 @@ def _pairs(data: bytes) -> Iterator[Pair]:
         if handle[0] < floor:
             raise ValueError("has overlapping blocks")
         floor = handle[0] + handle[1]
-        for pair in _entries(_block(data, handle)):
-            yield pair
+        yield from _entries(_block(data, handle))
 
 
 def _handle(data: bytes, position: int) -> Tuple[Handle, int]:
@@ -205,9 +204,8 @@ def _shared(one: bytes, two: bytes) -> int:
 def _separator(last: bytes, following: bytes) -> bytes:
     """The shortest key not before `last` and before `following` that LevelDB's rule finds."""
     at = _shared(last, following)
-    if at < min(len(last), len(following)):
-        if last[at] < 0xFF and last[at] + 1 < following[at]:
-            return last[:at] + bytes([last[at] + 1])
+    if at < min(len(last), len(following)) and last[at] < 0xFF and last[at] + 1 < following[at]:
+        return last[:at] + bytes([last[at] + 1])
     return last
 
 

@@ -118,7 +118,7 @@ class _Shard:
     """The data file being written, and the file last copied from, which is often the next too."""
 
     def __init__(self, path: str):
-        self.file = open(path, "wb", buffering=0)
+        self.file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by who closes this
         self._source = None
         self._buffer = memoryview(bytearray(_CHUNK))
         self._waiting = 0
@@ -175,7 +175,7 @@ class _Shard:
             if self._source:
                 self._source.close()
             try:
-                self._source = open(path, "rb", buffering=0)
+                self._source = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by the next
             except OSError as error:
                 raise SourceError(
                     path, f"cannot be read: {error.strerror}", "check the path and its permissions"

@@ -22,7 +22,6 @@ FILES = {
     "graphfix.graph": "graph.binpb",
     "graphfix.labels": "string_int_label_map.binpb",
     "graphfix.pipeline": "pipeline.binpb",
-    "graphfix.recipe": "recipe.binpb",
     "graphfix.tensorflow": "tensorflow.binpb",
 }
 
@@ -41,6 +40,12 @@ def message_class(full_name: str) -> Any:
     Raises KeyError for a name that no schema has.
     """
     _load(".".join(full_name.split(".")[:2]))
+    return _class_of(_POOL.FindMessageTypeByName(full_name))
+
+
+def defined(file_descriptor: Any, full_name: str) -> Any:
+    """The class of a message of a schema that code makes, as a FileDescriptorProto."""
+    _add(file_descriptor)
     return _class_of(_POOL.FindMessageTypeByName(full_name))
 
 
@@ -73,12 +78,16 @@ def _load(package: str) -> None:
     with open(path, "rb") as file:
         files = descriptor_pb2.FileDescriptorSet.FromString(file.read())
     for file_descriptor in files.file:  # imports come before what imports them
-        if file_descriptor.name not in _LOADED:
-            _LOADED.add(file_descriptor.name)
-            _POOL.AddSerializedFile(file_descriptor.SerializeToString())
-            in_pool = _POOL.FindFileByName(file_descriptor.name)
-            for descriptor in in_pool.message_types_by_name.values():
-                _keep(descriptor)
+        _add(file_descriptor)
+
+
+def _add(file_descriptor: Any) -> None:
+    if file_descriptor.name not in _LOADED:
+        _LOADED.add(file_descriptor.name)
+        _POOL.AddSerializedFile(file_descriptor.SerializeToString())
+        in_pool = _POOL.FindFileByName(file_descriptor.name)
+        for descriptor in in_pool.message_types_by_name.values():
+            _keep(descriptor)
 
 
 def _keep(descriptor) -> None:

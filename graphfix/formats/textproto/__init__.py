@@ -15,6 +15,7 @@ from graphfix.formats.textproto.bind import (
     bind,
 )
 from graphfix.formats.textproto.document import Document
+from graphfix.formats.textproto.editor import Editor
 from graphfix.formats.textproto.layout import New
 from graphfix.formats.textproto.literals import quote
 from graphfix.formats.textproto.tree import (
@@ -28,3 +29,26 @@ from graphfix.formats.textproto.tree import (
     Scalar,
     Value,
 )
+
+__all__ = [
+    "DUPLICATE",
+    "FLOAT",
+    "IDENTIFIER",
+    "INTEGER",
+    "ONEOF_CONFLICT",
+    "OUT_OF_RANGE",
+    "STRING",
+    "UNKNOWN_FIELD",
+    "UNKNOWN_VALUE",
+    "WRONG_TYPE",
+    "BindProblem",
+    "Block",
+    "Document",
+    "Field",
+    "New",
+    "Node",
+    "Scalar",
+    "Value",
+    "bind",
+    "quote",
+]

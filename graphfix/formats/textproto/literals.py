@@ -134,7 +134,7 @@ def quote(value: str) -> str:
     except UnicodeError:
         raise RequestError(
             ascii(value), "holds bytes that are not text", "use a name that is valid UTF-8"
-        )
+        ) from None
     return '"%s"' % "".join(_QUOTED.get(character, character) for character in value)
 
 

@@ -204,7 +204,7 @@ class _Parser:
         try:
             value = literals.parse_number(self.text[digits:end], negative=negative)
         except literals.BadLiteral as bad:
-            raise self.source.error(start, bad.message, bad.remedy)
+            raise self.source.error(start, bad.message, bad.remedy) from None
         kind = INTEGER if isinstance(value, int) else FLOAT
         return Scalar(self.source, start, end, kind, value)
 
@@ -217,7 +217,7 @@ class _Parser:
             try:
                 pieces.append(literals.parse_string(self.text[start:end]))
             except literals.BadLiteral as bad:
-                raise self.source.error(start + bad.offset, bad.message, bad.remedy)
+                raise self.source.error(start + bad.offset, bad.message, bad.remedy) from None
         joined = b"".join(pieces)
         try:
             value: Union[str, bytes] = joined.decode("utf-8")

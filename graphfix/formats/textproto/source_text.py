@@ -47,7 +47,7 @@ class SourceText:
                 subject,
                 f"is not UTF-8 text (offset {where})",
                 "save the file as UTF-8, or check that this is the text file you meant",
-            )
+            ) from None
 
     def position(self, offset: int) -> Tuple[int, int]:
         """(line, column) of an offset, both from 1."""

@@ -9,6 +9,7 @@ import handmade
 import numpy as np
 import pytest
 import repository
+import thorough
 from bundle_cases import CASES, SIZES, fixed, lay, save, strings
 
 from graphfix.errors import SourceError
@@ -337,7 +338,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss is in KiB on Linux")
-@pytest.mark.parametrize("plain", [False, True], ids=["kernel", "plain"])
+@pytest.mark.parametrize("plain", thorough.sampled([False, True], 2), ids=["kernel", "plain"])
 def test_memory_is_bounded(plain, tmp_path):
     """Copying and checking 200 MiB takes a few; a value of that size at once would take 100."""
     script = _MEASURE % {"package": repository.TOP, "plain": plain}

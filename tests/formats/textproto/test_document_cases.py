@@ -16,31 +16,14 @@ must find, one a line: kind, line:column, path and a part of message or remedy. 
 """
 
 import json
-import os
 import re
 
 import pytest
-import repository
 from every_type import Every
+from textproto_cases import NAMES, sections
 
 from graphfix.errors import SourceError
 from graphfix.formats.textproto import Document, bind
-
-HERE = os.path.join(repository.TESTS, "formats", "textproto", "cases")
-
-
-def sections(name):
-    """{section: text} of a case's file; sections end without their last line end."""
-    with open(os.path.join(HERE, name), encoding="utf-8", newline="\n") as file:
-        _, *parts = re.split(r"^--- (.+)\n", file.read(), flags=re.MULTILINE)
-    found = {}
-    for title, text in zip(parts[::2], parts[1::2]):
-        if title.endswith(" escaped"):
-            title = title[: -len(" escaped")]
-            text = text.replace("\n", "").encode("ascii").decode("unicode_escape")
-        assert title not in found, title
-        found[title] = text
-    return found
 
 
 def field(document, path):
@@ -76,9 +59,6 @@ def run(case):
         assert document.text == before
         document = edited
     return document
-
-
-NAMES = sorted(name for name in os.listdir(HERE) if name.endswith(".case"))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,41 +2,9 @@
 
 import pytest
 import zoo
+from textproto_cases import DOCUMENTS
 
 from graphfix.formats.textproto import Block, Document
-
-# All ways to lay a document out that published files do not show.
-ODD = """\
-\ufeff# a comment # with another
-a: 1 b: 2, c { d: 3; e: 4 } f: [5, 6] # behind
-c < d: 7 g { } > ; h { i { j: "x" 'y'  # in two
-  "z" } }
-k {} k { # nothing
-}
-\tl: [ { m: 1 }, { m: 2 n { } },
-  {} ], o: -  9
-[p.q/r.s] { t: inf }
-   u {
-      v: 1 # one
-      # between
-      v: 2
-
-      w { x: 1 }
-
-   } # closes u
-y:
-  1
-# z: 2
-z: true"""
-DOCUMENTS = {
-    "odd": ODD,
-    "odd with CRLF": ODD.replace("\n", "\r\n"),
-    "empty": "",
-    "blank": " \n\n",
-    "a comment": "# nothing else",
-    "no last line end": "a { b: 1 }\nc: 2",
-    "one line": "a { b: 1 c { d: 2 e { f: 3 } } g: [4] } h: 5\n",
-}
 
 
 def said(block):

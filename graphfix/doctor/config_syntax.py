@@ -1,0 +1,117 @@
+"""Checks of config text that protobuf can't parse, or does not parse as it was meant."""
+
+import re
+from typing import Iterator
+
+from graphfix.doctor import field_location
+from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.setup import Setup
+from graphfix.findings import ERROR
+from graphfix.formats.textproto import STRING, Scalar
+from graphfix.pipeline_config.edits import ConfigEdit
+
+_BACKSLASHES = re.compile(r"(?P<quote>[\"'])(?P<body>[^\"'\n\\]*\\[^\"'\n]*)(?P=quote)")
+_QUOTES = re.compile("[\u201c\u201d\u201e\u00ab\u00bb]|[\u2018\u2019]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def _line_of(setup: Setup) -> str:
+    """The line at which the parser stopped."""
+    place = re.search(r":(\d+):\d+\Z", setup.syntax.problems[0].subject)
+    lines = setup.data.decode("utf-8", "replace").split("\n")
+    number = int(place.group(1)) if place else 1
+    return lines[number - 1] if number <= len(lines) else ""
+
+
+def _stopped_by(setup: Setup) -> str:
+    if setup.syntax is None:
+        return ""
+    line = _line_of(setup)
+    if _QUOTES.search(line):
+        return "quotes"
+    return "backslash" if _BACKSLASHES.search(line) else "other"
+
+
+def _forward(match) -> str:
+    return match.group("quote") + re.sub(r"\\+", "/", match.group("body")) + match.group("quote")
+
+
+def _backslash(setup: Setup) -> Iterator[Symptom]:
+    text = setup.data.decode("utf-8", "replace")
+    if _stopped_by(setup) == "backslash":
+        problem = setup.syntax.problems[0]
+        line = _line_of(setup).strip()
+        yield Symptom(
+            problem.subject,
+            f"a path has backslashes, which begin escapes: {line}",
+            f"write {_BACKSLASHES.sub(_forward, line)}",
+            text=_BACKSLASHES.sub(_forward, text),
+        )
+    if setup.document is None:
+        return
+    for path, field in setup.document.walk():
+        for value in field.values:
+            if (
+                isinstance(value, Scalar)
+                and value.kind == STRING
+                and (not isinstance(value.value, str) or _CONTROL.search(value.value))
+            ):
+                literal = (
+                    _forward(_BACKSLASHES.match(value.raw))
+                    if _BACKSLASHES.match(value.raw)
+                    else None
+                )
+                place = field_location.locate(setup.document, field.line, field.column)
+                yield Symptom(
+                    value.where,
+                    f"{value.raw} means {value.value!a}: its backslashes begin escapes",
+                    f"write {path[-1]}: {literal}" if literal else "",
+                    (ConfigEdit(place[0], literal, "forward slashes"),)
+                    if literal and len(field.values) == 1
+                    else (),
+                )
+
+
+def _smart_quotes(setup: Setup) -> Iterator[Symptom]:
+    if _stopped_by(setup) != "quotes":
+        return
+    problem = setup.syntax.problems[0]
+    line = _line_of(setup).strip()
+    yield Symptom(
+        problem.subject,
+        f"typographic quotes, as text editors insert them: {line}",
+        "write %s" % _QUOTES.sub('"', line),
+        text=_QUOTES.sub('"', setup.data.decode("utf-8", "replace")),
+    )
+
+
+def _syntax(setup: Setup) -> Iterator[Symptom]:
+    if _stopped_by(setup) == "other":
+        for problem in setup.syntax.problems:
+            yield Symptom(problem.subject, problem.message, problem.remedy)
+
+
+CHECKS = (
+    Check(
+        "WINDOWS_PATH",
+        ERROR,
+        "A backslash begins an escape in protobuf text: \\t is a tab, \\U begins eight hexadecimal "
+        "digits. A Windows path written with backslashes can't be parsed, or is a different path.",
+        "write forward slashes, which Windows accepts as well",
+        _backslash,
+    ),
+    Check(
+        "QUOTES",
+        ERROR,
+        "A text editor put typographic quotes where plain ones belong.",
+        "write plain quotes",
+        _smart_quotes,
+    ),
+    Check(
+        "CONFIG_SYNTAX",
+        ERROR,
+        "The config is not valid protobuf text.",
+        "correct that line",
+        _syntax,
+    ),
+)

@@ -1,0 +1,308 @@
+"""verify --stock: the stock API's own trainers start from a converted directory, and its detectors
+run on pictures; the results go into the directory's report.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from graphfix.detectors.families import MOVING_AVERAGE
+from graphfix.errors import GraphfixError, RequestError, VerificationError
+from graphfix.formats import regular_files
+from graphfix.formats.checkpoint import writer
+from graphfix.formats.image_header import Jpeg, jpeg_without_exif
+from graphfix.modeldir import openers as sources
+from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, PLAN_JSON
+from graphfix.pipeline_config.edits import apply_edits
+from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan_json import read_plan
+from graphfix.process.scratch import Scratch
+from graphfix.report import drawing, update
+from graphfix.report.report import Detection, Picture, Verification
+from graphfix.restore import trainers
+from graphfix.stock_api import runner
+
+ANY = "any"
+_LARGEST_PICTURE = 64 << 20  # bytes
+_NEAR = 1e-3  # by how much scores and edges (as parts of a picture) may differ
+
+
+@dataclasses.dataclass(frozen=True)
+class TrialOptions:
+    """What the stock API is asked to do.
+
+    trainer: "model_main" or "legacy"; "any" are those the plan is for.
+    steps: training steps, on `train_record`, or else on synthetic records.
+    model_dir: the directory of a complete training checkpoint to resume from.
+    source, source_config: what the directory was converted from; needed with `images`.
+    images: JPEG files to detect in, by the source and by the result.
+    allow_effects: run a frozen graph even if its operations touch files, network or programs.
+    """
+
+    trainer: str = ANY
+    steps: int = 0
+    model_dir: Optional[str] = None
+    train_record: Optional[str] = None
+    source: Optional[str] = None
+    source_config: Optional[str] = None
+    images: Sequence[str] = ()
+    allow_effects: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class StockTrial:
+    """What the stock API did: a verification a trainer, the worker's own results as `details` (see
+    stock_api/worker.py), and what the user should know as `remarks`."""
+
+    verifications: Tuple[Verification, ...]
+    details: List[Dict[str, Any]]
+    remarks: Tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        return all(one.complete for one in self.verifications)
+
+    def to_lines(self) -> List[str]:
+        return [one.summary for one in self.verifications]
+
+    def to_json(self) -> str:
+        return json.dumps(self.details, indent=2, sort_keys=True)
+
+
+def verify_stock(
+    directory: str, trial: TrialOptions, *, python: Optional[str] = None
+) -> StockTrial:
+    """Has the stock API start training from a converted directory, and adds the results to the
+    directory's report.  `python` is the Python that has the stock API, by default this one.
+
+    Raises:
+      RequestError: there is no stock API to ask, or the pictures cannot be compared.
+      VerificationError: the stock API does not run, or does not detect.
+    """
+    plan = read_plan(os.path.join(directory, PLAN_JSON))
+    interpreter = runner.find_stock_python(python)
+    pictures = [_picture(path) for path in trial.images]
+    names = (
+        [name for name, _ in trainers.restored(plan.target_api, plan.trainer)]
+        if trial.trainer == ANY
+        else [trial.trainer]
+    )
+    jobs = [_restore_job(directory, trial, name) for name in names]
+    with contextlib.ExitStack() as stack:
+        if pictures:
+            jobs += stack.enter_context(_detect_jobs(directory, plan, trial))
+        details = runner.run_jobs(jobs, python=interpreter)
+    found = tuple(_verification(name, one) for name, one in zip(names, details))
+    remarks = []
+    for one in found[:1]:
+        if one.api != plan.target_api:
+            remarks.append(
+                f"the plan was made for the stock API of {plan.target_api}, and this one is of "
+                f"{one.api}"
+            )
+    seen = [_detections(directory, one) for one in details[len(names) :]]
+    if len(seen) > 2:
+        # The frozen graph's detections are shown, once they are known to be the checkpoint's.
+        _check_graph(directory, trial.images, seen[1], seen[2])
+        del seen[1]
+    compared = [
+        (
+            Picture(
+                os.path.basename(path),
+                update.picture_file(jpeg.data),
+                jpeg.width,
+                jpeg.height,
+                before,
+                after,
+            ),
+            jpeg.data,
+        )
+        for path, jpeg, before, after in zip(trial.images, pictures, *seen)
+    ]
+    try:
+        update.update_report(directory, found, compared, inputs=_inputs(trial))
+    except GraphfixError as error:
+        if pictures:
+            raise
+        # The result is what was asked for; a report that cannot be written is only a remark.
+        remarks += [f"the report was not updated: {problem}" for problem in error.problems]
+    return StockTrial(found, details, tuple(remarks))
+
+
+def _inputs(trial: TrialOptions) -> List[str]:
+    return [
+        path
+        for path in (
+            *trial.images,
+            trial.source,
+            trial.source_config,
+            trial.train_record,
+            trial.model_dir,
+        )
+        if path
+    ]
+
+
+def _picture(path: str) -> Jpeg:
+    try:
+        data = regular_files.read(path, _LARGEST_PICTURE + 1)
+        if len(data) > _LARGEST_PICTURE:
+            raise RequestError(path, "is too large to be shown", "give a smaller picture")
+        return jpeg_without_exif(data, path)
+    except OSError as error:
+        raise RequestError(path, f"cannot be read: {error.strerror}", "check the path") from None
+
+
+def _restore_job(directory: str, trial: TrialOptions, trainer: str) -> Dict[str, Any]:
+    job = {
+        "verb": "restore",
+        "trainer": trainer,
+        "steps": trial.steps,
+        "seed": 0,
+        "pipeline_config": os.path.abspath(os.path.join(directory, CONFIG)),
+        "checkpoint": os.path.abspath(os.path.join(directory, CHECKPOINT)),
+    }
+    if trial.model_dir:
+        job["model_dir"] = os.path.abspath(trial.model_dir)
+    if trial.train_record:
+        if not os.path.isfile(trial.train_record):
+            raise RequestError(
+                trial.train_record, "is not a file", "check the path of --train_record"
+            )
+        job["record"] = os.path.abspath(trial.train_record)
+        job["label_map"] = os.path.abspath(os.path.join(directory, LABEL_MAP))
+    return job
+
+
+@contextlib.contextmanager
+def _detect_jobs(
+    directory: str, plan: SurgeryPlan, trial: TrialOptions
+) -> Iterator[List[Dict[str, Any]]]:
+    """The jobs for source, result, and the result's frozen graph if there is one.
+
+    The source is built from its own config with all of the plan's changes but the number of
+    classes, so that it, too, has only fields that this API knows.
+    """
+    source = sources.open_source(trial.source, config_path=trial.source_config)
+    if source.digest != plan.source_digest:
+        raise RequestError(
+            trial.source,
+            f"is not what {directory} was made from",
+            "name the model and config that were converted",
+        )
+    edits = [edit for edit in plan.config_edits if edit.path[-1] != "num_classes"]
+    with Scratch() as scratch:
+        config = os.path.join(scratch, CONFIG)
+        with open(config, "wb") as file:
+            file.write(apply_edits(source.config.document, edits).encode())
+        prefix = source.prefix
+        if not os.path.exists(prefix + ".index"):
+            # A frozen source: its variables, in the form that the stock API restores.
+            prefix = os.path.join(scratch, CHECKPOINT)
+            writer.write_bundle(source.store, prefix)
+        job = {"verb": "detect", "images": [os.path.abspath(path) for path in trial.images]}
+        graph = os.path.abspath(os.path.join(directory, FROZEN))
+        yield [
+            dict(
+                job,
+                pipeline_config=config,
+                checkpoint=os.path.abspath(prefix),
+                moving_averages=_averaged(plan),
+            ),
+            dict(
+                job,
+                pipeline_config=os.path.abspath(os.path.join(directory, CONFIG)),
+                checkpoint=os.path.abspath(os.path.join(directory, CHECKPOINT)),
+            ),
+        ] + (
+            [dict(job, graph=graph, allow_effects=trial.allow_effects)]
+            if os.path.exists(graph)
+            else []
+        )
+
+
+def _check_graph(directory: str, images: Sequence[str], checkpoint, graph) -> None:
+    """Whether the rewritten frozen graph detects what the converted checkpoint does.
+
+    Both compute in float32, but in another order: scores and edges may differ a little, and what
+    scores near the threshold may be in one only.
+    """
+    for path, found, other in zip(images, checkpoint, graph):
+        for these, those in ((found, other), (other, found)):
+            for one in these:
+                if one.score >= drawing.THRESHOLD + _NEAR and not any(
+                    one.class_id == two.class_id
+                    and abs(one.score - two.score) <= _NEAR
+                    and all(abs(a - b) <= _NEAR for a, b in zip(one.box, two.box))
+                    for two in those
+                ):
+                    raise VerificationError(
+                        os.path.join(directory, FROZEN),
+                        (
+                            f"does not find in {path} what the checkpoint "
+                            f"beside it does: class {one.class_id} with a score of {one.score:g} "
+                            "is in one of them only"
+                        ),
+                        "do not use the graph; export the checkpoint with the stock exporter",
+                    )
+
+
+def _averaged(plan: SurgeryPlan) -> bool:
+    """Whether the result's values are the source's moving averages."""
+    return any(
+        edit.tensor.endswith(MOVING_AVERAGE) and edit.output_name is not None for edit in plan.edits
+    )
+
+
+def _verification(trainer: str, data: Dict[str, Any]) -> Verification:
+    result = runner.StockResult(data)
+    return Verification(
+        data["api"]["revision"] or "unknown",
+        trainer,
+        result.summary,
+        result.ok,
+        tuple(_unrestored(data)),
+    )
+
+
+def _unrestored(data: Dict[str, Any]) -> Iterator[str]:
+    """Model variables and quantization ranges that do not have the checkpoint's value, and moving
+    averages that start from neither the checkpoint nor their variable."""
+    for key, why in (
+        ("dropped", "has another shape in the checkpoint"),
+        ("missing", "is not in the checkpoint"),
+        ("not_asked_for", "is not asked for by the trainer"),
+        ("restored", "does not have the checkpoint's value"),
+    ):
+        for row in data.get(key, ()):
+            if row["category"] in ("model", "quantization") and not (
+                key == "restored" and row["bit_equal"]
+            ):
+                yield f"{row['name']}: {why}"
+    for name in data.get("moving_averages", {}).get("from_initialiser", ()):
+        yield f"{name}: starts from neither the checkpoint nor its variable"
+
+
+def _detections(directory: str, data: Dict[str, Any]) -> List[Tuple[Detection, ...]]:
+    """The detections in each picture, rounded to what can be seen."""
+    if "error" in data:
+        error = data["error"]
+        raise VerificationError(
+            directory,
+            f"the stock API could not detect: {error['type']}: "
+            f"{(error['message'].strip().splitlines() or ['no message'])[0]} ({error['where']})",
+            "check whether the pictures are valid",
+        )
+    return [
+        tuple(
+            Detection(
+                tuple(round(edge, 4) for edge in row["box"]),
+                round(row["score"], 4),
+                row["class_id"],
+            )
+            for row in rows
+        )
+        for rows in data["detections"]
+    ]

@@ -1,0 +1,51 @@
+"""detectors/availability.py: a learning rate that steps at step 0, as in the published Faster R-CNNs."""
+
+import builders
+import pytest
+
+STEPS = """manual_step_learning_rate {
+        initial_learning_rate: %s
+        schedule {  # at once
+          step: %d
+          learning_rate: 0.0002
+        }
+        schedule {
+          step: 900
+          learning_rate: 0.00002
+        }
+      }"""
+
+
+def converted(graphfix, tmp_path, initial, step):
+    config = builders.CONFIG % {"classes": 4}
+    constant = "constant_learning_rate { learning_rate: 0.001 }"
+    assert constant in config
+    source = builders.write_model(
+        tmp_path / "source", config=config.replace(constant, STEPS % (initial, step))
+    )
+    done = graphfix(
+        "convert",
+        source,
+        "--num_classes",
+        "1",
+        "--map",
+        "1=cat",
+        "--output_directory",
+        tmp_path / "out",
+    )
+    assert done.code == 0, done.err
+    return (tmp_path / "out" / "pipeline.config").read_text(), done.err
+
+
+@pytest.mark.parametrize("initial", ["0.0002", "0.5"])
+def test_a_step_at_0_goes_and_its_rate_holds_from_the_start(graphfix, tmp_path, initial):
+    text, messages = converted(graphfix, tmp_path, initial, 0)
+    assert "step: 0\n" not in text and "at once" not in text and "step: 900" in text
+    assert "initial_learning_rate: 0.0002" in text.replace("000199999995", "0002")
+    assert "FIRST_STEP" in messages
+
+
+def test_a_later_first_step_stays(graphfix, tmp_path):
+    text, messages = converted(graphfix, tmp_path, "0.5", 10)
+    assert "step: 10\n" in text and "initial_learning_rate: 0.5" in text
+    assert "FIRST_STEP" not in messages

@@ -1,0 +1,313 @@
+"""verify --stock: what the stock API is asked, and what is made of its answer.
+
+Its Python is played by a script here; the real one is asked in tests/stock.
+"""
+
+import glob
+import json
+import os
+import shutil
+
+import builders
+import pytest
+import repository
+from fake_stock import restored
+
+from graphfix.errors import RequestError
+from graphfix.report import html, update
+from graphfix.report import report as reports
+
+PICTURES = sorted(glob.glob(os.path.join(repository.TESTDATA, "shapes", "demo_*.jpg")))
+
+
+def content(*parts):
+    with open(os.path.join(*parts), "rb") as file:
+        return file.read()
+
+
+def test_both_trainers_in_one_run(graphfix, out, stock):
+    done = graphfix("verify", out, "--stock", "--stock_python", stock.python, "--steps", "3")
+    assert done.code == 0
+    assert done.out == (
+        "stock API 2019-07 model_main: restored 2 of 2\nstock API 2019-07 legacy: restored 2 of 2\n"
+    )
+    assert [(job["verb"], job["trainer"], job["steps"]) for job in stock.asked] == [
+        ("restore", "model_main", 3),
+        ("restore", "legacy", 3),
+    ]
+    assert {(job["pipeline_config"], job["checkpoint"]) for job in stock.asked} == {
+        (os.path.join(out, "pipeline.config"), os.path.join(out, "model.ckpt"))
+    }
+    assert not any("record" in job or "model_dir" in job for job in stock.asked)
+    report = reports.load(out)
+    assert [one.summary + "\n" for one in report.verifications] == sorted(done.out.splitlines(True))
+    assert html.render(report).encode() == content(out, "report.html")
+    assert "stock API 2019-07 legacy: restored 2 of 2" in content(out, "report.html").decode()
+
+
+def test_one_trainer_a_record_and_a_directory_to_resume(graphfix, out, stock, tmp_path):
+    record = builders.write(tmp_path, "some.record", b"")
+    done = graphfix(
+        "verify",
+        out,
+        "--stock",
+        "--stock_python",
+        stock.python,
+        "--trainer",
+        "legacy",
+        "--train_record",
+        record,
+        "--model_dir",
+        tmp_path / "training",
+        "--json",
+    )
+    assert done.code == 0 and json.loads(done.out) == [stock.answers["legacy"]]
+    (job,) = stock.asked
+    assert job["record"] == record and job["model_dir"] == str(tmp_path / "training")
+    assert job["label_map"] == os.path.join(out, "label_map.pbtxt")
+    done = graphfix(
+        "verify",
+        out,
+        "--stock",
+        "--stock_python",
+        stock.python,
+        "--train_record",
+        tmp_path / "none",
+    )
+    assert done.code == 3 and "none: is not a file" in done.err
+
+
+def test_what_is_not_restored_is_listed(graphfix, out, stock):
+    def row(name, **more):
+        return dict({"name": name, "category": "model"}, **more)
+
+    stock.answers = dict(
+        stock.answers,
+        legacy=restored(
+            "legacy",
+            verdict="incomplete",
+            dropped=[row("a")],
+            missing=[row("b"), row("global_step", category="step")],
+            not_asked_for=[row("q/min", category="quantization")],
+            restored=[row("c", bit_equal=False), row("d", bit_equal=True)],
+            moving_averages={"from_initialiser": ["e/ExponentialMovingAverage"]},
+        ),
+    )
+    done = graphfix("verify", out, "--stock", "--stock_python", stock.python)
+    assert done.code == 4
+    assert done.out.startswith(
+        "stock API 2019-07 model_main: restored 2 of 2\nstock API 2019-07 le"
+    )
+    lines = done.err.splitlines()
+    assert lines[-6:] == [
+        f"graphfix: {out}: legacy did not start from all of it, or not well",
+        "  a: has another shape in the checkpoint",
+        "  b: is not in the checkpoint",
+        "  q/min: is not asked for by the trainer",
+        "  c: does not have the checkpoint's value",
+        "  e/ExponentialMovingAverage: starts from neither the checkpoint nor its variable",
+    ]
+    assert reports.load(out).exit_code == 4
+    assert "  a: has another" not in content(out, "report.html").decode()
+    assert "a: has another shape in the checkpoint" in content(out, "report.html").decode()
+
+
+def test_another_api_than_the_plans_is_remarked(graphfix, out, stock):
+    stock.answers = {"legacy": restored("legacy", api={"revision": "2021-03"})}
+    done = graphfix("verify", out, "--stock", "--stock_python", stock.python, "--trainer", "legacy")
+    assert "made for the stock API of 2019-07, and this one is of 2021-03" in done.err
+
+
+def compare(graphfix, out, model, stock, *pictures):
+    return graphfix(
+        "verify",
+        out,
+        "--stock",
+        "--stock_python",
+        stock.python,
+        "--trainer",
+        "legacy",
+        "--source",
+        model,
+        "--images",
+        *pictures,
+    )
+
+
+def test_pictures_before_and_after(graphfix, out, model, stock):
+    done = compare(graphfix, out, model, stock, *PICTURES[:2])
+    assert done.code == 0, done.err
+    _, before, after = stock.asked
+    assert before["images"] == after["images"] == [os.path.abspath(one) for one in PICTURES[:2]]
+    assert before["checkpoint"] == os.path.join(model, "model.ckpt")
+    assert after["checkpoint"] == os.path.join(out, "model.ckpt")
+    # The source's own config but for what the plan changes, the number of classes excepted.
+    assert "num_classes: 4" in before["config"]
+    assert before["config"].replace("num_classes: 4", "num_classes: 2") == after["config"]
+    assert not before["moving_averages"]
+    report = reports.load(out)
+    assert [one.name for one in report.pictures] == [os.path.basename(one) for one in PICTURES[:2]]
+    first, second = report.pictures
+    assert (first.width, first.height, second.before, second.after) == (160, 160, (), ())
+    assert first.before == first.after == (reports.Detection((0.1111, 0.2, 0.3, 0.4), 0.8765, 2),)
+    kept = {one.file: content(out, "pictures", one.file) for one in report.pictures}
+    assert sorted(kept.values()) == sorted(content(one) for one in PICTURES[:2])
+    assert html.render(report, kept).encode() == content(out, "report.html")
+    assert "pictures" in report.artifacts
+
+
+def test_pictures_stay_until_others_come(graphfix, out, model, stock):
+    assert compare(graphfix, out, model, stock, *PICTURES[:2]).code == 0
+    assert graphfix("verify", out, "--stock", "--stock_python", stock.python).code == 0
+    assert len(reports.load(out).pictures) == 2
+    assert "data:image/jpeg" in content(out, "report.html").decode()
+    assert compare(graphfix, out, model, stock, *PICTURES[2:]).code == 0
+    assert sorted(os.listdir(os.path.join(out, "pictures"))) == sorted(
+        one.file for one in reports.load(out).pictures
+    )
+    shutil.rmtree(os.path.join(out, "pictures"))
+    done = graphfix("verify", out, "--stock", "--stock_python", stock.python)
+    assert done.code == 4 and ".jpg: is missing; do not train from it: make it again" in done.err
+
+
+def test_moving_averages_are_compared_with_moving_averages(graphfix, stock, tmp_path):
+    source = builders.write_model(
+        tmp_path / "trained", tensors=builders.trained_state(builders.values(4))
+    )
+    out = str(tmp_path / "out")
+    for weights, averaged in (("ema", True), ("raw", False)):
+        assert (
+            graphfix(
+                "convert",
+                source,
+                "--num_classes",
+                "4",
+                "--map",
+                "1=2",
+                "--weights",
+                weights,
+                "--overwrite",
+                "--output_directory",
+                out,
+            ).code
+            == 0
+        )
+        assert compare(graphfix, out, source, stock, *PICTURES[:2]).code == 0
+        assert [job.get("moving_averages", False) for job in stock.asked[1:]] == [averaged, False]
+
+
+def test_pictures_that_cannot_be_compared(graphfix, out, model, stock, tmp_path):
+    other = builders.write_model(tmp_path / "other", tensors=builders.values(4, seed=1))
+    done = compare(graphfix, out, other, stock, *PICTURES[:2])
+    assert done.code == 3 and f"is not what {out} was made from" in done.err
+    text = builders.write(tmp_path, "a.jpg", "text")
+    done = compare(graphfix, out, model, stock, text)
+    assert done.code == 3 and "a.jpg: is not a JPEG file" in done.err
+    done = compare(graphfix, out, model, stock, str(tmp_path / "none.jpg"))
+    assert done.code == 3 and "none.jpg: cannot be read" in done.err
+    stock.answers["detect"] = {
+        "verb": "detect",
+        "api": {"revision": "2019-07"},
+        "error": {"type": "ValueError", "message": "no such\nop", "where": "x.py:1 in f"},
+    }
+    done = compare(graphfix, out, model, stock, *PICTURES[:2])
+    assert done.code == 4 and "could not detect: ValueError: no such (x.py:1 in f)" in done.err
+    assert reports.load(out).pictures == ()
+
+
+def test_a_report_that_cannot_be_written(graphfix, out, model, stock, monkeypatch):
+    before = content(out, "report.json"), content(out, "report.html")
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(update.os, "fsync", full)
+    done = graphfix("verify", out, "--stock", "--stock_python", stock.python)
+    # What was asked for is the answer; the report is beside it.
+    assert done.code == 0 and "restored 2 of 2" in done.out
+    assert f"the report was not updated: {out}: cannot be written: No space left" in done.err
+    done = compare(graphfix, out, model, stock, *PICTURES[:2])
+    assert done.code == 3 and "No space left" in done.err
+    assert (content(out, "report.json"), content(out, "report.html")) == before
+    assert not [name for name in os.listdir(out) if name.startswith(".")]
+    with pytest.raises(RequestError):
+        update.update_report(out, (), ())
+
+
+@pytest.fixture
+def frozen(graphfix, tmp_path):
+    """A model of a frozen graph, and what it was converted to."""
+    shapes = os.path.join(os.path.dirname(PICTURES[0]), "..", "shapes_detector")
+    source = tmp_path / "frozen"
+    source.mkdir()
+    for name in ("frozen_inference_graph.pb", "pipeline.config"):
+        shutil.copy(os.path.join(shapes, name), str(source / name))
+    out = str(tmp_path / "out")
+    assert (
+        graphfix(
+            "convert", source, "--num_classes", "2", "--map", "1=3", "--output_directory", out
+        ).code
+        == 0
+    )
+    return str(source), out
+
+
+def found(*rows):
+    return {
+        "verb": "detect",
+        "api": {"revision": "2019-07"},
+        "detections": [
+            [{"box": box, "score": score, "class_id": number} for box, score, number in rows],
+            [],
+        ],
+    }
+
+
+BOX = [0.1, 0.2, 0.3, 0.4]
+
+
+def test_the_rewritten_graph_is_what_is_shown(graphfix, frozen, stock):
+    stock.answers["graph"] = found((BOX, 0.87, 2), ([0.1, 0.2, 0.3, 0.4004], 0.7, 1), (BOX, 0.1, 1))
+    stock.answers["detect"] = found((BOX, 0.8704, 2), (BOX, 0.7, 1))
+    source, out = frozen
+    done = compare(graphfix, out, source, stock, *PICTURES[:2])
+    assert done.code == 0, done.err
+    assert [job.get("graph") for job in stock.asked[1:]] == [
+        None,
+        None,
+        os.path.join(out, "frozen_inference_graph.pb"),
+    ]
+    first = reports.load(out).pictures[0]
+    assert [row.score for row in first.after] == [0.87, 0.7, 0.1]
+    assert [row.score for row in first.before] == [0.8704, 0.7]
+    assert "found by the rewritten" in content(out, "report.html").decode()
+
+
+@pytest.mark.parametrize(
+    "graph, checkpoint",
+    [
+        ([(BOX, 0.9, 1)], [(BOX, 0.9, 2)]),
+        ([(BOX, 0.9, 1)], [(BOX, 0.8, 1)]),
+        ([(BOX, 0.9, 1)], [([0.1, 0.2, 0.3, 0.5], 0.9, 1)]),
+        ([], [(BOX, 0.9, 1)]),
+        ([(BOX, 0.9, 1)], []),
+    ],
+)
+def test_a_graph_that_finds_something_else(graphfix, frozen, stock, graph, checkpoint):
+    stock.answers["graph"], stock.answers["detect"] = found(*graph), found(*checkpoint)
+    source, out = frozen
+    done = compare(graphfix, out, source, stock, *PICTURES[:2])
+    assert done.code == 4
+    assert (
+        f"frozen_inference_graph.pb: does not find in {PICTURES[0]} what the checkpoint" in done.err
+    )
+    assert reports.load(out).pictures == ()
+
+
+def test_a_frozen_source_is_given_as_a_checkpoint(graphfix, frozen, stock):
+    source, out = frozen
+    done = compare(graphfix, out, source, stock, *PICTURES[:2])
+    assert done.code == 0, done.err
+    checkpoint = stock.asked[1]["checkpoint"]
+    assert checkpoint.endswith("model.ckpt") and checkpoint != os.path.join(out, "model.ckpt")
+    assert stock.asked[1]["index"] > 5000 and not os.path.exists(checkpoint + ".index")
