@@ -9,13 +9,14 @@ docs/api.md lists everything.  Importing this loads nothing: a name is loaded wh
 since NumPy alone takes longer than the rest.
 """
 
-import importlib
 import sys
-import types
-from typing import TYPE_CHECKING, Any, List
+
+# As type checkers know it.  Nothing is imported yet that Python has not loaded itself: the current
+# directory may have a typing.py, and process/import_path.py has not been asked.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from graphfix.anchor_fitting.workflow import Answer as AnchorFit
+    from graphfix.anchor_fitting.workflow import AnchorFit
     from graphfix.api import (
         apply_anchors,
         check,
@@ -57,7 +58,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "api": """apply_anchors check convert convert_batch diagnose diff explain fit_anchors inspect
         model_in_memory open_model plan show_anchors thaw try_with_stock_api update_golden verify""",
-    "anchor_fitting.workflow": "AnchorFit=Answer",
+    "anchor_fitting.workflow": "AnchorFit",
     "comparison.check": "GoldenUpdate",
     "comparison.result": "Comparison",
     "conversion.inspect": "ModelDescription",
@@ -81,19 +82,20 @@ _PUBLIC = {
 __all__ = sorted(_PUBLIC)
 
 
-class _Lazy(types.ModuleType):
+class _Lazy(type(sys)):  # type: ignore[misc]  # the type of modules
     """This module, which loads a public name when it is first asked for (CPython 3.6 has no
     `__getattr__` of a module's own)."""
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name not in _PUBLIC:
             raise AttributeError(f"module 'graphfix' has no attribute {name!r}")
         module, own = _PUBLIC[name]
-        value = getattr(importlib.import_module(module), own)
+        __import__(module)
+        value = getattr(sys.modules[module], own)
         setattr(self, name, value)
         return value
 
-    def __dir__(self) -> List[str]:
+    def __dir__(self) -> "list[str]":
         return sorted({*self.__dict__, *__all__})
 
 

@@ -1,4 +1,4 @@
-"""protobuf's own text format parser with the schema of a month: what would that API's parser say?
+"""protobuf's own text format parser with the schema of a revision: what would that API's parser say?
 
 Reads graphfix/pipeline_config/history.txt by itself, with code of its own, and makes a message class in
 which every message and enum is on the top level (dots become underscores, and an enum gets a
@@ -53,11 +53,13 @@ def _oneof(spec):
 
 @functools.lru_cache(maxsize=None)
 def message_class(revision):
-    """The class of a TrainEvalPipelineConfig of the last day of a month."""
+    """The class of a TrainEvalPipelineConfig of a revision, the last one of its month."""
     year, number = map(int, revision.split("-"))
     day = f"{revision}-{calendar.monthrange(year, number)[1]:02d}"
     messages, enums = _schema(day)
-    file = descriptor_pb2.FileDescriptorProto(name="era.proto", package="era", syntax="proto2")
+    file = descriptor_pb2.FileDescriptorProto(
+        name="revision.proto", package="revision", syntax="proto2"
+    )
     for name, values in enums.items():
         if values:
             holder = file.message_type.add(name="Of_" + name.replace(".", "_"))
@@ -79,9 +81,9 @@ def message_class(revision):
             if kind in _SCALARS:
                 made.type = _SCALARS[kind]
             elif kind in enums:
-                made.type, made.type_name = _FIELD.TYPE_ENUM, f".era.Of_{flat}.Enum"
+                made.type, made.type_name = _FIELD.TYPE_ENUM, f".revision.Of_{flat}.Enum"
             else:
-                made.type, made.type_name = _FIELD.TYPE_MESSAGE, ".era." + flat
+                made.type, made.type_name = _FIELD.TYPE_MESSAGE, ".revision." + flat
             oneof = _oneof(spec)
             if oneof:
                 if oneof not in oneofs:
@@ -90,14 +92,14 @@ def message_class(revision):
                 made.oneof_index = oneofs.index(oneof)
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(file.SerializeToString())
-    descriptor = pool.FindMessageTypeByName("era.TrainEvalPipelineConfig")
+    descriptor = pool.FindMessageTypeByName("revision.TrainEvalPipelineConfig")
     if hasattr(message_factory, "GetMessageClass"):
         return message_factory.GetMessageClass(descriptor)
     return message_factory.MessageFactory(pool).GetPrototype(descriptor)
 
 
 def parse(text, revision):
-    """The message of a config as the API of a month would read it.
+    """The message of a config as the API of a revision would read it.
 
     Raises:
       text_format.ParseError: as its parser would.

@@ -14,17 +14,36 @@ import os
 import signal
 import sys
 
+import jinja2
+import numpy.random
+
+from graphfix import api
 from graphfix.anchor_fitting import workflow
 from graphfix.batch import batch
 from graphfix.cli import command_line
 from graphfix.conversion import convert, thaw
+from graphfix.planning import kernels
+from graphfix.report import environment
 from graphfix.verification import stock_trial, verify
+
+# What a command loads when it needs it.  Children need not: Python prints an exception that a signal
+# raises while it lets go of a module's lock, and goes on.
+LOADED = (
+    api,
+    batch,
+    convert,
+    environment,
+    jinja2,
+    kernels,
+    numpy.random,
+    stock_trial,
+    thaw,
+    verify,
+    workflow,
+)
 
 
 def main():
-    assert all(
-        (workflow, batch, convert, thaw, verify, stock_trial)
-    )  # imported, so that children need not
     for line in sys.stdin:
         job = json.loads(line)
         log, calls = os.pipe(), os.pipe()

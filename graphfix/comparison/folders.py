@@ -15,7 +15,7 @@ import errno
 import hashlib
 import os
 import re
-from typing import Container, Dict, Iterator, List, Tuple
+from typing import Any, Container, Dict, Iterator, List, Tuple
 
 from google.protobuf.message import DecodeError
 
@@ -107,7 +107,7 @@ def _checkpoint(prefix: str) -> str:
 def _file(name: str, path: str) -> Tuple[str, ...]:
     try:
         if os.path.isdir(path) or not os.path.exists(path):
-            return ("a link to %a" % os.readlink(path),)
+            return (f"a link to {os.readlink(path)!a}",)
         with regular_files.open_file(path) as file:
             if os.path.basename(name) == CHECKPOINT_STATE or name.endswith(".meta"):
                 data = file.read(_MOST)
@@ -129,7 +129,7 @@ def _file(name: str, path: str) -> Tuple[str, ...]:
         raise _unreadable(path, error) from None
 
 
-def _short(digest) -> str:
+def _short(digest: Any) -> str:
     return DIGEST + digest.hexdigest()[:SHORT]
 
 
@@ -157,15 +157,14 @@ def _state(data: bytes, path: str) -> Tuple[str, ...]:
     directory = os.path.dirname(os.path.abspath(path))
     return tuple(
         ", ".join(
-            "%s %r"
-            % (field.name, [tell(one) for one in (value if is_repeated(field) else [value])])
+            f"{field.name} {[tell(one) for one in (value if is_repeated(field) else [value])]!r}"
             for field, value in message.ListFields()
         )
         for tell in (lambda value: _relative(value, directory), str)
     )
 
 
-def _relative(value, directory: str) -> str:
+def _relative(value: Any, directory: str) -> str:
     """A path as one in the state file's directory, where it is."""
     if not isinstance(value, str):
         return str(value)

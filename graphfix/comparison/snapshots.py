@@ -1,7 +1,7 @@
 """Snapshots of what `diff` and `check` are given: a model's directory, archive, or single file."""
 
 import os
-from typing import Container, Dict, Mapping, Optional, Set
+from typing import Any, Container, Dict, Mapping, Optional, Set
 
 from graphfix.comparison.configs import config_fields, label_fields, relative_to, with_mark
 from graphfix.comparison.folders import other_files, shard_of
@@ -50,7 +50,9 @@ def open_snapshot(path: str, *, ignored: Container[str] = ()) -> Snapshot:
     return Snapshot(path, False, tensors=_checkpoint(prefix, _Heads(os.path.dirname(prefix))))
 
 
-def _directory(path: str, directory: str, holder, ignored: Optional[Container[str]]) -> Snapshot:
+def _directory(
+    path: str, directory: str, holder: Any, ignored: Optional[Container[str]]
+) -> Snapshot:
     """`ignored` is None for an archive, which is unpacked only in part: its other files do not
     count."""
     frozen = find_frozen(directory)

@@ -44,8 +44,7 @@ class DoctorResult(NamedTuple):
         if self.written:
             fixes = count(len(self.fixed), "remedy", "remedies")
             lines.append(f"{self.written} written, with {fixes}:")
-        for one in self.fixed:
-            lines.append(f"  {one.check.code} {one.symptom.subject}: {one.remedy}")
+        lines += [f"  {one.check.code} {one.symptom.subject}: {one.remedy}" for one in self.fixed]
         return lines + [""] * bool(lines) + to_lines(self.diagnosis)
 
 

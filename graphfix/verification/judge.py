@@ -5,7 +5,7 @@ and checkpoint describe), with its plan (plan_checks.py), and with itself.
 import dataclasses
 import os
 import re
-from typing import Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from graphfix.detectors.describe import ModelSpec, describe
 from graphfix.errors import GraphfixError, Problem, SourceError
@@ -129,7 +129,7 @@ def judge(
     )
 
 
-def _asked(told: List[Problem], question, *about) -> List[Problem]:
+def _asked(told: List[Problem], question: Any, *about) -> List[Problem]:
     """The problems a question finds; a file that cannot be read is one, unless it is missing, which
     was `told` already."""
     try:

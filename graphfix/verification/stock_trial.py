@@ -95,13 +95,11 @@ def verify_stock(
             jobs += stack.enter_context(_detect_jobs(directory, plan, trial))
         details = runner.run_jobs(jobs, python=interpreter)
     found = tuple(_verification(name, one) for name, one in zip(names, details))
-    remarks = []
-    for one in found[:1]:
-        if one.api != plan.target_api:
-            remarks.append(
-                f"the plan was made for the stock API of {plan.target_api}, and this one is of "
-                f"{one.api}"
-            )
+    remarks = [
+        f"the plan was made for the stock API of {plan.target_api}, and this one is of {one.api}"
+        for one in found[:1]
+        if one.api != plan.target_api
+    ]
     seen = [_detections(directory, one) for one in details[len(names) :]]
     if len(seen) > 2:
         # The frozen graph's detections are shown, once they are known to be the checkpoint's.
@@ -223,7 +221,7 @@ def _detect_jobs(
         )
 
 
-def _check_graph(directory: str, images: Sequence[str], checkpoint, graph) -> None:
+def _check_graph(directory: str, images: Sequence[str], checkpoint: Any, graph: Any) -> None:
     """Whether the rewritten frozen graph detects what the converted checkpoint does.
 
     Both compute in float32, but in another order: scores and edges may differ a little, and what

@@ -150,14 +150,14 @@ def a_classification_checkpoint(place):
     )
 
 
-@row("{prefix}", "BoxPredictor_3/ClassPredictor/weights is of type int32", "save it as float32")
+@row("{prefix}", "BoxPredictor_3/ClassPredictor/weights has type int32", "save it as float32")
 def a_head_of_whole_numbers(place):
     tensors = builders.values(4)
     name = "BoxPredictor_3/ClassPredictor/weights"
     builders.write_checkpoint(place.prefix, dict(tensors, **{name: tensors[name].astype("i4")}))
 
 
-@row("{prefix}", "BoxPredictor_3/ClassPredictor/weights is of type bfloat16", "save it as float32")
+@row("{prefix}", "BoxPredictor_3/ClassPredictor/weights has type bfloat16", "save it as float32")
 def a_head_that_numpy_has_no_type_for(place):
     def views():
         for name, view in reader.open_bundle(place.prefix).items():

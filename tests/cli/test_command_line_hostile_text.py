@@ -242,7 +242,7 @@ NAMES = [function.__name__ for function in of_names("")] + [
 ]
 
 
-@pytest.mark.parametrize("name", thorough.sampled(NAMES, 3))
+@pytest.mark.parametrize("name", thorough.sampled(NAMES, 6))
 def test_no_verb_writes_them(graphfix, model, tmp_path, name):
     functions = {function.__name__ + " a path": function for function in of_paths()}
     functions.update((function.__name__, function) for function in of_names(model))

@@ -233,6 +233,7 @@ def test_bad_input(graphfix, model, tmp_path):
     assert done.code == 3 and done.out == "" and "is damaged" in done.err
 
 
+@pytest.mark.slow
 def test_saved_models(graphfix, tmp_path):
     from graphfix.formats.graphdef import files
     from graphfix.formats.schema import message_class

@@ -175,6 +175,7 @@ def test_index(tmp_path):
     assert len(outcome.said) > 25, outcome.said
 
 
+@pytest.mark.slow
 def test_data(tmp_path):
     pairs, data = checkpoint()
     index = handmade.plain_table(pairs)

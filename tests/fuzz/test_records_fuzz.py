@@ -7,6 +7,7 @@ import annotations
 import mutations
 import pytest
 import test_fuzz
+import thorough
 
 from graphfix.datasets.sources import read_boxes
 
@@ -43,7 +44,7 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", thorough.sampled(sorted(KINDS), 3))
 def test_boxes_or_an_error(kind, tmp_path):
     name, base, mutate, results, said = KINDS[kind]
     outcome = test_fuzz.Outcome()

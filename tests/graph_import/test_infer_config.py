@@ -179,49 +179,54 @@ def change_operation(name, op):
 
 @pytest.mark.parametrize(
     "change, words",
-    [
-        (
-            lambda graph_def: rename(graph_def, "MobilenetV1", "Homemade"),
-            "FeatureExtractor/Homemade",
-        ),
-        (
-            lambda graph_def: rename(graph_def, "BoxPredictor_2/", "AttentionBlock/"),
-            "AttentionBlock",
-        ),
-        (
-            lambda graph_def: rename(graph_def, "MultipleGridAnchorGenerator", "Grid"),
-            "anchor generators",
-        ),
-        (change_operation("Postprocessor/convert_scores", "Tanh"), "convert_scores is Tanh"),
-        (change_operation("ResizeBilinear", "ResizeStrangely"), "resizing of images"),
-        (
-            change_operation("NonMaxSuppressionV5", "CombinedNonMaxSuppression"),
-            "CombinedNonMaxSuppression",
-        ),
-        (change_operation("Decode/Exp", "Sigmoid"), "faster_rcnn_box_coder"),
-        (
-            lambda graph_def: rename(graph_def, "BoxPredictor_5/", "BoxPredictor_9/"),
-            "BoxPredictor_5/ClassPredictor/weights",
-        ),
-        (
-            lambda graph_def: set_constant(
-                graph_def, "MultipleGridAnchorGenerator/Sqrt_2/x", [1.0, 2.0, 0.5, 3.0, 0.25, 1.0]
+    thorough.sampled(
+        [
+            (
+                lambda graph_def: rename(graph_def, "MobilenetV1", "Homemade"),
+                "FeatureExtractor/Homemade",
             ),
-            "scales differ",
-        ),
-        (
-            lambda graph_def: set_constant(
-                graph_def, NMS + "non_max_suppression_with_scores_1/iou_threshold", 0.3
+            (
+                lambda graph_def: rename(graph_def, "BoxPredictor_2/", "AttentionBlock/"),
+                "AttentionBlock",
             ),
-            "differ between classes",
-        ),
-        (
-            lambda graph_def: graph_def.node.add(
-                name="Postprocessor/calibrate_scores", op="Identity", input=["image_tensor"]
+            (
+                lambda graph_def: rename(graph_def, "MultipleGridAnchorGenerator", "Grid"),
+                "anchor generators",
             ),
-            "calibrated",
-        ),
-    ],
+            (change_operation("Postprocessor/convert_scores", "Tanh"), "convert_scores is Tanh"),
+            (change_operation("ResizeBilinear", "ResizeStrangely"), "resizing of images"),
+            (
+                change_operation("NonMaxSuppressionV5", "CombinedNonMaxSuppression"),
+                "CombinedNonMaxSuppression",
+            ),
+            (change_operation("Decode/Exp", "Sigmoid"), "faster_rcnn_box_coder"),
+            (
+                lambda graph_def: rename(graph_def, "BoxPredictor_5/", "BoxPredictor_9/"),
+                "BoxPredictor_5/ClassPredictor/weights",
+            ),
+            (
+                lambda graph_def: set_constant(
+                    graph_def,
+                    "MultipleGridAnchorGenerator/Sqrt_2/x",
+                    [1.0, 2.0, 0.5, 3.0, 0.25, 1.0],
+                ),
+                "scales differ",
+            ),
+            (
+                lambda graph_def: set_constant(
+                    graph_def, NMS + "non_max_suppression_with_scores_1/iou_threshold", 0.3
+                ),
+                "differ between classes",
+            ),
+            (
+                lambda graph_def: graph_def.node.add(
+                    name="Postprocessor/calibrate_scores", op="Identity", input=["image_tensor"]
+                ),
+                "calibrated",
+            ),
+        ],
+        3,
+    ),
 )
 def test_what_is_not_recognised_is_refused_by_name(change, words):
     graph_def = copied()

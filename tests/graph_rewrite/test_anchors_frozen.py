@@ -60,7 +60,14 @@ def by_hand(scales, aspects, lowest):
 
 @pytest.mark.parametrize(
     "more, settings, lowest",
-    [([], "", True), ([1.5, 0.7], "", True), ([1.5], "reduce_boxes_in_lowest_layer: false", False)],
+    thorough.sampled(
+        [
+            ([], "", True),
+            ([1.5, 0.7], "", True),
+            ([1.5], "reduce_boxes_in_lowest_layer: false", False),
+        ],
+        3,
+    ),
 )
 def test_the_graph_has_the_new_anchors(graphfix, tmp_path, more, settings, lowest):
     done = convert(graphfix, tmp_path, CHANGED % ("".join(f", {one:g}" for one in more), settings))

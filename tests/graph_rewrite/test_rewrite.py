@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import repository
 import thorough
+from trained_detector import FROZEN, SUPPRESSION, open_graph
 
 import graphfix as package
 from graphfix.conversion.graphs import rewritten_graphs
@@ -22,22 +23,8 @@ from graphfix.modeldir.openers import open_source
 from graphfix.planning.edits import Stretch, Widen, apply_edits
 
 DETECTOR = repository.DETECTOR
-FROZEN = os.path.join(DETECTOR, "frozen_inference_graph.pb")
 LABELS = ["--source_label_map_path", os.path.join(DETECTOR, "shapes_label_map.pbtxt")]
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
-SUPPRESSION = (
-    "Postprocessor/BatchMultiClassNonMaxSuppression/map/while/MultiClassNonMaxSuppression/"
-)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return open_source(DETECTOR).model
-
-
-@pytest.fixture
-def graph():
-    return files.open_graph(files.read_graph_def(FROZEN), FROZEN)
 
 
 def convert(graphfix, out, *flags, source=DETECTOR):
@@ -104,6 +91,7 @@ def test_the_same_request_gives_the_same_bytes(graphfix, tmp_path):
     assert data[0] == data[1]
 
 
+@pytest.mark.slow
 def test_from_the_frozen_graph_alone_comes_the_same(graphfix, tmp_path):
     flags = ["--num_classes", "3", "--map", "1=ring"]
     convert(graphfix, tmp_path / "one", *flags)
@@ -112,6 +100,7 @@ def test_from_the_frozen_graph_alone_comes_the_same(graphfix, tmp_path):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_growing_and_shrinking_back_gives_the_constants_back(graphfix, tmp_path):
     grown = [f"--map={number}={number}" for number in range(1, 9)]
     convert(graphfix, tmp_path / "more", "--num_classes", "11", *grown)
@@ -134,7 +123,7 @@ def test_growing_and_shrinking_back_gives_the_constants_back(graphfix, tmp_path)
             assert constants.value_of(found).tobytes() == constants.value_of(node).tobytes()
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", thorough.sampled([1, 3], 2))
 def test_two_classes_are_some_too(graphfix, tmp_path, count):
     """A branch joins two tensors of its own, as the joints of two classes do."""
     convert(graphfix, tmp_path / "two", "--num_classes", "2", "--map", "1=ring", "--map", "2=star")
@@ -155,16 +144,18 @@ def test_two_classes_are_some_too(graphfix, tmp_path, count):
 
 
 @pytest.fixture
-def of_one_class(graph, model):
+def of_one_class(graph, trained_model):
     """The trained detector's graph for one class, and the model it is of."""
-    rewrite(graph, model, 1, (), subject=FROZEN)
-    return files.open_graph(graph.to_graph_def(), FROZEN), dataclasses.replace(model, classes=1)
+    rewrite(graph, trained_model, 1, (), subject=FROZEN)
+    return files.open_graph(graph.to_graph_def(), FROZEN), dataclasses.replace(
+        trained_model, classes=1
+    )
 
 
 def test_a_graph_of_one_class_grows(of_one_class):
     graph, model = of_one_class
     rewrite(graph, model, 8, (), subject=FROZEN)
-    before = files.open_graph(files.read_graph_def(FROZEN), FROZEN)
+    before = open_graph()
     for op in ("NonMaxSuppressionV3", "ConcatV2", "Slice", "ZerosLike"):
         assert sum(node.op == op for node in graph.nodes.values()) == sum(
             node.op == op for node in before.nodes.values()
@@ -189,10 +180,13 @@ def class_is_not_told(graph):
 
 @pytest.mark.parametrize(
     "change, words",
-    [
-        (class_is_another, "the number of its class is not 0"),
-        (class_is_not_told, "0 numbers look like that of the only class"),
-    ],
+    thorough.sampled(
+        [
+            (class_is_another, "the number of its class is not 0"),
+            (class_is_not_told, "0 numbers look like that of the only class"),
+        ],
+        2,
+    ),
 )
 def test_a_graph_of_one_class_that_is_not_understood(of_one_class, change, words):
     graph, model = of_one_class
@@ -253,15 +247,15 @@ WHILE = "Postprocessor/BatchMultiClassNonMaxSuppression/map/while/"
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_not_understood_is_refused_by_name(graph, model, node, mutate):
+def test_what_is_not_understood_is_refused_by_name(graph, trained_model, node, mutate):
     mutate(graph)
     with pytest.raises(SourceError) as caught:
-        rewrite(graph, model, 3, (), subject=FROZEN)
+        rewrite(graph, trained_model, 3, (), subject=FROZEN)
     (problem,) = caught.value.problems
     assert problem.subject == FROZEN and f"'{node}'" in problem.message
 
 
-def test_bounds_follow_what_they_hold(graph, model):
+def test_bounds_follow_what_they_hold(graph, trained_model):
     """The plan's edits of quantization ranges are carried out as on the checkpoint."""
     outputs, weights = "Preprocessor/mul/x", "Preprocessor/sub/y"
     kernel = "BoxPredictor_0/ClassPredictor/weights"
@@ -269,7 +263,7 @@ def test_bounds_follow_what_they_hold(graph, model):
     assert old[weights] > old[kernel].min()
     rewrite(
         graph,
-        model,
+        trained_model,
         8,
         (Stretch(outputs, ((2.0, 1.0), (3.0, -1.0)), "max"), Widen(weights, kernel, "min")),
         subject=FROZEN,
@@ -279,9 +273,9 @@ def test_bounds_follow_what_they_hold(graph, model):
     assert new[weights] == old[kernel].min() and new[weights].dtype == np.float32
 
 
-def test_the_unchanged_graph_is_understood(graph, model):
+def test_the_unchanged_graph_is_understood(graph, trained_model):
     """So that the cases above are refused for what was changed in them."""
-    rewrite(graph, model, 3, (), subject=FROZEN)
+    rewrite(graph, trained_model, 3, (), subject=FROZEN)
     assert sum(node.op.startswith("NonMax") for node in graph.nodes.values()) == 3
 
 

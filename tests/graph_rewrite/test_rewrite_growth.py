@@ -1,7 +1,6 @@
 """frozen/: graphs of hundreds of classes take work in proportion, and are written as messages are."""
 
 import dataclasses
-import os
 import random
 import sys
 
@@ -9,6 +8,7 @@ import handgraphs
 import pytest
 import repository
 import thorough
+from trained_detector import FROZEN, SUPPRESSION, open_graph
 
 from graphfix.formats.graphdef import constants, files
 from graphfix.formats.graphdef.evaluate import evaluate
@@ -18,25 +18,10 @@ from graphfix.graph_import.thaw import thaw
 from graphfix.graph_rewrite.axes import Tracker
 from graphfix.graph_rewrite.axis_types import ANY, CLASS, NotUnderstood
 from graphfix.graph_rewrite.rewrite import rewrite
-from graphfix.modeldir.openers import open_source
 
 DETECTOR = repository.DETECTOR
-FROZEN = os.path.join(DETECTOR, "frozen_inference_graph.pb")
-SUPPRESSION = (
-    "Postprocessor/BatchMultiClassNonMaxSuppression/map/while/MultiClassNonMaxSuppression/"
-)
 JOINT = SUPPRESSION + "Concatenate/concat"
 COUNTS = (20, 40, 80)
-
-
-@pytest.fixture(scope="module")
-def model():
-    return open_source(DETECTOR).model
-
-
-@pytest.fixture
-def graph():
-    return files.open_graph(files.read_graph_def(FROZEN), FROZEN)
 
 
 def parsed(graph):
@@ -45,7 +30,7 @@ def parsed(graph):
 
 def grown(model, count, change=None):
     """The trained detector's graph for `count` classes, and the model it is of."""
-    graph = files.open_graph(files.read_graph_def(FROZEN), FROZEN)
+    graph = open_graph()
     if change:
         change(graph)
     rewrite(graph, model, count, (), subject=FROZEN)
@@ -88,19 +73,19 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", thorough.sampled(sorted(KINDS), 4))
-def test_twice_the_classes_are_twice_the_work(model, kind):
+def test_twice_the_classes_are_twice_the_work(trained_model, kind):
     """Counted in lines that run: the second forty take no more than the first twenty twice."""
     from_many, work = KINDS[kind]
     made = []
     for count in COUNTS:
-        graph_def, of = grown(model, count if from_many else 8)
+        graph_def, of = grown(trained_model, count if from_many else 8)
         made.append(steps(lambda: work(graph_def, of, count)))
     first, second = made[1] - made[0], made[2] - made[1]
     assert 0 < first and second < 2.1 * first, made
 
 
-def test_what_is_written_is_what_a_message_would_be(graph, model):
-    rewrite(graph, model, 20, (), subject=FROZEN)
+def test_what_is_written_is_what_a_message_would_be(graph, trained_model):
+    rewrite(graph, trained_model, 20, (), subject=FROZEN)
     assert sum(isinstance(node, NodeCopy) for node in graph.nodes.values()) > 100
     message = graph.to_graph_def()
     assert files.graph_to_bytes(graph) == files.to_bytes(message)
@@ -136,8 +121,8 @@ def test_any_copy_is_written_as_its_message(seed):
     assert parsed(graph) == message and len(message.node) == 13
 
 
-@pytest.mark.parametrize("count", [3, 12])
-def test_readers_that_share_a_count_get_one_each(model, count):
+@pytest.mark.parametrize("count", thorough.sampled([3, 12], 2))
+def test_readers_that_share_a_count_get_one_each(trained_model, count):
     """Two shapes take their number of classes from one constant, which a stranger's optimiser may
     have made of two."""
 
@@ -146,7 +131,7 @@ def test_readers_that_share_a_count_get_one_each(model, count):
         second.input[2] = first.input[2]
 
     alone, shared = (
-        files.open_graph(grown(model, count, change)[0], "it") for change in (None, share)
+        files.open_graph(grown(trained_model, count, change)[0], "it") for change in (None, share)
     )
     assert set(alone.nodes) - set(shared.nodes) <= {
         f"BoxPredictor_{one}/Reshape_1/shape/2" for one in (0, 1)
@@ -162,11 +147,11 @@ def test_readers_that_share_a_count_get_one_each(model, count):
 
 
 @pytest.mark.parametrize("count", thorough.sampled([1, 3, 12], 3))
-def test_what_joints_wait_for_they_wait_for_still(model, count):
+def test_what_joints_wait_for_they_wait_for_still(trained_model, count):
     def wait(graph):
         graph.nodes[JOINT].input.append("^image_tensor")
 
-    graph_def, of_count = grown(model, count, wait)
+    graph_def, of_count = grown(trained_model, count, wait)
     graph = files.open_graph(graph_def, "it")
     assert graph.nodes[JOINT].input[-1] == "^image_tensor"
     rewrite(graph, of_count, 2, (), subject="it")
@@ -175,7 +160,7 @@ def test_what_joints_wait_for_they_wait_for_still(model, count):
     assert (joint.op, len(joint.input), joint.input[-1]) == ("ConcatV2", 4, "^image_tensor")
 
 
-def test_attributes_that_were_left_out_stay_out(graph, model):
+def test_attributes_that_were_left_out_stay_out(graph, trained_model):
     """An exporter may leave out what has its default; asked for, it must not come to be, empty."""
     for node in graph.nodes.values():
         for name in ("ellipsis_mask", "new_axis_mask", "begin_mask", "axis", "keep_dims"):
@@ -183,7 +168,7 @@ def test_attributes_that_were_left_out_stay_out(graph, model):
                 del node.attr[name]
     graph.nodes[SUPPRESSION + "Slice"].attr["begin_mask"].SetInParent()
     before = {name: set(node.attr) for name, node in graph.nodes.items()}
-    rewrite(graph, model, 12, (), subject=FROZEN)
+    rewrite(graph, trained_model, 12, (), subject=FROZEN)
     for node in parsed(graph).node:
         assert all(value.WhichOneof("value") for value in node.attr.values()), node.name
         if node.name in before and node.name not in (JOINT,):

@@ -1,4 +1,5 @@
-"""Configs of one date made those of another; protobuf's parser judges, with that date's schema."""
+"""Configs of one revision of the API made those of another; protobuf's parser judges, with the
+schema of that revision."""
 
 import math
 
@@ -10,12 +11,12 @@ from google.protobuf import text_format
 from migrations import document, nested, translated
 
 from graphfix.findings import WARNING
-from graphfix.pipeline_config import migration_effects, migration_rules, schema_history
+from graphfix.pipeline_config import migration_effects, migration_tables, schema_history
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.migration import translate
 from graphfix.pipeline_config.schema_violations import violations
 
-MONTHS = (
+REVISIONS = (
     "2017-06",
     "2017-10",
     "2018-02",
@@ -43,10 +44,10 @@ def read(path):
 
 
 @pytest.mark.parametrize("path", thorough.sampled(zoo.files(*CONFIGS), 10))
-def test_published_configs_in_every_era(path):
-    """Accepted there, or refused for what that era's parser stops at; nothing else changed."""
+def test_published_configs_in_every_revision(path):
+    """Accepted there, or refused for what that revision's parser stops at; nothing else changed."""
     text = read(path)
-    for revision in MONTHS:
+    for revision in REVISIONS:
         out, found = translated(text, revision)
         if found.problems:
             with pytest.raises(text_format.ParseError):
@@ -71,9 +72,9 @@ def check_only_edits(text, out, edits):
         assert number in edited or line in after  # `in` goes on where the last one was found
 
 
-def test_every_month_that_has_a_name_for_it_gets_a_moved_value():
+def test_every_revision_that_has_a_name_for_it_gets_a_moved_value():
     """The names a value had cover a stretch of time without a hole."""
-    for _, names in migration_rules.MOVES:
+    for _, names in migration_tables.MOVES:
         fields = [schema_history.field_history(message, path[-1]) for message, path in names]
         for older, newer in zip(fields, fields[1:]):
             assert older.gone == newer.first
@@ -114,7 +115,7 @@ def test_every_month_that_has_a_name_for_it_gets_a_moved_value():
         ),
     ],
 )
-def test_what_changes_the_network_is_refused_before_the_month_that_has_it(
+def test_what_changes_the_network_is_refused_before_the_revision_that_has_it(
     path, inside, revision, first
 ):
     text = nested(path, inside)
@@ -210,22 +211,22 @@ def test_the_tables_speak_of_fields_there_are():
     everything = schema_history.everything()
     for key in (
         list(migration_effects.EFFECTS)
-        + list(migration_rules.STAND_INS)
-        + [row[0] for row in migration_rules.SAYINGS]
-        + list(migration_rules.FIRST_ONLY)
+        + list(migration_tables.STAND_INS)
+        + [row[0] for row in migration_tables.EQUIVALENT_VALUES]
+        + list(migration_tables.FIRST_ONLY)
     ):
         message, _, name = key.rpartition(".")
         assert everything.field(message, name), key
-    for _, _, _, path, message, _, _ in migration_rules.SAYINGS:
+    for _, _, _, path, message, _, _ in migration_tables.EQUIVALENT_VALUES:
         assert everything.field(message, path[-1])
-    for key, (name, fields, _) in migration_rules.STAND_INS.items():
+    for key, (name, fields, _) in migration_tables.STAND_INS.items():
         stand_in = everything.field(key.rpartition(".")[0], name)
         assert all(everything.field(stand_in.type, field) for field in fields)
 
 
 def test_every_field_of_every_revision_is_translated_removed_or_refused():
-    """Each field in a config of its own, in each month of MONTHS: never accepted as it is where
-    that month's parser stops at it."""
+    """Each field in a config of its own, in several revisions: never accepted as it is where
+    that revision's parser stops at it."""
     count = 0
     for path, field, spec in fields_below("TrainEvalPipelineConfig", (), set()):
         literal = sample(spec)

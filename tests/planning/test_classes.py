@@ -283,6 +283,7 @@ def timed(*args, **more):
     return time.process_time() - start
 
 
+@pytest.mark.slow
 def test_thousands_of_classes_resolve_in_no_time():
     # Some known, some nearly, some not at all.
     old = labels(*[f"species {number}, the {number * 7919 % 3001}" for number in range(3000)])

@@ -39,7 +39,7 @@ def test_every_family_is_accepted_or_refused_with_a_remedy(path, revision):
         assert planned(out, revision)[0] == out
 
 
-# What a network is made of beside its feature extractor, and the first month that takes it.
+# What a network is made of beside its feature extractor, and the first revision that takes it.
 PARTS = (
     ("context_config", "2020-05"),
     ("weight_shared_", "2018-07"),
@@ -141,7 +141,7 @@ def test_reasons_come_together():
     assert len(caught.value.problems) == 3
 
 
-def test_an_installed_schema_wins_over_what_is_known_of_its_month():
+def test_an_installed_schema_wins_over_what_is_known_of_its_revision():
     known = schema_history.schema("2019-07")
     messages = {name: dict(fields) for name, fields in known.messages.items()}
     del messages["TrainConfig"]["load_all_detection_checkpoint_vars"]

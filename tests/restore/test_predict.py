@@ -82,7 +82,7 @@ def test_from_a_classifier():
         ("2020-07", "legacy", 1, ""),
     ],
 )
-def test_by_month(revision, trainer, restored, stops):
+def test_by_revision(revision, trainer, restored, stops):
     verdicts, found = predicted(revision, trainer, load_all_detection_checkpoint_vars=True)
     assert verdicts.count("restored") == restored
     assert (stops in found.stops) if stops else not found.stops

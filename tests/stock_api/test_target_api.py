@@ -39,12 +39,12 @@ def test_auto_is_the_api_here_and_what_it_says_itself(installed):
     assert [one.code for one in found.findings] == ["TARGET_API"]
 
 
-def test_its_month_means_the_api_here_too(installed):
+def test_its_revision_means_the_api_here_too(installed):
     installed("2021-06", SCHEMA)
     assert target_api.find_target_api("2021-06") == ("2021-06", SCHEMA, ())
 
 
-def test_another_month_is_what_is_known_of_it(installed):
+def test_another_revision_is_what_is_known_of_it(installed):
     installed("2021-06", SCHEMA)
     assert target_api.find_target_api("2021-05") == ("2021-05", None, ())
 

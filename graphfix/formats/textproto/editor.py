@@ -51,7 +51,7 @@ class Editor:
         self.root = MutableBlock(root, None, root.start)
 
     def raw(self, span: Union[MutableField, MutableScalar, MutableBlock]) -> str:
-        """The span as it stands in the text."""
+        """The span as written."""
         return self.source.text[span.start : span.end]
 
     def replace(self, span: Union[MutableField, MutableScalar], literal: str) -> None:
@@ -65,7 +65,7 @@ class Editor:
         blanks = written.value_start - len(layout.LITERAL_OF)
         if isinstance(span, MutableField):
             if span.blocks:
-                raise ValueError(f"{span.name} holds a block: delete and insert it")
+                raise ValueError(f"{span.name} is a block: delete and insert it")
             start = span.value_start
             splice = Splice(start, span.end, literal)
             if not span.values:
@@ -94,7 +94,7 @@ class Editor:
         anchor = layout.anchor(block, name, after)
         splice = layout.insertion(self.source, self.root, block, name, new, anchor)
         added = self._splice(splice, parse_all=block.depth + layout.depth(new) > MAX_DEPTH)
-        (written,) = parse(SourceText(splice.text, subject=self.source.subject)).fields
+        (written,) = parse(SourceText(splice.text, subject="new field")).fields
         number = block.fields.index(anchor) + 1 if anchor else 0
         block.move_children(number, added)
         block.grow(added)

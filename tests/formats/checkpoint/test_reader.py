@@ -12,11 +12,6 @@ from graphfix.errors import SourceError
 from graphfix.formats.checkpoint import reader, stored_bytes
 
 
-@pytest.fixture
-def prefix(tmp_path):
-    return str(tmp_path / "model.ckpt")
-
-
 def shard(prefix, number=0, count=1):
     return f"{prefix}.data-{number:05d}-of-{count:05d}"
 

@@ -4,6 +4,7 @@ import contextlib
 import time
 
 import pytest
+import thorough
 from every_type import Every
 
 from graphfix.errors import SourceError
@@ -64,30 +65,33 @@ def seconds(text):
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "# comment\n",
-        " \n",
-        "a_int32: 1\n",
-        "nope: 1\n",
-        "a_in32: 1 ",
-        "a_message { ",
-        "} ",
-        "some_message { some_int32: [1, 2] } ",
-        'a_string: "\\a"\n',
-        '"\\a',
-        "\\",
-        "'",
-        "x",
-        "-",
-        "1",
-        ".",
-        "[a.",
-        "some_int32: [",
-        "a_int32: 1 a_message { } one: 1 other: 2 ",
-        "\u00e9",
-        "<",
-        "x" * 1000 + ": 1 ",
-    ],
+    thorough.sampled(
+        [
+            "# comment\n",
+            " \n",
+            "a_int32: 1\n",
+            "nope: 1\n",
+            "a_in32: 1 ",
+            "a_message { ",
+            "} ",
+            "some_message { some_int32: [1, 2] } ",
+            'a_string: "\\a"\n',
+            '"\\a',
+            "\\",
+            "'",
+            "x",
+            "-",
+            "1",
+            ".",
+            "[a.",
+            "some_int32: [",
+            "a_int32: 1 a_message { } one: 1 other: 2 ",
+            "\u00e9",
+            "<",
+            "x" * 1000 + ": 1 ",
+        ],
+        4,
+    ),
     ids=ascii,
 )
 def test_time_is_linear(text):
