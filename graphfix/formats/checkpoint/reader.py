@@ -63,7 +63,7 @@ def read_index(prefix: str) -> bytes:
         )
     raise SourceError(
         prefix,
-        f"is a file, but no checkpoint: there is no {path}",
+        f"is a file, but not a checkpoint: there is no {path}",
         "name a checkpoint's prefix, such as DIR/model.ckpt",
     )
 
@@ -143,7 +143,7 @@ class _Opened:
             try:
                 name = key.decode()
             except UnicodeDecodeError:
-                raise self._fault(f"holds a tensor name that is not UTF-8: {key!r}") from None
+                raise self._fault(f"has a tensor name that is not UTF-8: {key!r}") from None
             entry = self._entry(key, f"the entry of tensor '{name}'")
             meta = self._meta(name, entry)
             if not entry.slices:
@@ -156,7 +156,7 @@ class _Opened:
             key for key in self.pairs if key.startswith(entries.SLICE_KEY_START) and key not in used
         ]
         if strays:
-            raise self._fault(f"holds a slice that belongs to no tensor: {strays[0]!r}")
+            raise self._fault(f"has a slice that belongs to no tensor: {strays[0]!r}")
         return TensorStore(views)
 
     def _entry(self, key: bytes, what: str):
@@ -201,7 +201,7 @@ class _Opened:
                 COPY_AGAIN,
             )
         # Nobody's writer shares bytes between tensors; a small hostile checkpoint would, and so
-        # claim more values than any memory holds.
+        # claim more values than fit into memory.
         claimed = self.claimed[entry.shard_id] = self.claimed.get(entry.shard_id, 0) + entry.size
         if claimed > size:
             raise self._fault(
@@ -218,7 +218,7 @@ class _Opened:
                     self.sizes[number] = os.fstat(file.fileno()).st_size
             except OSError as error:
                 raise SourceError(
-                    path, f"cannot be read: {error.strerror}", f"put it beside {self.path}"
+                    path, f"cannot be read: {error.strerror}", f"put it next to {self.path}"
                 ) from None
         return self.sizes[number]
 

@@ -193,7 +193,7 @@ def test_v1_checkpoint(prefix):
         reader.open_bundle(prefix)
     with open(prefix, "wb") as file:
         file.write(b"something else")
-    with pytest.raises(SourceError, match="is a file, but no checkpoint"):
+    with pytest.raises(SourceError, match="is a file, but not a checkpoint"):
         reader.open_bundle(prefix)
 
 
