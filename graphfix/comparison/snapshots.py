@@ -22,7 +22,6 @@ from graphfix.modeldir.search import find_frozen, find_prefix
 from graphfix.pipeline_config.document import parse_config
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
 
-# Where the stock exporter leaves its SavedModel, in the directory of the checkpoint.
 _TEXTS = (".config", ".pbtxt", ".txt", ".prototxt")
 
 
