@@ -11,7 +11,7 @@ import os
 from graphfix.detectors.describe import describe
 from graphfix.errors import GraphfixError
 from graphfix.formats.checkpoint import reader
-from graphfix.modeldir import manifest
+from graphfix.modeldir import manifest, measuring
 from graphfix.modeldir.names import MANIFEST
 from graphfix.pipeline_config.document import parse_config
 from robustness import changed_texts, changes
@@ -69,7 +69,7 @@ def anew(directory):
             model = manifest.spec_json(describe(message, metas, config="", checkpoint=""))
         except GraphfixError:
             model = before.model
-    measured = manifest.measure(directory)
+    measured = measuring.measure(directory)
     write(
         directory,
         manifest.Manifest(

@@ -54,7 +54,7 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
             # A new message for every record: one that is parsed into again keeps all it ever held.
             example = example_class.FromString(data)
         except DecodeError:
-            raise SourceError(where, "is no tf.Example", _REMEDY) from None
+            raise SourceError(where, "is not a tf.Example", _REMEDY) from None
         features = example.features.feature
         known = known or any(feature.key in EDGES for feature in features)
         if keys is None:

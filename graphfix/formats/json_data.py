@@ -1,8 +1,8 @@
 """JSON as the frozen dataclasses it was written from, each value held against its annotation.
 
-What a hand may have edited is checked whole: no key may be missing, unknown or given twice, a
+What a person may have edited is checked in full: no key may be missing, unknown or given twice, a
 number is finite and of 64 bits, a text is one that can be written as UTF-8.  A fault is told by its
-place, as in `edits[3].fills[0].value`, or, where the text is no JSON, by line and column.
+place, as in `edits[3].fills[0].value`, or, where the text is not JSON, by line and column.
 """
 
 import dataclasses

@@ -47,7 +47,7 @@ _Node = Callable[["_Walk", int], int]
 
 
 class BadPattern(ValueError):
-    """What is no regular expression to the trainers: they stop at it."""
+    """Not a regular expression to the trainers, which stop at it."""
 
 
 class Unjudged(ValueError):

@@ -31,7 +31,7 @@ def open_file(path: str, *, buffering: int = -1) -> Any:
     """A regular file, opened to read bytes.
 
     Raises:
-      OSError: it cannot be opened, or is no regular file; `strerror` says which.
+      OSError: it cannot be opened, or is not a regular file; `strerror` says which.
     """
     return os.fdopen(_opened(path, ()), "rb", buffering)
 

@@ -1,4 +1,4 @@
-"""Where a conversion goes: a directory that is published whole, or memory.
+"""Where a conversion goes: a directory that is published in one step, or memory.
 
 A destination says where the config will find its checkpoint (`place`), whether the trainer is to
 resume from a complete training checkpoint (`resumable`), and lends a `Stage` to write into; on
@@ -25,7 +25,7 @@ class Stage:
 
 
 class Directory:
-    """A directory, published whole: a reader sees the old one or the new one, never a part.
+    """A directory, published in one step: a reader sees the old one or the new one, never a part.
 
     Args:
       path: the directory; its parent exists.

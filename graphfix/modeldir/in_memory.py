@@ -47,6 +47,6 @@ def open_in_memory(
         config=parsed.document.subject,
         checkpoint=name,
     )
-    # Nothing lies beside what is in no directory.
+    # What is in no directory has no neighbours.
     prefix = os.path.join(os.devnull, name)
     return Source(prefix, parsed, name, store, model, digest.hexdigest(), path=name)

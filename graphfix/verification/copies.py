@@ -7,9 +7,9 @@ from typing import Any, Iterator, Mapping, Optional, Sequence
 import numpy as np
 
 from graphfix.errors import Problem, VerificationError
-from graphfix.formats.checkpoint import reader
-from graphfix.formats.tensors import TensorStore, TensorView
-from graphfix.modeldir.manifest import Measured, Tensor
+from graphfix.formats.checkpoint import stored_bytes
+from graphfix.formats.tensors import TensorStore
+from graphfix.modeldir.measuring import Measured, Tensor
 from graphfix.planning.edits import Edit, Gather
 
 FAULT = "this is a fault of graphfix: nothing was published; please report it"
@@ -36,7 +36,7 @@ def check_copies(
     for name in sorted(set(rows) ^ set(expected)):
         if name in expected and expected[name].extent:
             # Whose fault is it?  If the source's bytes are wrong too, this says so and leaves.
-            reader.check(expected[name])
+            stored_bytes.check(expected[name])
         problems.append(
             Problem(prefix, f"was written with other tensors than planned: {name}", FAULT)
         )

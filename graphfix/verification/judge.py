@@ -12,14 +12,8 @@ from graphfix.errors import GraphfixError, Problem, SourceError
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore
 from graphfix.modeldir import checkpoint_state, ownership
-from graphfix.modeldir.manifest import (
-    MODEL_DIRECTORIES,
-    Manifest,
-    Measured,
-    Tensor,
-    measure,
-    spec_json,
-)
+from graphfix.modeldir.manifest import Manifest, spec_json
+from graphfix.modeldir.measuring import MODEL_DIRECTORIES, Measured, Tensor, measure
 from graphfix.modeldir.names import (
     CHECKPOINT,
     CHECKPOINT_STATE,

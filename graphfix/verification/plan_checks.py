@@ -16,7 +16,7 @@ from graphfix.formats import checksum
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorMeta, TensorStore
 from graphfix.modeldir import ownership
-from graphfix.modeldir.manifest import Tensor
+from graphfix.modeldir.measuring import Tensor
 from graphfix.modeldir.names import PLAN_JSON, SAVED_MODEL
 from graphfix.options import NewRows, Weights
 from graphfix.pipeline_config.document import PipelineConfig
@@ -126,8 +126,15 @@ def planned_config(path: str, config: PipelineConfig, plan: SurgeryPlan) -> Iter
         ):
             continue
         if apply_edits(document, (edit,)).text != document.text:
-            wanted = "removed" if edit.literal is None else f"as {edit.literal!s:.60}"
-            yield Problem(path, f"does not have {'.'.join(edit.path)} {wanted}, as planned", AGAIN)
+            yield Problem(
+                path,
+                "does not have %s %s, as planned"
+                % (
+                    ".".join(edit.path),
+                    "removed" if edit.literal is None else f"as {edit.literal!s:.60}",
+                ),
+                AGAIN,
+            )
 
 
 def kept_by_own_classes(

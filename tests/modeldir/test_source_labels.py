@@ -102,7 +102,7 @@ def test_cocos_own_map_as_target(planned, of_coco):
 def test_as_many_classes_as_the_source(planned, of_three, how):
     """It may be what the source was trained with; only the user knows."""
     said = planned(of_three, MINE, how)
-    assert "--label_map_path: is the label_map.pbtxt beside the source, and has as many" in said
+    assert "--label_map_path: is the label_map.pbtxt next to the source, and has as many" in said
 
 
 def test_the_user_knows(planned, of_three):
@@ -163,10 +163,10 @@ def test_graphfixs_own_output(graphfix, of_coco, tmp_path):
         assert [one["sources"] for one in json.loads(done.out)["classes"]] == [[1], [2], [3]]
     builders.write(out, "label_map.pbtxt", builders.label_map(["forklift", "crane", "van"]))
     done = graphfix("plan", out, "--label_map_path", out / "label_map.pbtxt", *FLAGS)
-    assert done.code == 3 and "nobody can tell" in done.err
+    assert done.code == 3 and "is unknown" in done.err
     builders.write(out, "plan.json", "[")
     done = graphfix("plan", out, "--label_map_path", out / "label_map.pbtxt", *FLAGS)
-    assert done.code == 3 and "nobody can tell" in done.err
+    assert done.code == 3 and "is unknown" in done.err
 
 
 def test_fewer_names_than_slots_of_graphfixs_own(graphfix, of_three, tmp_path):

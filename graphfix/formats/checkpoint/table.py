@@ -30,7 +30,7 @@ MAGIC = 0xDB4775248B80FB57
 _FOOTER = 48
 _TRAILER = 5
 _BLOCK_SIZE = 256 * 1024
-# Prefix compression and Snappy let a small hostile file stand for more than any memory holds.
+# Prefix compression and Snappy let a small hostile file expand to more than fits into memory.
 # The index of 100,000 tensors, more than anybody has, unfolds to some 15 MiB.
 _MAX_UNFOLDED = 64 << 20
 _REMEDY = "download or copy the file again"
@@ -43,14 +43,14 @@ def read(data: bytes, subject: str) -> Iterator[Pair]:
     """Yields the (key, value) pairs of the table in `data`, in key order.
 
     Raises:
-      SourceError: naming `subject`, when `data` is no whole, undamaged table.
+      SourceError: naming `subject`, when `data` is not a complete, undamaged table.
     """
     unfolded = 0
     previous = None
     try:
         for key, value in _pairs(data):
             if previous is not None and key <= previous:
-                raise ValueError("holds keys out of order")
+                raise ValueError("has keys out of order")
             unfolded += len(key) + len(value)
             if unfolded > _MAX_UNFOLDED:
                 raise ValueError("unfolds to more than any checkpoint index has")

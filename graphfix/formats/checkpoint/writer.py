@@ -3,7 +3,7 @@
 Tensors lie in name order without gaps, as TensorFlow's own writer lays them.  A tensor whose
 bytes lie in a checkpoint already (`TensorView.extent`) is copied, neighbours together, so neither
 its size nor the checkpoint's bounds the memory used.  Its recorded checksum goes along unread:
-whoever publishes the result must check the copy (`reader.check`), which finds damage in the
+whoever publishes the result must check the copy (`stored_bytes.check`), which finds damage in the
 source and in the copying alike.
 
 Where bytes keep their place within a block, the kernel copies them (copy_file_range), on some

@@ -72,7 +72,7 @@ def _order_maps(data: bytearray, start: int, end: int, descriptor: Any, done: Do
     come again and again.  Stops, and returns False, where a key comes twice or the entries of a map
     are not one after the other: upb keeps those with an unknown field elsewhere."""
     known = _inner(descriptor)
-    view = memoryview(data)  # a slice of it is no copy
+    view = memoryview(data)  # slicing it copies nothing
     entries: Dict[int, List[Tuple[int, int, int]]] = {}
     for number, first, inner, last in fields(data, start, end):
         if number in known:
