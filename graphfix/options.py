@@ -185,7 +185,9 @@ class ConvertOptions:
             except _Wrong as wrong:
                 problems.append(Problem(f"--{option.name}", wrong.message, wrong.remedy))
         if problems:
-            raise RequestError.collected(problems)
+            error = RequestError.collected(problems)
+            spell(error, Front.PYTHON)
+            raise error
 
     def given(self) -> Dict[str, Any]:
         """The options that differ from their defaults, by name."""

@@ -6,7 +6,7 @@ from typing import Any, Optional, Tuple
 from graphfix.anchor_fitting.coverage import FeatureMaps
 from graphfix.anchor_fitting.fit import described
 from graphfix.detectors.anchor_generators import AnchorSpec
-from graphfix.detectors.backbones import find_backbone
+from graphfix.detectors.extractors.loader import described_extractor
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN
 from graphfix.detectors.feature_maps import check_maps
 from graphfix.errors import SourceError
@@ -49,7 +49,7 @@ def read_setting(config: PipelineConfig, subject: str) -> Setting:
             "known are: " + ", ".join(sorted(ANCHOR_FIELD)),
         )
     body = getattr(config.message.model, meta)
-    find_backbone(body.feature_extractor.type, subject)
+    described_extractor(body.feature_extractor.type, subject)
     check_resizer(body.image_resizer, subject)
     image = constant_size(body.image_resizer)
     path = ("model", meta, ANCHOR_FIELD[meta])

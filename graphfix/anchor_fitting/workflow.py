@@ -14,8 +14,9 @@ from graphfix.datasets.sources import read_boxes
 from graphfix.detectors.feature_maps import check_maps
 from graphfix.errors import RequestError
 from graphfix.findings import INFO, WARNING, Finding, by_severity, count
+from graphfix.formats.regular_files import read_file
 from graphfix.modeldir import manifest, publishing, single_files
-from graphfix.modeldir.openers import CONFIG, read_file
+from graphfix.modeldir.names import CONFIG
 from graphfix.pipeline_config.anchor_generators import anchor_edits, format_anchors, parse_anchors
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
 from graphfix.pipeline_config.edits import apply_edits

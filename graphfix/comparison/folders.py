@@ -27,9 +27,9 @@ from graphfix.formats import regular_files
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.schema import message_class
 from graphfix.formats.textproto import Document, bind
+from graphfix.modeldir.names import CHECKPOINT_STATE, MANIFEST, PLAN_JSON, REPORT_HTML, REPORT_JSON
 
-RECORDS = ("plan.json", "report.json", "report.html", "manifest.json")
-_STATE = "checkpoint"
+RECORDS = (PLAN_JSON, REPORT_JSON, REPORT_HTML, MANIFEST)
 _SHARD = re.compile(r"(.*)\.data-\d{5}-of-\d{5}\Z", re.S)
 # What is read of a file that has to be looked at whole.
 _MOST = 64 << 20
@@ -107,9 +107,13 @@ def _file(name: str, path: str) -> Tuple[str, ...]:
         if os.path.isdir(path) or not os.path.exists(path):
             return (f"a link to {os.readlink(path)!a}",)
         with regular_files.open_file(path) as file:
-            if os.path.basename(name) == _STATE or name.endswith(".meta"):
+            if os.path.basename(name) == CHECKPOINT_STATE or name.endswith(".meta"):
                 data = file.read(_MOST)
-                told = _state(data, path) if os.path.basename(name) == _STATE else _meta(data)
+                told = (
+                    _state(data, path)
+                    if os.path.basename(name) == CHECKPOINT_STATE
+                    else _meta(data)
+                )
                 if told and len(data) < _MOST:
                     return told
                 file.seek(0)

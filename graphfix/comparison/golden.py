@@ -28,8 +28,8 @@ import numpy as np
 from graphfix.comparison.states import SHORT, ClassChannels, GraphState, Node, Snapshot, TensorState
 from graphfix.errors import SourceError
 from graphfix.formats.dtypes import BY_NAME
+from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorMeta
-from graphfix.modeldir.openers import read_file
 
 FORMAT = 2
 MOST_VALUES = 32768

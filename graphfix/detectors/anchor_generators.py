@@ -1,4 +1,4 @@
-"""The anchors a config's generator places, as the stock builders place them.
+"""The anchors of a config's generator, as the stock builders place them.
 
 At each location of a feature map lies the same list of shapes; its order is the order of the
 heads' anchor axis.  With s a scale and r an aspect ratio (width by height), an anchor is
@@ -69,10 +69,12 @@ def _ssd(ssd, image: Optional[Pair]) -> List[MapAnchors]:
     layers = ssd.num_layers
     scales = list(ssd.scales)
     if not scales:
-        step = (ssd.max_scale - ssd.min_scale) / (layers - 1)  # the stock API fails for one, too
+        step = (ssd.max_scale - ssd.min_scale) / (
+            layers - 1
+        )  # the stock API fails for one layer, too
         scales = [ssd.min_scale + step * layer for layer in range(layers)]
     scales.append(1.0)
-    if len(scales) <= layers:  # the stock API passes over those beyond
+    if len(scales) <= layers:  # the stock API ignores any beyond
         raise ValueError(f"has {len(scales) - 1} scales for {layers} layers")
     height, width = image or (1.0, 1.0)
     base = (
@@ -206,7 +208,7 @@ def describe_anchors(message, subject: str, image: Optional[Pair] = None) -> Anc
 
 
 def _check_extent(settings, generator: str, subject: str) -> None:
-    """Refuses what would count without end."""
+    """Refuses numbers that would take forever to count to."""
     maps = max(
         getattr(settings, "num_layers", 0),
         getattr(settings, "max_level", 0) - getattr(settings, "min_level", 0) + 1,

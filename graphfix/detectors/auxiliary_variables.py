@@ -1,4 +1,4 @@
-"""Tells the variables that training adds from the model's own, by their names."""
+"""Separates the variables that training adds from the model's own, by their names."""
 
 import dataclasses
 from typing import Iterable, Optional, Sequence, Tuple
@@ -10,7 +10,8 @@ from graphfix.formats.tensors import TensorMeta
 
 @dataclasses.dataclass(frozen=True)
 class Extras:
-    """Names of variables beside the layers' own: shadows, slots, quantization's ranges."""
+    """Names of variables that training adds: moving averages, optimizer slots, quantization
+    ranges."""
 
     moving_averages: Tuple[str, ...]
     optimizer: Tuple[str, ...]

@@ -1,4 +1,5 @@
-"""Box coders: how a code and an anchor become a box, and what another anchor does to the code.
+"""Box coders: how a box encoding and an anchor become a box, and how to encode it for another
+anchor.
 
 With an anchor's centre (y, x) and size (h, w), as the stock coders decode:
 
@@ -7,8 +8,8 @@ With an anchor's centre (y, x) and size (h, w), as the stock coders decode:
     square       l = sqrt(h * w):  centre = t / scale * l + anchor's;  side = l * exp(t / scale)
     mean_stddev  corner = t * stddev + anchor's corner
 
-All are affine in the code, so that for another anchor at the same place a code t' = a * t + b gives
-the very same box; `recode` works out a and b.  A region proposal network always has the
+All are affine in the encoding t, so that for another anchor at the same location t' = a * t + b
+gives the very same box; `recode` computes a and b.  A region proposal network always has the
 faster_rcnn coder with scales 10, 10, 5, 5, and so has the second stage.
 """
 
@@ -41,7 +42,7 @@ def read_coder(message, subject: str) -> Coder:
     """The coder of a BoxCoder message.
 
     Raises:
-      SourceError: naming `subject`, for one the stock API does not build.
+      SourceError: naming `subject`, for one that the stock API does not build.
     """
     kind = message.WhichOneof("box_coder_oneof")
     given = getattr(message, kind) if kind else None
@@ -61,15 +62,16 @@ def read_coder(message, subject: str) -> Coder:
 
 
 @dataclasses.dataclass(frozen=True)
-class Placed:
+class PlacedAnchor:
     """An anchor: centre and size, (y, x) and (height, width) in one unit."""
 
     centre: Tuple[float, float]
     size: Tuple[float, float]
 
 
-def recode(coder: Coder, old: Placed, new: Placed) -> Tuple[Tuple[float, float], ...]:
-    """(a, b) for each number of the code, so that a * t + b on `new` is the box of t on `old`."""
+def recode(coder: Coder, old: PlacedAnchor, new: PlacedAnchor) -> Tuple[Tuple[float, float], ...]:
+    """(a, b) for each number t of an encoding, so that a * t + b on `new` is the box of t on
+    `old`."""
     moved = [one - other for one, other in zip(old.centre, new.centre)]
     if coder.kind == MEAN_STDDEV:
         corners = [

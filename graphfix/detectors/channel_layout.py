@@ -1,14 +1,18 @@
 """How a head's last axis packs its channels.
 
-A head predicts, at one place of a feature map, a number for every combination of a few things:
-anchors and class slots, or anchors and box code, or bins, classes and code.  The combinations lie
-row-major along the last axis of the head's weights and biases; which axes there are, and in which
-order, is the layout.  Measured on the stock API (channel = anchor * slots + slot for SSD class
-heads, anchor * 4 + code for SSD boxes, class * 4 + code for second-stage boxes, bin-major for
-position-sensitive ones).
+A head predicts, at each location of a feature map, one number for every combination of a few
+things: anchors and class channels, or anchors and the numbers of a box encoding, or bins, classes
+and box encodings.  The combinations lie row-major along the last axis of the head's weights and
+biases; which axes there are, and in which order, is the layout.  Measured on the stock API, for C
+class channels:
 
-Any change of classes or anchors is then one gather: `gather_index` says for each channel of the
-new layout which channel of the old one it takes, or FRESH.
+    class head of an SSD          anchor * C + class channel
+    box head of an SSD            anchor * 4 + coordinate
+    box head of a second stage    class * 4 + coordinate
+    position-sensitive heads      the bin first
+
+Any change of classes or anchors is then one gather: `gather_index` gives for each channel of the
+new layout the channel of the old one that it takes, or FRESH.
 """
 
 import dataclasses
@@ -17,10 +21,16 @@ from typing import Mapping, Sequence, Tuple
 
 FRESH = -1
 
+# Kinds of axes.  A class channel scores one class or the background; a second stage's box and mask
+# heads have channels for the classes alone (CLASS_AXIS).
+ANCHOR, BIN = "anchor", "bin"
+CLASS_CHANNEL, CLASS_AXIS = "class_channel", "class"
+BOX_ENCODING, OBJECTNESS_AXIS = "box_encoding", "objectness"
+
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """One thing a head counts over ("anchor", "slot", "code", "bin", "class"), and how many."""
+    """One thing that a head has channels for, one of the kinds above, and how many there are."""
 
     kind: str
     size: int
@@ -38,9 +48,6 @@ class ChannelLayout:
         for axis in self.axes:
             count *= axis.size
         return count
-
-    def __str__(self) -> str:
-        return " x ".join(f"{axis.size} {axis.kind}" for axis in self.axes) or "1"
 
     def has(self, kind: str) -> bool:
         return any(axis.kind == kind for axis in self.axes)
@@ -90,3 +97,35 @@ class ChannelLayout:
                 number = number * axis.size + at
             index.append(number)
         return tuple(index)
+
+
+def describe_axes(layout: ChannelLayout, background: bool) -> str:
+    """A layout in words, such as "3 anchors × (90 classes + background)"; `background`: whether the
+    first class channel is the background's."""
+    words = [_describe_axis(axis, background) for axis in layout.axes]
+    if len(words) > 1:
+        words = [f"({word})" if "+" in word else word for word in words]
+    return " × ".join(words) or "1 channel"
+
+
+def _describe_axis(axis: Axis, background: bool) -> str:
+    if axis.kind == CLASS_CHANNEL and background:
+        return f"{_count(axis.size - 1, 'class')} + background"
+    if axis.kind == OBJECTNESS_AXIS:
+        return "object + background"
+    return _count(axis.size, _WORDS[axis.kind])
+
+
+_WORDS = {
+    ANCHOR: "anchor",
+    BIN: "bin",
+    CLASS_CHANNEL: "class",
+    CLASS_AXIS: "class",
+    BOX_ENCODING: "box coordinate",
+}
+
+
+def _count(number: int, word: str) -> str:
+    if number == 1:
+        return f"1 {word}"
+    return f"{number} {word}{'es' if word.endswith('s') else 's'}"

@@ -1,21 +1,31 @@
-"""Which tensors of which predictor hold what: the families of detectors, as data.
+"""The families of detectors, as data: the heads of each box predictor, and their tensors.
 
-One row a family and naming; a head's `scope` is a tensor name without its leaf, in which `{map}`
-stands for the feature map's number and `{last}` for the suffix of the mask head's last
-convolution.  Names, shapes and channel orders were measured by building the stock API's models
-with different class and anchor counts and comparing every variable: names never depend on
-either, shapes do.
+A row for each family and naming.  A head's `scope` is a tensor name without its leaf, in which
+`{map}` stands for the feature map's number and `{last}` for the suffix of the mask head's last
+convolution.  Names, shapes and channel orders were measured by building the stock API's models with
+different numbers of classes and anchors and comparing every variable: names depend on neither,
+shapes do.
 
-Axes, the slowest first: "anchor", "slot" (classes and the background), "class" (classes without
-it), "code" (of a box), "bin" (of a position-sensitive score map), "objectness" (background, object).
+A head's axes are in the order of its channels, the slowest first: anchors, class channels (classes
+and the background), classes (without it), numbers of a box encoding, bins of a position-sensitive
+score map, or objectness (background, object).
 
-What a row cannot know is asked of the config's predictor message by field name: `when`, a head
-that exists only where a field is on; `agnostic`, a field that takes the class axis away.
+What a row cannot know it looks up in the config's predictor message: `when` is the field without
+which the head does not exist, `agnostic` one that takes the class axis away.
 """
 
 import dataclasses
 import re
 from typing import Optional, Tuple
+
+from graphfix.detectors.channel_layout import (
+    ANCHOR,
+    BIN,
+    BOX_ENCODING,
+    CLASS_AXIS,
+    CLASS_CHANNEL,
+    OBJECTNESS_AXIS,
+)
 
 CLASS = "class"
 BOX = "box"
@@ -32,14 +42,13 @@ ANCHOR_FIELD = {SSD: "anchor_generator", FASTER_RCNN: "first_stage_anchor_genera
 CONV, FC = "conv_hyperparams", "fc_hyperparams"
 SLIM = ("weights", "biases")
 KERAS = ("kernel", "bias")
-# How the types of feature extractors end whose variables Keras names.
-KERAS_SUFFIX = "_keras"
 SEPARABLE = ("pointwise_weights", "biases")
 
 
 @dataclasses.dataclass(frozen=True)
 class HeadRow:
-    """A head: what it predicts, where its tensors are, how their channels are packed.
+    """A head: what it predicts, its scope, the axes its channels are packed of, its tensors'
+    leaves.
 
     `hyperparams` names the block of the predictor message whose initializer the head has.
     """
@@ -83,8 +92,8 @@ class Family:
 
 
 _RPN = (
-    HeadRow(OBJECTNESS, "FirstStageBoxPredictor/ClassPredictor", ("anchor", "objectness")),
-    HeadRow(BOX, "FirstStageBoxPredictor/BoxEncodingPredictor", ("anchor", "code")),
+    HeadRow(OBJECTNESS, "FirstStageBoxPredictor/ClassPredictor", (ANCHOR, OBJECTNESS_AXIS)),
+    HeadRow(BOX, "FirstStageBoxPredictor/BoxEncodingPredictor", (ANCHOR, BOX_ENCODING)),
 )
 _SHARED = "WeightSharedConvolutionalBoxPredictor/"
 _SECOND = "SecondStageBoxPredictor/"
@@ -104,8 +113,8 @@ FAMILIES = (
         SSD,
         "convolutional_box_predictor",
         (
-            HeadRow(CLASS, "BoxPredictor_{map}/ClassPredictor", ("anchor", "slot")),
-            HeadRow(BOX, "BoxPredictor_{map}/BoxEncodingPredictor", ("anchor", "code")),
+            HeadRow(CLASS, "BoxPredictor_{map}/ClassPredictor", (ANCHOR, CLASS_CHANNEL)),
+            HeadRow(BOX, "BoxPredictor_{map}/BoxEncodingPredictor", (ANCHOR, BOX_ENCODING)),
         ),
         per_map=True,
     ),
@@ -117,13 +126,13 @@ FAMILIES = (
             HeadRow(
                 CLASS,
                 "BoxPredictor/ConvolutionalClassHead_{map}/ClassPredictor",
-                ("anchor", "slot"),
+                (ANCHOR, CLASS_CHANNEL),
                 KERAS,
             ),
             HeadRow(
                 BOX,
                 "BoxPredictor/ConvolutionalBoxHead_{map}/BoxEncodingPredictor",
-                ("anchor", "code"),
+                (ANCHOR, BOX_ENCODING),
                 KERAS,
             ),
         ),
@@ -134,8 +143,8 @@ FAMILIES = (
         SSD,
         "weight_shared_convolutional_box_predictor",
         (
-            HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot")),
-            HeadRow(BOX, _SHARED + "BoxPredictor", ("anchor", "code")),
+            HeadRow(CLASS, _SHARED + "ClassPredictor", (ANCHOR, CLASS_CHANNEL)),
+            HeadRow(BOX, _SHARED + "BoxPredictor", (ANCHOR, BOX_ENCODING)),
         ),
     ),
     Family(
@@ -143,8 +152,8 @@ FAMILIES = (
         SSD,
         "weight_shared_convolutional_box_predictor",
         (
-            HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot"), SEPARABLE),
-            HeadRow(BOX, _SHARED + "BoxPredictor", ("anchor", "code"), SEPARABLE),
+            HeadRow(CLASS, _SHARED + "ClassPredictor", (ANCHOR, CLASS_CHANNEL), SEPARABLE),
+            HeadRow(BOX, _SHARED + "BoxPredictor", (ANCHOR, BOX_ENCODING), SEPARABLE),
         ),
     ),
     Family(
@@ -155,13 +164,13 @@ FAMILIES = (
             HeadRow(
                 CLASS,
                 _SHARED + "WeightSharedConvolutionalClassHead/ClassPredictor",
-                ("anchor", "slot"),
+                (ANCHOR, CLASS_CHANNEL),
                 KERAS,
             ),
             HeadRow(
                 BOX,
                 _SHARED + "WeightSharedConvolutionalBoxHead/BoxPredictor",
-                ("anchor", "code"),
+                (ANCHOR, BOX_ENCODING),
                 KERAS,
             ),
         ),
@@ -171,8 +180,8 @@ FAMILIES = (
         SSD,
         "weight_shared_convolutional_box_predictor",
         (
-            HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot")),
-            HeadRow(BOX, _SHARED + "BoxEncodingPredictor", ("anchor", "code")),
+            HeadRow(CLASS, _SHARED + "ClassPredictor", (ANCHOR, CLASS_CHANNEL)),
+            HeadRow(BOX, _SHARED + "BoxEncodingPredictor", (ANCHOR, BOX_ENCODING)),
         ),
     ),
     Family(
@@ -180,8 +189,8 @@ FAMILIES = (
         SSD,
         "weight_shared_convolutional_box_predictor",
         (
-            HeadRow(CLASS, _SHARED + "ClassPredictor", ("anchor", "slot"), _NORMALIZED),
-            HeadRow(BOX, _SHARED + "BoxEncodingPredictor", ("anchor", "code"), _NORMALIZED),
+            HeadRow(CLASS, _SHARED + "ClassPredictor", (ANCHOR, CLASS_CHANNEL), _NORMALIZED),
+            HeadRow(BOX, _SHARED + "BoxEncodingPredictor", (ANCHOR, BOX_ENCODING), _NORMALIZED),
         ),
     ),
     Family(
@@ -189,18 +198,18 @@ FAMILIES = (
         FASTER_RCNN,
         "mask_rcnn_box_predictor",
         (
-            HeadRow(CLASS, _SECOND + "ClassPredictor", ("slot",), hyperparams=FC),
+            HeadRow(CLASS, _SECOND + "ClassPredictor", (CLASS_CHANNEL,), hyperparams=FC),
             HeadRow(
                 BOX,
                 _SECOND + "BoxEncodingPredictor",
-                ("class", "code"),
+                (CLASS_AXIS, BOX_ENCODING),
                 hyperparams=FC,
                 agnostic="share_box_across_classes",
             ),
             HeadRow(
                 MASK,
                 _SECOND + "Conv{last}",
-                ("class",),
+                (CLASS_AXIS,),
                 when="predict_instance_masks",
                 agnostic="masks_are_class_agnostic",
             ),
@@ -216,14 +225,14 @@ FAMILIES = (
             HeadRow(
                 CLASS,
                 "mask_rcnn_keras_box_predictor/mask_rcnn_class_head/ClassPredictor_dense",
-                ("slot",),
+                (CLASS_CHANNEL,),
                 KERAS,
                 FC,
             ),
             HeadRow(
                 BOX,
                 "mask_rcnn_keras_box_predictor/mask_rcnn_box_head/BoxEncodingPredictor_dense",
-                ("class", "code"),
+                (CLASS_AXIS, BOX_ENCODING),
                 KERAS,
                 FC,
                 agnostic="share_box_across_classes",
@@ -233,13 +242,13 @@ FAMILIES = (
             HeadRow(
                 OBJECTNESS,
                 "FirstStageBoxPredictor/ConvolutionalClassHead_0/ClassPredictor",
-                ("anchor", "objectness"),
+                (ANCHOR, OBJECTNESS_AXIS),
                 KERAS,
             ),
             HeadRow(
                 BOX,
                 "FirstStageBoxPredictor/ConvolutionalBoxHead_0/BoxEncodingPredictor",
-                ("anchor", "code"),
+                (ANCHOR, BOX_ENCODING),
                 KERAS,
             ),
         ),
@@ -249,8 +258,8 @@ FAMILIES = (
         FASTER_RCNN,
         "rfcn_box_predictor",
         (
-            HeadRow(CLASS, _SECOND + "class_predictions", ("bin", "slot")),
-            HeadRow(BOX, _SECOND + "refined_locations", ("bin", "class", "code")),
+            HeadRow(CLASS, _SECOND + "class_predictions", (BIN, CLASS_CHANNEL)),
+            HeadRow(BOX, _SECOND + "refined_locations", (BIN, CLASS_AXIS, BOX_ENCODING)),
         ),
         first_stage=_RPN,
     ),
@@ -273,8 +282,8 @@ LEAVES = {
     "moving_variance": (VARIANCE_OF, 1.0),
 }
 
-# Variables that training adds beside a model variable, by the suffix on its name.  Published
-# training checkpoints hold them; the shapes are their parents'.
+# Variables that training adds to a model variable's, by the suffix on its name.  Published training
+# checkpoints have them; their shapes are those of the model variables.
 MOVING_AVERAGE = "/ExponentialMovingAverage"
 SLOT_SUFFIXES = ("/RMSProp", "/RMSProp_1", "/Momentum", "/Adam", "/Adam_1")
 OPTIMIZER_SCALARS = ("beta1_power", "beta2_power")

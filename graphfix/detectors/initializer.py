@@ -1,12 +1,12 @@
 """The initializers of the stock API's Hyperparams, as distributions to draw from.
 
-Meaning of the variance-scaling one as in slim (tf.contrib.layers): the scale follows from a
-tensor's fan-in and fan-out, so it is worked out when a tensor is at hand (`for_tensor`).
+The variance-scaling one is slim's (tf.contrib.layers): its scale follows from a tensor's fan-in and
+fan-out, so `for_tensor` computes it.
 
-Drawn values must be the same on every machine and Python for ever, so nothing leaves rounding to a
-library.  Random bits are SHAKE-256 of a text that names the draw; a normal variate is the sum of
-twelve uniform 32-bit integers, shifted and scaled (Irwin-Hall: mean 0, variance 1, never beyond
-6), which takes exact integer sums and one IEEE multiplication.
+Drawn values must be the same on every machine and Python, so no library rounds them.  Random bits
+are SHAKE-256 of a text that names the draw; a normal variate is the sum of twelve uniform 32-bit
+integers, shifted and scaled (Irwin-Hall: mean 0, variance 1, never beyond 6), which takes exact
+integer sums and one IEEE multiplication.
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
-"""Which tensors of a checkpoint are a model's: those within the scopes of its feature extractor, its
-heads, and the layers between them.
+"""Which tensors of a checkpoint belong to a model: those in the scopes of its feature extractor,
+its heads, and the layers between them.
 
-Names that are in none of these (whoever wrote the checkpoint put them there) no trainer looks for.
+No trainer looks for any other name; whoever wrote the checkpoint added it.
 """
 
 import re
@@ -11,8 +11,8 @@ from graphfix.detectors import families
 from graphfix.detectors.describe import ModelSpec
 from graphfix.detectors.quantization import is_quantization
 
-# Layers that no head's scope tells: before a head of a single feature map; between the stages, in
-# slim and in Keras; Context R-CNN's.
+# Layers outside of the heads' scopes: before the heads of a single feature map; between the stages,
+# in slim and in Keras; Context R-CNN's.
 _BETWEEN = {
     families.SSD: re.compile(r"Conv2d_\d+_1x1_\d+(_norm)?/"),
     families.FASTER_RCNN: re.compile(
@@ -23,7 +23,7 @@ _BETWEEN = {
 
 
 def strangers(model: ModelSpec, names: Iterable[str]) -> Tuple[str, ...]:
-    """Those of a checkpoint's names that are not of the model, nor of its training."""
+    """The names in a checkpoint that belong neither to the model nor to its training."""
     scopes = set(model.backbone)
     for head in model.heads:
         scopes.update(name.partition("/")[0] + "/" for name in head.tensors)

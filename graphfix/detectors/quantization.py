@@ -1,7 +1,7 @@
 """Names of the variables that quantization-aware training adds to a model.
 
-TensorFlow 1.15's contrib.quantize puts, beside a layer, scalars that say which range of values
-its weights or activations take; what it adds depends on neither classes nor anchors.  With
+TensorFlow 1.15's contrib.quantize adds scalars to a layer, which bound the values of its weights or
+activations; their number and shapes depend on neither classes nor anchors.  With
 Y = LAYER/weights_quant, LAYER/act_quant or another scope whose last part ends in `_quant`:
 
     Y/min, Y/max                    the range

@@ -1,8 +1,8 @@
-"""Variables that a model has and its frozen graph does not: layers that nothing reads.
+"""Variables that a model has but its frozen graph does not: layers that nothing reads.
 
-An SSD with fewer feature maps than its network could give still builds the whole network, and
-the exporter leaves out what no output depends on.  Which variables these are follows from the
-config (graphfix.detectors.variables).
+An SSD with fewer feature maps than its network could have still builds the entire network, and the
+exporter leaves out what no output depends on.  Which variables these are follows from the config
+(variables.py).
 """
 
 from typing import Iterable, Iterator, Tuple
@@ -10,32 +10,33 @@ from typing import Iterable, Iterator, Tuple
 import numpy as np
 
 from graphfix.detectors import families
+from graphfix.detectors.extractors.layers import Variable
+from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.detectors.initializer import Initializer, draw
-from graphfix.detectors.layers import Variable
+from graphfix.detectors.layer_variables import Unknown
 from graphfix.detectors.quantization import is_quantization
-from graphfix.detectors.variables import Unknown, model_variables
+from graphfix.detectors.variables import model_variables
 from graphfix.findings import INFO, Finding
 from graphfix.formats import dtypes
 from graphfix.formats.tensors import TensorStore, TensorView, constant
-from graphfix.pipeline_config.extractor_availability import EXTRACTORS
 
-# Names of variables are the same in all months after this one that build a model at all.
+# Variables have the same names in all later revisions that build a model at all.
 _REVISION = "2019-07"
-# Nothing depends on it; kernels of zeros would be taken for a damaged checkpoint.
+# Nothing depends on these values, but kernels of zeros would pass for a damaged checkpoint.
 _NOISE = Initializer("truncated_normal", 0.0, 0.03)
 
 
 def add_unread(
     message, store: TensorStore, subject: str
 ) -> Tuple[TensorStore, Tuple[Finding, ...]]:
-    """What was thawed, with the variables of unread layers as training would start them.
+    """The thawed variables, and those of unread layers with the values that training starts with.
 
-    `message` is the TrainEvalPipelineConfig, `subject` the graph's name.  Where the config's
-    variables cannot be told for certain, or are not those that were thawed and more, nothing is
-    added.
+    `message` is the TrainEvalPipelineConfig, `subject` the graph's name.  Nothing is added if the
+    config's variables are not known for certain, or lack some that were thawed.
     """
     kind = getattr(message.model, message.model.WhichOneof("model")).feature_extractor.type
-    since, _ = EXTRACTORS.get(kind, (_REVISION, None))
+    extractor = find_extractor(kind)
+    since = extractor.since if extractor is not None else _REVISION
     try:
         expected = model_variables(message, revision=max(since, _REVISION), config=subject)
     except Unknown:
@@ -66,7 +67,7 @@ def add_unread(
 
 def _views(variables: Iterable[Variable]) -> Iterator[TensorView]:
     for one in variables:
-        # What LEAVES does not know are depthwise kernels, and a NASNet's named ones.
+        # LEAVES has neither depthwise kernels nor a NASNet's named variables.
         effect, initial = families.LEAVES.get(one.name.rpartition("/")[2], (families.KERNEL, 0.0))
         yield constant(
             one.name,

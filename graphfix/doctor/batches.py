@@ -3,6 +3,7 @@
 import re
 from typing import Iterator
 
+from graphfix.detectors.extractors.loader import FPN, SLIM, find_extractor
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR
@@ -94,13 +95,12 @@ def _dimensions(setup: Setup) -> Iterator[Symptom]:
 
 def _fpn_size(setup: Setup) -> Iterator[Symptom]:
     resizer = setup.body.image_resizer
-    if (
-        setup.meta != "ssd"
-        or resizer.WhichOneof("image_resizer_oneof") != "fixed_shape_resizer"
-        or not setup.body.feature_extractor.type.endswith("_fpn")
-    ):
+    if setup.meta != "ssd" or resizer.WhichOneof("image_resizer_oneof") != "fixed_shape_resizer":
         return
     extractor = setup.body.feature_extractor
+    known = find_extractor(extractor.type)
+    if known is None or known.feature_maps != FPN or known.naming != SLIM:
+        return
     if extractor.use_explicit_padding:
         return  # then the larger map is cut to the smaller one's size
     fixed, multiple = resizer.fixed_shape_resizer, max(extractor.pad_to_multiple, 1)

@@ -5,10 +5,9 @@ Checks and the prediction share these answers.
 
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
-from graphfix.detectors.backbones import Backbone, find_backbone
-from graphfix.detectors.describe import HeadSpec
+from graphfix.detectors.extractors.loader import Extractor, find_extractor
+from graphfix.detectors.model_spec import HeadSpec
 from graphfix.doctor.setup import Setup
-from graphfix.errors import SourceError
 from graphfix.formats.tensors import TensorMeta
 from graphfix.restore import trainers
 from graphfix.restore.requested import CLASSIFICATION, DETECTION
@@ -25,32 +24,30 @@ def kind(setup: Setup) -> str:
     return DETECTION if train.from_detection_checkpoint else CLASSIFICATION
 
 
-def backbone(setup: Setup) -> Optional[Backbone]:
-    """The row of the config's feature extractor, None for one that graphfix does not know."""
+def extractor_of(setup: Setup) -> Optional[Extractor]:
+    """The config's feature extractor, None for one whose variables graphfix does not know."""
     if not setup.meta or not hasattr(setup.body, "feature_extractor"):
         return None
-    try:
-        return find_backbone(setup.body.feature_extractor.type, setup.path)
-    except SourceError:
-        return None
+    found = find_extractor(setup.body.feature_extractor.type)
+    return found if found is not None and found.is_described else None
 
 
 def is_of_model(setup: Setup) -> bool:
     """Whether the checkpoint has the config's feature extractor, so that heads can be compared."""
-    row = backbone(setup)
+    extractor = extractor_of(setup)
     names = setup.metas(setup.train.fine_tune_checkpoint)
-    return row is not None and row.scopes[0] + row.first in names
+    return extractor is not None and extractor.first.name in names
 
 
 def is_classifier(setup: Setup) -> bool:
     """Whether the checkpoint's variables have a classifier's names for the config's extractor."""
     names = setup.metas(setup.train.fine_tune_checkpoint)
-    row = backbone(setup)
+    extractor = extractor_of(setup)
     return (
         bool(names)
-        and row is not None
-        and not any(name.startswith(row.scopes) for name in names)
-        and any(name.startswith(row.first.split("/")[0] + "/") for name in names)
+        and extractor is not None
+        and not any(name.startswith(extractor.scopes) for name in names)
+        and any(name.startswith(extractor.network + "/") for name in names)
     )
 
 
@@ -134,5 +131,5 @@ def _fits(head: HeadSpec, meta: Optional[TensorMeta]) -> Union[str, int]:
             return meta.shape[-1] // per_class - (1 if head.background else 0)
     return (
         f"has {meta.shape[-1] if meta.shape else 0} channels, but the config needs "
-        f"{head.layout.channels} ({head.layout})"
+        f"{head.layout.channels} ({head.axes})"
     )

@@ -10,9 +10,11 @@ from typing import Iterator, Tuple
 import numpy as np
 
 from graphfix.detectors import families
-from graphfix.detectors.backbones import BACKBONES, FIXED, check_backbone, scaled_width
+from graphfix.detectors.extractor_check import check_extractor
+from graphfix.detectors.extractors.loader import described_extractors
+from graphfix.detectors.extractors.widths import Widths, is_fixed
 from graphfix.doctor.checkpoint import FIELD, OTHER, is_tf2
-from graphfix.doctor.checkpoint_fit import KINDS, backbone, is_classifier, kind
+from graphfix.doctor.checkpoint_fit import KINDS, extractor_of, is_classifier, kind
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
@@ -40,10 +42,10 @@ def _unknown_type(setup: Setup) -> Iterator[Symptom]:
 
 def _wrong_kind(setup: Setup) -> Iterator[Symptom]:
     names = setup.metas(setup.train.fine_tune_checkpoint)
-    row = backbone(setup)
-    if not names or row is None or kind(setup) not in KINDS:
+    extractor = extractor_of(setup)
+    if not names or extractor is None or kind(setup) not in KINDS:
         return
-    detector = any(name.startswith(row.scopes) for name in names)
+    detector = any(name.startswith(extractor.scopes) for name in names)
     if detector and kind(setup) == CLASSIFICATION:
         yield _taken_for(setup, "detector", "classifier", "true", DETECTION)
     elif is_classifier(setup) and kind(setup) == DETECTION:
@@ -82,12 +84,12 @@ def _ignored(setup: Setup, every: bool) -> Iterator[Symptom]:
 
 def _other_model(setup: Setup) -> Iterator[Symptom]:
     prefix = setup.train.fine_tune_checkpoint
-    names, row = setup.metas(prefix), backbone(setup)
-    if not names or row is None or is_classifier(setup) or is_tf2(setup):
+    names, extractor = setup.metas(prefix), extractor_of(setup)
+    if not names or extractor is None or is_classifier(setup) or is_tf2(setup):
         return
-    if row.scopes[0] + row.first in names:
+    if extractor.first.name in names:
         return
-    others = sorted({one.type for one in BACKBONES if one.scopes[0] + one.first in names})
+    others = sorted({one.type for one in described_extractors() if one.first.name in names})
     what = (
         (f"a {others[0]}" if len(others) == 1 else "one of " + ", ".join(others))
         if others
@@ -95,25 +97,24 @@ def _other_model(setup: Setup) -> Iterator[Symptom]:
     )
     yield Symptom(
         setup.where("model", setup.meta, "feature_extractor", "type"),
-        (f"the config's feature extractor is {row.type}, but {prefix} has {what}"),
+        (f"the config's feature extractor is {extractor.type}, but {prefix} has {what}"),
     )
 
 
 def _other_width(setup: Setup) -> Iterator[Symptom]:
     prefix = setup.train.fine_tune_checkpoint
-    names, row = setup.metas(prefix), backbone(setup)
-    if row is None or row.scopes[0] + row.first not in names:
+    names, extractor = setup.metas(prefix), extractor_of(setup)
+    if extractor is None or extractor.first.name not in names:
         return
-    extractor = setup.body.feature_extractor
-    for problem in check_backbone(row, extractor, names, setup.path, prefix):
-        found = names[row.scopes[0] + row.first].shape[-1]
+    settings, (first, width) = setup.body.feature_extractor, extractor.first
+    for problem in check_extractor(extractor, settings, names, setup.path, prefix):
+        found = names[first].shape[-1]
         path = ("model", setup.meta, "feature_extractor", "depth_multiplier")
         edits: Tuple[ConfigEdit, ...] = ()
         fitting = [
             one
             for one in _MULTIPLIERS
-            if row.rule != FIXED
-            and scaled_width(row.width, row.rule, one, extractor.min_depth) == found
+            if not is_fixed(width) and Widths(one, settings.min_depth).of(width) == found
         ]
         if len(fitting) == 1:
             edits = (ConfigEdit(path, repr(fitting[0]), "as wide as the checkpoint"),)

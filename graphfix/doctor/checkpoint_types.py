@@ -5,7 +5,7 @@ from typing import Iterator
 from graphfix.detectors import families
 from graphfix.doctor import model_dir
 from graphfix.doctor.checkpoint import FIELD
-from graphfix.doctor.checkpoint_fit import backbone
+from graphfix.doctor.checkpoint_fit import extractor_of
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.prediction import predict
 from graphfix.doctor.setup import Setup
@@ -19,12 +19,12 @@ def _types(setup: Setup) -> Iterator[Symptom]:
     predicted = predict(setup)
     if predicted.unknown and setup.checkpoint is not None and not model_dir.latest(setup):
         # Which variables the model has is not known; the feature extractor's are.
-        row = backbone(setup)
+        extractor = extractor_of(setup)
         names = [
             name
             for name, meta in metas.items()
-            if row is not None
-            and name.startswith(row.scopes)
+            if extractor is not None
+            and name.startswith(extractor.scopes)
             and meta.dtype.is_floating
             and meta.dtype != FLOAT32
             and not name.endswith(families.SLOT_SUFFIXES + (families.MOVING_AVERAGE,))

@@ -3,13 +3,13 @@
 import difflib
 from typing import Iterator
 
-from graphfix.detectors import families
-from graphfix.detectors.variables import KERAS_ONLY
+from graphfix.detectors import availability, families
+from graphfix.detectors.extractors.loader import KERAS, extractors, find_extractor
+from graphfix.detectors.layer_variables import KERAS_ONLY
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR
 from graphfix.formats.textproto import Block, quote
-from graphfix.pipeline_config import extractor_availability
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.migration import translate
 from graphfix.pipeline_config.schema_history import everything, field_history
@@ -63,9 +63,9 @@ def _era_model(setup: Setup) -> Iterator[Symptom]:
     if setup.meta not in ("ssd", "faster_rcnn"):
         return
     kind = setup.body.feature_extractor.type
-    if kind not in extractor_availability.EXTRACTORS:
+    if kind not in extractors():
         return
-    for problem in extractor_availability.problems(
+    for problem in availability.problems(
         setup.message, setup.meta, setup.options.revision, setup.options.schema, setup.path
     ):
         yield Symptom(
@@ -79,13 +79,13 @@ def _extractor(setup: Setup) -> Iterator[Symptom]:
     if setup.meta not in ("ssd", "faster_rcnn"):
         return
     kind = setup.body.feature_extractor.type
-    if kind in extractor_availability.EXTRACTORS or kind in (setup.options.schema.extractors or ()):
+    if kind in extractors() or kind in (setup.options.schema.extractors or ()):
         return
-    near = difflib.get_close_matches(kind, extractor_availability.EXTRACTORS, 3)
+    near = difflib.get_close_matches(kind, extractors(), 3)
     # They differ in a letter or two; "ssd_mobilenet_v3" is the beginning of two types.
-    sure = len(
-        difflib.get_close_matches(kind, extractor_availability.EXTRACTORS, 3, _TYPO)
-    ) == 1 and not any(one.startswith(kind) for one in extractor_availability.EXTRACTORS)
+    sure = len(difflib.get_close_matches(kind, extractors(), 3, _TYPO)) == 1 and not any(
+        one.startswith(kind) for one in extractors()
+    )
     path = ("model", setup.meta, "feature_extractor", "type")
     yield Symptom(
         setup.where(*path),
@@ -100,7 +100,7 @@ def _extractor(setup: Setup) -> Iterator[Symptom]:
 def _needs(setup: Setup, code: str) -> Iterator[Symptom]:
     if setup.meta not in ("ssd", "faster_rcnn"):
         return
-    edits, findings = extractor_availability.needs(
+    edits, findings = availability.needs(
         setup.message, setup.meta, setup.options.revision, setup.options.schema
     )
     for finding in findings:
@@ -108,7 +108,7 @@ def _needs(setup: Setup, code: str) -> Iterator[Symptom]:
             own = tuple(
                 edit
                 for edit in edits
-                if (edit.path[-1] == extractor_availability.OVERRIDE) == (code == "FIELD_ADDED")
+                if (edit.path[-1] == availability.OVERRIDE) == (code == "FIELD_ADDED")
             )
             yield Symptom(
                 setup.where(*own[0].path),
@@ -128,12 +128,17 @@ def _first_step(setup: Setup) -> Iterator[Symptom]:
     return _needs(setup, "FIRST_STEP")
 
 
+def _is_keras(setup: Setup) -> bool:
+    extractor = find_extractor(setup.body.feature_extractor.type)
+    return extractor is not None and extractor.naming == KERAS
+
+
 def _keras_hyperparams(setup: Setup) -> Iterator[Symptom]:
     if (
         setup.document is None
         or setup.problems
         or setup.meta not in ("ssd", "faster_rcnn")
-        or setup.body.feature_extractor.type.endswith(families.KERAS_SUFFIX)
+        or _is_keras(setup)
     ):
         return
     for path, field in setup.document.walk():

@@ -4,9 +4,9 @@ import functools
 from typing import NamedTuple, Tuple
 
 from graphfix.detectors import families
-from graphfix.detectors.backbones import find_backbone
-from graphfix.detectors.layers import find_extractor
-from graphfix.detectors.variables import Unknown, idle_variables, model_variables
+from graphfix.detectors.extractors.loader import KERAS, find_extractor
+from graphfix.detectors.layer_variables import Unknown
+from graphfix.detectors.variables import idle_variables, model_variables
 from graphfix.doctor import checkpoint_fit, model_dir
 from graphfix.doctor.setup import Setup
 from graphfix.formats import patterns
@@ -83,9 +83,9 @@ def describe_variables(setup: Setup) -> ModelVariables:
         variables,
         setup.meta,
         kind,
-        find_backbone(kind, setup.path).scopes,
+        extractor.scopes,
         setup.meta == families.FASTER_RCNN and setup.body.HasField("context_config"),
-        extractor.converted(),
+        extractor.layers().converted(),
         idle_variables(setup.message, revision=setup.options.revision),
     )
 
@@ -100,7 +100,8 @@ def variable_names(setup: Setup) -> Tuple[str, ...]:
 
 def _as_named(model: ModelVariables, revision: str, trainer: str) -> ModelVariables:
     """The model with the names that its variables have in a trainer's graph."""
-    if model.extractor.endswith(families.KERAS_SUFFIX):
+    extractor = find_extractor(model.extractor)
+    if extractor is not None and extractor.naming == KERAS:
         second = trainers.renames_keras(revision, trainer)
         if second is None:
             raise Unknown(

@@ -7,7 +7,7 @@ import functools
 from typing import Iterator, Optional
 
 from graphfix.detectors import families
-from graphfix.detectors.variables import Unknown
+from graphfix.detectors.layer_variables import Unknown
 from graphfix.doctor import checkpoint_fit
 from graphfix.doctor.checkpoint import FIELD
 from graphfix.doctor.checks import Check, Symptom

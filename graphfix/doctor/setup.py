@@ -11,17 +11,18 @@ import numpy as np
 
 from graphfix.detectors import families
 from graphfix.detectors.anchor_generators import describe_anchors
-from graphfix.detectors.describe import HeadSpec, expected_heads
+from graphfix.detectors.config_heads import expected_heads
+from graphfix.detectors.model_spec import HeadSpec
 from graphfix.doctor import field_location
 from graphfix.doctor.scan import Scan, scan_records
 from graphfix.doctor.values import Values, look_at_values
 from graphfix.errors import SourceError
 from graphfix.formats import wildcards
 from graphfix.formats.checkpoint import reader
+from graphfix.formats.regular_files import read_file
 from graphfix.formats.schema import message_class
 from graphfix.formats.tensors import TensorMeta, TensorStore
 from graphfix.formats.textproto import DUPLICATE, Document, bind
-from graphfix.modeldir.openers import read_file
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
 from graphfix.pipeline_config.paths import INPUT_READERS
 from graphfix.pipeline_config.resizers import Size, check_resizer, constant_size, resized
@@ -230,9 +231,7 @@ class Setup:
         """The heads of the config's model, under a checkpoint's names; none for a model that
         graphfix does not know."""
         try:
-            return expected_heads(
-                self.message, self.metas(prefix), config=self.path, checkpoint=prefix
-            )[1]
+            return expected_heads(self.message, self.metas(prefix), config=self.path)[1]
         except SourceError:
             return ()
 

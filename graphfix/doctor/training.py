@@ -2,6 +2,7 @@
 
 from typing import Iterator
 
+from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.doctor.checkpoint_fit import restores_statistics
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
@@ -9,16 +10,6 @@ from graphfix.findings import WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.paths import INPUT_READERS
 
-# BatchNorm's decay in the base networks' own code, by what their type contains.  Without
-# override_base_feature_extractor_hyperparams it applies, whatever the config has.
-_BASE_DECAYS = (
-    ("mobilenet_v1", 0.9997),
-    ("inception", 0.9997),
-    ("pnas", 0.9997),
-    ("mobilenet_v2", 0.997),
-    ("mobilenet_v3", 0.997),
-    ("resnet", 0.997),
-)
 _SETTLED = 0.05  # the weight that the initial statistics may still have at the end
 _BATCH = ("train_config", "batch_size")
 _STEPS = ("train_config", "num_steps")
@@ -35,7 +26,9 @@ def _lag(setup: Setup) -> Iterator[Symptom]:
         return
     extractor = setup.body.feature_extractor
     given = extractor.conv_hyperparams.batch_norm
-    base = next((decay for part, decay in _BASE_DECAYS if part in extractor.type), None)
+    known = find_extractor(extractor.type)
+    # The base network's own code has a decay, which applies unless the config overrides it.
+    base = known.batch_norm_decay if known is not None else None
     own = base is not None and not extractor.override_base_feature_extractor_hyperparams
     decay = base if own else given.decay
     if not 0 < decay < 1 or decay**steps <= _SETTLED:
@@ -53,7 +46,7 @@ def _lag(setup: Setup) -> Iterator[Symptom]:
             "settles within a few hundred steps",
         ),
     )
-    known = setup.options.schema.field("SsdFeatureExtractor", edits[0].path[-1])
+    field = setup.options.schema.field("SsdFeatureExtractor", edits[0].path[-1])
     yield Symptom(
         setup.where(*(path if own else edits[1].path)),
         "BatchNorm's decay is %g%s: after %d steps its averages still are %d %% their initial "
@@ -67,7 +60,7 @@ def _lag(setup: Setup) -> Iterator[Symptom]:
             100 * decay**steps,
         ),
         "write override_base_feature_extractor_hyperparams: true and decay: 0.97",
-        edits if known else (),
+        edits if field else (),
     )
 
 

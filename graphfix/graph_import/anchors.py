@@ -12,7 +12,7 @@ from typing import Any, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from graphfix.graph_import.config_text import Field, Fields, repeated
-from graphfix.graph_import.evidence import Evidence, Unrecognised
+from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
 
 # The scope in which a generator's nodes are -> its name in the config.
 GENERATORS = (
@@ -49,7 +49,7 @@ class Anchors(NamedTuple):
     maps: Tuple[Map, ...]
 
 
-def infer_anchors(evidence: Evidence, image: Optional[Pair]) -> Anchors:
+def infer_anchors(evidence: GraphEvidence, image: Optional[Pair]) -> Anchors:
     """The anchor generator; `image` is the fixed size (height, width) of the resized images.
 
     Raises:
@@ -74,7 +74,7 @@ def infer_anchors(evidence: Evidence, image: Optional[Pair]) -> Anchors:
     )
 
 
-def _maps(evidence: Evidence, scope: str) -> Tuple[Map, ...]:
+def _maps(evidence: GraphEvidence, scope: str) -> Tuple[Map, ...]:
     roots = evidence.nodes(scope, "Sqrt")
     ranges = evidence.nodes(scope, "Range")
     if len(ranges) != 2 * len(roots):
@@ -87,7 +87,7 @@ def _maps(evidence: Evidence, scope: str) -> Tuple[Map, ...]:
     )
 
 
-def _map(evidence: Evidence, root: Any, ranges: Sequence[Any]) -> Map:
+def _map(evidence: GraphEvidence, root: Any, ranges: Sequence[Any]) -> Map:
     sides = []
     scales = None
     for operation in ("RealDiv", "Mul"):
@@ -119,7 +119,7 @@ def _map(evidence: Evidence, root: Any, ranges: Sequence[Any]) -> Map:
     )
 
 
-def _base_size(evidence: Evidence, node: Any) -> Tuple[float, bool]:
+def _base_size(evidence: GraphEvidence, node: Any) -> Tuple[float, bool]:
     """What a side is a multiple of, and whether that is before it is divided by the image's side,
     which some exporters leave to be worked out when the graph runs."""
     value = evidence.maybe(node)
@@ -133,7 +133,7 @@ def _base_size(evidence: Evidence, node: Any) -> Tuple[float, bool]:
     return float(value.reshape(())), False
 
 
-def _centres(evidence: Evidence, run: Any):
+def _centres(evidence: GraphEvidence, run: Any):
     """(stride, offset, cells) of the centres along an axis, None for what the image decides."""
     product = evidence.readers(run.name, "Mul")
     total = evidence.readers(product[0][0].name, "Add", "AddV2") if len(product) == 1 else []

@@ -30,7 +30,7 @@ def natural(name: str) -> Tuple[Any, ...]:
     return tuple(int(part) if part.isdigit() else part for part in _NUMBERS.split(name))
 
 
-class Evidence:
+class GraphEvidence:
     """A graph and the variables recovered from it."""
 
     def __init__(self, graph: Graph, metas: Mapping[str, TensorMeta]):

@@ -7,7 +7,7 @@ import re
 from typing import NamedTuple, Optional
 
 from graphfix.graph_import.config_text import Enum, Field, Fields, assumed
-from graphfix.graph_import.evidence import Evidence, Unrecognised
+from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
 
 ACTIVATIONS = {"Relu": "RELU", "Relu6": "RELU_6"}
 _DECAY = 0.997
@@ -36,8 +36,8 @@ class Layer(NamedTuple):
     center: bool
 
 
-def find_layer(evidence: Evidence, pattern: str) -> Optional[Layer]:
-    """What the layers have whose scope matches, None where there is no such layer.
+def find_layer(evidence: GraphEvidence, pattern: str) -> Optional[Layer]:
+    """The settings of the layers whose scope matches, None if there is no such layer.
 
     Their settings are one block of the config: of layers that have an activation or a
     normalization, the first of each is taken.
@@ -70,11 +70,11 @@ def find_layer(evidence: Evidence, pattern: str) -> Optional[Layer]:
 
 
 def _inside(pattern: str) -> str:
-    """The same pattern, for what lies under a scope that must match to its end."""
+    """The same pattern for what is inside of a scope that must match to its end."""
     return pattern[: -len(r"\Z")] + "/" if pattern.endswith(r"\Z") else pattern
 
 
-def _activation(evidence: Evidence, scope: str) -> Optional[str]:
+def _activation(evidence: GraphEvidence, scope: str) -> Optional[str]:
     """The first activation that a layer's kernel comes to before another convolution."""
     for kernel in reversed(evidence.variables(re.escape(scope) + r"/\w*(weights|kernel)\Z")):
         pending, seen = [(kernel, 0)], set()
@@ -93,7 +93,7 @@ def _activation(evidence: Evidence, scope: str) -> Optional[str]:
     return None
 
 
-def _epsilon(evidence: Evidence, variance: str) -> float:
+def _epsilon(evidence: GraphEvidence, variance: str) -> float:
     """What is added to a variance: an attribute of the fused operation, or an addition."""
     for node, position in evidence.readers(variance, *(_NORMS + ("Add", "AddV2"))):
         if node.op in _NORMS:

@@ -1,15 +1,16 @@
-"""The inferred pipeline.config, whole: its text, and what about it is known."""
+"""Infers a pipeline.config from a frozen graph: its text, and what is known and what assumed."""
 
 import re
 from typing import Mapping, NamedTuple, Tuple
 
+from graphfix.detectors.families import SSD
 from graphfix.errors import SourceError
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.tensors import TensorMeta
 from graphfix.graph_import.config_text import Field, Fields, assumed, render
-from graphfix.graph_import.evidence import Evidence, Unrecognised
-from graphfix.graph_import.extractor import find_kind
+from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
+from graphfix.graph_import.extractor import recognize_extractor
 from graphfix.graph_import.one_stage import infer_ssd
 from graphfix.graph_import.two_stage import infer_faster_rcnn
 from graphfix.pipeline_config.paths import TO_BE_CONFIGURED
@@ -20,7 +21,7 @@ _HEADER = (
     '# A graph does not tell how it was trained: what is marked "assumed" is a usual choice.',
 )
 _DELAY = 48000
-# All that the models which are inferred have variables under.
+# The scopes of all variables of the models that can be inferred.
 _SCOPES = re.compile(
     r"((First|Second)Stage)?FeatureExtractor/|(First|Second)StageBoxPredictor/|Conv/|"
     r"(ClassPredictor|BoxEncodingPredictor)(_depthwise)?/|"
@@ -31,7 +32,7 @@ _FAKE = "FakeQuantWithMinMaxVars"
 
 
 class Inferred(NamedTuple):
-    """A config's bytes and the findings that say what is inferred and what assumed."""
+    """A config's bytes, and the findings about what is inferred and what assumed."""
 
     data: bytes
     findings: Tuple[Finding, ...]
@@ -45,13 +46,12 @@ def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str)
     Raises:
       SourceError: naming `subject`, what was not recognised, and the remedy.
     """
-    evidence = Evidence(graph, metas)
+    evidence = GraphEvidence(graph, metas)
     try:
         _check_scopes(evidence)
-        kind = find_kind(evidence)
-        model = (
-            infer_ssd if kind.type.startswith(("ssd_", "embedded_ssd_")) else infer_faster_rcnn
-        )(evidence, kind)
+        extractor = recognize_extractor(evidence)
+        infer = infer_ssd if extractor.meta == SSD else infer_faster_rcnn
+        model = infer(evidence, extractor)
         rewriter = _rewriter(evidence)
     except Unrecognised as error:
         raise SourceError(
@@ -100,8 +100,8 @@ def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str)
     )
 
 
-def _check_scopes(evidence: Evidence) -> None:
-    """Refuses a model with a part that would not be in the config: its variables would not be
+def _check_scopes(evidence: GraphEvidence) -> None:
+    """Refuses a model with a part that the config could not have: its variables would not be
     restored."""
     strays = sorted({name.split("/")[0] for name in evidence.metas if not _SCOPES.match(name)})
     if strays:
@@ -121,7 +121,7 @@ def _train(model: Fields) -> Fields:
         assumed(
             "train_config",
             [
-                # Images of several sizes make no batch.
+                # Images of several sizes cannot be batched.
                 Field("batch_size", 8 if _has(model, "fixed_shape_resizer") else 1),
                 Field(
                     "optimizer",
@@ -180,7 +180,7 @@ def _reader(name: str, part: str, masks: bool) -> Field:
     )
 
 
-def _rewriter(evidence: Evidence) -> Fields:
+def _rewriter(evidence: GraphEvidence) -> Fields:
     """The graph_rewriter field, where ranges are in the graph."""
     ranges = evidence.nodes("", _FAKE)
     if not ranges:

@@ -5,7 +5,7 @@ from typing import Any, List, Tuple
 
 from graphfix.formats.graphdef.graph import read_input
 from graphfix.graph_import.config_text import Enum, Field, Fields
-from graphfix.graph_import.evidence import Evidence, Unrecognised
+from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
 
 CONVERTERS = {"Sigmoid": "SIGMOID", "Softmax": "SOFTMAX", "Identity": "IDENTITY"}
 # Versions of the operation by where the thresholds are among its inputs: overlap, score, sigma.
@@ -29,9 +29,9 @@ _CLIPS = (
 
 
 class Suppression:
-    """One suppression: what its config says, read from the operations of all its classes."""
+    """One suppression: its config's settings, read from the operations of all its classes."""
 
-    def __init__(self, evidence: Evidence, scope: str):
+    def __init__(self, evidence: GraphEvidence, scope: str):
         nodes = evidence.nodes(re.escape(scope), *_OPERATIONS)
         self.classes = len(nodes)
         node = nodes[0]
@@ -76,7 +76,7 @@ class Suppression:
         return fields
 
 
-def _settings(evidence: Evidence, node: Any) -> Tuple[float, float, float]:
+def _settings(evidence: GraphEvidence, node: Any) -> Tuple[float, float, float]:
     """The overlap that suppresses, the least score, and the sigma of soft suppression."""
     overlap, score, sigma = _OPERATIONS[node.op]
     return (
@@ -88,8 +88,8 @@ def _settings(evidence: Evidence, node: Any) -> Tuple[float, float, float]:
     )
 
 
-def _known(evidence: Evidence, node: Any) -> int:
-    """The constant that a number of boxes is held against; or the node's own value."""
+def _known(evidence: GraphEvidence, node: Any) -> int:
+    """The constant that a number of boxes is compared with, or the node's own value."""
     operands = (
         [node] if node.op == "Const" else [evidence.source(node, position) for position in range(2)]
     )
@@ -99,7 +99,7 @@ def _known(evidence: Evidence, node: Any) -> int:
     return int(known[0])
 
 
-def find_suppressions(evidence: Evidence) -> List[Suppression]:
+def find_suppressions(evidence: GraphEvidence) -> List[Suppression]:
     """Every suppression of a graph, in the order they run.
 
     Raises:
@@ -123,7 +123,7 @@ def find_suppressions(evidence: Evidence) -> List[Suppression]:
 
 
 def infer_post_processing(
-    evidence: Evidence, suppression: Suppression, classes: int, scope: str
+    evidence: GraphEvidence, suppression: Suppression, classes: int, scope: str
 ) -> Fields:
     """The post_processing message; `scope` matches where its nodes are.
 
@@ -146,7 +146,7 @@ def infer_post_processing(
     return fields
 
 
-def converter(evidence: Evidence, scope: str) -> str:
+def converter(evidence: GraphEvidence, scope: str) -> str:
     """The score converter's name in the config."""
     found = evidence.nodes(scope + r"convert_scores\Z")
     if len(found) != 1 or found[0].op not in CONVERTERS:
@@ -160,7 +160,7 @@ def converter(evidence: Evidence, scope: str) -> str:
     return CONVERTERS[found[0].op]
 
 
-def infer_coder(evidence: Evidence) -> Fields:
+def infer_coder(evidence: GraphEvidence) -> Fields:
     """The box coder of an SSD: its codes, taken apart, are divided by the scales.
 
     Raises:

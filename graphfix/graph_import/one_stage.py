@@ -3,10 +3,11 @@
 import re
 from typing import List, NamedTuple, Optional, Tuple
 
+from graphfix.detectors.extractors.loader import Extractor
 from graphfix.graph_import.anchors import Anchors, infer_anchors
 from graphfix.graph_import.config_text import Enum, Field, Fields, assumed
-from graphfix.graph_import.evidence import Evidence, Unrecognised
-from graphfix.graph_import.extractor import Kind, infer_extractor
+from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
+from graphfix.graph_import.extractor import infer_extractor
 from graphfix.graph_import.hyperparams import Layer, conv_hyperparams, find_layer
 from graphfix.graph_import.non_max_suppression import (
     find_suppressions,
@@ -19,8 +20,9 @@ _SHARED = "WeightSharedConvolutionalBoxPredictor/"
 _POST = r"(.*/)?Postprocessor/"
 
 
-class Model(NamedTuple):
-    """The `model` block's one field; what was inferred and what assumed, in words."""
+class InferredModel(NamedTuple):
+    """The inferred `model` block, as its one field; what was inferred and what assumed, in
+    words."""
 
     fields: Fields
     classes: int
@@ -37,7 +39,7 @@ class _Heads(NamedTuple):
     layer: Optional[Layer]
 
 
-def infer_ssd(evidence: Evidence, kind: Kind) -> Model:
+def infer_ssd(evidence: GraphEvidence, extractor: Extractor) -> InferredModel:
     """The ssd message.
 
     Raises:
@@ -47,21 +49,20 @@ def infer_ssd(evidence: Evidence, kind: Kind) -> Model:
     anchors = infer_anchors(evidence, images.fixed)
     shared = evidence.has(_SHARED)
     heads = _shared(evidence) if shared else _convolutional(evidence, len(anchors.per_map))
-    slots = _slots(heads, anchors)
     background = _has_background(evidence)
-    classes = slots - (1 if background else 0)
+    classes = _class_channels(heads, anchors) - (1 if background else 0)
     suppressions = find_suppressions(evidence)
     if len(suppressions) != 1:
         raise Unrecognised(f"an SSD with {len(suppressions)} suppressions of boxes")
     post = infer_post_processing(evidence, suppressions[0], classes, _POST)
     sigmoid = post[1].value == "SIGMOID"
-    extractor, known = infer_extractor(
-        evidence, kind, len(anchors.per_map), _levels(anchors), heads.layer
+    settings, known = infer_extractor(
+        evidence, extractor, len(anchors.per_map), _levels(anchors), heads.layer
     )
     fields = [
         Field("num_classes", classes),
         Field("image_resizer", images.fields),
-        Field("feature_extractor", extractor),
+        Field("feature_extractor", settings),
         Field("box_coder", infer_coder(evidence)),
         assumed(
             "matcher",
@@ -93,11 +94,11 @@ def infer_ssd(evidence: Evidence, kind: Kind) -> Model:
             "that the base network has its own settings, not the config's "
             "(override_base_feature_extractor_hyperparams: false)"
         )
-    return Model(
+    return InferredModel(
         [Field("ssd", fields)],
         classes,
         (
-            f"{kind.type} with {heads.fields[0].name}",
+            f"{extractor.type} with {heads.fields[0].name}",
             "image resizer",
             f"{classes} classes",
             "anchors",
@@ -114,8 +115,8 @@ def _levels(anchors: Anchors) -> Optional[Tuple[int, int]]:
     return (found["min_level"], found["max_level"]) if "min_level" in found else None
 
 
-def _slots(heads: _Heads, anchors: Anchors) -> int:
-    """Class slots of an anchor, the same for all feature maps."""
+def _class_channels(heads: _Heads, anchors: Anchors) -> int:
+    """The number of class channels of an anchor, the same for all feature maps."""
     channels = heads.channels
     if len(channels) == 1:
         channels = channels * len(anchors.per_map)
@@ -135,8 +136,8 @@ def _slots(heads: _Heads, anchors: Anchors) -> int:
     return found.pop()
 
 
-def _has_background(evidence: Evidence) -> bool:
-    """Post-processing cuts the background's score off, where there is one."""
+def _has_background(evidence: GraphEvidence) -> bool:
+    """Whether there is a background: post-processing cuts its score off."""
     for node in evidence.nodes(_POST + r"(\w+/)?Slice(_\d+)?\Z", "Slice"):
         begin = evidence.maybe(evidence.source(node, 1))
         if begin is not None and begin.tolist() == [0, 0, 1]:
@@ -148,8 +149,8 @@ def _has_background(evidence: Evidence) -> bool:
     return False
 
 
-def _refuse_rare(evidence: Evidence, scope: str) -> Fields:
-    """What a predictor does to its outputs: clipped codes are a field, a sigmoid is refused."""
+def _refuse_rare(evidence: GraphEvidence, scope: str) -> Fields:
+    """What a predictor does to its outputs: clipped encodings are a field, a sigmoid is refused."""
     if evidence.nodes(scope, "Sigmoid"):
         raise Unrecognised(
             "a box predictor that makes scores itself (node "
@@ -170,7 +171,7 @@ def _refuse_rare(evidence: Evidence, scope: str) -> Fields:
     ]
 
 
-def _convolutional(evidence: Evidence, maps: int) -> _Heads:
+def _convolutional(evidence: GraphEvidence, maps: int) -> _Heads:
     scopes = [f"BoxPredictor_{number}/" for number in range(maps)]
     if maps == 1 and not evidence.has(scopes[0]):
         scopes = [""]
@@ -216,7 +217,7 @@ def _convolutional(evidence: Evidence, maps: int) -> _Heads:
     return _Heads([Field("convolutional_box_predictor", fields)], channels, layer)
 
 
-def _shared(evidence: Evidence) -> _Heads:
+def _shared(evidence: GraphEvidence) -> _Heads:
     depthwise = evidence.has(_SHARED + "ClassPredictor/depthwise_weights")
     leaf = "pointwise_weights" if depthwise else "weights"
     box = next(

@@ -3,7 +3,7 @@
 from typing import NamedTuple, Optional, Tuple
 
 from graphfix.graph_import.config_text import Enum, Field, Fields
-from graphfix.graph_import.evidence import Evidence, Unrecognised
+from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
 
 METHODS = {
     "ResizeBilinear": "BILINEAR",
@@ -22,7 +22,7 @@ class Images(NamedTuple):
     fixed: Optional[Tuple[float, float]]
 
 
-def infer_images(evidence: Evidence) -> Images:
+def infer_images(evidence: GraphEvidence) -> Images:
     """The image resizer.
 
     Raises:
@@ -55,7 +55,7 @@ def infer_images(evidence: Evidence) -> Images:
     raise Unrecognised(f"images are resized by {resizes[0].name.rsplit('/', 1)[0]}")
 
 
-def _range(evidence: Evidence) -> Fields:
+def _range(evidence: GraphEvidence) -> Fields:
     """The two bounds of the sides: constants that a side is compared with or scaled to."""
     bounds = set()
     for node in evidence.nodes(

@@ -16,6 +16,7 @@ import re
 from typing import Any, Dict, Iterable, Iterator, List, Set, Tuple
 
 from graphfix.detectors import families
+from graphfix.detectors.extractors.loader import Extractor, extractors
 from graphfix.errors import Problem, SourceError
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.formats import dtypes
@@ -54,13 +55,7 @@ _KERNELS = ("weights", "depthwise_weights", "pointwise_weights", "kernel", "dept
 _NORMALIZATION = ("gamma", "beta", "moving_mean", "moving_variance")
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
 
-# The region proposal network of a ResNet uses three of its four blocks, the second stage the
-# fourth; yet the first stage has variables of a fourth block, which nothing ever reads.
-_FIRST, _SECOND = "FirstStageFeatureExtractor/", "SecondStageFeatureExtractor/"
-_DEAD_BLOCK = re.compile(r"resnet_v1_\d+/block4/")
-# Each stage of Keras's Inception ResNet has the whole network, and reads its part of it.  Layers
-# without a name of their own are numbered through both stages.
-_WHOLE = re.compile(r"(?:First|Second)StageFeatureExtractor/InceptionResnetV2/(.+)")
+# A Keras layer without a name of its own, numbered through both stages.
 _NUMBERED = re.compile(r"(conv2d|freezable_batch_norm)(?:_(\d{1,9}))?(/.+)")
 
 # A Keras layer reads its variable LAYER/kernel at LAYER/Conv2D/ReadVariableOp.
@@ -175,13 +170,16 @@ def _lost(graph: Graph, variables: Dict[str, TensorView], subject: str):
 def _dead_variables(variables: Dict[str, TensorView]) -> Dict[str, TensorView]:
     """Layers that one stage has and does not read, with the values of the other stage's, which
     have the same shapes."""
-    others = {
-        name: _FIRST + name[len(_SECOND) :]
-        for name in variables
-        if name.startswith(_SECOND) and _DEAD_BLOCK.search(name)
-    }
-    if _FIRST + "InceptionResnetV2/conv2d/kernel" in variables:
-        others = dict(_in_other_stage(variables))
+    others: Dict[str, str] = {}
+    for extractor in extractors().values():
+        if extractor.unread_copies:
+            first, second = extractor.scopes
+            copied = second + extractor.unread_copies
+            others.update(
+                (name, first + name[len(second) :]) for name in variables if name.startswith(copied)
+            )
+        elif extractor.whole_stages and extractor.first.name in variables:
+            others.update(_in_other_stage(variables, extractor))
     return {
         other: constant(other, variables[name].meta.dtype, variables[name].load())
         for name, other in others.items()
@@ -189,21 +187,23 @@ def _dead_variables(variables: Dict[str, TensorView]) -> Dict[str, TensorView]:
     }
 
 
-def _in_other_stage(names: Iterable[str]) -> Iterator[Tuple[str, str]]:
-    """(name, the other stage's variable of the same layer) of Keras's Inception ResNets."""
+def _in_other_stage(names: Iterable[str], extractor: Extractor) -> Iterator[Tuple[str, str]]:
+    """(name, the other stage's variable of the same layer) of an extractor with whole stages."""
+    scopes = tuple(f"{scope}{extractor.network}/" for scope in extractor.scopes)
     whole = [
-        (name, match.group(1))
-        for name, match in ((name, _WHOLE.match(name)) for name in names)
-        if match
+        (name, name[len(scope) :], scope == scopes[0])
+        for name in names
+        for scope in scopes
+        if name.startswith(scope)
     ]
-    numbered = {name: _NUMBERED.match(layer) for name, layer in whole}
+    numbered = {name: _NUMBERED.match(layer) for name, layer, _ in whole}
     most: Dict[str, int] = collections.Counter()
-    for match in filter(None, numbered.values()):
-        most[match.group(1)] = max(most[match.group(1)], int(match.group(2) or 0))
-    for name, layer in whole:
-        first, match = name.startswith(_FIRST), numbered[name]
+    for found in filter(None, numbered.values()):
+        most[found.group(1)] = max(most[found.group(1)], int(found.group(2) or 0))
+    for name, layer, first in whole:
+        match = numbered[name]
         if match:
             kind, stage = match.group(1), (most[match.group(1)] + 1) // 2
             number = int(match.group(2) or 0) + (stage if first else -stage)
             layer = kind + (f"_{number}" if number else "") + match.group(3)
-        yield name, (_SECOND if first else _FIRST) + "InceptionResnetV2/" + layer
+        yield name, scopes[1 if first else 0] + layer

@@ -4,13 +4,13 @@ import math
 import re
 from typing import Any, List, Tuple
 
+from graphfix.detectors.extractors.loader import Extractor
 from graphfix.graph_import.anchors import Anchors, infer_anchors
 from graphfix.graph_import.config_text import Field, Fields, assumed
-from graphfix.graph_import.evidence import Evidence, Unrecognised
-from graphfix.graph_import.extractor import Kind
+from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
 from graphfix.graph_import.hyperparams import conv_hyperparams, find_layer
 from graphfix.graph_import.non_max_suppression import find_suppressions, infer_post_processing
-from graphfix.graph_import.one_stage import Model
+from graphfix.graph_import.one_stage import InferredModel
 from graphfix.graph_import.resizers import infer_images
 
 _FIRST, _SECOND = "FirstStageBoxPredictor/", "SecondStageBoxPredictor/"
@@ -18,7 +18,7 @@ _CODE = 4
 _CONV_DEPTH = "mask_prediction_conv_depth"
 
 
-def infer_faster_rcnn(evidence: Evidence, kind: Kind) -> Model:
+def infer_faster_rcnn(evidence: GraphEvidence, extractor: Extractor) -> InferredModel:
     """The faster_rcnn message.
 
     Raises:
@@ -50,7 +50,10 @@ def infer_faster_rcnn(evidence: Evidence, kind: Kind) -> Model:
             Field("image_resizer", images.fields),
             Field(
                 "feature_extractor",
-                [Field("type", kind.type), Field("first_stage_features_stride", _stride(evidence))],
+                [
+                    Field("type", extractor.type),
+                    Field("first_stage_features_stride", _stride(evidence)),
+                ],
             ),
             Field("first_stage_anchor_generator", anchors.fields),
             Field("first_stage_atrous_rate", _rate(evidence)),
@@ -81,11 +84,11 @@ def infer_faster_rcnn(evidence: Evidence, kind: Kind) -> Model:
     )
     if stages == 3:
         fields.append(assumed("second_stage_mask_prediction_loss_weight", 4.0))
-    return Model(
+    return InferredModel(
         [Field("faster_rcnn", fields)],
         classes,
         (
-            f"{what} with {kind.type}",
+            f"{what} with {extractor.type}",
             "image resizer",
             f"{classes} classes",
             "anchors",
@@ -97,7 +100,7 @@ def infer_faster_rcnn(evidence: Evidence, kind: Kind) -> Model:
     )
 
 
-def _check_first_stage(evidence: Evidence, anchors: Anchors) -> None:
+def _check_first_stage(evidence: GraphEvidence, anchors: Anchors) -> None:
     """One feature map, and two scores and a box for each anchor."""
     scores = evidence.shape(_FIRST + "ClassPredictor/weights")[-1]
     boxes = evidence.shape(_FIRST + "BoxEncodingPredictor/weights")[-1]
@@ -112,7 +115,7 @@ def _check_first_stage(evidence: Evidence, anchors: Anchors) -> None:
         )
 
 
-def _stride(evidence: Evidence) -> int:
+def _stride(evidence: GraphEvidence) -> int:
     """16, or 8 where the last blocks are dilated instead."""
     dilated = evidence.nodes("FirstStageFeatureExtractor/", "SpaceToBatchND") or any(
         max(node.attr["dilations"].list.i, default=1) > 1
@@ -121,7 +124,7 @@ def _stride(evidence: Evidence) -> int:
     return 8 if dilated else 16
 
 
-def _rate(evidence: Evidence) -> int:
+def _rate(evidence: GraphEvidence) -> int:
     """The dilation of the region proposal network's convolution."""
     for node in evidence.nodes(r"Conv/", "SpaceToBatchND"):
         return int(evidence.value(evidence.source(node, 1), "the first stage's dilation").max())
@@ -130,7 +133,7 @@ def _rate(evidence: Evidence) -> int:
     raise Unrecognised("the convolution of the first stage (no node Conv/Conv2D)")
 
 
-def _crops(evidence: Evidence, inside: bool) -> List[Any]:
+def _crops(evidence: GraphEvidence, inside: bool) -> List[Any]:
     return [
         node
         for node in evidence.nodes("", "CropAndResize")
@@ -138,14 +141,14 @@ def _crops(evidence: Evidence, inside: bool) -> List[Any]:
     ]
 
 
-def _sides(evidence: Evidence, node: Any) -> Tuple[int, int]:
+def _sides(evidence: GraphEvidence, node: Any) -> Tuple[int, int]:
     sides = evidence.value(evidence.source(node, 3), "the size of cropped features").tolist()
     if not isinstance(sides, list) or len(sides) != 2:
         raise Unrecognised(f"the size of the features cropped by {node.name}")
     return sides[0], sides[1]
 
 
-def _crop(evidence: Evidence) -> Fields:
+def _crop(evidence: GraphEvidence) -> Fields:
     """How the second stage gets its features."""
     crops = _crops(evidence, inside=False)
     pools = evidence.nodes(r"(\w+/)?MaxPool2D(_\d+)?/", "MaxPool")
@@ -171,7 +174,7 @@ def _crop(evidence: Evidence) -> Fields:
     ]
 
 
-def _second_stage(evidence: Evidence) -> Tuple[int, Fields, bool]:
+def _second_stage(evidence: GraphEvidence) -> Tuple[int, Fields, bool]:
     """Classes, the second_stage_box_predictor message, whether there are masks."""
     classes = evidence.shape(_SECOND + "ClassPredictor/weights")[-1] - 1
     boxes = evidence.shape(_SECOND + "BoxEncodingPredictor/weights")[-1]
@@ -187,7 +190,7 @@ def _second_stage(evidence: Evidence) -> Tuple[int, Fields, bool]:
     return classes, [Field("mask_rcnn_box_predictor", fields + masks)], bool(masks)
 
 
-def _masks(evidence: Evidence, classes: int) -> Fields:
+def _masks(evidence: GraphEvidence, classes: int) -> Fields:
     kernels = evidence.variables(_SECOND + r"Conv(_\d+)?/weights\Z")
     if not kernels:
         return []
@@ -220,7 +223,7 @@ def _masks(evidence: Evidence, classes: int) -> Fields:
     return fields
 
 
-def _bin_sides(evidence: Evidence) -> Tuple[int, int]:
+def _bin_sides(evidence: GraphEvidence) -> Tuple[int, int]:
     """Height and width of the features that are cropped for a position-sensitive bin.
 
     Where all sizes are fixed, they are cropped with multiplied matrices (MatMulCropAndResize)
@@ -256,7 +259,7 @@ def _bin_sides(evidence: Evidence) -> Tuple[int, int]:
     return found.pop()
 
 
-def _rfcn(evidence: Evidence) -> Tuple[int, Fields]:
+def _rfcn(evidence: GraphEvidence) -> Tuple[int, Fields]:
     """Classes and the second_stage_box_predictor message: with B bins, K classes there are
     B * (K + 1) channels of scores and B * K * 4 of boxes."""
     scores = evidence.shape(_SECOND + "class_predictions/weights")[-1]

@@ -11,6 +11,7 @@ from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 import numpy as np
 
 from graphfix.detectors.anchor_generators import AnchorSpec
+from graphfix.detectors.channel_layout import ANCHOR, CLASS_AXIS, CLASS_CHANNEL
 from graphfix.detectors.describe import HeadSpec, ModelSpec
 from graphfix.detectors.families import BOX, FASTER_RCNN, KERNEL, LEAVES
 from graphfix.errors import SourceError
@@ -101,9 +102,9 @@ def _replace_anchors(
         return replace_grid(
             graph,
             [
-                (node, head.layout.channels // head.layout.size("anchor"))
+                (node, head.layout.channels // head.layout.size(ANCHOR))
                 for head in model.heads
-                if head.layout.has("anchor")
+                if head.layout.has(ANCHOR)
                 for node in _products(graph, head, consumers)
             ],
             model.anchors,
@@ -203,7 +204,9 @@ def _products(graph: Graph, head: HeadSpec, consumers: Any) -> List[Any]:
 
 def _axes(node: Any, head: HeadSpec):
     factors = tuple(
-        {"slot": CHANNEL if head.background else CLASS, "class": CLASS}.get(axis.kind, axis.size)
+        {CLASS_CHANNEL: CHANNEL if head.background else CLASS, CLASS_AXIS: CLASS}.get(
+            axis.kind, axis.size
+        )
         for axis in head.layout.axes
     )
     leading = 1 if node.op == "MatMul" else 3

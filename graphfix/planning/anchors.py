@@ -21,7 +21,7 @@ from typing import List, Optional, Sequence, Tuple
 import numpy as np
 
 from graphfix.detectors.anchor_generators import AnchorSpec, MapAnchors, Pair, anchor_boxes
-from graphfix.detectors.box_coders import MEAN_STDDEV, Coder, Placed, recode
+from graphfix.detectors.box_coders import MEAN_STDDEV, Coder, PlacedAnchor, recode
 from graphfix.errors import RequestError
 from graphfix.findings import INFO, WARNING, Finding
 
@@ -227,14 +227,14 @@ def _map_carry(
 
 def _both(
     old: MapAnchors, new: MapAnchors, before: AnchorSpec, after: AnchorSpec, image: Optional[Pair]
-) -> Tuple[List[Placed], List[Placed]]:
+) -> Tuple[List[PlacedAnchor], List[PlacedAnchor]]:
     return (
         [_placed(old, size, before.generator, image) for size in old.sizes],
         [_placed(new, size, after.generator, image) for size in new.sizes],
     )
 
 
-def _likeness(olds: Sequence[Placed], news: Sequence[Placed]) -> List[List[float]]:
+def _likeness(olds: Sequence[PlacedAnchor], news: Sequence[PlacedAnchor]) -> List[List[float]]:
     return [[_iou(one.size, other.size) for one in olds] for other in news]
 
 
@@ -249,12 +249,12 @@ def _match(likeness: Sequence[Sequence[float]]) -> Tuple[int, ...]:
     return tuple(sources)
 
 
-def _placed(one: MapAnchors, size: Pair, generator: str, image: Optional[Pair]) -> Placed:
+def _placed(one: MapAnchors, size: Pair, generator: str, image: Optional[Pair]) -> PlacedAnchor:
     """An anchor in pixels where the image has a size, else in the generator's own unit."""
     unit = (1.0, 1.0)
     if generator == "ssd_anchor_generator":
         unit = image or unit
-    return Placed(one.offset or (0.0, 0.0), (size[0] * unit[0], size[1] * unit[1]))
+    return PlacedAnchor(one.offset or (0.0, 0.0), (size[0] * unit[0], size[1] * unit[1]))
 
 
 def _iou(one: Pair, other: Pair) -> float:

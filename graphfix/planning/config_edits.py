@@ -3,10 +3,11 @@
 import dataclasses
 from typing import List, Mapping, Optional, Tuple
 
+from graphfix.detectors import availability
 from graphfix.errors import Problem, RequestError
 from graphfix.findings import ERROR, INFO, WARNING, Finding
 from graphfix.formats.textproto import STRING, Block, Document, quote
-from graphfix.pipeline_config import extractor_availability, schema_history
+from graphfix.pipeline_config import schema_history
 from graphfix.pipeline_config.class_ids import carry_class_ids
 from graphfix.pipeline_config.document import PipelineConfig
 from graphfix.pipeline_config.edits import ConfigEdit, apply_edits
@@ -72,10 +73,7 @@ def plan_config(
     problems = _problems(config, meta, target_api, trainer, accepted) + list(translated.problems)
     if problems:
         raise RequestError.collected(problems)
-    for more in (
-        extractor_availability.needs(config.message, meta, target_api, accepted),
-        translated[:2],
-    ):
+    for more in (availability.needs(config.message, meta, target_api, accepted), translated[:2]):
         edits += more[0]
         findings += more[1]
     edited = apply_edits(document, edits)
@@ -99,7 +97,7 @@ def plan_config(
         _trainer_findings(target_api, trainer, resumable, _quantized(config, accepted))
         + findings
         + list(
-            extractor_availability.remarks(
+            availability.remarks(
                 config.message,
                 meta,
                 target_api,
@@ -130,9 +128,7 @@ def _problems(
 ) -> List[Problem]:
     """Why that API, or that trainer, cannot have the model whatever its config says."""
     out = list(
-        extractor_availability.problems(
-            config.message, meta, revision, schema, config.document.subject
-        )
+        availability.problems(config.message, meta, revision, schema, config.document.subject)
     )
     if not trainers.restored(revision, trainer):
         out.append(

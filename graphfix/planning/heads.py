@@ -20,7 +20,7 @@ import dataclasses
 import math
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from graphfix.detectors.channel_layout import FRESH, ChannelLayout
+from graphfix.detectors.channel_layout import ANCHOR, BOX_ENCODING, FRESH, ChannelLayout
 from graphfix.detectors.describe import HeadSpec
 from graphfix.detectors.families import (
     BOX,
@@ -81,13 +81,13 @@ def gather_head(
       RequestError: a new class wants noise, and the config has no initializer to draw it from.
     """
     old = head.layout
-    if head.role == BOX and request.anchors and old.has("anchor") and not request.anchors.recodes:
+    if head.role == BOX and request.anchors and old.has(ANCHOR) and not request.anchors.recodes:
         return _fresh_boxes(tensor, to, head, request, meta)
     sources = {axis.kind: [(place,) for place in range(axis.size)] for axis in old.axes}
     if head.class_axis:
         sources[head.class_axis] = class_places(request.classes, head)
-    if request.anchors and old.has("anchor"):
-        sources["anchor"] = [(one,) for one in request.anchors.sources[head.map or 0]]
+    if request.anchors and old.has(ANCHOR):
+        sources[ANCHOR] = [(one,) for one in request.anchors.sources[head.map or 0]]
     new = old
     for kind, places in sources.items():
         new = new.resized(kind, len(places))
@@ -111,7 +111,7 @@ def _fresh_boxes(
     tensor: str, to: str, head: HeadSpec, request: SurgeryRequest, meta: TensorMeta
 ) -> Gather:
     """A box head for other anchors as the stock API would start it."""
-    channels = head.layout.resized("anchor", len(request.anchors.sources[head.map or 0])).channels
+    channels = head.layout.resized(ANCHOR, len(request.anchors.sources[head.map or 0])).channels
     effect, initial = LEAVES[leaf(to)]
     everywhere = tuple(range(channels))
     if effect == KERNEL:
@@ -157,10 +157,10 @@ def _affine(
     head: HeadSpec, new: ChannelLayout, anchors: Optional[AnchorCarry], effect: str
 ) -> Tuple[Tuple[float, float], ...]:
     """What each new channel of a box head is multiplied by and gets added."""
-    if anchors is None or not anchors.recodes or head.role != BOX or not new.has("anchor"):
+    if anchors is None or not anchors.recodes or head.role != BOX or not new.has(ANCHOR):
         return ()
     recodes = anchors.recodes[head.map or 0]
-    pairs = tuple(recodes[place["anchor"]][place["code"]] for place in new.places())
+    pairs = tuple(recodes[place[ANCHOR]][place[BOX_ENCODING]] for place in new.places())
     return output_affine(pairs, effect, _normalized(head))
 
 

@@ -50,7 +50,7 @@ from graphfix.restore import trainers
 _SETTLED = 100000
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class SurgeryPlan:
     """Everything that will be done: to tensors, to the config, which classes result, and what
     there is to know about it."""
@@ -63,6 +63,12 @@ class SurgeryPlan:
     additions: Tuple[Addition, ...]
     config_edits: Tuple[ConfigEdit, ...]
     findings: Tuple[Finding, ...]
+
+    def __repr__(self) -> str:
+        return (
+            f"<SurgeryPlan: {self.carried} classes carried, {self.new} new; {len(self.edits)} "
+            f"tensors: {self.copied} kept, {self.rewritten} rewritten, {self.dropped} dropped>"
+        )
 
     @property
     def copied(self) -> int:

@@ -7,11 +7,13 @@ be possible here before anything is written, down to the model that comes out.
 
 from typing import Iterator, List, Mapping
 
+from graphfix.detectors.channel_layout import ANCHOR
 from graphfix.detectors.describe import HeadSpec, ModelSpec, describe
 from graphfix.detectors.families import BOX, GLOBAL_STEP
 from graphfix.errors import GraphfixError, Problem, RequestError
 from graphfix.formats.tensors import TensorMeta
-from graphfix.modeldir.openers import CONFIG, Source
+from graphfix.modeldir.names import CONFIG
+from graphfix.modeldir.openers import Source
 from graphfix.pipeline_config.document import bound_config
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.planning import edits as tensor_edits
@@ -171,11 +173,11 @@ def _misplaced(plan: SurgeryPlan, edit, head: HeadSpec) -> Iterator[str]:
     old, axis = head.layout, head.class_axis
     index = tuple(range(old.channels)) if edit.channels is None else edit.index
     wanted = class_places(plan.classes, head)
-    new = old.resized(axis, len(wanted)).resized("anchor", 1)
+    new = old.resized(axis, len(wanted)).resized(ANCHOR, 1)
     if len(index) % new.channels:
         yield f"gets {len(index)} channels, which {len(plan.classes)} classes do not share"
         return
-    new = new.resized("anchor", len(index) // new.channels)
+    new = new.resized(ANCHOR, len(index) // new.channels)
     if new.channels != len(index):
         yield f"gets {len(index)} channels, and {len(plan.classes)} classes need {new.channels}"
         return

@@ -15,7 +15,8 @@ from graphfix.errors import SourceError
 from graphfix.findings import Finding, count
 from graphfix.formats import json_data
 from graphfix.formats.checkpoint import reader
-from graphfix.modeldir.openers import PLAN_JSON, read_file
+from graphfix.formats.regular_files import read_file
+from graphfix.modeldir.names import CHECKPOINT, PLAN_JSON, REPORT_JSON
 from graphfix.pipeline_config.label_map import MAX_CLASSES
 from graphfix.planning.classes import TargetClass
 from graphfix.planning.edits import EDITS
@@ -23,10 +24,6 @@ from graphfix.planning.plan import SurgeryPlan
 from graphfix.planning.plan_json import read_plan
 from graphfix.restore import trainers
 from graphfix.restore.requested import count_restored
-
-CHECKPOINT = "model.ckpt"
-REPORT_JSON, REPORT_HTML = "report.json", "report.html"
-PICTURES = "pictures"
 
 _REMEDY = "convert again with this version of graphfix"
 _LIMIT = 64 << 20
@@ -76,7 +73,7 @@ class Verification:
     unrestored: Tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Report:
     """A plan, what was published for it (`artifacts`: file names), and what there is to know.
 
@@ -100,6 +97,18 @@ class Report:
     pictures: Tuple[Picture, ...] = ()
     anchors: Tuple[MapAnchorsChange, ...] = ()
     strangers: Tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Report of {self.source}: {self.summary}>"
+
+    def _repr_html_(self) -> str:
+        """The page of report.html, for a notebook: in a frame, so that its style stays its own."""
+        from html import escape
+
+        from graphfix.report.html import render  # which takes long to import
+
+        page = escape(render(self), quote=True)
+        return f'<iframe srcdoc="{page}" width="100%" height="600" frameborder="0"></iframe>'
 
     @property
     def exit_code(self) -> int:

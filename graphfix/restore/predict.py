@@ -21,7 +21,7 @@ import re
 from typing import Callable, Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 from graphfix.detectors import families
-from graphfix.detectors.layers import Variable
+from graphfix.detectors.extractors.layers import Variable
 from graphfix.findings import count
 from graphfix.formats import patterns
 from graphfix.formats.dtypes import FLOAT32

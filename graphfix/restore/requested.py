@@ -17,28 +17,23 @@ Read in the stock code of each period (graphfix.restore.trainers) and checked ag
 revisions (tests/stock/test_restore_prediction.py).
 """
 
+import functools
 from typing import Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Tuple
 
 from graphfix.detectors import families
-from graphfix.detectors.backbones import BACKBONES
-from graphfix.detectors.layers import Variable
+from graphfix.detectors.extractors.layers import Variable
+from graphfix.detectors.extractors.loader import described_extractors, find_extractor
 from graphfix.detectors.quantization import is_quantization
 from graphfix.restore import trainers
 
 DETECTION, CLASSIFICATION = "detection", "classification"
 
-# Extractors whose classifiers hold only moving averages.
-_AVERAGED = ("faster_rcnn_nas", "faster_rcnn_pnas", "ssd_pnasnet")
-_REPEATS = "faster_rcnn_inception_resnet_v2"
 
-
+@functools.lru_cache(maxsize=None)
 def _every_scope() -> Tuple[str, ...]:
-    scopes = {scope for row in BACKBONES for scope in row.scopes}
+    """The scopes of all feature extractors, Keras's second names included."""
+    scopes = {scope for extractor in described_extractors() for scope in extractor.scopes}
     return tuple(sorted(scopes | {families.second_name(scope) for scope in scopes}))
-
-
-# The scopes of all feature extractors, Keras's second names included.
-_SCOPES = _every_scope()
 
 
 class ModelVariables(NamedTuple):
@@ -71,7 +66,7 @@ class ModelVariables(NamedTuple):
 
 def is_extractor_variable(name: str) -> bool:
     """Whether a detector's variable is of its feature extractor, whichever that is."""
-    return name.startswith(_SCOPES)
+    return name.startswith(_every_scope())
 
 
 def requested(model: ModelVariables, kind: str, what: str, trainer: str) -> Dict[str, str]:
@@ -99,7 +94,7 @@ def requested(model: ModelVariables, kind: str, what: str, trainer: str) -> Dict
 def count_restored(names: Iterable[str], what: str, trainer: str) -> int:
     """How many of a detector's variables a trainer restores from a checkpoint that has them all,
     in their shapes; `what` as in `requested`.  The model itself need not be known."""
-    return len(_of_detector(names, _SCOPES, what, trainer))
+    return len(_of_detector(names, _every_scope(), what, trainer))
 
 
 def _of_detector(
@@ -117,7 +112,8 @@ def _of_detector(
 
 
 def _classifier_name(name: str, scope: str, extractor: str) -> str:
-    if extractor == _REPEATS and scope.startswith("Second"):
-        name = name.replace(scope + "InceptionResnetV2/Repeat", "InceptionResnetV2/Repeat_2")
-    name = name.replace(scope, "")
-    return name + families.MOVING_AVERAGE if extractor in _AVERAGED else name
+    known = find_extractor(extractor)
+    own, other = (known.classifier_name if known is not None else None) or (scope, "")
+    name = other + name[len(own) :] if name.startswith(own) else name[len(scope) :]
+    averaged = known is not None and known.classifier_averages
+    return name + families.MOVING_AVERAGE if averaged else name

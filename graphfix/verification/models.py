@@ -5,6 +5,7 @@ import math
 from typing import Any, Iterator, Tuple
 
 from graphfix.detectors.anchor_generators import AnchorSpec
+from graphfix.detectors.channel_layout import ANCHOR, CLASS_AXIS, CLASS_CHANNEL
 from graphfix.detectors.describe import HeadSpec, ModelSpec
 from graphfix.errors import Problem, VerificationError
 from graphfix.modeldir.manifest import spec_json
@@ -20,11 +21,11 @@ def requested(source: ModelSpec, plan: SurgeryPlan, anchors: AnchorSpec) -> Mode
     classes = len(plan.classes)
 
     def resized(head: HeadSpec) -> HeadSpec:
-        sizes = {"slot": classes + (1 if head.background else 0), "class": classes}
+        sizes = {CLASS_CHANNEL: classes + (1 if head.background else 0), CLASS_AXIS: classes}
         axis = head.class_axis
         packed = head.layout.resized(axis, sizes[axis]) if axis else head.layout
-        if packed.has("anchor"):
-            packed = packed.resized("anchor", anchors.per_map[head.map or 0])
+        if packed.has(ANCHOR):
+            packed = packed.resized(ANCHOR, anchors.per_map[head.map or 0])
         return dataclasses.replace(head, layout=packed)
 
     # An API from before quantization does not take the block that asks for it.

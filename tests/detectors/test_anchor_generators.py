@@ -1,4 +1,4 @@
-"""detectors/anchor_generators.py: shapes, counts and refusals; stock/test_anchors.py has the stock builders."""
+"""detectors/anchor_generators.py: shapes, counts and refusals; the stock builders: tests/stock."""
 
 import pytest
 from google.protobuf import text_format

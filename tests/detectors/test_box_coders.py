@@ -1,4 +1,4 @@
-"""detectors/box_coders.py: a recoded code on the new anchor is the same box as the old on the old."""
+"""detectors/box_coders.py: recoded for the new anchor, an encoding is the same box as for the old."""
 
 import math
 import random
@@ -7,7 +7,7 @@ import pytest
 from google.protobuf import text_format
 
 from graphfix.detectors import box_coders
-from graphfix.detectors.box_coders import Coder, Placed, recode
+from graphfix.detectors.box_coders import Coder, PlacedAnchor, recode
 from graphfix.errors import SourceError
 from graphfix.formats.schema import message_class
 
@@ -48,7 +48,7 @@ def test_the_box_stays(coder, size):
     rng = random.Random(coder.kind)
     for _ in range(100):
         old, new = (
-            Placed((rng.random(), rng.random()), (rng.random() + 0.1, rng.random() + 0.1))
+            PlacedAnchor((rng.random(), rng.random()), (rng.random() + 0.1, rng.random() + 0.1))
             for _ in range(2)
         )
         code = [rng.gauss(0, 2) for _ in range(size)]
@@ -60,7 +60,7 @@ def test_the_box_stays(coder, size):
 
 @pytest.mark.parametrize("coder, size", CASES, ids=[coder.kind for coder, _ in CASES])
 def test_the_same_anchor_changes_nothing(coder, size):
-    anchor = Placed((0.3, 0.4), (0.2, 0.7))
+    anchor = PlacedAnchor((0.3, 0.4), (0.2, 0.7))
     assert recode(coder, anchor, anchor) == ((1.0, 0.0),) * size
 
 

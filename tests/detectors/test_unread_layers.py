@@ -1,4 +1,4 @@
-"""Layers that a model has and its graph does not read; stock/test_infer.py has exporters' graphs."""
+"""Layers that a model has and its graph does not read; exporters' graphs: stock/test_infer.py."""
 
 import os
 

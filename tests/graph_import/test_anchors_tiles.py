@@ -11,12 +11,12 @@ from handgraphs import Tiles
 from graphfix.detectors.anchor_generators import describe_anchors
 from graphfix.graph_import.anchors import infer_anchors
 from graphfix.graph_import.config_text import render
-from graphfix.graph_import.evidence import Evidence, Unrecognised
+from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
 from graphfix.pipeline_config.anchor_generators import parse_anchors
 
 
 def inferred(made, image=None):
-    return infer_anchors(Evidence(made.graph(), {}), image)
+    return infer_anchors(GraphEvidence(made.graph(), {}), image)
 
 
 def ssd(made, scales, ratios, image, *, reduced=True, between=1.0, stride=None, base=(1.0, 1.0)):

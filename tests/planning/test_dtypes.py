@@ -11,8 +11,9 @@ import zoo
 
 from graphfix.detectors.describe import describe
 from graphfix.detectors.families import second_name
+from graphfix.detectors.layer_variables import Unknown
 from graphfix.detectors.membership import strangers
-from graphfix.detectors.variables import Unknown, model_variables
+from graphfix.detectors.variables import model_variables
 from graphfix.errors import SourceError
 from graphfix.formats import dtypes
 from graphfix.formats.checkpoint import reader
@@ -49,7 +50,7 @@ def test_a_variable_of_another_type(graphfix, with_types, tmp_path, name, kind, 
     )
     assert (done.code, done.out) == (3, "") and not (tmp_path / "out").exists()
     if name == HEAD and kind == "i4":
-        assert HEAD + " is of type int32, with which graphfix cannot compute" in done.err
+        assert HEAD + " has type int32, which graphfix cannot compute with" in done.err
         return
     assert done.err == (
         "graphfix: model.ckpt: has variables of other types than float32, at which both trainers "

@@ -2,7 +2,7 @@
 
 import pytest
 
-from graphfix.detectors.layers import Variable
+from graphfix.detectors.extractors.layers import Variable
 from graphfix.formats.dtypes import BY_NAME
 from graphfix.formats.schema import message_class
 from graphfix.formats.tensors import TensorMeta

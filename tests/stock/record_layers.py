@@ -1,4 +1,4 @@
-"""Asks the stock API which variables each feature extractor has: what layers.txt is made from.
+"""Asks the stock API which variables each feature extractor has, for write_layers.py.
 
     record_layers.py RESULT.json TYPE...
 

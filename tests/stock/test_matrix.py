@@ -12,6 +12,7 @@ import pytest
 import thorough
 
 from graphfix.detectors import families
+from graphfix.detectors.channel_layout import BIN, CLASS_CHANNEL
 from graphfix.restore.trainers import LEGACY, MODEL_MAIN
 from graphfix.stock_api import runner
 
@@ -81,7 +82,9 @@ def test_channels_in_another_order_are_found_out(eras, tmp_path, monkeypatch):
     exchanged = dataclasses.replace(
         rfcn,
         heads=tuple(
-            dataclasses.replace(head, axes=("slot", "bin")) if head.role == families.CLASS else head
+            dataclasses.replace(head, axes=(CLASS_CHANNEL, BIN))
+            if head.role == families.CLASS
+            else head
             for head in rfcn.heads
         ),
     )

@@ -14,7 +14,8 @@ import pytest
 import repository
 import thorough
 
-from graphfix.detectors.variables import Unknown, model_variables
+from graphfix.detectors.layer_variables import Unknown
+from graphfix.detectors.variables import model_variables
 from graphfix.doctor.prediction import predict
 from graphfix.doctor.setup import Options, Setup
 from graphfix.pipeline_config import schema_history
@@ -49,7 +50,7 @@ SINCE_2021 = {
     "ssdlite_mobilenet_v3_large",
     "ssdlite_mobilenet_v3_small",
 }
-# Python 3 stops there (graphfix.pipeline_config.extractor_availability.PYTHON_3).
+# Python 3 stops there (graphfix.detectors.availability.PYTHON_3).
 OF_PYTHON_2 = {"mask_rcnn_upsample", "ssd_mobilenet_v1_ppn", "ssd_resnet50_ppn"}
 MISSING = {
     "2019-04": UNBUILT | OF_PYTHON_2 | SINCE_2019_07 | SINCE_2021 | {"ssd_one_feature_map"},

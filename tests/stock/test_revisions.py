@@ -18,8 +18,9 @@ import thorough
 import zoo
 from google.protobuf import text_format
 
+from graphfix.detectors.extractors.loader import extractors
 from graphfix.errors import RequestError
-from graphfix.pipeline_config import descriptors, extractor_availability, schema_history
+from graphfix.pipeline_config import descriptors, schema_history
 from graphfix.pipeline_config.document import parse_config
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.planning.config_edits import Paths, plan_config
@@ -105,7 +106,8 @@ def test_the_data_say_what_the_api_itself_says(era, stock_python):
 def test_the_feature_extractors_are_those_of_the_table(era, stock_python):
     installed = descriptors.read_schema(package(stock_python(era)), "installed").extractors
     revision = ERAS[era]
-    for kind, (since, until) in extractor_availability.EXTRACTORS.items():
+    for kind, extractor in extractors().items():
+        since, until = extractor.since, extractor.gone
         if since <= revision and (until is None or revision < until):
             assert kind in installed
         elif revision < since:
@@ -148,7 +150,7 @@ def test_every_config_is_parsed_by_every_era(era, stock_python, tmp_path):
             text = file.read()
         message = parse_config(text.encode(), path).message
         kind = getattr(message.model, message.model.WhichOneof("model")).feature_extractor.type
-        since, until = extractor_availability.EXTRACTORS[kind]
+        since, until = extractors()[kind].since, extractors()[kind].gone
         if since <= ERAS[era] < (until or "9999"):
             with pytest.raises(text_format.ParseError):
                 revision_parser.parse(text, ERAS[era])

@@ -1,6 +1,9 @@
-"""Writes graphfix/detectors/layers.txt from what record_layers.py recorded.
+"""Writes the layers of feature extractors into their files, from what record_layers.py recorded.
 
-    write_layers.py RECORDED.json... > graphfix/detectors/layers.txt
+    write_layers.py RECORDED.json...
+
+The files are those of graphfix/detectors/extractors in which the recorded types are; their facts,
+above the layers, stay as they are, and so do the layers of types that were not recorded.
 
 Each width is explained by the probes (record_layers.PROBES): the first width that gives
 the recorded number in every one of them.  A type whose widths no RULES explain is written with those
@@ -12,7 +15,9 @@ import json
 import re
 import sys
 
-from graphfix.detectors.layers import KERNELS, Widths
+from graphfix.detectors.extractors import loader
+from graphfix.detectors.extractors.layers import HEADER, KERNELS
+from graphfix.detectors.extractors.widths import Widths
 
 # What record_layers.PROBES varies of widths: (depth_multiplier, min_depth, additional_layer_depth).
 WIDTHS = {
@@ -57,7 +62,8 @@ def explain(numbers, known, rules, hint="", more=()):
         f"L{plain}",
     ]
     # Of widths that follow from others the one that takes the fewest steps, from the latest.
-    for one in sorted(known, key=lambda one: one.count("*")):
+    latest_first = list(known)[::-1]
+    for one in sorted(latest_first, key=lambda one: one.count("*")):
         if one[0] in "DR":
             # What is rounded up has not this very ratio: squeezing takes a quarter.
             candidates += [
@@ -305,15 +311,35 @@ def section(kind, probes):
             lines = [line if line in separable else line + " n" for line in lines] + [
                 line + " d" for line in separable if line not in lines
             ]
-    return [f"extractor {kind} {features or '-'} {' '.join(maps)}"] + lines
+    return [f"{HEADER} {kind} {features or '-'} {' '.join(maps)}"] + lines
+
+
+def with_sections(text, kinds, sections):
+    """A file's text with new sections, {type: lines}, in the order of its types."""
+    facts, *old = re.split(rf"^(?={HEADER} )", text, flags=re.MULTILINE)
+    every = {one.split()[1]: one for one in old}
+    every.update((kind, "\n".join(lines) + "\n") for kind, lines in sections.items())
+    return facts.rstrip("\n") + "\n" + "".join(every[kind] for kind in kinds if kind in every)
 
 
 def main(*paths):
-    print("# Layers of the stock API's feature extractors; see layers.py.")
+    sections = {}
     for path in paths:
         with open(path) as file:
             for kind, probes in json.load(file).items():
-                print("\n".join(section(kind, probes)))
+                sections[kind] = section(kind, probes)
+    types = {}
+    for one in loader.extractors().values():
+        types.setdefault(one.path, []).append(one.type)
+    for path, kinds in types.items():
+        own = {kind: sections.pop(kind) for kind in kinds if kind in sections}
+        if own:
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(with_sections(text, kinds, own))
+    if sections:
+        sys.exit(f"in no file, so not written: {', '.join(sections)}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Literals of protobuf's text format: what a number or a string on the page stands for.
 
-Source: the Text Format Language Specification (protobuf.dev/reference/protobuf/textformat-spec).
+SourceText: the Text Format Language Specification (protobuf.dev/reference/protobuf/textformat-spec).
 
     strings   "..." or '...', closed on their own line; escapes
               \\a \\b \\f \\n \\r \\t \\v \\? \\\\ \\' \\",

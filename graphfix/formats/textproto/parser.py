@@ -1,6 +1,6 @@
 """Protobuf's text format: from text to the nodes of tree.py.
 
-Source: the Text Format Language Specification (protobuf.dev/reference/protobuf/textformat-spec).
+SourceText: the Text Format Language Specification (protobuf.dev/reference/protobuf/textformat-spec).
 
     document = { field }                      comments: # to the end of the line, anywhere
     field    = name ":" scalar   [sep]        sep      = "," | ";"
@@ -21,7 +21,7 @@ from typing import List, Tuple, Union
 
 from graphfix.errors import SourceError
 from graphfix.formats.textproto import literals
-from graphfix.formats.textproto.source import BOM, Source
+from graphfix.formats.textproto.source_text import BOM, SourceText
 from graphfix.formats.textproto.tree import (
     FLOAT,
     IDENTIFIER,
@@ -50,13 +50,13 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][0-9A-Za-z_]*\Z")
 _CLOSER = {"{": "}", "<": ">"}
 
 
-def parse(source: Source) -> Block:
+def parse(source: SourceText) -> Block:
     """The document's top block.  Raises SourceError at the first thing out of place."""
     return _Parser(source).document()
 
 
 class _Parser:
-    def __init__(self, source: Source):
+    def __init__(self, source: SourceText):
         self.source = source
         self.text = source.text
         self.tokens = self._tokens()

@@ -8,7 +8,7 @@ identity, because two `num_classes: 90` in different places are different nodes.
 import dataclasses
 from typing import Iterator, Sequence, Tuple, Union
 
-from graphfix.formats.textproto.source import Source
+from graphfix.formats.textproto.source_text import SourceText
 
 IDENTIFIER = "identifier"
 INTEGER = "integer"
@@ -20,7 +20,7 @@ STRING = "string"
 class Node:
     """A span of the document: `start` and `end` are offsets into its text."""
 
-    source: Source = dataclasses.field(repr=False)
+    source: SourceText = dataclasses.field(repr=False)
     start: int
     end: int
 

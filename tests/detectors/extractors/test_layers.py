@@ -1,20 +1,15 @@
-"""The layers of every extractor: lines read, widths, levels."""
+"""detectors/extractors/layers.py and widths.py: what a line of layers means."""
 
 import pytest
 
-from graphfix.detectors.backbones import BACKBONES
-from graphfix.detectors.layers import Norm, Widths, find_extractor, parse_layers
+from graphfix.detectors.extractors import layers
+from graphfix.detectors.extractors.layers import BadExtractorFile, Norm
+from graphfix.detectors.extractors.loader import find_extractor
+from graphfix.detectors.extractors.widths import Widths
 
 
-@pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.type)
-def test_every_extractor_is_recorded(row):
-    found = find_extractor(row.type)
-    variables = {
-        one.name: one.shape
-        for one in found.variables(Widths(), Norm(True, True, True), False, False, 6)
-    }
-    assert variables[row.scopes[0] + row.first][-1] == row.width
-    assert all(name.startswith(row.scopes) for name in variables)
+def parsed(text):
+    return layers.parse(text.splitlines(), "t.txt", 1)
 
 
 @pytest.mark.parametrize(
@@ -46,11 +41,11 @@ def test_widths(token, widths, number):
 
 
 def test_lines():
-    found = parse_layers(
-        "# note\nextractor t md S8 4\n  F/a_{S8} weights:1x1x3xS8 c\n"
+    found = parsed(
+        "# note\nlayers t md S8 4\n  F/a_{S8} weights:1x1x3xS8 c\n"
         "  F/b depthwise_weights:3x3xS8x2,pointwise_weights:1x1xS8xS4 o:bmv n\n"
         "  F/d =:7 - d\n"
-    )["t"]
+    )
     half = Widths(0.5, 1)
 
     def names(norm, override, depthwise):
@@ -76,11 +71,11 @@ def test_lines():
 
 
 def test_keras_normalizes_beside():
-    found = parse_layers(
-        "extractor t m S8\n  K/a_{S8}_conv kernel:1x1x3xS8 c@a_{S8}_bn\n"
+    found = parsed(
+        "layers t m S8\n  K/a_{S8}_conv kernel:1x1x3xS8 c@a_{S8}_bn\n"
         "  K/d depthwise_kernel:3x3xS8x2 u@d_BN:gbmv\n"
         "  K/e kernel:1x1xS8x5 f@e_bn:bmv\n"
-    )["t"]
+    )
 
     def beside(norm, override):
         return [
@@ -140,8 +135,8 @@ def test_keras_normalizes_beside():
 )
 def test_levels(levels, names):
     """Layers that an FPN has between two levels, each with the level that it was recorded for."""
-    found = parse_layers(
-        "extractor t m SA\n"
+    found = parsed(
+        "layers t m SA\n"
         + "".join(
             f"  F/{name} weights:1x1x{level}x1 {norm}\n"
             for name, level, norm in [
@@ -156,7 +151,7 @@ def test_levels(levels, names):
                 ("bottom_up_block6", 0, "-"),
             ]
         )
-    )["t"]
+    )
     assert [
         f"{one.name.split('/')[1]} {one.shape[2]}"
         for one in found.variables(Widths(), Norm(True, True, True), False, False, 6, levels)
@@ -164,11 +159,11 @@ def test_levels(levels, names):
 
 
 def test_a_level_renames_what_normalizes_it():
-    found = parse_layers(
-        "extractor t m SA\n"
+    found = parsed(
+        "layers t m SA\n"
         "  K/smoothing_3_conv kernel:3x3x1x1 c@smoothing_3_batchnorm\n"
         "  K/bottom_up_Conv2d_14_conv kernel:3x3x1x1 b\n"
-    )["t"]
+    )
     assert [
         one.name
         for one in found.variables(Widths(), Norm(True, False, True), False, False, 6, (3, 5))
@@ -191,8 +186,41 @@ def test_a_level_renames_what_normalizes_it():
     ],
 )
 def test_what_is_read(maps, levels, names):
-    found = parse_layers(
-        "extractor t m SA\n  F/a weights:1x1x1x1 -\n  F/b weights:1x1x1x1 - n <2\n"
-        "  F/c weights:1x1x1x1 - <-\n  F/d weights:1x1x1x1 - d <2\n"
-    )["t"]
+    found = parsed(
+        "layers t m SA\n  F/a weights:1x1x1x1 -\n  F/b weights:1x1x1x1 - <2 n\n"
+        "  F/c weights:1x1x1x1 - <-\n  F/d weights:1x1x1x1 - <2 d\n"
+    )
     assert [one.scope for one in found.unread(False, maps, levels)] == names
+
+
+@pytest.mark.parametrize("multiplier,there", [(1.0, True), (0.25, False)])
+def test_a_shortcut_is_a_layer_where_widths_differ(multiplier, there):
+    layers = (
+        find_extractor("ssd_resnet50_v1_fpn")
+        .layers()
+        .variables(Widths(multiplier), Norm(True, True, True), False, False, 5, (3, 7))
+    )
+    assert (
+        "FeatureExtractor/resnet_v1_50/block1/unit_1/bottleneck_v1/shortcut/weights"
+        in {one.name for one in layers}
+    ) == there
+
+
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("layers t", "t.txt:1: 'layers t' is not 'layers TYPE OPTIONS WIDTH...'"),
+        ("layers t x 4", "t.txt:1: 'layers t x 4' is not"),
+        ("layers t m X4", "t.txt:1: 'X4' is not a width"),
+        ("layers t m 4\n  F/a weights:1x1x3x8", "t.txt:2: 'F/a weights:1x1x3x8' is not 'SCOPE"),
+        ("layers t m 4\n  F/a weights:1x1x3x8 z", "t.txt:2: "),
+        ("layers t m 4\n  F/a weights:1x1x3x8 - e", "t.txt:2: "),
+        ("layers t m 4\n  F/a wait:1x1x3x8 -", "t.txt:2: 'wait:1x1x3x8' is not a kernel"),
+        ("layers t m 4\n\n  F/a weights:1x1xx8 -", "t.txt:3: '' is not a width"),
+        ("layers t m 4", "t.txt:1: there are no layers here"),
+    ],
+)
+def test_what_is_wrong_is_told_by_its_line(line, words):
+    with pytest.raises(BadExtractorFile) as caught:
+        parsed(line)
+    assert words in str(caught.value)

@@ -1,6 +1,6 @@
 """The text of one document, and where in it things are.
 
-Every node of a parsed document keeps offsets into one `Source`; a line and a column are worked
+Every node of a parsed document keeps offsets into one `SourceText`; a line and a column are worked
 out only when somebody asks for them, which is when there is something to complain about.
 Lines end at LF, as they do for protobuf (a CR before it is part of the line); lines and columns
 count from 1, columns in code points, a byte order mark not counted.
@@ -16,7 +16,7 @@ BOM = "\ufeff"
 MAX_BYTES = 2 << 20
 
 
-class Source:
+class SourceText:
     """A document's decoded text under the name it is complained about with."""
 
     def __init__(self, text: str, *, subject: str):
@@ -25,7 +25,7 @@ class Source:
         self._line_starts: Optional[List[int]] = None
 
     @classmethod
-    def decode(cls, data: Union[bytes, str], *, subject: str) -> "Source":
+    def decode(cls, data: Union[bytes, str], *, subject: str) -> "SourceText":
         """Raises SourceError where the bytes (or the str, lone surrogates in it) are not UTF-8.
 
         The same where they are too many.

@@ -1,4 +1,4 @@
-"""networks.needs: a learning rate that steps at step 0, as the published Faster R-CNNs' do."""
+"""detectors/availability.py: a learning rate that steps at step 0, as in the published Faster R-CNNs."""
 
 import builders
 import pytest

@@ -1,55 +1,45 @@
-"""Which layers each feature extractor has: what layers.txt says, read and made variables.
+r"""The layers of a feature extractor: what stands in its file, and the variables that they have.
 
-layers.txt beside this module was recorded from the stock API's own builders (tests/stock/
-record_layers.py asks them, write_layers.py writes the file).  A section a type:
+They were recorded from the stock API's own builders (tests/stock/record_layers.py asks them,
+write_layers.py writes the files).  A section for each type, until the end of the file:
 
-    extractor TYPE FEATURES WIDTH...
-      SCOPE KERNELS NORM [d|n] [=NAME] [<N]
+    layers TYPE OPTIONS WIDTH...
+      SCOPE KERNELS NORM [=NAME] [<N] [d|n]
 
-WIDTHs are the channels of what the extractor gives: of each feature map of an SSD, of the first and
-of the second stage of a Faster R-CNN.  FEATURES says which options were recorded, beside the plain
-ones: `m`, any depth_multiplier and min_depth; `d`, use_depthwise; `-`, neither.
+WIDTHs (widths.py) are the channels of the extractor's outputs: of each feature map of an SSD, of
+the first and the second stage of a Faster R-CNN.  OPTIONS are those that were recorded in addition
+to the plain ones: `m`, any depth_multiplier and min_depth; `d`, use_depthwise; `-`, neither.
 
-KERNELS are `leaf:AxBxCxD` joined by commas, axes being numbers or widths.  NORM is what stands
-beside the kernels: `-` nothing, `b` biases, or who decides on the normalization, and what it is
-unless the config decides: g, b, m, v (gamma, beta, moving_mean, moving_variance):
+KERNELS are `leaf:AxBxCxD` joined by commas, an axis being a number or a width.  NORM is what a
+layer has besides its kernels: `-` nothing, `b` biases; or who decides on the normalization, and
+what that is unless the config decides: g, b, m, v (gamma, beta, moving_mean, moving_variance):
 
-    f:gbmv   it is fixed
-    o:gbmv   conv_hyperparams decide, if override_base_feature_extractor_hyperparams says so
-    p:gbmv   so, but there is always BatchNorm: only its scale and center are theirs
-    s:gbmv   as o, but where there is BatchNorm it always has a scale
-    u:gbmv   as o, but there are never biases
-    c        conv_hyperparams decide: BatchNorm, or biases where they have none
+    f:gbmv   nobody: it is fixed
+    o:gbmv   conv_hyperparams, with override_base_feature_extractor_hyperparams
+    p:gbmv   likewise, but there is always BatchNorm: only its scale and center are the config's
+    s:gbmv   like o, but where there is BatchNorm it always has a scale
+    u:gbmv   like o, but there are never biases
+    c        conv_hyperparams: BatchNorm, or biases where they have none
 
 Keras's normalizations are layers beside the kernel's; their name follows the letter (`f@conv1_bn`).
 
-A line with `d` exists with use_depthwise only, with `n` without it only.  With `=NAME` it is a layer
-of Keras's that slim's classifier has as NAME.  With `<N` it is read only where there are N feature
-maps, or, of an FPN, levels up to N; with `<-` nothing reads it.  A kernel named `=` is a variable of
-its own, SCOPE its name.
-
-A width is S512 (512 * depth_multiplier in whole channels, at least min_depth), D512 (the same
-rounded to a multiple of 8), T512 (the multiplier taken twice; see graphfix.detectors.backbones for all
-three), R512 (the nearest multiple of 8, whatever min_depth says), L1280 (D1280 with a multiplier of
-at most 1), SA (S of fpn.additional_layer_depth), I8 (a third of S64, but at most 8), D24*6 (six times
-D24, rounded so again; for S and I just the product), or S64+S96 (a sum, as of branches).  In a scope,
-{S256} stands for its number.
+A line with `d` exists only with use_depthwise, with `n` only without it.  With `=NAME` it is a
+Keras layer that slim's classifier has as NAME.  With `<N` it is read only where there are N
+feature maps or, in an FPN, levels up to N; with `<-` nothing reads it.  A kernel named `=` is a
+variable of its own, SCOPE its name.  In a scope, {S256} stands for the number of channels.
 
 An FPN is recorded for levels 2 to 7.  The API numbers its layers upwards from its lowest level
 (projection_1 is of that level), and those beyond level 5 from a fixed number on.
 """
 
-import dataclasses
 import functools
 import os
 import re
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from graphfix.detectors.backbones import DIVISIBLE, SCALED, TWICE, scaled_width
+from graphfix.detectors.extractors.widths import Widths, is_width
 
-_WIDTH = re.compile(r"(?P<rule>[SDRITL]?)(?P<base>\d+|A)(?P<factors>(?:\*[\d.]+)*)\Z")
-_RULES = {"S": SCALED, "D": DIVISIBLE, "T": TWICE}
-_EIGHT = 8
+HEADER = "layers"
 _NORM = {"g": "gamma", "b": "beta", "m": "moving_mean", "v": "moving_variance"}
 # What a layer's kernels may be called, by slim and by Keras.
 KERNELS = (
@@ -61,11 +51,12 @@ KERNELS = (
     "pointwise_kernel",
 )
 DEPTHWISE_KERNELS = ("depthwise_weights", "depthwise_kernel")
+# Patterns are compiled when first used, as most runs need few of them.
 # Of an additional feature map, by its number.
-_ADDED = re.compile(r"_[12]_Conv2d_(\d+)_")
+_ADDED = r"_[12]_Conv2d_(\d+)_"
 # Of an FPN: what follows its backbone's highest level, and the levels that were recorded.
 _COARSE, _TOP, _RECORDED = "bottom_up", 5, (2, 7)
-_FPN = re.compile(r"/(projection|smoothing|bottom_up)_([A-Za-z]\w*?_?)??(\d+)(?=_|\Z)")
+_FPN = r"/(projection|smoothing|bottom_up)_([A-Za-z]\w*?_?)??(\d+)(?=_|\Z)"
 MULTIPLIER, DEPTHWISE = "m", "d"
 
 
@@ -74,6 +65,13 @@ class Variable(NamedTuple):
 
     name: str
     shape: Tuple[int, ...]
+
+
+class Kernel(NamedTuple):
+    """A kernel's name, and the width that it gives, as the file has it (widths.py)."""
+
+    name: str
+    width: str
 
 
 class Norm(NamedTuple):
@@ -95,47 +93,8 @@ class Norm(NamedTuple):
         )
 
 
-class Widths(NamedTuple):
-    """What widths depend on."""
-
-    multiplier: float = 1.0
-    least: int = 8
-    depth: int = 256
-
-    def of(self, token: str) -> int:
-        """The number of channels that a width stands for."""
-        if "+" in token:
-            return sum(self.of(one) for one in token.split("+"))
-        match = _WIDTH.match(token)
-        width = self.depth if match.group("base") == "A" else int(match.group("base"))
-        rule = match.group("rule")
-        if rule == "R":
-            width = _rounded(width * self.multiplier)
-        elif rule == "I":
-            width = min(width, self.of("S64") // 3)
-        elif rule == "L":
-            width = scaled_width(width, DIVISIBLE, min(self.multiplier, 1.0), self.least)
-        elif rule:
-            width = scaled_width(width, _RULES[rule], self.multiplier, self.least)
-        for factor in match.group("factors").split("*")[1:]:
-            width = (
-                int(width * float(factor))
-                if rule in ("S", "I")
-                else _rounded(width * float(factor))
-                if rule == "R"
-                else scaled_width(width, DIVISIBLE, float(factor), _EIGHT)
-            )
-        return width
-
-
-def _rounded(width: float) -> int:
-    """The nearest multiple of 8 that is not 0."""
-    return max(_EIGHT, int(width / _EIGHT + 0.5) * _EIGHT)
-
-
-@dataclasses.dataclass(frozen=True)
-class Layer:
-    """A line of layers.txt."""
+class Layer(NamedTuple):
+    """A line of layers."""
 
     scope: str
     kernels: Tuple[Tuple[str, Tuple[str, ...]], ...]
@@ -143,6 +102,12 @@ class Layer:
     when: str = ""
     classifier: str = ""
     read_from: str = ""
+
+    @property
+    def last_kernel(self) -> Kernel:
+        """The kernel that gives the layer's width."""
+        leaf, axes = self.kernels[-1]
+        return Kernel(f"{self.scope}/{leaf}", axes[-1])
 
     def variables(self, widths: Widths, norm: Norm, override: bool) -> Iterator[Variable]:
         """The layer's variables under a config."""
@@ -173,12 +138,13 @@ class Layer:
         return self.norm[0] == "c" or (override and self.norm[0] in "opsu")
 
     def is_read(self, number: int) -> bool:
-        """Whether an output depends on it, of so many feature maps, or of an FPN up to this level."""
+        """Whether an output depends on it, of so many feature maps, or of an FPN up to this
+        level."""
         return not self.read_from or (self.read_from != "-" and int(self.read_from) <= number)
 
     def is_of_map(self, number: int) -> bool:
         """Whether it belongs to an additional feature map of this number, or a later one."""
-        match = _ADDED.search(self.scope)
+        match = re.search(_ADDED, self.scope)
         return match is not None and int(match.group(1)) >= number
 
     def _beside(self, norm: Norm, override: bool, keras: bool) -> Tuple[str, ...]:
@@ -207,13 +173,12 @@ def beside_kernel(scope: str, leaf: str, bias: str, norm: str = "") -> str:
     return norm + "/" + leaf.rpartition("/")[2] if norm else scope + "/" + leaf
 
 
-@dataclasses.dataclass(frozen=True)
-class Extractor:
-    """A section of layers.txt."""
+class RecordedLayers(NamedTuple):
+    """A section of layers; `outputs` are the widths of its header."""
 
     type: str
-    features: str
-    maps: Tuple[str, ...]
+    options: str
+    outputs: Tuple[str, ...]
     layers: Tuple[Layer, ...]
 
     def variables(
@@ -249,7 +214,8 @@ class Extractor:
         ]
 
     def converted(self) -> Dict[str, str]:
-        """{variable: its name in slim's classifier} of what the API restores from it name by name."""
+        """{variable: its name in slim's classifier} of what the API restores from it name by
+        name."""
         plain = Norm(True, True, True)
         slim = {"kernel": "weights", "bias": "biases"}
         found = {}
@@ -272,7 +238,7 @@ class Extractor:
 
 def _at_levels(layers: Sequence[Layer], low: int, high: int) -> Iterator[Layer]:
     """What an FPN has of its recorded layers at other levels, numbered anew."""
-    found = [_FPN.search(layer.scope) for layer in layers]
+    found = [re.search(_FPN, layer.scope) for layer in layers]
     first = min(int(match.group(3)) for match in found if match and match.group(1) == _COARSE)
     for layer, match in zip(layers, found):
         if match is None:
@@ -296,52 +262,85 @@ def _numbered(layer: Layer, match, number: int) -> Layer:
     """A layer under another number in the place that _FPN found, and its normalization, too."""
     start, end = match.span(3)
     name = match.group()[1:]
-    return dataclasses.replace(
-        layer,
+    return layer._replace(
         scope=f"{layer.scope[:start]}{number}{layer.scope[end:]}",
         norm=layer.norm.replace("@" + name, f"@{name[: -len(match.group(3))]}{number}"),
     )
 
 
-def parse_layers(text: str) -> Dict[str, Extractor]:
-    """The sections of a layers.txt, by type."""
-    found: Dict[str, Tuple[str, Tuple[str, ...], List[Layer]]] = {}
-    for line in text.splitlines():
-        words = line.split()
-        if not words or words[0] == "#":
-            continue
-        if words[0] == "extractor":
-            layers: List[Layer] = []
-            found[words[1]] = (words[2], tuple(words[3:]), layers)
-            continue
-        kernels = tuple(
-            (one.partition(":")[0], tuple(one.partition(":")[2].split("x")))
-            for one in words[1].split(",")
-        )
-        others = {word[0]: word[word[0] in "=<" :] for word in words[3:]}
-        layers.append(
-            Layer(
-                words[0],
-                kernels,
-                words[2],
-                others.get("d", others.get("n", "")),
-                others.get("=", ""),
-                others.get("<", ""),
-            )
-        )
-    return {
-        kind: Extractor(kind, features, maps, tuple(layers))
-        for kind, (features, maps, layers) in found.items()
-    }
+_OPTIONS = r"-\Z|[md]{1,2}\Z"
+_LINE = (
+    r" +(?P<scope>\S+) (?P<kernels>\S+) (?P<norm>[-bc]|[fopsuc](?:@[^\s:]+)?(?::g?b?m?v?)?)"
+    r"(?P<classifier> =\S+)?(?P<read_from> <(?:-|\d+))?(?P<when> [dn])?\s*\Z"
+)
+_KERNEL = r"(?P<leaf>=|\w+):(?P<axes>\S+)\Z"
 
 
-@functools.lru_cache(maxsize=None)
-def find_extractor(kind: str) -> Optional[Extractor]:
-    """The recorded layers of a feature extractor's type, None where there are none."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "layers.txt")
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    # Of the file, which is large, only the section that is asked for.
-    start = text.find(f"\nextractor {kind} ")
-    end = text.find("\nextractor ", start + 1)
-    return parse_layers(text[start : end if end >= 0 else None]).get(kind) if start >= 0 else None
+class BadExtractorFile(Exception):
+    """A line of an extractor's file is wrong, which is a fault of whoever wrote the file."""
+
+    def __init__(self, path: str, line: int, message: str):
+        super().__init__(f"{os.path.basename(path)}:{line}: {message}")
+
+
+def parse(lines: Iterable[str], path: str, number: int) -> RecordedLayers:
+    """A section of layers, its header first, which is at the line `number` of the file `path`.
+
+    Raises:
+      BadExtractorFile: a line is not as described above.
+    """
+    header, found = None, []
+    for place, line in enumerate(lines, start=number):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            if header is None:
+                header = _parse_header(line)
+            else:
+                found.append(_parse_layer(line))
+        except ValueError as error:
+            raise BadExtractorFile(path, place, str(error)) from None
+    if header is None or not found:
+        raise BadExtractorFile(path, number, "there are no layers here")
+    return RecordedLayers(header[1], header[2], tuple(header[3:]), tuple(found))
+
+
+def _parse_header(line: str) -> List[str]:
+    words = line.split()
+    if words[0] != HEADER or len(words) < 4 or not re.match(_OPTIONS, words[2]):
+        raise ValueError(f"'{line.strip()}' is not '{HEADER} TYPE OPTIONS WIDTH...'")
+    for word in words[3:]:
+        _check_width(word)
+    return words
+
+
+def _parse_layer(line: str) -> Layer:
+    match = re.match(_LINE, line)
+    if match is None:
+        raise ValueError(f"'{line.strip()}' is not 'SCOPE KERNELS NORM [=NAME] [<N] [d|n]'")
+    return Layer(
+        match.group("scope"),
+        tuple(_parse_kernel(one) for one in match.group("kernels").split(",")),
+        match.group("norm"),
+        (match.group("when") or "").strip(),
+        (match.group("classifier") or "").strip()[1:],
+        (match.group("read_from") or "").strip()[1:],
+    )
+
+
+@functools.lru_cache(maxsize=1024)  # many layers of a network have the same kernel
+def _parse_kernel(text: str) -> Tuple[str, Tuple[str, ...]]:
+    match = re.match(_KERNEL, text)
+    if match is None or match.group("leaf") not in (*KERNELS, "="):
+        raise ValueError(
+            f"'{text}' is not a kernel: LEAF:AxBxCxD, LEAF one of {', '.join(KERNELS)}"
+        )
+    axes = tuple(match.group("axes").split("x"))
+    for axis in axes:
+        _check_width(axis)
+    return match.group("leaf"), axes
+
+
+def _check_width(token: str) -> None:
+    if not is_width(token):
+        raise ValueError(f"'{token}' is not a width: those are described in widths.py")

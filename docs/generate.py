@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Makes docs/api.md from the docstrings of the public face, and docs/options.md from the options.
+
+    python docs/generate.py          writes both
+    python docs/generate.py --check  says whether one is stale; exit status 1 then
+"""
+
+import dataclasses
+import inspect
+import os
+import re
+import sys
+import textwrap
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+import graphfix  # noqa: E402
+from graphfix import api as api_module  # noqa: E402
+from graphfix import options  # noqa: E402
+
+MADE_BY = "<!-- Made by docs/generate.py; change the docstrings, not this file. -->"
+# The functions, in the order in which somebody meets them.
+FUNCTIONS = (
+    "open_model model_in_memory inspect plan convert thaw verify try_with_stock_api check "
+    "update_golden diff diagnose explain fit_anchors show_anchors apply_anchors convert_batch"
+).split()
+_SECTION = re.compile(r"^(Args|Returns|Raises|Example):$", re.M)
+_ITEM = re.compile(r"^  (\w[\w, ]*): ", re.M)
+
+
+def api():
+    """docs/api.md."""
+    yield "# The Python API"
+    yield MADE_BY
+    example = graphfix.__doc__.split("\n\n", 1)[1].rsplit("\n\n", 1)[0]
+    yield "```python\n" + textwrap.dedent(example).strip("\n") + "\n```"
+    yield inspect.getdoc(api_module)
+    for name in FUNCTIONS:
+        function = getattr(graphfix, name)
+        yield f"## {name}"
+        yield f"```python\n{signature(name, function)}\n```"
+        yield docstring(function)
+    yield "## Options"
+    yield "`ConvertOptions` and the values of its fields are in [options.md](options.md)."
+    yield "## Types"
+    for name in graphfix.__all__:
+        value = getattr(graphfix, name)
+        if inspect.isclass(value) and name != "ConvertOptions":
+            yield f"### {name}"
+            yield docstring(value)
+            members = "\n".join(public_members(value))
+            if members:
+                yield members
+
+
+def option_reference():
+    """docs/options.md."""
+    yield "# Options of a conversion"
+    yield MADE_BY
+    yield (
+        "Each is a flag of `graphfix convert` and `graphfix plan` (`--freeze backbone`), a field of "
+        "a recipe's target (`freeze: backbone`) and a field of `graphfix.ConvertOptions` "
+        '(`freeze="backbone"`).'
+    )
+    yield "\n".join(options.reference())
+    for option in options.OPTIONS.values():
+        if option.choices:
+            yield f"`{option.name}`: {inspect.getdoc(option.choices)}"
+
+
+def signature(name, function):
+    """A function's signature as the source has it."""
+    source = inspect.getsource(function)
+    head = source[source.index(f"def {name}") + len("def ") : source.index(':\n    """')]
+    # Types that are not loaded yet are quoted; defaults are lower case.
+    return re.sub(r'"((?:[A-Z]|np\.|os\.)[^"]*)"', r"\1", head)
+
+
+def docstring(value):
+    """A docstring as Markdown: sections become headings, arguments a list, examples code."""
+    text = inspect.getdoc(value)
+    parts = _SECTION.split(text)
+    out = [parts[0].strip()]
+    for title, body in zip(parts[1::2], parts[2::2]):
+        body = body.strip("\n")
+        if title == "Example":
+            out.append("```pycon\n" + textwrap.dedent(body).strip() + "\n```")
+            continue
+        rows = _ITEM.split("\n" + body)
+        if len(rows) > 1 and title in ("Args", "Raises"):
+            items = "\n".join(
+                f"- `{name}`: {' '.join(words.split())}"
+                for name, words in zip(rows[1::2], rows[2::2])
+            )
+            out.append(f"**{title}**\n\n{items}")
+        else:
+            out.append(f"**{title}** " + " ".join(body.split()))
+    return "\n\n".join(part for part in out if part)
+
+
+def public_members(value):
+    if dataclasses.is_dataclass(value):
+        fields = ", ".join(f"`{one.name}`" for one in dataclasses.fields(value))
+        if fields:
+            yield f"Fields: {fields}."
+    for name, member in sorted(vars(value).items()):
+        if name.startswith("_") or not (inspect.isfunction(member) or isinstance(member, property)):
+            continue
+        words = inspect.getdoc(member)
+        if words:
+            call = "" if isinstance(member, property) else "()"
+            yield f"- `{name}{call}`: {' '.join(words.split(chr(10) * 2)[0].split())}"
+
+
+FILES = {"api.md": api, "options.md": option_reference}
+
+
+def text_of(name):
+    return "\n\n".join(FILES[name]()).rstrip() + "\n"
+
+
+def main(arguments):
+    stale = []
+    for name in FILES:
+        path = os.path.join(HERE, name)
+        text = text_of(name)
+        if arguments == ["--check"]:
+            with open(path, encoding="utf-8") as file:
+                if file.read() != text:
+                    stale.append(name)
+        else:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+    if stale:
+        print(f"stale: {', '.join(stale)}; run python docs/generate.py", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

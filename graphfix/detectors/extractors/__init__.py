@@ -1,0 +1,1 @@
+"""Feature extractors: a data file for each base network, and what reads it (loader.py)."""
