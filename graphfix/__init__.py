@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, List
 
-    from graphfix.anchor_fitting.workflow import Answer as AnchorFit
+    from graphfix.anchor_fitting.workflow import AnchorFit
     from graphfix.api import (
         apply_anchors,
         check,
@@ -62,7 +62,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "api": """apply_anchors check convert convert_batch diagnose diff explain fit_anchors inspect
         model_in_memory open_model plan show_anchors thaw try_with_stock_api update_golden verify""",
-    "anchor_fitting.workflow": "AnchorFit=Answer",
+    "anchor_fitting.workflow": "AnchorFit",
     "comparison.check": "GoldenUpdate",
     "comparison.result": "Comparison",
     "conversion.inspect": "ModelDescription",

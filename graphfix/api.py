@@ -17,7 +17,7 @@ from graphfix.options import ConvertOptions, Front, spell
 if TYPE_CHECKING:
     import numpy as np
 
-    from graphfix.anchor_fitting.workflow import Answer as AnchorFit
+    from graphfix.anchor_fitting.workflow import AnchorFit
     from graphfix.batch.batch import Outcome
     from graphfix.comparison.check import GoldenUpdate
     from graphfix.comparison.result import Comparison
@@ -474,7 +474,7 @@ def fit_anchors(
         output=os.fspath(output),
         overwrite=overwrite,
         seed=seed % (1 << 32),
-        count=num_anchors,
+        num_anchors=num_anchors,
         label_map_path=_path(label_map_path),
     )
 

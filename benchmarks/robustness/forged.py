@@ -11,6 +11,7 @@ from graphfix.detectors.describe import describe
 from graphfix.errors import GraphfixError
 from graphfix.formats.checkpoint import reader
 from graphfix.modeldir import manifest
+from graphfix.modeldir.names import MANIFEST
 from graphfix.pipeline_config.document import parse_config
 from robustness import changed_texts, changes
 
@@ -76,23 +77,21 @@ def anew(directory):
 
 
 def write(directory, record):
-    changes.builders.write(directory, manifest.MANIFEST, record.to_json())
+    changes.builders.write(directory, MANIFEST, record.to_json())
 
 
 def rows_of(kind):
     """A change of one row of the manifest, behind a right checksum."""
 
     def changed(output, choose):
-        text = output.read(manifest.MANIFEST).decode()
+        text = output.read(MANIFEST).decode()
         data = json.loads(text)
         names = kind(data, choose)
         if names is None:
             return None
         data.pop("checksum")
         body = json.dumps(data, sort_keys=True)[1:] + "\n"
-        output.write(
-            manifest.MANIFEST, f'{{"checksum": "{manifest._checksum(body.encode())}",\n{body}'
-        )
+        output.write(MANIFEST, f'{{"checksum": "{manifest._checksum(body.encode())}",\n{body}')
         return names
 
     return changed

@@ -11,12 +11,12 @@ centre is d away, and any anchor in the other direction, the IoU rises up to a s
 of the anchor in the box), is monotone from there to h + 2d (all of the box in the anchor: both the
 overlap and the union are linear), and falls behind it; so one of these two, in each direction.
 
-A first stage is trained with the anchors that lie inside the image alone (`inside`): then the
-rows and columns are those whose anchor does.
+A first stage trains only with anchors that lie inside the image (`inside`): then only those rows
+and columns count whose anchor does.
 """
 
 import dataclasses
-from typing import Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Tuple
 
 import numpy as np
 
@@ -25,14 +25,14 @@ from graphfix.detectors.anchor_generators import AnchorSpec
 from graphfix.detectors.feature_maps import map_shapes
 
 _CHUNK = 1 << 15  # boxes at once: the arrays stay in a processor's cache
-_ROUNDING = 1e-4  # pixels that float32 may be off
+_ROUNDING = 1e-4  # pixels, the error of float32
 SSD_GENERATOR = "ssd_anchor_generator"
 
 
 @dataclasses.dataclass(frozen=True)
-class Model:
-    """What the config says beside the generator: the network's feature maps (of `body`, the
-    message of its meta-architecture `meta`), and whether only anchors `inside` the image count."""
+class FeatureMaps:
+    """The network's feature maps: those of `body`, the message of its meta-architecture `meta`, and
+    whether only anchors `inside` the image count."""
 
     body: object
     meta: str
@@ -41,32 +41,32 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class _Axes:
-    """A map's grid, for the boxes of a chunk; y and x.  Arrays are [N] or [1]."""
+    """A map's grid under the boxes of a chunk, y and x; the arrays are [N] or [1]."""
 
     stride: Tuple
     offset: Tuple
     last: Tuple
 
 
-class Placed:
-    """Boxes and the grids of all maps under them; `overlaps` gives IoUs of anchor shapes.
+class GridOverlaps:
+    """Boxes and the grids of all maps under them; `overlaps` computes IoUs with anchor shapes.
 
     Sizes of anchors are pixels, or parts of the image's shorter side for `ssd_anchor_generator`
     (described without an image), whose anchors scale with it.
     """
 
-    def __init__(self, part: BoxSet, spec: AnchorSpec, model: Model):
+    def __init__(self, part: BoxSet, spec: AnchorSpec, maps: FeatureMaps):
         self.boxes = np.ascontiguousarray(part.boxes.T)
         self.images = part.images.astype(np.float64)
         self.area = self.boxes[2] * self.boxes[3]
-        self.inside = model.inside
+        self.inside = maps.inside
         self.unit = (
             self.images.min(axis=1).astype(np.float32)
             if spec.generator == SSD_GENERATOR
             else np.float32([1])
         )
         self.grids = []
-        for one, shape in zip(spec.maps, map_shapes(model.body, model.meta, self.images)):
+        for one, shape in zip(spec.maps, map_shapes(maps.body, maps.meta, self.images)):
             stride = one.stride or tuple((self.images / shape).T)
             offset = one.offset or tuple(step / 2 for step in stride)
             self.grids.append(
@@ -81,7 +81,7 @@ class Placed:
             [self._distance(grid, axis, None) for axis in (0, 1)] for grid in self.grids
         ]
 
-    def overlaps(self, map_number: int, size) -> np.ndarray:
+    def overlaps(self, map_number: int, size: Any) -> np.ndarray:
         """The best IoU of each box with an anchor of a size, over its placements on a map: [N].
 
         `size`: (height, width) in units.
@@ -132,11 +132,13 @@ class Placed:
         return distance if side is None else np.where(low > high, np.float32(np.inf), distance)
 
 
-def chunks(boxes: BoxSet, spec: AnchorSpec, model: Model) -> Iterator[Tuple[slice, Placed]]:
-    """All boxes with the grids under them, some thousands at a time."""
+def chunks(
+    boxes: BoxSet, spec: AnchorSpec, maps: FeatureMaps
+) -> Iterator[Tuple[slice, GridOverlaps]]:
+    """All boxes with the grids under them, a few thousand at a time."""
     for start in range(0, len(boxes), _CHUNK):
         where = slice(start, start + _CHUNK)
-        yield where, Placed(boxes.part(where), spec, model)
+        yield where, GridOverlaps(boxes.part(where), spec, maps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,15 +157,15 @@ class Best:
     best_of: List[np.ndarray]
 
 
-def best_overlaps(boxes: BoxSet, spec: AnchorSpec, model: Model, threshold: float) -> Best:
-    """Looks at every box with every anchor."""
+def best_overlaps(boxes: BoxSet, spec: AnchorSpec, maps: FeatureMaps, threshold: float) -> Best:
+    """The overlaps of every box with every anchor."""
     iou, possible = (np.zeros(len(boxes), np.float32) for _ in range(2))
     counts = [
         [np.zeros(count, kind) for count in spec.per_map]
         for kind in (np.float32, np.int64, np.int64)
     ]
     reached, matched, best_of = counts
-    for where, placed in chunks(boxes, spec, model):
+    for where, placed in chunks(boxes, spec, maps):
         best, own = iou[where], possible[where]
         of = np.full(len(best), -1, np.int32)
         number = 0

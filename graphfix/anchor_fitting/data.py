@@ -1,12 +1,12 @@
-"""The boxes of a data set, as the network will see them: in pixels of the resized images.
+"""The boxes of a data set as the network will see them: in pixels of the resized images.
 
-A box that the API could not train on is left out and counted: one with a coordinate that is no
-number, one that reaches out of its image by more than a hundredth of a side (by less, it ends at
-the edge), an inverted one, one of no area.
+A box that the API could not train on is left out and counted: one with a coordinate that is not a
+number, one that reaches out of its image by more than a hundredth of a side (by less, it is clipped
+to the image), an inverted one, one without area.
 """
 
 import dataclasses
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 
@@ -16,12 +16,12 @@ from graphfix.findings import WARNING, Finding
 from graphfix.pipeline_config.label_map import normal
 from graphfix.pipeline_config.resizers import needs_size, resized
 
-_CHUNK = 1 << 16  # boxes that are looked at together
+_CHUNK = 1 << 16  # boxes that are checked together
 _TOLERANCE = 0.01
 
-# What is wrong with a box, in the order it is asked.
+# What may be wrong with a box, in the order of the checks.
 FAULTS = (
-    "have a coordinate that is no number",
+    "have a coordinate that is not a number",
     "reach out of their image",
     "are inverted",
     "have no area",
@@ -47,7 +47,7 @@ class BoxSet:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def part(self, which) -> "BoxSet":
+    def part(self, which: Any) -> "BoxSet":
         """The boxes that an index or a slice picks."""
         return dataclasses.replace(
             self,
@@ -63,7 +63,7 @@ class BoxSet:
 
 
 class _Collector:
-    def __init__(self, resizer, names: Dict[int, str]):
+    def __init__(self, resizer: Any, names: Dict[int, str]):
         self.resizer, self.known = resizer, names
         self.names: Dict[str, int] = {}
         self.parts: List[Tuple[np.ndarray, ...]] = []
@@ -83,8 +83,8 @@ class _Collector:
             raise SourceError(
                 image.where,
                 (
-                    "does not say how large the image is, and what the "
-                    f"config's {self.resizer.WhichOneof('image_resizer_oneof')} does depends on it"
+                    "lacks the image's size, on which the config's "
+                    f"{self.resizer.WhichOneof('image_resizer_oneof')} depends"
                 ),
                 "give image/height and image/width",
             )
@@ -142,11 +142,15 @@ class _Collector:
 
 
 def collect(
-    stream: Iterable[ImageBoxes], resizer, *, subject: str, names: Optional[Dict[int, str]] = None
+    stream: Iterable[ImageBoxes],
+    resizer: Any,
+    *,
+    subject: str,
+    names: Optional[Dict[int, str]] = None,
 ) -> Tuple[BoxSet, Tuple[Finding, ...]]:
-    """All boxes of a stream, resized, and what is to be said about those left out.
+    """All boxes of a stream, resized, and findings about those left out.
 
-    `subject`: what the stream is read from; `names`: of class ids, where a file has no names.
+    `subject`: what the stream is read from; `names`: classes' names by id, for files that have ids.
 
     Raises:
       SourceError: a file is damaged; there are no boxes, or none that could be trained on.
@@ -165,7 +169,7 @@ def collect(
             WARNING,
             where,
             (
-                f"holds the first of {count} boxes (of {total + skipped}) that {words}; they "
+                f"has the first of {count} boxes (of {total + skipped}) that {words}; they "
                 "are left out"
             ),
             "correct the annotations: the "
@@ -176,14 +180,10 @@ def collect(
     )
     if not total:
         _, where = min(first for first in collector.first if first[1])
+        wrong = " or ".join(words for words, number in zip(FAULTS, collector.wrong) if number)
         raise SourceError(
             where,
-            "holds the first of %d boxes that %s, and there is "
-            "no other box"
-            % (
-                skipped,
-                " or ".join(words for words, count in zip(FAULTS, collector.wrong) if count),
-            ),
+            f"has the first of {skipped} boxes that {wrong}, and there is no other box",
             "correct the annotations",
         )
     boxes, sizes, classes = (np.concatenate(parts) for parts in zip(*collector.parts))

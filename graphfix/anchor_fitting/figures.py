@@ -7,6 +7,7 @@ import numpy as np
 from graphfix.anchor_fitting.coverage import SSD_GENERATOR, Best
 from graphfix.anchor_fitting.data import BoxSet
 from graphfix.detectors.anchor_generators import AnchorSpec
+from graphfix.findings import count
 
 # Of the square root of a box's area, in pixels of the resized image.
 SIZES = (16, 32, 64, 128, 256)
@@ -39,15 +40,14 @@ def figures(
 
 
 def size_names() -> Tuple[str, ...]:
-    edges = list(SIZES)
     return (
-        (f"below {edges[0]} px",)
-        + tuple("%d to %d px" % pair for pair in zip(edges, edges[1:]))
-        + (f"{edges[-1]} px and more",)
+        f"below {SIZES[0]} px",
+        *(f"{low} to {high} px" for low, high in zip(SIZES, SIZES[1:])),
+        f"{SIZES[-1]} px and more",
     )
 
 
-def _summary(best: Best, threshold: float, which) -> Dict[str, Any]:
+def _summary(best: Best, threshold: float, which: Any) -> Dict[str, Any]:
     iou, possible = best.iou[which], best.possible[which]
     recall = float((iou >= threshold).mean())
     return {
@@ -75,8 +75,8 @@ def _groups(
 def _unmatched(
     spec: AnchorSpec, best: Best, image: Optional[Tuple[float, float]]
 ) -> List[Dict[str, Any]]:
-    """Anchors that reach the threshold with no box and are the best of none: nothing is ever
-    matched to them."""
+    """Anchors that reach the threshold with no box and are no box's best: they are never
+    matched."""
     out = []
     scaled = spec.generator == SSD_GENERATOR
     unit = min(image) if scaled and image else 1
@@ -97,56 +97,50 @@ def _unmatched(
 
 
 _ROWS = (
-    ("mean best IoU", "mean_best_iou", "%.3f"),
-    ("recall at %(threshold)g (the matcher's)", "recall", "%.1f%%"),
-    ("recall at 0.5", "recall_at_50", "%.1f%%"),
-    ("best possible recall", "best_possible_recall", "%.1f%%"),
-    ("boxes without an anchor", "without_anchor", "%.1f%%"),
+    ("mean best IoU", "mean_best_iou", ".3f"),
+    ("recall at {threshold:g} (the matcher's)", "recall", ".1%"),
+    ("recall at 0.5", "recall_at_50", ".1%"),
+    ("best possible recall", "best_possible_recall", ".1%"),
+    ("boxes without an anchor", "without_anchor", ".1%"),
 )
 _CLASSES, _ANCHORS = 20, 10  # in the table; the JSON has all
 
 
 def table(before: Dict[str, Any], after: Dict[str, Any], threshold: float) -> List[str]:
-    """Lines that set two sets of figures side by side."""
-    rows = ["%-34s %10s %10s" % ("", "before", "after")]
+    """Lines that show two sets of figures side by side."""
+    rows = [f"{'':34} {'before':>10} {'after':>10}"]
     for title, key, form in _ROWS:
         if key == "recall_at_50" and abs(threshold - HALF) < 1e-6:
             continue
-        scale = 100 if "%%" in form else 1
-        rows.append(
-            "%-34s %10s %10s"
-            % (
-                (title % {"threshold": threshold},)
-                + tuple(form % (scale * one[key]) for one in (before, after))
-            )
-        )
+        old, new = (format(one[key], form) for one in (before, after))
+        rows.append(f"{title.format(threshold=threshold):34} {old:>10} {new:>10}")
     for title, key in (("by class", "per_class"), ("by size", "per_size")):
         names = (
             sorted(before[key], key=lambda name: -before[key][name]["boxes"])
             if key == "per_class"
             else list(before[key])
         )
-        rows.append("%-34s %21s %21s" % (title + ", boxes", "mean best IoU", "recall"))
+        rows.append(f"{title + ', boxes':34} {'mean best IoU':>21} {'recall':>21}")
         for name in names[:_CLASSES]:
-            pair = before[key][name], after[key][name]
+            old, new = before[key][name], after[key][name]
             rows.append(
-                "  %-23s %8d %12.3f -> %5.3f %11.1f%% -> %5.1f%%"
-                % (
-                    (name[:23], pair[0]["boxes"])
-                    + tuple(one["mean_best_iou"] for one in pair)
-                    + tuple(100 * one["recall"] for one in pair)
-                )
+                f"  {name[:23]:23} {old['boxes']:8d} "
+                f"{old['mean_best_iou']:12.3f} -> {new['mean_best_iou']:5.3f} "
+                f"{100 * old['recall']:11.1f}% -> {100 * new['recall']:5.1f}%"
             )
         if len(names) > _CLASSES:
-            rows.append(f"  and {len(names) - _CLASSES} classes more, in --json")
+            rows.append(
+                f"  and {count(len(names) - _CLASSES, 'more class', 'more classes')}, in --json"
+            )
     return rows
 
 
 def unmatched(found: Sequence[Dict[str, Any]]) -> List[str]:
     """Lines about anchors that nothing is matched to."""
     if not found:
-        return ["every anchor is matched to some box"]
-    rows = [f"{len(found)} anchors are matched to no box (height by width):"]
+        return ["every anchor is matched to a box"]
+    anchors = count(len(found), "anchor is", "anchors are")
+    rows = [f"{anchors} matched to no box (height by width):"]
     rows += [
         f"  map {one['map']}, anchor {one['anchor']}: {one['height']:.4g} by {one['width']:.4g} "
         f"{one['unit']}, best IoU {one['best_iou']:.2f}"

@@ -1,14 +1,14 @@
 """Finds the generator's settings whose anchors cover a data set's boxes best.
 
-What is searched for is a middle of two things: the mean best IoU, and the share of boxes that reach
-the matcher's threshold, counted softly (a box a tenth below counts nothing, one a tenth above
-counts whole), since a step would lead nowhere from where no box reaches it.
+The objective is the average of two things: the mean best IoU, and the share of boxes that reach the
+matcher's threshold, counted softly (a box a tenth below counts 0, one a tenth above counts 1),
+since a step function leads nowhere from where no box reaches the threshold.
 
-It is searched by a pattern search (each value is moved up and down by a step, what helps is kept,
-and the step is halved when nothing helps) from the present settings and from the data set's own
-quantiles, and on from what was found, shaken; on a seeded sample of boxes.  What comes out is
-judged on all of them, and proposed only where neither the mean best IoU nor the recall at the
-threshold is worse than the present anchors'.
+It is maximized by a pattern search (move each value up and down by a step, keep what helps, halve
+the step when nothing does) from the present settings and from the data set's own quantiles, and
+again from randomly moved results; on a seeded sample of boxes.  The result is evaluated on all of
+them, and proposed only if neither the mean best IoU nor the recall at the threshold is worse than
+the present anchors'.
 """
 
 import dataclasses
@@ -16,48 +16,58 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from graphfix.anchor_fitting.coverage import SSD_GENERATOR, Best, Model, Placed, best_overlaps
+from graphfix.anchor_fitting.coverage import (
+    SSD_GENERATOR,
+    Best,
+    FeatureMaps,
+    GridOverlaps,
+    best_overlaps,
+)
 from graphfix.anchor_fitting.data import BoxSet
-from graphfix.anchor_fitting.search_space import Form, Shapes, forms
+from graphfix.anchor_fitting.search_space import SearchSpace, Shapes, search_spaces
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.errors import SourceError
 
 SAMPLE = 3000
 _STEPS = (0.3, 0.15, 0.07, 0.03)  # of a logarithm
 _SHAKES = (0.6, 0.5, 0.4, 0.3, 0.2) * 3
-_SHAKEN = 2  # forms that are searched on, the best
+_SHAKEN = 2  # how many of the best search spaces are searched on
 _SOFT = 0.1
 _PULL = 0.01  # on the mean square distance from the first start
-_GAIN = 1e-4  # less is standing still
-_SIMPLER = 0.005  # what a form has to gain over a simpler one
-_MOST_KEPT = 400  # arrays of overlaps that are remembered
+_GAIN = 1e-4  # a smaller gain counts as none
+_SIMPLER = 0.005  # what a search space has to gain over a simpler one
+_MOST_KEPT = 400  # cached arrays of overlaps
 
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
-    """The message to propose and its anchors, how it does and how the present ones did on all
-    boxes; `form` names what was varied, None where the present anchors stay."""
+    """The message to propose, its anchors, and how the present anchors and these cover all boxes;
+    `varied` names the settings that were varied, None where the present anchors stay."""
 
     message: Any
     spec: AnchorSpec
     before: Best
     after: Best
-    form: Optional[str]
+    varied: Optional[str]
 
 
 class Objective:
-    """How well the anchors of messages cover a sample of boxes; what does not change from one to
-    the next is remembered."""
+    """How well the anchors of messages cover a sample of boxes; overlaps of anchors that messages
+    share are cached."""
 
     def __init__(
-        self, sample: BoxSet, model: Model, threshold: float, image: Optional[Tuple[float, float]]
+        self,
+        sample: BoxSet,
+        maps: FeatureMaps,
+        threshold: float,
+        image: Optional[Tuple[float, float]],
     ):
-        self.sample, self.model, self.threshold, self.image = sample, model, threshold, image
-        self.placed: Optional[Placed] = None
+        self.sample, self.maps, self.threshold, self.image = sample, maps, threshold, image
+        self.placed: Optional[GridOverlaps] = None
         self.known: Dict[Tuple, np.ndarray] = {}
         self.calls = 0
 
-    def __call__(self, message) -> float:
+    def __call__(self, message: Any) -> float:
         """From 0 to 1; -1 for settings that cannot be built."""
         self.calls += 1
         try:
@@ -65,14 +75,14 @@ class Objective:
         except SourceError:
             return -1.0
         if self.placed is None:
-            self.placed = Placed(self.sample, spec, self.model)
+            self.placed = GridOverlaps(self.sample, spec, self.maps)
         best = np.zeros(len(self.sample), np.float32)
         for level, one in enumerate(spec.maps):
             for size in one.sizes:
                 np.maximum(best, self._overlaps(level, size), out=best)
         return score(best, self.threshold)
 
-    def _overlaps(self, level: int, size) -> np.ndarray:
+    def _overlaps(self, level: int, size: Any) -> np.ndarray:
         key = (level,) + tuple(size)
         found = self.known.get(key)
         if found is None:
@@ -88,20 +98,20 @@ def score(best: np.ndarray, threshold: float) -> float:
     return float(best.mean() + reach.mean()) / 2
 
 
-def described(message, subject: str, image: Optional[Tuple[float, float]]) -> AnchorSpec:
-    """The anchors as `Placed` wants them: those that scale with the image without one.
+def described(message: Any, subject: str, image: Optional[Tuple[float, float]]) -> AnchorSpec:
+    """The anchors as `GridOverlaps` takes them: described without an image if they scale with it.
 
     Raises:
-      SourceError: naming `subject`, where they cannot be built.
+      SourceError: they cannot be built; its subject is `subject`.
     """
     scaled = message.WhichOneof("anchor_generator_oneof") == SSD_GENERATOR
     return describe_anchors(message, subject, None if scaled else image)
 
 
 def fit(
-    message,
+    message: Any,
     boxes: BoxSet,
-    model: Model,
+    maps: FeatureMaps,
     *,
     threshold: float,
     seed: int,
@@ -119,31 +129,31 @@ def fit(
       RequestError: the generator cannot place `count` anchors.
     """
     spec = described(message, subject, image)
-    before = best_overlaps(boxes, spec, model, threshold)
+    before = best_overlaps(boxes, spec, maps, threshold)
     random = np.random.RandomState(seed)
     picked = random.permutation(len(boxes))[:SAMPLE]
     sample = boxes.part(np.sort(picked))
-    objective = Objective(sample, model, threshold, image)
+    objective = Objective(sample, maps, threshold, image)
     unit = sample.images.min(axis=1) if spec.generator == SSD_GENERATOR else 1.0
     shapes = Shapes(
         np.sort(np.log(sample.sides / unit)),
         np.sort(np.log(sample.boxes[:, 3] / sample.boxes[:, 2])),
     )
     found = [
-        (form, *search(form, objective, random))
-        for form in forms(message, shapes, count, spec.per_map)
+        (space, *search(space, objective, random))
+        for space in search_spaces(message, shapes, count, spec.per_map)
     ]
     found.sort(key=lambda one: -one[1])
     found[:_SHAKEN] = [
-        (form, *shake(form, value, vector, objective, random))
-        for form, value, vector in found[:_SHAKEN]
+        (space, *shake(space, value, vector, objective, random))
+        for space, value, vector in found[:_SHAKEN]
     ]
     best: Optional[Fitted] = None
-    for form, _value, vector in _by_preference(found):
-        made = form.build(vector)
+    for space, _, vector in _by_preference(found):
+        made = space.build(vector)
         anchors = described(made, subject, image)
-        after = best_overlaps(boxes, anchors, model, threshold)
-        fitted = Fitted(made, anchors, before, after, form.name)
+        after = best_overlaps(boxes, anchors, maps, threshold)
+        fitted = Fitted(made, anchors, before, after, space.name)
         if count not in (None,) + spec.per_map or not_worse(before, after, threshold):
             return fitted
         best = best or fitted
@@ -160,9 +170,9 @@ def not_worse(before: Best, after: Best, threshold: float) -> bool:
 
 
 def _by_preference(
-    found: List[Tuple[Form, float, np.ndarray]],
-) -> Sequence[Tuple[Form, float, np.ndarray]]:
-    """The simplest form that is within _SIMPLER of the best first, then all by their value."""
+    found: List[Tuple[SearchSpace, float, np.ndarray]],
+) -> Sequence[Tuple[SearchSpace, float, np.ndarray]]:
+    """The simplest search space within _SIMPLER of the best first, then all by their value."""
     top = max(value for _, value, _ in found)
     return sorted(
         found,
@@ -174,20 +184,27 @@ def _by_preference(
     )
 
 
-def search(form: Form, objective: Callable[[Any], float], random) -> Tuple[float, np.ndarray]:
-    """The best value of a form and its vector, from where the form says to start."""
+def search(
+    space: SearchSpace, objective: Callable[[Any], float], random: Any
+) -> Tuple[float, np.ndarray]:
+    """The best value in a search space and its vector, from all of its starts."""
     return max(
-        (_pattern(form, start, objective, random) for start in form.starts), key=lambda one: one[0]
+        (_pattern(space, start, objective, random) for start in space.starts),
+        key=lambda one: one[0],
     )
 
 
 def shake(
-    form: Form, value: float, vector: np.ndarray, objective: Callable[[Any], float], random
+    space: SearchSpace,
+    value: float,
+    vector: np.ndarray,
+    objective: Callable[[Any], float],
+    random: Any,
 ) -> Tuple[float, np.ndarray]:
-    """What is found beyond: a pattern search stays on the hill it is on."""
+    """The best value from random moves on: a pattern search ends at a local maximum."""
     for spread in _SHAKES:
         reached, other = _pattern(
-            form, vector + random.normal(0, spread, len(vector)), objective, random
+            space, vector + random.normal(0, spread, len(vector)), objective, random
         )
         if reached > value:
             value, vector = reached, other
@@ -195,14 +212,14 @@ def shake(
 
 
 def _pattern(
-    form: Form, start: np.ndarray, objective: Callable[[Any], float], random
+    space: SearchSpace, start: np.ndarray, objective: Callable[[Any], float], random: Any
 ) -> Tuple[float, np.ndarray]:
-    low, high = form.bounds.T
-    present = np.clip(form.starts[0], low, high)
+    low, high = space.bounds.T
+    present = np.clip(space.starts[0], low, high)
 
     def value_of(vector: np.ndarray) -> float:
         # A setting that no box depends on goes back to where it was.
-        return objective(form.build(vector)) - _PULL * np.mean((vector - present) ** 2)
+        return objective(space.build(vector)) - _PULL * np.mean((vector - present) ** 2)
 
     vector = np.clip(start, low, high)
     value = value_of(vector)

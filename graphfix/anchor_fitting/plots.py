@@ -6,7 +6,7 @@ The only module that imports matplotlib, which is an extra (`plots`).
 import dataclasses
 import logging
 import os
-from typing import List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -38,8 +38,8 @@ class Series:
 
 def require() -> None:
     """Raises RequestError where matplotlib is not installed."""
-    # It takes its settings from a file in the current directory, if there is one, and says on stderr
-    # what it does not understand of it.
+    # It takes its settings from a file in the current directory, if there is one, and says on
+    # stderr what it does not understand of it.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         import matplotlib
@@ -96,7 +96,7 @@ def _pixels(spec: AnchorSpec, level: int, image: Tuple[float, float]) -> np.ndar
     return np.array(spec.maps[level].sizes) * unit
 
 
-def _centres(spec: AnchorSpec, level: int, shape, image: Tuple[float, float]):
+def _centres(spec: AnchorSpec, level: int, shape: Any, image: Tuple[float, float]):
     """The grid's rows and columns, in pixels."""
     one = spec.maps[level]
     stride = one.stride or tuple(side / count for side, count in zip(image, shape))
@@ -113,7 +113,7 @@ def _grid(setting: Setting, series: Sequence[Series], image: Tuple[float, float]
     count = len(series[0].spec.maps)
     across = min(count, 3)
     down = (count + across - 1) // across
-    shapes = map_shapes(setting.model.body, setting.model.meta, np.array([image]))
+    shapes = map_shapes(setting.maps.body, setting.maps.meta, np.array([image]))
     # All panels show the same: the image, and as much around it as the largest anchor needs, but
     # no more than half as much again.
     largest = max(_pixels(one.spec, level, image).max() for one in series for level in range(count))
@@ -148,22 +148,17 @@ def _grid(setting: Setting, series: Sequence[Series], image: Tuple[float, float]
                     )
                 )
         axes.scatter([middle[1]], [middle[0]], s=14, color=_DARK, zorder=3, linewidths=0)
+        anchors = " / ".join(str(one.spec.per_map[level]) for one in series)
         axes.set_title(
-            "map %d: %d x %d cells, %s anchors each"
-            % (
-                level,
-                len(rows),
-                len(columns),
-                " / ".join(str(one.spec.per_map[level]) for one in series),
-            ),
-            fontsize=9,
+            f"map {level}: {len(rows)} x {len(columns)} cells, {anchors} anchors each", fontsize=9
         )
         axes.set_xlim(-margin, image[1] + margin)
         axes.set_ylim(image[0] + margin, -margin)
         axes.set_aspect("equal")
         axes.tick_params(labelsize=7)
     figure.suptitle(
-        "Anchors of the middle cell, on an image of %g x %g pixels (height x width)" % image,
+        f"Anchors of the middle cell, on an image of {image[0]:g} x {image[1]:g} pixels "
+        "(height x width)",
         fontsize=11,
     )
     if len(series) > 1:
@@ -172,7 +167,7 @@ def _grid(setting: Setting, series: Sequence[Series], image: Tuple[float, float]
     return figure
 
 
-def _legend(figure, series: Sequence[Series]) -> None:
+def _legend(figure: Any, series: Sequence[Series]) -> None:
     from matplotlib.lines import Line2D
 
     figure.legend(
@@ -337,7 +332,7 @@ def _coverage(setting: Setting, series: Sequence[Series], boxes: BoxSet):
     return figure
 
 
-def _plain_ticks(axes, edges: np.ndarray) -> None:
+def _plain_ticks(axes: Any, edges: np.ndarray) -> None:
     from matplotlib.ticker import ScalarFormatter
 
     ticks: List[int] = [

@@ -1,13 +1,13 @@
-"""What each anchor generator can be told, as vectors that can be searched.
+"""The settings of each anchor generator, as vectors to search.
 
-A form is one way to fill in a generator's settings: which of them vary, where each starts, and the
-message that values make.  Values are logarithms, so that a step is a factor.  What is no size and
-no shape (layers, levels, strides, offsets) stays as the config has it.
+A search space is one way to set a generator: which settings vary, where each starts, and the
+message that values make.  Values are logarithms, so that a step is a factor.  Settings that are
+neither a size nor a shape (layers, levels, strides, offsets) stay as the config has them.
 
 * `ssd_anchor_generator`: `min_scale` and `max_scale`, or a scale for every layer; the aspect
   ratios, which all layers share, and that of the interpolated anchor.  Where
   `reduce_boxes_in_lowest_layer` gives the first layer the API's own three shapes, those follow
-  `base_anchor_height` and `_width` alone, so there are forms with these, too;
+  `base_anchor_height` and `_width` alone, so there are search spaces with these, too;
 * `multiscale_anchor_generator`: `anchor_scale`, the aspect ratios, and how a number of anchors is
   made of aspect ratios and scales per octave;
 * `grid_anchor_generator`: `scales` and `aspect_ratios`, and how a number is made of both;
@@ -22,7 +22,7 @@ import numpy as np
 
 from graphfix.errors import RequestError
 
-# The settings that a form may vary lie between these: parts of the image or pixels, and ratios.
+# Settings that vary stay between these: parts of the image or pixels, and ratios.
 SCALES = (math.log(1e-3), math.log(1e5))
 RATIOS = (math.log(1 / 20), math.log(20))
 BASES = (math.log(1 / 20), math.log(20))
@@ -30,9 +30,9 @@ _DIGITS = 4  # of a setting, as it is written
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
+class SearchSpace:
     """`starts`: vectors to search from; `bounds`: [low, high] of each value; `build(vector)`: the
-    AnchorGenerator message.  `simplicity`: forms are preferred in this order."""
+    AnchorGenerator message.  `simplicity`: the lower, the more a space is preferred."""
 
     name: str
     starts: Tuple[np.ndarray, ...]
@@ -43,7 +43,7 @@ class Form:
 
 @dataclasses.dataclass(frozen=True)
 class Shapes:
-    """What a data set looks like, to start from: logarithms of the boxes' sides (in the
+    """The shapes in a data set, to start from: logarithms of the boxes' sides (in the
     generator's unit) and of their ratios, width by height; sorted."""
 
     sides: np.ndarray
@@ -55,12 +55,14 @@ class Shapes:
 
 
 def rounded(value: float) -> float:
-    """A setting as it is written: what is searched is what is then read."""
-    return float("%.*g" % (_DIGITS, value))
+    """A setting as the file will have it: what is searched is what will be read."""
+    return float(f"{value:.{_DIGITS}g}")
 
 
-def forms(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]) -> List[Form]:
-    """The forms of a message's generator with as many anchors as it has, or `count`.
+def search_spaces(
+    message: Any, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
+) -> List[SearchSpace]:
+    """The search spaces of a message's generator with as many anchors as it has, or `count`.
 
     Raises:
       RequestError: it cannot have so many.
@@ -68,10 +70,10 @@ def forms(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int])
     generator = message.WhichOneof("anchor_generator_oneof")
     if count is not None and not 1 <= count <= 100:
         raise RequestError("--num_anchors", f"is {count}", "ask for 1 to 100 at a location")
-    return list(_FORMS[generator](message, shapes, count, per_map))
+    return list(_GENERATORS[generator](message, shapes, count, per_map))
 
 
-def _changed(message, **settings) -> Any:
+def _changed(message: Any, **settings) -> Any:
     """A message with other settings of its generator; None clears one."""
     made = type(message)()
     made.CopyFrom(message)
@@ -89,7 +91,9 @@ def _bounds(*parts: Tuple[Tuple[float, float], int]) -> np.ndarray:
     return np.array([bound for bound, count in parts for _ in range(count)], np.float64)
 
 
-def _ssd(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]) -> Iterator[Form]:
+def _ssd(
+    message: Any, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
+) -> Iterator[SearchSpace]:
     ssd = message.ssd_anchor_generator
     layers = ssd.num_layers
     interpolated = int(ssd.interpolated_scale_aspect_ratio > 0)
@@ -97,7 +101,7 @@ def _ssd(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]) 
     if ratio_count < 1:
         raise RequestError(
             "--num_anchors",
-            "leaves no aspect ratio beside the interpolated anchor",
+            "leaves no aspect ratio besides the interpolated anchor",
             "ask for at least 2",
         )
     middle = float(np.median(shapes.ratios))
@@ -133,7 +137,7 @@ def _ssd(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]) 
             settings.update(base_anchor_height=values[-2], base_anchor_width=values[-1])
         return _changed(message, **settings)
 
-    def form(simplicity: int, free: bool, with_base: bool) -> Form:
+    def space(simplicity: int, free: bool, with_base: bool) -> SearchSpace:
         starts = tuple(
             np.concatenate(
                 [scales if free else scales[[0, -1]], ratios, between, base if with_base else []]
@@ -148,26 +152,28 @@ def _ssd(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]) 
         name = ("scales" if free else "min_scale and max_scale") + (
             ", base_anchor_height and base_anchor_width" if with_base else ""
         )
-        return Form(name, starts, bounds, lambda vector: build(vector, free, with_base), simplicity)
+        return SearchSpace(
+            name, starts, bounds, lambda vector: build(vector, free, with_base), simplicity
+        )
 
     ranged = layers > 1 and not ssd.scales
     if ranged:
-        yield form(0, False, False)
-    yield form(1, True, False)
+        yield space(0, False, False)
+    yield space(1, True, False)
     if ssd.reduce_boxes_in_lowest_layer:
         if ranged:
-            yield form(2, False, True)
-        yield form(3, True, True)
+            yield space(2, False, True)
+        yield space(3, True, True)
 
 
 def _multiscale(
-    message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
-) -> Iterator[Form]:
+    message: Any, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
+) -> Iterator[SearchSpace]:
     one = message.multiscale_anchor_generator
     total = count or one.scales_per_octave * len(one.aspect_ratios)
     scale = math.log(one.anchor_scale)
 
-    def form(octave: int) -> Form:
+    def space(octave: int) -> SearchSpace:
         number = total // octave
         ratios = [shapes.quantiles(shapes.ratios, number)]
         if number == len(one.aspect_ratios):
@@ -184,7 +190,7 @@ def _multiscale(
         starts = tuple(
             np.concatenate([[scale + step], own]) for own in ratios for step in (0, -0.35)
         )
-        return Form(
+        return SearchSpace(
             f"anchor_scale and {number} aspect ratios, {octave} scales per octave",
             starts,
             _bounds((SCALES, 1), (RATIOS, number)),
@@ -194,17 +200,19 @@ def _multiscale(
 
     for octave in range(1, total + 1):
         if total % octave == 0:
-            yield form(octave)
+            yield space(octave)
 
 
-def _grid(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]) -> Iterator[Form]:
+def _grid(
+    message: Any, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
+) -> Iterator[SearchSpace]:
     grid = message.grid_anchor_generator
     total = count or len(grid.scales) * len(grid.aspect_ratios)
     base = (math.log(grid.height) + math.log(grid.width)) / 2
     # Ratios multiply the base's own.
     own = math.log(grid.width) - math.log(grid.height)
 
-    def form(scale_count: int) -> Form:
+    def space(scale_count: int) -> SearchSpace:
         number = total // scale_count
         scales = [shapes.quantiles(shapes.sides, scale_count) - base]
         ratios = [shapes.quantiles(shapes.ratios, number) - own]
@@ -219,7 +227,7 @@ def _grid(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int])
                 aspect_ratios=list(np.exp(vector[scale_count:])),
             )
 
-        return Form(
+        return SearchSpace(
             f"{scale_count} scales and {number} aspect ratios",
             tuple(np.concatenate(pair) for pair in zip(scales, ratios)),
             _bounds((SCALES, scale_count), (RATIOS, number)),
@@ -229,12 +237,12 @@ def _grid(message, shapes: Shapes, count: Optional[int], per_map: Sequence[int])
 
     for scale_count in range(1, total + 1):
         if total % scale_count == 0:
-            yield form(scale_count)
+            yield space(scale_count)
 
 
 def _flexible(
-    message, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
-) -> Iterator[Form]:
+    message: Any, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
+) -> Iterator[SearchSpace]:
     grids = message.flexible_grid_anchor_generator.anchor_grid
     counts = [count or number for number in per_map]
     total = sum(counts)
@@ -266,7 +274,7 @@ def _flexible(
             first += number
         return made
 
-    yield Form(
+    yield SearchSpace(
         "base sizes and aspect ratios",
         tuple(starts),
         _bounds((SCALES, total), (RATIOS, total)),
@@ -275,7 +283,7 @@ def _flexible(
     )
 
 
-_FORMS: Dict[str, Callable[..., Iterator[Form]]] = {
+_GENERATORS: Dict[str, Callable[..., Iterator[SearchSpace]]] = {
     "ssd_anchor_generator": _ssd,
     "grid_anchor_generator": _grid,
     "multiscale_anchor_generator": _multiscale,

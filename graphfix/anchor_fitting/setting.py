@@ -1,9 +1,9 @@
-"""What a pipeline.config says about anchors: the generator, where it places them, what matches."""
+"""What a pipeline.config sets about anchors: the generator, the feature maps, the matcher."""
 
 import dataclasses
 from typing import Any, Optional, Tuple
 
-from graphfix.anchor_fitting.coverage import Model
+from graphfix.anchor_fitting.coverage import FeatureMaps
 from graphfix.anchor_fitting.fit import described
 from graphfix.detectors.anchor_generators import AnchorSpec
 from graphfix.detectors.extractors.loader import described_extractor
@@ -22,15 +22,15 @@ USUAL = 0.5
 @dataclasses.dataclass(frozen=True)
 class Setting:
     """`message`: the AnchorGenerator, at `path` in the config; `spec` its anchors as
-    `coverage.Placed` wants them; `image`: (height, width) of every resized image, if constant;
-    `threshold`: the IoU from which the matcher takes an anchor for a box's."""
+    `coverage.GridOverlaps` takes them; `image`: (height, width) of every resized image, if
+    constant; `threshold`: the IoU from which the matcher assigns an anchor to a box."""
 
     message: Any
     path: Tuple[str, ...]
     spec: AnchorSpec
     resizer: Any
     image: Optional[Tuple[float, float]]
-    model: Model
+    maps: FeatureMaps
     threshold: float
     findings: Tuple[Finding, ...]
 
@@ -39,13 +39,13 @@ def read_setting(config: PipelineConfig, subject: str) -> Setting:
     """Reads a config, the file `subject`.
 
     Raises:
-      SourceError: it describes no model of these, or anchors that do not fit its feature maps.
+      SourceError: it describes no known model, or anchors that do not fit its feature maps.
     """
     meta = config.message.model.WhichOneof("model")
     if meta not in ANCHOR_FIELD:
         raise SourceError(
             subject,
-            f"describes no meta-architecture graphfix knows: {meta or 'none'}",
+            f"describes no meta-architecture that graphfix knows: {meta or 'none'}",
             "known are: " + ", ".join(sorted(ANCHOR_FIELD)),
         )
     body = getattr(config.message.model, meta)
@@ -65,9 +65,9 @@ def read_setting(config: PipelineConfig, subject: str) -> Setting:
                 INFO,
                 subject,
                 "has clip_anchors_to_image, by which anchors that "
-                "reach out of the image train, too: more boxes may have an anchor than is said "
-                "here",
-                "take the figures for a lower bound",
+                "reach out of the image train, too: more boxes may have an anchor than the figures "
+                "tell",
+                "take the figures as a lower bound",
             ),
         )
     return Setting(
@@ -76,13 +76,13 @@ def read_setting(config: PipelineConfig, subject: str) -> Setting:
         spec,
         body.image_resizer,
         image,
-        Model(body, meta, inside),
+        FeatureMaps(body, meta, inside),
         threshold,
         findings,
     )
 
 
-def _threshold(body, meta: str) -> Tuple[float, Tuple[Finding, ...]]:
+def _threshold(body: Any, meta: str) -> Tuple[float, Tuple[Finding, ...]]:
     if meta == FASTER_RCNN:
         return PROPOSALS, ()
     findings: Tuple[Finding, ...] = ()
@@ -93,7 +93,7 @@ def _threshold(body, meta: str) -> Tuple[float, Tuple[Finding, ...]]:
                 "NOT_IOU",
                 WARNING,
                 "similarity_calculator",
-                (f"is {similarity}, and what is said here is by intersection over union"),
+                (f"is {similarity}, but the figures here are of intersection over union"),
                 "judge by training",
             ),
         )
@@ -108,7 +108,7 @@ def _threshold(body, meta: str) -> Tuple[float, Tuple[Finding, ...]]:
             "NO_THRESHOLD",
             INFO,
             "matcher",
-            f"has no threshold in the config; {USUAL:g} is taken",
-            f"read the recall as that of IoU {USUAL:g}",
+            f"has no threshold in the config; {USUAL:g} is used",
+            f"read the recall as recall at IoU {USUAL:g}",
         ),
     )

@@ -1,6 +1,7 @@
-"""anchors: a generator's settings fitted to a data set, shown, and put into a config."""
+"""anchors: fits a generator's settings to a data set, draws anchors, puts them into a config."""
 
 import dataclasses
+import json
 import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -12,9 +13,10 @@ from graphfix.anchor_fitting.setting import Setting, read_setting
 from graphfix.datasets.sources import read_boxes
 from graphfix.detectors.feature_maps import check_maps
 from graphfix.errors import RequestError
-from graphfix.findings import INFO, WARNING, Finding, by_severity
+from graphfix.findings import INFO, WARNING, Finding, by_severity, count
+from graphfix.formats.regular_files import read_file
 from graphfix.modeldir import manifest, publishing, single_files
-from graphfix.modeldir.openers import CONFIG, read_file
+from graphfix.modeldir.names import CONFIG
 from graphfix.pipeline_config.anchor_generators import anchor_edits, format_anchors, parse_anchors
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
 from graphfix.pipeline_config.edits import apply_edits
@@ -22,12 +24,18 @@ from graphfix.pipeline_config.label_map import parse_label_map
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
-    """What to print: lines of text, the same as data, and the findings."""
+class AnchorFit:
+    """What an anchors command did, as lines of text and as data, and the findings."""
 
     lines: Tuple[str, ...]
     data: Dict[str, Any]
     findings: Tuple[Finding, ...]
+
+    def to_lines(self) -> List[str]:
+        return list(self.lines)
+
+    def to_json(self) -> str:
+        return json.dumps(self.data, indent=2, sort_keys=True)
 
 
 def fit_anchors(
@@ -35,12 +43,17 @@ def fit_anchors(
     records: Sequence[str],
     *,
     output: str,
-    overwrite: bool,
-    seed: int,
-    count: Optional[int],
-    label_map_path: Optional[str],
-) -> Answer:
-    """Fits a config's anchor generator to the boxes of records, and writes it as an anchors file.
+    overwrite: bool = False,
+    seed: int = 0,
+    num_anchors: Optional[int] = None,
+    label_map_path: Optional[str] = None,
+) -> AnchorFit:
+    """Fits the anchor generator of a config (`path`, or its directory) to the boxes of `records`,
+    and writes it as the anchors file `output`.
+
+    seed: of the search, 0 to 2**32 - 1.
+    num_anchors: anchors at a location, by default as many as there are.
+    label_map_path: names of the classes, where records have only ids.
 
     Raises:
       GraphfixError: nothing was written.
@@ -52,22 +65,22 @@ def fit_anchors(
     fitted = fit(
         setting.message,
         boxes,
-        setting.model,
+        setting.maps,
         threshold=setting.threshold,
         seed=seed,
         subject=path,
         image=setting.image,
-        count=count,
+        count=num_anchors,
     )
     findings += setting.findings
-    if fitted.form is None:
+    if fitted.varied is None:
         findings += (
             Finding(
                 "ANCHORS_KEPT",
                 INFO,
                 path,
-                "has anchors that its generator cannot beat "
-                "on these boxes, as far as was searched; they are written as they are",
+                "has anchors for which the search found nothing better on these boxes; they are "
+                "written as they are",
                 "try another --seed, or --num_anchors",
             ),
         )
@@ -77,8 +90,7 @@ def fit_anchors(
                 "ANCHORS_WORSE",
                 WARNING,
                 "--num_anchors",
-                "asks for a number with "
-                "which no anchors were found to be as good as the present ones",
+                "is a number for which the search found no anchors as good as the present ones",
                 "ask for more, or leave it out",
             ),
         )
@@ -89,7 +101,11 @@ def fit_anchors(
             ("after", fitted.spec, fitted.after),
         )
     }
-    comment = f"# {'Fitted' if fitted.form else 'As they were'}, for {len(boxes)} boxes, by graphfix anchors fit --seed {seed}: recall at IoU {setting.threshold:g} {100 * pair['after']['recall']:.1f}%.\n"
+    comment = (
+        f"# {'Fitted' if fitted.varied else 'As they were'}, "
+        f"for {count(len(boxes), 'box', 'boxes')}, by graphfix anchors fit --seed {seed}: "
+        f"recall at IoU {setting.threshold:g} {100 * pair['after']['recall']:.1f}%.\n"
+    )
     single_files.write_file(
         output,
         (comment + format_anchors(fitted.message)).encode(),
@@ -97,18 +113,13 @@ def fit_anchors(
         inputs=inputs + [path],
     )
     counts = {"before": setting.spec.per_map, "after": fitted.spec.per_map}
+    was = "" if counts["after"] == counts["before"] else f", {_counts(counts['before'])} before"
     lines = [
-        "%s: %s, %s anchors at a location%s"
-        % (
-            output,
-            fitted.spec.generator,
-            _counts(counts["after"]),
-            "" if counts["after"] == counts["before"] else f", {_counts(counts['before'])} before",
-        ),
-        f"varied: {fitted.form}" if fitted.form else "nothing was changed",
+        f"{output}: {fitted.spec.generator}, {_counts(counts['after'])} anchors at a location{was}",
+        f"varied: {fitted.varied}" if fitted.varied else "nothing was changed",
     ]
     lines += _about(setting, boxes) + table(pair["before"], pair["after"], setting.threshold)
-    for name in ("before", "after")[fitted.form is None :]:
+    for name in ("before", "after")[fitted.varied is None :]:
         lines += [
             f"{name}, {line}" if not number else line
             for number, line in enumerate(unmatched(pair[name]["unmatched_anchors"]))
@@ -117,12 +128,12 @@ def fit_anchors(
         pair,
         output=output,
         generator=fitted.spec.generator,
-        varied=fitted.form,
+        varied=fitted.varied,
         seed=seed,
         anchors_per_map={name: list(one) for name, one in counts.items()},
         **_data(setting, boxes, findings),
     )
-    return Answer(tuple(lines), data, by_severity(findings))
+    return AnchorFit(tuple(lines), data, by_severity(findings))
 
 
 def show_anchors(
@@ -130,11 +141,11 @@ def show_anchors(
     records: Sequence[str],
     *,
     output_directory: str,
-    overwrite: bool,
-    anchors: Optional[str],
-    label_map_path: Optional[str],
-) -> Answer:
-    """Draws a config's anchors (and those of a file beside them), with the boxes of records.
+    overwrite: bool = False,
+    anchors: Optional[str] = None,
+    label_map_path: Optional[str] = None,
+) -> AnchorFit:
+    """Draws a config's anchors, those of a file `anchors` if given, and the boxes of records.
 
     Raises:
       GraphfixError: nothing was written.
@@ -155,7 +166,7 @@ def show_anchors(
         boxes, findings = _boxes(setting, records, label_map_path)
         series = [
             dataclasses.replace(
-                one, best=best_overlaps(boxes, one.spec, setting.model, setting.threshold)
+                one, best=best_overlaps(boxes, one.spec, setting.maps, setting.threshold)
             )
             for one in series
         ]
@@ -176,11 +187,11 @@ def show_anchors(
             for name, one in found.items()
         ]
         data.update(found, **_data(setting, boxes, findings))
-    return Answer(tuple(lines), data, by_severity(findings))
+    return AnchorFit(tuple(lines), data, by_severity(findings))
 
 
-def apply_anchors(path: str, anchors: str, *, output: str, overwrite: bool) -> Answer:
-    """Puts the generator of an anchors file into a config; nothing else of it is touched.
+def apply_anchors(path: str, anchors: str, *, output: str, overwrite: bool = False) -> AnchorFit:
+    """Puts the generator of an anchors file into a config, and changes nothing else of it.
 
     Raises:
       GraphfixError: nothing was written.
@@ -200,8 +211,7 @@ def apply_anchors(path: str, anchors: str, *, output: str, overwrite: bool) -> A
                 (
                     f"places {_counts(spec.per_map)} anchors at a location, "
                     f"{_counts(setting.spec.per_map)} before: "
-                    "the box and class heads of a checkpoint do not fit this config any "
-                    "more"
+                    "the box and class heads of a checkpoint no longer fit this config"
                 ),
                 "carry them over with graphfix convert --anchors",
             ),
@@ -209,13 +219,16 @@ def apply_anchors(path: str, anchors: str, *, output: str, overwrite: bool) -> A
     edits = anchor_edits(setting.path, config.document, document)
     edited = apply_edits(config.document, edits)
     single_files.write_file(output, edited.encode(), overwrite=overwrite, inputs=inputs + [path])
-    line = f"{output}: {spec.generator} with {_counts(spec.per_map)} anchors at a location; {len(edits)} settings changed"
+    line = (
+        f"{output}: {spec.generator} with {_counts(spec.per_map)} anchors at a location; "
+        f"{count(len(edits), 'setting')} changed"
+    )
     data = {
         "output": output,
         "changed": [".".join(edit.path) for edit in edits],
         "findings": [dataclasses.asdict(one) for one in findings],
     }
-    return Answer((line,), data, by_severity(findings))
+    return AnchorFit((line,), data, by_severity(findings))
 
 
 def _open(path: str) -> Tuple[str, PipelineConfig, Setting]:
@@ -245,7 +258,7 @@ def _other(anchors: str, setting: Setting, path: str):
             "give anchors of the config's generator",
         )
     spec = described(message, anchors, setting.image)
-    check_maps(len(spec.maps), setting.model.body, setting.model.meta, anchors)
+    check_maps(len(spec.maps), setting.maps.body, setting.maps.meta, anchors)
     return document, message
 
 
@@ -254,16 +267,10 @@ def _counts(per_map: Sequence[int]) -> str:
 
 
 def _about(setting: Setting, boxes: BoxSet) -> List[str]:
-    image = "%gx%g" % setting.image if setting.image else "resized"
-    return [
-        "boxes: %d of %d classes%s, on %s images"
-        % (
-            len(boxes),
-            len(boxes.names),
-            f" (and {boxes.skipped} left out)" if boxes.skipped else "",
-            image,
-        )
-    ]
+    image = "x".join(f"{side:g}" for side in setting.image) if setting.image else "resized"
+    left_out = f" (and {boxes.skipped} left out)" if boxes.skipped else ""
+    classes = count(len(boxes.names), "class", "classes")
+    return [f"boxes: {len(boxes)} of {classes}{left_out}, on {image} images"]
 
 
 def _data(setting: Setting, boxes: BoxSet, findings: Sequence[Finding]) -> Dict[str, Any]:

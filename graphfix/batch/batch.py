@@ -26,9 +26,9 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 from graphfix.batch.recipe import Entry, read_recipe
 from graphfix.errors import RequestError
+from graphfix.formats.regular_files import read_file
 from graphfix.modeldir import ownership, publishing
-from graphfix.modeldir.manifest import MANIFEST
-from graphfix.modeldir.openers import read_file
+from graphfix.modeldir.names import MANIFEST
 from graphfix.process import import_path, signals
 from graphfix.process.console import escaped, one_line
 

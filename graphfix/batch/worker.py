@@ -23,14 +23,16 @@ from graphfix.conversion.convert import convert
 from graphfix.errors import GraphfixError, Problem, RequestError, SourceError
 from graphfix.formats.archive import SUFFIXES
 from graphfix.formats.checkpoint import reader
-from graphfix.formats.graphdef.files import SAVED_MODEL
-from graphfix.modeldir import openers as sources
+from graphfix.formats.graphdef.files import SAVED_MODEL_PB
+from graphfix.formats.regular_files import read_file
 from graphfix.modeldir import ownership
 from graphfix.modeldir.destinations import Directory
 from graphfix.modeldir.download import fetch
 from graphfix.modeldir.manifest import Manifest, read_manifest
+from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, SAVED_MODEL
+from graphfix.modeldir.search import find_frozen, find_prefix
 from graphfix.options import OPTIONS, ConvertOptions, Front, spelled
-from graphfix.report.report import CHECKPOINT, Report
+from graphfix.report.report import Report
 from graphfix.stock_api.target_api import find_target_api
 from graphfix.verification.judge import judge
 
@@ -207,7 +209,7 @@ def _target_digest(target: Dict[str, Any], directory: str) -> str:
     said = dict(target, target_api=find_target_api(target.get("target_api", "auto")).revision)
     for key in said:
         if OPTIONS[key].read:
-            said[key] = hashlib.sha256(sources.read_file(said[key])).hexdigest()
+            said[key] = hashlib.sha256(read_file(said[key])).hexdigest()
     said.setdefault("fine_tune_checkpoint", os.path.join(directory, CHECKPOINT))
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode("ascii")).hexdigest()
 
@@ -217,12 +219,12 @@ def _content(path: str, config_path: Optional[str]) -> str:
     checksums are in the checkpoint's index."""
     if os.path.isfile(path) and path.endswith(SUFFIXES):
         return _sha256(path)
-    frozen = sources.find_frozen(path)
+    frozen = find_frozen(path)
     rows: List[str] = []
     if frozen:
-        found = [os.path.join(frozen, SAVED_MODEL) if os.path.isdir(frozen) else frozen]
+        found = [os.path.join(frozen, SAVED_MODEL_PB) if os.path.isdir(frozen) else frozen]
     else:
-        prefix = sources.find_prefix(path)
+        prefix = find_prefix(path)
         reader.read_index(prefix)  # says what is wrong, where it is no checkpoint
         found = [reader.index_path(prefix)]
         rows += [
@@ -230,11 +232,8 @@ def _content(path: str, config_path: Optional[str]) -> str:
             for one in sorted(glob.glob(glob.escape(prefix) + ".data-*"))
         ]
     beside = os.path.dirname(found[0])
-    found += [config_path or os.path.join(beside, sources.CONFIG)]
-    found += [
-        os.path.join(beside, *one)
-        for one in ((sources.LABEL_MAP,), (sources.FROZEN,), ("saved_model", SAVED_MODEL))
-    ]
+    found += [config_path or os.path.join(beside, CONFIG)]
+    found += [os.path.join(beside, one) for one in (LABEL_MAP, FROZEN, SAVED_MODEL)]
     for one in dict.fromkeys(found):
         if os.path.isfile(one):
             rows.append(f"{os.path.basename(one)} {_sha256(one)}")

@@ -106,8 +106,7 @@ def _unknown(block: Block, descriptor: Any, above: str) -> Iterator[Tuple[str, s
                 number = counts[field.name] = counts.get(field.name, -1) + 1
                 place = f"{field.name}[{number}]" if is_repeated(known) else field.name
                 if isinstance(value, Block):
-                    for one in _unknown(value, known.message_type, above + place + "."):
-                        yield one
+                    yield from _unknown(value, known.message_type, above + place + ".")
     for path in sorted(texts):
         yield path, texts[path]
 

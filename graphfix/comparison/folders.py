@@ -15,7 +15,7 @@ import errno
 import hashlib
 import os
 import re
-from typing import Container, Dict, Iterator, List, Tuple
+from typing import Any, Container, Dict, Iterator, List, Tuple
 
 from google.protobuf.message import DecodeError
 
@@ -27,9 +27,9 @@ from graphfix.formats import regular_files
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.schema import message_class
 from graphfix.formats.textproto import Document, bind
+from graphfix.modeldir.names import CHECKPOINT_STATE, MANIFEST, PLAN_JSON, REPORT_HTML, REPORT_JSON
 
-RECORDS = ("plan.json", "report.json", "report.html", "manifest.json")
-_STATE = "checkpoint"
+RECORDS = (PLAN_JSON, REPORT_JSON, REPORT_HTML, MANIFEST)
 _SHARD = re.compile(r"(.*)\.data-\d{5}-of-\d{5}\Z", re.S)
 # What is read of a file that has to be looked at whole.
 _MOST = 64 << 20
@@ -105,11 +105,15 @@ def _checkpoint(prefix: str) -> str:
 def _file(name: str, path: str) -> Tuple[str, ...]:
     try:
         if os.path.isdir(path) or not os.path.exists(path):
-            return ("a link to %a" % os.readlink(path),)
+            return (f"a link to {os.readlink(path)!a}",)
         with regular_files.open_file(path) as file:
-            if os.path.basename(name) == _STATE or name.endswith(".meta"):
+            if os.path.basename(name) == CHECKPOINT_STATE or name.endswith(".meta"):
                 data = file.read(_MOST)
-                told = _state(data, path) if os.path.basename(name) == _STATE else _meta(data)
+                told = (
+                    _state(data, path)
+                    if os.path.basename(name) == CHECKPOINT_STATE
+                    else _meta(data)
+                )
                 if told and len(data) < _MOST:
                     return told
                 file.seek(0)
@@ -123,7 +127,7 @@ def _file(name: str, path: str) -> Tuple[str, ...]:
         raise _unreadable(path, error) from None
 
 
-def _short(digest) -> str:
+def _short(digest: Any) -> str:
     return DIGEST + digest.hexdigest()[:SHORT]
 
 
@@ -151,15 +155,14 @@ def _state(data: bytes, path: str) -> Tuple[str, ...]:
     directory = os.path.dirname(os.path.abspath(path))
     return tuple(
         ", ".join(
-            "%s %r"
-            % (field.name, [tell(one) for one in (value if is_repeated(field) else [value])])
+            f"{field.name} {[tell(one) for one in (value if is_repeated(field) else [value])]!r}"
             for field, value in message.ListFields()
         )
         for tell in (lambda value: _relative(value, directory), str)
     )
 
 
-def _relative(value, directory: str) -> str:
+def _relative(value: Any, directory: str) -> str:
     """A path as one in the state file's directory, where it is."""
     if not isinstance(value, str):
         return str(value)

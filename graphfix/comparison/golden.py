@@ -28,8 +28,8 @@ import numpy as np
 from graphfix.comparison.states import SHORT, ClassChannels, GraphState, Node, Snapshot, TensorState
 from graphfix.errors import SourceError
 from graphfix.formats.dtypes import BY_NAME
+from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorMeta
-from graphfix.modeldir.openers import read_file
 
 FORMAT = 2
 MOST_VALUES = 32768
@@ -80,7 +80,7 @@ def _graph(graph: GraphState) -> str:
     )
 
 
-def _lines(rows: Iterable[Tuple[str, Any]], key=None) -> str:
+def _lines(rows: Iterable[Tuple[str, Any]], key: Any = None) -> str:
     return "{\n%s\n}" % ",\n".join(
         f"  {json.dumps(name)}: {json.dumps(value, sort_keys=True)}"
         for name, value in sorted(rows, key=key)
@@ -218,7 +218,7 @@ def _always(value):
     return lambda: value
 
 
-def _meta(name: str, dtype: str, shape) -> TensorMeta:
+def _meta(name: str, dtype: str, shape: Any) -> TensorMeta:
     return TensorMeta(name, BY_NAME[dtype], tuple(map(int, shape)))
 
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from graphfix.comparison.result import PARTS, Comparison
 from graphfix.comparison.states import Snapshot
 from graphfix.errors import SourceError
-from graphfix.modeldir.openers import read_file
+from graphfix.formats.regular_files import read_file
 from graphfix.process.console import escaped
 
 _SUITE = "graphfix check"

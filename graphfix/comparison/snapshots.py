@@ -1,7 +1,7 @@
 """Snapshots of what `diff` and `check` are given: a model's directory, archive, or single file."""
 
 import os
-from typing import Container, Dict, Mapping, Optional, Set
+from typing import Any, Container, Dict, Mapping, Optional, Set
 
 from graphfix.comparison.configs import config_fields, label_fields, relative_to, with_mark
 from graphfix.comparison.folders import other_files, shard_of
@@ -13,15 +13,16 @@ from graphfix.errors import SourceError
 from graphfix.formats.archive import SUFFIXES, Unpacked
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.graphdef import files
+from graphfix.formats.regular_files import read_file
 from graphfix.formats.schema import message_class
 from graphfix.formats.tensors import TensorMeta
 from graphfix.formats.textproto import Document, bind
-from graphfix.modeldir import openers as sources
+from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP, SAVED_MODEL, SAVED_MODEL_DIRECTORY
+from graphfix.modeldir.search import find_frozen, find_prefix
 from graphfix.pipeline_config.document import parse_config
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
 
 # Where the stock exporter leaves its SavedModel, in the directory of the checkpoint.
-_SAVED_MODEL = "saved_model"
 _TEXTS = (".config", ".pbtxt", ".txt", ".prototxt")
 
 
@@ -41,36 +42,39 @@ def open_snapshot(path: str, *, ignored: Container[str] = ()) -> Snapshot:
     if path.endswith(_TEXTS):
         return _text(path)
     if path.endswith(".pb"):
-        if os.path.basename(path) == files.SAVED_MODEL:
+        if os.path.basename(path) == files.SAVED_MODEL_PB:
             return _directory(path, os.path.dirname(path) or ".", None, ignored)
         heads = _Heads(os.path.dirname(path))
         return Snapshot(path, False, graphs={"": _frozen(path, heads)})
-    prefix = sources.find_prefix(path)
+    prefix = find_prefix(path)
     return Snapshot(path, False, tensors=_checkpoint(prefix, _Heads(os.path.dirname(prefix))))
 
 
-def _directory(path: str, directory: str, holder, ignored: Optional[Container[str]]) -> Snapshot:
+def _directory(
+    path: str, directory: str, holder: Any, ignored: Optional[Container[str]]
+) -> Snapshot:
     """`ignored` is None for an archive, which is unpacked only in part: its other files do not
     count."""
-    frozen = sources.find_frozen(directory)
+    frozen = find_frozen(directory)
     heads = _Heads(directory)
     known, graphs = set(heads.read), {}
     raw = heads.fields
     if frozen is not None and frozen == directory:
         graphs.update(_saved_model(directory, heads))
-        known.add(files.SAVED_MODEL)
-    elif os.path.isfile(os.path.join(directory, sources.FROZEN)):
-        graphs[""] = _frozen(os.path.join(directory, sources.FROZEN), heads)
-        known.add(sources.FROZEN)
-    inner = os.path.join(directory, _SAVED_MODEL)
+        known.add(files.SAVED_MODEL_PB)
+    elif os.path.isfile(os.path.join(directory, FROZEN)):
+        graphs[""] = _frozen(os.path.join(directory, FROZEN), heads)
+        known.add(FROZEN)
+    inner = os.path.join(directory, SAVED_MODEL_DIRECTORY)
     if files.is_saved_model(inner):
         graphs.update(
-            (_SAVED_MODEL + place, graph) for place, graph in _saved_model(inner, heads).items()
+            (SAVED_MODEL_DIRECTORY + place, graph)
+            for place, graph in _saved_model(inner, heads).items()
         )
-        known.add(os.path.join(_SAVED_MODEL, files.SAVED_MODEL))
+        known.add(SAVED_MODEL)
     tensors = None
     if frozen is None:
-        prefix = sources.find_prefix(directory)
+        prefix = find_prefix(directory)
         tensors, stem = _checkpoint(prefix, heads), os.path.basename(prefix)
         known.add(stem + ".index")
         known.update(name for name in os.listdir(directory) if shard_of(name) == stem)
@@ -95,18 +99,18 @@ class _Heads:
         self.config = self.fields = self.labels = None
         self.read: Set[str] = set()
         self._names: Mapping[int, str] = {}
-        path = os.path.join(directory, sources.CONFIG)
+        path = os.path.join(directory, CONFIG)
         if os.path.isfile(path):
-            data = sources.read_file(path)
+            data = read_file(path)
             self.config = parse_config(data, path)
             self.fields = with_mark(data, config_fields(self.config))
-            self.read.add(sources.CONFIG)
-        path = os.path.join(directory, sources.LABEL_MAP)
+            self.read.add(CONFIG)
+        path = os.path.join(directory, LABEL_MAP)
         if os.path.isfile(path):
-            data = sources.read_file(path)
+            data = read_file(path)
             self._names = _names(parse_label_map(data, path))
             self.labels = label_fields(data)
-            self.read.add(sources.LABEL_MAP)
+            self.read.add(LABEL_MAP)
 
     def __call__(self, metas: Mapping[str, TensorMeta]):
         """{tensor: (role, classes)}; empty unless config and tensors are of the same model."""
@@ -128,7 +132,7 @@ def _names(label_map: LabelMap) -> Dict[int, str]:
 
 def _text(path: str) -> Snapshot:
     """A label map or a config: what is not a label map is read as a config."""
-    data = sources.read_file(path)
+    data = read_file(path)
     if bind(Document.parse(data, subject=path), message_class("graphfix.labels.StringIntLabelMap"))[
         0
     ].item:
@@ -162,6 +166,6 @@ def _frozen(path: str, heads: _Heads):
 def _saved_model(directory: str, heads: _Heads):
     saved = files.read_saved_model(directory)
     files.open_graph(
-        files.serving_graph(saved).graph_def, os.path.join(directory, files.SAVED_MODEL)
+        files.serving_graph(saved).graph_def, os.path.join(directory, files.SAVED_MODEL_PB)
     )
     return saved_states(saved, heads)

@@ -111,7 +111,7 @@ class Snapshot:
         return next(iter(self.graphs.values())).constants if self.graphs else None
 
 
-def head_rows(model, names: Mapping[int, str]):
+def head_rows(model: Any, names: Mapping[int, str]):
     """{tensor: (role, classes)} of a described model's heads, moving averages included.
 
     `names` are the classes' names by id; a tensor of a head without a class axis has no classes.

@@ -6,9 +6,10 @@ from typing import Any, Optional, Tuple
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.errors import RequestError
 from graphfix.findings import WARNING, Finding
+from graphfix.formats.regular_files import read_file
 from graphfix.formats.textproto import Document
-from graphfix.modeldir import openers
 from graphfix.modeldir.openers import Source
+from graphfix.modeldir.source_labels import NOT_THE_SOURCES, source_labels
 from graphfix.options import ConvertOptions
 from graphfix.pipeline_config.anchor_generators import parse_anchors
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
@@ -65,7 +66,7 @@ def describe(source: Source, options: ConvertOptions) -> Context:
     source = _reading_once(source)
     api = find_target_api(options.target_api)
     target, findings = _target(options.label_map_path)
-    names, told = openers.source_labels(
+    names, told = source_labels(
         source,
         options.source_label_map_path,
         target=target,
@@ -89,8 +90,8 @@ def describe_for_replay(source: Source, options: ConvertOptions, plan: SurgeryPl
             "already fixes " + ", ".join(f"--{name}" for name in decided),
             "leave that out, or make a new plan with it",
         )
-    beside = not any(one.code == openers.NOT_THE_SOURCES for one in plan.findings)
-    names = openers.source_labels(source, None, beside=beside).labels
+    beside = not any(one.code == NOT_THE_SOURCES for one in plan.findings)
+    names = source_labels(source, None, beside=beside).labels
     return Context(_reading_once(source), options, names)
 
 
@@ -103,7 +104,7 @@ def _reading_once(source: Source) -> Source:
 def _target(path: Optional[str]) -> Tuple[Optional[LabelMap], Tuple[Finding, ...]]:
     if path is None:
         return None, ()
-    found = parse_label_map(openers.read_file(path, pipes=True), path)
+    found = parse_label_map(read_file(path, pipes=True), path)
     if not found.unused:
         return found, ()
     return found, (
@@ -127,5 +128,5 @@ def _anchors(source: Source, options: ConvertOptions) -> Optional[NewAnchors]:
                 "give the new anchors with --anchors FILE, or leave it out",
             )
         return None
-    document, message = parse_anchors(openers.read_file(path, pipes=True), path)
+    document, message = parse_anchors(read_file(path, pipes=True), path)
     return NewAnchors(document, message, describe_anchors(message, path, source.model.image))

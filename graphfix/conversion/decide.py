@@ -8,7 +8,7 @@ from graphfix.conversion.context import Context
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.findings import WARNING, Finding, by_severity
 from graphfix.formats.textproto import quote
-from graphfix.modeldir.openers import LABEL_MAP
+from graphfix.modeldir.names import CHECKPOINT, LABEL_MAP
 from graphfix.options import AnchorBoxes
 from graphfix.pipeline_config.anchor_generators import anchor_edits
 from graphfix.pipeline_config.edits import ConfigEdit
@@ -20,7 +20,6 @@ from graphfix.planning.dtypes import check_types
 from graphfix.planning.edits import output_names
 from graphfix.planning.freeze import kept_patterns, plan_freeze
 from graphfix.planning.plan import SurgeryPlan, plan_tensors, remarks
-from graphfix.report.report import CHECKPOINT
 from graphfix.restore import trainers
 
 Findings = Tuple[Finding, ...]

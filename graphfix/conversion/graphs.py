@@ -9,7 +9,8 @@ from graphfix.detectors.families import FASTER_RCNN
 from graphfix.errors import Problem, SourceError
 from graphfix.findings import INFO, WARNING, Finding, by_severity
 from graphfix.formats.tensors import TensorStore
-from graphfix.modeldir.openers import CONFIG, FROZEN, SAVED_MODEL, Source
+from graphfix.modeldir.names import CONFIG, FROZEN, SAVED_MODEL
+from graphfix.modeldir.openers import Source
 from graphfix.planning.plan import SurgeryPlan
 
 # Anchor generators that place anchors in parts of the image, wherever they are asked to.

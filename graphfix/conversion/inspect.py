@@ -7,7 +7,8 @@ from typing import Any, Dict, List, NamedTuple, Tuple, Union
 from graphfix.conversion.convert import opened
 from graphfix.conversion.graphs import graph_findings
 from graphfix.findings import Finding, by_severity
-from graphfix.modeldir.openers import Source, source_labels
+from graphfix.modeldir.openers import Source
+from graphfix.modeldir.source_labels import source_labels
 from graphfix.options import ConvertOptions
 
 

@@ -15,10 +15,21 @@ from graphfix.formats import durable
 from graphfix.formats.checkpoint import writer
 from graphfix.formats.tensors import TensorStore
 from graphfix.formats.textproto import Document
-from graphfix.modeldir import manifest, ownership
+from graphfix.modeldir import ownership
 from graphfix.modeldir.checkpoint_state import write_state
 from graphfix.modeldir.destinations import Destination, Stage
-from graphfix.modeldir.openers import CONFIG, LABEL_MAP, SAVED_MODEL
+from graphfix.modeldir.names import (
+    CHECKPOINT,
+    CONFIG,
+    LABEL_MAP,
+    MANIFEST,
+    PLAN_JSON,
+    REPORT_HTML,
+    REPORT_JSON,
+    SAVED_MODEL,
+    SAVED_MODEL_VARIABLES,
+    TRAINING_CHECKPOINT,
+)
 from graphfix.pipeline_config.document import bound_config
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import Label, LabelMap, format_label_map
@@ -27,17 +38,8 @@ from graphfix.planning.non_finite_check import not_finite
 from graphfix.planning.plan import SurgeryPlan
 from graphfix.planning.plan_json import to_json
 from graphfix.report import html
-from graphfix.report.report import (
-    CHECKPOINT,
-    PLAN_JSON,
-    REPORT_HTML,
-    REPORT_JSON,
-    MapAnchorsChange,
-    Report,
-)
+from graphfix.report.report import MapAnchorsChange, Report
 from graphfix.restore import training_state
-
-TRAINING_CHECKPOINT = "model.ckpt-0"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +85,7 @@ def write(output: Output, stage: Stage, context: Context, destination: Destinati
         write_file(directory, name, data)
     if SAVED_MODEL in output.graphs:
         # Empty as the exporter's, which has its variables as constants in the graph.
-        os.mkdir(os.path.join(directory, os.path.dirname(SAVED_MODEL), "variables"))
+        os.mkdir(os.path.join(directory, SAVED_MODEL_VARIABLES))
     write_file(directory, LABEL_MAP, format_label_map(_label_map(plan)).encode())
     write_file(directory, PLAN_JSON, to_json(plan).encode())
     if stage.model_dir is not None:
@@ -140,7 +142,7 @@ def _report(output: Output, stage: Stage, context: Context, destination: Destina
         source.model.family,
         plan,
         tuple(output.tensors),
-        tuple(sorted(list(written) + [REPORT_JSON, REPORT_HTML, manifest.MANIFEST])),
+        tuple(sorted(list(written) + [REPORT_JSON, REPORT_HTML, MANIFEST])),
         tuple(
             difflib.unified_diff(
                 source.config.document.text.splitlines(),

@@ -4,12 +4,11 @@ published."""
 from typing import Any, Dict, Optional
 
 from graphfix.conversion.context import Context
-from graphfix.conversion.output import TRAINING_CHECKPOINT, Output, training_tensors
+from graphfix.conversion.output import Output, training_tensors
 from graphfix.errors import SourceError, VerificationError
 from graphfix.modeldir import manifest
 from graphfix.modeldir.destinations import Stage
-from graphfix.modeldir.openers import CONFIG
-from graphfix.report.report import CHECKPOINT
+from graphfix.modeldir.names import CHECKPOINT, CONFIG, TRAINING_CHECKPOINT
 from graphfix.verification.copies import FAULT, check_copies
 from graphfix.verification.judge import describe_output, judge
 from graphfix.verification.models import check_model, requested

@@ -13,9 +13,10 @@ from graphfix.formats.textproto import quote
 from graphfix.modeldir import manifest, openers
 from graphfix.modeldir.checkpoint_state import write_state
 from graphfix.modeldir.destinations import Destination
+from graphfix.modeldir.names import CHECKPOINT, CONFIG
+from graphfix.modeldir.search import find_frozen
 from graphfix.pipeline_config.edits import ConfigEdit, apply_edits
 from graphfix.planning.dtypes import check_types
-from graphfix.report.report import CHECKPOINT
 from graphfix.verification.copies import check_copies
 
 _FINE_TUNE = ("train_config", "fine_tune_checkpoint")
@@ -51,7 +52,7 @@ def thaw(
     """
     inputs = [one for one in (path, config_path) if one]
     destination.check(inputs)
-    frozen = openers.find_frozen(path)
+    frozen = find_frozen(path)
     if frozen is None:
         raise RequestError(
             path,
@@ -68,7 +69,7 @@ def thaw(
     with destination.staged(inputs + [frozen, source.config_path]) as stage:
         writer.write_bundle(source.store, os.path.join(stage.directory, CHECKPOINT))
         write_state(stage.directory, CHECKPOINT)
-        write_file(stage.directory, openers.CONFIG, document.encode())
+        write_file(stage.directory, CONFIG, document.encode())
         _, measured = manifest.write(stage.directory, model=source.model)
         check_copies(CHECKPOINT, source.store, measured)
     return Thawed(

@@ -1,4 +1,4 @@
-"""Separates the variables that training adds from the model's own, by their names."""
+"""The variables that training adds to a model's own, recognised by their names."""
 
 import dataclasses
 from typing import Iterable, Optional, Sequence, Tuple
@@ -9,16 +9,15 @@ from graphfix.formats.tensors import TensorMeta
 
 
 @dataclasses.dataclass(frozen=True)
-class Extras:
-    """Names of variables that training adds: moving averages, optimizer slots, quantization
-    ranges."""
+class AuxiliaryVariables:
+    """Names of what training adds: moving averages, the optimizer's and quantization's variables."""
 
     moving_averages: Tuple[str, ...]
     optimizer: Tuple[str, ...]
     quantization: Tuple[str, ...]
 
 
-def find_extras(names: Iterable[str]) -> Extras:
+def find_auxiliary_variables(names: Iterable[str]) -> AuxiliaryVariables:
     """Sorts names by the model variable they belong to."""
     names = set(names)
     averages, optimizer, quantization = [], [], []
@@ -31,7 +30,7 @@ def find_extras(names: Iterable[str]) -> Extras:
             optimizer.append(name)
         elif is_quantization(name):
             quantization.append(name)
-    return Extras(tuple(averages), tuple(optimizer), tuple(quantization))
+    return AuxiliaryVariables(tuple(averages), tuple(optimizer), tuple(quantization))
 
 
 def _parent(name: str, suffixes: Sequence[str]) -> Optional[str]:

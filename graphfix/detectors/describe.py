@@ -9,7 +9,7 @@ else it raises a SourceError that lists all that does not fit.  It reads no weig
 from typing import Iterator, List, Sequence, Tuple
 
 from graphfix.detectors import families
-from graphfix.detectors.auxiliary_variables import find_extras
+from graphfix.detectors.auxiliary_variables import find_auxiliary_variables
 from graphfix.detectors.config_heads import OTHER_MODEL, ConfigHeads, Metas
 from graphfix.detectors.extractor_check import check_extractor
 from graphfix.detectors.extractors.loader import described_extractor
@@ -56,7 +56,7 @@ def describe(message, metas: Metas, *, config: str, checkpoint: str) -> ModelSpe
         reading.anchors,
         reading.coder(),
         reading.image,
-        find_extras(metas),
+        find_auxiliary_variables(metas),
         tuple(_pins(reading, metas, family)),
     )
 

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Optional, Tuple
 
 from graphfix.detectors.anchor_generators import AnchorSpec
-from graphfix.detectors.auxiliary_variables import Extras
+from graphfix.detectors.auxiliary_variables import AuxiliaryVariables
 from graphfix.detectors.box_coders import Coder
 from graphfix.detectors.channel_layout import (
     CLASS_AXIS,
@@ -68,5 +68,5 @@ class ModelSpec:
     anchors: AnchorSpec
     coder: Coder
     image: Optional[Tuple[float, float]]
-    extras: Extras
+    extras: AuxiliaryVariables
     pins: Tuple[Tuple[Tuple[str, ...], int], ...]

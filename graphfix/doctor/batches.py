@@ -1,7 +1,7 @@
 """Checks of the images that the trainer batches: how many, and of which size."""
 
 import re
-from typing import Iterator
+from typing import Iterator, Tuple
 
 from graphfix.detectors.extractors.loader import FPN, SLIM, find_extractor
 from graphfix.doctor.checks import Check, Symptom
@@ -69,7 +69,7 @@ def _no_batch(setup: Setup) -> Iterator[Symptom]:
 def _dimensions(setup: Setup) -> Iterator[Symptom]:
     resizer = setup.body.image_resizer
     chosen = resizer.WhichOneof("image_resizer_oneof")
-    path = ("model", setup.meta, "image_resizer")
+    path: Tuple[str, ...] = ("model", setup.meta, "image_resizer")
     if chosen is None:
         yield Symptom(setup.where(*path), "there is no image_resizer")
     keep = resizer.keep_aspect_ratio_resizer

@@ -7,7 +7,7 @@ from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING, count
 from graphfix.formats.textproto import quote
-from graphfix.modeldir.openers import FROZEN
+from graphfix.modeldir.names import CHECKPOINT, FROZEN
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.paths import is_placeholder
 
@@ -61,7 +61,7 @@ def _directory(setup: Setup) -> Iterator[Symptom]:
     if not os.path.isdir(path) or os.path.exists(path + ".index"):
         return
     found = _prefixes(path)
-    preferred = [one for one in found if os.path.basename(one) == "model.ckpt"] or (
+    preferred = [one for one in found if os.path.basename(one) == CHECKPOINT] or (
         found if len(found) == 1 else []
     )
     if not found and os.path.exists(os.path.join(path, FROZEN)):

@@ -71,11 +71,8 @@ def restores_statistics(setup: Setup) -> bool:
     """Whether the feature extractor's BatchNorm starts from a checkpoint's averages."""
     if restores(setup) == trainers.NOTHING:
         return False
-    return (
-        (is_of_model(setup)
-        and kind(setup) == DETECTION)
-        or (is_classifier(setup)
-        and kind(setup) == CLASSIFICATION)
+    return (is_of_model(setup) and kind(setup) == DETECTION) or (
+        is_classifier(setup) and kind(setup) == CLASSIFICATION
     )
 
 

@@ -73,8 +73,8 @@ def _kernel_size(setup: Setup) -> Iterator[Symptom]:
             path = ("model", "ssd", "box_predictor", name, "kernel_size")
             yield Symptom(
                 setup.where(*path),
-                "kernel_size is %d, but the heads of %s have kernels of %d x %d: none of them "
-                "is restored" % ((predictor.kernel_size, prefix) + meta.shape[:2]),
+                f"kernel_size is {predictor.kernel_size}, but the heads of {prefix} have kernels "
+                f"of {meta.shape[0]} x {meta.shape[1]}: none of them is restored",
                 f"write kernel_size: {meta.shape[0]}",
                 (ConfigEdit(path, str(meta.shape[0]), "as the checkpoint's"),),
             )

@@ -1,6 +1,6 @@
 """The rows of doctor's tables: checks of a setup, and error messages that it explains."""
 
-from typing import Any, Callable, Iterable, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.pipeline_config.edits import ConfigEdit
 
@@ -46,3 +46,8 @@ class Message(NamedTuple):
     cause: str
     codes: Tuple[str, ...]
     remedy: str
+
+
+def listed(things: Sequence[object], most: int = 8) -> str:
+    """The first `most` things, separated by commas, and whether there are more."""
+    return ", ".join(map(str, things[:most])) + (", ..." if len(things) > most else "")

@@ -38,8 +38,7 @@ def _era(setup: Setup) -> Iterator[Symptom]:
     for number, violation in enumerate(found):
         known = field_history(violation.message, violation.field.name)
         dates = (
-            " (known from %s%s)"
-            % (known.first, f" to before {known.gone}" if known.gone else " on")
+            f" (known from {known.first}{f' until before {known.gone}' if known.gone else ' on'})"
             if known and violation.spec is None
             else ""
         )

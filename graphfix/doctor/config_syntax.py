@@ -80,7 +80,7 @@ def _smart_quotes(setup: Setup) -> Iterator[Symptom]:
     yield Symptom(
         problem.subject,
         f"typographic quotes, as text editors insert them: {line}",
-        "write %s" % _QUOTES.sub('"', line),
+        "write " + _QUOTES.sub('"', line),
         text=_QUOTES.sub('"', setup.data.decode("utf-8", "replace")),
     )
 

@@ -11,10 +11,10 @@ from graphfix.doctor.diagnosis import fix as apply_fixes
 from graphfix.doctor.setup import Options
 from graphfix.errors import RequestError, SourceError
 from graphfix.findings import count
+from graphfix.formats.regular_files import read_file
 from graphfix.formats.textproto import Document, Scalar
 from graphfix.formats.textproto.literals import BadLiteral, parse_string
 from graphfix.modeldir import single_files
-from graphfix.modeldir.openers import read_file
 from graphfix.pipeline_config import schema_history
 from graphfix.restore import trainers
 from graphfix.stock_api.target_api import find_target_api
@@ -44,8 +44,7 @@ class DoctorResult(NamedTuple):
         if self.written:
             fixes = count(len(self.fixed), "remedy", "remedies")
             lines.append(f"{self.written} written, with {fixes}:")
-        for one in self.fixed:
-            lines.append(f"  {one.check.code} {one.symptom.subject}: {one.remedy}")
+        lines += [f"  {one.check.code} {one.symptom.subject}: {one.remedy}" for one in self.fixed]
         return lines + [""] * bool(lines) + to_lines(self.diagnosis)
 
 

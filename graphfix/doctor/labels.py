@@ -3,7 +3,7 @@
 import os
 from typing import Iterator, Tuple
 
-from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.checks import Check, Symptom, listed
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.formats.textproto import Block, quote
@@ -132,13 +132,7 @@ def _gaps(setup: Setup) -> Iterator[Symptom]:
         missing = sorted(set(range(1, labels.max_id + 1)) - set(labels.by_id()))
         if missing:
             yield Symptom(
-                path,
-                "skips %d of the ids up to %d: %s"
-                % (
-                    len(missing),
-                    labels.max_id,
-                    ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else ""),
-                ),
+                path, f"skips {len(missing)} of the ids up to {labels.max_id}: {listed(missing)}"
             )
 
 

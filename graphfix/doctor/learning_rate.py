@@ -1,6 +1,6 @@
 """Checks of the learning rate and its schedule."""
 
-from typing import Iterator, Optional
+from typing import Any, Iterator, Optional, Tuple
 
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
@@ -11,7 +11,11 @@ from graphfix.pipeline_config.edits import ConfigEdit
 _HIGHEST = {"momentum_optimizer": 0.5, "rms_prop_optimizer": 0.05, "adam_optimizer": 0.02}
 
 
-def _rate(setup: Setup):
+_Rate = Tuple[Tuple[str, ...], str, Any]
+_NO_RATE: _Rate = ((), "", None)
+
+
+def _rate(setup: Setup) -> Optional[_Rate]:
     """(path of the schedule, its name, its message), None where there is none."""
     name, optimizer = setup.optimizer
     if not name:
@@ -27,7 +31,7 @@ def _rate(setup: Setup):
 
 
 def _no_rate(setup: Setup) -> Iterator[Symptom]:
-    name, optimizer = setup.optimizer
+    name = setup.optimizer[0]
     if name and _rate(setup) is None:
         yield Symptom(
             setup.where("train_config", "optimizer", name), (f"{name} has no learning rate")
@@ -35,7 +39,7 @@ def _no_rate(setup: Setup) -> Iterator[Symptom]:
 
 
 def _refused_schedule(setup: Setup) -> Iterator[Symptom]:
-    path, kind, rate = _rate(setup) or ((), "", None)
+    path, kind, rate = _rate(setup) or _NO_RATE
     if kind == "manual_step_learning_rate":
         steps = [one.step for one in rate.schedule]
         if not steps:
@@ -48,7 +52,7 @@ def _refused_schedule(setup: Setup) -> Iterator[Symptom]:
         if wrong:
             yield Symptom(
                 setup.where(*(path + ("schedule", "step"))),
-                "step %d comes after step %d" % wrong[0][::-1],
+                f"step {wrong[0][1]} comes after step {wrong[0][0]}",
                 "write the steps in ascending order",
             )
     if kind != "cosine_decay_learning_rate":
@@ -74,7 +78,7 @@ def _refused_schedule(setup: Setup) -> Iterator[Symptom]:
 
 
 def _short_schedule(setup: Setup) -> Iterator[Symptom]:
-    path, kind, rate = _rate(setup) or ((), "", None)
+    path, kind, rate = _rate(setup) or _NO_RATE
     steps = setup.train.num_steps
     if kind == "cosine_decay_learning_rate" and rate.warmup_steps <= rate.total_steps < steps:
         yield Symptom(
@@ -88,7 +92,7 @@ def _short_schedule(setup: Setup) -> Iterator[Symptom]:
 
 
 def _warming(setup: Setup) -> Iterator[Symptom]:
-    path, kind, rate = _rate(setup) or ((), "", None)
+    path, kind, rate = _rate(setup) or _NO_RATE
     steps = setup.train.num_steps
     field = {
         "cosine_decay_learning_rate": "warmup_steps",
@@ -111,7 +115,7 @@ def _warming(setup: Setup) -> Iterator[Symptom]:
 
 
 def _never_decays(setup: Setup) -> Iterator[Symptom]:
-    path, kind, rate = _rate(setup) or ((), "", None)
+    path, kind, rate = _rate(setup) or _NO_RATE
     steps = setup.train.num_steps
     if not steps:
         return
@@ -136,7 +140,7 @@ def _never_decays(setup: Setup) -> Iterator[Symptom]:
 
 
 def _base_rate(setup: Setup) -> Optional[float]:
-    _, kind, rate = _rate(setup) or ((), "", None)
+    _, kind, rate = _rate(setup) or _NO_RATE
     return getattr(
         rate,
         {
@@ -158,7 +162,7 @@ def _high_rate(setup: Setup) -> Iterator[Symptom]:
 
 
 def _no_learning(setup: Setup) -> Iterator[Symptom]:
-    _, kind, rate = _rate(setup) or ((), "", None)
+    _, kind, rate = _rate(setup) or _NO_RATE
     rises = kind == "manual_step_learning_rate" and any(one.learning_rate for one in rate.schedule)
     if _base_rate(setup) == 0 and not rises:
         yield Symptom(setup.where(*_rate(setup)[0]), "the learning rate is 0")

@@ -6,7 +6,7 @@ python -m graphfix.doctor.manual > docs/troubleshooting.md
 import sys
 
 from graphfix.doctor.diagnosis import TABLES
-from graphfix.doctor.message_table import MESSAGES
+from graphfix.doctor.messages import MESSAGES
 
 _TITLES = {
     "config": "The config",
@@ -25,7 +25,8 @@ Made by `python -m graphfix.doctor.manual > docs/troubleshooting.md`; change the
 `graphfix/doctor/` instead of this file.
 
 `graphfix doctor PIPELINE_CONFIG` checks a config and every file that it names, and reports whether
-it will train. `--fix OUT.config` writes the config with every fault fixed that editing it can fix. `graphfix doctor --explain "MESSAGE"` looks up an error message in the first section.
+it will train. `--fix OUT.config` writes the config with every fault fixed that editing it can fix.
+`graphfix doctor --explain "MESSAGE"` looks up an error message in the first section.
 
 An error ruins the run, with a message or without one. A warning is probably not what you want. An
 info is good to know.
@@ -36,24 +37,17 @@ def text() -> str:
     """The whole document."""
     out = [_HEAD, "## Messages\n"]
     for row in MESSAGES:
-        out.append(
-            "### %s\n\n%s Do: %s.%s\n"
-            % (
-                row.wording.replace("`", ""),
-                row.cause,
-                row.remedy,
-                " Checks: %s." % ", ".join(f"[{code}](#{code.lower()})" for code in row.codes)
-                if row.codes
-                else "",
-            )
-        )
-    for name, checks in TABLES:
+        links = ", ".join(f"[{code}](#{code.lower()})" for code in row.codes)
+        wording = row.wording.replace("`", "")
+        checks = f" Checks: {links}." if links else ""
+        out.append(f"### {wording}\n\n{row.cause} Do: {row.remedy}.{checks}\n")
+    for name, table in TABLES:
         out.append(f"## {_TITLES[name]}\n")
-        for check in checks:
-            out.append(
-                f"### {check.code}\n\n{check.severity.capitalize()}: {check.cause}\n\nDo: "
-                f"{check.remedy}.\n"
-            )
+        out += [
+            f"### {check.code}\n\n{check.severity.capitalize()}: {check.cause}\n\nDo: "
+            f"{check.remedy}.\n"
+            for check in table
+        ]
     return "\n".join(out)
 
 

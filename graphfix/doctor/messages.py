@@ -1,10 +1,12 @@
-"""Looks up what error messages mean (graphfix.doctor.message_table)."""
+"""Looks up what error messages of TensorFlow and the stock API mean."""
 
 import re
 from typing import List, Sequence
 
+from graphfix.doctor import messages_run, messages_setup
 from graphfix.doctor.checks import Message
-from graphfix.doctor.message_table import MESSAGES
+
+MESSAGES = messages_setup.MESSAGES + messages_run.MESSAGES
 
 
 def explain(text: str) -> List[Message]:

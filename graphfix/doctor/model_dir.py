@@ -11,7 +11,8 @@ from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.errors import SourceError
 from graphfix.findings import ERROR, WARNING
-from graphfix.modeldir.checkpoint_state import FILE_NAME, read_state
+from graphfix.modeldir.checkpoint_state import read_state
+from graphfix.modeldir.names import CHECKPOINT_STATE
 from graphfix.restore.training_state import OPTIMIZERS
 
 _EMPTY = (
@@ -29,7 +30,7 @@ class Latest(NamedTuple):
 
 def _state(setup: Setup) -> Optional[str]:
     """The state file's path, None where there is none."""
-    state = os.path.join(setup.options.model_dir or "", FILE_NAME)
+    state = os.path.join(setup.options.model_dir or "", CHECKPOINT_STATE)
     return state if setup.options.model_dir and os.path.lexists(state) else None
 
 

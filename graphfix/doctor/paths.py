@@ -167,7 +167,7 @@ def _label_maps(setup: Setup) -> Iterator[Symptom]:
 
 
 def _unreadable(setup: Setup) -> Iterator[Symptom]:
-    for path, _, value in _all(setup):
+    for _, _, value in _all(setup):
         files = setup.files(value.value) or setup.files(value.value + ".index")
         bad = [one for one in files if not os.access(one, os.R_OK)]
         if bad:

@@ -33,8 +33,8 @@ _WORDS = {
 }
 # What happens to quantization's ranges.
 _RANGES = {
-    trainers.MODEL_MAIN: "%s restores none, since it adds them afterwards",
-    trainers.LEGACY: "%s asks for them by the same rules as for variables",
+    trainers.MODEL_MAIN: "restores none, since it adds them afterwards",
+    trainers.LEGACY: "asks for them by the same rules as for variables",
 }
 # Layers that a detector adds to a classifier's.
 _ADDED = re.compile(r"_[12]_Conv2d_\d+_|/fpn/|_hyperfeature|bottom_up|/(projection|smoothing)_\d")
@@ -62,13 +62,11 @@ def lines(setup: Setup) -> List[str]:
         ):
             out += _restored(setup, names, prediction)
         if setup.message.HasField("graph_rewriter"):
-            out.append(
-                "The ranges of quantization are not among these: %s."
-                % "; ".join(
-                    _RANGES[name] % trainers.script(setup.options.revision, name)
-                    for name in setup.options.trainers
-                )
+            ranges = "; ".join(
+                f"{trainers.script(setup.options.revision, name)} {_RANGES[name]}"
+                for name in setup.options.trainers
             )
+            out.append(f"The ranges of quantization are not among these: {ranges}.")
     if (
         setup.train.freeze_variables
         or setup.train.update_trainable_variables
@@ -98,30 +96,22 @@ def _together(
 
 def _restored(setup: Setup, names: str, prediction: RestorePrediction) -> Iterator[str]:
     total, restored = len(prediction.variables), prediction.count(RESTORED)
-    yield "%s: %d of %d variables are restored%s" % (
-        names,
-        restored,
-        total,
-        "; " + prediction.stops if prediction.stops else "" if restored == total else ":",
-    )
+    end = f"; {prediction.stops}" if prediction.stops else "" if restored == total else ":"
+    yield f"{names}: {restored} of {total} variables are restored{end}"
     if prediction.stops:
         return
     for reason, rows in reasons(setup, prediction).items():
         first = rows[0]
-        yield "  %4d %-13s  %s  (%s%s%s)" % (
-            len(rows),
-            _WORDS[reason.verdict],
-            reason.scope,
-            reason.judgement + ": " if reason.judgement else "",
-            reason.words,
-            ""
-            if first.found is None
-            else f", as {first.variable.name} is {list(first.found)} there and "
-            f"{list(first.variable.shape)} here",
-        )
+        why = reason.words
+        if reason.judgement:
+            why = f"{reason.judgement}: {why}"
+        if first.found is not None:
+            name, shape = first.variable
+            why += f", as {name} is {list(first.found)} there and {list(shape)} here"
+        yield f"  {len(rows):4d} {_WORDS[reason.verdict]:13}  {reason.scope}  ({why})"
     if prediction.added_restored:
         yield (
-            f"  of {count(len(prediction.added), 'variable')} of the optimizer and moving "
+            f"  of {count(len(prediction.added or ()), 'variable')} of the optimizer and moving "
             f"averages, {prediction.added_restored} are restored"
         )
 

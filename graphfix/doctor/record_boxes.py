@@ -2,7 +2,7 @@
 
 from typing import Iterator, List
 
-from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.checks import Check, Symptom, listed
 from graphfix.doctor.record_notes import SCRIPT, TRAIN, noted, scans, suspicion
 from graphfix.doctor.scan import AS_SIZE, OTHER_SIDE
 from graphfix.doctor.setup import Setup
@@ -12,15 +12,11 @@ from graphfix.pipeline_config.label_map import normal
 
 
 def _no_boxes(setup: Setup) -> Iterator[Symptom]:
-    for name, scan in scans(setup):
+    for _, scan in scans(setup):
         if scan.records and not scan.boxes and not scan.found("BOX_COUNTS"):
+            keys = "" if scan.boxed else ": they lack the keys image/object/bbox/*"
             yield Symptom(
-                scan.files[0],
-                "has no boxes in its %s%s"
-                % (
-                    count(scan.records, "record"),
-                    "" if scan.boxed else ": they lack the keys image/object/bbox/*",
-                ),
+                scan.files[0], f"has no boxes in its {count(scan.records, 'record')}{keys}"
             )
 
 
@@ -29,17 +25,11 @@ def _outside_map(setup: Setup) -> Iterator[Symptom]:
     for name, scan in scans(setup):
         bad = sorted(label for label in scan.ids if not 1 <= label <= classes)
         if bad:
-            note = scan.ids[bad[0]]
+            boxes = count(sum(scan.ids[label].count for label in bad), "box", "boxes")
             yield Symptom(
-                note.where,
-                "has class id %d, but num_classes is %d (%s: ids %s, %s)"
-                % (
-                    bad[0],
-                    classes,
-                    name,
-                    ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else ""),
-                    count(sum(scan.ids[label].count for label in bad), "box", "boxes"),
-                ),
+                scan.ids[bad[0]].where,
+                f"has class id {bad[0]}, but num_classes is {classes} "
+                f"({name}: ids {listed(bad, 5)}, {boxes})",
             )
 
 

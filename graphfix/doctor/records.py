@@ -4,7 +4,7 @@ from typing import Iterator
 
 import numpy as np
 
-from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.checks import Check, Symptom, listed
 from graphfix.doctor.record_notes import AGAIN, EVAL, TRAIN, scans
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING, count
@@ -27,8 +27,8 @@ def _empty(setup: Setup) -> Iterator[Symptom]:
         if scan.files and not scan.records and not scan.damage:
             yield Symptom(
                 setup.where(name, *INPUT_PATH),
-                "%s of %s have no records"
-                % (f"its {len(scan.files)} files" if len(scan.files) > 1 else scan.files[0], name),
+                f"{count(len(scan.files), 'file')} of {name}, but not one record in "
+                f"{'them' if len(scan.files) > 1 else 'it'}",
             )
 
 
@@ -42,11 +42,8 @@ def _unused_names(setup: Setup) -> Iterator[Symptom]:
         if unused and scan.boxes and scan.complete and not scan.damage:
             yield Symptom(
                 message.label_map_path,
-                "has %s without boxes in the training records: %s"
-                % (
-                    count(len(unused), "class", "classes"),
-                    ", ".join(unused[:8]) + (", ..." if len(unused) > 8 else ""),
-                ),
+                f"has {count(len(unused), 'class', 'classes')} without boxes in the training "
+                f"records: {listed(unused)}",
             )
 
 

@@ -1,11 +1,11 @@
-"""One pass over the records of a data set: what they hold, and everything strange about it.
+"""One pass over the records of a data set: what they have, and what is wrong with it.
 
-A record is a tf.Example under the keys of the API's TfExampleDecoder.  Of each kind of strangeness
-the number and the first place are kept, so that memory does not grow with the records, but for 8
-bytes an image to tell copies by, and the sizes of the first boxes.  No image is decoded.
+A record is a tf.Example with the keys of the API's TfExampleDecoder.  Of each kind of fault the
+number and the first place are kept, so that memory does not grow with the records, but for 8 bytes
+an image to recognise copies by, and the sizes of the first boxes.  No image is decoded.
 
-A box's class is what the decoder takes: with a label map, its text where there is any (the name's
-or the display name's id, none for another text), else its label.
+A box's class is the one that the decoder uses: with a label map, its text where there is one (the
+name's or the display name's id, none for another text), else its label.
 """
 
 import collections
@@ -35,28 +35,31 @@ from graphfix.formats.tfrecord import read_records
 from graphfix.pipeline_config.label_map import LabelMap
 from graphfix.pipeline_config.resizers import Size
 
-# Kinds of what is no fault, but would explain one.
+# Kinds of notes that are not faults, but would explain one.
 AS_SIZE, OTHER_SIDE = "box may be x, y, width, height", "box may be divided by the other side"
 _SPELLINGS = {"jpg": JPEG}
-# Of so many boxes the sizes are kept, of so many classes the names.
+# Limits: boxes whose sizes are kept, classes whose names are, sizes of images.
 _SIZES, _NAMES, _SHAPES = 200000, 10000, 100
-_PIXELS = 2.0  # no annotation tool is off by a whole image: a coordinate beyond is in pixels
+_PIXELS = 2.0  # no annotation tool is off by an image's size: a larger coordinate is in pixels
 _SLACK = 1e-3
 _HUGE = 12000000
 _EVERY = 64 << 20
 
 
 class Note:
-    """How often something was found, where first, and what it was there."""
+    """How often something was found, where it was found first, and its details there."""
 
     def __init__(self, where: str, detail: str):
         self.count, self.where, self.detail = 0, where, detail
 
 
 class Scan:
-    """What the records hold.  `notes` are by kind; `ids` counts boxes by class id, `unknown` by
-    texts that the label map lacks.  Of the first boxes, `sizes` are (height, width) in pixels of the
-    resized image, and `frames` the image's own, with its padding."""
+    """What the records have.
+
+    `notes` are by kind; `ids` counts boxes by class id, `unknown` by texts that the label map
+    lacks.  Of the first boxes, `sizes` are (height, width) in pixels of the resized image, and
+    `frames` the image's own, with its padding.
+    """
 
     def __init__(self, files: Sequence[str]):
         self.files = tuple(files)
@@ -100,9 +103,9 @@ def scan_records(
 ) -> Scan:
     """Reads the records of files: all, or the first `sample`.
 
-    `resized` gives an image's size once the config's resizer has scaled it, and once it has padded
-    it; `masks` says that every box needs
-    a mask.  Damaged files are read up to the damage, which is in the result.
+    `resized` returns an image's size once the config's resizer has scaled it, and once it has
+    padded it; with `masks` every box needs a mask.  Damaged files are read up to the damage, which
+    is in the result.
     """
     scan = Scan(paths)
     look = _Look(scan, labels, resized, masks)
@@ -129,7 +132,7 @@ class _Look:
     def __init__(self, scan: Scan, labels: Optional[LabelMap], resized, masks: bool):
         self.scan, self.resized, self.masks = scan, resized, masks
         self.example_class = message_class("graphfix.example.Example")
-        # The decoder takes the larger of the two lookups.
+        # The decoder uses the larger of the two lookups.
         self.names: Optional[Dict[bytes, int]] = None
         if labels is not None:
             self.names = {}
@@ -142,7 +145,7 @@ class _Look:
     def record(self, data: bytes, where: str) -> None:
         scan = self.scan
         try:
-            # One that is used again keeps the memory of all it ever held (protobuf 4 and later).
+            # A message that is used again keeps all memory it ever had (protobuf 4 and later).
             example = self.example_class.FromString(data)
         except DecodeError:
             scan.note("RECORD_NOT_EXAMPLE", where)
@@ -177,7 +180,7 @@ class _Look:
         self.sources.add(key)
 
     def image(self, found, where: str) -> Optional[Tuple[int, int]]:
-        """Looks at the encoded image; its (height, width), None where nobody knows."""
+        """Checks the encoded image; returns its (height, width), None where they are unknown."""
         note = self.scan.note
         stated = tuple(int((found.get(key) or (0,))[0]) for key in (HEIGHT, WIDTH))
         stated_size = stated if min(stated) > 1 else None
@@ -206,20 +209,21 @@ class _Look:
             note(
                 "IMAGE_FORMAT",
                 where,
-                f"image/format says '{form}', the image is {header.format.upper()}",
+                f"image/format is '{form}', but the image is {header.format.upper()}",
             )
         if stated_size and stated != size:
             note(
                 "IMAGE_TURNED" if stated == size[::-1] else "IMAGE_SIZE",
                 where,
-                "image/height and image/width say %d x %d, the image is %d x %d" % (stated + size),
+                f"image/height and image/width are {stated[0]} x {stated[1]}, but the image is "
+                f"{size[0]} x {size[1]}",
             )
         if header.format == JPEG and header.channels == 4:
             note("IMAGE_CMYK", where)
         elif header.format in (JPEG, PNG) and header.channels in (1, 2):
             note("IMAGE_GRAY", where)
         if size[0] * size[1] > _HUGE:
-            note("IMAGE_HUGE", where, "%d x %d" % size)
+            note("IMAGE_HUGE", where, f"{size[0]} x {size[1]}")
         return size
 
     def objects(self, found, size: Optional[Tuple[int, int]], where: str) -> None:
@@ -276,8 +280,8 @@ class _Look:
                     where,
                     (
                         f"class/text '{text.decode('utf-8', 'replace')}' is {known} in the label "
-                        "map, and "
-                        f"class/label says {labels[number]}"
+                        "map, but class/label is "
+                        f"{labels[number]}"
                     ),
                 )
 
@@ -292,7 +296,7 @@ class _Look:
             scan.note("BOX_PIXELS", where, _shown(box))
             return
         if bottom < top or right < left:
-            # What widths and heights in the place of the far corner would look like.
+            # What widths and heights in place of the far corner would look like.
             if low >= 0 and top + bottom <= 1 + _SLACK and left + right <= 1 + _SLACK:
                 scan.note(AS_SIZE, where)
             scan.note("BOX_INVERTED", where, _shown(box))
@@ -319,4 +323,5 @@ class _Look:
 
 
 def _shown(box) -> str:
-    return "ymin %.4g, xmin %.4g, ymax %.4g, xmax %.4g" % box
+    ymin, xmin, ymax, xmax = box
+    return f"ymin {ymin:.4g}, xmin {xmin:.4g}, ymax {ymax:.4g}, xmax {xmax:.4g}"

@@ -1,11 +1,11 @@
-"""What a trainer would read, read once: the config, and, when a check asks, what it names.
+"""What a trainer would read, read once: the config, and, when a check asks for it, what it names.
 
-Paths are taken as the trainer takes them: relative ones from the current directory.
+Relative paths start in the current directory, as for the trainer.
 """
 
 import functools
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar, cast
 
 import numpy as np
 
@@ -19,10 +19,10 @@ from graphfix.doctor.values import Values, look_at_values
 from graphfix.errors import SourceError
 from graphfix.formats import wildcards
 from graphfix.formats.checkpoint import reader
+from graphfix.formats.regular_files import read_file
 from graphfix.formats.schema import message_class
 from graphfix.formats.tensors import TensorMeta, TensorStore
 from graphfix.formats.textproto import DUPLICATE, Document, bind
-from graphfix.modeldir.openers import read_file
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
 from graphfix.pipeline_config.paths import INPUT_READERS
 from graphfix.pipeline_config.resizers import Size, check_resizer, constant_size, resized
@@ -45,17 +45,38 @@ class Options(NamedTuple):
     progress: Callable[[str], None] = lambda text: None
 
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _once(method: _Method) -> _Method:
+    """Keeps a method's results in its object, for as long as that lives (lru_cache would keep the
+    object)."""
+
+    @functools.wraps(method)
+    def kept(self: "Setup", *arguments: Any) -> Any:
+        key = (method.__name__, *arguments)
+        if key not in self._results:
+            self._results[key] = method(self, *arguments)
+        return self._results[key]
+
+    return cast(_Method, kept)
+
+
 class Setup:
-    """A config and what it names.  What cannot be opened is None, and its error beside it."""
+    """A config and what it names.  What can't be opened is None, with its error next to it."""
 
     def __init__(self, data: bytes, path: str, options: Options):
-        """Raises SourceError where the bytes are no text at all; other faults are for checks."""
+        """Raises SourceError where the bytes are not text; other faults are left to checks."""
         self.path, self.options, self.data = path, options, data
         self.too_wide: Dict[str, SourceError] = {}
         self._budget = wildcards.Budget()
+        self._results: Dict[tuple, Any] = {}
+        # Many of a data set's images have one size.
+        self.resized = functools.lru_cache(maxsize=4096)(self._resized)
         self.document: Optional[Document] = None
         self.syntax: Optional[SourceError] = None
-        self.message, self.problems = None, ()
+        self.message: Any = None
+        self.problems: Tuple[Any, ...] = ()
         try:
             self.document = Document.parse(data, subject=path)
             self.message, self.problems = _bind(self.document.without_bom())
@@ -65,9 +86,9 @@ class Setup:
     # The config
 
     @property
-    def meta(self) -> Optional[str]:
-        """The meta-architecture: "ssd", "faster_rcnn", None where there is no model."""
-        return self.message.model.WhichOneof("model")
+    def meta(self) -> str:
+        """The meta-architecture: "ssd", "faster_rcnn", "" where there is no model."""
+        return self.message.model.WhichOneof("model") or ""
 
     @property
     def body(self):
@@ -94,8 +115,8 @@ class Setup:
         return name, getattr(self.train.optimizer, name) if name else None
 
     def where(self, *path: str) -> str:
-        """`file:line:column` of the field at a path, or of the innermost block there is; of several
-        the first."""
+        """`file:line:column` of the field at a path, or of the innermost block of it that exists;
+        of several, the first."""
         path = tuple(step.partition("[")[0] for step in path)
         for end in range(len(path), 0, -1):
             found = self.document.find(path[:end])
@@ -119,13 +140,13 @@ class Setup:
     # What it names
 
     def files(self, name: str) -> List[str]:
-        """The files that an input path, which may be a pattern, means to TensorFlow."""
+        """The files that TensorFlow finds for an input path, which may be a pattern."""
         return [path for path in self.found(name) if os.path.isfile(path)]
 
-    @functools.lru_cache(maxsize=None)
+    @_once
     def found(self, name: str) -> Tuple[str, ...]:
-        """What a path, which may be a pattern, leads to; nothing, and a note in `too_wide`, where
-        that would take too much looking."""
+        """What a path, which may be a pattern, matches; nothing, and a note in `too_wide`, where
+        the search would take too long."""
         try:
             return tuple(
                 path for path in wildcards.find(name, self._budget) if os.path.exists(path)
@@ -134,24 +155,24 @@ class Setup:
             self.too_wide[name] = error
             return ()
 
-    @functools.lru_cache(maxsize=None)
+    @_once
     def label_map(self, path: str) -> Tuple[Optional[LabelMap], Optional[SourceError]]:
         try:
             return parse_label_map(read_file(path), path), None
         except SourceError as error:
             return None, error
 
-    @functools.lru_cache(maxsize=None)
+    @_once
     def label_document(self, path: str) -> Optional[Document]:
-        """A label map as it is written, also where it is not a valid one."""
+        """A label map as it is written, even where it is not valid."""
         try:
             return Document.parse(read_file(path), subject=path).without_bom()
         except SourceError:
             return None
 
-    @functools.lru_cache(maxsize=None)
+    @_once
     def scan(self, name: str) -> Scan:
-        """What the records of an input reader (a block's name) hold."""
+        """What the records of an input reader (a block's name) have."""
         message = dict(self.readers())[name]
         paths = [
             path
@@ -182,8 +203,7 @@ class Setup:
             self.options.cache[key] = read()
         return self.options.cache[key]
 
-    @functools.lru_cache(maxsize=4096)  # of a data set's images, many have one size
-    def resized(self, height: int, width: int) -> Tuple[Size, Size]:
+    def _resized(self, height: int, width: int) -> Tuple[Size, Size]:
         """(height, width) in pixels that an image has once the config's resizer has scaled it, and
         once it has padded it; unchanged by a resizer that the API cannot build."""
         if not self._resizes():
@@ -191,7 +211,7 @@ class Setup:
         scaled, padded = resized(self.body.image_resizer, np.array([[height, width]]))
         return tuple(scaled[0].tolist()), tuple(padded[0].tolist())
 
-    @functools.lru_cache(maxsize=None)
+    @_once
     def _resizes(self) -> bool:
         try:
             check_resizer(self.body.image_resizer, self.path)
@@ -211,7 +231,7 @@ class Setup:
         return self._kept(("bundle", prefix), read)
 
     def values(self, prefix: str) -> Values:
-        """What is strange about a checkpoint's values."""
+        """What is wrong with a checkpoint's values."""
         return self._kept(("values", prefix), lambda: look_at_values(self.bundle(prefix)[0] or {}))
 
     @property
@@ -226,7 +246,7 @@ class Setup:
             ("metas", prefix), lambda: {name: view.meta for name, view in (store or {}).items()}
         )
 
-    @functools.lru_cache(maxsize=None)
+    @_once
     def heads(self, prefix: str) -> Tuple[HeadSpec, ...]:
         """The heads of the config's model, under a checkpoint's names; none for a model that
         graphfix does not know."""
@@ -235,7 +255,7 @@ class Setup:
         except SourceError:
             return ()
 
-    @functools.lru_cache(maxsize=None)
+    @_once
     def anchors(self):
         """(AnchorSpec, None), or (None, why there is none)."""
         try:
@@ -249,16 +269,16 @@ class Setup:
 
 
 def _bind(document: Document):
-    """The message of a document, and what is wrong with it.  Of a field that is given twice the
-    last one counts: that is how the API reads configs (text_format.Merge)."""
+    """The message of a document, and what is wrong with it.  Of a field that is set twice the last
+    one counts: that is how the API reads configs (text_format.Merge)."""
     kind = message_class("graphfix.pipeline.TrainEvalPipelineConfig")
     message, problems = bind(document, kind)
     left = problems
     twice = [problem for problem in problems if problem.kind == DUPLICATE]
-    if len(twice) > _MOST_TWICE:  # each takes a reading of the whole
+    if len(twice) > _MOST_TWICE:  # each takes parsing the config again
         raise SourceError(
             twice[0].problem.subject,
-            (f"more than {_MOST_TWICE} fields are given twice, of which this is the first"),
+            (f"more than {_MOST_TWICE} fields are set twice, of which this is the first"),
             "keep the one of each that counts",
         )
     while any(problem.kind == DUPLICATE for problem in left):

@@ -1,16 +1,21 @@
 """Checks of the run: BatchNorm, quantization, steps, evaluation."""
 
+import difflib
 from typing import Iterator
 
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.doctor.checkpoint_fit import restores_statistics
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
-from graphfix.findings import WARNING
+from graphfix.findings import ERROR, WARNING
+from graphfix.formats.textproto import Scalar, quote
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.migration_tables import METRICS, OLD_METRICS, OTHER_METRICS
 from graphfix.pipeline_config.paths import INPUT_READERS
 
 _SETTLED = 0.05  # the weight that the initial statistics may still have at the end
+# How alike a misspelled name and the right one are.
+_TYPO = 0.9
 _BATCH = ("train_config", "batch_size")
 _STEPS = ("train_config", "num_steps")
 
@@ -47,18 +52,15 @@ def _lag(setup: Setup) -> Iterator[Symptom]:
         ),
     )
     field = setup.options.schema.field("SsdFeatureExtractor", edits[0].path[-1])
+    whose = (
+        " (the base network's own: there is no override_base_feature_extractor_hyperparams)"
+        if own
+        else ""
+    )
     yield Symptom(
         setup.where(*(path if own else edits[1].path)),
-        "BatchNorm's decay is %g%s: after %d steps its averages still are %d %% their initial "
-        "values"
-        % (
-            decay,
-            " (the base network's own: there is no override_base_feature_extractor_hyperparams)"
-            if own
-            else "",
-            steps,
-            100 * decay**steps,
-        ),
+        f"BatchNorm's decay is {decay:g}{whose}: after {steps} steps its averages are still "
+        f"{int(100 * decay**steps)} % their initial values",
         "write override_base_feature_extractor_hyperparams: true and decay: 0.97",
         edits if field else (),
     )
@@ -120,6 +122,29 @@ def _shuffled(setup: Setup) -> Iterator[Symptom]:
             )
 
 
+def _metrics(setup: Setup) -> Iterator[Symptom]:
+    path = ("eval_config", "metrics_set")
+    known = sorted({*METRICS, *OTHER_METRICS})
+    fields = setup.document.find(path) if setup.document else ()
+    values = [value for field in fields for value in field.values if isinstance(value, Scalar)]
+    for value in values:
+        name = value.value
+        if not isinstance(name, str):
+            continue  # escapes that are not UTF-8: WINDOWS_PATH
+        gone, newer = OLD_METRICS.get(name, ("", ""))
+        if name in known or (gone and setup.options.revision < gone):
+            continue
+        near = [newer] if newer else difflib.get_close_matches(name, known, 1, _TYPO)
+        yield Symptom(
+            value.where,
+            f"metrics_set has '{name}', which the API does not know",
+            f"write {quote(near[0])}" if near else f"write one of: {', '.join(known)}",
+            (ConfigEdit(path, quote(near[0]), "the metrics meant"),)
+            if near and len(values) == 1
+            else (),
+        )
+
+
 CHECKS = (
     Check(
         "BATCHNORM_LAGS",
@@ -135,6 +160,13 @@ CHECKS = (
         "With one image per batch, BatchNorm's statistics change with every image.",
         "use a larger batch",
         _one_image,
+    ),
+    Check(
+        "METRICS_UNKNOWN",
+        ERROR,
+        'The API has no such metrics, so that evaluation stops ("Metric not found").',
+        "write the name of metrics that it has",
+        _metrics,
     ),
     Check(
         "QUANTIZATION_LATE",

@@ -15,6 +15,8 @@ import select
 import stat
 from typing import BinaryIO
 
+from graphfix.errors import SourceError
+
 _KINDS = (
     (stat.S_ISFIFO, "a FIFO"),
     (stat.S_ISSOCK, "a socket"),
@@ -51,6 +53,27 @@ def read(path: str, count: int, *, pipes: bool = False) -> bytes:
                 break
             data += piece
         return bytes(data)
+
+
+def read_file(path: str, *, limit: int = 16 << 20, pipes: bool = False) -> bytes:
+    """The bytes of a text file, of at most `limit`; with `pipes`, of a pipe that a person named.
+
+    Raises:
+      SourceError: it cannot be read, or is far too large to be one.
+    """
+    try:
+        data = read(path, limit + 1, pipes=pipes)
+        if len(data) > limit:
+            raise SourceError(
+                path,
+                f"has more than {limit} bytes, too many for such a file",
+                "check that this is the file you meant",
+            )
+        return data
+    except OSError as error:
+        raise SourceError(
+            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+        ) from None
 
 
 def _opened(path: str, also) -> int:

@@ -97,7 +97,7 @@ def _placed(spec: AnchorSpec, shapes: List[Tuple[int, int]], image: Pair) -> np.
     )
 
 
-def _find(graph: Graph, consumers, products: List[Any]) -> Input:
+def _find(graph: Graph, consumers: Any, products: List[Any]) -> Input:
     """The tensor of all anchors, read by the ExpandDims that gives it an axis for the batch."""
     below: Set[str] = set()
     pending = [node.name for node in products]
@@ -146,7 +146,7 @@ def _laid_out(graph: Graph, start: Input) -> List[Input]:
     return found
 
 
-def _map_shapes(value: np.ndarray, per_map) -> Any:
+def _map_shapes(value: np.ndarray, per_map: Any) -> Any:
     """(rows, columns) of each feature map, read off the centres of its anchors; None where they
     are no grids."""
     centres = (value[:, :2].astype(np.float64) + value[:, 2:]) / 2
@@ -174,7 +174,7 @@ def _map_shapes(value: np.ndarray, per_map) -> Any:
     return out if start == len(value) else None
 
 
-def _check_free(graph: Graph, consumers, product: Any) -> None:
+def _check_free(graph: Graph, consumers: Any, product: Any) -> None:
     """Whether a head's Reshape leaves it to the graph how many boxes there are."""
     vectors = Vectors(graph, consumers)
     pending = [product]

@@ -98,7 +98,7 @@ class Tracker:
         for names in readers.values():
             self._pending.extend(names)
 
-    def _lacks(self, node) -> bool:
+    def _lacks(self, node: Any) -> bool:
         """Whether one of a node's list of inputs has no class axis yet.  They arrive one by one,
         and there may be as many as classes, so each is looked up only until it has one."""
         known = self._arrived.get(node.name, 0)
@@ -111,7 +111,7 @@ class Tracker:
         self._arrived[node.name] = known
         return known < count
 
-    def inputs(self, node) -> List[Optional[Axes]]:
+    def inputs(self, node: Any) -> List[Optional[Axes]]:
         """The axes of a node's data inputs, None for those without classes."""
         return [
             self.states.get((one.name, one.port))
@@ -119,7 +119,7 @@ class Tracker:
             if not one.control
         ]
 
-    def _visit(self, node) -> None:
+    def _visit(self, node: Any) -> None:
         rule = rules.RULES.get(node.op)
         if rule is None:
             raise NotUnderstood(node, f"what {node.op} does to a class axis is not known")
@@ -162,7 +162,7 @@ class Tracker:
                     pending += [one.name for one in map(read_input, node.input) if not one.control]
         return False
 
-    def _tiled(self, node) -> Optional[Axes]:
+    def _tiled(self, node: Any) -> Optional[Axes]:
         multiples = self.vectors.read(read_input(node.input[1]))
         places = [place for place, one in enumerate(multiples or ()) if one.value == self.old]
         others = [one for one in multiples or () if one.value not in (1, None)]
@@ -171,7 +171,7 @@ class Tracker:
         self.vectors.change(multiples[places[0]], self.new, node, 1)
         return tuple((CLASS,) if place == places[0] else (ANY,) for place in range(len(multiples)))
 
-    def expect(self, element: Element, factors: Sequence[Any], node, position: int) -> None:
+    def expect(self, element: Element, factors: Sequence[Any], node: Any, position: int) -> None:
         """Compares a number that a node reads (an element of its input `position`) with the size of
         an axis, and changes it along with the axis.
 
@@ -193,7 +193,7 @@ class Tracker:
         )
 
 
-def _product(sizes) -> int:
+def _product(sizes: Any) -> int:
     product = 1
     for size in sizes:
         product *= size

@@ -17,7 +17,7 @@ Outputs = Dict[int, Axes]  # by port
 class NotUnderstood(Exception):
     """A node whose effect on the classes is not known."""
 
-    def __init__(self, node, why: str):
+    def __init__(self, node: Any, why: str):
         Exception.__init__(self, f"{node.op} node '{node.name}': {why}")
         self.node, self.why = node.name, why
 

@@ -34,11 +34,10 @@ class Branches:
         self.unpacks = [graph.nodes[one.node] for one in selections if one.number is None]
         numbers = collections.Counter(one.number for one in self.slices)
         if self.slices and (set(numbers) != set(range(count)) or len(set(numbers.values())) != 1):
-            missing = sorted(set(range(count)) - set(numbers))
+            missing = [f": no {one}" for one in range(count) if one not in numbers][:1]
             raise NotUnderstood(
                 graph.nodes[self.slices[0].node],
-                "classes are taken out singly, but not each of %d once%s"
-                % (count, f": no {missing[0]}" if missing else ""),
+                f"classes are taken out singly, but not each of {count} once{''.join(missing)}",
             )
         self.classes: Dict[str, int] = {}  # of every node below a selection, up to joints
         self.joints: List[Any] = []
@@ -79,7 +78,7 @@ class Branches:
         for node in self.joints:
             self._check_joint(node)
 
-    def _check_joint(self, node) -> None:
+    def _check_joint(self, node: Any) -> None:
         count = 1 if node.op == "Identity" else node.attr["N"].i if node.op == "ConcatV2" else 0
         sources = [self.classes.get(read_input(text).name) for text in node.input[:count]]
         if sources != list(range(self.count)):
@@ -110,7 +109,7 @@ class Branches:
                 raise NotUnderstood(right, f"the branches of class 0 and {number} differ in it")
             pending += list(zip(map(read_input, left.input), map(read_input, right.input)))
 
-    def _unpacked(self, one, other, number: int) -> bool:
+    def _unpacked(self, one: Any, other: Any, number: int) -> bool:
         return (
             one.name == other.name
             and one.port == 0
@@ -118,7 +117,7 @@ class Branches:
             and any(unpack.name == one.name for unpack in self.unpacks)
         )
 
-    def _compare_constants(self, left, right, number: int) -> None:
+    def _compare_constants(self, left: Any, right: Any, number: int) -> None:
         if left.attr["value"] == right.attr["value"]:
             return
         before, after = constants.value_of(left), constants.value_of(right)
@@ -168,7 +167,7 @@ class Branches:
             )
         self._mark(numbers[0], 0, numbers[0])
 
-    def _mark(self, constant, place: int, reader) -> None:
+    def _mark(self, constant: Any, place: int, reader: Any) -> None:
         if constant.op != "Const" or len(self.consumers[constant.name]) != 1:
             raise NotUnderstood(reader, "it is not known where the number of its class is written")
         value = constants.value_of(constant).reshape(-1)
@@ -268,7 +267,7 @@ class Branches:
             }
         return [name for name in self.graph.nodes if name in members]
 
-    def _resize_joint(self, joint, count: int, more: List[str]) -> None:
+    def _resize_joint(self, joint: Any, count: int, more: List[str]) -> None:
         data = (list(joint.input[: self.count]) + more)[:count]
         others = list(joint.input[self.count :])  # the axis, and nodes it waits for
         if joint.op == "Identity":
@@ -287,7 +286,7 @@ class Branches:
         joint.input.extend(data + others)
         joint.attr["N"].i = count
 
-    def _make_concatenation(self, joint, data: List[str], others: List[str]) -> None:
+    def _make_concatenation(self, joint: Any, data: List[str], others: List[str]) -> None:
         """Gives the joint of one class its operation back: boxes are joined along their axis."""
         axis = type(joint)(name=unused(self.graph, joint.name + "/axis"), op="Const")
         constants.set_value(axis, np.array(0, "<i4"), BY_NAME["int32"])
@@ -305,12 +304,12 @@ class Branches:
         joint.input.extend(data + [axis.name] + others)
 
 
-def _joins_one(node) -> bool:
+def _joins_one(node: Any) -> bool:
     """Whether a node is a concatenation of one, which is written as an Identity."""
     return node.op == "Identity" and "/Concatenate/concat" in node.name
 
 
-def _same_attributes(left, right) -> bool:
+def _same_attributes(left: Any, right: Any) -> bool:
     ignored = ("_output_shapes", "_class")
     names = set(left.attr) | set(right.attr)
     return all(left.attr[name] == right.attr[name] for name in names if name not in ignored)

@@ -4,7 +4,7 @@ These say which classes go on (all, or all but the background), and where classe
 singly; and they hold the constants that say how many classes there are.
 """
 
-from typing import Optional
+from typing import Any, Optional
 
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import read_input
@@ -19,21 +19,21 @@ from graphfix.graph_rewrite.axis_types import (
 )
 
 
-def number(tracker, node, position: int) -> int:
+def number(tracker: Any, node: Any, position: int) -> int:
     elements = tracker.vectors.read(read_input(node.input[position]))
     if not elements or len(elements) != 1 or elements[0].value is None:
         raise NotUnderstood(node, f"its input '{node.input[position]}' is no known number")
     return elements[0].value
 
 
-def select_classes(tracker, node, axes, which: Optional[int]) -> None:
+def select_classes(tracker: Any, node: Any, axes: Any, which: Optional[int]) -> None:
     axis = class_axis(axes)
     if axes[axis] != (CLASS,):
         raise NotUnderstood(node, "it takes single classes out of more than classes")
     tracker.selections[Selection(node.name, which, axis)] = None
 
 
-def slice_(tracker, node, inputs) -> Outputs:
+def slice_(tracker: Any, node: Any, inputs: Any) -> Outputs:
     axes = inputs[0]
     begin = tracker.vectors.read(read_input(node.input[1]))
     size = tracker.vectors.read(read_input(node.input[2]))
@@ -63,7 +63,7 @@ def slice_(tracker, node, inputs) -> Outputs:
     return {0: tuple(out)}
 
 
-def _clipped(tracker, node, axis: int, factors) -> None:
+def _clipped(tracker: Any, node: Any, axis: int, factors: Any) -> None:
     """A size that is cut to a constant where the axis is longer: Select(axis - n > 0, n, -1); or
     the axis' own, read off a shape."""
     pack = tracker.graph.nodes[read_input(node.input[2]).name]
@@ -82,14 +82,14 @@ def _clipped(tracker, node, axis: int, factors) -> None:
         _expect_number(tracker, reader, position, factors)
 
 
-def _expect_number(tracker, reader, position: int, factors) -> None:
+def _expect_number(tracker: Any, reader: Any, position: int, factors: Any) -> None:
     elements = tracker.vectors.read(read_input(reader.input[position]))
     if not elements or len(elements) != 1 or elements[0].value is None:
         raise NotUnderstood(reader, f"its input '{reader.input[position]}' is no known number")
     tracker.expect(elements[0], factors, reader, position)
 
 
-def strided_slice(tracker, node, inputs) -> Outputs:
+def strided_slice(tracker: Any, node: Any, inputs: Any) -> Outputs:
     axes = inputs[0]
     masks = {
         name: node.attr[name].i
@@ -131,7 +131,7 @@ def strided_slice(tracker, node, inputs) -> Outputs:
     return {0: tuple(out)}
 
 
-def gather(tracker, node, inputs) -> Outputs:
+def gather(tracker: Any, node: Any, inputs: Any) -> Outputs:
     axes = inputs[0]
     axis = number(tracker, node, 2) if node.op == "GatherV2" else 0
     if axes is None:
@@ -144,7 +144,7 @@ def gather(tracker, node, inputs) -> Outputs:
     return {}
 
 
-def _index(tracker, name: str, factors) -> None:
+def _index(tracker: Any, name: str, factors: Any) -> None:
     """Numbers that an index into flattened boxes and classes multiplies by."""
     through = (
         "Mul",
@@ -173,7 +173,7 @@ def _index(tracker, name: str, factors) -> None:
             pending += [read_input(text).name for text in node.input[:2]]
 
 
-def pad(tracker, node, inputs) -> Outputs:
+def pad(tracker: Any, node: Any, inputs: Any) -> Outputs:
     axes = inputs[0]
     axis = class_axis(axes)
     pairs = tracker.graph.nodes[read_input(node.input[1]).name]

@@ -135,7 +135,7 @@ def replace_grid(
     return computation
 
 
-def _below(graph: Graph, consumers, names: List[str], stop: Set[str]) -> Set[str]:
+def _below(graph: Graph, consumers: Any, names: List[str], stop: Set[str]) -> Set[str]:
     """What depends on the data of some nodes, themselves included."""
     found: Set[str] = set()
     pending = list(names)
@@ -185,7 +185,7 @@ def _side(graph: Graph, tiled: Input, count: int) -> Optional[_Side]:
 
 def _recount(
     graph: Graph,
-    consumers,
+    consumers: Any,
     heads: List[Tuple[Any, int]],
     sides: List[_Side],
     late: Set[str],
@@ -223,7 +223,7 @@ def _recount(
             raise NotUnderstood(node, "it spells out a shape that may count anchors")
 
 
-def _rows(consumers, vectors: Vectors, head: Any, width: int) -> List[Any]:
+def _rows(consumers: Any, vectors: Vectors, head: Any, width: int) -> List[Any]:
     """The Reshapes that give each anchor of a head a row: [images, -1, ...], `width` numbers."""
     pending, found = [head], []
     while pending:
@@ -252,7 +252,7 @@ def _rows(consumers, vectors: Vectors, head: Any, width: int) -> List[Any]:
 
 
 def _lay(
-    graph: Graph, consumers, shape: Input, reshapes: List[Any], count: int, wanted: int
+    graph: Graph, consumers: Any, shape: Input, reshapes: List[Any], count: int, wanted: int
 ) -> List[Any]:
     """Changes [1, ..., anchors], by which the sides are reshaped and the centres tiled; gives who
     reads it."""
@@ -295,7 +295,7 @@ def _is_row(sizes: List[Optional[int]]) -> bool:
 
 
 def _change_total(
-    graph: Graph, consumers, equal: Any, position: int, count: int, wanted: int
+    graph: Graph, consumers: Any, equal: Any, position: int, count: int, wanted: int
 ) -> None:
     """Changes the factor `count` of anchors * rows * columns, which the number of anchors has to
     equal."""

@@ -13,7 +13,7 @@ from graphfix.graph_rewrite.axis_types import (
 )
 
 
-def reshape(tracker, node, inputs) -> Outputs:
+def reshape(tracker: Any, node: Any, inputs: Any) -> Outputs:
     if inputs[0] is None:
         raise NotUnderstood(node, "a class axis decides a shape")
     elements = tracker.vectors.read(read_input(node.input[1]))
@@ -39,7 +39,7 @@ def reshape(tracker, node, inputs) -> Outputs:
     return {0: tuple(reversed(out))}
 
 
-def _taken(tracker, factors: List[Any], size: int) -> List[Any]:
+def _taken(tracker: Any, factors: List[Any], size: int) -> List[Any]:
     """Takes from the end of `factors` what makes up an axis of a size."""
     if factors and factors[-1] is ANY:
         return [factors.pop()]
@@ -78,7 +78,7 @@ def _flattened(tracker, node, axes):
     raise NotUnderstood(node, "its shape is not known")
 
 
-def product(tracker, factors) -> Optional[int]:
+def product(tracker: Any, factors: Any) -> Optional[int]:
     """The old size of an axis of these factors, None where one of them is unknown."""
     result = 1
     for factor in factors:

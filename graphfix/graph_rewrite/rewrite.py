@@ -166,7 +166,7 @@ def _same(value: np.ndarray, view: Optional[TensorView]) -> bool:
     )
 
 
-def _tidy(node) -> None:
+def _tidy(node: Any) -> None:
     # Shapes that somebody noted down are of the old classes.
     node.attr.pop("_output_shapes", None)
     # Asked for, an attribute that was left out for its default comes to be, without a value.
@@ -174,11 +174,11 @@ def _tidy(node) -> None:
         del node.attr[name]
 
 
-def _set(node, value: np.ndarray) -> None:
+def _set(node: Any, value: np.ndarray) -> None:
     constants.set_value(node, value, BY_NUMBER[node.attr["dtype"].type])
 
 
-def _products(graph: Graph, head: HeadSpec, consumers) -> List[Any]:
+def _products(graph: Graph, head: HeadSpec, consumers: Any) -> List[Any]:
     """The operations that multiply by a head's kernel."""
     kernel = next(name for name in head.tensors if LEAVES[name.rsplit("/", 1)[-1]][0] == KERNEL)
     if kernel not in graph.nodes:
@@ -202,7 +202,7 @@ def _products(graph: Graph, head: HeadSpec, consumers) -> List[Any]:
     return found
 
 
-def _axes(node, head: HeadSpec):
+def _axes(node: Any, head: HeadSpec):
     factors = tuple(
         {CLASS_CHANNEL: CHANNEL if head.background else CLASS, CLASS_AXIS: CLASS}.get(
             axis.kind, axis.size

@@ -5,6 +5,8 @@ returns the axes of its outputs by port; {} where the class axis ends, as it sho
 their inputs are those of TensorFlow 1.15's op registrations (core/ops).
 """
 
+from typing import Any
+
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import read_input
 from graphfix.graph_rewrite import cuts, reshapes, tensor_arrays
@@ -42,34 +44,34 @@ LISTS = {"AddN": "adds up", "ConcatV2": "joins", "Pack": "stacks"}
 _MOST_OUTPUTS = 1 << 16
 
 
-def _first(tracker, node, inputs) -> Outputs:
+def _first(tracker: Any, node: Any, inputs: Any) -> Outputs:
     axes = next(one for one in inputs if one is not None)
     return {0: axes}
 
 
-def _switch(tracker, node, inputs) -> Outputs:
+def _switch(tracker: Any, node: Any, inputs: Any) -> Outputs:
     if inputs[0] is None:
         raise NotUnderstood(node, "a class axis decides which way to go")
     return {0: inputs[0], 1: inputs[0]}
 
 
-def _ends(tracker, node, inputs) -> Outputs:
+def _ends(tracker: Any, node: Any, inputs: Any) -> Outputs:
     return {}
 
 
-def _only_first(tracker, node, inputs) -> Outputs:
+def _only_first(tracker: Any, node: Any, inputs: Any) -> Outputs:
     if inputs[0] is None:
         raise NotUnderstood(node, "the class axis comes on another input than the first")
     return {0: inputs[0]}
 
 
-def _softmax(tracker, node, inputs) -> Outputs:
+def _softmax(tracker: Any, node: Any, inputs: Any) -> Outputs:
     if len(inputs[0][-1]) != 1 or class_axis(inputs[0]) != len(inputs[0]) - 1:
         raise NotUnderstood(node, "it normalizes over more or less than the classes")
     return {0: inputs[0]}
 
 
-def _elementwise(tracker, node, inputs) -> Outputs:
+def _elementwise(tracker: Any, node: Any, inputs: Any) -> Outputs:
     known = [axes for axes in inputs if axes is not None]
     for text, axes in zip(node.input, inputs):
         if axes is None and not _broadcasts(tracker, read_input(text).name, known[0]):
@@ -79,7 +81,7 @@ def _elementwise(tracker, node, inputs) -> Outputs:
     return {0: known[0]}
 
 
-def _sum(tracker, node, inputs) -> Outputs:
+def _sum(tracker: Any, node: Any, inputs: Any) -> Outputs:
     return {0: _joined(node, inputs)}
 
 
@@ -93,7 +95,7 @@ def _joined(node, known):
     return max(known, key=lambda axes: sum(factor is not ANY for axis in axes for factor in axis))
 
 
-def _broadcasts(tracker, name: str, axes) -> bool:
+def _broadcasts(tracker: Any, name: str, axes: Any) -> bool:
     """Whether an operand without a class axis has one value for all classes."""
     node = tracker.graph.nodes[name]
     while node.op in ("Identity", "Enter"):
@@ -105,13 +107,13 @@ def _broadcasts(tracker, name: str, axes) -> bool:
     return len(shape) < from_end or shape[-from_end] == 1
 
 
-def _select(tracker, node, inputs) -> Outputs:
+def _select(tracker: Any, node: Any, inputs: Any) -> Outputs:
     if inputs[1] is None or inputs[2] is None:
         raise Wait("only one of its two values has a class axis")
     return {0: _joined(node, [inputs[1], inputs[2]])}
 
 
-def _squeeze(tracker, node, inputs) -> Outputs:
+def _squeeze(tracker: Any, node: Any, inputs: Any) -> Outputs:
     axes = inputs[0]
     dims = [dim % len(axes) for dim in node.attr["squeeze_dims"].list.i]
     if not dims or class_axis(axes) in dims:
@@ -119,7 +121,7 @@ def _squeeze(tracker, node, inputs) -> Outputs:
     return {0: tuple(axis for number, axis in enumerate(axes) if number not in dims)}
 
 
-def _expand(tracker, node, inputs) -> Outputs:
+def _expand(tracker: Any, node: Any, inputs: Any) -> Outputs:
     if inputs[0] is None:
         raise NotUnderstood(node, "a class axis decides an axis")
     dim = cuts.number(tracker, node, 1)
@@ -128,7 +130,7 @@ def _expand(tracker, node, inputs) -> Outputs:
     return {0: tuple(axes)}
 
 
-def _transpose(tracker, node, inputs) -> Outputs:
+def _transpose(tracker: Any, node: Any, inputs: Any) -> Outputs:
     elements = tracker.vectors.read(read_input(node.input[1]))
     if elements is None or sorted(
         one.value if one.value is not None else -1 for one in elements
@@ -137,7 +139,7 @@ def _transpose(tracker, node, inputs) -> Outputs:
     return {0: tuple(inputs[0][one.value] for one in elements)}
 
 
-def _concat(tracker, node, inputs) -> Outputs:
+def _concat(tracker: Any, node: Any, inputs: Any) -> Outputs:
     count = node.attr["N"].i
     axes = _joined(node, inputs[:count])
     axis = cuts.number(tracker, node, count) % len(axes)
@@ -146,14 +148,14 @@ def _concat(tracker, node, inputs) -> Outputs:
     return {0: axes[:axis] + ((ANY,),) + axes[axis + 1 :]}
 
 
-def _pack(tracker, node, inputs) -> Outputs:
+def _pack(tracker: Any, node: Any, inputs: Any) -> Outputs:
     axes = list(_joined(node, inputs))
     axis = node.attr["axis"].i
     axes.insert(axis if axis >= 0 else len(axes) + 1 + axis, (len(inputs),))
     return {0: tuple(axes)}
 
 
-def _unpack(tracker, node, inputs) -> Outputs:
+def _unpack(tracker: Any, node: Any, inputs: Any) -> Outputs:
     axis = node.attr["axis"].i % len(inputs[0])
     if axis == class_axis(inputs[0]):
         cuts.select_classes(tracker, node, inputs[0], None)
@@ -163,7 +165,7 @@ def _unpack(tracker, node, inputs) -> Outputs:
     return _outputs(node, node.attr["num"].i, inputs[0][:axis] + inputs[0][axis + 1 :])
 
 
-def _split(tracker, node, inputs) -> Outputs:
+def _split(tracker: Any, node: Any, inputs: Any) -> Outputs:
     axes = inputs[1]
     axis = cuts.number(tracker, node, 0) % len(axes)
     count = node.attr["num_split"].i
@@ -176,13 +178,13 @@ def _split(tracker, node, inputs) -> Outputs:
     return _outputs(node, count, out)
 
 
-def _outputs(node, count: int, axes) -> Outputs:
+def _outputs(node: Any, count: int, axes: Any) -> Outputs:
     if not 0 <= count <= _MOST_OUTPUTS:
         raise NotUnderstood(node, f"it has {count} outputs")
     return dict.fromkeys(range(count), axes)
 
 
-def _tile(tracker, node, inputs) -> Outputs:
+def _tile(tracker: Any, node: Any, inputs: Any) -> Outputs:
     elements = tracker.vectors.read(read_input(node.input[1]))
     axis = class_axis(inputs[0])
     if elements is None or elements[axis].value != 1:
@@ -194,7 +196,7 @@ def _tile(tracker, node, inputs) -> Outputs:
     }
 
 
-def _reduce(tracker, node, inputs) -> Outputs:
+def _reduce(tracker: Any, node: Any, inputs: Any) -> Outputs:
     elements = tracker.vectors.read(read_input(node.input[1]))
     if elements is None or inputs[0] is None:
         raise NotUnderstood(node, "it is not known what it reduces")
@@ -206,7 +208,7 @@ def _reduce(tracker, node, inputs) -> Outputs:
     return {0: tuple(axis for number, axis in enumerate(inputs[0]) if number not in dims)}
 
 
-def _top(tracker, node, inputs) -> Outputs:
+def _top(tracker: Any, node: Any, inputs: Any) -> Outputs:
     if inputs[0] is None or class_axis(inputs[0]) != len(inputs[0]) - 1:
         raise NotUnderstood(node, "it ranks something other than classes")
     count = cuts.number(tracker, node, 1)
@@ -215,7 +217,7 @@ def _top(tracker, node, inputs) -> Outputs:
     return {}
 
 
-def _crop(tracker, node, inputs) -> Outputs:
+def _crop(tracker: Any, node: Any, inputs: Any) -> Outputs:
     if inputs[0] is None or len(inputs[0]) != 4 or class_axis(inputs[0]) != 3:
         raise NotUnderstood(node, "it crops the class axis")
     return {0: ((ANY,), (ANY,), (ANY,), inputs[0][3])}

@@ -3,35 +3,37 @@
 As in rules.py, a rule maps the axes of a node's inputs to those of its outputs.
 """
 
+from typing import Any
+
 from graphfix.formats.graphdef.graph import read_input
 from graphfix.graph_rewrite.axis_types import ANY, NotUnderstood, Outputs, Wait, class_axis
 from graphfix.graph_rewrite.reshapes import product
 
 
-def scatter(tracker, node, inputs) -> Outputs:
+def scatter(tracker: Any, node: Any, inputs: Any) -> Outputs:
     if inputs[2] is None or class_axis(inputs[2]) == 0:
         raise NotUnderstood(node, "it spreads the class axis")
     _element_shape(tracker, node, inputs[2][1:])
     return {0: inputs[2][1:]}
 
 
-def read(tracker, node, inputs) -> Outputs:
+def read(tracker: Any, node: Any, inputs: Any) -> Outputs:
     return {0: inputs[2]}
 
 
-def write(tracker, node, inputs) -> Outputs:
+def write(tracker: Any, node: Any, inputs: Any) -> Outputs:
     if inputs[2] is None:
         raise Wait("a class axis is expected, but not written")
     _element_shape(tracker, node, inputs[2])
     return {0: inputs[2]}
 
 
-def collect(tracker, node, inputs) -> Outputs:
+def collect(tracker: Any, node: Any, inputs: Any) -> Outputs:
     _shape_attr(tracker, node, inputs[2])
     return {0: ((ANY,),) + inputs[2]}
 
 
-def _element_shape(tracker, node, axes) -> None:
+def _element_shape(tracker: Any, node: Any, axes: Any) -> None:
     """The TensorArray behind a handle may note the shape of its elements."""
     array = tracker.graph.nodes[read_input(node.input[0]).name]
     while array.op in ("Enter", "Identity", "Switch", "Merge"):
@@ -39,7 +41,7 @@ def _element_shape(tracker, node, axes) -> None:
     _shape_attr(tracker, array, axes)
 
 
-def _shape_attr(tracker, node, axes) -> None:
+def _shape_attr(tracker: Any, node: Any, axes: Any) -> None:
     shape = node.attr["element_shape"].shape
     axis = class_axis(axes)
     if shape.unknown_rank or len(shape.dim) != len(axes) or shape.dim[axis].size < 0:

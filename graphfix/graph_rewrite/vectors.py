@@ -53,7 +53,7 @@ class Vectors:
                 self._known[node.name] = found if len(found or ()) <= _MOST else None
         return self._known[node.name]
 
-    def _read(self, node) -> Optional[List[Element]]:
+    def _read(self, node: Any) -> Optional[List[Element]]:
         if node.op == "Const":
             return self._constant(node)
         if node.op == "Pack":
@@ -74,7 +74,7 @@ class Vectors:
             return self._filled(node)
         return None
 
-    def _filled(self, node) -> Optional[List[Element]]:
+    def _filled(self, node: Any) -> Optional[List[Element]]:
         """One number repeated; no element of it can be changed alone."""
         length, number = (self.read(read_input(text)) for text in node.input[:2])
         if not length or len(length) != 1 or not number or not 0 <= (length[0].value or 0) <= _MOST:
@@ -86,7 +86,7 @@ class Vectors:
             node = self.graph.nodes[read_input(node.input[0]).name]
         return node
 
-    def _constant(self, node) -> Optional[List[Element]]:
+    def _constant(self, node: Any) -> Optional[List[Element]]:
         meta = constants.meta_of(node)
         if meta.size > _MOST or meta.dtype.name not in ("int32", "int64"):
             return None
@@ -95,13 +95,13 @@ class Vectors:
             for place, value in enumerate(constants.value_of(node).reshape(-1))
         ]
 
-    def _scalar(self, node, position: int) -> Element:
+    def _scalar(self, node: Any, position: int) -> Element:
         found = self.read(read_input(node.input[position]))
         if found is None or len(found) != 1:
             return Element(None)
         return found[0]._replace(reader=found[0].reader or node.name, position=position)
 
-    def change(self, element: Element, value: int, reader, position: int) -> None:
+    def change(self, element: Element, value: int, reader: Any, position: int) -> None:
         """Has an element become `value` for the node that reads it as its input `position`."""
         if element.value == value:
             return

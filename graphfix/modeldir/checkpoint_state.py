@@ -10,10 +10,9 @@ from typing import Optional
 
 from graphfix.errors import SourceError
 from graphfix.formats import durable
+from graphfix.formats.regular_files import read_file
 from graphfix.formats.textproto import FLOAT, IDENTIFIER, INTEGER, STRING, Document, Scalar, quote
-from graphfix.modeldir.openers import read_file
-
-FILE_NAME = "checkpoint"
+from graphfix.modeldir.names import CHECKPOINT_STATE
 
 _LATEST = "model_checkpoint_path"
 _PATHS = (_LATEST, "all_model_checkpoint_paths")
@@ -28,7 +27,7 @@ def state_text(name: str) -> str:
 
 def write_state(directory: str, name: str) -> None:
     """Makes the checkpoint `name` (relative to `directory`) its latest and only one."""
-    durable.write(os.path.join(directory, FILE_NAME), state_text(name).encode())
+    durable.write(os.path.join(directory, CHECKPOINT_STATE), state_text(name).encode())
 
 
 def read_state(path: str) -> Optional[str]:

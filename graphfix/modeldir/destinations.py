@@ -12,10 +12,8 @@ from typing import Dict, Iterator, Optional, Sequence, Union
 
 from graphfix.errors import RequestError
 from graphfix.modeldir import publishing
+from graphfix.pipeline_config.paths import TO_BE_CONFIGURED
 from graphfix.process.scratch import Scratch
-
-# What the stock API's own configs have where a path is still to be filled in.
-PLACEHOLDER = "PATH_TO_BE_CONFIGURED"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +88,7 @@ class Memory:
     resumable = False
     model_dir = None
 
-    def __init__(self, place: str = PLACEHOLDER) -> None:
+    def __init__(self, place: str = TO_BE_CONFIGURED) -> None:
         self.place = place
         self.files: Dict[str, bytes] = {}
 

@@ -44,8 +44,8 @@ from graphfix.detectors.describe import ModelSpec
 from graphfix.errors import Problem, SourceError
 from graphfix.formats import checksum, durable
 from graphfix.formats.checkpoint import reader
+from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore, TensorView
-from graphfix.modeldir.openers import read_file
 
 MANIFEST = "manifest.json"
 # What a directory has while it is being made (`ownership`).

@@ -20,10 +20,9 @@ import stat
 from typing import Iterable, Iterator, List, Optional, Tuple
 
 from graphfix.errors import Problem, SourceError
-from graphfix.modeldir.manifest import MANIFEST, MARKER, Manifest, entries, read_manifest
+from graphfix.modeldir.manifest import Manifest, entries, read_manifest
+from graphfix.modeldir.names import MANIFEST, MARKER, PART
 
-# A listed file's next contents while they are written, beside it.
-PART = ".%s.graphfix-part"
 _MOST_NAMES = 5
 
 

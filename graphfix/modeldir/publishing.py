@@ -31,6 +31,7 @@ from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 from graphfix.errors import Problem, RequestError
 from graphfix.formats import durable
 from graphfix.modeldir import manifest, ownership
+from graphfix.modeldir.names import MANIFEST
 
 _STAGING = ".graphfix-staging-"
 _OLD = ".graphfix-old-"
@@ -162,7 +163,7 @@ class _Stage:
 
     def finish(self) -> None:
         """Gives the directory the permissions it is to have, and syncs it."""
-        if not os.path.exists(os.path.join(self.path, manifest.MANIFEST)):
+        if not os.path.exists(os.path.join(self.path, MANIFEST)):
             raise AssertionError(f"{self.named} is to be published without a manifest")
         os.chmod(self.path, stat.S_IMODE(os.stat(self.path).st_mode) & 0o7000 | 0o777 & ~_umask())
         ownership.unmark(self.path)

@@ -17,6 +17,7 @@ from typing import Callable, Iterable, Optional, Tuple
 from graphfix.errors import RequestError
 from graphfix.formats import durable
 from graphfix.modeldir import ownership
+from graphfix.modeldir.names import PART
 
 _DESCRIPTOR = re.compile(r"/proc/(\d+)/fd/(\d+)\Z")
 _MOST_LINKS = 40
@@ -111,7 +112,7 @@ def write_file(
 def replace_file(path: str, data: bytes, part_name: Optional[str] = None) -> None:
     """Writes a file in the place of any other, by way of one beside it; raises OSError, and leaves
     the old one then."""
-    part = os.path.join(os.path.dirname(path), part_name or ownership.PART % os.path.basename(path))
+    part = os.path.join(os.path.dirname(path), part_name or PART % os.path.basename(path))
     if os.path.isfile(part) and not os.path.islink(part):
         os.remove(part)  # a killed run's; not written into, as it may have another name
     with durable.replacing(path, part) as file:

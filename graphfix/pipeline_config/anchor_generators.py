@@ -20,7 +20,7 @@ def parse_anchors(data: bytes, subject: str) -> Tuple[Document, Any]:
     """The document of an anchors file and its AnchorGenerator message.
 
     Raises:
-      SourceError: naming `subject`, listing all that is wrong with it.
+      SourceError: names `subject` and lists everything that is wrong with it.
     """
     document = Document.parse(data, subject=subject).without_bom()
     message, problems = bind(document, message_class("graphfix.pipeline.AnchorGenerator"))
@@ -29,7 +29,7 @@ def parse_anchors(data: bytes, subject: str) -> Tuple[Document, Any]:
     if message.WhichOneof("anchor_generator_oneof") is None:
         raise SourceError(
             subject,
-            "holds no anchor generator",
+            "has no anchor generator",
             "write it as in a config: ssd_anchor_generator { ... }",
         )
     return document, message
@@ -38,8 +38,8 @@ def parse_anchors(data: bytes, subject: str) -> Tuple[Document, Any]:
 def anchor_edits(
     path: Tuple[str, ...], config: Document, anchors: Document
 ) -> Tuple[ConfigEdit, ...]:
-    """The edits that make the block at `path` (the config's anchor_generator) say what an anchors
-    file says; fields that agree already stay as they are written."""
+    """The edits that give the block at `path` (the config's anchor_generator) the content of an
+    anchors file; fields that agree already stay as written."""
     (old,) = config.root.values(path)
     (generator,) = anchors.root.fields
     edits = [
@@ -62,7 +62,7 @@ def _block(path: Tuple[str, ...], old: Any, new: Block):
         values = [value for field in new.named(name) for value in field.values]
         before = [value for field in (old.named(name) if old else ()) for value in field.values]
         if any(isinstance(value, Block) for value in values):
-            # Blocks are compared whole: only flexible_grid_anchor_generator has them.
+            # Blocks are compared as text: only flexible_grid_anchor_generator has them.
             if [one.raw.split() for one in before] == [one.raw.split() for one in values]:
                 continue
             yield ConfigEdit(path + (name,), None, _REASON)
@@ -75,8 +75,8 @@ def _block(path: Tuple[str, ...], old: Any, new: Block):
 
 
 def format_anchors(message: Any) -> str:
-    """An AnchorGenerator message as the text of an anchors file: what is set, in the fields' order,
-    with floats in as few digits as say them."""
+    """An AnchorGenerator message as the text of an anchors file: the fields that are set, in the
+    schema's order, with floats in as few digits as identify them."""
     return "".join(_lines(message, ""))
 
 

@@ -1,7 +1,7 @@
-"""The fields of a pipeline.config that hold ids of classes, carried to another numbering.
+"""Class ids in a pipeline.config, renumbered.
 
-They are ids of the label map that the config was written for.  Left alone they would calibrate
-or augment whatever class has that id now.
+They are ids of the label map that the config was written for.  Left alone, they would calibrate
+or augment whichever class has that id now.
 """
 
 from typing import List, Mapping, Optional, Tuple
@@ -27,11 +27,11 @@ Edits = Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]
 
 
 def carry_class_ids(document: Document, new_ids: Optional[Mapping[int, int]]) -> Edits:
-    """Edits that give every such field its class's new id, and what to know about them.
+    """Edits that give every such field its class's new id, and findings about them.
 
-    `new_ids` has the new id of every old class that goes on as one new class; without it (None)
-    nothing is edited and the findings ask to look.  An entry of a class that is no more goes, and
-    so does an augmentation that lost a class.
+    `new_ids` maps every old class that continues as one new class to its new id; without it (None)
+    nothing is edited, and findings ask for a check.  An entry of a class that was dropped is
+    removed, and so is an augmentation step of such a class.
     """
     found: List[Tuple[Path, str, Block]] = []
     _look(document.root, PIPELINE, (), found)
@@ -58,7 +58,7 @@ def carry_class_ids(document: Document, new_ids: Optional[Mapping[int, int]]) ->
                     "CLASS_IDS",
                     WARNING,
                     subject,
-                    "holds class ids of the old label map: " + told,
+                    "has class ids of the old label map: " + told,
                     "write the new label map's ids into it, or remove it",
                 )
             )
@@ -68,7 +68,7 @@ def carry_class_ids(document: Document, new_ids: Optional[Mapping[int, int]]) ->
             # A step is one block in data_augmentation_options, and goes with it.
             removals.append(
                 ConfigEdit(
-                    path if names else _numbered(path[:-1]), None, "of classes that are no more"
+                    path if names else _numbered(path[:-1]), None, "of classes that were dropped"
                 )
             )
             findings.append(
@@ -77,8 +77,8 @@ def carry_class_ids(document: Document, new_ids: Optional[Mapping[int, int]]) ->
                     INFO if names else WARNING,
                     subject,
                     f"was removed: it is for the old ids {', '.join(lost)}, which no new class "
-                    "goes on from",
-                    "write it anew for the new classes if you want it",
+                    "continues",
+                    "write it again for the new classes if you want it",
                 )
             )
         elif any(new_ids[one] != one for name in fields for one in ids[name]):

@@ -1,6 +1,6 @@
 """What an installed stock API accepts, read from its own files without importing any of them.
 
-`protos/NAME_pb2.py`, which protoc writes, holds NAME.proto as a serialized FileDescriptorProto in
+`protos/NAME_pb2.py`, which protoc writes, has NAME.proto as a serialized FileDescriptorProto in
 one literal: `serialized_pb=_b('...')` (each character a byte), `serialized_pb=b'...'`, or from
 protobuf 3.20 on `AddSerializedFile(b'...')`.  `builders/model_builder.py` names the feature
 extractors that it knows.  Reading both takes some milliseconds; importing them would bring

@@ -1,8 +1,8 @@
-"""A pipeline.config: its text, kept whole, and what it says as a message.
+"""A pipeline.config: its text, and its content as a message.
 
-The document is what gets edited and written; the message (graphfix.pipeline, the union of every
-TF1 revision's schema) is what gets asked.  A field no revision knows is no reason to refuse:
-it is carried along and reported.  Everything else that is wrong is refused at once.
+The document is what graphfix edits and writes; the message (graphfix.pipeline, the union of every
+TF1 revision's schema) is what it reads.  A field that no revision knows is kept and reported.
+Anything else that is wrong is refused, all of it at once.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ def parse_config(data: bytes, subject: str) -> PipelineConfig:
     """Parses the bytes of the file `subject`.
 
     Raises:
-      SourceError: they are no TrainEvalPipelineConfig; lists every fault with line and column.
+      SourceError: they are not a TrainEvalPipelineConfig; lists every fault with line and column.
     """
     return bound_config(Document.parse(data, subject=subject).without_bom())
 
@@ -44,7 +44,7 @@ def bound_config(document: Document) -> PipelineConfig:
     if not message.HasField("model"):
         raise SourceError(
             document.subject,
-            "has no model block, so it is no pipeline.config",
+            "has no model block, so it is not a pipeline.config",
             "name the pipeline.config that belongs to the checkpoint",
         )
     return PipelineConfig(document, message, tuple(found.problem for found in problems))

@@ -1,9 +1,8 @@
-"""A pipeline.config of any date made one that another date's API accepts.
+"""Makes a pipeline.config of any revision one that another revision's API accepts.
 
-`translate` finds everything that a schema has no place for and plans an edit for each: what can
-be said otherwise is translated (translations.py), what cannot is removed.  Each comes with a
-finding that says what it means; what would change the network is a problem instead, for the
-caller to refuse.
+`translate` finds everything that a schema does not accept and plans an edit for each: what has an
+equivalent is translated (migration_rules.py), the rest is removed.  Each comes with a finding that
+explains the effect; what would change the network is a problem instead, for the caller to refuse.
 """
 
 import os
@@ -21,15 +20,8 @@ from graphfix.pipeline_config.migration_effects import (
     Effect,
     effect_of,
 )
-from graphfix.pipeline_config.migration_rules import (
-    DEFAULTS,
-    FIRST_ONLY,
-    METRICS,
-    OLD_METRICS,
-    RULES,
-    Saying,
-    says,
-)
+from graphfix.pipeline_config.migration_rules import RULES, Translation, is_default
+from graphfix.pipeline_config.migration_tables import DEFAULTS, FIRST_ONLY, METRICS, OLD_METRICS
 from graphfix.pipeline_config.schema_history import Schema, everything, field_history, history
 from graphfix.pipeline_config.schema_violations import (
     NOT_WHOLE,
@@ -43,18 +35,18 @@ from graphfix.pipeline_config.schema_violations import (
 Path = Tuple[str, ...]
 
 _METRICS = ("eval_config", "metrics_set")
-# Blocks that are one choice, and go with it: the API takes none that is empty.
+# Blocks that are one choice, and go with it: the API does not accept an empty one.
 _ONE_CHOICE = {
     "PreprocessingStep": Effect(TRAINING, "the augmentation is left out"),
     "CalibrationConfig": Effect(DETECTION, "scores come out uncalibrated"),
 }
-# A block that says nothing where all of its fields are at their defaults; others count by being
-# there.
+# Blocks that have no effect where all of their fields are at their defaults; the presence of any
+# other has one.
 _DEFAULT_BLOCKS = ("SsdFeatureExtractor.fpn",)
 
 
 class Translated(NamedTuple):
-    """Edits in the order to make them, what to know about them, and what cannot be had."""
+    """Edits in the order to make them, findings about them, and what the API cannot do."""
 
     edits: Tuple[ConfigEdit, ...]
     findings: Tuple[Finding, ...]
@@ -64,9 +56,9 @@ class Translated(NamedTuple):
 def translate(
     document: Document, revision: str, schema: Schema, *, settled: FrozenSet[Path] = frozenset()
 ) -> Translated:
-    """What makes a config one that `schema`, the API of `revision`, accepts.
+    """The edits that make a config acceptable to `schema`, the API of `revision`.
 
-    `settled` are paths that the caller gives one value of its own: they count as given once.
+    `settled` are the paths of fields that the caller sets itself: they count as given once.
     """
     work = _Work(document, revision, schema)
     for violation in violations(document, schema, everything()):
@@ -74,7 +66,7 @@ def translate(
             work.settle(violation)
     work.metrics()
     work.defaults()
-    # Removals from the last to the first: the numbers in the paths before go on to hold.
+    # Removals from the last to the first: the numbers in the earlier paths stay valid.
     return Translated(
         tuple(work.sets + work.removals[::-1]), tuple(work.findings), tuple(work.problems)
     )
@@ -97,43 +89,43 @@ class _Work:
         elif violation.kind == UNKNOWN_VALUE:
             self._unknown_value(violation)
         else:
-            saying = next(filter(None, (rule(violation, self.schema) for rule in RULES)), None)
-            if saying is None:
+            translation = next(filter(None, (rule(violation, self.schema) for rule in RULES)), None)
+            if translation is None:
                 self._unknown_field(violation)
             else:
-                self._say(violation, saying)
+                self._translate(violation, translation)
 
-    def _say(self, violation: SchemaViolation, saying: Saying) -> None:
-        for path, literal in saying.sets:
+    def _translate(self, violation: SchemaViolation, translation: Translation) -> None:
+        for path, literal in translation.sets:
             self._set(path, literal)
         self._drop(violation)
-        path, literal = saying.sets[0]
+        path, literal = translation.sets[0]
         became = ".".join(path) + (": " + literal if literal != EMPTY_BLOCK else "")
-        if len(saying.sets) > 1:
-            paths = [path for path, _ in saying.sets]
+        if len(translation.sets) > 1:
+            paths = [path for path, _ in translation.sets]
             became = ".".join(os.path.commonprefix(paths))  # noqa: RUF071 - of names, not of text
-        self._tell(
+        self._add_finding(
             "FIELD_TRANSLATED",
             violation,
             f"became {became}, since {self.schema.name} does not know it ({_dates(violation)})",
-            saying.effect,
+            translation.effect,
         )
 
     def _unknown_field(self, violation: SchemaViolation) -> None:
         effect = effect_of(violation.key, violation.path)
         unknown = f"{self.schema.name} does not know it ({_dates(violation)})"
         if _at_default(violation.message, violation.field):
-            effect = Effect(NOTHING, "it says what holds there anyway")
+            effect = Effect(NOTHING, "it was at its default")
         elif violation.message in _ONE_CHOICE:
             effect = _ONE_CHOICE[violation.message]
         elif effect.kind == NETWORK:
             self._refuse(violation, f"{unknown}: {effect.words}")
             return
         elif _chosen(violation):
-            self._refuse(violation, f"{unknown}, and has nothing that could stand in for it")
+            self._refuse(violation, f"{unknown}, and has no replacement for it")
             return
         self._drop(violation)
-        self._tell("FIELD_REMOVED", violation, "was removed, since " + unknown, effect)
+        self._add_finding("FIELD_REMOVED", violation, "was removed, since " + unknown, effect)
 
     def _unknown_value(self, violation: SchemaViolation) -> None:
         effect = effect_of(violation.key, violation.path)
@@ -142,7 +134,7 @@ class _Work:
             self._refuse(violation, f"{unknown}: {effect.words}")
             return
         self._drop(violation)
-        self._tell("FIELD_REMOVED", violation, "was removed, since " + unknown, effect)
+        self._add_finding("FIELD_REMOVED", violation, "was removed, since " + unknown, effect)
 
     def _keep_first(self, violation: SchemaViolation) -> None:
         if violation.path == _METRICS:
@@ -152,7 +144,7 @@ class _Work:
             self._drop(violation)
         elif not any(edit.path == violation.path for edit in self.sets):
             self._set(violation.path, first.raw)
-        self._tell(
+        self._add_finding(
             "FIELD_REMOVED",
             violation,
             (f"is given several times, and {self.schema.name} takes one: the first stays"),
@@ -161,9 +153,9 @@ class _Work:
 
     def _round(self, violation: SchemaViolation) -> None:
         given = violation.field.values[0]
-        if given.kind != FLOAT:  # inf or nan, which no whole number stands for
+        if given.kind != FLOAT:  # inf or nan
             self._drop(violation)
-            self._tell(
+            self._add_finding(
                 "FIELD_REMOVED",
                 violation,
                 f"was removed, since {self.schema.name} takes whole numbers",
@@ -173,7 +165,7 @@ class _Work:
         # Sizes in pixels and periods in hours: none is below 1.
         whole = max(1, int(round(min(given.value, 2.0**31 - 1))))
         self._set(violation.path, str(whole))
-        self._tell(
+        self._add_finding(
             "FIELD_TRANSLATED",
             violation,
             f"became {whole}, since {self.schema.name} takes whole numbers",
@@ -181,7 +173,7 @@ class _Work:
         )
 
     def metrics(self) -> None:
-        """Names of metrics have dates too, though the schema takes any string."""
+        """Metrics come and go with revisions too, though the schema accepts any string."""
         fields = self.document.find(_METRICS)
         names = [
             value.value
@@ -218,7 +210,7 @@ class _Work:
         )
 
     def defaults(self) -> None:
-        """Says where a field is not given and its default was another one at that date."""
+        """Reports fields that are not set and had another default in that revision."""
         for above, message, name, words in DEFAULTS:
             spec, last = self.schema.field(message, name), everything().field(message, name)
             if (
@@ -253,7 +245,9 @@ class _Work:
                 path = path[:-1] + (path[-1] + "[0]",)
         self.removals.append(ConfigEdit(path, None, f"{self.schema.name} does not know it"))
 
-    def _tell(self, code: str, violation: SchemaViolation, message: str, effect: Effect) -> None:
+    def _add_finding(
+        self, code: str, violation: SchemaViolation, message: str, effect: Effect
+    ) -> None:
         grave = effect.kind in (TRAINING, DETECTION)
         self.findings.append(
             Finding(
@@ -269,14 +263,14 @@ class _Work:
         self.problems.append(
             Problem(
                 violation.field.where,
-                f"{'.'.join(violation.path)} cannot be had: {message}",
+                f"{'.'.join(violation.path)} cannot be kept: {message}",
                 _other_api(violation),
             )
         )
 
 
 def _dates(violation: SchemaViolation) -> str:
-    """From when to when a violation's field is known, in words."""
+    """When a violation's field was known, in words."""
     known = field_history(violation.message, violation.field.name)
     return "known from %s%s" % (known.first, f" to before {known.gone}" if known.gone else " on")
 
@@ -289,7 +283,8 @@ def _other_api(violation: SchemaViolation) -> str:
         return "see whether it matters to you"
     known = field_history(violation.message, violation.field.name)
     if known.gone:
-        return f"see whether it matters to you: only an API from {known.first} to before {known.gone} has it"
+        when = f"from {known.first} to before {known.gone}"
+        return f"see whether it matters to you: only an API {when} has it"
     return _from(known.first)
 
 
@@ -302,12 +297,12 @@ def _subject(path: Path, field) -> str:
 
 
 def _chosen(violation: SchemaViolation) -> bool:
-    """Whether a field is its oneof's only choice, so that its block says nothing without it."""
+    """Whether a field is its oneof's choice, without which its block would be empty."""
     return field_history(violation.message, violation.field.name).specs[-1][1].oneof is not None
 
 
 def _at_default(message: str, field) -> bool:
-    """Whether a field says what its default says: being without it is then the same."""
+    """Whether a field is set to its default, so that removing it changes nothing."""
     known = field_history(message, field.name)
     if known is None or len(field.values) != 1:
         return False
@@ -316,4 +311,4 @@ def _at_default(message: str, field) -> bool:
         return f"{message}.{field.name}" in _DEFAULT_BLOCKS and all(
             _at_default(spec.type, inner) for inner in value.fields
         )
-    return not spec.repeated and spec.oneof is None and says(value, spec)
+    return not spec.repeated and spec.oneof is None and is_default(value, spec)

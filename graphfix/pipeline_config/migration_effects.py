@@ -1,12 +1,12 @@
-"""What it means to be without a field of the pipeline.config, as a literal table.
+"""The effects of removing fields from a pipeline.config, as a literal table.
 
-For fields that some revision does not know.  A row says what changes when the field has to go
-from a config that sets it to something else than its default: nothing, training, evaluation, the
-detections a trained model gives, or the network itself.  A field that changes the network cannot
-be left out: other variables, or the same ones used otherwise.
+For fields that some revision does not know.  A row tells what changes when a config that sets the
+field to something other than its default loses it: nothing, training, evaluation, a trained
+model's detections, or the network itself.  A field that changes the network cannot be removed: it
+means other variables, or another use of the same ones.
 
 A field without a row takes its effect from its place (`effect_of`): below `model` it changes the
-network.  So a row there is a statement that it does not.
+network.  So a row there states that the field does not.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ NETWORK = "network"
 
 @dataclasses.dataclass(frozen=True)
 class Effect:
-    """What being without a field changes, and in words."""
+    """What removing a field changes: one of the kinds above, and in words."""
 
     kind: str
     words: str
@@ -30,11 +30,11 @@ class Effect:
 _TPU = Effect(NOTHING, "it makes training on TPUs faster or possible, and changes no value")
 _READING = Effect(NOTHING, "it tunes how records are read")
 _ROWS = Effect(DETECTION, "non-maximum suppression keeps other detections")
-_EXTRA = Effect(DETECTION, "the model gives detections alone, without these outputs")
+_EXTRA = Effect(DETECTION, "the model returns detections only, without these outputs")
 _SCHEDULE = Effect(TRAINING, "the learning rate runs without it")
 _CALIBRATION = Effect(DETECTION, "scores come out uncalibrated")
-_SAMPLING = Effect(TRAINING, "the class loss weighs negative examples otherwise")
-_INIT = Effect(NOTHING, "it only initialises biases, and the checkpoint holds them")
+_SAMPLING = Effect(TRAINING, "the class loss weighs negative examples differently")
+_INIT = Effect(NOTHING, "it only initialises biases, and the checkpoint has them")
 _CLIP = Effect(TRAINING, "box encodings are not clipped")
 _CROP = Effect(TRAINING, "the augmentation step runs with what this revision has fixed")
 _VISUAL = Effect(EVALUATION, "it is about what evaluation draws and reports")
@@ -43,17 +43,17 @@ EFFECTS = {
     # model.ssd
     "Ssd.encode_background_as_zeros": Effect(
         TRAINING,
-        "an anchor without an object is a target of one in the background's own slot, "
-        "not of all zeros: the class loss counts the background too",
+        "an anchor without an object has the target one for the background's own class, "
+        "not all zeros: the class loss counts the background too",
     ),
     "Ssd.negative_class_weight": Effect(TRAINING, "anchors without an object weigh 1"),
     "Ssd.normalize_loc_loss_by_codesize": Effect(
         TRAINING, "the box loss is not divided by the size of the box code"
     ),
     "Ssd.inplace_batchnorm_update": Effect(
-        NOTHING, "BatchNorm's averages are updated beside the step instead of within it"
+        NOTHING, "BatchNorm's averages are updated in parallel to the step instead of within it"
     ),
-    "Ssd.freeze_batchnorm": Effect(TRAINING, "BatchNorm's averages go on being updated"),
+    "Ssd.freeze_batchnorm": Effect(TRAINING, "BatchNorm's averages keep being updated"),
     "Ssd.use_confidences_as_targets": Effect(TRAINING, "targets are labels, not confidences"),
     "Ssd.implicit_example_weight": Effect(TRAINING, "implicit negatives weigh 1"),
     "Ssd.return_raw_detections_during_predict": _EXTRA,
@@ -140,10 +140,10 @@ EFFECTS = {
     "BatchNonMaxSuppression.change_coordinate_frame": _ROWS,
     # train_config
     "TrainConfig.load_all_detection_checkpoint_vars": Effect(
-        NOTHING, "what is restored without it, a finding about the trainer says"
+        NOTHING, "a finding about the trainer tells what is restored without it"
     ),
     "TrainConfig.fine_tune_checkpoint_type": Effect(
-        NOTHING, "from_detection_checkpoint says the same"
+        NOTHING, "from_detection_checkpoint means the same"
     ),
     "TrainConfig.fine_tune_checkpoint_version": Effect(
         NOTHING, "the trainers of TensorFlow 1 do not read it"
@@ -231,5 +231,5 @@ _ELSEWHERE = Effect(TRAINING, "training runs without it")
 
 
 def effect_of(key: str, path: Sequence[str]) -> Effect:
-    """The effect of being without `Message.field`, given where it stands."""
+    """The effect of removing `Message.field`, given its path."""
     return EFFECTS.get(key) or _PLACES.get(path[0].partition("[")[0], _ELSEWHERE)

@@ -1,7 +1,7 @@
-"""What one date's config says that another date's says otherwise, as literal tables.
+"""Rules that translate a field which a revision does not know into what that revision calls it.
 
-Each rule in RULES looks at one unknown field and gives what says the same, or nearly, in a
-schema, or None.
+Each rule in RULES takes one violation and the revision's schema.  It returns the edits that mean
+the same, or nearly, or None where it does not apply.
 """
 
 import math
@@ -9,188 +9,32 @@ from typing import NamedTuple, Optional, Tuple
 
 from graphfix.formats.textproto import Block, Scalar
 from graphfix.pipeline_config.edits import EMPTY_BLOCK
-from graphfix.pipeline_config.migration_effects import EVALUATION, NOTHING, TRAINING, Effect
+from graphfix.pipeline_config.migration_effects import TRAINING, Effect
+from graphfix.pipeline_config.migration_tables import (
+    CODE_SIZES,
+    EQUIVALENT_VALUES,
+    MOVES,
+    SAME,
+    STAND_INS,
+)
 from graphfix.pipeline_config.schema_history import INTEGERS, FieldSpec, Schema
 from graphfix.pipeline_config.schema_violations import SchemaViolation
 
 Path = Tuple[str, ...]
 
-_SAME = Effect(NOTHING, "it means the same")
-
-# The names one value had: the message of the block they have in common, and in order of time each
-# name's own message and its path from there.  A value moves to the first that the target knows.
-MOVES = (
-    (
-        "Ssd",
-        (
-            ("Ssd", ("minimum_negative_sampling",)),
-            ("Ssd", ("min_num_negative_samples",)),
-            ("Loss", ("loss", "min_num_negative_samples")),
-        ),
-    ),
-    (
-        "Ssd",
-        (
-            ("Ssd", ("desired_negative_sampling_ratio",)),
-            ("Loss", ("loss", "desired_negative_sampling_ratio")),
-        ),
-    ),
-    (
-        "InputReader",
-        (("InputReader", ("prefetch_buffer_size",)), ("InputReader", ("prefetch_size",))),
-    ),
-)
-
-# A field at a value says what another field says at its value: the field and the value, how many
-# blocks further out the other's path begins, that path, its message, its value, and what differs.
-SAYINGS = (
-    ("FasterRcnn.first_stage_only", "true", 0, ("number_of_stages",), "FasterRcnn", "1", _SAME),
-    ("FasterRcnn.number_of_stages", "1", 0, ("first_stage_only",), "FasterRcnn", "true", _SAME),
-    (
-        "SsdFeatureExtractor.batch_norm_trainable",
-        "false",
-        1,
-        ("freeze_batchnorm",),
-        "Ssd",
-        "true",
-        Effect(TRAINING, "BatchNorm of the box predictor is frozen too"),
-    ),
-    (
-        "Ssd.freeze_batchnorm",
-        "true",
-        0,
-        ("feature_extractor", "batch_norm_trainable"),
-        "SsdFeatureExtractor",
-        "false",
-        Effect(TRAINING, "BatchNorm of the box predictor is not frozen"),
-    ),
-    (
-        "Ssd.use_expected_classification_loss_under_sampling",
-        "true",
-        0,
-        ("loss", "expected_loss_weights"),
-        "Loss",
-        "EXPECTED_SAMPLING",
-        _SAME,
-    ),
-    (
-        "Loss.expected_loss_weights",
-        "EXPECTED_SAMPLING",
-        1,
-        ("use_expected_classification_loss_under_sampling",),
-        "Ssd",
-        "true",
-        _SAME,
-    ),
-)
-
-# What stands in for a choice that leaves its block without any, which the API does not take: the
-# stand-in, the fields that go over to it, and what differs.  (New values are few: the checkpoint
-# has one for every variable that it restores.)
-STAND_INS = {
-    "ClassificationLoss.weighted_sigmoid_focal": (
-        "weighted_sigmoid",
-        (),
-        Effect(TRAINING, "easy examples weigh as much as hard ones"),
-    ),
-    "ClassificationLoss.penalty_reduced_logistic_focal_loss": (
-        "weighted_sigmoid",
-        (),
-        Effect(TRAINING, "easy examples weigh as much as hard ones"),
-    ),
-    "ClassificationLoss.weighted_dice_classification_loss": (
-        "weighted_sigmoid",
-        (),
-        Effect(TRAINING, "the class loss is a cross entropy"),
-    ),
-    "ClassificationLoss.weighted_logits_softmax": (
-        "weighted_softmax",
-        (),
-        Effect(TRAINING, "targets are classes, not logits"),
-    ),
-    "LocalizationLoss.l1_localization_loss": (
-        "weighted_smooth_l1",
-        (),
-        Effect(TRAINING, "the box loss is smooth where it is small"),
-    ),
-    "LocalizationLoss.weighted_giou": (
-        "weighted_smooth_l1",
-        (),
-        Effect(TRAINING, "the box loss compares codes, not overlaps"),
-    ),
-    "RegionSimilarityCalculator.thresholded_iou_similarity": (
-        "iou_similarity",
-        (),
-        Effect(TRAINING, "small overlaps count when anchors are matched"),
-    ),
-    "Initializer.random_normal_initializer": (
-        "truncated_normal_initializer",
-        ("mean", "stddev"),
-        Effect(NOTHING, "no new value is further from the mean than two standard deviations"),
-    ),
-}
-
-# Metrics: the first month that was seen to have one, and what is nearest before.
-METRICS = {
-    "coco_detection_metrics": ("2018-02", "pascal_voc_metrics"),
-    "coco_mask_metrics": ("2018-02", "pascal_voc_metrics"),
-    "pascal_voc_detection_metrics": ("2018-02", "pascal_voc_metrics"),
-    "weighted_pascal_voc_detection_metrics": ("2018-02", "pascal_voc_metrics"),
-    "pascal_voc_instance_segmentation_metrics": ("2018-02", "pascal_voc_metrics"),
-    "weighted_pascal_voc_instance_segmentation_metrics": ("2018-02", "pascal_voc_metrics"),
-    "oid_V2_detection_metrics": ("2019-04", "pascal_voc_detection_metrics"),
-    "oid_challenge_detection_metrics": ("2019-04", "pascal_voc_detection_metrics"),
-    "precision_at_recall_detection_metrics": ("2019-07", "coco_detection_metrics"),
-    "oid_challenge_segmentation_metrics": ("2019-07", "coco_mask_metrics"),
-    "lvis_mask_metrics": ("2020-10", "coco_mask_metrics"),
-}
-# Metrics that went: the month, and the name from then on.
-OLD_METRICS = {
-    "pascal_voc_metrics": ("2018-02", "pascal_voc_detection_metrics"),
-    "weighted_pascal_voc_metrics": ("2018-02", "weighted_pascal_voc_detection_metrics"),
-    "open_images_metrics": ("2018-02", "oid_V2_detection_metrics"),
-}
-
-# What it means that only the first of several values stays.
-FIRST_ONLY = {
-    "TFRecordInputReader.input_path": Effect(
-        TRAINING, "records of the other paths are not read; one pattern may name them all"
-    ),
-    "TrainEvalPipelineConfig.eval_input_reader": Effect(
-        EVALUATION, "the other data sets are not evaluated"
-    ),
-}
-
-# Fields whose default changed in a way that matters: the block, its message, the field, and why.
-DEFAULTS = (
-    (
-        ("train_config",),
-        "TrainConfig",
-        "max_number_of_boxes",
-        "an image's boxes beyond that number are left out",
-    ),
-    (
-        ("model", "faster_rcnn", "context_config"),
-        "Context",
-        "max_num_context_features",
-        "so many features of an image's context are looked at",
-    ),
-)
-
-# Elements of a box code, by coder.
-CODE_SIZES = {"faster_rcnn_box_coder": 4, "mean_stddev_box_coder": 4, "square_box_coder": 3}
-_STAIRS = 8
+# In how many steps a cosine schedule goes down.
+_STEPS = 8
 
 
-class Saying(NamedTuple):
-    """What says it otherwise: literals by path, and what differs."""
+class Translation(NamedTuple):
+    """Literals to set, by path, and what differs from the field they replace."""
 
     sets: Tuple[Tuple[Path, str], ...]
     effect: Effect
 
 
-def says(value: Scalar, spec: FieldSpec) -> bool:
-    """Whether a scalar is the default of a field (of none given: zero, false, empty)."""
+def is_default(value: Scalar, spec: FieldSpec) -> bool:
+    """Whether a scalar is a field's default (zero, false or empty where none is declared)."""
     if spec.type == "bool":
         return (value.value in ("true", "True", "t", 1)) == (spec.default == "true")
     if spec.type in INTEGERS + ("float", "double"):
@@ -198,7 +42,7 @@ def says(value: Scalar, spec: FieldSpec) -> bool:
     return value.value == (spec.default or "")
 
 
-def _move(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
+def _move(violation: SchemaViolation, schema: Schema) -> Optional[Translation]:
     for common, names in MOVES:
         for message, path in names:
             if (
@@ -209,26 +53,26 @@ def _move(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
                 continue
             for other, other_path in names:
                 if schema.field(other, other_path[-1]):
-                    return Saying(
+                    return Translation(
                         (
                             (
                                 violation.path[: -len(path)] + other_path,
                                 violation.field.values[0].raw,
                             ),
                         ),
-                        _SAME,
+                        SAME,
                     )
     return None
 
 
-def _otherwise(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
-    for key, value, out, path, message, literal, effect in SAYINGS:
+def _equivalent_value(violation: SchemaViolation, schema: Schema) -> Optional[Translation]:
+    for key, value, out, path, message, literal, effect in EQUIVALENT_VALUES:
         if (
             key == violation.key
             and _word(violation.field.values[0]) == value
             and schema.field(message, path[-1])
         ):
-            return Saying(((violation.path[: -1 - out] + path, literal),), effect)
+            return Translation(((violation.path[: -1 - out] + path, literal),), effect)
     return None
 
 
@@ -240,8 +84,8 @@ def _word(value) -> str:
     )
 
 
-def _masks(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
-    """Before number_of_stages masks were predicted whenever the predictor could."""
+def _masks(violation: SchemaViolation, schema: Schema) -> Optional[Translation]:
+    """Before number_of_stages existed, masks were predicted whenever the predictor could."""
     if (
         violation.key != "FasterRcnn.first_stage_only"
         or not schema.field("FasterRcnn", "number_of_stages")
@@ -253,11 +97,11 @@ def _masks(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
     )
     if [_word(value) for value in masks] != ["true"]:
         return None
-    return Saying(((violation.path[:-1] + ("number_of_stages",), "3"),), _SAME)
+    return Translation(((violation.path[:-1] + ("number_of_stages",), "3"),), SAME)
 
 
-def _code_size(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
-    """The box loss divided by the code's size: the same as that much less of its weight."""
+def _code_size(violation: SchemaViolation, schema: Schema) -> Optional[Translation]:
+    """Dividing the box loss by the size of the box encoding equals dividing its weight."""
     if (
         violation.key != "Ssd.normalize_loc_loss_by_codesize"
         or _word(violation.field.values[0]) != "true"
@@ -273,18 +117,18 @@ def _code_size(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
     weight = weights[0].value if weights else 1.0
     if len(coders) != 1 or coders[0] not in CODE_SIZES or not isinstance(weight, (int, float)):
         return None
-    return Saying(
+    return Translation(
         (
             (
                 violation.path[:-1] + ("loss", "localization_weight"),
                 repr(weight / float(CODE_SIZES[coders[0]])),
             ),
         ),
-        _SAME,
+        SAME,
     )
 
 
-def _stand_in(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
+def _stand_in(violation: SchemaViolation, schema: Schema) -> Optional[Translation]:
     if violation.key not in STAND_INS:
         return None
     name, fields, effect = STAND_INS[violation.key]
@@ -297,11 +141,11 @@ def _stand_in(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
         for field in getattr(value, "fields", ())
         if field.name in fields
     ]
-    return Saying(tuple(taken) or ((path, EMPTY_BLOCK),), effect)
+    return Translation(tuple(taken) or ((path, EMPTY_BLOCK),), effect)
 
 
-def _cosine(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
-    """Stairs down a cosine: the rate of each stretch is that of its middle."""
+def _cosine(violation: SchemaViolation, schema: Schema) -> Optional[Translation]:
+    """Constant steps along the cosine, each with the rate at its middle."""
     if violation.key != "LearningRate.cosine_decay_learning_rate":
         return None
     given = {
@@ -314,19 +158,19 @@ def _cosine(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
     for value in violation.field.values:
         given.update((field.name, field.values[0].value) for field in getattr(value, "fields", ()))
     if not all(isinstance(value, (int, float)) for value in given.values()):
-        return None  # inf or nan, which the text format spells as words
+        return None  # inf and nan are words in the text format
     base, warm = given["learning_rate_base"], int(given["warmup_steps"])
     start = warm + int(given["hold_base_rate_steps"])
-    stretch = (int(given["total_steps"]) - start) / float(_STAIRS)
-    if stretch < 1:
+    length = (int(given["total_steps"]) - start) / float(_STEPS)
+    if length < 1:
         return None
     steps = [(warm, base)] if warm else []
     steps += [
         (
-            int(start + number * stretch),
-            base * 0.5 * (1 + math.cos(math.pi * (number + 0.5) / _STAIRS)),
+            int(start + number * length),
+            base * 0.5 * (1 + math.cos(math.pi * (number + 0.5) / _STEPS)),
         )
-        for number in range(1, _STAIRS)
+        for number in range(1, _STEPS)
     ]
     path = violation.path[:-1] + ("manual_step_learning_rate",)
     sets = [
@@ -338,14 +182,14 @@ def _cosine(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
     for number, (step, rate) in enumerate(steps):
         schedule = path + (f"schedule[{number}]",)
         sets += [(schedule + ("step",), str(step)), (schedule + ("learning_rate",), f"{rate:.6g}")]
-    return Saying(
+    return Translation(
         tuple(sets),
-        Effect(TRAINING, f"the learning rate goes down in {_STAIRS} steps, and rises in one"),
+        Effect(TRAINING, f"the learning rate falls in {_STEPS} steps, and warms up in one"),
     )
 
 
-def _padding(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
-    """Padded sizes of SSD's random crop: given for each operation once, for all of them later."""
+def _padding(violation: SchemaViolation, schema: Schema) -> Optional[Translation]:
+    """Padded sizes of SSD's random crop: first one for each operation, later one for all."""
     name = violation.field.name
     if name not in ("min_padded_size_ratio", "max_padded_size_ratio"):
         return None
@@ -355,19 +199,19 @@ def _padding(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
         value.raw for field in violation.block.named(name) for value in field.values
     )
     if violation.message == inner and schema.field(outer, name):
-        return Saying(
+        return Translation(
             ((violation.path[:-2] + (name,), literal),),
-            Effect(TRAINING, "it holds for all operations"),
+            Effect(TRAINING, "it applies to all operations"),
         )
     if violation.message == outer and schema.field(inner, name):
         operations = len(violation.block.values(("operations",)))
         return (
-            Saying(
+            Translation(
                 tuple(
                     (violation.path[:-1] + (f"operations[{number}]", name), literal)
                     for number in range(operations)
                 ),
-                _SAME,
+                SAME,
             )
             if operations
             else None
@@ -375,4 +219,4 @@ def _padding(violation: SchemaViolation, schema: Schema) -> Optional[Saying]:
     return None
 
 
-RULES = (_masks, _move, _otherwise, _code_size, _stand_in, _cosine, _padding)
+RULES = (_masks, _move, _equivalent_value, _code_size, _stand_in, _cosine, _padding)

@@ -80,7 +80,7 @@ class ValueHistory:
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """The whole of history.txt."""
+    """All of history.txt."""
 
     messages: Dict[str, Dict[str, FieldHistory]]
     enums: Dict[str, Dict[str, ValueHistory]]

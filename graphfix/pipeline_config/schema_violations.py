@@ -1,8 +1,8 @@
-"""What in a pipeline.config a revision's parser would stop at.
+"""What in a pipeline.config a revision's parser would reject.
 
-Only what other revisions do accept: parse_config has refused the rest, or listed it as unknown.
-A float where a whole number is wanted counts ("300.0" was fine while the field was a float), and
-so do several values of a field that takes one.
+Only what other revisions accept: parse_config has refused the rest, or listed it as unknown.  A
+float where an integer is expected counts ("300.0" was fine while the field was a float), and so
+do several values of a field that takes one.
 """
 
 import dataclasses
@@ -19,12 +19,11 @@ REPEATED = "given several times"
 
 @dataclasses.dataclass(frozen=True)
 class SchemaViolation:
-    """One thing that does not fit.
+    """One thing that the schema does not accept.
 
-    `path` is that of an edit of the field (steps of pipeline_config/edits.py), `message` the message it
-    belongs to, `above` the messages of the blocks that the path leads through, that one last.
-    `block` is what the field stands in.  `spec` is the field as the revision declares it, None
-    where it does not.
+    `path` is the path of an edit of the field (see edits.py), `message` the message it belongs to,
+    `above` the messages of the blocks that the path leads through, that one last.  `block` is the
+    one with the field.  `spec` is the field as the revision declares it, None where it does not.
     """
 
     kind: str
@@ -43,10 +42,10 @@ class SchemaViolation:
 def violations(
     document: Document, schema: Schema, known: Optional[Schema]
 ) -> Tuple[SchemaViolation, ...]:
-    """What a schema has no place for, in document order.
+    """What a schema does not accept, in document order.
 
-    Fields that `known` (all there ever was) does not know either are passed over; with None for
-    it, none is.
+    Skips fields that `known` (everything there ever was) does not know either; skips none where
+    `known` is None.
     """
     out: List[SchemaViolation] = []
     _look(document.root, PIPELINE, (), (), schema, known, out)
@@ -103,5 +102,5 @@ def _step(field: Field, blocks: dict) -> str:
 
 
 def _names(schema: Schema, enum: str, value) -> bool:
-    # Numbers never changed their meaning; which of them a revision knows is not looked into.
+    # Numbers never changed their meaning; which of them a revision knows is not checked.
     return value.kind == INTEGER or (value.kind == IDENTIFIER and value.value in schema.enums[enum])

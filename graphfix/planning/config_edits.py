@@ -1,4 +1,4 @@
-"""What has to change in the pipeline.config so that the stock API fine-tunes from the result."""
+"""The config edits that let the stock API fine-tune from the converted checkpoint."""
 
 import dataclasses
 from typing import List, Mapping, Optional, Tuple
@@ -46,16 +46,16 @@ def plan_config(
     new_ids: Optional[Mapping[int, int]] = None,
     schema: Optional[Schema] = None,
 ) -> Edits:
-    """The edits of a config for a target, and what to know about it.
+    """The edits of a config for a target, and findings about them.
 
-    `meta` is the meta-architecture's block ("ssd", "faster_rcnn"); `resumable` says that a complete
-    training checkpoint is written too, from which every trainer resumes.  `extra` are edits that
-    the model's family needs.  `new_ids` has the new id of every old class that goes on as one new
-    class, None where nobody knows.  `schema` is what the API that will train accepts, where it
-    was asked itself; else it is what that month's is known to accept.
+    `meta` is the meta-architecture's block ("ssd", "faster_rcnn"); `resumable` tells whether a
+    complete training checkpoint is written too, from which every trainer resumes.  `extra` are
+    edits that the model's family needs.  `new_ids` maps every old class that continues as one new
+    class to its new id, None where that is unknown.  `schema` is the installed API's, if there is
+    one; the default is the one that the month of `target_api` is known to have.
 
     Raises:
-      RequestError: that API, or that trainer, cannot have this model; lists every reason.
+      RequestError: that API or trainer does not support this model; lists every reason.
     """
     accepted = schema or schema_history.schema(target_api)
     document = config.document
@@ -77,56 +77,65 @@ def plan_config(
         edits += more[0]
         findings += more[1]
     edited = apply_edits(document, edits)
-    # After those edits: what they removed holds no ids any more, and blocks count anew.
+    # In the edited config: some ids may be gone, and blocks have new numbers.
     more = carry_class_ids(edited, new_ids)
     edits += more[0]
     findings += more[1]
     edited = apply_edits(edited, more[0])
-    left = violations(edited, accepted, everything())
+    _check_accepted(edited, accepted)
+    remarks = availability.remarks(
+        config.message,
+        meta,
+        target_api,
+        accepted,
+        trainer=trainer,
+        script=trainers.script(target_api, trainers.MODEL_MAIN),
+    )
+    findings = (
+        _trainer_findings(target_api, trainer, resumable, _quantized(config, accepted))
+        + findings
+        + list(remarks)
+        + _paths(edited, paths)
+        + _unknown_fields(config, accepted)
+    )
+    return tuple(edits), tuple(findings)
+
+
+def _check_accepted(edited: Document, schema: Schema) -> None:
+    """Raises RequestError for everything in the edited config that the schema still rejects."""
+    left = violations(edited, schema, everything())
     if left:
         raise RequestError.collected(
             Problem(
                 one.field.where,
-                f"{'.'.join(one.path)} is not what {accepted.name} accepts ({one.kind}), and "
-                "graphfix knows no way around it",
+                f"{'.'.join(one.path)} is not accepted by {schema.name} ({one.kind}), and "
+                "graphfix has no translation for it",
                 "change the config by hand",
             )
             for one in left
         )
-    findings = (
-        _trainer_findings(target_api, trainer, resumable, _quantized(config, accepted))
-        + findings
-        + list(
-            availability.remarks(
-                config.message,
-                meta,
-                target_api,
-                accepted,
-                trainer=trainer,
-                script=trainers.script(target_api, trainers.MODEL_MAIN),
-            )
-        )
-        + _paths(edited, paths)
-    )
-    strange = {one.field.where for one in violations(document, accepted, None)}
-    findings += [
+
+
+def _unknown_fields(config: PipelineConfig, schema: Schema) -> List[Finding]:
+    """Findings about fields that no revision knows, which stay in the config."""
+    rejected = {one.field.where for one in violations(config.document, schema, None)}
+    return [
         Finding(
             "UNKNOWN_FIELD",
             WARNING,
             problem.subject,
-            problem.message + (f", so that {accepted.name} stops at it"),
+            f"{problem.message}, so that {schema.name} stops at it",
             problem.remedy,
         )
         for problem in config.unknown
-        if problem.subject in strange
+        if problem.subject in rejected
     ]
-    return tuple(edits), tuple(findings)
 
 
 def _problems(
     config: PipelineConfig, meta: str, revision: str, trainer: str, schema: Schema
 ) -> List[Problem]:
-    """Why that API, or that trainer, cannot have the model whatever its config says."""
+    """Why that API or trainer does not support the model, whatever its config."""
     out = list(
         availability.problems(config.message, meta, revision, schema, config.document.subject)
     )
@@ -134,8 +143,9 @@ def _problems(
         out.append(
             Problem(
                 "--trainer " + trainer,
-                f"there is none in {schema.name}: it has {trainers.script(revision, trainers.LEGACY)}",
-                f"give --trainer legacy, or a --target_api from {trainers.first_month(trainer)} on",
+                f"does not exist in {schema.name}, which has "
+                f"{trainers.script(revision, trainers.LEGACY)}",
+                f"pass --trainer legacy, or a --target_api from {trainers.first_month(trainer)} on",
             )
         )
     return out
@@ -224,7 +234,7 @@ def _trainer_findings(
                     "FINE_TUNE_CHECKPOINT_IGNORED",
                     WARNING if resumable else ERROR,
                     name,
-                    f"of {revision} ignores fine_tune_checkpoint in silence and would train from "
+                    f"of {revision} silently ignores fine_tune_checkpoint and would train from "
                     "random values",
                     "start it with --model_dir set to the directory written for it"
                     if resumable
@@ -241,8 +251,8 @@ def _trainer_findings(
                     "HEADS_NOT_RESTORED",
                     INFO if resumable else ERROR,
                     name,
-                    f"({trainers.script(revision, name)} of {revision}) restores the feature extractor "
-                    "only, whatever the config says",
+                    f"({trainers.script(revision, name)} of {revision}) restores only the feature "
+                    "extractor, whatever the config",
                     "start it with --train_dir set to the directory written for it"
                     if resumable
                     else "train with an API of 2018-03 or later, or convert with --model_dir DIR",
@@ -254,22 +264,19 @@ def _trainer_findings(
                     "QUANTIZATION_NOT_RESTORED",
                     INFO if resumable else WARNING,
                     name,
-                    (
-                        f"of {revision} restores every variable but the quantization ranges, which "
-                        "start at their "
-                        "initial values and have to settle again"
-                    ),
+                    f"of {revision} restores every variable but the quantization ranges, which "
+                    "start at their initial values and have to settle again",
                     "start it with --model_dir set to the directory written for it"
                     if resumable
-                    else f"train with {trainers.script(revision, trainers.LEGACY)}, or convert with "
-                    "--model_dir DIR",
+                    else f"train with {trainers.script(revision, trainers.LEGACY)}, or convert "
+                    "with --model_dir DIR",
                 )
             )
     return findings
 
 
 def _paths(document: Document, paths: Paths) -> List[Finding]:
-    """What the edited config still names that was not given for it."""
+    """Findings about the paths in the edited config that no option replaced."""
     findings = []
     ours = (paths.checkpoint, paths.label_map, paths.train_record, paths.eval_record)
     flags = dict(_READERS)
@@ -302,8 +309,8 @@ def _paths(document: Document, paths: Paths) -> List[Finding]:
                         "PATH_KEPT",
                         INFO,
                         subject,
-                        f"stays what it was: {value.raw}",
-                        remedy + ", if it is another on the machine that trains",
+                        f"is kept: {value.raw}",
+                        remedy + ", if it is different on the machine that trains",
                     )
                 )
     for block, flag in _READERS:

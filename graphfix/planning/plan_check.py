@@ -12,7 +12,8 @@ from graphfix.detectors.describe import HeadSpec, ModelSpec, describe
 from graphfix.detectors.families import BOX, GLOBAL_STEP
 from graphfix.errors import GraphfixError, Problem, RequestError
 from graphfix.formats.tensors import TensorMeta
-from graphfix.modeldir.openers import CONFIG, Source
+from graphfix.modeldir.names import CONFIG
+from graphfix.modeldir.openers import Source
 from graphfix.pipeline_config.document import bound_config
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.planning import edits as tensor_edits

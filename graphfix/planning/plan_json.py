@@ -6,7 +6,7 @@ from typing import Any, Dict, Tuple, Union
 from graphfix.errors import SourceError
 from graphfix.findings import Finding
 from graphfix.formats import json_data
-from graphfix.modeldir.openers import read_file
+from graphfix.formats.regular_files import read_file
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.planning import plan_check, plan_rules
 from graphfix.planning.classes import TargetClass

@@ -50,7 +50,7 @@ def _tiles(report: Report) -> List[Tuple[str, str]]:
     """The figures at the top of the page, and what they count."""
     plan = report.plan
     rows = [
-        (name, "%d of %d" % report.restore_count(name, what))
+        (name, "{} of {}".format(*report.restore_count(name, what)))
         for name, what in trainers.restored(plan.target_api, plan.trainer)
     ]
     if len({words for _, words in rows}) == 1:

@@ -10,7 +10,7 @@ import shlex
 from typing import Optional, Tuple
 
 from graphfix.formats.textproto.literals import BadLiteral, parse_string
-from graphfix.modeldir.openers import CONFIG
+from graphfix.modeldir.names import CONFIG
 from graphfix.report.report import Report
 from graphfix.restore import trainers
 

@@ -12,10 +12,11 @@ from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
 from graphfix.detectors import families
 from graphfix.errors import SourceError
-from graphfix.findings import Finding
+from graphfix.findings import Finding, count
 from graphfix.formats import json_data
 from graphfix.formats.checkpoint import reader
-from graphfix.modeldir.openers import PLAN_JSON, read_file
+from graphfix.formats.regular_files import read_file
+from graphfix.modeldir.names import CHECKPOINT, PLAN_JSON, REPORT_JSON
 from graphfix.pipeline_config.label_map import MAX_CLASSES
 from graphfix.planning.classes import TargetClass
 from graphfix.planning.edits import EDITS
@@ -23,10 +24,6 @@ from graphfix.planning.plan import SurgeryPlan
 from graphfix.planning.plan_json import read_plan
 from graphfix.restore import trainers
 from graphfix.restore.requested import count_restored
-
-CHECKPOINT = "model.ckpt"
-REPORT_JSON, REPORT_HTML = "report.json", "report.html"
-PICTURES = "pictures"
 
 _REMEDY = "convert again with this version of graphfix"
 _LIMIT = 64 << 20
@@ -126,31 +123,23 @@ class Report:
         """The one line to quote."""
         plan = self.plan
         averages = sum(one.kind == "copy" for one in plan.additions)
-        parts = [
-            "%d tensors: %d kept, %d rewritten, %d dropped%s"
-            % (
-                len(plan.edits),
-                plan.copied,
-                plan.rewritten,
-                plan.dropped,
-                f", {averages} moving averages added" if averages else "",
-            )
-        ]
-        parts.append(f"stock API {plan.target_api}{self._restored()}")
-        parts.append(
-            f"{plan.carried} class{'' if plan.carried == 1 else 'es'} carried, {plan.new} new"
+        added = f", {count(averages, 'moving average')} added" if averages else ""
+        carried = count(plan.carried, "class", "classes")
+        return (
+            f"{len(plan.edits)} tensors: {plan.copied} kept, {plan.rewritten} rewritten, "
+            f"{plan.dropped} dropped{added}; stock API {plan.target_api}{self._restored()}; "
+            f"{carried} carried, {plan.new} new"
         )
-        return "; ".join(parts)
 
     def _restored(self) -> str:
         """What the trainers restore: said once where they agree."""
         rows = [
-            (name, "restores %d of %d" % self.restore_count(name, what))
+            (name, "restores {} of {}".format(*self.restore_count(name, what)))
             for name, what in trainers.restored(self.plan.target_api, self.plan.trainer)
         ]
         if len({words for _, words in rows}) == 1:
             return " " + rows[0][1]
-        return ": " + ", ".join("%s %s" % row for row in rows)
+        return ": " + ", ".join(map(" ".join, rows))
 
     def restore_count(self, trainer: str, what: str) -> Tuple[int, int]:
         """How many of how many model variables a trainer restores that restores `what`."""
@@ -229,7 +218,7 @@ def load(directory: str) -> Report:
 def _report(data: Dict[str, Any], plan: SurgeryPlan, outgoing: Tuple[str, ...]) -> Report:
     """The report of report.json's data, held against its plan.  Raises json_data.Wrong."""
 
-    def read(kind, name: str):
+    def read(kind: Any, name: str):
         if name not in data:
             raise json_data.Wrong(f"lacks '{name}'")
         return json_data.read(kind, data[name], name)

@@ -8,7 +8,18 @@ out.  Templates see `report`, too.  Views have texts and numbers, never HTML.
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from graphfix.findings import by_severity
-from graphfix.modeldir.openers import FROZEN
+from graphfix.modeldir.names import (
+    CHECKPOINT,
+    CHECKPOINT_STATE,
+    CONFIG,
+    FROZEN,
+    LABEL_MAP,
+    PICTURES,
+    PLAN_JSON,
+    REPORT_HTML,
+    REPORT_JSON,
+    SAVED_MODEL_DIRECTORY,
+)
 from graphfix.planning.edits import ADDED_NOISE, CONSTANT, Edit, Gather
 from graphfix.planning.heads import PRIOR_BIAS, PRIOR_SCORE
 from graphfix.planning.plan import SurgeryPlan
@@ -19,17 +30,17 @@ from graphfix.report.report import Report
 _KINDS = {0: "new", 1: "carried"}
 _FOLDED = 12
 _FILES = {
-    "checkpoint": "names the checkpoint, for tools that look for the latest",
-    "frozen_inference_graph.pb": "the source's frozen graph, rewritten for the new classes",
-    "label_map.pbtxt": "the new classes",
-    "model.ckpt.data-00000-of-00001": "the checkpoint's values",
-    "model.ckpt.index": "the checkpoint's names, shapes and checksums",
-    "pictures": "the pictures above",
-    "pipeline.config": "the source's config, changed as shown below",
-    "plan.json": "what happened to every tensor; convert --plan replays it",
-    "report.html": "this page",
-    "report.json": "the same for programs",
-    "saved_model": "the source's SavedModel, rewritten for the new classes",
+    CHECKPOINT_STATE: "names the checkpoint, for tools that look for the latest",
+    FROZEN: "the source's frozen graph, rewritten for the new classes",
+    LABEL_MAP: "the new classes",
+    f"{CHECKPOINT}.data-00000-of-00001": "the checkpoint's values",
+    f"{CHECKPOINT}.index": "the checkpoint's names, shapes and checksums",
+    PICTURES: "the pictures above",
+    CONFIG: "the source's config, changed as shown below",
+    PLAN_JSON: "what happened to every tensor; convert --plan replays it",
+    REPORT_HTML: "this page",
+    REPORT_JSON: "the same for programs",
+    SAVED_MODEL_DIRECTORY: "the source's SavedModel, rewritten for the new classes",
 }
 
 View = Optional[Dict[str, Any]]
@@ -214,5 +225,5 @@ SECTIONS = (
     Section("What to run next", "next_steps.html", _next_steps),
     Section("Files", "files.html", _files),
     Section("Tensors", "tensors.html", _tensors),
-    Section("pipeline.config", "config_diff.html", _config_diff),
+    Section(CONFIG, "config_diff.html", _config_diff),
 )

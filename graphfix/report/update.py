@@ -18,9 +18,10 @@ from typing import Sequence, Tuple
 
 from graphfix.errors import RequestError, SourceError
 from graphfix.modeldir import manifest, ownership, publishing
+from graphfix.modeldir.names import MANIFEST, PICTURES, REPORT_HTML, REPORT_JSON
 from graphfix.modeldir.single_files import replace_file
 from graphfix.report import html
-from graphfix.report.report import PICTURES, REPORT_HTML, REPORT_JSON, Picture, Verification, load
+from graphfix.report.report import Picture, Verification, load
 
 Pictures = Sequence[Tuple[Picture, bytes]]
 
@@ -51,7 +52,7 @@ def update_report(
             before = manifest.read_manifest(directory)
             if before is None:
                 raise SourceError(
-                    os.path.join(directory, manifest.MANIFEST),
+                    os.path.join(directory, MANIFEST),
                     "is missing",
                     "convert again with this version of graphfix",
                 )
@@ -115,7 +116,7 @@ def _place(picture: Picture) -> str:
 def _check_places(directory: str, before: manifest.Manifest, pictures: Sequence[str]) -> None:
     """What is written goes into the directory, not through a link to elsewhere, and not over
     somebody's picture."""
-    for name in (PICTURES, REPORT_JSON, REPORT_HTML, manifest.MANIFEST):
+    for name in (PICTURES, REPORT_JSON, REPORT_HTML, MANIFEST):
         path = os.path.join(directory, name)
         if os.path.islink(path) or (
             name == PICTURES and os.path.lexists(path) and not os.path.isdir(path)
@@ -137,7 +138,7 @@ def _check_places(directory: str, before: manifest.Manifest, pictures: Sequence[
 
 
 def _write_manifest(directory: str, record: manifest.Manifest) -> None:
-    replace_file(os.path.join(directory, manifest.MANIFEST), record.to_json().encode("ascii"))
+    replace_file(os.path.join(directory, MANIFEST), record.to_json().encode("ascii"))
 
 
 def _remove(path: str) -> None:

@@ -2,10 +2,10 @@
 
 Measured and read in the stock code of each period.  All trainers restore by variable name.
 
-* The slim-based trainer, `train.py` and from 2018-07-12 `legacy/train.py`, restores only the feature
-  extractor before 2018-03-09, whatever the config has: in 2017-06 by a Saver that stops at a
-  missing name or another shape, later leaving out what is missing, and from 2018-02-09 also what
-  has another shape.  From 2018-03-09 on it restores every variable if
+* The slim-based trainer, `train.py` and from 2018-07-12 `legacy/train.py`, restores only the
+  feature extractor before 2018-03-09, whatever the config has: in 2017-06 by a Saver that stops at
+  a missing name or another shape, later leaving out what is missing, and from 2018-02-09 also
+  what has another shape.  From 2018-03-09 on it restores every variable if
   `load_all_detection_checkpoint_vars` is set, until 2018-05 the global step too, and also those of
   a quantized graph.
 * The trainer based on Estimators is `model.py` from 2018-02-09 on, and `model_main.py` from
@@ -79,7 +79,7 @@ def renames_keras(revision: str, trainer: str) -> Optional[bool]:
 
 
 def script(revision: str, trainer: str) -> Optional[str]:
-    """The path of a trainer's script in object_detection, None where the month has no such trainer."""
+    """The path of a trainer's script in object_detection, None where there is no such trainer."""
     row = period(revision)
     return row.legacy_script if trainer == LEGACY else row.model_main_script
 

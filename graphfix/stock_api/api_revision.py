@@ -88,8 +88,8 @@ DISTRIBUTIONS = (
     ("tf_object_detection-0.0.3", "2019-07-15"),
 )
 
-# What a directory holds that is on PYTHONPATH for the API's sake: the API, slim's packages, and what
-# they are run with.
+# What a directory holds that is on PYTHONPATH for the API's sake: the API, slim's packages, and
+# what they are run with.
 PACKAGES = (
     "object_detection",
     "nets",
@@ -156,7 +156,8 @@ def extend_path(named):
 
 
 def find(package, named=()):
-    """What this interpreter would import for a package, also from the directories `named`; or None."""
+    """What this interpreter would import for a package, also from the directories `named`; or
+    None."""
     try:
         return importlib.machinery.PathFinder.find_spec(
             package, list(named)

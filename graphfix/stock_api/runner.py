@@ -16,6 +16,7 @@ import sys
 from typing import Any, Dict, List, Optional, Sequence
 
 from graphfix.errors import RequestError, VerificationError
+from graphfix.findings import count
 from graphfix.process import signals
 from graphfix.process.import_path import named_directories
 from graphfix.process.scratch import Scratch
@@ -170,8 +171,8 @@ def _run(
                 stderr=log,
                 start_new_session=True,
             )
-        # With a limit the wait looks about now and then: a signal that comes just before a system call
-        # that waits for ever would be seen only when that is over.
+        # With a limit the wait wakes up now and then: a signal that comes just before a system call
+        # that waits for ever would be seen only after it.
         return process.wait(_FOREVER if timeout is None else timeout)
     finally:
         with signals.held():
@@ -231,7 +232,8 @@ class StockResult:
     @property
     def summary(self) -> str:
         """One line, such as `stock API 2019-07 legacy: restored 199 of 199; 50 steps, ...`."""
-        head = f"stock API {self.result['api'].get('revision') or 'of unknown revision'} {self.result.get('trainer') or self.result['verb']}: "
+        revision = self.result["api"].get("revision") or "of unknown revision"
+        head = f"stock API {revision} {self.result.get('trainer') or self.result['verb']}: "
         parts = []
         if "counts" in self.result:
             parts.append(self._restored_words())
@@ -247,7 +249,8 @@ class StockResult:
     def _restored_words(self) -> str:
         words = f"restored {self.restored} of {self.total}"
         if self.result.get("resumed_from"):
-            return f"resumed {self.result['resumed_from']} at step {self.result['global_step']}, {words}"
+            step = self.result["global_step"]
+            return f"resumed {self.result['resumed_from']} at step {step}, {words}"
         why = []
         for key, text in (
             ("dropped", "of another shape"),
@@ -265,18 +268,16 @@ class StockResult:
             parts.append("this model_main ignores fine_tune_checkpoint")
         quantization = self.result["counts"].get("quantization")
         if quantization and not self.result.get("resumed_from"):
-            parts.append("quantization ranges %(restored)d of %(total)d" % quantization)
+            parts.append("quantization ranges {restored} of {total}".format(**quantization))
         chance = len(self.result["moving_averages"]["from_initialiser"])
         if chance and not self.result.get("resumed_from"):
-            parts.append(f"{chance} moving averages do not start from their variable")
+            averages = count(chance, "moving average does", "moving averages do")
+            parts.append(f"{averages} not start from their variable")
         return parts
 
     def _loss_words(self) -> str:
         losses = self.result["losses"]
         shown = [loss if isinstance(loss, str) else f"{loss:.4g}" for loss in losses]
-        return "%d step%s, loss %s, %s" % (
-            len(losses),
-            "" if len(losses) == 1 else "s",
-            shown[0] if len(losses) == 1 else shown[0] + " -> " + shown[-1],
-            "all finite" if self.result["finite"] else "not all finite",
-        )
+        loss = shown[0] if len(losses) == 1 else f"{shown[0]} -> {shown[-1]}"
+        finite = "all finite" if self.result["finite"] else "not all finite"
+        return f"{count(len(losses), 'step')}, loss {loss}, {finite}"

@@ -51,7 +51,8 @@ def context_size(pipeline):
 
 
 def prepare(directory, job):
-    """Writes config, and records and label map unless the job brings them; gives config path, changes."""
+    """Writes config, and records and label map unless the job brings them; gives config path,
+    changes."""
     pipeline = read_pipeline(job["pipeline_config"])
     num_classes = detector_of(pipeline).num_classes
     changes = {}

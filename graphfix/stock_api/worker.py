@@ -1,10 +1,10 @@
 """The stock API's side of graphfix: `python worker.py JOB.json RESULT.json [DIRECTORY...]`.
 
 Run by path, under the interpreter whose stock API is to judge; needs nothing of graphfix.  The
-directories are those that PYTHONPATH names.  Where standard input is a socket, its other end is held
-by whoever asks: when that closes, nobody wants an answer, and all of this ends.
-JOB.json holds one job or a list of jobs, RESULT.json gets one result or a list of as many.  A job
-is an object with a `verb`:
+directories are those that PYTHONPATH names.  Where standard input is a socket, its other end is
+held by whoever asks: when that closes, nobody wants an answer, and all of this ends.  JOB.json
+holds one job or a list of jobs, RESULT.json gets one result or a list of as many.  A job is an
+object with a `verb`:
 
   probe        what is here: python, tensorflow, the API's revision, or why it cannot be imported
   restore      pipeline_config, trainer (model_main|legacy), checkpoint (prefix; without one the
@@ -148,7 +148,8 @@ def forked(job, api, path):
 
 
 def heed_the_end():
-    """Ends this process and all that it forked when nobody holds the other end of standard input."""
+    """Ends this process and all that it forked when nobody holds the other end of standard
+    input."""
 
     def wait():
         while os.read(0, 1):

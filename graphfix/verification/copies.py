@@ -2,7 +2,7 @@
 source's, or what the plan makes of them.
 """
 
-from typing import Iterator, Optional, Sequence
+from typing import Any, Iterator, Optional, Sequence
 
 import numpy as np
 
@@ -50,7 +50,7 @@ def check_copies(
         )
 
 
-def _compare(row: Tensor, expected, written) -> Iterator[Problem]:
+def _compare(row: Tensor, expected: Any, written: Any) -> Iterator[Problem]:
     name = expected.meta.name
     if (row.dtype, row.shape) != (expected.meta.dtype.name, expected.meta.shape):
         yield Problem(

@@ -5,10 +5,11 @@ and checkpoint describe), with its plan (plan_checks.py), and with itself.
 import dataclasses
 import os
 import re
-from typing import Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from graphfix.detectors.describe import ModelSpec, describe
 from graphfix.errors import GraphfixError, Problem, SourceError
+from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore
 from graphfix.modeldir import checkpoint_state, ownership
 from graphfix.modeldir.manifest import (
@@ -19,11 +20,19 @@ from graphfix.modeldir.manifest import (
     measure,
     spec_json,
 )
-from graphfix.modeldir.openers import CONFIG, FROZEN, LABEL_MAP, SAVED_MODEL, read_file
+from graphfix.modeldir.names import (
+    CHECKPOINT,
+    CHECKPOINT_STATE,
+    CONFIG,
+    FROZEN,
+    LABEL_MAP,
+    PLAN_JSON,
+    REPORT_JSON,
+    SAVED_MODEL,
+)
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
 from graphfix.planning.plan import SurgeryPlan
 from graphfix.planning.plan_json import read_plan
-from graphfix.report.report import CHECKPOINT, PLAN_JSON, REPORT_JSON
 from graphfix.verification.models import differences
 from graphfix.verification.plan_checks import (
     AGAIN,
@@ -126,7 +135,7 @@ def judge(
     )
 
 
-def _asked(told: List[Problem], question, *about) -> List[Problem]:
+def _asked(told: List[Problem], question: Any, *about) -> List[Problem]:
     """The problems a question finds; a file that cannot be read is one, unless it is missing, which
     was `told` already."""
     try:
@@ -186,7 +195,7 @@ def _tensors(
 
 
 def _state(directory: str) -> Iterator[Problem]:
-    path = os.path.join(directory, checkpoint_state.FILE_NAME)
+    path = os.path.join(directory, CHECKPOINT_STATE)
     if os.path.exists(path) and read_file(path) != checkpoint_state.state_text(CHECKPOINT).encode():
         yield Problem(path, f"does not name {CHECKPOINT} as its checkpoint", AGAIN)
 

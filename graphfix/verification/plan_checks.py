@@ -16,14 +16,15 @@ from graphfix.formats import checksum
 from graphfix.formats.tensors import TensorMeta, TensorStore
 from graphfix.modeldir import ownership
 from graphfix.modeldir.manifest import Tensor
-from graphfix.modeldir.openers import SAVED_MODEL, read_file
+from graphfix.modeldir.names import SAVED_MODEL
+from graphfix.formats.regular_files import read_file
 from graphfix.pipeline_config.document import PipelineConfig
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import parse_label_map
 from graphfix.planning.classes import SurgeryRequest, TargetClass
 from graphfix.planning.edits import Constant, Copy
 from graphfix.planning.plan import SurgeryPlan, plan_tensors
-from graphfix.report.report import PLAN_JSON
+from graphfix.modeldir.names import PLAN_JSON
 
 AGAIN = "do not train from it: make it again"
 
@@ -125,15 +126,8 @@ def planned_config(path: str, config: PipelineConfig, plan: SurgeryPlan) -> Iter
         ):
             continue
         if apply_edits(document, (edit,)).text != document.text:
-            yield Problem(
-                path,
-                "does not have %s %s, as planned"
-                % (
-                    ".".join(edit.path),
-                    "removed" if edit.literal is None else f"as {edit.literal!s:.60}",
-                ),
-                AGAIN,
-            )
+            wanted = "removed" if edit.literal is None else f"as {edit.literal!s:.60}"
+            yield Problem(path, f"does not have {'.'.join(edit.path)} {wanted}, as planned", AGAIN)
 
 
 def kept_by_own_classes(

@@ -14,13 +14,14 @@ from graphfix.formats import regular_files
 from graphfix.formats.checkpoint import writer
 from graphfix.formats.image_header import Jpeg, jpeg_without_exif
 from graphfix.modeldir import openers as sources
-from graphfix.modeldir.openers import CONFIG, FROZEN, LABEL_MAP
+from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.planning.plan import SurgeryPlan
 from graphfix.planning.plan_json import read_plan
 from graphfix.process.scratch import Scratch
 from graphfix.report import drawing, update
-from graphfix.report.report import CHECKPOINT, PLAN_JSON, Detection, Picture, Verification
+from graphfix.report.report import Detection, Picture, Verification
+from graphfix.modeldir.names import CHECKPOINT, PLAN_JSON
 from graphfix.restore import trainers
 from graphfix.stock_api import runner
 
@@ -95,13 +96,11 @@ def verify_stock(
             jobs += stack.enter_context(_detect_jobs(directory, plan, trial))
         details = runner.run_jobs(jobs, python=interpreter)
     found = tuple(_verification(name, one) for name, one in zip(names, details))
-    remarks = []
-    for one in found[:1]:
-        if one.api != plan.target_api:
-            remarks.append(
-                f"the plan was made for the stock API of {plan.target_api}, and this one is of "
-                f"{one.api}"
-            )
+    remarks = [
+        f"the plan was made for the stock API of {plan.target_api}, and this one is of {one.api}"
+        for one in found[:1]
+        if one.api != plan.target_api
+    ]
     seen = [_detections(directory, one) for one in details[len(names) :]]
     if len(seen) > 2:
         # The frozen graph's detections are shown, once they are known to be the checkpoint's.
@@ -223,7 +222,7 @@ def _detect_jobs(
         )
 
 
-def _check_graph(directory: str, images: Sequence[str], checkpoint, graph) -> None:
+def _check_graph(directory: str, images: Sequence[str], checkpoint: Any, graph: Any) -> None:
     """Whether the rewritten frozen graph detects what the converted checkpoint does.
 
     Both compute in float32, but in another order: scores and edges may differ a little, and what

@@ -8,7 +8,7 @@ from typing import List, Optional, Tuple
 from graphfix.errors import SourceError, VerificationError
 from graphfix.findings import count
 from graphfix.modeldir import manifest, ownership
-from graphfix.report.report import PLAN_JSON
+from graphfix.modeldir.names import MANIFEST, PLAN_JSON
 from graphfix.verification.judge import Judgement, judge
 from graphfix.verification.plan_checks import AGAIN
 
@@ -77,10 +77,10 @@ def judged(directory: str) -> Judgement:
             if not os.path.lexists(plan):
                 raise SourceError(
                     directory,
-                    f"is not a directory that graphfix wrote: it has no {manifest.MANIFEST}",
+                    f"is not a directory that graphfix wrote: it has no {MANIFEST}",
                     "name one",
                 )
-            raise VerificationError(os.path.join(directory, manifest.MANIFEST), "is missing", AGAIN)
+            raise VerificationError(os.path.join(directory, MANIFEST), "is missing", AGAIN)
         return judge(directory, record)
     except SourceError as error:
         if error.problems[0].subject == directory:

@@ -105,4 +105,14 @@ def cases(case):
         .change("num_examples: 120", "num_examples: 20")
         .fixable()
     )
+    yield (
+        case("metric_misspelled", "METRICS_UNKNOWN")
+        .change("pascal_voc_detection_metrics", "pascal_voc_detection_metric")
+        .fixable()
+    )
+    yield (
+        case("metric_of_2017", "METRICS_UNKNOWN")
+        .change("pascal_voc_detection_metrics", "pascal_voc_metrics")
+        .fixable()
+    )
     yield case("no_end", "STEPS_ENDLESS").cut("  num_steps: 6000\n")

@@ -8,7 +8,7 @@ import pytest
 import thorough
 from google.protobuf import text_format
 
-from graphfix.anchor_fitting.coverage import Model, Placed, best_overlaps
+from graphfix.anchor_fitting.coverage import FeatureMaps, GridOverlaps, best_overlaps
 from graphfix.anchor_fitting.data import BoxSet
 from graphfix.anchor_fitting.fit import described
 from graphfix.detectors.anchor_generators import anchor_boxes, describe_anchors
@@ -57,12 +57,12 @@ SIZES = {"one": [(300, 300)], "wide": [(320, 512)], "several": [(300, 411), (250
 
 
 def case(text):
-    """(generator message, Model) of a config's text."""
+    """(generator message, FeatureMaps) of a config's text."""
     message = text_format.Parse(text, message_class("graphfix.pipeline.TrainEvalPipelineConfig")())
     meta = message.model.WhichOneof("model")
     body = getattr(message.model, meta)
     generator = body.anchor_generator if meta == "ssd" else body.first_stage_anchor_generator
-    return generator, Model(body, meta, meta == "faster_rcnn")
+    return generator, FeatureMaps(body, meta, meta == "faster_rcnn")
 
 
 def boxes(sizes, count=60, seed=0):
@@ -157,7 +157,7 @@ def test_no_anchor_does_better_than_the_best_possible():
     generator, model = case(CASES["ssd"])
     found = boxes(SIZES["wide"], 40)
     spec = described(generator, "it", (320.0, 512.0))
-    placed = Placed(found, spec, model)
+    placed = GridOverlaps(found, spec, model)
     for level in (0, 2, 5):
         possible = placed.possible(level)
         sides = np.exp(np.linspace(np.log(0.2), np.log(1500), 150)) / 320

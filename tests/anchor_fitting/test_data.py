@@ -12,7 +12,7 @@ from graphfix.formats.schema import message_class
 NAN, INFINITE = float("nan"), float("inf")
 GOOD = (0.1, 0.2, 0.5, 0.4)
 BAD = {
-    "no number": [(NAN, 0, 1, 1), (0, 0, INFINITE, 1)],
+    "not a number": [(NAN, 0, 1, 1), (0, 0, INFINITE, 1)],
     "reach out of": [(0, 0, 1.02, 1), (-0.5, 0, 0.5, 1), (10, 20, 100, 200)],
     "inverted": [(0.5, 0, 0.4, 1), (0, 0.9, 1, 0.1)],
     "no area": [(0.5, 0, 0.5, 1), (0, 0.3, 1, 0.3), (1, 0, 1.005, 1)],

@@ -104,7 +104,7 @@ def test_what_was_fitted_is_good_for_other_boxes_of_the_kind():
 def test_every_generator(text, threshold, kind, counts, briefly):
     found = boxes(kind, (512, 640))
     made = fitted(text, found, threshold)
-    assert made.form and made.spec.per_map == counts
+    assert made.varied and made.spec.per_map == counts
     assert recall(made.after, threshold) > recall(made.before, threshold) + 0.1
     assert not_worse(made.before, made.after, threshold)
     # The figures are those of the message, read back from the file it is written to.
@@ -143,7 +143,7 @@ def test_anchors_that_fit_are_kept(monkeypatch):
     )
     monkeypatch.setattr(fitting, "_SHAKES", ())
     made = fitted(text, boxes("tiny"))
-    assert made.form is None and made.message == generator
+    assert made.varied is None and made.message == generator
     np.testing.assert_array_equal(made.after.iou, made.before.iou)
 
 
@@ -166,7 +166,7 @@ def test_perfect_anchors_are_kept(briefly):
         0,
     )
     made = fitted(text, found)
-    assert made.form is None and made.before.iou.min() > 0.9999
+    assert made.varied is None and made.before.iou.min() > 0.9999
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_perfect_anchors_are_kept(briefly):
 )
 def test_another_number_of_anchors(text, count, counts, briefly):
     made = fitted(text, boxes("wide", (512, 640), 400), count=count)
-    assert made.spec.per_map == counts and made.form
+    assert made.spec.per_map == counts and made.varied
 
 
 @pytest.mark.parametrize("count", [0, -1, 1, 101])

@@ -14,8 +14,7 @@ from bundle_cases import fixed, one_shard, save, spread
 
 from graphfix.comparison.folders import RECORDS, other_files
 from graphfix.formats.schema import message_class
-from graphfix.modeldir import manifest
-from graphfix.report import report
+from graphfix.modeldir.names import MANIFEST, PLAN_JSON, REPORT_HTML, REPORT_JSON
 
 
 @pytest.fixture
@@ -28,12 +27,7 @@ def pair(model, tmp_path):
 
 
 def test_the_records_are_those_that_are_written():
-    assert set(RECORDS) == {
-        report.PLAN_JSON,
-        report.REPORT_JSON,
-        report.REPORT_HTML,
-        manifest.MANIFEST,
-    }
+    assert set(RECORDS) == {PLAN_JSON, REPORT_JSON, REPORT_HTML, MANIFEST}
 
 
 @pytest.mark.parametrize(

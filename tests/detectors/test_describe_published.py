@@ -11,7 +11,7 @@ import pytest
 import thorough
 import zoo
 
-from graphfix.detectors.auxiliary_variables import find_extras
+from graphfix.detectors.auxiliary_variables import find_auxiliary_variables
 from graphfix.detectors.families import GLOBAL_STEP
 from graphfix.detectors.variables import model_variables
 from graphfix.formats.checkpoint import entries, reader, table
@@ -181,7 +181,7 @@ def prefix_and_config(name, tmp_path):
 def test_its_variables_are_told_by_its_config(name, tmp_path):
     prefix, config = prefix_and_config(name, tmp_path)
     metas = {one: view.meta for one, view in reader.open_bundle(prefix).items()}
-    extras = find_extras(metas)
+    extras = find_auxiliary_variables(metas)
     added = extras.moving_averages + extras.optimizer + extras.quantization + (GLOBAL_STEP,)
     with open(config, "rb") as file:
         message = parse_config(file.read(), config).message

@@ -210,8 +210,8 @@ def test_records_in_another_spelling_of_unicode(graphfix, broken_files, tmp_path
         tmp_path,
         "labels.pbtxt",
         "".join(
-            "item { id: %d name: '%s' }\n" % row
-            for row in enumerate(("Schl\u00fcssel",) + broken_files.CLASSES[1:], 1)
+            f"item {{ id: {number} name: '{name}' }}\n"
+            for number, name in enumerate(("Schl\u00fcssel",) + broken_files.CLASSES[1:], 1)
         ),
     )
     path = builders.write(

@@ -100,7 +100,7 @@ def test_wildcards_that_stand_for_too_much(examined, monkeypatch):
 def test_the_state_file_may_be_in_octal(examined, tmp_path, name):
     directory = tmp_path / name
     directory.mkdir()
-    escaped = "".join(chr(one) if one < 128 else "\\%03o" % one for one in str(directory).encode())
+    escaped = "".join(chr(one) if one < 128 else f"\\{one:03o}" for one in str(directory).encode())
     (directory / "checkpoint").write_text(f'model_checkpoint_path: "{escaped}/model.ckpt-100"\n')
     for end in ("index", "data-00000-of-00001"):
         (directory / ("model.ckpt-100." + end)).symlink_to(
@@ -133,7 +133,7 @@ def test_a_state_file_that_is_none(examined, tmp_path, make):
 @pytest.mark.slow
 def test_many_fields_given_twice(examined):
     done = examined("train_config {", "train_config { " + "num_steps: 1 " * 50000)
-    assert done.code == 1 and "more than 100 fields are given twice" in done.out
+    assert done.code == 1 and "more than 100 fields are set twice" in done.out
     assert "FIELD_TWICE" in examined("train_config {", "train_config { " + "num_steps: 1 " * 20).out
 
 

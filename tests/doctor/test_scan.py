@@ -135,8 +135,8 @@ def test_memory_does_not_grow_with_the_records(tmp_path, broken_files):
         "import graphfix.formats.schema\n"
         "graphfix.formats.schema.message_class('graphfix.example.Example')().SerializeToString()\n"
         "before = peak()\n"
-        "found = scan_records([sys.argv[1]], None, lambda *size: (size, size), masks=False, sample=None,\n"
-        "                     progress=print)\n"
+        "found = scan_records([sys.argv[1]], None, lambda *size: (size, size), masks=False,\n"
+        "                     sample=None, progress=print)\n"
         "assert (found.records, len(list(read_examples(sys.argv[1])))) == (30, 30)\n"
         "print(peak() - before)\n"
     )

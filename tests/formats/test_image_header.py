@@ -16,6 +16,14 @@ EXIF = b"\xff\xe1\x00\x0cExif\0\0turn"
 
 
 @pytest.fixture
+def broken_files(monkeypatch):
+    monkeypatch.syspath_prepend(repository.TESTDATA)
+    from broken_setups import files
+
+    return files
+
+
+@pytest.fixture
 def picture():
     with open(sorted(glob.glob(os.path.join(SHAPES, "*.jpg")))[0], "rb") as file:
         return file.read()

@@ -20,6 +20,7 @@ from bundle_cases import fixed, save, strings, variants
 from graphfix.errors import SourceError
 from graphfix.formats.checkpoint import reader, table
 from graphfix.modeldir import openers
+from graphfix.modeldir.source_labels import source_labels
 from graphfix.pipeline_config.document import parse_config
 from graphfix.pipeline_config.label_map import parse_label_map
 
@@ -274,7 +275,7 @@ def test_model(tmp_path):
 
         def describe():
             opened = openers.open_source(directory)
-            return opened.model, openers.source_labels(opened, None)
+            return opened.model, source_labels(opened, None)
 
         outcome.of(describe, {name: data for name, data in changed.items() if data != base[name]})
     assert outcome.results > 50 * ROUNDS

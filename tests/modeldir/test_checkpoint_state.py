@@ -6,11 +6,12 @@ import pytest
 from state_files import NONE, RECORDED, STOPS
 
 from graphfix.errors import SourceError
-from graphfix.modeldir.checkpoint_state import FILE_NAME, read_state, write_state
+from graphfix.modeldir.checkpoint_state import read_state, write_state
+from graphfix.modeldir.names import CHECKPOINT_STATE
 
 
 def ours(directory, data):
-    path = os.path.join(directory, FILE_NAME)
+    path = os.path.join(directory, CHECKPOINT_STATE)
     with open(path, "wb") as file:
         file.write(data)
     try:
@@ -28,7 +29,7 @@ def test_it_reads_as_tensorflow_does(data, wanted, tmp_path):
 @pytest.mark.parametrize("name", ["model.ckpt", 'j\u00fcrgen "x"/model.ckpt\\7', "a\n"])
 def test_it_reads_what_it_writes(name, tmp_path):
     write_state(str(tmp_path), name)
-    assert read_state(str(tmp_path / FILE_NAME)) == str(tmp_path) + "/" + name
+    assert read_state(str(tmp_path / CHECKPOINT_STATE)) == str(tmp_path) + "/" + name
 
 
 @pytest.mark.parametrize("piece", [b"\n", b'model_checkpoint_path: "a', b"#", b"\\", b"a:", b" "])

@@ -109,7 +109,7 @@ def _new(literal):
 def replace(document, field, literal):
     layout.parse_literal(literal)
     if any(isinstance(value, Block) for value in field.values):
-        raise ValueError(f"{field.name} holds a block: delete and insert it")
+        raise ValueError(f"{field.name} is a block: delete and insert it")
     return _spliced(document, layout.Splice(field.value_start, field.value_end, literal))
 
 

@@ -11,7 +11,7 @@ from google.protobuf import text_format
 from migrations import document, nested, translated
 
 from graphfix.findings import WARNING
-from graphfix.pipeline_config import migration_effects, migration_rules, schema_history
+from graphfix.pipeline_config import migration_effects, migration_tables, schema_history
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.migration import translate
 from graphfix.pipeline_config.schema_violations import violations
@@ -74,7 +74,7 @@ def check_only_edits(text, out, edits):
 
 def test_every_revision_that_has_a_name_for_it_gets_a_moved_value():
     """The names a value had cover a stretch of time without a hole."""
-    for _, names in migration_rules.MOVES:
+    for _, names in migration_tables.MOVES:
         fields = [schema_history.field_history(message, path[-1]) for message, path in names]
         for older, newer in zip(fields, fields[1:]):
             assert older.gone == newer.first
@@ -211,15 +211,15 @@ def test_the_tables_speak_of_fields_there_are():
     everything = schema_history.everything()
     for key in (
         list(migration_effects.EFFECTS)
-        + list(migration_rules.STAND_INS)
-        + [row[0] for row in migration_rules.SAYINGS]
-        + list(migration_rules.FIRST_ONLY)
+        + list(migration_tables.STAND_INS)
+        + [row[0] for row in migration_tables.EQUIVALENT_VALUES]
+        + list(migration_tables.FIRST_ONLY)
     ):
         message, _, name = key.rpartition(".")
         assert everything.field(message, name), key
-    for _, _, _, path, message, _, _ in migration_rules.SAYINGS:
+    for _, _, _, path, message, _, _ in migration_tables.EQUIVALENT_VALUES:
         assert everything.field(message, path[-1])
-    for key, (name, fields, _) in migration_rules.STAND_INS.items():
+    for key, (name, fields, _) in migration_tables.STAND_INS.items():
         stand_in = everything.field(key.rpartition(".")[0], name)
         assert all(everything.field(stand_in.type, field) for field in fields)
 

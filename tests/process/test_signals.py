@@ -218,13 +218,16 @@ def test_at_many_moments(place, signalled, verb, turns, many):
 
 @pytest.mark.parametrize(
     "numbers, code",
-    [
-        ([signal.SIGINT], 130),
-        ([signal.SIGHUP], 129),
-        ([signal.SIGTERM, signal.SIGINT], 143),
-        ([signal.SIGINT] * 9, 130),
-        ([signal.SIGHUP, signal.SIGHUP, signal.SIGTERM], 129),
-    ],
+    thorough.sampled(
+        [
+            ([signal.SIGINT], 130),
+            ([signal.SIGHUP], 129),
+            ([signal.SIGTERM, signal.SIGINT], 143),
+            ([signal.SIGINT] * 9, 130),
+            ([signal.SIGHUP, signal.SIGHUP, signal.SIGTERM], 129),
+        ],
+        3,
+    ),
 )
 def test_a_trainer_ends_with_it(place, numbers, code):
     process = subprocess.Popen(

@@ -22,7 +22,7 @@ from object_detection.builders import (
 from object_detection.core import box_list, region_similarity_calculator
 from object_detection.protos import anchor_generator_pb2, image_resizer_pb2, matcher_pb2
 
-from graphfix.anchor_fitting.coverage import Model, best_overlaps
+from graphfix.anchor_fitting.coverage import FeatureMaps, best_overlaps
 from graphfix.anchor_fitting.data import collect
 from graphfix.anchor_fitting.fit import described
 from graphfix.datasets.boxes import ImageBoxes
@@ -153,7 +153,7 @@ def test_recall_is_the_stock_matchers():
     )
     message = text_format.Parse(text, message_class("graphfix.pipeline.AnchorGenerator")())
     best = best_overlaps(
-        found, described(message, "it", None), Model(body, "ssd", False), threshold
+        found, described(message, "it", None), FeatureMaps(body, "ssd", False), threshold
     )
     np.testing.assert_allclose(best.iou, [one for one, _ in answers], rtol=0, atol=1e-5)
     matched = np.array([count > 0 for _, count in answers])

@@ -72,7 +72,9 @@ def test_nothing_beside_the_worker_shadows_another_module():
         "api_revision",
         "runner",
         "worker",
+        "stock_record",
         "stock_scene",
         "stock_train",
         "stock_detect",
+        "target_api",
     }

@@ -8,9 +8,11 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
+import cells
 import judging
 
 from graphfix.cli import command_line
+from graphfix.pipeline_config.migration_rules import METRICS, OLD_METRICS, OTHER_METRICS
 from graphfix.stock_api import runner
 
 VARIABLES = 199
@@ -124,6 +126,23 @@ def test_slim_builds_nothing_from_hyperparameters_of_keras(stock_python, tmp_pat
         stderr=subprocess.DEVNULL,
     )
     assert "only supported by KerasLayerHyperparams" in json.loads(result.read_text())[path]
+
+
+@pytest.mark.parametrize("revision", cells.ERAS)
+def test_the_api_has_the_metrics_that_doctor_knows_and_no_other(stock_python, revision):
+    program = (
+        "import json; from object_detection import eval_util; from object_detection.legacy import "
+        "evaluator; print(json.dumps([sorted(one.EVAL_METRICS_CLASS_DICT) for one in "
+        "(eval_util, evaluator)]))"
+    )
+    done = subprocess.run(
+        [stock_python(revision), "-c", program], check=True, stdout=subprocess.PIPE
+    )
+    ours, legacy = map(set, json.loads(done.stdout.decode().splitlines()[-1]))
+    assert ours | legacy <= {*METRICS, *OTHER_METRICS}
+    assert not (ours | legacy) & set(OLD_METRICS)
+    if revision == "2021":
+        assert {*METRICS, *OTHER_METRICS} <= ours | legacy
 
 
 @pytest.mark.parametrize("case, trainer", sorted(PATTERNS))

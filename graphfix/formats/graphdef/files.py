@@ -20,8 +20,7 @@ from graphfix.formats.graphdef.operations import check_inputs
 from graphfix.formats.graphdef.wire import Done, to_bytes
 from graphfix.formats.schema import message_class, parse
 
-SAVED_MODEL = "saved_model.pb"
-FROZEN = "frozen_inference_graph.pb"
+SAVED_MODEL_PB = "saved_model.pb"
 SERVE = "serve"  # the tag of the graph that is for serving
 _MOST = (1 << 31) - 1
 # A few bytes may stand for a tensor of one value, and many such tensors for more than there is of
@@ -31,7 +30,7 @@ _AGAIN = "download or copy the file again"
 
 
 def is_saved_model(path: str) -> bool:
-    return os.path.lexists(os.path.join(path, SAVED_MODEL))
+    return os.path.lexists(os.path.join(path, SAVED_MODEL_PB))
 
 
 def read_graph_def(path: str) -> Any:
@@ -57,7 +56,7 @@ def read_saved_model(directory: str) -> Any:
     Raises:
       SourceError: it cannot be read, is no SavedModel, or has no single graph.
     """
-    path = os.path.join(directory, SAVED_MODEL)
+    path = os.path.join(directory, SAVED_MODEL_PB)
     saved = _parse(path, "graphfix.graph.SavedModel", "a SavedModel")
     serving = [one for one in saved.meta_graphs if SERVE in one.meta_info_def.tags]
     if len(saved.meta_graphs) != 1 and len(serving) != 1:

@@ -1,7 +1,7 @@
 """Protobuf's text format as documents that can be read, checked and edited in place.
 
-`Document` keeps every character it was given; `bind` interprets one as a protobuf message and
-says everything that is wrong with it at once.
+`Document` keeps every character of its input; `bind` reads one as a protobuf message and reports
+everything that is wrong with it at once.
 """
 
 from graphfix.formats.textproto.bind import (

@@ -38,7 +38,7 @@ _NOT_DECIMAL = re.compile(r"(?<![0-9A-Za-z])0[0-9A-Za-z]+\Z")
 
 @dataclasses.dataclass(frozen=True)
 class BindProblem:
-    """One thing in a document that its schema has no place for."""
+    """One thing in a document that does not fit its schema."""
 
     kind: str
     path: Tuple[str, ...]
@@ -50,7 +50,7 @@ class BindProblem:
 def bind(source: Union[Document, Block], message_class: Any) -> Tuple[Any, Tuple[BindProblem, ...]]:
     """A document or a block as a message, and everything that is wrong with it.
 
-    Never raises for what the document holds; what is wrong is left out of the message.
+    Never raises for a document's content; what is wrong is left out of the message.
     """
     binder = _Binder()
     message = message_class()
@@ -59,7 +59,7 @@ def bind(source: Union[Document, Block], message_class: Any) -> Tuple[Any, Tuple
 
 
 class _Bad(Exception):
-    """A scalar its field cannot hold: the kind of problem, and what was expected."""
+    """A scalar that does not fit its field: the kind of problem, and what was expected."""
 
     def __init__(self, kind: str, expected: str):
         Exception.__init__(self, expected)

@@ -28,7 +28,7 @@ from typing import Iterator, Optional, Sequence, Tuple, Union
 from graphfix.formats.textproto.editor import Editor
 from graphfix.formats.textproto.layout import New
 from graphfix.formats.textproto.parser import parse
-from graphfix.formats.textproto.source import BOM, Source
+from graphfix.formats.textproto.source_text import BOM, SourceText
 from graphfix.formats.textproto.tree import Block, Field, Node, Scalar, Value
 
 Path = Sequence[str]
@@ -37,7 +37,7 @@ Path = Sequence[str]
 class Document:
     """A document: its text, and the tree of spans in it (`root`)."""
 
-    def __init__(self, source: Source):
+    def __init__(self, source: SourceText):
         """The tree is parsed when somebody asks for it: `source` is known to parse."""
         self._source = source
         self._root: Optional[Block] = None
@@ -48,7 +48,7 @@ class Document:
 
         Raises SourceError, with line and column where the text is not text format.
         """
-        document = cls(Source.decode(data, subject=subject))
+        document = cls(SourceText.decode(data, subject=subject))
         document._root = parse(document._source)
         return document
 
@@ -101,7 +101,7 @@ class Document:
         """Without the byte order mark, at which the stock API's parser stops, if there is one."""
         if not self.text.startswith(BOM):
             return self
-        return Document(Source(self.text[len(BOM) :], subject=self.subject))
+        return Document(SourceText(self.text[len(BOM) :], subject=self.subject))
 
     def replace(self, node: Union[Field, Scalar], literal: str) -> "Document":
         """With another literal in the place of a scalar or of a scalar field's value or list.

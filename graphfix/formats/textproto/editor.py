@@ -24,7 +24,7 @@ from graphfix.formats.textproto import layout
 from graphfix.formats.textproto.layout import New, Splice
 from graphfix.formats.textproto.mutable_tree import MutableBlock, MutableField, MutableScalar
 from graphfix.formats.textproto.parser import MAX_DEPTH, parse
-from graphfix.formats.textproto.source import Source
+from graphfix.formats.textproto.source_text import SourceText
 from graphfix.formats.textproto.tree import Block
 
 # A character of the tokens that have no end of their own: words and numbers.
@@ -47,11 +47,11 @@ class Editor:
         self._take(root)
 
     def _take(self, root: Block) -> None:
-        self.source: Source = root.source
+        self.source: SourceText = root.source
         self.root = MutableBlock(root, None, root.start)
 
     def raw(self, span: Union[MutableField, MutableScalar, MutableBlock]) -> str:
-        """The span as it stands in the text."""
+        """The span as written."""
         return self.source.text[span.start : span.end]
 
     def replace(self, span: Union[MutableField, MutableScalar], literal: str) -> None:
@@ -65,7 +65,7 @@ class Editor:
         blanks = written.value_start - len(layout.LITERAL_OF)
         if isinstance(span, MutableField):
             if span.blocks:
-                raise ValueError(f"{span.name} holds a block: delete and insert it")
+                raise ValueError(f"{span.name} is a block: delete and insert it")
             start = span.value_start
             splice = Splice(start, span.end, literal)
             if not span.values:
@@ -94,7 +94,7 @@ class Editor:
         anchor = layout.anchor(block, name, after)
         splice = layout.insertion(self.source, self.root, block, name, new, anchor)
         added = self._splice(splice, parse_all=block.depth + layout.depth(new) > MAX_DEPTH)
-        (written,) = parse(Source(splice.text, subject=self.source.subject)).fields
+        (written,) = parse(SourceText(splice.text, subject="new field")).fields
         number = block.fields.index(anchor) + 1 if anchor else 0
         block.move_children(number, added)
         block.grow(added)
@@ -121,10 +121,10 @@ class Editor:
         self.source = source
         return len(source.text) - len(text)
 
-    def _changed(self, splice: Splice) -> Source:
+    def _changed(self, splice: Splice) -> SourceText:
         text = self.source.text
         text = text[: splice.start] + splice.text + text[splice.end :]
-        return Source(text, subject=self.source.subject)
+        return SourceText(text, subject=self.source.subject)
 
 
 def _may_not_parse(before: str, new: str, after: str) -> bool:

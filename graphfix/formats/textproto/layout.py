@@ -13,7 +13,7 @@ from typing import Any, Iterator, Optional, Sequence, Tuple, Union
 
 from graphfix.errors import SourceError
 from graphfix.formats.textproto.parser import parse
-from graphfix.formats.textproto.source import Source
+from graphfix.formats.textproto.source_text import SourceText
 from graphfix.formats.textproto.tree import Block, Field
 
 # What to insert: a scalar's literal, or a block's fields.
@@ -49,7 +49,7 @@ def parse_literal(literal: str) -> Field:
     ValueError for a literal that is not one scalar or one list of scalars.
     """
     try:
-        fields = parse(Source(LITERAL_OF + literal, subject="literal")).fields
+        fields = parse(SourceText(LITERAL_OF + literal, subject="literal")).fields
     except SourceError as error:
         raise ValueError(f"not a literal: {literal!r} ({error})") from None
     complete = len(fields) == 1 and fields[0].value_end == len(LITERAL_OF + literal)
@@ -81,7 +81,7 @@ def anchor(block: Any, name: str, after: Any) -> Any:
     return after or (same[-1] if same else None) or (block.fields[-1] if block.fields else None)
 
 
-def insertion(source: Source, root: Any, block: Any, name: str, new: New, anchor: Any) -> Splice:
+def insertion(source: SourceText, root: Any, block: Any, name: str, new: New, anchor: Any) -> Splice:
     """The splice that puts a new field into a block of the document `root`, after `anchor`."""
     text = source.text
     newline = "\r\n" if "\r\n" in text else "\n"
@@ -105,7 +105,7 @@ def insertion(source: Source, root: Any, block: Any, name: str, new: New, anchor
     return Splice(block.body_start, block.body_end, newline + body + newline + (outer or ""))
 
 
-def deletion(source: Source, field: Any) -> Splice:
+def deletion(source: SourceText, field: Any) -> Splice:
     """The splice that takes a field away."""
     start, end = field.start, field.end
     rest = _REST.match(source.text, end)
@@ -126,12 +126,12 @@ def _one_line(text: str, block: Any) -> bool:
     return "\n" not in text[block.body_start : block.body_end]
 
 
-def _indent(source: Source, offset: int) -> str:
+def _indent(source: SourceText, offset: int) -> str:
     """The blanks at the start of an offset's line."""
     return _BLANKS.match(source.text, source.line_start(offset)).group()
 
 
-def _indent_if_first(source: Source, offset: int) -> Optional[str]:
+def _indent_if_first(source: SourceText, offset: int) -> Optional[str]:
     """What is before an offset on its line, if that is white space only."""
     before = source.text[source.line_start(offset) : offset]
     return before if not before.strip() else None
@@ -141,7 +141,7 @@ def _inner(outer: Optional[str], step: str) -> str:
     return "" if outer is None else outer + step
 
 
-def _step(source: Source, root: Any) -> str:
+def _step(source: SourceText, root: Any) -> str:
     """How much deeper the document indents a block: as its first indented one does."""
     for field in _walk(root):
         indent = _indent_if_first(source, field.start)

@@ -1,6 +1,6 @@
-"""Literals of protobuf's text format: what a number or a string on the page stands for.
+"""Literals of protobuf's text format: the value of a written number or string.
 
-Source: the Text Format Language Specification (protobuf.dev/reference/protobuf/textformat-spec).
+SourceText: the Text Format Language Specification (protobuf.dev/reference/protobuf/textformat-spec).
 
     strings   "..." or '...', closed on their own line; escapes
               \\a \\b \\f \\n \\r \\t \\v \\? \\\\ \\' \\",
@@ -11,12 +11,11 @@ Source: the Text Format Language Specification (protobuf.dev/reference/protobuf/
     signs     - or +, where the specification has only -, because the parser in Python takes both
 
 The parser in Python, which the stock API uses (releases 3.8 to 7 of protobuf were compared),
-takes some things that are errors here: digit separators (1_000), numbers such as 08 and 010f
-where a float is wanted (in releases to 3.20), and escapes that do not exist.  It keeps the
-backslash of `\\d`, turns `\\t` into a tab and breaks on `\\U`, so that a Windows path works or does
-not by the first letters of its folders.  It does not take some things that are fine here: a sign
-apart from its number, \\? and \\XNN (it keeps the backslash), surrogate pairs, and, in releases to
-3.20, \\u and \\U at all.
+accepts some things that are errors here: digit separators (1_000), numbers such as 08 and 010f
+where a float is expected (up to 3.20), and escapes that do not exist.  It keeps the backslash of
+`\\d`, turns `\\t` into a tab and fails at `\\U`, so whether a Windows path works depends on the
+first letters of its folders.  It rejects some things that are fine here: a sign apart from its
+number, \\? and \\XNN (it keeps the backslash), surrogate pairs, and, up to 3.20, \\u and \\U.
 """
 
 import re
@@ -24,8 +23,8 @@ from typing import List, Optional, Tuple, Union
 
 from graphfix.errors import RequestError
 
-# Longer than any double written out in full (309 digits and 1074 decimals); int() and float() of
-# hostile megabytes take quadratic time, and newer Pythons refuse them with a ValueError.
+# Longer than any double in full (309 digits and 1074 decimals).  int() and float() take quadratic
+# time for megabytes of digits, and newer Pythons raise a ValueError.
 MAX_NUMBER_LENGTH = 1500
 
 _SIMPLE = {
@@ -46,7 +45,7 @@ BACKSLASH_REMEDY = "use forward slashes or double the backslashes"
 
 
 class BadLiteral(Exception):
-    """Offset in the literal, message, remedy: the parser knows the file and the line."""
+    """Offset in the literal, message, remedy; the parser adds the file and the line."""
 
     def __init__(self, offset: int, message: str, remedy: str):
         Exception.__init__(self, message)
@@ -54,7 +53,7 @@ class BadLiteral(Exception):
 
 
 def parse_number(unsigned: str, *, negative: bool) -> Union[int, float]:
-    """An int for an integer literal, a float for every other.  Raises BadLiteral."""
+    """An int for an integer literal, a float for any other.  Raises BadLiteral."""
     if len(unsigned) > MAX_NUMBER_LENGTH:
         raise BadLiteral(0, f"a number of {len(unsigned)} characters", "write a shorter one")
     if _INTEGER.match(unsigned):
@@ -98,7 +97,7 @@ def parse_string(literal: str) -> bytes:
 
 def _unescape(body: str, slash: int) -> Tuple[bytes, int]:
     match = _ESCAPE.match(body, slash)
-    if match is None:  # cannot happen between matching quotes; kept an error, not a crash
+    if match is None:  # impossible between matching quotes; an error all the same, not a crash
         raise BadLiteral(slash + 1, "a backslash with nothing after it", BACKSLASH_REMEDY)
     octal, hexadecimal, short, long, simple = match.groups()
     if octal is not None:
@@ -127,13 +126,13 @@ def _unescape(body: str, slash: int) -> Tuple[bytes, int]:
 def quote(value: str) -> str:
     """The string literal for a value, on one line.
 
-    Raises RequestError for a str that has no UTF-8 form (an undecodable file name).
+    Raises RequestError for a str that cannot be encoded as UTF-8 (an undecodable file name).
     """
     try:
         value.encode("utf-8")
     except UnicodeError:
         raise RequestError(
-            ascii(value), "holds bytes that are not text", "use a name that is valid UTF-8"
+            ascii(value), "is not valid UTF-8 text", "use a name that is valid UTF-8"
         ) from None
     return '"%s"' % "".join(_QUOTED.get(character, character) for character in value)
 

@@ -1,6 +1,6 @@
 """Protobuf's text format: from text to the nodes of tree.py.
 
-Source: the Text Format Language Specification (protobuf.dev/reference/protobuf/textformat-spec).
+SourceText: the Text Format Language Specification (protobuf.dev/reference/protobuf/textformat-spec).
 
     document = { field }                      comments: # to the end of the line, anywhere
     field    = name ":" scalar   [sep]        sep      = "," | ";"
@@ -11,8 +11,8 @@ Source: the Text Format Language Specification (protobuf.dev/reference/protobuf/
     scalar   = {string}+ | ["-"] number | ["-"] identifier
 
 A `-` may stand apart from its number, as in the specification and the C++ parser (the one in
-Python refuses it).  Which field takes which value is bind.py's business: an unknown name or a
-wrong kind of value is no error here.  One pass over the text in linear time; blocks nest at
+Python refuses it).  bind.py checks which field takes which value: an unknown name or a wrong
+kind of value is not an error here.  One pass over the text in linear time; blocks nest at
 most MAX_DEPTH deep, so that no input exhausts the stack.
 """
 
@@ -21,7 +21,7 @@ from typing import List, Tuple, Union
 
 from graphfix.errors import SourceError
 from graphfix.formats.textproto import literals
-from graphfix.formats.textproto.source import BOM, Source
+from graphfix.formats.textproto.source_text import BOM, SourceText
 from graphfix.formats.textproto.tree import (
     FLOAT,
     IDENTIFIER,
@@ -50,20 +50,20 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][0-9A-Za-z_]*\Z")
 _CLOSER = {"{": "}", "<": ">"}
 
 
-def parse(source: Source) -> Block:
+def parse(source: SourceText) -> Block:
     """The document's top block.  Raises SourceError at the first thing out of place."""
     return _Parser(source).document()
 
 
 class _Parser:
-    def __init__(self, source: Source):
+    def __init__(self, source: SourceText):
         self.source = source
         self.text = source.text
         self.tokens = self._tokens()
         self.at = 0
 
     def _tokens(self) -> List[Tuple[str, int, int]]:
-        """(kind, start, end) of each token; a mark's kind is the mark, the last one's is "end"."""
+        """(kind, start, end) of each token; a mark's kind is the mark, the last kind is "end"."""
         found = []
         start = len(BOM) if self.text.startswith(BOM) else 0
         for match in _TOKEN.finditer(self.text, start):
@@ -135,7 +135,7 @@ class _Parser:
         kind, start, end = self._take()
         if kind == "word":
             return self._identifier(start, end), end
-        # Behind a bracket only letters, digits, dots, slashes and dashes are left to check.
+        # After the bracket, only letters, digits, dots, slashes and dashes may follow.
         pieces = []
         while self._kind() in ("word", "number", ".", "/"):
             _, start, end = self._take()
@@ -187,13 +187,13 @@ class _Parser:
             raise self._unexpected(
                 f"a field name or {_CLOSER[opener]}",
                 f"close the {opener} of line {self.source.position(start)[0]}, or correct what "
-                "stands here",
+                "is here",
             )
         _, body_end, end = self._take()
         return Block(self.source, start, end, body_start, body_end, fields)
 
     def _plain(self) -> Scalar:
-        """A number or an identifier, and a sign in front that may stand apart."""
+        """A number or an identifier, with a sign that may be apart from it."""
         kind, start, end = self._take()
         if kind == "word":
             return Scalar(self.source, start, end, IDENTIFIER, self._identifier(start, end))

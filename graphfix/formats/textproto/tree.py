@@ -1,14 +1,14 @@
 """The nodes of a text format document: spans of the text, with what they mean.
 
 A `Block` has fields, a `Field` has a name and values, a value is a `Scalar` or another `Block`.
-Nodes are never changed: an edit makes a new document with nodes of its own.  They compare by
-identity, because two `num_classes: 90` in different places are different nodes.
+Nodes never change: an edit makes a new document with nodes of its own.  They compare by identity,
+since two `num_classes: 90` in different places are different nodes.
 """
 
 import dataclasses
 from typing import Iterator, Sequence, Tuple, Union
 
-from graphfix.formats.textproto.source import Source
+from graphfix.formats.textproto.source_text import SourceText
 
 IDENTIFIER = "identifier"
 INTEGER = "integer"
@@ -20,13 +20,13 @@ STRING = "string"
 class Node:
     """A span of the document: `start` and `end` are offsets into its text."""
 
-    source: Source = dataclasses.field(repr=False)
+    source: SourceText = dataclasses.field(repr=False)
     start: int
     end: int
 
     @property
     def raw(self) -> str:
-        """The span as it stands on the page."""
+        """The span as written."""
         return self.source.text[self.start : self.end]
 
     @property
@@ -47,7 +47,7 @@ class Node:
 class Scalar(Node):
     """One value that is not a block.
 
-    `kind` says how `value` is to be taken: IDENTIFIER (str: true, an enum's name, inf), INTEGER
+    `kind` tells how to read `value`: IDENTIFIER (str: true, an enum's name, inf), INTEGER
     (int), FLOAT (float) or STRING (str, adjacent literals joined; bytes where it is not UTF-8).
     """
 
@@ -89,7 +89,7 @@ class Block(Node):
     def find(self, path: Sequence[str]) -> Tuple[Field, ...]:
         """All fields at a path such as ('model', 'ssd', 'num_classes'), in document order.
 
-        A path goes through every block of a repeated field, and through nothing that is not one.
+        A path goes through every block of a repeated field, and through blocks only.
         """
         if isinstance(path, str):
             raise TypeError(f"a path is a sequence of names, not the string {path!r}")

@@ -9,7 +9,7 @@ from every_type import Every
 
 from graphfix.errors import SourceError
 from graphfix.formats.textproto import Document, bind
-from graphfix.formats.textproto.source import MAX_BYTES
+from graphfix.formats.textproto.source_text import MAX_BYTES
 
 
 def parse(data):

@@ -156,5 +156,5 @@ def test_quoted_values_come_back():
 
 
 def test_a_name_without_utf8_is_refused():
-    with pytest.raises(RequestError, match="not text"):
+    with pytest.raises(RequestError, match="not valid UTF-8 text"):
         quote("model\udcff.ckpt")

@@ -1,9 +1,8 @@
 """The text of one document, and where in it things are.
 
-Every node of a parsed document keeps offsets into one `Source`; a line and a column are worked
-out only when somebody asks for them, which is when there is something to complain about.
-Lines end at LF, as they do for protobuf (a CR before it is part of the line); lines and columns
-count from 1, columns in code points, a byte order mark not counted.
+Every node of a parsed document has offsets into one `SourceText`, which finds lines and columns on
+request, that is, for an error.  Lines end at LF, as in protobuf (a CR before it is part of the
+line); lines and columns count from 1, columns in code points without the byte order mark.
 """
 
 import bisect
@@ -16,8 +15,8 @@ BOM = "\ufeff"
 MAX_BYTES = 2 << 20
 
 
-class Source:
-    """A document's decoded text under the name it is complained about with."""
+class SourceText:
+    """A document's decoded text, and its name in errors."""
 
     def __init__(self, text: str, *, subject: str):
         self.text = text
@@ -25,10 +24,10 @@ class Source:
         self._line_starts: Optional[List[int]] = None
 
     @classmethod
-    def decode(cls, data: Union[bytes, str], *, subject: str) -> "Source":
-        """Raises SourceError where the bytes (or the str, lone surrogates in it) are not UTF-8.
+    def decode(cls, data: Union[bytes, str], *, subject: str) -> "SourceText":
+        """Raises SourceError for more than MAX_BYTES, and for what is not UTF-8.
 
-        The same where they are too many.
+        That can be a str, too: one with lone surrogates.
         """
         if len(data) > MAX_BYTES:
             raise SourceError(
@@ -67,7 +66,7 @@ class Source:
         return 1 if start == 0 and self.text.startswith(BOM) else start
 
     def line_end(self, offset: int) -> int:
-        """Offset just behind the line's newline, or the end of the text."""
+        """Offset just after the line's newline, or the end of the text."""
         end = self.text.find("\n", offset)
         return len(self.text) if end < 0 else end + 1
 
