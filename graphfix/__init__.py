@@ -18,8 +18,6 @@ import types
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from typing import Any, List
-
     from graphfix.anchor_fitting.workflow import AnchorFit
     from graphfix.api import (
         apply_anchors,
@@ -90,7 +88,7 @@ class _Lazy(types.ModuleType):
     """This module, which loads a public name when it is first asked for (CPython 3.6 has no
     `__getattr__` of a module's own)."""
 
-    def __getattr__(self, name: str) -> "Any":
+    def __getattr__(self, name: str) -> object:
         if name not in _PUBLIC:
             raise AttributeError(f"module 'graphfix' has no attribute {name!r}")
         module, own = _PUBLIC[name]
@@ -98,7 +96,7 @@ class _Lazy(types.ModuleType):
         setattr(self, name, value)
         return value
 
-    def __dir__(self) -> "List[str]":
+    def __dir__(self) -> "list[str]":
         return sorted({*self.__dict__, *__all__})
 
 
