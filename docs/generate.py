@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes docs/api.md from the docstrings of the public face, and docs/options.md from the options.
 
-    python docs/generate.py          writes both
-    python docs/generate.py --check  says whether one is stale; exit status 1 then
+python docs/generate.py          writes both
+python docs/generate.py --check  says whether one is stale; exit status 1 then
 """
 
 import dataclasses

@@ -9,12 +9,10 @@ docs/api.md lists everything.  Importing this loads nothing: a name is loaded wh
 since NumPy alone takes longer than the rest.
 """
 
-import importlib
 import sys
-import types
 
-# As type checkers read it.  Not imported: graphfix.process.import_path has not yet taken the current
-# directory off the path, where a typing.py may lie.
+# As type checkers know it.  Nothing is imported yet that Python has not loaded itself: the current
+# directory may have a typing.py, and process/import_path.py has not been asked.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -84,7 +82,7 @@ _PUBLIC = {
 __all__ = sorted(_PUBLIC)
 
 
-class _Lazy(types.ModuleType):
+class _Lazy(type(sys)):  # type: ignore[misc]  # the type of modules
     """This module, which loads a public name when it is first asked for (CPython 3.6 has no
     `__getattr__` of a module's own)."""
 
@@ -92,7 +90,8 @@ class _Lazy(types.ModuleType):
         if name not in _PUBLIC:
             raise AttributeError(f"module 'graphfix' has no attribute {name!r}")
         module, own = _PUBLIC[name]
-        value = getattr(importlib.import_module(module), own)
+        __import__(module)
+        value = getattr(sys.modules[module], own)
         setattr(self, name, value)
         return value
 

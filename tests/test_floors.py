@@ -14,7 +14,7 @@ import repository
 
 TOP = repository.TOP
 PACKAGE = os.path.join(TOP, "graphfix")
-MAX_LINES = 600
+MAX_LINES = 350
 MAX_TEST_LINES = 400
 # Folders of tests/ that no folder of the package corresponds to.
 TEST_FOLDERS = {

@@ -13,18 +13,17 @@ from graphfix.detectors import families
 from graphfix.detectors.describe import ModelSpec
 from graphfix.errors import Problem, SourceError
 from graphfix.formats import checksum
+from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorMeta, TensorStore
 from graphfix.modeldir import ownership
 from graphfix.modeldir.manifest import Tensor
-from graphfix.modeldir.names import SAVED_MODEL
-from graphfix.formats.regular_files import read_file
+from graphfix.modeldir.names import PLAN_JSON, SAVED_MODEL
 from graphfix.pipeline_config.document import PipelineConfig
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import parse_label_map
 from graphfix.planning.classes import SurgeryRequest, TargetClass
 from graphfix.planning.edits import Constant, Copy
 from graphfix.planning.plan import SurgeryPlan, plan_tensors
-from graphfix.modeldir.names import PLAN_JSON
 
 AGAIN = "do not train from it: make it again"
 

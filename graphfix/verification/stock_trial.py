@@ -14,14 +14,13 @@ from graphfix.formats import regular_files
 from graphfix.formats.checkpoint import writer
 from graphfix.formats.image_header import Jpeg, jpeg_without_exif
 from graphfix.modeldir import openers as sources
-from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP
+from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, PLAN_JSON
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.planning.plan import SurgeryPlan
 from graphfix.planning.plan_json import read_plan
 from graphfix.process.scratch import Scratch
 from graphfix.report import drawing, update
 from graphfix.report.report import Detection, Picture, Verification
-from graphfix.modeldir.names import CHECKPOINT, PLAN_JSON
 from graphfix.restore import trainers
 from graphfix.stock_api import runner
 

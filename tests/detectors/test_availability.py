@@ -1,4 +1,4 @@
-"""detectors/availability.py: a learning rate that steps at step 0, as in the published Faster R-CNNs."""
+"""detectors/availability.py: rates that step at step 0, as in published Faster R-CNNs."""
 
 import builders
 import pytest

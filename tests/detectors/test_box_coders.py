@@ -1,4 +1,4 @@
-"""detectors/box_coders.py: recoded for the new anchor, an encoding is the same box as for the old."""
+"""detectors/box_coders.py: recoded for a new anchor, an encoding is the same box as for the old."""
 
 import math
 import random

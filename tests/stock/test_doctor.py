@@ -12,7 +12,7 @@ import cells
 import judging
 
 from graphfix.cli import command_line
-from graphfix.pipeline_config.migration_rules import METRICS, OLD_METRICS, OTHER_METRICS
+from graphfix.pipeline_config.migration_tables import METRICS, OLD_METRICS, OTHER_METRICS
 from graphfix.stock_api import runner
 
 VARIABLES = 199

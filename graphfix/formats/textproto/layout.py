@@ -81,7 +81,9 @@ def anchor(block: Any, name: str, after: Any) -> Any:
     return after or (same[-1] if same else None) or (block.fields[-1] if block.fields else None)
 
 
-def insertion(source: SourceText, root: Any, block: Any, name: str, new: New, anchor: Any) -> Splice:
+def insertion(
+    source: SourceText, root: Any, block: Any, name: str, new: New, anchor: Any
+) -> Splice:
     """The splice that puts a new field into a block of the document `root`, after `anchor`."""
     text = source.text
     newline = "\r\n" if "\r\n" in text else "\n"
