@@ -20,13 +20,13 @@ def a_source_that_is_not_there(place):
     place.source = os.path.join(place.top, "nowhere")
 
 
-@row("{top}/empty", "holds no checkpoint", "name a model directory")
+@row("{top}/empty", "has no checkpoint", "name a model directory")
 def a_source_without_a_checkpoint(place):
     place.source = os.path.join(place.top, "empty")
     os.mkdir(place.source)
 
 
-@row("{model}", "holds 2 checkpoints: a.ckpt.index, b.ckpt.index", "name the prefix")
+@row("{model}", "has 2 checkpoints: a.ckpt.index, b.ckpt.index", "name the prefix")
 def a_source_with_two_checkpoints(place):
     for name in "ab":
         shutil.copy(place.index, os.path.join(place.model, name + ".ckpt.index"))
@@ -150,14 +150,14 @@ def a_classification_checkpoint(place):
     )
 
 
-@row("{prefix}", "BoxPredictor_3/ClassPredictor/weights is of type int32", "save it as float32")
+@row("{prefix}", "BoxPredictor_3/ClassPredictor/weights has type int32", "save it as float32")
 def a_head_of_whole_numbers(place):
     tensors = builders.values(4)
     name = "BoxPredictor_3/ClassPredictor/weights"
     builders.write_checkpoint(place.prefix, dict(tensors, **{name: tensors[name].astype("i4")}))
 
 
-@row("{prefix}", "BoxPredictor_3/ClassPredictor/weights is of type bfloat16", "save it as float32")
+@row("{prefix}", "BoxPredictor_3/ClassPredictor/weights has type bfloat16", "save it as float32")
 def a_head_that_numpy_has_no_type_for(place):
     def views():
         for name, view in reader.open_bundle(place.prefix).items():
