@@ -17,25 +17,17 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from graphfix.anchor_fitting.workflow import AnchorFit
-    from graphfix.api import (
-        apply_anchors,
-        check,
+    from graphfix.api.comparisons import check, diff, try_with_stock_api, update_golden, verify
+    from graphfix.api.conversions import (
         convert,
         convert_batch,
-        diagnose,
-        diff,
-        explain,
-        fit_anchors,
         inspect,
         model_in_memory,
         open_model,
         plan,
-        show_anchors,
         thaw,
-        try_with_stock_api,
-        update_golden,
-        verify,
     )
+    from graphfix.api.training import apply_anchors, diagnose, explain, fit_anchors, show_anchors
     from graphfix.comparison.check import GoldenUpdate
     from graphfix.comparison.result import Comparison
     from graphfix.conversion.inspect import ModelDescription
@@ -56,8 +48,9 @@ __version__ = "0.1.0"
 
 # Module: the public names that it has, and where it calls one otherwise, what.
 _MODULES = {
-    "api": """apply_anchors check convert convert_batch diagnose diff explain fit_anchors inspect
-        model_in_memory open_model plan show_anchors thaw try_with_stock_api update_golden verify""",
+    "api.conversions": "convert convert_batch inspect model_in_memory open_model plan thaw",
+    "api.comparisons": "check diff try_with_stock_api update_golden verify",
+    "api.training": "apply_anchors diagnose explain fit_anchors show_anchors",
     "anchor_fitting.workflow": "AnchorFit",
     "comparison.check": "GoldenUpdate",
     "comparison.result": "Comparison",

@@ -9,7 +9,8 @@ import pytest
 import repository
 
 import graphfix
-from graphfix import api, options
+from graphfix import options
+from graphfix.api import comparisons, conversions, training
 
 
 def test_the_reference_is_not_stale():
@@ -21,7 +22,7 @@ def test_the_reference_is_not_stale():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("module", [api, options])
+@pytest.mark.parametrize("module", [comparisons, conversions, training, options])
 def test_examples_run(module, monkeypatch):
     monkeypatch.chdir(repository.TOP)
     found = doctest.testmod(module, extraglobs={"graphfix": graphfix})

@@ -1,0 +1,136 @@
+"""Functions that judge what was made: verify, check, diff."""
+
+import os
+from typing import TYPE_CHECKING, Optional, Sequence
+
+from graphfix.api.arguments import Path, public, text
+
+if TYPE_CHECKING:
+    from graphfix.comparison.check import GoldenUpdate
+    from graphfix.comparison.result import Comparison
+    from graphfix.verification.stock_trial import StockTrial
+    from graphfix.verification.verify import Verified
+
+
+@public
+def verify(directory: Path) -> "Verified":
+    """Judges a directory that graphfix wrote: every file, tensor, class and edit of the config.
+
+    Args:
+      directory: what `convert` or `thaw` wrote.
+
+    Raises:
+      SourceError: it is not such a directory.
+      VerificationError: it is not what was published, or not what its plan says; `problems` lists
+        every difference.
+
+    Example:
+      >>> graphfix.verify("converted")  # doctest: +SKIP
+    """
+    from graphfix.verification.verify import verify as work
+
+    return work(os.fspath(directory))
+
+
+@public
+def try_with_stock_api(
+    directory: Path,
+    *,
+    python: Optional[Path] = None,
+    trainer: str = "any",
+    steps: int = 0,
+    train_record: Optional[Path] = None,
+    model_dir: Optional[Path] = None,
+    images: Sequence[Path] = (),
+    source: Optional[Path] = None,
+    pipeline_config_path: Optional[Path] = None,
+    allow_effects: bool = False,
+) -> "StockTrial":
+    """Has the stock API's own trainers start from a converted directory, in a process of its own,
+    and adds to its report what came of that.
+
+    Args:
+      directory: what `convert` wrote.
+      python: the Python that has TensorFlow 1.15 and the API (default: this one).
+      trainer: "model_main", "legacy", or "any": those the plan is for.
+      steps: how many training steps to run.
+      train_record: the records to train on (default: synthetic ones).
+      model_dir: resume from what `convert(model_dir=...)` wrote.
+      images: JPEG files in which to compare the detections of `source` and of the result.
+      source: what the directory was made from.
+      pipeline_config_path: the source's config, if it is not beside its checkpoint.
+      allow_effects: run the frozen graph even if it would touch files, the network or programs.
+
+    Raises:
+      RequestError: there is no stock API to ask, or the pictures cannot be compared.
+      VerificationError: the stock API does not run, or does not detect.
+    """
+    from graphfix.verification.stock_trial import TrialOptions, verify_stock
+
+    trial = TrialOptions(
+        trainer,
+        steps,
+        text(model_dir),
+        text(train_record),
+        text(source),
+        text(pipeline_config_path),
+        tuple(map(os.fspath, images)),
+        allow_effects,
+    )
+    return verify_stock(os.fspath(directory), trial, python=text(python))
+
+
+@public
+def check(
+    directory: Path, golden: Path, *, junit: Optional[Path] = None, overwrite: bool = False
+) -> "Comparison":
+    """Compares an output with the golden file that records what it should be.
+
+    Args:
+      directory: what `convert` wrote.
+      golden: the golden file, which `update_golden` makes.
+      junit: also write the result there, as JUnit XML.
+      overwrite: replace a file there that `check` did not write.
+
+    Returns:
+      The comparison: `same`, `differences`, `to_lines()`, `to_json()`.
+
+    Raises:
+      GraphfixError: one of the two is missing or damaged, or the XML cannot be written.
+    """
+    from graphfix.comparison.check import check as work
+
+    return work(os.fspath(directory), os.fspath(golden), junit=text(junit), overwrite=overwrite)
+
+
+@public
+def update_golden(directory: Path, golden: Path, *, overwrite: bool = False) -> "GoldenUpdate":
+    """Makes a golden file record an output as it is now; `changes` are the differences to before.
+
+    Args:
+      directory: what `convert` wrote.
+      golden: the file to write.
+      overwrite: replace a file there that is not a golden file.
+
+    Raises:
+      GraphfixError: the output is missing or damaged, or the file cannot be written.
+    """
+    from graphfix.comparison.check import update
+
+    return update(os.fspath(directory), os.fspath(golden), overwrite=overwrite)
+
+
+@public
+def diff(one: Path, two: Path) -> "Comparison":
+    """Compares two checkpoints, graphs, configs, label maps, or models whole.
+
+    Raises:
+      GraphfixError: one is damaged, or they are not of the same kind.
+
+    Example:
+      >>> graphfix.diff("testdata/shapes_detector", "testdata/shapes_detector").same
+      True
+    """
+    from graphfix.comparison.diff import diff as work
+
+    return work(os.fspath(one), os.fspath(two))

@@ -1,0 +1,172 @@
+"""Functions for the training that comes after: diagnose, explain, fit anchors."""
+
+import os
+from typing import TYPE_CHECKING, Callable, Optional, Sequence
+
+from graphfix.api.arguments import Path, public, text
+
+if TYPE_CHECKING:
+    from graphfix.anchor_fitting.workflow import AnchorFit
+    from graphfix.doctor.doctor import DoctorResult as Diagnosis
+    from graphfix.doctor.doctor import Explanation
+
+
+@public
+def diagnose(
+    config: Path,
+    *,
+    target_api: str = "auto",
+    trainer: str = "any",
+    model_dir: Optional[Path] = None,
+    sample: Optional[int] = None,
+    fix: Optional[Path] = None,
+    overwrite: bool = False,
+    progress: Optional[Callable[[str], None]] = None,
+) -> "Diagnosis":
+    """Finds out why a pipeline.config can't be trained, or that it can, and what it starts from.
+
+    Args:
+      config: the pipeline.config; what it names is read, too.
+      target_api: revision of the API that will train, YYYY-MM; "auto": the one installed here.
+      trainer: "model_main", "legacy" or "any".
+      model_dir: the directory the trainer will write to, and resume from.
+      sample: check only so many records of each data set.
+      fix: write the config there, with every remedy that it can take.
+      overwrite: with `fix`: replace a file that is there.
+      progress: called now and then with words for what is being read.
+
+    Raises:
+      GraphfixError: the config can't be read, there is no such API, or `fix` can't be written.
+
+    Example:
+      >>> graphfix.diagnose("testdata/shapes_detector/pipeline.config").diagnosis.trains
+      False
+    """
+    from graphfix.doctor.doctor import diagnose as work
+    from graphfix.doctor.doctor import make_options
+
+    options = make_options(
+        target_api=target_api,
+        trainer=trainer,
+        model_dir=text(model_dir),
+        sample=sample,
+        progress=progress or (lambda text: None),
+    )
+    return work(os.fspath(config), options, fix=text(fix), overwrite=overwrite)
+
+
+@public
+def explain(text: str) -> "Explanation":
+    """Explains an error message of a trainer.
+
+    Args:
+      text: the message, or the log that has it.
+
+    Returns:
+      What it means and what to do, one row for each message that was recognised in it.
+
+    Example:
+      >>> bool(graphfix.explain("ValueError: First step cannot be zero.").messages)
+      True
+    """
+    from graphfix.doctor.doctor import explain as work
+
+    return work(text)
+
+
+@public
+def fit_anchors(
+    config: Path,
+    records: Sequence[Path],
+    output: Path,
+    *,
+    overwrite: bool = False,
+    seed: int = 0,
+    num_anchors: Optional[int] = None,
+    label_map_path: Optional[Path] = None,
+) -> "AnchorFit":
+    """Finds the settings of a config's anchor generator that cover the boxes of a data set best.
+
+    Args:
+      config: a pipeline.config, or its directory.
+      records: annotated boxes: TFRecords (a path or pattern), COCO JSON, CSV, Pascal VOC XML.
+      output: the anchors file to write, for `ConvertOptions(anchors=...)`.
+      overwrite: replace a file that is there.
+      seed: random seed for the search.
+      num_anchors: anchors at a location (default: as many as there are).
+      label_map_path: names of the classes, where records have ids.
+
+    Returns:
+      `data`: recall and mean best IoU before and after, in 0..1; `lines`; `findings`.
+
+    Raises:
+      GraphfixError: nothing was written.
+    """
+    from graphfix.anchor_fitting.workflow import fit_anchors as work
+
+    return work(
+        os.fspath(config),
+        list(map(os.fspath, records)),
+        output=os.fspath(output),
+        overwrite=overwrite,
+        seed=seed % (1 << 32),
+        num_anchors=num_anchors,
+        label_map_path=text(label_map_path),
+    )
+
+
+@public
+def show_anchors(
+    config: Path,
+    output_directory: Path,
+    *,
+    records: Sequence[Path] = (),
+    overwrite: bool = False,
+    anchors: Optional[Path] = None,
+    label_map_path: Optional[Path] = None,
+) -> "AnchorFit":
+    """Draws a config's anchors, and the boxes of a data set.
+
+    Args:
+      config: a pipeline.config, or its directory.
+      output_directory: the directory to write.
+      records: annotated boxes, as for `fit_anchors`.
+      overwrite: replace what graphfix wrote there before.
+      anchors: an anchors file, to compare with the config's.
+      label_map_path: names of the classes, where records have ids.
+
+    Raises:
+      GraphfixError: nothing was written.
+    """
+    from graphfix.anchor_fitting.workflow import show_anchors as work
+
+    return work(
+        os.fspath(config),
+        list(map(os.fspath, records)),
+        output_directory=os.fspath(output_directory),
+        overwrite=overwrite,
+        anchors=text(anchors),
+        label_map_path=text(label_map_path),
+    )
+
+
+@public
+def apply_anchors(
+    config: Path, anchors: Path, output: Path, *, overwrite: bool = False
+) -> "AnchorFit":
+    """Puts an anchors file into a config, and changes nothing else of it.
+
+    Args:
+      config: a pipeline.config, or its directory.
+      anchors: the anchors file.
+      output: the config to write.
+      overwrite: replace a file that is there.
+
+    Raises:
+      GraphfixError: nothing was written.
+    """
+    from graphfix.anchor_fitting.workflow import apply_anchors as work
+
+    return work(
+        os.fspath(config), os.fspath(anchors), output=os.fspath(output), overwrite=overwrite
+    )
