@@ -211,6 +211,7 @@ def test_outputs_where_archives_are_unpacked_stay(graphfix, place):
     "change",
     thorough.sampled([{"summary": None}, {"findings": []}, {"findings": {"warning": "x"}}], 3),
 )
+@pytest.mark.slow
 def test_a_record_with_other_than_a_batch_writes_is_none(graphfix, place, change):
     words = ("batch", recipe(place, 'source: "one"'), "--output_directory", place / "out")
     assert graphfix(*words).code == 0

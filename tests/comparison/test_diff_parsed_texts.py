@@ -45,7 +45,7 @@ def read(name, data):
     ],
     ids=["config", "labels"],
 )
-@pytest.mark.parametrize("mutants", [100, thorough.slow(600)])
+@pytest.mark.parametrize("mutants", [100, thorough.slow(700)])
 def test_changed_texts(path, name, text, mutants, tmp_path):
     def said(data):
         message = read(name, data)

@@ -143,7 +143,8 @@ def test_killed_at_any_moment_the_output_is_old_or_new(forked, model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "number, code, word", [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    "number, code, word",
+    thorough.sampled([(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")], 2),
 )
 def test_interrupted_at_any_moment_nothing_is_left_behind(
     forked, model, tmp_path, number, code, word

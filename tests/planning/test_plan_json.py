@@ -6,6 +6,7 @@ import json
 
 import builders
 import pytest
+import thorough
 
 from graphfix.cli import command_line
 from graphfix.errors import SourceError
@@ -208,7 +209,7 @@ def changes():
     ]
 
 
-@pytest.mark.parametrize("number", range(len(changes())))
+@pytest.mark.parametrize("number", thorough.sampled(range(len(changes())), 3))
 def test_what_cannot_be_is_refused_before_anything_is_written(
     data, model, graphfix, tmp_path, number
 ):

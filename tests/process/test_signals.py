@@ -197,7 +197,7 @@ def sweep(place, signalled, verb, turns):
     assert ended > turns * 0.7
 
 
-@pytest.mark.parametrize("verb", thorough.sampled(["convert", "batch", "thaw", "verify"], 3))
+@pytest.mark.parametrize("verb", thorough.sampled(["convert", "batch", "thaw", "verify"], 4))
 def test_at_any_moment(place, signalled, verb):
     sweep(place, signalled, verb, 10)
 
@@ -219,13 +219,16 @@ def test_at_many_moments(place, signalled, verb, turns, many):
 
 @pytest.mark.parametrize(
     "numbers, code",
-    [
-        ([signal.SIGINT], 130),
-        ([signal.SIGHUP], 129),
-        ([signal.SIGTERM, signal.SIGINT], 143),
-        ([signal.SIGINT] * 9, 130),
-        ([signal.SIGHUP, signal.SIGHUP, signal.SIGTERM], 129),
-    ],
+    thorough.sampled(
+        [
+            ([signal.SIGINT], 130),
+            ([signal.SIGHUP], 129),
+            ([signal.SIGTERM, signal.SIGINT], 143),
+            ([signal.SIGINT] * 9, 130),
+            ([signal.SIGHUP, signal.SIGHUP, signal.SIGTERM], 129),
+        ],
+        3,
+    ),
 )
 def test_a_trainer_ends_with_it(place, numbers, code):
     process = subprocess.Popen(

@@ -91,6 +91,7 @@ def test_nor_is_it_written_where_python_writes_none(rendered, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("verb, imported", [("plan", False), ("convert", True)])
+@pytest.mark.slow
 def test_jinja_is_imported_only_for_a_report(tmp_path, verb, imported):
     program = (
         "import sys\nfrom graphfix.cli import command_line\n"

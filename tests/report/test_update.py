@@ -146,6 +146,7 @@ class Killed(BaseException):
     """As SIGKILL: nothing behind it runs, not even what cleans up."""
 
 
+@pytest.mark.slow
 def test_killed_at_any_step_the_directory_is_whole(whole, tmp_path, monkeypatch):
     """Every call that changes a file, one after the other; verify holds what is left for whole, and
     the next run brings it to its end."""

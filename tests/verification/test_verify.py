@@ -6,6 +6,7 @@ import os
 import builders
 import pytest
 import repository
+import thorough
 
 from graphfix.verification.verify import Verified
 
@@ -94,20 +95,23 @@ def test_thawed_and_training_directories_are_judged_too(graphfix, model, tmp_pat
 
 @pytest.mark.parametrize(
     "words",
-    [
-        ("--steps", "2"),
-        ("--images", "a.jpg"),
-        ("--source", "x"),
-        ("--model_dir", "x"),
-        ("--json",),
-        ("--trainer", "legacy"),
-        ("--stock_python", "x"),
-        ("--train_record", "x"),
-        ("--stock", "--images", "a.jpg"),
-        ("--stock", "--source", "x"),
-        ("--stock", "--steps", "-1"),
-        ("--stock", "--steps", "many"),
-    ],
+    thorough.sampled(
+        [
+            ["--steps", "2"],
+            ["--images", "a.jpg"],
+            ["--source", "x"],
+            ["--model_dir", "x"],
+            ["--json"],
+            ["--trainer", "legacy"],
+            ["--stock_python", "x"],
+            ["--train_record", "x"],
+            ["--stock", "--images", "a.jpg"],
+            ["--stock", "--source", "x"],
+            ["--stock", "--steps", "-1"],
+            ["--stock", "--steps", "many"],
+        ],
+        4,
+    ),
 )
 def test_usage(graphfix, out, words):
     done = graphfix("verify", out, *words)
