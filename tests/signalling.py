@@ -19,7 +19,7 @@ import sys
 import jinja2
 import numpy.random
 
-from graphfix import api
+from graphfix.api import comparisons, conversions, training
 from graphfix.anchor_fitting import workflow
 from graphfix.batch import batch
 from graphfix.cli import command_line
@@ -31,7 +31,9 @@ from graphfix.verification import stock_trial, verify
 # What a command loads when it needs it.  Children need not: Python prints an exception that a
 # signal raises while it lets go of a module's lock, and goes on.
 LOADED = (
-    api,
+    comparisons,
+    conversions,
+    training,
     batch,
     convert,
     environment,
