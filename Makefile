@@ -1,9 +1,9 @@
 # make fast    a sample of the tests that need no TensorFlow; takes a minute
 # make test    all of those, and the tests against TensorFlow 1.15 and three revisions of the stock
 #              API; takes twenty minutes
-# make lint    ruff (format and lint) and mypy
 # make thorough  the same with all cases and long sweeps, of which `make test` takes a part; takes
 #              hours
+# make lint    ruff (format and lint) and mypy
 # make matrix  every family of detectors in every era, into docs/matrix.md; takes hours, and goes on
 #              where it was stopped
 # make demo    converts the detector in testdata/ and shows what it finds before and after

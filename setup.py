@@ -24,8 +24,8 @@ REQUIREMENTS = [
     "dataclasses>=0.6; python_version<'3.7'",
     "absl-py>=0.8,<2; python_version<'3.7'",
     "absl-py>=0.8; python_version>='3.7'",
-    # Jinja2 before 3.0 fails to import beside MarkupSafe 2.1, which needs CPython 3.7.  MarkupSafe is
-    # named for 3.6 only because of its upper bound.
+    # Jinja2 before 3.0 fails to import beside MarkupSafe 2.1, which needs CPython 3.7.  MarkupSafe
+    # is named for 3.6 only because of its upper bound.
     "jinja2>=2.10,<3.1; python_version<'3.7'",
     "jinja2>=3.0; python_version>='3.7'",
     "markupsafe<2.1; python_version<'3.7'",

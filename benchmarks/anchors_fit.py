@@ -28,7 +28,8 @@ from graphfix.formats.schema import message_class  # noqa: E402
 
 SECONDS, MEBIBYTES = 60, 500  # what is aimed at
 ENCODED = bytes(500)  # stands for a picture, which nobody decodes
-SSD = """model { ssd { num_classes: 9 image_resizer { fixed_shape_resizer { height: 300 width: 300 } }
+SSD = """model { ssd { num_classes: 9
+  image_resizer { fixed_shape_resizer { height: 300 width: 300 } }
 feature_extractor { type: "ssd_mobilenet_v1" } matcher { argmax_matcher { matched_threshold: 0.5 } }
 anchor_generator { ssd_anchor_generator { num_layers: 6 min_scale: 0.2 max_scale: 0.95
 aspect_ratios: [1, 2, 0.5, 3, 0.3333] } } } }"""

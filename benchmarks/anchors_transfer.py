@@ -138,7 +138,7 @@ def report(figures, recall, steps, seeds):
     yield f"mAP, the mean of {seeds} seeds, and the least and the most of them:"
     yield ""
     columns = [0] + list(steps)
-    yield "| checkpoint | %s |" % " | ".join(f"{step} steps" for step in columns)
+    yield "| checkpoint | " + " | ".join(f"{step} steps" for step in columns) + " |"
     yield f"|---|{'---|' * len(columns)}"
     for arm in ARMS:
         row = [spread([one[step] for one in figures[arm] if step in one]) for step in columns]

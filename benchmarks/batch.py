@@ -134,23 +134,29 @@ def report(cache, repetitions, jobs):
                 os.sync()
     peak = max(one["worker_mib"] for one in outcomes)
     ratio = median(runs[BATCH]) / median(runs[CP])
-    yield f"Measured {time.strftime('%Y-%m-%d')} with `benchmarks/batch.py --repetitions {repetitions}` on {machine()}, load average {os.getloadavg()[0]:.1f}."
+    yield (
+        f"Measured {time.strftime('%Y-%m-%d')} with "
+        f"`benchmarks/batch.py --repetitions {repetitions}` "
+        f"on {machine()}, load average {os.getloadavg()[0]:.1f}."
+    )
     yield ""
-    yield "%d models, %.0f MB; %.0f MB are written (optimizer slots are dropped). Verdicts: %s." % (
-        len(found),
-        size(top) / 1e6,
-        written / 1e6,
-        ", ".join(
-            f"{sum(one['verdict'] == kind for one in outcomes)} {kind}"
-            for kind in sorted({one["verdict"] for one in outcomes})
-        ),
+    verdicts = ", ".join(
+        f"{sum(one['verdict'] == kind for one in outcomes)} {kind}"
+        for kind in sorted({one["verdict"] for one in outcomes})
+    )
+    yield (
+        f"{len(found)} models, {size(top) / 1e6:.0f} MB; {written / 1e6:.0f} MB are written "
+        f"(optimizer slots are dropped). Verdicts: {verdicts}."
     )
     yield ""
     yield "| | median s | min s | max s | times cp | CPU s |"
     yield "|---|---:|---:|---:|---:|---:|"
     for name, those in runs.items():
         seconds = [one.seconds for one in those]
-        yield f"| {name} | {median(those):.2f} | {min(seconds):.2f} | {max(seconds):.2f} | {median(those) / median(runs[CP]):.2f} | {convert.cpu(those):.2f} |"
+        yield (
+            f"| {name} | {median(those):.2f} | {min(seconds):.2f} | {max(seconds):.2f} "
+            f"| {median(those) / median(runs[CP]):.2f} | {convert.cpu(those):.2f} |"
+        )
     yield ""
     yield "| aim | | measured | |"
     yield "|---|---|---:|---|"
@@ -163,7 +169,9 @@ def report(cache, repetitions, jobs):
     yield "| model | verdict | s | its worker's peak so far, MiB |"
     yield "|---|---|---:|---:|"
     for one in outcomes:
-        yield f"| {one['name']} | {one['verdict']} | {one['seconds']:.2f} | {one['worker_mib']:.0f} |"
+        yield (
+            f"| {one['name']} | {one['verdict']} | {one['seconds']:.2f} | {one['worker_mib']:.0f} |"
+        )
 
 
 ABOUT = """# Benchmark of batches

@@ -331,7 +331,11 @@ def table(runs):
     yield "|---|---:|---:|---:|---:|---:|---:|"
     for name, those in runs.items():
         seconds = [run.seconds for run in those]
-        yield f"| {name} | {median(those):.3f} | {min(seconds):.3f} | {max(seconds):.3f} | {median(those) / median(runs[GRAPHFIX]):.2f} | {cpu(those):.3f} | {peak(those):.0f} |"
+        yield (
+            f"| {name} | {median(those):.3f} | {min(seconds):.3f} | {max(seconds):.3f} "
+            f"| {median(those) / median(runs[GRAPHFIX]):.2f} | {cpu(those):.3f} "
+            f"| {peak(those):.0f} |"
+        )
 
 
 def aims(runs, size):
@@ -387,18 +391,20 @@ def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = re.search(r"model name\s*: (.*)", file.read())
     real_time = os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR)
-    return "%d CPUs (%s), Linux %s, CPython %s%s" % (
-        os.cpu_count(),
-        model.group(1) if model else platform.machine(),
-        platform.release(),
-        platform.python_version(),
-        ", all arms before other work (real-time scheduling)" if real_time else "",
+    scheduling = ", all arms before other work (real-time scheduling)" if real_time else ""
+    return (
+        f"{os.cpu_count()} CPUs ({model.group(1) if model else platform.machine()}), "
+        f"Linux {platform.release()}, CPython {platform.python_version()}{scheduling}"
     )
 
 
 def report(found, cache, repetitions):
     """The lines of a report; runs everything."""
-    yield f"Measured {time.strftime('%Y-%m-%d')} with `benchmarks/convert.py --repetitions {repetitions}` on {machine()}."
+    yield (
+        f"Measured {time.strftime('%Y-%m-%d')} with "
+        f"`benchmarks/convert.py --repetitions {repetitions}` "
+        f"on {machine()}."
+    )
     load = [os.getloadavg()[0]]
     for case in found:
         size = os.path.getsize(os.path.join(case.directory, DATA))
@@ -406,14 +412,18 @@ def report(found, cache, repetitions):
         yield ""
         yield f"## {case.name}: {size / 1000000.0:.0f} MB"
         yield ""
-        yield f"{case.about}. {written / 1000000.0:.0f} MB are written. graphfix and the script agree: {agreed}."
+        yield (
+            f"{case.about}. {written / 1e6:.0f} MB are written. "
+            f"graphfix and the script agree: {agreed}."
+        )
         for lines in table(runs), aims(runs, size):
             yield ""
             yield from lines
         load.append(os.getloadavg()[0])
     yield ""
-    yield "Load average before the first case and after each (the benchmark alone makes 1): %s." % (
-        ", ".join(f"{one:.1f}" for one in load)
+    loads = ", ".join(f"{one:.1f}" for one in load)
+    yield (
+        f"Load average before the first case and after each (the benchmark alone makes 1): {loads}."
     )
 
 

@@ -102,6 +102,7 @@ def record(cache, image, size):
 
 def write_config(path, records):
     """The config of the detector in testdata/, evaluated on these records."""
+    train = os.path.join(ROOT, "testdata", "shapes", "train.record*")
     with open(os.path.join(training.DETECTOR, "pipeline.config"), encoding="utf-8") as file:
         text = training.replaced(
             file.read(),
@@ -109,8 +110,7 @@ def write_config(path, records):
                 '"shapes/val.record"': f'"{records}"',
                 # More than there are, which doctor then says, and how many there are.
                 "num_examples: 400": "num_examples: 1000000000",
-                '"shapes/train.record*"': '"%s"'
-                % os.path.join(ROOT, "testdata", "shapes", "train.record*"),
+                '"shapes/train.record*"': f'"{train}"',
             },
         )
     labels = '"shapes_detector/shapes_label_map.pbtxt"'
@@ -152,25 +152,36 @@ def measure(cache, image, size, repetitions):
 
 
 def report(cache, megabytes, repetitions):
-    yield f"Measured {time.strftime('%Y-%m-%d')} with `benchmarks/doctor.py --megabytes {megabytes} --repetitions {repetitions}` on {machine()}."
+    yield (
+        f"Measured {time.strftime('%Y-%m-%d')} with "
+        f"`benchmarks/doctor.py --megabytes {megabytes} --repetitions {repetitions}` "
+        f"on {machine()}."
+    )
     for what, image in IMAGES:
         size, (records, boxes), runs = measure(cache, image, megabytes * 10**6, repetitions)
         yield ""
         yield f"## {what} images, of {image // 1000} kB"
         yield ""
-        yield f"{size / 1000000.0:.0f} MB, {records} records, {boxes} boxes; doctor and the script count the same records."
+        yield (
+            f"{size / 1e6:.0f} MB, {records} records, {boxes} boxes; "
+            "doctor and the script count the same records."
+        )
         yield ""
         yield "| | median s | times graphfix | CPU s | MB a CPU second | peak MiB |"
         yield "|---|---:|---:|---:|---:|---:|"
         for name, those in runs.items():
             rate = f"{size / 1000000.0 / cpu(those):.0f}" if name != ONE and cpu(those) else ""
-            yield f"| {name} | {median(those):.2f} | {median(those) / median(runs[DOCTOR]):.2f} | {cpu(those):.2f} | {rate} | {peak(those):.0f} |"
+            yield (
+                f"| {name} | {median(those):.2f} | {median(those) / median(runs[DOCTOR]):.2f} "
+                f"| {cpu(those):.2f} | {rate} | {peak(those):.0f} |"
+            )
         speed, grown = size / 1e6 / cpu(runs[DOCTOR]), peak(runs[DOCTOR]) - peak(runs[ONE])
         yield ""
         yield "| aim | | measured | |"
         yield "|---|---|---:|---|"
-        yield f"| MB a second and core, start-up included | at least 200 | {speed:.0f} | {'reached' if speed >= 200 else 'missed'} |"
-        yield f"| peak memory beyond that for one record, MiB | at most 50 | {grown:.0f} | {'reached' if grown <= 50 else 'missed'} |"
+        fast, small = ("reached" if met else "missed" for met in (speed >= 200, grown <= 50))
+        yield f"| MB a second and core, start-up included | at least 200 | {speed:.0f} | {fast} |"
+        yield f"| peak memory beyond one record's, MiB | at most 50 | {grown:.0f} | {small} |"
 
 
 ABOUT = """# Benchmark of doctor's look at records

@@ -105,7 +105,11 @@ def measure(case, cache, repetitions, pictures):
 
 
 def report(found, cache, repetitions, pictures):
-    yield f"Measured {time.strftime('%Y-%m-%d')} with `benchmarks/frozen.py --repetitions {repetitions} --pictures {pictures}` on {convert.machine()}."
+    yield (
+        f"Measured {time.strftime('%Y-%m-%d')} with "
+        f"`benchmarks/frozen.py --repetitions {repetitions} --pictures {pictures}` "
+        f"on {convert.machine()}."
+    )
     for case in found:
         runs, ran = measure(case, cache, repetitions, pictures)
         before, after = ran["graphs"]
@@ -119,26 +123,28 @@ def report(found, cache, repetitions, pictures):
         yield "| | median s | min s | max s | peak MiB |"
         yield "|---|---:|---:|---:|---:|"
         for name, those in runs.items():
-            yield f"| {name} | {seconds[name]:.3f} | {min(run.seconds for run in those):.3f} | {max(run.seconds for run in those):.3f} | {convert.peak(those):.0f} |"
+            times = [run.seconds for run in those]
+            yield (
+                f"| {name} | {seconds[name]:.3f} | {min(times):.3f} | {max(times):.3f} "
+                f"| {convert.peak(those):.0f} |"
+            )
         ratio = seconds[EXPORT] / seconds[REWRITE]
         yield ""
+        aim = "reached" if ratio >= 10 else "missed"
+        same = "find the same, bit for bit," if ran["same"] else "do NOT find the same"
         yield (
-            "The export takes %.1f times as long (aim: at least 10; %s). The two graphs %s on %d "
-            "pictures (%.0f detections each on average)."
-            % (
-                ratio,
-                "reached" if ratio >= 10 else "missed",
-                "find the same, bit for bit," if ran["same"] else "do NOT find the same",
-                pictures,
-                ran["detections"],
-            )
+            f"The export takes {ratio:.1f} times as long (aim: at least 10; {aim}). The two graphs "
+            f"{same} on {pictures} pictures ({ran['detections']:.0f} detections each on average)."
         )
         yield ""
         yield "| | nodes | MB | pictures/s |"
         yield "|---|---:|---:|---:|"
         for name, one, rate in (("original", before, speed[0]), ("rewritten", after, speed[1])):
             yield f"| {name} | {one['nodes']} | {one['bytes'] / 1000000.0:.1f} | {rate:.2f} |"
-        yield f"| rewritten / original | {after['nodes'] / before['nodes']:.2f} | {after['bytes'] / before['bytes']:.2f} | {speed[1] / speed[0]:.2f} |"
+        yield (
+            f"| rewritten / original | {after['nodes'] / before['nodes']:.2f} "
+            f"| {after['bytes'] / before['bytes']:.2f} | {speed[1] / speed[0]:.2f} |"
+        )
 
 
 ABOUT = """# Benchmarks: frozen graphs

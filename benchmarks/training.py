@@ -37,7 +37,8 @@ def graphfix(*arguments):
 
 
 def convert(out, records, *arguments):
-    """Converts the detector for model_main of 2019-07 and the records {"train": path, "val": path}."""
+    """Converts the detector for model_main of 2019-07 and the records {"train": path, "val":
+    path}."""
     graphfix(
         "convert",
         DETECTOR,
@@ -145,12 +146,12 @@ def run_all(jobs, workers):
 
 def spread(values, digits=3):
     """The mean, and the least and the most: `0.389 (0.389-0.390)`; `-` where there is none."""
-    return (
-        "%.*f (%.*f-%.*f)"
-        % (digits, statistics.mean(values), digits, min(values), digits, max(values))
-        if values
-        else "-"
+    if not values:
+        return "-"
+    mean, least, most = (
+        f"{one:.{digits}f}" for one in (statistics.mean(values), min(values), max(values))
     )
+    return f"{mean} ({least}-{most})"
 
 
 def add_arguments(parser, steps, work):

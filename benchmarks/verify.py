@@ -68,7 +68,11 @@ def best(runs):
 
 
 def report(cases, cache, repetitions):
-    yield f"Measured {time.strftime('%Y-%m-%d')} with `benchmarks/verify.py --repetitions {repetitions}` on {machine()}."
+    yield (
+        f"Measured {time.strftime('%Y-%m-%d')} with "
+        f"`benchmarks/verify.py --repetitions {repetitions}` "
+        f"on {machine()}."
+    )
     load = [os.getloadavg()[0]]
     for case in cases:
         size, runs = measure(case, cache, repetitions)
@@ -80,7 +84,10 @@ def report(cases, cache, repetitions):
         yield "| | best s | median s | CPU s | peak MiB |"
         yield "|---|---:|---:|---:|---:|"
         for name, those in runs.items():
-            yield f"| {name} | {best(those):.3f} | {median(those):.3f} | {cpu(those):.3f} | {peak(those):.0f} |"
+            yield (
+                f"| {name} | {best(those):.3f} | {median(those):.3f} | {cpu(those):.3f} "
+                f"| {peak(those):.0f} |"
+            )
         beyond = (best(runs[VERIFY]) - best(runs[MODULES])) / (
             best(runs[CRCS]) - best(runs[PYTHON])
         )
@@ -92,15 +99,19 @@ def report(cases, cache, repetitions):
             (", both beyond start-up", beyond),
         ):
             if size >= 400e6:
-                yield f"| verify's best time, as a multiple of reading's{what} | at most {AIM:g} | {times:.2f} | {'reached' if times <= AIM else 'missed'} |"
-        yield "| peak memory, MiB | below 100 | %.0f | %s |" % (
-            peak(runs[VERIFY]),
-            "reached" if peak(runs[VERIFY]) < 100 else "missed",
-        )
+                aim = "reached" if times <= AIM else "missed"
+                yield (
+                    f"| verify's best time, as a multiple of reading's{what} | at most {AIM:g} "
+                    f"| {times:.2f} | {aim} |"
+                )
+        memory = peak(runs[VERIFY])
+        aim = "reached" if memory < 100 else "missed"
+        yield f"| peak memory, MiB | below 100 | {memory:.0f} | {aim} |"
         load.append(os.getloadavg()[0])
     yield ""
-    yield "Load average before the first case and after each (the benchmark alone makes 1): %s." % (
-        ", ".join(f"{one:.1f}" for one in load)
+    loads = ", ".join(f"{one:.1f}" for one in load)
+    yield (
+        f"Load average before the first case and after each (the benchmark alone makes 1): {loads}."
     )
 
 

@@ -59,8 +59,8 @@ def option_reference():
     yield "# Options of a conversion"
     yield MADE_BY
     yield (
-        "Each is a flag of `graphfix convert` and `graphfix plan` (`--freeze backbone`), a field of "
-        "a recipe's target (`freeze: backbone`) and a field of `graphfix.ConvertOptions` "
+        "Each is a flag of `graphfix convert` and `graphfix plan` (`--freeze backbone`), a field "
+        "of a recipe's target (`freeze: backbone`) and a field of `graphfix.ConvertOptions` "
         '(`freeze="backbone"`).'
     )
     yield "\n".join(options.reference())

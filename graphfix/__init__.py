@@ -72,7 +72,7 @@ _PUBLIC = {
     for module, names in _MODULES.items()
     for public, _, own in (name.partition("=") for name in names.split())
 }
-__all__ = sorted(_PUBLIC)
+__all__ = sorted(_PUBLIC)  # noqa: PLE0605 - a list, which ruff does not see
 
 
 class _Lazy(type(sys)):  # type: ignore[misc]  # the type of modules

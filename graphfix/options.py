@@ -24,8 +24,12 @@ MAX_CLASSES = 10000
 class Choice(str, enum.Enum):
     """A value of an option; it equals, prints as and is stored as its text."""
 
-    __str__ = str.__str__
-    __format__ = str.__format__
+    def __str__(self) -> str:
+        return str.__str__(self)
+
+    def __format__(self, form: str) -> str:
+        return str.__format__(self, form)
+
     __hash__ = str.__hash__
 
 
@@ -263,7 +267,8 @@ _OTHERS = ("model_dir", "output_directory", "overwrite", "plan", "golden", "part
 # A user's own words in quotes stay as they are, and a command that a message quotes (`graphfix plan
 # --json`).
 _SPELLED = re.compile(
-    r"(?P<kept>(?<!\w)'[^']*'|graphfix [a-z]+(?: [^;,]*)?)|--(?P<name>{})(?![\w-])(?P<gap> (?='))?".format(
+    r"(?P<kept>(?<!\w)'[^']*'|graphfix [a-z]+(?: [^;,]*)?)"
+    r"|--(?P<name>{})(?![\w-])(?P<gap> (?='))?".format(
         "|".join(sorted((*OPTIONS, *_OTHERS), key=len, reverse=True))
     )
 )

@@ -53,7 +53,8 @@ def main():
 
 
 def compact_history(raw):
-    """history.txt (its format is in graphfix/pipeline_config/schema_history.py) from the raw list."""
+    """history.txt (its format is in graphfix/pipeline_config/schema_history.py) from the raw
+    list."""
     messages, enums = {}, {}
     for line in raw.splitlines():
         if not line.strip() or line.startswith("RES "):
@@ -193,8 +194,8 @@ class Schema:
         kind = next(iter(kinds))
         if kind in self.history.messages and self._is_map_entry(kind):
             entry = self.history.messages[kind]
-            inner = [entry[name].specs[-1][1].type for name in ("key", "value")]
-            return "map<%s, %s>" % tuple(inner)
+            key, value = (entry[name].specs[-1][1].type for name in ("key", "value"))
+            return f"map<{key}, {value}>"
         return kind
 
 

@@ -5,8 +5,8 @@
 Runs the commands that a user would, and shows them: the trained detector of eight shapes becomes
 one of three classes, two of them old ones in another order (one under a new name) and one new;
 the stock trainers then start from it on the pictures in testdata/, labelled with the new names,
-and the report gets the same pictures with the detections of both models, those of the new one by its
-rewritten frozen graph.  All of it is written to
+and the report gets the same pictures with the detections of both models, those of the new one by
+its rewritten frozen graph.  All of it is written to
 demo-output/.  Needs TensorFlow 1.15 and the stock Object Detection API.
 """
 
@@ -109,10 +109,10 @@ def main():
         "--images",
         *sorted(glob.glob("testdata/shapes/demo_*.jpg")),
     )
+    report = os.path.join(os.getcwd(), converted, "report.html")
     print(
-        "\nDone in %d s. What became of every class and tensor, and the pictures before and "
-        "after:\n\n    %s\n"
-        % (time.time() - started, os.path.join(os.getcwd(), converted, "report.html"))
+        f"\nDone in {time.time() - started:.0f} s. What became of every class and tensor, and the "
+        f"pictures before and after:\n\n    {report}\n"
     )
 
 

@@ -6,7 +6,8 @@ whole shape, and none leaves the picture.
 
 Every picture has its own random stream, seeded by (seed, split, index). So the n-th picture of a
 split is the same whatever the number of pictures, shards and processes, and the small records that
-are committed are the first pictures of the large ones. Only the JPEG bytes depend on Pillow's version.
+are committed are the first pictures of the large ones. Only the JPEG bytes depend on Pillow's
+version.
 
     python make_shapes.py --split=val --count=400 --output=val.record
     python make_shapes.py --split=demo --count=4 --images=DIRECTORY
@@ -169,7 +170,8 @@ def draw_picture(split, index, seed=SEED):
 
 def label_map():
     return "".join(
-        "item {\n  id: %d\n  name: '%s'\n}\n" % item for item in enumerate(CLASSES, start=1)
+        f"item {{\n  id: {number}\n  name: '{name}'\n}}\n"
+        for number, name in enumerate(CLASSES, start=1)
     )
 
 

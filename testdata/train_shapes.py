@@ -2,8 +2,8 @@
 
     python train_shapes.py --work_directory=WORK data train export evaluate publish
 
-Needs the stock Object Detection API of 2019-07 and TensorFlow 1.15. Each step is the stock API's own
-program, run in the work directory, which is laid out as testdata/ is, so that the committed
+Needs the stock Object Detection API of 2019-07 and TensorFlow 1.15. Each step is the stock API's
+own program, run in the work directory, which is laid out as testdata/ is, so that the committed
 pipeline.config is, byte for byte, the one trained with:
 
     data      WORK/shapes/train.record-* and val.record, the label map and the pipeline.config

@@ -180,7 +180,7 @@ def read_checkpoint(prefix):
 def label_map(names):
     """The text of a label map: names with ids from 1, or {id: name}."""
     rows = names.items() if isinstance(names, dict) else enumerate(names, 1)
-    return "".join('item {\n  id: %d\n  name: "%s"\n}\n' % row for row in rows)
+    return "".join(f'item {{\n  id: {number}\n  name: "{name}"\n}}\n' for number, name in rows)
 
 
 def write_model(directory, *, names=CLASSES, classes=None, tensors=None, config=None):

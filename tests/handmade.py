@@ -101,7 +101,7 @@ def ordered_signed(value):
     width = 1
     while positive >= 1 << 7 * width - 1:
         width += 1
-    bits = "1" * width + "0" + "{:0{}b}".format(positive, 7 * width - 1)
+    bits = "1" * width + "0" + f"{positive:0{7 * width - 1}b}"
     code = int(bits, 2)
     if value < 0:
         code = (1 << 8 * width) - 1 - code

@@ -1,8 +1,9 @@
-"""protobuf's own text format parser with the schema of a revision: what would that API's parser say?
+"""protobuf's own text format parser with the schema of a revision: what would that API's parser
+say?
 
-Reads graphfix/pipeline_config/history.txt by itself, with code of its own, and makes a message class in
-which every message and enum is on the top level (dots become underscores, and an enum gets a
-message of its own for its values' names).
+Reads graphfix/pipeline_config/history.txt by itself, with code of its own, and makes a message
+class in which every message and enum is on the top level (dots become underscores, and an enum gets
+a message of its own for its values' names).
 """
 
 import calendar

@@ -1,8 +1,10 @@
-"""Runs command lines of graphfix in children that get signals: one process that has imported it, and
-forks.  Started by test_signals.py as a script; reads jobs, answers results, each a line of JSON.
+"""Runs command lines of graphfix in children that get signals: one process that has imported it,
+and forks.  Started by test_signals.py as a script; reads jobs, answers results, each a line of
+JSON.
 
-A job has `argv`, `signals` (at most two numbers), `at` (the first one comes at the child's so manieth
-call or return of a function) and `after` (the second one comes so many lines of Python later).
+A job has `argv`, `signals` (at most two numbers), `at` (the first one comes at the child's so
+manieth call or return of a function) and `after` (the second one comes so many lines of Python
+later).
 
 The result: `code` (negative: the signal that ended it), `calls` (calls and returns in all, where no
 signal ended it), `err` (what the child wrote to stderr).

@@ -67,7 +67,7 @@ def test_functions_document_every_argument(name):
 
 def test_there_are_no_other_names():
     with pytest.raises(AttributeError, match="no attribute 'target'"):
-        graphfix.target
+        _ = graphfix.target
 
 
 def test_importing_it_loads_next_to_nothing():
@@ -92,7 +92,10 @@ _TYPING = set(
 
 
 def test_options_need_no_numpy():
-    program = "import sys, graphfix; graphfix.ConvertOptions(freeze='none'); print('numpy' in sys.modules)"
+    program = (
+        "import sys, graphfix; graphfix.ConvertOptions(freeze='none'); "
+        "print('numpy' in sys.modules)"
+    )
     assert python(program) == "False\n"
 
 

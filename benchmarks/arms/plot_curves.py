@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Draws curves of figures by training steps: `plot_curves.py OUT.png`, with the panels on stdin.
 
-Panels are JSON: [{"title", "ylabel", "curves": {arm: [{step: value}, one a seed]}}].  A curve is the
-mean of its seeds, its band the least and the most of them.  Needs matplotlib.
+Panels are JSON: [{"title", "ylabel", "curves": {arm: [{step: value}, one a seed]}}].  A curve is
+the mean of its seeds, its band the least and the most of them.  Needs matplotlib.
 """
 
 import json

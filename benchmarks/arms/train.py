@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Fine-tunes with the stock model_main, seeded, and evaluates at the steps wanted.
 
-    train.py CONFIG MODEL_DIR --steps 0,50,150,300 --seed 0 --record VAL --label_map MAP --output OUT
+    train.py CONFIG MODEL_DIR --steps 0,50,150,300 --seed 0 --record VAL --label_map MAP
+        --output OUT
 
 OUT is JSON: {step: {"map": mAP at IoU 0.5, "ap": {class: AP or null}}}.  Step 0 is the model as the
-trainer has initialised and restored it, before it trains.  Evaluated is as graphfix/stock/ does, but
-the graph is built once for all steps; figures are the stock evaluator's.
+trainer has initialised and restored it, before it trains.  Evaluated is as graphfix/stock/ does,
+but the graph is built once for all steps; figures are the stock evaluator's.
 """
 
 import argparse

@@ -39,7 +39,7 @@ read the same, a byte of the user's that changed, or a changed output that `veri
 `python benchmarks/robustness --write` measures all of it again (`--minutes` is the soak's length; the
 default is two hours), or only some `--sections`, and leaves the others as they are: each says how
 long it took, and when. A small part is in the fast tests.
-"""
+"""  # noqa: E501
 SECTIONS = {
     "parsers": parsers,
     "archives": archives,
@@ -113,7 +113,7 @@ def section(name, rows, faults, seconds, date):
     """A section's text."""
     return "\n".join(
         ["## " + title(name), "", "| | |", "|---|---|"]
-        + ["| %s | %s |" % tuple(row) for row in rows]
+        + [f"| {what} | {result} |" for what, result in rows]
         + ["", f"{len(faults)} faults; {seconds:.0f} s, {date}.", ""]
     )
 

@@ -40,8 +40,8 @@ MANIFEST = "manifest.json"
 
 
 class Output:
-    """A copy of an output that is to be changed; `others` are outputs of other conversions, `source`
-    is what it was made from."""
+    """A copy of an output that is to be changed; `others` are outputs of other conversions,
+    `source` is what it was made from."""
 
     def __init__(self, directory, others, source):
         self.directory, self.others, self.source = directory, others, source

@@ -1,7 +1,8 @@
 """Changes behind which the manifest is made anew, as graphfix would have made it: for `tampering`.
 
-A manifest has no key, so whoever can change a file can change it, too.  What is noticed then is what
-contradicts another part: labels and tensors the plan, config the tensors, graph the checkpoint.
+A manifest has no key, so whoever can change a file can change it, too.  What is noticed then is
+what contradicts another part: labels and tensors the plan, config the tensors, graph the
+checkpoint.
 """
 
 import json
@@ -10,12 +11,13 @@ import os
 from graphfix.detectors.describe import describe
 from graphfix.errors import GraphfixError
 from graphfix.formats.checkpoint import reader
-from graphfix.modeldir import manifest
+from graphfix.modeldir import manifest, measuring
 from graphfix.modeldir.names import MANIFEST
 from graphfix.pipeline_config.document import parse_config
 from robustness import changed_texts, changes
 
-# group, kind in `changes`: is noticed where the output is one of convert's (its plan says what it is).
+# group, kind in `changes`: is noticed where the output is one of convert's (its plan says what it
+# is).
 PLANNED = [
     ("tensors, written by graphfix's own writer", "left out"),
     ("tensors, written by graphfix's own writer", "added"),
@@ -67,7 +69,7 @@ def anew(directory):
             model = manifest.spec_json(describe(message, metas, config="", checkpoint=""))
         except GraphfixError:
             model = before.model
-    measured = manifest.measure(directory)
+    measured = measuring.measure(directory)
     write(
         directory,
         manifest.Manifest(

@@ -13,10 +13,8 @@ def limits(scratch, options):
     """Ceilings of memory and open files on large sources."""
     rows, tally = [], Tally()
     for source in options.large:
-        name = "%s, %.0f MB" % (
-            os.path.basename(source.rstrip("/")),
-            sum(one.stat().st_size for one in os.scandir(source)) / 1e6,
-        )
+        size = sum(one.stat().st_size for one in os.scandir(source))
+        name = f"{os.path.basename(source.rstrip('/'))}, {size / 1e6:.0f} MB"
         for kind, title, steps in (
             (resource.RLIMIT_AS, "address space of %d MiB", (1024, 512, 384, 256, 160, 96)),
             (resource.RLIMIT_NOFILE, "%d open files", (64, 16, 12, 8, 5)),

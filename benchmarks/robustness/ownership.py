@@ -53,11 +53,8 @@ def ownership(scratch, options):
     rows += [
         (
             verb,
-            "%d runs: %s"
-            % (
-                sum(found.values()),
-                ", ".join(f"{count} {what}" for what, count in sorted(found.items())),
-            ),
+            f"{sum(found.values())} runs: "
+            + ", ".join(f"{count} {what}" for what, count in sorted(found.items())),
         )
         for verb, found in sorted(counts.items())
     ]

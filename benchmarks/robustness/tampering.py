@@ -93,7 +93,8 @@ def tampering(scratch, options):
         - changed(scratch, alone, changes.CHANGES[group][kind], 5, choose, None, "", anew=True)
         for group, kind in forged.CONSISTENT
     }
-    rows.append((UNREACHED, ", ".join("%s (%d of 5 passed)" % row for row in passed.items())))
+    counts = ", ".join(f"{kind} ({count} of 5 passed)" for kind, count in passed.items())
+    rows.append((UNREACHED, counts))
     rows.append(("changes that do not matter", harmless(scratch, outputs, options, choose, tally)))
     shutil.rmtree(os.path.join(scratch, "made"))
     return rows, tally.faults
@@ -104,10 +105,8 @@ def said(group, kind):
 
 
 def shown(counts):
-    return "%d noticed: %s" % (
-        sum(counts.values()),
-        ", ".join(f"{count} {kind}" for kind, count in counts.items()),
-    )
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    return f"{sum(counts.values())} noticed: {kinds}"
 
 
 def is_planned(output):

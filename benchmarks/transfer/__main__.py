@@ -21,9 +21,9 @@ from these starts, with equal steps, pictures, batches and learning rates:
   otherwise
 
 Step 0 is the model as the trainer has initialised and restored it.  mAP is at IoU 0.5, by the stock
-evaluator.  Needs a Python with TensorFlow 1.15, the stock API and Pillow, and, with --write, another
-with matplotlib (--plot_python).  A run that is done is kept in the work directory, so that a second
-call goes on.
+evaluator.  Needs a Python with TensorFlow 1.15, the stock API and Pillow, and, with --write,
+another with matplotlib (--plot_python).  A run that is done is kept in the work directory, so that
+a second call goes on.
 """
 
 import argparse
@@ -152,13 +152,10 @@ def main():
         }
         for name in chosen
     }
-    command = "--steps %s --seeds %d%s --batch %d --train_pictures %d --val_pictures %d" % (
-        args.steps,
-        args.seeds,
-        f" --row_seeds {args.row_seeds}" if args.row_seeds else "",
-        args.batch,
-        args.train_pictures,
-        args.val_pictures,
+    row_seeds = f" --row_seeds {args.row_seeds}" if args.row_seeds else ""
+    command = (
+        f"--steps {args.steps} --seeds {args.seeds}{row_seeds} --batch {args.batch} "
+        f"--train_pictures {args.train_pictures} --val_pictures {args.val_pictures}"
     )
     text = report.text(figures, command, __doc__)
     print(text)

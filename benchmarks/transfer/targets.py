@@ -76,7 +76,8 @@ def outlines():
 
 def label_map(target):
     return "".join(
-        "item {\n  id: %d\n  name: '%s'\n}\n" % item for item in enumerate(target.classes, start=1)
+        f"item {{\n  id: {number}\n  name: '{name}'\n}}\n"
+        for number, name in enumerate(target.classes, start=1)
     )
 
 

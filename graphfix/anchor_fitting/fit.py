@@ -79,16 +79,16 @@ class Objective:
         best = np.zeros(len(self.sample), np.float32)
         for level, one in enumerate(spec.maps):
             for size in one.sizes:
-                np.maximum(best, self._overlaps(level, size), out=best)
+                np.maximum(best, self._overlaps(self.placed, level, size), out=best)
         return score(best, self.threshold)
 
-    def _overlaps(self, level: int, size: Any) -> np.ndarray:
+    def _overlaps(self, placed: GridOverlaps, level: int, size: Any) -> np.ndarray:
         key = (level,) + tuple(size)
         found = self.known.get(key)
         if found is None:
             if len(self.known) >= _MOST_KEPT:
                 self.known.clear()
-            found = self.known[key] = self.placed.overlaps(level, size)
+            found = self.known[key] = placed.overlaps(level, size)
         return found
 
 

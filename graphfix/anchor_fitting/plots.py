@@ -10,7 +10,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from graphfix.anchor_fitting.coverage import SSD_GENERATOR, Best
+from graphfix.anchor_fitting.coverage import SSD_GENERATOR
 from graphfix.anchor_fitting.data import BoxSet
 from graphfix.anchor_fitting.setting import Setting
 from graphfix.detectors.anchor_generators import AnchorSpec
@@ -33,7 +33,7 @@ class Series:
 
     name: str
     spec: AnchorSpec
-    best: Optional[Best]
+    best: Any  # a Best where there are boxes
 
 
 def require() -> None:
@@ -267,10 +267,14 @@ def _coverage(setting: Setting, series: Sequence[Series], boxes: BoxSet):
     axes = figure.add_subplot(1, 2, 1)
     levels = np.linspace(0, 1, 101)
     possible = series[0].best.possible
-    for name, iou, style in [("best possible on this grid", possible, (_GREY, ":"))] + [
+    lines: List[Tuple[str, Any, Tuple[str, str]]] = [
+        ("best possible on this grid", possible, (_GREY, ":"))
+    ]
+    lines += [
         (one.name, one.best.iou, (_COLOURS[number], ("-", "--")[number]))
         for number, one in enumerate(series)
-    ]:
+    ]
+    for name, iou, style in lines:
         share = 1 - np.searchsorted(np.sort(iou), levels, side="left") / len(iou)
         axes.plot(
             levels,
@@ -304,10 +308,7 @@ def _coverage(setting: Setting, series: Sequence[Series], boxes: BoxSet):
     bars.tick_params(labelsize=8, colors=_GREY)
     axes.set_zorder(bars.get_zorder() + 1)
     axes.patch.set_visible(False)
-    for name, iou, style in [("best possible on this grid", possible, (_GREY, ":", None))] + [
-        (one.name, one.best.iou, (_COLOURS[number], ("-", "--")[number], "o"))
-        for number, one in enumerate(series)
-    ]:
+    for name, iou, style in lines:
         reached = np.bincount(where, iou >= setting.threshold, 12)[filled] / counts[filled]
         axes.plot(
             middles[filled],
@@ -315,7 +316,7 @@ def _coverage(setting: Setting, series: Sequence[Series], boxes: BoxSet):
             color=style[0],
             linestyle=style[1],
             lw=1.8,
-            marker=style[2],
+            marker=None if iou is possible else "o",
             markersize=4,
             label=name,
         )

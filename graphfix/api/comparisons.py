@@ -74,7 +74,7 @@ def try_with_stock_api(
         text(train_record),
         text(source),
         text(pipeline_config_path),
-        tuple(map(os.fspath, images)),
+        tuple(os.fspath(one) for one in images),
         allow_effects,
     )
     return verify_stock(os.fspath(directory), trial, python=text(python))

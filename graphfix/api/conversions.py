@@ -139,7 +139,7 @@ def convert(
     *,
     overwrite: bool = False,
     model_dir: Optional[Path] = None,
-    plan: Union[None, Path, "Plan"] = None,
+    plan: Union[Path, "Plan", None] = None,
 ) -> "Report":
     """Converts a detector to new classes or anchors, verifies the result and publishes it whole.
 

@@ -106,7 +106,7 @@ def fit_anchors(
 
     return work(
         os.fspath(config),
-        list(map(os.fspath, records)),
+        [os.fspath(one) for one in records],
         output=os.fspath(output),
         overwrite=overwrite,
         seed=seed % (1 << 32),
@@ -142,7 +142,7 @@ def show_anchors(
 
     return work(
         os.fspath(config),
-        list(map(os.fspath, records)),
+        [os.fspath(one) for one in records],
         output_directory=os.fspath(output_directory),
         overwrite=overwrite,
         anchors=text(anchors),

@@ -1,7 +1,8 @@
 """batch: many models, one recipe.
 
     OUT/NAME             a model's directory, as convert writes it
-    OUT/.graphfix-batch  locks, downloads (both may be kept or removed between runs), and work, where
+    OUT/.graphfix-batch  locks, downloads (both may be kept or removed between runs), and work,
+    where
                          archives are downloaded and unpacked to
 
 Each model is one job, done by one of a few worker processes (`batch_worker`), which live as long
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import IO, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from graphfix.batch.recipe import Entry, read_recipe
 from graphfix.errors import RequestError
@@ -184,7 +185,7 @@ class _Run:
                 )
             )
         if worker is not None:
-            worker.stdin.close()
+            _pipes(worker)[0].close()
             worker.wait()
 
     def stop(self) -> None:
@@ -225,32 +226,39 @@ class _Run:
     def _ask(self, worker: subprocess.Popen, entry: Entry) -> Dict[str, Any]:
         question = {"out": self.out, "entry": dataclasses.asdict(entry)}
         answer = b""
+        stdin, stdout = _pipes(worker)
         try:
-            worker.stdin.write(json.dumps(question).encode("ascii") + b"\n")
-            worker.stdin.flush()
-            answer = worker.stdout.readline()
+            stdin.write(json.dumps(question).encode("ascii") + b"\n")
+            stdin.flush()
+            answer = stdout.readline()
         except BrokenPipeError:
             pass
         if answer.endswith(b"\n"):
             return json.loads(answer.decode("ascii"))
         code = worker.wait()
+        ending = f"signal {-code}" if code < 0 else f"code {code}"
         return {
             "verdict": FAILED,
             "findings": {},
             "worker_mib": 0.0,
             "lines": [
-                "%s: its worker process ended with %s; see whether the machine has memory to "
-                "spare, "
-                "and run the batch again"
-                % (entry.name, f"signal {-code}" if code < 0 else f"code {code}")
+                f"{entry.name}: its worker process ended with {ending}; see whether the machine "
+                "has memory to spare, and run the batch again"
             ],
         }
+
+
+def _pipes(worker: "subprocess.Popen[bytes]") -> Tuple[IO[bytes], IO[bytes]]:
+    """The ends of a worker's stdin and stdout that are here."""
+    assert worker.stdin is not None and worker.stdout is not None
+    return worker.stdin, worker.stdout
 
 
 def _weight(entry: Entry) -> int:
     """About how much there is to do, in bytes."""
     if entry.download:
         return entry.download.size
+    assert entry.source is not None
     try:
         if os.path.isdir(entry.source):
             return sum(one.stat().st_size for one in os.scandir(entry.source) if one.is_file())
@@ -269,16 +277,13 @@ def format_outcomes(outcomes: Sequence[Outcome]) -> List[str]:
             for kind, count in sorted(one.findings.items())
             if kind != "info"
         ]
-        rows.append(
-            "%-*s  %-9s  %s" % (widest, one.name, one.verdict, "; ".join(list(one.lines) + told))
-        )
+        words = "; ".join(list(one.lines) + told)
+        rows.append(f"{one.name:<{widest}}  {one.verdict:<9}  {words}")
     counts = [
-        (kind, sum(one.verdict == kind for one in outcomes))
+        f"{sum(one.verdict == kind for one in outcomes)} {kind}"
         for kind in (CONVERTED, UNCHANGED, FAILED)
     ]
-    rows.append(
-        "%d models: %s" % (len(outcomes), ", ".join(f"{count} {kind}" for kind, count in counts))
-    )
+    rows.append(f"{len(outcomes)} models: {', '.join(counts)}")
     return rows
 
 
@@ -286,21 +291,15 @@ def format_outcomes(outcomes: Sequence[Outcome]) -> List[str]:
 def progress() -> Iterator[Callable[[Sequence[Outcome], int, Sequence[str]], None]]:
     """Gives what shows how far a batch is, on a terminal."""
     with one_line() as show:
-        yield lambda *state: show(bar(*state, shutil.get_terminal_size().columns))
+        yield lambda done, total, running: show(
+            bar(done, total, running, shutil.get_terminal_size().columns)
+        )
 
 
 def bar(done: Sequence[Outcome], total: int, running: Sequence[str], width: Optional[int]) -> str:
     """One line that says how far a batch is."""
     failed = sum(one.verdict == FAILED for one in done)
     filled = 20 * len(done) // total
-    text = escaped(
-        "[%s] %d of %d%s  %s"
-        % (
-            "#" * filled + "." * (20 - filled),
-            len(done),
-            total,
-            f", {failed} failed" if failed else "",
-            ", ".join(running),
-        )
-    )
+    failures = f", {failed} failed" if failed else ""
+    text = escaped(f"[{'#' * filled:.<20}] {len(done)} of {total}{failures}  {', '.join(running)}")
     return text[: width - 1] if width else text

@@ -145,25 +145,23 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
             f"{ownership.named(sorted(os.listdir(directory)))}",
             "move it elsewhere, or give the model another name",
         )
-    if record and {key: record.made_of.get(key) for key in made_of} == made_of:
+    before = (record.made_of if record else None) or {}
+    if record and {key: before.get(key) for key in made_of} == made_of:
         changed = judge(directory, record).problems
         if not changed:
             return {
                 "verdict": UNCHANGED,
-                "lines": [record.made_of["summary"]],
-                "findings": record.made_of["findings"],
+                "lines": [before["summary"]],
+                "findings": before["findings"],
             }
     names = sorted({os.path.basename(one.subject) for one in changed})
     others = ownership.foreign(directory)[0] if record else []
     if others:
+        cause = ownership.named(names) if names else "the source, the recipe or graphfix"
         raise RequestError(
             directory,
-            "is to be made again, because %s changed, but holds what graphfix did not put "
-            "there: %s"
-            % (
-                ownership.named(names) if names else "the source, the recipe or graphfix",
-                ownership.named(others),
-            ),
+            f"is to be made again, because {cause} changed, but holds what graphfix did not put "
+            f"there: {ownership.named(others)}",
             "move that elsewhere, or give the model another name",
         )
     if download:
@@ -205,7 +203,8 @@ def _have(download: Dict[str, Any], archive: str, out: str, work: str) -> None:
 
 
 def _target_digest(target: Dict[str, Any], directory: str) -> str:
-    """Of the flags, of what is in the files they name, and of the place that the config will name."""
+    """Of the flags, of what is in the files they name, and of the place that the config will
+    name."""
     said = dict(target, target_api=find_target_api(target.get("target_api", "auto")).revision)
     for key in said:
         if OPTIONS[key].read:

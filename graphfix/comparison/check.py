@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.comparison.differ import compare
 from graphfix.comparison.golden import OldGolden, read_golden, to_json
@@ -41,7 +41,11 @@ def check(
       SourceError: the output or the golden file is missing or damaged.
       RequestError: the XML cannot be written.
     """
-    place = {"overwrite": overwrite, "inputs": (golden_path, *_files(directory)), "ours": is_junit}
+    place: Dict[str, Any] = {
+        "overwrite": overwrite,
+        "inputs": (golden_path, *_files(directory)),
+        "ours": is_junit,
+    }
     if junit:
         check_file(junit, **place)
     if not os.path.exists(golden_path):
@@ -67,7 +71,11 @@ def update(directory: str, golden_path: str, *, overwrite: bool = False) -> Gold
       SourceError: the output is missing or damaged.
       RequestError: the golden file cannot be written.
     """
-    place = {"overwrite": overwrite, "inputs": _files(directory), "ours": _is_golden}
+    place: Dict[str, Any] = {
+        "overwrite": overwrite,
+        "inputs": _files(directory),
+        "ours": _is_golden,
+    }
     check_file(golden_path, **place)
     snapshot = open_snapshot(directory, ignored=_own(golden_path))
     changes: Tuple[str, ...] = ()

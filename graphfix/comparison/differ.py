@@ -1,7 +1,7 @@
 """The differences between two snapshots, part by part."""
 
 import dataclasses
-from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from graphfix.comparison.configs import ORDER as LABEL_ORDER
 from graphfix.comparison.configs import changed_fields
@@ -78,7 +78,7 @@ def _pairs(one: Snapshot, two: Snapshot):
         and (two.tensors or two.constants) is not None
     ):
         # A graph and a checkpoint: what the graph has of the checkpoint's variables.
-        sides = [
+        sides: List[Any] = [
             side.tensors if side.tensors is not None else side.constants for side in (one, two)
         ]
         names = set(sides[0]) & set(sides[1])
@@ -94,11 +94,12 @@ def _pairs(one: Snapshot, two: Snapshot):
 def _where_raw_differs(one: Snapshot, two: Snapshot) -> Optional[Mapping[str, str]]:
     """The second config, with the first one's fields where their texts agree: so a copy of a config
     is the same, wherever its paths lead."""
-    if one.raw_config is None or two.raw_config is None:
-        return two.config
+    old, new = one.raw_config, two.raw_config
+    before, after = one.config, two.config
+    if old is None or new is None or before is None or after is None:
+        return after
     return {
-        path: one.config[path] if one.raw_config.get(path) == raw else two.config[path]
-        for path, raw in two.raw_config.items()
+        path: before[path] if old.get(path) == raw else after[path] for path, raw in new.items()
     }
 
 

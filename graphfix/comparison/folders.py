@@ -24,7 +24,7 @@ from graphfix.comparison.graphs import DIGEST, meta_graph_digest
 from graphfix.comparison.states import SHORT
 from graphfix.errors import SourceError
 from graphfix.formats import regular_files
-from graphfix.formats.checkpoint import reader
+from graphfix.formats.checkpoint import reader, stored_bytes
 from graphfix.formats.schema import message_class
 from graphfix.formats.textproto import Document, bind
 from graphfix.modeldir.names import CHECKPOINT_STATE, MANIFEST, PLAN_JSON, REPORT_HTML, REPORT_JSON
@@ -95,7 +95,9 @@ def _checkpoint(prefix: str) -> str:
     try:
         for name, view in sorted(reader.open_bundle(prefix).items()):
             found.update(
-                repr((name, view.meta.dtype.name, view.meta.shape, reader.digest(view))).encode()
+                repr(
+                    (name, view.meta.dtype.name, view.meta.shape, stored_bytes.digest(view))
+                ).encode()
             )
     except SourceError:
         return ""
@@ -123,7 +125,7 @@ def _file(name: str, path: str) -> Tuple[str, ...]:
             return (f"{file.tell()} bytes, {_short(digest)}",)
     except OSError as error:
         if error.errno == errno.EINVAL:
-            return (error.strerror,)  # what else it is than a regular file
+            return (str(error.strerror),)  # what else it is than a regular file
         raise _unreadable(path, error) from None
 
 
@@ -155,7 +157,7 @@ def _state(data: bytes, path: str) -> Tuple[str, ...]:
     directory = os.path.dirname(os.path.abspath(path))
     return tuple(
         ", ".join(
-            f"{field.name} {[tell(one) for one in (value if is_repeated(field) else [value])]!r}"
+            f"{field.name} {[tell(one) for one in (value if is_repeated(field) else [value])]}"
             for field, value in message.ListFields()
         )
         for tell in (lambda value: _relative(value, directory), str)

@@ -51,8 +51,7 @@ def to_json(snapshot: Snapshot) -> str:
         else _lines((name, _tensor(state)) for name, state in snapshot.tensors.items()),
         None
         if snapshot.graphs is None
-        else "{\n%s\n}"
-        % ",\n".join(
+        else _block(
             f"{json.dumps(place)}: {_graph(graph)}"
             for place, graph in sorted(snapshot.graphs.items())
         ),
@@ -60,10 +59,8 @@ def to_json(snapshot: Snapshot) -> str:
         if snapshot.files is None
         else _lines((name, texts[0]) for name, texts in snapshot.files.items()),
     )
-    return '{"format": %d,\n%s}\n' % (
-        FORMAT,
-        ",\n".join('"%s": %s' % (name, text or "null") for name, text in zip(_PARTS, texts)),
-    )
+    parts = [f'"{name}": {text or "null"}' for name, text in zip(_PARTS, texts)]
+    return f'{{"format": {FORMAT},\n' + ",\n".join(parts) + "}\n"
 
 
 def _by_id(row: Tuple[str, Any]) -> int:
@@ -71,20 +68,23 @@ def _by_id(row: Tuple[str, Any]) -> int:
 
 
 def _graph(graph: GraphState) -> str:
-    return '{"facts": %s,\n"saved": %s,\n"nodes": %s}' % (
-        _lines(graph.facts.items()),
-        "null" if graph.saved is None else _lines(graph.saved.items()),
-        _lines(
-            (name, _node(node, graph.constants.get(name))) for name, node in graph.nodes.items()
-        ),
+    facts = _lines(graph.facts.items())
+    saved = "null" if graph.saved is None else _lines(graph.saved.items())
+    nodes = _lines(
+        (name, _node(node, graph.constants.get(name))) for name, node in graph.nodes.items()
     )
+    return f'{{"facts": {facts},\n"saved": {saved},\n"nodes": {nodes}}}'
 
 
 def _lines(rows: Iterable[Tuple[str, Any]], key: Any = None) -> str:
-    return "{\n%s\n}" % ",\n".join(
+    return _block(
         f"  {json.dumps(name)}: {json.dumps(value, sort_keys=True)}"
         for name, value in sorted(rows, key=key)
     )
+
+
+def _block(lines: Iterable[str]) -> str:
+    return "{\n" + ",\n".join(lines) + "\n}"
 
 
 def _tensor(state: TensorState) -> Dict[str, Any]:

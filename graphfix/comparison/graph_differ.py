@@ -23,19 +23,16 @@ def compare_graphs(
         skipped = () if both == set(old.nodes) | set(new.nodes) else (NODE_ORDER,)
         yield from _facts(old.facts, new.facts, graph, skipped, tally)
         if (old.saved is None) != (new.saved is None):
-            yield Difference(
-                GRAPH,
-                graph,
-                "is %s now" % ("a frozen graph" if new.saved is None else "a SavedModel"),
-            )
-        elif old.saved is not None:
+            kind = "a frozen graph" if new.saved is None else "a SavedModel"
+            yield Difference(GRAPH, graph, f"is {kind} now")
+        elif old.saved is not None and new.saved is not None:
             yield from _facts(old.saved, new.saved, graph, (), tally)
         # The node of a constant that is only in one of them is told already.
-        constants = [
+        one, two = (
             {name: state for name, state in side.constants.items() if name in both}
             for side in (old, new)
-        ]
-        yield from compare_tensors(*constants, tally, GRAPH, "constant " + prefix, graph + ": ")
+        )
+        yield from compare_tensors(one, two, tally, GRAPH, "constant " + prefix, graph + ": ")
 
 
 def _nodes(
@@ -44,7 +41,9 @@ def _nodes(
     for name in sorted(set(before) | set(after)):
         old, new = before.get(name), after.get(name)
         if old is None or new is None:
-            yield Difference(GRAPH, prefix + name, f"{(old or new).op} {tally.only_in(new)}")
+            yield Difference(
+                GRAPH, prefix + name, f"{(old or after[name]).op} {tally.only_in(new)}"
+            )
         elif old.op != new.op:
             yield Difference(GRAPH, prefix + name, f"{old.op} -> {new.op}")
         elif old.digest != new.digest:
@@ -64,7 +63,7 @@ def _facts(
         old, new = before.get(what), after.get(what)
         if old == new or what in skipped:
             continue
-        if (old or new).startswith(DIGEST):
+        if (old or new or "").startswith(DIGEST):
             message = "differs" if old and new else tally.only_in(new)
         else:
             message = f"{old or 'none'} -> {new or 'none'}"

@@ -19,8 +19,8 @@ def to_junit(found: Comparison, golden: Snapshot) -> bytes:
     """The XML, with a test for each part and for each class of `golden`."""
     failures: Dict[str, List[str]] = {part: [] for part in PARTS if part in found.parts}
     for state in (golden.tensors or {}).values():
-        for one in state.classes:
-            failures.setdefault(str(one), [])
+        for channels in state.classes:
+            failures.setdefault(str(channels), [])
     for one in found.differences:
         failures.setdefault(one.subject if one.subject in failures else one.part, []).append(
             str(one)

@@ -11,7 +11,7 @@ from graphfix.detectors import coco
 from graphfix.detectors.describe import describe
 from graphfix.errors import SourceError
 from graphfix.formats.archive import SUFFIXES, Unpacked
-from graphfix.formats.checkpoint import reader
+from graphfix.formats.checkpoint import reader, stored_bytes
 from graphfix.formats.graphdef import files
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.schema import message_class
@@ -22,7 +22,6 @@ from graphfix.modeldir.search import find_frozen, find_prefix
 from graphfix.pipeline_config.document import parse_config
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
 
-# Where the stock exporter leaves its SavedModel, in the directory of the checkpoint.
 _TEXTS = (".config", ".pbtxt", ".txt", ".prototxt")
 
 
@@ -154,7 +153,7 @@ def _checkpoint(prefix: str, heads: _Heads) -> Dict[str, TensorState]:
 
 
 def _digest_of(view):
-    return lambda: reader.digest(view)
+    return lambda: stored_bytes.digest(view)
 
 
 def _frozen(path: str, heads: _Heads):

@@ -6,7 +6,7 @@ not know which.
 
 import dataclasses
 import hashlib
-from typing import Any, Callable, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class TensorState:
 
     meta: TensorMeta
     digest: Callable[[], str]
-    load: Optional[Callable[[], np.ndarray]]
+    load: Any  # () -> the value; None in a golden file's
     role: str = ""
     classes: Tuple[ClassChannels, ...] = ()
 
@@ -122,7 +122,7 @@ def head_rows(model: Any, names: Mapping[int, str]):
         rows = []
         if kind is not None:
             shift = 1 if head.background else 0
-            channels = {}
+            channels: Dict[int, List[int]] = {}
             for number, place in enumerate(head.layout.places()):
                 channels.setdefault(place[kind], []).append(number)
             for place, own in sorted(channels.items()):

@@ -1,4 +1,5 @@
-"""What a conversion knows before it decides anything: each file read once, each question asked once."""
+"""What a conversion knows before it decides anything: each file read once, each question asked
+once."""
 
 import dataclasses
 from typing import Any, Optional, Tuple

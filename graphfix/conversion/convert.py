@@ -35,7 +35,7 @@ def convert(
     destination: Destination,
     options: ConvertOptions,
     *,
-    plan: Union[None, str, SurgeryPlan] = None,
+    plan: Union[str, SurgeryPlan, None] = None,
     made_of: Optional[MadeOf] = None,
 ) -> Report:
     """Converts, verifies and publishes; the report is also among what is written.

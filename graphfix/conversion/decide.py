@@ -120,20 +120,19 @@ def with_place(plan: SurgeryPlan, place: str) -> SurgeryPlan:
     """A replayed plan, with a finding where its config looks for the checkpoint elsewhere than in
     `place`."""
     here = quote(os.path.join(place, CHECKPOINT))
-    findings = list(plan.findings)
-    for edit in plan.config_edits:
-        if edit.path[-1] == "fine_tune_checkpoint" and edit.literal not in (None, here):
-            findings.append(
-                Finding(
-                    "PLANNED_PATH",
-                    WARNING,
-                    "fine_tune_checkpoint",
-                    f"is {edit.literal}, as the plan says, and not this output's",
-                    "move the output there, or plan with "
-                    "--output_directory or --fine_tune_checkpoint as they will be",
-                )
-            )
-    return with_findings(plan, tuple(findings))
+    elsewhere = tuple(
+        Finding(
+            "PLANNED_PATH",
+            WARNING,
+            "fine_tune_checkpoint",
+            f"is {edit.literal}, as the plan says, and not this output's",
+            "move the output there, or plan with "
+            "--output_directory or --fine_tune_checkpoint as they will be",
+        )
+        for edit in plan.config_edits
+        if edit.path[-1] == "fine_tune_checkpoint" and edit.literal not in (None, here)
+    )
+    return with_findings(plan, tuple(plan.findings) + elsewhere)
 
 
 def with_findings(plan: SurgeryPlan, findings: Findings) -> SurgeryPlan:

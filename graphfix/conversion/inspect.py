@@ -28,16 +28,11 @@ class ModelDescription(NamedTuple):
 
     def to_lines(self) -> List[str]:
         data = self.data
+        named = f"{data['named_classes']} named" if data["named_classes"] else "names unknown"
         rows = [
             f"{self.path}: {data['family']}",
             f"  feature extractor  {data['feature_extractor']}",
-            "  classes            %d%s"
-            % (
-                data["classes"],
-                f" ({data['named_classes']} named)"
-                if data["named_classes"]
-                else " (names unknown)",
-            ),
+            f"  classes            {data['classes']} ({named})",
             f"  anchors            {data['anchors']['generator']}, "
             f"{'/'.join(map(str, data['anchors']['per_map']))} at each location of "
             f"{len(data['anchors']['per_map'])} feature maps",
@@ -47,8 +42,9 @@ class ModelDescription(NamedTuple):
         ]
         if data["config_inferred"]:
             rows.append("  pipeline.config    none: inferred from the graph")
-        for head in data["heads"]:
-            rows.append(f"  {head['role']!s:<5} {head['stage']}  {head['layout']}")
+        rows += [
+            f"  {head['role']!s:<5} {head['stage']}  {head['layout']}" for head in data["heads"]
+        ]
         return rows + [f"  {finding}" for finding in self.findings]
 
 

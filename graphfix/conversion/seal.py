@@ -6,7 +6,7 @@ from typing import Any, Dict, Optional
 from graphfix.conversion.context import Context
 from graphfix.conversion.output import Output, training_tensors
 from graphfix.errors import SourceError, VerificationError
-from graphfix.modeldir import manifest
+from graphfix.modeldir import manifest, measuring
 from graphfix.modeldir.destinations import Stage
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, TRAINING_CHECKPOINT
 from graphfix.verification.copies import FAULT, check_copies
@@ -24,7 +24,7 @@ def verify(
       VerificationError: it is not what was meant.
     """
     source, plan = context.source, output.plan
-    measured = manifest.measure(stage.directory)
+    measured = measuring.measure(stage.directory)
     check_copies(CHECKPOINT, output.tensors, measured, source=source.store, edits=plan.edits)
     try:
         described = describe_output(stage.directory, measured.stores[CHECKPOINT])

@@ -27,7 +27,7 @@ def read_coco(path: str) -> Iterator[ImageBoxes]:
     """The box of every annotation.
 
     Raises:
-      SourceError: it is no JSON, or not COCO's.
+      SourceError: it is not JSON, or not COCO's.
     """
     sizes: Dict[Any, Tuple[int, int]] = {}
     names: Dict[Any, str] = {}
@@ -38,7 +38,9 @@ def read_coco(path: str) -> Iterator[ImageBoxes]:
         if key == "images":
             size = tuple(_number(value, name, where) for name in ("height", "width"))
             if not all(1 <= side <= 1 << 24 for side in size):
-                raise SourceError(where, "has no size: height %g, width %g" % size, _REMEDY)
+                raise SourceError(
+                    where, f"has no size: height {size[0]:g}, width {size[1]:g}", _REMEDY
+                )
             sizes[_key(value, "id", where)] = (int(size[0]), int(size[1]))
         elif key == "categories":
             names[_key(value, "id", where)] = str(_field(value, "name", where))
@@ -68,7 +70,7 @@ def _field(value: Any, name: str, where: str) -> Any:
 def _key(value: Any, name: str, where: str) -> Any:
     key = _field(value, name, where)
     if not isinstance(key, (int, str)):
-        raise SourceError(where, f"has a {name} that is no number and no text", _REMEDY)
+        raise SourceError(where, f"has a {name} that is not a number or a text", _REMEDY)
     return key
 
 
@@ -78,7 +80,7 @@ def _number(value: Any, name: str, where: str) -> float:
 
 def _float(number: Any, name: str, where: str) -> float:
     if isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise SourceError(where, f"has a {name} that is no number", _REMEDY)
+        raise SourceError(where, f"has a {name} that is not a number", _REMEDY)
     try:
         return float(number)
     except OverflowError:
@@ -104,11 +106,11 @@ def _elements(path: str, wanted: Sequence[str]) -> Iterator[Tuple[str, int, Any]
             path, f"cannot be read: {error.strerror}", "check the path and its permissions"
         ) from None
     except UnicodeDecodeError:
-        raise SourceError(path, "is no JSON: it is not UTF-8", _REMEDY) from None
+        raise SourceError(path, "is not JSON: it is not UTF-8", _REMEDY) from None
     except (ValueError, RecursionError) as error:  # ValueError: also a number of too many digits
         raise SourceError(
             path,
-            "is no JSON that can be read: %s"
+            "is not JSON: %s"
             % (
                 "it nests too deeply"
                 if isinstance(error, RecursionError)
@@ -134,7 +136,7 @@ class _Reader:
         while not self.take("}"):
             key = self.value()
             if not isinstance(key, str):
-                raise JSONDecodeError("a key is no text", "", 0)
+                raise JSONDecodeError("a key is not a text", "", 0)
             self.expect(":")
             if self.take("["):
                 number = 0
@@ -159,7 +161,7 @@ class _Reader:
         self.ended = not piece
 
     def peek(self) -> str:
-        """The next character that is no space; "" at the end."""
+        """The next character that is not a space; "" at the end."""
         while True:
             while self.at < len(self.text) and self.text[self.at] in _SPACE:
                 self.at += 1

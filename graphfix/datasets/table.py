@@ -20,7 +20,7 @@ def read_table(path: str) -> Iterator[ImageBoxes]:
     """The box of every row.
 
     Raises:
-      SourceError: it is no such table.
+      SourceError: it is not such a table.
     """
     try:
         with io.TextIOWrapper(
@@ -42,7 +42,7 @@ def read_table(path: str) -> Iterator[ImageBoxes]:
             path, f"cannot be read: {error.strerror}", "check the path and its permissions"
         ) from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise SourceError(path, f"is no CSV table: {error}", _REMEDY) from None
+        raise SourceError(path, f"is not a CSV table: {error}", _REMEDY) from None
 
 
 def _box(row, places, where: str) -> ImageBoxes:

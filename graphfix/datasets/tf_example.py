@@ -54,21 +54,19 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
             # A new message for every record: one that is parsed into again keeps all it ever held.
             example = example_class.FromString(data)
         except DecodeError:
-            raise SourceError(where, "is no tf.Example", _REMEDY) from None
+            raise SourceError(where, "is not a tf.Example", _REMEDY) from None
         features = example.features.feature
         known = known or any(feature.key in EDGES for feature in features)
         if keys is None:
             keys = sorted({feature.key for feature in features})
         yield _boxes(features, where)
     if keys is not None and not known:
+        shown = [key.decode("utf-8", "backslashreplace") for key in keys[:8]] or ["nothing"]
+        if len(keys) > 8:
+            shown.append("...")
         raise SourceError(
             path,
-            "has no boxes (%s): the first record has %s"
-            % (
-                b"image/object/bbox/*".decode(),
-                ", ".join(key.decode("utf-8", "backslashreplace") for key in keys[:8])
-                or "nothing" + (", ..." if len(keys) > 8 else ""),
-            ),
+            f"has no boxes (image/object/bbox/*): the first record has {', '.join(shown)}",
             _REMEDY,
         )
 

@@ -20,7 +20,7 @@ def read_voc(path: str) -> ImageBoxes:
     """The boxes of an annotation file.
 
     Raises:
-      SourceError: it is no XML, or not Pascal VOC's.
+      SourceError: it is not XML, or not Pascal VOC's.
     """
     try:
         data = regular_files.read(path, _MOST + 1)
@@ -31,12 +31,14 @@ def read_voc(path: str) -> ImageBoxes:
     # Such files define no entities, and a few lines of entities can stand for gigabytes.
     if len(data) > _MOST or b"<!" in data.replace(b"<!--", b""):
         raise SourceError(
-            path, f"is no annotation: it has more than {_MOST} bytes, or definitions", _REMEDY
+            path,
+            f"is not an annotation file: it has more than {_MOST} bytes, or definitions",
+            _REMEDY,
         )
     try:
         root = ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise SourceError(path, f"is no XML: {error}", _REMEDY) from None
+        raise SourceError(path, f"is not XML: {error}", _REMEDY) from None
     width, height = (_number(root, "size/" + name, path) for name in ("width", "height"))
     if not (1 <= width <= 1 << 24 and 1 <= height <= 1 << 24):
         raise SourceError(path, f"gives the image a size of {width:g} by {height:g}", _REMEDY)

@@ -132,8 +132,8 @@ def _multiscale(multiscale, image: Optional[Pair]) -> List[MapAnchors]:
         sizes = tuple(
             _shaped(scale, ratio, base) for ratio in multiscale.aspect_ratios for scale in scales
         )
-        offset = tuple(stride / 2 if side % stride == 0 else 0.0 for side in image or (1.0, 1.0))
-        maps.append(MapAnchors(sizes, (stride, stride), offset))
+        y, x = (stride / 2 if side % stride == 0 else 0.0 for side in image or (1.0, 1.0))
+        maps.append(MapAnchors(sizes, (stride, stride), (y, x)))
     return maps
 
 

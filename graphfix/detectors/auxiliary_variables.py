@@ -10,7 +10,8 @@ from graphfix.formats.tensors import TensorMeta
 
 @dataclasses.dataclass(frozen=True)
 class AuxiliaryVariables:
-    """Names of what training adds: moving averages, the optimizer's and quantization's variables."""
+    """Names of what training adds: moving averages, the optimizer's and quantization's
+    variables."""
 
     moving_averages: Tuple[str, ...]
     optimizer: Tuple[str, ...]

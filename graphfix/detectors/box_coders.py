@@ -15,7 +15,7 @@ faster_rcnn coder with scales 10, 10, 5, 5, and so has the second stage.
 
 import dataclasses
 import math
-from typing import List, Tuple
+from typing import Any, List, Tuple
 
 from graphfix.errors import SourceError
 
@@ -45,7 +45,8 @@ def read_coder(message, subject: str) -> Coder:
       SourceError: naming `subject`, for one that the stock API does not build.
     """
     kind = message.WhichOneof("box_coder_oneof")
-    given = getattr(message, kind) if kind else None
+    given: Any = getattr(message, kind) if kind else None
+    scales: Tuple[float, ...]
     if kind in (FASTER_RCNN, KEYPOINT):
         scales = (given.y_scale, given.x_scale, given.height_scale, given.width_scale)
     elif kind == SQUARE:

@@ -12,7 +12,7 @@ integer sums and one IEEE multiplication.
 import dataclasses
 import hashlib
 import math
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def read_initializer(hyperparams) -> Optional[Initializer]:
 
 def _read(hyperparams) -> Optional[Initializer]:
     kind = hyperparams.initializer.WhichOneof("initializer_oneof")
-    given = getattr(hyperparams.initializer, kind) if kind else None
+    given: Any = getattr(hyperparams.initializer, kind) if kind else None
     if kind == "truncated_normal_initializer":
         return Initializer("truncated_normal", given.mean, given.stddev)
     if kind == "random_normal_initializer":

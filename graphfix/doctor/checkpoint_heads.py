@@ -71,10 +71,11 @@ def _kernel_size(setup: Setup) -> Iterator[Symptom]:
         meta = metas.get(head.tensors[0])
         if meta is not None and len(meta.shape) == 4 and meta.shape[0] != predictor.kernel_size:
             path = ("model", "ssd", "box_predictor", name, "kernel_size")
+            height, width = meta.shape[:2]
             yield Symptom(
                 setup.where(*path),
                 f"kernel_size is {predictor.kernel_size}, but the heads of {prefix} have kernels "
-                f"of {meta.shape[0]} x {meta.shape[1]}: none of them is restored",
+                f"of {height} x {width}: none of them is restored",
                 f"write kernel_size: {meta.shape[0]}",
                 (ConfigEdit(path, str(meta.shape[0]), "as the checkpoint's"),),
             )

@@ -13,10 +13,15 @@ from graphfix.formats.textproto import Block, quote
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.migration import translate
 from graphfix.pipeline_config.schema_history import everything, field_history
-from graphfix.pipeline_config.schema_violations import REPEATED, violations
+from graphfix.pipeline_config.schema_violations import REPEATED, SchemaViolation, violations
 
 # How alike a misspelled type and the right one are.
 _TYPO = 0.93
+
+
+def _is_repeated(violation: SchemaViolation) -> bool:
+    spec = everything().field(violation.message, violation.field.name)
+    return spec is not None and spec.repeated
 
 
 def _era(setup: Setup) -> Iterator[Symptom]:
@@ -27,10 +32,7 @@ def _era(setup: Setup) -> Iterator[Symptom]:
     found = [
         violation
         for violation in violations(setup.document, schema, everything())
-        if not (
-            violation.kind == REPEATED
-            and not everything().field(violation.message, violation.field.name).repeated
-        )
+        if violation.kind != REPEATED or _is_repeated(violation)
     ]
     if not found:
         return

@@ -67,7 +67,7 @@ def _backslash(setup: Setup) -> Iterator[Symptom]:
                     f"{value.raw} means {value.value!a}: its backslashes begin escapes",
                     f"write {path[-1]}: {literal}" if literal else "",
                     (ConfigEdit(place[0], literal, "forward slashes"),)
-                    if literal and len(field.values) == 1
+                    if place and literal and len(field.values) == 1
                     else (),
                 )
 
@@ -77,10 +77,11 @@ def _smart_quotes(setup: Setup) -> Iterator[Symptom]:
         return
     problem = setup.syntax.problems[0]
     line = _line_of(setup).strip()
+    better = _QUOTES.sub('"', line)
     yield Symptom(
         problem.subject,
         f"typographic quotes, as text editors insert them: {line}",
-        "write " + _QUOTES.sub('"', line),
+        f"write {better}",
         text=_QUOTES.sub('"', setup.data.decode("utf-8", "replace")),
     )
 

@@ -50,9 +50,10 @@ def _refused_schedule(setup: Setup) -> Iterator[Symptom]:
             )
         wrong = [(before, after) for before, after in zip(steps, steps[1:]) if after <= before]
         if wrong:
+            before, after = wrong[0]
             yield Symptom(
                 setup.where(*(path + ("schedule", "step"))),
-                f"step {wrong[0][1]} comes after step {wrong[0][0]}",
+                f"step {after} comes after step {before}",
                 "write the steps in ascending order",
             )
     if kind != "cosine_decay_learning_rate":
@@ -155,7 +156,7 @@ def _high_rate(setup: Setup) -> Iterator[Symptom]:
     name, rate = setup.optimizer[0], _base_rate(setup)
     if rate is not None and rate > _HIGHEST.get(name, float("inf")):
         yield Symptom(
-            setup.where(*_rate(setup)[0]),
+            setup.where(*(_rate(setup) or _NO_RATE)[0]),
             f"the learning rate is {rate:g}; with {name}, hardly any detector's loss stays "
             f"finite above {_HIGHEST[name]:g}",
         )
@@ -165,7 +166,7 @@ def _no_learning(setup: Setup) -> Iterator[Symptom]:
     _, kind, rate = _rate(setup) or _NO_RATE
     rises = kind == "manual_step_learning_rate" and any(one.learning_rate for one in rate.schedule)
     if _base_rate(setup) == 0 and not rises:
-        yield Symptom(setup.where(*_rate(setup)[0]), "the learning rate is 0")
+        yield Symptom(setup.where(*(_rate(setup) or _NO_RATE)[0]), "the learning rate is 0")
 
 
 CHECKS = (

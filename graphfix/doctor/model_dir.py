@@ -72,7 +72,8 @@ def _lost(setup: Setup) -> Iterator[Symptom]:
             f"remove {found.state}, or restore the checkpoint",
         )
         return
-    for problem in setup.bundle(found.prefix)[1].problems:
+    error = setup.bundle(found.prefix)[1]
+    for problem in error.problems if error else ():
         yield Symptom(problem.subject, problem.message, problem.remedy)
 
 
@@ -117,7 +118,7 @@ def _incomplete(setup: Setup) -> Iterator[Symptom]:
 def _done(setup: Setup) -> Iterator[Symptom]:
     found = _opened(setup)
     step = _step(setup, found.prefix) if found else None
-    if step is not None and 0 < setup.train.num_steps <= step:
+    if found and step is not None and 0 < setup.train.num_steps <= step:
         yield Symptom(
             found.prefix,
             f"is what the trainer would resume from, at step {step}; num_steps is "

@@ -145,7 +145,8 @@ def _shards(setup: Setup, text: str) -> str:
     found = setup.found(glob.escape(stem) + "*")
     shards = [path for path in found if re.search(r"-\d{5}-of-(\d{5})$", path)]
     if shards:
-        base, total = re.match(r"(.*)-\d{5}-of-(\d{5})$", shards[0]).groups()
+        base, _, total = shards[0].rpartition("-of-")
+        base = base[: -len("-00000")]
         if len(shards) == int(total):
             return f"{base}-?????-of-{total}"
     return found[0] if len(found) == 1 and os.path.isfile(found[0]) else ""

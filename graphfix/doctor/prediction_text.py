@@ -32,7 +32,7 @@ _WORDS = {
     TYPE_DIFFERS: "type differs",
 }
 # What happens to quantization's ranges.
-_RANGES = {
+_RANGES: Dict[str, str] = {
     trainers.MODEL_MAIN: "restores none, since it adds them afterwards",
     trainers.LEGACY: "asks for them by the same rules as for variables",
 }
@@ -141,7 +141,7 @@ def _reason(
     if row.verdict == TYPE_DIFFERS:
         return Reason(TYPE_DIFFERS, scope, WRONG, "restoring stops there")
     head = heads.get(name)
-    if head is not None and row.found[:-1] == shape[:-1]:
+    if head is not None and row.found and row.found[:-1] == shape[:-1]:
         if (
             head.class_axis
             and row.found[-1] % (head.layout.channels // head.layout.size(head.class_axis)) == 0

@@ -11,7 +11,7 @@ name's or the display name's id, none for another text), else its label.
 import collections
 import math
 import os
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 from google.protobuf.message import DecodeError
 
@@ -72,7 +72,7 @@ class Scan:
         self.sizes: List[Size] = []
         self.frames: List[Size] = []
         self.images: Dict[int, int] = {}
-        self.shapes = set()  # of images after resizing and padding; the first hundred
+        self.shapes: Set[Any] = set()  # of images after resizing and padding; the first hundred
         self.most = (0, "")
         self.boxed = False
 
@@ -140,7 +140,7 @@ class _Look:
                 for name in label.names:
                     key = name.encode("utf-8")
                     self.names[key] = max(label.id, self.names.get(key, 0))
-        self.sources = set()  # hashes of source ids
+        self.sources: Set[int] = set()  # hashes of source ids
 
     def record(self, data: bytes, where: str) -> None:
         scan = self.scan
@@ -182,7 +182,8 @@ class _Look:
     def image(self, found, where: str) -> Optional[Tuple[int, int]]:
         """Checks the encoded image; returns its (height, width), None where they are unknown."""
         note = self.scan.note
-        stated = tuple(int((found.get(key) or (0,))[0]) for key in (HEIGHT, WIDTH))
+        height, width = (int((found.get(key) or (0,))[0]) for key in (HEIGHT, WIDTH))
+        stated = height, width
         stated_size = stated if min(stated) > 1 else None
         encoded = (found.get(ENCODED) or (b"",))[0]
         if not encoded:
@@ -269,7 +270,7 @@ class _Look:
                 _count(scan.ids, label, where)
             return
         for number, text in enumerate(texts):
-            known = self.names.get(text)
+            known = (self.names or {}).get(text)
             if known is None:
                 _count(scan.unknown, text.decode("utf-8", "backslashreplace"), where)
                 continue

@@ -73,8 +73,10 @@ class Setup:
         self._results: Dict[tuple, Any] = {}
         # Many of a data set's images have one size.
         self.resized = functools.lru_cache(maxsize=4096)(self._resized)
-        self.document: Optional[Document] = None
-        self.syntax: Optional[SourceError] = None
+        # A Document and a message, or None and the SourceError.  A check that needs one of them is
+        # asked only where it is there.
+        self.document: Any = None
+        self.syntax: Any = None
         self.message: Any = None
         self.problems: Tuple[Any, ...] = ()
         try:
@@ -283,7 +285,9 @@ def _bind(document: Document):
         )
     while any(problem.kind == DUPLICATE for problem in left):
         again = next(problem for problem in left if problem.kind == DUPLICATE)
-        _, block, field = field_location.locate(document, again.line, again.column)
+        place = field_location.locate(document, again.line, again.column)
+        assert place is not None
+        _, block, field = place
         document = document.delete(block.named(field.name)[0])
         message, left = bind(document, kind)
     return message, problems

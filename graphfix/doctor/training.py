@@ -1,7 +1,7 @@
 """Checks of the run: BatchNorm, quantization, steps, evaluation."""
 
 import difflib
-from typing import Iterator
+from typing import Any, Iterator
 
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.doctor.checkpoint_fit import restores_statistics
@@ -33,9 +33,9 @@ def _lag(setup: Setup) -> Iterator[Symptom]:
     given = extractor.conv_hyperparams.batch_norm
     known = find_extractor(extractor.type)
     # The base network's own code has a decay, which applies unless the config overrides it.
-    base = known.batch_norm_decay if known is not None else None
+    base: Any = known.batch_norm_decay if known is not None else None
     own = base is not None and not extractor.override_base_feature_extractor_hyperparams
-    decay = base if own else given.decay
+    decay: float = base if own else given.decay
     if not 0 < decay < 1 or decay**steps <= _SETTLED:
         return
     path = ("model", "ssd", "feature_extractor")
@@ -69,11 +69,12 @@ def _lag(setup: Setup) -> Iterator[Symptom]:
 def _one_image(setup: Setup) -> Iterator[Symptom]:
     if _trains_batch_norm(setup) and setup.train.batch_size == 1:
         known = setup.options.schema.field("Ssd", "freeze_batchnorm")
+        other = ", or write freeze_batchnorm: true in ssd" if known else ""
         yield Symptom(
             setup.where(*_BATCH),
             "batch_size is 1, but BatchNorm is trained: its mean and variance are those of a "
             "single image",
-            "use a larger batch%s" % (", or write freeze_batchnorm: true in ssd" if known else ""),
+            f"use a larger batch{other}",
         )
 
 

@@ -2,7 +2,7 @@
 
 A compressed archive cannot be read here and there, so what a conversion needs of it (checkpoint,
 config, label map, graphs) is unpacked into a temporary directory, which goes when nobody needs it.
-Nothing is taken before the archive was read to its end and is whole.  An archive is a stranger's:
+Nothing is used before the archive was read to its end.  An archive comes from a stranger:
 names that lead out of it, links, devices, and sizes beyond any detector are refused before a byte
 of them is written.
 """
@@ -25,7 +25,7 @@ _SAVED_MODEL = "saved_model"
 # The largest published detectors have checkpoints of half a gigabyte.
 _MOST_BYTES = 8 << 30
 _MOST_MEMBERS = 100000
-# Weights hardly shrink: an archive that unpacks to many times its size holds something else.
+# Weights hardly shrink: an archive that unpacks to many times its size has something else in it.
 _MOST_TIMES = 100
 _SMALL = 64 << 20
 _AGAIN = "download the archive again, from where the model is published"
@@ -82,7 +82,7 @@ class Unpacked:
         if self._top not in (None, folder):
             raise RequestError(
                 path,
-                f"holds models in several directories, such as {self._top or '.'} and "
+                f"has models in several directories, such as {self._top or '.'} and "
                 f"{folder or '.'}",
                 "unpack it and name the one you mean",
             )
@@ -113,7 +113,7 @@ def _members(file: BinaryIO, path: str) -> Iterator[tarball.Member]:
             or "\0" in member.name
             or "\\" in member.name
         ):
-            raise SourceError(path, f"holds a name that leads out of it: {member.name!r}", _AGAIN)
+            raise SourceError(path, f"has a name that leads out of it: {member.name!r}", _AGAIN)
         if member.type == tarball.DIRECTORY:
             continue
         if member.type != tarball.FILE:

@@ -1,7 +1,7 @@
 """CRC-32C as checkpoint files store it.
 
 TensorFlow stores checksums masked (core/lib/hash/crc32c.h): rotated right by 15 bits plus a
-constant, so that a checksum of data that itself holds checksums stays meaningful.
+constant, so that checksums of data that contains checksums stay meaningful.
 
 `sum64` is graphfix's own second figure of the same bytes, for manifests: their sum as
 little-endian 64-bit words, the last one filled with zeros, modulo 2**64.  It costs next to nothing

@@ -3,12 +3,12 @@
 Numbers and names are those of `DataType` in tensorflow/core/framework/types.proto (TensorFlow
 1.15).  A type has a `numpy` counterpart when its bytes in a checkpoint are NumPy's bytes
 (little-endian, row-major).  bfloat16 has none: its values travel as the 16-bit patterns they are
-stored as.  string and variant have no fixed size; a checkpoint holds them in encodings of their
+stored as.  string and variant have no fixed size; a checkpoint has them in encodings of their
 own, which graphfix carries through as bytes.
 """
 
 import dataclasses
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class DType:
     number: int
     name: str
     itemsize: int
-    numpy: Optional[np.dtype]
+    numpy: Any  # np.dtype, or None
 
     def __str__(self) -> str:
         return self.name

@@ -1,8 +1,8 @@
 """JSON as the frozen dataclasses it was written from, each value held against its annotation.
 
-What a hand may have edited is checked whole: no key may be missing, unknown or given twice, a
+What a person may have edited is checked in full: no key may be missing, unknown or given twice, a
 number is finite and of 64 bits, a text is one that can be written as UTF-8.  A fault is told by its
-place, as in `edits[3].fills[0].value`, or, where the text is no JSON, by line and column.
+place, as in `edits[3].fills[0].value`, or, where the text is not JSON, by line and column.
 """
 
 import dataclasses
@@ -71,10 +71,8 @@ def _once(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise Wrong(
-            "it has the key %s twice in one object"
-            % next(ascii(key)[:60] for key in keys if keys.count(key) > 1)
-        )
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise Wrong(f"it has the key {ascii(twice)[:60]} twice in one object")
     return found
 
 
@@ -111,7 +109,7 @@ def read(kind: Any, value: Any, *steps: Union[str, int]) -> Any:
 
 def _read(kind: Any, value: Any) -> Any:
     origin = getattr(kind, "__origin__", None)
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         kinds, needed = _fields(kind)
         keys(value, needed, kinds)
         return kind(**{name: read(kinds[name], one, name) for name, one in value.items()})

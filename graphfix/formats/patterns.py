@@ -26,7 +26,7 @@ from typing import Callable, Dict, Iterable, List, Tuple
 try:
     from re import _parser as parser  # type: ignore
 except ImportError:
-    import sre_parse as parser  # type: ignore
+    import sre_parse as parser
 
 _LONGEST = 4000
 # Of the walk, for all names together; real configs take a hundredth.
@@ -47,7 +47,7 @@ _Node = Callable[["_Walk", int], int]
 
 
 class BadPattern(ValueError):
-    """What is no regular expression to the trainers: they stop at it."""
+    """Not a regular expression to the trainers, which stop at it."""
 
 
 class Unjudged(ValueError):
@@ -210,7 +210,7 @@ def _test(kind: str, value, flags: int) -> Callable:
             str(one) == "RANGE" and what[1] - what[0] > 0x2FF for one, what in items
         ):
             raise Unjudged("it has a large range of letters without regard to case")
-        text = "[%s]" % "".join(_item(str(one), what) for one, what in items)
+        text = "[" + "".join(_item(str(one), what) for one, what in items) + "]"
     return _class(text, flags & (re.IGNORECASE | re.ASCII | re.DOTALL))
 
 
@@ -228,7 +228,8 @@ def _item(kind: str, value) -> str:
     if kind == "NEGATE":
         return "^"
     if kind == "RANGE":
-        return "\\U%08x-\\U%08x" % tuple(value)
+        first, last = value
+        return f"\\U{first:08x}-\\U{last:08x}"
     if kind == "CATEGORY":
         return _CATEGORIES[str(value)]
     return ("^" if kind == "NOT_LITERAL" else "") + f"\\U{value:08x}"

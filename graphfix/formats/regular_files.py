@@ -13,7 +13,7 @@ import errno
 import os
 import select
 import stat
-from typing import BinaryIO
+from typing import Any
 
 from graphfix.errors import SourceError
 
@@ -27,11 +27,11 @@ _KINDS = (
 NOBODY_SECONDS, SILENT_SECONDS = 5, 300
 
 
-def open_file(path: str, *, buffering: int = -1) -> BinaryIO:
+def open_file(path: str, *, buffering: int = -1) -> Any:
     """A regular file, opened to read bytes.
 
     Raises:
-      OSError: it cannot be opened, or is no regular file; `strerror` says which.
+      OSError: it cannot be opened, or is not a regular file; `strerror` says which.
     """
     return os.fdopen(_opened(path, ()), "rb", buffering)
 

@@ -4,7 +4,7 @@ gzip (RFC 1952): members, one after the other; zeros may follow, nothing else.  
 the CRC-32 and the size of what it unpacks to.  zlib checks both, and a header's CRC-16.
 
 tar (POSIX.1-2017, pax; and what GNU tar adds): blocks of 512 bytes.  A member is a header and its
-content, filled up to whole blocks.  Of a header's fields these matter:
+content, padded to full blocks.  Of a header's fields these matter:
 
       0  name[100]
     124  size[12]     octal, or (GNU) 0x80 and a binary number
@@ -35,7 +35,7 @@ _BLOCK = 512
 _COMPRESSED, _CHUNK = 1 << 15, 1 << 20
 # bgzip makes one of every 64 KiB.
 _MOST_GZIP_MEMBERS = 100000
-# Bytes of one extended header, which is read whole, and of all.
+# Bytes of one extended header, which is read in one piece, and of all.
 _MOST_EXTENDED, _MOST_EXTENDED_TOGETHER = 1 << 20, 1 << 24
 _OCTAL = re.compile(rb" *([0-7]*) *\Z")
 _DECIMAL = re.compile(rb"[0-9]{1,19}\Z")
@@ -43,7 +43,7 @@ _RECORD = re.compile(rb"([0-9]{1,7}) ([^=]+)=")
 
 
 class Damaged(ValueError):
-    """It is no whole archive; says why."""
+    """Not a complete archive; the message says why."""
 
 
 class TooLarge(ValueError):
@@ -51,8 +51,8 @@ class TooLarge(ValueError):
 
 
 class Member(NamedTuple):
-    """A member: its name, its type (FILE for every kind of file), its size, and its content piece by
-    piece, for as long as no other member is asked for."""
+    """A member: its name, its type (FILE for every kind of file), its size, and its content piece
+    by piece, for as long as no other member is asked for."""
 
     name: str
     type: str
@@ -64,7 +64,7 @@ def members(file: BinaryIO, *, most_bytes: int, most_headers: int) -> Iterator[M
     """The members of an archive.  When the last was given, all of the file was read and checked.
 
     Raises:
-      Damaged: it is no archive, or cut off or damaged.
+      Damaged: it is not an archive, or is truncated or damaged.
       TooLarge: it unpacks to more bytes, or has more headers, or has enormous ones.
     """
     blocks = _Blocks(file, most_bytes)
@@ -161,8 +161,8 @@ def _records(text: bytes) -> Dict[bytes, bytes]:
 
 
 class _Blocks:
-    """The unpacked bytes of an archive.  `offset` is how many were taken, `left` how many more there
-    may be."""
+    """The unpacked bytes of an archive.  `offset` is how many were taken, `left` how many more
+    there may be."""
 
     def __init__(self, file: BinaryIO, most: int):
         self.offset, self.left = 0, most

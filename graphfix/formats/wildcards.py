@@ -9,7 +9,7 @@ import fnmatch
 import glob
 import os
 import re
-from typing import Callable, List
+from typing import Any, Callable, List, Optional
 
 from graphfix.errors import SourceError
 
@@ -92,7 +92,7 @@ def _there(path: str) -> bool:
 def matcher(pattern: str) -> Callable[[str], bool]:
     """Whether a file's name fits a pattern, as `fnmatch.fnmatchcase` says it, in linear time for
     each of the pattern's letters."""
-    tokens: List[Callable] = []
+    tokens: List[Optional[Callable[[str], Any]]] = []  # None: any letters
     at = 0
     while at < len(pattern):
         letter = pattern[at]
@@ -112,22 +112,27 @@ def matcher(pattern: str) -> Callable[[str], bool]:
     return lambda name: _fits(tokens, name)
 
 
-def _set(text: str) -> Callable[[str], bool]:
+def _set(text: str) -> Callable[[str], Any]:
     try:
         return re.compile(fnmatch.translate(text)).match
     except re.error:  # [z-a], before Python 3.9
         return lambda one: False
 
 
-def _fits(tokens: List[Callable], name: str) -> bool:
+def _never(_: str) -> bool:
+    return False
+
+
+def _fits(tokens: List[Optional[Callable[[str], Any]]], name: str) -> bool:
     """Goes along both; where they part, the last * takes one letter more."""
     at = token = 0
     star = mark = -1
     while at < len(name):
-        if token < len(tokens) and tokens[token] is None:
+        fits = tokens[token] if token < len(tokens) else _never
+        if fits is None:
             star, mark = token, at
             token += 1
-        elif token < len(tokens) and tokens[token](name[at]):
+        elif fits(name[at]):
             token += 1
             at += 1
         elif star >= 0:

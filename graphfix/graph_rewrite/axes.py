@@ -8,7 +8,7 @@ written.
 """
 
 import collections
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from graphfix.formats.graphdef.graph import Consumers, Graph, read_input
 from graphfix.graph_rewrite import rules
@@ -43,7 +43,7 @@ class Tracker:
         self.packed: List[Any] = []  # readers of a number that counts more than classes
         self.waiting: Dict[str, str] = {}
         self._pending: Any = collections.deque()
-        self._tiles = set()
+        self._tiles: Set[Any] = set()
         self._arrived: Dict[str, int] = {}  # of a list of inputs, how many are known
 
     def size(self, factor: Any, *, new: bool = False) -> Optional[int]:
@@ -163,9 +163,9 @@ class Tracker:
         return False
 
     def _tiled(self, node: Any) -> Optional[Axes]:
-        multiples = self.vectors.read(read_input(node.input[1]))
-        places = [place for place, one in enumerate(multiples or ()) if one.value == self.old]
-        others = [one for one in multiples or () if one.value not in (1, None)]
+        multiples = self.vectors.read(read_input(node.input[1])) or []
+        places = [place for place, one in enumerate(multiples) if one.value == self.old]
+        others = [one for one in multiples if one.value not in (1, None)]
         if len(places) != 1 or len(others) != 1:
             return None
         self.vectors.change(multiples[places[0]], self.new, node, 1)

@@ -163,8 +163,8 @@ def _find(graph: Graph, codes: Set[str], count: int) -> Tuple[Any, List[_Side]]:
     found = []
     for node in graph.ancestors(operands).values():
         if node.op == "Pack" and len(node.input) == 2:
-            sides = [_side(graph, read_input(text), count) for text in node.input]
-            if all(sides):
+            sides = list(filter(None, (_side(graph, read_input(x), count) for x in node.input)))
+            if len(sides) == 2:
                 found.append((node, sides))
     if len(found) != 1:
         raise ValueError(f"has {len(found)} nodes that look like its anchors' heights and widths")

@@ -133,8 +133,8 @@ def _replace_anchors(
 def _carry_out(graph: Graph, edits: Iterable[Edit], carried: Optional[Carried]) -> None:
     edits = list(edits)
     for edit in edits:
-        node = graph.nodes.get(edit.to) if isinstance(edit, Gather) else None
-        if node is not None:
+        if isinstance(edit, Gather) and edit.to in graph.nodes:
+            node = graph.nodes[edit.to]
             value = constants.value_of(node)
             _set(
                 node,
@@ -144,7 +144,7 @@ def _carry_out(graph: Graph, edits: Iterable[Edit], carried: Optional[Carried]) 
             )
     for edit in edits:
         # After the gathers, whose results these bounds have to hold.
-        node = graph.nodes.get(edit.tensor) if isinstance(edit, (Stretch, Widen)) else None
+        node = graph.nodes.get(edit.tensor)
         if node is not None and isinstance(edit, Widen):
             _set(
                 node,
@@ -152,7 +152,7 @@ def _carry_out(graph: Graph, edits: Iterable[Edit], carried: Optional[Carried]) 
                     constants.value_of(node), constants.value_of(graph.nodes[edit.of]), edit
                 ),
             )
-        elif node is not None:
+        elif node is not None and isinstance(edit, Stretch):
             _set(node, kernels.stretch(constants.value_of(node), edit))
 
 

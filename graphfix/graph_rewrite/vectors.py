@@ -60,14 +60,15 @@ class Vectors:
             return [self._scalar(node, position) for position in range(node.attr["N"].i)]
         if node.op == "ConcatV2":
             parts = [self.read(read_input(text)) for text in node.input[: node.attr["N"].i]]
-            if any(part is None for part in parts):
+            known = [part for part in parts if part is not None]
+            if len(known) < len(parts):
                 return None
             return [
                 element._replace(
                     reader=element.reader or node.name,
                     position=element.position if element.reader else number,
                 )
-                for number, part in enumerate(parts)
+                for number, part in enumerate(known)
                 for element in part
             ]
         if node.op == "Fill":

@@ -35,7 +35,7 @@ def read_state(path: str) -> Optional[str]:
     where it names none, at which TensorFlow stops.
 
     Raises:
-      SourceError: it cannot be read, or is no CheckpointState.
+      SourceError: it cannot be read, or is not a CheckpointState.
     """
     document = Document.parse(read_file(path), subject=path)
     if document.text != document.without_bom().text:

@@ -1,4 +1,4 @@
-"""Where a conversion goes: a directory that is published whole, or memory.
+"""Where a conversion goes: a directory that is published in one step, or memory.
 
 A destination says where the config will find its checkpoint (`place`), whether the trainer is to
 resume from a complete training checkpoint (`resumable`), and lends a `Stage` to write into; on
@@ -25,11 +25,11 @@ class Stage:
 
 
 class Directory:
-    """A directory, published whole: a reader sees the old one or the new one, never a part.
+    """A directory, published in one step: a reader sees the old one or the new one, never a part.
 
     Args:
       path: the directory; its parent exists.
-      overwrite: replace what graphfix wrote there before.  What is not graphfix's is never replaced.
+      overwrite: replace what graphfix wrote there before, never what is not graphfix's.
       model_dir: also write a complete training checkpoint there, for the trainer to resume from.
     """
 
@@ -38,7 +38,7 @@ class Directory:
         path: Union[str, "os.PathLike[str]"],
         *,
         overwrite: bool = False,
-        model_dir: Union[None, str, "os.PathLike[str]"] = None,
+        model_dir: Union[str, "os.PathLike[str]", None] = None,
     ):
         self.path = os.fspath(path)
         self.overwrite = overwrite
@@ -119,7 +119,7 @@ def destination(
     where: Union[str, "os.PathLike[str]", Destination],
     *,
     overwrite: bool = False,
-    model_dir: Union[None, str, "os.PathLike[str]"] = None,
+    model_dir: Union[str, "os.PathLike[str]", None] = None,
 ) -> Destination:
     """The destination that a path means, or the one that is given.
 

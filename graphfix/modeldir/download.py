@@ -1,12 +1,12 @@
 """Fetches published archives, which have to be what the recipe says: so many bytes, this SHA-256.
 
-A download lies under its own name once it is whole and right, and never before: what has arrived
+A download gets its name once it is complete and verified, never before: what has arrived
 lies in a directory that the caller removes whatever happens.  A connection that is lost is made
 again, and goes on where it was lost (RFC 7233), or from the beginning where the server knows no
 ranges.
 
 A download of N bytes has 300 seconds, and one more for every 64 KiB; a server may be silent for 60.
-No timeout of a socket bounds the whole, since a server that sends a byte now and then is never
+A socket's timeout does not bound the download, since a server that sends a byte now and then is never
 silent; so a thread receives, and is left behind when the time is up.
 """
 
@@ -167,10 +167,10 @@ class _Transfer:
         self.count, self.digest = 0, hashlib.sha256()
 
     def _other(self, found: int) -> SourceError:
+        compared = "more" if found > self.size else f"only {found} bytes, fewer"
         return SourceError(
             self.url,
-            "has %s than the %d bytes the recipe says"
-            % ("more" if found > self.size else f"only {found} bytes, fewer", self.size),
+            f"has {compared} than the {self.size} bytes the recipe says",
             "download it again, or correct the recipe",
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Mapping, Union
 from graphfix.detectors.describe import describe
 from graphfix.errors import SourceError
 from graphfix.formats import dtypes
-from graphfix.formats.tensors import TensorMeta, TensorStore, TensorView
+from graphfix.formats.tensors import TensorStore, constant
 from graphfix.modeldir.openers import Source
 from graphfix.pipeline_config.document import parse_config
 
@@ -37,7 +37,7 @@ def open_in_memory(
                 f"has {key} as {array.dtype}, which no checkpoint stores",
                 "give it as one of " + ", ".join(sorted(dtypes.BY_NAME)),
             )
-        views.append(TensorView(TensorMeta(key, dtype, array.shape), lambda array=array: array))
+        views.append(constant(key, dtype, array))
         digest.update(f"{key} {dtype.name} {array.shape}".encode() + array.tobytes())
     store = TensorStore(views)
     parsed = parse_config(data, f"the config of {name}")
@@ -47,6 +47,6 @@ def open_in_memory(
         config=parsed.document.subject,
         checkpoint=name,
     )
-    # Nothing lies beside what is in no directory.
+    # What is in no directory has no neighbours.
     prefix = os.path.join(os.devnull, name)
     return Source(prefix, parsed, name, store, model, digest.hexdigest(), path=name)

@@ -9,14 +9,14 @@
      "made_of": what a batch made it of, or null,
      "pending": {PATH: as in "files"}}                   new contents that a run was writing
 
-It does two jobs.  It is the record of ownership: a directory is graphfix's where it has a manifest
-whose checksum is right, and then just the files listed are graphfix's (`ownership`).  And it says
-what the files were when they were published, so that `verify` notices every difference.
+It does two jobs.  It is the record of ownership: a directory whose manifest has the right checksum
+is graphfix's, and of the files in it those that are listed (`ownership`).  And it records the files
+as they were published, so that `verify` notices every difference.
 
-The figures are a CRC-32C and a sum (`bundle.checksum`), 96 bits that cost what reading costs.
-A cryptographic digest would take three times as long, and prove no more: whoever can change a file
-can change the manifest beside it.  What is to be proof against that is a golden file, which is kept
-elsewhere and has SHA-256 (`compare.golden`).
+The figures are a CRC-32C and a sum (`formats.checksum`), 96 bits that cost no more than reading.  A
+cryptographic digest would take three times as long and prove no more: whoever can change a file can
+change the manifest next to it.  A golden file, which is kept elsewhere, protects against that, and
+has SHA-256 (`comparison.golden`).
 """
 
 import dataclasses
@@ -25,60 +25,20 @@ import json
 import os
 import re
 import stat
-import threading
-from typing import (
-    Any,
-    Container,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Tuple,
-)
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from graphfix import __version__
 from graphfix.detectors.describe import ModelSpec
-from graphfix.errors import Problem, SourceError
-from graphfix.formats import checksum, durable
-from graphfix.formats.checkpoint import reader
+from graphfix.errors import SourceError
+from graphfix.formats import durable
 from graphfix.formats.regular_files import read_file
-from graphfix.formats.tensors import TensorStore, TensorView
+from graphfix.modeldir.measuring import Content, Measured, Tensor, measure
+from graphfix.modeldir.names import MANIFEST
 
-MANIFEST = "manifest.json"
-# What a directory has while it is being made (`ownership`).
-MARKER = ".graphfix-unfinished"
 FORMAT = 1
-# Where a part of a model is looked for, beside the directory itself.
-MODEL_DIRECTORIES = ("saved_model", "saved_model/variables")
 _LIMIT = 64 << 20
-_CHUNK = 1 << 20
-_WORTH_A_THREAD, _MOST_THREADS = 16 << 20, 4
-_INDEX, _DATA = ".index", ".data-00000-of-00001"
 _HEX = re.compile(r"[0-9a-f]+\Z")
 _REMEDY = "make the directory again"
-
-
-@dataclasses.dataclass(frozen=True)
-class Content:
-    """A file's size in bytes, and its CRC-32C and sum, which a checkpoint's data file has by its
-    tensors."""
-
-    size: int
-    crc32c: Optional[int] = None
-    sum64: Optional[int] = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Tensor:
-    """A stored tensor: its type's name, its shape, the CRC-32C and the sum of its bytes."""
-
-    dtype: str
-    shape: Tuple[int, ...]
-    crc32c: int
-    sum64: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,193 +72,12 @@ class Manifest:
             )
             + "}\n"
         )
-        return '{"checksum": "%s",\n%s' % (_checksum(body.encode("ascii")), body)
-
-
-@dataclasses.dataclass(frozen=True)
-class Measured:
-    """What a directory's files are now: as a manifest has them, its checkpoints opened, what is
-    wrong with a file by itself, and what lies there besides (`others`), which was not read."""
-
-    files: Dict[str, Content]
-    directories: Tuple[str, ...]
-    checkpoints: Dict[str, Dict[str, Tensor]]
-    stores: Dict[str, TensorStore]
-    problems: Tuple[Problem, ...]
-    others: Tuple[str, ...] = ()
-
-
-def measure(directory: str, listed: Optional[Iterable[str]] = None) -> Measured:
-    """Reads every file of a directory once, or those that are `listed`, but for its manifest; links
-    are not followed, and directories that are not listed not looked into, save where a model is
-    looked for."""
-    files: Dict[str, Content] = {}
-    directories: List[str] = []
-    checkpoints: Dict[str, Dict[str, Tensor]] = {}
-    stores: Dict[str, TensorStore] = {}
-    problems: List[Problem] = []
-    looked_into = None if listed is None else set(MODEL_DIRECTORIES).union(listed)
-    everything = [
-        row for row in entries(directory, looked_into) if row[0] not in (MANIFEST, MARKER)
-    ]
-    found = [row for row in everything if listed is None or row[0] in listed]
-    for path, is_directory, mode in found:
-        where = os.path.join(directory, path)
-        if is_directory:
-            directories.append(path)
-        elif not stat.S_ISREG(mode):
-            problems.append(Problem(where, "is not a regular file", _REMEDY))
-        elif path.endswith(_INDEX):
-            prefix = path[: -len(_INDEX)]
-            try:
-                stores[prefix] = reader.open_bundle(os.path.join(directory, prefix))
-                checkpoints[prefix] = dict(_tensors(stores[prefix], problems))
-                _check_coverage(os.path.join(directory, prefix + _DATA), stores[prefix], problems)
-            except SourceError as error:
-                problems += error.problems
-    for path, _, mode in found:
-        if stat.S_ISREG(mode):
-            try:
-                files[path] = _content(directory, path, stores)
-            except OSError as error:
-                problems.append(
-                    Problem(
-                        os.path.join(directory, path),
-                        f"cannot be read: {error.strerror}",
-                        "check its permissions",
-                    )
-                )
-    return Measured(
-        files,
-        tuple(directories),
-        checkpoints,
-        stores,
-        tuple(problems),
-        tuple(path for path, _, _ in everything if listed is not None and path not in listed),
-    )
-
-
-def entries(
-    directory: str, within: Optional[Container[str]] = None
-) -> Iterator[Tuple[str, bool, int]]:
-    """(path, whether it is a directory, mode) of everything in a directory, sorted by path, without
-    following links; of the directories in it, only what those in `within` hold, if that is given:
-    others may be closed, of any depth, or be written to now.  What goes meanwhile is left out.
-
-    Raises:
-      OSError: a directory cannot be read.
-    """
-    pending = [iter(sorted(os.listdir(directory)))]
-    places = [""]
-    while pending:
-        name = next(pending[-1], None)
-        if name is None:
-            pending.pop()
-            places.pop()
-            continue
-        path = places[-1] + name
-        try:
-            mode = os.lstat(os.path.join(directory, path)).st_mode
-        except FileNotFoundError:
-            continue
-        yield path, stat.S_ISDIR(mode), mode
-        if stat.S_ISDIR(mode) and (within is None or path in within):
-            try:
-                pending.append(iter(sorted(os.listdir(os.path.join(directory, path)))))
-                places.append(path + "/")
-            except FileNotFoundError:
-                pass
-
-
-def content_of(data: bytes) -> Content:
-    """The row of a file that is to hold `data`."""
-    return Content(len(data), checksum.crc32c(data), checksum.sum64(data))
-
-
-def _content(directory: str, path: str, stores: Mapping[str, TensorStore]) -> Content:
-    where = os.path.join(directory, path)
-    if path.endswith(_DATA) and path[: -len(_DATA)] in stores:
-        return Content(os.path.getsize(where))
-    size = crc = total = 0
-    buffer = memoryview(bytearray(_CHUNK))
-    with open(where, "rb") as file:  # buffered: it fills the buffer but for the last time
-        while True:
-            count = file.readinto(buffer)
-            if not count:
-                return Content(size, crc, total)
-            size += count
-            crc = checksum.crc32c(buffer[:count], crc)
-            total = checksum.sum64(buffer[:count], total)
-
-
-def _tensors(store: TensorStore, problems: List[Problem]) -> Iterator[Tuple[str, Tensor]]:
-    found = _figures([view for view in store.values() if view.extent])
-    for name, view in store.items():
-        if view.extent is None:
-            problems.append(Problem(name, "is stored in slices, as graphfix writes none", _REMEDY))
-        elif isinstance(found[name], SourceError):
-            problems += found[name].problems
-        else:
-            yield name, Tensor(view.meta.dtype.name, view.meta.shape, *found[name])
-
-
-def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
-    """What `reader.measure` gives of each tensor, or the SourceError it raises.
-
-    Reading and checksums leave other threads alone, so that two take half the time of one.
-    """
-    found: Dict[str, Any] = {}
-    # The large ones first, or the last one would be waited for alone.
-    left = sorted(views, key=lambda view: view.extent.length)
-    raised: List[BaseException] = []
-
-    def work() -> None:
-        while left and not raised:
-            try:
-                view = left.pop()
-            except IndexError:
-                return  # another thread took it
-            try:
-                found[view.meta.name] = reader.measure(view)
-            except SourceError as error:
-                found[view.meta.name] = error
-            except BaseException as error:
-                raised.append(error)
-
-    small = sum(view.extent.length for view in views) < _WORTH_A_THREAD
-    threads = [
-        threading.Thread(target=work, daemon=True)
-        for _ in range(0 if small else min(_MOST_THREADS, os.cpu_count() or 1) - 1)
-    ]
-    try:
-        for thread in threads:
-            thread.start()
-        work()
-    finally:
-        left.clear()
-        for thread in threads:
-            thread.join()
-    if raised:
-        raise raised[0]
-    return found
-
-
-def _check_coverage(path: str, store: TensorStore, problems: List[Problem]) -> None:
-    """A data file's bytes are its tensors', or nobody would notice a change of the others."""
-    reached = 0
-    for extent in sorted(
-        (view.extent for view in store.values() if view.extent), key=lambda one: one.offset
-    ):
-        if extent.path != path or extent.offset != reached:
-            problems.append(Problem(path, "has bytes that belong to no tensor", _REMEDY))
-            return
-        reached += extent.length
-    if reached != os.path.getsize(path):
-        problems.append(Problem(path, "has bytes that belong to no tensor", _REMEDY))
+        checksum = _checksum(body.encode("ascii"))
+        return f'{{"checksum": "{checksum}",\n{body}'
 
 
 def spec_json(spec: ModelSpec) -> Dict[str, Any]:
-    """A ModelSpec as a manifest has it."""
+    """A ModelSpec in the form that a manifest has."""
     return json.loads(json.dumps(dataclasses.asdict(spec)))
 
 
@@ -309,8 +88,8 @@ def write(
     model: Optional[ModelSpec] = None,
     made_of: Optional[Dict[str, Any]] = None,
 ) -> Tuple[Manifest, Measured]:
-    """Records what lies in a directory that is about to be published: as it is `measured`, where
-    that is done.
+    """Records the contents of a directory that is about to be published, which are measured unless
+    they were.
 
     Raises:
       OSError: it cannot be written.
@@ -320,7 +99,7 @@ def write(
         measured.files,
         measured.directories,
         measured.checkpoints,
-        model and spec_json(model),
+        spec_json(model) if model else None,
         made_of,
     )
     durable.write(os.path.join(directory, MANIFEST), manifest.to_json().encode("ascii"))
@@ -386,16 +165,15 @@ def _lines(value: Any) -> str:
     """JSON with a row a line where there are rows of rows, for version control."""
     if not isinstance(value, dict) or not any(isinstance(one, dict) for one in value.values()):
         return json.dumps(value, sort_keys=True)
-    return "{\n%s}" % ",\n".join(
-        f"{json.dumps(name)}: {_lines(one)}" for name, one in sorted(value.items())
-    )
+    rows = [f"{json.dumps(name)}: {_lines(one)}" for name, one in sorted(value.items())]
+    return "{\n" + ",\n".join(rows) + "}"
 
 
 def _row(one: Any) -> Dict[str, Any]:
     row = {name: value for name, value in vars(one).items() if value is not None}
     for name, width in (("crc32c", 8), ("sum64", 16)):
         if name in row:
-            row[name] = "%0*x" % (width, row[name])
+            row[name] = f"{row[name]:0{width}x}"
     return row
 
 

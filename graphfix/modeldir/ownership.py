@@ -4,7 +4,7 @@ A directory is graphfix's where it has a valid manifest (`manifest`), and then t
 directories that this lists are, and nothing else.  What is not listed, or is a link or device where
 a file is listed, is somebody else's, and a directory with any such thing is never replaced: a
 training directory inside an earlier output has processes that write to it, so that it can't be
-moved aside and back unnoticed (docs/decisions/018).  Nor is a directory replaced that holds an
+moved aside and back unnoticed (docs/decisions/018).  Nor is a directory replaced that has an
 input of the very command, by whatever path that was named.
 
 While a directory is made it carries a marker.  What a killed run left behind is removed if it has
@@ -20,7 +20,8 @@ import stat
 from typing import Iterable, Iterator, List, Optional, Tuple
 
 from graphfix.errors import Problem, SourceError
-from graphfix.modeldir.manifest import Manifest, entries, read_manifest
+from graphfix.modeldir.manifest import Manifest, read_manifest
+from graphfix.modeldir.measuring import entries
 from graphfix.modeldir.names import MANIFEST, MARKER, PART
 
 _MOST_NAMES = 5
@@ -85,7 +86,7 @@ def replacing_problem(directory: str, inputs: Iterable[str]) -> Optional[Problem
     if others:
         return Problem(
             directory,
-            "holds what graphfix did not put there%s: %s"
+            "has files that graphfix did not put there%s: %s"
             % (f" ({why})" if why else "", named(others)),
             "move that elsewhere, or name another directory",
         )

@@ -1,6 +1,6 @@
-"""Directories that appear whole, or not at all.
+"""Directories that appear in one step, or not at all.
 
-Everything is written into a staging directory beside each destination (so on the same file
+Everything is written into a staging directory next to each destination (so on the same file
 system), synced, and renamed into place: a reader sees the old directory or the new one, also
 after a crash.  Replacing a directory takes one exchange (renameat2 with RENAME_EXCHANGE, Linux
 3.15); where system or file system has none, two renames, and a run killed between them leaves the
@@ -13,7 +13,7 @@ a link stays one: what it leads to is replaced.  What is replaced passes its per
 file, and a new directory keeps the group that its parent gives it.
 
 Staging directories, and what is being replaced, are locked (flock) by their owner.  One that
-nobody holds is what a killed run left behind, and is removed by the next.
+is not locked is what a killed run left behind, and is removed by the next.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from typing import Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from graphfix.errors import Problem, RequestError
 from graphfix.formats import durable
-from graphfix.modeldir import manifest, ownership
+from graphfix.modeldir import measuring, ownership
 from graphfix.modeldir.names import MANIFEST
 
 _STAGING = ".graphfix-staging-"
@@ -93,7 +93,7 @@ def _obstacles(directory: str, overwrite: bool, inputs: Sequence[str]) -> Iterat
             yield (
                 Problem(
                     directory,
-                    "exists already, and holds what graphfix did not put there: "
+                    "exists already, and has files that graphfix did not put there: "
                     f"{ownership.named(others)}",
                     "name another directory",
                 )
@@ -137,7 +137,7 @@ def staged(
             raise RequestError(
                 " and ".join(directories),
                 f"cannot be written: {error.strerror}",
-                _REMEDIES.get(error.errno, "check the path and its permissions"),
+                _REMEDIES.get(error.errno or 0, "check the path and its permissions"),
             ) from None
 
 
@@ -204,7 +204,7 @@ class _Stage:
 def _inherit(old: str, new: str) -> None:
     """Gives a directory and the files in it the permissions and owners of those of the same names
     that they are to replace."""
-    for path in [""] + [path for path, _, mode in manifest.entries(old) if not stat.S_ISLNK(mode)]:
+    for path in [""] + [path for path, _, mode in measuring.entries(old) if not stat.S_ISLNK(mode)]:
         before, now = os.path.join(old, path), os.path.join(new, path)
         if not os.path.exists(now):
             continue
@@ -246,7 +246,7 @@ def locked(directory: str) -> Iterator[None]:
 
 
 def _lock(directory: str) -> Optional[int]:
-    """A handle that locks a directory, None where another holds it or it went away."""
+    """A handle that locks a directory, None where another process has it or it went away."""
     try:
         handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)  # a pipe would be waited for
     except FileNotFoundError:
@@ -312,7 +312,7 @@ def _exchange(one: str, two: str) -> bool:
 
 
 def sweep(directory: str) -> None:
-    """Puts back what runs that were killed left beside a directory, or removes what of it is
+    """Puts back what killed runs left next to a directory, or removes what of it is
     graphfix's.  What only has such a name is left alone."""
     parent, name = os.path.split(directory)
     try:

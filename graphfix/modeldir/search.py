@@ -53,6 +53,6 @@ def find_prefix(path: str) -> str:
         )
     raise RequestError(
         path,
-        "has %d checkpoints: %s" % (len(found), ", ".join(os.path.basename(one) for one in found)),
+        f"has {len(found)} checkpoints: {', '.join(os.path.basename(one) for one in found)}",
         "name the prefix of the one you mean",
     )

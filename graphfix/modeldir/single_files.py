@@ -1,4 +1,4 @@
-"""Single files that appear whole, or not at all: written beside their place, and renamed into it.
+"""Single files that appear complete, or not at all: written under another name, and renamed.
 
 What a link leads to is replaced, and the link stays; so do the permissions of what is replaced.  A
 device or pipe, and one of this process's own open files (/dev/stdout), is written to as it is.  A
@@ -54,11 +54,8 @@ def check_file(
             raise RequestError(path, "is not a file that can be written", "name a file")
         same = ownership.same_file(real, inputs)
         if same:
-            raise RequestError(
-                path,
-                "is an input of this command%s" % ("" if same == path else f": {same}"),
-                "name another file",
-            )
+            which = "" if same == path else f": {same}"
+            raise RequestError(path, f"is an input of this command{which}", "name another file")
         if not overwrite and not (ours and ours(real)):
             raise RequestError(path, "exists", "name another file, or pass --overwrite")
     directory = os.path.dirname(real)
@@ -76,7 +73,7 @@ def write_file(
     inputs: Iterable[str] = (),
     ours: Optional[Callable[[str], bool]] = None,
 ) -> None:
-    """Writes a file whole; as for `check_file`.
+    """Writes a file, all of it or nothing; as for `check_file`.
 
     Raises:
       RequestError: it may not or cannot be written; what was there before still is.
@@ -110,8 +107,8 @@ def write_file(
 
 
 def replace_file(path: str, data: bytes, part_name: Optional[str] = None) -> None:
-    """Writes a file in the place of any other, by way of one beside it; raises OSError, and leaves
-    the old one then."""
+    """Replaces a file by way of another in the same directory; raises OSError, and leaves the old one
+    then."""
     part = os.path.join(os.path.dirname(path), part_name or PART % os.path.basename(path))
     if os.path.isfile(part) and not os.path.islink(part):
         os.remove(part)  # a killed run's; not written into, as it may have another name

@@ -19,8 +19,8 @@ NOT_THE_SOURCES = "LABEL_MAP_NOT_THE_SOURCES"
 
 
 class SourceLabels(NamedTuple):
-    """The names of a source's classes, None where nobody knows them, and what there is to say of
-    where they are from."""
+    """The names of a source's classes, None where they are unknown, and findings about where they are
+    from."""
 
     labels: Optional[LabelMap]
     findings: Tuple[Finding, ...]
@@ -34,18 +34,18 @@ def source_labels(
     target_path: str = "",
     beside: bool = True,
 ) -> SourceLabels:
-    """The names of the source's classes: those of the map given; of the map beside the checkpoint,
+    """The names of the source's classes: those of the map given; of the map next to the checkpoint,
     unless that is the target's; COCO's for 90 classes.
 
-    The map beside that is `target`, from the file `target_path`, or has its very classes, is the
-    source's where graphfix's plan beside it says so, or where they are COCO's.  Else it is not if
+    The map next to it that is `target`, from the file `target_path`, or has its very classes, is the
+    source's where graphfix's plan next to it says so, or where they are COCO's.  Else it is not if
     it has another number of classes than the source.  If it has as many, a copy is taken for the
-    source's, whose classes then stay; of the same file nobody can know.  `beside`: whether the
-    map beside may be taken at all.
+    source's, whose classes then stay; of the same file that is unknown.  `beside`: whether the
+    map next to it may be used at all.
 
     Raises:
       SourceError: the map is damaged, or has ids beyond the model's classes.
-      RequestError: the map beside may be the source's or the target's.
+      RequestError: the map next to it may be the source's or the target's.
     """
     count = source.model.classes
     if path is not None:
@@ -67,7 +67,7 @@ def source_labels(
                     ),
                 ),
             )
-        return SourceLabels(labels, _from(flag, "gives the names of the source's classes"))
+        return SourceLabels(labels, _from(flag, "has the names of the source's classes"))
     found = os.path.join(os.path.dirname(source.prefix), LABEL_MAP)
     told: Tuple[Finding, ...] = ()
     like_coco = count == coco.NUM_CLASSES
@@ -84,14 +84,14 @@ def source_labels(
         ):
             return SourceLabels(
                 _fitting(labels, found, source),
-                _from(LABEL_MAP, "beside the source gives the names of its classes"),
+                _from(LABEL_MAP, "next to the source has the names of its classes"),
             )
         if same and labels.max_id == count:
             raise RequestError(
                 "--label_map_path",
                 (
-                    f"is the {LABEL_MAP} beside the source, and has as many classes as it: "
-                    "nobody can tell whether the source was trained with them"
+                    f"is the {LABEL_MAP} next to the source, and has as many classes: "
+                    "whether the source was trained with them is unknown"
                 ),
                 "if it was, pass the same file as --source_label_map_path, too; else move it away "
                 "from the source",
@@ -105,7 +105,7 @@ def source_labels(
                         WARNING,
                         LABEL_MAP,
                         (
-                            "beside the source gives the names of its "
+                            "next to the source has the names of its "
                             f"classes, though its ids end with {labels.max_id}, and the source "
                             f"has {count} classes"
                         ),
@@ -113,12 +113,13 @@ def source_labels(
                     ),
                 ),
             )
+        classes = "the target's classes, with " if targets else ""
         told = (
             Finding(
                 NOT_THE_SOURCES,
                 WARNING,
                 LABEL_MAP,
-                "beside the source is not taken for the source's: "
+                "next to the source is not used for the source's classes: "
                 "it has %sids up to %d, and the source has %d classes"
                 % ("the target's classes, with " if targets else "", labels.max_id, count),
                 _GIVE,

@@ -97,7 +97,9 @@ def _remove(editor: Editor, block: Any, step: str) -> None:
 
 
 def _step(step: str) -> Tuple[str, Optional[int]]:
-    name, number = re.match(r"(.+?)(?:\[(\d+)\])?$", step).groups()
+    match = re.match(r"(.+?)(?:\[(\d+)\])?$", step)
+    assert match is not None
+    name, number = match.groups()
     return name, None if number is None else int(number)
 
 

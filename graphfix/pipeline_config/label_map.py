@@ -7,7 +7,8 @@ the background's, and an item may say so.  They may skip: COCO's 80 names have i
 
 One name can be written in several ways in Unicode: an umlaut as one character, or as a letter and a
 mark (macOS writes file names so).  To match classes both are the same name, in NFC.  But the stock
-API compares bytes, so a label map is written as it was given, and records have to have its spelling.
+API compares bytes, so a label map is written as it was given, and records have to have its
+spelling.
 """
 
 import dataclasses
@@ -63,8 +64,8 @@ class LabelMap:
         return {label.id: label for label in self.labels}
 
     def matches(self, name: str) -> Tuple[Label, ...]:
-        """The classes a name stands for: those that have this very name, else those with the same in
-        another spelling of Unicode, else those with one that differs only in case, spaces,
+        """The classes a name stands for: those that have this very name, else those with the same
+        in another spelling of Unicode, else those with one that differs only in case, spaces,
         underscores and hyphens.  Several: the name does not say."""
         return (
             self._index("exact", str).get(name)

@@ -22,7 +22,13 @@ from graphfix.pipeline_config.migration_effects import (
 )
 from graphfix.pipeline_config.migration_rules import RULES, Translation, is_default
 from graphfix.pipeline_config.migration_tables import DEFAULTS, FIRST_ONLY, METRICS, OLD_METRICS
-from graphfix.pipeline_config.schema_history import Schema, everything, field_history, history
+from graphfix.pipeline_config.schema_history import (
+    FieldHistory,
+    Schema,
+    everything,
+    field_history,
+    history,
+)
 from graphfix.pipeline_config.schema_violations import (
     NOT_WHOLE,
     REPEATED,
@@ -215,6 +221,7 @@ class _Work:
             spec, last = self.schema.field(message, name), everything().field(message, name)
             if (
                 spec is not None
+                and last is not None
                 and spec.default != last.default
                 and self.document.find(above)
                 and not self.document.find(above + (name,))
@@ -239,9 +246,8 @@ class _Work:
         path = violation.path
         if violation.message in _ONE_CHOICE:
             path = path[:-1]
-            if everything().field(
-                violation.above[-2], path[-1].partition("[")[0]
-            ).repeated and not path[-1].endswith("]"):
+            outer = everything().field(violation.above[-2], path[-1].partition("[")[0])
+            if outer is not None and outer.repeated and not path[-1].endswith("]"):
                 path = path[:-1] + (path[-1] + "[0]",)
         self.removals.append(ConfigEdit(path, None, f"{self.schema.name} does not know it"))
 
@@ -271,17 +277,17 @@ class _Work:
 
 def _dates(violation: SchemaViolation) -> str:
     """When a violation's field was known, in words."""
-    known = field_history(violation.message, violation.field.name)
-    return "known from %s%s" % (known.first, f" to before {known.gone}" if known.gone else " on")
+    known = _history(violation)
+    return f"known from {known.first}" + (f" to before {known.gone}" if known.gone else " on")
 
 
 def _other_api(violation: SchemaViolation) -> str:
-    if violation.kind == UNKNOWN_VALUE:
+    if violation.kind == UNKNOWN_VALUE and violation.spec:
         value = history().enums[violation.spec.type].get(violation.field.values[0].raw)
         return _from(value.first) if value else "name a later --target_api"
     if violation.kind != UNKNOWN_FIELD:
         return "see whether it matters to you"
-    known = field_history(violation.message, violation.field.name)
+    known = _history(violation)
     if known.gone:
         when = f"from {known.first} to before {known.gone}"
         return f"see whether it matters to you: only an API {when} has it"
@@ -297,8 +303,14 @@ def _subject(path: Path, field) -> str:
 
 
 def _chosen(violation: SchemaViolation) -> bool:
-    """Whether a field is its oneof's choice, without which its block would be empty."""
-    return field_history(violation.message, violation.field.name).specs[-1][1].oneof is not None
+    """Whether a field is its oneof's only choice, so that its block says nothing without it."""
+    return _history(violation).specs[-1][1].oneof is not None
+
+
+def _history(violation: SchemaViolation) -> FieldHistory:
+    known = field_history(violation.message, violation.field.name)
+    assert known is not None  # or it would be a fault of the text, and no violation
+    return known
 
 
 def _at_default(message: str, field) -> bool:

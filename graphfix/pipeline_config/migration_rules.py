@@ -195,9 +195,8 @@ def _padding(violation: SchemaViolation, schema: Schema) -> Optional[Translation
         return None
     inner = "SSDRandomCropPadFixedAspectRatioOperation"
     outer = "SSDRandomCropPadFixedAspectRatio"
-    literal = "[%s]" % ", ".join(
-        value.raw for field in violation.block.named(name) for value in field.values
-    )
+    values = [value.raw for field in violation.block.named(name) for value in field.values]
+    literal = f"[{', '.join(values)}]"
     if violation.message == inner and schema.field(outer, name):
         return Translation(
             ((violation.path[:-2] + (name,), literal),),

@@ -238,7 +238,11 @@ def schema(month: str) -> Schema:
     """What the API of a month accepts.  Raises RequestError as `revision_for` does."""
     revision = revision_for(month)
     messages = {
-        name: {field.name: field.at(revision) for field in fields.values() if field.at(revision)}
+        name: {
+            field: spec
+            for field, spec in ((one.name, one.at(revision)) for one in fields.values())
+            if spec is not None
+        }
         for name, fields in history().messages.items()
     }
     return Schema(

@@ -1,1 +1,2 @@
-"""Decides what becomes of every tensor (`request`, `plan`) and carries it out (`kernels`, `apply`)."""
+"""Decides what becomes of every tensor (`request`, `plan`) and carries it out (`kernels`,
+`apply`)."""

@@ -113,7 +113,9 @@ def clipped(old: AnchorSpec, new: AnchorSpec, carry: AnchorCarry, image: Pair) -
     itself (a code of zeros).
     """
     one, other = old.maps[0], new.maps[0]
-    shape = tuple(int(math.ceil(side / step)) for side, step in zip(image, one.stride))
+    assert one.stride is not None  # a grid anchor generator's is always given
+    height, width = (int(math.ceil(side / step)) for side, step in zip(image, one.stride))
+    shape = height, width
     before = anchor_boxes(one, old.generator, shape, image).reshape(-1, len(one.sizes), 4)
     after = anchor_boxes(other, new.generator, shape, image).reshape(-1, len(other.sizes), 4)
     before = before[:, list(carry.sources[0])]
@@ -283,9 +285,8 @@ def _common(per_map: Sequence):
 def _matches(old: AnchorSpec, new: AnchorSpec, sources) -> Finding:
     """Which old anchors have no successor, and which have several."""
     lost = sum(count - len(set(taken)) for count, taken in zip(old.per_map, sources))
-    words = "%s anchors at a location become %s" % tuple(
-        "/".join(map(str, spec.per_map)) for spec in (old, new)
-    )
+    before, after = ("/".join(map(str, spec.per_map)) for spec in (old, new))
+    words = f"{before} anchors at a location become {after}"
     if lost:
         return Finding(
             "ANCHORS",

@@ -12,7 +12,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from graphfix.errors import Problem, RequestError
 from graphfix.findings import WARNING, Finding
-from graphfix.options import NewRows, Trainer, Weights
+from graphfix.options import NewRows, Weights
 from graphfix.pipeline_config.label_map import Label, LabelMap
 from graphfix.planning.anchors import AnchorCarry
 
@@ -43,7 +43,7 @@ class SurgeryRequest:
     new_rows: NewRows
     seed: int
     weights: Weights
-    trainer: Trainer
+    trainer: str
     target_api: str
     anchors: Optional[AnchorCarry] = None
 
@@ -126,7 +126,7 @@ def resolve_classes(
             )
         )
     for number, sharing in sorted(by_name.items()):
-        if len(sharing) > 1:
+        if source and len(sharing) > 1:
             findings.append(
                 Finding(
                     "SHARED_SOURCE",
@@ -145,6 +145,7 @@ def _count(target: Optional[LabelMap], num_classes: Optional[int]) -> int:
             "the target", "is not given", "pass --label_map_path, --num_classes or --plan"
         )
     if target is None:
+        assert num_classes is not None
         return num_classes
     if num_classes is not None and target.max_id > num_classes:
         raise RequestError(
@@ -165,26 +166,26 @@ def _by_name(label: Label, source: Optional[LabelMap]) -> Tuple[Tuple[int, ...],
         return (meant.pop().id,), ()
     if found:
         possible = sorted({(one.id, one.display_name) for matches in found for one in matches})
+        names = ", ".join(f"'{name}' (id {number})" for number, name in possible)
         return (), (
             Finding(
                 "AMBIGUOUS",
                 WARNING,
                 label.display_name,
-                "is a new class, because its names fit several of the source's: %s"
-                % ", ".join(f"'{name}' (id {number})" for number, name in possible),
+                f"is a new class, because its names fit several of the source's: {names}",
                 f"pass --map '{label.display_name}={possible[0][0]}', or the id that is meant",
             ),
         )
     near = source.near(label.display_name)
     if not near:
         return (), ()
+    names = " and ".join(f"'{name}'" for name in near)
     return (), (
         Finding(
             "NEAR_MISS",
             WARNING,
             label.display_name,
-            "is a new class, though the source knows %s"
-            % " and ".join(f"'{name}'" for name in near),
+            f"is a new class, though the source knows {names}",
             f"if it is the same, pass --map '{label.display_name}={near[0]}'",
         ),
     )

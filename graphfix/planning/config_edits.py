@@ -205,7 +205,8 @@ def _for_training(
             )
         )
     for (block, _), record in zip(_READERS, (paths.train_record, paths.eval_record)):
-        repeated = schema.field(schema_history.PIPELINE, block).repeated
+        field = schema.field(schema_history.PIPELINE, block)
+        repeated = field is not None and field.repeated
         for number in range(max(1, len(config.document.values((block,))) if repeated else 1)):
             name = f"{block}[{number}]" if number else block
             edits.append(

@@ -1,5 +1,5 @@
-"""Variables in types that no trainer restores: the stock API builds all of a model's in float32, and
-both trainers stop at another type ("expected dtype float does not equal original dtype").
+"""Variables in types that no trainer restores: the stock API builds all of a model's in float32,
+and both trainers stop at another type ("expected dtype float does not equal original dtype").
 """
 
 from typing import Mapping, Sequence, Tuple

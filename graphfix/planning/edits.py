@@ -7,7 +7,18 @@ edit for its type to know what to do.
 
 import dataclasses
 import functools
-from typing import Any, Callable, ClassVar, Iterator, Mapping, Optional, Sequence, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    ClassVar,
+    Dict,
+    Iterator,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from graphfix.detectors.initializer import Initializer
 from graphfix.formats import dtypes
@@ -296,7 +307,7 @@ def apply_edits(
     edits: Sequence[Edit], additions: Sequence[Addition], source: TensorStore
 ) -> TensorStore:
     """The outgoing tensors: views that read the source when they are loaded."""
-    made = {}
+    made: Dict[str, Any] = {}
     for edit in _in_order(edits):
         view = edit.apply(source[edit.tensor], made)
         if view is not None:

@@ -100,18 +100,14 @@ def kept_patterns(message) -> Tuple[Finding, ...]:
             try:
                 patterns.check(text)
             except patterns.BadPattern as error:
+                stops = "both trainers stop" if path == _FIELD else "model_main stops"
                 findings.append(
                     Finding(
                         "FREEZE_PATTERN",
                         ERROR,
                         ".".join(path),
-                        "has %r, which is no regular "
-                        "expression (%s): %s at it"
-                        % (
-                            text[:60],
-                            error,
-                            "both trainers stop" if path == _FIELD else "model_main stops",
-                        ),
+                        f"has {text[:60]!r}, which is no regular expression ({error}): "
+                        f"{stops} at it",
                         "correct it, or pass --freeze",
                     )
                 )

@@ -83,7 +83,9 @@ def gather_head(
     old = head.layout
     if head.role == BOX and request.anchors and old.has(ANCHOR) and not request.anchors.recodes:
         return _fresh_boxes(tensor, to, head, request, meta)
-    sources = {axis.kind: [(place,) for place in range(axis.size)] for axis in old.axes}
+    sources: Dict[str, Sequence[Tuple[int, ...]]] = {
+        axis.kind: [(place,) for place in range(axis.size)] for axis in old.axes
+    }
     if head.class_axis:
         sources[head.class_axis] = class_places(request.classes, head)
     if request.anchors and old.has(ANCHOR):
@@ -111,6 +113,7 @@ def _fresh_boxes(
     tensor: str, to: str, head: HeadSpec, request: SurgeryRequest, meta: TensorMeta
 ) -> Gather:
     """A box head for other anchors as the stock API would start it."""
+    assert request.anchors is not None
     channels = head.layout.resized(ANCHOR, len(request.anchors.sources[head.map or 0])).channels
     effect, initial = LEAVES[leaf(to)]
     everywhere = tuple(range(channels))
@@ -192,6 +195,7 @@ class _Fills:
         new: ChannelLayout,
     ):
         self.to, self.head, self.request, self.meta = to, head, request, meta
+        assert head.class_axis is not None
         self.sources, self.axis, self.new = sources, head.class_axis, new
         self.effect, self.initial = LEAVES[leaf(to)]
         self.shift = _shift(head)

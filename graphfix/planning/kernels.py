@@ -35,6 +35,7 @@ def _filled(value: np.ndarray, fill: Fill) -> np.ndarray:
         return (total / len(fill.sources))[..., np.newaxis].astype(value.dtype)
     if fill.rule in (NOISE, ADDED_NOISE):
         shape = value.shape[:-1] + (len(fill.channels),)
+        assert fill.initializer is not None
         return draw(fill.initializer, fill.key, shape).astype(value.dtype)
     assert fill.rule == CONSTANT, fill.rule
     return np.asarray(fill.value, value.dtype)

@@ -8,7 +8,7 @@ the first values of each tensor are looked at: once a loss is NaN, so is every v
 """
 
 import os
-from typing import Dict, Iterator, List, Mapping, Sequence, Set, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -26,8 +26,8 @@ _FIRST = 256
 def not_finite(
     model: ModelSpec, store: TensorStore, edits: Sequence[Edit], names: Mapping[int, str]
 ) -> Iterator[Finding]:
-    """A finding for each of the source's classes with such values, and for what is kept; `names` are
-    the classes', by id.
+    """A finding for each of the source's classes with such values, and for what is kept; `names`
+    are the classes', by id.
 
     Raises:
       SourceError: a tensor is damaged.
@@ -55,17 +55,15 @@ def not_finite(
             "the feature extractor" if name.startswith(model.backbone) else "the model", []
         ).append(name)
     for subject, tensors in found.items():
-        more = len(tensors) - _MOST_NAMES
+        listed = ", ".join(tensors[:_MOST_NAMES])
+        if len(tensors) > _MOST_NAMES:
+            listed += f" and {len(tensors) - _MOST_NAMES} more"
+        mean = "; they go into the mean that new classes start from" if subject in spread else ""
         yield Finding(
             "NOT_FINITE",
             ERROR,
             subject,
-            "has values in the source that are not finite, in %s%s%s"
-            % (
-                ", ".join(tensors[:_MOST_NAMES]),
-                f" and {more} more" if more > 0 else "",
-                "; they go into the mean that new classes start from" if subject in spread else "",
-            ),
+            f"has values in the source that are not finite, in {listed}{mean}",
             "start from another checkpoint, or from one saved before training diverged",
         )
 
@@ -99,7 +97,7 @@ def _first_of_extents(rows: Sequence[Tuple[TensorView, Extent]]) -> Dict[str, np
             with open(path, "rb", buffering=0) as file:
                 for view, extent in rows:
                     if extent.path == path:
-                        kind = view.meta.dtype.numpy
+                        kind: Any = view.meta.dtype.numpy
                         data = os.pread(
                             file.fileno(), min(extent.length, _FIRST * kind.itemsize), extent.offset
                         )
@@ -113,12 +111,12 @@ def _first_of_extents(rows: Sequence[Tuple[TensorView, Extent]]) -> Dict[str, np
     return found
 
 
-def _subject(head: HeadSpec, channel: int, names: Mapping[int, str]) -> str:
+def _subject(head: Optional[HeadSpec], channel: int, names: Mapping[int, str]) -> str:
     kind = head.class_axis if head else None
-    if kind is None:
+    if head is None or kind is None:
         return ""
     place = channel // head.layout.stride(kind) % head.layout.size(kind)
     number = place if head.background else place + 1
     if number == 0:
         return "the background"
-    return "the old class %d%s" % (number, f" '{names[number]}'" if names.get(number) else "")
+    return f"the old class {number}" + (f" '{names[number]}'" if names.get(number) else "")

@@ -72,7 +72,7 @@ def check_plan(plan: SurgeryPlan, source: Source, subject: str) -> None:
 def refuse(found: List[Fault], subject: str, kind, remedy: str) -> None:
     """Raises an error of a kind for faults, if there are any."""
     if found:
-        told = [_short("%s %s" % fault) for fault in found[:_MOST_TOLD]]
+        told = [_short(f"{place} {words}") for place, words in found[:_MOST_TOLD]]
         if len(found) > _MOST_TOLD:
             told[-1] += f", and {len(found) - _MOST_TOLD} faults more"
         raise kind.collected(Problem(subject, words, remedy) for words in told)
@@ -160,7 +160,7 @@ def _head_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
     """Channels are a head's, and those of a class come from the class that it is made of."""
     heads = {name: head for head in model.heads for name in head.tensors}
     for number, edit in enumerate(plan.edits):
-        head = heads.get(edit.output_name)
+        head = heads.get(edit.output_name or "")
         where = f"edits[{number}]"
         if edit.channels is not None and head is None:
             yield where, f"({edit.tensor}) changes channels, and is no head's"
@@ -171,6 +171,7 @@ def _head_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
 
 def _misplaced(plan: SurgeryPlan, edit, head: HeadSpec) -> Iterator[str]:
     old, axis = head.layout, head.class_axis
+    assert axis is not None
     index = tuple(range(old.channels)) if edit.channels is None else edit.index
     wanted = class_places(plan.classes, head)
     new = old.resized(axis, len(wanted)).resized(ANCHOR, 1)
@@ -186,10 +187,8 @@ def _misplaced(plan: SurgeryPlan, edit, head: HeadSpec) -> Iterator[str]:
         sources = wanted[channel // new.stride(axis) % len(wanted)]
         taken = () if origin < 0 else (origin // old.stride(axis) % old.size(axis),)
         if taken != (sources if len(sources) == 1 else ()) and not fresh:
-            yield "takes channel %d from %s, which is not what classes says" % (
-                channel,
-                "nowhere" if origin < 0 else f"channel {origin}",
-            )
+            place = "nowhere" if origin < 0 else f"channel {origin}"
+            yield f"takes channel {channel} from {place}, which is not what classes says"
             return
 
 

@@ -1,7 +1,7 @@
 """A SurgeryPlan as JSON, both ways; the same plan gives the same text."""
 
 import json
-from typing import Any, Dict, Tuple, Union
+from typing import Any, Dict, Mapping, Tuple, Union
 
 from graphfix.errors import SourceError
 from graphfix.findings import Finding
@@ -85,10 +85,9 @@ def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
         )
         json_data.read(int, found["format"], "format")
         plan = SurgeryPlan(
-            *(
-                json_data.read(str, found[name], name)
-                for name in ("source_digest", "target_api", "trainer")
-            ),
+            json_data.read(str, found["source_digest"], "source_digest"),
+            json_data.read(str, found["target_api"], "target_api"),
+            json_data.read(str, found["trainer"], "trainer"),
             json_data.read(Tuple[TargetClass, ...], found["classes"], "classes"),
             _rows(found, "edits", EDITS),
             _rows(found, "additions", ADDITIONS),
@@ -101,14 +100,14 @@ def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
     return plan
 
 
-def _rows(found: Dict[str, Any], name: str, kinds: Dict[str, type]) -> tuple:
+def _rows(found: Dict[str, Any], name: str, kinds: Mapping[str, type]) -> tuple:
     rows = found[name]
     if not isinstance(rows, list):
         raise json_data.Wrong(f"is {json_data.shown(rows)}, not a list", name)
     return tuple(_row(row, kinds, name, number) for number, row in enumerate(rows))
 
 
-def _row(row: Any, kinds: Dict[str, type], *where):
+def _row(row: Any, kinds: Mapping[str, type], *where):
     kind = row.get("edit") if isinstance(row, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
         raise json_data.Wrong(f"is none of {', '.join(sorted(kinds))}", *where)

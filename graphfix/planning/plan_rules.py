@@ -5,7 +5,7 @@ Each rule gives (where in the plan, what is wrong there).  What only the source 
 """
 
 import re
-from typing import Iterator, Tuple
+from typing import Dict, Iterator, Tuple
 
 from graphfix.detectors.initializer import DISTRIBUTIONS
 from graphfix.errors import SourceError
@@ -76,7 +76,7 @@ def _head(plan: SurgeryPlan) -> Iterator[Fault]:
 def _classes(plan: SurgeryPlan) -> Iterator[Fault]:
     if not 1 <= len(plan.classes) <= MAX_CLASSES:
         yield "classes", f"has {len(plan.classes)} classes"
-    names = {}
+    names: Dict[str, int] = {}
     for number, one in enumerate(plan.classes):
         where = f"classes[{number}]"
         if one.id != number + 1:
@@ -98,10 +98,7 @@ def _config_edit(edit: ConfigEdit, classes: int) -> Iterator[str]:
     if edit.literal is None:
         return
     names = [step.partition("[")[0] for step in edit.path]
-    if edit.literal == EMPTY_BLOCK:
-        text = f"{names[-1]} {{}}"
-    else:
-        text = f"{names[-1]}: {edit.literal}"
+    text = names[-1] + (" {}" if edit.literal == EMPTY_BLOCK else f": {edit.literal}")
     for name in reversed(names[:-1]):
         text = f"{name} {{ {text} }}"
     try:

@@ -1,8 +1,8 @@
 """How a run ends: what is told of it, and its exit code.
 
 0 done, 1 a check found a difference, or doctor found what ruins a run, 2 usage, 3 the input was
-refused, 4 verification failed; as a shell counts signals, 129 its terminal hung up, 130 interrupted,
-143 terminated, 141 whoever read stdout left.
+refused, 4 verification failed; as a shell counts signals, 129 its terminal hung up, 130
+interrupted, 143 terminated, 141 whoever read stdout left.
 """
 
 from typing import Callable
@@ -39,16 +39,12 @@ def _told(work: Callable[[], int]) -> int:
     except OSError as error:
         # Files that are asked for have errors of their own; this is the rest, such as a current
         # directory that somebody removed.
-        say(
-            [
-                "graphfix: %s"
-                % Problem(
-                    str(error.filename or "the system"),
-                    str(error.strerror),
-                    "check the file, the disk and the permissions",
-                )
-            ]
+        problem = Problem(
+            str(error.filename or "the system"),
+            str(error.strerror),
+            "check the file, the disk and the permissions",
         )
+        say([f"graphfix: {problem}"])
         return 3
     except MemoryError:
         say([f"graphfix: {Problem('this machine', 'ran out of memory', 'give it more')}"])

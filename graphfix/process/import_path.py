@@ -6,8 +6,8 @@ somewhere could be run instead of Python's.  The commands begin with `settle`, a
 they start get `settled` paths.
 
 Of PYTHONPATH's entries those stay, behind all others, that hold what graphfix needs and no other
-directory has.  Where the stock API is, is not looked for here (see stock_api/api_revision.py).  What
-Python imports before it comes to graphfix is beyond it; `python -I` leaves PYTHONPATH alone.
+directory has.  Where the stock API is, is not looked for here (see stock_api/api_revision.py).
+What Python imports before it comes to graphfix is beyond it; `python -I` leaves PYTHONPATH alone.
 
 Imports nothing that Python has not loaded by itself.
 """

@@ -33,7 +33,8 @@ class Ended(KeyboardInterrupt):
 
 
 class _State:
-    """What is so now: the signal that came first, how many `held` there are, whether all is over."""
+    """What is so now: the signal that came first, how many `held` there are, whether all is
+    over."""
 
     def __init__(self) -> None:
         self.number: Optional[int] = None

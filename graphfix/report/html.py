@@ -49,10 +49,10 @@ def _severity(report: Report) -> str:
 def _tiles(report: Report) -> List[Tuple[str, str]]:
     """The figures at the top of the page, and what they count."""
     plan = report.plan
-    rows = [
-        (name, "{} of {}".format(*report.restore_count(name, what)))
-        for name, what in trainers.restored(plan.target_api, plan.trainer)
-    ]
+    rows = []
+    for name, what in trainers.restored(plan.target_api, plan.trainer):
+        kept, total = report.restore_count(name, what)
+        rows.append((name, f"{kept} of {total}"))
     if len({words for _, words in rows}) == 1:
         rows = [("the stock API", rows[0][1])]
     return [

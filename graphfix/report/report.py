@@ -133,13 +133,13 @@ class Report:
 
     def _restored(self) -> str:
         """What the trainers restore: said once where they agree."""
-        rows = [
-            (name, "restores {} of {}".format(*self.restore_count(name, what)))
-            for name, what in trainers.restored(self.plan.target_api, self.plan.trainer)
-        ]
+        rows = []
+        for name, what in trainers.restored(self.plan.target_api, self.plan.trainer):
+            kept, total = self.restore_count(name, what)
+            rows.append((name, f"restores {kept} of {total}"))
         if len({words for _, words in rows}) == 1:
             return " " + rows[0][1]
-        return ": " + ", ".join(map(" ".join, rows))
+        return ": " + ", ".join(f"{name} {words}" for name, words in rows)
 
     def restore_count(self, trainer: str, what: str) -> Tuple[int, int]:
         """How many of how many model variables a trainer restores that restores `what`."""
@@ -229,14 +229,16 @@ def _report(data: Dict[str, Any], plan: SurgeryPlan, outgoing: Tuple[str, ...]) 
         if read(kind, name) != getattr(plan, name):
             raise json_data.Wrong(f"is not what {PLAN_JSON} says", name)
     read(str, "summary"), read(int, "exit_code"), read(Tuple[Finding, ...], "findings")
-    shapes = data.get("source_shapes")
+    shapes: Any = data.get("source_shapes")
     json_data.keys(shapes, (), shapes if isinstance(shapes, dict) else ())
     report = Report(
         read(str, "source"),
         read(str, "family"),
         plan,
         outgoing,
-        *(read(Tuple[str, ...], name) for name in ("artifacts", "config_diff", "source_names")),
+        read(Tuple[str, ...], "artifacts"),
+        read(Tuple[str, ...], "config_diff"),
+        read(Tuple[str, ...], "source_names"),
         source_shapes={
             json_data.read(str, name, "source_shapes"): json_data.read(
                 Tuple[int, ...], shape, "source_shapes", name

@@ -17,7 +17,7 @@ import os
 from typing import Sequence, Tuple
 
 from graphfix.errors import RequestError, SourceError
-from graphfix.modeldir import manifest, ownership, publishing
+from graphfix.modeldir import manifest, measuring, ownership, publishing
 from graphfix.modeldir.names import MANIFEST, PICTURES, REPORT_HTML, REPORT_JSON
 from graphfix.modeldir.single_files import replace_file
 from graphfix.report import html
@@ -70,7 +70,7 @@ def update_report(
             }
             contents[REPORT_JSON] = report.to_json().encode()
             contents[REPORT_HTML] = html.render(report, shown).encode()
-            new = {path: manifest.content_of(data) for path, data in contents.items()}
+            new = {path: measuring.content_of(data) for path, data in contents.items()}
             if pictures:
                 os.makedirs(os.path.join(directory, PICTURES), exist_ok=True)
             _write_manifest(directory, dataclasses.replace(before, pending=new))

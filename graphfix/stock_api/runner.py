@@ -160,13 +160,13 @@ def _run(
 
     environment.pop("PYTHONPATH", None)
     ours, theirs = socket.socketpair()
-    process: Optional[subprocess.Popen] = None
+    process: Optional[subprocess.Popen[bytes]] = None
     try:
         with signals.held():
             process = subprocess.Popen(
                 list(command) + named_directories(),
                 env=environment,
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=out,
                 stderr=log,
                 start_new_session=True,
@@ -268,7 +268,8 @@ class StockResult:
             parts.append("this model_main ignores fine_tune_checkpoint")
         quantization = self.result["counts"].get("quantization")
         if quantization and not self.result.get("resumed_from"):
-            parts.append("quantization ranges {restored} of {total}".format(**quantization))
+            restored, total = quantization["restored"], quantization["total"]
+            parts.append(f"quantization ranges {restored} of {total}")
         chance = len(self.result["moving_averages"]["from_initialiser"])
         if chance and not self.result.get("resumed_from"):
             averages = count(chance, "moving average does", "moving averages do")

@@ -12,6 +12,7 @@ values                        every variable of the graph, read in the trainer's
 import logging
 import re
 import unittest.mock
+from typing import Any, Dict, List, Set
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -32,7 +33,7 @@ class RestoreRecord:
         self.result = result
         self.asked = {}  # variable name -> name in the checkpoint
         self.given = set()  # names of variables that the stock code restores
-        self.model = None  # names of variables that existed before the optimizer did
+        self.model: Set[str] = set()  # names of variables that existed before the optimizer did
         self.messages = []
 
     def watch(self, stack):
@@ -81,9 +82,16 @@ class RestoreRecord:
         reader = tf.train.NewCheckpointReader(checkpoint)
         shapes = reader.get_variable_to_shape_map()
         names = {variable.op.name for variable in variables}
-        values, counts = {}, {}
-        lists = {key: [] for key in ("restored", "dropped", "missing", "not_asked_for")}
-        averages = {"from_checkpoint": 0, "from_variable": 0, "from_initialiser": []}
+        values: Dict[str, Any] = {}
+        counts: Dict[str, Any] = {}
+        lists: Dict[str, List[Any]] = {
+            key: [] for key in ("restored", "dropped", "missing", "not_asked_for")
+        }
+        averages: Dict[str, Any] = {
+            "from_checkpoint": 0,
+            "from_variable": 0,
+            "from_initialiser": [],
+        }
         # Averages last, so that what they average is already at hand.
         ordered = sorted(variables, key=lambda variable: variable.op.name.endswith(EMA))
         for chunk in _chunks(ordered):

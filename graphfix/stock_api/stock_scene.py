@@ -12,6 +12,7 @@ under test differs from the one that was emitted, and it says in what.
 """
 
 import os
+from typing import Any, Dict
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -38,7 +39,7 @@ def detector_of(pipeline):
 
 def predicts_masks(pipeline):
     """Whether the second stage has a mask head, which then wants masks to train on."""
-    stage = getattr(detector_of(pipeline), "second_stage_box_predictor", None)
+    stage: Any = getattr(detector_of(pipeline), "second_stage_box_predictor", None)
     return bool(stage) and stage.mask_rcnn_box_predictor.predict_instance_masks
 
 
@@ -55,7 +56,7 @@ def prepare(directory, job):
     changes."""
     pipeline = read_pipeline(job["pipeline_config"])
     num_classes = detector_of(pipeline).num_classes
-    changes = {}
+    changes: Dict[str, Any] = {}
     reader = pipeline.train_input_reader
     if job.get("record"):
         record = job["record"]

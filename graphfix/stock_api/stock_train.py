@@ -17,6 +17,7 @@ import math
 import os
 import re
 import shutil
+from typing import Any, Dict
 
 import stock_scene
 import tensorflow.compat.v1 as tf
@@ -91,7 +92,8 @@ def model_main(stack, job, config, model_dir, result, before_first_step):
     from object_detection import model_lib
     from object_detection import model_main as trainer
 
-    create, captured = model_lib.create_estimator_and_inputs, {}
+    create = model_lib.create_estimator_and_inputs
+    captured: Dict[str, Any] = {}
 
     def create_estimator_and_inputs(*args, **kwargs):
         hparams = kwargs.get("hparams")

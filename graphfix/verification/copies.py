@@ -2,14 +2,14 @@
 source's, or what the plan makes of them.
 """
 
-from typing import Any, Iterator, Optional, Sequence
+from typing import Any, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
 from graphfix.errors import Problem, VerificationError
-from graphfix.formats.checkpoint import reader
+from graphfix.formats.checkpoint import stored_bytes
 from graphfix.formats.tensors import TensorStore
-from graphfix.modeldir.manifest import Measured, Tensor
+from graphfix.modeldir.measuring import Measured, Tensor
 from graphfix.planning.edits import Edit, Gather
 
 FAULT = "this is a fault of graphfix: nothing was published; please report it"
@@ -30,19 +30,20 @@ def check_copies(
       SourceError: a copied tensor is damaged in the source itself.
       VerificationError: the checkpoint is not what was meant.
     """
-    written, rows = measured.stores.get(prefix), measured.checkpoints.get(prefix, {})
+    written: Mapping[str, TensorView] = measured.stores.get(prefix) or {}
+    rows = measured.checkpoints.get(prefix, {})
     problems = list(measured.problems)
     for name in sorted(set(rows) ^ set(expected)):
         if name in expected and expected[name].extent:
             # Whose fault is it?  If the source's bytes are wrong too, this says so and leaves.
-            reader.check(expected[name])
+            stored_bytes.check(expected[name])
         problems.append(
             Problem(prefix, f"was written with other tensors than planned: {name}", FAULT)
         )
     for name in sorted(set(rows) & set(expected)):
         problems += _compare(rows[name], expected[name], written[name])
     for edit in edits:
-        if isinstance(edit, Gather) and edit.to in rows:
+        if source is not None and isinstance(edit, Gather) and edit.to in rows:
             problems += _check_gather(edit, written[edit.to].load(), source[edit.tensor].load())
     if problems:
         raise VerificationError.collected(

@@ -12,14 +12,8 @@ from graphfix.errors import GraphfixError, Problem, SourceError
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore
 from graphfix.modeldir import checkpoint_state, ownership
-from graphfix.modeldir.manifest import (
-    MODEL_DIRECTORIES,
-    Manifest,
-    Measured,
-    Tensor,
-    measure,
-    spec_json,
-)
+from graphfix.modeldir.manifest import Manifest, spec_json
+from graphfix.modeldir.measuring import MODEL_DIRECTORIES, Measured, Tensor, measure
 from graphfix.modeldir.names import (
     CHECKPOINT,
     CHECKPOINT_STATE,
@@ -105,19 +99,19 @@ def judge(
         or (path in MODEL_DIRECTORIES and os.path.islink(os.path.join(directory, path)))
     ]
     plan = None
-    store = measured.stores.get(CHECKPOINT)
-    if store is not None and PLAN_JSON in measured.files:
+    own = measured.stores.get(CHECKPOINT)
+    if own is not None and PLAN_JSON in measured.files:
         try:
             plan = read_plan(os.path.join(directory, PLAN_JSON))
         except SourceError as error:
             problems += _untold(error.problems, problems)
-    if store is not None and manifest.model is not None:
-        problems += _asked(problems, _model, directory, manifest, store, plan, described)
+    if own is not None and manifest.model is not None:
+        problems += _asked(problems, _model, directory, manifest, own, plan, described)
         problems += _asked(problems, _state, directory)
     if plan is not None:
         rows = measured.checkpoints[CHECKPOINT]
         problems += _asked(
-            problems, planned_tensors, os.path.join(directory, CHECKPOINT), plan, rows, store
+            problems, planned_tensors, os.path.join(directory, CHECKPOINT), plan, rows, own
         )
         problems += _asked(problems, planned_label_map, os.path.join(directory, LABEL_MAP), plan)
         problems += _asked(problems, reported_plan, os.path.join(directory, REPORT_JSON), plan)

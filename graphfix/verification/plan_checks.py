@@ -16,8 +16,9 @@ from graphfix.formats import checksum
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorMeta, TensorStore
 from graphfix.modeldir import ownership
-from graphfix.modeldir.manifest import Tensor
+from graphfix.modeldir.measuring import Tensor
 from graphfix.modeldir.names import PLAN_JSON, SAVED_MODEL
+from graphfix.options import NewRows, Weights
 from graphfix.pipeline_config.document import PipelineConfig
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import parse_label_map
@@ -125,8 +126,15 @@ def planned_config(path: str, config: PipelineConfig, plan: SurgeryPlan) -> Iter
         ):
             continue
         if apply_edits(document, (edit,)).text != document.text:
-            wanted = "removed" if edit.literal is None else f"as {edit.literal!s:.60}"
-            yield Problem(path, f"does not have {'.'.join(edit.path)} {wanted}, as planned", AGAIN)
+            yield Problem(
+                path,
+                "does not have %s %s, as planned"
+                % (
+                    ".".join(edit.path),
+                    "removed" if edit.literal is None else f"as {edit.literal!s:.60}",
+                ),
+                AGAIN,
+            )
 
 
 def kept_by_own_classes(
@@ -146,9 +154,9 @@ def kept_by_own_classes(
     request = SurgeryRequest(
         tuple(TargetClass(one.id, one.name, one.display_name, (one.id,)) for one in plan.classes),
         ids,
-        "prior",
+        NewRows.PRIOR,
         0,
-        "raw",
+        Weights.RAW,
         plan.trainer,
         plan.target_api,
     )
@@ -205,7 +213,7 @@ def graph_constants(path: str, plan: SurgeryPlan, rows: Mapping[str, Tensor]) ->
         ):
             other.append(node.name)
     lacking = sorted(
-        edit.output_name
+        str(edit.output_name)
         for edit in plan.edits
         if edit.channels is not None and edit.output_name not in seen
     )

@@ -183,6 +183,7 @@ def _detect_jobs(
     The source is built from its own config with all of the plan's changes but the number of
     classes, so that it, too, has only fields that this API knows.
     """
+    assert trial.source is not None
     source = sources.open_source(trial.source, config_path=trial.source_config)
     if source.digest != plan.source_digest:
         raise RequestError(
@@ -200,9 +201,12 @@ def _detect_jobs(
             # A frozen source: its variables, in the form that the stock API restores.
             prefix = os.path.join(scratch, CHECKPOINT)
             writer.write_bundle(source.store, prefix)
-        job = {"verb": "detect", "images": [os.path.abspath(path) for path in trial.images]}
+        job: Dict[str, Any] = {
+            "verb": "detect",
+            "images": [os.path.abspath(path) for path in trial.images],
+        }
         graph = os.path.abspath(os.path.join(directory, FROZEN))
-        yield [
+        jobs = [
             dict(
                 job,
                 pipeline_config=config,
@@ -214,11 +218,10 @@ def _detect_jobs(
                 pipeline_config=os.path.abspath(os.path.join(directory, CONFIG)),
                 checkpoint=os.path.abspath(os.path.join(directory, CHECKPOINT)),
             ),
-        ] + (
-            [dict(job, graph=graph, allow_effects=trial.allow_effects)]
-            if os.path.exists(graph)
-            else []
-        )
+        ]
+        if os.path.exists(graph):
+            jobs.append(dict(job, graph=graph, allow_effects=trial.allow_effects))
+        yield jobs
 
 
 def _check_graph(directory: str, images: Sequence[str], checkpoint: Any, graph: Any) -> None:

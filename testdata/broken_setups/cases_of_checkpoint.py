@@ -35,9 +35,8 @@ def cases(case):
     yield case("checkpoint_corrupt", "CHECKPOINT_CORRUPT").checkpoint(tensors())
     yield case("checkpoint_of_tensorflow_2", "CHECKPOINT_TF2").checkpoint(
         {
-            "model/_feature_extractor/classification_backbone/layer/kernel/.ATTRIBUTES/VARIABLE_VALUE": np.zeros(
-                (3, 3, 3, 16), np.float32
-            ),
+            "model/_feature_extractor/classification_backbone/layer/kernel/"
+            ".ATTRIBUTES/VARIABLE_VALUE": np.zeros((3, 3, 3, 16), np.float32),
             "save_counter/.ATTRIBUTES/VARIABLE_VALUE": np.asarray(1, np.int64),
         }
     )

@@ -128,4 +128,6 @@ def one_bad(**changes):
 
 
 def label_map(items):
-    return "".join("item {\n  id: %d\n  name: '%s'\n}\n" % item for item in items).encode()
+    return "".join(
+        f"item {{\n  id: {number}\n  name: '{name}'\n}}\n" for number, name in items
+    ).encode()

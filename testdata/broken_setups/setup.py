@@ -99,7 +99,7 @@ eval_input_reader {
   num_readers: 1
   tf_record_input_reader { input_path: "shapes/val.record" }
 }
-"""
+"""  # noqa: E501
 
 # Parts of it that several cases change.
 CHECKPOINT = 'fine_tune_checkpoint: "shapes_detector/model.ckpt"'

@@ -1,4 +1,5 @@
-"""anchor_fitting/coverage.py: the closed form against every anchor of every cell, and against every size.
+"""anchor_fitting/coverage.py: the closed form against every anchor of every cell, and against every
+size.
 
 stock/test_anchor_fit.py has the stock matcher.
 """
@@ -35,15 +36,13 @@ CASES = {
     "flexible": SSD
     % (
         "embedded_ssd_mobilenet_v1",
-        "flexible_grid_anchor_generator { %s }"
-        % " ".join(
-            (
-                f"anchor_grid {{ base_sizes: [{stride * 2}, {stride * 3}] aspect_ratios: [1, 0.3] "
-                f"height_stride: {stride} width_stride: {stride} "
-                "height_offset: 4 }"
-            )
+        "flexible_grid_anchor_generator { "
+        + " ".join(
+            f"anchor_grid {{ base_sizes: [{stride * 2}, {stride * 3}] aspect_ratios: [1, 0.3] "
+            f"height_stride: {stride} width_stride: {stride} height_offset: 4 }}"
             for stride in (16, 32, 64, 128, 256)
-        ),
+        )
+        + " }",
     ),
     "first stage": FASTER
     % "grid_anchor_generator { scales: [0.1, 0.5, 1] aspect_ratios: [0.5, 2] }",

@@ -148,6 +148,7 @@ def test_anchors_that_fit_are_kept(monkeypatch):
     np.testing.assert_array_equal(made.after.iou, made.before.iou)
 
 
+@pytest.mark.slow
 def test_perfect_anchors_are_kept(briefly):
     """Boxes that are anchors: nothing can be better."""
     text = SSD % ("ssd_mobilenet_v1", PUBLISHED)

@@ -46,7 +46,8 @@ def server(tmp_path):
 
 def download(url, data, **changes):
     said = dict({"size": len(data), "sha256": f'"{hashlib.sha256(data).hexdigest()}"'}, **changes)
-    return 'download { url: "%s" size: %s sha256: %s }' % (url, said["size"], said["sha256"])
+    size, sha256 = said["size"], said["sha256"]
+    return f'download {{ url: "{url}" size: {size} sha256: {sha256} }}'
 
 
 @pytest.mark.slow
@@ -81,7 +82,7 @@ def test_downloads(graphfix, place, tmp_path, server, monkeypatch):
 @pytest.mark.slow
 def test_downloads_that_are_wrong(graphfix, place, tmp_path, server, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
-    address, requests = server
+    address, _ = server
     shutil.copy(str(place / "two.tar.gz"), str(tmp_path / "served"))
     data = (place / "two.tar.gz").read_bytes()
     rows = [
@@ -95,7 +96,7 @@ def test_downloads_that_are_wrong(graphfix, place, tmp_path, server, monkeypatch
     ]
     path = recipe(
         place,
-        *['name: "m%d" %s' % row for row in enumerate(one for one, _ in rows)],
+        *[f'name: "m{number}" {one}' for number, (one, _) in enumerate(rows)],
         'source: "one"',
     )
     done = graphfix("batch", path, "--output_directory", place / "out")

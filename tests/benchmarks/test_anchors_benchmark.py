@@ -1,4 +1,5 @@
-"""benchmarks/anchors_fit.py runs, and its aims are those that docs/benchmarks_anchors.md reached."""
+"""benchmarks/anchors_fit.py runs, and its aims are those that docs/benchmarks_anchors.md
+reached."""
 
 import os
 import re

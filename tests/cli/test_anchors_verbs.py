@@ -37,7 +37,8 @@ def wide(tmp_path_factory):
     for number in range(200):
         left, top = number * 7 % 150, number * 11 % 350
         rows.append(
-            f"a.jpg,400,400,{'bus' if number % 3 else 'train'},{left},{top},{left + 150 + number % 90},{top + 36}"
+            f"a.jpg,400,400,{'bus' if number % 3 else 'train'},"
+            f"{left},{top},{left + 150 + number % 90},{top + 36}"
         )
     return builders.write(tmp_path_factory.mktemp("boxes"), "wide.csv", "\n".join(rows))
 
@@ -102,12 +103,14 @@ def perfect(config, tmp_path):
         message = parse_config(file.read(), "it").message
     spec = describe_anchors(message.model.ssd.anchor_generator, "it", (160.0, 160.0))
     rows = [HEADER.strip()] + [
-        f"160,160,a,{80 - wide * 80:.5f},{80 - high * 80:.5f},{80 + wide * 80:.5f},{80 + high * 80:.5f}"
+        f"160,160,a,{80 - wide * 80:.5f},{80 - high * 80:.5f},"
+        f"{80 + wide * 80:.5f},{80 + high * 80:.5f}"
         for high, wide in spec.maps[1].sizes
     ]
     return builders.write(tmp_path, "x.csv", "\n".join(rows))
 
 
+@pytest.mark.slow
 def test_fit_where_nothing_is_better_keeps_the_anchors(graphfix, config, perfect, tmp_path):
     first, second = tmp_path / "a.pbtxt", tmp_path / "b.config"
     done = graphfix("anchors", "fit", config, "--train_record", perfect, "--output", first)
@@ -153,6 +156,7 @@ def test_every_kind_of_annotation(graphfix, config, tmp_path):
         assert set(one["per_class"]) == {"cat", "dog"}
 
 
+@pytest.mark.slow
 def test_a_published_kind_of_first_stage(graphfix, tmp_path, wide):
     config = builders.write(
         tmp_path,
@@ -192,6 +196,7 @@ def test_ids_get_names(graphfix, config, tmp_path):
     assert set(json.loads(done.out)["before"]["per_class"]) == {"id 1", "dog"}
 
 
+@pytest.mark.slow
 def test_another_number_that_is_worse_says_so(graphfix, config, perfect, tmp_path):
     done = graphfix(
         "anchors",

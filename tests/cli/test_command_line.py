@@ -19,7 +19,7 @@ import thorough
 REPOSITORY = repository.TOP
 # With these, there is nothing to remark, but where names are from.
 QUIET = ("--target_api", "2019-07", "--train_record", "t.record", "--eval_record", "e.record")
-NAMED = r"info SOURCE_NAMES: label_map\.pbtxt beside the source .*\n"
+NAMED = r"info SOURCE_NAMES: label_map\.pbtxt next to the source .*\n"
 
 
 def start(*words, **more):
@@ -198,7 +198,10 @@ def test_a_closed_pipe_at_the_end_loses_no_work(model, labels, tmp_path):
 
 def test_nobody_listening_to_messages_changes_nothing(model, graphfix, tmp_path):
     labels = builders.write(tmp_path, "labels.pbtxt", builders.label_map(["persn"]))
-    script = f"exec 2>&-; exec {sys.executable} -m graphfix convert {model} --label_map_path {labels} --output_directory {tmp_path / 'out'}"
+    script = (
+        f"exec 2>&-; exec {sys.executable} -m graphfix convert {model} "
+        f"--label_map_path {labels} --output_directory {tmp_path / 'out'}"
+    )
     done = subprocess.run(
         ["sh", "-c", script], env=repository.environment(), stdout=subprocess.PIPE
     )

@@ -40,7 +40,7 @@ def a_checkpoint_of_the_first_format(place):
     place.source = place.prefix
 
 
-@row("{prefix}", "is a file, but no checkpoint", "name a checkpoint's prefix")
+@row("{prefix}", "is a file, but not a checkpoint", "name a checkpoint's prefix")
 def a_file_that_is_no_checkpoint(place):
     os.unlink(place.index)
     place.source = place.write(place.prefix, "hello")
@@ -78,7 +78,7 @@ def an_index_that_is_a_directory(place):
     place.directory(place.index)
 
 
-@row("{data}", "No such file or directory", "put it beside {index}")
+@row("{data}", "No such file or directory", "put it next to {index}")
 def data_that_is_not_there(place):
     os.unlink(place.data)
 

@@ -167,18 +167,18 @@ def an_output_that_is_a_device(place):
     os.symlink(os.devnull, place.out)
 
 
-@row("{out}", "holds what graphfix did not put there: training, yours; move that elsewhere")
+@row("{out}", "has files that graphfix did not put there: training, yours; move that elsewhere")
 def an_output_with_files_that_are_not_graphfixs(place):
     os.makedirs(os.path.join(place.out, "training", "deeper"))
     builders.write(place.out, "yours", "x")
 
 
-@row("{out}", "holds what graphfix did not put there (it has no manifest.json): plan.json")
+@row("{out}", "has files that graphfix did not put there (it has no manifest.json): plan.json")
 def an_output_that_lost_its_manifest(place):
     os.remove(os.path.join(place.out, "manifest.json"))
 
 
-@row("{out}", "holds what graphfix did not put there (is not a valid manifest of graphfix")
+@row("{out}", "has files that graphfix did not put there (is not a valid manifest of graphfix")
 def an_output_whose_manifest_is_not_graphfixs(place):
     builders.write(place.out, "manifest.json", "{}")
 

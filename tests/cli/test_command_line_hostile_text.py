@@ -1,6 +1,6 @@
-"""Text of strangers - names in files, and the files' own - never does anything to a terminal, a log, a
-build server or a reader's eye: whatever a verb writes has no control character, and as many lines as
-with plain names."""
+"""Text of strangers - names in files, and the files' own - never does anything to a terminal, a
+log, a build server or a reader's eye: whatever a verb writes has no control character, and as many
+lines as with plain names."""
 
 import io
 import json
@@ -66,7 +66,7 @@ def pair(tmp_path, make):
 
 
 def quoted(text):
-    return '"%s"' % "".join("\\%03o" % byte for byte in text.encode("utf-8", "ignore"))
+    return '"' + "".join(f"\\{byte:03o}" for byte in text.encode("utf-8", "ignore")) + '"'
 
 
 def raw(text):

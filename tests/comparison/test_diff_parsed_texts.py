@@ -114,8 +114,8 @@ def test_a_byte_order_mark_counts(path, text, tmp_path):
 
 def test_fields_that_nobody_knows_have_their_place(tmp_path):
     texts = [
-        "data_augmentation_options { %s } data_augmentation_options { %s }" % one
-        for one in (("later: 1", ""), ("", "later: 1"))
+        f"data_augmentation_options {{ {first} }} data_augmentation_options {{ {second} }}"
+        for first, second in (("later: 1", ""), ("", "later: 1"))
     ]
     one, two = (CONFIG.replace("num_steps: 1000", "num_steps: 1000 " + text) for text in texts)
     assert parsed_files.held(tmp_path, "it.config", one.encode(), two.encode()) is False

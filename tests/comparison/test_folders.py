@@ -1,4 +1,5 @@
-"""Directories: every file counts, each by what it says, and none that cannot be read is waited for."""
+"""Directories: every file counts, each by what it says, and none that cannot be read is waited
+for."""
 
 import os
 import random

@@ -58,7 +58,8 @@ def test_box_heads_are_what_the_stock_api_would_start_with(carried, fresh):
         else:
             kernels.append(value.ravel())
     drawn = np.concatenate(kernels)
-    # The config's truncated normal with a standard deviation of 0.03, cut at twice that: 0.88 * 0.03.
+    # The config's truncated normal with a standard deviation of 0.03, cut at twice that: 0.88 *
+    # 0.03.
     assert np.abs(drawn).max() <= 0.06 and drawn.std() == pytest.approx(0.0264, rel=0.02)
     assert len(kernels) == 6 and len(np.unique(drawn[:1000])) > 900
 
@@ -77,6 +78,7 @@ def test_it_is_said(fresh):
     assert [one["severity"] for one in found] == ["warning"]
 
 
+@pytest.mark.slow
 def test_the_seed_decides(fresh, tmp_path):
     again = convert(tmp_path, "--anchor_boxes", "random", "--seed", "0")
     other = convert(tmp_path, "--anchor_boxes", "random", "--seed", "1")

@@ -1,4 +1,5 @@
-"""convert --anchors on a tiny detector: decoded boxes stay, with the coder's formula as the judge."""
+"""convert --anchors on a tiny detector: decoded boxes stay, with the coder's formula as the
+judge."""
 
 import builders
 import numpy as np

@@ -86,7 +86,7 @@ def test_a_model_dir_holds_a_complete_training_checkpoint(
     config = builders.CONFIG.replace("rms_prop_optimizer", optimizer)
     source = builders.write_model(tmp_path / "m", config=config % {"classes": 4})
     train = tmp_path / "train"
-    out, after = converted(source, TARGET, "--model_dir", str(train))
+    _out, after = converted(source, TARGET, "--model_dir", str(train))
     assert sorted(os.listdir(str(train))) == [
         "checkpoint",
         "manifest.json",

@@ -156,7 +156,7 @@ def test_records_are_streamed(tmp_path):
     [
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "no record's header"),
         pytest.param(gzip.compress(annotations.tfrecord()), "compressed", id="gzip"),
-        (annotations.record(b"\xff\xff\xff"), "record 0 (at byte 0): is no tf.Example"),
+        (annotations.record(b"\xff\xff\xff"), "record 0 (at byte 0): is not a tf.Example"),
         (
             annotations.record(
                 annotations.example(
@@ -235,12 +235,12 @@ IMAGE = '"images": [{"id": 1, "height": 9, "width": 9}]'
             "is not [x, y, width, height]",
         ),
         ("{" + IMAGE + ', "annotations": [7]}', "annotations[0]: has no image_id"),
-        ("{" + IMAGE + ', "annotations": [', "is no JSON"),
+        ("{" + IMAGE + ', "annotations": [', "is not JSON"),
         ("{" + IMAGE + ', "annotations": []} x', "something follows the end"),
         ('{"annotations": [], "images": [{"id": 1, "height": 0, "width": 9}]}', "has no size"),
         (
             '{"annotations": [], "images": [{"id": [], "height": 1, "width": 9}]}',
-            "no number and no",
+            "not a number or a",
         ),
         ('{"x": ' + "[" * 100000, "nests too deeply"),
         ('{"annotations": [' + "1" * 5000 + "]}", ""),
@@ -254,7 +254,7 @@ def test_json_that_is_not_cocos(tmp_path, text, words):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("", "is no XML"),
+        ("", "is not XML"),
         ("<annotation/>", "has no number as size/width"),
         ("<annotation><size><width>0</width><height>9</height></size></annotation>", "0 by 9"),
         (
@@ -263,7 +263,7 @@ def test_json_that_is_not_cocos(tmp_path, text, words):
             "object 0: has no number as bndbox/ymin",
         ),
         ("<!DOCTYPE a [<!ENTITY b 'c'>]><annotation/>", "definitions"),
-        ("<?xml version='1.0' encoding='no-such'?><annotation/>", "is no XML"),
+        ("<?xml version='1.0' encoding='no-such'?><annotation/>", "is not XML"),
     ],
 )
 def test_xml_that_is_not_pascals(tmp_path, text, words):

@@ -63,7 +63,7 @@ def pattern(made, depth=0):
     if kind == 3:
         return f"(?:{inner}){made.choice(REPEATS)}"
     if kind == 4:
-        return "(?%s%s)" % (made.choice(["=", "!", "<=", "<!"]), inner)
+        return f"(?{made.choice(['=', '!', '<=', '<!'])}{inner})"
     if kind == 5:
         return f"(?{made.choice(['i', 's', 'm', 'i-s', '-i', 'im'])}:{inner})"
     return inner + pattern(made, depth + 1)

@@ -1,5 +1,5 @@
-"""Archives against tarfile and gzip, which did not have a part in reading them; and every bit of one
-flipped."""
+"""Archives against tarfile and gzip, which did not have a part in reading them; and every bit of
+one flipped."""
 
 import gzip
 import io

@@ -18,7 +18,7 @@ import pytest
 from bundle_cases import fixed, save, strings, variants
 
 from graphfix.errors import SourceError
-from graphfix.formats.checkpoint import reader, table
+from graphfix.formats.checkpoint import reader, stored_bytes, table
 from graphfix.modeldir import openers
 from graphfix.modeldir.source_labels import source_labels
 from graphfix.pipeline_config.document import parse_config
@@ -138,7 +138,7 @@ def read_all(prefix, index, size):
     loaded = 0
     for name, view in store.items():
         assert view.meta.name == name
-        for read in (lambda one: one.load(), reader.check):
+        for read in (lambda one: one.load(), stored_bytes.check):
             try:
                 value = read(view)
             except SourceError as error:
@@ -191,7 +191,7 @@ def test_data(tmp_path):
             bad = 0
             for view in store.values():
                 try:
-                    reader.check(view)
+                    stored_bytes.check(view)
                 except SourceError as error:
                     assert f"tensor '{view.meta.name}' is damaged" in str(error)
                     bad += 1

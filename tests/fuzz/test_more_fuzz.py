@@ -1,4 +1,5 @@
-"""Any bytes at all give a result or a SourceError: graphs, archives, recipes, plans, golden files."""
+"""Any bytes at all give a result or a SourceError: graphs, archives, recipes, plans, golden
+files."""
 
 import contextlib
 import io
@@ -27,7 +28,7 @@ RECIPE = f"""# A recipe.
 defaults {{ label_map_path: "labels.pbtxt" new_rows: mean seed: 3 map: ["a=b", "c="] }}
 model {{ source: "one" name: "first" target {{ weights: ema trainer: legacy anchor_boxes: random }} }}
 model {{ download {{ url: "https://h.example/two.tar.gz" size: 12345 sha256: "{"0123456789abcdef" * 4}" }} }}
-"""
+"""  # noqa: E501
 
 
 def inputs(name):

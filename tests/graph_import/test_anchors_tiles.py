@@ -1,4 +1,5 @@
-"""graph_import/anchors.py: generators come back from the nodes that the API's function makes of them.
+"""graph_import/anchors.py: generators come back from the nodes that the API's function makes of
+them.
 
 The nodes are made here by hand after that function (`tile_anchors`); the sizes in them are this
 test's own arithmetic.

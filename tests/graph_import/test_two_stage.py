@@ -1,5 +1,5 @@
-"""graph_import/two_stage.py on the few nodes and variables that it asks for; stock/test_infer.py has
-exporters' graphs."""
+"""graph_import/two_stage.py on the few nodes and variables that it asks for; stock/test_infer.py
+has exporters' graphs."""
 
 import pytest
 from handgraphs import Tiles

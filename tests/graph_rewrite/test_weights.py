@@ -1,4 +1,5 @@
-"""A graph beside a checkpoint with other weights than that is not rewritten, and a finding says so."""
+"""A graph beside a checkpoint with other weights than that is not rewritten, and a finding says
+so."""
 
 import json
 import os

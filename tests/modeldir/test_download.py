@@ -1,4 +1,5 @@
-"""Downloads from servers that are slow, lose connections, lie, or are ended; nothing is left of them."""
+"""Downloads from servers that are slow, lose connections, lie, or are ended; nothing is left of
+them."""
 
 import contextlib
 import hashlib
@@ -78,7 +79,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send("206 Partial Content" if ranges else "200 OK", headers, body[:most])
 
     def send(self, status, headers, body):
-        head = "".join("%s: %s\r\n" % row for row in headers.items())
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.wfile.write((f"HTTP/1.1 {status}\r\n{head}\r\n").encode() + body)
 
     def trickle(self, how):

@@ -11,7 +11,7 @@ import pytest
 
 from graphfix.errors import SourceError
 from graphfix.formats import checksum
-from graphfix.modeldir import manifest
+from graphfix.modeldir import manifest, measuring
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_it_is_read_back_as_it_was_written(out):
     assert manifest.read_manifest(out) == written and not measured.problems
     assert written.directories == ("saved_model", "saved_model/variables")
     assert len(written.checkpoints["model.ckpt"]) == 200
-    assert manifest.measure(out).files == written.files
+    assert measuring.measure(out).files == written.files
 
 
 def test_figures_are_those_of_the_bytes(out):
@@ -37,12 +37,12 @@ def test_figures_are_those_of_the_bytes(out):
     data = b"x" * 3000001
     total = sum(int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8))
     row = written.files["saved_model/saved_model.pb"]
-    assert row == manifest.Content(3000001, checksum.crc32c(data), total % 2**64)
-    assert row == manifest.content_of(data)
+    assert row == measuring.Content(3000001, checksum.crc32c(data), total % 2**64)
+    assert row == measuring.content_of(data)
     value = builders.read_checkpoint(os.path.join(out, "model.ckpt"))
     name = "BoxPredictor_0/ClassPredictor/weights"
     data = value[name].tobytes()
-    assert written.checkpoints["model.ckpt"][name] == manifest.Tensor(
+    assert written.checkpoints["model.ckpt"][name] == measuring.Tensor(
         "float32", value[name].shape, checksum.crc32c(data), checksum.sum64(data)
     )
 
@@ -50,7 +50,7 @@ def test_figures_are_those_of_the_bytes(out):
 def test_bytes_behind_the_tensors_are_noticed(out):
     with open(os.path.join(out, "model.ckpt.data-00000-of-00001"), "ab") as file:
         file.write(b"x")
-    (problem,) = manifest.measure(out).problems
+    (problem,) = measuring.measure(out).problems
     assert problem.message == "has bytes that belong to no tensor"
 
 
@@ -77,7 +77,7 @@ def test_any_change_of_its_text_that_means_something_is_refused(out):
 )
 @pytest.mark.parametrize("part", ["files", "pending", "directories", "checkpoints"])
 def test_paths_that_lead_out_are_refused_even_with_a_right_checksum(tmp_path, path, part):
-    row = manifest.Content(1, 2, 3)
+    row = measuring.Content(1, 2, 3)
     parts = dict(files={}, directories=(), checkpoints={}, pending={})
     parts[part] = {
         "files": {path: row},
@@ -108,7 +108,7 @@ def test_paths_that_lead_out_are_refused_even_with_a_right_checksum(tmp_path, pa
     ],
 )
 def test_what_has_a_right_checksum_and_makes_no_sense(tmp_path, change):
-    text = manifest.Manifest({"a": manifest.Content(1, 2, 3)}, (), {}).to_json()
+    text = manifest.Manifest({"a": measuring.Content(1, 2, 3)}, (), {}).to_json()
     data = json.loads(text)
     data.pop("checksum")
     change(data)
@@ -135,29 +135,29 @@ def test_a_link_is_no_manifest(out, tmp_path):
 
 def test_pending_contents_round_trip(out):
     written, _ = manifest.write(out)
-    pending = dataclasses.replace(written, pending={"report.json": manifest.content_of(b"new")})
+    pending = dataclasses.replace(written, pending={"report.json": measuring.content_of(b"new")})
     builders.write(out, "manifest.json", pending.to_json())
     assert manifest.read_manifest(out) == pending
 
 
 def test_threads_give_what_one_gives(out, monkeypatch):
-    alone = manifest.measure(out).checkpoints
-    monkeypatch.setattr(manifest, "_WORTH_A_THREAD", 0)
-    assert manifest.measure(out).checkpoints == alone
+    alone = measuring.measure(out).checkpoints
+    monkeypatch.setattr(measuring, "_WORTH_A_THREAD", 0)
+    assert measuring.measure(out).checkpoints == alone
     with open(os.path.join(out, "model.ckpt.data-00000-of-00001"), "rb+") as file:
         file.seek(1000)
         file.write(b"\xff\xff\xff\xff\xff\xff\xff\xff")
-    found = manifest.measure(out)
+    found = measuring.measure(out)
     (problem,) = found.problems
     assert "is damaged" in problem.message and len(found.checkpoints["model.ckpt"]) == 199
 
 
 def test_what_ends_a_thread_ends_the_measuring(out, monkeypatch):
-    monkeypatch.setattr(manifest, "_WORTH_A_THREAD", 0)
+    monkeypatch.setattr(measuring, "_WORTH_A_THREAD", 0)
 
     def fails(view):
         raise MemoryError()
 
-    monkeypatch.setattr(manifest.reader, "measure", fails)
+    monkeypatch.setattr(measuring.stored_bytes, "measure", fails)
     with pytest.raises(MemoryError):
-        manifest.measure(out)
+        measuring.measure(out)

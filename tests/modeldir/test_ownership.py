@@ -1,4 +1,5 @@
-"""What is not graphfix's stays: whatever lies in a destination, and however its inputs are named."""
+"""What is not graphfix's stays: whatever lies in a destination, and however its inputs are
+named."""
 
 import os
 import shutil
@@ -9,13 +10,13 @@ import pytest
 import thorough
 
 from graphfix.errors import RequestError
-from graphfix.modeldir import manifest, ownership, publishing
+from graphfix.modeldir import manifest, measuring, ownership, publishing
 
 
 def snapshot(top):
     """Everything under a directory: kinds, permissions, contents, links' targets."""
     found = {}
-    for path, _, mode in manifest.entries(str(top)):
+    for path, _, mode in measuring.entries(str(top)):
         where = os.path.join(str(top), path)
         text = os.readlink(where) if stat.S_ISLNK(mode) else None
         if stat.S_ISREG(mode):
@@ -218,7 +219,7 @@ def test_a_directory_of_any_depth_is_looked_through(tmp_path):
             inner = os.open("a", os.O_RDONLY, dir_fd=handle)
             os.close(handle)
             handle = inner
-        assert len(list(manifest.entries(str(tmp_path)))) == depth
+        assert len(list(measuring.entries(str(tmp_path)))) == depth
     finally:
         for _ in range(depth):
             outer = os.open("..", os.O_RDONLY, dir_fd=handle)
@@ -232,10 +233,10 @@ def test_a_directory_of_any_depth_is_looked_through(tmp_path):
 
 
 def test_what_goes_while_it_is_looked_at_is_left_out(out, monkeypatch):
-    before = list(manifest.entries(out))
+    before = list(measuring.entries(out))
     listed = os.listdir
     monkeypatch.setattr(os, "listdir", lambda path: listed(path) + ["gone"])
-    assert list(manifest.entries(out)) == before
+    assert list(measuring.entries(out)) == before
 
 
 def test_what_another_reaches_through_a_link_keeps_its_permissions(out, tmp_path):

@@ -70,8 +70,12 @@ def occupy_full(path):
         (occupy_file, True, "exists and is not a directory"),
         (occupy_link, True, "exists and is not a directory"),
         (occupy_loop, True, "exists and is not a directory"),
-        (occupy_full, False, "exists already, and holds what graphfix did not put there: x"),
-        (occupy_full, True, "holds what graphfix did not put there (it has no manifest.json): x"),
+        (occupy_full, False, "exists already, and has files that graphfix did not put there: x"),
+        (
+            occupy_full,
+            True,
+            "has files that graphfix did not put there (it has no manifest.json): x",
+        ),
     ],
 )
 def test_what_is_there_is_not_touched(tmp_path, occupy, overwrite, message):

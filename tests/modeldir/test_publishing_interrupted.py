@@ -1,4 +1,5 @@
-"""Publishing: whole or not at all, whenever the run is ended, whatever fails, and whoever else is at it."""
+"""Publishing: whole or not at all, whenever the run is ended, whatever fails, and whoever else is
+at it."""
 
 import json
 import os

@@ -40,7 +40,8 @@ def test_class_ids_follow_their_classes():
     out, findings = carried({1: 7, 3: 1})
     found = message_class("graphfix.pipeline.TrainEvalPipelineConfig")()
     text_format.Parse(out, found)
-    calibrations = found.model.ssd.post_processing.calibration_config.class_id_sigmoid_calibrations.class_id_sigmoid_parameters_map
+    config = found.model.ssd.post_processing.calibration_config
+    calibrations = config.class_id_sigmoid_calibrations.class_id_sigmoid_parameters_map
     pairs = (
         [(one.key, one.value.a) for one in calibrations]
         if not hasattr(calibrations, "items")

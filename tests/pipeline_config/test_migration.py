@@ -148,7 +148,7 @@ eval_input_reader { shuffle: true }
 eval_input_reader { shuffle: false name: "b" }
 eval_input_reader { name: "c" }
 """
-    out, found = translated(text, "2018-12")
+    out, _ = translated(text, "2018-12")
     assert (
         out
         == """\
@@ -161,7 +161,7 @@ eval_input_reader { shuffle: false name: "b" }
 eval_input_reader { name: "c" }
 """
     )
-    out, found = translated(text, "2018-08")
+    out, _found = translated(text, "2018-08")
     assert out.count("eval_input_reader") == 1 and "shuffle: true" in out
     revision_parser.parse(out, "2018-08")
 
@@ -200,7 +200,7 @@ def test_a_cosine_becomes_stairs_that_stay_near_it():
 
 @pytest.mark.parametrize("revision, default", [("2018-02", "50"), ("2018-03", None)])
 def test_a_default_that_was_another_one_is_told(revision, default):
-    out, found = translated("train_config { num_steps: 1 }\n", revision)
+    _out, found = translated("train_config { num_steps: 1 }\n", revision)
     told = [one for one in found.findings if one.code == "DEFAULT_DIFFERS"]
     assert [default in one.message for one in told] == ([True] if default else [])
     given = translated("train_config { max_number_of_boxes: 50 }\n", revision)[1]

@@ -310,7 +310,7 @@ def test_a_mask_head_that_stops_under_python_3_is_told(revision, told_of):
 def test_class_ids_and_their_steps_go_where_the_api_knows_neither():
     step = "  data_augmentation_options { remap_labels { original_labels: 1 new_label: %d } }\n"
     text = CONFIG.replace("train_config {\n", "train_config {\n" + step % 1 + step % 3)
-    out, findings = planned(text, "2018-12", new_ids={1: 7})
+    out, _findings = planned(text, "2018-12", new_ids={1: 7})
     revision_parser.parse(out, "2018-12")
     assert "random_horizontal_flip" in out and "remap_labels" not in out
     assert "original_labels: 7" in planned(text, "2019-07", new_ids={1: 7})[0]

@@ -1,4 +1,5 @@
-"""What convert writes into a config for each trainer of each revision, and what it says about them."""
+"""What convert writes into a config for each trainer of each revision, and what it says about
+them."""
 
 import pytest
 from config_plans import CONFIG, message, planned, told

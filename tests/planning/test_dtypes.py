@@ -164,8 +164,8 @@ def test_a_single_one_in_a_small_tensor(graphfix, tmp_path):
 )
 @pytest.mark.parametrize("revision", ["2018-08", "2019-07", "2021-01"])
 def test_every_variable_of_a_model_is_its_own(path, revision):
-    """As graphfix.detectors.variables lists them, under both names that Keras may give them; a letter
-    before the name makes it a stranger's."""
+    """As graphfix.detectors.variables lists them, under both names that Keras may give them; a
+    letter before the name makes it a stranger's."""
     with open(path, "rb") as file:
         message = parse_config(file.read(), path).message
     try:

@@ -87,11 +87,8 @@ def test_statistics_that_go_on_are_told(detector):
         for name in detector.metas
         if not name.endswith(("moving_mean", "moving_variance", "global_step"))
     ]
-    assert (
-        "freezes %d of the %d variables"
-        % (sum(name.startswith("FeatureExtractor/") for name in trained), len(trained))
-        in told["FREEZE"].message
-    )
+    frozen = sum(name.startswith("FeatureExtractor/") for name in trained)
+    assert f"freezes {frozen} of the {len(trained)} variables" in told["FREEZE"].message
 
 
 def test_the_config_says_it_and_no_more(tmp_path):

@@ -8,7 +8,7 @@ import builders
 import numpy as np
 import pytest
 
-NAMED = "info SOURCE_NAMES: label_map.pbtxt beside the source "
+NAMED = "info SOURCE_NAMES: label_map.pbtxt next to the source "
 FLAGS = ["--target_api", "2019-07", "--train_record", "t", "--eval_record", "e"]
 
 

@@ -1,7 +1,7 @@
 """No verb runs what lies in the current directory, nor what PYTHONPATH has that it does not need.
 
-Decoys lie there: modules that note that they were run, one for each name of the standard library and
-of what graphfix, TensorFlow and the stock API are made of.
+Decoys lie there: modules that note that they were run, one for each name of the standard library
+and of what graphfix, TensorFlow and the stock API are made of.
 """
 
 import json
@@ -32,7 +32,11 @@ OTHERS = (
 ).split()
 DECOY = "open(%r, 'a').write(__name__ + '\\n')\n"
 # As pip writes a command's script.
-SCRIPT = "import re, sys\nfrom graphfix.__main__ import run\nif __name__ == '__main__':\n    sys.exit(run())\n"
+SCRIPT = """import re, sys
+from graphfix.__main__ import run
+if __name__ == "__main__":
+    sys.exit(run())
+"""
 # What Python imports by itself, for a module run by -m and for a script like the above.
 NOTHING = "import json, re, sys\nprint(json.dumps(sorted(sys.modules)))\n"
 
@@ -80,7 +84,8 @@ def decoys(tmp_path_factory):
     builders.write(top, "nothing.py", NOTHING)
     (top / "a").mkdir()
     builders.write(top / "a", "__main__.py", NOTHING)
-    # encodings and its like Python loads before it looks at a path that is given in PYTHONPATH, or not.
+    # encodings and its like Python loads before it looks at a path that is given in PYTHONPATH, or
+    # not.
     own = (
         loaded(str(top / "nothing.py"))
         | loaded(str(top / "a"))
@@ -192,7 +197,8 @@ def test_the_current_directory_may_be_the_checkout(model):
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A made-up Python: its library, site-packages with numpy; the current directory, others beside."""
+    """A made-up Python: its library, site-packages with numpy; the current directory, others
+    beside."""
     for name in (
         "lib/python3",
         "site-packages/numpy",

@@ -24,7 +24,8 @@ ENDINGS = {
     signal.SIGHUP: (129, "hung up"),
 }
 MARK = "GRAPHFIX_TEST_MARK"
-# Stands in for a stock Python: a worker that forks, fills its temporary directory, and never answers.
+# Stands in for a stock Python: a worker that forks, fills its temporary directory, and never
+# answers.
 HANGING = """#!%s
 import json, os, signal, sys, tempfile, time
 if sys.argv[1].endswith("api_revision.py"):
@@ -288,6 +289,7 @@ def wait_for(condition):
     raise AssertionError("it never came to that")
 
 
+@pytest.mark.slow
 def test_a_signal_that_was_ignored_stays_so(place):
     """As nohup has it, and a shell that runs something in the background."""
     for number in (signal.SIGHUP, signal.SIGINT):

@@ -54,8 +54,8 @@ def report(model, tmp_path_factory):
         top,
         "new.pbtxt",
         "".join(
-            "item { id: %d name: %s }\n" % (number, "'%s'" % name.replace("'", "\\'"))
-            for number, name in enumerate(NAMES, 1)
+            f"item {{ id: {number} name: '{name}' }}\n"
+            for number, name in enumerate([name.replace("'", "\\'") for name in NAMES], 1)
         ),
     )
     out = str(top / "a <b>&c")
@@ -186,7 +186,7 @@ def test_how_new_channels_start(model, tmp_path, rule, words):
     starts = sections.starting_values(reports.load(out).plan)
     assert {name for name, _ in starts} == {"ClassPredictor/weights", "ClassPredictor/biases"}
     for word in words:
-        assert any(("%s: %s" % pair).startswith(word) for pair in starts), starts
+        assert any(f"{name}: {text}".startswith(word) for name, text in starts), starts
     assert sections.starting_values(dataclasses.replace(reports.load(out).plan, classes=())) == ()
 
 
@@ -265,7 +265,8 @@ def html_text(text):
     return Page(f"<p>{text}</p>").texts["p"]
 
 
-# Old ids: cat 1, dog 2, traffic light 3, person 4.  New: Person 1 (of 4), 2 and 3 new, 4 of 1 and 2.
+# Old ids: cat 1, dog 2, traffic light 3, person 4.  New: Person 1 (of 4), 2 and 3 new, 4 of 1 and
+# 2.
 BEFORE = (
     Detection((0.5, 0.25, 1.0, 0.75), 0.9, 4),
     Detection((0, 0, 0.5, 0.5), 0.8, 3),

@@ -1,4 +1,5 @@
-"""What `verify --images` writes into an output: only over its own, and whole whenever it is killed."""
+"""What `verify --images` writes into an output: only over its own, and whole whenever it is
+killed."""
 
 import os
 import shutil

@@ -164,7 +164,8 @@ def era(name, python=None):
 
 
 def perturbed(name, value):
-    """A value for a variable, by its name: seeded, and such that signals neither die nor explode."""
+    """A value for a variable, by its name: seeded, and such that signals neither die nor
+    explode."""
     random = np.random.RandomState(zlib.crc32(name.encode()))
     leaf = name.rsplit("/", 1)[-1]
     if value.dtype.kind != "f":

@@ -9,8 +9,8 @@ import pytest
 import repository
 import zoo
 
-# Files that take minutes, the longest first.  A file's tests are one worker's, so that these have to
-# begin first for all workers to end together.
+# Files that take minutes, the longest first.  A file's tests are one worker's, so that these have
+# to begin first for all workers to end together.
 LONGEST = (
     "test_frozen.py",
     "test_matrix.py",

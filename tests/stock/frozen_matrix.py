@@ -241,7 +241,7 @@ def judge(source, era, surgery, scratch, beside_exporter):
         "--num_classes",
         str(len(pairs) + 2 * (surgery == "grown")),
     ]
-    assert command_line.main(words + ["--map=%d=%d" % pair for pair in pairs.items()]) == 0
+    assert command_line.main(words + [f"--map={new}={old}" for new, old in pairs.items()]) == 0
     ours = os.path.join(out, "frozen_inference_graph.pb")
     if not os.path.exists(ours):
         with open(os.path.join(out, "report.json")) as file:

@@ -79,7 +79,7 @@ The stock API of the same era then judges the result. A cell says:
 
 A number in brackets refers to a reason below the table; a dash is a surgery left out, for the reason
 given with the family.
-"""
+"""  # noqa: E501
 
 
 class Results:
@@ -136,7 +136,7 @@ def judge(pair, edits, known, started):
         found = cells.judge_all(source, wanted, os.path.join(scratch, "work"), known)
     good = sum(explain(cell)[0] != "wrong" for cell in found.values())
     print(
-        f"{time.time() - started:6d} s  {family.name!s:<36} {era.name}  {good} of {len(found)}",
+        f"{time.time() - started:6.0f} s  {family.name!s:<36} {era.name}  {good} of {len(found)}",
         file=sys.stderr,
         flush=True,
     )
@@ -152,22 +152,9 @@ def explain(cell):
         reason = _reason(name, part)
         if reason is None:
             error = part.get("error")
-            return (
-                "wrong",
-                "%s: %s"
-                % (
-                    name,
-                    "; ".join(
-                        part.get("wrong")
-                        or [
-                            "%(type)s: %(message)s (%(where)s)" % error
-                            if error
-                            else part["summary"]
-                        ]
-                    ),
-                ),
-                [],
-            )
+            said = f"{error['type']}: {error['message']} ({error['where']})" if error else None
+            wrong = part.get("wrong") or [said or part["summary"]]
+            return "wrong", f"{name}: {'; '.join(wrong)}", []
         excuses.append(reason)
     if "build" in cell:
         return "excused", "{}", excuses
@@ -193,19 +180,16 @@ def _reason(name, part):
     return None
 
 
+def _surgery(name, edit):
+    kept = sum(one.startswith("class_") for one in edit.names)
+    averages = ", moving averages" if edit.averages else ""
+    optimizer = edit.optimizer.split()[0]
+    return f"| {name} | {len(edit.names)}, of which {kept} kept | {optimizer}{averages} |"
+
+
 def render(known, results, eras):
     """The document."""
-    surgeries = "\n".join(
-        "| %s | %d, of which %d kept | %s%s |"
-        % (
-            name,
-            len(edit.names),
-            sum(one.startswith("class_") for one in edit.names),
-            edit.optimizer.split()[0],
-            ", moving averages" if edit.averages else "",
-        )
-        for name, edit in cells.EDITS.items()
-    )
+    surgeries = "\n".join(_surgery(name, edit) for name, edit in cells.EDITS.items())
     parts = [
         LEGEND % {"classes": cells.CLASSES, "surgeries": surgeries, "tolerance": cells.TOLERANCE}
     ]

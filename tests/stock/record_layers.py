@@ -161,15 +161,15 @@ def build(kind, probe):
     """Variables of one build, and the widths of what the extractor gives."""
     options = PROBES[probe]
     two_stage = kind.startswith("faster_rcnn")
+    # MnasFPN has these levels alone.
+    low, high = (3, 6) if kind.endswith("mnasfpn") else (2, options["top"])
+    depth = options["depth"]
+    fpn = f"fpn {{ additional_layer_depth: {depth} min_level: {low} max_level: {high} }}"
     text = (FASTER_RCNN if two_stage else SSD) % dict(
         options,
         type=kind,
         hyperparams=HYPERPARAMS % options["norm"],
-        # MnasFPN has these levels alone.
-        fpn="fpn { additional_layer_depth: %d min_level: %d max_level: %d }"
-        % ((options["depth"],) + ((3, 6) if kind.endswith("mnasfpn") else (2, options["top"])))
-        if kind.endswith(("fpn", "fpn_keras"))
-        else "",
+        fpn=fpn if kind.endswith(("fpn", "fpn_keras")) else "",
         # Inception takes no settings of its own.
         override=str(options["override"] or kind.startswith("ssd_inception")).lower(),
         depthwise=str(options["depthwise"]).lower(),

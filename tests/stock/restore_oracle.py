@@ -45,8 +45,8 @@ BIASES = [".*/biases"]
 
 
 def build(path, twice=False):
-    """A graph with a config's model, built for training, `twice` as the second one; and the variables
-    of which the loss has gradients."""
+    """A graph with a config's model, built for training, `twice` as the second one; and the
+    variables of which the loss has gradients."""
     pipeline = stock_scene.read_pipeline(path)
     with tf.Graph().as_default() as graph:
         # Before the model, as the trainers do: a NASNet would make one in a scope of its own.

@@ -1,5 +1,5 @@
-"""What fitting anchors builds on, as the stock API has it: feature maps, and which boxes the matcher
-gives an anchor."""
+"""What fitting anchors builds on, as the stock API has it: feature maps, and which boxes the
+matcher gives an anchor."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def test_sizes_are_the_stock_resizers(text):
 
 
 HYPERPARAMS = """conv_hyperparams { regularizer { l2_regularizer {} } initializer {
-truncated_normal_initializer {} } batch_norm {} } override_base_feature_extractor_hyperparams: true"""
+truncated_normal_initializer {} } batch_norm {} } override_base_feature_extractor_hyperparams: true"""  # noqa: E501
 
 
 # In each era the first three in every run.

@@ -11,7 +11,7 @@ import zoo
 from bundle_cases import CASES, LAYOUTS, NAMES, SIZES, fixed, lay, save
 
 from graphfix.errors import SourceError
-from graphfix.formats.checkpoint import reader, table, writer
+from graphfix.formats.checkpoint import reader, stored_bytes, table, writer
 
 tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 tf = tensorflow.compat.v1
@@ -99,7 +99,7 @@ def test_same_bytes(case, tmp_path):
     assert content(saved + ".index") == handmade.plain_table(pairs)
     store = reader.open_bundle(saved)
     for view in store.values():
-        reader.check(view)
+        stored_bytes.check(view)
     writer.write_bundle(store, ours)
     assert content(ours + DATA) == data
     assert content(ours + ".index") == content(saved + ".index")
@@ -174,7 +174,7 @@ def test_partitioned_variables(dtype, axis, tmp_path):
     pairs = dict(table.read(content(saved + ".index"), "saved"))
     assert sum(key.startswith(b"\0") for key in pairs) == 3
     view = reader.open_bundle(saved)["scope/v"]
-    reader.check(view)
+    stored_bytes.check(view)
     assert view.load().tobytes() == bytes_of(saved, "scope/v", dtype)
     writer.write_bundle(reader.open_bundle(saved), ours)
     assert bytes_of(ours, "scope/v", dtype) == view.load().tobytes()
@@ -262,7 +262,7 @@ def test_shards(tmp_path):
     judge = tensorflow.train.NewCheckpointReader(ours)
     assert sorted(judge.get_variable_to_shape_map()) == sorted(values)
     for name, value in values.items():
-        reader.check(store[name])
+        stored_bytes.check(store[name])
         assert store[name].load().tobytes() == value.tobytes() == judge.get_tensor(name).tobytes()
 
 
@@ -307,7 +307,7 @@ def test_variants(tmp_path):
     store = reader.open_bundle(saved)
     assert [view.meta.shape for view in store.values()] == [(), (2,)]
     for view in store.values():
-        reader.check(view)
+        stored_bytes.check(view)
     writer.write_bundle(store, ours)
     assert content(ours + ".index") == content(saved + ".index")
     assert (run(restored)[0] == value).all()
@@ -316,7 +316,7 @@ def test_variants(tmp_path):
     with open(saved + DATA, "wb") as file:
         file.write(data)
     with pytest.raises(SourceError, match="tensor 'x' is damaged"):
-        reader.check(reader.open_bundle(saved)["x"])
+        stored_bytes.check(reader.open_bundle(saved)["x"])
 
 
 def test_v1_checkpoint_is_told(tmp_path):
@@ -371,9 +371,9 @@ def test_damage_that_tensorflow_refuses_too(tmp_path):
             extent = store[name].extent
             if extent.offset <= place < extent.offset + extent.length:
                 with pytest.raises(SourceError):
-                    reader.check(store[name])
+                    stored_bytes.check(store[name])
                 with pytest.raises(tf.errors.OpError):
                     bytes_of(prefix, name, NAMES[one.dtype])
             else:
-                reader.check(store[name])
+                stored_bytes.check(store[name])
                 bytes_of(prefix, name, NAMES[one.dtype])

@@ -146,20 +146,16 @@ SSD_GRID = """ssd_anchor_generator {
 
 def flexible(*lists):
     """A grid for each feature map of a 128 x 128 image, with these sizes and ratios in each."""
-    return "flexible_grid_anchor_generator { normalize_coordinates: true %s }" % " ".join(
-        "anchor_grid { height_stride: %d width_stride: %d height_offset: %d width_offset: %d %s }"
-        % (
-            stride,
-            stride,
-            stride // 2,
-            stride // 2,
-            " ".join(
-                f"base_sizes: {1.5 * stride * size:g} aspect_ratios: {ratio:g}"
-                for size, ratio in lists
-            ),
+    grids = []
+    for stride in (16, 32, 64, 128, 128, 128):
+        sizes = " ".join(
+            f"base_sizes: {1.5 * stride * size:g} aspect_ratios: {ratio:g}" for size, ratio in lists
         )
-        for stride in (16, 32, 64, 128, 128, 128)
-    )
+        grids.append(
+            f"anchor_grid {{ height_stride: {stride} width_stride: {stride} "
+            f"height_offset: {stride // 2} width_offset: {stride // 2} {sizes} }}"
+        )
+    return "flexible_grid_anchor_generator { normalize_coordinates: true " + " ".join(grids) + " }"
 
 
 # Family, era, another text in its config, new anchors, tensors; inside: compare only anchors

@@ -1,5 +1,5 @@
-"""The stock trainers train with what doctor --fix makes of testdata/broken, and do with each variable
-what doctor predicted.
+"""The stock trainers train with what doctor --fix makes of testdata/broken, and do with each
+variable what doctor predicted.
 
 One of the cases; with GRAPHFIX_ALL_CONFIGS=1 all that --fix fixes (about ten minutes).
 """

@@ -1,5 +1,5 @@
-"""What a graph may consist of to be run, held against TensorFlow's own registered operations; and that
-a graph which does more is not run."""
+"""What a graph may consist of to be run, held against TensorFlow's own registered operations; and
+that a graph which does more is not run."""
 
 import os
 import re
@@ -19,8 +19,8 @@ from graphfix.formats.graphdef import effects  # noqa: E402
 from graphfix.formats.graphdef.files import read_graph_def  # noqa: E402
 
 PICTURE = os.path.join(judging.DETECTOR, "..", "shapes", "demo_00000.jpg")
-# Operations that TensorFlow calls stateful, because they hold variables, tables or arrays, draw random
-# numbers, call functions, or complain: all that within the process and its run.
+# Operations that TensorFlow calls stateful, because they hold variables, tables or arrays, draw
+# random numbers, call functions, or complain: all that within the process and its run.
 STATEFUL = re.compile(
     r"TensorArray|TensorList|Stack|Random|Multinomial|TruncatedNormal|SampleDistorted|Variable|VarHandleOp|"
     r"VarIsInitialized|ResourceGather|HashTable|LookupTable|InitializeTable|^(Case|If|While|"
@@ -64,7 +64,8 @@ def test_they_do_no_more_than_compute():
             if one.name in ("direction", "top_paths") or (
                 name in FUNCTIONS and one.name in ("config", "config_proto", "executor_type")
             ):
-                continue  # of a network; of a search; how a function of the graph's own library is run
+                # Of a network; of a search; how a function of the graph's own library is run.
+                continue
             assert not REACHING.search(one.name), (name, one.name)
         if any(one.type in ("func", "list(func)") for one in op.attr):
             assert name in FUNCTIONS, name
@@ -148,7 +149,7 @@ def in_function(path, note):
                    attr {{ key: "value" value {{ tensor {{ dtype: DT_BOOL tensor_shape {{}}
                                                         bool_val: true }} }} }} }}
         ret {{ key: "o" value: "c:output:0" }} }} }}
-        node {{ name: "call" op: "Identity2" }}"""
+        node {{ name: "call" op: "Identity2" }}"""  # noqa: E501
         ),
         graph_def,
     )

@@ -59,7 +59,8 @@ def exported(name, python, directory):
         timeout=judging.SECONDS,
     )
     if "error" in saved:
-        pytest.skip("this era does not build it: %(type)s: %(message)s" % saved["error"])
+        error = saved["error"]
+        pytest.skip(f"this era does not build it: {error['type']}: {error['message']}")
     store = reader.open_bundle(fresh)
     writer.write_bundle(
         TensorStore(

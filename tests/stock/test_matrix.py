@@ -74,7 +74,8 @@ def test_cell(judged, row):
 
 @thorough.only
 def test_channels_in_another_order_are_found_out(eras, tmp_path, monkeypatch):
-    """graphfix itself has no means to see that bins and slots are exchanged: shapes are the same."""
+    """graphfix itself has no means to see that bins and slots are exchanged: shapes are the
+    same."""
     source = cells.Source(
         cells.families()["rfcn_resnet50"], eras["2019-04"], str(tmp_path / "source")
     )

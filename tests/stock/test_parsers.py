@@ -1,4 +1,5 @@
-"""What TensorFlow and the stock API read of a file counts in `diff` and `check`, and nothing else."""
+"""What TensorFlow and the stock API read of a file counts in `diff` and `check`, and nothing
+else."""
 
 import collections
 import os

@@ -39,7 +39,8 @@ SMALL_SIZES = sorted(
 )
 USUAL = [
     "keep_aspect_ratio_resizer { min_dimension: 600 max_dimension: 1024 }",
-    "keep_aspect_ratio_resizer { min_dimension: 640 max_dimension: 640 pad_to_max_dimension: true }",
+    "keep_aspect_ratio_resizer { "
+    "min_dimension: 640 max_dimension: 640 pad_to_max_dimension: true }",
     "conditional_shape_resizer { size_threshold: 299 }",
     "conditional_shape_resizer { size_threshold: 300 }",
     "conditional_shape_resizer { condition: SMALLER size_threshold: 501 }",

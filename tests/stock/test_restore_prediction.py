@@ -170,8 +170,8 @@ KINDS = (
 
 @pytest.fixture(scope="module")
 def asked(stock_python, tmp_path_factory):
-    """asked(era, names): {name: (config's text, oracle's answer, checkpoint)} of all of these configs
-    that the era's API builds."""
+    """asked(era, names): {name: (config's text, oracle's answer, checkpoint)} of all of these
+    configs that the era's API builds."""
 
     def ask(era, names):
         directory = tmp_path_factory.mktemp("predict-" + era)

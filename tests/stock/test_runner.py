@@ -37,8 +37,9 @@ def fake_python(tmp_path):
 
 ECHO = """
     jobs = json.load(open(arguments[1]))
-    json.dump([dict(job, worker=os.path.basename(arguments[0]), gpu=os.environ.get("CUDA_VISIBLE_DEVICES"),
-                    quiet=os.environ["TF_CPP_MIN_LOG_LEVEL"]) for job in jobs], open(arguments[2], "w"))
+    more = {"worker": os.path.basename(arguments[0]), "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"),
+            "quiet": os.environ["TF_CPP_MIN_LOG_LEVEL"]}
+    json.dump([dict(job, **more) for job in jobs], open(arguments[2], "w"))
 """
 HANG = """
     child = os.fork()
@@ -100,7 +101,10 @@ def test_a_timeout_ends_the_worker_and_what_it_forked(fake_python, tmp_path):
 
 def test_an_interrupt_ends_the_worker_and_what_it_forked(fake_python, tmp_path):
     note = tmp_path / "pids"
-    program = f"from graphfix.stock import runner; runner.run_job({{'verb': 'a'}}, python={fake_python(HANG % str(note))!r})"
+    python = fake_python(HANG % str(note))
+    program = (
+        f"from graphfix.stock_api import runner; runner.run_job({{'verb': 'a'}}, python={python!r})"
+    )
     # In a process of its own: a test is not always run by the main thread, which gets the signals.
     process = subprocess.Popen(
         [sys.executable, "-c", program],
@@ -196,7 +200,8 @@ def test_it_is_found_where_python_path_names_it(fake_python, tmp_path, monkeypat
     assert runner.find_stock_python(sys.executable) == sys.executable
     python = fake_python("""
         jobs = json.load(open(arguments[1]))
-        json.dump([{"path": os.environ.get("PYTHONPATH"), "more": arguments[3:]}], open(arguments[2], "w"))
+        answer = {"path": os.environ.get("PYTHONPATH"), "more": arguments[3:]}
+        json.dump([answer], open(arguments[2], "w"))
     """)
     assert runner.run_job({"verb": "a"}, python=python) == {
         "path": None,

@@ -39,9 +39,8 @@ def fields(descriptor):
 def test_tensorflows_messages(name, module):
     """The same fields: name, number, type and oneof, of the message and of those in it."""
     theirs = __import__("tensorflow." + module, fromlist=[name])
-    ours = message_class(
-        "graphfix.%s.%s" % ("graph" if name in ("GraphDef", "SavedModel") else "tensorflow", name)
-    )
+    package = "graph" if name in ("GraphDef", "SavedModel") else "tensorflow"
+    ours = message_class(f"graphfix.{package}.{name}")
     pending, seen = [(getattr(theirs, name).DESCRIPTOR, ours.DESCRIPTOR)], set()
     while pending:
         their, our = pending.pop()

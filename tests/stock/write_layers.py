@@ -6,8 +6,8 @@ The files are those of graphfix/detectors/extractors in which the recorded types
 above the layers, stay as they are, and so do the layers of types that were not recorded.
 
 Each width is explained by the probes (record_layers.PROBES): the first width that gives
-the recorded number in every one of them.  A type whose widths no RULES explain is written with those
-it has at a depth_multiplier of 1, and without the feature `m`.
+the recorded number in every one of them.  A type whose widths no RULES explain is written with
+those it has at a depth_multiplier of 1, and without the feature `m`.
 """
 
 import itertools
@@ -47,8 +47,8 @@ class Unexplained(Exception):
 
 
 def explain(numbers, known, rules, hint="", more=()):
-    """The width that has these numbers, {probe: number}: the one of `hint`, or of the widths `known`
-    so far, in the order they were found, or a new one, or one of `more`."""
+    """The width that has these numbers, {probe: number}: the one of `hint`, or of the widths
+    `known` so far, in the order they were found, or a new one, or one of `more`."""
     plain = numbers["plain"]
     candidates = [hint] if hint else []
     candidates += [one for one in known if Widths().of(one) == plain]
@@ -107,9 +107,8 @@ def explain_name(names, known, rules):
         if len(set(column.values())) == 1:
             out.append(piece)
         else:
-            out.append(
-                "{%s}" % explain({probe: int(one) for probe, one in column.items()}, known, rules)
-            )
+            numbers = {probe: int(one) for probe, one in column.items()}
+            out.append(f"{{{explain(numbers, known, rules)}}}")
     return "".join(out)
 
 
@@ -234,8 +233,9 @@ def lines_of(probes, prefix, rules, known, hints, keras):
                 beside,
             )
         out.append(
-            f"  {name} {','.join(kernels)} "
-            f"{beside}{converted(scope, leaves, probes[prefix + 'plain'])}{read(scope, leaves, probes, prefix)}"
+            f"  {name} {','.join(kernels)} {beside}"
+            f"{converted(scope, leaves, probes[prefix + 'plain'])}"
+            f"{read(scope, leaves, probes, prefix)}"
         )
     maps = []
     for place in range(len(probes[prefix + "plain"]["maps"])):
@@ -253,7 +253,8 @@ def lines_of(probes, prefix, rules, known, hints, keras):
 
 
 def converted(scope, leaves, probe):
-    """The word for what a layer is called in a classifier of slim's, if it has another name there."""
+    """The word for what a layer is called in a classifier of slim's, if it has another name
+    there."""
     names = probe.get("converted", {})
     found = names.get(scope + "/kernel")
     if found is None:
@@ -268,8 +269,8 @@ def converted(scope, leaves, probe):
 
 
 def read(scope, leaves, probes, prefix):
-    """The word for from how many feature maps on, or from which level of an FPN, a layer is read, if
-    it is not always."""
+    """The word for from how many feature maps on, or from which level of an FPN, a layer is read,
+    if it is not always."""
     kernel = next(leaf for leaf in leaves if leaf in KERNELS or leaf == "=")
     name = scope if kernel == "=" else scope + "/" + kernel
     found = probes[prefix + "plain"].get("read")

@@ -13,7 +13,8 @@ else:
             job["index"] = os.path.getsize(job["checkpoint"] + ".index")
     json.dump(jobs, open(%(asked)r, "w"))
     answers = json.load(open(%(answers)r))
-    json.dump([answers[job.get("trainer", "graph" if "graph" in job else job["verb"])] for job in jobs], open(arguments[2], "w"))
+    names = [job.get("trainer", "graph" if "graph" in job else job["verb"]) for job in jobs]
+    json.dump([answers[name] for name in names], open(arguments[2], "w"))
 """
 
 

@@ -13,7 +13,7 @@ import thorough
 from graphfix.formats import dtypes
 from graphfix.formats.checkpoint import reader, writer
 from graphfix.formats.tensors import TensorStore, TensorView, constant
-from graphfix.modeldir import manifest
+from graphfix.modeldir import manifest, measuring
 from graphfix.verification.judge import judge
 
 WEIGHTS = "BoxPredictor_0/ClassPredictor/weights"
@@ -382,7 +382,7 @@ def test_pending_contents_are_as_good_as_those_they_replace(out):
         record.checkpoints,
         record.model,
         None,
-        {"report.html": manifest.content_of(b"new"), "pictures/a.jpg": manifest.content_of(b"x")},
+        {"report.html": measuring.content_of(b"new"), "pictures/a.jpg": measuring.content_of(b"x")},
     )
     for data, right in ((old, True), (b"new", True), (b"neither", False)):
         builders.write(out, "report.html", data)

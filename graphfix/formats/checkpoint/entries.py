@@ -5,7 +5,7 @@ tensor_bundle.proto):
 
 * the empty key: a BundleHeaderProto - number of shards, byte order, format version;
 * a tensor's name: a BundleEntryProto - type, shape, shard, offset, size, masked CRC-32C;
-* for a tensor saved in parts ("partitioned variable"), its name's entry holds the list of
+* for a tensor saved in parts ("partitioned variable"), its name's entry has the list of
   slices and no bytes, and each slice has an entry of its own under an ordered-code key
   (core/lib/strings/ordered_code.cc) made of 0, the name, the rank, and each dimension's start
   and length, where a whole dimension is 0 and -1.

@@ -1,21 +1,19 @@
 """Opens a checkpoint: metadata from the index at once, values and checksums on request."""
 
-import hashlib
 import os
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from graphfix.errors import SourceError
 from graphfix.formats import checksum, regular_files
-from graphfix.formats.checkpoint import entries, table
-from graphfix.formats.dtypes import BY_NUMBER, STRING, VARIANT
+from graphfix.formats.checkpoint import entries, stored_bytes, table
+from graphfix.formats.checkpoint.stored_bytes import COPY_AGAIN
+from graphfix.formats.dtypes import BY_NUMBER
 from graphfix.formats.schema import parse
 from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
 
-_COPY_AGAIN = "download or copy the checkpoint again"
-_CHUNK = 1 << 20
 # A real index has some 50 bytes a tensor, the largest published detector's 69 KiB together.
 _MAX_INDEX = 16 << 20
 # NumPy's limit up to 1.26; TensorFlow's is 254.  No variable has more than 5.
@@ -65,7 +63,7 @@ def read_index(prefix: str) -> bytes:
         )
     raise SourceError(
         prefix,
-        f"is a file, but no checkpoint: there is no {path}",
+        f"is a file, but not a checkpoint: there is no {path}",
         "name a checkpoint's prefix, such as DIR/model.ckpt",
     )
 
@@ -124,7 +122,7 @@ class _Opened:
         self.claimed: Dict[int, int] = {}
 
     def _fault(self, message: str) -> SourceError:
-        return SourceError(self.path, "the checkpoint index " + message, _COPY_AGAIN)
+        return SourceError(self.path, "the checkpoint index " + message, COPY_AGAIN)
 
     def _parse(self, message_class, data: Optional[bytes], what: str):
         if data is None:
@@ -145,7 +143,7 @@ class _Opened:
             try:
                 name = key.decode()
             except UnicodeDecodeError:
-                raise self._fault(f"holds a tensor name that is not UTF-8: {key!r}") from None
+                raise self._fault(f"has a tensor name that is not UTF-8: {key!r}") from None
             entry = self._entry(key, f"the entry of tensor '{name}'")
             meta = self._meta(name, entry)
             if not entry.slices:
@@ -158,7 +156,7 @@ class _Opened:
             key for key in self.pairs if key.startswith(entries.SLICE_KEY_START) and key not in used
         ]
         if strays:
-            raise self._fault(f"holds a slice that belongs to no tensor: {strays[0]!r}")
+            raise self._fault(f"has a slice that belongs to no tensor: {strays[0]!r}")
         return TensorStore(views)
 
     def _entry(self, key: bytes, what: str):
@@ -200,10 +198,10 @@ class _Opened:
                 shard,
                 f"is truncated: tensor '{meta.name}' should lie at bytes {entry.offset} to "
                 f"{entry.offset + entry.size} of {size}",
-                _COPY_AGAIN,
+                COPY_AGAIN,
             )
         # Nobody's writer shares bytes between tensors; a small hostile checkpoint would, and so
-        # claim more values than any memory holds.
+        # claim more values than fit into memory.
         claimed = self.claimed[entry.shard_id] = self.claimed.get(entry.shard_id, 0) + entry.size
         if claimed > size:
             raise self._fault(
@@ -211,7 +209,7 @@ class _Opened:
                 f"{size} in {shard}"
             )
         extent = Extent(shard, entry.offset, entry.size, checksum.unmask(entry.crc32c))
-        return TensorView(meta, _loader(meta, extent), extent)
+        return TensorView(meta, stored_bytes.loader(meta, extent), extent)
 
     def _size(self, number: int, path: str) -> int:
         if number not in self.sizes:
@@ -220,7 +218,7 @@ class _Opened:
                     self.sizes[number] = os.fstat(file.fileno()).st_size
             except OSError as error:
                 raise SourceError(
-                    path, f"cannot be read: {error.strerror}", f"put it beside {self.path}"
+                    path, f"cannot be read: {error.strerror}", f"put it next to {self.path}"
                 ) from None
         return self.sizes[number]
 
@@ -287,120 +285,3 @@ def _tile(shape: Tuple[int, ...], slices: Sequence[Tuple[slice, ...]]) -> bool:
             return False
         reached = stop
     return len(cut) == 1 and reached == shape[axis]
-
-
-def _loader(meta: TensorMeta, extent: Extent) -> Callable[[], np.ndarray]:
-    def load() -> np.ndarray:
-        if meta.dtype.itemsize == 0:
-            raise SourceError(
-                extent.path,
-                f"tensor '{meta.name}' is of type {meta.dtype}, which has no array form",
-                "leave it as it is in the plan",
-            )
-        data = _bytes(extent)
-        _compare(meta, extent, checksum.crc32c(data))
-        return np.frombuffer(data, meta.dtype.numpy or np.dtype("<u2")).reshape(meta.shape)
-
-    return load
-
-
-def check(view: TensorView) -> None:
-    """Reads a view's stored bytes, and checks them.
-
-    Memory is bounded but for strings, variants and partitioned variables.
-
-    Raises:
-      SourceError: naming the file and the tensor, when they are not what was saved.
-    """
-    if view.extent is None:
-        view.load()
-    else:
-        measure(view)
-
-
-def measure(view: TensorView) -> Tuple[int, int]:
-    """The CRC-32C and the sum (`checksum.sum64`) of a view's stored bytes, which lie in one
-    extent, and are checked on the way.
-
-    Raises:
-      SourceError: naming the file and the tensor, when they are not what was saved.
-    """
-    meta, extent = view.meta, view.extent
-    crc = total = 0
-    for chunk in _chunks(extent):
-        crc = checksum.crc32c(chunk, crc)
-        total = checksum.sum64(chunk, total)
-    stored = crc
-    if meta.dtype in (STRING, VARIANT):
-        special = entries.string_checksum if meta.dtype == STRING else entries.variant_checksum
-        try:
-            stored = special(bytes(_bytes(extent)), meta.size)
-        except ValueError as error:
-            raise SourceError(
-                extent.path, f"tensor '{meta.name}' is damaged: {error}", _COPY_AGAIN
-            ) from None
-    _compare(meta, extent, stored)
-    return crc, total
-
-
-def digest(view: TensorView) -> str:
-    """The SHA-256 of a view's stored bytes, which are checked on the way.
-
-    Raises:
-      SourceError: naming the file and the tensor, when they are not what was saved.
-    """
-    found = hashlib.sha256()
-    if view.extent is None:
-        found.update(np.ascontiguousarray(view.load()).tobytes())
-        return found.hexdigest()
-    if view.meta.dtype in (STRING, VARIANT):
-        check(view)
-    crc = 0
-    for chunk in _chunks(view.extent):
-        found.update(chunk)
-        crc = checksum.crc32c(chunk, crc)
-    if view.meta.dtype not in (STRING, VARIANT):
-        _compare(view.meta, view.extent, crc)
-    return found.hexdigest()
-
-
-def _compare(meta: TensorMeta, extent: Extent, crc: int) -> None:
-    if crc != extent.crc32c:
-        raise SourceError(
-            extent.path,
-            (f"tensor '{meta.name}' is damaged: its bytes do not match their checksum"),
-            _COPY_AGAIN,
-        )
-
-
-def _bytes(extent: Extent) -> bytearray:
-    data = bytearray()
-    for chunk in _chunks(extent):
-        data += chunk
-    return data
-
-
-def _chunks(extent: Extent) -> Iterator[memoryview]:
-    """The bytes of an extent, by turns in one buffer: each chunk holds until the next.  All but
-    the last have _CHUNK bytes."""
-    buffer = memoryview(bytearray(min(_CHUNK, extent.length)))
-    left = extent.length
-    try:
-        with regular_files.open_file(extent.path, buffering=0) as file:
-            file.seek(extent.offset)
-            while left:
-                chunk = buffer[:left]
-                count = 0
-                while count < len(chunk):
-                    read = file.readinto(chunk[count:])
-                    if not read:
-                        raise SourceError(
-                            extent.path, "became shorter while it was read", _COPY_AGAIN
-                        )
-                    count += read
-                left -= count
-                yield chunk
-    except OSError as error:
-        raise SourceError(
-            extent.path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None

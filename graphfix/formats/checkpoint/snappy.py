@@ -22,7 +22,7 @@ def decompress(data: bytes, limit: int) -> bytes:
     """The bytes that `data` stands for, at most `limit` of them.
 
     Raises:
-      ValueError: `data` is not a whole Snappy stream, or one of more bytes.
+      ValueError: `data` is not a complete Snappy stream, or one of more bytes.
     """
     length, position = varint.decode(data, 0)
     if length > limit:

@@ -20,7 +20,7 @@ compression (releases before 1.1 could not read it).
 """
 
 import struct
-from typing import Iterable, Iterator, Tuple
+from typing import Iterable, Iterator, Optional, Tuple
 
 from graphfix.errors import SourceError
 from graphfix.formats import checksum
@@ -30,7 +30,7 @@ MAGIC = 0xDB4775248B80FB57
 _FOOTER = 48
 _TRAILER = 5
 _BLOCK_SIZE = 256 * 1024
-# Prefix compression and Snappy let a small hostile file stand for more than any memory holds.
+# Prefix compression and Snappy let a small hostile file expand to more than fits into memory.
 # The index of 100,000 tensors, more than anybody has, unfolds to some 15 MiB.
 _MAX_UNFOLDED = 64 << 20
 _REMEDY = "download or copy the file again"
@@ -43,14 +43,14 @@ def read(data: bytes, subject: str) -> Iterator[Pair]:
     """Yields the (key, value) pairs of the table in `data`, in key order.
 
     Raises:
-      SourceError: naming `subject`, when `data` is no whole, undamaged table.
+      SourceError: naming `subject`, when `data` is not a complete, undamaged table.
     """
     unfolded = 0
     previous = None
     try:
         for key, value in _pairs(data):
             if previous is not None and key <= previous:
-                raise ValueError("holds keys out of order")
+                raise ValueError("has keys out of order")
             unfolded += len(key) + len(value)
             if unfolded > _MAX_UNFOLDED:
                 raise ValueError("unfolds to more than any checkpoint index has")
@@ -131,11 +131,11 @@ def write(pairs: Iterable[Pair]) -> bytes:
     out = bytearray()
     index = _Block(1)
     block = _Block(16)
-    last = None
+    last: Optional[bytes] = None
     for key, value in pairs:
         if last is not None and key <= last:
             raise ValueError(f"keys must increase: {key!r} after {last!r}")
-        if block.size >= _BLOCK_SIZE:
+        if last is not None and block.size >= _BLOCK_SIZE:
             index.add(_separator(last, key), _append(out, block))
             block = _Block(16)
         block.add(key, value)

@@ -20,7 +20,7 @@ def decode(data: bytes, position: int) -> Tuple[int, int]:
             if value >> 64:
                 break
             return value, position
-    raise ValueError("holds a number longer than 64 bits")
+    raise ValueError("has a number longer than 64 bits")
 
 
 def encode(value: int) -> bytes:

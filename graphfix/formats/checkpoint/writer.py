@@ -3,7 +3,7 @@
 Tensors lie in name order without gaps, as TensorFlow's own writer lays them.  A tensor whose
 bytes lie in a checkpoint already (`TensorView.extent`) is copied, neighbours together, so neither
 its size nor the checkpoint's bounds the memory used.  Its recorded checksum goes along unread:
-whoever publishes the result must check the copy (`reader.check`), which finds damage in the
+whoever publishes the result must check the copy (`stored_bytes.check`), which finds damage in the
 source and in the copying alike.
 
 Where bytes keep their place within a block, the kernel copies them (copy_file_range), on some
@@ -17,7 +17,7 @@ synced, the same 490 MB then take 0.12 s instead of 0.22 s.
 import contextlib
 import ctypes
 import os
-from typing import Iterable, List, Optional
+from typing import Any, Iterable, List, Optional
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def write_bundle(store: TensorStore, prefix: str) -> None:
         offset = 0
         for run in _runs(store.values()):
             if run[0].extent:
-                shard.copy(run[0].extent, sum(view.extent.length for view in run))
+                shard.copy(run[0].extent, sum(map(_size, run)))
             for view in run:
                 extent = view.extent or _append(view, shard.file)
                 entry = _entry(view, offset, extent)
@@ -119,7 +119,7 @@ class _Shard:
 
     def __init__(self, path: str):
         self.file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by who closes this
-        self._source = None
+        self._source: Any = None
         self._buffer = memoryview(bytearray(_CHUNK))
         self._waiting = 0
 

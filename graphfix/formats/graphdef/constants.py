@@ -82,7 +82,7 @@ def field_of(node, meta: TensorMeta) -> str:
     """The field of a Const node's TensorProto that its value is read from; `meta` is its own.
 
     Raises:
-      ValueError: it holds no array, or other bytes than its shape takes.
+      ValueError: it has no array, or other bytes than its shape takes.
     """
     proto = node.attr["value"].tensor
     if meta.dtype.name not in _LISTS:
@@ -107,7 +107,7 @@ def value_of(node) -> np.ndarray:
     """The array of a Const node (bfloat16: uint16 bit patterns).
 
     Raises:
-      ValueError: it holds no array, or other bytes than its shape takes.
+      ValueError: it has no array, or other bytes than its shape takes.
     """
     meta = meta_of(node)
     field = field_of(node, meta)

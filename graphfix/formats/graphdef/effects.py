@@ -141,8 +141,8 @@ def effects(graph_def: Any, subject: str) -> Tuple[Finding, ...]:
 
 
 def check_computes(graph_def: Any, subject: str) -> None:
-    """Raises SourceError where a graph has an operation that is not known to do nothing but compute,
-    naming the first few."""
+    """Raises SourceError where a graph has an operation that is not known to do nothing but
+    compute, naming the first few."""
     allowed = computing()
     names = [
         f"{node.op} '{node.name}'{where} ({_OF.get(node.op, 'not known')})"

@@ -37,7 +37,7 @@ class Evaluator:
     ):
         self._graph, self._most = graph, most_elements
         self._passing = _CONTROL_FLOW if through_loops else ()
-        self._known: Dict[str, Optional[List[np.ndarray]]] = {}
+        self._known: Dict[str, Any] = {}  # lists of arrays; None where there is no value
 
     def value(self, name: str, port: int = 0) -> Optional[np.ndarray]:
         """One output of a node, None where it cannot be told from constants."""

@@ -37,13 +37,13 @@ def read_graph_def(path: str) -> Any:
     """The GraphDef of a frozen graph's file.
 
     Raises:
-      SourceError: it cannot be read, or is no GraphDef.
+      SourceError: it cannot be read, or is not a GraphDef.
     """
     graph_def = _parse(path, "graphfix.graph.GraphDef", "a frozen graph (GraphDef)")
     if not graph_def.node or not all(node.name and node.op for node in graph_def.node):
         raise SourceError(
             path,
-            "is no frozen graph: it has %s"
+            "is not a frozen graph: it has %s"
             % ("nodes without a name or an operation" if graph_def.node else "no nodes"),
             "name the frozen_inference_graph.pb that the exporter wrote",
         )
@@ -54,7 +54,7 @@ def read_saved_model(directory: str) -> Any:
     """The SavedModel message of a directory.
 
     Raises:
-      SourceError: it cannot be read, is no SavedModel, or has no single graph.
+      SourceError: it cannot be read, is not a SavedModel, or has no single graph.
     """
     path = os.path.join(directory, SAVED_MODEL_PB)
     saved = _parse(path, "graphfix.graph.SavedModel", "a SavedModel")

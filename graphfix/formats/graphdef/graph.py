@@ -79,7 +79,7 @@ class Graph:
     """A GraphDef being changed: `nodes` in order, by name."""
 
     def __init__(self, graph_def):
-        """Raises ValueError where names repeat, or an input is no node's."""
+        """Raises ValueError where names repeat, or an input belongs to no node."""
         self.graph_def = graph_def
         self.nodes = collections.OrderedDict((node.name, node) for node in graph_def.node)
         if len(self.nodes) != len(graph_def.node):
@@ -134,7 +134,7 @@ class Graph:
         edge of a loop (NextIteration to Merge) is none to wait for.
 
         Raises:
-          ValueError: the graph has a cycle that is no loop.
+          ValueError: the graph has a cycle that is not a loop.
         """
         nodes = list(self.nodes.values())
         number_of = {name: number for number, name in enumerate(self.nodes)}

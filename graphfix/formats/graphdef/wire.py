@@ -7,13 +7,14 @@ write everything else in one way: so that much is left to them.
 """
 
 import operator
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 _MASK = (1 << 64) - 1
 _SMALL = 256  # bytes of an entry that is worth being remembered
 # Entries of maps, with the names of their messages, in order within.
 Done = Dict[Tuple[str, bytes], bytes]
 _FIRST = operator.itemgetter(0)
+Buffer = Union[bytes, bytearray]
 # Full name of a message -> numbers of its fields that are messages: their descriptor, whether they
 # are a map's entries, and whether they or anything in them is.
 _Inner = Tuple[Any, bool, bool]
@@ -39,7 +40,7 @@ def canonical(message: Any) -> bytes:
     return _normal(data, 0, len(data), _inner(message.DESCRIPTOR), {})
 
 
-def fields(data: bytes, position: int, end: int) -> Iterator[Tuple[int, int, int, int]]:
+def fields(data: Buffer, position: int, end: int) -> Iterator[Tuple[int, int, int, int]]:
     """The fields of a serialized message that have a length (messages, strings, packed numbers):
     number, where it begins, its content's begin and end."""
     groups = 0  # the old form of a message, of unknown fields only: not looked into
@@ -71,7 +72,7 @@ def _order_maps(data: bytearray, start: int, end: int, descriptor: Any, done: Do
     come again and again.  Stops, and returns False, where a key comes twice or the entries of a map
     are not one after the other: upb keeps those with an unknown field elsewhere."""
     known = _inner(descriptor)
-    view = memoryview(data)  # a slice of it is no copy
+    view = memoryview(data)  # slicing it copies nothing
     entries: Dict[int, List[Tuple[int, int, int]]] = {}
     for number, first, inner, last in fields(data, start, end):
         if number in known:
@@ -87,7 +88,7 @@ def _order_maps(data: bytearray, start: int, end: int, descriptor: Any, done: Do
             return False
         kind = known[number][0]
         name = kind.full_name
-        chunks = []
+        chunks: List[Tuple[bytes, Union[bytes, memoryview]]] = []
         for first, inner, last in places:
             if last - first > _SMALL:
                 if not _order_maps(data, inner, last, kind, done):
@@ -198,7 +199,7 @@ def _inner(descriptor: Any) -> Dict[int, _Inner]:
     return known
 
 
-def _begin(entry: bytes, start: int, end: int) -> bytes:
+def _begin(entry: Buffer, start: int, end: int) -> bytes:
     """What tells an entry from others: its key, nearly always a short text at its begin."""
     if end - start > 1 and entry[start] == 0x0A and entry[start + 1] < 0x80:
         return bytes(entry[start : start + 2 + entry[start + 1]])
@@ -236,7 +237,7 @@ def _has_maps(descriptor: Any) -> bool:
     return False
 
 
-def _group(data: bytes, position: int) -> Tuple[int, int]:
+def _group(data: Buffer, position: int) -> Tuple[int, int]:
     """Where a group's content ends, and where what follows the group begins."""
     depth = 1
     while True:
@@ -255,7 +256,7 @@ def _group(data: bytes, position: int) -> Tuple[int, int]:
             position += {1: 8, 5: 4}.get(kind, 0)
 
 
-def _varint(data: bytes, position: int) -> Tuple[int, int]:
+def _varint(data: Buffer, position: int) -> Tuple[int, int]:
     """A variable-length integer that is known to be sound, and the position after it."""
     value = shift = 0
     while True:

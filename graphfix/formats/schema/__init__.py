@@ -11,7 +11,7 @@ pay for the pipeline's 170 messages.
 import functools
 import os
 import warnings
-from typing import Any
+from typing import Any, List, Set
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
@@ -26,7 +26,7 @@ FILES = {
 }
 
 _POOL = descriptor_pool.DescriptorPool()
-# protobuf 4.22 to 4.24 reads a field through its message's class and crashes if nothing holds it.
+# protobuf 4.22 to 4.24 reads a field through its message's class and crashes if nothing refers to it.
 _KEPT = []  # every class
 _LOADED = set()  # names of files; several schemas may import one
 # Before protobuf 4.22 a factory makes classes and keeps them: one for as long as the process lives.

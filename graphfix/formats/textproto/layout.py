@@ -9,7 +9,7 @@ Fields and blocks are tree.py's or mutable_tree.py's: both have the same attribu
 
 import dataclasses
 import re
-from typing import Any, Iterator, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, Optional, Pattern, Sequence, Tuple, Union
 
 from graphfix.errors import SourceError
 from graphfix.formats.textproto.parser import parse
@@ -17,7 +17,7 @@ from graphfix.formats.textproto.source_text import SourceText
 from graphfix.formats.textproto.tree import Block, Field
 
 # What to insert: a scalar's literal, or a block's fields.
-New = Union[str, Sequence[Tuple[str, "New"]]]  # type: ignore
+New = Union[str, Sequence[Tuple[str, "New"]]]
 
 # What a literal is parsed after.
 LITERAL_OF = "x: "
@@ -93,7 +93,7 @@ def insertion(
         rest = _REST.match(text, anchor.end)
         own_line = _indent_if_first(source, anchor.start)
         if rest is None or (own_line is None and block is not root and _one_line(text, block)):
-            end = _SEPARATOR.match(text, anchor.end).end()
+            end = _past(_SEPARATOR, text, anchor.end)
             return Splice(end, end, " " + _render(name, new, "", "", " "))
         indent = own_line if own_line is not None else _inner(outer, step)
         return _line(text, rest.end(), _render(name, new, indent, step, newline), newline)
@@ -113,8 +113,8 @@ def deletion(source: SourceText, field: Any) -> Splice:
     rest = _REST.match(source.text, end)
     if rest is not None and _indent_if_first(source, start) is not None:
         return Splice(source.line_start(start), rest.end(), "")
-    end = _SEPARATOR.match(source.text, end).end()
-    return Splice(start, _BLANKS.match(source.text, end).end(), "")
+    end = _past(_SEPARATOR, source.text, end)
+    return Splice(start, _past(_BLANKS, source.text, end), "")
 
 
 def _line(text: str, at: int, line: str, newline: str) -> Splice:
@@ -130,7 +130,15 @@ def _one_line(text: str, block: Any) -> bool:
 
 def _indent(source: SourceText, offset: int) -> str:
     """The blanks at the start of an offset's line."""
-    return _BLANKS.match(source.text, source.line_start(offset)).group()
+    start = source.line_start(offset)
+    return source.text[start : _past(_BLANKS, source.text, start)]
+
+
+def _past(pattern: Pattern[str], text: str, offset: int) -> int:
+    """Where the match of a pattern that matches anywhere, if only nothing, ends."""
+    match = pattern.match(text, offset)
+    assert match is not None
+    return match.end()
 
 
 def _indent_if_first(source: SourceText, offset: int) -> Optional[str]:

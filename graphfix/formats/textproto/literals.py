@@ -1,6 +1,6 @@
 """Literals of protobuf's text format: the value of a written number or string.
 
-SourceText: the Text Format Language Specification (protobuf.dev/reference/protobuf/textformat-spec).
+Source: the Text Format Language Specification (protobuf.dev/reference/protobuf/textformat-spec).
 
     strings   "..." or '...', closed on their own line; escapes
               \\a \\b \\f \\n \\r \\t \\v \\? \\\\ \\' \\",
@@ -134,10 +134,10 @@ def quote(value: str) -> str:
         raise RequestError(
             ascii(value), "is not valid UTF-8 text", "use a name that is valid UTF-8"
         ) from None
-    return '"%s"' % "".join(_QUOTED.get(character, character) for character in value)
+    return '"' + "".join(_QUOTED.get(character, character) for character in value) + '"'
 
 
-_QUOTED = {chr(code): "\\%03o" % code for code in list(range(32)) + [127]}
+_QUOTED = {chr(code): f"\\{code:03o}" for code in list(range(32)) + [127]}
 _QUOTED.update({"\n": "\\n", "\r": "\\r", "\t": "\\t", '"': '\\"', "\\": "\\\\"})
 
 

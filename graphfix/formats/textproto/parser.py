@@ -1,6 +1,6 @@
 """Protobuf's text format: from text to the nodes of tree.py.
 
-SourceText: the Text Format Language Specification (protobuf.dev/reference/protobuf/textformat-spec).
+Source: the Text Format Language Specification (protobuf.dev/reference/protobuf/textformat-spec).
 
     document = { field }                      comments: # to the end of the line, anywhere
     field    = name ":" scalar   [sep]        sep      = "," | ";"
@@ -64,10 +64,10 @@ class _Parser:
 
     def _tokens(self) -> List[Tuple[str, int, int]]:
         """(kind, start, end) of each token; a mark's kind is the mark, the last kind is "end"."""
-        found = []
+        found: List[Tuple[str, int, int]] = []
         start = len(BOM) if self.text.startswith(BOM) else 0
         for match in _TOKEN.finditer(self.text, start):
-            kind = match.lastgroup
+            kind = str(match.lastgroup)
             if kind == "skip":
                 continue
             if kind == "bad":

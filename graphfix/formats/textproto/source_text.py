@@ -72,7 +72,8 @@ class SourceText:
 
     def where(self, offset: int) -> str:
         """`subject:line:column`, the subject of an error about this place."""
-        return "%s:%d:%d" % ((self.subject,) + self.position(offset))
+        line, column = self.position(offset)
+        return f"{self.subject}:{line}:{column}"
 
     def error(self, offset: int, message: str, remedy: str) -> SourceError:
         return SourceError(self.where(offset), message, remedy)

@@ -6,7 +6,7 @@ since two `num_classes: 90` in different places are different nodes.
 """
 
 import dataclasses
-from typing import Iterator, Sequence, Tuple, Union
+from typing import Any, Iterator, Sequence, Tuple, Union
 
 from graphfix.formats.textproto.source_text import SourceText
 
@@ -52,7 +52,7 @@ class Scalar(Node):
     """
 
     kind: str
-    value: Union[int, float, str, bytes]
+    value: Any
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class Field(Node):
     value_start: int
     value_end: int
     listed: bool
-    values: Tuple[Union[Scalar, "Block"], ...]
+    values: Tuple[Any, ...]  # Scalar or Block, as the field's type says
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ class Block(Node):
             ]
         return tuple(field for block in blocks for field in block.named(path[-1]))
 
-    def values(self, path: Sequence[str]) -> Tuple[Union[Scalar, "Block"], ...]:
+    def values(self, path: Sequence[str]) -> Tuple[Any, ...]:
         """The values of all fields at a path, lists flattened."""
         return tuple(value for field in self.find(path) for value in field.values)
 

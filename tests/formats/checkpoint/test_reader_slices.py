@@ -6,7 +6,7 @@ import pytest
 from bundle_cases import NAMES, fixed, save
 
 from graphfix.errors import SourceError
-from graphfix.formats.checkpoint import reader
+from graphfix.formats.checkpoint import reader, stored_bytes
 
 
 def partitioned(name, dtype, whole, parts, extra=(), shards=1):
@@ -71,14 +71,14 @@ def test_joins_slices(case, dtype, name, prefix):
         piece = np.frombuffer(fixed(dtype, sizes, at + 3).data, expected.dtype)
         expected[where] = piece.reshape(sizes)
     assert view.load().tobytes() == expected.tobytes()
-    reader.check(view)
+    stored_bytes.check(view)
 
 
 def test_damage_in_a_slice_names_the_tensor(prefix):
     index, data = partitioned("v", 1, *SLICED["along the first axis"])
     save(prefix, index, data[0][:-1] + b"\x01")
     view = reader.open_bundle(prefix)["v"]
-    for read in (reader.check, lambda view: view.load()):
+    for read in (stored_bytes.check, lambda view: view.load()):
         with pytest.raises(SourceError, match="tensor 'v' is damaged"):
             read(view)
 

@@ -14,7 +14,7 @@ from bundle_cases import CASES, SIZES, fixed, lay, save, strings
 
 from graphfix.errors import SourceError
 from graphfix.formats import checksum, tensors
-from graphfix.formats.checkpoint import reader, writer
+from graphfix.formats.checkpoint import reader, stored_bytes, writer
 from graphfix.formats.dtypes import BY_NUMBER
 from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
 
@@ -121,7 +121,7 @@ def test_kept_bytes_are_not_decoded(tmp_path):
     index, data = written(store, tmp_path / "out")
     assert (index, data) == (expected({"x": one})[0], damaged)
     with pytest.raises(SourceError, match="tensor 'x' is damaged"):
-        reader.check(reader.open_bundle(str(tmp_path / "out" / "m"))["x"])
+        stored_bytes.check(reader.open_bundle(str(tmp_path / "out" / "m"))["x"])
 
 
 def test_mixture_of_sources(tmp_path):
@@ -312,7 +312,7 @@ _MEASURE = """
 import os, resource, sys
 sys.path[:0] = [%(package)r]
 from graphfix.formats import checksum
-from graphfix.formats.checkpoint import reader, writer
+from graphfix.formats.checkpoint import reader, stored_bytes, writer
 from graphfix.formats.dtypes import BY_NUMBER
 from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
 import numpy as np
@@ -332,7 +332,7 @@ views.append(TensorView(TensorMeta("b", BY_NUMBER[4], (1000,)), lambda: small))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 writer.write_bundle(TensorStore(views), os.path.join(sys.argv[1], "m"))
 for view in reader.open_bundle(os.path.join(sys.argv[1], "m")).values():
-    reader.check(view)
+    stored_bytes.check(view)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 

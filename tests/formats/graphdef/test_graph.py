@@ -200,12 +200,14 @@ def repeated(count, side, filler=0):
     return graph
 
 
+@pytest.mark.slow
 def test_many_bytes_of_few_are_refused():
     with pytest.raises(SourceError, match="constants of repeated values that take 319 MB"):
         files.open_graph(repeated(20, 1 << 22), "graph.pb")
     with pytest.raises(SourceError, match="repeated values"):
         files.open_graph(repeated(2000, 1 << 20), "graph.pb")
-    # A few of them, many small ones, or as much beside a graph of that size, are what exporters write.
+    # A few of them, many small ones, or as much beside a graph of that size, are what exporters
+    # write.
     files.open_graph(repeated(15, 1 << 22), "graph.pb")
     files.open_graph(repeated(20000, 100), "graph.pb")
     files.open_graph(repeated(20, 1 << 22, filler=24 << 20), "graph.pb")

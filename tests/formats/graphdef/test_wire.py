@@ -1,4 +1,5 @@
-"""One form of bytes for one message: maps and unknown fields; and looking at a graph changes none."""
+"""One form of bytes for one message: maps and unknown fields; and looking at a graph changes
+none."""
 
 import random
 

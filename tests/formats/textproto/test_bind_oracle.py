@@ -229,7 +229,8 @@ class Generator:
             colon = self.random.choice(":  ")
         value = values[0]
         if listed:
-            value = f"[{self.space()}{(self.space() + ',' + self.space()).join(values)}{self.random.choice([''] * 9 + [','])}]"
+            start, comma = self.space(), self.space() + "," + self.space()
+            value = f"[{start}{comma.join(values)}{self.random.choice([''] * 9 + [','])}]"
         return (
             name
             + self.space()
