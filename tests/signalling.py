@@ -11,43 +11,34 @@ signal ended it), `err` (what the child wrote to stderr).
 """
 
 import atexit
+import contextlib
+import importlib
 import json
 import os
+import pkgutil
 import signal
 import sys
+import time
 
-import jinja2
-import numpy.random
+import jinja2  # noqa: F401
+import numpy.random  # noqa: F401
 
-from graphfix.api import comparisons, conversions, training
-from graphfix.anchor_fitting import workflow
-from graphfix.batch import batch
+import graphfix
 from graphfix.cli import command_line
-from graphfix.conversion import convert, thaw
-from graphfix.planning import kernels
-from graphfix.report import environment
-from graphfix.verification import stock_trial, verify
 
-# What a command loads when it needs it.  Children need not: Python prints an exception that a
-# signal raises while it lets go of a module's lock, and goes on.
-LOADED = (
-    comparisons,
-    conversions,
-    training,
-    batch,
-    convert,
-    environment,
-    jinja2,
-    kernels,
-    numpy.random,
-    stock_trial,
-    thaw,
-    verify,
-    workflow,
-)
+
+def load_all():
+    """Imports what a command imports when it needs it.  Children need not: Python prints an exception
+    that a signal raises while it lets go of a module's lock, and goes on."""
+    for module in pkgutil.walk_packages(graphfix.__path__, "graphfix."):
+        if module.name != "graphfix.__main__":
+            with contextlib.suppress(ImportError):  # what runs in the stock API's Python
+                importlib.import_module(module.name)
+    time.strptime("1", "%d")
 
 
 def main():
+    load_all()
     for line in sys.stdin:
         job = json.loads(line)
         log, calls = os.pipe(), os.pipe()

@@ -6,6 +6,7 @@ or forge one.
 """
 
 import contextlib
+import os
 import re
 import sys
 import threading
@@ -106,9 +107,16 @@ def _print(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
+        give_up_output()
         raise RequestError(
             "standard output", f"cannot be written: {error.strerror}", "direct it elsewhere"
         ) from None
+
+
+def give_up_output() -> None:
+    """Sends what is still buffered for stdout nowhere: at its end Python would try to write it again,
+    and exit with 120 because it cannot."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(lines: Iterable[Any]) -> None:

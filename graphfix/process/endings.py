@@ -5,13 +5,11 @@ refused, 4 verification failed; as a shell counts signals, 129 its terminal hung
 interrupted, 143 terminated, 141 whoever read stdout left.
 """
 
-import os
-import sys
 from typing import Callable
 
 from graphfix.errors import GraphfixError, Problem
 from graphfix.process import signals
-from graphfix.process.console import say
+from graphfix.process.console import give_up_output, say
 
 
 def exit_code(work: Callable[[], int]) -> int:
@@ -36,8 +34,7 @@ def _told(work: Callable[[], int]) -> int:
         say(f"graphfix: {problem}" for problem in error.problems)
         return error.exit_code
     except BrokenPipeError:
-        # There is nobody to tell; and what is still buffered must not be tried again at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()  # and there is nobody to tell
         return 141
     except OSError as error:
         # Files that are asked for have errors of their own; this is the rest, such as a current

@@ -116,6 +116,7 @@ def test_every_generator(text, threshold, kind, counts, briefly):
     np.testing.assert_array_equal(best_overlaps(found, spec, model, threshold).iou, made.after.iou)
 
 
+@pytest.mark.slow
 def test_what_is_neither_size_nor_shape_stays(briefly):
     made = fitted(CASES["ssd with strides"], boxes("wide"))
     old, _ = case(CASES["ssd with strides"])
@@ -147,6 +148,7 @@ def test_anchors_that_fit_are_kept(monkeypatch):
     np.testing.assert_array_equal(made.after.iou, made.before.iou)
 
 
+@pytest.mark.slow
 def test_perfect_anchors_are_kept(briefly):
     """Boxes that are anchors: nothing can be better."""
     text = SSD % ("ssd_mobilenet_v1", PUBLISHED)

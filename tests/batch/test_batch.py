@@ -226,6 +226,7 @@ def test_a_record_with_other_than_a_batch_writes_is_none(graphfix, place, change
     assert done.code == 1 and "exists already, and no batch made it" in done.out
 
 
+@pytest.mark.slow
 def test_a_pipe_in_the_place_of_a_lock_is_not_waited_for(graphfix, place):
     os.makedirs(str(place / "out" / ".graphfix-batch" / "locks"))
     os.makedirs(str(place / "out" / ".graphfix-batch" / "work" / "left"))

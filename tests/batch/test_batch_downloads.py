@@ -79,6 +79,7 @@ def test_downloads(graphfix, place, tmp_path, server, monkeypatch):
     assert len(requests) == count
 
 
+@pytest.mark.slow
 def test_downloads_that_are_wrong(graphfix, place, tmp_path, server, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     address, _ = server

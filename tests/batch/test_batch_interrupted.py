@@ -97,6 +97,7 @@ def opened(number):
     return []
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed(place):
     path = recipe(place, 'source: "one" name: "stuck"', 'source: "one"', 'source: "two.tar.gz"')
     lock = place / "out" / LOCKS / "stuck"

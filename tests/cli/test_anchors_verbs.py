@@ -110,6 +110,7 @@ def perfect(config, tmp_path):
     return builders.write(tmp_path, "x.csv", "\n".join(rows))
 
 
+@pytest.mark.slow
 def test_fit_where_nothing_is_better_keeps_the_anchors(graphfix, config, perfect, tmp_path):
     first, second = tmp_path / "a.pbtxt", tmp_path / "b.config"
     done = graphfix("anchors", "fit", config, "--train_record", perfect, "--output", first)
@@ -155,6 +156,7 @@ def test_every_kind_of_annotation(graphfix, config, tmp_path):
         assert set(one["per_class"]) == {"cat", "dog"}
 
 
+@pytest.mark.slow
 def test_a_published_kind_of_first_stage(graphfix, tmp_path, wide):
     config = builders.write(
         tmp_path,
@@ -194,6 +196,7 @@ def test_ids_get_names(graphfix, config, tmp_path):
     assert set(json.loads(done.out)["before"]["per_class"]) == {"id 1", "dog"}
 
 
+@pytest.mark.slow
 def test_another_number_that_is_worse_says_so(graphfix, config, perfect, tmp_path):
     done = graphfix(
         "anchors",

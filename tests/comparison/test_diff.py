@@ -180,7 +180,7 @@ def with_function(graph_def):
                 "node more: NoOp only in B\n",
             ),
         ],
-        4,
+        9,
     ),
     ids=lambda one: getattr(one, "__name__", None),
 )

@@ -78,6 +78,7 @@ def test_it_is_said(fresh):
     assert [one["severity"] for one in found] == ["warning"]
 
 
+@pytest.mark.slow
 def test_the_seed_decides(fresh, tmp_path):
     again = convert(tmp_path, "--anchor_boxes", "random", "--seed", "0")
     other = convert(tmp_path, "--anchor_boxes", "random", "--seed", "1")

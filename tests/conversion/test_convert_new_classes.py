@@ -81,6 +81,7 @@ def test_noise_is_of_the_configs_own_initializer(
     assert abs(value.std() / deviation - 1) < 0.05
 
 
+@pytest.mark.slow
 def test_other_seeds_draw_other_rows_and_the_same_seed_the_same(model, converted):
     name = "BoxPredictor_3/ClassPredictor/weights"
     rows = [converted(model, TARGET, "--seed", seed)[1][name] for seed in ("0", "1", "0")]

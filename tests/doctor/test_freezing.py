@@ -72,7 +72,7 @@ def test_model_main_alone_reads_what_is_to_train(examined):
             ("FeatureExtractor/.*", False),
             ("(Conv2d_\\\\d+_pointwise/)+weights", False),
         ],
-        4,
+        7,
     ),
 )
 def test_a_pattern_that_python_gets_lost_in_is_a_warning(examined, pattern, said):

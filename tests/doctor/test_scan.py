@@ -121,6 +121,7 @@ def test_a_sample_is_no_whole(tmp_path, broken_files):
     assert scan(tmp_path, broken_files.set_of(5), sample=5).complete
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_records(tmp_path, broken_files):
     # 60 MB of images, in a process of its own.
     features = broken_files.example(0)

@@ -83,6 +83,7 @@ def test_everything_hangs_together_and_nothing_is_left_over(graphfix, tmp_path):
     assert graph.nodes["image_tensor"].op == "Placeholder"
 
 
+@pytest.mark.slow
 def test_the_same_request_gives_the_same_bytes(graphfix, tmp_path):
     data = []
     for name in ("one", "two"):

@@ -53,6 +53,7 @@ def test_beside_a_checkpoint(graphfix, model, tmp_path):
     check(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_in_an_archive(graphfix, model, tmp_path):
     with tarfile.open(str(tmp_path / "model.tar.gz"), "w:gz", compresslevel=1) as archive:
         archive.add(str(model), "model")

@@ -264,6 +264,7 @@ def left(tmp_path):
 @pytest.mark.parametrize(
     "number, code", thorough.sampled([(signal.SIGTERM, 143), (signal.SIGINT, 130)], 2)
 )
+@pytest.mark.slow
 def test_a_signal_leaves_nothing(server, tmp_path, number, code):
     process = begun(server, tmp_path)
     process.send_signal(number)

@@ -7,6 +7,7 @@ import stat
 
 import builders
 import pytest
+import thorough
 
 from graphfix.errors import RequestError
 from graphfix.modeldir import manifest, measuring, ownership, publishing
@@ -287,15 +288,18 @@ def aliases(top, path):
 @pytest.mark.parametrize("number", range(3))
 @pytest.mark.parametrize(
     "flag",
-    [
-        "--label_map_path",
-        "--source_label_map_path",
-        "--anchors",
-        "--train_record",
-        "--eval_record",
-        "--plan",
-        "--pipeline_config_path",
-    ],
+    thorough.sampled(
+        [
+            "--label_map_path",
+            "--source_label_map_path",
+            "--anchors",
+            "--train_record",
+            "--eval_record",
+            "--plan",
+            "--pipeline_config_path",
+        ],
+        3,
+    ),
 )
 def test_convert_never_replaces_what_it_was_given(graphfix, model, tmp_path, flag, number):
     place = tmp_path / "place"

@@ -146,6 +146,7 @@ def test_killed_at_any_moment_the_output_is_old_or_new(forked, model, tmp_path):
     "number, code, word",
     thorough.sampled([(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")], 2),
 )
+@pytest.mark.slow
 def test_interrupted_at_any_moment_nothing_is_left_behind(
     forked, model, tmp_path, number, code, word
 ):

@@ -207,6 +207,7 @@ def test_the_report_names_what_the_plan_knew(graphfix, of_coco, of_three, tmp_pa
             assert json.load(file)["source_names"][0] == first
 
 
+@pytest.mark.slow
 def test_batch_says_so_too(graphfix, of_coco, tmp_path):
     shutil.copytree(of_coco, str(tmp_path / "one"))
     builders.write(tmp_path / "one", "label_map.pbtxt", builders.label_map(MINE))

@@ -263,6 +263,7 @@ def test_what_is_added_must_be_possible(data, model, graphfix, tmp_path, additio
         assert found.tolist() == [1, 1] and found.dtype == "f4"
 
 
+@pytest.mark.slow
 def test_a_plan_may_be_large_but_not_endless(tmp_path, text, monkeypatch):
     """Ten thousand classes make a plan of 24 MB, which no other text file comes near."""
     large = text[:-3] + " " * (25 << 20) + text[-3:]

@@ -289,6 +289,7 @@ def wait_for(condition):
     raise AssertionError("it never came to that")
 
 
+@pytest.mark.slow
 def test_a_signal_that_was_ignored_stays_so(place):
     """As nohup has it, and a shell that runs something in the background."""
     for number in (signal.SIGHUP, signal.SIGINT):

@@ -171,6 +171,7 @@ def test_pictures_stay_until_others_come(graphfix, out, model, stock):
     assert done.code == 4 and ".jpg: is missing; do not train from it: make it again" in done.err
 
 
+@pytest.mark.slow
 def test_moving_averages_are_compared_with_moving_averages(graphfix, stock, tmp_path):
     source = builders.write_model(
         tmp_path / "trained", tensors=builders.trained_state(builders.values(4))
@@ -197,6 +198,7 @@ def test_moving_averages_are_compared_with_moving_averages(graphfix, stock, tmp_
         assert [job.get("moving_averages", False) for job in stock.asked[1:]] == [averaged, False]
 
 
+@pytest.mark.slow
 def test_pictures_that_cannot_be_compared(graphfix, out, model, stock, tmp_path):
     other = builders.write_model(tmp_path / "other", tensors=builders.values(4, seed=1))
     done = compare(graphfix, out, other, stock, *PICTURES[:2])

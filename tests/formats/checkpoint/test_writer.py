@@ -339,6 +339,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ru_maxrss is in KiB on Linux")
 @pytest.mark.parametrize("plain", thorough.sampled([False, True], 2), ids=["kernel", "plain"])
+@pytest.mark.slow
 def test_memory_is_bounded(plain, tmp_path):
     """Copying and checking 200 MiB takes a few; a value of that size at once would take 100."""
     script = _MEASURE % {"package": repository.TOP, "plain": plain}

@@ -200,6 +200,7 @@ def repeated(count, side, filler=0):
     return graph
 
 
+@pytest.mark.slow
 def test_many_bytes_of_few_are_refused():
     with pytest.raises(SourceError, match="constants of repeated values that take 319 MB"):
         files.open_graph(repeated(20, 1 << 22), "graph.pb")
