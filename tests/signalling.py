@@ -28,8 +28,11 @@ from graphfix.cli import command_line
 
 
 def load_all():
-    """Imports what a command imports when it needs it.  Children need not: Python prints an exception
-    that a signal raises while it lets go of a module's lock, and goes on."""
+    """Imports what a command imports when it needs it.
+
+    Children need not: Python prints an exception that a signal raises while it lets go of a
+    module's lock, and goes on.
+    """
     for module in pkgutil.walk_packages(graphfix.__path__, "graphfix."):
         if module.name != "graphfix.__main__":
             with contextlib.suppress(ImportError):  # what runs in the stock API's Python

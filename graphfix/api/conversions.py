@@ -123,7 +123,8 @@ def plan(
       >>> plan.carried, plan.new
       (1, 1)
     """
-    from graphfix.conversion.convert import decide, opened
+    from graphfix.conversion.convert import decide
+    from graphfix.conversion.open import opened
     from graphfix.modeldir.destinations import destination
 
     options = options or ConvertOptions()

@@ -8,8 +8,6 @@ import graphfix
 from graphfix.cli import flags
 from graphfix.process.console import print_json, print_result, say
 
-HELP = "fit anchors to a data set, show them, or put them into a config"
-
 
 def add(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="action", metavar="fit|show|apply")

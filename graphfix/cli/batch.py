@@ -8,8 +8,6 @@ import graphfix
 from graphfix.cli import flags
 from graphfix.process.console import print_json, print_result
 
-HELP = "convert many models by one recipe"
-
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

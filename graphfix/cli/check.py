@@ -6,8 +6,6 @@ import graphfix
 from graphfix.cli import diff, flags
 from graphfix.process.console import print_result, say
 
-HELP = "compare an output with a golden file"
-
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="OUT", help="a directory that convert wrote")

@@ -4,27 +4,28 @@ stdout is for results, stderr for messages.  process/endings.py says how a run e
 a module: `add` declares its flags, `run` calls one public function and prints what it answers.
 """
 
+import importlib
 import sys
 from typing import Any, List, Optional
 
 from absl import flags as absl_flags
 from absl.flags import argparse_flags
 
-from graphfix.cli import anchors, batch, check, convert, diff, doctor, inspect, plan, thaw, verify
 from graphfix.process import console, signals
 from graphfix.process.endings import exit_code
 
+# Verb, which is also its module's name: what it is for.
 VERBS = {
-    "inspect": inspect,
-    "plan": plan,
-    "convert": convert,
-    "thaw": thaw,
-    "verify": verify,
-    "batch": batch,
-    "doctor": doctor,
-    "diff": diff,
-    "check": check,
-    "anchors": anchors,
+    "inspect": "describe a model",
+    "plan": "show what convert would do; writes nothing",
+    "convert": "write a checkpoint and config for new classes",
+    "thaw": "turn a frozen graph back into a checkpoint that trains",
+    "verify": "check a converted directory again",
+    "batch": "convert many models by one recipe",
+    "doctor": "say why a config can't be trained, or what it starts from",
+    "diff": "show where two models, or two files of models, differ",
+    "check": "compare an output with a golden file",
+    "anchors": "fit anchors to a data set, show them, or put them into a config",
 }
 
 
@@ -45,7 +46,9 @@ class _Parser(argparse_flags.ArgumentParser):
         super().error(console.escaped(message))
 
 
-def parser() -> _Parser:
+def parser(only: Optional[str] = None) -> _Parser:
+    """The parser of every verb, or with the flags of one verb `only`: a command waits for no other's
+    module."""
     top = _Parser(
         prog="graphfix",
         # Of no module; it reads --flagfile for all verbs.
@@ -55,10 +58,12 @@ def parser() -> _Parser:
     )
     verbs = top.add_subparsers(dest="verb", metavar="VERB")
     verbs.required = True
-    for name, module in VERBS.items():
-        one = verbs.add_parser(name, help=module.HELP, description=module.HELP)
-        one.set_defaults(run=module.run, parser=one)
-        module.add(one)
+    for name, words in VERBS.items():
+        one = verbs.add_parser(name, help=words, description=words)
+        if only in (None, name):
+            module = importlib.import_module(f"graphfix.cli.{name}")
+            one.set_defaults(run=module.run, parser=one)
+            module.add(one)
     return top
 
 
@@ -81,7 +86,8 @@ def run() -> int:
 
 def _run(argv: Optional[List[str]]) -> int:
     try:
-        args = parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else argv
+        args = parser(words[0] if words and words[0] in VERBS else None).parse_args(words)
     finally:
         if sys.stdout is not None:
             sys.stdout.flush()  # the help, which a closed pipe may not take any more

@@ -6,8 +6,6 @@ import graphfix
 from graphfix.cli import flags
 from graphfix.process.console import print_json, print_result
 
-HELP = "show where two models, or two files of models, differ"
-
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

@@ -7,8 +7,6 @@ from graphfix.cli import flags
 from graphfix.options import OPTIONS
 from graphfix.process.console import print_json, print_result, say, ticking
 
-HELP = "say why a config can't be trained, or what it starts from"
-
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", metavar="PIPELINE_CONFIG", nargs="?", help="a pipeline.config")

@@ -6,8 +6,6 @@ import graphfix
 from graphfix.cli import flags
 from graphfix.process.console import print_json, print_result, say
 
-HELP = "show what convert would do; writes nothing"
-
 
 def add(parser: argparse.ArgumentParser) -> None:
     flags.add_source(parser)

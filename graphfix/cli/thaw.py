@@ -7,8 +7,6 @@ from graphfix.cli import flags
 from graphfix.options import OPTIONS
 from graphfix.process.console import print_result, say
 
-HELP = "turn a frozen graph back into a checkpoint that trains"
-
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

@@ -7,7 +7,6 @@ from graphfix.cli import flags
 from graphfix.errors import VerificationError
 from graphfix.process.console import print_json, print_result, say, ticking
 
-HELP = "check a converted directory again"
 # What asks the stock API, and makes no sense without --stock.
 _STOCK = (
     "stock_python",

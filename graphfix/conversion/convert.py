@@ -2,7 +2,7 @@
 
 The steps of a conversion, each a function that can be read by itself:
 
-  open      whatever the user has      a model                     modeldir/openers
+  open      whatever the user has      a model                     open
   describe  the model and the options  a context, read once        context
   plan      the context                what becomes of everything  decide
   apply     the plan                   the output, as views        output
@@ -16,11 +16,11 @@ from typing import Any, Callable, Dict, Optional, Tuple, Union
 
 from graphfix.conversion.context import describe, describe_for_replay
 from graphfix.conversion.decide import make_plan, with_place
+from graphfix.conversion.open import opened
 from graphfix.conversion.output import apply, write
 from graphfix.conversion.seal import verify
-from graphfix.errors import RequestError
 from graphfix.modeldir.destinations import Destination
-from graphfix.modeldir.openers import Source, open_source
+from graphfix.modeldir.openers import Source
 from graphfix.options import ConvertOptions
 from graphfix.planning.plan import SurgeryPlan
 from graphfix.planning.plan_check import check_plan
@@ -67,23 +67,6 @@ def decide(model: Source, destination: Destination, options: ConvertOptions, pla
     check_plan(decided, model, subject)
     context = describe_for_replay(model, options, decided)
     return context, with_place(decided, destination.place)
-
-
-def opened(source: Union[str, Source], options: ConvertOptions) -> Source:
-    """The model that a path means, or the one that is given.
-
-    Raises:
-      GraphfixError: it is damaged, or not understood.
-    """
-    if isinstance(source, str):
-        return open_source(source, config_path=options.pipeline_config_path)
-    if options.pipeline_config_path is not None:
-        raise RequestError(
-            "--pipeline_config_path",
-            "is given for a model that is open already",
-            "give it to open_model",
-        )
-    return source
 
 
 def _named(source: Union[str, Source], options: ConvertOptions, plan) -> Tuple[str, ...]:

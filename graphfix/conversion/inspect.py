@@ -4,8 +4,8 @@ import dataclasses
 import json
 from typing import Any, Dict, List, NamedTuple, Tuple, Union
 
-from graphfix.conversion.convert import opened
 from graphfix.conversion.graphs import graph_findings
+from graphfix.conversion.open import opened
 from graphfix.findings import Finding, by_severity
 from graphfix.modeldir.openers import Source
 from graphfix.modeldir.source_labels import source_labels
