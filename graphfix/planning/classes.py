@@ -49,7 +49,7 @@ class SurgeryRequest:
 
 
 def trained_ids(source: Optional[LabelMap], source_classes: int) -> Tuple[int, ...]:
-    """The source's ids that stand for a class: all of them, where nobody knows their names."""
+    """The source's ids that stand for a class: all of them, where their names are unknown."""
     return tuple(source.by_id() if source else range(1, source_classes + 1))
 
 
@@ -74,7 +74,7 @@ def resolve_classes(
 ) -> Tuple[Tuple[TargetClass, ...], Tuple[Finding, ...]]:
     """The new model's classes, one for every id from 1 to its number of classes.
 
-    `source` may be None where nobody knows the old classes' names, `target` where the user gave
+    `source` may be None where the old classes' names are unknown, `target` where the user gave
     only `num_classes`; `mappings` are the `--map` flags, new=old.
 
     Raises:
@@ -86,7 +86,7 @@ def resolve_classes(
         tuple(Label(number, f"class_{number}", f"class_{number}") for number in range(1, count + 1))
     )
     old = _Side(
-        "old",
+        "source",
         source,
         source_classes,
         f"pass --source_label_map_path, or an id from 1 to {source_classes}",
@@ -96,10 +96,8 @@ def resolve_classes(
     if source is None and target is not None and not all(number in mapped for number in labels):
         raise RequestError(
             "--source_label_map_path",
-            (
-                "is needed: nobody says which names the "
-                f"source's {source_classes} classes have, so none could be carried over"
-            ),
+            f"is needed: the names of the source's {source_classes} classes are unknown, so none "
+            "could be carried over",
             "give the label map the model was trained with, "
             "or a --map for every class ('new=' for a new one)",
         )
@@ -218,7 +216,7 @@ def _remarks(classes: Sequence[TargetClass], target: Optional[LabelMap]) -> List
                 "UNUSED_IDS",
                 WARNING,
                 "label map",
-                (f"gives no class to the ids {_some(gaps)}: their slots are there all the same"),
+                f"has no class with the ids {_some(gaps)}; the model still has channels for them",
                 "number the classes without gaps",
             )
         ]
@@ -269,7 +267,7 @@ class _Side:
                 if near
                 else f"give a name or id from the {self.kind} label map"
             )
-        return Problem(flag, f"names '{name}', which is no {self.kind} class", remedy)
+        return Problem(flag, f"names '{name}', which is not a {self.kind} class", remedy)
 
 
 def _mapped(mappings: Sequence[str], new: _Side, old: _Side) -> Dict[int, Tuple[int, ...]]:

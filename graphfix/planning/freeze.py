@@ -1,4 +1,4 @@
-"""Which layers the trainer shall leave as they are: `--freeze`, as patterns for the config.
+"""Which layers the trainer keeps frozen: `--freeze`, as patterns for the config.
 
 As read in the stock API's own code, of all three revisions that are at hand: legacy/trainer.py
 holds each pattern of train_config.freeze_variables against the beginning of a variable's name
@@ -106,7 +106,7 @@ def kept_patterns(message) -> Tuple[Finding, ...]:
                         "FREEZE_PATTERN",
                         ERROR,
                         ".".join(path),
-                        f"has {text[:60]!r}, which is no regular expression ({error}): "
+                        f"has {text[:60]!r}, which is not a valid regular expression ({error}): "
                         f"{stops} at it",
                         "correct it, or pass --freeze",
                     )

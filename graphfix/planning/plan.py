@@ -23,7 +23,7 @@ from graphfix.detectors.describe import HeadSpec, ModelSpec
 from graphfix.detectors.families import BOX, OFFSET
 from graphfix.detectors.membership import strangers
 from graphfix.errors import RequestError
-from graphfix.findings import INFO, WARNING, Finding
+from graphfix.findings import INFO, WARNING, Finding, count
 from graphfix.formats import dtypes
 from graphfix.formats.tensors import TensorMeta
 from graphfix.options import Weights
@@ -103,7 +103,9 @@ class SurgeryPlan:
             if edit.kind != "keep":
                 channels = "" if edit.channels is None else f" -> {edit.channels} channels"
                 rows.append(f"  {edit.kind:<7} {edit.tensor}{channels}")
-        rows.append(f"added: {len(self.additions)}")
+        averages = sum(one.name.endswith(families.MOVING_AVERAGE) for one in self.additions)
+        others = len(self.additions) - averages
+        rows.append(f"added: {count(averages, 'moving average')}, {count(others, 'other tensor')}")
         rows.append("config:")
         for change in self.config_edits:
             path = ".".join(change.path)

@@ -126,7 +126,7 @@ def _edit_faults(edit, meta: TensorMeta, metas: Mapping[str, TensorMeta]) -> Ite
     if isinstance(edit, Reset) and not held(meta.dtype, edit.value):
         yield f"is to become {edit.value!r}, which {meta.dtype} does not hold"
     if isinstance(edit, (Stretch, Widen)) and (meta.size != 1 or meta.dtype.numpy.kind != "f"):
-        yield f"is no bound, but has {meta.size} elements of type {meta.dtype}"
+        yield f"is not a scalar bound: it has {meta.size} elements of type {meta.dtype}"
     if isinstance(edit, Gather):
         yield from _gather_faults(edit, meta)
 
@@ -163,7 +163,7 @@ def _head_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
         head = heads.get(edit.output_name or "")
         where = f"edits[{number}]"
         if edit.channels is not None and head is None:
-            yield where, f"({edit.tensor}) changes channels, and is no head's"
+            yield where, f"({edit.tensor}) changes channels, but is not a head's"
         elif head is not None and head.class_axis and (edit.copies or edit.channels is not None):
             for message in _misplaced(plan, edit, head):
                 yield where, f"({edit.tensor}) {message}"

@@ -95,7 +95,7 @@ def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
             json_data.read(Tuple[Finding, ...], found["findings"], "findings"),
         )
     except json_data.Wrong as error:
-        raise SourceError(subject, f"is no plan of graphfix: {error}", remedy) from None
+        raise SourceError(subject, f"is not a valid plan: {error}", remedy) from None
     plan_check.refuse(list(plan_rules.faults(plan)), subject, SourceError, plan_check.REMEDY)
     return plan
 
@@ -110,7 +110,7 @@ def _rows(found: Dict[str, Any], name: str, kinds: Mapping[str, type]) -> tuple:
 def _row(row: Any, kinds: Mapping[str, type], *where):
     kind = row.get("edit") if isinstance(row, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
-        raise json_data.Wrong(f"is none of {', '.join(sorted(kinds))}", *where)
+        raise json_data.Wrong(f"is not one of {', '.join(sorted(kinds))}", *where)
     return json_data.read(
         kinds[kind], {key: value for key, value in row.items() if key != "edit"}, *where
     )

@@ -67,10 +67,13 @@ def _head(plan: SurgeryPlan) -> Iterator[Fault]:
             f"{LAST_MONTH}",
         )
     if plan.trainer not in list(Trainer):
-        yield "trainer", f"is '{plan.trainer[:40]}', which is none"
+        yield "trainer", f"is '{plan.trainer[:40]}', which is not a trainer"
     for number, one in enumerate(plan.findings):
         if one.severity not in (ERROR, WARNING, INFO):
-            yield f"findings[{number}].severity", f"is '{one.severity[:40]}', which is none"
+            yield (
+                f"findings[{number}].severity",
+                f"is '{one.severity[:40]}', which is not a severity",
+            )
 
 
 def _classes(plan: SurgeryPlan) -> Iterator[Fault]:
@@ -183,7 +186,7 @@ def _additions(plan: SurgeryPlan, outgoing: dict) -> Iterator[Fault]:
             ):
                 yield (
                     where + ".shape",
-                    "is no shape of a tensor to add: %s"
+                    "is not a valid shape of a tensor to add: %s"
                     % (list(one.shape) if len(one.shape) <= 8 else f"{len(one.shape)} dimensions"),
                 )
             else:

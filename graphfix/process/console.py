@@ -114,8 +114,8 @@ def _print(text: str) -> None:
 
 
 def give_up_output() -> None:
-    """Drops what is still buffered for stdout: at its end Python would try to write it again, and exit
-    with 120 because it cannot."""
+    """Drops what is still buffered for stdout, which Python would else try to write again at its end,
+    and exit with 120 because it cannot."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -117,12 +117,12 @@ def too_many_classes_asked_for(place):
     place.target = ["--num_classes", "100000"]
 
 
-@row("--map 'zebra=catt'", "names 'catt', which is no old class", "did you mean 'cat'?")
+@row("--map 'zebra=catt'", "names 'catt', which is not a source class", "did you mean 'cat'?")
 def a_mapping_from_an_unknown_class(place):
     place.flags += ["--map", "zebra=catt"]
 
 
-@row("--map 'zebr=cat'", "names 'zebr', which is no new class", "did you mean 'zebra'?")
+@row("--map 'zebr=cat'", "names 'zebr', which is not a new class", "did you mean 'zebra'?")
 def a_mapping_to_an_unknown_class(place):
     place.flags += ["--map", "zebr=cat"]
 
@@ -262,7 +262,7 @@ def test_what_is_no_plan(refused, content):
     refused(
         lambda place: plan(place, content),
         "{top}/plan.json",
-        ["is no plan of graphfix", "make it with graphfix plan --json"],
+        ["is not a valid plan", "make it with graphfix plan --json"],
     )
 
 

@@ -151,18 +151,21 @@ def test_a_number_is_a_name_first():
     "mapping, message",
     [
         ("kitten", "has no '='"),
-        ("kitten=zebra", "names 'zebra', which is no old class"),
-        ("kitten=cat+zebra", "names 'zebra', which is no old class"),
-        ("kitten=cat+", "names '', which is no old class"),
-        ("zebra=cat", "names 'zebra', which is no new class"),
-        ("zebra=", "names 'zebra', which is no new class"),
-        ("=cat", "names '', which is no new class"),
-        ("kitten=0", "names '0', which is no old class"),
-        ("kitten=5", "names '5', which is no old class"),
-        ("3=cat", "names '3', which is no new class"),
-        ("kitten=-1", "names '-1', which is no old class"),
-        ("kitten=\u00b2", "names '\u00b2', which is no old class"),
-        ("kitten=99999999999999999999", "names '99999999999999999999', which is no old class"),
+        ("kitten=zebra", "names 'zebra', which is not a source class"),
+        ("kitten=cat+zebra", "names 'zebra', which is not a source class"),
+        ("kitten=cat+", "names '', which is not a source class"),
+        ("zebra=cat", "names 'zebra', which is not a new class"),
+        ("zebra=", "names 'zebra', which is not a new class"),
+        ("=cat", "names '', which is not a new class"),
+        ("kitten=0", "names '0', which is not a source class"),
+        ("kitten=5", "names '5', which is not a source class"),
+        ("3=cat", "names '3', which is not a new class"),
+        ("kitten=-1", "names '-1', which is not a source class"),
+        ("kitten=\u00b2", "names '\u00b2', which is not a source class"),
+        (
+            "kitten=99999999999999999999",
+            "names '99999999999999999999', which is not a source class",
+        ),
         ("kitten=cat+Cat", "names an old class twice"),
     ],
 )
@@ -200,8 +203,8 @@ def test_a_name_of_several_classes_is_refused_in_a_mapping():
 
 def test_all_faulty_mappings_are_listed():
     assert refusal(labels("kitten"), ["kitten=zebra", "x=cat", "kitten=dog"]) == [
-        ("--map 'kitten=zebra'", "names 'zebra', which is no old class"),
-        ("--map 'x=cat'", "names 'x', which is no new class"),
+        ("--map 'kitten=zebra'", "names 'zebra', which is not a source class"),
+        ("--map 'x=cat'", "names 'x', which is not a new class"),
         ("--map 'kitten=dog'", "maps 'kitten' a second time"),
     ]
 

@@ -111,7 +111,7 @@ def changes():
     def without(section, name):
         return lambda data: data[section][0].pop(name)
 
-    unreadable = "is no plan of graphfix"
+    unreadable = "is not a valid plan"
     return [
         (unreadable, top("edits", 3)),
         (unreadable, top("classes", {})),
@@ -167,8 +167,11 @@ def changes():
         ("classes[1].name is that of classes[0], too", row("classes", name="zebra")),
         ("config_edits[0] has no path that leads to a field", row("config_edits", path=[])),
         ("config_edits[0] has no path", row("config_edits", path=["model", ""])),
-        ("findings[0].severity is 'grave', which is none", row("findings", severity="grave")),
-        ("trainer is 'mine', which is none", top("trainer", "mine")),
+        (
+            "findings[0].severity is 'grave', which is not a severity",
+            row("findings", severity="grave"),
+        ),
+        ("trainer is 'mine', which is not a trainer", top("trainer", "mine")),
         ("target_api is not a month", top("target_api", "mine")),
         ("no API is known of before 2017-06", top("target_api", "1999-01")),
         ("was made for another source", top("source_digest", "0" * 64)),
@@ -200,7 +203,7 @@ def changes():
             lambda data: edit(data, "global_step").update(value=1e19),
         ),
         (
-            "changes channels, and is no head's",
+            "changes channels, but is not a head's",
             lambda data: data["edits"].__setitem__(
                 [row["tensor"] for row in data["edits"]].index(SCALE),
                 {"edit": "gather", "tensor": SCALE, "to": SCALE, "index": [0], "fills": []},
@@ -242,11 +245,14 @@ def constant(**fields):
         (constant(), None),
         (constant(dtype="float31"), "].dtype is 'float31'"),
         (constant(dtype="string"), "].dtype is 'string'"),
-        (constant(shape=[-1]), "].shape is no shape of a tensor to add: [-1]"),
+        (constant(shape=[-1]), "].shape is not a valid shape of a tensor to add: [-1]"),
         (constant(shape=[1 << 40]), "].shape is no shape"),
         (constant(name=""), "].name gets no name"),
         (constant(shape=[0, 1 << 62]), "].shape is no shape"),
-        (constant(shape=[1] * 300), "].shape is no shape of a tensor to add: 300 dimensions"),
+        (
+            constant(shape=[1] * 300),
+            "].shape is not a valid shape of a tensor to add: 300 dimensions",
+        ),
         (constant(dtype="int32", value=1.5), "].value is 1.5, which int32 does not hold"),
         (constant(dtype="int8", value=128), "].value is 128, which int8 does not hold"),
         (constant(dtype="float16", value=1e5), "].value is 100000.0, which float16 does not hold"),
