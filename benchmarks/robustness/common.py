@@ -52,7 +52,7 @@ class Forks:
 
     def __enter__(self):
         self.process = subprocess.Popen(
-            [sys.executable, os.path.join(ROOT, "tests", "emit", "forking.py")],
+            [sys.executable, os.path.join(ROOT, "tests", "forking.py")],
             env=ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -243,6 +243,7 @@ FAULTY = (
     ("mask_rcnn_inception_v2_coco_2018_01_28", "FIRST_STEP"),
     ("ssd_mobilenet_v2_fullyconv_coco.config", "BATCH_RAGGED"),
     ("ssd_mobilenet_v2_coco_2018_03_29", "FIELD_OF_OTHER_API"),
+    ("faster_rcnn_inception_resnet_v2_atrous_oid.config", "METRICS_UNKNOWN"),
 )
 
 
