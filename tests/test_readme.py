@@ -98,6 +98,10 @@ def test_the_verbs_are_those_there_are():
     ] == list(verbs())
 
 
+# Those that argparse and absl give every parser.
+HELP = ("--help", "--helpshort", "--helpfull")
+
+
 def test_the_flags_are_those_there_are():
     documented = set()
     for names, of, *_ in table("SOURCE is a model's directory"):
@@ -108,7 +112,7 @@ def test_the_flags_are_those_there_are():
         for verb, parser in verbs().items()
         for action in parser._actions
         for flag in action.option_strings
-        if flag.startswith("--") and flag != "--help"
+        if flag.startswith("--") and flag not in HELP
     }
 
 

@@ -32,8 +32,8 @@ class _Parser(argparse_flags.ArgumentParser):
     """Reads --flagfile, but no flag that another module of this process defines; and shows what is
     wrong with words as the words are to be shown."""
 
-    def __init__(self, **more: Any) -> None:
-        super().__init__(inherited_absl_flags=absl_flags.FlagValues(), **more)
+    def __init__(self, inherited_absl_flags: Any = None, **more: Any) -> None:
+        super().__init__(inherited_absl_flags=inherited_absl_flags, **more)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         try:
@@ -48,6 +48,8 @@ class _Parser(argparse_flags.ArgumentParser):
 def parser() -> _Parser:
     top = _Parser(
         prog="graphfix",
+        # Of no module; it reads --flagfile for all verbs.
+        inherited_absl_flags=absl_flags.FlagValues(),
         description="Carry a TensorFlow 1 Object Detection API detector over to new classes, with "
         "its trained weights.",
     )

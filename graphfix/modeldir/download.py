@@ -6,8 +6,8 @@ again, and goes on where it was lost (RFC 7233), or from the beginning where the
 ranges.
 
 A download of N bytes has 300 seconds, and one more for every 64 KiB; a server may be silent for 60.
-A socket's timeout does not bound the download, since a server that sends a byte now and then is never
-silent; so a thread receives, and is left behind when the time is up.
+A socket's timeout does not bound the download, since a server that sends a byte now and then is
+never silent; so a thread receives, and is left behind when the time is up.
 """
 
 import hashlib

@@ -67,8 +67,11 @@ class Measured:
 
 
 def measure(directory: str, listed: Optional[Iterable[str]] = None) -> Measured:
-    """Reads every file of a directory once, or those that are `listed`; not its manifest.  Links are
-    not followed, and directories that are not listed not looked into, except MODEL_DIRECTORIES."""
+    """Reads every file of a directory once, or those that are `listed`; not its manifest.
+
+    Links are not followed, and directories that are not listed not looked into, except
+    MODEL_DIRECTORIES.
+    """
     files: Dict[str, Content] = {}
     directories: List[str] = []
     checkpoints: Dict[str, Dict[str, Tensor]] = {}
@@ -179,6 +182,10 @@ def _tensors(store: TensorStore, problems: List[Problem]) -> Iterator[Tuple[str,
             yield name, Tensor(view.meta.dtype.name, view.meta.shape, *found[name])
 
 
+def _stored_size(view: TensorView) -> int:
+    return view.extent.length if view.extent else 0
+
+
 def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
     """What `stored_bytes.measure` gives of each tensor, or the SourceError it raises.
 
@@ -186,7 +193,7 @@ def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
     """
     found: Dict[str, Any] = {}
     # The large ones first, or the last one would be waited for alone.
-    left = sorted(views, key=lambda view: view.extent.length)
+    left = sorted(views, key=_stored_size)
     raised: List[BaseException] = []
 
     def work() -> None:
@@ -202,7 +209,7 @@ def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
             except BaseException as error:
                 raised.append(error)
 
-    small = sum(view.extent.length for view in views) < _WORTH_A_THREAD
+    small = sum(map(_stored_size, views)) < _WORTH_A_THREAD
     threads = [
         threading.Thread(target=work, daemon=True)
         for _ in range(0 if small else min(_MOST_THREADS, os.cpu_count() or 1) - 1)
@@ -221,7 +228,7 @@ def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
 
 
 def _check_coverage(path: str, store: TensorStore, problems: List[Problem]) -> None:
-    """Checks that all bytes of a data file are its tensors': a change of others would go unnoticed."""
+    """Checks that all bytes of a data file are its tensors': other changes would go unnoticed."""
     reached = 0
     for extent in sorted(
         (view.extent for view in store.values() if view.extent), key=lambda one: one.offset

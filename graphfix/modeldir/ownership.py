@@ -84,10 +84,10 @@ def replacing_problem(directory: str, inputs: Iterable[str]) -> Optional[Problem
     """Why a directory with something in it is not to be replaced, None where it may be."""
     others, why = foreign(directory)
     if others:
+        because = f" ({why})" if why else ""
         return Problem(
             directory,
-            "has files that graphfix did not put there%s: %s"
-            % (f" ({why})" if why else "", named(others)),
+            f"has files that graphfix did not put there{because}: {named(others)}",
             "move that elsewhere, or name another directory",
         )
     for held in files_of(inputs) + [os.getcwd(), os.path.expanduser("~")]:

@@ -107,8 +107,8 @@ def write_file(
 
 
 def replace_file(path: str, data: bytes, part_name: Optional[str] = None) -> None:
-    """Replaces a file by way of another in the same directory; raises OSError, and leaves the old one
-    then."""
+    """Replaces a file by way of another in the same directory; where that raises OSError, the old
+    one stays."""
     part = os.path.join(os.path.dirname(path), part_name or PART % os.path.basename(path))
     if os.path.isfile(part) and not os.path.islink(part):
         os.remove(part)  # a killed run's; not written into, as it may have another name

@@ -19,8 +19,8 @@ NOT_THE_SOURCES = "LABEL_MAP_NOT_THE_SOURCES"
 
 
 class SourceLabels(NamedTuple):
-    """The names of a source's classes, None where they are unknown, and findings about where they are
-    from."""
+    """The names of a source's classes, None where they are unknown, and findings about where
+    they are from."""
 
     labels: Optional[LabelMap]
     findings: Tuple[Finding, ...]
@@ -37,11 +37,11 @@ def source_labels(
     """The names of the source's classes: those of the map given; of the map next to the checkpoint,
     unless that is the target's; COCO's for 90 classes.
 
-    The map next to it that is `target`, from the file `target_path`, or has its very classes, is the
-    source's where graphfix's plan next to it says so, or where they are COCO's.  Else it is not if
-    it has another number of classes than the source.  If it has as many, a copy is taken for the
-    source's, whose classes then stay; of the same file that is unknown.  `beside`: whether the
-    map next to it may be used at all.
+    The map next to it that is `target`, from the file `target_path`, or has its very classes, is
+    the source's where graphfix's plan next to it says so, or where they are COCO's.  Else it is
+    not if it has another number of classes than the source.  If it has as many, a copy is taken
+    for the source's, whose classes then stay; of the same file that is unknown.  `beside`: whether
+    the map next to it may be used at all.
 
     Raises:
       SourceError: the map is damaged, or has ids beyond the model's classes.
@@ -120,8 +120,7 @@ def source_labels(
                 WARNING,
                 LABEL_MAP,
                 "next to the source is not used for the source's classes: "
-                "it has %sids up to %d, and the source has %d classes"
-                % ("the target's classes, with " if targets else "", labels.max_id, count),
+                f"it has {classes}ids up to {labels.max_id}, and the source has {count} classes",
                 _GIVE,
             ),
         )

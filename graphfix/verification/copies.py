@@ -8,7 +8,7 @@ import numpy as np
 
 from graphfix.errors import Problem, VerificationError
 from graphfix.formats.checkpoint import stored_bytes
-from graphfix.formats.tensors import TensorStore
+from graphfix.formats.tensors import TensorStore, TensorView
 from graphfix.modeldir.measuring import Measured, Tensor
 from graphfix.planning.edits import Edit, Gather
 

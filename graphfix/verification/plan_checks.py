@@ -126,15 +126,8 @@ def planned_config(path: str, config: PipelineConfig, plan: SurgeryPlan) -> Iter
         ):
             continue
         if apply_edits(document, (edit,)).text != document.text:
-            yield Problem(
-                path,
-                "does not have %s %s, as planned"
-                % (
-                    ".".join(edit.path),
-                    "removed" if edit.literal is None else f"as {edit.literal!s:.60}",
-                ),
-                AGAIN,
-            )
+            made = "removed" if edit.literal is None else f"as {edit.literal!s:.60}"
+            yield Problem(path, f"does not have {'.'.join(edit.path)} {made}, as planned", AGAIN)
 
 
 def kept_by_own_classes(

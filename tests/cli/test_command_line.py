@@ -290,3 +290,20 @@ def test_a_current_directory_that_is_gone(model, labels, tmp_path, graphfix, mon
     (tmp_path / "gone").rmdir()
     done = graphfix("convert", model, "--label_map_path", labels, "--output_directory", "out")
     assert done.code == 3 and done.err.startswith("graphfix: ") and done.err.count("\n") == 1
+
+
+def test_flags_from_a_file(graphfix, model, tmp_path):
+    path = tmp_path / "flags"
+    path.write_text("# the API that will train\n--target_api=2019-07\n--num_classes=2\n--map=1=2\n")
+    done = graphfix("plan", model, "--flagfile", path, "--json")
+    assert done.code == 0 and '"target_api": "2019-07"' in done.out
+
+
+def test_a_file_of_flags_that_is_not_there(graphfix, model, tmp_path):
+    done = graphfix("plan", model, f"--flagfile={tmp_path / 'none'}")
+    assert done.code == 2 and "none" in done.err and "Traceback" not in done.err
+
+
+def test_all_of_the_help(graphfix):
+    done = graphfix("convert", "--helpfull")
+    assert done.code == 0 and "--freeze" in done.out

@@ -55,6 +55,7 @@ def measure(view: TensorView) -> Tuple[int, int]:
       SourceError: naming the file and the tensor, when they are not what was saved.
     """
     meta, extent = view.meta, view.extent
+    assert extent is not None
     crc = total = 0
     for chunk in _chunks(extent):
         crc = checksum.crc32c(chunk, crc)

@@ -26,9 +26,10 @@ FILES = {
 }
 
 _POOL = descriptor_pool.DescriptorPool()
-# protobuf 4.22 to 4.24 reads a field through its message's class and crashes if nothing refers to it.
-_KEPT = []  # every class
-_LOADED = set()  # names of files; several schemas may import one
+# protobuf 4.22 to 4.24 reads a field through its message's class, and crashes if nothing refers to
+# that.
+_KEPT: List[Any] = []  # every class
+_LOADED: Set[str] = set()  # names of files; several schemas may import one
 # Before protobuf 4.22 a factory makes classes and keeps them: one for as long as the process lives.
 _FACTORY = message_factory.MessageFactory(_POOL)
 
@@ -61,7 +62,8 @@ def parse(kind: Any, data: bytes) -> Any:
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         read = message.MergeFromString(data)
-    if said or read != len(data):
+    # Protobuf's own; a file that is collected just now, say, would warn, too.
+    if read != len(data) or any(issubclass(one.category, RuntimeWarning) for one in said):
         raise DecodeError(f"{read} of {len(data)} bytes are a message")
     return message
 
