@@ -47,8 +47,8 @@ class _Parser(argparse_flags.ArgumentParser):
 
 
 def parser(only: Optional[str] = None) -> _Parser:
-    """The parser of every verb, or with the flags of one verb `only`: a command waits for no other's
-    module."""
+    """The parser of every verb; with the flags of one alone (`only`), a command waits for no other
+    verb's module."""
     top = _Parser(
         prog="graphfix",
         # Of no module; it reads --flagfile for all verbs.

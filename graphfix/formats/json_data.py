@@ -47,7 +47,7 @@ def parse(data: Union[bytes, str], subject: str, what: str, remedy: str) -> Dict
     """
 
     def refused(why: str, where: str = "") -> SourceError:
-        return SourceError(subject + where, f"is no {what}: {why}", remedy)
+        return SourceError(subject + where, f"is not a valid {what}: {why}", remedy)
 
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")

@@ -95,7 +95,7 @@ def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
             json_data.read(Tuple[Finding, ...], found["findings"], "findings"),
         )
     except json_data.Wrong as error:
-        raise SourceError(subject, f"is not a valid plan: {error}", remedy) from None
+        raise SourceError(subject, f"is not a valid plan of graphfix: {error}", remedy) from None
     plan_check.refuse(list(plan_rules.faults(plan)), subject, SourceError, plan_check.REMEDY)
     return plan
 

@@ -114,8 +114,10 @@ def _print(text: str) -> None:
 
 
 def give_up_output() -> None:
-    """Drops what is still buffered for stdout, which Python would else try to write again at its end,
-    and exit with 120 because it cannot."""
+    """Drops what is still buffered for stdout.
+
+    Python would else try to write it again at its end, and exit with 120 because it cannot.
+    """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -212,7 +212,7 @@ def load(directory: str) -> Report:
     try:
         return _report(data, plan, outgoing)
     except json_data.Wrong as error:
-        raise SourceError(path, f"is no report of graphfix: {error}", _REMEDY) from None
+        raise SourceError(path, f"is not a valid report of graphfix: {error}", _REMEDY) from None
 
 
 def _report(data: Dict[str, Any], plan: SurgeryPlan, outgoing: Tuple[str, ...]) -> Report:

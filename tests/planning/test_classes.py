@@ -177,7 +177,7 @@ def test_the_remedy_suggests_a_name():
     for target, source, mapping, remedy in (
         (labels("kitten"), OLD, "kitten=trafic light", "did you mean 'traffic light'?"),
         (labels("kitten"), OLD, "kiten=cat", "did you mean 'kitten'?"),
-        (labels("kitten"), OLD, "kitten=zzz", "give a name or id from the old label map"),
+        (labels("kitten"), OLD, "kitten=zzz", "give a name or id from the source label map"),
         (
             labels("kitten"),
             None,
@@ -197,7 +197,7 @@ def test_a_name_of_several_classes_is_refused_in_a_mapping():
     with pytest.raises(RequestError) as caught:
         resolve(labels("x"), ["x= a"], source=source, source_classes=3)
     (problem,) = caught.value.problems
-    assert problem.message == "names ' a', which fits several old classes"
+    assert problem.message == "names ' a', which fits several source classes"
     assert problem.remedy == "give the id that is meant: 1 or 2"
 
 

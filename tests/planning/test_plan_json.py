@@ -246,9 +246,9 @@ def constant(**fields):
         (constant(dtype="float31"), "].dtype is 'float31'"),
         (constant(dtype="string"), "].dtype is 'string'"),
         (constant(shape=[-1]), "].shape is not a valid shape of a tensor to add: [-1]"),
-        (constant(shape=[1 << 40]), "].shape is no shape"),
+        (constant(shape=[1 << 40]), "].shape is not a valid shape"),
         (constant(name=""), "].name gets no name"),
-        (constant(shape=[0, 1 << 62]), "].shape is no shape"),
+        (constant(shape=[0, 1 << 62]), "].shape is not a valid shape"),
         (
             constant(shape=[1] * 300),
             "].shape is not a valid shape of a tensor to add: 300 dimensions",

@@ -161,5 +161,5 @@ def _parse(path: str, full_name: str, what: str) -> Any:
     except (DecodeError, UnicodeDecodeError, RecursionError):
         # The last two come from protobuf's pure Python form.
         raise SourceError(
-            path, f"is no {what.split(' ', 1)[1]}: it cannot be parsed", _AGAIN
+            path, f"is not a valid {what.split(' ', 1)[1]}: it cannot be parsed", _AGAIN
         ) from None
