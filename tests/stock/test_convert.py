@@ -188,6 +188,8 @@ def oldest(image_python, tmp_path_factory):
             packages,
             "dataclasses==0.8",
             "crc32c==2.2.post0",
+            "Jinja2==3.0.3",
+            "MarkupSafe==2.0.1",
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
