@@ -36,7 +36,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> SurgeryPlan:
     """
     source, options, api = context.source, context.options, context.api
     assert api is not None, "a replayed plan is not made again"
-    model, message = source.model, source.config.message
+    model, message, metas = source.model, source.config.message, source.metas
     classes, about_classes = _classes(context)
     carry, anchor_changes, about_anchors = _anchors(context)
     request = SurgeryRequest(
@@ -51,7 +51,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> SurgeryPlan:
     )
     edits, additions = plan_tensors(
         model,
-        source.metas,
+        metas,
         request,
         averages_used=message.eval_config.use_moving_averages,
         shadowed=options.trainer != trainers.MODEL_MAIN
@@ -59,7 +59,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> SurgeryPlan:
         quantization_delay=message.graph_rewriter.quantization.delay,
     )
     going_out = {
-        edit.output_name: source.metas[edit.tensor]
+        edit.output_name: metas[edit.tensor]
         for edit in edits
         if edit.output_name is not None and edit.reads
     }
