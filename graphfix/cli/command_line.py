@@ -22,7 +22,7 @@ VERBS = {
     "thaw": "turn a frozen graph back into a checkpoint that trains",
     "verify": "check a converted directory again",
     "batch": "convert many models by one recipe",
-    "doctor": "say why a config can't be trained, or what it starts from",
+    "doctor": "explain why a config can't be trained, or what training starts from",
     "diff": "show where two models, or two files of models, differ",
     "check": "compare an output with a golden file",
     "anchors": "fit anchors to a data set, show them, or put them into a config",
