@@ -34,6 +34,7 @@ def test_a_text_replaces_the_one_before(stderr):
     assert stderr.getvalue() == f"{AGAIN}one{AGAIN}two\\n{AGAIN}"
 
 
+@pytest.mark.slow
 def test_whole_seconds_are_counted_behind_the_newest_text(stderr):
     with console.ticking("reading") as show:
         show("still reading")
@@ -44,6 +45,7 @@ def test_whole_seconds_are_counted_behind_the_newest_text(stderr):
     assert shown[:3] == ["", "still reading ... 1 s", "still reading ... 2 s"] and shown[-1] == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("progress", [console.one_line, lambda: console.ticking("reading")])
 def test_a_pipe_gets_nothing(stderr, progress):
     stderr.terminal = False
