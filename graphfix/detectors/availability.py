@@ -9,6 +9,7 @@ from typing import List, Optional, Tuple
 from graphfix.detectors.extractors.loader import FPN, POOLING_PYRAMID, find_extractor
 from graphfix.errors import Problem
 from graphfix.findings import INFO, WARNING, Finding
+from graphfix.options import Trainer
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.schema_history import Schema
 
@@ -44,7 +45,7 @@ PYTHON_3 = (
         "2019-07",
         "building the mask head fails at a shape of floats",
     ),
-    ("model_main", "2018-03", "2018-04", "%s fails at dict.itervalues()"),
+    (Trainer.MODEL_MAIN, "2018-03", "2018-04", "%s fails at dict.itervalues()"),
     ("any", "2018-09", "2018-09", "some modules import google3, which is internal to Google"),
 )
 
@@ -166,8 +167,8 @@ def remarks(
     )
     if anchors.height_stride or anchors.height_offset:
         about.add("strides")
-    if trainer in ("any", "model_main") and script:
-        about.add("model_main")
+    if trainer in (Trainer.ANY, Trainer.MODEL_MAIN) and script:
+        about.add(Trainer.MODEL_MAIN)
     out = [
         Finding(
             "PYTHON_3",
@@ -179,7 +180,7 @@ def remarks(
         for what, first, last, how in PYTHON_3
         if what in about and first <= revision <= last
     ]
-    if "model_main" in about and script == "model.py" and meta != "ssd":
+    if Trainer.MODEL_MAIN in about and script == "model.py" and meta != "ssd":
         out.append(
             Finding(
                 "SSD_ONLY",

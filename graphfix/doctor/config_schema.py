@@ -22,6 +22,7 @@ from graphfix.formats.textproto import (
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.paths import INPUT_READERS
 from graphfix.pipeline_config.schema_history import PIPELINE, everything
+from graphfix.restore import trainers
 
 _KINDS = (UNKNOWN_FIELD, WRONG_TYPE, UNKNOWN_VALUE, OUT_OF_RANGE)
 
@@ -193,7 +194,7 @@ def _missing_blocks(setup: Setup) -> Iterator[Symptom]:
         yield Symptom(setup.where("train_config"), "train_config has no optimizer")
     if not setup.message.HasField(INPUT_READERS[0]):
         yield Symptom(setup.path, f"has no {INPUT_READERS[0]} block: there is nothing to train on")
-    if not len(setup.message.eval_input_reader) and "model_main" in setup.options.trainers:
+    if not len(setup.message.eval_input_reader) and trainers.MODEL_MAIN in setup.options.trainers:
         yield Symptom(
             setup.path, f"has no {INPUT_READERS[1]} block, which model_main needs to evaluate"
         )

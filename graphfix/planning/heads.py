@@ -232,9 +232,13 @@ class _Fills:
         ] + fills
 
     def _rule(self, mapped: bool) -> str:
-        if mapped or (self.head.role != CLASS and self.request.new_rows == "prior"):
+        if mapped or (self.head.role != CLASS and self.request.new_rows == NewRows.PRIOR):
             return MEAN
-        if self.request.new_rows == "prior" and self.head.sigmoid and not _normalized(self.head):
+        if (
+            self.request.new_rows == NewRows.PRIOR
+            and self.head.sigmoid
+            and not _normalized(self.head)
+        ):
             return SIGMOID_RULES[self.effect]
         return RULES[self.request.new_rows, self.effect]
 
