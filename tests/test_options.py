@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import json
 
 import pytest
 
@@ -97,3 +98,10 @@ def test_errors_name_options_as_python_does(model):
 def test_the_reference_has_every_option():
     rows = list(reference())
     assert [row.split("`")[1] for row in rows[2:]] == list(OPTIONS)
+
+
+def test_a_choice_is_its_text():
+    """Wherever it meets plain text: of a plan file, of a table, in a message."""
+    assert {NewRows.PRIOR: 1}["prior"] == {"prior": 1}[NewRows.PRIOR] == 1
+    assert f"{Freeze.NONE} {Freeze.NONE!s:>6} %s" % Freeze.NONE == "none   none none"
+    assert json.dumps({"a": NewRows.ZERO}) == '{"a": "zero"}'
