@@ -30,7 +30,6 @@ class Choice(str, enum.Enum):
     def __format__(self, form: str) -> str:
         return str.__format__(self, form)
 
-    __hash__ = str.__hash__
 
 
 class NewRows(Choice):
