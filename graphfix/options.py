@@ -31,7 +31,6 @@ class Choice(str, enum.Enum):
         return str.__format__(self, form)
 
 
-
 class NewRows(Choice):
     """How the weights of new classes start."""
 

@@ -4,8 +4,8 @@ import functools
 import os
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
-from graphfix.errors import GraphfixError
-from graphfix.options import Front, spell
+from graphfix.errors import GraphfixError, RequestError
+from graphfix.options import ConvertOptions, Front, spell
 
 if TYPE_CHECKING:
     from graphfix.modeldir.openers import Source as Model
@@ -28,9 +28,35 @@ def public(function: _Function) -> _Function:
     return called  # type: ignore[return-value]
 
 
-def text(path: Optional[Path]) -> Optional[str]:
-    return None if path is None else os.fspath(path)
+def path_of(name: str, value: Path) -> str:
+    """A path that the argument `name` gives.
+
+    Raises:
+      RequestError: it is not one.
+    """
+    if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
+        raise _wrong(name, value, "give a path, as str or os.PathLike")
+    return os.fspath(value)
 
 
-def source_of(source: Union[Path, "Model"]) -> Union[str, "Model"]:
-    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else source
+def optional_path(name: str, value: Optional[Path]) -> Optional[str]:
+    """The same for an argument that may be left out."""
+    return None if value is None else path_of(name, value)
+
+
+def source_of(value: Union[Path, "Model"]) -> Union[str, "Model"]:
+    """A path, or a model that is open."""
+    from graphfix.modeldir.openers import Source
+
+    return value if isinstance(value, Source) else path_of("source", value)
+
+
+def options_of(value: Optional[ConvertOptions]) -> ConvertOptions:
+    """The options, or the defaults where none are given."""
+    if value is not None and not isinstance(value, ConvertOptions):
+        raise _wrong("options", value, "give ConvertOptions(...)")
+    return value or ConvertOptions()
+
+
+def _wrong(name: str, value: object, remedy: str) -> RequestError:
+    return RequestError(f"{name}=", f"is {value!r:.80}", remedy)

@@ -1,9 +1,8 @@
 """Functions that judge what was made: verify, check, diff."""
 
-import os
 from typing import TYPE_CHECKING, Optional, Sequence
 
-from graphfix.api.arguments import Path, public, text
+from graphfix.api.arguments import Path, optional_path, path_of, public
 
 if TYPE_CHECKING:
     from graphfix.comparison.check import GoldenUpdate
@@ -29,7 +28,7 @@ def verify(directory: Path) -> "Verified":
     """
     from graphfix.verification.verify import verify as work
 
-    return work(os.fspath(directory))
+    return work(path_of("directory", directory))
 
 
 @public
@@ -70,14 +69,16 @@ def try_with_stock_api(
     trial = TrialOptions(
         trainer,
         steps,
-        text(model_dir),
-        text(train_record),
-        text(source),
-        text(pipeline_config_path),
-        tuple(os.fspath(one) for one in images),
+        optional_path("model_dir", model_dir),
+        optional_path("train_record", train_record),
+        optional_path("source", source),
+        optional_path("pipeline_config_path", pipeline_config_path),
+        tuple(path_of("images", one) for one in images),
         allow_effects,
     )
-    return verify_stock(os.fspath(directory), trial, python=text(python))
+    return verify_stock(
+        path_of("directory", directory), trial, python=optional_path("python", python)
+    )
 
 
 @public
@@ -100,7 +101,12 @@ def check(
     """
     from graphfix.comparison.check import check as work
 
-    return work(os.fspath(directory), os.fspath(golden), junit=text(junit), overwrite=overwrite)
+    return work(
+        path_of("directory", directory),
+        path_of("golden", golden),
+        junit=optional_path("junit", junit),
+        overwrite=overwrite,
+    )
 
 
 @public
@@ -117,7 +123,7 @@ def update_golden(directory: Path, golden: Path, *, overwrite: bool = False) -> 
     """
     from graphfix.comparison.check import update
 
-    return update(os.fspath(directory), os.fspath(golden), overwrite=overwrite)
+    return update(path_of("directory", directory), path_of("golden", golden), overwrite=overwrite)
 
 
 @public
@@ -133,4 +139,4 @@ def diff(one: Path, two: Path) -> "Comparison":
     """
     from graphfix.comparison.diff import diff as work
 
-    return work(os.fspath(one), os.fspath(two))
+    return work(path_of("one", one), path_of("two", two))

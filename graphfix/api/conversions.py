@@ -1,9 +1,8 @@
 """Functions that make models: open, describe, plan, convert."""
 
-import os
 from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence, Union
 
-from graphfix.api.arguments import Path, public, source_of, text
+from graphfix.api.arguments import Path, optional_path, options_of, path_of, public, source_of
 from graphfix.options import ConvertOptions
 
 if TYPE_CHECKING:
@@ -42,7 +41,10 @@ def open_model(source: Path, *, pipeline_config_path: Optional[Path] = None) -> 
     """
     from graphfix.modeldir.openers import open_source
 
-    return open_source(os.fspath(source), config_path=text(pipeline_config_path))
+    return open_source(
+        path_of("source", source),
+        config_path=optional_path("pipeline_config_path", pipeline_config_path),
+    )
 
 
 @public
@@ -90,7 +92,9 @@ def inspect(
     """
     from graphfix.conversion.inspect import inspect as work
 
-    options = ConvertOptions(pipeline_config_path=text(pipeline_config_path))
+    options = ConvertOptions(
+        pipeline_config_path=optional_path("pipeline_config_path", pipeline_config_path)
+    )
     return work(source_of(source), options)
 
 
@@ -127,7 +131,7 @@ def plan(
     from graphfix.conversion.open import opened
     from graphfix.modeldir.destinations import destination
 
-    options = options or ConvertOptions()
+    options = options_of(options)
     where = destination(output_directory, model_dir=model_dir)
     return decide(opened(source_of(source), options), where, options, None)[1]
 
@@ -171,11 +175,12 @@ def convert(
     """
     from graphfix.conversion.convert import convert as work
     from graphfix.modeldir.destinations import destination
+    from graphfix.planning.plan import SurgeryPlan
 
     where = destination(output_directory, overwrite=overwrite, model_dir=model_dir)
-    if isinstance(plan, (str, os.PathLike)):
-        plan = os.fspath(plan)
-    return work(source_of(source), where, options or ConvertOptions(), plan=plan)
+    if plan is not None and not isinstance(plan, SurgeryPlan):
+        plan = path_of("plan", plan)
+    return work(source_of(source), where, options_of(options), plan=plan)
 
 
 @public
@@ -208,8 +213,8 @@ def thaw(
     from graphfix.modeldir.destinations import destination
 
     where = destination(output_directory, overwrite=overwrite)
-    config = text(pipeline_config_path)
-    return work(os.fspath(source), where, config_path=config, partial=partial)
+    config = optional_path("pipeline_config_path", pipeline_config_path)
+    return work(path_of("source", source), where, config_path=config, partial=partial)
 
 
 @public
@@ -239,8 +244,8 @@ def convert_batch(
     from graphfix.batch.batch import batch
 
     return batch(
-        os.fspath(recipe),
-        output_directory=os.fspath(output_directory),
+        path_of("recipe", recipe),
+        output_directory=path_of("output_directory", output_directory),
         jobs=jobs,
         progress=progress or (lambda done, total, running: None),
     )

@@ -1,9 +1,9 @@
 """Functions for the training that comes after: diagnose, explain, fit anchors."""
 
-import os
 from typing import TYPE_CHECKING, Callable, Optional, Sequence
 
-from graphfix.api.arguments import Path, public, text
+from graphfix.api.arguments import Path, optional_path, path_of, public
+from graphfix.errors import RequestError
 
 if TYPE_CHECKING:
     from graphfix.anchor_fitting.workflow import AnchorFit
@@ -45,14 +45,18 @@ def diagnose(
     from graphfix.doctor.doctor import diagnose as work
     from graphfix.doctor.doctor import make_options
 
+    if sample is not None and (not isinstance(sample, int) or sample < 0):
+        raise RequestError("sample=", f"is {sample!r}", "give a number of records, from 0 on")
     options = make_options(
         target_api=target_api,
         trainer=trainer,
-        model_dir=text(model_dir),
+        model_dir=optional_path("model_dir", model_dir),
         sample=sample,
         progress=progress or (lambda text: None),
     )
-    return work(os.fspath(config), options, fix=text(fix), overwrite=overwrite)
+    return work(
+        path_of("config", config), options, fix=optional_path("fix", fix), overwrite=overwrite
+    )
 
 
 @public
@@ -71,6 +75,8 @@ def explain(text: str) -> "Explanation":
     """
     from graphfix.doctor.doctor import explain as work
 
+    if not isinstance(text, str):
+        raise RequestError("text=", f"is {text!r:.80}", "give a message or a log as str")
     return work(text)
 
 
@@ -105,13 +111,13 @@ def fit_anchors(
     from graphfix.anchor_fitting.workflow import fit_anchors as work
 
     return work(
-        os.fspath(config),
-        [os.fspath(one) for one in records],
-        output=os.fspath(output),
+        path_of("config", config),
+        [path_of("records", one) for one in records],
+        output=path_of("output", output),
         overwrite=overwrite,
         seed=seed % (1 << 32),
         num_anchors=num_anchors,
-        label_map_path=text(label_map_path),
+        label_map_path=optional_path("label_map_path", label_map_path),
     )
 
 
@@ -141,12 +147,12 @@ def show_anchors(
     from graphfix.anchor_fitting.workflow import show_anchors as work
 
     return work(
-        os.fspath(config),
-        [os.fspath(one) for one in records],
-        output_directory=os.fspath(output_directory),
+        path_of("config", config),
+        [path_of("records", one) for one in records],
+        output_directory=path_of("output_directory", output_directory),
         overwrite=overwrite,
-        anchors=text(anchors),
-        label_map_path=text(label_map_path),
+        anchors=optional_path("anchors", anchors),
+        label_map_path=optional_path("label_map_path", label_map_path),
     )
 
 
@@ -168,5 +174,8 @@ def apply_anchors(
     from graphfix.anchor_fitting.workflow import apply_anchors as work
 
     return work(
-        os.fspath(config), os.fspath(anchors), output=os.fspath(output), overwrite=overwrite
+        path_of("config", config),
+        path_of("anchors", anchors),
+        output=path_of("output", output),
+        overwrite=overwrite,
     )

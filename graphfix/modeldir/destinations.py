@@ -40,9 +40,9 @@ class Directory:
         overwrite: bool = False,
         model_dir: Union[str, "os.PathLike[str]", None] = None,
     ):
-        self.path = os.fspath(path)
+        self.path = _text("output_directory", path)
         self.overwrite = overwrite
-        self.model_dir = None if model_dir is None else os.fspath(model_dir)
+        self.model_dir = None if model_dir is None else _text("model_dir", model_dir)
 
     def __repr__(self) -> str:
         return f"Directory({self.path!r})"
@@ -135,6 +135,12 @@ def destination(
             )
         return where
     return Directory(where, overwrite=overwrite, model_dir=model_dir)
+
+
+def _text(name: str, path: Union[str, "os.PathLike[str]"]) -> str:
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+        raise RequestError(f"--{name}", f"is {path!r:.80}", "give a path, or a destination")
+    return os.fspath(path)
 
 
 def _read(path: str) -> bytes:

@@ -2,7 +2,9 @@
 
 import hashlib
 import os
-from typing import TYPE_CHECKING, Mapping, Union
+from typing import Mapping, Union
+
+import numpy as np
 
 from graphfix.detectors.describe import describe
 from graphfix.errors import SourceError
@@ -11,12 +13,9 @@ from graphfix.formats.tensors import TensorStore, constant
 from graphfix.modeldir.openers import Source
 from graphfix.pipeline_config.document import parse_config
 
-if TYPE_CHECKING:
-    import numpy as np
-
 
 def open_in_memory(
-    tensors: Mapping[str, "np.ndarray"], config: Union[str, bytes], *, name: str = "memory"
+    tensors: Mapping[str, np.ndarray], config: Union[str, bytes], *, name: str = "memory"
 ) -> Source:
     """The model of arrays by variable name and of a pipeline.config's text; `name` stands for it in
     messages and reports.
@@ -25,11 +24,13 @@ def open_in_memory(
       SourceError: an array is of a type that no checkpoint stores, or the config is damaged, or not
         that of these tensors.
     """
+    if not isinstance(config, (str, bytes)):
+        raise SourceError(name, f"has the config {config!r:.80}", "give its text")
     data = config.encode("utf-8") if isinstance(config, str) else config
     digest = hashlib.sha256(data)
     views = []
     for key in sorted(tensors):
-        array = tensors[key]
+        array = np.asarray(tensors[key])
         dtype = dtypes.BY_NAME.get(array.dtype.name)
         if dtype is None:
             raise SourceError(
@@ -37,6 +38,7 @@ def open_in_memory(
                 f"has {key} as {array.dtype}, which no checkpoint stores",
                 "give it as one of " + ", ".join(sorted(dtypes.BY_NAME)),
             )
+        array = np.asarray(array, dtype.numpy, order="C")
         views.append(constant(key, dtype, array))
         digest.update(f"{key} {dtype.name} {array.shape}".encode() + array.tobytes())
     store = TensorStore(views)

@@ -24,7 +24,7 @@ from graphfix.modeldir.search import find_archive, find_frozen, find_prefix
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Source:
     """An opened model.
 
@@ -48,6 +48,9 @@ class Source:
     inferred: bool = False
     graph: Optional[Graph] = None
     path: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Source {self.path}: {self.model.family}, {self.model.classes} classes>"
 
     @property
     def metas(self):

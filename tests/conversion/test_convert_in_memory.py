@@ -97,3 +97,19 @@ def _counting(counter, name, load):
 def test_tensors_of_other_types_are_refused():
     with pytest.raises(graphfix.SourceError, match="which no checkpoint stores"):
         graphfix.model_in_memory({"a": np.array(["x"])}, "model { ssd { } }")
+
+
+def test_arrays_may_lie_in_any_order(model):
+    opened = graphfix.open_model(model)
+    arrays = {name: view.load() for name, view in opened.store.items()}
+    other = {
+        name: array.astype(array.dtype.newbyteorder(">")).copy(order="F")
+        for name, array in arrays.items()
+    }
+    files = []
+    for tensors in (arrays, other):
+        memory = graphfix.Memory()
+        source = graphfix.model_in_memory(tensors, opened.config.document.text)
+        graphfix.convert(source, memory, OPTIONS)
+        files.append(memory.files)
+    assert files[0] == files[1]
