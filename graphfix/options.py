@@ -130,50 +130,49 @@ class ConvertOptions:
       <Freeze.BACKBONE: 'backbone'>
     """
 
-    label_map_path: Optional[str] = _file("the label map of the new classes")
+    label_map_path: Optional[str] = _file("label map of the new classes")
     num_classes: Optional[int] = _option(
         Kind.INTEGER, "number of new classes (without a label map)", least=1, most=MAX_CLASSES
     )
     source_label_map_path: Optional[str] = _file(
-        "the label map of the source's classes (default: the one beside the source; COCO's for 90 "
+        "label map of the source's classes (default: the one next to the source; COCO's for 90 "
         "classes)"
     )
     map: Tuple[str, ...] = _option(
         Kind.TEXTS,
-        "the source class that a new class starts from; NEW=A+B averages several, NEW= starts it "
-        "new",
+        "source class that a new class starts from; NEW=A+B averages several, NEW= starts it new",
         (),
         metavar="NEW=OLD",
     )
     new_rows: NewRows = _choice(NewRows.PRIOR, "how new classes start")
     anchors: Optional[str] = _file(
-        "an anchor generator, as in a config, to carry the trained boxes over to", metavar="FILE"
+        "anchors file: the anchor generator to carry the trained boxes over to", metavar="FILE"
     )
     anchor_boxes: AnchorBoxes = _choice(
-        AnchorBoxes.CARRY, "with --anchors: recode the box heads, or start them afresh"
+        AnchorBoxes.CARRY, "with --anchors: carry the box heads over, or start them at random"
     )
     freeze: Optional[Freeze] = _choice(
         None, "layers to freeze (default: those the config freezes)", Freeze
     )
     seed: int = _option(Kind.INTEGER, "random seed for new classes", 0)
     weights: Weights = _choice(
-        Weights.AUTO, "start from the trained values or from their moving averages"
+        Weights.AUTO, "raw weights or moving averages; auto: whichever the config evaluates with"
     )
     target_api: str = _option(
         Kind.TEXT, "revision of the API that will train", "auto", metavar="YYYY-MM"
     )
     trainer: Trainer = _choice(Trainer.ANY, "the trainer you will use")
     fine_tune_checkpoint: Optional[str] = _option(
-        Kind.PATH, "the checkpoint's path as the trainer will see it"
+        Kind.PATH, "path of the checkpoint as the trainer will see it"
     )
     train_record: Optional[str] = _option(
-        Kind.PATH, "the training records to name in the config", metavar="FILE"
+        Kind.PATH, "training records to write into the config", metavar="FILE"
     )
     eval_record: Optional[str] = _option(
-        Kind.PATH, "the evaluation records to name in the config", metavar="FILE"
+        Kind.PATH, "evaluation records to write into the config", metavar="FILE"
     )
     pipeline_config_path: Optional[str] = _file(
-        "the source's config, if it is not beside the checkpoint"
+        "the source's config, if not next to the checkpoint"
     )
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         verbs,
         "fit",
         _fit,
-        "find the settings of a config's anchor generator that cover the boxes of a data set best",
+        "find the anchor generator settings that best cover the boxes of a data set",
     )
     _boxes(one, required=True)
     one.add_argument(
@@ -29,18 +29,16 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--num_anchors",
         type=int,
         metavar="N",
-        help="anchors at a location (default: as many as there are)",
+        help="anchors per location (default: as in the config)",
     )
     one.add_argument("--seed", type=int, default=0, help="random seed for the search")
-    one = _verb(verbs, "show", _show, "draw a config's anchors, and the boxes of a data set")
+    one = _verb(verbs, "show", _show, "plot a config's anchors, and the boxes of a data set")
     _boxes(one, required=False)
     one.add_argument(
-        "--anchors", metavar="FILE", help="an anchors file, to compare with the config's"
+        "--anchors", metavar="FILE", help="an anchors file to compare with the config's anchors"
     )
     flags.add_output_directory(one)
-    one = _verb(
-        verbs, "apply", _apply, "put an anchors file into a config, and change nothing else of it"
-    )
+    one = _verb(verbs, "apply", _apply, "put an anchors file into a config and change nothing else")
     one.add_argument("anchors", metavar="ANCHORS", help="the anchors file")
     one.add_argument("--output", required=True, metavar="FILE", help="the config to write")
 
@@ -50,7 +48,7 @@ def _verb(
 ) -> argparse.ArgumentParser:
     one: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
     one.set_defaults(work=work)
-    one.add_argument("config", metavar="CONFIG", help="a pipeline.config, or its directory")
+    one.add_argument("config", metavar="CONFIG", help="a pipeline.config or its directory")
     flags.add_overwrite(one)
     flags.add_json(one, "the figures")
     return one
@@ -66,7 +64,7 @@ def _boxes(one: argparse.ArgumentParser, required: bool) -> None:
         help="annotated boxes: TFRecords (a path or pattern), COCO JSON, a CSV table, a directory "
         "of Pascal VOC XML; may be repeated",
     )
-    one.add_argument("--label_map_path", help="names of the classes, where records have ids")
+    one.add_argument("--label_map_path", help="class names, if the records have only ids")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -13,9 +13,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "recipe",
         metavar="RECIPE",
-        help="which models, and into what: a text file, as docs/batch.md describes it",
+        help="the models and their settings: a text file (see docs/batch.md)",
     )
-    flags.add_output_directory(parser, "the directory to write: one in it for each model")
+    flags.add_output_directory(parser, "the directory to write; each model gets a subdirectory")
     parser.add_argument(
         "--jobs", type=jobs, default=1, metavar="N", help="models to convert at once, up to 256"
     )

@@ -11,9 +11,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="OUT", help="a directory that convert wrote")
     parser.add_argument("--golden", required=True, metavar="FILE", help="the golden file")
     parser.add_argument(
-        "--update", action="store_true", help="make the golden file what OUT is now"
+        "--update", action="store_true", help="rewrite the golden file to match OUT"
     )
-    parser.add_argument("--junit", metavar="FILE", help="write the result as JUnit XML, too")
+    parser.add_argument("--junit", metavar="FILE", help="also write the result as JUnit XML")
     flags.add_overwrite(
         parser, "with --update or --junit: also replace a file that check did not write"
     )

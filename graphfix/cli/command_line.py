@@ -19,13 +19,13 @@ VERBS = {
     "inspect": "describe a model",
     "plan": "show what convert would do; writes nothing",
     "convert": "write a checkpoint and config for new classes",
-    "thaw": "turn a frozen graph back into a checkpoint that trains",
+    "thaw": "turn a frozen graph back into a trainable checkpoint",
     "verify": "check a converted directory again",
-    "batch": "convert many models by one recipe",
-    "doctor": "explain why a config can't be trained, or what training starts from",
-    "diff": "show where two models, or two files of models, differ",
+    "batch": "convert many models from one recipe",
+    "doctor": "explain why a config won't train, or what training will start from",
+    "diff": "show how two models, or two files of the same kind, differ",
     "check": "compare an output with a golden file",
-    "anchors": "fit anchors to a data set, show them, or put them into a config",
+    "anchors": "fit anchors to a data set, plot them, or put them into a config",
 }
 
 

@@ -12,11 +12,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     flags.add_options(parser, but=("pipeline_config_path",))
     parser.add_argument(
         "--model_dir",
-        help="also write a complete training checkpoint there, for the trainer to resume from",
+        help="also write a complete training checkpoint here, for the trainer to resume from",
     )
     flags.add_output_directory(parser)
     flags.add_overwrite(parser)
-    parser.add_argument("--plan", help="replay a plan (JSON) instead of making one")
+    parser.add_argument("--plan", help="carry out a plan from plan --json")
     flags.add_json(parser, "the report")
 
 

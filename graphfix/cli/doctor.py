@@ -16,17 +16,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     flags.add_option(parser, OPTIONS["target_api"])
     flags.add_option(parser, OPTIONS["trainer"])
     parser.add_argument(
-        "--fix", metavar="OUT.config", help="write the config with every remedy that it can take"
+        "--fix",
+        metavar="OUT.config",
+        help="write a copy of the config with everything fixed that editing can fix",
     )
-    flags.add_overwrite(parser, "with --fix: replace a file that is there")
+    flags.add_overwrite(parser, "with --fix: replace an existing file")
     parser.add_argument(
         "--sample", type=flags.count, metavar="N", help="check only N records of each data set"
     )
     flags.add_json(parser, "the findings")
     parser.add_argument(
-        "--explain",
-        metavar="TEXT",
-        help="explain a trainer's error message instead; no config is needed",
+        "--explain", metavar="TEXT", help="explain a trainer's error message; needs no config"
     )
 
 

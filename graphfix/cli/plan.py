@@ -11,8 +11,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     flags.add_source(parser)
     flags.add_options(parser, but=("pipeline_config_path",))
     parser.add_argument("--model_dir", help="as for convert")
-    parser.add_argument("--output_directory", default="OUT", help="where convert would write")
-    parser.add_argument("--json", action="store_true", help="print the plan as JSON, for --plan")
+    parser.add_argument(
+        "--output_directory", default="OUT", help="the directory convert would write"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the plan as JSON, for convert --plan"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,13 +12,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source", metavar="FROZEN", help="a frozen_inference_graph.pb or a SavedModel directory"
     )
-    flags.add_option(parser, OPTIONS["pipeline_config_path"], "its config, if it is not beside it")
+    flags.add_option(parser, OPTIONS["pipeline_config_path"], "its config, if not next to it")
     flags.add_output_directory(parser)
     flags.add_overwrite(parser)
     parser.add_argument(
         "--partial",
         action="store_true",
-        help="take what is left, where variables were folded or stripped away",
+        help="recover the remaining variables if some were folded or stripped",
     )
 
 

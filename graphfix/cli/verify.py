@@ -27,8 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--stock",
         action="store_true",
-        help="have the stock API's own trainers start from it, and show in its report what came of "
-        "that",
+        help="also start the stock API's trainers from it, and add the outcome to its report",
     )
     stock = parser.add_argument_group("with --stock")
     stock.add_argument(
@@ -37,7 +36,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="the Python that has TensorFlow 1.15 and the API (default: this one)",
     )
     stock.add_argument(
-        "--trainer", choices=flags.TRAINERS, help="which to start (default: those the plan is for)"
+        "--trainer",
+        choices=flags.TRAINERS,
+        help="the trainer to run (default: those the plan is for)",
     )
     stock.add_argument("--steps", type=flags.count, metavar="N", help="run N training steps")
     stock.add_argument(
@@ -50,16 +51,16 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--images",
         nargs="+",
         metavar="JPEG",
-        help="pictures to show detections in, the source's and the result's",
+        help="images on which to compare the detections of SOURCE and OUT",
     )
-    stock.add_argument("--source", metavar="SOURCE", help="with --images: what OUT was made from")
     stock.add_argument(
-        "--pipeline_config_path", help="its config, if it is not beside the checkpoint"
+        "--source", metavar="SOURCE", help="with --images: the model OUT was converted from"
     )
+    stock.add_argument("--pipeline_config_path", help="its config, if not next to the checkpoint")
     stock.add_argument(
         "--allow_effects",
         action="store_true",
-        help="with --images: run OUT's frozen graph even if it would touch files, the network or "
+        help="with --images: run OUT's frozen graph even if it would access files, the network or "
         "programs",
     )
     flags.add_json(stock, "the stock API's answers")  # type: ignore[arg-type]
