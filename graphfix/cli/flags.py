@@ -53,7 +53,9 @@ def add_output_directory(parser: argparse.ArgumentParser, help: str = "the direc
     parser.add_argument("--output_directory", required=True, help=help)
 
 
-def add_overwrite(parser: argparse.ArgumentParser, help: str = "replace an existing file or earlier output") -> None:
+def add_overwrite(
+    parser: argparse.ArgumentParser, help: str = "replace an existing file or earlier output"
+) -> None:
     parser.add_argument("--overwrite", action="store_true", help=help)
 
 
