@@ -198,6 +198,10 @@ class ConvertOptions:
             if getattr(self, name) != option.default
         }
 
+    def fixed_by_a_plan(self) -> Tuple[str, ...]:
+        """Those given that a plan has decided already, spelled as flags."""
+        return tuple(f"--{name}" for name in self.given() if name != "pipeline_config_path")
+
     def paths(self) -> Tuple[str, ...]:
         """The files that are read, and the records that the config will name."""
         return tuple(

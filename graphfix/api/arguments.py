@@ -5,6 +5,7 @@ import os
 from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
 
 from graphfix.errors import GraphfixError, RequestError
+from graphfix.formats.regular_files import path_text
 from graphfix.options import ConvertOptions, Front, spell
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ def path_of(name: str, value: Path) -> str:
     Raises:
       RequestError: it is not one.
     """
-    if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str):
+    found = path_text(value)
+    if found is None:
         raise _wrong(name, value, "give a path, as str or os.PathLike")
-    return os.fspath(value)
+    return found
 
 
 def optional_path(name: str, value: Optional[Path]) -> Optional[str]:

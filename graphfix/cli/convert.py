@@ -22,7 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     options = flags.options(args)
-    decided = [f"--{name}" for name in options.given() if name != "pipeline_config_path"]
+    decided = options.fixed_by_a_plan()
     if args.plan and decided:
         args.parser.error(f"--plan already fixes {', '.join(decided)}: leave that out")
     report = graphfix.convert(

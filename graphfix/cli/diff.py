@@ -4,7 +4,7 @@ import argparse
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.process.console import print_json, print_result
+from graphfix.process.console import print_either
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +23,5 @@ def run(args: argparse.Namespace) -> int:
 
 def show(found: "graphfix.Comparison", as_json: bool) -> int:
     """Prints a comparison; the exit code."""
-    if as_json:
-        print_json(found.to_json())
-    else:
-        print_result(found.to_lines())
+    print_either(found, as_json)
     return 0 if found.same else 1

@@ -5,7 +5,7 @@ import argparse
 import graphfix
 from graphfix.cli import flags
 from graphfix.options import OPTIONS
-from graphfix.process.console import print_json, print_result, say, ticking
+from graphfix.process.console import print_either, say, ticking
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -49,10 +49,7 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
         )
     say(found.remarks)
-    if args.json:
-        print_json(found.to_json())
-    else:
-        print_result(found.to_lines())
+    print_either(found, args.json)
     return 0 if found.diagnosis.trains else 1
 
 
@@ -60,8 +57,5 @@ def _explain(args: argparse.Namespace) -> int:
     if args.config or args.model_dir or args.fix or args.sample is not None:
         args.parser.error("--explain needs nothing but the message")
     found = graphfix.explain(args.explain)
-    if args.json:
-        print_json(found.to_json())
-    else:
-        print_result(found.to_lines())
+    print_either(found, args.json)
     return 0 if found.messages else 1

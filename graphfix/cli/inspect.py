@@ -4,7 +4,7 @@ import argparse
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.process.console import print_json, print_result
+from graphfix.process.console import print_either
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -14,8 +14,5 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     found = graphfix.inspect(args.source, pipeline_config_path=args.pipeline_config_path)
-    if args.json:
-        print_json(found.to_json())
-    else:
-        print_result(found.to_lines())
+    print_either(found, args.json)
     return 0

@@ -5,7 +5,7 @@ import argparse
 import graphfix
 from graphfix.cli import flags
 from graphfix.errors import VerificationError
-from graphfix.process.console import print_json, print_result, say, ticking
+from graphfix.process.console import print_either, print_result, say, ticking
 
 # What asks the stock API, and makes no sense without --stock.
 _STOCK = (
@@ -97,10 +97,7 @@ def _with_stock(args: argparse.Namespace) -> int:
             allow_effects=args.allow_effects,
         )
     say(tried.remarks)
-    if args.json:
-        print_json(tried.to_json())
-    else:
-        print_result(tried.to_lines())
+    print_either(tried, args.json)
     for one in tried.verifications:
         if not one.complete:
             say(

@@ -52,11 +52,6 @@ class Context:
         numbers = range(1, self.source.model.classes + 1)
         return tuple(known[number].display_name if number in known else "" for number in numbers)
 
-    @property
-    def inputs(self) -> Tuple[str, ...]:
-        """The paths that the conversion reads."""
-        return self.options.paths() + self.source.paths
-
 
 def describe(source: Source, options: ConvertOptions) -> Context:
     """Reads what the options name, and finds out what they mean for this source.
@@ -84,11 +79,11 @@ def describe_for_replay(source: Source, options: ConvertOptions, plan: SurgeryPl
       RequestError: an option is given that the plan has decided.
       SourceError: the source's label map is damaged.
     """
-    decided = sorted(set(options.given()) - {"pipeline_config_path"})
+    decided = options.fixed_by_a_plan()
     if decided:
         raise RequestError(
             "--plan",
-            "already fixes " + ", ".join(f"--{name}" for name in decided),
+            "already fixes " + ", ".join(decided),
             "leave that out, or make a new plan with it",
         )
     beside = not any(one.code == NOT_THE_SOURCES for one in plan.findings)

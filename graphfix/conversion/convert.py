@@ -51,7 +51,7 @@ def convert(
     model = opened(source, options)
     context, decided = decide(model, destination, options, plan)
     output = apply(decided, context)
-    with destination.staged(inputs + context.inputs) as stage:
+    with destination.staged(inputs + model.paths) as stage:
         report = write(output, stage, context, destination)
         verify(output, stage, context, made_of and made_of(report))
     return report

@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 import os
-import threading
 from typing import Any, Mapping, Optional
 
 from graphfix.conversion.context import Context
@@ -79,7 +78,6 @@ def apply(plan: SurgeryPlan, context: Context) -> Output:
 def write(output: Output, stage: Stage, context: Context, destination: Destination) -> Report:
     """Writes checkpoint, config, graphs, label map, plan and report into a stage."""
     directory, plan = stage.directory, output.plan
-    threading.Thread(target=html.load_engine, daemon=True).start()
     writer.write_bundle(output.tensors, os.path.join(directory, CHECKPOINT))
     write_state(directory, CHECKPOINT)
     write_file(directory, CONFIG, output.config.encode())

@@ -11,6 +11,7 @@ import os
 from typing import Dict, Iterator, Optional, Sequence, Union
 
 from graphfix.errors import RequestError
+from graphfix.formats.regular_files import path_text
 from graphfix.modeldir import publishing
 from graphfix.pipeline_config.paths import TO_BE_CONFIGURED
 from graphfix.process.scratch import Scratch
@@ -138,9 +139,10 @@ def destination(
 
 
 def _text(name: str, path: Union[str, "os.PathLike[str]"]) -> str:
-    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+    found = path_text(path)
+    if found is None:
         raise RequestError(f"--{name}", f"is {path!r:.80}", "give a path, or a destination")
-    return os.fspath(path)
+    return found
 
 
 def _read(path: str) -> bytes:

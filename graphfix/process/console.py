@@ -92,6 +92,14 @@ def print_result(lines: Iterable[Any]) -> None:
     _print("".join(escaped(str(line)) + "\n" for line in lines))
 
 
+def print_either(found: Any, as_json: bool) -> None:
+    """Writes a result that has `to_json` and `to_lines` to stdout, as one or the other."""
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print_result(found.to_lines())
+
+
 def print_json(text: str) -> None:
     """Writes what json.dumps made, which escapes all control characters but DEL."""
     _print(text.replace("\x7f", "\\u007f").rstrip("\n") + "\n")

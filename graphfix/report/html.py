@@ -31,12 +31,6 @@ def render(report: Report, pictures: Optional[Mapping[str, bytes]] = None) -> st
     )
 
 
-def load_engine() -> None:
-    """Loads Jinja2 and the templates, so that `render` need not: for a thread of its own, while
-    another waits for the disk."""
-    _environment()
-
-
 @functools.lru_cache(maxsize=None)
 def _environment() -> Any:
     from graphfix.report.environment import make_environment
