@@ -2,8 +2,8 @@
 
 A SavedModel directory has `saved_model.pb` and, where its variables are not frozen into the graph,
 `variables/`.  The stock exporter's SavedModel is frozen: one MetaGraphDef, tagged "serve", with the
-signature "serving_default".  A Saver writes the graph that a checkpoint is of, a MetaGraphDef, beside
-it (`.meta`): the graph that was trained, or that of an exporter.
+signature "serving_default".  A Saver writes the graph of a checkpoint, a MetaGraphDef, beside
+it (`.meta`): that of the training, or of an exporter.
 
 Protocol Buffers itself bounds a message: 2 GiB, and 100 levels of nesting.
 """
