@@ -156,7 +156,9 @@ def _logit_scale(evidence: GraphEvidence, scope: str) -> float:
             raise Unrecognised(f"the logits' scale at the node {node.name}")
         # The number of fewest digits that has this inverse, in float32.
         inverses = (float(f"{1 / scale:.{digits}g}") for digits in range(1, 10))
-        return next((one for one in inverses if np.float32(1 / one) == np.float32(scale)), 1 / scale)
+        return next(
+            (one for one in inverses if np.float32(1 / one) == np.float32(scale)), 1 / scale
+        )
     return 1.0
 
 
