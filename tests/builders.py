@@ -82,7 +82,7 @@ train_config {
     }
   }
   # Where it came from.
-  fine_tune_checkpoint: "PATH_TO_BE_CONFIGURED/model.ckpt"
+  fine_tune_checkpoint: "PATH_TO_BE_CONFIGURED/ssd_mobilenet_v1_coco_2018_01_28/model.ckpt"
   num_steps: 1000
   data_augmentation_options {
     random_horizontal_flip {

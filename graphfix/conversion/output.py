@@ -47,8 +47,8 @@ from graphfix.restore import training_state
 class Output:
     """What a plan makes of a source: tensors, config, graphs by their path in the output.
 
-    `plan` has the findings of what only values and graphs show; `anchors` are the output's, None
-    where they are the source's.
+    `plan` has the findings of what only values and graphs show; `anchors` are the output's to the
+    API that will train, None where they are the source's, `described` what its config describes.
     """
 
     plan: SurgeryPlan
@@ -56,6 +56,7 @@ class Output:
     config: Document
     graphs: Mapping[str, bytes]
     anchors: Optional[AnchorSpec]
+    described: AnchorSpec
 
 
 def apply(plan: SurgeryPlan, context: Context) -> Output:
@@ -75,7 +76,12 @@ def apply(plan: SurgeryPlan, context: Context) -> Output:
     anchors = generator and describe_anchors(
         generator, CONFIG, source.model.image, api=plan.target_api
     )
-    return Output(plan, tensors, config, graphs, anchors)
+    described = (
+        describe_anchors(generator, CONFIG, source.model.image)
+        if generator
+        else source.model.anchors
+    )
+    return Output(plan, tensors, config, graphs, anchors, described)
 
 
 def write(output: Output, stage: Stage, context: Context, destination: Destination) -> Report:

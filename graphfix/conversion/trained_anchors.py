@@ -23,7 +23,8 @@ from graphfix.pipeline_config.schema_violations import violations
 # Every SSD of the first published archives, which have no config.
 _FIRST_ZOO = re.compile(r"ssd_(mobilenet_v1|inception_v2)_coco_11_06_2017")
 _FIRST_MONTH, _LAST_MONTH = "2017-06", "2017-10"
-_DATED = re.compile(r"_(\d\d_\d\d_20\d\d|20\d\d_\d\d_\d\d)(?!\d)")
+# The date in the name of a published archive, but for the first ones.
+_DATED = re.compile(r"_(20\d\d)_(\d\d)_\d\d(?!\d)")
 # The SSDs of that time.
 _FIRST_EXTRACTORS = ("ssd_mobilenet_v1", "ssd_inception_v2")
 _NOTHING = "there is nothing to do"
@@ -114,7 +115,7 @@ def _reordered(witness: str, order: Order, wanted: AnchorSpec, api: Optional[str
         f"has the anchors of {len(moved)} of {len(order)} feature maps in another order than the "
         f"{wanted.generator} of {f'the API of {api}' if api else 'later APIs'} (map {moved[0]}: "
         f"its anchors {places} are the config's 0 to {len(order[moved[0]]) - 1}): the channels of "
-        "the heads are put into the new order, and boxes and scores stay exactly as they were",
+        "the heads are put into the new order, so that every anchor keeps its own",
         _NOTHING,
     )
 
@@ -180,7 +181,7 @@ def _doubt(source: Source, wanted: AnchorSpec) -> Tuple[Finding, ...]:
     """Whether an SSD may be of the time of the old order, for all that can be seen."""
     if (
         source.model.feature_extractor not in _FIRST_EXTRACTORS
-        or any(_DATED.search(name) for name in _names(source))
+        or _is_dated(source)
         or os.path.exists(os.path.join(os.path.dirname(source.prefix), PLAN_JSON))
         or _is_later(source)
         or not order_of(
@@ -201,6 +202,13 @@ def _doubt(source: Source, wanted: AnchorSpec) -> Tuple[Finding, ...]:
             f"if it was trained before, say so: --source_api {_LAST_MONTH}",
         ),
     )
+
+
+def _is_dated(source: Source) -> bool:
+    """Whether it, or what it was fine-tuned from, is named as an archive of a later date."""
+    names = (*_names(source), source.config.message.train_config.fine_tune_checkpoint)
+    months = [f"{year}-{month}" for name in names for year, month in _DATED.findall(name)]
+    return any(month >= INTERPOLATED_LAST for month in months)
 
 
 def _is_later(source: Source) -> bool:
