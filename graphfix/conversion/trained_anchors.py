@@ -11,10 +11,10 @@ import re
 from typing import Any, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.anchor_generators import INTERPOLATED_LAST, AnchorSpec, describe_anchors
-from graphfix.detectors.anchor_order import Order, difference, in_order, order_of
+from graphfix.detectors.anchor_order import Order, described, difference, in_order, order_of
 from graphfix.detectors.families import ANCHOR_FIELD
 from graphfix.findings import INFO, WARNING, Finding
-from graphfix.modeldir.graph_anchors import GraphAnchors, read_graph_anchors
+from graphfix.modeldir.own_graph import GraphAnchors, read_graph_anchors
 from graphfix.modeldir.names import PLAN_JSON
 from graphfix.modeldir.openers import Source
 from graphfix.pipeline_config.schema_history import everything, revision_for, schema
@@ -28,6 +28,13 @@ _DATED = re.compile(r"_(20\d\d)_(\d\d)_\d\d(?!\d)")
 # The SSDs of that time.
 _FIRST_EXTRACTORS = ("ssd_mobilenet_v1", "ssd_inception_v2")
 _NOTHING = "there is nothing to do"
+
+
+class Witness(NamedTuple):
+    """What tells the anchors, and the words that go on with them."""
+
+    file: str
+    verb: str
 
 
 class Trained(NamedTuple):
@@ -57,7 +64,7 @@ def trained_anchors(
     read = read_graph_anchors(source.prefix, image, source.graph)
     findings = read.findings + _padding(source, read)
     if read.anchors is not None:
-        trained, witness = read.anchors, os.path.basename(read.path)
+        trained, witness = read.anchors, Witness(os.path.basename(read.path), "has")
         findings += _contradicted(source, read.anchors, source_api)
     else:
         month, witness = _month(source, source_api)
@@ -70,7 +77,7 @@ def trained_anchors(
     if order is None:
         return Trained(trained, (), findings + (_other(witness, trained, wanted),), True)
     if order:
-        findings += (_reordered(witness, order, wanted, api),)
+        findings += (_reordered(witness, order, api),)
     return Trained(in_order(wanted, order), order, findings)
 
 
@@ -89,15 +96,16 @@ def _shared(source: Source) -> bool:
     return all(head.map is None for head in source.model.heads)
 
 
-def _month(source: Source, source_api: Optional[str]) -> Tuple[Optional[str], str]:
+def _month(source: Source, source_api: Optional[str]) -> Tuple[Optional[str], Witness]:
     """The month of the API that trained, and what tells it."""
     if source_api is not None:
-        return source_api, "--source_api"
+        return source_api, Witness("--source_api", f"is {source_api}, and the API of then has")
     for name in _names(source):
         found = _FIRST_ZOO.search(name)
         if found:
-            return _FIRST_MONTH, found.group(0)
-    return None, ""
+            told = f"was trained with the API of {_FIRST_MONTH}, which has"
+            return _FIRST_MONTH, Witness(found.group(0), told)
+    return None, Witness("", "")
 
 
 def _names(source: Source) -> Tuple[str, ...]:
@@ -105,27 +113,26 @@ def _names(source: Source) -> Tuple[str, ...]:
     return os.path.basename(source.path), os.path.basename(os.path.dirname(source.prefix))
 
 
-def _reordered(witness: str, order: Order, wanted: AnchorSpec, api: Optional[str]) -> Finding:
-    moved = [number for number, places in enumerate(order) if list(places) != sorted(places)]
-    places = " ".join(map(str, order[moved[0]]))
+def _reordered(witness: Witness, order: Order, api: Optional[str]) -> Finding:
+    moved = sum(list(places) != sorted(places) for places in order)
     return Finding(
         "ANCHOR_ORDER",
         INFO,
-        witness,
-        f"has the anchors of {len(moved)} of {len(order)} feature maps in another order than the "
-        f"{wanted.generator} of {f'the API of {api}' if api else 'later APIs'} (map {moved[0]}: "
-        f"its anchors {places} are the config's 0 to {len(order[moved[0]]) - 1}): the channels of "
-        "the heads are put into the new order, so that every anchor keeps its own",
+        witness.file,
+        f"{witness.verb} the anchors of {moved} of {len(order)} feature maps in another order than "
+        f"{f'the API of {api}' if api else 'the API since ' + INTERPOLATED_LAST}, which has them as "
+        f"{described(order)}: the heads' channels are put into that order, so that every anchor "
+        "keeps its own",
         _NOTHING,
     )
 
 
-def _other(witness: str, trained: AnchorSpec, wanted: AnchorSpec) -> Finding:
+def _other(witness: Witness, trained: AnchorSpec, wanted: AnchorSpec) -> Finding:
     return Finding(
         "ANCHORS_DIFFER",
         WARNING,
-        witness,
-        f"has other anchors than the config: {difference(trained, wanted)}; boxes will not be "
+        witness.file,
+        f"{witness.verb} other anchors than the config: {difference(trained, wanted)}; boxes will not be "
         "where they were",
         "give the config the model was trained with (--pipeline_config_path); or carry the boxes "
         "over to the config's anchors: pass its anchor_generator with --anchors",
@@ -205,8 +212,9 @@ def _doubt(source: Source, wanted: AnchorSpec) -> Tuple[Finding, ...]:
 
 
 def _is_dated(source: Source) -> bool:
-    """Whether it, or what it was fine-tuned from, is named as an archive of a later date."""
-    names = (*_names(source), source.config.message.train_config.fine_tune_checkpoint)
+    """Whether it is named as an archive of a later date, or its config names one, such as it was
+    fine-tuned from."""
+    names = (*_names(source), source.config.document.text)
     months = [f"{year}-{month}" for name in names for year, month in _DATED.findall(name)]
     return any(month >= INTERPOLATED_LAST for month in months)
 

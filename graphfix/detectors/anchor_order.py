@@ -72,6 +72,12 @@ def in_order(wanted: AnchorSpec, order: Order) -> AnchorSpec:
     return AnchorSpec(wanted.generator, tuple(maps))
 
 
+def described(order: Order) -> str:
+    """The first feature map whose anchors are not in place, in words."""
+    number = next(place for place, one in enumerate(order) if list(one) != sorted(one))
+    return f"map {number}: {' '.join(map(str, order[number]))}"
+
+
 def difference(trained: AnchorSpec, wanted: AnchorSpec) -> str:
     """How trained anchors differ from those of the config, in words."""
     if trained.generator != wanted.generator:

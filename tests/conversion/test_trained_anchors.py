@@ -24,7 +24,7 @@ def kept(count):
 
 KEEP = kept(8) + API
 KEEP_ALL = kept(4)
-DATED = "ssd_mobilenet_v1_coco_2018_01_28/"
+DATED = "ssd_mobilenet_v1_coco_2018_01_28"
 
 
 def codes(out):

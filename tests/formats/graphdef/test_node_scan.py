@@ -7,17 +7,18 @@ import trained_detector
 from handgraphs import Made
 
 from graphfix.errors import SourceError
-from graphfix.formats.graphdef import files, scan
+from graphfix.formats.graphdef import files
+from graphfix.formats.graphdef import node_scan
 from graphfix.formats.schema import message_class
 
 
 def wrapped(graph_def, form):
-    if form == scan.GRAPH_DEF:
+    if form == node_scan.GRAPH_DEF:
         return graph_def.SerializeToString()
     meta = message_class("graphfix.graph.MetaGraphDef")()
     meta.graph_def.CopyFrom(graph_def)
     meta.meta_info_def.tags.append("serve")
-    if form == scan.META_GRAPH:
+    if form == node_scan.META_GRAPH:
         return meta.SerializeToString()
     saved = message_class("graphfix.graph.SavedModel")()
     saved.saved_model_schema_version = 1
@@ -25,7 +26,7 @@ def wrapped(graph_def, form):
     return saved.SerializeToString()
 
 
-FORMS = (scan.GRAPH_DEF, scan.META_GRAPH, scan.SAVED_MODEL)
+FORMS = (node_scan.GRAPH_DEF, node_scan.META_GRAPH, node_scan.SAVED_MODEL)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -33,7 +34,7 @@ def test_every_node_of_a_real_graph(form, tmp_path):
     graph_def = files.read_graph_def(trained_detector.FROZEN)
     path = tmp_path / "graph"
     path.write_bytes(wrapped(graph_def, form))
-    nodes = scan.read_nodes(str(path), form)
+    nodes = node_scan.read_nodes(str(path), form)
     assert list(nodes) == [node.name for node in graph_def.node]
     assert all(nodes[node.name] == node for node in graph_def.node[::50])
 
@@ -48,8 +49,8 @@ def small():
 
 def test_a_part_has_what_it_is_computed_from():
     graph_def = small()
-    for nodes in (scan.Nodes(graph_def.SerializeToString(), (1,)), files.Graph(graph_def).nodes):
-        graph = scan.part(nodes, lambda name: name.startswith("a/"))
+    for nodes in (node_scan.Nodes(graph_def.SerializeToString(), (1,)), files.Graph(graph_def).nodes):
+        graph = node_scan.part(nodes, lambda name: name.startswith("a/"))
         assert {name: node.op for name, node in graph.nodes.items()} == {
             "a/x": "Const",
             "a/root": "Sqrt",
@@ -74,8 +75,8 @@ def test_any_bytes_give_nodes_or_an_error(form, tmp_path):
     read = 0
     for one in changed:
         try:
-            nodes = scan.Nodes(one, form)
-            scan.part(nodes, lambda name: name.startswith("a/"))
+            nodes = node_scan.Nodes(one, form)
+            node_scan.part(nodes, lambda name: name.startswith("a/"))
             read += 1
         except ValueError:
             pass
@@ -86,4 +87,4 @@ def test_numbers_that_do_not_end_are_refused(tmp_path):
     path = tmp_path / "graph"
     path.write_bytes(b"\x0a" + b"\xff" * (1 << 20))
     with pytest.raises(SourceError, match="does not end"):
-        scan.read_nodes(str(path), scan.GRAPH_DEF)
+        node_scan.read_nodes(str(path), node_scan.GRAPH_DEF)
