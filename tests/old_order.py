@@ -1,5 +1,5 @@
-"""The trained detector of testdata as of before 2017-11: its anchors, and so its heads' channels, in
-the order of that time."""
+"""The trained detector of testdata as of before 2017-11: its anchors, and so its heads' channels,
+in the order of that time."""
 
 import re
 

@@ -14,9 +14,9 @@ from graphfix.detectors.anchor_generators import INTERPOLATED_LAST, AnchorSpec, 
 from graphfix.detectors.anchor_order import Order, described, difference, in_order, order_of
 from graphfix.detectors.families import ANCHOR_FIELD
 from graphfix.findings import INFO, WARNING, Finding
-from graphfix.modeldir.own_graph import GraphAnchors, read_graph_anchors
 from graphfix.modeldir.names import PLAN_JSON
 from graphfix.modeldir.openers import Source
+from graphfix.modeldir.own_graph import GraphAnchors, read_graph_anchors
 from graphfix.pipeline_config.schema_history import everything, revision_for, schema
 from graphfix.pipeline_config.schema_violations import violations
 
@@ -120,9 +120,8 @@ def _reordered(witness: Witness, order: Order, api: Optional[str]) -> Finding:
         INFO,
         witness.file,
         f"{witness.verb} the anchors of {moved} of {len(order)} feature maps in another order than "
-        f"{f'the API of {api}' if api else 'the API since ' + INTERPOLATED_LAST}, which has them as "
-        f"{described(order)}: the heads' channels are put into that order, so that every anchor "
-        "keeps its own",
+        f"{'the API of ' + api if api else 'later APIs'} ({described(order)}): a conversion puts "
+        "the heads' channels into the new order, so that every anchor keeps its own",
         _NOTHING,
     )
 
@@ -132,8 +131,8 @@ def _other(witness: Witness, trained: AnchorSpec, wanted: AnchorSpec) -> Finding
         "ANCHORS_DIFFER",
         WARNING,
         witness.file,
-        f"{witness.verb} other anchors than the config: {difference(trained, wanted)}; boxes will not be "
-        "where they were",
+        f"{witness.verb} other anchors than the config: {difference(trained, wanted)}; boxes will "
+        "not be where they were",
         "give the config the model was trained with (--pipeline_config_path); or carry the boxes "
         "over to the config's anchors: pass its anchor_generator with --anchors",
     )

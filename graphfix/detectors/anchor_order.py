@@ -91,10 +91,15 @@ def difference(trained: AnchorSpec, wanted: AnchorSpec) -> str:
         for number, (one, one_wanted) in enumerate(zip(trained.maps, wanted.maps))
         for place, (size, other) in enumerate(zip(one.sizes, one_wanted.sizes))
     )
-    sizes = [" x ".join(f"{side:.4g}" for side in spec.maps[number].sizes[place]) for spec in (
-        trained, wanted)]
-    if all(_alike(a, b) for one, two in zip(trained.maps, wanted.maps)
-           for a, b in zip(one.sizes, two.sizes)):
+    sizes = [
+        " x ".join(f"{side:.4g}" for side in spec.maps[number].sizes[place])
+        for spec in (trained, wanted)
+    ]
+    if all(
+        _alike(a, b)
+        for one, two in zip(trained.maps, wanted.maps)
+        for a, b in zip(one.sizes, two.sizes)
+    ):
         return "the same shapes with other strides or offsets"
     return (
         f"anchor {place} of map {number} is {sizes[0]} and not {sizes[1]} {unit} (height x width), "

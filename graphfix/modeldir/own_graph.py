@@ -39,7 +39,11 @@ def read_graph_anchors(
         from graphfix.formats.graphdef import node_scan
         from graphfix.graph_import.graph_anchors import Unrecognised, graph_anchors, padded_layers
 
-        forms = {META: node_scan.META_GRAPH, FROZEN: node_scan.GRAPH_DEF, SAVED_MODEL: node_scan.SAVED_MODEL}
+        forms = {
+            META: node_scan.META_GRAPH,
+            FROZEN: node_scan.GRAPH_DEF,
+            SAVED_MODEL: node_scan.SAVED_MODEL,
+        }
         try:
             nodes: Any = graph.nodes if graph else node_scan.read_nodes(path, forms[form])
             found = graph_anchors(nodes, image)

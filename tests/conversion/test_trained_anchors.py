@@ -16,7 +16,6 @@ from graphfix.formats.graphdef import files
 from graphfix.formats.schema import message_class
 
 
-
 def kept(count):
     """Flags that keep all classes."""
     return ("--num_classes", str(count), *(f"--map={one}={one}" for one in range(1, count + 1)))
@@ -34,7 +33,9 @@ def codes(out):
 
 def check_permuted(source, out):
     """Whether the heads of maps 1 to 5 have the old channels in the order of today."""
-    before, after = (builders.read_checkpoint(os.path.join(one, "model.ckpt")) for one in (source, out))
+    before, after = (
+        builders.read_checkpoint(os.path.join(one, "model.ckpt")) for one in (source, out)
+    )
     changed = dict(old_order.heads(before))
     assert len(changed) >= 20
     for name, value in before.items():
@@ -77,7 +78,9 @@ def test_a_plan_replays_the_order(detector, graphfix, tmp_path):
     done = graphfix("convert", detector, "--plan", path, "--output_directory", second)
     assert done.code == 0, done.err
     for name in ("model.ckpt.data-00000-of-00001", "frozen_inference_graph.pb"):
-        with open(os.path.join(first, name), "rb") as one, open(os.path.join(second, name), "rb") as two:
+        with open(os.path.join(first, name), "rb") as one, open(
+            os.path.join(second, name), "rb"
+        ) as two:
             assert one.read() == two.read()
 
 
@@ -177,7 +180,9 @@ def test_other_anchors_are_told_and_carried_where_asked(detector, graphfix, tmp_
         "ssd_anchor_generator { num_layers: 6 min_scale: 0.2 max_scale: 0.9 "
         "aspect_ratios: [1.0, 2.0, 0.5, 3.0, 0.3333] }"
     )
-    done = graphfix("convert", detector, "--output_directory", out, *KEEP, *flags, "--anchors", anchors)
+    done = graphfix(
+        "convert", detector, "--output_directory", out, *KEEP, *flags, "--anchors", anchors
+    )
     assert done.code == 0, done.err
     before = builders.read_checkpoint(os.path.join(repository.DETECTOR, "model.ckpt"))
     after = builders.read_checkpoint(os.path.join(out, "model.ckpt"))
@@ -196,5 +201,7 @@ def test_other_anchors_are_told_and_carried_where_asked(detector, graphfix, tmp_
     done = graphfix("convert", detector, "--output_directory", again, *replay)
     assert done.code == 0, done.err
     for file in ("model.ckpt.data-00000-of-00001", "frozen_inference_graph.pb"):
-        with open(os.path.join(out, file), "rb") as one, open(os.path.join(again, file), "rb") as two:
+        with open(os.path.join(out, file), "rb") as one, open(
+            os.path.join(again, file), "rb"
+        ) as two:
             assert one.read() == two.read()

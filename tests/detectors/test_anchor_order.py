@@ -80,7 +80,10 @@ def test_equal_anchors_stay_where_they_are():
         (described(ratios="[1.0, 2.0]"), "3/3/3/3/3/3 at a location of the feature maps"),
         (described(text="grid_anchor_generator { scales: 1 aspect_ratios: 1 }"), "those of a grid"),
         (described(layers=5), "3/6/6/6/6 at"),
-        (described(more="height_stride: [9, 9, 9, 9, 9, 9] width_stride: [9, 9, 9, 9, 9, 9]"), "strides"),
+        (
+            described(more="height_stride: [9, 9, 9, 9, 9, 9] width_stride: [9, 9, 9, 9, 9, 9]"),
+            "strides",
+        ),
     ],
 )
 def test_others_are_no_order(trained, told):

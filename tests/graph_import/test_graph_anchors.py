@@ -89,8 +89,8 @@ def test_a_graph_without_anchors_tells_nothing():
 
 
 def test_another_form_is_not_recognised():
-    made = Made().constant("GridAnchorGenerator/x", (3,)).node("GridAnchorGenerator/y", "Sqrt",
-                                                                "GridAnchorGenerator/x")  # fmt: skip
+    made = Made().constant("GridAnchorGenerator/x", (3,))
+    made.node("GridAnchorGenerator/y", "Sqrt", "GridAnchorGenerator/x")
     with pytest.raises(Unrecognised):
         graph_anchors(made.graph().nodes, None)
 
@@ -119,6 +119,9 @@ def test_published_graphs_lay_what_their_configs_mean(directory):
     nodes = node_scan.read_nodes(meta, node_scan.META_GRAPH)
     old = os.path.basename(directory) == "old_anchor_order"
     found = graph_anchors(nodes, image)
-    assert order_of(found, describe_anchors(generator, config, image, api="2017-10" if old else None)) == ()
+    assert (
+        order_of(found, describe_anchors(generator, config, image, api="2017-10" if old else None))
+        == ()
+    )
     assert bool(order_of(found, describe_anchors(generator, config, image))) == old
     assert len(padded_layers(nodes)[1]) == (4 if old else 0)

@@ -7,8 +7,7 @@ import trained_detector
 from handgraphs import Made
 
 from graphfix.errors import SourceError
-from graphfix.formats.graphdef import files
-from graphfix.formats.graphdef import node_scan
+from graphfix.formats.graphdef import files, node_scan
 from graphfix.formats.schema import message_class
 
 
@@ -49,7 +48,10 @@ def small():
 
 def test_a_part_has_what_it_is_computed_from():
     graph_def = small()
-    for nodes in (node_scan.Nodes(graph_def.SerializeToString(), (1,)), files.Graph(graph_def).nodes):
+    for nodes in (
+        node_scan.Nodes(graph_def.SerializeToString(), (1,)),
+        files.Graph(graph_def).nodes,
+    ):
         graph = node_scan.part(nodes, lambda name: name.startswith("a/"))
         assert {name: node.op for name, node in graph.nodes.items()} == {
             "a/x": "Const",
