@@ -10,8 +10,16 @@ import os
 import re
 from typing import Any, NamedTuple, Optional, Tuple
 
+from graphfix.detectors import coco
 from graphfix.detectors.anchor_generators import INTERPOLATED_LAST, AnchorSpec, describe_anchors
-from graphfix.detectors.anchor_order import Order, described, difference, in_order, order_of
+from graphfix.detectors.anchor_order import (
+    Order,
+    described,
+    difference,
+    in_order,
+    on_grid,
+    order_of,
+)
 from graphfix.detectors.families import ANCHOR_FIELD
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.modeldir.names import PLAN_JSON
@@ -21,7 +29,9 @@ from graphfix.pipeline_config.schema_history import everything, revision_for, sc
 from graphfix.pipeline_config.schema_violations import violations
 
 # Every SSD of the first published archives, which have no config.
-_FIRST_ZOO = re.compile(r"ssd_(mobilenet_v1|inception_v2)_coco_11_06_2017")
+_FIRST_ZOO = re.compile(
+    r"(ssd_(mobilenet_v1|inception_v2)_coco_11_06_2017)(\.tar|\.tar\.gz|\.tgz)?\Z"
+)
 _FIRST_MONTH, _LAST_MONTH = "2017-06", "2017-10"
 # The date in the name of a published archive, but for the first ones.
 _DATED = re.compile(r"_(20\d\d)_(\d\d)_\d\d(?!\d)")
@@ -39,8 +49,7 @@ class Witness(NamedTuple):
 
 class Trained(NamedTuple):
     """The anchors a model was trained with, their order in the config's, and what there is to
-    know.  `differ`: they are not the config's in any order, and `anchors` are those all the
-    same."""
+    know.  `differ`: they are not the config's in any order, though as many."""
 
     anchors: AnchorSpec
     order: Order = ()
@@ -75,7 +84,10 @@ def trained_anchors(
     if order and _shared(source) and len(set(order)) > 1:
         order = None
     if order is None:
-        return Trained(trained, (), findings + (_other(witness, trained, wanted),), True)
+        findings += (_other(witness, trained, wanted),)
+        if trained.per_map != wanted.per_map:
+            return Trained(wanted, (), findings)
+        return Trained(on_grid(trained, wanted), (), findings, True)
     if order:
         findings += (_reordered(witness, order, api),)
     return Trained(in_order(wanted, order), order, findings)
@@ -101,10 +113,10 @@ def _month(source: Source, source_api: Optional[str]) -> Tuple[Optional[str], Wi
     if source_api is not None:
         return source_api, Witness("--source_api", f"is {source_api}, and the API of then has")
     for name in _names(source):
-        found = _FIRST_ZOO.search(name)
-        if found:
+        found = _FIRST_ZOO.match(name)
+        if found and source.model.classes == coco.NUM_CLASSES:
             told = f"was trained with the API of {_FIRST_MONTH}, which has"
-            return _FIRST_MONTH, Witness(found.group(0), told)
+            return _FIRST_MONTH, Witness(found.group(1), told)
     return None, Witness("", "")
 
 
@@ -120,8 +132,8 @@ def _reordered(witness: Witness, order: Order, api: Optional[str]) -> Finding:
         INFO,
         witness.file,
         f"{witness.verb} the anchors of {moved} of {len(order)} feature maps in another order than "
-        f"{'the API of ' + api if api else 'later APIs'} ({described(order)}): a conversion puts "
-        "the heads' channels into the new order, so that every anchor keeps its own",
+        f"{'the API of ' + api if api else 'later APIs'} ({described(order)}): convert and thaw "
+        "put the heads' channels into the new order, so that every anchor keeps its own",
         _NOTHING,
     )
 

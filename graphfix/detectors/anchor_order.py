@@ -59,6 +59,15 @@ def _same_grid(one: MapAnchors, other: MapAnchors) -> bool:
     )
 
 
+def on_grid(trained: AnchorSpec, wanted: AnchorSpec) -> AnchorSpec:
+    """Trained anchors with the strides and offsets of the config's, where they are the same."""
+    maps = [
+        MapAnchors(one.sizes, other.stride, other.offset) if _same_grid(one, other) else one
+        for one, other in zip(trained.maps, wanted.maps)
+    ]
+    return AnchorSpec(trained.generator, tuple(maps))
+
+
 def in_order(wanted: AnchorSpec, order: Order) -> AnchorSpec:
     """The trained anchors of which the wanted ones are those of an order."""
     if not order:
