@@ -153,7 +153,7 @@ def test_a_pattern_that_is_no_regular_expression_stops_who_reads_it(results, cas
 
 
 def test_the_environment_that_trains_is_found_fit(stock_python):
-    found = graphfix.check_environment(stock_python)
+    found = graphfix.check_environment(stock_python("2019-07"))
     assert found.trains
     assert not [row for row in found.rows if row.severity == "error"]
     assert [row.found for row in found.rows if row.thing == "TensorFlow"] == ["tensorflow 1.15.5"]
