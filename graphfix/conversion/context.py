@@ -2,10 +2,10 @@
 once."""
 
 import dataclasses
-from typing import Any, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
-from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.conversion.trained_anchors import of_plan, trained_anchors
+from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.detectors.anchor_order import Order
 from graphfix.errors import RequestError
 from graphfix.findings import WARNING, Finding
@@ -20,8 +20,7 @@ from graphfix.planning.plan import SurgeryPlan
 from graphfix.stock_api.target_api import TargetApi, find_target_api
 
 
-@dataclasses.dataclass(frozen=True)
-class NewAnchors:
+class NewAnchors(NamedTuple):
     """An anchors file: its text, its message (an AnchorGenerator), the anchors it means."""
 
     document: Document
@@ -107,9 +106,7 @@ def describe_for_replay(source: Source, options: ConvertOptions, plan: SurgeryPl
     beside = not any(one.code == NOT_THE_SOURCES for one in plan.findings)
     names = source_labels(source, None, beside=beside).labels
     if plan.anchor_order:
-        source = _trained_with(
-            source, of_plan(source, plan.anchor_order, api=plan.target_api)
-        )
+        source = _trained_with(source, of_plan(source, plan.anchor_order, api=plan.target_api))
     elif touches_anchors(plan.config_edits):
         trained = trained_anchors(source, api=plan.target_api)
         source = _trained_with(source, trained.anchors) if trained.differ else source

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple, Union
 from graphfix.conversion.graphs import graph_findings
 from graphfix.conversion.open import opened
 from graphfix.conversion.trained_anchors import trained_anchors
-from graphfix.detectors.anchor_order import Order
+from graphfix.detectors.anchor_order import Order, described
 from graphfix.findings import Finding, by_severity
 from graphfix.modeldir.openers import Source
 from graphfix.modeldir.source_labels import source_labels
@@ -64,10 +64,7 @@ def inspect(source: Union[str, Source], options: ConvertOptions) -> ModelDescrip
 
 def _other_order(anchors: Dict[str, Any]) -> str:
     order = anchors["order"]
-    moved = [number for number, places in enumerate(order) if list(places) != sorted(places)]
-    if not moved:
-        return ""
-    return f"; trained in another order (map {moved[0]}: {' '.join(map(str, order[moved[0]]))})"
+    return f"; trained in another order ({described(order)})" if order else ""
 
 
 def _data(source: Source, order: Order) -> Dict[str, Any]:

@@ -10,18 +10,28 @@ import os
 import re
 from typing import Any, NamedTuple, Optional, Tuple
 
+from graphfix.detectors import coco
 from graphfix.detectors.anchor_generators import INTERPOLATED_LAST, AnchorSpec, describe_anchors
-from graphfix.detectors.anchor_order import Order, difference, in_order, order_of
+from graphfix.detectors.anchor_order import (
+    Order,
+    described,
+    difference,
+    in_order,
+    on_grid,
+    order_of,
+)
 from graphfix.detectors.families import ANCHOR_FIELD
 from graphfix.findings import INFO, WARNING, Finding
-from graphfix.modeldir.graph_anchors import GraphAnchors, read_graph_anchors
 from graphfix.modeldir.names import PLAN_JSON
 from graphfix.modeldir.openers import Source
+from graphfix.modeldir.own_graph import GraphAnchors, read_graph_anchors
 from graphfix.pipeline_config.schema_history import everything, revision_for, schema
 from graphfix.pipeline_config.schema_violations import violations
 
 # Every SSD of the first published archives, which have no config.
-_FIRST_ZOO = re.compile(r"ssd_(mobilenet_v1|inception_v2)_coco_11_06_2017")
+_FIRST_ZOO = re.compile(
+    r"(ssd_(mobilenet_v1|inception_v2)_coco_11_06_2017)(\.tar|\.tar\.gz|\.tgz)?\Z"
+)
 _FIRST_MONTH, _LAST_MONTH = "2017-06", "2017-10"
 # The date in the name of a published archive, but for the first ones.
 _DATED = re.compile(r"_(20\d\d)_(\d\d)_\d\d(?!\d)")
@@ -30,10 +40,16 @@ _FIRST_EXTRACTORS = ("ssd_mobilenet_v1", "ssd_inception_v2")
 _NOTHING = "there is nothing to do"
 
 
+class Witness(NamedTuple):
+    """What tells the anchors, and the words that go on with them."""
+
+    file: str
+    verb: str
+
+
 class Trained(NamedTuple):
     """The anchors a model was trained with, their order in the config's, and what there is to
-    know.  `differ`: they are not the config's in any order, and `anchors` are those all the
-    same."""
+    know.  `differ`: they are not the config's in any order, though as many."""
 
     anchors: AnchorSpec
     order: Order = ()
@@ -57,7 +73,7 @@ def trained_anchors(
     read = read_graph_anchors(source.prefix, image, source.graph)
     findings = read.findings + _padding(source, read)
     if read.anchors is not None:
-        trained, witness = read.anchors, os.path.basename(read.path)
+        trained, witness = read.anchors, Witness(os.path.basename(read.path), "has")
         findings += _contradicted(source, read.anchors, source_api)
     else:
         month, witness = _month(source, source_api)
@@ -68,9 +84,12 @@ def trained_anchors(
     if order and _shared(source) and len(set(order)) > 1:
         order = None
     if order is None:
-        return Trained(trained, (), findings + (_other(witness, trained, wanted),), True)
+        findings += (_other(witness, trained, wanted),)
+        if trained.per_map != wanted.per_map:
+            return Trained(wanted, (), findings)
+        return Trained(on_grid(trained, wanted), (), findings, True)
     if order:
-        findings += (_reordered(witness, order, wanted, api),)
+        findings += (_reordered(witness, order, api),)
     return Trained(in_order(wanted, order), order, findings)
 
 
@@ -89,15 +108,16 @@ def _shared(source: Source) -> bool:
     return all(head.map is None for head in source.model.heads)
 
 
-def _month(source: Source, source_api: Optional[str]) -> Tuple[Optional[str], str]:
+def _month(source: Source, source_api: Optional[str]) -> Tuple[Optional[str], Witness]:
     """The month of the API that trained, and what tells it."""
     if source_api is not None:
-        return source_api, "--source_api"
+        return source_api, Witness("--source_api", f"is {source_api}, and the API of then has")
     for name in _names(source):
-        found = _FIRST_ZOO.search(name)
-        if found:
-            return _FIRST_MONTH, found.group(0)
-    return None, ""
+        found = _FIRST_ZOO.match(name)
+        if found and source.model.classes == coco.NUM_CLASSES:
+            told = f"was trained with the API of {_FIRST_MONTH}, which has"
+            return _FIRST_MONTH, Witness(found.group(1), told)
+    return None, Witness("", "")
 
 
 def _names(source: Source) -> Tuple[str, ...]:
@@ -105,28 +125,26 @@ def _names(source: Source) -> Tuple[str, ...]:
     return os.path.basename(source.path), os.path.basename(os.path.dirname(source.prefix))
 
 
-def _reordered(witness: str, order: Order, wanted: AnchorSpec, api: Optional[str]) -> Finding:
-    moved = [number for number, places in enumerate(order) if list(places) != sorted(places)]
-    places = " ".join(map(str, order[moved[0]]))
+def _reordered(witness: Witness, order: Order, api: Optional[str]) -> Finding:
+    moved = sum(list(places) != sorted(places) for places in order)
     return Finding(
         "ANCHOR_ORDER",
         INFO,
-        witness,
-        f"has the anchors of {len(moved)} of {len(order)} feature maps in another order than the "
-        f"{wanted.generator} of {f'the API of {api}' if api else 'later APIs'} (map {moved[0]}: "
-        f"its anchors {places} are the config's 0 to {len(order[moved[0]]) - 1}): the channels of "
-        "the heads are put into the new order, so that every anchor keeps its own",
+        witness.file,
+        f"{witness.verb} the anchors of {moved} of {len(order)} feature maps in another order than "
+        f"{'the API of ' + api if api else 'later APIs'} ({described(order)}): convert and thaw "
+        "put the heads' channels into the new order, so that every anchor keeps its own",
         _NOTHING,
     )
 
 
-def _other(witness: str, trained: AnchorSpec, wanted: AnchorSpec) -> Finding:
+def _other(witness: Witness, trained: AnchorSpec, wanted: AnchorSpec) -> Finding:
     return Finding(
         "ANCHORS_DIFFER",
         WARNING,
-        witness,
-        f"has other anchors than the config: {difference(trained, wanted)}; boxes will not be "
-        "where they were",
+        witness.file,
+        f"{witness.verb} other anchors than the config: {difference(trained, wanted)}; boxes will "
+        "not be where they were",
         "give the config the model was trained with (--pipeline_config_path); or carry the boxes "
         "over to the config's anchors: pass its anchor_generator with --anchors",
     )
@@ -205,8 +223,9 @@ def _doubt(source: Source, wanted: AnchorSpec) -> Tuple[Finding, ...]:
 
 
 def _is_dated(source: Source) -> bool:
-    """Whether it, or what it was fine-tuned from, is named as an archive of a later date."""
-    names = (*_names(source), source.config.message.train_config.fine_tune_checkpoint)
+    """Whether it is named as an archive of a later date, or its config names one, such as it was
+    fine-tuned from."""
+    names = (*_names(source), source.config.document.text)
     months = [f"{year}-{month}" for name in names for year, month in _DATED.findall(name)]
     return any(month >= INTERPOLATED_LAST for month in months)
 

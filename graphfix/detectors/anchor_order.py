@@ -59,6 +59,15 @@ def _same_grid(one: MapAnchors, other: MapAnchors) -> bool:
     )
 
 
+def on_grid(trained: AnchorSpec, wanted: AnchorSpec) -> AnchorSpec:
+    """Trained anchors with the strides and offsets of the config's, where they are the same."""
+    maps = [
+        MapAnchors(one.sizes, other.stride, other.offset) if _same_grid(one, other) else one
+        for one, other in zip(trained.maps, wanted.maps)
+    ]
+    return AnchorSpec(trained.generator, tuple(maps))
+
+
 def in_order(wanted: AnchorSpec, order: Order) -> AnchorSpec:
     """The trained anchors of which the wanted ones are those of an order."""
     if not order:
@@ -70,6 +79,12 @@ def in_order(wanted: AnchorSpec, order: Order) -> AnchorSpec:
             sizes[old] = one.sizes[place]
         maps.append(MapAnchors(tuple(sizes), one.stride, one.offset))
     return AnchorSpec(wanted.generator, tuple(maps))
+
+
+def described(order: Order) -> str:
+    """The first feature map whose anchors are not in place, in words."""
+    number = next(place for place, one in enumerate(order) if list(one) != sorted(one))
+    return f"map {number}: {' '.join(map(str, order[number]))}"
 
 
 def difference(trained: AnchorSpec, wanted: AnchorSpec) -> str:
@@ -85,10 +100,15 @@ def difference(trained: AnchorSpec, wanted: AnchorSpec) -> str:
         for number, (one, one_wanted) in enumerate(zip(trained.maps, wanted.maps))
         for place, (size, other) in enumerate(zip(one.sizes, one_wanted.sizes))
     )
-    sizes = [" x ".join(f"{side:.4g}" for side in spec.maps[number].sizes[place]) for spec in (
-        trained, wanted)]
-    if all(_alike(a, b) for one, two in zip(trained.maps, wanted.maps)
-           for a, b in zip(one.sizes, two.sizes)):
+    sizes = [
+        " x ".join(f"{side:.4g}" for side in spec.maps[number].sizes[place])
+        for spec in (trained, wanted)
+    ]
+    if all(
+        _alike(a, b)
+        for one, two in zip(trained.maps, wanted.maps)
+        for a, b in zip(one.sizes, two.sizes)
+    ):
         return "the same shapes with other strides or offsets"
     return (
         f"anchor {place} of map {number} is {sizes[0]} and not {sizes[1]} {unit} (height x width), "

@@ -110,7 +110,9 @@ class SurgeryPlan:
                 rows.append(f"  {edit.kind:<7} {edit.tensor}{channels}")
         for number, places in enumerate(self.anchor_order):
             if list(places) != sorted(places):
-                rows.append(f"anchors: map {number} takes the old ones {' '.join(map(str, places))}")
+                rows.append(
+                    f"anchors: map {number} takes the old ones {' '.join(map(str, places))}"
+                )
         averages = sum(one.name.endswith(families.MOVING_AVERAGE) for one in self.additions)
         others = len(self.additions) - averages
         rows.append(f"added: {count(averages, 'moving average')}, {count(others, 'other tensor')}")

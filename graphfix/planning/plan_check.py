@@ -213,9 +213,11 @@ def _out_of_order(plan: SurgeryPlan, edit, head: HeadSpec) -> Iterator[str]:
     count = old.size(ANCHOR)
     order = plan.anchor_order[head.map or 0] if plan.anchor_order else tuple(range(count))
     index = tuple(range(old.channels)) if edit.channels is None else edit.index
-    new = old.resized(head.class_axis, len(class_places(plan.classes, head))) if (
-        head.class_axis
-    ) else old
+    new = (
+        old.resized(head.class_axis, len(class_places(plan.classes, head)))
+        if (head.class_axis)
+        else old
+    )
     if new.channels != len(index):
         yield f"gets {len(index)} channels, and its {count} anchors need {new.channels}"
         return

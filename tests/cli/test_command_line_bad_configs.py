@@ -40,7 +40,7 @@ def a_config_cut_short(place):
 
 @row("{config}:59:", "\\U is not an escape", "use forward slashes or double the backslashes")
 def a_windows_path_in_the_config(place):
-    place.change_config(('"PATH_TO_BE_CONFIGURED/ssd_mobilenet_v1_coco_2018_01_28/model.ckpt"', '"C:\\Users\\me\\model.ckpt"'))
+    place.change_config(('"PATH_TO_BE_CONFIGURED/model.ckpt"', '"C:\\Users\\me\\model.ckpt"'))
 
 
 @row("{config}:4:", "'num_classes' cannot be 'four'", "whole number")

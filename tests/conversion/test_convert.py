@@ -82,7 +82,7 @@ def test_the_config_changes_where_it_must_and_nowhere_else(model, converted):
     label_map = f'  label_map_path: "{out}/label_map.pbtxt"'
     assert [line for line in before if line not in after] == [
         "    num_classes: 4  # how many",
-        '  fine_tune_checkpoint: "PATH_TO_BE_CONFIGURED/ssd_mobilenet_v1_coco_2018_01_28/model.ckpt"',
+        '  fine_tune_checkpoint: "PATH_TO_BE_CONFIGURED/model.ckpt"',
         '  label_map_path: "records/label_map.pbtxt"',
         '  label_map_path: "records/label_map.pbtxt"',
     ]

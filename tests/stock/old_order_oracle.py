@@ -3,7 +3,7 @@
     old_order_oracle.py export CONFIG CHECKPOINT DIRECTORY IMAGE.npy OUT.npz
                             exports an SSD into DIRECTORY, and runs its graph
     old_order_oracle.py run GRAPH IMAGE.npy OUT.npz
-                            runs a frozen SSD: anchors, decoded boxes and class logits of all anchors
+                            runs a frozen SSD: all anchors, their decoded boxes and class logits
 
 Under a Python that has the stock API.
 """

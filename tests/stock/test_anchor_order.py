@@ -68,12 +68,7 @@ def of_stock(python, image, directories):
     names = ["predict/" + name for name in PREDICTED]
     jobs = [
         judging.job(
-            one,
-            "raw_outputs",
-            image=image,
-            detections=False,
-            output=one + ".npz",
-            tensors=names,
+            one, "raw_outputs", image=image, detections=False, output=one + ".npz", tensors=names
         )
         for one in directories
     ]
@@ -114,7 +109,9 @@ SOURCES = (
 )
 
 
-@pytest.mark.parametrize("name, files, flags", thorough.cases(SOURCES[1:2], SOURCES[:1] + SOURCES[2:]))
+@pytest.mark.parametrize(
+    "name, files, flags", thorough.cases(SOURCES[1:2], SOURCES[:1] + SOURCES[2:])
+)
 def test_every_anchor_keeps_its_boxes_and_logits(name, files, flags, old, stock_python, tmp_path):
     exported, image, wanted = old
     source = only(exported, tmp_path / "source", *files)

@@ -9,7 +9,7 @@ from typing import Any, List, Optional, Tuple
 
 from graphfix.detectors.anchor_generators import AnchorSpec, MapAnchors, Pair, shaped
 from graphfix.formats.graphdef.graph import Graph, source_name
-from graphfix.formats.graphdef.scan import part
+from graphfix.formats.graphdef.node_scan import part
 from graphfix.graph_import.anchors import Map, find_generator, generator_maps
 from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
 

@@ -36,12 +36,16 @@ def read_graph_anchors(
     findings: Tuple[Finding, ...] = ()
     for path, form in _graphs(prefix, opened=graph is not None):
         # Most sources have no graph: the code that reads one is not loaded for nothing.
-        from graphfix.formats.graphdef import scan
-        from graphfix.graph_import.trained_anchors import Unrecognised, graph_anchors, padded_layers
+        from graphfix.formats.graphdef import node_scan
+        from graphfix.graph_import.graph_anchors import Unrecognised, graph_anchors, padded_layers
 
-        forms = {META: scan.META_GRAPH, FROZEN: scan.GRAPH_DEF, SAVED_MODEL: scan.SAVED_MODEL}
+        forms = {
+            META: node_scan.META_GRAPH,
+            FROZEN: node_scan.GRAPH_DEF,
+            SAVED_MODEL: node_scan.SAVED_MODEL,
+        }
         try:
-            nodes: Any = graph.nodes if graph else scan.read_nodes(path, forms[form])
+            nodes: Any = graph.nodes if graph else node_scan.read_nodes(path, forms[form])
             found = graph_anchors(nodes, image)
             if found is not None:
                 padded, joined = padded_layers(nodes)
