@@ -27,9 +27,7 @@ def trained_meanings(
     meta = source.model.meta
     body = getattr(source.config.message.model, meta)
     concerned = changes(body, meta)
-    if not concerned:
-        return (), ()
-    path, seen = _seen(source, body)
+    path, seen = _seen(source, body, all(change.slight for change in concerned))
     edits: Tuple[ConfigEdit, ...] = ()
     findings: Tuple[Finding, ...] = ()
     for change in concerned:
@@ -56,6 +54,8 @@ def _one(
         return (), ()
     if change.code == PREDICTOR_DROPOUT and target:
         return (), ()  # Nothing that was trained depends on it.
+    if change.slight and (trained is None or target is None):
+        return (), ()
     subject = f"model.{meta}.{change.field}"
     if trained is None or target is None:
         remedy = change.remedy
@@ -77,7 +77,8 @@ def _one(
     )
     edit = same_meaning(change, body, meta, new=target)
     if edit is None or not _knows(edit, accepted):
-        return (), (Finding(change.code, WARNING, subject, message, change.remedy),)
+        severity = INFO if change.slight else WARNING
+        return (), (Finding(change.code, severity, subject, message, change.remedy),)
     message += f"; with {edit.path[-1]}: {edit.literal} it is the same again"
     return (edit,), (Finding(change.code, INFO, subject, message, "there is nothing to do"),)
 
@@ -90,21 +91,22 @@ def _knows(edit: ConfigEdit, accepted: Schema) -> bool:
     return accepted.field(message, edit.path[-1]) is not None
 
 
-def _seen(source: Source, body: Any) -> Tuple[str, Dict[str, bool]]:
-    """A graph of the source, and which meanings it has, by their codes."""
-    path = source.meta_graph.path or source.frozen or ""
+def _seen(source: Source, body: Any, slight: bool) -> Tuple[str, Dict[str, bool]]:
+    """A graph of the source, and which meanings it has, by their codes; where only `slight` changes
+    are asked for, none of a file that has weights, too."""
+    path = source.meta_graph.path or ("" if slight else source.frozen) or ""
     if source.graph is not None:
         path = source.prefix
     extractor = find_extractor(source.model.feature_extractor)
     if not path or extractor is None:
         return "", {}
-    # Few configs have to ask: the code that reads graphs is not loaded for nothing.
-    from graphfix.formats.graphdef import scan
+    # Most sources have no graph: the code that reads one is not loaded for nothing.
+    from graphfix.formats.graphdef import node_scan
     from graphfix.graph_import.graph_meanings import graph_meanings
 
-    form = scan.META_GRAPH if path == source.meta_graph.path else scan.GRAPH_DEF
+    form = node_scan.META_GRAPH if path == source.meta_graph.path else node_scan.GRAPH_DEF
     try:
-        nodes = source.graph.nodes if source.graph else scan.read_nodes(path, form)
+        nodes = source.graph.nodes if source.graph else node_scan.read_nodes(path, form)
         return path, graph_meanings(
             nodes, source.metas, extractor, body.feature_extractor.conv_hyperparams
         )

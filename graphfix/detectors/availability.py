@@ -28,7 +28,7 @@ RENAMED = (
     ("predict_instance_masks", "2018-02", "it builds the mask head from other layers"),
 )
 
-# The month whose API has no outputs for an SSD of which it does not know how many anchors there are.
+# The month whose API must know how many anchors an SSD has before it sees an image.
 NOT_VARYING = "2019-07"
 
 # What fails under Python 3: the part of the model, the first and last revision, and how.

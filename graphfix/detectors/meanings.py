@@ -15,6 +15,7 @@ from graphfix.pipeline_config.edits import ConfigEdit
 PADDED_PIXELS, PADDED_BOXES = "PADDED_PIXELS", "PADDED_BOXES"
 PYRAMID_PADDING, PREDICTOR_DROPOUT = "PYRAMID_PADDING", "PREDICTOR_DROPOUT"
 PADDED_PROPOSALS, BASE_SETTINGS = "PADDED_PROPOSALS", "BASE_SETTINGS"
+GREY, SUPPRESSION = "GREY_IMAGES", "SUPPRESSION"
 
 # What is subtracted from the images of ResNets.  Other SSDs' are brought from 0..255 to -1..1.
 _MEANS = (123.68, 116.779, 103.939)
@@ -26,7 +27,8 @@ _GOVERNED = ("ssd_mobilenet_v1", "embedded_ssd_mobilenet_v1")
 class Change(NamedTuple):
     """A change of meaning: the code of its finding; the field that it is about, within the model's
     block; the last month known to have the old meaning, the first known to have the new one; both
-    in words; what to do where they cannot be made the same."""
+    in words; what to do where they cannot be made the same.  A `slight` one is told of only where
+    it is known to matter."""
 
     code: str
     field: str
@@ -36,6 +38,7 @@ class Change(NamedTuple):
     new: str
     remedy: str
     concerns: Callable[[Any, str], bool]
+    slight: bool = False
 
     def is_new(self, month: str) -> Optional[bool]:
         """Whether a month's API has the new meaning, None where that is not known."""
@@ -92,6 +95,16 @@ def _padded_ssd(body: Any, meta: str) -> bool:
     return meta == SSD and _pads(body)
 
 
+def _grey(body: Any, meta: str) -> bool:
+    kind = body.image_resizer.WhichOneof("image_resizer_oneof")
+    return (
+        meta == SSD
+        and "resnet" in body.feature_extractor.type
+        and kind is not None
+        and getattr(getattr(body.image_resizer, kind), "convert_to_grayscale", False)
+    )
+
+
 def _padded_two_stages(body: Any, meta: str) -> bool:
     return meta == FASTER_RCNN and _pads(body)
 
@@ -134,6 +147,16 @@ CHANGES = (
         "an image is normalized first and padded with 0 then",
         "train on before use; or take a fixed_shape_resizer",
         _padded_ssd,
+    ),
+    Change(
+        GREY,
+        "image_resizer",
+        "2019-07",
+        "2021-06",
+        "an image is made grey as it is, and nothing is subtracted",
+        "the channels' means are subtracted before an image is made grey: it is darker by 117",
+        "train on before use",
+        _grey,
     ),
     Change(
         PADDED_BOXES,
@@ -180,11 +203,23 @@ CHANGES = (
     Change(
         BASE_SETTINGS,
         "feature_extractor.conv_hyperparams",
-        "2018-03",
+        "2018-01",
         "2018-04",
         "activation and batch_norm are those of the base network, too",
         "activation and batch_norm are those of the added layers; the base network has its own",
         "train on before use",
         _other_settings,
+    ),
+    Change(
+        SUPPRESSION,
+        "post_processing",
+        "2018-05",
+        "2018-07",
+        "boxes are clipped to the image, and suppressed then",
+        "boxes are suppressed, and clipped to the image then",
+        "there is nothing to do: what is found is the same, but for boxes that reach out of the "
+        "image, of which others may be left",
+        lambda body, meta: True,
+        slight=True,
     ),
 )

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Optional
 from graphfix.detectors import meanings
 from graphfix.detectors.extractors.loader import Extractor
 from graphfix.formats.graphdef.graph import source_name
-from graphfix.formats.graphdef.scan import part
+from graphfix.formats.graphdef.node_scan import part
 from graphfix.formats.tensors import TensorMeta
 from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
 from graphfix.graph_import.hyperparams import ACTIVATIONS, find_layer
@@ -40,6 +40,7 @@ def graph_meanings(
         meanings.PYRAMID_PADDING: _padded_apart(nodes),
         meanings.PREDICTOR_DROPOUT: _drops_in_training_alone(nodes),
         meanings.BASE_SETTINGS: _has_own_settings(nodes, metas, extractor, settings),
+        meanings.SUPPRESSION: _suppressed_before_clipping(nodes),
     }
     return {code: new for code, new in found.items() if new is not None}
 
@@ -52,13 +53,15 @@ def _normalized_before_padding(nodes: Any) -> Optional[bool]:
     return any(map(_NORMALIZATION, _before(nodes, resizes[0])))
 
 
-def _before(nodes: Any, name: str) -> Iterator[str]:
-    """All that a node depends on."""
+def _before(
+    nodes: Any, name: str, inside: Callable[[str], Any] = lambda name: True
+) -> Iterator[str]:
+    """All that a node depends on, as far as it is `inside`."""
     pending, seen = [name], set()
     while pending:
         for text in nodes[pending.pop()].input:
             one = source_name(text)
-            if one not in seen and one in nodes:
+            if one not in seen and one in nodes and inside(one):
                 seen.add(one)
                 pending.append(one)
                 yield one
@@ -82,6 +85,18 @@ def _drops_in_training_alone(nodes: Any) -> Optional[bool]:
         return None
     drops = re.compile(r"WeightSharedConvolutionalBoxPredictor(_\d+)?/.*[dD]ropout").match
     return not any(map(drops, nodes))
+
+
+def _suppressed_before_clipping(nodes: Any) -> Optional[bool]:
+    """Whether no suppression of an image's boxes reads them clipped."""
+    suppression = re.compile(r"(.*/)?MultiClassNonMaxSuppression/.*non_max_suppression").match
+    for name in filter(suppression, nodes):
+        node = nodes[name]
+        if node.op.startswith("NonMaxSuppression") and node.input:
+            scope = name[: name.index("MultiClassNonMaxSuppression/")]
+            inside = _before(nodes, name, lambda one, scope=scope: one.startswith(scope))
+            return not any("/ClipToWindow" in one for one in inside)
+    return None
 
 
 def _has_own_settings(

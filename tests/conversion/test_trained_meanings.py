@@ -29,10 +29,14 @@ CASES = [
     + ("2019-07", "2021-06"),
     (meanings.PADDED_BOXES, ("ssd", PAD, V1, "", ""), ("ssd", FIXED, V1, "", ""))
     + ("2019-07", "2021-06"),
-    (meanings.PYRAMID_PADDING,)
+    (meanings.GREY,)
     + tuple(
-        ("ssd", FIXED, kind, "use_explicit_padding: true", "") for kind in (V1 + "_fpn", V1)
+        ("ssd", FIXED[:-1] + "convert_to_grayscale: true }", kind, "", "")
+        for kind in ("ssd_resnet50_v1_fpn", V1)
     )
+    + ("2019-07", "2021-06"),
+    (meanings.PYRAMID_PADDING,)
+    + tuple(("ssd", FIXED, kind, "use_explicit_padding: true", "") for kind in (V1 + "_fpn", V1))
     + ("2019-07", "2021-06"),
     (meanings.PREDICTOR_DROPOUT,)
     + tuple(("ssd", FIXED, V1, "", DROPOUT % drops) for drops in ("true", "false"))
@@ -64,9 +68,7 @@ def asked(model, target, source_api=None):
 
 
 @each
-def test_a_field_that_changed_its_meaning_is_told_of_and_no_other(
-    code, other, same, before, after
-):
+def test_a_field_that_changed_its_meaning_is_told_of_and_no_other(code, other, same, before, after):
     assert code in asked(other, before, source_api=after)[2]
     assert code not in asked(same, before, source_api=after)[2]
 
@@ -128,4 +130,15 @@ def test_between_the_last_known_and_the_first_known_month_it_is_not_known():
 def test_the_published_configs_are_not_concerned():
     config = builders.CONFIG % {"classes": 4}
     message = parse_config(config.encode(), "c").message
-    assert meanings.changes(message.model.ssd, "ssd") == ()
+    assert [one.code for one in meanings.changes(message.model.ssd, "ssd")] == [
+        meanings.SUPPRESSION
+    ]
+
+
+@pytest.mark.parametrize(
+    "trained, told", [("2018-05", True), ("2018-06", False), ("2018-07", False), (None, False)]
+)
+def test_suppression_of_2018_is_told_of_where_it_is_known(trained, told):
+    found = asked(("ssd", FIXED, V1, "", ""), "2019-07", source_api=trained)[2]
+    assert [one.severity for one in found.values()] == ["info"] * told
+    assert set(found) == ({meanings.SUPPRESSION} if told else set())

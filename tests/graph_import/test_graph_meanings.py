@@ -16,10 +16,8 @@ TOP = "FeatureExtractor/MobilenetV1/fpn/top_down/"
 
 
 def seen(made, activation="RELU", epsilon=0.01):
-    text = (
-        "model { ssd { feature_extractor { conv_hyperparams { activation: %s batch_norm { "
-        "epsilon: %s } } } } }" % (activation, epsilon)
-    )
+    given = f"activation: {activation} batch_norm {{ epsilon: {epsilon} }}"
+    text = f"model {{ ssd {{ feature_extractor {{ conv_hyperparams {{ {given} }} }} }} }}"
     settings = parse_config(text.encode(), "c").message.model.ssd.feature_extractor
     names = ("weights", "BatchNorm/gamma", "BatchNorm/moving_mean", "BatchNorm/moving_variance")
     metas = {FIRST + name: TensorMeta(FIRST + name, BY_NAME["float32"], (1,)) for name in names}
@@ -69,6 +67,18 @@ def test_a_predictor_drops_in_an_exported_graph(exported):
     made = handgraphs.Made().node("image_tensor" if exported else "x", "Placeholder")
     made.node("WeightSharedConvolutionalBoxPredictor_1/dropout/random_uniform", "RandomUniform")
     assert seen(made) == ({meanings.PREDICTOR_DROPOUT: False} if exported else {})
+
+
+@pytest.mark.parametrize("clipped, new", [("ClipToWindow/Concat", False), ("unstack", True)])
+def test_boxes_are_suppressed_clipped_or_before(clipped, new):
+    scope = "Postprocessor/BatchMultiClassNonMaxSuppression/map/while/MultiClassNonMaxSuppression/"
+    made = handgraphs.Made().node("before/ClipToWindow/boxes", "Placeholder")
+    made.node(scope + "unstack", "Unpack", "before/ClipToWindow/boxes")
+    made.node(scope + "ClipToWindow/Concat", "ConcatV2", scope + "unstack")
+    made.node(
+        scope + "non_max_suppression/NonMaxSuppressionV3", "NonMaxSuppressionV3", scope + clipped
+    )
+    assert seen(made) == {meanings.SUPPRESSION: new}
 
 
 def layer(activation, epsilon):
