@@ -151,7 +151,7 @@ CHANGES = (
     Change(
         GREY,
         "image_resizer",
-        "2019-07",
+        "2019-10",
         "2021-06",
         "an image is made grey as it is, and nothing is subtracted",
         "the channels' means are subtracted before an image is made grey: it is darker by 117",

@@ -35,8 +35,10 @@ def graph_meanings(
     Raises:
       ValueError: a node cannot be parsed.
     """
+    normalized_first = _normalized_before_padding(nodes)
     found = {
-        meanings.PADDED_PIXELS: _normalized_before_padding(nodes),
+        meanings.PADDED_PIXELS: normalized_first,
+        meanings.GREY: normalized_first,
         meanings.PYRAMID_PADDING: _padded_apart(nodes),
         meanings.PREDICTOR_DROPOUT: _drops_in_training_alone(nodes),
         meanings.BASE_SETTINGS: _has_own_settings(nodes, metas, extractor, settings),

@@ -1,11 +1,15 @@
 """graph_import.graph_meanings.py: graphs made by hand, with the old meaning and with the new."""
 
+import re
+
 import handgraphs
 import pytest
+import zoo
 
 from graphfix.detectors import meanings
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.formats.dtypes import BY_NAME
+from graphfix.formats.graphdef import node_scan
 from graphfix.formats.tensors import TensorMeta
 from graphfix.graph_import.graph_meanings import graph_meanings
 from graphfix.pipeline_config.document import parse_config
@@ -48,6 +52,7 @@ def preprocessing(order):
 def test_images_are_normalized_after_they_are_resized_or_before(order, new):
     assert seen(preprocessing(order)) == {
         meanings.PADDED_PIXELS: new,
+        meanings.GREY: new,
         meanings.PREDICTOR_DROPOUT: True,
     }
 
@@ -103,3 +108,17 @@ def test_the_base_network_has_the_configs_settings_its_own_or_others(activation,
 
 def test_the_base_network_tells_nothing_where_both_are_the_same():
     assert seen(layer("Relu6", 0.001), activation="RELU_6", epsilon=0.001) == {}
+
+
+@pytest.mark.parametrize("path", zoo.files("*/*.meta"))
+def test_published_graphs_have_the_meanings_of_their_time(path):
+    nodes = node_scan.read_nodes(path, node_scan.META_GRAPH)
+    settings = parse_config(b"model { ssd { } }", "c").message.model.ssd.feature_extractor
+    found = graph_meanings(nodes, {}, find_extractor("ssd_mobilenet_v1"), settings.conv_hyperparams)
+    month = "-".join(re.search(r"_(20\d\d)_(\d\d)_\d\d", path).groups())
+    assert found == {
+        meanings.PADDED_PIXELS: False,
+        meanings.GREY: False,
+        meanings.PREDICTOR_DROPOUT: True,
+        meanings.SUPPRESSION: month >= "2018-07",
+    }
