@@ -96,7 +96,7 @@ def _suppressed_before_clipping(nodes: Any) -> Optional[bool]:
         node = nodes[name]
         if node.op.startswith("NonMaxSuppression") and node.input:
             scope = name[: name.index("MultiClassNonMaxSuppression/")]
-            inside = _before(nodes, name, lambda one, scope=scope: one.startswith(scope))
+            inside = _before(nodes, name, re.compile(re.escape(scope)).match)
             return not any("/ClipToWindow" in one for one in inside)
     return None
 

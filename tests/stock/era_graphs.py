@@ -16,15 +16,15 @@ def main(path, target):
     with open(path) as file:
         config = text_format.Parse(file.read(), pipeline_pb2.TrainEvalPipelineConfig())
     with tf.Graph().as_default() as graph:
-        quantized = config.HasField("graph_rewriter")
+        rewrite = None
+        if config.HasField("graph_rewriter"):
+            rewrite = graph_rewriter_builder.build(config.graph_rewriter, is_training=False)
         exporter.build_detection_graph(
             input_type="image_tensor",
             detection_model=model_builder.build(config.model, is_training=False),
             input_shape=None,
             output_collection_name="inference_op",
-            graph_hook_fn=quantized
-            and graph_rewriter_builder.build(config.graph_rewriter, is_training=False)
-            or None,
+            graph_hook_fn=rewrite,
         )
         with open(target, "wb") as file:
             file.write(graph.as_graph_def().SerializeToString())

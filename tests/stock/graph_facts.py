@@ -1,8 +1,8 @@
 """What a detection graph computes, as {what: facts}, whatever its era spells it with.
 
-Of each layer, however often it is used, its operation, strides, padding, dilation, what pads its input by hand, and its
-activation; of each BatchNorm its epsilon; what preprocessing multiplies and subtracts; resizing;
-anchors; the box coder's scales; scores; crops; random operations.
+Of each layer, however often it is used, its operation, strides, padding, dilation, what pads its
+input by hand, and its activation; of each BatchNorm its epsilon; what preprocessing multiplies and
+subtracts; resizing; anchors; the box coder's scales; scores; crops; random operations.
 """
 
 import re
