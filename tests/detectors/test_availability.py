@@ -67,7 +67,8 @@ def test_a_later_first_step_stays(graphfix, tmp_path):
     ],
 )
 def test_an_ssd_of_images_whose_size_varies_is_not_exported_in_2019_07(revision, meta, more, told):
-    text = "model { %s { image_resizer { keep_aspect_ratio_resizer { %s } } } }" % (meta, more)
+    resizer = f"image_resizer {{ keep_aspect_ratio_resizer {{ {more} }} }}"
+    text = f"model {{ {meta} {{ {resizer} }} }}"
     message = parse_config(text.encode(), "c").message
     found = availability.remarks(
         message, meta, revision, schema(revision), trainer="any", script=None
