@@ -8,17 +8,7 @@ import pytest
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.options import (
-    MAX_CLASSES,
-    OPTIONS,
-    ConvertOptions,
-    Freeze,
-    Front,
-    Kind,
-    NewRows,
-    reference,
-    spelled,
-)
+from graphfix.options import MAX_CLASSES, OPTIONS, ConvertOptions, Freeze, Kind, NewRows, reference
 
 
 def refusal(**given):
@@ -77,17 +67,6 @@ def test_every_option_is_a_flag():
     for option in OPTIONS.values():
         choices = actions[option.name].choices
         assert choices == ([one.value for one in option.choices] if option.choices else None)
-
-
-def test_names_are_spelled_as_the_front_writes_them():
-    text = "--map 'a --map b': has no '='; see --freeze, or graphfix plan --json, or --weights ema"
-    assert spelled(text, Front.FLAGS) == text
-    assert spelled(text, Front.PYTHON) == (
-        "map='a --map b': has no '='; see freeze=, or graphfix plan --json, or weights= ema"
-    )
-    assert spelled("--map 'a'; --mapping; --num_classes 3", Front.RECIPE) == (
-        "map: 'a'; --mapping; num_classes: 3"
-    )
 
 
 def test_errors_name_options_as_python_does(model):

@@ -112,33 +112,6 @@ def test_errors_are_spelled_in_python(tmp_path):
         graphfix.convert("nothing", graphfix.Memory(), model_dir="x")
 
 
-@pytest.mark.parametrize("value", [3, b"x", ["a"], object()])
-@pytest.mark.parametrize(
-    "name, call",
-    [
-        ("source", lambda value: graphfix.open_model(value)),
-        ("source", lambda value: graphfix.inspect(value)),
-        ("source", lambda value: graphfix.thaw(value, graphfix.Memory())),
-        ("directory", lambda value: graphfix.verify(value)),
-        ("one", lambda value: graphfix.diff(value, "x")),
-        ("config", lambda value: graphfix.diagnose(value)),
-        ("recipe", lambda value: graphfix.convert_batch(value, "x")),
-        ("text", lambda value: graphfix.explain(value)),
-        ("plan", lambda value: graphfix.convert("x", graphfix.Memory(), plan=value)),
-        ("options", lambda value: graphfix.convert("x", graphfix.Memory(), value)),
-        ("output_directory", lambda value: graphfix.convert("x", value)),
-    ],
-)
-def test_what_is_of_another_type_is_refused_by_name(name, call, value):
-    with pytest.raises(graphfix.RequestError, match=f"^{name}=: is "):
-        call(value)
-
-
-def test_sample_is_a_number_from_zero_on():
-    with pytest.raises(graphfix.RequestError, match="sample=: is -1"):
-        graphfix.diagnose("x", sample=-1)
-
-
 def test_results_have_a_short_repr():
     model = graphfix.open_model(repository.DETECTOR)
     options = graphfix.ConvertOptions(num_classes=1, target_api="2019-07")

@@ -23,13 +23,16 @@ from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import parse_label_map
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class AnchorFit:
     """What an anchors command did, as lines of text and as data, and the findings."""
 
     lines: Tuple[str, ...]
     data: Dict[str, Any]
     findings: Tuple[Finding, ...]
+
+    def __repr__(self) -> str:
+        return f"<AnchorFit: {self.lines[0]}>"
 
     def to_lines(self) -> List[str]:
         return list(self.lines)

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         )
     say(found.remarks)
     print_either(found, args.json)
-    return 0 if found.diagnosis.trains else 1
+    return 0 if found.trains else 1
 
 
 def _explain(args: argparse.Namespace) -> int:

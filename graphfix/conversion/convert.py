@@ -12,6 +12,7 @@ The steps of a conversion, each a function that can be read by itself:
 and a report, which tells of all.
 """
 
+import dataclasses
 from typing import Any, Callable, Dict, Optional, Tuple, Union
 
 from graphfix.conversion.context import describe, describe_for_replay
@@ -66,7 +67,8 @@ def decide(model: Source, destination: Destination, options: ConvertOptions, pla
     decided = read_plan(plan, pipes=True) if isinstance(plan, str) else plan
     check_plan(decided, model, subject)
     context = describe_for_replay(model, options, decided)
-    return context, with_place(decided, destination.place)
+    named = dataclasses.replace(decided, source_names=context.source_names)
+    return context, with_place(named, destination.place)
 
 
 def _named(source: Union[str, Source], options: ConvertOptions, plan) -> Tuple[str, ...]:

@@ -113,6 +113,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> SurgeryPlan:
         additions,
         config_edits,
         by_severity(findings),
+        context.source_names,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple, Union
 
 from graphfix.conversion.graphs import graph_findings
 from graphfix.conversion.open import opened
-from graphfix.findings import Finding, by_severity
+from graphfix.findings import Finding, by_severity, count
 from graphfix.modeldir.openers import Source
 from graphfix.modeldir.source_labels import source_labels
 from graphfix.options import ConvertOptions
@@ -18,6 +18,10 @@ class ModelDescription(NamedTuple):
     path: str
     data: Dict[str, Any]
     findings: Tuple[Finding, ...]
+
+    def __repr__(self) -> str:
+        classes = count(self.data["classes"], "class", "classes")
+        return f"<ModelDescription of {self.path}: {self.data['family']}, {classes}>"
 
     def to_json(self) -> str:
         return json.dumps(

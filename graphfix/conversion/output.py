@@ -152,7 +152,6 @@ def _report(output: Output, stage: Stage, context: Context, destination: Destina
                 lineterm="",
             )
         ),
-        context.source_names,
         shapes,
         destination.model_dir,
         anchors=tuple(

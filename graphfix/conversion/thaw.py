@@ -50,6 +50,12 @@ def thaw(
     Raises:
       GraphfixError: nothing was published.
     """
+    if destination.resumable:
+        raise RequestError(
+            "--model_dir",
+            "is for a complete training checkpoint, which thaw does not write",
+            "leave it out, and give it to convert",
+        )
     inputs = [one for one in (path, config_path) if one]
     destination.check(inputs)
     frozen = find_frozen(path)

@@ -11,7 +11,7 @@ from typing import Callable, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.describe import ModelSpec, describe
 from graphfix.errors import GraphfixError
-from graphfix.findings import INFO, Finding
+from graphfix.findings import INFO, Finding, count
 from graphfix.formats.archive import Unpacked
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.graphdef import files
@@ -50,7 +50,8 @@ class Source:
     path: str = ""
 
     def __repr__(self) -> str:
-        return f"<Source {self.path}: {self.model.family}, {self.model.classes} classes>"
+        classes = count(self.model.classes, "class", "classes")
+        return f"<Source {self.path}: {self.model.family}, {classes}>"
 
     @property
     def metas(self):

@@ -13,13 +13,16 @@ from graphfix.formats.schema import message_class
 from graphfix.formats.textproto import UNKNOWN_FIELD, Document, bind
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class PipelineConfig:
     """A parsed config.  `unknown` are the fields that no revision of the API knows."""
 
     document: Document
     message: Any
     unknown: Tuple[Problem, ...]
+
+    def __repr__(self) -> str:
+        return f"<PipelineConfig {self.document.subject}>"
 
 
 def parse_config(data: bytes, subject: str) -> PipelineConfig:

@@ -102,7 +102,7 @@ def _findings(report: Report, contents: Contents) -> View:
 
 def _classes(report: Report, contents: Contents) -> View:
     def old(ids: Iterable[int]) -> List[OldClass]:
-        return [OldClass(report.source_name(number), number) for number in ids]
+        return [OldClass(report.plan.source_name(number), number) for number in ids]
 
     return {
         "classes": [

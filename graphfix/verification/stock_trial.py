@@ -51,7 +51,7 @@ class TrialOptions:
     allow_effects: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class StockTrial:
     """What the stock API did: a verification a trainer, the worker's own results as `details` (see
     stock_api/worker.py), and what the user should know as `remarks`."""
@@ -59,6 +59,9 @@ class StockTrial:
     verifications: Tuple[Verification, ...]
     details: List[Dict[str, Any]]
     remarks: Tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<StockTrial: {'; '.join(self.to_lines())}>"
 
     @property
     def complete(self) -> bool:
@@ -166,9 +169,7 @@ def _restore_job(directory: str, trial: TrialOptions, trainer: str) -> Dict[str,
         job["model_dir"] = os.path.abspath(trial.model_dir)
     if trial.train_record:
         if not os.path.isfile(trial.train_record):
-            raise RequestError(
-                trial.train_record, "is not a file", "check the path of --train_record"
-            )
+            raise RequestError(trial.train_record, "is not a file", "check --train_record")
         job["record"] = os.path.abspath(trial.train_record)
         job["label_map"] = os.path.abspath(os.path.join(directory, LABEL_MAP))
     return job
