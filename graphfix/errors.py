@@ -7,7 +7,7 @@ them before refusing, and a test can look at the subject instead of matching pro
 """
 
 import dataclasses
-from typing import Iterable, Tuple
+from typing import Any, Iterable, Tuple
 
 from graphfix.fronts import shown
 
@@ -45,6 +45,9 @@ class GraphfixError(Exception):
     def _set(self, problems: Iterable[Problem]) -> None:
         self.problems: Tuple[Problem, ...] = tuple(problems)
         Exception.__init__(self, str(self))
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return self.collected, (self.problems,)
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
