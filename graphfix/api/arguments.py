@@ -6,14 +6,14 @@ from graphfix.options import ConvertOptions
 from graphfix.values import Path, path_of, wrong
 
 if TYPE_CHECKING:
-    from graphfix.modeldir.openers import Source as Model
+    from graphfix.modeldir.openers import Model
 
 
 def source_of(value: Union[Path, "Model"]) -> Union[str, "Model"]:
     """A path, or a model that is open."""
-    from graphfix.modeldir.openers import Source
+    from graphfix.modeldir.openers import Model
 
-    return value if isinstance(value, Source) else path_of("source", value)
+    return value if isinstance(value, Model) else path_of("source", value)
 
 
 def options_of(value: Optional[ConvertOptions]) -> ConvertOptions:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from graphfix.conversion.inspect import ModelDescription
     from graphfix.conversion.thaw import Thawed
     from graphfix.modeldir.destinations import Destination
-    from graphfix.modeldir.openers import Source as Model
-    from graphfix.planning.plan import SurgeryPlan as Plan
+    from graphfix.modeldir.openers import Model
+    from graphfix.planning.plan import Plan
     from graphfix.report.report import Report
 
 
@@ -171,10 +171,10 @@ def convert(
     """
     from graphfix.conversion.convert import convert as work
     from graphfix.modeldir.destinations import destination
-    from graphfix.planning.plan import SurgeryPlan
+    from graphfix.planning.plan import Plan
 
     where = destination(output_directory, overwrite=overwrite, model_dir=model_dir)
-    if plan is not None and not isinstance(plan, SurgeryPlan):
+    if plan is not None and not isinstance(plan, Plan):
         plan = path_of("plan", plan)
     return work(source_of(source), where, options_of(options), plan=plan)
 

@@ -21,9 +21,9 @@ from graphfix.conversion.open import opened
 from graphfix.conversion.output import apply, write
 from graphfix.conversion.seal import verify
 from graphfix.modeldir.destinations import Destination
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.options import ConvertOptions
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.planning.plan_check import check_plan
 from graphfix.planning.plan_json import read_plan
 from graphfix.report.report import Report
@@ -32,11 +32,11 @@ MadeOf = Callable[[Report], Dict[str, Any]]
 
 
 def convert(
-    source: Union[str, Source],
+    source: Union[str, Model],
     destination: Destination,
     options: ConvertOptions,
     *,
-    plan: Union[str, SurgeryPlan, None] = None,
+    plan: Union[str, Plan, None] = None,
     made_of: Optional[MadeOf] = None,
 ) -> Report:
     """Converts, verifies and publishes; the report is also among what is written.
@@ -58,7 +58,7 @@ def convert(
     return report
 
 
-def decide(model: Source, destination: Destination, options: ConvertOptions, plan):
+def decide(model: Model, destination: Destination, options: ConvertOptions, plan):
     """The context of a conversion, and its plan: made, or replayed."""
     if plan is None:
         context = describe(model, options)
@@ -71,7 +71,7 @@ def decide(model: Source, destination: Destination, options: ConvertOptions, pla
     return context, with_place(named, destination.place)
 
 
-def _named(source: Union[str, Source], options: ConvertOptions, plan) -> Tuple[str, ...]:
+def _named(source: Union[str, Model], options: ConvertOptions, plan) -> Tuple[str, ...]:
     """The paths that a conversion is given."""
     named = (one for one in (source, plan) if isinstance(one, str))
     return tuple(named) + options.paths()

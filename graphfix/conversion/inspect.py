@@ -7,7 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple, Union
 from graphfix.conversion.graphs import graph_findings
 from graphfix.conversion.open import opened
 from graphfix.findings import Finding, by_severity, count
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.modeldir.source_labels import source_labels
 from graphfix.options import ConvertOptions
 
@@ -52,7 +52,7 @@ class ModelDescription(NamedTuple):
         return rows + [f"  {finding}" for finding in self.findings]
 
 
-def inspect(source: Union[str, Source], options: ConvertOptions) -> ModelDescription:
+def inspect(source: Union[str, Model], options: ConvertOptions) -> ModelDescription:
     """A description of a model.
 
     Raises:
@@ -63,7 +63,7 @@ def inspect(source: Union[str, Source], options: ConvertOptions) -> ModelDescrip
     return ModelDescription(model.path, _data(model), findings)
 
 
-def _data(source: Source) -> Dict[str, Any]:
+def _data(source: Model) -> Dict[str, Any]:
     model = source.model
     labels = source_labels(source, None).labels
     return {

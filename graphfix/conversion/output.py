@@ -34,7 +34,7 @@ from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import Label, LabelMap, format_label_map
 from graphfix.planning import edits as tensor_edits
 from graphfix.planning.non_finite_check import not_finite
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import to_json
 from graphfix.report import html
 from graphfix.report.report import MapAnchorsChange, Report
@@ -48,14 +48,14 @@ class Output(NamedTuple):
     where they are the source's.
     """
 
-    plan: SurgeryPlan
+    plan: Plan
     tensors: TensorStore
     config: Document
     graphs: Mapping[str, bytes]
     anchors: Optional[AnchorSpec]
 
 
-def apply(plan: SurgeryPlan, context: Context) -> Output:
+def apply(plan: Plan, context: Context) -> Output:
     """Carries a plan out.  Tensors are views, read and computed when they are written.
 
     Raises:
@@ -113,7 +113,7 @@ def _write_training_checkpoint(directory: str, output: Output, context: Context)
     write_state(directory, TRAINING_CHECKPOINT)
 
 
-def _new_generator(context: Context, plan: SurgeryPlan, config: Document) -> Any:
+def _new_generator(context: Context, plan: Plan, config: Document) -> Any:
     """The AnchorGenerator message of the output's config, None where it is the source's."""
     if not any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
         return None
@@ -121,7 +121,7 @@ def _new_generator(context: Context, plan: SurgeryPlan, config: Document) -> Any
     return getattr(getattr(bound_config(config).message.model, meta), ANCHOR_FIELD[meta])
 
 
-def _label_map(plan: SurgeryPlan) -> LabelMap:
+def _label_map(plan: Plan) -> LabelMap:
     return LabelMap(
         tuple(Label(one.id, one.name, one.display_name) for one in plan.classes if one.name)
     )

@@ -10,14 +10,14 @@ from graphfix.detectors.describe import describe
 from graphfix.errors import SourceError
 from graphfix.formats import dtypes
 from graphfix.formats.tensors import TensorStore, constant
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.pipeline_config.document import parse_config
 from graphfix.values import encodes, text_of, wrong
 
 
 def open_in_memory(
     tensors: Mapping[str, np.ndarray], config: Union[str, bytes], *, name: str = "memory"
-) -> Source:
+) -> Model:
     """The model of arrays by variable name and of a pipeline.config's text; `name` stands for it in
     messages and reports.
 
@@ -49,7 +49,7 @@ def open_in_memory(
     )
     # What is in no directory has no neighbours.
     prefix = os.path.join(os.devnull, name)
-    return Source(prefix, parsed, name, store, model, digest.hexdigest(), path=name)
+    return Model(prefix, parsed, name, store, model, digest.hexdigest(), path=name)
 
 
 def _encoded(config: Union[str, bytes]) -> bytes:

@@ -1,7 +1,7 @@
 """Opens what the user names as SOURCE.
 
 `OPENERS` lists every kind of model that can be opened; the first that recognises a path opens it.
-An opener reads metadata only, and gives a `Source` whatever the kind.
+An opener reads metadata only, and gives a `Model` whatever the kind.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ from graphfix.pipeline_config.document import PipelineConfig, parse_config
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Source:
+class Model:
     """An opened model.
 
     `prefix` is the checkpoint's, or the path of a frozen graph that is opened instead of one.
@@ -51,7 +51,7 @@ class Source:
 
     def __repr__(self) -> str:
         classes = count(self.model.classes, "class", "classes")
-        return f"<Source {self.path}: {self.model.family}, {classes}>"
+        return f"<Model {self.path}: {self.model.family}, {classes}>"
 
     @property
     def metas(self):
@@ -76,10 +76,10 @@ class Opener(NamedTuple):
 
     kind: str
     find: Callable[[str], Optional[str]]
-    open: Callable[[str, Optional[str]], Source]
+    open: Callable[[str, Optional[str]], Model]
 
 
-def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
+def open_source(path: str, *, config_path: Optional[str] = None) -> Model:
     """Opens a model; reads metadata only.
 
     Raises:
@@ -93,7 +93,7 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
     raise AssertionError("the last opener takes every path")
 
 
-def _open_archive(path: str, config_path: Optional[str]) -> Source:
+def _open_archive(path: str, config_path: Optional[str]) -> Model:
     unpacked = Unpacked(path)
     try:
         source = open_source(unpacked.directory, config_path=config_path)
@@ -129,7 +129,7 @@ def _open_archive(path: str, config_path: Optional[str]) -> Source:
     )
 
 
-def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
+def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Model:
     where = config_path or os.path.join(os.path.dirname(prefix), CONFIG)
     # The index first: of a path that leads nowhere, it says so.
     index = reader.read_index(prefix)
@@ -139,7 +139,7 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
     metas = {name: view.meta for name, view in store.items()}
     model = describe(config.message, metas, config=where, checkpoint=prefix)
     frozen = os.path.join(os.path.dirname(prefix), FROZEN)
-    return Source(
+    return Model(
         prefix,
         config,
         where,
@@ -150,7 +150,7 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
     )
 
 
-def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool = False) -> Source:
+def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool = False) -> Model:
     """Opens a frozen graph or a SavedModel directory, thawed; where it has no config, one is
     inferred, which the findings say.
 
@@ -189,7 +189,7 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
     store, unread = add_unread(config.message, store, where)
     with open(where, "rb") as file:
         digest = hashlib.sha256(file.read()).digest()
-    return Source(
+    return Model(
         path,
         config,
         config_where,

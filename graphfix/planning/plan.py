@@ -51,7 +51,7 @@ _SETTLED = 100000
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class SurgeryPlan:
+class Plan:
     """Everything that will be done: to tensors, to the config, which classes result, and what
     there is to know about it.
 
@@ -72,7 +72,7 @@ class SurgeryPlan:
     def __repr__(self) -> str:
         classes = f"{count(self.carried, 'class', 'classes')} carried over, {self.new} new"
         return (
-            f"<SurgeryPlan: {classes}; {count(len(self.edits), 'tensor')}: {self.copied} kept, "
+            f"<Plan: {classes}; {count(len(self.edits), 'tensor')}: {self.copied} kept, "
             f"{self.rewritten} rewritten, {self.dropped} dropped>"
         )
 

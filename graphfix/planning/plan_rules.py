@@ -28,7 +28,7 @@ from graphfix.planning.edits import (
     Stretch,
     Widen,
 )
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 
 Fault = Tuple[str, str]
 
@@ -43,7 +43,7 @@ _MAX_RANK = 32  # of arrays in every NumPy
 _LONGEST_NAME = 1000
 
 
-def faults(plan: SurgeryPlan) -> Iterator[Fault]:
+def faults(plan: Plan) -> Iterator[Fault]:
     """All that is wrong with a plan by itself."""
     yield from _head(plan)
     yield from _classes(plan)
@@ -55,7 +55,7 @@ def faults(plan: SurgeryPlan) -> Iterator[Fault]:
     yield from _tensors(plan)
 
 
-def _head(plan: SurgeryPlan) -> Iterator[Fault]:
+def _head(plan: Plan) -> Iterator[Fault]:
     if not _DIGEST.match(plan.source_digest):
         yield "source_digest", "is not a SHA-256"
     if not _REVISION.match(plan.target_api):
@@ -76,7 +76,7 @@ def _head(plan: SurgeryPlan) -> Iterator[Fault]:
             )
 
 
-def _classes(plan: SurgeryPlan) -> Iterator[Fault]:
+def _classes(plan: Plan) -> Iterator[Fault]:
     if not 1 <= len(plan.classes) <= MAX_CLASSES:
         yield "classes", f"has {len(plan.classes)} classes"
     names: Dict[str, int] = {}
@@ -130,7 +130,7 @@ def _config_edit(edit: ConfigEdit, classes: int) -> Iterator[str]:
         yield f"sets num_classes to {edit.literal}, and classes has {classes}"
 
 
-def _tensors(plan: SurgeryPlan) -> Iterator[Fault]:
+def _tensors(plan: Plan) -> Iterator[Fault]:
     seen: set = set()
     outgoing: dict = {}
     for number, edit in enumerate(plan.edits):
@@ -154,7 +154,7 @@ def _tensors(plan: SurgeryPlan) -> Iterator[Fault]:
     yield from _additions(plan, outgoing)
 
 
-def _additions(plan: SurgeryPlan, outgoing: dict) -> Iterator[Fault]:
+def _additions(plan: Plan, outgoing: dict) -> Iterator[Fault]:
     names, added = set(outgoing), 0
     copies: dict = {}
     for number, one in enumerate(plan.additions):

@@ -5,13 +5,13 @@ from typing import Dict, Iterable, Iterator, List, Tuple
 from graphfix.findings import count
 from graphfix.fronts import shown
 from graphfix.planning.classes import TargetClass
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 
 # How many tensors of one kind are named.
 _MOST_NAMES = 20
 
 
-def to_lines(plan: SurgeryPlan) -> List[str]:
+def to_lines(plan: Plan) -> List[str]:
     """The classes, what does not stay as it is, the config's changes, the findings."""
     out = [f"classes: {plan.carried} carried over, {plan.new} new"]
     for one in plan.classes:
@@ -31,7 +31,7 @@ def to_lines(plan: SurgeryPlan) -> List[str]:
     return out + [str(finding) for finding in plan.findings]
 
 
-def _origin(plan: SurgeryPlan, one: TargetClass) -> str:
+def _origin(plan: Plan, one: TargetClass) -> str:
     if not one.name:
         return ""
     names = " + ".join(map(plan.source_name, one.sources))

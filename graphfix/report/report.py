@@ -21,7 +21,7 @@ from graphfix.modeldir.names import CHECKPOINT, PLAN_JSON, REPORT_JSON
 from graphfix.pipeline_config.label_map import MAX_CLASSES
 from graphfix.planning.classes import TargetClass
 from graphfix.planning.edits import EDITS
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import read_plan
 from graphfix.restore import trainers
 from graphfix.restore.requested import count_restored
@@ -86,7 +86,7 @@ class Report:
 
     source: str
     family: str
-    plan: SurgeryPlan
+    plan: Plan
     outgoing: Tuple[str, ...]
     artifacts: Tuple[str, ...]
     config_diff: Tuple[str, ...]
@@ -218,7 +218,7 @@ def load(directory: str) -> Report:
         raise SourceError(path, f"is not a valid report of graphfix: {error}", _REMEDY) from None
 
 
-def _report(data: Dict[str, Any], plan: SurgeryPlan, outgoing: Tuple[str, ...]) -> Report:
+def _report(data: Dict[str, Any], plan: Plan, outgoing: Tuple[str, ...]) -> Report:
     """The report of report.json's data, held against its plan.  Raises json_data.Wrong."""
 
     def read(kind: Any, name: str):

@@ -16,7 +16,7 @@ from graphfix.formats.image_header import Jpeg, jpeg_without_exif
 from graphfix.modeldir import openers as sources
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, PLAN_JSON
 from graphfix.pipeline_config.edits import apply_edits
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import read_plan
 from graphfix.process.scratch import Scratch
 from graphfix.report import drawing, update
@@ -176,9 +176,7 @@ def _restore_job(directory: str, trial: TrialOptions, trainer: str) -> Dict[str,
 
 
 @contextlib.contextmanager
-def _detect_jobs(
-    directory: str, plan: SurgeryPlan, trial: TrialOptions
-) -> Iterator[List[Dict[str, Any]]]:
+def _detect_jobs(directory: str, plan: Plan, trial: TrialOptions) -> Iterator[List[Dict[str, Any]]]:
     """The jobs for source, result, and the result's frozen graph if there is one.
 
     The source is built from its own config with all of the plan's changes but the number of
@@ -251,7 +249,7 @@ def _check_graph(directory: str, images: Sequence[str], checkpoint: Any, graph: 
                     )
 
 
-def _averaged(plan: SurgeryPlan) -> bool:
+def _averaged(plan: Plan) -> bool:
     """Whether the result's values are the source's moving averages."""
     return any(
         edit.tensor.endswith(MOVING_AVERAGE) and edit.output_name is not None for edit in plan.edits

@@ -4,7 +4,7 @@ from graphfix.fronts import Front, asked_by
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.planning.classes import TargetClass
 from graphfix.planning.edits import Copy, Drop, Keep
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.planning.plan_text import to_lines
 
 CLASSES = (
@@ -17,7 +17,7 @@ NAMES = ("", "", "", "", "", "bus", "", "truck")
 
 
 def plan(edits=(), additions=(), config_edits=(), names=NAMES):
-    return SurgeryPlan("", "2019-07", "any", CLASSES, edits, additions, config_edits, (), names)
+    return Plan("", "2019-07", "any", CLASSES, edits, additions, config_edits, (), names)
 
 
 def test_classes_are_named():
