@@ -62,7 +62,7 @@ def _file(help: str, **more: Any) -> Any:
     return _option(Kind.PATH, help, read=True, **more)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ConvertOptions:
     """What to make of a model: its new classes and anchors, and for which trainer.
 
@@ -135,6 +135,13 @@ class ConvertOptions:
                 problems += error.problems
         if problems:
             raise RequestError.collected(problems)
+
+    def __repr__(self) -> str:
+        given = (
+            f"{name}={(value.value if isinstance(value, Choice) else value)!r}"
+            for name, value in self.given().items()
+        )
+        return f"ConvertOptions({', '.join(given)})"
 
     def given(self) -> Dict[str, Any]:
         """The options that differ from their defaults, by name."""

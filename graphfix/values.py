@@ -47,7 +47,9 @@ def text_of(name: str, value: str) -> str:
 
 def texts_of(name: str, value: Sequence[str]) -> Tuple[str, ...]:
     """Several texts."""
-    remedy = "give a list of texts"
+    remedy = (
+        "give a list of texts, such as ['new=old']" if name == "map" else "give a list of texts"
+    )
     if isinstance(value, str):
         raise wrong(name, value, remedy)
     texts = _listed(name, value, remedy)

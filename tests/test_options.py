@@ -84,3 +84,13 @@ def test_a_choice_is_its_text():
     assert {NewRows.PRIOR: 1}["prior"] == {"prior": 1}[NewRows.PRIOR] == 1
     assert f"{Freeze.NONE} {Freeze.NONE!s:>6} %s" % Freeze.NONE == "none   none none"
     assert json.dumps({"a": NewRows.ZERO}) == '{"a": "zero"}'
+
+
+def test_their_repr_makes_them_again():
+    given = {"freeze": "backbone", "map": ("a=b",), "seed": 3, "anchors": "it's"}
+    options = ConvertOptions(**given)
+    assert repr(ConvertOptions()) == "ConvertOptions()"
+    assert repr(options) == (
+        "ConvertOptions(map=('a=b',), anchors=\"it's\", freeze='backbone', seed=3)"
+    )
+    assert eval(repr(options)) == options

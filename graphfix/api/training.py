@@ -35,7 +35,7 @@ def diagnose(
     """Finds out why a pipeline.config can't be trained, or that it can, and what it starts from.
 
     Args:
-      config: the pipeline.config; what it names is read, too.
+      config: a pipeline.config, or its directory; what it names is read, too.
       target_api: revision of the API that will train, YYYY-MM; "auto": the one installed here.
       trainer: "model_main", "legacy" or "any".
       model_dir: the directory the trainer will write to, and resume from.

@@ -20,6 +20,7 @@ from graphfix.planning.dtypes import check_types
 from graphfix.planning.edits import output_names
 from graphfix.planning.freeze import kept_patterns, plan_freeze
 from graphfix.planning.plan import Plan, plan_tensors, remarks
+from graphfix.planning.plan_rules import check_names
 from graphfix.restore import trainers
 
 Findings = Tuple[Finding, ...]
@@ -37,6 +38,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
     source, options, api = context.source, context.options, context.api
     assert api is not None, "a replayed plan is not made again"
     model, message, metas = source.model, source.config.message, source.metas
+    check_names(metas, subject=os.path.basename(source.prefix))
     classes, about_classes = _classes(context)
     carry, anchor_changes, about_anchors = _anchors(context)
     request = SurgeryRequest(

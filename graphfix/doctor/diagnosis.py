@@ -105,7 +105,7 @@ class CheckResult:
         return bool(self.symptom.edits or self.symptom.text)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class CheckedConfig:
     """All that was found, the worst first, and what training starts from.
 
@@ -120,6 +120,9 @@ class CheckedConfig:
     start: str
     prediction: Optional[TrainerPredictions] = None
     prediction_lines: Tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<CheckedConfig {self.path}: {count(len(self.results), 'finding')}>"
 
     @property
     def findings(self) -> Tuple[Finding, ...]:

@@ -16,6 +16,7 @@ from graphfix.formats.textproto import Document, Scalar
 from graphfix.formats.textproto.literals import BadLiteral, parse_string
 from graphfix.fronts import shown
 from graphfix.modeldir import single_files
+from graphfix.modeldir.search import find_config
 from graphfix.pipeline_config import schema_history
 from graphfix.restore import trainers
 from graphfix.stock_api.target_api import find_target_api
@@ -105,7 +106,7 @@ def make_options(
 def diagnose(
     config_path: str, options: Options, *, fix: Optional[str] = None, overwrite: bool = False
 ) -> Diagnosis:
-    """Checks a config and all files that it names.
+    """Checks a config (`config_path`, or its directory) and all files that it names.
 
     With `fix`, writes the config to that path, with every fault fixed that editing it can fix (over
     an existing file only with `overwrite`), and checks what was written.
@@ -114,6 +115,7 @@ def diagnose(
       SourceError: the config can't be read.
       RequestError: `fix` can't be written.
     """
+    config_path = find_config(config_path)
     data = read_file(config_path, pipes=True)
     try:
         data.decode("utf-8")

@@ -5,7 +5,7 @@ Each rule gives (where in the plan, what is wrong there).  What only the source 
 """
 
 import re
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterable, Iterator, Tuple
 
 from graphfix.detectors.initializer import DISTRIBUTIONS
 from graphfix.errors import SourceError
@@ -200,6 +200,21 @@ def _name(name: str) -> Iterator[str]:
         yield "gets no name"
     elif len(name) > _LONGEST_NAME or any(letter < " " for letter in name):
         yield f"gets a name that no tensor has: {ascii(name)[:60]}"
+
+
+def check_names(names: Iterable[str], *, subject: str) -> None:
+    """Whether a plan can have tensors of these names.
+
+    Raises:
+      SourceError: it cannot; `subject` holds them.
+    """
+    for name in names:
+        if any(_name(name)):
+            raise SourceError(
+                subject,
+                f"has a tensor named {ascii(name)[:60]}, which is no name of a variable",
+                "save the checkpoint with the names that the API gives",
+            )
 
 
 def computed(dtype) -> bool:
