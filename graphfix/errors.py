@@ -14,7 +14,10 @@ from graphfix.fronts import shown
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Problem:
-    """One thing that is wrong: what it is about, what is wrong with it, what to do."""
+    """One thing that is wrong: what it is about, what is wrong with it, what to do.
+
+    The fields name options as flags (`--map`), `str` names them as whoever asked does (`map=`).
+    """
 
     subject: str
     message: str

@@ -12,7 +12,10 @@ ERROR = "error"
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Finding:
-    """A code to search for, how bad it is, what it is about, what it means, what to do."""
+    """A code to search for, how bad it is, what it is about, what it means, what to do.
+
+    The fields name options as flags (`--map`), `str` names them as whoever asked does (`map=`).
+    """
 
     code: str
     severity: str

@@ -183,7 +183,7 @@ def _value(option: Option, value: Any) -> Any:
     if option.kind is Kind.INTEGER:
         return values.number_of(option.name, value, option.least, option.most)
     if option.kind is Kind.TEXTS:
-        return values.texts_of(option.name, value)
+        return values.texts_of(option.name, value, option.metavar or "")
     if option.kind is Kind.PATH:
         return values.path_of(option.name, value)
     return values.text_of(option.name, value)

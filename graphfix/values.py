@@ -45,11 +45,9 @@ def text_of(name: str, value: str) -> str:
     return value
 
 
-def texts_of(name: str, value: Sequence[str]) -> Tuple[str, ...]:
-    """Several texts."""
-    remedy = (
-        "give a list of texts, such as ['new=old']" if name == "map" else "give a list of texts"
-    )
+def texts_of(name: str, value: Sequence[str], form: str) -> Tuple[str, ...]:
+    """Several texts, each of a form, which a message calls them by."""
+    remedy = f"give a list of {form} texts"
     if isinstance(value, str):
         raise wrong(name, value, remedy)
     texts = _listed(name, value, remedy)
