@@ -1,6 +1,7 @@
 """How messages name options, where they are given on the command line, in a recipe or in Python."""
 
 import ast
+import functools
 import inspect
 import os
 import re
@@ -69,37 +70,39 @@ def test_errors_keep_the_front_of_who_asked():
     assert str(Problem("--map", "is wrong", "mend it")) == "map=: is wrong; mend it"
 
 
+@functools.lru_cache(maxsize=None)
 def messages():
-    """All texts of the package that are not documentation, but those of the command line."""
+    """(file, text) of all texts of the package that name an option and are no documentation, but
+    those of the command line."""
+    found = []
     for top, _, names in os.walk(PACKAGE):
         for name in sorted(names):
-            path = os.path.join(top, name)
-            if not name.endswith(".py") or os.path.relpath(path, PACKAGE).startswith("cli"):
+            path = os.path.relpath(os.path.join(top, name), PACKAGE)
+            if not name.endswith(".py") or path.startswith("cli"):
                 continue
-            with open(path, encoding="utf-8") as file:
-                tree = ast.parse(file.read())
-            documentation = {
-                id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)
-            }
-            inner = {
-                id(part)
-                for node in ast.walk(tree)
-                if isinstance(node, ast.JoinedStr)
-                for part in node.values
-            }
-            for node in ast.walk(tree):
-                if id(node) in documentation or id(node) in inner:
-                    continue
-                if isinstance(node, ast.JoinedStr):
-                    yield (
-                        os.path.relpath(path, PACKAGE),
-                        "".join(
-                            part.value if isinstance(part, ast.Constant) else "VALUE"
-                            for part in node.values
-                        ),
-                    )
-                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    yield os.path.relpath(path, PACKAGE), node.value
+            with open(os.path.join(top, name), encoding="utf-8") as file:
+                text = file.read()
+            if re.search(r"--[a-z]", text):
+                found += [(path, one) for one in texts(ast.parse(text)) if "--" in one]
+    return found
+
+
+def texts(node):
+    if isinstance(node, ast.Expr) and text_of(node.value) is not None:
+        return
+    if isinstance(node, ast.JoinedStr):
+        yield "".join(text_of(one) or "VALUE" for one in node.values)
+    elif text_of(node) is not None:
+        yield text_of(node)
+    else:
+        for inner in ast.iter_child_nodes(node):
+            yield from texts(inner)
+
+
+def text_of(node):
+    """A literal's text, None of anything else; CPython 3.7 has a node of its own for them."""
+    value = getattr(node, "s" if type(node).__name__ == "Str" else "value", None)
+    return value if isinstance(value, str) else None
 
 
 ARGUMENTS = {
@@ -115,7 +118,7 @@ COMMANDS = {"report/next_steps.py", "doctor/manual.py", "fronts.py"}
 def test_every_option_that_a_message_names_is_one_in_python():
     found = 0
     for path, text in messages():
-        if path in COMMANDS or "--" not in text:
+        if path in COMMANDS:
             continue
         python = spelled(text, Front.PYTHON)
         for name in re.findall(r"\b([a-z_]+)=(?!\w)", python) if python != text else ():

@@ -37,7 +37,7 @@ WRONG = {
     "progress": NO_FUNCTIONS,
     "sample": (*NO_NUMBERS, -1),
     "steps": (*NO_NUMBERS, -1),
-    "target_api": NO_PATHS,
+    "target_api": (*NO_PATHS, " ", "x", "2019-13", "2030-01"),
     "tensors": (5, "x", [1], [("a", 1)], {5: 1}, {None: 1}, {"": 1}, {"a\0": 1}, {"\ud800": 1}),
     "text": NO_TEXTS,
     "trainer": NO_CHOICES,
