@@ -7,8 +7,9 @@ front is Python's, unless the command line or a recipe has asked.
 
 import contextlib
 import enum
+import functools
 import re
-from typing import Iterator
+from typing import Iterator, Pattern
 
 from graphfix.choices import VALUES
 
@@ -30,13 +31,6 @@ _IN_PYTHON = {
 }
 # Flags of the stock trainers alone.
 _NOT_OURS = ("num_clones", "train_dir")
-# A user's own words in quotes stay as they are, and a command that a message quotes (`graphfix plan
-# --json`).
-_OPTION = re.compile(
-    r"(?P<kept>(?<!\w)'[^']*'|graphfix [a-z]+(?: [^;,]*)?)"
-    rf"|(?<![\w-])--(?P<name>(?!(?:{'|'.join(_NOT_OURS)})\b)[a-z]+(?:_[a-z]+)*)(?![\w-])"
-    rf"(?: (?P<value>'[^']*'|\d[\w=-]*|[A-Z][A-Z-]+\b|(?:{'|'.join(VALUES)})(?![\w-])))?"
-)
 _in_use = Front.PYTHON
 
 
@@ -62,7 +56,22 @@ def spelled(text: str, front: Front) -> str:
             return f"{name} {value}"
         return name + (value if value.isdigit() or value[0] == "'" else f"'{value}'")
 
-    return _OPTION.sub(replaced, text)
+    return _option().sub(replaced, text)
+
+
+@functools.lru_cache(maxsize=None)
+def _option() -> "Pattern[str]":
+    """An option, with its value if it has one.  Compiled when it is first needed, which is never on
+    the command line.
+
+    A user's own words in quotes stay as they are, and a command that a message quotes (`graphfix
+    plan --json`).
+    """
+    return re.compile(
+        r"(?P<kept>(?<!\w)'[^']*'|graphfix [a-z]+(?: [^;,]*)?)"
+        rf"|(?<![\w-])--(?P<name>(?!(?:{'|'.join(_NOT_OURS)})\b)[a-z]+(?:_[a-z]+)*)(?![\w-])"
+        rf"(?: (?P<value>'[^']*'|\d[\w=-]*|[A-Z][A-Z-]+\b|(?:{'|'.join(VALUES)})(?![\w-])))?"
+    )
 
 
 def shown(text: str) -> str:

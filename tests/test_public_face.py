@@ -146,6 +146,7 @@ def test_results_have_a_short_repr(tmp_path):
     ]
     for value in values:
         assert len(repr(value)) < 300 and "\n" not in repr(value), repr(value)
+        assert " object at 0x" not in repr(value)
         names = {name for name in graphfix.__all__ if type(value) is getattr(graphfix, name)}
         assert not names or any(name in repr(value) for name in names), repr(value)
     shown = {type(value) for value in values}

@@ -54,7 +54,8 @@ def try_with_stock_api(
       steps: how many training steps to run.
       train_record: the records to train on (default: synthetic ones).
       model_dir: resume from what `convert(model_dir=...)` wrote.
-      images: JPEG files in which to compare the detections of `source` and of the result.
+      images: one JPEG file or several, in which to compare the detections of `source` and of the
+        result.
       source: what the directory was made from.
       pipeline_config_path: the source's config, if it is not beside its checkpoint.
       allow_effects: run the frozen graph even if it would touch files, the network or programs.

@@ -103,7 +103,8 @@ def fit_anchors(
 
     Args:
       config: a pipeline.config, or its directory.
-      records: annotated boxes: TFRecords (a path or pattern), COCO JSON, CSV, Pascal VOC XML.
+      records: annotated boxes, in one path or several: TFRecords (a path or pattern), COCO JSON,
+        CSV, Pascal VOC XML.
       output: the anchors file to write, for `ConvertOptions(anchors=...)`.
       overwrite: replace a file that is there.
       seed: random seed for the search.

@@ -10,7 +10,6 @@ from typing import Any, Iterable, Iterator, List, Sequence, Tuple
 from absl import flags as absl_flags
 
 from graphfix.errors import SourceError
-from graphfix.formats.regular_files import read_file
 
 _NAMES = ("--flagfile", "-flagfile")
 _COMMENTS = ("#", "//")
@@ -45,6 +44,8 @@ def _expanded(words: Iterable[Any], inside: Tuple[str, ...]) -> Iterator[str]:
 
 def _lines(path: str) -> Iterator[str]:
     """The words that a file's lines are: `--name=value`, or `--flagfile` and a name."""
+    from graphfix.formats.regular_files import read_file
+
     try:
         text = read_file(path, pipes=True).decode("utf-8")
     except SourceError as error:
