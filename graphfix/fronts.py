@@ -23,12 +23,7 @@ class Front(enum.Enum):
 
 
 # What Python calls something else than the command line.
-_IN_PYTHON = {
-    "json": "to_json()",
-    "stock": "try_with_stock_api()",
-    "stock_python": "python=",
-    "update": "update_golden()",
-}
+_IN_PYTHON = {"json": "to_json()", "stock": "try_with_stock_api()", "update": "update_golden()"}
 # Flags of the stock trainers alone.
 _NOT_OURS = ("num_clones", "train_dir")
 _in_use = Front.PYTHON

@@ -37,7 +37,7 @@ PACKAGE = os.path.join(repository.TOP, "graphfix")
             "'--model_dir' of model_main",
         ),
         ("a--map --map-x ----", "a--map --map-x ----", "a--map --map-x ----"),
-        ("--stock_python", "stock_python:", "python="),
+        ("--stock_python", "stock_python:", "stock_python="),
         ("make it with --update", "make it with update:", "make it with update_golden()"),
     ],
 )
@@ -112,7 +112,13 @@ ARGUMENTS = {
     for name in inspect.signature(getattr(graphfix, public)).parameters
 } | set(OPTIONS)
 # Programs that a message, or a page, has the user start as they are.
-COMMANDS = {"report/next_steps.py", "doctor/manual.py", "fronts.py"}
+COMMANDS = {
+    "doctor/manual.py",
+    "doctor/python_environment.py",
+    "fronts.py",
+    "report/next_steps.py",
+    "stock_api/stock_environment.py",
+}
 
 
 def test_every_option_that_a_message_names_is_one_in_python():

@@ -142,6 +142,7 @@ def test_results_have_a_short_repr(tmp_path):
         graphfix.apply_anchors(config, anchors, tmp_path / "new"),
         report.findings[0],
         graphfix.Problem("x", "is wrong", "mend it"),
+        graphfix.Environment("python", ()),
         graphfix.StockTrial((), [{}] * 100, ()),
     ]
     for value in values:

@@ -34,7 +34,7 @@ def verify(directory: Path) -> "Verified":
 def try_with_stock_api(
     directory: Path,
     *,
-    python: Optional[Path] = None,
+    stock_python: Optional[Path] = None,
     trainer: str = "any",
     steps: int = 0,
     train_record: Optional[Path] = None,
@@ -49,7 +49,7 @@ def try_with_stock_api(
 
     Args:
       directory: what `convert` wrote.
-      python: the Python that has TensorFlow 1.15 and the API (default: this one).
+      stock_python: the Python that has TensorFlow 1.15 and the API (default: this one).
       trainer: "model_main", "legacy", or "any": those the plan is for.
       steps: how many training steps to run.
       train_record: the records to train on (default: synthetic ones).
@@ -77,7 +77,7 @@ def try_with_stock_api(
         flag_of("allow_effects", allow_effects),
     )
     return verify_stock(
-        path_of("directory", directory), trial, python=optional_path("python", python)
+        path_of("directory", directory), trial, python=optional_path("stock_python", stock_python)
     )
 
 

@@ -19,6 +19,7 @@ from graphfix.values import (
 if TYPE_CHECKING:
     from graphfix.anchor_fitting.workflow import AnchorFit
     from graphfix.doctor.doctor import Diagnosis, Explanation
+    from graphfix.doctor.python_environment import Environment
 
 
 def diagnose(
@@ -67,6 +68,25 @@ def diagnose(
         fix=optional_path("fix", fix),
         overwrite=flag_of("overwrite", overwrite),
     )
+
+
+def check_environment(stock_python: Optional[Path] = None) -> "Environment":
+    """Finds out whether a Python, and the machine it runs on, can train with the stock API.
+
+    TensorFlow and the API are imported in a process of their own, which takes some seconds.
+
+    Args:
+      stock_python: the Python that is to train; by default this one.
+
+    Returns:
+      A row for each thing: what was found, what is needed, and the command that mends it.
+
+    Raises:
+      GraphfixError: that Python does not run.
+    """
+    from graphfix.doctor.python_environment import check_environment as work
+
+    return work(optional_path("stock_python", stock_python))
 
 
 def explain(text: str) -> "Explanation":
