@@ -31,6 +31,9 @@ class Environment(NamedTuple):
     python: str
     rows: Tuple[Row, ...]
 
+    def __repr__(self) -> str:
+        return f"<Environment {self.python}: {'can' if self.trains else 'cannot'} train>"
+
     @property
     def trains(self) -> bool:
         """Whether nothing keeps the stock API from training."""
