@@ -336,15 +336,8 @@ def _version(facts: Facts, *names: str) -> str:
 
 
 def _numbers(version: str) -> Tuple[int, ...]:
-    numbers = []
-    for part in version.split("+")[0].split("."):
-        digits = ""
-        for letter in part:
-            if not letter.isdigit():
-                break
-            digits += letter
-        numbers.append(int(digits or 0))
-    return tuple(numbers)
+    """What a version begins with, up to three numbers."""
+    return tuple(map(int, re.findall(r"\d+", version.split("+")[0])[:3]))
 
 
 def _beside(path: str) -> str:

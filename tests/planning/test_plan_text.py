@@ -17,7 +17,7 @@ NAMES = ("", "", "", "", "", "bus", "", "truck")
 
 
 def plan(edits=(), additions=(), config_edits=(), names=NAMES):
-    return Plan("", "2019-07", "any", CLASSES, edits, additions, config_edits, (), names)
+    return Plan("", "2019-07", "any", CLASSES, edits, additions, config_edits, (), (), names)
 
 
 def test_classes_are_named():
