@@ -23,8 +23,8 @@ NO_PATH_LISTS = (*NO_LISTS, "", "a\0b", [""], ["a\0b"], [["a"]])
 WRONG = {
     **dict.fromkeys(
         "anchors config directory fix golden junit label_map_path model_dir one output "
-        "output_directory path pipeline_config_path place plan recipe source stock_python train_record "
-        "two".split(),
+        "output_directory path pipeline_config_path place plan recipe source stock_python "
+        "train_record two".split(),
         NO_PATHS,
     ),
     **dict.fromkeys("allow_effects overwrite partial".split(), NO_FLAGS),
