@@ -18,6 +18,7 @@ import dataclasses
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 from graphfix.detectors import families, quantization
+from graphfix.detectors.anchor_order import Order
 from graphfix.detectors.auxiliary_variables import trainable
 from graphfix.detectors.describe import HeadSpec, ModelSpec
 from graphfix.detectors.families import BOX, OFFSET
@@ -55,6 +56,7 @@ class Plan:
     """Everything that will be done: to tensors, to the config, which classes result, and what
     there is to know about it.
 
+    `anchor_order`: the source was trained with the config's anchors in another order.
     `source_names` are the display names of the source's classes, that of id 1 first, "" where
     nobody knows one; a plan's JSON does not have them.
     """
@@ -67,6 +69,7 @@ class Plan:
     additions: Tuple[Addition, ...]
     config_edits: Tuple[ConfigEdit, ...]
     findings: Tuple[Finding, ...]
+    anchor_order: Order = ()
     source_names: Tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __repr__(self) -> str:

@@ -21,6 +21,9 @@ def to_lines(plan: Plan) -> List[str]:
     kept = len(plan.edits) - len(changed)
     out.append(f"tensors: {len(plan.edits)}, of which {kept} stay as they are")
     out += _grouped((edit.describe(), edit.tensor) for edit in changed)
+    for number, places in enumerate(plan.anchor_order):
+        if list(places) != sorted(places):
+            out.append(f"anchors: map {number} takes the old ones {' '.join(map(str, places))}")
     if plan.additions:
         out.append(f"added: {count(len(plan.additions), 'tensor')}")
         out += _grouped((one.reason, one.name) for one in plan.additions)
