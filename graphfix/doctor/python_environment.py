@@ -41,7 +41,7 @@ class Environment(NamedTuple):
 
     def to_json(self) -> str:
         rows = [row._asdict() for row in self.rows]
-        data = {"python": self.python, "trains": self.trains, "rows": rows}
+        data = dict(self._asdict(), trains=self.trains, rows=rows)
         return json.dumps(data, indent=2, sort_keys=True)
 
     def to_lines(self) -> List[str]:
@@ -66,10 +66,8 @@ def check_environment(python: Optional[str] = None) -> Environment:
 
 
 def judge(facts: Facts) -> Iterator[Row]:
-    """The rows for what was seen, in the order in which a training run meets them.
-
-    What a Python has that cannot run TensorFlow 1.15 at all is of no interest.
-    """
+    """The rows for what was seen, in the order in which a training run meets them; what a Python
+    has that cannot run TensorFlow 1.15 at all is of no interest."""
     (python,) = _python(facts)
     yield python
     for rows in MACHINE if python.severity else SOFTWARE + MACHINE:
