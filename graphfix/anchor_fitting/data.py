@@ -35,7 +35,8 @@ class BoxSet:
 
     `boxes` is float32 [N, 4]: centre y and x, height, width.  `images`, float32 [N, 2], has the
     size of each box's image, padding included; [1, 2] where all are of one size.  `classes`,
-    int32 [N], counts in `names`.  `skipped` counts the boxes left out.
+    int32 [N], counts in `names`.  `skipped` counts the boxes left out.  `image_of`, int32 [N], says
+    which boxes are of one image; where it is None, each has its own.
     """
 
     boxes: np.ndarray
@@ -43,6 +44,7 @@ class BoxSet:
     classes: np.ndarray
     names: Tuple[str, ...]
     skipped: int
+    image_of: Optional[np.ndarray] = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -53,8 +55,14 @@ class BoxSet:
             self,
             boxes=self.boxes[which],
             classes=self.classes[which],
+            image_of=None if self.image_of is None else self.image_of[which],
             images=self.images if len(self.images) == 1 else self.images[which],
         )
+
+    @property
+    def image_numbers(self) -> np.ndarray:
+        """Of each box, a number that it shares with the boxes of its image: [N]."""
+        return np.arange(len(self)) if self.image_of is None else self.image_of
 
     @property
     def sides(self) -> np.ndarray:
@@ -70,6 +78,7 @@ class _Collector:
         self.wrong = [0] * len(FAULTS)
         self.first = [(0, "")] * len(FAULTS)  # number among all boxes, and where
         self.seen = 0
+        self.images_seen = 0
         self.clear()
 
     def clear(self) -> None:
@@ -116,8 +125,10 @@ class _Collector:
                 ).astype(np.float32),
                 padded[image_of[good]].astype(np.float32),
                 np.array(self.classes, np.int32)[good],
+                (image_of[good] + self.images_seen).astype(np.int32),
             )
         )
+        self.images_seen += len(self.images)
         self.clear()
 
     def _sound(self, edges: np.ndarray, image_of: np.ndarray) -> np.ndarray:
@@ -186,8 +197,9 @@ def collect(
             f"has the first of {skipped} boxes that {wrong}, and there is no other box",
             "correct the annotations",
         )
-    boxes, sizes, classes = (np.concatenate(parts) for parts in zip(*collector.parts))
+    boxes, sizes, classes, image_of = (np.concatenate(parts) for parts in zip(*collector.parts))
     collector.parts = []
     if (sizes == sizes[0]).all():
         sizes = sizes[:1]
-    return BoxSet(boxes, sizes, classes, tuple(collector.names), skipped), findings
+    names_found = tuple(collector.names)
+    return BoxSet(boxes, sizes, classes, names_found, skipped, image_of), findings
