@@ -6,7 +6,8 @@ to the image), an inverted one, one without area.
 """
 
 import dataclasses
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+import itertools
+from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -74,6 +75,7 @@ class _Collector:
     def __init__(self, resizer: Any, names: Dict[int, str]):
         self.resizer, self.known = resizer, names
         self.names: Dict[str, int] = {}
+        self.number_of: Dict[Union[str, int, None], int] = {}  # by the names that files have
         self.parts: List[Tuple[np.ndarray, ...]] = []
         self.wrong = [0] * len(FAULTS)
         self.first = [(0, "")] * len(FAULTS)  # number among all boxes, and where
@@ -101,18 +103,24 @@ class _Collector:
         self.image_of.extend([len(self.images)] * len(image.boxes))
         self.images.append(image)
         for name in image.classes:
-            if isinstance(name, int):
-                name = self.known.get(name, f"id {name}")
-            name = NO_CLASS if name is None else normal(name)
-            self.classes.append(self.names.setdefault(name, len(self.names)))
+            number = self.number_of.get(name)
+            self.classes.append(self._number(name) if number is None else number)
         if len(self.boxes) >= _CHUNK:
             self.flush()
+
+    def _number(self, name: Union[str, int, None]) -> int:
+        """The number of a class that has none yet by this name."""
+        shown = self.known.get(name, f"id {name}") if isinstance(name, int) else name
+        shown = NO_CLASS if shown is None else normal(shown)
+        number = self.number_of[name] = self.names.setdefault(shown, len(self.names))
+        return number
 
     def flush(self) -> None:
         if not self.boxes:
             self.clear()
             return
-        edges = np.array(self.boxes, np.float64)
+        flat = itertools.chain.from_iterable(self.boxes)
+        edges = np.fromiter(flat, np.float64, 4 * len(self.boxes)).reshape(-1, 4)
         image_of = np.array(self.image_of)
         good = self._sound(edges, image_of)
         sizes = np.array([image.size or (1, 1) for image in self.images], np.float64)

@@ -1,11 +1,11 @@
 """Finds the generator's settings whose anchors cover a data set's boxes best, and judges them on
 boxes that they were not fitted to.
 
-Of the search spaces of a generator, each gives its best point (search.py), as near to the present
-settings as is as good (an allowance of the gain's own standard error, at most a part of the gain);
-the proposal is the one that changes the anchors least of those that are as good as the best.  No
-anchor becomes larger than the image (limits.py).  It is taken only if its gain holds on the boxes
-held out (held_out.py); else the present settings stay.
+The search spaces of a generator give good points (search.py), each as near to the present settings
+as is as good as the best (less an allowance: the gain's own standard error, and at most a part of
+it); the one that changes the anchors least is proposed.  No anchor becomes larger than the image
+(limits.py).  The proposal is taken only if its gain holds on the boxes held out (held_out.py); else
+the present settings stay.
 """
 
 import dataclasses
@@ -22,7 +22,7 @@ from graphfix.anchor_fitting.search import change, returned, search, shake
 from graphfix.anchor_fitting.search_space import Shapes, search_spaces
 from graphfix.detectors.anchor_generators import AnchorSpec
 
-_SHAKEN = 2  # how many of the best search spaces are searched on
+_SHAKEN = 2  # how many of the best points are searched on from
 _EQUAL = 0.003  # a smaller difference is none
 _OF_GAIN = 0.2  # the most of the gain that is given up for a smaller change
 
@@ -102,9 +102,9 @@ def _best(
         np.sort(np.log(sample.boxes[:, 3] / sample.boxes[:, 2])),
     )
     spaces = search_spaces(message, shapes, count, spec.per_map)
-    found = [one for one in (search(space, objective, random) for space in spaces) if one]
+    found = [one for space in spaces for one in search(space, objective, random)]
     found.sort(key=lambda one: -one.value)
-    found[:_SHAKEN] = [shake(one, objective, random) for one in found[:_SHAKEN]]
+    found += [shake(one, objective, random) for one in found[:_SHAKEN]]
     found.sort(key=lambda one: -one.value)
     if not found:
         return None

@@ -81,7 +81,7 @@ class Objective:
         """The point of a vector, its anchors shrunk into the limits; None where it cannot be."""
         vector = np.clip(vector, *space.bounds.T)
         for _ in range(_SHRINKS):
-            if (np.diff(vector[space.ascending]) < 0).any():
+            if not space.ordered(vector):
                 return None
             message = space.build(vector)
             try:

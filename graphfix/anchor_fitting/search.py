@@ -8,7 +8,7 @@ was, or half of the way, as long as the whole costs no more than an allowance: w
 costs nothing, so it is as it was.
 """
 
-from typing import Any, Iterator, Optional, Sequence
+from typing import Any, Iterator, List, Optional, Sequence
 
 import numpy as np
 
@@ -23,9 +23,10 @@ _FLOAT32 = 1e-6  # the most by which rounding changes an anchor
 _GAIN = 1e-4  # a smaller gain counts as none
 
 
-def search(space: SearchSpace, objective: Objective, random: Any) -> Optional[Candidate]:
-    """The best point from all starts of a search space; None where none of them can be."""
-    return better(*(_pattern(space, start, objective, random) for start in space.starts))
+def search(space: SearchSpace, objective: Objective, random: Any) -> List[Candidate]:
+    """The best points that the starts of a search space lead to."""
+    found = (_pattern(space, start, objective, random) for start in space.starts)
+    return [one for one in found if one]
 
 
 def shake(found: Candidate, objective: Objective, random: Any) -> Candidate:
@@ -33,14 +34,10 @@ def shake(found: Candidate, objective: Objective, random: Any) -> Candidate:
     for spread in _SHAKES:
         vector = found.vector + random.normal(0, spread, len(found.vector))
         vector[found.space.ascending] = np.sort(vector[found.space.ascending])
-        found = better(found, _pattern(found.space, vector, objective, random)) or found
+        other = _pattern(found.space, vector, objective, random)
+        if other and other.value > found.value:
+            found = other
     return found
-
-
-def better(*found: Optional[Candidate]) -> Optional[Candidate]:
-    """The best point, the first of equals."""
-    made = [one for one in found if one]
-    return max(made, key=lambda one: one.value) if made else None
 
 
 def returned(found: Candidate, objective: Objective, floor: float) -> Candidate:

@@ -43,7 +43,7 @@ class SearchSpace:
 
     `present`: the vector of the settings as they are, None where this space has other settings;
     `groups`: for each value that is a size, the anchors (map, number) that grow with it;
-    `ascending`: values that stay sorted.
+    `ascending`: values that stay sorted, but for those that are as they were.
     """
 
     name: str
@@ -53,6 +53,13 @@ class SearchSpace:
     present: Optional[np.ndarray]
     groups: Groups
     ascending: slice = slice(0, 0)
+
+    def ordered(self, vector: np.ndarray) -> bool:
+        """Whether no changed value is larger than a changed one behind it."""
+        values = vector[self.ascending]
+        if self.present is not None:
+            values = values[values != self.present[self.ascending]]
+        return bool((np.diff(values) >= 0).all())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,9 +145,7 @@ def _ssd(
             "ask for at least 2",
         )
     # What the API computes is rounded to float32 before it is used, as a setting is.
-    even = [
-        float(np.float32(scale)) for scale in np.linspace(ssd.min_scale, ssd.max_scale, layers)
-    ]
+    even = [float(np.float32(scale)) for scale in np.linspace(ssd.min_scale, ssd.max_scale, layers)]
     scales = list(ssd.scales)[:layers] or even
     same_ratios = ratio_count == len(ssd.aspect_ratios)
     measured = shapes.quantiles(shapes.ratios, ratio_count)
@@ -154,17 +159,17 @@ def _ssd(
     own_scales = shapes.quantiles(shapes.sides, layers)
     own_base = [own_scales[0] - math.log(REDUCED_SCALE), middle]
     reduced = ssd.reduce_boxes_in_lowest_layer
+    anchors = [
+        3 if reduced and not level else ratio_count + interpolated for level in range(layers)
+    ]
+    # The lowest layer's first anchor has a scale of its own.
     groups = tuple(
-        (level, tuple((level, number) for number in range(reduced and not level, anchors)))
-        for level, anchors in enumerate(
-            per_map if same_ratios else [3 if reduced and not level else count for level in range(layers)]
-        )
+        (level, tuple((level, number) for number in range(int(reduced and not level), most)))
+        for level, most in enumerate(anchors)
     )
 
     def space(with_ratios: bool, with_base: bool) -> SearchSpace:
-        values = _Values(
-            [*scales, *(ratios + between) * with_ratios, *base * with_base],
-        )
+        values = _Values([*scales, *(ratios + between) * with_ratios, *base * with_base])
         end = layers + ratio_count * with_ratios
 
         def build(vector: np.ndarray) -> Any:
@@ -192,6 +197,10 @@ def _ssd(
             + [measured, [middle][:interpolated]] * with_ratios
             + [own_base] * with_base
         )
+        # The lowest layer alone, and all.
+        lowest = []
+        if with_base and values.present is not None:
+            lowest.append(np.concatenate([values.present[:-2], own_base[:1], values.present[-1:]]))
         name = (
             "scales"
             + ", aspect ratios" * with_ratios
@@ -199,7 +208,7 @@ def _ssd(
         )
         return SearchSpace(
             name,
-            values.starts(other),
+            values.starts(*lowest, other),
             _bounds(
                 (SCALES, layers),
                 (RATIOS, (ratio_count + interpolated) * with_ratios),

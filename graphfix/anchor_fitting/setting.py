@@ -100,7 +100,7 @@ def _strides(body: Any, spec: AnchorSpec, subject: str) -> Tuple[Finding, ...]:
             f"cover {covered}, and lie beside the cells that predict them; the figures are of the "
             "anchors where they lie",
             "set height_stride and width_stride of grid_anchor_generator to "
-            f"first_stage_features_stride, unless the model was trained so",
+            "first_stage_features_stride, unless the model was trained so",
         ),
     )
 

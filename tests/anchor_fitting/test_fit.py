@@ -11,7 +11,8 @@ from test_coverage import CASES, FASTER, SSD, case
 from graphfix.anchor_fitting import fit as fitting
 from graphfix.anchor_fitting.coverage import best_overlaps
 from graphfix.anchor_fitting.data import BoxSet
-from graphfix.anchor_fitting.fit import described, fit, not_worse
+from graphfix.anchor_fitting.fit import fit
+from graphfix.anchor_fitting.objective import Matching, Objective, described
 from graphfix.detectors.anchor_generators import describe_anchors
 from graphfix.errors import RequestError
 from graphfix.pipeline_config.anchor_generators import format_anchors, parse_anchors
@@ -50,7 +51,7 @@ def fitted(text, found, threshold=0.5, **others):
         generator,
         found,
         model,
-        threshold=threshold,
+        matching=Matching(threshold),
         seed=0,
         subject="c.config",
         image=image,
