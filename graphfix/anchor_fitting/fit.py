@@ -21,6 +21,7 @@ from graphfix.anchor_fitting.objective import Candidate, Matching, Objective, de
 from graphfix.anchor_fitting.search import change, returned, search, shake
 from graphfix.anchor_fitting.search_space import Shapes, search_spaces
 from graphfix.detectors.anchor_generators import AnchorSpec
+from graphfix.errors import RequestError
 
 _SHAKEN = 2  # how many of the best points are searched on from
 _EQUAL = 0.003  # a smaller difference is none
@@ -64,7 +65,7 @@ def fit(
 
     Raises:
       SourceError: the present generator cannot be built.
-      RequestError: the generator cannot place `count` anchors.
+      RequestError: the generator cannot place `count` anchors within the image.
     """
     spec = described(message, subject, image)
     before = best_overlaps(boxes, spec, maps, matching.threshold)
@@ -107,7 +108,11 @@ def _best(
     found += [shake(one, objective, random) for one in found[:_SHAKEN]]
     found.sort(key=lambda one: -one.value)
     if not found:
-        return None
+        raise RequestError(
+            "--num_anchors",
+            f"is {count}, for which there are no anchors within the image",
+            "ask for another number, or leave it out",
+        )
     if found[0].spec.per_map != spec.per_map:
         return found[0]
     credit = objective.matching.credit

@@ -17,7 +17,7 @@ from graphfix.anchor_fitting.objective import Matching
 from graphfix.findings import count
 
 FITTED = 3000  # boxes to fit to, at most
-_PART = 2 / 3  # of the images, where there are fewer
+_PART = (2, 3)  # of the images, where there are fewer: two of three
 _FEWEST = 5  # images held out
 _WORTH = 0.003  # the least gain that is worth a change
 _ERRORS = 2.0  # standard errors by which a gain is no accident
@@ -33,7 +33,8 @@ def split(boxes: BoxSet, random: np.random.RandomState) -> Tuple[np.ndarray, np.
     # So many images that the boxes are enough, but at most their part, and at least one.
     enough = int(np.searchsorted(np.cumsum(counts), FITTED, side="left")) + 1
     picked = np.zeros(len(images), bool)
-    picked[order[: max(1, min(enough, int(np.ceil(_PART * len(images)))))]] = True
+    part = _PART[0] * len(images) // _PART[1]
+    picked[order[: max(1, min(enough, part))]] = True
     fitted = picked[first]
     return np.flatnonzero(fitted), np.flatnonzero(~fitted)
 

@@ -21,7 +21,7 @@ from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.errors import SourceError
 
 _SOFT = 0.1
-_SHRINKS = 8
+_SHRINKS = 16  # an interpolated anchor shrinks by the root of a scale alone
 _MOST_KEPT = 400  # cached arrays of overlaps
 
 
@@ -92,7 +92,7 @@ class Objective:
             if max(map(np.max, excess)) <= SLACK:
                 value = float(self.matching.credit(self.best(spec)).mean(dtype=np.float64))
                 return Candidate(space, vector, message, spec, value)
-            vector = shrunk(vector, space.groups, excess, ROUNDING)
+            vector = space.sorted(shrunk(vector, space.groups, excess, ROUNDING))
         return None
 
     def best(self, spec: AnchorSpec) -> np.ndarray:

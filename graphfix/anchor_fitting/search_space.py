@@ -56,10 +56,18 @@ class SearchSpace:
 
     def ordered(self, vector: np.ndarray) -> bool:
         """Whether no changed value is larger than a changed one behind it."""
-        values = vector[self.ascending]
-        if self.present is not None:
-            values = values[values != self.present[self.ascending]]
-        return bool((np.diff(values) >= 0).all())
+        values = vector[self._changed(vector)]
+        return bool((values[1:] >= values[:-1]).all())
+
+    def sorted(self, vector: np.ndarray) -> np.ndarray:
+        """A vector whose changed values are at most as large as those behind them."""
+        out, places = vector.copy(), self._changed(vector)
+        out[places] = np.minimum.accumulate(vector[places][::-1])[::-1]
+        return out
+
+    def _changed(self, vector: np.ndarray) -> np.ndarray:
+        places = np.arange(len(vector))[self.ascending]
+        return places if self.present is None else places[(vector != self.present)[places]]
 
 
 @dataclasses.dataclass(frozen=True)
