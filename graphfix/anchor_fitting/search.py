@@ -19,6 +19,7 @@ from graphfix.detectors.anchor_generators import AnchorSpec, MapAnchors
 _STEPS = (0.3, 0.15, 0.07, 0.03)  # of a logarithm
 _SHAKES = (0.5, 0.4, 0.3, 0.2) * 2
 _HALVES = 2
+_NEARER = 1e-3  # the least that a way back is nearer
 _FLOAT32 = 1e-6  # the most by which rounding changes an anchor
 _GAIN = 1e-4  # a smaller gain counts as none
 
@@ -65,12 +66,14 @@ def _towards(
     part: float,
     places: Optional[Sequence[int]] = None,
 ) -> Iterator[Candidate]:
-    """The points with one value a part of the way back, of those worth at least `floor`."""
+    """The points with one value a part of the way back, of those worth at least `floor`; limits may
+    drag other values along, so all together have to be nearer."""
+    near = np.abs(found.vector - present).sum() - _NEARER
     for place in np.flatnonzero(found.vector != present) if places is None else places:
         vector = found.vector.copy()
         vector[place] = present[place] if part == 1 else (vector[place] + present[place]) / 2
         trial = objective.candidate(found.space, vector)
-        if trial and trial.value >= floor and np.abs(trial.vector - found.vector).max() > 1e-9:
+        if trial and trial.value >= floor and np.abs(trial.vector - present).sum() < near:
             yield trial
 
 
