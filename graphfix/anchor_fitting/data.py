@@ -80,7 +80,8 @@ class _Collector:
         self.wrong = [0] * len(FAULTS)
         self.first = [(0, "")] * len(FAULTS)  # number among all boxes, and where
         self.seen = 0
-        self.images_seen = 0
+        self.pictures: Dict[Union[str, int], int] = {}
+        self.pictures_seen = 0
         self.clear()
 
     def clear(self) -> None:
@@ -88,6 +89,7 @@ class _Collector:
         self.classes: List[int] = []
         self.images: List[ImageBoxes] = []
         self.image_of: List[int] = []
+        self.picture_of: List[int] = []  # of each image
 
     def add(self, image: ImageBoxes) -> None:
         if image.size is None and needs_size(self.resizer):
@@ -102,9 +104,14 @@ class _Collector:
         self.boxes.extend(image.boxes)
         self.image_of.extend([len(self.images)] * len(image.boxes))
         self.images.append(image)
+        number = self.pictures_seen
+        if image.picture is not None:
+            number = self.pictures.setdefault(image.picture, number)
+        self.pictures_seen += number == self.pictures_seen
+        self.picture_of.append(number)
         for name in image.classes:
-            number = self.number_of.get(name)
-            self.classes.append(self._number(name) if number is None else number)
+            known = self.number_of.get(name)
+            self.classes.append(self._number(name) if known is None else known)
         if len(self.boxes) >= _CHUNK:
             self.flush()
 
@@ -133,10 +140,9 @@ class _Collector:
                 ).astype(np.float32),
                 padded[image_of[good]].astype(np.float32),
                 np.array(self.classes, np.int32)[good],
-                (image_of[good] + self.images_seen).astype(np.int32),
+                np.array(self.picture_of, np.int32)[image_of[good]],
             )
         )
-        self.images_seen += len(self.images)
         self.clear()
 
     def _sound(self, edges: np.ndarray, image_of: np.ndarray) -> np.ndarray:

@@ -19,7 +19,8 @@ from graphfix.anchor_fitting.held_out import Verdict, judge, split
 from graphfix.anchor_fitting.limits import Limits, image_limit
 from graphfix.anchor_fitting.objective import Candidate, Matching, Objective, described
 from graphfix.anchor_fitting.search import change, returned, search, shake
-from graphfix.anchor_fitting.search_space import Shapes, search_spaces
+from graphfix.anchor_fitting.search_space import search_spaces
+from graphfix.anchor_fitting.space import Shapes
 from graphfix.detectors.anchor_generators import AnchorSpec
 from graphfix.errors import RequestError
 

@@ -16,7 +16,7 @@ import numpy as np
 from graphfix.anchor_fitting.coverage import SSD_GENERATOR, FeatureMaps, GridOverlaps
 from graphfix.anchor_fitting.data import BoxSet
 from graphfix.anchor_fitting.limits import SLACK, Limits, shrunk
-from graphfix.anchor_fitting.search_space import ROUNDING, SearchSpace
+from graphfix.anchor_fitting.space import ROUNDING, SearchSpace
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.errors import SourceError
 

@@ -13,7 +13,7 @@ from typing import Any, Iterator, List, Optional, Sequence
 import numpy as np
 
 from graphfix.anchor_fitting.objective import Candidate, Objective
-from graphfix.anchor_fitting.search_space import SearchSpace
+from graphfix.anchor_fitting.space import SearchSpace
 from graphfix.detectors.anchor_generators import AnchorSpec, MapAnchors
 
 _STEPS = (0.3, 0.15, 0.07, 0.03)  # of a logarithm

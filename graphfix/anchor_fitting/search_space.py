@@ -1,9 +1,8 @@
 """The settings of each anchor generator, as vectors to search.
 
-A search space is one way to set a generator: which settings vary, where each starts, and the
-message that values make.  Values are logarithms, so that a step is a factor.  A value that is the
-present one's makes the present setting, to the last bit.  Settings that are neither a size nor a
-shape (layers, levels, strides, offsets) stay as the config has them.
+A search space (space.py) is one way to set a generator: which settings vary, where each starts,
+and the message that values make.  Settings that are neither a size nor a shape (layers, levels,
+strides, offsets) stay as the config has them.
 
 * `ssd_anchor_generator`: a scale for every layer, so that a layer changes alone; the aspect ratios,
   which all layers share, and that of the interpolated anchor.  Where
@@ -16,95 +15,25 @@ shape (layers, levels, strides, offsets) stay as the config has them.
 * `flexible_grid_anchor_generator`: base size and aspect ratio of every anchor.
 """
 
-import dataclasses
 import math
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 
+from graphfix.anchor_fitting.space import (
+    ALL_DIGITS,
+    BASES,
+    RATIOS,
+    SCALES,
+    SearchSpace,
+    Shapes,
+    Values,
+    changed,
+    make_bounds,
+    rounded,
+)
 from graphfix.detectors.anchor_generators import REDUCED_SCALE
 from graphfix.errors import RequestError
-
-# Settings that vary stay between these: parts of the image or pixels, and ratios.
-SCALES = (math.log(1e-3), math.log(1e5))
-RATIOS = (math.log(1 / 20), math.log(20))
-BASES = (math.log(1 / 20), math.log(20))
-_DIGITS = 4  # of a setting, as it is written
-_ALL_DIGITS = 8  # of one that makes up for another: as many as float32 has
-ROUNDING = 6e-4  # the most that changes a logarithm by
-
-Groups = Tuple[Tuple[int, Tuple[Tuple[int, int], ...]], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class SearchSpace:
-    """`starts`: vectors to search from; `bounds`: [low, high] of each value; `build(vector)`: the
-    AnchorGenerator message.
-
-    `present`: the vector of the settings as they are, None where this space has other settings;
-    `groups`: for each value that is a size, the anchors (map, number) that grow with it;
-    `ascending`: values that stay sorted, but for those that are as they were.
-    """
-
-    name: str
-    starts: Tuple[np.ndarray, ...]
-    bounds: np.ndarray
-    build: Callable[[np.ndarray], Any]
-    present: Optional[np.ndarray]
-    groups: Groups
-    ascending: slice = slice(0, 0)
-
-    def ordered(self, vector: np.ndarray) -> bool:
-        """Whether no changed value is larger than a changed one behind it."""
-        values = vector[self._changed(vector)]
-        return bool((values[1:] >= values[:-1]).all())
-
-    def sorted(self, vector: np.ndarray) -> np.ndarray:
-        """A vector whose changed values are at most as large as those behind them."""
-        out, places = vector.copy(), self._changed(vector)
-        out[places] = np.minimum.accumulate(vector[places][::-1])[::-1]
-        return out
-
-    def _changed(self, vector: np.ndarray) -> np.ndarray:
-        places = np.arange(len(vector))[self.ascending]
-        return places if self.present is None else places[(vector != self.present)[places]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Shapes:
-    """The shapes in a data set, to start from: logarithms of the boxes' sides (in the
-    generator's unit) and of their ratios, width by height; sorted."""
-
-    sides: np.ndarray
-    ratios: np.ndarray
-
-    def quantiles(self, values: np.ndarray, count: int) -> np.ndarray:
-        """`count` values, each in the middle of an equal part of all."""
-        return values[[int((number + 0.5) / count * len(values)) for number in range(count)]]
-
-
-def rounded(value: float, digits: int = _DIGITS) -> float:
-    """A setting as the file will have it."""
-    return float(f"{value:.{digits}g}")
-
-
-class _Values:
-    """Settings from a vector: the present ones where it is the present vector, else rounded as the
-    file will have them: what is searched is what will be read."""
-
-    def __init__(self, settings: Optional[Sequence[float]]):
-        self.settings = settings
-        self.present = None if settings is None else np.log(np.array(settings, np.float64))
-
-    def __call__(self, vector: np.ndarray) -> List[float]:
-        made = [rounded(value) for value in np.exp(vector)]
-        if self.settings is None or self.present is None:
-            return made
-        same = vector == self.present
-        return [old if stays else new for old, new, stays in zip(self.settings, made, same)]
-
-    def starts(self, *others: np.ndarray) -> Tuple[np.ndarray, ...]:
-        return others if self.present is None else (self.present, *others)
 
 
 def search_spaces(
@@ -119,24 +48,6 @@ def search_spaces(
     if count is not None and not 1 <= count <= 100:
         raise RequestError("--num_anchors", f"is {count}", "ask for 1 to 100 at a location")
     return list(_GENERATORS[generator](message, shapes, count, per_map))
-
-
-def _changed(message: Any, **settings) -> Any:
-    """A message with other settings of its generator; None clears one."""
-    made = type(message)()
-    made.CopyFrom(message)
-    body = getattr(made, made.WhichOneof("anchor_generator_oneof"))
-    for name, value in settings.items():
-        body.ClearField(name)
-        if isinstance(value, list):
-            getattr(body, name).extend(value)
-        elif value is not None:
-            setattr(body, name, value)
-    return made
-
-
-def _bounds(*parts: Tuple[Tuple[float, float], int]) -> np.ndarray:
-    return np.array([bound for bound, count in parts for _ in range(count)], np.float64)
 
 
 def _ssd(
@@ -177,7 +88,7 @@ def _ssd(
     )
 
     def space(with_ratios: bool, with_base: bool) -> SearchSpace:
-        values = _Values([*scales, *(ratios + between) * with_ratios, *base * with_base])
+        values = Values([*scales, *(ratios + between) * with_ratios, *base * with_base])
         end = layers + ratio_count * with_ratios
 
         def build(vector: np.ndarray) -> Any:
@@ -186,19 +97,19 @@ def _ssd(
             if with_base and made[-2:] != base:
                 size, ratio = made[-2:]
                 settings.update(
-                    base_anchor_height=rounded(size / math.sqrt(ratio), _ALL_DIGITS),
-                    base_anchor_width=rounded(size * math.sqrt(ratio), _ALL_DIGITS),
+                    base_anchor_height=rounded(size / math.sqrt(ratio), ALL_DIGITS),
+                    base_anchor_width=rounded(size * math.sqrt(ratio), ALL_DIGITS),
                 )
                 # The values are the anchors' own: what multiplies the base makes up for it.
                 by = [size / base[0]] * layers + [ratio / base[1]] * (len(made) - layers - 2)
-                made = [rounded(one / part, _ALL_DIGITS) for one, part in zip(made, by)]
+                made = [rounded(one / part, ALL_DIGITS) for one, part in zip(made, by)]
             if made[:layers] != scales:
                 settings.update(scales=made[:layers], min_scale=None, max_scale=None)
             if with_ratios:
                 settings["aspect_ratios"] = made[layers:end]
                 if interpolated:
                     settings["interpolated_scale_aspect_ratio"] = made[end]
-            return _changed(message, **settings)
+            return changed(message, **settings)
 
         other = np.concatenate(
             [own_scales]
@@ -217,7 +128,7 @@ def _ssd(
         return SearchSpace(
             name,
             values.starts(*lowest, other),
-            _bounds(
+            make_bounds(
                 (SCALES, layers),
                 (RATIOS, (ratio_count + interpolated) * with_ratios),
                 (BASES, 2 * with_base),
@@ -245,16 +156,16 @@ def _multiscale(
     def space(octave: int) -> SearchSpace:
         number = total // octave
         as_now = (octave, number) == (one.scales_per_octave, len(one.aspect_ratios))
-        values = _Values([one.anchor_scale, *one.aspect_ratios] if as_now else None)
+        values = Values([one.anchor_scale, *one.aspect_ratios] if as_now else None)
         ratios = [shapes.quantiles(shapes.ratios, number)]
         if number == len(one.aspect_ratios):
             ratios.insert(0, np.log(one.aspect_ratios))
 
         def build(vector: np.ndarray) -> Any:
             made = values(vector)
-            changed = _changed(message, anchor_scale=made[0], aspect_ratios=made[1:])
-            changed.multiscale_anchor_generator.scales_per_octave = octave
-            return changed
+            other = changed(message, anchor_scale=made[0], aspect_ratios=made[1:])
+            other.multiscale_anchor_generator.scales_per_octave = octave
+            return other
 
         # A whole octave up or down is another level: starts within one are enough.
         starts = [np.concatenate([[scale + step], own]) for own in ratios for step in (0, -0.35)]
@@ -262,7 +173,7 @@ def _multiscale(
         return SearchSpace(
             f"anchor_scale and {number} aspect ratios, {octave} scales per octave",
             values.starts(*starts[as_now:]),
-            _bounds((SCALES, 1), (RATIOS, number)),
+            make_bounds((SCALES, 1), (RATIOS, number)),
             build,
             values.present,
             ((0, every),),
@@ -285,11 +196,11 @@ def _grid(
     def space(scale_count: int) -> SearchSpace:
         number = total // scale_count
         as_now = (scale_count, number) == (len(grid.scales), len(grid.aspect_ratios))
-        values = _Values([*grid.scales, *grid.aspect_ratios] if as_now else None)
+        values = Values([*grid.scales, *grid.aspect_ratios] if as_now else None)
 
         def build(vector: np.ndarray) -> Any:
             made = values(vector)
-            return _changed(message, scales=made[:scale_count], aspect_ratios=made[scale_count:])
+            return changed(message, scales=made[:scale_count], aspect_ratios=made[scale_count:])
 
         measured = np.concatenate(
             [
@@ -300,7 +211,7 @@ def _grid(
         return SearchSpace(
             f"{scale_count} scales and {number} aspect ratios",
             values.starts(measured),
-            _bounds((SCALES, scale_count), (RATIOS, number)),
+            make_bounds((SCALES, scale_count), (RATIOS, number)),
             build,
             values.present,
             tuple(
@@ -322,7 +233,7 @@ def _flexible(
     counts = [count or number for number in per_map]
     total = sum(counts)
     as_now = list(per_map) == counts
-    values = _Values(
+    values = Values(
         [size for grid in grids for size in grid.base_sizes]
         + [ratio for grid in grids for ratio in grid.aspect_ratios]
         if as_now
@@ -334,22 +245,22 @@ def _flexible(
     )
 
     def build(vector: np.ndarray) -> Any:
-        changed = _changed(message)
+        other = changed(message)
         made = values(vector)
         first = 0
-        for grid, number in zip(changed.flexible_grid_anchor_generator.anchor_grid, counts):
+        for grid, number in zip(other.flexible_grid_anchor_generator.anchor_grid, counts):
             grid.ClearField("base_sizes")
             grid.ClearField("aspect_ratios")
             grid.base_sizes.extend(made[first : first + number])
             grid.aspect_ratios.extend(made[total + first : total + first + number])
             first += number
-        return changed
+        return other
 
     places = [(level, anchor) for level, number in enumerate(counts) for anchor in range(number)]
     yield SearchSpace(
         "base sizes and aspect ratios",
         values.starts(measured),
-        _bounds((SCALES, total), (RATIOS, total)),
+        make_bounds((SCALES, total), (RATIOS, total)),
         build,
         values.present,
         tuple((number, (place,)) for number, place in enumerate(places)),

@@ -16,7 +16,8 @@ from graphfix.anchor_fitting.fit import fit
 from graphfix.anchor_fitting.limits import Limits, image_limit
 from graphfix.anchor_fitting.objective import Matching, Objective, described
 from graphfix.anchor_fitting.search import same_anchors
-from graphfix.anchor_fitting.search_space import Shapes, search_spaces
+from graphfix.anchor_fitting.search_space import search_spaces
+from graphfix.anchor_fitting.space import Shapes
 
 # The config's text, the matcher, the image.
 GENERATORS = {
