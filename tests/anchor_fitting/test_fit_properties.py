@@ -2,22 +2,28 @@
 
 import dataclasses
 import functools
+import os
 import zlib
 
 import numpy as np
 import pytest
+import repository
 import thorough
 from test_coverage import CASES, FASTER, SSD, case
 from test_fit import PUBLISHED, RPN
 
 from graphfix.anchor_fitting.coverage import best_overlaps
-from graphfix.anchor_fitting.data import BoxSet
+from graphfix.anchor_fitting.data import BoxSet, collect
+from graphfix.anchor_fitting.figures import figures
 from graphfix.anchor_fitting.fit import fit
 from graphfix.anchor_fitting.limits import Limits, image_limit
 from graphfix.anchor_fitting.objective import Matching, Objective, described
 from graphfix.anchor_fitting.search import same_anchors
 from graphfix.anchor_fitting.search_space import search_spaces
+from graphfix.anchor_fitting.setting import read_setting
 from graphfix.anchor_fitting.space import Shapes
+from graphfix.datasets.sources import read_boxes
+from graphfix.pipeline_config.document import parse_config
 
 # The config's text, the matcher, the image.
 GENERATORS = {
@@ -45,7 +51,9 @@ MATRIX = [(name, kind, count) for name in GENERATORS for kind in KINDS for count
 FEW = MATRIX[::11]
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("briefly")]
-every = pytest.mark.parametrize("name, kind, count", thorough.cases(FEW, set(MATRIX) - set(FEW)))
+every = pytest.mark.parametrize(
+    "name, kind, count", thorough.cases(FEW, [one for one in MATRIX if one not in FEW])
+)
 
 
 def draw(kind, image, count, random):
@@ -220,3 +228,41 @@ def test_held_out_boxes_have_no_say_in_what_is_proposed(name, kind, count):
     if fitted.verdict.take and other.verdict.take:
         assert other.message == fitted.message
     np.testing.assert_array_equal(other.after.iou[fitted.fitted], fitted.after.iou[fitted.fitted])
+
+
+@pytest.mark.parametrize("seed", range(thorough.rounds(2, 12)))
+def test_few_boxes_on_small_images(seed):
+    """118 boxes on 160-pixel images once led to anchors of 468 by 250 pixels, and to more anchors
+    without a box."""
+    path = os.path.join(repository.TESTDATA, "shapes_detector", "pipeline.config")
+    with open(path, "rb") as file:
+        setting = read_setting(parse_config(file.read(), path), path)
+    records = os.path.join(repository.TESTDATA, "shapes", "val.record")
+    whole, _ = collect(read_boxes([records]), setting.resizer, subject=records)
+    order = np.random.RandomState(seed).permutation(whole.image_numbers.max() + 1)
+    boxes = whole.part(np.argsort(order[whole.image_numbers], kind="mergesort")[:118])
+    fitted = fit(
+        setting.message,
+        boxes,
+        setting.maps,
+        matching=setting.matching,
+        seed=0,
+        subject=path,
+        image=setting.image,
+    )
+    assert fitted.verdict.take and fitted.verdict.gain > 0.05
+    before, after = (
+        figures(boxes, spec, best, setting.matching, setting.image)
+        for spec, best in ((setting.spec, fitted.before), (fitted.spec, fitted.after))
+    )
+    assert after["larger_than_image"] <= before["larger_than_image"]
+    assert len(after["unmatched_anchors"]) <= len(before["unmatched_anchors"]) + 1
+    for old, new in zip(setting.spec.maps, fitted.spec.maps):
+        assert (np.array(new.sizes) <= np.maximum(old.sizes, 1) * (1 + 1e-6)).all()
+    # What was not fitted to, of the same kind, is covered better, too.
+    rest = whole.part(np.argsort(order[whole.image_numbers], kind="mergesort")[118:])
+    recalls = [
+        (best_overlaps(rest, spec, setting.maps, 0.5).iou >= 0.5).mean()
+        for spec in (setting.spec, fitted.spec)
+    ]
+    assert recalls[1] > recalls[0] + 0.05
