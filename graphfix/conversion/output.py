@@ -1,9 +1,8 @@
 """Carries a plan out, and writes what comes of it."""
 
-import dataclasses
 import difflib
 import os
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, NamedTuple, Optional
 
 from graphfix.conversion.context import Context
 from graphfix.conversion.decide import with_findings
@@ -30,6 +29,7 @@ from graphfix.modeldir.names import (
     SAVED_MODEL_VARIABLES,
     TRAINING_CHECKPOINT,
 )
+from graphfix.pipeline_config.anchor_generators import touches_anchors
 from graphfix.pipeline_config.document import bound_config
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import Label, LabelMap, format_label_map
@@ -42,12 +42,11 @@ from graphfix.report.report import MapAnchorsChange, Report
 from graphfix.restore import training_state
 
 
-@dataclasses.dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """What a plan makes of a source: tensors, config, graphs by their path in the output.
 
-    `plan` has the findings of what only values and graphs show; `anchors` are the output's, None
-    where they are the source's.
+    `plan` has the findings of what only values and graphs show; `anchors` are the output's to the
+    API that will train, None where they are the source's, `described` what its config describes.
     """
 
     plan: SurgeryPlan
@@ -55,6 +54,7 @@ class Output:
     config: Document
     graphs: Mapping[str, bytes]
     anchors: Optional[AnchorSpec]
+    described: AnchorSpec
 
 
 def apply(plan: SurgeryPlan, context: Context) -> Output:
@@ -71,8 +71,15 @@ def apply(plan: SurgeryPlan, context: Context) -> Output:
     config = apply_edits(source.config.document, plan.config_edits)
     generator = _new_generator(context, plan, config)
     plan, graphs = rewritten_graphs(source, plan, generator, tensors)
-    anchors = generator and describe_anchors(generator, CONFIG, source.model.image)
-    return Output(plan, tensors, config, graphs, anchors)
+    anchors = generator and describe_anchors(
+        generator, CONFIG, source.model.image, api=plan.target_api
+    )
+    described = (
+        describe_anchors(generator, CONFIG, source.model.image)
+        if generator
+        else source.model.anchors
+    )
+    return Output(plan, tensors, config, graphs, anchors, described)
 
 
 def write(output: Output, stage: Stage, context: Context, destination: Destination) -> Report:
@@ -116,8 +123,9 @@ def _write_training_checkpoint(directory: str, output: Output, context: Context)
 
 
 def _new_generator(context: Context, plan: SurgeryPlan, config: Document) -> Any:
-    """The AnchorGenerator message of the output's config, None where it is the source's."""
-    if not any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
+    """The AnchorGenerator message of the output's config, None where its anchors are the
+    source's."""
+    if not plan.anchor_order and not touches_anchors(plan.config_edits):
         return None
     meta = context.source.model.meta
     return getattr(getattr(bound_config(config).message.model, meta), ANCHOR_FIELD[meta])

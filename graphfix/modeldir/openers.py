@@ -19,7 +19,7 @@ from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore
 from graphfix.graph_import.thaw import thaw
-from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP
+from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP, META
 from graphfix.modeldir.search import find_archive, find_frozen, find_prefix
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
 
@@ -29,6 +29,7 @@ class Source:
     """An opened model.
 
     `prefix` is the checkpoint's, or the path of a frozen graph that is opened instead of one.
+    `meta_graph` is the graph that a checkpoint's `.meta` has, read when it is first asked for.
     `digest`, of config and index, changes with any tensor: the index has their checksums.
     `frozen` is the path of the frozen graph in the same directory, `graph` that graph where it was
     opened.  `unpacked` keeps an archive's files as long as they are needed.  `findings` say what
@@ -47,6 +48,7 @@ class Source:
     findings: Tuple[Finding, ...] = ()
     inferred: bool = False
     graph: Optional[Graph] = None
+    meta_graph: "MetaGraph" = dataclasses.field(default_factory=lambda: MetaGraph(None))
     path: str = ""
 
     def __repr__(self) -> str:
@@ -63,10 +65,33 @@ class Source:
             self.prefix,
             self.config_path,
             self.frozen,
+            self.meta_graph.path,
             os.path.join(os.path.dirname(self.prefix), LABEL_MAP),
         ]
         found += sorted({view.extent.path for view in self.store.values() if view.extent})
         return tuple(path for path in found if path)
+
+
+class MetaGraph:
+    """The graph of a `.meta` file beside a checkpoint; `path` is None where there is none."""
+
+    def __init__(self, path: Optional[str]):
+        self.path = path
+        self._graph: Optional[Graph] = None
+
+    def __bool__(self) -> bool:
+        return self.path is not None
+
+    @property
+    def graph(self) -> Optional[Graph]:
+        """The graph, None where there is none; read once.  Copy it to change it.
+
+        Raises:
+          SourceError: the file is damaged.
+        """
+        if self.path is not None and self._graph is None:
+            self._graph = files.open_graph(files.read_meta_graph(self.path), self.path)
+        return self._graph
 
 
 class Opener(NamedTuple):
@@ -146,6 +171,7 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
         model,
         hashlib.sha256(hashlib.sha256(data).digest() + hashlib.sha256(index).digest()).hexdigest(),
         frozen if os.path.isfile(frozen) else None,
+        meta_graph=MetaGraph(prefix + META if os.path.isfile(prefix + META) else None),
     )
 
 
