@@ -232,3 +232,21 @@ def test_other_anchors_are_told_and_carried_where_asked(detector, graphfix, tmp_
             os.path.join(again, file), "rb"
         ) as two:
             assert one.read() == two.read()
+
+
+@pytest.mark.slow
+def test_new_anchors_for_an_api_of_the_old_order(detector, graphfix, tmp_path):
+    """The same anchors again, given as new ones: to an API of then, nothing moves."""
+    anchors = tmp_path / "anchors.pbtxt"
+    anchors.write_text(
+        "ssd_anchor_generator { num_layers: 6 min_scale: 0.2 max_scale: 0.95 "
+        "aspect_ratios: [1.0, 2.0, 0.5, 3.0, 0.3333] }"
+    )
+    flags = (*kept(8), "--target_api", "2017-09", "--anchors", anchors)
+    done = graphfix("convert", detector, "--output_directory", tmp_path / "out", *flags)
+    assert done.code == 0, done.err
+    trained = builders.read_checkpoint(os.path.join(repository.DETECTOR, "model.ckpt"))
+    found = builders.read_checkpoint(str(tmp_path / "out" / "model.ckpt"))
+    for name, width in old_order.heads(trained):
+        width = width or trained[name].shape[-1] // 6
+        assert same(found[name], old_order.permuted(trained[name], old_order.OLD, width)), name
