@@ -11,7 +11,7 @@ from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.detectors.meanings import PREDICTOR_DROPOUT, Change, changes, same_meaning
 from graphfix.errors import SourceError
 from graphfix.findings import INFO, WARNING, Finding
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.schema_history import Schema, schema
 from graphfix.stock_api.target_api import TargetApi
@@ -20,7 +20,7 @@ Meanings = Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]
 
 
 def trained_meanings(
-    source: Source, *, api: TargetApi, source_api: Optional[str] = None
+    source: Model, *, api: TargetApi, source_api: Optional[str] = None
 ) -> Meanings:
     """The edits that keep the meaning of a source's config, and findings."""
     revision, accepted = api.revision, api.schema or schema(api.revision)
@@ -91,7 +91,7 @@ def _knows(edit: ConfigEdit, accepted: Schema) -> bool:
     return accepted.field(message, edit.path[-1]) is not None
 
 
-def _seen(source: Source, body: Any, slight: bool) -> Tuple[str, Dict[str, bool]]:
+def _seen(source: Model, body: Any, slight: bool) -> Tuple[str, Dict[str, bool]]:
     """A graph of the source, and which meanings it has, by their codes; where only `slight` changes
     are asked for, none of a file that has weights, too."""
     path = source.meta_graph.path or ("" if slight else source.frozen) or ""
