@@ -8,7 +8,7 @@ from graphfix.errors import RequestError
 if TYPE_CHECKING:
     from graphfix.anchor_fitting.workflow import AnchorFit
     from graphfix.doctor.doctor import DoctorResult as Diagnosis
-    from graphfix.doctor.doctor import Explanation
+    from graphfix.doctor.messages.explain import Explanation
 
 
 @public
@@ -73,7 +73,7 @@ def explain(text: str) -> "Explanation":
       >>> bool(graphfix.explain("ValueError: First step cannot be zero.").messages)
       True
     """
-    from graphfix.doctor.doctor import explain as work
+    from graphfix.doctor.messages.explain import explain as work
 
     if not isinstance(text, str):
         raise RequestError("text=", f"is {text!r:.80}", "give a message or a log as str")

@@ -26,7 +26,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_json(parser, "the findings")
     parser.add_argument(
-        "--explain", metavar="TEXT", help="explain a trainer's error message; needs no config"
+        "--explain",
+        metavar="TEXT",
+        help="explain an error message, a whole log (FILE.log), or what stdin has (-); needs no "
+        "config",
     )
 
 
@@ -56,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
 def _explain(args: argparse.Namespace) -> int:
     if args.config or args.model_dir or args.fix or args.sample is not None:
         args.parser.error("--explain needs nothing but the message")
-    found = graphfix.explain(args.explain)
+    from graphfix.doctor.messages.sources import text_of
+
+    found = graphfix.explain(text_of(args.explain))
     print_either(found, args.json)
     return 0 if found.messages else 1

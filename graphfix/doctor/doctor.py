@@ -4,8 +4,6 @@ import json
 import os
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
-from graphfix.doctor import messages
-from graphfix.doctor.checks import Message
 from graphfix.doctor.diagnosis import CheckResult, Diagnosis, run_checks, to_lines
 from graphfix.doctor.diagnosis import fix as apply_fixes
 from graphfix.doctor.setup import Options
@@ -134,20 +132,3 @@ def _named(data: bytes) -> List[str]:
         return [os.fsdecode(parse_string(literal)) for literal in literals]
     except (SourceError, BadLiteral):
         return []
-
-
-class Explanation(NamedTuple):
-    """What an error message means, the likeliest meaning first; empty where it is not known."""
-
-    messages: Tuple[Message, ...]
-
-    def to_json(self) -> str:
-        return json.dumps([row._asdict() for row in self.messages], indent=2, sort_keys=True)
-
-    def to_lines(self) -> List[str]:
-        return messages.to_lines(self.messages)
-
-
-def explain(text: str) -> Explanation:
-    """What a trainer's error message means; `text` is a line or a whole traceback."""
-    return Explanation(tuple(messages.explain(text)))
