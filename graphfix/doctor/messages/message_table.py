@@ -19,7 +19,7 @@ that is indented by two blanks continues the one before.
                          look at; it is no answer, but a next step.
 
 A PHRASE is compared without white space and without regard to case.  It has holes: `{}` is anything
-short, `{n}` a number, `{a|b}` one of several texts.
+short, `{n}` a number, `{v}` a variable's name, `{a|b}` one of several texts; at `{.}` a number ends.
 """
 
 import functools
@@ -40,7 +40,12 @@ _FILES = (
     "export",
 )
 _HOLE = re.compile(r"\{([^{}]*)\}")
-_HOLES = {"": ".{0,300}?", "n": r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"}
+_HOLES = {
+    "": ".{0,300}?",
+    "n": r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?",
+    "v": r"[\w./-]{1,200}?",
+    ".": r"(?![.\d])",
+}
 # A phrase of fewer letters than that in a row might occur by chance.
 LEAST_LITERAL = 6
 

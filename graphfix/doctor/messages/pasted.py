@@ -29,7 +29,7 @@ _ESCAPES = re.compile(
 )
 # What nobody sees of a text: white space, and Markdown's marks of code.
 _INVISIBLE = re.compile(r"[\s`\u200b\u2060]+")
-_QUOTED = re.compile(r"^(?:\s{0,3}>)+ ?")
+_QUOTED = re.compile(r"^\s*> ?")
 _PREFIXES = (
     # TensorFlow's C++: [2020-05-26 10:11:12.123456: ]W tensorflow/core/x.cc:12]
     re.compile(
@@ -242,10 +242,11 @@ def _lines(text: str) -> List[Line]:
 
 
 def _unquoted(text: str) -> List[str]:
-    """The lines without colour codes, markers of quoted text and an indentation that all have."""
-    lines = [
-        _QUOTED.sub("", _ESCAPES.sub("", line)) for line in re.split(r"\r\n|\n|\r", text)
-    ]
+    """The lines without colour codes, and without what stands before all of them: markers of quoted
+    text, an indentation."""
+    lines = [_ESCAPES.sub("", line) for line in re.split(r"\r\n|\n|\r", text)]
+    while any(lines) and all(line.lstrip()[:1] in ("", ">") for line in lines):
+        lines = [_QUOTED.sub("", line) for line in lines]
     if all(line[:1] in ("", " ", "\t") for line in lines):
         return textwrap.dedent("\n".join(lines)).split("\n")
     return lines
