@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from graphfix.conversion.inspect import ModelDescription
     from graphfix.conversion.thaw import Thawed
     from graphfix.doctor.doctor import DoctorResult as Diagnosis
-    from graphfix.doctor.doctor import Explanation
+    from graphfix.doctor.messages.explain import Explanation
     from graphfix.errors import GraphfixError, Problem, RequestError, SourceError, VerificationError
     from graphfix.findings import Finding
     from graphfix.modeldir.destinations import Directory, Memory
@@ -56,7 +56,8 @@ _MODULES = {
     "comparison.result": "Comparison",
     "conversion.inspect": "ModelDescription",
     "conversion.thaw": "Thawed",
-    "doctor.doctor": "Diagnosis=DoctorResult Explanation",
+    "doctor.doctor": "Diagnosis=DoctorResult",
+    "doctor.messages.explain": "Explanation",
     "errors": "GraphfixError Problem RequestError SourceError VerificationError",
     "findings": "Finding",
     "modeldir.destinations": "Directory Memory",

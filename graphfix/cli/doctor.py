@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 def _explain(args: argparse.Namespace) -> int:
     if args.config or args.model_dir or args.fix or args.sample is not None:
         args.parser.error("--explain needs nothing but the message")
-    from graphfix.doctor.messages.sources import text_of
+    from graphfix.doctor.messages.given_text import text_of
 
     found = graphfix.explain(text_of(args.explain))
     print_either(found, args.json)

@@ -45,7 +45,7 @@ _PREFIXES = (
     # 2020-05-26T10:11:12.123Z, [2020-05-26 10:11:12,123]
     re.compile(
         r"^\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?:? ?"
-        r"(?:stdout [FP] |stderr [FP] )?(?P<level>(?:DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)\b)?[ :-]*"
+        r"(?:stdout [FP] |stderr [FP] )?(?P<level>(?:DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)\b(?!:\S))?[ :-]*"
     ),
     # docker-compose: trainer_1  |
     re.compile(r"^[\w.-]+_\d+ +\| ?(?P<level>)"),
