@@ -94,15 +94,7 @@ def diagnose(
       SourceError: the config can't be read.
       RequestError: `fix` can't be written.
     """
-    data = read_file(config_path, pipes=True)
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            config_path,
-            f"is not UTF-8 text (offset {error.start})",
-            "save the file as UTF-8, or check that this is the config",
-        ) from None
+    data = read_config(config_path)
     if fix is None:
         return DoctorResult(run_checks(data, config_path, options))
     inputs = [config_path] + _named(data) + [one for one in (options.model_dir,) if one]
@@ -116,6 +108,24 @@ def diagnose(
     single_files.write_file(fix, new, overwrite=overwrite, inputs=inputs)
     # Under its own name: its lines are others.
     return DoctorResult(run_checks(new, fix, options), (), tuple(fixed), fix)
+
+
+def read_config(path: str) -> bytes:
+    """The bytes of a config, which are text.
+
+    Raises:
+      SourceError: it can't be read, or is something else.
+    """
+    data = read_file(path, pipes=True)
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            path,
+            f"is not UTF-8 text (offset {error.start})",
+            "save the file as UTF-8, or check that this is the config",
+        ) from None
+    return data
 
 
 def _named(data: bytes) -> List[str]:

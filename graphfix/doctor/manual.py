@@ -27,8 +27,8 @@ Made by `python -m graphfix.doctor.manual > docs/troubleshooting.md`; change the
 `graphfix doctor PIPELINE_CONFIG` checks a config and every file that it names, and reports whether
 it will train. `--fix OUT.config` writes the config with every fault fixed that editing it can fix.
 `graphfix doctor --explain "MESSAGE"` looks up an error message; `--explain FILE.log` reads a whole
-log and reports each problem with its line, and `--explain -` reads stdin. It knows {known} messages in
-{wordings} wordings, listed below.
+log and reports each problem with its line, and `--explain -` reads stdin. With a PIPELINE_CONFIG it
+looks for the cause there. It knows {known} messages in {wordings} wordings, listed below.
 
 An error ruins the run, with a message or without one. A warning is probably not what you want. An
 info is good to know.
@@ -36,9 +36,9 @@ info is good to know.
 _UNKNOWN = """\
 ## Messages that are left unknown on purpose
 
-These have several causes each, or come from inside the API where the message does not tell which of
-your files is to blame. `--explain` says so, names no cause, and says what to look at. It does so for
-every message that is not listed above, with the nearest ones that are.
+These have several causes each, or come from inside the API where the message does not tell which
+of your files is to blame. `--explain` says so, names no cause, and says what to look at. It does so
+for every message that is not listed above, with the nearest ones that are.
 """
 
 

@@ -4,6 +4,7 @@ The error that ended the run comes first, then other errors, then what the log w
 that the table does not know is never given the meaning of what else stands in the log.
 """
 
+import dataclasses
 import functools
 import json
 import math
@@ -12,6 +13,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from graphfix.doctor.messages.message_table import Message, Phrase, message_table
 from graphfix.doctor.messages.pasted import Pasted, Raised
+from graphfix.findings import Finding
 
 _MOST_TEXT = 160
 # A message is near another that shares so much of its words, and so many are named.
@@ -72,7 +74,7 @@ class Problem(NamedTuple):
     row: Message
     line: int
     text: str
-    count: int
+    times: int
 
 
 class Unknown(NamedTuple):
@@ -86,16 +88,26 @@ class Unknown(NamedTuple):
     row: Optional[Message] = None
 
 
+class InConfig(NamedTuple):
+    """What doctor finds of the messages in the config at `path`, and the lines of a forecast of the
+    trainers' memory."""
+
+    path: str
+    findings: Tuple[Finding, ...]
+    memory: Tuple[str, ...]
+
+
 class Explanation(NamedTuple):
     """What a text means: its problems, the likeliest cause of its end first.
 
     `unknown` is the error that ended it, where the table does not know it; `problems` are then only
-    what else is in the text.
+    what else is in the text.  `config` is there if one was given to look into.
     """
 
     problems: Tuple[Problem, ...]
     unknown: Optional[Unknown]
     one_line: bool
+    config: Optional[InConfig] = None
 
     @property
     def messages(self) -> Tuple[Message, ...]:
@@ -114,9 +126,16 @@ class Explanation(NamedTuple):
                     "codes": list(one.row.codes),
                     "line": one.line,
                     "text": one.text,
-                    "count": one.count,
+                    "times": one.times,
                 }
             )
+        if self.config is not None:
+            for one, row in zip(self.problems, rows[-len(self.problems) :]):
+                findings = self.config.findings
+                row["findings"] = [
+                    dataclasses.asdict(it) for it in findings if it.code in one.row.codes
+                ]
+                row["memory"] = list(self.config.memory) if one.row.memory else []
         return json.dumps(rows, indent=2, sort_keys=True)
 
     def to_lines(self) -> List[str]:
@@ -126,12 +145,14 @@ class Explanation(NamedTuple):
         for one in self.problems:
             out += [""] * bool(out) + [one.row.wording]
             if not self.one_line:
-                more = f", the last of {one.count}" if one.count > 1 else ""
+                more = f", the last of {one.times}" if one.times > 1 else ""
                 out.append(f"  Line {one.line}{more}: {one.text}")
             out += ["  Why: " + one.row.cause, "  Do:  " + one.row.remedy]
             if one.row.codes:
                 codes = ", ".join(one.row.codes)
                 out.append(f"  graphfix doctor PIPELINE_CONFIG finds it under: {codes}")
+        if self.config is not None:
+            out += ["", *_config_lines(self.config)]
         return out
 
 
@@ -154,10 +175,10 @@ def explain(text: str) -> Explanation:
         known = known or within
         rank = (_rank(pasted, position, within) + 1.5 * row.aftermath, -position)
         before = problems.get(row.wording)
-        count = 1 + (before[1].count if before else 0)
-        one = Problem(row, line.number, _shown(line.text), count)
+        times = 1 + (before[1].times if before else 0)
+        one = Problem(row, line.number, _shown(line.text), times)
         if before and before[0] < rank:
-            rank, one = before[0], before[1]._replace(count=count)
+            rank, one = before[0], before[1]._replace(times=times)
         problems[row.wording] = (rank, one)
     ordered = tuple(one for _, one in sorted(problems.values(), key=lambda pair: pair[0]))
     unknown = None if known and ordered else _unknown(pasted, last, several)
@@ -269,6 +290,16 @@ def _shown(text: str) -> str:
     return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 3] + "..."
 
 
+def _config_lines(config: InConfig) -> List[str]:
+    if not config.findings:
+        out = [f"In {config.path} doctor finds nothing of it."]
+    else:
+        out = [f"In {config.path} doctor finds:"]
+    for one in config.findings:
+        out += [f"  {one.code} {one.subject}: {one.message}", f"    -> {one.remedy}"]
+    return out + list(config.memory)
+
+
 def _unknown_data(unknown: Unknown) -> Dict[str, object]:
     return {
         "known": False,
@@ -292,6 +323,8 @@ def _unknown_lines(unknown: Unknown) -> List[str]:
     out = [f"graphfix does not know this message: {unknown.text}"]
     out += ["  Look at " + one for one in unknown.look_at]
     if unknown.nearest:
-        out.append("  The nearest messages that it knows (docs/troubleshooting.md), of another cause:")
+        out.append(
+            "  The nearest messages that it knows (docs/troubleshooting.md), of another cause:"
+        )
         out += ["    " + one for one in unknown.nearest]
     return out

@@ -15,6 +15,7 @@ that is indented by two blanks continues the one before.
     no TEXT              one that must not get it
 
     aftermath yes        what another error left behind, or no error: any other one goes first
+    memory yes           it is about the machine's memory, of which there is a forecast
     open yes             on purpose unknown: it has several causes.  `cause` says which, `do` what to
                          look at; it is no answer, but a next step.
 
@@ -72,6 +73,7 @@ class Message(NamedTuple):
     yes: Tuple[str, ...]
     no: Tuple[str, ...]
     aftermath: bool
+    memory: bool
     open: bool
 
 
@@ -128,6 +130,7 @@ def _row(fields: Dict[str, List[str]], name: str) -> Message:
         yes=tuple(map(_example, all_of("yes"))),
         no=tuple(map(_example, all_of("no"))),
         aftermath=bool(all_of("aftermath")),
+        memory=bool(all_of("memory")),
         open=bool(all_of("open")),
     )
     if fields:

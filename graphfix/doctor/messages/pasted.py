@@ -62,7 +62,9 @@ _REPORTED = re.compile(
     r"|^(?:Aborted|Killed|Segmentation fault|Bus error)\b|: line \d+: +\d+ (?:Killed|Aborted|Segm)"
     r"|^OP_REQUIRES failed at |^Invalid argument: "
 )
-_FRAME = re.compile(r'^\s*File "[^"]*(?:"|$)|^(?:~|[A-Za-z]:)?[/\\]\S+ in \S+\(|^<ipython-input-\S+> in ')
+_FRAME = re.compile(
+    r'^\s*File "[^"]*(?:"|$)|^(?:~|[A-Za-z]:)?[/\\]\S+ in \S+\(|^<ipython-input-\S+> in '
+)
 _SOURCE = re.compile(r"^(?:-+> ?)?\s*\d+ |^\s{4,}")
 _MARK = re.compile(
     r"^\s*(?:Traceback \(most recent call last\)|During handling of the above exception"
@@ -157,7 +159,8 @@ class Pasted:
         """The exception that ended it; not one that the user asked for."""
         wanted = [one for one in self.raised if one.type not in _ASKED_FOR]
         named = [one for one in wanted if one.type]
-        return (named or wanted or [None])[-1]
+        ends = named or wanted
+        return ends[-1] if ends else None
 
     @property
     def is_prose(self) -> bool:
@@ -225,9 +228,7 @@ def _lines(text: str) -> List[Line]:
         kind = "log" if level else _kind(line, in_source)
         if level in ("I", "W", "E") and _REPORTED.match(line):
             kind = "exception" if level != "W" else "log"
-        elif level == "F":
-            kind = "exception"
-        elif level and _EXCEPTION.match(line):
+        elif level == "F" or (level and _EXCEPTION.match(line)):
             kind = "exception"
         if depth > 0 and node_lines < _MOST_NODE_LINES and kind in ("plain", "source", "node"):
             kind = "node"

@@ -171,8 +171,10 @@ def test_what_ended_it_is_not_what_the_user_pressed():
 
 def test_a_log_has_each_problem_once_with_its_last_line():
     found = explain("\n".join([WIDTH] * 3 + ["INFO:tensorflow:Starting Session.", CUDA, STEP]))
-    assert [(one.line, one.count) for one in found.problems] == [(6, 1), (3, 3), (5, 1)]
-    assert "  Line 3, the last of 3: Variable [BoxPredictor_0/weights]" in "\n".join(found.to_lines())
+    assert [(one.line, one.times) for one in found.problems] == [(6, 1), (3, 3), (5, 1)]
+    assert "  Line 3, the last of 3: Variable [BoxPredictor_0/weights]" in "\n".join(
+        found.to_lines()
+    )
 
 
 def test_prose_is_for_texts_without_a_programs_output():

@@ -96,7 +96,7 @@ def test_breaking_lines_does_not_change_what_is_searched():
 
 
 def test_quoted_and_indented_texts():
-    text = "Traceback (most recent call last):\n  File \"x.py\", line 1, in f\n    y()\nValueError: x"
+    text = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    y()\nValueError: x'
     for change in (
         lambda line: "> " + line,
         lambda line: "> > " + line,
