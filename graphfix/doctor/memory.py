@@ -17,7 +17,7 @@ them at once and keep them until the model takes them:
 its gradients and TensorFlow itself come on top.
 
 Measured with the API of 2019-07 on two cores, images of 1920 x 1080, records of 539 kB, a batch of
-16 and 300 x 300: model_main's pipeline took 1.38 GB (forecast 1.22), legacy/train.py's 9.9 GB (8.8).
+16 and 300 x 300: model_main's pipeline took 1.38 GB (forecast 1.22), legacy/train.py's 9.9 (8.8).
 """
 
 import os

@@ -28,8 +28,8 @@ _COMMON = frozenset(
 _PLACES = (
     (
         "dataset_tools/|create_\\w*tf_record|generate_tfrecord|create_tf_example|dict_to_tf_example",
-        "the script that writes the records, and the annotation it was reading: the traceback's last "
-        "line of that script says what it wanted",
+        "the script that writes the records, and the annotation it was reading: the traceback's "
+        "last line of that script says what it wanted",
     ),
     (
         "label_map_util",
@@ -116,26 +116,7 @@ class Explanation(NamedTuple):
 
     def to_json(self) -> str:
         rows = [] if self.unknown is None else [_unknown_data(self.unknown)]
-        for one in self.problems:
-            rows.append(
-                {
-                    "known": True,
-                    "wording": one.row.wording,
-                    "cause": one.row.cause,
-                    "remedy": one.row.remedy,
-                    "codes": list(one.row.codes),
-                    "line": one.line,
-                    "text": one.text,
-                    "times": one.times,
-                }
-            )
-        if self.config is not None:
-            for one, row in zip(self.problems, rows[-len(self.problems) :]):
-                findings = self.config.findings
-                row["findings"] = [
-                    dataclasses.asdict(it) for it in findings if it.code in one.row.codes
-                ]
-                row["memory"] = list(self.config.memory) if one.row.memory else []
+        rows += [_problem_data(one, self.config) for one in self.problems]
         return json.dumps(rows, indent=2, sort_keys=True)
 
     def to_lines(self) -> List[str]:
@@ -206,8 +187,7 @@ def _places(row: Message, pasted: Pasted) -> Set[int]:
             if line.kind not in ("frame", "source", "node") and pattern.search(line.text):
                 found.add(pasted.position(line))
     if row.prose and pasted.squeezed and pasted.is_prose:
-        if any(pattern.search(pasted.words) for pattern in row.prose):
-            found.add(0)
+        found |= {0 for pattern in row.prose if pattern.search(pasted.words)}
     return found
 
 
@@ -270,7 +250,7 @@ def _nearest(text: str) -> Tuple[str, ...]:
 
 @functools.lru_cache(maxsize=None)
 def _vocabulary() -> Tuple[Tuple[Set[str], ...], Dict[str, float], float]:
-    """The words of every row, the weight of each word (the rarer, the more), and a strange one's."""
+    """The words of every row, the weight of each (the rarer, the more), and a strange word's."""
     table = message_table()
     words = tuple(_words(" ".join((row.wording,) + row.yes[:1])) for row in table)
     seen: Dict[str, int] = {}
@@ -288,6 +268,24 @@ def _words(text: str) -> Set[str]:
 def _shown(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 3] + "..."
+
+
+def _problem_data(one: Problem, config: Optional[InConfig]) -> Dict[str, object]:
+    data: Dict[str, object] = {
+        "known": True,
+        "wording": one.row.wording,
+        "cause": one.row.cause,
+        "remedy": one.row.remedy,
+        "codes": list(one.row.codes),
+        "line": one.line,
+        "text": one.text,
+        "times": one.times,
+    }
+    if config is not None:
+        found = [it for it in config.findings if it.code in one.row.codes]
+        data["findings"] = [dataclasses.asdict(it) for it in found]
+        data["memory"] = list(config.memory) if one.row.memory else []
+    return data
 
 
 def _config_lines(config: InConfig) -> List[str]:

@@ -5,7 +5,7 @@ that is indented by two blanks continues the one before.
 
     message WORDING      the usual wording, as a heading
     phrase PHRASE        what the message has; any one of several
-    line REGEX           what a line of the text has, where a phrase would be too short to be certain
+    line REGEX           what a line of the text has, where a phrase would be too short
     prose REGEX          what a user writes who has no message; for texts without a program's output
     near PHRASE          what the text must have besides, in any of its lines; any one of several
     cause SENTENCE       why it happens
@@ -16,11 +16,12 @@ that is indented by two blanks continues the one before.
 
     aftermath yes        what another error left behind, or no error: any other one goes first
     memory yes           it is about the machine's memory, of which there is a forecast
-    open yes             on purpose unknown: it has several causes.  `cause` says which, `do` what to
-                         look at; it is no answer, but a next step.
+    open yes             on purpose unknown: it has several causes.  `cause` says which, `do` what
+                         to look at; it is no answer, but a next step.
 
-A PHRASE is compared without white space and without regard to case.  It has holes: `{}` is anything
-short, `{n}` a number, `{v}` a variable's name, `{a|b}` one of several texts; at `{.}` a number ends.
+A PHRASE is compared without white space and without regard to case.  It has holes: `{}` is
+anything short, `{n}` a number, `{v}` a variable's name, `{a|b}` one of several texts; at `{.}` a
+number ends.
 """
 
 import functools

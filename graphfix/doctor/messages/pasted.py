@@ -11,9 +11,9 @@ A text is lines.  Each line is of a kind:
     mark       "Traceback (most recent call last):" and other headings
     plain      anything else
 
-Colour codes, markers of quoted text and the prefixes of logs are taken off.  A message is looked for
-in the `squeezed` text: the lines of the kinds log, exception and plain, in lower case and without any
-white space, so that a console's line breaks, even in mid-word, are not there.
+Colour codes, markers of quoted text and the prefixes of logs are taken off.  A message is looked
+for in the `squeezed` text: the lines of the kinds log, exception and plain, in lower case and
+without any white space, so that a console's line breaks, even in mid-word, are not there.
 """
 
 import bisect
@@ -25,7 +25,8 @@ from typing import Any, List, NamedTuple, Optional, Tuple
 # Kinds of lines that no message is looked for in.
 _HIDDEN = ("frame", "source", "node", "mark")
 _ESCAPES = re.compile(
-    "\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+    "\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1b[@-_]"
+    "|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 )
 # What nobody sees of a text: white space, and Markdown's marks of code.
 _INVISIBLE = re.compile(r"[\s`\u200b\u2060]+")
@@ -38,14 +39,16 @@ _PREFIXES = (
     ),
     # absl: I1031 21:56:07.055561 12308 supervisor.py:1099]
     re.compile(
-        r"^(?P<level>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d+ +(?:\d+ +)?(?:[\w./\\<>-]+\.(?:py|cc|cpp|h):\d+\] ?)?"
+        r"^(?P<level>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d+ +(?:\d+ +)?"
+        r"(?:[\w./\\<>-]+\.(?:py|cc|cpp|h):\d+\] ?)?"
     ),
     # Python's logging: WARNING:tensorflow:
     re.compile(r"^(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL):[\w./-]*: ?"),
     # 2020-05-26T10:11:12.123Z, [2020-05-26 10:11:12,123]
     re.compile(
         r"^\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?:? ?"
-        r"(?:stdout [FP] |stderr [FP] )?(?P<level>(?:DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)\b(?!:\S))?[ :-]*"
+        r"(?:stdout [FP] |stderr [FP] )?"
+        r"(?P<level>(?:DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL)\b(?!:\S))?[ :-]*"
     ),
     # docker-compose: trainer_1  |
     re.compile(r"^[\w.-]+_\d+ +\| ?(?P<level>)"),
@@ -73,8 +76,10 @@ _MARK = re.compile(
     r"|Input Source operations connected to node|-{20,}\s*$)"
 )
 _CHAINED = re.compile(r"^\s*(?:During handling of the above|The above exception was the direct)")
+# Of no meaning: what the interpreter could not clean up at its end.
+_IGNORED = re.compile(r"^Exception ignored in")
 # Ends of a run that say nothing of its cause.
-_ASKED_FOR = ("KeyboardInterrupt", "SystemExit")
+_NO_CAUSE = ("KeyboardInterrupt", "SystemExit", "CalledProcessError", "CancelledError")
 _MOST_NODE_LINES = 60
 # A console breaks no lines that are shorter.
 _LEAST_WRAPPED = 50
@@ -128,7 +133,7 @@ class Pasted:
         chain = 0
         starts = dict(zip(self._numbers, self._starts))
         current: Optional[Tuple[str, int, int]] = None
-        chained = False
+        chained = ignored = False
 
         def end(position: int) -> None:
             nonlocal current
@@ -138,26 +143,25 @@ class Pasted:
 
         for line in self.lines:
             position = starts.get(line.number)
-            if line.kind == "mark" and _CHAINED.match(line.text):
-                chained = True
-            if line.kind == "exception" and position is not None:
+            chained = chained or bool(_CHAINED.match(line.text))
+            ignored = ignored or bool(_IGNORED.match(line.text))
+            if line.kind in ("exception", "log") and position is not None:
                 end(position)
-                match = _EXCEPTION.match(line.text)
-                name = match.group("type").split(".")[-1] if match else ""
-                # Several lines of one error are one chain: the causes that TensorFlow lists.
-                if name and found and not chained:
-                    chain += 1
-                chained = False
-                current = (name, line.number, position)
-            elif line.kind == "log" and position is not None:
-                end(position)
+                if line.kind == "exception" and not ignored:
+                    match = _EXCEPTION.match(line.text)
+                    name = match.group("type").split(".")[-1] if match else ""
+                    # Several lines of one error are one chain: the causes that TensorFlow lists.
+                    chain += bool(name and found and not chained)
+                    current = (name, line.number, position)
+                if line.kind == "exception":
+                    chained = ignored = False
         end(len(self.squeezed))
         return tuple(found)
 
     @property
     def last(self) -> Optional[Raised]:
-        """The exception that ended it; not one that the user asked for."""
-        wanted = [one for one in self.raised if one.type not in _ASKED_FOR]
+        """The exception that ended it, which is not one that only says that it ended."""
+        wanted = [one for one in self.raised if one.type not in _NO_CAUSE]
         named = [one for one in wanted if one.type]
         ends = named or wanted
         return ends[-1] if ends else None

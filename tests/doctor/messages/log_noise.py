@@ -15,8 +15,8 @@ _TEMPLATES = (
     "{stamp}: I tensorflow/core/platform/cpu_feature_guard.cc:142] Your CPU supports instructions "
     "that this TensorFlow binary was not compiled to use: AVX2 FMA",
     "{stamp}: I tensorflow/core/platform/profile_utils/cpu_utils.cc:94] CPU Frequency: {big} Hz",
-    "{stamp}: I tensorflow/compiler/xla/service/service.cc:168] XLA service 0x{hex} initialized for "
-    "platform Host (this does not guarantee that XLA will be used). Devices:",
+    "{stamp}: I tensorflow/compiler/xla/service/service.cc:168] XLA service 0x{hex} initialized "
+    "for platform Host (this does not guarantee that XLA will be used). Devices:",
     "{stamp}: I tensorflow/compiler/xla/service/service.cc:176]   StreamExecutor device (0): Host, "
     "Default Version",
     "{stamp}: I tensorflow/stream_executor/platform/default/dso_loader.cc:44] Successfully opened "
@@ -27,8 +27,8 @@ _TEMPLATES = (
     "(/job:localhost/replica:0/task:0/device:GPU:0 with {n} MB memory) -> physical GPU",
     "{stamp}: W tensorflow/core/common_runtime/colocation_graph.cc:983] Failed to place the graph "
     "without changing the devices of some resources.",
-    "{stamp}: W tensorflow/core/framework/cpu_allocator_impl.cc:81] Allocation of {big} exceeds 10% "
-    "of system memory.",
+    "{stamp}: W tensorflow/core/framework/cpu_allocator_impl.cc:81] Allocation of {big} exceeds "
+    "10% of system memory.",
     "{stamp}: I tensorflow/core/kernels/data/shuffle_dataset_op.cc:101] Reading {n} of {n} shards",
     "{absl} model_lib.py:628] Maybe overwriting train_steps: {n}",
     "{absl} model_lib.py:628] Maybe overwriting use_bfloat16: False",
@@ -44,8 +44,8 @@ _TEMPLATES = (
     "Please switch to tf.train.get_or_create_global_step",
     "WARNING:tensorflow:From model_main.py:{n}: The name tf.app.run is deprecated. Please use "
     "tf.compat.v1.app.run instead.",
-    "WARNING:tensorflow:Entity <function _combined_static_and_dynamic_shape at 0x{hex}> could not be "
-    "transformed and will be executed as-is.",
+    "WARNING:tensorflow:Entity <function _combined_static_and_dynamic_shape at 0x{hex}> could not "
+    "be transformed and will be executed as-is.",
     "WARNING:tensorflow:Estimator's model_fn (<function create_model_fn.<locals>.model_fn at "
     "0x{hex}>) includes params argument, but params are not passed to Estimator.",
     "INFO:tensorflow:Using config: {{'_model_dir': 'training', '_tf_random_seed': None, "
@@ -81,8 +81,8 @@ _TEMPLATES = (
     "Running per image evaluation...",
     "Evaluate annotation type *bbox*",
     "/usr/lib/python3.7/site-packages/tensorflow/python/framework/dtypes.py:{n}: FutureWarning: "
-    "Passing (type, 1) or '1type' as a synonym of type is deprecated; in a future version of numpy, "
-    "it will be understood as (type, (1,)) / '(1,)type'.",
+    "Passing (type, 1) or '1type' as a synonym of type is deprecated; in a future version of numpy,"
+    " it will be understood as (type, (1,)) / '(1,)type'.",
     '  _np_qint8 = np.dtype([("qint8", np.int8, 1)])',
     "INFO:root:Reading unweighted datasets: ['data/train.record']",
     "INFO:tensorflow:Variable [{layer}] restored, shape [1, 1, {n}, {n}]",

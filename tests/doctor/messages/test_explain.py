@@ -27,8 +27,8 @@ ANSWERS = {
     "14_object_based": "Checkpoint is expected to be an object-based checkpoint",
     "15_nodedef": "NodeDef mentions attr 'index_type'",
     "16_killed": "Killed",
-    "17_bn_trainable": 'Message type "object_detection.protos.SsdFeatureExtractor" has no field named '
-    '"batch_norm_trainable"',
+    "17_bn_trainable": 'Message type "object_detection.protos.SsdFeatureExtractor" has no field '
+    'named "batch_norm_trainable"',
     "17b_pred": "`pred` must be a Tensor",
     "18b_conv_biases": "Key X not found in checkpoint  (export)",
     "19_layout": 'Protocol message RewriterConfig has no "layout_optimizer" field',
@@ -45,8 +45,8 @@ ANSWERS = {
     "30_nan_label": "LossTensor is inf or nan",
     "31_image33": "image size must be >= 33",
     "32_add_to_batch": "Cannot add tensor to the batch",
-    "33_multiple_id": 'ParseError: Message type "object_detection.protos.StringIntLabelMapItem" should '
-    "not have multiple",
+    "33_multiple_id": 'ParseError: Message type "object_detection.protos.StringIntLabelMapItem" '
+    "should not have multiple",
     "34_bom": "ParseError: 1:1 : '\\ufeffmodel {'",
     "35_mask01": "`mask` elements should be in [0, 1]",
     "36_step0": "global_step/sec: 0",
@@ -56,7 +56,7 @@ ANSWERS = {
     "42_keyerror_ssd": "KeyError: 'ssd'  (tf_text_graph_ssd.py)",
     "43_assign_shapes_noise": "Assign requires shapes of both tensors to match",
     "44b_cuda_oom": "failed to allocate 3.17G",
-    "46_newrandom_train_image": "NewRandomAccessFile failed to Create/Open  (when records are made)",
+    "46_newrandom_train_image": "NewRandomAccessFile failed to Create/Open  (when records",
     "47_findfirst": "Failed to get matching files on X",
     "48_tflite_resizer": "Only fixed_shape_resizer is supported with tflite",
     "48b_tflite_frcnn": "Only ssd models are supported in tflite",
@@ -138,7 +138,7 @@ def test_an_unknown_error_is_given_no_other_meaning():
 def test_an_unknown_message_leads_to_the_nearest_and_to_what_to_look_at():
     found = explain(
         "Traceback (most recent call last):\n"
-        '  File "/site-packages/object_detection/utils/label_map_util.py", line 9, in load_labelmap\n'
+        '  File "/usr/object_detection/utils/label_map_util.py", line 9, in load_labelmap\n'
         "    check(label_map)\n"
         "ValueError: Label map ids should be different from the background's"
     )
@@ -165,8 +165,35 @@ def test_errors_chained_to_a_known_one_have_its_meaning():
     assert explain(text.replace("During handling", "Long after")).messages == ()
 
 
-def test_what_ended_it_is_not_what_the_user_pressed():
-    assert wordings(f"{STEP}\nTraceback (most recent call last):\nKeyboardInterrupt") == ["First"]
+@pytest.mark.parametrize(
+    "end",
+    [
+        "KeyboardInterrupt",
+        "subprocess.CalledProcessError: Command 'train.sh' returned non-zero exit status 1.",
+        "Exception ignored in: <bound method Session.__del__>\nTypeError: 'NoneType' object",
+    ],
+)
+def test_what_only_says_that_it_ended_is_not_the_error(end):
+    assert wordings(f"{STEP}\nTraceback (most recent call last):\n{end}") == ["First"]
+    assert explain(end).messages == ()
+
+
+def test_a_run_that_was_killed_after_an_error_that_it_survived():
+    text = "ValueError: brand new, but caught\nINFO:tensorflow:Starting Session.\nKilled"
+    assert wordings(text)[0] == "Killed"
+
+
+def test_a_notebooks_traceback():
+    text = (
+        "---------------------------------------------------------------------------\n"
+        "InvalidArgumentError                      Traceback (most recent call last)\n"
+        "/usr/lib/python3.6/tensorflow/python/client/session.py in _do_call(self, fn, *args)\n"
+        "   1355     try:\n-> 1356       return fn(*args)\n\n"
+        "InvalidArgumentError: Paddings must be non-negative: 0 -12\n"
+        "\t [[{{node Pad_8}}]]\n"
+    )
+    assert wordings(text) == ["Paddings"]
+    assert explain(text.replace("Paddings", "Somethings")).unknown.text.endswith("0 -12")
 
 
 def test_a_log_has_each_problem_once_with_its_last_line():

@@ -1,4 +1,4 @@
-"""explain in the noise of logs, broken by consoles: the same answers, and none where none is due."""
+"""explain in the noise of logs that a console broke: the same answers, none where none is due."""
 
 import random
 

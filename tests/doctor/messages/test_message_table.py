@@ -24,9 +24,8 @@ def test_its_messages_get_a_rows_answer():
     for row in ROWS:
         assert row.yes, row.wording
         for text in row.yes:
-            for whole in (text,) if row.prose else (text, frame + text):
-                if answer(whole) is not row:
-                    wrong.append((row.wording, whole))
+            wholes = (text,) if row.prose else (text, frame + text)
+            wrong += [(row.wording, whole) for whole in wholes if answer(whole) is not row]
     assert not wrong
 
 
