@@ -12,7 +12,7 @@ import re
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from graphfix.doctor.messages.message_table import Message, Phrase, message_table
-from graphfix.doctor.messages.pasted import Pasted, Raised
+from graphfix.doctor.messages.pasted import HIDDEN, Line, Pasted, Raised
 from graphfix.findings import Finding
 
 _MOST_TEXT = 160
@@ -170,8 +170,12 @@ def _hits(pasted: Pasted) -> Iterator[Tuple[Message, int]]:
     """(row, position) of all messages in a text.  Where several stand in one message, the first of
     the table is meant: it is the more special one."""
     taken: Dict[int, Message] = {}
+    # Hardly any line has one of the rows' lines.
+    any_line = re.compile("|".join(one.pattern for row in message_table() for one in row.lines))
+    shown = (line for line in pasted.lines if line.kind not in HIDDEN)
+    lines = [line for line in shown if any_line.search(line.text)]
     for row in message_table():
-        for start in sorted(_places(row, pasted)):
+        for start in sorted(_places(row, pasted, lines)):
             number = pasted.line_at(start).number
             record = pasted.record(number)
             if record not in taken and (not row.near or _is_near(row, pasted, number)):
@@ -179,13 +183,11 @@ def _hits(pasted: Pasted) -> Iterator[Tuple[Message, int]]:
                 yield row, start
 
 
-def _places(row: Message, pasted: Pasted) -> Set[int]:
+def _places(row: Message, pasted: Pasted, lines: Sequence[Line]) -> Set[int]:
     """The positions of the squeezed text where a row's message begins."""
     found = {start for phrase in row.phrases for start in _starts(phrase, pasted.squeezed)}
     for pattern in row.lines:
-        for line in pasted.lines:
-            if line.kind not in ("frame", "source", "node") and pattern.search(line.text):
-                found.add(pasted.position(line))
+        found |= {pasted.position(line) for line in lines if pattern.search(line.text)}
     if row.prose and pasted.squeezed and pasted.is_prose:
         found |= {0 for pattern in row.prose if pattern.search(pasted.words)}
     return found

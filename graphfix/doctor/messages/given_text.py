@@ -7,8 +7,8 @@ from graphfix.doctor.messages.pasted import decode
 from graphfix.errors import RequestError, SourceError
 from graphfix.formats.regular_files import read_file
 
-# Larger than the log of any training but one that printed every step for months.
-_LIMIT = 256 << 20
+# The log of a training that printed every step for months has less.
+_LIMIT = 100 << 20
 _SUFFIXES = (".log", ".txt", ".out", ".err")
 
 
@@ -42,6 +42,6 @@ def _stdin() -> bytes:
     data = sys.stdin.buffer.read(_LIMIT + 1)
     if len(data) > _LIMIT:
         raise RequestError(
-            "--explain -", f"stdin has more than {_LIMIT} bytes", "give the end of it: tail -c 100M"
+            "--explain -", f"stdin has more than {_LIMIT} bytes", "give the end of it: tail -c 50M"
         )
     return data

@@ -23,13 +23,13 @@ import textwrap
 from typing import Any, List, NamedTuple, Optional, Tuple
 
 # Kinds of lines that no message is looked for in.
-_HIDDEN = ("frame", "source", "node", "mark")
+HIDDEN = ("frame", "source", "node", "mark")
 _ESCAPES = re.compile(
     "\x1b\\[[0-?]*[ -/]*[@-~]|\x1b\\][^\x07\x1b]*(?:\x07|\x1b\\\\)|\x1b[@-_]"
     "|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 )
-# What nobody sees of a text: white space, and Markdown's marks of code.
-_INVISIBLE = re.compile(r"[\s`\u200b\u2060]+")
+# What is not seen of a text, besides white space: Markdown's marks of code, places to break a line.
+_INVISIBLE = "`\u200b\u2060"
 _QUOTED = re.compile(r"^\s*> ?")
 _PREFIXES = (
     # TensorFlow's C++: [2020-05-26 10:11:12.123456: ]W tensorflow/core/x.cc:12]
@@ -118,7 +118,7 @@ class Pasted:
         squeezed = []
         size = 0
         for line in self.lines:
-            if line.kind not in _HIDDEN:
+            if line.kind not in HIDDEN:
                 part = squeeze(line.text)
                 if part:
                     self._starts.append(size)
@@ -193,7 +193,7 @@ class Pasted:
                 number -= 1
         while number > 1 and self.lines[number - 1].kind == "plain":
             above = self.lines[number - 2]
-            if above.kind in _HIDDEN or len(above.text) < _LEAST_WRAPPED:
+            if above.kind in HIDDEN or len(above.text) < _LEAST_WRAPPED:
                 break
             number -= 1
         return number
@@ -211,7 +211,9 @@ class Pasted:
 
 def squeeze(text: str) -> str:
     """A text as messages are looked for in: without white space, in lower case."""
-    return _INVISIBLE.sub("", text).lower()
+    for mark in _INVISIBLE:
+        text = text.replace(mark, "")
+    return "".join(text.lower().split())
 
 
 def decode(data: bytes) -> str:
@@ -249,7 +251,7 @@ def _lines(text: str) -> List[Line]:
 def _unquoted(text: str) -> List[str]:
     """The lines without colour codes, and without what stands before all of them: markers of quoted
     text, an indentation."""
-    lines = [_ESCAPES.sub("", line) for line in re.split(r"\r\n|\n|\r", text)]
+    lines = re.split(r"\r\n|\n|\r", _ESCAPES.sub("", text))
     while any(lines) and all(line.lstrip()[:1] in ("", ">") for line in lines):
         lines = [_QUOTED.sub("", line) for line in lines]
     if all(line[:1] in ("", " ", "\t") for line in lines):
