@@ -11,7 +11,7 @@ import math
 import re
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-from graphfix.doctor.messages.message_table import Message, Phrase, message_table
+from graphfix.doctor.messages.message_table import INSTALLATION, Message, Phrase, message_table
 from graphfix.doctor.messages.pasted import HIDDEN, Line, Pasted, Raised
 from graphfix.findings import Finding
 
@@ -24,6 +24,7 @@ _COMMON = frozenset(
     "message none python runtimeerror tensorflow tensor that this traceback type typeerror value "
     "valueerror with object_detection notfounderror true false file name node".split()
 )
+_ENVIRONMENT = "graphfix doctor --environment --stock_python PY checks all that is installed"
 # What to look at, by words of the traceback and of TensorFlow's nodes around an unknown message.
 _PLACES = (
     (
@@ -60,8 +61,7 @@ _PLACES = (
     ("Loss/|losses\\.py|target_assigner", "boxes and classes of the records, and num_classes"),
     (
         "ImportError|ModuleNotFoundError|AttributeError: module|_pb2|DLL load failed|\\.so\\b",
-        "what is installed: TensorFlow 1.15, one revision of the API with its slim, protobuf below "
-        "3.21",
+        f"what is installed: {_ENVIRONMENT}",
     ),
 )
 _ANYTHING = "the config and all that it names: graphfix doctor PIPELINE_CONFIG"
@@ -132,6 +132,8 @@ class Explanation(NamedTuple):
             if one.row.codes:
                 codes = ", ".join(one.row.codes)
                 out.append(f"  graphfix doctor PIPELINE_CONFIG finds it under: {codes}")
+            if one.row.subject == INSTALLATION:
+                out.append(f"  {_ENVIRONMENT}")
         if self.config is not None:
             out += ["", *_config_lines(self.config)]
         return out

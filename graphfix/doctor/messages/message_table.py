@@ -41,6 +41,7 @@ _FILES = (
     "installation",
     "export",
 )
+INSTALLATION = "installation"
 _HOLE = re.compile(r"\{([^{}]*)\}")
 _HOLES = {
     "": ".{0,300}?",
@@ -61,7 +62,8 @@ class Phrase(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A row of the table.  `codes` are the checks that find the cause; empty where doctor can't."""
+    """A row of the table.  `codes` are the checks that find the cause; empty where doctor can't.
+    `subject` is the file's."""
 
     wording: str
     phrases: Tuple[Phrase, ...]
@@ -76,6 +78,7 @@ class Message(NamedTuple):
     aftermath: bool
     memory: bool
     open: bool
+    subject: str
 
 
 @functools.lru_cache(maxsize=None)
@@ -91,11 +94,12 @@ def sections() -> Tuple[Tuple[str, Tuple[Message, ...]], ...]:
     out = []
     for name in _FILES:
         with open(os.path.join(folder, name + ".txt"), encoding="utf-8") as file:
-            out.append((name.replace("_", " "), tuple(_rows(file.read(), name + ".txt"))))
+            subject = name.replace("_", " ")
+            out.append((subject, tuple(_rows(file.read(), subject))))
     return tuple(out)
 
 
-def _rows(text: str, name: str) -> Iterator[Message]:
+def _rows(text: str, subject: str) -> Iterator[Message]:
     for block in re.split(r"\n\s*\n", text):
         fields: Dict[str, List[str]] = {}
         key = ""
@@ -108,10 +112,10 @@ def _rows(text: str, name: str) -> Iterator[Message]:
             key, _, value = line.partition(" ")
             fields.setdefault(key, []).append(value.strip())
         if fields:
-            yield _row(fields, name)
+            yield _row(fields, subject)
 
 
-def _row(fields: Dict[str, List[str]], name: str) -> Message:
+def _row(fields: Dict[str, List[str]], subject: str) -> Message:
     def all_of(key: str) -> List[str]:
         return fields.pop(key, [])
 
@@ -133,9 +137,10 @@ def _row(fields: Dict[str, List[str]], name: str) -> Message:
         aftermath=bool(all_of("aftermath")),
         memory=bool(all_of("memory")),
         open=bool(all_of("open")),
+        subject=subject,
     )
     if fields:
-        raise ValueError(f"{name}: {row.wording}: unknown {', '.join(fields)}")
+        raise ValueError(f"{subject}: {row.wording}: unknown {', '.join(fields)}")
     return row
 
 

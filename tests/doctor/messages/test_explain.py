@@ -204,6 +204,14 @@ def test_a_log_has_each_problem_once_with_its_last_line():
     )
 
 
+def test_what_is_installed_is_checked_by_doctor_too():
+    lines = explain("ModuleNotFoundError: No module named 'nets'").to_lines()
+    assert any("--environment" in line for line in lines)
+    lines = explain("ImportError: DLL load failed: brand new").to_lines()
+    assert any("--environment" in line for line in lines)
+    assert not any("--environment" in line for line in explain(STEP).to_lines())
+
+
 def test_prose_is_for_texts_without_a_programs_output():
     assert wordings("my mAP is 0.0 after a day") == ["mAP"]
     assert explain(f"my mAP is 0.0\n{CUDA}\nValueError: brand new").messages == ()
