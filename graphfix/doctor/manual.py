@@ -45,14 +45,18 @@ for every message that is not listed above, with the nearest ones that are.
 def text() -> str:
     """The whole document."""
     rows = message_table()
-    wordings = sum(len(row.phrases) + len(row.lines) + len(row.prose) for row in rows)
-    known = sum(not row.open for row in rows)
-    out = [_HEAD.format(known=known, wordings=wordings)]
+    known = [row for row in rows if not row.open]
+    count = sum(len(row.phrases) + len(row.lines) + len(row.prose) for row in known)
+    out = [_HEAD.format(known=len(known), wordings=count)]
     for name, of_it in sections():
         out.append(f"## Messages: {name}\n")
         out += [_message(row) for row in of_it if not row.open]
     out.append(_UNKNOWN)
-    out += [_message(row) for row in rows if row.open]
+    for row in rows:
+        if row.open:
+            out.append(_message(row))
+            wordings = [phrase.text.replace("{}", "...").replace("`", "") for phrase in row.phrases]
+            out.append("Wordings: " + "; ".join(f"`{one}`" for one in wordings) + ".\n")
     for name, table in TABLES:
         out.append(f"## {_TITLES[name]}\n")
         out += [

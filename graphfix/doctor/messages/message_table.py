@@ -54,9 +54,10 @@ LEAST_LITERAL = 6
 
 
 class Phrase(NamedTuple):
-    """A phrase of the table: `literal` is its longest part without holes, which is looked for first
+    """A phrase of the table, as it is written there: `literal` is its longest part without holes, which is looked for first
     (hardly any is in a log, however long), `pattern` a regular expression for all of it."""
 
+    text: str
     literal: str
     pattern: str
 
@@ -153,7 +154,7 @@ def _phrase(text: str) -> Phrase:
         at = hole.end()
     literals.append(squeeze(text[at:]))
     pattern.append(re.escape(literals[-1]))
-    return Phrase(max(literals, key=len), "".join(pattern))
+    return Phrase(text, max(literals, key=len), "".join(pattern))
 
 
 def _hole(inside: str) -> str:

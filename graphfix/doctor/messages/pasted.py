@@ -62,7 +62,8 @@ _EXCEPTION = re.compile(
 _REPORTED = re.compile(
     r"^Error reported to Coordinator: |^terminate called |^\s*\(\d\) [A-Z][\w ]{3,30}: "
     r"|^[\w.+-]+: \S+\.(?:cpp|cc|c|h|cu|hpp):\d+: |^Fatal Python error: |^Check failed: "
-    r"|^(?:Aborted|Killed|Segmentation fault|Bus error)\b|: line \d+: +\d+ (?:Killed|Aborted|Segm)"
+    r"|^(?:Aborted|Killed|Segmentation fault|Bus error|Illegal instruction)\b"
+    r"|: line \d+: +\d+ (?:Killed|Aborted|Segm)"
     r"|^OP_REQUIRES failed at |^Invalid argument: "
 )
 _FRAME = re.compile(

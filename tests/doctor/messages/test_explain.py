@@ -212,6 +212,49 @@ def test_what_is_installed_is_checked_by_doctor_too():
     assert not any("--environment" in line for line in explain(STEP).to_lines())
 
 
+UNRELATED = """\
+KeyError: 'foo'
+KeyError: 'object'
+KeyError: 'ssd'
+KeyError: 'detection_masks'
+TypeError: 'NoneType' object is not iterable
+TypeError: a bytes-like object is required, not 'str'
+TypeError: None has type NoneType, but expected one of: int, long
+TypeError: Expected float32, got None of type 'NoneType' instead.
+IndexError: list index out of range
+AttributeError: 'dict' object has no attribute 'shape'
+AttributeError: module 'mymodule' has no attribute 'contrib'
+ValueError: Expected float, got 'x' in column 3
+ValueError: The class has no field named speed
+ValueError: Shape must be rank 4 but is rank 3
+ValueError: Cannot feed value of shape (2,) for Tensor 'x:0', which has shape '(3,)'
+ValueError: my map is 0-based, and its id 0 is background
+ValueError: batch_size 0 is not allowed
+ImportError: No module named mymodule
+ModuleNotFoundError: No module named 'objects'
+UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte
+OSError: [Errno 28] No space left on device
+RuntimeError: The Session graph is empty. Add operations to the graph before calling run().
+tensorflow.python.framework.errors_impl.InvalidArgumentError: indices[0] = 7 is not in [0, 5)
+tensorflow.python.framework.errors_impl.InvalidArgumentError: You must feed a value for 'x'
+tensorflow.python.framework.errors_impl.InvalidArgumentError: Expected begin[0] in [0, 3], got 5
+tensorflow.python.framework.errors_impl.NotFoundError: Op type not registered 'MyOp' in binary
+tensorflow.python.framework.errors_impl.UnimplementedError: Cast string to float is not supported
+tensorflow.python.framework.errors_impl.FailedPreconditionError: Attempting to use uninitialized x
+ERROR: mycompany/loader.cc:12: config.json: No such file or directory
+bash: graphfix: command not found
+Segmentation fault (core dumped)
+Loss: 0.5, map: 0.7, 0 errors, shape (0, 4), output_shapes=[[300,300,3]], Dataset_map_process_fn_70"""
+
+
+@pytest.mark.parametrize("text", UNRELATED.split("\n"))
+def test_what_is_not_in_the_table_has_no_meaning(text):
+    for whole in (text, f'Traceback (most recent call last):\n  File "x.py", line 1\n{text}'):
+        found = explain(whole)
+        assert found.problems == () and found.unknown.row is None
+        assert found.unknown.look_at
+
+
 def test_prose_is_for_texts_without_a_programs_output():
     assert wordings("my mAP is 0.0 after a day") == ["mAP"]
     assert explain(f"my mAP is 0.0\n{CUDA}\nValueError: brand new").messages == ()
