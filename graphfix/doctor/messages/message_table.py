@@ -54,8 +54,9 @@ LEAST_LITERAL = 6
 
 
 class Phrase(NamedTuple):
-    """A phrase of the table, as it is written there: `literal` is its longest part without holes, which is looked for first
-    (hardly any is in a log, however long), `pattern` a regular expression for all of it."""
+    """A phrase of the table, as it is written there.  `literal` is its longest part without holes,
+    which is looked for first (hardly any is in a log, however long), `pattern` a regular expression
+    for all of it."""
 
     text: str
     literal: str

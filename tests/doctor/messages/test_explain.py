@@ -244,7 +244,7 @@ tensorflow.python.framework.errors_impl.FailedPreconditionError: Attempting to u
 ERROR: mycompany/loader.cc:12: config.json: No such file or directory
 bash: graphfix: command not found
 Segmentation fault (core dumped)
-Loss: 0.5, map: 0.7, 0 errors, shape (0, 4), output_shapes=[[300,300,3]], Dataset_map_process_fn_70"""
+Loss: 0.5, map: 0.7, 0 errors, shape (0, 4), output_shapes=[[300,300,3]], Dataset_map_fn_70"""
 
 
 @pytest.mark.parametrize("text", UNRELATED.split("\n"))
