@@ -121,6 +121,9 @@ def test_what_an_error_left_behind_yields_to_the_error():
     queue = "OutOfRangeError: FIFOQueue '_2_prefetch_queue' is closed and has insufficient elements"
     damaged = "W tensorflow/core/framework/op_kernel.cc:1] Data loss: corrupted record at 12"
     assert wordings(queue) == ["FIFOQueue"]
+    assert (
+        wordings(f"{WIDTH}\n{queue}") == wordings(f"{queue}\n{WIDTH}") == ["FIFOQueue", "Variable"]
+    )
     assert wordings(f"DataLossError: corrupted record at 12\n{queue}")[0] == "DataLossError:"
     assert "DataLossError:" in wordings(f"{damaged}\n{queue}")
 
@@ -133,6 +136,16 @@ def test_an_unknown_error_is_given_no_other_meaning():
     lines = found.to_lines()
     assert lines[0] == "graphfix does not know this message: ValueError: brand new"
     assert "Also in this text, and not necessarily its cause:" in lines
+
+
+def test_what_code_and_nodes_quote_did_not_happen():
+    for quoted in (
+        f'  File "x.py", line 18, in f\n    raise ValueError("{STEP}")',
+        f"  File \"x.py\", line 18, in f\n    check(a,\n          '{STEP}')",
+        f'\t [[Node: CheckNumerics = CheckNumerics[T=DT_FLOAT, message="{STEP}"]]]',
+    ):
+        found = explain(f"Traceback (most recent call last):\n{quoted}\nValueError: brand new")
+        assert found.problems == () and found.unknown, quoted
 
 
 def test_an_unknown_message_leads_to_the_nearest_and_to_what_to_look_at():
