@@ -7,6 +7,7 @@ from graphfix.doctor.diagnosis import run_checks
 from graphfix.doctor.doctor import read_config
 from graphfix.doctor.messages.explain import Explanation, InConfig
 from graphfix.doctor.setup import Options, Setup
+from graphfix.modeldir.search import find_config
 
 
 def look_into(found: Explanation, config_path: str, options: Options) -> Explanation:
@@ -16,6 +17,7 @@ def look_into(found: Explanation, config_path: str, options: Options) -> Explana
     Raises:
       SourceError: the config can't be read.
     """
+    config_path = find_config(config_path)
     data = read_config(config_path)
     codes = {code for row in found.messages for code in row.codes}
     results = run_checks(data, config_path, options).results

@@ -13,7 +13,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tu
 
 from graphfix.doctor.messages.message_table import INSTALLATION, Message, Phrase, message_table
 from graphfix.doctor.messages.pasted import HIDDEN, Line, Pasted, Raised
-from graphfix.findings import Finding
+from graphfix.findings import Finding, count
 
 _MOST_TEXT = 160
 # A message is near another that shares so much of its words, and so many are named.
@@ -108,6 +108,9 @@ class Explanation(NamedTuple):
     unknown: Optional[Unknown]
     one_line: bool
     config: Optional[InConfig] = None
+
+    def __repr__(self) -> str:
+        return f"<Explanation: {count(len(self.messages), 'message')} recognized>"
 
     @property
     def messages(self) -> Tuple[Message, ...]:

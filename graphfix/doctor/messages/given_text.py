@@ -38,10 +38,10 @@ def _is_path(argument: str) -> bool:
 
 def _stdin() -> bytes:
     if sys.stdin is None:
-        raise RequestError("--explain -", "there is no stdin", "name the log instead")
+        raise RequestError("stdin", "is closed", "name the log instead")
     data = sys.stdin.buffer.read(_LIMIT + 1)
     if len(data) > _LIMIT:
         raise RequestError(
-            "--explain -", f"stdin has more than {_LIMIT} bytes", "give the end of it: tail -c 50M"
+            "stdin", f"has more than {_LIMIT} bytes", "give the end of it: tail -c 50M"
         )
     return data
