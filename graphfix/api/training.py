@@ -123,16 +123,18 @@ def explain(
 
     if not isinstance(text, str):
         raise RequestError("--text", f"is {text!r:.80}", "give a message or a log as str")
+    config_path = optional_path("config", config)
+    api = text_of("target_api", target_api)
+    chosen = choice_of("trainer", trainer, Trainer)
+    directory = optional_path("model_dir", model_dir)
     found = work(text)
-    if config is None:
+    if config_path is None:
         return found
     from graphfix.doctor.doctor import make_options
     from graphfix.doctor.explained_config import look_into
 
-    options = make_options(
-        target_api=target_api, trainer=trainer, model_dir=optional_path("model_dir", model_dir)
-    )
-    return look_into(found, path_of("config", config), options)
+    options = make_options(target_api=api, trainer=chosen, model_dir=directory)
+    return look_into(found, config_path, options)
 
 
 def fit_anchors(
