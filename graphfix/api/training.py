@@ -127,14 +127,13 @@ def explain(
     api = text_of("target_api", target_api)
     chosen = choice_of("trainer", trainer, Trainer)
     directory = optional_path("model_dir", model_dir)
-    found = work(text)
-    if config_path is None:
-        return found
+    if config_path is None and api == "auto":
+        return work(text)
     from graphfix.doctor.doctor import make_options
     from graphfix.doctor.explained_config import look_into
 
     options = make_options(target_api=api, trainer=chosen, model_dir=directory)
-    return look_into(found, config_path, options)
+    return look_into(work(text), config_path, options) if config_path else work(text)
 
 
 def fit_anchors(
