@@ -6,12 +6,13 @@ from typing import Optional, Tuple
 
 from graphfix.conversion.context import Context
 from graphfix.conversion.trained_meanings import trained_meanings
+from graphfix.detectors.anchor_generators import describe_anchors
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.findings import WARNING, Finding, by_severity
 from graphfix.formats.textproto import quote
 from graphfix.modeldir.names import CHECKPOINT, LABEL_MAP
 from graphfix.options import AnchorBoxes
-from graphfix.pipeline_config.anchor_generators import anchor_edits
+from graphfix.pipeline_config.anchor_generators import anchor_edits, restated
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.resizers import largest_size
 from graphfix.planning.anchors import AnchorCarry, carry_anchors, clipped, fresh_anchors, reordered
@@ -183,4 +184,8 @@ def _anchors(context: Context) -> Tuple[Optional[AnchorCarry], Tuple[ConfigEdit,
         body = getattr(source.config.message.model, model.meta)
         findings += (clipped(model.anchors, new.spec, carry, largest_size(body.image_resizer)),)
     field = ("model", model.meta, ANCHOR_FIELD[model.meta])
-    return carry, anchor_edits(field, source.config.document, new.document), findings
+    edits = anchor_edits(field, source.config.document, new.document)
+    # The config has these already, but the source was trained with others.
+    if not edits and model.anchors != describe_anchors(new.message, "--anchors", model.image):
+        edits = restated(field, new.document)
+    return carry, edits, findings
