@@ -29,7 +29,7 @@ from graphfix.modeldir import ownership
 from graphfix.modeldir.destinations import Directory
 from graphfix.modeldir.download import fetch
 from graphfix.modeldir.manifest import Manifest, read_manifest
-from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, SAVED_MODEL
+from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, META, SAVED_MODEL
 from graphfix.modeldir.search import find_frozen, find_prefix
 from graphfix.options import OPTIONS, ConvertOptions, Front, spelled
 from graphfix.report.report import Report
@@ -230,6 +230,7 @@ def _content(path: str, config_path: Optional[str]) -> str:
             f"{os.path.basename(one)} {os.path.getsize(one)}"
             for one in sorted(glob.glob(glob.escape(prefix) + ".data-*"))
         ]
+        found.append(prefix + META)
     beside = os.path.dirname(found[0])
     found += [config_path or os.path.join(beside, CONFIG)]
     found += [os.path.join(beside, one) for one in (LABEL_MAP, FROZEN, SAVED_MODEL)]

@@ -4,6 +4,7 @@ import re
 from typing import List, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.extractors.loader import Extractor
+from graphfix.findings import count as count_of
 from graphfix.graph_import.anchors import Anchors, infer_anchors
 from graphfix.graph_import.config_text import Enum, Field, Fields, assumed
 from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
@@ -100,7 +101,7 @@ def infer_ssd(evidence: GraphEvidence, extractor: Extractor) -> InferredModel:
         (
             f"{extractor.type} with {heads.fields[0].name}",
             "image resizer",
-            f"{classes} classes",
+            count_of(classes, "class", "classes"),
             "anchors",
             "box coder",
             "score converter",

@@ -5,6 +5,7 @@ import re
 from typing import Any, List, Tuple
 
 from graphfix.detectors.extractors.loader import Extractor
+from graphfix.findings import count
 from graphfix.graph_import.anchors import Anchors, infer_anchors
 from graphfix.graph_import.config_text import Field, Fields, assumed
 from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
@@ -90,7 +91,7 @@ def infer_faster_rcnn(evidence: GraphEvidence, extractor: Extractor) -> Inferred
         (
             f"{what} with {extractor.type}",
             "image resizer",
-            f"{classes} classes",
+            count(classes, "class", "classes"),
             "anchors",
             "both stages' box predictors",
             "score converter",

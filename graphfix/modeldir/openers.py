@@ -153,15 +153,27 @@ def _open_archive(path: str, config_path: Optional[str]) -> Source:
 
 
 def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
-    where = config_path or os.path.join(os.path.dirname(prefix), CONFIG)
+    directory = os.path.dirname(prefix)
+    where = config_path or os.path.join(directory, CONFIG)
     # The index first: of a path that leads nowhere, it says so.
     index = reader.read_index(prefix)
-    data = read_file(where, pipes=config_path is not None)
-    config = parse_config(data, where)
+    meta_graph = MetaGraph(prefix + META if os.path.isfile(prefix + META) else None)
+    frozen: Optional[str] = os.path.join(directory, FROZEN)
+    frozen = frozen if os.path.isfile(frozen) else None
+    data, name, findings = b"", where, ()
+    inferred = config_path is None and not os.path.lexists(where)
+    if not inferred:
+        data = read_file(where, pipes=config_path is not None)
+        config = parse_config(data, where)
     store = reader.open_bundle(prefix, index)
     metas = {name: view.meta for name, view in store.items()}
-    model = describe(config.message, metas, config=where, checkpoint=prefix)
-    frozen = os.path.join(os.path.dirname(prefix), FROZEN)
+    if inferred:
+        # Few sources lack their config: the code that makes one up is not loaded for nothing.
+        from graphfix.modeldir.missing_config import infer_beside
+
+        data, name, where, findings = infer_beside(prefix, metas, meta_graph, frozen)
+        config = parse_config(data, name)
+    model = describe(config.message, metas, config=name, checkpoint=prefix)
     return Source(
         prefix,
         config,
@@ -169,8 +181,10 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
         store,
         model,
         hashlib.sha256(hashlib.sha256(data).digest() + hashlib.sha256(index).digest()).hexdigest(),
-        frozen if os.path.isfile(frozen) else None,
-        meta_graph=MetaGraph(prefix + META if os.path.isfile(prefix + META) else None),
+        frozen,
+        findings=findings,
+        inferred=inferred,
+        meta_graph=meta_graph,
     )
 
 
