@@ -191,8 +191,9 @@ def thaw(
     pipeline_config_path: Optional[Path] = None,
     overwrite: bool = False,
     partial: bool = False,
+    target_api: str = "auto",
 ) -> "Thawed":
-    """Turns a frozen graph back into a checkpoint that trains, with its config.
+    """Turns a frozen graph back into a checkpoint that trains, with a config that starts from it.
 
     Args:
       source: a frozen_inference_graph.pb, or a SavedModel's directory.
@@ -200,6 +201,7 @@ def thaw(
       pipeline_config_path: its config, if it is not beside it; without any, one is inferred.
       overwrite: replace what graphfix wrote there before.
       partial: take what is left, where variables were folded or stripped away.
+      target_api: the revision of the API that will train, as in `ConvertOptions`.
 
     Raises:
       GraphfixError: nothing was published.
@@ -213,8 +215,11 @@ def thaw(
     from graphfix.modeldir.destinations import destination
 
     where = destination(output_directory, overwrite=overwrite)
-    config = optional_path("pipeline_config_path", pipeline_config_path)
-    return work(path_of("source", source), where, config_path=config, partial=partial)
+    options = ConvertOptions(
+        pipeline_config_path=optional_path("pipeline_config_path", pipeline_config_path),
+        target_api=target_api,
+    )
+    return work(path_of("source", source), where, options, partial=partial)
 
 
 @public

@@ -158,9 +158,10 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
     # The index first: of a path that leads nowhere, it says so.
     index = reader.read_index(prefix)
     meta_graph = MetaGraph(prefix + META if os.path.isfile(prefix + META) else None)
-    frozen: Optional[str] = os.path.join(directory, FROZEN)
-    frozen = frozen if os.path.isfile(frozen) else None
-    data, name, findings = b"", where, ()
+    beside = os.path.join(directory, FROZEN)
+    frozen = beside if os.path.isfile(beside) else None
+    data, name = b"", where
+    findings: Tuple[Finding, ...] = ()
     inferred = config_path is None and not os.path.lexists(where)
     if not inferred:
         data = read_file(where, pipes=config_path is not None)
