@@ -1,4 +1,4 @@
-"""thaw: a frozen graph turned back into a checkpoint that trains, with a config that starts from it.
+"""thaw: a frozen graph turned back into a checkpoint, with a config that starts from it.
 
 The classes stay, so that every variable is as it was; what training needs besides (the step, copies
 for moving averages) and the config's edits are those of a conversion.
