@@ -14,11 +14,11 @@ from graphfix.errors import RequestError
 from graphfix.findings import Finding, by_severity
 from graphfix.formats.checkpoint import writer
 from graphfix.formats.tensors import TensorStore
-from graphfix.modeldir import manifest, openers
+from graphfix.modeldir import foreign, manifest, openers
 from graphfix.modeldir.checkpoint_state import write_state
 from graphfix.modeldir.destinations import Destination
 from graphfix.modeldir.names import CHECKPOINT, CONFIG
-from graphfix.modeldir.search import find_frozen
+from graphfix.modeldir.search import find_frozen, model_of
 from graphfix.options import ConvertOptions, NewRows, Trainer, Weights
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.planning import edits as tensor_edits
@@ -59,10 +59,12 @@ def thaw(path: str, destination: Destination, options: ConvertOptions, *, partia
     Raises:
       GraphfixError: nothing was published.
     """
-    config_path = options.pipeline_config_path
+    model, config = model_of(path)
+    config_path = options.pipeline_config_path or config
     inputs = [one for one in (path, config_path) if one]
     destination.check(inputs)
-    frozen = find_frozen(path)
+    foreign.refuse(model)
+    frozen = find_frozen(model)
     if frozen is None:
         raise RequestError(
             path,

@@ -19,8 +19,9 @@ from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore
 from graphfix.graph_import.thaw import thaw
+from graphfix.modeldir import foreign
 from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP, META
-from graphfix.modeldir.search import find_archive, find_frozen, find_prefix
+from graphfix.modeldir.search import choice, find_archive, find_frozen, find_prefix, model_of
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
 
 
@@ -109,10 +110,13 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
       SourceError: a file is missing or damaged, or the config is not the checkpoint's.
       RequestError: `path` does not say which checkpoint is meant.
     """
+    model, config = model_of(path)
+    foreign.refuse(model)
     for opener in OPENERS:
-        found = opener.find(path)
+        found = opener.find(model)
         if found is not None:
-            return dataclasses.replace(opener.open(found, config_path), path=path)
+            source = opener.open(found, config_path or config)
+            return dataclasses.replace(source, path=path, findings=source.findings + choice(model))
     raise AssertionError("the last opener takes every path")
 
 
@@ -157,6 +161,7 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
     where = config_path or os.path.join(directory, CONFIG)
     # The index first: of a path that leads nowhere, it says so.
     index = reader.read_index(prefix)
+    foreign.refuse_index(prefix, index)
     meta_graph = MetaGraph(prefix + META if os.path.isfile(prefix + META) else None)
     beside = os.path.join(directory, FROZEN)
     frozen = beside if os.path.isfile(beside) else None
@@ -244,7 +249,7 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
 
 
 OPENERS = (
-    Opener("a tar archive of one of the others", find_archive, _open_archive),
+    Opener("a tar or zip archive of one of the others", find_archive, _open_archive),
     Opener("a frozen graph or a SavedModel", find_frozen, open_frozen),
     # The last: any other path is a prefix, whose index may be missing.
     Opener("a checkpoint", find_prefix, _open_checkpoint),
