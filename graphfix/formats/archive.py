@@ -1,4 +1,4 @@
-"""Published models as they are downloaded: a tar archive of one directory, mostly gzipped; or a zip.
+"""Published models as they are downloaded: a tar archive of one directory, mostly gzipped, or zip.
 
 A compressed archive cannot be read here and there, so what a conversion needs of it (checkpoint,
 config, label map, graphs) is unpacked into a temporary directory, which goes when nobody needs it.
@@ -20,6 +20,10 @@ SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 _WANTED = re.compile(
     r"((?!\._).*\.(index|meta|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt|checkpoint"
     r"|frozen_inference_graph\.pb|saved_model\.pb)\Z"
+)
+INSTEAD_OF_TF2 = (
+    "take the model of TensorFlow 1 from the TF1 detection model zoo; graphfix converts detectors "
+    "of the TensorFlow 1 API"
 )
 # Where TensorFlow 2's exporter puts its checkpoint.
 _OBJECT_BASED = re.compile(r"(.*/)?checkpoint/ckpt-\d+\.index\Z")
@@ -98,8 +102,7 @@ class Unpacked:
             raise SourceError(
                 path,
                 f"is a TensorFlow 2 model: {member.name} is an object-based checkpoint",
-                "take the model of TensorFlow 1 from the TF1 detection model zoo; graphfix converts "
-                "detectors of the TensorFlow 1 API",
+                INSTEAD_OF_TF2,
             )
         within = ""
         if name == _SAVED_MODEL + ".pb":

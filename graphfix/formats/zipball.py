@@ -1,8 +1,8 @@
 """Reads a zip archive, all of it, and checks every member's CRC-32.
 
-The format is PKWARE's APPNOTE; Python's zipfile reads it.  A zip has its directory at the end, which
-is read in one piece: how large it is (field "size of the central directory" of the end record, or of
-the one that precedes it in zip64) is looked at first.
+The format is PKWARE's APPNOTE; Python's zipfile reads it.  A zip has its directory at the end,
+which is read in one piece: how large it is (field "size of the central directory" of the end
+record, or of the one that precedes it in zip64) is looked at first.
 """
 
 import os

@@ -1,7 +1,7 @@
 """What a path is that means no detector of TensorFlow 1: its kind, and what to do instead.
 
-`KINDS` has files by what they begin with, else by how their names end; what else a path may be stands
-below.  Nothing here is asked about a path at which an opener finds a model.
+`KINDS` has files by what they begin with, else by how their names end; what else a path may be
+stands below.
 """
 
 import difflib
@@ -12,6 +12,7 @@ from typing import Callable, List, NamedTuple, NoReturn, Optional, Tuple
 
 from graphfix.errors import SourceError
 from graphfix.formats import regular_files
+from graphfix.formats.archive import INSTEAD_OF_TF2
 from graphfix.modeldir.names import CHECKPOINT_STATE
 from graphfix.modeldir.search import indexes, is_other_file, prefix_of
 
@@ -21,10 +22,6 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _HEAD = 512
 _SAME = "give the detector's TensorFlow 1 checkpoint, frozen graph or SavedModel"
 _CONVERTED = "give the checkpoint or frozen graph that it was converted from"
-_TF2 = (
-    "take the model of TensorFlow 1 from the TF1 detection model zoo; graphfix converts detectors of "
-    "the TensorFlow 1 API"
-)
 _UNPACK = "unpack it, and name the directory"
 
 
@@ -97,7 +94,7 @@ def refuse(path: str) -> None:
 def refuse_index(path: str, index: bytes) -> None:
     """Raises SourceError where a checkpoint's index is one of TensorFlow 2."""
     if _OBJECTS in index:
-        raise SourceError(path, "is an object-based checkpoint of TensorFlow 2", _TF2)
+        raise SourceError(path, "is an object-based checkpoint of TensorFlow 2", INSTEAD_OF_TF2)
 
 
 def _refuse_url(path: str) -> None:
@@ -162,10 +159,10 @@ def _refuse_directory(path: str) -> None:
             path,
             f"is a model of TensorFlow 2: {os.path.relpath(objects[0], path)} is an object-based "
             "checkpoint",
-            _TF2,
+            INSTEAD_OF_TF2,
         )
     if os.path.exists(os.path.join(path, "keras_metadata.pb")):
-        raise SourceError(path, "is a SavedModel of Keras (TensorFlow 2)", _TF2)
+        raise SourceError(path, "is a SavedModel of Keras (TensorFlow 2)", INSTEAD_OF_TF2)
     if os.path.exists(os.path.join(path, "model.json")) and glob.glob(
         os.path.join(glob.escape(path), "*shard*.bin")
     ):

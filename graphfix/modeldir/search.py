@@ -1,8 +1,8 @@
 """Which model a path means: the rules by which a checkpoint or a frozen graph is found.
 
 Any file of a model means the model: each of a checkpoint's (`.index`, `.meta`, `.data-...`), the
-`checkpoint` file, which names the latest of a directory, and a `pipeline.config`.  Where a directory
-has several checkpoints, it means model.ckpt or the one that its `checkpoint` file names.
+`checkpoint` file, which names the latest of a directory, and a `pipeline.config`.  A directory with
+several checkpoints means model.ckpt or the one that its `checkpoint` file names.
 """
 
 import glob
@@ -63,7 +63,7 @@ def find_frozen(path: str) -> Optional[str]:
 
 
 def _is_graph(path: str) -> bool:
-    """Whether a file of another name begins as a frozen graph does, and belongs to no checkpoint."""
+    """Whether a file of another name begins as a frozen graph does, and is no checkpoint's."""
     if not is_other_file(path):
         return False
     try:

@@ -130,7 +130,7 @@ def test_the_checkpoint_file_chooses(tmp_path, place):
 @pytest.mark.parametrize("state", ["", "garbage {", 'model_checkpoint_path: "model.ckpt-5"'])
 def test_a_checkpoint_file_that_chooses_none(tmp_path, state):
     directory = training_directory(tmp_path, state)
-    with pytest.raises(RequestError, match="has 2 checkpoints: model.ckpt-900.index, model.ckpt-1"):
+    with pytest.raises(RequestError, match=r"2 checkpoints: model\.ckpt-900\.index, model"):
         open_source(str(directory))
     with pytest.raises(SourceError) as error:
         open_source(str(directory / "checkpoint"))
