@@ -155,6 +155,71 @@ def test_quantized_weights_are_refused():
     assert "FeatureExtractor/a/Conv2D" in str(caught.value)
 
 
+def test_kernels_of_one_kind_are_told_in_one_line():
+    made = Made().node("image", "Placeholder")
+    for name in "abc":
+        scope = f"FeatureExtractor/{name}"
+        made.constant(scope + "/weights_quantized_const", (1, 1, 3, 4), "quint8")
+        made.node(scope + "/weights", "Dequantize", scope + "/weights_quantized_const")
+        made.node(scope + "/Conv2D", "Conv2D", "image", scope + "/weights")
+    for name in "de":
+        conv(made, f"FeatureExtractor/{name}")
+    with pytest.raises(SourceError) as caught:
+        thawed(made)
+    quantized, folded = caught.value.problems
+    assert quantized.message.startswith(
+        "the kernels of 3 layers (the first is 'FeatureExtractor/a/Conv2D') are no variables any more"
+    )
+    assert "quantize_weights" in quantized.message
+    assert "of 2 layers (the first is 'FeatureExtractor/d')" in folded.message
+    assert "fold_batch_norms" in folded.message
+
+
+def test_variables_whose_reads_were_folded_come_back():
+    """The transform fold_constants leaves NAME/read/_N__cf__M, others NAME/read."""
+    made = Made().node("image", "Placeholder")
+    for name, read in (("a", "/read/_3__cf__12"), ("b", "/read"), ("c", "")):
+        scope = f"FeatureExtractor/{name}"
+        made.constant(f"{scope}/weights{read}", (1, 1, 3, 4)).constant(
+            f"{scope}/biases{read}", (4,)
+        )
+        made.node(scope + "/Conv2D", "Conv2D", "image", f"{scope}/weights{read}")
+        made.node(scope + "/BiasAdd", "BiasAdd", scope + "/Conv2D", f"{scope}/biases{read}")
+    store, findings = thawed(made)
+    assert findings == () and sorted(store) == sorted(
+        [f"FeatureExtractor/{name}/{leaf}" for name in "abc" for leaf in ("weights", "biases")]
+        + ["global_step"]
+    )
+
+
+@pytest.mark.parametrize(
+    "op, word, remedy",
+    [
+        ("TRTEngineOp", "3 segments of TensorRT", "without transforming"),
+        ("QuantizedConv2D", "quantize_nodes", "without transforming"),
+        ("StatefulPartitionedCall", "TensorFlow 2", "TensorFlow 1"),
+        ("VarHandleOp", "not frozen: it has 3 variables", "checkpoint"),
+        ("VariableV2", "not frozen", "frozen_inference_graph.pb"),
+    ],
+)
+def test_graphs_without_variables_are_named(op, word, remedy):
+    made = Made().node("image", "Placeholder")
+    for number in range(3):
+        made.node(f"a/{number}", op)
+    with pytest.raises(SourceError) as caught:
+        thawed(made)
+    (problem,) = caught.value.problems
+    assert problem.subject == "g.pb" and word in problem.message and remedy in problem.remedy
+
+
+def test_a_graph_without_names_is_named():
+    made = Made()
+    for letter in "abcdefghijkl":
+        made.constant(letter, (1,))
+    with pytest.raises(SourceError, match="obfuscate_names"):
+        thawed(made)
+
+
 def test_the_unread_block_of_a_resnet_gets_the_second_stages_values():
     made = Made().node("image", "Placeholder")
     scope = "SecondStageFeatureExtractor/resnet_v1_50/block4/unit_1/conv1"
