@@ -146,7 +146,9 @@ def _variable(node, consumers) -> Optional[str]:
 
 def _lost(graph: Graph, variables: Dict[str, TensorView], subject: str) -> List[Problem]:
     """What the graph shows was there, and is not any more: a problem for each kind."""
-    integers, others, folded = [], [], []
+    integers: List[Tuple[str, str]] = []  # the layer and its constant
+    others: List[Tuple[str, str]] = []
+    folded: List[str] = []
     normalized = any(name.rsplit("/", 1)[-1] in _NORMALIZATION for name in variables)
     for node in graph.nodes.values():
         if node.op not in _CONVOLUTIONS:

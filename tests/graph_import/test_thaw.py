@@ -168,7 +168,7 @@ def test_kernels_of_one_kind_are_told_in_one_line():
         thawed(made)
     quantized, folded = caught.value.problems
     assert quantized.message.startswith(
-        "the kernels of 3 layers (the first is 'FeatureExtractor/a/Conv2D') are no variables any more"
+        "the kernels of 3 layers (the first is 'FeatureExtractor/a/Conv2D') are no variables any "
     )
     assert "quantize_weights" in quantized.message
     assert "of 2 layers (the first is 'FeatureExtractor/d')" in folded.message
