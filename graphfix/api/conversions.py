@@ -103,7 +103,7 @@ def plan(
     source: Union[Path, "Model"],
     options: Optional[ConvertOptions] = None,
     *,
-    output_directory: Path = "OUT",
+    output_directory: Optional[Path] = None,
     model_dir: Optional[Path] = None,
 ) -> "Plan":
     """Decides what `convert` would do, and writes nothing.
@@ -112,6 +112,7 @@ def plan(
       source: as `open_model` takes it, or an open model.
       options: what to make of it.
       output_directory: where `convert` would write; the config will name its checkpoint there.
+        Without it, the `convert` that replays the plan fills in its own.
       model_dir: as for `convert`.
 
     Returns:
@@ -129,10 +130,14 @@ def plan(
     """
     from graphfix.conversion.convert import decide
     from graphfix.conversion.open import opened
-    from graphfix.modeldir.destinations import destination
+    from graphfix.modeldir.destinations import Unplaced, destination
 
     options = options_of(options)
-    where = destination(output_directory, model_dir=model_dir)
+    where = (
+        Unplaced(model_dir is not None)
+        if output_directory is None
+        else destination(output_directory, model_dir=model_dir)
+    )
     return decide(opened(source_of(source), options), where, options, None)[1]
 
 
