@@ -30,7 +30,7 @@ _SCOPES = re.compile(
     r"((First|Second)Stage)?FeatureExtractor/|(First|Second)StageBoxPredictor/|Conv/|"
     r"(ClassPredictor|BoxEncodingPredictor)(_depthwise)?/|"
     r"BoxPredictor_\d+/|Conv2d_\d+_1x1_\d+/|WeightSharedConvolutionalBoxPredictor(_\d+)?/|"
-    r"global_step\Z"
+    r"(global|fake_quantization)_step\Z"
 )
 _FAKE = "FakeQuantWithMinMaxVars"
 
