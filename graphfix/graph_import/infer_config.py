@@ -36,10 +36,12 @@ _FAKE = "FakeQuantWithMinMaxVars"
 
 
 class Inferred(NamedTuple):
-    """A config's bytes, and the findings about what is inferred and what assumed."""
+    """A config's bytes, the findings about what is inferred and what assumed, and whether the graph
+    makes detections, which a trainer's does not."""
 
     data: bytes
     findings: Tuple[Finding, ...]
+    detects: bool
 
 
 def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str) -> Inferred:
@@ -104,6 +106,7 @@ def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str)
                 "see that it suits you: the lines are marked",
             ),
         ),
+        not evidence.trains,
     )
 
 

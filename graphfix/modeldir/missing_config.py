@@ -1,6 +1,7 @@
 """The config of a checkpoint that has none beside it: inferred from the graphs that are there.
 
 Asked first is the `.meta` file, which the checkpoint's own Saver wrote, then an exporter's graphs.
+What a trainer's graph shows counts only where no other shows more.
 """
 
 import os
@@ -44,6 +45,7 @@ def infer_beside(
         (saved if os.path.isfile(saved) else None, lambda: _serving(saved)),
     ]
     problems: List[Problem] = []
+    least: Optional[ConfigBeside] = None
     for path, read in graphs:
         if path is None:
             continue
@@ -53,7 +55,12 @@ def infer_beside(
             problems += error.problems
         else:
             name = f"the config inferred from {path}"
-            return ConfigBeside(found.data, name, path, found.findings)
+            beside = ConfigBeside(found.data, name, path, found.findings)
+            if found.detects:
+                return beside
+            least = least or beside
+    if least is not None:
+        return least
     if problems:
         raise SourceError.collected(problems)
     raise SourceError(

@@ -6,10 +6,12 @@ import shutil
 import builders
 import pytest
 import repository
+import thorough
 
 from graphfix.errors import SourceError
 from graphfix.formats.graphdef import files
 from graphfix.formats.schema import message_class
+from graphfix.modeldir import missing_config
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, META, SAVED_MODEL
 from graphfix.modeldir.openers import open_source
 
@@ -73,6 +75,35 @@ def test_a_damaged_graph_gives_way_to_the_next(bare):
     assert [one.subject for one in error.value.problems] == [str(bare / (CHECKPOINT + META))]
     add_frozen(bare)
     assert open_source(str(bare)).config_path == str(bare / FROZEN)
+
+
+def test_a_trainers_graph_counts_least(bare, monkeypatch):
+    add_meta(bare)
+    infer = missing_config.infer_config
+
+    def inferred(graph, metas, *, subject):
+        return infer(graph, metas, subject=subject)._replace(detects=not subject.endswith(META))
+
+    monkeypatch.setattr(missing_config, "infer_config", inferred)
+    assert open_source(str(bare)).config_path == str(bare / (CHECKPOINT + META))
+    add_frozen(bare)
+    assert open_source(str(bare)).config_path == str(bare / FROZEN)
+
+
+@pytest.mark.slow
+def test_a_damaged_meta_graph_gives_a_config_or_an_error(bare):
+    """A prefix, or one changed byte; and never a traceback."""
+    add_meta(bare)
+    path = bare / (CHECKPOINT + META)
+    data = path.read_bytes()
+    for number in range(thorough.rounds(30, 600)):
+        at = number * len(data) // thorough.rounds(30, 600)
+        for spoiled in (data[:at], data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :]):
+            path.write_bytes(spoiled)
+            try:
+                assert open_source(str(bare)).inferred
+            except SourceError as error:
+                assert all(one.subject and one.remedy for one in error.problems)
 
 
 def test_without_a_graph_the_sample_config_is_named(bare):
