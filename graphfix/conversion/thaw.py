@@ -10,6 +10,8 @@ from typing import Tuple
 
 from graphfix.conversion.graphs import graph_findings
 from graphfix.conversion.output import write_file
+from graphfix.conversion.trained_anchors import trained_anchors
+from graphfix.detectors.anchor_order import Order
 from graphfix.errors import RequestError
 from graphfix.findings import Finding, by_severity
 from graphfix.formats.checkpoint import writer
@@ -18,10 +20,12 @@ from graphfix.modeldir import foreign, manifest, openers
 from graphfix.modeldir.checkpoint_state import write_state
 from graphfix.modeldir.destinations import Destination
 from graphfix.modeldir.names import CHECKPOINT, CONFIG
+from graphfix.modeldir.openers import Model
 from graphfix.modeldir.search import find_frozen, model_of
 from graphfix.options import ConvertOptions, NewRows, Trainer, Weights
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.planning import edits as tensor_edits
+from graphfix.planning.anchors import reordered
 from graphfix.planning.classes import SurgeryRequest, same_classes, trained_ids
 from graphfix.planning.config_edits import Paths, plan_config
 from graphfix.planning.dtypes import check_types
@@ -59,6 +63,12 @@ def thaw(path: str, destination: Destination, options: ConvertOptions, *, partia
     Raises:
       GraphfixError: nothing was published.
     """
+    if destination.resumable:
+        raise RequestError(
+            "--model_dir",
+            "is for a complete training checkpoint, which thaw does not write",
+            "leave it out, and give it to convert",
+        )
     model, config = model_of(path)
     config_path = options.pipeline_config_path or config
     inputs = [one for one in (path, config_path) if one]
@@ -74,7 +84,8 @@ def thaw(path: str, destination: Destination, options: ConvertOptions, *, partia
     source = openers.open_frozen(frozen, config_path=config_path, partial=partial)
     check_types(source.model, source.metas, subject=path)
     api = find_target_api(options.target_api)
-    tensors = _tensors(source, api)
+    trained = trained_anchors(source, api=api.revision)
+    tensors = _tensors(source, api, trained.order)
     edits, about_config = plan_config(
         source.config,
         source.model.meta,
@@ -98,7 +109,13 @@ def thaw(path: str, destination: Destination, options: ConvertOptions, *, partia
         len(source.store),
         source.model.family,
         source.model.classes,
-        by_severity(source.findings + api.findings + about_config + graph_findings(source)),
+        by_severity(
+            source.findings
+            + api.findings
+            + trained.findings
+            + about_config
+            + graph_findings(source)
+        ),
         tuple(
             step.command or step.remark
             for step in training_steps(api.revision, Trainer.ANY, config)
@@ -106,8 +123,9 @@ def thaw(path: str, destination: Destination, options: ConvertOptions, *, partia
     )
 
 
-def _tensors(source: openers.Source, api: TargetApi) -> TensorStore:
-    """The variables, and what trainers look for besides them."""
+def _tensors(source: Model, api: TargetApi, order: Order) -> TensorStore:
+    """The variables, the channels of heads in the order of the config's anchors, and what trainers
+    look for besides them."""
     message = source.config.message
     count = source.model.classes
     request = SurgeryRequest(
@@ -118,6 +136,7 @@ def _tensors(source: openers.Source, api: TargetApi) -> TensorStore:
         Weights.RAW,
         Trainer.ANY,
         api.revision,
+        reordered(order, source.model) if order else None,
     )
     edits, additions = plan_tensors(
         source.model,

@@ -16,7 +16,7 @@ import errno
 import os
 import select
 import stat
-from typing import Any, Optional
+from typing import Any
 
 from graphfix.errors import SourceError
 
@@ -30,12 +30,6 @@ _KINDS = (
 NOBODY_SECONDS, SILENT_SECONDS = 5, 300
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _LARGEST_POINTER = 1024
-
-
-def path_text(value: object) -> Optional[str]:
-    """The text of a path, given as str or os.PathLike; None for anything else, bytes among it."""
-    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
-    return text if isinstance(text, str) else None
 
 
 def refuse_pointer(path: str, data: bytes) -> None:

@@ -16,7 +16,13 @@ from graphfix.formats import regular_files
 from graphfix.formats.archive import is_archive
 from graphfix.formats.graphdef import files
 from graphfix.modeldir.checkpoint_state import read_state
-from graphfix.modeldir.names import CHECKPOINT, CHECKPOINT_STATE, FROZEN, SAVED_MODEL_DIRECTORY
+from graphfix.modeldir.names import (
+    CHECKPOINT,
+    CHECKPOINT_STATE,
+    CONFIG,
+    FROZEN,
+    SAVED_MODEL_DIRECTORY,
+)
 
 _INDEX = ".index"
 _CHECKPOINTS = re.compile(r"(\.index|\.meta|\.data-\d{5}-of-\d{5})\Z")
@@ -37,6 +43,11 @@ def is_other_file(path: str) -> bool:
     """Whether a path leads to a file that is none of a checkpoint's by its name."""
     checkpoint = _CHECKPOINTS.search(path) or os.path.basename(path) == CHECKPOINT_STATE
     return not checkpoint and os.path.isfile(path) and not os.path.exists(path + _INDEX)
+
+
+def find_config(path: str) -> str:
+    """The pipeline.config that a path means, which may be its directory's."""
+    return os.path.join(path, CONFIG) if os.path.isdir(path) else path
 
 
 def find_archive(path: str) -> Optional[str]:
