@@ -26,12 +26,12 @@ from graphfix.formats.checkpoint import reader
 from graphfix.formats.graphdef.files import SAVED_MODEL_PB
 from graphfix.formats.regular_files import read_file
 from graphfix.fronts import Front, asked_by
-from graphfix.modeldir import ownership
+from graphfix.modeldir import foreign, ownership
 from graphfix.modeldir.destinations import Directory
 from graphfix.modeldir.download import fetch
 from graphfix.modeldir.manifest import Manifest, read_manifest
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, META, SAVED_MODEL
-from graphfix.modeldir.search import find_frozen, find_prefix
+from graphfix.modeldir.search import find_archive, find_frozen, find_prefix, model_of
 from graphfix.options import OPTIONS, ConvertOptions
 from graphfix.report.report import Report
 from graphfix.stock_api.target_api import find_target_api
@@ -214,7 +214,10 @@ def _target_digest(target: Dict[str, Any], directory: str) -> str:
 def _content(path: str, config_path: Optional[str]) -> str:
     """A digest of what a source holds: an archive's bytes; else of all but the weights, whose
     checksums are in the checkpoint's index."""
-    if os.path.isfile(path) and path.endswith(SUFFIXES):
+    path, config = model_of(path)
+    config_path = config_path or config
+    foreign.refuse(path)
+    if find_archive(path):
         return _sha256(path)
     frozen = find_frozen(path)
     rows: List[str] = []
@@ -228,6 +231,7 @@ def _content(path: str, config_path: Optional[str]) -> str:
             f"{os.path.basename(one)} {os.path.getsize(one)}"
             for one in sorted(glob.glob(glob.escape(prefix) + ".data-*"))
         ]
+        found.append(prefix + META)
     beside = os.path.dirname(found[0])
     found += [config_path or os.path.join(beside, CONFIG)]
     found += [os.path.join(beside, one) for one in (LABEL_MAP, FROZEN, SAVED_MODEL)]

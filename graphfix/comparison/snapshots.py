@@ -10,15 +10,16 @@ from graphfix.comparison.states import Snapshot, TensorState, head_rows
 from graphfix.detectors import coco
 from graphfix.detectors.describe import describe
 from graphfix.errors import SourceError
-from graphfix.formats.archive import SUFFIXES, Unpacked
+from graphfix.formats.archive import Unpacked
 from graphfix.formats.checkpoint import reader, stored_bytes
 from graphfix.formats.graphdef import files
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.schema import message_class
 from graphfix.formats.tensors import TensorMeta
 from graphfix.formats.textproto import Document, bind
+from graphfix.modeldir import foreign
 from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP, SAVED_MODEL, SAVED_MODEL_DIRECTORY
-from graphfix.modeldir.search import find_frozen, find_prefix
+from graphfix.modeldir.search import find_archive, find_frozen, find_prefix
 from graphfix.pipeline_config.document import parse_config
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
 
@@ -33,7 +34,7 @@ def open_snapshot(path: str, *, ignored: Container[str] = ()) -> Snapshot:
       SourceError: it is missing or damaged.
       RequestError: it leaves open which checkpoint is meant.
     """
-    if os.path.isfile(path) and path.endswith(SUFFIXES):
+    if find_archive(path):
         unpacked = Unpacked(path)
         return _directory(path, unpacked.directory, unpacked, None)
     if os.path.isdir(path):
@@ -45,6 +46,7 @@ def open_snapshot(path: str, *, ignored: Container[str] = ()) -> Snapshot:
             return _directory(path, os.path.dirname(path) or ".", None, ignored)
         heads = _Heads(os.path.dirname(path))
         return Snapshot(path, False, graphs={"": _frozen(path, heads)})
+    foreign.refuse(path)
     prefix = find_prefix(path)
     return Snapshot(path, False, tensors=_checkpoint(prefix, _Heads(os.path.dirname(prefix))))
 

@@ -11,11 +11,13 @@ from graphfix.errors import RequestError
 from graphfix.findings import WARNING, Finding
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.textproto import Document
+from graphfix.formats.wildcards import Budget, find
 from graphfix.modeldir.openers import Model
 from graphfix.modeldir.source_labels import NOT_THE_SOURCES, source_labels
 from graphfix.options import ConvertOptions
 from graphfix.pipeline_config.anchor_generators import parse_anchors, touches_anchors
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
+from graphfix.pipeline_config.paths import absolute, is_placeholder, is_url
 from graphfix.planning.plan import Plan
 from graphfix.stock_api.target_api import TargetApi, find_target_api
 
@@ -84,7 +86,7 @@ def describe(source: Model, options: ConvertOptions) -> Context:
         anchors,
         trained.order,
         api,
-        api.findings + findings + trained.findings,
+        api.findings + findings + _records(options) + trained.findings,
         told,
     )
 
@@ -141,6 +143,24 @@ def _target(path: Optional[str]) -> Tuple[Optional[LabelMap], Tuple[Finding, ...
             "point the config to your own label map, where something reads them",
         ),
     )
+
+
+def _records(options: ConvertOptions) -> Tuple[Finding, ...]:
+    """Warnings of records that are not there; of those elsewhere nothing is known."""
+    missing = []
+    for name in ("train_record", "eval_record"):
+        path = getattr(options, name)
+        if path and not is_url(path) and not is_placeholder(path) and not find(path, Budget()):
+            missing.append(
+                Finding(
+                    "RECORD_MISSING",
+                    WARNING,
+                    f"--{name}",
+                    f"does not exist: {absolute(path)}",
+                    "write the records before training, or see whether the path is right",
+                )
+            )
+    return tuple(missing)
 
 
 def _anchors(source: Model, options: ConvertOptions, api: str) -> Optional[NewAnchors]:

@@ -14,6 +14,7 @@ from graphfix.modeldir.names import CHECKPOINT, LABEL_MAP
 from graphfix.options import AnchorBoxes
 from graphfix.pipeline_config.anchor_generators import anchor_edits, restated
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.paths import TO_BE_CONFIGURED, absolute
 from graphfix.pipeline_config.resizers import largest_size
 from graphfix.planning.anchors import AnchorCarry, carry_anchors, clipped, fresh_anchors, reordered
 from graphfix.planning.classes import SurgeryRequest, resolve_classes, same_classes, trained_ids
@@ -91,8 +92,8 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
         paths=Paths(
             checkpoint,
             os.path.join(os.path.dirname(checkpoint), LABEL_MAP),
-            options.train_record,
-            options.eval_record,
+            options.train_record and absolute(options.train_record),
+            options.eval_record and absolute(options.eval_record),
         ),
         extra=pins + anchor_changes + kept_meanings + freeze,
         schema=api.schema,
@@ -125,9 +126,22 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
 
 
 def with_place(plan: Plan, place: str) -> Plan:
-    """A replayed plan, with a finding where its config looks for the checkpoint elsewhere than in
-    `place`."""
+    """A replayed plan for `place`, where it left its place open; with a finding where its config
+    looks for the checkpoint elsewhere."""
     here = quote(os.path.join(place, CHECKPOINT))
+    filled = {
+        quote(os.path.join(TO_BE_CONFIGURED, name)): quote(os.path.join(place, name))
+        for name in (CHECKPOINT, LABEL_MAP)
+    }
+    plan = dataclasses.replace(
+        plan,
+        config_edits=tuple(
+            dataclasses.replace(edit, literal=filled[edit.literal])
+            if edit.literal in filled
+            else edit
+            for edit in plan.config_edits
+        ),
+    )
     elsewhere = tuple(
         Finding(
             "PLANNED_PATH",

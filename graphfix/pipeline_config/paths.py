@@ -1,5 +1,6 @@
 """The paths in a pipeline config: which fields hold them, and what stands for one not yet known."""
 
+import os
 import re
 
 INPUT_READERS = ("train_input_reader", "eval_input_reader")
@@ -9,6 +10,7 @@ INPUT_PATH = ("tf_record_input_reader", "input_path")
 # What graphfix writes where a path is not known, as the API's sample configs do.
 TO_BE_CONFIGURED = "PATH_TO_BE_CONFIGURED"
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _FIELD = re.compile(r"(_path|_dir|_directory|_checkpoint)$")
 # What sample configs and tutorials have in place of a path.
 _PLACEHOLDER = re.compile(r"PATH_TO|path/to|/usr/home/username|YOUR_|your_|<[^<>]*>", re.ASCII)
@@ -22,3 +24,13 @@ def is_path_field(name: str) -> bool:
 def is_placeholder(text: str) -> bool:
     """Whether a path is one to be filled in."""
     return bool(_PLACEHOLDER.search(text))
+
+
+def is_url(text: str) -> bool:
+    """Whether a path is of another machine's storage, such as gs://bucket/train.record."""
+    return _URL.match(text) is not None
+
+
+def absolute(text: str) -> str:
+    """A path as the config is to have it: a trainer may run in any directory."""
+    return text if is_url(text) or is_placeholder(text) else os.path.abspath(text)

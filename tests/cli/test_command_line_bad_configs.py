@@ -8,7 +8,7 @@ from bad_inputs import CONFIG, Rows
 row = Rows()
 
 
-@row("{config}", "No such file or directory", "check the path")
+@row("{config}", "does not exist", "samples/configs/ssd_mobilenet_v1_coco.config")
 def no_config(place):
     os.unlink(place.config)
 
