@@ -73,6 +73,29 @@ class Verification:
     unrestored: Tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class OutputFigure:
+    """The largest difference of some values from the source's, None where they have no number in
+    common, and the largest of the source's."""
+
+    name: str
+    difference: Optional[float]
+    largest: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """Whether a part of the output (`what`) computes in the stock API of a revision what the
+    source's own graph does."""
+
+    api: str
+    what: str
+    summary: str
+    equal: bool
+    figures: Tuple[OutputFigure, ...] = ()
+    notes: Tuple[str, ...] = ()
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
 class Report:
     """A plan, what was published for it (`artifacts`: file names), and what there is to know.

@@ -48,7 +48,9 @@ def restored_detector(job, image_shape, result):
         tensors.update(of_masks)
         if "predict/anchors" not in tensors:
             tensors["predict/anchors"] = model.anchors.get()
-        if job.get("detections", True):
+        if not job.get("suppressed", True):
+            _decode(model, predicted, true_shapes)
+        elif job.get("detections", True):
             # Many nodes for each class, which no other output needs.
             detected = model.postprocess(predicted, true_shapes)
             tensors.update(
@@ -68,6 +70,23 @@ def restored_detector(job, image_shape, result):
             else:
                 session.run(tf.global_variables_initializer())
             yield image, tensors, session, wanted
+
+
+class _EnoughError(Exception):
+    """All that is wanted has been built."""
+
+
+def _decode(model, predicted, true_shapes):
+    """Builds what decodes boxes and converts scores, and not what suppresses them."""
+
+    def enough(*args, **more):
+        raise _EnoughError
+
+    for name in ("_non_max_suppression_fn", "_second_stage_nms_fn"):
+        if hasattr(model, name):
+            setattr(model, name, enough)
+    with contextlib.suppress(_EnoughError):
+        model.postprocess(predicted, true_shapes)
 
 
 def context_inputs(pipeline):

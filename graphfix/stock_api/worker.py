@@ -13,6 +13,9 @@ object with a `verb`:
                moving_averages, mask_features (.npz), detections (false: the network alone)
   detect       pipeline_config, checkpoint, images (JPEG files), moving_averages; or graph (a
                frozen one) and images
+  compare      source and outputs: each pipeline_config, checkpoint and moving_averages, or graph
+               and perhaps checkpoint; images (JPEG files; without any, noise), and what
+               verification/equality.py says of the heads
   evaluate     pipeline_config, checkpoint, label_map, record, class_ids, moving_averages
   export       pipeline_config, checkpoint, output_directory
   save         pipeline_config, output (prefix), seed: a checkpoint of freshly initialised weights
@@ -71,6 +74,10 @@ def run(job, scratch, result):
         import stock_train
 
         stock_train.restore(job, scratch, result)
+    elif verb == "compare":
+        import stock_compare
+
+        stock_compare.compare(job, result)
     elif verb != "probe":
         import stock_detect
 
