@@ -104,7 +104,7 @@ class Report:
     source's classes, that of id 1 first, "" where nobody knows one; `source_shapes` has the
     tensors that change shape; `model_dir` is where a complete training checkpoint was written;
     `anchors` are those of each feature map, where they change; `strangers` are the outgoing tensors
-    that the model does not have.
+    that the model does not have; `outputs` compares what it computes with what the source does.
     """
 
     source: str
@@ -120,6 +120,7 @@ class Report:
     pictures: Tuple[Picture, ...] = ()
     anchors: Tuple[MapAnchorsChange, ...] = ()
     strangers: Tuple[str, ...] = ()
+    outputs: Tuple[Outputs, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Report of {self.source}: {self.summary}>"
@@ -135,7 +136,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        return 0 if all(one.complete for one in self.verifications) else 4
+        fine = all(one.complete for one in self.verifications)
+        return 0 if fine and all(one.equal for one in self.outputs) else 4
 
     @property
     def findings(self) -> Tuple[Finding, ...]:
@@ -191,11 +193,19 @@ class Report:
             if number not in used and (name or not named)
         )
 
-    def with_verifications(self, found: Iterable[Verification]) -> "Report":
+    def with_results(
+        self, found: Iterable[Verification], outputs: Iterable[Outputs] = ()
+    ) -> "Report":
         """This report with new results, each in the place of an older one of its kind."""
         rows = {(one.api, one.trainer): one for one in self.verifications}
         rows.update(((one.api, one.trainer), one) for one in found)
-        return dataclasses.replace(self, verifications=tuple(rows[key] for key in sorted(rows)))
+        compared = {(one.api, one.what): one for one in self.outputs}
+        compared.update(((one.api, one.what), one) for one in outputs)
+        return dataclasses.replace(
+            self,
+            verifications=tuple(rows[key] for key in sorted(rows)),
+            outputs=tuple(compared[key] for key in sorted(compared)),
+        )
 
     def to_json(self) -> str:
         plan = self.plan
@@ -214,6 +224,7 @@ class Report:
             "findings": [dataclasses.asdict(one) for one in self.findings],
             "model_dir": self.model_dir,
             "verifications": [dataclasses.asdict(one) for one in self.verifications],
+            "outputs": [dataclasses.asdict(one) for one in self.outputs],
             "pictures": [dataclasses.asdict(one) for one in self.pictures],
             "anchors": [dataclasses.asdict(one) for one in self.anchors],
             "strangers": list(self.strangers),
@@ -273,6 +284,7 @@ def _report(data: Dict[str, Any], plan: SurgeryPlan, outgoing: Tuple[str, ...]) 
         pictures=read(Tuple[Picture, ...], "pictures"),
         anchors=read(Tuple[MapAnchorsChange, ...], "anchors"),
         strangers=read(Tuple[str, ...], "strangers"),
+        outputs=read(Tuple[Outputs, ...], "outputs"),
     )
     for steps, wrong in _contradictions(report):
         raise json_data.Wrong(wrong, *steps)

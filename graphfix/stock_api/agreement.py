@@ -13,6 +13,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 TOLERANCE = 1e-5
+INFINITE = float("inf")
 # The steps along a network, in their order, behind its layers.
 ANCHORS, BOXES, LOGITS = "anchors", "box encodings", "class logits"
 DECODED, SCORES, MASKS = "decoded boxes", "score conversion", "masks"
@@ -22,32 +23,37 @@ _NEAR = 64
 
 
 class Gap(NamedTuple):
-    """The largest difference between two arrays, and the largest value of the first."""
+    """The largest difference between two arrays, and the largest value of the first; `why` they
+    have no difference, where that is infinite."""
 
     largest: float
     scale: float
+    why: str = ""
 
     @property
     def equal(self) -> bool:
         return self.largest <= TOLERANCE * self.scale
 
     def __str__(self) -> str:
-        if self.largest == float("inf"):
-            return "differ in shape or are not finite"
+        if self.why:
+            return self.why
         return f"differ by up to {self.largest:.2g} (values up to {self.scale:.2g})"
 
 
 def gap(source: Any, output: Any) -> Gap:
     """How far two arrays are apart."""
     if source.shape != output.shape:
-        return Gap(float("inf"), 0.0)
+        shapes = [list(one.shape) for one in (source, output)]
+        return Gap(INFINITE, 0.0, f"are of shape {shapes[0]} and {shapes[1]}")
     if not source.size:
         return Gap(0.0, 0.0)
     scale = float(np.abs(source).max())
     if np.array_equal(source, output):
         return Gap(0.0, scale)
     largest = float(np.abs(np.subtract(source, output, dtype=np.float64)).max())
-    return Gap(largest if np.isfinite(largest) else float("inf"), scale)
+    if not np.isfinite(largest):
+        return Gap(INFINITE, 0.0, "are not finite")
+    return Gap(largest, scale)
 
 
 class Matched(NamedTuple):
@@ -169,14 +175,24 @@ def _match(
         return None
     if not matched.moved:
         return None
-    words = f"{matched.moved} of {count} anchors are in another order"
-    followed = all(gap(_ordered(one, matched.places), other).equal for one, other in heads)
-    if not followed and all(gap(one, other).equal for one, other in heads):
+    words = f"{matched.moved} of {count} anchors are in another order than the source's"
+    moved = np.nonzero(matched.places != np.arange(count))[0]
+    stay, follow = (
+        np.all([_equal_rows(one[order], other[moved]) for one, other in heads], axis=0).sum()
+        for order in (moved, matched.places[moved])
+    )
+    if stay > follow:
         words += ", which the heads do not follow: they predict for other anchors than were trained"
         found["parts"].append([ANCHORS, words])
         return None
-    found["notes"].append(words + " than the source's" + (", and so are the heads" * followed))
+    found["notes"].append(words + (", and so are the heads" if follow == len(moved) else ""))
     return matched.places
+
+
+def _equal_rows(source: Any, output: Any) -> Any:
+    """Which rows are equal."""
+    allowed = TOLERANCE * float(np.abs(source).max())
+    return (np.abs(source - output) <= allowed).reshape(len(output), -1).all(axis=1)
 
 
 def _ordered(values: Any, order: Optional[Any]) -> Any:

@@ -9,6 +9,8 @@ Where a graph differs, the first place in it is looked for: layer by layer, at t
 output of every convolution.
 """
 
+from typing import Any, Dict, List
+
 import agreement
 import numpy as np
 import stock_graph
@@ -20,10 +22,9 @@ import tensorflow.compat.v1 as tf
 _SIZES = ((stock_scene.HEIGHT, stock_scene.WIDTH), (333, 251))
 
 
-
 def compare(job, result):
     """Compares `outputs` with `source`, all as `stock_graph.opened` takes them, for the pictures
-    in `images` or else for noise.  `stages`, `masks` and `heads` are those of verification/equality.
+    in `images` or else for noise.  verification/equality.py describes the rest of the job.
 
     Gives `compared`, for each output: {"equal", "stages", "notes", "part"} or {"unknown": why}.
     """
@@ -34,7 +35,8 @@ def compare(job, result):
         except stock_graph.Unrecognised as error:
             result["unknown"] = str(error)
             return
-        pictures, known = _pictures(job), {}
+        pictures = _pictures(job)
+        known: Dict[int, Any] = {}
         result["pictures"] = [list(one.shape[:2]) for one in pictures]
         for side in job["outputs"]:
             with stock_graph.opened(side, {}) as other:
@@ -64,7 +66,10 @@ def _noise(seed, height, width):
     picture = random.randint(64, 192, (height, width, 3)).astype(np.uint8)
     for _ in range(stock_scene.BOXES):
         top, left = random.randint(0, height // 2), random.randint(0, width // 2)
-        high, wide = random.randint(height // 8, height // 2), random.randint(width // 8, width // 2)
+        high, wide = (
+            random.randint(height // 8, height // 2),
+            random.randint(width // 8, width // 2),
+        )
         picture[top : top + high, left : left + wide] = random.randint(0, 256, 3)
     return picture
 
@@ -121,14 +126,22 @@ def _compare(source, output, pictures, known, job):
             known[number] = source.values(picture)
         rounds.append(_round(source, output, picture, known[number], job))
     first = next((one for one in rounds if one["part"]), rounds[0])
-    return {
+    found = {
         "equal": not first["part"],
         "part": first["part"],
         "notes": first["notes"],
-        "stages": [_worst([one["stages"][at] for one in rounds]) for at in range(len(job["stages"]))],
+        "stages": [
+            _worst([one["stages"][at] for one in rounds]) for at in range(len(job["stages"]))
+        ],
         "masks": _worst([{"mask": one["masks"]} for one in rounds])["mask"],
-        "proposals": min((one["proposals"] or [] for one in rounds)) or None,
+        "proposals": min(one["proposals"] or [] for one in rounds) or None,
     }
+    # JSON has no word for what has no number.
+    for figures in found["stages"] + [found]:
+        for one in figures.values():
+            if isinstance(one, dict) and one["largest"] == agreement.INFINITE:
+                one["largest"] = None
+    return found
 
 
 def _worst(rounds):
@@ -142,7 +155,9 @@ def _worst(rounds):
 
 def _round(source, output, picture, before, job):
     """The comparison for one picture."""
-    crops, notes, proposals = (), [], None
+    crops: List[Any] = []
+    notes: List[str] = []
+    proposals = None
     if source.crops:
         own = output.graph.run(output.crops, picture)
         if len(own) != len(before["crops"]):
@@ -183,6 +198,7 @@ def _round(source, output, picture, before, job):
     part = parts[0] if parts else None
     if {one[0] for one in parts} & {agreement.BOXES, agreement.LOGITS, agreement.MASKS}:
         part = stock_layers.first_difference(source, output, picture, crops, before, job) or part
+    notes += [one[1] for one in parts if one is not part]
     return {"part": part, "stages": stages, "notes": notes, "masks": masks, "proposals": proposals}
 
 
@@ -213,7 +229,8 @@ def _decoded(output, number, sides, stage, spec, picture):
 
 def _carried(source, output, picture, heads, found):
     """The comparison where anchors were meant to change: of the channels that were carried."""
-    parts, worst = [], {}
+    parts: List[Any] = []
+    worst: Dict[str, Any] = {}
     for head in heads:
         if head["index"] is not None and max(head["index"]) < 0:
             continue

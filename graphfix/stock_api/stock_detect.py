@@ -178,18 +178,14 @@ def _detector(job, result):
         with restored_detector(job, [1, None, None, 3], result) as (image, tensors, session, _):
             yield image, [tensors["postprocess/detection_" + name] for name in names], 0, session
         return
-    graph_def = tf.GraphDef()
-    with open(job["graph"], "rb") as file:
-        graph_def.ParseFromString(file.read())
-    with tf.Graph().as_default() as graph, tf.Session(
-        config=unoptimised(tf.ConfigProto())
-    ) as session:
-        tf.import_graph_def(graph_def, name="")
+    import stock_graph  # which builds on this module
+
+    with stock_graph.opened(job, result) as found:
         yield (
-            graph.get_tensor_by_name("image_tensor:0"),
-            [graph.get_tensor_by_name(f"detection_{name}:0") for name in names],
+            found.image,
+            [found.graph.get_tensor_by_name(f"detection_{name}:0") for name in names],
             1,
-            session,
+            found.session,
         )
 
 

@@ -39,7 +39,14 @@ _PASSING = {
     "Squeeze": 1,
     "Sub": 2,
 }
-_TO_SCORES = {"Identity": 1, "RealDiv": 1, "Reshape": 1, "Slice": 1, "Squeeze": 1, "StridedSlice": 1}
+_TO_SCORES = {
+    "Identity": 1,
+    "RealDiv": 1,
+    "Reshape": 1,
+    "Slice": 1,
+    "Squeeze": 1,
+    "StridedSlice": 1,
+}
 _DECODE = re.compile(r"(?:.*/)?Decode(?:_\d+)?/")
 _NUMBERS = re.compile(r"(\d+)")
 

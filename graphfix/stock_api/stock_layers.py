@@ -5,6 +5,7 @@ layer's operations by its own name, where both graphs have it in that layer's sc
 """
 
 import re
+from typing import Any, Dict, List, Set, Tuple
 
 import agreement
 import tensorflow.compat.v1 as tf
@@ -18,8 +19,7 @@ def first_difference(source, output, picture, crops, before, job):
     """[step, words] of the first tensor that is not equal, None where all layers are."""
     pairs, equal = _layers(source, output, job), None
     feeds = [
-        dict(zip(one.crops, values))
-        for one, values in ((source, before["crops"]), (output, crops))
+        dict(zip(one.crops, values)) for one, values in ((source, before["crops"]), (output, crops))
     ]
     for start in range(0, len(pairs), _AT_ONCE):
         some = pairs[start : start + _AT_ONCE]
@@ -49,7 +49,8 @@ def _layers(source, output, job):
         for kernel in kernel
     }
     heads |= set(job["masks"]["kernel"]) if job.get("masks") else set()
-    both, scopes = {}, set()
+    both: Dict[Any, Any] = {}
+    scopes: Set[str] = set()
     others = set(output.graph.kernels())
     for kernel in source.graph.kernels():
         if kernel in heads or kernel not in others:
@@ -61,7 +62,7 @@ def _layers(source, output, job):
         if len(found[0]) == len(found[1]):
             both.update(zip(*found))
             scopes.update(one.name.rpartition("/")[0] + "/" for one in found[0])
-    pairs = []
+    pairs: List[Tuple[str, Any, Any]] = []
     for one in order:
         if one in both:
             where = "the preprocessed image" if not pairs else f"the input of {one.name}"
@@ -69,9 +70,12 @@ def _layers(source, output, job):
             pairs.append((f"the output of {one.name}", one.outputs[0], both[one].outputs[0]))
         elif pairs and one.type not in _NOT_LAYERS and _scope(one, scopes):
             other = output.graph.operation(one.name)
-            if other in needed[1] and _VERSION.sub("", other.type) == _VERSION.sub("", one.type):
-                if one.outputs and one.outputs[0].dtype == tf.float32:
-                    pairs.append((one.name, one.outputs[0], other.outputs[0]))
+            if (
+                other in needed[1]
+                and _VERSION.sub("", other.type) == _VERSION.sub("", one.type)
+                and [tensor.dtype for tensor in one.outputs[:1]] == [tf.float32]
+            ):
+                pairs.append((one.name, one.outputs[0], other.outputs[0]))
     return pairs
 
 

@@ -18,15 +18,16 @@ from graphfix.detectors.families import (
     KERNEL,
     LEAVES,
     MASK,
+    MOVING_AVERAGE,
     OBJECTNESS,
     OFFSET,
 )
 from graphfix.detectors.model_spec import HeadSpec, ModelSpec
-from graphfix.errors import SourceError
 from graphfix.findings import count
 from graphfix.formats.graphdef import files
 from graphfix.formats.graphdef.effects import check_computes
 from graphfix.formats.graphdef.graph import Graph
+from graphfix.modeldir.names import FROZEN, SAVED_MODEL_DIRECTORY
 from graphfix.modeldir.openers import Source
 from graphfix.planning.edits import Gather
 from graphfix.planning.heads import class_places, leaf
@@ -46,7 +47,7 @@ Side = Dict[str, Any]
 
 
 class OwnGraph(NamedTuple):
-    """A source's own graph, to be run for its detections, and words for what it is."""
+    """A source's own graph, to be run for its detections, words for what it is, and its file."""
 
     graph: Graph
     what: str
@@ -70,38 +71,54 @@ def own_graph(source: Source) -> Optional[OwnGraph]:
 
 
 def _graphs(source: Source):
-    frozen, saved = source.frozen, os.path.join(os.path.dirname(source.prefix), "saved_model")
+    frozen, saved = (
+        source.frozen,
+        os.path.join(os.path.dirname(source.prefix), SAVED_MODEL_DIRECTORY),
+    )
     if source.graph is not None:
         yield "frozen graph", source.prefix, lambda: source.graph
     elif frozen:
         yield "frozen graph", frozen, lambda: files.open_graph(files.read_graph_def(frozen), frozen)
     directory = source.prefix if os.path.isdir(source.prefix) else saved
     if files.is_saved_model(directory):
-        yield "SavedModel", directory, lambda: files.open_graph(
-            files.serving_graph(files.read_saved_model(directory)).graph_def, directory
+        yield (
+            "SavedModel",
+            directory,
+            lambda: files.open_graph(
+                files.serving_graph(files.read_saved_model(directory)).graph_def, directory
+            ),
         )
     if source.meta_graph:
         yield ".meta", source.meta_graph.path, lambda: source.meta_graph.graph
 
 
-def own_side(own: OwnGraph, values: str, path: str, averages: bool, allow_effects: bool) -> Side:
-    """The source's own graph as a side of a job, written to `path`; `values` is the prefix of the
-    source's checkpoint.
+def own_side(source: Source, plan: SurgeryPlan, path: str, allow_effects: bool) -> Optional[Side]:
+    """The source's own graph as a side of a job, with words for it as `what`; its file is written
+    to `path`.  None where it has none.
 
     Raises:
-      SourceError: the graph would do more than compute.
+      SourceError: the graph is damaged, or would do more than compute.
     """
+    own = own_graph(source)
+    if own is None:
+        return None
     message = own.graph.to_graph_def()
     if not allow_effects:
         check_computes(message, own.path)
     with open(path, "wb") as file:
         file.write(message.SerializeToString())
-    return {
-        "graph": path,
-        "checkpoint": values,
-        "moving_averages": averages,
-        "allow_effects": allow_effects,
-    }
+    side: Side = {"graph": path, "what": own.what, "allow_effects": allow_effects}
+    if os.path.exists(source.prefix + ".index"):
+        # What was converted: a frozen graph beside it may hold other values.
+        side.update(checkpoint=os.path.abspath(source.prefix), moving_averages=averaged(plan))
+    return side
+
+
+def averaged(plan: SurgeryPlan) -> bool:
+    """Whether the result's values are the source's moving averages."""
+    return any(
+        edit.tensor.endswith(MOVING_AVERAGE) and edit.output_name is not None for edit in plan.edits
+    )
 
 
 def comparison_job(
@@ -125,11 +142,7 @@ def comparison_job(
     }
     if masks:
         pairs, sizes = _classes(masks[0], plan)
-        job["masks"] = {
-            "kernel": [_kernel(masks[0])] * 2,
-            "classes": pairs,
-            "channels": sizes,
-        }
+        job["masks"] = {"kernel": [_kernel(masks[0])] * 2, "classes": pairs, "channels": sizes}
     if any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
         job["carried"] = _carried(source, plan)
     return job
@@ -199,15 +212,10 @@ def _carried(source: ModelSpec, plan: SurgeryPlan) -> List[Dict[str, Any]]:
 
 
 def outcome(
-    found: Dict[str, Any],
-    *,
-    plan: SurgeryPlan,
-    api: str,
-    what: str,
-    against: str,
-    pictures: str,
+    found: Dict[str, Any], plan: SurgeryPlan, *, api: str, what: str, beside: str
 ) -> Outputs:
-    """The answer of the stock API for one side, in words and figures."""
+    """The answer of the stock API for one side, in words and figures; `what` was compared with what
+    is `beside` it."""
     figures, words = [], []
     for stage in found["stages"]:
         said = []
@@ -238,7 +246,7 @@ def outcome(
     return Outputs(
         api,
         what,
-        f"{what}: {summary} (beside {against}; {pictures})",
+        f"{what}: {summary} ({beside})",
         equal,
         tuple(figures),
         tuple(dict.fromkeys(notes)),
@@ -246,13 +254,61 @@ def outcome(
 
 
 def _figure(name: str, apart: Dict[str, Any]) -> OutputFigure:
-    return OutputFigure(name, _finite(apart["largest"]), apart["scale"])
+    return OutputFigure(name, apart["largest"], apart["scale"])
 
 
-def _finite(value: float) -> Optional[float]:
-    return value if value < float("inf") else None
-
-
-def _short(value: float) -> str:
+def _short(value: Optional[float]) -> str:
+    if value is None:
+        return "of no number"
     mantissa, _, exponent = f"{value:.0e}".partition("e")
     return f"{mantissa}e{int(exponent)}" if value and exponent else f"{value:g}"
+
+
+def outcomes(
+    answer: Dict[str, Any],
+    plan: SurgeryPlan,
+    *,
+    names: Sequence[str],
+    source: str,
+    images: Sequence[str],
+) -> Tuple[Tuple[Outputs, ...], List[str]]:
+    """What the stock API answered to a `comparison_job`, and why something was not compared."""
+    if "error" in answer or "unknown" in answer:
+        error = answer.get("error")
+        why = f"{source}: {answer.get('unknown')}"
+        if error:
+            line = (error["message"].strip().splitlines() or ["no message"])[0]
+            why = f"{error['type']}: {line} ({error['where']})"
+        return (), [f"outputs were not compared: {why}"]
+    pictures = count(len(answer["pictures"]), "image") + ("" if images else " of seeded noise")
+    api = answer["api"]["revision"] or "unknown"
+    found, unknown = [], []
+    for name, one in zip(names, answer["compared"]):
+        if "unknown" in one:
+            unknown.append(f"the outputs of {name} were not compared: {one['unknown']}")
+            continue
+        beside = f"stock API {api} beside {source}, {pictures}"
+        found.append(outcome(one, plan, api=api, what=name, beside=beside))
+    return tuple(found), unknown
+
+
+def advice(directory: str, outputs: Sequence[Outputs]) -> List[str]:
+    """What to do where something of the output does not compute what the source does: which of
+    checkpoint and graph agrees with the source, and which does not."""
+    wrong = [one.what for one in outputs if not one.equal]
+    right = [one.what for one in outputs if one.equal]
+    if not wrong:
+        return []
+    if FROZEN in wrong and right:
+        return [
+            f"{os.path.join(directory, FROZEN)} does not compute what the source does, and the "
+            "checkpoint beside it does: do not use the graph; export the checkpoint with the stock "
+            "exporter"
+        ]
+    words = (
+        f"{directory}: with this revision of the stock API the checkpoint and its config do not "
+        "compute what the source does: do not train from it with this revision"
+    )
+    if right:
+        words += f"; {FROZEN} does compute it, so that it is the one to detect with"
+    return [words]
