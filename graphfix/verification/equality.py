@@ -217,6 +217,8 @@ def outcome(
     """The answer of the stock API for one side, in words and figures; `what` was compared with what
     is `beside` it."""
     figures, words = [], []
+    carried = sum(len(one.sources) == 1 for one in plan.classes)
+    classes = count(carried, "carried class", "carried classes")
     for stage in found["stages"]:
         said = []
         for key, name in _FIGURES:
@@ -225,18 +227,18 @@ def outcome(
             figures.append(_figure(f"{stage['stage']} {name}".strip(), stage[key]))
             unit = " px" if key == "box" and stage["stage"] else ""
             said.append(f"max |Δ{name}| {_short(stage[key]['largest'])}{unit}")
-        if stage.get("anchors") is not None:
-            said.append(count(stage["anchors"], "anchor"))
-        else:
-            said.append(count(stage["rows"], "box", "boxes"))
+        if not stage["stage"]:
+            said.append(classes)
+        boxes = ("anchor", "anchors") if "anchors" in stage else ("box", "boxes")
+        said.append(count(stage["rows"], *boxes))
         words.append(f"{stage['stage']}: {', '.join(said)}" if stage["stage"] else ", ".join(said))
     if found["masks"]:
         figures.append(_figure("mask", found["masks"]))
         words.append(f"masks: max |Δ| {_short(found['masks']['largest'])}")
-    carried = sum(len(one.sources) == 1 for one in plan.classes)
-    classes = count(carried, "carried class", "carried classes")
+    if len(found["stages"]) > 1:
+        words.append(classes)
     equal = found["equal"]
-    summary = f"outputs equal: {'; '.join(words)}, {classes}"
+    summary = f"outputs equal: {'; '.join(words)}"
     if not equal:
         summary = f"outputs differ, first at: {found['part'][1]}"
     notes = list(found["notes"])

@@ -60,8 +60,8 @@ def find_source(
         return None, f"{error.problems[0].subject} {error.problems[0].message}; name the --source"
     if source.digest != plan.source_digest:
         return None, (
-            f"{recorded} is not, or not with this config, what {directory} was made from; name that "
-            "one with --source and --pipeline_config_path"
+            f"{recorded} is not what {directory} was made from, or not with this config; name both "
+            "with --source and --pipeline_config_path"
         )
     return source, ""
 
