@@ -8,7 +8,7 @@ near misses become findings that suggest a `--map`.
 import collections
 import dataclasses
 import re
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.errors import Problem, RequestError
 from graphfix.findings import WARNING, Finding
@@ -31,8 +31,7 @@ class TargetClass:
     sources: Tuple[int, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class SurgeryRequest:
+class SurgeryRequest(NamedTuple):
     """What is asked for, resolved against the source's classes; ids 1 to len(classes), in order.
 
     `trained` are the ids of the source's classes, without those that were never given to one.
