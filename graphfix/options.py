@@ -158,6 +158,12 @@ class ConvertOptions:
     weights: Weights = _choice(
         Weights.AUTO, "raw weights or moving averages; auto: whichever the config evaluates with"
     )
+    source_api: Optional[str] = _option(
+        Kind.TEXT,
+        "month of the API that trained the source, where no graph beside it shows the order of its "
+        "anchors; before 2017-11 SSDs had another",
+        metavar="YYYY-MM",
+    )
     target_api: str = _option(
         Kind.TEXT, "revision of the API that will train", "auto", metavar="YYYY-MM"
     )

@@ -29,7 +29,7 @@ from graphfix.modeldir import ownership
 from graphfix.modeldir.destinations import Directory
 from graphfix.modeldir.download import fetch
 from graphfix.modeldir.manifest import Manifest, read_manifest
-from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, SAVED_MODEL
+from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, META, SAVED_MODEL
 from graphfix.modeldir.search import find_frozen, find_prefix
 from graphfix.options import OPTIONS, ConvertOptions, Front, spelled
 from graphfix.report.report import Report
@@ -225,7 +225,7 @@ def _content(path: str, config_path: Optional[str]) -> str:
     else:
         prefix = find_prefix(path)
         reader.read_index(prefix)  # says what is wrong, where it is no checkpoint
-        found = [reader.index_path(prefix)]
+        found = [reader.index_path(prefix), prefix + META]
         rows += [
             f"{os.path.basename(one)} {os.path.getsize(one)}"
             for one in sorted(glob.glob(glob.escape(prefix) + ".data-*"))

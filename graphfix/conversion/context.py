@@ -4,7 +4,9 @@ once."""
 import dataclasses
 from typing import Any, NamedTuple, Optional, Tuple
 
+from graphfix.conversion.trained_anchors import of_plan, trained_anchors
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
+from graphfix.detectors.anchor_order import Order
 from graphfix.errors import RequestError
 from graphfix.findings import WARNING, Finding
 from graphfix.formats.regular_files import read_file
@@ -12,7 +14,7 @@ from graphfix.formats.textproto import Document
 from graphfix.modeldir.openers import Source
 from graphfix.modeldir.source_labels import NOT_THE_SOURCES, source_labels
 from graphfix.options import ConvertOptions
-from graphfix.pipeline_config.anchor_generators import parse_anchors
+from graphfix.pipeline_config.anchor_generators import parse_anchors, touches_anchors
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
 from graphfix.planning.plan import SurgeryPlan
 from graphfix.stock_api.target_api import TargetApi, find_target_api
@@ -31,6 +33,8 @@ class Context:
     """The source, the options, and what they mean together.
 
     `target` is the label map of the new classes, `names` that of the source's (None where unknown);
+    `source.model.anchors` are the anchors it was trained with, `anchor_order` their order in those
+    that its config means to the API that will train;
     `api` is the API that will train, None where a plan is replayed, which names it; `findings` and
     `names_findings` say what had to be assumed.
     """
@@ -40,6 +44,7 @@ class Context:
     names: Optional[LabelMap]
     target: Optional[LabelMap] = None
     anchors: Optional[NewAnchors] = None
+    anchor_order: Order = ()
     api: Optional[TargetApi] = None
     findings: Tuple[Finding, ...] = ()
     names_findings: Tuple[Finding, ...] = ()
@@ -67,8 +72,21 @@ def describe(source: Source, options: ConvertOptions) -> Context:
         target=target,
         target_path=options.label_map_path or "",
     )
-    anchors = _anchors(source, options)
-    return Context(source, options, names, target, anchors, api, api.findings + findings, told)
+    anchors = _anchors(source, options, api.revision)
+    trained = trained_anchors(source, api=api.revision, source_api=options.source_api)
+    if trained.order or (anchors and trained.differ):
+        source = _trained_with(source, trained.anchors)
+    return Context(
+        source,
+        options,
+        names,
+        target,
+        anchors,
+        trained.order,
+        api,
+        api.findings + findings + trained.findings,
+        told,
+    )
 
 
 def describe_for_replay(source: Source, options: ConvertOptions, plan: SurgeryPlan) -> Context:
@@ -87,7 +105,16 @@ def describe_for_replay(source: Source, options: ConvertOptions, plan: SurgeryPl
         )
     beside = not any(one.code == NOT_THE_SOURCES for one in plan.findings)
     names = source_labels(source, None, beside=beside).labels
+    if plan.anchor_order:
+        source = _trained_with(source, of_plan(source, plan.anchor_order, api=plan.target_api))
+    elif touches_anchors(plan.config_edits):
+        trained = trained_anchors(source, api=plan.target_api)
+        source = _trained_with(source, trained.anchors) if trained.differ else source
     return Context(_reading_once(source), options, names)
+
+
+def _trained_with(source: Source, anchors: AnchorSpec) -> Source:
+    return dataclasses.replace(source, model=dataclasses.replace(source.model, anchors=anchors))
 
 
 def _reading_once(source: Source) -> Source:
@@ -113,7 +140,7 @@ def _target(path: Optional[str]) -> Tuple[Optional[LabelMap], Tuple[Finding, ...
     )
 
 
-def _anchors(source: Source, options: ConvertOptions) -> Optional[NewAnchors]:
+def _anchors(source: Source, options: ConvertOptions, api: str) -> Optional[NewAnchors]:
     path = options.anchors
     if path is None:
         if options.anchor_boxes != type(options).anchor_boxes:
@@ -124,4 +151,5 @@ def _anchors(source: Source, options: ConvertOptions) -> Optional[NewAnchors]:
             )
         return None
     document, message = parse_anchors(read_file(path, pipes=True), path)
-    return NewAnchors(document, message, describe_anchors(message, path, source.model.image))
+    spec = describe_anchors(message, path, source.model.image, api=api)
+    return NewAnchors(document, message, spec)

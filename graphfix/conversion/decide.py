@@ -13,7 +13,7 @@ from graphfix.options import AnchorBoxes
 from graphfix.pipeline_config.anchor_generators import anchor_edits
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.resizers import largest_size
-from graphfix.planning.anchors import AnchorCarry, carry_anchors, clipped, fresh_anchors
+from graphfix.planning.anchors import AnchorCarry, carry_anchors, clipped, fresh_anchors, reordered
 from graphfix.planning.classes import SurgeryRequest, resolve_classes, same_classes, trained_ids
 from graphfix.planning.config_edits import Paths, plan_config
 from graphfix.planning.dtypes import check_types
@@ -113,6 +113,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> SurgeryPlan:
         additions,
         config_edits,
         by_severity(findings),
+        context.anchor_order,
     )
 
 
@@ -155,15 +156,16 @@ def _classes(context: Context):
 
 
 def _anchors(context: Context) -> Tuple[Optional[AnchorCarry], Tuple[ConfigEdit, ...], Findings]:
-    """How the heads follow the new anchors: carry, config edits, findings.
+    """How the heads follow the new anchors, or another order of theirs: carry, config edits,
+    findings.
 
     Raises:
       RequestError: they cannot follow.
     """
     new = context.anchors
-    if new is None:
-        return None, (), ()
     source, model = context.source, context.source.model
+    if new is None:
+        return reordered(context.anchor_order, model), (), ()
     shared = len(model.anchors.maps) > 1 and all(head.map is None for head in model.heads)
     if context.options.anchor_boxes == AnchorBoxes.RANDOM:
         carry, findings = fresh_anchors(model.anchors, new.spec, image=model.image, shared=shared)

@@ -33,7 +33,7 @@ def rewritten_graphs(
             message = _read(source, name, path)
             plan = _told(plan, _effects(message, path))
             _check_weights(message, path, source, plan)
-            anchors = _new_anchors(source, generator, path)
+            anchors = _new_anchors(source, generator, path, plan.target_api)
             made[name] = _rewritten(message, path, source, plan, anchors, outgoing)
             if anchors:
                 plan = _told(
@@ -75,7 +75,7 @@ def _graphs(source: Source) -> Dict[str, str]:
     return {name: path for name, path in found.items() if path and os.path.isfile(path)}
 
 
-def _new_anchors(source: Source, message: Any, path: str) -> Optional[AnchorSpec]:
+def _new_anchors(source: Source, message: Any, path: str, api: str) -> Optional[AnchorSpec]:
     """The anchors of the output, where they are not the source's."""
     model = source.model
     if message is None:
@@ -92,7 +92,7 @@ def _new_anchors(source: Source, message: Any, path: str) -> Optional[AnchorSpec
             f"is not rewritten: the anchors of a {kind} cannot be put into a graph",
             "export the converted checkpoint with the stock exporter",
         )
-    return describe_anchors(message, CONFIG, model.image)
+    return describe_anchors(message, CONFIG, model.image, api=api)
 
 
 # Graphs are large, and few models have one: their code is not loaded for nothing.

@@ -6,6 +6,8 @@ from typing import Any, Dict, List, NamedTuple, Tuple, Union
 
 from graphfix.conversion.graphs import graph_findings
 from graphfix.conversion.open import opened
+from graphfix.conversion.trained_anchors import trained_anchors
+from graphfix.detectors.anchor_order import Order, described
 from graphfix.findings import Finding, by_severity
 from graphfix.modeldir.openers import Source
 from graphfix.modeldir.source_labels import source_labels
@@ -35,7 +37,7 @@ class ModelDescription(NamedTuple):
             f"  classes            {data['classes']} ({named})",
             f"  anchors            {data['anchors']['generator']}, "
             f"{'/'.join(map(str, data['anchors']['per_map']))} at each location of "
-            f"{len(data['anchors']['per_map'])} feature maps",
+            f"{len(data['anchors']['per_map'])} feature maps{_other_order(data['anchors'])}",
             f"  tensors            {data['tensors']}: "
             f"{data['tensors'] - data['moving_averages'] - data['optimizer']} of the model, "
             f"{data['moving_averages']} moving averages, {data['optimizer']} of an optimizer",
@@ -55,11 +57,17 @@ def inspect(source: Union[str, Source], options: ConvertOptions) -> ModelDescrip
       GraphfixError: the model is damaged or not understood.
     """
     model = opened(source, options)
-    findings = by_severity(model.findings + graph_findings(model))
-    return ModelDescription(model.path, _data(model), findings)
+    trained = trained_anchors(model, source_api=options.source_api)
+    findings = by_severity(model.findings + trained.findings + graph_findings(model))
+    return ModelDescription(model.path, _data(model, trained.order), findings)
 
 
-def _data(source: Source) -> Dict[str, Any]:
+def _other_order(anchors: Dict[str, Any]) -> str:
+    order = anchors["order"]
+    return f"; trained in another order ({described(order)})" if order else ""
+
+
+def _data(source: Source, order: Order) -> Dict[str, Any]:
     model = source.model
     labels = source_labels(source, None).labels
     return {
@@ -67,7 +75,11 @@ def _data(source: Source) -> Dict[str, Any]:
         "feature_extractor": model.feature_extractor,
         "classes": model.classes,
         "named_classes": len(labels.labels) if labels else 0,
-        "anchors": {"generator": model.anchors.generator, "per_map": list(model.anchors.per_map)},
+        "anchors": {
+            "generator": model.anchors.generator,
+            "per_map": list(model.anchors.per_map),
+            "order": [list(places) for places in order],
+        },
         "heads": [
             {
                 "role": head.role,

@@ -65,6 +65,7 @@ class Source:
             self.prefix,
             self.config_path,
             self.frozen,
+            self.meta_graph.path,
             os.path.join(os.path.dirname(self.prefix), LABEL_MAP),
         ]
         found += sorted({view.extent.path for view in self.store.values() if view.extent})

@@ -18,6 +18,7 @@ import dataclasses
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 from graphfix.detectors import families, quantization
+from graphfix.detectors.anchor_order import Order
 from graphfix.detectors.auxiliary_variables import trainable
 from graphfix.detectors.describe import HeadSpec, ModelSpec
 from graphfix.detectors.families import BOX, OFFSET
@@ -53,7 +54,10 @@ _SETTLED = 100000
 @dataclasses.dataclass(frozen=True, repr=False)
 class SurgeryPlan:
     """Everything that will be done: to tensors, to the config, which classes result, and what
-    there is to know about it."""
+    there is to know about it.
+
+    `anchor_order`: the source was trained with the config's anchors in another order.
+    """
 
     source_digest: str
     target_api: str
@@ -63,6 +67,7 @@ class SurgeryPlan:
     additions: Tuple[Addition, ...]
     config_edits: Tuple[ConfigEdit, ...]
     findings: Tuple[Finding, ...]
+    anchor_order: Order = ()
 
     def __repr__(self) -> str:
         return (
@@ -103,6 +108,11 @@ class SurgeryPlan:
             if edit.kind != "keep":
                 channels = "" if edit.channels is None else f" -> {edit.channels} channels"
                 rows.append(f"  {edit.kind:<7} {edit.tensor}{channels}")
+        for number, places in enumerate(self.anchor_order):
+            if list(places) != sorted(places):
+                rows.append(
+                    f"anchors: map {number} takes the old ones {' '.join(map(str, places))}"
+                )
         averages = sum(one.name.endswith(families.MOVING_AVERAGE) for one in self.additions)
         others = len(self.additions) - averages
         rows.append(f"added: {count(averages, 'moving average')}, {count(others, 'other tensor')}")

@@ -14,6 +14,7 @@ from graphfix.errors import GraphfixError, Problem, RequestError
 from graphfix.formats.tensors import TensorMeta
 from graphfix.modeldir.names import CONFIG
 from graphfix.modeldir.openers import Source
+from graphfix.pipeline_config.anchor_generators import touches_anchors
 from graphfix.pipeline_config.document import bound_config
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.planning import edits as tensor_edits
@@ -53,6 +54,7 @@ def check_plan(plan: SurgeryPlan, source: Source, subject: str) -> None:
             "replay it on the checkpoint and config it was made from",
         )
     found = list(_class_faults(plan, source.model)) + list(_tensor_faults(plan, metas))
+    found += _anchor_faults(plan, source.model)
     if not found:
         found = list(_head_faults(plan, source.model)) or list(_lost(plan, source))
     refuse(found, subject, RequestError, REMEDY)
@@ -90,6 +92,15 @@ def _class_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
                 f"classes[{number}].sources",
                 f"is {list(one.sources[:8])}, and the source has {model.classes} classes",
             )
+
+
+def _anchor_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
+    if plan.anchor_order and tuple(map(len, plan.anchor_order)) != model.anchors.per_map:
+        yield (
+            "anchor_order",
+            f"is of {'/'.join(str(len(one)) for one in plan.anchor_order)} anchors, and the source "
+            f"has {'/'.join(map(str, model.anchors.per_map))}",
+        )
 
 
 def _tensor_faults(plan: SurgeryPlan, metas: Mapping[str, TensorMeta]) -> Iterator[Fault]:
@@ -157,15 +168,18 @@ def _gather_faults(edit: Gather, meta: TensorMeta) -> Iterator[str]:
 
 
 def _head_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
-    """Channels are a head's, and those of a class come from the class that it is made of."""
+    """Channels are a head's, and those of a class come from the class that it is made of; those of
+    an anchor, unless the config gets others, from where `anchor_order` says."""
+    moved = touches_anchors(plan.config_edits)
     heads = {name: head for head in model.heads for name in head.tensors}
     for number, edit in enumerate(plan.edits):
         head = heads.get(edit.output_name or "")
         where = f"edits[{number}]"
         if edit.channels is not None and head is None:
             yield where, f"({edit.tensor}) changes channels, but is not a head's"
-        elif head is not None and head.class_axis and (edit.copies or edit.channels is not None):
-            for message in _misplaced(plan, edit, head):
+        elif head is not None and (edit.copies or edit.channels is not None):
+            found = _misplaced(plan, edit, head) if head.class_axis else iter(())
+            for message in found if moved else [*found, *_out_of_order(plan, edit, head)]:
                 yield where, f"({edit.tensor}) {message}"
 
 
@@ -189,6 +203,28 @@ def _misplaced(plan: SurgeryPlan, edit, head: HeadSpec) -> Iterator[str]:
         if taken != (sources if len(sources) == 1 else ()) and not fresh:
             place = "nowhere" if origin < 0 else f"channel {origin}"
             yield f"takes channel {channel} from {place}, which is not what classes says"
+            return
+
+
+def _out_of_order(plan: SurgeryPlan, edit, head: HeadSpec) -> Iterator[str]:
+    old = head.layout
+    if not old.has(ANCHOR):
+        return
+    count = old.size(ANCHOR)
+    order = plan.anchor_order[head.map or 0] if plan.anchor_order else tuple(range(count))
+    index = tuple(range(old.channels)) if edit.channels is None else edit.index
+    new = (
+        old.resized(head.class_axis, len(class_places(plan.classes, head)))
+        if (head.class_axis)
+        else old
+    )
+    if new.channels != len(index):
+        yield f"gets {len(index)} channels, and its {count} anchors need {new.channels}"
+        return
+    for channel, origin in enumerate(index):
+        wanted = order[channel // new.stride(ANCHOR) % count]
+        if origin >= 0 and origin // old.stride(ANCHOR) % count != wanted:
+            yield f"takes channel {channel} from channel {origin}, which is another anchor's"
             return
 
 

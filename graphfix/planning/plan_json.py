@@ -3,6 +3,7 @@
 import json
 from typing import Any, Dict, Mapping, Tuple, Union
 
+from graphfix.detectors.anchor_order import Order
 from graphfix.errors import SourceError
 from graphfix.findings import Finding
 from graphfix.formats import json_data
@@ -42,6 +43,7 @@ def to_json(plan: SurgeryPlan) -> str:
             "source_digest": plan.source_digest,
             "target_api": plan.target_api,
             "trainer": plan.trainer,
+            **({"anchor_order": plan.anchor_order} if plan.anchor_order else {}),
         },
         sort_keys=True,
     )
@@ -82,6 +84,7 @@ def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
                 "config_edits",
                 "findings",
             ),
+            ("anchor_order",),
         )
         json_data.read(int, found["format"], "format")
         plan = SurgeryPlan(
@@ -93,6 +96,7 @@ def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
             _rows(found, "additions", ADDITIONS),
             json_data.read(Tuple[ConfigEdit, ...], found["config_edits"], "config_edits"),
             json_data.read(Tuple[Finding, ...], found["findings"], "findings"),
+            json_data.read(Order, found.get("anchor_order", []), "anchor_order"),
         )
     except json_data.Wrong as error:
         raise SourceError(subject, f"is not a valid plan of graphfix: {error}", remedy) from None

@@ -47,6 +47,9 @@ def faults(plan: SurgeryPlan) -> Iterator[Fault]:
     """All that is wrong with a plan by itself."""
     yield from _head(plan)
     yield from _classes(plan)
+    for number, places in enumerate(plan.anchor_order):
+        if not places or sorted(places) != list(range(len(places))):
+            yield f"anchor_order[{number}]", "is not an order of a feature map's anchors"
     for number, edit in enumerate(plan.config_edits):
         for message in _config_edit(edit, len(plan.classes)):
             yield f"config_edits[{number}]", message
