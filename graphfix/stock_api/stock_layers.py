@@ -12,6 +12,7 @@ import tensorflow.compat.v1 as tf
 
 _AT_ONCE = 24  # tensors whose values are held in memory
 _VERSION = re.compile(r"V\d+\Z")
+_PREPROCESSOR = re.compile(r"(.*/)?Preprocessor/")
 _NOT_LAYERS = ("Const", "Identity", "Variable", "VariableV2", "VarHandleOp", "ReadVariableOp")
 
 
@@ -65,8 +66,10 @@ def _layers(source, output, job):
     pairs: List[Tuple[str, Any, Any]] = []
     for one in order:
         if one in both:
-            where = "the preprocessed image" if not pairs else f"the input of {one.name}"
-            pairs.append((where, one.inputs[0], both[one].inputs[0]))
+            if not pairs:
+                images = [_preprocessed(this.inputs[0]) for this in (one, both[one])]
+                pairs.append(("the preprocessed image", *images))
+            pairs.append((f"the input of {one.name}", one.inputs[0], both[one].inputs[0]))
             pairs.append((f"the output of {one.name}", one.outputs[0], both[one].outputs[0]))
         elif pairs and one.type not in _NOT_LAYERS and _scope(one, scopes):
             other = output.graph.operation(one.name)
@@ -77,6 +80,16 @@ def _layers(source, output, job):
             ):
                 pairs.append((one.name, one.outputs[0], other.outputs[0]))
     return pairs
+
+
+def _preprocessed(tensor):
+    """The preprocessed image, which a network's first layer may take padded."""
+    found = tensor
+    while not _PREPROCESSOR.match(found.op.name):
+        if not found.op.inputs:
+            return tensor
+        found = found.op.inputs[0]
+    return found
 
 
 def _scope(operation, scopes):
