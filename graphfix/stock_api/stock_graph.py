@@ -40,6 +40,9 @@ _PASSING = {
     "Sub": 2,
 }
 _TO_SCORES = {
+    "Concat": 99,
+    "ConcatV2": 99,
+    "ExpandDims": 1,
     "Identity": 1,
     "RealDiv": 1,
     "Reshape": 1,

@@ -4,9 +4,9 @@
     outputs_table.py [--output docs/outputs.md] [--rows REGEX] [--eras 2019-07,...]
 
 Runs under a Python that has TensorFlow 1.15; the eras' own compute.  The weights of the published
-models are too large to keep: seeded values take their places (`cells.perturbed`).  graphfix converts
-each to two of its classes, in another order, and a new one, and the stock API compares as `verify
---stock` does.  Exit status 1 says that outputs are not equal.
+models are too large to keep: seeded values take their places (`cells.perturbed`).  graphfix
+converts each to two of its classes, in another order, and a new one, and the stock API compares as
+`verify --stock` does.  Exit status 1 says that outputs are not equal.
 """
 
 import argparse

@@ -1,9 +1,8 @@
-"""`verify --stock`: outputs are equal to the source's own graph's, and where they are not, the first
-place along the network is named."""
+"""`verify --stock`: outputs are equal to those of the source's own graph, and where they are not, the
+first place along the network is named."""
 
 import os
 import re
-import shutil
 
 import pytest
 
