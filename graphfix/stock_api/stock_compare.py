@@ -95,9 +95,7 @@ class _Detector:
         decoding = self.graph.decoding(encodings)
         if decoding:
             found["encodings"], found["anchors"], found["decoded"] = decoding
-        kind, found["converted"], scale = self.graph.conversion(logits)
-        if scale is not None:
-            found["scale"] = scale
+        kind, found["converted"] = self.graph.conversion(logits)
         self.conversions.append((kind, spec["channels"][self.side]))
         return found
 
@@ -108,14 +106,22 @@ class _Detector:
             fetches["masks"] = self.masks
         found = self.graph.run(fetches, picture, dict(zip(self.crops, crops)))
         for stage, (kind, channels) in zip(found["stages"], self.conversions):
-            width = stage.pop("converted").shape[-1]
-            scale = float(stage.pop("scale", 1.0))
-            stage["conversion"] = (
-                kind
-                + (f" of logits / {scale:g}" if scale != 1 else "")
-                + (" without the background" if kind == "Softmax" and width < channels else "")
-            )
+            stage["conversion"] = _conversion(kind, stage, channels)
         return found
+
+
+def _conversion(kind, stage, channels):
+    """How scores are made, in words: of logits that may be scaled, and lack the background."""
+    logits, taken = stage["logits"].reshape(-1, channels), stage.pop("converted")
+    taken = taken.reshape(-1, taken.shape[-1])
+    left_out = channels - taken.shape[-1]
+    largest = float(np.abs(taken).max())
+    scale = float(np.abs(logits[:, left_out:]).max()) / largest if largest else 1.0
+    return (
+        kind
+        + (f" of logits / {scale:.4g}" if f"{scale:.4g}" != "1" else "")
+        + (" without the background" if kind == "Softmax" and left_out else "")
+    )
 
 
 def _compare(source, output, pictures, known, job):

@@ -44,6 +44,7 @@ _TO_SCORES = {
     "ConcatV2": 99,
     "ExpandDims": 1,
     "Identity": 1,
+    "Mul": 1,
     "RealDiv": 1,
     "Reshape": 1,
     "Slice": 1,
@@ -230,14 +231,11 @@ class StockGraph:
         return encodings, entering.pop(), min(leaving, key=lambda one: natural(one.name))
 
     def conversion(self, logits):
-        """(operation, tensor that it takes, constant that divides this) of the scores."""
-        scale = None
+        """(operation, tensor that it takes) of what makes scores of logits."""
         for one in _onward(logits.op, dict(_TO_SCORES, Sigmoid=1, Softmax=1)):
-            if one.type == "RealDiv":
-                scale = one.inputs[1]
             if one.type in ("Sigmoid", "Softmax"):
-                return one.type, one.inputs[0], scale
-        return "Identity", logits, scale
+                return one.type, one.inputs[0]
+        return "Identity", logits
 
     def needed(self, tensors):
         """The operations that tensors depend on, each after those it depends on itself."""

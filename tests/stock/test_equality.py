@@ -1,5 +1,5 @@
-"""`verify --stock`: outputs are equal to those of the source's own graph, and where they are not, the
-first place along the network is named."""
+"""`verify --stock`: outputs are equal to those of the source's own graph; where they
+are not, the first place along the network is named."""
 
 import os
 import re

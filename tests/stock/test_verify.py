@@ -37,7 +37,10 @@ def test_what_convert_wrote_passes(graphfix, out, stock_python):
     )
     assert done.code == 0, done.err
     lines = done.out.splitlines()
-    assert len(lines) == 2
+    assert len(lines) == 4
+    for line, name in zip(lines[2:], ("checkpoint", "frozen_inference_graph.pb")):
+        assert line.startswith(f"{name}: outputs equal: max |Δlogit| "), line
+        assert "1 carried class, 540 anchors (stock API 2019-04 beside the frozen graph" in line
     for line, trainer in zip(lines, judging.TRAINERS):
         assert re.match(
             (
