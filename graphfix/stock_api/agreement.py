@@ -17,9 +17,18 @@ INFINITE = float("inf")
 # The steps along a network, in their order, behind its layers.
 ANCHORS, BOXES, LOGITS = "anchors", "box encodings", "class logits"
 DECODED, SCORES, MASKS = "decoded boxes", "score conversion", "masks"
+# The operation that rounds to 8 bits.
+QUANTIZATION = "FakeQuantWithMinMaxVars"
+# So many of a quantized head's rows may lie between two steps, and be rounded to either.
+_ROUNDED = 1e-2
 Pairs = Sequence[Tuple[int, int]]
 # Anchors at one location lie next to each other, and there are at most so many.
 _NEAR = 64
+
+
+def step(low: Any, high: Any) -> float:
+    """How far neighbours among the 8-bit values between two bounds are apart, and a bit more."""
+    return 1.01 * float(high - low) / 255
 
 
 class Gap(NamedTuple):
@@ -119,9 +128,11 @@ class Stage:
         rows = values.reshape(-1, self._classes[side], codes or self._codes)
         return rows[:, [pair[side] for pair in self._boxes]]
 
-    def compare(self, source: Dict[str, Any], output: Dict[str, Any]) -> Dict[str, Any]:
+    def compare(
+        self, source: Dict[str, Any], output: Dict[str, Any], rounding: float = 0.0
+    ) -> Dict[str, Any]:
         """Figures, `notes`, and as `parts` [step, words] of what is not the same, in the network's
-        order.
+        order.  Heads may differ by their `rounding` in a few rows, which are left out.
 
         Either side has "logits", "encodings", and how scores are made as "conversion"; "anchors"
         and "decoded" where both are known.
@@ -142,6 +153,9 @@ class Stage:
         if all("decoded" in one for one in sides):
             decoded = [self.boxes(one["decoded"], side, 4) for side, one in enumerate(sides)]
             pairs.append((DECODED, "box", decoded))
+        if rounding:
+            pairs = _without_rounded(pairs, order, rounding, found)
+            order = None
         for step, key, (one, other) in pairs:
             apart = gap(_ordered(one, order)[:rows], other[:rows])
             found[key] = apart._asdict()
@@ -156,6 +170,23 @@ class Stage:
                 ]
             )
         return found
+
+
+def _without_rounded(
+    pairs: Sequence[Any], order: Optional[Any], rounding: float, found: Dict[str, Any]
+) -> List[Any]:
+    """The pairs without the rows in which encodings or logits are rounded to another step, unless
+    these are too many."""
+    pairs = [(name, key, (_ordered(one, order), other)) for name, key, (one, other) in pairs]
+    apart = [
+        np.abs(one - other).reshape(len(one), -1).max(axis=1) for _, _, (one, other) in pairs[:2]
+    ]
+    same = np.all([_equal_rows(*pair) for _, _, pair in pairs[:2]], axis=0)
+    left_out = int((~same).sum())
+    if left_out > _ROUNDED * len(same) or max(one.max() for one in apart) > rounding:
+        return pairs
+    found["notes"].append(f"{left_out} boxes are rounded to the next of 8 bits' values: left out")
+    return [(name, key, (one[same], other[same])) for name, key, (one, other) in pairs]
 
 
 def _match(

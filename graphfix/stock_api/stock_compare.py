@@ -99,12 +99,24 @@ class _Detector:
         self.conversions.append((kind, spec["channels"][self.side]))
         return found
 
-    def values(self, picture, crops=()):
+    def rounding(self, job, picture):
+        """The largest step by which a head that rounds to 8 bits may differ."""
+        kernels = [
+            pair[self.side]
+            for stage in job["stages"]
+            for pair in stage["class_kernels"] + stage["box_kernels"]
+        ]
+        bounds = [list(one.inputs)[1:] for one in self.graph.roundings(kernels)]
+        return max((agreement.step(*one) for one in self.graph.run(bounds, picture)), default=0.0)
+
+    def values(self, picture, crops=(), forced=None):
         """All that is compared, for a picture; features are cropped at `crops`, where given."""
         fetches = {"stages": self.stages, "crops": self.crops}
         if self.masks is not None:
             fetches["masks"] = self.masks
-        found = self.graph.run(fetches, picture, dict(zip(self.crops, crops)))
+        feeds = dict(zip(self.crops, crops))
+        feeds.update(forced or {})
+        found = self.graph.run(fetches, picture, feeds)
         for stage, (kind, channels) in zip(found["stages"], self.conversions):
             stage["conversion"] = _conversion(kind, stage, channels)
         return found
@@ -173,16 +185,39 @@ def _round(source, output, picture, before, job):
         crops = [_fitted(boxes, len(mine)) for boxes, mine in zip(before["crops"], own)]
         proposals = [_shared(before["crops"][0], own[0]), len(before["crops"][0])]
     after = output.values(picture, crops)
-    stages, parts = [], []
+    found = _compared(source, output, picture, (before, after), job)
+    parts = found.pop("parts")
+    first = parts[0] if parts else None
+    if {one[0] for one in parts} & {agreement.BOXES, agreement.LOGITS, agreement.MASKS}:
+        part, forced = stock_layers.first_difference(source, output, picture, crops, before, job)
+        if forced:
+            after = output.values(picture, crops, forced)
+            rounding = output.rounding(job, picture)
+            found = _compared(source, output, picture, (before, after), job, rounding)
+            parts = found.pop("parts")
+            first = parts[0] if parts else None
+            found["notes"].append(
+                f"behind {len(forced)} layers, where rounding to 8 bits puts single values a step "
+                "further, the source's values were taken"
+            )
+        first = part or first
+    notes += found.pop("notes") + [one[1] for one in parts if one is not first]
+    return dict(found, part=first, notes=notes, proposals=proposals)
+
+
+def _compared(source, output, picture, values, job, rounding=0.0):
+    """Figures of the stages and masks, notes, and all parts."""
+    before, after = values
+    stages, parts, notes = [], [], []
     for number, spec in enumerate(job["stages"]):
         stage = agreement.Stage(spec)
-        sides = [dict(one["stages"][number]) for one in (before, after)]
+        sides = [dict(one["stages"][number]) for one in values]
         if spec["proposals"] and all("decoded" in one for one in sides):
             sides[1]["decoded"] = _decoded(output, number, sides, stage, spec, picture)
         if spec["proposals"]:
             for one in sides:
                 one.pop("anchors", None)
-        found = stage.compare(*sides)
+        found = stage.compare(*sides, rounding)
         if any(one[0] == agreement.ANCHORS for one in found["parts"]) and job.get("carried"):
             found = _carried(source, output, picture, job["carried"], found)
         stages.append(found)
@@ -195,17 +230,13 @@ def _round(source, output, picture, before, job):
             one["masks"][:rows].reshape(-1, job["masks"]["channels"][side])[
                 :, [both[side] for both in job["masks"]["classes"]]
             ]
-            for side, one in enumerate((before, after))
+            for side, one in enumerate(values)
         ]
         masks = agreement.gap(*pair)
         if not masks.equal:
             parts.append([agreement.MASKS, f"the masks {masks}"])
         masks = masks._asdict()
-    part = parts[0] if parts else None
-    if {one[0] for one in parts} & {agreement.BOXES, agreement.LOGITS, agreement.MASKS}:
-        part = stock_layers.first_difference(source, output, picture, crops, before, job) or part
-    notes += [one[1] for one in parts if one is not part]
-    return {"part": part, "stages": stages, "notes": notes, "masks": masks, "proposals": proposals}
+    return {"stages": stages, "masks": masks, "parts": parts, "notes": notes}
 
 
 def _fitted(boxes, count):

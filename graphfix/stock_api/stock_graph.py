@@ -10,13 +10,14 @@ found by its name scope, `Decode`, which it has had in all revisions.
 import contextlib
 import re
 
+import agreement
 import stock_detect
 import tensorflow.compat.v1 as tf
 from stock_train import unoptimised
 from tensorflow.python import pywrap_tensorflow
 
 # The operations by which a kernel gets to its convolution, and those of a layer.
-_TO_CONVOLUTION = ("Identity", "ReadVariableOp", "Mul", "Reshape", "FakeQuantWithMinMaxVars")
+_TO_CONVOLUTION = ("Identity", "ReadVariableOp", "Mul", "Reshape", agreement.QUANTIZATION)
 _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2dNative", "MatMul")
 _VARIABLES = ("Variable", "VariableV2", "VarHandleOp")
 # How many of its first inputs an operation takes values from that are still those of a head.
@@ -27,7 +28,7 @@ _PASSING = {
     "Concat": 99,
     "ConcatV2": 99,
     "ExpandDims": 1,
-    "FakeQuantWithMinMaxVars": 1,
+    agreement.QUANTIZATION: 1,
     "FusedBatchNorm": 1,
     "FusedBatchNormV2": 1,
     "FusedBatchNormV3": 1,
@@ -171,6 +172,16 @@ class StockGraph:
                 last = one
             found.append(last.outputs[0])
         return found
+
+    def roundings(self, kernels):
+        """The operations that round to 8 bits what heads with these kernels compute."""
+        return [
+            one
+            for kernel in kernels
+            for convolution in self.convolutions(kernel)
+            for one in _onward(convolution, _PASSING)
+            if one.type == agreement.QUANTIZATION
+        ]
 
     def joined(self, kernels):
         """The tensor of what the heads with these kernels compute, all feature maps one after

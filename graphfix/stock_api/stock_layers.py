@@ -17,24 +17,49 @@ _NOT_LAYERS = ("Const", "Identity", "Variable", "VariableV2", "VarHandleOp", "Re
 
 
 def first_difference(source, output, picture, crops, before, job):
-    """[step, words] of the first tensor that is not equal, None where all layers are."""
-    pairs, equal = _layers(source, output, job), None
+    """[step, words] of the first tensor that is not equal, None where all layers are; and what the
+    output's graph is to be fed, so that they are: see `_rounded`."""
+    pairs, equal, forced = _layers(source, output, job), None, {}
     feeds = [
         dict(zip(one.crops, values)) for one, values in ((source, before["crops"]), (output, crops))
     ]
-    for start in range(0, len(pairs), _AT_ONCE):
-        some = pairs[start : start + _AT_ONCE]
+    at = 0
+    while at < len(pairs):
+        some = pairs[at : at + _AT_ONCE]
         values = [
             one.graph.run([pair[1 + side] for pair in some], picture, feeds[side])
             for side, one in enumerate((source, output))
         ]
-        for (words, _, _), this, that in zip(some, *values):
+        for (words, tensor, other), this, that in zip(some, *values):
+            at += 1
             apart = agreement.gap(this, that)
-            if not apart.equal:
+            if apart.equal:
+                equal = words
+            elif _rounded(source, output, (tensor, other), apart, picture, feeds):
+                forced[other] = feeds[1][other] = this
+                break  # the rest of these follows from it
+            else:
                 behind = f"; {equal} is equal" if equal else ""
-                return ["layers", f"{words} {apart}{behind}"]
-            equal = words
-    return None
+                return ["layers", f"{words} {apart}{behind}"], {}
+    return None, forced
+
+
+def _rounded(source, output, tensors, apart, picture, feeds):
+    """Whether values differ by no more than their rounding to 8 bits, of equal values.
+
+    In two graphs they differ in the last place, and one that is just between two steps is then
+    rounded up in one graph and down in the other.
+    """
+    if tensors[0].op.type != agreement.QUANTIZATION or tensors[1].op.type != agreement.QUANTIZATION:
+        return False
+    inputs = [
+        one.graph.run(list(tensor.op.inputs), picture, fed)
+        for one, tensor, fed in zip((source, output), tensors, feeds)
+    ]
+    _, low, high = inputs[0]
+    return apart.largest <= agreement.step(low, high) and all(
+        agreement.gap(one, other).equal for one, other in zip(*inputs)
+    )
 
 
 def _layers(source, output, job):
@@ -63,6 +88,7 @@ def _layers(source, output, job):
         if len(found[0]) == len(found[1]):
             both.update(zip(*found))
             scopes.update(one.name.rpartition("/")[0] + "/" for one in found[0])
+    scopes_of_heads = tuple(kernel.rpartition("/")[0] + "/" for kernel in heads)
     pairs: List[Tuple[str, Any, Any]] = []
     for one in order:
         if one in both:
@@ -71,7 +97,12 @@ def _layers(source, output, job):
                 pairs.append(("the preprocessed image", *images))
             pairs.append((f"the input of {one.name}", one.inputs[0], both[one].inputs[0]))
             pairs.append((f"the output of {one.name}", one.outputs[0], both[one].outputs[0]))
-        elif pairs and one.type not in _NOT_LAYERS and _scope(one, scopes):
+        elif (
+            pairs
+            and one.type not in _NOT_LAYERS
+            and (_scope(one, scopes) or one.type == agreement.QUANTIZATION)
+            and not one.name.startswith(scopes_of_heads)
+        ):
             other = output.graph.operation(one.name)
             if (
                 other in needed[1]

@@ -3,11 +3,13 @@ are not, the first place along the network is named."""
 
 import os
 import re
+import shutil
 
 import pytest
 
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
+import cells
 import judging
 import thorough
 
@@ -91,3 +93,66 @@ def test_the_first_place_is_named(what, answers):
         assert found["part"][0] == place[0] and re.search(place[1], found["part"][1]), found
     else:
         assert 0 < found["stages"][0]["logit"]["scale"] and found["stages"][0]["rows"] > 500
+
+
+def compared(source, out, python):
+    """What the stock API says of a directory beside its source's own graph."""
+    plan = read_plan(os.path.join(out, "plan.json"))
+    with sides.opened(out, plan, source, allow_effects=False, pictures=False) as both:
+        job = equality.comparison_job(source.model, plan, [both.source] + both.outputs, ())
+        (answer,) = runner.run_jobs([job], python=python, timeout=judging.SECONDS)
+    assert "error" not in answer and "unknown" not in answer, answer
+    return answer["compared"]
+
+
+@thorough.only
+def test_changed_anchors_are_compared_channel_by_channel(stock_python, tmp_path):
+    (tmp_path / "anchors.pbtxt").write_text(
+        "ssd_anchor_generator { num_layers: 6 min_scale: 0.25 max_scale: 0.9 "
+        "aspect_ratios: [1.0, 2.0, 0.5, 2.5, 0.4, 1.5] }"
+    )
+    out = judging.convert(
+        judging.DETECTOR,
+        tmp_path / "out",
+        "--num_classes",
+        "2",
+        "--map",
+        "1=6",
+        "--anchors",
+        tmp_path / "anchors.pbtxt",
+        "--target_api",
+        "2019-07",
+    )
+    for found in compared(open_source(judging.DETECTOR), out, stock_python("2019-07")):
+        assert found["equal"] and "the anchors were changed" in found["notes"][0], found
+
+
+# Exported by one revision, and judged by the next.
+@thorough.only
+@pytest.mark.parametrize("name", ("mask_rcnn", "rfcn_resnet50", "ssd_softmax", "ssd_mobilenet_v2"))
+@pytest.mark.parametrize("eras", zip(judging.ERAS, judging.ERAS[1:]))
+def test_what_one_revision_exports_is_equal_in_the_next(name, eras, tmp_path):
+    old, new = map(cells.era, eras)
+    made = cells.Source(cells.families()[name], old, str(tmp_path / "made"))
+    directory = str(tmp_path / "exported")
+    job = judging.job(made.directory, "export", output_directory=directory)
+    judging.ask([(old.python, job)])
+    # The graph alone, whose values are its own.
+    only = tmp_path / "graph"
+    only.mkdir()
+    shutil.copy(os.path.join(directory, "frozen_inference_graph.pb"), str(only))
+    shutil.copy(os.path.join(made.directory, "pipeline.config"), str(only))
+    out = judging.convert(
+        only,
+        tmp_path / "out",
+        "--num_classes",
+        "3",
+        "--map",
+        "1=20",
+        "--map",
+        "3=4",
+        "--target_api",
+        new.revision,
+    )
+    for found in compared(open_source(str(only)), out, new.python):
+        assert found["equal"], found

@@ -137,3 +137,25 @@ def test_channels_of_carried_anchors():
     assert not agreement.compare_channels(source, output, index, []).equal
     assert not agreement.compare_channels(source, output, [2, 0, 1], affine).equal
     assert agreement.compare_channels(source, source, None, []).equal
+
+
+@pytest.mark.parametrize(
+    "rows, by, left_out", [([], 0, 0), ([5], 0.019, 1), ([5, 6, 7], 0.019, None), ([5], 0.04, None)]
+)
+def test_single_rows_may_be_rounded_to_another_step(rows, by, left_out):
+    source, output = (
+        {
+            "logits": np.tile(random.standard_normal((200, 1)), side),
+            "encodings": np.tile(np.linspace(1, 2, 4), (200, 1)),
+            "decoded": np.tile(np.linspace(1, 2, 4), (200, 1)),
+            "conversion": "Sigmoid",
+        }
+        for side, random in ((number, np.random.RandomState(3)) for number in (4, 3))
+    )
+    output["logits"][rows] += by
+    output["decoded"][rows] += 1  # which follows
+    found = agreement.Stage(SPEC).compare(source, output, agreement.step(0, 5))
+    assert not found["parts"] if left_out is not None else found["parts"]
+    if left_out:
+        assert f"{left_out} boxes are rounded" in found["notes"][0]
+    assert len(agreement.Stage(SPEC).compare(source, output)["parts"]) == (2 if rows else 0)
