@@ -8,17 +8,7 @@ import pytest
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.options import (
-    MAX_CLASSES,
-    OPTIONS,
-    ConvertOptions,
-    Freeze,
-    Front,
-    Kind,
-    NewRows,
-    reference,
-    spelled,
-)
+from graphfix.options import MAX_CLASSES, OPTIONS, ConvertOptions, Freeze, Kind, NewRows, reference
 
 
 def refusal(**given):
@@ -79,17 +69,6 @@ def test_every_option_is_a_flag():
         assert choices == ([one.value for one in option.choices] if option.choices else None)
 
 
-def test_names_are_spelled_as_the_front_writes_them():
-    text = "--map 'a --map b': has no '='; see --freeze, or graphfix plan --json, or --weights ema"
-    assert spelled(text, Front.FLAGS) == text
-    assert spelled(text, Front.PYTHON) == (
-        "map='a --map b': has no '='; see freeze=, or graphfix plan --json, or weights= ema"
-    )
-    assert spelled("--map 'a'; --mapping; --num_classes 3", Front.RECIPE) == (
-        "map: 'a'; --mapping; num_classes: 3"
-    )
-
-
 def test_errors_name_options_as_python_does(model):
     with pytest.raises(graphfix.RequestError, match="num_classes= or plan="):
         graphfix.plan(model)
@@ -105,3 +84,13 @@ def test_a_choice_is_its_text():
     assert {NewRows.PRIOR: 1}["prior"] == {"prior": 1}[NewRows.PRIOR] == 1
     assert f"{Freeze.NONE} {Freeze.NONE!s:>6} %s" % Freeze.NONE == "none   none none"
     assert json.dumps({"a": NewRows.ZERO}) == '{"a": "zero"}'
+
+
+def test_their_repr_makes_them_again():
+    given = {"freeze": "backbone", "map": ("a=b",), "seed": 3, "anchors": "it's"}
+    options = ConvertOptions(**given)
+    assert repr(ConvertOptions()) == "ConvertOptions()"
+    assert repr(options) == (
+        "ConvertOptions(map=('a=b',), anchors=\"it's\", freeze='backbone', seed=3)"
+    )
+    assert eval(repr(options)) == options

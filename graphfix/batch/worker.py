@@ -25,13 +25,14 @@ from graphfix.formats.archive import SUFFIXES
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.graphdef.files import SAVED_MODEL_PB
 from graphfix.formats.regular_files import read_file
+from graphfix.fronts import Front, asked_by
 from graphfix.modeldir import ownership
 from graphfix.modeldir.destinations import Directory
 from graphfix.modeldir.download import fetch
 from graphfix.modeldir.manifest import Manifest, read_manifest
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, META, SAVED_MODEL
 from graphfix.modeldir.search import find_frozen, find_prefix
-from graphfix.options import OPTIONS, ConvertOptions, Front, spelled
+from graphfix.options import OPTIONS, ConvertOptions
 from graphfix.report.report import Report
 from graphfix.stock_api.target_api import find_target_api
 from graphfix.verification.judge import judge
@@ -90,11 +91,8 @@ def do(entry: Dict[str, Any], out: str) -> Dict[str, Any]:
                 "this is a fault of graphfix: please report it",
             ),
         )
-    return {
-        "verdict": FAILED,
-        "lines": [spelled(str(one), Front.RECIPE) for one in problems],
-        "findings": {},
-    }
+    with asked_by(Front.RECIPE):
+        return {"verdict": FAILED, "lines": [str(one) for one in problems], "findings": {}}
 
 
 @contextlib.contextmanager

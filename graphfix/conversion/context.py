@@ -11,12 +11,12 @@ from graphfix.errors import RequestError
 from graphfix.findings import WARNING, Finding
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.textproto import Document
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.modeldir.source_labels import NOT_THE_SOURCES, source_labels
 from graphfix.options import ConvertOptions
 from graphfix.pipeline_config.anchor_generators import parse_anchors, touches_anchors
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.stock_api.target_api import TargetApi, find_target_api
 
 
@@ -39,7 +39,7 @@ class Context:
     `names_findings` say what had to be assumed.
     """
 
-    source: Source
+    source: Model
     options: ConvertOptions
     names: Optional[LabelMap]
     target: Optional[LabelMap] = None
@@ -57,7 +57,7 @@ class Context:
         return tuple(known[number].display_name if number in known else "" for number in numbers)
 
 
-def describe(source: Source, options: ConvertOptions) -> Context:
+def describe(source: Model, options: ConvertOptions) -> Context:
     """Reads what the options name, and finds out what they mean for this source.
 
     Raises:
@@ -89,7 +89,7 @@ def describe(source: Source, options: ConvertOptions) -> Context:
     )
 
 
-def describe_for_replay(source: Source, options: ConvertOptions, plan: SurgeryPlan) -> Context:
+def describe_for_replay(source: Model, options: ConvertOptions, plan: Plan) -> Context:
     """What a plan that is replayed leaves open: only the names of the source's classes.
 
     Raises:
@@ -113,11 +113,11 @@ def describe_for_replay(source: Source, options: ConvertOptions, plan: SurgeryPl
     return Context(_reading_once(source), options, names)
 
 
-def _trained_with(source: Source, anchors: AnchorSpec) -> Source:
+def _trained_with(source: Model, anchors: AnchorSpec) -> Model:
     return dataclasses.replace(source, model=dataclasses.replace(source.model, anchors=anchors))
 
 
-def _reading_once(source: Source) -> Source:
+def _reading_once(source: Model) -> Model:
     """The source, the heads of which are read once: they are looked at, gathered and compared."""
     heads = [name for head in source.model.heads for name in head.tensors]
     return dataclasses.replace(source, store=source.store.cached(heads))
@@ -140,7 +140,7 @@ def _target(path: Optional[str]) -> Tuple[Optional[LabelMap], Tuple[Finding, ...
     )
 
 
-def _anchors(source: Source, options: ConvertOptions, api: str) -> Optional[NewAnchors]:
+def _anchors(source: Model, options: ConvertOptions, api: str) -> Optional[NewAnchors]:
     path = options.anchors
     if path is None:
         if options.anchor_boxes != type(options).anchor_boxes:

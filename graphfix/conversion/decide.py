@@ -19,13 +19,14 @@ from graphfix.planning.config_edits import Paths, plan_config
 from graphfix.planning.dtypes import check_types
 from graphfix.planning.edits import output_names
 from graphfix.planning.freeze import kept_patterns, plan_freeze
-from graphfix.planning.plan import SurgeryPlan, plan_tensors, remarks
+from graphfix.planning.plan import Plan, plan_tensors, remarks
+from graphfix.planning.plan_rules import check_names
 from graphfix.restore import trainers
 
 Findings = Tuple[Finding, ...]
 
 
-def make_plan(context: Context, *, place: str, resumable: bool) -> SurgeryPlan:
+def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
     """The plan for a source and options.
 
     `place` is the output's directory as the trainer will see it, unless an option says otherwise;
@@ -37,6 +38,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> SurgeryPlan:
     source, options, api = context.source, context.options, context.api
     assert api is not None, "a replayed plan is not made again"
     model, message, metas = source.model, source.config.message, source.metas
+    check_names(metas, subject=os.path.basename(source.prefix))
     classes, about_classes = _classes(context)
     carry, anchor_changes, about_anchors = _anchors(context)
     request = SurgeryRequest(
@@ -104,7 +106,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> SurgeryPlan:
         + about_freeze
         + remarks(model, request)
     )
-    return SurgeryPlan(
+    return Plan(
         source.digest,
         api.revision,
         options.trainer,
@@ -114,10 +116,11 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> SurgeryPlan:
         config_edits,
         by_severity(findings),
         context.anchor_order,
+        context.source_names,
     )
 
 
-def with_place(plan: SurgeryPlan, place: str) -> SurgeryPlan:
+def with_place(plan: Plan, place: str) -> Plan:
     """A replayed plan, with a finding where its config looks for the checkpoint elsewhere than in
     `place`."""
     here = quote(os.path.join(place, CHECKPOINT))
@@ -136,7 +139,7 @@ def with_place(plan: SurgeryPlan, place: str) -> SurgeryPlan:
     return with_findings(plan, tuple(plan.findings) + elsewhere)
 
 
-def with_findings(plan: SurgeryPlan, findings: Findings) -> SurgeryPlan:
+def with_findings(plan: Plan, findings: Findings) -> Plan:
     """The plan with other findings, each once, the worst first."""
     return dataclasses.replace(plan, findings=by_severity(dict.fromkeys(findings)))
 

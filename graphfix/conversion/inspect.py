@@ -8,8 +8,8 @@ from graphfix.conversion.graphs import graph_findings
 from graphfix.conversion.open import opened
 from graphfix.conversion.trained_anchors import trained_anchors
 from graphfix.detectors.anchor_order import Order, described
-from graphfix.findings import Finding, by_severity
-from graphfix.modeldir.openers import Source
+from graphfix.findings import Finding, by_severity, count
+from graphfix.modeldir.openers import Model
 from graphfix.modeldir.source_labels import source_labels
 from graphfix.options import ConvertOptions
 
@@ -20,6 +20,10 @@ class ModelDescription(NamedTuple):
     path: str
     data: Dict[str, Any]
     findings: Tuple[Finding, ...]
+
+    def __repr__(self) -> str:
+        classes = count(self.data["classes"], "class", "classes")
+        return f"<ModelDescription of {self.path}: {self.data['family']}, {classes}>"
 
     def to_json(self) -> str:
         return json.dumps(
@@ -50,7 +54,7 @@ class ModelDescription(NamedTuple):
         return rows + [f"  {finding}" for finding in self.findings]
 
 
-def inspect(source: Union[str, Source], options: ConvertOptions) -> ModelDescription:
+def inspect(source: Union[str, Model], options: ConvertOptions) -> ModelDescription:
     """A description of a model.
 
     Raises:
@@ -67,7 +71,7 @@ def _other_order(anchors: Dict[str, Any]) -> str:
     return f"; trained in another order ({described(order)})" if order else ""
 
 
-def _data(source: Source, order: Order) -> Dict[str, Any]:
+def _data(source: Model, order: Order) -> Dict[str, Any]:
     model = source.model
     labels = source_labels(source, None).labels
     return {

@@ -35,7 +35,7 @@ from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import Label, LabelMap, format_label_map
 from graphfix.planning import edits as tensor_edits
 from graphfix.planning.non_finite_check import not_finite
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import to_json
 from graphfix.report import html
 from graphfix.report.report import MapAnchorsChange, Report
@@ -49,7 +49,7 @@ class Output(NamedTuple):
     API that will train, None where they are the source's, `described` what its config describes.
     """
 
-    plan: SurgeryPlan
+    plan: Plan
     tensors: TensorStore
     config: Document
     graphs: Mapping[str, bytes]
@@ -57,7 +57,7 @@ class Output(NamedTuple):
     described: AnchorSpec
 
 
-def apply(plan: SurgeryPlan, context: Context) -> Output:
+def apply(plan: Plan, context: Context) -> Output:
     """Carries a plan out.  Tensors are views, read and computed when they are written.
 
     Raises:
@@ -122,7 +122,7 @@ def _write_training_checkpoint(directory: str, output: Output, context: Context)
     write_state(directory, TRAINING_CHECKPOINT)
 
 
-def _new_generator(context: Context, plan: SurgeryPlan, config: Document) -> Any:
+def _new_generator(context: Context, plan: Plan, config: Document) -> Any:
     """The AnchorGenerator message of the output's config, None where its anchors are the
     source's."""
     if not plan.anchor_order and not touches_anchors(plan.config_edits):
@@ -131,7 +131,7 @@ def _new_generator(context: Context, plan: SurgeryPlan, config: Document) -> Any
     return getattr(getattr(bound_config(config).message.model, meta), ANCHOR_FIELD[meta])
 
 
-def _label_map(plan: SurgeryPlan) -> LabelMap:
+def _label_map(plan: Plan) -> LabelMap:
     return LabelMap(
         tuple(Label(one.id, one.name, one.display_name) for one in plan.classes if one.name)
     )
@@ -160,7 +160,6 @@ def _report(output: Output, stage: Stage, context: Context, destination: Destina
                 lineterm="",
             )
         ),
-        context.source_names,
         shapes,
         destination.model_dir,
         anchors=tuple(

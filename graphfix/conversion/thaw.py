@@ -17,7 +17,7 @@ from graphfix.modeldir import manifest, openers
 from graphfix.modeldir.checkpoint_state import write_state
 from graphfix.modeldir.destinations import Destination
 from graphfix.modeldir.names import CHECKPOINT, CONFIG
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.modeldir.search import find_frozen
 from graphfix.options import NewRows, Trainer, Weights
 from graphfix.pipeline_config.edits import ConfigEdit, apply_edits
@@ -61,6 +61,12 @@ def thaw(
     Raises:
       GraphfixError: nothing was published.
     """
+    if destination.resumable:
+        raise RequestError(
+            "--model_dir",
+            "is for a complete training checkpoint, which thaw does not write",
+            "leave it out, and give it to convert",
+        )
     inputs = [one for one in (path, config_path) if one]
     destination.check(inputs)
     frozen = find_frozen(path)
@@ -94,7 +100,7 @@ def thaw(
     )
 
 
-def _in_order(source: Source, order: Order) -> TensorStore:
+def _in_order(source: Model, order: Order) -> TensorStore:
     """The variables, the channels of heads in the order of the config's anchors."""
     model = source.model
     request = SurgeryRequest(

@@ -23,7 +23,7 @@ from graphfix.detectors.anchor_order import (
 from graphfix.detectors.families import ANCHOR_FIELD
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.modeldir.names import PLAN_JSON
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.modeldir.own_graph import GraphAnchors, read_graph_anchors
 from graphfix.pipeline_config.schema_history import everything, revision_for, schema
 from graphfix.pipeline_config.schema_violations import violations
@@ -58,7 +58,7 @@ class Trained(NamedTuple):
 
 
 def trained_anchors(
-    source: Source, *, api: Optional[str] = None, source_api: Optional[str] = None
+    source: Model, *, api: Optional[str] = None, source_api: Optional[str] = None
 ) -> Trained:
     """The anchors of a source, compared with those its config means in the API of a month (of
     today).
@@ -93,22 +93,22 @@ def trained_anchors(
     return Trained(in_order(wanted, order), order, findings)
 
 
-def of_plan(source: Source, order: Order, *, api: str) -> AnchorSpec:
+def of_plan(source: Model, order: Order, *, api: str) -> AnchorSpec:
     """The anchors that a plan's order says that a source was trained with."""
     wanted = describe_anchors(_generator(source), source.config_path, source.model.image, api=api)
     return in_order(wanted, order)
 
 
-def _generator(source: Source) -> Any:
+def _generator(source: Model) -> Any:
     meta = source.model.meta
     return getattr(getattr(source.config.message.model, meta), ANCHOR_FIELD[meta])
 
 
-def _shared(source: Source) -> bool:
+def _shared(source: Model) -> bool:
     return all(head.map is None for head in source.model.heads)
 
 
-def _month(source: Source, source_api: Optional[str]) -> Tuple[Optional[str], Witness]:
+def _month(source: Model, source_api: Optional[str]) -> Tuple[Optional[str], Witness]:
     """The month of the API that trained, and what tells it."""
     if source_api is not None:
         return source_api, Witness("--source_api", f"is {source_api}, and the API of then has")
@@ -120,7 +120,7 @@ def _month(source: Source, source_api: Optional[str]) -> Tuple[Optional[str], Wi
     return None, Witness("", "")
 
 
-def _names(source: Source) -> Tuple[str, ...]:
+def _names(source: Model) -> Tuple[str, ...]:
     """The names a published archive may have left."""
     return os.path.basename(source.path), os.path.basename(os.path.dirname(source.prefix))
 
@@ -151,7 +151,7 @@ def _other(witness: Witness, trained: AnchorSpec, wanted: AnchorSpec) -> Finding
 
 
 def _contradicted(
-    source: Source, anchors: AnchorSpec, source_api: Optional[str]
+    source: Model, anchors: AnchorSpec, source_api: Optional[str]
 ) -> Tuple[Finding, ...]:
     if source_api is None:
         return ()
@@ -172,7 +172,7 @@ def _contradicted(
     )
 
 
-def _padding(source: Source, read: GraphAnchors) -> Tuple[Finding, ...]:
+def _padding(source: Model, read: GraphAnchors) -> Tuple[Finding, ...]:
     """Layers whose inputs the graph pads otherwise than those of the config."""
     settings = getattr(source.config.message.model, source.model.meta).feature_extractor
     explicit = getattr(settings, "use_explicit_padding", False)
@@ -195,7 +195,7 @@ def _padding(source: Source, read: GraphAnchors) -> Tuple[Finding, ...]:
     )
 
 
-def _doubt(source: Source, wanted: AnchorSpec) -> Tuple[Finding, ...]:
+def _doubt(source: Model, wanted: AnchorSpec) -> Tuple[Finding, ...]:
     """Whether an SSD may be of the time of the old order, for all that can be seen."""
     if (
         source.model.feature_extractor not in _FIRST_EXTRACTORS
@@ -222,7 +222,7 @@ def _doubt(source: Source, wanted: AnchorSpec) -> Tuple[Finding, ...]:
     )
 
 
-def _is_dated(source: Source) -> bool:
+def _is_dated(source: Model) -> bool:
     """Whether it is named as an archive of a later date, or its config names one, such as it was
     fine-tuned from."""
     names = (*_names(source), source.config.document.text)
@@ -230,6 +230,6 @@ def _is_dated(source: Source) -> bool:
     return any(month >= INTERPOLATED_LAST for month in months)
 
 
-def _is_later(source: Source) -> bool:
+def _is_later(source: Model) -> bool:
     """Whether the config has what the API of the old order did not know."""
     return bool(violations(source.config.document, schema(_LAST_MONTH), everything()))

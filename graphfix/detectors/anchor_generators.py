@@ -28,7 +28,7 @@ import numpy as np
 
 from graphfix.errors import SourceError
 
-_REDUCED_SCALE = 0.1
+REDUCED_SCALE = 0.1
 _MOST_MAPS = 64
 _MOST_ANCHORS = 100000
 _OTHER = "give it layers, scales and aspect ratios that are positive numbers"
@@ -95,7 +95,7 @@ def _ssd(ssd, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
         elif ssd.interpolated_scale_aspect_ratio > 0:
             pairs.append((between, ssd.interpolated_scale_aspect_ratio))
         if layer == 0 and ssd.reduce_boxes_in_lowest_layer:
-            pairs = [(_REDUCED_SCALE, 1.0), (scales[0], 2.0), (scales[0], 0.5)]
+            pairs = [(REDUCED_SCALE, 1.0), (scales[0], 2.0), (scales[0], 0.5)]
         stride = _given(ssd.height_stride, ssd.width_stride, layer, layers, "strides")
         offset = _given(ssd.height_offset, ssd.width_offset, layer, layers, "offsets")
         if stride and not offset:

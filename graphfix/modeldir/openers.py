@@ -1,7 +1,7 @@
 """Opens what the user names as SOURCE.
 
 `OPENERS` lists every kind of model that can be opened; the first that recognises a path opens it.
-An opener reads metadata only, and gives a `Source` whatever the kind.
+An opener reads metadata only, and gives a `Model` whatever the kind.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from typing import Callable, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.describe import ModelSpec, describe
 from graphfix.errors import GraphfixError
-from graphfix.findings import INFO, Finding
+from graphfix.findings import INFO, Finding, count
 from graphfix.formats.archive import Unpacked
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.graphdef import files
@@ -25,7 +25,7 @@ from graphfix.pipeline_config.document import PipelineConfig, parse_config
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Source:
+class Model:
     """An opened model.
 
     `prefix` is the checkpoint's, or the path of a frozen graph that is opened instead of one.
@@ -52,7 +52,8 @@ class Source:
     path: str = ""
 
     def __repr__(self) -> str:
-        return f"<Source {self.path}: {self.model.family}, {self.model.classes} classes>"
+        classes = count(self.model.classes, "class", "classes")
+        return f"<Model {self.path}: {self.model.family}, {classes}>"
 
     @property
     def metas(self):
@@ -100,10 +101,10 @@ class Opener(NamedTuple):
 
     kind: str
     find: Callable[[str], Optional[str]]
-    open: Callable[[str, Optional[str]], Source]
+    open: Callable[[str, Optional[str]], Model]
 
 
-def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
+def open_source(path: str, *, config_path: Optional[str] = None) -> Model:
     """Opens a model; reads metadata only.
 
     Raises:
@@ -117,7 +118,7 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
     raise AssertionError("the last opener takes every path")
 
 
-def _open_archive(path: str, config_path: Optional[str]) -> Source:
+def _open_archive(path: str, config_path: Optional[str]) -> Model:
     unpacked = Unpacked(path)
     try:
         source = open_source(unpacked.directory, config_path=config_path)
@@ -153,7 +154,7 @@ def _open_archive(path: str, config_path: Optional[str]) -> Source:
     )
 
 
-def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
+def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Model:
     where = config_path or os.path.join(os.path.dirname(prefix), CONFIG)
     # The index first: of a path that leads nowhere, it says so.
     index = reader.read_index(prefix)
@@ -163,7 +164,7 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
     metas = {name: view.meta for name, view in store.items()}
     model = describe(config.message, metas, config=where, checkpoint=prefix)
     frozen = os.path.join(os.path.dirname(prefix), FROZEN)
-    return Source(
+    return Model(
         prefix,
         config,
         where,
@@ -175,7 +176,7 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
     )
 
 
-def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool = False) -> Source:
+def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool = False) -> Model:
     """Opens a frozen graph or a SavedModel directory, thawed; where it has no config, one is
     inferred, which the findings say.
 
@@ -214,7 +215,7 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
     store, unread = add_unread(config.message, store, where)
     with open(where, "rb") as file:
         digest = hashlib.sha256(file.read()).digest()
-    return Source(
+    return Model(
         path,
         config,
         config_where,

@@ -9,7 +9,7 @@ from graphfix.errors import RequestError, SourceError
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.formats.regular_files import read_file
 from graphfix.modeldir.names import LABEL_MAP, PLAN_JSON
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
 
 _GIVE = "if the source was trained with others, pass its label map as --source_label_map_path"
@@ -27,7 +27,7 @@ class SourceLabels(NamedTuple):
 
 
 def source_labels(
-    source: Source,
+    source: Model,
     path: Optional[str],
     *,
     target: Optional[LabelMap] = None,
@@ -135,7 +135,7 @@ def _from(subject: str, message: str) -> Tuple[Finding, ...]:
     return (Finding("SOURCE_NAMES", INFO, subject, message, _GIVE),)
 
 
-def _fitting(labels: LabelMap, path: str, source: Source) -> LabelMap:
+def _fitting(labels: LabelMap, path: str, source: Model) -> LabelMap:
     if labels.max_id > source.model.classes:
         raise SourceError(
             path,

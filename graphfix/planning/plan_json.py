@@ -1,4 +1,4 @@
-"""A SurgeryPlan as JSON, both ways; the same plan gives the same text."""
+"""A Plan as JSON, both ways; the same plan gives the same text."""
 
 import json
 from typing import Any, Dict, Mapping, Tuple, Union
@@ -12,7 +12,7 @@ from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.planning import plan_check, plan_rules
 from graphfix.planning.classes import TargetClass
 from graphfix.planning.edits import ADDITIONS, EDITS
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 
 FORMAT = 1
 
@@ -20,7 +20,7 @@ FORMAT = 1
 _LIMIT = 64 << 20
 
 
-def to_json(plan: SurgeryPlan) -> str:
+def to_json(plan: Plan) -> str:
     """The plan as JSON, the same text for the same plan."""
 
     def row(edit) -> Dict[str, Any]:
@@ -56,7 +56,7 @@ def to_json(plan: SurgeryPlan) -> str:
     )
 
 
-def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
+def from_json(data: Union[bytes, str], subject: str) -> Plan:
     """The plan of a JSON text: possible in itself, whatever its source is.
 
     Raises:
@@ -87,7 +87,7 @@ def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
             ("anchor_order",),
         )
         json_data.read(int, found["format"], "format")
-        plan = SurgeryPlan(
+        plan = Plan(
             json_data.read(str, found["source_digest"], "source_digest"),
             json_data.read(str, found["target_api"], "target_api"),
             json_data.read(str, found["trainer"], "trainer"),
@@ -120,7 +120,7 @@ def _row(row: Any, kinds: Mapping[str, type], *where):
     )
 
 
-def read_plan(path: str, *, pipes: bool = False) -> SurgeryPlan:
+def read_plan(path: str, *, pipes: bool = False) -> Plan:
     """The plan in a file.
 
     Raises:

@@ -6,6 +6,7 @@ where one is importable here and is of that month, its own descriptors are read.
 
 from typing import NamedTuple, Optional, Tuple
 
+from graphfix.errors import RequestError
 from graphfix.findings import INFO, Finding
 from graphfix.pipeline_config.descriptors import read_schema
 from graphfix.pipeline_config.schema_history import Schema, revision_for
@@ -30,7 +31,7 @@ def find_target_api(asked: str) -> TargetApi:
     """
     found = runner.importable_api()
     if asked != "auto":
-        revision_for(asked)
+        _check(asked)
         revision = asked
         findings: Tuple[Finding, ...] = ()
     elif found:
@@ -78,3 +79,12 @@ def find_target_api(asked: str) -> TargetApi:
             ),
         )
     return TargetApi(revision, schema, findings)
+
+
+def _check(month: str) -> None:
+    try:
+        revision_for(month)
+    except RequestError as error:
+        (problem,) = error.problems
+        message = f"is {month!r:.80}: {problem.message}"
+        raise RequestError("--target_api", message, problem.remedy) from None

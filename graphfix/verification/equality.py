@@ -28,10 +28,10 @@ from graphfix.formats.graphdef import files
 from graphfix.formats.graphdef.effects import check_computes
 from graphfix.formats.graphdef.graph import Graph
 from graphfix.modeldir.names import FROZEN, SAVED_MODEL_DIRECTORY
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.planning.edits import Gather
 from graphfix.planning.heads import class_places, leaf
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.report.report import OutputFigure, Outputs
 
 _FIRST = "first stage"
@@ -54,7 +54,7 @@ class OwnGraph(NamedTuple):
     path: str
 
 
-def own_graph(source: Source) -> Optional[OwnGraph]:
+def own_graph(source: Model) -> Optional[OwnGraph]:
     """The graph of a source that detects, pruned to what detections need; None where it has none.
 
     Raises:
@@ -70,7 +70,7 @@ def own_graph(source: Source) -> Optional[OwnGraph]:
     return None
 
 
-def _graphs(source: Source):
+def _graphs(source: Model):
     frozen, saved = (
         source.frozen,
         os.path.join(os.path.dirname(source.prefix), SAVED_MODEL_DIRECTORY),
@@ -92,7 +92,7 @@ def _graphs(source: Source):
         yield ".meta", source.meta_graph.path, lambda: source.meta_graph.graph
 
 
-def own_side(source: Source, plan: SurgeryPlan, path: str, allow_effects: bool) -> Optional[Side]:
+def own_side(source: Model, plan: Plan, path: str, allow_effects: bool) -> Optional[Side]:
     """The source's own graph as a side of a job, with words for it as `what`; its file is written
     to `path`.  None where it has none.
 
@@ -114,7 +114,7 @@ def own_side(source: Source, plan: SurgeryPlan, path: str, allow_effects: bool) 
     return side
 
 
-def averaged(plan: SurgeryPlan) -> bool:
+def averaged(plan: Plan) -> bool:
     """Whether the result's values are the source's moving averages."""
     return any(
         edit.tensor.endswith(MOVING_AVERAGE) and edit.output_name is not None for edit in plan.edits
@@ -122,7 +122,7 @@ def averaged(plan: SurgeryPlan) -> bool:
 
 
 def comparison_job(
-    source: ModelSpec, plan: SurgeryPlan, sides: Sequence[Side], images: Sequence[str]
+    source: ModelSpec, plan: Plan, sides: Sequence[Side], images: Sequence[str]
 ) -> Dict[str, Any]:
     """The job that compares `sides`, the source's first, on pictures or, without, on noise."""
     stages = []
@@ -150,7 +150,7 @@ def comparison_job(
 
 def _stage(
     source: ModelSpec,
-    plan: SurgeryPlan,
+    plan: Plan,
     scores: Sequence[HeadSpec],
     boxes: Sequence[HeadSpec],
     first: bool,
@@ -171,7 +171,7 @@ def _stage(
     }
 
 
-def _classes(head: HeadSpec, plan: SurgeryPlan) -> Tuple[List[Tuple[int, int]], List[int]]:
+def _classes(head: HeadSpec, plan: Plan) -> Tuple[List[Tuple[int, int]], List[int]]:
     """The pairs of places, in source and output, of what a head has for carried classes and the
     background, and how many places there are in each."""
     axis = head.class_axis
@@ -188,7 +188,7 @@ def _kernel(head: HeadSpec) -> str:
     return next(name for name in head.tensors if LEAVES[leaf(name)][0] == KERNEL)
 
 
-def _carried(source: ModelSpec, plan: SurgeryPlan) -> List[Dict[str, Any]]:
+def _carried(source: ModelSpec, plan: Plan) -> List[Dict[str, Any]]:
     """What became of the channels of heads whose anchors change."""
     edits = {edit.output_name: edit for edit in plan.edits if isinstance(edit, Gather)}
     rows = []
@@ -211,9 +211,7 @@ def _carried(source: ModelSpec, plan: SurgeryPlan) -> List[Dict[str, Any]]:
     return rows
 
 
-def outcome(
-    found: Dict[str, Any], plan: SurgeryPlan, *, api: str, what: str, beside: str
-) -> Outputs:
+def outcome(found: Dict[str, Any], plan: Plan, *, api: str, what: str, beside: str) -> Outputs:
     """The answer of the stock API for one side, in words and figures; `what` was compared with what
     is `beside` it."""
     figures, words = [], []
@@ -267,12 +265,7 @@ def _short(value: Optional[float]) -> str:
 
 
 def outcomes(
-    answer: Dict[str, Any],
-    plan: SurgeryPlan,
-    *,
-    names: Sequence[str],
-    source: str,
-    images: Sequence[str],
+    answer: Dict[str, Any], plan: Plan, *, names: Sequence[str], source: str, images: Sequence[str]
 ) -> Tuple[Tuple[Outputs, ...], List[str]]:
     """What the stock API answered to a `comparison_job`, and why something was not compared."""
     if "error" in answer or "unknown" in answer:

@@ -14,9 +14,9 @@ from graphfix.formats.graphdef.effects import check_computes
 from graphfix.formats.graphdef.files import read_graph_def
 from graphfix.modeldir import openers as sources
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.pipeline_config.edits import apply_edits
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.process.scratch import Scratch
 from graphfix.report.report import load
 from graphfix.verification.equality import Side, averaged, own_side
@@ -34,8 +34,8 @@ class Sides(NamedTuple):
 
 
 def find_source(
-    directory: str, plan: SurgeryPlan, path: Optional[str], config_path: Optional[str]
-) -> Tuple[Optional[Source], str]:
+    directory: str, plan: Plan, path: Optional[str], config_path: Optional[str]
+) -> Tuple[Optional[Model], str]:
     """What a directory was converted from: what is named, or else what its report names, if that is
     still there; without one, why.
 
@@ -68,7 +68,7 @@ def find_source(
 
 @contextlib.contextmanager
 def opened(
-    directory: str, plan: SurgeryPlan, source: Source, *, allow_effects: bool, pictures: bool
+    directory: str, plan: Plan, source: Model, *, allow_effects: bool, pictures: bool
 ) -> Iterator[Sides]:
     """The sides of a converted directory; their files are there as long as this context is.
 
@@ -113,7 +113,7 @@ def opened(
         yield Sides(side, outputs, names, what, tuple(remarks))
 
 
-def _stock_side(plan: SurgeryPlan, source: Source, scratch: str) -> Side:
+def _stock_side(plan: Plan, source: Model, scratch: str) -> Side:
     """The source built from its own config with all of the plan's changes but the number of
     classes, so that it, too, has only fields that this API knows."""
     edits = [edit for edit in plan.config_edits if edit.path[-1] != "num_classes"]

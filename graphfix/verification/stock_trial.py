@@ -13,8 +13,8 @@ from graphfix.errors import GraphfixError, RequestError, VerificationError
 from graphfix.formats import regular_files
 from graphfix.formats.image_header import Jpeg, jpeg_without_exif
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, PLAN_JSON
-from graphfix.modeldir.openers import Source
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.modeldir.openers import Model
+from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import read_plan
 from graphfix.report import drawing, update
 from graphfix.report.report import Detection, Outputs, Picture, Verification
@@ -49,7 +49,7 @@ class TrialOptions:
     allow_effects: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class StockTrial:
     """What the stock API did: a verification a trainer, what the output computes beside the source
     (`outputs`; none where that was not compared), the worker's own results as `details` (see
@@ -59,6 +59,9 @@ class StockTrial:
     details: List[Dict[str, Any]]
     remarks: Tuple[str, ...]
     outputs: Tuple[Outputs, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<StockTrial: {'; '.join(self.to_lines())}>"
 
     @property
     def complete(self) -> bool:
@@ -189,16 +192,14 @@ def _restore_job(directory: str, trial: TrialOptions, trainer: str) -> Dict[str,
         job["model_dir"] = os.path.abspath(trial.model_dir)
     if trial.train_record:
         if not os.path.isfile(trial.train_record):
-            raise RequestError(
-                trial.train_record, "is not a file", "check the path of --train_record"
-            )
+            raise RequestError(trial.train_record, "is not a file", "check --train_record")
         job["record"] = os.path.abspath(trial.train_record)
         job["label_map"] = os.path.abspath(os.path.join(directory, LABEL_MAP))
     return job
 
 
 def _picture_jobs(
-    source: Source, plan: SurgeryPlan, both: sides.Sides, images: Sequence[str]
+    source: Model, plan: Plan, both: sides.Sides, images: Sequence[str]
 ) -> List[Dict[str, Any]]:
     """The job that compares all sides, and where there are pictures, one for each that detects."""
     every = [both.source] + both.outputs

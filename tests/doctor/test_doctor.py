@@ -355,3 +355,8 @@ def test_a_conversion(graphfix, tmp_path, broken_files):
         "doctor", tmp_path / "out" / "pipeline.config", "--model_dir", tmp_path / "training"
     )
     assert done.code == 0 and "MODEL_DIR_RESUMES" in done.out and "resumes from" in done.out
+
+
+def test_a_directory_is_its_config(graphfix, model):
+    found = [graphfix("doctor", path) for path in (model, os.path.join(model, "pipeline.config"))]
+    assert found[0] == found[1] and found[0].out

@@ -9,6 +9,7 @@ import sys
 import builders
 import pytest
 import repository
+from conversions import converted
 from fake_stock import FAKE, compared, restored
 
 
@@ -58,22 +59,7 @@ def stock(tmp_path):
 
 @pytest.fixture
 def out(graphfix, model, tmp_path):
-    labels = builders.write(tmp_path, "new.pbtxt", builders.label_map(["dog", "zebra"]))
-    directory = str(tmp_path / "out")
-    assert (
-        graphfix(
-            "convert",
-            model,
-            "--label_map_path",
-            labels,
-            "--target_api",
-            "2019-07",
-            "--output_directory",
-            directory,
-        ).code
-        == 0
-    )
-    return directory
+    return converted(graphfix, model, tmp_path, ["dog", "zebra"])
 
 
 @pytest.fixture
