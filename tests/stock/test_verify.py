@@ -91,7 +91,7 @@ def test_a_config_that_restores_no_head_is_found_out(out, stock_python):
         out, stock_trial.TrialOptions("legacy"), python=stock_python("2019-07")
     )
     assert not answer.complete
-    (details,) = answer.details
+    details = answer.details[0]
     heads = [
         row["name"]
         for row in details["missing"] + details["not_asked_for"] + details["dropped"]
