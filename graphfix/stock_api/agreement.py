@@ -216,7 +216,10 @@ def _match(
         words += ", which the heads do not follow: they predict for other anchors than were trained"
         found["parts"].append([ANCHORS, words])
         return None
-    found["notes"].append(words + (", and so are the heads" if follow == len(moved) else ""))
+    heads_too = "so are the heads"
+    if follow < len(moved):
+        heads_too = f"{follow} of them have the same encodings and logits in that order"
+    found["notes"].append(f"{words}, and {heads_too}")
     return matched.places
 
 

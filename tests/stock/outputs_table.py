@@ -38,7 +38,7 @@ CONFIGS = {
     "ssdlite_mobilenet_v2_coco_2018_05_09": "pipeline.config.floydhub_nc90",
     "field/old_anchor_order": "ssd_mobilenet_v1_coco.config",
 }
-ERAS = ("2019-04", "2019-07", "2021")
+ERAS = ("2019-07", "2021")
 PAGE = """\
 # Outputs beside the source's own graph
 
@@ -55,6 +55,17 @@ most. A dash means that the revision does not have the model.
 | layout | revision | outputs | max Δlogit | max Δbox | anchors |
 |---|---|---|---|---|---|
 """
+
+
+# Whose outputs cannot be equal, and why.
+KNOWN = {
+    "field/old_anchor_order": (
+        "trained in mid-2017 from a revision in which the added layers of an SSD join zeros to an "
+        "input of odd size, at the right and bottom; no config makes the API of today do so, and "
+        "`convert` says so (`LAYERS_PADDED`). Up to those layers the outputs are equal, and the "
+        "heads follow the order of the anchors"
+    )
+}
 
 
 def models():
@@ -133,7 +144,8 @@ def main():
             make(name, source)
             for era in eras:
                 row, equal = judge(source, era, scratch)
-                fine = fine and equal
+                fine = fine and (equal or name in KNOWN)
+                row[0] += "¹" * (not equal and name in KNOWN)
                 lines.append(f"| `{name}` | {era.revision} | {' | '.join(row)} |")
                 print(f"{time.time() - started:5.0f} s {lines[-1]}", file=sys.stderr, flush=True)
     revision = subprocess.run(
@@ -144,6 +156,7 @@ def main():
     ).stdout.strip()
     page = PAGE.format(revision=f" at revision {revision}", tolerance=agreement.TOLERANCE)
     page += "\n".join(lines) + "\n"
+    page += "".join(f"\n¹ `{name}`: {why}.\n" for name, why in KNOWN.items())
     if args.output:
         with open(args.output, "w", encoding="utf-8") as file:
             file.write(page)
