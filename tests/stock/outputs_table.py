@@ -52,6 +52,10 @@ Equal is what differs by no more than {tolerance:g} of the largest value of its 
 figures are parts: two graphs of one network add up the same float32 products in another order at
 most. A dash means that the revision does not have the model.
 
+Quantized models round to 8 bits, and a value between two steps may be rounded up in one graph and
+down in the other. Behind such values, which are known by equal inputs and a difference of one step,
+the source's values are taken.
+
 | layout | revision | outputs | max Δlogit | max Δbox | anchors |
 |---|---|---|---|---|---|
 """
