@@ -48,7 +48,7 @@ def shown(directory, text):
             assert "report.json" in problem.subject and problem.remedy, problem
         return False
     # What `verify` writes then.
-    report = report.with_verifications([Verification("2019-07", "model_main", "fine", True, ())])
+    report = report.with_results([Verification("2019-07", "model_main", "fine", True, ())])
     assert html.render(report, {one.file: b"" for one in report.pictures}).encode()
     assert json.loads(report.to_json())
     return True

@@ -37,7 +37,10 @@ def test_what_convert_wrote_passes(graphfix, out, stock_python):
     )
     assert done.code == 0, done.err
     lines = done.out.splitlines()
-    assert len(lines) == 2
+    assert len(lines) == 4
+    for line, name in zip(lines[2:], ("checkpoint", "frozen_inference_graph.pb")):
+        assert line.startswith(f"{name}: outputs equal: max |Δlogit| "), line
+        assert "1 carried class, 540 anchors (stock API 2019-04 beside the frozen graph" in line
     for line, trainer in zip(lines, judging.TRAINERS):
         assert re.match(
             (
@@ -88,7 +91,7 @@ def test_a_config_that_restores_no_head_is_found_out(out, stock_python):
         out, stock_trial.TrialOptions("legacy"), python=stock_python("2019-07")
     )
     assert not answer.complete
-    (details,) = answer.details
+    details = answer.details[0]
     heads = [
         row["name"]
         for row in details["missing"] + details["not_asked_for"] + details["dropped"]
