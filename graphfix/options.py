@@ -13,7 +13,7 @@ import enum
 import functools
 import os
 import re
-from typing import Any, Dict, Iterator, NamedTuple, Optional, Tuple, Type
+from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple, Type
 
 from graphfix.errors import GraphfixError, Problem, RequestError
 
@@ -86,7 +86,8 @@ class Option(NamedTuple):
     """What is known of one option.
 
     `choices` is the Choice class of a CHOICE; `least` and `most` bound an INTEGER; `read` says that
-    a PATH is a file that graphfix reads (a recipe takes it relative to itself).
+    a PATH is a file that graphfix reads (a recipe takes it relative to itself), unless it is the
+    word `builtin`; `commas` that TEXTS may be given as one text, with commas between them.
     """
 
     name: str
@@ -98,6 +99,12 @@ class Option(NamedTuple):
     least: Optional[int] = None
     most: Optional[int] = None
     read: bool = False
+    builtin: str = ""
+    commas: bool = False
+
+    def is_read(self, path: str) -> bool:
+        """Whether a value is the path of a file to read."""
+        return self.read and (os.path.basename(path) != self.builtin or os.path.isfile(path))
 
 
 def _option(kind: Kind, help: str, default: Any = None, **more: Any) -> Any:
@@ -130,13 +137,24 @@ class ConvertOptions:
       <Freeze.BACKBONE: 'backbone'>
     """
 
-    label_map_path: Optional[str] = _file("label map of the new classes")
+    label_map_path: Optional[str] = _file(
+        "label map of the new classes, or a list of their names: a .txt or .names with a name a "
+        "line, or YOLO's data.yaml"
+    )
+    classes: Tuple[str, ...] = _option(
+        Kind.TEXTS,
+        "names of the new classes in the order of their ids, instead of a label map",
+        (),
+        metavar="NAME,NAME",
+        commas=True,
+    )
     num_classes: Optional[int] = _option(
-        Kind.INTEGER, "number of new classes (without a label map)", least=1, most=MAX_CLASSES
+        Kind.INTEGER, "number of new classes (without names)", least=1, most=MAX_CLASSES
     )
     source_label_map_path: Optional[str] = _file(
-        "label map of the source's classes (default: the one next to the source; COCO's for 90 "
-        "classes)"
+        "label map or list of the source's classes, or the word coco (default: what the config or "
+        "a file next to the source says)",
+        builtin="coco",
     )
     map: Tuple[str, ...] = _option(
         Kind.TEXTS,
@@ -185,6 +203,10 @@ class ConvertOptions:
                 object.__setattr__(self, option.name, _value(option, value))
             except _Wrong as wrong:
                 problems.append(Problem(f"--{option.name}", wrong.message, wrong.remedy))
+        if not problems and self.classes and self.label_map_path is not None:
+            problems.append(
+                Problem("--classes", "is given beside --label_map_path", "give one of them")
+            )
         if problems:
             error = RequestError.collected(problems)
             spell(error, Front.PYTHON)
@@ -209,7 +231,7 @@ class ConvertOptions:
             for name, option in OPTIONS.items()
             if option.kind is Kind.PATH
             and name != "fine_tune_checkpoint"
-            and getattr(self, name) is not None
+            and getattr(self, name) not in (None, option.builtin)
         )
 
 
@@ -245,14 +267,27 @@ def _value(option: Option, value: Any) -> Any:
             raise _Wrong(f"is {value}", f"give a number from {option.least} to {option.most}")
         return value
     if option.kind is Kind.TEXTS:
+        if option.commas and isinstance(value, str):
+            value = (value,)
         if isinstance(value, (str, bytes)) or not all(isinstance(one, str) for one in value):
             raise _Wrong(f"is {value!r}", "give a list of texts")
-        return tuple(value)
+        return _names(value) if option.commas else tuple(value)
     if option.kind is Kind.PATH and isinstance(value, os.PathLike):
         value = os.fspath(value)
     if not isinstance(value, str):
         raise _Wrong(f"is {value!r}", "give a text")
     return value
+
+
+def _names(texts: Iterable[str]) -> Tuple[str, ...]:
+    """The names that texts have between commas.  Raises _Wrong."""
+    names = tuple(name.strip() for text in texts for name in text.split(","))
+    if "" in names or len(set(names)) < len(names) or len(names) > MAX_CLASSES:
+        raise _Wrong(
+            f"is '{','.join(texts):.80}'",
+            f"give each class a name of its own, at most {MAX_CLASSES}, with commas between them",
+        )
+    return names
 
 
 class Front(enum.Enum):
@@ -303,17 +338,3 @@ def spell(error: GraphfixError, front: Front) -> None:
 def parsed(values: Dict[str, Any]) -> "ConvertOptions":
     """The options of a mapping by name, such as parsed flags; what is not an option is ignored."""
     return ConvertOptions(**{name: values[name] for name in OPTIONS if name in values})
-
-
-def reference() -> Iterator[str]:
-    """Lines of a Markdown table: every option, its values, its default and what it means."""
-    yield "| option | values | default | meaning |"
-    yield "| --- | --- | --- | --- |"
-    for option in OPTIONS.values():
-        if option.choices:
-            values = ", ".join(f"`{one.value}`" for one in option.choices)
-        else:
-            values = option.metavar or option.kind.value
-        default = option.default
-        shown = "" if default in (None, ()) else f"`{default}`"
-        yield f"| `{option.name}` | {values} | {shown} | {option.help} |"

@@ -4,16 +4,17 @@ once."""
 import dataclasses
 from typing import Any, Optional, Tuple
 
+from graphfix.conversion.target_classes import target_classes
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.errors import RequestError
-from graphfix.findings import WARNING, Finding
+from graphfix.findings import Finding
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.textproto import Document
 from graphfix.modeldir.openers import Source
-from graphfix.modeldir.source_labels import NOT_THE_SOURCES, source_labels
+from graphfix.modeldir.source_labels import source_labels
 from graphfix.options import ConvertOptions
 from graphfix.pipeline_config.anchor_generators import parse_anchors
-from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
+from graphfix.pipeline_config.label_map import Label, LabelMap
 from graphfix.planning.plan import SurgeryPlan
 from graphfix.stock_api.target_api import TargetApi, find_target_api
 
@@ -31,8 +32,9 @@ class NewAnchors:
 class Context:
     """The source, the options, and what they mean together.
 
-    `target` is the label map of the new classes, `names` that of the source's (None where unknown);
-    `api` is the API that will train, None where a plan is replayed, which names it; `findings` and
+    `target` is the label map of the new classes, `names` that of the source's (None where unknown),
+    `num_classes` the number of new classes, where more than the label map says it; `api` is the
+    API that will train, None where a plan is replayed, which names it; `findings` and
     `names_findings` say what had to be assumed.
     """
 
@@ -40,6 +42,7 @@ class Context:
     options: ConvertOptions
     names: Optional[LabelMap]
     target: Optional[LabelMap] = None
+    num_classes: Optional[int] = None
     anchors: Optional[NewAnchors] = None
     api: Optional[TargetApi] = None
     findings: Tuple[Finding, ...] = ()
@@ -60,16 +63,23 @@ def describe(source: Source, options: ConvertOptions) -> Context:
       RequestError, SourceError: a file is damaged, or does not fit the source.
     """
     source = _reading_once(source)
-    api = find_target_api(options.target_api)
-    target, findings = _target(options.label_map_path)
+    api = find_target_api(options.target_api, source.config)
+    target = target_classes(source, options)
     names, told = source_labels(
-        source,
-        options.source_label_map_path,
-        target=target,
-        target_path=options.label_map_path or "",
+        source, options.source_label_map_path, target=target.labels, target_path=target.path
     )
     anchors = _anchors(source, options)
-    return Context(source, options, names, target, anchors, api, api.findings + findings, told)
+    return Context(
+        source,
+        options,
+        names,
+        target.labels,
+        target.num_classes,
+        anchors,
+        api,
+        api.findings + target.findings,
+        told,
+    )
 
 
 def describe_for_replay(source: Source, options: ConvertOptions, plan: SurgeryPlan) -> Context:
@@ -86,32 +96,15 @@ def describe_for_replay(source: Source, options: ConvertOptions, plan: SurgeryPl
             "already fixes " + ", ".join(decided),
             "leave that out, or make a new plan with it",
         )
-    beside = not any(one.code == NOT_THE_SOURCES for one in plan.findings)
-    names = source_labels(source, None, beside=beside).labels
-    return Context(_reading_once(source), options, names)
+    named = tuple(Label(one.id, one.name, one.display_name) for one in plan.classes if one.name)
+    target = LabelMap(named) if named else None
+    return Context(_reading_once(source), options, source_labels(source, None, target=target).labels)
 
 
 def _reading_once(source: Source) -> Source:
     """The source, the heads of which are read once: they are looked at, gathered and compared."""
     heads = [name for head in source.model.heads for name in head.tensors]
     return dataclasses.replace(source, store=source.store.cached(heads))
-
-
-def _target(path: Optional[str]) -> Tuple[Optional[LabelMap], Tuple[Finding, ...]]:
-    if path is None:
-        return None, ()
-    found = parse_label_map(read_file(path, pipes=True), path)
-    if not found.unused:
-        return found, ()
-    return found, (
-        Finding(
-            "LABEL_MAP_FIELDS",
-            WARNING,
-            path,
-            "has fields that are not written to the output's label map: " + ", ".join(found.unused),
-            "point the config to your own label map, where something reads them",
-        ),
-    )
 
 
 def _anchors(source: Source, options: ConvertOptions) -> Optional[NewAnchors]:

@@ -19,6 +19,7 @@ from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore
 from graphfix.graph_import.thaw import thaw
+from graphfix.modeldir.edited_config import Asked, settle
 from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP
 from graphfix.modeldir.search import find_archive, find_frozen, find_prefix
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
@@ -33,7 +34,8 @@ class Source:
     `frozen` is the path of the frozen graph in the same directory, `graph` that graph where it was
     opened.  `unpacked` keeps an archive's files as long as they are needed.  `findings` say what
     had to be assumed.  Where the config was `inferred` from a graph, `config_path` is the graph's.
-    `path` is what the user named.
+    Where the config was edited for other classes, `config` has the number that the heads have, and
+    `asked` what the edit asks for.  `path` is what the user named.
     """
 
     prefix: str
@@ -48,6 +50,7 @@ class Source:
     inferred: bool = False
     graph: Optional[Graph] = None
     path: str = ""
+    asked: Optional[Asked] = None
 
     def __repr__(self) -> str:
         return f"<Source {self.path}: {self.model.family}, {self.model.classes} classes>"
@@ -133,9 +136,10 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
     # The index first: of a path that leads nowhere, it says so.
     index = reader.read_index(prefix)
     data = read_file(where, pipes=config_path is not None)
-    config = parse_config(data, where)
+    given = parse_config(data, where)
     store = reader.open_bundle(prefix, index)
     metas = {name: view.meta for name, view in store.items()}
+    config, asked, findings = settle(given, metas, checkpoint=prefix)
     model = describe(config.message, metas, config=where, checkpoint=prefix)
     frozen = os.path.join(os.path.dirname(prefix), FROZEN)
     return Source(
@@ -146,6 +150,8 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
         model,
         hashlib.sha256(hashlib.sha256(data).digest() + hashlib.sha256(index).digest()).hexdigest(),
         frozen if os.path.isfile(frozen) else None,
+        findings=findings,
+        asked=asked,
     )
 
 
@@ -180,7 +186,7 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
         inferred = infer_config(graph, metas, subject=where)
         data, name, config_where = inferred.data, f"the config inferred from {where}", where
         findings += inferred.findings
-    config = parse_config(data, name)
+    config, asked, settled = settle(parse_config(data, name), metas, checkpoint=where)
     model = describe(config.message, metas, config=name, checkpoint=where)
     # Checkpoints have no need of it.
     from graphfix.detectors.unread_layers import add_unread
@@ -197,9 +203,10 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
         hashlib.sha256(hashlib.sha256(data).digest() + digest).hexdigest(),
         None if os.path.isdir(path) else path,
         None,
-        findings + unread,
+        findings + settled + unread,
         inferred is not None,
         None if os.path.isdir(path) else graph,
+        asked=asked,
     )
 
 

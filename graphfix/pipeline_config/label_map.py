@@ -113,6 +113,11 @@ class LabelMap:
         return cache[name]
 
 
+def made_up(number: int) -> Label:
+    """A class that nobody gave a name."""
+    return Label(number, f"class_{number}", f"class_{number}")
+
+
 def normal(name: str) -> str:
     """A name in the one spelling of Unicode that names are compared in."""
     return unicodedata.normalize("NFC", name)

@@ -2,13 +2,22 @@
 
 What is known of a month's API (graphfix/config) gives way to what an installed one says itself:
 where one is importable here and is of that month, its own descriptors are read.
+
+Where neither is, it is the default's month, or, for a config that the API of that month cannot
+build, the first later one that can.
 """
 
 from typing import NamedTuple, Optional, Tuple
 
+from graphfix.detectors import availability
+from graphfix.detectors.families import ANCHOR_FIELD
+from graphfix.errors import Problem
 from graphfix.findings import INFO, Finding
 from graphfix.pipeline_config.descriptors import read_schema
-from graphfix.pipeline_config.schema_history import Schema, revision_for
+from graphfix.pipeline_config.document import PipelineConfig
+from graphfix.pipeline_config.migration import translate
+from graphfix.pipeline_config.schema_history import Schema, months, revision_for
+from graphfix.pipeline_config.schema_history import schema as month_schema
 from graphfix.process.import_path import named_directories
 from graphfix.restore import trainers
 from graphfix.stock_api import api_revision, runner
@@ -22,8 +31,8 @@ class TargetApi(NamedTuple):
     findings: Tuple[Finding, ...]
 
 
-def find_target_api(asked: str) -> TargetApi:
-    """What `--target_api` means here.
+def find_target_api(asked: str, config: Optional[PipelineConfig] = None) -> TargetApi:
+    """What `--target_api` means here, for a config if there is one.
 
     Raises:
       RequestError: it is neither "auto" nor a month with a known API.
@@ -47,18 +56,7 @@ def find_target_api(asked: str) -> TargetApi:
             ),
         )
     else:
-        revision, findings = (
-            trainers.DEFAULT_API,
-            (
-                Finding(
-                    "TARGET_API",
-                    INFO,
-                    "--target_api",
-                    f"is {trainers.DEFAULT_API}, the default: no API is importable here",
-                    "name the revision that will train with --target_api YYYY-MM",
-                ),
-            ),
-        )
+        revision, findings = _default(config)
     if revision != found:
         return TargetApi(revision, None, findings)
     schema = read_schema(
@@ -78,3 +76,39 @@ def find_target_api(asked: str) -> TargetApi:
             ),
         )
     return TargetApi(revision, schema, findings)
+
+
+def _default(config: Optional[PipelineConfig]) -> Tuple[str, Tuple[Finding, ...]]:
+    """The month to take where nothing says which."""
+    first = trainers.DEFAULT_API
+    because = "the default: no API is importable here"
+    problems = obstacles(config, first) if config else ()
+    if config and problems:
+        later = [month for month in months() if month > first]
+        first = next((month for month in later if not obstacles(config, month)), first)
+    if first != trainers.DEFAULT_API:
+        because = (
+            f"the first after {trainers.DEFAULT_API} that takes this config, and no API is "
+            f"importable here: {problems[0].message}"
+        )
+    return first, (
+        Finding(
+            "TARGET_API",
+            INFO,
+            "--target_api",
+            f"is {first}, {because}",
+            "name the revision that will train with --target_api YYYY-MM",
+        ),
+    )
+
+
+def obstacles(config: PipelineConfig, month: str) -> Tuple[Problem, ...]:
+    """Why the API of a month cannot build the model of a config."""
+    meta = config.message.model.WhichOneof("model")
+    if meta not in ANCHOR_FIELD:
+        return ()  # whatever it is, no month is known to be better
+    schema = month_schema(month)
+    return (
+        availability.problems(config.message, meta, month, schema, config.document.subject)
+        + translate(config.document, month, schema).problems
+    )
