@@ -103,8 +103,8 @@ class Option(NamedTuple):
     commas: bool = False
 
     def is_read(self, path: str) -> bool:
-        """Whether a value is the path of a file to read."""
-        return self.read and (os.path.basename(path) != self.builtin or os.path.isfile(path))
+        """Whether the value of one that is `read` is a file, and not the word."""
+        return os.path.basename(path) != self.builtin or os.path.isfile(path)
 
 
 def _option(kind: Kind, help: str, default: Any = None, **more: Any) -> Any:

@@ -153,7 +153,7 @@ def _target(own, defaults, base: str) -> Dict[str, Any]:
                 value = field.enum_type.values_by_number[value].name
             elif option.kind is Kind.TEXTS:
                 value = list(value)
-            elif option.is_read(os.path.join(base, value)):
+            elif option.read and option.is_read(os.path.join(base, value)):
                 value = os.path.join(base, value)
             out[field.name] = value
     return out

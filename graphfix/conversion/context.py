@@ -63,7 +63,7 @@ def describe(source: Source, options: ConvertOptions) -> Context:
       RequestError, SourceError: a file is damaged, or does not fit the source.
     """
     source = _reading_once(source)
-    api = find_target_api(options.target_api, source.config)
+    api = find_target_api(options.target_api, source.config, source.store)
     target = target_classes(source, options)
     names, told = source_labels(
         source, options.source_label_map_path, target=target.labels, target_path=target.path

@@ -56,20 +56,22 @@ def target_classes(source: Source, options: ConvertOptions) -> Target:
             ),
         )
     labels = parse_classes(read_file(found_path), found_path).labels
+    # Where an archive was unpacked to means nothing to anybody.
+    shown = os.path.basename(found_path) if source.unpacked else found_path
     if labels.max_id > number or source.model.classes == labels.max_id != number:
         raise RequestError(
-            source.config_path,
-            f"{asks}, but its label map {found_path} has ids up to {labels.max_id}",
+            name,
+            f"{asks}, but its label map {shown} has ids up to {labels.max_id}",
             "name the new classes with --label_map_path or --classes",
         )
     told = Finding(
         "TARGET_CLASSES",
         INFO,
         name,
-        f"{asks}, and no flag names others: their names are those of {found_path}",
+        f"{asks}, and no flag names others: their names are those of {shown}",
         "name others with --label_map_path or --classes",
     )
-    return Target(labels, found_path, number, (told,) + _unused(labels, found_path))
+    return Target(labels, found_path, number, (told,) + _unused(labels, shown))
 
 
 def _ids(subject: str, labels: LabelMap) -> Finding:

@@ -16,6 +16,7 @@ from graphfix.formats.textproto import Document, Scalar
 from graphfix.formats.textproto.literals import BadLiteral, parse_string
 from graphfix.modeldir import single_files
 from graphfix.pipeline_config import schema_history
+from graphfix.pipeline_config.document import parse_config
 from graphfix.restore import trainers
 from graphfix.stock_api.target_api import find_target_api
 
@@ -81,6 +82,7 @@ def make_options(
         model_dir,
         sample,
         progress,
+        api.assumed,
     )
 
 
@@ -105,6 +107,7 @@ def diagnose(
             f"is not UTF-8 text (offset {error.start})",
             "save the file as UTF-8, or check that this is the config",
         ) from None
+    options = _of_config(options, data, config_path)
     if fix is None:
         return DoctorResult(run_checks(data, config_path, options))
     inputs = [config_path] + _named(data) + [one for one in (options.model_dir,) if one]
@@ -118,6 +121,17 @@ def diagnose(
     single_files.write_file(fix, new, overwrite=overwrite, inputs=inputs)
     # Under its own name: its lines are others.
     return DoctorResult(run_checks(new, fix, options), (), tuple(fixed), fix)
+
+
+def _of_config(options: Options, data: bytes, path: str) -> Options:
+    """The options, of the month that a config needs where they assume one."""
+    if not options.assumed:
+        return options
+    try:
+        revision = find_target_api("auto", parse_config(data, path)).revision
+    except SourceError:
+        return options  # the checks say what is wrong with it
+    return options._replace(revision=revision, schema=schema_history.schema(revision))
 
 
 def _named(data: bytes) -> List[str]:

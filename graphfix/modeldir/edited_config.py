@@ -57,9 +57,8 @@ def settle(config: PipelineConfig, metas: Metas, *, checkpoint: str) -> Settled:
         INFO,
         os.path.basename(name),
         f"has num_classes {given}, and the heads of {os.path.basename(checkpoint)} have "
-        f"{count(proven - counted, 'class', 'classes')}: it was edited for new classes, so their "
-        "number is taken from the heads, and its other settings are kept",
-        "if that is wrong, pass the config that the checkpoint was trained with as "
-        "--pipeline_config_path",
+        f"{count(proven - counted, 'class', 'classes')}: that is what the source has, and what else "
+        "the config says is kept",
+        "if the config is another model's, pass the checkpoint's own as --pipeline_config_path",
     )
     return Settled(bound_config(apply_edits(config.document, (edit,))), asked, (finding,))
