@@ -98,7 +98,9 @@ def describe_for_replay(source: Source, options: ConvertOptions, plan: SurgeryPl
         )
     named = tuple(Label(one.id, one.name, one.display_name) for one in plan.classes if one.name)
     target = LabelMap(named) if named else None
-    return Context(_reading_once(source), options, source_labels(source, None, target=target).labels)
+    return Context(
+        _reading_once(source), options, source_labels(source, None, target=target).labels
+    )
 
 
 def _reading_once(source: Source) -> Source:

@@ -2,14 +2,15 @@
 
 import dataclasses
 import json
-from typing import Any, Dict, List, NamedTuple, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from graphfix.conversion.graphs import graph_findings
 from graphfix.conversion.open import opened
 from graphfix.findings import Finding, by_severity
 from graphfix.modeldir.openers import Source
-from graphfix.modeldir.source_labels import source_labels
+from graphfix.modeldir.source_labels import NAMES_UNKNOWN, source_labels
 from graphfix.options import ConvertOptions
+from graphfix.pipeline_config.label_map import LabelMap
 
 
 class ModelDescription(NamedTuple):
@@ -55,13 +56,14 @@ def inspect(source: Union[str, Source], options: ConvertOptions) -> ModelDescrip
       GraphfixError: the model is damaged or not understood.
     """
     model = opened(source, options)
-    findings = by_severity(model.findings + graph_findings(model))
-    return ModelDescription(model.path, _data(model), findings)
+    labels, told = source_labels(model, None)
+    asked = tuple(one for one in told if one.code == NAMES_UNKNOWN)
+    findings = by_severity(model.findings + asked + graph_findings(model))
+    return ModelDescription(model.path, _data(model, labels), findings)
 
 
-def _data(source: Source) -> Dict[str, Any]:
+def _data(source: Source, labels: Optional[LabelMap]) -> Dict[str, Any]:
     model = source.model
-    labels = source_labels(source, None).labels
     return {
         "family": model.family,
         "feature_extractor": model.feature_extractor,

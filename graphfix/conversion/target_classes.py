@@ -27,8 +27,8 @@ def target_classes(source: Source, options: ConvertOptions) -> Target:
     path, number = options.label_map_path, options.num_classes
     if path is not None:
         found = parse_classes(read_file(path, pipes=True), path)
-        told = (_ids(path, found.labels),) if found.listed else ()
-        return Target(found.labels, path, number, told + _unused(found.labels, path))
+        ids = (_ids(path, found.labels),) if found.listed else ()
+        return Target(found.labels, path, number, ids + _unused(found.labels, path))
     if options.classes:
         labels = listed(options.classes)
         return Target(labels, "", number, (_ids("--classes", labels),))

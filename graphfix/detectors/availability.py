@@ -97,9 +97,7 @@ def older_names(
     """Why a checkpoint's variables have other names in the API of `revision`."""
     return tuple(
         Problem(
-            subject,
-            f"{schema.name} has no variable {name}",
-            f"name a --target_api from {since} on",
+            subject, f"{schema.name} has no variable {name}", f"name a --target_api from {since} on"
         )
         for name, since in NAMED_SINCE
         if revision < since and name in variables

@@ -29,6 +29,8 @@ _MOST_OF_PLAN = 256 << 20
 _BEGINNING, _ITEM = 4096, re.compile(rb"(\xef\xbb\xbf)?\s*(#[^\n]*\s+)*item\s*:?\s*[{<]")
 # The finding of a label map that is another model's.
 NOT_THE_SOURCES = "LABEL_MAP_NOT_THE_SOURCES"
+# The question whether 90 classes are COCO's.
+NAMES_UNKNOWN = "SOURCE_NAMES_UNKNOWN"
 # How a label map was found.
 _OWN, _NAMED = "next to the source", "that the config names"
 _ONLY = "(the only label map next to the source)"
@@ -43,11 +45,7 @@ class SourceLabels(NamedTuple):
 
 
 def source_labels(
-    source: Source,
-    path: Optional[str],
-    *,
-    target: Optional[LabelMap] = None,
-    target_path: str = "",
+    source: Source, path: Optional[str], *, target: Optional[LabelMap] = None, target_path: str = ""
 ) -> SourceLabels:
     """The names of the source's classes; `path` is the file that the user names, `target` the
     label map of the new classes, from the file `target_path`.
@@ -82,7 +80,7 @@ def source_labels(
         told
         + (
             Finding(
-                "SOURCE_NAMES_UNKNOWN",
+                NAMES_UNKNOWN,
                 WARNING,
                 "the source",
                 "has 90 classes, as models trained on COCO have, but nothing says that they are "

@@ -110,9 +110,7 @@ def _default(config: Optional[PipelineConfig], variables: Container[str]) -> Tar
     )
 
 
-def obstacles(
-    config: PipelineConfig, variables: Container[str], month: str
-) -> Tuple[Problem, ...]:
+def obstacles(config: PipelineConfig, variables: Container[str], month: str) -> Tuple[Problem, ...]:
     """Why the API of a month cannot build the model of a config with a checkpoint's variables."""
     meta = config.message.model.WhichOneof("model")
     if meta not in ANCHOR_FIELD:

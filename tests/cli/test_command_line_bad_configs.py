@@ -103,7 +103,9 @@ def a_config_of_other_anchors(place):
 
 @row("{config}", "num_classes 2", "have 4 classes")
 def a_config_of_other_anchors_and_classes(place):
-    place.change_config(("        aspect_ratios: 0.3333\n", ""), ("num_classes: 4", "num_classes: 2"))
+    place.change_config(
+        ("        aspect_ratios: 0.3333\n", ""), ("num_classes: 4", "num_classes: 2")
+    )
 
 
 @row("{config}", "a width of 4", "depth_multiplier 0.125")
