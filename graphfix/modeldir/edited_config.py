@@ -57,7 +57,7 @@ def settle(config: PipelineConfig, metas: Metas, *, checkpoint: str) -> Settled:
         INFO,
         os.path.basename(name),
         f"has num_classes {given}, and the heads of {os.path.basename(checkpoint)} have "
-        f"{count(proven - counted, 'class', 'classes')}: that is what the source has, and what else "
+        f"{count(proven - counted, 'class', 'classes')}: the source has those, and what else "
         "the config says is kept",
         "if the config is another model's, pass the checkpoint's own as --pipeline_config_path",
     )

@@ -210,7 +210,8 @@ def test_a_recipe_may_say_coco(graphfix, made, tmp_path):
     recipe = builders.write(
         tmp_path,
         "recipe.txt",
-        'defaults { classes: ["dog", "van"] source_label_map_path: "coco" } model { source: "one" }',
+        'defaults { label_map_path: "x.txt" source_label_map_path: "coco" }'
+        'model { source: "one" target { classes: ["dog", "van"] } }',
     )
     done = graphfix("batch", recipe, "--output_directory", tmp_path / "out")
     assert done.code == 0, done.out
