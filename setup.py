@@ -18,7 +18,9 @@ REQUIREMENTS = [
     "numpy>=1.16,<1.20; python_version<'3.7'",
     "numpy>=1.16; python_version>='3.7'",
     "protobuf>=3.8,<3.20; python_version<'3.7'",
-    "protobuf>=3.8; python_version>='3.7'",
+    # TensorFlow 1.15, which is installed later perhaps, refuses protobuf from 3.21 (4.21) on.
+    "protobuf>=3.8,<3.21; python_version>='3.7' and python_version<'3.9'",
+    "protobuf>=3.8; python_version>='3.9'",
     "crc32c>=2.1,<=2.5; python_version<'3.7'",
     "crc32c>=2.1; python_version>='3.7'",
     "dataclasses>=0.6; python_version<'3.7'",

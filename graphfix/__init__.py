@@ -27,13 +27,21 @@ if TYPE_CHECKING:
         plan,
         thaw,
     )
-    from graphfix.api.training import apply_anchors, diagnose, explain, fit_anchors, show_anchors
+    from graphfix.api.training import (
+        apply_anchors,
+        check_environment,
+        diagnose,
+        explain,
+        fit_anchors,
+        show_anchors,
+    )
     from graphfix.comparison.check import GoldenUpdate
     from graphfix.comparison.result import Comparison
     from graphfix.conversion.inspect import ModelDescription
     from graphfix.conversion.thaw import Thawed
     from graphfix.doctor.doctor import DoctorResult as Diagnosis
     from graphfix.doctor.doctor import Explanation
+    from graphfix.doctor.python_environment import Environment
     from graphfix.errors import GraphfixError, Problem, RequestError, SourceError, VerificationError
     from graphfix.findings import Finding
     from graphfix.modeldir.destinations import Directory, Memory
@@ -50,13 +58,14 @@ __version__ = "0.1.0"
 _MODULES = {
     "api.conversions": "convert convert_batch inspect model_in_memory open_model plan thaw",
     "api.comparisons": "check diff try_with_stock_api update_golden verify",
-    "api.training": "apply_anchors diagnose explain fit_anchors show_anchors",
+    "api.training": "apply_anchors check_environment diagnose explain fit_anchors show_anchors",
     "anchor_fitting.workflow": "AnchorFit",
     "comparison.check": "GoldenUpdate",
     "comparison.result": "Comparison",
     "conversion.inspect": "ModelDescription",
     "conversion.thaw": "Thawed",
     "doctor.doctor": "Diagnosis=DoctorResult Explanation",
+    "doctor.python_environment": "Environment",
     "errors": "GraphfixError Problem RequestError SourceError VerificationError",
     "findings": "Finding",
     "modeldir.destinations": "Directory Memory",

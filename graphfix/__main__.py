@@ -7,8 +7,13 @@ from graphfix.process import import_path
 
 import_path.settle()
 
+import gc  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
+
+# Starting makes many objects and no garbage: at the default of 700 (2,000 since CPython 3.13), the
+# collector would look at all of them several times.
+gc.set_threshold(100_000)
 
 # Until the command line heeds Ctrl-C, there is nothing that has to be undone.
 if signal.getsignal(signal.SIGINT) == signal.default_int_handler:

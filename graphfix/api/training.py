@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from graphfix.anchor_fitting.workflow import AnchorFit
     from graphfix.doctor.doctor import DoctorResult as Diagnosis
     from graphfix.doctor.doctor import Explanation
+    from graphfix.doctor.python_environment import Environment
 
 
 @public
@@ -57,6 +58,26 @@ def diagnose(
     return work(
         path_of("config", config), options, fix=optional_path("fix", fix), overwrite=overwrite
     )
+
+
+@public
+def check_environment(stock_python: Optional[Path] = None) -> "Environment":
+    """Finds out whether a Python, and the machine it runs on, can train with the stock API.
+
+    TensorFlow and the API are imported in a process of their own, which takes some seconds.
+
+    Args:
+      stock_python: the Python that is to train; by default this one.
+
+    Returns:
+      A row for each thing: what was found, what is needed, and the command that mends it.
+
+    Raises:
+      GraphfixError: that Python does not run.
+    """
+    from graphfix.doctor.python_environment import check_environment as work
+
+    return work(optional_path("stock_python", stock_python))
 
 
 @public

@@ -26,11 +26,25 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_json(parser, "the findings")
     parser.add_argument(
+        "--environment",
+        action="store_true",
+        help="check the Python that will train and its machine instead; needs no config",
+    )
+    parser.add_argument(
+        "--stock_python",
+        metavar="PY",
+        help="with --environment: the Python that has the stock API (default: this one)",
+    )
+    parser.add_argument(
         "--explain", metavar="TEXT", help="explain a trainer's error message; needs no config"
     )
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.environment:
+        return _environment(args)
+    if args.stock_python:
+        args.parser.error("--stock_python needs --environment")
     if args.explain is not None:
         return _explain(args)
     if args.overwrite and not args.fix:
@@ -59,3 +73,13 @@ def _explain(args: argparse.Namespace) -> int:
     found = graphfix.explain(args.explain)
     print_either(found, args.json)
     return 0 if found.messages else 1
+
+
+def _environment(args: argparse.Namespace) -> int:
+    others = (args.config, args.model_dir, args.fix, args.explain)
+    if any(others) or args.sample is not None:
+        args.parser.error("--environment needs no config, and no other flag than --stock_python")
+    with ticking("looking at the environment"):
+        found = graphfix.check_environment(args.stock_python)
+    print_either(found, args.json)
+    return 0 if found.trains else 1

@@ -2,7 +2,7 @@
 once."""
 
 import dataclasses
-from typing import Any, Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 from graphfix.conversion.target_classes import target_classes
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
@@ -19,8 +19,7 @@ from graphfix.planning.plan import SurgeryPlan
 from graphfix.stock_api.target_api import TargetApi, find_target_api
 
 
-@dataclasses.dataclass(frozen=True)
-class NewAnchors:
+class NewAnchors(NamedTuple):
     """An anchors file: its text, its message (an AnchorGenerator), the anchors it means."""
 
     document: Document

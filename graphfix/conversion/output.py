@@ -1,9 +1,8 @@
 """Carries a plan out, and writes what comes of it."""
 
-import dataclasses
 import difflib
 import os
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, NamedTuple, Optional
 
 from graphfix.conversion.context import Context
 from graphfix.conversion.decide import with_findings
@@ -42,8 +41,7 @@ from graphfix.report.report import MapAnchorsChange, Report
 from graphfix.restore import training_state
 
 
-@dataclasses.dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """What a plan makes of a source: tensors, config, graphs by their path in the output.
 
     `plan` has the findings of what only values and graphs show; `anchors` are the output's, None

@@ -21,7 +21,7 @@ s / sqrt(r) * base high and s * sqrt(r) * base wide.  As measured on the stock A
 
 import dataclasses
 import math
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -35,8 +35,7 @@ _OTHER = "give it layers, scales and aspect ratios that are positive numbers"
 Pair = Tuple[float, float]  # of the y and the x direction
 
 
-@dataclasses.dataclass(frozen=True)
-class MapAnchors:
+class MapAnchors(NamedTuple):
     """The anchors at a location of a feature map.
 
     `sizes` are (height, width), of the image for `ssd_anchor_generator` and in pixels for all

@@ -1,15 +1,13 @@
 """The variables that training adds to a model's own, recognised by their names."""
 
-import dataclasses
-from typing import Iterable, Optional, Sequence, Tuple
+from typing import Iterable, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.detectors import families
 from graphfix.detectors.quantization import is_quantization
 from graphfix.formats.tensors import TensorMeta
 
 
-@dataclasses.dataclass(frozen=True)
-class AuxiliaryVariables:
+class AuxiliaryVariables(NamedTuple):
     """Names of what training adds: moving averages, the optimizer's and quantization's
     variables."""
 

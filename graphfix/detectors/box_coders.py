@@ -13,9 +13,8 @@ gives the very same box; `recode` computes a and b.  A region proposal network a
 faster_rcnn coder with scales 10, 10, 5, 5, and so has the second stage.
 """
 
-import dataclasses
 import math
-from typing import Any, List, Tuple
+from typing import Any, List, NamedTuple, Tuple
 
 from graphfix.errors import SourceError
 
@@ -25,8 +24,7 @@ SQUARE = "square_box_coder"
 MEAN_STDDEV = "mean_stddev_box_coder"
 
 
-@dataclasses.dataclass(frozen=True)
-class Coder:
+class Coder(NamedTuple):
     """A coder: kind, scales (y, x, height, width; square: y, x, length; mean_stddev: 1 / stddev),
     and keypoints a box has."""
 
@@ -62,8 +60,7 @@ def read_coder(message, subject: str) -> Coder:
     return Coder(kind, scales, given.num_keypoints if kind == KEYPOINT else 0)
 
 
-@dataclasses.dataclass(frozen=True)
-class PlacedAnchor:
+class PlacedAnchor(NamedTuple):
     """An anchor: centre and size, (y, x) and (height, width) in one unit."""
 
     centre: Tuple[float, float]

@@ -14,9 +14,8 @@ What a row cannot know it looks up in the config's predictor message: `when` is 
 which the head does not exist, `agnostic` one that takes the class axis away.
 """
 
-import dataclasses
 import re
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from graphfix.detectors.channel_layout import (
     ANCHOR,
@@ -45,8 +44,7 @@ KERAS = ("kernel", "bias")
 SEPARABLE = ("pointwise_weights", "biases")
 
 
-@dataclasses.dataclass(frozen=True)
-class HeadRow:
+class HeadRow(NamedTuple):
     """A head: what it predicts, its scope, the axes its channels are packed of, its tensors'
     leaves.
 
@@ -62,8 +60,7 @@ class HeadRow:
     agnostic: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
-class Pin:
+class Pin(NamedTuple):
     """A field of the predictor that, where it is 0, the API works out from the number of classes.
 
     The trained tensor has the value that was worked out, as its last axis; written into the
@@ -74,8 +71,7 @@ class Pin:
     tensor: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """A predictor under one naming: its place in the config and its heads.
 
     `per_map`: heads of their own for every feature map; else all maps share one.  `first_stage`

@@ -7,14 +7,12 @@ stored as.  string and variant have no fixed size; a checkpoint has them in enco
 own, which graphfix carries through as bytes.
 """
 
-import dataclasses
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
 
-@dataclasses.dataclass(frozen=True)
-class DType:
+class DType(NamedTuple):
     """One TensorFlow data type: enum number, name, bytes an element (0: not fixed), NumPy type."""
 
     number: int

@@ -9,15 +9,14 @@ ever decoding them.
 import collections.abc
 import dataclasses
 import functools
-from typing import Callable, Iterable, Iterator, Optional, Tuple
+from typing import Callable, Iterable, Iterator, NamedTuple, Optional, Tuple
 
 import numpy as np
 
 from graphfix.formats.dtypes import DType
 
 
-@dataclasses.dataclass(frozen=True)
-class TensorMeta:
+class TensorMeta(NamedTuple):
     """Name, type and shape (a tuple of dimensions, () for a scalar)."""
 
     name: str
@@ -38,8 +37,7 @@ class TensorMeta:
         return self.size * self.dtype.itemsize
 
 
-@dataclasses.dataclass(frozen=True)
-class Extent:
+class Extent(NamedTuple):
     """Where a tensor's stored bytes lie: file, offset and length in bytes, and their CRC-32C.
 
     `crc32c` is the plain checksum, not the masked form that checkpoint files hold.

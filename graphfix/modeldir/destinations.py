@@ -6,9 +6,8 @@ leaving it without an error what was written is there, all of it.
 """
 
 import contextlib
-import dataclasses
 import os
-from typing import Dict, Iterator, Optional, Sequence, Union
+from typing import Dict, Iterator, NamedTuple, Optional, Sequence, Union
 
 from graphfix.errors import RequestError
 from graphfix.formats.regular_files import path_text
@@ -17,8 +16,7 @@ from graphfix.pipeline_config.paths import TO_BE_CONFIGURED
 from graphfix.process.scratch import Scratch
 
 
-@dataclasses.dataclass(frozen=True)
-class Stage:
+class Stage(NamedTuple):
     """Directories to write into: the model's, and that of the complete training checkpoint."""
 
     directory: str

@@ -197,17 +197,18 @@ def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
     raised: List[BaseException] = []
 
     def work() -> None:
-        while left and not raised:
-            try:
-                view = left.pop()
-            except IndexError:
-                return  # another thread took it
-            try:
-                found[view.meta.name] = stored_bytes.measure(view)
-            except SourceError as error:
-                found[view.meta.name] = error
-            except BaseException as error:
-                raised.append(error)
+        with stored_bytes.Extents() as extents:
+            while left and not raised:
+                try:
+                    view = left.pop()
+                except IndexError:
+                    return  # another thread took it
+                try:
+                    found[view.meta.name] = stored_bytes.measure(view, extents)
+                except SourceError as error:
+                    found[view.meta.name] = error
+                except BaseException as error:
+                    raised.append(error)
 
     small = sum(map(_stored_size, views)) < _WORTH_A_THREAD
     threads = [

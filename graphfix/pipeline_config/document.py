@@ -5,16 +5,14 @@ TF1 revision's schema) is what it reads.  A field that no revision knows is kept
 Anything else that is wrong is refused, all of it at once.
 """
 
-import dataclasses
-from typing import Any, Tuple
+from typing import Any, NamedTuple, Tuple
 
 from graphfix.errors import Problem, SourceError
 from graphfix.formats.schema import message_class
 from graphfix.formats.textproto import UNKNOWN_FIELD, Document, bind
 
 
-@dataclasses.dataclass(frozen=True)
-class PipelineConfig:
+class PipelineConfig(NamedTuple):
     """A parsed config.  `unknown` are the fields that no revision of the API knows."""
 
     document: Document

@@ -15,7 +15,7 @@ import dataclasses
 import difflib
 import re
 import unicodedata
-from typing import Dict, Iterable, List, Set, Tuple
+from typing import Dict, Iterable, List, NamedTuple, Set, Tuple
 
 import numpy as np
 
@@ -35,8 +35,7 @@ _COMPARED = 10
 _BINS = 64
 
 
-@dataclasses.dataclass(frozen=True)
-class Label:
+class Label(NamedTuple):
     """One class: id, name, and the name people use (the same, where there is only one)."""
 
     id: int

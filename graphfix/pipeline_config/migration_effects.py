@@ -9,8 +9,7 @@ A field without a row takes its effect from its place (`effect_of`): below `mode
 network.  So a row there states that the field does not.
 """
 
-import dataclasses
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 NOTHING = "nothing"
 TRAINING = "training"
@@ -19,8 +18,7 @@ DETECTION = "detection"
 NETWORK = "network"
 
 
-@dataclasses.dataclass(frozen=True)
-class Effect:
+class Effect(NamedTuple):
     """What removing a field changes: one of the kinds above, and in words."""
 
     kind: str

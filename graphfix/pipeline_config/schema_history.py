@@ -19,12 +19,11 @@ accepted they equal the one before.
 """
 
 import calendar
-import dataclasses
 import datetime
 import functools
 import os
 import re
-from typing import Dict, FrozenSet, Mapping, Optional, Tuple, Union
+from typing import Dict, FrozenSet, Mapping, NamedTuple, Optional, Tuple, Union
 
 from graphfix.errors import RequestError
 
@@ -35,8 +34,7 @@ INTEGERS = ("int32", "uint32", "int64", "uint64")
 Date = Union[datetime.date, str]
 
 
-@dataclasses.dataclass(frozen=True)
-class FieldSpec:
+class FieldSpec(NamedTuple):
     """A field as one revision declares it; `default` as the .proto spells it."""
 
     number: int
@@ -51,8 +49,7 @@ class FieldSpec:
         return self.label == "repeated"
 
 
-@dataclasses.dataclass(frozen=True)
-class FieldHistory:
+class FieldHistory(NamedTuple):
     """One field through all revisions; `specs` has the dates from which each spec holds."""
 
     message: str
@@ -68,8 +65,7 @@ class FieldHistory:
         return [spec for since, spec in self.specs if since <= revision][-1]
 
 
-@dataclasses.dataclass(frozen=True)
-class ValueHistory:
+class ValueHistory(NamedTuple):
     """One value of an enum through all revisions."""
 
     name: str
@@ -78,8 +74,7 @@ class ValueHistory:
     gone: Optional[datetime.date]
 
 
-@dataclasses.dataclass(frozen=True)
-class History:
+class History(NamedTuple):
     """All of history.txt."""
 
     messages: Dict[str, Dict[str, FieldHistory]]
@@ -87,8 +82,7 @@ class History:
     revisions: Tuple[datetime.date, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class Schema:
+class Schema(NamedTuple):
     """What one revision accepts.
 
     `name` is what messages call it.  `messages` has the fields of each message, `enums` the names
@@ -162,7 +156,8 @@ def _gone(text: str) -> Optional[datetime.date]:
 @functools.lru_cache(maxsize=None)  # the file mentions a hundred dates two thousand times
 def day(text: str) -> datetime.date:
     """A date from YYYY-MM-DD (date.fromisoformat is younger than CPython 3.6)."""
-    return datetime.datetime.strptime(text, "%Y-%m-%d").date()
+    year, month, date = text.split("-")
+    return datetime.date(int(year), int(month), int(date))
 
 
 def revisions() -> Tuple[datetime.date, ...]:

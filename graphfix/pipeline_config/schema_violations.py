@@ -5,8 +5,7 @@ float where an integer is expected counts ("300.0" was fine while the field was 
 do several values of a field that takes one.
 """
 
-import dataclasses
-from typing import List, Optional, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 from graphfix.formats.textproto import IDENTIFIER, INTEGER, Block, Document, Field
 from graphfix.pipeline_config.schema_history import INTEGERS, PIPELINE, FieldSpec, Schema
@@ -17,8 +16,7 @@ NOT_WHOLE = "not a whole number"
 REPEATED = "given several times"
 
 
-@dataclasses.dataclass(frozen=True)
-class SchemaViolation:
+class SchemaViolation(NamedTuple):
     """One thing that the schema does not accept.
 
     `path` is the path of an edit of the field (see edits.py), `message` the message it belongs to,

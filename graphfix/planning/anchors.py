@@ -14,9 +14,8 @@ is exact where the change is the same at every location that shares a kernel.  W
 Box heads can be started afresh instead; then only class rows follow the anchors.
 """
 
-import dataclasses
 import math
-from typing import List, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -29,8 +28,7 @@ from graphfix.findings import INFO, WARNING, Finding
 _SAME = 1e-6
 
 
-@dataclasses.dataclass(frozen=True)
-class AnchorCarry:
+class AnchorCarry(NamedTuple):
     """For each feature map: the old anchor of every new one, and the new code's (a, b) for it.
 
     `sources[map][anchor]` and `recodes[map][anchor][code]`; heads that all maps share have one map.

@@ -7,7 +7,7 @@ near misses, and what the same thing is called elsewhere, become findings that s
 
 import collections
 import dataclasses
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.detectors import coco
 from graphfix.detectors.spellings import suggestions
@@ -33,8 +33,7 @@ class TargetClass:
     sources: Tuple[int, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class SurgeryRequest:
+class SurgeryRequest(NamedTuple):
     """What is asked for, resolved against the source's classes; ids 1 to len(classes), in order.
 
     `trained` are the ids of the source's classes, without those that were never given to one.

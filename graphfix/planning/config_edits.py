@@ -1,7 +1,6 @@
 """The config edits that let the stock API fine-tune from the converted checkpoint."""
 
-import dataclasses
-from typing import List, Mapping, Optional, Tuple
+from typing import List, Mapping, NamedTuple, Optional, Tuple
 
 from graphfix.detectors import availability
 from graphfix.errors import Problem, RequestError
@@ -23,8 +22,7 @@ _READERS = tuple(zip(INPUT_READERS, ("--train_record", "--eval_record")))
 Edits = Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]
 
 
-@dataclasses.dataclass(frozen=True)
-class Paths:
+class Paths(NamedTuple):
     """What the emitted config refers to, as the trainer will see it; records may be left out."""
 
     checkpoint: str

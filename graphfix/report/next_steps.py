@@ -4,10 +4,9 @@ Modules, not files, are named, because `python -m` works from an installed API a
 upstream's research/ directory.
 """
 
-import dataclasses
 import posixpath
 import shlex
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from graphfix.formats.textproto.literals import BadLiteral, parse_string
 from graphfix.modeldir.names import CONFIG
@@ -23,8 +22,7 @@ _MODULES = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """A command for a shell and what to know about it; no command where there is none to give."""
 
     trainer: str

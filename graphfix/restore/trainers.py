@@ -20,8 +20,7 @@ that Keras calls what is trained NAME_1 (not in 2019-04, but in 2019-07).
 `--trainer` calls them "legacy" and "model_main".
 """
 
-import dataclasses
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
 from graphfix.options import Trainer
 
@@ -33,8 +32,7 @@ BACKBONE = "backbone"
 NOTHING = "nothing"
 
 
-@dataclasses.dataclass(frozen=True)
-class Period:
+class Period(NamedTuple):
     """Each trainer's script from a month on, and what it restores at most; None where there is no
     such trainer."""
 

@@ -7,8 +7,7 @@ values TensorFlow 1.15 initialises them to (RMSProp's mean square 1, all others 
 of beta, and the moving averages.
 """
 
-import dataclasses
-from typing import Tuple
+from typing import NamedTuple, Tuple
 
 import numpy as np
 
@@ -19,8 +18,7 @@ from graphfix.formats import dtypes
 from graphfix.formats.tensors import TensorMeta, TensorStore, TensorView
 
 
-@dataclasses.dataclass(frozen=True)
-class OptimizerRow:
+class OptimizerRow(NamedTuple):
     """An optimizer's slots, as suffix and initial value, and its scalars."""
 
     slots: Tuple[Tuple[str, float], ...]

@@ -24,7 +24,9 @@ from graphfix.stock_api import api_revision
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 WORKER = os.path.join(_HERE, "worker.py")
+_ENVIRONMENT = os.path.join(_HERE, "stock_environment.py")
 PROBE_SECONDS = 60
+_ENVIRONMENT_SECONDS = 600
 _SECONDS_TO_END = 10
 _FOREVER = 1e9
 _NO_PYTHON = "this is not a Python that runs: %s"
@@ -65,17 +67,18 @@ def importable_api(python: Optional[str] = None) -> Optional[str]:
     return api["revision"] if api else None
 
 
-def _look(python: str) -> Dict[str, Any]:
-    """What `api_revision.py` prints under another interpreter."""
+def look_around(python: Optional[str] = None) -> Dict[str, Any]:
+    """What `stock_environment.py` prints under an interpreter (this one)."""
+    return _look(python or sys.executable, _ENVIRONMENT, _ENVIRONMENT_SECONDS)
+
+
+def _look(
+    python: str, script: str = api_revision.__file__, seconds: float = PROBE_SECONDS
+) -> Dict[str, Any]:
+    """What a script of this package prints, as JSON, under another interpreter."""
     with Scratch() as directory, open(os.path.join(directory, "answer"), "w+b") as answer:
         try:
-            status = _run(
-                [python, api_revision.__file__],
-                dict(os.environ),
-                answer,
-                subprocess.DEVNULL,
-                PROBE_SECONDS,
-            )
+            status = _run([python, script], dict(os.environ), answer, subprocess.DEVNULL, seconds)
             if status:
                 raise ValueError(f"it ended with status {status}")
             answer.seek(0)

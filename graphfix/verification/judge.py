@@ -5,7 +5,7 @@ and checkpoint describe), with its plan (plan_checks.py), and with itself.
 import dataclasses
 import os
 import re
-from typing import Any, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.describe import ModelSpec, describe
 from graphfix.errors import GraphfixError, Problem, SourceError
@@ -48,8 +48,7 @@ _LOOKS_LIKE_MODEL = re.compile(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Judgement:
+class Judgement(NamedTuple):
     """What is wrong, each difference by name; how many tensors were read; the plan, if there is one
     that can be read; and the paths of other files that lie there."""
 

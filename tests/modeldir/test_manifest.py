@@ -155,7 +155,7 @@ def test_threads_give_what_one_gives(out, monkeypatch):
 def test_what_ends_a_thread_ends_the_measuring(out, monkeypatch):
     monkeypatch.setattr(measuring, "_WORTH_A_THREAD", 0)
 
-    def fails(view):
+    def fails(view, extents):
         raise MemoryError()
 
     monkeypatch.setattr(measuring.stored_bytes, "measure", fails)

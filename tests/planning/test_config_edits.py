@@ -1,6 +1,5 @@
 """What convert makes of a pipeline.config, for every trainer and date."""
 
-import dataclasses
 import glob
 import os
 
@@ -146,8 +145,8 @@ def test_an_installed_schema_wins_over_what_is_known_of_its_revision():
     messages = {name: dict(fields) for name, fields in known.messages.items()}
     del messages["TrainConfig"]["load_all_detection_checkpoint_vars"]
     messages["TrainConfig"]["mine"] = schema_history.FieldSpec(99, "optional", "bool")
-    changed = dataclasses.replace(
-        known, messages=messages, name="the API installed here", extractors=frozenset(["ssd_mine"])
+    changed = known._replace(
+        messages=messages, name="the API installed here", extractors=frozenset(["ssd_mine"])
     )
     text = CONFIG.replace("ssd_mobilenet_v1", "ssd_mine").replace(
         "train_config {", "train_config {\n  mine: true"

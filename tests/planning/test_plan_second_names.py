@@ -1,7 +1,5 @@
 """What Keras names goes out under every name by which a trainer looks for it."""
 
-import dataclasses
-
 import pytest
 
 from graphfix.modeldir.openers import open_source
@@ -22,7 +20,7 @@ def planned(directory, scope, revision, trainer, extra=()):
         for other in [name.replace("FeatureExtractor/", scope)] + [
             name.replace("FeatureExtractor/", one) for one in extra
         ]:
-            metas[other] = dataclasses.replace(meta, name=other)
+            metas[other] = meta._replace(name=other)
     request = SurgeryRequest(
         same_classes(None, 4), trained_ids(None, 4), "prior", 0, "auto", trainer, revision
     )

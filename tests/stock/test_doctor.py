@@ -11,6 +11,7 @@ pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here"
 import cells
 import judging
 
+import graphfix
 from graphfix.cli import command_line
 from graphfix.pipeline_config.migration_tables import METRICS, OLD_METRICS, OTHER_METRICS
 from graphfix.stock_api import runner
@@ -149,3 +150,10 @@ def test_the_api_has_the_metrics_that_doctor_knows_and_no_other(stock_python, re
 def test_a_pattern_that_is_no_regular_expression_stops_who_reads_it(results, case, trainer):
     error = results[case, trainer].get("error")
     assert (error and error["type"]) == PATTERNS[case, trainer], error
+
+
+def test_the_environment_that_trains_is_found_fit(stock_python):
+    found = graphfix.check_environment(stock_python("2019-07"))
+    assert found.trains
+    assert not [row for row in found.rows if row.severity == "error"]
+    assert [row.found for row in found.rows if row.thing == "TensorFlow"] == ["tensorflow 1.15.5"]

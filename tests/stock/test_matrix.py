@@ -80,14 +80,11 @@ def test_channels_in_another_order_are_found_out(eras, tmp_path, monkeypatch):
         cells.families()["rfcn_resnet50"], eras["2019-04"], str(tmp_path / "source")
     )
     rfcn = next(row for row in families.FAMILIES if row.name == "R-FCN")
-    exchanged = dataclasses.replace(
-        rfcn,
+    exchanged = rfcn._replace(
         heads=tuple(
-            dataclasses.replace(head, axes=(CLASS_CHANNEL, BIN))
-            if head.role == families.CLASS
-            else head
+            head._replace(axes=(CLASS_CHANNEL, BIN)) if head.role == families.CLASS else head
             for head in rfcn.heads
-        ),
+        )
     )
     monkeypatch.setattr(
         families, "FAMILIES", tuple(exchanged if row is rfcn else row for row in families.FAMILIES)

@@ -1,7 +1,7 @@
 """The bytes of a tensor in a checkpoint: read, checked against their checksum, and measured."""
 
 import hashlib
-from typing import Callable, Iterator, Tuple
+from typing import Any, Callable, Iterator, Tuple
 
 import numpy as np
 
@@ -13,6 +13,62 @@ from graphfix.formats.tensors import Extent, TensorMeta, TensorView
 
 COPY_AGAIN = "download or copy the checkpoint again"
 _CHUNK = 1 << 20
+
+
+class Extents:
+    """Reads extents in chunks, and keeps the last one's file open: most tensors of a checkpoint lie
+    in one."""
+
+    def __init__(self) -> None:
+        self._file: Any = None
+        self._path = ""
+        self._buffer = memoryview(b"")
+
+    def __enter__(self) -> "Extents":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+    def chunks(self, extent: Extent) -> Iterator[memoryview]:
+        """The bytes of an extent in chunks of at most _CHUNK, each valid until the next.
+
+        Raises:
+          SourceError: the file cannot be read, or is too short.
+        """
+        left = extent.length
+        if len(self._buffer) < min(_CHUNK, left):
+            self._buffer = memoryview(bytearray(min(_CHUNK, left)))
+        try:
+            self._open(extent.path).seek(extent.offset)
+            while left:
+                chunk = self._buffer[:left]
+                count = 0
+                while count < len(chunk):
+                    read = self._file.readinto(chunk[count:])
+                    if not read:
+                        raise SourceError(
+                            extent.path, "became shorter while it was read", COPY_AGAIN
+                        )
+                    count += read
+                left -= count
+                yield chunk
+        except OSError as error:
+            raise SourceError(
+                extent.path,
+                f"cannot be read: {error.strerror}",
+                "check the path and its permissions",
+            ) from None
+
+    def _open(self, path: str) -> Any:
+        if self._path != path:
+            if self._file:
+                self._file.close()
+            self._path, self._file = "", None
+            self._file = regular_files.open_file(path, buffering=0)
+            self._path = path
+        return self._file
 
 
 def loader(meta: TensorMeta, extent: Extent) -> Callable[[], np.ndarray]:
@@ -44,10 +100,11 @@ def check(view: TensorView) -> None:
     if view.extent is None:
         view.load()
     else:
-        measure(view)
+        with Extents() as extents:
+            measure(view, extents)
 
 
-def measure(view: TensorView) -> Tuple[int, int]:
+def measure(view: TensorView, extents: Extents) -> Tuple[int, int]:
     """The CRC-32C and the sum (`checksum.sum64`) of a view's stored bytes, which lie in one
     extent, and are checked on the way.
 
@@ -57,7 +114,7 @@ def measure(view: TensorView) -> Tuple[int, int]:
     meta, extent = view.meta, view.extent
     assert extent is not None
     crc = total = 0
-    for chunk in _chunks(extent):
+    for chunk in extents.chunks(extent):
         crc = checksum.crc32c(chunk, crc)
         total = checksum.sum64(chunk, total)
     stored = crc
@@ -111,25 +168,5 @@ def _bytes(extent: Extent) -> bytearray:
 
 
 def _chunks(extent: Extent) -> Iterator[memoryview]:
-    """The bytes of an extent in chunks of _CHUNK, in one buffer: each is valid until the next."""
-    buffer = memoryview(bytearray(min(_CHUNK, extent.length)))
-    left = extent.length
-    try:
-        with regular_files.open_file(extent.path, buffering=0) as file:
-            file.seek(extent.offset)
-            while left:
-                chunk = buffer[:left]
-                count = 0
-                while count < len(chunk):
-                    read = file.readinto(chunk[count:])
-                    if not read:
-                        raise SourceError(
-                            extent.path, "became shorter while it was read", COPY_AGAIN
-                        )
-                    count += read
-                left -= count
-                yield chunk
-    except OSError as error:
-        raise SourceError(
-            extent.path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
+    with Extents() as extents:
+        yield from extents.chunks(extent)

@@ -6,10 +6,9 @@ opposites; an enum's value is its name or number; floats may be written as decim
 or nan.
 """
 
-import dataclasses
 import difflib
 import re
-from typing import Any, List, Optional, Tuple, Union
+from typing import Any, List, NamedTuple, Optional, Tuple, Union
 
 from google.protobuf.descriptor import FieldDescriptor
 
@@ -36,8 +35,7 @@ _MAX_SUGGESTIONS = 20
 _NOT_DECIMAL = re.compile(r"(?<![0-9A-Za-z])0[0-9A-Za-z]+\Z")
 
 
-@dataclasses.dataclass(frozen=True)
-class BindProblem:
+class BindProblem(NamedTuple):
     """One thing in a document that does not fit its schema."""
 
     kind: str

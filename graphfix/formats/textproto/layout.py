@@ -7,9 +7,8 @@ and the comment after it, when nothing else is on the line; comments on other li
 Fields and blocks are tree.py's or mutable_tree.py's: both have the same attributes.
 """
 
-import dataclasses
 import re
-from typing import Any, Iterator, Optional, Pattern, Sequence, Tuple, Union
+from typing import Any, Iterator, NamedTuple, Optional, Pattern, Sequence, Tuple, Union
 
 from graphfix.errors import SourceError
 from graphfix.formats.textproto.parser import parse
@@ -28,8 +27,7 @@ _REST = re.compile(r"[ \t]*[,;]?[ \t]*(#[^\n]*)?\r?(\n|\Z)")
 _BLANKS = re.compile(r"[ \t]*")
 
 
-@dataclasses.dataclass(frozen=True)
-class Splice:
+class Splice(NamedTuple):
     """Replaces the characters from `start` to `end` by `text`."""
 
     start: int

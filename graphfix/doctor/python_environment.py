@@ -1,0 +1,348 @@
+"""doctor --environment: whether a Python can train with the stock API, and what mends it.
+
+`stock_api/stock_environment.py` looks, under that Python; SOFTWARE and MACHINE judge what it saw,
+each row one thing: what was found, what is needed, and the command that mends it.
+"""
+
+import json
+import re
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from graphfix.findings import ERROR, INFO, WARNING
+from graphfix.stock_api.runner import look_around
+
+GIB = 1 << 30
+Facts = Dict[str, Any]
+
+
+class Row(NamedTuple):
+    """One thing: `severity` is None where nothing is wrong, `remedy` then empty."""
+
+    thing: str
+    found: str
+    needed: str = ""
+    severity: Optional[str] = None
+    remedy: str = ""
+
+
+class Environment(NamedTuple):
+    """What `check_environment` found: the Python asked, and a row for each thing."""
+
+    python: str
+    rows: Tuple[Row, ...]
+
+    @property
+    def trains(self) -> bool:
+        """Whether nothing keeps the stock API from training."""
+        return all(row.severity != ERROR for row in self.rows)
+
+    def to_json(self) -> str:
+        rows = [row._asdict() for row in self.rows]
+        data = {"python": self.python, "trains": self.trains, "rows": rows}
+        return json.dumps(data, indent=2, sort_keys=True)
+
+    def to_lines(self) -> List[str]:
+        width = max(len(row.thing) for row in self.rows)
+        lines = [self.python]
+        for row in self.rows:
+            lines.append(f"  {row.severity or 'ok':7}  {row.thing:{width}}  {row.found}")
+            more = ("needed: " + row.needed if row.needed else "", row.remedy)
+            lines += [" " * (width + 13) + text for text in more if text]
+        verdict = "can train" if self.trains else "cannot train"
+        return lines + ["", f"This Python {verdict} with the stock API."]
+
+
+def check_environment(python: Optional[str] = None) -> Environment:
+    """Looks at a Python (this one) and says what it lacks.
+
+    Raises:
+      RequestError: it does not run.
+    """
+    facts = look_around(python)
+    return Environment(facts["python"]["executable"], tuple(judge(facts)))
+
+
+def judge(facts: Facts) -> Iterator[Row]:
+    """The rows for what was seen, in the order in which a training run meets them.
+
+    What a Python has that cannot run TensorFlow 1.15 at all is of no interest.
+    """
+    (python,) = _python(facts)
+    yield python
+    for rows in MACHINE if python.severity else SOFTWARE + MACHINE:
+        yield from rows(facts)
+
+
+# Tried on CPython 3.7 with its own pip: both trainers of 2019-07 start from a conversion.
+_RECIPE = (
+    'pip install tensorflow==1.15.5 "protobuf<3.21" "numpy<1.19"; '
+    "pip install --no-deps tf-slim==1.1.0 tf-object-detection==0.0.3; "
+    "pip install pycocotools==2.0.7 Pillow==8.4.0 matplotlib==3.3.4 lxml contextlib2"
+)
+
+
+def _python(facts: Facts) -> Iterator[Row]:
+    python = facts["python"]
+    version, minor = python["version"], _minor(facts)
+    found = f"{python['implementation']} {version}, {python['bits']} bits"
+    needed = "64-bit CPython 3.7 or 3.6, or 3.8 with NVIDIA's build of TensorFlow 1.15"
+    nvidia = minor == 8 and _version(facts, "nvidia-tensorflow", "tensorflow").startswith("1.15")
+    if python["bits"] != 64 or python["implementation"] != "CPython" or not (minor <= 7 or nvidia):
+        remedy = f"conda create -n tf1 python=3.7; conda activate tf1; {_RECIPE}"
+        yield Row("Python", found, needed, ERROR, remedy)
+    else:
+        yield Row("Python", found)
+
+
+def _processor(facts: Facts) -> Iterator[Row]:
+    processor = facts["processor"]
+    if processor["machine"] not in ("x86_64", "AMD64"):
+        yield Row(
+            "processor",
+            processor["machine"],
+            "x86-64: TensorFlow 1.15 has no wheels for others",
+            ERROR,
+            "train on another machine, or in an x86-64 image",
+        )
+    elif processor["avx"] is False:
+        yield Row(
+            "processor",
+            "without AVX",
+            'AVX, or importing TensorFlow ends in "Illegal instruction"',
+            ERROR,
+            "train on another machine, or build TensorFlow 1.15 without AVX",
+        )
+
+
+_NUMPY = "numpy<1.19"  # what TensorFlow 1.15.5 asks for
+_TENSORFLOWS = ("tensorflow", "tensorflow-gpu", "tensorflow-cpu", "nvidia-tensorflow")
+
+
+def _tensorflow(facts: Facts) -> Iterator[Row]:
+    here = {name: _version(facts, name) for name in _TENSORFLOWS if _version(facts, name)}
+    found = ", ".join(f"{name} {version}" for name, version in here.items())
+    install = f'pip install tensorflow==1.15.5 "{_protobuf_pin(facts)}" "{_NUMPY}"'
+    if not here and facts["modules"]["tensorflow"]:
+        yield Row("TensorFlow", f"in {facts['modules']['tensorflow'][0]}, not by pip")
+    elif not here:
+        yield Row("TensorFlow", "none", "1.15", ERROR, install)
+    elif not all(version.startswith("1.") for version in here.values()):
+        yield Row("TensorFlow", found, "1.15", ERROR, f"pip uninstall {' '.join(here)}; {install}")
+    elif len(here) > 1:
+        remedy = f"pip uninstall {' '.join(here)}; then install one of them again"
+        yield Row("TensorFlow", found, "one of them: they share their files", WARNING, remedy)
+    else:
+        old = _numbers(next(iter(here.values()))) < (1, 12)
+        needed = "1.12 or newer for the API of 2019 and later"
+        yield Row("TensorFlow", found, *((needed, WARNING, install) if old else ()))
+
+
+def _protobuf_pin(facts: Facts) -> str:
+    return "protobuf<3.20" if _minor(facts) == 6 else "protobuf<3.21"
+
+
+def _protobuf(facts: Facts) -> Iterator[Row]:
+    version, pin = _version(facts, "protobuf"), _protobuf_pin(facts)
+    needed = f'{pin}, or importing TensorFlow ends in "Descriptors cannot not be created directly"'
+    if not version:
+        yield Row("protobuf", "none", pin, ERROR, f'pip install "{pin}"')
+    elif _numbers(version) >= (3, 21):
+        yield Row("protobuf", version, needed, ERROR, f'pip install "{pin}"')
+    else:
+        yield Row("protobuf", version)
+
+
+def _numpy(facts: Facts) -> Iterator[Row]:
+    version = _version(facts, "numpy")
+    remedy = f'pip install "{_NUMPY}"'
+    if not version:
+        yield Row("NumPy", "none", _NUMPY, ERROR, remedy)
+    elif _numbers(version) >= (1, 24):
+        needed = f"{_NUMPY}: from 1.24 on it has no np.object, which TensorFlow 1.15 uses"
+        yield Row("NumPy", version, needed, ERROR, remedy)
+    elif _numbers(version) >= (1, 20):
+        needed = f'{_NUMPY}, or some graphs fail with "Cannot convert a symbolic Tensor"'
+        yield Row("NumPy", version, needed, WARNING, remedy)
+    else:
+        yield Row("NumPy", version)
+
+
+_API = (
+    "pip install --no-deps tf-slim==1.1.0 tf-object-detection==0.0.3 (the API of 2019-07), or put "
+    "research and research/slim of tensorflow/models on PYTHONPATH"
+)
+
+
+def _api(facts: Facts) -> Iterator[Row]:
+    where = facts["modules"]["object_detection"]
+    if not where:
+        yield Row("Object Detection API", "none", "object_detection", ERROR, _API)
+        return
+    api = facts["api"]
+    found = f"of {api['revision']} in {where[0]}" if api else f"of unknown revision in {where[0]}"
+    if facts["unbuilt"]:
+        needed = f"{len(facts['unbuilt'])} of its .proto files are not compiled"
+        remedy = "in the directory above it: protoc object_detection/protos/*.proto --python_out=."
+        yield Row("Object Detection API", found, needed, ERROR, remedy)
+    elif len(where) > 1:
+        needed = "one: the first is imported, and hides " + ", ".join(where[1:])
+        yield Row("Object Detection API", found, needed, WARNING, "remove the other")
+    else:
+        yield Row("Object Detection API", found)
+    nets = facts["modules"]["nets"]
+    if nets:
+        yield Row("slim (nets)", nets[0])
+    else:
+        remedy = f"put {_beside(where[0])}/slim on PYTHONPATH, if it is there, else {_API}"
+        yield Row("slim (nets)", "none", "TensorFlow-Slim's nets package", ERROR, remedy)
+
+
+def _here(facts: Facts) -> Iterator[Row]:
+    if facts["here"]:
+        names = ", ".join(facts["here"])
+        needed = "other names: a script run here imports them instead of the modules meant"
+        yield Row("current directory", names, needed, WARNING, "rename them, or run elsewhere")
+
+
+# What the API imports under a name that is not its distribution's.
+_DISTRIBUTIONS = {
+    "PIL": "Pillow==8.4.0",
+    "cv2": "opencv-python-headless==4.5.5.64",
+    "contextlib2": "contextlib2",
+    "tf_slim": "--no-deps tf-slim==1.1.0",
+    "yaml": "PyYAML",
+    "official": "--no-deps tf-models-official==2.5.0",
+    "absl": "absl-py",
+    "Cython": '"Cython<3"',
+}
+# Those whose absence has a row of its own.
+_TOLD = ("numpy", "google", "tensorflow", "object_detection", "nets")
+
+
+def _imports(facts: Facts) -> Iterator[Row]:
+    failed = set()
+    for one in facts["imports"]:
+        error = one["error"]
+        if error is None or error in failed:
+            continue
+        failed.add(error)
+        if _missing(error) in _TOLD:
+            continue
+        yield Row(f"import {one['name']}", error, "", ERROR, _mend_import(facts, one))
+    if not failed:
+        yield Row("imports", ", ".join(one["name"] for one in facts["imports"]))
+
+
+def _missing(error: str) -> str:
+    """The package that an import did not find, "" for any other error."""
+    match = re.match(r"(?:ModuleNotFound|Import)Error: No module named '(\w+)", error)
+    return match.group(1) if match else ""
+
+
+def _mend_import(facts: Facts, one: Dict[str, Any]) -> str:
+    error = one["error"]
+    if one.get("ended") == -4:
+        return "the processor lacks an instruction that this TensorFlow uses; see processor"
+    name = _missing(error)
+    if name == "pycocotools":
+        return f"pip install pycocotools=={'2.0.2' if _minor(facts) == 6 else '2.0.7'}"
+    if name:
+        return f"pip install {_DISTRIBUTIONS.get(name, name)}"
+    if "libGL" in error:
+        return "pip uninstall opencv-python; pip install opencv-python-headless==4.5.5.64"
+    return f'graphfix doctor --explain "{error}" may know the cause'
+
+
+def _gpu(facts: Facts) -> Iterator[Row]:
+    if not facts["gpus"]:
+        yield Row("GPU", "none (no nvidia-smi): training runs on the processor", "", INFO, "")
+        return
+    missing = [name for name, loads in facts["libraries"].items() if not loads]
+    for gpu in facts["gpus"]:
+        words = (
+            f"{gpu['name']}, {gpu['memory']} MiB, {gpu['free']} MiB free, driver {gpu['driver']}"
+        )
+        if gpu["free"] < 4096:
+            needed = "about 4 GiB free for an SSD at batch 24"
+            yield Row("GPU", words, needed, WARNING, "end what uses it, or lower batch_size")
+        else:
+            yield Row("GPU", words)
+    if _version(facts, "nvidia-tensorflow") or "+nv" in _version(facts, "tensorflow"):
+        return  # NVIDIA's builds bring their own CUDA
+    if missing:
+        yield Row(
+            "CUDA",
+            "missing: " + ", ".join(missing),
+            "CUDA 10.0 and cuDNN 7, or TensorFlow 1.15 runs on the processor without an error",
+            WARNING,
+            "conda install cudatoolkit=10.0 cudnn=7, or use tensorflow/tensorflow:1.15.5-gpu-py3",
+        )
+    else:
+        yield Row("CUDA", "10.0, with cuDNN 7")
+
+
+def _memory(facts: Facts) -> Iterator[Row]:
+    memory = facts["memory"]
+    may = min([size for size in (memory["machine"], memory["limit"]) if size] or [0])
+    if may:
+        words = f"{may / GIB:.1f} GiB" + (
+            " (the container's limit)" if may == memory["limit"] else ""
+        )
+        if may < 4 * GIB:
+            remedy = "raise the container's limit, or lower batch_size and the queues' capacities"
+            yield Row("memory", words, "about 4 GiB", WARNING, remedy)
+        else:
+            yield Row("memory", words)
+    for thing, size, least in (
+        ("disk here", memory["here"], 2 * GIB),
+        ("disk for temporary files", memory["temporary"], GIB),
+        ("/dev/shm", memory["shared"], 64 << 20),
+    ):
+        if size is not None:
+            words = f"{size / GIB:.1f} GiB free"
+            if size < least:
+                remedy = "make room" if thing != "/dev/shm" else "docker run --shm-size=1g"
+                yield Row(thing, words, f"{least / GIB:.2g} GiB", WARNING, remedy)
+            else:
+                yield Row(thing, words)
+
+
+def _opencv(facts: Facts) -> Iterator[Row]:
+    names = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
+    here = [f"{name} {_version(facts, name)}" for name in names if _version(facts, name)]
+    if len(here) > 1:
+        remedy = f"pip uninstall {' '.join(names)}; pip install opencv-python-headless==4.5.5.64"
+        yield Row("OpenCV", ", ".join(here), "one: they share their files", WARNING, remedy)
+
+
+_Rows = Tuple[Callable[[Facts], Iterator[Row]], ...]
+SOFTWARE: _Rows = (_tensorflow, _protobuf, _numpy, _api, _opencv, _here, _imports)
+MACHINE: _Rows = (_processor, _gpu, _memory)
+
+
+def _minor(facts: Facts) -> int:
+    major, minor = _numbers(facts["python"]["version"])[:2]
+    return minor if major == 3 else 99 if major > 3 else 0
+
+
+def _version(facts: Facts, *names: str) -> str:
+    """The version installed of the first of the distributions that is; "" where none is."""
+    return next(
+        (facts["distributions"][one][0] for one in names if one in facts["distributions"]), ""
+    )
+
+
+def _numbers(version: str) -> Tuple[int, ...]:
+    numbers = []
+    for part in version.split("+")[0].split("."):
+        digits = ""
+        for letter in part:
+            if not letter.isdigit():
+                break
+            digits += letter
+        numbers.append(int(digits or 0))
+    return tuple(numbers)
+
+
+def _beside(path: str) -> str:
+    return path.rsplit("/", 1)[0]
