@@ -8,8 +8,7 @@ from graphfix.findings import INFO, WARNING, Finding, count
 from graphfix.formats.regular_files import read_file
 from graphfix.modeldir.openers import Source
 from graphfix.options import ConvertOptions
-from graphfix.pipeline_config.class_lists import listed, parse_classes
-from graphfix.pipeline_config.label_map import LabelMap
+from graphfix.pipeline_config.label_map import LabelMap, listed, parse_classes
 from graphfix.pipeline_config.paths import find_named
 
 

@@ -99,7 +99,7 @@ WORD = OPTIONS["source_label_map_path"].builtin
 LABEL_MAP = LabelMap(tuple(Label(*row) for row in _ROWS))
 
 # An archive of the model zoo: ..._coco14_sync_2018_07_18, ..._coco_11_06_2017.
-_PUBLISHED = re.compile(r"_coco.*_(20\d\d_\d\d_\d\d|\d\d_\d\d_20\d\d)(?!\d)")
+_PUBLISHED = r"_coco.*_(20\d\d_\d\d_\d\d|\d\d_\d\d_20\d\d)(?!\d)"
 
 
 def said_by(message, names: Iterable[str]) -> str:
@@ -109,6 +109,6 @@ def said_by(message, names: Iterable[str]) -> str:
         if "coco" in path.lower():
             return f"its config's label map is {path}"
     for name in names:
-        if _PUBLISHED.search(name):
+        if re.search(_PUBLISHED, name):
             return f"it is the published {name}"
     return ""

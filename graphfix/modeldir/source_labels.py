@@ -18,15 +18,14 @@ from graphfix.formats.regular_files import read_file
 from graphfix.modeldir.names import LABEL_MAP, PLAN_JSON
 from graphfix.modeldir.openers import Source
 from graphfix.options import OPTIONS
-from graphfix.pipeline_config.class_lists import parse_classes
-from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
+from graphfix.pipeline_config.label_map import LabelMap, parse_classes, parse_label_map
 from graphfix.pipeline_config.paths import find_named, label_map_paths
 
 _FLAG = "--source_label_map_path"
 _GIVE = f"if the source was trained with others, pass its label map as {_FLAG}"
 _MOST_OF_PLAN = 256 << 20
 # How a label map begins, which tells it from a graph as text.
-_BEGINNING, _ITEM = 4096, re.compile(rb"(\xef\xbb\xbf)?\s*(#[^\n]*\s+)*item\s*:?\s*[{<]")
+_BEGINNING, _ITEM = 4096, rb"(\xef\xbb\xbf)?\s*(#[^\n]*\n\s*)*item\s*:?\s*[{<]"
 # The finding of a label map that is another model's.
 NOT_THE_SOURCES = "LABEL_MAP_NOT_THE_SOURCES"
 # The question whether 90 classes are COCO's.
@@ -167,7 +166,7 @@ def label_maps_in(directory: str) -> List[str]:
 def _is_label_map(path: str) -> bool:
     try:
         with open(path, "rb") as file:
-            return os.path.isfile(path) and bool(_ITEM.match(file.read(_BEGINNING)))
+            return os.path.isfile(path) and bool(re.match(_ITEM, file.read(_BEGINNING)))
     except OSError:
         return False
 

@@ -1,6 +1,6 @@
 """Classes as other tools have them: a list of names, from a file or as flags give it.
 
-`parse_classes` takes a label map, or, by the file's suffix, one of these, and gives a label map:
+By the file's suffix (label_map.parse_classes), one of these becomes a label map:
 
 .txt, .names   a name a line (Darknet's and YOLO's lists, TensorFlow Lite's labelmap.txt): the first
                has id 1.  A first line that says background, or ??? as TensorFlow Lite does, is id
@@ -13,57 +13,47 @@
 
 import os
 import re
-from typing import Dict, List, NamedTuple, Sequence, Tuple
+from typing import Dict, List, Tuple
 
 from graphfix.errors import Problem, SourceError
 from graphfix.options import MAX_CLASSES
-from graphfix.pipeline_config.label_map import BACKGROUND, Label, LabelMap, parse_label_map
+from graphfix.pipeline_config.label_map import BACKGROUND, Classes, Label, LabelMap, parse_label_map
 
-_LINES, _YAML = (".txt", ".names"), (".yaml", ".yml")
+_YAML = (".yaml", ".yml")
 _NO_CLASS = "???"
 _BACKGROUND = (BACKGROUND, "__background__", "_background_")
-_LABEL_MAP = re.compile(r"\s*(?:#[^\n]*\s+)*item\s*:?\s*[{<]")
-_NUMBERED = re.compile(r"([0-9]{1,5})\s*[:,\s]\s*(\S.*)\Z")
-# A word of YAML: quoted in two ways, or plain.
-_WORD = r"""(?:'(?:[^'\n]|'')*'|"[^"\\\n]*"|[^\s'"\[\]{},#&*!|>%@`:-][^\[\]{},#\n:]*)"""
-_ITEM = re.compile(rf"\s*(?:([0-9]{{1,5}})\s*:\s*)?({_WORD})\s*(?:,|\Z)")
-_BLOCK_ITEM = re.compile(rf"\s*(?:-|([0-9]{{1,5}})\s*:)\s+({_WORD})\s*\Z")
+# None of these looks at a character twice: what is read may be anything.
+_LABEL_MAP = re.compile(r"\s*(?:#[^\n]*\n\s*)*item\s*:?\s*[{<]")
+_NUMBERED = re.compile(r"([0-9]{1,5})(?:\s*[:,]|\s)\s*(\S.*)\Z")
+# A word of YAML: quoted in two ways, or plain, which may end with blanks.
+_QUOTED = r"""'(?:[^'\n]|'')*'|"[^"\\\n]*\""""
+_PLAIN = r"""[^\s'"\[\]{},#&*!|>%@`:-][^\[\]{},#\n:]*"""
+_ITEM = re.compile(
+    rf"\s*(?:([0-9]{{1,5}})\s*:\s*)?((?:{_QUOTED})(?=\s*(?:,|\Z))|{_PLAIN}(?=,|\Z))\s*,?"
+)
+_BLOCK_ITEM = re.compile(rf"\s*(?:-|([0-9]{{1,5}})\s*:)\s+({_QUOTED}|{_PLAIN})\Z")
 _NAMES = re.compile(r"^names[ \t]*:[ \t]*", re.MULTILINE)
 _COUNT = re.compile(r"^nc[ \t]*:[ \t]*([0-9]+)", re.MULTILINE)
-_COMMENT = re.compile(r"(?:^|[ \t]+)#[^\n]*", re.MULTILINE)
+_COMMENT = re.compile(r"(?:^|[ \t])#[^\n]*", re.MULTILINE)
 
 
-class Classes(NamedTuple):
-    """A label map, and whether it was made of a list of names."""
-
-    labels: LabelMap
-    listed: bool
-
-
-def parse_classes(data: bytes, subject: str) -> Classes:
-    """Reads the label map or list of names in the file `subject`.
+def parse_list(data: bytes, subject: str) -> Classes:
+    """Reads the list of names, or the label map after all, in the file `subject`.
 
     Raises:
       SourceError: naming it, listing all that is wrong with it.
     """
     suffix = os.path.splitext(subject)[1].lower()
-    if suffix not in _LINES + _YAML:
-        return Classes(parse_label_map(data, subject), False)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceError(
             subject, f"is not UTF-8 text (offset {error.start})", "save it as UTF-8"
         ) from None
-    if suffix in _LINES and _LABEL_MAP.match(text):
+    if suffix not in _YAML and _LABEL_MAP.match(text):
         return Classes(parse_label_map(data, subject), False)
     names = _of_yaml(text, subject) if suffix in _YAML else _of_lines(text, subject)
     return Classes(_label_map(names, subject), True)
-
-
-def listed(names: Sequence[str]) -> LabelMap:
-    """The label map of names whose order is that of their ids, from 1."""
-    return LabelMap(tuple(Label(number, name, name) for number, name in enumerate(names, 1)))
 
 
 def _label_map(names: Dict[int, str], subject: str) -> LabelMap:
@@ -164,7 +154,7 @@ def _items(text: str) -> List[Tuple[str, str]]:
     for line in text.split("\n")[1:]:
         if not line.strip():
             continue
-        match = _BLOCK_ITEM.match(line)
+        match = _BLOCK_ITEM.match(line.rstrip())
         if match is None:
             # The next key ends it; anything else is not understood.
             return rows if re.match(r"[A-Za-z_]\w*[ \t]*:", line) else []

@@ -10,13 +10,11 @@ import dataclasses
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.detectors import coco
-from graphfix.detectors.spellings import suggestions
 from graphfix.errors import RequestError
 from graphfix.findings import WARNING, Finding
 from graphfix.options import NewRows, Weights
 from graphfix.pipeline_config.label_map import Label, LabelMap, made_up
 from graphfix.planning.anchors import AnchorCarry
-from graphfix.planning.mappings import Side, mapped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,13 +82,7 @@ def resolve_classes(
     count = _count(target, num_classes)
     # A class that was given no name gets one; the source may be a model that was made so too.
     names = target or LabelMap(tuple(map(made_up, range(1, count + 1))))
-    old = Side(
-        "source",
-        source,
-        source_classes,
-        f"pass --source_label_map_path, or an id from 1 to {source_classes}",
-    )
-    by_hand = mapped(mappings, Side("new", target, count, f"give an id from 1 to {count}"), old)
+    by_hand = _by_hand(mappings, target, count, source, source_classes) if mappings else {}
     labels = names.by_id()
     if source is None and target is not None and not all(number in by_hand for number in labels):
         raise RequestError(
@@ -137,6 +129,24 @@ def resolve_classes(
     return tuple(classes), tuple(findings + _remarks(classes, target))
 
 
+# The code for what few conversions have is not loaded for nothing.
+def _by_hand(
+    mappings: Sequence[str],
+    target: Optional[LabelMap],
+    count: int,
+    source: Optional[LabelMap],
+    source_classes: int,
+) -> Dict[int, Tuple[int, ...]]:
+    from graphfix.planning.mappings import Side, mapped
+
+    ids = f"an id from 1 to {source_classes}"
+    return mapped(
+        mappings,
+        Side("new", target, count, f"give an id from 1 to {count}"),
+        Side("source", source, source_classes, f"pass --source_label_map_path, or {ids}"),
+    )
+
+
 def _count(target: Optional[LabelMap], num_classes: Optional[int]) -> int:
     if target is None and num_classes is None:
         raise RequestError(
@@ -174,6 +184,8 @@ def _by_name(label: Label, source: Optional[LabelMap]) -> Tuple[Tuple[int, ...],
                 f"pass --map '{label.display_name}={possible[0][0]}', or the id that is meant",
             ),
         )
+    from graphfix.detectors.spellings import suggestions
+
     near = suggestions(label.names, source)
     if not near or label == made_up(label.id):
         return (), ()

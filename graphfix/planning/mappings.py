@@ -8,7 +8,7 @@ from graphfix.errors import Problem, RequestError
 from graphfix.pipeline_config.label_map import LabelMap
 
 # What people write instead of = and +.
-_ARROW, _COMMA = re.compile(r"\s*(?:->|=>|:)\s*"), re.compile(r"\s*[,;&]\s*")
+_ARROW, _COMMA = re.compile("->|=>|:"), re.compile("[,;&]")
 
 
 class Side:
@@ -92,7 +92,7 @@ def _fits(name: str, parts: Sequence[str], new: Side, old: Side) -> bool:
 
 def _meant(mapping: str, new: Side, old: Side) -> Optional[Tuple[str, str]]:
     """What is wrong with a mapping and how it is written, where it can be read some other way."""
-    several = [_COMMA.split(mapping)] if mapping.count("=") > 1 else []
+    several = [_pieces(mapping)] if mapping.count("=") > 1 else []
     for pieces in several:
         if all("=" in piece and _fits(*_split(piece, new, old), new, old) for piece in pieces):
             right = " ".join(f"--map '{piece}'" for piece in pieces)
@@ -101,7 +101,7 @@ def _meant(mapping: str, new: Side, old: Side) -> Optional[Tuple[str, str]]:
         for name, rest in ((left, right), (right, left)):
             if name == left and "=" in mapping and not _COMMA.search(rest):
                 continue  # as it is written
-            parts = _parts(rest, old) or _COMMA.split(rest)
+            parts = _parts(rest, old) or _pieces(rest)
             if rest and name and _fits(name, parts, new, old):
                 if name == right:
                     wrong = f"is the wrong way round: '{name}' is the new class"
@@ -113,9 +113,13 @@ def _meant(mapping: str, new: Side, old: Side) -> Optional[Tuple[str, str]]:
     return None
 
 
+def _pieces(text: str) -> List[str]:
+    return [piece.strip() for piece in _COMMA.split(text)]
+
+
 def _halves(mapping: str) -> Iterator[Tuple[str, str]]:
     """What is left and right of a mapping's sign, whichever it is."""
-    for sign in [*re.finditer(r"\s*=\s*", mapping), *_ARROW.finditer(mapping)]:
+    for sign in [*re.finditer("=", mapping), *_ARROW.finditer(mapping)]:
         yield mapping[: sign.start()].strip(), mapping[sign.end() :].strip()
 
 

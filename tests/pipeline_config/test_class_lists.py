@@ -6,7 +6,7 @@ import random
 import pytest
 
 from graphfix.errors import SourceError
-from graphfix.pipeline_config.class_lists import parse_classes
+from graphfix.pipeline_config.label_map import parse_classes
 
 ITEMS = "item { id: 1 name: 'cat' }\nitem { id: 3 name: 'dog' }\n"
 
@@ -109,6 +109,12 @@ def test_any_text_is_read_or_refused():
                 assert names and all(names.values())
             except SourceError:
                 pass
-    for text in ("names: [" + "a" * 100000, "names: [" + "'a', " * 50000, "a: " * 50000):
-        with contextlib.suppress(SourceError):
-            read(text, ".yaml")
+    blanks, marks = " " * 100000, "# " * 50000
+    rows = ["[" + "a" * 100000, "[" + "'a', " * 50000, "[a" + blanks + "{", "[a" + blanks + "\n,b]"]
+    rows += ["\n- a" + blanks + ":", "\n-" + blanks, blanks, marks, "[" + "0:" * 50000]
+    for text in rows + ["a: " * 50000]:
+        for suffix in (".yaml", ".txt"):
+            with contextlib.suppress(SourceError):
+                read("names: " + text, suffix)
+            with contextlib.suppress(SourceError):
+                read(text, suffix)

@@ -4,7 +4,7 @@ import pytest
 
 from graphfix.detectors import coco
 from graphfix.errors import RequestError
-from graphfix.pipeline_config.class_lists import listed
+from graphfix.pipeline_config.label_map import listed
 from graphfix.planning.classes import resolve_classes
 
 

@@ -122,9 +122,13 @@ def test_a_config_that_a_tutorial_edited_converts_to_what_is_restored(tmp_path, 
     )
     assert answer.complete and "restored 199 of 199" in answer.verifications[0].summary
     before, after = (
-        judging.tensors(os.path.join(directory, "model.ckpt"))["BoxPredictor_2/ClassPredictor/biases"]
+        judging.tensors(os.path.join(directory, "model.ckpt"))[
+            "BoxPredictor_2/ClassPredictor/biases"
+        ]
         for directory in (judging.DETECTOR, out)
     )
     ring, star = 6, 4
     anchors = len(before) // 9
-    assert (after.reshape(anchors, 4)[:, [1, 3]] == before.reshape(anchors, 9)[:, [ring, star]]).all()
+    assert (
+        after.reshape(anchors, 4)[:, [1, 3]] == before.reshape(anchors, 9)[:, [ring, star]]
+    ).all()
