@@ -49,6 +49,10 @@ def test_values_become_their_type(tmp_path):
         ({"num_classes": MAX_CLASSES + 1}, f"is {MAX_CLASSES + 1}"),
         ({"map": "a=b"}, "is 'a=b'"),
         ({"target_api": 2019}, "is 2019"),
+        ({"classes": ""}, "is ''"),
+        ({"classes": "a,,b"}, "is 'a,,b'"),
+        ({"classes": ["a", "b,a"]}, "is 'a,b,a'"),
+        ({"classes": [1]}, "is [1]"),
     ],
 )
 def test_what_is_no_value_is_refused(given, words):
@@ -61,6 +65,32 @@ def test_all_problems_are_named_at_once():
         "--freeze",
         "--weights",
     ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "person, traffic light,van",
+        ["person", "traffic light", "van"],
+        ["person,traffic light", "van"],
+    ],
+)
+def test_names_of_classes_are_given_with_commas_or_one_by_one(given):
+    assert ConvertOptions(classes=given).classes == ("person", "traffic light", "van")
+
+
+def test_classes_are_named_once():
+    words = "is given beside --label_map_path"
+    assert refusal(classes="a", label_map_path="x") == [("--classes", words)]
+    assert ConvertOptions(classes="a").fixed_by_a_plan() == ("--classes",)
+
+
+def test_a_word_is_no_file(tmp_path):
+    option = OPTIONS["source_label_map_path"]
+    assert not option.is_read("coco") and not option.is_read(str(tmp_path / "coco"))
+    (tmp_path / "coco").write_text("")
+    assert option.is_read(str(tmp_path / "coco")) and option.is_read("coco.pbtxt")
+    assert ConvertOptions(source_label_map_path="coco").paths() == ()
 
 
 def test_every_option_says_what_it_is():

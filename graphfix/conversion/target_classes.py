@@ -30,6 +30,12 @@ def target_classes(source: Source, options: ConvertOptions) -> Target:
         return Target(found.labels, path, number, ids + _unused(found.labels, path))
     if options.classes:
         labels = listed(options.classes)
+        if number is not None and labels.max_id > number:
+            raise RequestError(
+                "--classes",
+                f"has {labels.max_id} names, beyond --num_classes {number}",
+                "raise --num_classes, or leave it out",
+            )
         return Target(labels, "", number, (_ids("--classes", labels),))
     asked = source.asked
     if asked is None or number not in (None, asked.num_classes):
