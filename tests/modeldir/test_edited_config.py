@@ -11,6 +11,7 @@ import repository
 import thorough
 import zoo
 
+import graphfix as graphfix_package
 from graphfix.detectors.describe import describe, proven_num_classes
 from graphfix.detectors.layer_variables import Unknown
 from graphfix.detectors.variables import model_variables
@@ -212,6 +213,22 @@ def test_a_label_map_that_is_not_the_new_classes(graphfix, told, names):
     done = graphfix("plan", told, *FLAGS)
     assert done.code == 3 and "asks for 3 new classes, but its label map" in done.err
     assert graphfix("plan", told, "--classes", "cat", *FLAGS).code == 0
+
+
+def test_a_label_map_that_is_still_the_sources(graphfix, told):
+    """Of four classes, where five are asked for."""
+    text = as_told(builders.CONFIG % {"classes": 4}, classes=5)
+    builders.write(told, "pipeline.config", text)
+    labels = builders.label_map(builders.CLASSES)
+    builders.write(os.path.join(told, "annotations"), "mine.pbtxt", labels)
+    done = graphfix("plan", told, *FLAGS)
+    assert done.code == 3 and "asks for 5 new classes, but its label map" in done.err
+
+
+def test_a_model_in_memory(told):
+    arrays = builders.read_checkpoint(os.path.join(told, "model.ckpt"))
+    model = graphfix_package.model_in_memory(arrays, as_told(builders.CONFIG % {"classes": 4}))
+    assert model.model.classes == 4 and model.asked.num_classes == 3
 
 
 def test_the_targets_label_map_beside_it_is_not_the_sources(graphfix, told):
