@@ -12,6 +12,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 from graphfix.detectors import coco
 from graphfix.errors import RequestError
 from graphfix.findings import WARNING, Finding
+from graphfix.findings import count as number_of
 from graphfix.options import NewRows, Weights
 from graphfix.pipeline_config.label_map import Label, LabelMap, made_up
 from graphfix.planning.anchors import AnchorCarry
@@ -84,10 +85,11 @@ def resolve_classes(
     names = target or LabelMap(tuple(map(made_up, range(1, count + 1))))
     by_hand = _by_hand(mappings, target, count, source, source_classes) if mappings else {}
     labels = names.by_id()
+    counted = number_of(source_classes, "class", "classes")
     if source is None and target is not None and not all(number in by_hand for number in labels):
         raise RequestError(
             "--source_label_map_path",
-            f"is needed: the names of the source's {source_classes} classes are unknown, so none "
+            f"is needed: the names of the source's {counted} are unknown, so none "
             "could be carried over",
             "give the label map the model was trained with"
             + (f" ({coco.WORD} if it was COCO's)" if source_classes == coco.NUM_CLASSES else "")
