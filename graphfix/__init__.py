@@ -35,51 +35,50 @@ if TYPE_CHECKING:
         fit_anchors,
         show_anchors,
     )
+    from graphfix.choices import AnchorBoxes, Freeze, NewRows, Trainer, Weights
     from graphfix.comparison.check import GoldenUpdate
     from graphfix.comparison.result import Comparison
     from graphfix.conversion.inspect import ModelDescription
     from graphfix.conversion.thaw import Thawed
-    from graphfix.doctor.doctor import DoctorResult as Diagnosis
-    from graphfix.doctor.doctor import Explanation
+    from graphfix.doctor.doctor import Diagnosis, Explanation
     from graphfix.doctor.python_environment import Environment
     from graphfix.errors import GraphfixError, Problem, RequestError, SourceError, VerificationError
     from graphfix.findings import Finding
     from graphfix.modeldir.destinations import Directory, Memory
-    from graphfix.modeldir.openers import Source as Model
-    from graphfix.options import AnchorBoxes, ConvertOptions, Freeze, NewRows, Trainer, Weights
-    from graphfix.planning.plan import SurgeryPlan as Plan
+    from graphfix.modeldir.openers import Model
+    from graphfix.options import ConvertOptions
+    from graphfix.planning.plan import Plan
     from graphfix.report.report import Report
     from graphfix.verification.stock_trial import StockTrial
     from graphfix.verification.verify import Verified
 
 __version__ = "0.1.0"
 
-# Module: the public names that it has, and where it calls one otherwise, what.
+# Module: the public names that it has.
 _MODULES = {
     "api.conversions": "convert convert_batch inspect model_in_memory open_model plan thaw",
     "api.comparisons": "check diff try_with_stock_api update_golden verify",
     "api.training": "apply_anchors check_environment diagnose explain fit_anchors show_anchors",
     "anchor_fitting.workflow": "AnchorFit",
+    "choices": "AnchorBoxes Freeze NewRows Trainer Weights",
     "comparison.check": "GoldenUpdate",
     "comparison.result": "Comparison",
     "conversion.inspect": "ModelDescription",
     "conversion.thaw": "Thawed",
-    "doctor.doctor": "Diagnosis=DoctorResult Explanation",
+    "doctor.doctor": "Diagnosis Explanation",
     "doctor.python_environment": "Environment",
     "errors": "GraphfixError Problem RequestError SourceError VerificationError",
     "findings": "Finding",
     "modeldir.destinations": "Directory Memory",
-    "modeldir.openers": "Model=Source",
-    "options": "AnchorBoxes ConvertOptions Freeze NewRows Trainer Weights",
-    "planning.plan": "Plan=SurgeryPlan",
+    "modeldir.openers": "Model",
+    "options": "ConvertOptions",
+    "planning.plan": "Plan",
     "report.report": "Report",
     "verification.stock_trial": "StockTrial",
     "verification.verify": "Verified",
 }
 _PUBLIC = {
-    public: (f"graphfix.{module}", own or public)
-    for module, names in _MODULES.items()
-    for public, _, own in (name.partition("=") for name in names.split())
+    name: f"graphfix.{module}" for module, names in _MODULES.items() for name in names.split()
 }
 __all__ = sorted(_PUBLIC)  # noqa: PLE0605 - a list, which ruff does not see
 
@@ -91,9 +90,8 @@ class _Lazy(type(sys)):  # type: ignore[misc]  # the type of modules
     def __getattr__(self, name: str) -> object:
         if name not in _PUBLIC:
             raise AttributeError(f"module 'graphfix' has no attribute {name!r}")
-        module, own = _PUBLIC[name]
-        __import__(module)
-        value = getattr(sys.modules[module], own)
+        __import__(_PUBLIC[name])
+        value = getattr(sys.modules[_PUBLIC[name]], name)
         setattr(self, name, value)
         return value
 

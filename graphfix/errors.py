@@ -7,27 +7,33 @@ them before refusing, and a test can look at the subject instead of matching pro
 """
 
 import dataclasses
-from typing import Callable, Iterable, Optional, Tuple
+from typing import Any, Iterable, Tuple
+
+from graphfix.fronts import shown
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Problem:
-    """One thing that is wrong: what it is about, what is wrong with it, what to do."""
+    """One thing that is wrong: what it is about, what is wrong with it, what to do.
+
+    The fields name options as flags (`--map`), `str` names them as whoever asked does (`map=`).
+    """
 
     subject: str
     message: str
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.subject}: {self.message}; {self.remedy}"
+        return shown(f"{self.subject}: {self.message}; {self.remedy}")
+
+    def __repr__(self) -> str:
+        return f"<Problem {self}>"
 
 
 class GraphfixError(Exception):
     """Root of every error graphfix raises on purpose; holds one or more problems."""
 
     exit_code = 3
-    # How the front that asked spells options (options.spelled); None: as flags.
-    spelling: Optional[Callable[[str], str]] = None
 
     def __init__(self, subject: str, message: str, remedy: str):
         self._set([Problem(subject, message, remedy)])
@@ -41,11 +47,13 @@ class GraphfixError(Exception):
 
     def _set(self, problems: Iterable[Problem]) -> None:
         self.problems: Tuple[Problem, ...] = tuple(problems)
-        Exception.__init__(self, "\n".join(str(problem) for problem in self.problems))
+        Exception.__init__(self, str(self))
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return self.collected, (self.problems,)
 
     def __str__(self) -> str:
-        text = "\n".join(str(problem) for problem in self.problems)
-        return self.spelling(text) if self.spelling else text
+        return "\n".join(str(problem) for problem in self.problems)
 
 
 class RequestError(GraphfixError):

@@ -3,14 +3,19 @@
 import dataclasses
 from typing import Iterable, Tuple
 
+from graphfix.fronts import shown
+
 INFO = "info"
 WARNING = "warning"
 ERROR = "error"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Finding:
-    """A code to search for, how bad it is, what it is about, what it means, what to do."""
+    """A code to search for, how bad it is, what it is about, what it means, what to do.
+
+    The fields name options as flags (`--map`), `str` names them as whoever asked does (`map=`).
+    """
 
     code: str
     severity: str
@@ -19,7 +24,10 @@ class Finding:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.severity} {self.code}: {self.subject} {self.message}; {self.remedy}"
+        return shown(f"{self.severity} {self.code}: {self.subject} {self.message}; {self.remedy}")
+
+    def __repr__(self) -> str:
+        return f"<Finding {self}>"
 
 
 def by_severity(findings: Iterable[Finding]) -> Tuple[Finding, ...]:

@@ -3,73 +3,22 @@
 The flags of the command line, a recipe's fields, the checks of a plan file, the Python API and the
 reference in docs/options.md are made from `ConvertOptions`.  A new option is one more field of it.
 
-Options validate themselves.  Errors spell an option as a flag (`--freeze`), since most users meet
-it as one; `spelled` turns that into what another front writes (`freeze:` in a recipe, `freeze=` in
-Python).
+Options validate themselves.  Errors name an option as a flag, as all messages do (see `fronts`).
 """
 
 import dataclasses
 import enum
-import functools
 import os
-import re
-from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple, Type
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Type
 
-from graphfix.errors import GraphfixError, Problem, RequestError
+from graphfix import values
+from graphfix.choices import AnchorBoxes, Choice, Freeze, NewRows, Trainer, Weights
+from graphfix.errors import Problem, RequestError
 
 # No published detector has more classes, and a model of that many is a few gigabytes already.
 MAX_CLASSES = 10000
-
-
-class Choice(str, enum.Enum):
-    """A value of an option; it equals, prints as and is stored as its text."""
-
-    def __str__(self) -> str:
-        return str.__str__(self)
-
-    def __format__(self, form: str) -> str:
-        return str.__format__(self, form)
-
-
-class NewRows(Choice):
-    """How the weights of new classes start."""
-
-    PRIOR = "prior"
-    MEAN = "mean"
-    RANDOM = "random"
-    ZERO = "zero"
-
-
-class Weights(Choice):
-    """Which values the output takes: the trained ones or their moving averages."""
-
-    AUTO = "auto"
-    RAW = "raw"
-    EMA = "ema"
-
-
-class Trainer(Choice):
-    """The stock API's training script; ANY prepares for both."""
-
-    ANY = "any"
-    MODEL_MAIN = "model_main"
-    LEGACY = "legacy"
-
-
-class AnchorBoxes(Choice):
-    """What becomes of the box heads where anchors change."""
-
-    CARRY = "carry"
-    RANDOM = "random"
-
-
-class Freeze(Choice):
-    """The layers a trainer keeps as they are."""
-
-    NONE = "none"
-    BACKBONE = "backbone"
-    ALL_BUT_HEADS = "all_but_heads"
-    ALL_BUT_CLASS_HEADS = "all_but_class_heads"
+# Each is a process of some hundred megabytes.
+MAX_JOBS = 256
 
 
 class Kind(enum.Enum):
@@ -121,7 +70,7 @@ def _file(help: str, **more: Any) -> Any:
     return _option(Kind.PATH, help, read=True, **more)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ConvertOptions:
     """What to make of a model: its new classes and anchors, and for which trainer.
 
@@ -176,6 +125,12 @@ class ConvertOptions:
     weights: Weights = _choice(
         Weights.AUTO, "raw weights or moving averages; auto: whichever the config evaluates with"
     )
+    source_api: Optional[str] = _option(
+        Kind.TEXT,
+        "month of the API that trained the source, where no graph beside it shows the order of its "
+        "anchors; before 2017-11 SSDs had another",
+        metavar="YYYY-MM",
+    )
     target_api: str = _option(
         Kind.TEXT, "revision of the API that will train", "auto", metavar="YYYY-MM"
     )
@@ -194,23 +149,28 @@ class ConvertOptions:
     )
 
     def __post_init__(self) -> None:
-        problems = []
+        problems: List[Problem] = []
         for option in OPTIONS.values():
             value = getattr(self, option.name)
             if value is None and option.default is None:
                 continue
             try:
                 object.__setattr__(self, option.name, _value(option, value))
-            except _Wrong as wrong:
-                problems.append(Problem(f"--{option.name}", wrong.message, wrong.remedy))
+            except RequestError as error:
+                problems += error.problems
         if not problems and self.classes and self.label_map_path is not None:
             problems.append(
                 Problem("--classes", "is given beside --label_map_path", "give one of them")
             )
         if problems:
-            error = RequestError.collected(problems)
-            spell(error, Front.PYTHON)
-            raise error
+            raise RequestError.collected(problems)
+
+    def __repr__(self) -> str:
+        given = (
+            f"{name}={(value.value if isinstance(value, Choice) else value)!r}"
+            for name, value in self.given().items()
+        )
+        return f"ConvertOptions({', '.join(given)})"
 
     def given(self) -> Dict[str, Any]:
         """The options that differ from their defaults, by name."""
@@ -241,100 +201,25 @@ OPTIONS: Dict[str, Option] = {
 }
 
 
-class _Wrong(Exception):
-    def __init__(self, message: str, remedy: str):
-        super().__init__(message)
-        self.message, self.remedy = message, remedy
-
-
 def _value(option: Option, value: Any) -> Any:
-    """The value of an option in its own type.  Raises _Wrong."""
-    if option.kind is Kind.CHOICE:
-        assert option.choices is not None
-        try:
-            return option.choices(value)
-        except ValueError:
-            raise _Wrong(
-                f"is {value!r}", "give one of " + ", ".join(one.value for one in option.choices)
-            ) from None
-    if option.kind is Kind.INTEGER:
-        if isinstance(value, bool) or not hasattr(type(value), "__index__"):
-            raise _Wrong(f"is {value!r}, which is not a whole number", "give a whole number")
-        value = value.__index__()
-        if (option.least is not None and value < option.least) or (
-            option.most is not None and value > option.most
-        ):
-            raise _Wrong(f"is {value}", f"give a number from {option.least} to {option.most}")
-        return value
-    if option.kind is Kind.TEXTS:
-        if option.commas and isinstance(value, str):
-            value = (value,)
-        if isinstance(value, (str, bytes)) or not all(isinstance(one, str) for one in value):
-            raise _Wrong(f"is {value!r}", "give a list of texts")
-        return _names(value) if option.commas else tuple(value)
-    if option.kind is Kind.PATH and isinstance(value, os.PathLike):
-        value = os.fspath(value)
-    if not isinstance(value, str):
-        raise _Wrong(f"is {value!r}", "give a text")
-    return value
+    """The value of an option in its own type.
 
-
-def _names(texts: Iterable[str]) -> Tuple[str, ...]:
-    """The names that texts have between commas.  Raises _Wrong."""
-    names = tuple(name.strip() for text in texts for name in text.split(","))
-    if "" in names or len(set(names)) < len(names) or len(names) > MAX_CLASSES:
-        raise _Wrong(
-            f"is '{','.join(texts):.80}'",
-            f"give each class a name of its own, at most {MAX_CLASSES}, with commas between them",
-        )
-    return names
-
-
-class Front(enum.Enum):
-    """Where options are given; the value is how an option's name is written there."""
-
-    FLAGS = "--{}"
-    RECIPE = "{}:"
-    PYTHON = "{}="
-
-
-# Names that are written the same way as those of ConvertOptions.
-_OTHERS = ("model_dir", "output_directory", "overwrite", "plan", "golden", "partial", "junit")
-# A user's own words in quotes stay as they are, and a command that a message quotes (`graphfix plan
-# --json`).
-_SPELLED = re.compile(
-    r"(?P<kept>(?<!\w)'[^']*'|graphfix [a-z]+(?: [^;,]*)?)"
-    r"|--(?P<name>{})(?![\w-])(?P<gap> (?='))?".format(
-        "|".join(sorted((*OPTIONS, *_OTHERS), key=len, reverse=True))
-    )
-)
-
-
-def spelled(text: str, front: Front) -> str:
-    """A message in which options are spelled as flags, with their names as a front writes them.
-
-    Example:
-      >>> spelled("--map 'a=b': has no '='; see --freeze", Front.PYTHON)
-      "map='a=b': has no '='; see freeze="
+    Raises:
+      RequestError: it has none.
     """
-    if front is Front.FLAGS:
-        return text
-
-    def replaced(match: "re.Match[str]") -> str:
-        if match.group("kept"):
-            return match.group(0)
-        return front.value.format(match.group("name")) + (
-            " " if match.group("gap") and front is Front.RECIPE else ""
-        )
-
-    return _SPELLED.sub(replaced, text)
-
-
-def spell(error: GraphfixError, front: Front) -> None:
-    """Has an error spell options as a front writes them, when it is shown."""
-    error.spelling = functools.partial(spelled, front=front)
+    if option.choices is not None:
+        return values.choice_of(option.name, value, option.choices)
+    if option.kind is Kind.INTEGER:
+        return values.number_of(option.name, value, option.least, option.most)
+    if option.commas:
+        return values.names_of(option.name, value, MAX_CLASSES)
+    if option.kind is Kind.TEXTS:
+        return values.texts_of(option.name, value, option.metavar or "")
+    if option.kind is Kind.PATH:
+        return values.path_of(option.name, value)
+    return values.text_of(option.name, value)
 
 
-def parsed(values: Dict[str, Any]) -> "ConvertOptions":
+def parsed(given: Dict[str, Any]) -> "ConvertOptions":
     """The options of a mapping by name, such as parsed flags; what is not an option is ignored."""
-    return ConvertOptions(**{name: values[name] for name in OPTIONS if name in values})
+    return ConvertOptions(**{name: given[name] for name in OPTIONS if name in given})

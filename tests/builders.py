@@ -81,7 +81,7 @@ train_config {
       learning_rate { constant_learning_rate { learning_rate: 0.001 } }
     }
   }
-  # Where it came from.
+  # Where it came from: ssd_mobilenet_v1_coco_2018_01_28.
   fine_tune_checkpoint: "PATH_TO_BE_CONFIGURED/model.ckpt"
   num_steps: 1000
   data_augmentation_options {

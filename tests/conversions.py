@@ -25,6 +25,15 @@ API = ("--target_api", "2019-07")
 EMA = "/ExponentialMovingAverage"
 
 
+def converted(graphfix, model, tmp_path, names):
+    """The directory of a conversion to classes of these names."""
+    labels = builders.write(tmp_path, "new.pbtxt", builders.label_map(names))
+    out = str(tmp_path / "out")
+    words = ("--label_map_path", labels, *API, "--output_directory", out)
+    assert graphfix("convert", model, *words).code == 0
+    return out
+
+
 def report(out):
     with open(os.path.join(out, "report.json"), encoding="utf-8") as file:
         return json.load(file)

@@ -31,7 +31,10 @@ PUBLIC = "graphfix"
 # each other, modules of one package may.
 FLOORS = (
     # 0: vocabulary
+    ("choices",),
+    ("fronts",),
     ("errors", "findings"),
+    ("values",),
     ("options",),
     # 1: this process; bytes and records, which know no detector
     ("process",),

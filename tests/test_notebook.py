@@ -31,7 +31,7 @@ def test_a_conversion_in_a_notebook(monkeypatch):
     nbclient.NotebookClient(notebook, timeout=120, resources=resources).execute()
     data = [cell.outputs[0].get("data", cell.outputs[0]) for cell in notebook.cells]
     assert data[0]["text/plain"].startswith("'testdata/shapes_detector: SSD")
-    assert data[1]["text/plain"].startswith("<SurgeryPlan: 1 class")
+    assert data[1]["text/plain"].startswith("<Plan: 1 class")
     page = data[2]["text/html"]
     assert page.startswith("<iframe srcdoc=") and "graphfix report" in page
     assert data[2]["text/plain"].startswith("<Report of testdata/shapes_detector: ")

@@ -130,7 +130,7 @@ def table(before: Dict[str, Any], after: Dict[str, Any], threshold: float) -> Li
             )
         if len(names) > _CLASSES:
             rows.append(
-                f"  and {count(len(names) - _CLASSES, 'more class', 'more classes')}, in --json"
+                f"  and {count(len(names) - _CLASSES, 'more class', 'more classes')}, in the JSON"
             )
     return rows
 
@@ -146,4 +146,4 @@ def unmatched(found: Sequence[Dict[str, Any]]) -> List[str]:
         f"{one['unit']}, best IoU {one['best_iou']:.2f}"
         for one in found[:_ANCHORS]
     ]
-    return rows + [f"  and {len(found) - _ANCHORS} more, in --json"] * (len(found) > _ANCHORS)
+    return rows + [f"  and {len(found) - _ANCHORS} more, in the JSON"] * (len(found) > _ANCHORS)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from graphfix.anchor_fitting.coverage import best_overlaps
@@ -16,20 +15,23 @@ from graphfix.errors import RequestError
 from graphfix.findings import INFO, WARNING, Finding, by_severity, count
 from graphfix.formats.regular_files import read_file
 from graphfix.modeldir import manifest, publishing, single_files
-from graphfix.modeldir.names import CONFIG
+from graphfix.modeldir.search import find_config
 from graphfix.pipeline_config.anchor_generators import anchor_edits, format_anchors, parse_anchors
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import parse_classes
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class AnchorFit:
     """What an anchors command did, as lines of text and as data, and the findings."""
 
     lines: Tuple[str, ...]
     data: Dict[str, Any]
     findings: Tuple[Finding, ...]
+
+    def __repr__(self) -> str:
+        return f"<AnchorFit: {self.lines[0]}>"
 
     def to_lines(self) -> List[str]:
         return list(self.lines)
@@ -232,7 +234,7 @@ def apply_anchors(path: str, anchors: str, *, output: str, overwrite: bool = Fal
 
 
 def _open(path: str) -> Tuple[str, PipelineConfig, Setting]:
-    path = os.path.join(path, CONFIG) if os.path.isdir(path) else path
+    path = find_config(path)
     config = parse_config(read_file(path, pipes=True), path)
     return path, config, read_setting(config, path)
 

@@ -1,8 +1,9 @@
 """Functions that judge what was made: verify, check, diff."""
 
-from typing import TYPE_CHECKING, Optional, Sequence
+from typing import TYPE_CHECKING, Optional, Sequence, Union
 
-from graphfix.api.arguments import Path, optional_path, path_of, public
+from graphfix.choices import Trainer
+from graphfix.values import Path, choice_of, flag_of, number_of, optional_path, path_of, paths_of
 
 if TYPE_CHECKING:
     from graphfix.comparison.check import GoldenUpdate
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
     from graphfix.verification.verify import Verified
 
 
-@public
 def verify(directory: Path) -> "Verified":
     """Judges a directory that graphfix wrote: every file, tensor, class and edit of the config.
 
@@ -31,16 +31,15 @@ def verify(directory: Path) -> "Verified":
     return work(path_of("directory", directory))
 
 
-@public
 def try_with_stock_api(
     directory: Path,
     *,
-    python: Optional[Path] = None,
+    stock_python: Optional[Path] = None,
     trainer: str = "any",
     steps: int = 0,
     train_record: Optional[Path] = None,
     model_dir: Optional[Path] = None,
-    images: Sequence[Path] = (),
+    images: Union[Path, Sequence[Path]] = (),
     source: Optional[Path] = None,
     pipeline_config_path: Optional[Path] = None,
     allow_effects: bool = False,
@@ -50,12 +49,13 @@ def try_with_stock_api(
 
     Args:
       directory: what `convert` wrote.
-      python: the Python that has TensorFlow 1.15 and the API (default: this one).
+      stock_python: the Python that has TensorFlow 1.15 and the API (default: this one).
       trainer: "model_main", "legacy", or "any": those the plan is for.
       steps: how many training steps to run.
       train_record: the records to train on (default: synthetic ones).
       model_dir: resume from what `convert(model_dir=...)` wrote.
-      images: JPEG files in which to compare the detections of `source` and of the result.
+      images: one JPEG file or several, in which to compare the detections of `source` and of the
+        result.
       source: what the directory was made from.
       pipeline_config_path: the source's config, if it is not beside its checkpoint.
       allow_effects: run the frozen graph even if it would touch files, the network or programs.
@@ -67,21 +67,20 @@ def try_with_stock_api(
     from graphfix.verification.stock_trial import TrialOptions, verify_stock
 
     trial = TrialOptions(
-        trainer,
-        steps,
+        choice_of("trainer", trainer, Trainer),
+        number_of("steps", steps, 0),
         optional_path("model_dir", model_dir),
         optional_path("train_record", train_record),
         optional_path("source", source),
         optional_path("pipeline_config_path", pipeline_config_path),
-        tuple(path_of("images", one) for one in images),
-        allow_effects,
+        paths_of("images", images),
+        flag_of("allow_effects", allow_effects),
     )
     return verify_stock(
-        path_of("directory", directory), trial, python=optional_path("python", python)
+        path_of("directory", directory), trial, python=optional_path("stock_python", stock_python)
     )
 
 
-@public
 def check(
     directory: Path, golden: Path, *, junit: Optional[Path] = None, overwrite: bool = False
 ) -> "Comparison":
@@ -105,11 +104,10 @@ def check(
         path_of("directory", directory),
         path_of("golden", golden),
         junit=optional_path("junit", junit),
-        overwrite=overwrite,
+        overwrite=flag_of("overwrite", overwrite),
     )
 
 
-@public
 def update_golden(directory: Path, golden: Path, *, overwrite: bool = False) -> "GoldenUpdate":
     """Makes a golden file record an output as it is now; `changes` are the differences to before.
 
@@ -123,10 +121,13 @@ def update_golden(directory: Path, golden: Path, *, overwrite: bool = False) -> 
     """
     from graphfix.comparison.check import update
 
-    return update(path_of("directory", directory), path_of("golden", golden), overwrite=overwrite)
+    return update(
+        path_of("directory", directory),
+        path_of("golden", golden),
+        overwrite=flag_of("overwrite", overwrite),
+    )
 
 
-@public
 def diff(one: Path, two: Path) -> "Comparison":
     """Compares two checkpoints, graphs, configs, label maps, or models whole.
 

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence, Union
 
-from graphfix.api.arguments import Path, optional_path, options_of, path_of, public, source_of
-from graphfix.options import ConvertOptions
+from graphfix.api.arguments import options_of, source_of
+from graphfix.options import MAX_JOBS, ConvertOptions
+from graphfix.values import Path, flag_of, function_of, number_of, optional_path, path_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,12 +13,11 @@ if TYPE_CHECKING:
     from graphfix.conversion.inspect import ModelDescription
     from graphfix.conversion.thaw import Thawed
     from graphfix.modeldir.destinations import Destination
-    from graphfix.modeldir.openers import Source as Model
-    from graphfix.planning.plan import SurgeryPlan as Plan
+    from graphfix.modeldir.openers import Model
+    from graphfix.planning.plan import Plan
     from graphfix.report.report import Report
 
 
-@public
 def open_model(source: Path, *, pipeline_config_path: Optional[Path] = None) -> "Model":
     """Opens a detector; reads its metadata, not its weights.
 
@@ -47,7 +47,6 @@ def open_model(source: Path, *, pipeline_config_path: Optional[Path] = None) -> 
     )
 
 
-@public
 def model_in_memory(
     tensors: Mapping[str, "np.ndarray"], pipeline_config: Union[str, bytes], *, name: str = "memory"
 ) -> "Model":
@@ -73,7 +72,6 @@ def model_in_memory(
     return open_in_memory(tensors, pipeline_config, name=name)
 
 
-@public
 def inspect(
     source: Union[Path, "Model"], *, pipeline_config_path: Optional[Path] = None
 ) -> "ModelDescription":
@@ -98,12 +96,11 @@ def inspect(
     return work(source_of(source), options)
 
 
-@public
 def plan(
     source: Union[Path, "Model"],
     options: Optional[ConvertOptions] = None,
     *,
-    output_directory: Path = "OUT",
+    output_directory: Union[Path, "Destination"] = "OUT",
     model_dir: Optional[Path] = None,
 ) -> "Plan":
     """Decides what `convert` would do, and writes nothing.
@@ -136,7 +133,6 @@ def plan(
     return decide(opened(source_of(source), options), where, options, None)[1]
 
 
-@public
 def convert(
     source: Union[Path, "Model"],
     output_directory: Union[Path, "Destination"],
@@ -175,15 +171,14 @@ def convert(
     """
     from graphfix.conversion.convert import convert as work
     from graphfix.modeldir.destinations import destination
-    from graphfix.planning.plan import SurgeryPlan
+    from graphfix.planning.plan import Plan
 
     where = destination(output_directory, overwrite=overwrite, model_dir=model_dir)
-    if plan is not None and not isinstance(plan, SurgeryPlan):
+    if plan is not None and not isinstance(plan, Plan):
         plan = path_of("plan", plan)
     return work(source_of(source), where, options_of(options), plan=plan)
 
 
-@public
 def thaw(
     source: Path,
     output_directory: Union[Path, "Destination"],
@@ -213,11 +208,11 @@ def thaw(
     from graphfix.modeldir.destinations import destination
 
     where = destination(output_directory, overwrite=overwrite)
+    take_rest = flag_of("partial", partial)
     config = optional_path("pipeline_config_path", pipeline_config_path)
-    return work(path_of("source", source), where, config_path=config, partial=partial)
+    return work(path_of("source", source), where, config_path=config, partial=take_rest)
 
 
-@public
 def convert_batch(
     recipe: Path,
     output_directory: Path,
@@ -246,6 +241,6 @@ def convert_batch(
     return batch(
         path_of("recipe", recipe),
         output_directory=path_of("output_directory", output_directory),
-        jobs=jobs,
-        progress=progress or (lambda done, total, running: None),
+        jobs=number_of("jobs", jobs, 1, MAX_JOBS),
+        progress=function_of("progress", progress) or (lambda done, total, running: None),
     )

@@ -1,18 +1,27 @@
 """Functions for the training that comes after: diagnose, explain, fit anchors."""
 
-from typing import TYPE_CHECKING, Callable, Optional, Sequence
+from typing import TYPE_CHECKING, Callable, Optional, Sequence, Union
 
-from graphfix.api.arguments import Path, optional_path, path_of, public
+from graphfix.choices import Trainer
 from graphfix.errors import RequestError
+from graphfix.values import (
+    Path,
+    choice_of,
+    flag_of,
+    function_of,
+    number_of,
+    optional_path,
+    path_of,
+    paths_of,
+    text_of,
+)
 
 if TYPE_CHECKING:
     from graphfix.anchor_fitting.workflow import AnchorFit
-    from graphfix.doctor.doctor import DoctorResult as Diagnosis
-    from graphfix.doctor.doctor import Explanation
+    from graphfix.doctor.doctor import Diagnosis, Explanation
     from graphfix.doctor.python_environment import Environment
 
 
-@public
 def diagnose(
     config: Path,
     *,
@@ -27,7 +36,7 @@ def diagnose(
     """Finds out why a pipeline.config can't be trained, or that it can, and what it starts from.
 
     Args:
-      config: the pipeline.config; what it names is read, too.
+      config: a pipeline.config, or its directory; what it names is read, too.
       target_api: revision of the API that will train, YYYY-MM; "auto": the one installed here.
       trainer: "model_main", "legacy" or "any".
       model_dir: the directory the trainer will write to, and resume from.
@@ -40,27 +49,27 @@ def diagnose(
       GraphfixError: the config can't be read, there is no such API, or `fix` can't be written.
 
     Example:
-      >>> graphfix.diagnose("testdata/shapes_detector/pipeline.config").diagnosis.trains
+      >>> graphfix.diagnose("testdata/shapes_detector/pipeline.config").trains
       False
     """
     from graphfix.doctor.doctor import diagnose as work
     from graphfix.doctor.doctor import make_options
 
-    if sample is not None and (not isinstance(sample, int) or sample < 0):
-        raise RequestError("sample=", f"is {sample!r}", "give a number of records, from 0 on")
     options = make_options(
-        target_api=target_api,
-        trainer=trainer,
+        target_api=text_of("target_api", target_api),
+        trainer=choice_of("trainer", trainer, Trainer),
         model_dir=optional_path("model_dir", model_dir),
-        sample=sample,
-        progress=progress or (lambda text: None),
+        sample=None if sample is None else number_of("sample", sample, 0),
+        progress=function_of("progress", progress) or (lambda text: None),
     )
     return work(
-        path_of("config", config), options, fix=optional_path("fix", fix), overwrite=overwrite
+        path_of("config", config),
+        options,
+        fix=optional_path("fix", fix),
+        overwrite=flag_of("overwrite", overwrite),
     )
 
 
-@public
 def check_environment(stock_python: Optional[Path] = None) -> "Environment":
     """Finds out whether a Python, and the machine it runs on, can train with the stock API.
 
@@ -80,7 +89,6 @@ def check_environment(stock_python: Optional[Path] = None) -> "Environment":
     return work(optional_path("stock_python", stock_python))
 
 
-@public
 def explain(text: str) -> "Explanation":
     """Explains an error message of a trainer.
 
@@ -97,14 +105,13 @@ def explain(text: str) -> "Explanation":
     from graphfix.doctor.doctor import explain as work
 
     if not isinstance(text, str):
-        raise RequestError("text=", f"is {text!r:.80}", "give a message or a log as str")
+        raise RequestError("--text", f"is {text!r:.80}", "give a message or a log as str")
     return work(text)
 
 
-@public
 def fit_anchors(
     config: Path,
-    records: Sequence[Path],
+    records: Union[Path, Sequence[Path]],
     output: Path,
     *,
     overwrite: bool = False,
@@ -116,7 +123,8 @@ def fit_anchors(
 
     Args:
       config: a pipeline.config, or its directory.
-      records: annotated boxes: TFRecords (a path or pattern), COCO JSON, CSV, Pascal VOC XML.
+      records: annotated boxes, in one path or several: TFRecords (a path or pattern), COCO JSON,
+        CSV, Pascal VOC XML.
       output: the anchors file to write, for `ConvertOptions(anchors=...)`.
       overwrite: replace a file that is there.
       seed: random seed for the search.
@@ -133,21 +141,20 @@ def fit_anchors(
 
     return work(
         path_of("config", config),
-        [path_of("records", one) for one in records],
+        paths_of("records", records),
         output=path_of("output", output),
-        overwrite=overwrite,
-        seed=seed % (1 << 32),
-        num_anchors=num_anchors,
+        overwrite=flag_of("overwrite", overwrite),
+        seed=number_of("seed", seed) % (1 << 32),
+        num_anchors=None if num_anchors is None else number_of("num_anchors", num_anchors),
         label_map_path=optional_path("label_map_path", label_map_path),
     )
 
 
-@public
 def show_anchors(
     config: Path,
     output_directory: Path,
     *,
-    records: Sequence[Path] = (),
+    records: Union[Path, Sequence[Path]] = (),
     overwrite: bool = False,
     anchors: Optional[Path] = None,
     label_map_path: Optional[Path] = None,
@@ -169,15 +176,14 @@ def show_anchors(
 
     return work(
         path_of("config", config),
-        [path_of("records", one) for one in records],
+        paths_of("records", records),
         output_directory=path_of("output_directory", output_directory),
-        overwrite=overwrite,
+        overwrite=flag_of("overwrite", overwrite),
         anchors=optional_path("anchors", anchors),
         label_map_path=optional_path("label_map_path", label_map_path),
     )
 
 
-@public
 def apply_anchors(
     config: Path, anchors: Path, output: Path, *, overwrite: bool = False
 ) -> "AnchorFit":
@@ -198,5 +204,5 @@ def apply_anchors(
         path_of("config", config),
         path_of("anchors", anchors),
         output=path_of("output", output),
-        overwrite=overwrite,
+        overwrite=flag_of("overwrite", overwrite),
     )

@@ -57,7 +57,7 @@ _WORKER = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Outcome:
     """What became of a model: its verdict, the summary of its report or why it failed (one line
     a problem), how many findings of which severity, and what it took."""
@@ -68,6 +68,9 @@ class Outcome:
     findings: Dict[str, int]
     seconds: float
     worker_mib: float
+
+    def __repr__(self) -> str:
+        return f"<Outcome {self.name}: {self.verdict}>"
 
 
 def batch(

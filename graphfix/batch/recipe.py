@@ -14,7 +14,8 @@ from graphfix.errors import Problem, RequestError, SourceError
 from graphfix.formats import wildcards
 from graphfix.formats.archive import SUFFIXES
 from graphfix.formats.textproto import Document, bind
-from graphfix.options import OPTIONS, ConvertOptions, Front, Kind, spelled
+from graphfix.fronts import Front, spelled
+from graphfix.options import OPTIONS, ConvertOptions, Kind
 
 SCHEMES = ("http", "https", "file")
 _URL = re.compile(rf"({'|'.join(SCHEMES)})://\S+\Z")

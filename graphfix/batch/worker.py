@@ -25,14 +25,15 @@ from graphfix.formats.archive import SUFFIXES
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.graphdef.files import SAVED_MODEL_PB
 from graphfix.formats.regular_files import read_file
+from graphfix.fronts import Front, asked_by
 from graphfix.modeldir import ownership
 from graphfix.modeldir.destinations import Directory
 from graphfix.modeldir.download import fetch
 from graphfix.modeldir.manifest import Manifest, read_manifest
-from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, SAVED_MODEL
+from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, META, SAVED_MODEL
 from graphfix.modeldir.search import find_frozen, find_prefix
 from graphfix.modeldir.source_labels import label_maps_in, named_label_maps
-from graphfix.options import OPTIONS, ConvertOptions, Front, spelled
+from graphfix.options import OPTIONS, ConvertOptions
 from graphfix.pipeline_config.document import parse_config
 from graphfix.report.report import Report
 from graphfix.stock_api.target_api import find_target_api
@@ -92,11 +93,8 @@ def do(entry: Dict[str, Any], out: str) -> Dict[str, Any]:
                 "this is a fault of graphfix: please report it",
             ),
         )
-    return {
-        "verdict": FAILED,
-        "lines": [spelled(str(one), Front.RECIPE) for one in problems],
-        "findings": {},
-    }
+    with asked_by(Front.RECIPE):
+        return {"verdict": FAILED, "lines": [str(one) for one in problems], "findings": {}}
 
 
 @contextlib.contextmanager
@@ -227,7 +225,7 @@ def _content(path: str, config_path: Optional[str]) -> str:
     else:
         prefix = find_prefix(path)
         reader.read_index(prefix)  # says what is wrong, where it is no checkpoint
-        found = [reader.index_path(prefix)]
+        found = [reader.index_path(prefix), prefix + META]
         rows += [
             f"{os.path.basename(one)} {os.path.getsize(one)}"
             for one in sorted(glob.glob(glob.escape(prefix) + ".data-*"))

@@ -6,6 +6,7 @@ import json
 
 import graphfix
 from graphfix.cli import flags
+from graphfix.options import MAX_JOBS
 from graphfix.process.console import print_json, print_result
 
 
@@ -17,14 +18,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_output_directory(parser, "the directory to write; each model gets a subdirectory")
     parser.add_argument(
-        "--jobs", type=jobs, default=1, metavar="N", help="models to convert at once, up to 256"
+        "--jobs",
+        type=jobs,
+        default=1,
+        metavar="N",
+        help=f"models to convert at once, up to {MAX_JOBS}",
     )
     flags.add_json(parser, "the outcomes")
 
 
 def jobs(text: str) -> int:
     number = int(text)
-    if not 1 <= number <= 256:
+    if not 1 <= number <= MAX_JOBS:
         raise ValueError(text)
     return number
 

@@ -11,6 +11,8 @@ from typing import Any, List, Optional
 from absl import flags as absl_flags
 from absl.flags import argparse_flags
 
+from graphfix.cli import flagfile
+from graphfix.fronts import Front, asked_by
 from graphfix.process import console, signals
 from graphfix.process.endings import exit_code
 
@@ -52,7 +54,7 @@ def parser(only: Optional[str] = None) -> _Parser:
     top = _Parser(
         prog="graphfix",
         # Of no module; it reads --flagfile for all verbs.
-        inherited_absl_flags=absl_flags.FlagValues(),
+        inherited_absl_flags=flagfile.FlagFiles(),
         description="Carry a TensorFlow 1 Object Detection API detector over to new classes, with "
         "its trained weights.",
     )
@@ -71,7 +73,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Runs a command line (this process's, where none is given); the exit code."""
     before = signals.handlers()
     try:
-        return exit_code(lambda: _run(argv))
+        with asked_by(Front.FLAGS):
+            return exit_code(lambda: _run(argv))
     finally:
         signals.restore(before)
 
@@ -79,7 +82,8 @@ def main(argv: Optional[List[str]] = None) -> int:
 def run() -> int:
     """Runs this process's command line, the last thing it does; the exit code."""
     try:
-        return exit_code(lambda: _run(None))
+        with asked_by(Front.FLAGS):
+            return exit_code(lambda: _run(None))
     finally:
         signals.ignore()
 
@@ -87,7 +91,10 @@ def run() -> int:
 def _run(argv: Optional[List[str]]) -> int:
     try:
         words = sys.argv[1:] if argv is None else argv
-        args = parser(words[0] if words and words[0] in VERBS else None).parse_args(words)
+        top = parser(words[0] if words and words[0] in VERBS else None)
+        if "" in words:
+            top.error("an argument is empty")
+        args = top.parse_args(words)
     finally:
         if sys.stdout is not None:
             sys.stdout.flush()  # the help, which a closed pipe may not take any more

@@ -9,7 +9,9 @@ from graphfix.process.console import print_either, say, ticking
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", metavar="PIPELINE_CONFIG", nargs="?", help="a pipeline.config")
+    parser.add_argument(
+        "config", metavar="PIPELINE_CONFIG", nargs="?", help="a pipeline.config or its directory"
+    )
     parser.add_argument(
         "--model_dir", help="the directory the trainer will write to, and resume from"
     )
@@ -64,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         )
     say(found.remarks)
     print_either(found, args.json)
-    return 0 if found.diagnosis.trains else 1
+    return 0 if found.trains else 1
 
 
 def _explain(args: argparse.Namespace) -> int:

@@ -86,7 +86,7 @@ def _with_stock(args: argparse.Namespace) -> int:
     with ticking("asking the stock API"):
         tried = graphfix.try_with_stock_api(
             args.directory,
-            python=args.stock_python,
+            stock_python=args.stock_python,
             trainer=args.trainer or "any",
             steps=args.steps or 0,
             train_record=args.train_record,

@@ -10,6 +10,7 @@ from graphfix.comparison.junit import is_junit, to_junit
 from graphfix.comparison.result import Comparison
 from graphfix.comparison.snapshots import open_snapshot
 from graphfix.errors import RequestError, SourceError
+from graphfix.findings import count
 from graphfix.modeldir.single_files import check_file, write_file
 
 # What messages call the two sides.
@@ -21,6 +22,9 @@ class GoldenUpdate(NamedTuple):
 
     path: str
     changes: Tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<GoldenUpdate {self.path}: {count(len(self.changes), 'change')}>"
 
     def to_lines(self) -> List[str]:
         return [f"{self.path} written"]

@@ -43,7 +43,7 @@ class Difference:
         return f"{self.subject}: {self.message}{numbers}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Comparison:
     """All differences, the parts compared, and how many tensors were compared and found equal."""
 
@@ -51,6 +51,9 @@ class Comparison:
     parts: Tuple[str, ...]
     compared: int
     equal: int
+
+    def __repr__(self) -> str:
+        return f"<Comparison: {self.summary}>"
 
     @property
     def same(self) -> bool:
@@ -76,7 +79,7 @@ class Comparison:
         lines = [str(one) for one in self.differences[:_MOST_LINES]]
         more = len(self.differences) - len(lines)
         if more:
-            lines.append(f"... and {more} more; --json has them all")
+            lines.append(f"... and {more} more; the JSON has them all")
         return [*lines, self.summary]
 
     def to_json(self) -> str:

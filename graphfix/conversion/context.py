@@ -5,17 +5,19 @@ import dataclasses
 from typing import Any, NamedTuple, Optional, Tuple
 
 from graphfix.conversion.target_classes import target_classes
+from graphfix.conversion.trained_anchors import of_plan, trained_anchors
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
+from graphfix.detectors.anchor_order import Order
 from graphfix.errors import RequestError
 from graphfix.findings import Finding
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.textproto import Document
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.modeldir.source_labels import source_labels
 from graphfix.options import ConvertOptions
-from graphfix.pipeline_config.anchor_generators import parse_anchors
+from graphfix.pipeline_config.anchor_generators import parse_anchors, touches_anchors
 from graphfix.pipeline_config.label_map import Label, LabelMap
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.stock_api.target_api import TargetApi, find_target_api
 
 
@@ -32,17 +34,20 @@ class Context:
     """The source, the options, and what they mean together.
 
     `target` is the label map of the new classes, `names` that of the source's (None where unknown),
-    `num_classes` the number of new classes, where more than the label map says it; `api` is the
-    API that will train, None where a plan is replayed, which names it; `findings` and
+    `num_classes` the number of new classes, where more than the label map says it;
+    `source.model.anchors` are the anchors it was trained with, `anchor_order` their order in those
+    that its config means to the API that will train;
+    `api` is the API that will train, None where a plan is replayed, which names it; `findings` and
     `names_findings` say what had to be assumed.
     """
 
-    source: Source
+    source: Model
     options: ConvertOptions
     names: Optional[LabelMap]
     target: Optional[LabelMap] = None
     num_classes: Optional[int] = None
     anchors: Optional[NewAnchors] = None
+    anchor_order: Order = ()
     api: Optional[TargetApi] = None
     findings: Tuple[Finding, ...] = ()
     names_findings: Tuple[Finding, ...] = ()
@@ -55,7 +60,7 @@ class Context:
         return tuple(known[number].display_name if number in known else "" for number in numbers)
 
 
-def describe(source: Source, options: ConvertOptions) -> Context:
+def describe(source: Model, options: ConvertOptions) -> Context:
     """Reads what the options name, and finds out what they mean for this source.
 
     Raises:
@@ -67,7 +72,10 @@ def describe(source: Source, options: ConvertOptions) -> Context:
     names, told = source_labels(
         source, options.source_label_map_path, target=target.labels, target_path=target.path
     )
-    anchors = _anchors(source, options)
+    anchors = _anchors(source, options, api.revision)
+    trained = trained_anchors(source, api=api.revision, source_api=options.source_api)
+    if trained.order or (anchors and trained.differ):
+        source = _trained_with(source, trained.anchors)
     return Context(
         source,
         options,
@@ -75,13 +83,14 @@ def describe(source: Source, options: ConvertOptions) -> Context:
         target.labels,
         target.num_classes,
         anchors,
+        trained.order,
         api,
-        api.findings + target.findings,
+        api.findings + target.findings + trained.findings,
         told,
     )
 
 
-def describe_for_replay(source: Source, options: ConvertOptions, plan: SurgeryPlan) -> Context:
+def describe_for_replay(source: Model, options: ConvertOptions, plan: Plan) -> Context:
     """What a plan that is replayed leaves open: only the names of the source's classes.
 
     Raises:
@@ -97,18 +106,26 @@ def describe_for_replay(source: Source, options: ConvertOptions, plan: SurgeryPl
         )
     named = tuple(Label(one.id, one.name, one.display_name) for one in plan.classes if one.name)
     target = LabelMap(named) if named else None
-    return Context(
-        _reading_once(source), options, source_labels(source, None, target=target).labels
-    )
+    names = source_labels(source, None, target=target).labels
+    if plan.anchor_order:
+        source = _trained_with(source, of_plan(source, plan.anchor_order, api=plan.target_api))
+    elif touches_anchors(plan.config_edits):
+        trained = trained_anchors(source, api=plan.target_api)
+        source = _trained_with(source, trained.anchors) if trained.differ else source
+    return Context(_reading_once(source), options, names)
 
 
-def _reading_once(source: Source) -> Source:
+def _trained_with(source: Model, anchors: AnchorSpec) -> Model:
+    return dataclasses.replace(source, model=dataclasses.replace(source.model, anchors=anchors))
+
+
+def _reading_once(source: Model) -> Model:
     """The source, the heads of which are read once: they are looked at, gathered and compared."""
     heads = [name for head in source.model.heads for name in head.tensors]
     return dataclasses.replace(source, store=source.store.cached(heads))
 
 
-def _anchors(source: Source, options: ConvertOptions) -> Optional[NewAnchors]:
+def _anchors(source: Model, options: ConvertOptions, api: str) -> Optional[NewAnchors]:
     path = options.anchors
     if path is None:
         if options.anchor_boxes != type(options).anchor_boxes:
@@ -119,4 +136,5 @@ def _anchors(source: Source, options: ConvertOptions) -> Optional[NewAnchors]:
             )
         return None
     document, message = parse_anchors(read_file(path, pipes=True), path)
-    return NewAnchors(document, message, describe_anchors(message, path, source.model.image))
+    spec = describe_anchors(message, path, source.model.image, api=api)
+    return NewAnchors(document, message, spec)

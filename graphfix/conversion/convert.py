@@ -12,6 +12,7 @@ The steps of a conversion, each a function that can be read by itself:
 and a report, which tells of all.
 """
 
+import dataclasses
 from typing import Any, Callable, Dict, Optional, Tuple, Union
 
 from graphfix.conversion.context import describe, describe_for_replay
@@ -20,9 +21,9 @@ from graphfix.conversion.open import opened
 from graphfix.conversion.output import apply, write
 from graphfix.conversion.seal import verify
 from graphfix.modeldir.destinations import Destination
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.options import ConvertOptions
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.planning.plan_check import check_plan
 from graphfix.planning.plan_json import read_plan
 from graphfix.report.report import Report
@@ -31,11 +32,11 @@ MadeOf = Callable[[Report], Dict[str, Any]]
 
 
 def convert(
-    source: Union[str, Source],
+    source: Union[str, Model],
     destination: Destination,
     options: ConvertOptions,
     *,
-    plan: Union[str, SurgeryPlan, None] = None,
+    plan: Union[str, Plan, None] = None,
     made_of: Optional[MadeOf] = None,
 ) -> Report:
     """Converts, verifies and publishes; the report is also among what is written.
@@ -57,7 +58,7 @@ def convert(
     return report
 
 
-def decide(model: Source, destination: Destination, options: ConvertOptions, plan):
+def decide(model: Model, destination: Destination, options: ConvertOptions, plan):
     """The context of a conversion, and its plan: made, or replayed."""
     if plan is None:
         context = describe(model, options)
@@ -66,10 +67,11 @@ def decide(model: Source, destination: Destination, options: ConvertOptions, pla
     decided = read_plan(plan, pipes=True) if isinstance(plan, str) else plan
     check_plan(decided, model, subject)
     context = describe_for_replay(model, options, decided)
-    return context, with_place(decided, destination.place)
+    named = dataclasses.replace(decided, source_names=context.source_names)
+    return context, with_place(named, destination.place)
 
 
-def _named(source: Union[str, Source], options: ConvertOptions, plan) -> Tuple[str, ...]:
+def _named(source: Union[str, Model], options: ConvertOptions, plan) -> Tuple[str, ...]:
     """The paths that a conversion is given."""
     named = (one for one in (source, plan) if isinstance(one, str))
     return tuple(named) + options.paths()

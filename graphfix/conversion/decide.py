@@ -13,19 +13,20 @@ from graphfix.options import AnchorBoxes
 from graphfix.pipeline_config.anchor_generators import anchor_edits
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.resizers import largest_size
-from graphfix.planning.anchors import AnchorCarry, carry_anchors, clipped, fresh_anchors
+from graphfix.planning.anchors import AnchorCarry, carry_anchors, clipped, fresh_anchors, reordered
 from graphfix.planning.classes import SurgeryRequest, resolve_classes, same_classes, trained_ids
 from graphfix.planning.config_edits import Paths, plan_config
 from graphfix.planning.dtypes import check_types
 from graphfix.planning.edits import output_names
 from graphfix.planning.freeze import kept_patterns, plan_freeze
-from graphfix.planning.plan import SurgeryPlan, plan_tensors, remarks
+from graphfix.planning.plan import Plan, plan_tensors, remarks
+from graphfix.planning.plan_rules import check_names
 from graphfix.restore import trainers
 
 Findings = Tuple[Finding, ...]
 
 
-def make_plan(context: Context, *, place: str, resumable: bool) -> SurgeryPlan:
+def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
     """The plan for a source and options.
 
     `place` is the output's directory as the trainer will see it, unless an option says otherwise;
@@ -37,6 +38,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> SurgeryPlan:
     source, options, api = context.source, context.options, context.api
     assert api is not None, "a replayed plan is not made again"
     model, message, metas = source.model, source.config.message, source.metas
+    check_names(metas, subject=os.path.basename(source.prefix))
     classes, about_classes = _classes(context)
     carry, anchor_changes, about_anchors = _anchors(context)
     request = SurgeryRequest(
@@ -104,7 +106,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> SurgeryPlan:
         + about_freeze
         + remarks(model, request)
     )
-    return SurgeryPlan(
+    return Plan(
         source.digest,
         api.revision,
         options.trainer,
@@ -113,10 +115,12 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> SurgeryPlan:
         additions,
         config_edits,
         by_severity(findings),
+        context.anchor_order,
+        context.source_names,
     )
 
 
-def with_place(plan: SurgeryPlan, place: str) -> SurgeryPlan:
+def with_place(plan: Plan, place: str) -> Plan:
     """A replayed plan, with a finding where its config looks for the checkpoint elsewhere than in
     `place`."""
     here = quote(os.path.join(place, CHECKPOINT))
@@ -135,7 +139,7 @@ def with_place(plan: SurgeryPlan, place: str) -> SurgeryPlan:
     return with_findings(plan, tuple(plan.findings) + elsewhere)
 
 
-def with_findings(plan: SurgeryPlan, findings: Findings) -> SurgeryPlan:
+def with_findings(plan: Plan, findings: Findings) -> Plan:
     """The plan with other findings, each once, the worst first."""
     return dataclasses.replace(plan, findings=by_severity(dict.fromkeys(findings)))
 
@@ -155,15 +159,16 @@ def _classes(context: Context):
 
 
 def _anchors(context: Context) -> Tuple[Optional[AnchorCarry], Tuple[ConfigEdit, ...], Findings]:
-    """How the heads follow the new anchors: carry, config edits, findings.
+    """How the heads follow the new anchors, or another order of theirs: carry, config edits,
+    findings.
 
     Raises:
       RequestError: they cannot follow.
     """
     new = context.anchors
-    if new is None:
-        return None, (), ()
     source, model = context.source, context.source.model
+    if new is None:
+        return reordered(context.anchor_order, model), (), ()
     shared = len(model.anchors.maps) > 1 and all(head.map is None for head in model.heads)
     if context.options.anchor_boxes == AnchorBoxes.RANDOM:
         carry, findings = fresh_anchors(model.anchors, new.spec, image=model.image, shared=shared)

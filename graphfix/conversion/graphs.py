@@ -10,16 +10,16 @@ from graphfix.errors import Problem, SourceError
 from graphfix.findings import INFO, WARNING, Finding, by_severity
 from graphfix.formats.tensors import TensorStore
 from graphfix.modeldir.names import CONFIG, FROZEN, SAVED_MODEL
-from graphfix.modeldir.openers import Source
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.modeldir.openers import Model
+from graphfix.planning.plan import Plan
 
 # Anchor generators that place anchors in parts of the image, wherever they are asked to.
 _NORMALIZED = ("ssd_anchor_generator", "multiscale_anchor_generator")
 
 
 def rewritten_graphs(
-    source: Source, plan: SurgeryPlan, generator: Any, outgoing: TensorStore
-) -> Tuple[SurgeryPlan, Dict[str, bytes]]:
+    source: Model, plan: Plan, generator: Any, outgoing: TensorStore
+) -> Tuple[Plan, Dict[str, bytes]]:
     """The bytes of each graph for the new classes and anchors, by its path in the output;
     `generator` is the new AnchorGenerator message, None where anchors stay, and `outgoing` are the
     output's tensors.
@@ -33,7 +33,7 @@ def rewritten_graphs(
             message = _read(source, name, path)
             plan = _told(plan, _effects(message, path))
             _check_weights(message, path, source, plan)
-            anchors = _new_anchors(source, generator, path)
+            anchors = _new_anchors(source, generator, path, plan.target_api)
             made[name] = _rewritten(message, path, source, plan, anchors, outgoing)
             if anchors:
                 plan = _told(
@@ -55,7 +55,7 @@ def rewritten_graphs(
     return plan, made
 
 
-def graph_findings(source: Source) -> Tuple[Finding, ...]:
+def graph_findings(source: Model) -> Tuple[Finding, ...]:
     """What there is to know of a source's graphs before one is run."""
     found: Tuple[Finding, ...] = ()
     for name, path in _graphs(source).items():
@@ -66,7 +66,7 @@ def graph_findings(source: Source) -> Tuple[Finding, ...]:
     return found
 
 
-def _graphs(source: Source) -> Dict[str, str]:
+def _graphs(source: Model) -> Dict[str, str]:
     """The files a source's graphs are in, by what they will be called."""
     beside = os.path.dirname(source.prefix)
     found = {FROZEN: source.frozen, SAVED_MODEL: os.path.join(beside, SAVED_MODEL)}
@@ -75,7 +75,7 @@ def _graphs(source: Source) -> Dict[str, str]:
     return {name: path for name, path in found.items() if path and os.path.isfile(path)}
 
 
-def _new_anchors(source: Source, message: Any, path: str) -> Optional[AnchorSpec]:
+def _new_anchors(source: Model, message: Any, path: str, api: str) -> Optional[AnchorSpec]:
     """The anchors of the output, where they are not the source's."""
     model = source.model
     if message is None:
@@ -92,11 +92,11 @@ def _new_anchors(source: Source, message: Any, path: str) -> Optional[AnchorSpec
             f"is not rewritten: the anchors of a {kind} cannot be put into a graph",
             "export the converted checkpoint with the stock exporter",
         )
-    return describe_anchors(message, CONFIG, model.image)
+    return describe_anchors(message, CONFIG, model.image, api=api)
 
 
 # Graphs are large, and few models have one: their code is not loaded for nothing.
-def _read(source: Source, name: str, path: str) -> Any:
+def _read(source: Model, name: str, path: str) -> Any:
     """The GraphDef or SavedModel of a file."""
     from graphfix.formats.graphdef import files
 
@@ -121,7 +121,7 @@ def _effects(message: Any, path: str) -> Tuple[Finding, ...]:
     )
 
 
-def _check_weights(message: Any, path: str, source: Source, plan: SurgeryPlan) -> None:
+def _check_weights(message: Any, path: str, source: Model, plan: Plan) -> None:
     from graphfix.graph_rewrite.weights import check_weights
 
     graphs = (
@@ -138,8 +138,8 @@ def _check_weights(message: Any, path: str, source: Source, plan: SurgeryPlan) -
 def _rewritten(
     message: Any,
     path: str,
-    source: Source,
-    plan: SurgeryPlan,
+    source: Model,
+    plan: Plan,
     anchors: Optional[AnchorSpec],
     outgoing: TensorStore,
 ) -> bytes:
@@ -172,6 +172,6 @@ def _refused(why: Problem) -> Finding:
     return Finding("FROZEN_GRAPH", WARNING, os.path.basename(why.subject), why.message, why.remedy)
 
 
-def _told(plan: SurgeryPlan, findings: Tuple[Finding, ...]) -> SurgeryPlan:
+def _told(plan: Plan, findings: Tuple[Finding, ...]) -> Plan:
     # A plan that is replayed knows them already.
     return dataclasses.replace(plan, findings=by_severity(dict.fromkeys(plan.findings + findings)))

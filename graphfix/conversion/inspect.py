@@ -6,8 +6,10 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from graphfix.conversion.graphs import graph_findings
 from graphfix.conversion.open import opened
-from graphfix.findings import Finding, by_severity
-from graphfix.modeldir.openers import Source
+from graphfix.conversion.trained_anchors import trained_anchors
+from graphfix.detectors.anchor_order import Order, described
+from graphfix.findings import Finding, by_severity, count
+from graphfix.modeldir.openers import Model
 from graphfix.modeldir.source_labels import NAMES_UNKNOWN, source_labels
 from graphfix.options import ConvertOptions
 from graphfix.pipeline_config.label_map import LabelMap
@@ -19,6 +21,10 @@ class ModelDescription(NamedTuple):
     path: str
     data: Dict[str, Any]
     findings: Tuple[Finding, ...]
+
+    def __repr__(self) -> str:
+        classes = count(self.data["classes"], "class", "classes")
+        return f"<ModelDescription of {self.path}: {self.data['family']}, {classes}>"
 
     def to_json(self) -> str:
         return json.dumps(
@@ -36,7 +42,7 @@ class ModelDescription(NamedTuple):
             f"  classes            {data['classes']} ({named})",
             f"  anchors            {data['anchors']['generator']}, "
             f"{'/'.join(map(str, data['anchors']['per_map']))} at each location of "
-            f"{len(data['anchors']['per_map'])} feature maps",
+            f"{len(data['anchors']['per_map'])} feature maps{_other_order(data['anchors'])}",
             f"  tensors            {data['tensors']}: "
             f"{data['tensors'] - data['moving_averages'] - data['optimizer']} of the model, "
             f"{data['moving_averages']} moving averages, {data['optimizer']} of an optimizer",
@@ -49,27 +55,37 @@ class ModelDescription(NamedTuple):
         return rows + [f"  {finding}" for finding in self.findings]
 
 
-def inspect(source: Union[str, Source], options: ConvertOptions) -> ModelDescription:
+def inspect(source: Union[str, Model], options: ConvertOptions) -> ModelDescription:
     """A description of a model.
 
     Raises:
       GraphfixError: the model is damaged or not understood.
     """
     model = opened(source, options)
+    trained = trained_anchors(model, source_api=options.source_api)
     labels, told = source_labels(model, None)
-    asked = tuple(one for one in told if one.code == NAMES_UNKNOWN)
-    findings = by_severity(model.findings + asked + graph_findings(model))
-    return ModelDescription(model.path, _data(model, labels), findings)
+    told = tuple(one for one in told if one.code == NAMES_UNKNOWN) + trained.findings
+    findings = by_severity(model.findings + told + graph_findings(model))
+    return ModelDescription(model.path, _data(model, trained.order, labels), findings)
 
 
-def _data(source: Source, labels: Optional[LabelMap]) -> Dict[str, Any]:
+def _other_order(anchors: Dict[str, Any]) -> str:
+    order = anchors["order"]
+    return f"; trained in another order ({described(order)})" if order else ""
+
+
+def _data(source: Model, order: Order, labels: Optional[LabelMap]) -> Dict[str, Any]:
     model = source.model
     return {
         "family": model.family,
         "feature_extractor": model.feature_extractor,
         "classes": model.classes,
         "named_classes": len(labels.labels) if labels else 0,
-        "anchors": {"generator": model.anchors.generator, "per_map": list(model.anchors.per_map)},
+        "anchors": {
+            "generator": model.anchors.generator,
+            "per_map": list(model.anchors.per_map),
+            "order": [list(places) for places in order],
+        },
         "heads": [
             {
                 "role": head.role,

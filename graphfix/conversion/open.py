@@ -3,11 +3,11 @@
 from typing import Union
 
 from graphfix.errors import RequestError
-from graphfix.modeldir.openers import Source, open_source
+from graphfix.modeldir.openers import Model, open_source
 from graphfix.options import ConvertOptions
 
 
-def opened(source: Union[str, Source], options: ConvertOptions) -> Source:
+def opened(source: Union[str, Model], options: ConvertOptions) -> Model:
     """The model that a path means, or the one that is given.
 
     Raises:

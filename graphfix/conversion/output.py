@@ -29,12 +29,13 @@ from graphfix.modeldir.names import (
     SAVED_MODEL_VARIABLES,
     TRAINING_CHECKPOINT,
 )
+from graphfix.pipeline_config.anchor_generators import touches_anchors
 from graphfix.pipeline_config.document import bound_config
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import Label, LabelMap, format_label_map
 from graphfix.planning import edits as tensor_edits
 from graphfix.planning.non_finite_check import not_finite
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import to_json
 from graphfix.report import html
 from graphfix.report.report import MapAnchorsChange, Report
@@ -44,18 +45,19 @@ from graphfix.restore import training_state
 class Output(NamedTuple):
     """What a plan makes of a source: tensors, config, graphs by their path in the output.
 
-    `plan` has the findings of what only values and graphs show; `anchors` are the output's, None
-    where they are the source's.
+    `plan` has the findings of what only values and graphs show; `anchors` are the output's to the
+    API that will train, None where they are the source's, `described` what its config describes.
     """
 
-    plan: SurgeryPlan
+    plan: Plan
     tensors: TensorStore
     config: Document
     graphs: Mapping[str, bytes]
     anchors: Optional[AnchorSpec]
+    described: AnchorSpec
 
 
-def apply(plan: SurgeryPlan, context: Context) -> Output:
+def apply(plan: Plan, context: Context) -> Output:
     """Carries a plan out.  Tensors are views, read and computed when they are written.
 
     Raises:
@@ -69,8 +71,15 @@ def apply(plan: SurgeryPlan, context: Context) -> Output:
     config = apply_edits(source.config.document, plan.config_edits)
     generator = _new_generator(context, plan, config)
     plan, graphs = rewritten_graphs(source, plan, generator, tensors)
-    anchors = generator and describe_anchors(generator, CONFIG, source.model.image)
-    return Output(plan, tensors, config, graphs, anchors)
+    anchors = generator and describe_anchors(
+        generator, CONFIG, source.model.image, api=plan.target_api
+    )
+    described = (
+        describe_anchors(generator, CONFIG, source.model.image)
+        if generator
+        else source.model.anchors
+    )
+    return Output(plan, tensors, config, graphs, anchors, described)
 
 
 def write(output: Output, stage: Stage, context: Context, destination: Destination) -> Report:
@@ -113,15 +122,16 @@ def _write_training_checkpoint(directory: str, output: Output, context: Context)
     write_state(directory, TRAINING_CHECKPOINT)
 
 
-def _new_generator(context: Context, plan: SurgeryPlan, config: Document) -> Any:
-    """The AnchorGenerator message of the output's config, None where it is the source's."""
-    if not any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
+def _new_generator(context: Context, plan: Plan, config: Document) -> Any:
+    """The AnchorGenerator message of the output's config, None where its anchors are the
+    source's."""
+    if not plan.anchor_order and not touches_anchors(plan.config_edits):
         return None
     meta = context.source.model.meta
     return getattr(getattr(bound_config(config).message.model, meta), ANCHOR_FIELD[meta])
 
 
-def _label_map(plan: SurgeryPlan) -> LabelMap:
+def _label_map(plan: Plan) -> LabelMap:
     return LabelMap(
         tuple(Label(one.id, one.name, one.display_name) for one in plan.classes if one.name)
     )
@@ -150,7 +160,6 @@ def _report(output: Output, stage: Stage, context: Context, destination: Destina
                 lineterm="",
             )
         ),
-        context.source_names,
         shapes,
         destination.model_dir,
         anchors=tuple(

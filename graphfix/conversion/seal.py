@@ -30,8 +30,7 @@ def verify(
         described = describe_output(stage.directory, measured.stores[CHECKPOINT])
     except SourceError as error:
         raise VerificationError.collected(error.problems) from None
-    anchors = output.anchors or source.model.anchors
-    check_model(described[1], requested(source.model, plan, anchors), CONFIG)
+    check_model(described[1], requested(source.model, plan, output.described), CONFIG)
     record, _ = manifest.write(
         stage.directory, measured=measured, model=described[1], made_of=made_of
     )

@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional, Tuple
 from graphfix.errors import RequestError
 from graphfix.findings import INFO, WARNING, Finding, count
 from graphfix.formats.regular_files import read_file
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.options import ConvertOptions
 from graphfix.pipeline_config.label_map import LabelMap, listed, parse_classes
 from graphfix.pipeline_config.paths import find_named
@@ -21,7 +21,7 @@ class Target(NamedTuple):
     findings: Tuple[Finding, ...]
 
 
-def target_classes(source: Source, options: ConvertOptions) -> Target:
+def target_classes(source: Model, options: ConvertOptions) -> Target:
     """The classes that the options name, or else those that an edited config asks for."""
     path, number = options.label_map_path, options.num_classes
     if path is not None:

@@ -7,7 +7,8 @@ s / sqrt(r) * base high and s * sqrt(r) * base wide.  As measured on the stock A
 * `ssd_anchor_generator`, normalized to the image: scales s_i from `min_scale` to `max_scale` in
   `num_layers` even steps (or `scales`), then 1.  The first map has (0.1, r=1), (s_0, 2), (s_0, 1/2)
   when `reduce_boxes_in_lowest_layer` holds; every other map `aspect_ratios` in order at s_i, and
-  last sqrt(s_i * s_i+1) with `interpolated_scale_aspect_ratio`, unless that is 0.  The base is
+  last sqrt(s_i * s_i+1) with `interpolated_scale_aspect_ratio`, unless that is 0.  Until 2017-10
+  it came right behind each aspect ratio 1, and was of that.  The base is
   `base_anchor_height` and `_width`, times the image's shorter side by its height and width.
   Strides and offsets are pixels; without them a location is a cell, the anchors in its middle;
 * `grid_anchor_generator`, pixels: one map; all `scales` of the first aspect ratio, then of the
@@ -33,6 +34,8 @@ _MOST_ANCHORS = 100000
 _OTHER = "give it layers, scales and aspect ratios that are positive numbers"
 
 Pair = Tuple[float, float]  # of the y and the x direction
+# The month since which the API has the interpolated anchor last.
+INTERPOLATED_LAST = "2017-11"
 
 
 class MapAnchors(NamedTuple):
@@ -60,11 +63,12 @@ class AnchorSpec:
         return tuple(len(one.sizes) for one in self.maps)
 
 
-def _shaped(scale: float, ratio: float, base: Pair) -> Pair:
+def shaped(scale: float, ratio: float, base: Pair) -> Pair:
+    """The (height, width) of an anchor."""
     return (scale / math.sqrt(ratio) * base[0], scale * math.sqrt(ratio) * base[1])
 
 
-def _ssd(ssd, image: Optional[Pair]) -> List[MapAnchors]:
+def _ssd(ssd, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
     layers = ssd.num_layers
     scales = list(ssd.scales)
     if not scales:
@@ -83,10 +87,13 @@ def _ssd(ssd, image: Optional[Pair]) -> List[MapAnchors]:
     maps = []
     for layer in range(layers):
         pairs = [(scales[layer], ratio) for ratio in ssd.aspect_ratios]
-        if ssd.interpolated_scale_aspect_ratio > 0:
-            pairs.append(
-                (math.sqrt(scales[layer] * scales[layer + 1]), ssd.interpolated_scale_aspect_ratio)
-            )
+        between = math.sqrt(scales[layer] * scales[layer + 1])
+        if api is not None and api < INTERPOLATED_LAST:
+            for place in reversed(range(len(pairs))):
+                if pairs[place][1] == 1.0:
+                    pairs.insert(place + 1, (between, 1.0))
+        elif ssd.interpolated_scale_aspect_ratio > 0:
+            pairs.append((between, ssd.interpolated_scale_aspect_ratio))
         if layer == 0 and ssd.reduce_boxes_in_lowest_layer:
             pairs = [(_REDUCED_SCALE, 1.0), (scales[0], 2.0), (scales[0], 0.5)]
         stride = _given(ssd.height_stride, ssd.width_stride, layer, layers, "strides")
@@ -94,7 +101,7 @@ def _ssd(ssd, image: Optional[Pair]) -> List[MapAnchors]:
         if stride and not offset:
             offset = (stride[0] / 2, stride[1] / 2)
         maps.append(
-            MapAnchors(tuple(_shaped(scale, ratio, base) for scale, ratio in pairs), stride, offset)
+            MapAnchors(tuple(shaped(scale, ratio, base) for scale, ratio in pairs), stride, offset)
         )
     return maps
 
@@ -107,10 +114,10 @@ def _given(heights, widths, layer: int, layers: int, what: str) -> Optional[Pair
     return (float(heights[layer]), float(widths[layer]))
 
 
-def _grid(grid, image: Optional[Pair]) -> List[MapAnchors]:
+def _grid(grid, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
     base = (grid.height, grid.width)
     sizes = tuple(
-        _shaped(scale, ratio, base) for ratio in grid.aspect_ratios for scale in grid.scales
+        shaped(scale, ratio, base) for ratio in grid.aspect_ratios for scale in grid.scales
     )
     return [
         MapAnchors(
@@ -121,7 +128,7 @@ def _grid(grid, image: Optional[Pair]) -> List[MapAnchors]:
     ]
 
 
-def _multiscale(multiscale, image: Optional[Pair]) -> List[MapAnchors]:
+def _multiscale(multiscale, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
     octave = multiscale.scales_per_octave
     scales = [2.0 ** (step / octave) for step in range(octave)]
     maps = []
@@ -129,14 +136,14 @@ def _multiscale(multiscale, image: Optional[Pair]) -> List[MapAnchors]:
         stride = 2.0**level
         base = (stride * multiscale.anchor_scale,) * 2
         sizes = tuple(
-            _shaped(scale, ratio, base) for ratio in multiscale.aspect_ratios for scale in scales
+            shaped(scale, ratio, base) for ratio in multiscale.aspect_ratios for scale in scales
         )
         y, x = (stride / 2 if side % stride == 0 else 0.0 for side in image or (1.0, 1.0))
         maps.append(MapAnchors(sizes, (stride, stride), (y, x)))
     return maps
 
 
-def _flexible(flexible, image: Optional[Pair]) -> List[MapAnchors]:
+def _flexible(flexible, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
     maps = []
     for grid in flexible.anchor_grid:
         if len(grid.base_sizes) != len(grid.aspect_ratios):
@@ -145,7 +152,7 @@ def _flexible(flexible, image: Optional[Pair]) -> List[MapAnchors]:
                 "ratios"
             )
         sizes = tuple(
-            _shaped(size, ratio, (1.0, 1.0))
+            shaped(size, ratio, (1.0, 1.0))
             for size, ratio in zip(grid.base_sizes, grid.aspect_ratios)
         )
         maps.append(
@@ -166,8 +173,10 @@ GENERATORS: Dict[str, Callable] = {
 }
 
 
-def describe_anchors(message, subject: str, image: Optional[Pair] = None) -> AnchorSpec:
-    """The anchors of an AnchorGenerator message.
+def describe_anchors(
+    message, subject: str, image: Optional[Pair] = None, *, api: Optional[str] = None
+) -> AnchorSpec:
+    """The anchors of an AnchorGenerator message, as the API of a month (of today) lays them.
 
     `image` is the size of the resized images in pixels, where the config fixes it.
 
@@ -184,7 +193,7 @@ def describe_anchors(message, subject: str, image: Optional[Pair] = None) -> Anc
     settings = getattr(message, generator)
     _check_extent(settings, generator, subject)
     try:
-        maps = tuple(GENERATORS[generator](settings, image))
+        maps = tuple(GENERATORS[generator](settings, image, api))
     except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise SourceError(
             subject,

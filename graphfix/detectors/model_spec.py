@@ -13,6 +13,7 @@ from graphfix.detectors.channel_layout import (
     describe_axes,
 )
 from graphfix.detectors.initializer import Initializer
+from graphfix.findings import count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +47,7 @@ class HeadSpec:
         return next((kind for kind in (CLASS_CHANNEL, CLASS_AXIS) if self.layout.has(kind)), None)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ModelSpec:
     """A detector.
 
@@ -70,3 +71,6 @@ class ModelSpec:
     image: Optional[Tuple[float, float]]
     extras: AuxiliaryVariables
     pins: Tuple[Tuple[Tuple[str, ...], int], ...]
+
+    def __repr__(self) -> str:
+        return f"<ModelSpec: {self.family}, {count(self.classes, 'class', 'classes')}>"

@@ -3,13 +3,19 @@
 from typing import Iterator
 
 from graphfix.detectors import families
+from graphfix.detectors.anchor_generators import describe_anchors
+from graphfix.detectors.anchor_order import described, difference, order_of
+from graphfix.detectors.channel_layout import ANCHOR
 from graphfix.detectors.quantization import is_quantization
 from graphfix.doctor.checkpoint import FIELD, OTHER
-from graphfix.doctor.checkpoint_fit import fit, is_of_model, kind
+from graphfix.doctor.checkpoint_fit import fit, is_of_model, kind, restores
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, INFO, WARNING, count
+from graphfix.modeldir.own_graph import read_graph_anchors
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.resizers import constant_size
+from graphfix.restore import trainers
 from graphfix.restore.requested import DETECTION
 
 _ALL = ("train_config", "load_all_detection_checkpoint_vars")
@@ -118,6 +124,36 @@ def _anchor_heads(setup: Setup) -> Iterator[Symptom]:
         )
 
 
+def _anchors(setup: Setup) -> Iterator[Symptom]:
+    prefix = setup.train.fine_tune_checkpoint
+    spec = setup.anchors()[0]
+    if (
+        spec is None
+        or not is_of_model(setup)
+        or restores(setup) != trainers.EVERYTHING
+        or not any(head.layout.has(ANCHOR) for head in fit(setup, prefix).fitting)
+    ):
+        return
+    field = families.ANCHOR_FIELD[setup.meta]
+    image = constant_size(setup.body.image_resizer)
+    read = read_graph_anchors(prefix, image)
+    if read.anchors is None:
+        return
+    revision = setup.options.revision
+    wanted = describe_anchors(getattr(setup.body, field), setup.path, image, api=revision)
+    order = order_of(read.anchors, wanted)
+    if order != ():
+        how = (
+            f"has other anchors: {difference(read.anchors, wanted)}"
+            if order is None
+            else f"has its anchors in another order than the API of {revision} ({described(order)})"
+        )
+        yield Symptom(
+            setup.where("model", setup.meta, field),
+            f"{read.path} {how}: heads are restored, but for anchors they were not trained for",
+        )
+
+
 def _load_all(setup: Setup) -> Iterator[Symptom]:
     prefix = setup.train.fine_tune_checkpoint
     if (
@@ -207,6 +243,14 @@ CHECKS = (
         "classes: the anchors differ. They start at random.",
         "keep the checkpoint's anchors, or carry its boxes over: graphfix convert --anchors",
         _anchor_heads,
+    ),
+    Check(
+        "CHECKPOINT_ANCHORS",
+        WARNING,
+        "The graph beside the checkpoint has other anchors than the config, or, of before 2017-11, "
+        "the same in another order. Names and shapes of the heads do not tell.",
+        "put the heads into this API's order: graphfix convert; or give the anchors of the graph",
+        _anchors,
     ),
     Check(
         "HEADS_NOT_RESTORED",

@@ -33,6 +33,7 @@ from graphfix.doctor.setup import Options, Setup
 from graphfix.errors import GraphfixError
 from graphfix.findings import ERROR, INFO, WARNING, Finding, count
 from graphfix.formats.textproto import Document
+from graphfix.fronts import shown
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.restore import trainers
 
@@ -104,8 +105,8 @@ class CheckResult:
         return bool(self.symptom.edits or self.symptom.text)
 
 
-@dataclasses.dataclass(frozen=True)
-class Diagnosis:
+@dataclasses.dataclass(frozen=True, repr=False)
+class CheckedConfig:
     """All that was found, the worst first, and what training starts from.
 
     `prediction` is what happens to every variable, and `prediction_lines` the same in words; a
@@ -119,6 +120,9 @@ class Diagnosis:
     start: str
     prediction: Optional[TrainerPredictions] = None
     prediction_lines: Tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<CheckedConfig {self.path}: {count(len(self.results), 'finding')}>"
 
     @property
     def findings(self) -> Tuple[Finding, ...]:
@@ -148,7 +152,7 @@ class Diagnosis:
         }
 
 
-def run_checks(data: bytes, path: str, options: Options) -> Diagnosis:
+def run_checks(data: bytes, path: str, options: Options) -> CheckedConfig:
     """Checks a config, given as bytes, and all files that it names; `path` is the config's name.
 
     Raises:
@@ -160,7 +164,7 @@ def run_checks(data: bytes, path: str, options: Options) -> Diagnosis:
     if not stopped:
         results += _run(tuple(check for check in CHECKS if check not in PARSING), setup)
     results.sort(key=lambda one: _ORDER.index(one.check.severity))
-    return Diagnosis(
+    return CheckedConfig(
         path,
         tuple(data.decode("utf-8", "replace").split("\n")),
         "the API of " + options.revision,
@@ -211,7 +215,7 @@ def _start(setup: Setup) -> str:
     return words
 
 
-def verdict(diagnosis: Diagnosis) -> List[str]:
+def verdict(diagnosis: CheckedConfig) -> List[str]:
     """The answer in plain words: that it trains and from what, or the line it fails at and what to
     write instead."""
     if diagnosis.trains:
@@ -227,7 +231,7 @@ def verdict(diagnosis: Diagnosis) -> List[str]:
     return out + [first.symptom.message + ".", what_to_do]
 
 
-def to_lines(diagnosis: Diagnosis) -> List[str]:
+def to_lines(diagnosis: CheckedConfig) -> List[str]:
     """The verdict, then every finding, those of one check together."""
     out = verdict(diagnosis)
     if diagnosis.prediction_lines:
@@ -250,7 +254,7 @@ def to_lines(diagnosis: Diagnosis) -> List[str]:
             out += ["  " + finding.subject, "    " + finding.message]
             if finding.remedy != check.remedy or finding is findings[-1]:
                 out.append("    -> " + finding.remedy)
-    return out
+    return [shown(line) for line in out]
 
 
 def fix(data: bytes, path: str, options: Options) -> Tuple[bytes, List[CheckResult]]:

@@ -6,35 +6,52 @@ from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from graphfix.doctor import messages
 from graphfix.doctor.checks import Message
-from graphfix.doctor.diagnosis import CheckResult, Diagnosis, run_checks, to_lines
+from graphfix.doctor.diagnosis import CheckedConfig, CheckResult, run_checks, to_lines
 from graphfix.doctor.diagnosis import fix as apply_fixes
 from graphfix.doctor.setup import Options
 from graphfix.errors import RequestError, SourceError
-from graphfix.findings import count
+from graphfix.findings import Finding, count
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.textproto import Document, Scalar
 from graphfix.formats.textproto.literals import BadLiteral, parse_string
+from graphfix.fronts import shown
 from graphfix.modeldir import single_files
+from graphfix.modeldir.search import find_config
 from graphfix.pipeline_config import schema_history
 from graphfix.pipeline_config.document import parse_config
 from graphfix.restore import trainers
 from graphfix.stock_api.target_api import find_target_api
 
 
-class DoctorResult(NamedTuple):
+class Diagnosis(NamedTuple):
     """What `diagnose` found, and did.
 
-    `diagnosis` is of the config, or, with a fix, of what was written to `written`; `fixed` is what
-    that fixed.  `remarks` are for stderr.
+    `checked` is the config, or, with a fix, what was written to `written`; `fixed` is what that
+    fixed.  `remarks` are for stderr.
     """
 
-    diagnosis: Diagnosis
+    checked: CheckedConfig
     remarks: Tuple[str, ...] = ()
     fixed: Tuple[CheckResult, ...] = ()
     written: Optional[str] = None
 
+    def __repr__(self) -> str:
+        trains = "will train" if self.trains else "can't be trained as it is"
+        found = count(len(self.findings), "finding")
+        return f"<Diagnosis of {self.checked.path}: {trains}; {found}>"
+
+    @property
+    def trains(self) -> bool:
+        """Whether training will work: nothing was found that ruins the run."""
+        return self.checked.trains
+
+    @property
+    def findings(self) -> Tuple[Finding, ...]:
+        """What was found, the worst first."""
+        return self.checked.findings
+
     def to_json(self) -> str:
-        data = self.diagnosis.to_data()
+        data = self.checked.to_data()
         if self.written:
             data["fixed"] = [one.check.code for one in self.fixed]
             data["written"] = self.written
@@ -45,8 +62,10 @@ class DoctorResult(NamedTuple):
         if self.written:
             fixes = count(len(self.fixed), "remedy", "remedies")
             lines.append(f"{self.written} written, with {fixes}:")
-        lines += [f"  {one.check.code} {one.symptom.subject}: {one.remedy}" for one in self.fixed]
-        return lines + [""] * bool(lines) + to_lines(self.diagnosis)
+        lines += [
+            shown(f"  {one.check.code} {one.symptom.subject}: {one.remedy}") for one in self.fixed
+        ]
+        return lines + [""] * bool(lines) + to_lines(self.checked)
 
 
 def make_options(
@@ -88,8 +107,8 @@ def make_options(
 
 def diagnose(
     config_path: str, options: Options, *, fix: Optional[str] = None, overwrite: bool = False
-) -> DoctorResult:
-    """Checks a config and all files that it names.
+) -> Diagnosis:
+    """Checks a config (`config_path`, or its directory) and all files that it names.
 
     With `fix`, writes the config to that path, with every fault fixed that editing it can fix (over
     an existing file only with `overwrite`), and checks what was written.
@@ -98,6 +117,7 @@ def diagnose(
       SourceError: the config can't be read.
       RequestError: `fix` can't be written.
     """
+    config_path = find_config(config_path)
     data = read_file(config_path, pipes=True)
     try:
         data.decode("utf-8")
@@ -109,18 +129,18 @@ def diagnose(
         ) from None
     options = _of_config(options, data, config_path)
     if fix is None:
-        return DoctorResult(run_checks(data, config_path, options))
+        return Diagnosis(run_checks(data, config_path, options))
     inputs = [config_path] + _named(data) + [one for one in (options.model_dir,) if one]
     single_files.check_file(fix, overwrite=overwrite, inputs=inputs)
     new, fixed = apply_fixes(data, config_path, options)
     if not fixed:
-        return DoctorResult(
+        return Diagnosis(
             run_checks(data, config_path, options),
             (f"graphfix: found nothing that editing the config can fix; {fix} is not written",),
         )
     single_files.write_file(fix, new, overwrite=overwrite, inputs=inputs)
     # Under its own name: its lines are others.
-    return DoctorResult(run_checks(new, fix, options), (), tuple(fixed), fix)
+    return Diagnosis(run_checks(new, fix, options), (), tuple(fixed), fix)
 
 
 def _of_config(options: Options, data: bytes, path: str) -> Options:
@@ -154,6 +174,9 @@ class Explanation(NamedTuple):
     """What an error message means, the likeliest meaning first; empty where it is not known."""
 
     messages: Tuple[Message, ...]
+
+    def __repr__(self) -> str:
+        return f"<Explanation: {count(len(self.messages), 'message')} recognized>"
 
     def to_json(self) -> str:
         return json.dumps([row._asdict() for row in self.messages], indent=2, sort_keys=True)

@@ -5,6 +5,7 @@ from typing import List, Sequence
 
 from graphfix.doctor import messages_run, messages_setup
 from graphfix.doctor.checks import Message
+from graphfix.fronts import shown
 
 MESSAGES = messages_setup.MESSAGES + messages_run.MESSAGES
 
@@ -31,4 +32,4 @@ def to_lines(found: Sequence[Message]) -> List[str]:
         out += [""] * bool(out) + [row.wording, "  Why: " + row.cause, "  Do:  " + row.remedy]
         if row.codes:
             out.append("  graphfix doctor PIPELINE_CONFIG finds it under: " + ", ".join(row.codes))
-    return out
+    return [shown(line) for line in out]

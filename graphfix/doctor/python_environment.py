@@ -31,6 +31,9 @@ class Environment(NamedTuple):
     python: str
     rows: Tuple[Row, ...]
 
+    def __repr__(self) -> str:
+        return f"<Environment {self.python}: {'can' if self.trains else 'cannot'} train>"
+
     @property
     def trains(self) -> bool:
         """Whether nothing keeps the stock API from training."""
@@ -38,7 +41,7 @@ class Environment(NamedTuple):
 
     def to_json(self) -> str:
         rows = [row._asdict() for row in self.rows]
-        data = {"python": self.python, "trains": self.trains, "rows": rows}
+        data = dict(self._asdict(), trains=self.trains, rows=rows)
         return json.dumps(data, indent=2, sort_keys=True)
 
     def to_lines(self) -> List[str]:
@@ -63,10 +66,8 @@ def check_environment(python: Optional[str] = None) -> Environment:
 
 
 def judge(facts: Facts) -> Iterator[Row]:
-    """The rows for what was seen, in the order in which a training run meets them.
-
-    What a Python has that cannot run TensorFlow 1.15 at all is of no interest.
-    """
+    """The rows for what was seen, in the order in which a training run meets them; what a Python
+    has that cannot run TensorFlow 1.15 at all is of no interest."""
     (python,) = _python(facts)
     yield python
     for rows in MACHINE if python.severity else SOFTWARE + MACHINE:
@@ -333,15 +334,8 @@ def _version(facts: Facts, *names: str) -> str:
 
 
 def _numbers(version: str) -> Tuple[int, ...]:
-    numbers = []
-    for part in version.split("+")[0].split("."):
-        digits = ""
-        for letter in part:
-            if not letter.isdigit():
-                break
-            digits += letter
-        numbers.append(int(digits or 0))
-    return tuple(numbers)
+    """What a version begins with, up to three numbers."""
+    return tuple(map(int, re.findall(r"\d+", version.split("+")[0])[:3]))
 
 
 def _beside(path: str) -> str:

@@ -17,7 +17,7 @@ from graphfix.process.scratch import Scratch
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar")
 _WANTED = re.compile(
-    r"(.*\.(index|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt"
+    r"(.*\.(index|meta|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt"
     r"|frozen_inference_graph\.pb|saved_model\.pb)\Z"
 )
 # The directory of a SavedModel within a model's.

@@ -13,7 +13,7 @@ import errno
 import os
 import select
 import stat
-from typing import Any, Optional
+from typing import Any
 
 from graphfix.errors import SourceError
 
@@ -25,12 +25,6 @@ _KINDS = (
 )
 # A pipe that nobody has opened to write to is waited for; so is a program that has, for longer.
 NOBODY_SECONDS, SILENT_SECONDS = 5, 300
-
-
-def path_text(value: object) -> Optional[str]:
-    """The text of a path, given as str or os.PathLike; None for anything else, bytes among it."""
-    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
-    return text if isinstance(text, str) else None
 
 
 def open_file(path: str, *, buffering: int = -1) -> Any:

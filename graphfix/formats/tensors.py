@@ -75,6 +75,9 @@ class TensorStore(collections.abc.Mapping):
         named = {view.meta.name: view for view in views}
         self._views = {name: named[name] for name in sorted(named, key=str.encode)}
 
+    def __repr__(self) -> str:
+        return f"<TensorStore of {len(self)} tensors>"
+
     def __getitem__(self, name: str) -> TensorView:
         return self._views[name]
 

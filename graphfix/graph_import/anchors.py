@@ -19,6 +19,7 @@ GENERATORS = (
     ("MultipleGridAnchorGenerator/", "ssd_anchor_generator"),
     ("MultiscaleGridAnchorGenerator/", "multiscale_anchor_generator"),
     ("GridAnchorGenerator/", "grid_anchor_generator"),
+    ("FlexibleGridAnchorGenerator/", "flexible_grid_anchor_generator"),
 )
 _REDUCED = ((0.1, 1.0), (None, 2.0), (None, 0.5))
 _REMEDY_IMAGE = "anchors measured in images whose size varies"
@@ -55,26 +56,44 @@ def infer_anchors(evidence: GraphEvidence, image: Optional[Pair]) -> Anchors:
     Raises:
       Unrecognised: there is no generator, or it places anchors as none of the known does.
     """
+    scope, name = find_generator(evidence)
+    maps = generator_maps(evidence, scope)
+    infer = {
+        "ssd_anchor_generator": _ssd,
+        "multiscale_anchor_generator": _multiscale,
+        "grid_anchor_generator": _grid,
+    }.get(name)
+    if infer is None:
+        raise Unrecognised(f"the anchors of a {name}")
+    fields = infer(maps, image)
+    if name == "multiscale_anchor_generator" and not evidence.nodes(
+        scope + "ToNormalizedCoordinates"
+    ):
+        fields.append(Field("normalize_coordinates", False))
+    return Anchors([Field(name, fields)], tuple(len(one.scales) for one in maps), maps)
+
+
+def find_generator(evidence: GraphEvidence) -> Tuple[str, str]:
+    """The scope and the name of the anchor generator.
+
+    Raises:
+      Unrecognised: there is none.
+    """
     for scope, name in GENERATORS:
         if evidence.nodes(scope, "Sqrt"):
-            maps = _maps(evidence, scope)
-            fields = {
-                "ssd_anchor_generator": _ssd,
-                "multiscale_anchor_generator": _multiscale,
-                "grid_anchor_generator": _grid,
-            }[name](maps, image)
-            if name == "multiscale_anchor_generator" and not evidence.nodes(
-                scope + "ToNormalizedCoordinates"
-            ):
-                fields.append(Field("normalize_coordinates", False))
-            return Anchors([Field(name, fields)], tuple(len(one.scales) for one in maps), maps)
+            return scope, name
     raise Unrecognised(
         "there is none of the anchor generators "
         f"{', '.join((scope[:-1] for scope, _ in GENERATORS))} in the graph"
     )
 
 
-def _maps(evidence: GraphEvidence, scope: str) -> Tuple[Map, ...]:
+def generator_maps(evidence: GraphEvidence, scope: str) -> Tuple[Map, ...]:
+    """The anchors of each feature map.
+
+    Raises:
+      Unrecognised: they are not laid as `tile_anchors` does.
+    """
     roots = evidence.nodes(scope, "Sqrt")
     ranges = evidence.nodes(scope, "Range")
     if len(ranges) != 2 * len(roots):
@@ -171,6 +190,7 @@ def _ssd(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
             + _strides(maps, image)
         )
     scales += [one[0][0] for one in full]
+    full = [_interpolated_last(one) for one in full]
     # What the last scale is interpolated with is 1.
     after = scales[1:] + [1.0]
     interpolated = None
@@ -201,6 +221,17 @@ def _ssd(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
     if not reduced:
         fields.append(Field("reduce_boxes_in_lowest_layer", False))
     return fields + _base(maps, image) + _strides(maps, image)
+
+
+def _interpolated_last(pairs: List[Pair]) -> List[Pair]:
+    """A map's anchors in the order of today: until 2017-10 the interpolated one came right behind
+    aspect ratio 1, since then it is last."""
+    others = [
+        place for place, (scale, _) in enumerate(pairs[1:], 1) if not _close(scale, pairs[0][0])
+    ]
+    if len(others) == 1 and pairs[others[0] - 1][1] == 1.0 and pairs[others[0]][1] == 1.0:
+        return pairs[: others[0]] + pairs[others[0] + 1 :] + [pairs[others[0]]]
+    return pairs
 
 
 def _spaced(scales: Sequence[float]) -> bool:

@@ -148,7 +148,10 @@ def infer_post_processing(
 
 def converter(evidence: GraphEvidence, scope: str) -> str:
     """The score converter's name in the config."""
-    found = evidence.nodes(scope + r"convert_scores\Z")
+    # In 2017 the operation had no name of its own.
+    found = evidence.nodes(scope + r"convert_scores\Z") or evidence.nodes(
+        scope + r"(Sigmoid|Softmax)\Z", "Sigmoid", "Softmax"
+    )
     if len(found) != 1 or found[0].op not in CONVERTERS:
         raise Unrecognised(
             "the conversion of scores (%s)"

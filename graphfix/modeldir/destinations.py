@@ -10,10 +10,11 @@ import os
 from typing import Dict, Iterator, NamedTuple, Optional, Sequence, Union
 
 from graphfix.errors import RequestError
-from graphfix.formats.regular_files import path_text
+from graphfix.findings import count
 from graphfix.modeldir import publishing
 from graphfix.pipeline_config.paths import TO_BE_CONFIGURED
 from graphfix.process.scratch import Scratch
+from graphfix.values import flag_of, optional_path, path_of
 
 
 class Stage(NamedTuple):
@@ -39,9 +40,9 @@ class Directory:
         overwrite: bool = False,
         model_dir: Union[str, "os.PathLike[str]", None] = None,
     ):
-        self.path = _text("output_directory", path)
-        self.overwrite = overwrite
-        self.model_dir = None if model_dir is None else _text("model_dir", model_dir)
+        self.path = path_of("output_directory", path)
+        self.overwrite = flag_of("overwrite", overwrite)
+        self.model_dir = optional_path("model_dir", model_dir)
 
     def __repr__(self) -> str:
         return f"Directory({self.path!r})"
@@ -87,13 +88,13 @@ class Memory:
     resumable = False
     model_dir = None
 
-    def __init__(self, place: str = TO_BE_CONFIGURED) -> None:
-        self.place = place
+    def __init__(self, place: Union[str, "os.PathLike[str]"] = TO_BE_CONFIGURED) -> None:
+        self.place = path_of("place", place)
         self.files: Dict[str, bytes] = {}
 
     def __repr__(self) -> str:
         size = sum(map(len, self.files.values()))
-        return f"<Memory of {len(self.files)} files, {size / 1e6:.1f} MB>"
+        return f"<Memory of {count(len(self.files), 'file')}, {size / 1e6:.1f} MB>"
 
     def check(self, inputs: Sequence[str]) -> None:
         """Memory is always free."""
@@ -126,7 +127,7 @@ def destination(
       RequestError: a destination is given, and something else that only a path takes.
     """
     if isinstance(where, (Directory, Memory)):
-        if overwrite or model_dir is not None:
+        if flag_of("overwrite", overwrite) or model_dir is not None:
             raise RequestError(
                 "--overwrite" if overwrite else "--model_dir",
                 f"is given beside {where!r}",
@@ -134,13 +135,6 @@ def destination(
             )
         return where
     return Directory(where, overwrite=overwrite, model_dir=model_dir)
-
-
-def _text(name: str, path: Union[str, "os.PathLike[str]"]) -> str:
-    found = path_text(path)
-    if found is None:
-        raise RequestError(f"--{name}", f"is {path!r:.80}", "give a path, or a destination")
-    return found
 
 
 def _read(path: str) -> bytes:

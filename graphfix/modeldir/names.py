@@ -6,6 +6,7 @@ from graphfix.formats.graphdef.files import SAVED_MODEL_PB
 CONFIG = "pipeline.config"
 CHECKPOINT = "model.ckpt"  # a prefix
 CHECKPOINT_STATE = "checkpoint"
+META = ".meta"  # follows a prefix
 FROZEN = "frozen_inference_graph.pb"
 SAVED_MODEL_DIRECTORY = "saved_model"
 SAVED_MODEL = f"{SAVED_MODEL_DIRECTORY}/{SAVED_MODEL_PB}"

@@ -1,7 +1,7 @@
 """Opens what the user names as SOURCE.
 
 `OPENERS` lists every kind of model that can be opened; the first that recognises a path opens it.
-An opener reads metadata only, and gives a `Source` whatever the kind.
+An opener reads metadata only, and gives a `Model` whatever the kind.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from typing import Callable, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.describe import ModelSpec, describe
 from graphfix.errors import GraphfixError
-from graphfix.findings import INFO, Finding
+from graphfix.findings import INFO, Finding, count
 from graphfix.formats.archive import Unpacked
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.graphdef import files
@@ -20,16 +20,17 @@ from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore
 from graphfix.graph_import.thaw import thaw
 from graphfix.modeldir.edited_config import Asked, settle
-from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP
+from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP, META
 from graphfix.modeldir.search import find_archive, find_frozen, find_prefix
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Source:
+class Model:
     """An opened model.
 
     `prefix` is the checkpoint's, or the path of a frozen graph that is opened instead of one.
+    `meta_graph` is the graph that a checkpoint's `.meta` has, read when it is first asked for.
     `digest`, of config and index, changes with any tensor: the index has their checksums.
     `frozen` is the path of the frozen graph in the same directory, `graph` that graph where it was
     opened.  `unpacked` keeps an archive's files as long as they are needed.  `findings` say what
@@ -49,11 +50,13 @@ class Source:
     findings: Tuple[Finding, ...] = ()
     inferred: bool = False
     graph: Optional[Graph] = None
+    meta_graph: "MetaGraph" = dataclasses.field(default_factory=lambda: MetaGraph(None))
     path: str = ""
     asked: Optional[Asked] = None
 
     def __repr__(self) -> str:
-        return f"<Source {self.path}: {self.model.family}, {self.model.classes} classes>"
+        classes = count(self.model.classes, "class", "classes")
+        return f"<Model {self.path}: {self.model.family}, {classes}>"
 
     @property
     def metas(self):
@@ -66,10 +69,33 @@ class Source:
             self.prefix,
             self.config_path,
             self.frozen,
+            self.meta_graph.path,
             os.path.join(os.path.dirname(self.prefix), LABEL_MAP),
         ]
         found += sorted({view.extent.path for view in self.store.values() if view.extent})
         return tuple(path for path in found if path)
+
+
+class MetaGraph:
+    """The graph of a `.meta` file beside a checkpoint; `path` is None where there is none."""
+
+    def __init__(self, path: Optional[str]):
+        self.path = path
+        self._graph: Optional[Graph] = None
+
+    def __bool__(self) -> bool:
+        return self.path is not None
+
+    @property
+    def graph(self) -> Optional[Graph]:
+        """The graph, None where there is none; read once.  Copy it to change it.
+
+        Raises:
+          SourceError: the file is damaged.
+        """
+        if self.path is not None and self._graph is None:
+            self._graph = files.open_graph(files.read_meta_graph(self.path), self.path)
+        return self._graph
 
 
 class Opener(NamedTuple):
@@ -78,10 +104,10 @@ class Opener(NamedTuple):
 
     kind: str
     find: Callable[[str], Optional[str]]
-    open: Callable[[str, Optional[str]], Source]
+    open: Callable[[str, Optional[str]], Model]
 
 
-def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
+def open_source(path: str, *, config_path: Optional[str] = None) -> Model:
     """Opens a model; reads metadata only.
 
     Raises:
@@ -95,7 +121,7 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Source:
     raise AssertionError("the last opener takes every path")
 
 
-def _open_archive(path: str, config_path: Optional[str]) -> Source:
+def _open_archive(path: str, config_path: Optional[str]) -> Model:
     unpacked = Unpacked(path)
     try:
         source = open_source(unpacked.directory, config_path=config_path)
@@ -131,7 +157,7 @@ def _open_archive(path: str, config_path: Optional[str]) -> Source:
     )
 
 
-def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
+def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Model:
     where = config_path or os.path.join(os.path.dirname(prefix), CONFIG)
     # The index first: of a path that leads nowhere, it says so.
     index = reader.read_index(prefix)
@@ -142,7 +168,7 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
     config, asked, findings = settle(given, metas, checkpoint=prefix)
     model = describe(config.message, metas, config=where, checkpoint=prefix)
     frozen = os.path.join(os.path.dirname(prefix), FROZEN)
-    return Source(
+    return Model(
         prefix,
         config,
         where,
@@ -151,11 +177,12 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Source:
         hashlib.sha256(hashlib.sha256(data).digest() + hashlib.sha256(index).digest()).hexdigest(),
         frozen if os.path.isfile(frozen) else None,
         findings=findings,
+        meta_graph=MetaGraph(prefix + META if os.path.isfile(prefix + META) else None),
         asked=asked,
     )
 
 
-def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool = False) -> Source:
+def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool = False) -> Model:
     """Opens a frozen graph or a SavedModel directory, thawed; where it has no config, one is
     inferred, which the findings say.
 
@@ -194,7 +221,7 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
     store, unread = add_unread(config.message, store, where)
     with open(where, "rb") as file:
         digest = hashlib.sha256(file.read()).digest()
-    return Source(
+    return Model(
         path,
         config,
         config_where,

@@ -7,9 +7,14 @@ from typing import Optional
 from graphfix.errors import RequestError, SourceError
 from graphfix.formats.archive import SUFFIXES
 from graphfix.formats.graphdef import files
-from graphfix.modeldir.names import CHECKPOINT, FROZEN
+from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN
 
 _INDEX = ".index"
+
+
+def find_config(path: str) -> str:
+    """The pipeline.config that a path means, which may be its directory's."""
+    return os.path.join(path, CONFIG) if os.path.isdir(path) else path
 
 
 def find_archive(path: str) -> Optional[str]:

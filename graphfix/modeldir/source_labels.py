@@ -16,7 +16,7 @@ from graphfix.errors import RequestError, SourceError
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.formats.regular_files import read_file
 from graphfix.modeldir.names import LABEL_MAP, PLAN_JSON
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
 from graphfix.options import OPTIONS
 from graphfix.pipeline_config.label_map import LabelMap, parse_classes, parse_label_map
 from graphfix.pipeline_config.paths import find_named, label_map_paths
@@ -44,7 +44,7 @@ class SourceLabels(NamedTuple):
 
 
 def source_labels(
-    source: Source, path: Optional[str], *, target: Optional[LabelMap] = None, target_path: str = ""
+    source: Model, path: Optional[str], *, target: Optional[LabelMap] = None, target_path: str = ""
 ) -> SourceLabels:
     """The names of the source's classes; `path` is the file that the user names, `target` the
     label map of the new classes, from the file `target_path`.
@@ -90,7 +90,7 @@ def source_labels(
     )
 
 
-def _given(source: Source, path: str, target: Optional[LabelMap]) -> SourceLabels:
+def _given(source: Model, path: str, target: Optional[LabelMap]) -> SourceLabels:
     if not OPTIONS[_FLAG[2:]].is_read(path):
         labels, path = coco.LABEL_MAP, coco.WORD
     else:
@@ -116,13 +116,13 @@ def _given(source: Source, path: str, target: Optional[LabelMap]) -> SourceLabel
     return SourceLabels(labels, _from(_FLAG, "has the names of the source's classes"))
 
 
-def _known_as(source: Source) -> Iterator[str]:
+def _known_as(source: Model) -> Iterator[str]:
     """What the user and the archive call a model."""
     for path in (source.path, os.path.dirname(os.path.abspath(source.prefix))):
         yield os.path.basename(os.path.abspath(path))
 
 
-def _candidates(source: Source, target_path: str) -> Iterator[Tuple[str, str]]:
+def _candidates(source: Model, target_path: str) -> Iterator[Tuple[str, str]]:
     """(path, how it was found) of each label map that may be the source's; the target's file only
     where it has the place of the source's."""
     beside = os.path.dirname(source.prefix)
@@ -172,7 +172,7 @@ def _is_label_map(path: str) -> bool:
 
 
 def _judged(
-    source: Source,
+    source: Model,
     found: str,
     where: str,
     target: Optional[LabelMap],
@@ -244,7 +244,7 @@ def _from(subject: str, message: str) -> Tuple[Finding, ...]:
     return (Finding("SOURCE_NAMES", INFO, subject, message, _GIVE),)
 
 
-def _fitting(labels: LabelMap, path: str, source: Source) -> LabelMap:
+def _fitting(labels: LabelMap, path: str, source: Model) -> LabelMap:
     if labels.max_id > source.model.classes:
         raise SourceError(
             path,

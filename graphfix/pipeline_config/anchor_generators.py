@@ -4,7 +4,7 @@ The file is an AnchorGenerator message as protobuf text, such as a pipeline.conf
 the braces of `anchor_generator`: `ssd_anchor_generator { num_layers: 6 ... }`.
 """
 
-from typing import Any, Tuple
+from typing import Any, Iterable, Tuple
 
 import numpy as np
 
@@ -50,7 +50,24 @@ def anchor_edits(
     (block,) = generator.values
     before = [value for field in old.named(generator.name) for value in field.values]
     edits += _block(path + (generator.name,), before[0] if before else None, block)
-    return tuple(edits)
+    return tuple(edits) or _restated(path + (generator.name,), block)
+
+
+def _restated(path: Tuple[str, ...], block: Block) -> Tuple[ConfigEdit, ...]:
+    """An edit that changes nothing, by which a plan says that anchors are new which the config has
+    already: the source was trained with others."""
+    for field in block.fields:
+        for value in field.values:
+            if not isinstance(value, Block) and len(block.named(field.name)) == 1:
+                text = [one.raw for one in field.values]
+                literal = f"[{', '.join(text)}]" if field.listed else text[0]
+                return (ConfigEdit(path + (field.name,), literal, _REASON),)
+    return ()
+
+
+def touches_anchors(edits: Iterable[ConfigEdit]) -> bool:
+    """Whether edits give a config another anchor generator, or another one to its trained heads."""
+    return any("anchor_generator" in step for edit in edits for step in edit.path)
 
 
 def _block(path: Tuple[str, ...], old: Any, new: Block):

@@ -19,6 +19,9 @@ class PipelineConfig(NamedTuple):
     message: Any
     unknown: Tuple[Problem, ...]
 
+    def __repr__(self) -> str:
+        return f"<PipelineConfig {self.document.subject}>"
+
 
 def parse_config(data: bytes, subject: str) -> PipelineConfig:
     """Parses the bytes of the file `subject`.

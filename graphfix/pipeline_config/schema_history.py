@@ -175,7 +175,9 @@ def revision_for(on: Date) -> datetime.date:
     else:
         match = re.match(r"([0-9]{4})-(0[1-9]|1[0-2])\Z", on)
         if match is None:
-            raise RequestError(repr(on), "is not a month", "write it as YYYY-MM, such as 2019-07")
+            raise RequestError(
+                repr(on), "this is not a month", "write it as YYYY-MM, such as 2019-07"
+            )
         year, number = int(match.group(1)), int(match.group(2))
         month = on
         last = datetime.date(max(year, 1), number, calendar.monthrange(max(year, 1), number)[1])

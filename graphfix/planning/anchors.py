@@ -20,7 +20,10 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 import numpy as np
 
 from graphfix.detectors.anchor_generators import AnchorSpec, MapAnchors, Pair, anchor_boxes
+from graphfix.detectors.anchor_order import Order
 from graphfix.detectors.box_coders import MEAN_STDDEV, Coder, PlacedAnchor, recode
+from graphfix.detectors.channel_layout import BOX_ENCODING
+from graphfix.detectors.model_spec import ModelSpec
 from graphfix.errors import RequestError
 from graphfix.findings import INFO, WARNING, Finding
 
@@ -102,6 +105,19 @@ def fresh_anchors(
             "fine-tune, or leave --anchor_boxes out to keep what the heads know",
         ),
     )
+
+
+def reordered(order: Order, model: ModelSpec) -> Optional[AnchorCarry]:
+    """How heads follow the same anchors in another order, None where that is none: every channel
+    goes with its anchor, and no code changes."""
+    if not order:
+        return None
+    codes = max(
+        head.layout.size(BOX_ENCODING) for head in model.heads if head.layout.has(BOX_ENCODING)
+    )
+    same = tuple(tuple(((1.0, 0.0),) * codes for _ in places) for places in order)
+    shared = all(head.map is None for head in model.heads)
+    return AnchorCarry(order[:1], same[:1]) if shared else AnchorCarry(order, same)
 
 
 def clipped(old: AnchorSpec, new: AnchorSpec, carry: AnchorCarry, image: Pair) -> Finding:

@@ -235,7 +235,7 @@ def _trainer_findings(
                     name,
                     f"of {revision} silently ignores fine_tune_checkpoint and would train from "
                     "random values",
-                    "start it with --model_dir set to the directory written for it"
+                    "start it with '--model_dir' set to the directory written for it"
                     if resumable
                     else (
                         "train with legacy/train.py, or convert with --model_dir DIR and give "
@@ -265,7 +265,7 @@ def _trainer_findings(
                     name,
                     f"of {revision} restores every variable but the quantization ranges, which "
                     "start at their initial values and have to settle again",
-                    "start it with --model_dir set to the directory written for it"
+                    "start it with '--model_dir' set to the directory written for it"
                     if resumable
                     else f"train with {trainers.script(revision, trainers.LEGACY)}, or convert "
                     "with --model_dir DIR",

@@ -158,7 +158,7 @@ class Gather(_Edit):
         return "".join(
             [
                 f"{taken} channels from the source",
-                f", {made} made" if made else "",
+                f", {made} new" if made else "",
                 ", recoded for the new anchors" if self.affine else "",
                 f"; taken from {self.tensor}" if self.to != self.tensor else "",
             ]

@@ -18,6 +18,7 @@ import dataclasses
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 from graphfix.detectors import families, quantization
+from graphfix.detectors.anchor_order import Order
 from graphfix.detectors.auxiliary_variables import trainable
 from graphfix.detectors.describe import HeadSpec, ModelSpec
 from graphfix.detectors.families import BOX, OFFSET
@@ -51,9 +52,14 @@ _SETTLED = 100000
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class SurgeryPlan:
+class Plan:
     """Everything that will be done: to tensors, to the config, which classes result, and what
-    there is to know about it."""
+    there is to know about it.
+
+    `anchor_order`: the source was trained with the config's anchors in another order.
+    `source_names` are the display names of the source's classes, that of id 1 first, "" where
+    nobody knows one; a plan's JSON does not have them.
+    """
 
     source_digest: str
     target_api: str
@@ -63,11 +69,14 @@ class SurgeryPlan:
     additions: Tuple[Addition, ...]
     config_edits: Tuple[ConfigEdit, ...]
     findings: Tuple[Finding, ...]
+    anchor_order: Order = ()
+    source_names: Tuple[str, ...] = dataclasses.field(default=(), compare=False)
 
     def __repr__(self) -> str:
+        classes = f"{count(self.carried, 'class', 'classes')} carried over, {self.new} new"
         return (
-            f"<SurgeryPlan: {self.carried} classes carried, {self.new} new; {len(self.edits)} "
-            f"tensors: {self.copied} kept, {self.rewritten} rewritten, {self.dropped} dropped>"
+            f"<Plan: {classes}; {count(len(self.edits), 'tensor')}: {self.copied} kept, "
+            f"{self.rewritten} rewritten, {self.dropped} dropped>"
         )
 
     @property
@@ -92,25 +101,15 @@ class SurgeryPlan:
         return to_json(self)
 
     def to_lines(self) -> List[str]:
-        """A table: the classes, what is not simply kept, the config's changes, the findings."""
-        rows = ["classes:"]
-        for one in self.classes:
-            sources = " + ".join(f"old {number}" for number in one.sources) or "new"
-            rows.append(f"  {one.id:4d}  {one.display_name or '(no class)':<30} {sources}")
-        kept = sum(edit.kind == "keep" for edit in self.edits)
-        rows.append(f"tensors: {len(self.edits)}, of which {kept} are kept as they are")
-        for edit in self.edits:
-            if edit.kind != "keep":
-                channels = "" if edit.channels is None else f" -> {edit.channels} channels"
-                rows.append(f"  {edit.kind:<7} {edit.tensor}{channels}")
-        averages = sum(one.name.endswith(families.MOVING_AVERAGE) for one in self.additions)
-        others = len(self.additions) - averages
-        rows.append(f"added: {count(averages, 'moving average')}, {count(others, 'other tensor')}")
-        rows.append("config:")
-        for change in self.config_edits:
-            path = ".".join(change.path)
-            rows.append(f"  {path}: {change.literal or 'removed'}  ({change.reason})")
-        return rows + [str(finding) for finding in self.findings]
+        """What the plan does, in words: classes, tensors, the config's changes, the findings."""
+        from graphfix.planning.plan_text import to_lines
+
+        return to_lines(self)
+
+    def source_name(self, number: int) -> str:
+        """The name of the source's class with an id, or words for it."""
+        known = 0 < number <= len(self.source_names) and self.source_names[number - 1]
+        return known or f"class {number}"
 
     @property
     def carried(self) -> int:

@@ -13,7 +13,8 @@ from graphfix.detectors.families import BOX, GLOBAL_STEP
 from graphfix.errors import GraphfixError, Problem, RequestError
 from graphfix.formats.tensors import TensorMeta
 from graphfix.modeldir.names import CONFIG
-from graphfix.modeldir.openers import Source
+from graphfix.modeldir.openers import Model
+from graphfix.pipeline_config.anchor_generators import touches_anchors
 from graphfix.pipeline_config.document import bound_config
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.planning import edits as tensor_edits
@@ -29,7 +30,7 @@ from graphfix.planning.edits import (
     output_names,
 )
 from graphfix.planning.heads import class_places
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.planning.plan_rules import Fault, computed, held
 
 REMEDY = "make the plan again with graphfix plan --json"
@@ -38,7 +39,7 @@ _MOST_TOLD = 20
 _LARGEST_INDEX, _ENTRY = 12 << 20, 64
 
 
-def check_plan(plan: SurgeryPlan, source: Source, subject: str) -> None:
+def check_plan(plan: Plan, source: Model, subject: str) -> None:
     """Refuses a plan that was made for another source, or that this one does not allow.
 
     Raises:
@@ -53,6 +54,7 @@ def check_plan(plan: SurgeryPlan, source: Source, subject: str) -> None:
             "replay it on the checkpoint and config it was made from",
         )
     found = list(_class_faults(plan, source.model)) + list(_tensor_faults(plan, metas))
+    found += _anchor_faults(plan, source.model)
     if not found:
         found = list(_head_faults(plan, source.model)) or list(_lost(plan, source))
     refuse(found, subject, RequestError, REMEDY)
@@ -83,7 +85,7 @@ def _short(words: str) -> str:
     return words if len(words) <= 400 else f"{words[:250]}...{words[-100:]}"
 
 
-def _class_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
+def _class_faults(plan: Plan, model: ModelSpec) -> Iterator[Fault]:
     for number, one in enumerate(plan.classes):
         if any(source > model.classes for source in one.sources):
             yield (
@@ -92,7 +94,16 @@ def _class_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
             )
 
 
-def _tensor_faults(plan: SurgeryPlan, metas: Mapping[str, TensorMeta]) -> Iterator[Fault]:
+def _anchor_faults(plan: Plan, model: ModelSpec) -> Iterator[Fault]:
+    if plan.anchor_order and tuple(map(len, plan.anchor_order)) != model.anchors.per_map:
+        yield (
+            "anchor_order",
+            f"is of {'/'.join(str(len(one)) for one in plan.anchor_order)} anchors, and the source "
+            f"has {'/'.join(map(str, model.anchors.per_map))}",
+        )
+
+
+def _tensor_faults(plan: Plan, metas: Mapping[str, TensorMeta]) -> Iterator[Fault]:
     outgoing = {
         edit.output_name: metas[edit.tensor] for edit in plan.edits if edit.output_name is not None
     }
@@ -156,20 +167,23 @@ def _gather_faults(edit: Gather, meta: TensorMeta) -> Iterator[str]:
             yield f"is filled with noise that {meta.dtype} does not hold"
 
 
-def _head_faults(plan: SurgeryPlan, model: ModelSpec) -> Iterator[Fault]:
-    """Channels are a head's, and those of a class come from the class that it is made of."""
+def _head_faults(plan: Plan, model: ModelSpec) -> Iterator[Fault]:
+    """Channels are a head's, and those of a class come from the class that it is made of; those of
+    an anchor, unless the config gets others, from where `anchor_order` says."""
+    moved = touches_anchors(plan.config_edits)
     heads = {name: head for head in model.heads for name in head.tensors}
     for number, edit in enumerate(plan.edits):
         head = heads.get(edit.output_name or "")
         where = f"edits[{number}]"
         if edit.channels is not None and head is None:
             yield where, f"({edit.tensor}) changes channels, but is not a head's"
-        elif head is not None and head.class_axis and (edit.copies or edit.channels is not None):
-            for message in _misplaced(plan, edit, head):
+        elif head is not None and (edit.copies or edit.channels is not None):
+            found = _misplaced(plan, edit, head) if head.class_axis else iter(())
+            for message in found if moved else [*found, *_out_of_order(plan, edit, head)]:
                 yield where, f"({edit.tensor}) {message}"
 
 
-def _misplaced(plan: SurgeryPlan, edit, head: HeadSpec) -> Iterator[str]:
+def _misplaced(plan: Plan, edit, head: HeadSpec) -> Iterator[str]:
     old, axis = head.layout, head.class_axis
     assert axis is not None
     index = tuple(range(old.channels)) if edit.channels is None else edit.index
@@ -192,7 +206,29 @@ def _misplaced(plan: SurgeryPlan, edit, head: HeadSpec) -> Iterator[str]:
             return
 
 
-def _lost(plan: SurgeryPlan, source: Source) -> Iterator[Fault]:
+def _out_of_order(plan: Plan, edit, head: HeadSpec) -> Iterator[str]:
+    old = head.layout
+    if not old.has(ANCHOR):
+        return
+    count = old.size(ANCHOR)
+    order = plan.anchor_order[head.map or 0] if plan.anchor_order else tuple(range(count))
+    index = tuple(range(old.channels)) if edit.channels is None else edit.index
+    new = (
+        old.resized(head.class_axis, len(class_places(plan.classes, head)))
+        if (head.class_axis)
+        else old
+    )
+    if new.channels != len(index):
+        yield f"gets {len(index)} channels, and its {count} anchors need {new.channels}"
+        return
+    for channel, origin in enumerate(index):
+        wanted = order[channel // new.stride(ANCHOR) % count]
+        if origin >= 0 and origin // old.stride(ANCHOR) % count != wanted:
+            yield f"takes channel {channel} from channel {origin}, which is another anchor's"
+            return
+
+
+def _lost(plan: Plan, source: Model) -> Iterator[Fault]:
     extras = source.model.extras
     outgoing = set(output_names(plan.edits))
     spared = set(extras.optimizer) | set(extras.moving_averages) | {GLOBAL_STEP}
@@ -201,7 +237,7 @@ def _lost(plan: SurgeryPlan, source: Source) -> Iterator[Fault]:
             yield f"edits[{number}]", f"({edit.tensor}) drops a variable of the model"
 
 
-def _describe(plan: SurgeryPlan, source: Source) -> None:
+def _describe(plan: Plan, source: Model) -> None:
     """Raises GraphfixError where config and tensors would be no model of the plan's classes."""
     config = apply_edits(source.config.document, plan.config_edits)
     message = bound_config(config).message

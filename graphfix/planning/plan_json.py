@@ -1,8 +1,9 @@
-"""A SurgeryPlan as JSON, both ways; the same plan gives the same text."""
+"""A Plan as JSON, both ways; the same plan gives the same text."""
 
 import json
 from typing import Any, Dict, Mapping, Tuple, Union
 
+from graphfix.detectors.anchor_order import Order
 from graphfix.errors import SourceError
 from graphfix.findings import Finding
 from graphfix.formats import json_data
@@ -11,7 +12,7 @@ from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.planning import plan_check, plan_rules
 from graphfix.planning.classes import TargetClass
 from graphfix.planning.edits import ADDITIONS, EDITS
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 
 FORMAT = 1
 
@@ -19,7 +20,7 @@ FORMAT = 1
 _LIMIT = 64 << 20
 
 
-def to_json(plan: SurgeryPlan) -> str:
+def to_json(plan: Plan) -> str:
     """The plan as JSON, the same text for the same plan."""
 
     def row(edit) -> Dict[str, Any]:
@@ -42,6 +43,7 @@ def to_json(plan: SurgeryPlan) -> str:
             "source_digest": plan.source_digest,
             "target_api": plan.target_api,
             "trainer": plan.trainer,
+            **({"anchor_order": plan.anchor_order} if plan.anchor_order else {}),
         },
         sort_keys=True,
     )
@@ -54,7 +56,7 @@ def to_json(plan: SurgeryPlan) -> str:
     )
 
 
-def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
+def from_json(data: Union[bytes, str], subject: str) -> Plan:
     """The plan of a JSON text: possible in itself, whatever its source is.
 
     Raises:
@@ -82,9 +84,10 @@ def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
                 "config_edits",
                 "findings",
             ),
+            ("anchor_order",),
         )
         json_data.read(int, found["format"], "format")
-        plan = SurgeryPlan(
+        plan = Plan(
             json_data.read(str, found["source_digest"], "source_digest"),
             json_data.read(str, found["target_api"], "target_api"),
             json_data.read(str, found["trainer"], "trainer"),
@@ -93,6 +96,7 @@ def from_json(data: Union[bytes, str], subject: str) -> SurgeryPlan:
             _rows(found, "additions", ADDITIONS),
             json_data.read(Tuple[ConfigEdit, ...], found["config_edits"], "config_edits"),
             json_data.read(Tuple[Finding, ...], found["findings"], "findings"),
+            json_data.read(Order, found.get("anchor_order", []), "anchor_order"),
         )
     except json_data.Wrong as error:
         raise SourceError(subject, f"is not a valid plan of graphfix: {error}", remedy) from None
@@ -116,7 +120,7 @@ def _row(row: Any, kinds: Mapping[str, type], *where):
     )
 
 
-def read_plan(path: str, *, pipes: bool = False) -> SurgeryPlan:
+def read_plan(path: str, *, pipes: bool = False) -> Plan:
     """The plan in a file.
 
     Raises:

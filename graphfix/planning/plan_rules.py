@@ -5,7 +5,7 @@ Each rule gives (where in the plan, what is wrong there).  What only the source 
 """
 
 import re
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterable, Iterator, Tuple
 
 from graphfix.detectors.initializer import DISTRIBUTIONS
 from graphfix.errors import SourceError
@@ -28,7 +28,7 @@ from graphfix.planning.edits import (
     Stretch,
     Widen,
 )
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 
 Fault = Tuple[str, str]
 
@@ -43,10 +43,13 @@ _MAX_RANK = 32  # of arrays in every NumPy
 _LONGEST_NAME = 1000
 
 
-def faults(plan: SurgeryPlan) -> Iterator[Fault]:
+def faults(plan: Plan) -> Iterator[Fault]:
     """All that is wrong with a plan by itself."""
     yield from _head(plan)
     yield from _classes(plan)
+    for number, places in enumerate(plan.anchor_order):
+        if not places or sorted(places) != list(range(len(places))):
+            yield f"anchor_order[{number}]", "is not an order of a feature map's anchors"
     for number, edit in enumerate(plan.config_edits):
         for message in _config_edit(edit, len(plan.classes)):
             yield f"config_edits[{number}]", message
@@ -55,7 +58,7 @@ def faults(plan: SurgeryPlan) -> Iterator[Fault]:
     yield from _tensors(plan)
 
 
-def _head(plan: SurgeryPlan) -> Iterator[Fault]:
+def _head(plan: Plan) -> Iterator[Fault]:
     if not _DIGEST.match(plan.source_digest):
         yield "source_digest", "is not a SHA-256"
     if not _REVISION.match(plan.target_api):
@@ -76,7 +79,7 @@ def _head(plan: SurgeryPlan) -> Iterator[Fault]:
             )
 
 
-def _classes(plan: SurgeryPlan) -> Iterator[Fault]:
+def _classes(plan: Plan) -> Iterator[Fault]:
     if not 1 <= len(plan.classes) <= MAX_CLASSES:
         yield "classes", f"has {len(plan.classes)} classes"
     names: Dict[str, int] = {}
@@ -130,7 +133,7 @@ def _config_edit(edit: ConfigEdit, classes: int) -> Iterator[str]:
         yield f"sets num_classes to {edit.literal}, and classes has {classes}"
 
 
-def _tensors(plan: SurgeryPlan) -> Iterator[Fault]:
+def _tensors(plan: Plan) -> Iterator[Fault]:
     seen: set = set()
     outgoing: dict = {}
     for number, edit in enumerate(plan.edits):
@@ -154,7 +157,7 @@ def _tensors(plan: SurgeryPlan) -> Iterator[Fault]:
     yield from _additions(plan, outgoing)
 
 
-def _additions(plan: SurgeryPlan, outgoing: dict) -> Iterator[Fault]:
+def _additions(plan: Plan, outgoing: dict) -> Iterator[Fault]:
     names, added = set(outgoing), 0
     copies: dict = {}
     for number, one in enumerate(plan.additions):
@@ -200,6 +203,21 @@ def _name(name: str) -> Iterator[str]:
         yield "gets no name"
     elif len(name) > _LONGEST_NAME or any(letter < " " for letter in name):
         yield f"gets a name that no tensor has: {ascii(name)[:60]}"
+
+
+def check_names(names: Iterable[str], *, subject: str) -> None:
+    """Whether a plan can have tensors of these names.
+
+    Raises:
+      SourceError: it cannot; `subject` holds them.
+    """
+    for name in names:
+        if any(_name(name)):
+            raise SourceError(
+                subject,
+                f"has a tensor named {ascii(name)[:60]}, which is no name of a variable",
+                "save the checkpoint with the names that the API gives",
+            )
 
 
 def computed(dtype) -> bool:

@@ -101,7 +101,9 @@ def draw_pictures(report: Report, contents: Mapping[str, bytes]) -> List[Drawing
                 stroke=f"{unit * 0.9:.2f}",
                 font_size=f"{unit * 4.2:.2f}",
                 sides=(
-                    _side("Before: the source", one, before, before_colours, report.source_name),
+                    _side(
+                        "Before: the source", one, before, before_colours, report.plan.source_name
+                    ),
                     _side("After: the converted model", one, after, after_colours, new_name),
                 ),
                 caption=caption + ".",

@@ -16,11 +16,12 @@ from graphfix.findings import Finding, count
 from graphfix.formats import json_data
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.regular_files import read_file
+from graphfix.fronts import shown
 from graphfix.modeldir.names import CHECKPOINT, PLAN_JSON, REPORT_JSON
 from graphfix.pipeline_config.label_map import MAX_CLASSES
 from graphfix.planning.classes import TargetClass
 from graphfix.planning.edits import EDITS
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import read_plan
 from graphfix.restore import trainers
 from graphfix.restore.requested import count_restored
@@ -77,20 +78,18 @@ class Verification:
 class Report:
     """A plan, what was published for it (`artifacts`: file names), and what there is to know.
 
-    `outgoing` are the names of the tensors written; `source_names` the display names of the
-    source's classes, that of id 1 first, "" where nobody knows one; `source_shapes` has the
-    tensors that change shape; `model_dir` is where a complete training checkpoint was written;
-    `anchors` are those of each feature map, where they change; `strangers` are the outgoing tensors
-    that the model does not have.
+    `outgoing` are the names of the tensors written; `source_shapes` has the tensors that change
+    shape; `model_dir` is where a complete training checkpoint was written; `anchors` are those of
+    each feature map, where they change; `strangers` are the outgoing tensors that the model does
+    not have.
     """
 
     source: str
     family: str
-    plan: SurgeryPlan
+    plan: Plan
     outgoing: Tuple[str, ...]
     artifacts: Tuple[str, ...]
     config_diff: Tuple[str, ...]
-    source_names: Tuple[str, ...]
     source_shapes: Mapping[str, Tuple[int, ...]]
     model_dir: Optional[str] = None
     verifications: Tuple[Verification, ...] = ()
@@ -107,12 +106,21 @@ class Report:
 
         from graphfix.report.html import render  # which takes long to import
 
-        page = escape(render(self), quote=True)
+        findings = tuple(
+            dataclasses.replace(one, subject=shown(one.subject), remedy=shown(one.remedy))
+            for one in self.findings
+        )
+        asked = dataclasses.replace(self, plan=dataclasses.replace(self.plan, findings=findings))
+        page = escape(render(asked), quote=True)
         return f'<iframe srcdoc="{page}" width="100%" height="600" frameborder="0"></iframe>'
 
     @property
     def exit_code(self) -> int:
         return 0 if all(one.complete for one in self.verifications) else 4
+
+    @property
+    def source_names(self) -> Tuple[str, ...]:
+        return self.plan.source_names
 
     @property
     def findings(self) -> Tuple[Finding, ...]:
@@ -150,11 +158,6 @@ class Report:
             if one not in others and not one.endswith(families.MOVING_AVERAGE)
         ]
         return count_restored(variables, what, trainer), len(variables)
-
-    def source_name(self, number: int) -> str:
-        """The name of the source's class with an id, or words for it."""
-        known = 0 < number <= len(self.source_names) and self.source_names[number - 1]
-        return known or f"class {number}"
 
     @property
     def left_behind(self) -> Tuple[int, ...]:
@@ -215,7 +218,7 @@ def load(directory: str) -> Report:
         raise SourceError(path, f"is not a valid report of graphfix: {error}", _REMEDY) from None
 
 
-def _report(data: Dict[str, Any], plan: SurgeryPlan, outgoing: Tuple[str, ...]) -> Report:
+def _report(data: Dict[str, Any], plan: Plan, outgoing: Tuple[str, ...]) -> Report:
     """The report of report.json's data, held against its plan.  Raises json_data.Wrong."""
 
     def read(kind: Any, name: str):
@@ -234,11 +237,10 @@ def _report(data: Dict[str, Any], plan: SurgeryPlan, outgoing: Tuple[str, ...]) 
     report = Report(
         read(str, "source"),
         read(str, "family"),
-        plan,
+        dataclasses.replace(plan, source_names=read(Tuple[str, ...], "source_names")),
         outgoing,
         read(Tuple[str, ...], "artifacts"),
         read(Tuple[str, ...], "config_diff"),
-        read(Tuple[str, ...], "source_names"),
         source_shapes={
             json_data.read(str, name, "source_shapes"): json_data.read(
                 Tuple[int, ...], shape, "source_shapes", name

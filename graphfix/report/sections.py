@@ -22,7 +22,7 @@ from graphfix.modeldir.names import (
 )
 from graphfix.planning.edits import ADDED_NOISE, CONSTANT, Edit, Gather
 from graphfix.planning.heads import PRIOR_BIAS, PRIOR_SCORE
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.report import drawing
 from graphfix.report.next_steps import next_steps
 from graphfix.report.report import Report
@@ -102,7 +102,7 @@ def _findings(report: Report, contents: Contents) -> View:
 
 def _classes(report: Report, contents: Contents) -> View:
     def old(ids: Iterable[int]) -> List[OldClass]:
-        return [OldClass(report.source_name(number), number) for number in ids]
+        return [OldClass(report.plan.source_name(number), number) for number in ids]
 
     return {
         "classes": [
@@ -120,7 +120,7 @@ def _classes(report: Report, contents: Contents) -> View:
     }
 
 
-def starting_values(plan: SurgeryPlan) -> Tuple[Tuple[str, str], ...]:
+def starting_values(plan: Plan) -> Tuple[Tuple[str, str], ...]:
     """(kind of tensor, what its channels of new classes start as); empty without new classes.
 
     In one tensor all new classes start by the same rule.  Noise and constants are for new classes

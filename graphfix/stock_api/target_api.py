@@ -11,7 +11,7 @@ from typing import Container, NamedTuple, Optional, Tuple
 
 from graphfix.detectors import availability
 from graphfix.detectors.families import ANCHOR_FIELD
-from graphfix.errors import Problem
+from graphfix.errors import Problem, RequestError
 from graphfix.findings import INFO, Finding
 from graphfix.pipeline_config.descriptors import read_schema
 from graphfix.pipeline_config.document import PipelineConfig
@@ -43,7 +43,7 @@ def find_target_api(
     """
     found = runner.importable_api()
     if asked != "auto":
-        revision_for(asked)
+        _check(asked)
         revision = asked
         findings: Tuple[Finding, ...] = ()
     elif found:
@@ -121,3 +121,12 @@ def obstacles(config: PipelineConfig, variables: Container[str], month: str) -> 
         + translate(config.document, month, schema).problems
         + availability.older_names(variables, month, schema, subject)
     )
+
+
+def _check(month: str) -> None:
+    try:
+        revision_for(month)
+    except RequestError as error:
+        (problem,) = error.problems
+        message = f"is {month!r:.80}: {problem.message}"
+        raise RequestError("--target_api", message, problem.remedy) from None

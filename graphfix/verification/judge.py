@@ -25,7 +25,7 @@ from graphfix.modeldir.names import (
     SAVED_MODEL,
 )
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import read_plan
 from graphfix.verification.models import differences
 from graphfix.verification.plan_checks import (
@@ -54,7 +54,7 @@ class Judgement(NamedTuple):
 
     problems: Tuple[Problem, ...]
     tensors: int
-    plan: Optional[SurgeryPlan]
+    plan: Optional[Plan]
     others: Tuple[str, ...] = ()
 
 
@@ -211,7 +211,7 @@ def _model(
     directory: str,
     manifest: Manifest,
     store: TensorStore,
-    plan: Optional[SurgeryPlan],
+    plan: Optional[Plan],
     described: Optional[Described],
 ) -> Iterator[Problem]:
     """Whether config and checkpoint describe the published model, and the config is as planned."""

@@ -9,14 +9,14 @@ from graphfix.detectors.channel_layout import ANCHOR, CLASS_AXIS, CLASS_CHANNEL
 from graphfix.detectors.describe import HeadSpec, ModelSpec
 from graphfix.errors import Problem, VerificationError
 from graphfix.modeldir.manifest import spec_json
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.verification.copies import FAULT
 
 # Square roots and powers may differ in the last bit from one machine's library to another's.
 _CLOSE = 1e-9
 
 
-def requested(source: ModelSpec, plan: SurgeryPlan, anchors: AnchorSpec) -> ModelSpec:
+def requested(source: ModelSpec, plan: Plan, anchors: AnchorSpec) -> ModelSpec:
     """The model that a plan makes of a source; `anchors` are its new ones, or the source's."""
     classes = len(plan.classes)
 

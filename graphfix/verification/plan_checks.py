@@ -24,13 +24,13 @@ from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import parse_label_map
 from graphfix.planning.classes import SurgeryRequest, TargetClass
 from graphfix.planning.edits import Constant, Copy
-from graphfix.planning.plan import SurgeryPlan, plan_tensors
+from graphfix.planning.plan import Plan, plan_tensors
 
 AGAIN = "do not train from it: make it again"
 
 
 def planned_tensors(
-    prefix: str, plan: SurgeryPlan, rows: Mapping[str, Tensor], store: TensorStore
+    prefix: str, plan: Plan, rows: Mapping[str, Tensor], store: TensorStore
 ) -> Iterator[Problem]:
     """Whether a checkpoint has the plan's tensors, their shapes, and the values that the plan sets;
     `rows` lacks the damaged tensors of the `store`."""
@@ -72,7 +72,7 @@ def _all_are(array: np.ndarray, value: float) -> bool:
     return bool((array == np.asarray(value).astype(array.dtype)).all())
 
 
-def planned_label_map(path: str, plan: SurgeryPlan) -> Iterator[Problem]:
+def planned_label_map(path: str, plan: Plan) -> Iterator[Problem]:
     """Whether a label map has the plan's classes."""
     found = parse_label_map(read_file(path), path).by_id()
     planned = {one.id: one for one in plan.classes if one.name}
@@ -95,7 +95,7 @@ def _named(one: Any) -> str:
     return "nothing" if one is None else f"'{one.display_name}'"
 
 
-def reported_plan(path: str, plan: SurgeryPlan) -> Iterator[Problem]:
+def reported_plan(path: str, plan: Plan) -> Iterator[Problem]:
     """Whether a report.json is about the plan."""
     try:
         found = json.loads(read_file(path).decode("utf-8"))
@@ -112,7 +112,7 @@ def reported_plan(path: str, plan: SurgeryPlan) -> Iterator[Problem]:
             yield Problem(path, f"has other {name} than {PLAN_JSON}", AGAIN)
 
 
-def planned_config(path: str, config: PipelineConfig, plan: SurgeryPlan) -> Iterator[Problem]:
+def planned_config(path: str, config: PipelineConfig, plan: Plan) -> Iterator[Problem]:
     """Whether a config has each edit: making it again must change nothing.
 
     Left out are edits that a later one overrides and, if blocks are removed by their number among
@@ -131,11 +131,7 @@ def planned_config(path: str, config: PipelineConfig, plan: SurgeryPlan) -> Iter
 
 
 def kept_by_own_classes(
-    path: str,
-    config: PipelineConfig,
-    metas: Mapping[str, TensorMeta],
-    model: ModelSpec,
-    plan: SurgeryPlan,
+    path: str, config: PipelineConfig, metas: Mapping[str, TensorMeta], model: ModelSpec, plan: Plan
 ) -> Iterator[Problem]:
     """Whether converting the output to its own classes would keep every tensor."""
     if model.classes != len(plan.classes):
@@ -178,7 +174,7 @@ def kept_by_own_classes(
         )
 
 
-def graph_constants(path: str, plan: SurgeryPlan, rows: Mapping[str, Tensor]) -> Iterator[Problem]:
+def graph_constants(path: str, plan: Plan, rows: Mapping[str, Tensor]) -> Iterator[Problem]:
     """Whether a graph's constants are, bit for bit, the checkpoint's variables of their names."""
     # Few outputs have a graph, so the code that reads one is imported only here.
     from graphfix.formats.graphdef import constants, files

@@ -16,7 +16,7 @@ from graphfix.formats.image_header import Jpeg, jpeg_without_exif
 from graphfix.modeldir import openers as sources
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, PLAN_JSON
 from graphfix.pipeline_config.edits import apply_edits
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import read_plan
 from graphfix.process.scratch import Scratch
 from graphfix.report import drawing, update
@@ -51,7 +51,7 @@ class TrialOptions:
     allow_effects: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class StockTrial:
     """What the stock API did: a verification a trainer, the worker's own results as `details` (see
     stock_api/worker.py), and what the user should know as `remarks`."""
@@ -59,6 +59,9 @@ class StockTrial:
     verifications: Tuple[Verification, ...]
     details: List[Dict[str, Any]]
     remarks: Tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<StockTrial: {'; '.join(self.to_lines())}>"
 
     @property
     def complete(self) -> bool:
@@ -166,18 +169,14 @@ def _restore_job(directory: str, trial: TrialOptions, trainer: str) -> Dict[str,
         job["model_dir"] = os.path.abspath(trial.model_dir)
     if trial.train_record:
         if not os.path.isfile(trial.train_record):
-            raise RequestError(
-                trial.train_record, "is not a file", "check the path of --train_record"
-            )
+            raise RequestError(trial.train_record, "is not a file", "check --train_record")
         job["record"] = os.path.abspath(trial.train_record)
         job["label_map"] = os.path.abspath(os.path.join(directory, LABEL_MAP))
     return job
 
 
 @contextlib.contextmanager
-def _detect_jobs(
-    directory: str, plan: SurgeryPlan, trial: TrialOptions
-) -> Iterator[List[Dict[str, Any]]]:
+def _detect_jobs(directory: str, plan: Plan, trial: TrialOptions) -> Iterator[List[Dict[str, Any]]]:
     """The jobs for source, result, and the result's frozen graph if there is one.
 
     The source is built from its own config with all of the plan's changes but the number of
@@ -250,7 +249,7 @@ def _check_graph(directory: str, images: Sequence[str], checkpoint: Any, graph: 
                     )
 
 
-def _averaged(plan: SurgeryPlan) -> bool:
+def _averaged(plan: Plan) -> bool:
     """Whether the result's values are the source's moving averages."""
     return any(
         edit.tensor.endswith(MOVING_AVERAGE) and edit.output_name is not None for edit in plan.edits

@@ -13,7 +13,7 @@ from graphfix.verification.judge import Judgement, judge
 from graphfix.verification.plan_checks import AGAIN
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Verified:
     """A directory that is as it was published: the number of its tensors, the number of planned
     classes (None of a directory without a plan), and paths that graphfix did not put there."""
@@ -22,6 +22,9 @@ class Verified:
     tensors: int
     classes: Optional[int]
     others: Tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"<Verified {self.directory}: {self.summary}>"
 
     @property
     def summary(self) -> str:

@@ -99,9 +99,11 @@ def test_a_plan_is_a_table_and_writes_nothing(model, labels, graphfix, tmp_path,
     before = sorted(os.listdir(str(tmp_path)))
     done = graphfix("plan", model, "--label_map_path", labels, *QUIET)
     assert (done.code, done.err) == (0, "")
-    assert re.search(r"^ +1 +person +old 4$", done.out, re.M)
+    assert done.out.startswith("classes: 1 carried over, 1 new\n")
+    assert re.search(r"^ +1 +person +from person$", done.out, re.M)
     assert re.search(r"^ +2 +zebra +new$", done.out, re.M)
-    assert re.search(r"^ +gather +BoxPredictor_0/ClassPredictor/weights", done.out, re.M)
+    words = r"^  \d+ channels from the source, \d+ new:\n    BoxPredictor_0/ClassPredictor/"
+    assert re.search(words, done.out, re.M)
     assert "model.ssd.num_classes: 2" in done.out
     assert sorted(os.listdir(str(tmp_path))) == before
 
@@ -302,6 +304,43 @@ def test_flags_from_a_file(graphfix, model, tmp_path):
 def test_a_file_of_flags_that_is_not_there(graphfix, model, tmp_path):
     done = graphfix("plan", model, f"--flagfile={tmp_path / 'none'}")
     assert done.code == 2 and "none" in done.err and "Traceback" not in done.err
+
+
+def test_files_of_flags_in_a_file_of_flags(graphfix, model, tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text(f"--flagfile {two}\n// twice\n--flagfile={two}\n--map=1=2\n")
+    two.write_text("--num_classes=2\n")
+    done = graphfix("plan", model, "--flagfile", one, "--target_api=2019-07")
+    assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (b"--seed=3\n--flagfile=%(path)s\n", "includes itself"),
+        (b"--flagfile %(link)s\n", "includes itself"),
+        (b"--flagfile=\n", "names no file"),
+        (b"--seed=\xff\n", "is not UTF-8 text (offset 7)"),
+        (b"--flagfile=/dev/zero\n", "it is a device"),
+        (b"--flagfile=/\n", "Is a directory"),
+        (b"\0\n", "unrecognized arguments"),
+    ],
+)
+def test_bad_files_of_flags(graphfix, model, tmp_path, data, message):
+    path, link = tmp_path / "flags", tmp_path / "link"
+    link.symlink_to(path)
+    names = {b"path": bytes(path), b"link": bytes(link)}
+    path.write_bytes(data % names if b"%" in data else data)
+    done = graphfix("plan", model, "--num_classes=2", "--flagfile", path)
+    assert done.code == 2 and message in done.err and "Warning" not in done.err
+
+
+def test_empty_arguments_are_refused(graphfix, tmp_path):
+    for words in (["inspect", ""], ["doctor", "--explain", ""], ["convert", "x", "--map", ""]):
+        done = graphfix(*words)
+        assert done.code == 2 and "an argument is empty" in done.err
+    done = graphfix("convert", "x", "--output_directory=", "--num_classes=1")
+    assert done.code == 3 and done.err.startswith("graphfix: --output_directory: is ''")
 
 
 def test_all_of_the_help(graphfix):

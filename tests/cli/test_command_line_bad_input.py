@@ -137,12 +137,12 @@ def a_mapping_given_twice(place):
     place.flags += ["--map", "zebra=cat", "--map", "zebra=dog"]
 
 
-@row("2023-01", "name a month from 2017-06 to 2022-10")
+@row("--target_api: is '2023-01'", "name a month from 2017-06 to 2022-10")
 def an_api_of_no_known_date(place):
     place.flags += ["--target_api", "2023-01"]
 
 
-@row("'july'", "write it as YYYY-MM")
+@row("--target_api: is 'july'", "write it as YYYY-MM")
 def an_api_that_is_no_date(place):
     place.flags += ["--target_api", "july"]
 

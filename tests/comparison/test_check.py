@@ -10,6 +10,7 @@ import builders
 import pytest
 import readme
 import thorough
+from conversions import converted
 
 PARTS = ["tensors", "config", "label map", "files"]
 # The last of two parts of one name counts.
@@ -21,22 +22,7 @@ GOLDEN = (
 
 @pytest.fixture
 def out(graphfix, model, tmp_path):
-    labels = builders.write(tmp_path, "new.pbtxt", builders.label_map(["dog", "bolt <&\u732b>"]))
-    directory = tmp_path / "out"
-    assert (
-        graphfix(
-            "convert",
-            model,
-            "--label_map_path",
-            labels,
-            "--target_api",
-            "2019-07",
-            "--output_directory",
-            directory,
-        ).code
-        == 0
-    )
-    return str(directory)
+    return converted(graphfix, model, tmp_path, ["dog", "bolt <&\u732b>"])
 
 
 @pytest.fixture

@@ -113,3 +113,12 @@ def test_arrays_may_lie_in_any_order(model):
         graphfix.convert(source, memory, OPTIONS)
         files.append(memory.files)
     assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\nb", "x" * 2000])
+def test_a_tensor_with_a_name_of_no_variable_is_the_checkpoints_fault(tmp_path, name):
+    tensors = dict(builders.values(4), **{"FeatureExtractor/" + name: np.float32(3)})
+    source = builders.write_model(tmp_path / "source", tensors=tensors)
+    options = graphfix.ConvertOptions(num_classes=2, target_api="2019-07")
+    with pytest.raises(graphfix.SourceError, match="is no name of a variable"):
+        graphfix.convert(source, graphfix.Memory(), options)

@@ -363,3 +363,8 @@ def test_without_an_api_the_month_is_the_first_that_the_config_needs(graphfix, t
         path = builders.write(tmp_path, "it.config", file.read() + "train_config { }")
     for flags, month in (((), "2019-10"), (("--target_api", "2019-07"), "2019-07")):
         assert f"the API of {month}" in graphfix("doctor", path, *flags).out
+
+
+def test_a_directory_is_its_config(graphfix, model):
+    found = [graphfix("doctor", path) for path in (model, os.path.join(model, "pipeline.config"))]
+    assert found[0] == found[1] and found[0].out

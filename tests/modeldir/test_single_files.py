@@ -28,7 +28,7 @@ def refused(path, **more):
 
 def test_a_file_that_is_there_is_replaced_only_when_asked_or_ones_own(tmp_path):
     path = builders.write(tmp_path, "file", "old")
-    assert "exists; name another file, or pass --overwrite" in refused(path, overwrite=False)
+    assert "exists; name another file, or pass overwrite=" in refused(path, overwrite=False)
     assert "exists" in refused(path, overwrite=False, ours=lambda _: False)
     assert read(path) == b"old"
     write_file(path, b"ours", overwrite=False, ours=lambda where: read(where) == b"old")

@@ -100,7 +100,8 @@ def test_quantization_ranges_that_model_main_does_not_restore_are_told(revision,
 def test_a_trainer_that_is_not_there_is_refused(revision):
     with pytest.raises(RequestError) as caught:
         planned(CONFIG, revision, "model_main")
-    assert "--trainer legacy" in str(caught.value) and "2018-02" in str(caught.value)
+    (problem,) = caught.value.problems
+    assert "--trainer legacy" in problem.remedy and "2018-02" in problem.remedy
 
 
 def test_periods_are_in_order_and_name_scripts():

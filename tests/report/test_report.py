@@ -192,7 +192,10 @@ def test_a_newer_result_takes_the_place_of_its_like(out):
 def test_what_is_left_behind(out, convert, tmp_path):
     report = reports.load(out)
     # Person and dog are carried; of cat, dog, traffic light and person two are not.
-    assert [report.source_name(number) for number in report.left_behind] == ["cat", "traffic light"]
+    assert [report.plan.source_name(number) for number in report.left_behind] == [
+        "cat",
+        "traffic light",
+    ]
     gaps = builders.write_model(
         tmp_path / "gaps", classes=6, names={1: "dog", 3: "cat", 6: "person"}
     )
@@ -201,7 +204,7 @@ def test_what_is_left_behind(out, convert, tmp_path):
     report = reports.load(
         convert("--map", "Person=3", "--map", "dog=", "--map", "zebra=", source=nameless)
     )
-    assert report.left_behind == (1, 2) and report.source_name(3) == "class 3"
+    assert report.left_behind == (1, 2) and report.plan.source_name(3) == "class 3"
 
 
 def commands(directory):

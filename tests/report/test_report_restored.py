@@ -5,7 +5,7 @@ import dataclasses
 import builders
 import pytest
 
-from graphfix.planning.plan import SurgeryPlan
+from graphfix.planning.plan import Plan
 from graphfix.report.report import Report
 from graphfix.restore import trainers
 
@@ -32,7 +32,7 @@ STRANGERS = ("mine/weights", "FeatureExtractors/weights")
     ],
 )
 def test_counts(trainer, what, restored):
-    plan = SurgeryPlan("", "2019-07", "any", (), (), (), (), ())
+    plan = Plan("", "2019-07", "any", (), (), (), (), ())
     fields = {field.name: None for field in dataclasses.fields(Report)}
     report = Report(
         **dict(fields, plan=plan, outgoing=VARIABLES + SHADOWS + STRANGERS, strangers=STRANGERS)

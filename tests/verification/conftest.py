@@ -7,6 +7,7 @@ import sys
 
 import builders
 import pytest
+from conversions import converted
 from fake_stock import FAKE, restored
 
 
@@ -55,19 +56,4 @@ def stock(tmp_path):
 
 @pytest.fixture
 def out(graphfix, model, tmp_path):
-    labels = builders.write(tmp_path, "new.pbtxt", builders.label_map(["dog", "zebra"]))
-    directory = str(tmp_path / "out")
-    assert (
-        graphfix(
-            "convert",
-            model,
-            "--label_map_path",
-            labels,
-            "--target_api",
-            "2019-07",
-            "--output_directory",
-            directory,
-        ).code
-        == 0
-    )
-    return directory
+    return converted(graphfix, model, tmp_path, ["dog", "zebra"])

@@ -1,8 +1,9 @@
-"""Opens and writes frozen graphs (a serialized GraphDef) and SavedModels.
+"""Opens and writes frozen graphs (a serialized GraphDef) and SavedModels; opens meta graphs.
 
 A SavedModel directory has `saved_model.pb` and, where its variables are not frozen into the graph,
 `variables/`.  The stock exporter's SavedModel is frozen: one MetaGraphDef, tagged "serve", with the
-signature "serving_default".
+signature "serving_default".  A Saver writes the graph of a checkpoint, a MetaGraphDef, beside
+it (`.meta`): that of the training, or of an exporter.
 
 Protocol Buffers itself bounds a message: 2 GiB, and 100 levels of nesting.
 """
@@ -46,6 +47,23 @@ def read_graph_def(path: str) -> Any:
             "is not a frozen graph: it has %s"
             % ("nodes without a name or an operation" if graph_def.node else "no nodes"),
             "name the frozen_inference_graph.pb that the exporter wrote",
+        )
+    return graph_def
+
+
+def read_meta_graph(path: str) -> Any:
+    """The GraphDef of a `.meta` file.
+
+    Raises:
+      SourceError: it cannot be read, or is not a MetaGraphDef with a graph.
+    """
+    what = "a meta graph (MetaGraphDef)"
+    graph_def = _parse(path, "graphfix.graph.MetaGraphDef", what).graph_def
+    if not graph_def.node or not all(node.name and node.op for node in graph_def.node):
+        raise SourceError(
+            path,
+            "is not a meta graph: it has no graph of named nodes",
+            "name the checkpoint that it belongs to without it",
         )
     return graph_def
 
