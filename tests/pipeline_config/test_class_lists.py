@@ -70,7 +70,7 @@ def test_a_label_map_is_one_whatever_it_is_called(suffix):
         ("???", ".txt", "holds no classes"),
         ("cat\n\ndog", ".txt", "x.txt:2: is empty"),
         ("# classes\ncat", ".txt", "x.txt:1: looks like a comment"),
-        ("cat,dog,person", ".txt", "in one line; .* or use --classes"),
+        ("cat,dog,person", ".txt", "in one line; .* or use classes="),
         ("cat\ndog\ncat", ".txt", "has the name 'cat' twice, for the ids 1 and 3"),
         (b"caf\xe9\ncat", ".txt", "is not UTF-8 text \\(offset 3\\)"),
         ("cat\ndog", ".pbtxt", "x.pbtxt:2"),
