@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from graphfix.comparison.result import Comparison
     from graphfix.conversion.inspect import ModelDescription
     from graphfix.conversion.thaw import Thawed
-    from graphfix.doctor.doctor import Diagnosis, Explanation
+    from graphfix.doctor.doctor import Diagnosis
+    from graphfix.doctor.messages.explain import Explanation
     from graphfix.doctor.python_environment import Environment
     from graphfix.errors import GraphfixError, Problem, RequestError, SourceError, VerificationError
     from graphfix.findings import Finding
@@ -65,7 +66,8 @@ _MODULES = {
     "comparison.result": "Comparison",
     "conversion.inspect": "ModelDescription",
     "conversion.thaw": "Thawed",
-    "doctor.doctor": "Diagnosis Explanation",
+    "doctor.doctor": "Diagnosis",
+    "doctor.messages.explain": "Explanation",
     "doctor.python_environment": "Environment",
     "errors": "GraphfixError Problem RequestError SourceError VerificationError",
     "findings": "Finding",

@@ -134,9 +134,9 @@ def voc(image):
 
 def table():
     rows = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
-    for size, boxes, classes in IMAGES:
+    for number, (size, boxes, classes) in enumerate(IMAGES):
         rows += [
-            f"a.jpg,{size[1]},{size[0]},{name},{box[1]},{box[0]},{box[3]},{box[2]}"
+            f"{number}.jpg,{size[1]},{size[0]},{name},{box[1]},{box[0]},{box[3]},{box[2]}"
             for box, name in zip(boxes, classes)
         ]
     return "\r\n".join(rows).encode()

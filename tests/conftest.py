@@ -8,7 +8,7 @@ import builders
 import pytest
 import repository
 
-from graphfix.anchor_fitting import fit
+from graphfix.anchor_fitting import search
 from graphfix.cli import command_line
 
 
@@ -47,7 +47,7 @@ def model(tmp_path_factory):
 def briefly(monkeypatch):
     """Only the first shakes of a search for anchors, which take most of its time, where the best is
     not asked for."""
-    monkeypatch.setattr(fit, "_SHAKES", fit._SHAKES[:2])
+    monkeypatch.setattr(search, "_SHAKES", search._SHAKES[:2])
 
 
 @pytest.fixture

@@ -84,9 +84,9 @@ class GridOverlaps:
     def overlaps(self, map_number: int, size: Any) -> np.ndarray:
         """The best IoU of each box with an anchor of a size, over its placements on a map: [N].
 
-        `size`: (height, width) in units.
+        `size`: (height, width) in units; columns of A heights and widths give [A, N].
         """
-        sides = [np.float32(side) * self.unit for side in size]
+        sides = [np.asarray(side, np.float32) * self.unit for side in size]
         both = None
         for axis, side in enumerate(sides):
             own = self.boxes[2 + axis]

@@ -6,7 +6,8 @@ to the image), an inverted one, one without area.
 """
 
 import dataclasses
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+import itertools
+from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -35,7 +36,8 @@ class BoxSet:
 
     `boxes` is float32 [N, 4]: centre y and x, height, width.  `images`, float32 [N, 2], has the
     size of each box's image, padding included; [1, 2] where all are of one size.  `classes`,
-    int32 [N], counts in `names`.  `skipped` counts the boxes left out.
+    int32 [N], counts in `names`.  `skipped` counts the boxes left out.  `image_of`, int32 [N], says
+    which boxes are of one image; where it is None, each has its own.
     """
 
     boxes: np.ndarray
@@ -43,6 +45,7 @@ class BoxSet:
     classes: np.ndarray
     names: Tuple[str, ...]
     skipped: int
+    image_of: Optional[np.ndarray] = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -53,8 +56,14 @@ class BoxSet:
             self,
             boxes=self.boxes[which],
             classes=self.classes[which],
+            image_of=None if self.image_of is None else self.image_of[which],
             images=self.images if len(self.images) == 1 else self.images[which],
         )
+
+    @property
+    def image_numbers(self) -> np.ndarray:
+        """Of each box, a number that it shares with the boxes of its image: [N]."""
+        return np.arange(len(self)) if self.image_of is None else self.image_of
 
     @property
     def sides(self) -> np.ndarray:
@@ -66,10 +75,13 @@ class _Collector:
     def __init__(self, resizer: Any, names: Dict[int, str]):
         self.resizer, self.known = resizer, names
         self.names: Dict[str, int] = {}
+        self.number_of: Dict[Union[str, int, None], int] = {}  # by the names that files have
         self.parts: List[Tuple[np.ndarray, ...]] = []
         self.wrong = [0] * len(FAULTS)
         self.first = [(0, "")] * len(FAULTS)  # number among all boxes, and where
         self.seen = 0
+        self.pictures: Dict[Union[str, int], int] = {}
+        self.pictures_seen = 0
         self.clear()
 
     def clear(self) -> None:
@@ -77,6 +89,7 @@ class _Collector:
         self.classes: List[int] = []
         self.images: List[ImageBoxes] = []
         self.image_of: List[int] = []
+        self.picture_of: List[int] = []  # of each image
 
     def add(self, image: ImageBoxes) -> None:
         if image.size is None and needs_size(self.resizer):
@@ -91,19 +104,30 @@ class _Collector:
         self.boxes.extend(image.boxes)
         self.image_of.extend([len(self.images)] * len(image.boxes))
         self.images.append(image)
+        number = self.pictures_seen
+        if image.picture is not None:
+            number = self.pictures.setdefault(image.picture, number)
+        self.pictures_seen += number == self.pictures_seen
+        self.picture_of.append(number)
         for name in image.classes:
-            if isinstance(name, int):
-                name = self.known.get(name, f"id {name}")
-            name = NO_CLASS if name is None else normal(name)
-            self.classes.append(self.names.setdefault(name, len(self.names)))
+            known = self.number_of.get(name)
+            self.classes.append(self._number(name) if known is None else known)
         if len(self.boxes) >= _CHUNK:
             self.flush()
+
+    def _number(self, name: Union[str, int, None]) -> int:
+        """The number of a class that has none yet by this name."""
+        shown = self.known.get(name, f"id {name}") if isinstance(name, int) else name
+        shown = NO_CLASS if shown is None else normal(shown)
+        number = self.number_of[name] = self.names.setdefault(shown, len(self.names))
+        return number
 
     def flush(self) -> None:
         if not self.boxes:
             self.clear()
             return
-        edges = np.array(self.boxes, np.float64)
+        flat = itertools.chain.from_iterable(self.boxes)
+        edges = np.fromiter(flat, np.float64, 4 * len(self.boxes)).reshape(-1, 4)
         image_of = np.array(self.image_of)
         good = self._sound(edges, image_of)
         sizes = np.array([image.size or (1, 1) for image in self.images], np.float64)
@@ -116,6 +140,7 @@ class _Collector:
                 ).astype(np.float32),
                 padded[image_of[good]].astype(np.float32),
                 np.array(self.classes, np.int32)[good],
+                np.array(self.picture_of, np.int32)[image_of[good]],
             )
         )
         self.clear()
@@ -186,8 +211,9 @@ def collect(
             f"has the first of {skipped} boxes that {wrong}, and there is no other box",
             "correct the annotations",
         )
-    boxes, sizes, classes = (np.concatenate(parts) for parts in zip(*collector.parts))
+    boxes, sizes, classes, image_of = (np.concatenate(parts) for parts in zip(*collector.parts))
     collector.parts = []
     if (sizes == sizes[0]).all():
         sizes = sizes[:1]
-    return BoxSet(boxes, sizes, classes, tuple(collector.names), skipped), findings
+    names_found = tuple(collector.names)
+    return BoxSet(boxes, sizes, classes, names_found, skipped, image_of), findings

@@ -6,6 +6,8 @@ import numpy as np
 
 from graphfix.anchor_fitting.coverage import SSD_GENERATOR, Best
 from graphfix.anchor_fitting.data import BoxSet
+from graphfix.anchor_fitting.limits import image_limit, larger_than
+from graphfix.anchor_fitting.objective import Matching
 from graphfix.detectors.anchor_generators import AnchorSpec
 from graphfix.findings import count
 
@@ -18,7 +20,7 @@ def figures(
     boxes: BoxSet,
     spec: AnchorSpec,
     best: Best,
-    threshold: float,
+    matching: Matching,
     image: Optional[Tuple[float, float]],
 ) -> Dict[str, Any]:
     """All figures as JSON has them.
@@ -26,16 +28,19 @@ def figures(
     `mean_best_iou`; `recall`: the share of boxes that reach the matcher's threshold with some
     anchor; `recall_at_50`; `best_possible_recall`: the same with whatever anchor suits each box
     best on the model's grids, which no settings exceed; `without_anchor`: the share of boxes that
-    no anchor reaches.  Each box counts as if it were alone in its image.  Anchors' sizes are pixels
+    no anchor reaches; `larger_than_image`: how many anchors of a location are higher or wider than
+    the largest image.  Each box counts as if it were alone in its image.  Anchors' sizes are pixels
     where `image`, the size of all images, is given, else as `spec` has them.
     """
+    threshold = matching.threshold
     return dict(
-        _summary(best, threshold, slice(None)),
+        summary(best, threshold, slice(None)),
         per_class=_groups(boxes.classes, boxes.names, best, threshold),
         per_size=_groups(
             np.searchsorted(SIZES, boxes.sides, side="right"), size_names(), best, threshold
         ),
-        unmatched_anchors=_unmatched(spec, best, image),
+        unmatched_anchors=_unmatched(spec, best, matching.forced, image),
+        larger_than_image=larger_than(spec, image_limit(spec, boxes.images)),
     )
 
 
@@ -47,7 +52,8 @@ def size_names() -> Tuple[str, ...]:
     )
 
 
-def _summary(best: Best, threshold: float, which: Any) -> Dict[str, Any]:
+def summary(best: Best, threshold: float, which: Any) -> Dict[str, Any]:
+    """The figures of some boxes: an index or a slice."""
     iou, possible = best.iou[which], best.possible[which]
     recall = float((iou >= threshold).mean())
     return {
@@ -66,23 +72,24 @@ def _groups(
     order = np.argsort(group_of, kind="mergesort")
     starts = np.searchsorted(group_of[order], np.arange(len(names) + 1))
     return {
-        name: _summary(best, threshold, order[start:end])
+        name: summary(best, threshold, order[start:end])
         for name, start, end in zip(names, starts, starts[1:])
         if end > start
     }
 
 
 def _unmatched(
-    spec: AnchorSpec, best: Best, image: Optional[Tuple[float, float]]
+    spec: AnchorSpec, best: Best, forced: bool, image: Optional[Tuple[float, float]]
 ) -> List[Dict[str, Any]]:
-    """Anchors that reach the threshold with no box and are no box's best: they are never
-    matched."""
+    """Anchors that the matcher gives to no box: they reach the threshold with none and, where it
+    forces matches, are no box's best."""
     out = []
     scaled = spec.generator == SSD_GENERATOR
     unit = min(image) if scaled and image else 1
     for level, one in enumerate(spec.maps):
         for anchor, size in enumerate(one.sizes):
-            if not best.matched[level][anchor] and not best.best_of[level][anchor]:
+            best_of = forced and best.best_of[level][anchor]
+            if not best.matched[level][anchor] and not best_of:
                 out.append(
                     {
                         "map": level,
@@ -102,6 +109,7 @@ _ROWS = (
     ("recall at 0.5", "recall_at_50", ".1%"),
     ("best possible recall", "best_possible_recall", ".1%"),
     ("boxes without an anchor", "without_anchor", ".1%"),
+    ("anchors larger than the image", "larger_than_image", "d"),
 )
 _CLASSES, _ANCHORS = 20, 10  # in the table; the JSON has all
 
@@ -132,6 +140,18 @@ def table(before: Dict[str, Any], after: Dict[str, Any], threshold: float) -> Li
             rows.append(
                 f"  and {count(len(names) - _CLASSES, 'more class', 'more classes')}, in the JSON"
             )
+    return rows
+
+
+def held_out_table(data: Dict[str, Any]) -> List[str]:
+    """Lines that show present and found anchors on the boxes fitted to and on those held out."""
+    rows = [f"{'':34} {'present':>10} {'found':>10}"]
+    for key, what in (("fitted_boxes", "fitted to"), ("held_out_boxes", "held out")):
+        one = data[key]
+        for title, name, form in _ROWS[:2] if one["boxes"] else ():
+            old, new = (format(one[when][name], form) for when in ("present", "found"))
+            title = f"{title.split(' at ')[0]}, {one['boxes']} {what}"
+            rows.append(f"{title:34} {old:>10} {new:>10}")
     return rows
 
 

@@ -1,111 +1,50 @@
-"""Finds the generator's settings whose anchors cover a data set's boxes best.
+"""Finds the generator's settings whose anchors cover a data set's boxes best, and judges them on
+boxes that they were not fitted to.
 
-The objective is the average of two things: the mean best IoU, and the share of boxes that reach the
-matcher's threshold, counted softly (a box a tenth below counts 0, one a tenth above counts 1),
-since a step function leads nowhere from where no box reaches the threshold.
-
-It is maximized by a pattern search (move each value up and down by a step, keep what helps, halve
-the step when nothing does) from the present settings and from the data set's own quantiles, and
-again from randomly moved results; on a seeded sample of boxes.  The result is evaluated on all of
-them, and proposed only if neither the mean best IoU nor the recall at the threshold is worse than
-the present anchors'.
+The search spaces of a generator give good points (search.py), each as near to the present settings
+as is as good as the best (less an allowance: the gain's own standard error, and at most a part of
+it); the one that changes the anchors least is proposed.  No anchor becomes larger than the image
+(limits.py).  The proposal is taken only if its gain holds on the boxes held out (held_out.py); else
+the present settings stay.
 """
 
 import dataclasses
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy as np
 
-from graphfix.anchor_fitting.coverage import (
-    SSD_GENERATOR,
-    Best,
-    FeatureMaps,
-    GridOverlaps,
-    best_overlaps,
-)
+from graphfix.anchor_fitting.coverage import SSD_GENERATOR, Best, FeatureMaps, best_overlaps
 from graphfix.anchor_fitting.data import BoxSet
-from graphfix.anchor_fitting.search_space import SearchSpace, Shapes, search_spaces
-from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
-from graphfix.errors import SourceError
+from graphfix.anchor_fitting.held_out import Verdict, judge, split
+from graphfix.anchor_fitting.limits import Limits, image_limit
+from graphfix.anchor_fitting.objective import Candidate, Matching, Objective, described
+from graphfix.anchor_fitting.search import change, returned, search, shake
+from graphfix.anchor_fitting.search_space import search_spaces
+from graphfix.anchor_fitting.space import Shapes
+from graphfix.detectors.anchor_generators import AnchorSpec
+from graphfix.errors import RequestError
 
-SAMPLE = 3000
-_STEPS = (0.3, 0.15, 0.07, 0.03)  # of a logarithm
-_SHAKES = (0.6, 0.5, 0.4, 0.3, 0.2) * 3
-_SHAKEN = 2  # how many of the best search spaces are searched on
-_SOFT = 0.1
-_PULL = 0.01  # on the mean square distance from the first start
-_GAIN = 1e-4  # a smaller gain counts as none
-_SIMPLER = 0.005  # what a search space has to gain over a simpler one
-_MOST_KEPT = 400  # cached arrays of overlaps
+_SHAKEN = 2  # how many of the best points are searched on from
+_EQUAL = 0.003  # a smaller difference is none
+_OF_GAIN = 0.2  # the most of the gain that is given up for a smaller change
 
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
-    """The message to propose, its anchors, and how the present anchors and these cover all boxes;
-    `varied` names the settings that were varied, None where the present anchors stay."""
+    """What was found: the message to write and its anchors, the present ones where they stay
+    (`varied` is None), else `varied` names the settings that were varied.
+
+    `before` and `after`: how the present anchors and the best that were found cover all boxes;
+    `fitted` and `held_out`: which boxes those are, as indices."""
 
     message: Any
     spec: AnchorSpec
     before: Best
     after: Best
     varied: Optional[str]
-
-
-class Objective:
-    """How well the anchors of messages cover a sample of boxes; overlaps of anchors that messages
-    share are cached."""
-
-    def __init__(
-        self,
-        sample: BoxSet,
-        maps: FeatureMaps,
-        threshold: float,
-        image: Optional[Tuple[float, float]],
-    ):
-        self.sample, self.maps, self.threshold, self.image = sample, maps, threshold, image
-        self.placed: Optional[GridOverlaps] = None
-        self.known: Dict[Tuple, np.ndarray] = {}
-        self.calls = 0
-
-    def __call__(self, message: Any) -> float:
-        """From 0 to 1; -1 for settings that cannot be built."""
-        self.calls += 1
-        try:
-            spec = described(message, "it", self.image)
-        except SourceError:
-            return -1.0
-        if self.placed is None:
-            self.placed = GridOverlaps(self.sample, spec, self.maps)
-        best = np.zeros(len(self.sample), np.float32)
-        for level, one in enumerate(spec.maps):
-            for size in one.sizes:
-                np.maximum(best, self._overlaps(self.placed, level, size), out=best)
-        return score(best, self.threshold)
-
-    def _overlaps(self, placed: GridOverlaps, level: int, size: Any) -> np.ndarray:
-        key = (level,) + tuple(size)
-        found = self.known.get(key)
-        if found is None:
-            if len(self.known) >= _MOST_KEPT:
-                self.known.clear()
-            found = self.known[key] = placed.overlaps(level, size)
-        return found
-
-
-def score(best: np.ndarray, threshold: float) -> float:
-    """What is maximized; `best`: IoUs [N]."""
-    reach = np.clip((best - (threshold - _SOFT)) / (2 * _SOFT), 0, 1)
-    return float(best.mean() + reach.mean()) / 2
-
-
-def described(message: Any, subject: str, image: Optional[Tuple[float, float]]) -> AnchorSpec:
-    """The anchors as `GridOverlaps` takes them: described without an image if they scale with it.
-
-    Raises:
-      SourceError: they cannot be built; its subject is `subject`.
-    """
-    scaled = message.WhichOneof("anchor_generator_oneof") == SSD_GENERATOR
-    return describe_anchors(message, subject, None if scaled else image)
+    fitted: np.ndarray
+    held_out: np.ndarray
+    verdict: Verdict
 
 
 def fit(
@@ -113,7 +52,7 @@ def fit(
     boxes: BoxSet,
     maps: FeatureMaps,
     *,
-    threshold: float,
+    matching: Matching,
     seed: int,
     subject: str,
     image: Optional[Tuple[float, float]],
@@ -122,117 +61,68 @@ def fit(
     """The generator's best settings for the boxes.
 
     `message`: the config's AnchorGenerator, whose file is `subject`; `image`: (height, width) of
-    every resized image, if it is constant; `count`: anchors at a location, if not as many as now.
+    every resized image, if it is constant; `count`: anchors at a location, if not as many as now:
+    these are written whatever the verdict.
 
     Raises:
       SourceError: the present generator cannot be built.
-      RequestError: the generator cannot place `count` anchors.
+      RequestError: the generator cannot place `count` anchors within the image.
     """
     spec = described(message, subject, image)
-    before = best_overlaps(boxes, spec, maps, threshold)
+    before = best_overlaps(boxes, spec, maps, matching.threshold)
     random = np.random.RandomState(seed)
-    picked = random.permutation(len(boxes))[:SAMPLE]
-    sample = boxes.part(np.sort(picked))
-    objective = Objective(sample, maps, threshold, image)
+    fitted, held_out = split(boxes, random)
+    sample = boxes.part(fitted)
+    limits = Limits(spec, image_limit(spec, boxes.images))
+    objective = Objective(sample, spec, maps, matching, image, limits)
+    best = _best(message, spec, sample, objective, random, count)
+    if best is None:
+        verdict = Verdict(False, "the search found nothing better", 0.0, 0.0)
+        return Fitted(message, spec, before, before, None, fitted, held_out, verdict)
+    after = best_overlaps(boxes, best.spec, maps, matching.threshold)
+    verdict = judge(boxes, held_out, before, after, matching)
+    asked = best.spec.per_map != spec.per_map
+    if verdict.take or asked:
+        return Fitted(
+            best.message, best.spec, before, after, best.space.name, fitted, held_out, verdict
+        )
+    return Fitted(message, spec, before, after, None, fitted, held_out, verdict)
+
+
+def _best(
+    message: Any,
+    spec: AnchorSpec,
+    sample: BoxSet,
+    objective: Objective,
+    random: Any,
+    count: Optional[int],
+) -> Optional[Candidate]:
+    """The proposal; None where nothing is better than the present anchors."""
     unit = sample.images.min(axis=1) if spec.generator == SSD_GENERATOR else 1.0
     shapes = Shapes(
         np.sort(np.log(sample.sides / unit)),
         np.sort(np.log(sample.boxes[:, 3] / sample.boxes[:, 2])),
     )
-    found = [
-        (space, *search(space, objective, random))
-        for space in search_spaces(message, shapes, count, spec.per_map)
-    ]
-    found.sort(key=lambda one: -one[1])
-    found[:_SHAKEN] = [
-        (space, *shake(space, value, vector, objective, random))
-        for space, value, vector in found[:_SHAKEN]
-    ]
-    best: Optional[Fitted] = None
-    for space, _, vector in _by_preference(found):
-        made = space.build(vector)
-        anchors = described(made, subject, image)
-        after = best_overlaps(boxes, anchors, maps, threshold)
-        fitted = Fitted(made, anchors, before, after, space.name)
-        if count not in (None,) + spec.per_map or not_worse(before, after, threshold):
-            return fitted
-        best = best or fitted
-    return Fitted(message, spec, before, before, None)
-
-
-def not_worse(before: Best, after: Best, threshold: float) -> bool:
-    """Whether neither the mean best IoU nor the recall fell, and one of them rose."""
-    pairs = [
-        (float(one.iou.mean(dtype=np.float64)), float((one.iou >= threshold).mean()))
-        for one in (before, after)
-    ]
-    return pairs[1] != pairs[0] and all(new >= old for old, new in zip(*pairs))
-
-
-def _by_preference(
-    found: List[Tuple[SearchSpace, float, np.ndarray]],
-) -> Sequence[Tuple[SearchSpace, float, np.ndarray]]:
-    """The simplest search space within _SIMPLER of the best first, then all by their value."""
-    top = max(value for _, value, _ in found)
-    return sorted(
-        found,
-        key=lambda one: (
-            one[1] < top - _SIMPLER,
-            one[0].simplicity if one[1] >= top - _SIMPLER else 0,
-            -one[1],
-        ),
-    )
-
-
-def search(
-    space: SearchSpace, objective: Callable[[Any], float], random: Any
-) -> Tuple[float, np.ndarray]:
-    """The best value in a search space and its vector, from all of its starts."""
-    return max(
-        (_pattern(space, start, objective, random) for start in space.starts),
-        key=lambda one: one[0],
-    )
-
-
-def shake(
-    space: SearchSpace,
-    value: float,
-    vector: np.ndarray,
-    objective: Callable[[Any], float],
-    random: Any,
-) -> Tuple[float, np.ndarray]:
-    """The best value from random moves on: a pattern search ends at a local maximum."""
-    for spread in _SHAKES:
-        reached, other = _pattern(
-            space, vector + random.normal(0, spread, len(vector)), objective, random
+    spaces = search_spaces(message, shapes, count, spec.per_map)
+    found = [one for space in spaces for one in search(space, objective, random)]
+    found.sort(key=lambda one: -one.value)
+    found += [shake(one, objective, random) for one in found[:_SHAKEN]]
+    found.sort(key=lambda one: -one.value)
+    if not found:
+        raise RequestError(
+            "--num_anchors",
+            f"is {count}, for which there are no anchors within the image",
+            "ask for another number, or leave it out",
         )
-        if reached > value:
-            value, vector = reached, other
-    return value, vector
-
-
-def _pattern(
-    space: SearchSpace, start: np.ndarray, objective: Callable[[Any], float], random: Any
-) -> Tuple[float, np.ndarray]:
-    low, high = space.bounds.T
-    present = np.clip(space.starts[0], low, high)
-
-    def value_of(vector: np.ndarray) -> float:
-        # A setting that no box depends on goes back to where it was.
-        return objective(space.build(vector)) - _PULL * np.mean((vector - present) ** 2)
-
-    vector = np.clip(start, low, high)
-    value = value_of(vector)
-    for step in _STEPS:
-        gained = True
-        while gained:
-            gained = False
-            for place in random.permutation(len(vector)):
-                for sign in (1, -1):
-                    trial = vector.copy()
-                    trial[place] = np.clip(trial[place] + sign * step, low[place], high[place])
-                    reached = value_of(trial)
-                    if reached > value + _GAIN:
-                        value, vector, gained = reached, trial, True
-                        break
-    return value, vector
+    if found[0].spec.per_map != spec.per_map:
+        return found[0]
+    credit = objective.matching.credit
+    present = credit(objective.best(spec))
+    gains = credit(objective.best(found[0].spec)) - present
+    gain = found[0].value - float(present.mean(dtype=np.float64))
+    if gain <= 0:
+        return None
+    error = float(gains.std()) / len(gains) ** 0.5
+    floor = found[0].value - min(max(_EQUAL, error), _OF_GAIN * gain)
+    near = [returned(one, objective, floor) for one in found if one.value >= floor]
+    return min(near, key=lambda one: (change(spec, one.spec), -one.value))

@@ -266,6 +266,7 @@ def _coverage(setting: Setting, series: Sequence[Series], boxes: BoxSet):
     figure = _figure(11.6, 4.8)
     axes = figure.add_subplot(1, 2, 1)
     levels = np.linspace(0, 1, 101)
+    threshold = setting.matching.threshold
     possible = series[0].best.possible
     lines: List[Tuple[str, Any, Tuple[str, str]]] = [
         ("best possible on this grid", possible, (_GREY, ":"))
@@ -282,11 +283,9 @@ def _coverage(setting: Setting, series: Sequence[Series], boxes: BoxSet):
             color=style[0],
             linestyle=style[1],
             lw=1.8,
-            label=(
-                f"{name}: {100 * (iou >= setting.threshold).mean():.1f}% at {setting.threshold:g}"
-            ),
+            label=(f"{name}: {100 * (iou >= threshold).mean():.1f}% at {threshold:g}"),
         )
-    axes.axvline(setting.threshold, color=_DARK, lw=0.8)
+    axes.axvline(threshold, color=_DARK, lw=0.8)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 101)
     axes.set_xlabel("IoU", fontsize=9)
@@ -309,7 +308,7 @@ def _coverage(setting: Setting, series: Sequence[Series], boxes: BoxSet):
     axes.set_zorder(bars.get_zorder() + 1)
     axes.patch.set_visible(False)
     for name, iou, style in lines:
-        reached = np.bincount(where, iou >= setting.threshold, 12)[filled] / counts[filled]
+        reached = np.bincount(where, iou >= setting.matching.threshold, 12)[filled] / counts[filled]
         axes.plot(
             middles[filled],
             100 * reached,
@@ -322,7 +321,7 @@ def _coverage(setting: Setting, series: Sequence[Series], boxes: BoxSet):
         )
     axes.set_xscale("log")
     axes.set_xlabel("side of the box (square root of its area) in pixels", fontsize=9)
-    axes.set_ylabel(f"boxes (%) with an anchor of IoU {setting.threshold:g} or more", fontsize=9)
+    axes.set_ylabel(f"boxes (%) with an anchor of IoU {threshold:g} or more", fontsize=9)
     axes.set_ylim(0, 101)
     _plain_ticks(axes, edges)
     axes.legend(fontsize=8, loc="lower right")

@@ -1,62 +1,39 @@
 """The settings of each anchor generator, as vectors to search.
 
-A search space is one way to set a generator: which settings vary, where each starts, and the
-message that values make.  Values are logarithms, so that a step is a factor.  Settings that are
-neither a size nor a shape (layers, levels, strides, offsets) stay as the config has them.
+A search space (space.py) is one way to set a generator: which settings vary, where each starts,
+and the message that values make.  Settings that are neither a size nor a shape (layers, levels,
+strides, offsets) stay as the config has them.
 
-* `ssd_anchor_generator`: `min_scale` and `max_scale`, or a scale for every layer; the aspect
-  ratios, which all layers share, and that of the interpolated anchor.  Where
+* `ssd_anchor_generator`: a scale for every layer, so that a layer changes alone; the aspect ratios,
+  which all layers share, and that of the interpolated anchor.  Where
   `reduce_boxes_in_lowest_layer` gives the first layer the API's own three shapes, those follow
-  `base_anchor_height` and `_width` alone, so there are search spaces with these, too;
+  `base_anchor_height` and `_width` alone, so there is a search space with these, too, in which
+  scales and ratios are those of the anchors: where the base changes, other layers stay;
 * `multiscale_anchor_generator`: `anchor_scale`, the aspect ratios, and how a number of anchors is
   made of aspect ratios and scales per octave;
 * `grid_anchor_generator`: `scales` and `aspect_ratios`, and how a number is made of both;
 * `flexible_grid_anchor_generator`: base size and aspect ratio of every anchor.
 """
 
-import dataclasses
 import math
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 import numpy as np
 
+from graphfix.anchor_fitting.space import (
+    ALL_DIGITS,
+    BASES,
+    RATIOS,
+    SCALES,
+    SearchSpace,
+    Shapes,
+    Values,
+    changed,
+    make_bounds,
+    rounded,
+)
+from graphfix.detectors.anchor_generators import REDUCED_SCALE
 from graphfix.errors import RequestError
-
-# Settings that vary stay between these: parts of the image or pixels, and ratios.
-SCALES = (math.log(1e-3), math.log(1e5))
-RATIOS = (math.log(1 / 20), math.log(20))
-BASES = (math.log(1 / 20), math.log(20))
-_DIGITS = 4  # of a setting, as it is written
-
-
-@dataclasses.dataclass(frozen=True)
-class SearchSpace:
-    """`starts`: vectors to search from; `bounds`: [low, high] of each value; `build(vector)`: the
-    AnchorGenerator message.  `simplicity`: the lower, the more a space is preferred."""
-
-    name: str
-    starts: Tuple[np.ndarray, ...]
-    bounds: np.ndarray
-    build: Callable[[np.ndarray], Any]
-    simplicity: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Shapes:
-    """The shapes in a data set, to start from: logarithms of the boxes' sides (in the
-    generator's unit) and of their ratios, width by height; sorted."""
-
-    sides: np.ndarray
-    ratios: np.ndarray
-
-    def quantiles(self, values: np.ndarray, count: int) -> np.ndarray:
-        """`count` values, each in the middle of an equal part of all."""
-        return values[[int((number + 0.5) / count * len(values)) for number in range(count)]]
-
-
-def rounded(value: float) -> float:
-    """A setting as the file will have it: what is searched is what will be read."""
-    return float(f"{value:.{_DIGITS}g}")
 
 
 def search_spaces(
@@ -73,24 +50,6 @@ def search_spaces(
     return list(_GENERATORS[generator](message, shapes, count, per_map))
 
 
-def _changed(message: Any, **settings) -> Any:
-    """A message with other settings of its generator; None clears one."""
-    made = type(message)()
-    made.CopyFrom(message)
-    body = getattr(made, made.WhichOneof("anchor_generator_oneof"))
-    for name, value in settings.items():
-        body.ClearField(name)
-        if isinstance(value, list):
-            getattr(body, name).extend(rounded(one) for one in value)
-        elif value is not None:
-            setattr(body, name, rounded(value))
-    return made
-
-
-def _bounds(*parts: Tuple[Tuple[float, float], int]) -> np.ndarray:
-    return np.array([bound for bound, count in parts for _ in range(count)], np.float64)
-
-
 def _ssd(
     message: Any, shapes: Shapes, count: Optional[int], per_map: Sequence[int]
 ) -> Iterator[SearchSpace]:
@@ -104,66 +63,87 @@ def _ssd(
             "leaves no aspect ratio besides the interpolated anchor",
             "ask for at least 2",
         )
-    middle = float(np.median(shapes.ratios))
+    # What the API computes is rounded to float32 before it is used, as a setting is.
+    even = [float(np.float32(scale)) for scale in np.linspace(ssd.min_scale, ssd.max_scale, layers)]
+    scales = list(ssd.scales)[:layers] or even
+    same_ratios = ratio_count == len(ssd.aspect_ratios)
     measured = shapes.quantiles(shapes.ratios, ratio_count)
-    bases = [math.log(ssd.base_anchor_height), math.log(ssd.base_anchor_width)]
-    # Scales, ratios, the interpolated anchor's ratio, bases: as they are, and as the boxes are.
-    present = (
-        np.log(list(ssd.scales) or np.linspace(ssd.min_scale, ssd.max_scale, layers)),
-        np.log(ssd.aspect_ratios) if ratio_count == len(ssd.aspect_ratios) else measured,
-        [math.log(ssd.interpolated_scale_aspect_ratio)] if interpolated else [],
-        bases,
-    )
-    other = (
-        shapes.quantiles(shapes.sides, layers),
-        measured,
-        [middle][:interpolated],
-        [bases[0] - middle / 2, bases[1] + middle / 2],
+    ratios = list(ssd.aspect_ratios) if same_ratios else [float(one) for one in np.exp(measured)]
+    between = [ssd.interpolated_scale_aspect_ratio][:interpolated]
+    # The base as size and ratio; the lowest layer's smallest anchor is a part of its size.
+    sides = ssd.base_anchor_height, ssd.base_anchor_width
+    base = [math.sqrt(sides[0] * sides[1]), sides[1] / sides[0]]
+    # The boxes' own shapes.
+    middle = float(np.median(shapes.ratios))
+    own_scales = shapes.quantiles(shapes.sides, layers)
+    own_base = [own_scales[0] - math.log(REDUCED_SCALE), middle]
+    reduced = ssd.reduce_boxes_in_lowest_layer
+    anchors = [
+        3 if reduced and not level else ratio_count + interpolated for level in range(layers)
+    ]
+    # The lowest layer's first anchor has a scale of its own.
+    groups = tuple(
+        (level, tuple((level, number) for number in range(int(reduced and not level), most)))
+        for level, most in enumerate(anchors)
     )
 
-    def build(vector: np.ndarray, free: bool, with_base: bool) -> Any:
-        values = np.exp(vector)
-        settings: Dict[str, Any] = {}
-        split = layers if free else 2
-        ordered = sorted(values[:split])
-        if free:
-            settings.update(scales=list(ordered), min_scale=None, max_scale=None)
-        else:
-            settings.update(scales=None, min_scale=ordered[0], max_scale=ordered[1])
-        settings["aspect_ratios"] = list(values[split : split + ratio_count])
-        if interpolated:
-            settings["interpolated_scale_aspect_ratio"] = values[split + ratio_count]
-        if with_base:
-            settings.update(base_anchor_height=values[-2], base_anchor_width=values[-1])
-        return _changed(message, **settings)
+    def space(with_ratios: bool, with_base: bool) -> SearchSpace:
+        values = Values([*scales, *(ratios + between) * with_ratios, *base * with_base])
+        end = layers + ratio_count * with_ratios
 
-    def space(simplicity: int, free: bool, with_base: bool) -> SearchSpace:
-        starts = tuple(
-            np.concatenate(
-                [scales if free else scales[[0, -1]], ratios, between, base if with_base else []]
-            )
-            for scales, ratios, between, base in (present, other)
+        def build(vector: np.ndarray) -> Any:
+            made = values(vector)
+            settings: Dict[str, Any] = {}
+            if with_base and made[-2:] != base:
+                size, ratio = made[-2:]
+                settings.update(
+                    base_anchor_height=rounded(size / math.sqrt(ratio), ALL_DIGITS),
+                    base_anchor_width=rounded(size * math.sqrt(ratio), ALL_DIGITS),
+                )
+                # The values are the anchors' own: what multiplies the base makes up for it.
+                by = [size / base[0]] * layers + [ratio / base[1]] * (len(made) - layers - 2)
+                made = [rounded(one / part, ALL_DIGITS) for one, part in zip(made, by)]
+            if made[:layers] != scales:
+                settings.update(scales=made[:layers], min_scale=None, max_scale=None)
+            if with_ratios:
+                settings["aspect_ratios"] = made[layers:end]
+                if interpolated:
+                    settings["interpolated_scale_aspect_ratio"] = made[end]
+            return changed(message, **settings)
+
+        other = np.concatenate(
+            [own_scales]
+            + [measured, [middle][:interpolated]] * with_ratios
+            + [own_base] * with_base
         )
-        bounds = _bounds(
-            (SCALES, layers if free else 2),
-            (RATIOS, ratio_count + interpolated),
-            (BASES, 2 * with_base),
-        )
-        name = ("scales" if free else "min_scale and max_scale") + (
-            ", base_anchor_height and base_anchor_width" if with_base else ""
+        # The lowest layer alone, and all.
+        lowest = []
+        if with_base and values.present is not None:
+            lowest.append(np.concatenate([values.present[:-2], own_base[:1], values.present[-1:]]))
+        name = (
+            "scales"
+            + ", aspect ratios" * with_ratios
+            + ", base_anchor_height and base_anchor_width" * with_base
         )
         return SearchSpace(
-            name, starts, bounds, lambda vector: build(vector, free, with_base), simplicity
+            name,
+            values.starts(*lowest, other),
+            make_bounds(
+                (SCALES, layers),
+                (RATIOS, (ratio_count + interpolated) * with_ratios),
+                (BASES, 2 * with_base),
+            ),
+            build,
+            values.present if same_ratios else None,
+            groups,
+            slice(0, layers if scales == sorted(scales) else 0),
         )
 
-    ranged = layers > 1 and not ssd.scales
-    if ranged:
-        yield space(0, False, False)
-    yield space(1, True, False)
-    if ssd.reduce_boxes_in_lowest_layer:
-        if ranged:
-            yield space(2, False, True)
-        yield space(3, True, True)
+    if same_ratios:
+        yield space(False, False)
+    yield space(True, False)
+    if reduced:
+        yield space(True, True)
 
 
 def _multiscale(
@@ -175,27 +155,28 @@ def _multiscale(
 
     def space(octave: int) -> SearchSpace:
         number = total // octave
+        as_now = (octave, number) == (one.scales_per_octave, len(one.aspect_ratios))
+        values = Values([one.anchor_scale, *one.aspect_ratios] if as_now else None)
         ratios = [shapes.quantiles(shapes.ratios, number)]
         if number == len(one.aspect_ratios):
             ratios.insert(0, np.log(one.aspect_ratios))
 
         def build(vector: np.ndarray) -> Any:
-            made = _changed(
-                message, anchor_scale=math.exp(vector[0]), aspect_ratios=list(np.exp(vector[1:]))
-            )
-            made.multiscale_anchor_generator.scales_per_octave = octave
-            return made
+            made = values(vector)
+            other = changed(message, anchor_scale=made[0], aspect_ratios=made[1:])
+            other.multiscale_anchor_generator.scales_per_octave = octave
+            return other
 
         # A whole octave up or down is another level: starts within one are enough.
-        starts = tuple(
-            np.concatenate([[scale + step], own]) for own in ratios for step in (0, -0.35)
-        )
+        starts = [np.concatenate([[scale + step], own]) for own in ratios for step in (0, -0.35)]
+        every = tuple((level, anchor) for level in range(len(per_map)) for anchor in range(total))
         return SearchSpace(
             f"anchor_scale and {number} aspect ratios, {octave} scales per octave",
-            starts,
-            _bounds((SCALES, 1), (RATIOS, number)),
+            values.starts(*starts[as_now:]),
+            make_bounds((SCALES, 1), (RATIOS, number)),
             build,
-            int(octave != one.scales_per_octave),
+            values.present,
+            ((0, every),),
         )
 
     for octave in range(1, total + 1):
@@ -214,25 +195,30 @@ def _grid(
 
     def space(scale_count: int) -> SearchSpace:
         number = total // scale_count
-        scales = [shapes.quantiles(shapes.sides, scale_count) - base]
-        ratios = [shapes.quantiles(shapes.ratios, number) - own]
-        if (scale_count, number) == (len(grid.scales), len(grid.aspect_ratios)):
-            scales.insert(0, np.log(grid.scales))
-            ratios.insert(0, np.log(grid.aspect_ratios))
+        as_now = (scale_count, number) == (len(grid.scales), len(grid.aspect_ratios))
+        values = Values([*grid.scales, *grid.aspect_ratios] if as_now else None)
 
         def build(vector: np.ndarray) -> Any:
-            return _changed(
-                message,
-                scales=sorted(np.exp(vector[:scale_count])),
-                aspect_ratios=list(np.exp(vector[scale_count:])),
-            )
+            made = values(vector)
+            return changed(message, scales=made[:scale_count], aspect_ratios=made[scale_count:])
 
+        measured = np.concatenate(
+            [
+                shapes.quantiles(shapes.sides, scale_count) - base,
+                shapes.quantiles(shapes.ratios, number) - own,
+            ]
+        )
         return SearchSpace(
             f"{scale_count} scales and {number} aspect ratios",
-            tuple(np.concatenate(pair) for pair in zip(scales, ratios)),
-            _bounds((SCALES, scale_count), (RATIOS, number)),
+            values.starts(measured),
+            make_bounds((SCALES, scale_count), (RATIOS, number)),
             build,
-            int(scale_count != len(grid.scales)),
+            values.present,
+            tuple(
+                (place, tuple((0, place + scale_count * ratio) for ratio in range(number)))
+                for place in range(scale_count)
+            ),
+            slice(0, scale_count if list(grid.scales) == sorted(grid.scales) else 0),
         )
 
     for scale_count in range(1, total + 1):
@@ -246,40 +232,38 @@ def _flexible(
     grids = message.flexible_grid_anchor_generator.anchor_grid
     counts = [count or number for number in per_map]
     total = sum(counts)
-    sides = shapes.quantiles(shapes.sides, len(counts))
-    starts = [
-        np.concatenate(
-            [np.repeat(sides, counts)]
-            + [shapes.quantiles(shapes.ratios, number) for number in counts]
-        )
-    ]
-    if list(per_map) == counts:
-        starts.insert(
-            0,
-            np.log(
-                [size for grid in grids for size in grid.base_sizes]
-                + [ratio for grid in grids for ratio in grid.aspect_ratios]
-            ),
-        )
+    as_now = list(per_map) == counts
+    values = Values(
+        [size for grid in grids for size in grid.base_sizes]
+        + [ratio for grid in grids for ratio in grid.aspect_ratios]
+        if as_now
+        else None
+    )
+    measured = np.concatenate(
+        [np.repeat(shapes.quantiles(shapes.sides, len(counts)), counts)]
+        + [shapes.quantiles(shapes.ratios, number) for number in counts]
+    )
 
     def build(vector: np.ndarray) -> Any:
-        made = _changed(message)
-        values = [rounded(value) for value in np.exp(vector)]
+        other = changed(message)
+        made = values(vector)
         first = 0
-        for grid, number in zip(made.flexible_grid_anchor_generator.anchor_grid, counts):
+        for grid, number in zip(other.flexible_grid_anchor_generator.anchor_grid, counts):
             grid.ClearField("base_sizes")
             grid.ClearField("aspect_ratios")
-            grid.base_sizes.extend(values[first : first + number])
-            grid.aspect_ratios.extend(values[total + first : total + first + number])
+            grid.base_sizes.extend(made[first : first + number])
+            grid.aspect_ratios.extend(made[total + first : total + first + number])
             first += number
-        return made
+        return other
 
+    places = [(level, anchor) for level, number in enumerate(counts) for anchor in range(number)]
     yield SearchSpace(
         "base sizes and aspect ratios",
-        tuple(starts),
-        _bounds((SCALES, total), (RATIOS, total)),
+        values.starts(measured),
+        make_bounds((SCALES, total), (RATIOS, total)),
         build,
-        0,
+        values.present,
+        tuple((number, (place,)) for number, place in enumerate(places)),
     )
 
 

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any, Optional, Tuple
 
 from graphfix.anchor_fitting.coverage import FeatureMaps
-from graphfix.anchor_fitting.fit import described
+from graphfix.anchor_fitting.objective import Matching, described
 from graphfix.detectors.anchor_generators import AnchorSpec
 from graphfix.detectors.extractors.loader import described_extractor
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN
@@ -23,7 +23,7 @@ USUAL = 0.5
 class Setting:
     """`message`: the AnchorGenerator, at `path` in the config; `spec` its anchors as
     `coverage.GridOverlaps` takes them; `image`: (height, width) of every resized image, if
-    constant; `threshold`: the IoU from which the matcher assigns an anchor to a box."""
+    constant; `matching`: what the matcher does."""
 
     message: Any
     path: Tuple[str, ...]
@@ -31,7 +31,7 @@ class Setting:
     resizer: Any
     image: Optional[Tuple[float, float]]
     maps: FeatureMaps
-    threshold: float
+    matching: Matching
     findings: Tuple[Finding, ...]
 
 
@@ -56,8 +56,9 @@ def read_setting(config: PipelineConfig, subject: str) -> Setting:
     message = getattr(body, path[-1])
     spec = described(message, subject, image)
     check_maps(len(spec.maps), body, meta, subject)
-    threshold, findings = _threshold(body, meta)
+    matching, findings = _matching(body, meta)
     inside = meta == FASTER_RCNN
+    findings += _strides(body, spec, subject) if inside else ()
     if inside and body.clip_anchors_to_image:
         findings += (
             Finding(
@@ -77,14 +78,36 @@ def read_setting(config: PipelineConfig, subject: str) -> Setting:
         body.image_resizer,
         image,
         FeatureMaps(body, meta, inside),
-        threshold,
+        matching,
         findings,
     )
 
 
-def _threshold(body: Any, meta: str) -> Tuple[float, Tuple[Finding, ...]]:
+def _strides(body: Any, spec: AnchorSpec, subject: str) -> Tuple[Finding, ...]:
+    """Whether a first stage's anchors are where the cells of its feature map are."""
+    cells = float(body.feature_extractor.first_stage_features_stride)
+    strides = spec.maps[0].stride
+    if strides is None or strides == (cells, cells):
+        return ()
+    apart = " and ".join(f"{stride:g}" for stride in dict.fromkeys(strides))
+    covered = "only a part of the image" if min(strides) < cells else "more than the image"
+    return (
+        Finding(
+            "ANCHOR_STRIDE",
+            WARNING,
+            subject,
+            f"has first_stage_features_stride {cells:g}, but anchors {apart} pixels apart: they "
+            f"cover {covered}, and lie beside the cells that predict them; the figures are of the "
+            "anchors where they lie",
+            "set height_stride and width_stride of grid_anchor_generator to "
+            "first_stage_features_stride, unless the model was trained so",
+        ),
+    )
+
+
+def _matching(body: Any, meta: str) -> Tuple[Matching, Tuple[Finding, ...]]:
     if meta == FASTER_RCNN:
-        return PROPOSALS, ()
+        return Matching(PROPOSALS), ()
     findings: Tuple[Finding, ...] = ()
     similarity = body.similarity_calculator.WhichOneof("region_similarity")
     if similarity not in (None, "iou_similarity"):
@@ -102,8 +125,8 @@ def _threshold(body: Any, meta: str) -> Tuple[float, Tuple[Finding, ...]]:
         body.matcher.WhichOneof("matcher_oneof") == "argmax_matcher"
         and not matcher.ignore_thresholds
     ):
-        return matcher.matched_threshold, findings
-    return USUAL, findings + (
+        return Matching(matcher.matched_threshold, matcher.force_match_for_each_row), findings
+    return Matching(USUAL), findings + (
         Finding(
             "NO_THRESHOLD",
             INFO,

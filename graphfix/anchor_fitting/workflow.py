@@ -6,8 +6,10 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from graphfix.anchor_fitting.coverage import best_overlaps
 from graphfix.anchor_fitting.data import BoxSet, collect
-from graphfix.anchor_fitting.figures import figures, table, unmatched
-from graphfix.anchor_fitting.fit import described, fit, not_worse
+from graphfix.anchor_fitting.figures import figures, held_out_table, summary, table, unmatched
+from graphfix.anchor_fitting.fit import Fitted, fit
+from graphfix.anchor_fitting.objective import described
+from graphfix.anchor_fitting.search import same_anchors
 from graphfix.anchor_fitting.setting import Setting, read_setting
 from graphfix.datasets.sources import read_boxes
 from graphfix.detectors.feature_maps import check_maps
@@ -51,9 +53,10 @@ def fit_anchors(
     label_map_path: Optional[str] = None,
 ) -> AnchorFit:
     """Fits the anchor generator of a config (`path`, or its directory) to the boxes of `records`,
-    and writes it as the anchors file `output`.
+    and writes it as the anchors file `output`; where that is not shown to be better on boxes held
+    out, the present one.
 
-    seed: of the search, 0 to 2**32 - 1.
+    seed: of the search and of the split, 0 to 2**32 - 1.
     num_anchors: anchors at a location, by default as many as there are.
     label_map_path: names of the classes, where records have only ids.
 
@@ -68,45 +71,26 @@ def fit_anchors(
         setting.message,
         boxes,
         setting.maps,
-        threshold=setting.threshold,
+        matching=setting.matching,
         seed=seed,
         subject=path,
         image=setting.image,
         count=num_anchors,
     )
-    findings += setting.findings
-    if fitted.varied is None:
-        findings += (
-            Finding(
-                "ANCHORS_KEPT",
-                INFO,
-                path,
-                "has anchors for which the search found nothing better on these boxes; they are "
-                "written as they are",
-                "try another --seed, or --num_anchors",
-            ),
-        )
-    elif not not_worse(fitted.before, fitted.after, setting.threshold):
-        findings += (
-            Finding(
-                "ANCHORS_WORSE",
-                WARNING,
-                "--num_anchors",
-                "is a number for which the search found no anchors as good as the present ones",
-                "ask for more, or leave it out",
-            ),
-        )
+    findings += setting.findings + _judged(fitted, path)
+    after = fitted.after if fitted.varied else fitted.before
     pair = {
-        name: figures(boxes, spec, best, setting.threshold, setting.image)
+        name: figures(boxes, spec, best, setting.matching, setting.image)
         for name, spec, best in (
             ("before", setting.spec, fitted.before),
-            ("after", fitted.spec, fitted.after),
+            ("after", fitted.spec, after),
         )
     }
+    threshold = setting.matching.threshold
     comment = (
         f"# {'Fitted' if fitted.varied else 'As they were'}, "
         f"for {count(len(boxes), 'box', 'boxes')}, by graphfix anchors fit --seed {seed}: "
-        f"recall at IoU {setting.threshold:g} {100 * pair['after']['recall']:.1f}%.\n"
+        f"recall at IoU {threshold:g} {100 * pair['after']['recall']:.1f}%.\n"
     )
     single_files.write_file(
         output,
@@ -116,11 +100,21 @@ def fit_anchors(
     )
     counts = {"before": setting.spec.per_map, "after": fitted.spec.per_map}
     was = "" if counts["after"] == counts["before"] else f", {_counts(counts['before'])} before"
+    judged = _held_out(fitted, threshold)
+    same = [
+        str(level)
+        for level, (old, new) in enumerate(zip(setting.spec.maps, fitted.spec.maps))
+        if same_anchors(old, new)
+    ]
     lines = [
         f"{output}: {fitted.spec.generator}, {_counts(counts['after'])} anchors at a location{was}",
-        f"varied: {fitted.varied}" if fitted.varied else "nothing was changed",
+        f"{_VERDICTS[judged['verdict']]}: {fitted.verdict.reason}",
     ]
-    lines += _about(setting, boxes) + table(pair["before"], pair["after"], setting.threshold)
+    if fitted.varied:
+        lines.append(f"varied: {fitted.varied}")
+        lines += [f"as they were: maps {', '.join(same)}"] if same else []
+    lines += _about(setting, boxes) + held_out_table(judged) + ["all boxes"]
+    lines += table(pair["before"], pair["after"], threshold)
     for name in ("before", "after")[fitted.varied is None :]:
         lines += [
             f"{name}, {line}" if not number else line
@@ -133,9 +127,62 @@ def fit_anchors(
         varied=fitted.varied,
         seed=seed,
         anchors_per_map={name: list(one) for name, one in counts.items()},
+        unchanged_maps=[int(level) for level in same],
+        **judged,
         **_data(setting, boxes, findings),
     )
     return AnchorFit(tuple(lines), data, by_severity(findings))
+
+
+_VERDICTS = {
+    "take": "take these",
+    "keep": "keep yours, which are in the file",
+    "asked": "as many as asked for, no better than yours",
+}
+
+
+def _judged(fitted: Fitted, path: str) -> Tuple[Finding, ...]:
+    """The finding of a verdict."""
+    if fitted.verdict.take:
+        return ()
+    if fitted.varied:
+        return (
+            Finding(
+                "ANCHORS_WORSE",
+                WARNING,
+                "--num_anchors",
+                f"is a number of anchors that are not shown to be better: {fitted.verdict.reason}",
+                "ask for more, or leave it out",
+            ),
+        )
+    return (
+        Finding(
+            "ANCHORS_KEPT",
+            INFO,
+            path,
+            f"has anchors to keep: {fitted.verdict.reason}; they are written as they are",
+            "train with them, or fit to more images",
+        ),
+    )
+
+
+def _held_out(fitted: Fitted, threshold: float) -> Dict[str, Any]:
+    """The verdict and the figures it rests on."""
+    verdict = fitted.verdict
+    data: Dict[str, Any] = {
+        "verdict": "take" if verdict.take else "asked" if fitted.varied else "keep",
+        "reason": verdict.reason,
+        "gain": verdict.gain,
+        "gain_error": verdict.error,
+    }
+    for name, which in (("fitted_boxes", fitted.fitted), ("held_out_boxes", fitted.held_out)):
+        data[name] = {"boxes": len(which)}
+        if len(which):
+            data[name].update(
+                present=summary(fitted.before, threshold, which),
+                found=summary(fitted.after, threshold, which),
+            )
+    return data
 
 
 def show_anchors(
@@ -168,7 +215,7 @@ def show_anchors(
         boxes, findings = _boxes(setting, records, label_map_path)
         series = [
             dataclasses.replace(
-                one, best=best_overlaps(boxes, one.spec, setting.maps, setting.threshold)
+                one, best=best_overlaps(boxes, one.spec, setting.maps, setting.matching.threshold)
             )
             for one in series
         ]
@@ -181,7 +228,7 @@ def show_anchors(
     if boxes is not None:
         lines += _about(setting, boxes)
         found = {
-            one.name: figures(boxes, one.spec, one.best, setting.threshold, setting.image)
+            one.name: figures(boxes, one.spec, one.best, setting.matching, setting.image)
             for one in series
         }
         lines += [
@@ -279,7 +326,7 @@ def _data(setting: Setting, boxes: BoxSet, findings: Sequence[Finding]) -> Dict[
     return {
         "boxes": len(boxes),
         "boxes_left_out": boxes.skipped,
-        "threshold": setting.threshold,
+        "threshold": setting.matching.threshold,
         "image": list(setting.image) if setting.image else None,
         "findings": [dataclasses.asdict(one) for one in findings],
     }

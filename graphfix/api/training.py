@@ -18,7 +18,8 @@ from graphfix.values import (
 
 if TYPE_CHECKING:
     from graphfix.anchor_fitting.workflow import AnchorFit
-    from graphfix.doctor.doctor import Diagnosis, Explanation
+    from graphfix.doctor.doctor import Diagnosis
+    from graphfix.doctor.messages.explain import Explanation
     from graphfix.doctor.python_environment import Environment
 
 
@@ -89,24 +90,50 @@ def check_environment(stock_python: Optional[Path] = None) -> "Environment":
     return work(optional_path("stock_python", stock_python))
 
 
-def explain(text: str) -> "Explanation":
-    """Explains an error message of a trainer.
+def explain(
+    text: str,
+    *,
+    config: Optional[Path] = None,
+    target_api: str = "auto",
+    trainer: str = "any",
+    model_dir: Optional[Path] = None,
+) -> "Explanation":
+    """Explains an error message of a trainer, an exporter or what is around them.
 
     Args:
       text: the message, or the log that has it.
+      config: the pipeline.config of that run, to look for the cause in it, and to forecast the
+        trainer's memory where the message is about that.
+      target_api: as for `diagnose`; for `config`.
+      trainer: as for `diagnose`; for `config`.
+      model_dir: as for `diagnose`; for `config`.
 
     Returns:
-      What it means and what to do, one row for each message that was recognised in it.
+      What it means and what to do: `messages` has a row for each message that was recognised in it,
+      the cause of its end first; it is empty, and `unknown` set, where that is not known.
+
+    Raises:
+      GraphfixError: the config can't be read, or there is no such API.
 
     Example:
       >>> bool(graphfix.explain("ValueError: First step cannot be zero.").messages)
       True
     """
-    from graphfix.doctor.doctor import explain as work
+    from graphfix.doctor.messages.explain import explain as work
 
     if not isinstance(text, str):
         raise RequestError("--text", f"is {text!r:.80}", "give a message or a log as str")
-    return work(text)
+    config_path = optional_path("config", config)
+    api = text_of("target_api", target_api)
+    chosen = choice_of("trainer", trainer, Trainer)
+    directory = optional_path("model_dir", model_dir)
+    if config_path is None and api == "auto":
+        return work(text)
+    from graphfix.doctor.doctor import make_options
+    from graphfix.doctor.explained_config import look_into
+
+    options = make_options(target_api=api, trainer=chosen, model_dir=directory)
+    return look_into(work(text), config_path, options) if config_path else work(text)
 
 
 def fit_anchors(
@@ -121,18 +148,23 @@ def fit_anchors(
 ) -> "AnchorFit":
     """Finds the settings of a config's anchor generator that cover the boxes of a data set best.
 
+    They are fitted to some images and judged on the others. Where their gain does not hold there,
+    the file has the present anchors.
+
     Args:
       config: a pipeline.config, or its directory.
       records: annotated boxes, in one path or several: TFRecords (a path or pattern), COCO JSON,
         CSV, Pascal VOC XML.
       output: the anchors file to write, for `ConvertOptions(anchors=...)`.
       overwrite: replace a file that is there.
-      seed: random seed for the search.
+      seed: random seed for the search, and for which images are held out.
       num_anchors: anchors at a location (default: as many as there are).
       label_map_path: names of the classes, where records have ids.
 
     Returns:
-      `data`: recall and mean best IoU before and after, in 0..1; `lines`; `findings`.
+      `data`: `verdict` ("take", "keep", or "asked" for a `num_anchors` not shown to be better) and
+      `reason`; recall and mean best IoU `before` and `after`, in 0..1, and of `fitted_boxes` and
+      `held_out_boxes`; `lines`; `findings`.
 
     Raises:
       GraphfixError: nothing was written.

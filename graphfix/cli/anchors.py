@@ -31,7 +31,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="anchors per location (default: as in the config)",
     )
-    one.add_argument("--seed", type=int, default=0, help="random seed for the search")
+    one.add_argument("--seed", type=int, default=0, help="random seed for the search and the split")
     one = _verb(verbs, "show", _show, "plot a config's anchors, and the boxes of a data set")
     _boxes(one, required=False)
     one.add_argument(

@@ -38,7 +38,10 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="with --environment: the Python that has the stock API (default: this one)",
     )
     parser.add_argument(
-        "--explain", metavar="TEXT", help="explain a trainer's error message; needs no config"
+        "--explain",
+        metavar="TEXT",
+        help="explain an error message, a whole log (FILE.log), or what stdin has (-); with a "
+        "PIPELINE_CONFIG, look for its cause there",
     )
 
 
@@ -70,9 +73,19 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _explain(args: argparse.Namespace) -> int:
-    if args.config or args.model_dir or args.fix or args.sample is not None:
-        args.parser.error("--explain needs nothing but the message")
-    found = graphfix.explain(args.explain)
+    if args.fix or args.overwrite or args.sample is not None:
+        args.parser.error("--explain looks at nothing but the message and the config")
+    if args.model_dir and not args.config:
+        args.parser.error("--model_dir needs a PIPELINE_CONFIG")
+    from graphfix.doctor.messages.given_text import text_of
+
+    found = graphfix.explain(
+        text_of(args.explain),
+        config=args.config,
+        target_api=args.target_api,
+        trainer=args.trainer,
+        model_dir=args.model_dir,
+    )
     print_either(found, args.json)
     return 0 if found.messages else 1
 

@@ -74,7 +74,7 @@ def describe(source: Model, options: ConvertOptions) -> Context:
     )
     anchors = _anchors(source, options, api.revision)
     trained = trained_anchors(source, api=api.revision, source_api=options.source_api)
-    if trained.order or (anchors and trained.differ):
+    if trained.order or anchors:
         source = _trained_with(source, trained.anchors)
     return Context(
         source,
@@ -111,11 +111,14 @@ def describe_for_replay(source: Model, options: ConvertOptions, plan: Plan) -> C
         source = _trained_with(source, of_plan(source, plan.anchor_order, api=plan.target_api))
     elif touches_anchors(plan.config_edits):
         trained = trained_anchors(source, api=plan.target_api)
-        source = _trained_with(source, trained.anchors) if trained.differ else source
+        source = _trained_with(source, trained.anchors)
     return Context(_reading_once(source), options, names)
 
 
 def _trained_with(source: Model, anchors: AnchorSpec) -> Model:
+    """The source, its model's anchors those it was trained with, if there are as many of them."""
+    if anchors.per_map != source.model.anchors.per_map:
+        return source
     return dataclasses.replace(source, model=dataclasses.replace(source.model, anchors=anchors))
 
 

@@ -5,6 +5,7 @@ import os
 from typing import Optional, Tuple
 
 from graphfix.conversion.context import Context
+from graphfix.conversion.trained_meanings import trained_meanings
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.findings import WARNING, Finding, by_severity
 from graphfix.formats.textproto import quote
@@ -41,6 +42,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
     check_names(metas, subject=os.path.basename(source.prefix))
     classes, about_classes = _classes(context)
     carry, anchor_changes, about_anchors = _anchors(context)
+    kept_meanings, about_meanings = trained_meanings(source, api=api, source_api=options.source_api)
     request = SurgeryRequest(
         classes,
         trained_ids(context.names, model.classes),
@@ -91,7 +93,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
             options.train_record,
             options.eval_record,
         ),
-        extra=pins + anchor_changes + freeze,
+        extra=pins + anchor_changes + kept_meanings + freeze,
         schema=api.schema,
         new_ids={one.sources[0]: one.id for one in classes if len(one.sources) == 1},
     )
@@ -103,6 +105,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
         + about_types
         + about_classes
         + about_anchors
+        + about_meanings
         + about_freeze
         + remarks(model, request)
     )

@@ -48,13 +48,12 @@ class Witness(NamedTuple):
 
 
 class Trained(NamedTuple):
-    """The anchors a model was trained with, their order in the config's, and what there is to
-    know.  `differ`: they are not the config's in any order, though as many."""
+    """The anchors a model was trained with; their order in the config's, where they are those; and
+    what there is to know."""
 
     anchors: AnchorSpec
     order: Order = ()
     findings: Tuple[Finding, ...] = ()
-    differ: bool = False
 
 
 def trained_anchors(
@@ -85,9 +84,7 @@ def trained_anchors(
         order = None
     if order is None:
         findings += (_other(witness, trained, wanted),)
-        if trained.per_map != wanted.per_map:
-            return Trained(wanted, (), findings)
-        return Trained(on_grid(trained, wanted), (), findings, True)
+        return Trained(on_grid(trained, wanted), (), findings)
     if order:
         findings += (_reordered(witness, order, api),)
     return Trained(in_order(wanted, order), order, findings)

@@ -10,6 +10,8 @@ class ImageBoxes(NamedTuple):
     not say; `boxes` are (ymin, xmin, ymax, xmax), as parts of the image's sides; `classes` are
     their names, or ids where there are no names, or None where there is neither.
 
+    `picture` is the image's name or id, where several of these are of one image.
+
     The values are what the file says: they may lie outside the image, or be no numbers at all.
     """
 
@@ -17,3 +19,4 @@ class ImageBoxes(NamedTuple):
     size: Optional[Tuple[int, int]]
     boxes: Sequence[Box]
     classes: Sequence[Union[str, int, None]]
+    picture: Union[str, int, None] = None

@@ -58,6 +58,7 @@ def read_coco(path: str) -> Iterator[ImageBoxes]:
             sizes[image],
             [(top / rows, left / columns, (top + height) / rows, (left + width) / columns)],
             [names.get(category, category if isinstance(category, int) else None)],
+            image,
         )
 
 

@@ -12,6 +12,7 @@ from graphfix.datasets.boxes import ImageBoxes
 from graphfix.errors import SourceError
 from graphfix.formats import regular_files
 
+_FILE = "filename"
 COLUMNS = ("width", "height", "class", "xmin", "ymin", "xmax", "ymax")
 _REMEDY = "give a table with the header filename," + ",".join(COLUMNS)
 
@@ -34,9 +35,13 @@ def read_table(path: str) -> Iterator[ImageBoxes]:
                     path, f"has no column {', '.join(missing)} in its first line", _REMEDY
                 )
             places = [header.index(name) for name in COLUMNS]
+            named = header.index(_FILE) if _FILE in header else len(header)
             for row in rows:
                 if row:
-                    yield _box(row, places, f"{path}: line {rows.line_num}")
+                    box = _box(row, places, f"{path}: line {rows.line_num}")
+                    yield box._replace(
+                        picture=row[named].strip() or None if named < len(row) else None
+                    )
     except OSError as error:
         raise SourceError(
             path, f"cannot be read: {error.strerror}", "check the path and its permissions"

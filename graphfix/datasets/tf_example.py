@@ -33,7 +33,7 @@ KINDS = {
     FORMAT: "bytes_list",
     SOURCE_ID: "bytes_list",
 }
-_BOX_KEYS = frozenset(EDGES + (TEXT, LABEL, HEIGHT, WIDTH))
+_BOX_KINDS = {key: KINDS[key] for key in EDGES + (TEXT, LABEL, HEIGHT, WIDTH)}
 _MOST_PIXELS = 1 << 24
 _REMEDY = "write the records as the Object Detection API's scripts do"
 
@@ -74,18 +74,19 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
 def _boxes(features, where: str) -> ImageBoxes:
     found: Dict[bytes, Sequence] = {}
     for feature in features:
-        if feature.key not in _BOX_KEYS:
+        key = feature.key
+        kind = _BOX_KINDS.get(key)
+        if kind is None:
             continue
-        kind = KINDS[feature.key]
-        held = feature.value.WhichOneof("kind")
+        value = feature.value
+        held = value.WhichOneof("kind")
         if held not in (kind, None):
-            raise SourceError(
-                where, f"holds {feature.key.decode()} as {held}, not as {kind}", _REMEDY
-            )
-        found[feature.key] = getattr(feature.value, kind).value
+            raise SourceError(where, f"holds {key.decode()} as {held}, not as {kind}", _REMEDY)
+        # As a list, whose items are read many times faster.
+        found[key] = getattr(value, kind).value[:]
     edges = [found.get(edge, ()) for edge in EDGES]
     count = len(edges[0])
-    if any(len(edge) != count for edge in edges):
+    if [len(edge) for edge in edges] != [count] * len(edges):
         raise SourceError(
             where,
             f"has {', '.join(str(len(edge)) for edge in edges)} values of ymin, xmin, ymax and "

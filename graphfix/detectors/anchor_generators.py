@@ -15,7 +15,8 @@ s / sqrt(r) * base high and s * sqrt(r) * base wide.  As measured on the stock A
   next; base `height` by `width`;
 * `multiscale_anchor_generator`: a map for every level; aspect ratios outside, the scales
   2^(k / scales_per_octave) inside; base 2^level * `anchor_scale`, stride 2^level pixels, offset
-  half of it where the image divides into such cells, else 0;
+  half of it where the image divides into such cells, or where its size varies (not in earlier
+  revisions), else 0;
 * `flexible_grid_anchor_generator`: a map for every `anchor_grid`, whose base sizes and aspect
   ratios are pairs.
 """
@@ -28,14 +29,17 @@ import numpy as np
 
 from graphfix.errors import SourceError
 
-_REDUCED_SCALE = 0.1
+REDUCED_SCALE = 0.1
 _MOST_MAPS = 64
 _MOST_ANCHORS = 100000
 _OTHER = "give it layers, scales and aspect ratios that are positive numbers"
 
 Pair = Tuple[float, float]  # of the y and the x direction
-# The month since which the API has the interpolated anchor last.
+# The month since which the API has the interpolated anchor last, and anchors of the image's shape.
 INTERPOLATED_LAST = "2017-11"
+# The first month known to have a pyramid's anchors in the middle of their cells where the image's
+# size varies; the last known to have them in the cells' corners is 2019-07.
+CENTRED = "2021-06"
 
 
 class MapAnchors(NamedTuple):
@@ -80,6 +84,8 @@ def _ssd(ssd, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
     if len(scales) <= layers:  # the stock API ignores any beyond
         raise ValueError(f"has {len(scales) - 1} scales for {layers} layers")
     height, width = image or (1.0, 1.0)
+    if api is not None and api < INTERPOLATED_LAST:
+        height = width = 1.0  # the generator was not told of the image then
     base = (
         ssd.base_anchor_height * min(height, width) / height,
         ssd.base_anchor_width * min(height, width) / width,
@@ -95,7 +101,7 @@ def _ssd(ssd, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
         elif ssd.interpolated_scale_aspect_ratio > 0:
             pairs.append((between, ssd.interpolated_scale_aspect_ratio))
         if layer == 0 and ssd.reduce_boxes_in_lowest_layer:
-            pairs = [(_REDUCED_SCALE, 1.0), (scales[0], 2.0), (scales[0], 0.5)]
+            pairs = [(REDUCED_SCALE, 1.0), (scales[0], 2.0), (scales[0], 0.5)]
         stride = _given(ssd.height_stride, ssd.width_stride, layer, layers, "strides")
         offset = _given(ssd.height_offset, ssd.width_offset, layer, layers, "offsets")
         if stride and not offset:
@@ -139,6 +145,8 @@ def _multiscale(multiscale, image: Optional[Pair], api: Optional[str]) -> List[M
             shaped(scale, ratio, base) for ratio in multiscale.aspect_ratios for scale in scales
         )
         y, x = (stride / 2 if side % stride == 0 else 0.0 for side in image or (1.0, 1.0))
+        if image is None and (api is None or api >= CENTRED):
+            y = x = stride / 2
         maps.append(MapAnchors(sizes, (stride, stride), (y, x)))
     return maps
 

@@ -11,6 +11,7 @@ from graphfix.errors import Problem
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.options import Trainer
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.resizers import constant_size
 from graphfix.pipeline_config.schema_history import Schema
 
 # From 2018-04-16 on extractors without BatchNorm settings of their own require this field; before,
@@ -29,6 +30,9 @@ RENAMED = (
 
 # A variable that a checkpoint only has from a month on, since it was called something else before.
 NAMED_SINCE = (("AttentionBlock0_AttentionLayer0/fully_connected/weights", "2020-12"),)
+
+# The month whose API must know how many anchors an SSD has before it sees an image.
+NOT_VARYING = "2019-07"
 
 # What fails under Python 3: the part of the model, the first and last revision, and how.
 PYTHON_3 = (
@@ -204,6 +208,17 @@ def remarks(
                 script,
                 (f"of {schema.name} supports SSD only, as its own docstring says"),
                 "train with --trainer legacy",
+            )
+        )
+    if meta == "ssd" and revision == NOT_VARYING and constant_size(body.image_resizer) is None:
+        out.append(
+            Finding(
+                "IMAGES_VARY",
+                WARNING,
+                "image_resizer",
+                f"lets the size of images vary: {schema.name} trains such an SSD, but stops in "
+                'evaluation and export ("None values not supported")',
+                "take a fixed_shape_resizer, or another --target_api",
             )
         )
     if extractor is None and schema.extractors is None:

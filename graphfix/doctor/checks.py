@@ -1,4 +1,4 @@
-"""The rows of doctor's tables: checks of a setup, and error messages that it explains."""
+"""The rows of doctor's tables: checks of a setup."""
 
 from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence, Tuple
 
@@ -32,20 +32,6 @@ class Check(NamedTuple):
     cause: str
     remedy: str
     find: Callable[[Any], Iterable[Symptom]]
-
-
-class Message(NamedTuple):
-    """An error message: its usual wording, a pattern of it, its cause, and the remedy.
-
-    The pattern is searched for, in any case, in what a user pastes: a line or a whole traceback.
-    `codes` are the checks that find the cause; empty where doctor can't see it.
-    """
-
-    wording: str
-    pattern: str
-    cause: str
-    codes: Tuple[str, ...]
-    remedy: str
 
 
 def listed(things: Sequence[object], most: int = 8) -> str:

@@ -4,8 +4,6 @@ import json
 import os
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
-from graphfix.doctor import messages
-from graphfix.doctor.checks import Message
 from graphfix.doctor.diagnosis import CheckedConfig, CheckResult, run_checks, to_lines
 from graphfix.doctor.diagnosis import fix as apply_fixes
 from graphfix.doctor.setup import Options
@@ -118,15 +116,7 @@ def diagnose(
       RequestError: `fix` can't be written.
     """
     config_path = find_config(config_path)
-    data = read_file(config_path, pipes=True)
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            config_path,
-            f"is not UTF-8 text (offset {error.start})",
-            "save the file as UTF-8, or check that this is the config",
-        ) from None
+    data = read_config(config_path)
     options = _of_config(options, data, config_path)
     if fix is None:
         return Diagnosis(run_checks(data, config_path, options))
@@ -154,6 +144,24 @@ def _of_config(options: Options, data: bytes, path: str) -> Options:
     return options._replace(revision=revision, schema=schema_history.schema(revision))
 
 
+def read_config(path: str) -> bytes:
+    """The bytes of a config, which are text.
+
+    Raises:
+      SourceError: it can't be read, or is something else.
+    """
+    data = read_file(path, pipes=True)
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SourceError(
+            path,
+            f"is not UTF-8 text (offset {error.start})",
+            "save the file as UTF-8, or check that this is the config",
+        ) from None
+    return data
+
+
 def _named(data: bytes) -> List[str]:
     """The paths that a config may name: every string in it.  A config that can't be parsed names
     none."""
@@ -168,23 +176,3 @@ def _named(data: bytes) -> List[str]:
         return [os.fsdecode(parse_string(literal)) for literal in literals]
     except (SourceError, BadLiteral):
         return []
-
-
-class Explanation(NamedTuple):
-    """What an error message means, the likeliest meaning first; empty where it is not known."""
-
-    messages: Tuple[Message, ...]
-
-    def __repr__(self) -> str:
-        return f"<Explanation: {count(len(self.messages), 'message')} recognized>"
-
-    def to_json(self) -> str:
-        return json.dumps([row._asdict() for row in self.messages], indent=2, sort_keys=True)
-
-    def to_lines(self) -> List[str]:
-        return messages.to_lines(self.messages)
-
-
-def explain(text: str) -> Explanation:
-    """What a trainer's error message means; `text` is a line or a whole traceback."""
-    return Explanation(tuple(messages.explain(text)))

@@ -58,12 +58,13 @@ class Scan:
 
     `notes` are by kind; `ids` counts boxes by class id, `unknown` by texts that the label map
     lacks.  Of the first boxes, `sizes` are (height, width) in pixels of the resized image, and
-    `frames` the image's own, with its padding.
+    `frames` the image's own, with its padding.  `pixels` are those of all `measured` images.
     """
 
     def __init__(self, files: Sequence[str]):
         self.files = tuple(files)
         self.records = self.boxes = self.empty = self.bytes = 0
+        self.measured = self.pixels = 0
         self.complete = True
         self.notes: Dict[str, Note] = collections.OrderedDict()
         self.damage: List[SourceError] = []
@@ -166,8 +167,11 @@ class _Look:
             found[feature.key] = getattr(feature.value, kind).value
         self.source(found.get(SOURCE_ID), where)
         size = self.image(found, where)
-        if size and len(self.scan.shapes) < _SHAPES:
-            self.scan.shapes.add(self.resized(*size)[1])
+        if size:
+            self.scan.measured += 1
+            self.scan.pixels += size[0] * size[1]
+            if len(self.scan.shapes) < _SHAPES:
+                self.scan.shapes.add(self.resized(*size)[1])
         self.objects(found, size, where)
 
     def source(self, source, where: str) -> None:

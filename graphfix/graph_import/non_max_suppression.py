@@ -3,6 +3,8 @@
 import re
 from typing import Any, List, Tuple
 
+import numpy as np
+
 from graphfix.formats.graphdef.graph import read_input
 from graphfix.graph_import.config_text import Enum, Field, Fields
 from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
@@ -138,12 +140,26 @@ def infer_post_processing(
         Field("batch_non_max_suppression", suppression.fields()),
         Field("score_converter", Enum(converter(evidence, scope))),
     ]
-    scaled = evidence.nodes(scope + r"scale_logits\Z", "RealDiv")
-    if scaled:
-        scale = evidence.number(scaled[0], 1, "the logits' scale")
-        if scale != 1.0:
-            fields.append(Field("logit_scale", scale))
+    scale = _logit_scale(evidence, scope)
+    if scale != 1.0:
+        fields.append(Field("logit_scale", scale))
     return fields
+
+
+def _logit_scale(evidence: GraphEvidence, scope: str) -> float:
+    """What logits are divided by; from 2020-05 on they are multiplied by its inverse."""
+    for node in evidence.nodes(scope + r"scale_logits\Z", "RealDiv", "Mul"):
+        scale = evidence.number(node, 1, "the logits' scale")
+        if node.op == "RealDiv":
+            return scale
+        if not scale:
+            raise Unrecognised(f"the logits' scale at the node {node.name}")
+        # The number of fewest digits that has this inverse, in float32.
+        inverses = (float(f"{1 / scale:.{digits}g}") for digits in range(1, 10))
+        return next(
+            (one for one in inverses if np.float32(1 / one) == np.float32(scale)), 1 / scale
+        )
+    return 1.0
 
 
 def converter(evidence: GraphEvidence, scope: str) -> str:

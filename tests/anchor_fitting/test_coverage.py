@@ -11,7 +11,7 @@ from google.protobuf import text_format
 
 from graphfix.anchor_fitting.coverage import FeatureMaps, GridOverlaps, best_overlaps
 from graphfix.anchor_fitting.data import BoxSet
-from graphfix.anchor_fitting.fit import described
+from graphfix.anchor_fitting.objective import described
 from graphfix.detectors.anchor_generators import anchor_boxes, describe_anchors
 from graphfix.detectors.feature_maps import map_shapes
 from graphfix.formats.schema import message_class

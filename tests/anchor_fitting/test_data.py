@@ -1,11 +1,13 @@
 """anchor_fitting/data.py: which boxes count, what they become, and what is said about the rest."""
 
+import annotations
 import numpy as np
 import pytest
 from google.protobuf import text_format
 
 from graphfix.anchor_fitting import data
 from graphfix.datasets.boxes import ImageBoxes
+from graphfix.datasets.sources import read_boxes
 from graphfix.errors import SourceError
 from graphfix.formats.schema import message_class
 
@@ -136,3 +138,33 @@ def test_spellings_of_unicode_are_one_class():
         [image("x", GOOD, GOOD, classes=["Schl\u00fcssel", "Schlu\u0308ssel"])], resizer()
     )
     assert found.names == ("Schl\u00fcssel",) and found.classes.tolist() == [0, 0]
+
+
+def test_boxes_of_a_picture_are_together():
+    """Whether its boxes come together or, as from a table, one by one."""
+    images = [
+        image("x", GOOD, GOOD),
+        image("x", GOOD)._replace(picture="a.jpg"),
+        image("x", GOOD)._replace(picture="b.jpg"),
+        image("x", GOOD)._replace(picture="a.jpg"),
+        image("x", GOOD),
+    ]
+    found, _ = collect(images, resizer())
+    assert found.image_of.tolist() == [0, 0, 1, 2, 1, 3]
+    assert found.part(slice(3, 5)).image_numbers.tolist() == [2, 1]
+
+
+def test_pictures_are_told_apart_in_every_kind_of_file(tmp_path):
+    (tmp_path / "xml").mkdir()
+    for name, content in {
+        "x.record": annotations.tfrecord(),
+        "x.json": annotations.coco(),
+        "x.csv": annotations.table(),
+        "xml/0.xml": annotations.voc(annotations.IMAGES[0]),
+        "xml/2.xml": annotations.voc(annotations.IMAGES[2]),
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    for name in ("x.record", "x.json", "x.csv", "xml"):
+        found, _ = collect(read_boxes([str(tmp_path / name)]), resizer())
+        one, same, other = found.image_of
+        assert one == same != other, name

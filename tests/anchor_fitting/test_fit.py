@@ -9,9 +9,11 @@ from google.protobuf import text_format
 from test_coverage import CASES, FASTER, SSD, case
 
 from graphfix.anchor_fitting import fit as fitting
+from graphfix.anchor_fitting import search
 from graphfix.anchor_fitting.coverage import best_overlaps
 from graphfix.anchor_fitting.data import BoxSet
-from graphfix.anchor_fitting.fit import described, fit, not_worse
+from graphfix.anchor_fitting.fit import fit
+from graphfix.anchor_fitting.objective import Candidate, Matching, Objective, described
 from graphfix.detectors.anchor_generators import describe_anchors
 from graphfix.errors import RequestError
 from graphfix.pipeline_config.anchor_generators import format_anchors, parse_anchors
@@ -50,7 +52,7 @@ def fitted(text, found, threshold=0.5, **others):
         generator,
         found,
         model,
-        threshold=threshold,
+        matching=Matching(threshold),
         seed=0,
         subject="c.config",
         image=image,
@@ -106,7 +108,7 @@ def test_every_generator(text, threshold, kind, counts, briefly):
     made = fitted(text, found, threshold)
     assert made.varied and made.spec.per_map == counts
     assert recall(made.after, threshold) > recall(made.before, threshold) + 0.1
-    assert not_worse(made.before, made.after, threshold)
+    assert made.verdict.take and made.verdict.gain > 0.05
     # The figures are those of the message, read back from the file it is written to.
     _, message = parse_anchors(format_anchors(made.message).encode(), "a.pbtxt")
     assert message == made.message
@@ -133,19 +135,21 @@ def test_the_same_seed_gives_the_same_anchors(briefly):
     assert one.message == other.message
 
 
-def test_anchors_that_fit_are_kept(monkeypatch):
-    """What the search finds does not count where it is worse on all boxes."""
+def test_anchors_whose_gain_does_not_hold_are_not_taken(monkeypatch):
+    """What is good for the boxes that were fitted to, and bad for those held out."""
     text = SSD % ("ssd_mobilenet_v1", PUBLISHED)
     generator, _model = case(text)
-    monkeypatch.setattr(
-        fitting,
-        "search",
-        lambda form, objective, random: (1.0, np.log(np.full(len(form.bounds), 5.0))),
-    )
-    monkeypatch.setattr(fitting, "_SHAKES", ())
-    made = fitted(text, boxes("tiny"))
+
+    def found(space, objective, random):
+        message = space.build(np.log(np.full(len(space.bounds), 0.9)))
+        return [Candidate(space, space.present, message, described(message, "it", None), 1.0)]
+
+    monkeypatch.setattr(fitting, "search", found)
+    monkeypatch.setattr(fitting, "returned", lambda one, objective, floor: one)
+    monkeypatch.setattr(search, "_SHAKES", ())
+    made = fitted(text, boxes("wide", count=300))
     assert made.varied is None and made.message == generator
-    np.testing.assert_array_equal(made.after.iou, made.before.iou)
+    assert made.verdict.gain < -0.05 and made.after.iou.mean() < made.before.iou.mean()
 
 
 @pytest.mark.slow
@@ -196,10 +200,13 @@ def test_the_objective_remembers_rightly():
     text = SSD % ("ssd_mobilenet_v1", PUBLISHED)
     generator, model = case(text)
     found = boxes("wide", count=300)
-    objective = fitting.Objective(found, model, 0.5, (300.0, 300.0))
+    present = described(generator, "it", None)
+    objective = Objective(found, present, model, Matching(0.5), (300.0, 300.0), None)
     random = np.random.RandomState(0)
     for _ in range(30):
         changed = text_format.Parse(text_format.MessageToString(generator), type(generator)())
         changed.ssd_anchor_generator.aspect_ratios[random.randint(5)] = np.exp(random.randn())
         spec = described(changed, "it", (300.0, 300.0))
-        assert objective(changed) == fitting.score(best_overlaps(found, spec, model, 0.5).iou, 0.5)
+        np.testing.assert_array_equal(
+            objective.best(spec), best_overlaps(found, spec, model, 0.5).iou
+        )

@@ -9,6 +9,7 @@ import builders
 import pytest
 import repository
 
+from graphfix.anchor_fitting.setting import read_setting
 from graphfix.detectors.anchor_generators import describe_anchors
 from graphfix.pipeline_config.document import parse_config
 
@@ -37,7 +38,7 @@ def wide(tmp_path_factory):
     for number in range(200):
         left, top = number * 7 % 150, number * 11 % 350
         rows.append(
-            f"a.jpg,400,400,{'bus' if number % 3 else 'train'},"
+            f"{number}.jpg,400,400,{'bus' if number % 3 else 'train'},"
             f"{left},{top},{left + 150 + number % 90},{top + 36}"
         )
     return builders.write(tmp_path_factory.mktemp("boxes"), "wide.csv", "\n".join(rows))
@@ -94,6 +95,15 @@ def test_fit_as_json(graphfix, config, wide, tmp_path):
             ) == pytest.approx(400 * one["mean_best_iou"], rel=1e-5)
         assert len(one["unmatched_anchors"]) < 33
     assert data["anchors_per_map"]["after"] == [3, 6, 6, 6, 6, 6]
+    # Judged by the boxes that were not fitted to.
+    assert data["verdict"] == "take" and data["gain"] > 3 * data["gain_error"] > 0
+    fitted, held_out = data["fitted_boxes"], data["held_out_boxes"]
+    assert fitted["boxes"] + held_out["boxes"] == 400 and held_out["boxes"] > 100
+    for when, whole in (("present", before), ("found", after)):
+        assert sum(
+            one["boxes"] * one[when]["recall"] for one in (fitted, held_out)
+        ) == pytest.approx(400 * whole["recall"])
+    assert after["larger_than_image"] <= before["larger_than_image"]
 
 
 @pytest.fixture
@@ -115,7 +125,8 @@ def test_fit_where_nothing_is_better_keeps_the_anchors(graphfix, config, perfect
     first, second = tmp_path / "a.pbtxt", tmp_path / "b.config"
     done = graphfix("anchors", "fit", config, "--train_record", perfect, "--output", first)
     assert done.code == 0 and f"info ANCHORS_KEPT: {config}" in done.err
-    assert "nothing was changed" in done.out and first.read_text().startswith("# As they were")
+    assert "keep yours, which are in the file: 2 images with boxes held out, too few" in done.out
+    assert first.read_text().startswith("# As they were")
     # They are the very same.
     done = graphfix("anchors", "apply", config, first, "--output", second)
     assert "; 0 settings changed" in done.out
@@ -173,6 +184,28 @@ def test_a_published_kind_of_first_stage(graphfix, tmp_path, wide):
     assert done.code == 0 and "grid_anchor_generator, 12 anchors" in done.out, done
     assert "recall at 0.7 (the matcher's)" in done.out and "recall at 0.5" in done.out
     assert "boxes: 200 of 2 classes, on resized images" in done.out
+
+
+STRIDES = """model { faster_rcnn { num_classes: 3 image_resizer { fixed_shape_resizer {
+height: 320 width: 320 } } feature_extractor { type: "faster_rcnn_resnet101"
+first_stage_features_stride: %d } first_stage_anchor_generator { grid_anchor_generator {
+height_stride: %d width_stride: %d scales: 0.5 aspect_ratios: 1.0 } } } }"""
+
+
+@pytest.mark.parametrize(
+    "strides, words",
+    [
+        ((16, 16, 16), None),
+        ((8, 16, 16), "stride 8, but anchors 16 pixels apart: they cover more than the image"),
+        ((16, 8, 8), "16, but anchors 8 pixels apart: they cover only a part of the image"),
+        ((16, 16, 8), "16, but anchors 16 and 8 pixels apart: they cover only a part"),
+    ],
+)
+def test_a_first_stage_whose_strides_differ(tmp_path, strides, words):
+    text = STRIDES % strides
+    findings = read_setting(parse_config(text.encode(), "f.config"), "f.config").findings
+    told = [one for one in findings if one.code == "ANCHOR_STRIDE"]
+    assert [words in str(one) for one in told] == [True] * bool(words), told
 
 
 @pytest.mark.slow

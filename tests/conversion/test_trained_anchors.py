@@ -9,6 +9,7 @@ import numpy as np
 import old_order
 import pytest
 import repository
+import thorough
 from conversions import API, plan, same
 from test_convert_anchors import RATIOS, decoded, shapes
 
@@ -70,6 +71,7 @@ def test_a_frozen_graph_alone_gives_the_checkpoint_of_today(detector, graphfix, 
     assert graphfix("verify", out).code == 0
 
 
+@pytest.mark.slow
 def test_thaw_gives_the_checkpoint_of_today(detector, graphfix, tmp_path):
     done = graphfix("thaw", detector, "--output_directory", tmp_path / "out")
     assert done.code == 0 and "ANCHOR_ORDER" in done.err, done.err
@@ -78,6 +80,7 @@ def test_thaw_gives_the_checkpoint_of_today(detector, graphfix, tmp_path):
     assert all(name == "global_step" or same(found[name], wanted[name]) for name in wanted)
 
 
+@pytest.mark.slow
 def test_so_does_a_saved_model(detector, graphfix, tmp_path):
     source = tmp_path / "saved_model"
     builders.write_saved_model(source, os.path.join(detector, "frozen_inference_graph.pb"))
@@ -87,6 +90,7 @@ def test_so_does_a_saved_model(detector, graphfix, tmp_path):
     assert told["ANCHOR_ORDER"]["subject"] == "saved_model.pb" and "FROZEN_GRAPH" not in told
 
 
+@pytest.mark.slow
 def test_a_plan_replays_the_order(detector, graphfix, tmp_path):
     first, second = str(tmp_path / "first"), str(tmp_path / "second")
     assert graphfix("convert", detector, "--output_directory", first, *KEEP).code == 0
@@ -103,12 +107,15 @@ def test_a_plan_replays_the_order(detector, graphfix, tmp_path):
 
 @pytest.mark.parametrize(
     "change, told",
-    [
-        (lambda data: data.pop("anchor_order"), "which is another anchor's"),
-        (lambda data: data["anchor_order"].pop(), "anchor_order is of 3/6/6/6/6 anchors"),
-        (lambda data: data["anchor_order"][2].reverse(), "which is another anchor's"),
-        (lambda data: data["anchor_order"][2].append(1), "is not an order"),
-    ],
+    thorough.sampled(
+        [
+            (lambda data: data.pop("anchor_order"), "which is another anchor's"),
+            (lambda data: data["anchor_order"].pop(), "anchor_order is of 3/6/6/6/6 anchors"),
+            (lambda data: data["anchor_order"][2].reverse(), "which is another anchor's"),
+            (lambda data: data["anchor_order"][2].append(1), "is not an order"),
+        ],
+        4,
+    ),
 )
 def test_a_plan_of_another_order_is_refused(change, told, detector, graphfix, tmp_path):
     done = graphfix("plan", detector, "--json", *KEEP)
@@ -157,6 +164,7 @@ def test_without_a_graph_the_option_tells_it(model, graphfix, tmp_path):
     check_permuted(source, outs[1])
 
 
+@pytest.mark.slow
 def test_the_name_of_a_first_archive_tells_it(graphfix, tmp_path):
     coco = {number: f"class_{number}" for number in range(1, 91)}
     source, out = str(tmp_path / "ssd_mobilenet_v1_coco_11_06_2017"), str(tmp_path / "out")
@@ -181,6 +189,7 @@ def test_another_month_is_refused(model, graphfix, tmp_path):
     assert done.code == 3 and "2016-01" in done.err
 
 
+@pytest.mark.slow
 def test_other_anchors_are_told_and_carried_where_asked(detector, graphfix, tmp_path):
     # The config's scales are others than the graph's.
     shutil.copy(os.path.join(repository.DETECTOR, "pipeline.config"), str(tmp_path / "c.config"))
@@ -223,3 +232,21 @@ def test_other_anchors_are_told_and_carried_where_asked(detector, graphfix, tmp_
             os.path.join(again, file), "rb"
         ) as two:
             assert one.read() == two.read()
+
+
+@pytest.mark.slow
+def test_new_anchors_for_an_api_of_the_old_order(detector, graphfix, tmp_path):
+    """The same anchors again, given as new ones: to an API of then, nothing moves."""
+    anchors = tmp_path / "anchors.pbtxt"
+    anchors.write_text(
+        "ssd_anchor_generator { num_layers: 6 min_scale: 0.2 max_scale: 0.95 "
+        "aspect_ratios: [1.0, 2.0, 0.5, 3.0, 0.3333] }"
+    )
+    flags = (*kept(8), "--target_api", "2017-09", "--anchors", anchors)
+    done = graphfix("convert", detector, "--output_directory", tmp_path / "out", *flags)
+    assert done.code == 0, done.err
+    trained = builders.read_checkpoint(os.path.join(repository.DETECTOR, "model.ckpt"))
+    found = builders.read_checkpoint(str(tmp_path / "out" / "model.ckpt"))
+    for name, width in old_order.heads(trained):
+        width = width or trained[name].shape[-1] // 6
+        assert same(found[name], old_order.permuted(trained[name], old_order.OLD, width)), name

@@ -30,7 +30,7 @@ def read(*names):
     """[(size, boxes, classes)] of images with boxes, those of one size one after the other joined
     (a row or an annotation is read as an image of one box)."""
     out = []
-    for _, size, boxes, classes in read_boxes(names):
+    for _, size, boxes, classes, _ in read_boxes(names):
         if boxes and out and out[-1][0] == size:
             out[-1] = (size, out[-1][1] + list(boxes), out[-1][2] + list(classes))
         elif boxes:

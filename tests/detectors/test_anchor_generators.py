@@ -8,9 +8,9 @@ from graphfix.errors import SourceError
 from graphfix.formats.schema import message_class
 
 
-def spec(text, image=None):
+def spec(text, image=None, api=None):
     message = text_format.Parse(text, message_class("graphfix.pipeline.AnchorGenerator")())
-    return describe_anchors(message, "c.config", image)
+    return describe_anchors(message, "c.config", image, api=api)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,16 @@ def test_an_oblong_image_makes_ssd_anchors_square_in_pixels():
     ).maps[0]
     height, width = one.sizes[0]
     assert height * 100 == pytest.approx(width * 200)
+
+
+@pytest.mark.parametrize("api, offset", [("2019-07", 0.0), ("2021-06", 4.0), (None, 4.0)])
+def test_a_pyramids_anchors_in_images_whose_size_varies(api, offset):
+    text = "multiscale_anchor_generator { max_level: 3 aspect_ratios: 1 }"
+    assert spec(text, api=api).maps[0].offset == (offset, offset)
+    assert spec(text, (320.0, 320.0), api).maps[0].offset == (4.0, 4.0)
+
+
+def test_until_2017_10_an_ssds_anchors_took_no_account_of_the_images_shape():
+    text = "ssd_anchor_generator { num_layers: 2 aspect_ratios: 1 }"
+    old, new = (spec(text, (150.0, 300.0), api).maps[0].sizes[0] for api in ("2017-10", "2017-11"))
+    assert old == pytest.approx((0.1, 0.1)) and new == pytest.approx((0.1, 0.05))

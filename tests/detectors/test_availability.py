@@ -1,7 +1,12 @@
-"""detectors/availability.py: rates that step at step 0, as in published Faster R-CNNs."""
+"""detectors/availability.py: rates that step at step 0, as in published Faster R-CNNs; images whose
+size varies."""
 
 import builders
 import pytest
+
+from graphfix.detectors import availability
+from graphfix.pipeline_config.document import parse_config
+from graphfix.pipeline_config.schema_history import schema
 
 STEPS = """manual_step_learning_rate {
         initial_learning_rate: %s
@@ -49,3 +54,23 @@ def test_a_later_first_step_stays(graphfix, tmp_path):
     text, messages = converted(graphfix, tmp_path, "0.5", 10)
     assert "step: 10\n" in text and "initial_learning_rate: 0.5" in text
     assert "FIRST_STEP" not in messages
+
+
+@pytest.mark.parametrize(
+    "revision, meta, more, told",
+    [
+        ("2019-07", "ssd", "", True),
+        ("2019-07", "ssd", "pad_to_max_dimension: true", False),
+        ("2019-07", "faster_rcnn", "", False),
+        ("2019-03", "ssd", "", False),
+        ("2021-06", "ssd", "", False),
+    ],
+)
+def test_an_ssd_of_images_whose_size_varies_is_not_exported_in_2019_07(revision, meta, more, told):
+    resizer = f"image_resizer {{ keep_aspect_ratio_resizer {{ {more} }} }}"
+    text = f"model {{ {meta} {{ {resizer} }} }}"
+    message = parse_config(text.encode(), "c").message
+    found = availability.remarks(
+        message, meta, revision, schema(revision), trainer="any", script=None
+    )
+    assert ("IMAGES_VARY" in [one.code for one in found]) == told

@@ -39,6 +39,7 @@ def test_another_order(setup, graphfix):
     assert "another order" not in done.out
 
 
+@pytest.mark.slow
 def test_other_anchors(setup, graphfix):
     path = setup / "pipeline.config"
     text = path.read_text()
@@ -47,6 +48,7 @@ def test_other_anchors(setup, graphfix):
     assert "has other anchors: anchor" in graphfix("doctor", path).out
 
 
+@pytest.mark.slow
 def test_what_healthy_graphs_have(setup, graphfix):
     shutil.copy(os.path.join(repository.DETECTOR, "frozen_inference_graph.pb"), str(setup))
     assert "another order" not in graphfix("doctor", setup / "pipeline.config").out

@@ -171,7 +171,8 @@ def test_an_unreadable_config(graphfix, tmp_path, content):
 
 def test_usage(graphfix):
     assert graphfix("doctor").code == 2
-    assert graphfix("doctor", config("no_end"), "--explain", "x").code == 2
+    assert graphfix("doctor", config("no_end"), "--explain", "x", "--sample", "3").code == 2
+    assert graphfix("doctor", "--explain", "x", "--model_dir", "y").code == 2
     assert graphfix("doctor", config("no_end"), "--target_api", "2031-01").code == 3
     assert (
         graphfix(
@@ -187,6 +188,27 @@ def test_explain(graphfix):
     assert graphfix("doctor", "--explain", "nobody knows this").code == 1
     data = json.loads(graphfix("doctor", "--explain", "First step cannot be zero", "--json").out)
     assert data[0]["codes"] == ["FIRST_STEP"]
+
+
+def test_explain_reads_a_log(graphfix, tmp_path):
+    log = tmp_path / "train.log"
+    log.write_text("INFO:tensorflow:Starting Session.\nValueError: First step cannot be zero.\n")
+    done = graphfix("doctor", "--explain", log)
+    assert done.code == 0 and "  Line 2: ValueError: First step cannot be zero." in done.out
+    done = graphfix("doctor", "--explain", tmp_path / "other.log")
+    assert done.code == 3 and "other.log: is not there" in done.err and not done.out
+
+
+def test_explain_looks_into_a_config(graphfix, tmp_path):
+    path = config("first_step_zero")
+    done = graphfix("doctor", path, "--explain", "First step cannot be zero")
+    assert done.code == 0 and f"In {path} doctor finds:" in done.out and "FIRST_STEP" in done.out
+    done = graphfix("doctor", path, "--explain", "Label map id 0 is reserved")
+    assert f"In {path} doctor finds nothing of it." in done.out and "will hold" not in done.out
+    done = graphfix("doctor", path, "--explain", "Killed", "--json")
+    (row,) = json.loads(done.out)
+    assert row["findings"] == [] and "will hold about" in row["memory"][0]
+    assert graphfix("doctor", tmp_path / "none.config", "--explain", "Killed").code == 3
 
 
 def test_sample_looks_at_fewer(graphfix):

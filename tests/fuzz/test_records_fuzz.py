@@ -53,7 +53,7 @@ def test_boxes_or_an_error(kind, tmp_path):
         data = mutate(made, base) if mutate else mutations.mutate_text(made, base.decode())
         path.write_bytes(data)
         found = outcome.of(lambda: list(read_boxes([str(path)])), data)
-        for where, size, boxes, classes in found or ():
+        for where, size, boxes, classes, _ in found or ():
             assert where.startswith(str(path)) and len(boxes) == len(classes)
             assert size is None or min(size) >= 1
             assert all(isinstance(edge, float) for box in boxes for edge in box)

@@ -141,6 +141,17 @@ def test_a_constant_is_read_where_the_graph_has_it(name, value, read):
     assert read(ssd(inferred(graph_def))) == np.float32(value) != read(ssd(inferred(copied())))
 
 
+@pytest.mark.parametrize("scale", [2.0, 3.0, 0.7])
+def test_logits_may_be_multiplied_by_the_inverse_of_their_scale(scale):
+    graph_def = copied()
+    set_constant(graph_def, "Postprocessor/scale_logits/y", 1 / scale)
+    change_operation("Postprocessor/scale_logits", "Mul")(graph_def)
+    assert ssd(inferred(graph_def)).post_processing.logit_scale == np.float32(scale)
+    set_constant(graph_def, "Postprocessor/scale_logits/y", 0.0)
+    with pytest.raises(SourceError, match="the logits' scale"):
+        inferred(graph_def)
+
+
 @pytest.mark.parametrize("op, name", [("Softmax", "SOFTMAX"), ("Identity", "IDENTITY")])
 def test_the_score_converter_is_the_operation(op, name):
     graph_def = copied()

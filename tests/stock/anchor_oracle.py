@@ -19,6 +19,8 @@ def boxes(case):
         generator = anchor_generator_builder.build(config)
         # A first stage's generator takes no size of the image.
         first_stage = case["config"].startswith("grid_anchor_generator")
+        if case["varies"]:
+            height, width = tf.constant(height), tf.constant(width)
         sizes = {} if first_stage else {"im_height": height, "im_width": width}
         lists = generator.generate([tuple(shape) for shape in case["shapes"]], **sizes)
         return [session.run(one.get()).tolist() for one in lists]

@@ -24,7 +24,7 @@ from object_detection.protos import anchor_generator_pb2, image_resizer_pb2, mat
 
 from graphfix.anchor_fitting.coverage import FeatureMaps, best_overlaps
 from graphfix.anchor_fitting.data import collect
-from graphfix.anchor_fitting.fit import described
+from graphfix.anchor_fitting.objective import described
 from graphfix.datasets.boxes import ImageBoxes
 from graphfix.detectors.feature_maps import map_shapes
 from graphfix.formats.schema import message_class

@@ -19,8 +19,9 @@ ORACLE = os.path.join(judging.HERE, "anchor_oracle.py")
 SSD_SHAPES = [[19, 19], [10, 10], [5, 5], [3, 3], [2, 2], [1, 1]]
 
 
-def case(config, shapes, image, pixels=False):
-    return {"config": config, "shapes": shapes, "image": image, "pixels": pixels}
+def case(config, shapes, image, pixels=False, varies=False):
+    """`varies`: the API learns the image's size when the graph runs."""
+    return dict(config=config, shapes=shapes, image=image, pixels=pixels, varies=varies)
 
 
 CASES = [
@@ -83,7 +84,14 @@ CASES = [
         [[20, 20], [10, 10]],
         [320, 320],
     ),
+    case(
+        "multiscale_anchor_generator { max_level: 4 aspect_ratios: 1 }",
+        [[40, 60], [20, 30]],
+        [320, 480],
+        varies=True,
+    ),
 ]
+MONTHS = {"2019-04": "2019-03", "2019-07": "2019-07", "2021": "2021-06"}
 # What an era's API cannot do itself: strides under Python 3, and a generator it does not have yet.
 CANNOT = {"2019-04": {2, 3, 9}, "2019-07": {2, 3}, "2021": set()}
 
@@ -107,7 +115,7 @@ def test_anchors_are_the_stock_builders(era, stock_python, tmp_path):
             one["config"], message_class("graphfix.pipeline.AnchorGenerator")()
         )
         image = tuple(map(float, one["image"]))
-        spec = describe_anchors(message, "case", image)
+        spec = describe_anchors(message, "case", None if one["varies"] else image, api=MONTHS[era])
         unit = np.ones(4) if one["pixels"] else np.array(image * 2)
         for anchors, shape, stock in zip(spec.maps, one["shapes"], answer):
             ours = anchor_boxes(anchors, spec.generator, tuple(shape), image) / unit

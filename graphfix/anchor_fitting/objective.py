@@ -1,0 +1,113 @@
+"""What a fit maximizes: what the matcher makes of the boxes.
+
+The stock matcher gives a box every anchor whose IoU reaches its threshold and, where it forces
+matches, the best anchor to a box that none reaches.  So a box counts, by halves, for how good its
+best anchor is, and for whether it reaches the threshold; where matches are not forced, its best
+anchor's IoU counts only as far as it reaches.  Reaching is counted softly (a tenth below the
+threshold counts 0, a tenth above it 1), since a step function leads nowhere from where no box
+reaches it.
+"""
+
+import dataclasses
+from typing import Any, Dict, List, Optional, Tuple
+
+import numpy as np
+
+from graphfix.anchor_fitting.coverage import SSD_GENERATOR, FeatureMaps, GridOverlaps
+from graphfix.anchor_fitting.data import BoxSet
+from graphfix.anchor_fitting.limits import SLACK, Limits, shrunk
+from graphfix.anchor_fitting.space import ROUNDING, SearchSpace
+from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
+from graphfix.errors import SourceError
+
+_SOFT = 0.1
+_SHRINKS = 16  # an interpolated anchor shrinks by the root of a scale alone
+_MOST_KEPT = 400  # cached arrays of overlaps
+
+
+@dataclasses.dataclass(frozen=True)
+class Matching:
+    """The matcher: the IoU from which it assigns an anchor to a box, and whether it forces the best
+    anchor on a box that none reaches."""
+
+    threshold: float
+    forced: bool = True
+
+    def credit(self, best: np.ndarray) -> np.ndarray:
+        """What each box counts, 0 to 1; `best`: IoUs [N]."""
+        reach = np.clip((best - (self.threshold - _SOFT)) / (2 * _SOFT), 0, 1)
+        return (best if self.forced else best * reach) / 2 + reach / 2
+
+
+def described(message: Any, subject: str, image: Optional[Tuple[float, float]]) -> AnchorSpec:
+    """The anchors as `GridOverlaps` takes them: described without an image if they scale with it.
+
+    Raises:
+      SourceError: they cannot be built; its subject is `subject`.
+    """
+    scaled = message.WhichOneof("anchor_generator_oneof") == SSD_GENERATOR
+    return describe_anchors(message, subject, None if scaled else image)
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A point of a search space: its vector (its anchors within the limits), what the generator's
+    message is, its anchors, and what they are worth."""
+
+    space: SearchSpace
+    vector: np.ndarray
+    message: Any
+    spec: AnchorSpec
+    value: float
+
+
+class Objective:
+    """How well the anchors of messages cover boxes; a map's overlaps are cached by its anchors."""
+
+    def __init__(
+        self,
+        boxes: BoxSet,
+        present: AnchorSpec,
+        maps: FeatureMaps,
+        matching: Matching,
+        image: Optional[Tuple[float, float]],
+        limits: Limits,
+    ):
+        self.matching, self.image, self.limits = matching, image, limits
+        self.placed = GridOverlaps(boxes, present, maps)
+        self.known: Dict[Tuple, np.ndarray] = {}
+
+    def candidate(self, space: SearchSpace, vector: np.ndarray) -> Optional[Candidate]:
+        """The point of a vector, its anchors shrunk into the limits; None where it cannot be."""
+        vector = np.clip(vector, *space.bounds.T)
+        for _ in range(_SHRINKS):
+            if not space.ordered(vector):
+                return None
+            message = space.build(vector)
+            try:
+                spec = described(message, "it", self.image)
+            except SourceError:
+                return None
+            excess = self.limits.excess(spec, space.present is not None)
+            if max(map(np.max, excess)) <= SLACK:
+                value = float(self.matching.credit(self.best(spec)).mean(dtype=np.float64))
+                return Candidate(space, vector, message, spec, value)
+            vector = space.sorted(shrunk(vector, space.groups, excess, ROUNDING))
+        return None
+
+    def best(self, spec: AnchorSpec) -> np.ndarray:
+        """Each box's best IoU: [N]."""
+        found: List[np.ndarray] = [
+            self._of_map(level, one.sizes) for level, one in enumerate(spec.maps)
+        ]
+        return np.max(found, axis=0)
+
+    def _of_map(self, level: int, sizes: Tuple) -> np.ndarray:
+        key = (level, sizes)
+        found = self.known.get(key)
+        if found is None:
+            if len(self.known) >= _MOST_KEPT:
+                self.known.clear()
+            columns = np.array(sizes, np.float32).T[:, :, None]
+            found = self.known[key] = self.placed.overlaps(level, columns).max(axis=0)
+        return found
