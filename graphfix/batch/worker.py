@@ -32,7 +32,9 @@ from graphfix.modeldir.download import fetch
 from graphfix.modeldir.manifest import Manifest, read_manifest
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, META, SAVED_MODEL
 from graphfix.modeldir.search import find_archive, find_frozen, find_prefix, model_of
+from graphfix.modeldir.source_labels import label_maps_in, named_label_maps
 from graphfix.options import OPTIONS, ConvertOptions
+from graphfix.pipeline_config.document import parse_config
 from graphfix.report.report import Report
 from graphfix.stock_api.target_api import find_target_api
 from graphfix.verification.judge import judge
@@ -205,7 +207,7 @@ def _target_digest(target: Dict[str, Any], directory: str) -> str:
     name."""
     said = dict(target, target_api=find_target_api(target.get("target_api", "auto")).revision)
     for key in said:
-        if OPTIONS[key].read:
+        if OPTIONS[key].read and OPTIONS[key].is_read(said[key]):
             said[key] = hashlib.sha256(read_file(said[key])).hexdigest()
     said.setdefault("fine_tune_checkpoint", os.path.join(directory, CHECKPOINT))
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode("ascii")).hexdigest()
@@ -233,8 +235,11 @@ def _content(path: str, config_path: Optional[str]) -> str:
         ]
         found.append(prefix + META)
     beside = os.path.dirname(found[0])
-    found += [config_path or os.path.join(beside, CONFIG)]
-    found += [os.path.join(beside, one) for one in (LABEL_MAP, FROZEN, SAVED_MODEL)]
+    config = config_path or os.path.join(beside, CONFIG)
+    found += [config] + [os.path.join(beside, one) for one in (LABEL_MAP, FROZEN, SAVED_MODEL)]
+    found += label_maps_in(beside)
+    with contextlib.suppress(SourceError):  # the conversion says what is wrong with it
+        found += named_label_maps(parse_config(read_file(config), config).message, config, beside)
     for one in dict.fromkeys(found):
         if os.path.isfile(one):
             rows.append(f"{os.path.basename(one)} {_sha256(one)}")

@@ -100,6 +100,7 @@ class _Heads:
         self.config = self.fields = self.labels = None
         self.read: Set[str] = set()
         self._names: Mapping[int, str] = {}
+        self._directory = os.path.basename(os.path.abspath(directory))
         path = os.path.join(directory, CONFIG)
         if os.path.isfile(path):
             data = read_file(path)
@@ -122,7 +123,11 @@ class _Heads:
         except SourceError:
             return {}
         names = self._names
-        if not names and model.classes == coco.NUM_CLASSES:
+        if (
+            not names
+            and model.classes == coco.NUM_CLASSES
+            and coco.said_by(self.config.message, [self._directory])
+        ):
             names = _names(coco.LABEL_MAP)
         return head_rows(model, names)
 

@@ -164,14 +164,14 @@ def with_findings(plan: Plan, findings: Findings) -> Plan:
 
 def _classes(context: Context):
     options, count = context.options, context.source.model.classes
-    asked = context.target or options.num_classes is not None or options.map
+    asked = context.target or context.num_classes is not None or options.map
     if options.anchors and not asked:
         return same_classes(context.names, count), ()
     return resolve_classes(
         source=context.names,
         source_classes=count,
         target=context.target,
-        num_classes=options.num_classes,
+        num_classes=context.num_classes,
         mappings=options.map,
     )
 

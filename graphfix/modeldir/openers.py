@@ -20,6 +20,7 @@ from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore
 from graphfix.graph_import.thaw import thaw
 from graphfix.modeldir import foreign
+from graphfix.modeldir.edited_config import Asked, settle
 from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP, META
 from graphfix.modeldir.search import choice, find_archive, find_frozen, find_prefix, model_of
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
@@ -35,7 +36,8 @@ class Model:
     `frozen` is the path of the frozen graph in the same directory, `graph` that graph where it was
     opened.  `unpacked` keeps an archive's files as long as they are needed.  `findings` say what
     had to be assumed.  Where the config was `inferred` from a graph, `config_path` is the graph's.
-    `path` is what the user named.
+    Where the config was edited for other classes, `config` has the number that the heads have, and
+    `asked` what the edit asks for.  `path` is what the user named.
     """
 
     prefix: str
@@ -51,6 +53,7 @@ class Model:
     graph: Optional[Graph] = None
     meta_graph: "MetaGraph" = dataclasses.field(default_factory=lambda: MetaGraph(None))
     path: str = ""
+    asked: Optional[Asked] = None
 
     def __repr__(self) -> str:
         classes = count(self.model.classes, "class", "classes")
@@ -169,13 +172,16 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Model:
     frozen = beside if os.path.isfile(beside) else None
     data, name = b"", where
     findings: Tuple[Finding, ...] = ()
+    asked: Optional[Asked] = None
     inferred = config_path is None and not os.path.lexists(where)
     if not inferred:
         data = read_file(where, pipes=config_path is not None)
-        config = parse_config(data, where)
+        given = parse_config(data, where)
     store = reader.open_bundle(prefix, index)
     metas = {name: view.meta for name, view in store.items()}
-    if inferred:
+    if not inferred:
+        config, asked, findings = settle(given, metas, checkpoint=prefix)
+    else:
         # Few sources lack their config: the code that makes one up is not loaded for nothing.
         from graphfix.modeldir.missing_config import infer_beside
 
@@ -193,6 +199,7 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Model:
         findings=findings,
         inferred=inferred,
         meta_graph=meta_graph,
+        asked=asked,
     )
 
 
@@ -227,7 +234,7 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
         inferred = infer_config(graph, metas, subject=where)
         data, name, config_where = inferred.data, f"the config inferred from {where}", where
         findings += inferred.findings
-    config = parse_config(data, name)
+    config, asked, settled = settle(parse_config(data, name), metas, checkpoint=where)
     model = describe(config.message, metas, config=name, checkpoint=where)
     # Checkpoints have no need of it.
     from graphfix.detectors.unread_layers import add_unread
@@ -244,9 +251,10 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
         hashlib.sha256(hashlib.sha256(data).digest() + digest).hexdigest(),
         None if os.path.isdir(path) else path,
         None,
-        findings + unread,
+        findings + settled + unread,
         inferred is not None,
         None if os.path.isdir(path) else graph,
+        asked=asked,
     )
 
 

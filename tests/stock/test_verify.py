@@ -100,3 +100,38 @@ def test_a_config_that_restores_no_head_is_found_out(out, stock_python):
     assert len(heads) == 24 and all(name.startswith("BoxPredictor_") for name in heads)
     told = "\n".join(answer.verifications[0].unrestored)
     assert all(name in told for name in heads)
+
+
+def test_a_config_that_a_tutorial_edited_converts_to_what_is_restored(tmp_path, stock_python):
+    # Catches: the config's new number of classes, or its label map, taken for the source's.
+    labels = judging.write_labels(tmp_path / "mine.pbtxt", ("ring", "blob", "star"))
+    with open(os.path.join(judging.DETECTOR, "pipeline.config")) as file:
+        text = file.read()
+    text = re.sub(r'label_map_path: ".*"', f'label_map_path: "{labels}"', text)
+    edited = tmp_path / "edited.config"
+    edited.write_text(text.replace("num_classes: 8", "num_classes: 3"))
+    out = judging.convert(
+        judging.DETECTOR,
+        tmp_path / "out",
+        "--pipeline_config_path",
+        edited,
+        "--source_label_map_path",
+        judging.DETECTOR_LABELS,
+        "--target_api",
+        "2019-07",
+    )
+    answer = stock_trial.verify_stock(
+        out, stock_trial.TrialOptions("legacy"), python=stock_python("2019-07")
+    )
+    assert answer.complete and "restored 199 of 199" in answer.verifications[0].summary
+    before, after = (
+        judging.tensors(os.path.join(directory, "model.ckpt"))[
+            "BoxPredictor_2/ClassPredictor/biases"
+        ]
+        for directory in (judging.DETECTOR, out)
+    )
+    ring, star = 6, 4
+    anchors = len(before) // 9
+    assert (
+        after.reshape(anchors, 4)[:, [1, 3]] == before.reshape(anchors, 9)[:, [ring, star]]
+    ).all()
