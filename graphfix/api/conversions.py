@@ -130,10 +130,11 @@ def plan(
     from graphfix.modeldir.destinations import Unplaced, destination
 
     options = options_of(options)
+    resumed = optional_path("model_dir", model_dir)
     where = (
-        Unplaced(model_dir is not None)
+        Unplaced(resumed is not None)
         if output_directory is None
-        else destination(output_directory, model_dir=model_dir)
+        else destination(output_directory, model_dir=resumed)
     )
     return decide(opened(source_of(source), options), where, options, None)[1]
 

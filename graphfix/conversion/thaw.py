@@ -31,7 +31,7 @@ from graphfix.planning.config_edits import Paths, plan_config
 from graphfix.planning.dtypes import check_types
 from graphfix.planning.plan import plan_tensors
 from graphfix.report.next_steps import training_steps
-from graphfix.stock_api.target_api import TargetApi, find_target_api
+from graphfix.stock_api.target_api import TargetApi, check_asked, find_target_api
 from graphfix.verification.copies import check_copies
 
 
@@ -69,6 +69,7 @@ def thaw(path: str, destination: Destination, options: ConvertOptions, *, partia
             "is for a complete training checkpoint, which thaw does not write",
             "leave it out, and give it to convert",
         )
+    check_asked(options.target_api)
     model, config = model_of(path)
     config_path = options.pipeline_config_path or config
     inputs = [one for one in (path, config_path) if one]
@@ -83,7 +84,7 @@ def thaw(path: str, destination: Destination, options: ConvertOptions, *, partia
         )
     source = openers.open_frozen(frozen, config_path=config_path, partial=partial)
     check_types(source.model, source.metas, subject=path)
-    api = find_target_api(options.target_api)
+    api = find_target_api(options.target_api, source.config, source.store)
     trained = trained_anchors(source, api=api.revision)
     tensors = _tensors(source, api, trained.order)
     edits, about_config = plan_config(

@@ -42,8 +42,8 @@ def find_target_api(
       RequestError: it is neither "auto" nor a month with a known API.
     """
     found = runner.importable_api()
+    check_asked(asked)
     if asked != "auto":
-        _check(asked)
         revision = asked
         findings: Tuple[Finding, ...] = ()
     elif found:
@@ -123,7 +123,10 @@ def obstacles(config: PipelineConfig, variables: Container[str], month: str) -> 
     )
 
 
-def _check(month: str) -> None:
+def check_asked(month: str) -> None:
+    """Raises RequestError for a `--target_api` that is no month with a known API."""
+    if month == "auto":
+        return
     try:
         revision_for(month)
     except RequestError as error:

@@ -87,7 +87,7 @@ def test_the_source_is_found_where_the_report_names_it(own, tmp_path):
     assert found.path == model and why == ""
     os.rename(os.path.join(model, "pipeline.config"), str(tmp_path / "pipeline.config"))
     found, why = sides.find_source(out, plan, None, None)
-    assert found is None and "pipeline.config cannot be read" in why and "--source" in why
+    assert found is None and "pipeline.config does not exist" in why and "--source" in why
     shutil.rmtree(model)
     builders.write_model(model, tensors=builders.values(4, seed=1))
     found, why = sides.find_source(out, plan, None, None)
