@@ -54,7 +54,7 @@ def shown(directory, text):
     return True
 
 
-@pytest.mark.parametrize("rounds", [40, thorough.slow(thorough.rounds(300, 4000))])
+@pytest.mark.parametrize("rounds", [15, thorough.slow(thorough.rounds(300, 4000))])
 def test_any_mutation_is_shown_or_refused(out, tmp_path, rounds):
     copy = str(tmp_path / "copy")
     shutil.copytree(out, copy)

@@ -165,6 +165,7 @@ def test_pictures_before_and_after(graphfix, out, model, stock):
     assert "pictures" in report.artifacts
 
 
+@pytest.mark.slow
 def test_pictures_stay_until_others_come(graphfix, out, model, stock):
     assert compare(graphfix, out, model, stock, *PICTURES[:2]).code == 0
     assert graphfix("verify", out, "--stock", "--stock_python", stock.python).code == 0
