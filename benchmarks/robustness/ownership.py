@@ -10,7 +10,7 @@ import stat
 import sys
 import tempfile
 
-from graphfix.anchor_fitting import fit, plots
+from graphfix.anchor_fitting import plots, search
 from graphfix.cli import command_line
 from robustness import worlds, writing
 from robustness.common import Tally, whole
@@ -197,7 +197,7 @@ def in_a_child(words, where):
                 signal.signal(signal.SIGALRM, signal.SIG_DFL)
                 signal.alarm(SECONDS)
                 os.fsync = lambda handle: None
-                fit._SHAKES = fit._SHAKES[:0]
+                search._SHAKES = ()
                 plots.require = lambda: None
                 plots.draw = drawn
                 code = command_line.main(words)

@@ -23,7 +23,7 @@ s / sqrt(r) * base high and s * sqrt(r) * base wide.  As measured on the stock A
 
 import dataclasses
 import math
-from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
@@ -42,7 +42,8 @@ INTERPOLATED_LAST = "2017-11"
 CENTRED = "2021-06"
 
 
-class MapAnchors(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class MapAnchors:
     """The anchors at a location of a feature map.
 
     `sizes` are (height, width), of the image for `ssd_anchor_generator` and in pixels for all

@@ -1,13 +1,15 @@
 """The variables that training adds to a model's own, recognised by their names."""
 
-from typing import Iterable, NamedTuple, Optional, Sequence, Tuple
+import dataclasses
+from typing import Iterable, Optional, Sequence, Tuple
 
 from graphfix.detectors import families
 from graphfix.detectors.quantization import is_quantization
 from graphfix.formats.tensors import TensorMeta
 
 
-class AuxiliaryVariables(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class AuxiliaryVariables:
     """Names of what training adds: moving averages, the optimizer's and quantization's
     variables."""
 

@@ -13,6 +13,7 @@ gives the very same box; `recode` computes a and b.  A region proposal network a
 faster_rcnn coder with scales 10, 10, 5, 5, and so has the second stage.
 """
 
+import dataclasses
 import math
 from typing import Any, List, NamedTuple, Tuple
 
@@ -24,7 +25,8 @@ SQUARE = "square_box_coder"
 MEAN_STDDEV = "mean_stddev_box_coder"
 
 
-class Coder(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Coder:
     """A coder: kind, scales (y, x, height, width; square: y, x, length; mean_stddev: 1 / stddev),
     and keypoints a box has."""
 

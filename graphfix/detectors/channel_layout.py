@@ -17,7 +17,7 @@ new layout the channel of the old one that it takes, or FRESH.
 
 import dataclasses
 import itertools
-from typing import Mapping, NamedTuple, Sequence, Tuple
+from typing import Mapping, Sequence, Tuple
 
 FRESH = -1
 
@@ -28,7 +28,8 @@ CLASS_CHANNEL, CLASS_AXIS = "class_channel", "class"
 BOX_ENCODING, OBJECTNESS_AXIS = "box_encoding", "objectness"
 
 
-class Axis(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Axis:
     """One thing that a head has channels for, one of the kinds above, and how many there are."""
 
     kind: str

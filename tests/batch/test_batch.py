@@ -156,7 +156,7 @@ def test_one_failure_does_not_stop_the_rest(graphfix, place, tmp_path):
         )
     ]
     for words in (
-        "nowhere.index: does not exist",
+        "nowhere: does not exist",
         "cut.tar.gz: is not a valid tar archive",
         "names 'a', which is not a new class",
         "exists already, and no batch made it",
