@@ -39,7 +39,8 @@ def check_weights(
     count = f"{len(differing)} of its {len(pairs)} weights"
     others = [_other(view.meta.name) for _, view in differing]
     if all(
-        name in store and constants.is_tensor(node, store[name]) for (node, _), name in zip(differing, others)
+        name in store and constants.is_tensor(node, store[name])
+        for (node, _), name in zip(differing, others)
     ):
         averaged = others[0].endswith(MOVING_AVERAGE)
         raise SourceError(

@@ -25,8 +25,8 @@ _UNREAD = "see that the config has the anchors the model was trained with"
 
 class GraphAnchors(NamedTuple):
     """The graph's file, and the anchors it lays; layers of which it pads the input by a Pad, and by
-    joining zeros to it.  Without `anchors` no graph tells them.  `strangers` are the files, with their
-    anchors, of graphs beside the checkpoint that have other weights."""
+    joining zeros to it.  Without `anchors` no graph tells them.  `strangers` are the files of
+    graphs beside the checkpoint that have other weights, and their anchors."""
 
     path: str
     anchors: Optional[AnchorSpec]
@@ -37,10 +37,7 @@ class GraphAnchors(NamedTuple):
 
 
 def read_graph_anchors(
-    prefix: str,
-    image: Optional[Pair],
-    graph: Optional[Graph] = None,
-    heads: Collection[str] = (),
+    prefix: str, image: Optional[Pair], graph: Optional[Graph] = None, heads: Collection[str] = ()
 ) -> GraphAnchors:
     """What the graphs beside a checkpoint tell, or `graph`, where that is opened already; `prefix`
     is the checkpoint's, a SavedModel's directory, or a frozen graph's path.  `heads` are tensors of
