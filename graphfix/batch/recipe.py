@@ -16,6 +16,7 @@ from graphfix.formats.archive import SUFFIXES
 from graphfix.formats.textproto import Document, bind
 from graphfix.fronts import Front, spelled
 from graphfix.options import OPTIONS, ConvertOptions, Kind
+from graphfix.pipeline_config.paths import absolute
 
 SCHEMES = ("http", "https", "file")
 _URL = re.compile(rf"({'|'.join(SCHEMES)})://\S+\Z")
@@ -23,6 +24,8 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 _LARGEST = 8 << 30
 # The options that name the new classes: a model's own take the place of the defaults'.
 _NEW_CLASSES = ("label_map_path", "classes")
+# Paths that are written into the config.
+_RECORDS = ("train_record", "eval_record")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +164,8 @@ def _target(own, defaults, base: str) -> Dict[str, Any]:
                 value = list(value)
             elif option.read and option.is_read(os.path.join(base, value)):
                 value = os.path.join(base, value)
+            elif value and field.name in _RECORDS:
+                value = absolute(value, base)
             out[field.name] = value
     return out
 

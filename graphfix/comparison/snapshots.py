@@ -36,7 +36,8 @@ def open_snapshot(path: str, *, ignored: Container[str] = ()) -> Snapshot:
     """
     if find_archive(path):
         unpacked = Unpacked(path)
-        return _directory(path, unpacked.directory, unpacked, None)
+        with unpacked.named():
+            return _directory(path, unpacked.directory, unpacked, None)
     if os.path.isdir(path):
         return _directory(path, path, None, ignored)
     if path.endswith(_TEXTS):

@@ -18,7 +18,7 @@ from graphfix.modeldir.source_labels import source_labels
 from graphfix.options import ConvertOptions
 from graphfix.pipeline_config.anchor_generators import parse_anchors, touches_anchors
 from graphfix.pipeline_config.label_map import Label, LabelMap
-from graphfix.pipeline_config.paths import absolute, is_placeholder, is_url
+from graphfix.pipeline_config.paths import absolute, is_elsewhere, is_placeholder
 from graphfix.planning.plan import Plan
 from graphfix.stock_api.target_api import TargetApi, find_target_api
 
@@ -135,7 +135,12 @@ def _records(options: ConvertOptions) -> Tuple[Finding, ...]:
     missing = []
     for name in ("train_record", "eval_record"):
         path = getattr(options, name)
-        if path and not is_url(path) and not is_placeholder(path) and not find(path, Budget()):
+        if (
+            path
+            and not is_elsewhere(path)
+            and not is_placeholder(path)
+            and not find(path, Budget())
+        ):
             missing.append(
                 Finding(
                     "RECORD_MISSING",

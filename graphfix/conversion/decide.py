@@ -14,7 +14,7 @@ from graphfix.modeldir.names import CHECKPOINT, LABEL_MAP
 from graphfix.options import AnchorBoxes
 from graphfix.pipeline_config.anchor_generators import anchor_edits, restated
 from graphfix.pipeline_config.edits import ConfigEdit
-from graphfix.pipeline_config.paths import TO_BE_CONFIGURED, absolute
+from graphfix.pipeline_config.paths import TO_BE_CONFIGURED, absolute, beside
 from graphfix.pipeline_config.resizers import largest_size
 from graphfix.planning.anchors import AnchorCarry, carry_anchors, clipped, fresh_anchors, reordered
 from graphfix.planning.classes import SurgeryRequest, resolve_classes, same_classes, trained_ids
@@ -91,7 +91,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
         resumable=resumable,
         paths=Paths(
             checkpoint,
-            os.path.join(os.path.dirname(checkpoint), LABEL_MAP),
+            beside(checkpoint, LABEL_MAP),
             options.train_record and absolute(options.train_record),
             options.eval_record and absolute(options.eval_record),
         ),

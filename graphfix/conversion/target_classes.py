@@ -8,7 +8,7 @@ from graphfix.findings import INFO, WARNING, Finding, count
 from graphfix.formats.regular_files import read_file
 from graphfix.modeldir.openers import Model
 from graphfix.options import ConvertOptions
-from graphfix.pipeline_config.label_map import LabelMap, listed, parse_classes
+from graphfix.pipeline_config.label_map import BACKGROUND, LabelMap, fold, listed, parse_classes
 from graphfix.pipeline_config.paths import find_named
 
 
@@ -23,6 +23,14 @@ class Target(NamedTuple):
 
 def target_classes(source: Model, options: ConvertOptions) -> Target:
     """The classes that the options name, or else those that an edited config asks for."""
+    target = _target(source, options)
+    if target.labels is None:
+        return target
+    subject = target.path or "--classes"
+    return target._replace(findings=target.findings + _background(target.labels, subject))
+
+
+def _target(source: Model, options: ConvertOptions) -> Target:
     path, number = options.label_map_path, options.num_classes
     if path is not None:
         found = parse_classes(read_file(path, pipes=True), path)
@@ -89,6 +97,24 @@ def _ids(subject: str, labels: LabelMap) -> Finding:
         f"is a list of names, so ids follow its order: {first.display_name} is {first.id}"
         + (f", {last.display_name} is {last.id}" if last is not first else ""),
         "give the classes in your records the same ids",
+    )
+
+
+def _background(labels: LabelMap, subject: str) -> Tuple[Finding, ...]:
+    """A class that is called as what every detector has beside its classes."""
+    return tuple(
+        Finding(
+            "BACKGROUND_CLASS",
+            WARNING,
+            subject,
+            f"has '{name}' as the class with id {label.id}: detectors have a background of their "
+            "own, with id 0",
+            "leave it out, unless your records have boxes of it, and give the others the ids that "
+            "your records have",
+        )
+        for label in labels.labels
+        for name in label.names[-1:]
+        if fold(name).strip("_ ") == BACKGROUND
     )
 
 

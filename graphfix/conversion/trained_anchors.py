@@ -20,7 +20,7 @@ from graphfix.detectors.anchor_order import (
     on_grid,
     order_of,
 )
-from graphfix.detectors.families import ANCHOR_FIELD
+from graphfix.detectors.families import ANCHOR_FIELD, BOX
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.modeldir.names import PLAN_JSON
 from graphfix.modeldir.openers import Model
@@ -69,7 +69,8 @@ def trained_anchors(
         revision_for(source_api)
     message, image = _generator(source), source.model.image
     wanted = describe_anchors(message, source.config_path, image, api=api)
-    read = read_graph_anchors(source.prefix, image, source.graph)
+    heads = [name for head in source.model.heads if head.role == BOX for name in head.tensors]
+    read = read_graph_anchors(source.prefix, image, source.graph, heads)
     findings = read.findings + _padding(source, read)
     if read.anchors is not None:
         trained, witness = read.anchors, Witness(os.path.basename(read.path), "has")
@@ -77,7 +78,8 @@ def trained_anchors(
     else:
         month, witness = _month(source, source_api)
         if month is None:
-            return Trained(wanted, (), findings + _doubt(source, wanted))
+            doubt = _strangers(read, wanted) or _doubt(source, wanted)
+            return Trained(wanted, (), findings + doubt)
         trained = describe_anchors(message, source.config_path, image, api=month)
     order = order_of(trained, wanted)
     if order and _shared(source) and len(set(order)) > 1:
@@ -189,6 +191,22 @@ def _padding(source: Model, read: GraphAnchors) -> Tuple[Finding, ...]:
             "builds from the checkpoint does not compute exactly what this graph does",
             remedy,
         ),
+    )
+
+
+def _strangers(read: GraphAnchors, wanted: AnchorSpec) -> Tuple[Finding, ...]:
+    """Graphs of another model, by their weights, that lay other anchors than the config's."""
+    return tuple(
+        Finding(
+            "ANCHOR_ORDER_UNKNOWN",
+            WARNING,
+            os.path.basename(path),
+            f"has the anchors in another order than the API ({described(order)}), but not the "
+            "checkpoint's weights: it is taken for another model's, and the order for the API's",
+            f"if the checkpoint was trained with that order, say so: --source_api {_LAST_MONTH}",
+        )
+        for path, order in ((path, order_of(one, wanted)) for path, one in read.strangers)
+        if order
     )
 
 

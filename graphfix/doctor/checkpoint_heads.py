@@ -134,9 +134,11 @@ def _anchors(setup: Setup) -> Iterator[Symptom]:
         or not any(head.layout.has(ANCHOR) for head in fit(setup, prefix).fitting)
     ):
         return
+    heads = fit(setup, prefix).fitting
+    boxes = [name for head in heads if head.role == families.BOX for name in head.tensors]
     field = families.ANCHOR_FIELD[setup.meta]
     image = constant_size(setup.body.image_resizer)
-    read = read_graph_anchors(prefix, image)
+    read = read_graph_anchors(prefix, image, heads=boxes)
     if read.anchors is None:
         return
     revision = setup.options.revision

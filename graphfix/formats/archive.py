@@ -7,11 +7,13 @@ names that lead out of it, links, devices, and sizes beyond any detector are ref
 of them is written.
 """
 
+import contextlib
+import dataclasses
 import os
 import re
 from typing import Any, BinaryIO, Iterator, Optional
 
-from graphfix.errors import RequestError, SourceError
+from graphfix.errors import GraphfixError, RequestError, SourceError
 from graphfix.formats import regular_files, tarball, zipball
 from graphfix.process.scratch import Scratch
 
@@ -60,11 +62,27 @@ class Unpacked:
         self._scratch = Scratch()
         self.directory = self._scratch.path
         self._top: Optional[str] = None
+        self._path = path
         try:
             self.checked = self._unpack(path)
         except BaseException:
             self.close()
             raise
+
+    @contextlib.contextmanager
+    def named(self) -> Iterator[None]:
+        """Errors within it name the archive: the user does not know where it was unpacked to."""
+        try:
+            yield
+        except GraphfixError as error:
+            raise type(error).collected(
+                dataclasses.replace(
+                    problem,
+                    subject=problem.subject.replace(self.directory, self._path),
+                    message=problem.message.replace(self.directory, self._path),
+                )
+                for problem in error.problems
+            ) from None
 
     def _unpack(self, path: str) -> bool:
         try:

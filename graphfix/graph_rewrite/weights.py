@@ -12,7 +12,6 @@ import numpy as np
 
 from graphfix.detectors.families import MOVING_AVERAGE
 from graphfix.errors import SourceError
-from graphfix.formats.checksum import crc32c
 from graphfix.formats.graphdef import constants
 from graphfix.formats.tensors import TensorStore, TensorView
 from graphfix.planning.edits import Edit
@@ -34,13 +33,14 @@ def check_weights(
         for node in graph_def.node
         if node.op == "Const" and node.name in taken
     ]
-    differing = [pair for pair in pairs if not _equal(*pair)]
+    differing = [pair for pair in pairs if not constants.is_tensor(*pair)]
     if not differing:
         return
     count = f"{len(differing)} of its {len(pairs)} weights"
     others = [_other(view.meta.name) for _, view in differing]
     if all(
-        name in store and _equal(node, store[name]) for (node, _), name in zip(differing, others)
+        name in store and constants.is_tensor(node, store[name])
+        for (node, _), name in zip(differing, others)
     ):
         averaged = others[0].endswith(MOVING_AVERAGE)
         raise SourceError(
@@ -60,22 +60,6 @@ def check_weights(
 def _other(name: str) -> str:
     """The moving average of a trained value, and the other way round."""
     return name[: -len(MOVING_AVERAGE)] if name.endswith(MOVING_AVERAGE) else name + MOVING_AVERAGE
-
-
-def _equal(node: Any, view: TensorView) -> bool:
-    """Whether a constant is a tensor, bit by bit."""
-    try:
-        meta = constants.meta_of(node)
-        if (meta.dtype, meta.shape) != (view.meta.dtype, view.meta.shape):
-            return False
-        data = node.attr["value"].tensor.tensor_content
-        if len(data) != meta.nbytes:
-            data = constants.value_of(node).tobytes()
-    except ValueError:
-        return False
-    if view.extent is None:
-        return data == np.ascontiguousarray(view.load()).tobytes()
-    return len(data) == view.extent.length and crc32c(data) == view.extent.crc32c
 
 
 def _distance(pairs: List[Tuple[Any, TensorView]]) -> str:

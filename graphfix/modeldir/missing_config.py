@@ -7,6 +7,7 @@ What a trainer's graph shows counts only where no other shows more.
 import os
 from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Tuple
 
+from graphfix.detectors.families import MOVING_AVERAGE, SLOT_SUFFIXES
 from graphfix.errors import Problem, SourceError
 from graphfix.findings import Finding
 from graphfix.formats.graphdef import files
@@ -14,6 +15,8 @@ from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.tensors import TensorMeta
 from graphfix.graph_import.infer_config import infer_config, remedy
 from graphfix.modeldir.names import CONFIG, META, SAVED_MODEL
+
+_VARIABLES = ("VariableV2", "Variable", "VarHandleOp")
 
 
 class ConfigBeside(NamedTuple):
@@ -50,7 +53,9 @@ def infer_beside(
         if path is None:
             continue
         try:
-            found = infer_config(read(), metas, subject=path)
+            graph = read()
+            _check_variables(graph, metas, path)
+            found = infer_config(graph, metas, subject=path)
         except SourceError as error:
             problems += error.problems
         else:
@@ -69,6 +74,36 @@ def infer_beside(
         f"{META}, or an exporter's) to infer it from",
         remedy(metas),
     )
+
+
+def _check_variables(graph: Graph, metas: Mapping[str, TensorMeta], path: str) -> None:
+    """Whether a graph's variables, if it has any, are those of a checkpoint: a Saver writes all.
+
+    Raises:
+      SourceError: some are not, so that it is another model's.
+    """
+    variables = {
+        node.name: tuple(dim.size for dim in node.attr["shape"].shape.dim)
+        for node in graph.nodes.values()
+        if node.op in _VARIABLES and _is_models(node.name)
+    }
+    if not variables:
+        return
+    tensors = {name: meta.shape for name, meta in metas.items() if _is_models(name)}
+    names = variables.keys() | tensors.keys()
+    other = sorted(name for name in names if variables.get(name) != tensors.get(name))
+    if other:
+        raise SourceError(
+            path,
+            f"is the graph of another model than the checkpoint beside it: {len(other)} of "
+            f"{len(names)} variables are not in both, or of another shape (the first: {other[0]})",
+            remedy(metas),
+        )
+
+
+def _is_models(name: str) -> bool:
+    """Whether a variable is a model's: no optimizer's, whose may be left out, and no counter."""
+    return "/" in name and not name.endswith((*SLOT_SUFFIXES, MOVING_AVERAGE))
 
 
 def _serving(path: str) -> Graph:

@@ -10,7 +10,6 @@ import os
 from typing import Callable, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.describe import ModelSpec, describe
-from graphfix.errors import GraphfixError
 from graphfix.findings import INFO, Finding, count
 from graphfix.formats.archive import Unpacked
 from graphfix.formats.checkpoint import reader
@@ -127,18 +126,8 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Model:
 
 def _open_archive(path: str, config_path: Optional[str]) -> Model:
     unpacked = Unpacked(path)
-    try:
+    with unpacked.named():
         source = open_source(unpacked.directory, config_path=config_path)
-    except GraphfixError as error:
-        # The user knows the archive, not where it was unpacked to.
-        raise type(error).collected(
-            dataclasses.replace(
-                problem,
-                subject=problem.subject.replace(unpacked.directory, path),
-                message=problem.message.replace(unpacked.directory, path),
-            )
-            for problem in error.problems
-        ) from None
     return dataclasses.replace(
         source,
         unpacked=unpacked,

@@ -13,12 +13,15 @@ By the file's suffix (label_map.parse_classes), one of these becomes a label map
 
 import os
 import re
+import unicodedata
 from typing import Dict, List, Tuple
 
 from graphfix.errors import Problem, SourceError
 from graphfix.options import MAX_CLASSES
 from graphfix.pipeline_config.label_map import BACKGROUND, Classes, Label, LabelMap, parse_label_map
 
+# Control characters, and ends of lines and paragraphs that editors show as such.
+_NO_LETTERS = ("Cc", "Zl", "Zp")
 _YAML = (".yaml", ".yml")
 _NO_CLASS = "???"
 _BACKGROUND = (BACKGROUND, "__background__", "_background_")
@@ -67,6 +70,14 @@ def _label_map(names: Dict[int, str], subject: str) -> LabelMap:
         )
     seen: Dict[str, int] = {}
     for number, name in sorted(names.items()):
+        if any(unicodedata.category(letter) in _NO_LETTERS for letter in name):
+            problems.append(
+                Problem(
+                    subject,
+                    f"has {name[:80]!r} for the id {number}, with a control character",
+                    "save it as plain text, a name a line",
+                )
+            )
         if seen.setdefault(name, number) != number:
             problems.append(
                 Problem(
@@ -76,12 +87,12 @@ def _label_map(names: Dict[int, str], subject: str) -> LabelMap:
                 )
             )
     if problems:
-        raise SourceError.collected(problems)
+        raise SourceError.collected(problems[:20])
     return LabelMap(tuple(Label(number, name, name) for number, name in sorted(names.items())))
 
 
 def _of_lines(text: str, subject: str) -> Dict[int, str]:
-    lines = [line.strip() for line in text.strip().split("\n")]
+    lines = [line.strip() for line in re.split(r"\r\n|\n|\r", text.strip())]
     problems = []
     for number, line in enumerate(lines, 1):
         if not line and len(lines) > 1:
@@ -114,7 +125,7 @@ def _counted(rows: List[Tuple[int, str]], first: int) -> Dict[int, str]:
 
 
 def _of_yaml(text: str, subject: str) -> Dict[int, str]:
-    text = _COMMENT.sub("", text.replace("\r\n", "\n"))
+    text = _COMMENT.sub("", re.sub(r"\r\n?", "\n", text))
     found = _NAMES.search(text)
     rows = _items(text[found.end() :]) if found else []
     if not rows:

@@ -12,6 +12,8 @@ INPUT_PATH = ("tf_record_input_reader", "input_path")
 TO_BE_CONFIGURED = "PATH_TO_BE_CONFIGURED"
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# A path on a drive or a share of Windows, where the trainer may run.
+_WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _FIELD = re.compile(r"(_path|_dir|_directory|_checkpoint)$")
 # What sample configs and tutorials have in place of a path.
 _PLACEHOLDER = re.compile(r"PATH_TO|path/to|/usr/home/username|YOUR_|your_|<[^<>]*>", re.ASCII)
@@ -27,14 +29,24 @@ def is_placeholder(text: str) -> bool:
     return bool(_PLACEHOLDER.search(text))
 
 
-def is_url(text: str) -> bool:
-    """Whether a path is of another machine's storage, such as gs://bucket/train.record."""
-    return _URL.match(text) is not None
+def is_elsewhere(text: str) -> bool:
+    """Whether a path is of another machine, such as gs://bucket/train.record or C:\\x.record."""
+    return bool(_URL.match(text) or _WINDOWS.match(text))
 
 
-def absolute(text: str) -> str:
-    """A path as the config is to have it: a trainer may run in any directory."""
-    return text if is_url(text) or is_placeholder(text) else os.path.abspath(text)
+def beside(path: str, name: str) -> str:
+    """The path of a file in the same directory as another, which may be one of Windows."""
+    if _WINDOWS.match(path):
+        return path[: len(path) - len(base_name(path))] + name
+    return os.path.join(os.path.dirname(path), name)
+
+
+def absolute(text: str, directory: str = "") -> str:
+    """A path, relative to a directory (this one), as the config is to have it: a trainer may run in
+    any directory."""
+    if is_elsewhere(text) or is_placeholder(text):
+        return text
+    return os.path.abspath(os.path.join(directory, text))
 
 
 def label_map_paths(message) -> Tuple[str, ...]:

@@ -57,9 +57,10 @@ def gap(source: Any, output: Any) -> Gap:
     if not source.size:
         return Gap(0.0, 0.0)
     scale = float(np.abs(source).max())
-    if np.array_equal(source, output):
+    if np.isfinite(scale) and np.array_equal(source, output):
         return Gap(0.0, scale)
-    largest = float(np.abs(np.subtract(source, output, dtype=np.float64)).max())
+    with np.errstate(invalid="ignore"):
+        largest = float(np.abs(np.subtract(source, output, dtype=np.float64)).max())
     if not np.isfinite(largest):
         return Gap(INFINITE, 0.0, "are not finite")
     return Gap(largest, scale)
@@ -153,10 +154,14 @@ class Stage:
         if all("decoded" in one for one in sides):
             decoded = [self.boxes(one["decoded"], side, 4) for side, one in enumerate(sides)]
             pairs.append((DECODED, "box", decoded))
-        if rounding:
+        if rounding and all(one.shape[1] for _, _, (one, _) in pairs):
             pairs = _without_rounded(pairs, order, rounding, found)
             order = None
         for step, key, (one, other) in pairs:
+            if not one.shape[1]:
+                # Each class has its own, and none is carried over.
+                found["notes"].append(f"there are no {step} of carried classes to compare")
+                continue
             apart = gap(_ordered(one, order)[:rows], other[:rows])
             found[key] = apart._asdict()
             if not apart.equal:

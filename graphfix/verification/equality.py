@@ -142,7 +142,8 @@ def comparison_job(
     }
     if masks:
         pairs, sizes = _classes(masks[0], plan)
-        job["masks"] = {"kernel": [_kernel(masks[0])] * 2, "classes": pairs, "channels": sizes}
+        if pairs:
+            job["masks"] = {"kernel": [_kernel(masks[0])] * 2, "classes": pairs, "channels": sizes}
     if any("anchor_generator" in step for edit in plan.config_edits for step in edit.path):
         job["carried"] = _carried(source, plan)
     return job

@@ -10,6 +10,7 @@ import readme
 from batch_runs import recipe
 
 from graphfix.batch.recipe import read_recipe
+from graphfix.formats.regular_files import read_file
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,34 @@ def test_what_is_no_recipe(graphfix, tmp_path, text, fragments):
     assert all(line.startswith("graphfix: " + path) for line in done.err.splitlines())
     assert all(fragment in done.err for fragment in fragments), done.err
     assert os.listdir(str(tmp_path)) == ["recipe.txt"]
+
+
+def test_records_are_relative_to_the_recipe(tmp_path, monkeypatch):
+    """Wherever batch is run."""
+    other = tmp_path / "other"
+    other.mkdir()
+    given = [
+        "a.record",
+        "../b/x.record*",
+        "/c/x",
+        "gs://d/x",
+        "C:\\\\e\\\\x",
+        "PATH_TO_BE_CONFIGURED/x",
+    ]
+    here = str(tmp_path)
+    wanted = [here + "/a.record", os.path.dirname(here) + "/b/x.record*", "/c/x", "gs://d/x"]
+    wanted += ["C:\\e\\x", given[-1]]
+    text = "".join(
+        f'model {{ source: "m{number}" target {{ num_classes: 1 train_record: "{one}" }} }}\n'
+        for number, one in enumerate(given)
+    )
+    text += 'defaults { eval_record: "v" }'
+    path = builders.write(tmp_path, "recipe.txt", text)
+    for directory, name in ((tmp_path, "recipe.txt"), (other, path)):
+        monkeypatch.chdir(directory)
+        targets = [entry.target for entry in read_recipe(read_file(name), name)]
+        assert [one["train_record"] for one in targets] == wanted
+        assert {one["eval_record"] for one in targets} == {here + "/v"}
 
 
 def test_an_output_that_cannot_be(graphfix, place):

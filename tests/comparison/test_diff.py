@@ -212,6 +212,14 @@ def test_what_a_graph_says_besides(graphfix, recorded, tmp_path, change, said):
         assert done.code == 1 and said in told, told
 
 
+def test_an_archive_without_a_model(graphfix, model, tmp_path):
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "y").write_bytes(b"y")
+    archive = shutil.make_archive(str(tmp_path / "z"), "zip", str(tmp_path / "x"))
+    done = graphfix("diff", archive, model)
+    assert done.code == 3 and done.err.startswith(f"graphfix: {archive}: has no checkpoint")
+
+
 def test_an_archive(graphfix, model, tmp_path):
     archive = shutil.make_archive(
         str(tmp_path / "it"), "gztar", os.path.dirname(model), os.path.basename(model)

@@ -7,7 +7,7 @@ from conversions import TARGET
 
 from graphfix.formats.regular_files import read_file
 from graphfix.pipeline_config.document import parse_config
-from graphfix.pipeline_config.paths import absolute
+from graphfix.pipeline_config.paths import absolute, beside
 
 
 def records(out):
@@ -35,7 +35,23 @@ def test_records_are_written_from_the_root_and_missed(model, graphfix, tmp_path,
     assert "--eval_record" in told[0] and f"{here}/eval.record" in told[0]
 
 
-@pytest.mark.parametrize("path", ["gs://bucket/train.record", "PATH_TO_BE_CONFIGURED/x.record"])
+ELSEWHERE = [
+    ("gs://bucket/train.record", "gs://bucket/label_map.pbtxt"),
+    ("PATH_TO_BE_CONFIGURED/x.record", "PATH_TO_BE_CONFIGURED/label_map.pbtxt"),
+    ("C:\\data\\train.record", "C:\\data\\label_map.pbtxt"),
+    ("d:/data/train.record", "d:/data/label_map.pbtxt"),
+    ("\\\\server\\data\\x.record", "\\\\server\\data\\label_map.pbtxt"),
+]
+
+
+@pytest.mark.parametrize("path", [path for path, _ in ELSEWHERE])
 def test_what_is_elsewhere_stays_and_is_not_looked_for(model, converted, path):
     out, _ = converted(model, TARGET, "--train_record", path, "--eval_record", path)
     assert records(out) == [[path], [path]] and absolute(path) == path
+
+
+@pytest.mark.parametrize(
+    "path, other", [*ELSEWHERE, ("/a/b", "/a/label_map.pbtxt"), ("a\\b", "label_map.pbtxt")]
+)
+def test_the_label_map_lies_beside_the_checkpoint_wherever_that_is(path, other):
+    assert beside(path, "label_map.pbtxt") == other

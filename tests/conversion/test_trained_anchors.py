@@ -140,6 +140,23 @@ def test_a_graph_beside_the_checkpoint_tells_the_order(model, graphfix, tmp_path
     assert "trained in another order (map 1: 0 2 3 4 5 1)" in graphfix("inspect", source).out
 
 
+def test_a_frozen_graph_with_other_weights_tells_no_order(detector, graphfix, tmp_path):
+    """The graph of an older model, left beside a checkpoint that was trained since."""
+    source, out = str(tmp_path / "source"), str(tmp_path / "out")
+    shutil.copytree(repository.DETECTOR, source)
+    name = "frozen_inference_graph.pb"
+    shutil.copy(os.path.join(detector, name), os.path.join(source, name))
+    done = graphfix("convert", source, "--output_directory", out, *KEEP)
+    assert done.code == 0, done.err
+    told = codes(out)["ANCHOR_ORDER_UNKNOWN"]
+    assert (told["subject"], told["severity"]) == (name, "warning")
+    assert "anchor_order" not in plan(out) and "ANCHOR_ORDER" not in codes(out)
+    before, after = (
+        builders.read_checkpoint(os.path.join(one, "model.ckpt")) for one in (source, out)
+    )
+    assert all(same(after[name], before[name]) for name, _ in old_order.heads(before))
+
+
 def undated(model, directory):
     """The tiny detector, of which nothing tells when it was trained."""
     shutil.copytree(model, str(directory))

@@ -8,6 +8,7 @@ import pytest
 import repository
 
 from graphfix.formats.graphdef import files
+from graphfix.formats.schema import message_class
 
 TESTDATA = os.path.join(repository.TOP, "testdata")
 
@@ -19,9 +20,9 @@ def setup(tmp_path, monkeypatch):
     for name in os.listdir(repository.DETECTOR):
         if name.startswith("model.ckpt"):
             shutil.copy(os.path.join(repository.DETECTOR, name), str(tmp_path))
-    (tmp_path / "frozen_inference_graph.pb").write_bytes(
-        files.graph_to_bytes(old_order.open_graph())
-    )
+    meta = message_class("graphfix.graph.MetaGraphDef")()
+    meta.graph_def.CopyFrom(old_order.open_graph().graph_def)
+    (tmp_path / "model.ckpt.meta").write_bytes(meta.SerializeToString())
     with open("broken/rate_stays/pipeline.config") as file:
         text = file.read()
     (tmp_path / "pipeline.config").write_text(
@@ -39,6 +40,13 @@ def test_another_order(setup, graphfix):
     assert "another order" not in done.out
 
 
+def test_a_frozen_graph_with_other_weights_tells_nothing(setup, graphfix):
+    (setup / "model.ckpt.meta").unlink()
+    data = files.graph_to_bytes(old_order.open_graph())
+    (setup / "frozen_inference_graph.pb").write_bytes(data)
+    assert "another order" not in graphfix("doctor", setup / "pipeline.config").out
+
+
 @pytest.mark.slow
 def test_other_anchors(setup, graphfix):
     path = setup / "pipeline.config"
@@ -50,5 +58,6 @@ def test_other_anchors(setup, graphfix):
 
 @pytest.mark.slow
 def test_what_healthy_graphs_have(setup, graphfix):
+    (setup / "model.ckpt.meta").unlink()
     shutil.copy(os.path.join(repository.DETECTOR, "frozen_inference_graph.pb"), str(setup))
     assert "another order" not in graphfix("doctor", setup / "pipeline.config").out

@@ -1,5 +1,6 @@
 """A checkpoint without its pipeline.config: which graph beside it shows the config."""
 
+import argparse
 import os
 import shutil
 
@@ -9,13 +10,18 @@ import repository
 import thorough
 
 from graphfix.errors import SourceError
+from graphfix.formats import dtypes
 from graphfix.formats.graphdef import files
+from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.schema import message_class
+from graphfix.formats.tensors import TensorMeta
 from graphfix.modeldir import missing_config
+from graphfix.modeldir.missing_config import infer_beside
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, META, SAVED_MODEL
 from graphfix.modeldir.openers import open_source
 
 DETECTOR = repository.DETECTOR
+FLOAT = next(one for one in dtypes.BY_NUMBER.values() if one.numpy == "float32")
 
 
 @pytest.fixture
@@ -114,3 +120,29 @@ def test_without_a_graph_the_sample_config_is_named(bare):
     assert "does not exist" in problem.message and "model.ckpt.meta" in problem.message
     assert "samples/configs/ssd_mobilenet_v1_coco.config" in problem.remedy
     assert "--pipeline_config_path" in problem.remedy
+
+
+OWN = {"A/weights": (3, 3, 1, 2), "B/biases": (4,)}
+MORE = {"A/weights/Momentum": (3, 3, 1, 2), "B/biases/ExponentialMovingAverage": (4,), "beta1": ()}
+
+
+def refused(variables, tensors):
+    """Whether a .meta with variables is another model's than a checkpoint with tensors."""
+    message = message_class("graphfix.graph.GraphDef")()
+    for name, shape in variables.items():
+        node = message.node.add(name=name, op="VariableV2")
+        node.attr["shape"].shape.SetInParent()
+        for size in shape:
+            node.attr["shape"].shape.dim.add(size=size)
+    metas = {name: TensorMeta(name, FLOAT, shape) for name, shape in tensors.items()}
+    meta = argparse.Namespace(path="m.meta", graph=Graph(message))
+    with pytest.raises(SourceError) as caught:
+        infer_beside("m", metas, meta, None)
+    return "of another model than the checkpoint" in str(caught.value)
+
+
+def test_a_meta_of_another_model_gives_no_config():
+    for one, other in ((OWN, OWN), ({**OWN, **MORE}, OWN), (OWN, {**OWN, **MORE}), ({}, OWN)):
+        assert not refused(one, other)
+    for other in ({"A/weights": (3, 3, 1, 2)}, {**OWN, "C/gamma": (1,)}, {**OWN, "B/biases": (5,)}):
+        assert refused(OWN, other) and refused(other, OWN)

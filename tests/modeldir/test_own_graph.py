@@ -1,14 +1,20 @@
 """What the graphs beside a checkpoint tell, whatever is in their files."""
 
+import os
 import random
 
+import builders
+import numpy as np
 import pytest
 from handgraphs import Tiles
 
+from graphfix.formats import dtypes
+from graphfix.formats.graphdef import constants
 from graphfix.formats.schema import message_class
-from graphfix.modeldir.own_graph import read_graph_anchors
+from graphfix.modeldir.own_graph import GraphAnchors, read_graph_anchors
 
 IMAGE = (320.0, 320.0)
+FLOAT = next(one for one in dtypes.BY_NUMBER.values() if one.numpy == "float32")
 
 
 def meta(side):
@@ -58,8 +64,36 @@ def test_a_damaged_graph_is_told_and_the_next_one_read(beside):
     assert (told.code, told.subject) == ("GRAPH_ANCHORS", "model.ckpt.meta")
 
 
+# What a frozen graph has for the checkpoint's head: its value, its moving average, another, none.
+@pytest.mark.parametrize("value, own", [(1.0, True), (2.0, True), (3.0, False), (None, None)])
+@pytest.mark.parametrize("beside_meta", [False, True])
+def test_a_frozen_graphs_weights_prove_whose_it_is(value, own, beside_meta, beside):
+    frozen = meta(2.0).graph_def
+    if value is not None:
+        node = frozen.node.add(name="Head/biases", op="Const")
+        constants.set_value(node, np.full(4, value, np.float32), FLOAT)
+    prefix = beside("frozen_inference_graph.pb", frozen.SerializeToString())
+    names = {"Head/biases": 1.0, "Head/biases/ExponentialMovingAverage": 2.0}
+    builders.write_checkpoint(
+        prefix, {name: np.full(4, number, np.float32) for name, number in names.items()}
+    )
+    if beside_meta:
+        beside("model.ckpt.meta", meta(1.0).SerializeToString())
+    found = read_graph_anchors(prefix, IMAGE, heads=["Head/biases"])
+    codes = [one.code for one in found.findings]
+    if beside_meta:
+        assert sizes(found) == ([((2.0, 2.0),)] if own else [((1.0, 1.0),)])
+        assert codes == (["GRAPHS_DISAGREE"] if own else [])
+    else:
+        assert sizes(found) == (None if own is False else [((2.0, 2.0),)])
+        assert [os.path.basename(path) for path, _ in found.strangers] == (
+            ["frozen_inference_graph.pb"] if own is False else []
+        )
+        assert codes == []
+
+
 def test_where_there_is_no_graph(beside):
-    assert read_graph_anchors(beside("pipeline.config", b""), IMAGE) == ("", None, (), (), ())
+    assert read_graph_anchors(beside("pipeline.config", b""), IMAGE) == GraphAnchors("", None)
 
 
 def test_any_bytes_are_read_or_told(beside):

@@ -28,6 +28,7 @@ def read(text, suffix):
         ("background\ncat\ndog", {1: "cat", 2: "dog"}),
         ("__background__\ncat", {1: "cat"}),
         ("???\nperson\n???\ncar", {1: "person", 3: "car"}),
+        ("cat\rdog\r", {1: "cat", 2: "dog"}),
         ("0 cat\n1 dog", {1: "cat", 2: "dog"}),
         ("0  cat\n2: big dog\n", {1: "cat", 3: "big dog"}),
         ("1, cat\n2, dog", {1: "cat", 2: "dog"}),
@@ -92,9 +93,22 @@ def test_what_is_no_list_of_names_is_refused(text, suffix, words):
     assert all(problem.remedy for problem in caught.value.problems)
 
 
+@pytest.mark.parametrize(
+    "text, suffix", [("cat\n%sdog", ".txt"), ("names: ['cat', '%sdog']", ".yaml")]
+)
+def test_control_characters_are_no_part_of_a_name(text, suffix):
+    for number in {*range(32), 127, 0x85, 0x2028, 0x2029} - {9, 10, 13, 32}:
+        with pytest.raises(SourceError):
+            read(text % ("a" + chr(number)), suffix)
+    assert read(text % "a\u200b", suffix)[0][2] == "a\u200bdog"
+
+
 def test_too_many_are_refused():
     with pytest.raises(SourceError, match="give at most 10000"):
         read("\n".join(map(str, range(2, 20000))), ".txt")
+    with pytest.raises(SourceError) as caught:
+        read("\n".join(["cat"] * 5000), ".txt")
+    assert len(caught.value.problems) == 20
 
 
 def test_any_text_is_read_or_refused():

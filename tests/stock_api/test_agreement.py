@@ -74,6 +74,8 @@ def test_what_is_not_finite_or_of_another_shape_is_not_equal():
     gap = agreement.gap(np.zeros((2, 3)), np.zeros((3, 2)))
     assert not gap.equal and str(gap) == "are of shape [2, 3] and [3, 2]"
     assert agreement.gap(np.zeros(3), np.zeros(3)).equal
+    for wrong in (np.nan, np.inf):  # in both
+        assert not agreement.gap(np.array([wrong, 1]), np.array([wrong, 1])).equal
 
 
 def test_anchors_in_another_order_are_matched_by_position():
@@ -126,6 +128,23 @@ def test_boxes_of_classes():
     same = {"boxes": [(2, 0), (0, 1)], "classes": [CLASSES, 2], "proposals": True}
     assert compared(source, output, **same)[0] == []
     assert compared(source, output, **dict(same, boxes=[(1, 0)]))[0] == [agreement.BOXES]
+
+
+def test_where_no_class_is_carried_nothing_is_called_equal():
+    """Boxes of each class, none of which is carried."""
+    random = np.random.RandomState(1)
+    source = dict(side(), encodings=random.standard_normal((ANCHORS, CLASSES * 4)))
+    source["decoded"] = source["encodings"]
+    del source["anchors"]
+    output = dict(side(logits=3), encodings=source["encodings"][:, :8])
+    output["decoded"] = output["encodings"]
+    none = {"boxes": [], "classes": [CLASSES, 2], "proposals": True}
+    for rounding in (0.0, 1.0):
+        stage = agreement.Stage(dict(SPEC, **none))
+        found = stage.compare(source, output, rounding)
+        assert found["parts"] == [] and "logit" in found
+        assert "encoding" not in found and "box" not in found
+        assert [note[:13] for note in found["notes"]] == ["there are no "] * 2
 
 
 def test_channels_of_carried_anchors():

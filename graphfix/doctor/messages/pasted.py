@@ -82,6 +82,8 @@ _IGNORED = re.compile(r"^Exception ignored in")
 # Ends of a run that say nothing of its cause.
 _NO_CAUSE = ("KeyboardInterrupt", "SystemExit", "CalledProcessError", "CancelledError")
 _MOST_NODE_LINES = 60
+# How often a text may have been quoted.
+_MOST_QUOTED = 20
 # A console breaks no lines that are shorter.
 _LEAST_WRAPPED = 50
 # Where a message's traceback and nodes are.
@@ -253,7 +255,10 @@ def _unquoted(text: str) -> List[str]:
     """The lines without colour codes, and without what stands before all of them: markers of quoted
     text, an indentation."""
     lines = re.split(r"\r\n|\n|\r", _ESCAPES.sub("", text))
-    while any(lines) and all(line.lstrip()[:1] in ("", ">") for line in lines):
+    for _ in range(_MOST_QUOTED):
+        marks = {line.lstrip()[:1] for line in lines} - {""}
+        if marks != {">"}:
+            break
         lines = [_QUOTED.sub("", line) for line in lines]
     if all(line[:1] in ("", " ", "\t") for line in lines):
         return textwrap.dedent("\n".join(lines)).split("\n")

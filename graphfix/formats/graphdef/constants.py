@@ -7,10 +7,11 @@ the shape goes on with its last element.
 
 import numpy as np
 
+from graphfix.formats.checksum import crc32c
 from graphfix.formats.dtypes import BY_NUMBER, DType
 from graphfix.formats.graphdef import wire
 from graphfix.formats.schema import message_class
-from graphfix.formats.tensors import TensorMeta
+from graphfix.formats.tensors import TensorMeta, TensorView
 
 CONTENT = "tensor_content"
 # The list a type's elements lie in, for types with a NumPy counterpart; bfloat16 as bit patterns.
@@ -122,6 +123,23 @@ def value_of(node) -> np.ndarray:
         last = out[-1] if len(out) else numpy_type.type(0)
         out = np.concatenate([out, np.full(meta.size - len(out), last, numpy_type)])
     return out.reshape(meta.shape)
+
+
+def is_tensor(node, view: TensorView) -> bool:
+    """Whether a Const node's value is a tensor, bit by bit.  That of a checkpoint is not read for
+    it: its index has its checksum."""
+    try:
+        meta = meta_of(node)
+        if (meta.dtype, meta.shape) != (view.meta.dtype, view.meta.shape):
+            return False
+        data = node.attr["value"].tensor.tensor_content
+        if len(data) != meta.nbytes:
+            data = value_of(node).tobytes()
+    except ValueError:
+        return False
+    if view.extent is None:
+        return data == np.ascontiguousarray(view.load()).tobytes()
+    return len(data) == view.extent.length and crc32c(data) == view.extent.crc32c
 
 
 def _listed(proto, field: str) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Taking apart what a user pastes."""
 
+import itertools
+
 import log_noise
 import pytest
 
@@ -105,6 +107,16 @@ def test_quoted_and_indented_texts():
     ):
         changed = "\n".join(map(change, text.split("\n")))
         assert kinds(changed) == kinds(text)
+
+
+def test_any_text_of_few_characters_ends():
+    # A log of nothing but spaces once never did.
+    for size in range(5):
+        for letters in itertools.product(" >\n\ta[", repeat=size):
+            text = "".join(letters)
+            assert Pasted(text).squeezed == squeeze(Pasted(text).squeezed), repr(text)
+    assert not Pasted(" " * 9 + "\n").squeezed
+    assert Pasted(">" * 200_000).lines
 
 
 def test_prose():
