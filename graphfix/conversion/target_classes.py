@@ -8,8 +8,18 @@ from graphfix.findings import INFO, WARNING, Finding, count
 from graphfix.formats.regular_files import read_file
 from graphfix.modeldir.openers import Model
 from graphfix.options import ConvertOptions
-from graphfix.pipeline_config.label_map import BACKGROUND, LabelMap, fold, listed, parse_classes
+from graphfix.pipeline_config.label_map import (
+    BACKGROUND,
+    LISTS,
+    LabelMap,
+    fold,
+    listed,
+    parse_classes,
+)
 from graphfix.pipeline_config.paths import find_named
+
+# What --label_map_path takes, and nobody calls a class.
+FILES = LISTS + (".pbtxt",)
 
 
 class Target(NamedTuple):
@@ -37,6 +47,12 @@ def _target(source: Model, options: ConvertOptions) -> Target:
         ids = (_ids(path, found.labels),) if found.listed else ()
         return Target(found.labels, path, number, ids + _unused(found.labels, path))
     if options.classes:
+        if len(options.classes) == 1 and options.classes[0].lower().endswith(FILES):
+            raise RequestError(
+                "--classes",
+                f"is '{options.classes[0]}', which is a file's name, not a class's",
+                "pass the file as --label_map_path",
+            )
         labels = listed(options.classes)
         if number is not None and labels.max_id > number:
             raise RequestError(

@@ -51,8 +51,13 @@ class Environment(NamedTuple):
             lines.append(f"  {row.severity or 'ok':7}  {row.thing:{width}}  {row.found}")
             more = ("needed: " + row.needed if row.needed else "", row.remedy)
             lines += [" " * (width + 13) + text for text in more if text]
-        verdict = "can train" if self.trains else "cannot train"
-        return lines + ["", f"This Python {verdict} with the stock API."]
+        verdict = "This Python can train with the stock API."
+        if not self.trains:
+            verdict = (
+                "This Python cannot train with the stock API. If another one will train, name it: "
+                "--stock_python PYTHON"
+            )
+        return lines + ["", verdict]
 
 
 def check_environment(python: Optional[str] = None) -> Environment:

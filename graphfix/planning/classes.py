@@ -142,10 +142,11 @@ def _by_hand(
     from graphfix.planning.mappings import Side, mapped
 
     ids = f"an id from 1 to {source_classes}"
+    known = f" ({coco.WORD} if it is COCO's)" if source_classes == coco.NUM_CLASSES else ""
     return mapped(
         mappings,
         Side("new", target, count, f"give an id from 1 to {count}"),
-        Side("source", source, source_classes, f"pass --source_label_map_path, or {ids}"),
+        Side("source", source, source_classes, f"pass --source_label_map_path{known}, or {ids}"),
     )
 
 
@@ -213,11 +214,10 @@ def _remarks(classes: Sequence[TargetClass], target: Optional[LabelMap]) -> List
                 Finding(
                     "UNNAMED_CLASSES",
                     WARNING,
-                    "--num_classes",
+                    "the new classes",
                     (
-                        "without names nothing tells which old classes are meant, so "
-                        f"{len(unnamed)} of {len(classes)} classes "
-                        "start new"
+                        "have no names that tell which old ones are meant, so "
+                        f"{len(unnamed)} of {len(classes)} start new"
                     ),
                     "give --label_map_path, or --map 1=old for each class to carry over",
                 )

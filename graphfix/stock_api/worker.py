@@ -38,9 +38,12 @@ import stat
 import sys
 import tempfile
 import threading
+import time
 import traceback
 
 import api_revision
+
+STILL_SECONDS = 180
 
 
 def probe():
@@ -117,7 +120,41 @@ def where(trace):
 
 
 def forked(job, api, path):
-    """`answer`, in a child whose output goes to the job's log."""
+    """`answer`, in a child whose output goes to the job's log; one that stands still is tried again
+    once: sessions of TensorFlow 1.15 with queues may lock up on a busy machine."""
+    for _ in range(2):
+        found = in_a_child(job, api, path)
+        if found is not None:
+            return found
+    message = f"the stock code stood still for {STILL_SECONDS} seconds, twice"
+    error = {"type": "Stuck", "message": message, "where": "see the log"}
+    return {"verb": job["verb"], "api": api, "error": error}
+
+
+def ended(child):
+    """How a child ended, None where it used no processor time for STILL_SECONDS and was killed."""
+    used, since = None, time.monotonic()
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return status
+        now = processor_time(child)
+        if now is None or now != used:
+            used, since = now, time.monotonic()
+        elif time.monotonic() - since > STILL_SECONDS:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return None
+        time.sleep(0.05)
+
+
+def processor_time(process):
+    """The clock ticks that a process has used, None where the system does not tell (proc(5))."""
+    text = api_revision.read_text(f"/proc/{process}/stat")
+    return sum(map(int, text.rpartition(")")[2].split()[11:13])) if text else None
+
+
+def in_a_child(job, api, path):
     child = os.fork()
     if not child:
         status = 1
@@ -138,7 +175,9 @@ def forked(job, api, path):
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(status)
-    _, status = os.waitpid(child, 0)
+    status = ended(child)
+    if status is None:
+        return None
     if status == 0:
         with open(path, encoding="utf-8") as file:
             return json.load(file)

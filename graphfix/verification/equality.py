@@ -288,7 +288,7 @@ def outcomes(
     return tuple(found), unknown
 
 
-def advice(directory: str, outputs: Sequence[Outputs]) -> List[str]:
+def advice(directory: str, plan: Plan, outputs: Sequence[Outputs]) -> List[str]:
     """What to do where something of the output does not compute what the source does: which of
     checkpoint and graph agrees with the source, and which does not."""
     wrong = [one.what for one in outputs if not one.equal]
@@ -301,9 +301,15 @@ def advice(directory: str, outputs: Sequence[Outputs]) -> List[str]:
             "checkpoint beside it does: do not use the graph; export the checkpoint with the stock "
             "exporter"
         ]
+    foretold = [one for one in plan.findings if one.code == "LAYERS_PADDED"]
+    remedy = (
+        f", which its report foretold (LAYERS_PADDED): {foretold[0].remedy}"
+        if foretold
+        else ": do not train from it with this revision"
+    )
     words = (
         f"{directory}: with this revision of the stock API the checkpoint and its config do not "
-        "compute what the source does: do not train from it with this revision"
+        f"compute what the source does{remedy}"
     )
     if right:
         words += f"; {FROZEN} does compute it, so that it is the one to detect with"

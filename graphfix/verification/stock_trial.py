@@ -117,7 +117,8 @@ def verify_stock(
         details = runner.run_jobs(jobs, python=interpreter)
     found = tuple(_verification(name, one) for name, one in zip(names, details))
     remarks += [
-        f"the plan was made for the stock API of {plan.target_api}, and this one is of {one.api}"
+        f"the plan was made for the stock API of {plan.target_api}, and this one is of {one.api}: "
+        f"name a Python that has the former, or convert with --target_api {one.api}"
         for one in found[:1]
         if one.api != plan.target_api
     ]
@@ -127,7 +128,7 @@ def verify_stock(
         outputs, unknown = equality.outcomes(
             details[len(names)], plan, names=both.names, source=both.what, images=trial.images
         )
-        remarks += unknown + equality.advice(directory, outputs)
+        remarks += unknown + equality.advice(directory, plan, outputs)
     seen = [_detections(directory, one) for one in details[len(names) + 1 :]]
     if len(seen) > 2:
         remarks += _choose(directory, trial.images, seen, outputs)
@@ -175,6 +176,9 @@ def _picture(path: str) -> Jpeg:
         if len(data) > _LARGEST_PICTURE:
             raise RequestError(path, "is too large to be shown", "give a smaller picture")
         return jpeg_without_exif(data, path)
+    except IsADirectoryError:
+        pictures = os.path.join(path, "*.jpg")
+        raise RequestError(path, "is a directory", f"name its pictures: {pictures}") from None
     except OSError as error:
         raise RequestError(path, f"cannot be read: {error.strerror}", "check the path") from None
 

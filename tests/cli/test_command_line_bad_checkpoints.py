@@ -33,6 +33,14 @@ def a_source_with_two_checkpoints(place):
     os.unlink(place.index)
 
 
+@row("{index}", "does not exist", "model.ckpt.meta is only part of a checkpoint")
+def a_meta_alone(place):
+    for name in os.listdir(place.model):
+        if name.startswith("model.ckpt."):
+            os.unlink(os.path.join(place.model, name))
+    place.source = place.write(place.prefix + ".meta", b"")
+
+
 @row("{prefix}", "is a V1 checkpoint", "tf.train.Saver")
 def a_checkpoint_of_the_first_format(place):
     os.unlink(place.index)

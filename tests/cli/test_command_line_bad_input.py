@@ -117,6 +117,11 @@ def too_many_classes_asked_for(place):
     place.target = ["--num_classes", "100000"]
 
 
+@row("--classes", "is 'classes.TXT', which is a file's name", "as --label_map_path")
+def a_list_of_classes_as_a_class(place):
+    place.target = ["--classes", "classes.TXT"]
+
+
 @row("--map 'zebra=catt'", "names 'catt', which is not a source class", "did you mean 'cat'?")
 def a_mapping_from_an_unknown_class(place):
     place.flags += ["--map", "zebra=catt"]

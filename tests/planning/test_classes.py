@@ -209,6 +209,16 @@ def test_all_faulty_mappings_are_listed():
     ]
 
 
+@pytest.mark.parametrize(
+    "count, coco", [(90, "--source_label_map_path (coco if it is"), (3, "path, or")]
+)
+def test_a_mapping_by_name_where_none_is_known(count, coco):
+    with pytest.raises(RequestError) as caught:
+        resolve(labels("kitten"), ["kitten=cat"], source=None, source_classes=count)
+    (problem,) = caught.value.problems
+    assert coco in problem.remedy and problem.remedy.endswith(f"or an id from 1 to {count}")
+
+
 def test_a_second_mapping_is_found_by_id_and_by_name():
     assert refusal(labels("kitten"), ["1=cat", "Kitten=dog"]) == [
         ("--map 'Kitten=dog'", "maps 'Kitten' a second time")

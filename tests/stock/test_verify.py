@@ -49,7 +49,8 @@ def test_what_convert_wrote_passes(graphfix, out, stock_python):
             ),
             line,
         ), line
-    assert "2019-07" in done.err  # what the plan was made for
+    assert "made for the stock API of 2019-07" in done.err
+    assert "convert with --target_api 2019-04" in done.err
     with open(os.path.join(out, "report.json")) as file:
         assert lines[0] in file.read()
 

@@ -1,11 +1,13 @@
 """equality: what the stock API is asked to compare, and its answer in words."""
 
+import dataclasses
 import os
 
 import builders
 import pytest
 from fake_stock import compared
 
+from graphfix.findings import WARNING, Finding
 from graphfix.modeldir.openers import open_source
 from graphfix.planning.plan_json import read_plan
 from graphfix.verification import equality
@@ -105,9 +107,17 @@ def test_which_of_the_two_agrees_with_the_source(plan, checkpoint, graph, words,
     part = None, ["anchors", "are others"]
     answer = compared(*({"equal": one, "part": part[not one]} for one in (checkpoint, graph)))
     found, _ = outcome(plan, answer, names=["checkpoint", "frozen_inference_graph.pb"])
-    (advice,) = equality.advice("out", found)
+    (advice,) = equality.advice("out", plan, found)
     assert words in advice and not_words not in advice
-    assert equality.advice("out", [one for one in found if one.equal]) == []
+    assert equality.advice("out", plan, [one for one in found if one.equal]) == []
+
+
+def test_a_difference_that_the_conversion_foretold_has_its_remedy(plan):
+    # Catches: "do not train" where the report says that training is what mends it.
+    padded = Finding("LAYERS_PADDED", WARNING, "model.ckpt.meta", "pads", "fine-tune before use")
+    found, _ = outcome(plan, compared({"equal": False, "part": ["layers", "differ"]}))
+    (advice,) = equality.advice("out", dataclasses.replace(plan, findings=(padded,)), found)
+    assert "foretold (LAYERS_PADDED): fine-tune" in advice and "do not train" not in advice
 
 
 def test_the_verdict_is_the_exit_code_and_the_report_s(graphfix, out, stock):

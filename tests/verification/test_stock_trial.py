@@ -217,6 +217,8 @@ def test_pictures_that_cannot_be_compared(graphfix, out, model, stock, tmp_path)
     assert done.code == 3 and "a.jpg: is not a JPEG file" in done.err
     done = compare(graphfix, out, model, stock, str(tmp_path / "none.jpg"))
     assert done.code == 3 and "none.jpg: cannot be read" in done.err
+    done = compare(graphfix, out, model, stock, str(tmp_path))
+    assert done.code == 3 and f"is a directory; name its pictures: {tmp_path}/*.jpg" in done.err
     stock.answers["detect"] = {
         "verb": "detect",
         "api": {"revision": "2019-07"},

@@ -1,6 +1,8 @@
 """Opens a checkpoint: metadata from the index at once, values and checksums on request."""
 
+import glob
 import os
+import re
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -18,6 +20,8 @@ from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
 _MAX_INDEX = 16 << 20
 # NumPy's limit up to 1.26; TensorFlow's is 254.  No variable has more than 5.
 _MAX_RANK = 32
+# What a checkpoint's other files have behind the prefix.
+_PART = re.compile(r"\.meta|\.data-\d{5}-of-\d{5}")
 
 
 def index_path(prefix: str) -> str:
@@ -52,9 +56,15 @@ def read_index(prefix: str) -> bytes:
             path, f"cannot be read: {error.strerror}", "check the path and its permissions"
         ) from None
     if not os.path.exists(prefix) or os.path.isdir(prefix):
-        raise SourceError(
-            path, "does not exist", "name a checkpoint's prefix, such as DIR/model.ckpt"
+        parts = sorted(glob.glob(glob.escape(prefix) + ".*"))
+        parts = [os.path.basename(one) for one in parts if _PART.fullmatch(one[len(prefix) :])]
+        remedy = (
+            f"{', '.join(parts)} is only part of a checkpoint: copy all of its files, "
+            f"{os.path.basename(prefix)}.*"
+            if parts
+            else "name a checkpoint's prefix, such as DIR/model.ckpt"
         )
+        raise SourceError(path, "does not exist", remedy)
     if _tail(prefix, 8) == table.MAGIC.to_bytes(8, "little"):
         raise SourceError(
             prefix,

@@ -104,7 +104,13 @@ class _Parser:
     def document(self) -> Block:
         fields = self._fields(0)
         if self._kind() != "end":
-            raise self._unexpected("a field name", "remove the closing bracket that opens nowhere")
+            closing = self._kind() in ("}", "]", ">")
+            remedy = (
+                "remove the closing bracket that opens nowhere"
+                if closing
+                else "write its name before it"
+            )
+            raise self._unexpected("a field name", remedy)
         start = len(BOM) if self.text.startswith(BOM) else 0
         return Block(self.source, start, len(self.text), start, len(self.text), fields)
 
