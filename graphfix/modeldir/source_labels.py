@@ -113,7 +113,7 @@ def _given(source: Model, path: str, target: Optional[LabelMap]) -> SourceLabels
                 ),
             ),
         )
-    return SourceLabels(labels, _from(_FLAG, "has the names of the source's classes"))
+    return SourceLabels(labels, ())
 
 
 def _known_as(source: Model) -> Iterator[str]:
