@@ -129,7 +129,8 @@ def _first_step(setup: Setup) -> Iterator[Symptom]:
     return _needs(setup, "FIRST_STEP")
 
 
-def _is_keras(setup: Setup) -> bool:
+def is_keras(setup: Setup) -> bool:
+    """Whether the model (an SSD or a Faster R-CNN) is built of Keras layers."""
     extractor = find_extractor(setup.body.feature_extractor.type)
     return extractor is not None and extractor.naming == KERAS
 
@@ -139,7 +140,7 @@ def _keras_hyperparams(setup: Setup) -> Iterator[Symptom]:
         setup.document is None
         or setup.problems
         or setup.meta not in ("ssd", "faster_rcnn")
-        or _is_keras(setup)
+        or is_keras(setup)
     ):
         return
     for path, field in setup.document.walk():

@@ -5,7 +5,9 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from graphfix.doctor import (
+    architecture,
     batches,
+    builders,
     checkpoint,
     checkpoint_fit,
     checkpoint_heads,
@@ -46,6 +48,8 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         PARSING
         + config_schema.CHECKS
         + config_revision.CHECKS
+        + builders.CHECKS
+        + architecture.CHECKS
         + prediction_checks.TRAINERS
         + freezing.CHECKS,
     ),

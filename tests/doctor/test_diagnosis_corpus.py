@@ -28,7 +28,7 @@ def expected_of(name):
 
 FIXABLE = [name for name in NAMES if expected_of(name)["fixable"]]
 # What files of the corpus can't be: no git keeps modes of another machine, or half a million files.
-ELSEWHERE = {"PATH_UNREADABLE", "PATH_TOO_WIDE", "CHECKPOINT_ANCHORS"}
+ELSEWHERE = {"PATH_UNREADABLE", "PATH_TOO_WIDE"}
 CACHE = {}
 
 

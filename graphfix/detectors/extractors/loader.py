@@ -25,6 +25,8 @@ no more with TensorFlow 1, or `-`.  The facts:
     map_count N                 It has N feature maps, whatever num_layers is.
     unpadded W/S... [, W/S...]  The windows and strides, none of them padded, between the image and
                                 its first feature map, and from each map to the next.
+    least_side N, only_side N   The least side of an image that it takes (33), or the only one.
+    stage_strides N...          The first_stage_features_stride that it takes (8 16).
     levels LOW HIGH             The only levels that the API builds its FPN for.
     batch_norm_decay D          The decay of the base network's BatchNorm,
     epsilon E [always]          its epsilon, `always`: even where the config overrides its settings,
@@ -49,8 +51,7 @@ no more with TensorFlow 1, or `-`.  The facts:
 
 The first convolution, by which a checkpoint is told to be of a type, is the first of its layers.
 
-Facts of all files are read when the first of them is asked for (about a millisecond), layers only
-of the types asked for.
+All files' facts are read when the first is asked for (a millisecond), layers of the types asked for.
 """
 
 import functools
@@ -66,12 +67,8 @@ from graphfix.errors import SourceError
 # Where files are looked for.
 DIRECTORIES: Tuple[str, ...] = (os.path.dirname(os.path.abspath(__file__)),)
 SUFFIX = ".txt"
-MULTI_RESOLUTION, FPN, MNASFPN, POOLING_PYRAMID = (
-    "multi_resolution",
-    "fpn",
-    "mnasfpn",
-    "pooling_pyramid",
-)
+MULTI_RESOLUTION, POOLING_PYRAMID = "multi_resolution", "pooling_pyramid"
+FPN, MNASFPN = "fpn", "mnasfpn"
 SLIM, KERAS = "slim", "keras"
 ALWAYS, OVERRIDDEN, NEVER = "always", "overridden", "never"
 # Compiled when first used, as most runs need few of them.
@@ -99,6 +96,9 @@ class Extractor(NamedTuple):
     first_stride: int = 16
     map_count: Optional[int] = None
     unpadded: Tuple[Steps, ...] = ()
+    least_side: int = 33
+    only_side: Optional[int] = None
+    stage_strides: Tuple[int, ...] = (8, 16)
     levels: Optional[Tuple[int, int]] = None
     batch_norm_decay: Optional[float] = None
     epsilon: float = 0.001
@@ -208,6 +208,10 @@ def _flag(name: str) -> _Fact:
     return _Fact(0, 0, lambda words: {name: True})
 
 
+def _number(name: str) -> _Fact:
+    return _Fact(1, 1, lambda words: {name: int(words[0])})
+
+
 def _choice(name: str, *choices: str) -> _Fact:
     def parse(words: List[str]) -> Dict[str, object]:
         if words[0] not in choices:
@@ -242,9 +246,12 @@ _FACTS: Mapping[str, _Fact] = {
     "scopes": _Fact(1, 2, lambda words: {"scopes": tuple(words)}),
     "naming": _choice("naming", SLIM, KERAS),
     "feature_maps": _choice("feature_maps", MULTI_RESOLUTION, FPN, MNASFPN, POOLING_PYRAMID),
-    "first_stride": _Fact(1, 1, lambda words: {"first_stride": int(words[0])}),
-    "map_count": _Fact(1, 1, lambda words: {"map_count": int(words[0])}),
+    "first_stride": _number("first_stride"),
+    "map_count": _number("map_count"),
     "unpadded": _Fact(1, _MANY, _unpadded),
+    "least_side": _number("least_side"),
+    "only_side": _number("only_side"),
+    "stage_strides": _Fact(1, _MANY, lambda words: {"stage_strides": tuple(map(int, words))}),
     "levels": _Fact(2, 2, lambda words: {"levels": (int(words[0]), int(words[1]))}),
     "batch_norm_decay": _Fact(1, 1, lambda words: {"batch_norm_decay": float(words[0])}),
     "epsilon": _Fact(1, 2, _epsilon),
