@@ -33,7 +33,12 @@ def _stopped_by(setup: Setup) -> str:
 
 
 def _forward(match) -> str:
-    return match.group("quote") + re.sub(r"\\+", "/", match.group("body")) + match.group("quote")
+    """A path in quotes without its backslashes: Windows' part directories, but in an absolute path
+    of other systems they escape a character, as a shell wants it."""
+    body = match.group("body")
+    if body.startswith(("/", "~/", "gs://")):
+        return match.group("quote") + re.sub(r"\\+", "", body) + match.group("quote")
+    return match.group("quote") + re.sub(r"\\+", "/", body) + match.group("quote")
 
 
 def _backslash(setup: Setup) -> Iterator[Symptom]:
