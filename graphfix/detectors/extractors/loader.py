@@ -51,7 +51,7 @@ no more with TensorFlow 1, or `-`.  The facts:
 
 The first convolution, by which a checkpoint is told to be of a type, is the first of its layers.
 
-All files' facts are read when the first is asked for (a millisecond), layers of the types asked for.
+All files' facts are read when the first is asked for (a millisecond), layers of a type then.
 """
 
 import functools
