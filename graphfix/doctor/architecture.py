@@ -3,7 +3,13 @@
 from typing import Iterator, Optional, Tuple
 
 from graphfix.detectors.anchor_generators import AnchorSpec
-from graphfix.detectors.extractors.loader import FPN, POOLING_PYRAMID, find_extractor
+from graphfix.detectors.extractors.loader import (
+    FPN,
+    MULTI_RESOLUTION,
+    POOLING_PYRAMID,
+    Extractor,
+    find_extractor,
+)
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, SSD
 from graphfix.detectors.feature_maps import map_count
 from graphfix.doctor.checks import Check, Symptom
@@ -41,7 +47,9 @@ def _extractor_options(setup: Setup) -> Iterator[Symptom]:
                 "remove inplace_batchnorm_update",
                 (edit,),
             )
-    elif known.only_side and extractor.pad_to_multiple != 1:
+    else:
+        yield from _unknown_arguments(setup, known)
+    if known.only_side and extractor.pad_to_multiple != 1:
         wrong.append(("pad_to_multiple", f"is {extractor.pad_to_multiple}, and must be 1", "1"))
     elif extractor.type.startswith(_RESNET):
         if known.feature_maps == FPN and extractor.use_explicit_padding:
@@ -57,6 +65,27 @@ def _extractor_options(setup: Setup) -> Iterator[Symptom]:
             f"write {field}: {literal}",
             (edit,),
         )
+
+
+def _unknown_arguments(setup: Setup, known: Extractor) -> Iterator[Symptom]:
+    """Settings that the API hands on to any SSD's extractor, and this one does not take."""
+    extractor = setup.body.feature_extractor
+    layers = known.feature_maps == MULTI_RESOLUTION and known.map_count is None
+    takes = {
+        "num_layers": layers or known.type == "ssd_mobilenet_v1_ppn",
+        "fpn": known.has_pyramid,
+        "bifpn": False,  # TensorFlow 2's extractors only
+        "replace_preprocessor_with_placeholder": False,
+    }
+    for field, is_taken in takes.items():
+        if known.feature_maps and not is_taken and extractor.HasField(field):
+            path = ("model", SSD, "feature_extractor", field)
+            yield Symptom(
+                setup.where(*path),
+                f"{known.type} takes no {field}",
+                f"remove {field}",
+                (ConfigEdit(path, None, f"{known.type} does not take it"),),
+            )
 
 
 def _image_size(setup: Setup) -> Iterator[Symptom]:
@@ -120,6 +149,13 @@ def _maps(setup: Setup) -> Iterator[Symptom]:
         return
     maps, wanted = len(spec.per_map), map_count(setup.body, setup.meta)
     if maps == wanted:
+        return
+    if wanted < 1:
+        yield Symptom(
+            setup.where("model", SSD, "feature_extractor", "fpn"),
+            "the fpn's min_level is above its max_level",
+            "write min_level: 3 and max_level: 7, or as the model's sample config has them",
+        )
         return
     edits: Tuple[ConfigEdit, ...] = ()
     remedy = f"place anchors on {count(wanted, 'feature map')}"
@@ -199,7 +235,8 @@ CHECKS = (
         "EXTRACTOR_OPTION",
         ERROR,
         "The feature extractor can't be built with this option (\"`first_stage_features_stride` "
-        'must be 8 or 16.", "Explicit padding is not a valid option.").',
+        'must be 8 or 16.", "Explicit padding is not a valid option.", "got an unexpected keyword '
+        "argument 'fpn_min_level'\").",
         "write what it can be built with",
         _extractor_options,
     ),

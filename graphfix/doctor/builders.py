@@ -1,44 +1,18 @@
-"""Checks of what the API's builders refuse: blocks without a choice, and settings out of bounds or
-at odds.
+"""Checks of settings that the API's builders refuse: out of bounds, or at odds.
 
-What depends on the feature extractor and its feature maps is in architecture.py.
+What depends on the feature extractor and its feature maps is in architecture.py, and blocks
+without a choice are in choices.py.
 """
 
 from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
-from graphfix.detectors.families import FASTER_RCNN, PREDICTOR_FIELD, SSD
+from graphfix.detectors.families import FASTER_RCNN, SSD
 from graphfix.doctor.checks import Check, Symptom
-from graphfix.doctor.config_revision import is_keras
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR
 from graphfix.pipeline_config.edits import ConfigEdit
 
 Path = Tuple[str, ...]
-
-# The blocks of a model in which the API needs one of several: meta-architecture, path, and the one
-# that most configs have.  Hyperparameters, anchors, resizer and optimizer are looked at elsewhere.
-_CHOICES: Tuple[Tuple[str, Path, str], ...] = (
-    (
-        SSD,
-        ("box_coder",),
-        "faster_rcnn_box_coder { y_scale: 10 x_scale: 10 height_scale: 5 width_scale: 5 }",
-    ),
-    (
-        SSD,
-        ("matcher",),
-        "argmax_matcher { matched_threshold: 0.5 unmatched_threshold: 0.5 "
-        "force_match_for_each_row: true }",
-    ),
-    (SSD, ("similarity_calculator",), "iou_similarity {}"),
-    (SSD, ("box_predictor",), "the model's own box predictor"),
-    (SSD, ("loss", "classification_loss"), "weighted_sigmoid {}"),
-    (SSD, ("loss", "localization_loss"), "weighted_smooth_l1 {}"),
-    (FASTER_RCNN, ("second_stage_box_predictor",), "the model's own box predictor"),
-)
-# Measured: 2019-07 needs an initializer (and, for Keras, a regularizer), 2021-06 does not.  Taken
-# to have changed together with the builder's code for this field.
-_OPTIONAL_SINCE = "keras_initializer_by_name"
-_HYPERPARAMS = ("conv_hyperparams", "fc_hyperparams")
 
 
 class Bounds(NamedTuple):
@@ -56,12 +30,13 @@ class Bounds(NamedTuple):
 
 
 _NMS = "batch_non_max_suppression"
-_COMBINED = "second_stage_post_processing"
+_SECOND = "second_stage_post_processing"
+SUPPRESSIONS = ((SSD, ("post_processing", _NMS)), (FASTER_RCNN, (_SECOND, _NMS)))
 BOUNDS: Tuple[Bounds, ...] = (
     Bounds(SSD, ("post_processing", _NMS, "iou_threshold"), 0, 1),
     Bounds(SSD, ("post_processing", _NMS, "soft_nms_sigma"), 0),
-    Bounds(FASTER_RCNN, (_COMBINED, _NMS, "iou_threshold"), 0, 1),
-    Bounds(FASTER_RCNN, (_COMBINED, _NMS, "soft_nms_sigma"), 0),
+    Bounds(FASTER_RCNN, (_SECOND, _NMS, "iou_threshold"), 0, 1),
+    Bounds(FASTER_RCNN, (_SECOND, _NMS, "soft_nms_sigma"), 0),
     Bounds(FASTER_RCNN, ("first_stage_nms_iou_threshold",), 0, 1),
     Bounds(FASTER_RCNN, ("first_stage_positive_balance_fraction",), 0, 1),
     Bounds(FASTER_RCNN, ("second_stage_balance_fraction",), 0, 1),
@@ -79,7 +54,7 @@ BOUNDS: Tuple[Bounds, ...] = (
 )
 
 
-def _read(body: Any, path: Path) -> Any:
+def value_at(body: Any, path: Path) -> Any:
     """The value at a path, None where one of its blocks is not there."""
     for step in path[:-1]:
         if not body.HasField(step):
@@ -88,69 +63,9 @@ def _read(body: Any, path: Path) -> Any:
     return getattr(body, path[-1])
 
 
-def _blocks(setup: Setup) -> Iterator[Tuple[Path, Any]]:
-    """The hyperparameters that the builders read, as (path below the model's, message)."""
-    name, predictor = setup.predictor
-    if setup.meta == SSD:
-        yield ("feature_extractor", _HYPERPARAMS[0]), setup.body.feature_extractor.conv_hyperparams
-    elif setup.meta == FASTER_RCNN:
-        one = "first_stage_box_predictor_conv_hyperparams"
-        yield (one,), getattr(setup.body, one)
-    if name is None:
-        return
-    field = PREDICTOR_FIELD[setup.meta]
-    if name == "mask_rcnn_box_predictor":
-        yield (field, name, _HYPERPARAMS[1]), predictor.fc_hyperparams
-        if predictor.HasField(_HYPERPARAMS[0]) or predictor.predict_instance_masks:
-            yield (field, name, _HYPERPARAMS[0]), predictor.conv_hyperparams
-    else:
-        yield (field, name, _HYPERPARAMS[0]), predictor.conv_hyperparams
-
-
-def _empty(setup: Setup) -> Iterator[Symptom]:
-    for meta, path, usual in _CHOICES:
-        if meta != setup.meta:
-            continue
-        message = _read(setup.body, path)
-        # A block that is missing is an empty one to the builder.
-        if message is None or not message.ListFields():
-            yield Symptom(
-                setup.where("model", meta, *path),
-                f"{path[-1]} is {'empty' if _is_there(setup, path) else 'not there'}",
-                f"write {path[-1]} {{ {usual} }}" if "{" in usual else f"write {usual}",
-            )
-    blocks = list(_blocks(setup))
-    needed: Tuple[str, ...] = ()
-    if blocks and not setup.options.schema.field("Initializer", _OPTIONAL_SINCE):
-        needed = ("initializer", "regularizer") if is_keras(setup) else ("initializer",)
-    for path, message in blocks:
-        for one in needed:
-            if not getattr(message, one).WhichOneof(one + "_oneof"):
-                usual = {
-                    "initializer": "truncated_normal_initializer { stddev: 0.03 }",
-                    "regularizer": "l2_regularizer { weight: 0.00004 }",
-                }[one]
-                yield Symptom(
-                    setup.where("model", setup.meta, *path, one),
-                    f"{'.'.join(path)} has no {one}",
-                    f"write {one} {{ {usual} }}, or as the model's sample config has it",
-                )
-    for number, step in enumerate(setup.train.data_augmentation_options):
-        if not step.ListFields():
-            yield Symptom(
-                setup.where("train_config", "data_augmentation_options"),
-                f"block {number + 1} of data_augmentation_options is empty",
-                "remove it",
-            )
-
-
-def _is_there(setup: Setup, path: Path) -> bool:
-    return bool(setup.document.find(("model", setup.meta) + path))
-
-
 def _out_of_bounds(setup: Setup) -> Iterator[Symptom]:
     for row in BOUNDS:
-        value = _read(setup.body, row.path) if row.meta == setup.meta else None
+        value = value_at(setup.body, row.path) if row.meta == setup.meta else None
         if value is None or row.takes(value):
             continue
         wanted = f"above {row.least:g}" if row.open else f"of at least {row.least:g}"
@@ -225,7 +140,6 @@ def _lower(block: Any) -> str:
     return f"{block.matched_threshold:g}"
 
 
-_SUPPRESSIONS = ((SSD, ("post_processing", _NMS)), (FASTER_RCNN, (_COMBINED, _NMS)))
 CONTRADICTIONS: Tuple[Contradiction, ...] = (
     *(
         Contradiction(
@@ -235,11 +149,11 @@ CONTRADICTIONS: Tuple[Contradiction, ...] = (
             _more_a_class,
             lambda nms: str(nms.max_total_detections),
         )
-        for meta, path in _SUPPRESSIONS
+        for meta, path in SUPPRESSIONS
     ),
     *(
         Contradiction(meta, path, "use_combined_nms", _both_kinds, lambda nms: None)
-        for meta, path in _SUPPRESSIONS
+        for meta, path in SUPPRESSIONS
     ),
     Contradiction(SSD, ("matcher", "argmax_matcher"), "unmatched_threshold", _thresholds, _lower),
     Contradiction(SSD, ("loss",), "hard_example_miner", _focal_miner, lambda loss: None),
@@ -258,7 +172,7 @@ def _contradictions(setup: Setup) -> Iterator[Symptom]:
     for row in CONTRADICTIONS:
         if row.meta != setup.meta:
             continue
-        block = _read(setup.body, row.block) if row.block else setup.body
+        block = value_at(setup.body, row.block) if row.block else setup.body
         wrong = row.wrong(block) if block is not None else ""
         if not wrong:
             continue
@@ -306,15 +220,6 @@ def _augmentation(setup: Setup) -> Iterator[Symptom]:
 
 
 CHECKS = (
-    Check(
-        "CHOICE_MISSING",
-        ERROR,
-        'The builder needs one of several, and the block has none ("Empty matcher.", "Empty box '
-        'coder.", "Empty loss config.", "Unknown region similarity calculator.", "Unknown box '
-        'predictor: None", "Unknown initializer function: None").',
-        "copy the block from the model's sample config",
-        _empty,
-    ),
     Check(
         "VALUE_OUT_OF_BOUNDS",
         ERROR,

@@ -149,10 +149,9 @@ def _anchor_heads(setup: Setup) -> Iterator[Symptom]:
 
 def _anchors(setup: Setup) -> Iterator[Symptom]:
     prefix = setup.train.fine_tune_checkpoint
-    spec = setup.anchors()[0]
+    spec = setup.anchors()[0] if is_of_model(setup) else None
     if (
         spec is None
-        or not is_of_model(setup)
         or list(_feature_maps(setup))
         or restores(setup) != trainers.EVERYTHING
         or not any(head.layout.has(ANCHOR) for head in fit(setup, prefix).fitting)

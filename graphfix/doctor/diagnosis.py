@@ -13,6 +13,7 @@ from graphfix.doctor import (
     checkpoint_heads,
     checkpoint_model,
     checkpoint_types,
+    choices,
     config_revision,
     config_schema,
     config_syntax,
@@ -48,6 +49,7 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         PARSING
         + config_schema.CHECKS
         + config_revision.CHECKS
+        + choices.CHECKS
         + builders.CHECKS
         + architecture.CHECKS
         + prediction_checks.TRAINERS

@@ -1,4 +1,4 @@
-"""What the API's reader refuses in the text of a label map: it takes no word that it does not know."""
+"""What the API's reader refuses in a label map: it takes no word that it does not know."""
 
 import difflib
 from typing import Iterator, List, Optional
