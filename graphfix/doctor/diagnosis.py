@@ -47,6 +47,7 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
     (
         "config",
         PARSING
+        + config_syntax.BOM
         + config_schema.CHECKS
         + config_revision.CHECKS
         + choices.CHECKS
