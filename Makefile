@@ -6,6 +6,8 @@
 # make lint    ruff (format and lint) and mypy
 # make matrix  every family of detectors in every era, into docs/matrix.md; takes hours, and goes on
 #              where it was stopped
+# make outputs  published layouts, their own graphs beside the stock graph of the output, into
+#              docs/outputs.md; takes an hour
 # make demo    converts the detector in testdata/ and shows what it finds before and after
 # make bench   times conversions beside a plain TensorFlow script and `cp`
 # make robustness  tries to break graphfix for hours, into docs/robustness.md
@@ -16,7 +18,7 @@
 PYTHON ?= python3
 ENVIRONMENT := $(PYTHON) tests/environments/make.py
 
-.PHONY: fast test lint thorough matrix demo bench robustness clean
+.PHONY: fast test lint thorough matrix outputs demo bench robustness clean
 
 fast:
 	@python=$$($(ENVIRONMENT) fast) && \
@@ -43,6 +45,10 @@ thorough: test
 matrix:
 	@python=$$($(ENVIRONMENT) fast) && PYTHONPATH=. "$$python" tests/stock/matrix.py \
 	--output docs/matrix.md
+
+outputs:
+	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" tests/stock/outputs_table.py \
+	--output docs/outputs.md
 
 demo:
 	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" testdata/demo.py

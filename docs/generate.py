@@ -54,6 +54,20 @@ def api():
                 yield members
 
 
+def option_rows():
+    """Lines of a Markdown table: every option, its values, its default and what it means."""
+    yield "| option | values | default | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for option in options.OPTIONS.values():
+        if option.choices:
+            values = ", ".join(f"`{one.value}`" for one in option.choices)
+        else:
+            values = option.metavar or option.kind.value
+        default = option.default
+        shown = "" if default in (None, ()) else f"`{default}`"
+        yield f"| `{option.name}` | {values} | {shown} | {option.help} |"
+
+
 def option_reference():
     """docs/options.md."""
     yield "# Options of a conversion"
@@ -63,7 +77,7 @@ def option_reference():
         "of a recipe's target (`freeze: backbone`) and a field of `graphfix.ConvertOptions` "
         '(`freeze="backbone"`).'
     )
-    yield "\n".join(options.reference())
+    yield "\n".join(option_rows())
     for option in options.OPTIONS.values():
         if option.choices:
             yield f"`{option.name}`: {inspect.getdoc(option.choices)}"

@@ -8,7 +8,8 @@ Options validate themselves.  Errors name an option as a flag, as all messages d
 
 import dataclasses
 import enum
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple, Type
+import os
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Type
 
 from graphfix import values
 from graphfix.choices import AnchorBoxes, Choice, Freeze, NewRows, Trainer, Weights
@@ -34,7 +35,8 @@ class Option(NamedTuple):
     """What is known of one option.
 
     `choices` is the Choice class of a CHOICE; `least` and `most` bound an INTEGER; `read` says that
-    a PATH is a file that graphfix reads (a recipe takes it relative to itself).
+    a PATH is a file that graphfix reads (a recipe takes it relative to itself), unless it is the
+    word `builtin`; `commas` that TEXTS may be given as one text, with commas between them.
     """
 
     name: str
@@ -46,6 +48,12 @@ class Option(NamedTuple):
     least: Optional[int] = None
     most: Optional[int] = None
     read: bool = False
+    builtin: str = ""
+    commas: bool = False
+
+    def is_read(self, path: str) -> bool:
+        """Whether the value of one that is `read` is a file, and not the word."""
+        return os.path.basename(path) != self.builtin or os.path.isfile(path)
 
 
 def _option(kind: Kind, help: str, default: Any = None, **more: Any) -> Any:
@@ -78,13 +86,24 @@ class ConvertOptions:
       <Freeze.BACKBONE: 'backbone'>
     """
 
-    label_map_path: Optional[str] = _file("label map of the new classes")
+    label_map_path: Optional[str] = _file(
+        "label map of the new classes, or a list of their names: a .txt or .names with a name a "
+        "line, or YOLO's data.yaml"
+    )
+    classes: Tuple[str, ...] = _option(
+        Kind.TEXTS,
+        "names of the new classes in the order of their ids, instead of a label map",
+        (),
+        metavar="NAME,NAME",
+        commas=True,
+    )
     num_classes: Optional[int] = _option(
-        Kind.INTEGER, "number of new classes (without a label map)", least=1, most=MAX_CLASSES
+        Kind.INTEGER, "number of new classes (without names)", least=1, most=MAX_CLASSES
     )
     source_label_map_path: Optional[str] = _file(
-        "label map of the source's classes (default: the one next to the source; COCO's for 90 "
-        "classes)"
+        "label map or list of the source's classes, or the word coco (default: what the config or "
+        "a file next to the source says)",
+        builtin="coco",
     )
     map: Tuple[str, ...] = _option(
         Kind.TEXTS,
@@ -139,6 +158,10 @@ class ConvertOptions:
                 object.__setattr__(self, option.name, _value(option, value))
             except RequestError as error:
                 problems += error.problems
+        if not problems and self.classes and self.label_map_path is not None:
+            problems.append(
+                Problem("--classes", "is given beside --label_map_path", "give one of them")
+            )
         if problems:
             raise RequestError.collected(problems)
 
@@ -168,7 +191,7 @@ class ConvertOptions:
             for name, option in OPTIONS.items()
             if option.kind is Kind.PATH
             and name != "fine_tune_checkpoint"
-            and getattr(self, name) is not None
+            and getattr(self, name) not in (None, option.builtin)
         )
 
 
@@ -188,6 +211,8 @@ def _value(option: Option, value: Any) -> Any:
         return values.choice_of(option.name, value, option.choices)
     if option.kind is Kind.INTEGER:
         return values.number_of(option.name, value, option.least, option.most)
+    if option.commas:
+        return values.names_of(option.name, value, MAX_CLASSES)
     if option.kind is Kind.TEXTS:
         return values.texts_of(option.name, value, option.metavar or "")
     if option.kind is Kind.PATH:
@@ -198,17 +223,3 @@ def _value(option: Option, value: Any) -> Any:
 def parsed(given: Dict[str, Any]) -> "ConvertOptions":
     """The options of a mapping by name, such as parsed flags; what is not an option is ignored."""
     return ConvertOptions(**{name: given[name] for name in OPTIONS if name in given})
-
-
-def reference() -> Iterator[str]:
-    """Lines of a Markdown table: every option, its values, its default and what it means."""
-    yield "| option | values | default | meaning |"
-    yield "| --- | --- | --- | --- |"
-    for option in OPTIONS.values():
-        if option.choices:
-            taken = ", ".join(f"`{one.value}`" for one in option.choices)
-        else:
-            taken = option.metavar or option.kind.value
-        default = option.default
-        shown = "" if default in (None, ()) else f"`{default}`"
-        yield f"| `{option.name}` | {taken} | {shown} | {option.help} |"

@@ -56,6 +56,17 @@ def texts_of(name: str, value: Sequence[str], form: str) -> Tuple[str, ...]:
     return texts
 
 
+def names_of(name: str, value: Union[str, Sequence[str]], most: int) -> Tuple[str, ...]:
+    """Names, each another, in one text or several, with commas between them."""
+    texts = texts_of(name, (value,) if isinstance(value, str) else value, "NAME,NAME")
+    names = tuple(one.strip() for text in texts for one in text.split(","))
+    if texts and (not all(map(encodes, names)) or len(set(names)) < len(names)):
+        raise wrong(name, ",".join(texts), "give each class a name of its own, with commas between")
+    if len(names) > most:
+        raise RequestError(f"--{name}", f"has {len(names)} names", f"give at most {most}")
+    return names
+
+
 def flag_of(name: str, value: bool) -> bool:
     """True or False."""
     if not isinstance(value, bool):

@@ -4,9 +4,10 @@
 
 Runs the commands that a user would, and shows them: the trained detector of eight shapes becomes
 one of three classes, two of them old ones in another order (one under a new name) and one new;
-the stock trainers then start from it on the pictures in testdata/, labelled with the new names,
-and the report gets the same pictures with the detections of both models, those of the new one by
-its rewritten frozen graph.  All of it is written to
+the stock trainers then start from it on the pictures in testdata/, labelled with the new names;
+what it computes is shown to be what the source's own graph does (`outputs equal`); and the report
+gets the same pictures with the detections of both models, those of the new one by its rewritten
+frozen graph.  All of it is written to
 demo-output/.  Needs TensorFlow 1.15 and the stock Object Detection API.
 """
 

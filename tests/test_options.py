@@ -3,12 +3,14 @@
 import argparse
 import dataclasses
 import json
+import os
 
 import pytest
+import repository
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.options import MAX_CLASSES, OPTIONS, ConvertOptions, Freeze, Kind, NewRows, reference
+from graphfix.options import MAX_CLASSES, OPTIONS, ConvertOptions, Freeze, Kind, NewRows
 
 
 def refusal(**given):
@@ -38,6 +40,11 @@ def test_values_become_their_type(tmp_path):
         ({"num_classes": MAX_CLASSES + 1}, f"is {MAX_CLASSES + 1}"),
         ({"map": "a=b"}, "is 'a=b'"),
         ({"target_api": 2019}, "is 2019"),
+        ({"classes": ""}, "is ''"),
+        ({"classes": "a,,b"}, "is 'a,,b'"),
+        ({"classes": ["a", "b,a"]}, "is 'a,b,a'"),
+        ({"classes": [1]}, "is [1]"),
+        ({"classes": map(str, range(10001))}, "has 10001 names"),
     ],
 )
 def test_what_is_no_value_is_refused(given, words):
@@ -50,6 +57,32 @@ def test_all_problems_are_named_at_once():
         "--freeze",
         "--weights",
     ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "person, traffic light,van",
+        ["person", "traffic light", "van"],
+        ["person,traffic light", "van"],
+    ],
+)
+def test_names_of_classes_are_given_with_commas_or_one_by_one(given):
+    assert ConvertOptions(classes=given).classes == ("person", "traffic light", "van")
+
+
+def test_classes_are_named_once():
+    words = "is given beside --label_map_path"
+    assert refusal(classes="a", label_map_path="x") == [("--classes", words)]
+    assert ConvertOptions(classes="a").fixed_by_a_plan() == ("--classes",)
+
+
+def test_a_word_is_no_file(tmp_path):
+    option = OPTIONS["source_label_map_path"]
+    assert not option.is_read("coco") and not option.is_read(str(tmp_path / "coco"))
+    (tmp_path / "coco").write_text("")
+    assert option.is_read(str(tmp_path / "coco")) and option.is_read("coco.pbtxt")
+    assert ConvertOptions(source_label_map_path="coco").paths() == ()
 
 
 def test_every_option_says_what_it_is():
@@ -75,8 +108,9 @@ def test_errors_name_options_as_python_does(model):
 
 
 def test_the_reference_has_every_option():
-    rows = list(reference())
-    assert [row.split("`")[1] for row in rows[2:]] == list(OPTIONS)
+    with open(os.path.join(repository.TOP, "docs", "options.md"), encoding="utf-8") as file:
+        rows = [line for line in file if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == list(OPTIONS)
 
 
 def test_a_choice_is_its_text():

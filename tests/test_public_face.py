@@ -108,7 +108,7 @@ def test_the_package_is_typed():
 def test_errors_are_spelled_in_python(tmp_path):
     with pytest.raises(graphfix.SourceError) as caught:
         graphfix.open_model(tmp_path / "nothing")
-    assert caught.value.problems[0].subject.endswith("nothing.index")
+    assert caught.value.problems[0].subject.endswith("nothing")
     with pytest.raises(graphfix.RequestError, match="model_dir=: is given beside <Memory"):
         graphfix.convert("nothing", graphfix.Memory(), model_dir="x")
 

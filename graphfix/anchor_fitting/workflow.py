@@ -21,7 +21,7 @@ from graphfix.modeldir.search import find_config
 from graphfix.pipeline_config.anchor_generators import anchor_edits, format_anchors, parse_anchors
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
 from graphfix.pipeline_config.edits import apply_edits
-from graphfix.pipeline_config.label_map import parse_label_map
+from graphfix.pipeline_config.label_map import parse_classes
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -291,7 +291,7 @@ def _boxes(
 ) -> Tuple[BoxSet, Tuple[Finding, ...]]:
     names: Dict[int, str] = {}
     if label_map_path:
-        label_map = parse_label_map(read_file(label_map_path), label_map_path)
+        label_map = parse_classes(read_file(label_map_path), label_map_path).labels
         names = {label.id: label.display_name for label in label_map.labels}
     return collect(read_boxes(records), setting.resizer, subject=", ".join(records), names=names)
 

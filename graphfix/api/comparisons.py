@@ -45,7 +45,8 @@ def try_with_stock_api(
     allow_effects: bool = False,
 ) -> "StockTrial":
     """Has the stock API's own trainers start from a converted directory, in a process of its own,
-    and adds to its report what came of that.
+    compares what it computes with what the source's own graph does, and adds the results to its
+    report.
 
     Args:
       directory: what `convert` wrote.
@@ -54,11 +55,11 @@ def try_with_stock_api(
       steps: how many training steps to run.
       train_record: the records to train on (default: synthetic ones).
       model_dir: resume from what `convert(model_dir=...)` wrote.
-      images: one JPEG file or several, in which to compare the detections of `source` and of the
-        result.
-      source: what the directory was made from.
+      images: one JPEG file or several, on which to compare `source` and result, and their
+        detections (default: noise, and no detections).
+      source: what the directory was made from (default: what its report names).
       pipeline_config_path: the source's config, if it is not beside its checkpoint.
-      allow_effects: run the frozen graph even if it would touch files, the network or programs.
+      allow_effects: run frozen graphs even if they would touch files, the network or programs.
 
     Raises:
       RequestError: there is no stock API to ask, or the pictures cannot be compared.

@@ -100,7 +100,7 @@ def plan(
     source: Union[Path, "Model"],
     options: Optional[ConvertOptions] = None,
     *,
-    output_directory: Union[Path, "Destination"] = "OUT",
+    output_directory: Union[Path, "Destination", None] = None,
     model_dir: Optional[Path] = None,
 ) -> "Plan":
     """Decides what `convert` would do, and writes nothing.
@@ -109,6 +109,7 @@ def plan(
       source: as `open_model` takes it, or an open model.
       options: what to make of it.
       output_directory: where `convert` would write; the config will name its checkpoint there.
+        Without it, the `convert` that replays the plan fills in its own.
       model_dir: as for `convert`.
 
     Returns:
@@ -126,10 +127,15 @@ def plan(
     """
     from graphfix.conversion.convert import decide
     from graphfix.conversion.open import opened
-    from graphfix.modeldir.destinations import destination
+    from graphfix.modeldir.destinations import Unplaced, destination
 
     options = options_of(options)
-    where = destination(output_directory, model_dir=model_dir)
+    resumed = optional_path("model_dir", model_dir)
+    where = (
+        Unplaced(resumed is not None)
+        if output_directory is None
+        else destination(output_directory, model_dir=resumed)
+    )
     return decide(opened(source_of(source), options), where, options, None)[1]
 
 
@@ -186,8 +192,9 @@ def thaw(
     pipeline_config_path: Optional[Path] = None,
     overwrite: bool = False,
     partial: bool = False,
+    target_api: str = "auto",
 ) -> "Thawed":
-    """Turns a frozen graph back into a checkpoint that trains, with its config.
+    """Turns a frozen graph back into a checkpoint that trains, with a config that starts from it.
 
     Args:
       source: a frozen_inference_graph.pb, or a SavedModel's directory.
@@ -195,6 +202,7 @@ def thaw(
       pipeline_config_path: its config, if it is not beside it; without any, one is inferred.
       overwrite: replace what graphfix wrote there before.
       partial: take what is left, where variables were folded or stripped away.
+      target_api: the revision of the API that will train, as in `ConvertOptions`.
 
     Raises:
       GraphfixError: nothing was published.
@@ -208,9 +216,12 @@ def thaw(
     from graphfix.modeldir.destinations import destination
 
     where = destination(output_directory, overwrite=overwrite)
+    options = ConvertOptions(
+        pipeline_config_path=optional_path("pipeline_config_path", pipeline_config_path),
+        target_api=target_api,
+    )
     take_rest = flag_of("partial", partial)
-    config = optional_path("pipeline_config_path", pipeline_config_path)
-    return work(path_of("source", source), where, config_path=config, partial=take_rest)
+    return work(path_of("source", source), where, options, partial=take_rest)
 
 
 def convert_batch(

@@ -21,6 +21,8 @@ SCHEMES = ("http", "https", "file")
 _URL = re.compile(rf"({'|'.join(SCHEMES)})://\S+\Z")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}\Z")
 _LARGEST = 8 << 30
+# The options that name the new classes: a model's own take the place of the defaults'.
+_NEW_CLASSES = ("label_map_path", "classes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,13 +150,16 @@ def _target(own, defaults, base: str) -> Dict[str, Any]:
     """The options that a model's target and the defaults give, by name."""
     out: Dict[str, Any] = {}
     for message in (defaults, own):
+        if any(len(getattr(message, name)) for name in _NEW_CLASSES):
+            # One of them stands for the other, too.
+            out = {name: value for name, value in out.items() if name not in _NEW_CLASSES}
         for field, value in message.ListFields():
             option = OPTIONS[field.name]
             if option.kind is Kind.CHOICE:
                 value = field.enum_type.values_by_number[value].name
             elif option.kind is Kind.TEXTS:
                 value = list(value)
-            elif option.read:
+            elif option.read and option.is_read(os.path.join(base, value)):
                 value = os.path.join(base, value)
             out[field.name] = value
     return out

@@ -26,13 +26,15 @@ from graphfix.formats.checkpoint import reader
 from graphfix.formats.graphdef.files import SAVED_MODEL_PB
 from graphfix.formats.regular_files import read_file
 from graphfix.fronts import Front, asked_by
-from graphfix.modeldir import ownership
+from graphfix.modeldir import foreign, ownership
 from graphfix.modeldir.destinations import Directory
 from graphfix.modeldir.download import fetch
 from graphfix.modeldir.manifest import Manifest, read_manifest
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, META, SAVED_MODEL
-from graphfix.modeldir.search import find_frozen, find_prefix
+from graphfix.modeldir.search import find_archive, find_frozen, find_prefix, model_of
+from graphfix.modeldir.source_labels import label_maps_in, named_label_maps
 from graphfix.options import OPTIONS, ConvertOptions
+from graphfix.pipeline_config.document import parse_config
 from graphfix.report.report import Report
 from graphfix.stock_api.target_api import find_target_api
 from graphfix.verification.judge import judge
@@ -205,7 +207,7 @@ def _target_digest(target: Dict[str, Any], directory: str) -> str:
     name."""
     said = dict(target, target_api=find_target_api(target.get("target_api", "auto")).revision)
     for key in said:
-        if OPTIONS[key].read:
+        if OPTIONS[key].read and OPTIONS[key].is_read(said[key]):
             said[key] = hashlib.sha256(read_file(said[key])).hexdigest()
     said.setdefault("fine_tune_checkpoint", os.path.join(directory, CHECKPOINT))
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode("ascii")).hexdigest()
@@ -214,7 +216,10 @@ def _target_digest(target: Dict[str, Any], directory: str) -> str:
 def _content(path: str, config_path: Optional[str]) -> str:
     """A digest of what a source holds: an archive's bytes; else of all but the weights, whose
     checksums are in the checkpoint's index."""
-    if os.path.isfile(path) and path.endswith(SUFFIXES):
+    path, config = model_of(path)
+    config_path = config_path or config
+    foreign.refuse(path)
+    if find_archive(path):
         return _sha256(path)
     frozen = find_frozen(path)
     rows: List[str] = []
@@ -228,9 +233,13 @@ def _content(path: str, config_path: Optional[str]) -> str:
             f"{os.path.basename(one)} {os.path.getsize(one)}"
             for one in sorted(glob.glob(glob.escape(prefix) + ".data-*"))
         ]
+        found.append(prefix + META)
     beside = os.path.dirname(found[0])
-    found += [config_path or os.path.join(beside, CONFIG)]
-    found += [os.path.join(beside, one) for one in (LABEL_MAP, FROZEN, SAVED_MODEL)]
+    config = config_path or os.path.join(beside, CONFIG)
+    found += [config] + [os.path.join(beside, one) for one in (LABEL_MAP, FROZEN, SAVED_MODEL)]
+    found += label_maps_in(beside)
+    with contextlib.suppress(SourceError):  # the conversion says what is wrong with it
+        found += named_label_maps(parse_config(read_file(config), config).message, config, beside)
     for one in dict.fromkeys(found):
         if os.path.isfile(one):
             rows.append(f"{os.path.basename(one)} {_sha256(one)}")

@@ -13,8 +13,8 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="a model directory, its .tar.gz, a checkpoint prefix, a frozen_inference_graph.pb or "
-        "a SavedModel directory",
+        help="a model directory or any file in it, its .tar.gz or .zip, a checkpoint prefix, a "
+        "frozen_inference_graph.pb or a SavedModel directory",
     )
     add_option(parser, OPTIONS["pipeline_config_path"])
 

@@ -12,7 +12,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     flags.add_options(parser, but=("pipeline_config_path",))
     parser.add_argument("--model_dir", help="as for convert")
     parser.add_argument(
-        "--output_directory", default="OUT", help="the directory convert would write"
+        "--output_directory",
+        help="the directory convert would write (default: left open; convert --plan fills it in)",
     )
     parser.add_argument(
         "--json", action="store_true", help="print the plan as JSON, for convert --plan"

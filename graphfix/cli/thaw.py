@@ -13,6 +13,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "source", metavar="FROZEN", help="a frozen_inference_graph.pb or a SavedModel directory"
     )
     flags.add_option(parser, OPTIONS["pipeline_config_path"], "its config, if not next to it")
+    flags.add_option(parser, OPTIONS["target_api"])
     flags.add_output_directory(parser)
     flags.add_overwrite(parser)
     parser.add_argument(
@@ -29,7 +30,8 @@ def run(args: argparse.Namespace) -> int:
         pipeline_config_path=args.pipeline_config_path,
         overwrite=args.overwrite,
         partial=args.partial,
+        target_api=args.target_api,
     )
     say(found.findings)
-    print_result([found.summary])
+    print_result([found.summary] + [line for step in found.next_steps for line in step.split("\n")])
     return 0

@@ -51,17 +51,20 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--images",
         nargs="+",
         metavar="JPEG",
-        help="images on which to compare the detections of SOURCE and OUT",
+        help="images on which to compare SOURCE and OUT, and their detections (default: noise, and "
+        "no detections)",
     )
     stock.add_argument(
-        "--source", metavar="SOURCE", help="with --images: the model OUT was converted from"
+        "--source",
+        metavar="SOURCE",
+        help="the model OUT was converted from (default: what its report names)",
     )
     stock.add_argument("--pipeline_config_path", help="its config, if not next to the checkpoint")
     stock.add_argument(
         "--allow_effects",
         action="store_true",
-        help="with --images: run OUT's frozen graph even if it would access files, the network or "
-        "programs",
+        help="run the frozen graphs of SOURCE and OUT even if they would access files, the network "
+        "or programs",
     )
     flags.add_json(stock, "the stock API's answers")  # type: ignore[arg-type]
 
@@ -79,8 +82,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _with_stock(args: argparse.Namespace) -> int:
-    if bool(args.images) != bool(args.source):
-        args.parser.error("--images and --source go together")
     found = graphfix.verify(args.directory)
     say(found.remarks + (found.summary,))
     with ticking("asking the stock API"):

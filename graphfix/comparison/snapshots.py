@@ -10,15 +10,16 @@ from graphfix.comparison.states import Snapshot, TensorState, head_rows
 from graphfix.detectors import coco
 from graphfix.detectors.describe import describe
 from graphfix.errors import SourceError
-from graphfix.formats.archive import SUFFIXES, Unpacked
+from graphfix.formats.archive import Unpacked
 from graphfix.formats.checkpoint import reader, stored_bytes
 from graphfix.formats.graphdef import files
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.schema import message_class
 from graphfix.formats.tensors import TensorMeta
 from graphfix.formats.textproto import Document, bind
+from graphfix.modeldir import foreign
 from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP, SAVED_MODEL, SAVED_MODEL_DIRECTORY
-from graphfix.modeldir.search import find_frozen, find_prefix
+from graphfix.modeldir.search import find_archive, find_frozen, find_prefix
 from graphfix.pipeline_config.document import parse_config
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
 
@@ -33,7 +34,7 @@ def open_snapshot(path: str, *, ignored: Container[str] = ()) -> Snapshot:
       SourceError: it is missing or damaged.
       RequestError: it leaves open which checkpoint is meant.
     """
-    if os.path.isfile(path) and path.endswith(SUFFIXES):
+    if find_archive(path):
         unpacked = Unpacked(path)
         return _directory(path, unpacked.directory, unpacked, None)
     if os.path.isdir(path):
@@ -45,6 +46,7 @@ def open_snapshot(path: str, *, ignored: Container[str] = ()) -> Snapshot:
             return _directory(path, os.path.dirname(path) or ".", None, ignored)
         heads = _Heads(os.path.dirname(path))
         return Snapshot(path, False, graphs={"": _frozen(path, heads)})
+    foreign.refuse(path)
     prefix = find_prefix(path)
     return Snapshot(path, False, tensors=_checkpoint(prefix, _Heads(os.path.dirname(prefix))))
 
@@ -98,6 +100,7 @@ class _Heads:
         self.config = self.fields = self.labels = None
         self.read: Set[str] = set()
         self._names: Mapping[int, str] = {}
+        self._directory = os.path.basename(os.path.abspath(directory))
         path = os.path.join(directory, CONFIG)
         if os.path.isfile(path):
             data = read_file(path)
@@ -120,7 +123,11 @@ class _Heads:
         except SourceError:
             return {}
         names = self._names
-        if not names and model.classes == coco.NUM_CLASSES:
+        if (
+            not names
+            and model.classes == coco.NUM_CLASSES
+            and coco.said_by(self.config.message, [self._directory])
+        ):
             names = _names(coco.LABEL_MAP)
         return head_rows(model, names)
 

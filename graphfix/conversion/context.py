@@ -4,6 +4,7 @@ once."""
 import dataclasses
 from typing import Any, NamedTuple, Optional, Tuple
 
+from graphfix.conversion.target_classes import target_classes
 from graphfix.conversion.trained_anchors import of_plan, trained_anchors
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.detectors.anchor_order import Order
@@ -11,11 +12,13 @@ from graphfix.errors import RequestError
 from graphfix.findings import WARNING, Finding
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.textproto import Document
+from graphfix.formats.wildcards import Budget, find
 from graphfix.modeldir.openers import Model
-from graphfix.modeldir.source_labels import NOT_THE_SOURCES, source_labels
+from graphfix.modeldir.source_labels import source_labels
 from graphfix.options import ConvertOptions
 from graphfix.pipeline_config.anchor_generators import parse_anchors, touches_anchors
-from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
+from graphfix.pipeline_config.label_map import Label, LabelMap
+from graphfix.pipeline_config.paths import absolute, is_placeholder, is_url
 from graphfix.planning.plan import Plan
 from graphfix.stock_api.target_api import TargetApi, find_target_api
 
@@ -32,7 +35,8 @@ class NewAnchors(NamedTuple):
 class Context:
     """The source, the options, and what they mean together.
 
-    `target` is the label map of the new classes, `names` that of the source's (None where unknown);
+    `target` is the label map of the new classes, `names` that of the source's (None where unknown),
+    `num_classes` the number of new classes, where more than the label map says it;
     `source.model.anchors` are the anchors it was trained with, `anchor_order` their order in those
     that its config means to the API that will train;
     `api` is the API that will train, None where a plan is replayed, which names it; `findings` and
@@ -43,6 +47,7 @@ class Context:
     options: ConvertOptions
     names: Optional[LabelMap]
     target: Optional[LabelMap] = None
+    num_classes: Optional[int] = None
     anchors: Optional[NewAnchors] = None
     anchor_order: Order = ()
     api: Optional[TargetApi] = None
@@ -64,13 +69,10 @@ def describe(source: Model, options: ConvertOptions) -> Context:
       RequestError, SourceError: a file is damaged, or does not fit the source.
     """
     source = _reading_once(source)
-    api = find_target_api(options.target_api)
-    target, findings = _target(options.label_map_path)
+    api = find_target_api(options.target_api, source.config, source.store)
+    target = target_classes(source, options)
     names, told = source_labels(
-        source,
-        options.source_label_map_path,
-        target=target,
-        target_path=options.label_map_path or "",
+        source, options.source_label_map_path, target=target.labels, target_path=target.path
     )
     anchors = _anchors(source, options, api.revision)
     trained = trained_anchors(source, api=api.revision, source_api=options.source_api)
@@ -80,11 +82,12 @@ def describe(source: Model, options: ConvertOptions) -> Context:
         source,
         options,
         names,
-        target,
+        target.labels,
+        target.num_classes,
         anchors,
         trained.order,
         api,
-        api.findings + findings + trained.findings,
+        api.findings + target.findings + _records(options) + trained.findings,
         told,
     )
 
@@ -103,8 +106,9 @@ def describe_for_replay(source: Model, options: ConvertOptions, plan: Plan) -> C
             "already fixes " + ", ".join(decided),
             "leave that out, or make a new plan with it",
         )
-    beside = not any(one.code == NOT_THE_SOURCES for one in plan.findings)
-    names = source_labels(source, None, beside=beside).labels
+    named = tuple(Label(one.id, one.name, one.display_name) for one in plan.classes if one.name)
+    target = LabelMap(named) if named else None
+    names = source_labels(source, None, target=target).labels
     if plan.anchor_order:
         source = _trained_with(source, of_plan(source, plan.anchor_order, api=plan.target_api))
     elif touches_anchors(plan.config_edits):
@@ -126,21 +130,22 @@ def _reading_once(source: Model) -> Model:
     return dataclasses.replace(source, store=source.store.cached(heads))
 
 
-def _target(path: Optional[str]) -> Tuple[Optional[LabelMap], Tuple[Finding, ...]]:
-    if path is None:
-        return None, ()
-    found = parse_label_map(read_file(path, pipes=True), path)
-    if not found.unused:
-        return found, ()
-    return found, (
-        Finding(
-            "LABEL_MAP_FIELDS",
-            WARNING,
-            path,
-            "has fields that are not written to the output's label map: " + ", ".join(found.unused),
-            "point the config to your own label map, where something reads them",
-        ),
-    )
+def _records(options: ConvertOptions) -> Tuple[Finding, ...]:
+    """Warnings of records that are not there; of those elsewhere nothing is known."""
+    missing = []
+    for name in ("train_record", "eval_record"):
+        path = getattr(options, name)
+        if path and not is_url(path) and not is_placeholder(path) and not find(path, Budget()):
+            missing.append(
+                Finding(
+                    "RECORD_MISSING",
+                    WARNING,
+                    f"--{name}",
+                    f"does not exist: {absolute(path)}",
+                    "write the records before training, or see whether the path is right",
+                )
+            )
+    return tuple(missing)
 
 
 def _anchors(source: Model, options: ConvertOptions, api: str) -> Optional[NewAnchors]:

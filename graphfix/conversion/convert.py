@@ -20,7 +20,7 @@ from graphfix.conversion.decide import make_plan, with_place
 from graphfix.conversion.open import opened
 from graphfix.conversion.output import apply, write
 from graphfix.conversion.seal import verify
-from graphfix.modeldir.destinations import Destination
+from graphfix.modeldir.destinations import Destination, Unplaced
 from graphfix.modeldir.openers import Model
 from graphfix.options import ConvertOptions
 from graphfix.planning.plan import Plan
@@ -58,7 +58,7 @@ def convert(
     return report
 
 
-def decide(model: Model, destination: Destination, options: ConvertOptions, plan):
+def decide(model: Model, destination: Union[Destination, Unplaced], options: ConvertOptions, plan):
     """The context of a conversion, and its plan: made, or replayed."""
     if plan is None:
         context = describe(model, options)

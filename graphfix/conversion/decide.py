@@ -6,13 +6,15 @@ from typing import Optional, Tuple
 
 from graphfix.conversion.context import Context
 from graphfix.conversion.trained_meanings import trained_meanings
+from graphfix.detectors.anchor_generators import describe_anchors
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.findings import WARNING, Finding, by_severity
 from graphfix.formats.textproto import quote
 from graphfix.modeldir.names import CHECKPOINT, LABEL_MAP
 from graphfix.options import AnchorBoxes
-from graphfix.pipeline_config.anchor_generators import anchor_edits
+from graphfix.pipeline_config.anchor_generators import anchor_edits, restated
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.paths import TO_BE_CONFIGURED, absolute
 from graphfix.pipeline_config.resizers import largest_size
 from graphfix.planning.anchors import AnchorCarry, carry_anchors, clipped, fresh_anchors, reordered
 from graphfix.planning.classes import SurgeryRequest, resolve_classes, same_classes, trained_ids
@@ -90,8 +92,8 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
         paths=Paths(
             checkpoint,
             os.path.join(os.path.dirname(checkpoint), LABEL_MAP),
-            options.train_record,
-            options.eval_record,
+            options.train_record and absolute(options.train_record),
+            options.eval_record and absolute(options.eval_record),
         ),
         extra=pins + anchor_changes + kept_meanings + freeze,
         schema=api.schema,
@@ -124,9 +126,22 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
 
 
 def with_place(plan: Plan, place: str) -> Plan:
-    """A replayed plan, with a finding where its config looks for the checkpoint elsewhere than in
-    `place`."""
+    """A replayed plan for `place`, where it left its place open; with a finding where its config
+    looks for the checkpoint elsewhere."""
     here = quote(os.path.join(place, CHECKPOINT))
+    filled = {
+        quote(os.path.join(TO_BE_CONFIGURED, name)): quote(os.path.join(place, name))
+        for name in (CHECKPOINT, LABEL_MAP)
+    }
+    plan = dataclasses.replace(
+        plan,
+        config_edits=tuple(
+            dataclasses.replace(edit, literal=filled[edit.literal])
+            if edit.literal in filled
+            else edit
+            for edit in plan.config_edits
+        ),
+    )
     elsewhere = tuple(
         Finding(
             "PLANNED_PATH",
@@ -149,14 +164,14 @@ def with_findings(plan: Plan, findings: Findings) -> Plan:
 
 def _classes(context: Context):
     options, count = context.options, context.source.model.classes
-    asked = context.target or options.num_classes is not None or options.map
+    asked = context.target or context.num_classes is not None or options.map
     if options.anchors and not asked:
         return same_classes(context.names, count), ()
     return resolve_classes(
         source=context.names,
         source_classes=count,
         target=context.target,
-        num_classes=options.num_classes,
+        num_classes=context.num_classes,
         mappings=options.map,
     )
 
@@ -183,4 +198,8 @@ def _anchors(context: Context) -> Tuple[Optional[AnchorCarry], Tuple[ConfigEdit,
         body = getattr(source.config.message.model, model.meta)
         findings += (clipped(model.anchors, new.spec, carry, largest_size(body.image_resizer)),)
     field = ("model", model.meta, ANCHOR_FIELD[model.meta])
-    return carry, anchor_edits(field, source.config.document, new.document), findings
+    edits = anchor_edits(field, source.config.document, new.document)
+    # The config has these already, but the source was trained with others.
+    if not edits and model.anchors != describe_anchors(new.message, "--anchors", model.image):
+        edits = restated(field, new.document)
+    return carry, edits, findings

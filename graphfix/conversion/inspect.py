@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from typing import Any, Dict, List, NamedTuple, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from graphfix.conversion.graphs import graph_findings
 from graphfix.conversion.open import opened
@@ -10,8 +10,9 @@ from graphfix.conversion.trained_anchors import trained_anchors
 from graphfix.detectors.anchor_order import Order, described
 from graphfix.findings import Finding, by_severity, count
 from graphfix.modeldir.openers import Model
-from graphfix.modeldir.source_labels import source_labels
+from graphfix.modeldir.source_labels import NAMES_UNKNOWN, source_labels
 from graphfix.options import ConvertOptions
+from graphfix.pipeline_config.label_map import LabelMap
 
 
 class ModelDescription(NamedTuple):
@@ -62,8 +63,10 @@ def inspect(source: Union[str, Model], options: ConvertOptions) -> ModelDescript
     """
     model = opened(source, options)
     trained = trained_anchors(model, source_api=options.source_api)
-    findings = by_severity(model.findings + trained.findings + graph_findings(model))
-    return ModelDescription(model.path, _data(model, trained.order), findings)
+    labels, told = source_labels(model, None)
+    told = tuple(one for one in told if one.code == NAMES_UNKNOWN) + trained.findings
+    findings = by_severity(model.findings + told + graph_findings(model))
+    return ModelDescription(model.path, _data(model, trained.order, labels), findings)
 
 
 def _other_order(anchors: Dict[str, Any]) -> str:
@@ -71,9 +74,8 @@ def _other_order(anchors: Dict[str, Any]) -> str:
     return f"; trained in another order ({described(order)})" if order else ""
 
 
-def _data(source: Model, order: Order) -> Dict[str, Any]:
+def _data(source: Model, order: Order, labels: Optional[LabelMap]) -> Dict[str, Any]:
     model = source.model
-    labels = source_labels(source, None).labels
     return {
         "family": model.family,
         "feature_extractor": model.feature_extractor,

@@ -4,7 +4,7 @@ Which revisions have a feature extractor stands in its file (extractors/loader.p
 1 path stopped building the Keras ones in 2020-05, when they became TensorFlow 2's.
 """
 
-from typing import List, Optional, Tuple
+from typing import Container, List, Optional, Tuple
 
 from graphfix.detectors.extractors.loader import FPN, POOLING_PYRAMID, find_extractor
 from graphfix.errors import Problem
@@ -27,6 +27,9 @@ RENAMED = (
     ),
     ("predict_instance_masks", "2018-02", "it builds the mask head from other layers"),
 )
+
+# A variable that a checkpoint only has from a month on, since it was called something else before.
+NAMED_SINCE = (("AttentionBlock0_AttentionLayer0/fully_connected/weights", "2020-12"),)
 
 # The month whose API must know how many anchors an SSD has before it sees an image.
 NOT_VARYING = "2019-07"
@@ -90,6 +93,19 @@ def problems(
                 )
             )
     return tuple(out)
+
+
+def older_names(
+    variables: Container[str], revision: str, schema: Schema, subject: str
+) -> Tuple[Problem, ...]:
+    """Why a checkpoint's variables have other names in the API of `revision`."""
+    return tuple(
+        Problem(
+            subject, f"{schema.name} has no variable {name}", f"name a --target_api from {since} on"
+        )
+        for name, since in NAMED_SINCE
+        if revision < since and name in variables
+    )
 
 
 def needs(

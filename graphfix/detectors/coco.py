@@ -3,7 +3,12 @@
 The ids run from 1 to 90; ten of them were never given to a class.
 """
 
+import re
+from typing import Iterable
+
+from graphfix.options import OPTIONS
 from graphfix.pipeline_config.label_map import Label, LabelMap
+from graphfix.pipeline_config.paths import base_name, label_map_paths
 
 _ROWS = (
     (1, "/m/01g317", "person"),
@@ -89,4 +94,21 @@ _ROWS = (
 )
 
 NUM_CLASSES = 90
+# What stands for them where a label map's path is given.
+WORD = OPTIONS["source_label_map_path"].builtin
 LABEL_MAP = LabelMap(tuple(Label(*row) for row in _ROWS))
+
+# An archive of the model zoo: ..._coco14_sync_2018_07_18, ..._coco_11_06_2017.
+_PUBLISHED = r"_coco.*_(20\d\d_\d\d_\d\d|\d\d_\d\d_20\d\d)(?!\d)"
+
+
+def said_by(message, names: Iterable[str]) -> str:
+    """What says that a model of 90 classes was trained on COCO: its config's label map, or one of
+    the `names` of its archive or directory; "" where nothing does."""
+    for path in map(base_name, label_map_paths(message)):
+        if "coco" in path.lower():
+            return f"its config's label map is {path}"
+    for name in names:
+        if re.search(_PUBLISHED, name):
+            return f"it is the published {name}"
+    return ""

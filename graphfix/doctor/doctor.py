@@ -16,6 +16,7 @@ from graphfix.fronts import shown
 from graphfix.modeldir import single_files
 from graphfix.modeldir.search import find_config
 from graphfix.pipeline_config import schema_history
+from graphfix.pipeline_config.document import parse_config
 from graphfix.restore import trainers
 from graphfix.stock_api.target_api import find_target_api
 
@@ -98,6 +99,7 @@ def make_options(
         model_dir,
         sample,
         progress,
+        api.assumed,
     )
 
 
@@ -115,6 +117,7 @@ def diagnose(
     """
     config_path = find_config(config_path)
     data = read_config(config_path)
+    options = _of_config(options, data, config_path)
     if fix is None:
         return Diagnosis(run_checks(data, config_path, options))
     inputs = [config_path] + _named(data) + [one for one in (options.model_dir,) if one]
@@ -128,6 +131,17 @@ def diagnose(
     single_files.write_file(fix, new, overwrite=overwrite, inputs=inputs)
     # Under its own name: its lines are others.
     return Diagnosis(run_checks(new, fix, options), (), tuple(fixed), fix)
+
+
+def _of_config(options: Options, data: bytes, path: str) -> Options:
+    """The options, of the month that a config needs where they assume one."""
+    if not options.assumed:
+        return options
+    try:
+        revision = find_target_api("auto", parse_config(data, path)).revision
+    except SourceError:
+        return options  # the checks say what is wrong with it
+    return options._replace(revision=revision, schema=schema_history.schema(revision))
 
 
 def read_config(path: str) -> bytes:

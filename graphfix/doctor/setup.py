@@ -34,7 +34,8 @@ _MOST_TWICE = 100
 class Options(NamedTuple):
     """What was asked for: the API's month and schema, the trainers (model_main, legacy) that may
     train, the directory they train in, and how many records of each data set to look at (all,
-    where None).  `cache` keeps what was read, for the next look at a config of the same files."""
+    where None).  `cache` keeps what was read, for the next look at a config of the same files.
+    `assumed`: nothing says which month it is, so that a config may need a later one."""
 
     revision: str
     schema: Schema
@@ -43,6 +44,7 @@ class Options(NamedTuple):
     model_dir: Optional[str] = None
     sample: Optional[int] = None
     progress: Callable[[str], None] = lambda text: None
+    assumed: bool = False
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])

@@ -1,4 +1,4 @@
-"""Published models as they are downloaded: a tar archive of one directory, mostly gzipped.
+"""Published models as they are downloaded: a tar archive of one directory, mostly gzipped, or zip.
 
 A compressed archive cannot be read here and there, so what a conversion needs of it (checkpoint,
 config, label map, graphs) is unpacked into a temporary directory, which goes when nobody needs it.
@@ -9,17 +9,24 @@ of them is written.
 
 import os
 import re
-from typing import BinaryIO, Iterator, Optional
+from typing import Any, BinaryIO, Iterator, Optional
 
 from graphfix.errors import RequestError, SourceError
-from graphfix.formats import tarball
+from graphfix.formats import regular_files, tarball, zipball
 from graphfix.process.scratch import Scratch
 
-SUFFIXES = (".tar.gz", ".tgz", ".tar")
+SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
+# What macOS adds beside each file begins with "._".
 _WANTED = re.compile(
-    r"(.*\.(index|meta|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt"
+    r"((?!\._).*\.(index|meta|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt|checkpoint"
     r"|frozen_inference_graph\.pb|saved_model\.pb)\Z"
 )
+INSTEAD_OF_TF2 = (
+    "take the model of TensorFlow 1 from the TF1 detection model zoo; graphfix converts detectors "
+    "of the TensorFlow 1 API"
+)
+# Where TensorFlow 2's exporter puts its checkpoint.
+_OBJECT_BASED = re.compile(r"(.*/)?checkpoint/ckpt-\d+\.index\Z")
 # The directory of a SavedModel within a model's.
 _SAVED_MODEL = "saved_model"
 # The largest published detectors have checkpoints of half a gigabyte.
@@ -28,7 +35,21 @@ _MOST_MEMBERS = 100000
 # Weights hardly shrink: an archive that unpacks to many times its size has something else in it.
 _MOST_TIMES = 100
 _SMALL = 64 << 20
+_HEAD = 512
 _AGAIN = "download the archive again, from where the model is published"
+
+
+def is_archive(path: str) -> bool:
+    """Whether a path leads to an archive, by its name or by what it begins with."""
+    if not os.path.isfile(path):
+        return False
+    if path.endswith(SUFFIXES):
+        return True
+    try:
+        head = regular_files.read(path, _HEAD)
+    except OSError:
+        return False
+    return head.startswith((tarball.GZIP, zipball.MAGIC)) or head[257:262] == tarball.MAGIC
 
 
 class Unpacked:
@@ -48,13 +69,18 @@ class Unpacked:
     def _unpack(self, path: str) -> bool:
         try:
             with open(path, "rb") as file:
-                checked = file.read(2) == tarball.GZIP
+                head = file.read(_HEAD)
+                regular_files.refuse_pointer(path, head)
                 file.seek(0)
-                for member in _members(file, path):
+                zipped = head.startswith(zipball.MAGIC) or (
+                    path.endswith(".zip") and not head.startswith(tarball.GZIP)
+                )
+                for member in _members(file, path, zipball if zipped else tarball):
                     self._take(member, path)
-                return checked
+                return zipped or head.startswith(tarball.GZIP)
         except tarball.Damaged as error:
-            raise SourceError(path, f"is not a valid tar archive: {error}", _AGAIN) from None
+            kind = "zip" if zipped else "tar"
+            raise SourceError(path, f"is not a valid {kind} archive: {error}", _AGAIN) from None
         except tarball.TooLarge as error:
             raise SourceError(
                 path, f"unpacks to more than any detector has ({error})", _AGAIN
@@ -72,6 +98,12 @@ class Unpacked:
 
     def _take(self, member: tarball.Member, path: str) -> None:
         folder, name = os.path.split(member.name)
+        if _OBJECT_BASED.match(member.name):
+            raise SourceError(
+                path,
+                f"is a TensorFlow 2 model: {member.name} is an object-based checkpoint",
+                INSTEAD_OF_TF2,
+            )
         within = ""
         if name == _SAVED_MODEL + ".pb":
             folder, within = os.path.split(folder)
@@ -102,10 +134,11 @@ class Unpacked:
         self._scratch.close()
 
 
-def _members(file: BinaryIO, path: str) -> Iterator[tarball.Member]:
-    """The files of an archive, each checked before it is given out."""
+def _members(file: BinaryIO, path: str, form: Any) -> Iterator[tarball.Member]:
+    """The files of an archive, each checked before it is given out; `form` is the module that reads
+    it."""
     most = min(_MOST_BYTES, max(_SMALL, _MOST_TIMES * os.path.getsize(path)))
-    for member in tarball.members(file, most_bytes=most, most_headers=_MOST_MEMBERS):
+    for member in form.members(file, most_bytes=most, most_headers=_MOST_MEMBERS):
         parts = member.name.split("/")
         if (
             member.name.startswith("/")

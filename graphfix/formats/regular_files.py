@@ -7,6 +7,9 @@ may do something.
 
 A person may name a pipe, though (`--label_map_path <(make_map)`): what reads a text file whose path
 comes from the command line takes one, up to its usual limit, as long as something comes out of it.
+
+Git LFS (its specification: github.com/git-lfs/git-lfs, docs/spec.md) keeps large files outside the
+repository: until they are fetched, a small text stands in the place of each.
 """
 
 import errno
@@ -25,6 +28,24 @@ _KINDS = (
 )
 # A pipe that nobody has opened to write to is waited for; so is a program that has, for longer.
 NOBODY_SECONDS, SILENT_SECONDS = 5, 300
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_LARGEST_POINTER = 1024
+
+
+def refuse_pointer(path: str, data: bytes) -> None:
+    """Raises SourceError where what a file begins with, or all of it, is a Git LFS pointer."""
+    if data.startswith(_POINTER):
+        raise SourceError(
+            path,
+            "is a Git LFS pointer, a small text in place of the file",
+            "fetch the file: run git lfs pull in its repository, or download it by itself",
+        )
+
+
+def check_pointer(path: str, size: int) -> None:
+    """The same for a file of `size` bytes that is not read now."""
+    if size <= _LARGEST_POINTER:
+        refuse_pointer(path, read(path, len(_POINTER)))
 
 
 def open_file(path: str, *, buffering: int = -1) -> Any:
@@ -69,6 +90,7 @@ def read_file(path: str, *, limit: int = 16 << 20, pipes: bool = False) -> bytes
                 f"has more than {limit} bytes, too many for such a file",
                 "check that this is the file you meant",
             )
+        refuse_pointer(path, data)
         return data
     except OSError as error:
         raise SourceError(

@@ -25,7 +25,8 @@ import zlib
 from typing import BinaryIO, Dict, Iterator, NamedTuple
 
 GZIP = b"\x1f\x8b"
-FILE, DIRECTORY, SPARSE = "0", "5", "S"
+MAGIC = b"ustar"  # at byte 257
+FILE, DIRECTORY, SPARSE, LINK = "0", "5", "S", "2"
 _FILES = "\0", "0", "7"
 # Links, devices, directories, pipes: they have no content, whatever their size says.
 _BARE = "1", "2", "3", "4", DIRECTORY, "6"

@@ -54,6 +54,8 @@ def is_tfrecord(data: bytes) -> bool:
 
 def _data(path: str, file, header: bytes, left: int, number: int, offset: int) -> bytes:
     what = f"record {number} (at byte {offset}) "
+    if offset == 0:
+        regular_files.check_pointer(path, _HEADER.size + left)
     if offset == 0 and header.startswith(_GZIP):
         raise SourceError(
             path, "is compressed, which the API's input readers do not read", "unpack it"

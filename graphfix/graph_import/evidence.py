@@ -19,6 +19,8 @@ _PASSING = ("Identity", "Enter", "Switch", "Cast")
 _DEEPEST = 200
 _MOST_ELEMENTS = 1 << 20
 _NUMBERS = re.compile(r"(\d+)")
+# What an optimizer leaves in a graph.
+_OPTIMIZERS = re.compile(r"(Resource)?(Sparse)?Apply(Momentum|RMSProp|Adam|GradientDescent)\Z")
 
 
 class Unrecognised(Exception):
@@ -31,11 +33,13 @@ def natural(name: str) -> Tuple[Any, ...]:
 
 
 class GraphEvidence:
-    """A graph and the variables recovered from it."""
+    """A graph and the variables recovered from it; `trains` says that it is a trainer's, which has
+    a loss and makes no detections."""
 
     def __init__(self, graph: Graph, metas: Mapping[str, TensorMeta]):
         self.graph, self.metas = graph, metas
         self.consumers = graph.consumers()
+        self.trains = any(_OPTIMIZERS.match(node.op) for node in graph.nodes.values())
         self._evaluator = Evaluator(graph, through_loops=True, most_elements=_MOST_ELEMENTS)
 
     def nodes(self, pattern: str, *operations: str) -> List[Any]:

@@ -5,7 +5,7 @@ its depth multiplier by the widths of layers whose published width is recorded.
 """
 
 import re
-from typing import List, Optional, Sequence, Tuple
+from typing import Collection, List, Optional, Sequence, Tuple
 
 from graphfix.detectors.availability import OVERRIDE
 from graphfix.detectors.extractors.layers import Kernel
@@ -40,16 +40,27 @@ _SQUEEZE = re.compile("squeeze", re.IGNORECASE)
 _NUM_LAYERS = 6
 
 
+def extractor_of(names: Collection[str]) -> Optional[Extractor]:
+    """The feature extractor that has variables of these names, None where no extractor fits."""
+
+    def has(pattern: str) -> bool:
+        return any(re.match(pattern, name) for name in names)
+
+    for extractor in extractors().values():
+        if extractor.recognized_by and all(map(has, extractor.recognized_by)):
+            return extractor
+    return None
+
+
 def recognize_extractor(evidence: GraphEvidence) -> Extractor:
     """The feature extractor of a graph.
 
     Raises:
       Unrecognised: no extractor fits.
     """
-    for extractor in extractors().values():
-        patterns = extractor.recognized_by
-        if patterns and all(evidence.has(pattern) for pattern in patterns):
-            return extractor
+    extractor = extractor_of(evidence.metas)
+    if extractor is not None:
+        return extractor
     scopes = sorted(
         {
             "/".join(name.split("/")[:2])

@@ -95,6 +95,10 @@ def _activation(evidence: GraphEvidence, scope: str) -> Optional[str]:
 
 def _epsilon(evidence: GraphEvidence, variance: str) -> float:
     """What is added to a variance: an attribute of the fused operation, or an addition."""
+    # In training a fused operation reads the layer's offset, and not its variance.
+    beta = variance.rpartition("/")[0] + "/beta"
+    for node, _ in evidence.readers(beta, *_NORMS) if evidence.trains else ():
+        return float(node.attr["epsilon"].f)
     for node, position in evidence.readers(variance, *(_NORMS + ("Add", "AddV2"))):
         if node.op in _NORMS:
             return float(node.attr["epsilon"].f)

@@ -1,8 +1,12 @@
-"""Infers a pipeline.config from a frozen graph: its text, and what is known and what assumed."""
+"""Infers a pipeline.config from a graph: its text, and what is known and what assumed.
+
+The graph is a frozen one, or an exporter's beside the checkpoint that has its variables.
+"""
 
 import re
-from typing import Mapping, NamedTuple, Tuple
+from typing import Collection, Mapping, NamedTuple, Tuple
 
+from graphfix.detectors.auxiliary_variables import find_auxiliary_variables
 from graphfix.detectors.families import SSD
 from graphfix.errors import SourceError
 from graphfix.findings import INFO, WARNING, Finding
@@ -10,14 +14,14 @@ from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.tensors import TensorMeta
 from graphfix.graph_import.config_text import Field, Fields, assumed, render
 from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
-from graphfix.graph_import.extractor import recognize_extractor
+from graphfix.graph_import.extractor import extractor_of, recognize_extractor
 from graphfix.graph_import.one_stage import infer_ssd
 from graphfix.graph_import.two_stage import infer_faster_rcnn
 from graphfix.pipeline_config.paths import TO_BE_CONFIGURED
 
-_REMEDY = "give its pipeline.config with --pipeline_config_path"
+_GIVE = "give its pipeline.config with --pipeline_config_path"
 _HEADER = (
-    "# Inferred by graphfix from a frozen graph: %s.",
+    "# Inferred by graphfix from a graph: %s.",
     '# A graph does not tell how it was trained: what is marked "assumed" is a usual choice.',
 )
 _DELAY = 48000
@@ -26,27 +30,32 @@ _SCOPES = re.compile(
     r"((First|Second)Stage)?FeatureExtractor/|(First|Second)StageBoxPredictor/|Conv/|"
     r"(ClassPredictor|BoxEncodingPredictor)(_depthwise)?/|"
     r"BoxPredictor_\d+/|Conv2d_\d+_1x1_\d+/|WeightSharedConvolutionalBoxPredictor(_\d+)?/|"
-    r"global_step\Z"
+    r"(global|fake_quantization)_step\Z"
 )
 _FAKE = "FakeQuantWithMinMaxVars"
 
 
 class Inferred(NamedTuple):
-    """A config's bytes, and the findings about what is inferred and what assumed."""
+    """A config's bytes, the findings about what is inferred and what assumed, and whether the graph
+    makes detections, which a trainer's does not."""
 
     data: bytes
     findings: Tuple[Finding, ...]
+    detects: bool
 
 
 def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str) -> Inferred:
-    """Infers the config of a frozen graph.
+    """Infers the config of a graph.
 
-    `metas` are the variables recovered from it, `subject` is its file's name.
+    `metas` are its variables, recovered from it or read beside it; `subject` is its file's name.
 
     Raises:
       SourceError: naming `subject`, what was not recognised, and the remedy.
     """
-    evidence = GraphEvidence(graph, metas)
+    trained = find_auxiliary_variables(metas)
+    evidence = GraphEvidence(
+        graph, {name: metas[name] for name in sorted(set(metas) - set(trained.optimizer))}
+    )
     try:
         _check_scopes(evidence)
         extractor = recognize_extractor(evidence)
@@ -60,7 +69,7 @@ def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str)
                 "has no pipeline.config beside it, and one cannot be inferred; "
                 f"not recognised: {error}"
             ),
-            _REMEDY,
+            remedy(metas),
         ) from None
     except (ValueError, TypeError, IndexError, KeyError, ZeroDivisionError, OverflowError) as error:
         raise SourceError(
@@ -69,7 +78,7 @@ def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str)
                 "has no pipeline.config beside it, and one cannot be inferred: "
                 f"the graph is not as the stock exporter writes it ({error})"
             ),
-            _REMEDY,
+            remedy(metas),
         ) from None
     guesses = (
         model.assumed
@@ -97,7 +106,21 @@ def infer_config(graph: Graph, metas: Mapping[str, TensorMeta], *, subject: str)
                 "see that it suits you: the lines are marked",
             ),
         ),
+        not evidence.trains,
     )
+
+
+def remedy(names: Collection[str]) -> str:
+    """What to do about a model without a config that has variables of these names: which sample
+    config is one of its kind."""
+    extractor = extractor_of(names)
+    for sample, pattern in extractor.samples if extractor else ():
+        if any(re.match(pattern, name) for name in names):
+            return (
+                f"{_GIVE}: the Object Detection API's samples/configs/{sample}.config, with this "
+                "model's num_classes and image size, is one of its kind"
+            )
+    return _GIVE
 
 
 def _check_scopes(evidence: GraphEvidence) -> None:

@@ -111,7 +111,7 @@ def find_suppressions(evidence: GraphEvidence) -> List[Suppression]:
     if others:
         raise Unrecognised(f"boxes are suppressed by {others[0].op} (node {others[0].name})")
     scopes: List[str] = []
-    for node in evidence.nodes("", *_OPERATIONS):
+    for node in evidence.nodes("" if not evidence.trains else "(?!Loss/)", *_OPERATIONS):
         match = _SCOPE.match(node.name)
         if match is None:
             raise Unrecognised(f"the suppression {node.name}")

@@ -4,16 +4,15 @@ import re
 from typing import List, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.extractors.loader import Extractor
+from graphfix.findings import count as count_of
+from graphfix.graph_import import non_max_suppression as suppression
+from graphfix.graph_import import training
 from graphfix.graph_import.anchors import Anchors, infer_anchors
 from graphfix.graph_import.config_text import Enum, Field, Fields, assumed
 from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
 from graphfix.graph_import.extractor import infer_extractor
 from graphfix.graph_import.hyperparams import Layer, conv_hyperparams, find_layer
-from graphfix.graph_import.non_max_suppression import (
-    find_suppressions,
-    infer_coder,
-    infer_post_processing,
-)
+from graphfix.graph_import.non_max_suppression import find_suppressions, infer_post_processing
 from graphfix.graph_import.resizers import infer_images
 
 _SHARED = "WeightSharedConvolutionalBoxPredictor/"
@@ -49,12 +48,16 @@ def infer_ssd(evidence: GraphEvidence, extractor: Extractor) -> InferredModel:
     anchors = infer_anchors(evidence, images.fixed)
     shared = evidence.has(_SHARED)
     heads = _shared(evidence) if shared else _convolutional(evidence, len(anchors.per_map))
-    background = _has_background(evidence)
+    trains = evidence.trains
+    background = training.has_background(evidence) if trains else _has_background(evidence)
     classes = _class_channels(heads, anchors) - (1 if background else 0)
-    suppressions = find_suppressions(evidence)
-    if len(suppressions) != 1:
-        raise Unrecognised(f"an SSD with {len(suppressions)} suppressions of boxes")
-    post = infer_post_processing(evidence, suppressions[0], classes, _POST)
+    if trains:
+        post = training.post_processing(evidence, 1e-8, 0.6, 100)
+    else:
+        suppressions = find_suppressions(evidence)
+        if len(suppressions) != 1:
+            raise Unrecognised(f"an SSD with {len(suppressions)} suppressions of boxes")
+        post = infer_post_processing(evidence, suppressions[0], classes, _POST)
     sigmoid = post[1].value == "SIGMOID"
     settings, known = infer_extractor(
         evidence, extractor, len(anchors.per_map), _levels(anchors), heads.layer
@@ -63,7 +66,7 @@ def infer_ssd(evidence: GraphEvidence, extractor: Extractor) -> InferredModel:
         Field("num_classes", classes),
         Field("image_resizer", images.fields),
         Field("feature_extractor", settings),
-        Field("box_coder", infer_coder(evidence)),
+        Field("box_coder", (training if trains else suppression).infer_coder(evidence)),
         assumed(
             "matcher",
             [
@@ -100,13 +103,12 @@ def infer_ssd(evidence: GraphEvidence, extractor: Extractor) -> InferredModel:
         (
             f"{extractor.type} with {heads.fields[0].name}",
             "image resizer",
-            f"{classes} classes",
+            count_of(classes, "class", "classes"),
             "anchors",
             "box coder",
-            "score converter",
-            "non-max suppression",
+            *(() if trains else training.DETECTING),
         ),
-        tuple(notes),
+        tuple(notes) + (training.DETECTING if trains else ()),
     )
 
 

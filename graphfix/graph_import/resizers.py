@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, Optional, Tuple
 
+from graphfix.graph_import import training
 from graphfix.graph_import.config_text import Enum, Field, Fields
 from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
 
@@ -11,7 +12,7 @@ METHODS = {
     "ResizeBicubic": "BICUBIC",
     "ResizeArea": "AREA",
 }
-_PREPROCESSOR = r"(.*/)?Preprocessor/"
+_PREPROCESSOR = r"(.*/)?Preprocessor(_\d+)?/"
 _FIXED, _RANGE = "ResizeImage/", "ResizeToRange/"
 
 
@@ -28,6 +29,8 @@ def infer_images(evidence: GraphEvidence) -> Images:
     Raises:
       Unrecognised: it is neither of fixed shape nor keeps the aspect ratio.
     """
+    if evidence.trains:
+        evidence = training.input_pipeline(evidence)
     resizes = evidence.nodes(_PREPROCESSOR, *METHODS)
     methods = {METHODS[node.op] for node in resizes}
     if len(methods) != 1:

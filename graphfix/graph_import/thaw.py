@@ -13,7 +13,7 @@ kernel of integers was quantized away.
 
 import collections
 import re
-from typing import Any, Dict, Iterable, Iterator, List, Set, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from graphfix.detectors import families
 from graphfix.detectors.extractors.loader import Extractor, extractors
@@ -23,6 +23,7 @@ from graphfix.formats import dtypes
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import Graph, read_input
 from graphfix.formats.tensors import TensorStore, TensorView, constant
+from graphfix.graph_import.transformations import REMEDY, transformations
 
 # Operation -> its inputs that are parameters of a layer.
 PARAMETERS = {
@@ -60,6 +61,8 @@ _NUMBERED = re.compile(r"(conv2d|freezable_batch_norm)(?:_(\d{1,9}))?(/.+)")
 
 # A Keras layer reads its variable LAYER/kernel at LAYER/Conv2D/ReadVariableOp.
 _READ_VARIABLE = re.compile(r"/ReadVariableOp(_\d+)?\Z")
+# The transform fold_constants makes constants of the Identities through which variables are read.
+_FOLDED_READ = re.compile(r"/read(/_[0-9]+)?(__cf__[0-9]+)?\Z")
 _EXTRACTOR = re.compile(r"(FeatureExtractor|_feature_extractor)/")
 
 
@@ -77,18 +80,25 @@ def thaw(
     variables: Dict[str, TensorView] = {}
     problems: List[Problem] = []
     for node in graph.nodes.values():
-        if node.op != "Const" or not _was_variable(node, consumers):
+        name = _variable(node, consumers) if node.op == "Const" else None
+        if name is None:
             continue
         try:
             meta = constants.meta_of(node)
-            variables[node.name] = constant(node.name, meta.dtype, constants.value_of(node))
+            variables[name] = constant(name, meta.dtype, constants.value_of(node))
         except ValueError as error:
             problems.append(Problem(subject, f"the {error}", "export the model again"))
+    problems += transformations(graph, subject, total=not variables)
     if not variables:
-        raise SourceError(
-            subject,
-            "holds no constants that were variables",
-            "name the frozen_inference_graph.pb that the stock exporter wrote",
+        raise SourceError.collected(
+            problems
+            or [
+                Problem(
+                    subject,
+                    "holds no constants that were variables",
+                    "name the frozen_inference_graph.pb that the stock exporter wrote",
+                )
+            ]
         )
     problems += _lost(graph, variables, subject)
     if problems and not partial:
@@ -120,20 +130,25 @@ def thaw(
     return TensorStore(variables.values()), tuple(findings)
 
 
-def _was_variable(node, consumers) -> bool:
-    leaf = node.name.rsplit("/", 1)[-1]
+def _variable(node, consumers) -> Optional[str]:
+    """The variable that a constant was, None where it was none."""
+    name = _FOLDED_READ.sub("", node.name)
+    leaf = name.rsplit("/", 1)[-1]
     for reader, position in consumers[node.name]:
         if reader.op == "Identity" and (
             reader.name == node.name + "/read" or _READ_VARIABLE.search(reader.name)
         ):
-            return True
+            return str(node.name)
         if position in PARAMETERS.get(reader.op, ()) and leaf in LEAVES:
-            return True
-    return False
+            return str(name)
+    return None
 
 
-def _lost(graph: Graph, variables: Dict[str, TensorView], subject: str):
-    """What the graph shows was there, and is not any more."""
+def _lost(graph: Graph, variables: Dict[str, TensorView], subject: str) -> List[Problem]:
+    """What the graph shows was there, and is not any more: a problem for each kind."""
+    integers: List[Tuple[str, str]] = []  # the layer and its constant
+    others: List[Tuple[str, str]] = []
+    folded: List[str] = []
     normalized = any(name.rsplit("/", 1)[-1] in _NORMALIZATION for name in variables)
     for node in graph.nodes.values():
         if node.op not in _CONVOLUTIONS:
@@ -148,23 +163,46 @@ def _lost(graph: Graph, variables: Dict[str, TensorView], subject: str):
             source = graph.nodes[read_input(source.input[position]).name]
         if source.op != "Const" or not _EXTRACTOR.search(node.name):
             continue
-        scope, _, leaf = source.name.rpartition("/")
-        if source.name not in variables or not variables[source.name].meta.dtype.is_floating:
-            yield Problem(
-                subject,
-                f"the kernel of '{node.name}' is no variable any more (constant '{source.name}')",
-                "export the model without transforming it",
-            )
+        name = _FOLDED_READ.sub("", source.name)
+        scope, _, leaf = name.rpartition("/")
+        if name not in variables or not variables[name].meta.dtype.is_floating:
+            (integers if _is_integer(source) else others).append((node.name, source.name))
         elif (
             leaf in _KERNELS
             and not normalized
             and not any(scope + "/" + name in variables for name in ("biases", "bias"))
         ):
-            yield Problem(
-                subject,
-                f"BatchNorm of '{scope}' is folded into its kernel",
-                "export the model without transforming it",
-            )
+            folded.append(scope)
+    messages = [
+        f"the kernel{_of(rows)} no variable{'s' if len(rows) > 1 else ''} any more (constant "
+        f"'{rows[0][1]}'{kind})"
+        for rows, kind in (
+            (integers, ", of 8-bit integers, as the transform quantize_weights leaves it"),
+            (others, ""),
+        )
+        if rows
+    ]
+    if len(folded) == 1:
+        messages.append(f"BatchNorm of '{folded[0]}' is folded into its kernel")
+    elif folded:
+        messages.append(
+            f"BatchNorm of {len(folded)} layers (the first is '{folded[0]}') is folded into their "
+            "kernels, as by the transform fold_batch_norms"
+        )
+    return [Problem(subject, message, REMEDY) for message in messages]
+
+
+def _of(rows: Sequence[Tuple[str, str]]) -> str:
+    if len(rows) == 1:
+        return f" of '{rows[0][0]}' is"
+    return f"s of {len(rows)} layers (the first is '{rows[0][0]}') are"
+
+
+def _is_integer(node: Any) -> bool:
+    try:
+        return not constants.meta_of(node).dtype.is_floating
+    except ValueError:
+        return False
 
 
 def _dead_variables(variables: Dict[str, TensorView]) -> Dict[str, TensorView]:

@@ -5,6 +5,8 @@ import re
 from typing import Any, List, Tuple
 
 from graphfix.detectors.extractors.loader import Extractor
+from graphfix.findings import count
+from graphfix.graph_import import training
 from graphfix.graph_import.anchors import Anchors, infer_anchors
 from graphfix.graph_import.config_text import Field, Fields, assumed
 from graphfix.graph_import.evidence import GraphEvidence, Unrecognised
@@ -28,11 +30,11 @@ def infer_faster_rcnn(evidence: GraphEvidence, extractor: Extractor) -> Inferred
     anchors = infer_anchors(evidence, images.fixed)
     _check_first_stage(evidence, anchors)
     suppressions = find_suppressions(evidence)
-    if len(suppressions) != 2:
+    if len(suppressions) != (1 if evidence.trains else 2):
         raise Unrecognised(
             f"a detector of two stages with {len(suppressions)} suppressions of boxes"
         )
-    first, second = suppressions
+    first = suppressions[0]
     if evidence.has(_SECOND + "class_predictions/"):
         classes, predictor = _rfcn(evidence)
         crop: list = []
@@ -52,7 +54,7 @@ def infer_faster_rcnn(evidence: GraphEvidence, extractor: Extractor) -> Inferred
                 "feature_extractor",
                 [
                     Field("type", extractor.type),
-                    Field("first_stage_features_stride", _stride(evidence)),
+                    Field("first_stage_features_stride", _stride(evidence, extractor)),
                 ],
             ),
             Field("first_stage_anchor_generator", anchors.fields),
@@ -76,7 +78,11 @@ def infer_faster_rcnn(evidence: GraphEvidence, extractor: Extractor) -> Inferred
             assumed("second_stage_batch_size", min(64, first.per_class)),
             Field(
                 "second_stage_post_processing",
-                infer_post_processing(evidence, second, classes, r"(SecondStagePostprocessor/)?"),
+                training.post_processing(evidence, 0.0, 0.6, first.per_class)
+                if evidence.trains
+                else infer_post_processing(
+                    evidence, suppressions[1], classes, r"(SecondStagePostprocessor/)?"
+                ),
             ),
             assumed("second_stage_localization_loss_weight", 2.0),
             assumed("second_stage_classification_loss_weight", 1.0),
@@ -90,13 +96,13 @@ def infer_faster_rcnn(evidence: GraphEvidence, extractor: Extractor) -> Inferred
         (
             f"{what} with {extractor.type}",
             "image resizer",
-            f"{classes} classes",
+            count(classes, "class", "classes"),
             "anchors",
             "both stages' box predictors",
-            "score converter",
-            "non-max suppression of both stages",
+            *(() if evidence.trains else ("score converter", "non-max suppression of both stages")),
         ),
-        ("samplers", "weights of the losses", "dropout", "regularizers and initializers"),
+        ("samplers", "weights of the losses", "dropout", "regularizers and initializers")
+        + (training.DETECTING if evidence.trains else ()),
     )
 
 
@@ -115,11 +121,15 @@ def _check_first_stage(evidence: GraphEvidence, anchors: Anchors) -> None:
         )
 
 
-def _stride(evidence: GraphEvidence) -> int:
-    """16, or 8 where the last blocks are dilated instead."""
-    dilated = evidence.nodes("FirstStageFeatureExtractor/", "SpaceToBatchND") or any(
+def _stride(evidence: GraphEvidence, extractor: Extractor) -> int:
+    """16, or 8 where the last blocks are dilated instead; layers that nothing reads, which a frozen
+    graph has not, are always dilated."""
+    scope = extractor.scopes[0]
+    if extractor.unread_copies:
+        scope += f"(?!(.*/)?{extractor.unread_copies})"
+    dilated = evidence.nodes(scope, "SpaceToBatchND") or any(
         max(node.attr["dilations"].list.i, default=1) > 1
-        for node in evidence.nodes("FirstStageFeatureExtractor/", "Conv2D")
+        for node in evidence.nodes(scope, "Conv2D")
     )
     return 8 if dilated else 16
 

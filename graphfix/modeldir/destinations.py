@@ -112,6 +112,13 @@ class Memory:
             }
 
 
+class Unplaced(NamedTuple):
+    """Of a plan whose place is left open: the conversion that replays it fills it in."""
+
+    resumable: bool
+    place: str = TO_BE_CONFIGURED
+
+
 Destination = Union[Directory, Memory]
 
 

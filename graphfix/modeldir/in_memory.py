@@ -10,6 +10,7 @@ from graphfix.detectors.describe import describe
 from graphfix.errors import SourceError
 from graphfix.formats import dtypes
 from graphfix.formats.tensors import TensorStore, constant
+from graphfix.modeldir.edited_config import settle
 from graphfix.modeldir.openers import Model
 from graphfix.pipeline_config.document import parse_config
 from graphfix.values import encodes, text_of, wrong
@@ -40,16 +41,23 @@ def open_in_memory(
         views.append(constant(key, dtype, array))
         digest.update(f"{key} {dtype.name} {array.shape}".encode() + array.tobytes())
     store = TensorStore(views)
-    parsed = parse_config(data, f"the config of {name}")
-    model = describe(
-        parsed.message,
-        {key: view.meta for key, view in store.items()},
-        config=parsed.document.subject,
-        checkpoint=name,
-    )
+    metas = {key: view.meta for key, view in store.items()}
+    given = parse_config(data, f"the config of {name}")
+    settled = settle(given, metas, checkpoint=name)
+    model = describe(settled.config.message, metas, config=given.document.subject, checkpoint=name)
     # What is in no directory has no neighbours.
     prefix = os.path.join(os.devnull, name)
-    return Model(prefix, parsed, name, store, model, digest.hexdigest(), path=name)
+    return Model(
+        prefix,
+        settled.config,
+        name,
+        store,
+        model,
+        digest.hexdigest(),
+        findings=settled.findings,
+        path=name,
+        asked=settled.asked,
+    )
 
 
 def _encoded(config: Union[str, bytes]) -> bytes:

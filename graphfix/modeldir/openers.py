@@ -19,8 +19,10 @@ from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore
 from graphfix.graph_import.thaw import thaw
+from graphfix.modeldir import foreign
+from graphfix.modeldir.edited_config import Asked, settle
 from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP, META
-from graphfix.modeldir.search import find_archive, find_frozen, find_prefix
+from graphfix.modeldir.search import choice, find_archive, find_frozen, find_prefix, model_of
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
 
 
@@ -34,7 +36,8 @@ class Model:
     `frozen` is the path of the frozen graph in the same directory, `graph` that graph where it was
     opened.  `unpacked` keeps an archive's files as long as they are needed.  `findings` say what
     had to be assumed.  Where the config was `inferred` from a graph, `config_path` is the graph's.
-    `path` is what the user named.
+    Where the config was edited for other classes, `config` has the number that the heads have, and
+    `asked` what the edit asks for.  `path` is what the user named.
     """
 
     prefix: str
@@ -50,6 +53,7 @@ class Model:
     graph: Optional[Graph] = None
     meta_graph: "MetaGraph" = dataclasses.field(default_factory=lambda: MetaGraph(None))
     path: str = ""
+    asked: Optional[Asked] = None
 
     def __repr__(self) -> str:
         classes = count(self.model.classes, "class", "classes")
@@ -111,10 +115,13 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Model:
       SourceError: a file is missing or damaged, or the config is not the checkpoint's.
       RequestError: `path` does not say which checkpoint is meant.
     """
+    model, config = model_of(path)
+    foreign.refuse(model)
     for opener in OPENERS:
-        found = opener.find(path)
+        found = opener.find(model)
         if found is not None:
-            return dataclasses.replace(opener.open(found, config_path), path=path)
+            source = opener.open(found, config_path or config)
+            return dataclasses.replace(source, path=path, findings=source.findings + choice(model))
     raise AssertionError("the last opener takes every path")
 
 
@@ -155,15 +162,32 @@ def _open_archive(path: str, config_path: Optional[str]) -> Model:
 
 
 def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Model:
-    where = config_path or os.path.join(os.path.dirname(prefix), CONFIG)
+    directory = os.path.dirname(prefix)
+    where = config_path or os.path.join(directory, CONFIG)
     # The index first: of a path that leads nowhere, it says so.
     index = reader.read_index(prefix)
-    data = read_file(where, pipes=config_path is not None)
-    config = parse_config(data, where)
+    foreign.refuse_index(prefix, index)
+    meta_graph = MetaGraph(prefix + META if os.path.isfile(prefix + META) else None)
+    beside = os.path.join(directory, FROZEN)
+    frozen = beside if os.path.isfile(beside) else None
+    data, name = b"", where
+    findings: Tuple[Finding, ...] = ()
+    asked: Optional[Asked] = None
+    inferred = config_path is None and not os.path.lexists(where)
+    if not inferred:
+        data = read_file(where, pipes=config_path is not None)
+        given = parse_config(data, where)
     store = reader.open_bundle(prefix, index)
     metas = {name: view.meta for name, view in store.items()}
-    model = describe(config.message, metas, config=where, checkpoint=prefix)
-    frozen = os.path.join(os.path.dirname(prefix), FROZEN)
+    if not inferred:
+        config, asked, findings = settle(given, metas, checkpoint=prefix)
+    else:
+        # Few sources lack their config: the code that makes one up is not loaded for nothing.
+        from graphfix.modeldir.missing_config import infer_beside
+
+        data, name, where, findings = infer_beside(prefix, metas, meta_graph, frozen)
+        config = parse_config(data, name)
+    model = describe(config.message, metas, config=name, checkpoint=prefix)
     return Model(
         prefix,
         config,
@@ -171,8 +195,11 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Model:
         store,
         model,
         hashlib.sha256(hashlib.sha256(data).digest() + hashlib.sha256(index).digest()).hexdigest(),
-        frozen if os.path.isfile(frozen) else None,
-        meta_graph=MetaGraph(prefix + META if os.path.isfile(prefix + META) else None),
+        frozen,
+        findings=findings,
+        inferred=inferred,
+        meta_graph=meta_graph,
+        asked=asked,
     )
 
 
@@ -207,7 +234,7 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
         inferred = infer_config(graph, metas, subject=where)
         data, name, config_where = inferred.data, f"the config inferred from {where}", where
         findings += inferred.findings
-    config = parse_config(data, name)
+    config, asked, settled = settle(parse_config(data, name), metas, checkpoint=where)
     model = describe(config.message, metas, config=name, checkpoint=where)
     # Checkpoints have no need of it.
     from graphfix.detectors.unread_layers import add_unread
@@ -224,14 +251,15 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
         hashlib.sha256(hashlib.sha256(data).digest() + digest).hexdigest(),
         None if os.path.isdir(path) else path,
         None,
-        findings + unread,
+        findings + settled + unread,
         inferred is not None,
         None if os.path.isdir(path) else graph,
+        asked=asked,
     )
 
 
 OPENERS = (
-    Opener("a tar archive of one of the others", find_archive, _open_archive),
+    Opener("a tar or zip archive of one of the others", find_archive, _open_archive),
     Opener("a frozen graph or a SavedModel", find_frozen, open_frozen),
     # The last: any other path is a prefix, whose index may be missing.
     Opener("a checkpoint", find_prefix, _open_checkpoint),

@@ -50,12 +50,15 @@ def anchor_edits(
     (block,) = generator.values
     before = [value for field in old.named(generator.name) for value in field.values]
     edits += _block(path + (generator.name,), before[0] if before else None, block)
-    return tuple(edits) or _restated(path + (generator.name,), block)
+    return tuple(edits)
 
 
-def _restated(path: Tuple[str, ...], block: Block) -> Tuple[ConfigEdit, ...]:
-    """An edit that changes nothing, by which a plan says that anchors are new which the config has
-    already: the source was trained with others."""
+def restated(path: Tuple[str, ...], anchors: Document) -> Tuple[ConfigEdit, ...]:
+    """An edit of the block at `path` that changes nothing, by which a plan says that anchors are
+    new which the config has already: the source was trained with others."""
+    (generator,) = anchors.root.fields
+    (block,) = generator.values
+    path += (generator.name,)
     for field in block.fields:
         for value in field.values:
             if not isinstance(value, Block) and len(block.named(field.name)) == 1:

@@ -25,6 +25,8 @@ from graphfix.formats.textproto import UNKNOWN_FIELD, Document, bind, quote
 from graphfix.options import MAX_CLASSES
 
 BACKGROUND = "background"
+# Files with a list of names (class_lists).
+LISTS = (".txt", ".names", ".yaml", ".yml")
 _USED = {"id", "name", "display_name"}
 
 _ALIKE = 0.8
@@ -112,6 +114,11 @@ class LabelMap:
         return cache[name]
 
 
+def made_up(number: int) -> Label:
+    """A class that nobody gave a name."""
+    return Label(number, f"class_{number}", f"class_{number}")
+
+
 def normal(name: str) -> str:
     """A name in the one spelling of Unicode that names are compared in."""
     return unicodedata.normalize("NFC", name)
@@ -178,6 +185,32 @@ def _duplicates(kind: str, values: Iterable[str], subject: str) -> Iterable[Prob
                 subject, f"two items have the {kind} '{value}'", f"give every class its own {kind}"
             )
         seen.add(value)
+
+
+class Classes(NamedTuple):
+    """A label map, and whether it was made of a list of names."""
+
+    labels: LabelMap
+    listed: bool
+
+
+def parse_classes(data: bytes, subject: str) -> Classes:
+    """Reads a label map or, by the file's suffix, a list of names.
+
+    Raises:
+      SourceError: naming `subject`, listing all that is wrong with it.
+    """
+    if not subject.lower().endswith(LISTS):
+        return Classes(parse_label_map(data, subject), False)
+    # Most have a label map: the code that reads lists is not loaded for nothing.
+    from graphfix.pipeline_config.class_lists import parse_list
+
+    return parse_list(data, subject)
+
+
+def listed(names: Iterable[str]) -> LabelMap:
+    """The label map of names whose order is that of their ids, from 1."""
+    return LabelMap(tuple(Label(number, name, name) for number, name in enumerate(names, 1)))
 
 
 def format_label_map(label_map: LabelMap) -> str:

@@ -191,6 +191,13 @@ def revision_for(on: Date) -> datetime.date:
     return known[-1]
 
 
+def months() -> Tuple[str, ...]:
+    """Every month of which an API is known, oldest first."""
+    first, last = (int(month[:4]) for month in (FIRST_MONTH, LAST_MONTH))
+    found = (f"{year}-{month:02d}" for year in range(first, last + 1) for month in range(1, 13))
+    return tuple(month for month in found if FIRST_MONTH <= month <= LAST_MONTH)
+
+
 def field_history(message: str, field: str) -> Optional[FieldHistory]:
     """One field through all revisions, None where none of them has it."""
     return history().messages.get(message, {}).get(field)

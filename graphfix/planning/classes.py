@@ -2,18 +2,19 @@
 
 Classes are matched by name, in any spelling of Unicode: exactly, or but for case, spaces,
 underscores and hyphens.  Nothing looser is ever taken, and nothing that could mean two classes;
-near misses become findings that suggest a `--map`.
+near misses, and what the same thing is called elsewhere, become findings that suggest a `--map`.
 """
 
 import collections
 import dataclasses
-import re
 from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from graphfix.errors import Problem, RequestError
+from graphfix.detectors import coco
+from graphfix.errors import RequestError
 from graphfix.findings import WARNING, Finding
+from graphfix.findings import count as number_of
 from graphfix.options import NewRows, Weights
-from graphfix.pipeline_config.label_map import Label, LabelMap
+from graphfix.pipeline_config.label_map import Label, LabelMap, made_up
 from graphfix.planning.anchors import AnchorCarry
 
 
@@ -58,7 +59,7 @@ def same_classes(source: Optional[LabelMap], source_classes: int) -> Tuple[Targe
     unnamed = Label(0, "", "") if source else None
     out = []
     for number in range(1, source_classes + 1):
-        label = labels.get(number) or unnamed or Label(number, f"class_{number}", f"class_{number}")
+        label = labels.get(number) or unnamed or made_up(number)
         out.append(TargetClass(number, label.name, label.display_name, (number,)))
     return tuple(out)
 
@@ -81,24 +82,18 @@ def resolve_classes(
     """
     count = _count(target, num_classes)
     # A class that was given no name gets one; the source may be a model that was made so too.
-    names = target or LabelMap(
-        tuple(Label(number, f"class_{number}", f"class_{number}") for number in range(1, count + 1))
-    )
-    old = _Side(
-        "source",
-        source,
-        source_classes,
-        f"pass --source_label_map_path, or an id from 1 to {source_classes}",
-    )
-    mapped = _mapped(mappings, _Side("new", target, count, f"give an id from 1 to {count}"), old)
+    names = target or LabelMap(tuple(map(made_up, range(1, count + 1))))
+    by_hand = _by_hand(mappings, target, count, source, source_classes) if mappings else {}
     labels = names.by_id()
-    if source is None and target is not None and not all(number in mapped for number in labels):
+    counted = number_of(source_classes, "class", "classes")
+    if source is None and target is not None and not all(number in by_hand for number in labels):
         raise RequestError(
             "--source_label_map_path",
-            f"is needed: the names of the source's {source_classes} classes are unknown, so none "
+            f"is needed: the names of the source's {counted} are unknown, so none "
             "could be carried over",
-            "give the label map the model was trained with, "
-            "or a --map for every class ('new=' for a new one)",
+            "give the label map the model was trained with"
+            + (f" ({coco.WORD} if it was COCO's)" if source_classes == coco.NUM_CLASSES else "")
+            + ", or a --map for every class ('new=' for a new one)",
         )
     trained = set(trained_ids(source, source_classes))
     classes = []
@@ -106,8 +101,8 @@ def resolve_classes(
     by_name: Dict[int, List[str]] = collections.defaultdict(list)
     for number in range(1, count + 1):
         label = labels.get(number)
-        if number in mapped:
-            sources = mapped[number]
+        if number in by_hand:
+            sources = by_hand[number]
         elif label is None:
             # An old slot that is no class's either has learned to stay silent: it may go on.
             idle = number <= source_classes and number not in trained
@@ -136,10 +131,30 @@ def resolve_classes(
     return tuple(classes), tuple(findings + _remarks(classes, target))
 
 
+# The code for what few conversions have is not loaded for nothing.
+def _by_hand(
+    mappings: Sequence[str],
+    target: Optional[LabelMap],
+    count: int,
+    source: Optional[LabelMap],
+    source_classes: int,
+) -> Dict[int, Tuple[int, ...]]:
+    from graphfix.planning.mappings import Side, mapped
+
+    ids = f"an id from 1 to {source_classes}"
+    return mapped(
+        mappings,
+        Side("new", target, count, f"give an id from 1 to {count}"),
+        Side("source", source, source_classes, f"pass --source_label_map_path, or {ids}"),
+    )
+
+
 def _count(target: Optional[LabelMap], num_classes: Optional[int]) -> int:
     if target is None and num_classes is None:
         raise RequestError(
-            "the target", "is not given", "pass --label_map_path, --num_classes or --plan"
+            "the target",
+            "is not given",
+            "pass --label_map_path, --classes, --num_classes or --plan",
         )
     if target is None:
         assert num_classes is not None
@@ -173,8 +188,10 @@ def _by_name(label: Label, source: Optional[LabelMap]) -> Tuple[Tuple[int, ...],
                 f"pass --map '{label.display_name}={possible[0][0]}', or the id that is meant",
             ),
         )
-    near = source.near(label.display_name)
-    if not near:
+    from graphfix.detectors.spellings import suggestions
+
+    near = suggestions(label.names, source)
+    if not near or label == made_up(label.id):
         return (), ()
     names = " and ".join(f"'{name}'" for name in near)
     return (), (
@@ -227,100 +244,3 @@ def _remarks(classes: Sequence[TargetClass], target: Optional[LabelMap]) -> List
 def _some(words: Sequence[str], most: int = 20) -> str:
     more = len(words) - most
     return ", ".join(words[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-class _Side:
-    """The classes a name in a --map may stand for: the new model's or the old one's."""
-
-    def __init__(self, kind: str, labels: Optional[LabelMap], count: int, unnamed_remedy: str):
-        self.kind = kind
-        self.labels = labels
-        self.count = count
-        self.unnamed_remedy = unnamed_remedy
-        # How many pieces between + a name may have.
-        self.widest = 1 + max(
-            [name.count("+") for label in labels.labels for name in label.names] if labels else [0]
-        )
-
-    def ids(self, name: str) -> Tuple[int, ...]:
-        """The ids a name or a number stands for: one where all is well, none, or several."""
-        found = self.labels.matches(name) if self.labels else ()
-        if not found and re.match(r"\s*[0-9]{1,8}\s*\Z", name) and 1 <= int(name) <= self.count:
-            return (int(name),)
-        return tuple(label.id for label in found)
-
-    def problem(self, flag: str, name: str) -> Problem:
-        several = self.ids(name)
-        if several:
-            return Problem(
-                flag,
-                f"names '{name}', which fits several {self.kind} classes",
-                "give the id that is meant: " + " or ".join(map(str, several)),
-            )
-        if self.labels is None:
-            remedy = self.unnamed_remedy
-        else:
-            near = self.labels.near(name)
-            remedy = (
-                f"did you mean '{near[0]}'?"
-                if near
-                else f"give a name or id from the {self.kind} label map"
-            )
-        return Problem(flag, f"names '{name}', which is not a {self.kind} class", remedy)
-
-
-def _mapped(mappings: Sequence[str], new: _Side, old: _Side) -> Dict[int, Tuple[int, ...]]:
-    out: Dict[int, Tuple[int, ...]] = {}
-    problems: List[Problem] = []
-    for mapping in mappings:
-        flag = f"--map '{mapping}'"
-        if "=" not in mapping:
-            problems.append(Problem(flag, "has no '='", "write new=old"))
-            continue
-        name, parts = _split(mapping, new, old)
-        ids = new.ids(name)
-        if len(ids) != 1:
-            problems.append(new.problem(flag, name))
-        elif ids[0] in out:
-            problems.append(
-                Problem(flag, f"maps '{name}' a second time", "leave one --map for each new class")
-            )
-        sources = [old.ids(part) for part in parts]
-        problems += [
-            old.problem(flag, part) for part, found in zip(parts, sources) if len(found) != 1
-        ]
-        taken = tuple(found[0] for found in sources if len(found) == 1)
-        if len(set(taken)) < len(taken):
-            problems.append(Problem(flag, "names an old class twice", "name each once"))
-        if len(ids) == 1:
-            out[ids[0]] = taken
-    if problems:
-        raise RequestError.collected(problems)
-    return out
-
-
-def _split(mapping: str, new: _Side, old: _Side) -> Tuple[str, List[str]]:
-    """A mapping's new name and old names.  Names may hold = and + themselves, so what they mean
-    decides where it is split; where nothing fits, the first = and every +."""
-    places = [number for number, letter in enumerate(mapping) if letter == "="]
-    for place in places:
-        name, parts = mapping[:place], _parts(mapping[place + 1 :], old)
-        if new.ids(name) and parts is not None:
-            return name, parts
-    name, _, rest = mapping.partition("=")
-    return name, rest.split("+") if rest.strip() else []
-
-
-def _parts(text: str, old: _Side) -> Optional[List[str]]:
-    """The old names that a text joins by +, the longest first; None where they are not names."""
-    if not text.strip():
-        return []
-    pieces = text.split("+")
-    fitting: Dict[int, List[str]] = {len(pieces): []}
-    for start in reversed(range(len(pieces))):
-        for stop in range(min(len(pieces), start + old.widest), start, -1):
-            name = "+".join(pieces[start:stop])
-            if stop in fitting and old.ids(name):
-                fitting[start] = [name] + fitting[stop]
-                break
-    return fitting.get(0)

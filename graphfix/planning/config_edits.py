@@ -23,10 +23,11 @@ Edits = Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]
 
 
 class Paths(NamedTuple):
-    """What the emitted config refers to, as the trainer will see it; records may be left out."""
+    """What the emitted config refers to, as the trainer will see it; what is None stays as the
+    config has it."""
 
     checkpoint: str
-    label_map: str
+    label_map: Optional[str]
     train_record: Optional[str]
     eval_record: Optional[str]
 
@@ -207,9 +208,10 @@ def _for_training(
         repeated = field is not None and field.repeated
         for number in range(max(1, len(config.document.values((block,))) if repeated else 1)):
             name = f"{block}[{number}]" if number else block
-            edits.append(
-                ConfigEdit((name, "label_map_path"), quote(paths.label_map), "the new classes")
-            )
+            if paths.label_map:
+                edits.append(
+                    ConfigEdit((name, "label_map_path"), quote(paths.label_map), "the new classes")
+                )
             if record:
                 edits.append(ConfigEdit((name,) + INPUT_PATH, quote(record), "the records to read"))
     return edits, findings
@@ -278,7 +280,8 @@ def _paths(document: Document, paths: Paths) -> List[Finding]:
     """Findings about the paths in the edited config that no option replaced."""
     findings = []
     ours = (paths.checkpoint, paths.label_map, paths.train_record, paths.eval_record)
-    flags = dict(_READERS)
+    # Without a label map there are no new classes: that command has no flags for records either.
+    flags = dict(_READERS) if paths.label_map else {}
     for path, field in document.walk():
         if not is_path_field(path[-1]):
             continue
@@ -322,7 +325,9 @@ def _paths(document: Document, paths: Paths) -> List[Finding]:
                     WARNING,
                     block,
                     "names no records",
-                    f"pass {flag}, or write the path before training",
+                    f"pass {flag}, or write the path before training"
+                    if flags
+                    else "write the path before training",
                 )
             )
     return findings

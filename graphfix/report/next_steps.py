@@ -36,19 +36,27 @@ def next_steps(report: Report) -> Tuple[Step, ...]:
     config = config_path(report)
     if config is None:
         return ()
+    return training_steps(plan.target_api, plan.trainer, config, report.model_dir)
+
+
+def training_steps(
+    target_api: str, trainer: str, config: str, model_dir: Optional[str] = None
+) -> Tuple[Step, ...]:
+    """How to train from a config, for each trainer that a `--trainer` stands for; `model_dir` has a
+    complete checkpoint to resume from."""
     steps = []
-    for trainer, what in trainers.restored(plan.target_api, plan.trainer):
+    for name, what in trainers.restored(target_api, trainer):
         modules = [
             (module, flag)
-            for name, since, module, flag in _MODULES
-            if name == trainer and since <= plan.target_api
+            for owner, since, module, flag in _MODULES
+            if owner == name and since <= target_api
         ]
         if not modules:
-            steps.append(Step(trainer, None, f"The API of {plan.target_api} has no {trainer}."))
-        elif what == trainers.EVERYTHING or report.model_dir:
+            steps.append(Step(name, None, f"The API of {target_api} has no {name}."))
+        elif what == trainers.EVERYTHING or model_dir:
             module, flag = modules[-1]
             # A directory for each: a trainer resumes from whatever it finds in its own.
-            directory = report.model_dir or f"{posixpath.dirname(config)}_{trainer}"
+            directory = model_dir or f"{posixpath.dirname(config)}_{name}"
             command = (
                 f"python -m {module} --alsologtostderr \\\n    "
                 f"--pipeline_config_path={shlex.quote(config)} \\\n    "
@@ -56,20 +64,20 @@ def next_steps(report: Report) -> Tuple[Step, ...]:
             )
             steps.append(
                 Step(
-                    trainer,
+                    name,
                     command,
-                    (f"Resumes from the complete checkpoint in {report.model_dir}.")
-                    if report.model_dir
+                    (f"Resumes from the complete checkpoint in {model_dir}.")
+                    if model_dir
                     else "Restores the checkpoint and trains in a new directory.",
                 )
             )
         else:
             steps.append(
                 Step(
-                    trainer,
+                    name,
                     None,
                     (
-                        f"{trainer} of {plan.target_api} would not restore all of the checkpoint; "
+                        f"{name} of {target_api} would not restore all of the checkpoint; "
                         "see the findings."
                     ),
                 )

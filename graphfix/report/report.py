@@ -74,6 +74,29 @@ class Verification:
     unrestored: Tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class OutputFigure:
+    """The largest difference of some values from the source's, None where they have no number in
+    common, and the largest of the source's."""
+
+    name: str
+    difference: Optional[float]
+    largest: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """Whether a part of the output (`what`) computes in the stock API of a revision what the
+    source's own graph does."""
+
+    api: str
+    what: str
+    summary: str
+    equal: bool
+    figures: Tuple[OutputFigure, ...] = ()
+    notes: Tuple[str, ...] = ()
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
 class Report:
     """A plan, what was published for it (`artifacts`: file names), and what there is to know.
@@ -81,7 +104,7 @@ class Report:
     `outgoing` are the names of the tensors written; `source_shapes` has the tensors that change
     shape; `model_dir` is where a complete training checkpoint was written; `anchors` are those of
     each feature map, where they change; `strangers` are the outgoing tensors that the model does
-    not have.
+    not have; `outputs` compares what it computes with what the source does.
     """
 
     source: str
@@ -96,6 +119,7 @@ class Report:
     pictures: Tuple[Picture, ...] = ()
     anchors: Tuple[MapAnchorsChange, ...] = ()
     strangers: Tuple[str, ...] = ()
+    outputs: Tuple[Outputs, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Report of {self.source}: {self.summary}>"
@@ -116,7 +140,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        return 0 if all(one.complete for one in self.verifications) else 4
+        fine = all(one.complete for one in self.verifications)
+        return 0 if fine and all(one.equal for one in self.outputs) else 4
 
     @property
     def source_names(self) -> Tuple[str, ...]:
@@ -171,11 +196,19 @@ class Report:
             if number not in used and (name or not named)
         )
 
-    def with_verifications(self, found: Iterable[Verification]) -> "Report":
+    def with_results(
+        self, found: Iterable[Verification], outputs: Iterable[Outputs] = ()
+    ) -> "Report":
         """This report with new results, each in the place of an older one of its kind."""
         rows = {(one.api, one.trainer): one for one in self.verifications}
         rows.update(((one.api, one.trainer), one) for one in found)
-        return dataclasses.replace(self, verifications=tuple(rows[key] for key in sorted(rows)))
+        compared = {(one.api, one.what): one for one in self.outputs}
+        compared.update(((one.api, one.what), one) for one in outputs)
+        return dataclasses.replace(
+            self,
+            verifications=tuple(rows[key] for key in sorted(rows)),
+            outputs=tuple(compared[key] for key in sorted(compared)),
+        )
 
     def to_json(self) -> str:
         plan = self.plan
@@ -194,6 +227,7 @@ class Report:
             "findings": [dataclasses.asdict(one) for one in self.findings],
             "model_dir": self.model_dir,
             "verifications": [dataclasses.asdict(one) for one in self.verifications],
+            "outputs": [dataclasses.asdict(one) for one in self.outputs],
             "pictures": [dataclasses.asdict(one) for one in self.pictures],
             "anchors": [dataclasses.asdict(one) for one in self.anchors],
             "strangers": list(self.strangers),
@@ -252,6 +286,7 @@ def _report(data: Dict[str, Any], plan: Plan, outgoing: Tuple[str, ...]) -> Repo
         pictures=read(Tuple[Picture, ...], "pictures"),
         anchors=read(Tuple[MapAnchorsChange, ...], "anchors"),
         strangers=read(Tuple[str, ...], "strangers"),
+        outputs=read(Tuple[Outputs, ...], "outputs"),
     )
     for steps, wrong in _contradictions(report):
         raise json_data.Wrong(wrong, *steps)

@@ -83,6 +83,14 @@ def _checks(report: Report, contents: Contents) -> View:
     return {} if report.verifications else None
 
 
+def _outputs(report: Report, contents: Contents) -> View:
+    if not report.outputs:
+        return None
+    from graphfix.stock_api.agreement import TOLERANCE  # and NumPy, for the few that need it
+
+    return {"tolerance": f"{TOLERANCE:g}"}
+
+
 def _pictures(report: Report, contents: Contents) -> View:
     if not report.pictures:
         return None
@@ -218,6 +226,7 @@ def _config_diff(report: Report, contents: Contents) -> View:
 
 SECTIONS = (
     Section("Checked with the stock API", "checks.html", _checks),
+    Section("Outputs beside the source's", "outputs.html", _outputs),
     Section("The same pictures, before and after", "pictures.html", _pictures),
     Section("Findings", "findings.html", _findings),
     Section("Classes", "classes.html", _classes),

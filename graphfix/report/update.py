@@ -21,7 +21,7 @@ from graphfix.modeldir import manifest, measuring, ownership, publishing
 from graphfix.modeldir.names import MANIFEST, PICTURES, REPORT_HTML, REPORT_JSON
 from graphfix.modeldir.single_files import replace_file
 from graphfix.report import html
-from graphfix.report.report import Picture, Verification, load
+from graphfix.report.report import Outputs, Picture, Verification, load
 
 Pictures = Sequence[Tuple[Picture, bytes]]
 
@@ -36,6 +36,7 @@ def update_report(
     verifications: Sequence[Verification],
     pictures: Pictures,
     *,
+    outputs: Sequence[Outputs] = (),
     inputs: Sequence[str] = (),
 ) -> None:
     """Adds results to the report of `directory`; pictures replace those of an earlier run, if any
@@ -48,7 +49,7 @@ def update_report(
     try:
         # What another run has just written there counts, so all is read under the lock.
         with publishing.locked(directory):
-            report = load(directory).with_verifications(verifications)
+            report = load(directory).with_results(verifications, outputs)
             before = manifest.read_manifest(directory)
             if before is None:
                 raise SourceError(

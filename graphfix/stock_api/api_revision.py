@@ -113,7 +113,7 @@ def revision_of(package):
     since, witness, before = None, None, None
     for day, stem, field in reversed(MARKERS):
         if stem not in texts:
-            texts[stem] = _read(os.path.join(package, "protos", stem + "_pb2.py"))
+            texts[stem] = read_text(os.path.join(package, "protos", stem + "_pb2.py"))
         if _mentions(texts[stem], field):
             since, witness = day, f"{stem}.proto has {field} ({day})"
             break
@@ -180,7 +180,8 @@ def importable(named=()):
     return directory and revision_of(directory)
 
 
-def _read(path):
+def read_text(path):
+    """A file's text, each byte a letter; "" where it cannot be read."""
     try:
         with open(path, encoding="latin-1") as file:
             return file.read()

@@ -101,12 +101,13 @@ def run_jobs(
       SourceError: a job is to run a graph that would do more than compute.
       VerificationError: the worker does not answer.
     """
-    for job in jobs:
-        if job.get("graph") and not job.get("allow_effects"):
+    sides = [side for job in jobs for side in (job, job.get("source", {}), *job.get("outputs", ()))]
+    for side in sides:
+        if side.get("graph") and not side.get("allow_effects"):
             from graphfix.formats.graphdef.effects import check_computes
             from graphfix.formats.graphdef.files import read_graph_def
 
-            check_computes(read_graph_def(job["graph"]), job["graph"])
+            check_computes(read_graph_def(side["graph"]), side["graph"])
     with Scratch() as directory:
         job_path, result_path, log_path = (
             os.path.join(directory, name) for name in ("job.json", "result.json", "log")

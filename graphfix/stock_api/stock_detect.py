@@ -48,7 +48,9 @@ def restored_detector(job, image_shape, result):
         tensors.update(of_masks)
         if "predict/anchors" not in tensors:
             tensors["predict/anchors"] = model.anchors.get()
-        if job.get("detections", True):
+        if not job.get("suppressed", True):
+            _decode(model, predicted, true_shapes)
+        elif job.get("detections", True):
             # Many nodes for each class, which no other output needs.
             detected = model.postprocess(predicted, true_shapes)
             tensors.update(
@@ -68,6 +70,23 @@ def restored_detector(job, image_shape, result):
             else:
                 session.run(tf.global_variables_initializer())
             yield image, tensors, session, wanted
+
+
+class _EnoughError(Exception):
+    """All that is wanted has been built."""
+
+
+def _decode(model, predicted, true_shapes):
+    """Builds what decodes boxes and converts scores, and not what suppresses them."""
+
+    def enough(*args, **more):
+        raise _EnoughError
+
+    for name in ("_non_max_suppression_fn", "_second_stage_nms_fn"):
+        if hasattr(model, name):
+            setattr(model, name, enough)
+    with contextlib.suppress(_EnoughError):
+        model.postprocess(predicted, true_shapes)
 
 
 def context_inputs(pipeline):
@@ -159,18 +178,14 @@ def _detector(job, result):
         with restored_detector(job, [1, None, None, 3], result) as (image, tensors, session, _):
             yield image, [tensors["postprocess/detection_" + name] for name in names], 0, session
         return
-    graph_def = tf.GraphDef()
-    with open(job["graph"], "rb") as file:
-        graph_def.ParseFromString(file.read())
-    with tf.Graph().as_default() as graph, tf.Session(
-        config=unoptimised(tf.ConfigProto())
-    ) as session:
-        tf.import_graph_def(graph_def, name="")
+    import stock_graph  # which builds on this module
+
+    with stock_graph.opened(job, result) as found:
         yield (
-            graph.get_tensor_by_name("image_tensor:0"),
-            [graph.get_tensor_by_name(f"detection_{name}:0") for name in names],
+            found.image,
+            [found.graph.get_tensor_by_name(f"detection_{name}:0") for name in names],
             1,
-            session,
+            found.session,
         )
 
 

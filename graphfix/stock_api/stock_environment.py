@@ -201,7 +201,7 @@ def _listed(directory):
 
 
 def _avx():
-    text = _read("/proc/cpuinfo")
+    text = api_revision.read_text("/proc/cpuinfo")
     flags = re.search(r"^flags\s*:(.*)$", text, re.M)
     return " avx " in flags.group(1) + " " if flags else None
 
@@ -238,8 +238,8 @@ def _gpus():
 
 
 def _memory():
-    match = re.search(r"^MemTotal:\s+(\d+) kB", _read("/proc/meminfo"), re.M)
-    limit = _read("/sys/fs/cgroup/memory.max") or _read(
+    match = re.search(r"^MemTotal:\s+(\d+) kB", api_revision.read_text("/proc/meminfo"), re.M)
+    limit = api_revision.read_text("/sys/fs/cgroup/memory.max") or api_revision.read_text(
         "/sys/fs/cgroup/memory/memory.limit_in_bytes"
     )
     limit = limit.strip()
@@ -257,14 +257,6 @@ def _free(path):
         return shutil.disk_usage(path).free
     except OSError:
         return None
-
-
-def _read(path):
-    try:
-        with open(path, encoding="latin-1") as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 def main(arguments):

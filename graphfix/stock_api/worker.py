@@ -11,8 +11,11 @@ object with a `verb`:
                config's own), steps, seed, batch_size, model_dir, record, label_map
   raw_outputs  pipeline_config, checkpoint, image (.npy, uint8) or seed, output (.npz), tensors,
                moving_averages, mask_features (.npz), detections (false: the network alone)
-  detect       pipeline_config, checkpoint, images (JPEG files), moving_averages; or graph (a
-               frozen one) and images
+  detect       pipeline_config, checkpoint, images (JPEG files), moving_averages; or graph
+               and images: a frozen one, or one whose variables are the checkpoint's
+  compare      source and outputs: each of them pipeline_config, checkpoint and moving_averages,
+               or graph; images (JPEG files; without any, noise), and the heads, as
+               verification/equality.py describes them
   evaluate     pipeline_config, checkpoint, label_map, record, class_ids, moving_averages
   export       pipeline_config, checkpoint, output_directory
   save         pipeline_config, output (prefix), seed: a checkpoint of freshly initialised weights
@@ -71,6 +74,10 @@ def run(job, scratch, result):
         import stock_train
 
         stock_train.restore(job, scratch, result)
+    elif verb == "compare":
+        import stock_compare
+
+        stock_compare.compare(job, result)
     elif verb != "probe":
         import stock_detect
 

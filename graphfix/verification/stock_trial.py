@@ -1,5 +1,6 @@
-"""verify --stock: the stock API's own trainers start from a converted directory, and its detectors
-run on pictures; the results go into the directory's report.
+"""verify --stock: the stock API's own trainers start from a converted directory, what that computes
+is compared with what the source's own graph does, and detectors run on pictures; the results go
+into the directory's report.
 """
 
 import contextlib
@@ -8,21 +9,18 @@ import json
 import os
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from graphfix.detectors.families import MOVING_AVERAGE
 from graphfix.errors import GraphfixError, RequestError, VerificationError
 from graphfix.formats import regular_files
-from graphfix.formats.checkpoint import writer
 from graphfix.formats.image_header import Jpeg, jpeg_without_exif
-from graphfix.modeldir import openers as sources
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, PLAN_JSON
-from graphfix.pipeline_config.edits import apply_edits
+from graphfix.modeldir.openers import Model
 from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import read_plan
-from graphfix.process.scratch import Scratch
 from graphfix.report import drawing, update
-from graphfix.report.report import Detection, Picture, Verification
+from graphfix.report.report import Detection, Outputs, Picture, Verification
 from graphfix.restore import trainers
 from graphfix.stock_api import runner
+from graphfix.verification import equality, sides
 
 ANY = "any"
 _LARGEST_PICTURE = 64 << 20  # bytes
@@ -36,9 +34,9 @@ class TrialOptions:
     trainer: "model_main" or "legacy"; "any" are those the plan is for.
     steps: training steps, on `train_record`, or else on synthetic records.
     model_dir: the directory of a complete training checkpoint to resume from.
-    source, source_config: what the directory was converted from; needed with `images`.
+    source, source_config: what the directory was converted from; by default, what its report names.
     images: JPEG files to detect in, by the source and by the result.
-    allow_effects: run a frozen graph even if its operations touch files, network or programs.
+    allow_effects: run frozen graphs even if their operations touch files, network or programs.
     """
 
     trainer: str = ANY
@@ -53,22 +51,26 @@ class TrialOptions:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class StockTrial:
-    """What the stock API did: a verification a trainer, the worker's own results as `details` (see
+    """What the stock API did: a verification a trainer, what the output computes beside the source
+    (`outputs`; none where that was not compared), the worker's own results as `details` (see
     stock_api/worker.py), and what the user should know as `remarks`."""
 
     verifications: Tuple[Verification, ...]
     details: List[Dict[str, Any]]
     remarks: Tuple[str, ...]
+    outputs: Tuple[Outputs, ...] = ()
 
     def __repr__(self) -> str:
         return f"<StockTrial: {'; '.join(self.to_lines())}>"
 
     @property
     def complete(self) -> bool:
-        return all(one.complete for one in self.verifications)
+        return all(one.complete for one in self.verifications) and all(
+            one.equal for one in self.outputs
+        )
 
     def to_lines(self) -> List[str]:
-        return [one.summary for one in self.verifications]
+        return [one.summary for one in self.verifications + self.outputs]
 
     def to_json(self) -> str:
         return json.dumps(self.details, indent=2, sort_keys=True)
@@ -93,21 +95,42 @@ def verify_stock(
         else [trial.trainer]
     )
     jobs = [_restore_job(directory, trial, name) for name in names]
+    source, why = sides.find_source(directory, plan, trial.source, trial.source_config)
+    if source is None and pictures:
+        raise RequestError("--source", f"is needed to compare pictures: {why}", "name it")
+    remarks: List[str] = []
     with contextlib.ExitStack() as stack:
-        if pictures:
-            jobs += stack.enter_context(_detect_jobs(directory, plan, trial))
+        both = None
+        if source is None:
+            remarks.append(f"outputs were not compared: {why}")
+        else:
+            both = stack.enter_context(
+                sides.opened(
+                    directory,
+                    plan,
+                    source,
+                    allow_effects=trial.allow_effects,
+                    pictures=bool(pictures),
+                )
+            )
+            jobs += _picture_jobs(source, plan, both, trial.images)
         details = runner.run_jobs(jobs, python=interpreter)
     found = tuple(_verification(name, one) for name, one in zip(names, details))
-    remarks = [
+    remarks += [
         f"the plan was made for the stock API of {plan.target_api}, and this one is of {one.api}"
         for one in found[:1]
         if one.api != plan.target_api
     ]
-    seen = [_detections(directory, one) for one in details[len(names) :]]
+    outputs: Tuple[Outputs, ...] = ()
+    if both is not None:
+        remarks += both.remarks
+        outputs, unknown = equality.outcomes(
+            details[len(names)], plan, names=both.names, source=both.what, images=trial.images
+        )
+        remarks += unknown + equality.advice(directory, outputs)
+    seen = [_detections(directory, one) for one in details[len(names) + 1 :]]
     if len(seen) > 2:
-        # The frozen graph's detections are shown, once they are known to be the checkpoint's.
-        _check_graph(directory, trial.images, seen[1], seen[2])
-        del seen[1]
+        remarks += _choose(directory, trial.images, seen, outputs)
     compared = [
         (
             Picture(
@@ -123,13 +146,13 @@ def verify_stock(
         for path, jpeg, before, after in zip(trial.images, pictures, *seen)
     ]
     try:
-        update.update_report(directory, found, compared, inputs=_inputs(trial))
+        update.update_report(directory, found, compared, outputs=outputs, inputs=_inputs(trial))
     except GraphfixError as error:
         if pictures:
             raise
         # The result is what was asked for; a report that cannot be written is only a remark.
         remarks += [f"the report was not updated: {problem}" for problem in error.problems]
-    return StockTrial(found, details, tuple(remarks))
+    return StockTrial(found, details, tuple(remarks), outputs)
 
 
 def _inputs(trial: TrialOptions) -> List[str]:
@@ -175,56 +198,49 @@ def _restore_job(directory: str, trial: TrialOptions, trainer: str) -> Dict[str,
     return job
 
 
-@contextlib.contextmanager
-def _detect_jobs(directory: str, plan: Plan, trial: TrialOptions) -> Iterator[List[Dict[str, Any]]]:
-    """The jobs for source, result, and the result's frozen graph if there is one.
+def _picture_jobs(
+    source: Model, plan: Plan, both: sides.Sides, images: Sequence[str]
+) -> List[Dict[str, Any]]:
+    """The job that compares all sides, and where there are pictures, one for each that detects."""
+    every = [both.source] + both.outputs
+    jobs = [equality.comparison_job(source.model, plan, every, images)]
+    if images:
+        paths = [os.path.abspath(path) for path in images]
+        jobs += [dict(side, verb="detect", images=paths) for side in every]
+    return jobs
 
-    The source is built from its own config with all of the plan's changes but the number of
-    classes, so that it, too, has only fields that this API knows.
+
+def _choose(
+    directory: str, images: Sequence[str], seen: List[Any], outputs: Sequence[Outputs]
+) -> List[str]:
+    """Leaves, of the detections of source, checkpoint and graph, the graph's as the output's if it
+    is known to be right, and else the checkpoint's.  Gives remarks.
+
+    Raises:
+      VerificationError: graph and checkpoint find something else, and it is not known which of them
+        computes what the source does.
     """
-    assert trial.source is not None
-    source = sources.open_source(trial.source, config_path=trial.source_config)
-    if source.digest != plan.source_digest:
-        raise RequestError(
-            trial.source,
-            f"is not what {directory} was made from",
-            "name the model and config that were converted",
+    equal = {one.what: one.equal for one in outputs}
+    if equal.get(FROZEN) is False:
+        del seen[2]
+        return []
+    problem = _apart(images, seen[1], seen[2])
+    del seen[1]
+    if not problem or not equal.get("checkpoint", True):
+        return []
+    if not equal:
+        raise VerificationError(
+            os.path.join(directory, FROZEN),
+            problem,
+            "find out, by the source, which of them is right before you use either",
         )
-    edits = [edit for edit in plan.config_edits if edit.path[-1] != "num_classes"]
-    with Scratch() as scratch:
-        config = os.path.join(scratch, CONFIG)
-        with open(config, "wb") as file:
-            file.write(apply_edits(source.config.document, edits).encode())
-        prefix = source.prefix
-        if not os.path.exists(prefix + ".index"):
-            # A frozen source: its variables, in the form that the stock API restores.
-            prefix = os.path.join(scratch, CHECKPOINT)
-            writer.write_bundle(source.store, prefix)
-        job: Dict[str, Any] = {
-            "verb": "detect",
-            "images": [os.path.abspath(path) for path in trial.images],
-        }
-        graph = os.path.abspath(os.path.join(directory, FROZEN))
-        jobs = [
-            dict(
-                job,
-                pipeline_config=config,
-                checkpoint=os.path.abspath(prefix),
-                moving_averages=_averaged(plan),
-            ),
-            dict(
-                job,
-                pipeline_config=os.path.abspath(os.path.join(directory, CONFIG)),
-                checkpoint=os.path.abspath(os.path.join(directory, CHECKPOINT)),
-            ),
-        ]
-        if os.path.exists(graph):
-            jobs.append(dict(job, graph=graph, allow_effects=trial.allow_effects))
-        yield jobs
+    # They compute the same up to suppression, and that is an older API's in the graph.
+    return [f"{FROZEN} {problem}: it suppresses what overlaps in another way"]
 
 
-def _check_graph(directory: str, images: Sequence[str], checkpoint: Any, graph: Any) -> None:
-    """Whether the rewritten frozen graph detects what the converted checkpoint does.
+def _apart(images: Sequence[str], checkpoint: Any, graph: Any) -> str:
+    """What the rewritten frozen graph does not detect as the converted checkpoint does, "" if all
+    is the same.
 
     Both compute in float32, but in another order: scores and edges may differ a little, and what
     scores near the threshold may be in one only.
@@ -238,22 +254,11 @@ def _check_graph(directory: str, images: Sequence[str], checkpoint: Any, graph: 
                     and all(abs(a - b) <= _NEAR for a, b in zip(one.box, two.box))
                     for two in those
                 ):
-                    raise VerificationError(
-                        os.path.join(directory, FROZEN),
-                        (
-                            f"does not find in {path} what the checkpoint "
-                            f"beside it does: class {one.class_id} with a score of {one.score:g} "
-                            "is in one of them only"
-                        ),
-                        "do not use the graph; export the checkpoint with the stock exporter",
+                    return (
+                        f"does not find in {path} what the checkpoint beside it does: class "
+                        f"{one.class_id} with a score of {one.score:g} is in one of them only"
                     )
-
-
-def _averaged(plan: Plan) -> bool:
-    """Whether the result's values are the source's moving averages."""
-    return any(
-        edit.tensor.endswith(MOVING_AVERAGE) and edit.output_name is not None for edit in plan.edits
-    )
+    return ""
 
 
 def _verification(trainer: str, data: Dict[str, Any]) -> Verification:

@@ -16,6 +16,7 @@ from directories import tree
 from graphfix.modeldir import manifest
 
 
+@pytest.mark.slow
 def test_each_model_is_as_convert_writes_it(graphfix, place):
     path = recipe(
         place,

@@ -38,8 +38,8 @@ from graphfix.batch.recipe import read_recipe
             ["ftp://x/a.tar.gz"],
         ),
         (
-            'model { download { url: "http://x/a.zip" size: 1 sha256: "%s" } }' % ("0" * 64),
-            ["a.zip"],
+            'model { download { url: "http://x/a.rar" size: 1 sha256: "%s" } }' % ("0" * 64),
+            ["a.rar"],
         ),
         ('model { download { url: "http://x/a.tar.gz" } }', ["size 0", "sha256 ''"]),
     ],

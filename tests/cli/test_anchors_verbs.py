@@ -67,6 +67,7 @@ def test_fit_writes_anchors_that_convert_takes(graphfix, model, config, wide, tm
     assert len(scales) in (0, 6)
 
 
+@pytest.mark.slow
 def test_fit_as_json(graphfix, config, wide, tmp_path):
     done = graphfix(
         "anchors",

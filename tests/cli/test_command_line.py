@@ -18,7 +18,7 @@ import thorough
 
 REPOSITORY = repository.TOP
 # With these, there is nothing to remark, but where names are from.
-QUIET = ("--target_api", "2019-07", "--train_record", "t.record", "--eval_record", "e.record")
+QUIET = ("--target_api", "2019-07", "--train_record", __file__, "--eval_record", __file__)
 NAMED = r"info SOURCE_NAMES: label_map\.pbtxt next to the source .*\n"
 
 

@@ -15,7 +15,7 @@ from graphfix.formats.tensors import TensorMeta, TensorStore, TensorView
 row = Rows()
 
 
-@row("{top}/nowhere.index", "does not exist", "name a checkpoint's prefix")
+@row("{top}/nowhere", "does not exist", "or a checkpoint's prefix")
 def a_source_that_is_not_there(place):
     place.source = os.path.join(place.top, "nowhere")
 

@@ -8,7 +8,7 @@ from bad_inputs import CONFIG, Rows
 row = Rows()
 
 
-@row("{config}", "No such file or directory", "check the path")
+@row("{config}", "does not exist", "samples/configs/ssd_mobilenet_v1_coco.config")
 def no_config(place):
     os.unlink(place.config)
 
@@ -96,29 +96,24 @@ def a_config_of_another_architecture(place):
     )
 
 
-@row("{config}", "num_classes 0")
-def a_config_of_no_classes(place):
-    place.change_config(("num_classes: 4", "num_classes: 0"))
-
-
-@row("{config}", "num_classes -4")
-def a_config_of_negative_classes(place):
-    place.change_config(("num_classes: 4", "num_classes: -4"))
-
-
-@row("{config}", "100000", "4")
-def a_config_of_too_many_classes(place):
-    place.change_config(("num_classes: 4", "num_classes: 100000"))
-
-
-@row("{config}", "num_classes", "4")
-def a_config_of_one_class_more(place):
-    place.change_config(("num_classes: 4", "num_classes: 5"))
-
-
-@row("{prefix}", "BoxPredictor_")
+@row("{config}", "makes 3/5/5/5/5/5 anchors", "channels for 3/6/6/6/6/6", "--anchors")
 def a_config_of_other_anchors(place):
     place.change_config(("        aspect_ratios: 0.3333\n", ""))
+
+
+@row("{config}", "num_classes 2", "have 4 classes")
+def a_config_of_other_anchors_and_classes(place):
+    place.change_config(
+        ("        aspect_ratios: 0.3333\n", ""), ("num_classes: 4", "num_classes: 2")
+    )
+
+
+@row("{config}", "a width of 4", "depth_multiplier 0.125")
+def a_config_of_other_widths_and_classes(place):
+    place.change_config(
+        ("depth_multiplier: 0.0625", "depth_multiplier: 0.125"),
+        ("num_classes: 4", "num_classes: 2"),
+    )
 
 
 @row("{prefix}", "BoxPredictor_")

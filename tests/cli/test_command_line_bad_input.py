@@ -97,7 +97,7 @@ def old_classes_whose_names_nobody_knows(place):
 # Flags.
 
 
-@row("the target", "is not given", "pass --label_map_path, --num_classes")
+@row("the target", "is not given", "pass --label_map_path, --classes, --num_classes")
 def nothing_asked_for(place):
     place.target = []
 

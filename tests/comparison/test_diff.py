@@ -99,6 +99,7 @@ def test_other_names_types_and_shapes(graphfix, model, tmp_path):
     assert "BoxEncodingPredictor/biases: is float32 [12] -> float64 [12]" in out
 
 
+@pytest.mark.slow
 def test_frozen_graphs(graphfix, tmp_path):
     from graphfix.formats.graphdef import constants, files
 

@@ -250,6 +250,8 @@ def test_no_published_model_is_left_out():
 def test_a_config_of_other_classes_than_its_checkpoint_is_told_so_once(graphfix, tmp_path):
     prefix, _ = prefix_and_config("ssdlite_mobilenet_v2_coco_2018_05_09", tmp_path)
     config = os.path.join(zoo.model("ssdlite_mobilenet_v2_coco_2018_05_09"), "pipeline.config")
-    done = graphfix("inspect", prefix, "--pipeline_config_path", config)
-    assert done.code == 3 and len(done.err.splitlines()) == 1
-    assert "num_classes 11" in done.err and "set num_classes: 90" in done.err
+    done = graphfix("inspect", prefix, "--pipeline_config_path", config, "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    (told,) = [one for one in found["findings"] if one["code"] == "CONFIG_EDITED"]
+    assert found["classes"] == 90 and "num_classes 11" in told["message"]

@@ -382,6 +382,14 @@ def test_a_conversion(graphfix, tmp_path, broken_files):
     assert done.code == 0 and "MODEL_DIR_RESUMES" in done.out and "resumes from" in done.out
 
 
+def test_without_an_api_the_month_is_the_first_that_the_config_needs(graphfix, tmp_path):
+    families = os.path.join(repository.TESTS, "stock", "families")
+    with open(os.path.join(families, "ssdlite_mobilenet_v3_small.config")) as file:
+        path = builders.write(tmp_path, "it.config", file.read() + "train_config { }")
+    for flags, month in (((), "2019-10"), (("--target_api", "2019-07"), "2019-07")):
+        assert f"the API of {month}" in graphfix("doctor", path, *flags).out
+
+
 def test_a_directory_is_its_config(graphfix, model):
     found = [graphfix("doctor", path) for path in (model, os.path.join(model, "pipeline.config"))]
     assert found[0] == found[1] and found[0].out

@@ -228,6 +228,7 @@ for top, words in json.load(sys.stdin):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", thorough.sampled(sorted(KINDS), 5))
 def test_every_input_of_every_verb(setup, tmp_path, kind):
     """Each in a copy with one file replaced."""

@@ -10,9 +10,25 @@ from handgraphs import Made
 
 from graphfix.errors import SourceError
 from graphfix.graph_import.thaw import thaw
+from graphfix.pipeline_config.document import parse_config
 
 DETECTOR = repository.DETECTOR
 FROZEN = os.path.join(DETECTOR, "frozen_inference_graph.pb")
+
+
+def assert_starts_from(out, config):
+    """Whether the config of `out` is `config` with all that lets a trainer start from `out`, and
+    nothing else."""
+    before = parse_config(open(config, "rb").read(), config).message
+    after = parse_config((out / "pipeline.config").read_bytes(), "out").message
+    train = after.train_config
+    assert train.fine_tune_checkpoint == str(out / "model.ckpt")
+    assert train.from_detection_checkpoint and train.load_all_detection_checkpoint_vars
+    for one in (before, after):
+        for field in ("fine_tune_checkpoint", "from_detection_checkpoint"):
+            one.train_config.ClearField(field)
+        one.train_config.ClearField("load_all_detection_checkpoint_vars")
+    assert before == after
 
 
 def test_every_variable_comes_back_bit_for_bit(graphfix, tmp_path):
@@ -25,8 +41,8 @@ def test_every_variable_comes_back_bit_for_bit(graphfix, tmp_path):
         if name != "global_step":
             assert after[name].tobytes() == value.tobytes(), name
     assert (after["global_step"].dtype, int(after["global_step"])) == (np.int64, 0)
-    config = (tmp_path / "out" / "pipeline.config").read_bytes()
-    assert config == open(os.path.join(DETECTOR, "pipeline.config"), "rb").read()
+    assert_starts_from(tmp_path / "out", os.path.join(DETECTOR, "pipeline.config"))
+    assert "object_detection.model_main" in done.out and str(tmp_path / "out_legacy") in done.out
 
 
 def test_a_saved_model_is_thawed_too(graphfix, tmp_path):
@@ -50,7 +66,7 @@ def test_a_given_config_wins_over_an_inferred_one(graphfix, tmp_path):
         "thaw", path, "--output_directory", tmp_path / "out", "--pipeline_config_path", config
     )
     assert done.code == 0 and "CONFIG_INFERRED" not in done.err
-    assert (tmp_path / "out" / "pipeline.config").read_bytes() == open(config, "rb").read()
+    assert_starts_from(tmp_path / "out", config)
 
 
 def thawed(made, **options):
@@ -137,6 +153,71 @@ def test_quantized_weights_are_refused():
     with pytest.raises(SourceError) as caught:
         thawed(made)
     assert "FeatureExtractor/a/Conv2D" in str(caught.value)
+
+
+def test_kernels_of_one_kind_are_told_in_one_line():
+    made = Made().node("image", "Placeholder")
+    for name in "abc":
+        scope = f"FeatureExtractor/{name}"
+        made.constant(scope + "/weights_quantized_const", (1, 1, 3, 4), "quint8")
+        made.node(scope + "/weights", "Dequantize", scope + "/weights_quantized_const")
+        made.node(scope + "/Conv2D", "Conv2D", "image", scope + "/weights")
+    for name in "de":
+        conv(made, f"FeatureExtractor/{name}")
+    with pytest.raises(SourceError) as caught:
+        thawed(made)
+    quantized, folded = caught.value.problems
+    assert quantized.message.startswith(
+        "the kernels of 3 layers (the first is 'FeatureExtractor/a/Conv2D') are no variables any "
+    )
+    assert "quantize_weights" in quantized.message
+    assert "of 2 layers (the first is 'FeatureExtractor/d')" in folded.message
+    assert "fold_batch_norms" in folded.message
+
+
+def test_variables_whose_reads_were_folded_come_back():
+    """The transform fold_constants leaves NAME/read/_N__cf__M, others NAME/read."""
+    made = Made().node("image", "Placeholder")
+    for name, read in (("a", "/read/_3__cf__12"), ("b", "/read"), ("c", "")):
+        scope = f"FeatureExtractor/{name}"
+        made.constant(f"{scope}/weights{read}", (1, 1, 3, 4)).constant(
+            f"{scope}/biases{read}", (4,)
+        )
+        made.node(scope + "/Conv2D", "Conv2D", "image", f"{scope}/weights{read}")
+        made.node(scope + "/BiasAdd", "BiasAdd", scope + "/Conv2D", f"{scope}/biases{read}")
+    store, findings = thawed(made)
+    assert findings == () and sorted(store) == sorted(
+        [f"FeatureExtractor/{name}/{leaf}" for name in "abc" for leaf in ("weights", "biases")]
+        + ["global_step"]
+    )
+
+
+@pytest.mark.parametrize(
+    "op, word, remedy",
+    [
+        ("TRTEngineOp", "3 segments of TensorRT", "without transforming"),
+        ("QuantizedConv2D", "quantize_nodes", "without transforming"),
+        ("StatefulPartitionedCall", "TensorFlow 2", "TensorFlow 1"),
+        ("VarHandleOp", "not frozen: it has 3 variables", "checkpoint"),
+        ("VariableV2", "not frozen", "frozen_inference_graph.pb"),
+    ],
+)
+def test_graphs_without_variables_are_named(op, word, remedy):
+    made = Made().node("image", "Placeholder")
+    for number in range(3):
+        made.node(f"a/{number}", op)
+    with pytest.raises(SourceError) as caught:
+        thawed(made)
+    (problem,) = caught.value.problems
+    assert problem.subject == "g.pb" and word in problem.message and remedy in problem.remedy
+
+
+def test_a_graph_without_names_is_named():
+    made = Made()
+    for letter in "abcdefghijkl":
+        made.constant(letter, (1,))
+    with pytest.raises(SourceError, match="obfuscate_names"):
+        thawed(made)
 
 
 def test_the_unread_block_of_a_resnet_gets_the_second_stages_values():

@@ -189,6 +189,7 @@ def test_another_archive(get, tmp_path):
     assert os.listdir(str(tmp_path)) == ["work"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", thorough.sampled(["trickle", "headers"], 2))
 def test_time_is_limited_as_a_whole(get, tmp_path, monkeypatch, how):
     monkeypatch.setattr(download, "_SECONDS", 0)

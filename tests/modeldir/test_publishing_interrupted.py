@@ -181,6 +181,7 @@ def test_of_two_at_once_one_wins_and_nothing_is_mixed(forked, tmp_path):
         assert not hidden(top)
 
 
+@pytest.mark.slow
 def test_two_conversions_at_once(forked, model, tmp_path):
     labels = builders.write(tmp_path, "labels", builders.label_map(["person", "zebra"]))
     top = tmp_path / "run"

@@ -17,7 +17,10 @@ COCO = {label.id: label.display_name for label in coco.LABEL_MAP.labels}
 
 @pytest.fixture(scope="module")
 def of_coco(tmp_path_factory):
-    return builders.write_model(tmp_path_factory.mktemp("coco") / "model", names=(), classes=90)
+    config = (builders.CONFIG % {"classes": 90}).replace("records/label", "records/mscoco_label")
+    return builders.write_model(
+        tmp_path_factory.mktemp("coco") / "model", names=(), classes=90, config=config
+    )
 
 
 @pytest.fixture(scope="module")

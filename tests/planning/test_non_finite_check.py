@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 NAMED = "info SOURCE_NAMES: label_map.pbtxt next to the source "
-FLAGS = ["--target_api", "2019-07", "--train_record", "t", "--eval_record", "e"]
+FLAGS = ["--target_api", "2019-07", "--train_record", __file__, "--eval_record", __file__]
 
 
 def convert(graphfix, tmp_path, change, labels, *flags):

@@ -281,9 +281,24 @@ def test_a_plan_may_be_large_but_not_endless(tmp_path, text, monkeypatch):
     assert "too many" in str(caught.value)
 
 
-def test_a_plan_for_elsewhere_says_where_its_config_looks(graphfix, model, text, tmp_path):
+def test_a_plan_of_no_place_is_for_any(graphfix, model, text, tmp_path):
+    """What was planned without a place names the one where it is carried out."""
+    assert "PATH_TO_BE_CONFIGURED/model.ckpt" in text
     path = builders.write(tmp_path, "plan.json", text)
+    out = tmp_path / "out"
+    done = graphfix("convert", model, "--plan", path, "--output_directory", out)
+    assert done.code == 0 and "PLANNED_PATH" not in done.err
+    config = (out / "pipeline.config").read_text()
+    assert f'fine_tune_checkpoint: "{out}/model.ckpt"' in config
+    assert config.count(f'label_map_path: "{out}/label_map.pbtxt"') == 2
+    assert graphfix("verify", out).code == 0
+
+
+def test_a_plan_for_elsewhere_says_where_its_config_looks(graphfix, model, tmp_path):
+    words = ["plan", model, "--num_classes", "2", "--map", "1=1", "--map", "2=2", "--json"]
+    done = graphfix(*words, "--output_directory", tmp_path / "elsewhere")
+    path = builders.write(tmp_path, "plan.json", done.out)
     done = graphfix("convert", model, "--plan", path, "--output_directory", tmp_path / "out")
     assert done.code == 0
     (line,) = [line for line in done.err.splitlines() if "PLANNED_PATH" in line]
-    assert line.startswith("warning") and "OUT/model.ckpt" in line
+    assert line.startswith("warning") and str(tmp_path / "elsewhere" / "model.ckpt") in line

@@ -197,6 +197,7 @@ def sweep(place, signalled, verb, turns):
     assert ended > turns * 0.7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", thorough.sampled(["thaw", "batch", "convert", "verify"], 4))
 def test_at_any_moment(place, signalled, verb):
     sweep(place, signalled, verb, 10)
@@ -217,6 +218,7 @@ def test_at_many_moments(place, signalled, verb, turns, many):
     sweep(place, signalled, verb, thorough.rounds(turns, many))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "numbers, code",
     thorough.sampled(

@@ -229,7 +229,7 @@ def test_the_worst_finding_comes_first(report):
 
 def test_what_the_stock_api_did(report):
     text = pages.render(
-        report.with_verifications(
+        report.with_results(
             [
                 Verification(
                     "2019-07",

@@ -178,11 +178,11 @@ def test_a_newer_result_takes_the_place_of_its_like(out):
     def result(api, trainer, summary, complete=True):
         return Verification(api, trainer, summary, complete, ())
 
-    report = reports.load(out).with_verifications(
+    report = reports.load(out).with_results(
         [result("2021-01", "legacy", "first"), result("2019-07", "legacy", "second", False)]
     )
     assert report.exit_code == 4
-    report = report.with_verifications(
+    report = report.with_results(
         [result("2019-07", "legacy", "third"), result("2019-07", "model_main", "fourth")]
     )
     assert [one.summary for one in report.verifications] == ["third", "fourth", "first"]

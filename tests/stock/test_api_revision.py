@@ -69,9 +69,13 @@ def test_nothing_beside_the_worker_shadows_another_module():
     here = os.path.dirname(api_revision.__file__)
     names = {name[:-3] for name in os.listdir(here) if name.endswith(".py")} - {"__init__"}
     assert names == {
+        "agreement",
         "api_revision",
         "runner",
         "worker",
+        "stock_compare",
+        "stock_graph",
+        "stock_layers",
         "stock_record",
         "stock_scene",
         "stock_train",

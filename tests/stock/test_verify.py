@@ -37,7 +37,10 @@ def test_what_convert_wrote_passes(graphfix, out, stock_python):
     )
     assert done.code == 0, done.err
     lines = done.out.splitlines()
-    assert len(lines) == 2
+    assert len(lines) == 4
+    for line, name in zip(lines[2:], ("checkpoint", "frozen_inference_graph.pb")):
+        assert line.startswith(f"{name}: outputs equal: max |Δlogit| "), line
+        assert "1 carried class, 540 anchors (stock API 2019-04 beside the frozen graph" in line
     for line, trainer in zip(lines, judging.TRAINERS):
         assert re.match(
             (
@@ -88,7 +91,7 @@ def test_a_config_that_restores_no_head_is_found_out(out, stock_python):
         out, stock_trial.TrialOptions("legacy"), python=stock_python("2019-07")
     )
     assert not answer.complete
-    (details,) = answer.details
+    details = answer.details[0]
     heads = [
         row["name"]
         for row in details["missing"] + details["not_asked_for"] + details["dropped"]
@@ -97,3 +100,38 @@ def test_a_config_that_restores_no_head_is_found_out(out, stock_python):
     assert len(heads) == 24 and all(name.startswith("BoxPredictor_") for name in heads)
     told = "\n".join(answer.verifications[0].unrestored)
     assert all(name in told for name in heads)
+
+
+def test_a_config_that_a_tutorial_edited_converts_to_what_is_restored(tmp_path, stock_python):
+    # Catches: the config's new number of classes, or its label map, taken for the source's.
+    labels = judging.write_labels(tmp_path / "mine.pbtxt", ("ring", "blob", "star"))
+    with open(os.path.join(judging.DETECTOR, "pipeline.config")) as file:
+        text = file.read()
+    text = re.sub(r'label_map_path: ".*"', f'label_map_path: "{labels}"', text)
+    edited = tmp_path / "edited.config"
+    edited.write_text(text.replace("num_classes: 8", "num_classes: 3"))
+    out = judging.convert(
+        judging.DETECTOR,
+        tmp_path / "out",
+        "--pipeline_config_path",
+        edited,
+        "--source_label_map_path",
+        judging.DETECTOR_LABELS,
+        "--target_api",
+        "2019-07",
+    )
+    answer = stock_trial.verify_stock(
+        out, stock_trial.TrialOptions("legacy"), python=stock_python("2019-07")
+    )
+    assert answer.complete and "restored 199 of 199" in answer.verifications[0].summary
+    before, after = (
+        judging.tensors(os.path.join(directory, "model.ckpt"))[
+            "BoxPredictor_2/ClassPredictor/biases"
+        ]
+        for directory in (judging.DETECTOR, out)
+    )
+    ring, star = 6, 4
+    anchors = len(before) // 9
+    assert (
+        after.reshape(anchors, 4)[:, [1, 3]] == before.reshape(anchors, 9)[:, [ring, star]]
+    ).all()

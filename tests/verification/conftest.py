@@ -2,13 +2,15 @@
 
 import json
 import os
+import shutil
 import stat
 import sys
 
 import builders
 import pytest
+import repository
 from conversions import converted
-from fake_stock import FAKE, restored
+from fake_stock import FAKE, compared, restored
 
 
 @pytest.fixture
@@ -29,6 +31,7 @@ def stock(tmp_path):
             },
         }
         answers["graph"] = answers["detect"]
+        answers["compare"] = compared({}, {})
 
         @property
         def python(self):
@@ -57,3 +60,21 @@ def stock(tmp_path):
 @pytest.fixture
 def out(graphfix, model, tmp_path):
     return converted(graphfix, model, tmp_path, ["dog", "zebra"])
+
+
+@pytest.fixture
+def frozen(graphfix, tmp_path):
+    """A model of a frozen graph, and what it was converted to."""
+    shapes = os.path.join(repository.TESTDATA, "shapes_detector")
+    source = tmp_path / "frozen"
+    source.mkdir()
+    for name in ("frozen_inference_graph.pb", "pipeline.config"):
+        shutil.copy(os.path.join(shapes, name), str(source / name))
+    out = str(tmp_path / "out")
+    assert (
+        graphfix(
+            "convert", source, "--num_classes", "2", "--map", "1=3", "--output_directory", out
+        ).code
+        == 0
+    )
+    return str(source), out

@@ -29,19 +29,23 @@ def content(*parts):
 def test_both_trainers_in_one_run(graphfix, out, stock):
     done = graphfix("verify", out, "--stock", "--stock_python", stock.python, "--steps", "3")
     assert done.code == 0
-    assert done.out == (
-        "stock API 2019-07 model_main: restored 2 of 2\nstock API 2019-07 legacy: restored 2 of 2\n"
-    )
-    assert [(job["verb"], job["trainer"], job["steps"]) for job in stock.asked] == [
+    lines = done.out.splitlines()
+    assert lines[:2] == [
+        "stock API 2019-07 model_main: restored 2 of 2",
+        "stock API 2019-07 legacy: restored 2 of 2",
+    ]
+    trials, compare = stock.asked[:2], stock.asked[2]
+    assert [(job["verb"], job["trainer"], job["steps"]) for job in trials] == [
         ("restore", "model_main", 3),
         ("restore", "legacy", 3),
     ]
-    assert {(job["pipeline_config"], job["checkpoint"]) for job in stock.asked} == {
+    assert {(job["pipeline_config"], job["checkpoint"]) for job in trials + compare["outputs"]} == {
         (os.path.join(out, "pipeline.config"), os.path.join(out, "model.ckpt"))
     }
-    assert not any("record" in job or "model_dir" in job for job in stock.asked)
+    assert not any("record" in job or "model_dir" in job for job in trials)
     report = reports.load(out)
-    assert [one.summary + "\n" for one in report.verifications] == sorted(done.out.splitlines(True))
+    assert [one.summary for one in report.verifications] == sorted(lines[:2])
+    assert [one.summary for one in report.outputs] == lines[2:]
     assert html.render(report).encode() == content(out, "report.html")
     assert "stock API 2019-07 legacy: restored 2 of 2" in content(out, "report.html").decode()
 
@@ -62,8 +66,11 @@ def test_one_trainer_a_record_and_a_directory_to_resume(graphfix, out, stock, tm
         tmp_path / "training",
         "--json",
     )
-    assert done.code == 0 and json.loads(done.out) == [stock.answers["legacy"]]
-    (job,) = stock.asked
+    assert done.code == 0 and json.loads(done.out) == [
+        stock.answers["legacy"],
+        stock.answers["compare"],
+    ]
+    job = stock.asked[0]
     assert job["record"] == record and job["model_dir"] == str(tmp_path / "training")
     assert job["label_map"] == os.path.join(out, "label_map.pbtxt")
     done = graphfix(
@@ -114,7 +121,7 @@ def test_what_is_not_restored_is_listed(graphfix, out, stock):
 
 
 def test_another_api_than_the_plans_is_remarked(graphfix, out, stock):
-    stock.answers = {"legacy": restored("legacy", api={"revision": "2021-03"})}
+    stock.answers = dict(stock.answers, legacy=restored("legacy", api={"revision": "2021-03"}))
     done = graphfix("verify", out, "--stock", "--stock_python", stock.python, "--trainer", "legacy")
     assert "made for the stock API of 2019-07, and this one is of 2021-03" in done.err
 
@@ -138,7 +145,8 @@ def compare(graphfix, out, model, stock, *pictures):
 def test_pictures_before_and_after(graphfix, out, model, stock):
     done = compare(graphfix, out, model, stock, *PICTURES[:2])
     assert done.code == 0, done.err
-    _, before, after = stock.asked
+    _, compared, before, after = stock.asked
+    assert compared["images"] == before["images"]
     assert before["images"] == after["images"] == [os.path.abspath(one) for one in PICTURES[:2]]
     assert before["checkpoint"] == os.path.join(model, "model.ckpt")
     assert after["checkpoint"] == os.path.join(out, "model.ckpt")
@@ -157,6 +165,7 @@ def test_pictures_before_and_after(graphfix, out, model, stock):
     assert "pictures" in report.artifacts
 
 
+@pytest.mark.slow
 def test_pictures_stay_until_others_come(graphfix, out, model, stock):
     assert compare(graphfix, out, model, stock, *PICTURES[:2]).code == 0
     assert graphfix("verify", out, "--stock", "--stock_python", stock.python).code == 0
@@ -195,7 +204,7 @@ def test_moving_averages_are_compared_with_moving_averages(graphfix, stock, tmp_
             == 0
         )
         assert compare(graphfix, out, source, stock, *PICTURES[:2]).code == 0
-        assert [job.get("moving_averages", False) for job in stock.asked[1:]] == [averaged, False]
+        assert [job.get("moving_averages", False) for job in stock.asked[2:]] == [averaged, False]
 
 
 @pytest.mark.slow
@@ -237,24 +246,6 @@ def test_a_report_that_cannot_be_written(graphfix, out, model, stock, monkeypatc
         update.update_report(out, (), ())
 
 
-@pytest.fixture
-def frozen(graphfix, tmp_path):
-    """A model of a frozen graph, and what it was converted to."""
-    shapes = os.path.join(os.path.dirname(PICTURES[0]), "..", "shapes_detector")
-    source = tmp_path / "frozen"
-    source.mkdir()
-    for name in ("frozen_inference_graph.pb", "pipeline.config"):
-        shutil.copy(os.path.join(shapes, name), str(source / name))
-    out = str(tmp_path / "out")
-    assert (
-        graphfix(
-            "convert", source, "--num_classes", "2", "--map", "1=3", "--output_directory", out
-        ).code
-        == 0
-    )
-    return str(source), out
-
-
 def found(*rows):
     return {
         "verb": "detect",
@@ -275,14 +266,15 @@ def test_the_rewritten_graph_is_what_is_shown(graphfix, frozen, stock):
     source, out = frozen
     done = compare(graphfix, out, source, stock, *PICTURES[:2])
     assert done.code == 0, done.err
-    assert [job.get("graph") for job in stock.asked[1:]] == [
-        None,
-        None,
-        os.path.join(out, "frozen_inference_graph.pb"),
-    ]
+    own, checkpoint, graph = (job.get("graph") for job in stock.asked[2:])
+    assert checkpoint is None and graph == os.path.join(out, "frozen_inference_graph.pb")
+    assert own not in (checkpoint, graph)
     first = reports.load(out).pictures[0]
-    assert [row.score for row in first.after] == [0.87, 0.7, 0.1]
-    assert [row.score for row in first.before] == [0.8704, 0.7]
+    assert (
+        [row.score for row in first.after]
+        == [0.87, 0.7, 0.1]
+        == [row.score for row in first.before]
+    )
     assert "found by the rewritten" in content(out, "report.html").decode()
 
 
@@ -303,17 +295,10 @@ def test_a_graph_that_finds_something_else(graphfix, frozen, stock, graph, check
     stock.answers["graph"], stock.answers["detect"] = found(*graph), found(*checkpoint)
     source, out = frozen
     done = compare(graphfix, out, source, stock, *PICTURES[:2])
-    assert done.code == 4
-    assert (
-        f"frozen_inference_graph.pb: does not find in {PICTURES[0]} what the checkpoint" in done.err
-    )
-    assert reports.load(out).pictures == ()
-
-
-def test_a_frozen_source_is_given_as_a_checkpoint(graphfix, frozen, stock):
-    source, out = frozen
+    words = f"frozen_inference_graph.pb does not find in {PICTURES[0]} what the checkpoint"
+    # Both compute what the source does, so that it is the suppression that differs.
+    assert done.code == 0 and words in done.err and "suppresses" in done.err
+    stock.answers["compare"] = dict(stock.answers["compare"], unknown="it has no heads")
     done = compare(graphfix, out, source, stock, *PICTURES[:2])
-    assert done.code == 0, done.err
-    checkpoint = stock.asked[1]["checkpoint"]
-    assert checkpoint.endswith("model.ckpt") and checkpoint != os.path.join(out, "model.ckpt")
-    assert stock.asked[1]["index"] > 5000 and not os.path.exists(checkpoint + ".index")
+    assert done.code == 4 and words.replace(".pb ", ".pb: ") in done.err
+    assert "which of them is right" in done.err and "export" not in done.err

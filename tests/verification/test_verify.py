@@ -105,8 +105,6 @@ def test_thawed_and_training_directories_are_judged_too(graphfix, model, tmp_pat
             ["--trainer", "legacy"],
             ["--stock_python", "x"],
             ["--train_record", "x"],
-            ["--stock", "--images", "a.jpg"],
-            ["--stock", "--source", "x"],
             ["--stock", "--steps", "-1"],
             ["--stock", "--steps", "many"],
         ],

@@ -48,6 +48,8 @@ no more with TensorFlow 1, or `-`.  The facts:
     width_layers PATTERN        Kernels, without the scope, whose widths show the depth_multiplier,
                                 besides the first convolution and the first added layer.
     explicit_padding            Pad nodes within its scopes show use_explicit_padding.
+    samples NAME[=PATTERN]...   The API's sample configs of such models; the first one counts whose
+                                pattern matches the beginning of a variable's name.
 
 The first convolution, by which a checkpoint is told to be of a type, is the first of its layers.
 
@@ -113,6 +115,7 @@ class Extractor(NamedTuple):
     recognized_by: Tuple[str, ...] = ()
     width_layers: str = ""
     explicit_padding: bool = False
+    samples: Tuple[Tuple[str, str], ...] = ()
 
     @property
     def is_described(self) -> bool:
@@ -265,6 +268,9 @@ _FACTS: Mapping[str, _Fact] = {
     "recognized_by": _Fact(1, _MANY, lambda words: {"recognized_by": tuple(words)}),
     "width_layers": _Fact(1, 1, lambda words: {"width_layers": words[0]}),
     "explicit_padding": _flag("explicit_padding"),
+    "samples": _Fact(
+        1, _MANY, lambda words: {"samples": tuple(one.partition("=")[::2] for one in words)}
+    ),
 }
 
 

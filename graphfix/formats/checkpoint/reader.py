@@ -43,6 +43,7 @@ def read_index(prefix: str) -> bytes:
                 f"is larger than any checkpoint index (more than {_MAX_INDEX} bytes)",
                 "name a checkpoint's prefix",
             )
+        regular_files.refuse_pointer(path, data)
         return data
     except FileNotFoundError:
         pass
@@ -216,6 +217,7 @@ class _Opened:
             try:
                 with regular_files.open_file(path, buffering=0) as file:
                     self.sizes[number] = os.fstat(file.fileno()).st_size
+                regular_files.check_pointer(path, self.sizes[number])
             except OSError as error:
                 raise SourceError(
                     path, f"cannot be read: {error.strerror}", f"put it next to {self.path}"

@@ -1,7 +1,7 @@
 """What a graph would do besides computing, if it were run: touch files, the network or a program.
 
 graphfix itself never runs a graph, but whoever detects with one does, and so does the stock API for
-`verify --stock --images`.  An operation is found by its name alone (TensorFlow 1.15's registered
+`verify --stock`.  An operation is found by its name alone (TensorFlow 1.15's registered
 operations, and contrib's), wherever it stands: also in a branch that is never taken, and in the
 functions of the graph's library.  `effects` warns of what is known to do more than compute;
 `check_computes`, before a graph is run, takes only what is known to do no more (computing.txt).

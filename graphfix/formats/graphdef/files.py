@@ -170,6 +170,7 @@ def _parse(path: str, full_name: str, what: str) -> Any:
                     "name the file that the exporter wrote",
                 )
             data = file.read(size)
+        regular_files.refuse_pointer(path, data)
     except OSError as error:
         raise SourceError(
             path, f"cannot be read: {error.strerror}", "check the path and its permissions"

@@ -1,0 +1,76 @@
+"""The config of a checkpoint that has none beside it: inferred from the graphs that are there.
+
+Asked first is the `.meta` file, which the checkpoint's own Saver wrote, then an exporter's graphs.
+What a trainer's graph shows counts only where no other shows more.
+"""
+
+import os
+from typing import Any, Callable, List, Mapping, NamedTuple, Optional, Tuple
+
+from graphfix.errors import Problem, SourceError
+from graphfix.findings import Finding
+from graphfix.formats.graphdef import files
+from graphfix.formats.graphdef.graph import Graph
+from graphfix.formats.tensors import TensorMeta
+from graphfix.graph_import.infer_config import infer_config, remedy
+from graphfix.modeldir.names import CONFIG, META, SAVED_MODEL
+
+
+class ConfigBeside(NamedTuple):
+    """A config's bytes, what it is called in messages, the path of the graph that it was inferred
+    from, and findings about it."""
+
+    data: bytes
+    name: str
+    path: str
+    findings: Tuple[Finding, ...]
+
+
+def infer_beside(
+    prefix: str, metas: Mapping[str, TensorMeta], meta_graph: Any, frozen: Optional[str]
+) -> ConfigBeside:
+    """The config of the checkpoint `prefix`, inferred from the first graph that shows it.
+
+    `metas` are the checkpoint's, `meta_graph` is the `openers.MetaGraph` beside it, `frozen` the
+    path of the frozen graph there.
+
+    Raises:
+      SourceError: there is no graph, or none shows it; what each lacks.
+    """
+    directory = os.path.dirname(prefix)
+    saved = os.path.join(directory, SAVED_MODEL)
+    graphs: List[Tuple[Optional[str], Callable[[], Graph]]] = [
+        (meta_graph.path, lambda: meta_graph.graph),
+        (frozen, lambda: files.open_graph(files.read_graph_def(str(frozen)), str(frozen))),
+        (saved if os.path.isfile(saved) else None, lambda: _serving(saved)),
+    ]
+    problems: List[Problem] = []
+    least: Optional[ConfigBeside] = None
+    for path, read in graphs:
+        if path is None:
+            continue
+        try:
+            found = infer_config(read(), metas, subject=path)
+        except SourceError as error:
+            problems += error.problems
+        else:
+            name = f"the config inferred from {path}"
+            beside = ConfigBeside(found.data, name, path, found.findings)
+            if found.detects:
+                return beside
+            least = least or beside
+    if least is not None:
+        return least
+    if problems:
+        raise SourceError.collected(problems)
+    raise SourceError(
+        os.path.join(directory, CONFIG),
+        f"does not exist, and there is no graph beside the checkpoint ({os.path.basename(prefix)}"
+        f"{META}, or an exporter's) to infer it from",
+        remedy(metas),
+    )
+
+
+def _serving(path: str) -> Graph:
+    saved = files.read_saved_model(os.path.dirname(path))
+    return files.open_graph(files.serving_graph(saved).graph_def, path)
