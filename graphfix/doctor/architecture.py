@@ -3,13 +3,8 @@
 from typing import Iterator, Optional, Tuple
 
 from graphfix.detectors.anchor_generators import AnchorSpec
-from graphfix.detectors.extractors.loader import (
-    FPN,
-    MULTI_RESOLUTION,
-    POOLING_PYRAMID,
-    Extractor,
-    find_extractor,
-)
+from graphfix.detectors.extractors.facts import FPN, MULTI_RESOLUTION, POOLING_PYRAMID
+from graphfix.detectors.extractors.loader import Extractor, find_extractor
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, SSD
 from graphfix.detectors.feature_maps import map_count
 from graphfix.doctor.checks import Check, Symptom

@@ -3,7 +3,8 @@
 import re
 from typing import Iterator, Tuple
 
-from graphfix.detectors.extractors.loader import FPN, SLIM, find_extractor
+from graphfix.detectors.extractors.facts import FPN, SLIM
+from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING

@@ -4,7 +4,8 @@ import difflib
 from typing import Iterator
 
 from graphfix.detectors import availability, families
-from graphfix.detectors.extractors.loader import KERAS, extractors, find_extractor
+from graphfix.detectors.extractors.facts import KERAS
+from graphfix.detectors.extractors.loader import extractors, find_extractor
 from graphfix.detectors.layer_variables import KERAS_ONLY
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup

@@ -62,17 +62,7 @@ import re
 from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.extractors import layers
-from graphfix.detectors.extractors.facts import ALWAYS as ALWAYS
-from graphfix.detectors.extractors.facts import FACTS as FACTS
-from graphfix.detectors.extractors.facts import FPN as FPN
-from graphfix.detectors.extractors.facts import KERAS as KERAS
-from graphfix.detectors.extractors.facts import MNASFPN as MNASFPN
-from graphfix.detectors.extractors.facts import MULTI_RESOLUTION as MULTI_RESOLUTION
-from graphfix.detectors.extractors.facts import NEVER as NEVER
-from graphfix.detectors.extractors.facts import OVERRIDDEN as OVERRIDDEN
-from graphfix.detectors.extractors.facts import POOLING_PYRAMID as POOLING_PYRAMID
-from graphfix.detectors.extractors.facts import SLIM as SLIM
-from graphfix.detectors.extractors.facts import Steps as Steps
+from graphfix.detectors.extractors.facts import ALWAYS, FACTS, FPN, MNASFPN, SLIM, Steps
 from graphfix.detectors.extractors.layers import BadExtractorFile, RecordedLayers
 from graphfix.detectors.families import FASTER_RCNN, SSD
 from graphfix.errors import SourceError
