@@ -15,6 +15,7 @@ import os
 import sys
 
 from broken_setups import (
+    cases_of_building,
     cases_of_checkpoint,
     cases_of_config,
     cases_of_labels,
@@ -27,6 +28,7 @@ from broken_setups.setup import Case
 
 GROUPS = (
     cases_of_config,
+    cases_of_building,
     cases_of_paths,
     cases_of_checkpoint,
     cases_of_model_dir,

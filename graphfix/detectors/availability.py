@@ -6,7 +6,8 @@ Which revisions have a feature extractor stands in its file (extractors/loader.p
 
 from typing import Container, List, Optional, Tuple
 
-from graphfix.detectors.extractors.loader import FPN, POOLING_PYRAMID, find_extractor
+from graphfix.detectors.extractors.facts import FPN, POOLING_PYRAMID
+from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.errors import Problem
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.options import Trainer

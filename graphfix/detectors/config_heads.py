@@ -15,7 +15,8 @@ from graphfix.detectors.channel_layout import (
     Axis,
     ChannelLayout,
 )
-from graphfix.detectors.extractors.loader import KERAS, find_extractor
+from graphfix.detectors.extractors.facts import KERAS
+from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.detectors.families import FASTER_RCNN, SSD, Family, HeadRow
 from graphfix.detectors.initializer import read_initializer
 from graphfix.detectors.model_spec import HeadSpec

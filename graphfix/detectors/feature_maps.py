@@ -13,7 +13,8 @@ from typing import Iterator, List, Tuple
 
 import numpy as np
 
-from graphfix.detectors.extractors.loader import Steps, described_extractor, find_extractor
+from graphfix.detectors.extractors.facts import Steps
+from graphfix.detectors.extractors.loader import described_extractor, find_extractor
 from graphfix.detectors.families import FASTER_RCNN
 from graphfix.errors import SourceError
 

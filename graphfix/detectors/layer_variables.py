@@ -6,7 +6,7 @@ Keras gives the same layers other names, and a normalization a scope of its own.
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from graphfix.detectors import families
-from graphfix.detectors.extractors import loader
+from graphfix.detectors.extractors import facts, loader
 from graphfix.detectors.extractors.layers import Norm, Variable, beside_kernel
 from graphfix.detectors.extractors.widths import Widths
 
@@ -59,7 +59,7 @@ SLIM, KERAS = Names(*families.SLIM), Names(*families.KERAS)
 def names_of(body) -> Names:
     """What the variables of the model of an Ssd or FasterRcnn message are called."""
     extractor = loader.find_extractor(body.feature_extractor.type)
-    return KERAS if extractor is not None and extractor.naming == loader.KERAS else SLIM
+    return KERAS if extractor is not None and extractor.naming == facts.KERAS else SLIM
 
 
 def read_norm(hyperparams, where: str) -> Norm:

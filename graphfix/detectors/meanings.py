@@ -8,7 +8,8 @@ anchors, for one).  Between `last_old` and `first_new` a revision may do either.
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.availability import OVERRIDE
-from graphfix.detectors.extractors.loader import FPN, find_extractor
+from graphfix.detectors.extractors.facts import FPN
+from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.detectors.families import FASTER_RCNN, SSD
 from graphfix.pipeline_config.edits import ConfigEdit
 

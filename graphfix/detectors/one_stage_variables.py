@@ -8,8 +8,9 @@
 
 from typing import Iterator, Optional, Sequence, Tuple
 
+from graphfix.detectors.extractors.facts import FPN
 from graphfix.detectors.extractors.layers import DEPTHWISE, MULTIPLIER, Norm, Variable
-from graphfix.detectors.extractors.loader import FPN, Extractor
+from graphfix.detectors.extractors.loader import Extractor
 from graphfix.detectors.extractors.widths import Widths
 from graphfix.detectors.families import SSD
 from graphfix.detectors.feature_maps import map_count

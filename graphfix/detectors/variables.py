@@ -10,8 +10,9 @@ from typing import Any, FrozenSet, Tuple
 
 from graphfix.detectors import families
 from graphfix.detectors.config_heads import expected_heads
+from graphfix.detectors.extractors.facts import ALWAYS, OVERRIDDEN
 from graphfix.detectors.extractors.layers import DEPTHWISE_KERNELS, KERNELS, Variable
-from graphfix.detectors.extractors.loader import ALWAYS, OVERRIDDEN, Extractor, find_extractor
+from graphfix.detectors.extractors.loader import Extractor, find_extractor
 from graphfix.detectors.layer_variables import Unknown
 from graphfix.detectors.one_stage_variables import ssd_options, ssd_variables
 from graphfix.detectors.two_stage_variables import TWO_STAGES, two_stage_variables

@@ -3,10 +3,11 @@
 import re
 from typing import Iterator, Tuple
 
-from graphfix.detectors.extractors.loader import FPN, SLIM, find_extractor
+from graphfix.detectors.extractors.facts import FPN, SLIM
+from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
-from graphfix.findings import ERROR
+from graphfix.findings import ERROR, WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.paths import INPUT_READERS
 
@@ -28,6 +29,21 @@ def _one_shape(setup: Setup) -> bool:
 
 
 def _ragged_batch(setup: Setup) -> Iterator[Symptom]:
+    if _seen(setup):
+        yield from _ragged(setup)
+
+
+def _maybe_ragged(setup: Setup) -> Iterator[Symptom]:
+    if not _seen(setup):
+        yield from _ragged(setup)
+
+
+def _seen(setup: Setup) -> bool:
+    """Whether there are training images to look at."""
+    return any(name == INPUT_READERS[0] and setup.scan(name).records for name, _ in setup.readers())
+
+
+def _ragged(setup: Setup) -> Iterator[Symptom]:
     resizer = setup.body.image_resizer
     keep = resizer.keep_aspect_ratio_resizer
     if (
@@ -141,6 +157,14 @@ CHECKS = (
         'shapes").',
         "pad images to one size, or use batches of one",
         _ragged_batch,
+    ),
+    Check(
+        "BATCH_MAY_BE_RAGGED",
+        WARNING,
+        "If the images differ in shape, they can't be in one batch (\"Cannot batch tensors with "
+        'different shapes"); there are no records here to look at.',
+        "pad images to one size, or use batches of one",
+        _maybe_ragged,
     ),
     Check(
         "IMAGE_RESIZER",

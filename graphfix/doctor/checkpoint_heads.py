@@ -1,11 +1,12 @@
 """Checks of which of the config's heads the checkpoint has, and of quantization's ranges."""
 
-from typing import Iterator
+from typing import Iterator, List
 
 from graphfix.detectors import families
 from graphfix.detectors.anchor_generators import describe_anchors
 from graphfix.detectors.anchor_order import described, difference, order_of
 from graphfix.detectors.channel_layout import ANCHOR
+from graphfix.detectors.model_spec import HeadSpec
 from graphfix.detectors.quantization import is_quantization
 from graphfix.doctor.checkpoint import FIELD, OTHER
 from graphfix.doctor.checkpoint_fit import fit, is_of_model, kind, restores
@@ -111,10 +112,32 @@ def _feature_maps(setup: Setup) -> Iterator[Symptom]:
         )
 
 
+def _new_masks(setup: Setup) -> List[HeadSpec]:
+    """The mask heads, where the checkpoint has the box heads and no mask head."""
+    metas = setup.metas(setup.train.fine_tune_checkpoint)
+    heads = setup.heads(setup.train.fine_tune_checkpoint)
+    masks = [head for head in heads if head.role == families.MASK]
+    boxes = [head for head in heads if head.role == families.BOX]
+    if any(name in metas for head in masks for name in head.tensors):
+        return []
+    return masks if any(name in metas for head in boxes for name in head.tensors) else []
+
+
+def _mask_head(setup: Setup) -> Iterator[Symptom]:
+    if is_of_model(setup) and _new_masks(setup):
+        path = ("model", setup.meta, families.PREDICTOR_FIELD[setup.meta])
+        yield Symptom(
+            setup.where(*path, "mask_rcnn_box_predictor", "predict_instance_masks"),
+            f"{setup.train.fine_tune_checkpoint} is of a detector without masks: the mask head "
+            "starts at random",
+        )
+
+
 def _anchor_heads(setup: Setup) -> Iterator[Symptom]:
     if not is_of_model(setup) or list(_feature_maps(setup)) or list(_depthwise(setup)):
         return
-    broken = fit(setup, setup.train.fine_tune_checkpoint).broken
+    found = fit(setup, setup.train.fine_tune_checkpoint).broken
+    broken = [one for one in found if one[0] not in _new_masks(setup)]
     if broken:
         field = families.ANCHOR_FIELD[setup.meta]
         yield Symptom(
@@ -126,10 +149,10 @@ def _anchor_heads(setup: Setup) -> Iterator[Symptom]:
 
 def _anchors(setup: Setup) -> Iterator[Symptom]:
     prefix = setup.train.fine_tune_checkpoint
-    spec = setup.anchors()[0]
+    spec = setup.anchors()[0] if is_of_model(setup) else None
     if (
         spec is None
-        or not is_of_model(setup)
+        or list(_feature_maps(setup))
         or restores(setup) != trainers.EVERYTHING
         or not any(head.layout.has(ANCHOR) for head in fit(setup, prefix).fitting)
     ):
@@ -245,6 +268,14 @@ CHECKS = (
         "classes: the anchors differ. They start at random.",
         "keep the checkpoint's anchors, or carry its boxes over: graphfix convert --anchors",
         _anchor_heads,
+    ),
+    Check(
+        "MASK_HEAD_NEW",
+        WARNING,
+        "The model predicts masks, and the checkpoint has no head for them. It is learned from "
+        "nothing, and needs as many steps as a new one.",
+        "nothing to do, unless a checkpoint of Mask R-CNN was meant",
+        _mask_head,
     ),
     Check(
         "CHECKPOINT_ANCHORS",

@@ -4,7 +4,8 @@ import difflib
 from typing import Iterator
 
 from graphfix.detectors import availability, families
-from graphfix.detectors.extractors.loader import KERAS, extractors, find_extractor
+from graphfix.detectors.extractors.facts import KERAS
+from graphfix.detectors.extractors.loader import extractors, find_extractor
 from graphfix.detectors.layer_variables import KERAS_ONLY
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
@@ -129,7 +130,8 @@ def _first_step(setup: Setup) -> Iterator[Symptom]:
     return _needs(setup, "FIRST_STEP")
 
 
-def _is_keras(setup: Setup) -> bool:
+def is_keras(setup: Setup) -> bool:
+    """Whether the model (an SSD or a Faster R-CNN) is built of Keras layers."""
     extractor = find_extractor(setup.body.feature_extractor.type)
     return extractor is not None and extractor.naming == KERAS
 
@@ -139,7 +141,7 @@ def _keras_hyperparams(setup: Setup) -> Iterator[Symptom]:
         setup.document is None
         or setup.problems
         or setup.meta not in ("ssd", "faster_rcnn")
-        or _is_keras(setup)
+        or is_keras(setup)
     ):
         return
     for path, field in setup.document.walk():

@@ -10,6 +10,7 @@ from graphfix.findings import ERROR
 from graphfix.formats.textproto import STRING, Scalar
 from graphfix.pipeline_config.edits import ConfigEdit
 
+_UTF8_BOM = b"\xef\xbb\xbf"
 _BACKSLASHES = re.compile(r"(?P<quote>[\"'])(?P<body>[^\"'\n\\]*\\[^\"'\n]*)(?P=quote)")
 _QUOTES = re.compile("[\u201c\u201d\u201e\u00ab\u00bb]|[\u2018\u2019]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -33,7 +34,12 @@ def _stopped_by(setup: Setup) -> str:
 
 
 def _forward(match) -> str:
-    return match.group("quote") + re.sub(r"\\+", "/", match.group("body")) + match.group("quote")
+    """A path in quotes without its backslashes: Windows' part directories, but in an absolute path
+    of other systems they escape a character, as a shell wants it."""
+    body = match.group("body")
+    if body.startswith(("/", "~/", "gs://")):
+        return match.group("quote") + re.sub(r"\\+", "", body) + match.group("quote")
+    return match.group("quote") + re.sub(r"\\+", "/", body) + match.group("quote")
 
 
 def _backslash(setup: Setup) -> Iterator[Symptom]:
@@ -92,6 +98,12 @@ def _syntax(setup: Setup) -> Iterator[Symptom]:
             yield Symptom(problem.subject, problem.message, problem.remedy)
 
 
+def _bom(setup: Setup) -> Iterator[Symptom]:
+    if setup.data.startswith(_UTF8_BOM):
+        text = setup.data[len(_UTF8_BOM) :].decode("utf-8", "replace")
+        yield Symptom(setup.path + ":1:1", "begins with a byte order mark", text=text)
+
+
 CHECKS = (
     Check(
         "WINDOWS_PATH",
@@ -114,5 +126,17 @@ CHECKS = (
         "The config is not valid protobuf text.",
         "correct that line",
         _syntax,
+    ),
+)
+
+# A fault of the text that hides nothing of what follows.
+BOM = (
+    Check(
+        "CONFIG_BOM",
+        ERROR,
+        "The config begins with a byte order mark, as Windows editors write it; the API's parser "
+        'stops at it ("Expected identifier or number, got \\ufeff").',
+        "save the file as UTF-8 without a BOM",
+        _bom,
     ),
 )

@@ -5,12 +5,15 @@ import re
 from typing import Any, Dict, List, Optional, Tuple
 
 from graphfix.doctor import (
+    architecture,
     batches,
+    builders,
     checkpoint,
     checkpoint_fit,
     checkpoint_heads,
     checkpoint_model,
     checkpoint_types,
+    choices,
     config_revision,
     config_schema,
     config_syntax,
@@ -44,8 +47,12 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
     (
         "config",
         PARSING
+        + config_syntax.BOM
         + config_schema.CHECKS
         + config_revision.CHECKS
+        + choices.CHECKS
+        + builders.CHECKS
+        + architecture.CHECKS
         + prediction_checks.TRAINERS
         + freezing.CHECKS,
     ),

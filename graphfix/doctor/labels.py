@@ -4,6 +4,7 @@ import os
 from typing import Iterator, Tuple
 
 from graphfix.doctor.checks import Check, Symptom, listed
+from graphfix.doctor.label_text import text_faults
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.formats.textproto import Block, quote
@@ -27,7 +28,10 @@ def _items(setup: Setup, path: str):
     document = setup.label_document(path)
     for value in document.values(("item",)) if document else ():
         if isinstance(value, Block):
-            ids = [one.value for one in value.values(("id",)) if isinstance(one.value, int)]
+            given = value.values(("id",))
+            ids = [one.value for one in given if isinstance(one.value, int)]
+            if len(given) > 1 or (given and not ids):
+                continue  # LABEL_MAP_UNREADABLE
             names = [
                 one.value
                 for field in ("name", "display_name")
@@ -83,8 +87,10 @@ def _unreadable(setup: Setup) -> Iterator[Symptom]:
         for symptom in find(setup)
     }
     for _, path in _maps(setup):
+        faults = list(text_faults(setup, path))
+        yield from faults
         error = setup.label_map(path)[1]
-        if error is not None and path not in explained:
+        if error is not None and path not in explained and not faults:
             for problem in error.problems:
                 yield Symptom(problem.subject, problem.message, problem.remedy)
 
@@ -177,7 +183,7 @@ CHECKS = (
     Check(
         "LABEL_MAP_UNREADABLE",
         ERROR,
-        "The label map can't be read.",
+        "The API's reader refuses the label map, or reads other classes than were meant.",
         "write an item { id: 1 name: '...' } for every class",
         _unreadable,
     ),

@@ -240,7 +240,8 @@ CHECKS = (
     Check(
         "RECORDS_MISSING",
         ERROR,
-        "An input path matches no file: model_main stops, the legacy trainer waits forever.",
+        'An input path matches no file: both trainers of 2019-07 and later stop ("Did not find any '
+        'input files"); before, model_main stops, and the legacy trainer waits for ever.',
         "correct the path; * and ? stand for any characters",
         _records,
     ),

@@ -4,7 +4,8 @@ import functools
 from typing import NamedTuple, Tuple
 
 from graphfix.detectors import families
-from graphfix.detectors.extractors.loader import KERAS, find_extractor
+from graphfix.detectors.extractors.facts import KERAS
+from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.detectors.layer_variables import Unknown
 from graphfix.detectors.variables import idle_variables, model_variables
 from graphfix.doctor import checkpoint_fit, model_dir

@@ -2,8 +2,9 @@
 
 from typing import Iterator, List
 
+from graphfix.detectors.families import FASTER_RCNN
 from graphfix.doctor.checks import Check, Symptom, listed
-from graphfix.doctor.record_notes import SCRIPT, TRAIN, noted, scans, suspicion
+from graphfix.doctor.record_notes import EVAL, SCRIPT, TRAIN, noted, scans, suspicion
 from graphfix.doctor.scan import AS_SIZE, OTHER_SIDE
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING, count
@@ -77,6 +78,30 @@ def _more_boxes(setup: Setup) -> Iterator[Symptom]:
             )
 
 
+def _stops_far(setup: Setup, reader: str) -> bool:
+    """Whether the API looks at how far a reader's boxes reach: SSD's training does not."""
+    return setup.meta == FASTER_RCNN or reader == EVAL
+
+
+def _far(setup: Setup) -> Iterator[Symptom]:
+    for name, scan in scans(setup):
+        note = scan.found("BOX_FAR")
+        if note is not None and _stops_far(setup, name):
+            who = "Faster R-CNN" if name == TRAIN else "evaluation"
+            yield Symptom(
+                note.where,
+                f"has a box of more than 1.1 of its image, at which {who} stops: {note.detail}"
+                + (f" (and {note.count - 1} more like it)" if note.count > 1 else ""),
+            )
+
+
+def _outside(setup: Setup) -> Iterator[Symptom]:
+    stopping = [symptom.subject for symptom in _far(setup)]
+    for symptom in noted("BOX_OUTSIDE", "has a box outside its image", unless=OTHER_SIDE)(setup):
+        if symptom.subject not in stopping:
+            yield symptom
+
+
 CHECKS = (
     Check(
         "RECORDS_WITHOUT_BOXES",
@@ -108,6 +133,15 @@ CHECKS = (
         "learns nothing.",
         "divide x by the image's width and y by its height when writing the records",
         noted("BOX_PIXELS", "has a box in pixels"),
+    ),
+    Check(
+        "BOX_FAR",
+        ERROR,
+        'A box reaches so far beyond its image that the API takes it for one in pixels ("maximum '
+        'box coordinate value is larger than 1.1").',
+        "clip boxes to their image; where many reach that far, they were divided by the size of "
+        "another image",
+        _far,
     ),
     Check(
         "BOX_IS_SIZE",
@@ -172,10 +206,9 @@ CHECKS = (
     Check(
         "BOX_OUTSIDE",
         WARNING,
-        'Boxes extend beyond the image; above 1.1, Faster R-CNN stops ("maximum box coordinate '
-        'value is larger than").',
+        "Boxes extend beyond the image: the part that is not there is learned as well.",
         "clip boxes to their image when writing the records",
-        noted("BOX_OUTSIDE", "has a box outside its image", unless=OTHER_SIDE),
+        _outside,
     ),
     Check(
         "BOX_EMPTY",

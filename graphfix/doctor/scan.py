@@ -40,7 +40,9 @@ AS_SIZE, OTHER_SIDE = "box may be x, y, width, height", "box may be divided by t
 _SPELLINGS = {"jpg": JPEG}
 # Limits: boxes whose sizes are kept, classes whose names are, sizes of images.
 _SIZES, _NAMES, _SHAPES = 200000, 10000, 100
-_PIXELS = 2.0  # no annotation tool is off by an image's size: a larger coordinate is in pixels
+# What the API takes for a fraction at most, and from where a coordinate is one of pixels: whole
+# numbers from 2 on, others from 10 on.  Between them are fractions of a wrong image size.
+_MOST_FRACTION, _WHOLE_PIXELS, _PIXELS = 1.1, 2.0, 10.0
 _SLACK = 1e-3
 _HUGE = 12000000
 _EVERY = 64 << 20
@@ -297,9 +299,11 @@ class _Look:
         if not math.isfinite(sum(box)):  # min and max pass over NaN
             scan.note("BOX_NO_NUMBER", where, _shown(box))
             return
-        if high > _PIXELS:
+        if high > _PIXELS or (high >= _WHOLE_PIXELS and all(edge == int(edge) for edge in box)):
             scan.note("BOX_PIXELS", where, _shown(box))
             return
+        if high > _MOST_FRACTION:
+            scan.note("BOX_FAR", where, _shown(box))
         if bottom < top or right < left:
             # What widths and heights in place of the far corner would look like.
             if low >= 0 and top + bottom <= 1 + _SLACK and left + right <= 1 + _SLACK:

@@ -261,7 +261,9 @@ class Setup:
 
     @_once
     def anchors(self):
-        """(AnchorSpec, None), or (None, why there is none)."""
+        """(AnchorSpec, None), or (None, why there is none); two None for other models."""
+        if self.meta not in families.ANCHOR_FIELD:
+            return None, None
         try:
             return describe_anchors(
                 getattr(self.body, families.ANCHOR_FIELD[self.meta]),

@@ -44,6 +44,14 @@ def read_records(path: str) -> Iterator[Tuple[int, int, bytes]]:
         ) from None
 
 
+def is_tfrecord(data: bytes) -> bool:
+    """Whether a file's bytes begin like a TFRecord file."""
+    if len(data) < _HEADER.size:
+        return False
+    checksum: int = _HEADER.unpack(data[: _HEADER.size])[1]
+    return mask(crc32c(data[:8])) == checksum
+
+
 def _data(path: str, file, header: bytes, left: int, number: int, offset: int) -> bytes:
     what = f"record {number} (at byte {offset}) "
     if offset == 0:

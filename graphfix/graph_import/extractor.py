@@ -8,15 +8,9 @@ import re
 from typing import Collection, List, Optional, Sequence, Tuple
 
 from graphfix.detectors.availability import OVERRIDE
+from graphfix.detectors.extractors.facts import FPN, MNASFPN, MULTI_RESOLUTION, POOLING_PYRAMID
 from graphfix.detectors.extractors.layers import Kernel
-from graphfix.detectors.extractors.loader import (
-    FPN,
-    MNASFPN,
-    MULTI_RESOLUTION,
-    POOLING_PYRAMID,
-    Extractor,
-    extractors,
-)
+from graphfix.detectors.extractors.loader import Extractor, extractors
 from graphfix.detectors.extractors.widths import Widths
 from graphfix.graph_import.config_text import Field, Fields, assumed
 from graphfix.graph_import.evidence import GraphEvidence, Unrecognised

@@ -19,6 +19,11 @@ def cases(case):
         .change(CHECKPOINT, "fine_tune_checkpoint: \u201cshapes_detector/model.ckpt\u201d")
         .fixable()
     )
+    yield (
+        case("config_with_bom", "CONFIG_BOM")
+        .change("model {\n  ssd", "\ufeffmodel {\n  ssd")
+        .fixable()
+    )
     yield case("brace_missing", "CONFIG_SYNTAX").change(
         "eval_input_reader {\n", "eval_input_reader \n"
     )

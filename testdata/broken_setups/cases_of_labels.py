@@ -47,6 +47,14 @@ def cases(case):
     yield case("label_map_as_json", "LABEL_MAP_UNREADABLE").labels(
         json.dumps({"item": [{"id": 1, "name": "circle"}]}).encode()
     )
+    for name, text in (
+        ("label_map_with_bom", b"\xef\xbb\xbf" + label_map(IDS)),
+        ("label_ids_quoted", label_map(IDS).replace(b"id: 1", b"id: '1'")),
+        ("labels_in_one_item", label_map(IDS).replace(b"}\nitem {\n", b"")),
+        ("label_items", label_map(IDS).replace(b"item {", b"items {")),
+        ("label_map_of_records", records([example(0)])),
+    ):
+        yield case(name, "LABEL_MAP_UNREADABLE").labels(text)
     yield (
         case("fewer_slots_than_labels", "LABEL_COUNT")
         .change("num_classes: 8", "num_classes: 7")

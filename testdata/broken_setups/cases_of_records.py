@@ -63,6 +63,7 @@ def cases(case):
     )
 
     # Warnings, which come first where there is no error
+    yield case("box_far_outside", "BOX_FAR").evaluate_on(one_bad(box=(0.2, 0.1, 0.6, 2.03)))
     yield case("box_outside", "BOX_OUTSIDE").train_on(one_bad(box=(0.2, -0.05, 0.6, 0.5)))
     yield case("boxes_divided_by_the_other_side", "BOX_OTHER_SIDE").train_on(
         set_of(encoded=[png(80, SIZE)], height=[80], width=[SIZE], box=(0.1, 0.9, 0.5, 1.7))

@@ -41,6 +41,15 @@ def cases(case):
         "        exponential_decay_learning_rate { initial_learning_rate: 0.001 "
         "decay_steps: 800720 }\n",
     )
+    # BATCH_MAY_BE_RAGGED comes after it.
+    yield (
+        case("ragged_without_records", "RECORDS_MISSING")
+        .change("shapes/train.record", "nowhere/train.record")
+        .change(
+            "fixed_shape_resizer { height: 160 width: 160 }",
+            "keep_aspect_ratio_resizer { min_dimension: 160 max_dimension: 320 }",
+        )
+    )
     yield (
         case("ragged_batch", "BATCH_RAGGED")
         .change(

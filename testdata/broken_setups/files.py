@@ -78,6 +78,7 @@ def example(number, **changes):
         "height": "image/height",
         "width": "image/width",
         "source": "image/source_id",
+        "mask": "image/object/mask",
     }
     for name, value in changes.items():
         if name == "box":

@@ -290,6 +290,9 @@ def placed(text, broken_files, directory, classes, checkpoint=None):
             for number in range(4)
         ),
     )
+    if "predict_instance_masks: true" in text:
+        text = re.sub(r"load_instance_masks: \w+", "", text)
+        text = re.sub(r"((?:train|eval)_input_reader:? \{)", r"\1 load_instance_masks: true", text)
     text = re.sub(r'label_map_path: ".*?"', f'label_map_path: "{labels}"', text)
     text = re.sub(r'input_path: ".*?"', f'input_path: "{record}"', text)
     if checkpoint is None:

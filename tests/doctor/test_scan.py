@@ -81,12 +81,15 @@ def test_the_place_is_the_first(tmp_path, broken_files):
     [
         ((0.1, 0.2, 0.3, 0.4), set()),
         ((0.0, 0.0, 1.0, 1.0005), set()),
-        ((0.1, 0.2, 0.3, 1.2), {"BOX_OUTSIDE"}),
+        ((0.1, 0.2, 0.3, 1.05), {"BOX_OUTSIDE"}),
+        ((0.1, 0.2, 0.3, 2.03), {"BOX_OUTSIDE", "BOX_FAR"}),
         ((-0.1, 0.2, 0.3, 0.9), {"BOX_OUTSIDE"}),
         ((0.3, 0.2, 0.1, 0.9), {"BOX_INVERTED"}),
         ((0.3, 0.2, 0.1, 0.3), {"BOX_INVERTED", AS_SIZE}),
         ((0.3, 0.2, 0.3, 0.9), {"BOX_EMPTY"}),
         ((30.0, 20.0, 50.0, 90.0), {"BOX_PIXELS"}),
+        ((0.0, 1.0, 2.0, 3.0), {"BOX_PIXELS"}),
+        ((30.5, 20.25, 50.5, 90.75), {"BOX_PIXELS"}),
         ((0.1, float("inf"), 0.2, 0.3), {"BOX_NO_NUMBER"}),
         ((float("nan"), 0.1, 0.2, 0.3), {"BOX_NO_NUMBER"}),
         ((0.1, 0.1, float("nan"), 0.3), {"BOX_NO_NUMBER"}),
@@ -102,11 +105,11 @@ def test_a_box_divided_by_the_other_side(tmp_path, broken_files):
     found = scan(
         tmp_path, broken_files.records([broken_files.example(0, box=(0.1, 0.2, 0.5, 1.9), **wide)])
     )
-    assert set(found.notes) == {"BOX_OUTSIDE", OTHER_SIDE}
+    assert set(found.notes) == {"BOX_OUTSIDE", "BOX_FAR", OTHER_SIDE}
     found = scan(
         tmp_path, broken_files.records([broken_files.example(0, box=(0.1, 0.2, 1.5, 0.9), **wide)])
     )
-    assert set(found.notes) == {"BOX_OUTSIDE"}
+    assert set(found.notes) == {"BOX_OUTSIDE", "BOX_FAR"}
 
 
 def test_what_comes_before_the_damage_counts(tmp_path, broken_files):

@@ -157,3 +157,27 @@ def test_the_environment_that_trains_is_found_fit(stock_python):
     assert found.trains
     assert not [row for row in found.rows if row.severity == "error"]
     assert [row.found for row in found.rows if row.thing == "TensorFlow"] == ["tensorflow 1.15.5"]
+
+
+@pytest.mark.parametrize("revision", cells.ERAS)
+def test_the_stock_reader_refuses_label_maps_that_doctor_refuses(stock_python, revision):
+    program = """
+import json, sys
+from object_detection.utils import label_map_util
+found = []
+for path in sys.argv[1:]:
+    try:
+        found.append(label_map_util.get_label_map_dict(path))
+    except Exception as error:
+        found.append(None)
+print(json.dumps(found))
+"""
+    cases = ("label_map_with_bom", "label_ids_quoted", "label_items", "label_map_of_records")
+    broken = os.path.join(judging.TESTDATA, "broken")
+    paths = [os.path.join(broken, case, "labels.pbtxt") for case in (*cases, "labels_in_one_item")]
+    done = subprocess.run(
+        [stock_python(revision), "-c", program] + paths, check=True, stdout=subprocess.PIPE
+    )
+    *refused, last = json.loads(done.stdout.decode().splitlines()[-1])
+    assert refused == [None] * len(cases)
+    assert last == {"crescent": 8}

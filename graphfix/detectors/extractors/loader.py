@@ -25,6 +25,8 @@ no more with TensorFlow 1, or `-`.  The facts:
     map_count N                 It has N feature maps, whatever num_layers is.
     unpadded W/S... [, W/S...]  The windows and strides, none of them padded, between the image and
                                 its first feature map, and from each map to the next.
+    least_side N, only_side N   The least side of an image that it takes (33), or the only one.
+    stage_strides N...          The first_stage_features_stride that it takes (8 16).
     levels LOW HIGH             The only levels that the API builds its FPN for.
     batch_norm_decay D          The decay of the base network's BatchNorm,
     epsilon E [always]          its epsilon, `always`: even where the config overrides its settings,
@@ -51,16 +53,16 @@ no more with TensorFlow 1, or `-`.  The facts:
 
 The first convolution, by which a checkpoint is told to be of a type, is the first of its layers.
 
-Facts of all files are read when the first of them is asked for (about a millisecond), layers only
-of the types asked for.
+All files' facts are read when the first is asked for (a millisecond), layers of a type then.
 """
 
 import functools
 import os
 import re
-from typing import Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.extractors import layers
+from graphfix.detectors.extractors.facts import ALWAYS, FACTS, FPN, MNASFPN, SLIM, Steps
 from graphfix.detectors.extractors.layers import BadExtractorFile, RecordedLayers
 from graphfix.detectors.families import FASTER_RCNN, SSD
 from graphfix.errors import SourceError
@@ -68,20 +70,8 @@ from graphfix.errors import SourceError
 # Where files are looked for.
 DIRECTORIES: Tuple[str, ...] = (os.path.dirname(os.path.abspath(__file__)),)
 SUFFIX = ".txt"
-MULTI_RESOLUTION, FPN, MNASFPN, POOLING_PYRAMID = (
-    "multi_resolution",
-    "fpn",
-    "mnasfpn",
-    "pooling_pyramid",
-)
-SLIM, KERAS = "slim", "keras"
-ALWAYS, OVERRIDDEN, NEVER = "always", "overridden", "never"
 # Compiled when first used, as most runs need few of them.
 _MONTH = r"20\d\d-(0[1-9]|1[0-2])\Z"
-_STEP = r"(\d+)/(\d+)(,?)\Z"
-
-# The windows and strides that lead to a feature map.
-Steps = Tuple[Tuple[int, int], ...]
 
 
 class Extractor(NamedTuple):
@@ -101,6 +91,9 @@ class Extractor(NamedTuple):
     first_stride: int = 16
     map_count: Optional[int] = None
     unpadded: Tuple[Steps, ...] = ()
+    least_side: int = 33
+    only_side: Optional[int] = None
+    stage_strides: Tuple[int, ...] = (8, 16)
     levels: Optional[Tuple[int, int]] = None
     batch_norm_decay: Optional[float] = None
     epsilon: float = 0.001
@@ -199,74 +192,6 @@ def _read_all(directories: Tuple[str, ...]) -> Mapping[str, Extractor]:
 # Facts
 
 
-class _Fact(NamedTuple):
-    """A line of facts: of how many values, and what it makes of them, {field: value}."""
-
-    least: int
-    most: int
-    parse: Callable[[List[str]], Dict[str, object]]
-
-
-def _flag(name: str) -> _Fact:
-    return _Fact(0, 0, lambda words: {name: True})
-
-
-def _choice(name: str, *choices: str) -> _Fact:
-    def parse(words: List[str]) -> Dict[str, object]:
-        if words[0] not in choices:
-            raise ValueError(f"is none of {', '.join(choices)}")
-        return {name: words[0]}
-
-    return _Fact(1, 1, parse)
-
-
-def _epsilon(words: List[str]) -> Dict[str, object]:
-    if words[1:] not in ([], [ALWAYS]):
-        raise ValueError(f"has {words[1]} where only '{ALWAYS}' can be")
-    return {"epsilon": float(words[0]), "epsilon_stays": len(words) > 1}
-
-
-def _unpadded(words: List[str]) -> Dict[str, object]:
-    maps: List[Steps] = [()]
-    for word in words:
-        match = re.match(_STEP, word)
-        if match is None:
-            raise ValueError(f"has '{word}', which is not WINDOW/STRIDE")
-        maps[-1] += ((int(match.group(1)), int(match.group(2))),)
-        if match.group(3):
-            maps.append(())
-    if not all(maps):
-        raise ValueError("ends with a comma")
-    return {"unpadded": tuple(maps)}
-
-
-_MANY = 99
-_FACTS: Mapping[str, _Fact] = {
-    "scopes": _Fact(1, 2, lambda words: {"scopes": tuple(words)}),
-    "naming": _choice("naming", SLIM, KERAS),
-    "feature_maps": _choice("feature_maps", MULTI_RESOLUTION, FPN, MNASFPN, POOLING_PYRAMID),
-    "first_stride": _Fact(1, 1, lambda words: {"first_stride": int(words[0])}),
-    "map_count": _Fact(1, 1, lambda words: {"map_count": int(words[0])}),
-    "unpadded": _Fact(1, _MANY, _unpadded),
-    "levels": _Fact(2, 2, lambda words: {"levels": (int(words[0]), int(words[1]))}),
-    "batch_norm_decay": _Fact(1, 1, lambda words: {"batch_norm_decay": float(words[0])}),
-    "epsilon": _Fact(1, 2, _epsilon),
-    "activation": _Fact(1, 1, lambda words: {"activation": words[0]}),
-    "override_required": _flag("override_required"),
-    "depthwise_regularizer": _choice("depthwise_regularizer", ALWAYS, OVERRIDDEN, NEVER),
-    "classifier_averages": _flag("classifier_averages"),
-    "classifier_name": _Fact(2, 2, lambda words: {"classifier_name": tuple(words)}),
-    "unread_copies": _Fact(1, 1, lambda words: {"unread_copies": words[0]}),
-    "whole_stages": _flag("whole_stages"),
-    "recognized_by": _Fact(1, _MANY, lambda words: {"recognized_by": tuple(words)}),
-    "width_layers": _Fact(1, 1, lambda words: {"width_layers": words[0]}),
-    "explicit_padding": _flag("explicit_padding"),
-    "samples": _Fact(
-        1, _MANY, lambda words: {"samples": tuple(one.partition("=")[::2] for one in words)}
-    ),
-}
-
-
 def _read_facts(path: str) -> Iterator[Tuple[int, Extractor]]:
     """The types of a file, each with the line it begins at."""
     defaults: Dict[str, object] = {}
@@ -313,9 +238,9 @@ def _head(words: List[str]) -> Dict[str, object]:
 
 def _add_fact(facts: Dict[str, object], words: List[str]) -> None:
     name, values = words[0], words[1:]
-    fact = _FACTS.get(name)
+    fact = FACTS.get(name)
     if fact is None:
-        raise ValueError(f"is no fact graphfix knows; known are: {', '.join(_FACTS)}")
+        raise ValueError(f"is no fact graphfix knows; known are: {', '.join(FACTS)}")
     if not fact.least <= len(values) <= fact.most:
         raise ValueError(f"has {len(values)} values; see the list of facts in loader.py")
     if name in facts:

@@ -1,0 +1,249 @@
+"""Checks of settings that the API's builders refuse: out of bounds, or at odds.
+
+What depends on the feature extractor and its feature maps is in architecture.py, and blocks
+without a choice are in choices.py.
+"""
+
+from typing import Any, Callable, Iterator, NamedTuple, Tuple
+
+from graphfix.detectors.families import FASTER_RCNN, SSD
+from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.setup import Setup
+from graphfix.findings import ERROR
+from graphfix.pipeline_config.edits import ConfigEdit
+
+Path = Tuple[str, ...]
+
+
+class Bounds(NamedTuple):
+    """A setting that the API's builder takes within bounds only, where its block is there."""
+
+    meta: str
+    path: Path
+    least: float
+    most: float = float("inf")
+    open: bool = False  # whether `least` is out of bounds itself
+
+    def takes(self, value: float) -> bool:
+        above = value > self.least if self.open else value >= self.least
+        return above and value <= self.most
+
+
+_NMS = "batch_non_max_suppression"
+_SECOND = "second_stage_post_processing"
+SUPPRESSIONS = ((SSD, ("post_processing", _NMS)), (FASTER_RCNN, (_SECOND, _NMS)))
+BOUNDS: Tuple[Bounds, ...] = (
+    Bounds(SSD, ("post_processing", _NMS, "iou_threshold"), 0, 1),
+    Bounds(SSD, ("post_processing", _NMS, "soft_nms_sigma"), 0),
+    Bounds(FASTER_RCNN, (_SECOND, _NMS, "iou_threshold"), 0, 1),
+    Bounds(FASTER_RCNN, (_SECOND, _NMS, "soft_nms_sigma"), 0),
+    Bounds(FASTER_RCNN, ("first_stage_nms_iou_threshold",), 0, 1),
+    Bounds(FASTER_RCNN, ("first_stage_positive_balance_fraction",), 0, 1),
+    Bounds(FASTER_RCNN, ("second_stage_balance_fraction",), 0, 1),
+    Bounds(FASTER_RCNN, ("number_of_stages",), 1, 3),
+    Bounds(SSD, ("loss", "random_example_sampler", "positive_sample_fraction"), 0, 1, open=True),
+    *(
+        Bounds(SSD, ("box_coder", coder, scale), 0, open=True)
+        for coder, scales in (
+            ("faster_rcnn_box_coder", ("y_scale", "x_scale", "height_scale", "width_scale")),
+            ("keypoint_box_coder", ("y_scale", "x_scale", "height_scale", "width_scale")),
+            ("square_box_coder", ("y_scale", "x_scale", "length_scale")),
+        )
+        for scale in scales
+    ),
+)
+
+
+def value_at(body: Any, path: Path) -> Any:
+    """The value at a path, None where one of its blocks is not there."""
+    for step in path[:-1]:
+        if not body.HasField(step):
+            return None
+        body = getattr(body, step)
+    return getattr(body, path[-1])
+
+
+def _out_of_bounds(setup: Setup) -> Iterator[Symptom]:
+    for row in BOUNDS:
+        value = value_at(setup.body, row.path) if row.meta == setup.meta else None
+        if value is None or row.takes(value):
+            continue
+        wanted = f"above {row.least:g}" if row.open else f"of at least {row.least:g}"
+        wanted += f" and at most {row.most:g}" if row.most < float("inf") else ""
+        yield Symptom(
+            setup.where("model", row.meta, *row.path),
+            f"{row.path[-1]} is {value:g}",
+            f"write a {row.path[-1]} {wanted}",
+        )
+    if setup.message.HasField("graph_rewriter"):
+        for name in ("weight_bits", "activation_bits"):
+            bits = getattr(setup.message.graph_rewriter.quantization, name)
+            if bits != 8:
+                path = ("graph_rewriter", "quantization", name)
+                edits = (ConfigEdit(path, "8", "the only number of bits"),)
+                yield Symptom(setup.where(*path), f"{name} is {bits}", f"write {name}: 8", edits)
+
+
+class Contradiction(NamedTuple):
+    """Settings of a block that the API refuses together: meta-architecture, the block's path, the
+    field to blame, what is wrong with it ("" where nothing is) as a function of the block, and the
+    edit that mends it: the literal, None to remove the field."""
+
+    meta: str
+    block: Path
+    field: str
+    wrong: Callable[[Any], str]
+    cure: Callable[[Any], Any]
+
+
+def _more_a_class(nms: Any) -> str:
+    per, total = nms.max_detections_per_class, nms.max_total_detections
+    return f"is {per}, more than max_total_detections, {total}" if per > total else ""
+
+
+def _both_kinds(nms: Any) -> str:
+    both = nms.use_combined_nms and nms.use_class_agnostic_nms
+    return "is set beside use_class_agnostic_nms" if both else ""
+
+
+def _thresholds(matcher: Any) -> str:
+    high, low = matcher.matched_threshold, matcher.unmatched_threshold
+    if matcher.ignore_thresholds:
+        return ""
+    if low > high:
+        return f"is {low:g}, above matched_threshold, {high:g}"
+    if low == high and not matcher.negatives_lower_than_unmatched:
+        return f"is matched_threshold, {high:g}, but negatives are to lie between the two"
+    return ""
+
+
+def _focal_miner(loss: Any) -> str:
+    focal = loss.classification_loss.WhichOneof("classification_loss") == "weighted_sigmoid_focal"
+    if focal and loss.HasField("hard_example_miner"):
+        return "is set beside weighted_sigmoid_focal, which weighs all examples"
+    return ""
+
+
+def _more_samples(body: Any) -> str:
+    size, proposals = body.second_stage_batch_size, body.first_stage_max_proposals
+    return (
+        f"is {size}, more than first_stage_max_proposals, {proposals}" if size > proposals else ""
+    )
+
+
+def _backgrounds(body: Any) -> str:
+    both = body.add_background_class and body.explicit_background_class
+    return "is set beside add_background_class (which is true by default)" if both else ""
+
+
+def _lower(block: Any) -> str:
+    return f"{block.matched_threshold:g}"
+
+
+CONTRADICTIONS: Tuple[Contradiction, ...] = (
+    *(
+        Contradiction(
+            meta,
+            path,
+            "max_detections_per_class",
+            _more_a_class,
+            lambda nms: str(nms.max_total_detections),
+        )
+        for meta, path in SUPPRESSIONS
+    ),
+    *(
+        Contradiction(meta, path, "use_combined_nms", _both_kinds, lambda nms: None)
+        for meta, path in SUPPRESSIONS
+    ),
+    Contradiction(SSD, ("matcher", "argmax_matcher"), "unmatched_threshold", _thresholds, _lower),
+    Contradiction(SSD, ("loss",), "hard_example_miner", _focal_miner, lambda loss: None),
+    Contradiction(SSD, (), "explicit_background_class", _backgrounds, lambda body: None),
+    Contradiction(
+        FASTER_RCNN,
+        (),
+        "second_stage_batch_size",
+        _more_samples,
+        lambda body: str(body.first_stage_max_proposals),
+    ),
+)
+
+
+def _contradictions(setup: Setup) -> Iterator[Symptom]:
+    for row in CONTRADICTIONS:
+        if row.meta != setup.meta:
+            continue
+        block = value_at(setup.body, row.block) if row.block else setup.body
+        wrong = row.wrong(block) if block is not None else ""
+        if not wrong:
+            continue
+        literal = row.cure(block)
+        path = ("model", row.meta) + row.block + (row.field,)
+        fixed = block.__class__()
+        fixed.CopyFrom(block)
+        if literal is None:
+            fixed.ClearField(row.field)
+        else:
+            kind = type(getattr(block, row.field))
+            setattr(fixed, row.field, kind(float(literal)))
+        cures = not row.wrong(fixed)
+        yield Symptom(
+            setup.where(*path),
+            f"{row.field} {wrong}",
+            (f"write {row.field}: {literal}" if literal else f"remove {row.field}")
+            if cures
+            else "set one of the two only",
+            (ConfigEdit(path, literal, "what the API accepts"),) if cures else (),
+        )
+
+
+_STEPS_OF_TWO = {
+    "random_pad_image": (
+        ("min_image_height", "min_image_width"),
+        ("max_image_height", "max_image_width"),
+    )
+}
+_RATIOS = ("min_padded_size_ratio", "max_padded_size_ratio")
+
+
+def _augmentation(setup: Setup) -> Iterator[Symptom]:
+    for step in setup.train.data_augmentation_options:
+        for kind, options in step.ListFields():
+            where = setup.where("train_config", "data_augmentation_options", kind.name)
+            for pair in _STEPS_OF_TWO.get(kind.name, ()):
+                if options.HasField(pair[0]) != options.HasField(pair[1]):
+                    yield Symptom(where, f"{kind.name} has only one of {' and '.join(pair)}")
+            for block in (options, *getattr(options, "operations", ())):
+                for name in _RATIOS:
+                    ratio = getattr(block, name, ())
+                    if len(ratio) not in (0, 2):
+                        yield Symptom(where, f"{name} has {len(ratio)} numbers, and takes two")
+
+
+CHECKS = (
+    Check(
+        "VALUE_OUT_OF_BOUNDS",
+        ERROR,
+        'The builder refuses this number ("iou_threshold not in [0, 1.0].", "Number of stages '
+        'should be a value in {1, 2, 3}.", "Only 8bit quantization is supported").',
+        "write a number within the bounds",
+        _out_of_bounds,
+    ),
+    Check(
+        "SETTINGS_AT_ODDS",
+        ERROR,
+        'The builder refuses two settings together ("max_detections_per_class should be no greater '
+        'than max_total_detections.", "unmatched_threshold needs to be smaller or equal", '
+        '"HardExampleMiner should not be used with sigmoid focal loss", "second_stage_batch_size '
+        'should be no greater than first_stage_max_proposals.").',
+        "change one of them",
+        _contradictions,
+    ),
+    Check(
+        "AUGMENTATION_REFUSED",
+        ERROR,
+        'The input pipeline refuses an augmentation\'s settings ("either both set or both unset", '
+        '"min_padded_size_ratio should have 2 elements if set").',
+        "set both, or neither",
+        _augmentation,
+    ),
+)

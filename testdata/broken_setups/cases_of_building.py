@@ -1,0 +1,120 @@
+"""Models that the API's builders refuse."""
+
+import numpy as np
+
+from broken_setups.files import png, set_of
+from broken_setups.setup import BASE
+
+_LOSSES = "      classification_loss { weighted_sigmoid {} }\n"
+_MINER = "      hard_example_miner {}\n"
+_HYPERPARAMS = """{
+      initializer { truncated_normal_initializer { stddev: 0.01 } }
+    }"""
+MASK_RCNN = f"""\
+model {{
+  faster_rcnn {{
+    num_classes: 8
+    number_of_stages: 3
+    image_resizer {{ fixed_shape_resizer {{ height: 160 width: 160 }} }}
+    feature_extractor {{ type: "faster_rcnn_inception_v2" first_stage_features_stride: 16 }}
+    first_stage_anchor_generator {{
+      grid_anchor_generator {{ scales: [0.25, 0.5] aspect_ratios: [1.0, 2.0] }}
+    }}
+    first_stage_box_predictor_conv_hyperparams {_HYPERPARAMS}
+    initial_crop_size: 14
+    maxpool_kernel_size: 2
+    maxpool_stride: 2
+    second_stage_box_predictor {{
+      mask_rcnn_box_predictor {{
+        predict_instance_masks: true
+        fc_hyperparams {_HYPERPARAMS}
+        conv_hyperparams {_HYPERPARAMS}
+      }}
+    }}
+    second_stage_post_processing {{ score_converter: SOFTMAX }}
+  }}
+}}
+"""
+_SSD = BASE[: BASE.index("train_config")]
+
+
+def _two_stages():
+    """A Faster R-CNN's variables, without a mask head."""
+    first = "FirstStageFeatureExtractor/InceptionV2/Conv2d_1a_7x7/depthwise_weights"
+    shapes = {
+        "FirstStageBoxPredictor/ClassPredictor": (1, 1, 1, 8),
+        "FirstStageBoxPredictor/BoxEncodingPredictor": (1, 1, 1, 16),
+        "SecondStageBoxPredictor/ClassPredictor": (1, 9),
+        "SecondStageBoxPredictor/BoxEncodingPredictor": (1, 32),
+    }
+    out = {
+        first: np.full((7, 7, 3, 8), 0.01, np.float32),
+        first.replace("depthwise", "pointwise"): np.full((1, 1, 24, 64), 0.01, np.float32),
+    }
+    for name, shape in shapes.items():
+        out[name + "/weights"] = np.full(shape, 0.01, np.float32)
+        out[name + "/biases"] = np.zeros(shape[-1], np.float32)
+    return out
+
+
+def _of_two_stages(one, model=MASK_RCNN):
+    """The same with a Mask R-CNN, and records with masks."""
+    one.change(_SSD, model).checkpoint(_two_stages())
+    masks = [png(8, 8, channels=1)]
+    return one.train_on(set_of(mask=masks)).evaluate_on(set_of(mask=masks))
+
+
+def cases(case):
+    """Yields the cases; `case(name, code of the first finding)` begins one."""
+    yield case("no_matcher", "CHOICE_MISSING").change(
+        "{ argmax_matcher { matched_threshold: 0.5 unmatched_threshold: 0.5 "
+        "force_match_for_each_row: true } }",
+        "{}",
+    )
+    yield case("no_classification_loss", "CHOICE_MISSING").cut(_LOSSES)
+    yield case("suppression_in_percent", "VALUE_OUT_OF_BOUNDS").change(
+        "iou_threshold: 0.6", "iou_threshold: 60"
+    )
+    yield (
+        case("more_detections_of_a_class", "SETTINGS_AT_ODDS")
+        .change("iou_threshold: 0.6", "iou_threshold: 0.6 max_total_detections: 50")
+        .fixable()
+    )
+    yield (
+        case("thresholds_exchanged", "SETTINGS_AT_ODDS")
+        .change("unmatched_threshold: 0.5", "unmatched_threshold: 0.6")
+        .fixable()
+    )
+    yield (
+        case("focal_loss_and_miner", "SETTINGS_AT_ODDS")
+        .change(_LOSSES, _LOSSES.replace("sigmoid", "sigmoid_focal") + _MINER)
+        .fixable()
+    )
+    yield case("pad_of_one_side", "AUGMENTATION_REFUSED").change(
+        "random_horizontal_flip {}", "random_pad_image { min_image_height: 200 }"
+    )
+    yield (
+        _of_two_stages(
+            case("stride_of_32", "EXTRACTOR_OPTION"),
+            MASK_RCNN.replace("features_stride: 16", "features_stride: 32"),
+        ).fixable()
+    )
+    yield case("images_of_32_pixels", "IMAGE_SMALL").change(
+        "height: 160 width: 160", "height: 32 width: 32"
+    )
+    yield (
+        case("five_layers_of_anchors", "ANCHOR_MAPS")
+        .change("num_layers: 6", "num_layers: 5")
+        .fixable()
+    )
+    yield (
+        case("anchors_reduced_for_a_shared_predictor", "ANCHORS_UNEQUAL")
+        .change("      convolutional_box", "      weight_shared_convolutional_box")
+        .cut("        use_dropout: false\n")
+        .fixable()
+    )
+    yield _of_two_stages(case("masks_not_loaded", "MASKS_NOT_LOADED")).fixable()
+    with_masks = _of_two_stages(case("mask_head_new", "MASK_HEAD_NEW"))
+    for reader in ("train_input_reader {\n", "eval_input_reader {\n"):
+        with_masks.change(reader, reader + "  load_instance_masks: true\n")
+    yield with_masks

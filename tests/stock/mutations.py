@@ -1,0 +1,156 @@
+"""Configs with a change or two that a person might make, at random but by a seed.
+
+A change removes a field that is there, sets a number to one of its bounds, an enum or a bool to
+another value, takes another alternative of a oneof, or adds a block or a value that was not there.
+"""
+
+import glob
+import os
+import random
+import re
+
+import cells
+from google.protobuf import text_format
+
+from graphfix.detectors.extractors.loader import find_extractor
+from graphfix.formats.schema import message_class
+from graphfix.formats.textproto import Document, bind
+from graphfix.pipeline_config import schema_history
+
+# What has no say in whether a model is built, or only makes it larger.
+LEFT_ALONE = re.compile(
+    r"(_path|fine_tune_|eval_|num_steps|keypoint|mask_head_config|context_config|hparams|tpu)"
+    r"|^train_config\.(?!data_augmentation_options|optimizer)|_input_reader|num_classes"
+    r"|feature_extractor\.type|depth_multiplier|max_number_of_boxes"
+)
+MONTHS = {"2019-04": "2019-03", "2019-07": "2019-07", "2021": "2021-06"}
+# What no change mends: this revision does not build it under Python 3.
+PYTHON_2 = {"2019-07": re.compile("_ppn"), "2019-03": re.compile("_ppn")}
+NUMBERS = {"int": (0, 1, 2, 3, 5, 33, -1), "float": (0.0, 0.3, 1.0, 1.5, -0.5)}
+OPTIMIZER = (
+    "momentum_optimizer { learning_rate { constant_learning_rate { learning_rate: 0.001 } } "
+    "momentum_optimizer_value: 0.9 }"
+)
+
+
+def base_configs():
+    """{family: config message}, each trainable by one API at least, with few classes."""
+    with open(os.path.join(cells.HERE, "families", "training.txt"), encoding="utf-8") as file:
+        training = file.read() % {"optimizer": OPTIMIZER, "averages": "false"}
+    found = {}
+    for path in sorted(glob.glob(os.path.join(cells.HERE, "families", "*.config"))):
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        if "train_config" not in text:
+            text += re.sub(
+                r"((?:train|eval)_input_reader \{)", r"\1 load_instance_masks: true", training
+            )
+        kind = message_class("graphfix.pipeline.TrainEvalPipelineConfig")
+        message, problems = bind(Document.parse(text.encode(), subject=path), kind)
+        assert not problems, problems
+        body = getattr(message.model, message.model.WhichOneof("model"))
+        body.num_classes = 3
+        found[os.path.basename(path)[: -len(".config")]] = message
+    return found
+
+
+def mutants(seed, count, month, changes=(1, 1, 1, 2)):
+    """`count` of (name, config text, what was changed), for the API of a month."""
+    chance = random.Random(f"{seed} {month}")
+    schema = schema_history.schema(month)
+    base = base_configs()
+    only_2 = PYTHON_2.get(month)
+    families = [
+        name
+        for name, message in base.items()
+        if is_of(message, month) and not (only_2 and only_2.search(name))
+    ]
+    for number in range(count):
+        family = families[number % len(families)]
+        message = base[family].__class__()
+        message.CopyFrom(base[family])
+        done = [change(message, chance, schema) for _ in range(chance.choice(changes))]
+        text = text_format.MessageToString(message)
+        yield f"{number:04}_{family}", text, "; ".join(done)
+
+
+def is_of(message, month):
+    """Whether the API of a month has the config's feature extractor."""
+    body = getattr(message.model, message.model.WhichOneof("model"))
+    known = find_extractor(body.feature_extractor.type)
+    return known.since <= month and (known.gone is None or month < known.gone)
+
+
+def places(message, schema, path=""):
+    """All (message, field, path) of a message and those in it, of fields that the API has."""
+    for field in message.DESCRIPTOR.fields:
+        here = f"{path}.{field.name}".lstrip(".")
+        if LEFT_ALONE.search(here) or not schema.field(message.DESCRIPTOR.name, field.name):
+            continue
+        yield message, field, here
+        if field.message_type is not None:
+            inner = getattr(message, field.name)
+            if repeated(field):
+                for number, one in enumerate(inner):
+                    yield from places(one, schema, f"{here}[{number}]")
+            elif message.HasField(field.name):
+                yield from places(inner, schema, here)
+
+
+def repeated(field):
+    return field.label == field.LABEL_REPEATED
+
+
+def is_there(message, field):
+    return bool(getattr(message, field.name)) if repeated(field) else message.HasField(field.name)
+
+
+def change(message, chance, schema):
+    """Changes a message in one place, and says how."""
+    found = list(places(message, schema))
+    there = [one for one in found if is_there(*one[:2])]
+    # Most fields are absent, and most of those that are there matter more.
+    owner, field, path = chance.choice(there if chance.random() < 0.75 else found)
+    if is_there(owner, field) and (field.message_type is not None or chance.random() < 0.3):
+        oneof = field.containing_oneof
+        others = [
+            one
+            for one in (oneof.fields if oneof else ())
+            if one is not field and schema.field(owner.DESCRIPTOR.name, one.name)
+        ]
+        if others and chance.random() < 0.5:
+            other = chance.choice(others)
+            if other.message_type is not None:
+                getattr(owner, other.name).SetInParent()
+                return f"{path} -> {other.name}"
+        owner.ClearField(field.name)
+        return f"no {path}"
+    if field.message_type is not None:
+        if repeated(field):
+            getattr(owner, field.name).add()
+        else:
+            getattr(owner, field.name).SetInParent()
+        return f"empty {path}"
+    value = value_of(field, chance)
+    if value is None:
+        return f"{path} as it is"
+    try:
+        if repeated(field):
+            getattr(owner, field.name).append(value)
+        else:
+            setattr(owner, field.name, value)
+    except ValueError:  # -1 for an unsigned number
+        return f"{path} as it is"
+    return f"{path}: {value}"
+
+
+def value_of(field, chance):
+    if field.enum_type is not None:
+        return chance.choice([one.number for one in field.enum_type.values])
+    if field.cpp_type == field.CPPTYPE_BOOL:
+        return chance.random() < 0.5
+    if field.cpp_type in (field.CPPTYPE_FLOAT, field.CPPTYPE_DOUBLE):
+        return chance.choice(NUMBERS["float"])
+    if field.cpp_type == field.CPPTYPE_STRING:
+        return None
+    return chance.choice(NUMBERS["int"])
