@@ -332,7 +332,11 @@ def script(body):
 
 
 KILL = "os.kill(os.getpid(), signal.SIG%s)\n"
-SAY = "except BaseException as error:\n    print(type(error).__name__, error.exit_code)\n"
+# As a command does, it ends with nothing heeded any more.
+SAY = (
+    "except BaseException as error:\n    print(type(error).__name__, error.exit_code)\n"
+    "signals.ignore()\n"
+)
 
 
 @pytest.mark.parametrize("name, code", [("TERM", "143"), ("INT", "130"), ("HUP", "129")])
