@@ -78,6 +78,12 @@ def test_what_is_not_finite_or_of_another_shape_is_not_equal():
         assert not agreement.gap(np.array([wrong, 1]), np.array([wrong, 1])).equal
 
 
+def test_one_huge_value_excuses_no_other():
+    values = np.array([1e9, 1, -2, 3, 0, 0], np.float32)
+    assert agreement.gap(values, values * np.float32(1 + 1e-6)).equal
+    assert not agreement.gap(values, values * np.array([1, -1, -1, -1, 1, 1], np.float32)).equal
+
+
 def test_anchors_in_another_order_are_matched_by_position():
     order = np.arange(ANCHORS)
     order[3:9] = [3, 5, 6, 7, 8, 4]
