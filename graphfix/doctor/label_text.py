@@ -9,6 +9,7 @@ from graphfix.errors import SourceError
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.textproto import Block, Field, Scalar
 from graphfix.formats.tfrecord import is_tfrecord
+from graphfix.pipeline_config.schema_history import schema
 
 _MAP, _ITEM = "StringIntLabelMap", "StringIntLabelMapItem"
 _BOM = b"\xef\xbb\xbf"
@@ -37,15 +38,15 @@ def text_faults(setup: Setup, path: str) -> Iterator[Symptom]:
     if document is None:
         return
     unknown: List[Field] = []
+    # An installed API's own schema is that of configs alone.
+    known = schema(setup.options.revision)
     for field in document.root.fields:
         if field.name != "item":
             yield _unknown(setup, field, _MAP, 1)
             return
         for block in field.values:
             if isinstance(block, Block):
-                unknown += [
-                    one for one in block.fields if not setup.options.schema.field(_ITEM, one.name)
-                ]
+                unknown += [one for one in block.fields if not known.field(_ITEM, one.name)]
                 yield from _of_item(block)
     if unknown:
         yield _unknown(setup, unknown[0], _ITEM, len(unknown))
@@ -64,7 +65,8 @@ def _unknown(setup: Setup, field: Field, message: str, number: int) -> Symptom:
     more = f" (and {number - 1} more of these)" if number > 1 else ""
     return Symptom(
         field.where,
-        f"'{field.name}' is no word that {setup.options.schema.name} knows in a label map{more}",
+        f"'{field.name}' is no word that the API of {setup.options.revision} knows in a label map"
+        + more,
         f"write {near[0]}" if near else f"write {listed(known)}, or remove it",
     )
 

@@ -74,6 +74,7 @@ def test_nothing_beside_the_worker_shadows_another_module():
         "runner",
         "worker",
         "stock_compare",
+        "stock_environment",
         "stock_graph",
         "stock_layers",
         "stock_record",

@@ -14,8 +14,8 @@ import pytest
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
 import cells
+import config_mutations as mutations
 import judging
-import mutations
 import thorough
 
 from graphfix.doctor import diagnosis
