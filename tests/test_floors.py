@@ -165,6 +165,15 @@ def test_test_modules_have_names_of_their_own():
     assert sorted(set(names)) == sorted(names)
 
 
+def test_what_tests_share_has_names_of_its_own():
+    """What lies in tests/stock would hide what the tests there import from above."""
+    above, stock = (
+        {name for name in os.listdir(where) if name.endswith(".py")}
+        for where in (repository.TESTS, os.path.join(repository.TESTS, "stock"))
+    )
+    assert above & stock == {"conftest.py"}
+
+
 def test_no_test_module_is_too_long():
     long = {}
     for folder, name in TEST_MODULES:
