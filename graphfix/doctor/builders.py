@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
 from graphfix.detectors.families import FASTER_RCNN, SSD
 from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.config_revision import is_keras
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR
 from graphfix.pipeline_config.edits import ConfigEdit
@@ -31,6 +32,8 @@ class Bounds(NamedTuple):
 
 _NMS = "batch_non_max_suppression"
 _SECOND = "second_stage_post_processing"
+# Measured: 2019-07 takes a kernel of one, 2021-06 refuses it.  Between them, this is a guess.
+_DEPTHWISE_SINCE = "2020-05"
 SUPPRESSIONS = ((SSD, ("post_processing", _NMS)), (FASTER_RCNN, (_SECOND, _NMS)))
 BOUNDS: Tuple[Bounds, ...] = (
     Bounds(SSD, ("post_processing", _NMS, "iou_threshold"), 0, 1),
@@ -87,13 +90,14 @@ def _out_of_bounds(setup: Setup) -> Iterator[Symptom]:
 class Contradiction(NamedTuple):
     """Settings of a block that the API refuses together: meta-architecture, the block's path, the
     field to blame, what is wrong with it ("" where nothing is) as a function of the block, and the
-    edit that mends it: the literal, None to remove the field."""
+    edit that mends it: the literal, None to remove the field.  `only` says of which setups."""
 
     meta: str
     block: Path
     field: str
     wrong: Callable[[Any], str]
     cure: Callable[[Any], Any]
+    only: Callable[[Setup], bool] = lambda setup: True
 
 
 def _more_a_class(nms: Any) -> str:
@@ -136,6 +140,22 @@ def _backgrounds(body: Any) -> str:
     return "is set beside add_background_class (which is true by default)" if both else ""
 
 
+def _no_masks(body: Any) -> str:
+    predictor = body.second_stage_box_predictor
+    masks = predictor.mask_rcnn_box_predictor.predict_instance_masks
+    return "" if body.number_of_stages != 3 or masks else "is 3, but no third stage predicts masks"
+
+
+def _depths(predictor: Any) -> str:
+    least, most = predictor.min_depth, predictor.max_depth
+    return f"is {least}, more than max_depth, {most}" if least > most else ""
+
+
+def _depthwise(predictor: Any) -> str:
+    single = predictor.use_depthwise and predictor.kernel_size == 1
+    return "is 1, but use_depthwise needs a larger kernel" if single else ""
+
+
 def _lower(block: Any) -> str:
     return f"{block.matched_threshold:g}"
 
@@ -165,12 +185,32 @@ CONTRADICTIONS: Tuple[Contradiction, ...] = (
         _more_samples,
         lambda body: str(body.first_stage_max_proposals),
     ),
+    Contradiction(FASTER_RCNN, (), "number_of_stages", _no_masks, lambda body: "2"),
+    Contradiction(
+        SSD,
+        ("box_predictor", "convolutional_box_predictor"),
+        "min_depth",
+        _depths,
+        lambda predictor: str(predictor.max_depth),
+        is_keras,
+    ),
+    *(
+        Contradiction(
+            SSD,
+            ("box_predictor", name),
+            "kernel_size",
+            _depthwise,
+            lambda predictor: "3",
+            lambda setup: setup.options.revision >= _DEPTHWISE_SINCE,
+        )
+        for name in ("convolutional_box_predictor", "weight_shared_convolutional_box_predictor")
+    ),
 )
 
 
 def _contradictions(setup: Setup) -> Iterator[Symptom]:
     for row in CONTRADICTIONS:
-        if row.meta != setup.meta:
+        if row.meta != setup.meta or not row.only(setup):
             continue
         block = value_at(setup.body, row.block) if row.block else setup.body
         wrong = row.wrong(block) if block is not None else ""
@@ -234,7 +274,9 @@ CHECKS = (
         'The builder refuses two settings together ("max_detections_per_class should be no greater '
         'than max_total_detections.", "unmatched_threshold needs to be smaller or equal", '
         '"HardExampleMiner should not be used with sigmoid focal loss", "second_stage_batch_size '
-        'should be no greater than first_stage_max_proposals.").',
+        'should be no greater than first_stage_max_proposals.", "min_depth should be less than or '
+        'equal to max_depth", "Should not use 1x1 kernel when using depthwise conv", "KeyError: '
+        "'mask_predictions'\").",
         "change one of them",
         _contradictions,
     ),

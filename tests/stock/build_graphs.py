@@ -4,7 +4,7 @@
 
 With `model` the builders only run, which takes milliseconds.  With `graph` model_lib's own model_fn
 builds both graphs, with placeholders where a batch would be, and without the gradients.
-preprocessor_builder and optimizer_builder read what is theirs.  RESULT.json gets, for each config,
+Augmentations are applied to placeholders, and optimizer_builder reads what is its own.  RESULT.json gets, for each config,
 null or what was raised.  Each is built in a process of its own, forked after the imports.
 """
 
@@ -37,8 +37,7 @@ def build(verb, path, labels):
     for reader in (configs["train_input_config"], *configs["eval_input_configs"]):
         reader.label_map_path = labels
     train = configs["train_config"]
-    for step in train.data_augmentation_options:
-        preprocessor_builder.build(step)
+    augment(tf, preprocessor_builder, train, configs["train_input_config"])
     train.fine_tune_checkpoint = ""
     resizer = config_util.get_image_resizer_config(configs["model"])
     image_resizer_builder.build(resizer)
@@ -64,6 +63,23 @@ def build(verb, path, labels):
         with tf.Graph().as_default():
             features, truth = batch_of(tf, configs, batch, size, reader, mode)
             model_fn(features, truth, mode)
+
+
+def augment(tf, preprocessor_builder, train, reader):
+    from object_detection.inputs import augment_input_data
+
+    options = [preprocessor_builder.build(step) for step in train.data_augmentation_options]
+    with tf.Graph().as_default():
+        tensors = {
+            "image": tf.placeholder(tf.float32, [None, None, 3]),
+            "groundtruth_boxes": tf.placeholder(tf.float32, [None, 4]),
+            "groundtruth_classes": tf.placeholder(tf.int64, [None]),
+            "groundtruth_weights": tf.placeholder(tf.float32, [None]),
+        }
+        if reader.load_instance_masks:
+            masks = tf.placeholder(tf.float32, [None, None, None])
+            tensors["groundtruth_instance_masks"] = masks
+        augment_input_data(tensors, options)
 
 
 def no_gradients(tf):
@@ -111,13 +127,22 @@ def batch_of(tf, configs, batch, size, reader, mode):
     return features, truth
 
 
-def forked(verb, path, labels, result):
+def judge_all(judge, result, paths):
+    """What `judge` raises for each path, as text, or null, in the file `result`."""
+    found = {}
+    for path in paths:
+        found[path] = forked(judge, path, result + ".part")
+        with open(result, "w", encoding="utf-8") as file:
+            json.dump(found, file)
+
+
+def forked(judge, path, result):
     child = os.fork()
     if not child:
-        signal.alarm(SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of its own time: the machine may be busy
         found = None
         try:
-            build(verb, path, labels)
+            judge(path)
         except BaseException as error:  # whatever the API raises is the answer
             import traceback
 
@@ -135,11 +160,7 @@ def forked(verb, path, labels, result):
 def main(verb, result, labels, *paths):
     from object_detection import model_lib  # noqa: F401  for the children to inherit
 
-    found = {}
-    for path in paths:
-        found[path] = forked(verb, path, labels, result + ".part")
-        with open(result, "w", encoding="utf-8") as file:
-            json.dump(found, file)
+    judge_all(lambda path: build(verb, path, labels), result, paths)
 
 
 if __name__ == "__main__":
