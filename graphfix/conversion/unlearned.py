@@ -25,9 +25,7 @@ def unlearned(classes: Iterable[TargetClass], records: Optional[str]) -> Tuple[F
     known = _classes_in(records) if records and carried else None
     if known is None:
         return ()
-    lost = [
-        one for one in carried if known.isdisjoint({one.name, one.display_name, one.id} - {""})
-    ]
+    lost = [one for one in carried if known.isdisjoint({one.name, one.display_name, one.id} - {""})]
     if not lost:
         return ()
     names = [repr(one.display_name) if one.display_name else str(one.id) for one in lost[:_SHOWN]]

@@ -4,7 +4,7 @@ from typing import Iterator, Optional, Tuple
 
 import numpy as np
 
-from graphfix.detectors.anchor_generators import AnchorSpec
+from graphfix.detectors.anchor_generators import AnchorSpec, NoSize
 from graphfix.detectors.extractors.facts import FPN, MULTI_RESOLUTION, POOLING_PYRAMID
 from graphfix.detectors.extractors.loader import Extractor, find_extractor
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, SSD
@@ -128,8 +128,8 @@ def _laid(setup: Setup) -> Optional[AnchorSpec]:
         return None
     if setup.meta == SSD and not known.feature_maps:
         return None
-    spec: Optional[AnchorSpec] = setup.anchors()[0]
-    return spec
+    spec, error = setup.anchors()
+    return error.spec if isinstance(error, NoSize) else spec
 
 
 def _maps(setup: Setup) -> Iterator[Symptom]:

@@ -177,7 +177,7 @@ CHECKS = (
     Check(
         "IMAGE_RESIZER",
         ERROR,
-        "The resizer or its sizes are impossible (\"Unknown image resizer type.\").",
+        'The resizer or its sizes are impossible ("Unknown image resizer type.").',
         "use the model's own image_resizer",
         _dimensions,
     ),

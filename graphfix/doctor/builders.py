@@ -6,6 +6,7 @@ without a choice are in choices.py.
 
 from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
+from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.detectors.families import FASTER_RCNN, SSD
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.config_revision import is_keras
@@ -34,6 +35,8 @@ _NMS = "batch_non_max_suppression"
 _SECOND = "second_stage_post_processing"
 # Measured: 2019-07 takes a kernel of one, 2021-06 refuses it.  Between them, this is a guess.
 _DEPTHWISE_SINCE = "2020-05"
+# Whose first layers the quantization rewrites in another way for training than for evaluation.
+_UPDATED_LATE = "MobilenetV3"
 SUPPRESSIONS = ((SSD, ("post_processing", _NMS)), (FASTER_RCNN, (_SECOND, _NMS)))
 BOUNDS: Tuple[Bounds, ...] = (
     Bounds(SSD, ("post_processing", _NMS, "iou_threshold"), 0, 1),
@@ -156,6 +159,21 @@ def _depthwise(predictor: Any) -> str:
     return "is 1, but use_depthwise needs a larger kernel" if single else ""
 
 
+def _weighted(loss: Any) -> str:
+    return "names functions that no revision has" if loss.expected_loss_weights else ""
+
+
+def _in_place(body: Any) -> str:
+    both = "is set beside quantization, of whose ranges evaluation then misses some"
+    return both if body.inplace_batchnorm_update else ""
+
+
+def _is_quantized_v3(setup: Setup) -> bool:
+    known = find_extractor(setup.body.feature_extractor.type)
+    v3 = known is not None and known.network == _UPDATED_LATE
+    return v3 and setup.message.HasField("graph_rewriter")
+
+
 def _lower(block: Any) -> str:
     return f"{block.matched_threshold:g}"
 
@@ -177,6 +195,10 @@ CONTRADICTIONS: Tuple[Contradiction, ...] = (
     ),
     Contradiction(SSD, ("matcher", "argmax_matcher"), "unmatched_threshold", _thresholds, _lower),
     Contradiction(SSD, ("loss",), "hard_example_miner", _focal_miner, lambda loss: None),
+    Contradiction(SSD, ("loss",), "expected_loss_weights", _weighted, lambda loss: None),
+    Contradiction(
+        SSD, (), "inplace_batchnorm_update", _in_place, lambda body: None, _is_quantized_v3
+    ),
     Contradiction(SSD, (), "explicit_background_class", _backgrounds, lambda body: None),
     Contradiction(
         FASTER_RCNN,
@@ -236,29 +258,6 @@ def _contradictions(setup: Setup) -> Iterator[Symptom]:
         )
 
 
-_STEPS_OF_TWO = {
-    "random_pad_image": (
-        ("min_image_height", "min_image_width"),
-        ("max_image_height", "max_image_width"),
-    )
-}
-_RATIOS = ("min_padded_size_ratio", "max_padded_size_ratio")
-
-
-def _augmentation(setup: Setup) -> Iterator[Symptom]:
-    for step in setup.train.data_augmentation_options:
-        for kind, options in step.ListFields():
-            where = setup.where("train_config", "data_augmentation_options", kind.name)
-            for pair in _STEPS_OF_TWO.get(kind.name, ()):
-                if options.HasField(pair[0]) != options.HasField(pair[1]):
-                    yield Symptom(where, f"{kind.name} has only one of {' and '.join(pair)}")
-            for block in (options, *getattr(options, "operations", ())):
-                for name in _RATIOS:
-                    ratio = getattr(block, name, ())
-                    if len(ratio) not in (0, 2):
-                        yield Symptom(where, f"{name} has {len(ratio)} numbers, and takes two")
-
-
 CHECKS = (
     Check(
         "VALUE_OUT_OF_BOUNDS",
@@ -271,21 +270,14 @@ CHECKS = (
     Check(
         "SETTINGS_AT_ODDS",
         ERROR,
-        'The builder refuses two settings together ("max_detections_per_class should be no greater '
-        'than max_total_detections.", "unmatched_threshold needs to be smaller or equal", '
-        '"HardExampleMiner should not be used with sigmoid focal loss", "second_stage_batch_size '
-        'should be no greater than first_stage_max_proposals.", "min_depth should be less than or '
-        'equal to max_depth", "Should not use 1x1 kernel when using depthwise conv", "KeyError: '
-        "'mask_predictions'\").",
+        "The API refuses two settings together as it builds or evaluates the model "
+        '("max_detections_per_class should be no greater than max_total_detections.", '
+        '"unmatched_threshold needs to be smaller or equal", "HardExampleMiner should not be used '
+        'with sigmoid focal loss", "second_stage_batch_size should be no greater than '
+        'first_stage_max_proposals.", "min_depth should be less than or equal to max_depth", '
+        '"Should not use 1x1 kernel when using depthwise conv", "KeyError: '
+        '\'mask_predictions\'", "Key ../conv_quant/max not found in checkpoint").',
         "change one of them",
         _contradictions,
-    ),
-    Check(
-        "AUGMENTATION_REFUSED",
-        ERROR,
-        'The input pipeline refuses an augmentation\'s settings ("either both set or both unset", '
-        '"min_padded_size_ratio should have 2 elements if set").',
-        "set both, or neither",
-        _augmentation,
     ),
 )

@@ -9,8 +9,8 @@ class Symptom(NamedTuple):
     """One thing that a check found: where, and what.
 
     `remedy` replaces the check's own, where this case has a better one.  `edits` are the remedy as
-    edits of the config, `text` as its whole new text (where it can't be parsed), `label_map` as that
-    of a label map, after its path; none of them, where that can't fix it.
+    edits of the config, `text` as its whole new text (where it can't be parsed), `label_map` as a
+    label map's path and new bytes; none of them, where that can't fix it.
     """
 
     subject: str

@@ -222,8 +222,8 @@ PARSING = (
         ERROR,
         "TensorFlow 2's API reads the same fields, but trains other models by other programs: what "
         "else is unknown to TensorFlow 1 here follows from that.",
-        "train it with TensorFlow 2's model_main_tf2.py, or start from TensorFlow 1's sample config "
-        "of such a model",
+        "train it with TensorFlow 2's model_main_tf2.py, or start from a sample config of "
+        "TensorFlow 1",
         _tf2,
     ),
     Check(

@@ -107,7 +107,7 @@ def _syntax(setup: Setup) -> Iterator[Symptom]:
             remedy = (
                 f"remove the closing bracket in line {number}"
                 if text is not None
-                else "remove a closing bracket: this one, or one above that closes a block too early"
+                else "remove a closing bracket: this, or one above that closes its block too early"
             )
         yield Symptom(problem.subject, problem.message, remedy, text=text)
 

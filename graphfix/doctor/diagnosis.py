@@ -6,6 +6,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from graphfix.doctor import (
     architecture,
+    augmentations,
     batches,
     builders,
     checkpoint,
@@ -52,6 +53,7 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + config_revision.CHECKS
         + choices.CHECKS
         + builders.CHECKS
+        + augmentations.CHECKS
         + architecture.CHECKS
         + prediction_checks.TRAINERS
         + freezing.CHECKS,

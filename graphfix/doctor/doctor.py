@@ -150,7 +150,7 @@ def diagnose(
 
 def _is_plain(path: str) -> bool:
     """Whether a path is, or would be, a file beside which others can be written."""
-    return os.path.isfile(path) and not os.path.islink(path) or not os.path.lexists(path)
+    return (os.path.isfile(path) and not os.path.islink(path)) or not os.path.lexists(path)
 
 
 def _beside(config: str, label_map: str, number: int) -> str:

@@ -76,9 +76,12 @@ def _mended(setup: Setup, path: str, document: Document) -> Optional[bytes]:
             for one in block.fields if isinstance(block, Block) else ():
                 if not known.field(_ITEM, one.name):
                     changes.append((one.start, one.name_end, _near(one, _ITEM)))
-                for value in one.values if one.name == "id" else ():
-                    if isinstance(value, Scalar) and isinstance(value.value, str):
-                        changes.append((value.start, value.end, value.value.strip()))
+                changes += [
+                    (value.start, value.end, value.value.strip())
+                    for value in one.values
+                    if one.name == "id" and isinstance(value, Scalar)
+                    if isinstance(value.value, str)
+                ]
     for start, end, new in sorted(changes, reverse=True):
         text = text[:start] + (new or "") + text[end:]
     mended = text.encode("utf-8")

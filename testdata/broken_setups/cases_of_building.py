@@ -90,9 +90,22 @@ def cases(case):
         .change(_LOSSES, _LOSSES.replace("sigmoid", "sigmoid_focal") + _MINER)
         .fixable()
     )
+    yield (
+        case("in_place_updates_and_quantization", "SETTINGS_AT_ODDS")
+        .change('"ssd_mobilenet_v1"', '"ssd_mobilenet_v3_small"')
+        .change("  ssd {", "  ssd {\n    inplace_batchnorm_update: true")
+        .change("train_config {", "graph_rewriter { quantization {} }\ntrain_config {")
+        .cut(f"  {CHECKPOINT}\n")
+        .flag("--target_api", "2021-06")
+        .fixable()
+    )
     yield case("pad_of_one_side", "AUGMENTATION_REFUSED").change(
         "random_horizontal_flip {}", "random_pad_image { min_image_height: 200 }"
     )
+    yield case("crops_in_percent", "AUGMENTATION_REFUSED").change(
+        "random_horizontal_flip {}", "random_crop_image { min_area: 10 max_area: 100 }"
+    )
+    yield case("anchors_below_zero", "ANCHORS_SIZELESS").change("min_scale: 0.2", "min_scale: -0.2")
     yield case("images_of_32_pixels", "IMAGE_SMALL").change(
         "height: 160 width: 160", "height: 32 width: 32"
     )
@@ -119,8 +132,13 @@ def cases(case):
         ),
     ):
         yield case(name, code).change(_SSD, model).cut(f"  {CHECKPOINT}\n").fixable()
-    yield case("resizer_of_multiples", "IMAGE_RESIZER").flag("--target_api", "2021-06").change(
-        "fixed_shape_resizer { height: 160 width: 160 }", "pad_to_multiple_resizer { multiple: 32 }"
+    yield (
+        case("resizer_of_multiples", "IMAGE_RESIZER")
+        .flag("--target_api", "2021-06")
+        .change(
+            "fixed_shape_resizer { height: 160 width: 160 }",
+            "pad_to_multiple_resizer { multiple: 32 }",
+        )
     )
     yield _of_two_stages(case("masks_not_loaded", "MASKS_NOT_LOADED")).fixable()
     with_masks = _of_two_stages(case("mask_head_new", "MASK_HEAD_NEW"))

@@ -106,7 +106,8 @@ def cases(case):
         case("images_without_boxes_unused", "EMPTY_IMAGES_UNUSED")
         .change(
             "      classification_weight",
-            "      hard_example_miner { max_negatives_per_positive: 3 }\n      classification_weight",
+            "      hard_example_miner { max_negatives_per_positive: 3 }\n"
+            "      classification_weight",
         )
         .train_on(
             records(

@@ -4,8 +4,9 @@
 
 With `model` the builders only run, which takes milliseconds.  With `graph` model_lib's own model_fn
 builds both graphs, with placeholders where a batch would be, and without the gradients.
-Augmentations are applied to placeholders, and optimizer_builder reads what is its own.  RESULT.json gets, for each config,
-null or what was raised.  Each is built in a process of its own, forked after the imports.
+Augmentations are applied to a picture, and optimizer_builder reads what is its own.  RESULT.json
+gets, for each config, null or what was raised.  Each is built in a process of its own, forked after
+the imports.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import signal
 import sys
 
 BOXES, SECONDS = 4, 240
+PICTURE, TIMES = (120, 160), 3
 
 
 def build(verb, path, labels):
@@ -66,20 +68,29 @@ def build(verb, path, labels):
 
 
 def augment(tf, preprocessor_builder, train, reader):
+    """Applies the augmentations to a picture, a few times: they are random."""
+    import numpy as np
     from object_detection.inputs import augment_input_data
 
-    options = [preprocessor_builder.build(step) for step in train.data_augmentation_options]
-    with tf.Graph().as_default():
-        tensors = {
-            "image": tf.placeholder(tf.float32, [None, None, 3]),
-            "groundtruth_boxes": tf.placeholder(tf.float32, [None, 4]),
-            "groundtruth_classes": tf.placeholder(tf.int64, [None]),
-            "groundtruth_weights": tf.placeholder(tf.float32, [None]),
+    height, width = PICTURE
+    given = {
+        "image": np.full([height, width, 3], 99, np.float32),
+        "groundtruth_boxes": np.array([[0.1, 0.1, 0.5, 0.6], [0.3, 0.2, 0.9, 0.8]], np.float32),
+        "groundtruth_classes": np.array([1, 2]),
+        "groundtruth_weights": np.ones([2], np.float32),
+    }
+    if reader.load_instance_masks:
+        given["groundtruth_instance_masks"] = np.ones([2, height, width], np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        options = [preprocessor_builder.build(step) for step in train.data_augmentation_options]
+        placeholders = {
+            key: tf.placeholder(value.dtype, [None] * (value.ndim - 1) + [last])
+            for key, value in given.items()
+            for last in [value.shape[-1] if key in ("image", "groundtruth_boxes") else None]
         }
-        if reader.load_instance_masks:
-            masks = tf.placeholder(tf.float32, [None, None, None])
-            tensors["groundtruth_instance_masks"] = masks
-        augment_input_data(tensors, options)
+        augmented = augment_input_data(dict(placeholders), options)
+        for _ in range(TIMES if options else 0):
+            session.run(augmented, {one: given[key] for key, one in placeholders.items()})
 
 
 def no_gradients(tf):
