@@ -170,7 +170,7 @@ def _in_place(body: Any) -> str:
 
 def _is_quantized_v3(setup: Setup) -> bool:
     known = find_extractor(setup.body.feature_extractor.type)
-    v3 = known is not None and known.network == _UPDATED_LATE
+    v3 = known is not None and known.is_described and known.network == _UPDATED_LATE
     return v3 and setup.message.HasField("graph_rewriter")
 
 
