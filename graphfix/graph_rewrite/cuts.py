@@ -42,6 +42,8 @@ def slice_(tracker: Any, node: Any, inputs: Any) -> Outputs:
     axis = class_axis(axes)
     factor = axes[axis][-1] if len(axes[axis]) == 1 else None
     first, length = begin[axis].value, size[axis].value
+    if size[axis].axis == axes[axis]:
+        length = -1  # as long as the axis itself
     if factor is None or first is None:
         raise NotUnderstood(node, "it cuts an axis that holds more than classes")
     whole = tracker.size(factor)

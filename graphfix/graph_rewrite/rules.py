@@ -87,12 +87,16 @@ def _sum(tracker: Any, node: Any, inputs: Any) -> Outputs:
 
 def _joined(node, known):
     """The axes of operands, those of which most is known."""
-    if (
-        len({len(axes) for axes in known}) != 1
-        or len({(class_axis(a), marker(a)) for a in known}) != 1
-    ):
+    if len({len(axes) for axes in known}) != 1 or len({_place(axes) for axes in known}) != 1:
         raise NotUnderstood(node, "its operands have their classes on different axes")
     return max(known, key=lambda axes: sum(factor is not ANY for axis in axes for factor in axis))
+
+
+def _place(axes: Any) -> Any:
+    """Which axis has the classes, and what follows them in it: with the same length in another
+    order, two packed axes are not alike."""
+    axis = class_axis(axes)
+    return axis, marker(axes), axes[axis][axes[axis].index(marker(axes)) + 1 :]
 
 
 def _broadcasts(tracker: Any, name: str, axes: Any) -> bool:
