@@ -43,6 +43,7 @@ class Tracker:
         self.vectors = Vectors(graph, consumers, self.states, self.size)
         self.attributes: List[Tuple[str, str, Any]] = []
         self.packed: List[Any] = []  # readers of a number that counts more than classes
+        self.dropped: List[Tuple[Any, Axes]] = []  # who takes the axis of the only class away
         self.waiting: Dict[str, str] = {}
         self._pending: Any = collections.deque()
         self._origins: Set[str] = set()  # where class axes were started that come from no head

@@ -168,8 +168,13 @@ def _index(tracker: Any, name: str, factors: Any) -> None:
         if node.op == "Mul":
             for position in (0, 1):
                 elements = tracker.vectors.read(read_input(node.input[position]))
-                # A product of sizes read off shapes begins with 1, and follows by itself.
-                if elements and len(elements) == 1 and elements[0].value not in (None, 1):
+                # A size that is read off a shape follows by itself; their product begins with 1.
+                if (
+                    elements
+                    and len(elements) == 1
+                    and elements[0].constant
+                    and elements[0].value not in (None, 1)
+                ):
                     tracker.expect(elements[0], factors, node, position)
         if node.op in through:
             pending += [read_input(text).name for text in node.input[:2]]

@@ -22,6 +22,7 @@ from graphfix.formats.tensors import TensorStore, TensorView
 from graphfix.graph_rewrite.anchors import replace_anchors
 from graphfix.graph_rewrite.axes import Tracker
 from graphfix.graph_rewrite.axis_types import ANY, CHANNEL, CLASS, NotUnderstood
+from graphfix.graph_rewrite.best_class import choose_boxes
 from graphfix.graph_rewrite.branches import Branches
 from graphfix.graph_rewrite.grid_anchors import replace_grid
 from graphfix.planning import kernels
@@ -65,6 +66,8 @@ def rewrite(
                 for node in _products(graph, head, consumers):
                     tracker.start(node.name, _axes(node, head))
         tracker.run()
+        for node, axes in tracker.dropped if classes > 1 else ():
+            choose_boxes(graph, node, axes, tracker.states, classes)
         branches = Branches(graph, consumers, tracker.selections, model.classes)
         tracker.vectors.apply()
         for name, attribute, (axis, size) in tracker.attributes:

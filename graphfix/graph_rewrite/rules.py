@@ -10,7 +10,15 @@ from typing import Any
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import read_input
 from graphfix.graph_rewrite import cuts, reshapes, tensor_arrays
-from graphfix.graph_rewrite.axis_types import ANY, NotUnderstood, Outputs, Wait, class_axis, marker
+from graphfix.graph_rewrite.axis_types import (
+    ANY,
+    CLASS,
+    NotUnderstood,
+    Outputs,
+    Wait,
+    class_axis,
+    marker,
+)
 
 # Operations whose outputs have their inputs' axes; the Tile that a chain of them leads back to can
 # be the origin of a class axis.
@@ -120,8 +128,14 @@ def _select(tracker: Any, node: Any, inputs: Any) -> Outputs:
 def _squeeze(tracker: Any, node: Any, inputs: Any) -> Outputs:
     axes = inputs[0]
     dims = [dim % len(axes) for dim in node.attr["squeeze_dims"].list.i]
-    if not dims or class_axis(axes) in dims:
+    if not dims:
         raise NotUnderstood(node, "it is not known which axes it takes away")
+    if class_axis(axes) in dims:
+        if axes[class_axis(axes)] != (CLASS,) or tracker.old != 1:
+            raise NotUnderstood(node, "it takes the class axis away")
+        # Of one class; of more, there is one to choose.
+        tracker.dropped.append((node, axes))
+        return {}
     return {0: tuple(axis for number, axis in enumerate(axes) if number not in dims)}
 
 

@@ -277,8 +277,11 @@ def _array_of(elements: List[Element], shape: Tuple[int, ...]) -> np.ndarray:
 
 
 def _numbers(elements: Optional[np.ndarray]) -> Any:
-    """The values of elements, None where one of them is unknown."""
-    if elements is None or any(one.value is None for one in elements.reshape(-1)):
+    """The values of elements, None where one of them is unknown, or follows the classes: what is
+    computed of it follows them, too."""
+    if elements is None or any(
+        one.value is None or one.counts_classes for one in elements.reshape(-1)
+    ):
         return None
     return np.array([one.value for one in elements.reshape(-1)], np.int64).reshape(elements.shape)
 
