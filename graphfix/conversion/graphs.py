@@ -7,7 +7,7 @@ from typing import Any, Dict, Optional, Tuple
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.detectors.families import FASTER_RCNN
 from graphfix.errors import Problem, SourceError
-from graphfix.findings import INFO, WARNING, Finding, by_severity
+from graphfix.findings import INFO, LEFT_OUT, WARNING, Finding, by_severity
 from graphfix.formats.tensors import TensorStore
 from graphfix.modeldir.names import CONFIG, FROZEN, SAVED_MODEL
 from graphfix.modeldir.openers import Model
@@ -18,7 +18,12 @@ _NORMALIZED = ("ssd_anchor_generator", "multiscale_anchor_generator")
 
 
 def rewritten_graphs(
-    source: Model, plan: Plan, generator: Any, outgoing: TensorStore
+    source: Model,
+    plan: Plan,
+    generator: Any,
+    outgoing: TensorStore,
+    *,
+    required: bool = False,
 ) -> Tuple[Plan, Dict[str, bytes]]:
     """The bytes of each graph for the new classes and anchors, by its path in the output;
     `generator` is the new AnchorGenerator message, None where anchors stay, and `outgoing` are the
@@ -26,9 +31,19 @@ def rewritten_graphs(
 
     A graph that cannot be rewritten is left out, and the plan that is returned has a finding that
     says why.
+
+    Raises:
+      SourceError: that is so, or there is no graph, and one is `required`.
     """
     made: Dict[str, bytes] = {}
-    for name, path in _graphs(source).items():
+    graphs = _graphs(source)
+    if required and not graphs:
+        raise SourceError(
+            source.prefix,
+            "has no frozen graph and no SavedModel beside it, and --require_graph is given",
+            "put the graph beside it, or leave --require_graph out",
+        )
+    for name, path in graphs.items():
         try:
             message = _read(source, name, path)
             plan = _told(plan, _effects(message, path))
@@ -51,6 +66,8 @@ def rewritten_graphs(
                     ),
                 )
         except SourceError as error:
+            if required:
+                raise
             plan = _told(plan, (_refused(error.problems[0]),))
     return plan, made
 
@@ -169,7 +186,7 @@ def _rewritten(
 
 
 def _refused(why: Problem) -> Finding:
-    return Finding("FROZEN_GRAPH", WARNING, os.path.basename(why.subject), why.message, why.remedy)
+    return Finding(LEFT_OUT, WARNING, os.path.basename(why.subject), why.message, why.remedy)
 
 
 def _told(plan: Plan, findings: Tuple[Finding, ...]) -> Plan:

@@ -84,7 +84,6 @@ def export(job):
     with open(job["config"]) as file:
         text = file.read()
     config = text_format.Parse(text, pipeline_pb2.TrainEvalPipelineConfig())
-    model = model_builder.build(config.model, is_training=False)
     directory = job["directory"]
     if not os.path.isdir(directory):
         os.makedirs(directory)
@@ -92,7 +91,7 @@ def export(job):
     with tf.Graph().as_default() as graph, tf.Session() as session:
         outputs, _ = build(
             input_type="image_tensor",
-            detection_model=model,
+            detection_model=model_builder.build(config.model, is_training=False),
             input_shape=None,
             output_collection_name="inference_op",
             graph_hook_fn=None,
