@@ -41,7 +41,8 @@ class Tracker:
         self.states: Dict[Tuple[str, int], Axes] = {}
         self.selections: Dict[Selection, None] = {}  # in the order they were found
         self.vectors = Vectors(graph, consumers, self.states, self.size)
-        self.attributes: List[Tuple[str, str, Any]] = []
+        # Node, attribute, and the axis of the shape that it is (None: it is a number), new size.
+        self.attributes: List[Tuple[str, str, Optional[int], int]] = []
         self.packed: List[Any] = []  # readers of a number that counts more than classes
         self.dropped: List[Tuple[Any, Axes]] = []  # who takes the axis of the only class away
         self.waiting: Dict[str, str] = {}

@@ -70,8 +70,12 @@ def rewrite(
             choose_boxes(graph, node, axes, tracker.states, classes)
         branches = Branches(graph, consumers, tracker.selections, model.classes)
         tracker.vectors.apply()
-        for name, attribute, (axis, size) in tracker.attributes:
-            graph.nodes[name].attr[attribute].shape.dim[axis].size = size
+        for name, attribute, axis, size in tracker.attributes:
+            value = graph.nodes[name].attr[attribute]
+            if axis is None:
+                value.i = size
+            else:
+                value.shape.dim[axis].size = size
         branches.resize(classes)
         if anchors:
             gone = _replace_anchors(graph, model, anchors, tracker)

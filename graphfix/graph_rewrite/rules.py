@@ -9,7 +9,7 @@ from typing import Any
 
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import read_input
-from graphfix.graph_rewrite import cuts, reshapes, tensor_arrays
+from graphfix.graph_rewrite import cuts, reshapes, tensor_arrays, tflite
 from graphfix.graph_rewrite.axis_types import (
     ANY,
     CLASS,
@@ -305,6 +305,7 @@ for _rule, _operations in (
     (tensor_arrays.collect, ("TensorArrayGatherV3",)),
     (_reduce, ("Mean", "Sum", "Max", "Min", "ArgMax", "Any")),
     (_top, ("TopKV2",)),
+    (tflite.detection, (tflite.OPERATION,)),
     (_crop, ("CropAndResize", "ResizeBilinear", "ResizeNearestNeighbor")),
 ):
     RULES.update(dict.fromkeys(_operations, _rule))
