@@ -1,8 +1,8 @@
 """The boxes of each proposal's best class, in the graph of a two-stage detector.
 
 From 2019-04 on, the stock API exports `raw_detection_boxes`: of each proposal, the box of the class
-with the highest logit.  Where there is one class, its exporter only squeezes the class axis away, so
-a graph that grows from one class gets the nodes that choose: with A the ArgMax of the logits behind
+with the highest logit.  Where there is one class, its exporter only squeezes the class axis away.
+A graph that grows from one class gets the nodes that choose: with A the ArgMax of the logits behind
 the background, row i * classes + A[i] of the boxes.
 """
 
@@ -43,17 +43,13 @@ def choose_boxes(graph: Graph, squeeze: Any, axes: Axes, states: Any, classes: i
     )
     graph.nodes[scores].attr["begin_mask"].i = 3
     graph.nodes[scores].attr["end_mask"].i = 7
-    best = made(
-        "ArgMax", [scores, made.ints(2)], {"T": _FLOAT, "Tidx": _INT, "output_type": _INT}
-    )
+    best = made("ArgMax", [scores, made.ints(2)], {"T": _FLOAT, "Tidx": _INT, "output_type": _INT})
     flat = made("Reshape", [best, made.ints([-1])], {"T": _INT, "Tshape": _INT})
     count = made("Size", [flat], {"T": _INT, "out_type": _INT})
     number = made("Range", [made.ints(0), count, made.ints(1)], {"Tidx": _INT})
     first = made("Mul", [number, made.ints(classes)], {"T": _INT})
     row = made("Add", [first, flat], {"T": _INT})
-    rows = made(
-        "Reshape", [squeeze.input[0], made.ints([-1, 4])], {"T": _FLOAT, "Tshape": _INT}
-    )
+    rows = made("Reshape", [squeeze.input[0], made.ints([-1, 4])], {"T": _FLOAT, "Tshape": _INT})
     boxes = made("Gather", [rows, row], {"Tparams": _FLOAT, "Tindices": _INT})
     shape = made("Shape", [best], {"T": _INT, "out_type": _INT})
     whole = made("ConcatV2", [shape, made.ints([4]), made.ints(0)], {"T": _INT, "Tidx": _INT})

@@ -1,9 +1,9 @@
 """TFLite_Detection_PostProcess: suppression as one operation of TensorFlow Lite.
 
-export_tflite_ssd_graph.py puts it behind an SSD's heads.  Its inputs are the codes of the boxes, the
-scores [images, anchors, class channels], and the anchors [anchors, 4] as centre, height and width;
-its attribute num_classes counts the classes.  A background, which comes first, is told by there
-being one channel more than classes.  TensorFlow 1.15: lite/kernels/detection_postprocess.cc.
+export_tflite_ssd_graph.py puts it behind an SSD's heads.  Its inputs are the codes of the boxes,
+the scores [images, anchors, class channels], and the anchors [anchors, 4] as centre, height and
+width; its attribute num_classes counts the classes.  A background, which comes first, is told by
+there being one channel more than classes.  TensorFlow 1.15: lite/kernels/detection_postprocess.cc.
 """
 
 from typing import Any, Optional

@@ -217,10 +217,7 @@ class Vectors:
             return None
         value = constants.value_of(node)
         return _array_of(
-            [
-                Element(int(one), node.name, place)
-                for place, one in enumerate(value.reshape(-1))
-            ],
+            [Element(int(one), node.name, place) for place, one in enumerate(value.reshape(-1))],
             value.shape,
         )
 

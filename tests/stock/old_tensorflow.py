@@ -15,9 +15,9 @@ from unittest import mock
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from google.protobuf import text_format  # noqa: E402
+import numpy as np
+import tensorflow as tf
+from google.protobuf import text_format
 
 
 def stand_ins():
@@ -30,9 +30,11 @@ def stand_ins():
         )
     for name in ("reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "reduce_any"):
         reduce = getattr(tf, name)
-        if "keepdims" not in reduce.__code__.co_varnames + getattr(
-            reduce, "__wrapped__", reduce
-        ).__code__.co_varnames:
+        if (
+            "keepdims"
+            not in reduce.__code__.co_varnames
+            + getattr(reduce, "__wrapped__", reduce).__code__.co_varnames
+        ):
             setattr(
                 tf,
                 name,
@@ -67,6 +69,7 @@ OUTPUTS = (
 )
 _AROUND = {"gamma": (1, 0.2), "moving_variance": (1, 0.3), "min": (-6, 0), "max": (6, 0)}
 _AROUND.update((name, (0, 0.5)) for name in ("beta", "moving_mean", "biases", "bias"))
+
 
 def value(name, shape):
     """Made-up values of a variable, the same wherever they are made."""
@@ -152,7 +155,7 @@ def run_tflite(job):
     (image,) = [node for node in graph_def.node if node.op == "Placeholder"]
     shape = [dim.size for dim in image.attr["shape"].shape.dim]
     names = ["TFLite_Detection_PostProcess"] + [
-        "TFLite_Detection_PostProcess:%d" % port for port in (1, 2, 3)
+        f"TFLite_Detection_PostProcess:{port}" for port in (1, 2, 3)
     ]
     converter = tf.lite.TFLiteConverter.from_frozen_graph(
         job["graph"], [image.name], names, {image.name: shape}
@@ -162,13 +165,15 @@ def run_tflite(job):
     interpreter.allocate_tensors()
     random = np.random.RandomState(7)
     interpreter.set_tensor(
-        interpreter.get_input_details()[0]["index"],
-        random.uniform(-1, 1, shape).astype(np.float32),
+        interpreter.get_input_details()[0]["index"], random.uniform(-1, 1, shape).astype(np.float32)
     )
     interpreter.invoke()
     np.savez(
         job["outputs"],
-        **{one["name"]: interpreter.get_tensor(one["index"]) for one in interpreter.get_output_details()}
+        **{
+            one["name"]: interpreter.get_tensor(one["index"])
+            for one in interpreter.get_output_details()
+        },
     )
 
 
@@ -183,7 +188,7 @@ def main(jobs, results):
         try:
             answers.append(VERBS[job["verb"]](job))
         except Exception as error:  # that it cannot be built is an answer
-            answers.append("%s: %s" % (type(error).__name__, error))
+            answers.append(f"{type(error).__name__}: {error}")
     with open(results, "w") as file:
         json.dump(answers, file)
 
