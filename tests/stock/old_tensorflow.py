@@ -42,6 +42,8 @@ def stand_ins():
                     *args, **dict(more, keep_dims=keepdims)
                 ),
             )
+    if not hasattr(tf.keras, "Model"):
+        tf.keras.Model = tf.keras.models.Model
     try:
         from tensorflow.contrib.quantize.python import graph_matcher  # noqa: F401
     except ImportError:  # and nothing here is quantized
@@ -55,6 +57,7 @@ stand_ins()
 
 from object_detection import exporter  # noqa: E402
 from object_detection.builders import model_builder  # noqa: E402
+from object_detection.models import faster_rcnn_inception_v2_feature_extractor as inception  # noqa: E402
 from object_detection.protos import pipeline_pb2  # noqa: E402
 from tensorflow.python.framework import graph_util  # noqa: E402
 
@@ -69,6 +72,26 @@ OUTPUTS = (
 )
 _AROUND = {"gamma": (1, 0.2), "moving_variance": (1, 0.3), "min": (-6, 0), "max": (6, 0)}
 _AROUND.update((name, (0, 0.5)) for name in ("beta", "moving_mean", "biases", "bias"))
+
+
+class _Narrow(inception.FasterRCNNInceptionV2FeatureExtractor):
+    """Two layers in the place of a network, under its scopes."""
+
+    def preprocess(self, resized_inputs):
+        return resized_inputs / 128.0 - 1.0
+
+    def _extract_proposal_features(self, preprocessed_inputs, scope):
+        with tf.variable_scope("InceptionV2"):
+            net = slim.conv2d(preprocessed_inputs, 8, [7, 7], 16, scope="Conv2d_1a_7x7")
+        return net, {}
+
+    def _extract_box_classifier_features(self, proposal_feature_maps, scope):
+        with tf.variable_scope("InceptionV2"):
+            return slim.conv2d(proposal_feature_maps, 8, [3, 3], scope="Mixed_5a")
+
+
+model_builder.FASTER_RCNN_FEATURE_EXTRACTOR_CLASS_MAP["faster_rcnn_inception_v2"] = _Narrow
+slim = tf.contrib.slim
 
 
 def value(name, shape):
