@@ -30,10 +30,7 @@ def edits(model, classes):
         wanted, tuple(range(1, model.classes + 1)), NewRows.ZERO, 0, Weights.RAW, "any", "2019-07"
     )
     return [
-        (name, head, request)
-        for head in model.heads
-        if head.class_axis
-        for name in head.tensors
+        (name, head, request) for head in model.heads if head.class_axis for name in head.tensors
     ]
 
 
