@@ -55,8 +55,8 @@ def models(name):
 
 
 def difference(one: Graph, other: Graph, outputs):
-    """Where what the graphs compute for outputs of the same names first differs, None if nowhere; one
-    may compute twice what the other shares."""
+    """Where what the graphs compute for outputs of the same names first differs, None if nowhere;
+    one may compute twice what the other shares."""
     pairs = set()
     pending = [(read_input(name), read_input(name)) for name in outputs]
     while pending:

@@ -7,6 +7,7 @@ from graphfix.graph_rewrite.axis_types import (
     ANY,
     CHANNEL,
     CLASS,
+    Axes,
     NotUnderstood,
     Outputs,
     class_axis,
@@ -19,6 +20,9 @@ def reshape(tracker: Any, node: Any, inputs: Any) -> Outputs:
     elements = tracker.vectors.read(read_input(node.input[1]))
     if elements is None:
         raise NotUnderstood(node, "its shape is not known")
+    if _drops(tracker, elements, inputs[0]):
+        tracker.dropped.append((node, inputs[0]))
+        return {}
     factors = [factor for axis in inputs[0][class_axis(inputs[0]) :] for factor in axis]
     out: List[Tuple[Any, ...]] = []
     for element in reversed(elements):
@@ -44,6 +48,19 @@ def reshape(tracker: Any, node: Any, inputs: Any) -> Outputs:
     if CHANNEL in factors or CLASS in factors:
         raise NotUnderstood(node, "the classes do not come out on an axis of their own")
     return {0: tuple(reversed(out))}
+
+
+def _drops(tracker: Any, elements: List[Any], axes: Axes) -> bool:
+    """Whether only the axis of the only class is dropped, and what comes behind it stays."""
+    axis = class_axis(axes)
+    behind = axes[axis + 1 :]
+    return (
+        tracker.old == 1
+        and axes[axis] == (CLASS,)
+        and len(elements) == len(axes)
+        and (elements[axis].value or 1) > 1
+        and [(one.value,) for one in elements[axis + 1 :]] == list(behind)
+    )
 
 
 def _taken(tracker: Any, factors: List[Any], element: Any) -> List[Any]:

@@ -22,9 +22,9 @@ from graphfix.formats.tensors import TensorStore, TensorView
 from graphfix.graph_rewrite.anchors import replace_anchors
 from graphfix.graph_rewrite.axes import Tracker
 from graphfix.graph_rewrite.axis_types import ANY, CHANNEL, CLASS, NotUnderstood
-from graphfix.graph_rewrite.best_class import choose_boxes
 from graphfix.graph_rewrite.branches import Branches
 from graphfix.graph_rewrite.grid_anchors import replace_grid
+from graphfix.graph_rewrite.one_of_several import choose
 from graphfix.planning import kernels
 from graphfix.planning.edits import Edit, Gather, Stretch, Widen
 
@@ -96,7 +96,7 @@ def _recount(graph: Graph, consumers: Any, tracker: Tracker) -> None:
     not need that: its graph stays, whatever it is made of.)"""
     tracker.run()
     for node, axes in tracker.dropped if tracker.new > 1 else ():
-        choose_boxes(graph, node, axes, tracker.states, tracker.new)
+        choose(graph, node, axes, tracker.states, tracker.new)
     branches = Branches(graph, consumers, tracker.selections, tracker.old)
     tracker.vectors.apply()
     for name, attribute, axis, size in tracker.attributes:

@@ -231,6 +231,7 @@ def main():
     parser.add_argument("--counts", default=",".join(map(str, COUNTS)))
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
+    args.work = os.path.abspath(args.work)
     os.makedirs(args.work, exist_ok=True)
     path = os.path.join(args.work, "answers.json")
     answers = {}

@@ -44,12 +44,16 @@ def stand_ins():
             )
     if not hasattr(tf.keras, "Model"):  # TensorFlow 1.4
         tf.keras.Model = tf.keras.models.Model
-        zeros = tf.zeros
-        tf.zeros = lambda shape, *args, **more: zeros(
-            [shape] if getattr(getattr(shape, "shape", None), "ndims", 1) == 0 else shape,
-            *args,
-            **more,
-        )
+        for name in ("zeros", "ones"):
+            setattr(
+                tf,
+                name,
+                lambda shape, *args, full=getattr(tf, name), **more: full(
+                    [shape] if getattr(getattr(shape, "shape", None), "ndims", 1) == 0 else shape,
+                    *args,
+                    **more,
+                ),
+            )
     try:
         from tensorflow.contrib.quantize.python import graph_matcher  # noqa: F401
     except ImportError:  # and nothing here is quantized
