@@ -86,6 +86,7 @@ def apply(plan: Plan, context: Context) -> Output:
 def write(output: Output, stage: Stage, context: Context, destination: Destination) -> Report:
     """Writes checkpoint, config, graphs, label map, plan and report into a stage."""
     directory, plan = stage.directory, output.plan
+    html.prepare()
     writer.write_bundle(output.tensors, os.path.join(directory, CHECKPOINT))
     write_state(directory, CHECKPOINT)
     write_file(directory, CONFIG, output.config.encode())
