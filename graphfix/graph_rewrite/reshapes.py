@@ -21,7 +21,9 @@ def reshape(tracker: Any, node: Any, inputs: Any) -> Outputs:
     if elements is None:
         raise NotUnderstood(node, "its shape is not known")
     if _drops(tracker, elements, inputs[0]):
-        tracker.dropped.append((node, inputs[0]))
+        axis = class_axis(inputs[0])
+        sizes = tuple((one.value,) for one in elements[axis + 1 :])
+        tracker.dropped.append((node, inputs[0][: axis + 1] + sizes))
         return {}
     factors = [factor for axis in inputs[0][class_axis(inputs[0]) :] for factor in axis]
     out: List[Tuple[Any, ...]] = []
@@ -53,13 +55,15 @@ def reshape(tracker: Any, node: Any, inputs: Any) -> Outputs:
 def _drops(tracker: Any, elements: List[Any], axes: Axes) -> bool:
     """Whether only the axis of the only class is dropped, and what comes behind it stays."""
     axis = class_axis(axes)
-    behind = axes[axis + 1 :]
     return (
         tracker.old == 1
         and axes[axis] == (CLASS,)
         and len(elements) == len(axes)
         and (elements[axis].value or 1) > 1
-        and [(one.value,) for one in elements[axis + 1 :]] == list(behind)
+        and all(
+            (one.value or -1) > 0 and was in ((ANY,), (one.value,))
+            for one, was in zip(elements[axis + 1 :], axes[axis + 1 :])
+        )
     )
 
 

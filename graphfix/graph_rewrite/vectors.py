@@ -31,6 +31,8 @@ _MOVED: Dict[str, Optional[Tuple[int, ...]]] = {
     "StridedSlice": (0,),
     "Transpose": (0,),
     "Split": (1,),
+    "Gather": (0,),
+    "GatherV2": (0,),
 }
 # These repeat elements, and no repetition can be changed alone.
 _REPEATED = {"Fill": (1,), "Tile": (0,)}
