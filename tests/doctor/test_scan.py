@@ -5,10 +5,12 @@ import subprocess
 import sys
 
 import annotations
+import numpy as np
 import pytest
 import repository
 
-from graphfix.doctor.scan import AS_SIZE, OTHER_SIDE, scan_records
+from graphfix.doctor.look import AS_SIZE, OTHER_SIDE
+from graphfix.doctor.shards import make_shards, scan_shards
 from graphfix.doctor.setup import Options, Setup
 from graphfix.pipeline_config import schema_history
 from graphfix.pipeline_config.label_map import parse_label_map
@@ -16,25 +18,29 @@ from graphfix.pipeline_config.label_map import parse_label_map
 TESTDATA = repository.TESTDATA
 
 
+def scan_files(paths, labels=None, masks=False, sample=None, mapper=map):
+    return scan_shards(
+        make_shards([str(path) for path in paths], labels, masks=masks),
+        sample=sample,
+        progress=lambda text: None,
+        mapper=mapper,
+    )
+
+
 def scan(tmp_path, data, labels=None, masks=False, sample=None):
     path = tmp_path / "x.record"
     path.write_bytes(data)
-    return scan_records(
-        [str(path)],
-        labels,
-        lambda height, width: ((height * 2.0, width * 2.0), (1000.0, 1000.0)),
-        masks=masks,
-        sample=sample,
-        progress=lambda text: None,
-    )
+    return scan_files([path], labels, masks, sample)
 
 
 def test_images_have_the_size_that_the_resizer_gives_them():
     text = b"model { ssd { image_resizer { conditional_shape_resizer { size_threshold: %d } } } }"
     options = Options("2019-07", schema_history.schema("2019-07"), ("legacy",), {})
-    assert Setup(text % 300, "c", options).resized(333, 500) == ((199, 300), (199, 300))
-    # One that the API cannot build is another check's.
-    assert Setup(text % 0, "c", options).resized(333, 500) == ((333, 500), (333, 500))
+    images = np.array([[333, 500]])
+    for threshold, size in ((300, [[199, 300]]), (0, [[333, 500]])):
+        # One that the API cannot build is another check's.
+        for found in Setup(text % threshold, "c", options).resized(images):
+            assert found.tolist() == size
 
 
 def test_records_written_by_hand(tmp_path):
@@ -47,10 +53,10 @@ def test_records_written_by_hand(tmp_path):
     assert (found.records, found.boxes, found.empty) == (3, 3, 1)
     assert {label: note.count for label, note in found.ids.items()} == {1: 2, 2: 1}
     assert not found.unknown and not found.damage
-    # Doubled, as `resized` says, in pixels.
-    assert [round(side, 3) for size in found.sizes for side in size] == [100, 200, 200, 400, 4, 4]
-    assert set(found.frames) == found.shapes == {(1000.0, 1000.0)}
-    assert found.most[0] == 2
+    first = found.first()
+    assert (first.sides * first.images).round(3).tolist() == [[50, 100], [100, 200], [2, 2]]
+    assert found.image_sizes == {(100, 200), (50, 40), (80, 80)} and found.measured == 3
+    assert found.most.count == 2
 
 
 def test_without_a_label_map_the_ids_count(tmp_path, broken_files):
@@ -133,14 +139,14 @@ def test_memory_does_not_grow_with_the_records(tmp_path, broken_files):
     path.write_bytes(broken_files.records([features]) * 30)
     program = (
         "import resource, sys\n"
-        "from graphfix.doctor.scan import scan_records\n"
+        "from graphfix.doctor.shards import make_shards, scan_shards\n"
         "from graphfix.datasets.tf_example import read_examples\n"
         "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "import graphfix.formats.schema\n"
         "graphfix.formats.schema.message_class('graphfix.example.Example')().SerializeToString()\n"
         "before = peak()\n"
-        "found = scan_records([sys.argv[1]], None, lambda *size: (size, size), masks=False,\n"
-        "                     sample=None, progress=print)\n"
+        "found = scan_shards(make_shards([sys.argv[1]], None, masks=False), sample=None,\n"
+        "                    progress=print, mapper=map)\n"
         "assert (found.records, len(list(read_examples(sys.argv[1])))) == (30, 30)\n"
         "print(peak() - before)\n"
     )

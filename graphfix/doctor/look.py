@@ -1,0 +1,363 @@
+"""Looks at the records of one file, one after the other.  No image is decoded.
+
+A record is a tf.Example with the keys of the API's TfExampleDecoder.  What is right with a record
+is told by a few comparisons, for boxes of a thousand records at once; only where something is not
+is it asked what.
+
+A box's class is the one that the decoder uses: with a label map, its text where there is one (the
+name's or the display name's id, none for another text), else its label.
+"""
+
+import array
+import collections
+import itertools
+import math
+import zlib
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from graphfix.datasets.tf_example import (
+    EDGES,
+    ENCODED,
+    FORMAT,
+    HEIGHT,
+    LABEL,
+    MASK,
+    SOURCE_ID,
+    TEXT,
+    WIDTH,
+    ExampleReader,
+)
+from graphfix.doctor.scan import BOXES, Boxes, Keys, Note, Scan
+from graphfix.formats.checksum import crc32c
+from graphfix.formats.image_header import GIF, JPEG, PNG, Header, name_other, read_header
+
+# Kinds of notes that are not faults, but would explain one.
+AS_SIZE, OTHER_SIDE = "box may be x, y, width, height", "box may be divided by the other side"
+_SPELLINGS = {"jpg": JPEG}
+_USUAL = frozenset((b"jpeg", b"jpg", b"JPEG"))
+# What the API takes for a fraction at most, and from where a coordinate is one of pixels: whole
+# numbers from 2 on, others from 10 on.  Between them are fractions of a wrong image size.
+_MOST_FRACTION, _WHOLE_PIXELS, _PIXELS = 1.1, 2.0, 10.0
+_SLACK = 1e-3
+_HUGE = 12000000
+_TOGETHER = 8192  # boxes that are looked at together
+_TAIL = 64  # bytes at an image's end, which tell it from most others of its length
+Size = Tuple[int, int]
+
+
+class _Row(NamedTuple):
+    """A record whose boxes are still to be looked at: where it is, its image's size, its values of
+    each of EDGES, and of its classes."""
+
+    number: int
+    offset: int
+    size: Optional[Size]
+    edges: List[bytes]
+    texts: Tuple[bytes, ...]
+    labels: Tuple[int, ...]
+
+
+class Look:
+    """Takes records into a scan; `finish` when there are no more.
+
+    `names` are ids by the label map's names; with `masks` every box needs a mask.
+    """
+
+    def __init__(self, path: str, index: int, names: Optional[Mapping[bytes, int]], masks: bool):
+        self.scan = Scan((path,))
+        self.path, self.index, self.masks, self.names = path, index, masks, names
+        self.examples = ExampleReader()
+        self.keys = tuple(array.array("Q") for _ in Keys._fields)
+        self.sides: List[np.ndarray] = []
+        self.images: List[np.ndarray] = []
+        self.number = self.offset = self.pending = 0
+        self.rows: List[_Row] = []
+        self.sizes: List[Size] = []
+
+    def record(self, number: int, offset: int, block: bytes, start: int, end: int) -> None:
+        scan = self.scan
+        self.number, self.offset = number, offset
+        scan.records += 1
+        scan.bytes += end - start
+        images, sources, offsets = self.keys
+        offsets.append(offset)
+        try:
+            found, wrong = self.examples.read(block, start, end)
+        except DecodeError:
+            self.note("RECORD_NOT_EXAMPLE")
+            images.append(0)
+            sources.append(0)
+            return
+        for key, held, kind in wrong:
+            self.note("FEATURE_KIND", f"{key.decode()} is a {held}, not a {kind}")
+        source = found.get(SOURCE_ID)
+        if source and source[0]:
+            sources.append(source_key(source[0]))
+        else:
+            sources.append(0)
+            self.note("SOURCE_ID_MISSING")
+        encoded = found.get(ENCODED)
+        images.append(image_key(encoded) if encoded else 0)
+        size = self.image(found, encoded)
+        if size:
+            self.sizes.append(size)
+        self.objects(found, size)
+        if self.pending >= _TOGETHER:
+            self.flush()
+
+    def finish(self) -> Scan:
+        self.flush()
+        scan = self.scan
+        scan.keys[self.index] = Keys(*(np.frombuffer(one, np.uint64) for one in self.keys))
+        if self.sides:
+            scan.first_boxes[self.index] = Boxes(
+                np.concatenate(self.sides), np.concatenate(self.images)
+            )
+        scan.trim()
+        return scan
+
+    def note(self, kind: str, detail: str = "", row: Optional[_Row] = None) -> None:
+        self._count(self.scan.notes, kind, detail, row)
+
+    def _count(self, notes: Dict[Any, Note], key: Any, detail: str = "", row=None) -> None:
+        note = notes.get(key)
+        if note is None:
+            number, offset = row[:2] if row else (self.number, self.offset)
+            notes[key] = Note((self.index, number), self._where(number, offset), detail)
+        else:
+            note.count += 1
+
+    def _where(self, number: int, offset: int) -> str:
+        return f"{self.path}: record {number} (at byte {offset})"
+
+    def image(self, found: Dict[bytes, Any], encoded: Any) -> Optional[Size]:
+        """Checks the encoded image; returns its (height, width), None where they are unknown."""
+        height, width = found.get(HEIGHT), found.get(WIDTH)
+        stated = (height[0] if height else 0, width[0] if width else 0)
+        if not encoded:
+            self.note("IMAGE_MISSING")
+            return stated if min(stated) > 1 else None
+        header = read_header(encoded)
+        if (
+            header is not None
+            and header.format == JPEG
+            and header.channels == 3
+            and header.complete
+            and stated == header[1:3]
+            and 1 < stated[0] * stated[1] <= _HUGE
+            and (found.get(FORMAT) or (b"jpeg",))[0] in _USUAL
+        ):
+            return stated
+        return self.odd_image(found, encoded, header, stated)
+
+    def odd_image(
+        self, found: Dict[bytes, Any], encoded: Any, header: Optional[Header], stated: Size
+    ) -> Optional[Size]:
+        """The same, where something may be wrong."""
+        note = self.note
+        stated_size = stated if min(stated) > 1 else None
+        if header is None:
+            note("IMAGE_UNREADABLE", name_other(bytes(encoded[:64])))
+            return stated_size
+        if not header.complete:
+            note("IMAGE_CUT", header.format.upper())
+        if header.format == GIF:
+            note("IMAGE_GIF")
+        size = (header.height, header.width)
+        if not min(size):
+            return stated_size
+        form = (found.get(FORMAT) or (b"jpeg",))[0].decode("utf-8", "replace")
+        if _SPELLINGS.get(form.lower(), form.lower()) != header.format:
+            note(
+                "IMAGE_FORMAT",
+                f"image/format is '{form}', but the image is {header.format.upper()}",
+            )
+        if stated_size and stated != size:
+            note(
+                "IMAGE_TURNED" if stated == size[::-1] else "IMAGE_SIZE",
+                f"image/height and image/width are {stated[0]} x {stated[1]}, but the image is "
+                f"{size[0]} x {size[1]}",
+            )
+        if header.format == JPEG and header.channels == 4:
+            note("IMAGE_CMYK")
+        elif header.format in (JPEG, PNG) and header.channels in (1, 2):
+            note("IMAGE_GRAY")
+        if size[0] * size[1] > _HUGE:
+            note("IMAGE_HUGE", f"{size[0]} x {size[1]}")
+        return size
+
+    def objects(self, found: Dict[bytes, Any], size: Optional[Size]) -> None:
+        scan = self.scan
+        edges = [found.get(edge) or b"" for edge in EDGES]
+        length = len(edges[0])
+        if not scan.boxed:
+            scan.boxed = any(edge in found for edge in EDGES)
+        if not length == len(edges[1]) == len(edges[2]) == len(edges[3]):
+            self.note(
+                "BOX_COUNTS",
+                f"{', '.join(str(len(edge) // 4) for edge in edges)} values of ymin, xmin, ymax "
+                "and xmax",
+            )
+            return
+        count = length // 4
+        scan.boxes += count
+        if scan.most is None or count > scan.most.count:
+            place = self._where(self.number, self.offset)
+            scan.most = Note((self.index, self.number), place, "", count)
+        if not count:
+            scan.empty += 1
+            return
+        if self.masks and MASK not in found:
+            self.note("MASK_MISSING")
+        texts, labels = found.get(TEXT) or (), found.get(LABEL) or ()
+        self.rows.append(_Row(self.number, self.offset, size, edges, texts, labels))
+        self.pending += count
+
+    def class_ids(self, row: _Row) -> None:
+        texts, labels, count = row.texts, row.labels, len(row.edges[0]) // 4
+        use_texts = self.names is not None and len(texts)
+        values = texts if use_texts else labels
+        if len(values) != count:
+            self.note(
+                "CLASS_COUNTS",
+                f"{count} boxes, and {len(values)} values of "
+                f"{(TEXT if use_texts else LABEL).decode()}",
+                row,
+            )
+        elif use_texts:
+            self.odd_classes(row)
+        else:
+            for label in labels:
+                self._count(self.scan.ids, label, "", row)
+
+    def odd_classes(self, row: _Row) -> None:
+        scan, labels = self.scan, row.labels
+        for number, text in enumerate(row.texts):
+            label = (self.names or {}).get(text)
+            if label is None:
+                self._count(scan.unknown, text.decode("utf-8", "backslashreplace"), "", row)
+                continue
+            self._count(scan.ids, label, "", row)
+            if number < len(labels) and labels[number] != label:
+                self.note(
+                    "CLASS_DISAGREES",
+                    f"class/text '{text.decode('utf-8', 'replace')}' is {label} in the label "
+                    f"map, but class/label is {labels[number]}",
+                    row,
+                )
+
+    def flush(self) -> None:
+        """Looks at the sizes, classes and boxes of the records that wait for it."""
+        scan = self.scan
+        for size, count in collections.Counter(self.sizes).items():
+            scan.image_sizes.add(size)
+            scan.measured += count
+            scan.pixels += count * size[0] * size[1]
+        self.sizes.clear()
+        if self.rows:
+            counts = [len(row.edges[0]) // 4 for row in self.rows]
+            self._classes(counts)
+            self._boxes(counts)
+            self.rows.clear()
+            self.pending = 0
+        if max(len(scan.ids), len(scan.unknown), len(scan.image_sizes)) > 2 * _TOGETHER:
+            scan.trim()
+
+    def _classes(self, counts: List[int]) -> None:
+        labels = [row.labels for row in self.rows]
+        flat = list(itertools.chain.from_iterable(labels))
+        right = list(map(len, labels)) == counts
+        if right and self.names is not None:
+            texts = [row.texts for row in self.rows]
+            known = map(self.names.get, itertools.chain.from_iterable(texts))
+            right = list(map(len, texts)) == counts and list(known) == flat
+        ids = self.scan.ids
+        found = collections.Counter(flat) if right else {}
+        if not right or not found.keys() <= ids.keys():  # or something is wrong, or new
+            for row in self.rows:
+                self.class_ids(row)
+            return
+        for label, count in found.items():
+            ids[label].count += count
+
+    def _boxes(self, counts: List[int]) -> None:
+        top, left, bottom, right = edges = np.stack(
+            [
+                np.frombuffer(b"".join([row.edges[side] for row in self.rows]), "<f4")
+                for side in range(len(EDGES))
+            ]
+        ).astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            plain = (
+                (edges.min(axis=0) >= -_SLACK)
+                & (edges.max(axis=0) <= 1 + _SLACK)
+                & (bottom > top)
+                & (right > left)
+            )
+        good = plain
+        if not plain.all():
+            of = np.repeat(np.arange(len(counts)), counts)
+            good = plain.copy()
+            for place in np.flatnonzero(~plain):
+                good[place] = self.odd_box(tuple(edges[:, place].tolist()), self.rows[of[place]])
+        if sum(map(len, self.sides)) < BOXES:
+            sizes = np.array([row.size or (0, 0) for row in self.rows], np.int64)
+            images = np.repeat(sizes, counts, axis=0)
+            kept = good & (images[:, 0] > 0)
+            self.sides.append(np.stack([bottom - top, right - left], axis=1)[kept])
+            self.images.append(images[kept])
+
+    def odd_box(self, box: Tuple[float, ...], row: _Row) -> bool:
+        """Notes what is wrong with a box; whether it has a size all the same."""
+        top, left, bottom, right = box
+        low, high = min(box), max(box)
+        if not math.isfinite(sum(box)):  # min and max pass over NaN
+            self.note("BOX_NO_NUMBER", _shown(box), row)
+            return False
+        if high > _PIXELS or (high >= _WHOLE_PIXELS and all(edge == int(edge) for edge in box)):
+            self.note("BOX_PIXELS", _shown(box), row)
+            return False
+        if high > _MOST_FRACTION:
+            self.note("BOX_FAR", _shown(box), row)
+        if bottom < top or right < left:
+            # What widths and heights in place of the far corner would look like.
+            if low >= 0 and top + bottom <= 1 + _SLACK and left + right <= 1 + _SLACK:
+                self.note(AS_SIZE, "", row)
+            self.note("BOX_INVERTED", _shown(box), row)
+            return False
+        if low < -_SLACK or high > 1 + _SLACK:
+            if row.size and _other_side(box, row.size):
+                self.note(OTHER_SIDE, "", row)
+            self.note("BOX_OUTSIDE", _shown(box), row)
+        if bottom == top or right == left:
+            self.note("BOX_EMPTY", _shown(box), row)
+            return False
+        return True
+
+
+def image_key(encoded) -> int:
+    """Equal for copies of an image, and for few others; never 0."""
+    return len(encoded) << 32 | crc32c(encoded[-_TAIL:])
+
+
+def source_key(text: bytes) -> int:
+    """Equal for equal source ids: two checksums of 32 bits of different polynomials; never 0."""
+    return (crc32c(text) << 32 | zlib.crc32(text)) or 1
+
+
+def _other_side(box: Tuple[float, ...], size: Size) -> bool:
+    """Whether a box lies in its image if x was divided by the height, or y by the width."""
+    ratio = size[0] / float(size[1])
+    y, x = max(box[0], box[2]), max(box[1], box[3])
+    return min(box) >= 0 and (
+        (x > 1 and x * ratio <= 1 + _SLACK and y <= 1)
+        or (y > 1 and y / ratio <= 1 + _SLACK and x <= 1)
+    )
+
+
+def _shown(box: Tuple[float, ...]) -> str:
+    ymin, xmin, ymax, xmax = box
+    return f"ymin {ymin:.4g}, xmin {xmin:.4g}, ymax {ymax:.4g}, xmax {xmax:.4g}"
