@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Callable, Optional, Sequence, Union
 
 from graphfix.choices import Trainer
 from graphfix.errors import RequestError
+from graphfix.options import MAX_JOBS
 from graphfix.values import (
     Path,
     choice_of,
@@ -32,6 +33,8 @@ def diagnose(
     sample: Optional[int] = None,
     fix: Optional[Path] = None,
     overwrite: bool = False,
+    jobs: Optional[int] = None,
+    mapper: Optional[Callable] = None,
     progress: Optional[Callable[[str], None]] = None,
 ) -> "Diagnosis":
     """Finds out why a pipeline.config can't be trained, or that it can, and what it starts from.
@@ -44,6 +47,10 @@ def diagnose(
       sample: check only so many records of each data set.
       fix: write the config there, with every remedy that it can take.
       overwrite: with `fix`: replace a file that is there.
+      jobs: processes that read records at once (default: one for each processor).
+      mapper: has others read them: called like `map` with a function and one argument for each file
+        of a data set, it returns the function's values in any order. Arguments and values can be
+        pickled; values can be merged before they are returned: `one.merge(other)`.
       progress: called now and then with words for what is being read.
 
     Raises:
@@ -61,6 +68,8 @@ def diagnose(
         trainer=choice_of("trainer", trainer, Trainer),
         model_dir=optional_path("model_dir", model_dir),
         sample=None if sample is None else number_of("sample", sample, 0),
+        jobs=None if jobs is None else number_of("jobs", jobs, 1, MAX_JOBS),
+        mapper=function_of("mapper", mapper),
         progress=function_of("progress", progress) or (lambda text: None),
     )
     return work(

@@ -16,7 +16,7 @@ from record to record is looked up, not read: short features as a whole, and wha
 numbers of a box's edges.
 """
 
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 BYTES, FLOATS, INTS = _LISTS = 0x0A, 0x12, 0x1A
 _KEPT = 4096  # features that are looked up
@@ -138,7 +138,7 @@ class Reader:
     def _texts(
         self, block: bytes, at: int, stop: int, key: bytes, passed: bool
     ) -> Optional[Tuple[bytes, Any]]:
-        values = []
+        values: List[Any] = []
         large = passed or key in self._whole
         while at < stop:
             if block[at] != BYTES:

@@ -1,8 +1,8 @@
 """The boxes in TFRecords of tf.Examples, under the keys that the API's TfExampleDecoder reads.
 
 A box's class is its image/object/class/text, or its image/object/class/label where that is absent
-or empty.  Records of the usual form are read from their bytes (example_bytes.py), others by Protocol
-Buffers' own parser, which copies the encoded image.
+or empty.  Records of the usual form are read from their bytes (example_bytes.py), others by
+Protocol Buffers' own parser, which copies the encoded image.
 """
 
 import struct

@@ -11,7 +11,6 @@ name's or the display name's id, none for another text), else its label.
 import array
 import collections
 import itertools
-import math
 import zlib
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
@@ -30,22 +29,14 @@ from graphfix.datasets.tf_example import (
     WIDTH,
     ExampleReader,
 )
+from graphfix.doctor.faults import HUGE, SLACK, Size, box_faults, image_faults
 from graphfix.doctor.scan import BOXES, Boxes, Keys, Note, Scan
 from graphfix.formats.checksum import crc32c
-from graphfix.formats.image_header import GIF, JPEG, PNG, Header, name_other, read_header
+from graphfix.formats.image_header import JPEG, read_header
 
-# Kinds of notes that are not faults, but would explain one.
-AS_SIZE, OTHER_SIDE = "box may be x, y, width, height", "box may be divided by the other side"
-_SPELLINGS = {"jpg": JPEG}
 _USUAL = frozenset((b"jpeg", b"jpg", b"JPEG"))
-# What the API takes for a fraction at most, and from where a coordinate is one of pixels: whole
-# numbers from 2 on, others from 10 on.  Between them are fractions of a wrong image size.
-_MOST_FRACTION, _WHOLE_PIXELS, _PIXELS = 1.1, 2.0, 10.0
-_SLACK = 1e-3
-_HUGE = 12000000
 _TOGETHER = 8192  # boxes that are looked at together
 _TAIL = 64  # bytes at an image's end, which tell it from most others of its length
-Size = Tuple[int, int]
 
 
 class _Row(NamedTuple):
@@ -147,46 +138,14 @@ class Look:
             and header.channels == 3
             and header.complete
             and stated == header[1:3]
-            and 1 < stated[0] * stated[1] <= _HUGE
+            and 1 < stated[0] * stated[1] <= HUGE
             and (found.get(FORMAT) or (b"jpeg",))[0] in _USUAL
         ):
             return stated
-        return self.odd_image(found, encoded, header, stated)
-
-    def odd_image(
-        self, found: Dict[bytes, Any], encoded: Any, header: Optional[Header], stated: Size
-    ) -> Optional[Size]:
-        """The same, where something may be wrong."""
-        note = self.note
-        stated_size = stated if min(stated) > 1 else None
-        if header is None:
-            note("IMAGE_UNREADABLE", name_other(bytes(encoded[:64])))
-            return stated_size
-        if not header.complete:
-            note("IMAGE_CUT", header.format.upper())
-        if header.format == GIF:
-            note("IMAGE_GIF")
-        size = (header.height, header.width)
-        if not min(size):
-            return stated_size
-        form = (found.get(FORMAT) or (b"jpeg",))[0].decode("utf-8", "replace")
-        if _SPELLINGS.get(form.lower(), form.lower()) != header.format:
-            note(
-                "IMAGE_FORMAT",
-                f"image/format is '{form}', but the image is {header.format.upper()}",
-            )
-        if stated_size and stated != size:
-            note(
-                "IMAGE_TURNED" if stated == size[::-1] else "IMAGE_SIZE",
-                f"image/height and image/width are {stated[0]} x {stated[1]}, but the image is "
-                f"{size[0]} x {size[1]}",
-            )
-        if header.format == JPEG and header.channels == 4:
-            note("IMAGE_CMYK")
-        elif header.format in (JPEG, PNG) and header.channels in (1, 2):
-            note("IMAGE_GRAY")
-        if size[0] * size[1] > _HUGE:
-            note("IMAGE_HUGE", f"{size[0]} x {size[1]}")
+        form = (found.get(FORMAT) or (b"jpeg",))[0]
+        size, faults = image_faults(encoded, header, stated, form)
+        for kind, detail in faults:
+            self.note(kind, detail)
         return size
 
     def objects(self, found: Dict[bytes, Any], size: Optional[Size]) -> None:
@@ -292,8 +251,8 @@ class Look:
         ).astype(np.float64)
         with np.errstate(invalid="ignore"):
             plain = (
-                (edges.min(axis=0) >= -_SLACK)
-                & (edges.max(axis=0) <= 1 + _SLACK)
+                (edges.min(axis=0) >= -SLACK)
+                & (edges.max(axis=0) <= 1 + SLACK)
                 & (bottom > top)
                 & (right > left)
             )
@@ -302,40 +261,16 @@ class Look:
             of = np.repeat(np.arange(len(counts)), counts)
             good = plain.copy()
             for place in np.flatnonzero(~plain):
-                good[place] = self.odd_box(tuple(edges[:, place].tolist()), self.rows[of[place]])
+                row = self.rows[of[place]]
+                good[place], faults = box_faults(tuple(edges[:, place].tolist()), row.size)
+                for kind, detail in faults:
+                    self.note(kind, detail, row)
         if sum(map(len, self.sides)) < BOXES:
             sizes = np.array([row.size or (0, 0) for row in self.rows], np.int64)
             images = np.repeat(sizes, counts, axis=0)
             kept = good & (images[:, 0] > 0)
             self.sides.append(np.stack([bottom - top, right - left], axis=1)[kept])
             self.images.append(images[kept])
-
-    def odd_box(self, box: Tuple[float, ...], row: _Row) -> bool:
-        """Notes what is wrong with a box; whether it has a size all the same."""
-        top, left, bottom, right = box
-        low, high = min(box), max(box)
-        if not math.isfinite(sum(box)):  # min and max pass over NaN
-            self.note("BOX_NO_NUMBER", _shown(box), row)
-            return False
-        if high > _PIXELS or (high >= _WHOLE_PIXELS and all(edge == int(edge) for edge in box)):
-            self.note("BOX_PIXELS", _shown(box), row)
-            return False
-        if high > _MOST_FRACTION:
-            self.note("BOX_FAR", _shown(box), row)
-        if bottom < top or right < left:
-            # What widths and heights in place of the far corner would look like.
-            if low >= 0 and top + bottom <= 1 + _SLACK and left + right <= 1 + _SLACK:
-                self.note(AS_SIZE, "", row)
-            self.note("BOX_INVERTED", _shown(box), row)
-            return False
-        if low < -_SLACK or high > 1 + _SLACK:
-            if row.size and _other_side(box, row.size):
-                self.note(OTHER_SIDE, "", row)
-            self.note("BOX_OUTSIDE", _shown(box), row)
-        if bottom == top or right == left:
-            self.note("BOX_EMPTY", _shown(box), row)
-            return False
-        return True
 
 
 def image_key(encoded) -> int:
@@ -346,18 +281,3 @@ def image_key(encoded) -> int:
 def source_key(text: bytes) -> int:
     """Equal for equal source ids: two checksums of 32 bits of different polynomials; never 0."""
     return (crc32c(text) << 32 | zlib.crc32(text)) or 1
-
-
-def _other_side(box: Tuple[float, ...], size: Size) -> bool:
-    """Whether a box lies in its image if x was divided by the height, or y by the width."""
-    ratio = size[0] / float(size[1])
-    y, x = max(box[0], box[2]), max(box[1], box[3])
-    return min(box) >= 0 and (
-        (x > 1 and x * ratio <= 1 + _SLACK and y <= 1)
-        or (y > 1 and y / ratio <= 1 + _SLACK and x <= 1)
-    )
-
-
-def _shown(box: Tuple[float, ...]) -> str:
-    ymin, xmin, ymax, xmax = box
-    return f"ymin {ymin:.4g}, xmin {xmin:.4g}, ymax {ymax:.4g}, xmax {xmax:.4g}"

@@ -4,8 +4,8 @@ from typing import Iterator, List
 
 from graphfix.detectors.families import FASTER_RCNN
 from graphfix.doctor.checks import Check, Symptom, listed
+from graphfix.doctor.faults import AS_SIZE, OTHER_SIDE
 from graphfix.doctor.record_notes import EVAL, SCRIPT, TRAIN, noted, scans, suspicion
-from graphfix.doctor.look import AS_SIZE, OTHER_SIDE
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING, count
 from graphfix.pipeline_config.edits import ConfigEdit

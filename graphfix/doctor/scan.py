@@ -102,10 +102,11 @@ class Scan:
 
     def trim(self) -> None:
         """Drops what is more than is kept, so that the same is left whatever was merged first."""
-        for notes in (self.ids, self.unknown):
+        counted: Tuple[Dict[Any, Note], ...] = (self.ids, self.unknown)
+        for notes in counted:
             if len(notes) > _NAMES:
-                for name in sorted(notes)[_NAMES:]:  # type: ignore[type-var]
-                    del notes[name]  # type: ignore[attr-defined]
+                for name in sorted(notes)[_NAMES:]:
+                    del notes[name]
         if len(self.image_sizes) > _SHAPES:
             self.image_sizes = set(sorted(self.image_sizes)[:_SHAPES])
         kept = 0

@@ -36,8 +36,8 @@ class Options(NamedTuple):
     """What was asked for: the API's month and schema, the trainers (model_main, legacy) that may
     train, the directory they train in, and how many records of each data set to look at (all,
     where None).  `cache` keeps what was read, for the next look at a config of the same files.
-    `assumed`: nothing says which month it is, so that a config may need a later one.  `mapper` has
-    the files of a data set scanned."""
+    `assumed`: nothing says which month it is, so that a config may need a later one.  The
+    files of a data set are scanned in up to `jobs` processes, or by `mapper`, if there is one."""
 
     revision: str
     schema: Schema
@@ -47,7 +47,8 @@ class Options(NamedTuple):
     sample: Optional[int] = None
     progress: Callable[[str], None] = lambda text: None
     assumed: bool = False
-    mapper: Mapper = map
+    jobs: int = 1
+    mapper: Optional[Mapper] = None
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -191,6 +192,7 @@ class Setup:
                 make_shards(paths, labels, masks=message.load_instance_masks),
                 sample=self.options.sample,
                 progress=self.options.progress,
+                jobs=self.options.jobs,
                 mapper=self.options.mapper,
             ),
         )

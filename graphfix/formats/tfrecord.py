@@ -47,7 +47,9 @@ def read_frames(path: str) -> Iterator[Tuple[int, int, bytes, int, int]]:
                     if not block and needed == head:
                         return
                     inside = needed == head
-                    what = "the file ends inside its length" if inside else "the file became shorter"
+                    what = (
+                        "the file ends inside its length" if inside else "the file became shorter"
+                    )
                     what = _what(number, offset) + "is truncated: " + what
                     raise SourceError(path, what, _WRITE_AGAIN)
                 view, size, at = memoryview(block), len(block), 0
@@ -101,7 +103,7 @@ def read_at(path: str, offsets: Iterable[int]) -> Iterator[bytes]:
                     length = _HEADER.unpack(header)[0]
                     if offset + length < os.fstat(file.fileno()).st_size:
                         data = os.pread(file.fileno(), length + _FOOTER.size, offset + _HEADER.size)
-                        data, footer = data[:-_FOOTER.size], data[-_FOOTER.size :]
+                        data, footer = data[: -_FOOTER.size], data[-_FOOTER.size :]
                 if len(footer) < _FOOTER.size or mask(crc32c(data)) != _FOOTER.unpack(footer)[0]:
                     raise SourceError(
                         path, "changed while it was read", "do it again when nothing writes to it"

@@ -36,8 +36,7 @@ def checksum(data):
 def read(path):
     records = []
     try:
-        for one in tfrecord.read_records(str(path)):
-            records.append(one)
+        records.extend(tfrecord.read_records(str(path)))
     except SourceError:
         return records, False
     return records, True
