@@ -13,10 +13,10 @@ lowest first, the high bit set on all bytes but the last.
 
 One pass in Python over some ten features has to keep up with a parser in C++.  So what is the same
 from record to record is looked up, not read: short features as a whole, and what stands before the
-numbers of a box's edges.
+numbers of boxes.
 """
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 BYTES, FLOATS, INTS = _LISTS = 0x0A, 0x12, 0x1A
 _KEPT = 4096  # features that are looked up
@@ -28,19 +28,25 @@ class Reader:
     """Reads records' features.
 
     `kinds` are the tags of lists by key; other keys are passed over.  `whole` are the keys whose
-    values are large: of those the first value's place in the block is given, (start, end), not
-    bytes.  `edges` are keys, all of one length, that have as many numbers as a picture has boxes.
+    values are large: of those the first value's place in the block is given, as a slice, not bytes.
+    `each` are keys of numbers that have as many as a picture has boxes.
     """
 
     def __init__(
-        self, kinds: Dict[bytes, int], *, whole: Tuple[bytes, ...], edges: Tuple[bytes, ...]
+        self, kinds: Dict[bytes, int], *, whole: Tuple[bytes, ...], each: Tuple[bytes, ...]
     ):
         self._kinds, self._whole = kinds, frozenset(whole)
         self._known: Dict[bytes, Tuple[bytes, Any]] = {}
-        self._heads = {
-            _head(key, 4 * count): (key, 4 * count) for key in edges for count in range(1, 30)
-        }
-        self._lengths = (len(edges[0]), len(next(iter(self._heads))))
+        # By the length of a key: the length of a head, and by heads their key, the size of the
+        # feature, and whether it has integers.
+        self._heads: Dict[int, Tuple[int, Dict[bytes, Tuple[bytes, int, bool]]]] = {}
+        for key in each:
+            kind = kinds[key]
+            length = len(_head(key, kind, 1))
+            heads = {
+                _head(key, kind, size): (key, length + size, kind == INTS) for size in _sizes(kind)
+            }
+            self._heads.setdefault(len(key), (length, {}))[1].update(heads)
 
     def features(self, block: bytes, at: int, end: int) -> Optional[Dict[bytes, Any]]:
         """The values of each key of the record block[at:end], None where it has another form.
@@ -49,7 +55,7 @@ class Reader:
         key that is passed over has None.
         """
         found: Dict[bytes, Any] = {}
-        known, heads, key_length, head_length = self._known, self._heads, *self._lengths
+        known, heads = self._known, self._heads
         if at == end:
             return found
         try:
@@ -69,12 +75,20 @@ class Reader:
                 stop = at + size
                 if stop > end:
                     return None
-                if block[at + 1] == key_length:
-                    edge = heads.get(block[at : at + head_length])
-                    if edge is not None:
-                        if size != head_length + edge[1]:
+                head = heads.get(block[at + 1])
+                if head is not None:
+                    length, keys = head
+                    numbers = keys.get(block[at : at + length])
+                    if numbers is not None:
+                        key, whole, integers = numbers
+                        if size != whole:
                             return None
-                        found[edge[0]] = block[at + head_length : stop]
+                        value: Any = block[at + length : stop]
+                        if integers:
+                            value = tuple(value) if max(value) < 0x80 else _integers(value)
+                            if value is None:
+                                return None
+                        found[key] = value
                         at = stop
                         continue
                 if size < _SHORT:
@@ -143,7 +157,11 @@ class Reader:
         while at < stop:
             if block[at] != BYTES:
                 return None
-            size, at = _varint(block, at + 1)
+            size = block[at + 1]
+            if size < 0x80:
+                at += 2
+            else:
+                size, at = _varint(block, at + 1)
             if not large:
                 values.append(block[at : at + size])
             elif not values:
@@ -192,8 +210,13 @@ def _integers(data: bytes) -> Optional[Tuple[int, ...]]:
     return None if shift else tuple(out)
 
 
-def _head(key: bytes, size: int) -> bytes:
-    """What stands before `size` bytes of packed floats, from the key's tag on."""
+def _sizes(kind: int) -> Iterable[int]:
+    """The bytes of numbers whose lengths take a byte each, as does that of their feature."""
+    return range(4, 4 * 23, 4) if kind == FLOATS else range(1, 90)
+
+
+def _head(key: bytes, kind: int, size: int) -> bytes:
+    """What stands before `size` bytes of packed numbers, from the key's tag on."""
     packed = bytes((BYTES, size))
-    value = bytes((FLOATS, size + len(packed))) + packed
+    value = bytes((kind, size + len(packed))) + packed
     return bytes((BYTES, len(key))) + key + bytes((0x12, size + len(value))) + value

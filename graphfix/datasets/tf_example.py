@@ -5,12 +5,13 @@ or empty.  Records of the usual form are read from their bytes (example_bytes.py
 Protocol Buffers' own parser, which copies the encoded image.
 """
 
+import functools
 import struct
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from google.protobuf.message import DecodeError
 
-from graphfix.datasets.boxes import ImageBoxes
+from graphfix.datasets.boxes import ImageBoxes, PackedBoxes
 from graphfix.datasets.example_bytes import BYTES, FLOATS, INTS, Reader
 from graphfix.errors import SourceError
 from graphfix.formats.schema import message_class, parse
@@ -59,7 +60,7 @@ class ExampleReader:
     def __init__(self) -> None:
         tags = {"bytes_list": BYTES, "float_list": FLOATS, "int64_list": INTS}
         kinds = {key: tags[kind] for key, kind in KINDS.items()}
-        self._reader = Reader(kinds, whole=(ENCODED,), edges=EDGES)
+        self._reader = Reader(kinds, whole=(ENCODED,), each=(*EDGES, LABEL))
         self._class = message_class("graphfix.example.Example")
 
     def read(self, block: bytes, start: int, end: int) -> Tuple[Dict[bytes, Any], List[Wrong]]:
@@ -139,33 +140,33 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
 
 
 def _boxes(found: Dict[bytes, Any], where: str) -> ImageBoxes:
-    edges = [
-        struct.unpack(f"<{len(edge) // 4}f", edge)
-        for edge in (found.get(key) or b"" for key in EDGES)
-    ]
-    count = len(edges[0])
-    if [len(edge) for edge in edges] != [count] * len(edges):
-        raise SourceError(
-            where,
-            f"has {', '.join(str(len(edge)) for edge in edges)} values of ymin, xmin, ymax and "
-            "xmax",
-            _REMEDY,
-        )
+    edges = [found.get(key) or b"" for key in EDGES]
+    length = len(edges[0])
+    if not length == len(edges[1]) == len(edges[2]) == len(edges[3]):
+        counts = ", ".join(str(len(edge) // 4) for edge in edges)
+        raise SourceError(where, f"has {counts} values of ymin, xmin, ymax and xmax", _REMEDY)
+    count = length // 4
     names, labels = found.get(TEXT) or (), found.get(LABEL) or ()
     for key, values in ((TEXT, names), (LABEL, labels)):
         if len(values) not in (0, count):
             raise SourceError(
                 where, f"has {count} boxes, but {len(values)} values of {key.decode()}", _REMEDY
             )
+    classes: Sequence[Any]
     if names:
-        classes = [
-            name.decode("utf-8", "backslashreplace") if name else labels[number] if labels else None
-            for number, name in enumerate(names)
-        ]
+        classes = list(map(_decoded, names))
+        if "" in classes:
+            numbers = labels or (None,) * count
+            classes = [name or number for name, number in zip(classes, numbers)]
     else:
-        classes = list(labels) or [None] * count
-    height, width = (found.get(key) or (0,) for key in (HEIGHT, WIDTH))
-    size = (int(height[0]), int(width[0]))
+        classes = labels or (None,) * count
+    height, width = found.get(HEIGHT), found.get(WIDTH)
+    size = (height[0], width[0]) if height and width else (0, 0)
     # 1 by 1 is what the API's decoder puts where a record does not say.
     known = 1 < min(size) and max(size) <= _MOST_PIXELS
-    return ImageBoxes(where, size if known else None, list(zip(*edges)), classes)
+    return ImageBoxes(where, size if known else None, PackedBoxes(edges), classes)
+
+
+@functools.lru_cache(maxsize=4096)
+def _decoded(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")

@@ -70,7 +70,8 @@ class AnchorSpec:
 
 def shaped(scale: float, ratio: float, base: Pair) -> Pair:
     """The (height, width) of an anchor."""
-    return (scale / math.sqrt(ratio) * base[0], scale * math.sqrt(ratio) * base[1])
+    root = math.sqrt(ratio)
+    return (scale / root * base[0], scale * root * base[1])
 
 
 def _ssd(ssd, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
@@ -92,8 +93,9 @@ def _ssd(ssd, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
         ssd.base_anchor_width * min(height, width) / width,
     )
     maps = []
+    ratios = list(ssd.aspect_ratios)
     for layer in range(layers):
-        pairs = [(scales[layer], ratio) for ratio in ssd.aspect_ratios]
+        pairs = [(scales[layer], ratio) for ratio in ratios]
         between = math.sqrt(scales[layer] * scales[layer + 1])
         if api is not None and api < INTERPOLATED_LAST:
             for place in reversed(range(len(pairs))):
