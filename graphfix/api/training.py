@@ -1,4 +1,4 @@
-"""Functions for the training that comes after: diagnose, explain, fit anchors."""
+"""Functions for the training that comes after: diagnose, explain, fit anchors, show records."""
 
 from typing import TYPE_CHECKING, Callable, Optional, Sequence, Union
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from graphfix.doctor.doctor import Diagnosis
     from graphfix.doctor.messages.explain import Explanation
     from graphfix.doctor.python_environment import Environment
+    from graphfix.record_sheets.workflow import RecordSheets
 
 
 def diagnose(
@@ -246,4 +247,41 @@ def apply_anchors(
         path_of("anchors", anchors),
         output=path_of("output", output),
         overwrite=flag_of("overwrite", overwrite),
+    )
+
+
+def show_records(
+    records: Union[Path, Sequence[Path]],
+    output_directory: Path,
+    *,
+    label_map_path: Optional[Path] = None,
+    pictures: int = 48,
+    overwrite: bool = False,
+    progress: Optional[Callable[[str], None]] = None,
+) -> "RecordSheets":
+    """Draws contact sheets of records: pictures with boxes, classes and masks, and a page of them.
+
+    Pictures with findings come first, of each kind some, then others from all over the data set.
+    It needs Pillow.
+
+    Args:
+      records: TFRecords, in one path or several, or patterns of them.
+      output_directory: the directory to write; its index.html has the sheets.
+      label_map_path: the label map, for names of classes, and for which classes it lacks.
+      pictures: how many to draw, at most.
+      overwrite: replace what graphfix wrote there before.
+      progress: called now and then with words for what is being done.
+
+    Raises:
+      GraphfixError: nothing was written.
+    """
+    from graphfix.record_sheets.workflow import show_records as work
+
+    return work(
+        paths_of("records", records),
+        output_directory=path_of("output_directory", output_directory),
+        label_map_path=optional_path("label_map_path", label_map_path),
+        most=number_of("pictures", pictures, 1, 10000),
+        overwrite=flag_of("overwrite", overwrite),
+        progress=function_of("progress", progress) or (lambda text: None),
     )

@@ -16,7 +16,9 @@ from graphfix.formats.tfrecord import read_at
 _Digest = Tuple[int, int, int]
 
 
-class _Record(NamedTuple):
+class Record(NamedTuple):
+    """A record of a data set, its key, and its bytes."""
+
     order: Order
     path: str
     offset: int
@@ -27,18 +29,25 @@ class _Record(NamedTuple):
 def note_copies(scan: Scan) -> None:
     """Notes images and source ids that an earlier record of the data set has; done once, when all
     of the data set is merged."""
+    for kind, record, detail in find_copies(scan):
+        where = f"{record.path}: record {record.order[1]} (at byte {record.offset})"
+        scan.notes.setdefault(kind, Note(record.order, where, detail, 0)).count += 1
+
+
+def find_copies(scan: Scan) -> Iterator[Tuple[str, Record, str]]:
+    """(kind, record, detail) of each record with an image or a source id of an earlier one."""
     reader = ExampleReader()
     first: Dict[_Digest, Tuple[str, int]] = {}
     for record in _records(scan, "images", _repeated(_keys(scan, "images"))):
         path, number = first.setdefault(_digest(record, reader), (record.path, record.order[1]))
         if (path, number) != (record.path, record.order[1]):
             same = path == record.path
-            _note(scan, "IMAGE_TWICE", record, f"record {number}" + ("" if same else f" of {path}"))
+            yield "IMAGE_TWICE", record, f"record {number}" + ("" if same else f" of {path}")
     known: Dict[int, bytes] = {}
     for record in _records(scan, "sources", _repeated(_keys(scan, "sources"))):
         if record.key in known:
             text = known[record.key].decode("utf-8", "backslashreplace")
-            _note(scan, "SOURCE_ID_TWICE", record, text)
+            yield "SOURCE_ID_TWICE", record, text
         else:
             known[record.key] = reader.read(record.data, 0, len(record.data))[0][SOURCE_ID][0]
 
@@ -60,12 +69,6 @@ def common_images(one: Scan, other: Scan) -> int:
     return len(found[0] & found[1])
 
 
-def _note(scan: Scan, kind: str, record: _Record, detail: str) -> None:
-    where = f"{record.path}: record {record.order[1]} (at byte {record.offset})"
-    known = scan.notes.setdefault(kind, Note(record.order, where, detail, 0))
-    known.count += 1
-
-
 def _keys(scan: Scan, column: str) -> np.ndarray:
     """The keys of all records that have one."""
     parts = [getattr(keys, column) for keys in scan.keys.values()]
@@ -78,7 +81,7 @@ def _repeated(keys: np.ndarray) -> np.ndarray:
     return np.unique(keys[1:][keys[1:] == keys[:-1]])
 
 
-def _records(scan: Scan, column: str, keys: np.ndarray) -> Iterator[_Record]:
+def _records(scan: Scan, column: str, keys: np.ndarray) -> Iterator[Record]:
     """The records that have one of the keys, in their order in the data set."""
     if not len(keys):
         return
@@ -88,9 +91,9 @@ def _records(scan: Scan, column: str, keys: np.ndarray) -> Iterator[_Record]:
         places = np.flatnonzero(np.isin(values, keys))
         path, offsets = scan.files[index], of_file.offsets[places].tolist()
         for place, offset, data in zip(places.tolist(), offsets, read_at(path, offsets)):
-            yield _Record((index, place), path, offset, int(values[place]), data)
+            yield Record((index, place), path, offset, int(values[place]), data)
 
 
-def _digest(record: _Record, reader: ExampleReader) -> _Digest:
+def _digest(record: Record, reader: ExampleReader) -> _Digest:
     image = reader.read(record.data, 0, len(record.data))[0][ENCODED]
     return len(image), crc32c(image), sum64(image)

@@ -39,7 +39,7 @@ _TOGETHER = 8192  # boxes that are looked at together
 _TAIL = 64  # bytes at an image's end, which tell it from most others of its length
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     """A record whose boxes are still to be looked at: where it is, its image's size, its values of
     each of EDGES, and of its classes."""
 
@@ -65,7 +65,7 @@ class Look:
         self.sides: List[np.ndarray] = []
         self.images: List[np.ndarray] = []
         self.number = self.offset = self.pending = 0
-        self.rows: List[_Row] = []
+        self.rows: List[Row] = []
         self.sizes: List[Size] = []
 
     def record(self, number: int, offset: int, block: bytes, start: int, end: int) -> None:
@@ -110,7 +110,7 @@ class Look:
         scan.trim()
         return scan
 
-    def note(self, kind: str, detail: str = "", row: Optional[_Row] = None) -> None:
+    def note(self, kind: str, detail: str = "", row: Optional[Row] = None) -> None:
         self._count(self.scan.notes, kind, detail, row)
 
     def _count(self, notes: Dict[Any, Note], key: Any, detail: str = "", row=None) -> None:
@@ -172,10 +172,10 @@ class Look:
         if self.masks and MASK not in found:
             self.note("MASK_MISSING")
         texts, labels = found.get(TEXT) or (), found.get(LABEL) or ()
-        self.rows.append(_Row(self.number, self.offset, size, edges, texts, labels))
+        self.rows.append(Row(self.number, self.offset, size, edges, texts, labels))
         self.pending += count
 
-    def class_ids(self, row: _Row) -> None:
+    def class_ids(self, row: Row) -> None:
         texts, labels, count = row.texts, row.labels, len(row.edges[0]) // 4
         use_texts = self.names is not None and len(texts)
         values = texts if use_texts else labels
@@ -192,12 +192,12 @@ class Look:
             for label in labels:
                 self._count(self.scan.ids, label, "", row)
 
-    def odd_classes(self, row: _Row) -> None:
+    def odd_classes(self, row: Row) -> None:
         scan, labels = self.scan, row.labels
         for number, text in enumerate(row.texts):
             label = (self.names or {}).get(text)
             if label is None:
-                self._count(scan.unknown, text.decode("utf-8", "backslashreplace"), "", row)
+                self.unknown(text.decode("utf-8", "backslashreplace"), row)
                 continue
             self._count(scan.ids, label, "", row)
             if number < len(labels) and labels[number] != label:
@@ -207,6 +207,10 @@ class Look:
                     f"map, but class/label is {labels[number]}",
                     row,
                 )
+
+    def unknown(self, text: str, row: Row) -> None:
+        """Counts a class that the label map lacks."""
+        self._count(self.scan.unknown, text, "", row)
 
     def flush(self) -> None:
         """Looks at the sizes, classes and boxes of the records that wait for it."""
