@@ -233,7 +233,7 @@ def describe_anchors(
             "a location",
             _OTHER,
         )
-    if not all([0 < side < _INFINITE for one in maps for size in one.sizes for side in size]):
+    if not all(0 < side < _INFINITE for one in maps for size in one.sizes for side in size):
         raise SourceError(subject, f"has a {generator} with anchors of no size", _OTHER)
     return spec
 

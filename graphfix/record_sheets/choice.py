@@ -1,4 +1,5 @@
-"""Which records to show: those with findings first, of each kind some, then others from all over."""
+"""Which records to show: those with findings first, of each kind some, then others from all
+over."""
 
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
@@ -85,7 +86,10 @@ class Found:
         for place in sorted(self.faults):
             faults = tuple(
                 sorted(
-                    (Fault(kind, severity(kind), text) for kind, text in self.faults[place].items()),
+                    (
+                        Fault(kind, severity(kind), text)
+                        for kind, text in self.faults[place].items()
+                    ),
                     key=lambda fault: (_RANKS.index(fault.severity), fault.code),
                 )
             )

@@ -50,8 +50,8 @@ class Namer:
         if text is not None:
             known = self.ids.get(text)
             return (self.names[known], known) if known is not None else (f"{shown}?", None)
-        if label in self.names:
-            return self.names[label], label  # type: ignore[index]
+        if label is not None and label in self.names:
+            return self.names[label], label
         return (f"id {label}?" if label is not None else "no class"), None
 
 

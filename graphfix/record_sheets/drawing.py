@@ -24,6 +24,7 @@ _CAPTION, _GAP, _BORDER = 50, 18, 26
 _PAPER, _MAT, _INK, _QUIET = "#eceef1", "#ffffff", "#1d2430", "#5b6575"
 _FAULT = {ERROR: "#b3261e", WARNING: "#b26a00"}
 _LINE, _DASH = 3, 9
+_PIXELS = 2.0  # a larger number is no part of a side
 _MASK = 0.45  # how much a mask covers
 _MARGIN = 0.14  # around a picture, where boxes reach out of it
 _LARGEST_UP = 3.0  # a small picture is enlarged as much at most
@@ -70,9 +71,7 @@ def sheet(tiles: Sequence[Tile], path: str) -> Tuple[int, int]:
     columns = min(COLUMNS, len(tiles))
     rows = -(-len(tiles) // columns)
     step = (_WIDTH + _GAP, _HEIGHT + _CAPTION + _GAP)
-    size = tuple(
-        2 * _BORDER + count * one - _GAP for count, one in zip((columns, rows), step)
-    )
+    size = tuple(2 * _BORDER + count * one - _GAP for count, one in zip((columns, rows), step))
     page = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(page)
     fonts = _Fonts()
@@ -161,7 +160,7 @@ def _picture(content: Content, fonts: _Fonts) -> Any:
     tile = Image.new("RGB", (_WIDTH, _HEIGHT), "#22262d")
     draw = ImageDraw.Draw(tile)
     image = _decoded(content.encoded)
-    shapes = [one for one in content.shapes if np.isfinite(one.box).all()]
+    shapes = [_in_parts(one, image) for one in content.shapes if np.isfinite(one.box).all()]
     ratio = image.size[0] / image.size[1] if image else 4 / 3
     outside = any(min(one.box) < -0.01 or max(one.box) > 1.01 for one in shapes)
     room = 1 - 2 * _MARGIN if outside else 1.0
@@ -177,13 +176,25 @@ def _picture(content: Content, fonts: _Fonts) -> Any:
         draw.rectangle((*place, place[0] + size[0], place[1] + size[1]), fill="#3a404a")
         words = "no picture that can be decoded"
         wide = _measure(draw, words, fonts.title)[0]
-        draw.text(((_WIDTH - wide) / 2, _HEIGHT / 2 - 8), words, fill="#ffffff", font=fonts.title)
+        draw.text(((_WIDTH - wide) / 2, _HEIGHT - 28), words, fill="#ffffff", font=fonts.title)
+    if outside:
+        ends = (place[0] - 1, place[1] - 1, place[0] + size[0], place[1] + size[1])
+        draw.rectangle(ends, outline="#8a93a0")
     for shape, mask in zip(content.shapes, _mask_images(content)):
         if mask is not None:
             _cover(tile, mask.resize(size, Image.NEAREST), place, colour(shape.label))
     draw = ImageDraw.Draw(tile)
     _boxes(draw, shapes, place, size, fonts)
     return tile
+
+
+def _in_parts(shape: Shape, image: Any) -> Shape:
+    """A box in parts of the picture's sides, also one whose numbers must be pixels."""
+    if image is None or max(shape.box) < _PIXELS:
+        return shape
+    width, height = image.original
+    top, left, bottom, right = shape.box
+    return shape._replace(box=(top / height, left / width, bottom / height, right / width))
 
 
 def _decoded(encoded: bytes) -> Any:
@@ -195,8 +206,11 @@ def _decoded(encoded: bytes) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(encoded))
+            original = image.size
             image.draft("RGB", (2 * _WIDTH, 2 * _HEIGHT))
-            return image.convert("RGB")
+            image = image.convert("RGB")
+            image.original = original
+            return image
     except Exception:  # whatever the bytes of a stranger make it raise
         return None
 
@@ -208,7 +222,7 @@ def _mask_images(content: Content) -> List[Any]:
     masks, count = content.masks, len(content.shapes)
     if masks and isinstance(masks[0], float) and count and content.encoded:
         image = _decoded(content.encoded)
-        size = image.size if image else (0, 0)
+        size = image.original if image else (0, 0)
         if len(masks) != count * size[0] * size[1]:
             return [None] * count
         planes = np.reshape(np.asarray(masks, np.float32), (count, size[1], size[0])) > 0
@@ -236,7 +250,9 @@ def _boxes(
 ) -> None:
     taken: List[Tuple[int, int, int, int]] = []
     # The small ones last, or they are hidden.
-    order = sorted(shapes, key=lambda one: -abs((one.box[2] - one.box[0]) * (one.box[3] - one.box[1])))
+    order = sorted(
+        shapes, key=lambda one: -abs((one.box[2] - one.box[0]) * (one.box[3] - one.box[1]))
+    )
     drawn = []
     for shape in order:
         box = _placed(shape.box, place, size)
@@ -257,9 +273,7 @@ def _placed(
         (left, right, place[0], size[0], _WIDTH),
         (top, bottom, place[1], size[1], _HEIGHT),
     ):
-        both = sorted(
-            int(min(max(start + part * length, 2), limit - 3)) for part in (low, high)
-        )
+        both = sorted(int(min(max(start + part * length, 2), limit - 3)) for part in (low, high))
         ends.append(both)
     return ends[0][0], ends[1][0], ends[0][1], ends[1][1]
 
@@ -267,21 +281,20 @@ def _placed(
 def _outline(draw: Any, box: Tuple[int, int, int, int], ink: str, broken: bool) -> None:
     left, top, right, bottom = box
     # A light line around the coloured one shows it on any ground.
-    for grow, shade, width in ((1, "#ffffff", _LINE + 2), (0, ink, _LINE)):
-        corners = (left - grow, top - grow, right + grow, bottom + grow)
-        if not broken:
-            draw.rectangle(corners, outline=shade, width=width)
-            continue
-        for start, end, fixed, across in (
-            (left, right, top, True),
-            (left, right, bottom, True),
-            (top, bottom, left, False),
-            (top, bottom, right, False),
-        ):
-            for at in range(start, max(end, start + 1), 2 * _DASH):
-                stop = min(at + _DASH, end)
-                line = (at, fixed, stop, fixed) if across else (fixed, at, fixed, stop)
-                draw.line(line, fill=shade, width=width)
+    draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline="#ffffff", width=_LINE + 1)
+    if not broken:
+        draw.rectangle((left, top, right, bottom), outline=ink, width=_LINE)
+        return
+    for start, end, fixed, across in (
+        (left, right, top + 1, True),
+        (left, right, bottom - 1, True),
+        (top, bottom, left + 1, False),
+        (top, bottom, right - 1, False),
+    ):
+        for at in range(start, max(end, start + 1), 2 * _DASH):
+            stop = min(at + _DASH, end)
+            line = (at, fixed, stop, fixed) if across else (fixed, at, fixed, stop)
+            draw.line(line, fill=ink, width=_LINE)
 
 
 def _tag(

@@ -67,9 +67,7 @@ def show_records(
     scan, counts, chosen = choose(make_shards(paths, labels, masks=False), most, progress)
     if not scan.records:
         raise SourceError(", ".join(records), "has no record", "give records with pictures")
-    with publishing.staged(
-        output_directory, overwrite=overwrite, inputs=inputs + paths
-    ) as stages:
+    with publishing.staged(output_directory, overwrite=overwrite, inputs=inputs + paths) as stages:
         sheets = _draw(stages[0], chosen, Namer(labels), progress)
         page = _page(", ".join(records), scan, counts, sheets, labels)
         with open(os.path.join(stages[0], INDEX), "w", encoding="utf-8") as file:
@@ -127,7 +125,7 @@ def _draw(
         for number, one in enumerate(part, start + 1):
             (data,) = read_at(one.path, [one.offset])
             content: Content = read_content(data, namer)
-            title = f"{os.path.basename(one.path)} : {one.number}"
+            title = f"record {one.number} of {os.path.basename(one.path)}"
             codes = tuple(fault.code for fault in one.faults)
             worst = one.faults[0].severity if one.faults else ""
             tiles.append(drawing.Tile(number, title, content, codes, worst))
@@ -210,6 +208,6 @@ def _classes(scan: Scan, labels: Optional[LabelMap]) -> List[Dict[str, str]]:
             }
         )
     for text, note in scan.unknown_texts():
-        boxes = count(note.count, "box", "boxes")
-        rows.append({"name": text, "told": f"not in the label map, {boxes}", "colour": "#000000"})
+        told = f"not in the label map, {count(note.count, 'box', 'boxes')}"
+        rows.append({"name": text, "told": told, "colour": drawing.colour(None)})
     return rows
