@@ -28,6 +28,7 @@ def test_beam_gives_doctors_report(tmp_path, broken_files, capsys):
         (tmp_path / f"x.record-{number}").write_bytes(data[: -9 * (number == 5) or None])
     with open(os.path.join(repository.DETECTOR, "pipeline.config"), encoding="utf-8") as file:
         text = file.read().replace("shapes/train.record*", f"{tmp_path}/x.record-?")
+    text = text.replace('"shapes_detector/', f'"{repository.DETECTOR}/')
     config = tmp_path / "pipeline.config"
     config.write_text(text)
     capsys.readouterr()

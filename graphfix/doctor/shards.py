@@ -86,7 +86,7 @@ def scan_shards(
             if not scan.complete:
                 break
     else:
-        parts = mapper(scan_shard, shards) if mapper else _parts(shards, jobs, progress)
+        parts = mapper(scan_shard, shards) if mapper and shards else _parts(shards, jobs, progress)
         for part in parts:
             scan.merge(part)
     note_copies(scan)

@@ -259,6 +259,10 @@ def test_a_scan_is_the_same_in_whatever_order_files_are_merged(
         assert told(scan_files(paths, labels, masks=True, mapper=in_any_order)) == expected
 
 
+def test_nobody_is_asked_to_scan_no_files():
+    assert not scan_files([], mapper=lambda function, shards: 1 / 0).records
+
+
 @pytest.mark.slow
 def test_a_scan_is_the_same_by_many_processes(tmp_path, broken_files, monkeypatch):
     monkeypatch.setattr(shards, "_WORTH", 1)
