@@ -37,7 +37,7 @@ REQUIREMENTS = [
     "markupsafe<2.1; python_version<'3.7'",
 ]
 
-# On CPython 3.8 and newer this extra adds nothing: there is no TensorFlow 1.15 for them but NVIDIA's
+# On CPython 3.8 and newer this extra adds nothing: there is no TensorFlow 1.15 but NVIDIA's
 # for 3.8.  Its generated messages refuse protobuf from 3.21 (4.21) on.
 TENSORFLOW = ["tensorflow==1.15.*; python_version<'3.8'", "protobuf<3.21; python_version<'3.8'"]
 
