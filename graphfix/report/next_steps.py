@@ -4,12 +4,13 @@ Modules, not files, are named, because `python -m` works from an installed API a
 upstream's research/ directory.
 """
 
+import os
 import posixpath
 import shlex
 from typing import NamedTuple, Optional, Tuple
 
 from graphfix.formats.textproto.literals import BadLiteral, parse_string
-from graphfix.modeldir.names import CONFIG
+from graphfix.modeldir.names import CONFIG, REPORT_HTML
 from graphfix.report.report import Report
 from graphfix.restore import trainers
 
@@ -83,6 +84,23 @@ def training_steps(
                 )
             )
     return tuple(steps)
+
+
+def what_next(report: Report, directory: str) -> Tuple[str, ...]:
+    """Lines for who converted into a directory: where it is, and the next command to paste."""
+    lines = [f"{directory} written; {os.path.join(directory, REPORT_HTML)} has the details"]
+    if any(one.code == "PLACEHOLDER" for one in report.findings):
+        command = f"graphfix doctor {shlex.quote(os.path.join(directory, CONFIG))}"
+        return (
+            *lines,
+            "next, write the paths that are still placeholders, and see whether it will train:",
+            command,
+        )
+    steps = next_steps(report)
+    for one in steps:
+        if one.command:
+            return (*lines, "next, train:", *one.command.split("\n"))
+    return (*lines, *(f"next: {one.remark}" for one in steps[:1]))
 
 
 def config_path(report: Report) -> Optional[str]:
