@@ -60,8 +60,8 @@ def training_steps(
             directory = model_dir or f"{posixpath.dirname(config)}_{name}"
             command = (
                 f"python -m {module} --alsologtostderr \\\n    "
-                f"--pipeline_config_path={shlex.quote(config)} \\\n    "
-                f"--{flag}={shlex.quote(directory)}"
+                f"--pipeline_config_path={_quoted(config)} \\\n    "
+                f"--{flag}={_quoted(directory)}"
             )
             steps.append(
                 Step(
@@ -90,7 +90,7 @@ def what_next(report: Report, directory: str) -> Tuple[str, ...]:
     """Lines for who converted into a directory: where it is, and the next command to paste."""
     lines = [f"{directory} written; {os.path.join(directory, REPORT_HTML)} has the details"]
     if any(one.code == "PLACEHOLDER" for one in report.findings):
-        command = f"graphfix doctor {shlex.quote(os.path.join(directory, CONFIG))}"
+        command = f"graphfix doctor {_quoted(os.path.join(directory, CONFIG))}"
         return (
             *lines,
             "next, write the paths that are still placeholders, and see whether it will train:",
@@ -101,6 +101,13 @@ def what_next(report: Report, directory: str) -> Tuple[str, ...]:
         if one.command:
             return (*lines, "next, train:", *one.command.split("\n"))
     return (*lines, *(f"next: {one.remark}" for one in steps[:1]))
+
+
+def _quoted(path: str) -> str:
+    """A path for a shell, on one line."""
+    if "\n" not in path:
+        return shlex.quote(path)
+    return "$'" + path.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
 
 
 def config_path(report: Report) -> Optional[str]:
