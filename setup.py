@@ -48,6 +48,12 @@ PLOTS += [
     for one in ("cycler<0.12", "kiwisolver<1.4", "pillow<9", "pyparsing<3.1", "python-dateutil<2.9")
 ]
 
+# For `graphfix records show`.  Pillow 8.4 is the last for CPython 3.6.
+PICTURES = ["pillow>=5.1,<9; python_version<'3.7'", "pillow>=5.1; python_version>='3.7'"]
+
+# For examples/beam_scan.py.
+BEAM = ["apache-beam>=2.50; python_version>='3.8'"]
+
 CLASSIFIERS = [
     "Development Status :: 4 - Beta",
     "Environment :: Console",
@@ -139,7 +145,7 @@ setup(
     data_files=[("share/doc/graphfix", documents())],
     python_requires=">=3.6",
     install_requires=REQUIREMENTS,
-    extras_require={"tf": TENSORFLOW, "plots": PLOTS},
+    extras_require={"tf": TENSORFLOW, "plots": PLOTS, "pictures": PICTURES, "beam": BEAM},
     entry_points={"console_scripts": ["graphfix = graphfix.__main__:run"]},
     zip_safe=False,
 )

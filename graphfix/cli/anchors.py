@@ -63,14 +63,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def _verb(
     verbs: Any, name: str, work: Callable[[argparse.Namespace], Any], text: str, *examples: str
 ) -> argparse.ArgumentParser:
-    one: argparse.ArgumentParser = verbs.add_parser(
-        name,
-        help=text,
-        description=text,
-        epilog=flags.examples(examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    one.set_defaults(work=work, parser=one)
+    one = flags.add_verb(verbs, name, text, *examples)
+    one.set_defaults(work=work)
     one.add_argument("config", metavar="CONFIG", help="a pipeline.config or its directory")
     flags.add_overwrite(one)
     flags.add_json(one, "the figures")

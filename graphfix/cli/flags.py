@@ -3,7 +3,7 @@
 import argparse
 from typing import Any, Container, Optional, Sequence
 
-from graphfix.options import OPTIONS, ConvertOptions, Kind, Option, Trainer, parsed
+from graphfix.options import MAX_JOBS, OPTIONS, ConvertOptions, Kind, Option, Trainer, parsed
 
 TRAINERS = [one.value for one in Trainer]
 
@@ -40,6 +40,8 @@ def add_options(parser: argparse.ArgumentParser, but: Container[str] = ()) -> No
 def add_option(parser: argparse.ArgumentParser, option: Option, help: Optional[str] = None) -> None:
     """The flag of an option; `help` takes the place of its own."""
     more: Any = {"help": help or option.help, "default": option.default}
+    if option.kind is Kind.SWITCH:
+        more["action"] = "store_true"
     if option.metavar:
         more["metavar"] = option.metavar
     if option.choices:
@@ -81,6 +83,19 @@ def examples(lines: Sequence[str]) -> str:
     return "\n  ".join(["examples:", *lines])
 
 
+def add_verb(verbs: Any, name: str, text: str, *lines: str) -> argparse.ArgumentParser:
+    """The parser of a verb of a verb, with examples."""
+    one: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=examples(lines),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.set_defaults(parser=one)
+    return one
+
+
 def add_talk(parser: argparse.ArgumentParser) -> None:
     """How much every verb says, and how."""
     talk = group(parser, OUTPUT)
@@ -94,6 +109,18 @@ def add_talk(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="colour severities (default: on a terminal, unless NO_COLOR is set)",
     )
+
+
+def add_jobs(parser: argparse.ArgumentParser, help: str, default: Optional[int] = None) -> None:
+    parser.add_argument("--jobs", type=jobs, default=default, metavar="N", help=help)
+
+
+def jobs(text: str) -> int:
+    """How many at once; for argparse, as `count`."""
+    number = int(text)
+    if not 1 <= number <= MAX_JOBS:
+        raise ValueError(text)
+    return number
 
 
 def count(text: str) -> int:
