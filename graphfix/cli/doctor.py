@@ -7,6 +7,12 @@ from graphfix.cli import flags
 from graphfix.options import OPTIONS
 from graphfix.process.console import print_either, say, ticking
 
+EXAMPLES = (
+    "graphfix doctor converted/pipeline.config --model_dir training",
+    "graphfix doctor --explain train.log",
+    "graphfix doctor --environment --stock_python /opt/tf1/bin/python",
+)
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -26,6 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sample", type=flags.count, metavar="N", help="check only N records of each data set"
     )
+    flags.add_jobs(parser, "processes that read records at once (default: one for each processor)")
     flags.add_json(parser, "the findings")
     parser.add_argument(
         "--environment",
@@ -65,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
             sample=args.sample,
             fix=args.fix,
             overwrite=args.overwrite,
+            jobs=args.jobs,
             progress=progress,
         )
     say(found.remarks)

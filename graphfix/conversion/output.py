@@ -62,7 +62,7 @@ def apply(plan: Plan, context: Context) -> Output:
     """Carries a plan out.  Tensors are views, read and computed when they are written.
 
     Raises:
-      SourceError: a tensor of the source is damaged.
+      SourceError: a tensor of the source is damaged, or a graph cannot be rewritten that has to be.
     """
     source = context.source
     tensors = tensor_edits.apply_edits(plan.edits, plan.additions, source.store)
@@ -71,7 +71,9 @@ def apply(plan: Plan, context: Context) -> Output:
     plan = with_findings(plan, plan.findings + told)
     config = apply_edits(source.config.document, plan.config_edits)
     generator = _new_generator(context, plan, config)
-    plan, graphs = rewritten_graphs(source, plan, generator, tensors)
+    plan, graphs = rewritten_graphs(
+        source, plan, generator, tensors, required=context.options.require_graph
+    )
     anchors = generator and describe_anchors(
         generator, CONFIG, source.model.image, api=plan.target_api
     )
