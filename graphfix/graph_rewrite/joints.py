@@ -51,20 +51,20 @@ def number_joints(
             below.add(name)
             pending += [node.name for node, _ in consumers[name]]
     evaluator = Evaluator(graph, through_loops=True)
-    found = set()
+    seen = set()
     for name in sorted(below):
         if graph.nodes[name].op not in _GATHERS:
             continue
         joint = graph.inputs(graph.nodes[name])[0]
         size = joint.attr["N"].i if joint.op == "ConcatV2" else int(joins_one(joint))
-        if joint.name in below or joint.name in found or size != count:
+        if joint.name in below or joint.name in seen or size != count:
             continue
-        found.add(joint.name)
+        seen.add(joint.name)
         parts = [read_input(text) for text in joint.input[:count]]
-        values = [evaluator.value(one.name, one.port) for one in parts]
-        if all(
-            value is not None and value.size and (value == number).all()
-            for number, value in enumerate(values)
+        known = [evaluator.value(one.name, one.port) for one in parts]
+        values = [value for value in known if value is not None and value.size]
+        if len(values) == count and all(
+            (value == number).all() for number, value in enumerate(values)
         ):
             yield NumberJoint(joint, parts, values[0].size)
         elif count > 1:
