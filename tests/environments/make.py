@@ -43,6 +43,7 @@ ENVIRONMENTS = {
     "stock-2019-04": (("3.7",), STOCK + ("api-2019-04.txt",)),
     "stock-2019-07": (("3.7",), STOCK + ("api-2019-07.txt",)),
     "stock-2021": (("3.7",), STOCK + ("api-2021.txt",)),
+    "beam": (("3.13",), ("beam.txt",)),  # Apache Beam, and with it the newest Pillow
     "docker": (("3.6",), ("pip-3.6.txt", "image.txt")),
 }
 # The first that come with the API of 2019-01; the API of 2019-04 asks for what they lack.
