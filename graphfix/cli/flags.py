@@ -29,6 +29,8 @@ def add_options(parser: argparse.ArgumentParser, but: Container[str] = ()) -> No
 def add_option(parser: argparse.ArgumentParser, option: Option, help: Optional[str] = None) -> None:
     """The flag of an option; `help` takes the place of its own."""
     more: Any = {"help": help or option.help, "default": option.default}
+    if option.kind is Kind.SWITCH:
+        more["action"] = "store_true"
     if option.metavar:
         more["metavar"] = option.metavar
     if option.choices:
