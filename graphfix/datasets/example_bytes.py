@@ -156,6 +156,10 @@ class Reader:
     ) -> Optional[Tuple[bytes, Any]]:
         values: List[Any] = []
         large = passed or key in self._whole
+        if not large:
+            alike = _alike(block, at, stop)
+            if alike is not None:
+                return key, alike
         while at < stop:
             if block[at] != BYTES:
                 return None
@@ -193,6 +197,20 @@ def _varint(block: bytes, at: int) -> Tuple[int, int]:
     value |= (byte & 0x7F) << 14
     byte = block[at + 3]
     return (value | byte << 21, at + 4) if byte < 0x80 else (_LARGEST, at)
+
+
+def _alike(block: bytes, at: int, stop: int) -> Optional[Tuple[bytes, ...]]:
+    """The bytes values block[at:stop] if they are of one length, as a class's name several times."""
+    data = block[at:stop]
+    if len(data) < 2:
+        return None
+    size = data[1]
+    count, rest = divmod(len(data), size + 2)
+    if rest or size >= 0x80 or data[:: size + 2] != b"\n" * count:
+        return None
+    if data[1 :: size + 2] != bytes((size,)) * count:
+        return None
+    return tuple([data[start : start + size] for start in range(2, len(data) + 1, size + 2)])
 
 
 def _integers(data: bytes) -> Optional[Tuple[int, ...]]:

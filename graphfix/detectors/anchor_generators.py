@@ -226,14 +226,17 @@ def describe_anchors(
             _OTHER,
         ) from None
     spec = AnchorSpec(generator, maps)
-    if not maps or not all(0 < count <= _MOST_ANCHORS for count in spec.per_map):
+    counts = spec.per_map
+    if not maps or not 0 < min(counts) <= max(counts) <= _MOST_ANCHORS:
         raise SourceError(
             subject,
-            f"has a {generator} that places {'/'.join(map(str, spec.per_map)) or 'no'} anchors at "
+            f"has a {generator} that places {'/'.join(map(str, counts)) or 'no'} anchors at "
             "a location",
             _OTHER,
         )
-    if not all(0 < side < _INFINITE for one in maps for size in one.sizes for side in size):
+    sides = [side for one in maps for size in one.sizes for side in size]
+    # Their sum is no number where one of them is none.
+    if math.isnan(sum(sides)) or not 0 < min(sides) <= max(sides) < _INFINITE:
         raise SourceError(subject, f"has a {generator} with anchors of no size", _OTHER)
     return spec
 
