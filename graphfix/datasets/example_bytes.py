@@ -200,7 +200,7 @@ def _varint(block: bytes, at: int) -> Tuple[int, int]:
 
 
 def _alike(block: bytes, at: int, stop: int) -> Optional[Tuple[bytes, ...]]:
-    """The bytes values block[at:stop] if they are of one length, as a class's name several times."""
+    """The bytes values block[at:stop] if they are of one length, as one class's names are."""
     data = block[at:stop]
     if len(data) < 2:
         return None
