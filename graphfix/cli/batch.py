@@ -7,7 +7,7 @@ import json
 import graphfix
 from graphfix.cli import flags
 from graphfix.options import MAX_JOBS
-from graphfix.process.console import print_json, print_next, print_result
+from graphfix.process.console import print_json, print_result
 
 EXAMPLES = (
     "graphfix batch models.recipe -o converted --jobs 2",
@@ -42,6 +42,4 @@ def run(args: argparse.Namespace) -> int:
         print_json(json.dumps(rows, indent=2, sort_keys=True))
     else:
         print_result(batch.format_outcomes(outcomes))
-        if any(one.verdict != batch.FAILED for one in outcomes):
-            print_next("next: the report.html of each model has the command that trains from it")
     return 1 if any(one.verdict == batch.FAILED for one in outcomes) else 0
