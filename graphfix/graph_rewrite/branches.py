@@ -17,7 +17,7 @@ from graphfix.formats.dtypes import BY_NAME, BY_NUMBER
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import Consumers, Graph, NodeCopy, read_input, write_input
 from graphfix.graph_rewrite.axis_types import NotUnderstood, Selection
-from graphfix.graph_rewrite.joints import joins_one, number_joints, resize_sort
+from graphfix.graph_rewrite.joints import frame_of, joins_one, number_joints, resize_lengths
 from graphfix.graph_rewrite.vectors import unused
 
 _SEVERAL = -1  # in the place of a class: what depends on more than one
@@ -42,7 +42,8 @@ class Branches:
             )
         self.classes: Dict[str, int] = {}  # of every node below a selection, up to joints
         self.joints: List[Any] = []
-        self.length = 0  # of what a branch gives, where it is fixed
+        # Of what a branch gives, where that is fixed, and the loop it is in.
+        self.length, self.frame = 0, ""
         self._spread()
         # Node of class 0 -> what in it says the class: [(place or None, offset)]
         self.marks: Dict[str, Any] = {}
@@ -79,7 +80,7 @@ class Branches:
         for one in number_joints(self.graph, self.consumers, list(joints), self.count):
             joints[one.node.name] = one.node
             self.classes.update((part.name, number) for number, part in enumerate(one.parts))
-            self.length = one.length
+            self.length, self.frame = one.length, frame_of(self.graph, one.node)
         self.joints = list(joints.values())
         for node in self.joints:
             self._check_joint(node)
@@ -152,7 +153,7 @@ class Branches:
             unpack.attr["num"].i = count
         if self.length:
             before, after = self.length * self.count, self.length * count
-            resize_sort(self.graph, self.consumers, self.joints, before, after)
+            resize_lengths(self.graph, self.consumers, self.joints, self.frame, before, after)
 
     def _mark_alone(self) -> None:
         """Finds what says the class in a branch that there is no other to compare with: where its
