@@ -21,6 +21,7 @@ from typing import (
 from graphfix.errors import Problem, SourceError
 from graphfix.formats import checksum
 from graphfix.formats.checkpoint import reader, stored_bytes
+from graphfix.formats.extents import Extents
 from graphfix.formats.tensors import TensorStore, TensorView
 from graphfix.modeldir.names import MANIFEST, MARKER, SAVED_MODEL_DIRECTORY, SAVED_MODEL_VARIABLES
 
@@ -197,7 +198,7 @@ def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
     raised: List[BaseException] = []
 
     def work() -> None:
-        with stored_bytes.Extents() as extents:
+        with Extents() as extents:
             while left and not raised:
                 try:
                     view = left.pop()
