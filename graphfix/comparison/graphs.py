@@ -22,6 +22,7 @@ import numpy as np
 
 from graphfix.comparison.states import SHORT, GraphState, Node, TensorState
 from graphfix.formats.graphdef import constants, files, wire
+from graphfix.formats.graphdef.fields import fields
 from graphfix.formats.schema import message_class, parse
 from graphfix.formats.tensors import TensorMeta
 
@@ -50,7 +51,7 @@ def graph_state(
     data = wire.canonical(bare)
     number = bare.DESCRIPTOR.fields_by_name["node"].number
     spans = [
-        (first, last) for one, first, _, last in wire.fields(data, 0, len(data)) if one == number
+        (first, last) for one, first, _, last in fields(data, 0, len(data)) if one == number
     ]
     nodes = {
         name: Node(node.op, hashlib.sha256(data[first:last]).hexdigest()[:SHORT])
@@ -188,9 +189,16 @@ def _value_of(
     if value.SerializeToString() == _plain(meta.dtype.number, meta.shape):
         rest.attr.pop("value")
     return (
-        lambda: hashlib.sha256(constants.value_of(node).tobytes()).hexdigest(),
+        lambda: _digest_of(node),
         lambda: constants.value_of(node),
     )
+
+
+def _digest_of(node: Any) -> str:
+    found = hashlib.sha256()
+    for chunk in constants.chunks(node):
+        found.update(chunk)
+    return found.hexdigest()
 
 
 @functools.lru_cache(maxsize=1 << 12)

@@ -165,14 +165,12 @@ def _digest_of(view):
 
 
 def _frozen(path: str, heads: _Heads):
-    graph_def = files.read_graph_def(path)
-    files.open_graph(graph_def, path)
-    return graph_state(graph_def, heads)
+    file = files.open_frozen(path)
+    file.graph()
+    return graph_state(file.message, heads)
 
 
 def _saved_model(directory: str, heads: _Heads):
-    saved = files.read_saved_model(directory)
-    files.open_graph(
-        files.serving_graph(saved).graph_def, os.path.join(directory, files.SAVED_MODEL_PB)
-    )
-    return saved_states(saved, heads)
+    file = files.open_saved_model(directory)
+    file.graph()
+    return saved_states(file.message, heads)

@@ -10,8 +10,9 @@ from graphfix.conversion.graphs import rewritten_graphs
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.detectors.families import ANCHOR_FIELD
 from graphfix.detectors.membership import strangers
-from graphfix.formats import durable
+from graphfix.formats import durable, extents
 from graphfix.formats.checkpoint import writer
+from graphfix.formats.extents import Pieces
 from graphfix.formats.tensors import TensorStore
 from graphfix.formats.textproto import Document
 from graphfix.modeldir import ownership
@@ -52,7 +53,7 @@ class Output(NamedTuple):
     plan: Plan
     tensors: TensorStore
     config: Document
-    graphs: Mapping[str, bytes]
+    graphs: Mapping[str, Pieces]
     anchors: Optional[AnchorSpec]
     described: AnchorSpec
 
@@ -88,8 +89,9 @@ def write(output: Output, stage: Stage, context: Context, destination: Destinati
     writer.write_bundle(output.tensors, os.path.join(directory, CHECKPOINT))
     write_state(directory, CHECKPOINT)
     write_file(directory, CONFIG, output.config.encode())
-    for name, data in output.graphs.items():
-        write_file(directory, name, data)
+    for name, pieces in output.graphs.items():
+        os.makedirs(os.path.dirname(os.path.join(directory, name)), exist_ok=True)
+        extents.write(os.path.join(directory, name), pieces)
     if SAVED_MODEL in output.graphs:
         # Empty as the exporter's, which has its variables as constants in the graph.
         os.mkdir(os.path.join(directory, SAVED_MODEL_VARIABLES))

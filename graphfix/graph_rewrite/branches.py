@@ -15,7 +15,15 @@ import numpy as np
 
 from graphfix.formats.dtypes import BY_NAME, BY_NUMBER
 from graphfix.formats.graphdef import constants
-from graphfix.formats.graphdef.graph import Consumers, Graph, NodeCopy, read_input, write_input
+from graphfix.formats.graphdef.graph import (
+    Consumers,
+    Graph,
+    Node,
+    NodeCopy,
+    message_of,
+    read_input,
+    write_input,
+)
 from graphfix.graph_rewrite.axis_types import NotUnderstood, Selection
 from graphfix.graph_rewrite.vectors import unused
 
@@ -118,10 +126,12 @@ class Branches:
         )
 
     def _compare_constants(self, left: Any, right: Any, number: int) -> None:
-        if left.attr["value"] == right.attr["value"]:
+        if message_of(left).attr["value"] == message_of(right).attr["value"]:
             return
         before, after = constants.value_of(left), constants.value_of(right)
         if before.shape == after.shape and before.dtype == after.dtype:
+            if before.tobytes() == after.tobytes():
+                return
             changed = np.argwhere(before.reshape(-1) != after.reshape(-1)).reshape(-1)
             if (
                 len(changed) == 1
@@ -230,7 +240,8 @@ class Branches:
 
     def _numbered(self, copy: NodeCopy, number: int) -> Any:
         """The copy of a constant that says the class."""
-        node = copy.to_node_def()
+        node = Node()
+        node.CopyFrom(copy)
         value = np.array(constants.value_of(node))
         value.reshape(-1)[self.marks[copy.like.name]] = number
         constants.set_value(node, value, BY_NUMBER[node.attr["dtype"].type])
@@ -311,5 +322,12 @@ def _joins_one(node: Any) -> bool:
 
 def _same_attributes(left: Any, right: Any) -> bool:
     ignored = ("_output_shapes", "_class")
-    names = set(left.attr) | set(right.attr)
-    return all(left.attr[name] == right.attr[name] for name in names if name not in ignored)
+    one, two = message_of(left).attr, message_of(right).attr
+    return all(
+        one[name] == two[name]
+        if name in one and name in two
+        # Asked for, one that was left out for its default comes to be, without a value.
+        else (one if name in one else two)[name].WhichOneof("value") is None
+        for name in set(one) | set(two)
+        if name not in ignored
+    )

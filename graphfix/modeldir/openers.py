@@ -11,8 +11,10 @@ from typing import Callable, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.describe import ModelSpec, describe
 from graphfix.findings import INFO, Finding, count
+from graphfix.formats import extents
 from graphfix.formats.archive import Unpacked
 from graphfix.formats.checkpoint import reader
+from graphfix.formats.extents import Span
 from graphfix.formats.graphdef import files
 from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.regular_files import read_file
@@ -33,7 +35,7 @@ class Model:
     `meta_graph` is the graph that a checkpoint's `.meta` has, read when it is first asked for.
     `digest`, of config and index, changes with any tensor: the index has their checksums.
     `frozen` is the path of the frozen graph in the same directory, `graph` that graph where it was
-    opened.  `unpacked` keeps an archive's files as long as they are needed.  `findings` say what
+    opened, `graph_file` its file or that of the SavedModel that was opened.  `unpacked` keeps an archive's files as long as they are needed.  `findings` say what
     had to be assumed.  Where the config was `inferred` from a graph, `config_path` is the graph's.
     Where the config was edited for other classes, `config` has the number that the heads have, and
     `asked` what the edit asks for.  `path` is what the user named.
@@ -50,6 +52,7 @@ class Model:
     findings: Tuple[Finding, ...] = ()
     inferred: bool = False
     graph: Optional[Graph] = None
+    graph_file: Optional[files.GraphFile] = None
     meta_graph: "MetaGraph" = dataclasses.field(default_factory=lambda: MetaGraph(None))
     path: str = ""
     asked: Optional[Asked] = None
@@ -94,7 +97,7 @@ class MetaGraph:
           SourceError: the file is damaged.
         """
         if self.path is not None and self._graph is None:
-            self._graph = files.open_graph(files.read_meta_graph(self.path), self.path)
+            self._graph = files.open_meta_graph(self.path).graph()
         return self._graph
 
 
@@ -205,11 +208,11 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
             os.path.join(path, files.SAVED_MODEL_PB),
             os.path.dirname(os.path.abspath(path)),
         )
-        graph_def = files.serving_graph(files.read_saved_model(path)).graph_def
+        file = files.open_saved_model(path)
     else:
         where, beside = path, os.path.dirname(path)
-        graph_def = files.read_graph_def(path)
-    graph = files.open_graph(graph_def, where)
+        file = files.open_frozen(path)
+    graph = file.graph()
     store, findings = thaw(graph, subject=where, partial=partial)
     metas = {name: view.meta for name, view in store.items()}
     config_where = config_path or os.path.join(beside, CONFIG)
@@ -229,20 +232,22 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
     from graphfix.detectors.unread_layers import add_unread
 
     store, unread = add_unread(config.message, store, where)
-    with open(where, "rb") as file:
-        digest = hashlib.sha256(file.read()).digest()
+    whole = hashlib.sha256()
+    for chunk in extents.chunks(Span(where, 0, os.path.getsize(where))):
+        whole.update(chunk)
     return Model(
         path,
         config,
         config_where,
         store,
         model,
-        hashlib.sha256(hashlib.sha256(data).digest() + digest).hexdigest(),
+        hashlib.sha256(hashlib.sha256(data).digest() + whole.digest()).hexdigest(),
         None if os.path.isdir(path) else path,
         None,
         findings + settled + unread,
         inferred is not None,
         None if os.path.isdir(path) else graph,
+        graph_file=file,
         asked=asked,
     )
 

@@ -47,13 +47,13 @@ def read_graph_anchors(
     first: Optional[GraphAnchors] = None
     for path, form in _graphs(prefix, opened=graph is not None):
         # Most sources have no graph: the code that reads one is not loaded for nothing.
-        from graphfix.formats.graphdef import node_scan
+        from graphfix.formats.graphdef import node_scan, skeleton
         from graphfix.graph_import.graph_anchors import Unrecognised, graph_anchors, padded_layers
 
         forms = {
-            META: node_scan.META_GRAPH,
-            FROZEN: node_scan.GRAPH_DEF,
-            SAVED_MODEL: node_scan.SAVED_MODEL,
+            META: skeleton.META_GRAPH,
+            FROZEN: skeleton.GRAPH_DEF,
+            SAVED_MODEL: skeleton.SAVED_MODEL,
         }
         try:
             nodes: Any = graph.nodes if graph else node_scan.read_nodes(path, forms[form])

@@ -5,15 +5,18 @@ output, "name:3" for its fourth, "^name" where the node only has to run before.
 """
 
 import collections
+import copy
 import functools
 import heapq
-from typing import Any, Dict, Iterable, List, NamedTuple, Tuple
+import itertools
+from typing import Any, Collection, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from graphfix.formats import extents
+from graphfix.formats.graphdef import skeleton
 from graphfix.formats.schema import message_class
 
-Node = Any  # graphfix.graph.NodeDef, or a NodeCopy
 # For every node, who takes it as which input.
-Consumers = Dict[str, List[Tuple[Node, int]]]
+Consumers = Dict[str, List[Tuple[Any, int]]]  # a Node or a NodeCopy
 
 
 class Input(NamedTuple):
@@ -46,8 +49,74 @@ def write_input(name: str, port: int = 0) -> str:
     return f"{name}:{port}" if port else name
 
 
+class Node:
+    """A node that may be changed, read as a message (NodeDef) is.
+
+    Its name, operation and inputs are its own; all else is in its `message`, which is made of the
+    bytes that are `stored` of it in a file when it is first asked for.  Whoever only reads asks
+    `message` for attributes; `attr` is there to be changed.
+    """
+
+    __slots__ = ("_like", "_message", "_touched", "input", "name", "op", "stored")
+
+    def __init__(self, name: str = "", op: str = "", message: Any = None, stored: Any = None):
+        self.name, self.op, self.stored = name, op, stored
+        self.input: List[str] = message.input[:] if message is not None else []
+        self._message = message
+        self._like: Optional["Node"] = None
+        self._touched = False
+
+    @property
+    def message(self) -> Any:
+        """A message with all but the node's name, operation and inputs, not to be changed."""
+        if self._message is None:
+            self._message = _parse(self.stored or b"")
+        return self._message
+
+    @property
+    def attr(self) -> Any:
+        self._touched = True
+        return self.message.attr
+
+    def CopyFrom(self, other: Any) -> None:
+        message = to_node_def(other)
+        self.name, self.op, self.input = message.name, message.op, message.input[:]
+        self._message, self._touched, self.stored = message, True, None
+
+    def copy(self) -> "Node":
+        """The same node, to be changed."""
+        out = Node(self.name, self.op, None, self.stored)
+        out.input = self.input[:]
+        if self._touched or self.stored is None:
+            out._message = _parse(b"")
+            out._message.CopyFrom(self.message)
+            out._touched = True
+        else:
+            out._like = self
+        return out
+
+    @property
+    def may_differ(self) -> bool:
+        """Whether its attributes may be others than those that are stored of it."""
+        return self._touched or self.stored is None
+
+    def is_stored(self) -> bool:
+        """Whether it is, unchanged, what is stored of it."""
+        if self.stored is None:
+            return False
+        like = self._like
+        if like is not None and not self._touched:
+            return (self.name, self.op, self.input) == (like.name, like.op, like.input)
+        first = _parse(self.stored)
+        return (
+            (self.name, self.op) == (first.name, first.op)
+            and self.input == first.input
+            and (not self._touched or self._message == first)
+        )
+
+
 class NodeCopy:
-    """A node `like` another (a message) in all but its name and inputs, read as a message is.
+    """A node `like` another in all but its name and inputs, read as that is.
 
     A graph may have a hundred thousand of them, which as messages would take ten times the memory.
     What it has in common with the other is the other's own, and not to be changed through it.
@@ -60,45 +129,85 @@ class NodeCopy:
 
     @property
     def op(self) -> str:
-        return self.like.op
+        return str(self.like.op)
+
+    @property
+    def message(self) -> Any:
+        return message_of(self.like)
 
     @property
     def attr(self) -> Any:
         return self.like.attr
 
-    def to_node_def(self) -> Any:
-        """The same as a message."""
-        out = type(self.like)()
-        out.CopyFrom(self.like)
-        out.name = self.name
-        out.input[:] = self.input
-        return out
+
+def message_of(node: Any) -> Any:
+    """A message with a node's attributes, not to be changed."""
+    return getattr(node, "message", node)
+
+
+def to_node_def(node: Any) -> Any:
+    """A node as a new message."""
+    out = _parse(b"")
+    out.CopyFrom(message_of(node))
+    out.name, out.op, out.input[:] = node.name, node.op, node.input
+    return out
+
+
+def _parse(data: bytes) -> Any:
+    return message_class("graphfix.graph.NodeDef").FromString(data)
 
 
 class Graph:
-    """A GraphDef being changed: `nodes` in order, by name."""
+    """A GraphDef being changed: `nodes` in order, by name.
 
-    def __init__(self, graph_def):
-        """Raises ValueError where names repeat, or an input belongs to no node."""
-        self.graph_def = graph_def
-        self.nodes = collections.OrderedDict((node.name, node) for node in graph_def.node)
-        if len(self.nodes) != len(graph_def.node):
-            names = collections.Counter(node.name for node in graph_def.node)
+    `graph_def` is the message it was made of, of which only what is beside the nodes counts; `rest`
+    are the bytes of that.
+    """
+
+    def __init__(
+        self,
+        graph_def: Any,
+        stored: Sequence[Optional[bytes]] = (),
+        rest: Optional[bytes] = None,
+    ):
+        """`stored` has the bytes of each node, where it was read from a file.
+
+        Raises ValueError where names repeat, or an input belongs to no node.
+        """
+        self.graph_def, self.rest = graph_def, rest
+        nodes = [
+            Node(message.name, message.op, message, data)
+            for message, data in itertools.zip_longest(graph_def.node, stored)
+        ]
+        self.nodes: Dict[str, Any] = collections.OrderedDict((node.name, node) for node in nodes)
+        if len(self.nodes) != len(nodes):
+            names = collections.Counter(node.name for node in nodes)
             raise ValueError(f"has several nodes named '{names.most_common(1)[0][0]}'")
-        for node in graph_def.node:
+        for node in nodes:
             for text in node.input:
                 if source_name(text) not in self.nodes:
                     raise ValueError(
                         f"has a node '{node.name}' whose input '{text}' does not exist"
                     )
 
+    @property
+    def node(self) -> Collection[Any]:
+        """The nodes, by the name they have in a message."""
+        return self.nodes.values()
+
+    @property
+    def library(self) -> Any:
+        return self.graph_def.library
+
     def copy(self) -> "Graph":
         """The same graph, to be changed."""
-        graph_def = type(self.graph_def)()
-        graph_def.CopyFrom(self.graph_def)
-        return Graph(graph_def)
+        out = copy.copy(self)
+        out.nodes = collections.OrderedDict(
+            (name, node.copy()) for name, node in self.nodes.items()
+        )
+        return out
 
-    def inputs(self, node: Node) -> List[Node]:
+    def inputs(self, node: Any) -> List[Any]:
         """The nodes that a node's inputs come from, control inputs last as they stand."""
         return [self.nodes[source_name(text)] for text in node.input]
 
@@ -110,9 +219,9 @@ class Graph:
                 found[source_name(text)].append((node, position))
         return found
 
-    def ancestors(self, names: Iterable[str]) -> Dict[str, Node]:
+    def ancestors(self, names: Iterable[str]) -> Dict[str, Any]:
         """Everything that the named nodes need, themselves included."""
-        found: Dict[str, Node] = {}
+        found: Dict[str, Any] = {}
         pending = list(names)
         while pending:
             name = pending.pop()
@@ -129,7 +238,7 @@ class Graph:
             del self.nodes[name]
         return gone
 
-    def ordered(self) -> List[Node]:
+    def ordered(self) -> List[Any]:
         """The nodes so that each comes after its inputs, else in their present order; the back
         edge of a loop (NextIteration to Merge) is none to wait for.
 
@@ -176,9 +285,9 @@ class Graph:
         return out
 
     def to_graph_def(self) -> Any:
-        """The graph as a new message, its nodes in order."""
+        """The graph as a new message, its nodes in order, with all contents."""
         out = self.without_nodes()
-        out.node.extend(
-            node.to_node_def() if isinstance(node, NodeCopy) else node for node in self.ordered()
-        )
+        for node in self.ordered():
+            data = to_node_def(node).SerializeToString()
+            out.node.add().MergeFromString(extents.joined(skeleton.pieces(data)))
         return out

@@ -13,7 +13,7 @@ import thorough
 from bundle_cases import CASES, SIZES, fixed, lay, save, strings
 
 from graphfix.errors import SourceError
-from graphfix.formats import checksum, tensors
+from graphfix.formats import checksum, extents, tensors
 from graphfix.formats.checkpoint import reader, stored_bytes, writer
 from graphfix.formats.dtypes import BY_NUMBER
 from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
@@ -87,8 +87,8 @@ def test_kept_bytes(case, way, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("way", sorted(WAYS))
 def test_kept_bytes_in_small_chunks(way, tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "_CHUNK", 7)
-    monkeypatch.setattr(writer, "_KERNEL_CHUNK", 11)
+    monkeypatch.setattr(extents, "_CHUNK", 7)
+    monkeypatch.setattr(extents, "_KERNEL_CHUNK", 11)
     test_kept_bytes("shared prefixes", way, tmp_path, monkeypatch)
 
 
@@ -241,7 +241,7 @@ def test_order_of_writing(tmp_path, monkeypatch):
     if not os.path.exists("/proc/self/fd"):
         pytest.skip("this system does not tell a descriptor's path")
     index = str(tmp_path / "m.index")
-    monkeypatch.setattr(writer.os, "fsync", watched)
+    monkeypatch.setattr(extents.durable.os, "fsync", watched)
     writer.write_bundle(TensorStore([in_memory("x", fixed(1, (5,)))]), str(tmp_path / "m"))
     assert done == [("m.data-00000-of-00001", 20, False), ("m.index", os.path.getsize(index), True)]
 
@@ -249,7 +249,7 @@ def test_order_of_writing(tmp_path, monkeypatch):
 def test_space_is_reserved_for_exactly_what_is_written(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        writer,
+        extents,
         "_call_linux",
         lambda name, file, *arguments: asked.append(
             (name, os.path.basename(file.name), arguments[-1])
