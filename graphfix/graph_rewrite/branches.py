@@ -126,7 +126,10 @@ class Branches:
         )
 
     def _compare_constants(self, left: Any, right: Any, number: int) -> None:
-        if message_of(left).attr["value"] == message_of(right).attr["value"]:
+        if (
+            _same_tail(left, right)
+            or message_of(left).attr["value"] == message_of(right).attr["value"]
+        ):
             return
         before, after = constants.value_of(left), constants.value_of(right)
         if before.shape == after.shape and before.dtype == after.dtype:
@@ -320,7 +323,17 @@ def _joins_one(node: Any) -> bool:
     return node.op == "Identity" and "/Concatenate/concat" in node.name
 
 
+def _same_tail(left: Any, right: Any) -> bool:
+    """Whether two nodes are stored alike but for their names and inputs."""
+    if not isinstance(left, Node) or not isinstance(right, Node):
+        return False
+    tail = left.tail()
+    return tail is not None and tail == right.tail()
+
+
 def _same_attributes(left: Any, right: Any) -> bool:
+    if _same_tail(left, right):
+        return True
     ignored = ("_output_shapes", "_class")
     one, two = message_of(left).attr, message_of(right).attr
     return all(

@@ -30,7 +30,6 @@ from graphfix.planning.edits import Edit, Gather, Stretch, Widen
 # A checkpoint's tensors before and after a plan's edits.
 Carried = Tuple[TensorStore, TensorStore]
 _KERNEL_INPUT = {"Conv2D": 1, "MatMul": 1, "DepthwiseConv2dNative": 1}
-_SHAPES = "_output_shapes"
 _REMEDY = "report the graph's origin; the checkpoint can be converted all the same"
 
 
@@ -168,10 +167,11 @@ def _same(value: np.ndarray, view: Optional[TensorView]) -> bool:
 
 
 def _tidy(node: Any) -> None:
-    if isinstance(node, Node) and not node.may_differ and _SHAPES.encode() not in node.stored:
-        return
     # Shapes that somebody noted down are of the old classes.
-    node.attr.pop(_SHAPES, None)
+    if isinstance(node, Node):
+        node.drop_attribute("_output_shapes")
+        if not node.touched:
+            return
     # Asked for, an attribute that was left out for its default comes to be, without a value.
     for name in [name for name, value in node.attr.items() if value.WhichOneof("value") is None]:
         del node.attr[name]

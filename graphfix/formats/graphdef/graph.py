@@ -13,8 +13,11 @@ from typing import Any, Collection, Dict, Iterable, List, NamedTuple, Optional, 
 
 from graphfix.formats import extents
 from graphfix.formats.graphdef import skeleton
+from graphfix.formats.graphdef.fields import fields
 from graphfix.formats.schema import message_class
 
+_ATTR = 5  # the number of a NodeDef's attributes
+_BEHIND = (b"", b"\x22", b"\x2a", b"\x32")  # what the fields behind its inputs begin with
 # For every node, who takes it as which input.
 Consumers = Dict[str, List[Tuple[Any, int]]]  # a Node or a NodeCopy
 
@@ -57,13 +60,13 @@ class Node:
     `message` for attributes; `attr` is there to be changed.
     """
 
-    __slots__ = ("_like", "_message", "_touched", "input", "name", "op", "stored")
+    __slots__ = ("_first", "_message", "_touched", "input", "name", "op", "stored")
 
     def __init__(self, name: str = "", op: str = "", message: Any = None, stored: Any = None):
         self.name, self.op, self.stored = name, op, stored
         self.input: List[str] = message.input[:] if message is not None else []
         self._message = message
-        self._like: Optional["Node"] = None
+        self._first = (name, op, self.input[:])  # as they are stored
         self._touched = False
 
     @property
@@ -81,38 +84,49 @@ class Node:
     def CopyFrom(self, other: Any) -> None:
         message = to_node_def(other)
         self.name, self.op, self.input = message.name, message.op, message.input[:]
-        self._message, self._touched, self.stored = message, True, None
+        self._message, self.stored = message, None
 
     def copy(self) -> "Node":
         """The same node, to be changed."""
         out = Node(self.name, self.op, None, self.stored)
-        out.input = self.input[:]
+        out.input, out._first = self.input[:], self._first
         if self._touched or self.stored is None:
             out._message = _parse(b"")
             out._message.CopyFrom(self.message)
-            out._touched = True
-        else:
-            out._like = self
+            out._touched = self._touched
         return out
 
+    def tail(self) -> Optional[bytes]:
+        """What is stored of a node that stays as it was behind its name, operation and inputs;
+        None where that is not known."""
+        if self.stored is None or self._touched:
+            return None
+        size = 0
+        name, op, inputs = self._first
+        for text in (name, op, *inputs):
+            length = len(text.encode())
+            size += length + (2 if length < 0x80 else 3)
+        # A writer puts them first, each with its length.
+        return self.stored[size:] if self.stored[size : size + 1] in _BEHIND else None
+
+    def drop_attribute(self, name: str) -> None:
+        """Takes an attribute away, if there is one of that name."""
+        if self._touched or self.stored is None:
+            self.attr.pop(name, None)
+        elif name.encode() in self.stored:
+            self.stored = _without(self.stored, name.encode())
+            self._message = None
+
     @property
-    def may_differ(self) -> bool:
-        """Whether its attributes may be others than those that are stored of it."""
-        return self._touched or self.stored is None
+    def touched(self) -> bool:
+        """Whether its attributes were there to be changed."""
+        return self._touched
 
     def is_stored(self) -> bool:
         """Whether it is, unchanged, what is stored of it."""
-        if self.stored is None:
+        if self.stored is None or (self.name, self.op, self.input) != self._first:
             return False
-        like = self._like
-        if like is not None and not self._touched:
-            return (self.name, self.op, self.input) == (like.name, like.op, like.input)
-        first = _parse(self.stored)
-        return (
-            (self.name, self.op) == (first.name, first.op)
-            and self.input == first.input
-            and (not self._touched or self._message == first)
-        )
+        return not self._touched or bool(self._message == _parse(self.stored))
 
 
 class NodeCopy:
@@ -151,6 +165,19 @@ def to_node_def(node: Any) -> Any:
     out.CopyFrom(message_of(node))
     out.name, out.op, out.input[:] = node.name, node.op, node.input
     return out
+
+
+def _without(data: bytes, name: bytes) -> bytes:
+    """The bytes of a NodeDef without the attribute of a name."""
+    out, done = [], 0
+    for number, first, inner, last in fields(data, 0, len(data)):
+        if number == _ATTR and any(
+            one == 1 and data[start:end] == name
+            for one, _, start, end in fields(data, inner, last)
+        ):
+            out.append(data[done:first])
+            done = last
+    return b"".join([*out, data[done:]])
 
 
 def _parse(data: bytes) -> Any:
