@@ -9,6 +9,7 @@ of their class.  Where there is one class only, its number is known by the opera
 """
 
 import collections
+import os
 from typing import Any, Collection, Dict, List, Tuple
 
 import numpy as np
@@ -20,10 +21,13 @@ from graphfix.formats.graphdef.graph import (
     Graph,
     Node,
     NodeCopy,
+    begin,
     message_of,
     read_input,
+    to_node_def,
     write_input,
 )
+from graphfix.formats.graphdef.wire import to_bytes
 from graphfix.graph_rewrite.axis_types import NotUnderstood, Selection
 from graphfix.graph_rewrite.vectors import unused
 
@@ -192,6 +196,11 @@ class Branches:
         """Adds branches up to `count`; what each joint joins of them."""
         members = self._members()
         inputs = {name: self._parts(name, members) for name in members}
+        numbered = {
+            name: _Numbered(self.graph.nodes[name], place)
+            for name, place in self.marks.items()
+            if name in inputs
+        }
         joined: Dict[str, List[str]] = {joint.name: [] for joint in self.joints}
         for number in range(self.count, count):
             names = {name: unused(self.graph, f"{name}/class_{number}") for name in members}
@@ -200,16 +209,14 @@ class Branches:
                 (unpack.name, write_input(unpack.name, number)) for unpack in self.unpacks
             )
             for name, copy_name in names.items():
-                copy = NodeCopy(
-                    copy_name,
-                    [
-                        before + sources[source] + after if source else before
-                        for before, source, after in inputs[name]
-                    ],
-                    self.graph.nodes[name],
-                )
+                parts = [
+                    before + sources[source] + after if source else before
+                    for before, source, after in inputs[name]
+                ]
                 self.graph.nodes[copy_name] = (
-                    self._numbered(copy, number) if name in self.marks else copy
+                    numbered[name].node(copy_name, parts, number)
+                    if name in numbered
+                    else NodeCopy(copy_name, parts, self.graph.nodes[name])
                 )
             for joint in self.joints:
                 source = read_input(joint.input[0])
@@ -240,15 +247,6 @@ class Branches:
                     )
                 )
         return out
-
-    def _numbered(self, copy: NodeCopy, number: int) -> Any:
-        """The copy of a constant that says the class."""
-        node = Node()
-        node.CopyFrom(copy)
-        value = np.array(constants.value_of(node))
-        value.reshape(-1)[self.marks[copy.like.name]] = number
-        constants.set_value(node, value, BY_NUMBER[node.attr["dtype"].type])
-        return node
 
     def _members(self) -> List[str]:
         """The nodes of class 0's branch: what only it needs, in the graph's order."""
@@ -316,6 +314,35 @@ class Branches:
         joint.attr["N"].i = len(data)
         del joint.input[:]
         joint.input.extend(data + [axis.name] + others)
+
+
+class _Numbered:
+    """Makes the copies of a constant that says the class: there may be as many as classes, which
+    differ in their names, their inputs and a few bytes."""
+
+    def __init__(self, node: Any, place: int):
+        self._value = np.array(constants.value_of(node))
+        self._place = place
+        self._op = node.op.encode()
+        example = Node()
+        example.CopyFrom(node)
+        constants.set_value(example, self._value, BY_NUMBER[example.attr["dtype"].type])
+        rest = to_node_def(example)
+        for field in ("name", "op", "input"):
+            rest.ClearField(field)
+        parts: List[bytes] = []
+        while len(parts) != 2:
+            # In the place of the value, as many bytes that are nowhere else.
+            mark = os.urandom(self._value.nbytes)
+            rest.attr["value"].tensor.tensor_content = mark
+            parts = to_bytes(rest).split(mark)
+        self._before, self._after = parts
+
+    def node(self, name: str, inputs: List[str], number: int) -> Node:
+        self._value.reshape(-1)[self._place] = number
+        data = begin(name, self._op, inputs)
+        stored = data + self._before + self._value.tobytes() + self._after
+        return Node(name, "Const", stored=stored, inputs=inputs)
 
 
 def _joins_one(node: Any) -> bool:

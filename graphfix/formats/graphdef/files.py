@@ -18,7 +18,7 @@ from graphfix.formats import extents
 from graphfix.formats.extents import Pieces
 from graphfix.formats.graphdef import constants, skeleton
 from graphfix.formats.graphdef.fields import fields
-from graphfix.formats.graphdef.graph import Graph, Node, NodeCopy, to_node_def
+from graphfix.formats.graphdef.graph import Graph, Node, NodeCopy, begin, to_node_def
 from graphfix.formats.graphdef.operations import check_inputs
 from graphfix.formats.graphdef.wire import Done, to_bytes
 from graphfix.formats.schema import message_class, parse
@@ -203,22 +203,26 @@ def graph_pieces(graph: Graph) -> Pieces:
     lie; of copies, what they have in common is written once."""
     common: Dict[int, Tuple[bytes, bytes]] = {}
     out: Pieces = []
+    run: List[bytes] = []  # what will be one piece: a graph may have a hundred thousand copies
     done: Done = {}
     for node in graph.ordered():
-        if isinstance(node, Node):
-            data = node.stored if node.is_stored() else to_bytes(to_node_def(node), done)
-        elif not isinstance(node, NodeCopy):
-            data = to_bytes(node, done)
-        else:
+        if isinstance(node, NodeCopy):
             if id(node.like) not in common:
                 common[id(node.like)] = _common(node.like)
-            before, after = common[id(node.like)]
-            data = b"".join(
-                [_text(1, node.name), before] + [_text(3, text) for text in node.input] + [after]
-            )
-        within = skeleton.pieces(data)
-        out += [skeleton.header(1, extents.size(within)), *within]
-    return [*out, to_bytes(graph.without_nodes()) if graph.rest is None else graph.rest]
+            op, after = common[id(node.like)]
+            data = begin(node.name, op, node.input) + after
+        elif isinstance(node, Node) and node.is_stored():
+            data = node.stored
+        else:
+            data = to_bytes(to_node_def(node), done)
+        if skeleton.has_marker(data):
+            within = skeleton.pieces(data)
+            out += [b"".join(run), skeleton.header(1, extents.size(within)), *within]
+            run.clear()
+        else:
+            run += (skeleton.header(1, len(data)), data)
+    run.append(to_bytes(graph.without_nodes()) if graph.rest is None else graph.rest)
+    return [*out, b"".join(run)]
 
 
 def _replaced(
@@ -247,16 +251,11 @@ def _replaced(
 
 
 def _common(node: Any) -> Tuple[bytes, bytes]:
-    """The bytes of a NodeDef between its name and its inputs, and after them."""
+    """A node's operation, and the bytes of a NodeDef after its inputs."""
     rest = to_node_def(node)
     for field in ("name", "op", "input"):
         rest.ClearField(field)
-    return _text(2, node.op), to_bytes(rest)
-
-
-def _text(number: int, text: str) -> bytes:
-    data = text.encode()
-    return skeleton.header(number, len(data)) + data
+    return node.op.encode(), to_bytes(rest)
 
 
 def _open(path: str, form: Tuple[int, ...]) -> GraphFile:

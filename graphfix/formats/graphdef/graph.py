@@ -16,6 +16,8 @@ from graphfix.formats.graphdef import skeleton
 from graphfix.formats.graphdef.fields import fields
 from graphfix.formats.schema import message_class
 
+# What precedes an input of up to 127 bytes, as nearly all are.
+_INPUTS = [skeleton.header(3, size) for size in range(0x80)]
 _ATTR = 5  # the number of a NodeDef's attributes
 _BEHIND = (b"", b"\x22", b"\x2a", b"\x32")  # what the fields behind its inputs begin with
 # For every node, who takes it as which input.
@@ -62,9 +64,17 @@ class Node:
 
     __slots__ = ("_first", "_message", "_touched", "input", "name", "op", "stored")
 
-    def __init__(self, name: str = "", op: str = "", message: Any = None, stored: Any = None):
+    def __init__(
+        self,
+        name: str = "",
+        op: str = "",
+        message: Any = None,
+        stored: Any = None,
+        inputs: Optional[List[str]] = None,
+    ):
+        """`stored` are the bytes of just that node."""
         self.name, self.op, self.stored = name, op, stored
-        self.input: List[str] = message.input[:] if message is not None else []
+        self.input: List[str] = message.input[:] if message is not None else inputs or []
         self._message = message
         self._first = (name, op, self.input[:])  # as they are stored
         self._touched = False
@@ -88,8 +98,8 @@ class Node:
 
     def copy(self) -> "Node":
         """The same node, to be changed."""
-        out = Node(self.name, self.op, None, self.stored)
-        out.input, out._first = self.input[:], self._first
+        out = Node(self.name, self.op, None, self.stored, self.input[:])
+        out._first = self._first
         if self._touched or self.stored is None:
             out._message = _parse(b"")
             out._message.CopyFrom(self.message)
@@ -165,6 +175,18 @@ def to_node_def(node: Any) -> Any:
     out.CopyFrom(message_of(node))
     out.name, out.op, out.input[:] = node.name, node.op, node.input
     return out
+
+
+def begin(name: str, op: bytes, inputs: Sequence[str]) -> bytes:
+    """The bytes that a NodeDef begins with."""
+    out = []
+    for number, text in ((1, name.encode()), (2, op)):
+        out += (skeleton.header(number, len(text)), text)
+    for one in inputs:
+        text = one.encode()
+        size = len(text)
+        out += (_INPUTS[size] if size < 0x80 else skeleton.header(3, size), text)
+    return b"".join(out)
 
 
 def _without(data: bytes, name: bytes) -> bytes:
@@ -275,27 +297,32 @@ class Graph:
         nodes = list(self.nodes.values())
         number_of = {name: number for number, name in enumerate(self.nodes)}
         waiting = [0] * len(nodes)
-        successors: List[List[int]] = [[] for _ in nodes]
+        # Who waits for a node is a chain of places in `successors`: a list for each node would be a
+        # hundred thousand lists.
+        chains, successors, others = [-1] * len(nodes), [], []
         for number, node in enumerate(nodes):
-            sources = {number_of[source_name(text)] for text in node.input}
-            if sources and node.op in ("Merge", "RefMerge"):
-                sources = {
-                    one
-                    for one in sources
-                    if nodes[one].op not in ("NextIteration", "RefNextIteration")
-                }
-            waiting[number] = len(sources)
-            for source in sources:
-                successors[source].append(number)
+            loops = node.op in ("Merge", "RefMerge")
+            for text in node.input:
+                source = number_of[source_name(text)]
+                if loops and nodes[source].op in ("NextIteration", "RefNextIteration"):
+                    continue
+                waiting[number] += 1
+                successors.append(number)
+                others.append(chains[source])
+                chains[source] = len(others) - 1
+        # What waits for nothing comes by its number, and so does what waits no more.
         ready = [number for number, count in enumerate(waiting) if not count]
         out = []
         while ready:
             number = heapq.heappop(ready)
             out.append(nodes[number])
-            for successor in successors[number]:
+            place = chains[number]
+            while place >= 0:
+                successor = successors[place]
                 waiting[successor] -= 1
                 if not waiting[successor]:
                     heapq.heappush(ready, successor)
+                place = others[place]
         if len(out) != len(nodes):
             stuck = next(nodes[number].name for number, count in enumerate(waiting) if count)
             raise ValueError(f"has a cycle through the node '{stuck}'")
