@@ -22,6 +22,7 @@ from graphfix.formats.graphdef.graph import (
     Node,
     NodeCopy,
     begin,
+    in_order,
     message_of,
     read_input,
     to_node_def,
@@ -56,6 +57,8 @@ class Branches:
         self._spread()
         # Node of class 0 -> what in it says the class: [(place or None, offset)]
         self.marks: Dict[str, Any] = {}
+        self._tails: Dict[bytes, bytes] = {}
+        self._values: Dict[str, np.ndarray] = {}
         for number in range(1, count):
             self._compare(number)
 
@@ -99,11 +102,12 @@ class Branches:
     def _compare(self, number: int) -> None:
         """Walks branch 0 and another side by side from the joints up; notes where they differ."""
         pairs: Dict[str, str] = {}
-        pending = [
-            (read_input(joint.input[0]), read_input(joint.input[number])) for joint in self.joints
-        ]
+        pending = [(joint.input[0], joint.input[number]) for joint in self.joints]
         while pending:
-            one, other = pending.pop()
+            texts = pending.pop()
+            if texts[0] == texts[1]:
+                continue
+            one, other = map(read_input, texts)
             if one.port != other.port and not self._unpacked(one, other, number):
                 raise NotUnderstood(
                     self.graph.nodes[other.name],
@@ -117,9 +121,25 @@ class Branches:
             pairs[one.name] = other.name
             if left.op == "Const":
                 self._compare_constants(left, right, number)
-            elif not _same_attributes(left, right):
+            elif not self._same_tail(left, right) and not _same_attributes(left, right):
                 raise NotUnderstood(right, f"the branches of class 0 and {number} differ in it")
-            pending += list(zip(map(read_input, left.input), map(read_input, right.input)))
+            pending += zip(left.input, right.input)
+
+    def _same_tail(self, left: Any, right: Any) -> bool:
+        """Whether a node of class 0 and another's are stored alike but for their names and
+        inputs."""
+        if not isinstance(left, Node) or not isinstance(right, Node):
+            return False
+        one, two = left.tail(), right.tail()
+        if one is None or two is None:
+            return False
+        return one == two or self._in_order(one) == self._in_order(two)
+
+    def _in_order(self, tail: bytes) -> bytes:
+        """A tail with its fields in order; there are few different ones."""
+        if tail not in self._tails:
+            self._tails[tail] = in_order(tail)
+        return self._tails[tail]
 
     def _unpacked(self, one: Any, other: Any, number: int) -> bool:
         return (
@@ -131,11 +151,13 @@ class Branches:
 
     def _compare_constants(self, left: Any, right: Any, number: int) -> None:
         if (
-            _same_tail(left, right)
+            self._same_tail(left, right)
             or message_of(left).attr["value"] == message_of(right).attr["value"]
         ):
             return
-        before, after = constants.value_of(left), constants.value_of(right)
+        if left.name not in self._values:
+            self._values[left.name] = constants.value_of(left)
+        before, after = self._values[left.name], constants.value_of(right)
         if before.shape == after.shape and before.dtype == after.dtype:
             if before.tobytes() == after.tobytes():
                 return
@@ -350,17 +372,7 @@ def _joins_one(node: Any) -> bool:
     return node.op == "Identity" and "/Concatenate/concat" in node.name
 
 
-def _same_tail(left: Any, right: Any) -> bool:
-    """Whether two nodes are stored alike but for their names and inputs."""
-    if not isinstance(left, Node) or not isinstance(right, Node):
-        return False
-    tail = left.tail()
-    return tail is not None and tail == right.tail()
-
-
 def _same_attributes(left: Any, right: Any) -> bool:
-    if _same_tail(left, right):
-        return True
     ignored = ("_output_shapes", "_class")
     one, two = message_of(left).attr, message_of(right).attr
     return all(

@@ -12,14 +12,14 @@ from typing import Iterable, List, Optional
 
 import numpy as np
 
-from graphfix.formats import checksum, durable
+from graphfix.formats import checksum
 from graphfix.formats.checkpoint import entries, reader, table
 from graphfix.formats.extents import Target
 from graphfix.formats.tensors import Extent, TensorStore, TensorView
 
 
 def write_bundle(store: TensorStore, prefix: str) -> None:
-    """Writes `store` as the checkpoint `prefix`, whose directory exists; syncs both files.
+    """Writes `store` as the checkpoint `prefix`, whose directory exists; syncs neither file.
 
     Raises:
       SourceError: a source's bytes are gone or damaged.
@@ -37,8 +37,9 @@ def write_bundle(store: TensorStore, prefix: str) -> None:
                 entry = _entry(view, offset, extent)
                 pairs.append((view.meta.name.encode(), entry))
                 offset += extent.length
-        durable.sync(shard.file)
-    durable.write(reader.index_path(prefix), table.write(pairs))
+        shard.start_writing_back()
+    with open(reader.index_path(prefix), "wb") as index:
+        index.write(table.write(pairs))
 
 
 def _header() -> bytes:

@@ -41,6 +41,7 @@ _LISTS = {
     "qint16": "int_val",
     "quint16": "int_val",
 }
+_FEW = 64  # elements of a vector that are not worth being counted
 # The most elements that a list's last element is repeated to: beyond, a few bytes would unfold
 # into gigabytes.
 _MOST_REPEATED = 1 << 24
@@ -110,7 +111,8 @@ def unfolded(node) -> int:
     """How many bytes the value of a Const node takes beyond those that stand in the file, because
     its last element is repeated."""
     proto = _tensor(node)
-    if not proto.tensor_shape.dim or proto.tensor_content:
+    dims = proto.tensor_shape.dim
+    if not dims or (len(dims) == 1 and dims[0].size < _FEW) or proto.tensor_content:
         return 0  # as nearly all are
     try:
         meta = meta_of(node)

@@ -274,14 +274,25 @@ def _opened(graph_def: Any, path: str, stored: List[bytes], rest: Optional[bytes
         graph = Graph(graph_def, stored, rest)
         check_inputs(graph)
         graph.ordered()
-        more = sum(
-            constants.unfolded(node) for node in graph.nodes.values() if constants.is_constant(node)
-        )
+        more = _unfolded(graph)
         if more > _MOST_UNFOLDED and more > _UNFOLDED_TIMES * _size(graph):
             raise ValueError(f"has constants of repeated values that take {more >> 20} MB")
         return graph
     except ValueError as error:
         raise SourceError(path, f"the graph {error}", _AGAIN) from None
+
+
+def _unfolded(graph: Graph) -> int:
+    """How many bytes constants take beyond those that stand in the file."""
+    known: Dict[bytes, int] = {}  # most constants are like others but for their names
+    more = 0
+    for node in graph.nodes.values():
+        if node.op == "Const":
+            tail = node.tail() or b""
+            if not tail or tail not in known:
+                known[tail] = constants.unfolded(node) if constants.is_constant(node) else 0
+            more += known[tail]
+    return more
 
 
 def _size(graph: Graph) -> int:

@@ -74,9 +74,11 @@ class Node:
     ):
         """`stored` are the bytes of just that node."""
         self.name, self.op, self.stored = name, op, stored
-        self.input: List[str] = message.input[:] if message is not None else inputs or []
+        if inputs is None:
+            inputs = message.input[:] if message is not None else []
+        self.input: List[str] = inputs
         self._message = message
-        self._first = (name, op, self.input[:])  # as they are stored
+        self._first = (name, op, *inputs)  # as they are stored
         self._touched = False
 
     @property
@@ -112,8 +114,7 @@ class Node:
         if self.stored is None or self._touched:
             return None
         size = 0
-        name, op, inputs = self._first
-        for text in (name, op, *inputs):
+        for text in self._first:
             length = len(text.encode())
             size += length + (2 if length < 0x80 else 3)
         # A writer puts them first, each with its length.
@@ -134,7 +135,7 @@ class Node:
 
     def is_stored(self) -> bool:
         """Whether it is, unchanged, what is stored of it."""
-        if self.stored is None or (self.name, self.op, self.input) != self._first:
+        if self.stored is None or (self.name, self.op, *self.input) != self._first:
             return False
         return not self._touched or bool(self._message == _parse(self.stored))
 
@@ -189,6 +190,17 @@ def begin(name: str, op: bytes, inputs: Sequence[str]) -> bytes:
     return b"".join(out)
 
 
+def in_order(tail: bytes) -> bytes:
+    """A node's `tail` with its fields in order: an exporter leaves that of attributes to chance.
+    One in which a key comes twice, or that has fields of another kind, stays as it is."""
+    found, keys = [], set()
+    for _, first, inner, last in fields(tail, 0, len(tail)):
+        found.append(tail[first:last])
+        keys.add(tail[inner : inner + 2 + tail[inner + 1]] if last - inner > 1 else b"")
+    out = b"".join(sorted(found))
+    return out if len(out) == len(tail) and len(keys) == len(found) else tail
+
+
 def _without(data: bytes, name: bytes) -> bytes:
     """The bytes of a NodeDef without the attribute of a name."""
     out, done = [], 0
@@ -234,7 +246,8 @@ class Graph:
             raise ValueError(f"has several nodes named '{names.most_common(1)[0][0]}'")
         for node in nodes:
             for text in node.input:
-                if source_name(text) not in self.nodes:
+                name = source_name(text) if ":" in text or text[:1] == "^" else text
+                if name not in self.nodes:
                     raise ValueError(
                         f"has a node '{node.name}' whose input '{text}' does not exist"
                     )
@@ -264,8 +277,11 @@ class Graph:
         """Who takes which node; a picture of this moment."""
         found: Consumers = {name: [] for name in self.nodes}
         for node in self.nodes.values():
-            for position, text in enumerate(node.input):
-                found[source_name(text)].append((node, position))
+            position = 0
+            for text in node.input:
+                name = source_name(text) if ":" in text or text[:1] == "^" else text
+                found[name].append((node, position))
+                position += 1
         return found
 
     def ancestors(self, names: Iterable[str]) -> Dict[str, Any]:
