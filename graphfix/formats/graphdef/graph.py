@@ -14,6 +14,7 @@ from typing import Any, Collection, Dict, Iterable, List, NamedTuple, Optional, 
 from graphfix.formats import extents
 from graphfix.formats.graphdef import skeleton
 from graphfix.formats.graphdef.fields import fields
+from graphfix.formats.graphdef.wire import canonical
 from graphfix.formats.schema import message_class
 
 # What precedes an input of up to 127 bytes, as nearly all are.
@@ -137,7 +138,11 @@ class Node:
         """Whether it is, unchanged, what is stored of it."""
         if self.stored is None or (self.name, self.op, *self.input) != self._first:
             return False
-        return not self._touched or bool(self._message == _parse(self.stored))
+        if not self._touched:
+            return True
+        first = _parse(self.stored)
+        # Protobuf's C++ form holds a key that comes twice for a difference.
+        return self._message == first or canonical(self._message) == canonical(first)
 
 
 class NodeCopy:
