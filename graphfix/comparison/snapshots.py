@@ -40,9 +40,10 @@ def open_snapshot(path: str, *, ignored: Container[str] = ()) -> Snapshot:
             return _directory(path, unpacked.directory, unpacked, None)
     if os.path.isdir(path):
         return _directory(path, path, None, ignored)
-    if path.endswith(_TEXTS):
+    graph = path.endswith(".pb") or files.is_text(path)
+    if path.endswith(_TEXTS) and not graph:
         return _text(path)
-    if path.endswith(".pb"):
+    if graph:
         if os.path.basename(path) == files.SAVED_MODEL_PB:
             return _directory(path, os.path.dirname(path) or ".", None, ignored)
         heads = _Heads(os.path.dirname(path))

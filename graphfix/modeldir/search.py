@@ -78,7 +78,7 @@ def _is_graph(path: str) -> bool:
     if not is_other_file(path):
         return False
     try:
-        return regular_files.read(path, 1) == _NODE
+        return regular_files.read(path, 1) == _NODE or files.is_text(path)
     except OSError:
         return False
 

@@ -9,12 +9,13 @@ Protocol Buffers itself bounds a message: 2 GiB, and 100 levels of nesting.
 """
 
 import os
+import re
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from google.protobuf.message import DecodeError
 
 from graphfix.errors import SourceError
-from graphfix.formats import extents
+from graphfix.formats import extents, regular_files
 from graphfix.formats.extents import Pieces
 from graphfix.formats.graphdef import constants, skeleton
 from graphfix.formats.graphdef.fields import fields
@@ -28,6 +29,8 @@ SERVE = "serve"  # the tag of the graph that is for serving
 # A few bytes may stand for a tensor of one value, and many such tensors for more than there is of
 # memory.  Graphs of real models repeat some kilobytes.
 _MOST_UNFOLDED, _UNFOLDED_TIMES = 1 << 28, 16
+# What a GraphDef as text begins with, after comments.
+_TEXT, _HEAD = re.compile(rb"(\s*#.*\n)*\s*node\s*:?\s*[{<]"), 4096
 _AGAIN = "download or copy the file again"
 # The message of a file in each form, and words for it.
 _KINDS = {
@@ -125,13 +128,21 @@ class GraphFile:
         return [one.graph_def for one in self.message.meta_graphs]
 
 
+def is_text(path: str) -> bool:
+    """Whether a file begins as a GraphDef does that is written as text."""
+    try:
+        return _TEXT.match(regular_files.read(path, _HEAD)) is not None
+    except OSError:
+        return False
+
+
 def open_frozen(path: str) -> GraphFile:
-    """A frozen graph's file.
+    """A frozen graph's file, which may be text.
 
     Raises:
       SourceError: it cannot be read, or is not a GraphDef.
     """
-    file = _open(path, skeleton.GRAPH_DEF)
+    file = _parsed(path) if is_text(path) else _open(path, skeleton.GRAPH_DEF)
     nodes = file.message.node
     if not nodes or not all(node.name and node.op for node in nodes):
         raise SourceError(
@@ -267,6 +278,25 @@ def _open(path: str, form: Tuple[int, ...]) -> GraphFile:
         raise SourceError(
             path, f"is not a valid {what.split(' ', 1)[1]}: it cannot be parsed", _AGAIN
         ) from None
+
+
+def _parsed(path: str) -> GraphFile:
+    """A GraphDef that is written as text."""
+    from google.protobuf import text_format  # few graphs are
+
+    message = message_class(_KINDS[skeleton.GRAPH_DEF][0])()
+    data = regular_files.read_file(path, limit=skeleton.MOST)
+    try:
+        text_format.Parse(data.decode("utf-8"), message)
+    except UnicodeDecodeError:
+        why = "is not UTF-8"
+    except text_format.ParseError as error:
+        why = str(error)
+    except RecursionError:
+        why = "nests too deeply"
+    else:
+        return GraphFile(path, skeleton.GRAPH_DEF, message.SerializeToString(deterministic=True))
+    raise SourceError(path, f"is not a graph (GraphDef) as text: {why}", _AGAIN)
 
 
 def _opened(graph_def: Any, path: str, stored: List[bytes], rest: Optional[bytes]) -> Graph:
