@@ -50,9 +50,7 @@ def graph_state(
     known = heads(metas)
     data = wire.canonical(bare)
     number = bare.DESCRIPTOR.fields_by_name["node"].number
-    spans = [
-        (first, last) for one, first, _, last in fields(data, 0, len(data)) if one == number
-    ]
+    spans = [(first, last) for one, first, _, last in fields(data, 0, len(data)) if one == number]
     nodes = {
         name: Node(node.op, hashlib.sha256(data[first:last]).hexdigest()[:SHORT])
         for name, node, (first, last) in zip(names, graph_def.node, spans)
@@ -188,10 +186,7 @@ def _value_of(
     value.tensor.ClearField(field)
     if value.SerializeToString() == _plain(meta.dtype.number, meta.shape):
         rest.attr.pop("value")
-    return (
-        lambda: _digest_of(node),
-        lambda: constants.value_of(node),
-    )
+    return (lambda: _digest_of(node), lambda: constants.value_of(node))
 
 
 def _digest_of(node: Any) -> str:

@@ -123,11 +123,7 @@ class Target:
     def reserve(self, size: int) -> None:
         """Has the system find room for `size` bytes."""
         _call_linux(
-            "fallocate",
-            self.file,
-            _FALLOC_FL_KEEP_SIZE,
-            ctypes.c_int64(0),
-            ctypes.c_int64(size),
+            "fallocate", self.file, _FALLOC_FL_KEEP_SIZE, ctypes.c_int64(0), ctypes.c_int64(size)
         )
 
     def write(self, data: Any) -> None:

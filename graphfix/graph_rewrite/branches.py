@@ -9,27 +9,17 @@ of their class.  Where there is one class only, its number is known by the opera
 """
 
 import collections
-import os
 from typing import Any, Collection, Dict, List, Tuple
 
 import numpy as np
 
-from graphfix.formats.dtypes import BY_NAME, BY_NUMBER
+from graphfix.formats.dtypes import BY_NAME
 from graphfix.formats.graphdef import constants
-from graphfix.formats.graphdef.graph import (
-    Consumers,
-    Graph,
-    Node,
-    NodeCopy,
-    begin,
-    in_order,
-    message_of,
-    read_input,
-    to_node_def,
-    write_input,
-)
-from graphfix.formats.graphdef.wire import to_bytes
+from graphfix.formats.graphdef.graph import Consumers, Graph, read_input, write_input
+from graphfix.formats.graphdef.nodes import NodeCopy
 from graphfix.graph_rewrite.axis_types import NotUnderstood, Selection
+from graphfix.graph_rewrite.likeness import Likeness
+from graphfix.graph_rewrite.numbered import Numbered
 from graphfix.graph_rewrite.vectors import unused
 
 _SEVERAL = -1  # in the place of a class: what depends on more than one
@@ -57,8 +47,7 @@ class Branches:
         self._spread()
         # Node of class 0 -> what in it says the class: [(place or None, offset)]
         self.marks: Dict[str, Any] = {}
-        self._tails: Dict[bytes, bytes] = {}
-        self._values: Dict[str, np.ndarray] = {}
+        self._likeness = Likeness()
         for number in range(1, count):
             self._compare(number)
 
@@ -121,25 +110,9 @@ class Branches:
             pairs[one.name] = other.name
             if left.op == "Const":
                 self._compare_constants(left, right, number)
-            elif not self._same_tail(left, right) and not _same_attributes(left, right):
+            elif not self._likeness.have_same_attributes(left, right):
                 raise NotUnderstood(right, f"the branches of class 0 and {number} differ in it")
             pending += zip(left.input, right.input)
-
-    def _same_tail(self, left: Any, right: Any) -> bool:
-        """Whether a node of class 0 and another's are stored alike but for their names and
-        inputs."""
-        if not isinstance(left, Node) or not isinstance(right, Node):
-            return False
-        one, two = left.tail(), right.tail()
-        if one is None or two is None:
-            return False
-        return one == two or self._in_order(one) == self._in_order(two)
-
-    def _in_order(self, tail: bytes) -> bytes:
-        """A tail with its fields in order; there are few different ones."""
-        if tail not in self._tails:
-            self._tails[tail] = in_order(tail)
-        return self._tails[tail]
 
     def _unpacked(self, one: Any, other: Any, number: int) -> bool:
         return (
@@ -150,17 +123,10 @@ class Branches:
         )
 
     def _compare_constants(self, left: Any, right: Any, number: int) -> None:
-        if (
-            self._same_tail(left, right)
-            or message_of(left).attr["value"] == message_of(right).attr["value"]
-        ):
+        if self._likeness.have_same_value(left, right):
             return
-        if left.name not in self._values:
-            self._values[left.name] = constants.value_of(left)
-        before, after = self._values[left.name], constants.value_of(right)
+        before, after = self._likeness.value(left), constants.value_of(right)
         if before.shape == after.shape and before.dtype == after.dtype:
-            if before.tobytes() == after.tobytes():
-                return
             changed = np.argwhere(before.reshape(-1) != after.reshape(-1)).reshape(-1)
             if (
                 len(changed) == 1
@@ -219,7 +185,7 @@ class Branches:
         members = self._members()
         inputs = {name: self._parts(name, members) for name in members}
         numbered = {
-            name: _Numbered(self.graph.nodes[name], place)
+            name: Numbered(self.graph.nodes[name], place)
             for name, place in self.marks.items()
             if name in inputs
         }
@@ -338,48 +304,6 @@ class Branches:
         joint.input.extend(data + [axis.name] + others)
 
 
-class _Numbered:
-    """Makes the copies of a constant that says the class: there may be as many as classes, which
-    differ in their names, their inputs and a few bytes."""
-
-    def __init__(self, node: Any, place: int):
-        self._value = np.array(constants.value_of(node))
-        self._place = place
-        self._op = node.op.encode()
-        example = Node()
-        example.CopyFrom(node)
-        constants.set_value(example, self._value, BY_NUMBER[example.attr["dtype"].type])
-        rest = to_node_def(example)
-        for field in ("name", "op", "input"):
-            rest.ClearField(field)
-        parts: List[bytes] = []
-        while len(parts) != 2:
-            # In the place of the value, as many bytes that are nowhere else.
-            mark = os.urandom(self._value.nbytes)
-            rest.attr["value"].tensor.tensor_content = mark
-            parts = to_bytes(rest).split(mark)
-        self._before, self._after = parts
-
-    def node(self, name: str, inputs: List[str], number: int) -> Node:
-        self._value.reshape(-1)[self._place] = number
-        data = begin(name, self._op, inputs)
-        stored = data + self._before + self._value.tobytes() + self._after
-        return Node(name, "Const", stored=stored, inputs=inputs)
-
-
 def _joins_one(node: Any) -> bool:
     """Whether a node is a concatenation of one, which is written as an Identity."""
     return node.op == "Identity" and "/Concatenate/concat" in node.name
-
-
-def _same_attributes(left: Any, right: Any) -> bool:
-    ignored = ("_output_shapes", "_class")
-    one, two = message_of(left).attr, message_of(right).attr
-    return all(
-        one[name] == two[name]
-        if name in one and name in two
-        # Asked for, one that was left out for its default comes to be, without a value.
-        else (one if name in one else two)[name].WhichOneof("value") is None
-        for name in set(one) | set(two)
-        if name not in ignored
-    )

@@ -17,7 +17,8 @@ from graphfix.detectors.families import BOX, FASTER_RCNN, KERNEL, LEAVES
 from graphfix.errors import SourceError
 from graphfix.formats.dtypes import BY_NUMBER
 from graphfix.formats.graphdef import constants
-from graphfix.formats.graphdef.graph import Graph, Node, NodeCopy
+from graphfix.formats.graphdef.graph import Graph
+from graphfix.formats.graphdef.nodes import Node, NodeCopy
 from graphfix.formats.tensors import TensorStore, TensorView
 from graphfix.graph_rewrite.anchors import replace_anchors
 from graphfix.graph_rewrite.axes import Tracker

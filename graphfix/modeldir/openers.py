@@ -7,6 +7,7 @@ An opener reads metadata only, and gives a `Model` whatever the kind.
 import dataclasses
 import hashlib
 import os
+import threading
 from typing import Callable, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.describe import ModelSpec, describe
@@ -34,8 +35,9 @@ class Model:
     `meta_graph` is the graph that a checkpoint's `.meta` has, read when it is first asked for.
     `digest`, of config and index, changes with any tensor: the index has their checksums.
     `frozen` is the path of the frozen graph in the same directory, `graph` that graph where it was
-    opened, `graph_file` its file or that of the SavedModel that was opened.  `unpacked` keeps an archive's files as long as they are needed.  `findings` say what
-    had to be assumed.  Where the config was `inferred` from a graph, `config_path` is the graph's.
+    opened, `graph_file` its file or that of the SavedModel that was opened.  `unpacked` keeps an
+    archive's files as long as they are needed.  `findings` say what had to be assumed.  Where the
+    config was `inferred` from a graph, `config_path` is the graph's.
     Where the config was edited for other classes, `config` has the number that the heads have, and
     `asked` what the edit asks for.  `path` is what the user named.
     """
@@ -194,6 +196,30 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Model:
     )
 
 
+class _Digest(threading.Thread):
+    """The SHA-256 of a file, computed while something else is done."""
+
+    def __init__(self, path: str):
+        super().__init__(daemon=True)
+        self._path, self._sum = path, hashlib.sha256()
+        self._error: Optional[BaseException] = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            for chunk in extents.chunks(Span(self._path, 0, os.path.getsize(self._path))):
+                self._sum.update(chunk)
+        except BaseException as error:
+            self._error = error
+
+    def result(self) -> bytes:
+        """Raises SourceError where the file cannot be read."""
+        self.join()
+        if self._error is not None:
+            raise self._error
+        return self._sum.digest()
+
+
 def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool = False) -> Model:
     """Opens a frozen graph or a SavedModel directory, thawed; where it has no config, one is
     inferred, which the findings say.
@@ -209,9 +235,11 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
             os.path.join(path, files.SAVED_MODEL_PB),
             os.path.dirname(os.path.abspath(path)),
         )
+        digest = _Digest(where)
         file = files.open_saved_model(path)
     else:
         where, beside = path, os.path.dirname(path)
+        digest = _Digest(where)
         file = files.open_frozen(path)
     graph = file.graph()
     store, findings = thaw(graph, subject=where, partial=partial)
@@ -233,16 +261,13 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
     from graphfix.detectors.unread_layers import add_unread
 
     store, unread = add_unread(config.message, store, where)
-    whole = hashlib.sha256()
-    for chunk in extents.chunks(Span(where, 0, os.path.getsize(where))):
-        whole.update(chunk)
     return Model(
         path,
         config,
         config_where,
         store,
         model,
-        hashlib.sha256(hashlib.sha256(data).digest() + whole.digest()).hexdigest(),
+        hashlib.sha256(hashlib.sha256(data).digest() + digest.result()).hexdigest(),
         None if os.path.isdir(path) else path,
         None,
         findings + settled + unread,

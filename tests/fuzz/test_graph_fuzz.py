@@ -15,8 +15,7 @@ import pytest
 import repository
 import test_fuzz
 
-from graphfix.formats import dtypes
-from graphfix.formats import extents
+from graphfix.formats import dtypes, extents
 from graphfix.formats.graphdef import constants, files
 from graphfix.formats.graphdef.effects import effects
 from graphfix.formats.graphdef.graph import read_input

@@ -14,7 +14,7 @@ from trained_detector import FROZEN, SUPPRESSION, open_graph
 from graphfix.formats import extents
 from graphfix.formats.graphdef import constants, files
 from graphfix.formats.graphdef.evaluate import evaluate
-from graphfix.formats.graphdef.graph import NodeCopy
+from graphfix.formats.graphdef.nodes import NodeCopy
 from graphfix.formats.schema import message_class
 from graphfix.graph_import.thaw import thaw
 from graphfix.graph_rewrite.axes import Tracker
@@ -27,7 +27,8 @@ COUNTS = (20, 40, 80)
 
 
 def parsed(graph):
-    return message_class("graphfix.graph.GraphDef").FromString(extents.joined(files.graph_pieces(graph)))
+    data = extents.joined(files.graph_pieces(graph))
+    return message_class("graphfix.graph.GraphDef").FromString(data)
 
 
 def grown(model, count, change=None):

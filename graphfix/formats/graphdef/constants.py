@@ -15,7 +15,7 @@ from graphfix.formats.dtypes import BY_NUMBER, DType
 from graphfix.formats.extents import Span
 from graphfix.formats.graphdef import skeleton
 from graphfix.formats.graphdef.fields import fields
-from graphfix.formats.graphdef.graph import message_of
+from graphfix.formats.graphdef.nodes import message_of
 from graphfix.formats.schema import message_class
 from graphfix.formats.tensors import TensorMeta, TensorView
 

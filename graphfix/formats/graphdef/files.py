@@ -19,7 +19,8 @@ from graphfix.formats import extents, regular_files
 from graphfix.formats.extents import Pieces
 from graphfix.formats.graphdef import constants, skeleton
 from graphfix.formats.graphdef.fields import fields
-from graphfix.formats.graphdef.graph import Graph, Node, NodeCopy, begin, to_node_def
+from graphfix.formats.graphdef.graph import Graph
+from graphfix.formats.graphdef.nodes import Node, NodeCopy, begin, to_node_def
 from graphfix.formats.graphdef.operations import check_inputs
 from graphfix.formats.graphdef.wire import Done, to_bytes
 from graphfix.formats.schema import message_class, parse
@@ -68,8 +69,9 @@ class GraphFile:
             self.message = parse(kind, extents.joined(skeleton.pieces(data, form)))
             self.graph_defs, self._places = self._graph_defs(), []
         for graph_def, places in zip(self.graph_defs, self._places):
-            for node, (start, end) in zip(graph_def.node, places.nodes):
-                if skeleton.has_marker(data, start, end) and not constants.is_marked(node):
+            for number in skeleton.marked_nodes(data, places.nodes):
+                node, (start, end) = graph_def.node[number], places.nodes[number]
+                if not constants.is_marked(node):
                     node.ParseFromString(extents.joined(skeleton.pieces(data[start:end])))
         self.serving = 0
         self._graph: Optional[Graph] = None
@@ -249,9 +251,7 @@ def _replaced(
     done, last_one = start, len(numbers) == 1
     for number, first, inner, last in fields(data, start, end):
         if number == numbers[0]:
-            within = (
-                graph if last_one else _replaced(data, inner, last, numbers[1:], graph, others)
-            )
+            within = graph if last_one else _replaced(data, inner, last, numbers[1:], graph, others)
             out += [data[done:first], skeleton.header(number, extents.size(within)), *within]
             done = last
         elif last_one and number in others:

@@ -11,7 +11,8 @@ from graphfix.errors import SourceError
 from graphfix.formats.graphdef import skeleton
 from graphfix.formats.graphdef.evaluate import OPERATIONS
 from graphfix.formats.graphdef.fields import fields
-from graphfix.formats.graphdef.graph import Graph, message_of, source_name, to_node_def
+from graphfix.formats.graphdef.graph import Graph, source_name
+from graphfix.formats.graphdef.nodes import message_of, to_node_def
 from graphfix.formats.schema import message_class, parse
 
 # Of a node that the chosen ones depend on; larger ones are weights.

@@ -4,7 +4,8 @@ As TensorFlow 1.15 registers them (core/ops).  A node with another number is dam
 mislead; held against this table once, the inputs of every other are there to be read.
 """
 
-from graphfix.formats.graphdef.graph import Graph, message_of
+from graphfix.formats.graphdef.graph import Graph
+from graphfix.formats.graphdef.nodes import message_of
 
 # Data inputs -> operations with as many.
 INPUTS = {

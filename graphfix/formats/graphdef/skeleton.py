@@ -1,4 +1,4 @@
-"""A graph's file without its large constants: what is parsed of it, and how it is put together again.
+"""A graph's file without its large constants, and how it is put together again.
 
 Nearly all bytes of a frozen graph are the contents of some constants (TensorFlow 1.15,
 core/framework/graph.proto, node_def.proto, attr_value.proto, tensor.proto, core/protobuf/
@@ -20,9 +20,10 @@ putting it back gives the same bytes again.  Whatever else stands in a file stay
 A marker begins with a number that each process draws: no file can have one.
 """
 
+import bisect
 import os
 import struct
-from typing import Any, List, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
 
 from graphfix.errors import SourceError
 from graphfix.formats import extents, regular_files
@@ -129,6 +130,20 @@ def _places(data: bytes, start: int, end: int, number: int) -> Places:
     return Places(nodes, b"".join([*rest, data[done:end]]))
 
 
+def marked_nodes(data: bytes, nodes: List[Tuple[int, int]]) -> Iterator[int]:
+    """The numbers of the nodes, of those that lie there, which have markers."""
+    ends = [end for _, end in nodes]
+    place = data.find(_DRAWN, nodes[0][0]) if nodes else -1
+    while place >= 0:
+        number = bisect.bisect_right(ends, place)
+        if number == len(nodes):
+            return
+        if nodes[number][0] <= place:
+            yield number
+            place = ends[number]
+        place = data.find(_DRAWN, max(place, nodes[number][0]))
+
+
 def pieces(data: bytes, form: Tuple[int, ...] = ()) -> Pieces:
     """The bytes of a skeleton, or of a NodeDef, with each marker's content in its place."""
     return _restored(data, 0, len(data), form + _CONTENT)[0] if has_marker(data) else [data]
@@ -165,7 +180,7 @@ def _cut(source: _File, start: int, end: int, numbers: Tuple[int, ...]) -> Tuple
                 content = marker(Span(source.path, inner, size))
                 within, left = [content], len(content)
             before = header(number, left)
-            out += [Span(source.path, done, first - done), before] + within
+            out += [Span(source.path, done, first - done), before, *within]
             length += len(before) + left - (last - first)
             done = last
     except ValueError:

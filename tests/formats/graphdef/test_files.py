@@ -29,7 +29,10 @@ def test_a_graph_as_text(before, tmp_path):
         ("node { name: 'a' op: 'NoOp' ", "as text: "),
         ("node { nome: 'a' }", 'as text: 1:8.*"nome"'),
         ("node { name: 'a' }", "without a name or an operation"),
-        ("node { attr { value { func { " + "attr { value { func { " * 2000, "as text: nests too deep"),
+        (
+            "node { attr { value { func { " + "attr { value { func { " * 2000,
+            "as text: nests too deep",
+        ),
         ("node { name: '\udcff' op: 'NoOp' }", "as text: is not UTF-8"),
         ("node { name: 'a' op: 'A' } node { name: 'a' op: 'A' }", "several nodes named 'a'"),
     ],

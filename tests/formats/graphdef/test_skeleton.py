@@ -54,9 +54,7 @@ def read(path, form, data):
         for node in graph_def.node:
             if skeleton.has_marker(node.SerializeToString()):
                 assert constants.is_marked(node)
-                node.ParseFromString(
-                    extents.joined(skeleton.pieces(node.SerializeToString()))
-                )
+                node.ParseFromString(extents.joined(skeleton.pieces(node.SerializeToString())))
     return file
 
 
@@ -74,7 +72,9 @@ def test_a_real_graph(form, tmp_path):
 def test_unchanged_nodes_are_written_as_they_are(tmp_path):
     """Unknown fields, the order of fields and keys that come twice included."""
     graph_def = message_class("graphfix.graph.GraphDef")()
-    graph_def.ParseFromString(Made().constant("w", (3000,)).node("x", "Neg", "w").message.SerializeToString())
+    graph_def.ParseFromString(
+        Made().constant("w", (3000,)).node("x", "Neg", "w").message.SerializeToString()
+    )
     weights, negated = (node.SerializeToString() for node in graph_def.node)
     twice = b"\x2a\x09\x0a\x02_a\x12\x03\x18\x90\x03\x2a\x08\x0a\x02_a\x12\x02\x18\x05"
     odd = [
@@ -230,8 +230,11 @@ def test_many_nodes_take_time_that_grows_with_them(tmp_path):
     took = []
     for count in (4000, 8000):
         message = b"".join(
-            skeleton.header(1, 10 + len(str(n))) + b"\x12\x04NoOp\x0a" + bytes([len(str(n)) + 2])
-            + b"n/" + str(n).encode()
+            skeleton.header(1, 10 + len(str(n)))
+            + b"\x12\x04NoOp\x0a"
+            + bytes([len(str(n)) + 2])
+            + b"n/"
+            + str(n).encode()
             for n in range(count)
         )
         (tmp_path / "it.pb").write_bytes(message)
@@ -243,9 +246,7 @@ def test_many_nodes_take_time_that_grows_with_them(tmp_path):
 
 def test_a_graph_in_parts(tmp_path):
     """In two, with more between its nodes, or with a group around what looks like a node."""
-    one, two = (
-        Made().constant(name, (3000,)).message.SerializeToString() for name in ("a", "b")
-    )
+    one, two = (Made().constant(name, (3000,)).message.SerializeToString() for name in ("a", "b"))
     versions = b"\x22\x02\x08\x1b"
     parts = b"\x12" + skeleton.header(2, len(one))[1:] + one
     parts += b"\x12" + skeleton.header(2, len(two + versions))[1:] + two + versions
@@ -256,7 +257,9 @@ def test_a_graph_in_parts(tmp_path):
     assert kind(skeleton.GRAPH_DEF).FromString(written) == file.graph_defs[0]
     for data in (versions + one + b"\xfa\x3f\x02hi" + two, b"\xfb\x3f" + one + b"\xfc\x3f" + two):
         file = read(tmp_path / "it", skeleton.GRAPH_DEF, data)
-        assert wire.canonical(file.message) == wire.canonical(kind(skeleton.GRAPH_DEF).FromString(data))
+        assert wire.canonical(file.message) == wire.canonical(
+            kind(skeleton.GRAPH_DEF).FromString(data)
+        )
         written = extents.joined(files.graph_pieces(file.graph().copy()))
         assert wire.canonical(kind(skeleton.GRAPH_DEF).FromString(written)) == wire.canonical(
             file.message
