@@ -119,11 +119,9 @@ class Graph:
         """Who takes which node; a picture of this moment."""
         found: Consumers = {name: [] for name in self.nodes}
         for node in self.nodes.values():
-            position = 0
-            for text in node.input:
+            for position, text in enumerate(node.input):
                 name = source_name(text) if ":" in text or text[:1] == "^" else text
                 found[name].append((node, position))
-                position += 1
         return found
 
     def ancestors(self, names: Iterable[str]) -> Dict[str, Any]:
