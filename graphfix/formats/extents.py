@@ -131,8 +131,9 @@ class Target:
         while data:
             data = data[self.file.write(data) :]
 
-    def copy(self, start: Any, length: int) -> None:
-        """Appends `length` bytes from where `start`, an extent or a span, lies."""
+    def copy(self, start: Any, length: int) -> Iterator[int]:
+        """Appends `length` bytes from where `start`, an extent or a span, lies; gives the file's
+        size piece by piece."""
         source = self._open(start.path)
         source.seek(start.offset)
         while length:
@@ -143,6 +144,7 @@ class Target:
             self._waiting += count
             if self._waiting >= _KERNEL_CHUNK:
                 self.start_writing_back()
+            yield self.file.tell()
 
     def start_writing_back(self) -> None:
         """Sets the disk to work on what was written; does not wait."""
@@ -197,7 +199,8 @@ def write(path: str, pieces: Pieces) -> None:
                 continue
             target.write(b"".join(waiting))
             waiting.clear()
-            target.copy(piece, piece.length)
+            for _ in target.copy(piece, piece.length):
+                pass
         target.write(b"".join(waiting))
         target.start_writing_back()
 

@@ -16,7 +16,7 @@ import numpy as np
 from graphfix.formats.dtypes import BY_NAME
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import Consumers, Graph, read_input, write_input
-from graphfix.formats.graphdef.nodes import NodeCopy
+from graphfix.formats.graphdef.nodes import Node, NodeCopy
 from graphfix.graph_rewrite.axis_types import NotUnderstood, Selection
 from graphfix.graph_rewrite.likeness import Likeness
 from graphfix.graph_rewrite.numbered import Numbered
@@ -140,6 +140,8 @@ class Branches:
 
     def resize(self, count: int) -> None:
         """Makes branches for classes 0 to `count` - 1: removes some, or copies class 0's."""
+        if not self.slices and not self.unpacks:
+            return  # one operation suppresses all
         if self.count == 1 < count:
             self._mark_alone()
         joined = self._grow(count) if self.count < count else {}
@@ -288,7 +290,7 @@ class Branches:
 
     def _make_concatenation(self, joint: Any, data: List[str], others: List[str]) -> None:
         """Gives the joint of one class its operation back: boxes are joined along their axis."""
-        axis = type(joint)(name=unused(self.graph, joint.name + "/axis"), op="Const")
+        axis = Node(unused(self.graph, joint.name + "/axis"), "Const")
         constants.set_value(axis, np.array(0, "<i4"), BY_NAME["int32"])
         # In a loop, a constant has to wait for something in it; the branch's own ones do.
         beside = self.graph.nodes[min(self.marks)]

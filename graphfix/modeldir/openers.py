@@ -7,7 +7,6 @@ An opener reads metadata only, and gives a `Model` whatever the kind.
 import dataclasses
 import hashlib
 import os
-import threading
 from typing import Callable, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.describe import ModelSpec, describe
@@ -25,6 +24,7 @@ from graphfix.modeldir.edited_config import Asked, settle
 from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP, META
 from graphfix.modeldir.search import choice, find_archive, find_frozen, find_prefix, model_of
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
+from graphfix.process.background import Background
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -196,30 +196,6 @@ def _open_checkpoint(prefix: str, config_path: Optional[str]) -> Model:
     )
 
 
-class _Digest(threading.Thread):
-    """The SHA-256 of a file, computed while something else is done."""
-
-    def __init__(self, path: str):
-        super().__init__(daemon=True)
-        self._path, self._sum = path, hashlib.sha256()
-        self._error: Optional[BaseException] = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            for chunk in extents.chunks(Span(self._path, 0, os.path.getsize(self._path))):
-                self._sum.update(chunk)
-        except BaseException as error:
-            self._error = error
-
-    def result(self) -> bytes:
-        """Raises SourceError where the file cannot be read."""
-        self.join()
-        if self._error is not None:
-            raise self._error
-        return self._sum.digest()
-
-
 def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool = False) -> Model:
     """Opens a frozen graph or a SavedModel directory, thawed; where it has no config, one is
     inferred, which the findings say.
@@ -235,13 +211,19 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
             os.path.join(path, files.SAVED_MODEL_PB),
             os.path.dirname(os.path.abspath(path)),
         )
-        digest = _Digest(where)
-        file = files.open_saved_model(path)
     else:
         where, beside = path, os.path.dirname(path)
-        digest = _Digest(where)
-        file = files.open_frozen(path)
-    graph = file.graph()
+    whole = hashlib.sha256()
+
+    def read(step: Callable[[], None]) -> None:
+        size = os.path.getsize(where) if os.path.isfile(where) else 0
+        for chunk in extents.chunks(Span(where, 0, size)):
+            step()
+            whole.update(chunk)
+
+    with Background(read):
+        file = files.open_saved_model(path) if os.path.isdir(path) else files.open_frozen(path)
+        graph = file.graph()
     store, findings = thaw(graph, subject=where, partial=partial)
     metas = {name: view.meta for name, view in store.items()}
     config_where = config_path or os.path.join(beside, CONFIG)
@@ -267,7 +249,7 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
         config_where,
         store,
         model,
-        hashlib.sha256(hashlib.sha256(data).digest() + digest.result()).hexdigest(),
+        hashlib.sha256(hashlib.sha256(data).digest() + whole.digest()).hexdigest(),
         None if os.path.isdir(path) else path,
         None,
         findings + settled + unread,

@@ -7,38 +7,44 @@ whoever publishes the result must check the copy (`stored_bytes.check`), which f
 source and in the copying alike.
 """
 
+import collections
 import contextlib
-from typing import Iterable, List, Optional
+from typing import Callable, Deque, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
 
 from graphfix.formats import checksum
-from graphfix.formats.checkpoint import entries, reader, table
+from graphfix.formats.checkpoint import entries, reader, stored_bytes, table
 from graphfix.formats.extents import Target
-from graphfix.formats.tensors import Extent, TensorStore, TensorView
+from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
 
 
-def write_bundle(store: TensorStore, prefix: str) -> None:
+def files_of(prefix: str) -> Tuple[str, str]:
+    """The files that a checkpoint is written as."""
+    return reader.index_path(prefix), reader.shard_path(prefix, 0, 1)
+
+
+def write_bundle(
+    store: TensorStore, prefix: str, written: Optional[Callable[[TensorView], None]] = None
+) -> None:
     """Writes `store` as the checkpoint `prefix`, whose directory exists; syncs neither file.
+
+    `written` is called with each tensor, where it now lies, as soon as its bytes are there.
 
     Raises:
       SourceError: a source's bytes are gone or damaged.
       OSError: the destination cannot be written.
     """
+    index_path, shard_path = files_of(prefix)
     pairs = [(b"", _header())]
-    with contextlib.closing(Target(reader.shard_path(prefix, 0, 1))) as shard:
+    with contextlib.closing(Target(shard_path)) as shard:
         shard.reserve(sum(map(_size, store.values())))
-        offset = 0
-        for run in _runs(store.values()):
-            if run[0].extent:
-                shard.copy(run[0].extent, sum(map(_size, run)))
-            for view in run:
-                extent = view.extent or _append(view, shard)
-                entry = _entry(view, offset, extent)
-                pairs.append((view.meta.name.encode(), entry))
-                offset += extent.length
+        for view in _write_tensors(store, shard):
+            pairs.append((view.meta.name.encode(), _entry(view)))
+            if written:
+                written(view)
         shard.start_writing_back()
-    with open(reader.index_path(prefix), "wb") as index:
+    with open(index_path, "wb") as index:
         index.write(table.write(pairs))
 
 
@@ -48,11 +54,45 @@ def _header() -> bytes:
     return header.SerializeToString()
 
 
-def _entry(view: TensorView, offset: int, extent: Extent) -> bytes:
+def _write_tensors(store: TensorStore, shard: Target) -> Iterator[TensorView]:
+    """Writes the bytes of all tensors; gives each, where it now lies, once it is there."""
+    offset = 0
+    for run in _runs(store.values()):
+        if run[0].extent is None:
+            (view,) = run
+            extent = _append(view, shard)
+            offset += extent.length
+            yield _placed(view.meta, extent)
+            continue
+        left: Deque[TensorView] = collections.deque()
+        for view in run:
+            assert view.extent is not None
+            left.append(
+                _placed(view.meta, view.extent._replace(path=shard.file.name, offset=offset))
+            )
+            offset += view.extent.length
+        for end in shard.copy(run[0].extent, sum(map(_size, run))):
+            while left and _end(left[0]) <= end:
+                yield left.popleft()
+        yield from left  # without any bytes
+
+
+def _end(view: TensorView) -> int:
+    assert view.extent is not None
+    return view.extent.offset + view.extent.length
+
+
+def _placed(meta: TensorMeta, extent: Extent) -> TensorView:
+    return TensorView(meta, stored_bytes.loader(meta, extent), extent)
+
+
+def _entry(view: TensorView) -> bytes:
+    extent = view.extent
+    assert extent is not None
     entry = entries.entry_class()(
         dtype=view.meta.dtype.number,
         shard_id=0,
-        offset=offset,
+        offset=extent.offset,
         size=extent.length,
         crc32c=checksum.mask(extent.crc32c),
     )
