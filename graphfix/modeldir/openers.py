@@ -7,7 +7,7 @@ An opener reads metadata only, and gives a `Model` whatever the kind.
 import dataclasses
 import hashlib
 import os
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.describe import ModelSpec, describe
 from graphfix.findings import INFO, Finding, count
@@ -15,8 +15,7 @@ from graphfix.formats import extents
 from graphfix.formats.archive import Unpacked
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.extents import Span
-from graphfix.formats.graphdef import files
-from graphfix.formats.graphdef.graph import Graph
+from graphfix.formats.graphdef.kinds import SAVED_MODEL_PB
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore
 from graphfix.modeldir import foreign
@@ -35,9 +34,9 @@ class Model:
     `meta_graph` is the graph that a checkpoint's `.meta` has, read when it is first asked for.
     `digest`, of config and index, changes with any tensor: the index has their checksums.
     `frozen` is the path of the frozen graph in the same directory, `graph` that graph where it was
-    opened, `graph_file` its file or that of the SavedModel that was opened.  `unpacked` keeps an
-    archive's files as long as they are needed.  `findings` say what had to be assumed.  Where the
-    config was `inferred` from a graph, `config_path` is the graph's.
+    opened (a Graph), `graph_file` its GraphFile or that of the SavedModel that was opened.
+    `unpacked` keeps an archive's files as long as they are needed.  `findings` say what had to be
+    assumed.  Where the config was `inferred` from a graph, `config_path` is the graph's.
     Where the config was edited for other classes, `config` has the number that the heads have, and
     `asked` what the edit asks for.  `path` is what the user named.
     """
@@ -52,8 +51,8 @@ class Model:
     unpacked: Optional[Unpacked] = None
     findings: Tuple[Finding, ...] = ()
     inferred: bool = False
-    graph: Optional[Graph] = None
-    graph_file: Optional[files.GraphFile] = None
+    graph: Any = None
+    graph_file: Any = None
     meta_graph: "MetaGraph" = dataclasses.field(default_factory=lambda: MetaGraph(None))
     path: str = ""
     asked: Optional[Asked] = None
@@ -85,19 +84,21 @@ class MetaGraph:
 
     def __init__(self, path: Optional[str]):
         self.path = path
-        self._graph: Optional[Graph] = None
+        self._graph: Any = None
 
     def __bool__(self) -> bool:
         return self.path is not None
 
     @property
-    def graph(self) -> Optional[Graph]:
-        """The graph, None where there is none; read once.  Copy it to change it.
+    def graph(self) -> Any:
+        """The Graph, None where there is none; read once.  Copy it to change it.
 
         Raises:
           SourceError: the file is damaged.
         """
         if self.path is not None and self._graph is None:
+            from graphfix.formats.graphdef import files
+
             self._graph = files.open_meta_graph(self.path).graph()
         return self._graph
 
@@ -204,13 +205,12 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
       SourceError: it or its config is missing or damaged, they are not of one model, or there is
         no config and none can be inferred.
     """
-    from graphfix.graph_import.thaw import thaw  # a checkpoint needs none of it
+    # A checkpoint needs none of it.
+    from graphfix.formats.graphdef import files
+    from graphfix.graph_import.thaw import thaw
 
     if os.path.isdir(path):
-        where, beside = (
-            os.path.join(path, files.SAVED_MODEL_PB),
-            os.path.dirname(os.path.abspath(path)),
-        )
+        where, beside = (os.path.join(path, SAVED_MODEL_PB), os.path.dirname(os.path.abspath(path)))
     else:
         where, beside = path, os.path.dirname(path)
     whole = hashlib.sha256()

@@ -17,7 +17,6 @@ from graphfix.detectors.families import MOVING_AVERAGE
 from graphfix.errors import SourceError
 from graphfix.findings import WARNING, Finding
 from graphfix.formats.checkpoint import reader
-from graphfix.formats.graphdef.graph import Graph
 from graphfix.modeldir.names import FROZEN, META, SAVED_MODEL
 
 _UNREAD = "see that the config has the anchors the model was trained with"
@@ -37,7 +36,7 @@ class GraphAnchors(NamedTuple):
 
 
 def read_graph_anchors(
-    prefix: str, image: Optional[Pair], graph: Optional[Graph] = None, heads: Collection[str] = ()
+    prefix: str, image: Optional[Pair], graph: Any = None, heads: Collection[str] = ()
 ) -> GraphAnchors:
     """What the graphs beside a checkpoint tell, or `graph`, where that is opened already; `prefix`
     is the checkpoint's, a SavedModel's directory, or a frozen graph's path.  `heads` are tensors of

@@ -25,7 +25,7 @@ from graphfix.detectors.families import (
 from graphfix.detectors.model_spec import HeadSpec, ModelSpec
 from graphfix.findings import count
 from graphfix.formats import extents
-from graphfix.formats.graphdef import files
+from graphfix.formats.graphdef import files, kinds
 from graphfix.formats.graphdef.effects import check_computes
 from graphfix.formats.graphdef.graph import Graph
 from graphfix.modeldir.names import FROZEN, SAVED_MODEL_DIRECTORY
@@ -81,7 +81,7 @@ def _graphs(source: Model):
     elif frozen:
         yield "frozen graph", frozen, lambda: files.open_frozen(frozen).graph()
     directory = source.prefix if os.path.isdir(source.prefix) else saved
-    if files.is_saved_model(directory):
+    if kinds.is_saved_model(directory):
         yield "SavedModel", directory, lambda: files.open_saved_model(directory).graph()
     if source.meta_graph:
         yield ".meta", source.meta_graph.path, lambda: source.meta_graph.graph

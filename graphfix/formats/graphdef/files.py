@@ -9,7 +9,6 @@ Protocol Buffers itself bounds a message: 2 GiB, and 100 levels of nesting.
 """
 
 import os
-import re
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from google.protobuf.message import DecodeError
@@ -20,18 +19,16 @@ from graphfix.formats.extents import Pieces
 from graphfix.formats.graphdef import constants, skeleton
 from graphfix.formats.graphdef.fields import fields
 from graphfix.formats.graphdef.graph import Graph
+from graphfix.formats.graphdef.kinds import SAVED_MODEL_PB, is_text
 from graphfix.formats.graphdef.nodes import Node, NodeCopy, begin, to_node_def
 from graphfix.formats.graphdef.operations import check_inputs
 from graphfix.formats.graphdef.wire import Done, to_bytes
 from graphfix.formats.schema import message_class, parse
 
-SAVED_MODEL_PB = "saved_model.pb"
 SERVE = "serve"  # the tag of the graph that is for serving
 # A few bytes may stand for a tensor of one value, and many such tensors for more than there is of
 # memory.  Graphs of real models repeat some kilobytes.
 _MOST_UNFOLDED, _UNFOLDED_TIMES = 1 << 28, 16
-# What a GraphDef as text begins with, after comments.
-_TEXT, _HEAD = re.compile(rb"(\s*#.*\n)*\s*node\s*:?\s*[{<]"), 4096
 _AGAIN = "download or copy the file again"
 # The message of a file in each form, and words for it.
 _KINDS = {
@@ -39,10 +36,6 @@ _KINDS = {
     skeleton.META_GRAPH: ("graphfix.graph.MetaGraphDef", "a meta graph (MetaGraphDef)"),
     skeleton.SAVED_MODEL: ("graphfix.graph.SavedModel", "a SavedModel"),
 }
-
-
-def is_saved_model(path: str) -> bool:
-    return os.path.lexists(os.path.join(path, SAVED_MODEL_PB))
 
 
 class GraphFile:
@@ -128,14 +121,6 @@ class GraphFile:
         if self._form == skeleton.META_GRAPH:
             return [self.message.graph_def]
         return [one.graph_def for one in self.message.meta_graphs]
-
-
-def is_text(path: str) -> bool:
-    """Whether a file begins as a GraphDef does that is written as text."""
-    try:
-        return _TEXT.match(regular_files.read(path, _HEAD)) is not None
-    except OSError:
-        return False
 
 
 def open_frozen(path: str) -> GraphFile:

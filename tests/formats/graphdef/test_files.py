@@ -6,7 +6,7 @@ from handgraphs import Made
 
 from graphfix.errors import SourceError
 from graphfix.formats import extents
-from graphfix.formats.graphdef import files
+from graphfix.formats.graphdef import files, kinds
 
 
 def made():
@@ -41,7 +41,7 @@ def test_a_graph_as_text(before, tmp_path):
 def test_what_is_no_graph_as_text(text, said, tmp_path):
     path = tmp_path / "graph.pbtxt"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert files.is_text(str(path))
+    assert kinds.is_text(str(path))
     with pytest.raises(SourceError, match=said) as error:
         files.open_frozen(str(path)).graph()
     assert len(error.value.problems) == 1 and error.value.problems[0].subject == str(path)
@@ -50,5 +50,5 @@ def test_what_is_no_graph_as_text(text, said, tmp_path):
 @pytest.mark.parametrize("text", ["item { id: 1 }", "nodes {", "model { ssd {} }", "", "node"])
 def test_other_texts(text, tmp_path):
     (tmp_path / "it.pbtxt").write_text(text)
-    assert not files.is_text(str(tmp_path / "it.pbtxt"))
-    assert not files.is_text(str(tmp_path / "not there"))
+    assert not kinds.is_text(str(tmp_path / "it.pbtxt"))
+    assert not kinds.is_text(str(tmp_path / "not there"))
