@@ -19,7 +19,7 @@ from graphfix.formats.dtypes import BY_NUMBER
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.graphdef.nodes import Node, NodeCopy
-from graphfix.formats.tensors import TensorStore, TensorView
+from graphfix.formats.tensors import TensorStore
 from graphfix.graph_rewrite.anchors import replace_anchors
 from graphfix.graph_rewrite.axes import Tracker
 from graphfix.graph_rewrite.axis_types import ANY, CHANNEL, CLASS, NotUnderstood
@@ -150,13 +150,11 @@ def _carry_out(graph: Graph, edits: Iterable[Edit], carried: Optional[Carried]) 
     for edit in edits:
         if isinstance(edit, Gather) and edit.to in graph.nodes:
             node = graph.nodes[edit.to]
-            value = constants.value_of(node)
-            _set(
-                node,
-                carried[1][edit.to].load()
-                if carried and _same(value, carried[0].get(edit.tensor))
-                else kernels.gather(value, edit),
-            )
+            view = carried[0].get(edit.tensor) if carried else None
+            if carried and view is not None and constants.is_tensor(node, view):
+                _set(node, carried[1][edit.to].load())
+            else:
+                _set(node, kernels.gather(constants.value_of(node), edit))
     for edit in edits:
         # After the gathers, whose results these bounds have to hold.
         node = graph.nodes.get(edit.tensor)
@@ -169,16 +167,6 @@ def _carry_out(graph: Graph, edits: Iterable[Edit], carried: Optional[Carried]) 
             )
         elif node is not None and isinstance(edit, Stretch):
             _set(node, kernels.stretch(constants.value_of(node), edit))
-
-
-def _same(value: np.ndarray, view: Optional[TensorView]) -> bool:
-    """Whether a constant is a tensor of the checkpoint, bit for bit."""
-    return (
-        view is not None
-        and value.shape == view.meta.shape
-        and value.dtype == view.meta.dtype.numpy
-        and value.tobytes() == view.load().tobytes()
-    )
 
 
 def _tidy(node: Any) -> None:
