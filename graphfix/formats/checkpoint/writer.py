@@ -24,6 +24,7 @@ import numpy as np
 from graphfix.errors import SourceError
 from graphfix.formats import checksum, durable
 from graphfix.formats.checkpoint import entries, reader, table
+from graphfix.formats.dtypes import STRING
 from graphfix.formats.tensors import Extent, TensorStore, TensorView
 
 _CHUNK = 1 << 20
@@ -106,9 +107,14 @@ def _adjoin(one: Optional[Extent], two: Optional[Extent]) -> bool:
 
 
 def _append(view: TensorView, shard) -> Extent:
-    value = view.load().astype(view.meta.dtype.numpy or "<u2", order="C", copy=False)
-    data = memoryview(value.reshape(-1).view(np.uint8))
-    extent = Extent(shard.name, shard.tell(), len(data), checksum.crc32c(data))
+    if view.meta.dtype == STRING:
+        stored = entries.string_bytes(view.load().reshape(-1))
+        data, crc = memoryview(stored), entries.string_checksum(stored, view.meta.size)
+    else:
+        value = view.load().astype(view.meta.dtype.numpy or "<u2", order="C", copy=False)
+        data = memoryview(value.reshape(-1).view(np.uint8))
+        crc = checksum.crc32c(data)
+    extent = Extent(shard.name, shard.tell(), len(data), crc)
     while data:
         data = data[shard.write(data) :]
     return extent
