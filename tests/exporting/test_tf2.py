@@ -137,8 +137,19 @@ def problems(text, **more):
     meta = message.model.WhichOneof("model")
     body = getattr(message.model, meta)
     model = types.SimpleNamespace(meta=meta, feature_extractor=body.feature_extractor.type)
+    variables = {}
+    if model.feature_extractor == "ssd_mobilenet_v2":
+        for name, shape in tf2_cases.variables(text)[0].items():
+            variables[name] = types.SimpleNamespace(meta=types.SimpleNamespace(shape=shape))
     detector = types.SimpleNamespace(
-        **{"body": body, "model": model, "quantization": (), "drop_quantization": False, **more}
+        **{
+            "variables": variables,
+            "body": body,
+            "model": model,
+            "quantization": (),
+            "drop_quantization": False,
+            **more,
+        }
     )
     return [f"{one.subject} {one.message}" for one in exactness.problems(detector)]
 
@@ -194,3 +205,28 @@ def test_quantization_is_dropped_only_when_asked():
     (problem,) = problems(text, quantization=("a/act_quant/min",))
     assert problem.startswith("graph_rewriter trained the model with quantization")
     assert not problems(text, quantization=("a/act_quant/min",), drop_quantization=True)
+
+
+@pytest.mark.parametrize(
+    "multiplier, least, words",
+    [
+        (1.0, 16, None),
+        (0.5, 8, None),
+        (0.25, 8, None),
+        (0.5, 16, "expanded_conv/ 16 to 16 channels wide, and only one"),
+        (0.25, 16, "only one of TensorFlow 1 and 2 adds"),
+        (1.4, 8, "Conv_1 1792 channels wide, and TensorFlow 2 1280"),
+    ],
+)
+def test_mobilenet_v2_is_exact_where_its_widths_are_keras_own(multiplier, least, words):
+    text = tf2_cases.edited(
+        SMALL,
+        (
+            (
+                r"depth_multiplier: 0.25 min_depth: 8",
+                f"depth_multiplier: {multiplier} min_depth: {least}",
+            ),
+        ),
+    )
+    found = problems(text)
+    assert words in found[0] if words else not found

@@ -77,6 +77,12 @@ def tf2_python():
 
 
 @pytest.fixture(scope="session")
+def opencv_python():
+    """opencv_python(major): path of the python that has OpenCV 4 or 5."""
+    return lambda major: made(f"opencv-{major}")
+
+
+@pytest.fixture(scope="session")
 def stock_python():
     """stock_python(era): path of the python that has the stock API of that era.
 

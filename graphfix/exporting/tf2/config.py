@@ -14,6 +14,12 @@ _RMS = (*_OPTIMIZER, "rms_prop_optimizer")
 _MOMENTUM = (*_OPTIMIZER, "momentum_optimizer")
 # Fields of train_config that the API of TensorFlow 2 parses and does not look at.
 _IGNORED = ("freeze_variables", "update_trainable_variables")
+# Fields at which TensorFlow 2 fails, and which change nothing that TensorFlow 1 computes.
+_FAILS = (
+    ("feature_extractor", "conv_hyperparams"),
+    ("feature_extractor", "override_base_feature_extractor_hyperparams"),
+    ("inplace_batchnorm_update",),
+)
 _OF_TF1 = ("from_detection_checkpoint", "load_all_detection_checkpoint_vars")
 
 Path = Tuple[str, ...]
@@ -39,6 +45,20 @@ def config_edits(document: Document, message: Any, meta: str, kind: str, checkpo
     findings: List[Finding] = []
     body = getattr(message.model, meta)
     if meta == FASTER_RCNN:
+        for field in _FAILS:
+            path = ("model", meta, *field)
+            if document.find(path):
+                edits.append(ConfigEdit(path, None, "TensorFlow 2 does not build with it"))
+                findings.append(
+                    Finding(
+                        "FIELD_REMOVED",
+                        INFO,
+                        ".".join(path),
+                        "is removed: TensorFlow 2 does not build with it, and the network is the "
+                        "same without",
+                        "there is nothing to do",
+                    )
+                )
         stride = pooling_stride(body)
         edits.append(
             ConfigEdit(

@@ -4,7 +4,7 @@ Everything here was measured with the stock code of both (docs/tf2.md); tests/st
 measures it again, what is refused, too.
 """
 
-from typing import Any, Dict, Iterator, NamedTuple, Optional
+from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional
 
 from graphfix.detectors.families import FASTER_RCNN, SSD
 from graphfix.errors import Problem
@@ -12,9 +12,10 @@ from graphfix.exporting.detector import Detector
 from graphfix.findings import count
 
 _STAY = "go on with TensorFlow 1, or export the trained model to a device's format"
-# Widths of MobileNet v2 at a multiplier of 1; Keras rounds each to a multiple of 8, but takes no
-# notice of min_depth.
-_PLAIN_V2 = (32, 16, 24, 32, 64, 96, 160, 320)
+# The widths at a multiplier of 1 of MobileNet v2's blocks, and the blocks that stride.
+_V2_WIDTHS = (16, 24, 24, *(32,) * 3, *(64,) * 4, *(96,) * 3, *(160,) * 3, 320)
+_V2_STRIDES = (1, 3, 6, 13)
+_V2_LAST = 1280
 
 
 class Network(NamedTuple):
@@ -68,6 +69,8 @@ def problems(detector: Detector) -> Iterator[Problem]:
         yield Problem("context_config", "was not measured in TensorFlow 2", _STAY)
     if meta == SSD:
         yield from _one_stage(body, extractor, kind)
+        if kind == "ssd_mobilenet_v2":
+            yield from _mobilenet_v2(detector, extractor)
     elif meta == FASTER_RCNN:
         yield from _two_stage(body, extractor)
 
@@ -84,6 +87,48 @@ def _one_stage(body: Any, extractor: Any, kind: str) -> Iterator[Problem]:
             f"{multiplier * multiplier:g} of the channels",
             _STAY,
         )
+
+
+def _mobilenet_v2(detector: Detector, extractor: Any) -> Iterator[Problem]:
+    """Keras works out widths in its own way, and adds a block's input to its output where those
+    widths are the same, whatever `min_depth` made of them; slim does where the channels are."""
+    multiplier, least = extractor.depth_multiplier, extractor.min_depth
+    metas = {name: view.meta for name, view in detector.variables.items()}
+    for problem in _differences_v2(metas, multiplier, least):
+        yield Problem(
+            f"feature_extractor.depth_multiplier {multiplier:g} with min_depth {least}",
+            problem,
+            _STAY,
+        )
+        return
+
+
+def _differences_v2(metas: Mapping[str, Any], multiplier: float, least: int) -> Iterator[str]:
+    scope = "FeatureExtractor/MobilenetV2/"
+    last = _divisible(_V2_LAST * multiplier) if multiplier < 1 else _V2_LAST
+    for name, width in (("Conv", _divisible(32 * multiplier)), ("Conv_1", last)):
+        made = metas[f"{scope}{name}/weights"].shape[3]
+        if made != max(width, least):
+            yield f"makes {name} {made} channels wide, and TensorFlow 2 {max(width, least)}"
+    for block, plain in enumerate(_V2_WIDTHS):
+        name = f"{scope}expanded_conv{f'_{block}' if block else ''}/"
+        first = "expand/weights" if block else "depthwise/depthwise_weights"
+        before = metas[name + first].shape[2]
+        made = metas[name + "project/weights"].shape[3]
+        width = _divisible(int(plain * multiplier))
+        if made != max(width, least):
+            yield f"makes {name} {made} channels wide, and TensorFlow 2 {max(width, least)}"
+        elif block not in _V2_STRIDES and (before == made) != (before == width):
+            yield (
+                f"makes {name} {before} to {made} channels wide, and only one of TensorFlow 1 and "
+                "2 adds its input to its output then"
+            )
+
+
+def _divisible(width: float) -> int:
+    """A width rounded to a multiple of 8, down by a tenth at most, as Keras has it."""
+    rounded = max(8, int(width + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * width else rounded
 
 
 def _two_stage(body: Any, extractor: Any) -> Iterator[Problem]:
