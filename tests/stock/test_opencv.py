@@ -21,7 +21,8 @@ def pictures(tmp_path_factory):
     found = []
     example = message_class("graphfix.example.Example")
     for number, (_, _, data) in zip(range(PICTURES), tfrecord.read_records(RECORD)):
-        (encoded,) = example.FromString(data).features.feature["image/encoded"].bytes_list.value
+        features = {one.key: one.value for one in example.FromString(data).features.feature}
+        (encoded,) = features[b"image/encoded"].bytes_list.value
         path = top / f"{number}.jpg"
         path.write_bytes(encoded)
         found.append(str(path))
