@@ -61,9 +61,9 @@ def find_stock_python(explicit: Optional[str] = None) -> str:
     return explicit
 
 
-def importable_api(python: Optional[str] = None) -> Optional[str]:
-    """Revision (YYYY-MM) of the API that an interpreter (this one) would import, or None."""
-    api = api_revision.importable(named_directories()) if python is None else _look(python)["api"]
+def importable_api(python: str) -> Optional[str]:
+    """Revision (YYYY-MM) of the API that an interpreter would import, or None."""
+    api = _look(python)["api"]
     return api["revision"] if api else None
 
 
