@@ -195,6 +195,7 @@ def export(
     *,
     overwrite: bool = False,
     drop_quantization: bool = False,
+    runtime_python: Optional[Path] = None,
 ) -> "Exported":
     """Writes a detector for something other than TensorFlow 1, with new classes or anchors where
     they are asked for, and publishes it whole.
@@ -202,13 +203,17 @@ def export(
     What the target would not compute as TensorFlow 1 does is refused.
 
     Args:
-      target: "tf2": a checkpoint and a config that the API of TensorFlow 2 trains on from.
+      target: "tf2": a checkpoint and a config that the API of TensorFlow 2 trains on from;
+        "opencv": the text graph with which OpenCV's dnn module runs an SSD; "onnx" and
+        "openvino": models of ONNX and OpenVINO.
       source: as `open_model` takes it, or an open model.
       output_directory: the directory to write, or `graphfix.Memory()`.
       options: the classes and anchors, as for `convert`; not the options about trainers.
       overwrite: replace what graphfix wrote there before.
       drop_quantization: leave out the ranges of a model that was trained with quantization, where
         the target has no place for them.
+      runtime_python: the Python that has the target's own tools; "onnx" needs TensorFlow and
+        tf2onnx there, "openvino" openvino.
 
     Raises:
       RequestError, SourceError: the target is not exact for this detector, or a file is damaged;
@@ -223,6 +228,7 @@ def export(
         destination(output_directory, overwrite=overwrite),
         options_of(options),
         drop_quantization=flag_of("drop_quantization", drop_quantization),
+        python=optional_path("runtime_python", runtime_python),
     )
 
 

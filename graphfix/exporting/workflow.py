@@ -6,7 +6,7 @@ The surgery is a conversion's, in the same pass; what is written is the target's
 import dataclasses
 import json
 import os
-from typing import Any, Dict, Tuple, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 from graphfix.choices import Target, Trainer
 from graphfix.conversion.context import describe
@@ -79,9 +79,10 @@ def export(
     options: ConvertOptions,
     *,
     drop_quantization: bool = False,
+    python: Optional[str] = None,
 ) -> Exported:
     """Exports, verifies and publishes.  `drop_quantization` allows the target to leave out ranges
-    that it has no place for.
+    that it has no place for, `python` has the target's own tools.
 
     Raises:
       GraphfixError: nothing was published, and what was there before still is.
@@ -92,6 +93,7 @@ def export(
     destination.check(inputs)
     model = opened(source, options)
     made = decided(model, options, destination.place, drop_quantization=drop_quantization)
+    made = dataclasses.replace(made, python=python)
     module = row.load()
     problems = tuple(module.problems(made))
     if problems:

@@ -45,6 +45,8 @@ ENVIRONMENTS = {
     "stock-2019-07": (("3.7",), STOCK + ("api-2019-07.txt",)),
     "stock-2021": (("3.7",), STOCK + ("api-2021.txt",)),
     "tf2": (("3.10",), ("tf2.txt", "api-tf2.txt")),
+    "onnx": (("3.10",), ("onnx.txt",)),
+    "openvino": (("3.11",), ("openvino.txt",)),
     "opencv-4": (NEWEST[:-2], ("opencv-4.txt",)),  # NumPy needs 3.11
     "opencv-5": (NEWEST[:-2], ("opencv-5.txt",)),
     "docker": (("3.6",), ("pip-3.6.txt", "image.txt")),
