@@ -3,6 +3,8 @@
 import re
 from typing import Iterator, Tuple
 
+import numpy as np
+
 from graphfix.detectors.extractors.facts import FPN, SLIM
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.doctor.checks import Check, Symptom
@@ -25,7 +27,10 @@ def _one_shape(setup: Setup) -> bool:
     ):
         return False
     scans = [setup.scan(name) for name, _ in setup.readers() if name == INPUT_READERS[0]]
-    return bool(scans) and scans[0].complete and len(scans[0].shapes) == 1
+    if not scans or not scans[0].complete or not scans[0].image_sizes:
+        return False
+    padded = setup.resized(np.array(sorted(scans[0].image_sizes)))[1]
+    return len(np.unique(padded, axis=0)) == 1
 
 
 def _ragged_batch(setup: Setup) -> Iterator[Symptom]:

@@ -7,6 +7,7 @@ from typing import Callable, List, NamedTuple, Optional, Tuple
 from graphfix.doctor.diagnosis import CheckedConfig, CheckResult, run_checks, to_lines
 from graphfix.doctor.diagnosis import fix as apply_fixes
 from graphfix.doctor.setup import Options
+from graphfix.doctor.shards import Mapper
 from graphfix.errors import RequestError, SourceError
 from graphfix.findings import Finding, count
 from graphfix.formats.regular_files import read_file
@@ -17,6 +18,7 @@ from graphfix.modeldir import single_files
 from graphfix.modeldir.search import find_config
 from graphfix.pipeline_config import schema_history
 from graphfix.pipeline_config.document import parse_config
+from graphfix.process.parallel import cores
 from graphfix.restore import trainers
 from graphfix.stock_api.target_api import find_target_api
 
@@ -72,13 +74,16 @@ def make_options(
     trainer: str,
     model_dir: Optional[str] = None,
     sample: Optional[int] = None,
+    jobs: Optional[int] = None,
+    mapper: Optional[Mapper] = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Options:
     """What `diagnose` is to check for.
 
     `target_api` is a revision (YYYY-MM) or the path of an API, `trainer` "legacy", "model_main" or
     "any", `model_dir` the directory to train in.  Only the first `sample` records of each data set
-    are read, all where it is None; `progress` is called with a line of text now and then.
+    are read, all where it is None.  Records are read in up to `jobs` processes (None: one for each
+    processor), or by `mapper`.  `progress` is called with a line of text now and then.
 
     Raises:
       RequestError: there is no such API, or it has no such trainer.
@@ -100,6 +105,8 @@ def make_options(
         sample,
         progress,
         api.assumed,
+        cores() if jobs is None else jobs,
+        mapper,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Iterator
 import numpy as np
 
 from graphfix.doctor.checks import Check, Symptom, listed
+from graphfix.doctor.copies import common_images, count_images
 from graphfix.doctor.record_notes import AGAIN, EVAL, TRAIN, scans
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING, count
@@ -17,7 +18,7 @@ _SMALL = 0.2  # the fraction of boxes that may be too small for every anchor
 
 def _damaged(setup: Setup) -> Iterator[Symptom]:
     for _, scan in scans(setup):
-        for error in scan.damage:
+        for _, error in sorted(scan.damage.items()):
             for problem in error.problems:
                 yield Symptom(problem.subject, problem.message, problem.remedy)
 
@@ -75,13 +76,15 @@ def _too_small(setup: Setup) -> Iterator[Symptom]:
     if setup.body.matcher.WhichOneof("matcher_oneof") != "argmax_matcher":
         return
     for name, scan in scans(setup):
-        if name != TRAIN or not scan.sizes:
+        first = scan.first()
+        if name != TRAIN or not len(first.sides):
             continue
-        boxes = np.asarray(scan.sizes)
+        scaled, padded = setup.resized(first.images)
+        boxes = first.sides * scaled
         anchors = np.asarray([size for one in spec.maps for size in one.sizes])
         # Anchors of this generator are fractions of the image; overlaps are the same in fractions.
         relative = spec.generator == "ssd_anchor_generator"
-        pixels = np.asarray(scan.frames) if relative else np.ones_like(boxes)
+        pixels = padded if relative else np.ones_like(boxes)
         boxes = boxes / pixels
         best = np.zeros(len(boxes))
         for height, width in np.unique(anchors, axis=0):
@@ -107,11 +110,11 @@ def _overlap(setup: Setup) -> Iterator[Symptom]:
     if len(both) < 2:
         return
     train, evaluation = both[TRAIN], both[EVAL]
-    common = len(set(train.images) & set(evaluation.images))
+    common = common_images(train, evaluation)
     if common:
         yield Symptom(
             setup.where(EVAL, *INPUT_PATH),
-            f"{common} of the {count(len(evaluation.images), 'image')} of {EVAL} "
+            f"{common} of the {count(count_images(evaluation), 'image')} of {EVAL} "
             f"{'is a training image' if common == 1 else 'are training images'}",
         )
 

@@ -27,8 +27,8 @@ from graphfix.pipeline_config.schema_history import LAST_MONTH
 from graphfix.planning.classes import TargetClass
 from graphfix.verification.copies import check_copies
 
-# Of a conversion's options, those that prepare a trainer of TensorFlow 1.
-NOT_TAKEN = ("freeze", "target_api", "trainer", "fine_tune_checkpoint")
+# Of a conversion's options, those about a trainer of TensorFlow 1, and about its own output.
+NOT_TAKEN = ("freeze", "target_api", "trainer", "fine_tune_checkpoint", "require_graph")
 RECORDS = ("train_record", "eval_record")
 # What a config tells such a trainer; a target tells its own.
 _OF_TRAINERS = ("train_config.fine_tune_checkpoint", "train_config.from_detection_checkpoint")
@@ -144,9 +144,8 @@ def _check_options(
             )
         )
     given = options.given()
-    what = "a trainer of TensorFlow 1" if trains else "training"
     problems += [
-        Problem(f"--{name}", f"is for {what}, which {target} is not for", "leave it out")
+        Problem(f"--{name}", f"means nothing to {target}", "leave it out")
         for name in NOT_TAKEN + (() if trains else RECORDS)
         if name in given
     ]

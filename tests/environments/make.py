@@ -49,8 +49,22 @@ ENVIRONMENTS = {
     "openvino": (("3.11",), ("openvino.txt",)),
     "opencv-4": (NEWEST[:-2], ("opencv-4.txt",)),  # NumPy needs 3.11
     "opencv-5": (NEWEST[:-2], ("opencv-5.txt",)),
+    "beam": (("3.13",), ("beam.txt",)),  # Apache Beam, and with it the newest Pillow
     "docker": (("3.6",), ("pip-3.6.txt", "image.txt")),
 }
+# The first that come with the API of 2019-01; the API of 2019-04 asks for what they lack.
+for _version, _api in (
+    ("1.4", "2019-01"),
+    ("1.8", "2019-01"),
+    ("1.10", "2019-01"),
+    ("1.12", "2019-01"),
+    ("1.13", "2019-04"),
+    ("1.14", "2019-04"),
+):
+    ENVIRONMENTS["tensorflow-" + _version] = (
+        ("3.6",),
+        ("pip-3.6.txt", "old.txt", f"tensorflow-{_version}.txt", f"api-{_api}.txt"),
+    )
 
 # The last releases of uv know no CPython 3.7; this one knows 3.7 to 3.13 (and no 3.6).
 UV = "0.6.17"

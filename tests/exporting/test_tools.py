@@ -7,7 +7,8 @@ import pytest
 import repository
 
 import graphfix
-from graphfix.exporting.tools import jobs, tool
+from graphfix.exporting.tools import tool
+from graphfix.stock_api import tool_jobs
 
 
 @pytest.fixture
@@ -96,7 +97,7 @@ def test_the_jobs_answer_without_the_tools(tmp_path):
         ("openvino_detect", {"model": "x"}),
     ):
         job.write_text(json.dumps([{"verb": verb, **more}]))
-        jobs.main([str(job), str(result)])
+        tool_jobs.main([str(job), str(result)])
         (found,) = json.loads(result.read_text())
         assert found["verb"] == verb and found["error"]["type"]
 

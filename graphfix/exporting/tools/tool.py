@@ -24,7 +24,7 @@ from graphfix.process.scratch import Scratch
 from graphfix.stock_api import runner
 from graphfix.verification.stock_trial import StockTrial
 
-JOBS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "jobs.py")
+JOBS = os.path.join(os.path.dirname(runner.WORKER), "tool_jobs.py")
 # What the API's exporters call a detector's outputs; the last one is a Mask R-CNN's.
 _OUTPUTS = ("num_detections", "detection_boxes", "detection_scores", "detection_classes")
 _MASKS = ("detection_masks",)
