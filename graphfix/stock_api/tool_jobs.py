@@ -1,4 +1,4 @@
-"""The converters' and runtimes' jobs: `python tool_jobs.py JOB.json RESULT.json`, under an interpreter
+"""The jobs of converters and runtimes: `python tool_jobs.py JOB.json RESULT.json`, in an interpreter
 that has them.
 
 Run by path; needs nothing of graphfix.  JOB.json has a list of one job, an object with a `verb`:
