@@ -1,5 +1,5 @@
-"""The jobs of converters and runtimes: `python tool_jobs.py JOB.json RESULT.json`, in an interpreter
-that has them.
+"""Jobs of converters and runtimes: `python tool_jobs.py JOB.json RESULT.json`, in a Python that has
+them.
 
 Run by path; needs nothing of graphfix.  JOB.json has a list of one job, an object with a `verb`:
 
