@@ -192,9 +192,15 @@ class RecordedLayers(NamedTuple):
     ) -> Iterator[Variable]:
         """The extractor's variables under a config that has so many feature maps, or an FPN of
         these levels."""
-        layers = self._built(depthwise, maps)
-        for layer in layers if levels is None else _at_levels(layers, *levels):
+        for layer in self.built(depthwise, maps, levels):
             yield from layer.variables(widths, norm, override)
+
+    def built(
+        self, depthwise: bool, maps: int, levels: Optional[Tuple[int, int]] = None
+    ) -> Iterator[Layer]:
+        """The layers that the API builds, those of an FPN at its own levels."""
+        layers = self._built(depthwise, maps)
+        yield from layers if levels is None else _at_levels(layers, *levels)
 
     def unread(
         self, depthwise: bool, maps: int, levels: Optional[Tuple[int, int]] = None

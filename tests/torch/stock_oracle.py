@@ -1,0 +1,103 @@
+"""What the stock API computes with a detector's weights, into .npz files.
+
+    stock_oracle.py JOBS.json     under a Python that has the stock API, PYTHONPATH=graphfix/stock_api
+
+A job has `pipeline_config`, `checkpoint`, `scene` (.npz: images [N, height, width, 3] of bytes;
+boxes_I [n, 4] in parts of image I and labels_I [n] from 1), and `output`, which gets
+
+    detect/NAME       preprocessed, encodings, logits, anchors, boxes (decoded), and the detections
+    layer/SCOPE/LEAF/I   what the I-th convolution by a kernel gives
+    loss/NAME         the losses of the same images in training
+    gradient/NAME     their sum's by each trained variable
+    moved/NAME        a BatchNorm's moving statistics after one step
+"""
+
+import json
+import re
+import sys
+
+import numpy as np
+import stock_graph
+import tensorflow.compat.v1 as tf
+from object_detection.builders import model_builder
+from stock_scene import read_pipeline
+
+KERNEL = re.compile(r".*/(weights|depthwise_weights|pointwise_weights)\Z")
+
+
+def restored(job):
+    session = tf.Session()
+    tf.train.Saver(tf.global_variables()).restore(session, job["checkpoint"])
+    return session
+
+
+def detected(pipeline, job, scene):
+    with tf.Graph().as_default():
+        images = tf.placeholder(tf.uint8, (None,) + scene["images"].shape[1:])
+        model = model_builder.build(pipeline.model, is_training=False)
+        preprocessed, shapes = model.preprocess(tf.cast(images, tf.float32))
+        predicted = model.predict(preprocessed, shapes)
+        wanted = {
+            "detect/preprocessed": predicted["preprocessed_inputs"],
+            "detect/encodings": predicted["box_encodings"],
+            "detect/logits": predicted["class_predictions_with_background"],
+            "detect/anchors": predicted.get("anchors", model.anchors.get()),
+        }
+        for number, one in enumerate(predicted["feature_maps"]):
+            wanted[f"detect/map_{number}"] = one
+        found = model.postprocess(predicted, shapes)
+        wanted["detect/boxes"] = found["raw_detection_boxes"]
+        for name in ("boxes", "scores", "classes"):
+            wanted["detect/detection_" + name] = found["detection_" + name]
+        wanted["detect/num_detections"] = found["num_detections"]
+        session = restored(job)
+        graph = stock_graph.StockGraph(session.graph, session, images)
+        for variable in tf.global_variables():
+            if KERNEL.match(variable.op.name):
+                for number, one in enumerate(graph.convolutions(variable.op.name)):
+                    wanted[f"layer/{variable.op.name}/{number}"] = one.outputs[0]
+        return session.run(wanted, {images: scene["images"]})
+
+
+def trained(pipeline, job, scene):
+    with tf.Graph().as_default():
+        model = model_builder.build(pipeline.model, is_training=True)
+        images = tf.constant(scene["images"], tf.float32)
+        preprocessed, shapes = model.preprocess(images)
+        classes = pipeline.model.ssd.num_classes
+        count = len(scene["images"])
+        model.provide_groundtruth(
+            [tf.constant(scene[f"boxes_{i}"], tf.float32) for i in range(count)],
+            [
+                tf.one_hot(scene[f"labels_{i}"] - 1, classes, dtype=tf.float32)
+                for i in range(count)
+            ],
+        )
+        losses = model.loss(model.predict(preprocessed, shapes), shapes)
+        wanted = {"loss/" + name.rpartition("/")[2]: one for name, one in losses.items()}
+        variables = tf.trainable_variables()
+        for variable, gradient in zip(variables, tf.gradients(sum(losses.values()), variables)):
+            if gradient is not None:
+                wanted["gradient/" + variable.op.name] = gradient
+        session = restored(job)
+        found = session.run(wanted)
+        session.run(tf.get_collection(tf.GraphKeys.UPDATE_OPS))
+        moved = {
+            "moved/" + one.op.name: one
+            for one in tf.global_variables()
+            if "/moving_" in one.op.name
+        }
+        found.update(session.run(moved))
+        return found
+
+
+if __name__ == "__main__":
+    with open(sys.argv[1]) as file:
+        jobs = json.load(file)
+    for job in jobs:
+        pipeline = read_pipeline(job["pipeline_config"])
+        with np.load(job["scene"]) as archive:
+            scene = dict(archive)
+        answer = detected(pipeline, job, scene)
+        answer.update(trained(pipeline, job, scene))
+        np.savez(job["output"], **{name: np.asarray(value) for name, value in answer.items()})
