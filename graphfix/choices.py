@@ -46,6 +46,12 @@ class AnchorBoxes(Choice):
     RANDOM = "random"
 
 
+class Target(Choice):
+    """What a detector is exported to."""
+
+    TF2 = "tf2"
+
+
 class Freeze(Choice):
     """The layers a trainer keeps as they are."""
 

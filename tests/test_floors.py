@@ -55,7 +55,7 @@ FLOORS = (
     ("verification",),
     # 6: whole jobs
     ("conversion",),
-    ("batch",),
+    ("batch", "exporting"),
     # 7: the public face: the functions, and the package that has them all
     ("api",),
     (PUBLIC,),

@@ -1,0 +1,35 @@
+"""What a detector can be exported to.
+
+A target is a row of TARGETS, and a module with two functions:
+
+    problems(detector: Detector) -> Iterable[Problem]
+        why the target cannot be exact for this detector, each thing by its name; nothing is written
+        then.  A problem names the field of the config that it is about, where there is one.
+    write(detector: Detector, directory: str) -> Written
+        writes the target's files into a directory, which is published when all went well.
+
+The module is loaded when its target is asked for; what it needs besides NumPy and protobuf it
+imports in these functions, and refuses by name what is not installed.
+"""
+
+import importlib
+from typing import Any, Dict, NamedTuple
+
+from graphfix.choices import Target
+
+
+class TargetRow(NamedTuple):
+    """A target: what it is called in a sentence, its module, and whether it `trains`, so that
+    records and their paths mean something."""
+
+    title: str
+    module: str
+    trains: bool = False
+
+    def load(self) -> Any:
+        return importlib.import_module(self.module)
+
+
+TARGETS: Dict[Target, TargetRow] = {
+    Target.TF2: TargetRow("TensorFlow 2", "graphfix.exporting.tf2.target", trains=True)
+}
