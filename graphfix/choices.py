@@ -50,6 +50,7 @@ class Target(Choice):
     """What a detector is exported to."""
 
     TF2 = "tf2"
+    TORCH = "torch"
 
 
 class Freeze(Choice):

@@ -53,6 +53,7 @@ FLOORS = (
     # 5: views and judges
     ("report", "comparison", "doctor"),
     ("verification",),
+    ("torch",),
     # 6: whole jobs
     ("conversion",),
     ("batch", "exporting"),

@@ -31,5 +31,6 @@ class TargetRow(NamedTuple):
 
 
 TARGETS: Dict[Target, TargetRow] = {
-    Target.TF2: TargetRow("TensorFlow 2", "graphfix.exporting.tf2.target", trains=True)
+    Target.TF2: TargetRow("TensorFlow 2", "graphfix.exporting.tf2.target", trains=True),
+    Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch"),
 }

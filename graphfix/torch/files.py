@@ -4,7 +4,6 @@ config.json:
 
     {"format": 1,
      "classes": {"1": "circle", ...},        the names of label ids; those without one are left out
-     "global_step": 0,
      "pipeline_config": {...}}               the TrainEvalPipelineConfig, its fields named as in
                                              pipeline.config, without what it leaves at its default
 
@@ -41,7 +40,6 @@ class Settings(NamedTuple):
 
     message: Any
     classes: Dict[int, str]
-    global_step: int
 
 
 def to_json(settings: Settings) -> str:
@@ -49,7 +47,6 @@ def to_json(settings: Settings) -> str:
     data = {
         "format": FORMAT,
         "classes": {str(number): name for number, name in sorted(settings.classes.items())},
-        "global_step": settings.global_step,
         "pipeline_config": pipeline,
     }
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
@@ -64,18 +61,13 @@ def from_json(data: bytes, subject: str) -> Settings:
         raise SourceError(subject, f"has format {found.get('format')!r}, not {FORMAT}", _REMEDY)
     message = message_class(_MESSAGE)()
     try:
-        json_format.ParseDict(found["pipeline_config"], message)
+        json_format.ParseDict(dict(found["pipeline_config"]), message)
         classes = {int(number): str(name) for number, name in found["classes"].items()}
-        step = int(found["global_step"])
-    except (
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        json_format.ParseError,
-    ) as error:
+        if not message.HasField("model"):
+            raise ValueError("its pipeline_config has no model")
+    except (AttributeError, KeyError, TypeError, ValueError, json_format.ParseError) as error:
         raise SourceError(subject, f"is damaged: {error}", _REMEDY) from None
-    return Settings(message, classes, step)
+    return Settings(message, classes)
 
 
 def readme(title: str, names: List[str]) -> str:

@@ -42,7 +42,7 @@ def load(directory: Path) -> Ssd:
     settings = from_json(read_file(config), config)
     try:
         family = expected_heads(settings.message, {}, config=config)[0].name
-        found = list(problems(settings.message, family, config))
+        found = list(problems(settings.message, family))
         if found:
             raise SourceError.collected(found)
         detector = Ssd(settings, layers_of(settings.message, config))
@@ -82,8 +82,8 @@ def save_tf1(detector: Ssd, directory: Path, *, overwrite: bool = False) -> List
     """
     state = detector.state_dict()
     settings = detector.settings
-    step = np.array(settings.global_step, np.int64)
-    views = [constant(GLOBAL_STEP, dtypes.INT64, step)]
+    # As convert writes it: what trains on begins anew.
+    views = [constant(GLOBAL_STEP, dtypes.INT64, np.array(0))]
     for spec in layers_of(settings.message, CONFIG):
         for one in spec.variables:
             value = state[torch_name(one.name)].detach().to("cpu", torch.float32).numpy()

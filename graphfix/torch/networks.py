@@ -4,7 +4,6 @@
 maps, `fpn` one for each level, `pooling_pyramid` the base of the pyramid.
 """
 
-import re
 from typing import ClassVar, Dict, Mapping, Sequence, Tuple, Union
 
 import torch
@@ -95,7 +94,8 @@ class InceptionV2(Network):
         x = max_pool(self["Conv2d_2c_3x3"](self["Conv2d_2b_1x1"](x)), 3, 2)
         points = {}
         for name in self.matching("Mixed_"):
-            x = points[name] = self._mixed(name, x)
+            if isinstance(self[name], Scope):  # and no layer of an additional feature map
+                x = points[name] = self._mixed(name, x)
         return points
 
     def _mixed(self, name: str, x: Tensor) -> Tensor:

@@ -40,6 +40,7 @@ _ONLY = (
     ),
     ("loss.expected_loss_weights", 0),
 )
+_PREFIX = "model.ssd."
 _ABSENT = (
     "mask_head_config",
     "post_processing.calibration_config",
@@ -67,15 +68,16 @@ FAMILIES = (
     "SSD, weight-shared predictor",
     "SSD, weight-shared separable predictor",
 )
-_REMEDY = "export it to another target, or ask for it: docs/torch.md lists what is built"
+_REMEDY = "go on with TensorFlow 1; docs/torch.md lists what is built"
 
 
-def problems(message: Any, family: str, config: str) -> Iterator[Problem]:
-    """Why the model of a TrainEvalPipelineConfig, which is of a family, cannot be built."""
+def problems(message: Any, family: str) -> Iterator[Problem]:
+    """Why the model of a TrainEvalPipelineConfig, which is of a family, cannot be built: problems
+    of the config's fields."""
     if message.HasField("graph_rewriter"):
-        yield _not_built(config, "quantization (graph_rewriter)")
+        yield not_built("graph_rewriter", "stands for a model trained with quantization")
     if message.model.WhichOneof("model") != SSD:
-        yield _not_built(config, family)
+        yield not_built("model", f"is a {family}")
         return
     body = message.model.ssd
     kind = body.feature_extractor.type
@@ -87,22 +89,22 @@ def problems(message: Any, family: str, config: str) -> Iterator[Problem]:
         or extractor.feature_maps not in BUILT.get(extractor.network, ())
         or extractor.only_side is not None
     ):
-        yield _not_built(config, f"the feature extractor {kind}")
+        yield not_built(_PREFIX + "feature_extractor.type", f"is {kind}")
     if family not in FAMILIES:
-        yield _not_built(config, family)
+        yield not_built(_PREFIX + "box_predictor", f"is that of {family}")
     for path, value in _ONLY:
         holder, name = _holder(body, path)
         if holder is not None and getattr(holder, name) != value:
-            yield _not_built(config, f"{path}: {getattr(holder, name)}")
+            yield not_built(_PREFIX + path, f"is {_shown(getattr(holder, name))}")
     for path in _ABSENT:
         holder, name = _holder(body, path)
         if holder is not None and holder.HasField(name):
-            yield _not_built(config, path)
+            yield not_built(_PREFIX + path, "is set")
     for path, oneof, built in _ONE_OF:
         holder, name = _holder(body, path)
         chosen = getattr(holder, name).WhichOneof(oneof) if holder is not None else None
         if chosen not in built:
-            yield _not_built(config, f"{path}: {chosen or 'none'}")
+            yield not_built(_PREFIX + path, f"is {chosen or 'not set'}")
 
 
 def _holder(body: Any, path: str) -> Tuple[Any, str]:
@@ -115,5 +117,9 @@ def _holder(body: Any, path: str) -> Tuple[Any, str]:
     return body, names[-1]
 
 
-def _not_built(config: str, what: str) -> Problem:
-    return Problem(config, f"has {what}, which is not built in PyTorch", _REMEDY)
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def not_built(field: str, what: str) -> Problem:
+    return Problem(field, f"{what}, which is not built in PyTorch", _REMEDY)

@@ -47,7 +47,7 @@ def suppress(
         best,
         where,
         torch.zeros_like(where),
-        scores.clone(),
+        scores.clone(memory_format=torch.contiguous_format),
         boxes.new_zeros(limits.total),
         where.new_zeros(limits.total),
         where.new_zeros(limits.total),

@@ -5,6 +5,8 @@
     make.py --python 3.8     prints the path of a CPython 3.8 that can make environments, or exits
                              with status 3; `--python newest` takes the newest there is
 
+Status 3 also is that of an environment that cannot be had on this machine (NOT_EVERYWHERE).
+
 ENVIRONMENTS below lists the names.  The files beside this one pin every package, so pip never
 resolves anything (--no-deps): the stock API's distributions ask for packages that would replace
 TensorFlow.  graphfix itself is not installed; the tests import it from the checkout.
@@ -44,7 +46,11 @@ ENVIRONMENTS = {
     "stock-2019-07": (("3.7",), STOCK + ("api-2019-07.txt",)),
     "stock-2021": (("3.7",), STOCK + ("api-2021.txt",)),
     "docker": (("3.6",), ("pip-3.6.txt", "image.txt")),
+    "torch": (("3.11",), ("torch.txt",)),
 }
+# Those of which a package is not to be had everywhere: status 3, as where a Python is not.
+NOT_EVERYWHERE = ("torch",)
+MISSING = "No matching distribution found"
 
 # The last releases of uv know no CPython 3.7; this one knows 3.7 to 3.13 (and no 3.6).
 UV = "0.6.17"
@@ -155,10 +161,16 @@ def install(name, python, path):
     else:
         steps = [["-r", path]]
     for step in steps:
-        run(
-            [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"] + step,
-            f"{name}: pip could not install {step[-1]}",
-        )
+        try:
+            run(
+                [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+                + step,
+                f"{name}: pip could not install {step[-1]}",
+            )
+        except Failure as failure:
+            if name in NOT_EVERYWHERE and MISSING in str(failure):
+                fail(str(failure), 3)
+            raise
 
 
 @contextlib.contextmanager
