@@ -1,5 +1,6 @@
 """A detector from its files, and back to TensorFlow 1's."""
 
+import dataclasses
 import os
 from typing import Any, Dict, List, Union
 
@@ -44,7 +45,9 @@ def load(directory: Path) -> Ssd:
         family = expected_heads(settings.message, {}, config=config)[0].name
         found = list(problems(settings.message, family))
         if found:
-            raise SourceError.collected(found)
+            raise SourceError.collected(
+                dataclasses.replace(one, subject=f"{config}: {one.subject}") for one in found
+            )
         detector = Ssd(settings, layers_of(settings.message, config))
     except Unknown as error:
         raise SourceError(config, str(error), "export the detector again") from None

@@ -1,5 +1,7 @@
 """The stock API's Python, for what judges the detectors in PyTorch."""
 
+import functools
+import os
 import subprocess
 import sys
 
@@ -7,12 +9,12 @@ import pytest
 import repository
 
 
-@pytest.fixture(scope="session")
-def stock_python():
-    """Path of the Python that has the stock API of 2019-07; skips where it can't be had."""
-    make = repository.TESTS + "/environments/make.py"
+@functools.lru_cache(maxsize=None)
+def made(name):
+    """The python of an environment; skips where it can't be had here."""
+    make = os.path.join(repository.TESTS, "environments", "make.py")
     done = subprocess.run(
-        [sys.executable, make, "stock-2019-07"],
+        [sys.executable, make, name],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -22,3 +24,9 @@ def stock_python():
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def stock_python():
+    """stock_python(era): path of the python that has the stock API of that era."""
+    return lambda era: made("stock-" + era)

@@ -10,7 +10,9 @@ import subprocess
 
 import numpy as np
 import repository
+import zoo
 
+from graphfix import open_model
 from graphfix.detectors.variables import model_variables
 from graphfix.formats import dtypes
 from graphfix.formats.checkpoint import writer
@@ -37,18 +39,31 @@ STEADY = (
 FEW_CLASSES = (r" num_classes: \d+", " num_classes: 4")
 # Layers without an activation, whose sum would grow; heads, whose scores should not all be 0 or 1.
 LINEAR = re.compile(r".*/(project|conv3|shortcut|projection_\d+)/weights\Z")
+# It takes what no normalization bounds, and its activation is bounded.
+BASE = re.compile(r".*/Base_Conv2d_\w+/weights\Z")
 HEAD = re.compile(r".*(Class|BoxEncoding|Box)Predictor/\w*weights\Z")
 
 
+# Detectors that are no family of tests/stock/families.
+SHAPES, PUBLISHED = "shapes_detector", "ssd_mobilenet_v1_coco_2018_01_28"
+
+
 def config_of(family, *edits, steady=True):
-    """A family's config, with edits (pattern, replacement)."""
-    with open(os.path.join(repository.FAMILIES, family + ".config"), encoding="utf-8") as file:
+    """The config of a family, of the trained detector in testdata, or of a published model, with
+    edits (pattern, replacement)."""
+    path = os.path.join(repository.FAMILIES, family + ".config")
+    if family == SHAPES:
+        path = os.path.join(repository.DETECTOR, "pipeline.config")
+    elif family == PUBLISHED:
+        path = os.path.join(zoo.model(family), "pipeline.config")
+    with open(path, encoding="utf-8") as file:
         text = file.read()
     for pattern, new in edits:
         text, count = re.subn(pattern, new, text)
         assert count, pattern
     text = re.sub(r"\b(use_dropout|train|freeze_batchnorm): \w+", "", text)
-    for pattern, new in (FEW_CLASSES,) + (STEADY if steady else STEADY[:1]):
+    few = () if family == SHAPES else (FEW_CLASSES,)
+    for pattern, new in few + (STEADY if steady else STEADY[:1]):
         text = re.sub(pattern, new, text)
     return text
 
@@ -66,7 +81,8 @@ def random_weights(message):
             value = random.uniform(0.5, 1.5, one.shape)
         elif leaf.endswith("weights"):
             inputs = np.prod(one.shape[:2] if leaf[0] == "d" else one.shape[:-1])
-            gain = 0.3 if HEAD.match(one.name) else 0.25 if LINEAR.match(one.name) else 2.0
+            scales = {HEAD: 0.3, LINEAR: 0.25, BASE: 0.02}
+            gain = next((scales[one_of] for one_of in scales if one_of.match(one.name)), 2.0)
             if one.name.replace("depthwise", "pointwise") in names - {one.name}:
                 gain = 1.0  # the first half of a separable convolution
             value = random.standard_normal(one.shape) * np.sqrt(gain / inputs)
@@ -76,19 +92,31 @@ def random_weights(message):
     return TensorStore(views)
 
 
-def scene(classes, images=2, size=(120, 160), boxes=3):
-    """Pictures of coloured boxes on noise, and the boxes' places and labels."""
-    random = np.random.RandomState(5)
-    pictures = random.randint(0, 256, (images,) + size + (3,)).astype(np.uint8)
-    found = {"images": pictures}
-    for number, picture in enumerate(pictures):
+def photographs():
+    """Pictures that the trained detector is for."""
+    from PIL import Image
+
+    names = [f"{repository.TESTDATA}/shapes/demo_0000{number}.jpg" for number in range(2)]
+    return np.stack([np.array(Image.open(one)) for one in names])
+
+
+def noise():
+    return np.random.RandomState(5).randint(0, 256, (2, 120, 160, 3)).astype(np.uint8)
+
+
+def scene(classes, pictures, boxes=3):
+    """Pictures with boxes of a colour and a label each painted on them."""
+    random = np.random.RandomState(6)
+    size = pictures.shape[1:3]
+    found = {"images": pictures.copy()}
+    for number, picture in enumerate(found["images"]):
         low = random.uniform(0, 0.5, (boxes, 2))
         high = low + random.uniform(0.15, 0.5, (boxes, 2))
         found[f"boxes_{number}"] = np.concatenate([low, high], 1).clip(0, 1).astype(np.float32)
         found[f"labels_{number}"] = random.randint(1, classes + 1, boxes)
-        for box in found[f"boxes_{number}"]:
-            top, left, bottom, right = (box * (size * 2)).astype(int)
-            picture[top:bottom, left:right] = random.randint(0, 256, 3)
+        # One of them, so that much of the picture stays.
+        top, left, bottom, right = (found[f"boxes_{number}"][0] * (size * 2)).astype(int)
+        picture[top:bottom, left:right] = random.randint(0, 256, 3)
     return found
 
 
@@ -96,20 +124,21 @@ def scene(classes, images=2, size=(120, 160), boxes=3):
 Case = collections.namedtuple("Case", "directory text scene stock")
 
 
-def judge(python, directory, texts, **of_scene):
-    """A Case for each config: its random weights, exported, and what the stock API of a Python
-    computes with them."""
+def judge(python, directory, texts):
+    """A Case for each config, by its family: its weights, exported, and what the stock API of a
+    Python computes with them."""
     jobs, cases = [], []
-    for number, text in enumerate(texts):
+    for number, (family, text) in enumerate(texts):
         place = os.path.join(str(directory), str(number))
         os.mkdir(place)
         message = message_of(text)
-        weights = random_weights(message)
+        trained = family == SHAPES
+        weights = open_model(repository.DETECTOR).store if trained else random_weights(message)
         with open(os.path.join(place, "pipeline.config"), "w") as file:
             file.write(text)
         writer.write_bundle(weights, os.path.join(place, "model.ckpt"))
         writing.write(place, Settings(message, {}), weights, "A test", "the weights")
-        seen = scene(message.model.ssd.num_classes, **of_scene)
+        seen = scene(message.model.ssd.num_classes, photographs() if trained else noise())
         np.savez(os.path.join(place, "scene.npz"), **seen)
         jobs.append(
             {

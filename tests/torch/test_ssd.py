@@ -13,8 +13,10 @@ from graphfix.torch import layers, ssd
 
 pytestmark = pytest.mark.slow
 
-FEW = (("ssd_mobilenet_v1",),)
+FEW = ((detectors.SHAPES,),)
 REST = (
+    (detectors.PUBLISHED,),
+    ("ssd_mobilenet_v1",),
     ("ssd_mobilenet_v1_half",),
     ("ssd_mobilenet_v2",),
     ("ssdlite_mobilenet_v2",),
@@ -59,15 +61,34 @@ def named(case):
     return case[0] + "+" * (len(case) > 1)
 
 
+# What a batch's own statistics do shows where maps are large.
+TRAINS = ("ssd_one_feature_map", "train")
+# Families that the API of 2019 cannot build in Python 3, by a bug.
+LATER = ("ssd_mobilenet_v1_ppn", "ssd_resnet50_ppn")
+
+
 @pytest.fixture(scope="module")
 def judged(stock_python, tmp_path_factory):
-    """What the stock API computes for a family, asked for all of them at once."""
-    wanted = thorough.cases(FEW, REST)
-    texts = [detectors.config_of(*case) for case in wanted]
-    # What a batch's own statistics do shows where maps are large; so small ones are left out.
-    texts.append(detectors.config_of("ssd_one_feature_map", steady=False))
-    found = detectors.judge(stock_python, tmp_path_factory.mktemp("torch"), texts)
-    return dict(zip((*wanted, "trains"), found))
+    """What the stock API computes for each case, asked for all of them at once."""
+    wanted = (*thorough.cases(FEW, REST), *thorough.cases((), (TRAINS,)))
+    found = {}
+    for era, own in (
+        ("2019-07", [case for case in wanted if case[0] not in LATER]),
+        ("2021", [case for case in wanted if case[0] in LATER]),
+    ):
+        texts = [
+            (
+                case[0],
+                detectors.config_of(case[0], steady=False)
+                if case is TRAINS
+                else detectors.config_of(*case),
+            )
+            for case in own
+        ]
+        if texts:
+            answers = detectors.judge(stock_python(era), tmp_path_factory.mktemp("t"), texts)
+            found.update(zip(own, answers))
+    return found
 
 
 @pytest.fixture(params=thorough.cases(FEW, REST), ids=named)
@@ -98,8 +119,9 @@ def test_losses_and_gradients_are_the_stock_api_s(case):
         assert found[name] <= comparing.ALIKE_GRADIENTS, name
 
 
+@thorough.only
 def test_statistics_move_as_the_stock_api_s(judged):
-    case = judged["trains"]
+    case = judged[TRAINS]
     found = dict(comparing.trained(comparing.load(case), case))
     moved = {name: one for name, one in found.items() if name.startswith("moved ")}
     assert len(moved) > 40
