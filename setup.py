@@ -40,6 +40,9 @@ TENSORFLOW = ["tensorflow==1.15.*; python_version<'3.8'", "protobuf<3.21; python
 # For `graphfix anchors show`.  matplotlib 3.4 left CPython 3.6 behind.
 PLOTS = ["matplotlib>=3.1,<3.4; python_version<'3.7'", "matplotlib>=3.1; python_version>='3.7'"]
 
+# For graphfix.torch, which loads what `graphfix export torch` writes; writing needs none of it.
+TORCH = ["torch>=2.7; python_version>='3.9'"]
+
 CLASSIFIERS = [
     "Development Status :: 4 - Beta",
     "Environment :: Console",
@@ -98,7 +101,7 @@ setup(
     package_data={"graphfix": package_data()},
     python_requires=">=3.6",
     install_requires=REQUIREMENTS,
-    extras_require={"tf": TENSORFLOW, "plots": PLOTS},
+    extras_require={"tf": TENSORFLOW, "plots": PLOTS, "torch": TORCH},
     entry_points={"console_scripts": ["graphfix = graphfix.__main__:run"]},
     zip_safe=False,
 )

@@ -1,8 +1,8 @@
 """safetensors: named tensors in one file, without code.
 
     8 bytes      little-endian length of the header
-    header       JSON: {"name": {"dtype": "F32", "shape": [...], "data_offsets": [begin, end]}, ...},
-                 and "__metadata__", texts by name; padded with blanks to a multiple of 8
+    header       JSON: {"name": {"dtype": "F32", "shape": [...], "data_offsets": [begin, end]},
+                 ...}, and "__metadata__", texts by name; padded with blanks to a multiple of 8
     data         the tensors' bytes, little-endian, row-major, without gaps; offsets count from here
 
 Source: the format's description in huggingface/safetensors (README.md, "Format").  Readers refuse

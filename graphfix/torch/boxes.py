@@ -1,6 +1,6 @@
 """Boxes [.., 4] as ymin, xmin, ymax, xmax: coding for anchors, and overlap."""
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Tuple
 
 import numpy as np
 import torch
@@ -23,10 +23,7 @@ def anchors(body: Any, shapes: List[Tuple[int, int]], image: Tuple[int, int]) ->
     told = size if seen else constant_size(body.image_resizer)
     spec = describe_anchors(generator, "anchor_generator", told)
     boxes = np.concatenate(
-        [
-            anchor_boxes(one, spec.generator, shape, size)
-            for one, shape in zip(spec.maps, shapes)
-        ]
+        [anchor_boxes(one, spec.generator, shape, size) for one, shape in zip(spec.maps, shapes)]
     )
     return (boxes / (size * 2)).astype(np.float32)
 

@@ -1,7 +1,8 @@
 """How an SSD makes its feature maps of a base network's end points.
 
 * multi_resolution: convolutions beyond the base network, each of which halves the map.
-* fpn: a pyramid from the top down; levels beyond the network's are convolutions of its coarsest map.
+* fpn: a pyramid from the top down; levels beyond the network's are convolutions of its
+  coarsest map.
 * pooling_pyramid: one map, pooled again and again.
 """
 
@@ -30,9 +31,7 @@ def multi_resolution(network: Network, points: Points, count: int, padding: str)
     return maps
 
 
-def fpn(
-    network: Network, points: Points, low: int, high: int, padding: str
-) -> List[Tensor]:
+def fpn(network: Network, points: Points, low: int, high: int, padding: str) -> List[Tensor]:
     ends = network.END_POINTS["fpn"]
     levels = [points[ends[level]] for level in range(low, min(high, max(ends)) + 1)]
     layers: Scope = network["fpn"]

@@ -27,8 +27,8 @@ def same_padding(size: int, window: int, stride: int) -> Tuple[int, int]:
 
 
 def padded(x: Tensor, window: int, stride: int, padding: str, value: float = 0.0) -> Tensor:
-    """An image with its padding: SAME, EXPLICIT, which does not depend on the image's size, or VALID,
-    which is none."""
+    """An image with its padding: SAME, EXPLICIT, which does not depend on the image's size, or
+    VALID, which is none."""
     if padding == VALID:
         return x
     if padding == EXPLICIT:

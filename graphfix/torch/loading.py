@@ -2,17 +2,17 @@
 
 import dataclasses
 import os
-from typing import Any, Dict, List, Union
+from typing import Any, List, Union
 
 import numpy as np
 import torch
 from google.protobuf import text_format
 
-from graphfix.detectors.layer_variables import Unknown
 from graphfix.detectors.config_heads import expected_heads
 from graphfix.detectors.families import GLOBAL_STEP
+from graphfix.detectors.layer_variables import Unknown
 from graphfix.errors import SourceError
-from graphfix.formats import dtypes, safetensors
+from graphfix.formats import dtypes, durable, safetensors
 from graphfix.formats.checkpoint import writer
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore, constant
@@ -21,7 +21,6 @@ from graphfix.modeldir.checkpoint_state import write_state
 from graphfix.modeldir.destinations import Directory
 from graphfix.modeldir.names import CHECKPOINT, LABEL_MAP
 from graphfix.modeldir.names import CONFIG as PIPELINE_CONFIG
-from graphfix.formats import durable
 from graphfix.pipeline_config.label_map import Label, LabelMap, format_label_map
 from graphfix.torch.files import CONFIG, WEIGHTS, from_json
 from graphfix.torch.layout import layers_of

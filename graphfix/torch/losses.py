@@ -1,4 +1,4 @@
-"""The losses of an Ssd message's config: sums over all anchors of a batch, as the API takes them."""
+"""The losses of an Ssd message's config: sums over all anchors of a batch, as the API has them."""
 
 from typing import Any, Dict, List, Tuple
 

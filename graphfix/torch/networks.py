@@ -4,31 +4,22 @@
 maps, `fpn` one for each level, `pooling_pyramid` the base of the pyramid.
 """
 
-from typing import ClassVar, Dict, Mapping, Sequence, Tuple, Union
+from typing import Any, ClassVar, Dict, Mapping, Tuple
 
 import torch
 from torch import Tensor
 
-from graphfix.torch.layers import (
-    EXPLICIT,
-    Layer,
-    SAME,
-    Scope,
-    average_pool,
-    max_pool,
-    subsampled,
-)
-from graphfix.torch.layout import NONE, RELU
+from graphfix.torch.layers import EXPLICIT, SAME, Scope, average_pool, max_pool, subsampled
+from graphfix.torch.layout import NONE
 
 Points = Dict[str, Tensor]
-Ends = Union[str, Sequence[str], Mapping[int, str]]
 
 
 class Network(Scope):
     """A base network.  `MEANS`: what is taken from each channel of the pixels, of 0 to 255; without
     them pixels are scaled to -1 to 1."""
 
-    END_POINTS: ClassVar[Mapping[str, Ends]] = {}
+    END_POINTS: ClassVar[Mapping[str, Any]] = {}
     MEANS: ClassVar[Tuple[float, ...]] = ()
 
     def end_points(self, image: Tensor, explicit_padding: bool) -> Points:
@@ -36,7 +27,7 @@ class Network(Scope):
 
 
 class MobilenetV1(Network):
-    END_POINTS = {
+    END_POINTS: ClassVar[Mapping[str, Any]] = {
         "multi_resolution": ("Conv2d_11_pointwise", "Conv2d_13_pointwise"),
         "pooling_pyramid": "Conv2d_11_pointwise",
         "fpn": {
@@ -60,7 +51,7 @@ class MobilenetV1(Network):
 
 
 class MobilenetV2(Network):
-    END_POINTS = {
+    END_POINTS: ClassVar[Mapping[str, Any]] = {
         "multi_resolution": ("layer_15/expansion_output", "layer_19"),
         "fpn": {2: "layer_4", 3: "layer_7", 4: "layer_14", 5: "layer_19"},
     }
@@ -85,7 +76,7 @@ class MobilenetV2(Network):
 
 
 class InceptionV2(Network):
-    END_POINTS = {"multi_resolution": ("Mixed_4c", "Mixed_5c")}
+    END_POINTS: ClassVar[Mapping[str, Any]] = {"multi_resolution": ("Mixed_4c", "Mixed_5c")}
     # The block whose last branch pools by the maximum, and not by the average.
     MAXIMUM = "Mixed_5c"
 
@@ -123,7 +114,7 @@ class ResnetV1(Network):
     features before that."""
 
     MEANS = (123.68, 116.779, 103.939)
-    END_POINTS = {
+    END_POINTS: ClassVar[Mapping[str, Any]] = {
         "pooling_pyramid": "block3",
         "fpn": {level: f"block{level - 1}" for level in range(2, 6)},
     }

@@ -1,7 +1,7 @@
 """The box predictors: box encodings [images, anchors, 4] and class logits [images, anchors,
 channels] of all feature maps."""
 
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Tuple
 
 import torch
 from torch import Tensor
@@ -87,12 +87,13 @@ class WeightShared:
 
     def _tower(self, shared: Scope, name: str, x: Tensor, number: int) -> Tensor:
         """The layers before the heads, whose activation no config changes."""
-        for layer in shared[name] if name in shared else ():
-            x = shared[name][layer](x, activation=RELU_6, feature=number)
+        if name in shared:  # unless there are none
+            for layer in shared[name]:
+                x = shared[name][layer](x, activation=RELU_6, feature=number)
         return x
 
 
-PREDICTORS = {
+PREDICTORS: Dict[str, Any] = {
     "convolutional_box_predictor": Convolutional,
     "weight_shared_convolutional_box_predictor": WeightShared,
 }

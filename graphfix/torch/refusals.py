@@ -53,7 +53,11 @@ _ABSENT = (
 _ONE_OF = (
     ("box_coder", "box_coder_oneof", (FASTER_RCNN_CODER,)),
     ("image_resizer", "image_resizer_oneof", ("fixed_shape_resizer", "keep_aspect_ratio_resizer")),
-    ("anchor_generator", "anchor_generator_oneof", ("ssd_anchor_generator", "multiscale_anchor_generator")),
+    (
+        "anchor_generator",
+        "anchor_generator_oneof",
+        ("ssd_anchor_generator", "multiscale_anchor_generator"),
+    ),
     ("matcher", "matcher_oneof", ("argmax_matcher",)),
     ("similarity_calculator", "region_similarity", ("iou_similarity",)),
     ("loss.localization_loss", "localization_loss", ("weighted_smooth_l1", "weighted_l2")),

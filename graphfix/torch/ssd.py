@@ -8,8 +8,8 @@ from torch import Tensor
 from graphfix.detectors.box_coders import read_coder
 from graphfix.detectors.extractors.facts import FPN, MULTI_RESOLUTION
 from graphfix.detectors.extractors.loader import find_extractor
-from graphfix.detectors.feature_maps import map_count
 from graphfix.detectors.families import SSD
+from graphfix.detectors.feature_maps import map_count
 from graphfix.errors import RequestError
 from graphfix.torch import feature_maps, preprocessing
 from graphfix.torch.boxes import anchors, decode
@@ -134,7 +134,7 @@ class Ssd(Scope):
             kept = (kept * kept.new_tensor(pixels * 2))[:, [1, 0, 3, 2]]
             valid = torch.arange(limits.total, device=kept.device) < count
             rows.append((kept, (kinds + 1) * valid, values, count))
-        return tuple(torch.stack(each) for each in zip(*rows))  # type: ignore[return-value]
+        return tuple(torch.stack(each) for each in zip(*rows))
 
     def losses(self, images: Any, targets: Any) -> Dict[str, Tensor]:
         """The losses of a batch, by torchvision's names."""

@@ -1,7 +1,7 @@
 """Writes a detector's files for PyTorch; needs neither PyTorch nor TensorFlow."""
 
 import os
-from typing import List, Mapping
+from typing import Mapping
 
 import numpy as np
 

@@ -144,5 +144,3 @@ def load(case):
 
 def is_head(name):
     return "Predictor/" in name and "Tower" not in name and "_depthwise" not in name
-
-

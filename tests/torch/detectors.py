@@ -120,7 +120,7 @@ def scene(classes, pictures, boxes=3):
     return found
 
 
-# A family, as `judge` has it: the directory of the exported detector, and what the stock API computes.
+# What `judge` has of a detector: its exported directory, and what the stock API computes.
 Case = collections.namedtuple("Case", "directory text scene stock")
 
 

@@ -1,6 +1,7 @@
 """What the stock API computes with a detector's weights, into .npz files.
 
-    stock_oracle.py JOBS.json     under a Python that has the stock API, PYTHONPATH=graphfix/stock_api
+    stock_oracle.py JOBS.json     under a Python that has the stock API; PYTHONPATH names
+                                  graphfix/stock_api
 
 A job has `pipeline_config`, `checkpoint`, `scene` (.npz: images [N, height, width, 3] of bytes;
 boxes_I [n, 4] in parts of image I and labels_I [n] from 1), and `output`, which gets
@@ -68,10 +69,7 @@ def trained(pipeline, job, scene):
         count = len(scene["images"])
         model.provide_groundtruth(
             [tf.constant(scene[f"boxes_{i}"], tf.float32) for i in range(count)],
-            [
-                tf.one_hot(scene[f"labels_{i}"] - 1, classes, dtype=tf.float32)
-                for i in range(count)
-            ],
+            [tf.one_hot(scene[f"labels_{i}"] - 1, classes, dtype=tf.float32) for i in range(count)],
         )
         losses = model.loss(model.predict(preprocessed, shapes), shapes)
         wanted = {"loss/" + name.rpartition("/")[2]: one for name, one in losses.items()}

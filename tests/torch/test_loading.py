@@ -173,5 +173,5 @@ def test_a_config_of_what_is_not_built_is_refused(copied):
 
 
 def test_a_missing_file_is_told(tmp_path):
-    with pytest.raises(SourceError, match="config.json"):
+    with pytest.raises(SourceError, match=r"config\.json"):
         graphfix.torch.load(tmp_path)

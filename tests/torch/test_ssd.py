@@ -8,7 +8,6 @@ torch = pytest.importorskip("torch", reason="there is no PyTorch in this environ
 import comparing
 import detectors
 
-from graphfix.errors import RequestError
 from graphfix.torch import layers, ssd
 
 pytestmark = pytest.mark.slow
@@ -42,8 +41,11 @@ REST = (
         ),
         (r"(\n +type: )", r"\n use_explicit_padding: true pad_to_multiple: 32\1"),
         (r"loss_type: CLASSIFICATION", "loss_type: BOTH min_negatives_per_image: 3"),
-        (r"(argmax_matcher \{.*)unmatched_threshold: 0.5", r"\1unmatched_threshold: 0.3 "
-         "force_match_for_each_row: true negatives_lower_than_unmatched: false"),
+        (
+            r"(argmax_matcher \{.*)unmatched_threshold: 0.5",
+            r"\1unmatched_threshold: 0.3 "
+            "force_match_for_each_row: true negatives_lower_than_unmatched: false",
+        ),
         (r"score_converter: SIGMOID", "score_converter: SIGMOID logit_scale: 2.0"),
         (r"( num_classes:)", r" negative_class_weight: 0.5 normalize_loc_loss_by_codesize: true\1"),
         (r"(kernel_size: 1)", r"kernel_size: 3 box_encodings_clip_range { min: -0.4 max: 0.4 }"),

@@ -29,8 +29,8 @@ def greedy(boxes, scores, threshold, overlap, most):
 def multiclass(boxes, scores, window, limits):
     rows = []
     for kind, own in enumerate(scores):
-        for place in greedy(boxes, own, limits.score, limits.overlap, limits.per_class):
-            rows.append((own[place], kind, place))
+        kept = greedy(boxes, own, limits.score, limits.overlap, limits.per_class)
+        rows.extend((own[place], kind, place) for place in kept)
     rows.sort(key=lambda row: -row[0])  # a stable sort
     found = []
     for score, kind, place in rows:
