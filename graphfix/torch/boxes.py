@@ -28,6 +28,13 @@ def anchors(body: Any, shapes: List[Tuple[int, int]], image: Tuple[int, int]) ->
     return (boxes / (size * 2)).astype(np.float32)
 
 
+def grid_anchors(generator: Any, shape: Tuple[int, int], image: Tuple[int, int]) -> np.ndarray:
+    """The anchors of a first stage in pixels, float32 [N, 4]."""
+    spec = describe_anchors(generator, "first_stage_anchor_generator")
+    size = (float(image[0]), float(image[1]))
+    return anchor_boxes(spec.maps[0], spec.generator, shape, size).astype(np.float32)
+
+
 def centres(boxes: Tensor) -> Tuple[Tensor, Tensor]:
     """Centres (y, x) and sizes (height, width), [.., 2] each."""
     sizes = boxes[..., 2:] - boxes[..., :2]

@@ -141,14 +141,14 @@ class Layer(nn.Module):
         last = [self.depthwise_weight, self.pointwise_weight, self.weight]
         return [one for one in last if one is not None][-1].shape[0]
 
-    def convolved(self, x: Tensor, stride: int = 1, padding: str = SAME) -> Tensor:
+    def convolved(self, x: Tensor, stride: int = 1, padding: str = SAME, rate: int = 1) -> Tensor:
         """What it computes before bias, normalization and activation."""
-        x = padded(x, self.window, stride, padding)
+        x = padded(x, (self.window - 1) * rate + 1, stride, padding)
         if self.depthwise_weight is not None:
             x = functional.conv2d(x, self.depthwise_weight, None, stride, groups=x.shape[1])
             stride = 1
         kernel = self.weight if self.pointwise_weight is None else self.pointwise_weight
-        return x if kernel is None else functional.conv2d(x, kernel, None, stride)
+        return x if kernel is None else functional.conv2d(x, kernel, None, stride, 0, rate)
 
     def forward(
         self,
@@ -157,15 +157,23 @@ class Layer(nn.Module):
         padding: str = SAME,
         activation: str = OWN,
         feature: Optional[int] = None,
+        rate: int = 1,
     ) -> Tensor:
         """`feature` is the feature map's number where each has a normalization of its own."""
-        x = self.convolved(x, stride, padding)
+        x = self.convolved(x, stride, padding, rate)
         if self.bias is not None:
             x = x + self.bias[:, None, None]
         if hasattr(self, "BatchNorm"):
             shared = isinstance(self.BatchNorm, BatchNorm)
             x = (self.BatchNorm if shared else self.BatchNorm[f"feature_{feature}"])(x)
         return _ACTIVATIONS[self.activation if activation == OWN else activation](x)
+
+
+class Dense(nn.Linear):
+    """A fully connected layer."""
+
+    def __init__(self, spec: LayerSpec):
+        super().__init__(*(spec.kernel("weights") or ()), bias=spec.has_bias)
 
 
 def _norms(spec: LayerSpec, width: int) -> nn.Module:

@@ -9,7 +9,9 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 from graphfix.detectors.config_heads import expected_heads
 from graphfix.detectors.extractors.layers import Layer, Variable
 from graphfix.detectors.extractors.loader import Extractor, find_extractor
+from graphfix.detectors.families import SSD
 from graphfix.detectors.one_stage_variables import ssd_options, ssd_variables
+from graphfix.detectors.two_stage_variables import two_stage_variables
 from graphfix.pipeline_config.schema_history import LAST_MONTH
 
 NONE, RELU, RELU_6 = "NONE", "RELU", "RELU_6"
@@ -41,6 +43,11 @@ class LayerSpec(NamedTuple):
         return next((one.shape for one in self.variables if one.name == wanted), None)
 
     @property
+    def is_dense(self) -> bool:
+        """Whether it is fully connected."""
+        return len(self.kernel("weights") or ()) == 2
+
+    @property
     def has_bias(self) -> bool:
         return self.kernel("biases") is not None
 
@@ -58,62 +65,76 @@ class LayerSpec(NamedTuple):
 
 
 def layers_of(message: Any, config: str) -> List[LayerSpec]:
-    """The layers of an Ssd's model, in the order of their variables.
+    """The layers of a config's model, in the order of their variables.
 
     Raises:
       Unknown: they are not known for certain.
       SourceError: the config describes no model that graphfix knows.
     """
-    body = message.model.ssd
+    meta = message.model.WhichOneof("model")
+    body = getattr(message.model, meta)
     extractor = find_extractor(body.feature_extractor.type)
     assert extractor is not None
     heads = expected_heads(message, {}, config=config)[1]
-    variables = list(ssd_variables(body, extractor, heads, LAST_MONTH))
-    settings = _extractor_settings(body, extractor)
-    predictor = getattr(
-        body.box_predictor, body.box_predictor.WhichOneof("box_predictor_oneof")
-    ).conv_hyperparams
+    if meta == SSD:
+        variables = list(ssd_variables(body, extractor, heads, LAST_MONTH))
+        kind = body.box_predictor.WhichOneof("box_predictor_oneof")
+        predictor = getattr(body.box_predictor, kind).conv_hyperparams
+        own = _of_network(extractor, not body.freeze_batchnorm)
+        settings = _extractor_settings(body, extractor, own)
+    else:
+        variables = list(two_stage_variables(body, extractor, heads, LAST_MONTH))
+        predictor = body.first_stage_box_predictor_conv_hyperparams
+        own = _of_network(extractor, body.feature_extractor.batch_norm_trainable)
+        settings = {
+            _scope(one.name): (own, extractor.activation or NONE)
+            for one in variables
+            if one.name.startswith(extractor.scopes)
+        }
     of_predictor = (_given(predictor), _activation(predictor))
     found = []
-    for scope, own in _by_scope(variables).items():
+    for scope, group in _by_scope(variables).items():
         norm, activation = settings.get(scope, of_predictor)
-        has_norm = any(_NORM in one.name for one in own)
-        found.append(LayerSpec(scope, tuple(own), norm if has_norm else None, activation))
+        has_norm = any(_NORM in one.name for one in group)
+        found.append(LayerSpec(scope, tuple(group), norm if has_norm else None, activation))
     return found
 
 
 def _by_scope(variables: Iterable[Variable]) -> Dict[str, List[Variable]]:
     found: Dict[str, List[Variable]] = {}
     for one in variables:
-        scope, inside, _ = one.name.partition(_NORM)
-        found.setdefault(scope if inside else one.name.rpartition("/")[0], []).append(one)
+        found.setdefault(_scope(one.name), []).append(one)
     return found
 
 
+def _of_network(extractor: Extractor, trains: bool) -> Normalization:
+    """The base network's own normalization."""
+    epsilon = max(extractor.epsilon, LEAST_EPSILON)
+    return Normalization(epsilon, extractor.batch_norm_decay or 0.0, trains)
+
+
+def _scope(variable: str) -> str:
+    scope, inside, _ = variable.partition(_NORM)
+    return scope if inside else variable.rpartition("/")[0]
+
+
 def _extractor_settings(
-    body: Any, extractor: Extractor
+    body: Any, extractor: Extractor, own: Normalization
 ) -> Dict[str, Tuple[Optional[Normalization], str]]:
     """Normalization and activation of the extractor's layers, by scope."""
     widths, norm, override, depthwise, maps, levels = ssd_options(body, extractor)
     found = {}
     for layer in extractor.layers().built(depthwise, maps, levels):
         for one in layer.variables(widths, norm, override):
-            scope = one.name.partition(_NORM)[0]
-            scope = scope if scope != one.name else one.name.rpartition("/")[0]
-            found[scope] = _settings(body, extractor, layer, override)
+            found[_scope(one.name)] = _settings(body, extractor, layer, override, own)
     return found
 
 
 def _settings(
-    body: Any, extractor: Extractor, layer: Layer, override: bool
+    body: Any, extractor: Extractor, layer: Layer, override: bool, own: Normalization
 ) -> Tuple[Optional[Normalization], str]:
     given = body.feature_extractor.conv_hyperparams
     letter = layer.norm[0]
-    own = Normalization(
-        max(extractor.epsilon, LEAST_EPSILON),
-        extractor.batch_norm_decay or 0.0,
-        not body.freeze_batchnorm,
-    )
     if letter == "b":
         return None, NONE
     if letter == "c":
@@ -122,15 +143,9 @@ def _settings(
     if override and letter in "opsu":
         activation = _activation(given)
     if override and given.HasField("batch_norm"):
-        overridden = _given(given)
-        return overridden._replace(epsilon=own.epsilon) if _stays(extractor) else overridden, (
-            activation
-        )
+        epsilon = own.epsilon if extractor.epsilon_stays else _given(given).epsilon
+        own = _given(given)._replace(epsilon=epsilon)
     return own, activation
-
-
-def _stays(extractor: Extractor) -> bool:
-    return extractor.epsilon_stays
 
 
 def _given(hyperparams: Any) -> Normalization:

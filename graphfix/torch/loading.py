@@ -22,6 +22,8 @@ from graphfix.modeldir.destinations import Directory
 from graphfix.modeldir.names import CHECKPOINT, LABEL_MAP
 from graphfix.modeldir.names import CONFIG as PIPELINE_CONFIG
 from graphfix.pipeline_config.label_map import Label, LabelMap, format_label_map
+from graphfix.torch.detector import Detector
+from graphfix.torch.faster_rcnn import FasterRcnn
 from graphfix.torch.files import CONFIG, WEIGHTS, from_json
 from graphfix.torch.layout import layers_of
 from graphfix.torch.names import to_tensorflow, torch_name
@@ -31,7 +33,7 @@ from graphfix.torch.ssd import Ssd
 Path = Union[str, "os.PathLike[str]"]
 
 
-def load(directory: Path) -> Ssd:
+def load(directory: Path) -> Detector:
     """The detector in a directory that `graphfix export torch` wrote; in training mode, as modules
     begin.
 
@@ -47,7 +49,8 @@ def load(directory: Path) -> Ssd:
             raise SourceError.collected(
                 dataclasses.replace(one, subject=f"{config}: {one.subject}") for one in found
             )
-        detector = Ssd(settings, layers_of(settings.message, config))
+        build = Ssd if settings.message.model.HasField("ssd") else FasterRcnn
+        detector = build(settings, layers_of(settings.message, config))
     except Unknown as error:
         raise SourceError(config, str(error), "export the detector again") from None
     path = os.path.join(directory, WEIGHTS)
@@ -75,7 +78,7 @@ def _shown(shape: Any) -> str:
     return "none" if shape is None else str(list(shape))
 
 
-def save_tf1(detector: Ssd, directory: Path, *, overwrite: bool = False) -> List[str]:
+def save_tf1(detector: Detector, directory: Path, *, overwrite: bool = False) -> List[str]:
     """Writes a TensorFlow 1 checkpoint, its pipeline.config and its label map; gives the names of
     the variables.
 
@@ -104,7 +107,7 @@ def save_tf1(detector: Ssd, directory: Path, *, overwrite: bool = False) -> List
     return list(store)
 
 
-def _texts(detector: Ssd):
+def _texts(detector: Detector):
     yield PIPELINE_CONFIG, text_format.MessageToString(detector.settings.message)
     if detector.classes:
         labels = [Label(number, name, name) for number, name in sorted(detector.classes.items())]

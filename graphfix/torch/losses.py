@@ -56,16 +56,24 @@ def localization(message: Any, encodings: Tensor, targets: Tensor) -> Tensor:
     """A LocalizationLoss of each anchor."""
     if message.WhichOneof("localization_loss") == "weighted_l2":
         return 0.5 * (encodings - targets).square().sum(dim=-1)
-    delta = message.weighted_smooth_l1.delta
+    return smooth_l1(encodings, targets, message.weighted_smooth_l1.delta)
+
+
+def smooth_l1(encodings: Tensor, targets: Tensor, delta: float = 1.0) -> Tensor:
+    """The smooth L1 loss of each anchor."""
     return functional.huber_loss(encodings, targets, reduction="none", delta=delta).sum(dim=-1)
+
+
+def softmax(logits: Tensor, targets: Tensor, scale: float = 1.0) -> Tensor:
+    """The cross entropy of each anchor, of all its channels together."""
+    return -(targets * functional.log_softmax(logits / scale, dim=-1)).sum(dim=-1)
 
 
 def classification(message: Any, logits: Tensor, targets: Tensor) -> Tensor:
     """A ClassificationLoss of each anchor."""
     kind = message.WhichOneof("classification_loss")
-    if kind == "weighted_softmax":
-        scaled = logits / message.weighted_softmax.logit_scale
-        return -(targets * functional.log_softmax(scaled, dim=-1)).sum(dim=-1)
+    if kind in (None, "weighted_softmax"):  # a second stage's, unless its config has another
+        return softmax(logits, targets, message.weighted_softmax.logit_scale)
     entropy = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     if kind == "weighted_sigmoid_focal":
         focal = message.weighted_sigmoid_focal

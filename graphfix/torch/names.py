@@ -4,6 +4,7 @@ A scope is a module: `a/b/weights` is `a.b.weight`.  Leaves:
 
     TensorFlow                        PyTorch                         layout
     weights           [H, W, I, O]    weight            [O, I, H, W]
+    weights           [I, O]          weight            [O, I]
     pointwise_weights [H, W, I, O]    pointwise_weight  [O, I, H, W]
     depthwise_weights [H, W, I, M]    depthwise_weight  [I * M, 1, H, W]
     biases                            bias
@@ -37,6 +38,8 @@ def torch_name(variable: str) -> str:
 
 def to_torch(variable: str, value: np.ndarray) -> np.ndarray:
     """A variable's value as PyTorch lays it out."""
+    if value.ndim == 2:
+        return np.ascontiguousarray(value.T)
     if value.ndim != 4:
         return value
     if variable.endswith(DEPTHWISE):
@@ -49,6 +52,8 @@ def to_torch(variable: str, value: np.ndarray) -> np.ndarray:
 
 def to_tensorflow(variable: str, value: np.ndarray, shape: Tuple[int, ...]) -> np.ndarray:
     """The value of a variable of `shape`, from PyTorch's layout."""
+    if len(shape) == 2:
+        return np.ascontiguousarray(value.T)
     if len(shape) != 4:
         return value
     if variable.endswith(DEPTHWISE):
@@ -62,7 +67,7 @@ def to_tensorflow(variable: str, value: np.ndarray, shape: Tuple[int, ...]) -> n
 def torch_shape(variable: str, shape: Tuple[int, ...]) -> Tuple[int, ...]:
     """The shape that a variable of `shape` has in PyTorch."""
     if len(shape) != 4:
-        return shape
+        return shape[::-1]
     if variable.endswith(DEPTHWISE):
         return (shape[2] * shape[3], 1, shape[0], shape[1])
     return (shape[3], shape[2], shape[0], shape[1])

@@ -83,6 +83,15 @@ class InceptionV2(Network):
     def end_points(self, image: Tensor, explicit_padding: bool) -> Points:
         x = max_pool(self["Conv2d_1a_7x7"](image, 2), 3, 2)
         x = max_pool(self["Conv2d_2c_3x3"](self["Conv2d_2b_1x1"](x)), 3, 2)
+        return self._blocks(x)
+
+    def first_stage(self, image: Tensor, stride: int) -> Tensor:
+        return self.end_points(image, False)["Mixed_4e"]
+
+    def second_stage(self, crops: Tensor) -> Tensor:
+        return self._blocks(crops)["Mixed_5c"]
+
+    def _blocks(self, x: Tensor) -> Points:
         points = {}
         for name in self.matching("Mixed_"):
             if isinstance(self[name], Scope):  # and no layer of an additional feature map
@@ -130,9 +139,33 @@ class ResnetV1(Network):
             x = subsampled(x, 2 if name in self.STRIDED else 1)
         return points
 
-    def _unit(self, unit: Scope, x: Tensor) -> Tensor:
-        shortcut = unit["shortcut"](x, activation=NONE) if "shortcut" in unit else x
-        inside = unit["conv2"](unit["conv1"](x))
+    def first_stage(self, image: Tensor, stride: int) -> Tensor:
+        """The features of Faster R-CNN's first stage: here the last unit of a block halves the
+        image, until it has the stride; from then on convolutions are dilated instead."""
+        x = max_pool(self["conv1"](image, 2, EXPLICIT), 3, 2)
+        left, rate = stride // 4, 1
+        for name in ("block1", "block2", "block3"):
+            units = list(self[name])
+            halves = left > 1
+            for unit in units:
+                last = unit == units[-1]
+                step = 2 if last and halves else 1
+                x = self._unit(self[name][unit]["bottleneck_v1"], x, step, rate)
+            left, rate = (left // 2, rate) if halves else (left, rate * 2)
+        return x
+
+    def second_stage(self, crops: Tensor) -> Tensor:
+        for unit in self["block4"]:
+            crops = self._unit(self["block4"][unit]["bottleneck_v1"], crops)
+        return crops
+
+    def _unit(self, unit: Scope, x: Tensor, stride: int = 1, rate: int = 1) -> Tensor:
+        if "shortcut" in unit:
+            shortcut = unit["shortcut"](x, stride, activation=NONE)
+        else:
+            shortcut = subsampled(x, stride)
+        padding = EXPLICIT if stride > 1 else SAME
+        inside = unit["conv2"](unit["conv1"](x), stride, padding, rate=rate)
         return torch.relu(shortcut + unit["conv3"](inside, activation=NONE))
 
 

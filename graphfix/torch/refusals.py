@@ -8,26 +8,36 @@ from typing import Any, Iterator, Tuple
 from graphfix.detectors.box_coders import FASTER_RCNN as FASTER_RCNN_CODER
 from graphfix.detectors.extractors import facts
 from graphfix.detectors.extractors.loader import find_extractor
-from graphfix.detectors.families import SSD
+from graphfix.detectors.families import FASTER_RCNN, SSD
 from graphfix.errors import Problem
 from graphfix.torch.files import BUILT
 
-# The setting of a message under `model.ssd`, and the only value that is built.
+
+def _suppression(field: str) -> Tuple[Tuple[str, Any], ...]:
+    inside = field + ".batch_non_max_suppression."
+    return (
+        (inside + "use_static_shapes", False),
+        (inside + "use_class_agnostic_nms", False),
+        (inside + "soft_nms_sigma", 0.0),
+        (inside + "use_partitioned_nms", False),
+        (inside + "use_combined_nms", False),
+    )
+
+
+# A setting of the meta-architecture's message, and the only value that is built.
+_RESIZERS = (
+    ("image_resizer.fixed_shape_resizer.resize_method", 0),
+    ("image_resizer.fixed_shape_resizer.convert_to_grayscale", False),
+    ("image_resizer.keep_aspect_ratio_resizer.resize_method", 0),
+    ("image_resizer.keep_aspect_ratio_resizer.convert_to_grayscale", False),
+)
 _ONLY = (
     ("explicit_background_class", False),
     ("use_confidences_as_targets", False),
     ("weight_regression_loss_by_score", False),
     ("use_expected_classification_loss_under_sampling", False),
     ("feature_extractor.replace_preprocessor_with_placeholder", False),
-    ("image_resizer.fixed_shape_resizer.resize_method", 0),
-    ("image_resizer.fixed_shape_resizer.convert_to_grayscale", False),
-    ("image_resizer.keep_aspect_ratio_resizer.resize_method", 0),
-    ("image_resizer.keep_aspect_ratio_resizer.convert_to_grayscale", False),
-    ("post_processing.batch_non_max_suppression.use_static_shapes", False),
-    ("post_processing.batch_non_max_suppression.use_class_agnostic_nms", False),
-    ("post_processing.batch_non_max_suppression.soft_nms_sigma", 0.0),
-    ("post_processing.batch_non_max_suppression.use_partitioned_nms", False),
-    ("post_processing.batch_non_max_suppression.use_combined_nms", False),
+    *_suppression("post_processing"),
     ("box_predictor.convolutional_box_predictor.box_code_size", 4),
     ("box_predictor.weight_shared_convolutional_box_predictor.box_code_size", 4),
     (
@@ -40,7 +50,6 @@ _ONLY = (
     ),
     ("loss.expected_loss_weights", 0),
 )
-_PREFIX = "model.ssd."
 _ABSENT = (
     "mask_head_config",
     "post_processing.calibration_config",
@@ -52,7 +61,6 @@ _ABSENT = (
 # A oneof of a message, and those of its fields that are built.
 _ONE_OF = (
     ("box_coder", "box_coder_oneof", (FASTER_RCNN_CODER,)),
-    ("image_resizer", "image_resizer_oneof", ("fixed_shape_resizer", "keep_aspect_ratio_resizer")),
     (
         "anchor_generator",
         "anchor_generator_oneof",
@@ -67,7 +75,36 @@ _ONE_OF = (
         ("weighted_sigmoid", "weighted_sigmoid_focal", "weighted_softmax"),
     ),
 )
+_RESIZER = (
+    "image_resizer",
+    "image_resizer_oneof",
+    ("fixed_shape_resizer", "keep_aspect_ratio_resizer"),
+)
+_PREDICTOR = "second_stage_box_predictor"
+TWO_STAGES = (
+    (
+        ("number_of_stages", 2),
+        ("first_stage_only", False),
+        ("clip_anchors_to_image", False),
+        ("use_matmul_crop_and_resize", False),
+        ("use_static_shapes", False),
+        ("use_combined_nms_in_first_stage", False),
+        (_PREDICTOR + ".mask_rcnn_box_predictor.predict_instance_masks", False),
+        (_PREDICTOR + ".mask_rcnn_box_predictor.predict_keypoints", False),
+        *_suppression("second_stage_post_processing"),
+    ),
+    ("hard_example_miner", "context_config", "second_stage_post_processing.calibration_config"),
+    (
+        ("first_stage_anchor_generator", "anchor_generator_oneof", ("grid_anchor_generator",)),
+        (
+            "second_stage_classification_loss",
+            "classification_loss",
+            (None, "weighted_sigmoid", "weighted_sigmoid_focal", "weighted_softmax"),
+        ),
+    ),
+)
 FAMILIES = (
+    "Faster R-CNN",
     "SSD, convolutional predictor",
     "SSD, weight-shared predictor",
     "SSD, weight-shared separable predictor",
@@ -80,35 +117,35 @@ def problems(message: Any, family: str) -> Iterator[Problem]:
     of the config's fields."""
     if message.HasField("graph_rewriter"):
         yield not_built("graph_rewriter", "stands for a model trained with quantization")
-    if message.model.WhichOneof("model") != SSD:
-        yield not_built("model", f"is a {family}")
-        return
-    body = message.model.ssd
+    meta = message.model.WhichOneof("model")
+    body = getattr(message.model, meta)
     kind = body.feature_extractor.type
     extractor = find_extractor(kind)
     if (
         extractor is None
         or not extractor.is_described
         or extractor.naming != facts.SLIM
-        or extractor.feature_maps not in BUILT.get(extractor.network, ())
+        or (extractor.feature_maps or FASTER_RCNN) not in BUILT.get(extractor.network, ())
         or extractor.only_side is not None
     ):
-        yield not_built(_PREFIX + "feature_extractor.type", f"is {kind}")
+        yield not_built(f"model.{meta}.feature_extractor.type", f"is {kind}")
     if family not in FAMILIES:
-        yield not_built(_PREFIX + "box_predictor", f"is that of {family}")
-    for path, value in _ONLY:
+        yield not_built("model", f"is that of {family}")
+        return
+    only, absent, one_of = (_ONLY, _ABSENT, _ONE_OF) if meta == SSD else TWO_STAGES
+    for path, value in (*only, *_RESIZERS):
         holder, name = _holder(body, path)
         if holder is not None and getattr(holder, name) != value:
-            yield not_built(_PREFIX + path, f"is {_shown(getattr(holder, name))}")
-    for path in _ABSENT:
+            yield not_built(f"model.{meta}.{path}", f"is {_shown(getattr(holder, name))}")
+    for path in absent:
         holder, name = _holder(body, path)
         if holder is not None and holder.HasField(name):
-            yield not_built(_PREFIX + path, "is set")
-    for path, oneof, built in _ONE_OF:
+            yield not_built(f"model.{meta}.{path}", "is set")
+    for path, oneof, built in (*one_of, _RESIZER):
         holder, name = _holder(body, path)
         chosen = getattr(holder, name).WhichOneof(oneof) if holder is not None else None
         if chosen not in built:
-            yield not_built(_PREFIX + path, f"is {chosen or 'not set'}")
+            yield not_built(f"model.{meta}.{path}", f"is {chosen or 'not set'}")
 
 
 def _holder(body: Any, path: str) -> Tuple[Any, str]:

@@ -8,7 +8,7 @@ one row of scores.  Of equal scores the lower class comes first, and in a class 
 Boxes that lie outside of the window suppress others, but are not among the results.
 """
 
-from typing import Callable, NamedTuple, Tuple
+from typing import Any, Callable, NamedTuple, Tuple
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ State = Tuple[Tensor, ...]
 
 
 class Limits(NamedTuple):
-    """The settings of a BatchNonMaxSuppression message."""
+    """The settings of a suppression."""
 
     score: float
     overlap: float
@@ -30,17 +30,28 @@ class Limits(NamedTuple):
     total: int
 
 
+def limits_of(message: Any) -> Limits:
+    """The settings of a BatchNonMaxSuppression message."""
+    return Limits(
+        message.score_threshold,
+        message.iou_threshold,
+        message.max_detections_per_class,
+        message.max_total_detections,
+    )
+
+
 def suppress(
     boxes: Tensor, scores: Tensor, window: Tensor, limits: Limits
 ) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
     """Boxes [total, 4], scores and classes (from 0) [total] of one image, and how many there are.
 
-    `boxes` [N, 4], `scores` [classes, N], `window` [4].
+    `boxes` [classes or 1, N, 4], `scores` [classes, N], `window` [4].
     """
     inside = clipped(boxes, window)
-    counts = (areas(inside) > 0)[None] & (scores >= 0)
+    counts = (areas(inside) > 0) & (scores >= 0)
     scores = torch.where(scores > limits.score, scores, torch.full_like(scores, _NEVER))
-    place = torch.arange(boxes.shape[0], device=boxes.device)
+    shared, number = boxes.shape[0] == 1, boxes.shape[1]
+    place = torch.arange(number, device=boxes.device)
     best, where = scores.max(dim=1)
     state = (
         torch.zeros((), dtype=torch.int64, device=boxes.device),
@@ -64,7 +75,8 @@ def suppress(
         score = best.index_select(0, kind)
         count = taken.index_select(0, kind) + 1
         row = left.index_select(0, kind)[0]
-        near = overlaps(boxes.index_select(0, box), boxes)[0] > limits.overlap
+        own = boxes[0] if shared else boxes.index_select(0, kind)[0]
+        near = overlaps(own.index_select(0, box), own)[0] > limits.overlap
         gone = near | (place == box) | (count >= limits.per_class)
         row = torch.where(gone, torch.full_like(row, _NEVER), row)
         highest, at = row.max(dim=0)
@@ -83,7 +95,8 @@ def suppress(
 
     found, _, _, _, _, kept, classes, chosen = _repeated(goes_on, step, state)
     valid = torch.arange(limits.total, device=boxes.device) < found
-    picked = inside.index_select(0, chosen)
+    rows = chosen if shared else classes * number + chosen
+    picked = inside.reshape(-1, 4).index_select(0, rows)
     return (
         torch.where(valid[:, None], picked, torch.zeros_like(picked)),
         torch.where(valid, kept, torch.zeros_like(kept)),

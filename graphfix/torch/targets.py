@@ -23,8 +23,24 @@ class Assigned(NamedTuple):
     box_weights: Tensor
 
 
+class Matching(NamedTuple):
+    """The settings of a matcher, as an ArgMaxMatcher message has them."""
+
+    matched_threshold: float
+    unmatched_threshold: float
+    ignore_thresholds: bool = False
+    negatives_lower_than_unmatched: bool = True
+    force_match_for_each_row: bool = False
+
+
+# Those of Faster R-CNN's stages, which no config changes.
+PROPOSAL = Matching(0.7, 0.3, force_match_for_each_row=True)
+DETECTION = Matching(0.5, 0.5)
+
+
 def matched(similarity: Tensor, matcher: Any) -> Tensor:
-    """The match of each anchor, of an ArgMaxMatcher message; `similarity` is [boxes, anchors]."""
+    """The match of each anchor, of a Matching or an ArgMaxMatcher message; `similarity` is [boxes,
+    anchors]."""
     if not similarity.shape[0]:
         return similarity.new_full(similarity.shape[1:], UNMATCHED, dtype=torch.int64)
     best, match = similarity.max(dim=0)
@@ -45,25 +61,57 @@ def matched(similarity: Tensor, matcher: Any) -> Tensor:
 def assign(
     body: Any, coder: Coder, anchors: Tensor, boxes: Tensor, labels: Tensor, channels: int
 ) -> Assigned:
-    """The targets of an image's anchors, of an Ssd message.
+    """The targets of an image's anchors, of an Ssd message."""
+    return assign_with(
+        body.matcher.argmax_matcher,
+        coder,
+        anchors,
+        boxes,
+        labels - (0 if body.add_background_class else 1),
+        channels,
+        background=not body.encode_background_as_zeros,
+        negative=body.negative_class_weight,
+    )
 
-    `boxes` [M, 4] are parts of the image, `labels` [M] count from 1.
-    """
-    match = matched(overlaps(boxes, anchors), body.matcher.argmax_matcher)
-    background = int(body.add_background_class)
+
+def assign_with(
+    matcher: Any,
+    coder: Coder,
+    anchors: Tensor,
+    boxes: Tensor,
+    channel: Tensor,
+    channels: int,
+    *,
+    background: bool = True,
+    negative: float = 1.0,
+) -> Assigned:
+    """The targets of anchors: `boxes` [M, 4] are in the anchors' unit, and of the class `channel`
+    [M].  What matches nothing is of channel 0 if `background`, else of none, with the weight
+    `negative`."""
+    match = matched(overlaps(boxes, anchors), matcher)
     unmatched = anchors.new_zeros(channels)
-    if not body.encode_background_as_zeros:
-        unmatched[0] = 1.0
-    wanted = functional.one_hot(labels - 1 + background, channels).to(anchors)
-    # The last two rows are those of UNMATCHED and IGNORED, which are the same to a class.
-    row = torch.where(match >= 0, match, len(labels))
+    unmatched[0] = float(background)
+    wanted = functional.one_hot(channel, channels).to(anchors)
+    # To a class, UNMATCHED and IGNORED are the same.
+    row = torch.where(match >= 0, match, len(channel))
     classes = torch.cat([wanted, unmatched[None]])[row]
     is_matched = (match >= 0).to(anchors)
-    class_weights = torch.where(
-        match == UNMATCHED, anchors.new_tensor(body.negative_class_weight), is_matched
-    )
+    class_weights = torch.where(match == UNMATCHED, anchors.new_tensor(negative), is_matched)
     own = torch.cat([boxes, boxes.new_zeros(1, 4)])[row]
     encodings = torch.where(
         (match >= 0)[:, None], encode(coder, own, anchors), torch.zeros_like(anchors)
     )
     return Assigned(match, classes, class_weights, encodings, is_matched)
+
+
+def sampled(candidates: Tensor, positive: Tensor, size: int, fraction: float) -> Tensor:
+    """A random sample of candidates [N], at most `fraction` of which are positive: a mask."""
+    chosen = torch.zeros_like(candidates)
+    left = size
+    for own, most in ((positive, int(fraction * size)), (~positive, None)):
+        places = (candidates & own).nonzero()[:, 0]
+        number = min(len(places), left if most is None else most)
+        order = torch.randperm(len(places), device=places.device)[:number]
+        chosen[places[order]] = True
+        left -= number
+    return chosen

@@ -6,6 +6,7 @@ import torch
 import graphfix.torch
 from graphfix.torch import preprocessing
 from graphfix.torch.boxes import decode
+from graphfix.torch.faster_rcnn import FasterRcnn
 from graphfix.torch.layers import Layer
 from graphfix.torch.layout import layers_of
 from graphfix.torch.names import to_tensorflow, torch_name
@@ -71,8 +72,11 @@ def differences(detector, case):
     """(what, gap) of all that a detector computes, in the order in which it does."""
     detector.eval()
     recorder = Recorder(detector)
+    batch = preprocessing.batch_of(pictures(case), detector.body.image_resizer)
+    if isinstance(detector, FasterRcnn):
+        yield from _of_two_stages(detector, case, batch, recorder)
+        return
     with torch.no_grad():
-        batch = preprocessing.batch_of(pictures(case), detector.body.image_resizer)
         found = detector.predict(batch.images)
     yield "preprocessed", gap(nhwc(found.preprocessed), case.stock["detect/preprocessed"])
     for name, value in recorder.found:
@@ -83,6 +87,40 @@ def differences(detector, case):
         yield name, gap(getattr(found, name), case.stock["detect/" + name])
     boxes = decode(detector.coder, found.encodings, found.anchors)
     yield "boxes", gap(boxes, case.stock["detect/boxes"])
+
+
+def _of_two_stages(detector, case, batch, recorder):
+    with torch.no_grad():
+        first = detector.propose(batch.images)
+        proposals, _, counts = detector.proposals(first, batch.size)
+        # The API's own: where a box ends at the image's edge, the last bit of its beginning decides
+        # whether the last row of its crop is within the map, or is 0.
+        given = torch.from_numpy(case.stock["detect/proposals"])
+        second = detector.classify(first.features, given, counts, batch.size)
+    stock = {name[len("detect/") :]: value for name, value in case.stock.items()}
+    yield "preprocessed", gap(nhwc(first.preprocessed), stock["preprocessed"])
+    layers = [(name, gap(value, case.stock["layer/" + name])) for name, value in recorder.found]
+    second_stage = [one for one in layers if one[0].startswith("SecondStage")]
+    yield from [one for one in layers if one not in second_stage]
+    yield "features", gap(nhwc(first.features), stock["features"])
+    yield "encodings of the first stage", gap(first.encodings, stock["rpn_encodings"])
+    yield "logits of the first stage", gap(first.logits, stock["rpn_logits"])
+    yield "anchors", gap(first.anchors, stock["anchors"])
+    yield "counts", gap(counts, stock["counts"])
+    yield "proposals", gap(proposals, stock["proposals"])
+    yield from second_stage
+    yield "encodings", gap(second.encodings.flatten(0, 1), stock["refined"])
+    yield "logits", gap(second.logits.flatten(0, 1), stock["logits"])
+
+
+LOSSES = {
+    "classification": "classification_loss",
+    "bbox_regression": "localization_loss",
+    "loss_objectness": "RPNLoss/objectness_loss",
+    "loss_rpn_box_reg": "RPNLoss/localization_loss",
+    "loss_classifier": "BoxClassifierLoss/classification_loss",
+    "loss_box_reg": "BoxClassifierLoss/localization_loss",
+}
 
 
 def first_that_parts(detector, case, most=ALIKE):
@@ -119,8 +157,8 @@ def trained(detector, case):
     before = {name: value.clone() for name, value in detector.named_buffers()}
     losses = detector(pictures(case), list(true_boxes(case)))
     sum(losses.values()).backward()
-    for ours, stock in (("classification", "classification"), ("bbox_regression", "localization")):
-        yield ours, gap(losses[ours].item(), case.stock[f"loss/{stock}_loss"])
+    for name, loss in losses.items():
+        yield name, gap(loss.item(), case.stock["loss/" + LOSSES[name]])
     parameters, buffers = dict(detector.named_parameters()), dict(detector.named_buffers())
     for spec in layers_of(detector.settings.message, "pipeline.config"):
         for one in spec.variables:

@@ -29,12 +29,21 @@ def message_of(text):
     return parse_config(text.encode(), "pipeline.config").message
 
 
+_ALL_PROPOSALS = " second_stage_batch_size: 8 second_stage_balance_fraction: 1"
 # What is random in training, and what a batch decides: statistics of two images of a map of one
 # cell turn a difference of rounding into one of per cents.
 STEADY = (
+    # So that each box has an anchor, and no loss is 0.
+    (r" argmax_matcher \{", " argmax_matcher { force_match_for_each_row: true"),
+    # So large that sampling leaves nothing out.
+    (r" second_stage_batch_size: \d+", _ALL_PROPOSALS),
+    (
+        r" first_stage_max_proposals:",
+        " first_stage_minibatch_size: 2048 first_stage_max_proposals:",
+    ),
     (r"( convolutional_box_predictor \{)", r"\1 use_dropout: false"),
     (r"( batch_norm \{)", r"\1 train: false"),
-    (r" num_classes:", r" freeze_batchnorm: true num_classes:"),
+    (r" ssd \{", " ssd { freeze_batchnorm: true"),
 )
 FEW_CLASSES = (r" num_classes: \d+", " num_classes: 4")
 # Layers without an activation, whose sum would grow; heads, whose scores should not all be 0 or 1.
@@ -61,9 +70,9 @@ def config_of(family, *edits, steady=True):
     for pattern, new in edits:
         text, count = re.subn(pattern, new, text)
         assert count, pattern
-    text = re.sub(r"\b(use_dropout|train|freeze_batchnorm): \w+", "", text)
+    text = re.sub(r"\b(use_dropout|train|freeze_batchnorm|force_match_for_each_row): \w+", "", text)
     few = () if family == SHAPES else (FEW_CLASSES,)
-    for pattern, new in few + (STEADY if steady else STEADY[:1]):
+    for pattern, new in few + (STEADY if steady else STEADY[:4]):
         text = re.sub(pattern, new, text)
     return text
 
@@ -83,6 +92,8 @@ def random_weights(message):
             inputs = np.prod(one.shape[:2] if leaf[0] == "d" else one.shape[:-1])
             scales = {HEAD: 0.3, LINEAR: 0.25, BASE: 0.02}
             gain = next((scales[one_of] for one_of in scales if one_of.match(one.name)), 2.0)
+            if len(one.shape) == 2:
+                gain = 0.003  # of features without a bound
             if one.name.replace("depthwise", "pointwise") in names - {one.name}:
                 gain = 1.0  # the first half of a separable convolution
             value = random.standard_normal(one.shape) * np.sqrt(gain / inputs)
@@ -124,6 +135,10 @@ def scene(classes, pictures, boxes=3):
 Case = collections.namedtuple("Case", "directory text scene stock")
 
 
+def body_of(message):
+    return getattr(message.model, message.model.WhichOneof("model"))
+
+
 def judge(python, directory, texts):
     """A Case for each config, by its family: its weights, exported, and what the stock API of a
     Python computes with them."""
@@ -138,7 +153,7 @@ def judge(python, directory, texts):
             file.write(text)
         writer.write_bundle(weights, os.path.join(place, "model.ckpt"))
         writing.write(place, Settings(message, {}), weights, "A test", "the weights")
-        seen = scene(message.model.ssd.num_classes, photographs() if trained else noise())
+        seen = scene(body_of(message).num_classes, photographs() if trained else noise())
         np.savez(os.path.join(place, "scene.npz"), **seen)
         jobs.append(
             {

@@ -21,9 +21,22 @@ import numpy as np
 import stock_graph
 import tensorflow.compat.v1 as tf
 from object_detection.builders import model_builder
-from stock_scene import read_pipeline
+from stock_scene import detector_of, read_pipeline
 
 KERNEL = re.compile(r".*/(weights|depthwise_weights|pointwise_weights)\Z")
+
+
+# What is compared: its name, and the API's.
+NAMES = {
+    "encodings": "box_encodings",
+    "logits": "class_predictions_with_background",
+    "rpn_encodings": "rpn_box_encodings",
+    "rpn_logits": "rpn_objectness_predictions_with_background",
+    "features": "rpn_features_to_crop",
+    "proposals": "proposal_boxes",
+    "counts": "num_proposals",
+    "refined": "refined_box_encodings",
+}
 
 
 def restored(job):
@@ -39,12 +52,11 @@ def detected(pipeline, job, scene):
         preprocessed, shapes = model.preprocess(tf.cast(images, tf.float32))
         predicted = model.predict(preprocessed, shapes)
         wanted = {
-            "detect/preprocessed": predicted["preprocessed_inputs"],
-            "detect/encodings": predicted["box_encodings"],
-            "detect/logits": predicted["class_predictions_with_background"],
-            "detect/anchors": predicted.get("anchors", model.anchors.get()),
+            "detect/" + name: predicted[key] for name, key in NAMES.items() if key in predicted
         }
-        for number, one in enumerate(predicted["feature_maps"]):
+        wanted["detect/preprocessed"] = preprocessed
+        wanted["detect/anchors"] = predicted.get("anchors", model.anchors.get())
+        for number, one in enumerate(predicted.get("feature_maps", ())):
             wanted[f"detect/map_{number}"] = one
         found = model.postprocess(predicted, shapes)
         wanted["detect/boxes"] = found["raw_detection_boxes"]
@@ -55,7 +67,9 @@ def detected(pipeline, job, scene):
         graph = stock_graph.StockGraph(session.graph, session, images)
         for variable in tf.global_variables():
             if KERNEL.match(variable.op.name):
-                for number, one in enumerate(graph.convolutions(variable.op.name)):
+                # In the order they were made: postprocessing computes some a second time.
+                found = sorted(graph.convolutions(variable.op.name), key=lambda one: one._id)
+                for number, one in enumerate(found):
                     wanted[f"layer/{variable.op.name}/{number}"] = one.outputs[0]
         return session.run(wanted, {images: scene["images"]})
 
@@ -65,14 +79,14 @@ def trained(pipeline, job, scene):
         model = model_builder.build(pipeline.model, is_training=True)
         images = tf.constant(scene["images"], tf.float32)
         preprocessed, shapes = model.preprocess(images)
-        classes = pipeline.model.ssd.num_classes
+        classes = detector_of(pipeline).num_classes
         count = len(scene["images"])
         model.provide_groundtruth(
             [tf.constant(scene[f"boxes_{i}"], tf.float32) for i in range(count)],
             [tf.one_hot(scene[f"labels_{i}"] - 1, classes, dtype=tf.float32) for i in range(count)],
         )
         losses = model.loss(model.predict(preprocessed, shapes), shapes)
-        wanted = {"loss/" + name.rpartition("/")[2]: one for name, one in losses.items()}
+        wanted = {"loss/" + name[len("Loss/") :]: one for name, one in losses.items()}
         variables = tf.trainable_variables()
         for variable, gradient in zip(variables, tf.gradients(sum(losses.values()), variables)):
             if gradient is not None:

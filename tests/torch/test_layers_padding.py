@@ -2,7 +2,10 @@
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="there is no PyTorch in this environment")
+# Its submodule: `torch` alone may be this folder.
+pytest.importorskip("torch.nn", reason="there is no PyTorch in this environment")
+
+import torch
 
 from graphfix.torch import layers
 

@@ -7,7 +7,10 @@ import pytest
 import repository
 import thorough
 
-torch = pytest.importorskip("torch", reason="there is no PyTorch in this environment")
+# Its submodule: `torch` alone may be this folder.
+pytest.importorskip("torch.nn", reason="there is no PyTorch in this environment")
+
+import torch
 
 import graphfix
 import graphfix.torch

@@ -10,6 +10,11 @@ from graphfix.detectors.config_heads import expected_heads
 from graphfix.torch import refusals
 
 BUILT = {
+    "faster_rcnn_inception_v2",
+    "faster_rcnn_resnet101",
+    "faster_rcnn_resnet152",
+    "faster_rcnn_resnet50",
+    "faster_rcnn_shared_boxes",
     "ssd_fpn_no_background",
     "ssd_fpn_shared_tower",
     "ssd_inception_v2",
@@ -76,5 +81,8 @@ def test_a_setting_is_refused_by_its_name(pattern, new, what):
 
 def test_an_extractor_and_a_meta_architecture_are_refused_by_their_names():
     assert "is ssd_mobilenet_v1_keras" in refused(detectors.config_of("ssd_mobilenet_v1_keras"))[0]
-    assert "is a Faster R-CNN" in refused(detectors.config_of("faster_rcnn_resnet50"))[0]
+    assert "that of R-FCN" in refused(detectors.config_of("rfcn_resnet50"))[0]
+    assert "is faster_rcnn_nas" in refused(detectors.config_of("faster_rcnn_nas"))[0]
+    found = " ".join(refused(detectors.config_of("mask_rcnn")))
+    assert "number_of_stages is 3" in found and "predict_instance_masks is true" in found
     assert "quantization" in refused(detectors.config_of("ssd_mobilenet_v1_quantized"))[0]

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="there is no PyTorch in this environment")
+# Its submodule: `torch` alone may be this folder.
+pytest.importorskip("torch.nn", reason="there is no PyTorch in this environment")
+
+import torch
 
 from graphfix.torch.suppression import Limits, keep_apart, suppress
 
@@ -29,22 +32,27 @@ def greedy(boxes, scores, threshold, overlap, most):
 def multiclass(boxes, scores, window, limits):
     rows = []
     for kind, own in enumerate(scores):
-        kept = greedy(boxes, own, limits.score, limits.overlap, limits.per_class)
+        of_kind = boxes[kind % len(boxes)]
+        kept = greedy(of_kind, own, limits.score, limits.overlap, limits.per_class)
         rows.extend((own[place], kind, place) for place in kept)
     rows.sort(key=lambda row: -row[0])  # a stable sort
     found = []
     for score, kind, place in rows:
-        box = np.clip(boxes[place], np.tile(window[:2], 2), np.tile(window[2:], 2))
+        box = np.clip(
+            boxes[kind % len(boxes)][place], np.tile(window[:2], 2), np.tile(window[2:], 2)
+        )
         if np.prod(box[2:] - box[:2]) > 0:
             found.append((box, score, kind))
     return found[: limits.total]
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_it_is_the_api_s(seed):
+@pytest.mark.parametrize("kinds_of_boxes", [1, 3])
+def test_it_is_the_api_s(seed, kinds_of_boxes):
     random = np.random.RandomState(seed)
-    low = random.uniform(-0.4, 0.9, (60, 2))
-    boxes = np.concatenate([low, low + random.uniform(0, 0.5, (60, 2))], 1).astype(np.float32)
+    low = random.uniform(-0.4, 0.9, (kinds_of_boxes, 60, 2))
+    high = low + random.uniform(0, 0.5, low.shape)
+    boxes = np.concatenate([low, high], -1).astype(np.float32)
     # Few values, so that many are equal.
     scores = (random.randint(0, 12, (3, 60)) / 12).astype(np.float32)
     window = np.float32([0, 0, 1, 0.75])
@@ -62,7 +70,7 @@ def test_it_is_the_api_s(seed):
 
 def test_nothing_above_the_threshold():
     limits = Limits(0.5, 0.5, 10, 10)
-    found = suppress(torch.rand(5, 4), torch.zeros(2, 5), torch.tensor([0.0, 0, 1, 1]), limits)
+    found = suppress(torch.rand(1, 5, 4), torch.zeros(2, 5), torch.tensor([0.0, 0, 1, 1]), limits)
     assert int(found[3]) == 0 and not any(one.any() for one in found)
 
 
