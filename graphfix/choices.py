@@ -50,6 +50,7 @@ class Target(Choice):
     """What a detector is exported to."""
 
     TF2 = "tf2"
+    OPENCV = "opencv"
     TORCH = "torch"
 
 

@@ -10,7 +10,6 @@ from graphfix.conversion.graphs import rewritten_graphs
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.detectors.families import ANCHOR_FIELD
 from graphfix.detectors.membership import strangers
-from graphfix.formats import durable
 from graphfix.formats.checkpoint import writer
 from graphfix.formats.tensors import TensorStore
 from graphfix.formats.textproto import Document
@@ -85,6 +84,7 @@ def apply(plan: Plan, context: Context) -> Output:
 def write(output: Output, stage: Stage, context: Context, destination: Destination) -> Report:
     """Writes checkpoint, config, graphs, label map, plan and report into a stage."""
     directory, plan = stage.directory, output.plan
+    html.prepare()
     writer.write_bundle(output.tensors, os.path.join(directory, CHECKPOINT))
     write_state(directory, CHECKPOINT)
     write_file(directory, CONFIG, output.config.encode())
@@ -104,10 +104,11 @@ def write(output: Output, stage: Stage, context: Context, destination: Destinati
 
 
 def write_file(directory: str, name: str, data: bytes) -> None:
-    """Writes a file of a stage, durably."""
+    """Writes a file of a stage, which is synced when it is published."""
     path = os.path.join(directory, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    durable.write(path, data)
+    with open(path, "wb") as file:
+        file.write(data)
 
 
 def training_tensors(output: Output, context: Context) -> TensorStore:

@@ -21,7 +21,7 @@ from graphfix.modeldir import manifest
 from graphfix.modeldir.destinations import Destination
 from graphfix.modeldir.names import EXPORT_JSON, LABEL_MAP, MARKER
 from graphfix.modeldir.openers import Model
-from graphfix.options import ConvertOptions
+from graphfix.options import OPTIONS, ConvertOptions
 from graphfix.pipeline_config.label_map import format_label_map
 from graphfix.pipeline_config.schema_history import LAST_MONTH
 from graphfix.planning.classes import TargetClass
@@ -41,7 +41,7 @@ class Exported:
     `files`, what there is to know, and what to do next.
 
     `names` has what each variable is called in the target, where it has names; `details` what else
-    the target tells.  It is export.json in the output, too.
+    the target tells; `options` what was asked for.  It is export.json in the output, too.
     """
 
     target: Target
@@ -55,6 +55,7 @@ class Exported:
     next_steps: Tuple[str, ...]
     names: Dict[str, str]
     details: Dict[str, Any]
+    options: Dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Exported {self.source}: {self.summary}>"
@@ -90,18 +91,14 @@ def export(
     inputs = tuple(one for one in (source,) if isinstance(one, str)) + options.paths()
     destination.check(inputs)
     model = opened(source, options)
-    # The last revision has all names and fields; what the legacy trainer needs is dropped again.
-    asked = dataclasses.replace(options, target_api=LAST_MONTH, trainer=Trainer.LEGACY)
-    context = describe(model, asked)
-    plan = make_plan(context, place=destination.place, resumable=False, classes_given=False)
-    made = detector(context, plan, destination.place, drop_quantization=drop_quantization)
+    made = decided(model, options, destination.place, drop_quantization=drop_quantization)
     module = row.load()
     problems = tuple(module.problems(made))
     if problems:
         raise RequestError.collected(problems)
     with destination.staged(inputs + model.paths) as stage:
         written = module.write(made, stage.directory)
-        labels = format_label_map(label_map(plan)).encode()
+        labels = format_label_map(label_map(made.plan)).encode()
         write_file(stage.directory, LABEL_MAP, labels)
         result = _result(target, made, written, stage.directory, trains=row.trains)
         write_file(stage.directory, EXPORT_JSON, result.to_json().encode())
@@ -109,6 +106,27 @@ def export(
         for prefix, tensors in written.checkpoints.items():
             check_copies(prefix, tensors, measured, source=model.store, edits=())
     return result
+
+
+def decided(
+    model: Model,
+    options: ConvertOptions,
+    place: str,
+    *,
+    drop_quantization: bool = False,
+    api: str = LAST_MONTH,
+) -> Detector:
+    """The detector to export; its config is one of the TensorFlow 1 API of a month, the last of
+    which has all names and fields.
+
+    Raises:
+      GraphfixError: what is asked for does not fit the model, or a file is damaged.
+    """
+    # What the legacy trainer needs in a checkpoint is none of a detector's variables.
+    asked = dataclasses.replace(options, target_api=api, trainer=Trainer.LEGACY)
+    context = describe(model, asked)
+    plan = make_plan(context, place=place, resumable=False, classes_given=False)
+    return detector(context, plan, place, drop_quantization=drop_quantization)
 
 
 def _check_options(
@@ -160,4 +178,14 @@ def _result(
         written.next_steps,
         dict(written.names),
         written.details or {},
+        _absolute(made.context.options),
     )
+
+
+def _absolute(options: ConvertOptions) -> Dict[str, Any]:
+    """The options that are given, their paths so that they are found from anywhere."""
+    given = {name: value for name, value in options.given().items() if name not in NOT_TAKEN}
+    for name, value in given.items():
+        if OPTIONS[name].read and OPTIONS[name].is_read(value):
+            given[name] = os.path.abspath(value)
+    return given

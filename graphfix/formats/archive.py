@@ -14,10 +14,11 @@ import re
 from typing import Any, BinaryIO, Iterator, Optional
 
 from graphfix.errors import GraphfixError, RequestError, SourceError
-from graphfix.formats import regular_files, tarball, zipball
+from graphfix.formats import regular_files, tarball
 from graphfix.process.scratch import Scratch
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
+_ZIP = b"PK\x03\x04"
 # What macOS adds beside each file begins with "._".
 _WANTED = re.compile(
     r"((?!\._).*\.(index|meta|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt|checkpoint"
@@ -51,7 +52,13 @@ def is_archive(path: str) -> bool:
         head = regular_files.read(path, _HEAD)
     except OSError:
         return False
-    return head.startswith((tarball.GZIP, zipball.MAGIC)) or head[257:262] == tarball.MAGIC
+    return head.startswith((tarball.GZIP, _ZIP)) or head[257:262] == tarball.MAGIC
+
+
+def _zipball() -> Any:
+    from graphfix.formats import zipball  # and with it Python's zipfile, which few runs need
+
+    return zipball
 
 
 class Unpacked:
@@ -90,10 +97,10 @@ class Unpacked:
                 head = file.read(_HEAD)
                 regular_files.refuse_pointer(path, head)
                 file.seek(0)
-                zipped = head.startswith(zipball.MAGIC) or (
+                zipped = head.startswith(_ZIP) or (
                     path.endswith(".zip") and not head.startswith(tarball.GZIP)
                 )
-                for member in _members(file, path, zipball if zipped else tarball):
+                for member in _members(file, path, _zipball() if zipped else tarball):
                     self._take(member, path)
                 return zipped or head.startswith(tarball.GZIP)
         except tarball.Damaged as error:

@@ -24,11 +24,17 @@ def sync_directory(path: str) -> None:
         os.close(handle)
 
 
-def write(path: str, data: bytes) -> None:
-    """Writes a file in a directory that nobody reads yet; raises OSError, and may leave a part."""
-    with open(path, "wb") as file:
-        file.write(data)
-        sync(file)
+def sync_files(top: str) -> None:
+    """Waits until all files in a directory and below are on the disk; raises OSError where they
+    cannot be.
+
+    The disk works on files that were just written while something else is done, so those that are
+    synced together in the end are hardly waited for.
+    """
+    for directory, _, names in os.walk(top):
+        for name in names:
+            with open(os.path.join(directory, name), "rb") as file:
+                os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

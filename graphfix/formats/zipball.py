@@ -14,7 +14,6 @@ from typing import BinaryIO, Iterator
 
 from graphfix.formats.tarball import DIRECTORY, FILE, LINK, Damaged, Member, TooLarge
 
-MAGIC = b"PK\x03\x04"
 _END, _END64, _LOCATOR = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 _END_BYTES, _LONGEST_COMMENT, _LOCATOR_BYTES = 22, 0xFFFF, 20
 _MOST_DIRECTORY = 16 << 20

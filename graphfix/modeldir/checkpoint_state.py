@@ -9,7 +9,6 @@ import os
 from typing import Optional
 
 from graphfix.errors import SourceError
-from graphfix.formats import durable
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.textproto import FLOAT, IDENTIFIER, INTEGER, STRING, Document, Scalar, quote
 from graphfix.modeldir.names import CHECKPOINT_STATE
@@ -27,7 +26,8 @@ def state_text(name: str) -> str:
 
 def write_state(directory: str, name: str) -> None:
     """Makes the checkpoint `name` (relative to `directory`) its latest and only one."""
-    durable.write(os.path.join(directory, CHECKPOINT_STATE), state_text(name).encode())
+    with open(os.path.join(directory, CHECKPOINT_STATE), "wb") as file:
+        file.write(state_text(name).encode())
 
 
 def read_state(path: str) -> Optional[str]:

@@ -30,7 +30,6 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 from graphfix import __version__
 from graphfix.detectors.describe import ModelSpec
 from graphfix.errors import SourceError
-from graphfix.formats import durable
 from graphfix.formats.regular_files import read_file
 from graphfix.modeldir.measuring import Content, Measured, Tensor, measure
 from graphfix.modeldir.names import MANIFEST
@@ -102,7 +101,8 @@ def write(
         spec_json(model) if model else None,
         made_of,
     )
-    durable.write(os.path.join(directory, MANIFEST), manifest.to_json().encode("ascii"))
+    with open(os.path.join(directory, MANIFEST), "wb") as file:
+        file.write(manifest.to_json().encode("ascii"))
     return manifest, measured
 
 

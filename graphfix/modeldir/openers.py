@@ -17,7 +17,6 @@ from graphfix.formats.graphdef import files
 from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore
-from graphfix.graph_import.thaw import thaw
 from graphfix.modeldir import foreign
 from graphfix.modeldir.edited_config import Asked, settle
 from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP, META
@@ -200,6 +199,8 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
       SourceError: it or its config is missing or damaged, they are not of one model, or there is
         no config and none can be inferred.
     """
+    from graphfix.graph_import.thaw import thaw  # a checkpoint needs none of it
+
     if os.path.isdir(path):
         where, beside = (
             os.path.join(path, files.SAVED_MODEL_PB),

@@ -165,6 +165,7 @@ class _Stage:
         """Gives the directory the permissions it is to have, and syncs it."""
         if not os.path.exists(os.path.join(self.path, MANIFEST)):
             raise AssertionError(f"{self.named} is to be published without a manifest")
+        durable.sync_files(self.path)
         os.chmod(self.path, stat.S_IMODE(os.stat(self.path).st_mode) & 0o7000 | 0o777 & ~_umask())
         ownership.unmark(self.path)
         if os.path.isdir(self.directory):

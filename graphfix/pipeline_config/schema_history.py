@@ -23,7 +23,20 @@ import datetime
 import functools
 import os
 import re
-from typing import Dict, FrozenSet, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+    Union,
+)
 
 from graphfix.errors import RequestError
 
@@ -74,11 +87,32 @@ class ValueHistory(NamedTuple):
     gone: Optional[datetime.date]
 
 
+class _WhenAsked(Mapping[str, Any]):
+    """A mapping whose values are worked out when they are first asked for: a config uses a few of
+    two hundred messages."""
+
+    def __init__(self, names: Iterable[str], work: Callable[[str], Any]):
+        self._values: Dict[str, Any] = dict.fromkeys(names)
+        self._work = work
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._values[name]
+        if value is None:
+            value = self._values[name] = self._work(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
 class History(NamedTuple):
     """All of history.txt."""
 
-    messages: Dict[str, Dict[str, FieldHistory]]
-    enums: Dict[str, Dict[str, ValueHistory]]
+    messages: Mapping[str, Mapping[str, FieldHistory]]
+    enums: Mapping[str, Mapping[str, ValueHistory]]
     revisions: Tuple[datetime.date, ...]
 
 
@@ -110,32 +144,34 @@ def history() -> History:
 
 def parse_history(text: str) -> History:
     """History from the text of history.txt, a file of ours: what is wrong with it is a bug."""
-    messages: Dict[str, Dict[str, FieldHistory]] = {}
-    enums: Dict[str, Dict[str, ValueHistory]] = {}
-    owner = ""
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    for line in lines:
-        kind, name, rest = (line.strip() + " ").split(" ", 2)
-        if kind == "message":
-            owner, messages[name] = name, {}
-        elif kind == "enum":
-            owner, enums[name] = name, {}
-        elif kind == "field":
-            messages[owner][name] = _field(owner, name, rest.strip())
-        else:
-            number, first, gone = rest.split()
-            enums[owner][name] = ValueHistory(name, int(number), day(first), _gone(gone))
-    dates = sorted(set(re.findall(r"\d{4}-\d\d-\d\d", " ".join(lines))))
-    return History(messages, enums, tuple(map(day, dates)))
+    lines: Dict[str, Dict[str, List[str]]] = {"message": {}, "enum": {}}
+    owner: List[str] = []
+    for line in text.splitlines():
+        if line.startswith(" "):
+            owner.append(line)
+        elif line and not line.startswith("#"):
+            kind, name = line.split(" ")[:2]
+            owner = lines[kind][name] = []
+    messages, enums = lines["message"], lines["enum"]
+    return History(
+        _WhenAsked(messages, lambda name: dict(_field(name, line) for line in messages[name])),
+        _WhenAsked(enums, lambda name: dict(_value(line) for line in enums[name])),
+        tuple(map(day, sorted(set(re.findall(r"\d{4}-\d\d-\d\d", text))))),
+    )
 
 
-def _field(message: str, name: str, rest: str) -> FieldHistory:
-    first, gone, specs = rest.split(" ", 2)
+def _field(message: str, line: str) -> Tuple[str, FieldHistory]:
+    _, name, first, gone, specs = line.strip().split(" ", 4)
     dated = []
     for part in specs.split(" -> "):
         since, spec = (first, part) if part.startswith("#") else part.split(":", 1)
         dated.append((day(since), _spec(spec)))
-    return FieldHistory(message, name, day(first), _gone(gone), tuple(dated))
+    return name, FieldHistory(message, name, day(first), _gone(gone), tuple(dated))
+
+
+def _value(line: str) -> Tuple[str, ValueHistory]:
+    _, name, number, first, gone = line.split()
+    return name, ValueHistory(name, int(number), day(first), _gone(gone))
 
 
 def _spec(text: str) -> FieldSpec:
@@ -241,29 +277,28 @@ def enum_values(enum: str, on: Date) -> Tuple[str, ...]:
 def schema(month: str) -> Schema:
     """What the API of a month accepts.  Raises RequestError as `revision_for` does."""
     revision = revision_for(month)
-    messages = {
-        name: {
-            field: spec
-            for field, spec in ((one.name, one.at(revision)) for one in fields.values())
-            if spec is not None
-        }
-        for name, fields in history().messages.items()
-    }
+    known = history()
+
+    def fields(name: str) -> Dict[str, FieldSpec]:
+        dated = ((one.name, one.at(revision)) for one in known.messages[name].values())
+        return {field: spec for field, spec in dated if spec is not None}
+
     return Schema(
         "the API of " + month,
-        messages,
-        {name: enum_values(name, revision) for name in history().enums},
+        _WhenAsked(known.messages, fields),
+        _WhenAsked(known.enums, lambda name: enum_values(name, revision)),
     )
 
 
 @functools.lru_cache(maxsize=None)
 def everything() -> Schema:
     """All that any revision accepts, each field as the last one with it declares it."""
+    known = history()
     return Schema(
         "any API",
-        {
-            name: {field.name: field.specs[-1][1] for field in fields.values()}
-            for name, fields in history().messages.items()
-        },
-        {name: tuple(values) for name, values in history().enums.items()},
+        _WhenAsked(
+            known.messages,
+            lambda name: {one.name: one.specs[-1][1] for one in known.messages[name].values()},
+        ),
+        _WhenAsked(known.enums, lambda name: tuple(known.enums[name])),
     )

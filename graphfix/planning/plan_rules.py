@@ -201,7 +201,7 @@ def _additions(plan: Plan, outgoing: dict) -> Iterator[Fault]:
 def _name(name: str) -> Iterator[str]:
     if not name:
         yield "gets no name"
-    elif len(name) > _LONGEST_NAME or any(letter < " " for letter in name):
+    elif len(name) > _LONGEST_NAME or min(name) < " ":
         yield f"gets a name that no tensor has: {ascii(name)[:60]}"
 
 

@@ -85,6 +85,16 @@ def training_steps(
     return tuple(steps)
 
 
+def tf2_command(config: str) -> str:
+    """The command that trains with TensorFlow 2 from an exported config."""
+    directory = f"{posixpath.dirname(config)}_training"
+    return (
+        "python -m object_detection.model_main_tf2 --alsologtostderr \\\n    "
+        f"--pipeline_config_path={shlex.quote(config)} \\\n    "
+        f"--model_dir={shlex.quote(directory)}"
+    )
+
+
 def config_path(report: Report) -> Optional[str]:
     """The path of the emitted config as the trainer will see it: beside the checkpoint."""
     for edit in report.plan.config_edits:

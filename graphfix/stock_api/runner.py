@@ -61,9 +61,9 @@ def find_stock_python(explicit: Optional[str] = None) -> str:
     return explicit
 
 
-def importable_api(python: Optional[str] = None) -> Optional[str]:
-    """Revision (YYYY-MM) of the API that an interpreter (this one) would import, or None."""
-    api = api_revision.importable(named_directories()) if python is None else _look(python)["api"]
+def importable_api(python: str) -> Optional[str]:
+    """Revision (YYYY-MM) of the API that an interpreter would import, or None."""
+    api = _look(python)["api"]
     return api["revision"] if api else None
 
 
@@ -93,9 +93,15 @@ def run_job(job: Job, *, python: str, timeout: Optional[float] = None, gpu: bool
 
 
 def run_jobs(
-    jobs: Sequence[Job], *, python: str, timeout: Optional[float] = None, gpu: bool = False
+    jobs: Sequence[Job],
+    *,
+    python: str,
+    timeout: Optional[float] = None,
+    gpu: bool = False,
+    worker: str = WORKER,
 ) -> List[Job]:
-    """The results of several jobs, in one run of the worker (TensorFlow is imported once).
+    """The results of several jobs, in one run of the worker (TensorFlow is imported once), or of
+    another script that takes the same arguments.
 
     Raises:
       SourceError: a job is to run a graph that would do more than compute.
@@ -119,7 +125,7 @@ def run_jobs(
         with open(log_path, "wb") as log:
             try:
                 status = _run(
-                    [python, WORKER, job_path, result_path], environment, log, log, timeout
+                    [python, worker, job_path, result_path], environment, log, log, timeout
                 )
             except OSError as error:
                 raise RequestError(python, _NO_PYTHON % error, _INSTALL) from error

@@ -20,7 +20,7 @@ from graphfix.pipeline_config.schema_history import Schema, months, revision_for
 from graphfix.pipeline_config.schema_history import schema as month_schema
 from graphfix.process.import_path import named_directories
 from graphfix.restore import trainers
-from graphfix.stock_api import api_revision, runner
+from graphfix.stock_api import api_revision
 
 
 class TargetApi(NamedTuple):
@@ -41,7 +41,8 @@ def find_target_api(
     Raises:
       RequestError: it is neither "auto" nor a month with a known API.
     """
-    found = runner.importable_api()
+    here = api_revision.importable(named_directories())
+    found = here and here["revision"]
     check_asked(asked)
     if asked != "auto":
         revision = asked

@@ -2,6 +2,7 @@
 """Builds the pinned virtual environments that graphfix is tested in, and reuses them.
 
     make.py NAME...          builds what is missing; prints the path of each one's python
+    make.py --there NAME     prints the path of one that is built, or exits with status 3
     make.py --python 3.8     prints the path of a CPython 3.8 that can make environments, or exits
                              with status 3; `--python newest` takes the newest there is
 
@@ -45,6 +46,9 @@ ENVIRONMENTS = {
     "stock-2019-04": (("3.7",), STOCK + ("api-2019-04.txt",)),
     "stock-2019-07": (("3.7",), STOCK + ("api-2019-07.txt",)),
     "stock-2021": (("3.7",), STOCK + ("api-2021.txt",)),
+    "tf2": (("3.10",), ("tf2.txt", "api-tf2.txt")),
+    "opencv-4": (NEWEST[:-2], ("opencv-4.txt",)),  # NumPy needs 3.11
+    "opencv-5": (NEWEST[:-2], ("opencv-5.txt",)),
     "docker": (("3.6",), ("pip-3.6.txt", "image.txt")),
     "torch": (("3.11",), ("torch.txt",)),
 }
@@ -76,11 +80,17 @@ def main(arguments):
                 found
                 or fail(f"no CPython {arguments[1]} with ssl and pip is on PATH or under pyenv", 3)
             )
+        elif len(arguments) == 2 and arguments[0] == "--there" and arguments[1] in ENVIRONMENTS:
+            print(built(arguments[1]) or fail(f"{arguments[1]} is not built", 3))
         elif arguments and all(name in ENVIRONMENTS for name in arguments):
             for name in arguments:
                 print(environment(name), flush=True)
         else:
-            fail("usage: make.py NAME... | --python SERIES\nnames: " + " ".join(ENVIRONMENTS), 2)
+            fail(
+                "usage: make.py NAME... | --there NAME | --python SERIES\nnames: "
+                + " ".join(ENVIRONMENTS),
+                2,
+            )
     except Failure as failure:
         print(f"make.py: {failure}", file=sys.stderr)
         return failure.status
@@ -116,6 +126,13 @@ def environment(name):
     series = every_series[0] if len(every_series) == 1 else UV_NEWEST
     place = f"{os.path.join(root(), name)}-{digest(series, files)}"
     return build(name, place, fetch(series), files)
+
+
+def built(name):
+    """The python of environment `name` where that is built, else None."""
+    every_series, files = ENVIRONMENTS[name]
+    places = [f"{os.path.join(root(), name)}-{digest(one, files)}" for one in every_series]
+    return next((python_in(place) for place in places if complete(place)), None)
 
 
 def digest(series, files):

@@ -21,10 +21,15 @@ def synced(monkeypatch):
     return found
 
 
-def test_bytes_are_synced_after_they_are_written(tmp_path, synced):
-    durable.write(str(tmp_path / "a"), b"12345")
-    assert (tmp_path / "a").read_bytes() == b"12345"
-    assert synced == [(os.stat(str(tmp_path / "a")).st_ino, 5)]
+def test_all_files_of_a_directory_are_synced(tmp_path, synced):
+    (tmp_path / "within").mkdir()
+    made = {tmp_path / "a": b"12345", tmp_path / "within" / "b": b"12"}
+    for path, data in made.items():
+        path.write_bytes(data)
+    durable.sync_files(str(tmp_path))
+    assert sorted(synced) == sorted(
+        (os.stat(str(path)).st_ino, len(data)) for path, data in made.items()
+    )
 
 
 def test_a_directory_is_synced(tmp_path, synced):

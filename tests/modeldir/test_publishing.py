@@ -30,6 +30,31 @@ def test_a_directory_appears_and_is_replaced_whole(tmp_path):
     assert os.stat(str(out)).st_mode & 0o777 == 0o777 & ~umask
 
 
+def test_every_file_is_synced_before_the_directory_has_its_name(tmp_path, monkeypatch):
+    """A power cut must not leave the new name with empty files."""
+    synced, original = set(), os.fsync
+
+    def fsync(handle):
+        assert not (tmp_path / "out").exists() or handle_is(handle, tmp_path)
+        synced.add(os.fstat(handle).st_ino)
+        original(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with publishing.staged(str(tmp_path / "out"), overwrite=False) as (stage,):
+        for name in ("a", os.path.join("within", "b")):
+            path = os.path.join(stage, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as file:
+                file.write(name)
+        manifest.write(stage)
+    published = [tmp_path / "out", *(tmp_path / "out").rglob("*"), tmp_path]
+    assert {os.stat(str(path)).st_ino for path in published} <= synced
+
+
+def handle_is(handle, path):
+    return os.path.samestat(os.fstat(handle), os.stat(str(path)))
+
+
 def test_an_empty_directory_is_taken(tmp_path):
     (tmp_path / "out").mkdir()
     with publishing.staged(str(tmp_path / "out"), overwrite=False) as (staging,):

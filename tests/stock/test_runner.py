@@ -14,7 +14,8 @@ import pytest
 import repository
 
 from graphfix.errors import RequestError, VerificationError
-from graphfix.stock_api import runner
+from graphfix.process import import_path
+from graphfix.stock_api import api_revision, runner
 
 TOP = repository.TOP
 
@@ -194,7 +195,8 @@ def test_it_is_found_where_python_path_names_it(fake_python, tmp_path, monkeypat
         "'fine_tune_checkpoint_type'"
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", str(tmp_path / "research"), "."]))
-    assert runner.importable_api() == "2018-03"
+    here = api_revision.importable(import_path.named_directories())
+    assert here["revision"] == "2018-03"
     assert runner.find_stock_python() == sys.executable
     assert runner.importable_api(sys.executable) == "2018-03"
     assert runner.find_stock_python(sys.executable) == sys.executable

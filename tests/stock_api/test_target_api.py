@@ -18,7 +18,8 @@ def installed(monkeypatch):
     """Makes it look as if an API of a month were importable; its files say `schema`."""
 
     def make(revision, schema=None):
-        monkeypatch.setattr(target_api.runner, "importable_api", lambda: revision)
+        here = revision and {"revision": revision}
+        monkeypatch.setattr(target_api.api_revision, "importable", lambda named: here)
         monkeypatch.setattr(
             target_api.api_revision, "package_directory", lambda named: "/somewhere"
         )
