@@ -202,8 +202,9 @@ def export(
     What the target would not compute as TensorFlow 1 does is refused.
 
     Args:
-      target: "tf2": a checkpoint and a config that the API of TensorFlow 2 trains on from; "opencv":
-        a text graph for OpenCV; "torch": what `graphfix.torch.load` makes a torch.nn.Module of.
+      target: "tf2": a checkpoint and a config that the API of TensorFlow 2 trains on from;
+        "opencv": a text graph for OpenCV; "torch": what `graphfix.torch.load` makes a
+        torch.nn.Module of.
       source: as `open_model` takes it, or an open model.
       output_directory: the directory to write, or `graphfix.Memory()`.
       options: the classes and anchors, as for `convert`; not the options about trainers.

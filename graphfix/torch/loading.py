@@ -12,7 +12,7 @@ from graphfix.detectors.config_heads import expected_heads
 from graphfix.detectors.families import GLOBAL_STEP
 from graphfix.detectors.layer_variables import Unknown
 from graphfix.errors import SourceError
-from graphfix.formats import dtypes, durable, safetensors
+from graphfix.formats import dtypes, safetensors
 from graphfix.formats.checkpoint import writer
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore, constant
@@ -102,7 +102,8 @@ def save_tf1(detector: Detector, directory: Path, *, overwrite: bool = False) ->
         writer.write_bundle(store, os.path.join(stage.directory, CHECKPOINT))
         write_state(stage.directory, CHECKPOINT)
         for name, text in _texts(detector):
-            durable.write(os.path.join(stage.directory, name), text.encode())
+            with open(os.path.join(stage.directory, name), "w", encoding="utf-8") as file:
+                file.write(text)
         manifest.write(stage.directory)
     return list(store)
 

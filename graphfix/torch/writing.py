@@ -6,7 +6,7 @@ from typing import Mapping
 import numpy as np
 
 from graphfix.errors import SourceError
-from graphfix.formats import durable, safetensors
+from graphfix.formats import safetensors
 from graphfix.formats.dtypes import FLOAT32
 from graphfix.formats.tensors import TensorMeta, TensorStore, TensorView
 from graphfix.torch.files import CONFIG, README, WEIGHTS, Settings, readme, to_json
@@ -42,13 +42,13 @@ def write(
             views.append(TensorView(meta, _loader(one.name, view)))
     with open(os.path.join(directory, WEIGHTS), "wb") as file:
         safetensors.write(file, TensorStore(views), {"format": "pt"})
-        durable.sync(file)
     texts = {
         CONFIG: to_json(settings),
         README: readme(title, [name for _, name in sorted(settings.classes.items())]),
     }
     for name, text in texts.items():
-        durable.write(os.path.join(directory, name), text.encode())
+        with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
+            file.write(text)
     return names
 
 
