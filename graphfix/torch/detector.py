@@ -50,6 +50,13 @@ class Detector(Scope):
                 inside = inside[part]
             inside.add_module(parts[-1], Dense(spec) if spec.is_dense else Layer(spec))
 
+    def prepared(self, pixels: Tensor) -> Tensor:
+        """What is done to an image's pixels, of 0 to 255, before it is resized and padded."""
+        raise NotImplementedError
+
+    def batch(self, images: Any) -> Batch:
+        return batch_of(images, self.body.image_resizer, self.prepared)
+
     def found(self, batch: Batch) -> List[Kept]:
         """What is detected in each image of a batch."""
         raise NotImplementedError
@@ -60,7 +67,7 @@ class Detector(Scope):
     def detect(self, images: Any) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
         """Boxes [N, most, 4] in pixels, labels and scores [N, most], filled up with zeros, and how
         many there are [N]: of one shape, whatever the images show."""
-        batch = batch_of(images, self.body.image_resizer)
+        batch = self.batch(images)
         rows = []
         for number, (boxes, scores, kinds, count) in enumerate(self.found(batch)):
             before, after = batch.before[number], batch.after[number]
@@ -73,7 +80,7 @@ class Detector(Scope):
 
     def losses(self, images: Any, targets: Any) -> Dict[str, Tensor]:
         """The losses of a batch."""
-        batch = batch_of(images, self.body.image_resizer)
+        batch = self.batch(images)
         if len(targets) != len(batch.before):
             raise RequestError(
                 "targets",

@@ -57,6 +57,9 @@ class FasterRcnn(Detector):
 
     # The steps of a detector.
 
+    def prepared(self, pixels: Tensor) -> Tensor:
+        return pixels
+
     def propose(self, images: Tensor) -> Proposed:
         """What the first stage makes of resized images [N, 3, height, width] of 0 to 255."""
         network = self[self._first]
@@ -81,8 +84,11 @@ class FasterRcnn(Detector):
             anchors = clipped(anchors, window)
         return Proposed(preprocessed, features, encodings.float(), logits.float(), anchors)
 
-    def proposals(self, found: Proposed, size: Tuple[int, int]) -> Tuple[Tensor, Tensor, Tensor]:
-        """Proposals [images, most, 4] in pixels, their scores, and how many each image has."""
+    def proposals(
+        self, found: Proposed, sizes: List[Tuple[int, int]]
+    ) -> Tuple[Tensor, Tensor, Tensor]:
+        """Proposals [images, most, 4] in pixels, their scores, and how many each image has; `sizes`
+        are those of the images without what pads them."""
         body = self.body
         most = body.first_stage_max_proposals
         limits = Limits(
@@ -90,9 +96,9 @@ class FasterRcnn(Detector):
         )
         boxes = decode(self.coder, found.encodings, found.anchors)
         scores = torch.softmax(found.logits, dim=-1)[..., 1]
-        window = boxes.new_tensor([0.0, 0.0, *size])
         kept = [
-            suppress(own[None], value[None], window, limits) for own, value in zip(boxes, scores)
+            suppress(own[None], value[None], own.new_tensor([0.0, 0.0, *size]), limits)
+            for own, value, size in zip(boxes, scores, sizes)
         ]
         return tuple(torch.stack([one[place] for one in kept]) for place in (0, 1, 3))
 
@@ -123,7 +129,7 @@ class FasterRcnn(Detector):
 
     def found(self, batch: preprocessing.Batch) -> List[Kept]:
         first = self.propose(batch.images)
-        proposals, _, counts = self.proposals(first, batch.size)
+        proposals, _, counts = self.proposals(first, batch.after)
         second = self.classify(first.features, proposals, counts, batch.size)
         boxes = decode(self.coder, second.encodings, proposals[:, :, None])
         given = self.body.second_stage_post_processing
@@ -147,7 +153,7 @@ class FasterRcnn(Detector):
         first = self.propose(batch.images)
         found = self._rpn_losses(first, truths)
         with torch.no_grad():
-            proposals, _, counts = self.proposals(first, size)
+            proposals, _, counts = self.proposals(first, batch.after)
             proposals, counts = self._sampled(proposals, counts, truths)
         second = self.classify(first.features, proposals, counts, size)
         classes = body.num_classes + 1

@@ -11,7 +11,7 @@ from typing import List
 
 from torch import Tensor, nn
 
-from graphfix.torch.layers import EXPLICIT, SAME, VALID, Scope, max_pool, padded
+from graphfix.torch.layers import EXPLICIT, SAME, Scope, max_pool
 from graphfix.torch.networks import Network, Points
 
 _ADDED = re.compile(r"_([12])_Conv2d_(\d+)_\d+x\d+(_s2)?_\d+(_depthwise)?\Z")
@@ -37,16 +37,14 @@ def fpn(network: Network, points: Points, low: int, high: int, padding: str) -> 
     layers: Scope = network["fpn"]
     x = layers[f"projection_{len(levels)}"](levels[-1])
     maps = [x]
-    # What is passed on downwards is not smoothed, but it is padded, where that is explicit.
+    # What is passed on downwards is not smoothed.
     for number in range(len(levels) - 1, 0, -1):
         beside = layers[f"projection_{number}"](levels[number - 1])
         x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
         if padding == EXPLICIT:
             x = x[:, :, : beside.shape[2], : beside.shape[3]]
         x = x + beside
-        if padding == EXPLICIT:
-            x = padded(x, layers[f"smoothing_{number}"].window, 1, padding)
-        maps.insert(0, layers[f"smoothing_{number}"](x, 1, VALID if padding == EXPLICIT else SAME))
+        maps.insert(0, layers[f"smoothing_{number}"](x, 1, padding))
     for name in layers.matching("bottom_up_"):
         maps.append(layers[name](maps[-1], 2, padding))
     return maps

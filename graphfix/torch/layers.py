@@ -13,7 +13,7 @@ from torch.nn import functional
 from graphfix.torch.layout import NONE, RELU, RELU_6, LayerSpec, Normalization
 from graphfix.torch.names import torch_shape
 
-SAME, EXPLICIT, VALID = "SAME", "EXPLICIT", "VALID"
+SAME, EXPLICIT = "SAME", "EXPLICIT"
 # `activation` of a call that leaves a layer's own as it is.
 OWN = "OWN"
 
@@ -27,10 +27,7 @@ def same_padding(size: int, window: int, stride: int) -> Tuple[int, int]:
 
 
 def padded(x: Tensor, window: int, stride: int, padding: str, value: float = 0.0) -> Tensor:
-    """An image with its padding: SAME, EXPLICIT, which does not depend on the image's size, or
-    VALID, which is none."""
-    if padding == VALID:
-        return x
+    """An image with its padding: SAME, or EXPLICIT, which does not depend on the image's size."""
     if padding == EXPLICIT:
         total = window - 1
         rows = columns = (total // 2, total - total // 2)

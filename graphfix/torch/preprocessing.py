@@ -4,7 +4,7 @@ TensorFlow 1's bilinear resizing takes pixel i of the result from i * (old size 
 half-pixel centres, and so is not torch.nn.functional.interpolate.
 """
 
-from typing import Any, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -28,9 +28,9 @@ class Batch(NamedTuple):
         return self.images.shape[2], self.images.shape[3]
 
 
-def batch_of(images: Any, resizer: Any) -> Batch:
+def batch_of(images: Any, resizer: Any, prepare: Callable[[Tensor], Tensor]) -> Batch:
     """The batch of a list of images [3, height, width], or of a tensor of them: of floats from 0 to
-    1, or of bytes.
+    1, or of bytes.  `prepare` is what is done to pixels of 0 to 255 before they are resized.
 
     Raises:
       RequestError: an image is of another type, or images would have several sizes in one batch.
@@ -48,7 +48,7 @@ def batch_of(images: Any, resizer: Any) -> Batch:
         scaled, padded = (
             (int(one[0, 0]), int(one[0, 1])) for one in resized(resizer, np.array([size]))
         )
-        made.append(_padded(bilinear(pixels.float(), scaled), padded, resizer))
+        made.append(_padded(bilinear(prepare(pixels.float()), scaled), padded, resizer))
         before.append(size)
         after.append(scaled)
     if len({one.shape for one in made}) != 1:

@@ -23,11 +23,9 @@ from graphfix.torch.targets import assign
 
 
 class Predictions(NamedTuple):
-    """What the network makes of a batch: the preprocessed images, the feature maps, box encodings
-    and class logits (with the background, where there is one) of all anchors, and the anchors, in
-    parts of the image."""
+    """What the network makes of a batch: the feature maps, box encodings and class logits (with the
+    background, where there is one) of all anchors, and the anchors, in parts of the image."""
 
-    preprocessed: Tensor
     maps: List[Tensor]
     encodings: Tensor
     logits: Tensor
@@ -48,11 +46,14 @@ class Ssd(Detector):
         kind = self.body.box_predictor.WhichOneof("box_predictor_oneof")
         self._predictor = PREDICTORS[kind](getattr(self.body.box_predictor, kind), self._channels)
 
-    def feature_maps(self, preprocessed: Tensor) -> List[Tensor]:
-        """The maps of preprocessed images, the finest first."""
+    def prepared(self, pixels: Tensor) -> Tensor:
+        return preprocessing.scaled(pixels, self[self._scope][self._network].MEANS)
+
+    def feature_maps(self, images: Tensor) -> List[Tensor]:
+        """The maps of a batch's images, the finest first."""
         given = self.body.feature_extractor
         network = self[self._scope][self._network]
-        x = preprocessing.padded_to_multiple(preprocessed, given.pad_to_multiple)
+        x = preprocessing.padded_to_multiple(images, given.pad_to_multiple)
         points = network.end_points(x, given.use_explicit_padding)
         padding = EXPLICIT if given.use_explicit_padding else SAME
         if self._generator == FPN:
@@ -64,15 +65,13 @@ class Ssd(Detector):
         return feature_maps.pooling_pyramid(network, points, count)
 
     def predict(self, images: Tensor) -> Predictions:
-        """What the network makes of resized images [N, 3, height, width] of 0 to 255."""
-        network = self[self._scope][self._network]
-        preprocessed = preprocessing.scaled(images, network.MEANS)
-        maps = self.feature_maps(preprocessed)
+        """What the network makes of a batch's images [N, 3, height, width]."""
+        maps = self.feature_maps(images)
         encodings, logits = self._predictor(self, maps)
         shapes = [(int(one.shape[2]), int(one.shape[3])) for one in maps]
         size = (int(images.shape[2]), int(images.shape[3]))
         placed = torch.from_numpy(anchors(self.body, shapes, size)).to(images.device)
-        return Predictions(preprocessed, maps, encodings.float(), logits.float(), placed)
+        return Predictions(maps, encodings.float(), logits.float(), placed)
 
     def found(self, batch: preprocessing.Batch) -> List[Kept]:
         found = self.predict(batch.images)

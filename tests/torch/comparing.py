@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 import graphfix.torch
-from graphfix.torch import preprocessing
+from graphfix.torch import layers
 from graphfix.torch.boxes import decode
 from graphfix.torch.faster_rcnn import FasterRcnn
 from graphfix.torch.layers import Layer
@@ -53,8 +53,10 @@ class Recorder:
     def _watch(self, layer):
         convolved, seen = layer.convolved, [0]
 
-        def watched(*args, **kwargs):
-            result = convolved(*args, **kwargs)
+        def watched(x, stride=1, padding=layers.SAME, rate=1):
+            result = convolved(x, stride, padding, rate)
+            if rate > 1:  # which TensorFlow computes in parts
+                return result
             last = [
                 leaf
                 for leaf in ("weight", "depthwise_weight", "pointwise_weight")
@@ -72,13 +74,13 @@ def differences(detector, case):
     """(what, gap) of all that a detector computes, in the order in which it does."""
     detector.eval()
     recorder = Recorder(detector)
-    batch = preprocessing.batch_of(pictures(case), detector.body.image_resizer)
+    batch = detector.batch(pictures(case))
     if isinstance(detector, FasterRcnn):
         yield from _of_two_stages(detector, case, batch, recorder)
         return
     with torch.no_grad():
         found = detector.predict(batch.images)
-    yield "preprocessed", gap(nhwc(found.preprocessed), case.stock["detect/preprocessed"])
+    yield "preprocessed", gap(nhwc(batch.images), case.stock["detect/preprocessed"])
     for name, value in recorder.found:
         yield name, gap(value, case.stock["layer/" + name])
     for number, one in enumerate(found.maps):
@@ -92,9 +94,8 @@ def differences(detector, case):
 def _of_two_stages(detector, case, batch, recorder):
     with torch.no_grad():
         first = detector.propose(batch.images)
-        proposals, _, counts = detector.proposals(first, batch.size)
-        # The API's own: where a box ends at the image's edge, the last bit of its beginning decides
-        # whether the last row of its crop is within the map, or is 0.
+        proposals, _, counts = detector.proposals(first, batch.after)
+        # The API's own (docs/decisions/031-pytorch.md).
         given = torch.from_numpy(case.stock["detect/proposals"])
         second = detector.classify(first.features, given, counts, batch.size)
     stock = {name[len("detect/") :]: value for name, value in case.stock.items()}
@@ -132,7 +133,11 @@ def detections(detector, case):
     """For each image, ours and the stock API's: boxes in pixels, labels, scores."""
     detector.eval()
     images = pictures(case)
-    batch = preprocessing.batch_of(images, detector.body.image_resizer)
+    batch = detector.batch(images)
+    if isinstance(detector, FasterRcnn):
+        given = torch.from_numpy(case.stock["detect/proposals"])
+        counts = torch.from_numpy(case.stock["detect/counts"]).long()
+        detector.proposals = lambda found, size: (given, None, counts)
     with torch.no_grad():
         ours = detector(images)
     for number, one in enumerate(ours):
@@ -141,9 +146,8 @@ def detections(detector, case):
             case.stock[f"detect/detection_{name}"][number][:count]
             for name in ("boxes", "scores", "classes")
         )
-        # The stock API's are parts of the padded image.
-        (height, width), after = batch.before[number], batch.after[number]
-        pixels = [width * batch.size[1] / after[1], height * batch.size[0] / after[0]] * 2
+        height, width = batch.before[number]
+        pixels = [width, height] * 2
         yield (
             (one["boxes"], one["labels"].tolist(), one["scores"]),
             (boxes[:, [1, 0, 3, 2]] * pixels, (classes + 1).astype(int).tolist(), scores),

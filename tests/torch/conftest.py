@@ -30,3 +30,12 @@ def made(name):
 def stock_python():
     """stock_python(era): path of the python that has the stock API of that era."""
     return lambda era: made("stock-" + era)
+
+
+def pytest_configure(config):
+    """One thread: those of several tests at once wait for each other longer than they compute."""
+    try:
+        import torch.nn
+    except ImportError:
+        return
+    torch.set_num_threads(1)

@@ -22,7 +22,7 @@ from graphfix.torch import writing
 from graphfix.torch.files import Settings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-REVISION = "2019-07"
+REVISION = "2021-06"
 
 
 def message_of(text):
