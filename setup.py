@@ -40,6 +40,12 @@ TENSORFLOW = ["tensorflow==1.15.*; python_version<'3.8'", "protobuf<3.21; python
 # For `graphfix anchors show`.  matplotlib 3.4 left CPython 3.6 behind.
 PLOTS = ["matplotlib>=3.1,<3.4; python_version<'3.7'", "matplotlib>=3.1; python_version>='3.7'"]
 
+# For `graphfix records show`.  Pillow 8.4 is the last for CPython 3.6.
+PICTURES = ["pillow>=5.1,<9; python_version<'3.7'", "pillow>=5.1; python_version>='3.7'"]
+
+# For examples/beam_scan.py.
+BEAM = ["apache-beam>=2.50; python_version>='3.8'"]
+
 # For graphfix.torch, which loads what `graphfix export torch` writes; writing needs none of it.
 TORCH = ["torch>=2.7; python_version>='3.9'"]
 
@@ -101,7 +107,13 @@ setup(
     package_data={"graphfix": package_data()},
     python_requires=">=3.6",
     install_requires=REQUIREMENTS,
-    extras_require={"tf": TENSORFLOW, "plots": PLOTS, "torch": TORCH},
+    extras_require={
+        "tf": TENSORFLOW,
+        "plots": PLOTS,
+        "pictures": PICTURES,
+        "beam": BEAM,
+        "torch": TORCH,
+    },
     entry_points={"console_scripts": ["graphfix = graphfix.__main__:run"]},
     zip_safe=False,
 )

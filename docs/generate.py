@@ -64,7 +64,7 @@ def option_rows():
         else:
             values = option.metavar or option.kind.value
         default = option.default
-        shown = "" if default in (None, ()) else f"`{default}`"
+        shown = "" if default in (None, (), False) else f"`{default}`"
         yield f"| `{option.name}` | {values} | {shown} | {option.help} |"
 
 

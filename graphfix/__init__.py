@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         explain,
         fit_anchors,
         show_anchors,
+        show_records,
     )
     from graphfix.choices import AnchorBoxes, Freeze, NewRows, Target, Trainer, Weights
     from graphfix.comparison.check import GoldenUpdate
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from graphfix.modeldir.openers import Model
     from graphfix.options import ConvertOptions
     from graphfix.planning.plan import Plan
+    from graphfix.record_sheets.workflow import RecordSheets
     from graphfix.report.report import Report
     from graphfix.verification.stock_trial import StockTrial
     from graphfix.verification.verify import Verified
@@ -61,7 +63,8 @@ __version__ = "0.1.0"
 _MODULES = {
     "api.conversions": "convert convert_batch export inspect model_in_memory open_model plan thaw",
     "api.comparisons": "check diff try_with_stock_api update_golden verify",
-    "api.training": "apply_anchors check_environment diagnose explain fit_anchors show_anchors",
+    "api.training": "apply_anchors check_environment diagnose explain fit_anchors show_anchors "
+    "show_records",
     "anchor_fitting.workflow": "AnchorFit",
     "choices": "AnchorBoxes Freeze NewRows Target Trainer Weights",
     "comparison.check": "GoldenUpdate",
@@ -78,6 +81,7 @@ _MODULES = {
     "modeldir.openers": "Model",
     "options": "ConvertOptions",
     "planning.plan": "Plan",
+    "record_sheets.workflow": "RecordSheets",
     "report.report": "Report",
     "verification.stock_trial": "StockTrial",
     "verification.verify": "Verified",

@@ -51,6 +51,8 @@ class Target(Choice):
 
     TF2 = "tf2"
     OPENCV = "opencv"
+    ONNX = "onnx"
+    OPENVINO = "openvino"
     TORCH = "torch"
 
 

@@ -9,6 +9,8 @@ INFO = "info"
 WARNING = "warning"
 ERROR = "error"
 
+LEFT_OUT = "FROZEN_GRAPH"  # the code of what says that a graph is not in the output
+
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Finding:

@@ -29,6 +29,7 @@ class Kind(enum.Enum):
     TEXTS = "texts"
     INTEGER = "integer"
     CHOICE = "choice"
+    SWITCH = "true or false"
 
 
 class Option(NamedTuple):
@@ -64,6 +65,10 @@ def _option(kind: Kind, help: str, default: Any = None, **more: Any) -> Any:
 
 def _choice(default: Optional[Choice], help: str, choices: Optional[Type[Choice]] = None) -> Any:
     return _option(Kind.CHOICE, help, default, choices=choices or type(default))
+
+
+def _switch(help: str) -> Any:
+    return _option(Kind.SWITCH, help, False)
 
 
 def _file(help: str, **more: Any) -> Any:
@@ -147,6 +152,9 @@ class ConvertOptions:
     pipeline_config_path: Optional[str] = _file(
         "the source's config, if not next to the checkpoint"
     )
+    require_graph: bool = _switch(
+        "write nothing, exit code 3, if a graph of the source cannot be rewritten or there is none"
+    )
 
     def __post_init__(self) -> None:
         problems: List[Problem] = []
@@ -182,7 +190,8 @@ class ConvertOptions:
 
     def fixed_by_a_plan(self) -> Tuple[str, ...]:
         """Those given that a plan has decided already, spelled as flags."""
-        return tuple(f"--{name}" for name in self.given() if name != "pipeline_config_path")
+        kept = ("pipeline_config_path", "require_graph")
+        return tuple(f"--{name}" for name in self.given() if name not in kept)
 
     def paths(self) -> Tuple[str, ...]:
         """The files that are read, and the records that the config will name."""
@@ -211,6 +220,8 @@ def _value(option: Option, value: Any) -> Any:
         return values.choice_of(option.name, value, option.choices)
     if option.kind is Kind.INTEGER:
         return values.number_of(option.name, value, option.least, option.most)
+    if option.kind is Kind.SWITCH:
+        return values.flag_of(option.name, value)
     if option.commas:
         return values.names_of(option.name, value, MAX_CLASSES)
     if option.kind is Kind.TEXTS:

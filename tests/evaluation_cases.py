@@ -69,5 +69,9 @@ CASES = [
     ("Fill", [ints(2, 3), np.float32(7)], {}, np.full((2, 3), 7, np.float32)),
     ("Range", [np.int32(1), np.int32(9), np.int32(3)], {}, ints(1, 4, 7)),
     ("Range", [np.int32(5), np.int32(0), np.int32(-2)], {}, ints(5, 3, 1)),
+    ("Gather", [A, ints(2, 0, 2)], {}, A[[2, 0, 2]]),
+    ("GatherV2", [M, ints(3, 1), np.int32(2)], {}, M[:, :, [3, 1]]),
+    ("ArgMax", [M, np.int32(1)], {}, M.argmax(1)),
+    ("ArgMax", [A, np.int32(-1)], {"output_type": "int32"}, A.argmax(1).astype(np.int32)),
     ("Div", [ints(-7, 7, 6), ints(2, -2, 3)], {}, ints(-3, -3, 2)),
 ]

@@ -52,7 +52,7 @@ FLOORS = (
     ("graph_rewrite",),
     # 5: views and judges
     ("report", "comparison", "doctor"),
-    ("verification",),
+    ("record_sheets", "verification"),
     ("torch",),
     # 6: whole jobs
     ("conversion",),

@@ -145,6 +145,7 @@ def test_results_have_a_short_repr(tmp_path):
         graphfix.Problem("x", "is wrong", "mend it"),
         graphfix.Environment("python", ()),
         graphfix.StockTrial((), [{}] * 100, ()),
+        graphfix.RecordSheets(("out/index.html: 3 pictures",), {}),
     ]
     for value in values:
         assert len(repr(value)) < 300 and "\n" not in repr(value), repr(value)

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
 import numpy as np
 
-from graphfix.datasets.boxes import ImageBoxes
+from graphfix.datasets.boxes import ImageBoxes, PackedBoxes
 from graphfix.errors import SourceError
 from graphfix.findings import WARNING, Finding
 from graphfix.pipeline_config.label_map import normal
@@ -85,10 +85,14 @@ class _Collector:
         self.clear()
 
     def clear(self) -> None:
+        # One of these two has boxes.
         self.boxes: List = []
-        self.classes: List[int] = []
+        self.columns: Tuple[List[bytes], ...] = ([], [], [], [])
+        self.packed = False
+        self.counts: List[int] = []  # of each image's boxes
+        self.count = 0
+        self.classes: List[Union[str, int, None]] = []
         self.images: List[ImageBoxes] = []
-        self.image_of: List[int] = []
         self.picture_of: List[int] = []  # of each image
 
     def add(self, image: ImageBoxes) -> None:
@@ -101,34 +105,46 @@ class _Collector:
                 ),
                 "give image/height and image/width",
             )
-        self.boxes.extend(image.boxes)
-        self.image_of.extend([len(self.images)] * len(image.boxes))
+        boxes = image.boxes
+        packed = isinstance(boxes, PackedBoxes)
+        if packed != self.packed:
+            self.flush()
+            self.packed = packed
+        if isinstance(boxes, PackedBoxes):
+            for column, edges in zip(self.columns, boxes.columns):
+                column.append(edges)
+        else:
+            self.boxes.extend(boxes)
         self.images.append(image)
+        self.counts.append(len(boxes))
+        self.count += len(boxes)
+        self.classes.extend(image.classes)
         number = self.pictures_seen
         if image.picture is not None:
             number = self.pictures.setdefault(image.picture, number)
         self.pictures_seen += number == self.pictures_seen
         self.picture_of.append(number)
-        for name in image.classes:
-            known = self.number_of.get(name)
-            self.classes.append(self._number(name) if known is None else known)
-        if len(self.boxes) >= _CHUNK:
+        if self.count >= _CHUNK:
             self.flush()
 
     def _number(self, name: Union[str, int, None]) -> int:
-        """The number of a class that has none yet by this name."""
+        known = self.number_of.get(name)
+        if known is not None:
+            return known
         shown = self.known.get(name, f"id {name}") if isinstance(name, int) else name
         shown = NO_CLASS if shown is None else normal(shown)
         number = self.number_of[name] = self.names.setdefault(shown, len(self.names))
         return number
 
     def flush(self) -> None:
-        if not self.boxes:
+        if not self.count:
             self.clear()
             return
-        flat = itertools.chain.from_iterable(self.boxes)
-        edges = np.fromiter(flat, np.float64, 4 * len(self.boxes)).reshape(-1, 4)
-        image_of = np.array(self.image_of)
+        edges = self._edges()
+        image_of = np.repeat(np.arange(len(self.images)), self.counts)
+        numbers = [self.number_of.get(name) for name in self.classes]
+        if None in numbers:
+            numbers = [self._number(name) for name in self.classes]
         good = self._sound(edges, image_of)
         sizes = np.array([image.size or (1, 1) for image in self.images], np.float64)
         scaled, padded = resized(self.resizer, sizes)
@@ -139,11 +155,19 @@ class _Collector:
                     [(edges[:, :2] + edges[:, 2:]) / 2, edges[:, 2:] - edges[:, :2]], axis=1
                 ).astype(np.float32),
                 padded[image_of[good]].astype(np.float32),
-                np.array(self.classes, np.int32)[good],
+                np.array(numbers, np.int32)[good],
                 np.array(self.picture_of, np.int32)[image_of[good]],
             )
         )
         self.clear()
+
+    def _edges(self) -> np.ndarray:
+        """The boxes' ymin, xmin, ymax and xmax: [N, 4]."""
+        if self.packed:
+            columns = [np.frombuffer(b"".join(column), "<f4") for column in self.columns]
+            return np.stack(columns, axis=1).astype(np.float64)
+        flat = itertools.chain.from_iterable(self.boxes)
+        return np.fromiter(flat, np.float64, 4 * len(self.boxes)).reshape(-1, 4)
 
     def _sound(self, edges: np.ndarray, image_of: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore"):

@@ -42,16 +42,19 @@ class Limits:
 
     def __init__(self, present: AnchorSpec, limit: np.ndarray):
         self.image = limit
-        self.sides = [np.maximum(one.sizes, limit) for one in present.maps]
+        self.sides = np.concatenate([np.maximum(one.sizes, limit) for one in present.maps])
 
-    def excess(self, spec: AnchorSpec, replaced: bool) -> List[np.ndarray]:
+    def excess(self, spec: AnchorSpec, replaced: bool) -> Tuple[float, List[np.ndarray]]:
         """By how much each anchor of each map is too large, as a logarithm; at most 0 where not.
+        The largest of these, and all.
 
         `replaced`: each is in the place of a present one.
         """
-        return [
-            np.log(np.array(one.sizes) / (sides if replaced else self.image)).max(axis=1)
-            for one, sides in zip(spec.maps, self.sides)
+        sizes = np.array([size for one in spec.maps for size in one.sizes])
+        excess = np.log(sizes / (self.sides if replaced else self.image)).max(axis=1)
+        ends = np.cumsum(spec.per_map)
+        return float(excess.max()), [
+            excess[end - count : end] for end, count in zip(ends, spec.per_map)
         ]
 
 

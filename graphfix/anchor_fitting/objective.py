@@ -9,7 +9,7 @@ reaches it.
 """
 
 import dataclasses
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from graphfix.errors import SourceError
 
 _SOFT = 0.1
 _SHRINKS = 16  # an interpolated anchor shrinks by the root of a scale alone
-_MOST_KEPT = 400  # cached arrays of overlaps
+_MOST_KEPT = 400  # cached arrays of overlaps, of maps and of each map's anchors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Candidate:
 
 
 class Objective:
-    """How well the anchors of messages cover boxes; a map's overlaps are cached by its anchors."""
+    """How well the anchors of messages cover boxes; overlaps are cached."""
 
     def __init__(
         self,
@@ -76,6 +76,7 @@ class Objective:
         self.matching, self.image, self.limits = matching, image, limits
         self.placed = GridOverlaps(boxes, present, maps)
         self.known: Dict[Tuple, np.ndarray] = {}
+        self.anchors: List[Dict[Tuple, np.ndarray]] = [{} for _ in present.maps]
 
     def candidate(self, space: SearchSpace, vector: np.ndarray) -> Optional[Candidate]:
         """The point of a vector, its anchors shrunk into the limits; None where it cannot be."""
@@ -88,8 +89,8 @@ class Objective:
                 spec = described(message, "it", self.image)
             except SourceError:
                 return None
-            excess = self.limits.excess(spec, space.present is not None)
-            if max(map(np.max, excess)) <= SLACK:
+            most, excess = self.limits.excess(spec, space.present is not None)
+            if most <= SLACK:
                 value = float(self.matching.credit(self.best(spec)).mean(dtype=np.float64))
                 return Candidate(space, vector, message, spec, value)
             vector = space.sorted(shrunk(vector, space.groups, excess, ROUNDING))
@@ -97,10 +98,7 @@ class Objective:
 
     def best(self, spec: AnchorSpec) -> np.ndarray:
         """Each box's best IoU: [N]."""
-        found: List[np.ndarray] = [
-            self._of_map(level, one.sizes) for level, one in enumerate(spec.maps)
-        ]
-        return np.max(found, axis=0)
+        return _largest([self._of_map(level, one.sizes) for level, one in enumerate(spec.maps)])
 
     def _of_map(self, level: int, sizes: Tuple) -> np.ndarray:
         key = (level, sizes)
@@ -108,6 +106,25 @@ class Objective:
         if found is None:
             if len(self.known) >= _MOST_KEPT:
                 self.known.clear()
-            columns = np.array(sizes, np.float32).T[:, :, None]
-            found = self.known[key] = self.placed.overlaps(level, columns).max(axis=0)
+            found = self.known[key] = _largest(self._of_anchors(level, sizes))
         return found
+
+    def _of_anchors(self, level: int, sizes: Tuple) -> List[np.ndarray]:
+        """Each box's best IoU with each anchor: most candidates change a few of a map's."""
+        rows = self.anchors[level]
+        new = [size for size in dict.fromkeys(sizes) if size not in rows]
+        if new:
+            if len(rows) + len(new) > _MOST_KEPT:
+                rows.clear()
+                new = list(dict.fromkeys(sizes))
+            columns = np.array(new, np.float32).T[:, :, None]
+            rows.update(zip(new, self.placed.overlaps(level, columns)))
+        return [rows[size] for size in sizes]
+
+
+def _largest(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Of each place, the largest value."""
+    out = rows[0]
+    for row in rows[1:]:
+        out = np.maximum(out, row)
+    return out

@@ -195,6 +195,7 @@ def export(
     *,
     overwrite: bool = False,
     drop_quantization: bool = False,
+    runtime_python: Optional[Path] = None,
 ) -> "Exported":
     """Writes a detector for something other than TensorFlow 1, with new classes or anchors where
     they are asked for, and publishes it whole.
@@ -203,7 +204,8 @@ def export(
 
     Args:
       target: "tf2": a checkpoint and a config that the API of TensorFlow 2 trains on from;
-        "opencv": a text graph for OpenCV; "torch": what `graphfix.torch.load` makes a
+        "opencv": the text graph with which OpenCV's dnn module runs an SSD; "onnx" and
+        "openvino": models of ONNX and OpenVINO; "torch": what `graphfix.torch.load` makes a
         torch.nn.Module of.
       source: as `open_model` takes it, or an open model.
       output_directory: the directory to write, or `graphfix.Memory()`.
@@ -211,6 +213,8 @@ def export(
       overwrite: replace what graphfix wrote there before.
       drop_quantization: leave out the ranges of a model that was trained with quantization, where
         the target has no place for them.
+      runtime_python: the Python that has the target's own tools; "onnx" needs TensorFlow and
+        tf2onnx there, "openvino" openvino.
 
     Raises:
       RequestError, SourceError: the target is not exact for this detector, or a file is damaged;
@@ -225,6 +229,7 @@ def export(
         destination(output_directory, overwrite=overwrite),
         options_of(options),
         drop_quantization=flag_of("drop_quantization", drop_quantization),
+        python=optional_path("runtime_python", runtime_python),
     )
 
 

@@ -1,9 +1,10 @@
-"""Functions for the training that comes after: diagnose, explain, fit anchors."""
+"""Functions for the training that comes after: diagnose, explain, fit anchors, show records."""
 
 from typing import TYPE_CHECKING, Callable, Optional, Sequence, Union
 
 from graphfix.choices import Trainer
 from graphfix.errors import RequestError
+from graphfix.options import MAX_JOBS
 from graphfix.values import (
     Path,
     choice_of,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from graphfix.doctor.doctor import Diagnosis
     from graphfix.doctor.messages.explain import Explanation
     from graphfix.doctor.python_environment import Environment
+    from graphfix.record_sheets.workflow import RecordSheets
 
 
 def diagnose(
@@ -32,6 +34,8 @@ def diagnose(
     sample: Optional[int] = None,
     fix: Optional[Path] = None,
     overwrite: bool = False,
+    jobs: Optional[int] = None,
+    mapper: Optional[Callable] = None,
     progress: Optional[Callable[[str], None]] = None,
 ) -> "Diagnosis":
     """Finds out why a pipeline.config can't be trained, or that it can, and what it starts from.
@@ -44,6 +48,10 @@ def diagnose(
       sample: check only so many records of each data set.
       fix: write the config there, with every remedy that it can take.
       overwrite: with `fix`: replace a file that is there.
+      jobs: processes that read records at once (default: one for each processor).
+      mapper: has others read them: called like `map` with a function and one argument for each file
+        of a data set, it returns the function's values in any order. Arguments and values can be
+        pickled; values can be merged before they are returned: `one.merge(other)`.
       progress: called now and then with words for what is being read.
 
     Raises:
@@ -61,6 +69,8 @@ def diagnose(
         trainer=choice_of("trainer", trainer, Trainer),
         model_dir=optional_path("model_dir", model_dir),
         sample=None if sample is None else number_of("sample", sample, 0),
+        jobs=None if jobs is None else number_of("jobs", jobs, 1, MAX_JOBS),
+        mapper=function_of("mapper", mapper),
         progress=function_of("progress", progress) or (lambda text: None),
     )
     return work(
@@ -237,4 +247,41 @@ def apply_anchors(
         path_of("anchors", anchors),
         output=path_of("output", output),
         overwrite=flag_of("overwrite", overwrite),
+    )
+
+
+def show_records(
+    records: Union[Path, Sequence[Path]],
+    output_directory: Path,
+    *,
+    label_map_path: Optional[Path] = None,
+    pictures: int = 48,
+    overwrite: bool = False,
+    progress: Optional[Callable[[str], None]] = None,
+) -> "RecordSheets":
+    """Draws contact sheets of records: pictures with boxes, classes and masks, and a page of them.
+
+    Pictures with findings come first, of each kind some, then others from all over the data set.
+    It needs Pillow.
+
+    Args:
+      records: TFRecords, in one path or several, or patterns of them.
+      output_directory: the directory to write; its index.html has the sheets.
+      label_map_path: the label map, for names of classes, and for which classes it lacks.
+      pictures: how many to draw, at most.
+      overwrite: replace what graphfix wrote there before.
+      progress: called now and then with words for what is being done.
+
+    Raises:
+      GraphfixError: nothing was written.
+    """
+    from graphfix.record_sheets.workflow import show_records as work
+
+    return work(
+        paths_of("records", records),
+        output_directory=path_of("output_directory", output_directory),
+        label_map_path=optional_path("label_map_path", label_map_path),
+        most=number_of("pictures", pictures, 1, 10000),
+        overwrite=flag_of("overwrite", overwrite),
+        progress=function_of("progress", progress) or (lambda text: None),
     )

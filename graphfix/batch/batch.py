@@ -20,41 +20,22 @@ import os
 import queue
 import shutil
 import subprocess
-import sys
 import threading
 import time
-from typing import IO, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from graphfix.batch.recipe import Entry, read_recipe
 from graphfix.errors import RequestError
 from graphfix.formats.regular_files import read_file
 from graphfix.modeldir import ownership, publishing
 from graphfix.modeldir.names import MANIFEST
-from graphfix.process import import_path, signals
+from graphfix.process import signals, workers
 from graphfix.process.console import escaped, one_line
 
 PRIVATE = ".graphfix-batch"
 LOCKS, DOWNLOADS, WORK = (os.path.join(PRIVATE, name) for name in ("locks", "downloads", "work"))
 CONVERTED, UNCHANGED, FAILED = "converted", "unchanged", "failed"
 _SECONDS_TO_END = 30
-# Where the package is.
-_PLACE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# Nothing is imported before the path is set; the package is imported from where it is here, and all
-# else from where Python has it (see import_path).  PYTHONPATH, which Python does not get to see, is
-# put back for whoever asks where the stock API is.
-_WORKER = (
-    "import sys\n"
-    "sys.path[:] = %(path)r\n"
-    "sys.path.insert(0, %(place)r)\n"
-    "import graphfix\n"
-    "del sys.path[0]\n"
-    "import os, signal\n"
-    "os.environ.update(%(environment)r)\n"
-    "if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:\n"
-    "    signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
-    "from graphfix.batch.worker import main\n"
-    "main()\n"
-)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -188,7 +169,7 @@ class _Run:
                 )
             )
         if worker is not None:
-            _pipes(worker)[0].close()
+            workers.pipes(worker)[0].close()
             worker.wait()
 
     def stop(self) -> None:
@@ -196,40 +177,27 @@ class _Run:
         with self._lock:
             self._stopped = True
             busy = bool(self.running)
-            workers = list(self._workers)
+            started = list(self._workers)
         if busy:
-            for worker in workers:
+            for worker in started:
                 if worker.poll() is None:
                     worker.terminate()
         end = time.monotonic() + _SECONDS_TO_END
-        for worker in workers:
+        for worker in started:
             while worker.poll() is None and time.monotonic() < end:
                 time.sleep(0.01)
             if worker.poll() is None:
                 worker.kill()
 
     def _start(self) -> subprocess.Popen:
-        # Python 3.13 imports a module before it comes to the code: not from the current directory.
-        environment = dict(os.environ, PYTHONSAFEPATH="1")
-        hidden = {name: environment.pop(name) for name in ("PYTHONPATH",) if name in environment}
-        worker = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                _WORKER
-                % {"path": import_path.settled(sys.path), "environment": hidden, "place": _PLACE},
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-        )
+        worker = workers.start("graphfix.batch.worker")
         self._workers.append(worker)
         return worker
 
     def _ask(self, worker: subprocess.Popen, entry: Entry) -> Dict[str, Any]:
         question = {"out": self.out, "entry": dataclasses.asdict(entry)}
         answer = b""
-        stdin, stdout = _pipes(worker)
+        stdin, stdout = workers.pipes(worker)
         try:
             stdin.write(json.dumps(question).encode("ascii") + b"\n")
             stdin.flush()
@@ -238,23 +206,15 @@ class _Run:
             pass
         if answer.endswith(b"\n"):
             return json.loads(answer.decode("ascii"))
-        code = worker.wait()
-        ending = f"signal {-code}" if code < 0 else f"code {code}"
         return {
             "verdict": FAILED,
             "findings": {},
             "worker_mib": 0.0,
             "lines": [
-                f"{entry.name}: its worker process ended with {ending}; see whether the machine "
-                "has memory to spare, and run the batch again"
+                f"{entry.name}: its worker process ended with {workers.ending(worker)}; see "
+                "whether the machine has memory to spare, and run the batch again"
             ],
         }
-
-
-def _pipes(worker: "subprocess.Popen[bytes]") -> Tuple[IO[bytes], IO[bytes]]:
-    """The ends of a worker's stdin and stdout that are here."""
-    assert worker.stdin is not None and worker.stdout is not None
-    return worker.stdin, worker.stdout
 
 
 def _weight(entry: Entry) -> int:

@@ -30,7 +30,13 @@ from graphfix.options import OPTIONS, Kind
 _PACKAGE = "graphfix.recipe"
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _STRING, _INTEGER = _FIELD.TYPE_STRING, _FIELD.TYPE_INT64
-_SCALARS = {Kind.PATH: _STRING, Kind.TEXT: _STRING, Kind.TEXTS: _STRING, Kind.INTEGER: _INTEGER}
+_SCALARS = {
+    Kind.PATH: _STRING,
+    Kind.TEXT: _STRING,
+    Kind.TEXTS: _STRING,
+    Kind.INTEGER: _INTEGER,
+    Kind.SWITCH: _FIELD.TYPE_BOOL,
+}
 
 
 def recipe_class() -> Any:

@@ -30,7 +30,7 @@ from graphfix.modeldir import foreign, ownership
 from graphfix.modeldir.destinations import Directory
 from graphfix.modeldir.download import fetch
 from graphfix.modeldir.manifest import Manifest, read_manifest
-from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, META, SAVED_MODEL
+from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, META, SAVED_MODEL, TFLITE
 from graphfix.modeldir.search import find_archive, find_frozen, find_prefix, model_of
 from graphfix.modeldir.source_labels import label_maps_in, named_label_maps
 from graphfix.options import OPTIONS, ConvertOptions
@@ -236,7 +236,8 @@ def _content(path: str, config_path: Optional[str]) -> str:
         found.append(prefix + META)
     beside = os.path.dirname(found[0])
     config = config_path or os.path.join(beside, CONFIG)
-    found += [config] + [os.path.join(beside, one) for one in (LABEL_MAP, FROZEN, SAVED_MODEL)]
+    graphs = (FROZEN, TFLITE, SAVED_MODEL)
+    found += [config] + [os.path.join(beside, one) for one in (LABEL_MAP, *graphs)]
     found += label_maps_in(beside)
     with contextlib.suppress(SourceError):  # the conversion says what is wrong with it
         found += named_label_maps(parse_config(read_file(config), config).message, config, beside)

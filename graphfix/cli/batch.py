@@ -17,21 +17,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="the models and their settings: a text file (see docs/batch.md)",
     )
     flags.add_output_directory(parser, "the directory to write; each model gets a subdirectory")
-    parser.add_argument(
-        "--jobs",
-        type=jobs,
-        default=1,
-        metavar="N",
-        help=f"models to convert at once, up to {MAX_JOBS}",
-    )
+    flags.add_jobs(parser, f"models to convert at once, up to {MAX_JOBS}", default=1)
     flags.add_json(parser, "the outcomes")
-
-
-def jobs(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= MAX_JOBS:
-        raise ValueError(text)
-    return number
 
 
 def run(args: argparse.Namespace) -> int:

@@ -28,6 +28,7 @@ VERBS = {
     "doctor": "explain why a config won't train, or what training will start from",
     "diff": "show how two models, or two files of the same kind, differ",
     "check": "compare an output with a golden file",
+    "records": "draw the pictures of records with their boxes, those with findings first",
     "anchors": "fit anchors to a data set, plot them, or put them into a config",
 }
 

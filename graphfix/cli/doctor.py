@@ -26,6 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sample", type=flags.count, metavar="N", help="check only N records of each data set"
     )
+    flags.add_jobs(parser, "processes that read records at once (default: one for each processor)")
     flags.add_json(parser, "the findings")
     parser.add_argument(
         "--environment",
@@ -65,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
             sample=args.sample,
             fix=args.fix,
             overwrite=args.overwrite,
+            jobs=args.jobs,
             progress=progress,
         )
     say(found.remarks)

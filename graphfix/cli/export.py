@@ -24,6 +24,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="leave out the ranges of a model trained with quantization, if the target has no "
         "place for them",
     )
+    parser.add_argument(
+        "--runtime_python",
+        metavar="PYTHON",
+        help="the Python that has the target's own tools (onnx: TensorFlow and tf2onnx; openvino: "
+        "openvino)",
+    )
     flags.add_output_directory(parser)
     flags.add_overwrite(parser)
     flags.add_json(parser, "what export.json has")
@@ -37,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
         flags.options(args),
         overwrite=args.overwrite,
         drop_quantization=args.drop_quantization,
+        runtime_python=args.runtime_python,
     )
     say(found.findings)
     if args.json:

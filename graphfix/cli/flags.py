@@ -3,7 +3,7 @@
 import argparse
 from typing import Any, Container, Optional
 
-from graphfix.options import OPTIONS, ConvertOptions, Kind, Option, Trainer, parsed
+from graphfix.options import MAX_JOBS, OPTIONS, ConvertOptions, Kind, Option, Trainer, parsed
 
 TRAINERS = [one.value for one in Trainer]
 
@@ -29,6 +29,8 @@ def add_options(parser: argparse.ArgumentParser, but: Container[str] = ()) -> No
 def add_option(parser: argparse.ArgumentParser, option: Option, help: Optional[str] = None) -> None:
     """The flag of an option; `help` takes the place of its own."""
     more: Any = {"help": help or option.help, "default": option.default}
+    if option.kind is Kind.SWITCH:
+        more["action"] = "store_true"
     if option.metavar:
         more["metavar"] = option.metavar
     if option.choices:
@@ -61,6 +63,18 @@ def add_overwrite(
 
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")
+
+
+def add_jobs(parser: argparse.ArgumentParser, help: str, default: Optional[int] = None) -> None:
+    parser.add_argument("--jobs", type=jobs, default=default, metavar="N", help=help)
+
+
+def jobs(text: str) -> int:
+    """How many at once; for argparse, as `count`."""
+    number = int(text)
+    if not 1 <= number <= MAX_JOBS:
+        raise ValueError(text)
+    return number
 
 
 def count(text: str) -> int:

@@ -6,6 +6,7 @@ from typing import Optional, Tuple
 
 from graphfix.conversion.context import Context
 from graphfix.conversion.trained_meanings import trained_meanings
+from graphfix.conversion.unlearned import unlearned
 from graphfix.detectors.anchor_generators import describe_anchors
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.findings import WARNING, Finding, by_severity
@@ -107,6 +108,7 @@ def make_plan(context: Context, *, place: str, resumable: bool, classes_given: b
         + context.findings
         + about_types
         + about_classes
+        + unlearned(classes, options.train_record)
         + about_anchors
         + about_meanings
         + about_freeze

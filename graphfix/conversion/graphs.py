@@ -7,9 +7,9 @@ from typing import Any, Dict, Optional, Tuple
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.detectors.families import FASTER_RCNN
 from graphfix.errors import Problem, SourceError
-from graphfix.findings import INFO, WARNING, Finding, by_severity
+from graphfix.findings import INFO, LEFT_OUT, WARNING, Finding, by_severity
 from graphfix.formats.tensors import TensorStore
-from graphfix.modeldir.names import CONFIG, FROZEN, SAVED_MODEL
+from graphfix.modeldir.names import CONFIG, FROZEN, SAVED_MODEL, TFLITE
 from graphfix.modeldir.openers import Model
 from graphfix.planning.plan import Plan
 
@@ -18,7 +18,7 @@ _NORMALIZED = ("ssd_anchor_generator", "multiscale_anchor_generator")
 
 
 def rewritten_graphs(
-    source: Model, plan: Plan, generator: Any, outgoing: TensorStore
+    source: Model, plan: Plan, generator: Any, outgoing: TensorStore, *, required: bool = False
 ) -> Tuple[Plan, Dict[str, bytes]]:
     """The bytes of each graph for the new classes and anchors, by its path in the output;
     `generator` is the new AnchorGenerator message, None where anchors stay, and `outgoing` are the
@@ -26,9 +26,19 @@ def rewritten_graphs(
 
     A graph that cannot be rewritten is left out, and the plan that is returned has a finding that
     says why.
+
+    Raises:
+      SourceError: that is so, or there is no graph, and one is `required`.
     """
     made: Dict[str, bytes] = {}
-    for name, path in _graphs(source).items():
+    graphs = _graphs(source)
+    if required and not graphs:
+        raise SourceError(
+            source.prefix,
+            "has no frozen graph and no SavedModel beside it, and --require_graph is given",
+            "put the graph beside it, or leave --require_graph out",
+        )
+    for name, path in graphs.items():
         try:
             message = _read(source, name, path)
             plan = _told(plan, _effects(message, path))
@@ -51,6 +61,8 @@ def rewritten_graphs(
                     ),
                 )
         except SourceError as error:
+            if required:
+                raise
             plan = _told(plan, (_refused(error.problems[0]),))
     return plan, made
 
@@ -69,7 +81,13 @@ def graph_findings(source: Model) -> Tuple[Finding, ...]:
 def _graphs(source: Model) -> Dict[str, str]:
     """The files a source's graphs are in, by what they will be called."""
     beside = os.path.dirname(source.prefix)
-    found = {FROZEN: source.frozen, SAVED_MODEL: os.path.join(beside, SAVED_MODEL)}
+    found = {
+        FROZEN: source.frozen,
+        TFLITE: os.path.join(beside, TFLITE),
+        SAVED_MODEL: os.path.join(beside, SAVED_MODEL),
+    }
+    if source.frozen and os.path.basename(source.frozen) == TFLITE:
+        found = {TFLITE: source.frozen}
     if os.path.isdir(source.prefix):
         found[SAVED_MODEL] = os.path.join(source.prefix, os.path.basename(SAVED_MODEL))
     return {name: path for name, path in found.items() if path and os.path.isfile(path)}
@@ -100,9 +118,9 @@ def _read(source: Model, name: str, path: str) -> Any:
     """The GraphDef or SavedModel of a file."""
     from graphfix.formats.graphdef import files
 
-    if name == FROZEN and source.graph:
+    if source.graph and path == source.frozen:
         return source.graph.graph_def
-    if name == FROZEN:
+    if name in (FROZEN, TFLITE):
         return files.read_graph_def(path)
     return files.read_saved_model(os.path.dirname(path))
 
@@ -149,7 +167,11 @@ def _rewritten(
 
     classes, carried = len(plan.classes), (source.store, outgoing)
     if message.DESCRIPTOR.name == "GraphDef":
-        graph = source.graph.copy() if source.graph else files.open_graph(message, path)
+        graph = (
+            source.graph.copy()
+            if source.graph and path == source.frozen
+            else files.open_graph(message, path)
+        )
         rewrite(
             graph, source.model, classes, plan.edits, subject=path, anchors=anchors, carried=carried
         )
@@ -169,7 +191,7 @@ def _rewritten(
 
 
 def _refused(why: Problem) -> Finding:
-    return Finding("FROZEN_GRAPH", WARNING, os.path.basename(why.subject), why.message, why.remedy)
+    return Finding(LEFT_OUT, WARNING, os.path.basename(why.subject), why.message, why.remedy)
 
 
 def _told(plan: Plan, findings: Tuple[Finding, ...]) -> Plan:

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from typing import Any, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Tuple
 
 from graphfix.conversion.context import Context
 from graphfix.conversion.decide import with_findings
@@ -11,11 +11,12 @@ from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.detectors.families import ANCHOR_FIELD
 from graphfix.detectors.membership import strangers
 from graphfix.formats.checkpoint import writer
-from graphfix.formats.tensors import TensorStore
+from graphfix.formats.tensors import TensorStore, TensorView
 from graphfix.formats.textproto import Document
 from graphfix.modeldir import ownership
 from graphfix.modeldir.checkpoint_state import write_state
 from graphfix.modeldir.destinations import Destination, Stage
+from graphfix.modeldir.measuring import Figures
 from graphfix.modeldir.names import (
     CHECKPOINT,
     CONFIG,
@@ -36,6 +37,7 @@ from graphfix.planning import edits as tensor_edits
 from graphfix.planning.non_finite_check import not_finite
 from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import to_json
+from graphfix.process.background import Background
 from graphfix.report import html
 from graphfix.report.report import MapAnchorsChange, Report
 from graphfix.restore import training_state
@@ -60,7 +62,7 @@ def apply(plan: Plan, context: Context) -> Output:
     """Carries a plan out.  Tensors are views, read and computed when they are written.
 
     Raises:
-      SourceError: a tensor of the source is damaged.
+      SourceError: a tensor of the source is damaged, or a graph cannot be rewritten that has to be.
     """
     source = context.source
     tensors = tensor_edits.apply_edits(plan.edits, plan.additions, source.store)
@@ -69,7 +71,9 @@ def apply(plan: Plan, context: Context) -> Output:
     plan = with_findings(plan, plan.findings + told)
     config = apply_edits(source.config.document, plan.config_edits)
     generator = new_generator(context, plan, config)
-    plan, graphs = rewritten_graphs(source, plan, generator, tensors)
+    plan, graphs = rewritten_graphs(
+        source, plan, generator, tensors, required=context.options.require_graph
+    )
     anchors = generator and describe_anchors(
         generator, CONFIG, source.model.image, api=plan.target_api
     )
@@ -81,26 +85,48 @@ def apply(plan: Plan, context: Context) -> Output:
     return Output(plan, tensors, config, graphs, anchors, described)
 
 
-def write(output: Output, stage: Stage, context: Context, destination: Destination) -> Report:
-    """Writes checkpoint, config, graphs, label map, plan and report into a stage."""
-    directory, plan = stage.directory, output.plan
-    html.prepare()
-    writer.write_bundle(output.tensors, os.path.join(directory, CHECKPOINT))
-    write_state(directory, CHECKPOINT)
-    write_file(directory, CONFIG, output.config.encode())
-    for name, data in output.graphs.items():
-        write_file(directory, name, data)
-    if SAVED_MODEL in output.graphs:
-        # Empty as the exporter's, which has its variables as constants in the graph.
-        os.mkdir(os.path.join(directory, SAVED_MODEL_VARIABLES))
-    write_file(directory, LABEL_MAP, format_label_map(label_map(plan)).encode())
-    write_file(directory, PLAN_JSON, to_json(plan).encode())
+def write(
+    output: Output, stage: Stage, context: Context, destination: Destination
+) -> Tuple[Report, Figures]:
+    """Writes checkpoint, config, graphs, label map, plan and report into a stage.
+
+    One thread copies tensors.  The other writes the small files meanwhile, and then reads back what
+    was copied: the figures that come of it are `verify`'s.
+    """
+    directory, plan, figures = stage.directory, output.plan, Figures()
+    bundles = [(output.tensors, os.path.join(directory, CHECKPOINT))]
     if stage.model_dir is not None:
-        _write_training_checkpoint(stage.model_dir, output, context)
-    report = _report(output, stage, context, destination)
-    write_file(directory, REPORT_JSON, report.to_json().encode())
-    write_file(directory, REPORT_HTML, html.render(report).encode())
-    return report
+        tensors = training_tensors(output, context)
+        bundles.append((tensors, os.path.join(stage.model_dir, TRAINING_CHECKPOINT)))
+
+    def write_bundles(step: Callable[[], None]) -> None:
+        def written(view: TensorView) -> None:
+            step()
+            figures.add(view)
+
+        try:
+            for tensors, prefix in bundles:
+                writer.write_bundle(tensors, prefix, written)
+        finally:
+            figures.close()
+        figures.work(step)
+
+    with Background(write_bundles):
+        for _, prefix in bundles:
+            write_state(*os.path.split(prefix))
+        write_file(directory, CONFIG, output.config.encode())
+        for name, data in output.graphs.items():
+            write_file(directory, name, data)
+        if SAVED_MODEL in output.graphs:
+            # Empty as the exporter's, which has its variables as constants in the graph.
+            os.mkdir(os.path.join(directory, SAVED_MODEL_VARIABLES))
+        write_file(directory, LABEL_MAP, format_label_map(label_map(plan)).encode())
+        write_file(directory, PLAN_JSON, to_json(plan).encode())
+        report = _report(output, stage, context, destination)
+        write_file(directory, REPORT_JSON, report.to_json().encode())
+        write_file(directory, REPORT_HTML, html.render(report).encode())
+        figures.work()
+    return report, figures
 
 
 def write_file(directory: str, name: str, data: bytes) -> None:
@@ -115,12 +141,6 @@ def training_tensors(output: Output, context: Context) -> TensorStore:
     """The tensors of a complete training checkpoint: the output's, and the optimizer's state."""
     source = context.source
     return training_state.complete(output.tensors, source.config.message, source.config_path)
-
-
-def _write_training_checkpoint(directory: str, output: Output, context: Context) -> None:
-    tensors = training_tensors(output, context)
-    writer.write_bundle(tensors, os.path.join(directory, TRAINING_CHECKPOINT))
-    write_state(directory, TRAINING_CHECKPOINT)
 
 
 def new_generator(context: Context, plan: Plan, config: Document) -> Any:
@@ -141,7 +161,7 @@ def label_map(plan: Plan) -> LabelMap:
 
 def _report(output: Output, stage: Stage, context: Context, destination: Destination) -> Report:
     source, plan = context.source, output.plan
-    written = ownership.published(stage.directory)
+    written = {*ownership.published(stage.directory), *writer.files_of(CHECKPOINT)}
     shapes = {
         edit.tensor: source.store[edit.tensor].meta.shape
         for edit in plan.edits
@@ -152,7 +172,7 @@ def _report(output: Output, stage: Stage, context: Context, destination: Destina
         source.model.family,
         plan,
         tuple(output.tensors),
-        tuple(sorted(list(written) + [REPORT_JSON, REPORT_HTML, MANIFEST])),
+        tuple(sorted(written | {REPORT_JSON, REPORT_HTML, MANIFEST})),
         tuple(
             difflib.unified_diff(
                 source.config.document.text.splitlines(),

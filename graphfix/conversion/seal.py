@@ -15,16 +15,21 @@ from graphfix.verification.models import check_model, requested
 
 
 def verify(
-    output: Output, stage: Stage, context: Context, made_of: Optional[Dict[str, Any]]
+    output: Output,
+    stage: Stage,
+    context: Context,
+    figures: measuring.Figures,
+    made_of: Optional[Dict[str, Any]],
 ) -> None:
-    """Compares what is on a stage with what was meant, and leaves its manifest there; `made_of` is
-    what that is to record of what the output was made of.
+    """Compares what is on a stage with what was meant, and leaves its manifest there; `figures` are
+    of the tensors read back as they were written, `made_of` is what the manifest is to record of
+    what the output was made of.
 
     Raises:
       VerificationError: it is not what was meant.
     """
     source, plan = context.source, output.plan
-    measured = measuring.measure(stage.directory)
+    measured = measuring.measure(stage.directory, known=figures)
     check_copies(CHECKPOINT, output.tensors, measured, source=source.store, edits=plan.edits)
     try:
         described = describe_output(stage.directory, measured.stores[CHECKPOINT])
@@ -38,5 +43,6 @@ def verify(
     if judgement.problems:
         raise VerificationError.collected(judgement.problems)
     if stage.model_dir is not None:
-        _, measured = manifest.write(stage.model_dir)
+        measured = measuring.measure(stage.model_dir, known=figures)
+        manifest.write(stage.model_dir, measured=measured)
         check_copies(TRAINING_CHECKPOINT, training_tensors(output, context), measured)

@@ -1,8 +1,31 @@
 """The boxes of one image, whatever kind of file they came from."""
 
-from typing import NamedTuple, Optional, Sequence, Tuple, Union
+import struct
+from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple, Union
 
 Box = Tuple[float, float, float, float]
+
+
+class PackedBoxes(Sequence[Box]):
+    """Boxes as a record has them: float32 values (little-endian) of ymin, of xmin, of ymax and of
+    xmax, in the bytes of each of `columns`.  Who needs numbers of many images has NumPy take the
+    bytes of all."""
+
+    __slots__ = ("columns",)
+
+    def __init__(self, columns: Sequence[bytes]):
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns[0]) // 4
+
+    def __iter__(self) -> Iterator[Box]:
+        form = f"<{len(self)}f"
+        columns: Any = (struct.unpack(form, column) for column in self.columns)
+        return zip(*columns)
+
+    def __getitem__(self, place: Any) -> Any:
+        return list(self)[place]
 
 
 class ImageBoxes(NamedTuple):

@@ -1,18 +1,21 @@
 """The boxes in TFRecords of tf.Examples, under the keys that the API's TfExampleDecoder reads.
 
 A box's class is its image/object/class/text, or its image/object/class/label where that is absent
-or empty.  Messages are parsed by Protocol Buffers' own parser: it takes some ten microseconds for a
-record with its encoded image, which it copies once and nobody decodes.
+or empty.  Records of the usual form are read from their bytes (example_bytes.py), others by
+Protocol Buffers' own parser, which copies the encoded image.
 """
 
-from typing import Dict, Iterator, Sequence
+import functools
+import struct
+from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from google.protobuf.message import DecodeError
 
-from graphfix.datasets.boxes import ImageBoxes
+from graphfix.datasets.boxes import ImageBoxes, PackedBoxes
+from graphfix.datasets.example_bytes import BYTES, FLOATS, INTS, Reader
 from graphfix.errors import SourceError
-from graphfix.formats.schema import message_class
-from graphfix.formats.tfrecord import read_records
+from graphfix.formats.schema import message_class, parse
+from graphfix.formats.tfrecord import read_frames
 
 # The decoder's keys (object_detection/core/standard_fields.py, TfExampleFields, and
 # object_detection/data_decoders/tf_example_decoder.py).
@@ -33,9 +36,73 @@ KINDS = {
     FORMAT: "bytes_list",
     SOURCE_ID: "bytes_list",
 }
-_BOX_KINDS = {key: KINDS[key] for key in EDGES + (TEXT, LABEL, HEIGHT, WIDTH)}
+_OF_BOXES = EDGES + (TEXT, LABEL, HEIGHT, WIDTH)
+
 _MOST_PIXELS = 1 << 24
 _REMEDY = "write the records as the Object Detection API's scripts do"
+
+
+class Wrong(NamedTuple):
+    """A key whose values are `held` in another list than they should be."""
+
+    key: bytes
+    held: str
+    kind: str
+
+
+class ExampleReader:
+    """Reads the features of records, as far as this module names their keys.
+
+    Values are by key: of EDGES their bytes (float32, little-endian), of ENCODED the first one as a
+    memoryview, of others a tuple; a key of another name has None.
+    """
+
+    def __init__(self) -> None:
+        tags = {"bytes_list": BYTES, "float_list": FLOATS, "int64_list": INTS}
+        kinds = {key: tags[kind] for key, kind in KINDS.items()}
+        self._reader = Reader(kinds, whole=(ENCODED,), each=(*EDGES, LABEL))
+        self._class = message_class("graphfix.example.Example")
+
+    def read(self, block: bytes, start: int, end: int) -> Tuple[Dict[bytes, Any], List[Wrong]]:
+        """The values of the record block[start:end], and those of another kind than they should be.
+
+        Raises:
+          DecodeError: it is not a tf.Example.
+        """
+        found = self._reader.features(block, start, end)
+        if found is None:
+            return self._parsed(block[start:end])
+        encoded = found.get(ENCODED)
+        if encoded:
+            found[ENCODED] = memoryview(block)[encoded]
+        return found, []
+
+    def _parsed(self, data: bytes) -> Tuple[Dict[bytes, Any], List[Wrong]]:
+        found: Dict[bytes, Any] = {}
+        wrong = []
+        try:
+            # A new message for every record: one that is parsed into again keeps all it ever held.
+            message = parse(self._class, data)
+        except (UnicodeDecodeError, RecursionError) as error:
+            raise DecodeError(str(error)) from None
+        for feature in message.features.feature:
+            key = feature.key
+            kind = KINDS.get(key)
+            if kind is None:
+                found[key] = None
+                continue
+            held = feature.value.WhichOneof("kind")
+            if held not in (kind, None):
+                wrong.append(Wrong(key, held, kind))
+                continue
+            values = tuple(getattr(feature.value, kind).value)
+            if key in EDGES:
+                found[key] = struct.pack(f"<{len(values)}f", *values)
+            elif key == ENCODED:
+                found[key] = memoryview(values[0] if values else b"")
+            else:
+                found[key] = values
+        return found, wrong
 
 
 def read_examples(path: str) -> Iterator[ImageBoxes]:
@@ -45,21 +112,22 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
       SourceError: a record is damaged, no tf.Example, or contradicts itself; or no record of the
         file has any of the keys of boxes.
     """
-    example_class = message_class("graphfix.example.Example")
+    reader = ExampleReader()
     keys = None
     known = False
-    for number, offset, data in read_records(path):
+    for number, offset, block, start, end in read_frames(path):
         where = f"{path}: record {number} (at byte {offset})"
         try:
-            # A new message for every record: one that is parsed into again keeps all it ever held.
-            example = example_class.FromString(data)
+            found, wrong = reader.read(block, start, end)
         except DecodeError:
             raise SourceError(where, "is not a tf.Example", _REMEDY) from None
-        features = example.features.feature
-        known = known or any(feature.key in EDGES for feature in features)
+        for key, held, kind in wrong:
+            if key in _OF_BOXES:
+                raise SourceError(where, f"holds {key.decode()} as {held}, not as {kind}", _REMEDY)
+        known = known or any(edge in found for edge in EDGES)
         if keys is None:
-            keys = sorted({feature.key for feature in features})
-        yield _boxes(features, where)
+            keys = sorted({*found, *(one.key for one in wrong)})
+        yield _boxes(found, where)
     if keys is not None and not known:
         shown = [key.decode("utf-8", "backslashreplace") for key in keys[:8]] or ["nothing"]
         if len(keys) > 8:
@@ -71,43 +139,34 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
         )
 
 
-def _boxes(features, where: str) -> ImageBoxes:
-    found: Dict[bytes, Sequence] = {}
-    for feature in features:
-        key = feature.key
-        kind = _BOX_KINDS.get(key)
-        if kind is None:
-            continue
-        value = feature.value
-        held = value.WhichOneof("kind")
-        if held not in (kind, None):
-            raise SourceError(where, f"holds {key.decode()} as {held}, not as {kind}", _REMEDY)
-        # As a list, whose items are read many times faster.
-        found[key] = getattr(value, kind).value[:]
-    edges = [found.get(edge, ()) for edge in EDGES]
-    count = len(edges[0])
-    if [len(edge) for edge in edges] != [count] * len(edges):
-        raise SourceError(
-            where,
-            f"has {', '.join(str(len(edge)) for edge in edges)} values of ymin, xmin, ymax and "
-            "xmax",
-            _REMEDY,
-        )
-    names, labels = found.get(TEXT, ()), found.get(LABEL, ())
+def _boxes(found: Dict[bytes, Any], where: str) -> ImageBoxes:
+    edges = [found.get(key) or b"" for key in EDGES]
+    length = len(edges[0])
+    if not length == len(edges[1]) == len(edges[2]) == len(edges[3]):
+        counts = ", ".join(str(len(edge) // 4) for edge in edges)
+        raise SourceError(where, f"has {counts} values of ymin, xmin, ymax and xmax", _REMEDY)
+    count = length // 4
+    names, labels = found.get(TEXT) or (), found.get(LABEL) or ()
     for key, values in ((TEXT, names), (LABEL, labels)):
         if len(values) not in (0, count):
             raise SourceError(
                 where, f"has {count} boxes, but {len(values)} values of {key.decode()}", _REMEDY
             )
+    classes: Sequence[Any]
     if names:
-        classes = [
-            name.decode("utf-8", "backslashreplace") if name else labels[number] if labels else None
-            for number, name in enumerate(names)
-        ]
+        classes = list(map(_decoded, names))
+        if "" in classes:
+            numbers = labels or (None,) * count
+            classes = [name or number for name, number in zip(classes, numbers)]
     else:
-        classes = list(labels) or [None] * count
-    height, width = (found.get(key) or (0,) for key in (HEIGHT, WIDTH))
-    size = (int(height[0]), int(width[0]))
+        classes = labels or (None,) * count
+    height, width = found.get(HEIGHT), found.get(WIDTH)
+    size = (height[0], width[0]) if height and width else (0, 0)
     # 1 by 1 is what the API's decoder puts where a record does not say.
     known = 1 < min(size) and max(size) <= _MOST_PIXELS
-    return ImageBoxes(where, size if known else None, list(zip(*edges)), classes)
+    return ImageBoxes(where, size if known else None, PackedBoxes(edges), classes)
+
+
+@functools.lru_cache(maxsize=4096)
+def _decoded(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")

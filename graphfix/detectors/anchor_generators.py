@@ -23,7 +23,7 @@ s / sqrt(r) * base high and s * sqrt(r) * base wide.  As measured on the stock A
 
 import dataclasses
 import math
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -40,6 +40,7 @@ INTERPOLATED_LAST = "2017-11"
 # The first month known to have a pyramid's anchors in the middle of their cells where the image's
 # size varies; the last known to have them in the cells' corners is 2019-07.
 CENTRED = "2021-06"
+_INFINITE = float("inf")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,9 +69,23 @@ class AnchorSpec:
         return tuple(len(one.sizes) for one in self.maps)
 
 
+class NoSize(SourceError):
+    """Some anchors have no size that is a positive number; the stock API lays them all the same.
+    `spec` has them."""
+
+    def __init__(self, subject: str, generator: str, spec: AnchorSpec):
+        super().__init__(subject, f"has a {generator} with anchors of no size", _OTHER)
+        self.spec = spec
+
+
 def shaped(scale: float, ratio: float, base: Pair) -> Pair:
-    """The (height, width) of an anchor."""
-    return (scale / math.sqrt(ratio) * base[0], scale * math.sqrt(ratio) * base[1])
+    """The (height, width) of an anchor; NaN or infinite, where it has none."""
+    root = _root(ratio)
+    return ((scale / root if root else math.inf) * base[0], scale * root * base[1])
+
+
+def _root(value: float) -> float:
+    return math.sqrt(value) if value >= 0 else math.nan
 
 
 def _ssd(ssd, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
@@ -91,34 +106,46 @@ def _ssd(ssd, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
         ssd.base_anchor_height * min(height, width) / height,
         ssd.base_anchor_width * min(height, width) / width,
     )
+    # A search for anchors builds thousands: each field is read once.
+    ratios = list(ssd.aspect_ratios)
+    interpolated, reduced = ssd.interpolated_scale_aspect_ratio, ssd.reduce_boxes_in_lowest_layer
+    strides, offsets = (
+        _given(list(heights), list(widths), layers, what)
+        for heights, widths, what in (
+            (ssd.height_stride, ssd.width_stride, "strides"),
+            (ssd.height_offset, ssd.width_offset, "offsets"),
+        )
+    )
     maps = []
     for layer in range(layers):
-        pairs = [(scales[layer], ratio) for ratio in ssd.aspect_ratios]
-        between = math.sqrt(scales[layer] * scales[layer + 1])
+        scale = scales[layer]
+        pairs = [(scale, ratio) for ratio in ratios]
+        between = _root(scale * scales[layer + 1])
         if api is not None and api < INTERPOLATED_LAST:
             for place in reversed(range(len(pairs))):
                 if pairs[place][1] == 1.0:
                     pairs.insert(place + 1, (between, 1.0))
-        elif ssd.interpolated_scale_aspect_ratio > 0:
-            pairs.append((between, ssd.interpolated_scale_aspect_ratio))
-        if layer == 0 and ssd.reduce_boxes_in_lowest_layer:
-            pairs = [(REDUCED_SCALE, 1.0), (scales[0], 2.0), (scales[0], 0.5)]
-        stride = _given(ssd.height_stride, ssd.width_stride, layer, layers, "strides")
-        offset = _given(ssd.height_offset, ssd.width_offset, layer, layers, "offsets")
+        elif interpolated > 0:
+            pairs.append((between, interpolated))
+        if layer == 0 and reduced:
+            pairs = [(REDUCED_SCALE, 1.0), (scale, 2.0), (scale, 0.5)]
+        stride, offset = strides[layer], offsets[layer]
         if stride and not offset:
             offset = (stride[0] / 2, stride[1] / 2)
-        maps.append(
-            MapAnchors(tuple(shaped(scale, ratio, base) for scale, ratio in pairs), stride, offset)
-        )
+        sizes = tuple([shaped(side, ratio, base) for side, ratio in pairs])
+        maps.append(MapAnchors(sizes, stride, offset))
     return maps
 
 
-def _given(heights, widths, layer: int, layers: int, what: str) -> Optional[Pair]:
+def _given(
+    heights: List[float], widths: List[float], layers: int, what: str
+) -> Sequence[Optional[Pair]]:
+    """Of each layer the settings of y and x, None where there are none."""
     if not heights and not widths:
-        return None
+        return (None,) * layers
     if len(heights) != layers or len(widths) != layers:
         raise ValueError(f"has {len(heights)} and {len(widths)} {what} for {layers} layers")
-    return (float(heights[layer]), float(widths[layer]))
+    return [(float(height), float(width)) for height, width in zip(heights, widths)]
 
 
 def _grid(grid, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
@@ -190,7 +217,8 @@ def describe_anchors(
     `image` is the size of the resized images in pixels, where the config fixes it.
 
     Raises:
-      SourceError: naming `subject`, for a generator or settings that the stock API refuses too.
+      SourceError: naming `subject`, for a generator or settings that the stock API refuses too;
+        NoSize, for some that it takes.
     """
     generator = message.WhichOneof("anchor_generator_oneof")
     if generator is None:
@@ -219,8 +247,8 @@ def describe_anchors(
             "a location",
             _OTHER,
         )
-    if not all(0 < side < float("inf") for one in maps for size in one.sizes for side in size):
-        raise SourceError(subject, f"has a {generator} with anchors of no size", _OTHER)
+    if not all(0 < side < _INFINITE for one in maps for size in one.sizes for side in size):
+        raise NoSize(subject, generator, spec)
     return spec
 
 

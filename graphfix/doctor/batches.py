@@ -3,6 +3,8 @@
 import re
 from typing import Iterator, Tuple
 
+import numpy as np
+
 from graphfix.detectors.extractors.facts import FPN, SLIM
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.doctor.checks import Check, Symptom
@@ -10,6 +12,7 @@ from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.paths import INPUT_READERS
+from graphfix.restore import trainers
 
 # The topmost level of a base network, whose map an FPN doubles and adds to the next; its stride.
 _TOP_LEVEL = 5
@@ -25,7 +28,10 @@ def _one_shape(setup: Setup) -> bool:
     ):
         return False
     scans = [setup.scan(name) for name, _ in setup.readers() if name == INPUT_READERS[0]]
-    return bool(scans) and scans[0].complete and len(scans[0].shapes) == 1
+    if not scans or not scans[0].complete or not scans[0].image_sizes:
+        return False
+    padded = setup.resized(np.array(sorted(scans[0].image_sizes)))[1]
+    return len(np.unique(padded, axis=0)) == 1
 
 
 def _ragged_batch(setup: Setup) -> Iterator[Symptom]:
@@ -88,6 +94,13 @@ def _dimensions(setup: Setup) -> Iterator[Symptom]:
     path: Tuple[str, ...] = ("model", setup.meta, "image_resizer")
     if chosen is None:
         yield Symptom(setup.where(*path), "there is no image_resizer")
+    if chosen == "pad_to_multiple_resizer" and trainers.MODEL_MAIN in setup.options.trainers:
+        yield Symptom(
+            setup.where(*path, chosen),
+            f"model_main takes no {chosen}",
+            "write keep_aspect_ratio_resizer with pad_to_max_dimension: true, or train with the "
+            "legacy trainer",
+        )
     keep = resizer.keep_aspect_ratio_resizer
     if chosen == "keep_aspect_ratio_resizer" and keep.min_dimension > keep.max_dimension:
         path += (chosen,)
@@ -169,7 +182,7 @@ CHECKS = (
     Check(
         "IMAGE_RESIZER",
         ERROR,
-        "The resizer's sizes are impossible.",
+        'The resizer or its sizes are impossible ("Unknown image resizer type.").',
         "use the model's own image_resizer",
         _dimensions,
     ),

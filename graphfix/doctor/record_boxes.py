@@ -4,8 +4,8 @@ from typing import Iterator, List
 
 from graphfix.detectors.families import FASTER_RCNN
 from graphfix.doctor.checks import Check, Symptom, listed
+from graphfix.doctor.faults import AS_SIZE, OTHER_SIDE
 from graphfix.doctor.record_notes import EVAL, SCRIPT, TRAIN, noted, scans, suspicion
-from graphfix.doctor.scan import AS_SIZE, OTHER_SIDE
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING, count
 from graphfix.pipeline_config.edits import ConfigEdit
@@ -40,7 +40,7 @@ def _unknown_text(setup: Setup) -> Iterator[Symptom]:
             continue
         scan = setup.scan(name)
         labels = setup.label_map(message.label_map_path)[0] if message.label_map_path else None
-        for text, note in list(scan.unknown.items())[:5]:
+        for text, note in scan.unknown_texts()[:5]:
             near = labels.near(text) if labels else []
             yield Symptom(
                 note.where,
@@ -63,15 +63,16 @@ def _nearly(text: str, near: List[str]) -> str:
 def _more_boxes(setup: Setup) -> Iterator[Symptom]:
     limit = setup.train.max_number_of_boxes
     for name, scan in scans(setup):
-        if name == TRAIN and scan.most[0] > limit:
+        most = scan.most
+        if name == TRAIN and most is not None and most.count > limit:
             yield Symptom(
                 setup.where("train_config", "max_number_of_boxes"),
-                f"max_number_of_boxes is {limit}, but an image has {scan.most[0]} boxes "
-                f"({scan.most[1]})",
+                f"max_number_of_boxes is {limit}, but an image has {most.count} boxes "
+                f"({most.where})",
                 edits=(
                     ConfigEdit(
                         ("train_config", "max_number_of_boxes"),
-                        str(scan.most[0]),
+                        str(most.count),
                         "the most boxes that an image has",
                     ),
                 ),

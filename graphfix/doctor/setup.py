@@ -5,7 +5,7 @@ Relative paths start in the current directory, as for the trainer.
 
 import functools
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar, cast
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple, TypeVar, cast
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from graphfix.detectors.anchor_generators import describe_anchors
 from graphfix.detectors.config_heads import expected_heads
 from graphfix.detectors.model_spec import HeadSpec
 from graphfix.doctor import field_location
-from graphfix.doctor.scan import Scan, scan_records
+from graphfix.doctor.scan import Scan
+from graphfix.doctor.shards import Mapper, make_shards, scan_shards
 from graphfix.doctor.values import Values, look_at_values
 from graphfix.errors import SourceError
 from graphfix.formats import wildcards
@@ -25,7 +26,7 @@ from graphfix.formats.tensors import TensorMeta, TensorStore
 from graphfix.formats.textproto import DUPLICATE, Document, bind
 from graphfix.pipeline_config.label_map import LabelMap, parse_label_map
 from graphfix.pipeline_config.paths import INPUT_READERS
-from graphfix.pipeline_config.resizers import Size, check_resizer, constant_size, resized
+from graphfix.pipeline_config.resizers import check_resizer, constant_size, resized
 from graphfix.pipeline_config.schema_history import Schema
 
 _MOST_TWICE = 100
@@ -35,7 +36,9 @@ class Options(NamedTuple):
     """What was asked for: the API's month and schema, the trainers (model_main, legacy) that may
     train, the directory they train in, and how many records of each data set to look at (all,
     where None).  `cache` keeps what was read, for the next look at a config of the same files.
-    `assumed`: nothing says which month it is, so that a config may need a later one."""
+    `assumed`: nothing says which month it is, so that a config may need a later one.  `label_maps`
+    are read instead of the files of these names.  The files of a data set are scanned in up to
+    `jobs` processes, or by `mapper`, if there is one."""
 
     revision: str
     schema: Schema
@@ -45,6 +48,9 @@ class Options(NamedTuple):
     sample: Optional[int] = None
     progress: Callable[[str], None] = lambda text: None
     assumed: bool = False
+    label_maps: Mapping[str, bytes] = {}
+    jobs: int = 1
+    mapper: Optional[Mapper] = None
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -73,8 +79,6 @@ class Setup:
         self.too_wide: Dict[str, SourceError] = {}
         self._budget = wildcards.Budget()
         self._results: Dict[tuple, Any] = {}
-        # Many of a data set's images have one size.
-        self.resized = functools.lru_cache(maxsize=4096)(self._resized)
         # A Document and a message, or None and the SourceError.  A check that needs one of them is
         # asked only where it is there.
         self.document: Any = None
@@ -159,10 +163,19 @@ class Setup:
             self.too_wide[name] = error
             return ()
 
+    def label_data(self, path: str) -> bytes:
+        """The bytes of a label map.
+
+        Raises:
+          SourceError: it can't be read.
+        """
+        given = self.options.label_maps.get(path)
+        return read_file(path) if given is None else given
+
     @_once
     def label_map(self, path: str) -> Tuple[Optional[LabelMap], Optional[SourceError]]:
         try:
-            return parse_label_map(read_file(path), path), None
+            return parse_label_map(self.label_data(path), path), None
         except SourceError as error:
             return None, error
 
@@ -170,7 +183,7 @@ class Setup:
     def label_document(self, path: str) -> Optional[Document]:
         """A label map as it is written, even where it is not valid."""
         try:
-            return Document.parse(read_file(path), subject=path).without_bom()
+            return Document.parse(self.label_data(path), subject=path).without_bom()
         except SourceError:
             return None
 
@@ -185,20 +198,13 @@ class Setup:
         ]
         labels = self.label_map(message.label_map_path)[0] if message.label_map_path else None
         return self._kept(
-            (
-                "records",
-                tuple(paths),
-                message.label_map_path,
-                message.load_instance_masks,
-                self.body.image_resizer.SerializeToString(),
-            ),
-            lambda: scan_records(
-                paths,
-                labels,
-                self.resized,
-                masks=message.load_instance_masks,
+            ("records", tuple(paths), labels, message.load_instance_masks),
+            lambda: scan_shards(
+                make_shards(paths, labels, masks=message.load_instance_masks),
                 sample=self.options.sample,
                 progress=self.options.progress,
+                jobs=self.options.jobs,
+                mapper=self.options.mapper,
             ),
         )
 
@@ -207,13 +213,12 @@ class Setup:
             self.options.cache[key] = read()
         return self.options.cache[key]
 
-    def _resized(self, height: int, width: int) -> Tuple[Size, Size]:
-        """(height, width) in pixels that an image has once the config's resizer has scaled it, and
-        once it has padded it; unchanged by a resizer that the API cannot build."""
-        if not self._resizes():
-            return ((height, width),) * 2
-        scaled, padded = resized(self.body.image_resizer, np.array([[height, width]]))
-        return tuple(scaled[0].tolist()), tuple(padded[0].tolist())
+    def resized(self, sizes: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        """(height, width) in pixels [N, 2] that images have once the config's resizer has scaled
+        them, and once it has padded them; unchanged by a resizer that the API cannot build."""
+        if not self._resizes() or not len(sizes):
+            return sizes, sizes
+        return resized(self.body.image_resizer, sizes)
 
     @_once
     def _resizes(self) -> bool:

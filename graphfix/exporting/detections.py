@@ -1,6 +1,13 @@
 """Whether a device's runtime detects what TensorFlow does: the same boxes, in any order."""
 
-from typing import Any, Dict, List, NamedTuple, Sequence
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from graphfix.errors import VerificationError
+from graphfix.findings import count
+from graphfix.report.report import Outputs, Verification
+from graphfix.stock_api import runner
+from graphfix.verification.stock_trial import StockTrial
 
 # By how much scores and edges (as parts of the picture) may differ.
 NEAR = 1e-3
@@ -46,6 +53,66 @@ def compare(before: Sequence[Detections], after: Sequence[Detections], least: fl
             found += bool(near)
         total += sum(given["score"] >= least + NEAR for given in left)
     return Agreement(total, found, score, edge)
+
+
+def of_runtime(
+    job: Dict[str, Any], python: Optional[str], worker: str, package: str
+) -> Dict[str, Any]:
+    """What a runtime detects, asked by a script of its own.
+
+    Raises:
+      VerificationError: it does not run the model.
+    """
+    (found,) = runner.run_jobs([job], python=python or sys.executable, worker=worker)
+    error = found.get("error")
+    if error:
+        raise VerificationError(
+            f"{package} under {python or sys.executable}",
+            f"{error['type']}: {error['message']:.500}",
+            f"name a Python that has {package} with --stock_python",
+        )
+    return found
+
+
+def of_tensorflow(
+    graph: str, images: Sequence[str], arrays: Sequence[str], python: str
+) -> Dict[str, Any]:
+    """What TensorFlow detects with a frozen graph in JPEG or .npy files, whose pixels it writes to
+    `arrays`.
+
+    Raises:
+      GraphfixError: it does not run the graph.
+    """
+    job = {"verb": "detect", "graph": graph, "images": list(images), "arrays": list(arrays)}
+    found = runner.run_job(job, python=runner.find_stock_python(python))
+    if "error" in found:
+        raise VerificationError(
+            f"TensorFlow under {python}", found["error"]["message"][:500], "name another Python"
+        )
+    return found
+
+
+def judged(
+    runtime: str,
+    ours: Dict[str, Any],
+    theirs: Optional[Dict[str, Any]],
+    least: float,
+    results: List[Dict[str, Any]],
+) -> StockTrial:
+    """What a runtime's detections are beside TensorFlow's, where those are known."""
+    pictures = count(len(ours["detections"]), "picture")
+    number = count(sum(map(len, ours["detections"])), "detection")
+    verification = Verification(
+        runtime, "export", f"{runtime} runs it: {number} in {pictures}", True, ()
+    )
+    outputs: Tuple[Outputs, ...] = ()
+    remarks: Tuple[str, ...] = ()
+    if theirs is None:
+        remarks = ("detections were not compared: name a Python of TensorFlow as --tf1_python",)
+    else:
+        found = compare(theirs["detections"], ours["detections"], least)
+        outputs = (Outputs(runtime, "detections", str(found), found.equal),)
+    return StockTrial((verification,), results, remarks, outputs)
 
 
 def _same(one: Dict[str, Any], other: Dict[str, Any]) -> bool:

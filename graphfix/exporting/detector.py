@@ -30,7 +30,7 @@ class Detector:
     `variables` are the model's own, without what training adds, under the names they have in
     TensorFlow 1; `quantization` the names of its ranges, which may be left out where
     `drop_quantization`.  Tensors are views, read when they are loaded.  `place` is the output's
-    directory as its users will see it.
+    directory as its users will see it, `python` the Python that has the target's own tools.
     """
 
     context: Context
@@ -43,6 +43,7 @@ class Detector:
     place: str
     findings: Tuple[Finding, ...]
     drop_quantization: bool = False
+    python: Optional[str] = None
 
     @property
     def path(self) -> str:

@@ -51,5 +51,7 @@ class TargetRow(NamedTuple):
 TARGETS: Dict[Target, TargetRow] = {
     Target.TF2: TargetRow("TensorFlow 2", "graphfix.exporting.tf2.target", trains=True),
     Target.OPENCV: TargetRow("OpenCV", "graphfix.exporting.opencv.target"),
+    Target.ONNX: TargetRow("ONNX", "graphfix.exporting.tools.to_onnx"),
+    Target.OPENVINO: TargetRow("OpenVINO", "graphfix.exporting.tools.to_openvino"),
     Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch"),
 }

@@ -6,7 +6,7 @@ The surgery is a conversion's, in the same pass; what is written is the target's
 import dataclasses
 import json
 import os
-from typing import Any, Dict, Tuple, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 from graphfix.choices import Target, Trainer
 from graphfix.conversion.context import describe
@@ -27,8 +27,8 @@ from graphfix.pipeline_config.schema_history import LAST_MONTH
 from graphfix.planning.classes import TargetClass
 from graphfix.verification.copies import check_copies
 
-# Of a conversion's options, those that prepare a trainer of TensorFlow 1.
-NOT_TAKEN = ("freeze", "target_api", "trainer", "fine_tune_checkpoint")
+# Of a conversion's options, those about a trainer of TensorFlow 1, and about its own output.
+NOT_TAKEN = ("freeze", "target_api", "trainer", "fine_tune_checkpoint", "require_graph")
 RECORDS = ("train_record", "eval_record")
 # What a config tells such a trainer; a target tells its own.
 _OF_TRAINERS = ("train_config.fine_tune_checkpoint", "train_config.from_detection_checkpoint")
@@ -79,9 +79,10 @@ def export(
     options: ConvertOptions,
     *,
     drop_quantization: bool = False,
+    python: Optional[str] = None,
 ) -> Exported:
     """Exports, verifies and publishes.  `drop_quantization` allows the target to leave out ranges
-    that it has no place for.
+    that it has no place for, `python` has the target's own tools.
 
     Raises:
       GraphfixError: nothing was published, and what was there before still is.
@@ -92,6 +93,7 @@ def export(
     destination.check(inputs)
     model = opened(source, options)
     made = decided(model, options, destination.place, drop_quantization=drop_quantization)
+    made = dataclasses.replace(made, python=python)
     module = row.load()
     problems = tuple(module.problems(made))
     if problems:
@@ -142,9 +144,8 @@ def _check_options(
             )
         )
     given = options.given()
-    what = "a trainer of TensorFlow 1" if trains else "training"
     problems += [
-        Problem(f"--{name}", f"is for {what}, which {target} is not for", "leave it out")
+        Problem(f"--{name}", f"means nothing to {target}", "leave it out")
         for name in NOT_TAKEN + (() if trains else RECORDS)
         if name in given
     ]

@@ -10,7 +10,7 @@ their sizes at fixed offsets.  TensorFlow's decode_image takes these four.
 """
 
 import struct
-from typing import Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, NamedTuple, Optional, Tuple
 
 from graphfix.errors import SourceError
 
@@ -18,6 +18,8 @@ JPEG, PNG, GIF, BMP = "jpeg", "png", "gif", "bmp"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset(range(0xD0, 0xD9)) | {0x01}
 _SCAN, _END, _APP1 = 0xDA, 0xD9, 0xE1
+_START = 2048  # bytes in which most headers are whole
+_FRAME = struct.Struct(">BHHB")
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 _OTHERS = (
     (b"II*\0", "TIFF"),
@@ -49,21 +51,24 @@ class Jpeg(NamedTuple):
     width: int
 
 
-def read_header(data: bytes) -> Optional[Header]:
-    """The header of a JPEG, PNG, GIF or BMP file; None for anything else."""
-    if data[:2] == b"\xff\xd8":
-        return _jpeg(data)
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
-        if len(data) < 33 or data[12:16] != b"IHDR":
+def read_header(data: Any) -> Optional[Header]:
+    """The header of a JPEG, PNG, GIF or BMP file, which may be a memoryview; None for anything
+    else."""
+    start = bytes(data[:_START])
+    if start[:2] == b"\xff\xd8":
+        return _jpeg(data, start)
+    if start[:8] == b"\x89PNG\r\n\x1a\n":
+        if len(data) < 33 or start[12:16] != b"IHDR":
             return Header(PNG, 0, 0, 0, 8, False)
-        width, height, bits, kind = struct.unpack(">IIBB", data[16:26])
-        return Header(PNG, height, width, _PNG_CHANNELS.get(kind, 0), bits, b"IEND" in data[-64:])
-    if data[:6] in (b"GIF87a", b"GIF89a") and len(data) >= 10:
-        width, height = struct.unpack("<HH", data[6:10])
+        width, height, bits, kind = struct.unpack(">IIBB", start[16:26])
+        complete = b"IEND" in bytes(data[-64:])
+        return Header(PNG, height, width, _PNG_CHANNELS.get(kind, 0), bits, complete)
+    if start[:6] in (b"GIF87a", b"GIF89a") and len(data) >= 10:
+        width, height = struct.unpack("<HH", start[6:10])
         return Header(GIF, height, width, 3, 8, True)
-    if data[:2] == b"BM" and len(data) >= 30:
-        width, height = struct.unpack("<ii", data[18:26])
-        (bits,) = struct.unpack("<H", data[28:30])
+    if start[:2] == b"BM" and len(data) >= 30:
+        width, height = struct.unpack("<ii", start[18:26])
+        (bits,) = struct.unpack("<H", start[28:30])
         return Header(BMP, abs(height), abs(width), max(1, bits // 8), 8, True)
     return None
 
@@ -126,12 +131,37 @@ def _segments(data: bytes) -> Iterator[Tuple[int, int, int]]:
         at += 2 + length
 
 
-def _jpeg(data: bytes) -> Header:
-    frame = (8, 0, 0, 0)
-    for marker, start, _ in _segments(data):
-        if marker in _FRAMES and start + 10 <= len(data):
-            frame = struct.unpack(">BHHB", data[start + 4 : start + 10])
+def _jpeg(data: Any, start: bytes) -> Header:
+    frame = _first_frame(start)
+    if frame is None:
+        # More before the scan than `start` has, or several frames: the last one counts.
+        frame = (8, 0, 0, 0)
+        for marker, at, _ in _segments(data):
+            if marker in _FRAMES and at + 10 <= len(data):
+                frame = _FRAME.unpack(data[at + 4 : at + 10])
     bits, height, width, channels = frame
     # Some cameras and tools leave a few bytes after the end.
-    complete = b"\xff\xd9" in data[-1024:] and height > 0
-    return Header(JPEG, height, width, channels, bits, complete)
+    complete = data[-2:] == b"\xff\xd9" or b"\xff\xd9" in bytes(data[-1024:])
+    return Header(JPEG, height, width, channels, bits, complete and height > 0)
+
+
+def _first_frame(start: bytes) -> Optional[Tuple[int, ...]]:
+    """The one frame header of a JPEG file that begins so; None unless all its segments up to the
+    scan are here, and are the usual ones."""
+    at, frame = 2, None
+    end = len(start) - 10
+    while at < end and start[at] == 0xFF:
+        marker = start[at + 1]
+        if marker == _SCAN:
+            return frame
+        if marker in _FRAMES:
+            if frame is not None:
+                return None
+            frame = _FRAME.unpack_from(start, at + 4)
+        elif marker < 0xC4 or marker in _WITHOUT_LENGTH or marker in (_END, 0xFF):
+            return None
+        length = start[at + 2] << 8 | start[at + 3]
+        if length < 2:
+            return None
+        at += 2 + length
+    return None

@@ -2,12 +2,13 @@
 
 A record is its length (8 bytes, little-endian), the masked CRC-32C of these 8 bytes (4), the data,
 and the masked CRC-32C of the data (4); a file is records one after the other
-(tensorflow/core/lib/io/record_writer.cc).  One record is in memory at a time.
+(tensorflow/core/lib/io/record_writer.cc).  A block of records, or one larger record, is in memory
+at a time.
 """
 
 import os
 import struct
-from typing import Iterator, Tuple
+from typing import Iterable, Iterator, Tuple
 
 from graphfix.errors import SourceError
 from graphfix.formats import regular_files
@@ -15,33 +16,101 @@ from graphfix.formats.checksum import crc32c, mask
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
-_BUFFER = 1 << 20
+_BLOCK = 1 << 19  # bytes that are read at once: more, and they leave the processor's cache
 _GZIP = b"\x1f\x8b"
 _WRITE_AGAIN = "write or copy the file again"
 
 
-def read_records(path: str) -> Iterator[Tuple[int, int, bytes]]:
-    """(number, offset, data) of every record of a file; both count from 0.
+def read_frames(path: str) -> Iterator[Tuple[int, int, bytes, int, int]]:
+    """(number, offset, block, start, end) of every record of a file: its data are block[start:end],
+    bytes of the file among others.  Number and offset count from 0.
+
+    A block is read, not mapped: a mapped file that becomes shorter ends the process by a signal.
 
     Raises:
       SourceError: naming file, record and offset, where it is truncated or damaged.
     """
     try:
-        with regular_files.open_file(path, buffering=_BUFFER) as file:
-            left = os.fstat(file.fileno()).st_size
-            offset = number = 0
+        with regular_files.open_file(path, buffering=0) as file:
+            handle = file.fileno()
+            most = os.fstat(handle).st_size
+            regular_files.check_pointer(path, most)
+            crc, head, foot = crc32c, _HEADER.size, _FOOTER.size
+            unpack, unpack_footer = _HEADER.unpack_from, _FOOTER.unpack_from
+            offset, number, needed = 0, 0, head
             while True:
-                header = file.read(_HEADER.size)
-                if not header:
-                    return
-                data = _data(path, file, header, left - _HEADER.size, number, offset)
-                yield number, offset, data
-                taken = _HEADER.size + len(data) + _FOOTER.size
-                offset, left, number = offset + taken, left - taken, number + 1
+                block = _read(handle, max(_BLOCK, needed), offset)
+                if not offset and block.startswith(_GZIP):
+                    what = "is compressed, which the API's input readers do not read"
+                    raise SourceError(path, what, "unpack it")
+                if len(block) < needed:
+                    if not block and needed == head:
+                        return
+                    inside = needed == head
+                    what = (
+                        "the file ends inside its length" if inside else "the file became shorter"
+                    )
+                    what = _what(number, offset) + "is truncated: " + what
+                    raise SourceError(path, what, _WRITE_AGAIN)
+                view, size, at = memoryview(block), len(block), 0
+                # The records that are whole in this block.
+                while at + head <= size:
+                    length, checksum = unpack(block, at)
+                    if mask(crc(block[at : at + 8])) != checksum:
+                        raise _no_header(path, number, offset)
+                    start = at + head
+                    end = start + length
+                    if end + foot > size:
+                        break
+                    if mask(crc(view[start:end])) != unpack_footer(block, end)[0]:
+                        what = "is damaged: the checksum of its data is wrong"
+                        raise SourceError(path, _what(number, offset) + what, _WRITE_AGAIN)
+                    yield number, offset, block, start, end
+                    number += 1
+                    offset += end + foot - at
+                    at = end + foot
+                else:
+                    needed = head
+                    continue
+                # Asked before reading: a length is believed only as far as there is a file.
+                needed, left = head + length + foot, most - offset - head
+                if length + foot > left:
+                    what = f"it has {length} bytes, and the file {max(0, left - foot)} more"
+                    what = _what(number, offset) + "is truncated: " + what
+                    raise SourceError(path, what, _WRITE_AGAIN)
     except OSError as error:
-        raise SourceError(
-            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+def read_records(path: str) -> Iterator[Tuple[int, int, bytes]]:
+    """(number, offset, data) of every record of a file; as `read_frames`."""
+    for number, offset, block, start, end in read_frames(path):
+        yield number, offset, block[start:end]
+
+
+def read_at(path: str, offsets: Iterable[int]) -> Iterator[bytes]:
+    """The data of the records at offsets that `read_frames` gave.
+
+    Raises:
+      SourceError: the file has changed since.
+    """
+    try:
+        with regular_files.open_file(path, buffering=0) as file:
+            for offset in offsets:
+                header = os.pread(file.fileno(), _HEADER.size, offset)
+                data = footer = b""
+                if len(header) == _HEADER.size:
+                    length = _HEADER.unpack(header)[0]
+                    if offset + length < os.fstat(file.fileno()).st_size:
+                        data = os.pread(file.fileno(), length + _FOOTER.size, offset + _HEADER.size)
+                        data, footer = data[: -_FOOTER.size], data[-_FOOTER.size :]
+                if len(footer) < _FOOTER.size or mask(crc32c(data)) != _FOOTER.unpack(footer)[0]:
+                    raise SourceError(
+                        path, "changed while it was read", "do it again when nothing writes to it"
+                    )
+                yield data
+    except OSError as error:
+        raise _unreadable(path, error) from None
 
 
 def is_tfrecord(data: bytes) -> bool:
@@ -52,46 +121,36 @@ def is_tfrecord(data: bytes) -> bool:
     return mask(crc32c(data[:8])) == checksum
 
 
-def _data(path: str, file, header: bytes, left: int, number: int, offset: int) -> bytes:
-    what = f"record {number} (at byte {offset}) "
-    if offset == 0:
-        regular_files.check_pointer(path, _HEADER.size + left)
-    if offset == 0 and header.startswith(_GZIP):
-        raise SourceError(
-            path, "is compressed, which the API's input readers do not read", "unpack it"
-        )
-    if len(header) < _HEADER.size:
-        raise SourceError(
-            path, what + "is truncated: the file ends inside its length", _WRITE_AGAIN
-        )
-    length, checksum = _HEADER.unpack(header)
-    if mask(crc32c(header[:8])) != checksum:
-        raise SourceError(
+def _read(handle: int, size: int, offset: int) -> bytes:
+    """As much of a file as there is."""
+    data = os.pread(handle, size, offset)
+    while data and len(data) < size:
+        more = os.pread(handle, size - len(data), offset + len(data))
+        if not more:
+            break
+        data += more
+    return data
+
+
+def _no_header(path: str, number: int, offset: int) -> SourceError:
+    if offset:
+        return SourceError(
             path,
-            what
-            + (
-                "is damaged: the checksum of its length is wrong"
-                if offset
-                else "has no record's header"
-            ),
-            _WRITE_AGAIN
-            if offset
-            else "give a TFRecord file, or annotations as .json, .xml or .csv",
-        )
-    # Asked before reading: a length is believed only as far as there is a file.
-    if length + _FOOTER.size > left:
-        raise SourceError(
-            path,
-            what
-            + f"is truncated: it has {length} bytes, and the file {max(0, left - _FOOTER.size)} "
-            "more",
+            _what(number, offset) + "is damaged: the checksum of its length is wrong",
             _WRITE_AGAIN,
         )
-    data, footer = file.read(length), file.read(_FOOTER.size)
-    if len(data) < length or len(footer) < _FOOTER.size:
-        raise SourceError(path, what + "is truncated: the file became shorter", _WRITE_AGAIN)
-    if mask(crc32c(data)) != _FOOTER.unpack(footer)[0]:
-        raise SourceError(
-            path, what + "is damaged: the checksum of its data is wrong", _WRITE_AGAIN
-        )
-    return data
+    return SourceError(
+        path,
+        _what(number, offset) + "has no record's header",
+        "give a TFRecord file, or annotations as .json, .xml or .csv",
+    )
+
+
+def _unreadable(path: str, error: OSError) -> SourceError:
+    return SourceError(
+        path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+    )
+
+
+def _what(number: int, offset: int) -> str:
+    return f"record {number} (at byte {offset}) "

@@ -168,7 +168,8 @@ def converter(evidence: GraphEvidence, scope: str) -> str:
     found = evidence.nodes(scope + r"convert_scores\Z") or evidence.nodes(
         scope + r"(Sigmoid|Softmax)\Z", "Sigmoid", "Softmax"
     )
-    if len(found) != 1 or found[0].op not in CONVERTERS:
+    operations = [_flattened(evidence, node) for node in found]
+    if len(operations) != 1 or operations[0] not in CONVERTERS:
         raise Unrecognised(
             "the conversion of scores (%s)"
             % (
@@ -176,7 +177,16 @@ def converter(evidence: GraphEvidence, scope: str) -> str:
                 or "there is no node convert_scores"
             )
         )
-    return CONVERTERS[found[0].op]
+    return CONVERTERS[operations[0]]
+
+
+def _flattened(evidence: GraphEvidence, node: Any) -> str:
+    """The operation of a node; until TensorFlow 1.10, Softmax takes two axes, and what it makes of
+    more is given their shape behind it."""
+    if node.op == "Reshape":
+        source = evidence.source(node, 0)
+        return source.op if source.op == "Softmax" else node.op
+    return node.op
 
 
 def infer_coder(evidence: GraphEvidence) -> Fields:

@@ -20,6 +20,7 @@ from graphfix.formats import dtypes
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.evaluate import evaluate
 from graphfix.formats.graphdef.graph import Graph, Input, read_input
+from graphfix.graph_rewrite import tflite
 from graphfix.graph_rewrite.axis_types import NotUnderstood
 from graphfix.graph_rewrite.vectors import Vectors, unused
 
@@ -65,11 +66,14 @@ def replace_anchors(
       ValueError: nothing in the graph looks like anchors.
     """
     consumers = graph.consumers()
-    source = _find(graph, consumers, boxes)
+    centred = tflite.anchors(graph)
+    source = centred or _find(graph, consumers, boxes)
     node = graph.nodes[source.name]
     value = evaluate(graph, source.name, source.port)
+    if centred and value is not None:
+        value = tflite.corners(value)
     scale = np.asarray(image + image, np.float64)
-    shapes = _map_shapes(value, old.per_map)
+    shapes = None if value is None else _map_shapes(value, old.per_map)
     if shapes is None or not np.allclose(
         value, _placed(old, shapes, image) / scale, rtol=0, atol=_SAME
     ):
@@ -81,8 +85,9 @@ def replace_anchors(
         name for name, one in graph.ancestors([source.name]).items() if one.op != "Const"
     }
     made = type(node)(name=unused(graph, node.name + "/anchors"), op="Const")
+    placed = _placed(new, shapes, image) / scale
     constants.set_value(
-        made, (_placed(new, shapes, image) / scale).astype(np.float32), dtypes.FLOAT32
+        made, (tflite.centred(placed) if centred else placed).astype(np.float32), dtypes.FLOAT32
     )
     graph.nodes[made.name] = made
     for reader, position in consumers[source.name]:

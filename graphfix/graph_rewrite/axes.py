@@ -11,7 +11,7 @@ import collections
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from graphfix.formats.graphdef.graph import Consumers, Graph, read_input
-from graphfix.graph_rewrite import rules
+from graphfix.graph_rewrite import cuts, rules
 from graphfix.graph_rewrite.axis_types import (
     ANY,
     CHANNEL,
@@ -24,6 +24,8 @@ from graphfix.graph_rewrite.axis_types import (
     class_axis,
 )
 from graphfix.graph_rewrite.vectors import Element, Vectors
+
+_ORIGINS = ("Tile", "Fill")
 
 
 class Tracker:
@@ -38,12 +40,14 @@ class Tracker:
         self.graph, self.consumers, self.old, self.new = graph, consumers, old, new
         self.states: Dict[Tuple[str, int], Axes] = {}
         self.selections: Dict[Selection, None] = {}  # in the order they were found
-        self.vectors = Vectors(graph, consumers)
-        self.attributes: List[Tuple[str, str, Any]] = []
+        self.vectors = Vectors(graph, consumers, self.states, self.size)
+        # Node, attribute, and the axis of the shape that it is (None: it is a number), new size.
+        self.attributes: List[Tuple[str, str, Optional[int], int]] = []
         self.packed: List[Any] = []  # readers of a number that counts more than classes
+        self.dropped: List[Tuple[Any, Axes]] = []  # who takes the axis of the only class away
         self.waiting: Dict[str, str] = {}
         self._pending: Any = collections.deque()
-        self._tiles: Set[Any] = set()
+        self._origins: Set[str] = set()  # where class axes were started that come from no head
         self._arrived: Dict[str, int] = {}  # of a list of inputs, how many are known
 
     def size(self, factor: Any, *, new: bool = False) -> Optional[int]:
@@ -73,7 +77,7 @@ class Tracker:
                 self._visit(self.graph.nodes[self._pending.popleft()])
             if not self.waiting:
                 return
-            if not self._find_tile():
+            if not self._find_origin():
                 name, why = sorted(self.waiting.items())[0]
                 raise NotUnderstood(self.graph.nodes[name], why)
 
@@ -137,9 +141,10 @@ class Tracker:
         self.waiting.pop(node.name, None)
         self._set(node.name, outputs)
 
-    def _find_tile(self) -> bool:
-        """Starts a class axis at a Tile that repeats something for every class, in front of a node
-        of which only one operand has a class axis so far; whether there was one."""
+    def _find_origin(self) -> bool:
+        """Starts a class axis in front of a node of which only one operand has one so far: at a
+        Tile that repeats something for every class, or a Fill as large as a tensor with classes;
+        whether there was one."""
         for name in sorted(self.waiting):
             seen = set()
             pending = [
@@ -152,10 +157,10 @@ class Tracker:
                 if node.name in seen or (node.name, 0) in self.states:
                     continue
                 seen.add(node.name)
-                if node.op == "Tile" and node.name not in self._tiles:
-                    self._tiles.add(node.name)
-                    axes = self._tiled(node)
+                if node.op in _ORIGINS and node.name not in self._origins:
+                    axes = self._tiled(node) if node.op == "Tile" else self._filled(node)
                     if axes:
+                        self._origins.add(node.name)
                         self.start(node.name, axes)
                         return True
                 if node.op in rules.SHAPED_LIKE_INPUT:
@@ -164,12 +169,24 @@ class Tracker:
 
     def _tiled(self, node: Any) -> Optional[Axes]:
         multiples = self.vectors.read(read_input(node.input[1])) or []
-        places = [place for place, one in enumerate(multiples) if one.value == self.old]
-        others = [one for one in multiples if one.value not in (1, None)]
-        if len(places) != 1 or len(others) != 1:
+        made = self.graph.nodes[read_input(node.input[0]).name]
+        if self.old == 1 and made.op == "ExpandDims":
+            # Of several axes of length 1, it is the one that was made to be repeated.
+            axis = cuts.number(self, made, 1)
+            places = [axis if axis >= 0 else len(multiples) + axis]
+        else:
+            places = [place for place, one in enumerate(multiples) if one.value == self.old]
+        others = [place for place, one in enumerate(multiples) if one.value not in (1, None)]
+        if len(places) != 1 or not 0 <= places[0] < len(multiples) or set(others) - set(places):
             return None
-        self.vectors.change(multiples[places[0]], self.new, node, 1)
+        self.expect(multiples[places[0]], (CLASS,), node, 1)
         return tuple((CLASS,) if place == places[0] else (ANY,) for place in range(len(multiples)))
+
+    def _filled(self, node: Any) -> Optional[Axes]:
+        sizes = self.vectors.read(read_input(node.input[0])) or []
+        if not any(one.counts_classes for one in sizes):
+            return None
+        return tuple(one.axis or (one.value,) for one in sizes)
 
     def expect(self, element: Element, factors: Sequence[Any], node: Any, position: int) -> None:
         """Compares a number that a node reads (an element of its input `position`) with the size of
@@ -178,6 +195,10 @@ class Tracker:
         Raises:
           NotUnderstood: they differ.
         """
+        if element.counts_classes:
+            if element.axis != tuple(factors):
+                raise NotUnderstood(node, "it takes the length of another axis of classes")
+            return
         sizes = [self.size(factor) for factor in factors]
         if element.value is None or ANY in sizes:
             return

@@ -135,6 +135,8 @@ class Branches:
 
     def resize(self, count: int) -> None:
         """Makes branches for classes 0 to `count` - 1: removes some, or copies class 0's."""
+        if not self.slices and not self.unpacks:
+            return  # one operation suppresses all
         if self.count == 1 < count:
             self._mark_alone()
         joined = self._grow(count) if self.count < count else {}

@@ -42,6 +42,8 @@ def slice_(tracker: Any, node: Any, inputs: Any) -> Outputs:
     axis = class_axis(axes)
     factor = axes[axis][-1] if len(axes[axis]) == 1 else None
     first, length = begin[axis].value, size[axis].value
+    if size[axis].axis == axes[axis]:
+        length = -1  # as long as the axis itself
     if factor is None or first is None:
         raise NotUnderstood(node, "it cuts an axis that holds more than classes")
     whole = tracker.size(factor)
@@ -166,8 +168,13 @@ def _index(tracker: Any, name: str, factors: Any) -> None:
         if node.op == "Mul":
             for position in (0, 1):
                 elements = tracker.vectors.read(read_input(node.input[position]))
-                # A product of sizes read off shapes begins with 1, and follows by itself.
-                if elements and len(elements) == 1 and elements[0].value not in (None, 1):
+                # A size that is read off a shape follows by itself; their product begins with 1.
+                if (
+                    elements
+                    and len(elements) == 1
+                    and elements[0].constant
+                    and elements[0].value not in (None, 1)
+                ):
                     tracker.expect(elements[0], factors, node, position)
         if node.op in through:
             pending += [read_input(text).name for text in node.input[:2]]

@@ -7,6 +7,7 @@ from graphfix.graph_rewrite.axis_types import (
     ANY,
     CHANNEL,
     CLASS,
+    Axes,
     NotUnderstood,
     Outputs,
     class_axis,
@@ -18,29 +19,57 @@ def reshape(tracker: Any, node: Any, inputs: Any) -> Outputs:
         raise NotUnderstood(node, "a class axis decides a shape")
     elements = tracker.vectors.read(read_input(node.input[1]))
     if elements is None:
-        return {0: _flattened(tracker, node, inputs[0])}
+        raise NotUnderstood(node, "its shape is not known")
+    if _drops(tracker, elements, inputs[0]):
+        axis = class_axis(inputs[0])
+        sizes = tuple((one.value,) for one in elements[axis + 1 :])
+        tracker.dropped.append((node, inputs[0][: axis + 1] + sizes))
+        return {}
     factors = [factor for axis in inputs[0][class_axis(inputs[0]) :] for factor in axis]
     out: List[Tuple[Any, ...]] = []
     for element in reversed(elements):
-        if element.value in (None, -1):
+        if element.axis is not None and element.value is None:
+            taken = list(element.axis)
+            if factors[len(factors) - len(taken) :] == taken:
+                del factors[len(factors) - len(taken) :]
+            elif CHANNEL in factors or CLASS in factors:
+                raise NotUnderstood(node, "it takes an axis for another one's length")
+            out.append(element.axis)
+        elif element.value in (None, -1):
             # Whatever is left; without the classes nobody needs to know what.
             left = CHANNEL in factors or CLASS in factors
             out.append((ANY,) + tuple(factors) if left else (ANY,))
             factors = []
-            continue
-        taken = _taken(tracker, factors, element.value)
-        if CHANNEL in taken or CLASS in taken:
-            tracker.expect(element, taken, node, 1)
-            out.append(tuple(taken))
         else:
-            out.append((element.value,))
+            taken = _taken(tracker, factors, element)
+            if CHANNEL in taken or CLASS in taken:
+                tracker.expect(element, taken, node, 1)
+                out.append(tuple(taken))
+            else:
+                out.append((element.value,))
     if CHANNEL in factors or CLASS in factors:
         raise NotUnderstood(node, "the classes do not come out on an axis of their own")
     return {0: tuple(reversed(out))}
 
 
-def _taken(tracker: Any, factors: List[Any], size: int) -> List[Any]:
+def _drops(tracker: Any, elements: List[Any], axes: Axes) -> bool:
+    """Whether only the axis of the only class is dropped, and what comes behind it stays."""
+    axis = class_axis(axes)
+    return (
+        tracker.old == 1
+        and axes[axis] == (CLASS,)
+        and len(elements) == len(axes)
+        and (elements[axis].value or 1) > 1
+        and all(
+            (one.value or -1) > 0 and was in ((ANY,), (one.value,))
+            for one, was in zip(elements[axis + 1 :], axes[axis + 1 :])
+        )
+    )
+
+
+def _taken(tracker: Any, factors: List[Any], element: Any) -> List[Any]:
     """Takes from the end of `factors` what makes up an axis of a size."""
+    size = element.value
     if factors and factors[-1] is ANY:
         return [factors.pop()]
     if factors and size == 1 and factors[-1] == CLASS and tracker.size(CLASS) == 1:
@@ -49,33 +78,6 @@ def _taken(tracker: Any, factors: List[Any], size: int) -> List[Any]:
     while factors and product(tracker, taken) != size:
         taken.insert(0, factors.pop())
     return taken
-
-
-def _flattened(tracker, node, axes):
-    """Everything up to the class axis made one axis, by a shape of [all of it, the other sizes]."""
-    axis = class_axis(axes)
-    shape = tracker.graph.nodes[read_input(node.input[1]).name]
-    if shape.op == "ConcatV2" and shape.attr["N"].i == 2:
-        first = tracker.vectors.read(read_input(shape.input[0]))
-        rest = tracker.graph.nodes[read_input(shape.input[1]).name]
-        if (
-            first is not None
-            and len(first) == 1
-            and first[0].value in (None, -1)
-            and rest.op == "StridedSlice"
-            and rest.attr["end_mask"].i & 1
-        ):
-            begin = tracker.vectors.read(read_input(rest.input[1]))
-            of = tracker.graph.nodes[read_input(rest.input[0]).name]
-            source = read_input(of.input[0]) if of.op == "Shape" else None
-            if (
-                source
-                and tracker.states.get((source.name, source.port)) == axes
-                and begin is not None
-                and [one.value for one in begin] == [axis + 1]
-            ):
-                return ((ANY,) + axes[axis],) + axes[axis + 1 :]
-    raise NotUnderstood(node, "its shape is not known")
 
 
 def product(tracker: Any, factors: Any) -> Optional[int]:

@@ -24,6 +24,7 @@ from graphfix.graph_rewrite.axes import Tracker
 from graphfix.graph_rewrite.axis_types import ANY, CHANNEL, CLASS, NotUnderstood
 from graphfix.graph_rewrite.branches import Branches
 from graphfix.graph_rewrite.grid_anchors import replace_grid
+from graphfix.graph_rewrite.one_of_several import choose
 from graphfix.planning import kernels
 from graphfix.planning.edits import Edit, Gather, Stretch, Widen
 
@@ -64,12 +65,8 @@ def rewrite(
             if head.class_axis:
                 for node in _products(graph, head, consumers):
                     tracker.start(node.name, _axes(node, head))
-        tracker.run()
-        branches = Branches(graph, consumers, tracker.selections, model.classes)
-        tracker.vectors.apply()
-        for name, attribute, (axis, size) in tracker.attributes:
-            graph.nodes[name].attr[attribute].shape.dim[axis].size = size
-        branches.resize(classes)
+        if classes > 1 or model.classes > 1 or anchors:
+            _recount(graph, consumers, tracker)
         if anchors:
             gone = _replace_anchors(graph, model, anchors, tracker)
         sizes = {tensor: tracker.class_size(axes) for tensor, axes in tracker.states.items()}
@@ -92,6 +89,23 @@ def rewrite(
         if not isinstance(node, NodeCopy):
             _tidy(node)
     return sizes
+
+
+def _recount(graph: Graph, consumers: Any, tracker: Tracker) -> None:
+    """Follows the classes and changes whatever counts them.  (What has one class and keeps it does
+    not need that: its graph stays, whatever it is made of.)"""
+    tracker.run()
+    for node, axes in tracker.dropped if tracker.new > 1 else ():
+        choose(graph, node, axes, tracker.states, tracker.new)
+    branches = Branches(graph, consumers, tracker.selections, tracker.old)
+    tracker.vectors.apply()
+    for name, attribute, axis, size in tracker.attributes:
+        value = graph.nodes[name].attr[attribute]
+        if axis is None:
+            value.i = size
+        else:
+            value.shape.dim[axis].size = size
+    branches.resize(tracker.new)
 
 
 def _replace_anchors(

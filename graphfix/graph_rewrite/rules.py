@@ -9,8 +9,16 @@ from typing import Any
 
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import read_input
-from graphfix.graph_rewrite import cuts, reshapes, tensor_arrays
-from graphfix.graph_rewrite.axis_types import ANY, NotUnderstood, Outputs, Wait, class_axis, marker
+from graphfix.graph_rewrite import cuts, reshapes, tensor_arrays, tflite
+from graphfix.graph_rewrite.axis_types import (
+    ANY,
+    CLASS,
+    NotUnderstood,
+    Outputs,
+    Wait,
+    class_axis,
+    marker,
+)
 
 # Operations whose outputs have their inputs' axes; the Tile that a chain of them leads back to can
 # be the origin of a class axis.
@@ -87,12 +95,16 @@ def _sum(tracker: Any, node: Any, inputs: Any) -> Outputs:
 
 def _joined(node, known):
     """The axes of operands, those of which most is known."""
-    if (
-        len({len(axes) for axes in known}) != 1
-        or len({(class_axis(a), marker(a)) for a in known}) != 1
-    ):
+    if len({len(axes) for axes in known}) != 1 or len({_place(axes) for axes in known}) != 1:
         raise NotUnderstood(node, "its operands have their classes on different axes")
     return max(known, key=lambda axes: sum(factor is not ANY for axis in axes for factor in axis))
+
+
+def _place(axes: Any) -> Any:
+    """Which axis has the classes, and what follows them in it: with the same length in another
+    order, two packed axes are not alike."""
+    axis = class_axis(axes)
+    return axis, marker(axes), axes[axis][axes[axis].index(marker(axes)) + 1 :]
 
 
 def _broadcasts(tracker: Any, name: str, axes: Any) -> bool:
@@ -116,8 +128,14 @@ def _select(tracker: Any, node: Any, inputs: Any) -> Outputs:
 def _squeeze(tracker: Any, node: Any, inputs: Any) -> Outputs:
     axes = inputs[0]
     dims = [dim % len(axes) for dim in node.attr["squeeze_dims"].list.i]
-    if not dims or class_axis(axes) in dims:
+    if not dims:
         raise NotUnderstood(node, "it is not known which axes it takes away")
+    if class_axis(axes) in dims:
+        if axes[class_axis(axes)] != (CLASS,) or tracker.old != 1:
+            raise NotUnderstood(node, "it takes the class axis away")
+        # Of one class; of more, there is one to choose.
+        tracker.dropped.append((node, axes))
+        return {}
     return {0: tuple(axis for number, axis in enumerate(axes) if number not in dims)}
 
 
@@ -287,6 +305,7 @@ for _rule, _operations in (
     (tensor_arrays.collect, ("TensorArrayGatherV3",)),
     (_reduce, ("Mean", "Sum", "Max", "Min", "ArgMax", "Any")),
     (_top, ("TopKV2",)),
+    (tflite.detection, (tflite.OPERATION,)),
     (_crop, ("CropAndResize", "ResizeBilinear", "ResizeNearestNeighbor")),
 ):
     RULES.update(dict.fromkeys(_operations, _rule))

@@ -52,4 +52,4 @@ def _shape_attr(tracker: Any, node: Any, axes: Any) -> None:
     after = 1
     for factor in axes[axis]:
         after *= tracker.size(factor, new=True)
-    tracker.attributes.append((node.name, "element_shape", (axis, after)))
+    tracker.attributes.append((node.name, "element_shape", axis, after))

@@ -1,106 +1,227 @@
 """Small integer vectors of a graph - shapes, sizes, permutations - read and changed by element.
 
-A vector is one constant, or put together: Pack of scalars, ConcatV2 of vectors, Select of two
-numbers by a comparison.  Each element is told by where it is written, so that one can be changed
-and the others stay.  A constant that others read too is copied before it is changed.
+A vector is whatever the graph computes from constants and from the shapes of tensors whose axes are
+known: it is folded operation by operation, as `formats.graphdef.evaluate` computes them.  Each
+element is told by where it is written, so that one can be changed and the others stay, or by the
+axis whose length it is, which it follows by itself.  A constant that others read too is copied
+before it is changed.
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 import numpy as np
 
 from graphfix.formats.graphdef import constants
+from graphfix.formats.graphdef.evaluate import OPERATIONS
 from graphfix.formats.graphdef.graph import Consumers, Graph, Input, read_input
-from graphfix.graph_rewrite.axis_types import NotUnderstood
+from graphfix.graph_rewrite.axis_types import ANY, CHANNEL, CLASS, Axes, NotUnderstood
 
-# Elements of a vector, and levels of vectors within vectors, that are looked at.  Shapes have a
-# handful, and what a stranger's graph unfolds into has an end.
-_MOST, _MOST_DEPTH = 64, 16
+# Elements of a vector, levels of vectors within vectors, and nodes looked at for one of them.
+# Shapes have a handful, and what a stranger's graph unfolds into has an end.
+_MOST, _MOST_DEPTH, _MOST_STEPS = 64, 24, 1 << 12
+_THROUGH = ("Identity", "Enter", "Cast")
+# Operations that only move elements, and the inputs that they move (None: all); the others say how.
+_MOVED: Dict[str, Optional[Tuple[int, ...]]] = {
+    "Pack": None,
+    "Unpack": None,
+    "Squeeze": None,
+    "Reshape": (0,),
+    "ExpandDims": (0,),
+    "Slice": (0,),
+    "StridedSlice": (0,),
+    "Transpose": (0,),
+    "Split": (1,),
+    "Gather": (0,),
+    "GatherV2": (0,),
+}
+# These repeat elements, and no repetition can be changed alone.
+_REPEATED = {"Fill": (1,), "Tile": (0,)}
+_ARITHMETIC = ("Add", "AddV2", "Sub", "Mul", "Div", "Minimum", "Maximum", "Range")
 
 
 class Element(NamedTuple):
     """One number of a vector: its value (None: known only when the graph runs), and the constant
-    and the place in it where it is written ("": in none of its own)."""
+    and the place in it where it is written ("": in none of its own).
+
+    `axis` are the factors of the axis whose length it is, where it was read off a tensor's shape.
+    """
 
     value: Optional[int]
     constant: str = ""
     place: int = 0
     reader: str = ""  # the node that reads the constant, where that is not the vector's own reader
     position: int = 0
+    axis: Optional[Tuple[Any, ...]] = None
+
+    @property
+    def counts_classes(self) -> bool:
+        """Whether it is the length of an axis with classes, and so follows it."""
+        return self.axis is not None and (CHANNEL in self.axis or CLASS in self.axis)
+
+
+_UNKNOWN = Element(None)
 
 
 class Vectors:
-    """Reads vectors of a graph, and collects changes to them."""
+    """Reads vectors of a graph, and collects changes to them.
 
-    def __init__(self, graph: Graph, consumers: Consumers):
+    `states` are the axes of tensors (name, port) as far as they are known by now, more and more of
+    them; `size` tells what a factor of an axis stands for.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        consumers: Consumers,
+        states: Optional[Dict[Tuple[str, int], Axes]] = None,
+        size: Any = None,
+    ):
         self.graph = graph
         self.changes: Dict[Tuple[str, int, str, int], int] = {}
         self._consumers = consumers
-        self._known: Dict[str, Optional[List[Element]]] = {}
-        self._depth = 0
+        self._states, self._size = {} if states is None else states, size
+        self._known: Dict[Tuple[str, int], Optional[np.ndarray]] = {}
+        self._on_path: Set[str] = set()
+        self._unsettled = 0  # how often a shape was asked for that may be known later
+        self._steps = 0
 
     def read(self, source: Input) -> Optional[List[Element]]:
         """The elements of a vector (or the one of a scalar), None where not even their number is
         known, or there are too many."""
-        node = self._through(self.graph.nodes[source.name])
-        if node.name not in self._known:
-            # Also what to think of it if it is put together too deep, far deeper than any shape.
-            self._known[node.name] = None
-            if self._depth < _MOST_DEPTH:
-                self._depth += 1
-                found = self._read(node)
-                self._depth -= 1
-                self._known[node.name] = found if len(found or ()) <= _MOST else None
-        return self._known[node.name]
+        self._steps = 0
+        found = self._array(source)
+        return None if found is None else list(found.reshape(-1))
 
-    def _read(self, node: Any) -> Optional[List[Element]]:
+    def _array(self, source: Input) -> Optional[np.ndarray]:
+        """The elements in the shape of the tensor."""
+        node, port = self.graph.nodes[source.name], source.port
+        while node.op in _THROUGH:
+            following = read_input(node.input[0])
+            node, port = self.graph.nodes[following.name], following.port
+        if (node.name, port) in self._known:
+            return self._known[node.name, port]
+        # Put together too deep, far deeper than any shape, or from itself.
+        self._steps += 1
+        if (
+            node.name in self._on_path
+            or len(self._on_path) >= _MOST_DEPTH
+            or self._steps > _MOST_STEPS
+        ):
+            return None
+        before = self._unsettled
+        self._on_path.add(node.name)
+        try:
+            outputs = self._outputs(node)
+        except (ValueError, IndexError, TypeError, ArithmeticError, NotImplementedError):
+            # Shapes that do not fit each other: what is wrong with them is not for this to say.
+            outputs = None
+        self._on_path.discard(node.name)
+        found = outputs[port] if outputs is not None and port < len(outputs) else None
+        if found is not None and found.size > _MOST:
+            found = None
+        if self._unsettled == before:
+            self._known[node.name, port] = found
+        return found
+
+    def _outputs(self, node: Any) -> Optional[List[np.ndarray]]:
         if node.op == "Const":
-            return self._constant(node)
-        if node.op == "Pack":
-            return [self._scalar(node, position) for position in range(node.attr["N"].i)]
+            found = self._constant(node)
+            return None if found is None else [found]
+        if node.op in ("Shape", "Rank"):
+            return self._shape(node)
         if node.op == "ConcatV2":
-            parts = [self.read(read_input(text)) for text in node.input[: node.attr["N"].i]]
-            known = [part for part in parts if part is not None]
-            if len(known) < len(parts):
-                return None
-            return [
-                element._replace(
-                    reader=element.reader or node.name,
-                    position=element.position if element.reader else number,
-                )
-                for number, part in enumerate(known)
-                for element in part
-            ]
-        if node.op == "Fill":
-            return self._filled(node)
+            return self._folded(node, range(len(node.input) - 1))
+        if node.op in _MOVED:
+            moved = _MOVED[node.op]
+            return self._folded(node, range(len(node.input)) if moved is None else moved)
+        if node.op in _REPEATED:
+            found = self._folded(node, _REPEATED[node.op])
+            for one in found or ():
+                for place, element in enumerate(one.reshape(-1)):
+                    one.reshape(-1)[place] = Element(element.value, axis=element.axis)
+            return found
+        if node.op in _ARITHMETIC:
+            return self._computed(node)
         return None
 
-    def _filled(self, node: Any) -> Optional[List[Element]]:
-        """One number repeated; no element of it can be changed alone."""
-        length, number = (self.read(read_input(text)) for text in node.input[:2])
-        if not length or len(length) != 1 or not number or not 0 <= (length[0].value or 0) <= _MOST:
+    def _folded(self, node: Any, moved: Any) -> Optional[List[np.ndarray]]:
+        """What an operation makes of the elements that it moves."""
+        values = []
+        for position, text in enumerate(node.input):
+            source = read_input(text)
+            if source.control:
+                continue
+            found = self._array(source)
+            if position in moved:
+                if found is None and node.op == "Pack":
+                    found = _array_of([_UNKNOWN], ())  # it packs scalars, if anything
+                if found is None:
+                    return None
+                found = _array_of(
+                    [
+                        one if one.reader else one._replace(reader=node.name, position=position)
+                        for one in found.reshape(-1)
+                    ],
+                    found.shape,
+                )
+            else:
+                found = _numbers(found)
+                if found is None:
+                    return None
+            values.append(found)
+        if node.op in _REPEATED:
+            length = values[0] if node.op == "Fill" else [values[0].size, *values[1]]
+            if not 0 <= float(np.prod([float(one) for one in np.ravel(length)])) <= _MOST:
+                return None
+        out = OPERATIONS[node.op](node, values)
+        # A single element that is taken out comes as itself, not as an array.
+        return [
+            one if isinstance(one, np.ndarray) else _array_of([one], ())
+            for one in (out if isinstance(out, list) else [out])
+        ]
+
+    def _computed(self, node: Any) -> Optional[List[np.ndarray]]:
+        arrays = [self._array(read_input(text)) for text in node.input[:3]]
+        values = [_numbers(one) for one in arrays]
+        if all(one is not None for one in values):
+            if node.op == "Range" and not 0 <= (values[1] - values[0]) / values[2] <= _MOST:
+                return None
+            found = np.asarray(OPERATIONS[node.op](node, values))
+            return [_array_of([Element(int(one)) for one in found.reshape(-1)], found.shape)]
+        if node.op == "Range" or any(one is None for one in arrays):
             return None
-        return [Element(number[0].value)] * (length[0].value or 0)
+        shape = np.broadcast(*arrays).shape
+        return [_array_of([_UNKNOWN] * int(np.prod(shape)), shape)]
 
-    def _through(self, node):
-        while node.op in ("Identity", "Enter", "Cast"):
-            node = self.graph.nodes[read_input(node.input[0]).name]
-        return node
+    def _shape(self, node: Any) -> Optional[List[np.ndarray]]:
+        source = read_input(node.input[0])
+        axes = self._states.get((source.name, source.port))
+        if axes is None:
+            like = self.graph.nodes[source.name]
+            if like.op != "Const":
+                self._unsettled += 1
+                return None
+            axes = tuple((size,) for size in constants.meta_of(like).shape)
+        if node.op == "Rank":
+            return [_array_of([Element(len(axes))], ())]
+        return [_array_of([self._length(axis) for axis in axes], (len(axes),))]
 
-    def _constant(self, node: Any) -> Optional[List[Element]]:
+    def _length(self, axis: Tuple[Any, ...]) -> Element:
+        value: Optional[int] = 1
+        for factor in axis:
+            size = self._size(factor) if self._size else factor
+            value = None if size is ANY or value is None else value * size
+        return Element(value, axis=axis)
+
+    def _constant(self, node: Any) -> Optional[np.ndarray]:
         meta = constants.meta_of(node)
         if meta.size > _MOST or meta.dtype.name not in ("int32", "int64"):
             return None
-        return [
-            Element(int(value), node.name, place)
-            for place, value in enumerate(constants.value_of(node).reshape(-1))
-        ]
-
-    def _scalar(self, node: Any, position: int) -> Element:
-        found = self.read(read_input(node.input[position]))
-        if found is None or len(found) != 1:
-            return Element(None)
-        return found[0]._replace(reader=found[0].reader or node.name, position=position)
+        value = constants.value_of(node)
+        return _array_of(
+            [Element(int(one), node.name, place) for place, one in enumerate(value.reshape(-1))],
+            value.shape,
+        )
 
     def change(self, element: Element, value: int, reader: Any, position: int) -> None:
         """Has an element become `value` for the node that reads it as its input `position`."""
@@ -114,7 +235,8 @@ class Vectors:
             element.reader or reader.name,
             element.position if element.reader else position,
         )
-        self.changes[key] = value
+        if self.changes.setdefault(key, value) != value:
+            raise NotUnderstood(reader, "the number it takes counts something else, too")
 
     def apply(self) -> None:
         """Makes all changes."""
@@ -143,6 +265,24 @@ class Vectors:
         target.input[position] = copy.name
         self._consumers[copy.name] = [(target, position)]
         return copy
+
+
+def _array_of(elements: List[Element], shape: Tuple[int, ...]) -> np.ndarray:
+    # An Element is a tuple, which NumPy would take apart.
+    out = np.empty(len(elements), object)
+    for place, one in enumerate(elements):
+        out[place] = one
+    return out.reshape(shape)
+
+
+def _numbers(elements: Optional[np.ndarray]) -> Any:
+    """The values of elements, None where one of them is unknown, or follows the classes: what is
+    computed of it follows them, too."""
+    if elements is None or any(
+        one.value is None or one.counts_classes for one in elements.reshape(-1)
+    ):
+        return None
+    return np.array([one.value for one in elements.reshape(-1)], np.int64).reshape(elements.shape)
 
 
 def unused(graph: Graph, name: str) -> str:

@@ -1,12 +1,14 @@
 """The contents of a directory, measured: sizes and checksums of its files and of the tensors in its
 checkpoints, each byte read once."""
 
+import contextlib
 import dataclasses
 import os
+import queue
 import stat
-import threading
 from typing import (
     Any,
+    Callable,
     Container,
     Dict,
     Iterable,
@@ -21,8 +23,9 @@ from typing import (
 from graphfix.errors import Problem, SourceError
 from graphfix.formats import checksum
 from graphfix.formats.checkpoint import reader, stored_bytes
-from graphfix.formats.tensors import TensorStore, TensorView
+from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
 from graphfix.modeldir.names import MANIFEST, MARKER, SAVED_MODEL_DIRECTORY, SAVED_MODEL_VARIABLES
+from graphfix.process.background import Background
 
 # Where a part of a model may be, apart from the directory itself.
 MODEL_DIRECTORIES = (SAVED_MODEL_DIRECTORY, SAVED_MODEL_VARIABLES)
@@ -66,8 +69,12 @@ class Measured:
     others: Tuple[str, ...] = ()
 
 
-def measure(directory: str, listed: Optional[Iterable[str]] = None) -> Measured:
+def measure(
+    directory: str, listed: Optional[Iterable[str]] = None, *, known: Optional["Figures"] = None
+) -> Measured:
     """Reads every file of a directory once, or those that are `listed`; not its manifest.
+
+    `known` has the figures of tensors that were read back as they were written.
 
     Links are not followed, and directories that are not listed not looked into, except
     MODEL_DIRECTORIES.
@@ -92,7 +99,7 @@ def measure(directory: str, listed: Optional[Iterable[str]] = None) -> Measured:
             prefix = path[: -len(_INDEX)]
             try:
                 stores[prefix] = reader.open_bundle(os.path.join(directory, prefix))
-                checkpoints[prefix] = dict(_tensors(stores[prefix], problems))
+                checkpoints[prefix] = dict(_tensors(stores[prefix], known, problems))
                 _check_coverage(os.path.join(directory, prefix + _DATA), stores[prefix], problems)
             except SourceError as error:
                 problems += error.problems
@@ -171,61 +178,76 @@ def _content(directory: str, path: str, stores: Mapping[str, TensorStore]) -> Co
             total = checksum.sum64(buffer[:count], total)
 
 
-def _tensors(store: TensorStore, problems: List[Problem]) -> Iterator[Tuple[str, Tensor]]:
-    found = _figures([view for view in store.values() if view.extent])
+class Figures:
+    """What `stored_bytes.measure` gives of each tensor that is added, or the SourceError it raises.
+
+    Any number of threads may `work` at it, also while tensors are still added: reading and
+    checksums leave other threads alone, so that two take half the time of one.
+    """
+
+    def __init__(self) -> None:
+        self._found: Dict[Tuple[TensorMeta, Extent], Any] = {}
+        self._left: queue.Queue[Optional[TensorView]] = queue.Queue()
+
+    def add(self, view: TensorView) -> None:
+        """Adds a tensor whose bytes lie in one extent."""
+        self._left.put(view)
+
+    def close(self) -> None:
+        """No more are added."""
+        self._left.put(None)
+
+    def work(self, step: Callable[[], None] = lambda: None) -> None:
+        """Measures tensors until none is left, and no more are added; calls `step` for each."""
+        with stored_bytes.Extents() as extents:
+            while True:
+                view = self._left.get()
+                if view is None:
+                    self.close()  # for the next thread
+                    return
+                step()
+                try:
+                    self._found[_key(view)] = stored_bytes.measure(view, extents)
+                except SourceError as error:
+                    self._found[_key(view)] = error
+
+    def of(self, views: Sequence[TensorView]) -> Dict[str, Any]:
+        """The figures of each view by its tensor's name; those are measured that were not."""
+        missing = [view for view in views if _key(view) not in self._found]
+        if missing:
+            self._left = queue.Queue()
+            # The large ones first, or the last one would be waited for alone.
+            for view in sorted(missing, key=_stored_size, reverse=True):
+                self.add(view)
+            self.close()
+            small = sum(map(_stored_size, missing)) < _WORTH_A_THREAD
+            with contextlib.ExitStack() as helpers:
+                for _ in range(0 if small else min(_MOST_THREADS, os.cpu_count() or 1) - 1):
+                    helpers.enter_context(Background(self.work))
+                self.work()
+        return {view.meta.name: self._found[_key(view)] for view in views}
+
+
+def _key(view: TensorView) -> Tuple[TensorMeta, Extent]:
+    assert view.extent is not None
+    return view.meta, view.extent
+
+
+def _tensors(
+    store: TensorStore, known: Optional[Figures], problems: List[Problem]
+) -> Iterator[Tuple[str, Tensor]]:
+    figures = (known or Figures()).of([view for view in store.values() if view.extent])
     for name, view in store.items():
         if view.extent is None:
             problems.append(Problem(name, "is stored in slices, as graphfix writes none", _REMEDY))
-        elif isinstance(found[name], SourceError):
-            problems += found[name].problems
+        elif isinstance(figures[name], SourceError):
+            problems += figures[name].problems
         else:
-            yield name, Tensor(view.meta.dtype.name, view.meta.shape, *found[name])
+            yield name, Tensor(view.meta.dtype.name, view.meta.shape, *figures[name])
 
 
 def _stored_size(view: TensorView) -> int:
     return view.extent.length if view.extent else 0
-
-
-def _figures(views: Sequence[TensorView]) -> Dict[str, Any]:
-    """What `stored_bytes.measure` gives of each tensor, or the SourceError it raises.
-
-    Reading and checksums leave other threads alone, so that two take half the time of one.
-    """
-    found: Dict[str, Any] = {}
-    # The large ones first, or the last one would be waited for alone.
-    left = sorted(views, key=_stored_size)
-    raised: List[BaseException] = []
-
-    def work() -> None:
-        with stored_bytes.Extents() as extents:
-            while left and not raised:
-                try:
-                    view = left.pop()
-                except IndexError:
-                    return  # another thread took it
-                try:
-                    found[view.meta.name] = stored_bytes.measure(view, extents)
-                except SourceError as error:
-                    found[view.meta.name] = error
-                except BaseException as error:
-                    raised.append(error)
-
-    small = sum(map(_stored_size, views)) < _WORTH_A_THREAD
-    threads = [
-        threading.Thread(target=work, daemon=True)
-        for _ in range(0 if small else min(_MOST_THREADS, os.cpu_count() or 1) - 1)
-    ]
-    try:
-        for thread in threads:
-            thread.start()
-        work()
-    finally:
-        left.clear()
-        for thread in threads:
-            thread.join()
-    if raised:
-        raise raised[0]
-    return found
 
 
 def _check_coverage(path: str, store: TensorStore, problems: List[Problem]) -> None:

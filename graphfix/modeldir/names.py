@@ -8,6 +8,7 @@ CHECKPOINT = "model.ckpt"  # a prefix
 CHECKPOINT_STATE = "checkpoint"
 META = ".meta"  # follows a prefix
 FROZEN = "frozen_inference_graph.pb"
+TFLITE = "tflite_graph.pb"  # of export_tflite_ssd_graph.py
 SAVED_MODEL_DIRECTORY = "saved_model"
 SAVED_MODEL = f"{SAVED_MODEL_DIRECTORY}/{SAVED_MODEL_PB}"
 SAVED_MODEL_VARIABLES = f"{SAVED_MODEL_DIRECTORY}/variables"

@@ -4,13 +4,10 @@ templates/ has the HTML, sections.py the data, environment.py what escapes it.  
 fetched (the page's own policy forbids both), light and dark, narrow and wide.  Every text is
 escaped, for HTML and against control characters.  The same report gives the same bytes.
 
-Jinja2 takes 30 ms to import, so it is imported only where a page is rendered, and while files are
-written.
+Jinja2 takes 30 ms to import, so it is imported only where a page is rendered.
 """
 
-import contextlib
 import functools
-import threading
 from typing import Any, List, Mapping, Optional, Tuple
 
 from graphfix.findings import ERROR, WARNING
@@ -18,27 +15,13 @@ from graphfix.report.report import Report
 from graphfix.report.sections import SECTIONS
 from graphfix.restore import trainers
 
-_PAGE = "page.html"
-
-
-def prepare() -> None:
-    """Begins to load what `render` needs, in a thread: for whoever writes files meanwhile, which
-    leaves Python free."""
-    threading.Thread(target=_load).start()
-
-
-def _load() -> None:
-    # `render` raises what is wrong, in its own thread.
-    with contextlib.suppress(Exception):
-        _environment().get_template(_PAGE)
-
 
 def render(report: Report, pictures: Optional[Mapping[str, bytes]] = None) -> str:
     """The page of a report; `pictures` has the bytes of each `Picture.file` of it."""
     views = [(one, one.view(report, pictures or {})) for one in SECTIONS]
     return (
         _environment()
-        .get_template(_PAGE)
+        .get_template("page.html")
         .render(
             report=report,
             severity=_severity(report),

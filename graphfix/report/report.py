@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
 from graphfix.detectors import families
 from graphfix.errors import SourceError
-from graphfix.findings import Finding, count
+from graphfix.findings import LEFT_OUT, Finding, count
 from graphfix.formats import json_data
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.regular_files import read_file
@@ -161,8 +161,12 @@ class Report:
         return (
             f"{len(plan.edits)} tensors: {plan.copied} kept, {plan.rewritten} rewritten, "
             f"{plan.dropped} dropped{added}; stock API {plan.target_api}{self._restored()}; "
-            f"{carried} carried, {plan.new} new"
+            f"{carried} carried, {plan.new} new{self._left_out()}"
         )
+
+    def _left_out(self) -> str:
+        names = [one.subject for one in self.findings if one.code == LEFT_OUT]
+        return f"; {' and '.join(names)} left out ({LEFT_OUT})" if names else ""
 
     def _restored(self) -> str:
         """What the trainers restore: said once where they agree."""

@@ -19,6 +19,7 @@ from graphfix.modeldir.names import (
     REPORT_HTML,
     REPORT_JSON,
     SAVED_MODEL_DIRECTORY,
+    TFLITE,
 )
 from graphfix.planning.edits import ADDED_NOISE, CONSTANT, Edit, Gather
 from graphfix.planning.heads import PRIOR_BIAS, PRIOR_SCORE
@@ -40,6 +41,7 @@ _FILES = {
     PLAN_JSON: "what happened to every tensor; convert --plan replays it",
     REPORT_HTML: "this page",
     REPORT_JSON: "the same for programs",
+    TFLITE: "the source's graph for TensorFlow Lite, rewritten for the new classes",
     SAVED_MODEL_DIRECTORY: "the source's SavedModel, rewritten for the new classes",
 }
 

@@ -146,12 +146,14 @@ def detect(job, result):
         encoded = tf.placeholder(tf.string, [])
         decoded = tf.image.decode_jpeg(encoded, channels=3)
         result["detections"] = []
-        for path in job["images"]:
+        for number, path in enumerate(job["images"]):
             if path.endswith(".npy"):
                 pixels = np.load(path)
             else:
                 with open(path, "rb") as file:
                     pixels = session.run(decoded, {encoded: file.read()})
+            if job.get("arrays"):
+                np.save(job["arrays"][number], pixels)
             boxes, scores, classes = session.run(fetches, {image: pixels[None]})
             # Scores of 0 pad the batch.
             result["detections"].append(

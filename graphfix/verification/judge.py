@@ -23,6 +23,7 @@ from graphfix.modeldir.names import (
     PLAN_JSON,
     REPORT_JSON,
     SAVED_MODEL,
+    TFLITE,
 )
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
 from graphfix.planning.plan import Plan
@@ -114,7 +115,7 @@ def judge(
         )
         problems += _asked(problems, planned_label_map, os.path.join(directory, LABEL_MAP), plan)
         problems += _asked(problems, reported_plan, os.path.join(directory, REPORT_JSON), plan)
-        for name in (FROZEN, SAVED_MODEL):
+        for name in (FROZEN, TFLITE, SAVED_MODEL):
             if name in manifest.files:
                 problems += _asked(
                     problems, graph_constants, os.path.join(directory, name), plan, rows

@@ -95,6 +95,7 @@ WRONG_OPTIONS = {
     Kind.TEXTS: (*NO_LISTS, "a=b", ""),
     Kind.INTEGER: NO_NUMBERS,
     Kind.CHOICE: NO_CHOICES,
+    Kind.SWITCH: NO_FLAGS,
 }
 
 

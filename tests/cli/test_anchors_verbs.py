@@ -274,7 +274,7 @@ def test_apply_changes_the_generator_alone(graphfix, tmp_path):
             "ssd_anchor_generator { scales: [0.1, 0.2] aspect_ratios: 1 }",
             "has 2 scales for 6 layers",
         ),
-        ("ssd_anchor_generator { aspect_ratios: -1 }", "cannot be built"),
+        ("ssd_anchor_generator { aspect_ratios: -1 }", "anchors of no size"),
         ("ssd_anchor_generator { aspect_ratio: 1 }", "aspect_ratio"),
         ("item { id: 1 }", "item"),
         ("", "has no anchor generator"),

@@ -1,40 +1,52 @@
 """Records and images, looked at one by one: what is noted, where, and how often."""
 
 import os
+import pickle
+import random
 import subprocess
 import sys
 
 import annotations
+import numpy as np
 import pytest
 import repository
+import thorough
 
-from graphfix.doctor.scan import AS_SIZE, OTHER_SIDE, scan_records
+from graphfix.doctor import scan as scan_module
+from graphfix.doctor import shards
+from graphfix.doctor.faults import AS_SIZE, OTHER_SIDE
 from graphfix.doctor.setup import Options, Setup
+from graphfix.doctor.shards import make_shards, scan_shards
 from graphfix.pipeline_config import schema_history
 from graphfix.pipeline_config.label_map import parse_label_map
 
 TESTDATA = repository.TESTDATA
 
 
+def scan_files(paths, labels=None, masks=False, sample=None, mapper=None, jobs=1):
+    return scan_shards(
+        make_shards([str(path) for path in paths], labels, masks=masks),
+        sample=sample,
+        jobs=jobs,
+        progress=lambda text: None,
+        mapper=mapper,
+    )
+
+
 def scan(tmp_path, data, labels=None, masks=False, sample=None):
     path = tmp_path / "x.record"
     path.write_bytes(data)
-    return scan_records(
-        [str(path)],
-        labels,
-        lambda height, width: ((height * 2.0, width * 2.0), (1000.0, 1000.0)),
-        masks=masks,
-        sample=sample,
-        progress=lambda text: None,
-    )
+    return scan_files([path], labels, masks, sample)
 
 
 def test_images_have_the_size_that_the_resizer_gives_them():
     text = b"model { ssd { image_resizer { conditional_shape_resizer { size_threshold: %d } } } }"
     options = Options("2019-07", schema_history.schema("2019-07"), ("legacy",), {})
-    assert Setup(text % 300, "c", options).resized(333, 500) == ((199, 300), (199, 300))
-    # One that the API cannot build is another check's.
-    assert Setup(text % 0, "c", options).resized(333, 500) == ((333, 500), (333, 500))
+    images = np.array([[333, 500]])
+    for threshold, size in ((300, [[199, 300]]), (0, [[333, 500]])):
+        # One that the API cannot build is another check's.
+        for found in Setup(text % threshold, "c", options).resized(images):
+            assert found.tolist() == size
 
 
 def test_records_written_by_hand(tmp_path):
@@ -47,10 +59,10 @@ def test_records_written_by_hand(tmp_path):
     assert (found.records, found.boxes, found.empty) == (3, 3, 1)
     assert {label: note.count for label, note in found.ids.items()} == {1: 2, 2: 1}
     assert not found.unknown and not found.damage
-    # Doubled, as `resized` says, in pixels.
-    assert [round(side, 3) for size in found.sizes for side in size] == [100, 200, 200, 400, 4, 4]
-    assert set(found.frames) == found.shapes == {(1000.0, 1000.0)}
-    assert found.most[0] == 2
+    first = found.first()
+    assert (first.sides * first.images).round(3).tolist() == [[50, 100], [100, 200], [2, 2]]
+    assert found.image_sizes == {(100, 200), (50, 40), (80, 80)} and found.measured == 3
+    assert found.most.count == 2
 
 
 def test_without_a_label_map_the_ids_count(tmp_path, broken_files):
@@ -132,15 +144,18 @@ def test_memory_does_not_grow_with_the_records(tmp_path, broken_files):
     path = tmp_path / "x.record"
     path.write_bytes(broken_files.records([features]) * 30)
     program = (
-        "import resource, sys\n"
-        "from graphfix.doctor.scan import scan_records\n"
+        "import re, sys\n"
+        "from graphfix.doctor.shards import make_shards, scan_shards\n"
         "from graphfix.datasets.tf_example import read_examples\n"
-        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        # What getrusage says begins with what pytest had.
+        "def peak():\n"
+        "    status = open('/proc/self/status').read()\n"
+        "    return int(re.search(r'VmHWM:\\s*([0-9]+)', status)[1])\n"
         "import graphfix.formats.schema\n"
         "graphfix.formats.schema.message_class('graphfix.example.Example')().SerializeToString()\n"
         "before = peak()\n"
-        "found = scan_records([sys.argv[1]], None, lambda *size: (size, size), masks=False,\n"
-        "                     sample=None, progress=print)\n"
+        "found = scan_shards(make_shards([sys.argv[1]], None, masks=False), sample=None,\n"
+        "                    progress=lambda text: None, jobs=1)\n"
         "assert (found.records, len(list(read_examples(sys.argv[1])))) == (30, 30)\n"
         "print(peak() - before)\n"
     )
@@ -165,3 +180,91 @@ def test_memory_does_not_grow_with_what_is_wrong(tmp_path, broken_files):
     )
     assert len(found.notes) == 2 and found.found("IMAGE_UNREADABLE").count == 300
     assert len(found.unknown) == 300
+
+
+def a_data_set(tmp_path, broken_files, chance, shards):
+    """Files of records with faults and copies, some of the files damaged, empty, or missing."""
+    paths = []
+    for number in range(shards):
+        made = []
+        for _ in range(chance.randrange(7)):
+            changes = chance.choice(
+                (
+                    {},
+                    {},
+                    {"box": (0.5, 0.2, 0.3, 0.9)},
+                    {"box": (3.0, 20.0, 50.0, 90.0)},
+                    {"text": [b"nobody %d" % chance.randrange(3)]},
+                    {"height": [chance.randrange(2, 4)]},
+                    {"source": None},
+                    {"source": [b"same"]},
+                    {"label": [chance.randrange(1, 9)]},
+                    {"encoded": [b"no picture"]},
+                )
+            )
+            made.append(broken_files.example(chance.randrange(12), **changes))
+        data = broken_files.records(made)
+        if chance.random() < 0.2:
+            data = data[: chance.randrange(len(data) + 1)]
+        paths.append(tmp_path / f"x.record-{number}")
+        if chance.random() < 0.9:
+            paths[-1].write_bytes(data)
+    return paths
+
+
+def told(scan):
+    """All that a scan has, in a form that can be compared."""
+
+    def noted(notes):
+        return {key: (one.count, one.order, one.where, one.detail) for key, one in notes.items()}
+
+    out = dict(vars(scan), notes=noted(scan.notes), ids=noted(scan.ids))
+    out.update(unknown=noted(scan.unknown), most=scan.most and vars(scan.most))
+    out["damage"] = {number: str(error) for number, error in scan.damage.items()}
+    for name in ("first_boxes", "keys"):
+        parts = sorted(out[name].items())
+        out[name] = [(number, [array.tolist() for array in part]) for number, part in parts]
+    return out
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_scan_is_the_same_in_whatever_order_files_are_merged(
+    tmp_path, broken_files, seed, monkeypatch
+):
+    chance = random.Random(seed)
+    monkeypatch.setattr(scan_module, "BOXES", 9)
+    monkeypatch.setattr(scan_module, "_NAMES", 2)
+    labels = parse_label_map(
+        b"".join(
+            b"item { id: %d name: '%s' }" % (number + 1, name.encode())
+            for number, name in enumerate(broken_files.CLASSES)
+        ),
+        "labels",
+    )
+    paths = a_data_set(tmp_path, broken_files, chance, 7)
+
+    def in_any_order(function, shards):
+        parts = [
+            pickle.loads(pickle.dumps(function(pickle.loads(pickle.dumps(one))))) for one in shards
+        ]
+        while len(parts) > 1 and chance.random() < 0.9:
+            one, other = (parts.pop(chance.randrange(len(parts))) for _ in range(2))
+            parts.append(one.merge(other))
+        chance.shuffle(parts)
+        return parts
+
+    expected = told(scan_files(paths, labels, masks=True))
+    assert expected["records"] and expected["damage"] and expected["notes"]
+    for _ in range(thorough.rounds(20, 300)):
+        assert told(scan_files(paths, labels, masks=True, mapper=in_any_order)) == expected
+
+
+def test_nobody_is_asked_to_scan_no_files():
+    assert not scan_files([], mapper=lambda function, shards: 1 / 0).records
+
+
+@pytest.mark.slow
+def test_a_scan_is_the_same_by_many_processes(tmp_path, broken_files, monkeypatch):
+    monkeypatch.setattr(shards, "_WORTH", 1)
+    paths = a_data_set(tmp_path, broken_files, random.Random(4), 9)
+    assert told(scan_files(paths, jobs=3)) == told(scan_files(paths))

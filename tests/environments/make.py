@@ -47,11 +47,27 @@ ENVIRONMENTS = {
     "stock-2019-07": (("3.7",), STOCK + ("api-2019-07.txt",)),
     "stock-2021": (("3.7",), STOCK + ("api-2021.txt",)),
     "tf2": (("3.10",), ("tf2.txt", "api-tf2.txt")),
+    "onnx": (("3.10",), ("onnx.txt",)),
+    "openvino": (("3.11",), ("openvino.txt",)),
     "opencv-4": (NEWEST[:-2], ("opencv-4.txt",)),  # NumPy needs 3.11
     "opencv-5": (NEWEST[:-2], ("opencv-5.txt",)),
+    "beam": (("3.13",), ("beam.txt",)),  # Apache Beam, and with it the newest Pillow
     "docker": (("3.6",), ("pip-3.6.txt", "image.txt")),
     "torch": (("3.11",), ("torch.txt",)),
 }
+# The first that come with the API of 2019-01; the API of 2019-04 asks for what they lack.
+for _version, _api in (
+    ("1.4", "2019-01"),
+    ("1.8", "2019-01"),
+    ("1.10", "2019-01"),
+    ("1.12", "2019-01"),
+    ("1.13", "2019-04"),
+    ("1.14", "2019-04"),
+):
+    ENVIRONMENTS["tensorflow-" + _version] = (
+        ("3.6",),
+        ("pip-3.6.txt", "old.txt", f"tensorflow-{_version}.txt", f"api-{_api}.txt"),
+    )
 # Those of which a package is not to be had everywhere: status 3, as where a Python is not.
 NOT_EVERYWHERE = ("torch",)
 MISSING = "No matching distribution found"

@@ -104,8 +104,13 @@ def test_what_was_written_is_compared(install, tmp_path):
 @pytest.mark.parametrize("name", workflow.NOT_TAKEN + workflow.RECORDS)
 def test_options_about_training_are_refused(install, name, tmp_path):
     install(Row())
-    value = {"freeze": "none", "trainer": "legacy", "target_api": "2019-07"}.get(name, "x")
-    with pytest.raises(graphfix.RequestError, match=f"^{name}=: is for"):
+    value = {
+        "freeze": "none",
+        "trainer": "legacy",
+        "target_api": "2019-07",
+        "require_graph": True,
+    }.get(name, "x")
+    with pytest.raises(graphfix.RequestError, match=f"^{name}=: means nothing to tf2"):
         export(tmp_path / "out", **{name: value})
 
 

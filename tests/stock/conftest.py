@@ -77,6 +77,13 @@ def tf2_python():
 
 
 @pytest.fixture(scope="session")
+def tool_python():
+    """tool_python(target): path of the python that has the converter and the runtime of "onnx" or
+    "openvino"."""
+    return made
+
+
+@pytest.fixture(scope="session")
 def opencv_python():
     """opencv_python(major): path of the python that has OpenCV 4 or 5."""
     return lambda major: made(f"opencv-{major}")

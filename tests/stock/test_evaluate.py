@@ -30,6 +30,8 @@ REFUSED = [
     ("Slice", [B, ints(-1), ints(1)], {}),
     ("StridedSlice", [B, ints(4), ints(5), ints(1)], {"shrink_axis_mask": 1}),
     ("Div", [ints(1), ints(0)], {}),
+    ("Gather", [A, ints(3)], {}),
+    ("GatherV2", [A, ints(-1), np.int32(0)], {}),
     ("Range", [np.int32(0), np.int32(9), np.int32(0)], {}),
 ]
 

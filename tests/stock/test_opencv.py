@@ -1,32 +1,18 @@
 """export opencv, judged by OpenCV beside TensorFlow, on the validation pictures of testdata."""
 
-import os
 import re
 
 import pytest
 import repository
+import shapes_pictures
 import thorough
 
 import graphfix
-from graphfix.formats import tfrecord
-from graphfix.formats.schema import message_class
-
-RECORD = os.path.join(repository.TOP, "testdata", "shapes", "val.record")
-PICTURES = 60
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    top = tmp_path_factory.mktemp("pictures")
-    found = []
-    example = message_class("graphfix.example.Example")
-    for number, (_, _, data) in zip(range(PICTURES), tfrecord.read_records(RECORD)):
-        features = {one.key: one.value for one in example.FromString(data).features.feature}
-        (encoded,) = features[b"image/encoded"].bytes_list.value
-        path = top / f"{number}.jpg"
-        path.write_bytes(encoded)
-        found.append(str(path))
-    return found
+    return shapes_pictures.written(tmp_path_factory.mktemp("pictures"))
 
 
 def tried(out, opencv, tensorflow, pictures):
@@ -45,8 +31,8 @@ def test_detections_are_tensorflows(
     graphfix.export("opencv", repository.DETECTOR, out, options)
     found = tried(out, opencv_python(major), stock_python("2019-07"), pictures)
     assert found.complete and found.outputs, found.to_lines()
-    assert len(found.details[0]["detections"]) == PICTURES
-    assert sum(map(len, found.details[0]["detections"])) > PICTURES
+    assert len(found.details[0]["detections"]) == shapes_pictures.PICTURES
+    assert sum(map(len, found.details[0]["detections"])) > shapes_pictures.PICTURES
 
 
 @thorough.only

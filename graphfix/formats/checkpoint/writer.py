@@ -14,18 +14,19 @@ Blocks are reserved before, and the disk is set to work while the rest is copied
 syncs the files in the end finds little left to do.
 """
 
+import collections
 import contextlib
 import ctypes
 import os
-from typing import Any, Iterable, List, Optional
+from typing import Any, Callable, Deque, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
 
 from graphfix.errors import SourceError
 from graphfix.formats import checksum
-from graphfix.formats.checkpoint import entries, reader, table
+from graphfix.formats.checkpoint import entries, reader, stored_bytes, table
 from graphfix.formats.dtypes import STRING
-from graphfix.formats.tensors import Extent, TensorStore, TensorView
+from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
 
 _CHUNK = 1 << 20
 _KERNEL_CHUNK = 16 << 20
@@ -36,15 +37,25 @@ _FALLOC_FL_KEEP_SIZE = 1
 _SYNC_FILE_RANGE_WRITE = 2
 
 
-def write_bundle(store: TensorStore, prefix: str) -> None:
+def files_of(prefix: str) -> Tuple[str, str]:
+    """The files that a checkpoint is written as."""
+    return reader.index_path(prefix), reader.shard_path(prefix, 0, 1)
+
+
+def write_bundle(
+    store: TensorStore, prefix: str, written: Optional[Callable[[TensorView], None]] = None
+) -> None:
     """Writes `store` as the checkpoint `prefix`, whose directory exists; syncs neither file.
+
+    `written` is called with each tensor, where it now lies, as soon as its bytes are there.
 
     Raises:
       SourceError: a source's bytes are gone or damaged.
       OSError: the destination cannot be written.
     """
+    index_path, shard_path = files_of(prefix)
     pairs = [(b"", _header())]
-    with contextlib.closing(_Shard(reader.shard_path(prefix, 0, 1))) as shard:
+    with contextlib.closing(_Shard(shard_path)) as shard:
         _call_linux(
             "fallocate",
             shard.file,
@@ -52,17 +63,12 @@ def write_bundle(store: TensorStore, prefix: str) -> None:
             ctypes.c_int64(0),
             ctypes.c_int64(sum(map(_size, store.values()))),
         )
-        offset = 0
-        for run in _runs(store.values()):
-            if run[0].extent:
-                shard.copy(run[0].extent, sum(map(_size, run)))
-            for view in run:
-                extent = view.extent or _append(view, shard.file)
-                entry = _entry(view, offset, extent)
-                pairs.append((view.meta.name.encode(), entry))
-                offset += extent.length
+        for view in _write_tensors(store, shard):
+            pairs.append((view.meta.name.encode(), _entry(view)))
+            if written:
+                written(view)
         shard.start_writing_back()
-    with open(reader.index_path(prefix), "wb") as index:
+    with open(index_path, "wb") as index:
         index.write(table.write(pairs))
 
 
@@ -72,11 +78,45 @@ def _header() -> bytes:
     return header.SerializeToString()
 
 
-def _entry(view: TensorView, offset: int, extent: Extent) -> bytes:
+def _write_tensors(store: TensorStore, shard: "_Shard") -> Iterator[TensorView]:
+    """Writes the bytes of all tensors; gives each, where it now lies, once it is there."""
+    offset = 0
+    for run in _runs(store.values()):
+        if run[0].extent is None:
+            (view,) = run
+            extent = _append(view, shard.file)
+            offset += extent.length
+            yield _placed(view.meta, extent)
+            continue
+        left: Deque[TensorView] = collections.deque()
+        for view in run:
+            assert view.extent is not None
+            left.append(
+                _placed(view.meta, view.extent._replace(path=shard.file.name, offset=offset))
+            )
+            offset += view.extent.length
+        for end in shard.copy(run[0].extent, sum(map(_size, run))):
+            while left and _end(left[0]) <= end:
+                yield left.popleft()
+        yield from left  # without any bytes
+
+
+def _end(view: TensorView) -> int:
+    assert view.extent is not None
+    return view.extent.offset + view.extent.length
+
+
+def _placed(meta: TensorMeta, extent: Extent) -> TensorView:
+    return TensorView(meta, stored_bytes.loader(meta, extent), extent)
+
+
+def _entry(view: TensorView) -> bytes:
+    extent = view.extent
+    assert extent is not None
     entry = entries.entry_class()(
         dtype=view.meta.dtype.number,
         shard_id=0,
-        offset=offset,
+        offset=extent.offset,
         size=extent.length,
         crc32c=checksum.mask(extent.crc32c),
     )
@@ -135,8 +175,8 @@ class _Shard:
         if self._source:
             self._source.close()
 
-    def copy(self, start: Extent, length: int) -> None:
-        """Appends `length` bytes from where `start` lies."""
+    def copy(self, start: Extent, length: int) -> Iterator[int]:
+        """Appends `length` bytes from where `start` lies; gives the file's size piece by piece."""
         source = self._open(start.path)
         source.seek(start.offset)
         while length:
@@ -151,6 +191,7 @@ class _Shard:
             self._waiting += count
             if self._waiting >= _KERNEL_CHUNK:
                 self.start_writing_back()
+            yield self.file.tell()
 
     def start_writing_back(self) -> None:
         """Sets the disk to work on what was written; does not wait."""

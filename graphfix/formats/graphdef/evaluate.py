@@ -172,6 +172,18 @@ def _size(node, values: List[Any]) -> Any:
     return np.array(values[0].size, _type(node, "out_type") if "out_type" in node.attr else "<i4")
 
 
+def _gather(node, values: List[Any]) -> Any:
+    axis = int(values[2]) if len(values) > 2 else 0
+    if values[1].size and not 0 <= values[1].min() <= values[1].max() < values[0].shape[axis]:
+        raise _NoValue(node.name)
+    return np.take(values[0], values[1], axis)
+
+
+def _arg_max(node, values: List[Any]) -> Any:
+    kind = _type(node, "output_type") if "output_type" in node.attr else "<i8"
+    return np.argmax(values[0], int(values[1])).astype(kind)
+
+
 def _divide(node, values: List[Any]) -> Any:
     """Div: of integers, the quotient without its fraction."""
     if not np.issubdtype(values[0].dtype, np.integer):
@@ -215,6 +227,9 @@ OPERATIONS: Dict[str, Callable] = {
     "Fill": lambda node, values: np.full(tuple(values[0]), values[1]),
     "Range": _range,
     "Split": _split,
+    "Gather": _gather,
+    "GatherV2": _gather,
+    "ArgMax": _arg_max,
     "Add": _each(np.add),
     "AddV2": _each(np.add),
     "Sub": _each(np.subtract),
@@ -241,4 +256,6 @@ _SIZES: Dict[str, Callable] = {
     "Range": lambda node, values: max(0, (values[1].item() - values[0].item()) / values[2].item()),
     "Split": lambda node, values: node.attr["num_split"].i,
     "Unpack": lambda node, values: values[0].shape[node.attr["axis"].i],
+    "Gather": lambda node, values: values[0].size * values[1].size,
+    "GatherV2": lambda node, values: values[0].size * values[1].size,
 }

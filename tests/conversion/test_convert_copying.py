@@ -1,0 +1,88 @@
+"""Tensors are copied by one thread while another writes the rest: nothing that goes wrong in either
+is lost, and neither outlives the other."""
+
+import errno
+import os
+import threading
+
+import pytest
+
+import graphfix
+from graphfix.conversion import output
+from graphfix.formats.checkpoint import stored_bytes, writer
+
+OPTIONS = graphfix.ConvertOptions(num_classes=2, map=["1=2"], target_api="2019-07")
+
+
+@pytest.fixture
+def fails(model, tmp_path):
+    """Runs a conversion that fails; the error.  Nothing is left behind, and no thread."""
+
+    def run(kind):
+        before = sorted(os.listdir(str(tmp_path)))
+        with pytest.raises(kind) as caught:
+            graphfix.convert(model, tmp_path / "out", OPTIONS)
+        assert sorted(os.listdir(str(tmp_path))) == before
+        assert threading.enumerate() == [threading.main_thread()]
+        return caught.value
+
+    return run
+
+
+def test_what_is_copied_wrongly_is_noticed(fails, monkeypatch):
+    original = writer._Shard.copy
+
+    def copy(shard, start, length):
+        yield from original(shard, start, length)
+        os.pwrite(shard.file.fileno(), b"\0\1\2\3", shard.file.tell() - 4)
+
+    monkeypatch.setattr(writer._Shard, "copy", copy)
+    error = fails(graphfix.VerificationError)
+    assert "nothing was published" in str(error) and "is damaged" in str(error)
+
+
+def test_a_disk_that_is_full_ends_the_run(fails, monkeypatch):
+    def copy(shard, start, length):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        yield
+
+    monkeypatch.setattr(writer._Shard, "copy", copy)
+    assert "No space left" in str(fails(graphfix.RequestError))
+
+
+@pytest.mark.parametrize("kind", [ZeroDivisionError, KeyboardInterrupt])
+def test_what_ends_the_run_ends_the_copying(fails, monkeypatch, kind):
+    copying, original = threading.Event(), writer._Shard.copy
+
+    def copy(shard, start, length):
+        copying.set()
+        yield from original(shard, start, length)
+
+    def render(report):
+        copying.wait()
+        raise kind
+
+    monkeypatch.setattr(writer._Shard, "copy", copy)
+    monkeypatch.setattr(output.html, "render", render)
+    fails(kind)
+
+
+def test_what_ends_the_reading_back_ends_the_run(fails, monkeypatch):
+    def measure(view, extents):
+        raise MemoryError
+
+    monkeypatch.setattr(stored_bytes, "measure", measure)
+    fails(MemoryError)
+
+
+def test_each_tensor_is_read_back_once(model, tmp_path, monkeypatch):
+    read, original = [], stored_bytes.measure
+
+    def measure(view, extents):
+        read.append(view.extent)
+        return original(view, extents)
+
+    monkeypatch.setattr(stored_bytes, "measure", measure)
+    report = graphfix.convert(model, tmp_path / "out", OPTIONS)
+    assert len(read) == len(set(read)) == len(report.outgoing)
+    assert all(os.path.basename(one.path).startswith("model.ckpt.data") for one in read)
