@@ -5,7 +5,12 @@ import argparse
 import graphfix
 from graphfix.cli import flags
 from graphfix.options import OPTIONS
-from graphfix.process.console import print_result, say
+from graphfix.process.console import print_result, say_findings
+
+EXAMPLES = (
+    "graphfix thaw frozen_inference_graph.pb -o thawed",
+    "graphfix thaw exported/saved_model --partial -o thawed",
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +37,6 @@ def run(args: argparse.Namespace) -> int:
         partial=args.partial,
         target_api=args.target_api,
     )
-    say(found.findings)
+    say_findings(found.findings)
     print_result([found.summary] + [line for step in found.next_steps for line in step.split("\n")])
     return 0

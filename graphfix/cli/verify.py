@@ -22,6 +22,11 @@ _STOCK = (
     "json",
 )
 
+EXAMPLES = (
+    "graphfix verify converted",
+    "graphfix verify converted --stock --steps 5 --images street.jpg yard.jpg",
+)
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="OUT", help="a directory that convert wrote")
@@ -73,7 +78,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="run the frozen graphs of SOURCE and OUT even if they would access files, the network "
         "or programs",
     )
-    flags.add_json(stock, "the stock API's answers")  # type: ignore[arg-type]
+    flags.add_json(parser, "the stock API's answers (with --stock)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -32,7 +32,7 @@ _FOREVER = 1e9
 _NO_PYTHON = "this is not a Python that runs: %s"
 _INSTALL = (
     "name, with --stock_python, the python of an environment that has tensorflow==1.15.* "
-    "and the TensorFlow 1 Object Detection API (CPython 3.7 or older)"
+    "and the TensorFlow 1 Object Detection API (CPython 3.6 or 3.7, or 3.8 with NVIDIA's build)"
 )
 
 Job = Dict[str, Any]

@@ -124,7 +124,7 @@ def perfect(config, tmp_path):
 @pytest.mark.slow
 def test_fit_where_nothing_is_better_keeps_the_anchors(graphfix, config, perfect, tmp_path):
     first, second = tmp_path / "a.pbtxt", tmp_path / "b.config"
-    done = graphfix("anchors", "fit", config, "--train_record", perfect, "--output", first)
+    done = graphfix("anchors", "fit", config, "--train_record", perfect, "--output", first, "-v")
     assert done.code == 0 and f"info ANCHORS_KEPT: {config}" in done.err
     assert "keep yours, which are in the file: 2 images with boxes held out, too few" in done.out
     assert first.read_text().startswith("# As they were")
