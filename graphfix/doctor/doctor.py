@@ -105,8 +105,8 @@ def make_options(
         sample,
         progress,
         api.assumed,
-        cores() if jobs is None else jobs,
-        mapper,
+        jobs=cores() if jobs is None else jobs,
+        mapper=mapper,
     )
 
 
