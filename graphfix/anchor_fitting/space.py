@@ -5,6 +5,7 @@ present setting, to the last bit.
 """
 
 import dataclasses
+import functools
 import math
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
@@ -69,6 +70,7 @@ class Shapes:
         return values[[int((number + 0.5) / count * len(values)) for number in range(count)]]
 
 
+@functools.lru_cache(maxsize=4096)  # a step of a search changes one value of many
 def rounded(value: float, digits: int = _DIGITS) -> float:
     """A setting as the file will have it."""
     return float(f"{value:.{digits}g}")

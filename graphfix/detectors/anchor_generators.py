@@ -40,7 +40,6 @@ INTERPOLATED_LAST = "2017-11"
 # The first month known to have a pyramid's anchors in the middle of their cells where the image's
 # size varies; the last known to have them in the cells' corners is 2019-07.
 CENTRED = "2021-06"
-_INFINITE = float("inf")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,14 +239,17 @@ def describe_anchors(
             _OTHER,
         ) from None
     spec = AnchorSpec(generator, maps)
-    if not maps or not all(0 < count <= _MOST_ANCHORS for count in spec.per_map):
+    counts = spec.per_map
+    if not maps or not 0 < min(counts) <= max(counts) <= _MOST_ANCHORS:
         raise SourceError(
             subject,
-            f"has a {generator} that places {'/'.join(map(str, spec.per_map)) or 'no'} anchors at "
+            f"has a {generator} that places {'/'.join(map(str, counts)) or 'no'} anchors at "
             "a location",
             _OTHER,
         )
-    if not all(0 < side < _INFINITE for one in maps for size in one.sizes for side in size):
+    sides = [side for one in maps for size in one.sizes for side in size]
+    # Their sum is no number where one of them is none.
+    if math.isnan(sum(sides)) or not 0 < min(sides) <= max(sides) < math.inf:
         raise NoSize(subject, generator, spec)
     return spec
 
