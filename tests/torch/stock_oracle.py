@@ -83,11 +83,9 @@ def trained(pipeline, job, scene):
         preprocessed, shapes = model.preprocess(images)
         classes = detector_of(pipeline).num_classes
         count = len(scene["images"])
-        # An SSD takes boxes as parts of the padded image, two stages as parts of the true one.
-        parts = tf.ones([count, 4])
-        if pipeline.model.WhichOneof("model") == "ssd":
-            padded = tf.cast(tf.shape(preprocessed)[1:3], tf.float32)
-            parts = tf.tile(tf.cast(shapes[:, :2], tf.float32) / padded, [1, 2])
+        # Boxes are parts of the padded image.
+        padded = tf.cast(tf.shape(preprocessed)[1:3], tf.float32)
+        parts = tf.tile(tf.cast(shapes[:, :2], tf.float32) / padded, [1, 2])
         model.provide_groundtruth(
             [tf.constant(scene[f"boxes_{i}"], tf.float32) * parts[i] for i in range(count)],
             [tf.one_hot(scene[f"labels_{i}"] - 1, classes, dtype=tf.float32) for i in range(count)],
