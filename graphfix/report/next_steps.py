@@ -91,8 +91,8 @@ def tf2_command(config: str) -> str:
     directory = f"{posixpath.dirname(config)}_training"
     return (
         "python -m object_detection.model_main_tf2 --alsologtostderr \\\n    "
-        f"--pipeline_config_path={shlex.quote(config)} \\\n    "
-        f"--model_dir={shlex.quote(directory)}"
+        f"--pipeline_config_path={quoted(config)} \\\n    "
+        f"--model_dir={quoted(directory)}"
     )
 
 
