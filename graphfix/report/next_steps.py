@@ -86,6 +86,16 @@ def training_steps(
     return tuple(steps)
 
 
+def tf2_command(config: str) -> str:
+    """The command that trains with TensorFlow 2 from an exported config."""
+    directory = f"{posixpath.dirname(config)}_training"
+    return (
+        "python -m object_detection.model_main_tf2 --alsologtostderr \\\n    "
+        f"--pipeline_config_path={quoted(config)} \\\n    "
+        f"--model_dir={quoted(directory)}"
+    )
+
+
 def what_next(report: Report, directory: str) -> Tuple[str, ...]:
     """Lines for who converted into a directory: where it is, and the next command to paste."""
     lines = [f"{directory} written; {os.path.join(directory, REPORT_HTML)} has the details"]
