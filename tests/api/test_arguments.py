@@ -34,6 +34,7 @@ WRONG = {
     "name": NO_PATHS,
     "options": (5, "x", {"seed": 3}, object()),
     "pipeline_config": (5, "\ud800", ["a"], object()),
+    "mapper": NO_FUNCTIONS,
     "progress": NO_FUNCTIONS,
     "sample": (*NO_NUMBERS, -1),
     "steps": (*NO_NUMBERS, -1),
