@@ -10,7 +10,7 @@ from graphfix.process.console import print_json, print_result, say_findings
 
 EXAMPLES = (
     "graphfix export tf2 ssd.tar.gz --classes person,van -o exported",
-    "graphfix export tf2 converted --target_api 2021-06 -o exported --overwrite",
+    "graphfix export tf2 converted -o exported --overwrite",
 )
 
 
