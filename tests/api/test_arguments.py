@@ -23,12 +23,12 @@ NO_PATH_LISTS = (*NO_LISTS, "", "a\0b", [""], ["a\0b"], [["a"]])
 WRONG = {
     **dict.fromkeys(
         "anchors config directory fix golden junit label_map_path model_dir one output "
-        "output_directory path pipeline_config_path place plan recipe runtime_python source stock_python "
-        "train_record two".split(),
+        "output_directory path pipeline_config_path place plan recipe runtime_python source "
+        "stock_python tf1_python train_record two".split(),
         NO_PATHS,
     ),
     **dict.fromkeys("allow_effects drop_quantization overwrite partial".split(), NO_FLAGS),
-    **dict.fromkeys("num_anchors sample seed steps jobs".split(), NO_NUMBERS),
+    **dict.fromkeys("num_anchors pictures sample seed steps jobs".split(), NO_NUMBERS),
     **dict.fromkeys("images records".split(), NO_PATH_LISTS),
     "jobs": (*NO_NUMBERS, 0, -1, 257, 10**30),
     "name": NO_PATHS,
