@@ -16,8 +16,8 @@ from graphfix.doctor import scan as scan_module
 from graphfix.doctor import shards
 from graphfix.doctor.copies import common_images, count_images
 from graphfix.doctor.faults import AS_SIZE, OTHER_SIDE
-from graphfix.doctor.setup import Options, Setup
 from graphfix.doctor.look import image_key
+from graphfix.doctor.setup import Options, Setup
 from graphfix.doctor.shards import make_shards, scan_shards
 from graphfix.pipeline_config import schema_history
 from graphfix.pipeline_config.label_map import parse_label_map
