@@ -34,6 +34,8 @@ WRONG = {
     "name": NO_PATHS,
     "options": (5, "x", {"seed": 3}, object()),
     "pipeline_config": (5, "\ud800", ["a"], object()),
+    "mapper": NO_FUNCTIONS,
+    "pictures": (*NO_NUMBERS, 0, -1, 10001),
     "progress": NO_FUNCTIONS,
     "sample": (*NO_NUMBERS, -1),
     "steps": (*NO_NUMBERS, -1),
