@@ -24,6 +24,7 @@ VERBS = {
     "inspect": "describe a model",
     "plan": "show what convert would do; writes nothing",
     "convert": "write a checkpoint and config for new classes",
+    "export": "write a detector for something other than TensorFlow 1",
     "thaw": "turn a frozen graph back into a trainable checkpoint",
     "verify": "check a converted directory again",
     "batch": "convert many models from one recipe",

@@ -5,7 +5,7 @@ import argparse
 import graphfix
 from graphfix.cli import flags
 from graphfix.errors import VerificationError
-from graphfix.process.console import print_either, print_result, say, ticking
+from graphfix.process.console import print_either, print_next, print_result, quoted, say, ticking
 
 # What asks the stock API, and makes no sense without --stock.
 _STOCK = (
@@ -17,6 +17,7 @@ _STOCK = (
     "images",
     "source",
     "pipeline_config_path",
+    "tf1_python",
     "allow_effects",
     "json",
 )
@@ -66,6 +67,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     stock.add_argument("--pipeline_config_path", help="its config, if not next to the checkpoint")
     stock.add_argument(
+        "--tf1_python",
+        metavar="PYTHON",
+        help="of what export wrote: the Python that has TensorFlow 1 and the API, to compare "
+        "values (--stock_python is the target's)",
+    )
+    stock.add_argument(
         "--allow_effects",
         action="store_true",
         help="run the frozen graphs of SOURCE and OUT even if they would access files, the network "
@@ -83,6 +90,11 @@ def run(args: argparse.Namespace) -> int:
     found = graphfix.verify(args.directory)
     say(found.remarks)
     print_result([found.summary])
+    if found.classes is not None:
+        print_next(
+            "next, start the stock trainers from it:",
+            f"graphfix verify {quoted(args.directory)} --stock",
+        )
     return 0
 
 
@@ -100,6 +112,7 @@ def _with_stock(args: argparse.Namespace) -> int:
             images=args.images or (),
             source=args.source,
             pipeline_config_path=args.pipeline_config_path,
+            tf1_python=args.tf1_python,
             allow_effects=args.allow_effects,
         )
     say(tried.remarks)

@@ -30,11 +30,12 @@ from graphfix.restore import trainers
 Findings = Tuple[Finding, ...]
 
 
-def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
+def make_plan(context: Context, *, place: str, resumable: bool, classes_given: bool = True) -> Plan:
     """The plan for a source and options.
 
     `place` is the output's directory as the trainer will see it, unless an option says otherwise;
-    `resumable` says that a complete training checkpoint is written, too.
+    `resumable` says that a complete training checkpoint is written, too.  Unless new classes or
+    anchors must be given (`classes_given`), a source keeps its classes.
 
     Raises:
       RequestError, SourceError: what is asked for does not fit the source.
@@ -43,7 +44,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
     assert api is not None, "a replayed plan is not made again"
     model, message, metas = source.model, source.config.message, source.metas
     check_names(metas, subject=os.path.basename(source.prefix))
-    classes, about_classes = _classes(context)
+    classes, about_classes = _classes(context, classes_given)
     carry, anchor_changes, about_anchors = _anchors(context)
     kept_meanings, about_meanings = trained_meanings(source, api=api, source_api=options.source_api)
     request = SurgeryRequest(
@@ -164,10 +165,10 @@ def with_findings(plan: Plan, findings: Findings) -> Plan:
     return dataclasses.replace(plan, findings=by_severity(dict.fromkeys(findings)))
 
 
-def _classes(context: Context):
+def _classes(context: Context, given: bool):
     options, count = context.options, context.source.model.classes
     asked = context.target or context.num_classes is not None or options.map
-    if options.anchors and not asked:
+    if (options.anchors or not given) and not asked:
         return same_classes(context.names, count), ()
     return resolve_classes(
         source=context.names,

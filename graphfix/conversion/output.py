@@ -10,7 +10,9 @@ from graphfix.conversion.graphs import rewritten_graphs
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.detectors.families import ANCHOR_FIELD
 from graphfix.detectors.membership import strangers
+from graphfix.formats import extents
 from graphfix.formats.checkpoint import writer
+from graphfix.formats.extents import Pieces
 from graphfix.formats.tensors import TensorStore, TensorView
 from graphfix.formats.textproto import Document
 from graphfix.modeldir import ownership
@@ -53,7 +55,7 @@ class Output(NamedTuple):
     plan: Plan
     tensors: TensorStore
     config: Document
-    graphs: Mapping[str, bytes]
+    graphs: Mapping[str, Pieces]
     anchors: Optional[AnchorSpec]
     described: AnchorSpec
 
@@ -70,7 +72,7 @@ def apply(plan: Plan, context: Context) -> Output:
     told = tuple(not_finite(source.model, source.store, plan.edits, names))
     plan = with_findings(plan, plan.findings + told)
     config = apply_edits(source.config.document, plan.config_edits)
-    generator = _new_generator(context, plan, config)
+    generator = new_generator(context, plan, config)
     plan, graphs = rewritten_graphs(
         source, plan, generator, tensors, required=context.options.require_graph
     )
@@ -115,12 +117,13 @@ def write(
         for _, prefix in bundles:
             write_state(*os.path.split(prefix))
         write_file(directory, CONFIG, output.config.encode())
-        for name, data in output.graphs.items():
-            write_file(directory, name, data)
+        for name, pieces in output.graphs.items():
+            os.makedirs(os.path.dirname(os.path.join(directory, name)), exist_ok=True)
+            extents.write(os.path.join(directory, name), pieces)
         if SAVED_MODEL in output.graphs:
             # Empty as the exporter's, which has its variables as constants in the graph.
             os.mkdir(os.path.join(directory, SAVED_MODEL_VARIABLES))
-        write_file(directory, LABEL_MAP, format_label_map(_label_map(plan)).encode())
+        write_file(directory, LABEL_MAP, format_label_map(label_map(plan)).encode())
         write_file(directory, PLAN_JSON, to_json(plan).encode())
         report = _report(output, stage, context, destination)
         write_file(directory, REPORT_JSON, report.to_json().encode())
@@ -143,7 +146,7 @@ def training_tensors(output: Output, context: Context) -> TensorStore:
     return training_state.complete(output.tensors, source.config.message, source.config_path)
 
 
-def _new_generator(context: Context, plan: Plan, config: Document) -> Any:
+def new_generator(context: Context, plan: Plan, config: Document) -> Any:
     """The AnchorGenerator message of the output's config, None where its anchors are the
     source's."""
     if not plan.anchor_order and not touches_anchors(plan.config_edits):
@@ -152,7 +155,8 @@ def _new_generator(context: Context, plan: Plan, config: Document) -> Any:
     return getattr(getattr(bound_config(config).message.model, meta), ANCHOR_FIELD[meta])
 
 
-def _label_map(plan: Plan) -> LabelMap:
+def label_map(plan: Plan) -> LabelMap:
+    """The label map of a plan's classes."""
     return LabelMap(
         tuple(Label(one.id, one.name, one.display_name) for one in plan.classes if one.name)
     )

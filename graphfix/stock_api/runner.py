@@ -93,9 +93,15 @@ def run_job(job: Job, *, python: str, timeout: Optional[float] = None, gpu: bool
 
 
 def run_jobs(
-    jobs: Sequence[Job], *, python: str, timeout: Optional[float] = None, gpu: bool = False
+    jobs: Sequence[Job],
+    *,
+    python: str,
+    timeout: Optional[float] = None,
+    gpu: bool = False,
+    worker: str = WORKER,
 ) -> List[Job]:
-    """The results of several jobs, in one run of the worker (TensorFlow is imported once).
+    """The results of several jobs, in one run of the worker (TensorFlow is imported once), or of
+    another script that takes the same arguments.
 
     Raises:
       SourceError: a job is to run a graph that would do more than compute.
@@ -105,9 +111,9 @@ def run_jobs(
     for side in sides:
         if side.get("graph") and not side.get("allow_effects"):
             from graphfix.formats.graphdef.effects import check_computes
-            from graphfix.formats.graphdef.files import read_graph_def
+            from graphfix.formats.graphdef.files import open_frozen
 
-            check_computes(read_graph_def(side["graph"]), side["graph"])
+            check_computes(open_frozen(side["graph"]).message, side["graph"])
     with Scratch() as directory:
         job_path, result_path, log_path = (
             os.path.join(directory, name) for name in ("job.json", "result.json", "log")
@@ -119,7 +125,7 @@ def run_jobs(
         with open(log_path, "wb") as log:
             try:
                 status = _run(
-                    [python, WORKER, job_path, result_path], environment, log, log, timeout
+                    [python, worker, job_path, result_path], environment, log, log, timeout
                 )
             except OSError as error:
                 raise RequestError(python, _NO_PYTHON % error, _INSTALL) from error
