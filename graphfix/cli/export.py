@@ -6,7 +6,7 @@ import graphfix
 from graphfix.choices import Target
 from graphfix.cli import flags
 from graphfix.exporting.workflow import NOT_TAKEN
-from graphfix.process.console import print_json, print_result, say
+from graphfix.process.console import print_json, print_result, say_findings
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         drop_quantization=args.drop_quantization,
         runtime_python=args.runtime_python,
     )
-    say(found.findings)
+    say_findings(found.findings)
     if args.json:
         print_json(found.to_json())
     else:
