@@ -54,6 +54,9 @@ PICTURES = ["pillow>=5.1,<9; python_version<'3.7'", "pillow>=5.1; python_version
 # For examples/beam_scan.py.
 BEAM = ["apache-beam>=2.50; python_version>='3.8'"]
 
+# For graphfix.torch, which loads what `graphfix export torch` writes; writing needs none of it.
+TORCH = ["torch>=2.7; python_version>='3.9'"]
+
 CLASSIFIERS = [
     "Development Status :: 4 - Beta",
     "Environment :: Console",
@@ -145,7 +148,13 @@ setup(
     data_files=[("share/doc/graphfix", documents())],
     python_requires=">=3.6",
     install_requires=REQUIREMENTS,
-    extras_require={"tf": TENSORFLOW, "plots": PLOTS, "pictures": PICTURES, "beam": BEAM},
+    extras_require={
+        "tf": TENSORFLOW,
+        "plots": PLOTS,
+        "pictures": PICTURES,
+        "beam": BEAM,
+        "torch": TORCH,
+    },
     entry_points={"console_scripts": ["graphfix = graphfix.__main__:run"]},
     zip_safe=False,
 )

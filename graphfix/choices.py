@@ -53,6 +53,7 @@ class Target(Choice):
     OPENCV = "opencv"
     ONNX = "onnx"
     OPENVINO = "openvino"
+    TORCH = "torch"
 
 
 class Freeze(Choice):

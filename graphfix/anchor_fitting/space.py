@@ -38,7 +38,8 @@ class SearchSpace:
     build: Callable[[np.ndarray], Any]
     present: Optional[np.ndarray]
     groups: Groups
-    ascending: slice = slice(0, 0)
+    # CPython 3.11 takes no slice as a default.
+    ascending: slice = dataclasses.field(default_factory=lambda: slice(0, 0))
 
     def ordered(self, vector: np.ndarray) -> bool:
         """Whether no changed value is larger than a changed one behind it."""

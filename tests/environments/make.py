@@ -6,6 +6,8 @@
     make.py --python 3.8     prints the path of a CPython 3.8 that can make environments, or exits
                              with status 3; `--python newest` takes the newest there is
 
+Status 3 also is that of an environment that cannot be had on this machine (NOT_EVERYWHERE).
+
 ENVIRONMENTS below lists the names.  The files beside this one pin every package, so pip never
 resolves anything (--no-deps): the stock API's distributions ask for packages that would replace
 TensorFlow.  graphfix itself is not installed; the tests import it from the checkout.
@@ -51,6 +53,7 @@ ENVIRONMENTS = {
     "opencv-5": (NEWEST[:-2], ("opencv-5.txt",)),
     "beam": (("3.13",), ("beam.txt",)),  # Apache Beam, and with it the newest Pillow
     "docker": (("3.6",), ("pip-3.6.txt", "image.txt")),
+    "torch": (("3.11",), ("torch.txt",)),
 }
 # The first that come with the API of 2019-01; the API of 2019-04 asks for what they lack.
 for _version, _api in (
@@ -65,6 +68,9 @@ for _version, _api in (
         ("3.6",),
         ("pip-3.6.txt", "old.txt", f"tensorflow-{_version}.txt", f"api-{_api}.txt"),
     )
+# Those of which a package is not to be had everywhere: status 3, as where a Python is not.
+NOT_EVERYWHERE = ("torch",)
+MISSING = "No matching distribution found"
 
 # The last releases of uv know no CPython 3.7; this one knows 3.7 to 3.13 (and no 3.6).
 UV = "0.6.17"
@@ -188,10 +194,16 @@ def install(name, python, path):
     else:
         steps = [["-r", path]]
     for step in steps:
-        run(
-            [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"] + step,
-            f"{name}: pip could not install {step[-1]}",
-        )
+        try:
+            run(
+                [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+                + step,
+                f"{name}: pip could not install {step[-1]}",
+            )
+        except Failure as failure:
+            if name in NOT_EVERYWHERE and MISSING in str(failure):
+                fail(str(failure), 3)
+            raise
 
 
 @contextlib.contextmanager
