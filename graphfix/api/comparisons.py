@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Optional, Sequence, Union
 
 from graphfix.choices import Trainer
+from graphfix.errors import RequestError
 from graphfix.values import Path, choice_of, flag_of, number_of, optional_path, path_of, paths_of
 
 if TYPE_CHECKING:
@@ -72,19 +73,8 @@ def try_with_stock_api(
     from graphfix.exporting.trial import is_export, tried
     from graphfix.verification.stock_trial import TrialOptions, verify_stock
 
-    tf1_python = optional_path("tf1_python", tf1_python)
-    if is_export(path_of("directory", directory)):
-        return tried(
-            path_of("directory", directory),
-            Trial(
-                optional_path("stock_python", stock_python),
-                tf1_python,
-                number_of("steps", steps, 0),
-                optional_path("train_record", train_record),
-                optional_path("source", source),
-                paths_of("images", images),
-            ),
-        )
+    path = path_of("directory", directory)
+    python = optional_path("stock_python", stock_python)
     trial = TrialOptions(
         choice_of("trainer", trainer, Trainer),
         number_of("steps", steps, 0),
@@ -95,9 +85,16 @@ def try_with_stock_api(
         paths_of("images", images),
         flag_of("allow_effects", allow_effects),
     )
-    return verify_stock(
-        path_of("directory", directory), trial, python=optional_path("stock_python", stock_python)
-    )
+    other = optional_path("tf1_python", tf1_python)
+    if is_export(path):
+        return tried(
+            path, Trial(python, other, trial.steps, trial.train_record, trial.source, trial.images)
+        )
+    if other is not None:
+        raise RequestError(
+            "--tf1_python", "is for what export wrote, which this is not", "leave it out"
+        )
+    return verify_stock(path, trial, python=python)
 
 
 def check(

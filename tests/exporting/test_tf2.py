@@ -164,16 +164,13 @@ def test_what_tensorflow_2_takes_otherwise_is_edited_and_told():
     text += f"\ntrain_config {{ {RMS} }}\neval_config {{ use_moving_averages: true }}\n"
     message, _, codes = config_of(text)
     made = message.train_config.optimizer
-    assert made.WhichOneof("optimizer") == "momentum_optimizer" and not made.use_moving_average
-    rate = made.momentum_optimizer.learning_rate.manual_step_learning_rate
-    assert round(rate.initial_learning_rate, 6) == 0.004
-    assert [(one.step, round(one.learning_rate, 6)) for one in rate.schedule] == [
-        (10, 0.002),
-        (20, 0.001),
-    ]
-    assert round(made.momentum_optimizer.momentum_optimizer_value, 6) == 0.8
+    rms = made.rms_prop_optimizer
+    assert rms.decay == 0 and not made.use_moving_average
+    rate = rms.learning_rate.manual_step_learning_rate
+    assert [one.step for one in rate.schedule] == [10, 20]
+    assert round(rms.momentum_optimizer_value, 6) == 0.8
     assert not message.eval_config.use_moving_averages
-    assert {"OPTIMIZER_REPLACED", "MOVING_AVERAGES_OFF", "FIELD_IGNORED"} <= set(codes)
+    assert {"RMSPROP_DECAY", "MOVING_AVERAGES_OFF", "FIELD_IGNORED"} <= set(codes)
 
 
 def problems(text, **more):
@@ -241,8 +238,18 @@ def test_a_two_stage_detector_is_refused_for_its_strides():
     assert not problems(text)
     (problem,) = problems(text.replace("maxpool_stride: 2", "maxpool_stride: 1"))
     assert problem.startswith("maxpool_stride 1 cannot be halved")
+    (problem,) = problems(
+        text.replace("maxpool_stride", "first_stage_atrous_rate: 2 maxpool_stride")
+    )
+    assert problem.startswith("first_stage_atrous_rate 2 was not exact")
     (problem,) = problems(text.replace("features_stride: 16", "features_stride: 8"))
     assert problem.startswith("feature_extractor.first_stage_features_stride 8")
+
+
+def test_scores_that_are_sigmoids_already_are_refused():
+    text = tf2_cases.edited(SMALL, ((r"(kernel_size: \d)", r"\1 apply_sigmoid_to_scores: true"),))
+    (problem,) = problems(text)
+    assert problem.startswith("convolutional_box_predictor.apply_sigmoid_to_scores")
 
 
 def test_quantization_is_dropped_only_when_asked():

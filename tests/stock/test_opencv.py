@@ -39,7 +39,7 @@ def test_detections_are_tensorflows(
 @pytest.mark.parametrize(
     "old, new, loud",
     [
-        ("float_val: 32.0 ", "float_val: 25.0 ", False),
+        (r"float_val: (\d\d)\.", r"float_val: 1\1.", False),
         (r"(num_classes.*i: )9", r"\g<1>12", True),
         ('op: "Sigmoid"', 'op: "Identity"', False),
     ],

@@ -4,7 +4,6 @@ import os
 import re
 
 import cells
-import numpy as np
 import pytest
 import record_tf2
 import tf2_cases
@@ -14,7 +13,6 @@ import graphfix
 from graphfix.exporting.tf2 import exactness
 from graphfix.formats.checkpoint import writer
 from graphfix.formats.tensors import TensorStore, constant
-from graphfix.stock_api import runner
 
 SMALL = "ssd_mobilenet_v2"
 TRAINED = (SMALL, "ssd_mobilenet_v1", "ssdlite_mobilenet_v2", "faster_rcnn_resnet50")
@@ -113,18 +111,3 @@ def test_a_depth_multiplier_is_applied_twice(tf2_python, tmp_path, monkeypatch):
     graphfix.export("tf2", source(text, tmp_path / "source"), out)
     found = graphfix.try_with_stock_api(out, stock_python=tf2_python)
     assert not found.complete and "shape" in found.verifications[0].summary
-
-
-@thorough.only
-def test_rms_prop_and_moving_averages_do_not_train(tf2_python, tmp_path):
-    """Why the export replaces them."""
-    for name, old, new in (
-        ("a", "momentum_optimizer {", "rms_prop_optimizer {"),
-        ("b", "use_moving_average: false", "use_moving_average: true"),
-    ):
-        (tmp_path / name).mkdir()
-        out = export(SMALL, tmp_path / name)
-        edited(out, old, new)
-        job = {"verb": "tf2_train", "pipeline_config": os.path.join(out, "pipeline.config")}
-        found = runner.run_job(dict(job, steps=1, batch_size=2), python=tf2_python)
-        assert "error" in found, (name, np.shape(found["losses"]))

@@ -1,17 +1,18 @@
 """The pipeline.config for TensorFlow 2's API, as edits of TensorFlow 1's."""
 
-from typing import Any, Iterator, List, Tuple
+from typing import Any, List, Tuple
 
 from graphfix.detectors.families import FASTER_RCNN
 from graphfix.exporting.tf2.exactness import EXACT, pooling_stride
 from graphfix.findings import INFO, WARNING, Finding
-from graphfix.formats.textproto import Block, Document, quote
-from graphfix.pipeline_config.edits import EMPTY_BLOCK, ConfigEdit
+from graphfix.formats.textproto import Document, quote
+from graphfix.pipeline_config.edits import ConfigEdit
 
 _TRAIN = "train_config"
 _OPTIMIZER = (_TRAIN, "optimizer")
 _RMS = (*_OPTIMIZER, "rms_prop_optimizer")
-_MOMENTUM = (*_OPTIMIZER, "momentum_optimizer")
+# Which Keras has, whatever the config says.
+_KERAS_DECAY = 0.9
 # Fields of train_config that the API of TensorFlow 2 parses and does not look at.
 _IGNORED = ("freeze_variables", "update_trainable_variables")
 # Fields at which TensorFlow 2 fails, and which change nothing that TensorFlow 1 computes.
@@ -22,7 +23,6 @@ _FAILS = (
 )
 _OF_TF1 = ("from_detection_checkpoint", "load_all_detection_checkpoint_vars")
 
-Path = Tuple[str, ...]
 Edits = Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]
 
 
@@ -77,58 +77,28 @@ def config_edits(document: Document, message: Any, meta: str, kind: str, checkpo
                 "leave it as it is",
             )
         )
-    for more in (_optimizer(document, message), _averages(message), _ignored(message)):
+    for more in (_optimizer(message), _averages(message), _ignored(message)):
         edits += more[0]
         findings += more[1]
     return tuple(edits), tuple(findings)
 
 
-def _optimizer(document: Document, message: Any) -> Edits:
-    """RMSProp becomes momentum: TensorFlow 2's API gives its `decay` to a parameter of another
-    meaning, which newer versions of Keras refuse."""
+def _optimizer(message: Any) -> Edits:
+    """RMSProp's `decay` becomes 0: TensorFlow 2's API gives it to Keras as a decay of the learning
+    rate, which 0.9 would make a tenth after ten steps.  Keras itself averages with 0.9."""
     if message.train_config.optimizer.WhichOneof("optimizer") != _RMS[-1]:
         return (), ()
-    edits = [ConfigEdit(_MOMENTUM, EMPTY_BLOCK, "in place of RMSProp")]
-    edits += _moved(document, (*_RMS, "learning_rate"), (*_MOMENTUM, "learning_rate"))
-    rms = message.train_config.optimizer.rms_prop_optimizer
-    edits.append(
-        ConfigEdit(
-            (*_MOMENTUM, "momentum_optimizer_value"),
-            f"{rms.momentum_optimizer_value:.6g}",
-            "RMSProp's",
-        )
-    )
-    edits.append(ConfigEdit(_RMS, None, "TensorFlow 2's API cannot make one"))
-    return tuple(edits), (
+    decay = message.train_config.optimizer.rms_prop_optimizer.decay
+    return (ConfigEdit((*_RMS, "decay"), "0.0", "TensorFlow 2 decays the learning rate by it"),), (
         Finding(
-            "OPTIMIZER_REPLACED",
-            WARNING,
-            ".".join(_RMS),
-            "is a momentum optimizer now: TensorFlow 2's API takes RMSProp's decay for a decay of "
-            "the learning rate, or fails at it",
-            "look at the learning rate, which is RMSProp's",
+            "RMSPROP_DECAY",
+            INFO if abs(decay - _KERAS_DECAY) < 1e-6 else WARNING,
+            ".".join((*_RMS, "decay")),
+            f"is 0 now, and was {decay:g}: TensorFlow 2's API would decay the learning rate by it, "
+            f"in silence; it averages squares with {_KERAS_DECAY}, and starts them at 0, not at 1",
+            "leave it as it is",
         ),
     )
-
-
-def _moved(document: Document, old: Path, new: Path) -> Iterator[ConfigEdit]:
-    """Edits that write a block's content to another place."""
-    for block in document.values(old):
-        if isinstance(block, Block):
-            yield from _content(block, new)
-
-
-def _content(block: Block, path: Path) -> Iterator[ConfigEdit]:
-    for name in dict.fromkeys(field.name for field in block.fields):
-        fields = block.named(name)
-        blocks = [one for field in fields for one in field.values if isinstance(one, Block)]
-        for number, inner in enumerate(blocks):
-            step = f"{name}[{number}]" if number else name
-            yield from _content(inner, (*path, step))
-        scalars = [one.raw for field in fields for one in field.values if one not in blocks]
-        if scalars:
-            literal = scalars[0] if len(scalars) == 1 else f"[{', '.join(scalars)}]"
-            yield ConfigEdit((*path, name), literal, "RMSProp's")
 
 
 def _averages(message: Any) -> Edits:

@@ -79,6 +79,12 @@ def _one_stage(body: Any, extractor: Any, kind: str) -> Iterator[Problem]:
     predictor = body.box_predictor.WhichOneof("box_predictor_oneof")
     if predictor != "convolutional_box_predictor":
         yield Problem(f"box_predictor.{predictor}", "was not measured with this network", _STAY)
+    if body.box_predictor.convolutional_box_predictor.apply_sigmoid_to_scores:
+        yield Problem(
+            "convolutional_box_predictor.apply_sigmoid_to_scores",
+            "has no effect in TensorFlow 2, which would give logits for scores",
+            _STAY,
+        )
     multiplier = extractor.depth_multiplier
     if kind == "ssd_mobilenet_v1" and multiplier != 1:
         yield Problem(
@@ -145,6 +151,12 @@ def _two_stage(body: Any, extractor: Any) -> Iterator[Problem]:
         yield Problem(
             f"feature_extractor.first_stage_features_stride {stride}",
             "is not built by TensorFlow 2, which takes 16",
+            _STAY,
+        )
+    if body.first_stage_atrous_rate != 1:
+        yield Problem(
+            f"first_stage_atrous_rate {body.first_stage_atrous_rate}",
+            "was not exact when it was measured",
             _STAY,
         )
     if pooling_stride(body) is None:
