@@ -8,6 +8,11 @@ from graphfix.cli import flags
 from graphfix.exporting.workflow import NOT_TAKEN
 from graphfix.process.console import print_json, print_result, say
 
+EXAMPLES = (
+    "graphfix export tf2 ssd.tar.gz --label_map_path classes.pbtxt -o for_tf2",
+    "graphfix export torch ssd.tar.gz --classes star,ring -o for_pytorch",
+)
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

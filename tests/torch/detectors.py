@@ -90,7 +90,7 @@ def random_weights(message):
             value = random.uniform(0.5, 1.5, one.shape)
         elif leaf.endswith("weights"):
             inputs = np.prod(one.shape[:2] if leaf[0] == "d" else one.shape[:-1])
-            scales = {HEAD: 0.3, LINEAR: 0.25, BASE: 0.02}
+            scales = {HEAD: 0.3, LINEAR: 0.25, BASE: 0.005}
             gain = next((scales[one_of] for one_of in scales if one_of.match(one.name)), 2.0)
             if len(one.shape) == 2:
                 gain = 0.003  # of features without a bound
