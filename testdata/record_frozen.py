@@ -17,6 +17,7 @@ import tarfile
 import numpy as np
 
 from graphfix.detectors.families import LEAVES
+from graphfix.formats import extents
 from graphfix.formats.dtypes import BY_NUMBER
 from graphfix.formats.graphdef import constants, files
 
@@ -71,7 +72,10 @@ def main(target, *directories):
             graph = files.open_graph(files.read_graph_def(name), name)
             trim(graph)
             number = len(archive.getnames()) // 2
-            for suffix, data in ((".config", config), (".pb", files.graph_to_bytes(graph))):
+            for suffix, data in (
+                (".config", config),
+                (".pb", extents.joined(files.graph_pieces(graph))),
+            ):
                 info = tarfile.TarInfo(f"{number}{suffix}")
                 info.size = len(data)
                 archive.addfile(info, io.BytesIO(data))

@@ -90,6 +90,6 @@ def model_of(text, seed=None):
 
 
 def recorded():
-    """What TensorFlow 2 saves, by title: the shape of each variable by its path."""
+    """What TensorFlow 2 saves, by title: the name and the shape of each variable by its path."""
     with gzip.open(RECORDED, "rt", encoding="ascii") as file:
         return json.load(file)

@@ -26,8 +26,8 @@ def graph(change):
             message = files.read_graph_def(output.path(name))
             graph_def = message
         else:
-            message = files.read_saved_model(os.path.dirname(output.path(name)))
-            graph_def = files.serving_graph(message).graph_def
+            message = files.open_saved_model(os.path.dirname(output.path(name))).whole()
+            graph_def = message.meta_graphs[0].graph_def
         if change(graph_def, choose) is False:
             return None
         output.write(name, files.to_bytes(message))

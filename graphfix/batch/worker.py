@@ -23,7 +23,7 @@ from graphfix.conversion.convert import convert
 from graphfix.errors import GraphfixError, Problem, RequestError, SourceError
 from graphfix.formats.archive import SUFFIXES
 from graphfix.formats.checkpoint import reader
-from graphfix.formats.graphdef.files import SAVED_MODEL_PB
+from graphfix.formats.graphdef.kinds import SAVED_MODEL_PB
 from graphfix.formats.regular_files import read_file
 from graphfix.fronts import Front, asked_by
 from graphfix.modeldir import foreign, ownership

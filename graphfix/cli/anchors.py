@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.process.console import print_json, print_result, say_findings
+from graphfix.process.console import print_json, print_next, print_result, quoted, say_findings
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +91,11 @@ def run(args: argparse.Namespace) -> int:
         print_json(json.dumps(found.data, indent=2, sort_keys=True))
     else:
         print_result(found.lines)
+        if args.action == "fit":
+            print_next(
+                "next, carry a model over to them:",
+                f"graphfix convert SOURCE --anchors {quoted(args.output)} -o converted",
+            )
     return 0
 
 

@@ -4,7 +4,7 @@ import argparse
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.process.console import print_json, print_result, say_findings
+from graphfix.process.console import print_json, print_next, print_result, say_findings
 
 EXAMPLES = (
     "graphfix convert ssd.tar.gz --label_map_path classes.pbtxt --map van=truck+bus -o converted",
@@ -44,6 +44,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         from graphfix.report.next_steps import what_next
 
-        more = () if args.quiet else what_next(report, args.output_directory)
-        print_result([report.summary, *more])
+        print_result([report.summary])
+        print_next(*what_next(report, args.output_directory))
     return report.exit_code

@@ -5,7 +5,7 @@ import argparse
 import graphfix
 from graphfix.cli import flags
 from graphfix.options import OPTIONS
-from graphfix.process.console import print_result, say_findings
+from graphfix.process.console import print_next, print_result, quoted, say_findings
 
 EXAMPLES = (
     "graphfix thaw frozen_inference_graph.pb -o thawed",
@@ -38,5 +38,12 @@ def run(args: argparse.Namespace) -> int:
         target_api=args.target_api,
     )
     say_findings(found.findings)
-    print_result([found.summary] + [line for step in found.next_steps for line in step.split("\n")])
+    print_result([found.summary])
+    out = quoted(args.output_directory)
+    print_next(
+        "next, change its classes:",
+        f"graphfix convert {out} --label_map_path classes.pbtxt -o converted",
+    )
+    if found.next_steps:
+        print_next("or train:", *(line for one in found.next_steps for line in one.split("\n")))
     return 0

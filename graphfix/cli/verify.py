@@ -5,7 +5,7 @@ import argparse
 import graphfix
 from graphfix.cli import flags
 from graphfix.errors import VerificationError
-from graphfix.process.console import print_either, print_result, say, ticking
+from graphfix.process.console import print_either, print_next, print_result, quoted, say, ticking
 
 # What asks the stock API, and makes no sense without --stock.
 _STOCK = (
@@ -90,6 +90,11 @@ def run(args: argparse.Namespace) -> int:
     found = graphfix.verify(args.directory)
     say(found.remarks)
     print_result([found.summary])
+    if found.classes is not None:
+        print_next(
+            "next, start the stock trainers from it:",
+            f"graphfix verify {quoted(args.directory)} --stock",
+        )
     return 0
 
 

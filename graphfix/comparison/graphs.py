@@ -22,6 +22,7 @@ import numpy as np
 
 from graphfix.comparison.states import SHORT, GraphState, Node, TensorState
 from graphfix.formats.graphdef import constants, files, wire
+from graphfix.formats.graphdef.fields import fields
 from graphfix.formats.schema import message_class, parse
 from graphfix.formats.tensors import TensorMeta
 
@@ -49,9 +50,7 @@ def graph_state(
     known = heads(metas)
     data = wire.canonical(bare)
     number = bare.DESCRIPTOR.fields_by_name["node"].number
-    spans = [
-        (first, last) for one, first, _, last in wire.fields(data, 0, len(data)) if one == number
-    ]
+    spans = [(first, last) for one, first, _, last in fields(data, 0, len(data)) if one == number]
     nodes = {
         name: Node(node.op, hashlib.sha256(data[first:last]).hexdigest()[:SHORT])
         for name, node, (first, last) in zip(names, graph_def.node, spans)
@@ -187,10 +186,14 @@ def _value_of(
     value.tensor.ClearField(field)
     if value.SerializeToString() == _plain(meta.dtype.number, meta.shape):
         rest.attr.pop("value")
-    return (
-        lambda: hashlib.sha256(constants.value_of(node).tobytes()).hexdigest(),
-        lambda: constants.value_of(node),
-    )
+    return (lambda: _digest_of(node), lambda: constants.value_of(node))
+
+
+def _digest_of(node: Any) -> str:
+    found = hashlib.sha256()
+    for chunk in constants.chunks(node):
+        found.update(chunk)
+    return found.hexdigest()
 
 
 @functools.lru_cache(maxsize=1 << 12)

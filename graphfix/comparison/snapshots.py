@@ -12,7 +12,7 @@ from graphfix.detectors.describe import describe
 from graphfix.errors import SourceError
 from graphfix.formats.archive import Unpacked
 from graphfix.formats.checkpoint import reader, stored_bytes
-from graphfix.formats.graphdef import files
+from graphfix.formats.graphdef import files, kinds
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.schema import message_class
 from graphfix.formats.tensors import TensorMeta
@@ -40,10 +40,11 @@ def open_snapshot(path: str, *, ignored: Container[str] = ()) -> Snapshot:
             return _directory(path, unpacked.directory, unpacked, None)
     if os.path.isdir(path):
         return _directory(path, path, None, ignored)
-    if path.endswith(_TEXTS):
+    graph = path.endswith(".pb") or kinds.is_text(path)
+    if path.endswith(_TEXTS) and not graph:
         return _text(path)
-    if path.endswith(".pb"):
-        if os.path.basename(path) == files.SAVED_MODEL_PB:
+    if graph:
+        if os.path.basename(path) == kinds.SAVED_MODEL_PB:
             return _directory(path, os.path.dirname(path) or ".", None, ignored)
         heads = _Heads(os.path.dirname(path))
         return Snapshot(path, False, graphs={"": _frozen(path, heads)})
@@ -63,12 +64,12 @@ def _directory(
     raw = heads.fields
     if frozen is not None and frozen == directory:
         graphs.update(_saved_model(directory, heads))
-        known.add(files.SAVED_MODEL_PB)
+        known.add(kinds.SAVED_MODEL_PB)
     elif os.path.isfile(os.path.join(directory, FROZEN)):
         graphs[""] = _frozen(os.path.join(directory, FROZEN), heads)
         known.add(FROZEN)
     inner = os.path.join(directory, SAVED_MODEL_DIRECTORY)
-    if files.is_saved_model(inner):
+    if kinds.is_saved_model(inner):
         graphs.update(
             (SAVED_MODEL_DIRECTORY + place, graph)
             for place, graph in _saved_model(inner, heads).items()
@@ -165,14 +166,12 @@ def _digest_of(view):
 
 
 def _frozen(path: str, heads: _Heads):
-    graph_def = files.read_graph_def(path)
-    files.open_graph(graph_def, path)
-    return graph_state(graph_def, heads)
+    file = files.open_frozen(path)
+    file.graph()
+    return graph_state(file.message, heads)
 
 
 def _saved_model(directory: str, heads: _Heads):
-    saved = files.read_saved_model(directory)
-    files.open_graph(
-        files.serving_graph(saved).graph_def, os.path.join(directory, files.SAVED_MODEL_PB)
-    )
-    return saved_states(saved, heads)
+    file = files.open_saved_model(directory)
+    file.graph()
+    return saved_states(file.message, heads)

@@ -2,12 +2,13 @@
 
 import dataclasses
 import os
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Iterable, Optional, Tuple
 
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.detectors.families import FASTER_RCNN
 from graphfix.errors import Problem, SourceError
 from graphfix.findings import INFO, LEFT_OUT, WARNING, Finding, by_severity
+from graphfix.formats.extents import Pieces
 from graphfix.formats.tensors import TensorStore
 from graphfix.modeldir.names import CONFIG, FROZEN, SAVED_MODEL, TFLITE
 from graphfix.modeldir.openers import Model
@@ -19,8 +20,8 @@ _NORMALIZED = ("ssd_anchor_generator", "multiscale_anchor_generator")
 
 def rewritten_graphs(
     source: Model, plan: Plan, generator: Any, outgoing: TensorStore, *, required: bool = False
-) -> Tuple[Plan, Dict[str, bytes]]:
-    """The bytes of each graph for the new classes and anchors, by its path in the output;
+) -> Tuple[Plan, Dict[str, Pieces]]:
+    """What each graph's file is to have for the new classes and anchors, by its path in the output;
     `generator` is the new AnchorGenerator message, None where anchors stay, and `outgoing` are the
     output's tensors.
 
@@ -30,7 +31,7 @@ def rewritten_graphs(
     Raises:
       SourceError: that is so, or there is no graph, and one is `required`.
     """
-    made: Dict[str, bytes] = {}
+    made: Dict[str, Pieces] = {}
     graphs = _graphs(source)
     if required and not graphs:
         raise SourceError(
@@ -40,11 +41,11 @@ def rewritten_graphs(
         )
     for name, path in graphs.items():
         try:
-            message = _read(source, name, path)
-            plan = _told(plan, _effects(message, path))
-            _check_weights(message, path, source, plan)
+            file = _open(source, name, path)
+            plan = _told(plan, _effects(file.graph_defs, path))
+            _check_weights(file.graph_defs, path, source, plan)
             anchors = _new_anchors(source, generator, path, plan.target_api)
-            made[name] = _rewritten(message, path, source, plan, anchors, outgoing)
+            made[name] = _rewritten(file, source, plan, anchors, outgoing)
             if anchors:
                 plan = _told(
                     plan,
@@ -72,7 +73,7 @@ def graph_findings(source: Model) -> Tuple[Finding, ...]:
     found: Tuple[Finding, ...] = ()
     for name, path in _graphs(source).items():
         try:
-            found += _effects(_read(source, name, path), path)
+            found += _effects(_open(source, name, path).graph_defs, path)
         except SourceError as error:
             found += (_refused(error.problems[0]),)
     return found
@@ -114,80 +115,57 @@ def _new_anchors(source: Model, message: Any, path: str, api: str) -> Optional[A
 
 
 # Graphs are large, and few models have one: their code is not loaded for nothing.
-def _read(source: Model, name: str, path: str) -> Any:
-    """The GraphDef or SavedModel of a file."""
+def _open(source: Model, name: str, path: str) -> Any:
+    """The GraphFile of a path."""
     from graphfix.formats.graphdef import files
 
-    if source.graph and path == source.frozen:
-        return source.graph.graph_def
+    if source.graph_file is not None and source.graph_file.path == path:
+        return source.graph_file
     if name in (FROZEN, TFLITE):
-        return files.read_graph_def(path)
-    return files.read_saved_model(os.path.dirname(path))
+        return files.open_frozen(path)
+    return files.open_saved_model(os.path.dirname(path))
 
 
-def _effects(message: Any, path: str) -> Tuple[Finding, ...]:
+def _effects(graph_defs: Iterable[Any], path: str) -> Tuple[Finding, ...]:
     from graphfix.formats.graphdef.effects import effects
 
-    if message.DESCRIPTOR.name == "GraphDef":
-        return effects(message, os.path.basename(path))
     return tuple(
         dict.fromkeys(
-            finding
-            for meta in message.meta_graphs
-            for finding in effects(meta.graph_def, os.path.basename(path))
+            finding for one in graph_defs for finding in effects(one, os.path.basename(path))
         )
     )
 
 
-def _check_weights(message: Any, path: str, source: Model, plan: Plan) -> None:
+def _check_weights(graph_defs: Iterable[Any], path: str, source: Model, plan: Plan) -> None:
     from graphfix.graph_rewrite.weights import check_weights
 
-    graphs = (
-        [message]
-        if message.DESCRIPTOR.name == "GraphDef"
-        else [meta.graph_def for meta in message.meta_graphs]
-    )
-    for graph_def in graphs:
-        # What was thawed from this very graph needs no look.
-        if path not in (source.prefix, os.path.join(source.prefix, os.path.basename(SAVED_MODEL))):
+    # What was thawed from this very graph needs no look.
+    if source.graph_file is None or source.graph_file.path != path:
+        for graph_def in graph_defs:
             check_weights(graph_def, source.store, plan.edits, subject=path)
 
 
 def _rewritten(
-    message: Any,
-    path: str,
-    source: Model,
-    plan: Plan,
-    anchors: Optional[AnchorSpec],
-    outgoing: TensorStore,
-) -> bytes:
-    from graphfix.formats.graphdef import files
-    from graphfix.graph_rewrite.rewrite import rewrite
-    from graphfix.graph_rewrite.saved_model import rewrite_saved_model
+    file: Any, source: Model, plan: Plan, anchors: Optional[AnchorSpec], outgoing: TensorStore
+) -> Pieces:
+    from graphfix.graph_rewrite.saved_model import rewrite_file
 
-    classes, carried = len(plan.classes), (source.store, outgoing)
-    if message.DESCRIPTOR.name == "GraphDef":
-        graph = (
-            source.graph.copy()
-            if source.graph and path == source.frozen
-            else files.open_graph(message, path)
-        )
-        rewrite(
-            graph, source.model, classes, plan.edits, subject=path, anchors=anchors, carried=carried
-        )
-        return files.graph_to_bytes(graph)
-    for folder in ("variables", "assets"):
-        where = os.path.join(os.path.dirname(path), folder)
+    for folder in ("variables", "assets") if file.is_saved_model else ():
+        where = os.path.join(os.path.dirname(file.path), folder)
         if os.path.isdir(where) and os.listdir(where):
             raise SourceError(
-                path,
+                file.path,
                 f"is not rewritten: it has files in '{folder}'",
                 "export the converted checkpoint with the stock exporter",
             )
-    rewrite_saved_model(
-        message, source.model, classes, plan.edits, subject=path, anchors=anchors, carried=carried
+    return rewrite_file(
+        file,
+        source.model,
+        len(plan.classes),
+        plan.edits,
+        anchors=anchors,
+        carried=(source.store, outgoing),
     )
-    return files.to_bytes(message)
 
 
 def _refused(why: Problem) -> Finding:

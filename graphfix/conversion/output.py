@@ -10,7 +10,9 @@ from graphfix.conversion.graphs import rewritten_graphs
 from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.detectors.families import ANCHOR_FIELD
 from graphfix.detectors.membership import strangers
+from graphfix.formats import extents
 from graphfix.formats.checkpoint import writer
+from graphfix.formats.extents import Pieces
 from graphfix.formats.tensors import TensorStore, TensorView
 from graphfix.formats.textproto import Document
 from graphfix.modeldir import ownership
@@ -53,7 +55,7 @@ class Output(NamedTuple):
     plan: Plan
     tensors: TensorStore
     config: Document
-    graphs: Mapping[str, bytes]
+    graphs: Mapping[str, Pieces]
     anchors: Optional[AnchorSpec]
     described: AnchorSpec
 
@@ -115,8 +117,9 @@ def write(
         for _, prefix in bundles:
             write_state(*os.path.split(prefix))
         write_file(directory, CONFIG, output.config.encode())
-        for name, data in output.graphs.items():
-            write_file(directory, name, data)
+        for name, pieces in output.graphs.items():
+            os.makedirs(os.path.dirname(os.path.join(directory, name)), exist_ok=True)
+            extents.write(os.path.join(directory, name), pieces)
         if SAVED_MODEL in output.graphs:
             # Empty as the exporter's, which has its variables as constants in the graph.
             os.mkdir(os.path.join(directory, SAVED_MODEL_VARIABLES))

@@ -101,10 +101,10 @@ def _seen(source: Model, body: Any, slight: bool) -> Tuple[str, Dict[str, bool]]
     if not path or extractor is None:
         return "", {}
     # Most sources have no graph: the code that reads one is not loaded for nothing.
-    from graphfix.formats.graphdef import node_scan
+    from graphfix.formats.graphdef import node_scan, skeleton
     from graphfix.graph_import.graph_meanings import graph_meanings
 
-    form = node_scan.META_GRAPH if path == source.meta_graph.path else node_scan.GRAPH_DEF
+    form = skeleton.META_GRAPH if path == source.meta_graph.path else skeleton.GRAPH_DEF
     try:
         nodes = source.graph.nodes if source.graph else node_scan.read_nodes(path, form)
         return path, graph_meanings(

@@ -182,7 +182,9 @@ def _maps(setup: Setup) -> Iterator[Symptom]:
 def _strides(setup: Setup) -> Iterator[Symptom]:
     """Anchors that are as many as the features, but lie elsewhere."""
     spec = _laid(setup)
-    if spec is None or len(spec.per_map) != map_count(setup.body, setup.meta):
+    # With options that can't be, there is no telling where the features are.
+    wrong = any(True for _ in _extractor_options(setup))
+    if spec is None or wrong or len(spec.per_map) != map_count(setup.body, setup.meta):
         return
     field = ANCHOR_FIELD[setup.meta]
     path = ("model", setup.meta, field, spec.generator)

@@ -12,6 +12,7 @@ from graphfix.detectors.describe import ModelSpec, describe
 from graphfix.detectors.membership import strangers
 from graphfix.errors import RequestError
 from graphfix.findings import Finding
+from graphfix.formats.extents import joined
 from graphfix.formats.tensors import TensorStore
 from graphfix.modeldir.names import CONFIG, FROZEN
 from graphfix.pipeline_config.document import PipelineConfig, bound_config
@@ -71,7 +72,7 @@ class Detector:
         plan, graphs = rewritten_graphs(source, self.plan, generator, self.tensors)
         told = tuple(one for one in plan.findings if one not in self.plan.findings)
         if FROZEN in graphs:
-            return graphs[FROZEN], told
+            return joined(graphs[FROZEN]), told
         why = next((one for one in told if one.code == "FROZEN_GRAPH"), None)
         raise RequestError(
             self.path,

@@ -20,9 +20,10 @@ from graphfix.detectors.extractors.loader import Extractor, extractors
 from graphfix.errors import Problem, SourceError
 from graphfix.findings import INFO, WARNING, Finding
 from graphfix.formats import dtypes
+from graphfix.formats.checkpoint import stored_bytes
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import Graph, read_input
-from graphfix.formats.tensors import TensorStore, TensorView, constant
+from graphfix.formats.tensors import Extent, TensorStore, TensorView, constant
 from graphfix.graph_import.transformations import REMEDY, transformations
 
 # Operation -> its inputs that are parameters of a layer.
@@ -84,8 +85,7 @@ def thaw(
         if name is None:
             continue
         try:
-            meta = constants.meta_of(node)
-            variables[name] = constant(name, meta.dtype, constants.value_of(node))
+            variables[name] = _view(node, name)
         except ValueError as error:
             problems.append(Problem(subject, f"the {error}", "export the model again"))
     problems += transformations(graph, subject, total=not variables)
@@ -128,6 +128,15 @@ def thaw(
     if step not in variables:
         variables[step] = constant(step, dtypes.INT64, 0)
     return TensorStore(variables.values()), tuple(findings)
+
+
+def _view(node: Any, name: str) -> TensorView:
+    """The value of a constant as a tensor: where it lies, or itself."""
+    meta, span = constants.meta_of(node)._replace(name=name), constants.stored(node)
+    if span is None:
+        return constant(name, meta.dtype, constants.value_of(node))
+    extent = Extent(*span, constants.crc_of(node))
+    return TensorView(meta, stored_bytes.loader(meta, extent), extent)
 
 
 def _variable(node, consumers) -> Optional[str]:

@@ -1,5 +1,6 @@
 """What was done to a graph after it was frozen, or not done: each kind by its name."""
 
+import collections
 import re
 from typing import List, NamedTuple, Pattern
 
@@ -59,8 +60,9 @@ def transformations(graph: Graph, subject: str, *, total: bool) -> List[Problem]
     """A problem for each kind of transformation that a graph shows; `total` says that no variable
     is left."""
     out = []
+    operations = collections.Counter(node.op for node in graph.nodes.values())
     for kind in KINDS:
-        many = sum(1 for node in graph.nodes.values() if kind.operations.match(node.op))
+        many = sum(number for op, number in operations.items() if kind.operations.match(op))
         if many and (total or not kind.total):
             out.append(Problem(subject, kind.what.format(count(many, kind.noun)), kind.remedy))
     names = [name for name, node in graph.nodes.items() if node.op == "Const"]

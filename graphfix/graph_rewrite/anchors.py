@@ -20,6 +20,7 @@ from graphfix.formats import dtypes
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.evaluate import evaluate
 from graphfix.formats.graphdef.graph import Graph, Input, read_input
+from graphfix.formats.graphdef.nodes import Node
 from graphfix.graph_rewrite import tflite
 from graphfix.graph_rewrite.axis_types import NotUnderstood
 from graphfix.graph_rewrite.vectors import Vectors, unused
@@ -84,7 +85,7 @@ def replace_anchors(
     computation = {
         name for name, one in graph.ancestors([source.name]).items() if one.op != "Const"
     }
-    made = type(node)(name=unused(graph, node.name + "/anchors"), op="Const")
+    made = Node(unused(graph, node.name + "/anchors"), "Const")
     placed = _placed(new, shapes, image) / scale
     constants.set_value(
         made, (tflite.centred(placed) if centred else placed).astype(np.float32), dtypes.FLOAT32

@@ -13,11 +13,14 @@ from typing import Any, Collection, Dict, List, Tuple
 
 import numpy as np
 
-from graphfix.formats.dtypes import BY_NAME, BY_NUMBER
+from graphfix.formats.dtypes import BY_NAME
 from graphfix.formats.graphdef import constants
-from graphfix.formats.graphdef.graph import Consumers, Graph, NodeCopy, read_input, write_input
+from graphfix.formats.graphdef.graph import Consumers, Graph, read_input, write_input
+from graphfix.formats.graphdef.nodes import Node, NodeCopy
 from graphfix.graph_rewrite.axis_types import NotUnderstood, Selection
-from graphfix.graph_rewrite.joints import joins_one, number_joints, resize_sort
+from graphfix.graph_rewrite.joints import frame_of, joins_one, number_joints, resize_lengths
+from graphfix.graph_rewrite.likeness import Likeness
+from graphfix.graph_rewrite.numbered import Numbered
 from graphfix.graph_rewrite.vectors import unused
 
 _SEVERAL = -1  # in the place of a class: what depends on more than one
@@ -42,10 +45,12 @@ class Branches:
             )
         self.classes: Dict[str, int] = {}  # of every node below a selection, up to joints
         self.joints: List[Any] = []
-        self.length = 0  # of what a branch gives, where it is fixed
+        # Of what a branch gives, where that is fixed, and the loop it is in.
+        self.length, self.frame = 0, ""
         self._spread()
         # Node of class 0 -> what in it says the class: [(place or None, offset)]
         self.marks: Dict[str, Any] = {}
+        self._likeness = Likeness()
         for number in range(1, count):
             self._compare(number)
 
@@ -79,7 +84,7 @@ class Branches:
         for one in number_joints(self.graph, self.consumers, list(joints), self.count):
             joints[one.node.name] = one.node
             self.classes.update((part.name, number) for number, part in enumerate(one.parts))
-            self.length = one.length
+            self.length, self.frame = one.length, frame_of(self.graph, one.node)
         self.joints = list(joints.values())
         for node in self.joints:
             self._check_joint(node)
@@ -93,11 +98,12 @@ class Branches:
     def _compare(self, number: int) -> None:
         """Walks branch 0 and another side by side from the joints up; notes where they differ."""
         pairs: Dict[str, str] = {}
-        pending = [
-            (read_input(joint.input[0]), read_input(joint.input[number])) for joint in self.joints
-        ]
+        pending = [(joint.input[0], joint.input[number]) for joint in self.joints]
         while pending:
-            one, other = pending.pop()
+            texts = pending.pop()
+            if texts[0] == texts[1]:
+                continue
+            one, other = map(read_input, texts)
             if one.port != other.port and not self._unpacked(one, other, number):
                 raise NotUnderstood(
                     self.graph.nodes[other.name],
@@ -111,9 +117,9 @@ class Branches:
             pairs[one.name] = other.name
             if left.op == "Const":
                 self._compare_constants(left, right, number)
-            elif not _same_attributes(left, right):
+            elif not self._likeness.have_same_attributes(left, right):
                 raise NotUnderstood(right, f"the branches of class 0 and {number} differ in it")
-            pending += list(zip(map(read_input, left.input), map(read_input, right.input)))
+            pending += zip(left.input, right.input)
 
     def _unpacked(self, one: Any, other: Any, number: int) -> bool:
         return (
@@ -124,9 +130,9 @@ class Branches:
         )
 
     def _compare_constants(self, left: Any, right: Any, number: int) -> None:
-        if left.attr["value"] == right.attr["value"]:
+        if self._likeness.have_same_value(left, right):
             return
-        before, after = constants.value_of(left), constants.value_of(right)
+        before, after = self._likeness.value(left), constants.value_of(right)
         if before.shape == after.shape and before.dtype == after.dtype:
             changed = np.argwhere(before.reshape(-1) != after.reshape(-1)).reshape(-1)
             if (
@@ -152,7 +158,7 @@ class Branches:
             unpack.attr["num"].i = count
         if self.length:
             before, after = self.length * self.count, self.length * count
-            resize_sort(self.graph, self.consumers, self.joints, before, after)
+            resize_lengths(self.graph, self.consumers, self.joints, self.frame, before, after)
 
     def _mark_alone(self) -> None:
         """Finds what says the class in a branch that there is no other to compare with: where its
@@ -191,6 +197,11 @@ class Branches:
         """Adds branches up to `count`; what each joint joins of them."""
         members = self._members()
         inputs = {name: self._parts(name, members) for name in members}
+        numbered = {
+            name: Numbered(self.graph.nodes[name], place)
+            for name, place in self.marks.items()
+            if name in inputs
+        }
         joined: Dict[str, List[str]] = {joint.name: [] for joint in self.joints}
         for number in range(self.count, count):
             names = {name: unused(self.graph, f"{name}/class_{number}") for name in members}
@@ -199,16 +210,14 @@ class Branches:
                 (unpack.name, write_input(unpack.name, number)) for unpack in self.unpacks
             )
             for name, copy_name in names.items():
-                copy = NodeCopy(
-                    copy_name,
-                    [
-                        before + sources[source] + after if source else before
-                        for before, source, after in inputs[name]
-                    ],
-                    self.graph.nodes[name],
-                )
+                parts = [
+                    before + sources[source] + after if source else before
+                    for before, source, after in inputs[name]
+                ]
                 self.graph.nodes[copy_name] = (
-                    self._numbered(copy, number) if name in self.marks else copy
+                    numbered[name].node(copy_name, parts, number)
+                    if name in numbered
+                    else NodeCopy(copy_name, parts, self.graph.nodes[name])
                 )
             for joint in self.joints:
                 source = read_input(joint.input[0])
@@ -239,14 +248,6 @@ class Branches:
                     )
                 )
         return out
-
-    def _numbered(self, copy: NodeCopy, number: int) -> Any:
-        """The copy of a constant that says the class."""
-        node = copy.to_node_def()
-        value = np.array(constants.value_of(node))
-        value.reshape(-1)[self.marks[copy.like.name]] = number
-        constants.set_value(node, value, BY_NUMBER[node.attr["dtype"].type])
-        return node
 
     def _members(self) -> List[str]:
         """The nodes of class 0's branch: what only it needs, in the graph's order."""
@@ -300,7 +301,7 @@ class Branches:
 
     def _make_concatenation(self, joint: Any, data: List[str], others: List[str]) -> None:
         """Gives the joint of one class its operation back: boxes are joined along their axis."""
-        axis = type(joint)(name=unused(self.graph, joint.name + "/axis"), op="Const")
+        axis = Node(unused(self.graph, joint.name + "/axis"), "Const")
         constants.set_value(axis, np.array(0, "<i4"), BY_NAME["int32"])
         # In a loop, a constant has to wait for something in it; the branch's own ones do.
         beside = self.graph.nodes[min(self.marks)]
@@ -321,9 +322,3 @@ def _is_zeros(node: Any) -> bool:
     if node.op == "Const" and constants.meta_of(node).shape:
         return not constants.value_of(node).any()
     return node.op == "ZerosLike"
-
-
-def _same_attributes(left: Any, right: Any) -> bool:
-    ignored = ("_output_shapes", "_class")
-    names = set(left.attr) | set(right.attr)
-    return all(left.attr[name] == right.attr[name] for name in names if name not in ignored)

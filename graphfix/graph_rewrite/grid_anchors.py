@@ -21,6 +21,7 @@ from graphfix.formats import dtypes
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.evaluate import evaluate
 from graphfix.formats.graphdef.graph import Graph, Input, read_input
+from graphfix.formats.graphdef.nodes import Node
 from graphfix.graph_rewrite.axis_types import NotUnderstood
 from graphfix.graph_rewrite.vectors import Vectors, unused
 
@@ -338,13 +339,12 @@ def _change_total(
 
 
 def _is_zero(graph: Graph, text: str) -> bool:
-    one = read_input(text)
-    value = evaluate(graph, one.name, one.port)
+    value = evaluate(graph, *read_input(text)[:2])
     return value is not None and value.size == 1 and not value.any()
 
 
 def _constant(graph: Graph, name: str, value: np.ndarray, dtype: Any) -> str:
-    made = type(next(iter(graph.nodes.values())))(name=unused(graph, name), op="Const")
+    made = Node(unused(graph, name), "Const")
     constants.set_value(made, value, dtype)
     graph.nodes[made.name] = made
     return made.name

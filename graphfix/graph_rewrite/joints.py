@@ -11,13 +11,11 @@ import numpy as np
 from graphfix.formats.dtypes import BY_NAME
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.evaluate import Evaluator
-from graphfix.formats.graphdef.graph import Consumers, Graph, Input, read_input
+from graphfix.formats.graphdef.graph import Consumers, Graph, Input, read_input, source_name
 from graphfix.graph_rewrite.axis_types import NotUnderstood
-from graphfix.graph_rewrite.vectors import unused
 
 _GATHERS = ("Gather", "GatherV2")
-# Between a joint and what sorts the detections of all classes.
-_AS_LONG = ("Identity", "Select", "Mul", "Maximum", "Minimum")
+# What sorts the detections of all classes.
 _SORT = "TopKV2"
 
 
@@ -71,24 +69,64 @@ def number_joints(
             raise NotUnderstood(joint, f"it joins {count} parts, which are not told to be classes")
 
 
-def resize_sort(
-    graph: Graph, consumers: Consumers, joints: Iterable[Any], length: int, wanted: int
+def resize_lengths(
+    graph: Graph, consumers: Consumers, joints: List[Any], frame: str, before: int, after: int
 ) -> None:
-    """Has what sorts the detections of all classes, `length` of them, sort `wanted`."""
-    pending, seen = [joint.name for joint in joints], set()
+    """Has shapes of the detections of all classes say `after` detections instead of `before`.
+
+    A revision that knew the shape of what is joined wrote it down: as a vector whose first element
+    is taken, in the loop `frame`, for what comes behind the joints; and as a number that an
+    assertion holds against that.
+
+    Raises:
+      NotUnderstood: what sorts the detections takes the number from somewhere else.
+    """
+    inside = graph.ancestors(joint.name for joint in joints)
+    shapes = [
+        node
+        for node in graph.nodes.values()
+        if node.op == "Const"
+        and node.name not in inside
+        and (frame in node.input if frame else not node.input)
+        and _begins_with(node, before)
+        and all(reader.op == "StridedSlice" for reader, _ in consumers[node.name])
+    ]
+    cuts = {reader.name for node in shapes for reader, _ in consumers[node.name]}
+    numbers = [
+        source
+        for node in graph.nodes.values()
+        if node.op == "Equal" and cuts & set(map(source_name, node.input))
+        for source in graph.inputs(node)[:2]
+        if source.op == "Const"
+    ]
+    evaluator = Evaluator(graph, through_loops=True)
+    for name, node in graph.nodes.items():
+        if node.op == _SORT and frame_of(graph, node) == frame and name not in inside:
+            count = graph.inputs(node)[1]
+            value = evaluator.value(count.name)
+            if value is not None and value.tolist() == before and count.name not in cuts:
+                raise NotUnderstood(node, f"it is not known where its {before} is written")
+    for node in shapes + numbers:
+        value = np.array(constants.value_of(node))
+        value.reshape(-1)[0] = after
+        constants.set_value(node, value, BY_NAME["int32"])
+
+
+def _begins_with(node: Any, length: int) -> bool:
+    meta = constants.meta_of(node)
+    if meta.dtype.name != "int32" or len(meta.shape) != 1 or not 1 < meta.size < 8:
+        return False
+    return bool(constants.value_of(node)[0] == length)
+
+
+def frame_of(graph: Graph, node: Any) -> str:
+    """What constants beside a node in a loop wait for, "" where they wait for nothing."""
+    pending, seen = [node], set()
     while pending:
-        name = pending.pop()
-        for node, position in consumers[name] if name not in seen else ():
-            if node.op == _SORT and position == 0:
-                count = graph.inputs(node)[1]
-                value = Evaluator(graph, through_loops=True).value(count.name)
-                if count.op == "Const" and value is not None and value.tolist() == length:
-                    made = type(count)()
-                    made.CopyFrom(count)
-                    made.name = unused(graph, count.name + "/classes")
-                    constants.set_value(made, np.array(wanted, value.dtype), BY_NAME["int32"])
-                    graph.nodes[made.name] = made
-                    node.input[1] = made.name
-            elif node.op in _AS_LONG:
-                pending.append(node.name)
-        seen.add(name)
+        one = pending.pop()
+        if one.op == "Const":
+            return next((text for text in one.input if read_input(text).control), "")
+        if one.name not in seen:
+            seen.add(one.name)
+            pending += graph.inputs(one)
+    return ""

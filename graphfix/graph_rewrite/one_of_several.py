@@ -16,6 +16,7 @@ from graphfix.formats.dtypes import BY_NAME
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.evaluate import evaluate
 from graphfix.formats.graphdef.graph import Graph, read_input, write_input
+from graphfix.formats.graphdef.nodes import Node
 from graphfix.graph_rewrite.axis_types import CHANNEL, CLASS, Axes, NotUnderstood
 from graphfix.graph_rewrite.vectors import unused
 
@@ -109,9 +110,7 @@ class _Maker:
         self._graph, self._like = graph, like
 
     def __call__(self, operation: str, inputs: Sequence[str], types: Any) -> str:
-        node = type(self._like)(
-            name=unused(self._graph, f"{self._like.name}/of_one_class/{operation}"), op=operation
-        )
+        node = Node(unused(self._graph, f"{self._like.name}/of_one_class/{operation}"), operation)
         node.input.extend(inputs)
         for name, number in types.items():
             node.attr[name].type = number

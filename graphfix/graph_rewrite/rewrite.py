@@ -17,8 +17,9 @@ from graphfix.detectors.families import BOX, FASTER_RCNN, KERNEL, LEAVES
 from graphfix.errors import SourceError
 from graphfix.formats.dtypes import BY_NUMBER
 from graphfix.formats.graphdef import constants
-from graphfix.formats.graphdef.graph import Graph, NodeCopy
-from graphfix.formats.tensors import TensorStore, TensorView
+from graphfix.formats.graphdef.graph import Graph
+from graphfix.formats.graphdef.nodes import Node, NodeCopy
+from graphfix.formats.tensors import TensorStore
 from graphfix.graph_rewrite.anchors import replace_anchors
 from graphfix.graph_rewrite.axes import Tracker
 from graphfix.graph_rewrite.axis_types import ANY, CHANNEL, CLASS, NotUnderstood
@@ -149,13 +150,11 @@ def _carry_out(graph: Graph, edits: Iterable[Edit], carried: Optional[Carried]) 
     for edit in edits:
         if isinstance(edit, Gather) and edit.to in graph.nodes:
             node = graph.nodes[edit.to]
-            value = constants.value_of(node)
-            _set(
-                node,
-                carried[1][edit.to].load()
-                if carried and _same(value, carried[0].get(edit.tensor))
-                else kernels.gather(value, edit),
-            )
+            view = carried[0].get(edit.tensor) if carried else None
+            if carried and view is not None and constants.is_tensor(node, view):
+                _set(node, carried[1][edit.to].load())
+            else:
+                _set(node, kernels.gather(constants.value_of(node), edit))
     for edit in edits:
         # After the gathers, whose results these bounds have to hold.
         node = graph.nodes.get(edit.tensor)
@@ -170,19 +169,12 @@ def _carry_out(graph: Graph, edits: Iterable[Edit], carried: Optional[Carried]) 
             _set(node, kernels.stretch(constants.value_of(node), edit))
 
 
-def _same(value: np.ndarray, view: Optional[TensorView]) -> bool:
-    """Whether a constant is a tensor of the checkpoint, bit for bit."""
-    return (
-        view is not None
-        and value.shape == view.meta.shape
-        and value.dtype == view.meta.dtype.numpy
-        and value.tobytes() == view.load().tobytes()
-    )
-
-
 def _tidy(node: Any) -> None:
     # Shapes that somebody noted down are of the old classes.
-    node.attr.pop("_output_shapes", None)
+    if isinstance(node, Node):
+        node.drop_attribute("_output_shapes")
+        if not node.touched:
+            return
     # Asked for, an attribute that was left out for its default comes to be, without a value.
     for name in [name for name, value in node.attr.items() if value.WhichOneof("value") is None]:
         del node.attr[name]

@@ -14,6 +14,7 @@ import numpy as np
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.evaluate import OPERATIONS
 from graphfix.formats.graphdef.graph import Consumers, Graph, Input, read_input
+from graphfix.formats.graphdef.nodes import Node
 from graphfix.graph_rewrite.axis_types import ANY, CHANNEL, CLASS, Axes, NotUnderstood
 
 # Elements of a vector, levels of vectors within vectors, and nodes looked at for one of them.
@@ -257,7 +258,7 @@ class Vectors:
         readers = [one for one, _ in self._consumers[name]]
         if len(readers) == 1:
             return node
-        copy = type(node)()
+        copy = Node()
         copy.CopyFrom(node)
         copy.name = unused(self.graph, name + "/classes")
         self.graph.nodes[copy.name] = copy

@@ -65,12 +65,6 @@ KINDS = (
     Kind("an xz archive", _UNPACK, (".xz", ".txz"), _magic(b"\xfd7zXZ\x00")),
     Kind("a Zstandard archive", _UNPACK, (".zst",), _magic(b"\x28\xb5\x2f\xfd")),
     Kind(
-        "a graph as text, without weights",
-        "give the checkpoint or the frozen graph beside it",
-        (),
-        lambda head: re.match(rb"\s*node\s*\{", head) is not None,
-    ),
-    Kind(
         "a label map",
         "give the model as SOURCE, and the label map with --label_map_path",
         (),

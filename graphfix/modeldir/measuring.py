@@ -23,6 +23,7 @@ from typing import (
 from graphfix.errors import Problem, SourceError
 from graphfix.formats import checksum
 from graphfix.formats.checkpoint import reader, stored_bytes
+from graphfix.formats.extents import Extents
 from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
 from graphfix.modeldir.names import MANIFEST, MARKER, SAVED_MODEL_DIRECTORY, SAVED_MODEL_VARIABLES
 from graphfix.process.background import Background
@@ -199,7 +200,7 @@ class Figures:
 
     def work(self, step: Callable[[], None] = lambda: None) -> None:
         """Measures tensors until none is left, and no more are added; calls `step` for each."""
-        with stored_bytes.Extents() as extents:
+        with Extents() as extents:
             while True:
                 view = self._left.get()
                 if view is None:

@@ -44,7 +44,7 @@ def infer_beside(
     saved = os.path.join(directory, SAVED_MODEL)
     graphs: List[Tuple[Optional[str], Callable[[], Graph]]] = [
         (meta_graph.path, lambda: meta_graph.graph),
-        (frozen, lambda: files.open_graph(files.read_graph_def(str(frozen)), str(frozen))),
+        (frozen, lambda: files.open_frozen(str(frozen)).graph()),
         (saved if os.path.isfile(saved) else None, lambda: _serving(saved)),
     ]
     problems: List[Problem] = []
@@ -107,5 +107,4 @@ def _is_models(name: str) -> bool:
 
 
 def _serving(path: str) -> Graph:
-    saved = files.read_saved_model(os.path.dirname(path))
-    return files.open_graph(files.serving_graph(saved).graph_def, path)
+    return files.open_saved_model(os.path.dirname(path)).graph()

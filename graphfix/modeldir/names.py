@@ -1,6 +1,6 @@
 """The names of files in a model's directory.  A path in it has slashes, on every system."""
 
-from graphfix.formats.graphdef.files import SAVED_MODEL_PB
+from graphfix.formats.graphdef.kinds import SAVED_MODEL_PB
 
 # What the stock exporter writes.
 CONFIG = "pipeline.config"

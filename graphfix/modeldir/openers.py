@@ -7,14 +7,15 @@ An opener reads metadata only, and gives a `Model` whatever the kind.
 import dataclasses
 import hashlib
 import os
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 from graphfix.detectors.describe import ModelSpec, describe
 from graphfix.findings import INFO, Finding, count
+from graphfix.formats import extents
 from graphfix.formats.archive import Unpacked
 from graphfix.formats.checkpoint import reader
-from graphfix.formats.graphdef import files
-from graphfix.formats.graphdef.graph import Graph
+from graphfix.formats.extents import Span
+from graphfix.formats.graphdef.kinds import SAVED_MODEL_PB
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore
 from graphfix.modeldir import foreign
@@ -22,6 +23,7 @@ from graphfix.modeldir.edited_config import Asked, settle
 from graphfix.modeldir.names import CONFIG, FROZEN, LABEL_MAP, META
 from graphfix.modeldir.search import choice, find_archive, find_frozen, find_prefix, model_of
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
+from graphfix.process.background import Background
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -32,8 +34,9 @@ class Model:
     `meta_graph` is the graph that a checkpoint's `.meta` has, read when it is first asked for.
     `digest`, of config and index, changes with any tensor: the index has their checksums.
     `frozen` is the path of the frozen graph in the same directory, `graph` that graph where it was
-    opened.  `unpacked` keeps an archive's files as long as they are needed.  `findings` say what
-    had to be assumed.  Where the config was `inferred` from a graph, `config_path` is the graph's.
+    opened (a Graph), `graph_file` its GraphFile or that of the SavedModel that was opened.
+    `unpacked` keeps an archive's files as long as they are needed.  `findings` say what had to be
+    assumed.  Where the config was `inferred` from a graph, `config_path` is the graph's.
     Where the config was edited for other classes, `config` has the number that the heads have, and
     `asked` what the edit asks for.  `path` is what the user named.
     """
@@ -48,7 +51,8 @@ class Model:
     unpacked: Optional[Unpacked] = None
     findings: Tuple[Finding, ...] = ()
     inferred: bool = False
-    graph: Optional[Graph] = None
+    graph: Any = None
+    graph_file: Any = None
     meta_graph: "MetaGraph" = dataclasses.field(default_factory=lambda: MetaGraph(None))
     path: str = ""
     asked: Optional[Asked] = None
@@ -80,20 +84,22 @@ class MetaGraph:
 
     def __init__(self, path: Optional[str]):
         self.path = path
-        self._graph: Optional[Graph] = None
+        self._graph: Any = None
 
     def __bool__(self) -> bool:
         return self.path is not None
 
     @property
-    def graph(self) -> Optional[Graph]:
-        """The graph, None where there is none; read once.  Copy it to change it.
+    def graph(self) -> Any:
+        """The Graph, None where there is none; read once.  Copy it to change it.
 
         Raises:
           SourceError: the file is damaged.
         """
         if self.path is not None and self._graph is None:
-            self._graph = files.open_graph(files.read_meta_graph(self.path), self.path)
+            from graphfix.formats.graphdef import files
+
+            self._graph = files.open_meta_graph(self.path).graph()
         return self._graph
 
 
@@ -199,18 +205,25 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
       SourceError: it or its config is missing or damaged, they are not of one model, or there is
         no config and none can be inferred.
     """
-    from graphfix.graph_import.thaw import thaw  # a checkpoint needs none of it
+    # A checkpoint needs none of it.
+    from graphfix.formats.graphdef import files
+    from graphfix.graph_import.thaw import thaw
 
     if os.path.isdir(path):
-        where, beside = (
-            os.path.join(path, files.SAVED_MODEL_PB),
-            os.path.dirname(os.path.abspath(path)),
-        )
-        graph_def = files.serving_graph(files.read_saved_model(path)).graph_def
+        where, beside = (os.path.join(path, SAVED_MODEL_PB), os.path.dirname(os.path.abspath(path)))
     else:
         where, beside = path, os.path.dirname(path)
-        graph_def = files.read_graph_def(path)
-    graph = files.open_graph(graph_def, where)
+    whole = hashlib.sha256()
+
+    def read(step: Callable[[], None]) -> None:
+        size = os.path.getsize(where) if os.path.isfile(where) else 0
+        for chunk in extents.chunks(Span(where, 0, size)):
+            step()
+            whole.update(chunk)
+
+    with Background(read):
+        file = files.open_saved_model(path) if os.path.isdir(path) else files.open_frozen(path)
+        graph = file.graph()
     store, findings = thaw(graph, subject=where, partial=partial)
     metas = {name: view.meta for name, view in store.items()}
     config_where = config_path or os.path.join(beside, CONFIG)
@@ -230,20 +243,19 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
     from graphfix.detectors.unread_layers import add_unread
 
     store, unread = add_unread(config.message, store, where)
-    with open(where, "rb") as file:
-        digest = hashlib.sha256(file.read()).digest()
     return Model(
         path,
         config,
         config_where,
         store,
         model,
-        hashlib.sha256(hashlib.sha256(data).digest() + digest).hexdigest(),
+        hashlib.sha256(hashlib.sha256(data).digest() + whole.digest()).hexdigest(),
         None if os.path.isdir(path) else path,
         None,
         findings + settled + unread,
         inferred is not None,
         None if os.path.isdir(path) else graph,
+        graph_file=file,
         asked=asked,
     )
 

@@ -17,7 +17,6 @@ from graphfix.detectors.families import MOVING_AVERAGE
 from graphfix.errors import SourceError
 from graphfix.findings import WARNING, Finding
 from graphfix.formats.checkpoint import reader
-from graphfix.formats.graphdef.graph import Graph
 from graphfix.modeldir.names import FROZEN, META, SAVED_MODEL
 
 _UNREAD = "see that the config has the anchors the model was trained with"
@@ -37,7 +36,7 @@ class GraphAnchors(NamedTuple):
 
 
 def read_graph_anchors(
-    prefix: str, image: Optional[Pair], graph: Optional[Graph] = None, heads: Collection[str] = ()
+    prefix: str, image: Optional[Pair], graph: Any = None, heads: Collection[str] = ()
 ) -> GraphAnchors:
     """What the graphs beside a checkpoint tell, or `graph`, where that is opened already; `prefix`
     is the checkpoint's, a SavedModel's directory, or a frozen graph's path.  `heads` are tensors of
@@ -47,13 +46,13 @@ def read_graph_anchors(
     first: Optional[GraphAnchors] = None
     for path, form in _graphs(prefix, opened=graph is not None):
         # Most sources have no graph: the code that reads one is not loaded for nothing.
-        from graphfix.formats.graphdef import node_scan
+        from graphfix.formats.graphdef import node_scan, skeleton
         from graphfix.graph_import.graph_anchors import Unrecognised, graph_anchors, padded_layers
 
         forms = {
-            META: node_scan.META_GRAPH,
-            FROZEN: node_scan.GRAPH_DEF,
-            SAVED_MODEL: node_scan.SAVED_MODEL,
+            META: skeleton.META_GRAPH,
+            FROZEN: skeleton.GRAPH_DEF,
+            SAVED_MODEL: skeleton.SAVED_MODEL,
         }
         try:
             nodes: Any = graph.nodes if graph else node_scan.read_nodes(path, forms[form])

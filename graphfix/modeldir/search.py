@@ -14,7 +14,7 @@ from graphfix.errors import RequestError, SourceError
 from graphfix.findings import INFO, Finding
 from graphfix.formats import regular_files
 from graphfix.formats.archive import is_archive
-from graphfix.formats.graphdef import files
+from graphfix.formats.graphdef import kinds
 from graphfix.modeldir.checkpoint_state import read_state
 from graphfix.modeldir.names import (
     CHECKPOINT,
@@ -59,7 +59,7 @@ def find_frozen(path: str) -> Optional[str]:
     """The frozen graph or SavedModel that a path means, None where it means a checkpoint."""
     if os.path.isfile(path):
         if path.endswith(".pb"):
-            saved = os.path.basename(path) == files.SAVED_MODEL_PB
+            saved = os.path.basename(path) == kinds.SAVED_MODEL_PB
             return os.path.dirname(path) or "." if saved else path
         return path if _is_graph(path) else None
     if not os.path.isdir(path) or indexes(path):
@@ -68,7 +68,7 @@ def find_frozen(path: str) -> Optional[str]:
     if os.path.isfile(frozen):
         return frozen
     for directory in (path, os.path.join(path, SAVED_MODEL_DIRECTORY)):
-        if files.is_saved_model(directory):
+        if kinds.is_saved_model(directory):
             return directory
     return None
 
@@ -78,7 +78,7 @@ def _is_graph(path: str) -> bool:
     if not is_other_file(path):
         return False
     try:
-        return regular_files.read(path, 1) == _NODE
+        return regular_files.read(path, 1) == _NODE or kinds.is_text(path)
     except OSError:
         return False
 

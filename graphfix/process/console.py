@@ -8,6 +8,7 @@ or forge one.
 import contextlib
 import os
 import re
+import shlex
 import sys
 import threading
 import time
@@ -30,6 +31,13 @@ _AGAIN = "\r\033[K"  # returns to the beginning of the line and clears it
 def escaped(text: str) -> str:
     """One line of plain text."""
     return _CONTROL.sub(_escape, text)
+
+
+def quoted(path: str) -> str:
+    """A path for a shell, on one line."""
+    if "\n" not in path:
+        return shlex.quote(path)
+    return "$'" + path.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
 
 
 def _escape(match: Any) -> str:
@@ -57,14 +65,6 @@ def talking(verbose: bool, quiet: bool, color: str) -> Iterator[None]:
         yield
     finally:
         _talk = before
-
-
-def verbose() -> bool:
-    return _talk.verbose
-
-
-def quiet() -> bool:
-    return _talk.quiet
 
 
 class Progress:
@@ -131,6 +131,12 @@ def print_either(found: Any, as_json: bool) -> None:
         print_json(found.to_json())
     else:
         print_result(found.to_lines())
+
+
+def print_next(*lines: str) -> None:
+    """Writes what to do next, after a result: words, then commands.  Not where it is quiet."""
+    if not _talk.quiet:
+        print_result(lines)
 
 
 def print_json(text: str) -> None:

@@ -6,11 +6,11 @@ upstream's research/ directory.
 
 import os
 import posixpath
-import shlex
 from typing import NamedTuple, Optional, Tuple
 
 from graphfix.formats.textproto.literals import BadLiteral, parse_string
 from graphfix.modeldir.names import CONFIG, REPORT_HTML
+from graphfix.process.console import quoted
 from graphfix.report.report import Report
 from graphfix.restore import trainers
 
@@ -60,8 +60,8 @@ def training_steps(
             directory = model_dir or f"{posixpath.dirname(config)}_{name}"
             command = (
                 f"python -m {module} --alsologtostderr \\\n    "
-                f"--pipeline_config_path={_quoted(config)} \\\n    "
-                f"--{flag}={_quoted(directory)}"
+                f"--pipeline_config_path={quoted(config)} \\\n    "
+                f"--{flag}={quoted(directory)}"
             )
             steps.append(
                 Step(
@@ -91,8 +91,8 @@ def tf2_command(config: str) -> str:
     directory = f"{posixpath.dirname(config)}_training"
     return (
         "python -m object_detection.model_main_tf2 --alsologtostderr \\\n    "
-        f"--pipeline_config_path={shlex.quote(config)} \\\n    "
-        f"--model_dir={shlex.quote(directory)}"
+        f"--pipeline_config_path={quoted(config)} \\\n    "
+        f"--model_dir={quoted(directory)}"
     )
 
 
@@ -100,7 +100,7 @@ def what_next(report: Report, directory: str) -> Tuple[str, ...]:
     """Lines for who converted into a directory: where it is, and the next command to paste."""
     lines = [f"{directory} written; {os.path.join(directory, REPORT_HTML)} has the details"]
     if any(one.code == "PLACEHOLDER" for one in report.findings):
-        command = f"graphfix doctor {_quoted(os.path.join(directory, CONFIG))}"
+        command = f"graphfix doctor {quoted(os.path.join(directory, CONFIG))}"
         return (
             *lines,
             "next, write the paths that are still placeholders, and see whether it will train:",
@@ -111,13 +111,6 @@ def what_next(report: Report, directory: str) -> Tuple[str, ...]:
         if one.command:
             return (*lines, "next, train:", *one.command.split("\n"))
     return (*lines, *(f"next: {one.remark}" for one in steps[:1]))
-
-
-def _quoted(path: str) -> str:
-    """A path for a shell, on one line."""
-    if "\n" not in path:
-        return shlex.quote(path)
-    return "$'" + path.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
 
 
 def config_path(report: Report) -> Optional[str]:

@@ -111,9 +111,9 @@ def run_jobs(
     for side in sides:
         if side.get("graph") and not side.get("allow_effects"):
             from graphfix.formats.graphdef.effects import check_computes
-            from graphfix.formats.graphdef.files import read_graph_def
+            from graphfix.formats.graphdef.files import open_frozen
 
-            check_computes(read_graph_def(side["graph"]), side["graph"])
+            check_computes(open_frozen(side["graph"]).message, side["graph"])
     with Scratch() as directory:
         job_path, result_path, log_path = (
             os.path.join(directory, name) for name in ("job.json", "result.json", "log")

@@ -13,6 +13,7 @@ from absl import flags
 from object_detection import model_lib_v2, model_main_tf2
 from object_detection.builders import model_builder
 from object_detection.predictors.heads import keras_mask_head
+from tensorflow.core.protobuf import trackable_object_graph_pb2
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 MASK_FEATURES, MASKS = "mask_head/features", "mask_head/masks"
@@ -80,15 +81,21 @@ def _mask_head():
 
 
 def objects(job, scratch, result):
-    """The shape of each variable that a freshly built model has, by its path in a checkpoint."""
+    """The name and the shape of each variable that a freshly built model has, by its path in a
+    checkpoint."""
     pipeline = stock_scene.read_pipeline(job["pipeline_config"])
     model = model_builder.build(pipeline.model, is_training=False)
     _predict(model, tf.constant(stock_scene.pixels(job), tf.float32))
     saved = tf.train.Checkpoint(model=model).save(os.path.join(scratch, "ckpt"))
+    reader = tf.train.load_checkpoint(saved)
+    graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(
+        reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH")
+    )
+    names = {one.checkpoint_key: one.full_name for node in graph.nodes for one in node.attributes}
     result["objects"] = {
-        name[: -len(_VALUE)]: list(shape)
-        for name, shape in tf.train.list_variables(saved)
-        if name.endswith(_VALUE)
+        key[: -len(_VALUE)]: [names[key], list(shape)]
+        for key, shape in reader.get_variable_to_shape_map().items()
+        if key.endswith(_VALUE)
     }
 
 

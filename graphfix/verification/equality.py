@@ -24,7 +24,8 @@ from graphfix.detectors.families import (
 )
 from graphfix.detectors.model_spec import HeadSpec, ModelSpec
 from graphfix.findings import count
-from graphfix.formats.graphdef import files
+from graphfix.formats import extents
+from graphfix.formats.graphdef import files, kinds
 from graphfix.formats.graphdef.effects import check_computes
 from graphfix.formats.graphdef.graph import Graph
 from graphfix.modeldir.names import FROZEN, SAVED_MODEL_DIRECTORY
@@ -78,16 +79,10 @@ def _graphs(source: Model):
     if source.graph is not None:
         yield "frozen graph", source.prefix, lambda: source.graph
     elif frozen:
-        yield "frozen graph", frozen, lambda: files.open_graph(files.read_graph_def(frozen), frozen)
+        yield "frozen graph", frozen, lambda: files.open_frozen(frozen).graph()
     directory = source.prefix if os.path.isdir(source.prefix) else saved
-    if files.is_saved_model(directory):
-        yield (
-            "SavedModel",
-            directory,
-            lambda: files.open_graph(
-                files.serving_graph(files.read_saved_model(directory)).graph_def, directory
-            ),
-        )
+    if kinds.is_saved_model(directory):
+        yield "SavedModel", directory, lambda: files.open_saved_model(directory).graph()
     if source.meta_graph:
         yield ".meta", source.meta_graph.path, lambda: source.meta_graph.graph
 
@@ -102,11 +97,9 @@ def own_side(source: Model, plan: Plan, path: str, allow_effects: bool) -> Optio
     own = own_graph(source)
     if own is None:
         return None
-    message = own.graph.to_graph_def()
     if not allow_effects:
-        check_computes(message, own.path)
-    with open(path, "wb") as file:
-        file.write(message.SerializeToString())
+        check_computes(own.graph, own.path)
+    extents.write(path, files.graph_pieces(own.graph))
     side: Side = {"graph": path, "what": own.what, "allow_effects": allow_effects}
     if os.path.exists(source.prefix + ".index"):
         # What was converted: a frozen graph beside it may hold other values.

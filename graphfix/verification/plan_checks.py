@@ -180,21 +180,23 @@ def graph_constants(path: str, plan: Plan, rows: Mapping[str, Tensor]) -> Iterat
     from graphfix.formats.graphdef import constants, files
 
     if path.endswith(SAVED_MODEL):
-        graph_def = files.serving_graph(files.read_saved_model(os.path.dirname(path))).graph_def
+        file = files.open_saved_model(os.path.dirname(path))
     else:
-        graph_def = files.read_graph_def(path)
+        file = files.open_frozen(path)
     seen, other = set(), []
-    for node in graph_def.node:
+    for node in file.graph_defs[file.serving].node:
         if node.name not in rows or not constants.is_constant(node):
             continue
         seen.add(node.name)
         try:
-            meta, data = constants.meta_of(node), constants.value_of(node).tobytes()
+            meta, crc, total = constants.meta_of(node), 0, 0
+            for chunk in constants.chunks(node):
+                crc, total = checksum.crc32c(chunk, crc), checksum.sum64(chunk, total)
         except ValueError:
             other.append(node.name)
             continue
         row = rows[node.name]
-        if (meta.dtype.name, meta.shape, checksum.crc32c(data), checksum.sum64(data)) != (
+        if (meta.dtype.name, meta.shape, crc, total) != (
             row.dtype,
             row.shape,
             row.crc32c,

@@ -11,7 +11,7 @@ from typing import Iterator, List, NamedTuple, Optional, Tuple
 from graphfix.errors import GraphfixError, RequestError, SourceError
 from graphfix.formats.checkpoint import writer
 from graphfix.formats.graphdef.effects import check_computes
-from graphfix.formats.graphdef.files import read_graph_def
+from graphfix.formats.graphdef.files import open_frozen
 from graphfix.modeldir import openers as sources
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN
 from graphfix.modeldir.openers import Model
@@ -102,7 +102,7 @@ def opened(
         if os.path.exists(graph):
             try:
                 if not allow_effects:
-                    check_computes(read_graph_def(graph), graph)
+                    check_computes(open_frozen(graph).message, graph)
                 outputs.append(dict(graph=graph, allow_effects=allow_effects))
                 names.append(FROZEN)
             except SourceError as error:

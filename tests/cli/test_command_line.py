@@ -62,7 +62,11 @@ def test_stdout_has_the_result_and_nothing_else(model, labels, graphfix, tmp_pat
     )
     done = graphfix("verify", out)
     assert (done.code, done.err) == (0, "")
-    assert done.out == "329 tensors intact; config and heads match the 2 planned classes\n"
+    assert done.out == (
+        "329 tensors intact; config and heads match the 2 planned classes\n"
+        f"next, start the stock trainers from it:\ngraphfix verify {out} --stock\n"
+    )
+    assert graphfix("verify", out, "-q").out.count("\n") == 1
 
 
 def test_findings_are_messages(model, graphfix, tmp_path):

@@ -9,7 +9,8 @@ import pytest
 
 import graphfix
 from graphfix.conversion import output
-from graphfix.formats.checkpoint import stored_bytes, writer
+from graphfix.formats.checkpoint import stored_bytes
+from graphfix.formats.extents import Target
 
 OPTIONS = graphfix.ConvertOptions(num_classes=2, map=["1=2"], target_api="2019-07")
 
@@ -30,13 +31,13 @@ def fails(model, tmp_path):
 
 
 def test_what_is_copied_wrongly_is_noticed(fails, monkeypatch):
-    original = writer._Shard.copy
+    original = Target.copy
 
     def copy(shard, start, length):
         yield from original(shard, start, length)
         os.pwrite(shard.file.fileno(), b"\0\1\2\3", shard.file.tell() - 4)
 
-    monkeypatch.setattr(writer._Shard, "copy", copy)
+    monkeypatch.setattr(Target, "copy", copy)
     error = fails(graphfix.VerificationError)
     assert "nothing was published" in str(error) and "is damaged" in str(error)
 
@@ -46,13 +47,13 @@ def test_a_disk_that_is_full_ends_the_run(fails, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         yield
 
-    monkeypatch.setattr(writer._Shard, "copy", copy)
+    monkeypatch.setattr(Target, "copy", copy)
     assert "No space left" in str(fails(graphfix.RequestError))
 
 
 @pytest.mark.parametrize("kind", [ZeroDivisionError, KeyboardInterrupt])
 def test_what_ends_the_run_ends_the_copying(fails, monkeypatch, kind):
-    copying, original = threading.Event(), writer._Shard.copy
+    copying, original = threading.Event(), Target.copy
 
     def copy(shard, start, length):
         copying.set()
@@ -62,7 +63,7 @@ def test_what_ends_the_run_ends_the_copying(fails, monkeypatch, kind):
         copying.wait()
         raise kind
 
-    monkeypatch.setattr(writer._Shard, "copy", copy)
+    monkeypatch.setattr(Target, "copy", copy)
     monkeypatch.setattr(output.html, "render", render)
     fails(kind)
 

@@ -13,6 +13,7 @@ import thorough
 from conversions import API, plan, same
 from test_convert_anchors import RATIOS, decoded, shapes
 
+from graphfix.formats import extents
 from graphfix.formats.graphdef import files
 from graphfix.formats.schema import message_class
 
@@ -52,7 +53,7 @@ def check_permuted(source, out):
 def detector(tmp_path_factory):
     """The trained detector's frozen graph in the old order, alone."""
     top = tmp_path_factory.mktemp("old")
-    data = files.graph_to_bytes(old_order.open_graph())
+    data = extents.joined(files.graph_pieces(old_order.open_graph()))
     (top / "frozen_inference_graph.pb").write_bytes(data)
     return str(top)
 

@@ -7,6 +7,7 @@ import old_order
 import pytest
 import repository
 
+from graphfix.formats import extents
 from graphfix.formats.graphdef import files
 from graphfix.formats.schema import message_class
 
@@ -42,7 +43,7 @@ def test_another_order(setup, graphfix):
 
 def test_a_frozen_graph_with_other_weights_tells_nothing(setup, graphfix):
     (setup / "model.ckpt.meta").unlink()
-    data = files.graph_to_bytes(old_order.open_graph())
+    data = extents.joined(files.graph_pieces(old_order.open_graph()))
     (setup / "frozen_inference_graph.pb").write_bytes(data)
     assert "another order" not in graphfix("doctor", setup / "pipeline.config").out
 

@@ -15,13 +15,13 @@ import pytest
 import repository
 import test_fuzz
 
-from graphfix.formats import dtypes
+from graphfix.formats import dtypes, extents
 from graphfix.formats.graphdef import constants, files
 from graphfix.formats.graphdef.effects import effects
 from graphfix.formats.graphdef.graph import read_input
 from graphfix.graph_import.thaw import thaw
 from graphfix.graph_rewrite.rewrite import rewrite
-from graphfix.graph_rewrite.saved_model import rewrite_saved_model
+from graphfix.graph_rewrite.saved_model import rewrite_file
 from graphfix.modeldir.openers import open_frozen, open_source
 
 DETECTOR = repository.DETECTOR
@@ -202,7 +202,7 @@ def test_a_saved_model(base, tmp_path):
     builders.write_saved_model(
         tmp_path / "saved", os.path.join(DETECTOR, "frozen_inference_graph.pb")
     )
-    saved = files.read_saved_model(str(tmp_path / "saved"))
+    saved = files.open_saved_model(str(tmp_path / "saved")).whole()
     saved.meta_graphs[0].graph_def.CopyFrom(graph_def)
     data = files.to_bytes(saved)
     path = tmp_path / "saved" / "saved_model.pb"
@@ -212,9 +212,8 @@ def test_a_saved_model(base, tmp_path):
         try:
             return open_frozen(str(tmp_path / "saved"), config_path=CONFIG, partial=True)
         finally:
-            message = files.read_saved_model(str(tmp_path / "saved"))
-            rewrite_saved_model(message, model, 3, (), subject="it")
-            assert files.to_bytes(message)
+            file = files.open_saved_model(str(tmp_path / "saved"))
+            assert extents.size(rewrite_file(file, model, 3, ()))
 
     outcome = test_fuzz.Outcome()
     for made in test_fuzz.inputs("saved model"):

@@ -10,7 +10,7 @@ from handgraphs import Made, Tiles
 from graphfix.detectors.anchor_generators import describe_anchors
 from graphfix.detectors.anchor_order import order_of
 from graphfix.detectors.families import ANCHOR_FIELD
-from graphfix.formats.graphdef import node_scan
+from graphfix.formats.graphdef import node_scan, skeleton
 from graphfix.graph_import.graph_anchors import Unrecognised, graph_anchors, padded_layers
 from graphfix.pipeline_config.anchor_generators import parse_anchors
 from graphfix.pipeline_config.document import parse_config
@@ -116,7 +116,7 @@ def test_published_graphs_lay_what_their_configs_mean(directory):
     body = getattr(message.model, message.model.WhichOneof("model"))
     image = constant_size(body.image_resizer)
     generator = getattr(body, ANCHOR_FIELD[message.model.WhichOneof("model")])
-    nodes = node_scan.read_nodes(meta, node_scan.META_GRAPH)
+    nodes = node_scan.read_nodes(meta, skeleton.META_GRAPH)
     old = os.path.basename(directory) == "old_anchor_order"
     found = graph_anchors(nodes, image)
     assert (

@@ -9,7 +9,7 @@ import zoo
 from graphfix.detectors import meanings
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.formats.dtypes import BY_NAME
-from graphfix.formats.graphdef import node_scan
+from graphfix.formats.graphdef import node_scan, skeleton
 from graphfix.formats.tensors import TensorMeta
 from graphfix.graph_import.graph_meanings import graph_meanings
 from graphfix.pipeline_config.document import parse_config
@@ -112,7 +112,7 @@ def test_the_base_network_tells_nothing_where_both_are_the_same():
 
 @pytest.mark.parametrize("path", zoo.files("*/*.meta"))
 def test_published_graphs_have_the_meanings_of_their_time(path):
-    nodes = node_scan.read_nodes(path, node_scan.META_GRAPH)
+    nodes = node_scan.read_nodes(path, skeleton.META_GRAPH)
     settings = parse_config(b"model { ssd { } }", "c").message.model.ssd.feature_extractor
     found = graph_meanings(nodes, {}, find_extractor("ssd_mobilenet_v1"), settings.conv_hyperparams)
     month = "-".join(re.search(r"_(20\d\d)_(\d\d)_\d\d", path).groups())

@@ -11,9 +11,10 @@ import repository
 import thorough
 from trained_detector import FROZEN, SUPPRESSION, open_graph
 
+from graphfix.formats import extents
 from graphfix.formats.graphdef import constants, files
 from graphfix.formats.graphdef.evaluate import evaluate
-from graphfix.formats.graphdef.graph import NodeCopy
+from graphfix.formats.graphdef.nodes import NodeCopy
 from graphfix.formats.schema import message_class
 from graphfix.graph_import.thaw import thaw
 from graphfix.graph_rewrite.axes import Tracker
@@ -26,7 +27,8 @@ COUNTS = (20, 40, 80)
 
 
 def parsed(graph):
-    return message_class("graphfix.graph.GraphDef").FromString(files.graph_to_bytes(graph))
+    data = extents.joined(files.graph_pieces(graph))
+    return message_class("graphfix.graph.GraphDef").FromString(data)
 
 
 def grown(model, count, change=None):
@@ -58,7 +60,7 @@ def steps(work):
 def parsed_after(graph_def, model, count):
     graph = files.open_graph(graph_def, "it")
     rewrite(graph, model, count, (), subject="it")
-    files.graph_to_bytes(graph)
+    extents.joined(files.graph_pieces(graph))
 
 
 KINDS = {
@@ -90,7 +92,7 @@ def test_what_is_written_is_what_a_message_would_be(graph, trained_model):
     rewrite(graph, trained_model, 20, (), subject=FROZEN)
     assert sum(isinstance(node, NodeCopy) for node in graph.nodes.values()) > 100
     message = graph.to_graph_def()
-    assert files.graph_to_bytes(graph) == files.to_bytes(message)
+    assert files.to_bytes(parsed(graph)) == files.to_bytes(message)
     assert parsed(graph) == message
 
 
@@ -119,7 +121,7 @@ def test_any_copy_is_written_as_its_message(seed):
             like,
         )
     message = graph.to_graph_def()
-    assert files.graph_to_bytes(graph) == files.to_bytes(message)
+    assert extents.joined(files.graph_pieces(graph)) == files.to_bytes(message)
     assert parsed(graph) == message and len(message.node) == 13
 
 

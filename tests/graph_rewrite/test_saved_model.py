@@ -19,7 +19,7 @@ SHAPES = builders.SAVED_MODEL_SHAPES
 
 def shapes(directory):
     """The outputs' shapes by a SavedModel's signature."""
-    saved = files.serving_graph(files.read_saved_model(str(directory)))
+    saved = files.open_saved_model(str(directory)).whole().meta_graphs[0]
     return {
         name: tuple(dim.size for dim in info.tensor_shape.dim)
         for name, info in saved.signature_def["serving_default"].outputs.items()
@@ -39,7 +39,7 @@ def model(tmp_path):
 
 def check(out):
     """Whether OUT's SavedModel holds OUT's frozen graph."""
-    saved = files.serving_graph(files.read_saved_model(str(out / "saved_model")))
+    saved = files.open_saved_model(str(out / "saved_model")).whole().meta_graphs[0]
     assert saved.graph_def == files.read_graph_def(str(out / FROZEN))
     assert os.listdir(str(out / "saved_model" / "variables")) == []
     assert shapes(out / "saved_model") == dict(

@@ -37,7 +37,6 @@ FILES = [
     ("a.7z", b"7z\xbc\xaf\x27\x1c", "7z"),
     ("a.tar.bz2", b"BZh91AY", "bzip2"),
     ("a.tar.xz", b"\xfd7zXZ\0", "xz"),
-    ("graph.pbtxt", b'node {\n  name: "a"', "graph as text"),
     ("map.pbtxt", b"# classes\nitem {", "label map"),
     ("a.jpg", b"\xff\xd8\xff\xe0", "picture"),
     ("a.record", b"\x12", "TFRecords"),

@@ -85,7 +85,8 @@ def test_meta_graph_is_read_when_asked_for(tmp_path, monkeypatch):
     source = dataclasses.replace(open_source(str(directory)))
     assert source.meta_graph and source.meta_graph.path == path
     reads = []
-    monkeypatch.setattr(files, "read_meta_graph", lambda path: reads.append(path) or meta.graph_def)
+    opened = files.open_meta_graph
+    monkeypatch.setattr(files, "open_meta_graph", lambda path: reads.append(path) or opened(path))
     assert len(source.meta_graph.graph.nodes) == len(meta.graph_def.node)
     assert source.meta_graph.graph is source.meta_graph.graph and reads == [path]
 
@@ -95,7 +96,7 @@ def test_what_is_no_meta_graph(tmp_path, data):
     path = tmp_path / "model.ckpt.meta"
     path.write_bytes(data)
     with pytest.raises(SourceError, match="meta graph") as error:
-        files.read_meta_graph(str(path))
+        files.open_meta_graph(str(path))
     assert error.value.problems[0].subject == str(path)
 
 

@@ -16,7 +16,7 @@ from graphfix.stock_api import runner
 
 
 def objects(titles, python):
-    """{title: {path: shape}} as the model of TensorFlow 2 has them."""
+    """{title: {path: [name, shape]}} as the model of TensorFlow 2 has them."""
     with tempfile.TemporaryDirectory() as top:
         jobs = []
         for number, title in enumerate(titles):

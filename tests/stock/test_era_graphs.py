@@ -75,7 +75,8 @@ def test_the_graph_computes_what_the_builder_of_an_era_makes(name, era, stock_py
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    own = graph_facts.facts(files.read_meta_graph(os.path.join(directory, "model.ckpt.meta")))
+    meta = files.open_meta_graph(os.path.join(directory, "model.ckpt.meta")).whole()
+    own = graph_facts.facts(meta.graph_def)
     stock = graph_facts.facts(files.read_graph_def(str(target)))
     assert set(own) == set(stock)
     assert {what for what in own if own[what] != stock[what]} == {

@@ -76,7 +76,7 @@ def test_the_trainer_goes_on_from_the_carried_weights(tf2_python, title, tmp_pat
     found = graphfix.try_with_stock_api(out, stock_python=tf2_python, steps=50)
     assert found.complete, found.to_lines()
     assert len(found.details[-1]["losses"]) == 50
-    assert found.details[-1]["restored"] == found.details[-1]["total"] > 200
+    assert found.details[-1]["restored"] == found.details[-1]["total"] > 190
 
 
 @thorough.only

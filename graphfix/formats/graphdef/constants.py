@@ -5,11 +5,17 @@ little-endian bytes in `tensor_content`, or in a list of its type's own, where a
 the shape goes on with its last element.
 """
 
+from typing import Any, Iterator, Optional
+
 import numpy as np
 
+from graphfix.formats import extents
 from graphfix.formats.checksum import crc32c
 from graphfix.formats.dtypes import BY_NUMBER, DType
-from graphfix.formats.graphdef import wire
+from graphfix.formats.extents import Span
+from graphfix.formats.graphdef import skeleton
+from graphfix.formats.graphdef.fields import fields
+from graphfix.formats.graphdef.nodes import message_of
 from graphfix.formats.schema import message_class
 from graphfix.formats.tensors import TensorMeta, TensorView
 
@@ -35,18 +41,56 @@ _LISTS = {
     "qint16": "int_val",
     "quint16": "int_val",
 }
+_FEW = 64  # elements of a vector that are not worth being counted
 # The most elements that a list's last element is repeated to: beyond, a few bytes would unfold
 # into gigabytes.
 _MOST_REPEATED = 1 << 24
 
 
 def is_constant(node) -> bool:
+    if node.op != "Const":
+        return False
     # Asking a map for what it lacks would put it there.
-    return (
-        node.op == "Const"
-        and "value" in node.attr
-        and node.attr["value"].WhichOneof("value") == "tensor"
-    )
+    attributes = message_of(node).attr
+    return "value" in attributes and attributes["value"].WhichOneof("value") == "tensor"
+
+
+def is_marked(node) -> bool:
+    """Whether a node is a Const whose value alone is elsewhere (`skeleton`), and is all there."""
+    if not is_constant(node):
+        return False
+    data = message_of(node).SerializeToString()
+    try:
+        return (
+            skeleton.count_markers(data) == 1
+            and stored(node) is not None
+            and field_of(node, meta_of(node)) == CONTENT
+        )
+    except ValueError:
+        return False
+
+
+def stored(node) -> Optional[Span]:
+    """Where the value of a Const node lies in a file, None where the node has it."""
+    return skeleton.marked(_tensor(node).tensor_content)
+
+
+def chunks(node) -> Iterator[Any]:
+    """The bytes of a Const node's value, as `value_of` has them.
+
+    Raises:
+      ValueError: as `value_of`.
+      SourceError: the file that they lie in cannot be read.
+    """
+    span = stored(node)
+    if span is not None and field_of(node, meta_of(node)) == CONTENT:
+        yield from extents.chunks(span)
+    else:
+        yield value_of(node).tobytes()
+
+
+def _tensor(node) -> Any:
+    return message_of(node).attr["value"].tensor
 
 
 def meta_of(node) -> TensorMeta:
@@ -55,7 +99,7 @@ def meta_of(node) -> TensorMeta:
     Raises:
       ValueError: it has no known type or no definite shape.
     """
-    proto = node.attr["value"].tensor
+    proto = _tensor(node)
     dtype = BY_NUMBER.get(proto.dtype)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if dtype is None or proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
@@ -66,8 +110,9 @@ def meta_of(node) -> TensorMeta:
 def unfolded(node) -> int:
     """How many bytes the value of a Const node takes beyond those that stand in the file, because
     its last element is repeated."""
-    proto = node.attr["value"].tensor
-    if not proto.tensor_shape.dim or proto.tensor_content:
+    proto = _tensor(node)
+    dims = proto.tensor_shape.dim
+    if not dims or (len(dims) == 1 and dims[0].size < _FEW) or proto.tensor_content:
         return 0  # as nearly all are
     try:
         meta = meta_of(node)
@@ -85,10 +130,11 @@ def field_of(node, meta: TensorMeta) -> str:
     Raises:
       ValueError: it has no array, or other bytes than its shape takes.
     """
-    proto = node.attr["value"].tensor
+    proto = _tensor(node)
     if meta.dtype.name not in _LISTS:
         raise ValueError(f"constant '{node.name}' is of type {meta.dtype}, which has no array form")
-    length = len(proto.tensor_content)
+    span = skeleton.marked(proto.tensor_content)
+    length = span.length if span else len(proto.tensor_content)
     if length:
         if length != meta.nbytes:
             raise ValueError(
@@ -112,10 +158,12 @@ def value_of(node) -> np.ndarray:
     """
     meta = meta_of(node)
     field = field_of(node, meta)
-    proto = node.attr["value"].tensor
+    proto = _tensor(node)
     numpy_type = meta.dtype.numpy or np.dtype("<u2")
     if field == CONTENT:
-        return np.frombuffer(proto.tensor_content, numpy_type).reshape(meta.shape)
+        span = skeleton.marked(proto.tensor_content)
+        data = extents.read(span) if span else proto.tensor_content
+        return np.frombuffer(data, numpy_type).reshape(meta.shape)
     out = _listed(proto, field)
     out = out.astype("<u2").view("<f2") if meta.dtype.name == "float16" else out.astype(numpy_type)
     if len(out) < meta.size:
@@ -132,14 +180,25 @@ def is_tensor(node, view: TensorView) -> bool:
         meta = meta_of(node)
         if (meta.dtype, meta.shape) != (view.meta.dtype, view.meta.shape):
             return False
-        data = node.attr["value"].tensor.tensor_content
-        if len(data) != meta.nbytes:
-            data = value_of(node).tobytes()
+        if view.extent is None:
+            data = np.ascontiguousarray(view.load()).tobytes()
+            return crc_of(node) == crc32c(data) and b"".join(map(bytes, chunks(node))) == data
+        if stored(node) == view.extent[:3]:
+            return True  # it is that of this very node
+        return meta.nbytes == view.extent.length and crc_of(node) == view.extent.crc32c
     except ValueError:
         return False
-    if view.extent is None:
-        return data == np.ascontiguousarray(view.load()).tobytes()
-    return len(data) == view.extent.length and crc32c(data) == view.extent.crc32c
+
+
+def crc_of(node) -> int:
+    """The CRC-32C of a Const node's value.
+
+    Raises ValueError, SourceError: as `chunks`.
+    """
+    crc = 0
+    for chunk in chunks(node):
+        crc = crc32c(chunk, crc)
+    return crc
 
 
 def _listed(proto, field: str) -> np.ndarray:
@@ -151,7 +210,7 @@ def _listed(proto, field: str) -> np.ndarray:
         return np.frombuffer(
             b"".join(
                 data[first:last]
-                for one, _, first, last in wire.fields(data, 0, len(data))
+                for one, _, first, last in fields(data, 0, len(data))
                 if one == number
             ),
             "<f4",

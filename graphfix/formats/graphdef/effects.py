@@ -123,7 +123,8 @@ _SHOWN = 3
 
 
 def effects(graph_def: Any, subject: str) -> Tuple[Finding, ...]:
-    """A finding for each kind of effect that a GraphDef's nodes have, naming the first few."""
+    """A finding for each kind of effect that the nodes of a GraphDef, or of a Graph, have, naming
+    the first few."""
     found: Dict[str, List[str]] = collections.OrderedDict()
     for node, where in _nodes(graph_def):
         if node.op in _OF:

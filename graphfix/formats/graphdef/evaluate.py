@@ -13,7 +13,7 @@ import numpy as np
 
 from graphfix.formats.dtypes import BY_NUMBER
 from graphfix.formats.graphdef import constants
-from graphfix.formats.graphdef.graph import Graph, Node, read_input
+from graphfix.formats.graphdef.graph import Graph, read_input
 
 # Elements of a tensor: the largest published detectors have some 400,000 numbers of anchors.
 MOST_ELEMENTS = 1 << 22
@@ -56,7 +56,7 @@ class Evaluator:
                 on_path.add(following)
         return self._known[name]
 
-    def _step(self, node: Node, on_path: Set[str]) -> Optional[str]:
+    def _step(self, node: Any, on_path: Set[str]) -> Optional[str]:
         """The name of a node whose value `node` waits for; None once its own value is known."""
         if node.name in self._known:
             return None
@@ -78,7 +78,7 @@ class Evaluator:
             self._known[node.name] = None
         return None
 
-    def _compute(self, node: Node, values: List[Any]) -> List[np.ndarray]:
+    def _compute(self, node: Any, values: List[Any]) -> List[np.ndarray]:
         if node.op == "Const":
             self._check(constants.meta_of(node).size)
             return [constants.value_of(node)]

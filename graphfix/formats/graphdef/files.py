@@ -9,176 +9,310 @@ Protocol Buffers itself bounds a message: 2 GiB, and 100 levels of nesting.
 """
 
 import os
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from google.protobuf.message import DecodeError
 
 from graphfix.errors import SourceError
-from graphfix.formats import regular_files
-from graphfix.formats.graphdef import constants
-from graphfix.formats.graphdef.graph import Graph, NodeCopy
+from graphfix.formats import extents, regular_files
+from graphfix.formats.extents import Pieces
+from graphfix.formats.graphdef import constants, skeleton
+from graphfix.formats.graphdef.fields import fields
+from graphfix.formats.graphdef.graph import Graph
+from graphfix.formats.graphdef.kinds import SAVED_MODEL_PB, is_text
+from graphfix.formats.graphdef.nodes import Node, NodeCopy, begin, to_node_def
 from graphfix.formats.graphdef.operations import check_inputs
 from graphfix.formats.graphdef.wire import Done, to_bytes
 from graphfix.formats.schema import message_class, parse
 
-SAVED_MODEL_PB = "saved_model.pb"
 SERVE = "serve"  # the tag of the graph that is for serving
-_MOST = (1 << 31) - 1
 # A few bytes may stand for a tensor of one value, and many such tensors for more than there is of
 # memory.  Graphs of real models repeat some kilobytes.
 _MOST_UNFOLDED, _UNFOLDED_TIMES = 1 << 28, 16
 _AGAIN = "download or copy the file again"
+# The message of a file in each form, and words for it.
+_KINDS = {
+    skeleton.GRAPH_DEF: ("graphfix.graph.GraphDef", "a frozen graph (GraphDef)"),
+    skeleton.META_GRAPH: ("graphfix.graph.MetaGraphDef", "a meta graph (MetaGraphDef)"),
+    skeleton.SAVED_MODEL: ("graphfix.graph.SavedModel", "a SavedModel"),
+}
 
 
-def is_saved_model(path: str) -> bool:
-    return os.path.lexists(os.path.join(path, SAVED_MODEL_PB))
+class GraphFile:
+    """What a file has: its `message`, in which markers stand for large contents (`skeleton`), the
+    GraphDefs in it, and the number of the one that is for serving."""
+
+    def __init__(self, path: str, form: Tuple[int, ...], data: bytes):
+        """`data` is the file's skeleton.
+
+        Raises:
+          DecodeError: it is no such message.
+        """
+        self.path, self._form, self._data = path, form, data
+        kind = message_class(_KINDS[form][0])
+        self.message = parse(kind, data)
+        self.graph_defs = self._graph_defs()
+        try:
+            self._places = skeleton.graphs(data, form)
+        except ValueError:
+            self._places = []
+        counts = [len(one.node) for one in self.graph_defs]
+        if counts != [len(one.nodes) for one in self._places]:
+            # Such as a GraphDef in two parts.  Read whole, it may be what it wants.
+            self.message = parse(kind, extents.joined(skeleton.pieces(data, form)))
+            self.graph_defs, self._places = self._graph_defs(), []
+        for graph_def, places in zip(self.graph_defs, self._places):
+            for number in skeleton.marked_nodes(data, places.nodes):
+                node, (start, end) = graph_def.node[number], places.nodes[number]
+                if not constants.is_marked(node):
+                    node.ParseFromString(extents.joined(skeleton.pieces(data[start:end])))
+        self.serving = 0
+        self._graph: Optional[Graph] = None
+
+    @property
+    def is_saved_model(self) -> bool:
+        return self._form == skeleton.SAVED_MODEL
+
+    def graph(self) -> Graph:
+        """The graph, or the one for serving; the same whenever it is asked for, so copy it to
+        change it.
+
+        Raises:
+          SourceError: its nodes do not hang together, go in a circle, or unfold into far more than
+            the file has.
+        """
+        if self._graph is None:
+            stored: List[bytes] = []
+            rest = None
+            if self._places:
+                places = self._places[self.serving]
+                stored = [self._data[start:end] for start, end in places.nodes]
+                rest = places.rest
+            self._graph = _opened(self.graph_defs[self.serving], self.path, stored, rest)
+        return self._graph
+
+    def with_graph(self, graph: Graph, others: Mapping[int, bytes]) -> Pieces:
+        """The file with another graph in the place of its only one; `others` replace fields of
+        the MetaGraphDef around it, by number.  All else stays as it is, byte for byte.
+
+        Raises:
+          SourceError: that is more than such a file may have.
+        """
+        out = graph_pieces(graph)
+        if self._form != skeleton.GRAPH_DEF:
+            out = _replaced(self._data, 0, len(self._data), self._form[:-1], out, dict(others))
+        size = extents.size(out)
+        if size > skeleton.MOST:
+            raise SourceError(
+                self.path,
+                f"would have {size} bytes, more than {_KINDS[self._form][1]} can",
+                "ask for fewer classes",
+            )
+        return out
+
+    def whole(self) -> Any:
+        """The file's message with all contents."""
+        kind = message_class(_KINDS[self._form][0])
+        return parse(kind, extents.joined(skeleton.pieces(self._data, self._form)))
+
+    def _graph_defs(self) -> List[Any]:
+        if self._form == skeleton.GRAPH_DEF:
+            return [self.message]
+        if self._form == skeleton.META_GRAPH:
+            return [self.message.graph_def]
+        return [one.graph_def for one in self.message.meta_graphs]
 
 
-def read_graph_def(path: str) -> Any:
-    """The GraphDef of a frozen graph's file.
+def open_frozen(path: str) -> GraphFile:
+    """A frozen graph's file, which may be text.
 
     Raises:
       SourceError: it cannot be read, or is not a GraphDef.
     """
-    graph_def = _parse(path, "graphfix.graph.GraphDef", "a frozen graph (GraphDef)")
-    if not graph_def.node or not all(node.name and node.op for node in graph_def.node):
+    file = _parsed(path) if is_text(path) else _open(path, skeleton.GRAPH_DEF)
+    nodes = file.message.node
+    if not nodes or not all(node.name and node.op for node in nodes):
         raise SourceError(
             path,
             "is not a frozen graph: it has %s"
-            % ("nodes without a name or an operation" if graph_def.node else "no nodes"),
+            % ("nodes without a name or an operation" if nodes else "no nodes"),
             "name the frozen_inference_graph.pb that the exporter wrote",
         )
-    return graph_def
+    return file
 
 
-def read_meta_graph(path: str) -> Any:
-    """The GraphDef of a `.meta` file.
+def open_meta_graph(path: str) -> GraphFile:
+    """A `.meta` file.
 
     Raises:
       SourceError: it cannot be read, or is not a MetaGraphDef with a graph.
     """
-    what = "a meta graph (MetaGraphDef)"
-    graph_def = _parse(path, "graphfix.graph.MetaGraphDef", what).graph_def
-    if not graph_def.node or not all(node.name and node.op for node in graph_def.node):
+    file = _open(path, skeleton.META_GRAPH)
+    nodes = file.graph_defs[0].node
+    if not nodes or not all(node.name and node.op for node in nodes):
         raise SourceError(
             path,
             "is not a meta graph: it has no graph of named nodes",
             "name the checkpoint that it belongs to without it",
         )
-    return graph_def
+    return file
 
 
-def read_saved_model(directory: str) -> Any:
-    """The SavedModel message of a directory.
+def open_saved_model(directory: str) -> GraphFile:
+    """The SavedModel of a directory.
 
     Raises:
       SourceError: it cannot be read, is not a SavedModel, or has no single graph.
     """
     path = os.path.join(directory, SAVED_MODEL_PB)
-    saved = _parse(path, "graphfix.graph.SavedModel", "a SavedModel")
-    serving = [one for one in saved.meta_graphs if SERVE in one.meta_info_def.tags]
-    if len(saved.meta_graphs) != 1 and len(serving) != 1:
+    file = _open(path, skeleton.SAVED_MODEL)
+    graphs = file.message.meta_graphs
+    serving = [number for number, one in enumerate(graphs) if SERVE in one.meta_info_def.tags]
+    if len(graphs) != 1 and len(serving) != 1:
         raise SourceError(
             path,
-            f"holds {len(saved.meta_graphs)} graphs, {len(serving)} of them for serving",
+            f"holds {len(graphs)} graphs, {len(serving)} of them for serving",
             "export the detector again, for serving",
         )
-    return saved
+    file.serving = (serving or [0])[0]
+    return file
 
 
-def serving_graph(saved: Any) -> Any:
-    """The MetaGraphDef of a SavedModel that is for serving."""
-    serving = [one for one in saved.meta_graphs if SERVE in one.meta_info_def.tags]
-    return (serving or saved.meta_graphs)[0]
+def read_graph_def(path: str) -> Any:
+    """The GraphDef of a frozen graph's file, with all contents.
+
+    Raises:
+      SourceError: as `open_frozen`.
+    """
+    return open_frozen(path).whole()
 
 
 def open_graph(graph_def: Any, path: str) -> Graph:
-    """The graph of a message.
+    """The graph of a message, with all that `GraphFile.graph` looks at.
 
     Raises:
-      SourceError: naming `path`, where its nodes do not hang together, go in a circle, or unfold
-        into far more than the file has.
+      SourceError: naming `path`.
     """
+    return _opened(graph_def, path, [], None)
+
+
+def graph_pieces(graph: Graph) -> Pieces:
+    """What a graph's file is to have: unchanged nodes as they are stored, large contents where they
+    lie; of copies, what they have in common is written once."""
+    common: Dict[int, Tuple[bytes, bytes]] = {}
+    out: Pieces = []
+    run: List[bytes] = []  # what will be one piece: a graph may have a hundred thousand copies
+    done: Done = {}
+    for node in graph.ordered():
+        if isinstance(node, NodeCopy):
+            if id(node.like) not in common:
+                common[id(node.like)] = _common(node.like)
+            op, after = common[id(node.like)]
+            data = begin(node.name, op, node.input) + after
+        elif isinstance(node, Node) and node.is_stored():
+            data = node.stored
+        else:
+            data = to_bytes(to_node_def(node), done)
+        if skeleton.has_marker(data):
+            within = skeleton.pieces(data)
+            out += [b"".join(run), skeleton.header(1, extents.size(within)), *within]
+            run.clear()
+        else:
+            run += (skeleton.header(1, len(data)), data)
+    run.append(to_bytes(graph.without_nodes()) if graph.rest is None else graph.rest)
+    return [*out, b"".join(run)]
+
+
+def _replaced(
+    data: bytes,
+    start: int,
+    end: int,
+    numbers: Tuple[int, ...],
+    graph: Pieces,
+    others: Dict[int, bytes],
+) -> Pieces:
+    """A message with another graph, to which `numbers` lead, and other fields in front of it."""
+    out: Pieces = []
+    done, last_one = start, len(numbers) == 1
+    for number, first, inner, last in fields(data, start, end):
+        if number == numbers[0]:
+            within = graph if last_one else _replaced(data, inner, last, numbers[1:], graph, others)
+            out += [data[done:first], skeleton.header(number, extents.size(within)), *within]
+            done = last
+        elif last_one and number in others:
+            out += [data[done:first], others[number]]
+            others[number] = b""
+            done = last
+    return [*out, data[done:end]]
+
+
+def _common(node: Any) -> Tuple[bytes, bytes]:
+    """A node's operation, and the bytes of a NodeDef after its inputs."""
+    rest = to_node_def(node)
+    for field in ("name", "op", "input"):
+        rest.ClearField(field)
+    return node.op.encode(), to_bytes(rest)
+
+
+def _open(path: str, form: Tuple[int, ...]) -> GraphFile:
+    _, what = _KINDS[form]
     try:
-        graph = Graph(graph_def)
+        return GraphFile(path, form, skeleton.read(path, form))
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        # The last two come from protobuf's pure Python form.
+        raise SourceError(
+            path, f"is not a valid {what.split(' ', 1)[1]}: it cannot be parsed", _AGAIN
+        ) from None
+
+
+def _parsed(path: str) -> GraphFile:
+    """A GraphDef that is written as text."""
+    from google.protobuf import text_format  # few graphs are
+
+    message = message_class(_KINDS[skeleton.GRAPH_DEF][0])()
+    data = regular_files.read_file(path, limit=skeleton.MOST)
+    try:
+        text_format.Parse(data.decode("utf-8"), message)
+    except UnicodeDecodeError:
+        why = "is not UTF-8"
+    except text_format.ParseError as error:
+        why = str(error)
+    except RecursionError:
+        why = "nests too deeply"
+    else:
+        return GraphFile(path, skeleton.GRAPH_DEF, message.SerializeToString(deterministic=True))
+    raise SourceError(path, f"is not a graph (GraphDef) as text: {why}", _AGAIN)
+
+
+def _opened(graph_def: Any, path: str, stored: List[bytes], rest: Optional[bytes]) -> Graph:
+    try:
+        graph = Graph(graph_def, stored, rest)
         check_inputs(graph)
         graph.ordered()
-        more = sum(
-            constants.unfolded(node) for node in graph.nodes.values() if constants.is_constant(node)
-        )
-        if more > _MOST_UNFOLDED and more > _UNFOLDED_TIMES * graph_def.ByteSize():
+        more = _unfolded(graph)
+        if more > _MOST_UNFOLDED and more > _UNFOLDED_TIMES * _size(graph):
             raise ValueError(f"has constants of repeated values that take {more >> 20} MB")
         return graph
     except ValueError as error:
         raise SourceError(path, f"the graph {error}", _AGAIN) from None
 
 
-def graph_to_bytes(graph: Graph) -> bytes:
-    """What `to_bytes` gives for the graph's message, which is not made: of copies, what they have
-    in common is written once."""
-    common: Dict[int, Tuple[bytes, bytes]] = {}
-    out: List[bytes] = []
-    done: Done = {}
-    for node in graph.ordered():
-        if not isinstance(node, NodeCopy):
-            data = to_bytes(node, done)
-        else:
-            if id(node.like) not in common:
-                common[id(node.like)] = _common(node.like)
-            before, after = common[id(node.like)]
-            data = b"".join(
-                [_text(1, node.name), before] + [_text(3, text) for text in node.input] + [after]
-            )
-        out += [_header(1, len(data)), data]
-    return b"".join(out + [to_bytes(graph.without_nodes())])
+def _unfolded(graph: Graph) -> int:
+    """How many bytes constants take beyond those that stand in the file."""
+    known: Dict[bytes, int] = {}  # most constants are like others but for their names
+    more = 0
+    for node in graph.nodes.values():
+        if node.op == "Const":
+            tail = node.tail() or b""
+            if not tail or tail not in known:
+                known[tail] = constants.unfolded(node) if constants.is_constant(node) else 0
+            more += known[tail]
+    return more
 
 
-def _common(node: Any) -> Tuple[bytes, bytes]:
-    """The bytes of a NodeDef between its name and its inputs, and after them."""
-    rest = type(node)()
-    rest.CopyFrom(node)
-    for field in ("name", "op", "input"):
-        rest.ClearField(field)
-    return _text(2, node.op), to_bytes(rest)
-
-
-def _text(number: int, text: str) -> bytes:
-    data = text.encode()
-    return _header(number, len(data)) + data
-
-
-def _header(number: int, size: int) -> bytes:
-    """What precedes a field of `size` bytes."""
-    if size < 0x80:
-        return bytes((number << 3 | 2, size))
-    out = bytearray((number << 3 | 2,))
-    while size >= 0x80:
-        out.append(size & 0x7F | 0x80)
-        size >>= 7
-    out.append(size)
-    return bytes(out)
-
-
-def _parse(path: str, full_name: str, what: str) -> Any:
-    try:
-        with regular_files.open_file(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > _MOST:
-                raise SourceError(
-                    path,
-                    f"has {size} bytes, more than {what} can",
-                    "name the file that the exporter wrote",
-                )
-            data = file.read(size)
-        regular_files.refuse_pointer(path, data)
-    except OSError as error:
-        raise SourceError(
-            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
-    try:
-        return parse(message_class(full_name), data)
-    except (DecodeError, UnicodeDecodeError, RecursionError):
-        # The last two come from protobuf's pure Python form.
-        raise SourceError(
-            path, f"is not a valid {what.split(' ', 1)[1]}: it cannot be parsed", _AGAIN
-        ) from None
+def _size(graph: Graph) -> int:
+    return graph.graph_def.ByteSize() + sum(
+        constants.meta_of(node).nbytes
+        for node in graph.nodes.values()
+        if constants.is_constant(node) and constants.is_marked(node)
+    )

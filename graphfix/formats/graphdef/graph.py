@@ -5,15 +5,19 @@ output, "name:3" for its fourth, "^name" where the node only has to run before.
 """
 
 import collections
+import copy
 import functools
 import heapq
-from typing import Any, Dict, Iterable, List, NamedTuple, Tuple
+import itertools
+from typing import Any, Collection, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
+from graphfix.formats import extents
+from graphfix.formats.graphdef import skeleton
+from graphfix.formats.graphdef.nodes import Node, to_node_def
 from graphfix.formats.schema import message_class
 
-Node = Any  # graphfix.graph.NodeDef, or a NodeCopy
 # For every node, who takes it as which input.
-Consumers = Dict[str, List[Tuple[Node, int]]]
+Consumers = Dict[str, List[Tuple[Any, int]]]
 
 
 class Input(NamedTuple):
@@ -46,59 +50,68 @@ def write_input(name: str, port: int = 0) -> str:
     return f"{name}:{port}" if port else name
 
 
-class NodeCopy:
-    """A node `like` another (a message) in all but its name and inputs, read as a message is.
-
-    A graph may have a hundred thousand of them, which as messages would take ten times the memory.
-    What it has in common with the other is the other's own, and not to be changed through it.
-    """
-
-    __slots__ = ("input", "like", "name")
-
-    def __init__(self, name: str, inputs: List[str], like: Any):
-        self.name, self.input, self.like = name, inputs, like
-
-    @property
-    def op(self) -> str:
-        return self.like.op
-
-    @property
-    def attr(self) -> Any:
-        return self.like.attr
-
-    def to_node_def(self) -> Any:
-        """The same as a message."""
-        out = type(self.like)()
-        out.CopyFrom(self.like)
-        out.name = self.name
-        out.input[:] = self.input
-        return out
+def _is_ordered(nodes: Sequence[Any], number_of: Dict[str, int]) -> bool:
+    """Whether each node comes after its inputs already, but for the back edges of loops."""
+    for number, node in enumerate(nodes):
+        for text in node.input:
+            source = number_of[source_name(text) if ":" in text or text[:1] == "^" else text]
+            if source >= number and not (
+                node.op in ("Merge", "RefMerge")
+                and nodes[source].op in ("NextIteration", "RefNextIteration")
+            ):
+                return False
+    return True
 
 
 class Graph:
-    """A GraphDef being changed: `nodes` in order, by name."""
+    """A GraphDef being changed: `nodes` in order, by name.
 
-    def __init__(self, graph_def):
-        """Raises ValueError where names repeat, or an input belongs to no node."""
-        self.graph_def = graph_def
-        self.nodes = collections.OrderedDict((node.name, node) for node in graph_def.node)
-        if len(self.nodes) != len(graph_def.node):
-            names = collections.Counter(node.name for node in graph_def.node)
+    `graph_def` is the message it was made of, of which only what is beside the nodes counts; `rest`
+    are the bytes of that.
+    """
+
+    def __init__(
+        self, graph_def: Any, stored: Sequence[Optional[bytes]] = (), rest: Optional[bytes] = None
+    ):
+        """`stored` has the bytes of each node, where it was read from a file.
+
+        Raises ValueError where names repeat, or an input belongs to no node.
+        """
+        self.graph_def, self.rest = graph_def, rest
+        nodes = [
+            Node(message.name, message.op, message, data)
+            for message, data in itertools.zip_longest(graph_def.node, stored)
+        ]
+        self.nodes: Dict[str, Any] = collections.OrderedDict((node.name, node) for node in nodes)
+        if len(self.nodes) != len(nodes):
+            names = collections.Counter(node.name for node in nodes)
             raise ValueError(f"has several nodes named '{names.most_common(1)[0][0]}'")
-        for node in graph_def.node:
+        for node in nodes:
             for text in node.input:
-                if source_name(text) not in self.nodes:
+                name = source_name(text) if ":" in text or text[:1] == "^" else text
+                if name not in self.nodes:
                     raise ValueError(
                         f"has a node '{node.name}' whose input '{text}' does not exist"
                     )
 
+    @property
+    def node(self) -> Collection[Any]:
+        """The nodes, by the name they have in a message."""
+        return self.nodes.values()
+
+    @property
+    def library(self) -> Any:
+        return self.graph_def.library
+
     def copy(self) -> "Graph":
         """The same graph, to be changed."""
-        graph_def = type(self.graph_def)()
-        graph_def.CopyFrom(self.graph_def)
-        return Graph(graph_def)
+        out = copy.copy(self)
+        out.nodes = collections.OrderedDict(
+            (name, node.copy()) for name, node in self.nodes.items()
+        )
+        return out
 
-    def inputs(self, node: Node) -> List[Node]:
+    def inputs(self, node: Any) -> List[Any]:
         """The nodes that a node's inputs come from, control inputs last as they stand."""
         return [self.nodes[source_name(text)] for text in node.input]
 
@@ -107,12 +120,13 @@ class Graph:
         found: Consumers = {name: [] for name in self.nodes}
         for node in self.nodes.values():
             for position, text in enumerate(node.input):
-                found[source_name(text)].append((node, position))
+                name = source_name(text) if ":" in text or text[:1] == "^" else text
+                found[name].append((node, position))
         return found
 
-    def ancestors(self, names: Iterable[str]) -> Dict[str, Node]:
+    def ancestors(self, names: Iterable[str]) -> Dict[str, Any]:
         """Everything that the named nodes need, themselves included."""
-        found: Dict[str, Node] = {}
+        found: Dict[str, Any] = {}
         pending = list(names)
         while pending:
             name = pending.pop()
@@ -129,7 +143,7 @@ class Graph:
             del self.nodes[name]
         return gone
 
-    def ordered(self) -> List[Node]:
+    def ordered(self) -> List[Any]:
         """The nodes so that each comes after its inputs, else in their present order; the back
         edge of a loop (NextIteration to Merge) is none to wait for.
 
@@ -138,28 +152,35 @@ class Graph:
         """
         nodes = list(self.nodes.values())
         number_of = {name: number for number, name in enumerate(self.nodes)}
+        if _is_ordered(nodes, number_of):
+            return nodes
         waiting = [0] * len(nodes)
-        successors: List[List[int]] = [[] for _ in nodes]
+        # Who waits for a node is a chain of places in `successors`: a list for each node would be a
+        # hundred thousand lists.
+        chains, successors, others = [-1] * len(nodes), [], []
         for number, node in enumerate(nodes):
-            sources = {number_of[source_name(text)] for text in node.input}
-            if sources and node.op in ("Merge", "RefMerge"):
-                sources = {
-                    one
-                    for one in sources
-                    if nodes[one].op not in ("NextIteration", "RefNextIteration")
-                }
-            waiting[number] = len(sources)
-            for source in sources:
-                successors[source].append(number)
+            loops = node.op in ("Merge", "RefMerge")
+            for text in node.input:
+                source = number_of[source_name(text)]
+                if loops and nodes[source].op in ("NextIteration", "RefNextIteration"):
+                    continue
+                waiting[number] += 1
+                successors.append(number)
+                others.append(chains[source])
+                chains[source] = len(others) - 1
+        # What waits for nothing comes by its number, and so does what waits no more.
         ready = [number for number, count in enumerate(waiting) if not count]
         out = []
         while ready:
             number = heapq.heappop(ready)
             out.append(nodes[number])
-            for successor in successors[number]:
+            place = chains[number]
+            while place >= 0:
+                successor = successors[place]
                 waiting[successor] -= 1
                 if not waiting[successor]:
                     heapq.heappush(ready, successor)
+                place = others[place]
         if len(out) != len(nodes):
             stuck = next(nodes[number].name for number, count in enumerate(waiting) if count)
             raise ValueError(f"has a cycle through the node '{stuck}'")
@@ -176,9 +197,9 @@ class Graph:
         return out
 
     def to_graph_def(self) -> Any:
-        """The graph as a new message, its nodes in order."""
+        """The graph as a new message, its nodes in order, with all contents."""
         out = self.without_nodes()
-        out.node.extend(
-            node.to_node_def() if isinstance(node, NodeCopy) else node for node in self.ordered()
-        )
+        for node in self.ordered():
+            data = to_node_def(node).SerializeToString()
+            out.node.add().MergeFromString(extents.joined(skeleton.pieces(data)))
         return out

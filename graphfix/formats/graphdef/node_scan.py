@@ -1,61 +1,50 @@
 """Picks nodes out of a serialized graph without parsing the rest.
 
-A graph's file may have hundreds of megabytes of weights, or a hundred thousand nodes of training.
-Only the names are looked at on the way (TensorFlow 1.15, core/framework/graph.proto,
-node_def.proto, core/protobuf/meta_graph.proto, saved_model.proto):
-
-    GraphDef       node 1
-    NodeDef        name 1, op 2, input 3
-    MetaGraphDef   graph_def 2
-    SavedModel     meta_graphs 2
+A graph's file may have a hundred thousand nodes of training: only their names are looked at.
 """
 
-from typing import Any, Callable, Dict, Iterable, Iterator, Tuple
+from typing import Any, Callable, Dict, Iterator, Tuple
 
 from google.protobuf.message import DecodeError
 
 from graphfix.errors import SourceError
-from graphfix.formats import regular_files
+from graphfix.formats.graphdef import skeleton
 from graphfix.formats.graphdef.evaluate import OPERATIONS
+from graphfix.formats.graphdef.fields import fields
 from graphfix.formats.graphdef.graph import Graph, source_name
+from graphfix.formats.graphdef.nodes import message_of, to_node_def
 from graphfix.formats.schema import message_class, parse
 
-# The numbers of the fields that lead from the file's message to a node.
-GRAPH_DEF, META_GRAPH, SAVED_MODEL = (1,), (2, 1), (2, 2, 1)
-_LONGEST_VARINT = 10
-_MOST = (1 << 31) - 1  # Protocol Buffers' own bound of a message
 # Of a node that the chosen ones depend on; larger ones are weights.
-_SMALL = 4096
+_SMALL = skeleton.LARGE
 
 
 class Nodes:
     """The nodes of a serialized graph by name; each is parsed when it is asked for."""
 
-    def __init__(self, data: bytes, path: Tuple[int, ...]):
-        """Raises ValueError where the bytes are no such message."""
+    def __init__(self, data: bytes, form: Tuple[int, ...]):
+        """`data` is the skeleton of a file.  Raises ValueError where it is damaged."""
         self._data = data
         self._places: Dict[str, Tuple[int, int]] = {}
-        spans: Iterable[Tuple[int, int]] = [(0, len(data))]
-        for number in path:
-            spans = [one for start, end in spans for one in _parts(data, start, end, number)]
-        for start, end in spans:
-            # A writer puts the name first.
-            if end - start > 2 and data[start] == 0x0A and data[start + 1] < 0x80:
-                name = data[start + 2 : start + 2 + data[start + 1]]
-            else:
-                first, last = next(_parts(data, start, end, 1), (start, start))
-                name = data[first:last]
-            self._places[name.decode("utf-8", "replace")] = start, end
+        for graph in skeleton.graphs(data, form):
+            for start, end in graph.nodes:
+                # A writer puts the name first.
+                if end - start > 2 and data[start] == 0x0A and data[start + 1] < 0x80:
+                    name = data[start + 2 : start + 2 + data[start + 1]]
+                else:
+                    names = [at for at in fields(data, start, end) if at[0] == 1]
+                    name = data[names[0][2] : names[0][3]] if names else b""
+                self._places[name.decode("utf-8", "replace")] = start, end
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self._places
 
-    def size(self, name: str) -> int:
+    def is_small(self, name: str) -> bool:
         start, end = self._places[name]
-        return end - start
+        return end - start <= _SMALL and not skeleton.has_marker(self._data, start, end)
 
     def __getitem__(self, name: str) -> Any:
         """The node as a message.  Raises ValueError where it cannot be parsed."""
@@ -67,17 +56,13 @@ class Nodes:
 
 
 def read_nodes(path: str, form: Tuple[int, ...]) -> Nodes:
-    """The nodes in a file: a GRAPH_DEF, META_GRAPH or SAVED_MODEL.
+    """The nodes in a file: a skeleton.GRAPH_DEF, META_GRAPH or SAVED_MODEL.
 
     Raises:
       SourceError: it cannot be read, or is damaged.
     """
     try:
-        return Nodes(regular_files.read(path, _MOST), form)
-    except OSError as error:
-        raise SourceError(
-            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
+        return Nodes(skeleton.read(path, form), form)
     except ValueError as error:
         raise SourceError(path, f"is damaged: {error}", "download or copy the file again") from None
 
@@ -100,7 +85,7 @@ def part(nodes: Any, wanted: Callable[[str], Any]) -> Graph:
         if node is None or not (name in own or node.op == "Const" or node.op in OPERATIONS):
             graph_def.node.add(name=name, op="Placeholder")
             continue
-        graph_def.node.add().CopyFrom(node)
+        graph_def.node.add().CopyFrom(to_node_def(node))
         if name not in own:
             inputs = [text for text in node.input if not text.startswith("^")]
             graph_def.node[-1].input[:] = inputs
@@ -114,43 +99,9 @@ def part(nodes: Any, wanted: Callable[[str], Any]) -> Graph:
 def _small(nodes: Any, name: str) -> bool:
     if name not in nodes:
         return False
-    return (nodes.size(name) if isinstance(nodes, Nodes) else nodes[name].ByteSize()) <= _SMALL
-
-
-def _parts(data: bytes, position: int, end: int, number: int) -> Iterator[Tuple[int, int]]:
-    """Where the contents of a message's fields of a number lie."""
-    wanted = number << 3 | 2
-    groups = 0
-    while position < end:
-        tag, position = _varint(data, position, end)
-        kind = tag & 7
-        if kind == 2:
-            size, position = _varint(data, position, end)
-            if position + size > end:
-                raise ValueError("a field reaches beyond its end")
-            if tag == wanted and not groups:
-                yield position, position + size
-            position += size
-        elif kind == 0:
-            position = _varint(data, position, end)[1]
-        elif kind in (3, 4):
-            groups += 1 if kind == 3 else -1
-        elif kind in (1, 5):
-            position += 8 if kind == 1 else 4
-        else:
-            raise ValueError(f"a field of no known kind ({kind})")
-
-
-def _varint(data: bytes, position: int, end: int) -> Tuple[int, int]:
-    value = data[position] if position < end else 0
-    if position < end and value < 0x80:  # most are
-        return value, position + 1
-    value = 0
-    for count in range(_LONGEST_VARINT):
-        if position + count >= end:
-            break
-        byte = data[position + count]
-        value |= (byte & 0x7F) << 7 * count
-        if byte < 0x80:
-            return value, position + count + 1
-    raise ValueError("a number that does not end")
+    if isinstance(nodes, Nodes):
+        return nodes.is_small(name)
+    data = nodes[name].stored
+    if data is None:
+        return bool(message_of(nodes[name]).ByteSize() <= _SMALL)
+    return len(data) <= _SMALL and not skeleton.has_marker(data)

@@ -4,7 +4,8 @@ As TensorFlow 1.15 registers them (core/ops).  A node with another number is dam
 mislead; held against this table once, the inputs of every other are there to be read.
 """
 
-from graphfix.formats.graphdef.graph import Graph, read_input
+from graphfix.formats.graphdef.graph import Graph
+from graphfix.formats.graphdef.nodes import message_of
 
 # Data inputs -> operations with as many.
 INPUTS = {
@@ -100,14 +101,16 @@ def check_inputs(graph: Graph) -> None:
     """Raises ValueError where a node has more or fewer inputs than its operation takes, or data
     inputs after its control inputs."""
     for node in graph.nodes.values():
-        control = [read_input(text).control for text in node.input]
-        count = control.count(False)
-        if any(control[:count]):
+        count = len(node.input)
+        while count and node.input[count - 1][:1] == "^":
+            count -= 1
+        if any(text[:1] == "^" for text in node.input[:count]):
             raise ValueError(f"has a node '{node.name}' whose inputs are out of order")
         takes = _COUNT.get(node.op, count)
         if node.op in LISTS:
             # Asking a map for what it lacks would put it there.
-            takes = LISTS[node.op] + (node.attr["N"].i if "N" in node.attr else 0)
+            attributes = message_of(node).attr
+            takes = LISTS[node.op] + (attributes["N"].i if "N" in attributes else 0)
         if count != takes:
             raise ValueError(
                 f"has a node '{node.name}' with {count} inputs where {node.op} takes {takes}"

@@ -7,7 +7,9 @@ write everything else in one way: so that much is left to them.
 """
 
 import operator
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, Dict, List, Optional, Tuple, Union
+
+from graphfix.formats.graphdef.fields import fields
 
 _MASK = (1 << 64) - 1
 _SMALL = 256  # bytes of an entry that is worth being remembered
@@ -38,33 +40,6 @@ def canonical(message: Any) -> bytes:
     """
     data = message.SerializeToString()
     return _normal(data, 0, len(data), _inner(message.DESCRIPTOR), {})
-
-
-def fields(data: Buffer, position: int, end: int) -> Iterator[Tuple[int, int, int, int]]:
-    """The fields of a serialized message that have a length (messages, strings, packed numbers):
-    number, where it begins, its content's begin and end."""
-    groups = 0  # the old form of a message, of unknown fields only: not looked into
-    while position < end:
-        first = position
-        # Most tags and sizes are of one byte: a graph has a million of them.
-        tag = data[position]
-        position += 1
-        if tag > 0x7F:
-            tag, position = _varint(data, first)
-        kind = tag & 7
-        if kind == 2:
-            size = data[position]
-            position += 1
-            if size > 0x7F:
-                size, position = _varint(data, position - 1)
-            if not groups:
-                yield tag >> 3, first, position, position + size
-            position += size
-        elif kind == 0:
-            position = _varint(data, position)[1]
-        else:
-            position += {1: 8, 5: 4}.get(kind, 0)
-            groups += {3: 1, 4: -1}.get(kind, 0)
 
 
 def _order_maps(data: bytearray, start: int, end: int, descriptor: Any, done: Done) -> bool:

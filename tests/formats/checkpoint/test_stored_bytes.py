@@ -7,6 +7,7 @@ import pytest
 from bundle_cases import CASES, LAYOUTS, SIZES, fixed, lay, save, strings, variants
 
 from graphfix.errors import SourceError
+from graphfix.formats import extents
 from graphfix.formats.checkpoint import reader, stored_bytes
 
 
@@ -93,7 +94,7 @@ def test_checks_in_bounded_chunks(prefix, monkeypatch):
     index, shards = LAYOUTS["as TensorFlow lays it"]({"a": fixed(4, (5,)), "b": fixed(4, (1003,))})
     save(prefix, index, *shards)
     for size in (1, 7, 1003, 5000):
-        monkeypatch.setattr(stored_bytes, "_CHUNK", size)
+        monkeypatch.setattr(extents, "_CHUNK", size)
         view = reader.open_bundle(prefix)["b"]
         stored_bytes.check(view)
         assert view.load().tobytes() == shards[0][5:]

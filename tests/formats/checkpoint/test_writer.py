@@ -13,7 +13,7 @@ import thorough
 from bundle_cases import CASES, SIZES, fixed, lay, save, strings
 
 from graphfix.errors import SourceError
-from graphfix.formats import checksum, tensors
+from graphfix.formats import checksum, extents, tensors
 from graphfix.formats.checkpoint import reader, stored_bytes, writer
 from graphfix.formats.dtypes import BY_NUMBER
 from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
@@ -87,8 +87,8 @@ def test_kept_bytes(case, way, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("way", sorted(WAYS))
 def test_kept_bytes_in_small_chunks(way, tmp_path, monkeypatch):
-    monkeypatch.setattr(writer, "_CHUNK", 7)
-    monkeypatch.setattr(writer, "_KERNEL_CHUNK", 11)
+    monkeypatch.setattr(extents, "_CHUNK", 7)
+    monkeypatch.setattr(extents, "_KERNEL_CHUNK", 11)
     test_kept_bytes("shared prefixes", way, tmp_path, monkeypatch)
 
 
@@ -232,7 +232,7 @@ def test_arrays_of_any_layout(value, tmp_path):
 def test_space_is_reserved_for_exactly_what_is_written(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        writer,
+        extents,
         "_call_linux",
         lambda name, file, *arguments: asked.append(
             (name, os.path.basename(file.name), arguments[-1])

@@ -8,7 +8,7 @@ import pytest
 import repository
 
 from graphfix.errors import SourceError
-from graphfix.formats import dtypes
+from graphfix.formats import dtypes, extents
 from graphfix.formats.graphdef import constants, files
 from graphfix.formats.graphdef.graph import Graph, read_input, write_input
 from graphfix.formats.schema import message_class
@@ -232,4 +232,4 @@ def test_all_that_a_graph_says_is_written_back():
     )
     graph = files.open_graph(message, "it")
     assert graph.to_graph_def() == message
-    assert files.graph_to_bytes(graph) == files.to_bytes(graph.to_graph_def())
+    assert extents.joined(files.graph_pieces(graph)) == files.to_bytes(graph.to_graph_def())
