@@ -133,6 +133,7 @@ def test_losses_and_gradients_are_the_stock_api_s(case):
     found = dict(comparing.trained(comparing.load(case), case))
     heads = {name: one for name, one in found.items() if comparing.is_head(name)}
     assert len(heads) >= 4
+    assert sum(value for name, value in case.stock.items() if name.startswith("loss/")) > 0.01
     for name in (*(name for name in comparing.LOSSES if name in found), *heads):
         assert found[name] <= comparing.ALIKE_GRADIENTS, name
 
