@@ -13,6 +13,11 @@ EXAMPLES = (
     "graphfix export tf2 converted -o exported --overwrite",
 )
 
+EXAMPLES = (
+    "graphfix export tf2 ssd.tar.gz --label_map_path classes.pbtxt -o for_tf2",
+    "graphfix export torch ssd.tar.gz --classes star,ring -o for_pytorch",
+)
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

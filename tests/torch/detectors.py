@@ -33,7 +33,8 @@ _ALL_PROPOSALS = " second_stage_batch_size: 8 second_stage_balance_fraction: 1"
 # What is random in training, and what a batch decides: statistics of two images of a map of one
 # cell turn a difference of rounding into one of per cents.
 STEADY = (
-    # So that each box has an anchor, and no loss is 0.
+    # So that each box has an anchor, and that is among the hard examples: no loss is 0.
+    (r" num_hard_examples: \d+", " num_hard_examples: 3000"),
     (r" argmax_matcher \{", " argmax_matcher { force_match_for_each_row: true"),
     # So large that sampling leaves nothing out.
     (r" second_stage_batch_size: \d+", _ALL_PROPOSALS),
@@ -72,7 +73,7 @@ def config_of(family, *edits, steady=True):
         assert count, pattern
     text = re.sub(r"\b(use_dropout|train|freeze_batchnorm|force_match_for_each_row): \w+", "", text)
     few = () if family == SHAPES else (FEW_CLASSES,)
-    for pattern, new in few + (STEADY if steady else STEADY[:4]):
+    for pattern, new in few + (STEADY if steady else STEADY[:5]):
         text = re.sub(pattern, new, text)
     return text
 
@@ -90,7 +91,7 @@ def random_weights(message):
             value = random.uniform(0.5, 1.5, one.shape)
         elif leaf.endswith("weights"):
             inputs = np.prod(one.shape[:2] if leaf[0] == "d" else one.shape[:-1])
-            scales = {HEAD: 0.3, LINEAR: 0.25, BASE: 0.02}
+            scales = {HEAD: 0.3, LINEAR: 0.25, BASE: 0.005}
             gain = next((scales[one_of] for one_of in scales if one_of.match(one.name)), 2.0)
             if len(one.shape) == 2:
                 gain = 0.003  # of features without a bound

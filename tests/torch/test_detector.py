@@ -133,6 +133,7 @@ def test_losses_and_gradients_are_the_stock_api_s(case):
     found = dict(comparing.trained(comparing.load(case), case))
     heads = {name: one for name, one in found.items() if comparing.is_head(name)}
     assert len(heads) >= 4
+    assert sum(value for name, value in case.stock.items() if name.startswith("loss/")) > 0.01
     for name in (*(name for name in comparing.LOSSES if name in found), *heads):
         assert found[name] <= comparing.ALIKE_GRADIENTS, name
 
@@ -141,10 +142,11 @@ def test_losses_and_gradients_are_the_stock_api_s(case):
 def test_statistics_move_as_the_stock_api_s(judged):
     case = judged[TRAINS]
     found = dict(comparing.trained(comparing.load(case), case))
-    moved = {name: one for name, one in found.items() if name.startswith("moved ")}
-    assert len(moved) > 40
-    worst = max(found, key=lambda name: found[name])
-    assert found[worst] <= 1e-3, worst
+    moved = [one for name, one in found.items() if name.startswith("moved ")]
+    # A step moves them by 3e-4 of their value, of which float32 leaves three digits.
+    assert len(moved) > 40 and max(moved) <= 2e-3
+    for name in ("classification", "bbox_regression"):
+        assert found[name] <= comparing.ALIKE_GRADIENTS, name
 
 
 class TestAFaultIsFound:
