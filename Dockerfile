@@ -2,13 +2,25 @@
 #
 #   docker build -t graphfix .
 #   docker build -t graphfix --build-arg TAG=1.15.5-gpu-py3 --build-arg ERA=2019-04 .
+#   docker build -t graphfix --build-arg BASE=IMAGE .    # NVIDIA's TensorFlow 1.15, CPython 3.8
+#
 #   docker run --rm --user "$(id -u)" -v "$PWD:/work" graphfix inspect ssd_mobilenet_v1_coco
+#
+# Another program than graphfix, such as a trainer or a shell:
+#
+#   docker run --rm -it --user "$(id -u)" -v "$PWD:/work" --entrypoint python3 graphfix \
+#     -m object_detection.legacy.train ...
+#   docker run --rm -it --user "$(id -u)" -v "$PWD:/work" --entrypoint bash graphfix
+#
+# Which API an image has: docker inspect -f '{{index .Config.Labels "graphfix.api"}}' graphfix
 
 ARG TAG=1.15.5-py3
-FROM tensorflow/tensorflow:${TAG}
+ARG BASE=tensorflow/tensorflow:${TAG}
+FROM ${BASE}
 
 # The stock API's: 2019-04, 2019-07 or 2021.
 ARG ERA=2019-07
+LABEL graphfix.api="${ERA}"
 
 # Always --no-deps: the API's distributions ask for packages that would replace the image's
 # tensorflow or tensorflow-gpu.
@@ -25,3 +37,4 @@ RUN useradd --create-home graphfix
 USER graphfix
 WORKDIR /work
 ENTRYPOINT ["graphfix"]
+CMD ["--help"]

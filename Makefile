@@ -1,6 +1,6 @@
 # make fast    a sample of the tests that need no TensorFlow; takes a minute
-# make test    all of those, and the tests against TensorFlow 1.15 and three revisions of the stock
-#              API; takes twenty minutes
+# make test    all of those, those of PyTorch, and the tests against TensorFlow 1.15 and three
+#              revisions of the stock API; takes twenty minutes
 # make thorough  the same with all cases and long sweeps, of which `make test` takes a part; takes
 #              hours
 # make lint    ruff (format and lint) and mypy
@@ -24,12 +24,16 @@ fast:
 	@python=$$($(ENVIRONMENT) fast) && \
 	"$$python" -m pytest -q -n auto -m "not slow" tests --ignore=tests/stock
 
-# Both runs happen whatever the first one says, and either one's failure is the target's.  A worker
-# of the second one needs some 3 GB, and a file's tests share what they make: hence two, by files.
+# All runs happen whatever the first one says, and any one's failure is the target's.  The one with
+# PyTorch is left out, and says so, where there is no build of it for the processor alone.  A worker of
+# the last one needs some 3 GB, and a file's tests share what they make: hence two, by files.
 test:
 	@fast=$$($(ENVIRONMENT) fast) && stock=$$($(ENVIRONMENT) stock-2019-07) && \
 	$(ENVIRONMENT) stock-2019-04 stock-2021 > /dev/null && \
 	{ "$$fast" -m pytest -n auto tests --ignore=tests/stock; status=$$?; \
+	  if torch=$$($(ENVIRONMENT) torch); then \
+	    "$$torch" -m pytest tests/torch tests/formats/test_safetensors.py || status=1; \
+	  else [ $$? -eq 3 ] || status=1; fi; \
 	  "$$stock" -m pytest -n 2 --dist loadfile tests/stock && exit $$status; }
 
 # All three run, and any one's failure is the target's.

@@ -4,8 +4,10 @@ TensorFlow is an extra, never a requirement: the machine that fine-tunes has it 
 `tensorflow-gpu` inside an image, and a plain `tensorflow` installed beside it would overwrite it.
 """
 
+import glob
 import os
 import re
+import sys
 
 from setuptools import find_packages, setup
 
@@ -22,7 +24,9 @@ REQUIREMENTS = [
     "protobuf>=3.8,<3.21; python_version>='3.7' and python_version<'3.9'",
     "protobuf>=3.8; python_version>='3.9'",
     "crc32c>=2.1,<=2.5; python_version<'3.7'",
-    "crc32c>=2.1; python_version>='3.7'",
+    # Later ones have no wheel for CPython 3.7, and would need a compiler.
+    "crc32c>=2.1,<2.8; python_version>='3.7' and python_version<'3.9'",
+    "crc32c>=2.1; python_version>='3.9'",
     "dataclasses>=0.6; python_version<'3.7'",
     "absl-py>=0.8,<2; python_version<'3.7'",
     "absl-py>=0.8; python_version>='3.7'",
@@ -33,18 +37,25 @@ REQUIREMENTS = [
     "markupsafe<2.1; python_version<'3.7'",
 ]
 
-# TensorFlow 1.15 was built for CPython up to 3.7; on a newer one this extra adds nothing.  It
-# takes pip 19 or newer to see 1.15.5.  Its generated messages refuse protobuf from 3.21 (4.21) on.
+# On CPython 3.8 and newer this extra adds nothing: there is no TensorFlow 1.15 but NVIDIA's
+# for 3.8.  Its generated messages refuse protobuf from 3.21 (4.21) on.
 TENSORFLOW = ["tensorflow==1.15.*; python_version<'3.8'", "protobuf<3.21; python_version<'3.8'"]
 
-# For `graphfix anchors show`.  matplotlib 3.4 left CPython 3.6 behind.
+# For `graphfix anchors show`.  matplotlib 3.4 left CPython 3.6 behind, and so did what it needs.
 PLOTS = ["matplotlib>=3.1,<3.4; python_version<'3.7'", "matplotlib>=3.1; python_version>='3.7'"]
+PLOTS += [
+    f"{one}; python_version<'3.7'"
+    for one in ("cycler<0.12", "kiwisolver<1.4", "pillow<9", "pyparsing<3.1", "python-dateutil<2.9")
+]
 
 # For `graphfix records show`.  Pillow 8.4 is the last for CPython 3.6.
 PICTURES = ["pillow>=5.1,<9; python_version<'3.7'", "pillow>=5.1; python_version>='3.7'"]
 
 # For examples/beam_scan.py.
 BEAM = ["apache-beam>=2.50; python_version>='3.8'"]
+
+# For graphfix.torch, which loads what `graphfix export torch` writes; writing needs none of it.
+TORCH = ["torch>=2.7; python_version>='3.9'"]
 
 CLASSIFIERS = [
     "Development Status :: 4 - Beta",
@@ -61,6 +72,31 @@ CLASSIFIERS += [
     "Topic :: Scientific/Engineering :: Image Recognition",
     "Typing :: Typed",
 ]
+
+
+OLD_PIP = """\
+graphfix[tf]: this pip is older than 19 and does not see TensorFlow 1.15; raise it first:
+    pip install --upgrade "pip<22"
+"""
+
+
+def refuse_old_pip():
+    """Ends with a clear word where pip would say that there is no TensorFlow after 1.14.
+
+    pip 18.1, which comes with CPython 3.6, runs this file without telling it which extras are
+    wanted; its command line does.
+    """
+    try:
+        from pip import __version__ as pip
+
+        with open(f"/proc/{os.getppid()}/cmdline", encoding="utf-8") as file:
+            words = file.read().split("\0")
+    except (ImportError, OSError, ValueError):
+        return
+    wanted = [re.match(r"(?:\.|.*/|graphfix).*\[(.*)\]$", word) for word in words]
+    extras = {one.strip() for match in wanted if match for one in match.group(1).split(",")}
+    if "tf" in extras and int(pip.split(".")[0]) < 19:
+        sys.exit(OLD_PIP)
 
 
 def read(*parts):
@@ -90,6 +126,13 @@ def package_data():
     return sorted(found)
 
 
+def documents():
+    """The files of docs/ that messages and docstrings name, relative to this directory."""
+    names = [path for pattern in ("*.md", "*.png") for path in glob.glob(f"{HERE}/docs/{pattern}")]
+    return sorted(os.path.relpath(path, HERE) for path in names)
+
+
+refuse_old_pip()
 setup(
     name="graphfix",
     version=version(),
@@ -102,9 +145,16 @@ setup(
     classifiers=CLASSIFIERS,
     packages=find_packages(include=["graphfix", "graphfix.*"]),
     package_data={"graphfix": package_data()},
+    data_files=[("share/doc/graphfix", documents())],
     python_requires=">=3.6",
     install_requires=REQUIREMENTS,
-    extras_require={"tf": TENSORFLOW, "plots": PLOTS, "pictures": PICTURES, "beam": BEAM},
+    extras_require={
+        "tf": TENSORFLOW,
+        "plots": PLOTS,
+        "pictures": PICTURES,
+        "beam": BEAM,
+        "torch": TORCH,
+    },
     entry_points={"console_scripts": ["graphfix = graphfix.__main__:run"]},
     zip_safe=False,
 )

@@ -26,7 +26,8 @@ sys.path.insert(0, ROOT)
 from graphfix.formats.checksum import crc32c, mask  # noqa: E402
 from graphfix.formats.schema import message_class  # noqa: E402
 
-SECONDS, MEBIBYTES = 60, 500  # what is aimed at
+# What is aimed at: for TFRecords, for COCO, for all.
+SECONDS, COCO_SECONDS, MEBIBYTES = 6, 60, 500
 ENCODED = bytes(500)  # stands for a picture, which nobody decodes
 SSD = """model { ssd { num_classes: 9
   image_resizer { fixed_shape_resizer { height: 300 width: 300 } }
@@ -54,7 +55,12 @@ memory is the process's largest resident set.
 Measured %(date)s with `benchmarks/anchors_fit.py` on %(cpus)d CPUs, %(system)s, CPython %(python)s;
 load average before it %(load).1f.
 
-%(table)s"""
+%(table)s
+Of the seconds of an SSD with TFRecords (CPython 3.13, one core): reading 2.8, of which 1.7 is
+taking the fields from the bytes of 143,000 small records, 0.5 checking them and 0.6 collecting the
+boxes; the search 2.4, of which 0.7 is overlaps and 1.2 building and describing 12,000 generators;
+judging all boxes 0.5; figures 0.2; starting up and writing 0.4.
+"""
 
 
 def images(count):
@@ -210,7 +216,8 @@ def main():
                 config, os.path.join(work, name), os.path.join(work, "anchors.pbtxt")
             )
             assert data["boxes"] == args.boxes
-            good = good and seconds < SECONDS and peak < MEBIBYTES
+            aim = COCO_SECONDS if name.endswith(".json") else SECONDS
+            good = good and seconds < aim and peak < MEBIBYTES
             rows.append(
                 f"| {title} | {seconds:.1f} | {cpu:.1f} | {peak:.0f} | "
                 f"{100 * data['before']['recall']:.1f}% | {100 * data['after']['recall']:.1f}% |"
@@ -218,7 +225,7 @@ def main():
             print(rows[-1], file=sys.stderr)
     rows += [
         "",
-        f"Aimed at: below {SECONDS} seconds and {MEBIBYTES} MiB; "
+        f"Aimed at: below {SECONDS} seconds, {COCO_SECONDS} for JSON, and {MEBIBYTES} MiB; "
         f"{'reached' if good else 'missed'}.",
         "",
     ]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graphfix.api.conversions import (
         convert,
         convert_batch,
+        export,
         inspect,
         model_in_memory,
         open_model,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
         show_anchors,
         show_records,
     )
-    from graphfix.choices import AnchorBoxes, Freeze, NewRows, Trainer, Weights
+    from graphfix.choices import AnchorBoxes, Freeze, NewRows, Target, Trainer, Weights
     from graphfix.comparison.check import GoldenUpdate
     from graphfix.comparison.result import Comparison
     from graphfix.conversion.inspect import ModelDescription
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from graphfix.doctor.messages.explain import Explanation
     from graphfix.doctor.python_environment import Environment
     from graphfix.errors import GraphfixError, Problem, RequestError, SourceError, VerificationError
+    from graphfix.exporting.workflow import Exported
     from graphfix.findings import Finding
     from graphfix.modeldir.destinations import Directory, Memory
     from graphfix.modeldir.openers import Model
@@ -59,12 +61,12 @@ __version__ = "0.1.0"
 
 # Module: the public names that it has.
 _MODULES = {
-    "api.conversions": "convert convert_batch inspect model_in_memory open_model plan thaw",
+    "api.conversions": "convert convert_batch export inspect model_in_memory open_model plan thaw",
     "api.comparisons": "check diff try_with_stock_api update_golden verify",
     "api.training": "apply_anchors check_environment diagnose explain fit_anchors show_anchors "
     "show_records",
     "anchor_fitting.workflow": "AnchorFit",
-    "choices": "AnchorBoxes Freeze NewRows Trainer Weights",
+    "choices": "AnchorBoxes Freeze NewRows Target Trainer Weights",
     "comparison.check": "GoldenUpdate",
     "comparison.result": "Comparison",
     "conversion.inspect": "ModelDescription",
@@ -73,6 +75,7 @@ _MODULES = {
     "doctor.messages.explain": "Explanation",
     "doctor.python_environment": "Environment",
     "errors": "GraphfixError Problem RequestError SourceError VerificationError",
+    "exporting.workflow": "Exported",
     "findings": "Finding",
     "modeldir.destinations": "Directory Memory",
     "modeldir.openers": "Model",

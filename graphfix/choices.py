@@ -46,6 +46,16 @@ class AnchorBoxes(Choice):
     RANDOM = "random"
 
 
+class Target(Choice):
+    """What a detector is exported to."""
+
+    TF2 = "tf2"
+    OPENCV = "opencv"
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+    TORCH = "torch"
+
+
 class Freeze(Choice):
     """The layers a trainer keeps as they are."""
 

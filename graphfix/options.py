@@ -21,6 +21,11 @@ MAX_CLASSES = 10000
 MAX_JOBS = 256
 
 
+# What the options are about: the headings of a help.
+_SOURCE, _CLASSES, _ANCHORS = "source", "new classes", "anchors"
+_TRAINING, _OUTPUT = "training", "output"
+
+
 class Kind(enum.Enum):
     """The type of an option's value."""
 
@@ -37,13 +42,15 @@ class Option(NamedTuple):
 
     `choices` is the Choice class of a CHOICE; `least` and `most` bound an INTEGER; `read` says that
     a PATH is a file that graphfix reads (a recipe takes it relative to itself), unless it is the
-    word `builtin`; `commas` that TEXTS may be given as one text, with commas between them.
+    word `builtin`; `commas` that TEXTS may be given as one text, with commas between them.  `group`
+    is the heading that a help lists it under.
     """
 
     name: str
     kind: Kind
     default: Any
     help: str
+    group: str
     metavar: Optional[str] = None
     choices: Optional[Type[Choice]] = None
     least: Optional[int] = None
@@ -57,22 +64,23 @@ class Option(NamedTuple):
         return os.path.basename(path) != self.builtin or os.path.isfile(path)
 
 
-def _option(kind: Kind, help: str, default: Any = None, **more: Any) -> Any:
-    return dataclasses.field(
-        default=default, metadata={"option": dict(more, kind=kind, help=help, default=default)}
-    )
+def _option(group: str, kind: Kind, help: str, default: Any = None, **more: Any) -> Any:
+    option = dict(more, group=group, kind=kind, help=help, default=default)
+    return dataclasses.field(default=default, metadata={"option": option})
 
 
-def _choice(default: Optional[Choice], help: str, choices: Optional[Type[Choice]] = None) -> Any:
-    return _option(Kind.CHOICE, help, default, choices=choices or type(default))
+def _choice(
+    group: str, default: Optional[Choice], help: str, choices: Optional[Type[Choice]] = None
+) -> Any:
+    return _option(group, Kind.CHOICE, help, default, choices=choices or type(default))
 
 
-def _switch(help: str) -> Any:
-    return _option(Kind.SWITCH, help, False)
+def _switch(group: str, help: str) -> Any:
+    return _option(group, Kind.SWITCH, help, False)
 
 
-def _file(help: str, **more: Any) -> Any:
-    return _option(Kind.PATH, help, read=True, **more)
+def _file(group: str, help: str, **more: Any) -> Any:
+    return _option(group, Kind.PATH, help, read=True, **more)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -92,10 +100,12 @@ class ConvertOptions:
     """
 
     label_map_path: Optional[str] = _file(
+        _CLASSES,
         "label map of the new classes, or a list of their names: a .txt or .names with a name a "
-        "line, or YOLO's data.yaml"
+        "line, or YOLO's data.yaml",
     )
     classes: Tuple[str, ...] = _option(
+        _CLASSES,
         Kind.TEXTS,
         "names of the new classes in the order of their ids, instead of a label map",
         (),
@@ -103,57 +113,67 @@ class ConvertOptions:
         commas=True,
     )
     num_classes: Optional[int] = _option(
-        Kind.INTEGER, "number of new classes (without names)", least=1, most=MAX_CLASSES
+        _CLASSES, Kind.INTEGER, "number of new classes (without names)", least=1, most=MAX_CLASSES
     )
     source_label_map_path: Optional[str] = _file(
+        _SOURCE,
         "label map or list of the source's classes, or the word coco (default: what the config or "
         "a file next to the source says)",
         builtin="coco",
     )
     map: Tuple[str, ...] = _option(
+        _CLASSES,
         Kind.TEXTS,
         "source class that a new class starts from; NEW=A+B averages several, NEW= starts it new",
         (),
         metavar="NEW=OLD",
     )
-    new_rows: NewRows = _choice(NewRows.PRIOR, "how new classes start")
+    new_rows: NewRows = _choice(_CLASSES, NewRows.PRIOR, "how new classes start")
     anchors: Optional[str] = _file(
-        "anchors file: the anchor generator to carry the trained boxes over to", metavar="FILE"
+        _ANCHORS,
+        "anchors file: the anchor generator to carry the trained boxes over to",
+        metavar="FILE",
     )
     anchor_boxes: AnchorBoxes = _choice(
-        AnchorBoxes.CARRY, "with --anchors: carry the box heads over, or start them at random"
+        _ANCHORS,
+        AnchorBoxes.CARRY,
+        "with --anchors: carry the box heads over, or start them at random",
     )
     freeze: Optional[Freeze] = _choice(
-        None, "layers to freeze (default: those the config freezes)", Freeze
+        _TRAINING, None, "layers to freeze (default: those the config freezes)", Freeze
     )
-    seed: int = _option(Kind.INTEGER, "random seed for new classes", 0)
+    seed: int = _option(_CLASSES, Kind.INTEGER, "random seed for new classes", 0)
     weights: Weights = _choice(
-        Weights.AUTO, "raw weights or moving averages; auto: whichever the config evaluates with"
+        _SOURCE,
+        Weights.AUTO,
+        "raw weights or moving averages; auto: whichever the config evaluates with",
     )
     source_api: Optional[str] = _option(
+        _SOURCE,
         Kind.TEXT,
         "month of the API that trained the source, where no graph beside it shows the order of its "
         "anchors; before 2017-11 SSDs had another",
         metavar="YYYY-MM",
     )
     target_api: str = _option(
-        Kind.TEXT, "revision of the API that will train", "auto", metavar="YYYY-MM"
+        _TRAINING, Kind.TEXT, "revision of the API that will train", "auto", metavar="YYYY-MM"
     )
-    trainer: Trainer = _choice(Trainer.ANY, "the trainer you will use")
+    trainer: Trainer = _choice(_TRAINING, Trainer.ANY, "the trainer you will use")
     fine_tune_checkpoint: Optional[str] = _option(
-        Kind.PATH, "path of the checkpoint as the trainer will see it"
+        _TRAINING, Kind.PATH, "path of the checkpoint as the trainer will see it"
     )
     train_record: Optional[str] = _option(
-        Kind.PATH, "training records to write into the config", metavar="FILE"
+        _TRAINING, Kind.PATH, "training records to write into the config", metavar="FILE"
     )
     eval_record: Optional[str] = _option(
-        Kind.PATH, "evaluation records to write into the config", metavar="FILE"
+        _TRAINING, Kind.PATH, "evaluation records to write into the config", metavar="FILE"
     )
     pipeline_config_path: Optional[str] = _file(
-        "the source's config, if not next to the checkpoint"
+        _SOURCE, "the source's config, if not next to the checkpoint"
     )
     require_graph: bool = _switch(
-        "write nothing, exit code 3, if a graph of the source cannot be rewritten or there is none"
+        _OUTPUT,
+        "write nothing, exit code 3, if a graph of the source cannot be rewritten or there is none",
     )
 
     def __post_init__(self) -> None:

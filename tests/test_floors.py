@@ -53,9 +53,10 @@ FLOORS = (
     # 5: views and judges
     ("report", "comparison", "doctor"),
     ("record_sheets", "verification"),
+    ("torch",),
     # 6: whole jobs
     ("conversion",),
-    ("batch",),
+    ("batch", "exporting"),
     # 7: the public face: the functions, and the package that has them all
     ("api",),
     (PUBLIC,),
@@ -63,6 +64,8 @@ FLOORS = (
     ("cli",),
     ("__main__",),
 )
+# The modules of torch/ that write a detector, and need no PyTorch.
+TORCH_FREE = {"torch", "names", "layout", "refusals", "files", "writing"}
 FLOOR = {unit: number for number, units in enumerate(FLOORS) for unit in units}
 # The modules of stock/ that the rest may import; the others run in the stock API's own Python.
 STOCK_FACE = {"agreement", "api_revision", "runner", "target_api"}
@@ -125,6 +128,18 @@ def test_tensorflow_is_for_stock(name):
         return
     for imported in imports(MODULES[name]):
         assert imported.split(".")[0] not in ("tensorflow", "tf_slim", "object_detection", "slim")
+
+
+def needs_torch(name):
+    return unit(name + ".") == "torch" and name.split(".")[-1] not in TORCH_FREE
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_pytorch_is_for_its_package(name):
+    if needs_torch(name):
+        return
+    for imported in imports(MODULES[name]):
+        assert imported.split(".")[0] not in ("torch", "torchvision", "safetensors")
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
@@ -195,7 +210,7 @@ def test_the_checks_see_what_they_look_for(tmp_path):
 @pytest.fixture
 def without_tensorflow(tmp_path):
     """Runs Python where importing TensorFlow or the stock API ends the process with code 97."""
-    for name in ("tensorflow", "object_detection"):
+    for name in ("tensorflow", "object_detection", "torch"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("import os\nos._exit(97)\n")
 
@@ -222,6 +237,7 @@ def test_importing_needs_no_tensorflow(without_tensorflow):
         name
         for name in sorted(MODULES)
         if name != "graphfix.__main__"
+        and not needs_torch(name)
         and (unit(name + ".") != "stock_api" or name.split(".")[-1] in STOCK_FACE | {"stock_api"})
     ]
     assert "graphfix.cli.command_line" in names and "graphfix.stock_api.runner" in names

@@ -116,6 +116,7 @@ COMMANDS = {
     "doctor/manual.py",
     "doctor/python_environment.py",
     "fronts.py",
+    "process/console.py",
     "report/next_steps.py",
     "stock_api/stock_environment.py",
 }

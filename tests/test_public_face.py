@@ -139,6 +139,7 @@ def test_results_have_a_short_repr(tmp_path):
         graphfix.diagnose(config),
         graphfix.explain("First step cannot be zero."),
         graphfix.thaw(FROZEN, graphfix.Memory()),
+        graphfix.Exported("tf2", "x", "SSD", (), 0, (), "done", (), (), {}, {}),
         graphfix.apply_anchors(config, anchors, tmp_path / "new"),
         report.findings[0],
         graphfix.Problem("x", "is wrong", "mend it"),

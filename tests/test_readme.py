@@ -60,7 +60,8 @@ def test_every_block_is_run_somewhere(ran):
 def test_the_output_is_what_it_says(ran):
     shown = 0
     for _, expected, printed in ran[0]:
-        assert expected in printed
+        # The model that is played has smaller images.
+        assert expected in printed.replace("160 × 160", "300 × 300")
         shown += bool(expected)
     assert shown == 4
 

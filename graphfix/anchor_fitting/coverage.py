@@ -16,12 +16,12 @@ and columns count whose anchor does.
 """
 
 import dataclasses
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from graphfix.anchor_fitting.data import BoxSet
-from graphfix.detectors.anchor_generators import AnchorSpec
+from graphfix.detectors.anchor_generators import AnchorSpec, Pair
 from graphfix.detectors.feature_maps import map_shapes
 
 _CHUNK = 1 << 15  # boxes at once: the arrays stay in a processor's cache
@@ -77,9 +77,10 @@ class GridOverlaps:
                     )
                 )
             )
-        self.distances = [
-            [self._distance(grid, axis, None) for axis in (0, 1)] for grid in self.grids
-        ]
+        # Of each map, in y and x, of each box.
+        self.distances = np.array(
+            [[self._distance(grid, axis, None) for axis in (0, 1)] for grid in self.grids]
+        )
 
     def overlaps(self, map_number: int, size: Any) -> np.ndarray:
         """The best IoU of each box with an anchor of a size, over its placements on a map: [N].
@@ -87,14 +88,32 @@ class GridOverlaps:
         `size`: (height, width) in units; columns of A heights and widths give [A, N].
         """
         sides = [np.asarray(side, np.float32) * self.unit for side in size]
-        both = None
-        for axis, side in enumerate(sides):
+        return self._overlaps(
+            sides, [self._nearest(map_number, axis, side) for axis, side in enumerate(sides)]
+        )
+
+    def overlaps_of(self, anchors: Sequence[Tuple[int, Pair]]) -> np.ndarray:
+        """The same for several anchors, (map's number, size) each: [A, N]."""
+        columns = np.array([size for _, size in anchors], np.float32).T[:, :, None]
+        sides = [side * self.unit for side in columns]
+        levels = [level for level, _ in anchors]
+        if not self.inside:
+            return self._overlaps(sides, [self.distances[levels, axis] for axis in (0, 1)])
+        distances = [
+            np.stack([self._nearest(*one) for one in zip(levels, [axis] * len(levels), side)])
+            for axis, side in enumerate(sides)
+        ]
+        return self._overlaps(sides, distances)
+
+    def _nearest(self, map_number: int, axis: int, side: np.ndarray) -> np.ndarray:
+        if self.inside:
+            return self._distance(self.grids[map_number], axis, side)
+        return self.distances[map_number][axis]
+
+    def _overlaps(self, sides: Sequence[np.ndarray], distances: Sequence[np.ndarray]) -> np.ndarray:
+        both: Any = None
+        for axis, (side, distance) in enumerate(zip(sides, distances)):
             own = self.boxes[2 + axis]
-            distance = (
-                self._distance(self.grids[map_number], axis, side)
-                if self.inside
-                else self.distances[map_number][axis]
-            )
             shared = (own + side) * np.float32(0.5)
             shared -= distance
             np.minimum(shared, own, out=shared)

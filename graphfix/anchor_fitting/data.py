@@ -5,9 +5,11 @@ number, one that reaches out of its image by more than a hundredth of a side (by
 to the image), an inverted one, one without area.
 """
 
+import contextlib
 import dataclasses
+import gc
 import itertools
-from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 
@@ -190,6 +192,18 @@ class _Collector:
         return good
 
 
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """Here a hundred thousand tuples are made and none refers to itself: Python need not look."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def collect(
     stream: Iterable[ImageBoxes],
     resizer: Any,
@@ -205,9 +219,10 @@ def collect(
       SourceError: a file is damaged; there are no boxes, or none that could be trained on.
     """
     collector = _Collector(resizer, names or {})
-    for image in stream:
-        collector.add(image)
-    collector.flush()
+    with _no_garbage():
+        for image in stream:
+            collector.add(image)
+        collector.flush()
     total = sum(len(part[0]) for part in collector.parts)
     skipped = sum(collector.wrong)
     if not total + skipped:

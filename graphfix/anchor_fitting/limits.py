@@ -52,10 +52,11 @@ class Limits:
         """
         sizes = np.array([size for one in spec.maps for size in one.sizes])
         excess = np.log(sizes / (self.sides if replaced else self.image)).max(axis=1)
-        ends = np.cumsum(spec.per_map)
-        return float(excess.max()), [
-            excess[end - count : end] for end, count in zip(ends, spec.per_map)
-        ]
+        parts, start = [], 0
+        for one in spec.maps:
+            parts.append(excess[start : start + len(one.sizes)])
+            start += len(one.sizes)
+        return float(excess.max()), parts
 
 
 def shrunk(

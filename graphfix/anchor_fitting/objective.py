@@ -98,28 +98,31 @@ class Objective:
 
     def best(self, spec: AnchorSpec) -> np.ndarray:
         """Each box's best IoU: [N]."""
+        if len(self.known) >= _MOST_KEPT:
+            self.known.clear()
+        self._place(spec)
         return _largest([self._of_map(level, one.sizes) for level, one in enumerate(spec.maps)])
+
+    def _place(self, spec: AnchorSpec) -> None:
+        """Finds the overlaps of anchors that are new: of most candidates a few, on all maps."""
+        new = []
+        for level, one in enumerate(spec.maps):
+            rows = self.anchors[level]
+            if len(rows) > _MOST_KEPT:
+                rows.clear()
+            if (level, one.sizes) not in self.known:
+                new += [(level, size) for size in dict.fromkeys(one.sizes) if size not in rows]
+        if new:
+            for (level, size), row in zip(new, self.placed.overlaps_of(new)):
+                self.anchors[level][size] = row
 
     def _of_map(self, level: int, sizes: Tuple) -> np.ndarray:
         key = (level, sizes)
         found = self.known.get(key)
         if found is None:
-            if len(self.known) >= _MOST_KEPT:
-                self.known.clear()
-            found = self.known[key] = _largest(self._of_anchors(level, sizes))
+            rows = self.anchors[level]
+            found = self.known[key] = _largest([rows[size] for size in sizes])
         return found
-
-    def _of_anchors(self, level: int, sizes: Tuple) -> List[np.ndarray]:
-        """Each box's best IoU with each anchor: most candidates change a few of a map's."""
-        rows = self.anchors[level]
-        new = [size for size in dict.fromkeys(sizes) if size not in rows]
-        if new:
-            if len(rows) + len(new) > _MOST_KEPT:
-                rows.clear()
-                new = list(dict.fromkeys(sizes))
-            columns = np.array(new, np.float32).T[:, :, None]
-            rows.update(zip(new, self.placed.overlaps(level, columns)))
-        return [rows[size] for size in sizes]
 
 
 def _largest(rows: Sequence[np.ndarray]) -> np.ndarray:

@@ -5,6 +5,7 @@ present setting, to the last bit.
 """
 
 import dataclasses
+import functools
 import math
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
@@ -37,7 +38,8 @@ class SearchSpace:
     build: Callable[[np.ndarray], Any]
     present: Optional[np.ndarray]
     groups: Groups
-    ascending: slice = slice(0, 0)
+    # CPython 3.11 takes no slice as a default.
+    ascending: slice = dataclasses.field(default_factory=lambda: slice(0, 0))
 
     def ordered(self, vector: np.ndarray) -> bool:
         """Whether no changed value is larger than a changed one behind it."""
@@ -68,6 +70,7 @@ class Shapes:
         return values[[int((number + 0.5) / count * len(values)) for number in range(count)]]
 
 
+@functools.lru_cache(maxsize=4096)  # a step of a search changes one value of many
 def rounded(value: float, digits: int = _DIGITS) -> float:
     """A setting as the file will have it."""
     return float(f"{value:.{digits}g}")

@@ -42,6 +42,7 @@ def try_with_stock_api(
     images: Union[Path, Sequence[Path]] = (),
     source: Optional[Path] = None,
     pipeline_config_path: Optional[Path] = None,
+    tf1_python: Optional[Path] = None,
     allow_effects: bool = False,
 ) -> "StockTrial":
     """Has the stock API's own trainers start from a converted directory, in a process of its own,
@@ -59,14 +60,30 @@ def try_with_stock_api(
         detections (default: noise, and no detections).
       source: what the directory was made from (default: what its report names).
       pipeline_config_path: the source's config, if it is not beside its checkpoint.
+      tf1_python: of what `export` wrote: the Python that has TensorFlow 1 and the stock API, to
+        compare values; `stock_python` is that of the target.
       allow_effects: run frozen graphs even if they would touch files, the network or programs.
 
     Raises:
       RequestError: there is no stock API to ask, or the pictures cannot be compared.
       VerificationError: the stock API does not run, or does not detect.
     """
+    from graphfix.exporting.targets import Trial
+    from graphfix.exporting.trial import is_export, tried
     from graphfix.verification.stock_trial import TrialOptions, verify_stock
 
+    if is_export(path_of("directory", directory)):
+        return tried(
+            path_of("directory", directory),
+            Trial(
+                optional_path("stock_python", stock_python),
+                optional_path("tf1_python", tf1_python),
+                number_of("steps", steps, 0),
+                optional_path("train_record", train_record),
+                optional_path("source", source),
+                paths_of("images", images),
+            ),
+        )
     trial = TrialOptions(
         choice_of("trainer", trainer, Trainer),
         number_of("steps", steps, 0),

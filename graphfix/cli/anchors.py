@@ -6,7 +6,7 @@ from typing import Any, Callable
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.process.console import print_json, print_result, say
+from graphfix.process.console import print_json, print_next, print_result, quoted, say_findings
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -17,9 +17,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         "fit",
         _fit,
         "find the anchor generator settings that best cover the boxes of a data set",
+        "graphfix anchors fit ssd/pipeline.config --train_record train.record --output new.anchors",
+        "graphfix anchors fit ssd --train_record boxes.csv --num_anchors 6 --output new.anchors",
     )
     _boxes(one, required=True)
     one.add_argument(
+        "-o",
         "--output",
         required=True,
         metavar="FILE",
@@ -32,21 +35,35 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="anchors per location (default: as in the config)",
     )
     one.add_argument("--seed", type=int, default=0, help="random seed for the search and the split")
-    one = _verb(verbs, "show", _show, "plot a config's anchors, and the boxes of a data set")
+    one = _verb(
+        verbs,
+        "show",
+        _show,
+        "plot a config's anchors, and the boxes of a data set",
+        "graphfix anchors show ssd/pipeline.config -o plots",
+        "graphfix anchors show ssd --anchors new.anchors --train_record train.record -o plots",
+    )
     _boxes(one, required=False)
     one.add_argument(
         "--anchors", metavar="FILE", help="an anchors file to compare with the config's anchors"
     )
     flags.add_output_directory(one)
-    one = _verb(verbs, "apply", _apply, "put an anchors file into a config and change nothing else")
+    one = _verb(
+        verbs,
+        "apply",
+        _apply,
+        "put an anchors file into a config and change nothing else",
+        "graphfix anchors apply ssd/pipeline.config new.anchors --output new.config",
+        "graphfix anchors apply ssd new.anchors -o new.config --overwrite",
+    )
     one.add_argument("anchors", metavar="ANCHORS", help="the anchors file")
-    one.add_argument("--output", required=True, metavar="FILE", help="the config to write")
+    one.add_argument("-o", "--output", required=True, metavar="FILE", help="the config to write")
 
 
 def _verb(
-    verbs: Any, name: str, work: Callable[[argparse.Namespace], Any], text: str
+    verbs: Any, name: str, work: Callable[[argparse.Namespace], Any], text: str, *examples: str
 ) -> argparse.ArgumentParser:
-    one: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text)
+    one = flags.add_verb(verbs, name, text, *examples)
     one.set_defaults(work=work)
     one.add_argument("config", metavar="CONFIG", help="a pipeline.config or its directory")
     flags.add_overwrite(one)
@@ -69,11 +86,16 @@ def _boxes(one: argparse.ArgumentParser, required: bool) -> None:
 
 def run(args: argparse.Namespace) -> int:
     found = args.work(args)
-    say(found.findings)
+    say_findings(found.findings)
     if args.json:
         print_json(json.dumps(found.data, indent=2, sort_keys=True))
     else:
         print_result(found.lines)
+        if args.action == "fit":
+            print_next(
+                "next, carry a model over to them:",
+                f"graphfix convert SOURCE --anchors {quoted(args.output)} -o converted",
+            )
     return 0
 
 

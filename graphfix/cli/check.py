@@ -6,6 +6,11 @@ import graphfix
 from graphfix.cli import diff, flags
 from graphfix.process.console import print_result, say
 
+EXAMPLES = (
+    "graphfix check converted --golden golden.json --update",
+    "graphfix check converted --golden golden.json --junit results.xml",
+)
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="OUT", help="a directory that convert wrote")

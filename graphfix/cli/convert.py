@@ -4,19 +4,24 @@ import argparse
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.process.console import print_json, print_result, say
+from graphfix.process.console import print_json, print_next, print_result, say_findings
+
+EXAMPLES = (
+    "graphfix convert ssd.tar.gz --label_map_path classes.pbtxt --map van=truck+bus -o converted",
+    "graphfix convert ssd.tar.gz --plan plan.json -o converted",
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     flags.add_source(parser)
     flags.add_options(parser, but=("pipeline_config_path",))
-    parser.add_argument(
+    flags.group(parser, "training").add_argument(
         "--model_dir",
         help="also write a complete training checkpoint here, for the trainer to resume from",
     )
     flags.add_output_directory(parser)
     flags.add_overwrite(parser)
-    parser.add_argument("--plan", help="carry out a plan from plan --json")
+    flags.group(parser, "source").add_argument("--plan", help="carry out a plan from plan --json")
     flags.add_json(parser, "the report")
 
 
@@ -33,9 +38,12 @@ def run(args: argparse.Namespace) -> int:
         model_dir=args.model_dir,
         plan=args.plan,
     )
-    say(report.findings)
+    say_findings(report.findings)
     if args.json:
         print_json(report.to_json())
     else:
+        from graphfix.report.next_steps import what_next
+
         print_result([report.summary])
+        print_next(*what_next(report, args.output_directory))
     return report.exit_code

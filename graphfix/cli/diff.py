@@ -6,6 +6,11 @@ import graphfix
 from graphfix.cli import flags
 from graphfix.process.console import print_either
 
+EXAMPLES = (
+    "graphfix diff ssd.tar.gz converted",
+    "graphfix diff old/pipeline.config new/pipeline.config --json",
+)
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

@@ -7,6 +7,12 @@ from graphfix.cli import flags
 from graphfix.options import OPTIONS
 from graphfix.process.console import print_either, say, ticking
 
+EXAMPLES = (
+    "graphfix doctor converted/pipeline.config --model_dir training",
+    "graphfix doctor --explain train.log",
+    "graphfix doctor --environment --stock_python /opt/tf1/bin/python",
+)
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(

@@ -1,11 +1,22 @@
 """Flags that several verbs share, made from graphfix.options."""
 
 import argparse
-from typing import Any, Container, Optional
+from typing import Any, Container, Optional, Sequence
 
 from graphfix.options import MAX_JOBS, OPTIONS, ConvertOptions, Kind, Option, Trainer, parsed
 
 TRAINERS = [one.value for one in Trainer]
+
+
+OUTPUT = "output"
+
+
+def group(parser: argparse.ArgumentParser, title: str) -> Any:
+    """The group of flags of that title, which the help lists together."""
+    for one in parser._action_groups:
+        if one.title == title:
+            return one
+    return parser.add_argument_group(title)
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +50,7 @@ def add_option(parser: argparse.ArgumentParser, option: Option, help: Optional[s
         more["type"] = int
     if option.kind is Kind.TEXTS:
         more.update(action="append", default=[])
-    parser.add_argument(f"--{option.name}", **more)
+    group(parser, option.group).add_argument(f"--{option.name}", **more)
 
 
 def options(args: argparse.Namespace) -> ConvertOptions:
@@ -52,17 +63,52 @@ def options(args: argparse.Namespace) -> ConvertOptions:
 
 
 def add_output_directory(parser: argparse.ArgumentParser, help: str = "the directory to write"):
-    parser.add_argument("--output_directory", required=True, help=help)
+    group(parser, OUTPUT).add_argument(
+        "-o", "--output_directory", metavar="DIR", required=True, help=help
+    )
 
 
 def add_overwrite(
     parser: argparse.ArgumentParser, help: str = "replace an existing file or earlier output"
 ) -> None:
-    parser.add_argument("--overwrite", action="store_true", help=help)
+    group(parser, OUTPUT).add_argument("--overwrite", action="store_true", help=help)
 
 
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:
-    parser.add_argument("--json", action="store_true", help=f"print {what} as JSON")
+    group(parser, OUTPUT).add_argument("--json", action="store_true", help=f"print {what} as JSON")
+
+
+def examples(lines: Sequence[str]) -> str:
+    """The end of a help: how the verb is called."""
+    return "\n  ".join(["examples:", *lines])
+
+
+def add_verb(verbs: Any, name: str, text: str, *lines: str) -> argparse.ArgumentParser:
+    """The parser of a verb of a verb, with examples."""
+    one: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=examples(lines),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    one.set_defaults(parser=one)
+    return one
+
+
+def add_talk(parser: argparse.ArgumentParser) -> None:
+    """How much every verb says, and how."""
+    talk = group(parser, OUTPUT)
+    talk.add_argument("-v", "--verbose", action="store_true", help="also say what is good to know")
+    talk.add_argument(
+        "-q", "--quiet", action="store_true", help="say errors only; the result is printed as ever"
+    )
+    talk.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="colour severities (default: on a terminal, unless NO_COLOR is set)",
+    )
 
 
 def add_jobs(parser: argparse.ArgumentParser, help: str, default: Optional[int] = None) -> None:

@@ -4,7 +4,12 @@ import argparse
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.process.console import print_either
+from graphfix.process.console import print_json, print_result
+
+EXAMPLES = (
+    "graphfix inspect ssd_mobilenet_v1_coco_2018_01_28.tar.gz",
+    "graphfix inspect training --json",
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -14,5 +19,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     found = graphfix.inspect(args.source, pipeline_config_path=args.pipeline_config_path)
-    print_either(found, args.json)
+    if args.json:
+        print_json(found.to_json())
+    else:
+        print_result(found.to_lines(verbose=args.verbose))
     return 0

@@ -4,18 +4,26 @@ import argparse
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.process.console import print_json, print_result, say
+from graphfix.process.console import print_json, print_result, say_findings
+
+EXAMPLES = (
+    "graphfix plan ssd.tar.gz --label_map_path classes.pbtxt --map van=truck+bus",
+    "graphfix plan ssd.tar.gz --classes person,van --json > plan.json",
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     flags.add_source(parser)
     flags.add_options(parser, but=("pipeline_config_path",))
-    parser.add_argument("--model_dir", help="as for convert")
-    parser.add_argument(
+    flags.group(parser, "training").add_argument("--model_dir", help="as for convert")
+    output = flags.group(parser, flags.OUTPUT)
+    output.add_argument(
+        "-o",
         "--output_directory",
+        metavar="DIR",
         help="the directory convert would write (default: left open; convert --plan fills it in)",
     )
-    parser.add_argument(
+    output.add_argument(
         "--json", action="store_true", help="print the plan as JSON, for convert --plan"
     )
 
@@ -29,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.json:
         print_json(plan.to_json())
-        say(plan.findings)
+        say_findings(plan.findings)
     else:
         print_result(plan.to_lines())
     return 0

@@ -14,7 +14,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     verbs.required = True
     text = "draw contact sheets of records: pictures with boxes, classes and masks, those with "
     text += "findings first"
-    one = verbs.add_parser("show", help=text, description=text)
+    one = flags.add_verb(
+        verbs,
+        "show",
+        text,
+        "graphfix records show train.record --label_map_path classes.pbtxt -o sheets",
+        "graphfix records show 'train.record-?????-of-00010' --pictures 12 -o sheets",
+    )
     one.add_argument(
         "records", metavar="RECORDS", nargs="+", help="TFRecords: paths, or patterns of them"
     )

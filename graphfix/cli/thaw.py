@@ -5,7 +5,12 @@ import argparse
 import graphfix
 from graphfix.cli import flags
 from graphfix.options import OPTIONS
-from graphfix.process.console import print_result, say
+from graphfix.process.console import print_next, print_result, quoted, say_findings
+
+EXAMPLES = (
+    "graphfix thaw frozen_inference_graph.pb -o thawed",
+    "graphfix thaw exported/saved_model --partial -o thawed",
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +37,13 @@ def run(args: argparse.Namespace) -> int:
         partial=args.partial,
         target_api=args.target_api,
     )
-    say(found.findings)
-    print_result([found.summary] + [line for step in found.next_steps for line in step.split("\n")])
+    say_findings(found.findings)
+    print_result([found.summary])
+    out = quoted(args.output_directory)
+    print_next(
+        "next, change its classes:",
+        f"graphfix convert {out} --label_map_path classes.pbtxt -o converted",
+    )
+    if found.next_steps:
+        print_next("or train:", *(line for one in found.next_steps for line in one.split("\n")))
     return 0

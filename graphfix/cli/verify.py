@@ -5,7 +5,7 @@ import argparse
 import graphfix
 from graphfix.cli import flags
 from graphfix.errors import VerificationError
-from graphfix.process.console import print_either, print_result, say, ticking
+from graphfix.process.console import print_either, print_next, print_result, quoted, say, ticking
 
 # What asks the stock API, and makes no sense without --stock.
 _STOCK = (
@@ -17,8 +17,14 @@ _STOCK = (
     "images",
     "source",
     "pipeline_config_path",
+    "tf1_python",
     "allow_effects",
     "json",
+)
+
+EXAMPLES = (
+    "graphfix verify converted",
+    "graphfix verify converted --stock --steps 5 --images street.jpg yard.jpg",
 )
 
 
@@ -61,12 +67,18 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     stock.add_argument("--pipeline_config_path", help="its config, if not next to the checkpoint")
     stock.add_argument(
+        "--tf1_python",
+        metavar="PYTHON",
+        help="of what export wrote: the Python that has TensorFlow 1 and the API, to compare "
+        "values (--stock_python is the target's)",
+    )
+    stock.add_argument(
         "--allow_effects",
         action="store_true",
         help="run the frozen graphs of SOURCE and OUT even if they would access files, the network "
         "or programs",
     )
-    flags.add_json(stock, "the stock API's answers")  # type: ignore[arg-type]
+    flags.add_json(parser, "the stock API's answers (with --stock)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,6 +90,11 @@ def run(args: argparse.Namespace) -> int:
     found = graphfix.verify(args.directory)
     say(found.remarks)
     print_result([found.summary])
+    if found.classes is not None:
+        print_next(
+            "next, start the stock trainers from it:",
+            f"graphfix verify {quoted(args.directory)} --stock",
+        )
     return 0
 
 
@@ -95,6 +112,7 @@ def _with_stock(args: argparse.Namespace) -> int:
             images=args.images or (),
             source=args.source,
             pipeline_config_path=args.pipeline_config_path,
+            tf1_python=args.tf1_python,
             allow_effects=args.allow_effects,
         )
     say(tried.remarks)

@@ -6,6 +6,7 @@ from typing import Optional, Tuple
 
 from graphfix.conversion.context import Context
 from graphfix.conversion.trained_meanings import trained_meanings
+from graphfix.conversion.unlearned import unlearned
 from graphfix.detectors.anchor_generators import describe_anchors
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, MOVING_AVERAGE
 from graphfix.findings import WARNING, Finding, by_severity
@@ -29,11 +30,12 @@ from graphfix.restore import trainers
 Findings = Tuple[Finding, ...]
 
 
-def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
+def make_plan(context: Context, *, place: str, resumable: bool, classes_given: bool = True) -> Plan:
     """The plan for a source and options.
 
     `place` is the output's directory as the trainer will see it, unless an option says otherwise;
-    `resumable` says that a complete training checkpoint is written, too.
+    `resumable` says that a complete training checkpoint is written, too.  Unless new classes or
+    anchors must be given (`classes_given`), a source keeps its classes.
 
     Raises:
       RequestError, SourceError: what is asked for does not fit the source.
@@ -42,7 +44,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
     assert api is not None, "a replayed plan is not made again"
     model, message, metas = source.model, source.config.message, source.metas
     check_names(metas, subject=os.path.basename(source.prefix))
-    classes, about_classes = _classes(context)
+    classes, about_classes = _classes(context, classes_given)
     carry, anchor_changes, about_anchors = _anchors(context)
     kept_meanings, about_meanings = trained_meanings(source, api=api, source_api=options.source_api)
     request = SurgeryRequest(
@@ -106,6 +108,7 @@ def make_plan(context: Context, *, place: str, resumable: bool) -> Plan:
         + context.findings
         + about_types
         + about_classes
+        + unlearned(classes, options.train_record)
         + about_anchors
         + about_meanings
         + about_freeze
@@ -162,10 +165,10 @@ def with_findings(plan: Plan, findings: Findings) -> Plan:
     return dataclasses.replace(plan, findings=by_severity(dict.fromkeys(findings)))
 
 
-def _classes(context: Context):
+def _classes(context: Context, given: bool):
     options, count = context.options, context.source.model.classes
     asked = context.target or context.num_classes is not None or options.map
-    if options.anchors and not asked:
+    if (options.anchors or not given) and not asked:
         return same_classes(context.names, count), ()
     return resolve_classes(
         source=context.names,

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from graphfix.conversion.graphs import graph_findings
 from graphfix.conversion.open import opened
@@ -12,7 +12,11 @@ from graphfix.findings import Finding, by_severity, count
 from graphfix.modeldir.openers import Model
 from graphfix.modeldir.source_labels import NAMES_UNKNOWN, source_labels
 from graphfix.options import ConvertOptions
+from graphfix.pipeline_config import resizers
 from graphfix.pipeline_config.label_map import LabelMap
+
+# Of the classes, so many are named in a line.
+_MOST_NAMES = 8
 
 
 class ModelDescription(NamedTuple):
@@ -33,13 +37,13 @@ class ModelDescription(NamedTuple):
             sort_keys=True,
         )
 
-    def to_lines(self) -> List[str]:
+    def to_lines(self, verbose: bool = False) -> List[str]:
+        """What there is to read: a few lines, or all of it, the layout of each head."""
         data = self.data
-        named = f"{data['named_classes']} named" if data["named_classes"] else "names unknown"
         rows = [
             f"{self.path}: {data['family']}",
-            f"  feature extractor  {data['feature_extractor']}",
-            f"  classes            {data['classes']} ({named})",
+            f"  feature extractor  {data['feature_extractor']}, images of {data['images']}",
+            f"  classes            {data['classes']} {_named(data['class_names'])}",
             f"  anchors            {data['anchors']['generator']}, "
             f"{'/'.join(map(str, data['anchors']['per_map']))} at each location of "
             f"{len(data['anchors']['per_map'])} feature maps{_other_order(data['anchors'])}",
@@ -49,9 +53,10 @@ class ModelDescription(NamedTuple):
         ]
         if data["config_inferred"]:
             rows.append("  pipeline.config    none: inferred from the graph")
-        rows += [
-            f"  {head['role']!s:<5} {head['stage']}  {head['layout']}" for head in data["heads"]
-        ]
+        if verbose:
+            rows += [
+                f"  {head['role']!s:<5} {head['stage']}  {head['layout']}" for head in data["heads"]
+            ]
         return rows + [f"  {finding}" for finding in self.findings]
 
 
@@ -69,18 +74,28 @@ def inspect(source: Union[str, Model], options: ConvertOptions) -> ModelDescript
     return ModelDescription(model.path, _data(model, trained.order, labels), findings)
 
 
+def _named(names: Sequence[str]) -> str:
+    if not names:
+        return "(names unknown)"
+    more = ", ..." if len(names) > _MOST_NAMES else ""
+    return f"({len(names)} named): {', '.join(names[:_MOST_NAMES])}{more}"
+
+
 def _other_order(anchors: Dict[str, Any]) -> str:
     order = anchors["order"]
     return f"; trained in another order ({described(order)})" if order else ""
 
 
 def _data(source: Model, order: Order, labels: Optional[LabelMap]) -> Dict[str, Any]:
-    model = source.model
+    model, message = source.model, source.config.message.model
+    body = getattr(message, message.WhichOneof("model"))
     return {
         "family": model.family,
         "feature_extractor": model.feature_extractor,
         "classes": model.classes,
+        "class_names": [one.display_name or one.name for one in labels.labels] if labels else [],
         "named_classes": len(labels.labels) if labels else 0,
+        "images": resizers.described(body.image_resizer),
         "anchors": {
             "generator": model.anchors.generator,
             "per_map": list(model.anchors.per_map),

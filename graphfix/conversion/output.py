@@ -72,7 +72,7 @@ def apply(plan: Plan, context: Context) -> Output:
     told = tuple(not_finite(source.model, source.store, plan.edits, names))
     plan = with_findings(plan, plan.findings + told)
     config = apply_edits(source.config.document, plan.config_edits)
-    generator = _new_generator(context, plan, config)
+    generator = new_generator(context, plan, config)
     plan, graphs = rewritten_graphs(
         source, plan, generator, tensors, required=context.options.require_graph
     )
@@ -123,7 +123,7 @@ def write(
         if SAVED_MODEL in output.graphs:
             # Empty as the exporter's, which has its variables as constants in the graph.
             os.mkdir(os.path.join(directory, SAVED_MODEL_VARIABLES))
-        write_file(directory, LABEL_MAP, format_label_map(_label_map(plan)).encode())
+        write_file(directory, LABEL_MAP, format_label_map(label_map(plan)).encode())
         write_file(directory, PLAN_JSON, to_json(plan).encode())
         report = _report(output, stage, context, destination)
         write_file(directory, REPORT_JSON, report.to_json().encode())
@@ -146,7 +146,7 @@ def training_tensors(output: Output, context: Context) -> TensorStore:
     return training_state.complete(output.tensors, source.config.message, source.config_path)
 
 
-def _new_generator(context: Context, plan: Plan, config: Document) -> Any:
+def new_generator(context: Context, plan: Plan, config: Document) -> Any:
     """The AnchorGenerator message of the output's config, None where its anchors are the
     source's."""
     if not plan.anchor_order and not touches_anchors(plan.config_edits):
@@ -155,7 +155,8 @@ def _new_generator(context: Context, plan: Plan, config: Document) -> Any:
     return getattr(getattr(bound_config(config).message.model, meta), ANCHOR_FIELD[meta])
 
 
-def _label_map(plan: Plan) -> LabelMap:
+def label_map(plan: Plan) -> LabelMap:
+    """The label map of a plan's classes."""
     return LabelMap(
         tuple(Label(one.id, one.name, one.display_name) for one in plan.classes if one.name)
     )

@@ -55,7 +55,8 @@ class Reader:
         key that is passed over has None.
         """
         found: Dict[bytes, Any] = {}
-        known, heads = self._known, self._heads
+        value: Any
+        known, heads, tag, short = self._known, self._heads, BYTES, _SHORT
         if at == end:
             return found
         try:
@@ -65,7 +66,7 @@ class Reader:
             if at + size != end:
                 return None
             while at < end:
-                if block[at] != BYTES:
+                if block[at] != tag:
                     return None
                 size = block[at + 1]
                 if size < 0x80:
@@ -83,7 +84,7 @@ class Reader:
                         key, whole, integers = numbers
                         if size != whole:
                             return None
-                        value: Any = block[at + length : stop]
+                        value = block[at + length : stop]
                         if integers:
                             value = tuple(value) if max(value) < 0x80 else _integers(value)
                             if value is None:
@@ -91,7 +92,7 @@ class Reader:
                         found[key] = value
                         at = stop
                         continue
-                if size < _SHORT:
+                if size < short:
                     feature = block[at:stop]
                     read = known.get(feature)
                     if read is None:
@@ -106,7 +107,8 @@ class Reader:
                     read = self._feature(block, at, stop)
                     if read is None:
                         return None
-                found[read[0]] = read[1]
+                key, value = read
+                found[key] = value
                 at = stop
         except IndexError:  # the block ends inside a length
             return None
@@ -154,6 +156,10 @@ class Reader:
     ) -> Optional[Tuple[bytes, Any]]:
         values: List[Any] = []
         large = passed or key in self._whole
+        if not large:
+            alike = _alike(block, at, stop)
+            if alike is not None:
+                return key, alike
         while at < stop:
             if block[at] != BYTES:
                 return None
@@ -191,6 +197,20 @@ def _varint(block: bytes, at: int) -> Tuple[int, int]:
     value |= (byte & 0x7F) << 14
     byte = block[at + 3]
     return (value | byte << 21, at + 4) if byte < 0x80 else (_LARGEST, at)
+
+
+def _alike(block: bytes, at: int, stop: int) -> Optional[Tuple[bytes, ...]]:
+    """The bytes values block[at:stop] if they are of one length, as one class's names are."""
+    data = block[at:stop]
+    if len(data) < 2:
+        return None
+    size = data[1]
+    count, rest = divmod(len(data), size + 2)
+    if rest or size >= 0x80 or data[:: size + 2] != b"\n" * count:
+        return None
+    if data[1 :: size + 2] != bytes((size,)) * count:
+        return None
+    return tuple([data[start : start + size] for start in range(2, len(data) + 1, size + 2)])
 
 
 def _integers(data: bytes) -> Optional[Tuple[int, ...]]:

@@ -105,6 +105,12 @@ class ExampleReader:
         return found, wrong
 
 
+@functools.lru_cache(maxsize=None)
+def example_reader() -> ExampleReader:
+    """This process's; its tables take as long to make as a file of a few records to read."""
+    return ExampleReader()
+
+
 def read_examples(path: str) -> Iterator[ImageBoxes]:
     """The boxes of every record of a TFRecord file.
 
@@ -112,7 +118,7 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
       SourceError: a record is damaged, no tf.Example, or contradicts itself; or no record of the
         file has any of the keys of boxes.
     """
-    reader = ExampleReader()
+    reader = example_reader()
     keys = None
     known = False
     for number, offset, block, start, end in read_frames(path):

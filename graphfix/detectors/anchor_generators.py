@@ -40,7 +40,6 @@ INTERPOLATED_LAST = "2017-11"
 # The first month known to have a pyramid's anchors in the middle of their cells where the image's
 # size varies; the last known to have them in the cells' corners is 2019-07.
 CENTRED = "2021-06"
-_INFINITE = float("inf")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,10 +68,23 @@ class AnchorSpec:
         return tuple(len(one.sizes) for one in self.maps)
 
 
+class NoSize(SourceError):
+    """Some anchors have no size that is a positive number; the stock API lays them all the same.
+    `spec` has them."""
+
+    def __init__(self, subject: str, generator: str, spec: AnchorSpec):
+        super().__init__(subject, f"has a {generator} with anchors of no size", _OTHER)
+        self.spec = spec
+
+
 def shaped(scale: float, ratio: float, base: Pair) -> Pair:
-    """The (height, width) of an anchor."""
-    root = math.sqrt(ratio)
-    return (scale / root * base[0], scale * root * base[1])
+    """The (height, width) of an anchor; NaN or infinite, where it has none."""
+    root = _root(ratio)
+    return ((scale / root if root else math.inf) * base[0], scale * root * base[1])
+
+
+def _root(value: float) -> float:
+    return math.sqrt(value) if value >= 0 else math.nan
 
 
 def _ssd(ssd, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
@@ -107,7 +119,7 @@ def _ssd(ssd, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
     for layer in range(layers):
         scale = scales[layer]
         pairs = [(scale, ratio) for ratio in ratios]
-        between = math.sqrt(scale * scales[layer + 1])
+        between = _root(scale * scales[layer + 1])
         if api is not None and api < INTERPOLATED_LAST:
             for place in reversed(range(len(pairs))):
                 if pairs[place][1] == 1.0:
@@ -204,7 +216,8 @@ def describe_anchors(
     `image` is the size of the resized images in pixels, where the config fixes it.
 
     Raises:
-      SourceError: naming `subject`, for a generator or settings that the stock API refuses too.
+      SourceError: naming `subject`, for a generator or settings that the stock API refuses too;
+        NoSize, for some that it takes.
     """
     generator = message.WhichOneof("anchor_generator_oneof")
     if generator is None:
@@ -226,15 +239,18 @@ def describe_anchors(
             _OTHER,
         ) from None
     spec = AnchorSpec(generator, maps)
-    if not maps or not all(0 < count <= _MOST_ANCHORS for count in spec.per_map):
+    counts = spec.per_map
+    if not maps or not 0 < min(counts) <= max(counts) <= _MOST_ANCHORS:
         raise SourceError(
             subject,
-            f"has a {generator} that places {'/'.join(map(str, spec.per_map)) or 'no'} anchors at "
+            f"has a {generator} that places {'/'.join(map(str, counts)) or 'no'} anchors at "
             "a location",
             _OTHER,
         )
-    if not all(0 < side < _INFINITE for one in maps for size in one.sizes for side in size):
-        raise SourceError(subject, f"has a {generator} with anchors of no size", _OTHER)
+    sides = [side for one in maps for size in one.sizes for side in size]
+    # Their sum is no number where one of them is none.
+    if math.isnan(sum(sides)) or not 0 < min(sides) <= max(sides) < math.inf:
+        raise NoSize(subject, generator, spec)
     return spec
 
 

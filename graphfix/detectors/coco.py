@@ -97,6 +97,8 @@ NUM_CLASSES = 90
 # What stands for them where a label map's path is given.
 WORD = OPTIONS["source_label_map_path"].builtin
 LABEL_MAP = LabelMap(tuple(Label(*row) for row in _ROWS))
+# Every model trained on COCO has classes for these, too.
+GAPS = frozenset(range(1, NUM_CLASSES + 1)) - frozenset(LABEL_MAP.by_id())
 
 # An archive of the model zoo: ..._coco14_sync_2018_07_18, ..._coco_11_06_2017.
 _PUBLISHED = r"_coco.*_(20\d\d_\d\d_\d\d|\d\d_\d\d_20\d\d)(?!\d)"

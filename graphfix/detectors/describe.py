@@ -17,7 +17,9 @@ from graphfix.detectors.extractor_check import check_extractor
 from graphfix.detectors.extractors.loader import described_extractor
 from graphfix.detectors.families import Family
 from graphfix.detectors.model_spec import HeadSpec, ModelSpec
+from graphfix.detectors.tensorflow_2 import find_sign
 from graphfix.errors import Problem, SourceError
+from graphfix.formats.archive import INSTEAD_OF_TF2
 
 # A field of the config by its path, and the value that it must have.
 Pinned = Tuple[Tuple[str, ...], int]
@@ -33,6 +35,18 @@ def describe(message, metas: Metas, *, config: str, checkpoint: str) -> ModelSpe
     Raises:
       SourceError: the family is unknown, or config and checkpoint are not of one model.
     """
+    try:
+        return _describe(message, metas, config, checkpoint)
+    except SourceError as error:
+        sign = find_sign(message)
+        if sign is None:
+            raise
+        raise SourceError(
+            config, f"is a config for TensorFlow 2: {sign.words}", INSTEAD_OF_TF2
+        ) from error
+
+
+def _describe(message, metas: Metas, config: str, checkpoint: str) -> ModelSpec:
     reading = ConfigHeads(message, metas, config)
     settings = reading.body.feature_extractor
     extractor = described_extractor(settings.type, config)

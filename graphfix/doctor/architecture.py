@@ -2,14 +2,16 @@
 
 from typing import Iterator, Optional, Tuple
 
-from graphfix.detectors.anchor_generators import AnchorSpec
+import numpy as np
+
+from graphfix.detectors.anchor_generators import AnchorSpec, NoSize
 from graphfix.detectors.extractors.facts import FPN, MULTI_RESOLUTION, POOLING_PYRAMID
 from graphfix.detectors.extractors.loader import Extractor, find_extractor
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, SSD
-from graphfix.detectors.feature_maps import map_count
+from graphfix.detectors.feature_maps import map_count, map_shapes
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
-from graphfix.findings import ERROR, count
+from graphfix.findings import ERROR, WARNING, count
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.paths import INPUT_READERS
 from graphfix.pipeline_config.resizers import constant_size
@@ -17,6 +19,8 @@ from graphfix.restore import trainers
 
 _GRID = "grid_anchor_generator"
 _RESNET = "ssd_resnet"
+# Of images whose size varies; every stride divides it.
+_SOME_SIZE = (1024.0, 1024.0)
 
 
 def _extractor_options(setup: Setup) -> Iterator[Symptom]:
@@ -124,8 +128,8 @@ def _laid(setup: Setup) -> Optional[AnchorSpec]:
         return None
     if setup.meta == SSD and not known.feature_maps:
         return None
-    spec: Optional[AnchorSpec] = setup.anchors()[0]
-    return spec
+    spec, error = setup.anchors()
+    return error.spec if isinstance(error, NoSize) else spec
 
 
 def _maps(setup: Setup) -> Iterator[Symptom]:
@@ -173,6 +177,46 @@ def _maps(setup: Setup) -> Iterator[Symptom]:
         remedy,
         edits,
     )
+
+
+def _strides(setup: Setup) -> Iterator[Symptom]:
+    """Anchors that are as many as the features, but lie elsewhere."""
+    spec = _laid(setup)
+    # With options that can't be, there is no telling where the features are.
+    wrong = any(True for _ in _extractor_options(setup))
+    if spec is None or wrong or len(spec.per_map) != map_count(setup.body, setup.meta):
+        return
+    field = ANCHOR_FIELD[setup.meta]
+    path = ("model", setup.meta, field, spec.generator)
+    image = np.array([constant_size(setup.body.image_resizer) or _SOME_SIZE])
+    for number, (one, cells) in enumerate(
+        zip(spec.maps, map_shapes(setup.body, setup.meta, image)), start=1
+    ):
+        if one.stride is None:
+            continue
+        # Cells at the edge may be cut, so that strides are right within one of them.
+        off = np.abs(np.array(one.stride) * cells[0] - image[0])
+        if (off <= np.array(one.stride)).all():
+            continue
+        right = [f"{side:g}" for side in np.exp2(np.round(np.log2(image[0] / cells[0])))]
+        edits: Tuple[ConfigEdit, ...] = ()
+        if setup.meta == FASTER_RCNN:
+            right = [str(setup.body.feature_extractor.first_stage_features_stride)] * 2
+            edits = tuple(
+                ConfigEdit(path + (name,), literal, "the features' own")
+                for name, literal in zip(("height_stride", "width_stride"), right)
+            )
+        where = f" of feature map {number}" if len(spec.maps) > 1 else ""
+        yield Symptom(
+            setup.where(*path),
+            f"the anchors{where} are {one.stride[0]:g} x {one.stride[1]:g} pixels apart, and the "
+            f"features {' x '.join(right)}",
+            "write height_stride: {} and width_stride: {}".format(*right)
+            if edits
+            else "give the anchors the feature maps' levels, or strides",
+            edits,
+        )
+        return
 
 
 def _unequal(setup: Setup) -> Iterator[Symptom]:
@@ -250,6 +294,14 @@ CHECKS = (
         'feature maps is expected to equal the length of").',
         "place anchors on every feature map",
         _maps,
+    ),
+    Check(
+        "ANCHOR_STRIDE",
+        WARNING,
+        "The anchors are as many as the features, but not where the features are: the further from "
+        "the image's corner, the further off. Nothing says so, and little is learned.",
+        "give the anchors the features' stride",
+        _strides,
     ),
     Check(
         "ANCHORS_UNEQUAL",

@@ -12,6 +12,7 @@ from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.paths import INPUT_READERS
+from graphfix.restore import trainers
 
 # The topmost level of a base network, whose map an FPN doubles and adds to the next; its stride.
 _TOP_LEVEL = 5
@@ -93,6 +94,13 @@ def _dimensions(setup: Setup) -> Iterator[Symptom]:
     path: Tuple[str, ...] = ("model", setup.meta, "image_resizer")
     if chosen is None:
         yield Symptom(setup.where(*path), "there is no image_resizer")
+    if chosen == "pad_to_multiple_resizer" and trainers.MODEL_MAIN in setup.options.trainers:
+        yield Symptom(
+            setup.where(*path, chosen),
+            f"model_main takes no {chosen}",
+            "write keep_aspect_ratio_resizer with pad_to_max_dimension: true, or train with the "
+            "legacy trainer",
+        )
     keep = resizer.keep_aspect_ratio_resizer
     if chosen == "keep_aspect_ratio_resizer" and keep.min_dimension > keep.max_dimension:
         path += (chosen,)
@@ -174,7 +182,7 @@ CHECKS = (
     Check(
         "IMAGE_RESIZER",
         ERROR,
-        "The resizer's sizes are impossible.",
+        'The resizer or its sizes are impossible ("Unknown image resizer type.").',
         "use the model's own image_resizer",
         _dimensions,
     ),

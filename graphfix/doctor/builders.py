@@ -6,8 +6,10 @@ without a choice are in choices.py.
 
 from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
+from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.detectors.families import FASTER_RCNN, SSD
 from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.config_revision import is_keras
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR
 from graphfix.pipeline_config.edits import ConfigEdit
@@ -31,6 +33,10 @@ class Bounds(NamedTuple):
 
 _NMS = "batch_non_max_suppression"
 _SECOND = "second_stage_post_processing"
+# Measured: 2019-07 takes a kernel of one, 2021-06 refuses it.  Between them, this is a guess.
+_DEPTHWISE_SINCE = "2020-05"
+# Whose first layers the quantization rewrites in another way for training than for evaluation.
+_UPDATED_LATE = "MobilenetV3"
 SUPPRESSIONS = ((SSD, ("post_processing", _NMS)), (FASTER_RCNN, (_SECOND, _NMS)))
 BOUNDS: Tuple[Bounds, ...] = (
     Bounds(SSD, ("post_processing", _NMS, "iou_threshold"), 0, 1),
@@ -87,13 +93,14 @@ def _out_of_bounds(setup: Setup) -> Iterator[Symptom]:
 class Contradiction(NamedTuple):
     """Settings of a block that the API refuses together: meta-architecture, the block's path, the
     field to blame, what is wrong with it ("" where nothing is) as a function of the block, and the
-    edit that mends it: the literal, None to remove the field."""
+    edit that mends it: the literal, None to remove the field.  `only` says of which setups."""
 
     meta: str
     block: Path
     field: str
     wrong: Callable[[Any], str]
     cure: Callable[[Any], Any]
+    only: Callable[[Setup], bool] = lambda setup: True
 
 
 def _more_a_class(nms: Any) -> str:
@@ -136,6 +143,37 @@ def _backgrounds(body: Any) -> str:
     return "is set beside add_background_class (which is true by default)" if both else ""
 
 
+def _no_masks(body: Any) -> str:
+    predictor = body.second_stage_box_predictor
+    masks = predictor.mask_rcnn_box_predictor.predict_instance_masks
+    return "" if body.number_of_stages != 3 or masks else "is 3, but no third stage predicts masks"
+
+
+def _depths(predictor: Any) -> str:
+    least, most = predictor.min_depth, predictor.max_depth
+    return f"is {least}, more than max_depth, {most}" if least > most else ""
+
+
+def _depthwise(predictor: Any) -> str:
+    single = predictor.use_depthwise and predictor.kernel_size == 1
+    return "is 1, but use_depthwise needs a larger kernel" if single else ""
+
+
+def _weighted(loss: Any) -> str:
+    return "names functions that no revision has" if loss.expected_loss_weights else ""
+
+
+def _in_place(body: Any) -> str:
+    both = "is set beside quantization, of whose ranges evaluation then misses some"
+    return both if body.inplace_batchnorm_update else ""
+
+
+def _is_quantized_v3(setup: Setup) -> bool:
+    known = find_extractor(setup.body.feature_extractor.type)
+    v3 = known is not None and known.is_described and known.network == _UPDATED_LATE
+    return v3 and setup.message.HasField("graph_rewriter")
+
+
 def _lower(block: Any) -> str:
     return f"{block.matched_threshold:g}"
 
@@ -157,6 +195,10 @@ CONTRADICTIONS: Tuple[Contradiction, ...] = (
     ),
     Contradiction(SSD, ("matcher", "argmax_matcher"), "unmatched_threshold", _thresholds, _lower),
     Contradiction(SSD, ("loss",), "hard_example_miner", _focal_miner, lambda loss: None),
+    Contradiction(SSD, ("loss",), "expected_loss_weights", _weighted, lambda loss: None),
+    Contradiction(
+        SSD, (), "inplace_batchnorm_update", _in_place, lambda body: None, _is_quantized_v3
+    ),
     Contradiction(SSD, (), "explicit_background_class", _backgrounds, lambda body: None),
     Contradiction(
         FASTER_RCNN,
@@ -165,12 +207,32 @@ CONTRADICTIONS: Tuple[Contradiction, ...] = (
         _more_samples,
         lambda body: str(body.first_stage_max_proposals),
     ),
+    Contradiction(FASTER_RCNN, (), "number_of_stages", _no_masks, lambda body: "2"),
+    Contradiction(
+        SSD,
+        ("box_predictor", "convolutional_box_predictor"),
+        "min_depth",
+        _depths,
+        lambda predictor: str(predictor.max_depth),
+        is_keras,
+    ),
+    *(
+        Contradiction(
+            SSD,
+            ("box_predictor", name),
+            "kernel_size",
+            _depthwise,
+            lambda predictor: "3",
+            lambda setup: setup.options.revision >= _DEPTHWISE_SINCE,
+        )
+        for name in ("convolutional_box_predictor", "weight_shared_convolutional_box_predictor")
+    ),
 )
 
 
 def _contradictions(setup: Setup) -> Iterator[Symptom]:
     for row in CONTRADICTIONS:
-        if row.meta != setup.meta:
+        if row.meta != setup.meta or not row.only(setup):
             continue
         block = value_at(setup.body, row.block) if row.block else setup.body
         wrong = row.wrong(block) if block is not None else ""
@@ -196,29 +258,6 @@ def _contradictions(setup: Setup) -> Iterator[Symptom]:
         )
 
 
-_STEPS_OF_TWO = {
-    "random_pad_image": (
-        ("min_image_height", "min_image_width"),
-        ("max_image_height", "max_image_width"),
-    )
-}
-_RATIOS = ("min_padded_size_ratio", "max_padded_size_ratio")
-
-
-def _augmentation(setup: Setup) -> Iterator[Symptom]:
-    for step in setup.train.data_augmentation_options:
-        for kind, options in step.ListFields():
-            where = setup.where("train_config", "data_augmentation_options", kind.name)
-            for pair in _STEPS_OF_TWO.get(kind.name, ()):
-                if options.HasField(pair[0]) != options.HasField(pair[1]):
-                    yield Symptom(where, f"{kind.name} has only one of {' and '.join(pair)}")
-            for block in (options, *getattr(options, "operations", ())):
-                for name in _RATIOS:
-                    ratio = getattr(block, name, ())
-                    if len(ratio) not in (0, 2):
-                        yield Symptom(where, f"{name} has {len(ratio)} numbers, and takes two")
-
-
 CHECKS = (
     Check(
         "VALUE_OUT_OF_BOUNDS",
@@ -231,19 +270,14 @@ CHECKS = (
     Check(
         "SETTINGS_AT_ODDS",
         ERROR,
-        'The builder refuses two settings together ("max_detections_per_class should be no greater '
-        'than max_total_detections.", "unmatched_threshold needs to be smaller or equal", '
-        '"HardExampleMiner should not be used with sigmoid focal loss", "second_stage_batch_size '
-        'should be no greater than first_stage_max_proposals.").',
+        "The API refuses two settings together as it builds or evaluates the model "
+        '("max_detections_per_class should be no greater than max_total_detections.", '
+        '"unmatched_threshold needs to be smaller or equal", "HardExampleMiner should not be used '
+        'with sigmoid focal loss", "second_stage_batch_size should be no greater than '
+        'first_stage_max_proposals.", "min_depth should be less than or equal to max_depth", '
+        '"Should not use 1x1 kernel when using depthwise conv", "KeyError: '
+        '\'mask_predictions\'", "Key ../conv_quant/max not found in checkpoint").',
         "change one of them",
         _contradictions,
-    ),
-    Check(
-        "AUGMENTATION_REFUSED",
-        ERROR,
-        'The input pipeline refuses an augmentation\'s settings ("either both set or both unset", '
-        '"min_padded_size_ratio should have 2 elements if set").',
-        "set both, or neither",
-        _augmentation,
     ),
 )

@@ -9,8 +9,8 @@ class Symptom(NamedTuple):
     """One thing that a check found: where, and what.
 
     `remedy` replaces the check's own, where this case has a better one.  `edits` are the remedy as
-    edits of the config, `text` as its whole new text (where it can't be parsed); neither, where the
-    config can't fix it.
+    edits of the config, `text` as its whole new text (where it can't be parsed), `label_map` as a
+    label map's path and new bytes; none of them, where that can't fix it.
     """
 
     subject: str
@@ -18,6 +18,7 @@ class Symptom(NamedTuple):
     remedy: str = ""
     edits: Tuple[ConfigEdit, ...] = ()
     text: Optional[str] = None
+    label_map: Optional[Tuple[str, bytes]] = None
 
 
 class Check(NamedTuple):

@@ -1,15 +1,17 @@
 """Checks of what the API that will train does not know, or can't build."""
 
 import difflib
-from typing import Iterator
+from typing import Callable, Iterator, Optional
 
 from graphfix.detectors import availability, families
+from graphfix.detectors.anchor_generators import NoSize
 from graphfix.detectors.extractors.facts import KERAS
 from graphfix.detectors.extractors.loader import extractors, find_extractor
 from graphfix.detectors.layer_variables import KERAS_ONLY
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
-from graphfix.findings import ERROR
+from graphfix.errors import SourceError
+from graphfix.findings import ERROR, WARNING
 from graphfix.formats.textproto import Block, quote
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.migration import translate
@@ -164,14 +166,23 @@ def _keras_hyperparams(setup: Setup) -> Iterator[Symptom]:
 
 
 def _anchors(setup: Setup) -> Iterator[Symptom]:
-    if setup.meta in ("ssd", "faster_rcnn"):
-        error = setup.anchors()[1]
-        for problem in error.problems if error else ():
-            yield Symptom(
-                setup.where("model", setup.meta, families.ANCHOR_FIELD[setup.meta]),
-                problem.message,
-                problem.remedy,
-            )
+    return _anchor_faults(setup, lambda error: not isinstance(error, NoSize))
+
+
+def _sizeless(setup: Setup) -> Iterator[Symptom]:
+    return _anchor_faults(setup, lambda error: isinstance(error, NoSize))
+
+
+def _anchor_faults(
+    setup: Setup, wanted: Callable[[Optional[SourceError]], bool]
+) -> Iterator[Symptom]:
+    error = setup.anchors()[1] if setup.meta in ("ssd", "faster_rcnn") else None
+    for problem in error.problems if error and wanted(error) else ():
+        yield Symptom(
+            setup.where("model", setup.meta, families.ANCHOR_FIELD[setup.meta]),
+            problem.message,
+            problem.remedy,
+        )
 
 
 CHECKS = (
@@ -228,5 +239,13 @@ CHECKS = (
         "The anchor generator can't be built.",
         "copy the one in the model's sample config",
         _anchors,
+    ),
+    Check(
+        "ANCHORS_SIZELESS",
+        WARNING,
+        "A scale or an aspect ratio is zero or negative: the API takes it, but such anchors match "
+        "no box, so that their heads learn nothing.",
+        "write positive numbers",
+        _sizeless,
     ),
 )

@@ -4,6 +4,8 @@ import difflib
 import re
 from typing import Iterator, List, Optional, Tuple
 
+from graphfix.detectors.families import FASTER_RCNN, SSD
+from graphfix.detectors.tensorflow_2 import find_sign
 from graphfix.doctor import field_location
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
@@ -180,9 +182,23 @@ def _twice(setup: Setup) -> Iterator[Symptom]:
         )
 
 
+def _tf2(setup: Setup) -> Iterator[Symptom]:
+    sign = find_sign(setup.message) if setup.document is not None else None
+    if sign is not None:
+        yield Symptom(setup.where(*sign.path), f"the config is for TensorFlow 2: {sign.words}")
+
+
 def _no_model(setup: Setup) -> Iterator[Symptom]:
-    if setup.document is not None and not setup.meta and not list(_problems(setup, *_KINDS)):
-        yield Symptom(setup.path, "has no model block with ssd or faster_rcnn in it")
+    if (
+        setup.document is not None
+        and setup.meta not in (SSD, FASTER_RCNN)
+        and not list(_problems(setup, *_KINDS))
+        and find_sign(setup.message) is None
+    ):
+        other = f", but {setup.meta}" if setup.meta else ""
+        yield Symptom(
+            setup.where("model"), f"has no model block with ssd or faster_rcnn in it{other}"
+        )
 
 
 def _missing_blocks(setup: Setup) -> Iterator[Symptom]:
@@ -201,6 +217,15 @@ def _missing_blocks(setup: Setup) -> Iterator[Symptom]:
 
 
 PARSING = (
+    Check(
+        "CONFIG_TF2",
+        ERROR,
+        "TensorFlow 2's API reads the same fields, but trains other models by other programs: what "
+        "else is unknown to TensorFlow 1 here follows from that.",
+        "train it with TensorFlow 2's model_main_tf2.py, or start from a sample config of "
+        "TensorFlow 1",
+        _tf2,
+    ),
     Check(
         "FIELD_MISPLACED",
         ERROR,

@@ -1,18 +1,23 @@
 """Checks of config text that protobuf can't parse, or does not parse as it was meant."""
 
 import re
-from typing import Iterator
+from typing import Iterator, List, Optional, Tuple
 
 from graphfix.doctor import field_location
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
+from graphfix.errors import SourceError
 from graphfix.findings import ERROR
 from graphfix.formats.textproto import STRING, Scalar
+from graphfix.formats.textproto.parser import CLOSES_NOTHING
+from graphfix.pipeline_config.document import parse_config
 from graphfix.pipeline_config.edits import ConfigEdit
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 _BACKSLASHES = re.compile(r"(?P<quote>[\"'])(?P<body>[^\"'\n\\]*\\[^\"'\n]*)(?P=quote)")
 _QUOTES = re.compile("[\u201c\u201d\u201e\u00ab\u00bb]|[\u2018\u2019]")
+# Each takes parsing the config again.
+_MOST_BRACKETS = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -93,9 +98,38 @@ def _smart_quotes(setup: Setup) -> Iterator[Symptom]:
 
 
 def _syntax(setup: Setup) -> Iterator[Symptom]:
-    if _stopped_by(setup) == "other":
-        for problem in setup.syntax.problems:
-            yield Symptom(problem.subject, problem.message, problem.remedy)
+    if _stopped_by(setup) != "other":
+        return
+    for problem in setup.syntax.problems:
+        remedy, text = problem.remedy, None
+        if remedy == CLOSES_NOTHING:
+            number, text = _without_bracket(setup)
+            remedy = (
+                f"remove the closing bracket in line {number}"
+                if text is not None
+                else "remove a closing bracket: this, or one above that closes its block too early"
+            )
+        yield Symptom(problem.subject, problem.message, remedy, text=text)
+
+
+def _without_bracket(setup: Setup) -> Tuple[int, Optional[str]]:
+    """The line of the bracket without which the config is what was meant, and the config without
+    it; None, where none or several different ones are."""
+    text = setup.data.decode("utf-8", "replace")
+    places = [match.start() for match in re.finditer("}", text)][-_MOST_BRACKETS:]
+    found: List[Tuple[int, str, bytes]] = []
+    for place in reversed(places):
+        shorter = text[:place] + text[place + 1 :]
+        try:
+            config = parse_config(shorter.encode("utf-8"), setup.path)
+        except SourceError:
+            continue
+        if not config.unknown:
+            number = text.count("\n", 0, place) + 1
+            found.append((number, shorter, config.message.SerializeToString(deterministic=True)))
+    if not found or len({content for _, _, content in found}) > 1:
+        return 0, None
+    return found[0][:2]
 
 
 def _bom(setup: Setup) -> Iterator[Symptom]:

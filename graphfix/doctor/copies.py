@@ -8,7 +8,7 @@ from typing import Dict, Iterator, NamedTuple, Set, Tuple
 
 import numpy as np
 
-from graphfix.datasets.tf_example import ENCODED, SOURCE_ID, ExampleReader
+from graphfix.datasets.tf_example import ENCODED, SOURCE_ID, ExampleReader, example_reader
 from graphfix.doctor.scan import Note, Order, Scan
 from graphfix.formats.checksum import crc32c, sum64
 from graphfix.formats.tfrecord import read_at
@@ -36,7 +36,7 @@ def note_copies(scan: Scan) -> None:
 
 def find_copies(scan: Scan) -> Iterator[Tuple[str, Record, str]]:
     """(kind, record, detail) of each record with an image or a source id of an earlier one."""
-    reader = ExampleReader()
+    reader = example_reader()
     first: Dict[_Digest, Tuple[str, int]] = {}
     for record in _records(scan, "images", _repeated(_keys(scan, "images"))):
         path, number = first.setdefault(_digest(record, reader), (record.path, record.order[1]))
@@ -61,7 +61,7 @@ def count_images(scan: Scan) -> int:
 def common_images(one: Scan, other: Scan) -> int:
     """How many different images both data sets have."""
     keys = np.intersect1d(_keys(one, "images"), _keys(other, "images"))
-    reader = ExampleReader()
+    reader = example_reader()
     found: Tuple[Set[_Digest], ...] = tuple(
         {_digest(record, reader) for record in _records(scan, "images", keys)}
         for scan in (one, other)

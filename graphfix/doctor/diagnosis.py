@@ -2,10 +2,11 @@
 
 import dataclasses
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from graphfix.doctor import (
     architecture,
+    augmentations,
     batches,
     builders,
     checkpoint,
@@ -52,6 +53,7 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + config_revision.CHECKS
         + choices.CHECKS
         + builders.CHECKS
+        + augmentations.CHECKS
         + architecture.CHECKS
         + prediction_checks.TRAINERS
         + freezing.CHECKS,
@@ -108,8 +110,8 @@ class CheckResult:
 
     @property
     def fixable(self) -> bool:
-        """Whether edits of the config fix it."""
-        return bool(self.symptom.edits or self.symptom.text)
+        """Whether edits of the config or of its label map fix it."""
+        return bool(self.symptom.edits or self.symptom.text or self.symptom.label_map)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -264,8 +266,17 @@ def to_lines(diagnosis: CheckedConfig) -> List[str]:
     return [shown(line) for line in out]
 
 
-def fix(data: bytes, path: str, options: Options) -> Tuple[bytes, List[CheckResult]]:
-    """The config with every fault fixed that editing it can fix, and what was fixed.
+class Fixed(NamedTuple):
+    """A config's new bytes, what that fixed, and the new bytes of label maps by their paths."""
+
+    data: bytes
+    done: Tuple[CheckResult, ...]
+    label_maps: Mapping[str, bytes]
+
+
+def fix(data: bytes, path: str, options: Options, *, label_maps: bool = True) -> Fixed:
+    """The config with every fault fixed that editing it can fix, or editing the label maps that it
+    names, unless `label_maps` is false.
 
     Raises:
       SourceError: the config's bytes are not text.
@@ -274,18 +285,27 @@ def fix(data: bytes, path: str, options: Options) -> Tuple[bytes, List[CheckResu
     tried = set()
     for _ in range(_ROUNDS):
         diagnosis = run_checks(data, path, options)
-        before = data
+        before = data, options.label_maps
         for one in diagnosis.results:
-            if not one.fixable or (one.check.code, one.symptom.message) in tried:
+            new_map = one.symptom.label_map
+            key = (one.check.code, one.symptom.message, one.symptom.edits, new_map)
+            if not one.fixable or key in tried:
                 continue
-            tried.add((one.check.code, one.symptom.message))
+            tried.add(key)
+            if new_map is not None:
+                if label_maps:
+                    options = options._replace(
+                        label_maps={**options.label_maps, new_map[0]: new_map[1]}
+                    )
+                    done.append(one)
+                continue
             changed = _apply(data, path, one.symptom)
             if changed is not None and changed != data:
                 data = changed
                 done.append(one)
-        if data == before:
+        if (data, options.label_maps) == before:
             break
-    return data, done
+    return Fixed(data, tuple(done), options.label_maps)
 
 
 def _apply(data: bytes, path: str, symptom: Symptom) -> Optional[bytes]:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from graphfix.doctor.diagnosis import CheckedConfig, CheckResult, run_checks, to_lines
 from graphfix.doctor.diagnosis import fix as apply_fixes
@@ -11,7 +11,7 @@ from graphfix.doctor.shards import Mapper
 from graphfix.errors import RequestError, SourceError
 from graphfix.findings import Finding, count
 from graphfix.formats.regular_files import read_file
-from graphfix.formats.textproto import Document, Scalar
+from graphfix.formats.textproto import Document, Scalar, quote
 from graphfix.formats.textproto.literals import BadLiteral, parse_string
 from graphfix.fronts import shown
 from graphfix.modeldir import single_files
@@ -105,8 +105,8 @@ def make_options(
         sample,
         progress,
         api.assumed,
-        cores() if jobs is None else jobs,
-        mapper,
+        jobs=cores() if jobs is None else jobs,
+        mapper=mapper,
     )
 
 
@@ -116,7 +116,8 @@ def diagnose(
     """Checks a config (`config_path`, or its directory) and all files that it names.
 
     With `fix`, writes the config to that path, with every fault fixed that editing it can fix (over
-    an existing file only with `overwrite`), and checks what was written.
+    an existing file only with `overwrite`), and checks what was written.  Label maps that need it
+    are mended in copies beside it, which it names.
 
     Raises:
       SourceError: the config can't be read.
@@ -129,15 +130,53 @@ def diagnose(
         return Diagnosis(run_checks(data, config_path, options))
     inputs = [config_path] + _named(data) + [one for one in (options.model_dir,) if one]
     single_files.check_file(fix, overwrite=overwrite, inputs=inputs)
-    new, fixed = apply_fixes(data, config_path, options)
+    new, fixed, label_maps = apply_fixes(data, config_path, options, label_maps=_is_plain(fix))
     if not fixed:
         return Diagnosis(
             run_checks(data, config_path, options),
             (f"graphfix: found nothing that editing the config can fix; {fix} is not written",),
         )
+    places = {path: _beside(fix, path, number) for number, path in enumerate(label_maps)}
+    for place in places.values():
+        single_files.check_file(place, overwrite=overwrite, inputs=inputs)
+    for path, place in places.items():
+        single_files.write_file(place, label_maps[path], overwrite=overwrite, inputs=inputs)
+    new = _naming(new, fix, places)
     single_files.write_file(fix, new, overwrite=overwrite, inputs=inputs)
     # Under its own name: its lines are others.
-    return Diagnosis(run_checks(new, fix, options), (), tuple(fixed), fix)
+    return Diagnosis(
+        run_checks(new, fix, options),
+        tuple(
+            f"graphfix: {place} written, a mended copy of {path}, which the config names instead"
+            for path, place in places.items()
+        ),
+        fixed,
+        fix,
+    )
+
+
+def _is_plain(path: str) -> bool:
+    """Whether a path is, or would be, a file beside which others can be written."""
+    return (os.path.isfile(path) and not os.path.islink(path)) or not os.path.lexists(path)
+
+
+def _beside(config: str, label_map: str, number: int) -> str:
+    """Where the copy of a label map goes, with a number where there are several."""
+    folder, name = os.path.split(config)
+    several = f"_{number}" if number else ""
+    stem = os.path.splitext(name)[0]
+    return os.path.join(folder, f"{stem}{several}_{os.path.basename(label_map)}")
+
+
+def _naming(data: bytes, subject: str, places: Dict[str, str]) -> bytes:
+    """The config with other label maps' paths."""
+    document = Document.parse(data, subject=subject)
+    editor = document.edit()
+    for path, field in document.walk():
+        for value in field.values if path[-1] == "label_map_path" else ():
+            if isinstance(value, Scalar) and value.value in places:
+                editor.replace(editor.root.of(value), quote(places[str(value.value)]))
+    return document.edited(editor).encode()
 
 
 def _of_config(options: Options, data: bytes, path: str) -> Options:

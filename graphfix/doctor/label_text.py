@@ -1,40 +1,53 @@
 """What the API's reader refuses in a label map: it takes no word that it does not know."""
 
 import difflib
-from typing import Iterator, List, Optional
+from typing import Iterator, List, Optional, Tuple
 
 from graphfix.doctor.checks import Symptom, listed
 from graphfix.doctor.setup import Setup
 from graphfix.errors import SourceError
 from graphfix.formats.regular_files import read_file
-from graphfix.formats.textproto import Block, Field, Scalar
+from graphfix.formats.textproto import Block, Document, Field, Scalar, quote
 from graphfix.formats.tfrecord import is_tfrecord
+from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.label_map import parse_label_map
+from graphfix.pipeline_config.paths import INPUT_PATH
 from graphfix.pipeline_config.schema_history import schema
 
 _MAP, _ITEM = "StringIntLabelMap", "StringIntLabelMapItem"
+_WORDS = {_MAP: ["item"], _ITEM: ["id", "name", "display_name"]}
 _BOM = b"\xef\xbb\xbf"
 _TYPO = 0.6
 
 
 def text_faults(setup: Setup, path: str) -> Iterator[Symptom]:
-    """What is wrong with the text of a label map, worst first; nothing where its classes are."""
-    data = _data(path)
-    if data is None:
+    """What is wrong with the text of a label map, worst first; nothing where its classes are.
+
+    All have the mended text, where every fault has one remedy.
+    """
+    try:
+        data = setup.label_data(path)
+    except SourceError:
         return
+    if is_tfrecord(data) and not data.startswith(_BOM):
+        yield from _exchanged(setup, path)
+        return
+    document = setup.label_document(path)
+    found = list(_faults(setup, path, data, document))
+    new = _mended(setup, path, document) if found and document is not None else None
+    for symptom in found:
+        yield symptom if new is None else symptom._replace(label_map=(path, new))
+
+
+def _faults(
+    setup: Setup, path: str, data: bytes, document: Optional[Document]
+) -> Iterator[Symptom]:
     if data.startswith(_BOM):
         yield Symptom(
             path,
             "begins with a byte order mark, which the API's reader refuses",
             "save it as UTF-8 without a BOM",
         )
-    elif is_tfrecord(data):
-        yield Symptom(
-            path,
-            "has records, not classes: are label_map_path and input_path exchanged?",
-            "write the label map's path as label_map_path",
-        )
-        return
-    document = setup.label_document(path)
     if document is None:
         return
     unknown: List[Field] = []
@@ -52,22 +65,71 @@ def text_faults(setup: Setup, path: str) -> Iterator[Symptom]:
         yield _unknown(setup, unknown[0], _ITEM, len(unknown))
 
 
-def _data(path: str) -> Optional[bytes]:
+def _mended(setup: Setup, path: str, document: Document) -> Optional[bytes]:
+    """The label map with the words and numbers that are meant, None where that is not certain."""
+    text, known = document.text, schema(setup.options.revision)
+    changes = []  # (start, end, new text)
+    for field in document.root.fields:
+        if field.name != "item":
+            changes.append((field.start, field.name_end, _near(field, _MAP)))
+        for block in field.values:
+            for one in block.fields if isinstance(block, Block) else ():
+                if not known.field(_ITEM, one.name):
+                    changes.append((one.start, one.name_end, _near(one, _ITEM)))
+                changes += [
+                    (value.start, value.end, value.value.strip())
+                    for value in one.values
+                    if one.name == "id" and isinstance(value, Scalar)
+                    if isinstance(value.value, str)
+                ]
+    for start, end, new in sorted(changes, reverse=True):
+        text = text[:start] + (new or "") + text[end:]
+    mended = text.encode("utf-8")
     try:
-        return read_file(path)
+        parse_label_map(mended, path)
+        again = Document.parse(mended, subject=path)
     except SourceError:
         return None
+    return None if list(_faults(setup, path, mended, again)) else mended
 
 
 def _unknown(setup: Setup, field: Field, message: str, number: int) -> Symptom:
-    known = ["item"] if message == _MAP else ["id", "name", "display_name"]
-    near = difflib.get_close_matches(field.name, known, 1, _TYPO)
+    near = _near(field, message)
     more = f" (and {number - 1} more of these)" if number > 1 else ""
     return Symptom(
         field.where,
         f"'{field.name}' is no word that the API of {setup.options.revision} knows in a label map"
         + more,
-        f"write {near[0]}" if near else f"write {listed(known)}, or remove it",
+        f"write {near}" if near else f"write {listed(_WORDS[message])}, or remove it",
+    )
+
+
+def _near(field: Field, message: str) -> str:
+    """The word that is meant by a misspelt one, "" where none is like it."""
+    return (difflib.get_close_matches(field.name, _WORDS[message], 1, _TYPO) or [""])[0]
+
+
+def _exchanged(setup: Setup, path: str) -> Iterator[Symptom]:
+    """Records where classes belong; the edits, where the records' path is the label map."""
+    message = "has records, not classes: label_map_path and input_path may be exchanged"
+    edits: Tuple[ConfigEdit, ...] = ()
+    for name, reader in setup.readers():
+        paths = list(reader.tf_record_input_reader.input_path)
+        if reader.label_map_path != path or len(paths) != 1:
+            continue
+        try:
+            parse_label_map(read_file(paths[0]), paths[0])
+        except SourceError:
+            continue
+        edits += (
+            ConfigEdit((name, "label_map_path"), quote(paths[0]), "the label map"),
+            ConfigEdit((name,) + INPUT_PATH, quote(path), "the records"),
+        )
+    yield Symptom(
+        path,
+        message,
+        "exchange the two paths" if edits else "write the label map's path as label_map_path",
+        edits,
     )
 
 

@@ -27,7 +27,7 @@ from graphfix.datasets.tf_example import (
     SOURCE_ID,
     TEXT,
     WIDTH,
-    ExampleReader,
+    example_reader,
 )
 from graphfix.doctor.faults import HUGE, SLACK, Size, box_faults, image_faults
 from graphfix.doctor.scan import BOXES, Boxes, Keys, Note, Scan
@@ -60,7 +60,7 @@ class Look:
     def __init__(self, path: str, index: int, names: Optional[Mapping[bytes, int]], masks: bool):
         self.scan = Scan((path,))
         self.path, self.index, self.masks, self.names = path, index, masks, names
-        self.examples = ExampleReader()
+        self.examples = example_reader()
         self.keys = tuple(array.array("Q") for _ in Keys._fields)
         self.sides: List[np.ndarray] = []
         self.images: List[np.ndarray] = []
@@ -96,7 +96,7 @@ class Look:
         if size:
             self.sizes.append(size)
         self.objects(found, size)
-        if self.pending >= _TOGETHER:
+        if max(self.pending, len(self.sizes)) >= _TOGETHER:
             self.flush()
 
     def finish(self) -> Scan:
@@ -107,6 +107,7 @@ class Look:
             scan.first_boxes[self.index] = Boxes(
                 np.concatenate(self.sides), np.concatenate(self.images)
             )
+            scan.sized = len(scan.first_boxes[self.index].sides)
         scan.trim()
         return scan
 
@@ -237,13 +238,15 @@ class Look:
             texts = [row.texts for row in self.rows]
             known = map(self.names.get, itertools.chain.from_iterable(texts))
             right = list(map(len, texts)) == counts and list(known) == flat
-        ids = self.scan.ids
-        found = collections.Counter(flat) if right else {}
-        if not right or not found.keys() <= ids.keys():  # or something is wrong, or new
+        if not right:
             for row in self.rows:
                 self.class_ids(row)
             return
-        for label, count in found.items():
+        ids = self.scan.ids
+        for label, count in collections.Counter(flat).items():
+            if label not in ids:
+                self._count(ids, label, "", next(row for row in self.rows if label in row.labels))
+                count -= 1
             ids[label].count += count
 
     def _boxes(self, counts: List[int]) -> None:

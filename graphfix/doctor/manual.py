@@ -26,6 +26,7 @@ Made by `python -m graphfix.doctor.manual > docs/troubleshooting.md`; change the
 
 `graphfix doctor PIPELINE_CONFIG` checks a config and every file that it names, and reports whether
 it will train. `--fix OUT.config` writes the config with every fault fixed that editing it can fix.
+A label map with a byte order mark, ids in quotes or misspelt words is mended in a copy beside it.
 `graphfix doctor --explain "MESSAGE"` looks up an error message; `--explain FILE.log` reads a whole
 log and reports each problem with its line, and `--explain -` reads stdin. With a PIPELINE_CONFIG it
 looks for the cause there. It knows {known} messages in {wordings} wordings, listed below.

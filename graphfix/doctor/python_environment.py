@@ -6,23 +6,13 @@ each row one thing: what was found, what is needed, and the command that mends i
 
 import json
 import re
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-from graphfix.findings import ERROR, INFO, WARNING
+from graphfix.doctor.environment_facts import Facts, Row, Rows, minor_of, numbers, version_of
+from graphfix.doctor.machine import MACHINE
+from graphfix.doctor.messages.explain import explain
+from graphfix.findings import ERROR, WARNING
 from graphfix.stock_api.runner import look_around
-
-GIB = 1 << 30
-Facts = Dict[str, Any]
-
-
-class Row(NamedTuple):
-    """One thing: `severity` is None where nothing is wrong, `remedy` then empty."""
-
-    thing: str
-    found: str
-    needed: str = ""
-    severity: Optional[str] = None
-    remedy: str = ""
 
 
 class Environment(NamedTuple):
@@ -89,10 +79,11 @@ _RECIPE = (
 
 def _python(facts: Facts) -> Iterator[Row]:
     python = facts["python"]
-    version, minor = python["version"], _minor(facts)
+    version, minor = python["version"], minor_of(facts)
     found = f"{python['implementation']} {version}, {python['bits']} bits"
     needed = "64-bit CPython 3.7 or 3.6, or 3.8 with NVIDIA's build of TensorFlow 1.15"
-    nvidia = minor == 8 and _version(facts, "nvidia-tensorflow", "tensorflow").startswith("1.15")
+    needed += "; graphfix's extra [tf] adds nothing here" if minor >= 8 else ""
+    nvidia = minor == 8 and version_of(facts, "nvidia-tensorflow", "tensorflow").startswith("1.15")
     if python["bits"] != 64 or python["implementation"] != "CPython" or not (minor <= 7 or nvidia):
         remedy = f"conda create -n tf1 python=3.7; conda activate tf1; {_RECIPE}"
         yield Row("Python", found, needed, ERROR, remedy)
@@ -100,34 +91,16 @@ def _python(facts: Facts) -> Iterator[Row]:
         yield Row("Python", found)
 
 
-def _processor(facts: Facts) -> Iterator[Row]:
-    processor = facts["processor"]
-    if processor["machine"] not in ("x86_64", "AMD64"):
-        yield Row(
-            "processor",
-            processor["machine"],
-            "x86-64: TensorFlow 1.15 has no wheels for others",
-            ERROR,
-            "train on another machine, or in an x86-64 image",
-        )
-    elif processor["avx"] is False:
-        yield Row(
-            "processor",
-            "without AVX",
-            'AVX, or importing TensorFlow ends in "Illegal instruction"',
-            ERROR,
-            "train on another machine, or build TensorFlow 1.15 without AVX",
-        )
-
-
 _NUMPY = "numpy<1.19"  # what TensorFlow 1.15.5 asks for
 _TENSORFLOWS = ("tensorflow", "tensorflow-gpu", "tensorflow-cpu", "nvidia-tensorflow")
 
 
 def _tensorflow(facts: Facts) -> Iterator[Row]:
-    here = {name: _version(facts, name) for name in _TENSORFLOWS if _version(facts, name)}
+    here = {name: version_of(facts, name) for name in _TENSORFLOWS if version_of(facts, name)}
     found = ", ".join(f"{name} {version}" for name, version in here.items())
     install = f'pip install tensorflow==1.15.5 "{_protobuf_pin(facts)}" "{_NUMPY}"'
+    if numbers(version_of(facts, "pip") or "99") < (19,):  # it does not see TensorFlow 1.15
+        install = f'pip install --upgrade "pip<22"; {install}'
     if not here and facts["modules"]["tensorflow"]:
         yield Row("TensorFlow", f"in {facts['modules']['tensorflow'][0]}, not by pip")
     elif not here:
@@ -138,35 +111,42 @@ def _tensorflow(facts: Facts) -> Iterator[Row]:
         remedy = f"pip uninstall {' '.join(here)}; then install one of them again"
         yield Row("TensorFlow", found, "one of them: they share their files", WARNING, remedy)
     else:
-        old = _numbers(next(iter(here.values()))) < (1, 12)
+        old = numbers(next(iter(here.values()))) < (1, 12)
         needed = "1.12 or newer for the API of 2019 and later"
         yield Row("TensorFlow", found, *((needed, WARNING, install) if old else ()))
 
 
 def _protobuf_pin(facts: Facts) -> str:
-    return "protobuf<3.20" if _minor(facts) == 6 else "protobuf<3.21"
+    return "protobuf<3.20" if minor_of(facts) == 6 else "protobuf<3.21"
+
+
+_DESCRIPTORS = "Descriptors cannot not be created directly"
+
+
+def _too_new(protobuf: str) -> bool:
+    return numbers(protobuf) >= (3, 21)
 
 
 def _protobuf(facts: Facts) -> Iterator[Row]:
-    version, pin = _version(facts, "protobuf"), _protobuf_pin(facts)
-    needed = f'{pin}, or importing TensorFlow ends in "Descriptors cannot not be created directly"'
+    version, pin = version_of(facts, "protobuf"), _protobuf_pin(facts)
+    needed = f'{pin}, or importing TensorFlow ends in "{_DESCRIPTORS}"'
     if not version:
         yield Row("protobuf", "none", pin, ERROR, f'pip install "{pin}"')
-    elif _numbers(version) >= (3, 21):
+    elif _too_new(version):
         yield Row("protobuf", version, needed, ERROR, f'pip install "{pin}"')
     else:
         yield Row("protobuf", version)
 
 
 def _numpy(facts: Facts) -> Iterator[Row]:
-    version = _version(facts, "numpy")
+    version = version_of(facts, "numpy")
     remedy = f'pip install "{_NUMPY}"'
     if not version:
         yield Row("NumPy", "none", _NUMPY, ERROR, remedy)
-    elif _numbers(version) >= (1, 24):
+    elif numbers(version) >= (1, 24):
         needed = f"{_NUMPY}: from 1.24 on it has no np.object, which TensorFlow 1.15 uses"
         yield Row("NumPy", version, needed, ERROR, remedy)
-    elif _numbers(version) >= (1, 20):
+    elif numbers(version) >= (1, 20):
         needed = f'{_NUMPY}, or some graphs fail with "Cannot convert a symbolic Tensor"'
         yield Row("NumPy", version, needed, WARNING, remedy)
     else:
@@ -199,8 +179,30 @@ def _api(facts: Facts) -> Iterator[Row]:
     if nets:
         yield Row("slim (nets)", nets[0])
     else:
-        remedy = f"put {_beside(where[0])}/slim on PYTHONPATH, if it is there, else {_API}"
+        remedy = _API
+        if "site-packages" not in where[0]:
+            remedy = f"put {_beside(where[0])}/slim on PYTHONPATH, if it is there, else {_API}"
         yield Row("slim (nets)", "none", "TensorFlow-Slim's nets package", ERROR, remedy)
+
+
+def _pycocotools(facts: Facts) -> Iterator[Row]:
+    version, numpy = version_of(facts, "pycocotools"), version_of(facts, "numpy")
+    old = version and numbers(version) < (2, 0, 2) and numbers(numpy) >= (1, 18)
+    if old:
+        needed = (
+            "2.0.2 or newer, or evaluation ends in \"'numpy.float64' object cannot be interpreted "
+            'as an integer"'
+        )
+        yield Row("pycocotools", version, needed, WARNING, _install_pycocotools(facts))
+    elif version:
+        yield Row("pycocotools", version)
+
+
+def _install_pycocotools(facts: Facts) -> str:
+    """Of 2.0.2, the last for CPython 3.6, there are no wheels, and Cython 3 does not compile it."""
+    if minor_of(facts) == 6:
+        return 'pip install "Cython<3"; pip install pycocotools==2.0.2'
+    return "pip install pycocotools==2.0.7"
 
 
 def _here(facts: Facts) -> Iterator[Row]:
@@ -213,6 +215,8 @@ def _here(facts: Facts) -> Iterator[Row]:
 # What the API imports under a name that is not its distribution's.
 _DISTRIBUTIONS = {
     "PIL": "Pillow==8.4.0",
+    # It asks for opencv-python, which would lie beside opencv-python-headless.
+    "lvis": "--no-deps lvis==0.5.3 opencv-python-headless==4.5.5.64",
     "cv2": "opencv-python-headless==4.5.5.64",
     "contextlib2": "contextlib2",
     "tf_slim": "--no-deps tf-slim==1.1.0",
@@ -227,12 +231,13 @@ _TOLD = ("numpy", "google", "tensorflow", "object_detection", "nets")
 
 def _imports(facts: Facts) -> Iterator[Row]:
     failed = set()
+    protobuf = version_of(facts, "protobuf")
     for one in facts["imports"]:
         error = one["error"]
         if error is None or error in failed:
             continue
         failed.add(error)
-        if _missing(error) in _TOLD:
+        if _missing(error) in _TOLD or (_DESCRIPTORS in error and _too_new(protobuf)):
             continue
         yield Row(f"import {one['name']}", error, "", ERROR, _mend_import(facts, one))
     if not failed:
@@ -251,96 +256,24 @@ def _mend_import(facts: Facts, one: Dict[str, Any]) -> str:
         return "the processor lacks an instruction that this TensorFlow uses; see processor"
     name = _missing(error)
     if name == "pycocotools":
-        return f"pip install pycocotools=={'2.0.2' if _minor(facts) == 6 else '2.0.7'}"
+        return _install_pycocotools(facts)
     if name:
         return f"pip install {_DISTRIBUTIONS.get(name, name)}"
-    if "libGL" in error:
-        return "pip uninstall opencv-python; pip install opencv-python-headless==4.5.5.64"
-    return f'graphfix doctor --explain "{error}" may know the cause'
-
-
-def _gpu(facts: Facts) -> Iterator[Row]:
-    if not facts["gpus"]:
-        yield Row("GPU", "none (no nvidia-smi): training runs on the processor", "", INFO, "")
-        return
-    missing = [name for name, loads in facts["libraries"].items() if not loads]
-    for gpu in facts["gpus"]:
-        words = (
-            f"{gpu['name']}, {gpu['memory']} MiB, {gpu['free']} MiB free, driver {gpu['driver']}"
-        )
-        if gpu["free"] < 4096:
-            needed = "about 4 GiB free for an SSD at batch 24"
-            yield Row("GPU", words, needed, WARNING, "end what uses it, or lower batch_size")
-        else:
-            yield Row("GPU", words)
-    if _version(facts, "nvidia-tensorflow") or "+nv" in _version(facts, "tensorflow"):
-        return  # NVIDIA's builds bring their own CUDA
-    if missing:
-        yield Row(
-            "CUDA",
-            "missing: " + ", ".join(missing),
-            "CUDA 10.0 and cuDNN 7, or TensorFlow 1.15 runs on the processor without an error",
-            WARNING,
-            "conda install cudatoolkit=10.0 cudnn=7, or use tensorflow/tensorflow:1.15.5-gpu-py3",
-        )
-    else:
-        yield Row("CUDA", "10.0, with cuDNN 7")
-
-
-def _memory(facts: Facts) -> Iterator[Row]:
-    memory = facts["memory"]
-    may = min([size for size in (memory["machine"], memory["limit"]) if size] or [0])
-    if may:
-        words = f"{may / GIB:.1f} GiB" + (
-            " (the container's limit)" if may == memory["limit"] else ""
-        )
-        if may < 4 * GIB:
-            remedy = "raise the container's limit, or lower batch_size and the queues' capacities"
-            yield Row("memory", words, "about 4 GiB", WARNING, remedy)
-        else:
-            yield Row("memory", words)
-    for thing, size, least in (
-        ("disk here", memory["here"], 2 * GIB),
-        ("disk for temporary files", memory["temporary"], GIB),
-        ("/dev/shm", memory["shared"], 64 << 20),
-    ):
-        if size is not None:
-            words = f"{size / GIB:.1f} GiB free"
-            if size < least:
-                remedy = "make room" if thing != "/dev/shm" else "docker run --shm-size=1g"
-                yield Row(thing, words, f"{least / GIB:.2g} GiB", WARNING, remedy)
-            else:
-                yield Row(thing, words)
+    known = explain(error).messages
+    if known:
+        return known[0].remedy
+    return f'see where it stops: {facts["python"]["executable"]} -c "import {one["name"]}"'
 
 
 def _opencv(facts: Facts) -> Iterator[Row]:
     names = ("opencv-python", "opencv-python-headless", "opencv-contrib-python")
-    here = [f"{name} {_version(facts, name)}" for name in names if _version(facts, name)]
+    here = [f"{name} {version_of(facts, name)}" for name in names if version_of(facts, name)]
     if len(here) > 1:
         remedy = f"pip uninstall {' '.join(names)}; pip install opencv-python-headless==4.5.5.64"
         yield Row("OpenCV", ", ".join(here), "one: they share their files", WARNING, remedy)
 
 
-_Rows = Tuple[Callable[[Facts], Iterator[Row]], ...]
-SOFTWARE: _Rows = (_tensorflow, _protobuf, _numpy, _api, _opencv, _here, _imports)
-MACHINE: _Rows = (_processor, _gpu, _memory)
-
-
-def _minor(facts: Facts) -> int:
-    major, minor = _numbers(facts["python"]["version"])[:2]
-    return minor if major == 3 else 99 if major > 3 else 0
-
-
-def _version(facts: Facts, *names: str) -> str:
-    """The version installed of the first of the distributions that is; "" where none is."""
-    return next(
-        (facts["distributions"][one][0] for one in names if one in facts["distributions"]), ""
-    )
-
-
-def _numbers(version: str) -> Tuple[int, ...]:
-    """What a version begins with, up to three numbers."""
-    return tuple(map(int, re.findall(r"\d+", version.split("+")[0])[:3]))
+SOFTWARE: Rows = (_tensorflow, _protobuf, _numpy, _api, _pycocotools, _opencv, _here, _imports)
 
 
 def _beside(path: str) -> str:

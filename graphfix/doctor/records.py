@@ -4,6 +4,8 @@ from typing import Iterator
 
 import numpy as np
 
+from graphfix.detectors.families import SSD
+from graphfix.doctor import checkpoint_fit
 from graphfix.doctor.checks import Check, Symptom, listed
 from graphfix.doctor.copies import common_images, count_images
 from graphfix.doctor.record_notes import AGAIN, EVAL, TRAIN, scans
@@ -11,8 +13,10 @@ from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING, count
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.paths import INPUT_PATH
+from graphfix.restore import trainers
 
 _MANY = 50  # times as many boxes as the rarest class
+_EMPTY = 0.1  # the fraction of images without boxes that are worth a word
 _SMALL = 0.2  # the fraction of boxes that may be too small for every anchor
 
 
@@ -41,10 +45,48 @@ def _unused_names(setup: Setup) -> Iterator[Symptom]:
         scan = setup.scan(name)
         unused = [label.display_name for label in labels.labels if label.id not in scan.ids]
         if unused and scan.boxes and scan.complete and not scan.damage:
+            carried = _carries_classes(setup)
             yield Symptom(
                 message.label_map_path,
                 f"has {count(len(unused), 'class', 'classes')} without boxes in the training "
-                f"records: {listed(unused)}",
+                f"records: {listed(unused)}"
+                + (
+                    "; what the checkpoint knows of them is unlearned: in every picture they are "
+                    "background"
+                    if carried
+                    else ""
+                ),
+                "add pictures of them to the training records, or check whether the records use "
+                "other names for them"
+                if carried
+                else "",
+            )
+
+
+def _carries_classes(setup: Setup) -> bool:
+    """Whether training starts from a checkpoint's rows for the classes."""
+    if checkpoint_fit.restores(setup) != trainers.EVERYTHING or not setup.checkpoint:
+        return False
+    fit = checkpoint_fit.fit(setup, setup.train.fine_tune_checkpoint)
+    return any(head.class_axis is not None for head in fit.fitting) and not fit.other_classes
+
+
+def _taught_nothing(setup: Setup) -> Iterator[Symptom]:
+    """Without boxes an image has no positives, of whose number the negatives are a multiple."""
+    if setup.meta != SSD or not setup.body.loss.HasField("hard_example_miner"):
+        return
+    miner = setup.body.loss.hard_example_miner
+    if miner.min_negatives_per_image or miner.max_negatives_per_positive <= 0:
+        return
+    path = ("model", SSD, "loss", "hard_example_miner", "min_negatives_per_image")
+    for name, scan in scans(setup):
+        if name == TRAIN and scan.empty > _EMPTY * scan.records:
+            yield Symptom(
+                setup.where(*path),
+                f"min_negatives_per_image is 0, and {scan.empty} of {scan.records} training images "
+                "have no boxes: they teach nothing",
+                "write min_negatives_per_image: 3",
+                (ConfigEdit(path, "3", "images without boxes teach what is background"),),
             )
 
 
@@ -189,9 +231,18 @@ CHECKS = (
     Check(
         "CLASS_UNUSED",
         WARNING,
-        "The label map has classes that no training record has: the model will never detect them.",
+        "The label map has classes that no training record has: the model never learns them, and "
+        "unlearns those that its checkpoint knows.",
         "remove them from the label map, or check whether the records use other names for them",
         _unused_names,
+    ),
+    Check(
+        "EMPTY_IMAGES_UNUSED",
+        WARNING,
+        "hard_example_miner takes so many negatives for each positive; an image without boxes has "
+        "none, so that without min_negatives_per_image it adds nothing to the loss.",
+        "write min_negatives_per_image: 3",
+        _taught_nothing,
     ),
     Check(
         "CLASS_IMBALANCE",

@@ -61,6 +61,7 @@ class Scan:
         self.measured = self.pixels = 0
         self.complete = True
         self.boxed = False
+        self.sized = 0  # boxes in `first_boxes`
         self.notes: Dict[str, Note] = {}
         self.ids: Dict[int, Note] = {}
         self.unknown: Dict[str, Note] = {}
@@ -91,7 +92,9 @@ class Scan:
         self.first_boxes.update(other.first_boxes)
         self.keys.update(other.keys)
         self.damage.update(other.damage)
-        self.trim()
+        self.sized += other.sized
+        if self.sized > 2 * BOXES or len(self.unknown) > 2 * _NAMES:
+            self.trim()
         return self
 
     def more_boxes(self, image: Note) -> None:
@@ -101,7 +104,8 @@ class Scan:
             self.most = image
 
     def trim(self) -> None:
-        """Drops what is more than is kept, so that the same is left whatever was merged first."""
+        """Drops what is more than is kept, so that the same is left whatever was merged first.  To
+        be called when all is merged; before, `merge` does it as memory needs it."""
         counted: Tuple[Dict[Any, Note], ...] = (self.ids, self.unknown)
         for notes in counted:
             if len(notes) > _NAMES:
@@ -119,6 +123,7 @@ class Scan:
                 boxes = Boxes(*(part[: BOXES - kept] for part in boxes))
                 self.first_boxes[number] = boxes
             kept += len(boxes.sides)
+        self.sized = kept
 
     def first(self) -> Boxes:
         """The first boxes of the data set."""

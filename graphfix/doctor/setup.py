@@ -5,7 +5,7 @@ Relative paths start in the current directory, as for the trainer.
 
 import functools
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple, TypeVar, cast
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple, TypeVar, cast
 
 import numpy as np
 
@@ -36,8 +36,9 @@ class Options(NamedTuple):
     """What was asked for: the API's month and schema, the trainers (model_main, legacy) that may
     train, the directory they train in, and how many records of each data set to look at (all,
     where None).  `cache` keeps what was read, for the next look at a config of the same files.
-    `assumed`: nothing says which month it is, so that a config may need a later one.  The
-    files of a data set are scanned in up to `jobs` processes, or by `mapper`, if there is one."""
+    `assumed`: nothing says which month it is, so that a config may need a later one.  `label_maps`
+    are read instead of the files of these names.  The files of a data set are scanned in up to
+    `jobs` processes, or by `mapper`, if there is one."""
 
     revision: str
     schema: Schema
@@ -47,6 +48,7 @@ class Options(NamedTuple):
     sample: Optional[int] = None
     progress: Callable[[str], None] = lambda text: None
     assumed: bool = False
+    label_maps: Mapping[str, bytes] = {}
     jobs: int = 1
     mapper: Optional[Mapper] = None
 
@@ -161,10 +163,19 @@ class Setup:
             self.too_wide[name] = error
             return ()
 
+    def label_data(self, path: str) -> bytes:
+        """The bytes of a label map.
+
+        Raises:
+          SourceError: it can't be read.
+        """
+        given = self.options.label_maps.get(path)
+        return read_file(path) if given is None else given
+
     @_once
     def label_map(self, path: str) -> Tuple[Optional[LabelMap], Optional[SourceError]]:
         try:
-            return parse_label_map(read_file(path), path), None
+            return parse_label_map(self.label_data(path), path), None
         except SourceError as error:
             return None, error
 
@@ -172,7 +183,7 @@ class Setup:
     def label_document(self, path: str) -> Optional[Document]:
         """A label map as it is written, even where it is not valid."""
         try:
-            return Document.parse(read_file(path), subject=path).without_bom()
+            return Document.parse(self.label_data(path), subject=path).without_bom()
         except SourceError:
             return None
 
@@ -187,7 +198,7 @@ class Setup:
         ]
         labels = self.label_map(message.label_map_path)[0] if message.label_map_path else None
         return self._kept(
-            ("records", tuple(paths), message.label_map_path, message.load_instance_masks),
+            ("records", tuple(paths), labels, message.load_instance_masks),
             lambda: scan_shards(
                 make_shards(paths, labels, masks=message.load_instance_masks),
                 sample=self.options.sample,

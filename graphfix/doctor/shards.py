@@ -13,7 +13,7 @@ from graphfix.pipeline_config.label_map import LabelMap
 from graphfix.process import parallel
 
 _EVERY = 64 << 20  # bytes after which it says how far it is
-_WORTH = 48 << 20  # bytes for which another process is worth its start
+_WORTH = 256 << 20  # bytes for which a process is worth its start
 _WORKER = "graphfix.doctor.scan_worker"
 Progress = Callable[[str], None]
 
@@ -89,6 +89,7 @@ def scan_shards(
         parts = mapper(scan_shard, shards) if mapper and shards else _parts(shards, jobs, progress)
         for part in parts:
             scan.merge(part)
+    scan.trim()
     note_copies(scan)
     return scan
 
@@ -103,7 +104,7 @@ def _parts(shards: Sequence[Shard], jobs: int, progress: Progress) -> Iterator[S
             f"reading records: {done[0]} of {len(shards)} files, {read >> 20} of {total >> 20} MB"
         )
 
-    jobs = min(jobs, len(shards), total // _WORTH + 1)
+    jobs = min(jobs, len(shards), total // _WORTH)
     if jobs > 1:
         # The large ones first, or the last one would be waited for alone.
         order = sorted(range(len(shards)), key=lambda number: -sizes[number])

@@ -13,7 +13,7 @@ from typing import Callable, Iterable, Iterator, NamedTuple, Optional, Tuple
 
 import numpy as np
 
-from graphfix.formats.dtypes import DType
+from graphfix.formats.dtypes import STRING, DType
 
 
 class TensorMeta(NamedTuple):
@@ -66,6 +66,12 @@ def constant(name: str, dtype: DType, value: np.ndarray) -> TensorView:
     """A view of a value in memory."""
     array = np.asarray(value, dtype.numpy)
     return TensorView(TensorMeta(name, dtype, array.shape), lambda: array)
+
+
+def text(name: str, value: bytes) -> TensorView:
+    """A view of a string scalar in memory."""
+    array = np.array(value, object)
+    return TensorView(TensorMeta(name, STRING, ()), lambda: array)
 
 
 class TensorStore(collections.abc.Mapping):

@@ -18,6 +18,7 @@ from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import Consumers, Graph, read_input, write_input
 from graphfix.formats.graphdef.nodes import Node, NodeCopy
 from graphfix.graph_rewrite.axis_types import NotUnderstood, Selection
+from graphfix.graph_rewrite.joints import frame_of, joins_one, number_joints, resize_lengths
 from graphfix.graph_rewrite.likeness import Likeness
 from graphfix.graph_rewrite.numbered import Numbered
 from graphfix.graph_rewrite.vectors import unused
@@ -44,6 +45,8 @@ class Branches:
             )
         self.classes: Dict[str, int] = {}  # of every node below a selection, up to joints
         self.joints: List[Any] = []
+        # Of what a branch gives, where that is fixed, and the loop it is in.
+        self.length, self.frame = 0, ""
         self._spread()
         # Node of class 0 -> what in it says the class: [(place or None, offset)]
         self.marks: Dict[str, Any] = {}
@@ -65,7 +68,7 @@ class Branches:
             known = self.classes.get(name)
             if known in (number, _SEVERAL):
                 continue
-            if known is None and self.count == 1 and _joins_one(self.graph.nodes[name]):
+            if known is None and self.count == 1 and joins_one(self.graph.nodes[name]):
                 joints[name] = self.graph.nodes[name]
                 continue
             self.classes[name] = number if known is None else _SEVERAL
@@ -78,6 +81,10 @@ class Branches:
         for name in several:
             if any(read_input(text).name in self.classes for text in self.graph.nodes[name].input):
                 joints[name] = self.graph.nodes[name]
+        for one in number_joints(self.graph, self.consumers, list(joints), self.count):
+            joints[one.node.name] = one.node
+            self.classes.update((part.name, number) for number, part in enumerate(one.parts))
+            self.length, self.frame = one.length, frame_of(self.graph, one.node)
         self.joints = list(joints.values())
         for node in self.joints:
             self._check_joint(node)
@@ -149,6 +156,9 @@ class Branches:
             self._resize_joint(joint, count, joined.get(joint.name, []))
         for unpack in self.unpacks:
             unpack.attr["num"].i = count
+        if self.length:
+            before, after = self.length * self.count, self.length * count
+            resize_lengths(self.graph, self.consumers, self.joints, self.frame, before, after)
 
     def _mark_alone(self) -> None:
         """Finds what says the class in a branch that there is no other to compare with: where its
@@ -165,8 +175,9 @@ class Branches:
             node = self.graph.nodes[name]
             if node.op in ("Add", "AddV2"):
                 sources = self.graph.inputs(node)[:2]
-                if sorted(source.op for source in sources) == ["Const", "ZerosLike"]:
-                    numbers += [source for source in sources if source.op == "Const"]
+                others = [source for source in sources if not _is_zeros(source)]
+                if len(others) == 1 and others[0].op == "Const":
+                    numbers += others
         if len(numbers) != 1:
             raise NotUnderstood(
                 self.graph.nodes[self.joints[0].name if self.joints else self.slices[0].node],
@@ -306,6 +317,8 @@ class Branches:
         joint.input.extend(data + [axis.name] + others)
 
 
-def _joins_one(node: Any) -> bool:
-    """Whether a node is a concatenation of one, which is written as an Identity."""
-    return node.op == "Identity" and "/Concatenate/concat" in node.name
+def _is_zeros(node: Any) -> bool:
+    """Whether a node is zeros as many as something else; a constant, where that is known."""
+    if node.op == "Const" and constants.meta_of(node).shape:
+        return not constants.value_of(node).any()
+    return node.op == "ZerosLike"

@@ -73,7 +73,8 @@ def _taken(tracker: Any, factors: List[Any], element: Any) -> List[Any]:
     if factors and factors[-1] is ANY:
         return [factors.pop()]
     if factors and size == 1 and factors[-1] == CLASS and tracker.size(CLASS) == 1:
-        return [factors.pop()]
+        # A length that was read off another axis is not that of the class.
+        return [factors.pop()] if element.axis is None or element.counts_classes else []
     taken: List[Any] = []
     while factors and product(tracker, taken) != size:
         taken.insert(0, factors.pop())

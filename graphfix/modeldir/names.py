@@ -17,6 +17,7 @@ SAVED_MODEL_VARIABLES = f"{SAVED_MODEL_DIRECTORY}/variables"
 LABEL_MAP = "label_map.pbtxt"
 PLAN_JSON = "plan.json"
 REPORT_JSON, REPORT_HTML = "report.json", "report.html"
+EXPORT_JSON = "export.json"
 PICTURES = "pictures"
 MANIFEST = "manifest.json"
 # In a directory for --model_dir, a trainer's own name of what it saves at step 0.

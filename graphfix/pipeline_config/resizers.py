@@ -50,6 +50,17 @@ def largest_size(resizer) -> Size:
     return constant_size(resizer) or (float(keep.min_dimension), float(keep.max_dimension))
 
 
+def described(resizer) -> str:
+    """The images that enter the network, in words."""
+    size = constant_size(resizer)
+    if size:
+        return f"{size[0]:.0f} × {size[1]:.0f}"
+    keep = resizer.keep_aspect_ratio_resizer
+    if resizer.WhichOneof(_ONEOF) == "keep_aspect_ratio_resizer":
+        return f"{keep.min_dimension} pixels, at most {keep.max_dimension} on the longer side"
+    return str(resizer.WhichOneof(_ONEOF) or "unknown size")
+
+
 def check_resizer(resizer, subject: str) -> None:
     """Raises SourceError, naming `subject`, for a resizer that the stock API cannot build."""
     kind = resizer.WhichOneof(_ONEOF)

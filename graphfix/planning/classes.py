@@ -225,18 +225,19 @@ def _remarks(classes: Sequence[TargetClass], target: Optional[LabelMap]) -> List
             if unnamed
             else []
         )
-    gaps = [str(one.id) for one in classes if not one.name]
+    gaps = [one.id for one in classes if not one.name]
     return (
         [
             Finding(
                 "UNUSED_IDS",
                 WARNING,
                 "label map",
-                f"has no class with the ids {_some(gaps)}; the model still has channels for them",
+                f"has no class with the ids {_some([*map(str, gaps)])}; the model still has "
+                "channels for them",
                 "number the classes without gaps",
             )
         ]
-        if gaps
+        if not coco.GAPS.issuperset(gaps)
         else []
     )
 

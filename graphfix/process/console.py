@@ -8,12 +8,14 @@ or forge one.
 import contextlib
 import os
 import re
+import shlex
 import sys
 import threading
 import time
-from typing import Any, Iterable
+from typing import Any, Iterable, Iterator, NamedTuple
 
 from graphfix.errors import RequestError
+from graphfix.findings import ERROR, INFO, WARNING, Finding, by_severity, count
 
 # Control characters (C0, DEL, C1), marks and overrides of the direction of writing, the separators
 # of lines and paragraphs, and halves of surrogate pairs, which stand for undecodable bytes.
@@ -21,6 +23,8 @@ _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_SEVERITY = re.compile(rf"^(\s*)({ERROR}|{WARNING}|{INFO})\b")
+_COLORS = {ERROR: "1;31", WARNING: "1;33", INFO: "36"}  # red, yellow, cyan
 _AGAIN = "\r\033[K"  # returns to the beginning of the line and clears it
 
 
@@ -29,9 +33,38 @@ def escaped(text: str) -> str:
     return _CONTROL.sub(_escape, text)
 
 
+def quoted(path: str) -> str:
+    """A path for a shell, on one line."""
+    if "\n" not in path:
+        return shlex.quote(path)
+    return "$'" + path.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
+
+
 def _escape(match: Any) -> str:
     code = ord(match.group())
     return _SHORT.get(match.group()) or ("\\x%02x" if code < 0x100 else "\\u%04x") % code
+
+
+class _Talk(NamedTuple):
+    """How much a command says: what is good to know, too; errors only; in colour."""
+
+    verbose: bool = False
+    quiet: bool = False
+    color: str = "auto"
+
+
+_talk = _Talk()
+
+
+@contextlib.contextmanager
+def talking(verbose: bool, quiet: bool, color: str) -> Iterator[None]:
+    """What is said inside is said as the flags of those names ask for."""
+    global _talk
+    before, _talk = _talk, _Talk(verbose, quiet, color)
+    try:
+        yield
+    finally:
+        _talk = before
 
 
 class Progress:
@@ -47,7 +80,7 @@ class Progress:
 
     def __init__(self, text: str = "", *, seconds: bool = False):
         self._text, self._seconds = text, seconds
-        self._terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._terminal = _is_terminal(sys.stderr) and not _talk.quiet
         self._started = time.monotonic()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._count, daemon=True)
@@ -89,7 +122,7 @@ def ticking(text: str) -> Progress:
 
 def print_result(lines: Iterable[Any]) -> None:
     """Writes a result to stdout, one line each; escapes what stdout's encoding lacks, too."""
-    _print("".join(escaped(str(line)) + "\n" for line in lines))
+    _print("".join(_colored(escaped(str(line)), sys.stdout) + "\n" for line in lines))
 
 
 def print_either(found: Any, as_json: bool) -> None:
@@ -98,6 +131,12 @@ def print_either(found: Any, as_json: bool) -> None:
         print_json(found.to_json())
     else:
         print_result(found.to_lines())
+
+
+def print_next(*lines: str) -> None:
+    """Writes what to do next, after a result: words, then commands.  Not where it is quiet."""
+    if not _talk.quiet:
+        print_result(lines)
 
 
 def print_json(text: str) -> None:
@@ -133,6 +172,34 @@ def say(lines: Iterable[Any]) -> None:
     """Writes messages to stderr, one line each, as long as somebody reads them."""
     for line in lines:
         _say(escaped(str(line)) + "\n")
+
+
+def say_findings(findings: Iterable[Finding]) -> None:
+    """Writes findings to stderr, errors first; how many are only good to know, unless --verbose."""
+    notes = 0
+    for one in by_severity(findings):
+        if one.severity == INFO and not _talk.verbose:
+            notes += 1
+        elif one.severity == ERROR or not _talk.quiet:
+            _say(_colored(escaped(str(one)), sys.stderr) + "\n")
+    if notes and not _talk.quiet:
+        _say(f"{count(notes, 'note')}: --verbose shows {'it' if notes == 1 else 'them'}\n")
+
+
+def _colored(line: str, stream: Any) -> str:
+    """A line with its severity, if it begins with one, in colour where that is wanted."""
+    wanted = _talk.color == "always" or (
+        _talk.color == "auto" and _is_terminal(stream) and not os.environ.get("NO_COLOR")
+    )
+    return _SEVERITY.sub(_paint, line) if wanted else line
+
+
+def _paint(match: Any) -> str:
+    return f"{match.group(1)}\033[{_COLORS[match.group(2)]}m{match.group(2)}\033[0m"
+
+
+def _is_terminal(stream: Any) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def _say(text: str) -> None:

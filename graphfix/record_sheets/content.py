@@ -5,7 +5,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 from google.protobuf.message import DecodeError
 
 from graphfix.datasets.boxes import PackedBoxes
-from graphfix.datasets.tf_example import EDGES, ENCODED, LABEL, MASK, TEXT, ExampleReader
+from graphfix.datasets.tf_example import EDGES, ENCODED, LABEL, MASK, TEXT, example_reader
 from graphfix.doctor.faults import SLACK
 from graphfix.formats.schema import message_class
 from graphfix.pipeline_config.label_map import LabelMap
@@ -58,7 +58,7 @@ class Namer:
 def read_content(data: bytes, namer: Namer) -> Content:
     """What a record's bytes have; nothing where they are no tf.Example."""
     try:
-        found, _ = ExampleReader().read(data, 0, len(data))
+        found, _ = example_reader().read(data, 0, len(data))
     except DecodeError:
         return Content(b"", (), ())
     edges = [found.get(edge) or b"" for edge in EDGES]

@@ -4,12 +4,13 @@ Modules, not files, are named, because `python -m` works from an installed API a
 upstream's research/ directory.
 """
 
+import os
 import posixpath
-import shlex
 from typing import NamedTuple, Optional, Tuple
 
 from graphfix.formats.textproto.literals import BadLiteral, parse_string
-from graphfix.modeldir.names import CONFIG
+from graphfix.modeldir.names import CONFIG, REPORT_HTML
+from graphfix.process.console import quoted
 from graphfix.report.report import Report
 from graphfix.restore import trainers
 
@@ -59,8 +60,8 @@ def training_steps(
             directory = model_dir or f"{posixpath.dirname(config)}_{name}"
             command = (
                 f"python -m {module} --alsologtostderr \\\n    "
-                f"--pipeline_config_path={shlex.quote(config)} \\\n    "
-                f"--{flag}={shlex.quote(directory)}"
+                f"--pipeline_config_path={quoted(config)} \\\n    "
+                f"--{flag}={quoted(directory)}"
             )
             steps.append(
                 Step(
@@ -83,6 +84,33 @@ def training_steps(
                 )
             )
     return tuple(steps)
+
+
+def tf2_command(config: str) -> str:
+    """The command that trains with TensorFlow 2 from an exported config."""
+    directory = f"{posixpath.dirname(config)}_training"
+    return (
+        "python -m object_detection.model_main_tf2 --alsologtostderr \\\n    "
+        f"--pipeline_config_path={quoted(config)} \\\n    "
+        f"--model_dir={quoted(directory)}"
+    )
+
+
+def what_next(report: Report, directory: str) -> Tuple[str, ...]:
+    """Lines for who converted into a directory: where it is, and the next command to paste."""
+    lines = [f"{directory} written; {os.path.join(directory, REPORT_HTML)} has the details"]
+    if any(one.code == "PLACEHOLDER" for one in report.findings):
+        command = f"graphfix doctor {quoted(os.path.join(directory, CONFIG))}"
+        return (
+            *lines,
+            "next, write the paths that are still placeholders, and see whether it will train:",
+            command,
+        )
+    steps = next_steps(report)
+    for one in steps:
+        if one.command:
+            return (*lines, "next, train:", *one.command.split("\n"))
+    return (*lines, *(f"next: {one.remark}" for one in steps[:1]))
 
 
 def config_path(report: Report) -> Optional[str]:

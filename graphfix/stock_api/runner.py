@@ -32,7 +32,7 @@ _FOREVER = 1e9
 _NO_PYTHON = "this is not a Python that runs: %s"
 _INSTALL = (
     "name, with --stock_python, the python of an environment that has tensorflow==1.15.* "
-    "and the TensorFlow 1 Object Detection API (CPython 3.7 or older)"
+    "and the TensorFlow 1 Object Detection API (CPython 3.6 or 3.7, or 3.8 with NVIDIA's build)"
 )
 
 Job = Dict[str, Any]
@@ -93,9 +93,15 @@ def run_job(job: Job, *, python: str, timeout: Optional[float] = None, gpu: bool
 
 
 def run_jobs(
-    jobs: Sequence[Job], *, python: str, timeout: Optional[float] = None, gpu: bool = False
+    jobs: Sequence[Job],
+    *,
+    python: str,
+    timeout: Optional[float] = None,
+    gpu: bool = False,
+    worker: str = WORKER,
 ) -> List[Job]:
-    """The results of several jobs, in one run of the worker (TensorFlow is imported once).
+    """The results of several jobs, in one run of the worker (TensorFlow is imported once), or of
+    another script that takes the same arguments.
 
     Raises:
       SourceError: a job is to run a graph that would do more than compute.
@@ -119,7 +125,7 @@ def run_jobs(
         with open(log_path, "wb") as log:
             try:
                 status = _run(
-                    [python, WORKER, job_path, result_path], environment, log, log, timeout
+                    [python, worker, job_path, result_path], environment, log, log, timeout
                 )
             except OSError as error:
                 raise RequestError(python, _NO_PYTHON % error, _INSTALL) from error

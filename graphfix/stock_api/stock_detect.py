@@ -124,13 +124,7 @@ def raw_outputs(job, result):
     `mask_features`, an .npz of such a job, gives the mask head's input.  Otherwise that depends on
     the detections, so on the classes; and it takes the same input to compare two mask heads.
     """
-    if job.get("image"):
-        pixels = np.load(job["image"])
-    else:
-        random = np.random.RandomState(job.get("seed", 0))
-        pixels = random.randint(0, 256, (stock_scene.HEIGHT, stock_scene.WIDTH, 3)).astype(np.uint8)
-    if pixels.ndim == 3:
-        pixels = pixels[None]
+    pixels = stock_scene.pixels(job)
     with restored_detector(job, pixels.shape, result) as (image, tensors, session, _):
         names = job.get("tensors") or sorted(tensors)
         feed = {image: pixels}
@@ -143,7 +137,8 @@ def raw_outputs(job, result):
 
 
 def detect(job, result):
-    """What the model detects in each JPEG file: rows of box, score and class, the surest first.
+    """What the model detects in each file, a JPEG or .npy: rows of box, score, class, the surest
+    first.
 
     Boxes are (ymin, xmin, ymax, xmax) in 0..1; classes are ids of the label map, from 1.
     """
@@ -151,9 +146,14 @@ def detect(job, result):
         encoded = tf.placeholder(tf.string, [])
         decoded = tf.image.decode_jpeg(encoded, channels=3)
         result["detections"] = []
-        for path in job["images"]:
-            with open(path, "rb") as file:
-                pixels = session.run(decoded, {encoded: file.read()})
+        for number, path in enumerate(job["images"]):
+            if path.endswith(".npy"):
+                pixels = np.load(path)
+            else:
+                with open(path, "rb") as file:
+                    pixels = session.run(decoded, {encoded: file.read()})
+            if job.get("arrays"):
+                np.save(job["arrays"][number], pixels)
             boxes, scores, classes = session.run(fetches, {image: pixels[None]})
             # Scores of 0 pad the batch.
             result["detections"].append(

@@ -51,6 +51,16 @@ def context_size(pipeline):
     return context and (context.max_num_context_features, context.context_feature_length)
 
 
+def pixels(job):
+    """The image of a job as a batch of one: an .npy, or else noise."""
+    if job.get("image"):
+        found = np.load(job["image"])
+    else:
+        random = np.random.RandomState(job.get("seed", 0))
+        found = random.randint(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
+    return found[None] if found.ndim == 3 else found
+
+
 def prepare(directory, job):
     """Writes config, and records and label map unless the job brings them; gives config path,
     changes."""

@@ -11,13 +11,17 @@ object with a `verb`:
                config's own), steps, seed, batch_size, model_dir, record, label_map
   raw_outputs  pipeline_config, checkpoint, image (.npy, uint8) or seed, output (.npz), tensors,
                moving_averages, mask_features (.npz), detections (false: the network alone)
-  detect       pipeline_config, checkpoint, images (JPEG files), moving_averages; or graph
+  detect       pipeline_config, checkpoint, images (JPEG or .npy files), moving_averages; or graph
                and images: a frozen one, or one whose variables are the checkpoint's
   compare      source and outputs: each of them pipeline_config, checkpoint and moving_averages,
                or graph; images (JPEG files; without any, noise), and the heads, as
                verification/equality.py describes them
   evaluate     pipeline_config, checkpoint, label_map, record, class_ids, moving_averages
   export       pipeline_config, checkpoint, output_directory
+  tf2_objects  pipeline_config: the variables of a fresh model, by their paths
+  tf2_outputs  pipeline_config, checkpoint, image or seed, output (.npz), mask_features: as
+               raw_outputs, by the API of TensorFlow 2
+  tf2_train    pipeline_config, steps, seed, batch_size, record, label_map: model_main_tf2
   save         pipeline_config, output (prefix), seed: a checkpoint of freshly initialised weights
 
 and, for all, `log`: the file that gets everything the stock code prints.
@@ -81,6 +85,10 @@ def run(job, scratch, result):
         import stock_compare
 
         stock_compare.compare(job, result)
+    elif verb.startswith("tf2_"):
+        import stock_tf2
+
+        stock_tf2.VERBS[verb](job, scratch, result)
     elif verb != "probe":
         import stock_detect
 

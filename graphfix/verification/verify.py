@@ -76,6 +76,8 @@ def judged(directory: str) -> Judgement:
     try:
         record = manifest.read_manifest(directory)
         if record is None:
+            if not os.path.exists(directory):
+                raise SourceError(directory, "does not exist", "check the path")
             plan = os.path.join(directory, PLAN_JSON)
             if not os.path.lexists(plan):
                 raise SourceError(

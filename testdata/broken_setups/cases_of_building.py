@@ -3,7 +3,7 @@
 import numpy as np
 
 from broken_setups.files import png, set_of
-from broken_setups.setup import BASE
+from broken_setups.setup import BASE, CHECKPOINT
 
 _LOSSES = "      classification_loss { weighted_sigmoid {} }\n"
 _MINER = "      hard_example_miner {}\n"
@@ -90,15 +90,22 @@ def cases(case):
         .change(_LOSSES, _LOSSES.replace("sigmoid", "sigmoid_focal") + _MINER)
         .fixable()
     )
+    yield (
+        case("in_place_updates_and_quantization", "SETTINGS_AT_ODDS")
+        .change('"ssd_mobilenet_v1"', '"ssd_mobilenet_v3_small"')
+        .change("  ssd {", "  ssd {\n    inplace_batchnorm_update: true")
+        .change("train_config {", "graph_rewriter { quantization {} }\ntrain_config {")
+        .cut(f"  {CHECKPOINT}\n")
+        .flag("--target_api", "2021-06")
+        .fixable()
+    )
     yield case("pad_of_one_side", "AUGMENTATION_REFUSED").change(
         "random_horizontal_flip {}", "random_pad_image { min_image_height: 200 }"
     )
-    yield (
-        _of_two_stages(
-            case("stride_of_32", "EXTRACTOR_OPTION"),
-            MASK_RCNN.replace("features_stride: 16", "features_stride: 32"),
-        ).fixable()
+    yield case("crops_in_percent", "AUGMENTATION_REFUSED").change(
+        "random_horizontal_flip {}", "random_crop_image { min_area: 10 max_area: 100 }"
     )
+    yield case("anchors_below_zero", "ANCHORS_SIZELESS").change("min_scale: 0.2", "min_scale: -0.2")
     yield case("images_of_32_pixels", "IMAGE_SMALL").change(
         "height: 160 width: 160", "height: 32 width: 32"
     )
@@ -112,6 +119,26 @@ def cases(case):
         .change("      convolutional_box", "      weight_shared_convolutional_box")
         .cut("        use_dropout: false\n")
         .fixable()
+    )
+    maskless = MASK_RCNN.replace("predict_instance_masks: true", "")
+    two_stages = maskless.replace("number_of_stages: 3", "number_of_stages: 2")
+    for name, code, model in (
+        ("stride_of_32", "EXTRACTOR_OPTION", two_stages.replace("stride: 16", "stride: 32")),
+        ("third_stage_without_masks", "SETTINGS_AT_ODDS", maskless),
+        (
+            "anchors_of_another_stride",
+            "ANCHOR_STRIDE",
+            two_stages.replace("scales:", "height_stride: 8 width_stride: 8 scales:"),
+        ),
+    ):
+        yield case(name, code).change(_SSD, model).cut(f"  {CHECKPOINT}\n").fixable()
+    yield (
+        case("resizer_of_multiples", "IMAGE_RESIZER")
+        .flag("--target_api", "2021-06")
+        .change(
+            "fixed_shape_resizer { height: 160 width: 160 }",
+            "pad_to_multiple_resizer { multiple: 32 }",
+        )
     )
     yield _of_two_stages(case("masks_not_loaded", "MASKS_NOT_LOADED")).fixable()
     with_masks = _of_two_stages(case("mask_head_new", "MASK_HEAD_NEW"))

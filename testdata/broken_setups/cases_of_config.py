@@ -24,6 +24,16 @@ def cases(case):
         .change("model {\n  ssd", "\ufeffmodel {\n  ssd")
         .fixable()
     )
+    yield (
+        case("brace_too_many", "CONFIG_SYNTAX")
+        .change("    box_coder {", "    }\n    box_coder {")
+        .fixable()
+    )
+    yield (
+        case("config_for_tensorflow_2", "CONFIG_TF2")
+        .change('type: "ssd_mobilenet_v1"', 'type: "ssd_mobilenet_v2_keras"')
+        .change(CHECKPOINT, f"fine_tune_checkpoint_version: V2 {CHECKPOINT}")
+    )
     yield case("brace_missing", "CONFIG_SYNTAX").change(
         "eval_input_reader {\n", "eval_input_reader \n"
     )
@@ -83,7 +93,7 @@ def cases(case):
         .change("      min_depth: 16\n", "      min_depth: 16\n      batch_norm_trainable: true\n")
         .fixable()
     )
-    yield case("extractor_of_tensorflow_2", "EXTRACTOR_UNKNOWN").change(
+    yield case("extractor_of_tensorflow_2", "CONFIG_TF2").change(
         '"ssd_mobilenet_v1"', '"ssd_efficientnet-b0_bifpn_keras"'
     )
     yield (

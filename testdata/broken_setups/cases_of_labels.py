@@ -5,6 +5,8 @@ import json
 from broken_setups.files import CLASSES, example, label_map, png, records
 from broken_setups.setup import IDS, LABELS_OF_TRAIN
 
+MAP = "shapes_detector/shapes_label_map.pbtxt"
+
 
 def cases(case):
     """Yields the cases; `case(name, code of the first finding)` begins one."""
@@ -47,14 +49,22 @@ def cases(case):
     yield case("label_map_as_json", "LABEL_MAP_UNREADABLE").labels(
         json.dumps({"item": [{"id": 1, "name": "circle"}]}).encode()
     )
-    for name, text in (
-        ("label_map_with_bom", b"\xef\xbb\xbf" + label_map(IDS)),
-        ("label_ids_quoted", label_map(IDS).replace(b"id: 1", b"id: '1'")),
-        ("labels_in_one_item", label_map(IDS).replace(b"}\nitem {\n", b"")),
-        ("label_items", label_map(IDS).replace(b"item {", b"items {")),
-        ("label_map_of_records", records([example(0)])),
+    for name, text, fixable in (
+        ("label_map_with_bom", b"\xef\xbb\xbf" + label_map(IDS), True),
+        ("label_ids_quoted", label_map(IDS).replace(b"id: 1", b"id: '1'"), True),
+        ("label_ids_quoted_twice", label_map(IDS).replace(b"id: 8", b"id: '7'"), False),
+        ("labels_in_one_item", label_map(IDS).replace(b"}\nitem {\n", b""), False),
+        ("label_items", label_map(IDS).replace(b"item {", b"items {"), True),
+        ("label_map_of_records", records([example(0)]), False),
     ):
-        yield case(name, "LABEL_MAP_UNREADABLE").labels(text)
+        one = case(name, "LABEL_MAP_UNREADABLE").labels(text)
+        yield one.fixable() if fixable else one
+    yield (
+        case("label_map_and_records_exchanged", "LABEL_MAP_UNREADABLE")
+        .change("shapes/train.record", "shapes_detector/shapes_label_map.pbtxt")
+        .change(LABELS_OF_TRAIN, LABELS_OF_TRAIN.replace(MAP, "shapes/train.record"))
+        .fixable()
+    )
     yield (
         case("fewer_slots_than_labels", "LABEL_COUNT")
         .change("num_classes: 8", "num_classes: 7")

@@ -103,6 +103,21 @@ def cases(case):
         )
     )
     yield (
+        case("images_without_boxes_unused", "EMPTY_IMAGES_UNUSED")
+        .change(
+            "      classification_weight",
+            "      hard_example_miner { max_negatives_per_positive: 3 }\n"
+            "      classification_weight",
+        )
+        .train_on(
+            records(
+                [example(number) for number in range(8)]
+                + [example(number, boxes=(), text=[], label=[]) for number in range(8, 10)]
+            )
+        )
+        .fixable()
+    )
+    yield (
         case("evaluated_on_training_images", "TRAIN_EVAL_OVERLAP")
         .train_on(whole)
         .evaluate_on(whole)

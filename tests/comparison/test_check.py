@@ -219,7 +219,7 @@ def test_the_examples_of_docs_run(repository):
     (shell,) = re.findall(r"```bash\n(.*?)```", ci_text(), re.S)
     readme.run(edit_labels.sub("--num_classes 3", shell), place, environment)
     shutil.rmtree(os.path.join(place, "converted"))
-    actions, hook = re.findall(r"```yaml\n(.*?)```", ci_text(), re.S)
+    actions, step, hook, installed = re.findall(r"```yaml\n(.*?)```", ci_text(), re.S)
     steps = re.findall(r"^        run: (.*)$", actions, re.M)
     assert [one.split()[0] for one in steps] == ["pip", "graphfix", "graphfix"]
     for step in steps:
@@ -231,5 +231,45 @@ def test_the_examples_of_docs_run(repository):
     edit_text(os.path.join(place, "converted"), "pipeline.config", "batch_size: ", "batch_size: 1")
     with pytest.raises(AssertionError):
         readme.run(entry, place, environment)
+    assert re.search(r"files: (.*)", hook).group() == re.search(r"files: (.*)", installed).group()
     files = re.compile(re.search(r"files: (.*)", hook).group(1))
     assert files.search("converted/pipeline.config") and files.search("golden/detector.json")
+
+
+def own(name):
+    with open(os.path.join(readme.REPOSITORY, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def test_the_hooks_that_other_repositories_take():
+    hooks = re.findall(
+        r"^- id: (.*)\n(?:  .*\n)*?  entry: (.*)$", own(".pre-commit-hooks.yaml"), re.M
+    )
+    assert hooks == [("graphfix-check", "graphfix check"), ("graphfix-doctor", "graphfix doctor")]
+    taken = re.findall(r"- id: (.*)\n        args: \[(.*)\]", ci_text())
+    assert taken == [("graphfix-check", "converted, --golden, golden/detector.json")]
+
+
+@pytest.mark.slow
+def test_the_action_converts_and_checks(repository):
+    """Its steps, as the example in docs/ci.md gives their inputs."""
+    place, environment = repository
+    (example,) = re.findall(r"- uses: ./graphfix\n        with:\n((?: {10}.*\n)+)", ci_text())
+    inputs = dict(re.findall(r"^ {10}(\w+): (.*)$", example, re.M))
+    inputs["convert"] = inputs["convert"].replace(
+        "--label_map_path labels.pbtxt", "--num_classes 3"
+    )
+    text = own("action.yml")
+    assert set(inputs) == set(re.findall(r"^  (\w+):\n    description", text, re.M))
+    variables = dict(re.findall(r"^ +([A-Z]+): \$\{\{ inputs\.(\w+) \}\}$", text, re.M))
+    given = {name: inputs[value] for name, value in variables.items()}
+    environment = dict(environment, GITHUB_ACTION_PATH=".", **given)
+    install, convert, check = re.findall(r"^      run: (.*)$", text, re.M)
+    readme.run(install, place, environment)
+    readme.run(convert, place, environment)
+    readme.run('graphfix check "$OUTPUT" --golden "$GOLDEN" --update', place, environment)
+    readme.run(check, place, environment)
+    assert os.path.exists(os.path.join(place, given["JUNIT"]))
+    edit_text(os.path.join(place, "converted"), "pipeline.config", "batch_size: ", "batch_size: 1")
+    with pytest.raises(AssertionError):
+        readme.run(check, place, environment)

@@ -264,6 +264,7 @@ def test_what_is_found_comes_first_what_ruins_a_run(model, graphfix, tmp_path):
         "2021-01",
         "--output_directory",
         tmp_path / "out",
+        "--verbose",
     )
     assert done.code == 0
     lines = done.err.splitlines()

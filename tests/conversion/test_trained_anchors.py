@@ -74,7 +74,7 @@ def test_a_frozen_graph_alone_gives_the_checkpoint_of_today(detector, graphfix, 
 
 @pytest.mark.slow
 def test_thaw_gives_the_checkpoint_of_today(detector, graphfix, tmp_path):
-    done = graphfix("thaw", detector, "--output_directory", tmp_path / "out")
+    done = graphfix("thaw", detector, "--output_directory", tmp_path / "out", "-v")
     assert done.code == 0 and "ANCHOR_ORDER" in done.err, done.err
     wanted = builders.read_checkpoint(os.path.join(repository.DETECTOR, "model.ckpt"))
     found = builders.read_checkpoint(str(tmp_path / "out" / "model.ckpt"))

@@ -89,6 +89,12 @@ def test_a_list_of_no_kind():
     assert judged(ExampleReader(), packed([feature])) == (None, None)
 
 
+def test_floats_that_are_cut():
+    value = handmade.message(2, handmade.message(1, b"\0" * 5))
+    feature = handmade.message(1, EDGES[0]) + handmade.message(2, value)
+    assert judged(ExampleReader(), packed([feature])) == (None, None)
+
+
 def test_a_head_that_promises_more_than_there_is():
     # The first bytes of a list of two floats, in a feature that ends after one.
     value = annotations.floats([1.0, 2.0])

@@ -37,6 +37,7 @@ def converted(graphfix, tmp_path, initial, step):
         "1=cat",
         "--output_directory",
         tmp_path / "out",
+        "--verbose",
     )
     assert done.code == 0, done.err
     return (tmp_path / "out" / "pipeline.config").read_text(), done.err

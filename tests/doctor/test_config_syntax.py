@@ -20,6 +20,6 @@ OPTIONS = Options("2019-07", schema_history.schema("2019-07"), ("model_main",), 
 )
 def test_backslashes_of_a_path(path, right):
     text = f'train_input_reader {{ tf_record_input_reader {{ input_path: "{path}" }} }}'
-    fixed, done = diagnosis.fix(text.encode(), "pipeline.config", OPTIONS)
+    fixed, done, _ = diagnosis.fix(text.encode(), "pipeline.config", OPTIONS)
     assert f'"{right}"' in fixed.decode()
     assert done[0].check.code == "WINDOWS_PATH"

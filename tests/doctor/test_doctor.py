@@ -1,4 +1,4 @@
-"""`graphfix doctor`: the verdict in words, exit codes, --fix, --json, bad input, healthy setups."""
+"""`graphfix doctor`: the verdict in words, exit codes, --json, bad input, healthy setups."""
 
 import glob
 import json
@@ -125,39 +125,6 @@ def test_what_one_trainer_can_not_train(graphfix, tmp_path):
         assert unfit(graphfix, path, revision, "--trainer", "model_main") == []
     path.write_text(model + training)
     assert unfit(graphfix, path, "2019-07") == []
-
-
-def test_fix_writes_what_trains(graphfix, tmp_path):
-    out = tmp_path / "fixed.config"
-    done = graphfix("doctor", config("detector_taken_for_classifier"), "--fix", out)
-    assert done.code == 0
-    assert done.out.startswith(f"{out} written, with 1 remedy:\n  RESTORE_KIND")
-    with open(config("detector_taken_for_classifier")) as file:
-        before = file.read().splitlines()
-    added = [line for line in out.read_text().splitlines() if line not in before]
-    assert added == ["  from_detection_checkpoint: true"]
-    assert graphfix("doctor", out).code == 0
-
-
-def test_fix_leaves_what_it_cannot_cure(graphfix, tmp_path):
-    out = tmp_path / "fixed.config"
-    done = graphfix("doctor", config("boxes_in_pixels"), "--fix", out)
-    assert done.code == 1 and not out.exists() and "is not written" in done.err
-
-
-def test_fix_goes_on_behind_the_parser(graphfix, tmp_path):
-    # The path that could not be parsed, and then the misspelled field behind it.
-    with open(config("typographic_quotes"), encoding="utf-8") as file:
-        text = file.read().replace("num_steps: 6000", "num_stepz: 6000")
-    (tmp_path / "two.config").write_text(text, encoding="utf-8")
-    done = graphfix("doctor", tmp_path / "two.config", "--fix", tmp_path / "out.config")
-    assert done.code == 0 and "QUOTES" in done.out and "FIELD_UNKNOWN" in done.out
-    assert "num_steps: 6000" in (tmp_path / "out.config").read_text()
-
-
-def test_fix_writes_whole_or_not_at_all(graphfix, tmp_path):
-    done = graphfix("doctor", config("misspelled_field"), "--fix", tmp_path / "none" / "out.config")
-    assert done.code == 3 and "cannot be written" in done.err
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])

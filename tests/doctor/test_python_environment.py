@@ -20,7 +20,7 @@ GOOD = {
     "distributions": {"tensorflow": ["1.15.5"], "protobuf": ["3.20.3"], "numpy": ["1.18.5"]},
     "modules": {
         "tensorflow": ["/site/tensorflow"],
-        "object_detection": ["/site/object_detection"],
+        "object_detection": ["/src/object_detection"],
         "nets": ["/site/nets"],
     },
     "unbuilt": [],
@@ -52,10 +52,11 @@ FAULTS = [
     (("distributions", "numpy", ["1.24.3"]), "NumPy", ERROR, "numpy<1.19"),
     (("distributions", "numpy", ["1.21.6"]), "NumPy", WARNING, "numpy<1.19"),
     (("distributions", "opencv-python", ["4.5"]), None, None, ""),
+    (("distributions", "pycocotools", ["2.0.0"]), "pycocotools", WARNING, "pycocotools==2.0.7"),
     (("modules", "object_detection", []), "Object Detection API", ERROR, "tf-object-detection"),
     (("modules", "object_detection", ["/a", "/b"]), "Object Detection API", WARNING, "remove"),
     (("unbuilt", None, ["ssd.proto"]), "Object Detection API", ERROR, "protoc"),
-    (("modules", "nets", []), "slim (nets)", ERROR, "/site/slim"),
+    (("modules", "nets", []), "slim (nets)", ERROR, "/src/slim"),
     (("here", None, ["random.py"]), "current directory", WARNING, "rename"),
     (("libraries", "libcudnn.so.7", False), "CUDA", WARNING, "cudnn=7"),
     (("memory", "limit", 2 << 30), "memory", WARNING, "container"),
@@ -104,9 +105,10 @@ def test_nvidias_build_serves_3_8_and_brings_its_own_cuda():
     [
         ("ModuleNotFoundError: No module named 'pycocotools'", "pip install pycocotools==2.0.7"),
         ("ModuleNotFoundError: No module named 'PIL.Image'", "pip install Pillow==8.4.0"),
-        ("ModuleNotFoundError: No module named 'lvis'", "pip install lvis"),
+        ("ModuleNotFoundError: No module named 'lvis'", "--no-deps lvis"),
         ("ImportError: libGL.so.1: cannot open shared object file", "headless"),
-        ("TypeError: something else", "--explain"),
+        ("ImportError: libcublas.so.10.0: cannot open shared object file", "TensorFlow 1.15.5"),
+        ("TypeError: something else", '-c "import a"'),
     ],
 )
 def test_an_import_that_fails_names_what_to_install(error, remedy):
@@ -118,6 +120,27 @@ def test_what_has_a_row_of_its_own_is_not_told_twice():
     missing = [{"name": "nets.x", "error": "ModuleNotFoundError: No module named 'nets'"}]
     rows = wrong(facts(("modules", "nets", []), ("imports", None, missing)))
     assert [row.thing for row in rows] == ["slim (nets)"]
+
+
+def test_tensorflow_that_protobuf_stops_is_not_told_twice():
+    stopped = [{"name": "tensorflow", "error": "TypeError: " + environment._DESCRIPTORS}]
+    old, new = (("distributions", "protobuf", [one]) for one in ("3.20.3", "4.24.4"))
+    assert [row.thing for row in wrong(facts(new, ("imports", None, stopped)))] == ["protobuf"]
+    assert [row.thing for row in wrong(facts(old, ("imports", None, stopped)))] != []
+
+
+def test_3_6_compiles_pycocotools_and_its_own_pip_sees_no_tensorflow():
+    found = facts(
+        ("python", "version", "3.6.15"),
+        ("distributions", "pip", ["18.1"]),
+        ("distributions", "protobuf", ["3.19.6"]),
+        ("imports", None, [{"name": "a", "error": "ImportError: No module named 'pycocotools'"}]),
+    )
+    del found["distributions"]["tensorflow"]
+    found["modules"]["tensorflow"] = []
+    tensorflow, pycocotools = wrong(found)
+    assert tensorflow.remedy.startswith('pip install --upgrade "pip<22"; pip install tensorflow==')
+    assert '"Cython<3"' in pycocotools.remedy and "pycocotools==2.0.2" in pycocotools.remedy
 
 
 def test_the_command_prints_rows_and_its_status_says_whether_it_trains(monkeypatch, graphfix):

@@ -14,7 +14,9 @@ import thorough
 
 from graphfix.doctor import scan as scan_module
 from graphfix.doctor import shards
+from graphfix.doctor.copies import common_images, count_images
 from graphfix.doctor.faults import AS_SIZE, OTHER_SIDE
+from graphfix.doctor.look import image_key
 from graphfix.doctor.setup import Options, Setup
 from graphfix.doctor.shards import make_shards, scan_shards
 from graphfix.pipeline_config import schema_history
@@ -257,6 +259,31 @@ def test_a_scan_is_the_same_in_whatever_order_files_are_merged(
     assert expected["records"] and expected["damage"] and expected["notes"]
     for _ in range(thorough.rounds(20, 300)):
         assert told(scan_files(paths, labels, masks=True, mapper=in_any_order)) == expected
+
+
+def test_the_place_is_in_the_first_file(tmp_path, broken_files):
+    paths = [tmp_path / name for name in "ab"]
+    for number, path in enumerate(paths):
+        bad = broken_files.example(number, box=(0.5, 0.6, 0.3, 0.2), text=[b"nobody"])
+        path.write_bytes(broken_files.records([broken_files.example(9), bad]))
+    labels = parse_label_map(b"item { id: 1 name: 'square' }", "labels")
+    backwards = scan_files(paths, labels, mapper=lambda scan, files: map(scan, reversed(files)))
+    for found in (scan_files(paths, labels), backwards):
+        for note in (found.found("BOX_INVERTED"), found.unknown["nobody"]):
+            assert note.count == 2 and note.where.startswith(f"{paths[0]}: record 1 ")
+
+
+def test_images_that_end_alike_are_no_copies(tmp_path, broken_files):
+    jpeg = broken_files.jpeg()
+    others = [jpeg[:-60] + bytes([number]) * 8 + jpeg[-52:] for number in (1, 2, 1)]
+    assert len({image_key(one[:-50] + bytes(64)) for one in others}) == 1  # the ends are longer
+    images = [one[:-50] + bytes(64) + b"\xff\xd9" for one in others]
+    data = [broken_files.example(number, encoded=[one]) for number, one in enumerate(images)]
+    found = scan(tmp_path, broken_files.records(data))
+    assert found.found("IMAGE_TWICE").count == 1 and count_images(found) == 2
+    assert found.found("IMAGE_TWICE").detail == "record 0"
+    (tmp_path / "y.record").write_bytes(broken_files.records(data[1:2]))
+    assert common_images(found, scan_files([tmp_path / "y.record"])) == 1
 
 
 def test_nobody_is_asked_to_scan_no_files():

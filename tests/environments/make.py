@@ -2,8 +2,11 @@
 """Builds the pinned virtual environments that graphfix is tested in, and reuses them.
 
     make.py NAME...          builds what is missing; prints the path of each one's python
+    make.py --there NAME     prints the path of one that is built, or exits with status 3
     make.py --python 3.8     prints the path of a CPython 3.8 that can make environments, or exits
                              with status 3; `--python newest` takes the newest there is
+
+Status 3 also is that of an environment that cannot be had on this machine (NOT_EVERYWHERE).
 
 ENVIRONMENTS below lists the names.  The files beside this one pin every package, so pip never
 resolves anything (--no-deps): the stock API's distributions ask for packages that would replace
@@ -43,8 +46,14 @@ ENVIRONMENTS = {
     "stock-2019-04": (("3.7",), STOCK + ("api-2019-04.txt",)),
     "stock-2019-07": (("3.7",), STOCK + ("api-2019-07.txt",)),
     "stock-2021": (("3.7",), STOCK + ("api-2021.txt",)),
+    "tf2": (("3.10",), ("tf2.txt", "api-tf2.txt")),
+    "onnx": (("3.10",), ("onnx.txt",)),
+    "openvino": (("3.11",), ("openvino.txt",)),
+    "opencv-4": (NEWEST[:-2], ("opencv-4.txt",)),  # NumPy needs 3.11
+    "opencv-5": (NEWEST[:-2], ("opencv-5.txt",)),
     "beam": (("3.13",), ("beam.txt",)),  # Apache Beam, and with it the newest Pillow
     "docker": (("3.6",), ("pip-3.6.txt", "image.txt")),
+    "torch": (("3.11",), ("torch.txt",)),
 }
 # The first that come with the API of 2019-01; the API of 2019-04 asks for what they lack.
 for _version, _api in (
@@ -59,6 +68,9 @@ for _version, _api in (
         ("3.6",),
         ("pip-3.6.txt", "old.txt", f"tensorflow-{_version}.txt", f"api-{_api}.txt"),
     )
+# Those of which a package is not to be had everywhere: status 3, as where a Python is not.
+NOT_EVERYWHERE = ("torch",)
+MISSING = "No matching distribution found"
 
 # The last releases of uv know no CPython 3.7; this one knows 3.7 to 3.13 (and no 3.6).
 UV = "0.6.17"
@@ -84,11 +96,17 @@ def main(arguments):
                 found
                 or fail(f"no CPython {arguments[1]} with ssl and pip is on PATH or under pyenv", 3)
             )
+        elif len(arguments) == 2 and arguments[0] == "--there" and arguments[1] in ENVIRONMENTS:
+            print(built(arguments[1]) or fail(f"{arguments[1]} is not built", 3))
         elif arguments and all(name in ENVIRONMENTS for name in arguments):
             for name in arguments:
                 print(environment(name), flush=True)
         else:
-            fail("usage: make.py NAME... | --python SERIES\nnames: " + " ".join(ENVIRONMENTS), 2)
+            fail(
+                "usage: make.py NAME... | --there NAME | --python SERIES\nnames: "
+                + " ".join(ENVIRONMENTS),
+                2,
+            )
     except Failure as failure:
         print(f"make.py: {failure}", file=sys.stderr)
         return failure.status
@@ -124,6 +142,13 @@ def environment(name):
     series = every_series[0] if len(every_series) == 1 else UV_NEWEST
     place = f"{os.path.join(root(), name)}-{digest(series, files)}"
     return build(name, place, fetch(series), files)
+
+
+def built(name):
+    """The python of environment `name` where that is built, else None."""
+    every_series, files = ENVIRONMENTS[name]
+    places = [f"{os.path.join(root(), name)}-{digest(one, files)}" for one in every_series]
+    return next((python_in(place) for place in places if complete(place)), None)
 
 
 def digest(series, files):
@@ -169,10 +194,16 @@ def install(name, python, path):
     else:
         steps = [["-r", path]]
     for step in steps:
-        run(
-            [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"] + step,
-            f"{name}: pip could not install {step[-1]}",
-        )
+        try:
+            run(
+                [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+                + step,
+                f"{name}: pip could not install {step[-1]}",
+            )
+        except Failure as failure:
+            if name in NOT_EVERYWHERE and MISSING in str(failure):
+                fail(str(failure), 3)
+            raise
 
 
 @contextlib.contextmanager

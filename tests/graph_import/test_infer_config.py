@@ -257,7 +257,7 @@ def alone(directory):
 
 
 def test_thaw_writes_a_config_that_restores_what_was_thawed(graphfix, tmp_path):
-    done = graphfix("thaw", alone(tmp_path), "--output_directory", tmp_path / "out")
+    done = graphfix("thaw", alone(tmp_path), "--output_directory", tmp_path / "out", "-v")
     assert done.code == 0 and "CONFIG_INFERRED" in done.err and "CONFIG_ASSUMED" in done.err
     train = parse_config(
         (tmp_path / "out" / "pipeline.config").read_bytes(), "out"
@@ -273,7 +273,7 @@ def test_a_graph_alone_is_converted_and_the_plan_replayed(graphfix, tmp_path):
     done = graphfix("inspect", path)
     assert done.code == 0 and "inferred from the graph" in done.out and "CONFIG_ASSUMED" in done.out
     flags = ["--num_classes", "2", "--map", "1=6", "--map", "2=4"]
-    done = graphfix("convert", path, "--output_directory", tmp_path / "out", *flags)
+    done = graphfix("convert", path, "--output_directory", tmp_path / "out", "-v", *flags)
     assert done.code == 0 and "CONFIG_INFERRED" in done.err
     config = parse_config((tmp_path / "out" / "pipeline.config").read_bytes(), "out").message
     assert config.model.ssd.num_classes == 2

@@ -63,7 +63,7 @@ def test_a_given_config_wins_over_an_inferred_one(graphfix, tmp_path):
     path.write_bytes(open(FROZEN, "rb").read())
     config = os.path.join(DETECTOR, "pipeline.config")
     done = graphfix(
-        "thaw", path, "--output_directory", tmp_path / "out", "--pipeline_config_path", config
+        "thaw", path, "-v", "--output_directory", tmp_path / "out", "--pipeline_config_path", config
     )
     assert done.code == 0 and "CONFIG_INFERRED" not in done.err
     assert_starts_from(tmp_path / "out", config)

@@ -33,6 +33,7 @@ def convert(graphfix, tmp_path, anchors, source=DETECTOR):
         os.path.join(DETECTOR, "shapes_label_map.pbtxt"),
         "--output_directory",
         tmp_path / "out",
+        "--verbose",
     )
     assert done.code == 0, done.err
     return done

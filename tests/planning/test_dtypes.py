@@ -68,7 +68,7 @@ def test_what_is_dropped_or_not_the_models_may_have_any(graphfix, with_types, tm
         },
         {"mine/counter": np.asarray(3, np.int64), "mine/w": np.zeros(2, "f8")},
     )
-    done = graphfix("convert", model, "--output_directory", tmp_path / "out", *FLAGS)
+    done = graphfix("convert", model, "--output_directory", tmp_path / "out", "-v", *FLAGS)
     assert done.code == 0 and "stock API 2019-07 restores 199 of 199;" in done.out
     assert (
         "info NOT_OF_THE_MODEL: model.ckpt has tensors that the model does not have, which no "

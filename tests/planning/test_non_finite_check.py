@@ -24,6 +24,7 @@ def convert(graphfix, tmp_path, change, labels, *flags):
         labels,
         "--output_directory",
         tmp_path / "out",
+        "--verbose",
         *(tuple(FLAGS) + flags),
     )
 

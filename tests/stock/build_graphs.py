@@ -4,8 +4,9 @@
 
 With `model` the builders only run, which takes milliseconds.  With `graph` model_lib's own model_fn
 builds both graphs, with placeholders where a batch would be, and without the gradients.
-preprocessor_builder and optimizer_builder read what is theirs.  RESULT.json gets, for each config,
-null or what was raised.  Each is built in a process of its own, forked after the imports.
+Augmentations are applied to a picture, and optimizer_builder reads what is its own.  RESULT.json
+gets, for each config, null or what was raised.  Each is built in a process of its own, forked after
+the imports.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import signal
 import sys
 
 BOXES, SECONDS = 4, 240
+PICTURE, TIMES = (120, 160), 3
 
 
 def build(verb, path, labels):
@@ -37,8 +39,7 @@ def build(verb, path, labels):
     for reader in (configs["train_input_config"], *configs["eval_input_configs"]):
         reader.label_map_path = labels
     train = configs["train_config"]
-    for step in train.data_augmentation_options:
-        preprocessor_builder.build(step)
+    augment(tf, preprocessor_builder, train, configs["train_input_config"])
     train.fine_tune_checkpoint = ""
     resizer = config_util.get_image_resizer_config(configs["model"])
     image_resizer_builder.build(resizer)
@@ -64,6 +65,32 @@ def build(verb, path, labels):
         with tf.Graph().as_default():
             features, truth = batch_of(tf, configs, batch, size, reader, mode)
             model_fn(features, truth, mode)
+
+
+def augment(tf, preprocessor_builder, train, reader):
+    """Applies the augmentations to a picture, a few times: they are random."""
+    import numpy as np
+    from object_detection.inputs import augment_input_data
+
+    height, width = PICTURE
+    given = {
+        "image": np.full([height, width, 3], 99, np.float32),
+        "groundtruth_boxes": np.array([[0.1, 0.1, 0.5, 0.6], [0.3, 0.2, 0.9, 0.8]], np.float32),
+        "groundtruth_classes": np.array([1, 2]),
+        "groundtruth_weights": np.ones([2], np.float32),
+    }
+    if reader.load_instance_masks:
+        given["groundtruth_instance_masks"] = np.ones([2, height, width], np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        options = [preprocessor_builder.build(step) for step in train.data_augmentation_options]
+        placeholders = {
+            key: tf.placeholder(value.dtype, [None] * (value.ndim - 1) + [last])
+            for key, value in given.items()
+            for last in [value.shape[-1] if key in ("image", "groundtruth_boxes") else None]
+        }
+        augmented = augment_input_data(dict(placeholders), options)
+        for _ in range(TIMES if options else 0):
+            session.run(augmented, {one: given[key] for key, one in placeholders.items()})
 
 
 def no_gradients(tf):
@@ -111,13 +138,22 @@ def batch_of(tf, configs, batch, size, reader, mode):
     return features, truth
 
 
-def forked(verb, path, labels, result):
+def judge_all(judge, result, paths):
+    """What `judge` raises for each path, as text, or null, in the file `result`."""
+    found = {}
+    for path in paths:
+        found[path] = forked(judge, path, result + ".part")
+        with open(result, "w", encoding="utf-8") as file:
+            json.dump(found, file)
+
+
+def forked(judge, path, result):
     child = os.fork()
     if not child:
-        signal.alarm(SECONDS)
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of its own time: the machine may be busy
         found = None
         try:
-            build(verb, path, labels)
+            judge(path)
         except BaseException as error:  # whatever the API raises is the answer
             import traceback
 
@@ -135,11 +171,7 @@ def forked(verb, path, labels, result):
 def main(verb, result, labels, *paths):
     from object_detection import model_lib  # noqa: F401  for the children to inherit
 
-    found = {}
-    for path in paths:
-        found[path] = forked(verb, path, labels, result + ".part")
-        with open(result, "w", encoding="utf-8") as file:
-            json.dump(found, file)
+    judge_all(lambda path: build(verb, path, labels), result, paths)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import re
 
 import cells
 from google.protobuf import text_format
+from google.protobuf.descriptor import FieldDescriptor
 
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.formats.schema import message_class
@@ -27,6 +28,7 @@ MONTHS = {"2019-04": "2019-03", "2019-07": "2019-07", "2021": "2021-06"}
 # What no change mends: this revision does not build it under Python 3.
 PYTHON_2 = {"2019-07": re.compile("_ppn"), "2019-03": re.compile("_ppn")}
 NUMBERS = {"int": (0, 1, 2, 3, 5, 33, -1), "float": (0.0, 0.3, 1.0, 1.5, -0.5)}
+FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
 OPTIMIZER = (
     "momentum_optimizer { learning_rate { constant_learning_rate { learning_rate: 0.001 } } "
     "momentum_optimizer_value: 0.9 }"
@@ -72,6 +74,53 @@ def mutants(seed, count, month, changes=(1, 1, 1, 2)):
         done = [change(message, chance, schema) for _ in range(chance.choice(changes))]
         text = text_format.MessageToString(message)
         yield f"{number:04}_{family}", text, "; ".join(done)
+
+
+def augmentations(month, family="ssd_mobilenet_v1"):
+    """The same of every augmentation that an API has, as it is by default and with each of its
+    numbers at each bound."""
+    schema = schema_history.schema(month)
+    base = base_configs()[family]
+    steps = base.train_config.data_augmentation_options.add().DESCRIPTOR
+    for step in steps.fields:
+        if not schema.field(steps.name, step.name):
+            continue
+        for number, (path, value) in enumerate([("", None), *bounds(step.message_type, schema)]):
+            message = base.__class__()
+            message.CopyFrom(base)
+            del message.train_config.data_augmentation_options[:]
+            block = getattr(message.train_config.data_augmentation_options.add(), step.name)
+            block.SetInParent()
+            if path:
+                *above, last = path.split(".")
+                for one in above:
+                    block = getattr(block, one).add()
+                try:
+                    if isinstance(value, list):
+                        getattr(block, last).extend(value)
+                    else:
+                        setattr(block, last, value)
+                except ValueError:  # -1 for an unsigned number
+                    continue
+            text = text_format.MessageToString(message)
+            yield f"{step.name}_{number:02}", text, f"{step.name} {path} {value}"
+
+
+def bounds(kind, schema):
+    """(path of a field, a bound of it) of a message and its blocks."""
+    for field in kind.fields:
+        if not schema.field(kind.name, field.name):
+            continue
+        if field.message_type is not None:
+            for path, value in bounds(field.message_type, schema):
+                yield f"{field.name}.{path}", value
+        elif field.enum_type is not None:
+            for one in field.enum_type.values:
+                yield field.name, one.number
+        elif field.cpp_type != field.CPPTYPE_STRING:
+            numbers = NUMBERS["float"] if field.cpp_type in FLOATS else NUMBERS["int"]
+            for value in (False, True) if field.cpp_type == field.CPPTYPE_BOOL else numbers:
+                yield field.name, [value] if repeated(field) else value
 
 
 def is_of(message, month):
@@ -149,7 +198,7 @@ def value_of(field, chance):
         return chance.choice([one.number for one in field.enum_type.values])
     if field.cpp_type == field.CPPTYPE_BOOL:
         return chance.random() < 0.5
-    if field.cpp_type in (field.CPPTYPE_FLOAT, field.CPPTYPE_DOUBLE):
+    if field.cpp_type in FLOATS:
         return chance.choice(NUMBERS["float"])
     if field.cpp_type == field.CPPTYPE_STRING:
         return None

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import repository
+import thorough
 import zoo
 
 # Files that take minutes, the longest first.  A file's tests are one worker's, so that these have
@@ -66,6 +67,26 @@ def made(*arguments):
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def tf2_python():
+    """The python that has the API of TensorFlow 2; `make thorough` builds it, others take it where
+    it is built."""
+    return made("tf2") if thorough.ALL else made("--there", "tf2")
+
+
+@pytest.fixture(scope="session")
+def tool_python():
+    """tool_python(target): path of the python that has the converter and the runtime of "onnx" or
+    "openvino"."""
+    return made
+
+
+@pytest.fixture(scope="session")
+def opencv_python():
+    """opencv_python(major): path of the python that has OpenCV 4 or 5."""
+    return lambda major: made(f"opencv-{major}")
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,11 @@ classes, and rewritten: "subset" for some of the classes in another order (of on
   has no raw outputs);
 * or why there is nothing to compare; nothing where it was not run.
 
+For `export_tflite_ssd_graph.py` (1.15, API of 2019-04), `tests/stock/test_old_tensorflow.py`
+converts the rewritten graph and the exporter's own to TensorFlow Lite and runs both: from 1 class
+to 3, from 2 to 1 and to 3, the four outputs are equal bit for bit; with other anchors, boxes differ
+by at most 6e-8.
+
 """
 CONVERT = (
     "import sys, graphfix.detectors.describe as d; d.check_extractor = lambda *given: []; "

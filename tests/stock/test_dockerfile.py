@@ -164,6 +164,20 @@ def test_the_image_runs_graphfix_as_nobody_special():
     assert last["USER"] not in ("root", "0")
 
 
+def test_without_words_it_shows_what_there_is():
+    assert dict(instructions())["CMD"] == '["--help"]'
+
+
+def test_the_label_names_the_api_that_is_installed():
+    assert ("LABEL", 'graphfix.api="${ERA}"') in instructions()
+    assert any("api-${ERA}.txt" in text for what, text in instructions() if what == "RUN")
+
+
+def test_another_image_can_take_the_official_ones_place():
+    (base,) = [text for what, text in instructions() if what == "FROM"]
+    assert base == "${BASE}" and ("ARG", "BASE=tensorflow/tensorflow:${TAG}") in instructions()
+
+
 def test_every_era_that_is_offered_has_pins():
     with open(os.path.join(TOP, "Dockerfile")) as file:
         (offered,) = re.findall(r"# The stock API's: (.*)\.\nARG ERA=", file.read())

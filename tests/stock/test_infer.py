@@ -84,7 +84,7 @@ def test_the_model_of_the_inferred_config_is_the_model(name, era, stock_python, 
     exported(name, stock_python(era), source)
     graph = str(tmp_path / "graph.pb")
     shutil.move(str(source / "exported" / "frozen_inference_graph.pb"), graph)
-    done = graphfix("thaw", graph, "--output_directory", tmp_path / "out")
+    done = graphfix("thaw", graph, "--output_directory", tmp_path / "out", "-v")
     if name in REFUSED:
         assert done.code == 3 and REFUSED[name] in done.err, done.err
         done = graphfix(
@@ -124,7 +124,7 @@ def check_variables(out, exported, graph):
 def test_the_trained_detectors_graph_gives_its_model(stock_python, graphfix, tmp_path):
     graph = str(tmp_path / "graph.pb")
     shutil.copy(os.path.join(judging.DETECTOR, "frozen_inference_graph.pb"), graph)
-    done = graphfix("thaw", graph, "--output_directory", tmp_path / "out")
+    done = graphfix("thaw", graph, "--output_directory", tmp_path / "out", "-v")
     assert done.code == 0 and "CONFIG_INFERRED" in done.err, done.err
     check(tmp_path, os.path.join(judging.DETECTOR, "pipeline.config"), stock_python("2019-07"))
 

@@ -295,7 +295,7 @@ def test_what_does_not_matter_is_none(graphfix, out, tmp_path):
     os.chmod(out + "/plan.json", 0o600)
     os.rename(out, str(tmp_path / "moved"))
     done = graphfix("verify", tmp_path / "moved")
-    assert (done.code, done.out) == (0, words)
+    assert done.code == 0 and done.out.startswith(words)
     assert (
         done.err
         == f"{tmp_path / 'moved'}: also has notes.txt, training, which graphfix did not put "

@@ -58,6 +58,7 @@ _ADDED = r"_[12]_Conv2d_(\d+)_"
 _COARSE, _TOP, _RECORDED = "bottom_up", 5, (2, 7)
 _FPN = r"/(projection|smoothing|bottom_up)_([A-Za-z]\w*?_?)??(\d+)(?=_|\Z)"
 MULTIPLIER, DEPTHWISE = "m", "d"
+Levels = Optional[Tuple[int, int]]
 
 
 class Variable(NamedTuple):
@@ -188,17 +189,19 @@ class RecordedLayers(NamedTuple):
         override: bool,
         depthwise: bool,
         maps: int,
-        levels: Optional[Tuple[int, int]] = None,
+        levels: Levels = None,
     ) -> Iterator[Variable]:
         """The extractor's variables under a config that has so many feature maps, or an FPN of
         these levels."""
-        layers = self._built(depthwise, maps)
-        for layer in layers if levels is None else _at_levels(layers, *levels):
+        for layer in self.built(depthwise, maps, levels):
             yield from layer.variables(widths, norm, override)
 
-    def unread(
-        self, depthwise: bool, maps: int, levels: Optional[Tuple[int, int]] = None
-    ) -> List[Layer]:
+    def built(self, depthwise: bool, maps: int, levels: Levels = None) -> Iterator[Layer]:
+        """The layers that the API builds, those of an FPN at its own levels."""
+        layers = self._built(depthwise, maps)
+        return iter(layers) if levels is None else _at_levels(layers, *levels)
+
+    def unread(self, depthwise: bool, maps: int, levels: Levels = None) -> List[Layer]:
         """The layers on which no output depends."""
         return [
             layer

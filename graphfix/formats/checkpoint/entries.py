@@ -18,6 +18,7 @@ count as uint64 in it.
 """
 
 import struct
+from typing import Iterable, List
 
 from graphfix.formats import checksum
 from graphfix.formats.checkpoint import varint
@@ -61,6 +62,42 @@ def _signed(value: int) -> bytes:
         return bytes([(value & 0xFF) ^ 0x80])
     bits = value & ((1 << 8 * width) - 1)
     return (bits ^ header << 8 * (width - 2)).to_bytes(width, "big")
+
+
+def string_bytes(values: Iterable[bytes]) -> bytes:
+    """How a string tensor of these elements is stored."""
+    values = tuple(values)
+    crc = 0
+    for one in values:
+        crc = checksum.crc32c(_length(one), crc)
+    return (
+        b"".join(varint.encode(len(one)) for one in values)
+        + struct.pack("<I", checksum.mask(crc))
+        + b"".join(values)
+    )
+
+
+def strings(data: bytes, count: int) -> List[bytes]:
+    """The elements of a string tensor that is stored as `data`.
+
+    Raises:
+      ValueError: `data` is not `count` strings, or the checksum of their lengths is wrong.
+    """
+    string_checksum(data, count)
+    lengths, position = [], 0
+    for _ in range(count):
+        length, position = varint.decode(data, position)
+        lengths.append(length)
+    position += 4
+    out = []
+    for length in lengths:
+        out.append(data[position : position + length])
+        position += length
+    return out
+
+
+def _length(value: bytes) -> bytes:
+    return struct.pack("<I" if len(value) < 1 << 32 else "<Q", len(value))
 
 
 def string_checksum(data: bytes, count: int) -> int:

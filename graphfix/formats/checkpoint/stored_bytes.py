@@ -1,7 +1,7 @@
 """The bytes of a tensor in a checkpoint: read, checked against their checksum, and measured."""
 
 import hashlib
-from typing import Callable, Tuple
+from typing import Callable, List, Tuple
 
 import numpy as np
 
@@ -30,6 +30,18 @@ def loader(meta: TensorMeta, extent: Extent) -> Callable[[], np.ndarray]:
         return np.frombuffer(data, meta.dtype.numpy or np.dtype("<u2")).reshape(meta.shape)
 
     return load
+
+
+def strings(view: TensorView) -> List[bytes]:
+    """The elements of a stored string tensor.
+
+    Raises:
+      SourceError: it is damaged.
+    """
+    extent = view.extent
+    assert extent is not None and view.meta.dtype == STRING
+    check(view)
+    return entries.strings(bytes(extents.read(extent)), view.meta.size)
 
 
 def check(view: TensorView) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from graphfix.formats import checksum
 from graphfix.formats.checkpoint import entries, reader, stored_bytes, table
+from graphfix.formats.dtypes import STRING
 from graphfix.formats.extents import Target
 from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
 
@@ -124,9 +125,14 @@ def _adjoin(one: Optional[Extent], two: Optional[Extent]) -> bool:
 
 
 def _append(view: TensorView, shard: Target) -> Extent:
-    value = view.load().astype(view.meta.dtype.numpy or "<u2", order="C", copy=False)
-    data = memoryview(value.reshape(-1).view(np.uint8))
-    extent = Extent(shard.file.name, shard.file.tell(), len(data), checksum.crc32c(data))
+    if view.meta.dtype == STRING:
+        stored = entries.string_bytes(view.load().reshape(-1))
+        data, crc = memoryview(stored), entries.string_checksum(stored, view.meta.size)
+    else:
+        value = view.load().astype(view.meta.dtype.numpy or "<u2", order="C", copy=False)
+        data = memoryview(value.reshape(-1).view(np.uint8))
+        crc = checksum.crc32c(data)
+    extent = Extent(shard.file.name, shard.file.tell(), len(data), crc)
     shard.write(data)
     return extent
 

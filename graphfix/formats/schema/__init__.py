@@ -23,6 +23,7 @@ FILES = {
     "graphfix.labels": "string_int_label_map.binpb",
     "graphfix.pipeline": "pipeline.binpb",
     "graphfix.tensorflow": "tensorflow.binpb",
+    "graphfix.trackable": "trackable.binpb",
 }
 
 _POOL = descriptor_pool.DescriptorPool()

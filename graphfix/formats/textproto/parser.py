@@ -35,6 +35,7 @@ from graphfix.formats.textproto.tree import (
 
 MAX_DEPTH = 100
 
+CLOSES_NOTHING = "remove the closing bracket that opens nowhere"
 # Words and numbers are taken greedily, so that `1abc` is one bad number and not a number and a
 # field name.  Every alternative starts with a different character: no backtracking between them.
 _TOKEN = re.compile(
@@ -105,11 +106,7 @@ class _Parser:
         fields = self._fields(0)
         if self._kind() != "end":
             closing = self._kind() in ("}", "]", ">")
-            remedy = (
-                "remove the closing bracket that opens nowhere"
-                if closing
-                else "write its name before it"
-            )
+            remedy = CLOSES_NOTHING if closing else "write its name before it"
             raise self._unexpected("a field name", remedy)
         start = len(BOM) if self.text.startswith(BOM) else 0
         return Block(self.source, start, len(self.text), start, len(self.text), fields)

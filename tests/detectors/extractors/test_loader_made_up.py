@@ -94,9 +94,12 @@ def config(*changes):
 
 
 def test_it_is_described(graphfix, detector):
-    done = graphfix("inspect", detector)
+    done = graphfix("inspect", detector, "--verbose")
     assert done.code == 0, done.err
-    assert "feature extractor  ssd_made_up\n" in done.out and "(8 classes + background)" in done.out
+    assert (
+        "feature extractor  ssd_made_up, images" in done.out
+        and "(8 classes + background)" in done.out
+    )
 
 
 def test_another_is_not_described(graphfix, detector):

@@ -1,0 +1,54 @@
+"""graphfix export"""
+
+import argparse
+
+import graphfix
+from graphfix.choices import Target
+from graphfix.cli import flags
+from graphfix.exporting.workflow import NOT_TAKEN
+from graphfix.process.console import print_json, print_result, say
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "target",
+        metavar="TARGET",
+        choices=[one.value for one in Target],
+        help="what to export to: " + ", ".join(one.value for one in Target),
+    )
+    flags.add_source(parser)
+    flags.add_options(parser, but=("pipeline_config_path", *NOT_TAKEN))
+    parser.add_argument(
+        "--drop_quantization",
+        action="store_true",
+        help="leave out the ranges of a model trained with quantization, if the target has no "
+        "place for them",
+    )
+    parser.add_argument(
+        "--runtime_python",
+        metavar="PYTHON",
+        help="the Python that has the target's own tools (onnx: TensorFlow and tf2onnx; openvino: "
+        "openvino)",
+    )
+    flags.add_output_directory(parser)
+    flags.add_overwrite(parser)
+    flags.add_json(parser, "what export.json has")
+
+
+def run(args: argparse.Namespace) -> int:
+    found = graphfix.export(
+        args.target,
+        args.source,
+        args.output_directory,
+        flags.options(args),
+        overwrite=args.overwrite,
+        drop_quantization=args.drop_quantization,
+        runtime_python=args.runtime_python,
+    )
+    say(found.findings)
+    if args.json:
+        print_json(found.to_json())
+    else:
+        steps = [line for step in found.next_steps for line in step.split("\n")]
+        print_result([found.summary] + steps)
+    return 0

@@ -1,0 +1,137 @@
+"""Checks of the settings of augmentations that the input pipeline refuses.
+
+Some it refuses as it is built, others at the first image, and few at some image.  Measured by
+giving each augmentation each of its numbers at bounds (tests/stock/config_mutations.py).
+"""
+
+from typing import Any, Callable, Iterator, NamedTuple, Tuple
+
+from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.setup import Setup
+from graphfix.findings import ERROR
+from graphfix.pipeline_config.paths import INPUT_READERS
+
+
+class Rule(NamedTuple):
+    """What numbers fields may have: of some augmentations, or of all that have such a field."""
+
+    fields: Tuple[str, ...]
+    takes: Callable[[float], bool]
+    wanted: str
+    steps: Tuple[str, ...] = ()
+
+
+_RULES = (
+    Rule(("min_object_covered",), lambda value: value >= 0, "of at least 0"),
+    Rule(("min_aspect_ratio", "max_aspect_ratio"), lambda value: value > 0, "above 0"),
+    Rule(("min_area", "max_area"), lambda value: 0 < value <= 1, "above 0 and at most 1"),
+    Rule(("aspect_ratio",), lambda value: value > 0, "above 0", ("random_crop_to_aspect_ratio",)),
+    Rule(
+        ("aspect_ratio",),
+        lambda value: value >= 0,
+        "above 0",
+        ("ssd_random_crop_pad_fixed_aspect_ratio",),
+    ),
+    Rule(("new_height", "new_width"), lambda value: value > 0, "of at least 1"),
+    Rule(("target_height", "target_width"), lambda value: value > 0, "of at least 1"),
+    Rule(
+        ("min_scale_ratio", "max_scale_ratio"),
+        lambda value: value >= 0,
+        "of at least 0",
+        ("random_image_scale",),
+    ),
+    Rule(("size_to_image_ratio",), lambda value: 0 < value <= 1, "above 0 and at most 1"),
+    Rule(
+        ("probability",),
+        lambda value: value != 0,
+        "above 0",
+        ("random_horizontal_flip", "random_vertical_flip", "random_rotation90"),
+    ),
+    Rule(("color_ordering",), lambda value: value in (0, 1), "of 0 or 1"),
+    Rule(("min_target_pixels", "max_target_pixels"), lambda value: value > 0, "of at least 1"),
+    Rule(("min_patch_size",), lambda value: value > 0, "of at least 1"),
+    Rule(("output_size",), lambda value: value > 1, "that is an image's side"),
+    Rule(("num_scales",), lambda value: value > 0, "of at least 1"),
+    Rule(
+        ("scale_min", "scale_max"),
+        lambda value: value > 0,
+        "above 0",
+        ("random_square_crop_by_scale",),
+    ),
+    Rule(
+        ("scale_min", "scale_max"),
+        lambda value: value >= 0,
+        "of at least 0",
+        ("random_scale_crop_and_pad_to_square",),
+    ),
+    Rule(("gamma",), lambda value: value >= 0, "of at least 0"),
+    Rule(("temperature",), lambda value: value != 0, "other than 0"),
+)
+_RATIOS = ("min_padded_size_ratio", "max_padded_size_ratio")
+_PAIRS = {
+    "random_pad_image": (
+        ("min_image_height", "min_image_width"),
+        ("max_image_height", "max_image_width"),
+    )
+}
+_ALL = {"normalize_image": ("original_minval", "original_maxval", "target_minval", "target_maxval")}
+_ORDERED = (
+    ("min_jpeg_quality", "max_jpeg_quality"),
+    ("min_target_pixels", "max_target_pixels"),
+    ("min_patch_size", "max_patch_size"),
+)
+_CHANNELS = 3
+_SCORES = "convert_class_logits_to_softmax"
+
+
+def _refused(setup: Setup) -> Iterator[Symptom]:
+    for step in setup.train.data_augmentation_options:
+        for kind, options in step.ListFields():
+            where = setup.where("train_config", "data_augmentation_options", kind.name)
+            for what, remedy in _faults(setup, kind.name, options):
+                yield Symptom(where, what, remedy)
+
+
+def _faults(setup: Setup, step: str, options: Any) -> Iterator[Tuple[str, str]]:
+    """(what is wrong, the remedy) of an augmentation's settings."""
+    for pair in _PAIRS.get(step, ()):
+        if options.HasField(pair[0]) != options.HasField(pair[1]):
+            yield f"{step} has only one of {' and '.join(pair)}", ""
+    lacking = [name for name in _ALL.get(step, ()) if not options.HasField(name)]
+    if lacking:
+        yield f"{step} lacks {', '.join(lacking)}", "write all four"
+    reader = getattr(setup.message, INPUT_READERS[0])
+    if step == _SCORES and not reader.load_multiclass_scores:
+        yield (
+            f"{step} needs class scores, and {INPUT_READERS[0]} loads none",
+            f"write load_multiclass_scores: true in {INPUT_READERS[0]}, or remove it",
+        )
+    if step == "subtract_channel_mean" and len(options.means) != _CHANNELS:
+        yield f"{step} has {len(options.means)} means, and an image three channels", "write three"
+    for least, most in _ORDERED:
+        low, high = getattr(options, least, 0), getattr(options, most, 1)
+        if low >= high:
+            yield f"{step} has a {least} of {low}, and a {most} of {high}", "raise the latter"
+    for block in (options, *getattr(options, "operations", ())):
+        for name in _RATIOS:
+            ratio = getattr(block, name, ())
+            if len(ratio) not in (0, 2):
+                yield f"{name} has {len(ratio)} numbers, and takes two", "write two numbers"
+        for rule in _RULES:
+            for name in rule.fields if not rule.steps or step in rule.steps else ():
+                value = getattr(block, name, None)
+                if isinstance(value, (int, float)) and not rule.takes(value):
+                    yield (f"{step} has a {name} of {value:g}", f"write a {name} {rule.wanted}")
+
+
+CHECKS = (
+    Check(
+        "AUGMENTATION_REFUSED",
+        ERROR,
+        'The input pipeline refuses an augmentation\'s settings ("either both set or both unset", '
+        '"min_padded_size_ratio should have 2 elements if set", "Area range must be non-negative", '
+        '"Aspect ratio range must be non-negative", "color_ordering must be in {0, 1}").',
+        "set both, or neither",
+        _refused,
+    ),
+)

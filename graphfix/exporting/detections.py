@@ -1,0 +1,124 @@
+"""Whether a device's runtime detects what TensorFlow does: the same boxes, in any order."""
+
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from graphfix.errors import VerificationError
+from graphfix.findings import count
+from graphfix.report.report import Outputs, Verification
+from graphfix.stock_api import runner
+from graphfix.verification.stock_trial import StockTrial
+
+# By how much scores and edges (as parts of the picture) may differ.
+NEAR = 1e-3
+
+Detections = Sequence[Dict[str, Any]]
+
+
+class Agreement(NamedTuple):
+    """How many detections there are, how many are found on both sides, and by how much those differ
+    at most."""
+
+    total: int
+    found: int
+    score: float
+    edge: float
+
+    @property
+    def equal(self) -> bool:
+        return self.found == self.total
+
+    def __str__(self) -> str:
+        return (
+            f"{self.found} of {self.total} detections found alike: scores within {self.score:.2g}, "
+            f"edges within {self.edge:.2g}"
+        )
+
+
+def compare(before: Sequence[Detections], after: Sequence[Detections], least: float) -> Agreement:
+    """Compares detections picture by picture, where either side's score is `least` or more."""
+    total = found = 0
+    score = edge = 0.0
+    for one, other in zip(before, after):
+        left: List[Dict[str, Any]] = list(other)
+        for wanted in one:
+            near = [(_gaps(wanted, given), given) for given in left if _same(wanted, given)]
+            if near:
+                gaps, given = min(near, key=lambda pair: pair[0][1])
+                left.remove(given)
+                score, edge = max(score, gaps[0]), max(edge, gaps[1])
+            # What is at the threshold may be on one side only.
+            counts = wanted["score"] >= least + NEAR
+            total += counts or bool(near)
+            found += bool(near)
+        total += sum(given["score"] >= least + NEAR for given in left)
+    return Agreement(total, found, score, edge)
+
+
+def of_runtime(
+    job: Dict[str, Any], python: Optional[str], worker: str, package: str
+) -> Dict[str, Any]:
+    """What a runtime detects, asked by a script of its own.
+
+    Raises:
+      VerificationError: it does not run the model.
+    """
+    (found,) = runner.run_jobs([job], python=python or sys.executable, worker=worker)
+    error = found.get("error")
+    if error:
+        raise VerificationError(
+            f"{package} under {python or sys.executable}",
+            f"{error['type']}: {error['message']:.500}",
+            f"name a Python that has {package} with --stock_python",
+        )
+    return found
+
+
+def of_tensorflow(
+    graph: str, images: Sequence[str], arrays: Sequence[str], python: str
+) -> Dict[str, Any]:
+    """What TensorFlow detects with a frozen graph in JPEG or .npy files, whose pixels it writes to
+    `arrays`.
+
+    Raises:
+      GraphfixError: it does not run the graph.
+    """
+    job = {"verb": "detect", "graph": graph, "images": list(images), "arrays": list(arrays)}
+    found = runner.run_job(job, python=runner.find_stock_python(python))
+    if "error" in found:
+        raise VerificationError(
+            f"TensorFlow under {python}", found["error"]["message"][:500], "name another Python"
+        )
+    return found
+
+
+def judged(
+    runtime: str,
+    ours: Dict[str, Any],
+    theirs: Optional[Dict[str, Any]],
+    least: float,
+    results: List[Dict[str, Any]],
+) -> StockTrial:
+    """What a runtime's detections are beside TensorFlow's, where those are known."""
+    pictures = count(len(ours["detections"]), "picture")
+    number = count(sum(map(len, ours["detections"])), "detection")
+    verification = Verification(
+        runtime, "export", f"{runtime} runs it: {number} in {pictures}", True, ()
+    )
+    outputs: Tuple[Outputs, ...] = ()
+    remarks: Tuple[str, ...] = ()
+    if theirs is None:
+        remarks = ("detections were not compared: name a Python of TensorFlow as --tf1_python",)
+    else:
+        found = compare(theirs["detections"], ours["detections"], least)
+        outputs = (Outputs(runtime, "detections", str(found), found.equal),)
+    return StockTrial((verification,), results, remarks, outputs)
+
+
+def _same(one: Dict[str, Any], other: Dict[str, Any]) -> bool:
+    return one["class_id"] == other["class_id"] and max(_gaps(one, other)) <= NEAR
+
+
+def _gaps(one: Dict[str, Any], other: Dict[str, Any]) -> Any:
+    edges = [abs(a - b) for a, b in zip(one["box"], other["box"])]
+    return abs(one["score"] - other["score"]), max(edges)

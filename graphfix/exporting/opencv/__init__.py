@@ -1,0 +1,1 @@
+"""A text graph with which OpenCV's dnn module runs a frozen graph."""

@@ -1,0 +1,165 @@
+"""The pipeline.config for TensorFlow 2's API, as edits of TensorFlow 1's."""
+
+from typing import Any, Iterator, List, Tuple
+
+from graphfix.detectors.families import FASTER_RCNN
+from graphfix.exporting.tf2.exactness import EXACT, pooling_stride
+from graphfix.findings import INFO, WARNING, Finding
+from graphfix.formats.textproto import Block, Document, quote
+from graphfix.pipeline_config.edits import EMPTY_BLOCK, ConfigEdit
+
+_TRAIN = "train_config"
+_OPTIMIZER = (_TRAIN, "optimizer")
+_RMS = (*_OPTIMIZER, "rms_prop_optimizer")
+_MOMENTUM = (*_OPTIMIZER, "momentum_optimizer")
+# Fields of train_config that the API of TensorFlow 2 parses and does not look at.
+_IGNORED = ("freeze_variables", "update_trainable_variables")
+# Fields at which TensorFlow 2 fails, and which change nothing that TensorFlow 1 computes.
+_FAILS = (
+    ("feature_extractor", "conv_hyperparams"),
+    ("feature_extractor", "override_base_feature_extractor_hyperparams"),
+    ("inplace_batchnorm_update",),
+)
+_OF_TF1 = ("from_detection_checkpoint", "load_all_detection_checkpoint_vars")
+
+Path = Tuple[str, ...]
+Edits = Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]
+
+
+def config_edits(document: Document, message: Any, meta: str, kind: str, checkpoint: str) -> Edits:
+    """The edits of a config, for a feature extractor of this type and a checkpoint's prefix; and
+    what there is to know."""
+    edits = [
+        ConfigEdit(
+            ("model", meta, "feature_extractor", "type"),
+            quote(EXACT[kind].type),
+            "its class in TensorFlow 2",
+        ),
+        ConfigEdit((_TRAIN, "fine_tune_checkpoint"), quote(checkpoint), "the exported checkpoint"),
+        ConfigEdit((_TRAIN, "fine_tune_checkpoint_version"), "V2", "it is object-based"),
+        ConfigEdit(
+            (_TRAIN, "fine_tune_checkpoint_type"), quote("full"), "the type that restores heads"
+        ),
+    ]
+    edits += [ConfigEdit((_TRAIN, name), None, "TensorFlow 1's") for name in _OF_TF1]
+    findings: List[Finding] = []
+    body = getattr(message.model, meta)
+    if meta == FASTER_RCNN:
+        for field in _FAILS:
+            path = ("model", meta, *field)
+            if document.find(path):
+                edits.append(ConfigEdit(path, None, "TensorFlow 2 does not build with it"))
+                findings.append(
+                    Finding(
+                        "FIELD_REMOVED",
+                        INFO,
+                        ".".join(path),
+                        "is removed: TensorFlow 2 does not build with it, and the network is the "
+                        "same without",
+                        "there is nothing to do",
+                    )
+                )
+        stride = pooling_stride(body)
+        edits.append(
+            ConfigEdit(
+                ("model", meta, "maxpool_stride"),
+                str(stride),
+                "TensorFlow 2 strides the block behind it by 2",
+            )
+        )
+        findings.append(
+            Finding(
+                "POOLING_STRIDE",
+                INFO,
+                "maxpool_stride",
+                f"is {stride} now, and was {body.maxpool_stride}: TensorFlow 2's ResNet strides "
+                "the block behind it by 2, TensorFlow 1's does not",
+                "leave it as it is",
+            )
+        )
+    for more in (_optimizer(document, message), _averages(message), _ignored(message)):
+        edits += more[0]
+        findings += more[1]
+    return tuple(edits), tuple(findings)
+
+
+def _optimizer(document: Document, message: Any) -> Edits:
+    """RMSProp becomes momentum: TensorFlow 2's API gives its `decay` to a parameter of another
+    meaning, which newer versions of Keras refuse."""
+    if message.train_config.optimizer.WhichOneof("optimizer") != _RMS[-1]:
+        return (), ()
+    edits = [ConfigEdit(_MOMENTUM, EMPTY_BLOCK, "in place of RMSProp")]
+    edits += _moved(document, (*_RMS, "learning_rate"), (*_MOMENTUM, "learning_rate"))
+    rms = message.train_config.optimizer.rms_prop_optimizer
+    edits.append(
+        ConfigEdit(
+            (*_MOMENTUM, "momentum_optimizer_value"),
+            f"{rms.momentum_optimizer_value:.6g}",
+            "RMSProp's",
+        )
+    )
+    edits.append(ConfigEdit(_RMS, None, "TensorFlow 2's API cannot make one"))
+    return tuple(edits), (
+        Finding(
+            "OPTIMIZER_REPLACED",
+            WARNING,
+            ".".join(_RMS),
+            "is a momentum optimizer now: TensorFlow 2's API takes RMSProp's decay for a decay of "
+            "the learning rate, or fails at it",
+            "look at the learning rate, which is RMSProp's",
+        ),
+    )
+
+
+def _moved(document: Document, old: Path, new: Path) -> Iterator[ConfigEdit]:
+    """Edits that write a block's content to another place."""
+    for block in document.values(old):
+        if isinstance(block, Block):
+            yield from _content(block, new)
+
+
+def _content(block: Block, path: Path) -> Iterator[ConfigEdit]:
+    for name in dict.fromkeys(field.name for field in block.fields):
+        fields = block.named(name)
+        blocks = [one for field in fields for one in field.values if isinstance(one, Block)]
+        for number, inner in enumerate(blocks):
+            step = f"{name}[{number}]" if number else name
+            yield from _content(inner, (*path, step))
+        scalars = [one.raw for field in fields for one in field.values if one not in blocks]
+        if scalars:
+            literal = scalars[0] if len(scalars) == 1 else f"[{', '.join(scalars)}]"
+            yield ConfigEdit((*path, name), literal, "RMSProp's")
+
+
+def _averages(message: Any) -> Edits:
+    edits = []
+    if message.train_config.optimizer.use_moving_average:
+        edits.append(ConfigEdit((*_OPTIMIZER, "use_moving_average"), "false", "they start at 0"))
+    if message.eval_config.use_moving_averages:
+        edits.append(
+            ConfigEdit(("eval_config", "use_moving_averages"), "false", "the trainer keeps none")
+        )
+    return tuple(edits), tuple(
+        Finding(
+            "MOVING_AVERAGES_OFF",
+            INFO,
+            ".".join(edit.path),
+            "is false now: TensorFlow 2's moving averages start at 0, not at the restored values",
+            "leave it as it is",
+        )
+        for edit in edits
+    )
+
+
+def _ignored(message: Any) -> Edits:
+    return (), tuple(
+        Finding(
+            "FIELD_IGNORED",
+            WARNING,
+            f"{_TRAIN}.{name}",
+            "has no effect in TensorFlow 2: its trainer trains every variable",
+            "lower the learning rate, or freeze layers in code",
+        )
+        for name in _IGNORED
+        if getattr(message.train_config, name)
+    )

@@ -1,0 +1,1 @@
+"""Models of a frozen graph that other projects' converters make: ONNX, OpenVINO."""

@@ -1,0 +1,140 @@
+"""What the targets have in common for which another project's converter makes the model.
+
+    OUT/MODEL                       what the converter makes
+    OUT/frozen_inference_graph.pb   what it makes it of
+    OUT/label_map.pbtxt
+
+The converter runs in a process of its own, in the Python that `--runtime_python` names.
+"""
+
+import os
+from typing import Any, Dict, Iterator, List, NamedTuple
+
+import numpy as np
+
+from graphfix.conversion.output import write_file
+from graphfix.errors import Problem, RequestError
+from graphfix.exporting import detections
+from graphfix.exporting.detector import Detector, Written
+from graphfix.exporting.targets import Trial
+from graphfix.findings import WARNING, Finding
+from graphfix.formats.schema import message_class, parse
+from graphfix.modeldir.names import FROZEN
+from graphfix.process.scratch import Scratch
+from graphfix.stock_api import runner
+from graphfix.verification.stock_trial import StockTrial
+
+JOBS = os.path.join(os.path.dirname(runner.WORKER), "tool_jobs.py")
+# What the API's exporters call a detector's outputs; the last one is a Mask R-CNN's.
+_OUTPUTS = ("num_detections", "detection_boxes", "detection_scores", "detection_classes")
+_MASKS = ("detection_masks",)
+_NOISE = 4
+_SIZE = (240, 320, 3)
+# What is compared: detections that are not far below any use.
+_LEAST = 0.01
+
+
+class Tool(NamedTuple):
+    """A converter and its runtime: the `verb` that its jobs begin with, its names in sentences, the
+    packages they need, the `model`'s file, and the lines of Python that run it ("{}": its path)."""
+
+    verb: str
+    converter: str
+    converter_packages: str
+    runtime: str
+    runtime_package: str
+    model: str
+    usage: str
+
+    def problems(self, detector: Detector) -> Iterator[Problem]:
+        """Why the converter cannot be asked; what it makes computes what the graph does."""
+        if detector.python is None:
+            yield Problem(
+                "--runtime_python",
+                f"is not given: {self.converter} makes the model",
+                f"name a Python that has {self.converter_packages}",
+            )
+
+    def write(self, detector: Detector, directory: str) -> Written:
+        """Writes the graph and the model."""
+        data, told = detector.frozen_graph()
+        write_file(directory, FROZEN, data)
+        graph_def = parse(message_class("graphfix.graph.GraphDef"), data)
+        names = {node.name for node in graph_def.node}
+        missing = [name for name in _OUTPUTS if name not in names]
+        if missing:
+            raise RequestError(
+                detector.path,
+                f"has a frozen graph without {', '.join(missing)}",
+                "export it with the stock exporter",
+            )
+        job = {
+            "verb": f"{self.verb}_convert",
+            "graph": os.path.join(directory, FROZEN),
+            "output": os.path.join(directory, self.model),
+            "names": [name for name in _OUTPUTS + _MASKS if name in names],
+        }
+        assert detector.python is not None, "problems() asks for it"
+        (made,) = runner.run_jobs([job], python=detector.python, worker=JOBS)
+        if "error" in made:
+            error = made["error"]
+            raise RequestError(
+                "--runtime_python",
+                f"did not make the model: {error['type']}: {error['message']:.500}",
+                f"name a Python that has {self.converter_packages}",
+            )
+        version = made["versions"][self.converter.lower()]
+        return Written(
+            f"{self.model} by {self.converter} {version}",
+            told + self._findings(detector),
+            (self.usage.format(os.path.join(detector.place, self.model)),),
+            details={"versions": made["versions"], "names": job["names"]},
+        )
+
+    def _findings(self, detector: Detector) -> Any:
+        if not detector.model.quantized:
+            return ()
+        return (
+            Finding(
+                "QUANTIZATION_SIMULATED",
+                WARNING,
+                self.model,
+                "computes with floats that are rounded as the graph rounds them, not with integers",
+                f"quantize it with the tools of {self.runtime}",
+            ),
+        )
+
+    def tried(self, directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
+        """Whether the runtime detects what TensorFlow does, where there is one.
+
+        Raises:
+          GraphfixError: one cannot be asked.
+        """
+        if trial.images and trial.tf1_python is None:
+            raise RequestError(
+                "--tf1_python", "is needed to read pictures", "name a Python of TensorFlow"
+            )
+        with Scratch() as scratch:
+            number = len(trial.images) or _NOISE
+            arrays = [os.path.join(scratch, f"{one}.npy") for one in range(number)]
+            theirs = None
+            if not trial.images:
+                for seed, array in enumerate(arrays):
+                    noise = np.random.RandomState(seed).randint(0, 256, _SIZE)
+                    np.save(array, noise.astype(np.uint8))
+            if trial.tf1_python is not None:
+                theirs = detections.of_tensorflow(
+                    os.path.join(directory, FROZEN),
+                    list(trial.images) or arrays,
+                    arrays,
+                    trial.tf1_python,
+                )
+            job = {
+                "verb": f"{self.verb}_detect",
+                "model": os.path.join(directory, self.model),
+                "arrays": arrays,
+            }
+            ours = detections.of_runtime(job, trial.python, JOBS, self.runtime_package)
+        results: List[Dict[str, Any]] = [ours] + ([theirs] if theirs else [])
+        version = f"{self.runtime} {ours['versions'][self.runtime_package]}"
+        return detections.judged(version, ours, theirs, _LEAST, results)

@@ -1,0 +1,113 @@
+"""Jobs of converters and runtimes: `python tool_jobs.py JOB.json RESULT.json`, in a Python that has
+them.
+
+Run by path; needs nothing of graphfix.  JOB.json has a list of one job, an object with a `verb`:
+
+  onnx_convert, openvino_convert  graph, names (of outputs), output: a model of a frozen graph
+  onnx_detect, openvino_detect    model, arrays (.npy files of RGB pixels): rows of box (ymin, xmin,
+                                  ymax, xmax in 0..1), score and class id
+
+RESULT.json has a list of one result, with the `versions` of what was used; whatever that raises is
+an `error`.
+"""
+
+import json
+import os
+import sys
+from typing import Any, Dict
+
+OPSET = 13
+_IMAGE = "image_tensor:0"
+_DETECTIONS = tuple(f"detection_{name}:0" for name in ("boxes", "scores", "classes"))
+
+
+def onnx_convert(job, result):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+    import tf2onnx.convert
+
+    result["versions"] = {"tf2onnx": tf2onnx.__version__, "tensorflow": tf.__version__}
+    graph_def = tf.compat.v1.GraphDef()
+    with open(job["graph"], "rb") as file:
+        graph_def.ParseFromString(file.read())
+    tf2onnx.convert.from_graph_def(
+        graph_def,
+        input_names=[_IMAGE],
+        output_names=[f"{name}:0" for name in job["names"]],
+        opset=OPSET,
+        output_path=job["output"],
+    )
+
+
+def onnx_detect(job, result):
+    import onnxruntime
+
+    result["versions"] = {"onnxruntime": onnxruntime.__version__}
+    session = onnxruntime.InferenceSession(job["model"], providers=["CPUExecutionProvider"])
+    _detect(job, result, lambda pixels: session.run(_DETECTIONS, {_IMAGE: pixels}))
+
+
+def openvino_convert(job, result):
+    import openvino
+
+    result["versions"] = {"openvino": openvino.__version__.partition("-")[0]}
+    model = openvino.convert_model(job["graph"])
+    # As an ONNX model it keeps all digits: by default half of them go.
+    openvino.save_model(model, job["output"], compress_to_fp16=False)
+    # A model may be made that the same version does not run.
+    openvino.Core().compile_model(model, "CPU")
+
+
+def openvino_detect(job, result):
+    import openvino
+
+    result["versions"] = {"openvino": openvino.__version__.partition("-")[0]}
+    core = openvino.Core()
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = core.compile_model(job["model"], "CPU", exact)
+
+    def run(pixels):
+        found = compiled([pixels])
+        return [found[name] for name in _DETECTIONS]
+
+    _detect(job, result, run)
+
+
+def _detect(job, result, run):
+    import numpy as np
+
+    result["detections"] = []
+    for array in job["arrays"]:
+        boxes, scores, classes = run(np.load(array)[None])
+        result["detections"].append(
+            [
+                {"box": box.tolist(), "score": float(score), "class_id": int(label)}
+                for box, score, label in zip(boxes[0], scores[0], classes[0])
+                if score > 0
+            ]
+        )
+
+
+VERBS = {
+    "onnx_convert": onnx_convert,
+    "onnx_detect": onnx_detect,
+    "openvino_convert": openvino_convert,
+    "openvino_detect": openvino_detect,
+}
+
+
+def main(arguments):
+    job_path, result_path = arguments[:2]
+    with open(job_path, encoding="utf-8") as file:
+        (job,) = json.load(file)
+    result: Dict[str, Any] = {"verb": job["verb"]}
+    try:
+        VERBS[job["verb"]](job, result)
+    except Exception as error:  # whatever the tools raise is the answer
+        result["error"] = {"type": type(error).__name__, "message": str(error).strip()}
+    with open(result_path, "w", encoding="utf-8") as file:
+        json.dump([result], file)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

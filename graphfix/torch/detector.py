@@ -1,0 +1,134 @@
+"""What all detectors have in common: how they are made of layers, and called."""
+
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+import torch
+from torch import Tensor
+
+from graphfix.errors import RequestError
+from graphfix.torch.files import Settings
+from graphfix.torch.layers import Dense, Layer, Scope
+from graphfix.torch.layout import LayerSpec
+from graphfix.torch.networks import NETWORKS
+from graphfix.torch.preprocessing import Batch, batch_of
+
+# What suppression leaves of an image: boxes in parts of the padded image, scores and classes (from
+# 0), filled up with zeros, and how many there are.
+Kept = Tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+class Truth(NamedTuple):
+    """The boxes of an image [n, 4], in parts of the padded one, and their labels [n], from 1."""
+
+    boxes: Tensor
+    labels: Tensor
+
+
+class Detector(Scope):
+    """A detector that is called as torchvision's are.
+
+    `detector.eval()(images)` gives a dictionary for each image: `boxes` [n, 4] as x1, y1, x2, y2 in
+    its pixels, `labels` [n] from 1, `scores` [n], the best first.  `detector.train()(images,
+    targets)` gives the losses, of targets with `boxes` and `labels`.  Images are tensors
+    [3, height, width] of 0 to 1, or of bytes.
+
+    `classes` has the names of labels.  Layers are named as their variables in TensorFlow.
+    """
+
+    def __init__(self, settings: Settings, specs: List[LayerSpec]):
+        super().__init__()
+        self.settings = settings
+        model = settings.message.model
+        self.body = getattr(model, model.WhichOneof("model"))
+        self.classes = dict(settings.classes)
+        for spec in specs:
+            parts = spec.scope.split("/")
+            inside: Scope = self
+            for part in parts[:-1]:
+                if part not in inside:
+                    inside.add_module(part, NETWORKS.get(part, Scope)())
+                inside = inside[part]
+            inside.add_module(parts[-1], Dense(spec) if spec.is_dense else Layer(spec))
+
+    def prepared(self, pixels: Tensor) -> Tensor:
+        """What is done to an image's pixels, of 0 to 255, before it is resized and padded."""
+        raise NotImplementedError
+
+    def batch(self, images: Any) -> Batch:
+        return batch_of(images, self.body.image_resizer, self.prepared)
+
+    def found(self, batch: Batch) -> List[Kept]:
+        """What is detected in each image of a batch."""
+        raise NotImplementedError
+
+    def batch_losses(self, batch: Batch, truths: List[Truth]) -> Dict[str, Tensor]:
+        raise NotImplementedError
+
+    def detect(self, images: Any) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Boxes [N, most, 4] in pixels, labels and scores [N, most], filled up with zeros, and how
+        many there are [N]: of one shape, whatever the images show."""
+        batch = self.batch(images)
+        rows = []
+        for number, (boxes, scores, kinds, count) in enumerate(self.found(batch)):
+            before, after = batch.before[number], batch.after[number]
+            pixels = [side * old / new for side, old, new in zip(batch.size, before, after)]
+            placed = (boxes * boxes.new_tensor(pixels * 2))[:, [1, 0, 3, 2]]
+            valid = torch.arange(len(scores), device=scores.device) < count
+            rows.append((placed, (kinds + 1) * valid, scores, count))
+        boxes, labels, scores, counts = (torch.stack(each) for each in zip(*rows))
+        return boxes, labels, scores, counts
+
+    def losses(self, images: Any, targets: Any) -> Dict[str, Tensor]:
+        """The losses of a batch."""
+        batch = self.batch(images)
+        if len(targets) != len(batch.before):
+            raise RequestError(
+                "targets",
+                f"has {len(targets)} entries for {len(batch.before)} images",
+                "give one for each image",
+            )
+        truths = [self._truth(target, number, batch) for number, target in enumerate(targets)]
+        return self.batch_losses(batch, truths)
+
+    def _truth(self, target: Dict[str, Tensor], number: int, batch: Batch) -> Truth:
+        device = batch.images.device
+        boxes = target["boxes"].to(device, torch.float32).reshape(-1, 4)
+        labels = target["labels"].to(device, torch.int64).reshape(-1)
+        if len(labels) and not 1 <= int(labels.min()) <= int(labels.max()) <= self.body.num_classes:
+            raise RequestError(
+                f"targets[{number}]['labels']",
+                f"are not all from 1 to {self.body.num_classes}",
+                "number classes as the label map does",
+            )
+        sides = zip(batch.before[number], batch.after[number], batch.size)
+        parts = [new / old / whole for old, new, whole in sides]
+        return Truth(boxes[:, [1, 0, 3, 2]] * boxes.new_tensor(parts * 2), labels)
+
+    def forward(self, images: Any, targets: Optional[Any] = None) -> Any:
+        """Losses where there are targets, else a detection for each image.
+
+        An exported program, whose shapes are fixed, gives what `detect` does.
+        """
+        if targets is not None:
+            return self.losses(images, targets)
+        if self.training:
+            raise RequestError(
+                "targets", "are missing in training", "give them, or call eval() before"
+            )
+        boxes, labels, scores, counts = self.detect(images)
+        if torch.compiler.is_exporting():
+            return {"boxes": boxes, "labels": labels, "scores": scores, "counts": counts}
+        return [
+            {"boxes": each[0][:count], "labels": each[1][:count], "scores": each[2][:count]}
+            for *each, count in zip(boxes, labels, scores, counts.tolist())
+        ]
+
+
+def converted(logits: Tensor, post_processing: Any) -> Tensor:
+    """The scores that a PostProcessing message makes of class logits."""
+    scaled = logits / post_processing.logit_scale
+    if post_processing.score_converter == post_processing.SIGMOID:
+        return torch.sigmoid(scaled)
+    if post_processing.score_converter == post_processing.SOFTMAX:
+        return torch.softmax(scaled, dim=-1)
+    return scaled

@@ -1,0 +1,91 @@
+"""The files of an exported detector: model.safetensors, config.json and a README.
+
+config.json:
+
+    {"format": 1,
+     "classes": {"1": "circle", ...},        the names of label ids; those without one are left out
+     "pipeline_config": {...}}               the TrainEvalPipelineConfig, its fields named as in
+                                             pipeline.config, without what it leaves at its default
+
+Tensors are named and laid out as names.py says.
+"""
+
+import json
+from typing import Any, Dict, List, NamedTuple
+
+from google.protobuf import json_format
+
+from graphfix.detectors.extractors.facts import FPN, MULTI_RESOLUTION, POOLING_PYRAMID
+from graphfix.detectors.families import FASTER_RCNN
+from graphfix.errors import SourceError
+from graphfix.formats import json_data
+from graphfix.formats.schema import message_class
+
+WEIGHTS, CONFIG, README = "model.safetensors", "config.json", "README.md"
+FORMAT = 1
+# What is built of each base network, by its scope: an SSD's feature maps, or two stages.
+BUILT = {
+    "MobilenetV1": (MULTI_RESOLUTION, FPN, POOLING_PYRAMID),
+    "MobilenetV2": (MULTI_RESOLUTION, FPN),
+    "InceptionV2": (MULTI_RESOLUTION, FASTER_RCNN),
+    "resnet_v1_50": (FPN, POOLING_PYRAMID, FASTER_RCNN),
+    "resnet_v1_101": (FPN, FASTER_RCNN),
+    "resnet_v1_152": (FPN, FASTER_RCNN),
+}
+_MESSAGE = "graphfix.pipeline.TrainEvalPipelineConfig"
+_REMEDY = "export the detector again with this release of graphfix"
+
+
+class Settings(NamedTuple):
+    """config.json: `message` is the TrainEvalPipelineConfig."""
+
+    message: Any
+    classes: Dict[int, str]
+
+
+def to_json(settings: Settings) -> str:
+    pipeline = json_format.MessageToDict(settings.message, preserving_proto_field_name=True)
+    data = {
+        "format": FORMAT,
+        "classes": {str(number): name for number, name in sorted(settings.classes.items())},
+        "pipeline_config": pipeline,
+    }
+    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+
+def from_json(data: bytes, subject: str) -> Settings:
+    """Raises:
+    SourceError: naming `subject`, for what to_json did not write.
+    """
+    found = json_data.parse(data, subject, "config.json of a detector in PyTorch", _REMEDY)
+    if found.get("format") != FORMAT:
+        raise SourceError(subject, f"has format {found.get('format')!r}, not {FORMAT}", _REMEDY)
+    message = message_class(_MESSAGE)()
+    try:
+        json_format.ParseDict(dict(found["pipeline_config"]), message)
+        classes = {int(number): str(name) for number, name in found["classes"].items()}
+        if not message.HasField("model"):
+            raise ValueError("its pipeline_config has no model")
+    except (AttributeError, KeyError, TypeError, ValueError, json_format.ParseError) as error:
+        raise SourceError(subject, f"is damaged: {error}", _REMEDY) from None
+    return Settings(message, classes)
+
+
+def readme(title: str, names: List[str]) -> str:
+    """How the detector is loaded."""
+    return f"""# {title}
+
+Exported by graphfix. `pip install graphfix[torch]`, then:
+
+```python
+import graphfix.torch
+detector = graphfix.torch.load(".")
+detections = detector.eval()([image])  # image: a tensor [3, height, width] of 0 to 1
+```
+
+Each detection has `boxes` (x1, y1, x2, y2 in pixels), `labels` (from 1) and `scores`.
+`detector.train()(images, targets)` gives the losses, for targets with `boxes` and `labels`.
+`graphfix.torch.save_tf1(detector, DIRECTORY)` writes a TensorFlow 1 checkpoint again.
+
+Classes: {", ".join(names) or "without names"}.
+"""

@@ -1,0 +1,115 @@
+"""A detector from its files, and back to TensorFlow 1's."""
+
+import dataclasses
+import os
+from typing import Any, List, Union
+
+import numpy as np
+import torch
+from google.protobuf import text_format
+
+from graphfix.detectors.config_heads import expected_heads
+from graphfix.detectors.families import GLOBAL_STEP
+from graphfix.detectors.layer_variables import Unknown
+from graphfix.errors import SourceError
+from graphfix.formats import dtypes, safetensors
+from graphfix.formats.checkpoint import writer
+from graphfix.formats.regular_files import read_file
+from graphfix.formats.tensors import TensorStore, constant
+from graphfix.modeldir import manifest
+from graphfix.modeldir.checkpoint_state import write_state
+from graphfix.modeldir.destinations import Directory
+from graphfix.modeldir.names import CHECKPOINT, LABEL_MAP
+from graphfix.modeldir.names import CONFIG as PIPELINE_CONFIG
+from graphfix.pipeline_config.label_map import Label, LabelMap, format_label_map
+from graphfix.torch.detector import Detector
+from graphfix.torch.faster_rcnn import FasterRcnn
+from graphfix.torch.files import CONFIG, WEIGHTS, from_json
+from graphfix.torch.layout import layers_of
+from graphfix.torch.names import to_tensorflow, torch_name
+from graphfix.torch.refusals import problems
+from graphfix.torch.ssd import Ssd
+
+Path = Union[str, "os.PathLike[str]"]
+
+
+def load(directory: Path) -> Detector:
+    """The detector in a directory that `graphfix export torch` wrote; in training mode, as modules
+    begin.
+
+    Raises:
+      SourceError: a file is missing or damaged, or of a detector that is not built.
+    """
+    config = os.path.join(directory, CONFIG)
+    settings = from_json(read_file(config), config)
+    try:
+        family = expected_heads(settings.message, {}, config=config)[0].name
+        found = list(problems(settings.message, family))
+        if found:
+            raise SourceError.collected(
+                dataclasses.replace(one, subject=f"{config}: {one.subject}") for one in found
+            )
+        build = Ssd if settings.message.model.HasField("ssd") else FasterRcnn
+        detector = build(settings, layers_of(settings.message, config))
+    except Unknown as error:
+        raise SourceError(config, str(error), "export the detector again") from None
+    path = os.path.join(directory, WEIGHTS)
+    tensors = safetensors.read(path)[0]
+    state = detector.state_dict()
+    wanted = {name: tuple(value.shape) for name, value in state.items()}
+    given = {name: view.meta.shape for name, view in tensors.items()}
+    if wanted != given:
+        odd = sorted(
+            name for name in set(wanted) | set(given) if wanted.get(name) != given.get(name)
+        )
+        raise SourceError(
+            path,
+            f"{odd[0]} has the shape {_shown(given.get(odd[0]))}, and not "
+            f"{_shown(wanted.get(odd[0]))} as in {CONFIG} ({len(odd)} such tensors)",
+            "export the detector again",
+        )
+    detector.load_state_dict(
+        {name: torch.from_numpy(np.array(view.load())) for name, view in tensors.items()}
+    )
+    return detector
+
+
+def _shown(shape: Any) -> str:
+    return "none" if shape is None else str(list(shape))
+
+
+def save_tf1(detector: Detector, directory: Path, *, overwrite: bool = False) -> List[str]:
+    """Writes a TensorFlow 1 checkpoint, its pipeline.config and its label map; gives the names of
+    the variables.
+
+    Raises:
+      RequestError: the directory cannot be written to, or is not graphfix's.
+    """
+    state = detector.state_dict()
+    settings = detector.settings
+    # As convert writes it: what trains on begins anew.
+    views = [constant(GLOBAL_STEP, dtypes.INT64, np.array(0))]
+    for spec in layers_of(settings.message, CONFIG):
+        for one in spec.variables:
+            value = state[torch_name(one.name)].detach().to("cpu", torch.float32).numpy()
+            views.append(
+                constant(one.name, dtypes.FLOAT32, to_tensorflow(one.name, value, one.shape))
+            )
+    store = TensorStore(views)
+    destination = Directory(directory, overwrite=overwrite)
+    destination.check(())
+    with destination.staged(()) as stage:
+        writer.write_bundle(store, os.path.join(stage.directory, CHECKPOINT))
+        write_state(stage.directory, CHECKPOINT)
+        for name, text in _texts(detector):
+            with open(os.path.join(stage.directory, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        manifest.write(stage.directory)
+    return list(store)
+
+
+def _texts(detector: Detector):
+    yield PIPELINE_CONFIG, text_format.MessageToString(detector.settings.message)
+    if detector.classes:
+        labels = [Label(number, name, name) for number, name in sorted(detector.classes.items())]
+        yield LABEL_MAP, format_label_map(LabelMap(tuple(labels)))

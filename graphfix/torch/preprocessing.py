@@ -1,0 +1,108 @@
+"""From images to what the network takes: resizing, padding and scaling as TensorFlow 1 does them.
+
+TensorFlow 1's bilinear resizing takes pixel i of the result from i * (old size / new size), without
+half-pixel centres, and so is not torch.nn.functional.interpolate.
+"""
+
+from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from graphfix.errors import RequestError
+from graphfix.pipeline_config.resizers import resized
+
+
+class Batch(NamedTuple):
+    """Resized images [N, 3, height, width], the size of each before and after resizing, and the
+    size that padding gave it."""
+
+    images: Tensor
+    before: List[Tuple[int, int]]
+    after: List[Tuple[int, int]]
+
+    @property
+    def size(self) -> Tuple[int, int]:
+        return self.images.shape[2], self.images.shape[3]
+
+
+def batch_of(images: Any, resizer: Any, prepare: Callable[[Tensor], Tensor]) -> Batch:
+    """The batch of a list of images [3, height, width], or of a tensor of them: of floats from 0 to
+    1, or of bytes.  `prepare` is what is done to pixels of 0 to 255 before they are resized.
+
+    Raises:
+      RequestError: an image is of another type, or images would have several sizes in one batch.
+    """
+    made, before, after = [], [], []
+    for number, image in enumerate(images):
+        if not isinstance(image, Tensor) or image.ndim != 3 or image.shape[0] != 3:
+            raise RequestError(
+                f"images[{number}]",
+                "is no tensor of the shape [3, height, width]",
+                "give RGB images as torchvision's detectors take them",
+            )
+        pixels = image * 255.0 if image.is_floating_point() else image.float()
+        size = (int(image.shape[1]), int(image.shape[2]))
+        scaled, padded = (
+            (int(one[0, 0]), int(one[0, 1])) for one in resized(resizer, np.array([size]))
+        )
+        made.append(_padded(bilinear(prepare(pixels.float()), scaled), padded, resizer))
+        before.append(size)
+        after.append(scaled)
+    if len({one.shape for one in made}) != 1:
+        raise RequestError(
+            "images",
+            "are of several sizes once they are resized" if made else "are none",
+            "give one image at a time, or images of one size"
+            if made
+            else "give a list of at least one image",
+        )
+    return Batch(torch.stack(made), before, after)
+
+
+def bilinear(image: Tensor, size: Tuple[int, int]) -> Tensor:
+    """tf.image.resize_images of an image [.., height, width], without aligned corners."""
+    for axis, wanted in ((-1, size[1]), (-2, size[0])):
+        if image.shape[axis] != wanted:
+            image = _along(image, axis, wanted)
+    return image
+
+
+def _along(image: Tensor, axis: int, wanted: int) -> Tensor:
+    old = image.shape[axis]
+    place = np.arange(wanted, dtype=np.float32) * (np.float32(old) / np.float32(wanted))
+    low = np.minimum(np.floor(place).astype(np.int64), old - 1)
+    high = np.minimum(low + 1, old - 1)
+    part = torch.from_numpy(place - low.astype(np.float32)).to(image)
+    part = part if axis == -1 else part[:, None]
+    before, behind = (
+        image.index_select(axis, torch.from_numpy(index).to(image.device)) for index in (low, high)
+    )
+    return before + (behind - before) * part
+
+
+def _padded(image: Tensor, size: Tuple[int, int], resizer: Any) -> Tensor:
+    rows, columns = size[0] - image.shape[1], size[1] - image.shape[2]
+    if not (rows or columns):
+        return image
+    values = list(resizer.keep_aspect_ratio_resizer.per_channel_pad_value) or [0.0] * 3
+    return torch.stack(
+        [
+            functional.pad(channel, (0, columns, 0, rows), value=value)
+            for channel, value in zip(image, values)
+        ]
+    )
+
+
+def scaled(images: Tensor, means: Sequence[float]) -> Tensor:
+    """Pixels of 0 to 255 as the base network takes them."""
+    if means:
+        return images - images.new_tensor(means)[:, None, None]
+    return (2.0 / 255.0) * images - 1.0
+
+
+def padded_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    rows, columns = (-side % multiple if multiple > 1 else 0 for side in images.shape[2:])
+    return functional.pad(images, (0, columns, 0, rows)) if rows or columns else images

@@ -1,0 +1,95 @@
+"""The detectors that TensorFlow 2 computes alike: small configs, as substitutions in those of
+tests/stock/families, and what the stock code of TensorFlow 2 saves for each (tf2_objects.json.gz,
+written by tests/stock/record_tf2.py)."""
+
+import gzip
+import json
+import os
+import re
+
+import numpy as np
+import repository
+
+import graphfix
+from graphfix.detectors.variables import model_variables
+from graphfix.formats import dtypes
+from graphfix.pipeline_config.document import parse_config
+
+FAMILIES = os.path.join(repository.TESTS, "stock", "families")
+RECORDED = os.path.join(repository.TESTS, "exporting", "tf2_objects.json.gz")
+
+_WHOLE = (("depth_multiplier: 0.25", "depth_multiplier: 1.0"),)
+_PADDED = ((r"(feature_extractor {\s+)type:", r"\1use_explicit_padding: true type:"),)
+_DRY = (("kernel_size: 1", "kernel_size: 3 use_dropout: false"),)
+_LAYERS = (
+    ("num_conv_layers: 1", "num_conv_layers: 3"),
+    ("use_dropout: false", "use_dropout: true"),
+)
+_UPSAMPLED = (
+    ("mask_height: 15 mask_width: 15", "mask_height: 14 mask_width: 14"),
+    ("num_conv_layers: 1", "num_conv_layers: 2 convolve_then_upsample_masks: true"),
+)
+_SHARED = (
+    ("mask_rcnn_box_predictor {", "mask_rcnn_box_predictor { share_box_across_classes: true"),
+)
+_AGNOSTIC = (("num_conv_layers: 1", "num_conv_layers: 2 masks_are_class_agnostic: true"),)
+# Title: the family's file, and substitutions in it.
+CASES = {
+    "ssd_mobilenet_v1": ("ssd_mobilenet_v1", _WHOLE),
+    "ssd_mobilenet_v1, kernels of 3, no dropout": ("ssd_mobilenet_v1", _WHOLE + _DRY),
+    "ssd_mobilenet_v1, explicit padding": ("ssd_mobilenet_v1", _WHOLE + _PADDED),
+    "ssd_mobilenet_v1, softmax": ("ssd_softmax", _WHOLE),
+    "ssd_mobilenet_v1, no background": ("ssd_no_background", _WHOLE),
+    "ssd_mobilenet_v1, explicit background": ("ssd_explicit_background", _WHOLE),
+    "ssd_mobilenet_v1, one map": ("ssd_one_feature_map", _WHOLE),
+    "ssd_mobilenet_v1, layers before the predictor": ("ssd_layers_before_predictor", _WHOLE),
+    "ssd_mobilenet_v2": ("ssd_mobilenet_v2", ()),
+    "ssd_mobilenet_v2, explicit padding": ("ssd_mobilenet_v2", _PADDED),
+    "ssdlite_mobilenet_v2": ("ssdlite_mobilenet_v2", ()),
+    "faster_rcnn_resnet50": ("faster_rcnn_resnet50", ()),
+    "faster_rcnn_resnet101": ("faster_rcnn_resnet101", ()),
+    "faster_rcnn_resnet152": ("faster_rcnn_resnet152", ()),
+    "mask_rcnn_resnet50": ("mask_rcnn_resnet50", ()),
+    "mask_rcnn_resnet50, three layers, dropout": ("mask_rcnn_resnet50", _LAYERS),
+    "mask_rcnn_resnet50, upsampled": ("mask_rcnn_resnet50", _UPSAMPLED),
+    "mask_rcnn_resnet50, agnostic": ("mask_rcnn_resnet50", _AGNOSTIC),
+    "faster_rcnn_resnet50, shared boxes": ("faster_rcnn_resnet50", _SHARED),
+}
+
+
+def text_of(title):
+    """The config of a case, for TensorFlow 1."""
+    family, substitutions = CASES[title]
+    return edited(family, substitutions)
+
+
+def edited(family, substitutions):
+    with open(os.path.join(FAMILIES, family + ".config"), encoding="utf-8") as file:
+        text = file.read()
+    for old, new in substitutions:
+        assert re.search(old, text), old
+        text = re.sub(old, new, text)
+    return text
+
+
+def variables(text):
+    """The shapes of a config's variables by name, and its message."""
+    message = parse_config(text.encode(), "case").message
+    found = model_variables(message, revision="2021-01", config="case")
+    return {one.name: one.shape for one in found}, message
+
+
+def model_of(text, seed=None):
+    """A model in memory; its variables are 0, or random."""
+    random = np.random.RandomState(seed)
+    arrays = {}
+    for name, shape in variables(text)[0].items():
+        value = np.zeros(shape) if seed is None else random.standard_normal(shape)
+        arrays[name] = np.asarray(value, dtypes.FLOAT32.numpy)
+    return graphfix.model_in_memory(arrays, text)
+
+
+def recorded():
+    """What TensorFlow 2 saves, by title: the name and the shape of each variable by its path."""
+    with gzip.open(RECORDED, "rt", encoding="ascii") as file:
+        return json.load(file)
