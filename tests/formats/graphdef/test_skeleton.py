@@ -196,7 +196,7 @@ def test_more_fields_than_a_graph_has(tmp_path):
         with pytest.raises(SourceError, match="is damaged: more fields than a graph has"):
             node_scan.read_nodes(str(tmp_path / "it"), skeleton.GRAPH_DEF)
         written = extents.joined(files.graph_pieces(file.graph().copy()))
-        assert kind(skeleton.GRAPH_DEF).FromString(written) == file.message
+        assert kind(skeleton.GRAPH_DEF).FromString(written).node == file.message.node
 
 
 def test_larger_than_a_message_can_be(tmp_path):
