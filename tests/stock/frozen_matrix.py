@@ -27,6 +27,7 @@ sys.path[:0] = [HERE, os.path.dirname(HERE), os.path.dirname(os.path.dirname(HER
 
 import judging  # noqa: E402
 import numpy as np  # noqa: E402
+import old_matrix  # noqa: E402
 import replica  # noqa: E402
 import tensorflow.compat.v1 as tf  # noqa: E402
 import zoo  # noqa: E402
@@ -349,8 +350,12 @@ def main():
         right = right and all(good for _, good in texts)
         lines.append(f"| {title} | {surgery} | {' | '.join((text for text, _ in texts))} |")
     if args.output:
+        others = ""  # old_matrix.py's part of the page stays
+        if os.path.exists(args.output):
+            with open(args.output) as file:
+                others = "".join(file.read().partition("\n" + old_matrix.HEADING)[1:])
         with open(args.output, "w") as file:
-            file.write("\n".join(lines) + "\n")
+            file.write("\n".join(lines) + "\n" + others)
     return 0 if right else 1
 
 
