@@ -12,11 +12,11 @@ _LONGEST_NUMBER = 10
 Field = Tuple[int, int, int, int]
 
 
-def fields(source: Any, position: int, end: int) -> Iterator[Field]:
+def fields(source: Any, position: int, end: int, *, most: int = 1 << 62) -> Iterator[Field]:
     """The fields that have a length (messages, strings, packed numbers).  `source` is bytes, or
     gives some of a file's from a position on (`window`).
 
-    Raises ValueError at what is damaged.
+    Raises ValueError at what is damaged, and where there are more than `most` fields.
     """
     window, base = source, 0
     read = getattr(source, "window", None)
@@ -25,6 +25,9 @@ def fields(source: Any, position: int, end: int) -> Iterator[Field]:
     groups = 0  # the old form of a message, of unknown fields only: not looked into
     try:
         while position < end:
+            most -= 1
+            if most < 0:
+                raise ValueError("more fields than a graph has")
             at = position - base
             if read and at + _LONGEST_HEADER > len(window):
                 window, base, at = read(position), position, 0

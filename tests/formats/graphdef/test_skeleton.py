@@ -15,7 +15,7 @@ from handgraphs import Made
 
 from graphfix.errors import SourceError
 from graphfix.formats import extents
-from graphfix.formats.graphdef import constants, files, skeleton, wire
+from graphfix.formats.graphdef import constants, files, node_scan, skeleton, wire
 from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.schema import message_class, parse
 
@@ -184,6 +184,19 @@ def test_damage_is_one_clear_error(data, tmp_path):
     with pytest.raises(SourceError, match="cannot be parsed") as error:
         files.open_frozen(str(path))
     assert len(error.value.problems) == 1 and error.value.problems[0].subject == str(path)
+
+
+def test_more_fields_than_a_graph_has(tmp_path):
+    """What takes protobuf a moment takes no minutes here, and is read whole."""
+    one = Made().constant("w", (3000,)).message.SerializeToString()
+    for more in (b"\xf8\x3f\x01", b"\xfa\x3f\x00"):
+        data = one + more * 20000
+        file = read(tmp_path / "it", skeleton.GRAPH_DEF, data)
+        assert file.message == kind(skeleton.GRAPH_DEF).FromString(data)
+        with pytest.raises(SourceError, match="is damaged: more fields than a graph has"):
+            node_scan.read_nodes(str(tmp_path / "it"), skeleton.GRAPH_DEF)
+        written = extents.joined(files.graph_pieces(file.graph().copy()))
+        assert kind(skeleton.GRAPH_DEF).FromString(written).node == file.message.node
 
 
 def test_larger_than_a_message_can_be(tmp_path):
