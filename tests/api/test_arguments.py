@@ -43,7 +43,6 @@ WRONG = {
     "target_api": (*NO_PATHS, " ", "x", "2019-13", "2030-01"),
     "tensors": (5, "x", [1], [("a", 1)], {5: 1}, {None: 1}, {"": 1}, {"a\0": 1}, {"\ud800": 1}),
     "text": NO_TEXTS,
-    "target": NO_CHOICES,
     "trainer": NO_CHOICES,
 }
 # How a message names the argument, where it is not by its own name.
