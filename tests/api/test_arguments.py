@@ -23,11 +23,11 @@ NO_PATH_LISTS = (*NO_LISTS, "", "a\0b", [""], ["a\0b"], [["a"]])
 WRONG = {
     **dict.fromkeys(
         "anchors config directory fix golden junit label_map_path model_dir one output "
-        "output_directory path pipeline_config_path place plan recipe source stock_python "
-        "train_record two".split(),
+        "output_directory path pipeline_config_path place plan recipe runtime_python source "
+        "stock_python tf1_python train_record two".split(),
         NO_PATHS,
     ),
-    **dict.fromkeys("allow_effects overwrite partial".split(), NO_FLAGS),
+    **dict.fromkeys("allow_effects drop_quantization overwrite partial".split(), NO_FLAGS),
     **dict.fromkeys("num_anchors pictures sample seed steps jobs".split(), NO_NUMBERS),
     **dict.fromkeys("images records".split(), NO_PATH_LISTS),
     "jobs": (*NO_NUMBERS, 0, -1, 257, 10**30),
@@ -36,20 +36,20 @@ WRONG = {
     "options": (5, "x", {"seed": 3}, object()),
     "pipeline_config": (5, "\ud800", ["a"], object()),
     "mapper": NO_FUNCTIONS,
-    "pictures": (*NO_NUMBERS, 0, -1, 10001),
     "progress": NO_FUNCTIONS,
     "sample": (*NO_NUMBERS, -1),
     "steps": (*NO_NUMBERS, -1),
     "target_api": (*NO_PATHS, " ", "x", "2019-13", "2030-01"),
     "tensors": (5, "x", [1], [("a", 1)], {5: 1}, {None: 1}, {"": 1}, {"a\0": 1}, {"\ud800": 1}),
     "text": NO_TEXTS,
+    "target": NO_CHOICES,
     "trainer": NO_CHOICES,
 }
 # How a message names the argument, where it is not by its own name.
 NAMED = {("Directory", "path"): "output_directory"}
 # Values for those that have no default, and the others in whose company they are looked at.
 GIVEN = dict.fromkeys(WRONG, "nothing")
-GIVEN.update(tensors={}, text="x")
+GIVEN.update(tensors={}, text="x", target="tf2")
 FUNCTIONS = [
     getattr(graphfix, name)
     for name in graphfix.__all__
