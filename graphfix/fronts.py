@@ -64,7 +64,7 @@ def _option() -> "Pattern[str]":
     """
     return re.compile(
         r"(?P<kept>(?<!\w)'[^']*'|graphfix [a-z]+(?: [^;,]*)?)"
-        rf"|(?<![\w-])--(?P<name>(?!(?:{'|'.join(_NOT_OURS)})\b)[a-z]+(?:_[a-z]+)*)(?![\w-])"
+        rf"|(?<![\w-])--(?P<name>(?!(?:{'|'.join(_NOT_OURS)})\b)[a-z]+\d*(?:_[a-z]+)*)(?![\w-])"
         rf"(?: (?P<value>'[^']*'|\d[\w=-]*|[A-Z][A-Z-]+\b|(?:{'|'.join(VALUES)})(?![\w-])))?"
     )
 

@@ -72,12 +72,13 @@ def try_with_stock_api(
     from graphfix.exporting.trial import is_export, tried
     from graphfix.verification.stock_trial import TrialOptions, verify_stock
 
+    tf1_python = optional_path("tf1_python", tf1_python)
     if is_export(path_of("directory", directory)):
         return tried(
             path_of("directory", directory),
             Trial(
                 optional_path("stock_python", stock_python),
-                optional_path("tf1_python", tf1_python),
+                tf1_python,
                 number_of("steps", steps, 0),
                 optional_path("train_record", train_record),
                 optional_path("source", source),

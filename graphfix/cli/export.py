@@ -6,7 +6,12 @@ import graphfix
 from graphfix.choices import Target
 from graphfix.cli import flags
 from graphfix.exporting.workflow import NOT_TAKEN
-from graphfix.process.console import print_json, print_result, say
+from graphfix.process.console import print_json, print_result, say_findings
+
+EXAMPLES = (
+    "graphfix export tf2 ssd.tar.gz --classes person,van -o exported",
+    "graphfix export tf2 converted -o exported --overwrite",
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         drop_quantization=args.drop_quantization,
         runtime_python=args.runtime_python,
     )
-    say(found.findings)
+    say_findings(found.findings)
     if args.json:
         print_json(found.to_json())
     else:

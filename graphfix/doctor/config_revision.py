@@ -236,7 +236,8 @@ CHECKS = (
     Check(
         "ANCHORS_IMPOSSIBLE",
         ERROR,
-        "The anchor generator can't be built.",
+        "The anchor generator can't be built, or places no anchors, at which the first step stops "
+        '("Reduction axis 1 is empty in shape").',
         "copy the one in the model's sample config",
         _anchors,
     ),

@@ -32,7 +32,7 @@ LABELS = os.path.join(judging.TESTDATA, "shapes_detector", "shapes_label_map.pbt
 TABLES = ("config", "training")
 CODES = {check.code for table, checks in diagnosis.TABLES if table in TABLES for check in checks}
 # Training runs to its end, and learns nothing; or stops at the first step, or at some later one.
-LATER = {"RATE_ZERO", "BATCH_RAGGED", "AUGMENTATION_REFUSED"}
+LATER = {"RATE_ZERO", "BATCH_RAGGED", "AUGMENTATION_REFUSED", "ANCHORS_IMPOSSIBLE", "IMAGE_RESIZER"}
 SHORT, MANY, STEPS, SEED = 60, 2000, 40, 18
 # Images are given a negative size, but few of them.
 BY_CHANCE = {
