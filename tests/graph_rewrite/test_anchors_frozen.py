@@ -102,7 +102,8 @@ def scaled(graph):
 
 def dynamic(graph):
     """Anchors that follow what is fed."""
-    node = graph.nodes["MultipleGridAnchorGenerator/mul/x"]
+    name = "MultipleGridAnchorGenerator/mul/x"
+    (node,) = [node for node in graph.graph_def.node if node.name == name]
     node.op = "Placeholder"
 
 
