@@ -108,6 +108,6 @@ def test_doctor_and_the_script_count_the_same_records(tmp_path):
         str(tmp_path),
     )
     assert done.returncode == 0, done.stderr
-    assert "2 MB, 13 records, 104 boxes" in done.stdout
-    assert "2 MB, 98 records, 784 boxes" in done.stdout
+    assert "2 MB, 13 records in 1000 files, 104 boxes" in done.stdout
+    assert "2 MB, 98 records in 1000 files, 784 boxes" in done.stdout
     assert len(os.listdir(str(tmp_path))) == 2
