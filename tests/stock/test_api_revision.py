@@ -79,7 +79,9 @@ def test_nothing_beside_the_worker_shadows_another_module():
         "stock_layers",
         "stock_record",
         "stock_scene",
+        "stock_tf2",
         "stock_train",
         "stock_detect",
         "target_api",
+        "tool_jobs",
     }

@@ -50,7 +50,7 @@ def results(stock_python, tmp_path_factory):
         for name in NAMES:
             broken, path = f"broken/{name}/pipeline.config", str(directory / (name + ".config"))
             with open(broken, "rb") as file:
-                data, done = diagnosis.fix(file.read(), broken, options())
+                data, done, _ = diagnosis.fix(file.read(), broken, options())
             assert done
             with open(path, "wb") as file:
                 file.write(data)
