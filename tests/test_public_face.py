@@ -113,6 +113,7 @@ def test_errors_are_spelled_in_python(tmp_path):
         graphfix.convert("nothing", graphfix.Memory(), model_dir="x")
 
 
+@pytest.mark.slow
 def test_results_have_a_short_repr(tmp_path):
     model = graphfix.open_model(repository.DETECTOR)
     options = graphfix.ConvertOptions(num_classes=1, target_api="2019-07")

@@ -90,6 +90,7 @@ def test_what_was_fitted_is_good_for_other_boxes_of_the_kind():
     assert abs(recall(best) - recall(made.after)) < 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text, threshold, kind, counts",
     thorough.sampled(

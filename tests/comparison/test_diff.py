@@ -152,6 +152,7 @@ def with_function(graph_def):
     graph_def.library.function.add().signature.name = "scale"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change, said",
     thorough.sampled(

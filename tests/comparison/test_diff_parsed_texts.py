@@ -37,6 +37,7 @@ def read(name, data):
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "path, name, text",
     [

@@ -162,6 +162,7 @@ def test_an_archive_is_what_a_conversion_takes_of_it(graphfix, pair, tmp_path):
     assert done.code == 0 and done.out.startswith("tensors, config, label map compared; ")
 
 
+@pytest.mark.slow
 def test_a_frozen_graph_is_no_saved_model(graphfix, tmp_path):
     frozen = os.path.join(readme.DETECTOR, "frozen_inference_graph.pb")
     os.mkdir(str(tmp_path / "one"))

@@ -48,6 +48,7 @@ def fresh(tmp_path_factory):
     return directory, convert(directory, "--anchor_boxes", "random")
 
 
+@pytest.mark.slow
 def test_box_heads_are_what_the_stock_api_would_start_with(carried, fresh):
     kernels = []
     for name, value in heads(fresh[1], "BoxEncodingPredictor").items():

@@ -58,6 +58,7 @@ def detector(tmp_path_factory):
     return str(top)
 
 
+@pytest.mark.slow
 def test_a_frozen_graph_alone_gives_the_checkpoint_of_today(detector, graphfix, tmp_path):
     out = str(tmp_path / "out")
     done = graphfix("convert", detector, "--output_directory", out, *KEEP)

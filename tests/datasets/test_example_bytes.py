@@ -48,6 +48,7 @@ def test_records_as_they_are_written_are_read_from_their_bytes():
         assert parsed is not None and (found, []) == parsed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_is_read_is_what_protocol_buffers_read(seed):
     chance, reader = random.Random(seed), ExampleReader()

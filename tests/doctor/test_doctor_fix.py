@@ -90,6 +90,7 @@ def test_a_label_map_is_mended_in_a_copy(graphfix, tmp_path, case):
     assert out.read_text().count(f'label_map_path: "{copy}"') == 2
 
 
+@pytest.mark.slow
 def test_no_file_is_replaced_by_a_mended_label_map(graphfix, tmp_path):
     out, copy = tmp_path / "fixed.config", tmp_path / "fixed_labels.pbtxt"
     copy.write_text("mine")

@@ -60,6 +60,7 @@ def test_model_main_alone_reads_what_is_to_train(examined):
     assert "PATTERN" not in examined(*included, "--trainer", "legacy").out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pattern, said",
     thorough.sampled(

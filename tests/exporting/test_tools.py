@@ -77,6 +77,7 @@ def test_what_the_converter_says_is_the_users_to_know(answers, tmp_path):
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.slow
 def test_it_takes_a_python(tmp_path):
     with pytest.raises(graphfix.RequestError, match="runtime_python=: is not given"):
         graphfix.export("onnx", repository.DETECTOR, tmp_path / "out")

@@ -120,6 +120,7 @@ def test_what_only_trainers_want_to_know_is_not_told(install):
     assert codes == {"SOURCE_NAMES", "CLASS_IDS"}
 
 
+@pytest.mark.slow
 def test_the_frozen_graph_is_the_new_detectors(install, tmp_path):
     row = install(Row())
     export(graphfix.Memory(), classes="star,circle")

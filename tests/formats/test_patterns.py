@@ -78,6 +78,7 @@ def by_re(text):
             return None
 
 
+@pytest.mark.slow
 def test_it_agrees_with_re():
     made = random.Random("patterns")
     compared = found = refused = 0

@@ -58,6 +58,7 @@ def tree(tmp_path_factory):
     return str(top)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rounds", [150, thorough.slow(1500)])
 def test_it_finds_what_glob_finds(tree, monkeypatch, rounds):
     monkeypatch.chdir(tree)

@@ -205,6 +205,7 @@ def test_data(tmp_path):
     assert any("truncated" in said for said in outcome.said)
 
 
+@pytest.mark.slow
 def test_config():
     base = builders.CONFIG % {"classes": 4}
     outcome = Outcome()

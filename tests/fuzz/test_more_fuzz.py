@@ -59,6 +59,7 @@ def small_graph():
     return graph.SerializeToString()
 
 
+@pytest.mark.slow
 def test_graph(tmp_path):
     base, outcome = small_graph(), Outcome()
     path = str(tmp_path / "frozen_inference_graph.pb")

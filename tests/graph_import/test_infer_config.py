@@ -268,6 +268,7 @@ def test_thaw_writes_a_config_that_restores_what_was_thawed(graphfix, tmp_path):
     assert done.code == 0 and "8 (names unknown)" in done.out and "inferred" not in done.out
 
 
+@pytest.mark.slow
 def test_a_graph_alone_is_converted_and_the_plan_replayed(graphfix, tmp_path):
     path = alone(tmp_path)
     done = graphfix("inspect", path)

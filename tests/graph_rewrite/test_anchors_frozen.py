@@ -149,6 +149,7 @@ def test_a_graph_that_cannot_follow_is_a_finding(graphfix, tmp_path, change, wor
     assert not (tmp_path / "out" / FROZEN).exists()
 
 
+@pytest.mark.slow
 def test_as_many_anchors_need_no_other_shapes(graphfix, tmp_path):
     convert(graphfix, tmp_path, CHANGED % ("", ""), source_with(tmp_path, spelled_out))
     assert (tmp_path / "out" / FROZEN).exists()

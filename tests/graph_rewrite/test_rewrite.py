@@ -124,6 +124,7 @@ def test_growing_and_shrinking_back_gives_the_constants_back(graphfix, tmp_path)
             assert constants.value_of(found).tobytes() == constants.value_of(node).tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", thorough.sampled([1, 3], 2))
 def test_two_classes_are_some_too(graphfix, tmp_path, count):
     """A branch joins two tensors of its own, as the joints of two classes do."""
@@ -280,6 +281,7 @@ def test_the_unchanged_graph_is_understood(graph, trained_model):
     assert sum(node.op.startswith("NonMax") for node in graph.nodes.values()) == 3
 
 
+@pytest.mark.slow
 def test_beside_a_checkpoint_an_odd_graph_is_a_finding(graphfix, graph, tmp_path):
     source = tmp_path / "source"
     source.mkdir()

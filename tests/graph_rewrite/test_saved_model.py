@@ -64,6 +64,7 @@ def test_in_an_archive(graphfix, model, tmp_path):
     check(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_alone_it_gives_what_the_frozen_graph_gives(graphfix, model, tmp_path):
     for name, source in (("one", model / FROZEN), ("two", model / "saved_model")):
         done = graphfix("convert", source, *FLAGS, "--output_directory", tmp_path / name)

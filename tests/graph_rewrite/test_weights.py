@@ -85,6 +85,7 @@ def test_a_single_bit_of_one_weight(trained, converted):
     assert "1 of its 199 weights differ, by up to" in told[0] and FROZEN not in there
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_graph", ["averages", "values"])
 @pytest.mark.parametrize("flag", ["ema", "raw"])
 def test_moving_averages(converted, trained, in_graph, flag):
@@ -130,6 +131,7 @@ def bent(message):
     constants.set_value(node, constants.value_of(node) + np.float32(0.5), dtypes.FLOAT32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpoint", [True, False], ids=["checkpoint", "frozen graph alone"])
 @pytest.mark.parametrize(
     "change, fits", thorough.sampled([(lambda message: None, True), (bent, False)], 2)

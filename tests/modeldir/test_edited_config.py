@@ -240,6 +240,7 @@ def test_the_targets_label_map_beside_it_is_not_the_sources(graphfix, told):
     assert graphfix("inspect", told).code == 0
 
 
+@pytest.mark.slow
 def test_frozen_graphs_too(graphfix, tmp_path):
     """Of a graph alone, and of the one beside a checkpoint; and thaw writes the graph's classes."""
     detector = tmp_path / "detector"

@@ -210,6 +210,7 @@ def test_what_somebody_else_has_there_is_not_looked_into(out, monkeypatch):
     assert ownership.remove(out) is False and os.path.isdir(way)
 
 
+@pytest.mark.slow
 def test_a_directory_of_any_depth_is_looked_through(tmp_path):
     handle = os.open(str(tmp_path), os.O_RDONLY)
     depth = 1500  # deeper than Python calls functions

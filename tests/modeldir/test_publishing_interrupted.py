@@ -45,6 +45,7 @@ class Moments:
         return result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exchange", [True, False])
 @pytest.mark.parametrize("existing", thorough.sampled([True, False], 2))
 @pytest.mark.parametrize("names", thorough.sampled([["out"], ["out", "train"]], 2))
@@ -166,6 +167,7 @@ def test_interrupted_at_any_moment_nothing_is_left_behind(
     assert forked(argv=argv)["code"] == 0 and os.listdir(str(top)) == ["out"]
 
 
+@pytest.mark.slow
 def test_of_two_at_once_one_wins_and_nothing_is_mixed(forked, tmp_path):
     for turn in range(15):
         top = tmp_path / str(turn)
@@ -239,6 +241,7 @@ def test_a_full_disk_is_told_and_leaves_what_was(forked, model, tmp_path):
         assert forked(argv=argv + ["--overwrite"])["code"] == 0
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_really_full(forked, model, tmp_path):
     mount = tmp_path / "mount"
     mount.mkdir()

@@ -241,6 +241,7 @@ def test_random_edits_of_odd_layouts(name):
             check(text, accepted(text, edits))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", thorough.sampled(sorted(LAYOUTS), 3))
 def test_random_edits_of_a_config(layout):
     text = LAYOUTS[layout](CONFIG)

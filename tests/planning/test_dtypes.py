@@ -83,6 +83,7 @@ def test_what_is_dropped_or_not_the_models_may_have_any(graphfix, with_types, tm
     assert done.code == 3 and BACKBONE + " (float64)" in done.err
 
 
+@pytest.mark.slow
 def test_doctor_says_so(graphfix, tmp_path, with_types):
     model = with_types({BACKBONE: "f8", HEAD: "f2"})
     config = (

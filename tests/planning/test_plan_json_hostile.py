@@ -63,6 +63,7 @@ def outcome(text, source):
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rounds, converted",
     [(40, 1), thorough.slow((thorough.rounds(600, 3000), thorough.rounds(16, 80)))],

@@ -138,6 +138,7 @@ def words(model, tmp_path_factory):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form, python_path, every",
     [

@@ -267,6 +267,7 @@ worker.main(sys.argv[1:])
 """
 
 
+@pytest.mark.slow
 def test_a_trainer_ends_also_when_it_is_killed(place, tmp_path):
     python = builders.write(tmp_path, "python", WORKER % (sys.executable, str(tmp_path / "begun")))
     os.chmod(str(python), 0o755)

@@ -303,6 +303,7 @@ def test_what_does_not_matter_is_none(graphfix, out, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_an_empty_directory_may_go(graphfix, model, tmp_path):
     source = shutil.copytree(SHAPES, str(tmp_path / "source"))
     builders.write_saved_model(source + "/saved_model", source + "/frozen_inference_graph.pb")

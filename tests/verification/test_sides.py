@@ -59,6 +59,7 @@ def test_the_source_s_own_graph_is_run(frozen):
     assert not os.path.exists(found.source["graph"])
 
 
+@pytest.mark.slow
 def test_no_graph_with_effects_is_run_unless_allowed(with_effects):
     with opened(with_effects) as found:
         # The stock API's own graph of the source stands in, with the variables of its graph.

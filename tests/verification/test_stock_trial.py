@@ -262,6 +262,7 @@ def found(*rows):
 BOX = [0.1, 0.2, 0.3, 0.4]
 
 
+@pytest.mark.slow
 def test_the_rewritten_graph_is_what_is_shown(graphfix, frozen, stock):
     stock.answers["graph"] = found((BOX, 0.87, 2), ([0.1, 0.2, 0.3, 0.4004], 0.7, 1), (BOX, 0.1, 1))
     stock.answers["detect"] = found((BOX, 0.8704, 2), (BOX, 0.7, 1))
@@ -280,6 +281,7 @@ def test_the_rewritten_graph_is_what_is_shown(graphfix, frozen, stock):
     assert "found by the rewritten" in content(out, "report.html").decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "graph, checkpoint",
     thorough.sampled(
