@@ -1,15 +1,17 @@
 """The contents of a directory, measured: sizes and checksums of its files and of the tensors in its
 checkpoints, each byte read once."""
 
+import collections
 import contextlib
 import dataclasses
 import os
-import queue
 import stat
+import time
 from typing import (
     Any,
     Callable,
     Container,
+    Deque,
     Dict,
     Iterable,
     Iterator,
@@ -32,6 +34,7 @@ from graphfix.process.background import Background
 MODEL_DIRECTORIES = (SAVED_MODEL_DIRECTORY, SAVED_MODEL_VARIABLES)
 _REMEDY = "make the directory again"
 _CHUNK = 1 << 20
+_PAUSE = 0.0005  # seconds
 _WORTH_A_THREAD, _MOST_THREADS = 16 << 20, 4
 _INDEX, _DATA = ".index", ".data-00000-of-00001"
 
@@ -188,24 +191,30 @@ class Figures:
 
     def __init__(self) -> None:
         self._found: Dict[Tuple[TensorMeta, Extent], Any] = {}
-        self._left: queue.Queue[Optional[TensorView]] = queue.Queue()
+        # No lock: a signal's exception may come between taking one and noting that it is taken.
+        self._left: Deque[TensorView] = collections.deque()
+        self._closed = False
 
     def add(self, view: TensorView) -> None:
         """Adds a tensor whose bytes lie in one extent."""
-        self._left.put(view)
+        self._left.append(view)
 
     def close(self) -> None:
         """No more are added."""
-        self._left.put(None)
+        self._closed = True
 
     def work(self, step: Callable[[], None] = lambda: None) -> None:
         """Measures tensors until none is left, and no more are added; calls `step` for each."""
         with Extents() as extents:
             while True:
-                view = self._left.get()
-                if view is None:
-                    self.close()  # for the next thread
-                    return
+                closed = self._closed
+                try:
+                    view = self._left.popleft()
+                except IndexError:
+                    if closed:
+                        return
+                    time.sleep(_PAUSE)
+                    continue
                 step()
                 try:
                     self._found[_key(view)] = stored_bytes.measure(view, extents)
@@ -216,7 +225,6 @@ class Figures:
         """The figures of each view by its tensor's name; those are measured that were not."""
         missing = [view for view in views if _key(view) not in self._found]
         if missing:
-            self._left = queue.Queue()
             # The large ones first, or the last one would be waited for alone.
             for view in sorted(missing, key=_stored_size, reverse=True):
                 self.add(view)

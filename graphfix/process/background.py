@@ -7,11 +7,12 @@ turns are shorter.
 
 import sys
 import threading
+import time
 from typing import Any, Callable, List
 
 from graphfix.process import signals
 
-_TURN = 0.0002  # seconds
+_TURN, _PAUSE = 0.0002, 0.0005  # seconds
 
 
 class Background:
@@ -24,7 +25,7 @@ class Background:
     def __init__(self, work: Callable[[Callable[[], None]], None]):
         self._work = work
         self._thread = threading.Thread(target=self._run)
-        self._left = False
+        self._left = self._done = False
         self._raised: List[BaseException] = []
 
     def __enter__(self) -> "Background":
@@ -41,7 +42,7 @@ class Background:
     def __exit__(self, kind: Any, *_: object) -> None:
         try:
             if kind is None:
-                self._thread.join()
+                self._wait()
         finally:
             self._end()
         if kind is None and self._raised:
@@ -50,8 +51,16 @@ class Background:
     def _end(self) -> None:
         self._left = True
         if self._thread.ident is not None:
-            self._thread.join()
+            self._wait()
+            with signals.held():
+                self._thread.join()
         sys.setswitchinterval(self._turn)
+
+    def _wait(self) -> None:
+        # Not by a lock: a signal's exception in `join` may leave the thread's own one taken
+        # (bpo-45274).
+        while not self._done:
+            time.sleep(_PAUSE)
 
     def _run(self) -> None:
         try:
@@ -60,6 +69,8 @@ class Background:
             pass
         except BaseException as error:
             self._raised.append(error)
+        finally:
+            self._done = True
 
     def _step(self) -> None:
         if self._left:
