@@ -7,7 +7,6 @@ carried for it.
 import os
 from typing import Iterable, Optional, Set, Tuple, Union
 
-from graphfix.datasets.tf_example import read_examples
 from graphfix.errors import SourceError
 from graphfix.findings import WARNING, Finding, count
 from graphfix.formats.wildcards import Budget, find
@@ -45,6 +44,8 @@ def unlearned(classes: Iterable[TargetClass], records: Optional[str]) -> Tuple[F
 
 def _classes_in(records: str) -> Optional[Set[Union[str, int, None]]]:
     """The names and ids of all boxes' classes; None where that is not known."""
+    from graphfix.datasets.tf_example import read_examples  # few conversions name records
+
     try:
         paths = [path for path in find(records, Budget()) if os.path.isfile(path)]
         if not paths or sum(os.path.getsize(path) for path in paths) > _MOST_BYTES:
