@@ -17,6 +17,15 @@ from typing import Any, Dict, Iterator, Optional
 
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.SIGHUP: "hung up"}
 _AGAIN = 0.05  # seconds
+_WEAK = {"weakref", "_weakrefset"}
+# The standard library's other callbacks of weak references, from Python 3.6 to 3.13.
+_CALLBACKS = {
+    ("importlib._bootstrap", "cb"),
+    ("importlib._bootstrap", "remove"),
+    ("logging", "_removeHandlerRef"),
+    ("concurrent.futures.thread", "weakref_cb"),
+    ("concurrent.futures.process", "weakref_cb"),
+}
 
 
 class Ended(KeyboardInterrupt):
@@ -119,9 +128,11 @@ def _undoing() -> bool:
 
 
 def _swallowed(frame: Any) -> bool:
-    """Whether Python would swallow an exception here, and complain on stderr."""
+    """Whether Python would swallow an exception here, and complain on stderr: it does where what
+    it called was a destructor, or a weak reference's callback."""
     while frame is not None:
-        if frame.f_code.co_name == "__del__" or frame.f_globals.get("__name__") == "weakref":
+        name, module = frame.f_code.co_name, frame.f_globals.get("__name__")
+        if name == "__del__" or module in _WEAK or (module, name) in _CALLBACKS:
             return True
         frame = frame.f_back
     return False

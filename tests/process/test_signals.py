@@ -365,6 +365,46 @@ def test_a_signal_is_not_lost_where_python_swallows_exceptions(name, code):
     ) == ["ended", "Ended", code]
 
 
+@pytest.mark.parametrize(
+    "modules, make",
+    [
+        (["_weakrefset"], "weakref.WeakSet([thing])"),
+        (["weakref"], "weakref.WeakKeyDictionary({thing: 1})"),
+        (["weakref"], "weakref.WeakValueDictionary({1: thing})"),
+        (["logging"], "[thing.flush, thing.close]"),
+        (["concurrent.futures.thread"], "thing.submit(time.sleep, 0).result()"),
+        (["importlib._bootstrap"], "importlib.import_module('wave')"),
+    ],
+)
+def test_a_signal_is_not_lost_in_a_callback_of_the_standard_library(modules, make):
+    kinds = {
+        "logging": "logging.StreamHandler()",
+        "concurrent.futures.thread": "concurrent.futures.thread.ThreadPoolExecutor(1)",
+    }
+    said = script(
+        "import concurrent.futures.thread, gc, importlib, logging\n"
+        "class Thing:\n"
+        "    pass\n"
+        "def profile(frame, event, argument):\n"
+        f"    if event == 'call' and frame.f_globals.get('__name__') in {modules} and (\n"
+        "        frame.f_code.co_name in ('_remove', 'remove', 'cb', 'weakref_cb',\n"
+        "                                 '_removeHandlerRef')):\n"
+        "        sys.setprofile(None)\n"
+        "        print('called')\n"
+        "        " + KILL % "TERM" + "        time.sleep(0)\n"
+        "try:\n"
+        f"    thing = {kinds.get(modules[0], 'Thing()')}\n"
+        "    sys.setprofile(profile)\n"
+        f"    kept = {make}\n"
+        "    del thing\n"
+        "    if type(kept) is list:\n"
+        "        del kept\n"
+        "    gc.collect()\n"
+        "    time.sleep(20)\n" + SAY
+    )
+    assert said == ["called", "Ended", "143"]
+
+
 def test_an_exception_that_is_lost_comes_again():
     assert script(
         "try:\n"
