@@ -17,7 +17,7 @@ from graphfix.exporting.targets import Trial
 from graphfix.exporting.workflow import decided
 from graphfix.findings import count
 from graphfix.formats.checkpoint import writer
-from graphfix.modeldir.names import CHECKPOINT, CONFIG
+from graphfix.modeldir.names import CHECKPOINT, CONFIG, LABEL_MAP
 from graphfix.modeldir.openers import open_source
 from graphfix.options import parsed
 from graphfix.process.scratch import Scratch
@@ -63,15 +63,12 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
             dict(shared, verb="tf2_outputs", output=ours, mask_features=first and theirs)
         ]
         if trial.steps:
-            jobs.append(
-                dict(
-                    shared,
-                    verb="tf2_train",
-                    steps=trial.steps,
-                    batch_size=2,
-                    record=trial.train_record,
-                )
-            )
+            training = dict(shared, verb="tf2_train", steps=trial.steps, batch_size=2)
+            if trial.train_record:
+                training["record"] = os.path.abspath(trial.train_record)
+                # Records have names of classes, which this map numbers.
+                training["label_map"] = os.path.abspath(os.path.join(directory, LABEL_MAP))
+            jobs.append(training)
         results = runner.run_jobs(jobs, python=python)
         outputs: Tuple[Outputs, ...] = ()
         if first is not None and "error" not in results[0]:
