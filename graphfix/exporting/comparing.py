@@ -70,7 +70,10 @@ def compared(
     if outputs.equal:
         return result, ()
     what = f"detects something else than the frozen graph in {_pictures(asked)}: {outputs.summary}"
-    if not rounded:
+    why = exported["details"].get("may_differ")
+    if rounded:
+        why = "the model is rounded to integers, and a value between two may become either"
+    if not why:
         raise VerificationError(
             outputs.api, what, "report it, please; --no_comparison writes it all the same"
         )
@@ -78,7 +81,7 @@ def compared(
         "DETECTIONS_DIFFER",
         WARNING,
         outputs.api,
-        f"{what}; the model is rounded to integers, and a value between two may become either",
+        f"{what}; {why}",
         "see with your own pictures whether that matters: --images",
     )
     return result, (finding,)

@@ -72,7 +72,7 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
         results = runner.run_jobs(jobs, python=python)
         outputs: Tuple[Outputs, ...] = ()
         if first is not None and "error" not in results[0]:
-            outputs = (_compared(_api(results[0]), theirs, ours),)
+            outputs = (compared(_api(results[0]), theirs, ours),)
     details = ([first] if first else []) + results
     return StockTrial(tuple(_verifications(results)), details, remarks, outputs)
 
@@ -150,7 +150,8 @@ def _api(found: Dict[str, Any]) -> str:
     return found["api"].get("revision") or "of unknown revision"
 
 
-def _compared(api: str, theirs: str, ours: str) -> Outputs:
+def compared(api: str, theirs: str, ours: str) -> Outputs:
+    """What a model of TensorFlow 2 computes, beside what TensorFlow 1 does: two .npz files."""
     with np.load(theirs) as one, np.load(ours) as other:
         before, after = dict(one), dict(other)
     notes: Tuple[str, ...] = ()
