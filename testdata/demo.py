@@ -19,6 +19,8 @@ import subprocess
 import sys
 import time
 
+from relabel import relabel
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(HERE)
 OUTPUT = "demo-output"
@@ -42,29 +44,6 @@ def write_label_map(path):
             stream.write(f"item {{\n  id: {number}\n  name: '{name}'\n}}\n")
 
 
-def relabel(source, target, classes=CLASSES):
-    """Copies a record with the new classes' names and ids; other shapes' boxes are left out."""
-    import tensorflow as tf
-
-    tf.compat.v1.logging.set_verbosity("ERROR")
-    number_of = {old: number for number, (_, old) in enumerate(classes, start=1)}
-    with tf.io.TFRecordWriter(target) as writer:
-        for serialized in tf.compat.v1.io.tf_record_iterator(source):
-            example = tf.train.Example.FromString(serialized)
-            feature = example.features.feature
-            names = [text.decode() for text in feature["image/object/class/text"].bytes_list.value]
-            kept = [at for at, name in enumerate(names) if name in number_of]
-            numbers = [number_of[names[at]] for at in kept]
-            feature["image/object/class/text"].bytes_list.value[:] = [
-                classes[number - 1][0].encode() for number in numbers
-            ]
-            feature["image/object/class/label"].int64_list.value[:] = numbers
-            for edge in ("ymin", "xmin", "ymax", "xmax"):
-                values = feature["image/object/bbox/" + edge].float_list.value
-                values[:] = [values[at] for at in kept]
-            writer.write(example.SerializeToString(deterministic=True))
-
-
 def main():
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     os.environ["PYTHONPATH"] = REPOSITORY
@@ -78,7 +57,7 @@ def main():
     detector = os.path.join("testdata", "shapes_detector")
     write_label_map(names)
     for split, path in sorted(records.items()):
-        relabel(os.path.join("testdata", "shapes", split + ".record"), path)
+        relabel(os.path.join("testdata", "shapes", split + ".record"), path, CLASSES)
 
     run("inspect", detector)
     run(
@@ -113,7 +92,12 @@ def main():
     report = os.path.join(os.getcwd(), converted, "report.html")
     print(
         f"\nDone in {time.time() - started:.0f} s. What became of every class and tensor, and the "
-        f"pictures before and after:\n\n    {report}\n"
+        f"pictures before and after:\n\n    {report}\n\n"
+        "On a model of your own, a published archive say:\n\n"
+        "    graphfix inspect MODEL.tar.gz\n"
+        "    graphfix plan MODEL.tar.gz --classes NAME,NAME\n"
+        "    graphfix convert MODEL.tar.gz --classes NAME,NAME --output_directory converted\n\n"
+        "docs/tutorial.md goes on from there: training, and a file for devices.\n"
     )
 
 
