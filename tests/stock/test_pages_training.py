@@ -46,6 +46,7 @@ def ran(name, place):
     return "".join(printed), directory
 
 
+@thorough.only
 def test_the_page_about_anchors(place):
     _, directory = ran("howto_anchors.md", place)
     there = os.listdir(os.path.join(directory, "plots"))
