@@ -82,6 +82,7 @@ def _boxes(one: argparse.ArgumentParser, required: bool) -> None:
         "of Pascal VOC XML; may be repeated",
     )
     one.add_argument("--label_map_path", help="class names, if the records have only ids")
+    flags.add_jobs(one, "processes that read records at once (default: one for each processor)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -108,6 +109,7 @@ def _fit(args: argparse.Namespace) -> "graphfix.AnchorFit":
         seed=args.seed,
         num_anchors=args.num_anchors,
         label_map_path=args.label_map_path,
+        jobs=args.jobs,
     )
 
 
@@ -119,6 +121,7 @@ def _show(args: argparse.Namespace) -> "graphfix.AnchorFit":
         overwrite=args.overwrite,
         anchors=args.anchors,
         label_map_path=args.label_map_path,
+        jobs=args.jobs,
     )
 
 
