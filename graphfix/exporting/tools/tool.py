@@ -10,11 +10,10 @@ The converter runs in a process of its own, in the Python that `--runtime_python
 import os
 from typing import Any, Dict, Iterator, List, NamedTuple
 
-import numpy as np
-
 from graphfix.conversion.output import write_file
 from graphfix.errors import Problem, RequestError
-from graphfix.exporting import detections
+from graphfix.exporting import detections, pictures
+from graphfix.exporting.detections import JOBS
 from graphfix.exporting.detector import Detector, Written
 from graphfix.exporting.targets import Trial
 from graphfix.findings import WARNING, Finding
@@ -24,12 +23,10 @@ from graphfix.process.scratch import Scratch
 from graphfix.stock_api import runner
 from graphfix.verification.stock_trial import StockTrial
 
-JOBS = os.path.join(os.path.dirname(runner.WORKER), "tool_jobs.py")
 # What the API's exporters call a detector's outputs; the last one is a Mask R-CNN's.
 _OUTPUTS = ("num_detections", "detection_boxes", "detection_scores", "detection_classes")
 _MASKS = ("detection_masks",)
-_NOISE = 4
-_SIZE = (240, 320, 3)
+_SIZE = (240, 320)
 # What is compared: detections that are not far below any use.
 _LEAST = 0.01
 
@@ -115,13 +112,11 @@ class Tool(NamedTuple):
                 "--tf1_python", "is needed to read pictures", "name a Python of TensorFlow"
             )
         with Scratch() as scratch:
-            number = len(trial.images) or _NOISE
-            arrays = [os.path.join(scratch, f"{one}.npy") for one in range(number)]
+            if trial.images:
+                arrays = [os.path.join(scratch, f"{one}.npy") for one in range(len(trial.images))]
+            else:
+                arrays = pictures.written(scratch, _SIZE)
             theirs = None
-            if not trial.images:
-                for seed, array in enumerate(arrays):
-                    noise = np.random.RandomState(seed).randint(0, 256, _SIZE)
-                    np.save(array, noise.astype(np.uint8))
             if trial.tf1_python is not None:
                 theirs = detections.of_tensorflow(
                     os.path.join(directory, FROZEN),
