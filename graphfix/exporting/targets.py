@@ -58,5 +58,5 @@ TARGETS: Dict[Target, TargetRow] = {
     Target.OPENVINO: TargetRow(
         "OpenVINO", "graphfix.exporting.tools.to_openvino", runtime="openvino"
     ),
-    Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch"),
+    Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch.target"),
 }
