@@ -6,12 +6,13 @@
 records    writes the records that the configs name
 model      the builders alone, and augmentations on a picture: takes milliseconds
 input      model_lib's own input pipelines, of training and of evaluation: a batch of each
-step       all of these, then a step of model_lib's own model_fn, and the evaluation of what it leaves
+step       the builders, then a step of model_lib's own model_fn, and an evaluation after it
 estimator  the step by the Estimator that model_main makes, with all its files
 
-ANSWERS gets, for each config, a line of JSON: its file's name, null or what was raised, and the time
-it took.  Configs that it has already are not judged again, and after SECONDS none is begun: so a run
-that was stopped goes on.  Each config has a process of its own, forked after the imports, and a time limit.
+ANSWERS gets, for each config, a line of JSON: its file's name, null or what was raised, and the
+time it took.  Configs that it has already are not judged again, and after SECONDS none is begun: so
+a run that was stopped goes on.  Each config has a process of its own, forked after the imports, and
+a time limit.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """Doctor's verdict on configs that were changed is the stock API's own.
 
 The builders alone take milliseconds, so that `make test` asks only them, but for a handful of
-steps.  `make thorough` asks more of both, and gives each field of the input readers, of training and
-of evaluation, and of each augmentation, each of its bounds.
+steps.  `make thorough` asks more of both, and gives each field of the input readers, of training,
+of evaluation and of each augmentation each of its bounds.
 
 What was seen: docs/decisions/015-doctor.md.
 """
