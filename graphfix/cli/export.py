@@ -6,12 +6,7 @@ import graphfix
 from graphfix.choices import Target
 from graphfix.cli import flags
 from graphfix.exporting.workflow import NOT_TAKEN
-from graphfix.process.console import print_json, print_result, say_findings
-
-EXAMPLES = (
-    "graphfix export tf2 ssd.tar.gz --classes person,van -o exported",
-    "graphfix export tf2 converted -o exported --overwrite",
-)
+from graphfix.process.console import print_json, print_result, say_findings, ticking
 
 EXAMPLES = (
     "graphfix export tf2 ssd.tar.gz --label_map_path classes.pbtxt -o for_tf2",
@@ -46,15 +41,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    found = graphfix.export(
-        args.target,
-        args.source,
-        args.output_directory,
-        flags.options(args),
-        overwrite=args.overwrite,
-        drop_quantization=args.drop_quantization,
-        runtime_python=args.runtime_python,
-    )
+    with ticking(f"exporting to {args.target}"):
+        found = graphfix.export(
+            args.target,
+            args.source,
+            args.output_directory,
+            flags.options(args),
+            overwrite=args.overwrite,
+            drop_quantization=args.drop_quantization,
+            runtime_python=args.runtime_python,
+        )
     say_findings(found.findings)
     if args.json:
         print_json(found.to_json())
