@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(report.to_json())
     else:
-        from graphfix.report.next_steps import what_next
+        from graphfix.report.stages import what_next
 
         print_result([report.summary])
         print_next(*what_next(report, args.output_directory))

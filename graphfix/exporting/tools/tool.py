@@ -8,23 +8,22 @@ The converter runs in a process of its own, in the Python that `--runtime_python
 """
 
 import os
-from typing import Any, Dict, Iterator, List, NamedTuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple
 
 import numpy as np
 
 from graphfix.conversion.output import write_file
 from graphfix.errors import Problem, RequestError
-from graphfix.exporting import detections
 from graphfix.exporting.detector import Detector, Written
 from graphfix.exporting.targets import Trial
 from graphfix.findings import WARNING, Finding
 from graphfix.formats.schema import message_class, parse
 from graphfix.modeldir.names import FROZEN
 from graphfix.process.scratch import Scratch
-from graphfix.stock_api import runner
-from graphfix.verification.stock_trial import StockTrial
 
-JOBS = os.path.join(os.path.dirname(runner.WORKER), "tool_jobs.py")
+if TYPE_CHECKING:
+    from graphfix.verification.stock_trial import StockTrial
+
 # What the API's exporters call a detector's outputs; the last one is a Mask R-CNN's.
 _OUTPUTS = ("num_detections", "detection_boxes", "detection_scores", "detection_classes")
 _MASKS = ("detection_masks",)
@@ -32,6 +31,13 @@ _NOISE = 4
 _SIZE = (240, 320, 3)
 # What is compared: detections that are not far below any use.
 _LEAST = 0.01
+
+
+def worker() -> str:
+    """The script that the converter's or runtime's Python runs."""
+    from graphfix.stock_api import runner
+
+    return os.path.join(os.path.dirname(runner.WORKER), "tool_jobs.py")
 
 
 class Tool(NamedTuple):
@@ -57,6 +63,8 @@ class Tool(NamedTuple):
 
     def write(self, detector: Detector, directory: str) -> Written:
         """Writes the graph and the model."""
+        from graphfix.stock_api import runner  # which asking for problems does without
+
         data, told = detector.frozen_graph()
         write_file(directory, FROZEN, data)
         graph_def = parse(message_class("graphfix.graph.GraphDef"), data)
@@ -75,7 +83,7 @@ class Tool(NamedTuple):
             "names": [name for name in _OUTPUTS + _MASKS if name in names],
         }
         assert detector.python is not None, "problems() asks for it"
-        (made,) = runner.run_jobs([job], python=detector.python, worker=JOBS)
+        (made,) = runner.run_jobs([job], python=detector.python, worker=worker())
         if "error" in made:
             error = made["error"]
             raise RequestError(
@@ -104,12 +112,14 @@ class Tool(NamedTuple):
             ),
         )
 
-    def tried(self, directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
+    def tried(self, directory: str, exported: Dict[str, Any], trial: Trial) -> "StockTrial":
         """Whether the runtime detects what TensorFlow does, where there is one.
 
         Raises:
           GraphfixError: one cannot be asked.
         """
+        from graphfix.exporting import detections
+
         if trial.images and trial.tf1_python is None:
             raise RequestError(
                 "--tf1_python", "is needed to read pictures", "name a Python of TensorFlow"
@@ -134,7 +144,7 @@ class Tool(NamedTuple):
                 "model": os.path.join(directory, self.model),
                 "arrays": arrays,
             }
-            ours = detections.of_runtime(job, trial.python, JOBS, self.runtime_package)
+            ours = detections.of_runtime(job, trial.python, worker(), self.runtime_package)
         results: List[Dict[str, Any]] = [ours] + ([theirs] if theirs else [])
         version = f"{self.runtime} {ours['versions'][self.runtime_package]}"
         return detections.judged(version, ours, theirs, _LEAST, results)
