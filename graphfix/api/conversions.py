@@ -187,13 +187,14 @@ def convert(
       ['checkpoint', 'frozen_inference_graph.pb', 'label_map.pbtxt']
     """
     from graphfix.conversion.convert import convert as work
+    from graphfix.exporting.possible import exports
     from graphfix.modeldir.destinations import destination
     from graphfix.planning.plan import Plan
 
     where = destination(output_directory, overwrite=overwrite, model_dir=model_dir)
     if plan is not None and not isinstance(plan, Plan):
         plan = path_of("plan", plan)
-    return work(source_of(source), where, options_of(options), plan=plan)
+    return work(source_of(source), where, options_of(options), plan=plan, exports=exports)
 
 
 def export(

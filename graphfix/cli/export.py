@@ -6,7 +6,7 @@ import graphfix
 from graphfix.choices import Target
 from graphfix.cli import flags
 from graphfix.exporting.workflow import NOT_TAKEN
-from graphfix.process.console import print_json, print_result, say_findings
+from graphfix.process.console import print_json, print_result, say_findings, ticking
 
 EXAMPLES = (
     "graphfix export tf2 ssd.tar.gz --label_map_path classes.pbtxt -o for_tf2",
@@ -59,18 +59,19 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    found = graphfix.export(
-        args.target,
-        args.source,
-        args.output_directory,
-        flags.options(args),
-        overwrite=args.overwrite,
-        drop_quantization=args.drop_quantization,
-        runtime_python=args.runtime_python,
-        tf1_python=args.tf1_python,
-        images=args.images or (),
-        compare=not args.no_comparison,
-    )
+    with ticking(f"exporting to {args.target}"):
+        found = graphfix.export(
+            args.target,
+            args.source,
+            args.output_directory,
+            flags.options(args),
+            overwrite=args.overwrite,
+            drop_quantization=args.drop_quantization,
+            runtime_python=args.runtime_python,
+            tf1_python=args.tf1_python,
+            images=args.images or (),
+            compare=not args.no_comparison,
+        )
     say_findings(found.findings)
     if args.json:
         print_json(found.to_json())
