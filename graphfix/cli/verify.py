@@ -65,7 +65,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="the model OUT was converted from (default: what its report names)",
     )
-    stock.add_argument("--pipeline_config_path", help="its config, if not next to the checkpoint")
+    stock.add_argument(
+        "--pipeline_config_path", metavar="FILE", help="its config, if not next to the checkpoint"
+    )
     stock.add_argument(
         "--tf1_python",
         metavar="PYTHON",
@@ -87,9 +89,14 @@ def run(args: argparse.Namespace) -> int:
     for name in _STOCK:
         if getattr(args, name):
             args.parser.error(f"--{name} needs --stock")
-    found = graphfix.verify(args.directory)
+    with ticking("reading it back"):
+        found = graphfix.verify(args.directory)
     say(found.remarks)
     print_result([found.summary])
+    if found.target is not None:
+        from graphfix.exporting.trial import not_run  # which others do without
+
+        print_next(*not_run(args.directory, found.target))
     if found.classes is not None:
         print_next(
             "next, start the stock trainers from it:",
@@ -99,7 +106,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _with_stock(args: argparse.Namespace) -> int:
-    found = graphfix.verify(args.directory)
+    with ticking("reading it back"):
+        found = graphfix.verify(args.directory)
     say(found.remarks + (found.summary,))
     with ticking("asking the stock API"):
         tried = graphfix.try_with_stock_api(

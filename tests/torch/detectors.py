@@ -117,7 +117,7 @@ def noise():
 
 
 def scene(classes, pictures, boxes=3):
-    """Pictures with boxes of a colour and a label each painted on them."""
+    """Pictures with boxes of a colour and a label each painted on them; the masks are ellipses."""
     random = np.random.RandomState(6)
     size = pictures.shape[1:3]
     found = {"images": pictures.copy()}
@@ -126,10 +126,19 @@ def scene(classes, pictures, boxes=3):
         high = low + random.uniform(0.15, 0.5, (boxes, 2))
         found[f"boxes_{number}"] = np.concatenate([low, high], 1).clip(0, 1).astype(np.float32)
         found[f"labels_{number}"] = random.randint(1, classes + 1, boxes)
+        found[f"masks_{number}"] = ellipses(found[f"boxes_{number}"], size)
         # One of them, so that much of the picture stays.
         top, left, bottom, right = (found[f"boxes_{number}"][0] * (size * 2)).astype(int)
         picture[top:bottom, left:right] = random.randint(0, 256, 3)
     return found
+
+
+def ellipses(boxes, size):
+    """Those that boxes [n, 4] in parts of an image enclose, [n, *size] of 0 and 1."""
+    y, x = (np.arange(side) / side for side in size)
+    y1, x1, y2, x2 = (edge[:, None, None] for edge in boxes.T)
+    rows = ((2 * y[:, None] - y1 - y2) / (y2 - y1)) ** 2
+    return (rows + ((2 * x - x1 - x2) / (x2 - x1)) ** 2 <= 1).astype(np.uint8)
 
 
 # What `judge` has of a detector: its exported directory, and what the stock API computes.
