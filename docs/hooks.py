@@ -40,8 +40,9 @@ def _decisions(folder):
     yield ""
     for path in sorted(glob.glob(os.path.join(folder, "*.md"))):
         with open(path, encoding="utf-8") as file:
-            title = file.readline().lstrip("# ").strip()
-        yield f"* [{title}]({os.path.basename(path)})"
+            title = re.sub(r"^# (\d+: )?", "", file.readline()).strip()
+        name = os.path.basename(path)
+        yield f"* {name[:3]}: [{title}]({name})"
 
 
 def on_page_markdown(markdown, page, config, files):
