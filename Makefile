@@ -8,7 +8,8 @@
 #              where it was stopped
 # make outputs  published layouts, their own graphs beside the stock graph of the output, into
 #              docs/outputs.md; takes an hour
-# make demo    converts the detector in testdata/ and shows what it finds before and after
+# make demo    converts the detector in testdata/ and shows what it finds before and after, and in
+#              OpenCV, where that can be had
 # make bench   times conversions beside a plain TensorFlow script and `cp`
 # make robustness  tries to break graphfix for hours, into docs/robustness.md
 # make clean   removes what the above leave in this folder
@@ -55,7 +56,8 @@ outputs:
 	--output docs/outputs.md
 
 demo:
-	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" testdata/demo.py
+	@stock=$$($(ENVIRONMENT) stock-2019-07) && { opencv=$$($(ENVIRONMENT) opencv-4) || :; } && \
+	PYTHONPATH=. "$$stock" testdata/demo.py $$opencv
 
 bench:
 	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" benchmarks/convert.py

@@ -107,7 +107,8 @@ def _with_stock(args: argparse.Namespace) -> int:
     with ticking("reading it back"):
         found = graphfix.verify(args.directory)
     say(found.remarks + (found.summary,))
-    with ticking("asking the stock API"):
+    asked = "the stock API" if found.classes is not None else "the target's runtime"
+    with ticking(f"asking {asked}"):
         tried = graphfix.try_with_stock_api(
             args.directory,
             stock_python=args.stock_python,

@@ -28,7 +28,7 @@ class Verified:
 
     @property
     def summary(self) -> str:
-        words = f"{count(self.tensors, 'tensor')} intact"
+        words = f"{count(self.tensors, 'tensor') if self.tensors else 'all files'} intact"
         if self.classes is not None:
             planned = count(self.classes, "planned class", "planned classes")
             words += f"; config and heads match the {planned}"
