@@ -10,7 +10,8 @@
 #              docs/outputs.md; takes an hour
 # make docs    builds the documentation into site/; a link that leads nowhere fails it
 # make pictures  the pictures in docs/ that show what graphfix draws (with Chromium, the report, too)
-# make demo    converts the detector in testdata/ and shows what it finds before and after
+# make demo    converts the detector in testdata/ and shows what it finds before and after, and in
+#              OpenCV, where that can be had
 # make bench   times conversions beside a plain TensorFlow script and `cp`
 # make robustness  tries to break graphfix for hours, into docs/robustness.md
 # make clean   removes what the above leave in this folder
@@ -65,7 +66,8 @@ pictures: demo
 	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" docs/pictures.py
 
 demo:
-	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" testdata/demo.py
+	@stock=$$($(ENVIRONMENT) stock-2019-07) && { opencv=$$($(ENVIRONMENT) opencv-4) || :; } && \
+	PYTHONPATH=. "$$stock" testdata/demo.py $$opencv
 
 bench:
 	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" benchmarks/convert.py

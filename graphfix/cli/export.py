@@ -5,8 +5,16 @@ import argparse
 import graphfix
 from graphfix.choices import Target
 from graphfix.cli import flags
+from graphfix.exporting.targets import TARGETS
 from graphfix.exporting.workflow import NOT_TAKEN
-from graphfix.process.console import print_json, print_result, say_findings, ticking
+from graphfix.process.console import (
+    print_json,
+    print_next,
+    print_result,
+    quoted,
+    say_findings,
+    ticking,
+)
 
 EXAMPLES = (
     "graphfix export tf2 ssd.tar.gz --label_map_path classes.pbtxt -o for_tf2",
@@ -76,6 +84,12 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(found.to_json())
     else:
-        steps = [line for step in found.next_steps for line in step.split("\n")]
-        print_result([found.summary, *found.compared, *steps])
+        print_result([found.summary, *found.compared])
+        print_next("next, use it:", *(line for one in found.next_steps for line in one.split("\n")))
+        target = TARGETS[found.target]
+        if hasattr(target.load(), "tried"):
+            print_next(
+                f"to have it judged by {target.title}, in a PYTHON that has it:",
+                f"graphfix verify {quoted(args.output_directory)} --stock --stock_python PYTHON",
+            )
     return 0

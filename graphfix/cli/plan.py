@@ -4,7 +4,14 @@ import argparse
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.process.console import print_json, print_result, say_findings, ticking
+from graphfix.process.console import (
+    print_json,
+    print_next,
+    print_result,
+    quoted,
+    say_findings,
+    ticking,
+)
 
 EXAMPLES = (
     "graphfix plan ssd.tar.gz --label_map_path classes.pbtxt --map van=truck+bus",
@@ -42,5 +49,11 @@ def run(args: argparse.Namespace) -> int:
         print_json(plan.to_json())
         say_findings(plan.findings)
     else:
-        print_result(plan.to_lines())
+        from graphfix.planning.plan_text import changes
+
+        print_result(changes(plan))
+        say_findings(plan.findings)
+        place = () if args.output_directory else ("-o", "converted")
+        words = ("graphfix", "convert", *place, *args.words[1:])
+        print_next("next, do it:", " ".join(map(quoted, words)))
     return 0

@@ -1,10 +1,12 @@
 """graphfix verify"""
 
 import argparse
+import os
 
 import graphfix
 from graphfix.cli import flags
 from graphfix.errors import VerificationError
+from graphfix.modeldir.names import REPORT_HTML
 from graphfix.process.console import print_either, print_next, print_result, quoted, say, ticking
 
 # What asks the stock API, and makes no sense without --stock.
@@ -109,7 +111,8 @@ def _with_stock(args: argparse.Namespace) -> int:
     with ticking("reading it back"):
         found = graphfix.verify(args.directory)
     say(found.remarks + (found.summary,))
-    with ticking("asking the stock API"):
+    asked = "the stock API" if found.classes is not None else "the target's runtime"
+    with ticking(f"asking {asked}"):
         tried = graphfix.try_with_stock_api(
             args.directory,
             stock_python=args.stock_python,
@@ -125,6 +128,9 @@ def _with_stock(args: argparse.Namespace) -> int:
         )
     say(tried.remarks)
     print_either(tried, args.json)
+    if tried.complete and found.classes is not None and not args.json:
+        page = os.path.join(args.directory, REPORT_HTML)
+        print_next(f"next, train: {page} has the commands, and what this found")
     for one in tried.verifications:
         if not one.complete:
             say(

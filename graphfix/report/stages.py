@@ -63,8 +63,8 @@ def _stages(step: Step, config: str, api: str) -> List[Stage]:
         _evaluation(step, config, api),
         Stage(
             "Export",
-            "Makes a frozen graph and a SavedModel, for TensorFlow Serving, of the latest "
-            f"checkpoint. {exported(config)} must not be there yet.",
+            "Makes a frozen graph, and a SavedModel for TensorFlow Serving, of the latest "
+            "checkpoint, in a new directory.",
             export_command(step, config),
         ),
     ]
