@@ -80,8 +80,8 @@ def draw(initializer: Initializer, key: str, shape: Tuple[int, ...]) -> np.ndarr
 
 
 def draw_each(initializer: Initializer, keys: Sequence[str], shape: Tuple[int, ...]) -> np.ndarray:
-    """What `draw` gives for each of several keys, [key, *shape]: faster than one by one, where there
-    are thousands of a few values each."""
+    """What `draw` gives for each of several keys, [key, *shape]: faster than one by one, where
+    there are thousands of a few values each."""
     count = int(np.prod(shape, dtype=np.int64))
     if initializer.kind == "uniform":
         words = _words(keys, 0, [count] * len(keys))
