@@ -168,7 +168,7 @@ class FasterRcnn(Detector):
         found = self._rpn_losses(first, truths)
         with torch.no_grad():
             proposals, _, counts = self.proposals(first, batch.after)
-            proposals, counts = self._sampled(proposals, counts, truths)
+            proposals, counts = self.sample(proposals, counts, truths)
         second = self.classify(first.features, proposals, counts, size)
         classes = body.num_classes + 1
         assigned = [
@@ -230,7 +230,7 @@ class FasterRcnn(Detector):
             RPN_BOX: body.first_stage_localization_loss_weight * torch.stack(of_boxes).mean(),
         }
 
-    def _sampled(
+    def sample(
         self, proposals: Tensor, counts: Tensor, truths: List[Truth]
     ) -> Tuple[Tensor, Tensor]:
         """A balanced sample of each image's proposals, filled up with zeros."""

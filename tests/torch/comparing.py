@@ -195,9 +195,18 @@ def trained(detector, case):
     """(what, gap) of the losses, of their gradients by each variable, and of what the moving
     statistics gain in a step."""
     detector.train()
+    if isinstance(detector, FasterRcnn):
+        # As in `detected`.
+        given = torch.from_numpy(case.stock["train/proposals"])
+        counts = torch.from_numpy(case.stock["train/counts"]).long()
+        sample, sampled = detector.sample, []
+        detector.sample = lambda *proposals: sampled.append(sample(*proposals)) or (given, counts)
     before = {name: value.clone() for name, value in detector.named_buffers()}
     losses = detector(pictures(case), list(true_boxes(case)))
     sum(losses.values()).backward()
+    if isinstance(detector, FasterRcnn):
+        yield "sampled", gap(sampled[0][0], given)
+        yield "counts", gap(sampled[0][1], counts)
     for name, loss in losses.items():
         yield name, gap(loss.item(), case.stock["loss/" + LOSSES[name]])
     parameters, buffers = dict(detector.named_parameters()), dict(detector.named_buffers())

@@ -29,7 +29,7 @@ def message_of(text):
     return parse_config(text.encode(), "pipeline.config").message
 
 
-_ALL_PROPOSALS = " second_stage_batch_size: 8 second_stage_balance_fraction: 1"
+_ALL_PROPOSALS = " second_stage_batch_size: 32 second_stage_balance_fraction: 1"
 # What is random in training, and what a batch decides: statistics of two images of a map of one
 # cell turn a difference of rounding into one of per cents.
 STEADY = (
@@ -38,9 +38,10 @@ STEADY = (
     (r" argmax_matcher \{", " argmax_matcher { force_match_for_each_row: true"),
     # So large that sampling leaves nothing out.
     (r" second_stage_batch_size: \d+", _ALL_PROPOSALS),
+    # So many that some are of the boxes.
     (
-        r" first_stage_max_proposals:",
-        " first_stage_minibatch_size: 2048 first_stage_max_proposals:",
+        r" first_stage_max_proposals: \d+",
+        " first_stage_minibatch_size: 2048 first_stage_max_proposals: 32",
     ),
     (r"( convolutional_box_predictor \{)", r"\1 use_dropout: false"),
     (r"( batch_norm \{)", r"\1 train: false"),
@@ -51,7 +52,9 @@ FEW_CLASSES = (r" num_classes: \d+", " num_classes: 4")
 LINEAR = re.compile(r".*/(project|conv3|shortcut|projection_\d+)/weights\Z")
 # It takes what no normalization bounds, and its activation is bounded.
 BASE = re.compile(r".*/Base_Conv2d_\w+/weights\Z")
-HEAD = re.compile(r".*(Class|BoxEncoding|Box)Predictor/\w*weights\Z")
+HEAD = re.compile(
+    r"(.*(Class|BoxEncoding|Box)Predictor/\w*|(SecondStageBoxPredictor/)?Conv(_\d+)?/)weights\Z"
+)
 
 
 # Detectors that are no family of tests/stock/families.

@@ -9,7 +9,8 @@ of image I boxes_I [n, 4] in parts of it, labels_I [n] from 1 and masks_I [n, he
 
     detect/NAME       preprocessed, encodings, logits, anchors, boxes (decoded), and the detections
     layer/SCOPE/LEAF/I   what the I-th convolution by a kernel gives
-    loss/NAME         the losses of the same images in training
+    train/NAME        the sampled proposals in training, and their counts
+    loss/NAME         the losses of the same images then
     gradient/NAME     their sum's by each trained variable
     moved/NAME        a BatchNorm's moving statistics after one step
 """
@@ -107,8 +108,14 @@ def trained(pipeline, job, scene):
             if predicts_masks(pipeline)
             else None,
         )
-        losses = model.loss(model.predict(preprocessed, shapes), shapes)
-        wanted = {"loss/" + name[len("Loss/") :]: one for name, one in losses.items()}
+        predicted = model.predict(preprocessed, shapes)
+        losses = model.loss(predicted, shapes)
+        wanted = {
+            "train/" + name: predicted[NAMES[name]]
+            for name in ("proposals", "counts")
+            if NAMES[name] in predicted
+        }
+        wanted.update({"loss/" + name[len("Loss/") :]: one for name, one in losses.items()})
         variables = tf.trainable_variables()
         for variable, gradient in zip(variables, tf.gradients(sum(losses.values()), variables)):
             if gradient is not None:

@@ -24,7 +24,10 @@ REST = (
     ("ssd_inception_v2",),
     ("ssd_mobilenet_v1_fpn",),
     ("ssd_mobilenet_v2_fpnlite",),
+    ("ssd_mobilenet_v2_fpnlite", (r"use_depthwise: true", "")),
     ("ssd_resnet50_fpn",),
+    ("ssd_resnet101_fpn",),
+    ("ssd_resnet101_fpn", (r"ssd_resnet101_v1_fpn", "ssd_resnet152_v1_fpn")),
     ("ssd_mobilenet_v1_ppn",),
     ("ssd_resnet50_ppn",),
     ("ssd_softmax",),
@@ -34,6 +37,8 @@ REST = (
     ("ssd_fpn_no_background",),
     ("ssd_fpn_shared_tower",),
     ("faster_rcnn_resnet50",),
+    ("faster_rcnn_resnet101",),
+    ("faster_rcnn_resnet152",),
     # Dilated convolutions in both stages.
     (
         "faster_rcnn_resnet50",
@@ -162,9 +167,10 @@ def test_losses_and_gradients_are_the_stock_api_s(case):
     found = dict(comparing.trained(comparing.load(case), case))
     heads = {name: one for name, one in found.items() if comparing.is_head(name)}
     assert len(heads) >= 4
-    assert sum(value for name, value in case.stock.items() if name.startswith("loss/")) > 0.01
+    assert min(value for name, value in case.stock.items() if name.startswith("loss/")) > 0.001
     for name in (*(name for name in comparing.LOSSES if name in found), *heads):
         assert found[name] <= comparing.ALIKE_GRADIENTS, name
+    assert max(found.get(name, 0) for name in ("sampled", "counts")) <= comparing.ALIKE
 
 
 def test_masks_are_the_stock_api_s(case):
