@@ -4,14 +4,8 @@ import argparse
 
 import graphfix
 from graphfix.choices import Target
-from graphfix.cli import flags
+from graphfix.cli import exported, flags
 from graphfix.exporting.workflow import NOT_TAKEN
-from graphfix.process.console import print_json, print_result, say_findings
-
-EXAMPLES = (
-    "graphfix export tf2 ssd.tar.gz --classes person,van -o exported",
-    "graphfix export tf2 converted -o exported --overwrite",
-)
 
 EXAMPLES = (
     "graphfix export tf2 ssd.tar.gz --label_map_path classes.pbtxt -o for_tf2",
@@ -38,7 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--runtime_python",
         metavar="PYTHON",
         help="the Python that has the target's own tools (onnx: TensorFlow and tf2onnx; openvino: "
-        "openvino)",
+        "openvino; tflite: TensorFlow 1.15 and the stock API)",
     )
     flags.add_output_directory(parser)
     flags.add_overwrite(parser)
@@ -55,10 +49,4 @@ def run(args: argparse.Namespace) -> int:
         drop_quantization=args.drop_quantization,
         runtime_python=args.runtime_python,
     )
-    say_findings(found.findings)
-    if args.json:
-        print_json(found.to_json())
-    else:
-        steps = [line for step in found.next_steps for line in step.split("\n")]
-        print_result([found.summary] + steps)
-    return 0
+    return exported.told(found, as_json=args.json)
