@@ -101,7 +101,6 @@ def judged(
     theirs: Optional[Dict[str, Any]],
     least: float,
     results: List[Dict[str, Any]],
-    near: float = NEAR,
 ) -> StockTrial:
     """What a runtime's detections are beside TensorFlow's, where those are known."""
     pictures = count(len(ours["detections"]), "picture")
@@ -114,7 +113,7 @@ def judged(
     if theirs is None:
         remarks = ("detections were not compared: name a Python of TensorFlow as --tf1_python",)
     else:
-        found = compare(theirs["detections"], ours["detections"], least, near)
+        found = compare(theirs["detections"], ours["detections"], least)
         outputs = (Outputs(runtime, "detections", str(found), found.equal),)
     return StockTrial((verification,), results, remarks, outputs)
 

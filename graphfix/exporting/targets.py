@@ -53,6 +53,6 @@ TARGETS: Dict[Target, TargetRow] = {
     Target.OPENCV: TargetRow("OpenCV", "graphfix.exporting.opencv.target"),
     Target.ONNX: TargetRow("ONNX", "graphfix.exporting.tools.to_onnx"),
     Target.OPENVINO: TargetRow("OpenVINO", "graphfix.exporting.tools.to_openvino"),
-    Target.TFLITE: TargetRow("TensorFlow Lite", "graphfix.exporting.tflite.target"),
     Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch"),
+    Target.TFLITE: TargetRow("TensorFlow Lite", "graphfix.exporting.tflite.target"),
 }

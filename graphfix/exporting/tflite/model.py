@@ -167,7 +167,8 @@ def open_lite(path: str) -> LiteModel:
     except Newer as error:
         raise SourceError(path, str(error), "convert it with an older TensorFlow") from None
     except Damaged as error:
-        raise damaged(path, str(error)) from None
+        what = f"is no whole TensorFlow Lite model: it {error}"
+        raise damaged(path, what) from None
 
 
 def _checked(path: str, data: bytes, root: Table, end: int) -> LiteModel:

@@ -9,7 +9,7 @@ Both run in a process of their own, in the Python that `--runtime_python` names.
 """
 
 import os
-from typing import TYPE_CHECKING, Any, Dict, Iterator
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List
 
 from graphfix.choices import Target
 from graphfix.conversion.output import write_file
@@ -158,13 +158,18 @@ def _details(detector: Detector, model: LiteModel, found: Dict[str, Any]) -> Dic
     return {
         "height": size.height,
         "width": size.width,
-        "scale": found["scale"],
-        "offset": found["offset"],
+        "scale": _one(found["scale"]),
+        "offset": _one(found["offset"]),
         "quantized": detector.model.quantized,
         "detection": model.options,
         "score_threshold": model.options.get("nms_score_threshold", 0.0),
         "tensorflow": found["tensorflow"],
     }
+
+
+def _one(values: List[float]) -> Any:
+    """The number of all channels, or that of each."""
+    return values if len(set(values)) > 1 else values[0]
 
 
 def _feeding(details: Dict[str, Any]) -> Finding:

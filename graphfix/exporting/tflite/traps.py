@@ -41,7 +41,7 @@ def traps(name: str, options: Mapping[str, Any], remedy: str = _ANEW) -> Iterato
         "read no more rows than it says",
     )
     yield Finding(
-        "CLASS_IDS",
+        "IDS_FROM_0",
         INFO,
         name,
         f"counts classes from 0, as the lines of {LABELS}; label_map.pbtxt counts from 1",

@@ -105,7 +105,7 @@ def test_labels_are_numbered_from_0_and_the_label_map_from_1(tmp_path):
     exported = json.loads(files["export.json"].decode())
     assert exported["target"] == "tflite" and exported["details"]["rows"] == [[0], [4], [2]]
     codes = {one.code for one in found.findings}
-    assert {"FEW_DETECTIONS", "CLASS_AGNOSTIC", "ROWS", "CLASS_IDS"} <= codes
+    assert {"FEW_DETECTIONS", "CLASS_AGNOSTIC", "ROWS", "IDS_FROM_0"} <= codes
     assert "SOFTMAX" not in codes
     assert "SOFTMAX" in {one.code for one in of("softmax", tmp_path, classes="two")[0].findings}
 

@@ -55,7 +55,11 @@ def test_the_exporter_is_asked_with_the_models_flags(stock):
     assert memory.files[FROZEN] == b"frozen"
     assert memory.files["labels.txt"] == b"star\ncircle\nring\ncross\nnovelty\n"
     details = json.loads(memory.files["export.json"].decode())["details"]
-    assert details["scale"] == [1 / 127.5] * 3 and details["detection"]["num_classes"] == 5
+    assert (
+        details["scale"] == 1 / 127.5
+        and details["offset"] == -1
+        and details["detection"]["num_classes"] == 5
+    )
     # What is told is what the file has.
     assert {"FEW_DETECTIONS", "CLASS_AGNOSTIC", "INPUT"} <= {one.code for one in found.findings}
     assert "TensorFlow 1.15.5" in found.summary and "interpreter" in found.next_steps[0]
