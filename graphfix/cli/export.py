@@ -4,9 +4,9 @@ import argparse
 
 import graphfix
 from graphfix.choices import Target
-from graphfix.cli import flags
+from graphfix.cli import exported, flags
 from graphfix.exporting.workflow import NOT_TAKEN
-from graphfix.process.console import print_json, print_result, say_findings
+from graphfix.process.console import ticking
 
 EXAMPLES = (
     "graphfix export tf2 ssd.tar.gz --label_map_path classes.pbtxt -o for_tf2",
@@ -34,7 +34,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--runtime_python",
         metavar="PYTHON",
         help="the Python that has the target's own tools (onnx: TensorFlow and tf2onnx; openvino: "
-        "openvino; opencv: cv2, to compare detections)",
+        "openvino; tflite: TensorFlow 1.15 and the stock API; opencv: cv2, to compare detections)",
     )
     parser.add_argument(
         "--tf1_python",
@@ -59,22 +59,17 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    found = graphfix.export(
-        args.target,
-        args.source,
-        args.output_directory,
-        flags.options(args),
-        overwrite=args.overwrite,
-        drop_quantization=args.drop_quantization,
-        runtime_python=args.runtime_python,
-        tf1_python=args.tf1_python,
-        images=args.images or (),
-        compare=not args.no_comparison,
-    )
-    say_findings(found.findings)
-    if args.json:
-        print_json(found.to_json())
-    else:
-        steps = [line for step in found.next_steps for line in step.split("\n")]
-        print_result([found.summary, *found.compared, *steps])
-    return 0
+    with ticking(f"exporting to {args.target}"):
+        found = graphfix.export(
+            args.target,
+            args.source,
+            args.output_directory,
+            flags.options(args),
+            overwrite=args.overwrite,
+            drop_quantization=args.drop_quantization,
+            runtime_python=args.runtime_python,
+            tf1_python=args.tf1_python,
+            images=args.images or (),
+            compare=not args.no_comparison,
+        )
+    return exported.told(found, args.output_directory, as_json=args.json)

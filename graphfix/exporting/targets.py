@@ -58,5 +58,8 @@ TARGETS: Dict[Target, TargetRow] = {
     Target.OPENVINO: TargetRow(
         "OpenVINO", "graphfix.exporting.tools.to_openvino", runtime="openvino"
     ),
-    Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch"),
+    Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch.target"),
+    Target.TFLITE: TargetRow(
+        "TensorFlow Lite", "graphfix.exporting.tflite.target", runtime="ai_edge_litert"
+    ),
 }

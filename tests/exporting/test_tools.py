@@ -7,8 +7,8 @@ import pytest
 import repository
 
 import graphfix
-from graphfix.exporting.tools import tool
-from graphfix.stock_api import tool_jobs
+from graphfix.exporting import detections
+from graphfix.stock_api import runner, tool_jobs
 
 
 @pytest.fixture
@@ -18,13 +18,13 @@ def answers(monkeypatch):
 
     def install(result, data=b"onnx"):
         def run_jobs(given, *, python, worker):
-            assert worker == tool.JOBS and python == "python-of-onnx"
+            assert worker == detections.JOBS and python == "python-of-onnx"
             asked.extend(given)
             with open(given[0]["output"], "wb") as file:
                 file.write(data)
             return [result]
 
-        monkeypatch.setattr(tool.runner, "run_jobs", run_jobs)
+        monkeypatch.setattr(runner, "run_jobs", run_jobs)
         return asked
 
     return install
@@ -106,5 +106,5 @@ def test_the_jobs_answer_without_the_tools(tmp_path):
 
 def test_nothing_beside_the_jobs_hides_a_tool():
     """Python looks in the script's folder first."""
-    beside = {name.partition(".")[0] for name in os.listdir(os.path.dirname(tool.JOBS))}
+    beside = {name.partition(".")[0] for name in os.listdir(os.path.dirname(detections.JOBS))}
     assert not beside & {"onnx", "onnxruntime", "openvino", "tensorflow", "tf2onnx", "numpy"}

@@ -6,7 +6,7 @@ import lifted_tf2
 import pytest
 import thorough
 
-from graphfix.exporting.tf2.trial import TOLERANCE
+from graphfix.exporting.raw_outputs import TOLERANCE
 
 
 @pytest.fixture(scope="module")

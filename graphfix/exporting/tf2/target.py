@@ -14,10 +14,8 @@ from graphfix.errors import Problem
 from graphfix.exporting.detector import Detector, Written
 from graphfix.exporting.targets import Trial
 from graphfix.exporting.tf2 import exactness, names
-from graphfix.exporting.tf2.config import config_edits
 from graphfix.exporting.tf2.widening import WIDENED, Widening
 from graphfix.findings import INFO, WARNING, Finding, count
-from graphfix.formats.checkpoint import objects, writer
 from graphfix.modeldir.checkpoint_state import write_state
 from graphfix.modeldir.names import CONFIG
 from graphfix.pipeline_config.edits import ConfigEdit, apply_edits
@@ -43,6 +41,9 @@ def problems(detector: Detector) -> Iterator[Problem]:
 
 def write(detector: Detector, directory: str) -> Written:
     """Writes the checkpoint and the config."""
+    from graphfix.exporting.tf2.config import config_edits  # which asking for problems does without
+    from graphfix.formats.checkpoint import objects, writer
+
     paths = _names(detector).paths
     wide = _widening(detector)
     tensors = objects.object_based(
