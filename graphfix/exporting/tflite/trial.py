@@ -9,9 +9,9 @@ import numpy as np
 
 from graphfix.errors import GraphfixError, RequestError, SourceError
 from graphfix.exporting import detections
+from graphfix.exporting.detections import JOBS
 from graphfix.exporting.targets import Trial
 from graphfix.exporting.tflite.model import DETECT, open_lite
-from graphfix.exporting.tools.tool import JOBS
 from graphfix.findings import count
 from graphfix.modeldir.names import EXPORT_JSON, FROZEN
 from graphfix.process.scratch import Scratch
