@@ -20,6 +20,8 @@ import subprocess
 import sys
 import time
 
+from relabel import relabel
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(HERE)
 OUTPUT = "demo-output"
@@ -58,29 +60,6 @@ def write_label_map(path):
             stream.write(f"item {{\n  id: {number}\n  name: '{name}'\n}}\n")
 
 
-def relabel(source, target, classes=CLASSES):
-    """Copies a record with the new classes' names and ids; other shapes' boxes are left out."""
-    import tensorflow as tf
-
-    tf.compat.v1.logging.set_verbosity("ERROR")
-    number_of = {old: number for number, (_, old) in enumerate(classes, start=1)}
-    with tf.io.TFRecordWriter(target) as writer:
-        for serialized in tf.compat.v1.io.tf_record_iterator(source):
-            example = tf.train.Example.FromString(serialized)
-            feature = example.features.feature
-            names = [text.decode() for text in feature["image/object/class/text"].bytes_list.value]
-            kept = [at for at, name in enumerate(names) if name in number_of]
-            numbers = [number_of[names[at]] for at in kept]
-            feature["image/object/class/text"].bytes_list.value[:] = [
-                classes[number - 1][0].encode() for number in numbers
-            ]
-            feature["image/object/class/label"].int64_list.value[:] = numbers
-            for edge in ("ymin", "xmin", "ymax", "xmax"):
-                values = feature["image/object/bbox/" + edge].float_list.value
-                values[:] = [values[at] for at in kept]
-            writer.write(example.SerializeToString(deterministic=True))
-
-
 def leave_tensorflow(converted, images, opencv):
     """The second act: the same detections without TensorFlow."""
     exported = os.path.join(OUTPUT, "for_opencv")
@@ -106,7 +85,7 @@ def main():
     images = sorted(glob.glob("testdata/shapes/demo_*.jpg"))
     write_label_map(names)
     for split, path in sorted(records.items()):
-        relabel(os.path.join("testdata", "shapes", split + ".record"), path)
+        relabel(os.path.join("testdata", "shapes", split + ".record"), path, CLASSES)
 
     run("inspect", detector)
     run(

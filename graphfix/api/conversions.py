@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence, Union
 from graphfix.api.arguments import options_of, source_of
 from graphfix.choices import Target
 from graphfix.options import MAX_JOBS, ConvertOptions
-from graphfix.values import Path, choice_of, flag_of, function_of, number_of, optional_path, path_of
+from graphfix.values import (
+    Path,
+    choice_of,
+    flag_of,
+    function_of,
+    number_of,
+    optional_path,
+    path_of,
+    paths_of,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -197,11 +206,16 @@ def export(
     overwrite: bool = False,
     drop_quantization: bool = False,
     runtime_python: Optional[Path] = None,
+    tf1_python: Optional[Path] = None,
+    images: Sequence[Path] = (),
+    compare: bool = True,
 ) -> "Exported":
     """Writes a detector for something other than TensorFlow 1, with new classes or anchors where
     they are asked for, and publishes it whole.
 
-    What the target would not compute as TensorFlow 1 does is refused.
+    What the target would not compute as TensorFlow 1 does is refused.  Where a device's runtime is
+    installed, and TensorFlow, it has to detect what the frozen graph does: the same count and
+    classes, scores and edges within 1e-3.
 
     Args:
       target: "tf2": a checkpoint and a config that the API of TensorFlow 2 trains on from;
@@ -215,12 +229,17 @@ def export(
       drop_quantization: leave out the ranges of a model that was trained with quantization, where
         the target has no place for them.
       runtime_python: the Python that has the target's own tools; "onnx" needs TensorFlow and
-        tf2onnx there, "openvino" openvino.
+        tf2onnx there, "openvino" openvino.  By default this one, if it has them.
+      tf1_python: the Python that has TensorFlow, to run the frozen graph; by default one of those.
+      images: JPEG files to compare detections in; by default, pictures that are made up.
+      compare: False leaves the comparison out.
 
     Raises:
       RequestError, SourceError: the target is not exact for this detector, or a file is damaged;
         nothing was published.
+      VerificationError: the target's runtime does not detect the same; nothing was published.
     """
+    from graphfix.exporting.comparing import Asked
     from graphfix.exporting.workflow import export as work
     from graphfix.modeldir.destinations import destination
 
@@ -230,7 +249,12 @@ def export(
         destination(output_directory, overwrite=overwrite),
         options_of(options),
         drop_quantization=flag_of("drop_quantization", drop_quantization),
-        python=optional_path("runtime_python", runtime_python),
+        comparison=Asked(
+            optional_path("runtime_python", runtime_python),
+            optional_path("tf1_python", tf1_python),
+            paths_of("images", images),
+            flag_of("compare", compare),
+        ),
     )
 
 

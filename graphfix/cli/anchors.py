@@ -93,6 +93,7 @@ def _boxes(one: argparse.ArgumentParser, required: bool) -> None:
     one.add_argument(
         "--label_map_path", metavar="FILE", help="class names, if the records have only ids"
     )
+    flags.add_jobs(one, "processes that read records at once (default: one for each processor)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -120,6 +121,7 @@ def _fit(args: argparse.Namespace) -> "graphfix.AnchorFit":
         seed=args.seed,
         num_anchors=args.num_anchors,
         label_map_path=args.label_map_path,
+        jobs=args.jobs,
     )
 
 
@@ -131,6 +133,7 @@ def _show(args: argparse.Namespace) -> "graphfix.AnchorFit":
         overwrite=args.overwrite,
         anchors=args.anchors,
         label_map_path=args.label_map_path,
+        jobs=args.jobs,
     )
 
 

@@ -19,6 +19,7 @@ from graphfix.process.console import (
 EXAMPLES = (
     "graphfix export tf2 ssd.tar.gz --label_map_path classes.pbtxt -o for_tf2",
     "graphfix export torch ssd.tar.gz --classes star,ring -o for_pytorch",
+    "graphfix export onnx converted --runtime_python onnx/bin/python -o model --overwrite",
 )
 
 
@@ -42,7 +43,24 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--runtime_python",
         metavar="PYTHON",
         help="the Python that has the target's own tools (onnx: TensorFlow and tf2onnx; openvino: "
-        "openvino)",
+        "openvino; opencv: cv2, to compare detections)",
+    )
+    parser.add_argument(
+        "--tf1_python",
+        metavar="PYTHON",
+        help="a Python that has TensorFlow, to compare detections with the frozen graph (default: "
+        "that of --runtime_python, or this one)",
+    )
+    parser.add_argument(
+        "--images",
+        nargs="+",
+        metavar="JPEG",
+        help="images on which to compare them (default: made-up ones)",
+    )
+    parser.add_argument(
+        "--no_comparison",
+        action="store_true",
+        help="do not compare what the target's runtime detects with the frozen graph",
     )
     flags.add_output_directory(parser)
     flags.add_overwrite(parser)
@@ -59,12 +77,15 @@ def run(args: argparse.Namespace) -> int:
             overwrite=args.overwrite,
             drop_quantization=args.drop_quantization,
             runtime_python=args.runtime_python,
+            tf1_python=args.tf1_python,
+            images=args.images or (),
+            compare=not args.no_comparison,
         )
     say_findings(found.findings)
     if args.json:
         print_json(found.to_json())
     else:
-        print_result([found.summary])
+        print_result([found.summary, *found.compared])
         print_next("next, use it:", *(line for one in found.next_steps for line in one.split("\n")))
         target = TARGETS[found.target]
         if hasattr(target.load(), "tried"):

@@ -95,6 +95,10 @@ def run(args: argparse.Namespace) -> int:
         found = graphfix.verify(args.directory)
     say(found.remarks)
     print_result([found.summary])
+    if found.target is not None:
+        from graphfix.exporting.trial import not_run  # which others do without
+
+        print_next(*not_run(args.directory, found.target))
     if found.classes is not None:
         print_next(
             "next, start the stock trainers from it:",

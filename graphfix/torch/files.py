@@ -73,8 +73,12 @@ def from_json(data: bytes, subject: str) -> Settings:
     return Settings(message, classes)
 
 
-def readme(title: str, names: List[str]) -> str:
+def readme(title: str, names: List[str], *, masks: bool) -> str:
     """How the detector is loaded."""
+    of_detections = (
+        "`labels` (from 1), `scores` and `masks`" if masks else ("`labels` (from 1) and `scores`")
+    )
+    of_targets = "`boxes`, `labels` and `masks`" if masks else "`boxes` and `labels`"
     return f"""# {title}
 
 Exported by graphfix. `pip install graphfix[torch]`, then:
@@ -85,8 +89,8 @@ detector = graphfix.torch.load(".")
 detections = detector.eval()([image])  # image: a tensor [3, height, width] of 0 to 1
 ```
 
-Each detection has `boxes` (x1, y1, x2, y2 in pixels), `labels` (from 1) and `scores`.
-`detector.train()(images, targets)` gives the losses, for targets with `boxes` and `labels`.
+Each detection has `boxes` (x1, y1, x2, y2 in pixels), {of_detections}.
+`detector.train()(images, targets)` gives the losses, for targets with {of_targets}.
 `graphfix.torch.save_tf1(detector, DIRECTORY)` writes a TensorFlow 1 checkpoint again.
 
 Classes: {", ".join(names) or "without names"}.
