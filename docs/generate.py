@@ -25,8 +25,9 @@ from graphfix.cli import command_line  # noqa: E402
 MADE_BY = "<!-- Made by docs/generate.py; change the docstrings, not this file. -->"
 # The functions, in the order in which somebody meets them.
 FUNCTIONS = (
-    "open_model model_in_memory inspect plan convert export thaw verify try_with_stock_api check "
-    "update_golden diff diagnose explain fit_anchors show_anchors apply_anchors convert_batch"
+    "open_model model_in_memory inspect plan convert convert_lite export thaw verify "
+    "try_with_stock_api check update_golden diff diagnose explain fit_anchors show_anchors "
+    "apply_anchors convert_batch"
 ).split()
 _SECTION = re.compile(r"^(Args|Returns|Raises|Example):$", re.M)
 _ITEM = re.compile(r"^  (\w[\w, ]*): ", re.M)

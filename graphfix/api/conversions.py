@@ -197,6 +197,35 @@ def convert(
     return work(source_of(source), where, options_of(options), plan=plan, exports=exports)
 
 
+def convert_lite(
+    source: Path,
+    output_directory: Union[Path, "Destination"],
+    options: Optional[ConvertOptions] = None,
+    *,
+    overwrite: bool = False,
+) -> "Exported":
+    """Takes a published .tflite detector to fewer of its classes, or to another order of them.
+
+    Kept classes have the very scores that they had.
+
+    Args:
+      source: a .tflite with TFLite_Detection_PostProcess, not compiled for the Edge TPU.
+      output_directory: the directory to write, or `graphfix.Memory()`.
+      options: the classes: `classes`, `label_map_path` or `num_classes`, `map`, and
+        `source_label_map_path`, unless the file has a list of them.
+      overwrite: replace what graphfix wrote there before.
+
+    Raises:
+      RequestError, SourceError: a class is none of the source's, or the file is damaged, or not
+        understood; nothing was published.
+    """
+    from graphfix.exporting.tflite.published import convert_lite as work
+    from graphfix.modeldir.destinations import destination
+
+    where = destination(output_directory, overwrite=overwrite)
+    return work(path_of("source", source), where, options_of(options))
+
+
 def export(
     target: Union[str, Target],
     source: Union[Path, "Model"],
@@ -220,8 +249,8 @@ def export(
     Args:
       target: "tf2": a checkpoint and a config that the API of TensorFlow 2 trains on from;
         "opencv": the text graph with which OpenCV's dnn module runs an SSD; "onnx" and
-        "openvino": models of ONNX and OpenVINO; "torch": what `graphfix.torch.load` makes a
-        torch.nn.Module of.
+        "openvino": models of ONNX and OpenVINO; "tflite": one of TensorFlow Lite; "torch": what
+        `graphfix.torch.load` makes a torch.nn.Module of.
       source: as `open_model` takes it, or an open model.
       output_directory: the directory to write, or `graphfix.Memory()`.
       options: the classes and anchors, as for `convert`; not the options about trainers.
@@ -229,7 +258,8 @@ def export(
       drop_quantization: leave out the ranges of a model that was trained with quantization, where
         the target has no place for them.
       runtime_python: the Python that has the target's own tools; "onnx" needs TensorFlow and
-        tf2onnx there, "openvino" openvino.  By default this one, if it has them.
+        tf2onnx there, "openvino" openvino, "tflite" TensorFlow 1.15 and the stock API.  By default
+        this one, if it has them.
       tf1_python: the Python that has TensorFlow, to run the frozen graph; by default one of those.
       images: JPEG files to compare detections in; by default, pictures that are made up.
       compare: False leaves the comparison out.

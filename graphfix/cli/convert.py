@@ -3,7 +3,8 @@
 import argparse
 
 import graphfix
-from graphfix.cli import flags
+from graphfix.cli import exported, flags
+from graphfix.formats.flatbuffers import is_lite
 from graphfix.process.console import print_json, print_next, print_result, say_findings, ticking
 
 EXAMPLES = (
@@ -33,6 +34,14 @@ def run(args: argparse.Namespace) -> int:
     decided = options.fixed_by_a_plan()
     if args.plan and decided:
         args.parser.error(f"--plan already fixes {', '.join(decided)}: leave that out")
+    if is_lite(args.source):
+        for name in ("plan", "model_dir"):
+            if getattr(args, name):
+                args.parser.error(f"--{name} means nothing to a .tflite: leave it out")
+        found = graphfix.convert_lite(
+            args.source, args.output_directory, options, overwrite=args.overwrite
+        )
+        return exported.told(found, args.output_directory, as_json=args.json)
     with ticking("converting"):
         report = graphfix.convert(
             args.source,

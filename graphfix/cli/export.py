@@ -4,17 +4,9 @@ import argparse
 
 import graphfix
 from graphfix.choices import Target
-from graphfix.cli import flags
-from graphfix.exporting.targets import TARGETS
+from graphfix.cli import exported, flags
 from graphfix.exporting.workflow import NOT_TAKEN
-from graphfix.process.console import (
-    print_json,
-    print_next,
-    print_result,
-    quoted,
-    say_findings,
-    ticking,
-)
+from graphfix.process.console import ticking
 
 EXAMPLES = (
     "graphfix export tf2 ssd.tar.gz --label_map_path classes.pbtxt -o for_tf2",
@@ -43,7 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--runtime_python",
         metavar="PYTHON",
         help="the Python that has the target's own tools (onnx: TensorFlow and tf2onnx; openvino: "
-        "openvino; opencv: cv2, to compare detections)",
+        "openvino; tflite: TensorFlow 1.15 and the stock API; opencv: cv2, to compare detections)",
     )
     parser.add_argument(
         "--tf1_python",
@@ -81,16 +73,4 @@ def run(args: argparse.Namespace) -> int:
             images=args.images or (),
             compare=not args.no_comparison,
         )
-    say_findings(found.findings)
-    if args.json:
-        print_json(found.to_json())
-    else:
-        print_result([found.summary, *found.compared])
-        print_next("next, use it:", *(line for one in found.next_steps for line in one.split("\n")))
-        target = TARGETS[found.target]
-        if hasattr(target.load(), "tried"):
-            print_next(
-                f"to have it judged by {target.title}, in a PYTHON that has it:",
-                f"graphfix verify {quoted(args.output_directory)} --stock --stock_python PYTHON",
-            )
-    return 0
+    return exported.told(found, args.output_directory, as_json=args.json)

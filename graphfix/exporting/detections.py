@@ -37,23 +37,26 @@ class Agreement(NamedTuple):
         )
 
 
-def compare(before: Sequence[Detections], after: Sequence[Detections], least: float) -> Agreement:
-    """Compares detections picture by picture, where either side's score is `least` or more."""
+def compare(
+    before: Sequence[Detections], after: Sequence[Detections], least: float, near: float = NEAR
+) -> Agreement:
+    """Compares detections picture by picture, where either side's score is `least` or more; scores
+    and edges that differ by `near` at most are alike."""
     total = found = 0
     score = edge = 0.0
     for one, other in zip(before, after):
         left: List[Dict[str, Any]] = list(other)
         for wanted in one:
-            near = [(_gaps(wanted, given), given) for given in left if _same(wanted, given)]
-            if near:
-                gaps, given = min(near, key=lambda pair: pair[0][1])
+            alike = [(_gaps(wanted, given), given) for given in left if _same(wanted, given, near)]
+            if alike:
+                gaps, given = min(alike, key=lambda pair: pair[0][1])
                 left.remove(given)
                 score, edge = max(score, gaps[0]), max(edge, gaps[1])
             # What is at the threshold may be on one side only.
-            counts = wanted["score"] >= least + NEAR
-            total += counts or bool(near)
-            found += bool(near)
-        total += sum(given["score"] >= least + NEAR for given in left)
+            counts = wanted["score"] >= least + near
+            total += counts or bool(alike)
+            found += bool(alike)
+        total += sum(given["score"] >= least + near for given in left)
     return Agreement(total, found, score, edge)
 
 
@@ -136,8 +139,8 @@ def judged(
     return StockTrial((verification,), results, remarks, outputs)
 
 
-def _same(one: Dict[str, Any], other: Dict[str, Any]) -> bool:
-    return one["class_id"] == other["class_id"] and max(_gaps(one, other)) <= NEAR
+def _same(one: Dict[str, Any], other: Dict[str, Any], near: float) -> bool:
+    return one["class_id"] == other["class_id"] and max(_gaps(one, other)) <= near
 
 
 def _gaps(one: Dict[str, Any], other: Dict[str, Any]) -> Any:

@@ -59,4 +59,5 @@ TARGETS: Dict[Target, TargetRow] = {
         "OpenVINO", "graphfix.exporting.tools.to_openvino", runtime="openvino"
     ),
     Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch.target"),
+    Target.TFLITE: TargetRow("TensorFlow Lite", "graphfix.exporting.tflite.target"),
 }

@@ -212,11 +212,11 @@ def _result(
         written.next_steps,
         dict(written.names),
         written.details or {},
-        _absolute(made.context.options),
+        absolute_options(made.context.options),
     )
 
 
-def _absolute(options: ConvertOptions) -> Dict[str, Any]:
+def absolute_options(options: ConvertOptions) -> Dict[str, Any]:
     """The options that are given, their paths so that they are found from anywhere."""
     given = {name: value for name, value in options.given().items() if name not in NOT_TAKEN}
     for name, value in given.items():

@@ -10,10 +10,16 @@ Run by path; needs nothing of graphfix.  JOB.json has a list of one job, an obje
                                   (JPEG or .npy files), whose pixels go to `arrays`
   installed                       packages: which of them Python finds; imports none
 
+  tflite_detect  model, arrays (of the model's size), scale and offset of pixels, `bytes` where it
+                 takes them as they are: the same rows
+  tflite_raw     model, tensors (numbers by name), pictures (a number; of noise), output (.npz):
+                 their values, NAME_PICTURE
+
 RESULT.json has a list of one result, with the `versions` of what was used; whatever that raises is
 an `error`.
 """
 
+import importlib
 import json
 import os
 import sys
@@ -113,6 +119,72 @@ def openvino_detect(job, result):
     _detect(job, result, run)
 
 
+def _interpreter(job, result, **more):
+    """The first that there is of TensorFlow Lite's runtimes, in the order of their age."""
+    for package, name in (
+        ("ai_edge_litert", "ai_edge_litert.interpreter"),
+        ("tflite_runtime", "tflite_runtime.interpreter"),
+        ("tensorflow", "tensorflow.lite"),
+    ):
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            continue
+        version = getattr(importlib.import_module(package), "__version__", "of unknown version")
+        result["versions"] = {"ai-edge-litert": version, "package": package}
+        found = module.Interpreter(model_path=job["model"], **more)
+        found.allocate_tensors()
+        return found
+    raise ImportError("there is no ai_edge_litert, tflite_runtime or tensorflow")
+
+
+def tflite_detect(job, result):
+    import numpy as np
+
+    interpreter = _interpreter(job, result)
+    image = interpreter.get_input_details()[0]["index"]
+    outputs = [one["index"] for one in interpreter.get_output_details()]
+    result["detections"] = []
+    for array in job["arrays"]:
+        pixels = np.load(array)[None]
+        if not job["bytes"]:
+            pixels = (pixels * np.array(job["scale"]) + job["offset"]).astype(np.float32)
+        interpreter.set_tensor(image, pixels)
+        interpreter.invoke()
+        boxes, classes, scores, number = (interpreter.get_tensor(one)[0] for one in outputs)
+        rows = range(int(number))
+        result["detections"].append(
+            [
+                {
+                    "box": np.clip(boxes[row], 0, 1).tolist(),
+                    "score": float(scores[row]),
+                    "class_id": int(classes[row]) + 1,
+                }
+                for row in rows
+            ]
+        )
+
+
+def tflite_raw(job, result):
+    import numpy as np
+
+    interpreter = _interpreter(job, result, experimental_preserve_all_tensors=True)
+    (image,) = interpreter.get_input_details()
+    found = {}
+    for picture in range(job["pictures"]):
+        random = np.random.RandomState(picture)
+        if image["dtype"] == np.float32:
+            pixels = random.uniform(-1, 1, image["shape"]).astype(np.float32)
+        else:
+            limits = np.iinfo(image["dtype"])
+            pixels = random.randint(limits.min, limits.max + 1, image["shape"])
+        interpreter.set_tensor(image["index"], pixels.astype(image["dtype"]))
+        interpreter.invoke()
+        for name, tensor in job["tensors"].items():
+            found[f"{name}_{picture}"] = interpreter.get_tensor(tensor)
+    np.savez(job["output"], **found)
+
+
 def _detect(job, result, run):
     import numpy as np
 
@@ -129,6 +201,8 @@ def _detect(job, result, run):
 
 
 VERBS = {
+    "tflite_detect": tflite_detect,
+    "tflite_raw": tflite_raw,
     "onnx_convert": onnx_convert,
     "installed": installed,
     "onnx_detect": onnx_detect,

@@ -48,6 +48,7 @@ ENVIRONMENTS = {
     "stock-2021": (("3.7",), STOCK + ("api-2021.txt",)),
     "tf2": (("3.10",), ("tf2.txt", "api-tf2.txt")),
     "onnx": (("3.10",), ("onnx.txt",)),
+    "litert": (("3.13", "3.12"), ("litert.txt",)),
     "openvino": (("3.11",), ("openvino.txt",)),
     "opencv-4": (NEWEST[:-2], ("opencv-4.txt",)),  # NumPy needs 3.11
     "opencv-5": (NEWEST[:-2], ("opencv-5.txt",)),
