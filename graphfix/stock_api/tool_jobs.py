@@ -6,6 +6,9 @@ Run by path; needs nothing of graphfix.  JOB.json has a list of one job, an obje
   onnx_convert, openvino_convert  graph, names (of outputs), output: a model of a frozen graph
   onnx_detect, openvino_detect    model, arrays (.npy files of RGB pixels): rows of box (ymin, xmin,
                                   ymax, xmax in 0..1), score and class id
+  tensorflow_detect               graph: the same of a frozen graph, by TensorFlow 1 or 2; images
+                                  (JPEG or .npy files), whose pixels go to `arrays`
+  installed                       packages: which of them Python finds; imports none
 
   tflite_detect  model, arrays (of the model's size), scale and offset of pixels, `bytes` where it
                  takes them as they are: the same rows
@@ -51,6 +54,43 @@ def onnx_detect(job, result):
     result["versions"] = {"onnxruntime": onnxruntime.__version__}
     session = onnxruntime.InferenceSession(job["model"], providers=["CPUExecutionProvider"])
     _detect(job, result, lambda pixels: session.run(_DETECTIONS, {_IMAGE: pixels}))
+
+
+def tensorflow_detect(job, result):
+    import numpy as np
+    import tensorflow as tf
+
+    result["versions"] = {"tensorflow": tf.__version__}
+    tf = getattr(getattr(tf, "compat", tf), "v1", tf)
+    graph_def = tf.GraphDef()
+    with open(job["graph"], "rb") as file:
+        graph_def.ParseFromString(file.read())
+    for node in graph_def.node:
+        node.device = ""
+    # As the graph is: no rewriting that changes last digits.
+    config = tf.ConfigProto()
+    config.graph_options.optimizer_options.opt_level = -1
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    with tf.Graph().as_default(), tf.Session(config=config) as session:
+        encoded = tf.placeholder(tf.string, [])
+        decoded = tf.image.decode_jpeg(encoded, channels=3)
+        tf.import_graph_def(graph_def, name="")
+        for source, array in zip(job["images"], job["arrays"]):
+            if source.endswith(".npy"):
+                pixels = np.load(source)
+            else:
+                with open(source, "rb") as file:
+                    pixels = session.run(decoded, {encoded: file.read()})
+            np.save(array, pixels)
+        _detect(job, result, lambda pixels: session.run(_DETECTIONS, {_IMAGE: pixels}))
+
+
+def installed(job, result):
+    import importlib.util
+
+    result["installed"] = {
+        name: importlib.util.find_spec(name) is not None for name in job["packages"]
+    }
 
 
 def openvino_convert(job, result):
@@ -164,9 +204,11 @@ VERBS = {
     "tflite_detect": tflite_detect,
     "tflite_raw": tflite_raw,
     "onnx_convert": onnx_convert,
+    "installed": installed,
     "onnx_detect": onnx_detect,
     "openvino_convert": openvino_convert,
     "openvino_detect": openvino_detect,
+    "tensorflow_detect": tensorflow_detect,
 }
 
 

@@ -55,6 +55,7 @@ ENVIRONMENTS = {
     "beam": (("3.13",), ("beam.txt",)),  # Apache Beam, and with it the newest Pillow
     "docker": (("3.6",), ("pip-3.6.txt", "image.txt")),
     "torch": (("3.11",), ("torch.txt",)),
+    "docs": (NEWEST[:-2], ("docs.txt",)),  # as the pins were tried
 }
 # The first that come with the API of 2019-01; the API of 2019-04 asks for what they lack.
 for _version, _api in (
