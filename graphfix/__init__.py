@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graphfix.api.conversions import (
         convert,
         convert_batch,
+        convert_lite,
         export,
         inspect,
         model_in_memory,
@@ -61,7 +62,8 @@ __version__ = "0.1.0"
 
 # Module: the public names that it has.
 _MODULES = {
-    "api.conversions": "convert convert_batch export inspect model_in_memory open_model plan thaw",
+    "api.conversions": "convert convert_batch convert_lite export inspect model_in_memory "
+    "open_model plan thaw",
     "api.comparisons": "check diff try_with_stock_api update_golden verify",
     "api.training": "apply_anchors check_environment diagnose explain fit_anchors show_anchors "
     "show_records",

@@ -26,6 +26,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 from graphfix.batch.recipe import Entry, read_recipe
 from graphfix.errors import RequestError
+from graphfix.findings import count as number_of
 from graphfix.formats.regular_files import read_file
 from graphfix.modeldir import ownership, publishing
 from graphfix.modeldir.names import MANIFEST
@@ -246,7 +247,7 @@ def format_outcomes(outcomes: Sequence[Outcome]) -> List[str]:
         f"{sum(one.verdict == kind for one in outcomes)} {kind}"
         for kind in (CONVERTED, UNCHANGED, FAILED)
     ]
-    rows.append(f"{len(outcomes)} models: {', '.join(counts)}")
+    rows.append(f"{number_of(len(outcomes), 'model')}: {', '.join(counts)}")
     return rows
 
 

@@ -33,6 +33,7 @@ VERBS = {
     "check": "compare an output with a golden file",
     "records": "draw the pictures of records with their boxes, those with findings first",
     "anchors": "fit anchors to a data set, plot them, or put them into a config",
+    "completion": "print a shell's script that completes verbs, flags and files",
 }
 
 
@@ -117,7 +118,8 @@ def _run(argv: Optional[List[str]]) -> int:
             return 2
         if "" in words:
             top.error("an argument is empty")
-        args = top.parse_args(_spelled(words, top))
+        words = _spelled(words, top)
+        args = top.parse_args(words, argparse.Namespace(words=words))
     finally:
         if sys.stdout is not None:
             sys.stdout.flush()  # the help, which a closed pipe may not take any more

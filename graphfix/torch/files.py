@@ -13,8 +13,6 @@ Tensors are named and laid out as names.py says.
 import json
 from typing import Any, Dict, List, NamedTuple
 
-from google.protobuf import json_format
-
 from graphfix.detectors.extractors.facts import FPN, MULTI_RESOLUTION, POOLING_PYRAMID
 from graphfix.detectors.families import FASTER_RCNN
 from graphfix.errors import SourceError
@@ -44,6 +42,8 @@ class Settings(NamedTuple):
 
 
 def to_json(settings: Settings) -> str:
+    from google.protobuf import json_format  # which asking what is built does without
+
     pipeline = json_format.MessageToDict(settings.message, preserving_proto_field_name=True)
     data = {
         "format": FORMAT,
@@ -57,6 +57,8 @@ def from_json(data: bytes, subject: str) -> Settings:
     """Raises:
     SourceError: naming `subject`, for what to_json did not write.
     """
+    from google.protobuf import json_format
+
     found = json_data.parse(data, subject, "config.json of a detector in PyTorch", _REMEDY)
     if found.get("format") != FORMAT:
         raise SourceError(subject, f"has format {found.get('format')!r}, not {FORMAT}", _REMEDY)

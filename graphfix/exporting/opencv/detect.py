@@ -1,9 +1,10 @@
 """OpenCV's side: `python detect.py JOB.json RESULT.json`, under the interpreter that has cv2.
 
 Run by path; needs nothing of graphfix.  JOB.json has a list of one job: `graph`, `text`, `height`,
-`width`, `mean`, `scale`, `images` (files that OpenCV reads; without any, noise) and `arrays`, the
-.npy files of RGB pixels to write, one for each.  The result has OpenCV's version and, for each
-image, rows of box (ymin, xmin, ymax, xmax in 0..1), score and class id.
+`width`, `mean`, `scale`, `images` (files that OpenCV reads) and `arrays`, the .npy files of RGB
+pixels to write, one for each; without images those are read, and have the right size.  The result
+has OpenCV's version and, for each image, rows of box (ymin, xmin, ymax, xmax in 0..1), score and
+class id.
 """
 
 import json
@@ -25,10 +26,9 @@ def detect(job, result):
             if image is None:
                 raise ValueError(f"OpenCV cannot read {job['images'][number]}")
             image = cv2.resize(image, size)
+            np.save(array, image[..., ::-1])
         else:
-            random = np.random.RandomState(number)
-            image = random.randint(0, 256, (size[1], size[0], 3)).astype(np.uint8)
-        np.save(array, image[..., ::-1])
+            image = np.ascontiguousarray(np.load(array)[..., ::-1])
         mean = (job["mean"],) * 3
         net.setInput(cv2.dnn.blobFromImage(image, job["scale"], size, mean, swapRB=True))
         result["detections"].append(

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Tuple
 from graphfix.exporting import raw_outputs
 from graphfix.exporting.targets import Trial
 from graphfix.findings import count
-from graphfix.modeldir.names import CONFIG
+from graphfix.modeldir.names import CONFIG, LABEL_MAP
 from graphfix.process.scratch import Scratch
 from graphfix.report.report import Outputs, Verification
 from graphfix.stock_api import runner
@@ -52,15 +52,12 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
             dict(shared, verb="tf2_outputs", output=ours, mask_features=first and theirs)
         ]
         if trial.steps:
-            jobs.append(
-                dict(
-                    shared,
-                    verb="tf2_train",
-                    steps=trial.steps,
-                    batch_size=2,
-                    record=trial.train_record,
-                )
-            )
+            training = dict(shared, verb="tf2_train", steps=trial.steps, batch_size=2)
+            if trial.train_record:
+                training["record"] = os.path.abspath(trial.train_record)
+                # Records have names of classes, which this map numbers.
+                training["label_map"] = os.path.abspath(os.path.join(directory, LABEL_MAP))
+            jobs.append(training)
         results = runner.run_jobs(jobs, python=python)
         outputs: Tuple[Outputs, ...] = ()
         if first is not None and "error" not in results[0]:

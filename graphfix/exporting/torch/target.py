@@ -8,7 +8,7 @@ from graphfix.exporting.detector import Detector, Written
 from graphfix.exporting.targets import Trial
 from graphfix.findings import count
 from graphfix.modeldir.names import CONFIG
-from graphfix.torch import refusals, writing
+from graphfix.torch import refusals
 from graphfix.torch.files import Settings
 from graphfix.torch.layout import layers_of
 
@@ -29,6 +29,8 @@ def problems(detector: Detector) -> Iterable[Problem]:
 
 
 def write(detector: Detector, directory: str) -> Written:
+    from graphfix.torch import writing  # which asking for problems does without
+
     names = {one.id: one.name for one in detector.classes if one.name}
     settings = Settings(detector.config.message, names)
     tensors = writing.write(

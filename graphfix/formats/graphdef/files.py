@@ -20,7 +20,7 @@ from graphfix.formats.graphdef import constants, skeleton
 from graphfix.formats.graphdef.fields import fields
 from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.graphdef.kinds import SAVED_MODEL_PB, is_text
-from graphfix.formats.graphdef.nodes import Node, NodeCopy, begin, to_node_def
+from graphfix.formats.graphdef.nodes import Node, NodeCopy, begin, tail_of, to_node_def
 from graphfix.formats.graphdef.operations import check_inputs
 from graphfix.formats.graphdef.wire import Done, to_bytes
 from graphfix.formats.schema import message_class, parse
@@ -199,23 +199,30 @@ def open_graph(graph_def: Any, path: str) -> Graph:
 def graph_pieces(graph: Graph) -> Pieces:
     """What a graph's file is to have: unchanged nodes as they are stored, large contents where they
     lie; of copies, what they have in common is written once."""
-    common: Dict[int, Tuple[bytes, bytes]] = {}
+    tails: Dict[int, bytes] = {}
     out: Pieces = []
-    run: List[bytes] = []  # what will be one piece: a graph may have a hundred thousand copies
+    run: List[bytes] = []  # what will be one piece
     done: Done = {}
-    for node in graph.ordered():
+    ordered, repeated = graph.ordered(), graph.repeated
+    ahead = repeated.runs(ordered) if repeated else {}
+    for node in ordered:
+        if repeated and node.name in ahead:
+            out.append(b"".join(run))
+            run.clear()
+            for copies in repeated.encoded(ahead[node.name]):
+                out += copies
+        if repeated:
+            node = repeated.complete(node)
         if isinstance(node, NodeCopy):
-            if id(node.like) not in common:
-                common[id(node.like)] = _common(node.like)
-            op, after = common[id(node.like)]
-            data = begin(node.name, op, node.input) + after
+            if id(node.like) not in tails:
+                tails[id(node.like)] = tail_of(node.like)
+            data = begin(node.name, node.op.encode(), node.input) + tails[id(node.like)]
         elif isinstance(node, Node) and node.is_stored():
             data = node.stored
         else:
             data = to_bytes(to_node_def(node), done)
         if skeleton.has_marker(data):
-            within = skeleton.pieces(data)
-            out += [b"".join(run), skeleton.header(1, extents.size(within)), *within]
+            out += [b"".join(run), *skeleton.framed(data)]
             run.clear()
         else:
             run += (skeleton.header(1, len(data)), data)
@@ -244,14 +251,6 @@ def _replaced(
             others[number] = b""
             done = last
     return [*out, data[done:end]]
-
-
-def _common(node: Any) -> Tuple[bytes, bytes]:
-    """A node's operation, and the bytes of a NodeDef after its inputs."""
-    rest = to_node_def(node)
-    for field in ("name", "op", "input"):
-        rest.ClearField(field)
-    return node.op.encode(), to_bytes(rest)
 
 
 def _open(path: str, form: Tuple[int, ...]) -> GraphFile:
