@@ -59,5 +59,7 @@ TARGETS: Dict[Target, TargetRow] = {
         "OpenVINO", "graphfix.exporting.tools.to_openvino", runtime="openvino"
     ),
     Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch.target"),
-    Target.TFLITE: TargetRow("TensorFlow Lite", "graphfix.exporting.tflite.target"),
+    Target.TFLITE: TargetRow(
+        "TensorFlow Lite", "graphfix.exporting.tflite.target", runtime="ai_edge_litert"
+    ),
 }
