@@ -77,7 +77,7 @@ def compared(
         why = "the model is rounded to integers, and a value between two may become either"
     if not why:
         raise VerificationError(
-            outputs.api, what, "report it, please; --no_comparison writes it all the same"
+            outputs.api, what, "report it, please; without a comparison it is written all the same"
         )
     finding = Finding(
         "DETECTIONS_DIFFER",
