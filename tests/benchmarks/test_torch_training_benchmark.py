@@ -13,7 +13,7 @@ import repository
 
 sys.path.insert(0, os.path.join(repository.TOP, "benchmarks"))
 
-import torch_training  # noqa: E402
+import torch_training
 
 
 def run_of(*values):

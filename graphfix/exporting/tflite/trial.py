@@ -9,7 +9,6 @@ import numpy as np
 
 from graphfix.errors import GraphfixError, RequestError, SourceError
 from graphfix.exporting import detections
-from graphfix.exporting.detections import JOBS
 from graphfix.exporting.targets import Trial
 from graphfix.exporting.tflite.model import DETECT, open_lite
 from graphfix.findings import count
