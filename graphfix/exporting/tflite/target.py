@@ -37,10 +37,12 @@ _SUPPRESSION = ("post_processing", "batch_non_max_suppression")
 
 def problems(detector: Detector) -> Iterator[Problem]:
     """Why TensorFlow Lite would not detect what TensorFlow does."""
-    if detector.python is None:
+    try:
+        runner.find_stock_python(detector.python)
+    except RequestError as error:
         yield Problem(
             "--runtime_python",
-            "is not given: the stock API's exporter and TensorFlow's converter make the model",
+            f"makes the model, with the stock API's exporter, and {error.problems[0].message}",
             "name a Python that has TensorFlow 1.15 and the stock API",
         )
     if detector.model.meta != SSD:
@@ -82,7 +84,6 @@ def problems(detector: Detector) -> Iterator[Problem]:
 
 def write(detector: Detector, directory: str) -> Written:
     """Writes the model, and what it is judged by."""
-    assert detector.python is not None, "problems() asks for it"
     python = runner.find_stock_python(detector.python)
     source, options = detector.context.source, detector.context.options
     # The config is for the API that exports, which may be older.
