@@ -4,6 +4,7 @@ import types
 
 import numpy as np
 import pytest
+import tf2_cases
 from google.protobuf import text_format
 
 import graphfix
@@ -148,6 +149,28 @@ def test_the_background_gets_a_box_unless_all_share_one(graph):
     assert list(nodes["second/background"].attr["value"].tensor.int_val) == [0, 0, 1, 0, 0, 0]
     nodes, _, _, _ = made(graph, shared_boxes=True)
     assert "second/background" not in nodes and nodes["detection_out"].attr["share_location"].b
+
+
+@pytest.mark.parametrize(
+    "family, old, new, words",
+    [
+        ("rfcn_resnet50", "", "", "rfcn_box_predictor: pools crops as OpenCV does not"),
+        ("mask_rcnn_resnet50", "", "", "predict_instance_masks: is not exported"),
+        ("faster_rcnn_resnet50", "SOFTMAX", "SIGMOID", "score_converter SIGMOID"),
+        ("faster_rcnn_resnet50", "width_stride: 16", "width_stride: 8", "corner of square cells"),
+        (
+            "faster_rcnn_resnet50",
+            "fixed_shape_resizer { height: 128 width: 128 }",
+            "keep_aspect_ratio_resizer { pad_to_max_dimension: true }",
+            "image_resizer.keep_aspect_ratio_resizer",
+        ),
+        ("faster_rcnn_resnet50", "", "", "has no frozen graph"),
+    ],
+)
+def test_other_two_stage_detectors_are_refused_by_name(family, old, new, words):
+    text = tf2_cases.edited(family, ((old, new),) if old else ())
+    with pytest.raises(graphfix.GraphfixError, match=words):
+        graphfix.export("opencv", tf2_cases.model_of(text), graphfix.Memory())
 
 
 def test_other_crops_are_refused(graph):

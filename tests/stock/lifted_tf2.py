@@ -15,7 +15,7 @@ from graphfix.exporting.tf2 import config, exactness, names, target, widening
 from graphfix.pipeline_config.document import parse_config
 from graphfix.pipeline_config.edits import apply_edits
 
-_WHOLE = (("depth_multiplier: 0.25", "depth_multiplier: 1.0"),)
+_WHOLE = ((r"depth_multiplier: [\d.]+", "depth_multiplier: 1.0"),)
 _TWO_LEVELS = (("min_level: 3", "min_level: 4"),)
 _AS_TRAINED = (("override_base_feature_extractor_hyperparams: true", ""),)
 _ROOMY = (("height: 128 width: 128", "height: 192 width: 192"),)
@@ -149,7 +149,7 @@ def config_of_tf2(text):
     meta = parsed.message.model.WhichOneof("model")
     kind = getattr(parsed.message.model, meta).feature_extractor.type
     edits, _ = config.config_edits(parsed.document, parsed.message, meta, kind, "ckpt-0")
-    return apply_edits(parsed.document, edits)
+    return apply_edits(parsed.document, edits).text
 
 
 @contextlib.contextmanager
