@@ -26,6 +26,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tupl
 
 from graphfix.batch.recipe import Entry, read_recipe
 from graphfix.errors import RequestError
+from graphfix.findings import count as number_of
 from graphfix.formats.regular_files import read_file
 from graphfix.modeldir.names import MANIFEST
 from graphfix.process import signals, workers
@@ -248,7 +249,7 @@ def format_outcomes(outcomes: Sequence[Outcome]) -> List[str]:
         f"{sum(one.verdict == kind for one in outcomes)} {kind}"
         for kind in (CONVERTED, UNCHANGED, FAILED)
     ]
-    rows.append(f"{len(outcomes)} models: {', '.join(counts)}")
+    rows.append(f"{number_of(len(outcomes), 'model')}: {', '.join(counts)}")
     return rows
 
 

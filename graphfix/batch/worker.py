@@ -21,6 +21,7 @@ from graphfix import __version__
 from graphfix.batch.batch import CONVERTED, DOWNLOADS, FAILED, LOCKS, UNCHANGED, WORK
 from graphfix.conversion.convert import convert
 from graphfix.errors import GraphfixError, Problem, RequestError, SourceError
+from graphfix.exporting.possible import exports
 from graphfix.formats.archive import SUFFIXES
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.graphdef.kinds import saved_model_file
@@ -184,6 +185,7 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
         Directory(directory, overwrite=record is not None),
         ConvertOptions(**target),
         made_of=told,
+        exports=exports,
     )
     lines = [report.summary] + [f"replaced what had changed: {ownership.named(names)}"] * bool(
         names

@@ -1,5 +1,6 @@
 """Carries a plan out, and writes what comes of it."""
 
+import dataclasses
 import difflib
 import os
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Tuple
@@ -41,7 +42,7 @@ from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import to_json
 from graphfix.process.background import Background
 from graphfix.report import html
-from graphfix.report.report import MapAnchorsChange, Report
+from graphfix.report.report import Export, MapAnchorsChange, Report
 from graphfix.restore import training_state
 
 
@@ -58,6 +59,10 @@ class Output(NamedTuple):
     graphs: Mapping[str, Pieces]
     anchors: Optional[AnchorSpec]
     described: AnchorSpec
+
+
+# What an output in a directory can be exported to.
+Exports = Callable[[Context, Output, str], Tuple[Export, ...]]
 
 
 def apply(plan: Plan, context: Context) -> Output:
@@ -88,7 +93,11 @@ def apply(plan: Plan, context: Context) -> Output:
 
 
 def write(
-    output: Output, stage: Stage, context: Context, destination: Destination
+    output: Output,
+    stage: Stage,
+    context: Context,
+    destination: Destination,
+    exports: Optional[Exports] = None,
 ) -> Tuple[Report, Figures, Content]:
     """Writes checkpoint, config, graphs, label map, plan and report into a stage.
 
@@ -127,6 +136,9 @@ def write(
         planned = to_json(plan).encode()
         write_file(directory, PLAN_JSON, planned)
         report = _report(output, stage, context, destination)
+        if exports:
+            told = exports(context, output, destination.place)
+            report = dataclasses.replace(report, exports=told)
         write_file(directory, REPORT_JSON, report.to_json().encode())
         write_file(directory, REPORT_HTML, html.render(report).encode())
         figures.work()
@@ -180,7 +192,7 @@ def _report(output: Output, stage: Stage, context: Context, destination: Destina
             )
         ),
         shapes,
-        destination.model_dir,
+        destination.model_dir and os.path.abspath(destination.model_dir),
         anchors=tuple(
             MapAnchorsChange(old.sizes, new.sizes)
             for old, new in zip(source.model.anchors.maps, output.anchors.maps)

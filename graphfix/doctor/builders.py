@@ -33,8 +33,9 @@ class Bounds(NamedTuple):
 
 _NMS = "batch_non_max_suppression"
 _SECOND = "second_stage_post_processing"
-# Measured: 2019-07 takes a kernel of one, 2021-06 refuses it.  Between them, this is a guess.
-_DEPTHWISE_SINCE = "2020-05"
+# A kernel of one: 2019-07 takes it, as a copy published in 2019-10 does; one of 2020-04-05 refuses
+# it, as all later ones do.  Copies of the months between could not be had.
+_DEPTHWISE_SINCE = "2020-04"
 # Whose first layers the quantization rewrites in another way for training than for evaluation.
 _UPDATED_LATE = "MobilenetV3"
 SUPPRESSIONS = ((SSD, ("post_processing", _NMS)), (FASTER_RCNN, (_SECOND, _NMS)))

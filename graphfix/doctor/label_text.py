@@ -73,6 +73,8 @@ def _mended(setup: Setup, path: str, document: Document) -> Optional[bytes]:
         if field.name != "item":
             changes.append((field.start, field.name_end, _near(field, _MAP)))
         for block in field.values:
+            if isinstance(block, Block):
+                changes += _parted(text, block)
             for one in block.fields if isinstance(block, Block) else ():
                 if not known.field(_ITEM, one.name):
                     changes.append((one.start, one.name_end, _near(one, _ITEM)))
@@ -91,6 +93,23 @@ def _mended(setup: Setup, path: str, document: Document) -> Optional[bytes]:
     except SourceError:
         return None
     return None if list(_faults(setup, path, mended, again)) else mended
+
+
+def _parted(text: str, block: Block) -> Iterator[Tuple[int, int, str]]:
+    """The brackets that are missing in an item with several classes, as changes of the text; none
+    where the fields are not the same ones of each class, in the same order."""
+    names = [field.name for field in block.fields]
+    size = len(names) // max(names.count("id"), 1)
+    pattern = names[:size]
+    if names.count("id") < 2 or len(set(pattern)) != size or names != pattern * names.count("id"):
+        return
+    opening, closing = text[block.body_start - 1], text[block.body_end]
+    for field in block.fields[size::size]:
+        line = text.rfind("\n", 0, field.start) + 1
+        if text[line : field.start].strip():
+            yield field.start, field.start, f"{closing} item {opening} "
+        else:
+            yield line, line, f"{closing}\nitem {opening}\n"
 
 
 def _unknown(setup: Setup, field: Field, message: str, number: int) -> Symptom:

@@ -51,12 +51,13 @@ _LOOKS_LIKE_MODEL = re.compile(
 
 class Judgement(NamedTuple):
     """What is wrong, each difference by name; how many tensors were read; the plan, if there is one
-    that can be read; and the paths of other files that lie there."""
+    that can be read; the paths of other files that lie there; and how many files were read."""
 
     problems: Tuple[Problem, ...]
     tensors: int
     plan: Optional[Plan]
     others: Tuple[str, ...] = ()
+    files: int = 0
 
 
 Described = Tuple[PipelineConfig, ModelSpec]
@@ -124,9 +125,8 @@ def judge(
         dataclasses.replace(one, remedy=remedy or one.remedy) for one in dict.fromkeys(problems)
     ]
     tops = [path for path in measured.others if os.path.dirname(path) not in measured.others]
-    return Judgement(
-        tuple(problems), sum(map(len, measured.checkpoints.values())), plan, tuple(tops)
-    )
+    tensors = sum(map(len, measured.checkpoints.values()))
+    return Judgement(tuple(problems), tensors, plan, tuple(tops), len(manifest.files))
 
 
 def _asked(told: List[Problem], question: Any, *about) -> List[Problem]:

@@ -53,7 +53,7 @@ def cases(case):
         ("label_map_with_bom", b"\xef\xbb\xbf" + label_map(IDS), True),
         ("label_ids_quoted", label_map(IDS).replace(b"id: 1", b"id: '1'"), True),
         ("label_ids_quoted_twice", label_map(IDS).replace(b"id: 8", b"id: '7'"), False),
-        ("labels_in_one_item", label_map(IDS).replace(b"}\nitem {\n", b""), False),
+        ("labels_in_one_item", label_map(IDS).replace(b"}\nitem {\n", b""), True),
         ("label_items", label_map(IDS).replace(b"item {", b"items {"), True),
         ("label_map_of_records", records([example(0)]), False),
     ):

@@ -71,7 +71,9 @@ def test_a_bracket_that_may_be_one_of_several(graphfix, tmp_path):
     assert "remove a closing bracket: this, or one above" in done.out
 
 
-@pytest.mark.parametrize("case", ["label_map_with_bom", "label_ids_quoted", "label_items"])
+@pytest.mark.parametrize(
+    "case", ["label_map_with_bom", "label_ids_quoted", "label_items", "labels_in_one_item"]
+)
 def test_a_label_map_is_mended_in_a_copy(graphfix, tmp_path, case):
     theirs = f"broken/{case}/labels.pbtxt"
     with open(theirs, "rb") as file:
@@ -88,6 +90,34 @@ def test_a_label_map_is_mended_in_a_copy(graphfix, tmp_path, case):
         sound = parse_label_map(file.read(), "sound")
     assert parse_label_map(copy.read_bytes(), "copy") == sound
     assert out.read_text().count(f'label_map_path: "{copy}"') == 2
+
+
+@pytest.mark.parametrize(
+    "text, mended",
+    [
+        (
+            "item: < id: 1, name: 'a', id: 2, name: 'b' >",
+            "item: < id: 1, name: 'a', > item < id: 2, name: 'b' >",
+        ),
+        (
+            "item {\n  name: 'a'  # first\n  id: 1\n  name: 'b'\n  id: 2\n}",
+            "item {\n  name: 'a'  # first\n  id: 1\n}\nitem {\n  name: 'b'\n  id: 2\n}",
+        ),
+        # Whose name is which, or that one has none, is not for doctor to say.
+        ("item {\n  id: 1\n  id: 2\n  name: 'a'\n  name: 'b'\n}", None),
+        ("item {\n  id: 1\n  name: 'a'\n  id: 2\n}", None),
+        ("item {\n  id: 1\n  name: 'a'\n  name: 'b'\n  id: 2\n}", None),
+    ],
+)
+def test_classes_that_share_brackets(graphfix, tmp_path, text, mended):
+    labels, out = tmp_path / "labels.pbtxt", tmp_path / "fixed.config"
+    labels.write_text(text)
+    with open(config("labels_in_one_item")) as file:
+        theirs = file.read().replace("broken/labels_in_one_item/labels.pbtxt", str(labels))
+    (tmp_path / "their.config").write_text(theirs)
+    graphfix("doctor", tmp_path / "their.config", "--fix", out)
+    copy = tmp_path / "fixed_labels.pbtxt"
+    assert (copy.read_text() if copy.exists() else None) == mended
 
 
 @pytest.mark.slow

@@ -1,9 +1,10 @@
-"""Configs with a change or two that a person might make, at random but by a seed.
+"""Configs with a change or two that a person might make, at random but by a seed, or one by one.
 
 A change removes a field that is there, sets a number to one of its bounds, an enum or a bool to
 another value, takes another alternative of a oneof, or adds a block or a value that was not there.
 """
 
+import contextlib
 import glob
 import os
 import random
@@ -17,17 +18,37 @@ from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.formats.schema import message_class
 from graphfix.formats.textproto import Document, bind
 from graphfix.pipeline_config import schema_history
+from graphfix.pipeline_config.migration_tables import METRICS, OLD_METRICS, OTHER_METRICS
 
-# What has no say in whether a model is built, or only makes it larger.
+# Paths, and what needs other records, or other programs, than there are.
 LEFT_ALONE = re.compile(
-    r"(_path|fine_tune_|eval_|num_steps|keypoint|mask_head_config|context_config|hparams|tpu)"
-    r"|^train_config\.(?!data_augmentation_options|optimizer)|_input_reader|num_classes"
-    r"|feature_extractor\.type|depth_multiplier|max_number_of_boxes"
+    r"(input_path|fine_tune_checkpoint$|export|keypoint|mask_head_config|context_config|tpu)"
+    r"|external_input|feature_extractor\.type|eval_master|dense_pose|track_id|context_"
 )
+# How many changes, of a hundred, are made where.
+PARTS = {
+    "model": 60,
+    "train_config": 20,
+    "train_input_reader": 8,
+    "eval_input_reader": 5,
+    "eval_config": 5,
+    "graph_rewriter": 2,
+}
 MONTHS = {"2019-04": "2019-03", "2019-07": "2019-07", "2021": "2021-06"}
 # What no change mends: this revision does not build it under Python 3.
 PYTHON_2 = {"2019-07": re.compile("_ppn"), "2019-03": re.compile("_ppn")}
 NUMBERS = {"int": (0, 1, 2, 3, 5, 33, -1), "float": (0.0, 0.3, 1.0, 1.5, -0.5)}
+STRINGS = {
+    "fine_tune_checkpoint_type": ("detection", "classification", "fine_tune", ""),
+    "freeze_variables": (".*", "FeatureExtractor", "nothing", "(", "BoxPredictor"),
+    "update_trainable_variables": (".*", "BoxPredictor", "nothing", "("),
+    "metrics_set": (*METRICS, *OTHER_METRICS, *OLD_METRICS, "coco"),
+    "groundtruth_box_visualization_color": ("red", "no colour"),
+    "name": ("train", ""),
+    "policy_name": ("v0", "v9"),
+}
+# More than this only takes longer.
+LARGEST = {"batch_size": 5}
 FLOATS = (FieldDescriptor.CPPTYPE_FLOAT, FieldDescriptor.CPPTYPE_DOUBLE)
 OPTIMIZER = (
     "momentum_optimizer { learning_rate { constant_learning_rate { learning_rate: 0.001 } } "
@@ -52,12 +73,14 @@ def base_configs():
         assert not problems, problems
         body = getattr(message.model, message.model.WhichOneof("model"))
         body.num_classes = 3
+        message.train_config.fine_tune_checkpoint = ""
         found[os.path.basename(path)[: -len(".config")]] = message
     return found
 
 
-def mutants(seed, count, month, changes=(1, 1, 1, 2)):
-    """`count` of (name, config text, what was changed), for the API of a month."""
+def mutants(seed, count, month, changes=(1, 1, 1, 2), without=None):
+    """`count` of (name, config text, what was changed), for the API of a month.  `without` is a
+    pattern of families to leave out."""
     chance = random.Random(f"{seed} {month}")
     schema = schema_history.schema(month)
     base = base_configs()
@@ -65,15 +88,45 @@ def mutants(seed, count, month, changes=(1, 1, 1, 2)):
     families = [
         name
         for name, message in base.items()
-        if is_of(message, month) and not (only_2 and only_2.search(name))
+        if is_of(message, month)
+        and not (only_2 and only_2.search(name))
+        and not (without and re.search(without, name))
     ]
     for number in range(count):
         family = families[number % len(families)]
         message = base[family].__class__()
         message.CopyFrom(base[family])
-        done = [change(message, chance, schema) for _ in range(chance.choice(changes))]
+        done = []
+        for _ in range(chance.choice(changes)):
+            before, said = message.SerializeToString(), ""
+            while message.SerializeToString() == before:
+                said = change(message, chance, schema)
+            done.append(said)
         text = text_format.MessageToString(message)
         yield f"{number:04}_{family}", text, "; ".join(done)
+
+
+def settings(month, part, family="ssd_mobilenet_v1"):
+    """The same of every field of a part of the config: without it, and at each bound."""
+    schema = schema_history.schema(month)
+    base = base_configs()[family]
+    kind = base.DESCRIPTOR.fields_by_name[part]
+    for number, (path, value) in enumerate(bounds(kind.message_type, schema)):
+        if LEFT_ALONE.search(f"{part}.{path}") or "." in path:
+            continue
+        message = base.__class__()
+        message.CopyFrom(base)
+        block = getattr(message, part)
+        block = block[0] if repeated(kind) else block
+        try:
+            if isinstance(value, list):
+                getattr(block, path).extend(value)
+            else:
+                setattr(block, path, value)
+        except ValueError:  # -1 for an unsigned number
+            continue
+        text = text_format.MessageToString(message)
+        yield f"{part}_{number:03}", text, f"{part} {path} {value}"
 
 
 def augmentations(month, family="ssd_mobilenet_v1"):
@@ -117,9 +170,14 @@ def bounds(kind, schema):
         elif field.enum_type is not None:
             for one in field.enum_type.values:
                 yield field.name, one.number
-        elif field.cpp_type != field.CPPTYPE_STRING:
-            numbers = NUMBERS["float"] if field.cpp_type in FLOATS else NUMBERS["int"]
-            for value in (False, True) if field.cpp_type == field.CPPTYPE_BOOL else numbers:
+        else:
+            if field.cpp_type == field.CPPTYPE_STRING:
+                values = STRINGS.get(field.name, ())
+            elif field.cpp_type == field.CPPTYPE_BOOL:
+                values = (False, True)
+            else:
+                values = NUMBERS["float"] if field.cpp_type in FLOATS else integers(field)
+            for value in values:
                 yield field.name, [value] if repeated(field) else value
 
 
@@ -156,10 +214,11 @@ def is_there(message, field):
 
 def change(message, chance, schema):
     """Changes a message in one place, and says how."""
-    found = list(places(message, schema))
+    part = chance.choices(list(PARTS), list(PARTS.values()))[0]
+    found = [one for one in places(message, schema) if one[2].startswith(part)]
     there = [one for one in found if is_there(*one[:2])]
     # Most fields are absent, and most of those that are there matter more.
-    owner, field, path = chance.choice(there if chance.random() < 0.75 else found)
+    owner, field, path = chance.choice(there if there and chance.random() < 0.75 else found)
     if is_there(owner, field) and (field.message_type is not None or chance.random() < 0.3):
         oneof = field.containing_oneof
         others = [
@@ -181,15 +240,12 @@ def change(message, chance, schema):
             getattr(owner, field.name).SetInParent()
         return f"empty {path}"
     value = value_of(field, chance)
-    if value is None:
-        return f"{path} as it is"
-    try:
+    # There is no value for a string that anything may be, and no -1 for an unsigned number.
+    with contextlib.suppress(ValueError, TypeError):
         if repeated(field):
             getattr(owner, field.name).append(value)
         else:
             setattr(owner, field.name, value)
-    except ValueError:  # -1 for an unsigned number
-        return f"{path} as it is"
     return f"{path}: {value}"
 
 
@@ -201,5 +257,9 @@ def value_of(field, chance):
     if field.cpp_type in FLOATS:
         return chance.choice(NUMBERS["float"])
     if field.cpp_type == field.CPPTYPE_STRING:
-        return None
-    return chance.choice(NUMBERS["int"])
+        return chance.choice(STRINGS[field.name]) if field.name in STRINGS else None
+    return chance.choice(integers(field))
+
+
+def integers(field):
+    return [one for one in NUMBERS["int"] if one <= LARGEST.get(field.name, one)]

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Changed configs, judged by the stock API and by doctor: where do they differ?
+
+    config_sweep.py ERA [--verb step] [--of train_config] [--seed 18] [--count 300]
+                    [--without REGEX] [--seconds 3000] [--directory DIR]
+
+Prints what only one of the two refuses, and how many both do.  What the API said is kept in DIR, so
+that a run that was stopped goes on there.  The verbs are those of judge_configs.py.
+"""
+
+import argparse
+import collections
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import cells
+import config_mutations as mutations
+import judge_configs
+import small_records
+
+from graphfix.doctor import diagnosis
+from graphfix.doctor.setup import Options
+from graphfix.findings import ERROR
+from graphfix.pipeline_config import schema_history
+
+JUDGE = os.path.join(cells.HERE, "judge_configs.py")
+# Training runs to its end, and learns nothing, or not all; or it stops at some picture, perhaps.
+SILENT = {"RATE_ZERO", "LABEL_COUNT"}
+BY_CHANCE = {"BATCH_RAGGED", "AUGMENTATION_REFUSED"}
+
+Case = collections.namedtuple("Case", "name what raised codes seconds")
+Case.__doc__ = """A config: what was changed, what the API raised or None, doctor's errors."""
+
+
+def judged(python, changed, month, directory, verb, seconds="inf"):
+    """The Cases of what was changed, as far as the API had time for them."""
+    directory = str(directory)
+    records, labels = os.path.join(directory, "records"), os.path.join(directory, "labels.pbtxt")
+    if not os.path.exists(records):
+        _run(python, "records", records)
+    with open(labels, "w", encoding="utf-8") as file:
+        for number in range(1, small_records.CLASSES + 1):
+            file.write(f"item {{ id: {number} name: 'class_{number}' }}\n")
+    what = {}
+    for name, text, change in changed:
+        for placeholder, path in (("label_map.pbtxt", labels), ("train.record", records)):
+            text = text.replace("PATH_TO_BE_CONFIGURED/" + placeholder, path)
+        text = text.replace("PATH_TO_BE_CONFIGURED/eval.record", records)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        path = os.path.join(directory, f"{digest}.config")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        what[path] = name, change
+    answers = os.path.join(directory, f"{os.path.basename(python)}_{verb}.jsonl")
+    _run(python, verb, answers, str(seconds), *what)
+    said = judge_configs.answered(answers)
+    cases = []
+    for path, (name, change) in what.items():
+        answer = said.get(os.path.basename(path))
+        if answer is not None and answer["raised"] != judge_configs.UNDECIDED:
+            cases.append(
+                Case(name, change, answer["raised"], errors(path, month), answer["seconds"])
+            )
+    return cases
+
+
+def _run(python, *words):
+    subprocess.run(
+        [python, JUDGE, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def errors(path, month):
+    """The codes of doctor's errors."""
+    options = Options(month, schema_history.schema(month), ("model_main",), {})
+    with open(path, "rb") as file:
+        found = diagnosis.run_checks(file.read(), path, options).findings
+    return {one.code for one in found if one.severity == ERROR}
+
+
+def differs(case):
+    """Whether only one of the two refuses a config."""
+    loud = case.codes - SILENT
+    return bool(case.raised) != bool(loud) and not (not case.raised and loud <= BY_CHANCE)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("era", choices=cells.ERAS)
+    parser.add_argument("--verb", default="step", choices=sorted(judge_configs.JUDGES))
+    parser.add_argument("--of", help="every field of this part at each bound, not at random")
+    parser.add_argument("--seed", default="18")
+    parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--without", help="families to leave out")
+    parser.add_argument("--seconds", default="inf")
+    parser.add_argument("--directory")
+    given = parser.parse_args()
+    directory = given.directory or tempfile.mkdtemp()
+    os.makedirs(directory, exist_ok=True)
+    month = mutations.MONTHS[given.era]
+    if given.of == "augmentations":
+        changed = mutations.augmentations(month)
+    elif given.of:
+        changed = mutations.settings(month, given.of)
+    else:
+        changed = mutations.mutants(given.seed, given.count, month, without=given.without)
+    python = subprocess.run(
+        [sys.executable, cells.MAKE, "stock-" + given.era], check=True, stdout=subprocess.PIPE
+    )
+    cases = judged(
+        python.stdout.decode().strip(), changed, month, directory, given.verb, given.seconds
+    )
+    refused = sum(bool(one.raised) for one in cases)
+    different = [one for one in cases if differs(one)]
+    for one in different:
+        print(json.dumps([one.name, one.what, one.raised, sorted(one.codes)]))
+    seconds = sum(one.seconds for one in cases)
+    print(
+        f"{given.era} {given.verb}: {len(cases)} configs in {seconds:.0f} s, of which the API "
+        f"refuses {refused}; doctor differs in {len(different)}"
+    )
+
+
+if __name__ == "__main__":
+    main()

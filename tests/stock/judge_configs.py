@@ -1,0 +1,258 @@
+"""Run by a stock interpreter: what does its own API do with these configs?
+
+    judge_configs.py records RECORDS
+    judge_configs.py VERB ANSWERS SECONDS CONFIG...
+
+records    writes the records that the configs name
+model      the builders alone, and augmentations on a picture: takes milliseconds
+input      model_lib's own input pipelines, of training and of evaluation: a batch of each
+step       the builders, then a step of model_lib's own model_fn, and an evaluation after it
+estimator  the step by the Estimator that model_main makes, with all its files
+
+ANSWERS gets, for each config, a line of JSON: its file's name, null or what was raised, and the
+time it took.  Configs that it has already are not judged again, and after SECONDS none is begun: so
+a run that was stopped goes on.  Each config has a process of its own, forked after the imports, and
+a time limit.
+"""
+
+import contextlib
+import json
+import math
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+
+import small_records
+
+# Of its own time, and of all: the machine may be busy, and a pipeline may wait for ever.
+LIMITS = ((signal.ITIMER_PROF, 150), (signal.ITIMER_REAL, 600))
+UNDECIDED = "no answer in time"
+PICTURE, TIMES = (120, 160), 3
+
+
+def read(path):
+    from google.protobuf import text_format
+    from object_detection.protos import pipeline_pb2
+
+    pipeline = pipeline_pb2.TrainEvalPipelineConfig()
+    with open(path, encoding="utf-8") as file:
+        text_format.Merge(file.read(), pipeline)
+    return pipeline
+
+
+def build(path):
+    """Runs the builders of what a config has."""
+    from object_detection.builders import (
+        image_resizer_builder,
+        model_builder,
+        optimizer_builder,
+        preprocessor_builder,
+    )
+    from object_detection.utils import config_util
+
+    configs = config_util.create_configs_from_pipeline_proto(read(path))
+    augment(preprocessor_builder, configs["train_config"], configs["train_input_config"])
+    image_resizer_builder.build(config_util.get_image_resizer_config(configs["model"]))
+    optimizer_builder.build(configs["train_config"].optimizer)
+    for is_training in (True, False):
+        model_builder.build(configs["model"], is_training=is_training)
+
+
+def augment(preprocessor_builder, train, reader):
+    """Applies the augmentations to a picture, a few times: they are random."""
+    import numpy as np
+    import tensorflow.compat.v1 as tf
+    from object_detection.inputs import augment_input_data
+
+    height, width = PICTURE
+    given = {
+        "image": np.full([height, width, 3], 99, np.float32),
+        "groundtruth_boxes": np.array([[0.1, 0.1, 0.5, 0.6], [0.3, 0.2, 0.9, 0.8]], np.float32),
+        "groundtruth_classes": np.array([1, 2]),
+        "groundtruth_weights": np.ones([2], np.float32),
+    }
+    if reader.load_instance_masks:
+        given["groundtruth_instance_masks"] = np.ones([2, height, width], np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        options = [preprocessor_builder.build(step) for step in train.data_augmentation_options]
+        placeholders = {
+            key: tf.placeholder(value.dtype, [None] * (value.ndim - 1) + [last])
+            for key, value in given.items()
+            for last in [value.shape[-1] if key in ("image", "groundtruth_boxes") else None]
+        }
+        augmented = augment_input_data(dict(placeholders), options)
+        for _ in range(TIMES if options else 0):
+            session.run(augmented, {one: given[key] for key, one in placeholders.items()})
+
+
+def made(path, directory=None):
+    """What model_main makes of a config."""
+    import tensorflow.compat.v1 as tf
+    from object_detection import model_hparams, model_lib
+
+    return model_lib.create_estimator_and_inputs(
+        run_config=tf.estimator.RunConfig(model_dir=directory),
+        hparams=model_hparams.create_hparams(None),
+        pipeline_config_path=path,
+        train_steps=1,
+        sample_1_of_n_eval_examples=1,
+    )
+
+
+class ModelFunction:
+    """In an Estimator's place: `run` and `restored` do what matters of it, without its files."""
+
+    def __init__(self, model_fn, config):
+        self.model_fn = model_fn
+
+
+@contextlib.contextmanager
+def running():
+    """A session without the optimizers, whose work is for more than one step."""
+    import tensorflow.compat.v1 as tf
+
+    config = tf.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    config.graph_options.optimizer_options.opt_level = tf.OptimizerOptions.L0
+    with tf.Session(config=config) as session:
+        session.run([tf.global_variables_initializer(), tf.local_variables_initializer()])
+        session.run(tf.tables_initializer())
+        yield session.run
+
+
+def batch_of(input_fn):
+    import tensorflow.compat.v1 as tf
+
+    iterator = tf.data.make_initializable_iterator(input_fn())
+    tf.add_to_collection(tf.GraphKeys.TABLE_INITIALIZERS, iterator.initializer)
+    return iterator.get_next()
+
+
+def read_batches(path):
+    import tensorflow.compat.v1 as tf
+
+    found = made(path)
+    for input_fn in (found["train_input_fn"], found["eval_input_fns"][0]):
+        with tf.Graph().as_default():
+            batch = batch_of(input_fn)
+            with running() as run:
+                run(batch)
+
+
+def step(path):
+    import tensorflow.compat.v1 as tf
+
+    build(path)
+    tf.estimator.Estimator = ModelFunction
+    found = made(path)
+    model_fn = found["estimator"].model_fn
+    with tf.Graph().as_default():
+        tf.train.create_global_step()
+        spec = model_fn(*batch_of(found["train_input_fn"]), tf.estimator.ModeKeys.TRAIN)
+        with running() as run:
+            loss = run([spec.train_op, spec.loss])[1]
+        if math.isnan(loss):
+            raise ArithmeticError("NaN loss during training.")
+        saved = saveable(spec)
+    with tf.Graph().as_default():
+        tf.train.create_global_step()
+        spec = model_fn(*batch_of(found["eval_input_fns"][0]), tf.estimator.ModeKeys.EVAL)
+        for name, shape in saveable(spec).items():
+            if saved.get(name) != shape:
+                raise LookupError(f"Key {name} not found in checkpoint, or of another shape")
+        with running() as run:
+            run([update for _, update in spec.eval_metric_ops.values()])
+            run([value for value, _ in spec.eval_metric_ops.values()])
+
+
+def saveable(spec):
+    """{name: shape} of what a graph's saver saves, or restores."""
+    from tensorflow.python.training.saving.saveable_object_util import op_list_to_dict
+
+    variables = spec.scaffold.saver._var_list
+    if not isinstance(variables, dict):
+        variables = op_list_to_dict(variables)
+    return {name: variable.shape.as_list() for name, variable in variables.items()}
+
+
+def train_and_evaluate(path):
+    directory = tempfile.mkdtemp()
+    try:
+        found = made(path, directory)
+        found["estimator"].train(input_fn=found["train_input_fn"], max_steps=1)
+        found["estimator"].evaluate(input_fn=found["eval_input_fns"][0], steps=1)
+    finally:
+        shutil.rmtree(directory)
+
+
+JUDGES = {"model": build, "input": read_batches, "step": step, "estimator": train_and_evaluate}
+
+
+def forked(judge, path):
+    """None, or what a judge raised, in words."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if not child:
+        for timer, seconds in LIMITS:
+            signal.setitimer(timer, seconds)
+        found = None
+        try:
+            judge(path)
+        except BaseException as error:  # whatever the API raises is the answer
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            found = f"{type(error).__name__}: {str(error)[:300]} ({frame.filename}:{frame.lineno})"
+        os.write(theirs, json.dumps(found).encode())
+        os._exit(0)
+    os.close(theirs)
+    with open(ours, encoding="utf-8") as file:
+        said = file.read()
+    status = os.waitpid(child, 0)[1]
+    if said:
+        return json.loads(said)
+    number = os.WTERMSIG(status)
+    return UNDECIDED if number in (signal.SIGPROF, signal.SIGALRM) else f"ended by signal {number}"
+
+
+def answered(answers):
+    """{file's name: line} of a file of answers."""
+    found = {}
+    if os.path.exists(answers):
+        with open(answers, encoding="utf-8") as file:
+            for line in file:
+                with contextlib.suppress(ValueError):  # cut off when a run was stopped
+                    one = json.loads(line)
+                    found[one["config"]] = one
+    return found
+
+
+def main(verb, answers, seconds="inf", *paths):
+    if verb == "records":
+        small_records.write(answers)
+        return
+    import tensorflow.compat.v1 as tf
+    from object_detection import model_lib  # noqa: F401  for the children to inherit
+
+    # AutoGraph would rewrite the whole input pipeline, which is older than it.
+    judge = tf.autograph.experimental.do_not_convert(JUDGES[verb])
+    known, end = answered(answers), time.time() + float(seconds)
+    with open(answers, "a", encoding="utf-8") as file:
+        file.write("\n")  # after what may be half a line
+        for path in paths:
+            name = os.path.basename(path)
+            if name in known:
+                continue
+            start = time.time()
+            if start > end:
+                break
+            raised = forked(judge, path)
+            line = {"config": name, "raised": raised, "seconds": round(time.time() - start, 1)}
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
