@@ -19,6 +19,7 @@ from graphfix.doctor import (
     config_schema,
     config_syntax,
     freezing,
+    input_readers,
     labels,
     learning_rate,
     model_dir,
@@ -56,7 +57,8 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + augmentations.CHECKS
         + architecture.CHECKS
         + prediction_checks.TRAINERS
-        + freezing.CHECKS,
+        + freezing.CHECKS
+        + input_readers.CHECKS,
     ),
     ("paths", paths.CHECKS),
     (

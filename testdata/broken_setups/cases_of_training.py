@@ -9,6 +9,15 @@ from broken_setups.setup import BASE, COSINE
 def cases(case):
     """Yields the cases; `case(name, code of the first finding)` begins one."""
     yield case("no_batch", "BATCH_SIZE").change("batch_size: 4", "batch_size: 0")
+    yield case("reader_of_ones_own", "READER_UNSUPPORTED").change(
+        'tf_record_input_reader { input_path: "shapes/train.record" }', "external_input_reader {}"
+    )
+    yield (case("no_readers", "READER_NUMBER").change("num_readers: 1", "num_readers: 0").fixable())
+    yield (
+        case("channels_in_no_record", "READER_LACKS")
+        .change("  num_readers: 1", "  num_readers: 1\n  num_additional_channels: 1")
+        .fixable()
+    )
     yield (
         case("fpn_on_300_pixels", "FPN_IMAGE_SIZE")
         .change('"ssd_mobilenet_v1"', '"ssd_mobilenet_v1_fpn"')
