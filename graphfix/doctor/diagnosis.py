@@ -19,6 +19,7 @@ from graphfix.doctor import (
     config_schema,
     config_syntax,
     freezing,
+    group_norms,
     input_readers,
     labels,
     learning_rate,
@@ -54,6 +55,7 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + config_revision.CHECKS
         + choices.CHECKS
         + builders.CHECKS
+        + group_norms.CHECKS
         + augmentations.CHECKS
         + architecture.CHECKS
         + prediction_checks.TRAINERS

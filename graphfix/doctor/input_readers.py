@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
 from graphfix.detectors.families import FASTER_RCNN
 from graphfix.doctor.checks import Check, Symptom
-from graphfix.doctor.record_notes import scans
+from graphfix.doctor.record_notes import TRAIN, scans
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, count
 from graphfix.pipeline_config.edits import ConfigEdit
@@ -125,6 +125,7 @@ def _lacking(setup: Setup) -> Iterator[Symptom]:
         wanted = _MASKS.get(_name(reader, "mask_type"))
         if reader.load_instance_masks and wanted and kinds - {wanted}:
             yield _other_masks(setup, name, kinds)
+    yield from _scores(setup)
     body = setup.body
     context: Tuple[str, ...] = ("load_context_features",)
     for name, reader in setup.readers():
@@ -140,6 +141,20 @@ def _lacking(setup: Setup) -> Iterator[Symptom]:
                 "max_num_context_features",
                 "remove load_context_features",
                 (ConfigEdit(path, None, "the model takes none"),),
+            )
+
+
+def _scores(setup: Setup) -> Iterator[Symptom]:
+    field = "load_multiclass_scores"
+    for name, reader in setup.readers():
+        if name == TRAIN and setup.train.use_multiclass_scores and not getattr(reader, field):
+            path = ("train_config", "use_multiclass_scores")
+            edits = (ConfigEdit((name, field), "true", "train_config uses them"),)
+            yield Symptom(
+                setup.where(*path),
+                f"use_multiclass_scores is set, and {name} loads none",
+                f"write {field}: true in {name}",
+                edits,
             )
 
 
@@ -177,7 +192,7 @@ CHECKS = (
         "READER_LACKS",
         ERROR,
         'The input reader is to load what the records or the model have not, or not so ("is '
-        'required but could not be found.", "Data types don\'t match.", "max_num_context_features '
+        'required but could not be found.", "KeyError: \'multiclass_scores\'", "Data types don\'t match.", "max_num_context_features '
         'must be specified in the model config").',
         "write what the records have",
         _lacking,

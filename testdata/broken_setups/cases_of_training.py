@@ -19,6 +19,13 @@ def cases(case):
         .fixable()
     )
     yield (
+        case("scores_not_loaded", "READER_LACKS")
+        .change(
+            "  max_number_of_boxes: 8", "  max_number_of_boxes: 8\n  use_multiclass_scores: true"
+        )
+        .fixable()
+    )
+    yield (
         case("fpn_on_300_pixels", "FPN_IMAGE_SIZE")
         .change('"ssd_mobilenet_v1"', '"ssd_mobilenet_v1_fpn"')
         .change("height: 160 width: 160", "height: 300 width: 300")

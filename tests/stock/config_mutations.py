@@ -79,8 +79,8 @@ def base_configs():
 
 
 def packs(seed, count, month, passes, size=8, without=None):
-    """The same with `size` changes each; a config has to pass before its next change.  One that takes
-    a step clears all of them."""
+    """The same with `size` changes each.  A config has to pass before its next change; one that takes
+    a step clears all of its changes."""
     chance = random.Random(f"{seed} {month} {size}")
     schema = schema_history.schema(month)
     families = [
