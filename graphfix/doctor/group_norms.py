@@ -27,8 +27,8 @@ def _uneven(setup: Setup) -> Iterator[Symptom]:
             # The heads themselves: 4 or 4K channels of boxes, and K + 1 of classes.
             yield Symptom(
                 setup.where("model", setup.meta, *path, _NORM),
-                f"{_NORM} is of {_GROUPS} groups, and {_DENSE} are those of the heads, of which the "
-                "groups divide at most one",
+                f"{_NORM} is of {_GROUPS} groups, and {_DENSE} are those of the heads, of which "
+                "they divide at most one",
                 f"remove {_NORM}",
                 (ConfigEdit(("model", setup.meta, *path, _NORM), None, "heads have no norm"),),
             )

@@ -191,9 +191,10 @@ CHECKS = (
     Check(
         "READER_LACKS",
         ERROR,
-        'The input reader is to load what the records or the model have not, or not so ("is '
-        'required but could not be found.", "KeyError: \'multiclass_scores\'", "Data types don\'t match.", "max_num_context_features '
-        'must be specified in the model config").',
+        "The input reader is to load what the records or the model have not, or does not load what "
+        'is used ("is required but could not be found.", "Data types don\'t match.", '
+        '"max_num_context_features must be specified in the model config", "KeyError: '
+        "'multiclass_scores'\").",
         "write what the records have",
         _lacking,
     ),

@@ -79,8 +79,8 @@ def base_configs():
 
 
 def packs(seed, count, month, passes, size=8, without=None):
-    """The same with `size` changes each.  A config has to pass before its next change; one that takes
-    a step clears all of its changes."""
+    """The same with `size` changes each, of which a config has to pass each; one that takes a step
+    clears them all."""
     chance = random.Random(f"{seed} {month} {size}")
     schema = schema_history.schema(month)
     families = [
