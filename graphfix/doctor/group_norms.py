@@ -10,6 +10,7 @@ from graphfix.doctor.config_revision import is_keras
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.resizers import constant_size
 
 # tf.contrib.layers.group_norm has so many where it is not told, and the API does not tell it.
 _GROUPS = 32
@@ -31,6 +32,13 @@ def _uneven(setup: Setup) -> Iterator[Symptom]:
                 "they divide at most one",
                 f"remove {_NORM}",
                 (ConfigEdit(("model", setup.meta, *path, _NORM), None, "heads have no norm"),),
+            )
+            continue
+        if constant_size(setup.body.image_resizer) is None:
+            yield Symptom(
+                setup.where("model", setup.meta, *path, _NORM),
+                f"{_NORM} needs to know the images' size, and the image_resizer makes several",
+                "write batch_norm, or a fixed_shape_resizer",
             )
             continue
         normalized, others = _widths(setup, path, True), _widths(setup, path, False)
@@ -70,7 +78,7 @@ CHECKS = (
         "GROUP_NORM_UNEVEN",
         ERROR,
         'group_norm needs channels that its groups part evenly ("Invalid groups 32 for 12 '
-        'channels.").',
+        'channels."), and images of one size ("has undefined dimensions 1").',
         "write batch_norm",
         _uneven,
     ),
