@@ -26,6 +26,11 @@ def cases(case):
         .fixable()
     )
     yield (
+        case("averages_not_kept", "AVERAGES_NOT_KEPT")
+        .change("  num_examples: 120", "  num_examples: 120\n  use_moving_averages: true")
+        .fixable()
+    )
+    yield (
         case("fpn_on_300_pixels", "FPN_IMAGE_SIZE")
         .change('"ssd_mobilenet_v1"', '"ssd_mobilenet_v1_fpn"')
         .change("height: 160 width: 160", "height: 300 width: 300")
