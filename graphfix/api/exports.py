@@ -1,4 +1,4 @@
-"""Functions that make models for something other than TensorFlow 1."""
+"""Functions that leave TensorFlow 1: detectors for something else, and published ones of it."""
 
 from typing import TYPE_CHECKING, Optional, Sequence, Union
 

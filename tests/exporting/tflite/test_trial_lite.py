@@ -93,10 +93,13 @@ def test_detections_beside_tensorflows(monkeypatch):
     assert not verdict.complete and "4 of 8" in verdict.outputs[0].summary
 
 
-def test_integers_have_a_figure_and_no_verdict(monkeypatch):
+def test_integers_may_differ_by_their_steps(monkeypatch):
+    many = [0.9 - 0.02 * one for one in range(12)]
+    verdict = exported(monkeypatch, found(0.49, *many), found(0.5, *many, 0.3), quantized=True)
+    assert verdict.complete and "52 of 56 detections" in verdict.outputs[0].summary
     verdict = exported(monkeypatch, found(0.49), found(0.5, 0.3), quantized=True)
-    assert verdict.complete and not verdict.outputs
-    assert "no verdict: 4 of 8 detections" in verdict.remarks[0]
+    assert not verdict.complete and "4 of 8 detections" in verdict.outputs[0].summary
+    assert not exported(monkeypatch, found(0.49), found(0.5)).complete
 
 
 def test_a_damaged_export_is_named(published):
