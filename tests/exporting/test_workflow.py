@@ -35,6 +35,8 @@ class Row:
     def load(self):
         return types.SimpleNamespace(problems=lambda detector: self.problems, write=self.write)
 
+    load_limits = load
+
     def copy(self, detector, directory):
         self.detector = detector
         writer.write_bundle(detector.variables, os.path.join(directory, "weights"))

@@ -9,14 +9,13 @@ Both run in a process of their own, in the Python that `--runtime_python` names.
 """
 
 import os
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List
+from typing import TYPE_CHECKING, Any, Dict, List
 
-from graphfix.choices import Target
 from graphfix.conversion.output import write_file
-from graphfix.detectors.families import SSD
-from graphfix.errors import Problem, RequestError
+from graphfix.errors import RequestError
 from graphfix.exporting.detector import Detector, Written
 from graphfix.exporting.targets import Trial
+from graphfix.exporting.tflite import limits
 from graphfix.exporting.tflite.labels import LABELS, labels_text
 from graphfix.exporting.tflite.model import DETECT, LiteModel, open_lite
 from graphfix.exporting.tflite.traps import traps
@@ -31,53 +30,9 @@ from graphfix.stock_api import runner
 if TYPE_CHECKING:
     from graphfix.verification.stock_trial import StockTrial
 
-_OTHERS = f"export it to {Target.ONNX} or {Target.OPENVINO}"
 _SUPPRESSION = ("post_processing", "batch_non_max_suppression")
 
-
-def problems(detector: Detector) -> Iterator[Problem]:
-    """Why TensorFlow Lite would not detect what TensorFlow does."""
-    if detector.python is None:
-        yield Problem(
-            "--runtime_python",
-            "is not given: the stock API's exporter and TensorFlow's converter make the model",
-            "name a Python that has TensorFlow 1.15 and the stock API",
-        )
-    if detector.model.meta != SSD:
-        yield Problem(
-            f"model.{detector.model.meta}",
-            "is a detector of two stages, which the API exports to TensorFlow Lite not at all",
-            _OTHERS,
-        )
-        return
-    body = detector.body
-    resizer = body.image_resizer.WhichOneof("image_resizer_oneof")
-    if resizer != "fixed_shape_resizer":
-        yield Problem(
-            f"image_resizer.{resizer}",
-            "has no fixed size, which TensorFlow Lite's input has",
-            f"train with a fixed_shape_resizer, or {_OTHERS}",
-        )
-    elif body.image_resizer.fixed_shape_resizer.convert_to_grayscale:
-        yield Problem(
-            "fixed_shape_resizer.convert_to_grayscale",
-            "makes an input of one channel, which was not tried",
-            _OTHERS,
-        )
-    coder = body.box_coder.WhichOneof("box_coder_oneof")
-    if coder != "faster_rcnn_box_coder":
-        yield Problem(
-            f"box_coder.{coder}",
-            "is not the one that TensorFlow Lite decodes: boxes would be elsewhere",
-            _OTHERS,
-        )
-    suppression = body.post_processing.batch_non_max_suppression
-    if suppression.soft_nms_sigma:
-        yield Problem(
-            "batch_non_max_suppression.soft_nms_sigma",
-            "lowers scores, and TensorFlow Lite only leaves boxes out",
-            f"set it to 0, or {_OTHERS}",
-        )
+problems = limits.problems
 
 
 def write(detector: Detector, directory: str) -> Written:
