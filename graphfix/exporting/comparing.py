@@ -72,7 +72,7 @@ def compared(
     what = f"detects something else than the frozen graph in {_pictures(asked)}: {outputs.summary}"
     if not rounded:
         raise VerificationError(
-            outputs.api, what, "report it, please; --no_comparison writes it all the same"
+            outputs.api, what, "report it, please; without a comparison it is written all the same"
         )
     finding = Finding(
         "DETECTIONS_DIFFER",

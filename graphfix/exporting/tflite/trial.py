@@ -9,9 +9,9 @@ import numpy as np
 
 from graphfix.errors import GraphfixError, RequestError, SourceError
 from graphfix.exporting import detections
+from graphfix.exporting.detections import JOBS
 from graphfix.exporting.targets import Trial
 from graphfix.exporting.tflite.model import DETECT, open_lite
-from graphfix.exporting.tools.tool import worker
 from graphfix.findings import count
 from graphfix.modeldir.names import EXPORT_JSON, FROZEN
 from graphfix.process.scratch import Scratch
@@ -74,7 +74,7 @@ def _beside_tensorflow(directory: str, details: Dict[str, Any], trial: Trial) ->
             "offset": details["offset"],
             "bytes": details["quantized"],
         }
-        ours = detections.of_runtime(job, trial.python, worker(), _PACKAGE)
+        ours = detections.of_runtime(job, trial.python, JOBS, _PACKAGE)
     results: List[Dict[str, Any]] = [ours] + ([theirs] if theirs else [])
     least = max(_LEAST, details["score_threshold"])
     if theirs is None or not details["quantized"]:
@@ -124,7 +124,7 @@ def _beside_the_source(directory: str, exported: Dict[str, Any], trial: Trial) -
                 "pictures": _NOISE,
                 "output": output,
             }
-            results.append(detections.of_runtime(job, trial.python, worker(), _PACKAGE))
+            results.append(detections.of_runtime(job, trial.python, JOBS, _PACKAGE))
             with np.load(output) as values:
                 found.append(dict(values))
     version = _version(results[0])
