@@ -23,10 +23,10 @@ def exports(context: Context, output: Output, place: str) -> Tuple[Export, ...]:
 def _export(target: Target, row: TargetRow, made: Detector) -> Export:
     asked = Export(target.value, row.title)
     try:
-        found = tuple(row.load_limits().problems(made))
+        found = tuple(row.load().problems(made))
         if made.quantization and not _only_python(found):
             without = dataclasses.replace(made, drop_quantization=True)
-            less = tuple(row.load_limits().problems(without))
+            less = tuple(row.load().problems(without))
             if _only_python(less):
                 asked, found = dataclasses.replace(asked, drop_quantization=True), less
     except GraphfixError as error:

@@ -40,38 +40,27 @@ class Trial(NamedTuple):
 class TargetRow(NamedTuple):
     """A target: what it is called in a sentence, its module, whether it `trains`, so that records
     and their paths mean something, and the Python package of the `runtime` by which export compares
-    detections with the frozen graph's, where it does.  `limits` is the module of its `problems`
-    alone, where that needs less than the target does: every conversion asks it."""
+    detections with the frozen graph's, where it does."""
 
     title: str
     module: str
     trains: bool = False
     runtime: Optional[str] = None
-    limits: Optional[str] = None
 
     def load(self) -> Any:
         return importlib.import_module(self.module)
 
-    def load_limits(self) -> Any:
-        return importlib.import_module(self.limits or self.module)
-
 
 TARGETS: Dict[Target, TargetRow] = {
     Target.TF2: TargetRow("TensorFlow 2", "graphfix.exporting.tf2.target", trains=True),
-    Target.OPENCV: TargetRow(
-        "OpenCV",
-        "graphfix.exporting.opencv.target",
-        runtime="cv2",
-        limits="graphfix.exporting.opencv.limits",
-    ),
+    Target.OPENCV: TargetRow("OpenCV", "graphfix.exporting.opencv.target", runtime="cv2"),
     Target.ONNX: TargetRow("ONNX", "graphfix.exporting.tools.to_onnx", runtime="onnxruntime"),
     Target.OPENVINO: TargetRow(
         "OpenVINO", "graphfix.exporting.tools.to_openvino", runtime="openvino"
     ),
     Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch.target"),
+    # TensorFlow, which makes the model, has an interpreter of its own.
     Target.TFLITE: TargetRow(
-        "TensorFlow Lite",
-        "graphfix.exporting.tflite.target",
-        limits="graphfix.exporting.tflite.limits",
+        "TensorFlow Lite", "graphfix.exporting.tflite.target", runtime="tensorflow"
     ),
 }

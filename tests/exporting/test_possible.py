@@ -85,7 +85,7 @@ def test_a_fault_of_a_target_is_its_own(monkeypatch):
         def problems(self, detector):
             raise RequestError("the model", "cannot be told from another", "report it")
 
-    monkeypatch.setattr(type(TARGETS[Target.TF2]), "load_limits", lambda row: Faulty())
+    monkeypatch.setattr(type(TARGETS[Target.TF2]), "load", lambda row: Faulty())
     assert told(repository.DETECTOR)[Target.TF2].problems == (
         "the model cannot be told from another",
     )
