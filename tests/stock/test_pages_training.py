@@ -71,6 +71,7 @@ def test_the_tutorial(place):
     assert printed.count("outputs equal: ") == 2
     assert os.path.exists(os.path.join(directory, "tutorial", "exported", "saved_model"))
     found = re.findall(r"^testdata/\S+ (\w+) (\d\.\d\d)", printed, re.M)
+    assert re.search(r"(\d+) of \1 detections found alike", printed)
     assert {"donut", "triangle"} <= {name for name, _ in found} <= {"donut", "triangle", "badge"}
 
 
