@@ -74,6 +74,26 @@ def test_overlapping_parts_are_not_multiplied():
         reader.read(root((10, 8, 0, 0, 4), struct.pack("<I", 4) + lengths), SCHEMA)
 
 
+def test_vectors_that_overlap_are_refused():
+    """Fifty of them, each a little behind the other, are more than the file."""
+    count = 50
+    items, area = 24, 24 + 4 + 4 * count + 8 * count
+    content = bytearray(struct.pack("<I4s4H", 16, b"TEST", 6, 8, 4, 0))
+    content += struct.pack("<iII", 8, 4, count)
+    for one in range(count):
+        content += struct.pack("<I", items + 4 + 4 * count + 8 * one - len(content))
+    for one in range(count):
+        here = len(content)
+        content += struct.pack("<iI", here - 8, area + 4 * one - here - 4)
+    content += struct.pack("<I", 400) * 200
+    small = schema.parse_schema("Root Items:[Item]\nItem Bytes:[u1]", "Root", b"TEST")
+    with pytest.raises(Damaged, match="overlap"):
+        reader.read(bytes(content), small)
+    struct.pack_into("<I", content, 24, 1)
+    found, _ = reader.read(bytes(content), small)
+    assert len(found.get("Items")[0].get("Bytes")) == 400
+
+
 @pytest.mark.parametrize("kind", lite_cases.KINDS)
 def test_beginnings_of_a_file(kind):
     content = lite_cases.data(kind)
