@@ -46,7 +46,7 @@ def test_fields_that_are_there_and_not():
         (root((5, 8, 4), struct.pack("<i", 1)), Damaged, "damaged Root"),
         (root((18, 8, 0, 0, 0, 0, 0, 0, 4), struct.pack("<i", 1)), Newer, "does not know"),
         (root((14, 8, 0, 0, 0, 0, 4), b"\2\0\0\0"), None, ""),
-        (root((16, 12, 0, 0, 0, 0, 8, 4), struct.pack("<IB", 4, 2)), Damaged, ""),
+        (root((16, 12, 0, 0, 0, 0, 8, 4), struct.pack("<IB", 4, 2)), Damaged, "beyond its end"),
         (root((8, 8, 0, 4), struct.pack("<I", 1 << 31)), Damaged, "beyond its end"),
         (root((12, 8, 0, 0, 0, 4), struct.pack("<II", 4, 1 << 31)), Damaged, "beyond its end"),
     ],
