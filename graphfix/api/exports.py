@@ -64,9 +64,9 @@ def export(
 
     Args:
       target: "tf2": a checkpoint and a config that the API of TensorFlow 2 trains on from;
-        "opencv": the text graph with which OpenCV's dnn module runs an SSD; "onnx" and
-        "openvino": models of ONNX and OpenVINO; "tflite": one of TensorFlow Lite; "torch": what
-        `graphfix.torch.load` makes a torch.nn.Module of.
+        "opencv": the text graph with which OpenCV's dnn module runs an SSD or a Faster R-CNN;
+        "onnx" and "openvino": models of ONNX and OpenVINO; "tflite": one of TensorFlow Lite;
+        "torch": what `graphfix.torch.load` makes a torch.nn.Module of.
       source: as `open_model` takes it, or an open model.
       output_directory: the directory to write, or `graphfix.Memory()`.
       options: the classes and anchors, as for `convert`; not the options about trainers.
