@@ -26,7 +26,8 @@ def write(detector: Detector, directory: str) -> Written:
     python = runner.find_stock_python(detector.python)
     source, options = detector.context.source, detector.context.options
     # The config is for the API that exports, which may be older.
-    made = decided(source, options, detector.place, api=runner.importable_api(python) or "auto")
+    api = runner.importable_api(python) or "auto"
+    made = decided(source, options, detector.place, api=api)
     with Scratch() as scratch:
         found = runner.run_job(_job(made, scratch, directory), python=python)
         if "error" in found:
