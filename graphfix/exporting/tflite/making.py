@@ -36,8 +36,8 @@ def write(detector: Detector, directory: str) -> Written:
                 "--runtime_python",
                 # The converter's own words come last, behind its warnings.
                 f"did not make the model: {error['type']}: {error['message'].strip()[-_SHOWN:]}",
-                "name a Python that has TensorFlow 1.15 and the stock API; if it has, its converter "
-                "does not take this model",
+                "name a Python that has TensorFlow 1.15 and the stock API; if it has them, its "
+                "converter does not take this model",
             )
         with open(os.path.join(scratch, "frozen", FROZEN), "rb") as file:
             write_file(directory, FROZEN, file.read())
