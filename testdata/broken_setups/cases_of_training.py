@@ -9,6 +9,11 @@ from broken_setups.setup import BASE, COSINE
 def cases(case):
     """Yields the cases; `case(name, code of the first finding)` begins one."""
     yield case("no_batch", "BATCH_SIZE").change("batch_size: 4", "batch_size: 0")
+    yield (
+        case("no_batch_of_evaluation", "BATCH_SIZE")
+        .change("  num_examples: 120", "  num_examples: 120\n  batch_size: 0")
+        .fixable()
+    )
     yield case("reader_of_ones_own", "READER_UNSUPPORTED").change(
         'tf_record_input_reader { input_path: "shapes/train.record" }', "external_input_reader {}"
     )
