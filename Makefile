@@ -8,7 +8,10 @@
 #              where it was stopped
 # make outputs  published layouts, their own graphs beside the stock graph of the output, into
 #              docs/outputs.md; takes an hour
-# make demo    converts the detector in testdata/ and shows what it finds before and after
+# make docs    builds the documentation into site/; a link that leads nowhere fails it
+# make pictures  the pictures in docs/ that show what graphfix draws (with Chromium, the report, too)
+# make demo    converts the detector in testdata/ and shows what it finds before and after, and in
+#              OpenCV, where that can be had
 # make bench   times conversions beside a plain TensorFlow script and `cp`
 # make robustness  tries to break graphfix for hours, into docs/robustness.md
 # make clean   removes what the above leave in this folder
@@ -18,7 +21,7 @@
 PYTHON ?= python3
 ENVIRONMENT := $(PYTHON) tests/environments/make.py
 
-.PHONY: fast test lint thorough matrix outputs demo bench robustness clean
+.PHONY: fast test lint thorough matrix outputs docs pictures demo bench robustness clean
 
 fast:
 	@python=$$($(ENVIRONMENT) fast) && \
@@ -54,8 +57,17 @@ outputs:
 	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" tests/stock/outputs_table.py \
 	--output docs/outputs.md
 
+# The variable silences a notice of Material's.
+docs:
+	@python=$$($(ENVIRONMENT) docs) && NO_MKDOCS_2_WARNING=1 "$$python" -m mkdocs build --quiet --strict \
+	&& echo "site/index.html"
+
+pictures: demo
+	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" docs/pictures.py
+
 demo:
-	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" testdata/demo.py
+	@stock=$$($(ENVIRONMENT) stock-2019-07) && { opencv=$$($(ENVIRONMENT) opencv-4) || :; } && \
+	PYTHONPATH=. "$$stock" testdata/demo.py $$opencv
 
 bench:
 	@stock=$$($(ENVIRONMENT) stock-2019-07) && PYTHONPATH=. "$$stock" benchmarks/convert.py
@@ -65,5 +77,5 @@ robustness:
 	"$$fast" benchmarks/robustness --write --stock "$$stock"
 
 clean:
-	rm -rf build dist demo-output graphfix.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf build dist demo-output site graphfix.egg-info .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

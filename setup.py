@@ -128,7 +128,8 @@ def package_data():
 
 def documents():
     """The files of docs/ that messages and docstrings name, relative to this directory."""
-    names = [path for pattern in ("*.md", "*.png") for path in glob.glob(f"{HERE}/docs/{pattern}")]
+    kinds = ("*.md", "*.png", "*.svg")
+    names = [path for kind in kinds for path in glob.glob(f"{HERE}/docs/{kind}")]
     return sorted(os.path.relpath(path, HERE) for path in names)
 
 

@@ -96,39 +96,53 @@ def write_records(directory, pictures, seed):
     return paths
 
 
-def fine_tune(work, name, config, steps, seed, record, label_map):
-    """Trains and evaluates, unless it is done: {step: {"map", "ap"}} (see arms/train.py)."""
+def run_arm(work, name, script, python, *arguments):
+    """Runs a script of ARMS, whose output goes to NAME.log."""
+    with open(os.path.join(work, name + ".log"), "ab") as log:
+        subprocess.run(
+            [python, os.path.join(ARMS, script), *arguments],
+            check=True,
+            stdout=log,
+            stderr=log,
+            env=dict(os.environ, CUDA_VISIBLE_DEVICES="-1"),
+        )
+
+
+def fine_tune(work, name, config, steps, seed, record, label_map, *more):
+    """Trains and evaluates, unless it is done: {step: {"map", "ap"}} (see arms/train.py, which gets
+    the arguments `more`)."""
     result = os.path.join(work, name + ".json")
     if not os.path.exists(result):
         model_dir, started = os.path.join(work, "model_dir", name), time.time()
         shutil.rmtree(model_dir, ignore_errors=True)  # the trainer would go on from it
         os.makedirs(model_dir)
-        with open(os.path.join(work, name + ".log"), "wb") as log:
-            subprocess.run(
-                [
-                    sys.executable,
-                    os.path.join(ARMS, "train.py"),
-                    config,
-                    model_dir,
-                    "--steps",
-                    ",".join(map(str, steps)),
-                    "--seed",
-                    str(seed),
-                    "--record",
-                    record,
-                    "--label_map",
-                    label_map,
-                    "--output",
-                    result,
-                ],
-                check=True,
-                stdout=log,
-                stderr=log,
-                env=dict(os.environ, CUDA_VISIBLE_DEVICES="-1"),
-            )
+        run_arm(
+            work,
+            name,
+            "train.py",
+            sys.executable,
+            config,
+            model_dir,
+            "--steps",
+            ",".join(map(str, steps)),
+            "--seed",
+            str(seed),
+            "--record",
+            record,
+            "--label_map",
+            label_map,
+            "--output",
+            result,
+            *more,
+        )
         shutil.rmtree(model_dir)
         say([f"{name}: {time.time() - started:.0f} s"])
-    with open(result) as file:
+    return by_step(result)
+
+
+def by_step(path):
+    """{step: figures} of a JSON file."""
+    with open(path) as file:
         return {int(step): figures for step, figures in json.load(file).items()}
 
 
@@ -167,6 +181,11 @@ def write_docs(directory, name, text, figures, panels, plot_python):
     """NAME.md, NAME.json, and NAME.png, which arms/plot_curves.py draws of `panels`."""
     with open(os.path.join(directory, name + ".md"), "w") as file:
         file.write(text)
+    write_figures(directory, name, figures, panels, plot_python)
+
+
+def write_figures(directory, name, figures, panels, plot_python):
+    """NAME.json and NAME.png."""
     with open(os.path.join(directory, name + ".json"), "w") as file:
         json.dump(figures, file, indent=1, sort_keys=True)
         file.write("\n")

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Makes docs/api.md from the docstrings of the public face, and docs/options.md from the options.
+"""Makes docs/api.md from the docstrings of the public face, docs/options.md from the options, and
+docs/cli.md from the command line's parser.
 
-python docs/generate.py          writes both
+python docs/generate.py          writes all
 python docs/generate.py --check  says whether one is stale; exit status 1 then
 """
 
+import argparse
 import dataclasses
 import inspect
 import os
@@ -18,12 +20,14 @@ sys.path.insert(0, os.path.dirname(HERE))
 import graphfix  # noqa: E402
 from graphfix import api as api_module  # noqa: E402
 from graphfix import options  # noqa: E402
+from graphfix.cli import command_line  # noqa: E402
 
 MADE_BY = "<!-- Made by docs/generate.py; change the docstrings, not this file. -->"
 # The functions, in the order in which somebody meets them.
 FUNCTIONS = (
-    "open_model model_in_memory inspect plan convert export thaw verify try_with_stock_api check "
-    "update_golden diff diagnose explain fit_anchors show_anchors apply_anchors convert_batch"
+    "open_model model_in_memory inspect plan convert convert_lite export thaw verify "
+    "try_with_stock_api check update_golden diff diagnose explain fit_anchors show_anchors "
+    "apply_anchors convert_batch"
 ).split()
 _SECTION = re.compile(r"^(Args|Returns|Raises|Example):$", re.M)
 _ITEM = re.compile(r"^  (\w[\w, ]*): ", re.M)
@@ -127,7 +131,76 @@ def public_members(value):
             yield f"- `{name}{call}`: {' '.join(words.split(chr(10) * 2)[0].split())}"
 
 
-FILES = {"api.md": api, "options.md": option_reference}
+# Those that every verb has, told once.
+EVERYWHERE = ("--help", "--helpshort", "--helpfull", "--verbose", "--quiet", "--color")
+
+
+def command_lines(parser, words):
+    """(the words of a verb, its parser) of every verb that can be run, in their order."""
+    nested = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
+    if not nested:
+        yield words, parser
+    for action in nested:
+        for name, one in action.choices.items():
+            yield from command_lines(one, (*words, name))
+
+
+def flag_rows(parser, actions):
+    """Lines of a Markdown table: words and flags of a verb."""
+    yield "| flag | meaning |"
+    yield "| --- | --- |"
+    formatter = argparse.HelpFormatter(parser.prog)
+    for action in actions:
+        value = formatter._metavar_formatter(action, action.dest.upper())(1)[0]
+        names = ", ".join(f"`{one}`" for one in action.option_strings) or f"`{value}`"
+        if action.option_strings and action.nargs != 0:
+            shown = [f"`{one}`" for one in action.choices or [value]]
+            names += " " + ", ".join(shown)
+        words = formatter._expand_help(action) if action.help else ""
+        words = " ".join(words.split()).replace("|", "\\|")
+        yield f"| {names} | {words} |"
+
+
+def command_reference():
+    """docs/cli.md."""
+    top = command_line.parser()
+    verbs = list(command_lines(top, ()))
+    yield "# The command line"
+    yield MADE_BY.replace("the docstrings", "graphfix/cli/")
+    yield (
+        "`graphfix help VERB` shows the same. [SOURCE](sources.md) is a model in any of its forms; "
+        "what is written, and exit codes, are in [written.md](written.md). Hyphens may stand for "
+        "underscores (`--label-map-path`); `--flagfile FILE` reads flags from a file, one a line; "
+        "`graphfix --version` says which version this is."
+    )
+    _, every = verbs[0]
+    yield "Flags of every verb:"
+    told = [
+        one
+        for one in every._actions
+        if set(one.option_strings) & set(EVERYWHERE) and one.help != argparse.SUPPRESS
+    ]
+    yield "\n".join(flag_rows(every, told))
+    for words, parser in verbs:
+        yield f"## graphfix {' '.join(words)}"
+        yield parser.description[0].upper() + parser.description[1:] + "."
+        for group in parser._action_groups:
+            rows = [
+                one
+                for one in group._group_actions
+                if not set(one.option_strings) & set(EVERYWHERE) and one.help != argparse.SUPPRESS
+            ]
+            if rows:
+                if group.title not in ("positional arguments", "optional arguments", "options"):
+                    yield f"**{group.title}**"
+                yield "\n".join(flag_rows(parser, rows))
+        if parser.epilog:
+            examples = textwrap.dedent(parser.epilog.partition("\n")[2]).strip("\n")
+            yield "Examples:"
+            yield "```text\n" + examples + "\n```"
+
+
+FILES = {"api.md": api, "options.md": option_reference, "cli.md": command_reference}
 
 
 def text_of(name):

@@ -54,6 +54,7 @@ class Target(Choice):
     ONNX = "onnx"
     OPENVINO = "openvino"
     TORCH = "torch"
+    TFLITE = "tflite"
 
 
 class Freeze(Choice):

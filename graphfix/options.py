@@ -160,7 +160,7 @@ class ConvertOptions:
     )
     trainer: Trainer = _choice(_TRAINING, Trainer.ANY, "the trainer you will use")
     fine_tune_checkpoint: Optional[str] = _option(
-        _TRAINING, Kind.PATH, "path of the checkpoint as the trainer will see it"
+        _TRAINING, Kind.PATH, "path of the checkpoint as the trainer will see it", metavar="PREFIX"
     )
     train_record: Optional[str] = _option(
         _TRAINING, Kind.PATH, "training records to write into the config", metavar="FILE"

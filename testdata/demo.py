@@ -1,14 +1,15 @@
 """The demonstration behind `make demo`: the shapes detector, carried over to other classes.
 
-    PYTHONPATH=. python testdata/demo.py
+    PYTHONPATH=. python testdata/demo.py [OPENCV_PYTHON]
 
 Runs the commands that a user would, and shows them: the trained detector of eight shapes becomes
 one of three classes, two of them old ones in another order (one under a new name) and one new;
 the stock trainers then start from it on the pictures in testdata/, labelled with the new names;
 what it computes is shown to be what the source's own graph does (`outputs equal`); and the report
 gets the same pictures with the detections of both models, those of the new one by its rewritten
-frozen graph.  All of it is written to
-demo-output/.  Needs TensorFlow 1.15 and the stock Object Detection API.
+frozen graph.  Then the new detector leaves TensorFlow: it is exported to OpenCV, which finds the
+same in the same pictures, if OPENCV_PYTHON has it.  All of it is written to demo-output/.  Needs
+TensorFlow 1.15 and the stock Object Detection API.
 """
 
 import glob
@@ -19,6 +20,8 @@ import subprocess
 import sys
 import time
 
+from relabel import relabel
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(HERE)
 OUTPUT = "demo-output"
@@ -26,6 +29,21 @@ STEPS = 5
 
 # The new classes in the order of their ids, and the names of the same things in testdata's records.
 CLASSES = (("donut", "ring"), ("triangle", "triangle"), ("arrow", None))
+
+OWN = """
+Now with a model of your own, such as an archive of the TensorFlow 1 detection model zoo:
+
+    pip install .
+    graphfix inspect ssd_mobilenet_v2_coco_2018_03_29.tar.gz
+    graphfix convert ssd_mobilenet_v2_coco_2018_03_29.tar.gz \\
+        --classes person,van,forklift --map van=truck+bus -o converted
+
+(or `graphfix plan` with the same words: it writes nothing). What it says last is how to train it;
+converted/report.html goes on from there to a device.
+"""
+NO_OPENCV = """
+OpenCV finds the same with it: python3 tests/environments/make.py opencv-4 makes a Python that has
+it (70 MB), and with that `make demo` shows it."""
 
 
 def run(*arguments):
@@ -42,27 +60,15 @@ def write_label_map(path):
             stream.write(f"item {{\n  id: {number}\n  name: '{name}'\n}}\n")
 
 
-def relabel(source, target, classes=CLASSES):
-    """Copies a record with the new classes' names and ids; other shapes' boxes are left out."""
-    import tensorflow as tf
-
-    tf.compat.v1.logging.set_verbosity("ERROR")
-    number_of = {old: number for number, (_, old) in enumerate(classes, start=1)}
-    with tf.io.TFRecordWriter(target) as writer:
-        for serialized in tf.compat.v1.io.tf_record_iterator(source):
-            example = tf.train.Example.FromString(serialized)
-            feature = example.features.feature
-            names = [text.decode() for text in feature["image/object/class/text"].bytes_list.value]
-            kept = [at for at, name in enumerate(names) if name in number_of]
-            numbers = [number_of[names[at]] for at in kept]
-            feature["image/object/class/text"].bytes_list.value[:] = [
-                classes[number - 1][0].encode() for number in numbers
-            ]
-            feature["image/object/class/label"].int64_list.value[:] = numbers
-            for edge in ("ymin", "xmin", "ymax", "xmax"):
-                values = feature["image/object/bbox/" + edge].float_list.value
-                values[:] = [values[at] for at in kept]
-            writer.write(example.SerializeToString(deterministic=True))
+def leave_tensorflow(converted, images, opencv):
+    """The second act: the same detections without TensorFlow."""
+    exported = os.path.join(OUTPUT, "for_opencv")
+    run("export", "opencv", converted, "-o", exported)
+    if not opencv:
+        print(NO_OPENCV)
+        return
+    words = ["verify", exported, "--stock", "--stock_python", opencv]
+    run(*words, "--tf1_python", sys.executable, "--images", *images)
 
 
 def main():
@@ -76,9 +82,10 @@ def main():
     records = {split: os.path.join(OUTPUT, split + ".record") for split in ("train", "val")}
     converted = os.path.join(OUTPUT, "converted")
     detector = os.path.join("testdata", "shapes_detector")
+    images = sorted(glob.glob("testdata/shapes/demo_*.jpg"))
     write_label_map(names)
     for split, path in sorted(records.items()):
-        relabel(os.path.join("testdata", "shapes", split + ".record"), path)
+        relabel(os.path.join("testdata", "shapes", split + ".record"), path, CLASSES)
 
     run("inspect", detector)
     run(
@@ -108,13 +115,15 @@ def main():
         "--source",
         detector,
         "--images",
-        *sorted(glob.glob("testdata/shapes/demo_*.jpg")),
+        *images,
     )
+    leave_tensorflow(converted, images, (sys.argv[1:] or [""])[0])
     report = os.path.join(os.getcwd(), converted, "report.html")
     print(
         f"\nDone in {time.time() - started:.0f} s. What became of every class and tensor, and the "
-        f"pictures before and after:\n\n    {report}\n"
+        f"pictures before and after:\n\n    {report}"
     )
+    print(OWN)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import struct
 
 import handmade
 
+from graphfix.datasets.sources import find_all, read_piece
+
 # (height, width), boxes in pixels (ymin, xmin, ymax, xmax), classes.
 IMAGES = (
     ((100, 200), ((10, 20, 60, 120), (0, 0, 100, 200)), ("cat", "dog")),
@@ -140,3 +142,9 @@ def table():
             for box, name in zip(boxes, classes)
         ]
     return "\r\n".join(rows).encode()
+
+
+def read_boxes(names):
+    """The boxes of all files that names mean, as one process reads them."""
+    for path in find_all(names):
+        yield from read_piece(path)

@@ -99,7 +99,5 @@ def run(commands, directory, environment):
 
 
 def needs_stock(commands):
-    """Whether it runs the stock API, other than in an image."""
-    return "docker run" not in commands and (
-        "--stock" in commands or "object_detection" in commands
-    )
+    """Whether it runs the stock API."""
+    return "--stock" in commands or "-m object_detection." in commands

@@ -56,7 +56,8 @@ FLOORS = (
     ("torch",),
     # 6: whole jobs
     ("conversion",),
-    ("batch", "exporting"),
+    ("exporting",),
+    ("batch",),
     # 7: the public face: the functions, and the package that has them all
     ("api",),
     (PUBLIC,),

@@ -118,6 +118,7 @@ COMMANDS = {
     "fronts.py",
     "process/console.py",
     "report/next_steps.py",
+    "report/stages.py",
     "stock_api/stock_environment.py",
 }
 

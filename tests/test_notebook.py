@@ -1,9 +1,12 @@
-"""A notebook that converts a model through the public face, run as a person would."""
+"""Notebooks that convert a model through the public face, run as a person would."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 import repository
+import thorough
 
 nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed here")
 nbformat = pytest.importorskip("nbformat")
@@ -39,3 +42,46 @@ def test_a_conversion_in_a_notebook(monkeypatch):
     assert "files" in data[3]["text/plain"]
     assert "freeze=: is 'backbon'; give one of none" in data[4]["text"]
     assert not os.path.exists(os.path.join(repository.TOP, "PATH_TO_BE_CONFIGURED"))
+
+
+def tutorial():
+    """The outputs of the cells of examples/tutorial.ipynb, which are committed without any."""
+    path = os.path.join(repository.TOP, "examples", "tutorial.ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs for cell in cells)
+    # Jupyter starts a notebook in its own folder.
+    resources = {"metadata": {"path": os.path.dirname(path)}}
+    nbclient.NotebookClient(notebook, timeout=900, resources=resources).execute()
+    return [
+        "".join(one.get("text", "") + str(one.get("data", "")) for one in cell.outputs)
+        for cell in cells
+    ]
+
+
+@pytest.mark.slow
+def test_the_tutorial_without_tensorflow(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", repository.TOP)
+    monkeypatch.setenv("TUTORIAL", str(tmp_path / "work"))
+    monkeypatch.delenv("STOCK_PYTHON", raising=False)
+    outputs = tutorial()
+    assert "circle, square, triangle" in outputs[1]
+    assert "<Plan: 2 classes carried over, 1 new" in outputs[3]
+    assert "<Report of testdata/shapes_detector: " in outputs[4]
+    assert "199 of 199 variables are restored" in outputs[5]
+    assert not any(outputs[6:])
+
+
+@thorough.only
+@pytest.mark.slow
+def test_the_tutorial_with_the_stock_api(monkeypatch, tmp_path):
+    make = os.path.join(repository.TOP, "tests", "environments", "make.py")
+    made = subprocess.run(
+        [sys.executable, make, "stock-2019-07"], stdout=subprocess.PIPE, check=True
+    )
+    monkeypatch.setenv("PYTHONPATH", repository.TOP)
+    monkeypatch.setenv("TUTORIAL", str(tmp_path / "work"))
+    monkeypatch.setenv("STOCK_PYTHON", made.stdout.decode().strip())
+    outputs = tutorial()
+    assert outputs[6].count("outputs equal: ") == 2
+    assert "3 (" in outputs[-1]

@@ -19,6 +19,10 @@ FAMILIES = os.path.join(repository.TESTS, "stock", "families")
 RECORDED = os.path.join(repository.TESTS, "exporting", "tf2_objects.json.gz")
 
 _WHOLE = (("depth_multiplier: 0.25", "depth_multiplier: 1.0"),)
+_DEPTHWISE = (
+    ("depth_multiplier: 0.25", "depth_multiplier: 0.75 use_depthwise: true"),
+    ("kernel_size: 1", "kernel_size: 3 use_depthwise: true"),
+)
 _PADDED = ((r"(feature_extractor {\s+)type:", r"\1use_explicit_padding: true type:"),)
 _DRY = (("kernel_size: 1", "kernel_size: 3 use_dropout: false"),)
 _LAYERS = (
@@ -43,6 +47,9 @@ CASES = {
     "ssd_mobilenet_v1, explicit background": ("ssd_explicit_background", _WHOLE),
     "ssd_mobilenet_v1, one map": ("ssd_one_feature_map", _WHOLE),
     "ssd_mobilenet_v1, layers before the predictor": ("ssd_layers_before_predictor", _WHOLE),
+    "ssd_mobilenet_v1, depth 0.25": ("ssd_mobilenet_v1", ()),
+    "ssd_mobilenet_v1, depth 0.5, kernels of 3": ("ssd_mobilenet_v1_half", ()),
+    "ssd_mobilenet_v1, depth 0.75, depthwise": ("ssd_mobilenet_v1", _DEPTHWISE),
     "ssd_mobilenet_v2": ("ssd_mobilenet_v2", ()),
     "ssd_mobilenet_v2, explicit padding": ("ssd_mobilenet_v2", _PADDED),
     "ssdlite_mobilenet_v2": ("ssdlite_mobilenet_v2", ()),

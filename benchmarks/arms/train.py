@@ -2,27 +2,30 @@
 """Fine-tunes with the stock model_main, seeded, and evaluates at the steps wanted.
 
     train.py CONFIG MODEL_DIR --steps 0,50,150,300 --seed 0 --record VAL --label_map MAP
-        --output OUT
+        --output OUT [--times TIMES] [--trained PREFIX]
 
 OUT is JSON: {step: {"map": mAP at IoU 0.5, "ap": {class: AP or null}}}.  Step 0 is the model as the
-trainer has initialised and restored it, before it trains.  Evaluated is as graphfix/stock/ does,
-but the graph is built once for all steps; figures are the stock evaluator's.
+trainer has initialised and restored it, before it trains.  Evaluated is as graphfix/stock_api/
+does, but the graph is built once for all steps; figures are the stock evaluator's.
+
+TIMES gets, as JSON, the processor's seconds for each step ("train") and each picture ("detect"),
+of all threads, and then Grappler works, as it does in the program itself; elsewhere it would cost
+more time than it saves.
+
+--trained names a checkpoint that is as the last step's would be: it is evaluated, and nothing is
+trained.
 """
 
 import argparse
-import json
 import os
 import sys
+import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np
 import tensorflow.compat.v1 as tf
 from absl import flags
 from object_detection import model_main
-from object_detection.core import standard_fields as fields
-from object_detection.data_decoders import tf_example_decoder
-from object_detection.utils import label_map_util, object_detection_evaluation
 
 sys.path.insert(
     0,
@@ -30,10 +33,22 @@ sys.path.insert(
         os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir, "graphfix", "stock_api"
     ),
 )
+import pascal
 import stock_detect
 from stock_train import unoptimised
 
-TRUTH, FOUND = fields.InputDataFields, fields.DetectionResultFields
+
+class Times(tf.estimator.SessionRunHook):
+    """Appends the processor's seconds for each step."""
+
+    def __init__(self, seconds):
+        self.seconds = seconds
+
+    def before_run(self, run_context):
+        self.started = time.process_time()
+
+    def after_run(self, run_context, run_values):
+        self.seconds.append(time.process_time() - self.started)
 
 
 class Save(tf.estimator.SessionRunHook):
@@ -58,8 +73,14 @@ class Save(tf.estimator.SessionRunHook):
             self.saver.save(session, self.prefix, global_step=step, write_meta_graph=False)
 
 
-def train(config, model_dir, steps, seed):
-    """The program itself, but for a seed, its threads, and for when it saves."""
+def session_config(optimised):
+    config = tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+    return config if optimised else unoptimised(config)
+
+
+def train(config, model_dir, steps, seed, seconds=None):
+    """The program itself, but for a seed, its threads, and for when it saves; `seconds` gets those
+    of each step."""
     run_config, captured = tf.estimator.RunConfig, []
     model_main.tf.estimator.RunConfig = lambda **kwargs: run_config(
         tf_random_seed=seed,
@@ -68,9 +89,7 @@ def train(config, model_dir, steps, seed):
         keep_checkpoint_max=None,
         save_summary_steps=10**9,
         log_step_count_steps=None,
-        session_config=unoptimised(
-            tf.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
-        ),
+        session_config=session_config(seconds is not None),
         **kwargs,
     )
     model_main.tf.estimator.train_and_evaluate = lambda estimator, train_spec, eval_spec: (
@@ -81,35 +100,17 @@ def train(config, model_dir, steps, seed):
     ((estimator, train_spec),) = captured
     estimator.train(
         train_spec.input_fn,
-        hooks=[Save(os.path.join(model_dir, "at"), steps)],
+        hooks=[Save(os.path.join(model_dir, "at"), steps)]
+        + ([] if seconds is None else [Times(seconds)]),
         max_steps=max(steps),
     )
 
 
-def read(record, label_map):
-    """The pictures of a record, with their boxes and classes."""
-    with tf.Graph().as_default(), tf.Session() as session:
-        serialized = tf.placeholder(tf.string, [])
-        example = tf_example_decoder.TfExampleDecoder(label_map_proto_file=label_map).decode(
-            serialized
-        )
-        wanted = {
-            key: example[key]
-            for key in (TRUTH.image, TRUTH.groundtruth_boxes, TRUTH.groundtruth_classes)
-        }
-        session.run(tf.tables_initializer())
-        return [
-            session.run(wanted, {serialized: one})
-            for one in tf.python_io.tf_record_iterator(record)
-        ]
-
-
-def evaluate(config, prefixes, record, label_map):
-    """{step: {"map", "ap"}} of checkpoints {step: prefix}."""
-    pictures = read(record, label_map)
-    categories = [
-        {"id": item.id, "name": item.name} for item in label_map_util.load_labelmap(label_map).item
-    ]
+def evaluate(config, prefixes, record, label_map, seconds=None):
+    """{step: {"map", "ap"}} of checkpoints {step: prefix}; `seconds` gets those of each picture."""
+    pictures = pascal.read(record, label_map)
+    if seconds is not None:
+        stock_detect.unoptimised = lambda config: session_config(optimised=True)
     job = {"pipeline_config": config, "checkpoint": prefixes[min(prefixes)]}
     with stock_detect.restored_detector(job, [1, None, None, 3], {}) as (
         image,
@@ -124,41 +125,21 @@ def evaluate(config, prefixes, record, label_map):
         figures = {}
         for step, prefix in sorted(prefixes.items()):
             saver.restore(session, prefix)
-            evaluator = object_detection_evaluation.PascalDetectionEvaluator(categories)
-            for key, picture in enumerate(pictures):
-                boxes, scores, classes = session.run(found, {image: picture[TRUTH.image][None]})
+            detections = []
+            for picture in pictures:
+                started = time.process_time()
+                boxes, scores, classes = session.run(
+                    found, {image: picture[pascal.TRUTH.image][None]}
+                )
+                if seconds is not None:
+                    seconds.append(time.process_time() - started)
                 real = scores[0] > 0  # scores of 0 pad the batch
-                evaluator.add_single_ground_truth_image_info(
-                    str(key),
-                    {
-                        TRUTH.groundtruth_boxes: picture[TRUTH.groundtruth_boxes],
-                        TRUTH.groundtruth_classes: picture[TRUTH.groundtruth_classes],
-                    },
+                # The model counts classes from 0, label maps from 1.
+                detections.append(
+                    (boxes[0][real], scores[0][real], classes[0][real].astype(int) + 1)
                 )
-                evaluator.add_single_detected_image_info(
-                    str(key),
-                    {
-                        FOUND.detection_boxes: boxes[0][real],
-                        FOUND.detection_scores: scores[0][real],
-                        # The model counts classes from 0, label maps from 1.
-                        FOUND.detection_classes: classes[0][real].astype(int) + 1,
-                    },
-                )
-            figures[step] = _figures(evaluator.evaluate())
+            figures[step] = pascal.figures(pictures, detections, label_map)
     return figures
-
-
-def _figures(metrics):
-    prefix = "PascalBoxes_PerformanceByCategory/AP@0.5IOU/"
-    # A class without a box in the record has no AP; JSON has no word for NaN.
-    return {
-        "map": float(metrics["PascalBoxes_Precision/mAP@0.5IOU"]),
-        "ap": {
-            key[len(prefix) :]: float(value) if np.isfinite(value) else None
-            for key, value in sorted(metrics.items())
-            if key.startswith(prefix)
-        },
-    }
 
 
 def main():
@@ -170,21 +151,25 @@ def main():
     parser.add_argument("--record", required=True)
     parser.add_argument("--label_map", required=True)
     parser.add_argument("--output", required=True)
+    parser.add_argument("--times")
+    parser.add_argument("--trained")
     args = parser.parse_args()
     tf.logging.set_verbosity("ERROR")
     steps = [int(step) for step in args.steps.split(",")]
     # AutoGraph rewrites the whole input pipeline, which takes long and does nothing for code that
     # is older than AutoGraph.
-    tf.autograph.experimental.do_not_convert(train)(args.config, args.model_dir, steps, args.seed)
-    figures = evaluate(
-        args.config,
-        {step: os.path.join(args.model_dir, f"at-{step}") for step in steps},
-        args.record,
-        args.label_map,
-    )
-    with open(args.output + ".part", "w") as file:
-        json.dump(figures, file)
-    os.rename(args.output + ".part", args.output)
+    seconds = {"train": [], "detect": []} if args.times else {}
+    if args.trained:
+        prefixes = {max(steps): args.trained}
+    else:
+        tf.autograph.experimental.do_not_convert(train)(
+            args.config, args.model_dir, steps, args.seed, seconds.get("train")
+        )
+        prefixes = {step: os.path.join(args.model_dir, f"at-{step}") for step in steps}
+    figures = evaluate(args.config, prefixes, args.record, args.label_map, seconds.get("detect"))
+    if args.times:
+        pascal.write(args.times, seconds)
+    pascal.write(args.output, figures)
 
 
 if __name__ == "__main__":

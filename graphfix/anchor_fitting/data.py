@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import gc
 import itertools
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -204,27 +204,102 @@ def _no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def collect(
-    stream: Iterable[ImageBoxes],
-    resizer: Any,
-    *,
-    subject: str,
-    names: Optional[Dict[int, str]] = None,
-) -> Tuple[BoxSet, Tuple[Finding, ...]]:
-    """All boxes of a stream, resized, and findings about those left out.
+class Gathered(NamedTuple):
+    """The boxes of some files: of the good ones their rows, sizes of images, classes and images
+    (as BoxSet has them), of the wrong ones how many have each of FAULTS, and the first's number
+    among all and place.  `names` are those of the classes, `pictures` the numbers of images that
+    have a name or id, of `images` in all."""
 
-    `subject`: what the stream is read from; `names`: classes' names by id, for files that have ids.
+    columns: Tuple[np.ndarray, ...]
+    names: Tuple[str, ...]
+    pictures: Dict[Union[str, int], int]
+    images: int
+    wrong: Tuple[int, ...]
+    first: Tuple[Tuple[int, str], ...]
+    seen: int
+
+
+def gather(stream: Iterable[ImageBoxes], resizer: Any, names: Dict[int, str]) -> Gathered:
+    """The boxes of a stream, resized; `names` are those of classes by id, for files that have ids.
 
     Raises:
-      SourceError: a file is damaged; there are no boxes, or none that could be trained on.
+      SourceError: a file is damaged.
     """
-    collector = _Collector(resizer, names or {})
+    collector = _Collector(resizer, names)
     with _no_garbage():
         for image in stream:
             collector.add(image)
         collector.flush()
-    total = sum(len(part[0]) for part in collector.parts)
-    skipped = sum(collector.wrong)
+    empty = (
+        np.zeros((0, 4), np.float32),
+        np.zeros((0, 2), np.float32),
+        np.zeros(0, np.int32),
+        np.zeros(0, np.int32),
+    )
+    parts, collector.parts = collector.parts, []
+    return Gathered(
+        tuple(np.concatenate(columns) for columns in zip(empty, *parts)),
+        tuple(collector.names),
+        collector.pictures,
+        collector.pictures_seen,
+        tuple(collector.wrong),
+        tuple(collector.first),
+        collector.seen,
+    )
+
+
+def merge(gathered: Sequence[Gathered]) -> Gathered:
+    """The boxes of all, one after the other."""
+    if len(gathered) == 1:
+        return gathered[0]
+    names: Dict[str, int] = {}
+    pictures: Dict[Union[str, int], int] = {}
+    images = seen = 0
+    columns: List[Tuple[np.ndarray, ...]] = []
+    wrong, first = [0] * len(FAULTS), [(0, "")] * len(FAULTS)
+    for one in gathered:
+        classes = np.array([names.setdefault(name, len(names)) for name in one.names], np.int32)
+        numbers = np.arange(images, images + one.images, dtype=np.int32)
+        if one.pictures:
+            named = {number: picture for picture, number in one.pictures.items()}
+            for number in range(one.images):
+                images = _numbered(named.get(number), number, numbers, pictures, images)
+        else:
+            images += one.images
+        boxes, sizes, of_class, of_image = one.columns
+        columns.append((boxes, sizes, classes[of_class], numbers[of_image]))
+        for number, count in enumerate(one.wrong):
+            if count and not wrong[number]:
+                place, where = one.first[number]
+                first[number] = (seen + place, where)
+            wrong[number] += count
+        seen += one.seen
+    together = tuple(np.concatenate(parts) for parts in zip(*columns))
+    return Gathered(together, tuple(names), pictures, images, tuple(wrong), tuple(first), seen)
+
+
+def _numbered(
+    picture: Union[str, int, None],
+    number: int,
+    numbers: np.ndarray,
+    pictures: Dict[Union[str, int], int],
+    images: int,
+) -> int:
+    """Gives an image its number among all; returns how many images there are with it."""
+    numbers[number] = images if picture is None else pictures.setdefault(picture, images)
+    return images + int(numbers[number] == images)
+
+
+def box_set(gathered: Gathered, subject: str) -> Tuple[BoxSet, Tuple[Finding, ...]]:
+    """All boxes that can be trained on, and findings about those left out.
+
+    `subject`: what they were read from.
+
+    Raises:
+      SourceError: there are no boxes, or none that could be trained on.
+    """
+    boxes, sizes, classes, image_of = gathered.columns
+    total, skipped = len(boxes), sum(gathered.wrong)
     if not total + skipped:
         raise SourceError(subject, "has no image with a box", "give annotated images")
     findings = tuple(
@@ -239,20 +314,17 @@ def collect(
             "correct the annotations: the "
             "API's trainers stop at such boxes, or learn them as they are",
         )
-        for words, count, (_, where) in zip(FAULTS, collector.wrong, collector.first)
+        for words, count, (_, where) in zip(FAULTS, gathered.wrong, gathered.first)
         if count
     )
     if not total:
-        _, where = min(first for first in collector.first if first[1])
-        wrong = " or ".join(words for words, number in zip(FAULTS, collector.wrong) if number)
+        _, where = min(first for first in gathered.first if first[1])
+        wrong = " or ".join(words for words, number in zip(FAULTS, gathered.wrong) if number)
         raise SourceError(
             where,
             f"has the first of {skipped} boxes that {wrong}, and there is no other box",
             "correct the annotations",
         )
-    boxes, sizes, classes, image_of = (np.concatenate(parts) for parts in zip(*collector.parts))
-    collector.parts = []
     if (sizes == sizes[0]).all():
         sizes = sizes[:1]
-    names_found = tuple(collector.names)
-    return BoxSet(boxes, sizes, classes, names_found, skipped, image_of), findings
+    return BoxSet(boxes, sizes, classes, gathered.names, skipped, image_of), findings

@@ -5,13 +5,13 @@ import json
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from graphfix.anchor_fitting.coverage import best_overlaps
-from graphfix.anchor_fitting.data import BoxSet, collect
+from graphfix.anchor_fitting.data import BoxSet
 from graphfix.anchor_fitting.figures import figures, held_out_table, summary, table, unmatched
 from graphfix.anchor_fitting.fit import Fitted, fit
 from graphfix.anchor_fitting.objective import described
+from graphfix.anchor_fitting.reading import read
 from graphfix.anchor_fitting.search import same_anchors
 from graphfix.anchor_fitting.setting import Setting, read_setting
-from graphfix.datasets.sources import read_boxes
 from graphfix.detectors.feature_maps import check_maps
 from graphfix.errors import RequestError
 from graphfix.findings import INFO, WARNING, Finding, by_severity, count
@@ -22,6 +22,7 @@ from graphfix.pipeline_config.anchor_generators import anchor_edits, format_anch
 from graphfix.pipeline_config.document import PipelineConfig, parse_config
 from graphfix.pipeline_config.edits import apply_edits
 from graphfix.pipeline_config.label_map import parse_classes
+from graphfix.process.parallel import cores
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -51,6 +52,7 @@ def fit_anchors(
     seed: int = 0,
     num_anchors: Optional[int] = None,
     label_map_path: Optional[str] = None,
+    jobs: Optional[int] = None,
 ) -> AnchorFit:
     """Fits the anchor generator of a config (`path`, or its directory) to the boxes of `records`,
     and writes it as the anchors file `output`; where that is not shown to be better on boxes held
@@ -59,6 +61,7 @@ def fit_anchors(
     seed: of the search and of the split, 0 to 2**32 - 1.
     num_anchors: anchors at a location, by default as many as there are.
     label_map_path: names of the classes, where records have only ids.
+    jobs: processes that read records at once, by default one for each processor.
 
     Raises:
       GraphfixError: nothing was written.
@@ -66,7 +69,7 @@ def fit_anchors(
     inputs = [path, *records] + [one for one in (label_map_path,) if one]
     single_files.check_file(output, overwrite=overwrite, inputs=inputs)
     path, _, setting = _open(path)
-    boxes, findings = _boxes(setting, records, label_map_path)
+    boxes, findings = _boxes(setting, records, label_map_path, jobs)
     fitted = fit(
         setting.message,
         boxes,
@@ -193,8 +196,10 @@ def show_anchors(
     overwrite: bool = False,
     anchors: Optional[str] = None,
     label_map_path: Optional[str] = None,
+    jobs: Optional[int] = None,
 ) -> AnchorFit:
-    """Draws a config's anchors, those of a file `anchors` if given, and the boxes of records.
+    """Draws a config's anchors, those of a file `anchors` if given, and the boxes of records,
+    which are read in up to `jobs` processes (None: one for each processor).
 
     Raises:
       GraphfixError: nothing was written.
@@ -212,7 +217,7 @@ def show_anchors(
     boxes: Optional[BoxSet] = None
     findings: Tuple[Finding, ...] = ()
     if records:
-        boxes, findings = _boxes(setting, records, label_map_path)
+        boxes, findings = _boxes(setting, records, label_map_path, jobs)
         series = [
             dataclasses.replace(
                 one, best=best_overlaps(boxes, one.spec, setting.maps, setting.matching.threshold)
@@ -287,13 +292,13 @@ def _open(path: str) -> Tuple[str, PipelineConfig, Setting]:
 
 
 def _boxes(
-    setting: Setting, records: Sequence[str], label_map_path: Optional[str]
+    setting: Setting, records: Sequence[str], label_map_path: Optional[str], jobs: Optional[int]
 ) -> Tuple[BoxSet, Tuple[Finding, ...]]:
     names: Dict[int, str] = {}
     if label_map_path:
         label_map = parse_classes(read_file(label_map_path), label_map_path).labels
         names = {label.id: label.display_name for label in label_map.labels}
-    return collect(read_boxes(records), setting.resizer, subject=", ".join(records), names=names)
+    return read(records, setting.resizer, names=names, jobs=cores() if jobs is None else jobs)
 
 
 def _other(anchors: str, setting: Setting, path: str):

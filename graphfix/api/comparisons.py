@@ -17,7 +17,8 @@ def verify(directory: Path) -> "Verified":
     """Judges a directory that graphfix wrote: every file, tensor, class and edit of the config.
 
     Args:
-      directory: what `convert` or `thaw` wrote.
+      directory: what `convert`, `thaw` or `export` wrote.  Of an export, files and tensors are
+        compared with those that were published; nothing of it is run.
 
     Raises:
       SourceError: it is not such a directory.

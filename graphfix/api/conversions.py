@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence, Union
 
 from graphfix.api.arguments import options_of, source_of
-from graphfix.choices import Target
 from graphfix.options import MAX_JOBS, ConvertOptions
-from graphfix.values import Path, choice_of, flag_of, function_of, number_of, optional_path, path_of
+from graphfix.values import Path, flag_of, function_of, number_of, optional_path, path_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from graphfix.batch.batch import Outcome
     from graphfix.conversion.inspect import ModelDescription
     from graphfix.conversion.thaw import Thawed
-    from graphfix.exporting.workflow import Exported
     from graphfix.modeldir.destinations import Destination
     from graphfix.modeldir.openers import Model
     from graphfix.planning.plan import Plan
@@ -178,59 +176,14 @@ def convert(
       ['checkpoint', 'frozen_inference_graph.pb', 'label_map.pbtxt']
     """
     from graphfix.conversion.convert import convert as work
+    from graphfix.exporting.possible import exports
     from graphfix.modeldir.destinations import destination
     from graphfix.planning.plan import Plan
 
     where = destination(output_directory, overwrite=overwrite, model_dir=model_dir)
     if plan is not None and not isinstance(plan, Plan):
         plan = path_of("plan", plan)
-    return work(source_of(source), where, options_of(options), plan=plan)
-
-
-def export(
-    target: Union[str, Target],
-    source: Union[Path, "Model"],
-    output_directory: Union[Path, "Destination"],
-    options: Optional[ConvertOptions] = None,
-    *,
-    overwrite: bool = False,
-    drop_quantization: bool = False,
-    runtime_python: Optional[Path] = None,
-) -> "Exported":
-    """Writes a detector for something other than TensorFlow 1, with new classes or anchors where
-    they are asked for, and publishes it whole.
-
-    What the target would not compute as TensorFlow 1 does is refused.
-
-    Args:
-      target: "tf2": a checkpoint and a config that the API of TensorFlow 2 trains on from;
-        "opencv": the text graph with which OpenCV's dnn module runs an SSD; "onnx" and
-        "openvino": models of ONNX and OpenVINO; "torch": what `graphfix.torch.load` makes a
-        torch.nn.Module of.
-      source: as `open_model` takes it, or an open model.
-      output_directory: the directory to write, or `graphfix.Memory()`.
-      options: the classes and anchors, as for `convert`; not the options about trainers.
-      overwrite: replace what graphfix wrote there before.
-      drop_quantization: leave out the ranges of a model that was trained with quantization, where
-        the target has no place for them.
-      runtime_python: the Python that has the target's own tools; "onnx" needs TensorFlow and
-        tf2onnx there, "openvino" openvino.
-
-    Raises:
-      RequestError, SourceError: the target is not exact for this detector, or a file is damaged;
-        nothing was published.
-    """
-    from graphfix.exporting.workflow import export as work
-    from graphfix.modeldir.destinations import destination
-
-    return work(
-        choice_of("target", target, Target),
-        source_of(source),
-        destination(output_directory, overwrite=overwrite),
-        options_of(options),
-        drop_quantization=flag_of("drop_quantization", drop_quantization),
-        python=optional_path("runtime_python", runtime_python),
-    )
+    return work(source_of(source), where, options_of(options), plan=plan, exports=exports)
 
 
 def thaw(

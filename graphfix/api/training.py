@@ -155,6 +155,7 @@ def fit_anchors(
     seed: int = 0,
     num_anchors: Optional[int] = None,
     label_map_path: Optional[Path] = None,
+    jobs: Optional[int] = None,
 ) -> "AnchorFit":
     """Finds the settings of a config's anchor generator that cover the boxes of a data set best.
 
@@ -170,6 +171,7 @@ def fit_anchors(
       seed: random seed for the search, and for which images are held out.
       num_anchors: anchors at a location (default: as many as there are).
       label_map_path: names of the classes, where records have ids.
+      jobs: processes that read records at once (default: one for each processor).
 
     Returns:
       `data`: `verdict` ("take", "keep", or "asked" for a `num_anchors` not shown to be better) and
@@ -189,6 +191,7 @@ def fit_anchors(
         seed=number_of("seed", seed) % (1 << 32),
         num_anchors=None if num_anchors is None else number_of("num_anchors", num_anchors),
         label_map_path=optional_path("label_map_path", label_map_path),
+        jobs=None if jobs is None else number_of("jobs", jobs, 1, MAX_JOBS),
     )
 
 
@@ -200,6 +203,7 @@ def show_anchors(
     overwrite: bool = False,
     anchors: Optional[Path] = None,
     label_map_path: Optional[Path] = None,
+    jobs: Optional[int] = None,
 ) -> "AnchorFit":
     """Draws a config's anchors, and the boxes of a data set.
 
@@ -210,6 +214,7 @@ def show_anchors(
       overwrite: replace what graphfix wrote there before.
       anchors: an anchors file, to compare with the config's.
       label_map_path: names of the classes, where records have ids.
+      jobs: processes that read records at once (default: one for each processor).
 
     Raises:
       GraphfixError: nothing was written.
@@ -223,6 +228,7 @@ def show_anchors(
         overwrite=flag_of("overwrite", overwrite),
         anchors=optional_path("anchors", anchors),
         label_map_path=optional_path("label_map_path", label_map_path),
+        jobs=None if jobs is None else number_of("jobs", jobs, 1, MAX_JOBS),
     )
 
 

@@ -6,7 +6,16 @@ from typing import Any, Callable
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.process.console import print_json, print_next, print_result, quoted, say_findings
+from graphfix.process.console import (
+    print_json,
+    print_next,
+    print_result,
+    quoted,
+    say_findings,
+    ticking,
+)
+
+_DOING = {"fit": "fitting anchors", "show": "plotting anchors", "apply": "writing the config"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -81,11 +90,15 @@ def _boxes(one: argparse.ArgumentParser, required: bool) -> None:
         help="annotated boxes: TFRecords (a path or pattern), COCO JSON, a CSV table, a directory "
         "of Pascal VOC XML; may be repeated",
     )
-    one.add_argument("--label_map_path", help="class names, if the records have only ids")
+    one.add_argument(
+        "--label_map_path", metavar="FILE", help="class names, if the records have only ids"
+    )
+    flags.add_jobs(one, "processes that read records at once (default: one for each processor)")
 
 
 def run(args: argparse.Namespace) -> int:
-    found = args.work(args)
+    with ticking(_DOING[args.action]):
+        found = args.work(args)
     say_findings(found.findings)
     if args.json:
         print_json(json.dumps(found.data, indent=2, sort_keys=True))
@@ -108,6 +121,7 @@ def _fit(args: argparse.Namespace) -> "graphfix.AnchorFit":
         seed=args.seed,
         num_anchors=args.num_anchors,
         label_map_path=args.label_map_path,
+        jobs=args.jobs,
     )
 
 
@@ -119,6 +133,7 @@ def _show(args: argparse.Namespace) -> "graphfix.AnchorFit":
         overwrite=args.overwrite,
         anchors=args.anchors,
         label_map_path=args.label_map_path,
+        jobs=args.jobs,
     )
 
 

@@ -3,11 +3,17 @@
 import argparse
 import dataclasses
 import json
+import os
+from typing import TYPE_CHECKING, Sequence
 
 import graphfix
 from graphfix.cli import flags
+from graphfix.modeldir.names import REPORT_HTML
 from graphfix.options import MAX_JOBS
-from graphfix.process.console import print_json, print_result
+from graphfix.process.console import print_json, print_next, print_result, quoted
+
+if TYPE_CHECKING:
+    from graphfix.batch.batch import Outcome
 
 EXAMPLES = (
     "graphfix batch models.recipe -o converted --jobs 2",
@@ -37,9 +43,21 @@ def run(args: argparse.Namespace) -> int:
         outcomes = graphfix.convert_batch(
             args.recipe, args.output_directory, jobs=args.jobs, progress=progress
         )
+    failed = any(one.verdict == batch.FAILED for one in outcomes)
     if args.json:
         rows = [dataclasses.asdict(one) for one in outcomes]
         print_json(json.dumps(rows, indent=2, sort_keys=True))
     else:
         print_result(batch.format_outcomes(outcomes))
-    return 1 if any(one.verdict == batch.FAILED for one in outcomes) else 0
+        print_next(*_what_next(args, outcomes, failed))
+    return 1 if failed else 0
+
+
+def _what_next(
+    args: argparse.Namespace, outcomes: Sequence["Outcome"], failed: bool
+) -> Sequence[str]:
+    if not failed:
+        page = os.path.join(args.output_directory, outcomes[0].name, REPORT_HTML)
+        return (f"next, train: each model's {REPORT_HTML} has the commands, such as {page}",)
+    command = f"graphfix batch {quoted(args.recipe)} -o {quoted(args.output_directory)}"
+    return "next, mend what failed, and go on with it; what is converted is kept:", command

@@ -4,7 +4,7 @@ import argparse
 
 import graphfix
 from graphfix.cli import diff, flags
-from graphfix.process.console import print_result, say
+from graphfix.process.console import print_result, say, ticking
 
 EXAMPLES = (
     "graphfix check converted --golden golden.json --update",
@@ -29,9 +29,13 @@ def run(args: argparse.Namespace) -> int:
     if args.update:
         if args.junit or args.json:
             args.parser.error("--update compares nothing: leave --junit and --json out")
-        done = graphfix.update_golden(args.directory, args.golden, overwrite=args.overwrite)
+        with ticking("reading"):
+            done = graphfix.update_golden(args.directory, args.golden, overwrite=args.overwrite)
         say(done.changes)
         print_result(done.to_lines())
         return 0
-    found = graphfix.check(args.directory, args.golden, junit=args.junit, overwrite=args.overwrite)
+    with ticking("comparing"):
+        found = graphfix.check(
+            args.directory, args.golden, junit=args.junit, overwrite=args.overwrite
+        )
     return diff.show(found, args.json)

@@ -14,7 +14,7 @@ from absl.flags import argparse_flags
 
 import graphfix
 from graphfix.cli import flagfile, flags
-from graphfix.cli.spelling import spelled
+from graphfix.cli.spelling import neighbour, spelled
 from graphfix.fronts import Front, asked_by
 from graphfix.process import console, signals
 from graphfix.process.endings import exit_code
@@ -33,6 +33,7 @@ VERBS = {
     "check": "compare an output with a golden file",
     "records": "draw the pictures of records with their boxes, those with findings first",
     "anchors": "fit anchors to a data set, plot them, or put them into a config",
+    "completion": "print a shell's script that completes verbs, flags and files",
 }
 
 
@@ -42,6 +43,13 @@ class _Parser(argparse_flags.ArgumentParser):
 
     def __init__(self, inherited_absl_flags: Any = None, **more: Any) -> None:
         super().__init__(inherited_absl_flags=inherited_absl_flags, **more)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += neighbour(str(value), [str(one) for one in action.choices or ()])
+            raise
 
     def error(self, message: str) -> Any:
         """Two lines instead of a usage of fifteen."""
@@ -117,7 +125,8 @@ def _run(argv: Optional[List[str]]) -> int:
             return 2
         if "" in words:
             top.error("an argument is empty")
-        args = top.parse_args(_spelled(words, top))
+        words = _spelled(words, top)
+        args = top.parse_args(words, argparse.Namespace(words=words))
     finally:
         if sys.stdout is not None:
             sys.stdout.flush()  # the help, which a closed pipe may not take any more

@@ -3,8 +3,9 @@
 import argparse
 
 import graphfix
-from graphfix.cli import flags
-from graphfix.process.console import print_json, print_next, print_result, say_findings
+from graphfix.cli import exported, flags
+from graphfix.formats.flatbuffers import is_lite
+from graphfix.process.console import print_json, print_next, print_result, say_findings, ticking
 
 EXAMPLES = (
     "graphfix convert ssd.tar.gz --label_map_path classes.pbtxt --map van=truck+bus -o converted",
@@ -17,11 +18,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     flags.add_options(parser, but=("pipeline_config_path",))
     flags.group(parser, "training").add_argument(
         "--model_dir",
+        metavar="DIR",
         help="also write a complete training checkpoint here, for the trainer to resume from",
     )
     flags.add_output_directory(parser)
     flags.add_overwrite(parser)
-    flags.group(parser, "source").add_argument("--plan", help="carry out a plan from plan --json")
+    flags.group(parser, "source").add_argument(
+        "--plan", metavar="FILE", help="carry out a plan from plan --json"
+    )
     flags.add_json(parser, "the report")
 
 
@@ -30,19 +34,28 @@ def run(args: argparse.Namespace) -> int:
     decided = options.fixed_by_a_plan()
     if args.plan and decided:
         args.parser.error(f"--plan already fixes {', '.join(decided)}: leave that out")
-    report = graphfix.convert(
-        args.source,
-        args.output_directory,
-        options,
-        overwrite=args.overwrite,
-        model_dir=args.model_dir,
-        plan=args.plan,
-    )
+    if is_lite(args.source):
+        for name in ("plan", "model_dir"):
+            if getattr(args, name):
+                args.parser.error(f"--{name} means nothing to a .tflite: leave it out")
+        found = graphfix.convert_lite(
+            args.source, args.output_directory, options, overwrite=args.overwrite
+        )
+        return exported.told(found, args.output_directory, as_json=args.json)
+    with ticking("converting"):
+        report = graphfix.convert(
+            args.source,
+            args.output_directory,
+            options,
+            overwrite=args.overwrite,
+            model_dir=args.model_dir,
+            plan=args.plan,
+        )
     say_findings(report.findings)
     if args.json:
         print_json(report.to_json())
     else:
-        from graphfix.report.next_steps import what_next
+        from graphfix.report.stages import what_next
 
         print_result([report.summary])
         print_next(*what_next(report, args.output_directory))

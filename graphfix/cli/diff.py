@@ -4,7 +4,7 @@ import argparse
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.process.console import print_either
+from graphfix.process.console import print_either, ticking
 
 EXAMPLES = (
     "graphfix diff ssd.tar.gz converted",
@@ -23,7 +23,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    return show(graphfix.diff(args.one, args.two), args.json)
+    with ticking("comparing"):
+        found = graphfix.diff(args.one, args.two)
+    return show(found, args.json)
 
 
 def show(found: "graphfix.Comparison", as_json: bool) -> int:

@@ -19,7 +19,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         "config", metavar="PIPELINE_CONFIG", nargs="?", help="a pipeline.config or its directory"
     )
     parser.add_argument(
-        "--model_dir", help="the directory the trainer will write to, and resume from"
+        "--model_dir",
+        metavar="DIR",
+        help="the directory the trainer will write to, and resume from",
     )
     flags.add_option(parser, OPTIONS["target_api"])
     flags.add_option(parser, OPTIONS["trainer"])

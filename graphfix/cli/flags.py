@@ -42,8 +42,8 @@ def add_option(parser: argparse.ArgumentParser, option: Option, help: Optional[s
     more: Any = {"help": help or option.help, "default": option.default}
     if option.kind is Kind.SWITCH:
         more["action"] = "store_true"
-    if option.metavar:
-        more["metavar"] = option.metavar
+    if option.metavar or option.kind is Kind.PATH:
+        more["metavar"] = option.metavar or "FILE"
     if option.choices:
         more["choices"] = [one.value for one in option.choices]
     if option.kind is Kind.INTEGER:

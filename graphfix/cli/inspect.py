@@ -4,7 +4,7 @@ import argparse
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.process.console import print_json, print_result
+from graphfix.process.console import print_json, print_result, ticking
 
 EXAMPLES = (
     "graphfix inspect ssd_mobilenet_v1_coco_2018_01_28.tar.gz",
@@ -18,7 +18,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    found = graphfix.inspect(args.source, pipeline_config_path=args.pipeline_config_path)
+    with ticking("reading"):
+        found = graphfix.inspect(args.source, pipeline_config_path=args.pipeline_config_path)
     if args.json:
         print_json(found.to_json())
     else:

@@ -4,7 +4,14 @@ import argparse
 
 import graphfix
 from graphfix.cli import flags
-from graphfix.process.console import print_json, print_result, say_findings
+from graphfix.process.console import (
+    print_json,
+    print_next,
+    print_result,
+    quoted,
+    say_findings,
+    ticking,
+)
 
 EXAMPLES = (
     "graphfix plan ssd.tar.gz --label_map_path classes.pbtxt --map van=truck+bus",
@@ -15,7 +22,9 @@ EXAMPLES = (
 def add(parser: argparse.ArgumentParser) -> None:
     flags.add_source(parser)
     flags.add_options(parser, but=("pipeline_config_path",))
-    flags.group(parser, "training").add_argument("--model_dir", help="as for convert")
+    flags.group(parser, "training").add_argument(
+        "--model_dir", metavar="DIR", help="as for convert"
+    )
     output = flags.group(parser, flags.OUTPUT)
     output.add_argument(
         "-o",
@@ -29,15 +38,22 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    plan = graphfix.plan(
-        args.source,
-        flags.options(args),
-        output_directory=args.output_directory,
-        model_dir=args.model_dir,
-    )
+    with ticking("planning"):
+        plan = graphfix.plan(
+            args.source,
+            flags.options(args),
+            output_directory=args.output_directory,
+            model_dir=args.model_dir,
+        )
     if args.json:
         print_json(plan.to_json())
         say_findings(plan.findings)
     else:
-        print_result(plan.to_lines())
+        from graphfix.planning.plan_text import changes
+
+        print_result(changes(plan))
+        say_findings(plan.findings)
+        place = () if args.output_directory else ("-o", "converted")
+        words = ("graphfix", "convert", *place, *args.words[1:])
+        print_next("next, do it:", " ".join(map(quoted, words)))
     return 0

@@ -5,7 +5,7 @@ import argparse
 import graphfix
 from graphfix.cli import flags
 from graphfix.options import OPTIONS
-from graphfix.process.console import print_next, print_result, quoted, say_findings
+from graphfix.process.console import print_next, print_result, quoted, say_findings, ticking
 
 EXAMPLES = (
     "graphfix thaw frozen_inference_graph.pb -o thawed",
@@ -29,14 +29,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    found = graphfix.thaw(
-        args.source,
-        args.output_directory,
-        pipeline_config_path=args.pipeline_config_path,
-        overwrite=args.overwrite,
-        partial=args.partial,
-        target_api=args.target_api,
-    )
+    with ticking("thawing"):
+        found = graphfix.thaw(
+            args.source,
+            args.output_directory,
+            pipeline_config_path=args.pipeline_config_path,
+            overwrite=args.overwrite,
+            partial=args.partial,
+            target_api=args.target_api,
+        )
     say_findings(found.findings)
     print_result([found.summary])
     out = quoted(args.output_directory)

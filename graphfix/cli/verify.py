@@ -1,10 +1,12 @@
 """graphfix verify"""
 
 import argparse
+import os
 
 import graphfix
 from graphfix.cli import flags
 from graphfix.errors import VerificationError
+from graphfix.modeldir.names import REPORT_HTML
 from graphfix.process.console import print_either, print_next, print_result, quoted, say, ticking
 
 # What asks the stock API, and makes no sense without --stock.
@@ -65,7 +67,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="the model OUT was converted from (default: what its report names)",
     )
-    stock.add_argument("--pipeline_config_path", help="its config, if not next to the checkpoint")
+    stock.add_argument(
+        "--pipeline_config_path", metavar="FILE", help="its config, if not next to the checkpoint"
+    )
     stock.add_argument(
         "--tf1_python",
         metavar="PYTHON",
@@ -87,9 +91,14 @@ def run(args: argparse.Namespace) -> int:
     for name in _STOCK:
         if getattr(args, name):
             args.parser.error(f"--{name} needs --stock")
-    found = graphfix.verify(args.directory)
+    with ticking("reading it back"):
+        found = graphfix.verify(args.directory)
     say(found.remarks)
     print_result([found.summary])
+    if found.target is not None:
+        from graphfix.exporting.trial import not_run  # which others do without
+
+        print_next(*not_run(args.directory, found.target))
     if found.classes is not None:
         print_next(
             "next, start the stock trainers from it:",
@@ -99,9 +108,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _with_stock(args: argparse.Namespace) -> int:
-    found = graphfix.verify(args.directory)
+    with ticking("reading it back"):
+        found = graphfix.verify(args.directory)
     say(found.remarks + (found.summary,))
-    with ticking("asking the stock API"):
+    asked = "the stock API" if found.classes is not None else "the target's runtime"
+    with ticking(f"asking {asked}"):
         tried = graphfix.try_with_stock_api(
             args.directory,
             stock_python=args.stock_python,
@@ -117,6 +128,9 @@ def _with_stock(args: argparse.Namespace) -> int:
         )
     say(tried.remarks)
     print_either(tried, args.json)
+    if tried.complete and found.classes is not None and not args.json:
+        page = os.path.join(args.directory, REPORT_HTML)
+        print_next(f"next, train: {page} has the commands, and what this found")
     for one in tried.verifications:
         if not one.complete:
             say(

@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, Union
 from graphfix.conversion.context import describe, describe_for_replay
 from graphfix.conversion.decide import make_plan, with_place
 from graphfix.conversion.open import opened
-from graphfix.conversion.output import apply, write
+from graphfix.conversion.output import Exports, apply, write
 from graphfix.conversion.seal import verify
 from graphfix.modeldir.destinations import Destination, Unplaced
 from graphfix.modeldir.openers import Model
@@ -38,11 +38,13 @@ def convert(
     *,
     plan: Union[str, Plan, None] = None,
     made_of: Optional[MadeOf] = None,
+    exports: Optional[Exports] = None,
 ) -> Report:
     """Converts, verifies and publishes; the report is also among what is written.
 
     `plan` is a plan, or the file of one, to replay instead of making one.  `made_of` says what the
-    manifest is to record of what the output was made of.
+    manifest is to record of what the output was made of, `exports` what the output can be exported
+    to, for the report.
 
     Raises:
       GraphfixError: nothing was published, and what was there before still is.
@@ -53,8 +55,8 @@ def convert(
     context, decided = decide(model, destination, options, plan)
     output = apply(decided, context)
     with destination.staged(inputs + model.paths) as stage:
-        report, figures = write(output, stage, context, destination)
-        verify(output, stage, context, figures, made_of and made_of(report))
+        report, figures, planned = write(output, stage, context, destination, exports)
+        verify(output, stage, context, figures, planned, made_of and made_of(report))
     return report
 
 

@@ -1,5 +1,6 @@
 """Carries a plan out, and writes what comes of it."""
 
+import dataclasses
 import difflib
 import os
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Tuple
@@ -18,7 +19,7 @@ from graphfix.formats.textproto import Document
 from graphfix.modeldir import ownership
 from graphfix.modeldir.checkpoint_state import write_state
 from graphfix.modeldir.destinations import Destination, Stage
-from graphfix.modeldir.measuring import Figures
+from graphfix.modeldir.measuring import Content, Figures, content_of
 from graphfix.modeldir.names import (
     CHECKPOINT,
     CONFIG,
@@ -34,14 +35,14 @@ from graphfix.modeldir.names import (
 from graphfix.pipeline_config.anchor_generators import touches_anchors
 from graphfix.pipeline_config.document import bound_config
 from graphfix.pipeline_config.edits import apply_edits
-from graphfix.pipeline_config.label_map import Label, LabelMap, format_label_map
+from graphfix.pipeline_config.label_map import format_label_map
 from graphfix.planning import edits as tensor_edits
 from graphfix.planning.non_finite_check import not_finite
 from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import to_json
 from graphfix.process.background import Background
 from graphfix.report import html
-from graphfix.report.report import MapAnchorsChange, Report
+from graphfix.report.report import Export, MapAnchorsChange, Report
 from graphfix.restore import training_state
 
 
@@ -58,6 +59,10 @@ class Output(NamedTuple):
     graphs: Mapping[str, Pieces]
     anchors: Optional[AnchorSpec]
     described: AnchorSpec
+
+
+# What an output in a directory can be exported to.
+Exports = Callable[[Context, Output, str], Tuple[Export, ...]]
 
 
 def apply(plan: Plan, context: Context) -> Output:
@@ -88,12 +93,16 @@ def apply(plan: Plan, context: Context) -> Output:
 
 
 def write(
-    output: Output, stage: Stage, context: Context, destination: Destination
-) -> Tuple[Report, Figures]:
+    output: Output,
+    stage: Stage,
+    context: Context,
+    destination: Destination,
+    exports: Optional[Exports] = None,
+) -> Tuple[Report, Figures, Content]:
     """Writes checkpoint, config, graphs, label map, plan and report into a stage.
 
     One thread copies tensors.  The other writes the small files meanwhile, and then reads back what
-    was copied: the figures that come of it are `verify`'s.
+    was copied: the figures that come of it, and what plan.json is to have, are `verify`'s.
     """
     directory, plan, figures = stage.directory, output.plan, Figures()
     bundles = [(output.tensors, os.path.join(directory, CHECKPOINT))]
@@ -123,13 +132,17 @@ def write(
         if SAVED_MODEL in output.graphs:
             # Empty as the exporter's, which has its variables as constants in the graph.
             os.mkdir(os.path.join(directory, SAVED_MODEL_VARIABLES))
-        write_file(directory, LABEL_MAP, format_label_map(label_map(plan)).encode())
-        write_file(directory, PLAN_JSON, to_json(plan).encode())
+        write_file(directory, LABEL_MAP, format_label_map(plan.label_map).encode())
+        planned = to_json(plan).encode()
+        write_file(directory, PLAN_JSON, planned)
         report = _report(output, stage, context, destination)
+        if exports:
+            told = exports(context, output, destination.place)
+            report = dataclasses.replace(report, exports=told)
         write_file(directory, REPORT_JSON, report.to_json().encode())
         write_file(directory, REPORT_HTML, html.render(report).encode())
         figures.work()
-    return report, figures
+    return report, figures, content_of(planned)
 
 
 def write_file(directory: str, name: str, data: bytes) -> None:
@@ -153,13 +166,6 @@ def new_generator(context: Context, plan: Plan, config: Document) -> Any:
         return None
     meta = context.source.model.meta
     return getattr(getattr(bound_config(config).message.model, meta), ANCHOR_FIELD[meta])
-
-
-def label_map(plan: Plan) -> LabelMap:
-    """The label map of a plan's classes."""
-    return LabelMap(
-        tuple(Label(one.id, one.name, one.display_name) for one in plan.classes if one.name)
-    )
 
 
 def _report(output: Output, stage: Stage, context: Context, destination: Destination) -> Report:
@@ -186,7 +192,7 @@ def _report(output: Output, stage: Stage, context: Context, destination: Destina
             )
         ),
         shapes,
-        destination.model_dir,
+        destination.model_dir and os.path.abspath(destination.model_dir),
         anchors=tuple(
             MapAnchorsChange(old.sizes, new.sizes)
             for old, new in zip(source.model.anchors.maps, output.anchors.maps)

@@ -11,6 +11,7 @@ from graphfix.datasets.tf_example import read_examples
 from graphfix.datasets.voc import read_voc
 from graphfix.errors import SourceError
 from graphfix.formats import wildcards
+from graphfix.formats.tfrecord import WHOLE, Piece, cut
 
 
 def _one(path: str) -> Iterator[ImageBoxes]:
@@ -25,17 +26,35 @@ READERS: Dict[str, Callable[[str], Iterator[ImageBoxes]]] = {
 }
 
 
-def read_boxes(names: Sequence[str]) -> Iterator[ImageBoxes]:
-    """The boxes of all files that names mean, a file at a time.
+def read_piece(path: str, piece: Piece = WHOLE) -> Iterator[ImageBoxes]:
+    """The boxes of a file, or of a piece of one of TFRecords.
 
     Raises:
-      SourceError: a name means no file, or a file is damaged or of another kind.
+      NoBoxes: its records have no keys of boxes.
+      SourceError: it is damaged, or of another kind.
     """
-    # All names first: a misspelled one is not found out after minutes of reading.
+    reader = _reader(path)
+    return read_examples(path, piece) if reader is None else reader(path)
+
+
+def pieces_of(path: str, size: int) -> List[Piece]:
+    """Pieces of a file, of about `size` bytes each; one, if it is not of TFRecords."""
+    return cut(path, size) if _reader(path) is None else [WHOLE]
+
+
+def _reader(path: str) -> Optional[Callable[[str], Iterator[ImageBoxes]]]:
+    return READERS.get(os.path.splitext(path)[1].lower())
+
+
+def find_all(names: Sequence[str]) -> List[str]:
+    """The files that names mean.  All are looked for before one is read: a misspelled one is not
+    found out after minutes of reading.
+
+    Raises:
+      SourceError: a name means no file.
+    """
     budget = wildcards.Budget()
-    for path in [path for name in names for path in find_files(name, budget)]:
-        reader = READERS.get(os.path.splitext(path)[1].lower(), read_examples)
-        yield from reader(path)
+    return [path for name in names for path in find_files(name, budget)]
 
 
 def find_files(name: str, budget: Optional[wildcards.Budget] = None) -> List[str]:

@@ -15,7 +15,7 @@ from graphfix.datasets.boxes import ImageBoxes, PackedBoxes
 from graphfix.datasets.example_bytes import BYTES, FLOATS, INTS, Reader
 from graphfix.errors import SourceError
 from graphfix.formats.schema import message_class, parse
-from graphfix.formats.tfrecord import read_frames
+from graphfix.formats.tfrecord import WHOLE, Piece, read_frames
 
 # The decoder's keys (object_detection/core/standard_fields.py, TfExampleFields, and
 # object_detection/data_decoders/tf_example_decoder.py).
@@ -121,17 +121,21 @@ def example_reader() -> ExampleReader:
     return ExampleReader()
 
 
-def read_examples(path: str) -> Iterator[ImageBoxes]:
-    """The boxes of every record of a TFRecord file.
+class NoBoxes(SourceError):
+    """No record has any of the keys of boxes."""
+
+
+def read_examples(path: str, piece: Piece = WHOLE) -> Iterator[ImageBoxes]:
+    """The boxes of every record of a TFRecord file, or of a piece of it.
 
     Raises:
-      SourceError: a record is damaged, no tf.Example, or contradicts itself; or no record of the
-        file has any of the keys of boxes.
+      NoBoxes: no record has any of the keys of boxes.
+      SourceError: a record is damaged, no tf.Example, or contradicts itself.
     """
     reader = example_reader()
     keys = None
     known = False
-    for number, offset, block, start, end in read_frames(path):
+    for number, offset, block, start, end in read_frames(path, piece):
         where = f"{path}: record {number} (at byte {offset})"
         try:
             found, wrong = reader.read(block, start, end)
@@ -148,7 +152,7 @@ def read_examples(path: str) -> Iterator[ImageBoxes]:
         shown = [key.decode("utf-8", "backslashreplace") for key in keys[:8]] or ["nothing"]
         if len(keys) > 8:
             shown.append("...")
-        raise SourceError(
+        raise NoBoxes(
             path,
             f"has no boxes (image/object/bbox/*): the first record has {', '.join(shown)}",
             _REMEDY,

@@ -86,16 +86,14 @@ class ChannelLayout:
         `sources` gives, for each axis kind that changes, the old place of every new place on it
         (FRESH where there is none); an axis not named stays as it is.
         """
-        columns = [sources.get(axis.kind, range(axis.size)) for axis in self.axes]
-        index = []
-        for place in itertools.product(*columns):
-            number = 0
-            for axis, at in zip(self.axes, place):
-                if at == FRESH:
-                    number = FRESH
-                    break
-                number = number * axis.size + at
-            index.append(number)
+        index = [0]
+        for axis in self.axes:
+            column = sources.get(axis.kind, range(axis.size))
+            index = [
+                FRESH if number == FRESH or at == FRESH else number * axis.size + at
+                for number in index
+                for at in column
+            ]
         return tuple(index)
 
 

@@ -91,7 +91,8 @@ def _records(scan: Scan, column: str, keys: np.ndarray) -> Iterator[Record]:
         places = np.flatnonzero(np.isin(values, keys))
         path, offsets = scan.files[index], of_file.offsets[places].tolist()
         for place, offset, data in zip(places.tolist(), offsets, read_at(path, offsets)):
-            yield Record((index, place), path, offset, int(values[place]), data)
+            order = (index, of_file.first + place)
+            yield Record(order, path, offset, int(values[place]), data)
 
 
 def _digest(record: Record, reader: ExampleReader) -> _Digest:

@@ -62,7 +62,8 @@ class Look:
         self.scan = Scan((path,))
         self.path, self.index, self.masks, self.names = path, index, masks, names
         self.examples = example_reader()
-        self.keys = tuple(array.array("Q") for _ in Keys._fields)
+        self.keys = (array.array("Q"), array.array("Q"), array.array("Q"))
+        self.first: Optional[int] = None
         self.sides: List[np.ndarray] = []
         self.images: List[np.ndarray] = []
         self.number = self.offset = self.pending = 0
@@ -72,6 +73,8 @@ class Look:
     def record(self, number: int, offset: int, block: bytes, start: int, end: int) -> None:
         scan = self.scan
         self.number, self.offset = number, offset
+        if self.first is None:
+            self.first = number
         scan.records += 1
         scan.bytes += end - start
         images, sources, offsets = self.keys
@@ -107,7 +110,8 @@ class Look:
     def finish(self) -> Scan:
         self.flush()
         scan = self.scan
-        scan.keys[self.index] = Keys(*(np.frombuffer(one, np.uint64) for one in self.keys))
+        images, sources, offsets = (np.frombuffer(one, np.uint64) for one in self.keys)
+        scan.keys[self.index] = Keys(images, sources, offsets, self.first or 0)
         if self.sides:
             scan.first_boxes[self.index] = Boxes(
                 np.concatenate(self.sides), np.concatenate(self.images)

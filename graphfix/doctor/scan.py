@@ -15,7 +15,8 @@ from graphfix.errors import SourceError
 
 # Limits: boxes whose sizes are kept, classes whose names are, sizes of images.
 BOXES, _NAMES, _SHAPES = 200000, 10000, 10000
-Order = Tuple[int, int]  # the number of a file in its data set, of a record in its file
+# The number of a file (or of a piece of one) in its data set, and of a record in its file.
+Order = Tuple[int, int]
 
 
 class Note:
@@ -39,19 +40,23 @@ class Boxes(NamedTuple):
 
 
 class Keys(NamedTuple):
-    """Of each record of a file, what tells whether it is a copy (uint64 [N] each): a key of its
-    image and one of its source id, 0 where it has none, and where in the file it is."""
+    """Of each record of a file, or of a piece of it, what tells whether it is a copy (uint64 [N]
+    each): a key of its image and one of its source id, 0 where it has none, and where in the file
+    it is.  `first` is the number of the first one in its file."""
 
     images: np.ndarray
     sources: np.ndarray
     offsets: np.ndarray
+    first: int = 0
 
 
 class Scan:
     """What the records have.
 
-    `notes` are by kind; `ids` counts boxes by class id, `unknown` by texts that the label map
-    lacks.  `pixels` are those of all `measured` images, `image_sizes` their (height, width).  By
+    `files` has the path of each file, or of each piece of a file; these are what is called a file
+    below.  `notes` are by kind; `ids` counts boxes by class id, `unknown` by texts that the label
+    map lacks.  `pixels` are those of all `measured` images, `image_sizes` their (height, width).
+    By
     the number of their file in `files`: its first boxes, its `keys`, its `damage`.
     """
 

@@ -1,14 +1,17 @@
-"""Scans a data set, a file at a time: each file's scan is merged into that of the data set."""
+"""Scans a data set, a file at a time, or a piece of a large one: the scan of each is merged into
+that of the data set."""
 
+import collections
 import functools
 import os
-from typing import Callable, Dict, Iterable, Iterator, NamedTuple, Optional, Sequence
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 from graphfix.doctor.copies import note_copies
 from graphfix.doctor.look import Look
 from graphfix.doctor.scan import Scan
 from graphfix.errors import SourceError
-from graphfix.formats.tfrecord import read_frames
+from graphfix.findings import count
+from graphfix.formats.tfrecord import WHOLE, Piece, cut, read_frames
 from graphfix.pipeline_config.label_map import LabelMap
 from graphfix.process import parallel
 
@@ -19,13 +22,14 @@ Progress = Callable[[str], None]
 
 
 class Shard(NamedTuple):
-    """A file of a data set, what number it has there, and what to look at it with: ids by the label
-    map's names, if there is one; whether every box needs a mask."""
+    """A file of a data set, or a piece of one, what number it has there, and what to look at it
+    with: ids by the label map's names, if there is one; whether every box needs a mask."""
 
     path: str
     number: int
     names: Optional[Dict[bytes, int]]
     masks: bool
+    piece: Piece = WHOLE
 
 
 # Gives a function's values for shards, in any order: `map`, or one that has many machines.
@@ -49,12 +53,12 @@ def make_shards(
 def scan_shard(
     shard: Shard, sample: Optional[int] = None, told: Callable[[int], None] = lambda read: None
 ) -> Scan:
-    """Scans a file: all of it, up to where it is damaged, or the first `sample` records.  `told` is
-    called now and then with how many bytes were read."""
+    """Scans a shard: all of it, up to where it is damaged, or the first `sample` records.  `told`
+    is called now and then with how many bytes were read."""
     look = Look(shard.path, shard.number, shard.names, shard.masks)
     scan, record, next_time = look.scan, look.record, _EVERY
     try:
-        for number, offset, block, start, end in read_frames(shard.path):
+        for number, offset, block, start, end in read_frames(shard.path, shard.piece):
             if number == sample:
                 scan.complete = False
                 break
@@ -79,6 +83,8 @@ def scan_shards(
 
     By `mapper`, if there is one, else in up to `jobs` processes; the scan is the same.
     """
+    if sample is None and not mapper:
+        shards = _cut(shards, jobs)
     scan = Scan(tuple(shard.path for shard in shards))
     if sample is not None:
         for shard in shards:
@@ -94,15 +100,26 @@ def scan_shards(
     return scan
 
 
-def _parts(shards: Sequence[Shard], jobs: int, progress: Progress) -> Iterator[Scan]:
+def _cut(shards: Sequence[Shard], jobs: int) -> Sequence[Shard]:
+    """Files that are too large for one of `jobs` processes, in pieces."""
     sizes = [_size(shard.path) for shard in shards]
+    size = max(_WORTH, sum(sizes) // (4 * jobs))
+    if jobs == 1 or max(sizes, default=0) < 2 * size:
+        return shards
+    pieces: List[Shard] = []
+    for shard in shards:
+        for piece in cut(shard.path, size):
+            pieces.append(shard._replace(number=len(pieces), piece=piece))
+    return pieces
+
+
+def _parts(shards: Sequence[Shard], jobs: int, progress: Progress) -> Iterator[Scan]:
+    sizes = [_length(shard) for shard in shards]
     total = sum(sizes)
-    done = [0]  # files
+    files = len({shard.path for shard in shards})
 
     def told(read: int) -> None:
-        progress(
-            f"reading records: {done[0]} of {len(shards)} files, {read >> 20} of {total >> 20} MB"
-        )
+        progress(f"reading records: {read >> 20} of {total >> 20} MB, {count(files, 'file')}")
 
     jobs = min(jobs, len(shards), total // _WORTH)
     if jobs > 1:
@@ -111,9 +128,31 @@ def _parts(shards: Sequence[Shard], jobs: int, progress: Progress) -> Iterator[S
         parts = parallel.run(_WORKER, [shards[number] for number in order], jobs, told)
     else:
         parts = _one_by_one(shards, told)
+    return _to_damage(shards, parts)
+
+
+def _to_damage(shards: Sequence[Shard], parts: Iterable[Scan]) -> Iterator[Scan]:
+    """The scans of all shards but those that are behind damage in their file: what comes after it
+    is not looked at."""
+    file_of: List[int] = []
+    for number, shard in enumerate(shards):
+        file_of.append(file_of[-1] if shard.piece.offset else number)
+    missing = collections.Counter(file_of)
+    done: Dict[int, List[Scan]] = collections.defaultdict(list)
     for part in parts:
-        done[0] += 1
-        yield part
+        file = file_of[_number(part)]
+        done[file].append(part)
+        if len(done[file]) == missing[file]:
+            for one in sorted(done.pop(file), key=_number):
+                yield one
+                if one.damage:
+                    break
+
+
+def _number(part: Scan) -> int:
+    """The number of the shard that a scan is of."""
+    (number,) = part.keys
+    return number
 
 
 def _one_by_one(shards: Sequence[Shard], told: Callable[[int], None]) -> Iterator[Scan]:
@@ -127,6 +166,11 @@ def _one_by_one(shards: Sequence[Shard], told: Callable[[int], None]) -> Iterato
 
 def _behind(told: Callable[[int], None], before: int, read: int) -> None:
     told(before + read)
+
+
+def _length(shard: Shard) -> int:
+    piece = shard.piece
+    return (_size(shard.path) if piece.end is None else piece.end) - piece.offset
 
 
 def _size(path: str) -> int:

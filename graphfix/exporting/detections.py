@@ -1,14 +1,16 @@
 """Whether a device's runtime detects what TensorFlow does: the same boxes, in any order."""
 
+import os
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.errors import VerificationError
 from graphfix.findings import count
-from graphfix.report.report import Outputs, Verification
+from graphfix.report.report import OutputFigure, Outputs, Verification
 from graphfix.stock_api import runner
 from graphfix.verification.stock_trial import StockTrial
 
+JOBS = os.path.join(os.path.dirname(runner.WORKER), "tool_jobs.py")
 # By how much scores and edges (as parts of the picture) may differ.
 NEAR = 1e-3
 
@@ -35,23 +37,26 @@ class Agreement(NamedTuple):
         )
 
 
-def compare(before: Sequence[Detections], after: Sequence[Detections], least: float) -> Agreement:
-    """Compares detections picture by picture, where either side's score is `least` or more."""
+def compare(
+    before: Sequence[Detections], after: Sequence[Detections], least: float, near: float = NEAR
+) -> Agreement:
+    """Compares detections picture by picture, where either side's score is `least` or more; scores
+    and edges that differ by `near` at most are alike."""
     total = found = 0
     score = edge = 0.0
     for one, other in zip(before, after):
         left: List[Dict[str, Any]] = list(other)
         for wanted in one:
-            near = [(_gaps(wanted, given), given) for given in left if _same(wanted, given)]
-            if near:
-                gaps, given = min(near, key=lambda pair: pair[0][1])
+            alike = [(_gaps(wanted, given), given) for given in left if _same(wanted, given, near)]
+            if alike:
+                gaps, given = min(alike, key=lambda pair: pair[0][1])
                 left.remove(given)
                 score, edge = max(score, gaps[0]), max(edge, gaps[1])
             # What is at the threshold may be on one side only.
-            counts = wanted["score"] >= least + NEAR
-            total += counts or bool(near)
-            found += bool(near)
-        total += sum(given["score"] >= least + NEAR for given in left)
+            counts = wanted["score"] >= least + near
+            total += counts or bool(alike)
+            found += bool(alike)
+        total += sum(given["score"] >= least + near for given in left)
     return Agreement(total, found, score, edge)
 
 
@@ -77,19 +82,37 @@ def of_runtime(
 def of_tensorflow(
     graph: str, images: Sequence[str], arrays: Sequence[str], python: str
 ) -> Dict[str, Any]:
-    """What TensorFlow detects with a frozen graph in JPEG or .npy files, whose pixels it writes to
-    `arrays`.
+    """What TensorFlow, of any version that reads the graph, detects with a frozen one in JPEG or
+    .npy files, whose pixels it writes to `arrays`.
 
     Raises:
       GraphfixError: it does not run the graph.
     """
-    job = {"verb": "detect", "graph": graph, "images": list(images), "arrays": list(arrays)}
-    found = runner.run_job(job, python=runner.find_stock_python(python))
+    job = {
+        "verb": "tensorflow_detect",
+        "graph": graph,
+        "images": list(images),
+        "arrays": list(arrays),
+    }
+    (found,) = runner.run_jobs([job], python=python, worker=JOBS)
     if "error" in found:
         raise VerificationError(
-            f"TensorFlow under {python}", found["error"]["message"][:500], "name another Python"
+            f"TensorFlow under {python}",
+            f"{found['error']['type']}: {found['error']['message']:.500}",
+            "name a Python that has TensorFlow with --tf1_python",
         )
     return found
+
+
+def installed(python: Optional[str], packages: Sequence[str]) -> Dict[str, bool]:
+    """Which of some packages a Python has, this one by default; nothing is imported.
+
+    Raises:
+      GraphfixError: it is not a Python that runs.
+    """
+    job = {"verb": "installed", "packages": list(packages)}
+    (found,) = runner.run_jobs([job], python=python or sys.executable, worker=JOBS)
+    return found["installed"]
 
 
 def judged(
@@ -111,12 +134,13 @@ def judged(
         remarks = ("detections were not compared: name a Python of TensorFlow as --tf1_python",)
     else:
         found = compare(theirs["detections"], ours["detections"], least)
-        outputs = (Outputs(runtime, "detections", str(found), found.equal),)
+        figures = (OutputFigure("scores", found.score, 1.0), OutputFigure("edges", found.edge, 1.0))
+        outputs = (Outputs(runtime, "detections", str(found), found.equal, figures),)
     return StockTrial((verification,), results, remarks, outputs)
 
 
-def _same(one: Dict[str, Any], other: Dict[str, Any]) -> bool:
-    return one["class_id"] == other["class_id"] and max(_gaps(one, other)) <= NEAR
+def _same(one: Dict[str, Any], other: Dict[str, Any], near: float) -> bool:
+    return one["class_id"] == other["class_id"] and max(_gaps(one, other)) <= near
 
 
 def _gaps(one: Dict[str, Any], other: Dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from graphfix.errors import RequestError
 from graphfix.findings import Finding
 from graphfix.formats.extents import joined
 from graphfix.formats.tensors import TensorStore
+from graphfix.formats.textproto import Document
 from graphfix.modeldir.names import CONFIG, FROZEN
 from graphfix.pipeline_config.document import PipelineConfig, bound_config
 from graphfix.pipeline_config.edits import apply_edits
@@ -93,9 +94,21 @@ def detector(context: Context, plan: Plan, place: str, *, drop_quantization: boo
     tensors = tensor_edits.apply_edits(plan.edits, plan.additions, source.store)
     names = dict(enumerate(context.source_names, 1))
     told = tuple(not_finite(source.model, source.store, plan.edits, names))
-    config = bound_config(apply_edits(source.config.document, plan.config_edits))
+    made = of_tensors(
+        context, plan, apply_edits(source.config.document, plan.config_edits), tensors, place
+    )
+    return dataclasses.replace(
+        made, findings=plan.findings + told, drop_quantization=drop_quantization
+    )
+
+
+def of_tensors(
+    context: Context, plan: Plan, document: Document, tensors: TensorStore, place: str
+) -> Detector:
+    """The detector of a plan that was carried out: its config, and its tensors."""
+    config = bound_config(document)
     metas = {name: view.meta for name, view in tensors.items()}
-    model = describe(config.message, metas, config=CONFIG, checkpoint=source.path)
+    model = describe(config.message, metas, config=CONFIG, checkpoint=context.source.path)
     return Detector(
         context,
         plan,
@@ -105,8 +118,7 @@ def detector(context: Context, plan: Plan, place: str, *, drop_quantization: boo
         _variables(model, tensors),
         find_auxiliary_variables(tensors).quantization,
         place,
-        plan.findings + told,
-        drop_quantization,
+        plan.findings,
     )
 
 

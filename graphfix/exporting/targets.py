@@ -24,9 +24,10 @@ from graphfix.choices import Target
 
 
 class Trial(NamedTuple):
-    """How to judge an export: the Python that has the target's runtime, one that has TensorFlow 1
-    and the stock API (without it, values are not compared), training steps to take, the records for
-    them, what was exported, where that is not what export.json names, and pictures to detect in."""
+    """How to judge an export: the Python that has the target's runtime, one that has TensorFlow
+    (tf2: TensorFlow 1 and the stock API; without it, values are not compared), training steps to
+    take, the records for them, what was exported, where that is not what export.json names, and
+    pictures to detect in."""
 
     python: Optional[str]
     tf1_python: Optional[str] = None
@@ -37,12 +38,14 @@ class Trial(NamedTuple):
 
 
 class TargetRow(NamedTuple):
-    """A target: what it is called in a sentence, its module, and whether it `trains`, so that
-    records and their paths mean something."""
+    """A target: what it is called in a sentence, its module, whether it `trains`, so that records
+    and their paths mean something, and the Python package of the `runtime` by which export compares
+    detections with the frozen graph's, where it does."""
 
     title: str
     module: str
     trains: bool = False
+    runtime: Optional[str] = None
 
     def load(self) -> Any:
         return importlib.import_module(self.module)
@@ -50,8 +53,14 @@ class TargetRow(NamedTuple):
 
 TARGETS: Dict[Target, TargetRow] = {
     Target.TF2: TargetRow("TensorFlow 2", "graphfix.exporting.tf2.target", trains=True),
-    Target.OPENCV: TargetRow("OpenCV", "graphfix.exporting.opencv.target"),
-    Target.ONNX: TargetRow("ONNX", "graphfix.exporting.tools.to_onnx"),
-    Target.OPENVINO: TargetRow("OpenVINO", "graphfix.exporting.tools.to_openvino"),
-    Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch"),
+    Target.OPENCV: TargetRow("OpenCV", "graphfix.exporting.opencv.target", runtime="cv2"),
+    Target.ONNX: TargetRow("ONNX", "graphfix.exporting.tools.to_onnx", runtime="onnxruntime"),
+    Target.OPENVINO: TargetRow(
+        "OpenVINO", "graphfix.exporting.tools.to_openvino", runtime="openvino"
+    ),
+    Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch.target"),
+    # TensorFlow, which makes the model, has an interpreter of its own.
+    Target.TFLITE: TargetRow(
+        "TensorFlow Lite", "graphfix.exporting.tflite.target", runtime="tensorflow"
+    ),
 }

@@ -2,13 +2,14 @@
 
 import json
 import os
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from graphfix.choices import Target
 from graphfix.errors import RequestError, SourceError
 from graphfix.exporting.targets import TARGETS, Trial
 from graphfix.formats.regular_files import read_file
 from graphfix.modeldir.names import EXPORT_JSON
+from graphfix.process.console import quoted
 from graphfix.verification.stock_trial import StockTrial
 
 _LIMIT = 64 << 20
@@ -16,6 +17,22 @@ _LIMIT = 64 << 20
 
 def is_export(directory: str) -> bool:
     return os.path.isfile(os.path.join(directory, EXPORT_JSON))
+
+
+def not_run(directory: str, target: str) -> Tuple[str, ...]:
+    """What verify does not find out about an export, and the command that does, if any."""
+    row = TARGETS[Target(target)]
+    if getattr(row.load(), "tried", None) is None:
+        return (f"what it computes is not checked: nothing here runs {row.title}",)
+    words = "what it computes"
+    more = ""
+    if row.trains:
+        words, more = words + " and how it trains", " --steps 50"
+    return (
+        f"{words} is not checked; {row.title} and TensorFlow tell:",
+        f"graphfix verify {quoted(directory)} --stock --stock_python PYTHON "
+        f"--tf1_python PYTHON{more}",
+    )
 
 
 def tried(directory: str, trial: Trial) -> StockTrial:

@@ -6,16 +6,17 @@ The surgery is a conversion's, in the same pass; what is written is the target's
 import dataclasses
 import json
 import os
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Dict, Tuple, Union
 
 from graphfix.choices import Target, Trainer
 from graphfix.conversion.context import describe
 from graphfix.conversion.decide import make_plan
 from graphfix.conversion.open import opened
-from graphfix.conversion.output import label_map, write_file
+from graphfix.conversion.output import write_file
 from graphfix.errors import Problem, RequestError
+from graphfix.exporting.comparing import NOT_COMPARED, Asked, compared
 from graphfix.exporting.detector import Detector, Written, detector
-from graphfix.exporting.targets import TARGETS
+from graphfix.exporting.targets import TARGETS, TargetRow
 from graphfix.findings import Finding, by_severity, count
 from graphfix.modeldir import manifest
 from graphfix.modeldir.destinations import Destination
@@ -30,6 +31,7 @@ from graphfix.verification.copies import check_copies
 # Of a conversion's options, those about a trainer of TensorFlow 1, and about its own output.
 NOT_TAKEN = ("freeze", "target_api", "trainer", "fine_tune_checkpoint", "require_graph")
 RECORDS = ("train_record", "eval_record")
+NOTHING_ASKED = Asked(wanted=False)
 # What a config tells such a trainer; a target tells its own.
 _OF_TRAINERS = ("train_config.fine_tune_checkpoint", "train_config.from_detection_checkpoint")
 _ABOUT_PATHS = ("PATH_KEPT", "PLACEHOLDER")
@@ -41,7 +43,8 @@ class Exported:
     `files`, what there is to know, and what to do next.
 
     `names` has what each variable is called in the target, where it has names; `details` what else
-    the target tells; `options` what was asked for.  It is export.json in the output, too.
+    the target tells; `options` what was asked for; `comparison` what the target's runtime detects
+    beside the frozen graph, where that was asked.  It is export.json in the output, too.
     """
 
     target: Target
@@ -56,6 +59,7 @@ class Exported:
     names: Dict[str, str]
     details: Dict[str, Any]
     options: Dict[str, Any] = dataclasses.field(default_factory=dict)
+    comparison: Dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Exported {self.source}: {self.summary}>"
@@ -65,6 +69,16 @@ class Exported:
         """The one line to quote."""
         named = sum(bool(one.name) for one in self.classes)
         return f"{self.target}: {self.family} of {count(named, 'class', 'classes')}, {self.result}"
+
+    @property
+    def compared(self) -> Tuple[str, ...]:
+        """Whether a device's runtime detects what the frozen graph does, or why that is not known;
+        nothing where it was not asked."""
+        if self.comparison:
+            how = f"{self.comparison['runtime']}: {self.comparison['summary']}"
+            return (f"compared with the frozen graph by {how}",)
+        missing = [one for one in self.findings if one.code == NOT_COMPARED]
+        return tuple(f"{one.subject} {one.message}" for one in missing)
 
     def to_json(self) -> str:
         data = dataclasses.asdict(self)
@@ -79,30 +93,40 @@ def export(
     options: ConvertOptions,
     *,
     drop_quantization: bool = False,
-    python: Optional[str] = None,
+    comparison: Asked = NOTHING_ASKED,
 ) -> Exported:
-    """Exports, verifies and publishes.  `drop_quantization` allows the target to leave out ranges
-    that it has no place for, `python` has the target's own tools.
+    """Exports, verifies, compares and publishes.  `drop_quantization` allows the target to leave
+    out ranges that it has no place for; the Python of the `comparison` has the target's own tools.
 
     Raises:
       GraphfixError: nothing was published, and what was there before still is.
     """
     row = TARGETS[target]
     _check_options(target, options, destination, trains=row.trains)
+    _check_comparison(target, row, comparison)
     inputs = tuple(one for one in (source,) if isinstance(one, str)) + options.paths()
     destination.check(inputs)
     model = opened(source, options)
     made = decided(model, options, destination.place, drop_quantization=drop_quantization)
-    made = dataclasses.replace(made, python=python)
+    made = dataclasses.replace(made, python=comparison.python)
     module = row.load()
     problems = tuple(module.problems(made))
     if problems:
         raise RequestError.collected(problems)
     with destination.staged(inputs + model.paths) as stage:
         written = module.write(made, stage.directory)
-        labels = format_label_map(label_map(made.plan)).encode()
+        labels = format_label_map(made.plan.label_map).encode()
         write_file(stage.directory, LABEL_MAP, labels)
         result = _result(target, made, written, stage.directory, trains=row.trains)
+        figures, told = compared(
+            row,
+            stage.directory,
+            dataclasses.asdict(result),
+            comparison,
+            rounded=made.model.quantized,
+        )
+        findings = by_severity((*result.findings, *told))
+        result = dataclasses.replace(result, comparison=figures, findings=findings)
         write_file(stage.directory, EXPORT_JSON, result.to_json().encode())
         _, measured = manifest.write(stage.directory)
         for prefix, tensors in written.checkpoints.items():
@@ -153,6 +177,15 @@ def _check_options(
         raise RequestError.collected(problems)
 
 
+def _check_comparison(target: Target, row: TargetRow, comparison: Asked) -> None:
+    given = [f"--{name}" for name in ("tf1_python", "images") if getattr(comparison, name)]
+    if given and not row.runtime:
+        raise RequestError.collected(
+            Problem(flag, f"means nothing to {target}, which export does not run", "leave it out")
+            for flag in given
+        )
+
+
 def _result(
     target: Target, made: Detector, written: Written, directory: str, *, trains: bool
 ) -> Exported:
@@ -179,11 +212,11 @@ def _result(
         written.next_steps,
         dict(written.names),
         written.details or {},
-        _absolute(made.context.options),
+        absolute_options(made.context.options),
     )
 
 
-def _absolute(options: ConvertOptions) -> Dict[str, Any]:
+def absolute_options(options: ConvertOptions) -> Dict[str, Any]:
     """The options that are given, their paths so that they are found from anywhere."""
     given = {name: value for name, value in options.given().items() if name not in NOT_TAKEN}
     for name, value in given.items():

@@ -11,11 +11,12 @@ import json
 import math
 import re
 import typing
-from typing import Any, Dict, Iterator, List, Tuple, Union
+from typing import Any, Callable, Dict, List, Tuple, Union
 
 from graphfix.errors import SourceError
 
 _MOST = 1 << 63
+Reader = Callable[[Any], Any]
 # Python takes time in proportion to the square of a number's digits, or refuses so many.
 _DIGITS = re.compile(r"[0-9]{4000}")
 
@@ -101,62 +102,104 @@ def read(kind: Any, value: Any, *steps: Union[str, int]) -> Any:
       Wrong: it is not that; the place begins with `steps`.
     """
     try:
-        return _read(kind, value)
+        return _reader(kind)(value)
     except Wrong as error:
         error.steps[:0] = steps
         raise
 
 
-def _read(kind: Any, value: Any) -> Any:
+# What an annotation asks for is looked at once, not for each of a hundred thousand values.
+@functools.lru_cache(maxsize=None)
+def _reader(kind: Any) -> Reader:
+    """What reads a value of a kind."""
     origin = getattr(kind, "__origin__", None)
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-        kinds, needed = _fields(kind)
-        keys(value, needed, kinds)
-        return kind(**{name: read(kinds[name], one, name) for name, one in value.items()})
+        return _dataclass_reader(kind)
     if origin is Union:
-        return None if value is None else _read(kind.__args__[0], value)
+        inner = _reader(kind.__args__[0])
+        return lambda value: None if value is None else inner(value)
     if origin in (tuple, Tuple):
-        return tuple(_items(kind.__args__, value))
-    if kind is str and isinstance(value, str):
+        return _tuple_reader(kind.__args__)
+    return {str: _text, bool: _truth, int: _whole, float: _number}[kind]
+
+
+def _dataclass_reader(kind: Any) -> Reader:
+    hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
+    readers = {one.name: _reader(hints[one.name]) for one in fields}
+    needed = [one.name for one in fields if one.default is dataclasses.MISSING]
+
+    def reader(value: Any) -> Any:
+        keys(value, needed, readers)
+        found = {}
+        name = ""
         try:
-            value.encode("utf-8")  # JSON may hold halves of characters
-        except UnicodeEncodeError:
-            raise Wrong("has half a character") from None
-        return value
-    if type(value) is kind and kind is bool:
-        return value
-    if type(value) is kind or (kind is float and type(value) is int):
-        if not math.isfinite(value) if isinstance(value, float) else not -_MOST <= value < _MOST:
+            for name, one in value.items():
+                found[name] = readers[name](one)
+        except Wrong as error:
+            error.steps.insert(0, name)
+            raise
+        return kind(**found)
+
+    return reader
+
+
+def _tuple_reader(kinds: Tuple[Any, ...]) -> Reader:
+    count = -1 if kinds[-1] is Ellipsis else len(kinds)
+    readers = [_reader(kind) for kind in kinds if kind is not Ellipsis]
+
+    def reader(value: Any) -> Any:
+        if not isinstance(value, list):
+            raise Wrong(f"is {shown(value)}, not a list")
+        # As the channels of heads, of which there are a million.
+        plain = readers == [_whole] and count < 0 and set(map(type, value)) == {int}
+        if plain and min(value) >= -_MOST and max(value) < _MOST:
+            return tuple(value)
+        if count >= 0 and len(value) != count:
+            raise Wrong(f"has {len(value)} items, not {count}")
+        found: List[Any] = []
+        try:
+            for read, one in zip(readers if count >= 0 else readers * len(value), value):
+                found.append(read(one))
+        except Wrong as error:
+            error.steps.insert(0, len(found))
+            raise
+        return tuple(found)
+
+    return reader
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Wrong(f"is {shown(value)}, not a text")
+    try:
+        value.encode("utf-8")  # JSON may hold halves of characters
+    except UnicodeEncodeError:
+        raise Wrong("has half a character") from None
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Wrong(f"is {shown(value)}, not true or false")
+    return value
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int:
+        raise Wrong(f"is {shown(value)}, not a whole number")
+    if not -_MOST <= value < _MOST:
+        raise Wrong("is too large")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, float):
+        if not math.isfinite(value):
             raise Wrong("is too large")
         return value
-    raise Wrong(f"is {shown(value)}, not {_WORDS.get(kind, kind)}")
-
-
-_WORDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-
-
-def _items(kinds: Tuple[Any, ...], value: Any) -> Iterator[Any]:
-    if not isinstance(value, list):
-        raise Wrong(f"is {shown(value)}, not a list")
-    if kinds[-1] is Ellipsis:
-        kinds = kinds[:1] * len(value)
-    if len(kinds) != len(value):
-        raise Wrong(f"has {len(value)} items, not {len(kinds)}")
-    for number, (kind, one) in enumerate(zip(kinds, value)):
-        yield (
-            one
-            if kind is int and type(one) is int and -_MOST <= one < _MOST
-            else read(kind, one, number)
-        )
-
-
-@functools.lru_cache(maxsize=None)
-def _fields(kind: Any) -> Tuple[Dict[str, Any], Tuple[str, ...]]:
-    """The types of a dataclass's fields, and the names of those without a default."""
-    hints, fields = typing.get_type_hints(kind), dataclasses.fields(kind)
-    return {one.name: hints[one.name] for one in fields}, tuple(
-        one.name for one in fields if one.default is dataclasses.MISSING
-    )
+    if type(value) is not int:
+        raise Wrong(f"is {shown(value)}, not a number")
+    return _whole(value)
 
 
 def shown(value: Any) -> str:

@@ -8,7 +8,7 @@ at a time.
 
 import os
 import struct
-from typing import Iterable, Iterator, Tuple
+from typing import Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from graphfix.errors import SourceError
 from graphfix.formats import regular_files
@@ -17,13 +17,26 @@ from graphfix.formats.checksum import crc32c, mask
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
 _BLOCK = 1 << 19  # bytes that are read at once: more, and they leave the processor's cache
+_LENGTHS = 1 << 16  # bytes that are read at once where only lengths are looked at
 _GZIP = b"\x1f\x8b"
 _WRITE_AGAIN = "write or copy the file again"
 
 
-def read_frames(path: str) -> Iterator[Tuple[int, int, bytes, int, int]]:
-    """(number, offset, block, start, end) of every record of a file: its data are block[start:end],
-    bytes of the file among others.  Number and offset count from 0.
+class Piece(NamedTuple):
+    """Records of a file one after the other: the number and the offset of the first one, counted
+    from 0, and the offset at which they end, which is the file's end where it is None."""
+
+    number: int = 0
+    offset: int = 0
+    end: Optional[int] = None
+
+
+WHOLE = Piece()
+
+
+def read_frames(path: str, piece: Piece = WHOLE) -> Iterator[Tuple[int, int, bytes, int, int]]:
+    """(number, offset, block, start, end) of every record of a file, or of a piece of it: its data
+    are block[start:end], bytes of the file among others.  Number and offset count from 0.
 
     A block is read, not mapped: a mapped file that becomes shorter ends the process by a signal.
 
@@ -37,9 +50,11 @@ def read_frames(path: str) -> Iterator[Tuple[int, int, bytes, int, int]]:
             regular_files.check_pointer(path, most)
             crc, head, foot = crc32c, _HEADER.size, _FOOTER.size
             unpack, unpack_footer = _HEADER.unpack_from, _FOOTER.unpack_from
-            offset, number, needed = 0, 0, head
+            number, offset, stop = piece.number, piece.offset, piece.end
+            needed = head
             while True:
-                block = _read(handle, max(_BLOCK, needed), offset)
+                size = max(_BLOCK, needed)
+                block = _read(handle, size if stop is None else min(size, stop - offset), offset)
                 if not offset and block.startswith(_GZIP):
                     what = "is compressed, which the API's input readers do not read"
                     raise SourceError(path, what, "unpack it")
@@ -80,6 +95,34 @@ def read_frames(path: str) -> Iterator[Tuple[int, int, bytes, int, int]]:
                     raise SourceError(path, what, _WRITE_AGAIN)
     except OSError as error:
         raise _unreadable(path, error) from None
+
+
+def cut(path: str, size: int) -> List[Piece]:
+    """Pieces of a file, of `size` bytes or little more each; the last one has what is left, and all
+    from a damaged length on.  Only lengths are read."""
+    pieces: List[Piece] = []
+    try:
+        with regular_files.open_file(path, buffering=0) as file:
+            handle = file.fileno()
+            most = os.fstat(handle).st_size
+            number, offset = 0, 0
+            piece = WHOLE
+            while most - offset >= size:
+                block, at = _read(handle, _LENGTHS, offset), 0
+                while at + _HEADER.size <= len(block):
+                    length, checksum = _HEADER.unpack_from(block, at)
+                    after = offset + _HEADER.size + length + _FOOTER.size
+                    if mask(crc32c(block[at : at + 8])) != checksum or after > most:
+                        return [*pieces, piece]
+                    at, number, offset = at + after - offset, number + 1, after
+                    if offset - piece.offset >= size and most - offset >= size:
+                        pieces.append(piece._replace(end=offset))
+                        piece = Piece(number, offset)
+                if not at:
+                    break  # the file became shorter
+            return [*pieces, piece]
+    except (OSError, SourceError):
+        return [WHOLE]  # whoever reads it says why
 
 
 def read_records(path: str) -> Iterator[Tuple[int, int, bytes]]:

@@ -9,6 +9,8 @@ of their class.  Where there is one class only, its number is known by the opera
 """
 
 import collections
+import itertools
+import re
 from typing import Any, Collection, Dict, List, Tuple
 
 import numpy as np
@@ -17,10 +19,11 @@ from graphfix.formats.dtypes import BY_NAME
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.graph import Consumers, Graph, read_input, write_input
 from graphfix.formats.graphdef.nodes import Node, NodeCopy
+from graphfix.formats.graphdef.numbered import Numbered
+from graphfix.formats.graphdef.repeated import Repetition
 from graphfix.graph_rewrite.axis_types import NotUnderstood, Selection
 from graphfix.graph_rewrite.joints import frame_of, joins_one, number_joints, resize_lengths
 from graphfix.graph_rewrite.likeness import Likeness
-from graphfix.graph_rewrite.numbered import Numbered
 from graphfix.graph_rewrite.vectors import unused
 
 _SEVERAL = -1  # in the place of a class: what depends on more than one
@@ -194,60 +197,54 @@ class Branches:
         self.marks[constant.name] = place
 
     def _grow(self, count: int) -> Dict[str, List[str]]:
-        """Adds branches up to `count`; what each joint joins of them."""
-        members = self._members()
-        inputs = {name: self._parts(name, members) for name in members}
+        """Adds the last class' branch, and says that there are as many before it as are missing;
+        what each joint joins of the last one."""
+        members, last = self._members(), count - 1
+        ending = self._ending(members, count)
+        names = {name: str(last).join((name + ending[0], ending[1])) for name in members}
         numbered = {
             name: Numbered(self.graph.nodes[name], place)
             for name, place in self.marks.items()
-            if name in inputs
+            if name in names
         }
-        joined: Dict[str, List[str]] = {joint.name: [] for joint in self.joints}
-        for number in range(self.count, count):
-            names = {name: unused(self.graph, f"{name}/class_{number}") for name in members}
-            sources = dict(names)
-            sources.update(
-                (unpack.name, write_input(unpack.name, number)) for unpack in self.unpacks
+        for name, copy_name in names.items():
+            inputs = [self._renamed(text, names, last) for text in self.graph.nodes[name].input]
+            self.graph.nodes[copy_name] = (
+                numbered[name].node(copy_name, inputs, last)
+                if name in numbered
+                else NodeCopy(copy_name, inputs, self.graph.nodes[name])
             )
-            for name, copy_name in names.items():
-                parts = [
-                    before + sources[source] + after if source else before
-                    for before, source, after in inputs[name]
-                ]
-                self.graph.nodes[copy_name] = (
-                    numbered[name].node(copy_name, parts, number)
-                    if name in numbered
-                    else NodeCopy(copy_name, parts, self.graph.nodes[name])
-                )
-            for joint in self.joints:
-                source = read_input(joint.input[0])
-                joined[joint.name].append(write_input(names[source.name], source.port))
-        return joined
+        self.graph.repeated = Repetition(
+            range(self.count, last),
+            ending,
+            {copy_name: name for name, copy_name in names.items()},
+            {names[name]: one for name, one in numbered.items()},
+            frozenset(unpack.name for unpack in self.unpacks),
+            {joint.name: self.count for joint in self.joints},
+        )
+        return {joint.name: [self._renamed(joint.input[0], names, last)] for joint in self.joints}
 
-    def _parts(self, name: str, members: List[str]) -> List[Tuple[str, str, str]]:
-        """The inputs of a member's copy: what stands before and after the name of a source that
-        every class has its own of; or, where all have the same, that input alone."""
-        out = []
-        for source in map(read_input, self.graph.nodes[name].input):
-            if not source.control and any(one.name == source.name for one in self.unpacks):
-                out.append(("", source.name, ""))  # each class has its own port
-            elif source.name in members:
-                out.append(
-                    ("^", source.name, "")
-                    if source.control
-                    else ("", source.name, write_input("", source.port))
-                )
-            else:
-                out.append(
-                    (
-                        "^" + source.name
-                        if source.control
-                        else write_input(source.name, source.port),
-                        "",
-                        "",
-                    )
-                )
-        return out
+    def _ending(self, members: List[str], count: int) -> Tuple[str, str]:
+        """What the names of the new branches end with before and behind the class' number, so that
+        no other node is called like them."""
+        for attempt in itertools.count():
+            before, after = "/class_", f"_{attempt}" if attempt else ""
+            taken = re.compile(f"(.*){before}([0-9]{{1,9}}){after}", re.DOTALL)
+            found = filter(None, map(taken.fullmatch, self.graph.nodes))
+            if not any(
+                one.group(1) in members and self.count <= int(one.group(2)) < count for one in found
+            ):
+                return before, after
+        raise AssertionError
+
+    def _renamed(self, text: str, names: Dict[str, str], number: int) -> str:
+        """An input of class 0's branch as that of another."""
+        source = read_input(text)
+        if source.control:
+            return "^" + names.get(source.name, source.name)
+        if any(one.name == source.name for one in self.unpacks):
+            return write_input(source.name, number)  # each class has its own port
+        return write_input(names.get(source.name, source.name), source.port)
 
     def _members(self) -> List[str]:
         """The nodes of class 0's branch: what only it needs, in the graph's order."""
@@ -281,11 +278,12 @@ class Branches:
         return [name for name in self.graph.nodes if name in members]
 
     def _resize_joint(self, joint: Any, count: int, more: List[str]) -> None:
+        # Those between are not among the inputs (`Repetition`).
         data = (list(joint.input[: self.count]) + more)[:count]
         others = list(joint.input[self.count :])  # the axis, and nodes it waits for
         if joint.op == "Identity":
             if count > 1:
-                self._make_concatenation(joint, data, others)
+                self._make_concatenation(joint, count, data, others)
             return
         del joint.input[:]
         if count == 1:
@@ -299,7 +297,9 @@ class Branches:
         joint.input.extend(data + others)
         joint.attr["N"].i = count
 
-    def _make_concatenation(self, joint: Any, data: List[str], others: List[str]) -> None:
+    def _make_concatenation(
+        self, joint: Any, count: int, data: List[str], others: List[str]
+    ) -> None:
         """Gives the joint of one class its operation back: boxes are joined along their axis."""
         axis = Node(unused(self.graph, joint.name + "/axis"), "Const")
         constants.set_value(axis, np.array(0, "<i4"), BY_NAME["int32"])
@@ -312,7 +312,7 @@ class Branches:
         joint.attr.clear()
         joint.attr["T"].type = kind
         joint.attr["Tidx"].type = BY_NAME["int32"].number
-        joint.attr["N"].i = len(data)
+        joint.attr["N"].i = count
         del joint.input[:]
         joint.input.extend(data + [axis.name] + others)
 

@@ -44,7 +44,7 @@ KINDS = (
     Kind("a Keras model", _SAME, (".keras",)),
     Kind(
         "a TensorFlow Lite model, which has no variables any more",
-        _CONVERTED,
+        _CONVERTED + "; graphfix convert takes the model itself to fewer classes",
         (".tflite",),
         lambda head: head[4:8] == b"TFL3",
     ),

@@ -189,10 +189,12 @@ def _by_name(label: Label, source: Optional[LabelMap]) -> Tuple[Tuple[int, ...],
                 f"pass --map '{label.display_name}={possible[0][0]}', or the id that is meant",
             ),
         )
+    if label == made_up(label.id):
+        return (), ()
     from graphfix.detectors.spellings import suggestions
 
     near = suggestions(label.names, source)
-    if not near or label == made_up(label.id):
+    if not near:
         return (), ()
     names = " and ".join(f"'{name}'" for name in near)
     return (), (

@@ -15,7 +15,6 @@ them; box codes are recoded for their new anchor.  Those of a new class follow R
     zero    the same with kernels of zeros
 """
 
-import collections
 import dataclasses
 import math
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -32,7 +31,7 @@ from graphfix.detectors.families import (
     SCALE,
     VARIANCE_OF,
 )
-from graphfix.detectors.initializer import for_tensor
+from graphfix.detectors.initializer import Initializer, for_tensor
 from graphfix.errors import RequestError
 from graphfix.formats.tensors import TensorMeta
 from graphfix.options import NewRows
@@ -200,34 +199,37 @@ class _Fills:
         self.effect, self.initial = LEAVES[leaf(to)]
         self.shift = _shift(head)
         self.everything = tuple(number - 1 + self.shift for number in request.trained)
+        self._drawn: Dict[str, Initializer] = {}
 
     def all(self) -> List[Fill]:
-        channels: Dict[int, List[Tuple[int, Any]]] = collections.defaultdict(list)
-        for channel, place in enumerate(self.new.places()):
-            channels[place[self.axis]].append((channel, place))
+        # What a class has of the other axes, and its channels there, were it the first: nothing is
+        # looked up for each of ten thousand classes that is the same for all.
+        places = list(self.new.resized(self.axis, 1).places())
+        first = [self.new.channel(place) for place in places]
+        taken = [self._first(place) for place in places]
+        new, old = self.new.stride(self.axis), self.head.layout.stride(self.axis)
+        made = [one for one in enumerate(self.sources[self.axis]) if len(one[1]) != 1]
+        rules = {mapped: self._rule(mapped) for mapped in {bool(sources) for _, sources in made}}
         fills: List[Fill] = []
         means: Dict[Any, List[int]] = {}
-        for number, old in enumerate(self.sources[self.axis]):
-            if len(old) == 1:
-                continue
-            own = tuple(channel for channel, _ in channels[number])
-            rule = self._rule(bool(old))
+        for number, sources in made:
+            own = tuple([channel + number * new for channel in first])
+            rule = rules[bool(sources)]
             if rule in (MEAN, ADDED_NOISE):
-                # Old places, and the first of their channels: the same for all classes new alike.
-                for channel, place in channels[number]:
-                    means.setdefault((old or self.everything, self._first(place)), []).append(
-                        channel
-                    )
+                # Old places, () for all, and the first of their channels: the same for all classes
+                # new alike.
+                of = () if sources == self.everything else sources
+                for base, channel in zip(taken, own):
+                    means.setdefault((of, base), []).append(channel)
             if rule in (NOISE, ADDED_NOISE):
                 fills.append(self._noise(rule, number, own))
             elif rule != MEAN:
                 fills.append(
                     Fill(CONSTANT, own, value=self.initial if rule == INITIAL else PRIOR_BIAS)
                 )
-        stride = self.head.layout.stride(self.axis)
         # What noise is added to comes first.
         return [
-            Fill(MEAN, tuple(into), tuple(base + place * stride for place in of))
+            Fill(MEAN, tuple(into), tuple(base + place * old for place in of or self.everything))
             for (of, base), into in means.items()
         ] + fills
 
@@ -259,13 +261,18 @@ class _Fills:
                 "add a truncated_normal_initializer to it, or pass --new_rows mean",
             )
         one = self.request.classes[number - self.shift]
-        shape = self.meta.shape[:-1] + (self.new.channels,)
-        initializer = for_tensor(self.head.initializer, shape)
-        if rule == ADDED_NOISE:
-            initializer = dataclasses.replace(initializer, mean=0.0)
         return Fill(
             rule,
             channels,
-            initializer=initializer,
+            initializer=self._initializer(rule, self.head.initializer),
             key=f"graphfix/{self.request.seed}/{self.to}/{one.name or one.id}",
         )
+
+    def _initializer(self, rule: str, given: Initializer) -> Initializer:
+        """What noise is drawn from."""
+        if rule not in self._drawn:
+            found = for_tensor(given, self.meta.shape[:-1] + (self.new.channels,))
+            self._drawn[rule] = (
+                dataclasses.replace(found, mean=0.0) if rule == ADDED_NOISE else found
+            )
+        return self._drawn[rule]

@@ -4,10 +4,15 @@ Values must be the same on every machine and Python for ever, so nothing here le
 library.  Means are summed in float64, source after source.
 """
 
+from typing import Iterator, List, Sequence, Set
+
 import numpy as np
 
-from graphfix.detectors.initializer import draw
+from graphfix.detectors.initializer import draw_each
 from graphfix.planning.edits import ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gather, Stretch, Widen
+
+# Values whose draws fit a processor's cache.
+_DRAWN_AT_ONCE = 1 << 16
 
 
 def gather(value: np.ndarray, edit: Gather) -> np.ndarray:
@@ -16,10 +21,11 @@ def gather(value: np.ndarray, edit: Gather) -> np.ndarray:
     out = np.zeros(value.shape[:-1] + (len(index),), value.dtype)
     taken = index >= 0
     out[..., taken] = value[..., index[taken]]
-    for fill in edit.fills:
-        channels = list(fill.channels)
-        filled = _filled(value, fill)
-        out[..., channels] = out[..., channels] + filled if fill.rule == ADDED_NOISE else filled
+    for fills in _alike(edit.fills, int(np.prod(value.shape[:-1]))):
+        channels = [channel for fill in fills for channel in fill.channels]
+        filled = _filled(value, fills)
+        added = fills[0].rule == ADDED_NOISE
+        out[..., channels] = out[..., channels] + filled if added else filled
     changed = [channel for channel, pair in enumerate(edit.affine) if pair != (1.0, 0.0)]
     if changed:
         scale, shift = np.asarray(edit.affine, np.float64)[changed].T
@@ -27,7 +33,30 @@ def gather(value: np.ndarray, edit: Gather) -> np.ndarray:
     return out
 
 
-def _filled(value: np.ndarray, fill: Fill) -> np.ndarray:
+def _alike(fills: Sequence[Fill], rows: int) -> Iterator[List[Fill]]:
+    """Fills in their order, those together that can be drawn together: there may be as many as
+    classes.  A channel has `rows` values."""
+    group: List[Fill] = []
+    taken: Set[int] = set()
+    for fill in fills:
+        if group and not (
+            fill.rule in (NOISE, ADDED_NOISE)
+            and (fill.rule, fill.initializer) == (group[0].rule, group[0].initializer)
+            and len(fill.channels) == len(group[0].channels)
+            and (len(group) + 1) * len(fill.channels) * rows <= _DRAWN_AT_ONCE
+            and taken.isdisjoint(fill.channels)
+        ):
+            yield group
+            group, taken = [], set()
+        group.append(fill)
+        taken.update(fill.channels)
+    if group:
+        yield group
+
+
+def _filled(value: np.ndarray, fills: Sequence[Fill]) -> np.ndarray:
+    """The values of all channels of fills that are alike."""
+    fill = fills[0]
     if fill.rule == MEAN:
         total = np.zeros(value.shape[:-1], np.float64)
         for channel in fill.sources:
@@ -36,7 +65,9 @@ def _filled(value: np.ndarray, fill: Fill) -> np.ndarray:
     if fill.rule in (NOISE, ADDED_NOISE):
         shape = value.shape[:-1] + (len(fill.channels),)
         assert fill.initializer is not None
-        return draw(fill.initializer, fill.key, shape).astype(value.dtype)
+        drawn = draw_each(fill.initializer, [one.key for one in fills], shape).astype(value.dtype)
+        # From [fill, ..., channel] to [..., channels of all].
+        return np.moveaxis(drawn, 0, -2).reshape(shape[:-1] + (len(fills) * shape[-1],))
     assert fill.rule == CONSTANT, fill.rule
     return np.asarray(fill.value, value.dtype)
 

@@ -13,6 +13,11 @@ _MOST_NAMES = 20
 
 def to_lines(plan: Plan) -> List[str]:
     """The classes, what does not stay as it is, the config's changes, the findings."""
+    return changes(plan) + [str(finding) for finding in plan.findings]
+
+
+def changes(plan: Plan) -> List[str]:
+    """The same without the findings."""
     out = [f"classes: {plan.carried} carried over, {plan.new} new"]
     for one in plan.classes:
         name = one.display_name or "(no class)"
@@ -31,7 +36,7 @@ def to_lines(plan: Plan) -> List[str]:
     for change in plan.config_edits:
         value = change.literal or "removed"
         out.append(f"  {'.'.join(change.path)}: {value}  ({shown(change.reason)})")
-    return out + [str(finding) for finding in plan.findings]
+    return out
 
 
 def _origin(plan: Plan, one: TargetClass) -> str:

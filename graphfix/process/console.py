@@ -16,6 +16,7 @@ from typing import Any, Iterable, Iterator, NamedTuple
 
 from graphfix.errors import RequestError
 from graphfix.findings import ERROR, INFO, WARNING, Finding, by_severity, count
+from graphfix.process import signals
 
 # Control characters (C0, DEL, C1), marks and overrides of the direction of writing, the separators
 # of lines and paragraphs, and halves of surrogate pairs, which stand for undecodable bytes.
@@ -26,6 +27,10 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _SEVERITY = re.compile(rf"^(\s*)({ERROR}|{WARNING}|{INFO})\b")
 _COLORS = {ERROR: "1;31", WARNING: "1;33", INFO: "36"}  # red, yellow, cyan
 _AGAIN = "\r\033[K"  # returns to the beginning of the line and clears it
+# Off a terminal, work that takes this long says a line, and again when it has taken twice as long,
+# and so on, until it is said every so many seconds.
+FIRST_SECONDS, _MOST_SECONDS = 20.0, 640.0
+_SECONDS_TO_SAY = 1.0  # what a line that is being written may take
 
 
 def escaped(text: str) -> str:
@@ -68,9 +73,10 @@ def talking(verbose: bool, quiet: bool, color: str) -> Iterator[None]:
 
 
 class Progress:
-    """What is going on, on a terminal, each text over the one before; quiet in a pipe or a file.
+    """What is going on: on a terminal each text over the one before; elsewhere a line, where it
+    takes long, at growing intervals.  Quiet with --quiet.
 
-    A context manager, which leaves the line empty:
+    A context manager, which leaves a terminal's line empty:
 
         with Progress("reading", seconds=True) as show:
             show("reading the second file")
@@ -80,34 +86,56 @@ class Progress:
 
     def __init__(self, text: str = "", *, seconds: bool = False):
         self._text, self._seconds = text, seconds
-        self._terminal = _is_terminal(sys.stderr) and not _talk.quiet
+        self._quiet = _talk.quiet or sys.stderr is None
+        self._terminal = _is_terminal(sys.stderr)
         self._started = time.monotonic()
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._count, daemon=True)
+        self._shown = False
+        count = self._count if self._terminal else self._say_now_and_then
+        self._thread = threading.Thread(target=count, daemon=True)
 
     def __enter__(self) -> "Progress":
-        if self._terminal and self._seconds:
-            self._thread.start()
+        if not self._quiet and (self._seconds or not self._terminal):
+            with signals.held():
+                self._thread.start()
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if not self._terminal:
+        if self._quiet:
             return
-        if self._seconds:
-            self._done.set()
-            self._thread.join()
-        _say(_AGAIN)
+        if self._thread.ident is not None:
+            with signals.held():
+                self._done.set()
+                self._thread.join(_SECONDS_TO_SAY)
+        if self._shown:
+            _say(_AGAIN)
 
     def __call__(self, text: str) -> None:
         self._text = text
         # The next second shows it, where seconds are counted: a caller may change it often.
-        if self._terminal and not self._seconds:
-            _say(_AGAIN + escaped(text))
+        if self._terminal and not self._seconds and not self._quiet:
+            self._show(text)
 
     def _count(self) -> None:
         while not self._done.wait(1):
-            seconds = int(time.monotonic() - self._started)
-            _say(_AGAIN + escaped(f"{self._text} ... {seconds} s"))
+            self._show(self._line())
+
+    def _say_now_and_then(self) -> None:
+        due = FIRST_SECONDS
+        while not self._done.wait(self._started + due - time.monotonic()):
+            say([self._line()])
+            due += min(due, _MOST_SECONDS)
+
+    def _show(self, text: str) -> None:
+        """Writes over a terminal's line, no more than it has room for: what wraps would stay."""
+        columns = 0
+        with contextlib.suppress(OSError, ValueError):  # it has no size, or is closed
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns
+        self._shown = True
+        _say(_AGAIN + (escaped(text)[: columns - 1] if columns else escaped(text)))
+
+    def _line(self) -> str:
+        return f"{self._text} ... {int(time.monotonic() - self._started)} s"
 
 
 def one_line() -> Progress:

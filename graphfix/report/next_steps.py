@@ -4,12 +4,11 @@ Modules, not files, are named, because `python -m` works from an installed API a
 upstream's research/ directory.
 """
 
-import os
 import posixpath
 from typing import NamedTuple, Optional, Tuple
 
 from graphfix.formats.textproto.literals import BadLiteral, parse_string
-from graphfix.modeldir.names import CONFIG, REPORT_HTML
+from graphfix.modeldir.names import CONFIG
 from graphfix.process.console import quoted
 from graphfix.report.report import Report
 from graphfix.restore import trainers
@@ -24,11 +23,13 @@ _MODULES = (
 
 
 class Step(NamedTuple):
-    """A command for a shell and what to know about it; no command where there is none to give."""
+    """A command for a shell and what to know about it; no command where there is none to give.
+    `directory` is the one that the trainer writes to."""
 
     trainer: str
     command: Optional[str]
     remark: str
+    directory: str = ""
 
 
 def next_steps(report: Report) -> Tuple[Step, ...]:
@@ -70,6 +71,7 @@ def training_steps(
                     (f"Resumes from the complete checkpoint in {model_dir}.")
                     if model_dir
                     else "Restores the checkpoint and trains in a new directory.",
+                    directory,
                 )
             )
         else:
@@ -86,6 +88,11 @@ def training_steps(
     return tuple(steps)
 
 
+def verify_command(config: str) -> str:
+    """The command that has the stock API start from a converted directory, by its config."""
+    return f"graphfix verify {quoted(posixpath.dirname(config))} --stock --steps 5"
+
+
 def tf2_command(config: str) -> str:
     """The command that trains with TensorFlow 2 from an exported config."""
     directory = f"{posixpath.dirname(config)}_training"
@@ -94,23 +101,6 @@ def tf2_command(config: str) -> str:
         f"--pipeline_config_path={quoted(config)} \\\n    "
         f"--model_dir={quoted(directory)}"
     )
-
-
-def what_next(report: Report, directory: str) -> Tuple[str, ...]:
-    """Lines for who converted into a directory: where it is, and the next command to paste."""
-    lines = [f"{directory} written; {os.path.join(directory, REPORT_HTML)} has the details"]
-    if any(one.code == "PLACEHOLDER" for one in report.findings):
-        command = f"graphfix doctor {quoted(os.path.join(directory, CONFIG))}"
-        return (
-            *lines,
-            "next, write the paths that are still placeholders, and see whether it will train:",
-            command,
-        )
-    steps = next_steps(report)
-    for one in steps:
-        if one.command:
-            return (*lines, "next, train:", *one.command.split("\n"))
-    return (*lines, *(f"next: {one.remark}" for one in steps[:1]))
 
 
 def config_path(report: Report) -> Optional[str]:

@@ -10,6 +10,7 @@ import os
 import re
 from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Tuple
 
+from graphfix.choices import Target
 from graphfix.detectors import families
 from graphfix.errors import SourceError
 from graphfix.findings import LEFT_OUT, Finding, count
@@ -97,6 +98,21 @@ class Outputs:
     notes: Tuple[str, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """A `target` of `graphfix export`, and what is in the way (`problems`).
+
+    `title` is its name; `python` says which Python it needs, "" where none; `drop_quantization`:
+    only without the ranges of quantization.
+    """
+
+    target: str
+    title: str
+    python: str = ""
+    drop_quantization: bool = False
+    problems: Tuple[str, ...] = ()
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
 class Report:
     """A plan, what was published for it (`artifacts`: file names), and what there is to know.
@@ -104,7 +120,8 @@ class Report:
     `outgoing` are the names of the tensors written; `source_shapes` has the tensors that change
     shape; `model_dir` is where a complete training checkpoint was written; `anchors` are those of
     each feature map, where they change; `strangers` are the outgoing tensors that the model does
-    not have; `outputs` compares what it computes with what the source does.
+    not have; `outputs` compares what it computes with what the source does; `exports` is what it
+    can be exported to.
     """
 
     source: str
@@ -120,6 +137,7 @@ class Report:
     anchors: Tuple[MapAnchorsChange, ...] = ()
     strangers: Tuple[str, ...] = ()
     outputs: Tuple[Outputs, ...] = ()
+    exports: Tuple[Export, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Report of {self.source}: {self.summary}>"
@@ -235,6 +253,7 @@ class Report:
             "pictures": [dataclasses.asdict(one) for one in self.pictures],
             "anchors": [dataclasses.asdict(one) for one in self.anchors],
             "strangers": list(self.strangers),
+            "exports": [dataclasses.asdict(one) for one in self.exports],
             "exit_code": self.exit_code,
         }
         return json.dumps(data, indent=2, sort_keys=True) + "\n"
@@ -291,6 +310,7 @@ def _report(data: Dict[str, Any], plan: Plan, outgoing: Tuple[str, ...]) -> Repo
         anchors=read(Tuple[MapAnchorsChange, ...], "anchors"),
         strangers=read(Tuple[str, ...], "strangers"),
         outputs=read(Tuple[Outputs, ...], "outputs"),
+        exports=read(Tuple[Export, ...], "exports"),
     )
     for steps, wrong in _contradictions(report):
         raise json_data.Wrong(wrong, *steps)
@@ -306,6 +326,10 @@ def _contradictions(report: Report) -> Iterator[Tuple[tuple, str]]:
             yield ("source_shapes", name), "is no shape"
     if not set(report.strangers) <= set(report.outgoing):
         yield ("strangers",), "names tensors that are not there"
+    for number, export in enumerate(report.exports):
+        # It is part of a command to paste.
+        if export.target not in [one.value for one in Target]:
+            yield ("exports", number, "target"), f"is '{export.target[:40]}', which is none"
     for number, one in enumerate(report.verifications):
         if one.trainer not in (trainers.MODEL_MAIN, trainers.LEGACY):
             yield ("verifications", number, "trainer"), f"is '{one.trainer[:40]}', which is none"

@@ -14,6 +14,7 @@ from graphfix.modeldir.names import (
     CONFIG,
     FROZEN,
     LABEL_MAP,
+    MANIFEST,
     PICTURES,
     PLAN_JSON,
     REPORT_HTML,
@@ -25,8 +26,9 @@ from graphfix.planning.edits import ADDED_NOISE, CONSTANT, Edit, Gather
 from graphfix.planning.heads import PRIOR_BIAS, PRIOR_SCORE
 from graphfix.planning.plan import Plan
 from graphfix.report import drawing
-from graphfix.report.next_steps import next_steps
+from graphfix.report.next_steps import config_path, verify_command
 from graphfix.report.report import Report
+from graphfix.report.stages import exported, stages, ways
 
 _KINDS = {0: "new", 1: "carried"}
 _FOLDED = 12
@@ -38,6 +40,7 @@ _FILES = {
     f"{CHECKPOINT}.index": "the checkpoint's names, shapes and checksums",
     PICTURES: "the pictures above",
     CONFIG: "the source's config, changed as shown below",
+    MANIFEST: "sizes and digests of all files; verify compares them",
     PLAN_JSON: "what happened to every tensor; convert --plan replays it",
     REPORT_HTML: "this page",
     REPORT_JSON: "the same for programs",
@@ -166,8 +169,17 @@ def _anchors(report: Report, contents: Contents) -> View:
 
 
 def _next_steps(report: Report, contents: Contents) -> View:
-    steps = next_steps(report)
-    return {"steps": steps} if steps or not report.verifications else None
+    config = config_path(report)
+    if config is None:
+        return None
+    found = ways(report)
+    return {
+        "verify": "" if report.verifications else verify_command(config),
+        "trainers": stages(report),
+        "exported": exported(config),
+        "ways": [one for one in found if one.command],
+        "none": [one for one in found if not one.command],
+    }
 
 
 def _files(report: Report, contents: Contents) -> View:

@@ -18,6 +18,8 @@ object with a `verb`:
                verification/equality.py describes them
   evaluate     pipeline_config, checkpoint, label_map, record, class_ids, moving_averages
   export       pipeline_config, checkpoint, output_directory
+  lite         pipeline_config, checkpoint, directory, max_detections, detections_per_class,
+               use_regular_nms, quantized, model (a .tflite file to write), frozen_directory
   tf2_objects  pipeline_config: the variables of a fresh model, by their paths
   tf2_outputs  pipeline_config, checkpoint, image or seed, output (.npz), mask_features: as
                raw_outputs, by the API of TensorFlow 2
@@ -85,6 +87,10 @@ def run(job, scratch, result):
         import stock_compare
 
         stock_compare.compare(job, result)
+    elif verb == "lite":
+        import stock_lite
+
+        stock_lite.export(job, result)
     elif verb.startswith("tf2_"):
         import stock_tf2
 

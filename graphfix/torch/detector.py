@@ -1,27 +1,39 @@
 """What all detectors have in common: how they are made of layers, and called."""
 
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional
 
 import torch
 from torch import Tensor
 
 from graphfix.errors import RequestError
+from graphfix.torch.cropping import pasted
 from graphfix.torch.files import Settings
 from graphfix.torch.layers import Dense, Layer, Scope
 from graphfix.torch.layout import LayerSpec
 from graphfix.torch.networks import NETWORKS
 from graphfix.torch.preprocessing import Batch, batch_of
-
-# What suppression leaves of an image: boxes in parts of the padded image, scores and classes (from
-# 0), filled up with zeros, and how many there are.
-Kept = Tuple[Tensor, Tensor, Tensor, Tensor]
+from graphfix.torch.suppression import Kept
 
 
 class Truth(NamedTuple):
-    """The boxes of an image [n, 4], in parts of the padded one, and their labels [n], from 1."""
+    """The boxes of an image [n, 4], in parts of the padded one, and their labels [n], from 1; of
+    Mask R-CNN their masks in the padded image [n, height, width]."""
 
     boxes: Tensor
     labels: Tensor
+    masks: Optional[Tensor] = None
+
+
+class Detections(NamedTuple):
+    """What `detect` finds in N images: boxes [N, most, 4] in pixels, labels and scores [N, most],
+    filled up with zeros, and how many there are [N]; of Mask R-CNN masks [N, most, height, width]
+    of 0 to 1 within the boxes."""
+
+    boxes: Tensor
+    labels: Tensor
+    scores: Tensor
+    counts: Tensor
+    masks: Optional[Tensor] = None
 
 
 class Detector(Scope):
@@ -30,7 +42,8 @@ class Detector(Scope):
     `detector.eval()(images)` gives a dictionary for each image: `boxes` [n, 4] as x1, y1, x2, y2 in
     its pixels, `labels` [n] from 1, `scores` [n], the best first.  `detector.train()(images,
     targets)` gives the losses, of targets with `boxes` and `labels`.  Images are tensors
-    [3, height, width] of 0 to 1, or of bytes.
+    [3, height, width] of 0 to 1, or of bytes.  Where the detector has masks, detections have
+    `masks` [n, 1, height, width] of 0 to 1, and targets `masks` [n, height, width] of 0 and 1.
 
     `classes` has the names of labels.  Layers are named as their variables in TensorFlow.
     """
@@ -58,25 +71,23 @@ class Detector(Scope):
         return batch_of(images, self.body.image_resizer, self.prepared)
 
     def found(self, batch: Batch) -> List[Kept]:
-        """What is detected in each image of a batch."""
+        """What is detected in each image of a batch, its boxes in parts of the padded image."""
         raise NotImplementedError
 
     def batch_losses(self, batch: Batch, truths: List[Truth]) -> Dict[str, Tensor]:
         raise NotImplementedError
 
-    def detect(self, images: Any) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Boxes [N, most, 4] in pixels, labels and scores [N, most], filled up with zeros, and how
-        many there are [N]: of one shape, whatever the images show."""
+    def detect(self, images: Any) -> Detections:
+        """What is detected in images, of one shape, whatever they show."""
         batch = self.batch(images)
         rows = []
-        for number, (boxes, scores, kinds, count) in enumerate(self.found(batch)):
+        for number, (boxes, scores, kinds, count, *masks) in enumerate(self.found(batch)):
             before, after = batch.before[number], batch.after[number]
             pixels = [side * old / new for side, old, new in zip(batch.size, before, after)]
             placed = (boxes * boxes.new_tensor(pixels * 2))[:, [1, 0, 3, 2]]
             valid = torch.arange(len(scores), device=scores.device) < count
-            rows.append((placed, (kinds + 1) * valid, scores, count))
-        boxes, labels, scores, counts = (torch.stack(each) for each in zip(*rows))
-        return boxes, labels, scores, counts
+            rows.append((placed, (kinds + 1) * valid, scores, count, *masks))
+        return Detections(*(None if each[0] is None else torch.stack(each) for each in zip(*rows)))
 
     def losses(self, images: Any, targets: Any) -> Dict[str, Tensor]:
         """The losses of a batch."""
@@ -87,10 +98,11 @@ class Detector(Scope):
                 f"has {len(targets)} entries for {len(batch.before)} images",
                 "give one for each image",
             )
-        truths = [self._truth(target, number, batch) for number, target in enumerate(targets)]
+        truths = [self.truth(target, number, batch) for number, target in enumerate(targets)]
         return self.batch_losses(batch, truths)
 
-    def _truth(self, target: Dict[str, Tensor], number: int, batch: Batch) -> Truth:
+    def truth(self, target: Dict[str, Tensor], number: int, batch: Batch) -> Truth:
+        """What the target of a batch's image says."""
         device = batch.images.device
         boxes = target["boxes"].to(device, torch.float32).reshape(-1, 4)
         labels = target["labels"].to(device, torch.int64).reshape(-1)
@@ -115,13 +127,23 @@ class Detector(Scope):
             raise RequestError(
                 "targets", "are missing in training", "give them, or call eval() before"
             )
-        boxes, labels, scores, counts = self.detect(images)
+        found = {
+            name: value
+            for name, value in self.detect(images)._asdict().items()
+            if value is not None
+        }
         if torch.compiler.is_exporting():
-            return {"boxes": boxes, "labels": labels, "scores": scores, "counts": counts}
-        return [
-            {"boxes": each[0][:count], "labels": each[1][:count], "scores": each[2][:count]}
-            for *each, count in zip(boxes, labels, scores, counts.tolist())
+            return found
+        counts = found.pop("counts").tolist()
+        results = [
+            {name: value[number, :count] for name, value in found.items()}
+            for number, count in enumerate(counts)
         ]
+        for one, image in zip(results, images if "masks" in found else ()):
+            size = (int(image.shape[1]), int(image.shape[2]))
+            parts = one["boxes"][:, [1, 0, 3, 2]] / one["boxes"].new_tensor(size * 2)
+            one["masks"] = pasted(one["masks"], parts, size)[:, None]
+        return results
 
 
 def converted(logits: Tensor, post_processing: Any) -> Tensor:

@@ -1,6 +1,6 @@
 """A Faster R-CNN as the Object Detection API of TensorFlow 1 builds it, as a torch.nn.Module."""
 
-from typing import Dict, List, NamedTuple, Tuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 import torch
 from torch import Tensor
@@ -11,11 +11,11 @@ from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.torch import losses, preprocessing
 from graphfix.torch.boxes import clipped, decode, grid_anchors
 from graphfix.torch.cropping import crop_and_resize
-from graphfix.torch.detector import Detector, Kept, Truth, converted
+from graphfix.torch.detector import Detector, Truth, converted
 from graphfix.torch.files import Settings
 from graphfix.torch.layout import NONE, RELU_6, LayerSpec
-from graphfix.torch.suppression import Limits, limits_of, suppress
-from graphfix.torch.targets import DETECTION, PROPOSAL, assign_with, sampled
+from graphfix.torch.suppression import Kept, Limits, limits_of, suppress
+from graphfix.torch.targets import DETECTION, PROPOSAL, Assigned, assign_with, sampled
 
 OBJECTNESS, RPN_BOX = "loss_objectness", "loss_rpn_box_reg"
 CLASSIFIER, BOX = "loss_classifier", "loss_box_reg"
@@ -35,11 +35,12 @@ class Proposed(NamedTuple):
 
 class Classified(NamedTuple):
     """What the second stage makes of proposals [images, most, 4], in pixels, of which each image
-    has `counts`: encodings [images, most, classes or 1, 4], and class logits with the
-    background."""
+    has `counts`: features [images * most, channels, height, width], encodings [images, most,
+    classes or 1, 4], and class logits with the background."""
 
     proposals: Tensor
     counts: Tensor
+    features: Tensor
     encodings: Tensor
     logits: Tensor
 
@@ -102,17 +103,26 @@ class FasterRcnn(Detector):
         ]
         return tuple(torch.stack([one[place] for one in kept]) for place in (0, 1, 3))
 
+    @property
+    def predictor(self) -> Any:
+        return self.body.second_stage_box_predictor.mask_rcnn_box_predictor
+
+    def within(self, features: Tensor, boxes: Tensor) -> Tensor:
+        """The second stage's features [images * n, channels, height, width] of boxes [images, n,
+        4] in parts of the image."""
+        body = self.body
+        x = crop_and_resize(features, boxes, (body.initial_crop_size, body.initial_crop_size))
+        if body.maxpool_kernel_size:
+            x = functional.max_pool2d(x, body.maxpool_kernel_size, body.maxpool_stride)
+        return self[self._second].second_stage(x)
+
     def classify(
         self, features: Tensor, proposals: Tensor, counts: Tensor, size: Tuple[int, int]
     ) -> Classified:
         """What the second stage makes of proposals."""
-        body = self.body
-        parts = proposals / proposals.new_tensor(size * 2)
-        x = crop_and_resize(features, parts, body.initial_crop_size)
-        if body.maxpool_kernel_size:
-            x = functional.max_pool2d(x, body.maxpool_kernel_size, body.maxpool_stride)
-        x = self[self._second].second_stage(x).mean(dim=(2, 3))
-        predictor = body.second_stage_box_predictor.mask_rcnn_box_predictor
+        own = self.within(features, proposals / proposals.new_tensor(size * 2))
+        x = own.mean(dim=(2, 3))
+        predictor = self.predictor
         drop = 1 - predictor.dropout_keep_probability if predictor.use_dropout else 0.0
         heads = self["SecondStageBoxPredictor"]
         encodings, logits = (
@@ -123,12 +133,17 @@ class FasterRcnn(Detector):
         return Classified(
             proposals,
             counts,
+            own,
             encodings.reshape(images, most, -1, _CODE),
             logits.reshape(images, most, -1),
         )
 
     def found(self, batch: preprocessing.Batch) -> List[Kept]:
-        first = self.propose(batch.images)
+        kept = self.refined(self.propose(batch.images), batch)
+        return [in_parts(one, batch.size) for one in kept]
+
+    def refined(self, first: Proposed, batch: preprocessing.Batch) -> List[Kept]:
+        """What is detected in each image, its boxes in the resized image's pixels."""
         proposals, _, counts = self.proposals(first, batch.after)
         second = self.classify(first.features, proposals, counts, batch.size)
         boxes = decode(self.coder, second.encodings, proposals[:, :, None])
@@ -141,42 +156,57 @@ class FasterRcnn(Detector):
             valid = place < counts[number]
             own = scores[number].masked_fill(~valid[:, None], float("-inf")).transpose(0, 1)
             window = boxes.new_tensor([0.0, 0.0, *after])
-            kept, *rest = suppress(boxes[number].transpose(0, 1), own, window, limits)
-            rows.append((kept / kept.new_tensor(batch.size * 2), *rest))
+            rows.append(suppress(boxes[number].transpose(0, 1), own, window, limits))
         return rows
 
     def batch_losses(self, batch: preprocessing.Batch, truths: List[Truth]) -> Dict[str, Tensor]:
         """The losses of a batch, by torchvision's names."""
         body, size = self.body, batch.size
         pixels = batch.images.new_tensor(size * 2)
-        truths = [Truth(one.boxes * pixels, one.labels) for one in truths]
+        truths = [one._replace(boxes=one.boxes * pixels) for one in truths]
         first = self.propose(batch.images)
         found = self._rpn_losses(first, truths)
         with torch.no_grad():
             proposals, _, counts = self.proposals(first, batch.after)
-            proposals, counts = self._sampled(proposals, counts, truths)
+            proposals, counts = self.sample(proposals, counts, truths)
         second = self.classify(first.features, proposals, counts, size)
         classes = body.num_classes + 1
-        box_loss = class_loss = batch.images.new_tensor(0.0)
-        for number, truth in enumerate(truths):
-            count = int(counts[number])
-            own = second.proposals[number, :count]
-            one = assign_with(DETECTION, self.coder, own, truth.boxes, truth.labels, classes)
+        assigned = [
+            assign_with(DETECTION, self.coder, own[:count], truth.boxes, truth.labels, classes)
+            for own, count, truth in zip(proposals, counts.tolist(), truths)
+        ]
+        found.update(self.second_losses(second, assigned, truths, size))
+        return found
+
+    def second_losses(
+        self,
+        second: Classified,
+        assigned: List[Assigned],
+        truths: List[Truth],
+        size: Tuple[int, int],
+    ) -> Dict[str, Tensor]:
+        """The losses of what the second stage makes of images of `size`, in which each proposal is
+        `assigned` to one of the `truths`, whose boxes are in pixels."""
+        body = self.body
+        box_loss = class_loss = second.logits.new_tensor(0.0)
+        for number, one in enumerate(assigned):
+            count = len(one.match)
             logits, encodings = second.logits[number, :count], second.encodings[number, :count]
             if encodings.shape[1] > 1:
                 kind = (one.classes.argmax(dim=1) - 1).clamp(min=0)
                 encodings = encodings[torch.arange(count, device=kind.device), kind]
             else:
                 encodings = encodings[:, 0]
-            share = max(count, 1) * len(truths)
+            share = max(count, 1) * len(assigned)
             message = body.second_stage_classification_loss
             of_classes = losses.classification(message, logits, one.classes)
             class_loss = class_loss + (of_classes * one.class_weights).sum() / share
             of_boxes = losses.smooth_l1(encodings, one.encodings)
             box_loss = box_loss + (of_boxes * one.box_weights).sum() / share
-        found[CLASSIFIER] = body.second_stage_classification_loss_weight * class_loss
-        found[BOX] = body.second_stage_localization_loss_weight * box_loss
-        return found
+        return {
+            CLASSIFIER: body.second_stage_classification_loss_weight * class_loss,
+            BOX: body.second_stage_localization_loss_weight * box_loss,
+        }
 
     def _rpn_losses(self, first: Proposed, truths: List[Truth]) -> Dict[str, Tensor]:
         body = self.body
@@ -200,7 +230,7 @@ class FasterRcnn(Detector):
             RPN_BOX: body.first_stage_localization_loss_weight * torch.stack(of_boxes).mean(),
         }
 
-    def _sampled(
+    def sample(
         self, proposals: Tensor, counts: Tensor, truths: List[Truth]
     ) -> Tuple[Tensor, Tensor]:
         """A balanced sample of each image's proposals, filled up with zeros."""
@@ -217,3 +247,8 @@ class FasterRcnn(Detector):
             rows.append(functional.pad(chosen, (0, 0, 0, most - len(chosen))))
             numbers.append(len(chosen))
         return torch.stack(rows), counts.new_tensor(numbers)
+
+
+def in_parts(kept: Kept, size: Tuple[int, int]) -> Kept:
+    """What is detected in an image of `size`, its boxes in parts of that instead of pixels."""
+    return kept._replace(boxes=kept.boxes / kept.boxes.new_tensor(size * 2))

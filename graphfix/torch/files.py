@@ -13,8 +13,6 @@ Tensors are named and laid out as names.py says.
 import json
 from typing import Any, Dict, List, NamedTuple
 
-from google.protobuf import json_format
-
 from graphfix.detectors.extractors.facts import FPN, MULTI_RESOLUTION, POOLING_PYRAMID
 from graphfix.detectors.families import FASTER_RCNN
 from graphfix.errors import SourceError
@@ -44,6 +42,8 @@ class Settings(NamedTuple):
 
 
 def to_json(settings: Settings) -> str:
+    from google.protobuf import json_format  # which asking what is built does without
+
     pipeline = json_format.MessageToDict(settings.message, preserving_proto_field_name=True)
     data = {
         "format": FORMAT,
@@ -57,6 +57,8 @@ def from_json(data: bytes, subject: str) -> Settings:
     """Raises:
     SourceError: naming `subject`, for what to_json did not write.
     """
+    from google.protobuf import json_format
+
     found = json_data.parse(data, subject, "config.json of a detector in PyTorch", _REMEDY)
     if found.get("format") != FORMAT:
         raise SourceError(subject, f"has format {found.get('format')!r}, not {FORMAT}", _REMEDY)
@@ -71,8 +73,12 @@ def from_json(data: bytes, subject: str) -> Settings:
     return Settings(message, classes)
 
 
-def readme(title: str, names: List[str]) -> str:
+def readme(title: str, names: List[str], *, masks: bool) -> str:
     """How the detector is loaded."""
+    of_detections = (
+        "`labels` (from 1), `scores` and `masks`" if masks else ("`labels` (from 1) and `scores`")
+    )
+    of_targets = "`boxes`, `labels` and `masks`" if masks else "`boxes` and `labels`"
     return f"""# {title}
 
 Exported by graphfix. `pip install graphfix[torch]`, then:
@@ -83,8 +89,8 @@ detector = graphfix.torch.load(".")
 detections = detector.eval()([image])  # image: a tensor [3, height, width] of 0 to 1
 ```
 
-Each detection has `boxes` (x1, y1, x2, y2 in pixels), `labels` (from 1) and `scores`.
-`detector.train()(images, targets)` gives the losses, for targets with `boxes` and `labels`.
+Each detection has `boxes` (x1, y1, x2, y2 in pixels), {of_detections}.
+`detector.train()(images, targets)` gives the losses, for targets with {of_targets}.
 `graphfix.torch.save_tf1(detector, DIRECTORY)` writes a TensorFlow 1 checkpoint again.
 
 Classes: {", ".join(names) or "without names"}.

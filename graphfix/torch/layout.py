@@ -15,6 +15,8 @@ from graphfix.detectors.two_stage_variables import two_stage_variables
 from graphfix.pipeline_config.schema_history import LAST_MONTH
 
 NONE, RELU, RELU_6 = "NONE", "RELU", "RELU_6"
+# The scopes of a mask head's convolutions.
+MASK_LAYERS = "SecondStageBoxPredictor/Conv"
 _NORM = "/BatchNorm/"
 # What cuDNN asks for at least, and TensorFlow's fused operation has everywhere.
 LEAST_EPSILON = 1.001e-5
@@ -91,6 +93,12 @@ def layers_of(message: Any, config: str) -> List[LayerSpec]:
             for one in variables
             if one.name.startswith(extractor.scopes)
         }
+        masks = body.second_stage_box_predictor.mask_rcnn_box_predictor.conv_hyperparams
+        settings.update(
+            (_scope(one.name), (_given(masks), _activation(masks)))
+            for one in variables
+            if one.name.startswith(MASK_LAYERS)
+        )
     of_predictor = (_given(predictor), _activation(predictor))
     found = []
     for scope, group in _by_scope(variables).items():

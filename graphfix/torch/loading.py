@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import Any, List, Union
+from typing import Any, List, Type, Union
 
 import numpy as np
 import torch
@@ -26,8 +26,9 @@ from graphfix.torch.detector import Detector
 from graphfix.torch.faster_rcnn import FasterRcnn
 from graphfix.torch.files import CONFIG, WEIGHTS, from_json
 from graphfix.torch.layout import layers_of
+from graphfix.torch.mask_rcnn import MaskRcnn
 from graphfix.torch.names import to_tensorflow, torch_name
-from graphfix.torch.refusals import problems
+from graphfix.torch.refusals import predicts_masks, problems
 from graphfix.torch.ssd import Ssd
 
 Path = Union[str, "os.PathLike[str]"]
@@ -49,8 +50,7 @@ def load(directory: Path) -> Detector:
             raise SourceError.collected(
                 dataclasses.replace(one, subject=f"{config}: {one.subject}") for one in found
             )
-        build = Ssd if settings.message.model.HasField("ssd") else FasterRcnn
-        detector = build(settings, layers_of(settings.message, config))
+        detector = _kind(settings.message.model)(settings, layers_of(settings.message, config))
     except Unknown as error:
         raise SourceError(config, str(error), "export the detector again") from None
     path = os.path.join(directory, WEIGHTS)
@@ -72,6 +72,12 @@ def load(directory: Path) -> Detector:
         {name: torch.from_numpy(np.array(view.load())) for name, view in tensors.items()}
     )
     return detector
+
+
+def _kind(model: Any) -> Type[Detector]:
+    if model.HasField("ssd"):
+        return Ssd
+    return MaskRcnn if predicts_masks(model.faster_rcnn) else FasterRcnn
 
 
 def _shown(shape: Any) -> str:

@@ -62,17 +62,33 @@ def batch_of(images: Any, resizer: Any, prepare: Callable[[Tensor], Tensor]) -> 
     return Batch(torch.stack(made), before, after)
 
 
-def bilinear(image: Tensor, size: Tuple[int, int]) -> Tensor:
-    """tf.image.resize_images of an image [.., height, width], without aligned corners."""
+def bilinear(image: Tensor, size: Tuple[int, int], *, aligned: bool = False) -> Tensor:
+    """tf.image.resize_images of an image [.., height, width]; `aligned`: corners stay corners."""
     for axis, wanted in ((-1, size[1]), (-2, size[0])):
         if image.shape[axis] != wanted:
-            image = _along(image, axis, wanted)
+            image = _along(image, axis, wanted, aligned)
     return image
 
 
-def _along(image: Tensor, axis: int, wanted: int) -> Tensor:
+def nearest(image: Tensor, size: Tuple[int, int]) -> Tensor:
+    """tf.image.resize_nearest_neighbor of an image [.., height, width]."""
+    for axis, wanted in ((-1, size[1]), (-2, size[0])):
+        old = image.shape[axis]
+        place = np.floor(_cells(old, wanted)).astype(np.int64)
+        index = torch.from_numpy(np.minimum(place, old - 1)).to(image.device)
+        image = image.index_select(axis, index)
+    return image
+
+
+def _cells(old: int, wanted: int, aligned: bool = False) -> np.ndarray:
+    """Where each of `wanted` cells lies among the old ones."""
+    before, after = (old - 1, wanted - 1) if aligned and wanted > 1 else (old, wanted)
+    return np.arange(wanted, dtype=np.float32) * (np.float32(before) / np.float32(after))
+
+
+def _along(image: Tensor, axis: int, wanted: int, aligned: bool) -> Tensor:
     old = image.shape[axis]
-    place = np.arange(wanted, dtype=np.float32) * (np.float32(old) / np.float32(wanted))
+    place = _cells(old, wanted, aligned)
     low = np.minimum(np.floor(place).astype(np.int64), old - 1)
     high = np.minimum(low + 1, old - 1)
     part = torch.from_numpy(place - low.astype(np.float32)).to(image)

@@ -83,13 +83,11 @@ _RESIZER = (
 _PREDICTOR = "second_stage_box_predictor"
 TWO_STAGES = (
     (
-        ("number_of_stages", 2),
         ("first_stage_only", False),
         ("clip_anchors_to_image", False),
         ("use_matmul_crop_and_resize", False),
         ("use_static_shapes", False),
         ("use_combined_nms_in_first_stage", False),
-        (_PREDICTOR + ".mask_rcnn_box_predictor.predict_instance_masks", False),
         (_PREDICTOR + ".mask_rcnn_box_predictor.predict_keypoints", False),
         *_suppression("second_stage_post_processing"),
     ),
@@ -133,6 +131,12 @@ def problems(message: Any, family: str) -> Iterator[Problem]:
         yield not_built("model", f"is that of {family}")
         return
     only, absent, one_of = (_ONLY, _ABSENT, _ONE_OF) if meta == SSD else TWO_STAGES
+    if meta == FASTER_RCNN and body.number_of_stages != (3 if predicts_masks(body) else 2):
+        masks = "with" if predicts_masks(body) else "without"
+        yield not_built(
+            f"model.{meta}.number_of_stages",
+            f"is {body.number_of_stages} {masks} predict_instance_masks",
+        )
     for path, value in (*only, *_RESIZERS):
         holder, name = _holder(body, path)
         if holder is not None and getattr(holder, name) != value:
@@ -146,6 +150,11 @@ def problems(message: Any, family: str) -> Iterator[Problem]:
         chosen = getattr(holder, name).WhichOneof(oneof) if holder is not None else None
         if chosen not in built:
             yield not_built(f"model.{meta}.{path}", f"is {chosen or 'not set'}")
+
+
+def predicts_masks(body: Any) -> bool:
+    """Whether a FasterRcnn message is that of a Mask R-CNN."""
+    return body.second_stage_box_predictor.mask_rcnn_box_predictor.predict_instance_masks
 
 
 def _holder(body: Any, path: str) -> Tuple[Any, str]:

@@ -12,13 +12,13 @@ from graphfix.detectors.families import SSD
 from graphfix.detectors.feature_maps import map_count
 from graphfix.torch import feature_maps, preprocessing
 from graphfix.torch.boxes import anchors, decode
-from graphfix.torch.detector import Detector, Kept, Truth, converted
+from graphfix.torch.detector import Detector, Truth, converted
 from graphfix.torch.files import Settings
 from graphfix.torch.layers import EXPLICIT, SAME
 from graphfix.torch.layout import LayerSpec
 from graphfix.torch.losses import losses
 from graphfix.torch.predictors import PREDICTORS
-from graphfix.torch.suppression import limits_of, suppress
+from graphfix.torch.suppression import Kept, limits_of, suppress
 from graphfix.torch.targets import assign
 
 
@@ -96,7 +96,9 @@ class Ssd(Detector):
         found = self.predict(batch.images)
         with torch.no_grad():
             assigned = [
-                assign(self.body, self.coder, found.anchors, *truth, self._channels)
+                assign(
+                    self.body, self.coder, found.anchors, truth.boxes, truth.labels, self._channels
+                )
                 for truth in truths
             ]
         decoded = decode(self.coder, found.encodings, found.anchors)

@@ -8,7 +8,7 @@ one row of scores.  Of equal scores the lower class comes first, and in a class 
 Boxes that lie outside of the window suppress others, but are not among the results.
 """
 
-from typing import Any, Callable, NamedTuple, Tuple
+from typing import Any, Callable, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor
@@ -30,6 +30,18 @@ class Limits(NamedTuple):
     total: int
 
 
+class Kept(NamedTuple):
+    """What suppression leaves of an image: boxes [most, 4], scores and classes (from 0) [most], the
+    best first, filled up with zeros, and how many there are; of Mask R-CNN masks [most, height,
+    width] of 0 to 1 within the boxes."""
+
+    boxes: Tensor
+    scores: Tensor
+    classes: Tensor
+    count: Tensor
+    masks: Optional[Tensor] = None
+
+
 def limits_of(message: Any) -> Limits:
     """The settings of a BatchNonMaxSuppression message."""
     return Limits(
@@ -40,13 +52,9 @@ def limits_of(message: Any) -> Limits:
     )
 
 
-def suppress(
-    boxes: Tensor, scores: Tensor, window: Tensor, limits: Limits
-) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Boxes [total, 4], scores and classes (from 0) [total] of one image, and how many there are.
-
-    `boxes` [classes or 1, N, 4], `scores` [classes, N], `window` [4].
-    """
+def suppress(boxes: Tensor, scores: Tensor, window: Tensor, limits: Limits) -> Kept:
+    """What is left of an image's boxes [classes or 1, N, 4] and scores [classes, N]; `window` is
+    [4]."""
     inside = clipped(boxes, window)
     counts = (areas(inside) > 0) & (scores >= 0)
     scores = torch.where(scores > limits.score, scores, torch.full_like(scores, _NEVER))
@@ -97,7 +105,7 @@ def suppress(
     valid = torch.arange(limits.total, device=boxes.device) < found
     rows = chosen if shared else classes * number + chosen
     picked = inside.reshape(-1, 4).index_select(0, rows)
-    return (
+    return Kept(
         torch.where(valid[:, None], picked, torch.zeros_like(picked)),
         torch.where(valid, kept, torch.zeros_like(kept)),
         torch.where(valid, classes, torch.zeros_like(classes)),

@@ -12,6 +12,7 @@ from graphfix.formats.tensors import TensorMeta, TensorStore, TensorView
 from graphfix.torch.files import CONFIG, README, WEIGHTS, Settings, readme, to_json
 from graphfix.torch.layout import layers_of
 from graphfix.torch.names import to_torch, torch_name, torch_shape
+from graphfix.torch.refusals import predicts_masks
 
 
 def write(
@@ -44,7 +45,11 @@ def write(
         safetensors.write(file, TensorStore(views), {"format": "pt"})
     texts = {
         CONFIG: to_json(settings),
-        README: readme(title, [name for _, name in sorted(settings.classes.items())]),
+        README: readme(
+            title,
+            [name for _, name in sorted(settings.classes.items())],
+            masks=predicts_masks(settings.message.model.faster_rcnn),
+        ),
     }
     for name, text in texts.items():
         with open(os.path.join(directory, name), "w", encoding="utf-8") as file:

@@ -51,12 +51,13 @@ _LOOKS_LIKE_MODEL = re.compile(
 
 class Judgement(NamedTuple):
     """What is wrong, each difference by name; how many tensors were read; the plan, if there is one
-    that can be read; and the paths of other files that lie there."""
+    that can be read; the paths of other files that lie there; and how many files were read."""
 
     problems: Tuple[Problem, ...]
     tensors: int
     plan: Optional[Plan]
     others: Tuple[str, ...] = ()
+    files: int = 0
 
 
 Described = Tuple[PipelineConfig, ModelSpec]
@@ -68,10 +69,11 @@ def judge(
     measured: Optional[Measured] = None,
     described: Optional[Described] = None,
     *,
+    plan: Optional[Plan] = None,
     remedy: Optional[str] = None,
 ) -> Judgement:
-    """Compares what a directory has (`measured` and `described`, where that is done already) with
-    its manifest, its plan and itself.  `remedy` replaces the remedy of each problem.
+    """Compares what a directory has with its manifest, its plan and itself; `measured`, `described`
+    and `plan` are of it, where they are known.  `remedy` replaces the remedy of each problem.
 
     Raises:
       OSError: the directory cannot be read.
@@ -98,9 +100,8 @@ def judge(
         if _LOOKS_LIKE_MODEL.match(path)
         or (path in MODEL_DIRECTORIES and os.path.islink(os.path.join(directory, path)))
     ]
-    plan = None
     own = measured.stores.get(CHECKPOINT)
-    if own is not None and PLAN_JSON in measured.files:
+    if own is not None and plan is None and PLAN_JSON in measured.files:
         try:
             plan = read_plan(os.path.join(directory, PLAN_JSON))
         except SourceError as error:
@@ -124,9 +125,8 @@ def judge(
         dataclasses.replace(one, remedy=remedy or one.remedy) for one in dict.fromkeys(problems)
     ]
     tops = [path for path in measured.others if os.path.dirname(path) not in measured.others]
-    return Judgement(
-        tuple(problems), sum(map(len, measured.checkpoints.values())), plan, tuple(tops)
-    )
+    tensors = sum(map(len, measured.checkpoints.values()))
+    return Judgement(tuple(problems), tensors, plan, tuple(tops), len(manifest.files))
 
 
 def _asked(told: List[Problem], question: Any, *about) -> List[Problem]:

@@ -1,4 +1,4 @@
-"""verify: the judges again, on a directory that convert, thaw or convert --model_dir wrote."""
+"""verify: the judges again, on a directory that convert, thaw or export wrote."""
 
 import dataclasses
 import json
@@ -7,21 +7,25 @@ from typing import List, Optional, Tuple
 
 from graphfix.errors import SourceError, VerificationError
 from graphfix.findings import count
+from graphfix.formats.regular_files import read_file
 from graphfix.modeldir import manifest, ownership
-from graphfix.modeldir.names import MANIFEST, PLAN_JSON
+from graphfix.modeldir.names import EXPORT_JSON, MANIFEST, PLAN_JSON
 from graphfix.verification.judge import Judgement, judge
 from graphfix.verification.plan_checks import AGAIN
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Verified:
-    """A directory that is as it was published: the number of its tensors, the number of planned
-    classes (None of a directory without a plan), and paths that graphfix did not put there."""
+    """A directory that is as it was published: the number of tensors in its checkpoints, the number
+    of planned classes (None of a directory without a plan), paths that graphfix did not put there,
+    the number of its files, and the target that it was exported to (None of what was not)."""
 
     directory: str
     tensors: int
     classes: Optional[int]
     others: Tuple[str, ...]
+    files: int = 0
+    target: Optional[str] = None
 
     def __repr__(self) -> str:
         return f"<Verified {self.directory}: {self.summary}>"
@@ -29,6 +33,9 @@ class Verified:
     @property
     def summary(self) -> str:
         words = f"{count(self.tensors, 'tensor')} intact"
+        if self.target is not None:
+            files = f"{self.target}: {count(self.files, 'file')} as exported"
+            return f"{files}, {words}" if self.tensors else files
         if self.classes is not None:
             planned = count(self.classes, "planned class", "planned classes")
             words += f"; config and heads match the {planned}"
@@ -62,8 +69,24 @@ def verify(directory: str) -> Verified:
         raise VerificationError.collected(judgement.problems)
     plan = judgement.plan
     return Verified(
-        directory, judgement.tensors, len(plan.classes) if plan else None, judgement.others
+        directory,
+        judgement.tensors,
+        len(plan.classes) if plan else None,
+        judgement.others,
+        judgement.files,
+        _target(directory),
     )
+
+
+def _target(directory: str) -> Optional[str]:
+    """What a directory that is as it was published was exported to."""
+    path = os.path.join(directory, EXPORT_JSON)
+    if not os.path.exists(path):
+        return None
+    try:
+        return str(json.loads(read_file(path).decode("utf-8"))["target"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise SourceError(path, "is not what graphfix export wrote", "export again") from None
 
 
 def judged(directory: str) -> Judgement:

@@ -7,7 +7,6 @@ from google.protobuf import text_format
 
 from graphfix.anchor_fitting import data
 from graphfix.datasets.boxes import ImageBoxes
-from graphfix.datasets.sources import read_boxes
 from graphfix.errors import SourceError
 from graphfix.formats.schema import message_class
 
@@ -21,8 +20,8 @@ BAD = {
 }
 
 
-def collect(stream, resizer, **others):
-    return data.collect(stream, resizer, subject="x.record", **others)
+def collect(stream, resizer, names=None):
+    return data.box_set(data.gather(stream, resizer, names or {}), "x.record")
 
 
 def resizer(text="fixed_shape_resizer { height: 100 width: 200 }"):
@@ -165,6 +164,6 @@ def test_pictures_are_told_apart_in_every_kind_of_file(tmp_path):
     }.items():
         (tmp_path / name).write_bytes(content)
     for name in ("x.record", "x.json", "x.csv", "xml"):
-        found, _ = collect(read_boxes([str(tmp_path / name)]), resizer())
+        found, _ = collect(annotations.read_boxes([str(tmp_path / name)]), resizer())
         one, same, other = found.image_of
         assert one == same != other, name

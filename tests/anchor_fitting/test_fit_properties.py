@@ -13,16 +13,16 @@ from test_coverage import CASES, FASTER, SSD, case
 from test_fit import PUBLISHED, RPN
 
 from graphfix.anchor_fitting.coverage import best_overlaps
-from graphfix.anchor_fitting.data import BoxSet, collect
+from graphfix.anchor_fitting.data import BoxSet
 from graphfix.anchor_fitting.figures import figures
 from graphfix.anchor_fitting.fit import fit
 from graphfix.anchor_fitting.limits import Limits, image_limit
 from graphfix.anchor_fitting.objective import Matching, Objective, described
+from graphfix.anchor_fitting.reading import read
 from graphfix.anchor_fitting.search import same_anchors
 from graphfix.anchor_fitting.search_space import search_spaces
 from graphfix.anchor_fitting.setting import read_setting
 from graphfix.anchor_fitting.space import Shapes
-from graphfix.datasets.sources import read_boxes
 from graphfix.pipeline_config.document import parse_config
 
 # The config's text, the matcher, the image.
@@ -238,7 +238,7 @@ def test_few_boxes_on_small_images(seed):
     with open(path, "rb") as file:
         setting = read_setting(parse_config(file.read(), path), path)
     records = os.path.join(repository.TESTDATA, "shapes", "val.record")
-    whole, _ = collect(read_boxes([records]), setting.resizer, subject=records)
+    whole, _ = read([records], setting.resizer, names={}, jobs=1)
     order = np.random.RandomState(seed).permutation(whole.image_numbers.max() + 1)
     boxes = whole.part(np.argsort(order[whole.image_numbers], kind="mergesort")[:118])
     fitted = fit(

@@ -27,7 +27,7 @@ WRONG = {
         "stock_python tf1_python train_record two".split(),
         NO_PATHS,
     ),
-    **dict.fromkeys("allow_effects drop_quantization overwrite partial".split(), NO_FLAGS),
+    **dict.fromkeys("allow_effects compare drop_quantization overwrite partial".split(), NO_FLAGS),
     **dict.fromkeys("num_anchors sample seed steps jobs".split(), NO_NUMBERS),
     **dict.fromkeys("images records".split(), NO_PATH_LISTS),
     "jobs": (*NO_NUMBERS, 0, -1, 257, 10**30),

@@ -14,7 +14,7 @@ import pytest
 import repository
 
 from graphfix.datasets import coco
-from graphfix.datasets.sources import find_files, read_boxes
+from graphfix.datasets.sources import find_files
 from graphfix.errors import SourceError
 from graphfix.formats.tfrecord import read_records
 
@@ -30,7 +30,7 @@ def read(*names):
     """[(size, boxes, classes)] of images with boxes, those of one size one after the other joined
     (a row or an annotation is read as an image of one box)."""
     out = []
-    for _, size, boxes, classes, _ in read_boxes(names):
+    for _, size, boxes, classes, _ in annotations.read_boxes(names):
         if boxes and out and out[-1][0] == size:
             out[-1] = (size, out[-1][1] + list(boxes), out[-1][2] + list(classes))
         elif boxes:
@@ -40,7 +40,7 @@ def read(*names):
 
 def problem(*names):
     with pytest.raises(SourceError) as caught:
-        for _ in read_boxes(names):
+        for _ in annotations.read_boxes(names):
             pass
     (found,) = caught.value.problems
     assert found.remedy
@@ -80,7 +80,7 @@ def test_patterns(tmp_path):
         "00001-of-00003",
         "00002-of-00003",
     ]
-    assert len(list(read_boxes([pattern]))) == 3 * len(annotations.IMAGES)
+    assert len(list(annotations.read_boxes([pattern]))) == 3 * len(annotations.IMAGES)
     bracketed = write(tmp_path / "a[1].record", annotations.tfrecord())
     assert find_files(bracketed) == [bracketed]
 
@@ -207,7 +207,7 @@ def test_json_is_streamed(tmp_path):
         file.write(", ".join([json.dumps(annotation)] * 1500))
         file.write("]}")
     tracemalloc.start()
-    assert sum(1 for _ in read_boxes([str(tmp_path / "x.json")])) == 1500
+    assert sum(1 for _ in annotations.read_boxes([str(tmp_path / "x.json")])) == 1500
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 6000000 < (tmp_path / "x.json").stat().st_size
@@ -300,8 +300,8 @@ def test_a_parsed_record_is_let_go(tmp_path):
         for _ in range(60):
             file.write(one)
     program = (
-        "import resource, sys\nfrom graphfix.datasets.sources import read_boxes\n"
-        "kept = [0]\nfor _ in read_boxes([sys.argv[1]]):\n"
+        "import resource, sys\nfrom graphfix.datasets.sources import read_piece\n"
+        "kept = [0]\nfor _ in read_piece(sys.argv[1]):\n"
         "    kept.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
         "print(len(kept) - 1, (kept[-1] - kept[1]) // 1024)\n"
     )

@@ -21,6 +21,7 @@ from graphfix.doctor.setup import Options, Setup
 from graphfix.doctor.shards import make_shards, scan_shards
 from graphfix.pipeline_config import schema_history
 from graphfix.pipeline_config.label_map import parse_label_map
+from graphfix.process import parallel
 
 TESTDATA = repository.TESTDATA
 
@@ -225,7 +226,7 @@ def told(scan):
     out["damage"] = {number: str(error) for number, error in scan.damage.items()}
     for name in ("first_boxes", "keys"):
         parts = sorted(out[name].items())
-        out[name] = [(number, [array.tolist() for array in part]) for number, part in parts]
+        out[name] = [(number, [np.asarray(one).tolist() for one in part]) for number, part in parts]
     return out
 
 
@@ -290,8 +291,47 @@ def test_nobody_is_asked_to_scan_no_files():
     assert not scan_files([], mapper=lambda function, shards: 1 / 0).records
 
 
+def told_of_files(scan):
+    """All that a scan has but the numbers of the files or pieces of files, which are told by their
+    paths."""
+    out = told(scan)
+    del out["files"]
+    out["damage"] = [text for _, text in sorted(out["damage"].items())]
+    for kind in ("notes", "ids", "unknown"):
+        for key, (count, order, *rest) in out[kind].items():
+            out[kind][key] = (count, scan.files[order[0]], order[1], *rest)
+    index, number = out["most"]["order"]
+    out["most"] = dict(out["most"], order=(scan.files[index], number))
+    columns = list(zip(*(scan.keys[number] for number in sorted(scan.keys))))[:3]
+    out["keys"] = [np.concatenate(column).tolist() for column in columns]
+    out["first_boxes"] = [part.tolist() for part in scan.first()]
+    return out
+
+
 @pytest.mark.slow
 def test_a_scan_is_the_same_by_many_processes(tmp_path, broken_files, monkeypatch):
     monkeypatch.setattr(shards, "_WORTH", 1)
     paths = a_data_set(tmp_path, broken_files, random.Random(4), 9)
-    assert told(scan_files(paths, jobs=3)) == told(scan_files(paths))
+    assert told_of_files(scan_files(paths, jobs=3)) == told_of_files(scan_files(paths))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_scan_is_the_same_of_pieces_of_files(tmp_path, broken_files, seed, monkeypatch):
+    paths = a_data_set(tmp_path, broken_files, random.Random(seed), 4)
+    paths.append(paths[0])  # two patterns may mean the same file
+    good = [broken_files.example(number) for number in range(6)]
+    data = bytearray(broken_files.records(good))
+    data[len(data) // 2] ^= 1
+    paths[1].write_bytes(bytes(data))
+    whole = scan_files(paths)
+    monkeypatch.setattr(parallel, "run", in_this_process)
+    for size in (1, 200, 500):
+        monkeypatch.setattr(shards, "_WORTH", size)
+        cut = scan_files(paths, jobs=8)
+        assert len(cut.files) > len(whole.files) or size > 1
+        assert told_of_files(cut) == told_of_files(whole)
+
+
+def in_this_process(module, tasks, jobs, told):
+    assert module == shards._WORKER and jobs > 1
+    return map(shards.scan_shard, random.Random(len(tasks)).sample(tasks, len(tasks)))

@@ -48,12 +48,14 @@ ENVIRONMENTS = {
     "stock-2021": (("3.7",), STOCK + ("api-2021.txt",)),
     "tf2": (("3.10",), ("tf2.txt", "api-tf2.txt")),
     "onnx": (("3.10",), ("onnx.txt",)),
+    "litert": (("3.13", "3.12"), ("litert.txt",)),
     "openvino": (("3.11",), ("openvino.txt",)),
     "opencv-4": (NEWEST[:-2], ("opencv-4.txt",)),  # NumPy needs 3.11
     "opencv-5": (NEWEST[:-2], ("opencv-5.txt",)),
     "beam": (("3.13",), ("beam.txt",)),  # Apache Beam, and with it the newest Pillow
     "docker": (("3.6",), ("pip-3.6.txt", "image.txt")),
     "torch": (("3.11",), ("torch.txt",)),
+    "docs": (NEWEST[:-2], ("docs.txt",)),  # as the pins were tried
 }
 # The first that come with the API of 2019-01; the API of 2019-04 asks for what they lack.
 for _version, _api in (

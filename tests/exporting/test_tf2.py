@@ -10,7 +10,7 @@ import pytest
 import tf2_cases
 
 import graphfix
-from graphfix.exporting.tf2 import exactness, names
+from graphfix.exporting.tf2 import exactness, names, widening
 from graphfix.exporting.tf2.config import config_edits
 from graphfix.formats.checkpoint import objects, reader
 from graphfix.pipeline_config.document import bound_config, parse_config
@@ -36,7 +36,9 @@ def test_the_variables_are_those_that_tensorflow_2_saves(title):
     )
     assert not found.unknown and not found.missing
     recorded = RECORDED[title]
-    made = {path: list(shapes[name]) for name, path in found.paths.items()}
+    extractor = body.feature_extractor
+    wide = widening.Widening(extractor if extractor.type == widening.WIDENED else None)
+    made = {path: list(wide.shape(name, shapes[name])) for name, path in found.paths.items()}
     assert dict(made, save_counter=[]) == {path: shape for path, (_, shape) in recorded.items()}
     for name, path in found.paths.items():
         assert keras_name(name) in "/" + recorded[path][0], name
@@ -54,7 +56,8 @@ NAMES = (
     (r".*/resnet_v1_\d+/conv1", "/conv1"),
     (r".*/block(\d)/unit_(\d+)/bottleneck_v1/conv(\d)", r"/conv<\1>_block\2_\3"),
     (r".*/block(\d)/unit_(\d+)/bottleneck_v1/shortcut", r"/conv<\1>_block\2_0"),
-    (r"FeatureExtractor/\w+/(\w+)", r"/FeatureMaps/\1"),
+    # Its last number is a width, which may be another one.
+    (r"FeatureExtractor/\w+/(\w+_)\d+(?:_depthwise)?", r"/FeatureMaps/\1"),
     (r"BoxPredictor_(\d+)/Conv2d_(\w+)", r"/SharedConvolutions_\1/Conv2d_\2"),
     (r"(?:BoxPredictor_(\d+)/)?(Box|Class)(\w+)", r"/Convolutional\2Head_\1/\2\3"),
     (r"FirstStageBoxPredictor/(Box|Class)(\w+)", r"/Convolutional\1Head_0/\1\2"),
@@ -196,7 +199,10 @@ def problems(text, **more):
     return [f"{one.subject} {one.message}" for one in exactness.problems(detector)]
 
 
-EXACT = {family for family, _ in tf2_cases.CASES.values()} | {"ssd_mobilenet_v2_quantized"}
+EXACT = {family for family, _ in tf2_cases.CASES.values()} | {
+    "ssd_mobilenet_v1_quantized",
+    "ssd_mobilenet_v2_quantized",
+}
 # What is refused, by family: words of the reason.
 REFUSED = {
     "ssd_mobilenet_v1_fpn": "feature pyramid",
@@ -206,8 +212,6 @@ REFUSED = {
     "ssd_resnet101_fpn": "feature pyramid",
     "ssd_fpn_no_background": "feature pyramid",
     "ssd_fpn_shared_tower": "feature pyramid",
-    "ssd_mobilenet_v1_quantized": "depth_multiplier 0.25 is applied twice",
-    "ssd_mobilenet_v1_half": "depth_multiplier 0.5 is applied twice",
     "rfcn_resnet101": "rfcn_box_predictor is R-FCN's",
     "rfcn_resnet50": "rfcn_box_predictor is R-FCN's",
     "faster_rcnn_inception_resnet_v2": "atrous",
@@ -230,7 +234,7 @@ def test_every_other_family_is_refused_by_name(family):
         assert not whole
     else:
         words = REFUSED.get(family, "has no class in TensorFlow 2's API")
-        assert words in found[0] and (len(whole) > 0 or "twice" in words)
+        assert words in found[0] and whole
 
 
 def test_a_two_stage_detector_is_refused_for_its_strides():
@@ -250,6 +254,12 @@ def test_scores_that_are_sigmoids_already_are_refused():
     text = tf2_cases.edited(SMALL, ((r"(kernel_size: \d)", r"\1 apply_sigmoid_to_scores: true"),))
     (problem,) = problems(text)
     assert problem.startswith("convolutional_box_predictor.apply_sigmoid_to_scores")
+
+
+def test_layers_before_the_predictor_are_not_widened():
+    text = tf2_cases.edited("ssd_layers_before_predictor", ())
+    (problem,) = problems(text)
+    assert problem.startswith("num_layers_before_predictor") and "0.25 is not exported" in problem
 
 
 def test_quantization_is_dropped_only_when_asked():

@@ -7,8 +7,8 @@ import pytest
 import repository
 
 import graphfix
-from graphfix.exporting.tools import tool
-from graphfix.stock_api import tool_jobs
+from graphfix.exporting import detections
+from graphfix.stock_api import runner, tool_jobs
 
 
 @pytest.fixture
@@ -18,13 +18,13 @@ def answers(monkeypatch):
 
     def install(result, data=b"onnx"):
         def run_jobs(given, *, python, worker):
-            assert worker == tool.JOBS and python == "python-of-onnx"
+            assert worker == detections.JOBS and python == "python-of-onnx"
             asked.extend(given)
             with open(given[0]["output"], "wb") as file:
                 file.write(data)
             return [result]
 
-        monkeypatch.setattr(tool.runner, "run_jobs", run_jobs)
+        monkeypatch.setattr(runner, "run_jobs", run_jobs)
         return asked
 
     return install
@@ -33,7 +33,7 @@ def answers(monkeypatch):
 def export(where, **options):
     options = graphfix.ConvertOptions(**options)
     return graphfix.export(
-        "onnx", repository.DETECTOR, where, options, runtime_python="python-of-onnx"
+        "onnx", repository.DETECTOR, where, options, runtime_python="python-of-onnx", compare=False
     )
 
 
@@ -64,7 +64,7 @@ def test_openvino_is_asked_alike(answers):
     asked = answers({"versions": {"openvino": "2026.4.1"}})
     memory = graphfix.Memory()
     found = graphfix.export(
-        "openvino", repository.DETECTOR, memory, runtime_python="python-of-onnx"
+        "openvino", repository.DETECTOR, memory, runtime_python="python-of-onnx", compare=False
     )
     assert asked[0]["verb"] == "openvino_convert" and asked[0]["output"].endswith("model.xml")
     assert "OpenVINO 2026.4.1" in found.summary and "compile_model" in found.next_steps[0]
@@ -96,6 +96,9 @@ def test_the_jobs_answer_without_the_tools(tmp_path):
         ("onnx_detect", {"model": "x"}),
         ("openvino_convert", {"graph": "x"}),
         ("openvino_detect", {"model": "x"}),
+        ("tensorflow_detect", {"graph": "x"}),
+        ("tflite_detect", {"model": "x"}),
+        ("tflite_raw", {"model": "x"}),
     ):
         job.write_text(json.dumps([{"verb": verb, **more}]))
         tool_jobs.main([str(job), str(result)])
@@ -105,5 +108,8 @@ def test_the_jobs_answer_without_the_tools(tmp_path):
 
 def test_nothing_beside_the_jobs_hides_a_tool():
     """Python looks in the script's folder first."""
-    beside = {name.partition(".")[0] for name in os.listdir(os.path.dirname(tool.JOBS))}
-    assert not beside & {"onnx", "onnxruntime", "openvino", "tensorflow", "tf2onnx", "numpy"}
+    beside = {name.partition(".")[0] for name in os.listdir(os.path.dirname(detections.JOBS))}
+    assert not beside & {
+        *("onnx", "onnxruntime", "openvino", "tensorflow", "tf2onnx", "numpy"),
+        *("ai_edge_litert", "tflite_runtime"),
+    }

@@ -78,3 +78,36 @@ def test_a_place_where_no_record_is_any_more(tmp_path, offset):
     path.write_bytes(annotations.record(b"x" * 100))
     with pytest.raises(SourceError, match="changed while it was read"):
         list(tfrecord.read_at(str(path), [offset]))
+
+
+def pieces_of(path, size):
+    """The records of all pieces, in their order, and whether all were sound up to the first that
+    was not."""
+    records = []
+    for piece in tfrecord.cut(str(path), size):
+        try:
+            for number, offset, block, start, end in tfrecord.read_frames(str(path), piece):
+                records.append((number, offset, block[start:end]))
+        except SourceError:
+            return records, False
+    return records, True
+
+
+@pytest.mark.parametrize("lengths", [40, 300, 1 << 16])
+def test_pieces_have_the_records_of_the_whole(tmp_path, monkeypatch, lengths):
+    monkeypatch.setattr(tfrecord, "_LENGTHS", lengths)
+    monkeypatch.setattr(tfrecord, "_BLOCK", 64)
+    chance, path, several = random.Random(lengths), tmp_path / "x.record", 0
+    for _ in range(thorough.rounds(150, 5000)):
+        sizes = [chance.choice((0, 1, 3, 20, 100, 500)) for _ in range(chance.randrange(12))]
+        data = b"".join(annotations.record(bytes(size)) for size in sizes)
+        if chance.random() < 0.5:
+            data = mutations.mutate_bytes(chance, data)
+        path.write_bytes(data)
+        size = chance.choice((1, 50, 400))
+        assert pieces_of(path, size) == read(path) == expected(data)
+        pieces = tfrecord.cut(str(path), size)
+        several += len(pieces) > 2
+        for piece in pieces[:-1]:
+            assert size <= piece.end - piece.offset < size + 516
+    assert several > 20

@@ -9,8 +9,6 @@ import pytest
 import test_fuzz
 import thorough
 
-from graphfix.datasets.sources import read_boxes
-
 test_fuzz.INPUTS.update({"record": 400, "example": 700, "coco": 500, "voc": 400, "table": 300})
 
 
@@ -52,7 +50,7 @@ def test_boxes_or_an_error(kind, tmp_path):
     for made in test_fuzz.inputs(kind):
         data = mutate(made, base) if mutate else mutations.mutate_text(made, base.decode())
         path.write_bytes(data)
-        found = outcome.of(lambda: list(read_boxes([str(path)])), data)
+        found = outcome.of(lambda: list(annotations.read_boxes([str(path)])), data)
         for where, size, boxes, classes, _ in found or ():
             assert where.startswith(str(path)) and len(boxes) == len(classes)
             assert size is None or min(size) >= 1

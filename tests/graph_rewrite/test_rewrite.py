@@ -157,7 +157,7 @@ def of_one_class(graph, trained_model):
 def test_a_graph_of_one_class_grows(of_one_class):
     graph, model = of_one_class
     rewrite(graph, model, 8, (), subject=FROZEN)
-    before = open_graph()
+    graph, before = files.open_graph(graph.to_graph_def(), FROZEN), open_graph()
     for op in ("NonMaxSuppressionV3", "ConcatV2", "Slice", "ZerosLike"):
         assert sum(node.op == op for node in graph.nodes.values()) == sum(
             node.op == op for node in before.nodes.values()

@@ -175,6 +175,6 @@ def test_patterns_that_stop_the_trainers_are_told(tmp_path, capsys, flags, told)
         )
         == 0
     )
-    out = capsys.readouterr().out
+    out = capsys.readouterr().err
     assert ("error FREEZE_PATTERN: train_config.freeze_variables has '('" in out) == told
     assert ("'*b', which is not a valid regular expression" in out) == told and "'a'" not in out

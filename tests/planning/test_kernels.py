@@ -12,6 +12,7 @@ import pytest
 import repository
 
 from graphfix.detectors.initializer import Initializer, draw
+from graphfix.planning import kernels
 from graphfix.planning.edits import ADDED_NOISE, CONSTANT, MEAN, NOISE, Fill, Gather
 from graphfix.planning.kernels import gather
 
@@ -105,6 +106,31 @@ def test_noise_is_added_to_what_is_there():
     assert (out[:, 1] == value[:, 5]).all()
     noise = draw(TRUNCATED, "k", (4, 1))[:, 0].astype("f4")
     assert (out[:, 2] == out[:, 0] + noise).all() and noise.any()
+
+
+@pytest.mark.parametrize("rule", [NOISE, ADDED_NOISE])
+@pytest.mark.parametrize("at_once", [1, 40, 1 << 16])
+def test_fills_drawn_together_are_those_drawn_alone(monkeypatch, rule, at_once):
+    """Of other distributions, of other numbers of channels, and of a channel that was filled."""
+    monkeypatch.setattr(kernels, "_DRAWN_AT_ONCE", at_once)
+    value = random((2, 3, 6))
+    places = [(0, 4), (1, 5), (2, 9), (3, 6), (7,), (8,), (10, 11), (12, 13), (14, 0)]
+    kinds = [TRUNCATED] * 6 + [NORMAL] * 2 + [UNIFORM]
+    fills = [
+        Fill(rule, channels, initializer=kind, key=f"key {number}")
+        for number, (channels, kind) in enumerate(zip(places, kinds))
+    ]
+    fills[3:3] = [Fill(CONSTANT, (2,), value=7.0)]
+    out = gather(value, edit([-1] * 15, *fills))
+    wanted = np.zeros((2, 3, 15), "f4")
+    for fill in fills:
+        if fill.rule == CONSTANT:
+            wanted[..., list(fill.channels)] = 7.0
+            continue
+        drawn = draw(fill.initializer, fill.key, (2, 3, len(fill.channels))).astype("f4")
+        before = wanted[..., list(fill.channels)] if rule == ADDED_NOISE else 0
+        wanted[..., list(fill.channels)] = before + drawn
+    assert out.tobytes() == wanted.tobytes()
 
 
 # SHA-256 of the drawn float64 values' little-endian bytes: the same on every machine, under every

@@ -11,10 +11,9 @@ import builders
 import pytest
 
 from graphfix.errors import SourceError
-from graphfix.findings import Finding
 from graphfix.report import html
 from graphfix.report import report as reports
-from graphfix.report.next_steps import next_steps, training_steps, what_next
+from graphfix.report.next_steps import next_steps, training_steps
 from graphfix.report.report import Detection, Picture, Verification
 
 
@@ -282,18 +281,3 @@ def test_a_path_in_a_command_is_on_one_line():
     ).stdout
     assert step.command.count("\n") == 2
     assert said.endswith(b"path=/a\nb'c\\d/pipeline.config|--train_dir=/a\nb'c\\d_legacy|")
-
-
-def test_what_comes_next_where_a_path_is_missing_or_no_trainer_restores(convert):
-    report = reports.load(convert())
-    assert (
-        what_next(report, "out")[0]
-        == f"out written; {os.path.join('out', 'report.html')} has the details"
-    )
-    placeholder = Finding("PLACEHOLDER", "warning", "train_input_reader", "", "")
-    plan = dataclasses.replace(report.plan, findings=(placeholder,))
-    missing = dataclasses.replace(report, plan=plan)
-    assert what_next(missing, "my out")[-1] == "graphfix doctor 'my out/pipeline.config'"
-    plan = dataclasses.replace(report.plan, findings=(), target_api="2021-01", trainer="model_main")
-    (_, last) = what_next(dataclasses.replace(report, plan=plan), "out")
-    assert last.startswith("next: model_main of 2021-01 would not restore")

@@ -17,7 +17,6 @@ from google.protobuf.message import DecodeError
 from object_detection.data_decoders import tf_example_decoder
 
 from graphfix.datasets import tf_example
-from graphfix.datasets.sources import read_boxes
 from graphfix.errors import SourceError
 from graphfix.formats import tfrecord
 from graphfix.formats.schema import parse
@@ -35,7 +34,7 @@ def decoded(path):
 
 def test_boxes_are_the_stock_decoders():
     pattern = judging.RECORDS + "/val.record"
-    ours = list(read_boxes([pattern]))
+    ours = list(annotations.read_boxes([pattern]))
     stock = list(decoded(pattern))
     assert len(ours) == len(stock) == 120
     for one, (boxes, classes) in zip(ours, stock):
@@ -76,7 +75,9 @@ def test_records_by_tensorflows_writer(tmp_path):
                 tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString()
             )
             wanted.append(((number + 1, 7), boxes, labels))
-    for one, (size, boxes, labels) in zip(read_boxes([str(tmp_path / "x.record")]), wanted):
+    for one, (size, boxes, labels) in zip(
+        annotations.read_boxes([str(tmp_path / "x.record")]), wanted
+    ):
         assert one.size == size and list(one.classes) == labels
         np.testing.assert_array_equal(np.float32(one.boxes), boxes)
     assert one.size == (50, 7)

@@ -3,47 +3,25 @@
 import os
 import re
 
-import cells
+import judged_tf2
 import pytest
 import record_tf2
+import repository
 import tf2_cases
 import thorough
 
 import graphfix
-from graphfix.exporting.tf2 import exactness
-from graphfix.formats.checkpoint import writer
-from graphfix.formats.tensors import TensorStore, constant
 
 SMALL = "ssd_mobilenet_v2"
 TRAINED = (SMALL, "ssd_mobilenet_v1", "ssdlite_mobilenet_v2", "faster_rcnn_resnet50")
 TRAINED += ("mask_rcnn_resnet50",)
 
 
-def source(text, directory):
-    """A model's directory, with values that are nowhere what an initializer gives."""
-    model = tf2_cases.model_of(text)
-    views = [
-        constant(name, view.meta.dtype, cells.perturbed(name, view.load()))
-        for name, view in model.store.items()
-    ]
-    directory.mkdir()
-    writer.write_bundle(TensorStore(views), str(directory / "model.ckpt"))
-    (directory / "pipeline.config").write_text(text)
-    return str(directory)
-
-
-def with_training(text):
-    with open(os.path.join(tf2_cases.FAMILIES, "training.txt")) as file:
-        rate = "learning_rate { constant_learning_rate { learning_rate: 0.0001 } }"
-        optimizer = f"rms_prop_optimizer {{ {rate} }}"
-        return text + file.read() % {"optimizer": optimizer, "averages": "true"}
-
-
 def export(title, tmp_path, **options):
-    text = with_training(tf2_cases.text_of(title))
+    text = judged_tf2.with_training(tf2_cases.text_of(title))
     out = str(tmp_path / "out")
     options = graphfix.ConvertOptions(**options)
-    graphfix.export("tf2", source(text, tmp_path / "source"), out, options)
+    graphfix.export("tf2", judged_tf2.source(text, str(tmp_path / "source")), out, options)
     return out
 
 
@@ -104,10 +82,29 @@ def test_the_stride_of_pooling_matters(tf2_python, stock_python, tmp_path):
 
 
 @thorough.only
-def test_a_depth_multiplier_is_applied_twice(tf2_python, tmp_path, monkeypatch):
-    monkeypatch.setattr(exactness, "problems", lambda detector: ())
-    text = with_training(tf2_cases.edited("ssd_mobilenet_v1_half", ()))
+def test_a_depth_multiplier_is_applied_twice(tf2_python, tmp_path):
+    """As it is where somebody keeps it: other shapes."""
+    text = judged_tf2.with_training(tf2_cases.edited("ssd_mobilenet_v1_half", ()))
     out = str(tmp_path / "out")
-    graphfix.export("tf2", source(text, tmp_path / "source"), out)
+    graphfix.export("tf2", judged_tf2.source(text, str(tmp_path / "source")), out)
+    edited(out, "depth_multiplier: 0.712", "depth_multiplier: 0.5")
     found = graphfix.try_with_stock_api(out, stock_python=tf2_python)
     assert not found.complete and "shape" in found.verifications[0].summary
+
+
+@thorough.only
+def test_trained_weights_go_on_in_a_wider_network(tf2_python, stock_python, tmp_path):
+    """The detector of testdata, of depth 0.25, on its own records."""
+    out = str(tmp_path / "out")
+    graphfix.export("tf2", repository.DETECTOR, out)
+    found = graphfix.try_with_stock_api(
+        out,
+        stock_python=tf2_python,
+        tf1_python=stock_python("2021"),
+        steps=50,
+        train_record=judged_tf2.RECORD,
+    )
+    assert found.complete, found.to_lines()
+    trained = found.details[-1]
+    assert trained["restored"] == trained["total"] == 199
+    assert len(trained["losses"]) == 50 and trained["finite"]

@@ -9,6 +9,7 @@ from graphfix.torch.boxes import decode
 from graphfix.torch.faster_rcnn import FasterRcnn
 from graphfix.torch.layers import Layer
 from graphfix.torch.layout import layers_of
+from graphfix.torch.mask_rcnn import MaskRcnn
 from graphfix.torch.names import to_tensorflow, torch_name
 
 # The largest difference, over the largest value.
@@ -34,7 +35,12 @@ def true_boxes(case):
     for number in range(len(case.scene["images"])):
         pixels = case.scene[f"boxes_{number}"][:, [1, 0, 3, 2]] * np.float32([width, height] * 2)
         labels = case.scene[f"labels_{number}"]
-        yield {"boxes": torch.from_numpy(pixels), "labels": torch.from_numpy(labels)}
+        masks = case.scene[f"masks_{number}"]
+        yield {
+            "boxes": torch.from_numpy(pixels),
+            "labels": torch.from_numpy(labels),
+            "masks": torch.from_numpy(masks),
+        }
 
 
 def nhwc(x):
@@ -98,6 +104,9 @@ def _of_two_stages(detector, case, batch, recorder):
         # The API's own (docs/decisions/031-pytorch.md).
         given = torch.from_numpy(case.stock["detect/proposals"])
         second = detector.classify(first.features, given, counts, batch.size)
+        if isinstance(detector, MaskRcnn):
+            found = torch.from_numpy(case.stock["detect/detection_boxes"])
+            masks = detector.mask_logits(detector.within(first.features, found))
     stock = {name[len("detect/") :]: value for name, value in case.stock.items()}
     yield "preprocessed", gap(nhwc(first.preprocessed), stock["preprocessed"])
     layers = [(name, gap(value, case.stock["layer/" + name])) for name, value in recorder.found]
@@ -112,6 +121,8 @@ def _of_two_stages(detector, case, batch, recorder):
     yield from second_stage
     yield "encodings", gap(second.encodings.flatten(0, 1), stock["refined"])
     yield "logits", gap(second.logits.flatten(0, 1), stock["logits"])
+    if isinstance(detector, MaskRcnn):
+        yield "mask logits", gap(masks, stock["mask_logits"])
 
 
 LOSSES = {
@@ -121,6 +132,7 @@ LOSSES = {
     "loss_rpn_box_reg": "RPNLoss/localization_loss",
     "loss_classifier": "BoxClassifierLoss/classification_loss",
     "loss_box_reg": "BoxClassifierLoss/localization_loss",
+    "loss_mask": "BoxClassifierLoss/mask_loss",
 }
 
 
@@ -129,17 +141,28 @@ def first_that_parts(detector, case, most=ALIKE):
     return next((one for one in differences(detector, case) if not one[1] <= most), None)
 
 
-def detections(detector, case):
-    """For each image, ours and the stock API's: boxes in pixels, labels, scores."""
+def detected(detector, case):
+    """What a detector finds, second and third stages on the stock API's boxes
+    (docs/decisions/031-pytorch.md)."""
     detector.eval()
-    images = pictures(case)
-    batch = detector.batch(images)
     if isinstance(detector, FasterRcnn):
-        given = torch.from_numpy(case.stock["detect/proposals"])
+        given, boxes = (
+            torch.from_numpy(case.stock[f"detect/{name}"])
+            for name in ("proposals", "detection_boxes")
+        )
         counts = torch.from_numpy(case.stock["detect/counts"]).long()
         detector.proposals = lambda found, size: (given, None, counts)
+    if isinstance(detector, MaskRcnn):
+        segment = detector.segment
+        detector.segment = lambda features, own, classes: segment(features, boxes, classes)
     with torch.no_grad():
-        ours = detector(images)
+        return detector(pictures(case)), detector.detect(pictures(case))
+
+
+def detections(detector, case):
+    """For each image, ours and the stock API's: boxes in pixels, labels, scores."""
+    ours, _ = detected(detector, case)
+    batch = detector.batch(pictures(case))
     for number, one in enumerate(ours):
         count = int(case.stock["detect/num_detections"][number])
         boxes, scores, classes = (
@@ -154,13 +177,36 @@ def detections(detector, case):
         )
 
 
+def masks(detector, case):
+    """For each image, ours and the stock API's: masks within boxes, and those of the image."""
+    ours, fixed = detected(detector, case)
+    for number, one in enumerate(ours):
+        count = int(case.stock["detect/num_detections"][number])
+        yield (
+            (fixed.masks[number, :count], one["masks"][:, 0]),
+            [
+                case.stock[f"detect/{name}"][number, :count]
+                for name in ("detection_masks", "pasted")
+            ],
+        )
+
+
 def trained(detector, case):
     """(what, gap) of the losses, of their gradients by each variable, and of what the moving
     statistics gain in a step."""
     detector.train()
+    if isinstance(detector, FasterRcnn):
+        # As in `detected`.
+        given = torch.from_numpy(case.stock["train/proposals"])
+        counts = torch.from_numpy(case.stock["train/counts"]).long()
+        sample, sampled = detector.sample, []
+        detector.sample = lambda *proposals: sampled.append(sample(*proposals)) or (given, counts)
     before = {name: value.clone() for name, value in detector.named_buffers()}
     losses = detector(pictures(case), list(true_boxes(case)))
     sum(losses.values()).backward()
+    if isinstance(detector, FasterRcnn):
+        yield "sampled", gap(sampled[0][0], given)
+        yield "counts", gap(sampled[0][1], counts)
     for name, loss in losses.items():
         yield name, gap(loss.item(), case.stock["loss/" + LOSSES[name]])
     parameters, buffers = dict(detector.named_parameters()), dict(detector.named_buffers())

@@ -29,7 +29,7 @@ def message_of(text):
     return parse_config(text.encode(), "pipeline.config").message
 
 
-_ALL_PROPOSALS = " second_stage_batch_size: 8 second_stage_balance_fraction: 1"
+_ALL_PROPOSALS = " second_stage_batch_size: 32 second_stage_balance_fraction: 1"
 # What is random in training, and what a batch decides: statistics of two images of a map of one
 # cell turn a difference of rounding into one of per cents.
 STEADY = (
@@ -38,9 +38,10 @@ STEADY = (
     (r" argmax_matcher \{", " argmax_matcher { force_match_for_each_row: true"),
     # So large that sampling leaves nothing out.
     (r" second_stage_batch_size: \d+", _ALL_PROPOSALS),
+    # So many that some are of the boxes.
     (
-        r" first_stage_max_proposals:",
-        " first_stage_minibatch_size: 2048 first_stage_max_proposals:",
+        r" first_stage_max_proposals: \d+",
+        " first_stage_minibatch_size: 2048 first_stage_max_proposals: 32",
     ),
     (r"( convolutional_box_predictor \{)", r"\1 use_dropout: false"),
     (r"( batch_norm \{)", r"\1 train: false"),
@@ -51,7 +52,9 @@ FEW_CLASSES = (r" num_classes: \d+", " num_classes: 4")
 LINEAR = re.compile(r".*/(project|conv3|shortcut|projection_\d+)/weights\Z")
 # It takes what no normalization bounds, and its activation is bounded.
 BASE = re.compile(r".*/Base_Conv2d_\w+/weights\Z")
-HEAD = re.compile(r".*(Class|BoxEncoding|Box)Predictor/\w*weights\Z")
+HEAD = re.compile(
+    r"(.*(Class|BoxEncoding|Box)Predictor/\w*|(SecondStageBoxPredictor/)?Conv(_\d+)?/)weights\Z"
+)
 
 
 # Detectors that are no family of tests/stock/families.
@@ -117,7 +120,7 @@ def noise():
 
 
 def scene(classes, pictures, boxes=3):
-    """Pictures with boxes of a colour and a label each painted on them."""
+    """Pictures with boxes of a colour and a label each painted on them; the masks are ellipses."""
     random = np.random.RandomState(6)
     size = pictures.shape[1:3]
     found = {"images": pictures.copy()}
@@ -126,10 +129,19 @@ def scene(classes, pictures, boxes=3):
         high = low + random.uniform(0.15, 0.5, (boxes, 2))
         found[f"boxes_{number}"] = np.concatenate([low, high], 1).clip(0, 1).astype(np.float32)
         found[f"labels_{number}"] = random.randint(1, classes + 1, boxes)
+        found[f"masks_{number}"] = ellipses(found[f"boxes_{number}"], size)
         # One of them, so that much of the picture stays.
         top, left, bottom, right = (found[f"boxes_{number}"][0] * (size * 2)).astype(int)
         picture[top:bottom, left:right] = random.randint(0, 256, 3)
     return found
+
+
+def ellipses(boxes, size):
+    """Those that boxes [n, 4] in parts of an image enclose, [n, *size] of 0 and 1."""
+    y, x = (np.arange(side) / side for side in size)
+    y1, x1, y2, x2 = (edge[:, None, None] for edge in boxes.T)
+    rows = ((2 * y[:, None] - y1 - y2) / (y2 - y1)) ** 2
+    return (rows + ((2 * x - x1 - x2) / (x2 - x1)) ** 2 <= 1).astype(np.uint8)
 
 
 # What `judge` has of a detector: its exported directory, and what the stock API computes.

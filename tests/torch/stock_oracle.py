@@ -4,11 +4,13 @@
                                   graphfix/stock_api
 
 A job has `pipeline_config`, `checkpoint`, `scene` (.npz: images [N, height, width, 3] of bytes;
-boxes_I [n, 4] in parts of image I and labels_I [n] from 1), and `output`, which gets
+of image I boxes_I [n, 4] in parts of it, labels_I [n] from 1 and masks_I [n, height, width]), and
+`output`, which gets
 
     detect/NAME       preprocessed, encodings, logits, anchors, boxes (decoded), and the detections
     layer/SCOPE/LEAF/I   what the I-th convolution by a kernel gives
-    loss/NAME         the losses of the same images in training
+    train/NAME        the sampled proposals in training, and their counts
+    loss/NAME         the losses of the same images then
     gradient/NAME     their sum's by each trained variable
     moved/NAME        a BatchNorm's moving statistics after one step
 """
@@ -21,7 +23,8 @@ import numpy as np
 import stock_graph
 import tensorflow.compat.v1 as tf
 from object_detection.builders import model_builder
-from stock_scene import detector_of, read_pipeline
+from object_detection.utils import ops
+from stock_scene import detector_of, predicts_masks, read_pipeline
 
 KERNEL = re.compile(r".*/(weights|depthwise_weights|pointwise_weights)\Z")
 
@@ -36,6 +39,7 @@ NAMES = {
     "proposals": "proposal_boxes",
     "counts": "num_proposals",
     "refined": "refined_box_encodings",
+    "mask_logits": "mask_predictions",
 }
 
 
@@ -65,6 +69,17 @@ def detected(pipeline, job, scene):
         for name in ("boxes", "scores", "classes"):
             wanted["detect/detection_" + name] = found["detection_" + name]
         wanted["detect/num_detections"] = found["num_detections"]
+        if "detection_masks" in found:
+            wanted["detect/detection_masks"] = found["detection_masks"]
+            height, width = scene["images"].shape[1:3]
+            wanted["detect/pasted"] = tf.stack(
+                [
+                    ops.reframe_box_masks_to_image_masks(
+                        found["detection_masks"][i], found["detection_boxes"][i], height, width
+                    )
+                    for i in range(len(scene["images"]))
+                ]
+            )
         session = restored(job)
         graph = stock_graph.StockGraph(session.graph, session, images)
         for variable in tf.global_variables():
@@ -89,9 +104,18 @@ def trained(pipeline, job, scene):
         model.provide_groundtruth(
             [tf.constant(scene[f"boxes_{i}"], tf.float32) * parts[i] for i in range(count)],
             [tf.one_hot(scene[f"labels_{i}"] - 1, classes, dtype=tf.float32) for i in range(count)],
+            [tf.constant(scene[f"masks_{i}"], tf.float32) for i in range(count)]
+            if predicts_masks(pipeline)
+            else None,
         )
-        losses = model.loss(model.predict(preprocessed, shapes), shapes)
-        wanted = {"loss/" + name[len("Loss/") :]: one for name, one in losses.items()}
+        predicted = model.predict(preprocessed, shapes)
+        losses = model.loss(predicted, shapes)
+        wanted = {
+            "train/" + name: predicted[NAMES[name]]
+            for name in ("proposals", "counts")
+            if NAMES[name] in predicted
+        }
+        wanted.update({"loss/" + name[len("Loss/") :]: one for name, one in losses.items()})
         variables = tf.trainable_variables()
         for variable, gradient in zip(variables, tf.gradients(sum(losses.values()), variables)):
             if gradient is not None:

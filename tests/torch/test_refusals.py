@@ -15,6 +15,11 @@ BUILT = {
     "faster_rcnn_resnet152",
     "faster_rcnn_resnet50",
     "faster_rcnn_shared_boxes",
+    "mask_rcnn",
+    "mask_rcnn_agnostic",
+    "mask_rcnn_fixed_width",
+    "mask_rcnn_resnet50",
+    "mask_rcnn_upsample",
     "ssd_fpn_no_background",
     "ssd_fpn_shared_tower",
     "ssd_inception_v2",
@@ -83,6 +88,24 @@ def test_an_extractor_and_a_meta_architecture_are_refused_by_their_names():
     assert "is ssd_mobilenet_v1_keras" in refused(detectors.config_of("ssd_mobilenet_v1_keras"))[0]
     assert "that of R-FCN" in refused(detectors.config_of("rfcn_resnet50"))[0]
     assert "is faster_rcnn_nas" in refused(detectors.config_of("faster_rcnn_nas"))[0]
-    found = " ".join(refused(detectors.config_of("mask_rcnn")))
-    assert "number_of_stages is 3" in found and "predict_instance_masks is true" in found
     assert "quantization" in refused(detectors.config_of("ssd_mobilenet_v1_quantized"))[0]
+
+
+@pytest.mark.parametrize(
+    "family, pattern, new, what",
+    [
+        ("mask_rcnn", "number_of_stages: 3", "number_of_stages: 2", "is 2 with predict_instance"),
+        ("mask_rcnn", "number_of_stages: 3", "number_of_stages: 1", "is 1 with predict_instance"),
+        ("faster_rcnn_resnet50", "num_classes", "number_of_stages: 3 num_classes", "is 3 without"),
+        (
+            "mask_rcnn",
+            "faster_rcnn_inception_v2",
+            "faster_rcnn_inception_resnet_v2",
+            "type is faster_rcnn_inception_resnet_v2",
+        ),
+        ("mask_rcnn", "predict_inst", "predict_keypoints: true predict_inst", "predict_keypoints"),
+    ],
+)
+def test_of_stages_and_masks(family, pattern, new, what):
+    (found,) = refused(detectors.config_of(family, (pattern, new)))
+    assert what in found and found.startswith("model.faster_rcnn.")

@@ -29,7 +29,8 @@ def content(*parts):
 def test_both_trainers_in_one_run(graphfix, out, stock):
     done = graphfix("verify", out, "--stock", "--stock_python", stock.python, "--steps", "3")
     assert done.code == 0
-    lines = done.out.splitlines()
+    *lines, following = done.out.splitlines()
+    assert following.startswith(f"next, train: {out}/report.html has")
     assert lines[:2] == [
         "stock API 2019-07 model_main: restored 2 of 2",
         "stock API 2019-07 legacy: restored 2 of 2",

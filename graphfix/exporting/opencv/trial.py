@@ -1,10 +1,10 @@
 """What OpenCV detects with an export, beside what TensorFlow does with the same frozen graph."""
 
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from graphfix.errors import SourceError
-from graphfix.exporting import detections
+from graphfix.exporting import detections, pictures
 from graphfix.exporting.opencv.target import TEXT
 from graphfix.exporting.targets import Trial
 from graphfix.modeldir.names import EXPORT_JSON, FROZEN
@@ -12,7 +12,13 @@ from graphfix.process.scratch import Scratch
 from graphfix.verification.stock_trial import StockTrial
 
 _SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "detect.py")
-_NOISE = 4
+
+
+def _size(details: Dict[str, Any]) -> Tuple[int, int]:
+    if "height" in details:
+        return details["height"], details["width"]
+    longer = min(details["max_dimension"], details["min_dimension"] * 4 // 3)
+    return details["min_dimension"], longer
 
 
 def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
@@ -25,8 +31,10 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
     if not isinstance(details, dict) or "score_threshold" not in details:
         raise SourceError(os.path.join(directory, EXPORT_JSON), "is damaged", "export again")
     with Scratch() as scratch:
-        number = len(trial.images) or _NOISE
-        arrays = [os.path.join(scratch, f"{one}.npy") for one in range(number)]
+        if trial.images:
+            arrays = [os.path.join(scratch, f"{one}.npy") for one in range(len(trial.images))]
+        else:
+            arrays = pictures.written(scratch, _size(details))
         job = dict(
             details,
             graph=graph,

@@ -37,7 +37,7 @@ _SMOOTHED = (
     "is a feature pyramid, which TensorFlow 2 computes otherwise: it hands the smoothed map down, "
     "TensorFlow 1 the one before smoothing, so that logits differ by 1.4 to 7"
 )
-_DIFFERS: Dict[str, str] = {
+DIFFERS: Dict[str, str] = {
     "ssd_mobilenet_v1_fpn": _SMOOTHED,
     "ssd_mobilenet_v2_fpn": _SMOOTHED,
     "ssd_resnet50_v1_fpn": _SMOOTHED,
@@ -54,7 +54,7 @@ def problems(detector: Detector) -> Iterator[Problem]:
     extractor = body.feature_extractor
     kind = detector.model.feature_extractor
     if kind not in EXACT:
-        why = _DIFFERS.get(kind, "has no class in TensorFlow 2's API")
+        why = DIFFERS.get(kind, "has no class in TensorFlow 2's API")
         yield Problem(f"feature_extractor.type {kind}", why, _STAY)
         return
     if detector.quantization and not detector.drop_quantization:
@@ -86,11 +86,12 @@ def _one_stage(body: Any, extractor: Any, kind: str) -> Iterator[Problem]:
             _STAY,
         )
     multiplier = extractor.depth_multiplier
-    if kind == "ssd_mobilenet_v1" and multiplier != 1:
+    between = body.box_predictor.convolutional_box_predictor.num_layers_before_predictor
+    if kind == "ssd_mobilenet_v1" and multiplier != 1 and between:
         yield Problem(
-            f"feature_extractor.depth_multiplier {multiplier:g}",
-            "is applied twice by TensorFlow 2's MobileNet v1, which would have "
-            f"{multiplier * multiplier:g} of the channels",
+            f"num_layers_before_predictor {between} with depth_multiplier {multiplier:g}",
+            "is not exported: TensorFlow 2 applies the multiplier twice, and what makes up for "
+            "that was not measured with such layers",
             _STAY,
         )
 

@@ -14,12 +14,11 @@ from graphfix.errors import Problem
 from graphfix.exporting.detector import Detector, Written
 from graphfix.exporting.targets import Trial
 from graphfix.exporting.tf2 import exactness, names
-from graphfix.exporting.tf2.config import config_edits
+from graphfix.exporting.tf2.widening import WIDENED, Widening
 from graphfix.findings import INFO, WARNING, Finding, count
-from graphfix.formats.checkpoint import objects, writer
 from graphfix.modeldir.checkpoint_state import write_state
 from graphfix.modeldir.names import CONFIG
-from graphfix.pipeline_config.edits import apply_edits
+from graphfix.pipeline_config.edits import ConfigEdit, apply_edits
 from graphfix.report.next_steps import tf2_command
 
 if TYPE_CHECKING:
@@ -42,8 +41,14 @@ def problems(detector: Detector) -> Iterator[Problem]:
 
 def write(detector: Detector, directory: str) -> Written:
     """Writes the checkpoint and the config."""
+    from graphfix.exporting.tf2.config import config_edits  # which asking for problems does without
+    from graphfix.formats.checkpoint import objects, writer
+
     paths = _names(detector).paths
-    tensors = objects.object_based({path: detector.variables[name] for name, path in paths.items()})
+    wide = _widening(detector)
+    tensors = objects.object_based(
+        {path: wide.view(detector.variables[name]) for name, path in paths.items()}
+    )
     folder = os.path.join(directory, DIRECTORY)
     os.mkdir(folder)
     writer.write_bundle(tensors, os.path.join(folder, PREFIX))
@@ -55,6 +60,8 @@ def write(detector: Detector, directory: str) -> Written:
         detector.model.feature_extractor,
         os.path.join(detector.place, DIRECTORY, PREFIX),
     )
+    if wide.needed:
+        edits, told = edits + (_multiplied(detector, wide),), (*told, _widened(detector, wide))
     write_file(directory, CONFIG, apply_edits(detector.config.document, edits).encode())
     return Written(
         f"{count(len(paths), 'variable')} in {DIRECTORY}/{PREFIX}",
@@ -70,6 +77,31 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> "StockTrial
     from graphfix.exporting.tf2.trial import tried as work  # which exporting does without
 
     return work(directory, exported, trial)
+
+
+def _widening(detector: Detector) -> Widening:
+    extractor = detector.body.feature_extractor
+    return Widening(extractor if detector.model.feature_extractor == WIDENED else None)
+
+
+def _multiplied(detector: Detector, wide: Widening) -> ConfigEdit:
+    return ConfigEdit(
+        ("model", detector.model.meta, "feature_extractor", "depth_multiplier"),
+        f"{wide.multiplier:g}",
+        "TensorFlow 2 applies it twice to the base network",
+    )
+
+
+def _widened(detector: Detector, wide: Widening) -> Finding:
+    return Finding(
+        "DEPTH_MULTIPLIER",
+        INFO,
+        "feature_extractor.depth_multiplier",
+        f"is {wide.multiplier:g} now, and was "
+        f"{detector.body.feature_extractor.depth_multiplier:g}: TensorFlow 2 applies it twice to "
+        "the base network and once to other layers; channels that are too many are 0, and stay so",
+        "leave it as it is",
+    )
 
 
 def _names(detector: Detector) -> names.Names:

@@ -8,28 +8,24 @@ The converter runs in a process of its own, in the Python that `--runtime_python
 """
 
 import os
-from typing import Any, Dict, Iterator, List, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple
 
 from graphfix.conversion.output import write_file
 from graphfix.errors import Problem, RequestError
-from graphfix.exporting import detections
 from graphfix.exporting.detector import Detector, Written
 from graphfix.exporting.targets import Trial
 from graphfix.findings import WARNING, Finding
 from graphfix.formats.schema import message_class, parse
 from graphfix.modeldir.names import FROZEN
 from graphfix.process.scratch import Scratch
-from graphfix.stock_api import runner
-from graphfix.verification.stock_trial import StockTrial
 
-JOBS = os.path.join(os.path.dirname(runner.WORKER), "tool_jobs.py")
+if TYPE_CHECKING:
+    from graphfix.verification.stock_trial import StockTrial
+
 # What the API's exporters call a detector's outputs; the last one is a Mask R-CNN's.
 _OUTPUTS = ("num_detections", "detection_boxes", "detection_scores", "detection_classes")
 _MASKS = ("detection_masks",)
-_NOISE = 4
-_SIZE = (240, 320, 3)
+_SIZE = (240, 320)
 # What is compared: detections that are not far below any use.
 _LEAST = 0.01
 
@@ -57,6 +53,10 @@ class Tool(NamedTuple):
 
     def write(self, detector: Detector, directory: str) -> Written:
         """Writes the graph and the model."""
+        # Asking for problems does without these.
+        from graphfix.exporting import detections
+        from graphfix.stock_api import runner
+
         data, told = detector.frozen_graph()
         write_file(directory, FROZEN, data)
         graph_def = parse(message_class("graphfix.graph.GraphDef"), data)
@@ -75,7 +75,7 @@ class Tool(NamedTuple):
             "names": [name for name in _OUTPUTS + _MASKS if name in names],
         }
         assert detector.python is not None, "problems() asks for it"
-        (made,) = runner.run_jobs([job], python=detector.python, worker=JOBS)
+        (made,) = runner.run_jobs([job], python=detector.python, worker=detections.JOBS)
         if "error" in made:
             error = made["error"]
             raise RequestError(
@@ -104,24 +104,24 @@ class Tool(NamedTuple):
             ),
         )
 
-    def tried(self, directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
+    def tried(self, directory: str, exported: Dict[str, Any], trial: Trial) -> "StockTrial":
         """Whether the runtime detects what TensorFlow does, where there is one.
 
         Raises:
           GraphfixError: one cannot be asked.
         """
+        from graphfix.exporting import detections, pictures
+
         if trial.images and trial.tf1_python is None:
             raise RequestError(
                 "--tf1_python", "is needed to read pictures", "name a Python of TensorFlow"
             )
         with Scratch() as scratch:
-            number = len(trial.images) or _NOISE
-            arrays = [os.path.join(scratch, f"{one}.npy") for one in range(number)]
+            if trial.images:
+                arrays = [os.path.join(scratch, f"{one}.npy") for one in range(len(trial.images))]
+            else:
+                arrays = pictures.written(scratch, _SIZE)
             theirs = None
-            if not trial.images:
-                for seed, array in enumerate(arrays):
-                    noise = np.random.RandomState(seed).randint(0, 256, _SIZE)
-                    np.save(array, noise.astype(np.uint8))
             if trial.tf1_python is not None:
                 theirs = detections.of_tensorflow(
                     os.path.join(directory, FROZEN),
@@ -134,7 +134,7 @@ class Tool(NamedTuple):
                 "model": os.path.join(directory, self.model),
                 "arrays": arrays,
             }
-            ours = detections.of_runtime(job, trial.python, JOBS, self.runtime_package)
+            ours = detections.of_runtime(job, trial.python, detections.JOBS, self.runtime_package)
         results: List[Dict[str, Any]] = [ours] + ([theirs] if theirs else [])
         version = f"{self.runtime} {ours['versions'][self.runtime_package]}"
         return detections.judged(version, ours, theirs, _LEAST, results)

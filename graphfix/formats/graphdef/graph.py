@@ -67,8 +67,11 @@ class Graph:
     """A GraphDef being changed: `nodes` in order, by name.
 
     `graph_def` is the message it was made of, of which only what is beside the nodes counts; `rest`
-    are the bytes of that.
+    are the bytes of that.  `repeated` says of which nodes there are more copies (a Repetition), all
+    of which are among what is written.
     """
+
+    repeated: Any = None
 
     def __init__(
         self, graph_def: Any, stored: Sequence[Optional[bytes]] = (), rest: Optional[bytes] = None
@@ -187,19 +190,23 @@ class Graph:
         return out
 
     def without_nodes(self) -> Any:
-        """A new message of all but the nodes: versions and library as they were."""
+        """A new message of all but the nodes: versions, library and unknown fields as they were."""
         out = message_class("graphfix.graph.GraphDef")()
-        for field, value in self.graph_def.ListFields():
-            if field.name == "version":
-                out.version = value
-            elif field.name != "node":
-                getattr(out, field.name).CopyFrom(value)
+        out.CopyFrom(self.graph_def)
+        out.ClearField("node")
         return out
 
     def to_graph_def(self) -> Any:
         """The graph as a new message, its nodes in order, with all contents."""
         out = self.without_nodes()
-        for node in self.ordered():
-            data = to_node_def(node).SerializeToString()
-            out.node.add().MergeFromString(extents.joined(skeleton.pieces(data)))
+        ordered = self.ordered()
+        ahead = self.repeated.runs(ordered) if self.repeated else {}
+        for node in ordered:
+            nodes = [node]
+            if self.repeated:
+                copies = self.repeated.nodes(ahead.get(node.name, ()))
+                nodes = [*copies, self.repeated.complete(node)]
+            for one in nodes:
+                data = to_node_def(one).SerializeToString()
+                out.node.add().MergeFromString(extents.joined(skeleton.pieces(data)))
         return out

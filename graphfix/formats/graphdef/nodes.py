@@ -8,7 +8,7 @@ from typing import Any, List, Optional, Sequence
 
 from graphfix.formats.graphdef import skeleton
 from graphfix.formats.graphdef.fields import fields
-from graphfix.formats.graphdef.wire import canonical
+from graphfix.formats.graphdef.wire import canonical, to_bytes
 from graphfix.formats.schema import message_class
 
 # What precedes an input of up to 127 bytes, as nearly all are.
@@ -143,6 +143,14 @@ def to_node_def(node: Any) -> Any:
     out.CopyFrom(message_of(node))
     out.name, out.op, out.input[:] = node.name, node.op, node.input
     return out
+
+
+def tail_of(node: Any) -> bytes:
+    """The bytes of a node behind its name, operation and inputs."""
+    rest = to_node_def(node)
+    for field in ("name", "op", "input"):
+        rest.ClearField(field)
+    return to_bytes(rest)
 
 
 def begin(name: str, op: bytes, inputs: Sequence[str]) -> bytes:

@@ -161,6 +161,12 @@ def header(number: int, size: int) -> bytes:
     return bytes(out)
 
 
+def framed(node: bytes) -> Pieces:
+    """A NodeDef as a field of a GraphDef, with each marker's content in its place."""
+    within = pieces(node)
+    return [header(1, extents.size(within)), *within]
+
+
 def _most(start: int, end: int) -> int:
     """How many fields are looked at: protobuf skips a hundred million of three bytes in a second,
     and this in minutes."""

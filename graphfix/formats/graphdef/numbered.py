@@ -1,4 +1,4 @@
-"""Copies of a constant that says the class."""
+"""Copies of a constant that says a number."""
 
 import os
 from typing import Any, List
@@ -12,8 +12,8 @@ from graphfix.formats.graphdef.wire import to_bytes
 
 
 class Numbered:
-    """Makes copies of a constant with the number of a class in one place: there may be as many as
-    classes, which differ in their names, their inputs and a few bytes."""
+    """Makes copies of a constant with another number in one place: there may be as many as classes,
+    which differ in their names, their inputs and a few bytes."""
 
     def __init__(self, node: Any, place: int):
         self._value = np.array(constants.value_of(node))
@@ -32,8 +32,12 @@ class Numbered:
             parts = to_bytes(rest).split(mark)
         self._before, self._after = parts
 
-    def node(self, name: str, inputs: List[str], number: int) -> Node:
+    def tail(self, number: int) -> bytes:
+        """What a copy has behind its name, operation and inputs: as long for each number."""
         self._value.reshape(-1)[self._place] = number
+        return self._before + self._value.tobytes() + self._after
+
+    def node(self, name: str, inputs: List[str], number: int) -> Node:
+        """A copy as a node."""
         data = begin(name, self._op.encode(), inputs)
-        stored = data + self._before + self._value.tobytes() + self._after
-        return Node(name, self._op, stored=stored, inputs=inputs)
+        return Node(name, self._op, stored=data + self.tail(number), inputs=inputs)

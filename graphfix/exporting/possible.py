@@ -1,0 +1,41 @@
+"""What a converted detector can be exported to, for the report to say before anybody has tried."""
+
+import dataclasses
+from typing import Tuple
+
+from graphfix.choices import Target
+from graphfix.conversion.context import Context
+from graphfix.conversion.output import Output
+from graphfix.errors import GraphfixError, Problem
+from graphfix.exporting.detector import Detector, of_tensors
+from graphfix.exporting.targets import TARGETS, TargetRow
+from graphfix.report.report import Export
+
+_PYTHON = "--runtime_python"
+
+
+def exports(context: Context, output: Output, place: str) -> Tuple[Export, ...]:
+    """A row for every target; `place` is the directory of the conversion."""
+    made = of_tensors(context, output.plan, output.config, output.tensors, place)
+    return tuple(_export(target, row, made) for target, row in TARGETS.items())
+
+
+def _export(target: Target, row: TargetRow, made: Detector) -> Export:
+    asked = Export(target.value, row.title)
+    try:
+        found = tuple(row.load().problems(made))
+        if made.quantization and not _only_python(found):
+            without = dataclasses.replace(made, drop_quantization=True)
+            less = tuple(row.load().problems(without))
+            if _only_python(less):
+                asked, found = dataclasses.replace(asked, drop_quantization=True), less
+    except GraphfixError as error:
+        found = tuple(error.problems)
+    pythons = [one.remedy for one in found if one.subject == _PYTHON]
+    others = tuple(f"{one.subject} {one.message}" for one in found if one.subject != _PYTHON)
+    return dataclasses.replace(asked, python=pythons[0] if pythons else "", problems=others)
+
+
+def _only_python(found: Tuple[Problem, ...]) -> bool:
+    """Whether nothing is in the way but that no Python is named."""
+    return all(one.subject == _PYTHON for one in found)

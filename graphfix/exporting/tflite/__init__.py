@@ -1,0 +1,1 @@
+"""TensorFlow Lite: detectors exported to it, and published ones for fewer classes."""

@@ -1,0 +1,1 @@
+"""Weights and settings of a detector for graphfix.torch."""

@@ -1,0 +1,165 @@
+"""From a converted directory to a device: commands that train, watch, evaluate, export and deploy.
+
+What the stock scripts take was looked up in the API of 2019-01, 2019-04, 2019-07 and 2021.
+"""
+
+import os
+import posixpath
+from typing import Iterator, List, NamedTuple, Optional, Tuple
+
+from graphfix.modeldir.names import CONFIG, REPORT_HTML
+from graphfix.process.console import quoted
+from graphfix.report.next_steps import Step, config_path, next_steps
+from graphfix.report.report import Export, Report
+from graphfix.restore import trainers
+
+# The first that is known to evaluate once, and by itself.
+_EVALUATES_ONCE = "2019-01"
+_MOVED = "2018-07"  # the old trainer and its evaluation, to legacy/
+
+
+class Stage(NamedTuple):
+    """What to do, what there is to know about it, and its command, if there is one to give."""
+
+    title: str
+    remark: str
+    command: Optional[str] = None
+
+
+class Way(NamedTuple):
+    """A target of `graphfix export`, and its command or what is in the way."""
+
+    export: Export
+    command: Optional[str]
+
+
+def stages(report: Report) -> Tuple[Tuple[str, Tuple[Stage, ...]], ...]:
+    """(trainer, what to do with it, from training to the exported graph), for each trainer the plan
+    is for; those that train come first."""
+    config = config_path(report)
+    if config is None:
+        return ()
+    api = report.plan.target_api
+    steps = sorted(next_steps(report), key=lambda one: one.command is None)
+    return tuple((one.trainer, tuple(_stages(one, config, api))) for one in steps)
+
+
+def exported(config: str) -> str:
+    """The directory that the stock exporter is to write."""
+    return f"{posixpath.dirname(config)}_exported"
+
+
+def _stages(step: Step, config: str, api: str) -> List[Stage]:
+    train = Stage("Train", step.remark, step.command)
+    if step.command is None:
+        return [train]
+    return [
+        train,
+        Stage(
+            "Watch",
+            "TensorBoard shows losses, and what evaluation finds.",
+            f"tensorboard --logdir={quoted(step.directory)}",
+        ),
+        _evaluation(step, config, api),
+        Stage(
+            "Export",
+            "Makes a frozen graph, and a SavedModel for TensorFlow Serving, of the latest "
+            "checkpoint, in a new directory.",
+            export_command(step, config),
+        ),
+    ]
+
+
+def _evaluation(step: Step, config: str, api: str) -> Stage:
+    directory = quoted(step.directory)
+    path = f"--pipeline_config_path={quoted(config)}"
+    once = api >= _EVALUATES_ONCE
+    if step.trainer == trainers.MODEL_MAIN:
+        during = "model_main evaluates while it trains, too"
+        if not once:
+            return Stage("Evaluate", f"{during}.")
+        words = ["object_detection.model_main", path, f"--model_dir={directory}"]
+    else:
+        legacy = "legacy." if api >= _MOVED else ""
+        during = "To run beside the training, or after it"
+        words = [f"object_detection.{legacy}eval", path]
+        words.append(f"--eval_dir={quoted(posixpath.join(step.directory, 'eval'))}")
+    words.append(f"--checkpoint_dir={directory}")
+    remark = f"{during}; this evaluates the latest checkpoint once."
+    if once:
+        words.append("--run_once")
+    else:
+        remark = f"{during}; it goes on until it is stopped."
+    return Stage("Evaluate", remark, _command(words))
+
+
+def export_command(step: Step, config: str) -> str:
+    """The stock exporter's, for the latest checkpoint of a trainer."""
+    # The shell finds it: nobody knows yet how long training will go on.
+    latest = f"ls {quoted(step.directory)}/model.ckpt-*.index | sort -V | tail -n 1"
+    return _command(
+        [
+            "object_detection.export_inference_graph",
+            "--input_type=image_tensor",
+            f"--pipeline_config_path={quoted(config)}",
+            f"--trained_checkpoint_prefix=\"$({latest} | sed 's/.index$//')\"",
+            f"--output_directory={quoted(exported(config))}",
+        ]
+    )
+
+
+def _command(words: List[str]) -> str:
+    return " \\\n    ".join([f"python -m {words[0]} --alsologtostderr", *words[1:]])
+
+
+def ways(report: Report) -> Tuple[Way, ...]:
+    """What the exported model can become, or why not."""
+    config = config_path(report)
+    if config is None:
+        return ()
+    return tuple(Way(one, _way(one, config)) for one in report.exports)
+
+
+def _way(one: Export, config: str) -> Optional[str]:
+    if one.problems:
+        return None
+    command = _export_command(one.target, config)
+    if one.drop_quantization:
+        command += " --drop_quantization"
+    return command + (" --runtime_python PYTHON" if one.python else "")
+
+
+def _export_command(target: str, config: str) -> str:
+    out = f"{posixpath.dirname(config)}_{target}"
+    return f"graphfix export {target} {quoted(exported(config))} -o {quoted(out)}"
+
+
+def what_next(report: Report, directory: str) -> Tuple[str, ...]:
+    """Lines for who converted into a directory: where it is, and the next command to paste."""
+    page = os.path.join(directory, REPORT_HTML)
+    lines = [f"{directory} written; {page} has the details"]
+    if any(one.code == "PLACEHOLDER" for one in report.findings):
+        return (
+            *lines,
+            "next, write the paths that are still placeholders, and see whether it will train:",
+            f"graphfix doctor {quoted(os.path.join(directory, CONFIG))}",
+            f"then train, and export what you have trained: {page} has the commands",
+        )
+    found = next_steps(report)
+    for one in found:
+        if one.command:
+            return (*lines, "next, train:", *one.command.split("\n"), *_after(report, one))
+    return (*lines, *(f"next: {one.remark}" for one in found[:1]))
+
+
+def _after(report: Report, step: Step) -> Iterator[str]:
+    """Lines for who has trained."""
+    config = config_path(report)
+    assert config is not None, "there is a command"
+    yield "after training, export it this way:"
+    yield from export_command(step, config).split("\n")
+    ways = [one for one in report.exports if not one.problems]
+    if ways:
+        names = ", ".join(one.target for one in ways)
+        yield f"and then to another runtime, TARGET being one of {names}:"
+        yield _export_command("TARGET", config)

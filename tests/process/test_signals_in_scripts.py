@@ -1,0 +1,136 @@
+"""Signals in scripts: none is lost, and what is held or being undone is done to its end."""
+
+import subprocess
+import sys
+
+import pytest
+import repository
+from test_signals import heeding
+
+
+def script(body):
+    """What a script says that begins to heed signals and runs `body`."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import os, signal, sys, time, weakref\n"
+            "from graphfix.process import signals\nsignals.heed()\n" + body,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        universal_newlines=True,
+        timeout=60,
+        preexec_fn=heeding,
+        env=repository.environment(),
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+KILL = "os.kill(os.getpid(), signal.SIG%s)\n"
+# As a command does, it ends with nothing heeded any more.
+SAY = (
+    "except BaseException as error:\n    print(type(error).__name__, error.exit_code)\n"
+    "signals.ignore()\n"
+)
+
+
+@pytest.mark.parametrize("name, code", [("TERM", "143"), ("INT", "130"), ("HUP", "129")])
+def test_a_signal_is_not_lost_where_python_swallows_exceptions(name, code):
+    assert script(
+        "class Ending:\n"
+        "    def __del__(self):\n"
+        "        " + KILL % name + "        time.sleep(0)\n"
+        "        print('deleted')\n"
+        "try:\n"
+        "    Ending()\n"
+        "    time.sleep(20)\n" + SAY
+    ) == ["deleted", "Ended", code]
+    assert script(
+        "class Thing:\n"
+        "    pass\n"
+        "def end():\n"
+        "    " + KILL % name + "    time.sleep(0)\n"
+        "    print('ended')\n"
+        "thing = Thing()\n"
+        "weakref.finalize(thing, end)\n"
+        "try:\n"
+        "    del thing\n"
+        "    time.sleep(20)\n" + SAY
+    ) == ["ended", "Ended", code]
+
+
+@pytest.mark.parametrize(
+    "modules, make",
+    [
+        (["_weakrefset"], "weakref.WeakSet([thing])"),
+        (["weakref"], "weakref.WeakKeyDictionary({thing: 1})"),
+        (["weakref"], "weakref.WeakValueDictionary({1: thing})"),
+        (["logging"], "[thing.flush, thing.close]"),
+        (["concurrent.futures.thread"], "thing.submit(time.sleep, 0).result()"),
+        (["importlib._bootstrap"], "importlib.import_module('wave')"),
+    ],
+)
+def test_a_signal_is_not_lost_in_a_callback_of_the_standard_library(modules, make):
+    kinds = {
+        "logging": "logging.StreamHandler()",
+        "concurrent.futures.thread": "concurrent.futures.thread.ThreadPoolExecutor(1)",
+    }
+    said = script(
+        "import concurrent.futures.thread, gc, importlib, logging\n"
+        "class Thing:\n"
+        "    pass\n"
+        "def profile(frame, event, argument):\n"
+        f"    if event == 'call' and frame.f_globals.get('__name__') in {modules} and (\n"
+        "        frame.f_code.co_name in ('_remove', 'remove', 'cb', 'weakref_cb',\n"
+        "                                 '_removeHandlerRef')):\n"
+        "        sys.setprofile(None)\n"
+        "        print('called')\n"
+        "        " + KILL % "TERM" + "        time.sleep(0)\n"
+        "try:\n"
+        f"    thing = {kinds.get(modules[0], 'Thing()')}\n"
+        "    sys.setprofile(profile)\n"
+        f"    kept = {make}\n"
+        "    del thing\n"
+        "    if type(kept) is list:\n"
+        "        del kept\n"
+        "    gc.collect()\n"
+        "    time.sleep(20)\n" + SAY
+    )
+    assert said == ["called", "Ended", "143"]
+
+
+def test_an_exception_that_is_lost_comes_again():
+    assert script(
+        "try:\n"
+        "    try:\n"
+        "        " + KILL % "TERM" + "        time.sleep(20)\n"
+        "    except BaseException:\n"
+        "        print('lost')\n"
+        "    time.sleep(20)\n" + SAY
+    ) == ["lost", "Ended", "143"]
+
+
+def test_what_is_held_is_done_to_its_end():
+    assert script(
+        "try:\n"
+        "    with signals.held():\n"
+        "        " + KILL % "INT" + "        " + KILL % "TERM" + "        with signals.held():\n"
+        "            time.sleep(0.2)\n"
+        "        print('done')\n"
+        "    print('never')\n" + SAY
+    ) == ["done", "Ended", "130"]
+
+
+def test_what_undoes_is_not_broken_off():
+    assert script(
+        "try:\n"
+        "    try:\n"
+        "        " + KILL % "INT" + "    finally:\n"
+        "        " + KILL % "TERM" + "        try:\n"
+        "            {}['x']\n"
+        "        except KeyError:\n"
+        "            " + KILL % "INT" + "            time.sleep(0.2)\n"
+        "        print('undone')\n" + SAY
+    ) == ["undone", "Ended", "130"]
