@@ -21,14 +21,13 @@ if TYPE_CHECKING:
     from graphfix.api.conversions import (
         convert,
         convert_batch,
-        convert_lite,
-        export,
         inspect,
         model_in_memory,
         open_model,
         plan,
         thaw,
     )
+    from graphfix.api.exports import convert_lite, export
     from graphfix.api.training import (
         apply_anchors,
         check_environment,
@@ -62,8 +61,8 @@ __version__ = "0.1.0"
 
 # Module: the public names that it has.
 _MODULES = {
-    "api.conversions": "convert convert_batch convert_lite export inspect model_in_memory "
-    "open_model plan thaw",
+    "api.conversions": "convert convert_batch inspect model_in_memory open_model plan thaw",
+    "api.exports": "convert_lite export",
     "api.comparisons": "check diff try_with_stock_api update_golden verify",
     "api.training": "apply_anchors check_environment diagnose explain fit_anchors show_anchors "
     "show_records",

@@ -28,7 +28,6 @@ from graphfix.batch.recipe import Entry, read_recipe
 from graphfix.errors import RequestError
 from graphfix.findings import count as number_of
 from graphfix.formats.regular_files import read_file
-from graphfix.modeldir import ownership, publishing
 from graphfix.modeldir.names import MANIFEST
 from graphfix.process import signals, workers
 from graphfix.process.console import escaped, one_line
@@ -118,6 +117,9 @@ def batch(
 
 def _clean(name: str, out: str) -> None:
     """Removes what a worker that was ended had begun, unless another run is at it."""
+    # Which needs NumPy and much else, and few runs: the first worker starts the earlier.
+    from graphfix.modeldir import ownership, publishing
+
     # A pipe in the place of the lock would be waited for.
     handle = os.open(os.path.join(out, LOCKS, name), os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
     try:

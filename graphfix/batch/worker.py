@@ -24,14 +24,22 @@ from graphfix.errors import GraphfixError, Problem, RequestError, SourceError
 from graphfix.exporting.possible import exports
 from graphfix.formats.archive import SUFFIXES
 from graphfix.formats.checkpoint import reader
-from graphfix.formats.graphdef.kinds import SAVED_MODEL_PB
+from graphfix.formats.graphdef.kinds import saved_model_file
 from graphfix.formats.regular_files import read_file
 from graphfix.fronts import Front, asked_by
 from graphfix.modeldir import foreign, ownership
 from graphfix.modeldir.destinations import Directory
 from graphfix.modeldir.download import fetch
 from graphfix.modeldir.manifest import Manifest, read_manifest
-from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, META, SAVED_MODEL, TFLITE
+from graphfix.modeldir.names import (
+    CHECKPOINT,
+    CONFIG,
+    FROZEN,
+    LABEL_MAP,
+    META,
+    SAVED_MODEL_DIRECTORY,
+    TFLITE,
+)
 from graphfix.modeldir.search import find_archive, find_frozen, find_prefix, model_of
 from graphfix.modeldir.source_labels import label_maps_in, named_label_maps
 from graphfix.options import OPTIONS, ConvertOptions
@@ -226,7 +234,7 @@ def _content(path: str, config_path: Optional[str]) -> str:
     frozen = find_frozen(path)
     rows: List[str] = []
     if frozen:
-        found = [os.path.join(frozen, SAVED_MODEL_PB) if os.path.isdir(frozen) else frozen]
+        found = [saved_model_file(frozen) if os.path.isdir(frozen) else frozen]
     else:
         prefix = find_prefix(path)
         reader.read_index(prefix)  # says what is wrong, where it is no checkpoint
@@ -238,8 +246,8 @@ def _content(path: str, config_path: Optional[str]) -> str:
         found.append(prefix + META)
     beside = os.path.dirname(found[0])
     config = config_path or os.path.join(beside, CONFIG)
-    graphs = (FROZEN, TFLITE, SAVED_MODEL)
-    found += [config] + [os.path.join(beside, one) for one in (LABEL_MAP, *graphs)]
+    found += [config] + [os.path.join(beside, one) for one in (LABEL_MAP, FROZEN, TFLITE)]
+    found.append(saved_model_file(os.path.join(beside, SAVED_MODEL_DIRECTORY)))
     found += label_maps_in(beside)
     with contextlib.suppress(SourceError):  # the conversion says what is wrong with it
         found += named_label_maps(parse_config(read_file(config), config).message, config, beside)

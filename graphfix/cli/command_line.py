@@ -14,7 +14,7 @@ from absl.flags import argparse_flags
 
 import graphfix
 from graphfix.cli import flagfile, flags
-from graphfix.cli.spelling import spelled
+from graphfix.cli.spelling import neighbour, spelled
 from graphfix.fronts import Front, asked_by
 from graphfix.process import console, signals
 from graphfix.process.endings import exit_code
@@ -43,6 +43,13 @@ class _Parser(argparse_flags.ArgumentParser):
 
     def __init__(self, inherited_absl_flags: Any = None, **more: Any) -> None:
         super().__init__(inherited_absl_flags=inherited_absl_flags, **more)
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += neighbour(str(value), [str(one) for one in action.choices or ()])
+            raise
 
     def error(self, message: str) -> Any:
         """Two lines instead of a usage of fifteen."""

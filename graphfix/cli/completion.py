@@ -1,9 +1,9 @@
 """graphfix completion bash|zsh|fish"""
 
 import argparse
-import sys
 
 from graphfix.cli import shells
+from graphfix.process.console import print_result
 
 EXAMPLES = (
     "graphfix completion bash > ~/.local/share/bash-completion/completions/graphfix",
@@ -21,6 +21,5 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from graphfix.cli import command_line  # which loads this module
 
-    # Not by print_result: the script is a program's text, with no one else's words in it.
-    sys.stdout.write(shells.script(args.shell, command_line.parser()))
+    print_result(shells.script(args.shell, command_line.parser()))
     return 0

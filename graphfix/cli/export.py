@@ -24,13 +24,14 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_source(parser)
     flags.add_options(parser, but=("pipeline_config_path", *NOT_TAKEN))
-    parser.add_argument(
+    target = flags.group(parser, "target")
+    target.add_argument(
         "--drop_quantization",
         action="store_true",
         help="leave out the ranges of a model trained with quantization, if the target has no "
         "place for them",
     )
-    parser.add_argument(
+    target.add_argument(
         "--runtime_python",
         metavar="PYTHON",
         help="the Python that has the target's own tools (onnx: TensorFlow and tf2onnx; openvino: "

@@ -44,9 +44,9 @@ class Command(NamedTuple):
     below: Tuple["Command", ...]
 
 
-def script(shell: str, parser: argparse.ArgumentParser) -> str:
-    """The script for a shell, one of SCRIPTS."""
-    return "\n".join(SCRIPTS[shell](command(parser))) + "\n"
+def script(shell: str, parser: argparse.ArgumentParser) -> List[str]:
+    """The lines of the script for a shell, one of SCRIPTS."""
+    return "\n".join(SCRIPTS[shell](command(parser))).split("\n")
 
 
 def command(

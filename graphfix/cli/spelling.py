@@ -19,13 +19,14 @@ def spelled(
         name, equals, value = word.partition("=")
         known = "--" + name[2:].replace("-", "_")
         if not any(flag.startswith(known) for flag in flags):
-            refuse(f"unrecognized arguments: {name}{_neighbour(known, flags)}")
+            refuse(f"unrecognized arguments: {name}{neighbour(known, flags)}")
         out[number] = known + equals + value
     return out
 
 
-def _neighbour(name: str, flags: Collection[str]) -> str:
+def neighbour(name: str, known: Collection[str]) -> str:
+    """Words for what is known that is spelt like a name."""
     import difflib  # hardly any command needs it
 
-    near = difflib.get_close_matches(name, sorted(flags), 1)
+    near = difflib.get_close_matches(name, sorted(known), 1)
     return f"; did you mean {near[0]}?" if near else ""

@@ -44,7 +44,7 @@ def open_snapshot(path: str, *, ignored: Container[str] = ()) -> Snapshot:
     if path.endswith(_TEXTS) and not graph:
         return _text(path)
     if graph:
-        if os.path.basename(path) == kinds.SAVED_MODEL_PB:
+        if os.path.basename(path) in kinds.SAVED_MODEL_FILES:
             return _directory(path, os.path.dirname(path) or ".", None, ignored)
         heads = _Heads(os.path.dirname(path))
         return Snapshot(path, False, graphs={"": _frozen(path, heads)})
@@ -64,7 +64,7 @@ def _directory(
     raw = heads.fields
     if frozen is not None and frozen == directory:
         graphs.update(_saved_model(directory, heads))
-        known.add(kinds.SAVED_MODEL_PB)
+        known.add(os.path.basename(kinds.saved_model_file(directory)))
     elif os.path.isfile(os.path.join(directory, FROZEN)):
         graphs[""] = _frozen(os.path.join(directory, FROZEN), heads)
         known.add(FROZEN)

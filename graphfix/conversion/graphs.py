@@ -9,8 +9,9 @@ from graphfix.detectors.families import FASTER_RCNN
 from graphfix.errors import Problem, SourceError
 from graphfix.findings import INFO, LEFT_OUT, WARNING, Finding, by_severity
 from graphfix.formats.extents import Pieces
+from graphfix.formats.graphdef.kinds import saved_model_file
 from graphfix.formats.tensors import TensorStore
-from graphfix.modeldir.names import CONFIG, FROZEN, SAVED_MODEL, TFLITE
+from graphfix.modeldir.names import CONFIG, FROZEN, SAVED_MODEL, SAVED_MODEL_DIRECTORY, TFLITE
 from graphfix.modeldir.openers import Model
 from graphfix.planning.plan import Plan
 
@@ -85,12 +86,12 @@ def _graphs(source: Model) -> Dict[str, str]:
     found = {
         FROZEN: source.frozen,
         TFLITE: os.path.join(beside, TFLITE),
-        SAVED_MODEL: os.path.join(beside, SAVED_MODEL),
+        SAVED_MODEL: saved_model_file(os.path.join(beside, SAVED_MODEL_DIRECTORY)),
     }
     if source.frozen and os.path.basename(source.frozen) == TFLITE:
         found = {TFLITE: source.frozen}
     if os.path.isdir(source.prefix):
-        found[SAVED_MODEL] = os.path.join(source.prefix, os.path.basename(SAVED_MODEL))
+        found[SAVED_MODEL] = saved_model_file(source.prefix)
     return {name: path for name, path in found.items() if path and os.path.isfile(path)}
 
 

@@ -19,7 +19,7 @@ from graphfix.formats.textproto import Document
 from graphfix.modeldir import ownership
 from graphfix.modeldir.checkpoint_state import write_state
 from graphfix.modeldir.destinations import Destination, Stage
-from graphfix.modeldir.measuring import Figures
+from graphfix.modeldir.measuring import Content, Figures, content_of
 from graphfix.modeldir.names import (
     CHECKPOINT,
     CONFIG,
@@ -35,7 +35,7 @@ from graphfix.modeldir.names import (
 from graphfix.pipeline_config.anchor_generators import touches_anchors
 from graphfix.pipeline_config.document import bound_config
 from graphfix.pipeline_config.edits import apply_edits
-from graphfix.pipeline_config.label_map import Label, LabelMap, format_label_map
+from graphfix.pipeline_config.label_map import format_label_map
 from graphfix.planning import edits as tensor_edits
 from graphfix.planning.non_finite_check import not_finite
 from graphfix.planning.plan import Plan
@@ -98,11 +98,11 @@ def write(
     context: Context,
     destination: Destination,
     exports: Optional[Exports] = None,
-) -> Tuple[Report, Figures]:
+) -> Tuple[Report, Figures, Content]:
     """Writes checkpoint, config, graphs, label map, plan and report into a stage.
 
     One thread copies tensors.  The other writes the small files meanwhile, and then reads back what
-    was copied: the figures that come of it are `verify`'s.
+    was copied: the figures that come of it, and what plan.json is to have, are `verify`'s.
     """
     directory, plan, figures = stage.directory, output.plan, Figures()
     bundles = [(output.tensors, os.path.join(directory, CHECKPOINT))]
@@ -132,8 +132,9 @@ def write(
         if SAVED_MODEL in output.graphs:
             # Empty as the exporter's, which has its variables as constants in the graph.
             os.mkdir(os.path.join(directory, SAVED_MODEL_VARIABLES))
-        write_file(directory, LABEL_MAP, format_label_map(label_map(plan)).encode())
-        write_file(directory, PLAN_JSON, to_json(plan).encode())
+        write_file(directory, LABEL_MAP, format_label_map(plan.label_map).encode())
+        planned = to_json(plan).encode()
+        write_file(directory, PLAN_JSON, planned)
         report = _report(output, stage, context, destination)
         if exports:
             told = exports(context, output, destination.place)
@@ -141,7 +142,7 @@ def write(
         write_file(directory, REPORT_JSON, report.to_json().encode())
         write_file(directory, REPORT_HTML, html.render(report).encode())
         figures.work()
-    return report, figures
+    return report, figures, content_of(planned)
 
 
 def write_file(directory: str, name: str, data: bytes) -> None:
@@ -165,13 +166,6 @@ def new_generator(context: Context, plan: Plan, config: Document) -> Any:
         return None
     meta = context.source.model.meta
     return getattr(getattr(bound_config(config).message.model, meta), ANCHOR_FIELD[meta])
-
-
-def label_map(plan: Plan) -> LabelMap:
-    """The label map of a plan's classes."""
-    return LabelMap(
-        tuple(Label(one.id, one.name, one.display_name) for one in plan.classes if one.name)
-    )
 
 
 def _report(output: Output, stage: Stage, context: Context, destination: Destination) -> Report:

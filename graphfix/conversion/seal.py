@@ -8,7 +8,10 @@ from graphfix.conversion.output import Output, training_tensors
 from graphfix.errors import SourceError, VerificationError
 from graphfix.modeldir import manifest, measuring
 from graphfix.modeldir.destinations import Stage
-from graphfix.modeldir.names import CHECKPOINT, CONFIG, TRAINING_CHECKPOINT
+from graphfix.modeldir.names import CHECKPOINT, CONFIG, PLAN_JSON, TRAINING_CHECKPOINT
+from graphfix.planning.plan import Plan
+from graphfix.planning.plan_check import refuse
+from graphfix.planning.plan_rules import faults
 from graphfix.verification.copies import FAULT, check_copies
 from graphfix.verification.judge import describe_output, judge
 from graphfix.verification.models import check_model, requested
@@ -19,11 +22,12 @@ def verify(
     stage: Stage,
     context: Context,
     figures: measuring.Figures,
+    planned: measuring.Content,
     made_of: Optional[Dict[str, Any]],
 ) -> None:
     """Compares what is on a stage with what was meant, and leaves its manifest there; `figures` are
-    of the tensors read back as they were written, `made_of` is what the manifest is to record of
-    what the output was made of.
+    of the tensors read back as they were written, `planned` is what plan.json is to have, `made_of`
+    what the manifest is to record of what the output was made of.
 
     Raises:
       VerificationError: it is not what was meant.
@@ -31,6 +35,7 @@ def verify(
     source, plan = context.source, output.plan
     measured = measuring.measure(stage.directory, known=figures)
     check_copies(CHECKPOINT, output.tensors, measured, source=source.store, edits=plan.edits)
+    _check_plan(measured.files.get(PLAN_JSON), planned, plan)
     try:
         described = describe_output(stage.directory, measured.stores[CHECKPOINT])
     except SourceError as error:
@@ -39,10 +44,17 @@ def verify(
     record, _ = manifest.write(
         stage.directory, measured=measured, model=described[1], made_of=made_of
     )
-    judgement = judge(stage.directory, record, measured, described, remedy=FAULT)
+    judgement = judge(stage.directory, record, measured, described, plan=plan, remedy=FAULT)
     if judgement.problems:
         raise VerificationError.collected(judgement.problems)
     if stage.model_dir is not None:
         measured = measuring.measure(stage.model_dir, known=figures)
         manifest.write(stage.model_dir, measured=measured)
         check_copies(TRAINING_CHECKPOINT, training_tensors(output, context), measured)
+
+
+def _check_plan(found: Optional[measuring.Content], planned: measuring.Content, plan: Plan) -> None:
+    """Whether a plan's file is as it was written, and what it says can be replayed."""
+    if found != planned:
+        raise VerificationError(PLAN_JSON, "has other contents than were written", FAULT)
+    refuse(list(faults(plan)), PLAN_JSON, VerificationError, FAULT)

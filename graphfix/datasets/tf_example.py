@@ -7,7 +7,7 @@ Protocol Buffers' own parser, which copies the encoded image.
 
 import functools
 import struct
-from typing import Any, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from google.protobuf.message import DecodeError
 
@@ -25,6 +25,8 @@ HEIGHT, WIDTH = b"image/height", b"image/width"
 ENCODED, FORMAT, SOURCE_ID = b"image/encoded", b"image/format", b"image/source_id"
 # A mask is encoded or a list of floats, as the input reader's mask_type says.
 MASK = b"image/object/mask"
+# Further channels, which the decoder needs where the input reader's num_additional_channels is set.
+CHANNELS = b"image/additional_channels/encoded"
 # The list that each key's values are in.
 KINDS = {
     **dict.fromkeys(EDGES, "float_list"),
@@ -76,6 +78,14 @@ class ExampleReader:
         if encoded:
             found[ENCODED] = memoryview(block)[encoded]
         return found, []
+
+    def kind_of(self, data: bytes, key: bytes) -> Optional[str]:
+        """In which list a record has a key's values; None where it has none."""
+        for feature in parse(self._class, data).features.feature:
+            if feature.key == key:
+                held: Optional[str] = feature.value.WhichOneof("kind")
+                return held
+        return None
 
     def _parsed(self, data: bytes) -> Tuple[Dict[bytes, Any], List[Wrong]]:
         found: Dict[bytes, Any] = {}

@@ -37,7 +37,7 @@ _OPTIONAL_SINCE = "keras_initializer_by_name"
 _HYPERPARAMS = ("conv_hyperparams", "fc_hyperparams")
 
 
-def _blocks(setup: Setup) -> Iterator[Tuple[Path, Any]]:
+def hyperparams(setup: Setup) -> Iterator[Tuple[Path, Any]]:
     """The hyperparameters that the builders read, as (path below the model's, message)."""
     name, predictor = setup.predictor
     if setup.meta == SSD:
@@ -69,7 +69,7 @@ def _empty(setup: Setup) -> Iterator[Symptom]:
                 f"write {path[-1]} {{ {usual} }}" if "{" in usual else f"write {usual}",
             )
     yield from _calibration(setup)
-    blocks = list(_blocks(setup))
+    blocks = list(hyperparams(setup))
     needed: Tuple[str, ...] = ()
     if blocks and not setup.options.schema.field("Initializer", _OPTIONAL_SINCE):
         needed = ("initializer", "regularizer") if is_keras(setup) else ("initializer",)

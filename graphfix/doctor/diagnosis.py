@@ -19,6 +19,8 @@ from graphfix.doctor import (
     config_schema,
     config_syntax,
     freezing,
+    group_norms,
+    input_readers,
     labels,
     learning_rate,
     model_dir,
@@ -53,10 +55,12 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + config_revision.CHECKS
         + choices.CHECKS
         + builders.CHECKS
+        + group_norms.CHECKS
         + augmentations.CHECKS
         + architecture.CHECKS
         + prediction_checks.TRAINERS
-        + freezing.CHECKS,
+        + freezing.CHECKS
+        + input_readers.CHECKS,
     ),
     ("paths", paths.CHECKS),
     (

@@ -18,6 +18,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from graphfix.datasets.tf_example import (
+    CHANNELS,
     EDGES,
     ENCODED,
     FORMAT,
@@ -87,6 +88,10 @@ class Look:
             return
         for key, held, kind in wrong:
             self.note("FEATURE_KIND", f"{key.decode()} is a {held}, not a {kind}")
+        if CHANNELS in found:
+            scan.channels += 1
+        if self.masks and MASK in found and not scan.mask_kinds:
+            scan.mask_kinds.add(self.examples.kind_of(block[start:end], MASK) or "")
         source = found.get(SOURCE_ID)
         if source and source[0]:
             sources.append(source_key(source[0]))

@@ -63,6 +63,8 @@ class Scan:
     def __init__(self, files: Tuple[str, ...]):
         self.files = files
         self.records = self.boxes = self.empty = self.bytes = 0
+        self.channels = 0  # records with additional channels
+        self.mask_kinds: Set[str] = set()  # the lists that the files' first masks are in
         self.measured = self.pixels = 0
         self.complete = True
         self.boxed = False
@@ -81,7 +83,7 @@ class Scan:
 
     def merge(self, other: "Scan") -> "Scan":
         """Adds another scan, of other files of the same data set; returns itself."""
-        for name in ("records", "boxes", "empty", "bytes", "measured", "pixels"):
+        for name in ("records", "boxes", "empty", "bytes", "measured", "pixels", "channels"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.complete = self.complete and other.complete
         self.boxed = self.boxed or other.boxed
@@ -92,6 +94,7 @@ class Scan:
         ):
             _add(mine, others)
         self.image_sizes |= other.image_sizes
+        self.mask_kinds |= other.mask_kinds
         if other.most is not None:
             self.more_boxes(other.most)
         self.first_boxes.update(other.first_boxes)

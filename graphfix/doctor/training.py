@@ -146,6 +146,17 @@ def _metrics(setup: Setup) -> Iterator[Symptom]:
         )
 
 
+def _no_averages(setup: Setup) -> Iterator[Symptom]:
+    evaluation, path = setup.message.eval_config, ("eval_config", "use_moving_averages")
+    if evaluation.use_moving_averages and not setup.train.optimizer.use_moving_average:
+        yield Symptom(
+            setup.where(*path),
+            "evaluation uses moving averages, and the optimizer keeps none",
+            "write use_moving_averages: false",
+            (ConfigEdit(path, None, "there are none"),),
+        )
+
+
 CHECKS = (
     Check(
         "BATCHNORM_LAGS",
@@ -168,6 +179,15 @@ CHECKS = (
         'The API has no such metrics, so that evaluation stops ("Metric not found").',
         "write the name of metrics that it has",
         _metrics,
+    ),
+    Check(
+        "AVERAGES_NOT_KEPT",
+        ERROR,
+        "Evaluation restores moving averages, which training does not keep, so that it stops "
+        '("ExponentialMovingAverage not found in checkpoint").',
+        "write use_moving_averages: false in eval_config, or use_moving_average: true in the "
+        "optimizer before training",
+        _no_averages,
     ),
     Check(
         "QUANTIZATION_LATE",

@@ -41,7 +41,7 @@ def compared(
     for path in asked.images:
         if not os.path.isfile(path):
             raise RequestError(path, "is not a file", "check --images")
-    lacking, tensorflow = _lacking(row.runtime, asked)
+    lacking, python, tensorflow = _lacking(row.runtime, asked)
     if lacking:
         finding = Finding(
             NOT_COMPARED,
@@ -54,8 +54,10 @@ def compared(
     tried = row.load().tried(
         directory,
         exported,
-        Trial(asked.python, tensorflow, images=[os.path.abspath(one) for one in asked.images]),
+        Trial(python, tensorflow, images=[os.path.abspath(one) for one in asked.images]),
     )
+    if not tried.outputs:  # figures without a verdict
+        return {"runtime": tried.verifications[0].api, "summary": "; ".join(tried.remarks)}, ()
     (outputs,) = tried.outputs
     scores, edges = (one.difference for one in outputs.figures)
     result = {
@@ -70,15 +72,18 @@ def compared(
     if outputs.equal:
         return result, ()
     what = f"detects something else than the frozen graph in {_pictures(asked)}: {outputs.summary}"
-    if not rounded:
+    why = exported["details"].get("may_differ")
+    if rounded:
+        why = "the model is rounded to integers, and a value between two may become either"
+    if not why:
         raise VerificationError(
-            outputs.api, what, "report it, please; --no_comparison writes it all the same"
+            outputs.api, what, "report it, please; without a comparison it is written all the same"
         )
     finding = Finding(
         "DETECTIONS_DIFFER",
         WARNING,
         outputs.api,
-        f"{what}; the model is rounded to integers, and a value between two may become either",
+        f"{what}; {why}",
         "see with your own pictures whether that matters: --images",
     )
     return result, (finding,)
@@ -88,15 +93,18 @@ def _pictures(asked: Asked) -> str:
     return count(len(asked.images), "picture") if asked.images else "made-up pictures"
 
 
-def _lacking(package: str, asked: Asked) -> Tuple[str, Optional[str]]:
-    """What is not installed for a comparison, and the Python that has TensorFlow."""
-    here = detections.installed(asked.python, (package, _TENSORFLOW))
-    where = asked.python or "this Python"
-    if not here[package]:
-        return f"{where} has no {package} (--runtime_python)", None
-    if asked.tf1_python is None and here[_TENSORFLOW]:
-        return "", asked.python or sys.executable
-    other = asked.tf1_python or sys.executable
-    if detections.installed(other, (_TENSORFLOW,))[_TENSORFLOW]:
-        return "", other
-    return f"{asked.tf1_python or where} has no TensorFlow (--tf1_python)", None
+def _lacking(package: str, asked: Asked) -> Tuple[str, str, str]:
+    """What is not installed for a comparison ("" where all is), the Python that has the runtime,
+    and the one that has TensorFlow: what was named, or else this one."""
+    pythons = list(dict.fromkeys([asked.python or sys.executable, sys.executable]))
+    here = {one: detections.installed(one, (package, _TENSORFLOW)) for one in pythons}
+    runtime = next((one for one in pythons if here[one][package]), None)
+    if runtime is None:
+        return f"{' and '.join(pythons)} has no {package} (--runtime_python)", "", ""
+    if asked.tf1_python is not None:
+        pythons = [asked.tf1_python]
+        here = {one: detections.installed(one, (_TENSORFLOW,)) for one in pythons}
+    tensorflow = next((one for one in pythons if here[one][_TENSORFLOW]), None)
+    if tensorflow is None:
+        return f"{' and '.join(pythons)} has no TensorFlow (--tf1_python)", "", ""
+    return "", runtime, tensorflow

@@ -59,5 +59,8 @@ TARGETS: Dict[Target, TargetRow] = {
         "OpenVINO", "graphfix.exporting.tools.to_openvino", runtime="openvino"
     ),
     Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch.target"),
-    Target.TFLITE: TargetRow("TensorFlow Lite", "graphfix.exporting.tflite.target"),
+    # TensorFlow, which makes the model, has an interpreter of its own.
+    Target.TFLITE: TargetRow(
+        "TensorFlow Lite", "graphfix.exporting.tflite.target", runtime="tensorflow"
+    ),
 }

@@ -12,7 +12,7 @@ from graphfix.choices import Target, Trainer
 from graphfix.conversion.context import describe
 from graphfix.conversion.decide import make_plan
 from graphfix.conversion.open import opened
-from graphfix.conversion.output import label_map, write_file
+from graphfix.conversion.output import write_file
 from graphfix.errors import Problem, RequestError
 from graphfix.exporting.comparing import NOT_COMPARED, Asked, compared
 from graphfix.exporting.detector import Detector, Written, detector
@@ -115,7 +115,7 @@ def export(
         raise RequestError.collected(problems)
     with destination.staged(inputs + model.paths) as stage:
         written = module.write(made, stage.directory)
-        labels = format_label_map(label_map(made.plan)).encode()
+        labels = format_label_map(made.plan.label_map).encode()
         write_file(stage.directory, LABEL_MAP, labels)
         result = _result(target, made, written, stage.directory, trains=row.trains)
         figures, told = compared(

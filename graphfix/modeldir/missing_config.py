@@ -12,9 +12,10 @@ from graphfix.errors import Problem, SourceError
 from graphfix.findings import Finding
 from graphfix.formats.graphdef import files
 from graphfix.formats.graphdef.graph import Graph
+from graphfix.formats.graphdef.kinds import saved_model_file
 from graphfix.formats.tensors import TensorMeta
 from graphfix.graph_import.infer_config import infer_config, remedy
-from graphfix.modeldir.names import CONFIG, META, SAVED_MODEL
+from graphfix.modeldir.names import CONFIG, META, SAVED_MODEL_DIRECTORY
 
 _VARIABLES = ("VariableV2", "Variable", "VarHandleOp")
 
@@ -41,7 +42,7 @@ def infer_beside(
       SourceError: there is no graph, or none shows it; what each lacks.
     """
     directory = os.path.dirname(prefix)
-    saved = os.path.join(directory, SAVED_MODEL)
+    saved = saved_model_file(os.path.join(directory, SAVED_MODEL_DIRECTORY))
     graphs: List[Tuple[Optional[str], Callable[[], Graph]]] = [
         (meta_graph.path, lambda: meta_graph.graph),
         (frozen, lambda: files.open_frozen(str(frozen)).graph()),

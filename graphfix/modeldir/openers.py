@@ -15,7 +15,7 @@ from graphfix.formats import extents
 from graphfix.formats.archive import Unpacked
 from graphfix.formats.checkpoint import reader
 from graphfix.formats.extents import Span
-from graphfix.formats.graphdef.kinds import SAVED_MODEL_PB
+from graphfix.formats.graphdef.kinds import saved_model_file
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore
 from graphfix.modeldir import foreign
@@ -210,7 +210,7 @@ def open_frozen(path: str, config_path: Optional[str] = None, *, partial: bool =
     from graphfix.graph_import.thaw import thaw
 
     if os.path.isdir(path):
-        where, beside = (os.path.join(path, SAVED_MODEL_PB), os.path.dirname(os.path.abspath(path)))
+        where, beside = saved_model_file(path), os.path.dirname(os.path.abspath(path))
     else:
         where, beside = path, os.path.dirname(path)
     whole = hashlib.sha256()

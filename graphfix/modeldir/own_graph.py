@@ -17,7 +17,8 @@ from graphfix.detectors.families import MOVING_AVERAGE
 from graphfix.errors import SourceError
 from graphfix.findings import WARNING, Finding
 from graphfix.formats.checkpoint import reader
-from graphfix.modeldir.names import FROZEN, META, SAVED_MODEL
+from graphfix.formats.graphdef.kinds import is_saved_model_text, saved_model_file
+from graphfix.modeldir.names import FROZEN, META, SAVED_MODEL, SAVED_MODEL_DIRECTORY
 
 _UNREAD = "see that the config has the anchors the model was trained with"
 
@@ -46,7 +47,7 @@ def read_graph_anchors(
     first: Optional[GraphAnchors] = None
     for path, form in _graphs(prefix, opened=graph is not None):
         # Most sources have no graph: the code that reads one is not loaded for nothing.
-        from graphfix.formats.graphdef import node_scan, skeleton
+        from graphfix.formats.graphdef import skeleton
         from graphfix.graph_import.graph_anchors import Unrecognised, graph_anchors, padded_layers
 
         forms = {
@@ -55,7 +56,7 @@ def read_graph_anchors(
             SAVED_MODEL: skeleton.SAVED_MODEL,
         }
         try:
-            nodes: Any = graph.nodes if graph else node_scan.read_nodes(path, forms[form])
+            nodes: Any = graph.nodes if graph else _nodes(path, forms[form])
             found = graph_anchors(nodes, image)
             if found is None:
                 continue
@@ -130,16 +131,24 @@ def _graphs(prefix: str, *, opened: bool) -> Iterator[Tuple[str, str]]:
         yield prefix, FROZEN
         return
     if os.path.isdir(prefix):
-        yield os.path.join(prefix, os.path.basename(SAVED_MODEL)), SAVED_MODEL
+        yield saved_model_file(prefix), SAVED_MODEL
         return
     beside = os.path.dirname(prefix)
     for path, form in (
         (prefix + META, META),
         (os.path.join(beside, FROZEN), FROZEN),
-        (os.path.join(beside, SAVED_MODEL), SAVED_MODEL),
+        (saved_model_file(os.path.join(beside, SAVED_MODEL_DIRECTORY)), SAVED_MODEL),
     ):
         if os.path.isfile(path):
             yield path, form
+
+
+def _nodes(path: str, form: Tuple[int, ...]) -> Any:
+    from graphfix.formats.graphdef import files, node_scan
+
+    if is_saved_model_text(path):
+        return files.open_saved_model(os.path.dirname(path)).graph().nodes
+    return node_scan.read_nodes(path, form)
 
 
 def _unread(path: str, message: str) -> Finding:

@@ -58,10 +58,9 @@ def find_archive(path: str) -> Optional[str]:
 def find_frozen(path: str) -> Optional[str]:
     """The frozen graph or SavedModel that a path means, None where it means a checkpoint."""
     if os.path.isfile(path):
-        if path.endswith(".pb"):
-            saved = os.path.basename(path) == kinds.SAVED_MODEL_PB
-            return os.path.dirname(path) or "." if saved else path
-        return path if _is_graph(path) else None
+        if os.path.basename(path) in kinds.SAVED_MODEL_FILES:
+            return os.path.dirname(path) or "."
+        return path if path.endswith(".pb") or _is_graph(path) else None
     if not os.path.isdir(path) or indexes(path):
         return None
     frozen = os.path.join(path, FROZEN)

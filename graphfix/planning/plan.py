@@ -29,6 +29,7 @@ from graphfix.formats import dtypes
 from graphfix.formats.tensors import TensorMeta
 from graphfix.options import Weights
 from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.label_map import Label, LabelMap
 from graphfix.planning.classes import SurgeryRequest, TargetClass
 from graphfix.planning.edits import (
     Addition,
@@ -110,6 +111,13 @@ class Plan:
         """The name of the source's class with an id, or words for it."""
         known = 0 < number <= len(self.source_names) and self.source_names[number - 1]
         return known or f"class {number}"
+
+    @property
+    def label_map(self) -> LabelMap:
+        """The label map of the classes."""
+        return LabelMap(
+            tuple(Label(one.id, one.name, one.display_name) for one in self.classes if one.name)
+        )
 
     @property
     def carried(self) -> int:

@@ -22,7 +22,8 @@ def preprocessing(pipeline, shape):
         ends = [model.preprocess(tf.fill(shape, value))[0][0, 0, 0] for value in (0.0, 255.0)]
         low, high = session.run(ends)
     scale = (high.astype(np.float64) - low) / 255
-    return [float(one) for one in scale], [float(one) for one in low]
+    # In as many digits as float32 has: -123.68, say.
+    return [[float(str(np.float32(one))) for one in values] for values in (scale, low)]
 
 
 def export(job, result):

@@ -124,7 +124,7 @@ def _interpreter(job, result, **more):
     for package, name in (
         ("ai_edge_litert", "ai_edge_litert.interpreter"),
         ("tflite_runtime", "tflite_runtime.interpreter"),
-        ("tensorflow", "tensorflow.lite"),
+        ("tensorflow", "tensorflow"),
     ):
         try:
             module = importlib.import_module(name)
@@ -132,7 +132,7 @@ def _interpreter(job, result, **more):
             continue
         version = getattr(importlib.import_module(package), "__version__", "of unknown version")
         result["versions"] = {"ai-edge-litert": version, "package": package}
-        found = module.Interpreter(model_path=job["model"], **more)
+        found = getattr(module, "lite", module).Interpreter(model_path=job["model"], **more)
         found.allocate_tensors()
         return found
     raise ImportError("there is no ai_edge_litert, tflite_runtime or tensorflow")

@@ -69,10 +69,11 @@ def judge(
     measured: Optional[Measured] = None,
     described: Optional[Described] = None,
     *,
+    plan: Optional[Plan] = None,
     remedy: Optional[str] = None,
 ) -> Judgement:
-    """Compares what a directory has (`measured` and `described`, where that is done already) with
-    its manifest, its plan and itself.  `remedy` replaces the remedy of each problem.
+    """Compares what a directory has with its manifest, its plan and itself; `measured`, `described`
+    and `plan` are of it, where they are known.  `remedy` replaces the remedy of each problem.
 
     Raises:
       OSError: the directory cannot be read.
@@ -99,9 +100,8 @@ def judge(
         if _LOOKS_LIKE_MODEL.match(path)
         or (path in MODEL_DIRECTORIES and os.path.islink(os.path.join(directory, path)))
     ]
-    plan = None
     own = measured.stores.get(CHECKPOINT)
-    if own is not None and PLAN_JSON in measured.files:
+    if own is not None and plan is None and PLAN_JSON in measured.files:
         try:
             plan = read_plan(os.path.join(directory, PLAN_JSON))
         except SourceError as error:

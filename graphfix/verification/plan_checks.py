@@ -21,7 +21,7 @@ from graphfix.modeldir.names import PLAN_JSON, SAVED_MODEL
 from graphfix.options import NewRows, Weights
 from graphfix.pipeline_config.document import PipelineConfig
 from graphfix.pipeline_config.edits import apply_edits
-from graphfix.pipeline_config.label_map import parse_label_map
+from graphfix.pipeline_config.label_map import format_label_map, parse_label_map
 from graphfix.planning.classes import SurgeryRequest, TargetClass
 from graphfix.planning.edits import Constant, Copy
 from graphfix.planning.plan import Plan, plan_tensors
@@ -74,7 +74,10 @@ def _all_are(array: np.ndarray, value: float) -> bool:
 
 def planned_label_map(path: str, plan: Plan) -> Iterator[Problem]:
     """Whether a label map has the plan's classes."""
-    found = parse_label_map(read_file(path), path).by_id()
+    data = read_file(path)
+    if data == format_label_map(plan.label_map).encode():
+        return
+    found = parse_label_map(data, path).by_id()
     planned = {one.id: one for one in plan.classes if one.name}
     for number in sorted(set(found) | set(planned)):
         names = [

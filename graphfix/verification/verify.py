@@ -34,11 +34,8 @@ class Verified:
     def summary(self) -> str:
         words = f"{count(self.tensors, 'tensor')} intact"
         if self.target is not None:
-            return (
-                f"{self.target}: {count(self.files, 'file')} as exported"
-                + (f", {words}" if self.tensors else "")
-                + "; not run"
-            )
+            files = f"{self.target}: {count(self.files, 'file')} as exported"
+            return f"{files}, {words}" if self.tensors else files
         if self.classes is not None:
             planned = count(self.classes, "planned class", "planned classes")
             words += f"; config and heads match the {planned}"

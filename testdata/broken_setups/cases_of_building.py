@@ -71,6 +71,11 @@ def cases(case):
         "force_match_for_each_row: true } }",
         "{}",
     )
+    yield case("groups_of_few_channels", "GROUP_NORM_UNEVEN").change(
+        "batch_norm { decay: 0.97 center: true scale: true epsilon: 0.001 train: true }\n"
+        "      }\n      override_base",
+        "group_norm {}\n      }\n      override_base",
+    )
     yield case("no_classification_loss", "CHOICE_MISSING").cut(_LOSSES)
     yield case("suppression_in_percent", "VALUE_OUT_OF_BOUNDS").change(
         "iou_threshold: 0.6", "iou_threshold: 60"

@@ -9,6 +9,27 @@ from broken_setups.setup import BASE, COSINE
 def cases(case):
     """Yields the cases; `case(name, code of the first finding)` begins one."""
     yield case("no_batch", "BATCH_SIZE").change("batch_size: 4", "batch_size: 0")
+    yield case("reader_of_ones_own", "READER_UNSUPPORTED").change(
+        'tf_record_input_reader { input_path: "shapes/train.record" }', "external_input_reader {}"
+    )
+    yield (case("no_readers", "READER_NUMBER").change("num_readers: 1", "num_readers: 0").fixable())
+    yield (
+        case("channels_in_no_record", "READER_LACKS")
+        .change("  num_readers: 1", "  num_readers: 1\n  num_additional_channels: 1")
+        .fixable()
+    )
+    yield (
+        case("scores_not_loaded", "READER_LACKS")
+        .change(
+            "  max_number_of_boxes: 8", "  max_number_of_boxes: 8\n  use_multiclass_scores: true"
+        )
+        .fixable()
+    )
+    yield (
+        case("averages_not_kept", "AVERAGES_NOT_KEPT")
+        .change("  num_examples: 120", "  num_examples: 120\n  use_moving_averages: true")
+        .fixable()
+    )
     yield (
         case("fpn_on_300_pixels", "FPN_IMAGE_SIZE")
         .change('"ssd_mobilenet_v1"', '"ssd_mobilenet_v1_fpn"')

@@ -13,7 +13,7 @@ import repository
 
 sys.path.insert(0, os.path.join(repository.TOP, "benchmarks"))
 
-import torch_training  # noqa: E402
+import torch_training
 
 
 def run_of(*values):
@@ -24,9 +24,7 @@ FIGURES = {
     torch_training.TENSORFLOW: [run_of(0.5, 0.7), run_of(0.5, 0.8)],
     torch_training.PYTORCH: [run_of(0.5, 0.75), run_of(0.5, 0.85)],
 }
-TIMES = {
-    arm: [{"train": 0.25, "detect": 0.02}, {"train": 0.35, "detect": 0.02}] for arm in FIGURES
-}
+TIMES = {arm: [{"train": 0.25, "detect": 0.02}, {"train": 0.35, "detect": 0.02}] for arm in FIGURES}
 
 
 def test_the_report():

@@ -1,6 +1,7 @@
 """Tensors are copied by one thread while another writes the rest: nothing that goes wrong in either
 is lost, and neither outlives the other."""
 
+import dataclasses
 import errno
 import os
 import threading
@@ -8,6 +9,7 @@ import threading
 import pytest
 
 import graphfix
+from graphfix import conversion
 from graphfix.conversion import output
 from graphfix.formats.checkpoint import stored_bytes
 from graphfix.formats.extents import Target
@@ -40,6 +42,41 @@ def test_what_is_copied_wrongly_is_noticed(fails, monkeypatch):
     monkeypatch.setattr(Target, "copy", copy)
     error = fails(graphfix.VerificationError)
     assert "nothing was published" in str(error) and "is damaged" in str(error)
+
+
+@pytest.mark.parametrize(
+    "name, old, new, words",
+    [
+        (
+            "plan.json",
+            b'"severity": "info"',
+            b'"severity": "none"',
+            "has other contents than were written",
+        ),
+        ("label_map.pbtxt", b"id: 2", b"id: 3", "has nothing as class 2, planned as 'class_2'"),
+    ],
+)
+def test_a_small_file_that_is_written_wrongly_is_noticed(fails, monkeypatch, name, old, new, words):
+    original = output.write_file
+
+    def write_file(directory, path, data):
+        assert path != name or old in data
+        original(directory, path, data.replace(old, new) if path == name else data)
+
+    monkeypatch.setattr(output, "write_file", write_file)
+    error = fails(graphfix.VerificationError)
+    assert name in str(error) and words in str(error) and "nothing was published" in str(error)
+
+
+def test_a_plan_that_could_not_be_replayed_is_noticed(fails, monkeypatch):
+    original = output.apply
+
+    def apply(plan, context):
+        made = original(plan, context)
+        return made._replace(plan=dataclasses.replace(made.plan, trainer="nobody's"))
+
+    monkeypatch.setattr(conversion.convert, "apply", apply)
+    assert "trainer is 'nobody's', which is not a trainer" in str(fails(graphfix.VerificationError))
 
 
 def test_a_disk_that_is_full_ends_the_run(fails, monkeypatch):

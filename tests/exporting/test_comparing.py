@@ -76,7 +76,9 @@ def test_what_is_rounded_may_differ_and_says_so(monkeypatch):
     module = types.SimpleNamespace(tried=lambda *about: outputs)
     row = types.SimpleNamespace(title="a test", runtime="cv2", load=lambda: module)
     monkeypatch.setattr(detections, "installed", lambda python, asked: dict.fromkeys(asked, True))
-    result, (finding,) = comparing.compared(row, "x", {}, comparing.Asked(), rounded=True)
+    result, (finding,) = comparing.compared(
+        row, "x", {"details": {}}, comparing.Asked(), rounded=True
+    )
     assert not result["equal"] and finding.code == "DETECTIONS_DIFFER"
     assert finding.severity == "warning"
 

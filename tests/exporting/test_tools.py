@@ -97,6 +97,8 @@ def test_the_jobs_answer_without_the_tools(tmp_path):
         ("openvino_convert", {"graph": "x"}),
         ("openvino_detect", {"model": "x"}),
         ("tensorflow_detect", {"graph": "x"}),
+        ("tflite_detect", {"model": "x"}),
+        ("tflite_raw", {"model": "x"}),
     ):
         job.write_text(json.dumps([{"verb": verb, **more}]))
         tool_jobs.main([str(job), str(result)])
@@ -107,4 +109,7 @@ def test_the_jobs_answer_without_the_tools(tmp_path):
 def test_nothing_beside_the_jobs_hides_a_tool():
     """Python looks in the script's folder first."""
     beside = {name.partition(".")[0] for name in os.listdir(os.path.dirname(detections.JOBS))}
-    assert not beside & {"onnx", "onnxruntime", "openvino", "tensorflow", "tf2onnx", "numpy"}
+    assert not beside & {
+        *("onnx", "onnxruntime", "openvino", "tensorflow", "tf2onnx", "numpy"),
+        *("ai_edge_litert", "tflite_runtime"),
+    }

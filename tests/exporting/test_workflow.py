@@ -9,7 +9,7 @@ import repository
 
 import graphfix
 from graphfix.choices import Target
-from graphfix.exporting import targets, workflow
+from graphfix.exporting import targets, trial, workflow
 from graphfix.exporting.detector import Written
 from graphfix.formats import dtypes
 from graphfix.formats.checkpoint import writer
@@ -69,7 +69,7 @@ def test_a_target_gets_the_detector_after_its_surgery(install, tmp_path):
     )
     checked = graphfix.verify(tmp_path / "out")
     assert checked.tensors == found.variables and checked.target == "tf2"
-    assert checked.summary == "tf2: 4 files as exported, 199 tensors intact; not run"
+    assert checked.summary == "tf2: 4 files as exported, 199 tensors intact"
 
 
 def test_the_values_are_a_conversions(install, tmp_path):
@@ -101,6 +101,14 @@ def test_what_was_written_is_compared(install, tmp_path):
     with pytest.raises(graphfix.VerificationError, match="other tensors than planned"):
         export(tmp_path / "out")
     assert not os.listdir(tmp_path)
+
+
+def test_what_verify_does_not_find_out_is_told():
+    for target, row in targets.TARGETS.items():
+        words, command = trial.not_run("a b", target.value)
+        assert row.title in words and "is not checked" in words
+        assert command.startswith("graphfix verify 'a b' --stock") == hasattr(row.load(), "tried")
+        assert row.trains == ("--steps" in command)
 
 
 @pytest.mark.parametrize("name, value", [("images", ["x.jpg"]), ("tf1_python", "python3")])

@@ -78,24 +78,52 @@ def base_configs():
     return found
 
 
+def packs(seed, count, month, passes, size=8, without=None):
+    """The same with `size` changes each, of which a config has to pass each; one that takes a step
+    clears them all."""
+    chance = random.Random(f"{seed} {month} {size}")
+    schema = schema_history.schema(month)
+    families = [
+        (family, message)
+        for family, message in families_of(month, without)
+        if passes(text_format.MessageToString(message))
+    ]
+    for number in range(count):
+        family, message = families[number % len(families)]
+        done = []
+        while len(done) < size:
+            changed = message.__class__()
+            changed.CopyFrom(message)
+            said = change(changed, chance, schema)
+            if changed != message and passes(text_format.MessageToString(changed)):
+                message = changed
+                done.append(said)
+        text = text_format.MessageToString(message)
+        yield f"{number:04}_{family}", text, "; ".join(done)
+
+
+def families_of(month, without=None):
+    """[(family, config message)] that an API builds, but those that the pattern names."""
+    only_2 = PYTHON_2.get(month)
+    return [
+        (name, message)
+        for name, message in base_configs().items()
+        if is_of(message, month)
+        and not (only_2 and only_2.search(name))
+        and not (without and re.search(without, name))
+    ]
+
+
 def mutants(seed, count, month, changes=(1, 1, 1, 2), without=None):
     """`count` of (name, config text, what was changed), for the API of a month.  `without` is a
     pattern of families to leave out."""
     chance = random.Random(f"{seed} {month}")
     schema = schema_history.schema(month)
-    base = base_configs()
-    only_2 = PYTHON_2.get(month)
-    families = [
-        name
-        for name, message in base.items()
-        if is_of(message, month)
-        and not (only_2 and only_2.search(name))
-        and not (without and re.search(without, name))
-    ]
+    families = families_of(month, without)
     for number in range(count):
-        family = families[number % len(families)]
-        message = base[family].__class__()
-        message.CopyFrom(base[family])
+        family, base = families[number % len(families)]
+        message = base.__class__()
+        message.CopyFrom(base)
         done = []
         for _ in range(chance.choice(changes)):
             before, said = message.SerializeToString(), ""
@@ -219,7 +247,10 @@ def change(message, chance, schema):
     there = [one for one in found if is_there(*one[:2])]
     # Most fields are absent, and most of those that are there matter more.
     owner, field, path = chance.choice(there if there and chance.random() < 0.75 else found)
-    if is_there(owner, field) and (field.message_type is not None or chance.random() < 0.3):
+    removable = field.name not in LARGEST  # whose defaults are larger than any of our values
+    if is_there(owner, field) and (
+        field.message_type is not None or (removable and chance.random() < 0.3)
+    ):
         oneof = field.containing_oneof
         others = [
             one

@@ -13,6 +13,7 @@ import collections
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -28,9 +29,12 @@ from graphfix.findings import ERROR
 from graphfix.pipeline_config import schema_history
 
 JUDGE = os.path.join(cells.HERE, "judge_configs.py")
+RECORDS, LABELS = "records", "labels.pbtxt"
 # Training runs to its end, and learns nothing, or not all; or it stops at some picture, perhaps.
 SILENT = {"RATE_ZERO", "LABEL_COUNT"}
 BY_CHANCE = {"BATCH_RAGGED", "AUGMENTATION_REFUSED"}
+
+_IN_GRADIENTS = re.compile("train_config|loss|graph_rewriter|batchnorm|sampler|miner")
 
 Case = collections.namedtuple("Case", "name what raised codes seconds")
 Case.__doc__ = """A config: what was changed, what the API raised or None, doctor's errors."""
@@ -39,25 +43,20 @@ Case.__doc__ = """A config: what was changed, what the API raised or None, docto
 def judged(python, changed, month, directory, verb, seconds="inf"):
     """The Cases of what was changed, as far as the API had time for them."""
     directory = str(directory)
-    records, labels = os.path.join(directory, "records"), os.path.join(directory, "labels.pbtxt")
-    if not os.path.exists(records):
-        _run(python, "records", records)
-    with open(labels, "w", encoding="utf-8") as file:
-        for number in range(1, small_records.CLASSES + 1):
-            file.write(f"item {{ id: {number} name: 'class_{number}' }}\n")
-    what = {}
-    for name, text, change in changed:
-        for placeholder, path in (("label_map.pbtxt", labels), ("train.record", records)):
-            text = text.replace("PATH_TO_BE_CONFIGURED/" + placeholder, path)
-        text = text.replace("PATH_TO_BE_CONFIGURED/eval.record", records)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        path = os.path.join(directory, f"{digest}.config")
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-        what[path] = name, change
-    answers = os.path.join(directory, f"{os.path.basename(python)}_{verb}.jsonl")
-    _run(python, verb, answers, str(seconds), *what)
-    said = judge_configs.answered(answers)
+    prepare(python, directory)
+    what = {written(text, directory): (name, change) for name, text, change in changed}
+    said = {}
+    for one in ("forward", "step") if verb == "step" else (verb,):
+        # The gradients take half of the time, and few changes have a say in them.
+        some = [
+            path
+            for path, (_, change) in what.items()
+            if verb != "step" or (one == "step") == bool(_IN_GRADIENTS.search(change))
+        ]
+        answers = os.path.join(directory, f"{month}_{one}.jsonl")
+        if some:
+            _run(python, one, answers, str(seconds), *some)
+        said.update(judge_configs.answered(answers))
     cases = []
     for path, (name, change) in what.items():
         answer = said.get(os.path.basename(path))
@@ -66,6 +65,41 @@ def judged(python, changed, month, directory, verb, seconds="inf"):
                 Case(name, change, answer["raised"], errors(path, month), answer["seconds"])
             )
     return cases
+
+
+def prepare(python, directory):
+    """Writes the records and the label map that configs will name."""
+    if not os.path.exists(os.path.join(directory, RECORDS)):
+        _run(python, "records", os.path.join(directory, RECORDS))
+    with open(os.path.join(directory, LABELS), "w", encoding="utf-8") as file:
+        for number in range(1, small_records.CLASSES + 1):
+            file.write(f"item {{ id: {number} name: 'class_{number}' }}\n")
+
+
+def written(text, directory):
+    """The path of a config that names what is in the directory, called by its digest."""
+    for name, placeholder in (
+        (LABELS, "label_map.pbtxt"),
+        (RECORDS, "train.record"),
+        (RECORDS, "eval.record"),
+    ):
+        text = text.replace("PATH_TO_BE_CONFIGURED/" + placeholder, os.path.join(directory, name))
+    path = os.path.join(directory, hashlib.sha256(text.encode()).hexdigest()[:16] + ".config")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def passes(directory, month):
+    """Whether doctor finds no error, of any kind, in a config's text."""
+
+    def passes(text):
+        path = written(text, str(directory))
+        found = errors(path, month)
+        os.unlink(path)
+        return not found
+
+    return passes
 
 
 def _run(python, *words):
@@ -95,6 +129,7 @@ def main():
     parser.add_argument("--of", help="every field of this part at each bound, not at random")
     parser.add_argument("--seed", default="18")
     parser.add_argument("--count", type=int, default=300)
+    parser.add_argument("--pack", type=int, help="so many changes at once, that doctor passes")
     parser.add_argument("--without", help="families to leave out")
     parser.add_argument("--seconds", default="inf")
     parser.add_argument("--directory")
@@ -102,18 +137,22 @@ def main():
     directory = given.directory or tempfile.mkdtemp()
     os.makedirs(directory, exist_ok=True)
     month = mutations.MONTHS[given.era]
+    done = subprocess.run(
+        [sys.executable, cells.MAKE, "stock-" + given.era], check=True, stdout=subprocess.PIPE
+    )
+    python = done.stdout.decode().strip()
     if given.of == "augmentations":
         changed = mutations.augmentations(month)
     elif given.of:
         changed = mutations.settings(month, given.of)
+    elif given.pack:
+        prepare(python, directory)
+        changed = mutations.packs(
+            given.seed, given.count, month, passes(directory, month), given.pack, given.without
+        )
     else:
         changed = mutations.mutants(given.seed, given.count, month, without=given.without)
-    python = subprocess.run(
-        [sys.executable, cells.MAKE, "stock-" + given.era], check=True, stdout=subprocess.PIPE
-    )
-    cases = judged(
-        python.stdout.decode().strip(), changed, month, directory, given.verb, given.seconds
-    )
+    cases = judged(python, changed, month, directory, given.verb, given.seconds)
     refused = sum(bool(one.raised) for one in cases)
     different = [one for one in cases if differs(one)]
     for one in different:

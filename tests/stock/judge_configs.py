@@ -5,8 +5,11 @@
 
 records    writes the records that the configs name
 model      the builders alone, and augmentations on a picture: takes milliseconds
-input      model_lib's own input pipelines, of training and of evaluation: a batch of each
-step       the builders, then a step of model_lib's own model_fn, and an evaluation after it
+train_input, eval_input
+           model_lib's own input pipeline, of which a batch is read
+forward    the builders, then model_lib's own model_fn: the loss of a batch in training, and its
+           evaluation
+step       the same, with the gradients and the optimizer
 estimator  the step by the Estimator that model_main makes, with all its files
 
 ANSWERS gets, for each config, a line of JSON: its file's name, null or what was raised, and the
@@ -16,9 +19,11 @@ a time limit.
 """
 
 import contextlib
+import hashlib
 import json
 import math
 import os
+import pickle
 import shutil
 import signal
 import sys
@@ -31,6 +36,7 @@ import small_records
 # Of its own time, and of all: the machine may be busy, and a pipeline may wait for ever.
 LIMITS = ((signal.ITIMER_PROF, 150), (signal.ITIMER_REAL, 600))
 UNDECIDED = "no answer in time"
+FEW = 3  # are not worth it
 PICTURE, TIMES = (120, 160), 3
 
 
@@ -132,41 +138,121 @@ def batch_of(input_fn):
     return iterator.get_next()
 
 
-def read_batches(path):
+def read_batch(input_fn):
     import tensorflow.compat.v1 as tf
 
-    found = made(path)
-    for input_fn in (found["train_input_fn"], found["eval_input_fns"][0]):
+    with tf.Graph().as_default():
+        batch = batch_of(input_fn)
+        with running() as run:
+            run(batch)
+
+
+def batches(path, found):
+    """{mode: what model_fn is given of a batch: static shape, dtype and value of each tensor}.
+
+    They are kept for the configs that say the same about them.
+    """
+    import tensorflow.compat.v1 as tf
+
+    kept = os.path.join(os.path.dirname(path), input_digest(path) + ".batches")
+    if os.path.exists(kept):
+        with open(kept, "rb") as file:
+            return pickle.load(file)
+    out = {}
+    for mode, input_fn in (
+        (tf.estimator.ModeKeys.TRAIN, found["train_input_fn"]),
+        (tf.estimator.ModeKeys.EVAL, found["eval_input_fns"][0]),
+    ):
         with tf.Graph().as_default():
-            batch = batch_of(input_fn)
+            tensors = batch_of(input_fn)
             with running() as run:
-                run(batch)
+                out[mode] = [
+                    {
+                        name: (tensor.shape.as_list(), tensor.dtype.name, values[name])
+                        for name, tensor in group.items()
+                    }
+                    for group, values in zip(tensors, run(tensors))
+                ]
+    with open(f"{kept}.{os.getpid()}", "wb") as file:
+        pickle.dump(out, file)
+    os.rename(file.name, kept)
+    return out
+
+
+def input_digest(path):
+    """A digest of all in a config that batches may depend on, and of the API."""
+    import object_detection
+
+    pipeline = read(path)
+    model = getattr(pipeline.model, pipeline.model.WhichOneof("model"))
+    pipeline.train_config.ClearField("optimizer")
+    parts = [
+        *object_detection.__path__,
+        pipeline.model.WhichOneof("model"),
+        model.num_classes,
+        model.image_resizer,
+        model.feature_extractor,
+        pipeline.train_config,
+        pipeline.train_input_reader,
+        *pipeline.eval_input_reader,
+        pipeline.eval_config,
+    ]
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def graph(found, mode, batch):
+    """(the EstimatorSpec of a graph that is made in the current one, what to feed it)."""
+    import tensorflow.compat.v1 as tf
+
+    tf.train.create_global_step()
+    given, feed = [], {}
+    for group in batch:
+        given.append({})
+        for name, (shape, dtype, value) in group.items():
+            given[-1][name] = tf.placeholder(dtype, shape)
+            feed[given[-1][name]] = value
+    return found["estimator"].model_fn(*given, mode), feed
+
+
+def forward(path):
+    no_gradients()
+    step(path)
+
+
+def no_gradients():
+    import tensorflow as tf
+
+    def optimize_loss(loss, **more):
+        return tf.identity(loss)
+
+    tf.contrib.layers.optimize_loss = optimize_loss
+    with contextlib.suppress(ImportError):
+        import tf_slim
+
+        tf_slim.optimizers.optimize_loss = optimize_loss
 
 
 def step(path):
     import tensorflow.compat.v1 as tf
 
     build(path)
-    tf.estimator.Estimator = ModelFunction
     found = made(path)
-    model_fn = found["estimator"].model_fn
+    given = batches(path, found)
     with tf.Graph().as_default():
-        tf.train.create_global_step()
-        spec = model_fn(*batch_of(found["train_input_fn"]), tf.estimator.ModeKeys.TRAIN)
+        spec, feed = graph(found, tf.estimator.ModeKeys.TRAIN, given[tf.estimator.ModeKeys.TRAIN])
         with running() as run:
-            loss = run([spec.train_op, spec.loss])[1]
+            loss = run([spec.train_op, spec.loss], feed)[1]
         if math.isnan(loss):
             raise ArithmeticError("NaN loss during training.")
         saved = saveable(spec)
     with tf.Graph().as_default():
-        tf.train.create_global_step()
-        spec = model_fn(*batch_of(found["eval_input_fns"][0]), tf.estimator.ModeKeys.EVAL)
+        spec, feed = graph(found, tf.estimator.ModeKeys.EVAL, given[tf.estimator.ModeKeys.EVAL])
         for name, shape in saveable(spec).items():
             if saved.get(name) != shape:
                 raise LookupError(f"Key {name} not found in checkpoint, or of another shape")
         with running() as run:
-            run([update for _, update in spec.eval_metric_ops.values()])
-            run([value for value, _ in spec.eval_metric_ops.values()])
+            run([update for _, update in spec.eval_metric_ops.values()], feed)
+            run([value for value, _ in spec.eval_metric_ops.values()], feed)
 
 
 def saveable(spec):
@@ -189,7 +275,31 @@ def train_and_evaluate(path):
         shutil.rmtree(directory)
 
 
-JUDGES = {"model": build, "input": read_batches, "step": step, "estimator": train_and_evaluate}
+def warm(path, verb):
+    """Makes graphs of a config, but no session: what that loads, forks need not load each."""
+    import tensorflow.compat.v1 as tf
+
+    with contextlib.suppress(Exception):
+        found = made(path)
+        for mode, input_fn in (
+            (tf.estimator.ModeKeys.TRAIN, found["train_input_fn"]),
+            (tf.estimator.ModeKeys.EVAL, found["eval_input_fns"][0]),
+        ):
+            with tf.Graph().as_default():
+                tf.train.create_global_step()
+                batch = batch_of(input_fn)
+                if not verb.endswith("_input"):
+                    found["estimator"].model_fn(*batch, mode)
+
+
+JUDGES = {
+    "model": build,
+    "train_input": lambda path: read_batch(made(path)["train_input_fn"]),
+    "eval_input": lambda path: read_batch(made(path)["eval_input_fns"][0]),
+    "forward": forward,
+    "step": step,
+    "estimator": train_and_evaluate,
+}
 
 
 def forked(judge, path):
@@ -235,10 +345,16 @@ def main(verb, answers, seconds="inf", *paths):
         return
     import tensorflow.compat.v1 as tf
     from object_detection import model_lib  # noqa: F401  for the children to inherit
+    from tensorflow.python.util import deprecation
 
+    deprecation._PRINT_DEPRECATION_WARNINGS = False  # making them takes a tenth of the time
+    if verb != "estimator":
+        tf.estimator.Estimator = ModelFunction
     # AutoGraph would rewrite the whole input pipeline, which is older than it.
     judge = tf.autograph.experimental.do_not_convert(JUDGES[verb])
     known, end = answered(answers), time.time() + float(seconds)
+    if verb != "model" and len(paths) > FEW:
+        tf.autograph.experimental.do_not_convert(warm)(paths[0], verb)
     with open(answers, "a", encoding="utf-8") as file:
         file.write("\n")  # after what may be half a line
         for path in paths:

@@ -6,13 +6,15 @@ import tempfile
 
 import cells
 import lifted_tf2
+import numpy as np
 import repository
 import tf2_cases
 import zoo
 
 import graphfix
 from graphfix.detectors.extractors.loader import extractors
-from graphfix.exporting.tf2 import exactness
+from graphfix.exporting.tf2 import exactness, trial
+from graphfix.formats import dtypes
 from graphfix.formats.checkpoint import writer
 from graphfix.formats.tensors import TensorStore, constant
 from graphfix.stock_api import runner
@@ -34,13 +36,15 @@ FULL_SIZE = {
 STEPS = 50
 
 
-def source(text, directory):
+def source(text, directory, *, global_step=False):
     """A model's directory, with values that are nowhere what an initializer gives."""
     model = tf2_cases.model_of(text)
     views = [
         constant(name, view.meta.dtype, cells.perturbed(name, view.load()))
         for name, view in model.store.items()
     ]
+    if global_step:
+        views.append(constant("global_step", dtypes.INT64, np.array(1)))
     os.makedirs(directory)
     writer.write_bundle(TensorStore(views), os.path.join(directory, "model.ckpt"))
     with open(os.path.join(directory, "pipeline.config"), "w") as file:
@@ -100,15 +104,53 @@ def steps(text, directory, tf2, number=STEPS):
     return dict(_figures(found), records="made-up, with masks" if masks else "testdata/shapes")
 
 
-def lifted(title, directory, tf2, tf1):
-    """What is computed of a refused model; or the `error` where it is not built or restored."""
-    text = with_training(lifted_tf2.text_of(title))
-    try:
-        with lifted_tf2.refusals(tf2):
-            out = exported(text, directory)
-    except lifted_tf2.NotBuiltError as error:
-        return {"error": str(error)}
-    return _figures(graphfix.try_with_stock_api(out, stock_python=tf2, tf1_python=tf1))
+def lifted(titles, directory, tf2, tf1):
+    """{title: what is computed of a refused model, or the `error` where it is not built or
+    restored}; each side is asked once for all of them."""
+    texts, jobs = {}, []
+    for number, title in enumerate(titles):
+        place = os.path.join(directory, str(number))
+        texts[title] = with_training(lifted_tf2.text_of(title))
+        source(texts[title], os.path.join(place, "source"))
+        path = os.path.join(place, "tf2.config")
+        with lifted_tf2.refusals({}), open(path, "w") as file:
+            file.write(lifted_tf2.config_of_tf2(texts[title]))
+        jobs.append({"verb": "tf2_objects", "pipeline_config": path})
+    built = dict(zip(titles, runner.run_jobs(jobs, python=tf2)))
+    found, before, after = {}, [], []
+    for number, title in enumerate(titles):
+        if "error" in built[title]:
+            found[title] = {"error": _words(built[title]["error"])}
+            continue
+        place = os.path.join(directory, str(number))
+        where, out = (os.path.join(place, name) for name in ("source", "out"))
+        with lifted_tf2.refusals({where: built[title]["objects"]}):
+            graphfix.export("tf2", where, out)
+        before.append(_job("raw_outputs", where, "model.ckpt", os.path.join(place, "tf1.npz")))
+        after.append(_job("tf2_outputs", out, "checkpoint/ckpt-0", os.path.join(place, "tf2.npz")))
+    for one in runner.run_jobs(before, python=tf1):
+        assert "error" not in one, one["error"]
+    remaining = [title for title in titles if title not in found]
+    for title, job, other, one in zip(remaining, after, before, runner.run_jobs(after, python=tf2)):
+        found[title] = (
+            {"error": _words(one["error"])}
+            if "error" in one
+            else _differences(trial.compared("TensorFlow 2", other["output"], job["output"]))
+        )
+    return found
+
+
+def _job(verb, directory, checkpoint, output):
+    return {
+        "verb": verb,
+        "pipeline_config": os.path.join(directory, "pipeline.config"),
+        "checkpoint": os.path.join(directory, checkpoint),
+        "output": output,
+    }
+
+
+def _words(error):
+    return f"{error['type']}: {error['message'].strip()[:500]}"
 
 
 def quantized(directory, tf2, tf1):
@@ -157,10 +199,10 @@ def _figures(found):
             result["steps"] = len(one.get("losses", ()))
             result["losses"] = one.get("losses", [])[:: max(1, len(one.get("losses", ())) - 1)]
     for one in found.outputs:
-        result["figures"] = {
-            figure.name.rpartition("/")[2]: figure.difference / figure.largest
-            for figure in one.figures
-        }
-        result["largest"] = max(result["figures"].values())
-        result["notes"] = list(one.notes)
+        result.update(_differences(one))
     return result
+
+
+def _differences(outputs):
+    figures = {one.name.rpartition("/")[2]: one.difference / one.largest for one in outputs.figures}
+    return {"figures": figures, "largest": max(figures.values()), "notes": list(outputs.notes)}

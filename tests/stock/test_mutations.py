@@ -1,8 +1,9 @@
 """Doctor's verdict on configs that were changed is the stock API's own.
 
-The builders alone take milliseconds, so that `make test` asks only them, but for a handful of
-steps.  `make thorough` asks more of both, and gives each field of the input readers, of training,
-of evaluation and of each augmentation each of its bounds.
+The builders alone take milliseconds, a step and its evaluation ten seconds: so `make test` asks for
+two, with ten changes each, all of which doctor passes.  `make thorough` asks more of all, takes
+steps of changes that doctor does not pass, too, and gives each field of the input readers, of
+training, of evaluation and of each augmentation each of its bounds.
 
 What was seen: docs/decisions/015-doctor.md.
 """
@@ -18,15 +19,17 @@ import config_mutations as mutations
 import config_sweep as sweep
 import thorough
 
-SHORT, MANY, STEPS, FEW, SEED = 60, 2000, 300, 3, 18
+SHORT, MANY, STEPS, SEED = 60, 2000, 300, 18
+PACKS, PACK = 50, 10
 # Images are given a negative size, but few of them.
 BY_CHANCE = {
     "random_image_scale min_scale_ratio -0.5",
     "random_scale_crop_and_pad_to_square scale_min -0.5",
     "ssd_random_crop_pad_fixed_aspect_ratio aspect_ratio -0.5",
 }
-# Twenty times as slow as the others, and no other code.
+# Many times as slow as the others, and little other code.
 LARGE = "nas|resnet101|resnet152|inception_resnet"
+SLOW = LARGE + "|inception|resnet50|context|fpn|ppn|keras|mobiledet|edgetpu|v3|v2|embedded"
 
 
 def mutants(era, count, seed=SEED, **more):
@@ -47,9 +50,19 @@ def test_what_the_builders_refuse_doctor_refuses(stock_python, tmp_path):
 
 
 @pytest.mark.parametrize("era", thorough.cases(["2019-07"], ["2019-04", "2021"]))
-def test_doctor_and_a_step_agree(stock_python, tmp_path, era):
-    changed = mutants(era, thorough.rounds(FEW, STEPS), without=LARGE)
+def test_what_doctor_passes_takes_a_step(stock_python, tmp_path, era):
+    month, without = mutations.MONTHS[era], LARGE if thorough.ALL else SLOW
+    sweep.prepare(stock_python(era), str(tmp_path))
+    passes = sweep.passes(tmp_path, month)
+    changed = mutations.packs(SEED, thorough.rounds(2, PACKS), month, passes, PACK, without)
     found = judged(stock_python, changed, era, tmp_path, "step")
+    assert found and not [one for one in found if one.raised]
+
+
+@thorough.only
+@pytest.mark.parametrize("era", cells.ERAS)
+def test_doctor_and_a_step_agree(stock_python, tmp_path, era):
+    found = judged(stock_python, mutants(era, STEPS, without=LARGE), era, tmp_path, "step")
     assert found and not [one for one in found if sweep.differs(one)]
 
 
@@ -58,8 +71,8 @@ def test_doctor_and_a_step_agree(stock_python, tmp_path, era):
 @pytest.mark.parametrize(
     "part, verb",
     [
-        ("train_input_reader", "input"),
-        ("eval_input_reader", "input"),
+        ("train_input_reader", "train_input"),
+        ("eval_input_reader", "eval_input"),
         ("train_config", "step"),
         ("eval_config", "step"),
     ],

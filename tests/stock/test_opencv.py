@@ -1,13 +1,18 @@
 """export opencv, judged by OpenCV beside TensorFlow, on the validation pictures of testdata."""
 
+import os
 import re
 
+import judged_tf2
 import pytest
 import repository
 import shapes_pictures
+import tensorflow.compat.v1 as tf
+import tf2_cases
 import thorough
 
 import graphfix
+from graphfix.stock_api import runner
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +62,58 @@ def test_what_is_stale_is_seen(opencv_python, stock_python, pictures, old, new, 
             tried(*asked)
     else:
         assert not tried(*asked).complete
+
+
+@pytest.fixture(scope="module")
+def two_stage(stock_python, tmp_path_factory):
+    """Directory of a small Faster R-CNN with made-up weights, as the stock exporter writes it."""
+    top = tmp_path_factory.mktemp("two_stage")
+    text = judged_tf2.with_training(
+        tf2_cases.edited(
+            "faster_rcnn_resnet50",
+            (("first_stage_max_proposals: 8", "first_stage_max_proposals: 30"),),
+        )
+    )
+    source = judged_tf2.source(text, str(top / "source"), global_step=True)
+    job = {
+        "verb": "export",
+        "pipeline_config": os.path.join(source, "pipeline.config"),
+        "checkpoint": os.path.join(source, "model.ckpt"),
+        "output_directory": str(top / "frozen"),
+    }
+    found = runner.run_job(job, python=stock_python("2021"))
+    assert "error" not in found, found["error"]
+    return str(top / "frozen")
+
+
+def inside_of_the_edge(path):
+    """Has TensorFlow crop a little inside of each proposal, so that none reaches beyond an edge."""
+    graph_def = tf.GraphDef()
+    with open(path, "rb") as file:
+        graph_def.ParseFromString(file.read())
+    (crop,) = [node for node in graph_def.node if node.op == "CropAndResize"]
+    with tf.Graph().as_default():
+        tf.constant(1 - 1e-6, tf.float32, name="a_little_less")
+        graph_def.node.extend(tf.get_default_graph().as_graph_def().node)
+    node = graph_def.node.add(name="inside", op="Mul", input=[crop.input[1], "a_little_less"])
+    node.attr["T"].type = tf.float32.as_datatype_enum
+    crop.input[1] = "inside"
+    with open(path, "wb") as file:
+        file.write(graph_def.SerializeToString())
+
+
+@thorough.only
+@pytest.mark.parametrize("major", [4, 5])
+def test_a_two_stage_detectors_detections_are_tensorflows(
+    opencv_python, stock_python, two_stage, major, tmp_path
+):
+    """But at the edge, where TensorFlow itself is a last digit from other values."""
+    out = str(tmp_path / "out")
+    graphfix.export("opencv", two_stage, out, compare=False)
+    inside_of_the_edge(os.path.join(out, "frozen_inference_graph.pb"))
+    found = graphfix.try_with_stock_api(
+        out, stock_python=opencv_python(major), tf1_python=stock_python("2021")
+    )
+    assert found.outputs[0].equal, found.to_lines()
+    assert sum(map(len, found.details[0]["detections"])) >= 20
+    assert found.outputs[0].figures[0].difference < 1e-4

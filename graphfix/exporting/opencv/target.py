@@ -11,10 +11,11 @@ from graphfix.conversion.output import write_file
 from graphfix.detectors.families import CLASS, SSD
 from graphfix.errors import Problem
 from graphfix.exporting.detector import Detector, Written
-from graphfix.exporting.opencv import text_graph
+from graphfix.exporting.opencv import text_graph, two_stage
 from graphfix.exporting.targets import Trial
 from graphfix.findings import INFO, Finding, count
 from graphfix.formats.graphdef.files import open_graph
+from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.schema import message_class, parse
 from graphfix.modeldir.names import FROZEN
 
@@ -24,17 +25,24 @@ if TYPE_CHECKING:
 TEXT = "graph.pbtxt"
 # OpenCV compares every pair of candidates of a class: below this their number would make it slow.
 LEAST_SCORE = 0.01
+# Of the API's coder of two-stage detectors, which no config sets.
+_VARIANCE = (0.1, 0.2)
+_STAGES = 2
+_SIZED = ("fixed_shape_resizer", "keep_aspect_ratio_resizer")
+_EDGES = (
+    "by a last digit of rounding TensorFlow takes the last row or column of a proposal that ends "
+    "at the picture's right or bottom edge for one outside of it, and reads zeros there"
+)
 _STAY = "run the frozen graph with TensorFlow"
 
 
 def problems(detector: Detector) -> Iterator[Problem]:
     """Why OpenCV's layers would not detect what the API's do."""
-    body = detector.body
     if detector.model.meta != SSD:
-        yield Problem(
-            "model.faster_rcnn", "is a two-stage detector, and only SSDs are exported", _STAY
-        )
+        yield from _two_stage(detector)
+        yield from _scores(detector.body.second_stage_post_processing, "second_stage_")
         return
+    body = detector.body
     predictor = body.box_predictor.WhichOneof("box_predictor_oneof")
     if predictor != "convolutional_box_predictor":
         yield Problem(
@@ -48,7 +56,37 @@ def problems(detector: Detector) -> Iterator[Problem]:
             f"image_resizer.{resizer}", "has no fixed size, in which OpenCV places anchors", _STAY
         )
     yield from _boxes(detector)
-    yield from _scores(detector)
+    yield from _scores(body.post_processing, "")
+    if not all(head.background for head in detector.model.heads if head.role == CLASS):
+        yield Problem(
+            "add_background_class false", "leaves no background, which OpenCV counts as 0", _STAY
+        )
+
+
+def _two_stage(detector: Detector) -> Iterator[Problem]:
+    body = detector.body
+    predictor = body.second_stage_box_predictor.WhichOneof("box_predictor_oneof")
+    if predictor != "mask_rcnn_box_predictor":
+        yield Problem(
+            f"second_stage_box_predictor.{predictor}", "pools crops as OpenCV does not", _STAY
+        )
+    elif body.second_stage_box_predictor.mask_rcnn_box_predictor.predict_instance_masks:
+        yield Problem("predict_instance_masks", "is not exported: masks are a third stage", _STAY)
+    if body.number_of_stages < _STAGES:
+        yield Problem(f"number_of_stages {body.number_of_stages}", "leaves proposals only", _STAY)
+    anchors = detector.model.anchors
+    if anchors.generator != "grid_anchor_generator" or any(
+        one.stride is None or one.stride[0] != one.stride[1] or any(one.offset or ())
+        for one in anchors.maps
+    ):
+        yield Problem(
+            f"first_stage_anchor_generator.{anchors.generator}",
+            "does not place anchors at the corner of square cells",
+            _STAY,
+        )
+    resizer = body.image_resizer.WhichOneof("image_resizer_oneof")
+    if resizer not in _SIZED or body.image_resizer.keep_aspect_ratio_resizer.pad_to_max_dimension:
+        yield Problem(f"image_resizer.{resizer}", "is not one that can be told here", _STAY)
 
 
 def _boxes(detector: Detector) -> Iterator[Problem]:
@@ -69,12 +107,13 @@ def _boxes(detector: Detector) -> Iterator[Problem]:
         )
 
 
-def _scores(detector: Detector) -> Iterator[Problem]:
-    after = detector.body.post_processing
+def _scores(after: Any, stage: str) -> Iterator[Problem]:
     suppression = after.batch_non_max_suppression
     converter = after.ScoreConverter.Name(after.score_converter)
-    if converter == "IDENTITY":
-        yield Problem("post_processing.score_converter IDENTITY", "makes no scores", _STAY)
+    if converter == "IDENTITY" or (stage and converter != "SOFTMAX"):
+        yield Problem(
+            f"{stage}post_processing.score_converter {converter}", "makes no such scores", _STAY
+        )
     if after.logit_scale != 1:
         yield Problem("post_processing.logit_scale", "is not applied by OpenCV", _STAY)
     if after.HasField("calibration_config"):
@@ -93,10 +132,6 @@ def _scores(detector: Detector) -> Iterator[Problem]:
             f"({suppression.max_total_detections})",
             "set it to that",
         )
-    if not all(head.background for head in detector.model.heads if head.role == CLASS):
-        yield Problem(
-            "add_background_class false", "leaves no background, which OpenCV counts as 0", _STAY
-        )
 
 
 def write(detector: Detector, directory: str) -> Written:
@@ -104,28 +139,68 @@ def write(detector: Detector, directory: str) -> Written:
     data, told = detector.frozen_graph()
     graph_def = parse(message_class("graphfix.graph.GraphDef"), data)
     graph = open_graph(graph_def, FROZEN)
-    body = detector.body
-    found = text_graph.network(graph, detector.model.heads, FROZEN)
-    resizer = body.image_resizer.fixed_shape_resizer
-    image = (resizer.height, resizer.width)
-    maps = [one.sizes for one in detector.model.anchors.maps]
-    chosen = _chosen(detector)
+    make = _one_stage_text if detector.model.meta == SSD else _two_stage_text
+    text, layers, details = make(detector, graph)
     write_file(directory, FROZEN, data)
-    text = text_graph.with_detections(found, image, maps, chosen)
     write_file(directory, TEXT, text.encode("ascii"))
-    details = {
-        "height": image[0],
-        "width": image[1],
-        "mean": found.mean,
-        "scale": found.scale,
-        "score_threshold": chosen.score,
-    }
     return Written(
-        f"{count(len(found.nodes), 'layer')} in {TEXT}",
-        told + _findings(detector, chosen),
+        f"{count(layers, 'layer')} in {TEXT}",
+        told + _findings(detector, details),
         (_usage(detector.place, details),),
         details=details,
     )
+
+
+Made = Tuple[str, int, Dict[str, Any]]
+
+
+def _one_stage_text(detector: Detector, graph: Graph) -> Made:
+    found = text_graph.network(graph, detector.model.heads, FROZEN)
+    resizer = detector.body.image_resizer.fixed_shape_resizer
+    maps = [one.sizes for one in detector.model.anchors.maps]
+    scales = detector.body.box_coder.faster_rcnn_box_coder
+    chosen = _chosen(
+        detector.model.classes,
+        detector.body.post_processing,
+        (1 / scales.y_scale, 1 / scales.height_scale),
+    )
+    text = text_graph.with_detections(found, (resizer.height, resizer.width), maps, chosen)
+    details = {"mean": found.mean, "scale": found.scale, "score_threshold": chosen.score}
+    return text, len(found.nodes), {**details, **_size(detector)}
+
+
+def _two_stage_text(detector: Detector, graph: Graph) -> Made:
+    body = detector.body
+    (anchors,) = detector.model.anchors.maps
+    assert anchors.stride is not None, "problems() asks for it"
+    second = _chosen(detector.model.classes, body.second_stage_post_processing, _VARIANCE)
+    first = text_graph.Suppression(
+        1,
+        True,
+        _VARIANCE,
+        round(body.first_stage_nms_iou_threshold, 6),
+        round(body.first_stage_nms_score_threshold, 6),
+        body.first_stage_max_proposals,
+    )
+    predictor = body.second_stage_box_predictor.mask_rcnn_box_predictor
+    settings = two_stage.Settings(
+        anchors.sizes, anchors.stride[0], first, second, predictor.share_box_across_classes
+    )
+    text, mean, scale, layers = two_stage.text_and_preprocessing(
+        graph, detector.model.heads, settings, FROZEN
+    )
+    details = {"mean": mean, "scale": scale, "score_threshold": second.score, "may_differ": _EDGES}
+    return text, layers, {**details, **_size(detector)}
+
+
+def _size(detector: Detector) -> Dict[str, int]:
+    """How large a picture is fed."""
+    resizer = detector.body.image_resizer
+    if resizer.WhichOneof("image_resizer_oneof") == _SIZED[0]:
+        fixed = resizer.fixed_shape_resizer
+        return {"height": fixed.height, "width": fixed.width}
+    keep = resizer.keep_aspect_ratio_resizer
+    return {"min_dimension": keep.min_dimension, "max_dimension": keep.max_dimension}
 
 
 def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> "StockTrial":
@@ -135,31 +210,33 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> "StockTrial
     return work(directory, exported, trial)
 
 
-def _chosen(detector: Detector) -> text_graph.Suppression:
-    after = detector.body.post_processing
+def _chosen(classes: int, after: Any, variance: Tuple[float, float]) -> text_graph.Suppression:
     suppression = after.batch_non_max_suppression
-    scales = detector.body.box_coder.faster_rcnn_box_coder
     return text_graph.Suppression(
-        detector.model.classes,
+        classes,
         after.ScoreConverter.Name(after.score_converter) == "SOFTMAX",
-        (1 / scales.y_scale, 1 / scales.height_scale),
+        variance,
         round(suppression.iou_threshold, 6),
         max(LEAST_SCORE, round(suppression.score_threshold, 6)),
         suppression.max_total_detections,
     )
 
 
-def _findings(detector: Detector, chosen: text_graph.Suppression) -> Tuple[Finding, ...]:
-    suppression = detector.body.post_processing.batch_non_max_suppression
-    asked = round(suppression.score_threshold, 6)
+def _findings(detector: Detector, details: Dict[str, Any]) -> Tuple[Finding, ...]:
+    body, ssd = detector.body, detector.model.meta == SSD
+    after = body.post_processing if ssd else body.second_stage_post_processing
+    asked, score = (
+        round(after.batch_non_max_suppression.score_threshold, 6),
+        details["score_threshold"],
+    )
     told: List[Finding] = []
-    if asked < chosen.score:
+    if asked < score:
         told.append(
             Finding(
                 "SCORE_THRESHOLD",
                 INFO,
                 "batch_non_max_suppression.score_threshold",
-                f"is {chosen.score:g} in {TEXT}, and was {asked:g}: OpenCV compares all pairs of "
+                f"is {score:g} in {TEXT}, and was {asked:g}: OpenCV compares all pairs of "
                 "candidates, and more of them take long",
                 f"change confidence_threshold in {TEXT} if you need lower scores",
             )
@@ -178,12 +255,22 @@ def _findings(detector: Detector, chosen: text_graph.Suppression) -> Tuple[Findi
 
 
 def _usage(place: str, details: Any) -> str:
-    size = (details["width"], details["height"])
+    before = ""
+    if "width" in details:
+        size = str((details["width"], details["height"]))
+    else:
+        size = "tuple(round(side * scale) for side in image.shape[1::-1])"
+        before = (
+            f"scale = min({details['min_dimension']} / min(image.shape[:2]), "
+            f"{details['max_dimension']} / max(image.shape[:2]))\n"
+        )
+    mean = details["mean"]
+    means = f"({mean!r},) * 3" if isinstance(mean, float) else repr(mean)
     return (
         "net = cv2.dnn.readNetFromTensorflow("
         f"{place + '/' + FROZEN!r}, {place + '/' + TEXT!r})\n"
-        f"net.setInput(cv2.dnn.blobFromImage(image, {details['scale']!r}, {size}, "
-        f"({details['mean']!r},) * 3, swapRB=True))\n"
+        f"{before}net.setInput(cv2.dnn.blobFromImage(image, {details['scale']!r}, {size}, "
+        f"{means}, swapRB=True))\n"
         "for _, label, score, left, top, right, bottom in net.forward()[0, 0]: "
         "...  # label: an id of label_map.pbtxt"
     )

@@ -28,13 +28,18 @@ _ATTRIBUTES = {
     "FusedBatchNorm": ("data_format", "epsilon"),
     "FusedBatchNormV2": ("data_format", "epsilon"),
     "FusedBatchNormV3": ("data_format", "epsilon"),
+    "MatMul": (),
     "MaxPool": ("data_format", "ksize", "padding", "strides"),
+    "Mean": ("keep_dims",),
     "Pad": (),
     "Relu": (),
     "Relu6": (),
 }
 _STAY = "run the frozen graph with TensorFlow"
 
+# Of all channels, or of each: red, green, blue.
+Mean = Union[float, Tuple[float, ...]]
+_CHANNELS = 3
 Value = Union[bool, int, float, str, Sequence[int], Sequence[float]]
 
 
@@ -60,7 +65,7 @@ class Network(NamedTuple):
 
     nodes: List[Node]
     heads: Dict[str, List[str]]
-    mean: float
+    mean: Mean
     scale: float
 
 
@@ -98,16 +103,16 @@ def network(graph: Graph, heads: Iterable[Any], subject: str) -> Network:
     Raises:
       RequestError: naming what OpenCV would not compute.
     """
-    walk = _Walk(graph, subject)
+    walk = Walk(graph, subject)
     consumers = graph.consumers()
     found: Dict[str, List[str]] = {CLASS: [], BOX: []}
     for head in heads:
-        found[head.role].append(walk.node(_output(graph, consumers, head, subject)))
+        found[head.role].append(walk.node(output_of(graph, consumers, head, subject)))
     mean, scale = walk.preprocessing()
     return Network(walk.nodes, found, mean, scale)
 
 
-def _output(graph: Graph, consumers: Any, head: Any, subject: str) -> str:
+def output_of(graph: Graph, consumers: Any, head: Any, subject: str) -> str:
     """The name of the node that adds a head's biases."""
     names = [name for name in head.tensors if name.endswith("/biases")]
     pending = [name for name in names if name in graph.nodes]
@@ -120,7 +125,7 @@ def _output(graph: Graph, consumers: Any, head: Any, subject: str) -> str:
     raise RequestError(subject, f"has no BiasAdd of the head {head.scope}", _STAY)
 
 
-class _Walk:
+class Walk:
     """Collects the nodes that outputs need, each after its inputs."""
 
     def __init__(self, graph: Graph, subject: str):
@@ -145,13 +150,17 @@ class _Walk:
                     continue
                 self.known[name] = self.known[target] if target else self._leaf(node)
                 continue
-            sources = [source_name(text) for text in node.input if text[:1] != "^"]
+            sources = self.sources(node)
             missing = [one for one in sources if one not in self.known]
             if missing:
                 pending += missing
                 continue
-            self._add(node, [self.known[one] for one in sources])
+            self.add(node, [self.known[one] for one in sources])
         return self.known[output]
+
+    def sources(self, node: Any) -> List[str]:
+        """The names of the nodes that a node takes values from."""
+        return [source_name(text) for text in node.input if text[:1] != "^"]
 
     def _is_image(self, node: Any) -> bool:
         return node.op == "Sub" and node.name.startswith("Preprocessor/")
@@ -164,7 +173,7 @@ class _Walk:
         self.image = node.name
         return IMAGE
 
-    def _add(self, node: Any, inputs: List[str]) -> None:
+    def add(self, node: Any, inputs: List[str]) -> None:
         attributes = _ATTRIBUTES.get(node.op)
         if attributes is None:
             raise RequestError(
@@ -173,21 +182,21 @@ class _Walk:
                 "alike",
                 _STAY,
             )
-        self.nodes.append(
-            Node(
-                node.name,
-                node.op,
-                inputs,
-                {key: _copied(node.attr[key]) for key in attributes if key in node.attr},
-            )
-        )
+        copied = {key: _copied(node.attr[key]) for key in attributes if key in node.attr}
+        self.append(Node(node.name, node.op, inputs, copied))
+
+    def append(self, node: Node) -> None:
+        self.nodes.append(node)
         self.known[node.name] = node.name
 
-    def preprocessing(self) -> Tuple[float, float]:
-        """The mean and the scale of (factor * pixel - offset)."""
+    def preprocessing(self) -> Tuple[Mean, float]:
+        """The mean and the scale of (factor * pixel - offset), or of (pixel - means)."""
         sub = self.graph.nodes.get(self.image or "")
         try:
             multiplied, offset = self.graph.inputs(sub)[:2]
+            means = constants.value_of(offset)
+            if means.size == _CHANNELS and multiplied.op != "Mul":
+                return tuple(float(one) for one in means.ravel()), 1.0
             factor, _ = self.graph.inputs(multiplied)[:2]
             if multiplied.op == "Mul":
                 scale = float(constants.value_of(factor))
@@ -217,9 +226,9 @@ def with_detections(
         Node(IMAGE, "Placeholder", (), {"dtype": "type: DT_FLOAT", "shape": f"shape {{ {shape} }}"})
     ]
     nodes += found.nodes
-    nodes.append(_constant("concat/axis_flatten", [-1]))
-    nodes.append(_constant("PriorBox/concat/axis", [-2]))
-    nodes.append(_constant("PriorBox/shape", [1, 2, -1, 1]))
+    nodes.append(constant("concat/axis_flatten", [-1]))
+    nodes.append(constant("PriorBox/concat/axis", [-2]))
+    nodes.append(constant("PriorBox/shape", [1, 2, -1, 1]))
     for role, outputs in found.heads.items():
         flat = [f"{one}/Flatten" for one in outputs]
         nodes += [Node(name, "Flatten", [one]) for name, one in zip(flat, outputs)]
@@ -240,7 +249,7 @@ def with_detections(
     nodes.append(Node("PriorBox/concat", "ConcatV2", [*priors, "PriorBox/concat/axis"]))
     scores = f"{CLASS}/scores"
     if chosen.softmax:
-        nodes.append(_constant(f"{CLASS}/shape", [0, -1, chosen.classes + 1]))
+        nodes.append(constant(f"{CLASS}/shape", [0, -1, chosen.classes + 1]))
         nodes.append(Node(f"{CLASS}/3d", "Reshape", [f"{CLASS}/concat", f"{CLASS}/shape"]))
         nodes.append(Node(f"{CLASS}/softmax", "Softmax", [f"{CLASS}/3d"], {"axis": value(-1)}))
         nodes.append(Node(scores, "Flatten", [f"{CLASS}/softmax"]))
@@ -263,5 +272,6 @@ def with_detections(
     return "".join(node.to_text() for node in nodes)
 
 
-def _constant(name: str, numbers: Sequence[int]) -> Node:
+def constant(name: str, numbers: Union[Sequence[int], Sequence[float]]) -> Node:
+    """A node with a row of numbers."""
     return Node(name, "Const", (), {"value": value(numbers)})

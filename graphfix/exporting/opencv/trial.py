@@ -1,7 +1,7 @@
 """What OpenCV detects with an export, beside what TensorFlow does with the same frozen graph."""
 
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from graphfix.errors import SourceError
 from graphfix.exporting import detections, pictures
@@ -12,6 +12,13 @@ from graphfix.process.scratch import Scratch
 from graphfix.verification.stock_trial import StockTrial
 
 _SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "detect.py")
+
+
+def _size(details: Dict[str, Any]) -> Tuple[int, int]:
+    if "height" in details:
+        return details["height"], details["width"]
+    longer = min(details["max_dimension"], details["min_dimension"] * 4 // 3)
+    return details["min_dimension"], longer
 
 
 def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
@@ -27,7 +34,7 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
         if trial.images:
             arrays = [os.path.join(scratch, f"{one}.npy") for one in range(len(trial.images))]
         else:
-            arrays = pictures.written(scratch, (details["height"], details["width"]))
+            arrays = pictures.written(scratch, _size(details))
         job = dict(
             details,
             graph=graph,

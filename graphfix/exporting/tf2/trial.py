@@ -61,7 +61,7 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
         results = runner.run_jobs(jobs, python=python)
         outputs: Tuple[Outputs, ...] = ()
         if first is not None and "error" not in results[0]:
-            outputs = (_compared(_api(results[0]), theirs, ours),)
+            outputs = (compared(_api(results[0]), theirs, ours),)
     details = ([first] if first else []) + results
     return StockTrial(tuple(_verifications(results)), details, remarks, outputs)
 
@@ -99,7 +99,8 @@ def _api(found: Dict[str, Any]) -> str:
     return found["api"].get("revision") or "of unknown revision"
 
 
-def _compared(api: str, theirs: str, ours: str) -> Outputs:
+def compared(api: str, theirs: str, ours: str) -> Outputs:
+    """What a model of TensorFlow 2 computes, beside what TensorFlow 1 does: two .npz files."""
     before, after = raw_outputs.loaded(theirs), raw_outputs.loaded(ours)
     notes: Tuple[str, ...] = ()
     names = [name for name in _COMPARED if name in before]

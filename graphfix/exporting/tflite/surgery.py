@@ -15,6 +15,8 @@ from graphfix.exporting.tflite.model import LiteModel, damaged
 from graphfix.formats.flatbuffers import flexbuffer
 from graphfix.formats.flatbuffers.reader import Table
 
+_LONGEST = (1 << 31) - 1
+
 # For each new channel, the old ones that it is the mean of.
 Rows = Sequence[Tuple[int, ...]]
 
@@ -59,9 +61,10 @@ class _Surgery:
         self.options()
 
     def length(self, old: int) -> int:
-        if old % self.model.channels:
+        new = old // self.model.channels * len(self.rows)
+        if old % self.model.channels or new > _LONGEST:
             raise damaged(self.model.path, "is damaged: a shape does not hold its classes")
-        return old // self.model.channels * len(self.rows)
+        return new
 
     def reshape(self, tensor: int, axis: int) -> None:
         table = self.model.tensors[tensor]

@@ -8,22 +8,23 @@ from typing import Any, Dict, List
 import numpy as np
 
 from graphfix.errors import GraphfixError, RequestError, SourceError
-from graphfix.exporting import detections
+from graphfix.exporting import detections, pictures
 from graphfix.exporting.targets import Trial
 from graphfix.exporting.tflite.model import DETECT, open_lite
-from graphfix.exporting.tools.tool import JOBS
 from graphfix.findings import count
 from graphfix.modeldir.names import EXPORT_JSON, FROZEN
 from graphfix.process.scratch import Scratch
-from graphfix.report.report import Outputs, Verification
+from graphfix.report.report import OutputFigure, Outputs, Verification
 from graphfix.verification.stock_trial import StockTrial
 
 _PACKAGE = "ai-edge-litert"
 _NOISE = 4
 # Detections that are far below any use are not compared.
 _LEAST = 0.01
-# Integers have 256 steps, of scores and of codes of boxes.
+# Integers have 256 steps, of scores and of codes of boxes: by how much they may differ, and which
+# part of the detections is to be found alike.
 NEAR_QUANTIZED = 0.05
+SHARE_QUANTIZED = 0.9
 
 
 def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
@@ -50,19 +51,16 @@ def _beside_tensorflow(directory: str, details: Dict[str, Any], trial: Trial) ->
         )
     graph = os.path.join(directory, FROZEN)
     with Scratch() as scratch:
-        number = len(trial.images) or _NOISE
-        arrays = [os.path.join(scratch, f"{one}.npy") for one in range(number)]
+        # Both sides see pictures of the model's size, so that neither resizes any.
+        size = (details["height"], details["width"])
         if trial.images:
             assert trial.tf1_python is not None
+            arrays = [os.path.join(scratch, f"{one}.npy") for one in range(len(trial.images))]
             detections.of_tensorflow(graph, trial.images, arrays, trial.tf1_python)
-        for seed, array in enumerate(arrays):
-            # Both sides see pictures of the model's size, so that neither resizes any.
-            rows, columns = details["height"], details["width"]
-            if trial.images:
-                pixels = _sized(np.load(array), rows, columns)
-            else:
-                pixels = np.random.RandomState(seed).randint(0, 256, (rows, columns, 3))
-            np.save(array, pixels.astype(np.uint8))
+            for array in arrays:
+                np.save(array, _sized(np.load(array), *size))
+        else:
+            arrays = pictures.written(scratch, size)
         theirs = None
         if trial.tf1_python is not None:
             theirs = detections.of_tensorflow(graph, arrays, arrays, trial.tf1_python)
@@ -74,18 +72,28 @@ def _beside_tensorflow(directory: str, details: Dict[str, Any], trial: Trial) ->
             "offset": details["offset"],
             "bytes": details["quantized"],
         }
-        ours = detections.of_runtime(job, trial.python, JOBS, _PACKAGE)
+        ours = detections.of_runtime(job, trial.python, detections.JOBS, _PACKAGE)
     results: List[Dict[str, Any]] = [ours] + ([theirs] if theirs else [])
     least = max(_LEAST, details["score_threshold"])
-    if theirs is None or not details["quantized"]:
-        return detections.judged(_version(ours), ours, theirs, least, results)
-    # The graph computes with floats that are rounded, the model with integers: near a threshold and
-    # where suppression decides, boxes come and go.  So there is a figure, and no verdict.
-    near = detections.compare(theirs["detections"], ours["detections"], least, near=NEAR_QUANTIZED)
-    found = detections.judged(_version(ours), ours, None, least, results)
-    return dataclasses.replace(
-        found, remarks=(f"integers beside rounded floats, no verdict: {near}",)
+    found = detections.judged(_version(ours), ours, theirs, least, results)
+    return _rounded(found, ours, theirs, least) if theirs and details["quantized"] else found
+
+
+def _rounded(
+    found: StockTrial, ours: Dict[str, Any], theirs: Dict[str, Any], least: float
+) -> StockTrial:
+    """The verdict on integers.  The graph computes with floats that are rounded: near a threshold,
+    and where suppression decides, boxes come and go."""
+    alike = detections.compare(theirs["detections"], ours["detections"], least, NEAR_QUANTIZED)
+    (outputs,) = found.outputs
+    equal = alike.found >= SHARE_QUANTIZED * alike.total
+    figures = tuple(
+        OutputFigure(one.name, value, 1.0)
+        for one, value in zip(outputs.figures, (alike.score, alike.edge))
     )
+    summary = f"integers beside rounded floats: {alike}"
+    changed = dataclasses.replace(outputs, summary=summary, equal=equal, figures=figures)
+    return dataclasses.replace(found, outputs=(changed,))
 
 
 def _sized(pixels: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -124,7 +132,7 @@ def _beside_the_source(directory: str, exported: Dict[str, Any], trial: Trial) -
                 "pictures": _NOISE,
                 "output": output,
             }
-            results.append(detections.of_runtime(job, trial.python, JOBS, _PACKAGE))
+            results.append(detections.of_runtime(job, trial.python, detections.JOBS, _PACKAGE))
             with np.load(output) as values:
                 found.append(dict(values))
     version = _version(results[0])

@@ -1,14 +1,13 @@
 """Opens and writes frozen graphs (a serialized GraphDef) and SavedModels; opens meta graphs.
 
-A SavedModel directory has `saved_model.pb` and, where its variables are not frozen into the graph,
-`variables/`.  The stock exporter's SavedModel is frozen: one MetaGraphDef, tagged "serve", with the
-signature "serving_default".  A Saver writes the graph of a checkpoint, a MetaGraphDef, beside
-it (`.meta`): that of the training, or of an exporter.
+A SavedModel directory has `saved_model.pb`, or the same as text, `saved_model.pbtxt`, and, where
+its variables are not frozen into the graph, `variables/`.  The stock exporter's SavedModel is
+frozen: one MetaGraphDef, tagged "serve", with the signature "serving_default".  A Saver writes the
+graph of a checkpoint, a MetaGraphDef, beside it (`.meta`): that of the training, or of an exporter.
 
 Protocol Buffers itself bounds a message: 2 GiB, and 100 levels of nesting.
 """
 
-import os
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from google.protobuf.message import DecodeError
@@ -19,7 +18,7 @@ from graphfix.formats.extents import Pieces
 from graphfix.formats.graphdef import constants, skeleton
 from graphfix.formats.graphdef.fields import fields
 from graphfix.formats.graphdef.graph import Graph
-from graphfix.formats.graphdef.kinds import SAVED_MODEL_PB, is_text
+from graphfix.formats.graphdef.kinds import is_saved_model_text, is_text, saved_model_file
 from graphfix.formats.graphdef.nodes import Node, NodeCopy, begin, tail_of, to_node_def
 from graphfix.formats.graphdef.operations import check_inputs
 from graphfix.formats.graphdef.wire import Done, to_bytes
@@ -129,7 +128,7 @@ def open_frozen(path: str) -> GraphFile:
     Raises:
       SourceError: it cannot be read, or is not a GraphDef.
     """
-    file = _parsed(path) if is_text(path) else _open(path, skeleton.GRAPH_DEF)
+    file = (_parsed if is_text(path) else _open)(path, skeleton.GRAPH_DEF)
     nodes = file.message.node
     if not nodes or not all(node.name and node.op for node in nodes):
         raise SourceError(
@@ -164,8 +163,9 @@ def open_saved_model(directory: str) -> GraphFile:
     Raises:
       SourceError: it cannot be read, is not a SavedModel, or has no single graph.
     """
-    path = os.path.join(directory, SAVED_MODEL_PB)
-    file = _open(path, skeleton.SAVED_MODEL)
+    path = saved_model_file(directory)
+    read = _parsed if is_saved_model_text(path) else _open
+    file = read(path, skeleton.SAVED_MODEL)
     graphs = file.message.meta_graphs
     serving = [number for number, one in enumerate(graphs) if SERVE in one.meta_info_def.tags]
     if len(graphs) != 1 and len(serving) != 1:
@@ -264,11 +264,12 @@ def _open(path: str, form: Tuple[int, ...]) -> GraphFile:
         ) from None
 
 
-def _parsed(path: str) -> GraphFile:
-    """A GraphDef that is written as text."""
+def _parsed(path: str, form: Tuple[int, ...]) -> GraphFile:
+    """A file that is written as text."""
     from google.protobuf import text_format  # few graphs are
 
-    message = message_class(_KINDS[skeleton.GRAPH_DEF][0])()
+    kind, what = _KINDS[form]
+    message = message_class(kind)()
     data = regular_files.read_file(path, limit=skeleton.MOST)
     try:
         text_format.Parse(data.decode("utf-8"), message)
@@ -279,8 +280,8 @@ def _parsed(path: str) -> GraphFile:
     except RecursionError:
         why = "nests too deeply"
     else:
-        return GraphFile(path, skeleton.GRAPH_DEF, message.SerializeToString(deterministic=True))
-    raise SourceError(path, f"is not a graph (GraphDef) as text: {why}", _AGAIN)
+        return GraphFile(path, form, message.SerializeToString(deterministic=True))
+    raise SourceError(path, f"is not {what} as text: {why}", _AGAIN)
 
 
 def _opened(graph_def: Any, path: str, stored: List[bytes], rest: Optional[bytes]) -> Graph:

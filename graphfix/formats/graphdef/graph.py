@@ -190,13 +190,10 @@ class Graph:
         return out
 
     def without_nodes(self) -> Any:
-        """A new message of all but the nodes: versions and library as they were."""
+        """A new message of all but the nodes: versions, library and unknown fields as they were."""
         out = message_class("graphfix.graph.GraphDef")()
-        for field, value in self.graph_def.ListFields():
-            if field.name == "version":
-                out.version = value
-            elif field.name != "node":
-                getattr(out, field.name).CopyFrom(value)
+        out.CopyFrom(self.graph_def)
+        out.ClearField("node")
         return out
 
     def to_graph_def(self) -> Any:

@@ -7,6 +7,7 @@ The others come to be where the graph is written, as bytes (`encoded`), or where
 see them, as nodes (`nodes`).
 """
 
+import itertools
 from typing import Any, Dict, FrozenSet, Iterator, List, NamedTuple, Sequence, Set, Tuple
 
 from graphfix.formats.extents import Pieces
@@ -83,32 +84,28 @@ class Repetition(NamedTuple):
                     else begin(node.name, node.op.encode(), node.input) + tail_of(node)
                 )
             return
-        digits, template = 0, []
+        digits, parts, numbers, values = 0, [], [], []
         for number in self.numbers:
             text = str(number).encode()
             if len(text) != digits:
                 # As long for all numbers of as many digits.
-                digits, template = len(text), self._template(run, tails, len(text))
-            yield [
-                b"".join(
-                    [
-                        part
-                        if isinstance(part, bytes)
-                        else text
-                        if part is None
-                        else part.tail(number)
-                        for part in template
-                    ]
-                )
-            ]
+                digits, parts = len(text), self._template(run, tails, len(text))
+                numbers = [at for at, one in enumerate(parts) if one is None]
+                values = [(at, one) for at, one in enumerate(parts) if isinstance(one, Numbered)]
+            for at in numbers:
+                parts[at] = text
+            for at, one in values:
+                parts[at] = one.tail(number)
+            yield [b"".join(parts)]
 
     def _template(self, run: Sequence[Any], tails: Dict[str, bytes], digits: int) -> List[Any]:
         """The bytes of a run's copy; None stands for the number's digits, and a constant for its
         tail with the number."""
         out: List[Any] = []
         for node in run:
-            size, within = 0, []
-            fields = [(1, self._name(node)), (2, (node.op,))]
+            size = 0
+            within: List[Any] = []
+            fields: List[Tuple[int, Tuple[str, ...]]] = [(1, self._name(node)), (2, (node.op,))]
             fields += [(3, self._parts(text)) for text in node.input]
             for field, texts in fields:
                 parts = [text.encode() for text in texts]
@@ -119,7 +116,11 @@ class Repetition(NamedTuple):
             constant = self.constants.get(node.name)
             size += len(constant.tail(0) if constant else tails[node.name])
             out += [skeleton.header(1, size), *within, constant or tails[node.name]]
-        return out
+        joined: List[Any] = []
+        for fixed, group in itertools.groupby(out, lambda one: isinstance(one, bytes)):
+            found = list(group)
+            joined += [b"".join(found)] if fixed else found
+        return joined
 
     def _name(self, node: Any) -> Tuple[str, ...]:
         """The name of a node's copy before and behind the number."""

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+"""What devices' runtimes detect beside TensorFlow, on the validation pictures of testdata: the
+figures of docs/devices.md.
+
+    devices_table.py TF1_PYTHON [NAME=PYTHON...] [--page docs/devices.md]
+
+NAME is a target, with what distinguishes its Pythons after a dash: onnx, openvino, opencv-4.  Each
+exports the detector as it is, and of three of its classes in another order.
+"""
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.dirname(HERE), os.path.dirname(os.path.dirname(HERE))]
+
+import pathlib  # noqa: E402
+
+import repository  # noqa: E402
+import shapes_pictures  # noqa: E402
+
+import graphfix  # noqa: E402
+
+CLASSES = {"its 8": None, "star, circle, ring": "star,circle,ring"}
+TITLES = (
+    "| runtime | classes | detections found alike | scores differ by | edges differ by |",
+    "|---|---|---|---|---|",
+)
+
+
+def row(target, python, tf1, classes, pictures):
+    memory = graphfix.Memory()
+    options = graphfix.ConvertOptions(**({"classes": CLASSES[classes]} if CLASSES[classes] else {}))
+    found = graphfix.export(
+        target,
+        repository.DETECTOR,
+        memory,
+        options,
+        runtime_python=python,
+        tf1_python=tf1,
+        images=pictures,
+    ).comparison
+    alike = re.match(r"(\d+ of \d+) detections", found["summary"])[1]
+    figures = f"{found['scores']:.1e} | {found['edges']:.1e}"
+    return f"| {found['runtime']} | {classes} | {alike} | {figures} |"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("tf1")
+    parser.add_argument("pythons", nargs="+", metavar="NAME=PYTHON")
+    parser.add_argument("--page")
+    args = parser.parse_args()
+    lines = list(TITLES)
+    with tempfile.TemporaryDirectory() as top:
+        pictures = shapes_pictures.written(pathlib.Path(top))
+        for one in args.pythons:
+            name, python = one.split("=", 1)
+            for classes in CLASSES:
+                lines.append(row(name.partition("-")[0], python, args.tf1, classes, pictures))
+                print(lines[-1], flush=True)
+    if args.page:
+        with open(args.page) as file:
+            text = file.read()
+        pattern = r"(<!-- measured -->\n).*?(<!-- end -->)"
+        assert re.search(pattern, text, re.DOTALL)
+        table = "\n".join(lines) + "\n"
+        text = re.sub(pattern, lambda match: match[1] + table + match[2], text, flags=re.DOTALL)
+        with open(args.page, "w") as file:
+            file.write(text)
+
+
+if __name__ == "__main__":
+    main()
