@@ -262,14 +262,20 @@ def _contradictions(setup: Setup) -> Iterator[Symptom]:
         )
 
 
+def cannot_be_quantized(setup: Setup) -> bool:
+    """Whether the config asks for a quantization at which training or evaluation stops."""
+    if setup.meta != FASTER_RCNN or not setup.message.HasField("graph_rewriter"):
+        return False
+    known = find_extractor(setup.body.feature_extractor.type)
+    return bool(known and known.is_described and known.network.startswith(_NOT_QUANTIZED))
+
+
 def _at_odds(setup: Setup) -> Iterator[Symptom]:
     yield from _contradictions(setup)
-    known = find_extractor(setup.body.feature_extractor.type) if setup.meta == FASTER_RCNN else None
-    quantized = setup.message.HasField("graph_rewriter")
-    if quantized and known and known.is_described and known.network.startswith(_NOT_QUANTIZED):
+    if cannot_be_quantized(setup):
         yield Symptom(
             setup.where("graph_rewriter"),
-            f"quantization of a Faster R-CNN with {known.type}",
+            f"quantization of a Faster R-CNN with {setup.body.feature_extractor.type}",
             "remove graph_rewriter",
             (ConfigEdit(("graph_rewriter",), None, "the API cannot quantize it"),),
         )
