@@ -22,7 +22,7 @@ import sys
 import numpy as np
 import stock_graph
 import tensorflow.compat.v1 as tf
-from object_detection.builders import model_builder
+from object_detection.builders import image_resizer_builder, model_builder
 from object_detection.utils import ops
 from stock_scene import detector_of, predicts_masks, read_pipeline
 
@@ -93,8 +93,16 @@ def detected(pipeline, job, scene):
 
 def trained(pipeline, job, scene):
     with tf.Graph().as_default():
+        images, masks = tf.constant(scene["images"], tf.float32), None
+        if predicts_masks(pipeline):
+            # By the input pipeline; the model itself cannot where it pads.
+            detector_of(pipeline).resize_masks = False
+            resize = image_resizer_builder.build(detector_of(pipeline).image_resizer)
+            masks = [
+                resize(images[i], tf.constant(scene[f"masks_{i}"], tf.float32))[1]
+                for i in range(len(scene["images"]))
+            ]
         model = model_builder.build(pipeline.model, is_training=True)
-        images = tf.constant(scene["images"], tf.float32)
         preprocessed, shapes = model.preprocess(images)
         classes = detector_of(pipeline).num_classes
         count = len(scene["images"])
@@ -104,9 +112,7 @@ def trained(pipeline, job, scene):
         model.provide_groundtruth(
             [tf.constant(scene[f"boxes_{i}"], tf.float32) * parts[i] for i in range(count)],
             [tf.one_hot(scene[f"labels_{i}"] - 1, classes, dtype=tf.float32) for i in range(count)],
-            [tf.constant(scene[f"masks_{i}"], tf.float32) for i in range(count)]
-            if predicts_masks(pipeline)
-            else None,
+            masks,
         )
         predicted = model.predict(preprocessed, shapes)
         losses = model.loss(predicted, shapes)
