@@ -50,16 +50,18 @@ def test_the_documentation_says_what_was_measured():
     docs = os.path.join(repository.TOP, "docs")
     with open(os.path.join(docs, "torch_training.json")) as file:
         found = json.load(file)
+    arms = (torch_training.TENSORFLOW, torch_training.PYTORCH)
     figures = {
-        arm: [{int(step): one for step, one in run.items()} for run in runs]
-        for arm, runs in found["figures"].items()
+        arm: [{int(step): one for step, one in run.items()} for run in found["figures"][arm]]
+        for arm in arms
     }
+    times = {arm: found["seconds"][arm] for arm in arms}
     assert [len(runs) for runs in figures.values()] == [3, 3]
     steps = sorted(figures[torch_training.PYTORCH][0])
     with open(os.path.join(docs, "torch.md")) as file:
         text = file.read()
     dated = re.compile(r"Measured \d{4}-\d\d-\d\d ")
-    lines = torch_training.report(figures, found["back"], found["seconds"], steps, 3)
+    lines = torch_training.report(figures, found["back"], times, steps, 3)
     wanted = dated.sub("", "\n".join(lines))
     section = text.partition(torch_training.BEGIN)[2].partition(torch_training.END)[0]
     assert dated.sub("", section).strip() == wanted.strip()
