@@ -31,6 +31,7 @@ from graphfix.doctor import (
     record_boxes,
     record_images,
     records,
+    regularizers,
     training,
 )
 from graphfix.doctor.checks import Check, Symptom
@@ -56,6 +57,7 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + choices.CHECKS
         + builders.CHECKS
         + group_norms.CHECKS
+        + regularizers.CHECKS
         + augmentations.CHECKS
         + architecture.CHECKS
         + prediction_checks.TRAINERS

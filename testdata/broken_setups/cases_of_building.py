@@ -71,6 +71,16 @@ def cases(case):
         "force_match_for_each_row: true } }",
         "{}",
     )
+    yield (
+        case("regularizer_below_zero", "REGULARIZER_NEGATIVE")
+        .change(
+            "min_depth: 16\n      conv_hyperparams {\n        activation: RELU_6\n"
+            "        regularizer { l2_regularizer { weight: 4e-5",
+            "min_depth: 16\n      conv_hyperparams {\n        activation: RELU_6\n"
+            "        regularizer { l2_regularizer { weight: -4e-5",
+        )
+        .fixable()
+    )
     yield case("groups_of_few_channels", "GROUP_NORM_UNEVEN").change(
         "batch_norm { decay: 0.97 center: true scale: true epsilon: 0.001 train: true }\n"
         "      }\n      override_base",
