@@ -103,6 +103,7 @@ def report(cache, repetitions, jobs):
                 "--jobs",
                 str(jobs),
                 "--json",
+                "--quiet",  # stderr goes to the same file
             ],
             CP: ["cp", "-r", top, out],
             CP_SYNC: ["sh", "-c", 'cp -r "$0" "$1" && find "$1" -type f -exec sync {} +', top, out],

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Detects in pictures with a TFLite detector of the Object Detection API.
+"""Detects in pictures with what `graphfix export tflite` wrote.
 
-    python examples/detect_tflite.py detect.tflite label_map.pbtxt PICTURE...
+    python examples/detect_tflite.py DIRECTORY PICTURE...
 
-Prints what it finds with a score of at least 0.5: class, score, and the box as parts of the image.
-Needs Pillow and TensorFlow (of 1.15, or of 2), or else ai-edge-litert.
+Prints what it finds with a score of at least 0.5: class, score, and the box (ymin, xmin, ymax,
+xmax) as parts of the picture.  Needs Pillow, and ai-edge-litert or TensorFlow (1.15 or 2).
 """
 
-import re
+import json
+import os
 import sys
 
 import numpy as np
@@ -26,29 +27,18 @@ def interpreter(path):
     return one
 
 
-def names(path):
-    """The names of a label map by id."""
-    with open(path, encoding="utf-8") as file:
-        items = re.findall(r"item\s*\{(.*?)\}", file.read(), re.S)
-    return {
-        int(re.search(r"\bid:\s*(\d+)", one).group(1)): re.search(
-            r"\bname:\s*[\"'](.*?)[\"']", one
-        ).group(1)
-        for one in items
-    }
-
-
-def main(model, label_map, *pictures):
-    detector, labels = interpreter(model), names(label_map)
-    (fed,) = detector.get_input_details()
-    _, height, width, _ = fed["shape"]
+def main(directory, *pictures):
+    detector = interpreter(os.path.join(directory, "detect.tflite"))
+    with open(os.path.join(directory, "labels.txt"), encoding="utf-8") as file:
+        labels = file.read().splitlines()
+    with open(os.path.join(directory, "export.json"), encoding="utf-8") as file:
+        fed = json.load(file)["details"]
     for path in pictures:
-        image = Image.open(path).convert("RGB").resize((width, height), Image.BILINEAR)
+        image = Image.open(path).convert("RGB").resize((fed["width"], fed["height"]))
         pixels = np.asarray(image)[np.newaxis]
-        if fed["dtype"] == np.float32:
-            # MobileNets want -1 to 1; a quantized detector takes bytes.
-            pixels = pixels.astype(np.float32) * (2 / 255) - 1
-        detector.set_tensor(fed["index"], pixels)
+        if not fed["quantized"]:
+            pixels = (pixels * fed["scale"] + fed["offset"]).astype(np.float32)
+        detector.set_tensor(detector.get_input_details()[0]["index"], pixels)
         detector.invoke()
         boxes, classes, scores, count = (
             detector.get_tensor(one["index"])[0] for one in detector.get_output_details()
@@ -56,12 +46,11 @@ def main(model, label_map, *pictures):
         # Rows behind the count mean nothing.
         for box, label, score in zip(boxes[: int(count)], classes, scores):
             if score >= 0.5:
-                # A TFLite detector counts classes from 0.
-                found = labels[int(label) + 1]
-                print(path, found, f"{score:.2f}", " ".join(f"{edge:.2f}" for edge in box))
+                place = " ".join(f"{edge:.2f}" for edge in box)
+                print(path, labels[int(label)], f"{score:.2f}", place)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 4:
+    if len(sys.argv) < 3:
         sys.exit(__doc__)
     main(*sys.argv[1:])

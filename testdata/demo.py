@@ -62,13 +62,12 @@ def write_label_map(path):
 
 def leave_tensorflow(converted, images, opencv):
     """The second act: the same detections without TensorFlow."""
-    exported = os.path.join(OUTPUT, "for_opencv")
-    run("export", "opencv", converted, "-o", exported)
+    words = ["export", "opencv", converted, "--output_directory", f"{OUTPUT}/for_opencv"]
+    if opencv:
+        words += ["--runtime_python", opencv, "--tf1_python", sys.executable, "--images", *images]
+    run(*words)
     if not opencv:
         print(NO_OPENCV)
-        return
-    words = ["verify", exported, "--stock", "--stock_python", opencv]
-    run(*words, "--tf1_python", sys.executable, "--images", *images)
 
 
 def main():

@@ -44,4 +44,6 @@ def inodes(directory):
 
 
 def verdicts(done):
-    return [line.split()[:2] for line in done.out.splitlines()[:-1]]
+    rows = [line.split()[:2] for line in done.out.splitlines()]
+    # Behind the sum comes what is to be done next.
+    return rows[: next(number for number, row in enumerate(rows) if row[1:] == ["models:"])]

@@ -28,7 +28,7 @@ PLAYED = (
 # Commands that tests/stock/test_pages_training.py runs, in the Python that has what they need.
 STOCK = re.compile(
     r"graphfix verify .*--stock|graphfix doctor --environment|python -m object_detection\."
-    r"|tflite_convert |python examples/detect_tflite.py |sed -i 's/6000"
+    r"|graphfix export tflite |sed -i 's/6000"
     r"|graphfix records show |graphfix anchors show "
 )
 # Commands that are not run as they stand, and where the same is tried.

@@ -100,6 +100,14 @@ def test_options_need_no_numpy():
     assert python(program) == "False\n"
 
 
+def test_a_batch_starts_its_workers_without_numpy():
+    program = (
+        "import sys, graphfix.cli.batch, graphfix.batch.batch, graphfix.batch.recipe; "
+        "print('numpy' in sys.modules)"
+    )
+    assert python(program) == "False\n"
+
+
 def test_the_package_is_typed():
     assert os.path.exists(os.path.join(os.path.dirname(SOURCE), "py.typed"))
     assert typing.get_type_hints(graphfix.ConvertOptions)["seed"] is int

@@ -86,6 +86,11 @@ def _ragged(setup: Setup) -> Iterator[Symptom]:
 def _no_batch(setup: Setup) -> Iterator[Symptom]:
     if setup.train.batch_size < 1:
         yield Symptom(setup.where(*_BATCH), f"batch_size is {setup.train.batch_size}")
+    if trainers.MODEL_MAIN in setup.options.trainers and setup.message.eval_config.batch_size < 1:
+        path = ("eval_config", "batch_size")
+        edits = (ConfigEdit(path, "1", "as the API's default"),)
+        what = "batch_size of eval_config is 0"
+        yield Symptom(setup.where(*path), what, "write batch_size: 1", edits)
 
 
 def _dimensions(setup: Setup) -> Iterator[Symptom]:

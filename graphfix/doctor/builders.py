@@ -38,6 +38,9 @@ _SECOND = "second_stage_post_processing"
 _DEPTHWISE_SINCE = "2020-04"
 # Whose first layers the quantization rewrites in another way for training than for evaluation.
 _UPDATED_LATE = "MobilenetV3"
+# Of Faster R-CNN: the rewriting stops at a ResNet's dilated layers, and evaluation at ranges of
+# Inception's second stage, which training does not make.
+_NOT_QUANTIZED = ("resnet_v1", "InceptionV2")
 SUPPRESSIONS = ((SSD, ("post_processing", _NMS)), (FASTER_RCNN, (_SECOND, _NMS)))
 BOUNDS: Tuple[Bounds, ...] = (
     Bounds(SSD, ("post_processing", _NMS, "iou_threshold"), 0, 1),
@@ -259,6 +262,25 @@ def _contradictions(setup: Setup) -> Iterator[Symptom]:
         )
 
 
+def cannot_be_quantized(setup: Setup) -> bool:
+    """Whether the config asks for a quantization at which training or evaluation stops."""
+    if setup.meta != FASTER_RCNN or not setup.message.HasField("graph_rewriter"):
+        return False
+    known = find_extractor(setup.body.feature_extractor.type)
+    return bool(known and known.is_described and known.network.startswith(_NOT_QUANTIZED))
+
+
+def _at_odds(setup: Setup) -> Iterator[Symptom]:
+    yield from _contradictions(setup)
+    if cannot_be_quantized(setup):
+        yield Symptom(
+            setup.where("graph_rewriter"),
+            f"quantization of a Faster R-CNN with {setup.body.feature_extractor.type}",
+            "remove graph_rewriter",
+            (ConfigEdit(("graph_rewriter",), None, "the API cannot quantize it"),),
+        )
+
+
 CHECKS = (
     Check(
         "VALUE_OUT_OF_BOUNDS",
@@ -277,8 +299,9 @@ CHECKS = (
         'with sigmoid focal loss", "second_stage_batch_size should be no greater than '
         'first_stage_max_proposals.", "min_depth should be less than or equal to max_depth", '
         '"Should not use 1x1 kernel when using depthwise conv", "KeyError: '
-        '\'mask_predictions\'", "Key ../conv_quant/max not found in checkpoint").',
+        '\'mask_predictions\'", "Key ../conv_quant/max not found in checkpoint", "Cannot update '
+        'edge, incompatible shapes").',
         "change one of them",
-        _contradictions,
+        _at_odds,
     ),
 )

@@ -4,6 +4,7 @@ import difflib
 from typing import Any, Iterator
 
 from graphfix.detectors.extractors.loader import find_extractor
+from graphfix.doctor.builders import cannot_be_quantized
 from graphfix.doctor.checkpoint_fit import restores_statistics
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
@@ -88,6 +89,8 @@ def _no_end(setup: Setup) -> Iterator[Symptom]:
 
 
 def _late_quantization(setup: Setup) -> Iterator[Symptom]:
+    if cannot_be_quantized(setup):
+        return
     delay, steps = setup.message.graph_rewriter.quantization.delay, setup.train.num_steps
     if setup.message.HasField("graph_rewriter") and steps and delay >= steps:
         path = ("graph_rewriter", "quantization", "delay")

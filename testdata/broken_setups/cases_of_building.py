@@ -129,6 +129,11 @@ def cases(case):
     two_stages = maskless.replace("number_of_stages: 3", "number_of_stages: 2")
     for name, code, model in (
         ("stride_of_32", "EXTRACTOR_OPTION", two_stages.replace("stride: 16", "stride: 32")),
+        (
+            "quantized_two_stages",
+            "SETTINGS_AT_ODDS",
+            two_stages + "graph_rewriter { quantization {} }\n",
+        ),
         ("third_stage_without_masks", "SETTINGS_AT_ODDS", maskless),
         (
             "anchors_of_another_stride",

@@ -19,13 +19,6 @@ def cases(case):
         .fixable()
     )
     yield (
-        case("scores_not_loaded", "READER_LACKS")
-        .change(
-            "  max_number_of_boxes: 8", "  max_number_of_boxes: 8\n  use_multiclass_scores: true"
-        )
-        .fixable()
-    )
-    yield (
         case("averages_not_kept", "AVERAGES_NOT_KEPT")
         .change("  num_examples: 120", "  num_examples: 120\n  use_moving_averages: true")
         .fixable()

@@ -119,4 +119,4 @@ def test_they_are_what_the_script_makes(make_broken, tmp_path):
     texts = [name for name in made if name.endswith((".config", ".json", ".pbtxt"))]
     assert filecmp.cmpfiles(str(tmp_path), BROKEN, texts, shallow=False)[1:] == ([], [])
     sizes = sum(os.path.getsize(os.path.join(BROKEN, name)) for name in kept)
-    assert sizes < 1 << 20
+    assert sizes < 5 << 18

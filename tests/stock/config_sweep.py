@@ -31,7 +31,7 @@ from graphfix.pipeline_config import schema_history
 JUDGE = os.path.join(cells.HERE, "judge_configs.py")
 RECORDS, LABELS = "records", "labels.pbtxt"
 # Training runs to its end, and learns nothing, or not all; or it stops at some picture, perhaps.
-SILENT = {"RATE_ZERO", "LABEL_COUNT"}
+SILENT = {"RATE_ZERO", "LABEL_COUNT", "CLASS_ID_OUTSIDE"}
 BY_CHANCE = {"BATCH_RAGGED", "AUGMENTATION_REFUSED"}
 
 _IN_GRADIENTS = re.compile("train_config|loss|graph_rewriter|batchnorm|sampler|miner")

@@ -47,6 +47,8 @@ def test_detections_are_tensorflows(
         (r"float_val: (\d\d)\.", r"float_val: 1\1.", False),
         (r"(num_classes.*i: )9", r"\g<1>12", True),
         ('op: "Sigmoid"', 'op: "Identity"', False),
+        # As few as this detector has: of others, 100 are too few.
+        (r'("top_k" value . i: )-1', r"\g<1>3", False),
     ],
 )
 def test_what_is_stale_is_seen(opencv_python, stock_python, pictures, old, new, loud, tmp_path):

@@ -41,3 +41,5 @@ def test_the_readmes_training(tmp_path):
     assert printed.count("outputs equal: ") == 2
     assert os.path.exists(str(tmp_path / "training" / "model.ckpt-1.index"))
     assert os.path.exists(str(tmp_path / "exported" / "frozen_inference_graph.pb"))
+    assert (tmp_path / "tflite" / "labels.txt").read_text() == "person\nvan\nforklift\n"
+    assert os.path.exists(str(tmp_path / "tflite" / "detect.tflite"))

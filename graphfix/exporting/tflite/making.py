@@ -17,6 +17,7 @@ from graphfix.pipeline_config.edits import ConfigEdit, apply_edits
 from graphfix.process.scratch import Scratch
 from graphfix.stock_api import runner
 
+_SHOWN = 500
 _SUPPRESSION = ("post_processing", "batch_non_max_suppression")
 
 
@@ -25,15 +26,18 @@ def write(detector: Detector, directory: str) -> Written:
     python = runner.find_stock_python(detector.python)
     source, options = detector.context.source, detector.context.options
     # The config is for the API that exports, which may be older.
-    made = decided(source, options, detector.place, api=runner.importable_api(python) or "auto")
+    api = runner.importable_api(python) or "auto"
+    made = decided(source, options, detector.place, api=api)
     with Scratch() as scratch:
         found = runner.run_job(_job(made, scratch, directory), python=python)
         if "error" in found:
             error = found["error"]
             raise RequestError(
                 "--runtime_python",
-                f"did not make the model: {error['type']}: {error['message']:.500}",
-                "name a Python that has TensorFlow 1.15 and the stock API",
+                # The converter's own words come last, behind its warnings.
+                f"did not make the model: {error['type']}: {error['message'].strip()[-_SHOWN:]}",
+                "name a Python that has TensorFlow 1.15 and the stock API; if it has them, its "
+                "converter does not take this model",
             )
         with open(os.path.join(scratch, "frozen", FROZEN), "rb") as file:
             write_file(directory, FROZEN, file.read())

@@ -81,7 +81,7 @@ def convert_lite(path: str, destination: Destination, options: ConvertOptions) -
             classes,
             len(old),
             (DETECT, LABEL_MAP, LABELS),
-            f"{count(len(old), 'tensor')} for {model.classes} classes before; "
+            f"of {count(model.classes, 'class', 'classes')} before; "
             f"{len(data):,} bytes of {model.size:,}",
             by_severity(dict.fromkeys(findings)),
             _next_steps(os.path.join(destination.place, DETECT)),
@@ -214,16 +214,16 @@ def _with_sidecars(model: LiteModel, data: bytes, classes: Sequence[TargetClass]
 
 
 def _remarks(model: LiteModel, places: Places, classes: Sequence[TargetClass]) -> Iterator[Finding]:
-    merged = [one.display_name for one in classes if len(one.sources) > 1]
-    if merged:
-        yield Finding(
-            "MERGED",
-            WARNING,
-            ", ".join(merged),
-            "has the mean of the weights of several classes, which nothing has trained, "
-            "rounded where they are integers",
-            "see whether it finds enough; else train the checkpoint, and export that",
-        )
+    for one in classes:
+        if len(one.sources) > 1:
+            yield Finding(
+                "MERGED",
+                WARNING,
+                one.display_name,
+                f"has the mean of the weights of {len(one.sources)} classes, which nothing has "
+                "trained, rounded where they are integers",
+                "see whether it finds enough; else train the checkpoint, and export that",
+            )
     if places.softmax is not None:
         yield Finding(
             "SOFTMAX",

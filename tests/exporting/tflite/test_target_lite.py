@@ -85,6 +85,7 @@ def edited(tmp_path, *edits):
 NMS = "batch_non_max_suppression {"
 
 
+@pytest.mark.slow
 def test_a_config_of_class_agnostic_suppression(stock, tmp_path):
     path = edited(tmp_path, (NMS, NMS + " use_class_agnostic_nms: true"))
     export(graphfix.Memory(), classes=CLASSES, pipeline_config_path=path)
@@ -104,6 +105,7 @@ def test_what_tensorflow_lite_would_do_otherwise(stock, tmp_path, edit, message)
     assert not stock and not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_another_number_of_classes_than_asked_for(stock, tmp_path):
     with pytest.raises(graphfix.RequestError, match="a model of 5 classes, and not 2"):
         export(tmp_path / "out", classes="star,circle")

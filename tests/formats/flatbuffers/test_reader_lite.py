@@ -46,7 +46,7 @@ def test_fields_that_are_there_and_not():
         (root((5, 8, 4), struct.pack("<i", 1)), Damaged, "damaged Root"),
         (root((18, 8, 0, 0, 0, 0, 0, 0, 4), struct.pack("<i", 1)), Newer, "does not know"),
         (root((14, 8, 0, 0, 0, 0, 4), b"\2\0\0\0"), None, ""),
-        (root((16, 12, 0, 0, 0, 0, 8, 4), struct.pack("<IB", 4, 2)), Damaged, ""),
+        (root((16, 12, 0, 0, 0, 0, 8, 4), struct.pack("<IB", 4, 2)), Damaged, "beyond its end"),
         (root((8, 8, 0, 4), struct.pack("<I", 1 << 31)), Damaged, "beyond its end"),
         (root((12, 8, 0, 0, 0, 4), struct.pack("<II", 4, 1 << 31)), Damaged, "beyond its end"),
     ],
@@ -72,6 +72,26 @@ def test_overlapping_parts_are_not_multiplied():
     lengths = struct.pack("<I", 1 << 20) + bytes(4 << 20)
     with pytest.raises(Damaged, match="parts"):
         reader.read(root((10, 8, 0, 0, 4), struct.pack("<I", 4) + lengths), SCHEMA)
+
+
+def test_vectors_that_overlap_are_refused():
+    """Fifty of them, each a little behind the other, are more than the file."""
+    count = 50
+    items, area = 24, 24 + 4 + 4 * count + 8 * count
+    content = bytearray(struct.pack("<I4s4H", 16, b"TEST", 6, 8, 4, 0))
+    content += struct.pack("<iII", 8, 4, count)
+    for one in range(count):
+        content += struct.pack("<I", items + 4 + 4 * count + 8 * one - len(content))
+    for one in range(count):
+        here = len(content)
+        content += struct.pack("<iI", here - 8, area + 4 * one - here - 4)
+    content += struct.pack("<I", 400) * 200
+    small = schema.parse_schema("Root Items:[Item]\nItem Bytes:[u1]", "Root", b"TEST")
+    with pytest.raises(Damaged, match="overlap"):
+        reader.read(bytes(content), small)
+    struct.pack_into("<I", content, 24, 1)
+    found, _ = reader.read(bytes(content), small)
+    assert len(found.get("Items")[0].get("Bytes")) == 400
 
 
 @pytest.mark.parametrize("kind", lite_cases.KINDS)
