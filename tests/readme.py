@@ -99,5 +99,6 @@ def run(commands, directory, environment):
 
 
 def needs_stock(commands):
-    """Whether it runs the stock API."""
-    return "--stock" in commands or "-m object_detection." in commands
+    """Whether it runs the stock API, here."""
+    here = not commands.startswith("docker ")
+    return here and ("--stock" in commands or "-m object_detection." in commands)

@@ -49,8 +49,8 @@ def test_every_block_is_run_somewhere():
             (elsewhere if is_recipe(commands) or pages.elsewhere(commands) else here).append(
                 commands
             )
-    assert len(here) == 2 and len(elsewhere) == 3
-    assert len(readme.blocks()) == 8
+    assert len(here) == 2 and len(elsewhere) == 4
+    assert len(readme.blocks()) == 9
 
 
 @pytest.mark.slow
