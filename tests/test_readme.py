@@ -149,3 +149,18 @@ def test_it_is_short():
     """It was three thousand words once, and nobody read them."""
     assert len(readme.text().split()) < 1000
     assert os.path.getsize(os.path.join(readme.REPOSITORY, "docs", "demo.png")) < 300e3
+
+
+def test_the_badges_are_true():
+    badges = dict(re.findall(r"!\[(\w+): ([^\]]+)\]\(docs/badge_\w+\.svg\)", readme.text()))
+    assert sorted(badges) == ["Python", "TensorFlow", "licence"]
+    for name, words in badges.items():
+        with open(os.path.join(readme.REPOSITORY, "docs", f"badge_{name.lower()}.svg")) as file:
+            assert f"<title>{name}: {words}</title>" in file.read()
+    with open(os.path.join(readme.REPOSITORY, "setup.py")) as file:
+        setup = file.read()
+    first, last = badges["Python"].split(" to ")
+    minors = re.search(r"range\((\d+), (\d+)\)", setup)
+    assert (first, last) == (f"3.{minors.group(1)}", f"3.{int(minors.group(2)) - 1}")
+    assert f"tensorflow=={badges['TensorFlow']}.*" in setup
+    assert badges["licence"] == "Apache-2.0" and "Apache Software License" in setup
