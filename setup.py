@@ -24,8 +24,8 @@ REQUIREMENTS = [
     "protobuf>=3.8,<3.21; python_version>='3.7' and python_version<'3.9'",
     "protobuf>=3.8; python_version>='3.9'",
     "crc32c>=2.1,<=2.5; python_version<'3.7'",
-    # Later ones have no wheel for CPython 3.7, and would need a compiler.
-    "crc32c>=2.1,<2.8; python_version>='3.7' and python_version<'3.9'",
+    # Others have no wheel for CPython 3.7, and would need a compiler.
+    "crc32c>=2.1,<2.8,!=2.7.1.post0; python_version>='3.7' and python_version<'3.9'",
     "crc32c>=2.1; python_version>='3.9'",
     "dataclasses>=0.6; python_version<'3.7'",
     "absl-py>=0.8,<2; python_version<'3.7'",

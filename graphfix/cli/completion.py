@@ -6,7 +6,7 @@ from graphfix.cli import shells
 from graphfix.process.console import print_result
 
 EXAMPLES = (
-    "graphfix completion bash > ~/.local/share/bash-completion/completions/graphfix",
+    "source <(graphfix completion bash)  # in this shell; in ~/.bashrc, in every one",
     'graphfix completion zsh > "${fpath[1]}/_graphfix"',
     "graphfix completion fish > ~/.config/fish/completions/graphfix.fish",
 )

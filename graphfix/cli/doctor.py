@@ -64,7 +64,8 @@ def run(args: argparse.Namespace) -> int:
     if args.overwrite and not args.fix:
         args.parser.error("--overwrite needs --fix")
     if not args.config:
-        args.parser.error("name a PIPELINE_CONFIG, or a message with --explain")
+        given = f": --fix {args.fix} names the file to write" if args.fix else ""
+        args.parser.error(f"name a PIPELINE_CONFIG, or a message with --explain{given}")
     with ticking("reading") as progress:
         found = graphfix.diagnose(
             args.config,

@@ -44,8 +44,9 @@ def _unknown_text(setup: Setup) -> Iterator[Symptom]:
             near = labels.near(text) if labels else []
             yield Symptom(
                 note.where,
-                f"has {count(note.count, 'box', 'boxes')} of the class '{text}', which "
-                f"{message.label_map_path} does not have{_nearly(text, near) if near else ''}",
+                f"has the first of {count(note.count, 'box', 'boxes')} of the class '{text}', "
+                f"which {message.label_map_path} does not have"
+                f"{_nearly(text, near) if near else ''}",
             )
 
 

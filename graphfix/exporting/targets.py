@@ -18,7 +18,9 @@ imports in these functions, and refuses by name what is not installed.
 """
 
 import importlib
-from typing import Any, Dict, NamedTuple, Optional, Sequence
+import importlib.util
+import sys
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.choices import Target
 
@@ -39,28 +41,43 @@ class Trial(NamedTuple):
 
 class TargetRow(NamedTuple):
     """A target: what it is called in a sentence, its module, whether it `trains`, so that records
-    and their paths mean something, and the Python package of the `runtime` by which export compares
-    detections with the frozen graph's, where it does."""
+    and their paths mean something, the Python package of the `runtime` by which export compares
+    detections with the frozen graph's, where it does, and those of its `tools`, where others make
+    the model."""
 
     title: str
     module: str
     trains: bool = False
     runtime: Optional[str] = None
+    tools: Tuple[str, ...] = ()
 
     def load(self) -> Any:
         return importlib.import_module(self.module)
+
+    def python(self) -> Optional[str]:
+        """This Python, if it has the tools.  None of them is imported."""
+        found = self.tools and all(importlib.util.find_spec(one) for one in self.tools)
+        return sys.executable if found else None
 
 
 TARGETS: Dict[Target, TargetRow] = {
     Target.TF2: TargetRow("TensorFlow 2", "graphfix.exporting.tf2.target", trains=True),
     Target.OPENCV: TargetRow("OpenCV", "graphfix.exporting.opencv.target", runtime="cv2"),
-    Target.ONNX: TargetRow("ONNX", "graphfix.exporting.tools.to_onnx", runtime="onnxruntime"),
+    Target.ONNX: TargetRow(
+        "ONNX",
+        "graphfix.exporting.tools.to_onnx",
+        runtime="onnxruntime",
+        tools=("tensorflow", "tf2onnx"),
+    ),
     Target.OPENVINO: TargetRow(
-        "OpenVINO", "graphfix.exporting.tools.to_openvino", runtime="openvino"
+        "OpenVINO", "graphfix.exporting.tools.to_openvino", runtime="openvino", tools=("openvino",)
     ),
     Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch.target"),
     # TensorFlow, which makes the model, has an interpreter of its own.
     Target.TFLITE: TargetRow(
-        "TensorFlow Lite", "graphfix.exporting.tflite.target", runtime="tensorflow"
+        "TensorFlow Lite",
+        "graphfix.exporting.tflite.target",
+        runtime="tensorflow",
+        tools=("tensorflow", "object_detection"),
     ),
 }

@@ -108,7 +108,7 @@ def export(
     destination.check(inputs)
     model = opened(source, options)
     made = decided(model, options, destination.place, drop_quantization=drop_quantization)
-    made = dataclasses.replace(made, python=comparison.python)
+    made = dataclasses.replace(made, python=comparison.python or row.python())
     module = row.load()
     problems = tuple(module.problems(made))
     if problems:

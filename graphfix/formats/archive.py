@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import os
 import re
-from typing import Any, BinaryIO, Iterator, Optional
+from typing import Any, BinaryIO, Dict, Iterator, Optional, Tuple
 
 from graphfix.errors import GraphfixError, RequestError, SourceError
 from graphfix.formats import regular_files, tarball
@@ -24,6 +24,9 @@ _WANTED = re.compile(
     r"((?!\._).*\.(index|meta|data-\d{5}-of-\d{5})|pipeline\.config|label_map\.pbtxt|checkpoint"
     r"|frozen_inference_graph\.pb|saved_model\.pb)\Z"
 )
+# Label maps that have another name, which count only where the model is.
+_LABELS = re.compile(r"(?!\._).*label.*\.(pbtxt|txt)\Z", re.I)
+_LARGEST_LABELS = 4 << 20  # bytes
 INSTEAD_OF_TF2 = (
     "take the model of TensorFlow 1 from the TF1 detection model zoo; graphfix converts detectors "
     "of the TensorFlow 1 API"
@@ -69,6 +72,7 @@ class Unpacked:
         self._scratch = Scratch()
         self.directory = self._scratch.path
         self._top: Optional[str] = None
+        self._labels: Dict[Tuple[str, str], bytes] = {}  # by folder and name
         self._path = path
         try:
             self.checked = self._unpack(path)
@@ -102,6 +106,7 @@ class Unpacked:
                 )
                 for member in _members(file, path, _zipball() if zipped else tarball):
                     self._take(member, path)
+                self._place_labels()
                 return zipped or head.startswith(tarball.GZIP)
         except tarball.Damaged as error:
             kind = "zip" if zipped else "tar"
@@ -135,6 +140,8 @@ class Unpacked:
             if within != _SAVED_MODEL:
                 return
         elif not _WANTED.match(name):
+            if _LABELS.match(name):
+                self._keep_labels(member, folder, name)
             return
         if self._top not in (None, folder):
             raise RequestError(
@@ -146,13 +153,33 @@ class Unpacked:
         self._top = folder
         place = os.path.join(self.directory, within, name)
         if os.path.exists(place):
-            raise RequestError(
-                path, f"holds '{member.name}' twice", "unpack it, and name the directory"
-            )
+            raise self._twice(member.name)
         os.makedirs(os.path.dirname(place), exist_ok=True)
         with open(place, "xb") as target:
             for piece in member.content:
                 target.write(piece)
+
+    def _twice(self, name: str) -> RequestError:
+        return RequestError(
+            self._path, f"holds '{name}' twice", "unpack it, and name the directory"
+        )
+
+    def _keep_labels(self, member: tarball.Member, folder: str, name: str) -> None:
+        if (folder, name) in self._labels:
+            raise self._twice(member.name)
+        data = b""
+        for piece in member.content:
+            if len(data) <= _LARGEST_LABELS:
+                data += piece
+        if len(data) <= _LARGEST_LABELS:
+            self._labels[folder, name] = data
+
+    def _place_labels(self) -> None:
+        """Writes the label maps that lie beside the model."""
+        for (folder, name), data in self._labels.items():
+            if folder == self._top:
+                with open(os.path.join(self.directory, name), "wb") as target:
+                    target.write(data)
 
     def close(self) -> None:
         """Removes the directory."""

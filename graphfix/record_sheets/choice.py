@@ -64,14 +64,18 @@ class Found:
     def __init__(self, most: int):
         self.most = most
         self.counts: Dict[str, int] = {}
+        self.last: Dict[str, Tuple[int, int, int]] = {}  # the record that was counted, of each kind
         self.faults: Dict[Tuple[int, int, int], Dict[str, str]] = {}
 
     def add(self, kind: str, place: Tuple[int, int, int], detail: str) -> None:
         if kind in _UNSEEN:
             return
         known = self.faults.get(place)
-        if known is not None and kind in known:
-            return  # its second box, say
+        if self.last.get(kind) == place:  # its second box, say
+            if known is not None and kind == UNKNOWN and detail not in known[kind].split(", "):
+                known[kind] += f", {detail}"
+            return
+        self.last[kind] = place
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if known is None and self.counts[kind] <= self.most:
             known = self.faults[place] = {}

@@ -49,7 +49,9 @@ def require() -> None:
     """Raises RequestError where Pillow is not installed."""
     if importlib.util.find_spec("PIL") is None:
         raise RequestError(
-            "records show", "draws with Pillow, which is not installed here", "pip install Pillow"
+            "records show",
+            "draws with Pillow, which is not installed here",
+            "pip install Pillow (an old pip compiles it: pip install -U pip first)",
         )
 
 

@@ -163,3 +163,6 @@ def _after(report: Report, step: Step) -> Iterator[str]:
         names = ", ".join(one.target for one in ways)
         yield f"and then to another runtime, TARGET being one of {names}:"
         yield _export_command("TARGET", config)
+        tools = [one.target for one in ways if one.python]
+        if tools:
+            yield f"({', '.join(tools)}: in a Python with their tools, or --runtime_python PYTHON)"

@@ -81,7 +81,7 @@ def readme(title: str, names: List[str], *, masks: bool) -> str:
     of_targets = "`boxes`, `labels` and `masks`" if masks else "`boxes` and `labels`"
     return f"""# {title}
 
-Exported by graphfix. `pip install graphfix[torch]`, then:
+Exported by graphfix. Install graphfix with PyTorch (`pip install '.[torch]'` in its clone), then:
 
 ```python
 import graphfix.torch

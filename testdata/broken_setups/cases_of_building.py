@@ -163,5 +163,5 @@ def cases(case):
     yield _of_two_stages(case("masks_not_loaded", "MASKS_NOT_LOADED")).fixable()
     with_masks = _of_two_stages(case("mask_head_new", "MASK_HEAD_NEW"))
     for reader in ("train_input_reader {\n", "eval_input_reader {\n"):
-        with_masks.change(reader, reader + "  load_instance_masks: true\n")
+        with_masks.change(reader, reader + "  load_instance_masks: true\n  mask_type: PNG_MASKS\n")
     yield with_masks

@@ -72,6 +72,7 @@ def test_stdout_has_the_result_and_nothing_else(model, labels, graphfix, tmp_pat
         f"    --output_directory={out}_exported\n"
         f"and then to another runtime, TARGET being one of {', '.join(possible)}:\n"
         f"graphfix export TARGET {out}_exported -o {out}_TARGET\n"
+        "(onnx, openvino, tflite: in a Python with their tools, or --runtime_python PYTHON)\n"
     )
     done = graphfix("verify", out)
     assert (done.code, done.err) == (0, "")
@@ -277,7 +278,7 @@ def test_any_locale_will_do(model, tmp_path):
         {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
     ):
         code, out, err = finish(
-            start("plan", model, "--label_map_path", labels, *QUIET, environment=environment)
+            start("plan", model, "--label_map_path", labels, "-q", environment=environment)
         )
         assert code == 0 and err == "", err
         assert "caf\\xe9" in out and "\\u732b" in out

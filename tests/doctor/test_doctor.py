@@ -258,8 +258,11 @@ def placed(text, broken_files, directory, classes, checkpoint=None):
         ),
     )
     if "predict_instance_masks: true" in text:
-        text = re.sub(r"load_instance_masks: \w+", "", text)
-        text = re.sub(r"((?:train|eval)_input_reader:? \{)", r"\1 load_instance_masks: true", text)
+        text = re.sub(r"(load_instance_masks|mask_type): \w+", "", text)
+        masks = "load_instance_masks: true mask_type: PNG_MASKS"
+        text = re.sub(r"((?:train|eval)_input_reader:? \{)", rf"\1 {masks}", text)
+    # Contexts' records are sequences, which these are not.
+    text = re.sub(r"(input_type|load_context_features): \w+", "", text)
     text = re.sub(r'label_map_path: ".*?"', f'label_map_path: "{labels}"', text)
     text = re.sub(r'input_path: ".*?"', f'input_path: "{record}"', text)
     if checkpoint is None:

@@ -38,7 +38,7 @@ def export(monkeypatch):
             tried=judge,
         )
         row = types.SimpleNamespace(
-            title="a test", trains=False, runtime="cv2", load=lambda: module
+            title="a test", trains=False, runtime="cv2", load=lambda: module, python=lambda: None
         )
         monkeypatch.setitem(workflow.TARGETS, Target.OPENCV, row)
         monkeypatch.setattr(

@@ -1,6 +1,7 @@
 """export: what every target has in common."""
 
 import os
+import sys
 import types
 
 import numpy as np
@@ -24,6 +25,14 @@ def test_every_target_has_a_row_and_a_module():
         assert callable(module.problems) and callable(module.write)
 
 
+def test_this_python_is_taken_where_it_has_the_tools():
+    def row(*tools):
+        return targets.TargetRow("a test", "module", tools=tools)
+
+    assert row("json", "tarfile").python() == sys.executable
+    assert row("json", "no_such_package").python() is None and row().python() is None
+
+
 class Row:
     """A target that writes what it is given as a checkpoint, or whatever `write` does."""
 
@@ -31,6 +40,9 @@ class Row:
 
     def __init__(self, problems=(), write=None):
         self.problems, self.write = problems, write or self.copy
+
+    def python(self):
+        return None
 
     def load(self):
         return types.SimpleNamespace(problems=lambda detector: self.problems, write=self.write)

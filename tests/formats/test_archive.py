@@ -4,11 +4,14 @@ import gzip
 import io
 import os
 import tarfile
+import zipfile
 
 import builders
 import pytest
+import repository
 import thorough
 
+import graphfix
 from graphfix.errors import RequestError, SourceError
 from graphfix.formats import archive
 from graphfix.formats.archive import Unpacked
@@ -182,7 +185,7 @@ def test_a_plain_archive_says_that_it_has_no_checksums(tmp_path, graphfix, model
     plain, gzipped = (
         packed(model, tmp_path / name, mode) for name, mode in (("m.tar", "w"), ("m.tgz", "w:gz"))
     )
-    for verb in (["plan", "--num_classes", "2"], ["inspect"]):
+    for verb in (["plan", "--num_classes", "2", "-v"], ["inspect"]):
         for path in (plain, gzipped):
             done = graphfix(verb[0], path, *verb[1:])
             assert done.code == 0
@@ -207,3 +210,41 @@ def test_a_full_disk_is_not_the_archives_fault(tmp_path, monkeypatch):
     path = write(tmp_path / "it.tar.gz", GOOD)
     with pytest.raises(RequestError, match=r"cannot hold .*: No space left on device"):
         Unpacked(path)
+
+
+@pytest.mark.parametrize("mode", ["w:gz", "zip"])
+def test_label_maps_beside_the_model_are_read_whatever_their_names(tmp_path, mode):
+    names = (
+        "m/pipeline.config",
+        "m/parts_Label_Map.pbtxt",
+        "m/._label.pbtxt",
+        "m/notes.txt",
+        "data/other_label_map.pbtxt",
+        "m/huge_labels.txt",
+    )
+    content = {name: name.encode() for name in names}
+    content["m/huge_labels.txt"] = bytes((4 << 20) + 1)
+    path = tmp_path / ("x.zip" if mode == "zip" else "x.tar.gz")
+    if mode == "zip":
+        with zipfile.ZipFile(str(path), "w") as file:
+            for name in reversed(names):
+                file.writestr(name, content[name])
+    else:
+        write(path, *reversed(list(content.items())))
+    unpacked = archive.Unpacked(str(path))
+    found = {
+        name: open(os.path.join(unpacked.directory, name), "rb").read()
+        for name in os.listdir(unpacked.directory)
+    }
+    assert found == {
+        "pipeline.config": b"m/pipeline.config",
+        "parts_Label_Map.pbtxt": b"m/parts_Label_Map.pbtxt",
+    }
+
+
+def test_an_archive_names_the_classes_that_its_directory_does(tmp_path):
+    path = str(tmp_path / "shapes.tar.gz")
+    with tarfile.open(path, "w:gz") as file:
+        file.add(repository.DETECTOR, "shapes")
+    names = graphfix.inspect(repository.DETECTOR).data["class_names"]
+    assert graphfix.inspect(path).data["class_names"] == names and "circle" in str(names)

@@ -180,7 +180,8 @@ class Walk:
                 self.subject,
                 f"has a node {node.name} of type {node.op}, which OpenCV is not known to compute "
                 "alike",
-                _STAY,
+                "export the checkpoint with the stock exporter, which joins batch normalization, "
+                f"and give that; or {_STAY}",
             )
         copied = {key: _copied(node.attr[key]) for key in attributes if key in node.attr}
         self.append(Node(node.name, node.op, inputs, copied))
