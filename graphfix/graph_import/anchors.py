@@ -274,7 +274,7 @@ def _strides(maps: Tuple[Map, ...], image: Optional[Pair]) -> Fields:
         for axis, name in enumerate(("height", "width")):
             pixels = [getattr(one, part)[axis] * image[axis] for one in maps]
             if any(abs(one - round(one)) > 1e-2 for one in pixels):
-                raise Unrecognised(f"anchors whose {part} is no whole number of pixels")
+                raise Unrecognised(f"anchors whose {part} is not a whole number of pixels")
             fields += repeated(f"{name}_{part}", [int(round(one)) for one in pixels])
     return fields
 

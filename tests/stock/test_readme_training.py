@@ -5,6 +5,7 @@ import os
 import sys
 
 import pytest
+import thorough
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here").compat.v1
 
@@ -15,6 +16,7 @@ sys.path.insert(0, judging.TESTDATA)
 from relabel import relabel  # noqa: E402
 
 
+@thorough.only  # minutes
 def test_the_readmes_training(tmp_path):
     environment = readme.place(tmp_path, judging.convert)
     os.mkdir(str(tmp_path / "records"))

@@ -167,7 +167,7 @@ def open_lite(path: str) -> LiteModel:
     except Newer as error:
         raise SourceError(path, str(error), "convert it with an older TensorFlow") from None
     except Damaged as error:
-        what = f"is no whole TensorFlow Lite model: it {error}"
+        what = f"is not a valid TensorFlow Lite model: it {error}"
         raise damaged(path, what) from None
 
 
