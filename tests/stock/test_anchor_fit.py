@@ -23,7 +23,7 @@ from object_detection.core import box_list, region_similarity_calculator
 from object_detection.protos import anchor_generator_pb2, image_resizer_pb2, matcher_pb2
 
 from graphfix.anchor_fitting.coverage import FeatureMaps, best_overlaps
-from graphfix.anchor_fitting.data import collect
+from graphfix.anchor_fitting.data import box_set, gather
 from graphfix.anchor_fitting.objective import described
 from graphfix.datasets.boxes import ImageBoxes
 from graphfix.detectors.feature_maps import map_shapes
@@ -146,11 +146,8 @@ def test_recall_is_the_stock_matchers():
         "fixed_shape_resizer { height: 300 width: 420 }",
         message_class("graphfix.pipeline.ImageResizer")(),
     )
-    found, _ = collect(
-        [ImageBoxes("it", None, [tuple(one) for one in boxes], [1] * len(boxes))],
-        resizer,
-        subject="it",
-    )
+    images = [ImageBoxes("it", None, [tuple(one) for one in boxes], [1] * len(boxes))]
+    found, _ = box_set(gather(images, resizer, {}), "it")
     message = text_format.Parse(text, message_class("graphfix.pipeline.AnchorGenerator")())
     best = best_overlaps(
         found, described(message, "it", None), FeatureMaps(body, "ssd", False), threshold

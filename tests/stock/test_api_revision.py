@@ -77,6 +77,7 @@ def test_nothing_beside_the_worker_shadows_another_module():
         "stock_environment",
         "stock_graph",
         "stock_layers",
+        "stock_lite",
         "stock_record",
         "stock_scene",
         "stock_tf2",
