@@ -7,7 +7,6 @@ from graphfix.conversion.context import Context
 from graphfix.conversion.graphs import rewritten_graphs
 from graphfix.conversion.output import new_generator
 from graphfix.detectors import families
-from graphfix.detectors.auxiliary_variables import find_auxiliary_variables
 from graphfix.detectors.describe import ModelSpec, describe
 from graphfix.detectors.membership import strangers
 from graphfix.errors import RequestError
@@ -116,14 +115,14 @@ def of_tensors(
         model,
         tensors,
         _variables(model, tensors),
-        find_auxiliary_variables(tensors).quantization,
+        model.extras.quantization,
         place,
         plan.findings,
     )
 
 
 def _variables(model: ModelSpec, tensors: TensorStore) -> TensorStore:
-    added = find_auxiliary_variables(tensors)
+    added = model.extras
     others = set(added.moving_averages + added.optimizer + added.quantization)
     others.update(strangers(model, tensors), [families.GLOBAL_STEP])
     return TensorStore(view for name, view in tensors.items() if name not in others)
