@@ -79,6 +79,21 @@ class Suppression(NamedTuple):
     score: float
     most: int
 
+    def attributes(self, *, shared: bool = True) -> Dict[str, str]:
+        """Those of DetectionOutput; `shared`: whether all classes have the same boxes."""
+        return {
+            "num_classes": value(self.classes + 1),
+            "share_location": value(shared),
+            "background_label_id": value(0),
+            "nms_threshold": value(self.iou),
+            "confidence_threshold": value(self.score),
+            # Of candidates, before suppression: all of them.
+            "top_k": value(-1),
+            "keep_top_k": value(self.most),
+            "code_type": value("CENTER_SIZE"),
+            "loc_pred_transposed": value(True),
+        }
+
 
 def value(content: Value) -> str:
     """A value of an attribute, as protobuf text."""
@@ -256,20 +271,8 @@ def with_detections(
         nodes.append(Node(scores, "Flatten", [f"{CLASS}/softmax"]))
     else:
         nodes.append(Node(scores, "Sigmoid", [f"{CLASS}/concat"]))
-    attributes = {
-        "num_classes": value(chosen.classes + 1),
-        "share_location": value(True),
-        "background_label_id": value(0),
-        "nms_threshold": value(chosen.iou),
-        "confidence_threshold": value(chosen.score),
-        # Of candidates, before suppression: all of them.
-        "top_k": value(-1),
-        "keep_top_k": value(chosen.most),
-        "code_type": value("CENTER_SIZE"),
-        "loc_pred_transposed": value(True),
-    }
     inputs = [f"{BOX}/concat", scores, "PriorBox/concat"]
-    nodes.append(Node(DETECTIONS, "DetectionOutput", inputs, attributes))
+    nodes.append(Node(DETECTIONS, "DetectionOutput", inputs, chosen.attributes()))
     return "".join(node.to_text() for node in nodes)
 
 

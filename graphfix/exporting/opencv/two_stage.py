@@ -161,19 +161,8 @@ def _detections(scores: str, boxes: str, settings: Settings) -> List[Node]:
 
 
 def _suppression(chosen: Suppression, *, shared: bool) -> Dict[str, str]:
-    return {
-        "num_classes": value(chosen.classes + 1),
-        "share_location": value(shared),
-        "background_label_id": value(0),
-        "nms_threshold": value(chosen.iou),
-        "confidence_threshold": value(chosen.score),
-        "top_k": value(-1),
-        "keep_top_k": value(chosen.most),
-        "code_type": value("CENTER_SIZE"),
-        "loc_pred_transposed": value(True),
-        # The API clips what is left after suppression.
-        "clip": value(False),
-    }
+    # The API clips what is left after suppression.
+    return dict(chosen.attributes(shared=shared), clip=value(False))
 
 
 def _paddings(name: str, rows: Sequence[Sequence[int]]) -> Node:
