@@ -97,7 +97,7 @@ def _divided(paths: Sequence[str], jobs: int) -> List[List[_Place]]:
                 shares.append([])
                 held = 0
             shares[-1].append((path, piece))
-            held += (size if piece.end is None else piece.end) - piece.offset
+            held += piece.length(size)
     return shares
 
 

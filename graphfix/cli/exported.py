@@ -19,10 +19,10 @@ def told(found: "Exported", directory: str, *, as_json: bool) -> int:
     print_result([found.summary, *found.compared])
     print_next("next, use it:", *(line for one in found.next_steps for line in one.split("\n")))
     target = TARGETS[found.target]
-    values = " --tf1_python TENSORFLOW_PYTHON"
     if not found.comparison and hasattr(target.load(), "tried"):
         print_next(
             f"to have it judged by {target.title}, in a PYTHON that has it:",
-            f"graphfix verify {quoted(directory)} --stock --stock_python PYTHON{values}",
+            f"graphfix verify {quoted(directory)} --stock --stock_python PYTHON "
+            "--tf1_python TENSORFLOW_PYTHON",
         )
     return 0

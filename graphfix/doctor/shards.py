@@ -114,7 +114,7 @@ def _cut(shards: Sequence[Shard], jobs: int) -> Sequence[Shard]:
 
 
 def _parts(shards: Sequence[Shard], jobs: int, progress: Progress) -> Iterator[Scan]:
-    sizes = [_length(shard) for shard in shards]
+    sizes = [shard.piece.length(_size(shard.path)) for shard in shards]
     total = sum(sizes)
     files = len({shard.path for shard in shards})
 
@@ -166,11 +166,6 @@ def _one_by_one(shards: Sequence[Shard], told: Callable[[int], None]) -> Iterato
 
 def _behind(told: Callable[[int], None], before: int, read: int) -> None:
     told(before + read)
-
-
-def _length(shard: Shard) -> int:
-    piece = shard.piece
-    return (_size(shard.path) if piece.end is None else piece.end) - piece.offset
 
 
 def _size(path: str) -> int:

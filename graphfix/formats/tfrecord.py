@@ -30,6 +30,10 @@ class Piece(NamedTuple):
     offset: int = 0
     end: Optional[int] = None
 
+    def length(self, size: int) -> int:
+        """Its bytes, of a file of `size`."""
+        return (size if self.end is None else self.end) - self.offset
+
 
 WHOLE = Piece()
 
