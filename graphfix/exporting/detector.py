@@ -13,7 +13,6 @@ from graphfix.errors import RequestError
 from graphfix.findings import Finding
 from graphfix.formats.extents import joined
 from graphfix.formats.tensors import TensorStore
-from graphfix.formats.textproto import Document
 from graphfix.modeldir.names import CONFIG, FROZEN
 from graphfix.pipeline_config.document import PipelineConfig, bound_config
 from graphfix.pipeline_config.edits import apply_edits
@@ -93,31 +92,28 @@ def detector(context: Context, plan: Plan, place: str, *, drop_quantization: boo
     tensors = tensor_edits.apply_edits(plan.edits, plan.additions, source.store)
     names = dict(enumerate(context.source_names, 1))
     told = tuple(not_finite(source.model, source.store, plan.edits, names))
-    made = of_tensors(
-        context, plan, apply_edits(source.config.document, plan.config_edits), tensors, place
-    )
+    config = bound_config(apply_edits(source.config.document, plan.config_edits))
+    metas = {name: view.meta for name, view in tensors.items()}
+    model = describe(config.message, metas, config=CONFIG, checkpoint=source.path)
+    made = of_tensors(context, plan, config, tensors, model, place)
     return dataclasses.replace(
         made, findings=plan.findings + told, drop_quantization=drop_quantization
     )
 
 
 def of_tensors(
-    context: Context, plan: Plan, document: Document, tensors: TensorStore, place: str
+    context: Context,
+    plan: Plan,
+    config: PipelineConfig,
+    tensors: TensorStore,
+    model: ModelSpec,
+    place: str,
 ) -> Detector:
-    """The detector of a plan that was carried out: its config, and its tensors."""
-    config = bound_config(document)
-    metas = {name: view.meta for name, view in tensors.items()}
-    model = describe(config.message, metas, config=CONFIG, checkpoint=context.source.path)
+    """The detector of a plan that was carried out: its config, its tensors, and what they tell."""
+    quantization = tuple(one for one in model.extras.quantization if one in tensors)
+    variables = _variables(model, tensors)
     return Detector(
-        context,
-        plan,
-        config,
-        model,
-        tensors,
-        _variables(model, tensors),
-        model.extras.quantization,
-        place,
-        plan.findings,
+        context, plan, config, model, tensors, variables, quantization, place, plan.findings
     )
 
 

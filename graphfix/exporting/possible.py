@@ -9,24 +9,28 @@ from graphfix.conversion.output import Output
 from graphfix.errors import GraphfixError, Problem
 from graphfix.exporting.detector import Detector, of_tensors
 from graphfix.exporting.targets import TARGETS, TargetRow
+from graphfix.pipeline_config.document import bound_config
 from graphfix.report.report import Export
+from graphfix.verification.models import requested
 
 _PYTHON = "--runtime_python"
 
 
 def exports(context: Context, output: Output, place: str) -> Tuple[Export, ...]:
     """A row for every target; `place` is the directory of the conversion."""
-    made = of_tensors(context, output.plan, output.config, output.tensors, place)
+    model = requested(context.source.model, output.plan, output.described)
+    config = bound_config(output.config)
+    made = of_tensors(context, output.plan, config, output.tensors, model, place)
     return tuple(_export(target, row, made) for target, row in TARGETS.items())
 
 
 def _export(target: Target, row: TargetRow, made: Detector) -> Export:
     asked = Export(target.value, row.title)
     try:
-        found = tuple(row.load().problems(made))
+        found = row.problems(made)
         if made.quantization and not _only_python(found):
             without = dataclasses.replace(made, drop_quantization=True)
-            less = tuple(row.load().problems(without))
+            less = row.problems(without)
             if _only_python(less):
                 asked, found = dataclasses.replace(asked, drop_quantization=True), less
     except GraphfixError as error:

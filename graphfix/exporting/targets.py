@@ -1,20 +1,23 @@
 """What a detector can be exported to.
 
-A target is a row of TARGETS, and a module with two functions:
+A target is a row of TARGETS, and two functions, of one module or of two:
 
     problems(detector: Detector) -> Iterable[Problem]
-        why the target cannot be exact for this detector, each thing by its name; nothing is written
-        then.  A problem names the field of the config that it is about, where there is one.
+        why the target cannot be exact for this detector, each thing by its name, as far as a config
+        tells; nothing is written then.  A problem names the field of the config that it is about,
+        where there is one.  Each conversion asks every target, for its report: what only `write`
+        needs is not imported for it.
     write(detector: Detector, directory: str) -> Written
-        writes the target's files into a directory, which is published when all went well.
+        writes the target's files into a directory, which is published when all went well; refuses
+        what more it finds with a RequestError.
 
 and, where something can judge the result, a third:
 
     tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial
         what the target's own runtime makes of an export; `exported` is the content of export.json.
 
-The module is loaded when its target is asked for; what it needs besides NumPy and protobuf it
-imports in these functions, and refuses by name what is not installed.
+The modules are loaded when their target is asked for; what they need besides NumPy and protobuf
+they import in these functions, and refuse by name what is not installed.
 """
 
 import importlib
@@ -23,6 +26,7 @@ import sys
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from graphfix.choices import Target
+from graphfix.errors import Problem
 
 
 class Trial(NamedTuple):
@@ -40,19 +44,24 @@ class Trial(NamedTuple):
 
 
 class TargetRow(NamedTuple):
-    """A target: what it is called in a sentence, its module, whether it `trains`, so that records
-    and their paths mean something, the Python package of the `runtime` by which export compares
-    detections with the frozen graph's, where it does, and those of its `tools`, where others make
-    the model."""
+    """A target: what it is called in a sentence, its module, the one of its `refusals` if that is
+    another, whether it `trains`, so that records and their paths mean something, the Python package
+    of the `runtime` by which export compares detections with the frozen graph's, where it does, and
+    those of its `tools`, where others make the model."""
 
     title: str
     module: str
+    refusals: Optional[str] = None
     trains: bool = False
     runtime: Optional[str] = None
     tools: Tuple[str, ...] = ()
 
     def load(self) -> Any:
         return importlib.import_module(self.module)
+
+    def problems(self, detector: Any) -> Tuple[Problem, ...]:
+        """Why the target cannot be exact for a detector, as far as its config tells."""
+        return tuple(importlib.import_module(self.refusals or self.module).problems(detector))
 
     def python(self) -> Optional[str]:
         """This Python, if it has the tools.  None of them is imported."""
@@ -61,8 +70,18 @@ class TargetRow(NamedTuple):
 
 
 TARGETS: Dict[Target, TargetRow] = {
-    Target.TF2: TargetRow("TensorFlow 2", "graphfix.exporting.tf2.target", trains=True),
-    Target.OPENCV: TargetRow("OpenCV", "graphfix.exporting.opencv.target", runtime="cv2"),
+    Target.TF2: TargetRow(
+        "TensorFlow 2",
+        "graphfix.exporting.tf2.target",
+        "graphfix.exporting.tf2.exactness",
+        trains=True,
+    ),
+    Target.OPENCV: TargetRow(
+        "OpenCV",
+        "graphfix.exporting.opencv.target",
+        "graphfix.exporting.opencv.refusals",
+        runtime="cv2",
+    ),
     Target.ONNX: TargetRow(
         "ONNX",
         "graphfix.exporting.tools.to_onnx",
@@ -72,7 +91,9 @@ TARGETS: Dict[Target, TargetRow] = {
     Target.OPENVINO: TargetRow(
         "OpenVINO", "graphfix.exporting.tools.to_openvino", runtime="openvino", tools=("openvino",)
     ),
-    Target.TORCH: TargetRow("PyTorch", "graphfix.exporting.torch.target"),
+    Target.TORCH: TargetRow(
+        "PyTorch", "graphfix.exporting.torch.target", "graphfix.exporting.torch.refusals"
+    ),
     # TensorFlow, which makes the model, has an interpreter of its own.
     Target.TFLITE: TargetRow(
         "TensorFlow Lite",

@@ -109,12 +109,11 @@ def export(
     model = opened(source, options)
     made = decided(model, options, destination.place, drop_quantization=drop_quantization)
     made = dataclasses.replace(made, python=comparison.python or row.python())
-    module = row.load()
-    problems = tuple(module.problems(made))
+    problems = row.problems(made)
     if problems:
         raise RequestError.collected(problems)
     with destination.staged(inputs + model.paths) as stage:
-        written = module.write(made, stage.directory)
+        written = row.load().write(made, stage.directory)
         labels = format_label_map(made.plan.label_map).encode()
         write_file(stage.directory, LABEL_MAP, labels)
         result = _result(target, made, written, stage.directory, trains=row.trains)

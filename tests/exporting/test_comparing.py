@@ -33,12 +33,15 @@ def export(monkeypatch):
             )
 
         module = types.SimpleNamespace(
-            problems=lambda detector: (),
-            write=lambda detector, directory: Written("written"),
-            tried=judge,
+            write=lambda detector, directory: Written("written"), tried=judge
         )
         row = types.SimpleNamespace(
-            title="a test", trains=False, runtime="cv2", load=lambda: module, python=lambda: None
+            title="a test",
+            trains=False,
+            runtime="cv2",
+            problems=lambda detector: (),
+            load=lambda: module,
+            python=lambda: None,
         )
         monkeypatch.setitem(workflow.TARGETS, Target.OPENCV, row)
         monkeypatch.setattr(

@@ -81,11 +81,10 @@ def test_quantization_that_can_be_dropped_is_no_problem():
 
 
 def test_a_fault_of_a_target_is_its_own(monkeypatch):
-    class Faulty:
-        def problems(self, detector):
-            raise RequestError("the model", "cannot be told from another", "report it")
+    def problems(row, detector):
+        raise RequestError("the model", "cannot be told from another", "report it")
 
-    monkeypatch.setattr(type(TARGETS[Target.TF2]), "load", lambda row: Faulty())
+    monkeypatch.setattr(type(TARGETS[Target.TF2]), "problems", problems)
     assert told(repository.DETECTOR)[Target.TF2].problems == (
         "the model cannot be told from another",
     )

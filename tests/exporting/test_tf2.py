@@ -314,3 +314,18 @@ def test_a_two_stage_config_pools_with_half_the_stride():
     assert not edited.HasField("inplace_batchnorm_update")
     codes = [one.code for one in told if one.code != "MOVING_AVERAGES_OFF"]
     assert codes == ["FIELD_REMOVED", "FIELD_REMOVED", "POOLING_STRIDE"]
+
+
+def test_a_variable_without_a_layer_and_a_layer_without_a_variable_are_refused(monkeypatch):
+    class Named:
+        paths, unknown, missing = {}, ("FeatureExtractor/odd",), ("box_predictor/odd",)
+
+    monkeypatch.setattr(names.Naming, "names", lambda self, found: Named)
+    source, memory = tf2_cases.model_of(tf2_cases.text_of(SMALL)), graphfix.Memory()
+    with pytest.raises(graphfix.RequestError) as caught:
+        graphfix.export("tf2", source, memory)
+    assert [one.subject for one in caught.value.problems] == [
+        "FeatureExtractor/odd",
+        "box_predictor/odd",
+    ]
+    assert not memory.files

@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 
 import pytest
 import repository
 
 import graphfix
-from graphfix.errors import RequestError
+from graphfix.errors import GraphfixError, RequestError
 from graphfix.formats import safetensors
 from graphfix.torch.names import to_tensorflow
 
@@ -53,6 +54,19 @@ def test_what_is_not_built_is_refused_and_nothing_written(tmp_path):
     config.write_text(text.replace("score_threshold", "soft_nms_sigma: 0.5 score_threshold"))
     options = graphfix.ConvertOptions(pipeline_config_path=str(config))
     with pytest.raises(RequestError, match=r"soft_nms_sigma: is 0\.5, which is not built"):
+        graphfix.export("torch", repository.DETECTOR, tmp_path / "out", options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_layers_that_are_not_known_are_refused_and_nothing_written(tmp_path):
+    with open(os.path.join(repository.DETECTOR, "pipeline.config"), encoding="utf-8") as file:
+        text = file.read()
+    assert "batch_norm {" in text
+    config = tmp_path / "pipeline.config"
+    config.write_text(text.replace("batch_norm {", "group_norm {} x_batch_norm {", 1))
+    config.write_text(re.sub(r"x_batch_norm {[^}]*}", "", config.read_text()))
+    options = graphfix.ConvertOptions(pipeline_config_path=str(config))
+    with pytest.raises(GraphfixError, match="group_norm"):
         graphfix.export("torch", repository.DETECTOR, tmp_path / "out", options)
     assert not (tmp_path / "out").exists()
 

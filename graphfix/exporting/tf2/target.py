@@ -7,15 +7,17 @@ OUT/label_map.pbtxt
 
 import os
 import posixpath
-from typing import TYPE_CHECKING, Any, Dict, Iterator, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Tuple
 
 from graphfix.conversion.output import write_file
-from graphfix.errors import Problem
+from graphfix.errors import Problem, RequestError
 from graphfix.exporting.detector import Detector, Written
 from graphfix.exporting.targets import Trial
 from graphfix.exporting.tf2 import exactness, names
+from graphfix.exporting.tf2.config import config_edits
 from graphfix.exporting.tf2.widening import WIDENED, Widening
 from graphfix.findings import INFO, WARNING, Finding, count
+from graphfix.formats.checkpoint import objects, writer
 from graphfix.modeldir.checkpoint_state import write_state
 from graphfix.modeldir.names import CONFIG
 from graphfix.pipeline_config.edits import ConfigEdit, apply_edits
@@ -27,24 +29,13 @@ if TYPE_CHECKING:
 DIRECTORY, PREFIX = "checkpoint", "ckpt-0"
 
 
-def problems(detector: Detector) -> Iterator[Problem]:
-    """Why the model of TensorFlow 2 would not compute what this one does."""
-    found = tuple(exactness.problems(detector))
-    yield from found
-    if not found:
-        named = _names(detector)
-        for name in named.unknown:
-            yield Problem(name, "has no place in the model of TensorFlow 2", "report it, please")
-        for layer in named.missing:
-            yield Problem(layer, "has no variable in the checkpoint", "report it, please")
-
-
 def write(detector: Detector, directory: str) -> Written:
-    """Writes the checkpoint and the config."""
-    from graphfix.exporting.tf2.config import config_edits  # which asking for problems does without
-    from graphfix.formats.checkpoint import objects, writer
+    """Writes the checkpoint and the config.
 
-    paths = _names(detector).paths
+    Raises:
+      RequestError: a variable has no place in the model of TensorFlow 2, or a layer no variable.
+    """
+    paths = _paths(detector)
     wide = _widening(detector)
     tensors = objects.object_based(
         {path: wide.view(detector.variables[name]) for name, path in paths.items()}
@@ -104,10 +95,19 @@ def _widened(detector: Detector, wide: Widening) -> Finding:
     )
 
 
-def _names(detector: Detector) -> names.Names:
+def _paths(detector: Detector) -> Dict[str, str]:
+    """The place of each variable in the model of TensorFlow 2."""
     network = exactness.EXACT[detector.model.feature_extractor].network
     naming = names.naming(detector.model.meta, network, detector.body)
-    return naming.names(name for name in detector.variables if not names.unused(name))
+    named = naming.names(name for name in detector.variables if not names.unused(name))
+    report = "report it, please"
+    problems = [
+        Problem(name, "has no place in the model of TensorFlow 2", report) for name in named.unknown
+    ]
+    problems += [Problem(one, "has no variable in the checkpoint", report) for one in named.missing]
+    if problems:
+        raise RequestError.collected(problems)
+    return named.paths
 
 
 def _left_out(detector: Detector) -> Tuple[Finding, ...]:
