@@ -3,24 +3,21 @@
 import json
 import os
 import subprocess
-import sys
 
 import pytest
 import repository
 import thorough
+from environment_python import python_or_skip
 
 from graphfix.cli import command_line
 
 BEAM = os.path.join(repository.TOP, "examples", "beam_scan.py")
-MAKE = os.path.join(repository.TOP, "tests", "environments", "make.py")
 
 
 @thorough.only
 @pytest.mark.slow
 def test_beam_gives_doctors_report(tmp_path, broken_files, capsys):
-    made = subprocess.run([sys.executable, MAKE, "beam"], stdout=subprocess.PIPE)
-    if made.returncode:
-        pytest.skip("the environment with Apache Beam cannot be built here")
+    python = python_or_skip("beam")
     faults = ({}, {"box": (0.5, 0.2, 1.3, 0.9)}, {"text": [b"nobody"]}, {"source": [b"same"]})
     for number in range(8):
         records = [broken_files.example(9 * number + one, **faults[one % 4]) for one in range(9)]
@@ -35,7 +32,7 @@ def test_beam_gives_doctors_report(tmp_path, broken_files, capsys):
     code = command_line.main(["doctor", str(config), "--json", "--target_api", "2019-07"])
     expected = json.loads(capsys.readouterr().out)
     done = subprocess.run(
-        [made.stdout.decode().strip(), BEAM, str(config), "--json"],
+        [python, BEAM, str(config), "--json"],
         stdout=subprocess.PIPE,
         env=dict(os.environ, PYTHONPATH=repository.TOP),
     )

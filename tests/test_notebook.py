@@ -1,12 +1,11 @@
 """Notebooks that convert a model through the public face, run as a person would."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 import repository
 import thorough
+from environment_python import python_or_skip
 
 nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed here")
 nbformat = pytest.importorskip("nbformat")
@@ -75,13 +74,9 @@ def test_the_tutorial_without_tensorflow(monkeypatch, tmp_path):
 @thorough.only
 @pytest.mark.slow
 def test_the_tutorial_with_the_stock_api(monkeypatch, tmp_path):
-    make = os.path.join(repository.TOP, "tests", "environments", "make.py")
-    made = subprocess.run(
-        [sys.executable, make, "stock-2019-07"], stdout=subprocess.PIPE, check=True
-    )
     monkeypatch.setenv("PYTHONPATH", repository.TOP)
     monkeypatch.setenv("TUTORIAL", str(tmp_path / "work"))
-    monkeypatch.setenv("STOCK_PYTHON", made.stdout.decode().strip())
+    monkeypatch.setenv("STOCK_PYTHON", python_or_skip("stock-2019-07"))
     outputs = tutorial()
     assert outputs[6].count("outputs equal: ") == 2
     assert "3 (" in outputs[-1]

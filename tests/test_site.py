@@ -3,12 +3,11 @@
 import os
 import re
 import subprocess
-import sys
 
 import pages
 import pytest
+from environment_python import python_or_skip
 
-MAKE = os.path.join(pages.TOP, "tests", "environments", "make.py")
 # Nobody listens there.
 NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
 
@@ -16,10 +15,7 @@ NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://1
 @pytest.fixture(scope="module")
 def python():
     """That of the environment that builds it."""
-    made = subprocess.run([sys.executable, MAKE, "docs"], stdout=subprocess.PIPE)
-    if made.returncode:
-        pytest.skip("the environment that builds the site cannot be built here")
-    return made.stdout.decode().strip()
+    return python_or_skip("docs")
 
 
 def build(python, top, site):

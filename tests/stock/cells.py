@@ -22,10 +22,9 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 import zlib
 
+import environment_python
 import numpy as np
 import repository
 
@@ -39,7 +38,6 @@ from graphfix.stock_api import runner
 
 HERE = os.path.join(repository.TESTS, "stock")
 FAMILIES = os.path.join(HERE, "families")
-MAKE = os.path.join(HERE, "..", "environments", "make.py")
 STOCK = os.path.dirname(runner.WORKER)
 ERAS = ("2019-04", "2019-07", "2021")
 CLASSES = 20
@@ -152,14 +150,7 @@ def verdicts(result):
 
 def era(name, python=None):
     """The environment of an era, made if it is not there."""
-    if python is None:
-        done = subprocess.run(
-            [sys.executable, MAKE, "stock-" + name],
-            stdout=subprocess.PIPE,
-            universal_newlines=True,
-            check=True,
-        )
-        python = done.stdout.strip()
+    python = python or environment_python.python_of("stock-" + name)
     return Era(name, python, runner.importable_api(python))
 
 

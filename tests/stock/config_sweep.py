@@ -15,11 +15,11 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 
 import cells
 import config_mutations as mutations
+import environment_python
 import judge_configs
 import small_records
 
@@ -137,10 +137,7 @@ def main():
     directory = given.directory or tempfile.mkdtemp()
     os.makedirs(directory, exist_ok=True)
     month = mutations.MONTHS[given.era]
-    done = subprocess.run(
-        [sys.executable, cells.MAKE, "stock-" + given.era], check=True, stdout=subprocess.PIPE
-    )
-    python = done.stdout.decode().strip()
+    python = environment_python.python_of("stock-" + given.era)
     if given.of == "augmentations":
         changed = mutations.augmentations(month)
     elif given.of:

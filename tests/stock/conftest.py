@@ -1,14 +1,11 @@
 """The environments of tests/environments, for the tests that need more than their own Python."""
 
-import functools
 import os
-import subprocess
-import sys
 
 import pytest
-import repository
 import thorough
 import zoo
+from environment_python import python_or_skip
 
 # Files that take minutes, the longest first.  A file's tests are one worker's, so that these have
 # to begin first for all workers to end together.
@@ -30,7 +27,6 @@ LONGEST = (
     "test_cured.py",
     "test_outputs.py",
 )
-MAKE = os.path.join(repository.TESTS, "environments", "make.py")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -53,40 +49,24 @@ def pytest_xdist_make_scheduler(config, log):
     return LongestFirst(config, log)
 
 
-@functools.lru_cache(maxsize=None)
-def made(*arguments):
-    """The path that make.py prints; skips if a Python that is needed can't be had here."""
-    done = subprocess.run(
-        [sys.executable, MAKE] + list(arguments),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
-    if done.returncode == 3:
-        pytest.skip(done.stderr.strip())
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 @pytest.fixture(scope="session")
 def tf2_python():
     """The python that has the API of TensorFlow 2; `make thorough` builds it, others take it where
     it is built."""
-    return made("tf2") if thorough.ALL else made("--there", "tf2")
+    return python_or_skip("tf2") if thorough.ALL else python_or_skip("--there", "tf2")
 
 
 @pytest.fixture(scope="session")
 def tool_python():
     """tool_python(target): path of the python that has the converter and the runtime of "onnx" or
     "openvino"."""
-    return made
+    return python_or_skip
 
 
 @pytest.fixture(scope="session")
 def opencv_python():
     """opencv_python(major): path of the python that has OpenCV 4 or 5."""
-    return lambda major: made(f"opencv-{major}")
+    return lambda major: python_or_skip(f"opencv-{major}")
 
 
 @pytest.fixture(scope="session")
@@ -95,25 +75,25 @@ def stock_python():
 
     Eras: "2019-04", "2019-07", "2021".
     """
-    return lambda era: made("stock-" + era)
+    return lambda era: python_or_skip("stock-" + era)
 
 
 @pytest.fixture(scope="session")
 def image_python():
     """Path of a CPython 3.6 that has what the image under the Dockerfile has."""
-    return made("docker")
+    return python_or_skip("docker")
 
 
 @pytest.fixture(scope="session")
 def bare_python():
     """bare_python(series): path of a CPython "3.6" ..., or "newest", with nothing installed."""
-    return lambda series: made("--python", series)
+    return lambda series: python_or_skip("--python", series)
 
 
 @pytest.fixture(scope="session")
 def fast_python():
     """Path of the newest CPython here, with what graphfix needs and no more."""
-    return made("fast")
+    return python_or_skip("fast")
 
 
 @pytest.fixture(scope="session")

@@ -19,12 +19,12 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE), os.path.dirname(os.path.dirname(HERE))]
 
+import environment_python  # noqa: E402
 import judging  # noqa: E402
 import numpy as np  # noqa: E402
 import old_matrix  # noqa: E402
@@ -97,12 +97,7 @@ a graph that finds other boxes for the same model (the first row's, unchanged).
 
 def python_of(era):
     """The Python that has the stock API of an era."""
-    return subprocess.run(
-        [sys.executable, os.path.join(HERE, "..", "environments", "make.py"), "stock-" + era],
-        check=True,
-        stdout=subprocess.PIPE,
-        universal_newlines=True,
-    ).stdout.strip()
+    return environment_python.python_of("stock-" + era)
 
 
 def exported(work, era, name):
