@@ -11,6 +11,10 @@ import gc  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 
+from graphfix.process import linear_algebra  # noqa: E402
+
+linear_algebra.use_one_thread()
+
 # Starting makes many objects and no garbage: at the default of 700 (2,000 since CPython 3.13), the
 # collector would look at all of them several times.
 gc.set_threshold(100_000)
@@ -24,7 +28,12 @@ def run() -> None:
     """Runs this process's command line."""
     from graphfix.cli import command_line
 
-    sys.exit(command_line.run())
+    code = command_line.run()
+    # Python's end would look through all objects for garbage, several times; the system takes them
+    # all at once.  CPython 3.6 cannot be told so.
+    if hasattr(gc, "freeze"):
+        gc.freeze()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import IO, Tuple
 
-from graphfix.process import import_path
+from graphfix.process import import_path, linear_algebra
 
 # Where the package is.
 _PLACE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -24,6 +24,8 @@ _PROGRAM = (
     "del sys.path[0]\n"
     "import os, signal\n"
     "os.environ.update(%(environment)r)\n"
+    "from graphfix.process import linear_algebra\n"
+    "linear_algebra.use_one_thread()\n"
     "if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:\n"
     "    signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
     "from %(module)s import main\n"
@@ -34,7 +36,7 @@ _PROGRAM = (
 def start(module: str) -> "subprocess.Popen[bytes]":
     """A process that runs a module's `main`, with pipes to its stdin and from its stdout."""
     # Python 3.13 imports a module before it comes to the code: not from the current directory.
-    environment = dict(os.environ, PYTHONSAFEPATH="1")
+    environment = dict(linear_algebra.given_environment(), PYTHONSAFEPATH="1")
     hidden = {name: environment.pop(name) for name in ("PYTHONPATH",) if name in environment}
     program = _PROGRAM % {
         "path": import_path.settled(sys.path),

@@ -19,6 +19,7 @@ from graphfix.errors import RequestError, VerificationError
 from graphfix.findings import count
 from graphfix.process import signals
 from graphfix.process.import_path import named_directories
+from graphfix.process.linear_algebra import given_environment
 from graphfix.process.scratch import Scratch
 from graphfix.stock_api import api_revision
 
@@ -78,7 +79,9 @@ def _look(
     """What a script of this package prints, as JSON, under another interpreter."""
     with Scratch() as directory, open(os.path.join(directory, "answer"), "w+b") as answer:
         try:
-            status = _run([python, script], dict(os.environ), answer, subprocess.DEVNULL, seconds)
+            status = _run(
+                [python, script], given_environment(), answer, subprocess.DEVNULL, seconds
+            )
             if status:
                 raise ValueError(f"it ended with status {status}")
             answer.seek(0)
@@ -146,7 +149,7 @@ def run_jobs(
 
 
 def _environment(gpu: bool) -> Dict[str, str]:
-    environment = dict(os.environ)
+    environment = given_environment()
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     if not gpu:
         environment["CUDA_VISIBLE_DEVICES"] = "-1"
