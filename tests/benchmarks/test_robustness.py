@@ -47,7 +47,7 @@ def test_no_fault(tmp_path, section, more, least):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "section, more",
-    [("ownership", ["--directories", 6]), ("tampering", ["--changes", 50, "--harmless", 11])],
+    [("ownership", ["--directories", 4]), ("tampering", ["--changes", 20, "--harmless", 11])],
 )
 def test_no_fault_of_random_directories(tmp_path, section, more):
     rows, faults = robustness.run(section, options(tmp_path, *more))
@@ -58,15 +58,15 @@ def test_no_fault_of_random_directories(tmp_path, section, more):
 @pytest.mark.slow
 def test_a_lost_file_would_be_seen(tmp_path, monkeypatch):
     monkeypatch.setattr(ownership, "replacing_problem", lambda *_: None)
-    _, faults = robustness.run("ownership", options(tmp_path, "--directories", 20))
+    _, faults = robustness.run("ownership", options(tmp_path, "--directories", 8))
     assert any("is None" in one for one in faults)
 
 
 @pytest.mark.slow
 def test_what_verify_passes_would_be_seen(tmp_path, monkeypatch):
     monkeypatch.setattr(verify, "judge", lambda *_: judge.Judgement((), 0, None))
-    _, faults = robustness.run("tampering", options(tmp_path, "--changes", 50, "--harmless", 0))
-    assert len(faults) > 50
+    _, faults = robustness.run("tampering", options(tmp_path, "--changes", 20, "--harmless", 0))
+    assert len(faults) > 20
 
 
 def test_a_half_written_output_would_be_seen(tmp_path, model, graphfix):

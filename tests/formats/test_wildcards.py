@@ -59,7 +59,7 @@ def tree(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rounds", [150, thorough.slow(1500)])
+@pytest.mark.parametrize("rounds", [150, thorough.slow(thorough.rounds(500, 1500))])
 def test_it_finds_what_glob_finds(tree, monkeypatch, rounds):
     monkeypatch.chdir(tree)
     made = random.Random("wildcards")

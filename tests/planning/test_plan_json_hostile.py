@@ -66,7 +66,7 @@ def outcome(text, source):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "rounds, converted",
-    [(40, 1), thorough.slow((thorough.rounds(600, 3000), thorough.rounds(16, 80)))],
+    [(40, 1), thorough.slow((thorough.rounds(300, 3000), thorough.rounds(16, 80)))],
 )
 def test_any_mutation_is_carried_out_or_refused(planned, tmp_path, rounds, converted):
     source, model, data = planned
