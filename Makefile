@@ -18,6 +18,9 @@
 #
 # Environments are built once, outside this folder; tests/environments/make.py says where.
 
+# Tests start graphfix some thousand times: it is compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 ENVIRONMENT := $(PYTHON) tests/environments/make.py
 

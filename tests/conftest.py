@@ -7,6 +7,7 @@ import os
 import builders
 import pytest
 import repository
+import thorough
 
 from graphfix.anchor_fitting import search
 from graphfix.cli import command_line
@@ -14,6 +15,17 @@ from graphfix.cli import command_line
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes seconds; `make fast` leaves it to `make test`")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of a test with many cases, `make fast` takes a sample."""
+    cases = collections.Counter()
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        if cases[test] >= thorough.FEW and cases[test] % thorough.SAMPLE:
+            item.add_marker(pytest.mark.slow)
+        cases[test] += 1
 
 
 Done = collections.namedtuple("Done", "code out err")

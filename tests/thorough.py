@@ -8,6 +8,8 @@ import os
 
 import pytest
 
+# Of a test with more cases than FEW, `make fast` takes these and then each SAMPLEth.
+FEW, SAMPLE = 6, 3
 ALL = bool(os.environ.get("GRAPHFIX_ALL_CONFIGS"))
 only = pytest.mark.skipif(not ALL, reason="`make thorough` runs it (GRAPHFIX_ALL_CONFIGS=1)")
 
