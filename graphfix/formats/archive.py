@@ -104,9 +104,7 @@ class Unpacked:
             ) from None
         except OSError as error:
             if error.filename == path:
-                raise SourceError(
-                    path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-                ) from None
+                raise regular_files.unreadable(path, error) from None
             raise RequestError(
                 os.path.dirname(self.directory),
                 (f"cannot hold what the archive unpacks to: {error.strerror}"),

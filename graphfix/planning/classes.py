@@ -153,9 +153,9 @@ def _by_hand(
 def _count(target: Optional[LabelMap], num_classes: Optional[int]) -> int:
     if target is None and num_classes is None:
         raise RequestError(
-            "the target",
-            "is not given",
-            "pass --label_map_path, --classes, --num_classes or --plan",
+            "the new classes",
+            "are not given",
+            "name them with --classes or --label_map_path, or give their number with --num_classes",
         )
     if target is None:
         assert num_classes is not None
