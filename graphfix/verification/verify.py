@@ -107,7 +107,8 @@ def judged(directory: str) -> Judgement:
                 raise SourceError(
                     directory,
                     f"is not a directory that graphfix wrote: it has no {MANIFEST}",
-                    "name one",
+                    "name the directory that convert, export or thaw wrote; graphfix inspect "
+                    "describes any other model",
                 )
             raise VerificationError(os.path.join(directory, MANIFEST), "is missing", AGAIN)
         return judge(directory, record)
