@@ -169,7 +169,7 @@ def _classes(context: Context, given: bool):
     options, count = context.options, context.source.model.classes
     asked = context.target or context.num_classes is not None or options.map
     if (options.anchors or not given) and not asked:
-        return same_classes(context.names, count), ()
+        return same_classes(context.names, count)
     return resolve_classes(
         source=context.names,
         source_classes=count,
