@@ -9,6 +9,7 @@ them before refusing, and a test can look at the subject instead of matching pro
 import dataclasses
 from typing import Any, Iterable, Tuple
 
+from graphfix import places
 from graphfix.fronts import shown
 
 
@@ -22,6 +23,10 @@ class Problem:
     subject: str
     message: str
     remedy: str
+
+    def __post_init__(self) -> None:
+        for name in ("subject", "message", "remedy"):
+            object.__setattr__(self, name, places.named(getattr(self, name)))
 
     def __str__(self) -> str:
         return shown(f"{self.subject}: {self.message}; {self.remedy}")

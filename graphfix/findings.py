@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Iterable, Tuple
 
+from graphfix import places
 from graphfix.fronts import shown
 
 INFO = "info"
@@ -24,6 +25,10 @@ class Finding:
     subject: str
     message: str
     remedy: str
+
+    def __post_init__(self) -> None:
+        for name in ("subject", "message", "remedy"):
+            object.__setattr__(self, name, places.named(getattr(self, name)))
 
     def __str__(self) -> str:
         return shown(f"{self.severity} {self.code}: {self.subject} {self.message}; {self.remedy}")

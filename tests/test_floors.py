@@ -31,7 +31,7 @@ PUBLIC = "graphfix"
 # each other, modules of one package may.
 FLOORS = (
     # 0: vocabulary
-    ("choices",),
+    ("choices", "places"),
     ("fronts",),
     ("errors", "findings"),
     ("values",),

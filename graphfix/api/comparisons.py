@@ -1,10 +1,19 @@
 """Functions that judge what was made: verify, check, diff."""
 
-from typing import TYPE_CHECKING, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Callable, Optional, Sequence, Union
 
 from graphfix.choices import Trainer
 from graphfix.errors import RequestError
-from graphfix.values import Path, choice_of, flag_of, number_of, optional_path, path_of, paths_of
+from graphfix.values import (
+    Path,
+    choice_of,
+    flag_of,
+    function_of,
+    number_of,
+    optional_path,
+    path_of,
+    paths_of,
+)
 
 if TYPE_CHECKING:
     from graphfix.comparison.check import GoldenUpdate
@@ -46,6 +55,7 @@ def try_with_stock_api(
     pipeline_config_path: Optional[Path] = None,
     tf1_python: Optional[Path] = None,
     allow_effects: bool = False,
+    progress: Optional[Callable[[str], None]] = None,
 ) -> "StockTrial":
     """Has the stock API's own trainers start from a converted directory, in a process of its own,
     compares what it computes with what the source's own graph does, and adds the results to its
@@ -65,6 +75,7 @@ def try_with_stock_api(
       tf1_python: of what `export` wrote: the Python that has TensorFlow 1 and the stock API, to
         compare values; `stock_python` is that of the target.
       allow_effects: run frozen graphs even if they would touch files, the network or programs.
+      progress: called with words for what is being done, from several threads.
 
     Raises:
       RequestError: there is no stock API to ask, or the pictures cannot be compared.
@@ -95,7 +106,8 @@ def try_with_stock_api(
         raise RequestError(
             "--tf1_python", "is for what export wrote, which this is not", "leave it out"
         )
-    return verify_stock(path, trial, python=python)
+    said = function_of("progress", progress) or (lambda text: None)
+    return verify_stock(path, trial, python=python, progress=said)
 
 
 def check(

@@ -73,16 +73,20 @@ def model_in_memory(
 
 
 def inspect(
-    source: Union[Path, "Model"], *, pipeline_config_path: Optional[Path] = None
+    source: Union[Path, "Model"],
+    *,
+    pipeline_config_path: Optional[Path] = None,
+    source_label_map_path: Optional[Path] = None,
 ) -> "ModelDescription":
     """Describes a detector: its family, classes, anchors and heads.
 
     Args:
       source: as `open_model` takes it, or an open model.
       pipeline_config_path: its config, if it is not beside the checkpoint.
+      source_label_map_path: label map or list of its classes, or "coco".
 
     Raises:
-      GraphfixError: the model is damaged, or not understood.
+      GraphfixError: the model or the label map is damaged, or not understood.
 
     Example:
       >>> graphfix.inspect("testdata/shapes_detector").data["classes"]
@@ -91,7 +95,8 @@ def inspect(
     from graphfix.conversion.inspect import inspect as work
 
     options = ConvertOptions(
-        pipeline_config_path=optional_path("pipeline_config_path", pipeline_config_path)
+        pipeline_config_path=optional_path("pipeline_config_path", pipeline_config_path),
+        source_label_map_path=optional_path("source_label_map_path", source_label_map_path),
     )
     return work(source_of(source), options)
 

@@ -98,7 +98,7 @@ def _explain(args: argparse.Namespace) -> int:
         model_dir=args.model_dir,
     )
     print_either(found, args.json)
-    return 0 if found.messages else 1
+    return 0 if found.known else 1
 
 
 def _environment(args: argparse.Namespace) -> int:

@@ -31,11 +31,14 @@ EXAMPLES = (
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="OUT", help="a directory that convert wrote")
+    parser.add_argument(
+        "directory", metavar="OUT", help="a directory that convert, export or thaw wrote"
+    )
     parser.add_argument(
         "--stock",
         action="store_true",
-        help="also start the stock API's trainers from it, and add the outcome to its report",
+        help="also start the stock API's trainers from it, which takes minutes, and add the "
+        "outcome to its report",
     )
     stock = parser.add_argument_group("with --stock")
     stock.add_argument(
@@ -112,7 +115,7 @@ def _with_stock(args: argparse.Namespace) -> int:
         found = graphfix.verify(args.directory)
     say(found.remarks + (found.summary,))
     asked = "the stock API" if found.classes is not None else "the target's runtime"
-    with ticking(f"asking {asked}"):
+    with ticking(f"asking {asked}") as progress:
         tried = graphfix.try_with_stock_api(
             args.directory,
             stock_python=args.stock_python,
@@ -125,6 +128,7 @@ def _with_stock(args: argparse.Namespace) -> int:
             pipeline_config_path=args.pipeline_config_path,
             tf1_python=args.tf1_python,
             allow_effects=args.allow_effects,
+            progress=progress,
         )
     say(tried.remarks)
     print_either(tried, args.json)
@@ -140,4 +144,7 @@ def _with_stock(args: argparse.Namespace) -> int:
                 ]
                 + ["  " + name for name in one.unrestored]
             )
-    return 0 if tried.complete else VerificationError.exit_code
+    wanted = found.target is not None or args.source
+    if wanted and not tried.outputs:
+        say([f"graphfix: {args.directory}: what it computes could not be compared"])
+    return 0 if tried.complete and (tried.outputs or not wanted) else VerificationError.exit_code

@@ -11,6 +11,7 @@ from graphfix.comparison.result import Comparison
 from graphfix.comparison.snapshots import open_snapshot
 from graphfix.errors import RequestError, SourceError
 from graphfix.findings import count
+from graphfix.formats import regular_files
 from graphfix.modeldir.single_files import check_file, write_file
 
 # What messages call the two sides.
@@ -55,8 +56,9 @@ def check(
     if not os.path.exists(golden_path):
         raise RequestError(
             golden_path,
-            "does not exist",
-            "make it with --update, look at it, and keep it in your repository",
+            *regular_files.missing(
+                golden_path, "make it with --update, look at it, and keep it in your repository"
+            ),
         )
     golden = read_golden(golden_path)
     found = compare(

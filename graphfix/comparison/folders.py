@@ -73,7 +73,7 @@ def _walk(directory: str) -> Iterator[Tuple[str, str]]:
         try:
             names = os.listdir(os.path.join(directory, within))
         except OSError as error:
-            raise _unreadable(os.path.join(directory, within), error) from None
+            raise regular_files.unreadable(os.path.join(directory, within), error) from None
         for name in names:
             inner = os.path.join(within, name)
             path = os.path.join(directory, inner)
@@ -126,17 +126,11 @@ def _file(name: str, path: str) -> Tuple[str, ...]:
     except OSError as error:
         if error.errno == errno.EINVAL:
             return (str(error.strerror),)  # what else it is than a regular file
-        raise _unreadable(path, error) from None
+        raise regular_files.unreadable(path, error) from None
 
 
 def _short(digest: Any) -> str:
     return DIGEST + digest.hexdigest()[:SHORT]
-
-
-def _unreadable(path: str, error: OSError) -> SourceError:
-    return SourceError(
-        path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-    )
 
 
 def _meta(data: bytes) -> Tuple[str, ...]:

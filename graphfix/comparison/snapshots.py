@@ -36,8 +36,7 @@ def open_snapshot(path: str, *, ignored: Container[str] = ()) -> Snapshot:
     """
     if find_archive(path):
         unpacked = Unpacked(path)
-        with unpacked.named():
-            return _directory(path, unpacked.directory, unpacked, None)
+        return _directory(path, unpacked.directory, unpacked, None)
     if os.path.isdir(path):
         return _directory(path, path, None, ignored)
     graph = path.endswith(".pb") or kinds.is_text(path)

@@ -10,7 +10,7 @@ from graphfix.detectors.anchor_generators import AnchorSpec, describe_anchors
 from graphfix.detectors.anchor_order import Order
 from graphfix.errors import RequestError
 from graphfix.findings import WARNING, Finding
-from graphfix.formats.regular_files import read_file
+from graphfix.formats.regular_files import missing, read_file
 from graphfix.formats.textproto import Document
 from graphfix.formats.wildcards import Budget, find
 from graphfix.modeldir.openers import Model
@@ -132,7 +132,7 @@ def _reading_once(source: Model) -> Model:
 
 def _records(options: ConvertOptions) -> Tuple[Finding, ...]:
     """Warnings of records that are not there; of those elsewhere nothing is known."""
-    missing = []
+    found = []
     for name in ("train_record", "eval_record"):
         path = getattr(options, name)
         if (
@@ -141,16 +141,19 @@ def _records(options: ConvertOptions) -> Tuple[Finding, ...]:
             and not is_placeholder(path)
             and not find(path, Budget())
         ):
-            missing.append(
+            found.append(
                 Finding(
                     "RECORD_MISSING",
                     WARNING,
                     f"--{name}",
                     f"does not exist: {absolute(path)}",
-                    "write the records before training, or see whether the path is right",
+                    missing(
+                        absolute(path),
+                        "write the records before training, or see whether the path is right",
+                    )[1],
                 )
             )
-    return tuple(missing)
+    return tuple(found)
 
 
 def _anchors(source: Model, options: ConvertOptions, api: str) -> Optional[NewAnchors]:

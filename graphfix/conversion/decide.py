@@ -5,6 +5,7 @@ import os
 from typing import Optional, Tuple
 
 from graphfix.conversion.context import Context
+from graphfix.conversion.own_data import own_data
 from graphfix.conversion.trained_meanings import trained_meanings
 from graphfix.conversion.unlearned import unlearned
 from graphfix.detectors.anchor_generators import describe_anchors
@@ -83,6 +84,9 @@ def make_plan(context: Context, *, place: str, resumable: bool, classes_given: b
         ConfigEdit(path, str(value), "the width of the trained layers")
         for path, value in model.pins
     )
+    counted, about_data = own_data(
+        source.config, options, before=model.classes, classes=len(classes)
+    )
     checkpoint = options.fine_tune_checkpoint or os.path.join(place, CHECKPOINT)
     config_edits, about_config = plan_config(
         source.config,
@@ -97,7 +101,7 @@ def make_plan(context: Context, *, place: str, resumable: bool, classes_given: b
             options.train_record and absolute(options.train_record),
             options.eval_record and absolute(options.eval_record),
         ),
-        extra=pins + anchor_changes + kept_meanings + freeze,
+        extra=pins + anchor_changes + kept_meanings + freeze + counted,
         schema=api.schema,
         new_ids={one.sources[0]: one.id for one in classes if len(one.sources) == 1},
     )
@@ -109,6 +113,7 @@ def make_plan(context: Context, *, place: str, resumable: bool, classes_given: b
         + about_types
         + about_classes
         + unlearned(classes, options.train_record)
+        + about_data
         + about_anchors
         + about_meanings
         + about_freeze
@@ -169,7 +174,7 @@ def _classes(context: Context, given: bool):
     options, count = context.options, context.source.model.classes
     asked = context.target or context.num_classes is not None or options.map
     if (options.anchors or not given) and not asked:
-        return same_classes(context.names, count), ()
+        return same_classes(context.names, count)
     return resolve_classes(
         source=context.names,
         source_classes=count,

@@ -68,7 +68,7 @@ def inspect(source: Union[str, Model], options: ConvertOptions) -> ModelDescript
     """
     model = opened(source, options)
     trained = trained_anchors(model, source_api=options.source_api)
-    labels, told = source_labels(model, None)
+    labels, told = source_labels(model, options.source_label_map_path)
     told = tuple(one for one in told if one.code == NAMES_UNKNOWN) + trained.findings
     findings = by_severity(model.findings + told + graph_findings(model))
     return ModelDescription(model.path, _data(model, trained.order, labels), findings)

@@ -130,7 +130,7 @@ def _tensors(source: Model, api: TargetApi, order: Order) -> TensorStore:
     message = source.config.message
     count = source.model.classes
     request = SurgeryRequest(
-        same_classes(None, count),
+        same_classes(None, count)[0],
         trained_ids(None, count),
         NewRows.PRIOR,
         0,

@@ -103,9 +103,7 @@ def _elements(path: str, wanted: Sequence[str]) -> Iterator[Tuple[str, int, Any]
                 if key in wanted:
                     yield key, number, value
     except OSError as error:
-        raise SourceError(
-            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
+        raise regular_files.unreadable(path, error) from None
     except UnicodeDecodeError:
         raise SourceError(path, "is not JSON: it is not UTF-8", _REMEDY) from None
     except (ValueError, RecursionError) as error:  # ValueError: also a number of too many digits

@@ -10,7 +10,7 @@ from graphfix.datasets.table import read_table
 from graphfix.datasets.tf_example import read_examples
 from graphfix.datasets.voc import read_voc
 from graphfix.errors import SourceError
-from graphfix.formats import wildcards
+from graphfix.formats import regular_files, wildcards
 from graphfix.formats.tfrecord import WHOLE, Piece, cut
 
 
@@ -80,7 +80,6 @@ def find_files(name: str, budget: Optional[wildcards.Budget] = None) -> List[str
         path for path in wildcards.find(name, budget or wildcards.Budget()) if os.path.isfile(path)
     ]
     if not found:
-        raise SourceError(
-            name, "does not exist, and no file matches it as a pattern", "check the path"
-        )
+        message, remedy = regular_files.missing(name)
+        raise SourceError(name, f"{message}, and no file matches it as a pattern", remedy)
     return found

@@ -43,9 +43,7 @@ def read_table(path: str) -> Iterator[ImageBoxes]:
                         picture=row[named].strip() or None if named < len(row) else None
                     )
     except OSError as error:
-        raise SourceError(
-            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
+        raise regular_files.unreadable(path, error) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise SourceError(path, f"is not a CSV table: {error}", _REMEDY) from None
 

@@ -25,9 +25,7 @@ def read_voc(path: str) -> ImageBoxes:
     try:
         data = regular_files.read(path, _MOST + 1)
     except OSError as error:
-        raise SourceError(
-            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
+        raise regular_files.unreadable(path, error) from None
     # Such files define no entities, and a few lines of entities can stand for gigabytes.
     if len(data) > _MOST or b"<!" in data.replace(b"<!--", b""):
         raise SourceError(

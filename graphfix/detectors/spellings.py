@@ -5,6 +5,7 @@ COCO's own Knowledge Graph ids stand in coco.py; where Open Images has another o
 thing, it is here.
 """
 
+import difflib
 import functools
 import re
 from typing import Dict, FrozenSet, Iterable, List
@@ -13,6 +14,8 @@ from graphfix.detectors import coco
 from graphfix.pipeline_config.label_map import LabelMap, fold, made_up
 
 _MOST = 3
+# How alike a name that is certainly misspelt is to the one that is meant, and that to another's.
+MISSPELT, _ALIKE = 0.6, 0.8
 _ROWS = """
 person: human, people, pedestrian
 bicycle: bike
@@ -59,16 +62,18 @@ def same_thing(name: str, labels: LabelMap) -> List[str]:
     ]
 
 
-def suggestions(names: Iterable[str], labels: LabelMap) -> List[str]:
+def suggestions(names: Iterable[str], labels: LabelMap, alike: float = _ALIKE) -> List[str]:
     """The display names of the labels that names may stand for: the same thing elsewhere, or
-    nearly the same name; never one that graphfix made up."""
-    found = [
-        one
-        for name in names
-        for one in same_thing(name, labels)
+    nearly the same name (`alike`: MISSPELT where the name is known to be wrong); never one that
+    graphfix made up."""
+    found = []
+    for name in names:
+        found += same_thing(name, labels)
         # Two Knowledge Graph ids that are nearly the same have nothing in common.
-        + (labels.near(name) if not name.startswith("/m/") else [])
-    ]
+        if not name.startswith("/m/"):
+            found += labels.near(name, alike)
+            others = difflib.get_close_matches(_joined(name), sorted(_groups()), 1, _ALIKE)
+            found += [one for other in others for one in same_thing(other, labels)]
     return [
         one
         for one in dict.fromkeys(found)

@@ -30,7 +30,13 @@ class Bounds(NamedTuple):
         above = value > self.least if self.open else value >= self.least
         return above and value <= self.most
 
+    @property
+    def is_fraction(self) -> bool:
+        return self.least == 0 and self.most == 1
 
+
+# What is a percentage where a fraction is wanted: below it may be a fraction of another base.
+_LEAST_PERCENT = 10
 _NMS = "batch_non_max_suppression"
 _SECOND = "second_stage_post_processing"
 # A kernel of one: 2019-07 takes it, as a copy published in 2019-10 does; one of 2020-04-05 refuses
@@ -78,12 +84,17 @@ def _out_of_bounds(setup: Setup) -> Iterator[Symptom]:
         value = value_at(setup.body, row.path) if row.meta == setup.meta else None
         if value is None or row.takes(value):
             continue
+        name = row.path[-1]
         wanted = f"above {row.least:g}" if row.open else f"of at least {row.least:g}"
         wanted += f" and at most {row.most:g}" if row.most < float("inf") else ""
+        edits: Tuple[ConfigEdit, ...] = ()
+        remedy = f"write {name}: a number {wanted}"
+        if row.is_fraction and _LEAST_PERCENT <= value <= 100:
+            literal = f"{value / 100:g}"
+            remedy = f"write {name}: {literal}: it is a fraction, not a percentage"
+            edits = (ConfigEdit(("model", row.meta, *row.path), literal, "a fraction"),)
         yield Symptom(
-            setup.where("model", row.meta, *row.path),
-            f"{row.path[-1]} is {value:g}",
-            f"write a {row.path[-1]} {wanted}",
+            setup.where("model", row.meta, *row.path), f"{name} is {value:g}", remedy, edits
         )
     if setup.message.HasField("graph_rewriter"):
         for name in ("weight_bits", "activation_bits"):

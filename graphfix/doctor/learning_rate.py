@@ -7,8 +7,18 @@ from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, INFO, WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
 
-# Rates above which a detector's loss has hardly ever stayed finite.
+# Rates above which a detector's loss has hardly ever stayed finite.  With momentum, large batches
+# bear more: published configs have 0.9 for 2048 images, and 4 for 1024.
 _HIGHEST = {"momentum_optimizer": 0.5, "rms_prop_optimizer": 0.05, "adam_optimizer": 0.02}
+_HIGHEST_FOR_AN_IMAGE = 0.004
+# By meta-architecture and optimizer: the rate of the published configs for one image of a batch.
+# Others, such as Adam's, have a common start, whatever the batch; no advice is above the last.
+_USUAL = {
+    ("ssd", "momentum_optimizer"): 0.04 / 64,
+    ("ssd", "rms_prop_optimizer"): 0.004 / 24,
+    ("faster_rcnn", "momentum_optimizer"): 0.0003,
+}
+_COMMON, _MOST = 0.0002, 0.04
 
 
 _Rate = Tuple[Tuple[str, ...], str, Any]
@@ -154,12 +164,20 @@ def _base_rate(setup: Setup) -> Optional[float]:
 
 def _high_rate(setup: Setup) -> Iterator[Symptom]:
     name, rate = setup.optimizer[0], _base_rate(setup)
-    if rate is not None and rate > _HIGHEST.get(name, float("inf")):
-        yield Symptom(
-            setup.where(*(_rate(setup) or _NO_RATE)[0]),
-            f"the learning rate is {rate:g}; with {name}, hardly any detector's loss stays "
-            f"finite above {_HIGHEST[name]:g}",
-        )
+    batch = max(1, setup.train.batch_size)
+    most = _HIGHEST.get(name, float("inf"))
+    if name == "momentum_optimizer":
+        most = max(most, _HIGHEST_FOR_AN_IMAGE * batch)
+    if rate is None or rate <= most:
+        return
+    usual = _USUAL.get((setup.meta, name))
+    advised = _COMMON if usual is None else min(_MOST, usual * batch)
+    yield Symptom(
+        setup.where(*(_rate(setup) or _NO_RATE)[0]),
+        f"the learning rate is {rate:g}; with {name} and a batch_size of {batch}, hardly any "
+        f"detector's loss stays finite above {most:g}",
+        f"begin with {advised:.1g}, as usual for {setup.meta}, {name} and this batch_size",
+    )
 
 
 def _no_learning(setup: Setup) -> Iterator[Symptom]:
@@ -211,7 +229,7 @@ CHECKS = (
         WARNING,
         'The learning rate is so high that the loss is likely to become NaN ("LossTensor is inf '
         'or nan", "NaN loss during training").',
-        "divide it by 10",
+        "begin with the rate that published configs of the model and its optimizer have",
         _high_rate,
     ),
     Check(

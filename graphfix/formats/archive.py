@@ -7,13 +7,13 @@ names that lead out of it, links, devices, and sizes beyond any detector are ref
 of them is written.
 """
 
-import contextlib
-import dataclasses
 import os
 import re
+import weakref
 from typing import Any, BinaryIO, Dict, Iterator, Optional, Tuple
 
-from graphfix.errors import GraphfixError, RequestError, SourceError
+from graphfix import places
+from graphfix.errors import RequestError, SourceError
 from graphfix.formats import regular_files, tarball
 from graphfix.process.scratch import Scratch
 
@@ -74,26 +74,13 @@ class Unpacked:
         self._top: Optional[str] = None
         self._labels: Dict[Tuple[str, str], bytes] = {}  # by folder and name
         self._path = path
+        places.unpacked(path, self.directory)
+        weakref.finalize(self, places.removed, self.directory)
         try:
             self.checked = self._unpack(path)
         except BaseException:
             self.close()
             raise
-
-    @contextlib.contextmanager
-    def named(self) -> Iterator[None]:
-        """Errors within it name the archive: the user does not know where it was unpacked to."""
-        try:
-            yield
-        except GraphfixError as error:
-            raise type(error).collected(
-                dataclasses.replace(
-                    problem,
-                    subject=problem.subject.replace(self.directory, self._path),
-                    message=problem.message.replace(self.directory, self._path),
-                )
-                for problem in error.problems
-            ) from None
 
     def _unpack(self, path: str) -> bool:
         try:
@@ -117,9 +104,7 @@ class Unpacked:
             ) from None
         except OSError as error:
             if error.filename == path:
-                raise SourceError(
-                    path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-                ) from None
+                raise regular_files.unreadable(path, error) from None
             raise RequestError(
                 os.path.dirname(self.directory),
                 (f"cannot hold what the archive unpacks to: {error.strerror}"),

@@ -80,7 +80,7 @@ class Extents:
                 left -= count
                 yield chunk
         except OSError as error:
-            raise _unreadable(extent.path, error) from None
+            raise regular_files.unreadable(extent.path, error) from None
 
     def _open(self, path: str) -> Any:
         if self._path != path:
@@ -179,7 +179,7 @@ class Target:
             try:
                 self._source = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by the next
             except OSError as error:
-                raise _unreadable(path, error) from None
+                raise regular_files.unreadable(path, error) from None
         return self._source
 
 
@@ -222,12 +222,6 @@ def joined(pieces: Pieces) -> bytes:
 
 def _shorter(path: str) -> SourceError:
     return SourceError(path, "became shorter while it was read", AGAIN)
-
-
-def _unreadable(path: str, error: OSError) -> SourceError:
-    return SourceError(
-        path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-    )
 
 
 def _call_linux(name: str, file: Any, *arguments: Any) -> None:

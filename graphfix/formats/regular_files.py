@@ -16,7 +16,7 @@ import errno
 import os
 import select
 import stat
-from typing import Any
+from typing import Any, List, Tuple
 
 from graphfix.errors import SourceError
 
@@ -46,6 +46,43 @@ def check_pointer(path: str, size: int) -> None:
     """The same for a file of `size` bytes that is not read now."""
     if size <= _LARGEST_POINTER:
         refuse_pointer(path, read(path, len(_POINTER)))
+
+
+def unreadable(path: str, error: OSError) -> SourceError:
+    """What to raise for a file that cannot be opened or read: where nothing is there, with names
+    like its own."""
+    if error.errno in (errno.ENOENT, errno.ENOTDIR) and not os.path.lexists(path):
+        return SourceError(path, *missing(path))
+    return SourceError(
+        path, f"cannot be read: {error.strerror}", "check the path and its permissions"
+    )
+
+
+def missing(path: str, remedy: str = "check the path") -> Tuple[str, str]:
+    """What is wrong with a path at which there is nothing, and what to do: the names that are like
+    it, or `remedy` where there are none."""
+    near = _near(path)
+    return "does not exist", f"did you mean {' or '.join(near)}?" if near else remedy
+
+
+def _near(path: str) -> List[str]:
+    """Up to three paths like one that does not exist, from the first directory that does."""
+    import difflib  # hardly any run needs it
+
+    wrong = path.rstrip("/")
+    directory, name = os.path.split(wrong)
+    while directory and not os.path.isdir(directory):
+        directory, name = os.path.split(directory)
+    try:
+        names = os.listdir(directory or ".")
+    except (OSError, ValueError):
+        return []
+    # A checkpoint's files stand for its prefix.
+    prefixes = {one[: -len(".index")] for one in names if one.endswith(".index")}
+    names = [one for one in names if not one.startswith(tuple(f"{two}." for two in prefixes))]
+    folded = {one.lower(): one for one in sorted(prefixes.union(names))}
+    found = difflib.get_close_matches(name.lower(), sorted(folded), n=3)
+    return [os.path.join(directory, folded[one]) for one in found]
 
 
 def open_file(path: str, *, buffering: int = -1) -> Any:
@@ -93,9 +130,7 @@ def read_file(path: str, *, limit: int = 16 << 20, pipes: bool = False) -> bytes
         refuse_pointer(path, data)
         return data
     except OSError as error:
-        raise SourceError(
-            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
+        raise unreadable(path, error) from None
 
 
 def _opened(path: str, also) -> int:

@@ -98,7 +98,7 @@ def read_frames(path: str, piece: Piece = WHOLE) -> Iterator[Tuple[int, int, byt
                     what = _what(number, offset) + "is truncated: " + what
                     raise SourceError(path, what, _WRITE_AGAIN)
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise regular_files.unreadable(path, error) from None
 
 
 def cut(path: str, size: int) -> List[Piece]:
@@ -157,7 +157,7 @@ def read_at(path: str, offsets: Iterable[int]) -> Iterator[bytes]:
                     )
                 yield data
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise regular_files.unreadable(path, error) from None
 
 
 def is_tfrecord(data: bytes) -> bool:
@@ -190,12 +190,6 @@ def _no_header(path: str, number: int, offset: int) -> SourceError:
         path,
         _what(number, offset) + "has no record's header",
         "give a TFRecord file, or annotations as .json, .xml or .csv",
-    )
-
-
-def _unreadable(path: str, error: OSError) -> SourceError:
-    return SourceError(
-        path, f"cannot be read: {error.strerror}", "check the path and its permissions"
     )
 
 

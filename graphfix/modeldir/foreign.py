@@ -4,11 +4,10 @@
 stands below.
 """
 
-import difflib
 import glob
 import os
 import re
-from typing import Callable, List, NamedTuple, NoReturn, Optional, Tuple
+from typing import Callable, NamedTuple, NoReturn, Optional, Tuple
 
 from graphfix.errors import SourceError
 from graphfix.formats import regular_files
@@ -110,15 +109,10 @@ def _refuse_missing(path: str) -> None:
     """Raises SourceError, with names that are like it, for a path at which there is nothing."""
     if os.path.lexists(path) or glob.glob(glob.escape(prefix_of(path)) + ".*"):
         return
-    near = _near(path)
-    raise SourceError(
-        path,
-        "does not exist",
-        f"did you mean {' or '.join(near)}?"
-        if near
-        else "check the path: name a model's directory, or a checkpoint's prefix, such as "
-        "DIR/model.ckpt",
+    remedy = (
+        "check the path: name a model's directory, or a checkpoint's prefix, such as DIR/model.ckpt"
     )
+    raise SourceError(path, *regular_files.missing(path, remedy))
 
 
 def _refuse_file(path: str) -> None:
@@ -128,9 +122,7 @@ def _refuse_file(path: str) -> None:
     try:
         head = regular_files.read(path, _HEAD)
     except OSError as error:
-        raise SourceError(
-            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
+        raise regular_files.unreadable(path, error) from None
     regular_files.refuse_pointer(path, head)
     if not head:
         raise SourceError(path, "is empty", "download or copy the file again")
@@ -165,21 +157,3 @@ def _refuse_directory(path: str) -> None:
 
 def _refuse_kind(path: str, kind: Kind) -> NoReturn:
     raise SourceError(path, f"is {kind.what}", kind.remedy)
-
-
-def _near(path: str) -> List[str]:
-    """Up to three paths like one that does not exist, from the first directory that does."""
-    wrong = path.rstrip("/")
-    directory, name = os.path.split(wrong)
-    while directory and not os.path.isdir(directory):
-        directory, name = os.path.split(directory)
-    try:
-        names = os.listdir(directory or ".")
-    except OSError:
-        return []
-    # A checkpoint's files stand for its prefix.
-    prefixes = {one[: -len(".index")] for one in names if one.endswith(".index")}
-    names = [one for one in names if not one.startswith(tuple(f"{two}." for two in prefixes))]
-    folded = {one.lower(): one for one in sorted(prefixes.union(names))}
-    found = difflib.get_close_matches(name.lower(), sorted(folded), n=3)
-    return [os.path.join(directory, folded[one]) for one in found]

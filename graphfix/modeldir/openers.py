@@ -131,8 +131,7 @@ def open_source(path: str, *, config_path: Optional[str] = None) -> Model:
 
 def _open_archive(path: str, config_path: Optional[str]) -> Model:
     unpacked = Unpacked(path)
-    with unpacked.named():
-        source = open_source(unpacked.directory, config_path=config_path)
+    source = open_source(unpacked.directory, config_path=config_path)
     return dataclasses.replace(
         source,
         unpacked=unpacked,

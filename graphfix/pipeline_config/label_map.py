@@ -29,7 +29,6 @@ BACKGROUND = "background"
 LISTS = (".txt", ".names", ".yaml", ".yml")
 _USED = {"id", "name", "display_name"}
 
-_ALIKE = 0.8
 _SUGGESTIONS = 3
 # How many names, the likeliest, are compared letter by letter, and by how many kinds of letters
 # they are found.
@@ -74,8 +73,9 @@ class LabelMap:
             or self._index("folded", fold).get(fold(name), ())
         )
 
-    def near(self, name: str) -> List[str]:
-        """Names like the given one: to suggest, never to take."""
+    def near(self, name: str, alike: float = 0.8) -> List[str]:
+        """Names like the given one: to suggest, never to take.  `alike` is how much of the letters
+        they have in common (difflib's ratio) at least."""
         folded = self._index("folded", fold)
         keys = sorted(folded)
         wanted = fold(name)
@@ -89,10 +89,10 @@ class LabelMap:
         likely = [
             number
             for number in np.argsort(-bound, kind="mergesort")[:_COMPARED]
-            if bound[number] >= _ALIKE
+            if bound[number] >= alike
         ]
         found = difflib.get_close_matches(
-            wanted, [keys[number] for number in likely], _SUGGESTIONS, _ALIKE
+            wanted, [keys[number] for number in likely], _SUGGESTIONS, alike
         )
         return [folded[key][0].display_name for key in found]
 

@@ -53,15 +53,30 @@ def trained_ids(source: Optional[LabelMap], source_classes: int) -> Tuple[int, .
     return tuple(source.by_id() if source else range(1, source_classes + 1))
 
 
-def same_classes(source: Optional[LabelMap], source_classes: int) -> Tuple[TargetClass, ...]:
-    """The source's own classes, each made of itself."""
+def same_classes(
+    source: Optional[LabelMap], source_classes: int
+) -> Tuple[Tuple[TargetClass, ...], Tuple[Finding, ...]]:
+    """The source's own classes, each made of itself; a finding where their names are made up."""
     labels = source.by_id() if source else {}
     unnamed = Label(0, "", "") if source else None
     out = []
     for number in range(1, source_classes + 1):
         label = labels.get(number) or unnamed or made_up(number)
         out.append(TargetClass(number, label.name, label.display_name, (number,)))
-    return tuple(out)
+    if source is not None:
+        return tuple(out), ()
+    last = out[-1].display_name
+    known = f" ({coco.WORD} if they are COCO's)" if source_classes == coco.NUM_CLASSES else ""
+    return tuple(out), (
+        Finding(
+            "NAMES_MADE_UP",
+            WARNING,
+            "the source's classes",
+            f"have no names here, so the label map has {out[0].display_name}"
+            + (f" to {last}" if len(out) > 1 else ""),
+            f"pass their label map as --source_label_map_path{known}",
+        ),
+    )
 
 
 def resolve_classes(
@@ -153,9 +168,9 @@ def _by_hand(
 def _count(target: Optional[LabelMap], num_classes: Optional[int]) -> int:
     if target is None and num_classes is None:
         raise RequestError(
-            "the target",
-            "is not given",
-            "pass --label_map_path, --classes, --num_classes or --plan",
+            "the new classes",
+            "are not given",
+            "name them with --classes or --label_map_path, or give their number with --num_classes",
         )
     if target is None:
         assert num_classes is not None

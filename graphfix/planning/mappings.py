@@ -3,12 +3,13 @@
 import re
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
-from graphfix.detectors.spellings import suggestions
+from graphfix.detectors.spellings import MISSPELT, suggestions
 from graphfix.errors import Problem, RequestError
 from graphfix.pipeline_config.label_map import LabelMap
 
 # What people write instead of = and +.
 _ARROW, _COMMA = re.compile("->|=>|:"), re.compile("[,;&]")
+_PLUS = re.compile(r"\s*[+,;&]\s*")
 
 
 class Side:
@@ -31,6 +32,14 @@ class Side:
             return (int(name),)
         return tuple(label.id for label in found)
 
+    def near(self, name: str) -> List[str]:
+        """The classes that a misspelt name may mean, the likeliest first."""
+        return suggestions((name,), self.labels, MISSPELT) if self.labels else []
+
+    def corrected(self, name: str) -> Optional[str]:
+        """A name if it stands for one class, else that of the likeliest, if any."""
+        return name if len(self.ids(name)) == 1 else next(iter(self.near(name)), None)
+
     def problem(self, flag: str, name: str) -> Problem:
         several = self.ids(name)
         if several:
@@ -42,7 +51,7 @@ class Side:
         if self.labels is None:
             remedy = self.unnamed_remedy
         else:
-            near = suggestions((name,), self.labels)
+            near = self.near(name)
             remedy = (
                 f"did you mean '{near[0]}'?"
                 if near
@@ -110,6 +119,17 @@ def _meant(mapping: str, new: Side, old: Side) -> Optional[Tuple[str, str]]:
                 else:
                     wrong = "joins source classes by something else than '+'"
                 return wrong, f"write --map '{name}={'+'.join(parts)}'"
+    return None if "=" in mapping and not _COMMA.search(mapping) else _misspelt(mapping, new, old)
+
+
+def _misspelt(mapping: str, new: Side, old: Side) -> Optional[Tuple[str, str]]:
+    """The same for a mapping in another notation that has misspelt names, too."""
+    for left, right in _halves(mapping):
+        name = new.corrected(left)
+        parts = [old.corrected(piece) for piece in _PLUS.split(right)]
+        if name and all(parts):
+            joined = "+".join(part for part in parts if part)
+            return "is no mapping of classes", f"did you mean --map '{name}={joined}'?"
     return None
 
 

@@ -13,8 +13,8 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, 
 import numpy as np
 
 from graphfix.detectors.describe import HeadSpec, ModelSpec
-from graphfix.errors import SourceError
 from graphfix.findings import ERROR, Finding
+from graphfix.formats import regular_files
 from graphfix.formats.tensors import Extent, TensorStore, TensorView
 from graphfix.planning.edits import MEAN, Edit, Gather
 
@@ -105,9 +105,7 @@ def _first_of_extents(rows: Sequence[Tuple[TensorView, Extent]]) -> Dict[str, np
                             data[: len(data) // kind.itemsize * kind.itemsize], kind
                         )
         except OSError as error:
-            raise SourceError(
-                path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-            ) from None
+            raise regular_files.unreadable(path, error) from None
     return found
 
 

@@ -1,8 +1,8 @@
 """How a run ends: what is told of it, and its exit code.
 
 0 done, 1 a check found a difference, or doctor found what ruins a run, 2 usage, 3 the input was
-refused, 4 verification failed; as a shell counts signals, 129 its terminal hung up, 130
-interrupted, 143 terminated, 141 whoever read stdout left.
+refused, 4 verification failed or compared nothing; as a shell counts signals, 129 its terminal hung
+up, 130 interrupted, 143 terminated, 141 whoever read stdout left.
 """
 
 from typing import Callable

@@ -8,6 +8,7 @@ import posixpath
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from graphfix.modeldir.names import CONFIG, REPORT_HTML
+from graphfix.pipeline_config.paths import INPUT_PATH
 from graphfix.process.console import quoted
 from graphfix.report.next_steps import Step, config_path, next_steps
 from graphfix.report.report import Export, Report
@@ -138,10 +139,11 @@ def what_next(report: Report, directory: str) -> Tuple[str, ...]:
     """Lines for who converted into a directory: where it is, and the next command to paste."""
     page = os.path.join(directory, REPORT_HTML)
     lines = [f"{directory} written; {page} has the details"]
-    if any(one.code == "PLACEHOLDER" for one in report.findings):
+    first = _before_training(report, os.path.join(directory, CONFIG))
+    if first:
         return (
             *lines,
-            "next, write the paths that are still placeholders, and see whether it will train:",
+            f"next, {first}, and see whether it will train:",
             f"graphfix doctor {quoted(os.path.join(directory, CONFIG))}",
             f"then train, and export what you have trained: {page} has the commands",
         )
@@ -150,6 +152,21 @@ def what_next(report: Report, directory: str) -> Tuple[str, ...]:
         if one.command:
             return (*lines, "next, train:", *one.command.split("\n"), *_after(report, one))
     return (*lines, *(f"next: {one.remark}" for one in found[:1]))
+
+
+def _before_training(report: Report, config: str) -> Optional[str]:
+    """What is to be done before a trainer can read what the config names, if anything."""
+    codes = {one.code for one in report.findings}
+    if "PLACEHOLDER" in codes:
+        return f"write the paths that are still placeholders into {config}"
+    plan = report.plan
+    given = {edit.path[0] for edit in plan.config_edits if edit.path[1:] == INPUT_PATH}
+    same = plan.source_names == tuple(one.display_name for one in plan.classes)
+    if "train_input_reader" not in given and not same:
+        return (
+            f"set your records in {config} (they are the source's; --train_record sets them, too)"
+        )
+    return "write the records" if "RECORD_MISSING" in codes else None
 
 
 def _after(report: Report, step: Step) -> Iterator[str]:

@@ -13,7 +13,8 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any, Dict, List, Optional, Sequence
+import threading
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from graphfix.errors import RequestError, VerificationError
 from graphfix.findings import count
@@ -29,6 +30,7 @@ _ENVIRONMENT = os.path.join(_HERE, "stock_environment.py")
 PROBE_SECONDS = 60
 _ENVIRONMENT_SECONDS = 600
 _SECONDS_TO_END = 10
+_SECONDS_TO_LOOK = 0.2
 _FOREVER = 1e9
 _NO_PYTHON = "this is not a Python that runs: %s"
 _INSTALL = (
@@ -102,9 +104,11 @@ def run_jobs(
     timeout: Optional[float] = None,
     gpu: bool = False,
     worker: str = WORKER,
+    begun: Optional[Callable[[int], None]] = None,
 ) -> List[Job]:
     """The results of several jobs, in one run of the worker (TensorFlow is imported once), or of
-    another script that takes the same arguments.
+    another script that takes the same arguments.  `begun` is called with a job's number (from 0)
+    when the worker begins it, from another thread.
 
     Raises:
       SourceError: a job is to run a graph that would do more than compute.
@@ -125,7 +129,7 @@ def run_jobs(
             json.dump(list(jobs), file)
         # What the worker leaves in its temporary directory goes with this one.
         environment = dict(_environment(gpu), TMPDIR=directory)
-        with open(log_path, "wb") as log:
+        with open(log_path, "wb") as log, _watched(result_path + ".begun", begun):
             try:
                 status = _run(
                     [python, worker, job_path, result_path], environment, log, log, timeout
@@ -146,6 +150,34 @@ def run_jobs(
             )
         with open(result_path, encoding="utf-8") as file:
             return json.load(file)
+
+
+@contextlib.contextmanager
+def _watched(path: str, begun: Optional[Callable[[int], None]]) -> Iterator[None]:
+    """Calls `begun` for each byte that the worker adds to a file, as long as this context is."""
+    if begun is None:
+        yield
+        return
+    over = threading.Event()
+
+    def watch() -> None:
+        known, last = 0, False
+        while not last:
+            last = over.wait(_SECONDS_TO_LOOK)
+            now = os.path.getsize(path) if os.path.exists(path) else 0
+            for number in range(known, now):
+                begun(number)
+            known = now
+
+    thread = threading.Thread(target=watch, daemon=True)
+    with signals.held():
+        thread.start()
+    try:
+        yield
+    finally:
+        with signals.held():
+            over.set()
+            thread.join(_SECONDS_TO_END)
 
 
 def _environment(gpu: bool) -> Dict[str, str]:

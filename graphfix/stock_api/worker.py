@@ -3,8 +3,8 @@
 Run by path, under the interpreter whose stock API is to judge; needs nothing of graphfix.  The
 directories are those that PYTHONPATH names.  Where standard input is a socket, its other end is
 held by whoever asks: when that closes, nobody wants an answer, and all of this ends.  JOB.json
-holds one job or a list of jobs, RESULT.json gets one result or a list of as many.  A job is an
-object with a `verb`:
+holds one job or a list of jobs, RESULT.json gets one result or a list of as many, and
+RESULT.json.begun a byte for each job when it begins.  A job is an object with a `verb`:
 
   probe        what is here: python, tensorflow, the API's revision, or why it cannot be imported
   restore      pipeline_config, trainer (model_main|legacy), checkpoint (prefix; without one the
@@ -222,6 +222,12 @@ def heed_the_end():
         threading.Thread(target=wait, daemon=True).start()
 
 
+def begin(path):
+    """Tells whoever asked that the next job is being done: a file has a byte for each."""
+    with open(path, "ab") as file:
+        file.write(b".")
+
+
 def main(arguments):
     heed_the_end()
     job_path, result_path = arguments[:2]
@@ -235,7 +241,10 @@ def main(arguments):
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         api = probe()
-        results = [forked(job, api, result_path + ".part") for job in batch]
+        results = []
+        for job in batch:
+            begin(result_path + ".begun")
+            results.append(forked(job, api, result_path + ".part"))
     with open(result_path + ".part", "w", encoding="utf-8") as file:
         json.dump(results if isinstance(jobs, list) else results[0], file)
     os.replace(result_path + ".part", result_path)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from graphfix.errors import RequestError
 from graphfix.torch.layout import NONE, RELU, RELU_6, LayerSpec, Normalization
 from graphfix.torch.names import torch_shape
 
@@ -81,6 +82,16 @@ class BatchNorm(nn.BatchNorm2d):
     def _load_from_state_dict(self, *arguments: Any) -> None:
         # torch's own would add the number of batches, which TensorFlow does not count.
         nn.Module._load_from_state_dict(self, *arguments)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and x.shape[0] * x.shape[2] * x.shape[3] == 1:
+            raise RequestError(
+                "images",
+                "are one, and a feature map of this detector has one location: BatchNorm has no "
+                "variance to normalize by",
+                "train with two images or more in a batch",
+            )
+        return super().forward(x)
 
     def train(self, mode: bool = True) -> "BatchNorm":
         return super().train(mode and self.trains)

@@ -7,9 +7,10 @@ import contextlib
 import dataclasses
 import json
 import os
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from graphfix.errors import GraphfixError, RequestError, VerificationError
+from graphfix.findings import count
 from graphfix.formats import regular_files
 from graphfix.formats.image_header import Jpeg, jpeg_without_exif
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, FROZEN, LABEL_MAP, PLAN_JSON
@@ -77,15 +78,27 @@ class StockTrial:
 
 
 def verify_stock(
-    directory: str, trial: TrialOptions, *, python: Optional[str] = None
+    directory: str,
+    trial: TrialOptions,
+    *,
+    python: Optional[str] = None,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> StockTrial:
     """Has the stock API start training from a converted directory, and adds the results to the
-    directory's report.  `python` is the Python that has the stock API, by default this one.
+    directory's report.  `python` is the Python that has the stock API, by default this one;
+    `progress` is called with words for what is being done.
 
     Raises:
       RequestError: there is no stock API to ask, or the pictures cannot be compared.
       VerificationError: the stock API does not run, or does not detect.
     """
+    if not os.path.lexists(os.path.join(directory, PLAN_JSON)):
+        raise RequestError(
+            directory,
+            f"was not converted, so there is nothing to compare it with: it has no {PLAN_JSON}, as "
+            "a checkpoint of thaw or of graphfix.torch.save_tf1",
+            "leave out --stock, or convert it and verify what convert writes",
+        )
     plan = read_plan(os.path.join(directory, PLAN_JSON))
     interpreter = runner.find_stock_python(python)
     pictures = [_picture(path) for path in trial.images]
@@ -95,6 +108,7 @@ def verify_stock(
         else [trial.trainer]
     )
     jobs = [_restore_job(directory, trial, name) for name in names]
+    progress("reading the source")
     source, why = sides.find_source(directory, plan, trial.source, trial.source_config)
     if source is None and pictures:
         raise RequestError("--source", f"is needed to compare pictures: {why}", "name it")
@@ -114,7 +128,10 @@ def verify_stock(
                 )
             )
             jobs += _picture_jobs(source, plan, both, trial.images)
-        details = runner.run_jobs(jobs, python=interpreter)
+        progress(f"starting {interpreter}; all of it takes a minute or more")
+        details = runner.run_jobs(
+            jobs, python=interpreter, begun=lambda number: progress(_doing(jobs, number))
+        )
     found = tuple(_verification(name, one) for name, one in zip(names, details))
     remarks += [
         f"the plan was made for the stock API of {plan.target_api}, and this one is of {one.api}: "
@@ -154,6 +171,20 @@ def verify_stock(
         # The result is what was asked for; a report that cannot be written is only a remark.
         remarks += [f"the report was not updated: {problem}" for problem in error.problems]
     return StockTrial(found, details, tuple(remarks), outputs)
+
+
+def _doing(jobs: Sequence[Dict[str, Any]], number: int) -> str:
+    """Words for what the stock API does now."""
+    job = jobs[number]
+    if job["verb"] == "restore":
+        steps = job["steps"]
+        words = f"{job['trainer']} starts from it"
+        words += f" and takes {count(steps, 'step')}" if steps else ""
+    elif job["verb"] == "detect":
+        words = f"detecting in {count(len(job['images']), 'picture')}"
+    else:
+        words = "comparing what source and output compute"
+    return f"asking the stock API, {number + 1} of {len(jobs)}: {words}"
 
 
 def _inputs(trial: TrialOptions) -> List[str]:

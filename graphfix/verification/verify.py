@@ -7,6 +7,7 @@ from typing import List, Optional, Tuple
 
 from graphfix.errors import SourceError, VerificationError
 from graphfix.findings import count
+from graphfix.formats import regular_files
 from graphfix.formats.regular_files import read_file
 from graphfix.modeldir import manifest, ownership
 from graphfix.modeldir.names import EXPORT_JSON, MANIFEST, PLAN_JSON
@@ -100,13 +101,14 @@ def judged(directory: str) -> Judgement:
         record = manifest.read_manifest(directory)
         if record is None:
             if not os.path.exists(directory):
-                raise SourceError(directory, "does not exist", "check the path")
+                raise SourceError(directory, *regular_files.missing(directory))
             plan = os.path.join(directory, PLAN_JSON)
             if not os.path.lexists(plan):
                 raise SourceError(
                     directory,
                     f"is not a directory that graphfix wrote: it has no {MANIFEST}",
-                    "name one",
+                    "name the directory that convert, export or thaw wrote; graphfix inspect "
+                    "describes any other model",
                 )
             raise VerificationError(os.path.join(directory, MANIFEST), "is missing", AGAIN)
         return judge(directory, record)
@@ -115,6 +117,4 @@ def judged(directory: str) -> Judgement:
             raise
         raise VerificationError.collected(error.problems) from None
     except OSError as error:
-        raise SourceError(
-            directory, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
+        raise regular_files.unreadable(directory, error) from None

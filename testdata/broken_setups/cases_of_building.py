@@ -87,8 +87,10 @@ def cases(case):
         "group_norm {}\n      }\n      override_base",
     )
     yield case("no_classification_loss", "CHOICE_MISSING").cut(_LOSSES)
-    yield case("suppression_in_percent", "VALUE_OUT_OF_BOUNDS").change(
-        "iou_threshold: 0.6", "iou_threshold: 60"
+    yield (
+        case("suppression_in_percent", "VALUE_OUT_OF_BOUNDS")
+        .change("iou_threshold: 0.6", "iou_threshold: 60")
+        .fixable()
     )
     yield (
         case("more_detections_of_a_class", "SETTINGS_AT_ODDS")

@@ -24,7 +24,7 @@ WRONG = {
     **dict.fromkeys(
         "anchors config directory fix golden junit label_map_path model_dir one output "
         "output_directory path pipeline_config_path place plan recipe runtime_python source "
-        "stock_python tf1_python train_record two".split(),
+        "source_label_map_path stock_python tf1_python train_record two".split(),
         NO_PATHS,
     ),
     **dict.fromkeys("allow_effects compare drop_quantization overwrite partial".split(), NO_FLAGS),

@@ -19,7 +19,8 @@ import thorough
 
 REPOSITORY = repository.TOP
 # With these, there is nothing to remark, but where names are from.
-QUIET = ("--target_api", "2019-07", "--train_record", __file__, "--eval_record", __file__)
+VAL = os.path.join(repository.TESTDATA, "shapes", "val.record")
+QUIET = ("--target_api", "2019-07", "--train_record", __file__, "--eval_record", VAL)
 NOTE = "1 note: --verbose shows it\n"
 NAMED = r"info SOURCE_NAMES: label_map\.pbtxt next to the source .*\n"
 

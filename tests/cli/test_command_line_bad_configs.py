@@ -13,7 +13,7 @@ def no_config(place):
     os.unlink(place.config)
 
 
-@row("{top}/none.config", "No such file or directory")
+@row("{top}/none.config", "does not exist")
 def a_config_named_that_is_not_there(place):
     place.flags += ["--pipeline_config_path", os.path.join(place.top, "none.config")]
 

@@ -17,7 +17,7 @@ row = Rows()
 # Label maps.
 
 
-@row("{labels}", "No such file or directory")
+@row("{labels}", "does not exist")
 def no_label_map(place):
     os.unlink(place.labels)
 
@@ -97,7 +97,7 @@ def old_classes_whose_names_nobody_knows(place):
 # Flags.
 
 
-@row("the target", "is not given", "pass --label_map_path, --classes, --num_classes")
+@row("the new classes", "are not given", "name them with --classes or --label_map_path")
 def nothing_asked_for(place):
     place.target = []
 
@@ -242,7 +242,7 @@ def plan(place, content):
     place.flags = ["--overwrite"]
 
 
-@row("{top}/plan.json", "No such file or directory")
+@row("{top}/plan.json", "does not exist")
 def no_plan(place):
     plan(place, "")
     os.unlink(os.path.join(place.top, "plan.json"))

@@ -60,3 +60,28 @@ def test_hyphens_stand_for_underscores(graphfix, model, tmp_path):
     done = graphfix("plan", model, "--flagfile", flags, "--target-api", "2019-07", "--json")
     assert done.code == 0 and json.loads(done.out)["target_api"] == "2019-07"
     assert graphfix("diff", "--", "--no-such-file", model).code == 3
+
+
+def test_every_verb_suggests_the_file_that_is_meant(graphfix, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(str(tmp_path))
+    for name in ("it.config", "it.pbtxt", "it.record", "it.json"):
+        (tmp_path / name).write_text("")
+    for words, meant in (
+        ("doctor itt.config", "it.config"),
+        ("anchors fit itt.config --train_record it.record -o new", "it.config"),
+        ("anchors apply itt.config it.config -o new", "it.config"),
+        (f"anchors apply {model} itt.config -o new", "it.config"),
+        ("batch itt.config -o new", "it.config"),
+        ("inspect itt.config", "it.config"),
+        (f"inspect {model} --pipeline_config_path itt.config", "it.config"),
+        (f"inspect {model} --source_label_map_path itt.pbtxt", "it.pbtxt"),
+        (f"convert {model} --label_map_path itt.pbtxt -o new", "it.pbtxt"),
+        (f"convert {model} --plan itt.json -o new", "it.json"),
+        (f"anchors fit {model} --train_record itt.record -o new", "it.record"),
+        (f"check {model} --golden itt.json", "it.json"),
+        ("diff itt.config it.config", "it.config"),
+        ("verify it.confi", "it.config"),
+    ):
+        done = graphfix(*words.split())
+        assert (done.code, done.out) == (3, ""), words
+        assert f"did you mean {meant}" in done.err, (words, done.err)

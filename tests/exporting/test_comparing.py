@@ -135,3 +135,23 @@ def test_pictures_that_are_made_up_have_edges_and_stay_the_same(tmp_path):
     assert np.array_equal(one, pictures.made(0, 48, 64))
     steps = np.abs(np.diff(one.astype(int), axis=1)).max(axis=2)
     assert (steps > 60).sum() > 48
+
+
+@pytest.mark.parametrize("outputs", [(), ("equal",)])
+def test_verify_fails_where_nothing_was_compared(graphfix, tmp_path, monkeypatch, outputs):
+    from graphfix.exporting.torch import target
+    from graphfix.report.report import Outputs, Verification
+    from graphfix.verification.stock_trial import StockTrial
+
+    out = str(tmp_path / "out")
+    assert graphfix("export", "torch", repository.DETECTOR, "-o", out).code == 0
+    found = StockTrial(
+        (Verification("PyTorch", "export", "loads it", True, ()),),
+        [],
+        ("values were not compared",),
+        tuple(Outputs("PyTorch", "values", one, True) for one in outputs),
+    )
+    monkeypatch.setattr(target, "tried", lambda *_: found)
+    done = graphfix("verify", out, "--stock")
+    assert done.code == (0 if outputs else 4)
+    assert ("could not be compared" in done.err) == (not outputs)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 
+import builders
 import pytest
 import repository
 
@@ -76,3 +77,29 @@ def test_the_command_line(graphfix, tmp_path):
     done = graphfix("export", "torch", repository.DETECTOR, "--output_directory", out)
     assert done.code == 0 and "199 tensors for PyTorch" in done.out
     assert graphfix("verify", out).code != 1
+
+
+@pytest.mark.parametrize("name", ["load", "save_tf1"])
+def test_without_pytorch_the_remedy_is_told(monkeypatch, name):
+    import graphfix.torch
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(RequestError, match=r"needs PyTorch.*pip install") as caught:
+        getattr(graphfix.torch, name)
+    assert caught.value.problems[0].subject == f"graphfix.torch.{name}"
+
+
+def test_names_that_are_made_up_are_told(model, tmp_path):
+    """Of an export of the source's own classes."""
+    named = graphfix.export("torch", repository.DETECTOR, tmp_path / "named")
+    assert "NAMES_MADE_UP" not in [one.code for one in named.findings]
+    frozen = os.path.join(repository.DETECTOR, "frozen_inference_graph.pb")
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for path in (frozen, os.path.join(repository.DETECTOR, "pipeline.config")):
+        with open(path, "rb") as file:
+            builders.write(bare, os.path.basename(path), file.read())
+    found = graphfix.export("torch", bare, tmp_path / "out")
+    (finding,) = [one for one in found.findings if one.code == "NAMES_MADE_UP"]
+    assert finding.severity == "warning" and "class_1 to class_8" in finding.message
+    assert 'name: "class_8"' in (tmp_path / "out" / "label_map.pbtxt").read_text()

@@ -13,6 +13,7 @@ import pytest
 import repository
 import thorough
 
+from graphfix.errors import SourceError
 from graphfix.formats import regular_files
 
 TOP = repository.TOP
@@ -255,3 +256,23 @@ def test_every_input_of_every_verb(setup, tmp_path, kind):
         assert code == expected, (name, words, code, said)
         assert "fault of graphfix" not in said, (name, words, said)
         assert os.path.basename(name).split(".data-")[0] in said, (name, words, said)
+
+
+def test_what_is_not_there_is_named_with_what_is_like_it(tmp_path):
+    for name in ("pipeline.config", "model.ckpt.index", "model.ckpt.meta"):
+        (tmp_path / name).write_text("")
+    for wrong, right in (
+        ("pipelin.config", "pipeline.config"),
+        ("model.ckp", "model.ckpt"),
+        ("Pipeline.config/more", "pipeline.config"),
+    ):
+        with pytest.raises(SourceError) as caught:
+            regular_files.read_file(str(tmp_path / wrong))
+        (problem,) = caught.value.problems
+        assert problem.message == "does not exist"
+        assert problem.remedy == f"did you mean {tmp_path / right}?"
+    with pytest.raises(SourceError, match="does not exist; check the path"):
+        regular_files.read_file(str(tmp_path / "else"))
+    os.symlink(str(tmp_path / "nothing"), str(tmp_path / "pipelin"))
+    with pytest.raises(SourceError, match="cannot be read: No such file or directory"):
+        regular_files.read_file(str(tmp_path / "pipelin"))

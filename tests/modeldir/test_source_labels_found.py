@@ -217,3 +217,12 @@ def test_a_recipe_may_say_coco(graphfix, made, tmp_path):
     assert done.code == 0, done.out
     with open(str(tmp_path / "out" / "one" / "plan.json")) as file:
         assert json.load(file)["classes"][0]["sources"] == [18]
+
+
+def test_inspect_is_told_the_names(graphfix, made, tmp_path):
+    named = builders.write(tmp_path, "names.txt", "a\nb\nc\n")
+    data = json.loads(graphfix("inspect", made[4], "--source_label_map_path", named, "--json").out)
+    assert data["class_names"] == ["a", "b", "c"]
+    done = graphfix("inspect", made[90], "--source_label_map_path", "coco")
+    assert "(80 named): person, bicycle" in done.out and QUESTION not in done.out
+    assert QUESTION in graphfix("inspect", made[90]).out

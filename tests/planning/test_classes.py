@@ -270,7 +270,7 @@ def test_classes_that_were_numbered_once_are_carried_by_those_names():
 
 @pytest.mark.parametrize(
     "target, num_classes, subject",
-    [(None, None, "the target"), (labels(_3="cat"), 2, "--label_map_path")],
+    [(None, None, "the new classes"), (labels(_3="cat"), 2, "--label_map_path")],
 )
 def test_numbers_that_do_not_fit_are_refused(target, num_classes, subject):
     assert [found[0] for found in refusal(target, num_classes=num_classes)] == [subject]

@@ -58,3 +58,24 @@ def test_names_with_commas_are_names():
 def test_the_same_thing_is_suggested():
     with pytest.raises(RequestError, match="did you mean 'motorcycle'"):
         resolved("van=motorbike")
+
+
+@pytest.mark.parametrize(
+    "mapping, remedy",
+    [
+        ("van=bsu", "did you mean 'bus'?"),
+        ("van=trk", "did you mean 'truck'?"),
+        ("van=lorri", "did you mean 'truck'?"),
+        ("vna=bus", "did you mean 'van'?"),
+        ("van=truck+bsu", "did you mean 'bus'?"),
+        ("van:trk", "did you mean --map 'van=truck'?"),
+        ("vna -> trk, bsu", "did you mean --map 'van=truck+bus'?"),
+        ("van=trk,bus", "did you mean --map 'van=truck+bus'?"),
+        ("van=xyz", "give a name or id from the source label map"),
+    ],
+)
+def test_what_a_misspelt_name_means(mapping, remedy):
+    with pytest.raises(RequestError) as caught:
+        resolved(mapping)
+    (problem,) = caught.value.problems
+    assert problem.remedy == remedy

@@ -22,7 +22,7 @@ def planned(directory, scope, revision, trainer, extra=()):
         ]:
             metas[other] = meta._replace(name=other)
     request = SurgeryRequest(
-        same_classes(None, 4), trained_ids(None, 4), "prior", 0, "auto", trainer, revision
+        same_classes(None, 4)[0], trained_ids(None, 4), "prior", 0, "auto", trainer, revision
     )
     _, additions = plan_tensors(
         source.model, metas, request, averages_used=False, shadowed=False, quantization_delay=0

@@ -33,6 +33,7 @@ def top(tmp_path_factory):
 def report(model, top):
     out = str(top / "out")
     words = ["convert", model, "--classes", "person,zebra", "--target_api", "2019-07", "-o", out]
+    words += ["--train_record", __file__]
     assert command_line.main(words) == 0
     return reports.load(out)
 
@@ -175,3 +176,22 @@ def test_what_comes_next_where_a_path_is_missing_or_no_trainer_restores(report):
     plan = dataclasses.replace(report.plan, findings=(), target_api="2021-01", trainer="model_main")
     (_, last) = what_next(dataclasses.replace(report, plan=plan), "out")
     assert last.startswith("next: model_main of 2021-01 would not restore")
+
+
+def test_records_come_before_training(report):
+    plan = report.plan
+    edits = [one for one in plan.config_edits if one.path[-1] != "input_path"]
+    kept = dataclasses.replace(report, plan=dataclasses.replace(plan, config_edits=edits))
+    lines = what_next(kept, "out")
+    assert lines[1].startswith(
+        f"next, set your records in {os.path.join('out', 'pipeline.config')}"
+    )
+    assert "--train_record" in lines[1] and lines[2].startswith("graphfix doctor out")
+    # The source's own are right for its own classes.
+    names = tuple(one.display_name for one in plan.classes)
+    same = dataclasses.replace(plan, config_edits=edits, source_names=names)
+    assert what_next(dataclasses.replace(report, plan=same), "out")[1] == "next, train:"
+    missing = Finding("RECORD_MISSING", "warning", "--train_record", "", "")
+    plan = dataclasses.replace(plan, findings=(missing,))
+    lines = what_next(dataclasses.replace(report, plan=plan), "out")
+    assert lines[1] == "next, write the records, and see whether it will train:"

@@ -178,3 +178,13 @@ def test_a_config_of_what_is_not_built_is_refused(copied):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(SourceError, match=r"config\.json"):
         graphfix.torch.load(tmp_path)
+
+
+def test_one_image_is_too_few_for_a_map_of_one_location(tmp_path):
+    graphfix.export("torch", repository.DETECTOR, tmp_path / "out")
+    detector = graphfix.torch.load(tmp_path / "out").train()
+    images = [torch.rand(3, 160, 160)] * 2
+    targets = [{"boxes": torch.tensor([[10.0, 10, 80, 80]]), "labels": torch.tensor([1])}] * 2
+    with pytest.raises(RequestError, match=r"one location.*two images or more"):
+        detector(images[:1], targets[:1])
+    assert all(torch.isfinite(one) for one in detector(images, targets).values())

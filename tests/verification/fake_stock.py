@@ -12,6 +12,7 @@ else:
             job["config"] = open(job["pipeline_config"]).read()
             job["index"] = os.path.getsize(job["checkpoint"] + ".index")
     json.dump(jobs, open(%(asked)r, "w"))
+    open(arguments[2] + ".begun", "w").write("." * len(jobs))
     answers = json.load(open(%(answers)r))
     names = [job.get("trainer", "graph" if "graph" in job else job["verb"]) for job in jobs]
     json.dump([answers[name] for name in names], open(arguments[2], "w"))

@@ -14,6 +14,7 @@ import repository
 import thorough
 from fake_stock import restored
 
+import graphfix as graphfix_api
 from graphfix.errors import RequestError
 from graphfix.report import html, update
 from graphfix.report import report as reports
@@ -307,3 +308,29 @@ def test_a_graph_that_finds_something_else(graphfix, frozen, stock, graph, check
     done = compare(graphfix, out, source, stock, *PICTURES[:2])
     assert done.code == 4 and words.replace(".pb ", ".pb: ") in done.err
     assert "which of them is right" in done.err and "export" not in done.err
+
+
+def test_each_stage_is_told(out, stock):
+    said = []
+    pictures = PICTURES[:2]
+    graphfix_api.try_with_stock_api(
+        out, stock_python=stock.python, steps=1, images=pictures, progress=said.append
+    )
+    assert said[0] == "reading the source" and said[1].startswith(f"starting {stock.python}")
+    assert said[2:5] == [
+        "asking the stock API, 1 of 5: model_main starts from it and takes 1 step",
+        "asking the stock API, 2 of 5: legacy starts from it and takes 1 step",
+        "asking the stock API, 3 of 5: comparing what source and output compute",
+    ]
+    assert said[5:] == [
+        f"asking the stock API, {one} of 5: detecting in 2 pictures" for one in (4, 5)
+    ]
+
+
+def test_what_was_not_converted_is_told(graphfix, tmp_path, stock):
+    thawed = tmp_path / "thawed"
+    frozen = os.path.join(repository.DETECTOR, "frozen_inference_graph.pb")
+    assert graphfix("thaw", frozen, "-o", thawed).code == 0
+    done = graphfix("verify", thawed, "--stock", "--stock_python", stock.python)
+    assert done.code == 3 and f"graphfix: {thawed}: was not converted" in done.err
+    assert "thaw" in done.err and "convert it and verify" in done.err

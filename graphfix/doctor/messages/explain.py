@@ -5,66 +5,19 @@ that the table does not know is never given the meaning of what else stands in t
 """
 
 import dataclasses
-import functools
 import json
-import math
 import re
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from graphfix.doctor.messages.message_table import INSTALLATION, Message, Phrase, message_table
 from graphfix.doctor.messages.pasted import HIDDEN, Line, Pasted, Raised
+from graphfix.doctor.messages.unknown import ENVIRONMENT, Unknown, shortened, unknown
 from graphfix.findings import Finding, count
 
-_MOST_TEXT = 160
-# A message is near another that shares so much of its words, and so many are named.
-_NEAR, _MOST_NEAR = 0.2, 3
-_WORD = re.compile(r"[a-z_][a-z_0-9]{3,}")
-_COMMON = frozenset(
-    "error errors_impl exception framework from have invalid invalidargumenterror keyerror line "
-    "message none python runtimeerror tensorflow tensor that this traceback type typeerror value "
-    "valueerror with object_detection notfounderror true false file name node".split()
+# What the trainers say of a step: legacy/train.py and model_main.
+_STEP = re.compile(
+    r"^global step \d+: loss = [\d.]|^loss = [\d.]+, step = \d|^Loss for final step: [\d.]"
 )
-_ENVIRONMENT = "graphfix doctor --environment --stock_python PY checks all that is installed"
-# What to look at, by words of the traceback and of TensorFlow's nodes around an unknown message.
-_PLACES = (
-    (
-        "dataset_tools/|create_\\w*tf_record|generate_tfrecord|create_tf_example|dict_to_tf_example",
-        "the script that writes the records, and the annotation it was reading: the traceback's "
-        "last line of that script says what it wanted",
-    ),
-    (
-        "label_map_util",
-        "the label map: one item { id: 1 name: 'class' } for each class, as UTF-8 without a BOM",
-    ),
-    (
-        "save/Restore|saver\\.py|init_from_checkpoint|variables_helper|checkpoint_reader",
-        "the checkpoint, and whether model_dir has one of another model: graphfix doctor "
-        "PIPELINE_CONFIG --model_dir DIR",
-    ),
-    (
-        "IteratorGetNext|ParseSingleExample|DecodeJpeg|decode_image|padding_fifo_queue|"
-        "tf_example_decoder|dataset_builder|input_reader_builder",
-        "the records: graphfix doctor PIPELINE_CONFIG reads all of them",
-    ),
-    (
-        "export_inference_graph|exporter\\.py|export_tflite|toco|tflite_convert|lite\\.py",
-        "whether the exporter was given the config of the training run, and a checkpoint of it",
-    ),
-    (
-        "coco_evaluation|coco_tools|object_detection_evaluation|eval_util|evaluator\\.py|pycocotools",
-        "eval_config, eval_input_reader and its records",
-    ),
-    (
-        "builders/|meta_arch|anchor_generator|feature_extractor|box_predictor|config_util",
-        "the config: graphfix doctor PIPELINE_CONFIG",
-    ),
-    ("Loss/|losses\\.py|target_assigner", "boxes and classes of the records, and num_classes"),
-    (
-        "ImportError|ModuleNotFoundError|AttributeError: module|_pb2|DLL load failed|\\.so\\b",
-        f"what is installed: {_ENVIRONMENT}",
-    ),
-)
-_ANYTHING = "the config and all that it names: graphfix doctor PIPELINE_CONFIG"
 
 
 class Problem(NamedTuple):
@@ -77,15 +30,11 @@ class Problem(NamedTuple):
     times: int
 
 
-class Unknown(NamedTuple):
-    """What the table does not know, or knows to have several causes (`row`): its line and text, the
-    nearest messages that it knows, and what to look at."""
+class Progress(NamedTuple):
+    """The last step that a log tells of: its line and what stands there."""
 
     line: int
     text: str
-    nearest: Tuple[str, ...]
-    look_at: Tuple[str, ...]
-    row: Optional[Message] = None
 
 
 class InConfig(NamedTuple):
@@ -101,13 +50,15 @@ class Explanation(NamedTuple):
     """What a text means: its problems, the likeliest cause of its end first.
 
     `unknown` is the error that ended it, where the table does not know it; `problems` are then only
-    what else is in the text.  `config` is there if one was given to look into.
+    what else is in the text.  `config` is there if one was given to look into.  `trained` is there
+    for a log without any error in which a training makes steps.
     """
 
     problems: Tuple[Problem, ...]
     unknown: Optional[Unknown]
     one_line: bool
     config: Optional[InConfig] = None
+    trained: Optional[Progress] = None
 
     def __repr__(self) -> str:
         return f"<Explanation: {count(len(self.messages), 'message')} recognized>"
@@ -117,13 +68,23 @@ class Explanation(NamedTuple):
         """What the error means; empty where it is not known."""
         return () if self.unknown else tuple(one.row for one in self.problems)
 
+    @property
+    def known(self) -> bool:
+        """Whether the text is understood: what its error means, or that it has none."""
+        return bool(self.messages) or (self.trained is not None and self.unknown is None)
+
     def to_json(self) -> str:
-        rows = [] if self.unknown is None else [_unknown_data(self.unknown)]
+        rows = [] if self.unknown is None else [self.unknown.to_data()]
         rows += [_problem_data(one, self.config) for one in self.problems]
         return json.dumps(rows, indent=2, sort_keys=True)
 
     def to_lines(self) -> List[str]:
-        out = [] if self.unknown is None else _unknown_lines(self.unknown)
+        out = [] if self.unknown is None else self.unknown.to_lines()
+        if self.trained is not None:
+            out += [
+                "This log has no error: training makes steps",
+                f"  Line {self.trained.line}, the last: {self.trained.text}",
+            ]
         if self.unknown and self.problems:
             out += ["", "Also in this text, and not necessarily its cause:"]
         for one in self.problems:
@@ -136,7 +97,7 @@ class Explanation(NamedTuple):
                 codes = ", ".join(one.row.codes)
                 out.append(f"  graphfix doctor PIPELINE_CONFIG finds it under: {codes}")
             if one.row.subject == INSTALLATION:
-                out.append(f"  {_ENVIRONMENT}")
+                out.append(f"  {ENVIRONMENT}")
         if self.config is not None:
             out += ["", *_config_lines(self.config)]
         return out
@@ -150,25 +111,37 @@ def explain(text: str) -> Explanation:
     chain = [one for one in pasted.raised if last and one.chain == last.chain]
     problems: Dict[str, Tuple[Tuple[float, int], Problem]] = {}
     known = last is None
-    several: Optional[Problem] = None
+    several: Optional[Tuple[Line, Message]] = None
     for row, position in hits:
         within = _of(chain, position)
         line = pasted.line_at(position)
         if row.open:
             if within or last is None:
-                several = Problem(row, line.number, _shown(line.text), 1)
+                several = (line, row)
             continue
         known = known or within
         rank = (_rank(pasted, position, within) + 1.5 * row.aftermath, -position)
         before = problems.get(row.wording)
         times = 1 + (before[1].times if before else 0)
-        one = Problem(row, line.number, _shown(line.text), times)
+        one = Problem(row, line.number, shortened(line.text), times)
         if before and before[0] < rank:
             rank, one = before[0], before[1]._replace(times=times)
         problems[row.wording] = (rank, one)
     ordered = tuple(one for _, one in sorted(problems.values(), key=lambda pair: pair[0]))
-    unknown = None if known and ordered else _unknown(pasted, last, several)
-    return Explanation(ordered, unknown, sum(bool(line.text.strip()) for line in pasted.lines) < 2)
+    step = _last_step(pasted)
+    faults = tuple(one for one in ordered if not one.row.harmless)
+    if faults or step or last:
+        ordered = faults
+    trained = None if ordered or several or last else step
+    strange = None if (known and ordered) or trained else unknown(pasted, last, several)
+    one_line = sum(bool(line.text.strip()) for line in pasted.lines) < 2
+    return Explanation(ordered, strange, one_line, trained=trained)
+
+
+def _last_step(pasted: Pasted) -> Optional[Progress]:
+    """The last step that a trainer says it has made, if any."""
+    steps = [line for line in pasted.lines if line.kind == "log" and _STEP.search(line.text)]
+    return Progress(steps[-1].number, shortened(steps[-1].text)) if steps else None
 
 
 def _hits(pasted: Pasted) -> Iterator[Tuple[Message, int]]:
@@ -183,6 +156,8 @@ def _hits(pasted: Pasted) -> Iterator[Tuple[Message, int]]:
         for start in sorted(_places(row, pasted, lines)):
             number = pasted.line_at(start).number
             record = pasted.record(number)
+            if any(place > start for one in row.until for place in _starts(one, pasted.squeezed)):
+                continue
             if record not in taken and (not row.near or _is_near(row, pasted, number)):
                 taken[record] = row
                 yield row, start
@@ -222,61 +197,6 @@ def _rank(pasted: Pasted, position: int, within: bool) -> float:
     return 2 if warns and not _of(pasted.raised, position) else 1
 
 
-def _unknown(pasted: Pasted, last: Optional[Raised], several: Optional[Problem]) -> Unknown:
-    shown = [line for line in pasted.lines if line.kind in ("exception", "plain", "log")]
-    filled = [line for line in shown if line.text.strip()]
-    number = last.line if last else (filled[-1].number if filled else 1)
-    text = pasted.lines[number - 1].text
-    if several:
-        return Unknown(several.line, several.text, (), (several.row.remedy,), several.row)
-    around = "\n".join(line.text for line in pasted.lines[max(0, number - 80) : number + 40])
-    places = [advice for pattern, advice in _PLACES if re.search(pattern, around)]
-    frames = [frame for frame in pasted.traceback(number) if "object_detection" in frame]
-    look_at = [f"where the API stopped: {_shown(frames[-1])}"] if frames else []
-    look_at += places[:2] or [_ANYTHING]
-    return Unknown(number, _shown(text), _nearest(text), tuple(look_at))
-
-
-def _nearest(text: str) -> Tuple[str, ...]:
-    """The wordings of the messages that share the most of their words with a text."""
-    words, weights, usual = _vocabulary()
-
-    def weight(some: Set[str]) -> float:
-        return sum(weights.get(word, usual) for word in some)
-
-    wanted = _words(text)
-    whole = weight(wanted) or 1.0
-    scored = sorted(
-        (-weight(wanted & one) / math.sqrt(whole * (weight(one) or 1.0)), number)
-        for number, one in enumerate(words)
-        if wanted & one
-    )
-    table = message_table()
-    return tuple(table[number].wording for score, number in scored[:_MOST_NEAR] if -score >= _NEAR)
-
-
-@functools.lru_cache(maxsize=None)
-def _vocabulary() -> Tuple[Tuple[Set[str], ...], Dict[str, float], float]:
-    """The words of every row, the weight of each (the rarer, the more), and a strange word's."""
-    table = message_table()
-    words = tuple(_words(" ".join((row.wording,) + row.yes[:1])) for row in table)
-    seen: Dict[str, int] = {}
-    for one in words:
-        for word in one:
-            seen[word] = seen.get(word, 0) + 1
-    weights = {word: math.log(1 + len(table) / count) for word, count in seen.items()}
-    return words, weights, math.log(1 + len(table))
-
-
-def _words(text: str) -> Set[str]:
-    return set(_WORD.findall(text.lower())) - _COMMON
-
-
-def _shown(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 3] + "..."
-
-
 def _problem_data(one: Problem, config: Optional[InConfig]) -> Dict[str, object]:
     data: Dict[str, object] = {
         "known": True,
@@ -303,33 +223,3 @@ def _config_lines(config: InConfig) -> List[str]:
     for one in config.findings:
         out += [f"  {one.code} {one.subject}: {one.message}", f"    -> {one.remedy}"]
     return out + list(config.memory)
-
-
-def _unknown_data(unknown: Unknown) -> Dict[str, object]:
-    return {
-        "known": False,
-        "line": unknown.line,
-        "text": unknown.text,
-        "nearest": list(unknown.nearest),
-        "look_at": list(unknown.look_at),
-        "causes": unknown.row.cause if unknown.row else None,
-    }
-
-
-def _unknown_lines(unknown: Unknown) -> List[str]:
-    if unknown.row:
-        return [
-            unknown.row.wording,
-            f"  Line {unknown.line}: {unknown.text}",
-            "  This message has several causes, so graphfix names none.",
-            "  May be: " + unknown.row.cause,
-            "  Look:   " + unknown.row.remedy,
-        ]
-    out = [f"graphfix does not know this message: {unknown.text}"]
-    out += ["  Look at " + one for one in unknown.look_at]
-    if unknown.nearest:
-        out.append(
-            "  The nearest messages that it knows (docs/troubleshooting.md), of another cause:"
-        )
-        out += ["    " + one for one in unknown.nearest]
-    return out

@@ -14,6 +14,8 @@ that is indented by two blanks continues the one before.
     yes TEXT             a text that must get this answer first; \n in it is a line break
     no TEXT              one that must not get it
 
+    until PHRASE         what the text has later where the message means nothing any more
+    harmless yes         all is well; said only where the text says nothing else
     aftermath yes        what another error left behind, or no error: any other one goes first
     memory yes           it is about the machine's memory, of which there is a forecast
     open yes             on purpose unknown: it has several causes.  `cause` says which, `do` what
@@ -72,11 +74,13 @@ class Message(NamedTuple):
     lines: Tuple[Pattern[str], ...]
     prose: Tuple[Pattern[str], ...]
     near: Tuple[Phrase, ...]
+    until: Tuple[Phrase, ...]
     cause: str
     remedy: str
     codes: Tuple[str, ...]
     yes: Tuple[str, ...]
     no: Tuple[str, ...]
+    harmless: bool
     aftermath: bool
     memory: bool
     open: bool
@@ -131,11 +135,13 @@ def _row(fields: Dict[str, List[str]], subject: str) -> Message:
         lines=tuple(re.compile(value) for value in all_of("line")),
         prose=tuple(re.compile(value) for value in all_of("prose")),
         near=tuple(map(_phrase, all_of("near"))),
+        until=tuple(map(_phrase, all_of("until"))),
         cause=one("cause"),
         remedy=one("do"),
         codes=tuple(" ".join(all_of("codes")).split()),
         yes=tuple(map(_example, all_of("yes"))),
         no=tuple(map(_example, all_of("no"))),
+        harmless=bool(all_of("harmless")),
         aftermath=bool(all_of("aftermath")),
         memory=bool(all_of("memory")),
         open=bool(all_of("open")),

@@ -52,9 +52,7 @@ def read_index(prefix: str) -> bytes:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise SourceError(
-            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
+        raise regular_files.unreadable(path, error) from None
     if not os.path.exists(prefix) or os.path.isdir(prefix):
         parts = sorted(glob.glob(glob.escape(prefix) + ".*"))
         parts = [os.path.basename(one) for one in parts if _PART.fullmatch(one[len(prefix) :])]
@@ -85,9 +83,7 @@ def _tail(path: str, count: int) -> bytes:
             file.seek(max(0, os.path.getsize(path) - count))
             return file.read(count)
     except OSError as error:
-        raise SourceError(
-            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
+        raise regular_files.unreadable(path, error) from None
 
 
 def open_bundle(prefix: str, index: Optional[bytes] = None) -> TensorStore:

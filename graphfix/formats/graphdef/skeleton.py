@@ -84,9 +84,7 @@ def read(path: str, form: Tuple[int, ...]) -> bytes:
             found, _ = _cut(source, 0, size, form + _CONTENT)
             return extents.joined(found)
     except OSError as error:
-        raise SourceError(
-            path, f"cannot be read: {error.strerror}", "check the path and its permissions"
-        ) from None
+        raise regular_files.unreadable(path, error) from None
 
 
 class _File:

@@ -17,10 +17,11 @@ most MAX_DEPTH deep, so that no input exhausts the stack.
 """
 
 import re
-from typing import List, Tuple, Union
+from typing import List, Optional, Tuple, Union
 
 from graphfix.errors import SourceError
 from graphfix.formats.textproto import literals
+from graphfix.formats.textproto.indentation import mismatch
 from graphfix.formats.textproto.source_text import BOM, SourceText
 from graphfix.formats.textproto.tree import (
     FLOAT,
@@ -96,18 +97,21 @@ class _Parser:
     def _kind(self) -> str:
         return self.tokens[self.at][0]
 
-    def _unexpected(self, wanted: str, remedy: str) -> SourceError:
+    def _unexpected(self, wanted: str, remedy: str, place: Optional[int] = None) -> SourceError:
+        """That something else was expected here, or at another place where the same stands."""
         kind, start, end = self.tokens[self.at]
         shown = ascii(self.text[start : min(end, start + 40)])
         found = "the end of the file" if kind == "end" else shown
-        return self.source.error(start, f"expected {wanted}, found {found}", remedy)
+        place = start if place is None else place
+        return self.source.error(place, f"expected {wanted}, found {found}", remedy)
 
     def document(self) -> Block:
         fields = self._fields(0)
         if self._kind() != "end":
             closing = self._kind() in ("}", "]", ">")
             remedy = CLOSES_NOTHING if closing else "write its name before it"
-            raise self._unexpected("a field name", remedy)
+            surplus = mismatch(self.source, self.tokens).surplus if closing else None
+            raise self._unexpected("a field name", remedy, surplus)
         start = len(BOM) if self.text.startswith(BOM) else 0
         return Block(self.source, start, len(self.text), start, len(self.text), fields)
 
@@ -187,10 +191,18 @@ class _Parser:
             )
         fields = self._fields(depth)
         if self._kind() != _CLOSER[opener]:
+            closer = _CLOSER[opener]
+            if self._kind() == "end":
+                unclosed = mismatch(self.source, self.tokens).unclosed
+                raise self.source.error(
+                    start if unclosed is None else unclosed,
+                    "the block that opens here is not closed",
+                    f"write {closer} where it ends",
+                )
+            line = self.source.position(start)[0]
             raise self._unexpected(
-                f"a field name or {_CLOSER[opener]}",
-                f"close the {opener} of line {self.source.position(start)[0]}, or correct what "
-                "is here",
+                f"a field name or {closer}",
+                f"close the {opener} of line {line}, or correct what is here",
             )
         _, body_end, end = self._take()
         return Block(self.source, start, end, body_start, body_end, fields)

@@ -278,3 +278,42 @@ def test_the_data_has_all_that_the_lines_have():
     assert [one["known"] for one in data] == [False, True]
     assert data[0]["text"] == "ValueError: brand new" and data[0]["look_at"]
     assert data[1]["line"] == 1 and data[1]["codes"] and data[1]["remedy"]
+
+
+# Of a run of legacy/train.py (2019-07) from a converted checkpoint.
+HEALTHY = """\
+WARNING:root:Variable [Conv/weights/Adam_1] is not available in checkpoint
+WARNING:root:Variable [beta2_power] is not available in checkpoint
+WARNING:root:Variable [global_step] is not available in checkpoint
+I1130 17:30:27.576324 1404 supervisor.py:1099] global_step/sec: 0
+INFO:tensorflow:Recording summary at step 0.
+INFO:tensorflow:global step 1: loss = 0.9177 (35.229 sec/step)
+INFO:tensorflow:global step 12: loss = 1.7164 (0.068 sec/step)
+"""
+
+
+def test_a_healthy_log_has_no_problem(graphfix, tmp_path):
+    found = explain(HEALTHY)
+    assert (found.problems, found.unknown) == ((), None) and found.known
+    assert found.trained == (7, "global step 12: loss = 1.7164 (0.068 sec/step)")
+    (tmp_path / "a.log").write_text(HEALTHY)
+    done = graphfix("doctor", "--explain", tmp_path / "a.log")
+    assert done.code == 0 and done.out.startswith("This log has no error")
+    assert done.out.count("Variable [") == done.out.count("global_step") == 0
+    assert explain("INFO:tensorflow:loss = 4.98, step = 100 (3.2 sec)").trained
+    assert json.loads(found.to_json()) == []
+
+
+def test_what_is_wrong_in_a_log_stays_wrong_where_it_trains():
+    lost = "WARNING:root:Variable [Conv/weights] is not available in checkpoint\n"
+    (problem,) = explain(lost + HEALTHY).problems
+    assert problem.row.wording == "Variable [X] is not available in checkpoint"
+    assert problem.times == 1
+    ended = explain(HEALTHY + "ValueError: brand new")
+    assert ended.unknown.text == "ValueError: brand new" and not ended.trained
+    assert not ended.problems
+    # As long as no step was made, it is what to look at.
+    slow = HEALTHY[: HEALTHY.index("INFO:tensorflow:global step 1")]
+    assert [one.row.wording for one in explain(slow).problems] == ["global_step/sec: 0"]
+    alone = explain("Variable [global_step] is not available in checkpoint")
+    assert [one.remedy for one in alone.messages] == ["go on: there is nothing to mend"]

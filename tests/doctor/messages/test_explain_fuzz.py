@@ -8,7 +8,8 @@ import pytest
 from graphfix.doctor.messages.explain import explain
 from graphfix.doctor.messages.message_table import message_table
 
-ROWS = [row for row in message_table() if not row.prose]
+# Without those that mean nothing where training goes on, as it does in the noise.
+ROWS = [row for row in message_table() if not (row.prose or row.harmless or row.until)]
 
 
 def disguised(text, generator):

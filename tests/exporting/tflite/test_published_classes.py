@@ -196,7 +196,7 @@ def test_lists_behind_the_model_follow(tmp_path, first):
         ({"num_classes": 2}, "class 'class_1'"),
         ({"classes": "one", "seed": 3}, "--seed: means nothing to a .tflite"),
         ({"classes": "one", "freeze": "backbone"}, "--freeze: means nothing"),
-        ({}, "the target: is not given"),
+        ({}, "the new classes: are not given"),
         ({"classes": "one", "map": ["one=7"]}, "7"),
     ],
 )
