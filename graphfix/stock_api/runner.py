@@ -13,7 +13,7 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from graphfix.errors import RequestError, VerificationError
 from graphfix.findings import count
@@ -31,23 +31,38 @@ _SECONDS_TO_END = 10
 _FOREVER = 1e9
 _NO_PYTHON = "this is not a Python that runs: %s"
 _INSTALL = (
-    "name, with --stock_python, the python of an environment that has tensorflow==1.15.* "
+    "name, with {}, the python of an environment that has tensorflow==1.15.* "
     "and the TensorFlow 1 Object Detection API (CPython 3.6 or 3.7, or 3.8 with NVIDIA's build)"
 )
 
 Job = Dict[str, Any]
 
 
-def find_stock_python(explicit: Optional[str] = None) -> str:
+class Role(NamedTuple):
+    """What a Python is for, in messages, and how its user gets another one."""
+
+    name: str
+    remedy: str
+
+
+def stock_role(flag: str) -> Role:
+    """That of TensorFlow 1 and the stock API, which a flag names."""
+    return Role("stock API", _INSTALL.format(flag))
+
+
+_STOCK = stock_role("--stock_python")
+
+
+def find_stock_python(explicit: Optional[str] = None, role: Role = _STOCK) -> str:
     """The interpreter that has TensorFlow and the stock API: the one named, or this one."""
     if explicit is None:
         named = named_directories()
         if api_revision.find("tensorflow", named) and api_revision.importable(named):
             return sys.executable
         raise RequestError(
-            sys.executable, "this Python has no stock Object Detection API", _INSTALL
+            sys.executable, "this Python has no stock Object Detection API", role.remedy
         )
-    found = _look(explicit)
+    found = _look(explicit, role=role)
     missing = [
         what
         for what, there in (
@@ -57,7 +72,7 @@ def find_stock_python(explicit: Optional[str] = None) -> str:
         if not there
     ]
     if missing:
-        raise RequestError(explicit, "this Python has no " + " and no ".join(missing), _INSTALL)
+        raise RequestError(explicit, "this Python has no " + " and no ".join(missing), role.remedy)
     return explicit
 
 
@@ -73,7 +88,10 @@ def look_around(python: Optional[str] = None) -> Dict[str, Any]:
 
 
 def _look(
-    python: str, script: str = api_revision.__file__, seconds: float = PROBE_SECONDS
+    python: str,
+    script: str = api_revision.__file__,
+    seconds: float = PROBE_SECONDS,
+    role: Role = _STOCK,
 ) -> Dict[str, Any]:
     """What a script of this package prints, as JSON, under another interpreter."""
     with Scratch() as directory, open(os.path.join(directory, "answer"), "w+b") as answer:
@@ -84,7 +102,7 @@ def _look(
             answer.seek(0)
             return json.loads(answer.read().decode("utf-8"))
         except (OSError, subprocess.TimeoutExpired, ValueError) as error:
-            raise RequestError(python, _NO_PYTHON % error, _INSTALL) from error
+            raise RequestError(python, _NO_PYTHON % error, role.remedy) from error
 
 
 def run_job(job: Job, *, python: str, timeout: Optional[float] = None, gpu: bool = False) -> Job:
@@ -99,9 +117,10 @@ def run_jobs(
     timeout: Optional[float] = None,
     gpu: bool = False,
     worker: str = WORKER,
+    role: Role = _STOCK,
 ) -> List[Job]:
     """The results of several jobs, in one run of the worker (TensorFlow is imported once), or of
-    another script that takes the same arguments.
+    another script that takes the same arguments, under a Python of another `role`.
 
     Raises:
       SourceError: a job is to run a graph that would do more than compute.
@@ -128,18 +147,20 @@ def run_jobs(
                     [python, worker, job_path, result_path], environment, log, log, timeout
                 )
             except OSError as error:
-                raise RequestError(python, _NO_PYTHON % error, _INSTALL) from error
+                raise RequestError(python, _NO_PYTHON % error, role.remedy) from error
             except subprocess.TimeoutExpired:
                 raise VerificationError(
-                    f"stock API under {python}",
+                    f"{role.name} under {python}",
                     f"no answer within {timeout:g} seconds",
                     "allow it more time, or ask for fewer steps",
                 ) from None
         if status or not os.path.exists(result_path):
             raise VerificationError(
-                f"stock API under {python}",
+                f"{role.name} under {python}",
                 f"the worker ended with status {status}: {_last_line(log_path)}",
-                "see whether that Python can import object_detection",
+                "see whether that Python can import object_detection"
+                if worker == WORKER
+                else role.remedy,
             )
         with open(result_path, encoding="utf-8") as file:
             return json.load(file)
