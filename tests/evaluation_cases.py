@@ -42,6 +42,8 @@ A, B, M = floats(3, 4), floats(4), floats(2, 3, 4)
 CASES = [
     ("Identity", [A], {}, A),
     ("Sqrt", [A], {}, np.sqrt(A)),
+    ("Rsqrt", [A], {}, (1 / np.sqrt(A.astype(np.float64))).astype(np.float32)),
+    ("Neg", [A], {}, -A),
     ("Pack", [B, B, B], {"axis": 1}, np.stack([B, B, B], 1)),
     ("Pack", [B, B], {"axis": -1}, np.stack([B, B], -1)),
     ("Reshape", [M, ints(4, -1)], {}, M.reshape(4, 6)),

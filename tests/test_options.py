@@ -103,7 +103,10 @@ def test_every_option_is_a_flag():
 
 
 def test_errors_name_options_as_python_does(model):
-    with pytest.raises(graphfix.RequestError, match="num_classes= or plan="):
+    with pytest.raises(
+        graphfix.RequestError,
+        match="classes= or label_map_path=, or give their number with num_classes=",
+    ):
         graphfix.plan(model)
 
 

@@ -20,9 +20,8 @@ def told(found: "Exported", directory: str, *, as_json: bool) -> int:
     print_next("next, use it:", *(line for one in found.next_steps for line in one.split("\n")))
     target = TARGETS[found.target]
     if not found.comparison and hasattr(target.load(), "tried"):
-        print_next(
-            f"to have it judged by {target.title}, in a PYTHON that has it:",
-            f"graphfix verify {quoted(directory)} --stock --stock_python PYTHON "
-            "--tf1_python TENSORFLOW_PYTHON",
-        )
+        command = f"graphfix verify {quoted(directory)} --stock --stock_python PYTHON"
+        if not found.details.get("published"):  # which is compared with what it was made of
+            command += " --tf1_python TENSORFLOW_PYTHON"
+        print_next(f"to have it judged by {target.title}, in a PYTHON that has it:", command)
     return 0

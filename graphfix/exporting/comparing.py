@@ -56,8 +56,15 @@ def compared(
         exported,
         Trial(python, tensorflow, images=[os.path.abspath(one) for one in asked.images]),
     )
-    if not tried.outputs:  # figures without a verdict
-        return {"runtime": tried.verifications[0].api, "summary": "; ".join(tried.remarks)}, ()
+    if not tried.outputs:
+        finding = Finding(
+            NOT_COMPARED,
+            WARNING,
+            row.title,
+            f"was run, but {'; '.join(tried.remarks)}",
+            "see that the source detects something, and name pictures in which it does",
+        )
+        return {}, (finding,)
     (outputs,) = tried.outputs
     scores, edges = (one.difference for one in outputs.figures)
     result = {

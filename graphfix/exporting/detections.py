@@ -11,6 +11,7 @@ from graphfix.stock_api import runner
 from graphfix.verification.stock_trial import StockTrial
 
 JOBS = os.path.join(os.path.dirname(runner.WORKER), "tool_jobs.py")
+_RUNTIME = "--runtime_python (of verify: --stock_python)"
 # By how much scores and edges (as parts of the picture) may differ.
 NEAR = 1e-3
 
@@ -68,13 +69,14 @@ def of_runtime(
     Raises:
       VerificationError: it does not run the model.
     """
-    (found,) = runner.run_jobs([job], python=python or sys.executable, worker=worker)
+    role = runner.Role(package, f"name a Python that has {package} with {_RUNTIME}")
+    (found,) = runner.run_jobs([job], python=python or sys.executable, worker=worker, role=role)
     error = found.get("error")
     if error:
         raise VerificationError(
             f"{package} under {python or sys.executable}",
             f"{error['type']}: {error['message']:.500}",
-            f"name a Python that has {package} with --stock_python",
+            role.remedy,
         )
     return found
 
@@ -94,12 +96,13 @@ def of_tensorflow(
         "images": list(images),
         "arrays": list(arrays),
     }
-    (found,) = runner.run_jobs([job], python=python, worker=JOBS)
+    role = runner.Role("TensorFlow", "name a Python that has TensorFlow with --tf1_python")
+    (found,) = runner.run_jobs([job], python=python, worker=JOBS, role=role)
     if "error" in found:
         raise VerificationError(
             f"TensorFlow under {python}",
             f"{found['error']['type']}: {found['error']['message']:.500}",
-            "name a Python that has TensorFlow with --tf1_python",
+            role.remedy,
         )
     return found
 
@@ -111,7 +114,8 @@ def installed(python: Optional[str], packages: Sequence[str]) -> Dict[str, bool]
       GraphfixError: it is not a Python that runs.
     """
     job = {"verb": "installed", "packages": list(packages)}
-    (found,) = runner.run_jobs([job], python=python or sys.executable, worker=JOBS)
+    role = runner.Role("a runtime", f"name a Python with {_RUNTIME} and --tf1_python")
+    (found,) = runner.run_jobs([job], python=python or sys.executable, worker=JOBS, role=role)
     return found["installed"]
 
 
@@ -122,7 +126,8 @@ def judged(
     least: float,
     results: List[Dict[str, Any]],
 ) -> StockTrial:
-    """What a runtime's detections are beside TensorFlow's, where those are known."""
+    """What a runtime's detections are beside TensorFlow's, where those are known, and there are
+    some."""
     pictures = count(len(ours["detections"]), "picture")
     number = count(sum(map(len, ours["detections"])), "detection")
     verification = Verification(
@@ -134,6 +139,12 @@ def judged(
         remarks = ("detections were not compared: name a Python of TensorFlow as --tf1_python",)
     else:
         found = compare(theirs["detections"], ours["detections"], least)
+        if not found.total:
+            remarks = (
+                f"nothing was compared: neither {runtime} nor TensorFlow finds anything in "
+                f"{pictures} with a score above {least:g}; name others with --images",
+            )
+            return StockTrial((verification,), results, remarks, ())
         figures = (OutputFigure("scores", found.score, 1.0), OutputFigure("edges", found.edge, 1.0))
         outputs = (Outputs(runtime, "detections", str(found), found.equal, figures),)
     return StockTrial((verification,), results, remarks, outputs)

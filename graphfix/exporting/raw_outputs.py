@@ -41,7 +41,7 @@ def of_tensorflow_1(
     Raises:
       GraphfixError: they cannot be had.
     """
-    python = runner.find_stock_python(trial.tf1_python)
+    python = runner.find_stock_python(trial.tf1_python, runner.stock_role("--tf1_python"))
     detector = _again(directory, exported, trial, runner.importable_api(python))
     prefix = os.path.join(scratch, CHECKPOINT)
     writer.write_bundle(detector.tensors, prefix)

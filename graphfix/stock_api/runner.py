@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 from graphfix.errors import RequestError, VerificationError
 from graphfix.findings import count
@@ -34,23 +34,38 @@ _SECONDS_TO_LOOK = 0.2
 _FOREVER = 1e9
 _NO_PYTHON = "this is not a Python that runs: %s"
 _INSTALL = (
-    "name, with --stock_python, the python of an environment that has tensorflow==1.15.* "
+    "name, with {}, the python of an environment that has tensorflow==1.15.* "
     "and the TensorFlow 1 Object Detection API (CPython 3.6 or 3.7, or 3.8 with NVIDIA's build)"
 )
 
 Job = Dict[str, Any]
 
 
-def find_stock_python(explicit: Optional[str] = None) -> str:
+class Role(NamedTuple):
+    """What a Python is for, in messages, and how its user gets another one."""
+
+    name: str
+    remedy: str
+
+
+def stock_role(flag: str) -> Role:
+    """That of TensorFlow 1 and the stock API, which a flag names."""
+    return Role("stock API", _INSTALL.format(flag))
+
+
+_STOCK = stock_role("--stock_python")
+
+
+def find_stock_python(explicit: Optional[str] = None, role: Role = _STOCK) -> str:
     """The interpreter that has TensorFlow and the stock API: the one named, or this one."""
     if explicit is None:
         named = named_directories()
         if api_revision.find("tensorflow", named) and api_revision.importable(named):
             return sys.executable
         raise RequestError(
-            sys.executable, "this Python has no stock Object Detection API", _INSTALL
+            sys.executable, "this Python has no stock Object Detection API", role.remedy
         )
-    found = _look(explicit)
+    found = _look(explicit, role=role)
     missing = [
         what
         for what, there in (
@@ -60,7 +75,7 @@ def find_stock_python(explicit: Optional[str] = None) -> str:
         if not there
     ]
     if missing:
-        raise RequestError(explicit, "this Python has no " + " and no ".join(missing), _INSTALL)
+        raise RequestError(explicit, "this Python has no " + " and no ".join(missing), role.remedy)
     return explicit
 
 
@@ -76,7 +91,10 @@ def look_around(python: Optional[str] = None) -> Dict[str, Any]:
 
 
 def _look(
-    python: str, script: str = api_revision.__file__, seconds: float = PROBE_SECONDS
+    python: str,
+    script: str = api_revision.__file__,
+    seconds: float = PROBE_SECONDS,
+    role: Role = _STOCK,
 ) -> Dict[str, Any]:
     """What a script of this package prints, as JSON, under another interpreter."""
     with Scratch() as directory, open(os.path.join(directory, "answer"), "w+b") as answer:
@@ -89,7 +107,7 @@ def _look(
             answer.seek(0)
             return json.loads(answer.read().decode("utf-8"))
         except (OSError, subprocess.TimeoutExpired, ValueError) as error:
-            raise RequestError(python, _NO_PYTHON % error, _INSTALL) from error
+            raise RequestError(python, _NO_PYTHON % error, role.remedy) from error
 
 
 def run_job(job: Job, *, python: str, timeout: Optional[float] = None, gpu: bool = False) -> Job:
@@ -105,10 +123,11 @@ def run_jobs(
     gpu: bool = False,
     worker: str = WORKER,
     begun: Optional[Callable[[int], None]] = None,
+    role: Role = _STOCK,
 ) -> List[Job]:
     """The results of several jobs, in one run of the worker (TensorFlow is imported once), or of
-    another script that takes the same arguments.  `begun` is called with a job's number (from 0)
-    when the worker begins it, from another thread.
+    another script that takes the same arguments, under a Python of another `role`.  `begun` is
+    called with a job's number (from 0) when the worker begins it, from another thread.
 
     Raises:
       SourceError: a job is to run a graph that would do more than compute.
@@ -135,18 +154,20 @@ def run_jobs(
                     [python, worker, job_path, result_path], environment, log, log, timeout
                 )
             except OSError as error:
-                raise RequestError(python, _NO_PYTHON % error, _INSTALL) from error
+                raise RequestError(python, _NO_PYTHON % error, role.remedy) from error
             except subprocess.TimeoutExpired:
                 raise VerificationError(
-                    f"stock API under {python}",
+                    f"{role.name} under {python}",
                     f"no answer within {timeout:g} seconds",
                     "allow it more time, or ask for fewer steps",
                 ) from None
         if status or not os.path.exists(result_path):
             raise VerificationError(
-                f"stock API under {python}",
+                f"{role.name} under {python}",
                 f"the worker ended with status {status}: {_last_line(log_path)}",
-                "see whether that Python can import object_detection",
+                "see whether that Python can import object_detection"
+                if worker == WORKER
+                else role.remedy,
             )
         with open(result_path, encoding="utf-8") as file:
             return json.load(file)

@@ -144,7 +144,7 @@ def test_the_same_anchors_change_nothing(graphfix, model, tmp_path):
     "text, words",
     [
         ("", "has no anchor generator"),
-        ("ssd_anchor_generator {", "expected a field name"),
+        ("ssd_anchor_generator {", "the block that opens here is not closed"),
         ("ssd_anchor_generator { num_layer: 6 }", "num_layer"),
         ("ssd_anchor_generator { num_layers: 5 aspect_ratios: 1 }", "for 5 feature maps"),
         ("ssd_anchor_generator { num_layers: 1 aspect_ratios: 1 }", "cannot be built"),

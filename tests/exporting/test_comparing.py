@@ -19,17 +19,17 @@ OTHER = [[{"box": [0.1, 0.1, 0.5, 0.5], "score": 0.8, "class_id": 1}]]
 
 @pytest.fixture
 def export(monkeypatch):
-    """export(where, ours=..., packages=..., **options): an export whose runtime detects `ours`,
-    where the Pythons named have some packages; TensorFlow detects SEEN."""
+    """export(where, ours=..., theirs=..., packages=..., **options): an export whose runtime detects
+    `ours` and TensorFlow `theirs`, where the Pythons named have some packages."""
     tried = []
 
-    def install(where, ours=SEEN, packages=("cv2", "tensorflow"), **options):
+    def install(where, ours=SEEN, theirs=SEEN, packages=("cv2", "tensorflow"), **options):
         def judge(directory, exported, trial):
             assert os.path.exists(os.path.join(directory, "export.json")) is False
             assert exported["target"] == Target.OPENCV
             tried.append(trial)
             return detections.judged(
-                "OpenCV 9", {"detections": ours}, {"detections": SEEN}, 0.1, []
+                "OpenCV 9", {"detections": ours}, {"detections": theirs}, 0.1, []
             )
 
         module = types.SimpleNamespace(
@@ -84,6 +84,14 @@ def test_what_is_rounded_may_differ_and_says_so(monkeypatch):
     )
     assert not result["equal"] and finding.code == "DETECTIONS_DIFFER"
     assert finding.severity == "warning"
+
+
+@pytest.mark.parametrize("nothing", [[[]], [[dict(SEEN[0][0], score=float("nan"))]]])
+def test_nothing_found_on_both_sides_is_no_agreement(export, nothing):
+    found = export(graphfix.Memory(), ours=nothing, theirs=nothing)
+    (finding,) = [one for one in found.findings if one.code == "NOT_COMPARED"]
+    assert finding.severity == "warning" and "nothing was compared" in finding.message
+    assert not found.comparison and "--images" in found.compared[0]
 
 
 @pytest.mark.parametrize(

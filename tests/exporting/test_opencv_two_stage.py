@@ -107,11 +107,9 @@ def settings(**changes):
 
 def made(graph, **changes):
     opened = files.open_graph(graph.message, "graph")
-    text, mean, scale, layers = two_stage.text_and_preprocessing(
-        opened, HEADS, settings(**changes), "graph"
-    )
-    parsed = text_format.Parse(text, message_class("graphfix.graph.GraphDef")())
-    return {node.name: node for node in parsed.node}, mean, scale, layers
+    found = two_stage.text_and_preprocessing(opened, HEADS, settings(**changes), "graph")
+    parsed = text_format.Parse(found.text, message_class("graphfix.graph.GraphDef")())
+    return {node.name: node for node in parsed.node}, found.mean, found.scale, found.layers
 
 
 def test_every_input_is_a_node_before_or_a_constant(graph):

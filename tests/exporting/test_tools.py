@@ -17,7 +17,7 @@ def answers(monkeypatch):
     asked = []
 
     def install(result, data=b"onnx"):
-        def run_jobs(given, *, python, worker):
+        def run_jobs(given, *, python, worker, role):
             assert worker == detections.JOBS and python == "python-of-onnx"
             asked.extend(given)
             with open(given[0]["output"], "wb") as file:
@@ -81,10 +81,13 @@ def test_what_the_converter_says_is_the_users_to_know(answers, tmp_path):
 def test_it_takes_a_python(tmp_path):
     with pytest.raises(graphfix.RequestError, match="runtime_python=: is not given"):
         graphfix.export("onnx", repository.DETECTOR, tmp_path / "out")
-    with pytest.raises(graphfix.GraphfixError, match="not a Python that runs"):
-        graphfix.export(
-            "onnx", repository.DETECTOR, tmp_path / "out", runtime_python=tmp_path / "none"
-        )
+    for wrong, words in ((tmp_path / "none", "not a Python that runs"), ("/bin/ls", "status 2")):
+        with pytest.raises(graphfix.GraphfixError, match=words) as caught:
+            graphfix.export("onnx", repository.DETECTOR, tmp_path / "out", runtime_python=wrong)
+        (problem,) = caught.value.problems
+        # It is about this flag and these packages, and not about the stock API.
+        assert "--runtime_python" in problem.remedy and "tf2onnx" in problem.remedy
+        assert "stock API" not in problem.subject + problem.message
     assert not os.listdir(tmp_path)
 
 

@@ -2,12 +2,12 @@
 
 import json
 import os
-import re
 
 import builders
 import numpy as np
 import pytest
 
+COUNTED = "NUM_EXAMPLES_KEPT"
 NAMED = "info SOURCE_NAMES: label_map.pbtxt next to the source "
 FLAGS = ["--target_api", "2019-07", "--train_record", __file__, "--eval_record", __file__]
 
@@ -29,6 +29,11 @@ def convert(graphfix, tmp_path, change, labels, *flags):
     )
 
 
+def told(done):
+    """What was said, but for the number of the evaluation records, which is another matter."""
+    return [line for line in done.err.splitlines() if f"info {COUNTED}" not in line]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_class_with_such_a_value(graphfix, tmp_path, value):
     def change(tensors):
@@ -40,7 +45,7 @@ def test_a_class_with_such_a_value(graphfix, tmp_path, value):
         graphfix, tmp_path, change, builders.label_map(["person", "zebra"]), "--new_rows", "mean"
     )
     assert done.code == 0
-    lines = done.err.splitlines()
+    lines = told(done)
     assert len(lines) == 3 and lines[2].startswith(NAMED), lines
     assert lines[0] == (
         "error NOT_FINITE: the old class 2 'dog' has values in the source that are not finite, in "
@@ -54,7 +59,8 @@ def test_a_class_with_such_a_value(graphfix, tmp_path, value):
     )
     with open(os.path.join(str(tmp_path / "out"), "report.json")) as file:
         assert [one["code"] for one in json.load(file)["findings"]] == ["NOT_FINITE"] * 2 + [
-            "SOURCE_NAMES"
+            "SOURCE_NAMES",
+            COUNTED,
         ]
 
 
@@ -68,7 +74,8 @@ def test_a_class_left_out_of_every_mean(graphfix, tmp_path):
 
 def test_sound_weights_are_no_finding(graphfix, tmp_path):
     done = convert(graphfix, tmp_path, lambda tensors: None, builders.label_map(["person", "cow"]))
-    assert done.code == 0 and re.match(NAMED + r".*\n\Z", done.err)
+    (line,) = told(done)
+    assert done.code == 0 and line.startswith(NAMED)
 
 
 def test_fields_of_the_label_map_that_are_not_written(graphfix, tmp_path):
@@ -77,7 +84,7 @@ def test_fields_of_the_label_map_that_are_not_written(graphfix, tmp_path):
         'item { id: 2 name: "cow" display_name: "Cow" mine: 3 }\n'
     )
     done = convert(graphfix, tmp_path, lambda tensors: None, labels)
-    line, named = done.err.splitlines()
+    line, named = told(done)
     assert named.startswith(NAMED)
     assert (
         line.startswith("warning LABEL_MAP_FIELDS: ")

@@ -5,7 +5,8 @@ figures of docs/devices.md.
     devices_table.py TF1_PYTHON [NAME=PYTHON...] [--page docs/devices.md]
 
 NAME is a target, with what distinguishes its Pythons after a dash: onnx, openvino, opencv-4.  Each
-exports the detector as it is, and of three of its classes in another order.
+exports the detector as it is, and of three of its classes in another order.  A .tflite is made by
+TF1_PYTHON, which has the stock API, and judged by PYTHON: tflite-litert, tflite-tensorflow.
 """
 
 import argparse
@@ -32,20 +33,20 @@ TITLES = (
 
 
 def row(target, python, tf1, classes, pictures):
-    memory = graphfix.Memory()
     options = graphfix.ConvertOptions(**({"classes": CLASSES[classes]} if CLASSES[classes] else {}))
-    found = graphfix.export(
-        target,
-        repository.DETECTOR,
-        memory,
-        options,
-        runtime_python=python,
-        tf1_python=tf1,
-        images=pictures,
-    ).comparison
-    alike = re.match(r"(\d+ of \d+) detections", found["summary"])[1]
-    figures = f"{found['scores']:.1e} | {found['edges']:.1e}"
-    return f"| {found['runtime']} | {classes} | {alike} | {figures} |"
+    maker = tf1 if target == "tflite" else python
+    with tempfile.TemporaryDirectory() as top:
+        out = os.path.join(top, "out")
+        graphfix.export(
+            target, repository.DETECTOR, out, options, runtime_python=maker, compare=False
+        )
+        found = graphfix.try_with_stock_api(
+            out, stock_python=python, tf1_python=tf1, images=pictures
+        )
+    (outputs,) = found.outputs
+    alike = re.match(r"(\d+ of \d+) detections", outputs.summary)[1]
+    figures = " | ".join(f"{one.difference:.1e}" for one in outputs.figures)
+    return f"| {outputs.api} | {classes} | {alike} | {figures} |"
 
 
 def main():

@@ -13,6 +13,7 @@ import zoo
 
 import graphfix
 from graphfix.detectors.extractors.loader import extractors
+from graphfix.detectors.quantization import is_quantization
 from graphfix.exporting.tf2 import exactness, trial
 from graphfix.formats import dtypes
 from graphfix.formats.checkpoint import writer
@@ -36,12 +37,14 @@ FULL_SIZE = {
 STEPS = 50
 
 
-def source(text, directory, *, global_step=False):
-    """A model's directory, with values that are nowhere what an initializer gives."""
+def source(text, directory, *, global_step=False, more=None):
+    """A model's directory, with values that are nowhere what an initializer gives; `more` has
+    further variables, by their names."""
     model = tf2_cases.model_of(text)
+    values = {name: view.load() for name, view in model.store.items()}
     views = [
-        constant(name, view.meta.dtype, cells.perturbed(name, view.load()))
-        for name, view in model.store.items()
+        constant(name, dtypes.FLOAT32, cells.perturbed(name, value))
+        for name, value in {**values, **(more or {})}.items()
     ]
     if global_step:
         views.append(constant("global_step", dtypes.INT64, np.array(1)))
@@ -156,8 +159,19 @@ def _words(error):
 def quantized(directory, tf2, tf1):
     """What leaving out the ranges of a quantized model changes."""
     text = with_training(tf2_cases.edited("ssd_mobilenet_v2_quantized", ()))
-    out = os.path.join(directory, "out")
-    where = source(text, os.path.join(directory, "source"))
+    out, fresh, path = (os.path.join(directory, one) for one in ("out", "fresh", "config"))
+    with open(path, "w") as file:
+        file.write(text)
+    job = {"verb": "save", "pipeline_config": path, "output": fresh}
+    saved = runner.run_job(job, python=tf1)
+    assert "error" not in saved, saved["error"]
+    ranges = {
+        name: view.load()
+        for name, view in graphfix.open_model(fresh, pipeline_config_path=path).store.items()
+        if is_quantization(name) and view.meta.dtype == dtypes.FLOAT32
+    }
+    assert ranges
+    where = source(text, os.path.join(directory, "source"), more=ranges)
     graphfix.export("tf2", where, out, drop_quantization=True)
     return _figures(graphfix.try_with_stock_api(out, stock_python=tf2, tf1_python=tf1))
 

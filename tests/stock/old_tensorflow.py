@@ -3,10 +3,13 @@
     old_tensorflow.py JOBS.json RESULTS.json    under a Python that has one of them, and the API
 
 A job exports a config's model ("export": config, checkpoint or null for made-up values, directory,
-tflite), or runs frozen graphs on a picture ("run": graph, outputs as an .npz file).  RESULTS.json
-gets null, or what was raised, for each.
+and `unfused` where batch normalization is to be written out, as in graphs of 2017), or runs frozen
+graphs on a picture ("run": graph, outputs as an .npz file).  RESULTS.json gets null, or what was
+raised, for each.
 """
 
+import contextlib
+import functools
 import json
 import os
 import sys
@@ -69,6 +72,7 @@ from object_detection import exporter  # noqa: E402
 from object_detection.builders import model_builder  # noqa: E402
 from object_detection.models import faster_rcnn_inception_v2_feature_extractor as inception  # noqa: E402
 from object_detection.protos import pipeline_pb2  # noqa: E402
+from tensorflow.contrib.layers.python.layers import layers  # noqa: E402
 from tensorflow.python.framework import graph_util  # noqa: E402
 
 OUTPUTS = (
@@ -115,6 +119,18 @@ def value(name, shape):
     return random.normal(0, np.sqrt(1.6 / max(np.prod(inputs), 1)), shape)
 
 
+@contextlib.contextmanager
+def _written_out():
+    """Has batch normalization be what it was before FusedBatchNorm: several operations."""
+    layer = layers.normalization_layers.BatchNormalization
+    made = layer.__init__
+    apart = functools.partial(layers.batch_norm, fused=False)
+    with mock.patch.object(layers, "_fused_batch_norm", apart), mock.patch.object(
+        layer, "__init__", lambda *args, **more: made(*args, **dict(more, fused=False))
+    ):
+        yield
+
+
 def export(job):
     """Writes model.ckpt, where there is none yet, frozen_inference_graph.pb and pipeline.config."""
     with open(job["config"]) as file:
@@ -124,7 +140,8 @@ def export(job):
     if not os.path.isdir(directory):
         os.makedirs(directory)
     build = getattr(exporter, "build_detection_graph", None) or exporter._build_detection_graph
-    with tf.Graph().as_default() as graph, tf.Session() as session:
+    normalization = _written_out() if job.get("unfused") else mock.MagicMock()
+    with normalization, tf.Graph().as_default() as graph, tf.Session() as session:
         outputs, _ = build(
             input_type="image_tensor",
             detection_model=model_builder.build(config.model, is_training=False),

@@ -22,7 +22,8 @@ MORE += [
     for op in ("Add", "AddV2", "Sub", "Mul", "RealDiv", "Div", "Minimum", "Maximum")
     for left, right in [(A, B), (floats(2, 1, 4), floats(3, 1)), (A - 4, -A)]
 ]
-MORE += [("Sqrt", [floats(1000)], {}), ("Cast", [(A - 4) * 3], {"DstT": "int64"})]
+MORE += [(op, [floats(1000)], {}) for op in ("Sqrt", "Rsqrt")]
+MORE += [("Cast", [(A - 4) * 3], {"DstT": "int64"})]
 MORE += [("Unpack", [A], {"num": 3, "axis": 0}), ("Split", [np.int32(1), A], {"num_split": 2})]
 REFUSED = [
     ("Add", [A, floats(5)], {}),
@@ -57,7 +58,7 @@ def computed(op, values, attributes):
 def test_values_are_tensorflows(op, values, attributes):
     found, wanted = evaluate(made(op, values, **attributes), "it"), computed(op, values, attributes)
     assert found.dtype == wanted.dtype and found.shape == wanted.shape
-    if op == "Sqrt":
+    if op in ("Sqrt", "Rsqrt"):
         np.testing.assert_allclose(found, wanted, rtol=5e-7)
     else:
         assert found.tobytes() == wanted.tobytes()

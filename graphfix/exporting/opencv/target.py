@@ -5,7 +5,9 @@ OUT/graph.pbtxt
 OUT/label_map.pbtxt
 """
 
-from typing import TYPE_CHECKING, Any, Dict, List, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Tuple
+
+import numpy as np
 
 from graphfix.conversion.output import write_file
 from graphfix.detectors.families import SSD
@@ -39,8 +41,9 @@ def write(detector: Detector, directory: str) -> Written:
     graph_def = parse(message_class("graphfix.graph.GraphDef"), data)
     graph = open_graph(graph_def, FROZEN)
     make = _one_stage_text if detector.model.meta == SSD else _two_stage_text
-    text, layers, details = make(detector, graph)
-    write_file(directory, FROZEN, data)
+    text, layers, details, folded = make(detector, graph)
+    # Messages behind each other are one: TensorFlow computes with what it had.
+    write_file(directory, FROZEN, data + text_graph.constants_of(folded))
     write_file(directory, TEXT, text.encode("ascii"))
     return Written(
         f"{count(layers, 'layer')} in {TEXT}",
@@ -50,7 +53,7 @@ def write(detector: Detector, directory: str) -> Written:
     )
 
 
-Made = Tuple[str, int, Dict[str, Any]]
+Made = Tuple[str, int, Dict[str, Any], Mapping[str, np.ndarray]]
 
 
 def _one_stage_text(detector: Detector, graph: Graph) -> Made:
@@ -65,7 +68,7 @@ def _one_stage_text(detector: Detector, graph: Graph) -> Made:
     )
     text = text_graph.with_detections(found, (resizer.height, resizer.width), maps, chosen)
     details = {"mean": found.mean, "scale": found.scale, "score_threshold": chosen.score}
-    return text, len(found.nodes), {**details, **_size(detector)}
+    return text, len(found.nodes), {**details, **_size(detector)}, found.folded
 
 
 def _two_stage_text(detector: Detector, graph: Graph) -> Made:
@@ -85,11 +88,14 @@ def _two_stage_text(detector: Detector, graph: Graph) -> Made:
     settings = two_stage.Settings(
         anchors.sizes, anchors.stride[0], first, second, predictor.share_box_across_classes
     )
-    text, mean, scale, layers = two_stage.text_and_preprocessing(
-        graph, detector.model.heads, settings, FROZEN
-    )
-    details = {"mean": mean, "scale": scale, "score_threshold": second.score, "may_differ": _EDGES}
-    return text, layers, {**details, **_size(detector)}
+    found = two_stage.text_and_preprocessing(graph, detector.model.heads, settings, FROZEN)
+    details = {
+        "mean": found.mean,
+        "scale": found.scale,
+        "score_threshold": second.score,
+        "may_differ": _EDGES,
+    }
+    return found.text, found.layers, {**details, **_size(detector)}, found.folded
 
 
 def _size(detector: Detector) -> Dict[str, int]:

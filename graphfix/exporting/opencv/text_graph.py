@@ -4,15 +4,22 @@ heads, and OpenCV's own layers behind it.
 OpenCV takes the structure from the text and the weights from the frozen graph, by the names of its
 constants.  It knows no loops, and its own detection layers take the place of the API's: PriorBox
 places anchors in the middle of each cell of a map, DetectionOutput decodes and suppresses boxes.
+Of what depends on constants alone, such as the factors and offsets of a batch normalization that
+graphs of 2017 write out, OpenCV is given the value: `folded`, constants to add to the graph.
 What the network is fed is what the API's preprocessing makes of pixels: `scale` and `mean` say how.
 """
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+
+import numpy as np
 
 from graphfix.detectors.families import BOX, CLASS
 from graphfix.errors import RequestError
+from graphfix.formats import dtypes
 from graphfix.formats.graphdef import constants
+from graphfix.formats.graphdef.evaluate import Evaluator
 from graphfix.formats.graphdef.graph import Graph, source_name
+from graphfix.formats.schema import message_class
 
 IMAGE = "image_tensor"
 DETECTIONS = "detection_out"
@@ -60,13 +67,14 @@ class Node(NamedTuple):
 
 
 class Network(NamedTuple):
-    """The nodes from the image to the heads, the names of the heads' outputs by role, and how an
-    image is fed: (pixel - mean) * scale."""
+    """The nodes from the image to the heads, the names of the heads' outputs by role, how an image
+    is fed, (pixel - mean) * scale, and the constants to add to the frozen graph."""
 
     nodes: List[Node]
     heads: Dict[str, List[str]]
     mean: Mean
     scale: float
+    folded: Mapping[str, np.ndarray]
 
 
 class Suppression(NamedTuple):
@@ -124,7 +132,7 @@ def network(graph: Graph, heads: Iterable[Any], subject: str) -> Network:
     for head in heads:
         found[head.role].append(walk.node(output_of(graph, consumers, head, subject)))
     mean, scale = walk.preprocessing()
-    return Network(walk.nodes, found, mean, scale)
+    return Network(walk.nodes, found, mean, scale, walk.folded)
 
 
 def output_of(graph: Graph, consumers: Any, head: Any, subject: str) -> str:
@@ -147,7 +155,9 @@ class Walk:
         self.graph, self.subject = graph, subject
         self.nodes: List[Node] = []
         self.known: Dict[str, str] = {}
+        self.folded: Dict[str, np.ndarray] = {}
         self.image: Optional[str] = None
+        self._values = Evaluator(graph)
 
     def node(self, output: str) -> str:
         """The name of a node in the text, which is there afterwards; as deep as the network is."""
@@ -165,6 +175,10 @@ class Walk:
                     continue
                 self.known[name] = self.known[target] if target else self._leaf(node)
                 continue
+            value = self._values.value(name)
+            if value is not None:
+                self.known[name] = self._fold(name, value)
+                continue
             sources = self.sources(node)
             missing = [one for one in sources if one not in self.known]
             if missing:
@@ -180,6 +194,14 @@ class Walk:
     def _is_image(self, node: Any) -> bool:
         return node.op == "Sub" and node.name.startswith("Preprocessor/")
 
+    def _fold(self, name: str, value: np.ndarray) -> str:
+        """The name of a constant of this value, which is made once."""
+        made = f"{name}/folded"
+        while made in self.graph.nodes:
+            made += "_"
+        self.folded[made] = value
+        return made
+
     def _leaf(self, node: Any) -> str:
         if constants.is_constant(node):
             return node.name
@@ -190,16 +212,45 @@ class Walk:
 
     def add(self, node: Any, inputs: List[str]) -> None:
         attributes = _ATTRIBUTES.get(node.op)
+        layer = self._by_channel(node, inputs)
+        if layer:
+            self.append(layer)
+            return
         if attributes is None:
             raise RequestError(
                 self.subject,
                 f"has a node {node.name} of type {node.op}, which OpenCV is not known to compute "
                 "alike",
-                "export the checkpoint with the stock exporter, which joins batch normalization, "
-                f"and give that; or {_STAY}",
+                _STAY,
             )
         copied = {key: _copied(node.attr[key]) for key in attributes if key in node.attr}
         self.append(Node(node.name, node.op, inputs, copied))
+
+    def _by_channel(self, node: Any, inputs: Sequence[str]) -> Optional[Node]:
+        """The layer for an operation on a tensor and a constant, a number of each channel; None
+        where it is another operation.
+
+        It is a batch normalization: OpenCV 5 fails at a Mul or an Add in a second stage.
+        """
+        constant = [name for name in inputs if self._constant(name) is not None]
+        if node.op not in ("Add", "AddV2", "Mul") or len(inputs) != 2 or len(constant) != 1:
+            return None
+        numbers = self._constant(constant[0])
+        if numbers is None or numbers.ndim == 0 or numbers.size != numbers.shape[-1]:
+            return None
+        ones, zeros = (self._fill(one, numbers.size) for one in (1, 0))
+        factors, offsets = (constant[0], zeros) if node.op == "Mul" else (ones, constant[0])
+        (data,) = [name for name in inputs if name not in constant]
+        attributes = {"epsilon": value(0.0), "data_format": value("NHWC")}
+        return Node(node.name, "FusedBatchNorm", [data, factors, offsets, zeros, ones], attributes)
+
+    def _fill(self, number: int, size: int) -> str:
+        return self._fold(f"{number}_of_{size}_channels", np.full(size, number, "<f4"))
+
+    def _constant(self, name: str) -> Optional[np.ndarray]:
+        if name in self.folded or name not in self.graph.nodes:
+            return self.folded.get(name)
+        return self._values.value(name)
 
     def append(self, node: Node) -> None:
         self.nodes.append(node)
@@ -230,6 +281,15 @@ def _copied(attribute: Any) -> str:
         return "list { " + " ".join(f"i: {one}" for one in attribute.list.i) + " }"
     content = getattr(attribute, kind)
     return value(content.decode("ascii") if kind == "s" else content)
+
+
+def constants_of(values: Mapping[str, np.ndarray]) -> bytes:
+    """The nodes of constants, to be added to a GraphDef behind its bytes."""
+    message = message_class("graphfix.graph.GraphDef")()
+    for name, array in values.items():
+        node = message.node.add(name=name, op="Const")
+        constants.set_value(node, array, dtypes.BY_NAME[array.dtype.name])
+    return message.SerializeToString()
 
 
 def with_detections(

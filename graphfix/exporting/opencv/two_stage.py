@@ -5,13 +5,16 @@ DetectionOutput makes proposals, whose boxes CropAndResize takes, a second one d
 second decodes boxes of each class; the background, which has none, is given zeros.
 """
 
-from typing import Any, Dict, List, NamedTuple, Sequence, Tuple, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+
+import numpy as np
 
 from graphfix.detectors.families import BOX, CLASS
 from graphfix.errors import RequestError
 from graphfix.exporting.opencv.text_graph import (
     DETECTIONS,
     IMAGE,
+    Mean,
     Node,
     Suppression,
     Walk,
@@ -63,10 +66,21 @@ class _TwoStageWalk(Walk):
         return node is not None and node.op == "CropAndResize"
 
 
+class Text(NamedTuple):
+    """The text, how pixels are fed, (pixel - mean) * scale, the number of layers, and the constants
+    to add to the frozen graph."""
+
+    text: str
+    mean: Mean
+    scale: float
+    layers: int
+    folded: Mapping[str, np.ndarray]
+
+
 def text_and_preprocessing(
     graph: Graph, heads: Sequence[Any], settings: Settings, subject: str
-) -> Tuple[str, Union[float, Tuple[float, ...]], float, int]:
-    """The text, the mean and the scale by which pixels are fed, and the number of layers.
+) -> Text:
+    """The text of a detector's graph, and what belongs to it.
 
     Raises:
       RequestError: naming what OpenCV would not compute.
@@ -91,7 +105,8 @@ def text_and_preprocessing(
     nodes += _proposals(outputs[_FIRST, OBJECTNESS], outputs[_FIRST, BOX], settings)
     nodes += stages[_SECOND]
     nodes += _detections(outputs[_SECOND, CLASS], outputs[_SECOND, BOX], settings)
-    return "".join(node.to_text() for node in nodes), mean, scale, len(walk.nodes)
+    text = "".join(node.to_text() for node in nodes)
+    return Text(text, mean, scale, len(walk.nodes), walk.folded)
 
 
 def _proposals(scores: str, boxes: str, settings: Settings) -> List[Node]:

@@ -28,6 +28,14 @@ _COMPARED = (
 )
 _PROPOSALS = "predict/proposal_boxes_normalized"
 _BEHIND = ("predict/refined_box_encodings", "predict/class_predictions_with_background")
+_ROLE = runner.Role(
+    "API of TensorFlow 2",
+    "name, with --stock_python, the python of an environment that has TensorFlow 2 and its Object "
+    "Detection API (docs/tf2.md)",
+)
+# Of a proposal's right or bottom edge: from here on, a last digit decides whether the last row or
+# column of its crop is inside of the picture.
+_EDGE = 1 - 1e-6
 
 
 def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
@@ -36,7 +44,7 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
     Raises:
       GraphfixError: one cannot be asked.
     """
-    python = runner.find_stock_python(trial.python)
+    python = runner.find_stock_python(trial.python, _ROLE)
     config = os.path.join(directory, CONFIG)
     checkpoint = os.path.join(directory, "checkpoint", "ckpt-0")
     shared = {"pipeline_config": config, "checkpoint": checkpoint}
@@ -58,7 +66,7 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
                 # Records have names of classes, which this map numbers.
                 training["label_map"] = os.path.abspath(os.path.join(directory, LABEL_MAP))
             jobs.append(training)
-        results = runner.run_jobs(jobs, python=python)
+        results = runner.run_jobs(jobs, python=python, role=_ROLE)
         outputs: Tuple[Outputs, ...] = ()
         if first is not None and "error" not in results[0]:
             outputs = (compared(_api(results[0]), theirs, ours),)
@@ -99,6 +107,26 @@ def _api(found: Dict[str, Any]) -> str:
     return found["api"].get("revision") or "of unknown revision"
 
 
+def _without_edges(before: Dict[str, Any], after: Dict[str, Any]) -> Tuple[str, ...]:
+    """Leaves proposals that end at the picture's edge out of the second stage's outputs, if those
+    differ; says so."""
+    edges = before[_PROPOSALS].reshape(-1, 4)[:, 2:]
+    inside = (edges < _EDGE).all(axis=1)
+    names = [name for name in _BEHIND if name in before and name in after]
+    figures = [raw_outputs.Figure(name, before[name], after[name]) for name in names]
+    sizes = {(len(before[name]), before[name].size - after[name].size) for name in names}
+    if all(one.equal for one in figures) or sizes != {(len(inside), 0)} or not inside.any():
+        return ()
+    for name in names:
+        after[name] = after[name].reshape(before[name].shape)[inside]
+        before[name] = before[name][inside]
+    number = count(int((~inside).sum()), "proposal")
+    return (
+        f"{number} of {len(inside)} end at the picture's right or bottom edge, where a last digit "
+        "decides what is cropped: without them",
+    )
+
+
 def compared(api: str, theirs: str, ours: str) -> Outputs:
     """What a model of TensorFlow 2 computes, beside what TensorFlow 1 does: two .npz files."""
     before, after = raw_outputs.loaded(theirs), raw_outputs.loaded(ours)
@@ -111,4 +139,6 @@ def compared(api: str, theirs: str, ours: str) -> Outputs:
             notes = (
                 "other boxes were proposed, by a last digit: the second stage was not compared",
             )
+        else:
+            notes = _without_edges(before, after)
     return raw_outputs.compared(api, names, before, after, notes)

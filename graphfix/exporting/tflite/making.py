@@ -23,7 +23,7 @@ _SUPPRESSION = ("post_processing", "batch_non_max_suppression")
 
 def write(detector: Detector, directory: str) -> Written:
     """Writes the model, and what it is judged by."""
-    python = runner.find_stock_python(detector.python)
+    python = runner.find_stock_python(detector.python, runner.stock_role("--runtime_python"))
     source, options = detector.context.source, detector.context.options
     # The config is for the API that exports, which may be older.
     api = runner.importable_api(python) or "auto"

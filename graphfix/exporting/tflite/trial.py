@@ -76,7 +76,9 @@ def _beside_tensorflow(directory: str, details: Dict[str, Any], trial: Trial) ->
     results: List[Dict[str, Any]] = [ours] + ([theirs] if theirs else [])
     least = max(_LEAST, details["score_threshold"])
     found = detections.judged(_version(ours), ours, theirs, least, results)
-    return _rounded(found, ours, theirs, least) if theirs and details["quantized"] else found
+    if theirs and found.outputs and details["quantized"]:
+        return _rounded(found, ours, theirs, least)
+    return found
 
 
 def _rounded(

@@ -75,7 +75,10 @@ class Tool(NamedTuple):
             "names": [name for name in _OUTPUTS + _MASKS if name in names],
         }
         assert detector.python is not None, "problems() asks for it"
-        (made,) = runner.run_jobs([job], python=detector.python, worker=detections.JOBS)
+        role = runner.Role(
+            self.converter, f"name, with --runtime_python, one that has {self.converter_packages}"
+        )
+        (made,) = runner.run_jobs([job], python=detector.python, worker=detections.JOBS, role=role)
         if "error" in made:
             error = made["error"]
             raise RequestError(

@@ -63,12 +63,13 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
             "given": theirs if results else None,
         }
         python = trial.python or sys.executable
-        (found,) = runner.run_jobs([job], python=python, worker=_SCRIPT)
+        role = runner.Role("PyTorch", "name a Python that has graphfix[torch] with --stock_python")
+        (found,) = runner.run_jobs([job], python=python, worker=_SCRIPT, role=role)
         if "error" in found:
             raise VerificationError(
                 f"PyTorch under {python}",
                 f"{found['error']['type']}: {found['error']['message']:.500}",
-                "name a Python that has graphfix[torch] with --stock_python",
+                role.remedy,
             )
         version = f"PyTorch {found['versions']['torch']}"
         words = f"{version} loads it: {count(found['loaded'], 'tensor')}"

@@ -1,8 +1,9 @@
 """The value of a tensor that depends on constants alone, such as the anchors of a fixed image size.
 
 Each operation computes what TensorFlow 1.15's CPU kernel computes, bit for bit, in the graph's own
-types; only Sqrt is exact where TensorFlow's may be off in the last bits.  The table has what
-the stock API builds anchors, image sizes and box coders from.  Everything else - an input of the
+types; only Sqrt and Rsqrt are rounded correctly where TensorFlow's may be off in the last bits.
+The table has what the stock API builds anchors, image sizes and box coders from, and what batch
+normalization makes of its variables.  Everything else - an input of the
 graph, a feature map's shape, an operation not listed - has no value here, and neither has what
 TensorFlow would refuse.
 """
@@ -237,6 +238,8 @@ OPERATIONS: Dict[str, Callable] = {
     "RealDiv": _each(np.divide),
     "Div": _divide,
     "Sqrt": _each(np.sqrt),
+    "Rsqrt": lambda node, values: (1 / np.sqrt(values[0], dtype="<f8")).astype(values[0].dtype),
+    "Neg": _each(np.negative),
     "Minimum": _each(np.minimum),
     "Maximum": _each(np.maximum),
 }

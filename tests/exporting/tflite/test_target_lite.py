@@ -31,7 +31,7 @@ def stock(monkeypatch):
         return {"tensorflow": "1.15.5", "scale": [1 / 127.5] * 3, "offset": [-1.0] * 3}
 
     monkeypatch.setattr(making.runner, "run_job", run_job)
-    monkeypatch.setattr(making.runner, "find_stock_python", lambda python: python)
+    monkeypatch.setattr(making.runner, "find_stock_python", lambda python, role: python)
     monkeypatch.setattr(making.runner, "importable_api", lambda python: "2019-07")
     return asked
 

@@ -264,7 +264,7 @@ def test_a_source_that_is_gone_or_shorter(way, tmp_path, monkeypatch):
     WAYS[way](monkeypatch)
     path = str(tmp_path / "source")
     view = TensorView(TensorMeta("x", BY_NUMBER[4], (10,)), lambda: 0, Extent(path, 5, 10, 0))
-    with pytest.raises(SourceError, match="source: cannot be read"):
+    with pytest.raises(SourceError, match="source: does not exist"):
         writer.write_bundle(TensorStore([view]), str(tmp_path / "m"))
     with open(path, "wb") as file:
         file.write(bytes(12))
