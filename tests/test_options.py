@@ -103,7 +103,7 @@ def test_every_option_is_a_flag():
 
 
 def test_errors_name_options_as_python_does(model):
-    with pytest.raises(graphfix.RequestError, match="classes= or label_map_path=.* num_classes="):
+    with pytest.raises(graphfix.RequestError, match=r"classes= or label_map_path=.* num_classes="):
         graphfix.plan(model)
 
 
