@@ -217,7 +217,7 @@ def arms(case, work):
             ),
             (
                 MODULES,
-                python + ["-c", "import graphfix.cli.command_line, graphfix.conversion.convert"],
+                python + ["-c", "import graphfix.__main__, graphfix.conversion.convert"],
             ),
             (
                 SCRIPT,

@@ -27,7 +27,7 @@ def arms(out):
         VERIFY: python + ["-m", "graphfix", "verify", out],
         CRCS: python + [os.path.join(ARMS, "read_crcs.py"), out],
         PYTHON: python + ["-c", "pass"],
-        MODULES: python + ["-c", "import graphfix.cli.command_line, graphfix.verification.verify"],
+        MODULES: python + ["-c", "import graphfix.__main__, graphfix.verification.verify"],
     }
 
 

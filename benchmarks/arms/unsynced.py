@@ -5,11 +5,10 @@ unsynced.py GRAPHFIX_ARGUMENTS...
 """
 
 import os
-import sys
 
 os.fsync = lambda handle: None
 
-from graphfix.cli import command_line  # noqa: E402
+from graphfix.__main__ import run  # noqa: E402
 
 if __name__ == "__main__":
-    sys.exit(command_line.main())
+    run()
