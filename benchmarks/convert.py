@@ -215,10 +215,7 @@ def arms(case, work):
                     "google.protobuf.message_factory",
                 ],
             ),
-            (
-                MODULES,
-                python + ["-c", "import graphfix.__main__, graphfix.conversion.convert"],
-            ),
+            (MODULES, python + ["-c", "import graphfix.__main__, graphfix.conversion.convert"]),
             (
                 SCRIPT,
                 python
