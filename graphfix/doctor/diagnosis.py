@@ -23,6 +23,7 @@ from graphfix.doctor import (
     input_readers,
     labels,
     learning_rate,
+    masks,
     model_dir,
     paths,
     prediction,
@@ -60,6 +61,7 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + regularizers.CHECKS
         + augmentations.CHECKS
         + architecture.CHECKS
+        + masks.CHECKS
         + prediction_checks.TRAINERS
         + freezing.CHECKS
         + input_readers.CHECKS,
