@@ -22,6 +22,7 @@ from graphfix.doctor import (
     group_norms,
     input_readers,
     labels,
+    layer_bounds,
     learning_rate,
     masks,
     model_dir,
@@ -57,6 +58,7 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + config_revision.CHECKS
         + choices.CHECKS
         + builders.CHECKS
+        + layer_bounds.CHECKS
         + group_norms.CHECKS
         + regularizers.CHECKS
         + augmentations.CHECKS

@@ -14,7 +14,8 @@ from graphfix.restore import trainers
 _DIVIDES_BY_NONE = "2019-07"
 
 
-def _predicts(setup: Setup) -> bool:
+def predicts_masks(setup: Setup) -> bool:
+    """Whether the model has a third stage that predicts masks."""
     name, predictor = setup.predictor
     return bool(
         setup.meta == FASTER_RCNN
@@ -25,7 +26,7 @@ def _predicts(setup: Setup) -> bool:
 
 
 def _not_loaded(setup: Setup) -> Iterator[Symptom]:
-    if not _predicts(setup):
+    if not predicts_masks(setup):
         return
     for reader, message in setup.readers():
         if message.load_instance_masks:
@@ -42,7 +43,7 @@ def _not_loaded(setup: Setup) -> Iterator[Symptom]:
 
 
 def _too_few(setup: Setup) -> Iterator[Symptom]:
-    if not _predicts(setup) or setup.options.revision > _DIVIDES_BY_NONE:
+    if not predicts_masks(setup) or setup.options.revision > _DIVIDES_BY_NONE:
         return
     path = ("second_stage_post_processing", "batch_non_max_suppression")
     suppression = setup.body.second_stage_post_processing.batch_non_max_suppression

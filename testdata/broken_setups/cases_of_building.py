@@ -188,6 +188,7 @@ def cases(case):
                 reader, reader + "  load_instance_masks: true\n  mask_type: PNG_MASKS\n"
             )
         yield with_masks
+    yield case("kernel_of_none", "LAYER_IMPOSSIBLE").change("kernel_size: 1", "kernel_size: 0")
     yield case("images_of_many_sizes", "IMAGES_VARY").change(
         "fixed_shape_resizer { height: 160 width: 160 }",
         "keep_aspect_ratio_resizer { min_dimension: 160 max_dimension: 320 }",

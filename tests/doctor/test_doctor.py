@@ -263,6 +263,10 @@ def placed(text, broken_files, directory, classes, checkpoint=None):
         text = re.sub(r"((?:train|eval)_input_reader:? \{)", rf"\1 {masks}", text)
     # Contexts' records are sequences, which these are not.
     text = re.sub(r"(input_type|load_context_features): \w+", "", text)
+    if "context_config" in text:
+        text = re.sub(
+            r"((?:train|eval)_input_reader:? \{)", r"\1 load_context_features: true", text
+        )
     text = re.sub(r'label_map_path: ".*?"', f'label_map_path: "{labels}"', text)
     text = re.sub(r'input_path: ".*?"', f'input_path: "{record}"', text)
     if checkpoint is None:

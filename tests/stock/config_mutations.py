@@ -72,9 +72,10 @@ def base_configs():
         with open(path, encoding="utf-8") as file:
             text = file.read()
         if "train_config" not in text:
-            text += re.sub(
-                r"((?:train|eval)_input_reader \{)", r"\1 load_instance_masks: true", training
-            )
+            loaded = "load_instance_masks: true"
+            if "context_config" in text:
+                loaded += " load_context_features: true"
+            text += re.sub(r"((?:train|eval)_input_reader \{)", rf"\1 {loaded}", training)
         kind = message_class("graphfix.pipeline.TrainEvalPipelineConfig")
         message, problems = bind(Document.parse(text.encode(), subject=path), kind)
         assert not problems, problems
@@ -244,6 +245,8 @@ def places(message, schema, path=""):
     for field in message.DESCRIPTOR.fields:
         here = f"{path}.{field.name}".lstrip(".")
         if LEFT_ALONE.search(here) or not schema.field(message.DESCRIPTOR.name, field.name):
+            continue
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
             continue
         yield message, field, here
         if field.message_type is not None:
