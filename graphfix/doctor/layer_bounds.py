@@ -101,7 +101,7 @@ _RULES = (
         )
     ),
     Rule(FASTER_RCNN, ("first_stage_box_predictor_kernel_size",), 1),
-    Rule(FASTER_RCNN, ("first_stage_box_predictor_depth",), 0),
+    Rule(FASTER_RCNN, ("first_stage_box_predictor_depth",), 1),
     Rule(FASTER_RCNN, ("first_stage_atrous_rate",), 1),
     Rule(FASTER_RCNN, ("initial_crop_size",), 1, only=_crops),
     Rule(FASTER_RCNN, ("maxpool_kernel_size",), 1, only=_crops),
