@@ -42,6 +42,7 @@ CASES = (
     (TWO_STAGES, "first_stage_atrous_rate", 0, True),
     (TWO_STAGES, "first_stage_box_predictor_kernel_size", -1, True),
     (TWO_STAGES, "first_stage_box_predictor_depth", 0, True),
+    (TWO_STAGES, "second_stage_batch_size", -1, True),
     (TWO_STAGES, "first_stage_minibatch_size", -1, False),
     (TWO_STAGES, "second_stage_box_predictor.mask_rcnn_box_predictor.box_code_size", 3, True),
     (MASKS, "second_stage_box_predictor.mask_rcnn_box_predictor.mask_height", 0, True),
