@@ -4,7 +4,7 @@ Which revisions have a feature extractor stands in its file (extractors/loader.p
 1 path stopped building the Keras ones in 2020-05, when they became TensorFlow 2's.
 """
 
-from typing import Container, List, Optional, Tuple
+from typing import Container, Iterator, List, Optional, Tuple
 
 from graphfix.detectors.extractors.facts import FPN, POOLING_PYRAMID
 from graphfix.detectors.extractors.loader import find_extractor
@@ -56,6 +56,7 @@ PYTHON_3 = (
     (Trainer.MODEL_MAIN, "2018-03", "2018-04", "%s fails at dict.itervalues()"),
     ("any", "2018-09", "2018-09", "some modules import google3, which is internal to Google"),
 )
+AGAINST_PYTHON_3 = "run it with Python 2.7, or take a later revision"
 
 
 def problems(
@@ -171,14 +172,14 @@ def _first_step(message) -> Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]:
     )
 
 
-def remarks(
-    message, meta: str, revision: str, schema: Schema, *, trainer: str, script: Optional[str]
-) -> Tuple[Finding, ...]:
-    """What a user of that revision will run into although the config is right."""
+def failing_under_python_3(
+    message, meta: str, revision: str, script: Optional[str] = None
+) -> Iterator[str]:
+    """What of a model, or of the trainer `script`, a revision that was written for Python 2 fails
+    at under Python 3."""
     body = getattr(message.model, meta)
-    kind = body.feature_extractor.type
-    about = set(_heads(message, meta)) | {"any"}
-    extractor = find_extractor(kind)
+    about = {*_heads(message, meta), "any"}
+    extractor = find_extractor(body.feature_extractor.type)
     if extractor is not None:
         about.add(extractor.feature_maps)
     anchors = (
@@ -188,20 +189,38 @@ def remarks(
     )
     if anchors.height_stride or anchors.height_offset:
         about.add("strides")
-    if trainer in (Trainer.ANY, Trainer.MODEL_MAIN) and script:
+    if script:
         about.add(Trainer.MODEL_MAIN)
+    for what, first, last, how in PYTHON_3:
+        if what in about and first <= revision <= last:
+            yield how % script if "%s" in how else how
+
+
+def varies(message, meta: str, revision: str) -> bool:
+    """Whether a model has images of several sizes that the revision does not evaluate."""
+    resizer = getattr(message.model, meta).image_resizer
+    return meta == "ssd" and revision == NOT_VARYING and constant_size(resizer) is None
+
+
+def remarks(
+    message, meta: str, revision: str, schema: Schema, *, trainer: str, script: Optional[str]
+) -> Tuple[Finding, ...]:
+    """What a user of that revision will run into although the config is right."""
+    body = getattr(message.model, meta)
+    kind = body.feature_extractor.type
+    extractor = find_extractor(kind)
+    main = trainer in (Trainer.ANY, Trainer.MODEL_MAIN) and script
     out = [
         Finding(
             "PYTHON_3",
             INFO,
             schema.name,
-            f"was written for Python 2: under Python 3 {how % script if '%s' in how else how}",
-            "run it with Python 2.7, or take a later revision",
+            f"was written for Python 2: under Python 3 {how}",
+            AGAINST_PYTHON_3,
         )
-        for what, first, last, how in PYTHON_3
-        if what in about and first <= revision <= last
+        for how in failing_under_python_3(message, meta, revision, script if main else None)
     ]
-    if Trainer.MODEL_MAIN in about and script == "model.py" and meta != "ssd":
+    if main and script == "model.py" and meta != "ssd":
         out.append(
             Finding(
                 "SSD_ONLY",
@@ -211,7 +230,7 @@ def remarks(
                 "train with --trainer legacy",
             )
         )
-    if meta == "ssd" and revision == NOT_VARYING and constant_size(body.image_resizer) is None:
+    if varies(message, meta, revision):
         out.append(
             Finding(
                 "IMAGES_VARY",

@@ -3,7 +3,7 @@
 from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from graphfix.detectors import families
-from graphfix.detectors.anchor_generators import describe_anchors
+from graphfix.detectors.anchor_generators import NoSize, describe_anchors
 from graphfix.detectors.box_coders import FIRST_STAGE, Coder, read_coder
 from graphfix.detectors.channel_layout import (
     ANCHOR,
@@ -33,12 +33,13 @@ Metas = Mapping[str, TensorMeta]
 
 def expected_heads(message, metas: Metas, *, config: str) -> Tuple[Family, Tuple[HeadSpec, ...]]:
     """The heads that a config makes its model have, under the names that most of a checkpoint's
-    tensors have; whether the tensors fit is not checked.
+    tensors have; whether the tensors fit is not checked.  Their shapes depend on how many anchors
+    there are, so that these may be of no size.
 
     Raises:
       SourceError: the config describes no model that graphfix knows.
     """
-    reading = ConfigHeads(message, metas, config)
+    reading = ConfigHeads(message, metas, config, sized=False)
     family = reading.family()
     return family, tuple(reading.heads(family))
 
@@ -47,10 +48,11 @@ class ConfigHeads:
     """The heads of a config's model, under the names that a checkpoint's tensors (`metas`) have.
 
     Raises:
-      SourceError: naming `config`, which describes no model that graphfix knows.
+      SourceError: naming `config`, which describes no model that graphfix knows; if `sized`, for
+        anchors of no size, too.
     """
 
-    def __init__(self, message, metas: Metas, config: str):
+    def __init__(self, message, metas: Metas, config: str, *, sized: bool = True):
         self.metas, self.config = metas, config
         self.meta = message.model.WhichOneof("model")
         known = sorted({row.meta for row in families.FAMILIES})
@@ -62,9 +64,13 @@ class ConfigHeads:
             )
         self.body = getattr(message.model, self.meta)
         self.image = constant_size(self.body.image_resizer)
-        self.anchors = describe_anchors(
-            getattr(self.body, families.ANCHOR_FIELD[self.meta]), config, self.image
-        )
+        generator = getattr(self.body, families.ANCHOR_FIELD[self.meta])
+        try:
+            self.anchors = describe_anchors(generator, config, self.image)
+        except NoSize as error:
+            if sized:
+                raise
+            self.anchors = error.spec
         self.predictor_name, self.predictor = self._predictor()
         self.two_stages = self.meta == FASTER_RCNN
         scored, self.background = self._class_channels()

@@ -13,9 +13,7 @@ from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING, count
 from graphfix.pipeline_config.edits import ConfigEdit
-from graphfix.pipeline_config.paths import INPUT_READERS
 from graphfix.pipeline_config.resizers import constant_size
-from graphfix.restore import trainers
 
 _GRID = "grid_anchor_generator"
 _RESNET = "ssd_resnet"
@@ -246,29 +244,6 @@ def _unequal(setup: Setup) -> Iterator[Symptom]:
     )
 
 
-def _masks(setup: Setup) -> Iterator[Symptom]:
-    name, predictor = setup.predictor
-    if (
-        setup.meta != FASTER_RCNN
-        or name != "mask_rcnn_box_predictor"
-        or not predictor.predict_instance_masks
-        or setup.body.number_of_stages < 3
-    ):
-        return
-    for reader, message in setup.readers():
-        if message.load_instance_masks:
-            continue
-        if reader != INPUT_READERS[0] and trainers.MODEL_MAIN not in setup.options.trainers:
-            continue
-        path = (reader, "load_instance_masks")
-        yield Symptom(
-            setup.where(*path),
-            f"the model predicts masks, and {reader} loads none",
-            "write load_instance_masks: true",
-            (ConfigEdit(path, "true", "the model predicts masks"),),
-        )
-
-
 CHECKS = (
     Check(
         "EXTRACTOR_OPTION",
@@ -310,13 +285,5 @@ CHECKS = (
         'anchors ("num predictions per location must be same for all").',
         "give every feature map as many anchors",
         _unequal,
-    ),
-    Check(
-        "MASKS_NOT_LOADED",
-        ERROR,
-        'The model predicts masks, and learns from none ("Groundtruth instance masks not '
-        'provided").',
-        "write load_instance_masks: true in the input readers",
-        _masks,
     ),
 )

@@ -81,6 +81,9 @@ _ORDERED = (
     ("min_patch_size", "max_patch_size"),
 )
 _CHANNELS = 3
+# From here on a ResNet is known to take a gray image as it is.  It did not always: subtracting the
+# means of three channels makes three of one.
+_GRAY_RESNETS = "2019-03"
 _SCORES = "convert_class_logits_to_softmax"
 
 
@@ -124,6 +127,22 @@ def _faults(setup: Setup, step: str, options: Any) -> Iterator[Tuple[str, str]]:
                     yield (f"{step} has a {name} of {value:g}", f"write a {name} {rule.wanted}")
 
 
+def _gray_in_training(setup: Setup) -> Iterator[Symptom]:
+    resizer = setup.body.image_resizer
+    kind = resizer.WhichOneof("image_resizer_oneof")
+    if kind and getattr(getattr(resizer, kind), "convert_to_grayscale", False):
+        return
+    if "resnet" in setup.body.feature_extractor.type and setup.options.revision < _GRAY_RESNETS:
+        return
+    for step in setup.train.data_augmentation_options:
+        if step.HasField("rgb_to_gray"):
+            yield Symptom(
+                setup.where("train_config", "data_augmentation_options", "rgb_to_gray"),
+                "rgb_to_gray leaves one channel, and evaluation and export have three",
+            )
+            return
+
+
 CHECKS = (
     Check(
         "AUGMENTATION_REFUSED",
@@ -133,5 +152,14 @@ CHECKS = (
         '"Aspect ratio range must be non-negative", "color_ordering must be in {0, 1}").',
         "set both, or neither",
         _refused,
+    ),
+    Check(
+        "CHANNELS_DIFFER",
+        ERROR,
+        "A detector that is trained with one channel has a first kernel of one, and is neither "
+        'evaluated nor exported with three ("Assign requires shapes of both tensors to match").',
+        "write random_rgb_to_gray { probability: 1 }, which repeats the channel, or "
+        "convert_to_grayscale: true in image_resizer, which all of them use",
+        _gray_in_training,
     ),
 )

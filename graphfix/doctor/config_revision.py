@@ -185,6 +185,24 @@ def _anchor_faults(
         )
 
 
+def _python_2(setup: Setup) -> Iterator[Symptom]:
+    if setup.meta in ("ssd", "faster_rcnn"):
+        name = setup.options.schema.name
+        for how in availability.failing_under_python_3(
+            setup.message, setup.meta, setup.options.revision
+        ):
+            yield Symptom(setup.path, f"{name} was written for Python 2: under Python 3 {how}")
+
+
+def _sizes(setup: Setup) -> Iterator[Symptom]:
+    if availability.varies(setup.message, setup.meta, setup.options.revision):
+        yield Symptom(
+            setup.where("model", setup.meta, "image_resizer"),
+            f"lets the size of images vary, and {setup.options.schema.name} evaluates and exports "
+            "no such SSD",
+        )
+
+
 CHECKS = (
     Check(
         "FIELD_OF_OTHER_API",
@@ -248,5 +266,21 @@ CHECKS = (
         "no box, so that their heads learn nothing.",
         "write positive numbers",
         _sizeless,
+    ),
+    Check(
+        "IMAGES_VARY",
+        ERROR,
+        'An SSD of images that vary in size trains, and stops in evaluation and export ("None '
+        'values not supported").',
+        "take a fixed_shape_resizer, or another --target_api",
+        _sizes,
+    ),
+    Check(
+        "PYTHON_3",
+        WARNING,
+        "A part of this revision runs under Python 2 only (\"'dict_keys' object does not support "
+        'indexing", "has DataType float32 not in list of allowed values").',
+        availability.AGAINST_PYTHON_3,
+        _python_2,
     ),
 )

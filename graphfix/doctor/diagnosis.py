@@ -22,7 +22,9 @@ from graphfix.doctor import (
     group_norms,
     input_readers,
     labels,
+    layer_bounds,
     learning_rate,
+    masks,
     model_dir,
     paths,
     prediction,
@@ -56,10 +58,12 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + config_revision.CHECKS
         + choices.CHECKS
         + builders.CHECKS
+        + layer_bounds.CHECKS
         + group_norms.CHECKS
         + regularizers.CHECKS
         + augmentations.CHECKS
         + architecture.CHECKS
+        + masks.CHECKS
         + prediction_checks.TRAINERS
         + freezing.CHECKS
         + input_readers.CHECKS,

@@ -129,12 +129,20 @@ def _lacking(setup: Setup) -> Iterator[Symptom]:
     body = setup.body
     context: Tuple[str, ...] = ("load_context_features",)
     for name, reader in setup.readers():
-        if (
-            reader.load_context_features
-            and setup.options.schema.field(_MESSAGE, context[0])
-            and not (setup.meta == FASTER_RCNN and body.context_config.max_num_context_features)
+        path = (name, *context)
+        if not setup.options.schema.field(_MESSAGE, context[0]):
+            continue
+        used = setup.meta == FASTER_RCNN and body.HasField("context_config")
+        if used and not reader.load_context_features:
+            yield Symptom(
+                setup.where(*path),
+                f"the model has a context_config, and {name} loads no context features",
+                "write load_context_features: true",
+                (ConfigEdit(path, "true", "the model takes them"),),
+            )
+        if reader.load_context_features and not (
+            used and body.context_config.max_num_context_features
         ):
-            path = (name, *context)
             yield Symptom(
                 setup.where(*path),
                 f"{name} loads context features, and the model has no context_config with "
@@ -193,7 +201,8 @@ CHECKS = (
         ERROR,
         "The input reader is to load what the records or the model have not, or does not load what "
         'is used ("is required but could not be found.", "Data types don\'t match.", '
-        '"max_num_context_features must be specified in the model config", "KeyError: '
+        '"max_num_context_features must be specified in the model config", "Please make sure '
+        'context_features and valid_context_size are in the features", "KeyError: '
         "'multiclass_scores'\").",
         "write what the records have",
         _lacking,

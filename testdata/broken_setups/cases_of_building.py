@@ -122,6 +122,9 @@ def cases(case):
     yield case("crops_in_percent", "AUGMENTATION_REFUSED").change(
         "random_horizontal_flip {}", "random_crop_image { min_area: 10 max_area: 100 }"
     )
+    yield case("gray_in_training_alone", "CHANNELS_DIFFER").change(
+        "random_horizontal_flip {}", "rgb_to_gray {}"
+    )
     yield case("anchors_below_zero", "ANCHORS_SIZELESS").change("min_scale: 0.2", "min_scale: -0.2")
     yield case("images_of_32_pixels", "IMAGE_SMALL").change(
         "height: 160 width: 160", "height: 32 width: 32"
@@ -163,7 +166,30 @@ def cases(case):
         )
     )
     yield _of_two_stages(case("masks_not_loaded", "MASKS_NOT_LOADED")).fixable()
-    with_masks = _of_two_stages(case("mask_head_new", "MASK_HEAD_NEW"))
-    for reader in ("train_input_reader {\n", "eval_input_reader {\n"):
-        with_masks.change(reader, reader + "  load_instance_masks: true\n  mask_type: PNG_MASKS\n")
-    yield with_masks
+    for name, code, old, new in (
+        ("mask_head_new", "MASK_HEAD_NEW", "", ""),
+        (
+            "masks_that_no_detection_has",
+            "MASKS_PADDED",
+            "score_converter: SOFTMAX",
+            "batch_non_max_suppression { max_detections_per_class: 10 }\n"
+            "      score_converter: SOFTMAX",
+        ),
+        (
+            "masks_made_larger_by_python_2",
+            "PYTHON_3",
+            "predict_instance_masks: true",
+            "predict_instance_masks: true convolve_then_upsample_masks: true",
+        ),
+    ):
+        with_masks = _of_two_stages(case(name, code), MASK_RCNN.replace(old, new))
+        for reader in ("train_input_reader {\n", "eval_input_reader {\n"):
+            with_masks.change(
+                reader, reader + "  load_instance_masks: true\n  mask_type: PNG_MASKS\n"
+            )
+        yield with_masks
+    yield case("kernel_of_none", "LAYER_IMPOSSIBLE").change("kernel_size: 1", "kernel_size: 0")
+    yield case("images_of_many_sizes", "IMAGES_VARY").change(
+        "fixed_shape_resizer { height: 160 width: 160 }",
+        "keep_aspect_ratio_resizer { min_dimension: 160 max_dimension: 320 }",
+    )

@@ -58,6 +58,7 @@ def cases(case):
     # BATCH_MAY_BE_RAGGED comes after it.
     yield (
         case("ragged_without_records", "RECORDS_MISSING")
+        .flag("--target_api", "2021-06")
         .change("shapes/train.record", "nowhere/train.record")
         .change(
             "fixed_shape_resizer { height: 160 width: 160 }",
@@ -66,6 +67,7 @@ def cases(case):
     )
     yield (
         case("ragged_batch", "BATCH_RAGGED")
+        .flag("--target_api", "2021-06")
         .change(
             "fixed_shape_resizer { height: 160 width: 160 }",
             "keep_aspect_ratio_resizer { min_dimension: 160 max_dimension: 320 }",

@@ -50,3 +50,16 @@ def test_a_setting_that_stops_and_its_remedy(monkeypatch, code, old, new):
     if code:
         fixed = diagnosis.fix(data, "pipeline.config", options).data
         assert diagnosis.run_checks(fixed, "pipeline.config", options).trains
+
+
+@pytest.mark.parametrize("loads", [True, False])
+def test_a_context_rcnn_needs_a_reader_that_loads_context(loads):
+    family = os.path.join(repository.TESTS, "stock", "families", "context_rcnn_resnet50.config")
+    reader = f"_input_reader {{ load_context_features: {str(loads).lower()} }}\n"
+    with open(family, encoding="utf-8") as file:
+        text = file.read() + "train" + reader + "eval" + reader
+    month = "2021-06"
+    options = Options(month, schema_history.schema(month), ("model_main",), {})
+    found = diagnosis.run_checks(text.encode(), "pipeline.config", options).results
+    lacking = [one.symptom.subject for one in found if one.check.code == "READER_LACKS"]
+    assert len(lacking) == (0 if loads else 2)

@@ -34,6 +34,13 @@ PARTS = {
     "eval_config": 5,
     "graph_rewriter": 2,
 }
+# What a change of a config changes, and so what has to be made anew: what is read, how a graph is
+# trained, or only what it computes.
+INPUT, TRAINING, MODEL = "input", "training", "model"
+_IS_INPUT = re.compile(
+    "input_reader|eval_config|data_augmentation|image_resizer|num_classes|batch_size"
+)
+_IS_TRAINING = re.compile("train_config|loss|graph_rewriter|batchnorm|sampler|miner")
 MONTHS = {"2019-04": "2019-03", "2019-07": "2019-07", "2021": "2021-06"}
 # What no change mends: this revision does not build it under Python 3.
 PYTHON_2 = {"2019-07": re.compile("_ppn"), "2019-03": re.compile("_ppn")}
@@ -65,9 +72,10 @@ def base_configs():
         with open(path, encoding="utf-8") as file:
             text = file.read()
         if "train_config" not in text:
-            text += re.sub(
-                r"((?:train|eval)_input_reader \{)", r"\1 load_instance_masks: true", training
-            )
+            loaded = "load_instance_masks: true"
+            if "context_config" in text:
+                loaded += " load_context_features: true"
+            text += re.sub(r"((?:train|eval)_input_reader \{)", rf"\1 {loaded}", training)
         kind = message_class("graphfix.pipeline.TrainEvalPipelineConfig")
         message, problems = bind(Document.parse(text.encode(), subject=path), kind)
         assert not problems, problems
@@ -78,9 +86,21 @@ def base_configs():
     return found
 
 
+def kind_of(said):
+    """What of a graph a change may change."""
+    if _IS_INPUT.search(said):
+        return INPUT
+    return TRAINING if _IS_TRAINING.search(said) else MODEL
+
+
+def trains(changes):
+    """Whether one of the changes has a say in the gradients."""
+    return any(kind_of(one) == TRAINING for one in changes.split("; "))
+
+
 def packs(seed, count, month, passes, size=8, without=None):
-    """The same with `size` changes each, of which a config has to pass each; one that takes a step
-    clears them all."""
+    """The same with `size` changes of one kind each, of which a config has to pass each; one that
+    takes a step clears them all."""
     chance = random.Random(f"{seed} {month} {size}")
     schema = schema_history.schema(month)
     families = [
@@ -88,14 +108,18 @@ def packs(seed, count, month, passes, size=8, without=None):
         for family, message in families_of(month, without)
         if passes(text_format.MessageToString(message))
     ]
+    chance.shuffle(families)  # a short run, too, is of many kinds
     for number in range(count):
         family, message = families[number % len(families)]
         done = []
+        kind = chance.choice((INPUT, TRAINING, MODEL, MODEL))
         while len(done) < size:
             changed = message.__class__()
             changed.CopyFrom(message)
             said = change(changed, chance, schema)
-            if changed != message and passes(text_format.MessageToString(changed)):
+            if kind_of(said) != kind or changed == message:
+                continue
+            if passes(text_format.MessageToString(changed)):
                 message = changed
                 done.append(said)
         text = text_format.MessageToString(message)
@@ -221,6 +245,8 @@ def places(message, schema, path=""):
     for field in message.DESCRIPTOR.fields:
         here = f"{path}.{field.name}".lstrip(".")
         if LEFT_ALONE.search(here) or not schema.field(message.DESCRIPTOR.name, field.name):
+            continue
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
             continue
         yield message, field, here
         if field.message_type is not None:

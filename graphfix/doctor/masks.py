@@ -1,0 +1,80 @@
+"""Checks of masks: those that a model learns from, and those that it predicts."""
+
+from typing import Iterator
+
+from graphfix.detectors.families import FASTER_RCNN
+from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.setup import Setup
+from graphfix.findings import ERROR, WARNING
+from graphfix.pipeline_config.edits import ConfigEdit
+from graphfix.pipeline_config.paths import INPUT_READERS
+from graphfix.restore import trainers
+
+# The last revision known to divide by a box's size, whatever it is; that of 2021-06 does not.
+_DIVIDES_BY_NONE = "2019-07"
+
+
+def predicts_masks(setup: Setup) -> bool:
+    """Whether the model has a third stage that predicts masks."""
+    name, predictor = setup.predictor
+    return bool(
+        setup.meta == FASTER_RCNN
+        and name == "mask_rcnn_box_predictor"
+        and predictor.predict_instance_masks
+        and setup.body.number_of_stages >= 3
+    )
+
+
+def _not_loaded(setup: Setup) -> Iterator[Symptom]:
+    if not predicts_masks(setup):
+        return
+    for reader, message in setup.readers():
+        if message.load_instance_masks:
+            continue
+        if reader != INPUT_READERS[0] and trainers.MODEL_MAIN not in setup.options.trainers:
+            continue
+        path = (reader, "load_instance_masks")
+        yield Symptom(
+            setup.where(*path),
+            f"the model predicts masks, and {reader} loads none",
+            "write load_instance_masks: true",
+            (ConfigEdit(path, "true", "the model predicts masks"),),
+        )
+
+
+def _too_few(setup: Setup) -> Iterator[Symptom]:
+    if not predicts_masks(setup) or setup.options.revision > _DIVIDES_BY_NONE:
+        return
+    path = ("second_stage_post_processing", "batch_non_max_suppression")
+    suppression = setup.body.second_stage_post_processing.batch_non_max_suppression
+    classes, proposals = setup.body.num_classes, setup.body.first_stage_max_proposals
+    most = min(suppression.max_detections_per_class, proposals) * classes
+    total = suppression.max_total_detections
+    if not suppression.use_class_agnostic_nms and 0 < most < total:
+        place = ("model", setup.meta, *path, "max_total_detections")
+        yield Symptom(
+            setup.where(*place),
+            f"an image has {total} detections, of which at most {most} are found",
+            f"write max_total_detections: {most}, or evaluate on a GPU",
+            (ConfigEdit(place, str(most), "so many can be found"),),
+        )
+
+
+CHECKS = (
+    Check(
+        "MASKS_NOT_LOADED",
+        ERROR,
+        'The model predicts masks, and learns from none ("Groundtruth instance masks not '
+        'provided").',
+        "write load_instance_masks: true in the input readers",
+        _not_loaded,
+    ),
+    Check(
+        "MASKS_PADDED",
+        WARNING,
+        "The detections that an image lacks have boxes of no size, by which this revision divides "
+        'to place their masks: evaluation crashes on a CPU ("Segmentation fault").',
+        "write a max_total_detections that is always found, or evaluate on a GPU",
+        _too_few,
+    ),
+)
