@@ -56,10 +56,11 @@ def fine_tuned(stock_python, tmp_path_factory):
         text += READER.format(split, LABELS, RECORD.format(name))
     (top / "pipeline.config").write_text(text)
     command = [stock_python("2019-07"), "-m", "object_detection.legacy.train"]
-    command += [f"--train_dir={top}", f"--pipeline_config_path={top}/pipeline.config"]
+    # The trainer copies the config there.
+    command += [f"--train_dir={top}/train", f"--pipeline_config_path={top}/pipeline.config"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert done.returncode == 0, done.stdout[-2000:]
-    return str(top)
+    return str(top / "train")
 
 
 def test_integers_detect_what_rounded_floats_do(fine_tuned, tool_python, stock_python, tmp_path):
@@ -77,4 +78,3 @@ def test_integers_detect_what_rounded_floats_do(fine_tuned, tool_python, stock_p
     assert number > shapes_pictures.PICTURES and alike >= 0.95 * number, found.to_lines()
     detections = found.details[0]["detections"]
     assert sum(one["score"] > 0.5 for picture in detections for one in picture) > 60
-    print(found.to_lines())
