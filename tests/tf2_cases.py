@@ -36,6 +36,11 @@ _UPSAMPLED = (
 _SHARED = (
     ("mask_rcnn_box_predictor {", "mask_rcnn_box_predictor { share_box_across_classes: true"),
 )
+# Many proposals, of which some end inside of the picture.
+_ATROUS = (
+    ("maxpool_stride: 2", "first_stage_atrous_rate: 2 maxpool_stride: 2"),
+    ("first_stage_max_proposals: 8", "first_stage_max_proposals: 30"),
+)
 _AGNOSTIC = (("num_conv_layers: 1", "num_conv_layers: 2 masks_are_class_agnostic: true"),)
 # Title: the family's file, and substitutions in it.
 CASES = {
@@ -60,6 +65,7 @@ CASES = {
     "mask_rcnn_resnet50, three layers, dropout": ("mask_rcnn_resnet50", _LAYERS),
     "mask_rcnn_resnet50, upsampled": ("mask_rcnn_resnet50", _UPSAMPLED),
     "mask_rcnn_resnet50, agnostic": ("mask_rcnn_resnet50", _AGNOSTIC),
+    "faster_rcnn_resnet50, atrous rate 2": ("faster_rcnn_resnet50", _ATROUS),
     "faster_rcnn_resnet50, shared boxes": ("faster_rcnn_resnet50", _SHARED),
 }
 

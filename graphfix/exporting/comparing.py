@@ -4,8 +4,8 @@ import os
 import sys
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
-from graphfix.errors import RequestError, VerificationError
-from graphfix.exporting import detections
+from graphfix.errors import VerificationError
+from graphfix.exporting import detections, pictures
 from graphfix.exporting.targets import TargetRow, Trial
 from graphfix.findings import INFO, WARNING, Finding, count
 
@@ -38,9 +38,7 @@ def compared(
     """
     if row.runtime is None or not asked.wanted:
         return {}, ()
-    for path in asked.images:
-        if not os.path.isfile(path):
-            raise RequestError(path, "is not a file", "check --images")
+    pictures.check(asked.images)
     lacking, python, tensorflow = _lacking(row.runtime, asked)
     if lacking:
         finding = Finding(

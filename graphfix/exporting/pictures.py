@@ -2,12 +2,17 @@
 noise looks like nothing that a detector has been trained for."""
 
 import os
-from typing import List, Tuple
+from typing import Iterable, List, Tuple
 
 import numpy as np
 
+from graphfix.errors import RequestError
+from graphfix.formats.image_header import name_other, read_header
+from graphfix.formats.regular_files import read_file
+
 PICTURES = 4
 _THINGS = 12
+_LIMIT = 64 << 20
 
 
 def made(seed: int, height: int, width: int) -> np.ndarray:
@@ -32,3 +37,19 @@ def written(directory: str, size: Tuple[int, int]) -> List[str]:
     for seed, path in enumerate(paths):
         np.save(path, made(seed, *size))
     return paths
+
+
+def check(paths: Iterable[str]) -> None:
+    """Refuses what is no picture before a runtime is asked, which would say so in its own words.
+
+    Raises:
+      RequestError, SourceError: naming the file.
+    """
+    for path in paths:
+        if not os.path.isfile(path):
+            raise RequestError(path, "is not a file", "check --images")
+        data = read_file(path, limit=_LIMIT)
+        header = read_header(data)
+        if header is None or not header.complete:
+            what = "a picture that is cut off" if header else name_other(data)
+            raise RequestError(path, f"is no picture: {what}", "name JPEG files with --images")

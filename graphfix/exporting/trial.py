@@ -6,6 +6,7 @@ from typing import Any, Dict, Tuple
 
 from graphfix.choices import Target
 from graphfix.errors import RequestError, SourceError
+from graphfix.exporting import pictures
 from graphfix.exporting.targets import TARGETS, Trial
 from graphfix.formats.regular_files import read_file
 from graphfix.modeldir.names import EXPORT_JSON
@@ -48,6 +49,7 @@ def tried(directory: str, trial: Trial) -> StockTrial:
         raise RequestError(
             "--stock", f"has no judge for {exported['target']}", "leave it out: files are checked"
         )
+    pictures.check(trial.images)
     return judge(directory, exported, trial)
 
 

@@ -107,8 +107,7 @@ def test_what_is_not_installed_is_told(export, packages, words):
 
 
 def test_pictures_and_pythons_are_passed_on(export, tmp_path):
-    picture = tmp_path / "a.jpg"
-    picture.write_bytes(b"")
+    picture = os.path.join(repository.TOP, "testdata", "shapes", "demo_00000.jpg")
     found = export(
         graphfix.Memory(),
         images=[picture],
@@ -121,6 +120,13 @@ def test_pictures_and_pythons_are_passed_on(export, tmp_path):
     assert found.comparison["pictures"] == [str(picture)]
     with pytest.raises(graphfix.RequestError, match="is not a file"):
         export(graphfix.Memory(), images=[tmp_path / "none.jpg"])
+    with open(picture, "rb") as file:
+        half = file.read()[:2000]
+    for data, words in ((half, "cut off"), (b"<html>", "HTML"), (b"", "empty")):
+        (tmp_path / "a.jpg").write_bytes(data)
+        with pytest.raises(graphfix.RequestError, match=f"is no picture.*{words}"):
+            export(graphfix.Memory(), images=[tmp_path / "a.jpg"])
+    assert len(export.tried) == 1
 
 
 def test_every_runtime_that_is_named_has_a_judge():

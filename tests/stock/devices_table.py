@@ -5,8 +5,9 @@ figures of docs/devices.md.
     devices_table.py TF1_PYTHON [NAME=PYTHON...] [--page docs/devices.md]
 
 NAME is a target, with what distinguishes its Pythons after a dash: onnx, openvino, opencv-4.  Each
-exports the detector as it is, and of three of its classes in another order.  A .tflite is made by
-TF1_PYTHON, which has the stock API, and judged by PYTHON: tflite-litert, tflite-tensorflow.
+exports the detector as it is, and of three of its classes in another order; rows of other runtimes
+stay in the page.  A .tflite is made by TF1_PYTHON, which has the stock API, and judged by PYTHON:
+tflite-litert, tflite-tensorflow.
 """
 
 import argparse
@@ -64,14 +65,21 @@ def main():
                 lines.append(row(name.partition("-")[0], python, args.tf1, classes, pictures))
                 print(lines[-1], flush=True)
     if args.page:
-        with open(args.page) as file:
-            text = file.read()
-        pattern = r"(<!-- measured -->\n).*?(<!-- end -->)"
-        assert re.search(pattern, text, re.DOTALL)
-        table = "\n".join(lines) + "\n"
-        text = re.sub(pattern, lambda match: match[1] + table + match[2], text, flags=re.DOTALL)
-        with open(args.page, "w") as file:
-            file.write(text)
+        written(args.page, lines[len(TITLES) :])
+
+
+def written(page, lines):
+    """Puts rows into a page, in the place of those of the same runtime."""
+    with open(page) as file:
+        text = file.read()
+    pattern = r"(<!-- measured -->\n)(.*?)(<!-- end -->)"
+    match = re.search(pattern, text, re.DOTALL)
+    assert match
+    measured = {line.split(" | ")[0] for line in lines}
+    kept = [one for one in match[2].splitlines()[2:] if one.split(" | ")[0] not in measured]
+    table = "\n".join([*TITLES, *kept, *lines]) + "\n"
+    with open(page, "w") as file:
+        file.write(text[: match.start(2)] + table + text[match.end(2) :])
 
 
 if __name__ == "__main__":

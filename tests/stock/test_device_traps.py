@@ -238,18 +238,25 @@ print(json.dumps([scores[0].tolist(), int(number[0])]))
 """
 
 
-def test_rows_behind_the_last_are_rubbish(exported, pictures, tmp_path):
-    """They are what the picture before had."""
+@pytest.mark.parametrize("regular", [True, False])
+def test_rows_behind_the_last(regular, exported, by_default, pictures, tmp_path):
+    """Of suppression across classes, what the picture before had; else zeros, a first class."""
     directory, python = exported("tflite")
     arrays, wanted = pictures
     most = arrays[max(range(len(arrays)), key=lambda at: len(wanted[at]))]
     grey = str(tmp_path / "grey.npy")
     np.save(grey, np.full_like(np.load(most), 128))
     job = model_job("tflite", directory, [])
-    words = [job["model"], str(job["scale"]), str(job["offset"]), most, grey]
+    model = job["model"] if regular else by_default
+    words = [model, str(job["scale"]), str(job["offset"]), most, grey]
     done = subprocess.run([python, "-c", _TWICE, *words], check=True, stdout=subprocess.PIPE)
     scores, number = json.loads(done.stdout.decode())
-    assert len(scores) == 100 and max(scores[number:]) > 0.5
+    (told,) = [one for one in traps.traps("x", open_lite(model).options) if one.code == "ROWS"]
+    assert len(scores) == (100 if regular else 10) > number
+    if regular:
+        assert not any(scores[number:]) and "zeros" in told.message
+    else:
+        assert max(scores[number:]) > 0.1 and "not cleared" in told.message
 
 
 def test_a_two_stage_detector_that_openvino_does_not_compile(two_stage, tool_python, tmp_path):  # noqa: F811

@@ -154,12 +154,6 @@ def _two_stage(body: Any, extractor: Any) -> Iterator[Problem]:
             "is not built by TensorFlow 2, which takes 16",
             _STAY,
         )
-    if body.first_stage_atrous_rate != 1:
-        yield Problem(
-            f"first_stage_atrous_rate {body.first_stage_atrous_rate}",
-            "was not exact when it was measured",
-            _STAY,
-        )
     if pooling_stride(body) is None:
         yield Problem(
             f"maxpool_stride {body.maxpool_stride}",

@@ -33,11 +33,12 @@ def traps(name: str, options: Mapping[str, Any], remedy: str = _ANEW) -> Iterato
             "objects of different classes in one place it finds one",
             remedy,
         )
+    rows = "zeros, as of a first class" if options.get("use_regular_nms") else "not cleared"
     yield Finding(
         "ROWS",
         INFO,
         name,
-        "says in its last output how many objects it found; the rows behind those are not cleared",
+        f"says in its last output how many objects it found; the rows behind those are {rows}",
         "read no more rows than it says",
     )
     yield Finding(
