@@ -1,6 +1,7 @@
 """The documents' blocks of commands, and a directory for each page in which they can be run."""
 
 import glob
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", re.S | re
 # Pages whose commands are run one after the other.
 PLAYED = (
     "tutorial.md",
+    "howto_records.md",
     "howto_add_a_class.md",
     "howto_keep_three.md",
     "howto_anchors.md",
@@ -29,7 +31,7 @@ PLAYED = (
 STOCK = re.compile(
     r"graphfix verify .*--stock|graphfix doctor --environment|python -m object_detection\."
     r"|graphfix export tflite |sed -i 's/6000"
-    r"|graphfix records show |graphfix anchors show "
+    r"|graphfix records show |graphfix anchors show |import tensorflow|mine\.record"
 )
 # Commands that are not run as they stand, and where the same is tried.
 ELSEWHERE = (
@@ -94,10 +96,42 @@ def make_sources(directory, convert):
         os.path.join(TOP, "testdata", "shapes", "demo_00000.jpg"),
         os.path.join(directory, "pictures"),
     )
+    annotate(directory)
     with open(os.path.join(directory, "my_classes.pbtxt"), "w") as file:
         for number, name in enumerate(("person", "van", "forklift"), 1):
             file.write(f"item {{ id: {number} name: '{name}' }}\n")
     return environment
+
+
+def annotate(directory):
+    """Annotates the picture that is there, in the forms that the page about records reads."""
+    box = {"xmin": 12, "ymin": 20, "xmax": 70, "ymax": 84}
+    name, number = "demo_00000", 1
+    with open(os.path.join(directory, "boxes.csv"), "w") as file:
+        file.write("filename,class,xmin,ymin,xmax,ymax\n")
+        file.write(f"{name}.jpg,van," + ",".join(map(str, box.values())) + "\n")
+    coco = {
+        "images": [{"id": number, "file_name": name + ".jpg", "height": 160, "width": 160}],
+        "categories": [{"id": 2, "name": "van"}],
+        "annotations": [{"id": 1, "image_id": number, "category_id": 2, "bbox": [12, 20, 58, 64]}],
+    }
+    coco["annotations"][0].update(area=58 * 64, iscrowd=0)
+    with open(os.path.join(directory, "coco.json"), "w") as file:
+        json.dump(coco, file)
+    top = os.path.join(directory, "VOCdevkit", "VOC2012")
+    for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
+        os.makedirs(os.path.join(top, folder))
+    shutil.copy(os.path.join(directory, "pictures", name + ".jpg"), os.path.join(top, "JPEGImages"))
+    with open(os.path.join(top, "ImageSets", "Main", "aeroplane_train.txt"), "w") as file:
+        file.write(name + "\n")
+    edges = "".join(f"<{one}>{value}</{one}>" for one, value in box.items())
+    with open(os.path.join(top, "Annotations", name + ".xml"), "w") as file:
+        file.write(
+            f"<annotation><folder>VOC2012</folder><filename>{name}.jpg</filename>"
+            "<size><width>160</width><height>160</height><depth>3</depth></size>"
+            "<object><name>van</name><pose>Unspecified</pose><truncated>0</truncated>"
+            f"<difficult>0</difficult><bndbox>{edges}</bndbox></object></annotation>"
+        )
 
 
 def directory_of(name, sources, converted):

@@ -36,7 +36,7 @@ class Bounds(NamedTuple):
 
 
 # What is a percentage where a fraction is wanted: below it may be a fraction of another base.
-_LEAST_PERCENT = 10
+LEAST_PERCENT = 10
 _NMS = "batch_non_max_suppression"
 _SECOND = "second_stage_post_processing"
 # A kernel of one: 2019-07 takes it, as a copy published in 2019-10 does; one of 2020-04-05 refuses
@@ -89,7 +89,7 @@ def _out_of_bounds(setup: Setup) -> Iterator[Symptom]:
         wanted += f" and at most {row.most:g}" if row.most < float("inf") else ""
         edits: Tuple[ConfigEdit, ...] = ()
         remedy = f"write {name}: a number {wanted}"
-        if row.is_fraction and _LEAST_PERCENT <= value <= 100:
+        if row.is_fraction and LEAST_PERCENT <= value <= 100:
             literal = f"{value / 100:g}"
             remedy = f"write {name}: {literal}: it is a fraction, not a percentage"
             edits = (ConfigEdit(("model", row.meta, *row.path), literal, "a fraction"),)

@@ -34,6 +34,7 @@ from graphfix.doctor import (
     record_images,
     records,
     regularizers,
+    thresholds,
     training,
 )
 from graphfix.doctor.checks import Check, Symptom
@@ -87,7 +88,7 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + record_images.CHECKS
         + records.CHECKS,
     ),
-    ("training", batches.CHECKS + learning_rate.CHECKS + training.CHECKS),
+    ("training", batches.CHECKS + learning_rate.CHECKS + thresholds.CHECKS + training.CHECKS),
     ("elsewhere", paths.ELSEWHERE),
 )
 CHECKS = tuple(check for _, checks in TABLES for check in checks)

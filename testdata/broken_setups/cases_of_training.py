@@ -115,6 +115,16 @@ def cases(case):
     yield case("rate_too_high", "RATE_HIGH").change(
         "learning_rate_base: 0.01", "learning_rate_base: 1.0"
     )
+    yield (
+        case("score_in_percent", "THRESHOLD_BEYOND_ONE")
+        .change("score_threshold: 0.02", "score_threshold: 40")
+        .fixable()
+    )
+    yield (
+        case("matched_in_percent", "THRESHOLD_BEYOND_ONE")
+        .change("{ matched_threshold: 0.5", "{ matched_threshold: 50")
+        .fixable()
+    )
     yield case("one_image_a_batch", "BATCHNORM_ONE_IMAGE").change("batch_size: 4", "batch_size: 1")
     yield (
         case("quantization_never_begins", "QUANTIZATION_LATE")

@@ -53,6 +53,20 @@ def test_the_page_about_anchors(place):
     assert {"grid.png", "boxes.png", "coverage.png"} <= set(there)
 
 
+def test_the_page_about_records(place):
+    """Each way makes the same box of the same picture."""
+    from graphfix.datasets.tf_example import read_examples
+
+    printed, directory = ran("howto_records.md", place)
+    assert "1 class carried" in printed or "2 classes carried" in printed
+    assert os.path.exists(os.path.join(directory, "my_sheets", "index.html"))
+    found = []
+    for name in ("mine.record", "voc.record", "coco_records/coco_train.record-00000-of-00100"):
+        (image,) = read_examples(os.path.join(directory, name))
+        found.append((len(image.boxes), list(image.classes)))
+    assert found == [(1, ["van"])] * 3
+
+
 def test_the_page_about_doctor(place):
     _, directory = ran("howto_doctor.md", place)
     assert os.path.exists(os.path.join(directory, "sheets", "index.html"))
@@ -77,7 +91,13 @@ def test_the_tutorial(place):
 
 def test_what_needs_the_api_is_run_here():
     """Every block that tests/test_pages.py leaves to this module is on a page that it runs."""
-    here = {"howto_anchors.md", "howto_doctor.md", "howto_keep_three.md", "tutorial.md"}
+    here = {
+        "howto_anchors.md",
+        "howto_records.md",
+        "howto_doctor.md",
+        "howto_keep_three.md",
+        "tutorial.md",
+    }
     needing = {
         name
         for name in pages.PLAYED
