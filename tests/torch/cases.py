@@ -63,10 +63,7 @@ ALL = {
     ),
     "SSD ResNet 50 FPN (RetinaNet)": ("ssd_resnet50_fpn",),
     "SSD ResNet 101 FPN": ("ssd_resnet101_fpn",),
-    "SSD ResNet 152 FPN": (
-        "ssd_resnet101_fpn",
-        (r"ssd_resnet101_v1_fpn", "ssd_resnet152_v1_fpn"),
-    ),
+    "SSD ResNet 152 FPN": ("ssd_resnet101_fpn", (r"ssd_resnet101_v1_fpn", "ssd_resnet152_v1_fpn")),
     "SSD MobileNet v1 PPN": ("ssd_mobilenet_v1_ppn",),
     "SSD ResNet 50 PPN": ("ssd_resnet50_ppn",),
     "SSD, softmax": ("ssd_softmax",),

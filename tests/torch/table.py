@@ -19,15 +19,14 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE), os.path.dirname(os.path.dirname(HERE))]
 
-import cases  # noqa: E402
-import comparing  # noqa: E402
-import conftest  # noqa: E402
-import detectors  # noqa: E402
-import repository  # noqa: E402
-import torch  # noqa: E402
-from conftest import made  # noqa: E402
+import cases
+import comparing
+import conftest
+import detectors
+import repository
+import torch
 
-from graphfix.torch.mask_rcnn import MaskRcnn  # noqa: E402
+from graphfix.torch.mask_rcnn import MaskRcnn
 
 PAGE = os.path.join(repository.TOP, "docs", "torch.md")
 BEGIN, END = "<!-- by tests/torch/table.py --write -->\n", "<!-- end of the table -->\n"
@@ -61,7 +60,7 @@ def measured(title, work):
     shutil.rmtree(work, ignore_errors=True)
     os.mkdir(work)
     text = detectors.config_of(*cases.ALL[title])
-    (case,) = detectors.judge(made("stock-2021"), work, [(cases.ALL[title][0], text)])
+    (case,) = detectors.judge(conftest.made("stock-2021"), work, [(cases.ALL[title][0], text)])
     found, unequal = {}, []
 
     def note(column, value):
