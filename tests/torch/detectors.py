@@ -88,6 +88,9 @@ def random_weights(message):
     views = [constant("global_step", dtypes.INT64, np.array(7))]
     variables = model_variables(message, revision=REVISION, config="pipeline.config")
     names = {one.name for one in variables}
+    # As deep as a ResNet 50: what more units add up would leave no score between 0 and 1.
+    units = sum(name.endswith("/conv3/weights") for name in names)
+    linear = 0.25 * min(1, 16 / max(units, 1))
     for one in variables:
         seed = int(hashlib.md5(one.name.encode()).hexdigest()[:8], 16)
         random = np.random.RandomState(seed)
@@ -96,7 +99,7 @@ def random_weights(message):
             value = random.uniform(0.5, 1.5, one.shape)
         elif leaf.endswith("weights"):
             inputs = np.prod(one.shape[:2] if leaf[0] == "d" else one.shape[:-1])
-            scales = {HEAD: 0.3, LINEAR: 0.25, BASE: 0.005}
+            scales = {HEAD: 0.3, LINEAR: linear, BASE: 0.005}
             gain = next((scales[one_of] for one_of in scales if one_of.match(one.name)), 2.0)
             if len(one.shape) == 2:
                 gain = 0.003  # of features without a bound
