@@ -11,7 +11,7 @@ headers of over 100 MB, gaps and overlaps.
 
 import json
 import os
-from typing import Any, BinaryIO, Callable, Dict, Iterator, Mapping, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Mapping, Tuple
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def read(path: str) -> Tuple[TensorStore, Dict[str, str]]:
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > min(size - 8, _MOST_HEADER):
                 raise ValueError("its header is longer than the file")
-            header = json.loads(file.read(length).decode("utf-8"))
+            header = json.loads(file.read(length).decode("utf-8"), object_pairs_hook=_once)
         if not isinstance(header, dict):
             raise ValueError("its header is no JSON object")
         metadata = header.pop(_METADATA, {})
@@ -85,6 +85,13 @@ def read(path: str) -> Tuple[TensorStore, Dict[str, str]]:
     except (ValueError, RecursionError) as error:
         raise SourceError(path, f"is no safetensors file: {error}", _REMEDY) from None
     return TensorStore(views), metadata if isinstance(metadata, dict) else {}
+
+
+def _once(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("its header has a name twice")
+    return found
 
 
 def _views(path: str, header: Dict[str, Any], start: int, size: int) -> Iterator[TensorView]:
@@ -107,7 +114,7 @@ def _entry(name: str, one: Any) -> Tuple[DType, Tuple[int, ...], int, int]:
         numbers = [*shape, begin, end]
     except (KeyError, TypeError, ValueError):
         raise ValueError(f"the entry of {name!r} lacks dtype, shape or data_offsets") from None
-    if dtype not in _TYPES:
+    if not isinstance(dtype, str) or dtype not in _TYPES:
         raise ValueError(f"{name!r} is of type {dtype!r}")
     if not all(type(number) is int and 0 <= number < 1 << 48 for number in numbers):
         raise ValueError(f"{name!r} has a size that is no number of bytes")

@@ -20,6 +20,8 @@ from graphfix.formats.graphdef.nodes import Node
 from graphfix.graph_rewrite.axis_types import CHANNEL, CLASS, Axes, NotUnderstood
 from graphfix.graph_rewrite.vectors import unused
 
+# What a head ends with: R-FCN's, with the votes of an image after an image.
+_HEADS = ("BiasAdd", "Mean", "TensorArrayGatherV3")
 _INT, _FLOAT = BY_NAME["int32"].number, BY_NAME["float32"].number
 
 
@@ -98,7 +100,7 @@ def _logits(graph: Graph, states: Any, rows: Axes) -> List[Tuple[str, int]]:
             before = graph.inputs(node)[0]
             while before.op in ("Reshape", "Squeeze", "Identity"):
                 before = graph.inputs(before)[0]
-            if before.op in ("BiasAdd", "Mean"):
+            if before.op in _HEADS:
                 found.append((name, port))
     return found
 

@@ -14,6 +14,10 @@ from graphfix.graph_rewrite.axis_types import (
 )
 
 
+class Before(int):
+    """A length that was axes before a class axis, and was packed into it."""
+
+
 def reshape(tracker: Any, node: Any, inputs: Any) -> Outputs:
     if inputs[0] is None:
         raise NotUnderstood(node, "a class axis decides a shape")
@@ -77,6 +81,13 @@ def _taken(tracker: Any, factors: List[Any], element: Any) -> List[Any]:
         return [factors.pop()] if element.axis is None or element.counts_classes else []
     taken: List[Any] = []
     while factors and product(tracker, taken) != size:
+        taken.insert(0, factors.pop())
+    own = product(tracker, taken)
+    if own and (CHANNEL in taken or CLASS in taken) and size > own and size % own == 0:
+        # As many of the axes before: values are in the order of rows.
+        taken.insert(0, Before(size // own))
+    elif len(factors) > 1 and isinstance(factors[-2], Before) and tracker.size(factors[-1]) == 1:
+        # Of one class, too, that axis comes off as it was.
         taken.insert(0, factors.pop())
     return taken
 

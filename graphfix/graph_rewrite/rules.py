@@ -241,6 +241,21 @@ def _crop(tracker: Any, node: Any, inputs: Any) -> Outputs:
     return {0: ((ANY,), (ANY,), (ANY,), inputs[0][3])}
 
 
+def _matrices(tracker: Any, node: Any, inputs: Any) -> Outputs:
+    """A product of matrices: its rows are the first one's, its columns the second one's."""
+    if (inputs[0] is None) == (inputs[1] is None):
+        raise NotUnderstood(node, "both of its operands have a class axis")
+    second = inputs[0] is None
+    axes = list(inputs[1] if second else inputs[0])
+    if node.attr["adj_y" if second else "adj_x"].b:
+        axes[-2:] = axes[-1], axes[-2]
+    summed = len(axes) - (2 if second else 1)
+    if class_axis(tuple(axes)) == summed:
+        raise NotUnderstood(node, "it adds up the class axis")
+    axes[summed] = (ANY,)
+    return {0: tuple(axes)}
+
+
 RULES = {}
 for _rule, _operations in (
     (
@@ -306,6 +321,7 @@ for _rule, _operations in (
     (_reduce, ("Mean", "Sum", "Max", "Min", "ArgMax", "Any")),
     (_top, ("TopKV2",)),
     (tflite.detection, (tflite.OPERATION,)),
+    (_matrices, ("BatchMatMul", "BatchMatMulV2")),
     (_crop, ("CropAndResize", "ResizeBilinear", "ResizeNearestNeighbor")),
 ):
     RULES.update(dict.fromkeys(_operations, _rule))

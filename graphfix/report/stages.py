@@ -7,6 +7,7 @@ import os
 import posixpath
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
+from graphfix.findings import LEFT_OUT
 from graphfix.modeldir.names import CONFIG, REPORT_HTML
 from graphfix.pipeline_config.paths import INPUT_PATH
 from graphfix.process.console import quoted
@@ -138,20 +139,35 @@ def _export_command(target: str, config: str) -> str:
 def what_next(report: Report, directory: str) -> Tuple[str, ...]:
     """Lines for who converted into a directory: where it is, and the next command to paste."""
     page = os.path.join(directory, REPORT_HTML)
-    lines = [f"{directory} written; {page} has the details"]
-    first = _before_training(report, os.path.join(directory, CONFIG))
+    written = f"{directory} written; {page} has the details"
+    return (written, *_next(report, directory, page), *_left_out(report))
+
+
+def _next(report: Report, directory: str, page: str) -> Iterator[str]:
+    config = os.path.join(directory, CONFIG)
+    first = _before_training(report, config)
     if first:
-        return (
-            *lines,
-            f"next, {first}, and see whether it will train:",
-            f"graphfix doctor {quoted(os.path.join(directory, CONFIG))}",
-            f"then train, and export what you have trained: {page} has the commands",
-        )
+        yield f"next, {first}, and see whether it will train:"
+        yield f"graphfix doctor {quoted(config)}"
+        yield f"then train, and export what you have trained: {page} has the commands"
+        return
     found = next_steps(report)
     for one in found:
         if one.command:
-            return (*lines, "next, train:", *one.command.split("\n"), *_after(report, one))
-    return (*lines, *(f"next: {one.remark}" for one in found[:1]))
+            yield "next, train:"
+            yield from one.command.split("\n")
+            yield from _after(report, one)
+            return
+    yield from (f"next: {one.remark}" for one in found[:1])
+
+
+def _left_out(report: Report) -> Iterator[str]:
+    """The last line, where it is not overlooked."""
+    found = [one for one in report.findings if one.code == LEFT_OUT]
+    if found:
+        names = " and ".join(one.subject for one in found)
+        reasons = "; ".join(dict.fromkeys(one.message for one in found))
+        yield f"{names} left out ({LEFT_OUT}): {reasons}"
 
 
 def _before_training(report: Report, config: str) -> Optional[str]:

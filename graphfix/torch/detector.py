@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from graphfix.errors import RequestError
+from graphfix.findings import count
 from graphfix.torch.cropping import pasted
-from graphfix.torch.files import Settings
+from graphfix.torch.files import CONFIG, Settings, from_json, to_json
 from graphfix.torch.layers import Dense, Layer, Scope
 from graphfix.torch.layout import LayerSpec
 from graphfix.torch.networks import NETWORKS
@@ -50,9 +51,7 @@ class Detector(Scope):
 
     def __init__(self, settings: Settings, specs: List[LayerSpec]):
         super().__init__()
-        self.settings = settings
-        model = settings.message.model
-        self.body = getattr(model, model.WhichOneof("model"))
+        self._configure(settings)
         self.classes = dict(settings.classes)
         for spec in specs:
             parts = spec.scope.split("/")
@@ -62,6 +61,25 @@ class Detector(Scope):
                     inside.add_module(part, NETWORKS.get(part, Scope)())
                 inside = inside[part]
             inside.add_module(parts[-1], Dense(spec) if spec.is_dense else Layer(spec))
+
+    def _configure(self, settings: Settings) -> None:
+        self.settings = settings
+        model = settings.message.model
+        self.body = getattr(model, model.WhichOneof("model"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type that the network computes in; boxes and losses are always of float32."""
+        return next(self.parameters()).dtype
+
+    def __getstate__(self) -> Dict[str, Any]:
+        """What is pickled and copied: messages themselves are not pickled."""
+        state = {name: value for name, value in self.__dict__.items() if name != "body"}
+        return dict(state, settings=to_json(self.settings))
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._configure(from_json(state["settings"].encode(), CONFIG))
 
     def prepared(self, pixels: Tensor) -> Tensor:
         """What is done to an image's pixels, of 0 to 255, before it is resized and padded."""
@@ -81,21 +99,21 @@ class Detector(Scope):
         """What is detected in images, of one shape, whatever they show."""
         batch = self.batch(images)
         rows = []
-        for number, (boxes, scores, kinds, count, *masks) in enumerate(self.found(batch)):
+        for number, (boxes, scores, kinds, total, *masks) in enumerate(self.found(batch)):
             before, after = batch.before[number], batch.after[number]
             pixels = [side * old / new for side, old, new in zip(batch.size, before, after)]
             placed = (boxes * boxes.new_tensor(pixels * 2))[:, [1, 0, 3, 2]]
-            valid = torch.arange(len(scores), device=scores.device) < count
-            rows.append((placed, (kinds + 1) * valid, scores, count, *masks))
+            valid = torch.arange(len(scores), device=scores.device) < total
+            rows.append((placed, (kinds + 1) * valid, scores, total, *masks))
         return Detections(*(None if each[0] is None else torch.stack(each) for each in zip(*rows)))
 
     def losses(self, images: Any, targets: Any) -> Dict[str, Tensor]:
         """The losses of a batch."""
         batch = self.batch(images)
-        if len(targets) != len(batch.before):
+        if not isinstance(targets, (list, tuple)) or len(targets) != len(batch.before):
             raise RequestError(
                 "targets",
-                f"has {len(targets)} entries for {len(batch.before)} images",
+                f"is no list of {count(len(batch.before), 'target')}",
                 "give one for each image",
             )
         truths = [self.truth(target, number, batch) for number, target in enumerate(targets)]
@@ -103,15 +121,14 @@ class Detector(Scope):
 
     def truth(self, target: Dict[str, Tensor], number: int, batch: Batch) -> Truth:
         """What the target of a batch's image says."""
-        device = batch.images.device
-        boxes = target["boxes"].to(device, torch.float32).reshape(-1, 4)
-        labels = target["labels"].to(device, torch.int64).reshape(-1)
-        if len(labels) and not 1 <= int(labels.min()) <= int(labels.max()) <= self.body.num_classes:
-            raise RequestError(
-                f"targets[{number}]['labels']",
-                f"are not all from 1 to {self.body.num_classes}",
-                "number classes as the label map does",
-            )
+        given = (entry_of(target, name, number) for name in ("boxes", "labels"))
+        boxes, labels = (one.to(batch.images.device) for one in given)
+        if boxes.numel():
+            _check_boxes(boxes, f"targets[{number}]['boxes']")
+        if labels.numel() or boxes.numel():
+            most = self.body.num_classes
+            _check_labels(labels, len(boxes), most, f"targets[{number}]['labels']")
+        boxes, labels = boxes.float().reshape(-1, 4), labels.to(torch.int64).reshape(-1)
         sides = zip(batch.before[number], batch.after[number], batch.size)
         parts = [new / old / whole for old, new, whole in sides]
         return Truth(boxes[:, [1, 0, 3, 2]] * boxes.new_tensor(parts * 2), labels)
@@ -144,6 +161,46 @@ class Detector(Scope):
             parts = one["boxes"][:, [1, 0, 3, 2]] / one["boxes"].new_tensor(size * 2)
             one["masks"] = pasted(one["masks"], parts, size)[:, None]
         return results
+
+
+def entry_of(target: Any, name: str, number: int) -> Tensor:
+    """An entry of an image's target.
+
+    Raises:
+      RequestError: it is no tensor.
+    """
+    found = target.get(name) if isinstance(target, dict) else None
+    if not isinstance(found, Tensor):
+        raise RequestError(
+            f"targets[{number}]['{name}']",
+            "is missing" if found is None else f"is a {type(found).__name__}, and no tensor",
+            "give targets as torchvision's detectors take them",
+        )
+    return found
+
+
+def _check_boxes(boxes: Tensor, subject: str) -> None:
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        why = f"has the shape {list(boxes.shape)}"
+    # Of what has no area, the losses are finite, as TensorFlow's are.
+    elif not (torch.isfinite(boxes).all() and (boxes[:, :2] <= boxes[:, 2:]).all()):
+        why = "has a box that ends before it begins, or a coordinate that is no finite number"
+    else:
+        return
+    raise RequestError(subject, why, "give a row of x1, y1, x2, y2 in pixels for each box")
+
+
+def _check_labels(labels: Tensor, boxes: int, most: int, subject: str) -> None:
+    if labels.shape != (boxes,) or labels.is_floating_point():
+        raise RequestError(
+            subject,
+            f"is of {labels.dtype} and has the shape {list(labels.shape)}",
+            f"give a whole number for each of {count(boxes, 'box', 'boxes')}",
+        )
+    if not 1 <= int(labels.min()) <= int(labels.max()) <= most:
+        raise RequestError(
+            subject, f"are not all from 1 to {most}", "number classes as the label map does"
+        )
 
 
 def converted(logits: Tensor, post_processing: Any) -> Tensor:

@@ -64,7 +64,7 @@ class FasterRcnn(Detector):
     def propose(self, images: Tensor) -> Proposed:
         """What the first stage makes of resized images [N, 3, height, width] of 0 to 255."""
         network = self[self._first]
-        preprocessed = preprocessing.scaled(images, network.MEANS)
+        preprocessed = preprocessing.scaled(images, network.MEANS).to(self.dtype)
         stride = self.body.feature_extractor.first_stage_features_stride
         features = network.first_stage(preprocessed, stride)
         rate = self.body.first_stage_atrous_rate
@@ -114,7 +114,7 @@ class FasterRcnn(Detector):
         x = crop_and_resize(features, boxes, (body.initial_crop_size, body.initial_crop_size))
         if body.maxpool_kernel_size:
             x = functional.max_pool2d(x, body.maxpool_kernel_size, body.maxpool_stride)
-        return self[self._second].second_stage(x)
+        return self[self._second].second_stage(x.to(self.dtype))
 
     def classify(
         self, features: Tensor, proposals: Tensor, counts: Tensor, size: Tuple[int, int]

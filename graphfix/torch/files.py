@@ -11,6 +11,7 @@ Tensors are named and laid out as names.py says.
 """
 
 import json
+import re
 from typing import Any, Dict, List, NamedTuple
 
 from graphfix.detectors.extractors.facts import FPN, MULTI_RESOLUTION, POOLING_PYRAMID
@@ -31,6 +32,7 @@ BUILT = {
     "resnet_v1_152": (FPN, FASTER_RCNN),
 }
 _MESSAGE = "graphfix.pipeline.TrainEvalPipelineConfig"
+_NUMBER = re.compile(r"[1-9][0-9]{0,9}\Z")
 _REMEDY = "export the detector again with this release of graphfix"
 
 
@@ -60,17 +62,32 @@ def from_json(data: bytes, subject: str) -> Settings:
     from google.protobuf import json_format
 
     found = json_data.parse(data, subject, "config.json of a detector in PyTorch", _REMEDY)
-    if found.get("format") != FORMAT:
+    if type(found.get("format")) is not int or found["format"] != FORMAT:
         raise SourceError(subject, f"has format {found.get('format')!r}, not {FORMAT}", _REMEDY)
     message = message_class(_MESSAGE)()
     try:
+        json_data.keys(found, ("format", "classes", "pipeline_config"))
         json_format.ParseDict(dict(found["pipeline_config"]), message)
-        classes = {int(number): str(name) for number, name in found["classes"].items()}
-        if not message.HasField("model"):
+        meta = message.model.WhichOneof("model")
+        if meta is None:
             raise ValueError("its pipeline_config has no model")
-    except (AttributeError, KeyError, TypeError, ValueError, json_format.ParseError) as error:
+        classes = _classes(found["classes"], getattr(message.model, meta).num_classes)
+    except (TypeError, ValueError, json_format.ParseError) as error:
         raise SourceError(subject, f"is damaged: {error}", _REMEDY) from None
     return Settings(message, classes)
+
+
+def _classes(found: Any, most: int) -> Dict[int, str]:
+    if not isinstance(found, dict):
+        raise ValueError("classes is no object")
+    classes = {}
+    for number, name in found.items():
+        if not _NUMBER.match(number) or int(number) > most or not isinstance(name, str):
+            raise ValueError(
+                f"classes has {number!r}: {name!r}, and not an id to {most} and a name"
+            )
+        classes[int(number)] = name
+    return classes
 
 
 def readme(title: str, names: List[str], *, masks: bool) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from typing import Any, List, Type, Union
+from typing import Any, List, Tuple, Type
 
 import numpy as np
 import torch
@@ -11,9 +11,11 @@ from google.protobuf import text_format
 from graphfix.detectors.config_heads import expected_heads
 from graphfix.detectors.families import GLOBAL_STEP
 from graphfix.detectors.layer_variables import Unknown
-from graphfix.errors import SourceError
+from graphfix.errors import RequestError, SourceError
+from graphfix.findings import count
 from graphfix.formats import dtypes, safetensors
 from graphfix.formats.checkpoint import writer
+from graphfix.formats.dtypes import DType
 from graphfix.formats.regular_files import read_file
 from graphfix.formats.tensors import TensorStore, constant
 from graphfix.modeldir import manifest
@@ -30,8 +32,7 @@ from graphfix.torch.mask_rcnn import MaskRcnn
 from graphfix.torch.names import to_tensorflow, torch_name
 from graphfix.torch.refusals import predicts_masks, problems
 from graphfix.torch.ssd import Ssd
-
-Path = Union[str, "os.PathLike[str]"]
+from graphfix.values import Path, path_of
 
 
 def load(directory: Path) -> Detector:
@@ -41,6 +42,7 @@ def load(directory: Path) -> Detector:
     Raises:
       SourceError: a file is missing or damaged, or of a detector that is not built.
     """
+    directory = path_of("directory", directory)
     config = os.path.join(directory, CONFIG)
     settings = from_json(read_file(config), config)
     try:
@@ -56,16 +58,15 @@ def load(directory: Path) -> Detector:
     path = os.path.join(directory, WEIGHTS)
     tensors = safetensors.read(path)[0]
     state = detector.state_dict()
-    wanted = {name: tuple(value.shape) for name, value in state.items()}
-    given = {name: view.meta.shape for name, view in tensors.items()}
-    if wanted != given:
-        odd = sorted(
-            name for name in set(wanted) | set(given) if wanted.get(name) != given.get(name)
-        )
+    wanted = {name: _shown(dtypes.FLOAT32, tuple(value.shape)) for name, value in state.items()}
+    given = {name: _shown(view.meta.dtype, view.meta.shape) for name, view in tensors.items()}
+    odd = sorted(name for name in {**wanted, **given} if wanted.get(name) != given.get(name))
+    if odd:
+        tensors_differ = count(len(odd), "tensor differs", "tensors differ")
         raise SourceError(
             path,
-            f"{odd[0]} has the shape {_shown(given.get(odd[0]))}, and not "
-            f"{_shown(wanted.get(odd[0]))} as in {CONFIG} ({len(odd)} such tensors)",
+            f"{odd[0]} is {given.get(odd[0], 'missing')}, and not {wanted.get(odd[0], 'there')} "
+            f"as in {CONFIG} ({tensors_differ})",
             "export the detector again",
         )
     detector.load_state_dict(
@@ -80,8 +81,8 @@ def _kind(model: Any) -> Type[Detector]:
     return MaskRcnn if predicts_masks(model.faster_rcnn) else FasterRcnn
 
 
-def _shown(shape: Any) -> str:
-    return "none" if shape is None else str(list(shape))
+def _shown(dtype: DType, shape: Tuple[int, ...]) -> str:
+    return f"{dtype} {list(shape)}"
 
 
 def save_tf1(detector: Detector, directory: Path, *, overwrite: bool = False) -> List[str]:
@@ -89,8 +90,15 @@ def save_tf1(detector: Detector, directory: Path, *, overwrite: bool = False) ->
     the variables.
 
     Raises:
-      RequestError: the directory cannot be written to, or is not graphfix's.
+      RequestError: the directory cannot be written to, or is not graphfix's; or `detector` is none
+        that `load` gave.
     """
+    if not isinstance(detector, Detector):
+        raise RequestError(
+            "detector=",
+            f"is a {type(detector).__name__}, and not what graphfix.torch.load gives",
+            "where that is wrapped, give what is within (`.module`, `._orig_mod`)",
+        )
     state = detector.state_dict()
     settings = detector.settings
     # As convert writes it: what trains on begins anew.
@@ -102,7 +110,7 @@ def save_tf1(detector: Detector, directory: Path, *, overwrite: bool = False) ->
                 constant(one.name, dtypes.FLOAT32, to_tensorflow(one.name, value, one.shape))
             )
     store = TensorStore(views)
-    destination = Directory(directory, overwrite=overwrite)
+    destination = Directory(path_of("directory", directory), overwrite=overwrite)
     destination.check(())
     with destination.staged(()) as stage:
         writer.write_bundle(store, os.path.join(stage.directory, CHECKPOINT))

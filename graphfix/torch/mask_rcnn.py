@@ -9,7 +9,7 @@ from torch.nn import functional
 from graphfix.errors import RequestError
 from graphfix.torch import preprocessing
 from graphfix.torch.cropping import crop_and_resize
-from graphfix.torch.detector import Detector, Truth
+from graphfix.torch.detector import Detector, Truth, entry_of
 from graphfix.torch.faster_rcnn import Classified, FasterRcnn, in_parts
 from graphfix.torch.layout import MASK_LAYERS, NONE
 from graphfix.torch.suppression import Kept
@@ -64,11 +64,11 @@ class MaskRcnn(FasterRcnn):
         truth = super().truth(target, number, batch)
         size, scaled = batch.before[number], batch.after[number]
         wanted = (len(truth.labels), *size)
-        masks = target.get("masks")
-        if masks is None or tuple(masks.shape) != wanted:
+        masks = entry_of(target, "masks", number)
+        if tuple(masks.shape) != wanted:
             raise RequestError(
                 f"targets[{number}]['masks']",
-                "is missing" if masks is None else f"has the shape {list(masks.shape)}",
+                f"has the shape {list(masks.shape)}",
                 f"give a mask of the image's size for each box: {list(wanted)}",
             )
         resized = preprocessing.nearest(masks.to(truth.boxes), scaled)

@@ -4,7 +4,7 @@ TensorFlow 1's bilinear resizing takes pixel i of the result from i * (old size 
 half-pixel centres, and so is not torch.nn.functional.interpolate.
 """
 
-from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Iterable, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from torch.nn import functional
 
 from graphfix.errors import RequestError
 from graphfix.pipeline_config.resizers import resized
+
+# Of a float: it is of bytes' pixels.
+_MOST = 8
 
 
 class Batch(NamedTuple):
@@ -36,12 +39,11 @@ def batch_of(images: Any, resizer: Any, prepare: Callable[[Tensor], Tensor]) -> 
       RequestError: an image is of another type, or images would have several sizes in one batch.
     """
     made, before, after = [], [], []
-    for number, image in enumerate(images):
-        if not isinstance(image, Tensor) or image.ndim != 3 or image.shape[0] != 3:
+    for number, image in enumerate(images if isinstance(images, Iterable) else ()):
+        why = _odd(image)
+        if why:
             raise RequestError(
-                f"images[{number}]",
-                "is no tensor of the shape [3, height, width]",
-                "give RGB images as torchvision's detectors take them",
+                f"images[{number}]", why, "give RGB images as torchvision's detectors take them"
             )
         pixels = image * 255.0 if image.is_floating_point() else image.float()
         size = (int(image.shape[1]), int(image.shape[2]))
@@ -60,6 +62,20 @@ def batch_of(images: Any, resizer: Any, prepare: Callable[[Tensor], Tensor]) -> 
             else "give a list of at least one image",
         )
     return Batch(torch.stack(made), before, after)
+
+
+def _odd(image: Any) -> str:
+    """What is wrong with an image, nothing if it is one."""
+    if not isinstance(image, Tensor) or image.ndim != 3 or image.shape[0] != 3:
+        return "is no tensor of the shape [3, height, width]"
+    if not (image.shape[1] and image.shape[2]):
+        return "has no pixels"
+    if image.dtype != torch.uint8 and not image.is_floating_point():
+        return f"is of {image.dtype}, and not of bytes or floats"
+    # An augmentation may go a little beyond 1.
+    if image.is_floating_point() and not torch.compiler.is_compiling() and image.max() > _MOST:
+        return f"has pixels of up to {image.max():g}, where floats are of 0 to 1"
+    return ""
 
 
 def bilinear(image: Tensor, size: Tuple[int, int], *, aligned: bool = False) -> Tensor:

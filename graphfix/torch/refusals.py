@@ -80,6 +80,31 @@ _RESIZER = (
     "image_resizer_oneof",
     ("fixed_shape_resizer", "keep_aspect_ratio_resizer"),
 )
+
+
+def _most(field: str) -> Tuple[str, ...]:
+    inside = field + ".batch_non_max_suppression.max_"
+    return inside + "detections_per_class", inside + "total_detections"
+
+
+# Numbers that are positive.
+_SIDES = (
+    "image_resizer.fixed_shape_resizer.height",
+    "image_resizer.fixed_shape_resizer.width",
+    "image_resizer.keep_aspect_ratio_resizer.min_dimension",
+    "image_resizer.keep_aspect_ratio_resizer.max_dimension",
+)
+_POSITIVE = {
+    SSD: (*_SIDES, *_most("post_processing")),
+    FASTER_RCNN: (
+        *_SIDES,
+        *_most("second_stage_post_processing"),
+        "first_stage_max_proposals",
+        "first_stage_minibatch_size",
+        "second_stage_batch_size",
+        "initial_crop_size",
+    ),
+}
 _PREDICTOR = "second_stage_box_predictor"
 TWO_STAGES = (
     (
@@ -126,7 +151,7 @@ def problems(message: Any, family: str) -> Iterator[Problem]:
         or (extractor.feature_maps or FASTER_RCNN) not in BUILT.get(extractor.network, ())
         or extractor.only_side is not None
     ):
-        yield not_built(f"model.{meta}.feature_extractor.type", f"is {kind}")
+        yield not_built(f"model.{meta}.feature_extractor.type", f"is {kind or 'not set'}")
     if family not in FAMILIES:
         yield not_built("model", f"is that of {family}")
         return
@@ -141,6 +166,14 @@ def problems(message: Any, family: str) -> Iterator[Problem]:
         holder, name = _holder(body, path)
         if holder is not None and getattr(holder, name) != value:
             yield not_built(f"model.{meta}.{path}", f"is {_shown(getattr(holder, name))}")
+    for path in _POSITIVE[meta]:
+        holder, name = _holder(body, path)
+        if holder is not None and getattr(holder, name) <= 0:
+            yield Problem(
+                f"model.{meta}.{path}",
+                f"is {getattr(holder, name)}, and not positive",
+                "give the pipeline.config that the detector was trained with",
+            )
     for path in absent:
         holder, name = _holder(body, path)
         if holder is not None and holder.HasField(name):

@@ -13,7 +13,7 @@ from graphfix.detectors.feature_maps import map_count
 from graphfix.torch import feature_maps, preprocessing
 from graphfix.torch.boxes import anchors, decode
 from graphfix.torch.detector import Detector, Truth, converted
-from graphfix.torch.files import Settings
+from graphfix.torch.files import CONFIG, Settings
 from graphfix.torch.layers import EXPLICIT, SAME
 from graphfix.torch.layout import LayerSpec
 from graphfix.torch.losses import losses
@@ -37,14 +37,12 @@ class Ssd(Detector):
 
     def __init__(self, settings: Settings, specs: List[LayerSpec]):
         super().__init__(settings, specs)
-        self.coder = read_coder(self.body.box_coder, "box_coder")
+        self.coder = read_coder(self.body.box_coder, f"{CONFIG}: model.ssd.box_coder")
         extractor = find_extractor(self.body.feature_extractor.type)
         assert extractor is not None
         self._generator, self._network = extractor.feature_maps, extractor.network
         self._scope = extractor.scopes[0].strip("/")
         self._channels = self.body.num_classes + int(self.body.add_background_class)
-        kind = self.body.box_predictor.WhichOneof("box_predictor_oneof")
-        self._predictor = PREDICTORS[kind](getattr(self.body.box_predictor, kind), self._channels)
 
     def prepared(self, pixels: Tensor) -> Tensor:
         return preprocessing.scaled(pixels, self[self._scope][self._network].MEANS)
@@ -66,8 +64,10 @@ class Ssd(Detector):
 
     def predict(self, images: Tensor) -> Predictions:
         """What the network makes of a batch's images [N, 3, height, width]."""
-        maps = self.feature_maps(images)
-        encodings, logits = self._predictor(self, maps)
+        maps = self.feature_maps(images.to(self.dtype))
+        kind = self.body.box_predictor.WhichOneof("box_predictor_oneof")
+        predictor = PREDICTORS[kind](getattr(self.body.box_predictor, kind), self._channels)
+        encodings, logits = predictor(self, maps)
         shapes = [(int(one.shape[2]), int(one.shape[3])) for one in maps]
         size = (int(images.shape[2]), int(images.shape[3]))
         placed = torch.from_numpy(anchors(self.body, shapes, size)).to(images.device)

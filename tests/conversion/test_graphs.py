@@ -31,6 +31,10 @@ def test_the_summary_names_what_is_left_out(graphfix, source, tmp_path):
     assert done.code == 0
     summary = done.out.split("\n")[0]
     assert summary.endswith(f"1 class carried, 0 new; {FROZEN} left out (FROZEN_GRAPH)")
+    last = done.out.rstrip("\n").split("\n")[-1]
+    assert last.startswith(f"{FROZEN} left out (FROZEN_GRAPH): ") and len(last) > 60
+    done = graphfix("convert", source, *FLAGS, "--output_directory", tmp_path / "quiet", "--quiet")
+    assert done.out == summary + "\n"
 
 
 @pytest.mark.parametrize("harm", [damage, lambda path: os.remove(str(path))], ids=["bad", "none"])

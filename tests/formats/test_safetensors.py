@@ -58,6 +58,11 @@ def header(**entries):
     return len(text).to_bytes(8, "little") + text
 
 
+def twice(entry):
+    text = f'{{"a": {json.dumps(entry)}, "a": {json.dumps(entry)}}}'.encode()
+    return len(text).to_bytes(8, "little") + text
+
+
 ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 
 
@@ -70,6 +75,8 @@ ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
         ((4).to_bytes(8, "little") + b"{no}", "no safetensors file"),
         (header(a={"dtype": "F32"}), "lacks dtype"),
         (header(a=dict(ENTRY, dtype="F3")) + bytes(8), "of type 'F3'"),
+        (header(a=dict(ENTRY, dtype=["F32"])) + bytes(8), r"of type \['F32'\]"),
+        (twice(ENTRY) + bytes(8), "a name twice"),
         (header(a=dict(ENTRY, shape=[3])) + bytes(8), "not where its header says"),
         (header(a=dict(ENTRY, shape=[-2])) + bytes(8), "no number of bytes"),
         (header(a=dict(ENTRY, shape=[True])) + bytes(8), "no number of bytes"),

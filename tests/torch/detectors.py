@@ -41,7 +41,7 @@ STEADY = (
     # So many that some are of the boxes.
     (
         r" first_stage_max_proposals: \d+",
-        " first_stage_minibatch_size: 2048 first_stage_max_proposals: 32",
+        " first_stage_minibatch_size: 100000 first_stage_max_proposals: 32",
     ),
     (r"( convolutional_box_predictor \{)", r"\1 use_dropout: false"),
     (r"( batch_norm \{)", r"\1 train: false"),
@@ -59,6 +59,8 @@ HEAD = re.compile(
 
 # Detectors that are no family of tests/stock/families.
 SHAPES, PUBLISHED = "shapes_detector", "ssd_mobilenet_v1_coco_2018_01_28"
+MASKS_PUBLISHED = "mask_rcnn_inception_v2_coco_2018_01_28"
+OF_ZOO = (PUBLISHED, MASKS_PUBLISHED)
 
 
 def config_of(family, *edits, steady=True):
@@ -67,7 +69,7 @@ def config_of(family, *edits, steady=True):
     path = os.path.join(repository.FAMILIES, family + ".config")
     if family == SHAPES:
         path = os.path.join(repository.DETECTOR, "pipeline.config")
-    elif family == PUBLISHED:
+    elif family in OF_ZOO:
         path = os.path.join(zoo.model(family), "pipeline.config")
     with open(path, encoding="utf-8") as file:
         text = file.read()
@@ -75,7 +77,7 @@ def config_of(family, *edits, steady=True):
         text, count = re.subn(pattern, new, text)
         assert count, pattern
     text = re.sub(r"\b(use_dropout|train|freeze_batchnorm|force_match_for_each_row): \w+", "", text)
-    few = () if family == SHAPES else (FEW_CLASSES,)
+    few = () if family in (SHAPES, MASKS_PUBLISHED) else (FEW_CLASSES,)
     for pattern, new in few + (STEADY if steady else STEADY[:5]):
         text = re.sub(pattern, new, text)
     return text
@@ -86,6 +88,9 @@ def random_weights(message):
     views = [constant("global_step", dtypes.INT64, np.array(7))]
     variables = model_variables(message, revision=REVISION, config="pipeline.config")
     names = {one.name for one in variables}
+    # As deep as a ResNet 50: what more units add up would leave no score between 0 and 1.
+    units = sum(name.endswith("/conv3/weights") for name in names)
+    linear = 0.25 * min(1, 16 / max(units, 1))
     for one in variables:
         seed = int(hashlib.md5(one.name.encode()).hexdigest()[:8], 16)
         random = np.random.RandomState(seed)
@@ -94,7 +99,7 @@ def random_weights(message):
             value = random.uniform(0.5, 1.5, one.shape)
         elif leaf.endswith("weights"):
             inputs = np.prod(one.shape[:2] if leaf[0] == "d" else one.shape[:-1])
-            scales = {HEAD: 0.3, LINEAR: 0.25, BASE: 0.005}
+            scales = {HEAD: 0.3, LINEAR: linear, BASE: 0.005}
             gain = next((scales[one_of] for one_of in scales if one_of.match(one.name)), 2.0)
             if len(one.shape) == 2:
                 gain = 0.003  # of features without a bound

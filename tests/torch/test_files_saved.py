@@ -24,6 +24,12 @@ def test_there_and_back():
     "change, what",
     [
         (lambda data: data.update(format=2), "has format 2"),
+        (lambda data: data.update(format=True), "has format True"),
+        (lambda data: data.update(more=1), "has the unknown key 'more'"),
+        (lambda data: data.update(classes={"0": "a"}), "classes has '0': 'a'"),
+        (lambda data: data.update(classes={"99": "a"}), "classes has '99': 'a', .* an id to 4"),
+        (lambda data: data.update(classes={"1": None}), "classes has '1': None"),
+        (lambda data: data.update(classes={"\u0663": "a"}), "classes has "),
         (lambda data: data.pop("classes"), "is damaged"),
         (lambda data: data.update(classes=[1]), "is damaged"),
         (lambda data: data.update(classes={"x": "a"}), "is damaged"),

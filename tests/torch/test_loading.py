@@ -15,8 +15,8 @@ import torch
 import graphfix
 import graphfix.torch
 from graphfix.errors import RequestError, SourceError
-from graphfix.formats import safetensors
-from graphfix.formats.tensors import TensorStore
+from graphfix.formats import dtypes, safetensors
+from graphfix.formats.tensors import TensorStore, constant
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_wrong_calls_are_told(detector):
         detector.eval()([torch.zeros(8, 8, 3)])
     with pytest.raises(RequestError, match="are none"):
         detector([])
-    with pytest.raises(RequestError, match="0 entries for 1 images"):
+    with pytest.raises(RequestError, match="no list of 1 target"):
         detector([torch.zeros(3, 8, 8)], [])
     wrong = {"boxes": torch.zeros(1, 4), "labels": torch.tensor([9])}
     with pytest.raises(RequestError, match="not all from 1 to 8"):
@@ -161,7 +161,22 @@ def test_weights_of_another_model_are_refused(copied):
     with open(copied / "other", "wb") as file:
         safetensors.write(file, loaded, {})
     (copied / "other").replace(path)
-    with pytest.raises(SourceError, match=r"Conv2d_0\..* has the shape none, and not \["):
+    with pytest.raises(SourceError, match=r"Conv2d_0\..* is missing, and not float32 \["):
+        graphfix.torch.load(copied)
+
+
+@pytest.mark.parametrize("dtype", [dtypes.BY_NAME["int32"], dtypes.BY_NAME["float16"]])
+def test_weights_of_another_type_are_refused(copied, dtype):
+    """Of the right shape; their bits would be other numbers."""
+    path = copied / "model.safetensors"
+    tensors, _ = safetensors.read(str(path))
+    name = "BoxPredictor_0.ClassPredictor.bias"
+    value = tensors[name].load().astype(dtype.numpy)
+    views = {**tensors, name: constant(name, dtype, value)}
+    with open(copied / "other", "wb") as file:
+        safetensors.write(file, TensorStore(views.values()), {})
+    (copied / "other").replace(path)
+    with pytest.raises(SourceError, match=f"is {dtype} .*, and not float32 .*1 tensor differs"):
         graphfix.torch.load(copied)
 
 

@@ -1,6 +1,7 @@
 """What is not built is refused, by its name."""
 
 import os
+import re
 
 import detectors
 import pytest
@@ -82,6 +83,20 @@ def test_exactly_these_families_are_built():
 def test_a_setting_is_refused_by_its_name(pattern, new, what):
     (found,) = refused(detectors.config_of("ssd_mobilenet_v1", (pattern, new)))
     assert what in found and found.startswith("model.ssd.")
+
+
+@pytest.mark.parametrize(
+    "family, pattern, new",
+    [
+        ("ssd_mobilenet_v1", r"(height): 128 width: 128", r"\1: 0 width: 9"),
+        ("ssd_mobilenet_v1", r"(max_total_detections): \d+", r"\1: -1"),
+        ("faster_rcnn_resnet50", r"(max_total_detections): \d+", r"\1: 0"),
+        ("faster_rcnn_resnet50", r"(initial_crop_size): \d+", r"\1: 0"),
+    ],
+)
+def test_a_number_that_is_not_positive_is_told(family, pattern, new):
+    (found,) = refused(detectors.config_of(family, (pattern, new)))
+    assert re.search(r"\.\w+ is (0|-1), and not positive", found)
 
 
 def test_an_extractor_and_a_meta_architecture_are_refused_by_their_names():
