@@ -16,7 +16,7 @@ import errno
 import os
 import select
 import stat
-from typing import Any, List, Tuple
+from typing import Any, List, Optional, Tuple
 
 from graphfix.errors import SourceError
 
@@ -58,11 +58,14 @@ def unreadable(path: str, error: OSError) -> SourceError:
     )
 
 
-def missing(path: str, remedy: str = "check the path") -> Tuple[str, str]:
-    """What is wrong with a path at which there is nothing, and what to do: the names that are like
-    it, or `remedy` where there are none."""
+def missing(path: str, remedy: Optional[str] = None) -> Tuple[str, str]:
+    """What is wrong with a path at which there is nothing, and what to do: take one of the names
+    that are like it, or else what `remedy` says."""
     near = _near(path)
-    return "does not exist", f"did you mean {' or '.join(near)}?" if near else remedy
+    if not near:
+        return "does not exist", remedy or "check the path"
+    meant = f"did you mean {' or '.join(near)}?"
+    return "does not exist", f"{meant} Else {remedy}" if remedy else meant
 
 
 def _near(path: str) -> List[str]:
