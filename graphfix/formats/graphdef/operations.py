@@ -44,6 +44,8 @@ INPUTS = {
         "AddV2",
         "Any",
         "ArgMax",
+        "BatchMatMul",
+        "BatchMatMulV2",
         "BiasAdd",
         "Conv2D",
         "DepthwiseConv2dNative",
