@@ -1,7 +1,24 @@
-"""The stock API's Python, for what judges the detectors in PyTorch."""
+"""The trained detector in PyTorch, and the stock API's Python, for what judges detectors there."""
 
 import pytest
+import repository
 from environment_python import python_or_skip
+
+import graphfix
+import graphfix.torch
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A directory that `export torch` wrote."""
+    place = tmp_path_factory.mktemp("torch") / "out"
+    graphfix.export("torch", repository.DETECTOR, place)
+    return place
+
+
+@pytest.fixture
+def detector(exported):
+    return graphfix.torch.load(exported)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import pickle
 
 import numpy as np
 import pytest
-import repository
 
 # Its submodule: `torch` alone may be this folder.
 pytest.importorskip("torch.nn", reason="there is no PyTorch in this environment")
@@ -19,18 +18,6 @@ from graphfix.errors import RequestError
 from graphfix.formats.checkpoint import writer
 
 BOX = [10.0, 20.0, 60.0, 90.0]
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    place = tmp_path_factory.mktemp("torch") / "out"
-    graphfix.export("torch", repository.DETECTOR, place)
-    return place
-
-
-@pytest.fixture
-def detector(exported):
-    return graphfix.torch.load(exported)
 
 
 @pytest.fixture(scope="module")

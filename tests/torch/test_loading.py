@@ -20,18 +20,6 @@ from graphfix.formats.tensors import TensorStore, constant
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    place = tmp_path_factory.mktemp("torch") / "out"
-    graphfix.export("torch", repository.DETECTOR, place)
-    return place
-
-
-@pytest.fixture
-def detector(exported):
-    return graphfix.torch.load(exported)
-
-
-@pytest.fixture(scope="module")
 def pictures():
     """Two pictures on which the trained detector finds something."""
     image = pytest.importorskip("PIL.Image", reason="Pillow is not installed here")
