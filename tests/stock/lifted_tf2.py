@@ -146,9 +146,9 @@ def config_of_tf2(text):
 def refusals(objects):
     """Lifts them; `objects` are what TensorFlow 2 saves, by the path of the source."""
 
-    def naming(detector):
+    def paths(detector):
         used = [name for name in detector.variables if not names.unused(name)]
-        return named(used, objects[detector.path])
+        return named(used, objects[detector.path]).paths
 
     class Every(dict):
         """An entry for every feature extractor."""
@@ -163,8 +163,7 @@ def refusals(objects):
             (exactness, "EXACT", every),
             (config, "EXACT", every),
             (config, "pooling_stride", lambda body: max(body.maxpool_stride // 2, 1)),
-            (target, "_names", naming),
-            (target, "problems", lambda detector: ()),
+            (target, "_paths", paths),
             (target, "_widening", lambda detector: widening.Widening(None)),
         ):
             stack.enter_context(unittest.mock.patch.object(module, name, value))
