@@ -29,7 +29,7 @@ def message_of(text):
     return parse_config(text.encode(), "pipeline.config").message
 
 
-_ALL_PROPOSALS = " second_stage_batch_size: 32 second_stage_balance_fraction: 1"
+_ALL_PROPOSALS = " second_stage_batch_size: 64 second_stage_balance_fraction: 1"
 # What is random in training, and what a batch decides: statistics of two images of a map of one
 # cell turn a difference of rounding into one of per cents.
 STEADY = (
@@ -41,7 +41,7 @@ STEADY = (
     # So many that some are of the boxes.
     (
         r" first_stage_max_proposals: \d+",
-        " first_stage_minibatch_size: 100000 first_stage_max_proposals: 32",
+        " first_stage_minibatch_size: 100000 first_stage_max_proposals: 64",
     ),
     (r"( convolutional_box_predictor \{)", r"\1 use_dropout: false"),
     (r"( batch_norm \{)", r"\1 train: false"),
