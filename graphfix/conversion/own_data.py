@@ -15,12 +15,11 @@ from graphfix.formats.wildcards import Budget, find
 from graphfix.options import ConvertOptions
 from graphfix.pipeline_config.document import PipelineConfig
 from graphfix.pipeline_config.edits import ConfigEdit
-from graphfix.pipeline_config.paths import is_placeholder
+from graphfix.pipeline_config.paths import TO_BE_CONFIGURED, is_placeholder
 
 # Of more bytes than a second or two takes nothing is counted; doctor reads them all.
 _MOST_BYTES = 1 << 28
 _EVAL, _NUMBER = "eval_config", "num_examples"
-_TO_CONFIGURE = "PATH_TO_BE_CONFIGURED"
 
 Edits = Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]
 
@@ -81,7 +80,7 @@ def _comments(
     """Comments that the edits contradict: of another number of classes, of paths to configure."""
     wrong = [rf"\b{before}[ -](class|categor)"] if before != classes else []
     if options.train_record and options.eval_record:
-        wrong.append(_TO_CONFIGURE)
+        wrong.append(TO_BE_CONFIGURED)
     if not wrong:
         return
     pattern = re.compile(r"#.*(?:" + "|".join(wrong) + ")", re.I)

@@ -70,13 +70,19 @@ BOUNDS: Tuple[Bounds, ...] = (
 )
 
 
-def value_at(body: Any, path: Path) -> Any:
-    """The value at a path, None where one of its blocks is not there."""
+def block_of(body: Any, path: Path) -> Any:
+    """The block that has a path's last field, None where it is not there."""
     for step in path[:-1]:
         if not body.HasField(step):
             return None
         body = getattr(body, step)
-    return getattr(body, path[-1])
+    return body
+
+
+def value_at(body: Any, path: Path) -> Any:
+    """The value at a path, None where one of its blocks is not there."""
+    block = block_of(body, path)
+    return None if block is None else getattr(block, path[-1])
 
 
 def _out_of_bounds(setup: Setup) -> Iterator[Symptom]:

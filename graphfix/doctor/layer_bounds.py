@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator, NamedTuple, Tuple
 from graphfix.detectors.box_coders import KEYPOINT, SQUARE
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.detectors.families import FASTER_RCNN, SSD
-from graphfix.doctor.builders import SUPPRESSIONS, Path, value_at
+from graphfix.doctor.builders import SUPPRESSIONS, Path, block_of, value_at
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.config_revision import is_keras
 from graphfix.doctor.masks import predicts_masks
@@ -137,7 +137,7 @@ _RULES = (
 
 def _impossible(setup: Setup) -> Iterator[Symptom]:
     for rule in _RULES:
-        block = _block(setup, rule.path) if rule.meta == setup.meta else None
+        block = block_of(setup.body, rule.path) if rule.meta == setup.meta else None
         if block is None or not setup.options.schema.field(block.DESCRIPTOR.name, rule.path[-1]):
             continue
         value = getattr(block, rule.path[-1])
@@ -157,7 +157,7 @@ def _impossible(setup: Setup) -> Iterator[Symptom]:
             yield from _uneven_crops(setup)
     yield from _codes(setup)
     for meta, path in SUPPRESSIONS:
-        found = value_at(body, path) if meta == setup.meta and _block(setup, path) else None
+        found = value_at(body, path) if meta == setup.meta else None
         if found is not None and found.use_static_shapes and found.soft_nms_sigma > 0:
             yield _symptom(setup, (*path, "soft_nms_sigma"), "is set beside use_static_shapes", "0")
 
@@ -190,16 +190,6 @@ def _uneven_crops(setup: Setup) -> Iterator[Symptom]:
                 f"is {crop}, which {bins} bins do not divide",
                 f"a multiple of {bins}",
             )
-
-
-def _block(setup: Setup, path: Path) -> Any:
-    """The message that has the last field of a path, None where it is not there."""
-    block = setup.body
-    for step in path[:-1]:
-        if not block.HasField(step):
-            return None
-        block = getattr(block, step)
-    return block
 
 
 def _symptom(setup: Setup, path: Tuple[str, ...], what: str, wanted: str) -> Symptom:
