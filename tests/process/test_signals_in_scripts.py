@@ -8,7 +8,7 @@ import repository
 from test_signals import heeding
 
 
-def script(body):
+def script(body, complaint=""):
     """What a script says that begins to heed signals and runs `body`."""
     done = subprocess.run(
         [
@@ -24,14 +24,17 @@ def script(body):
         preexec_fn=heeding,
         env=repository.environment(),
     )
-    assert done.stderr == ""
+    assert done.stderr == complaint
     return done.stdout.split()
 
 
 KILL = "os.kill(os.getpid(), signal.SIG%s)\n"
-# As a command does, it ends with nothing heeded any more.
+# Ends as a command does: an alarm that is still to come does nothing from here on.
 SAY = (
-    "except BaseException as error:\n    print(type(error).__name__, error.exit_code)\n"
+    "except BaseException as error:\n"
+    "    signals.over()\n"
+    "    print(type(error).__name__, error.exit_code)\n"
+    "time.sleep(0.1)\n"
     "signals.ignore()\n"
 )
 
@@ -134,3 +137,19 @@ def test_what_undoes_is_not_broken_off():
         "            " + KILL % "INT" + "            time.sleep(0.2)\n"
         "        print('undone')\n" + SAY
     ) == ["undone", "Ended", "130"]
+
+
+def test_a_run_that_ended_is_not_ended_again():
+    assert script(
+        "from graphfix.process.endings import exit_code\n"
+        "def work():\n"
+        "    try:\n"
+        "        " + KILL % "INT" + "        time.sleep(20)\n"
+        "    finally:\n"
+        "        time.sleep(0.1)\n"
+        "code = exit_code(work)\n"
+        "time.sleep(0.2)\n"
+        "print(code)\n"
+        "signals.ignore()\n",
+        complaint="graphfix: interrupted\n",
+    ) == ["130"]
