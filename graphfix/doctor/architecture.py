@@ -4,7 +4,7 @@ from typing import Iterator, Optional, Tuple
 
 import numpy as np
 
-from graphfix.detectors.anchor_generators import AnchorSpec, NoSize
+from graphfix.detectors.anchor_generators import AnchorSpec, NoSize, anchor_boxes
 from graphfix.detectors.extractors.facts import FPN, MULTI_RESOLUTION, POOLING_PYRAMID
 from graphfix.detectors.extractors.loader import Extractor, find_extractor
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, SSD
@@ -217,6 +217,38 @@ def _strides(setup: Setup) -> Iterator[Symptom]:
         return
 
 
+def _outside(setup: Setup) -> Iterator[Symptom]:
+    """Anchors of Faster R-CNN that do not lie in the image: training drops what reaches beyond it;
+    evaluation drops what has no area in it, but not its predictions."""
+    spec = _laid(setup) if setup.meta == FASTER_RCNN else None
+    if spec is None or spec.generator != _GRID:
+        return
+    body, size = setup.body, constant_size(setup.body.image_resizer)
+    image = size or _SOME_SIZE
+    if min(image) < 1:
+        return
+    rows, columns = map_shapes(body, FASTER_RCNN, np.array([image]))[0][0].astype(int)
+    boxes = anchor_boxes(spec.maps[0], _GRID, (rows, columns), image)
+    where = setup.where("model", FASTER_RCNN, ANCHOR_FIELD[FASTER_RCNN], _GRID)
+    # As the API compares: what is no number lies nowhere outside, and has no area above 0.
+    beyond = (boxes[:, :2] < 0).any(axis=1) | (boxes[:, 2:] > image).any(axis=1)
+    sides = np.clip(boxes[:, 2:], 0, image) - np.clip(boxes[:, :2], 0, image)
+    empty = ~(sides.prod(axis=1) > 0)
+    if size and not body.clip_anchors_to_image and len(boxes) and beyond.all():
+        yield Symptom(
+            where,
+            f"no anchor lies in images of {image[0]:g} x {image[1]:g}, at which training stops",
+            "write smaller scales, the features' strides, or larger images",
+        )
+    elif empty.any() and not (body.use_static_shapes and body.use_static_shapes_for_eval):
+        yield Symptom(
+            where,
+            f"{count(int(empty.sum()), 'anchor')} of {len(boxes)} have no area in the image, at "
+            "which evaluation stops",
+            "write positive scales and aspect_ratios, and the features' strides",
+        )
+
+
 def _unequal(setup: Setup) -> Iterator[Symptom]:
     spec = _laid(setup)
     name = setup.predictor[0]
@@ -277,6 +309,16 @@ CHECKS = (
         "the image's corner, the further off. Nothing says so, and little is learned.",
         "give the anchors the features' stride",
         _strides,
+    ),
+    Check(
+        "ANCHORS_OUTSIDE",
+        ERROR,
+        "Faster R-CNN drops anchors that reach beyond the image in training, and stops where none "
+        'is left ("Reduction axis 1 is empty in shape"); evaluation drops those without an area in '
+        'the image, but not their predictions, and stops where there are any ("weights can not be '
+        'broadcast to values").',
+        "make anchors that lie in the image",
+        _outside,
     ),
     Check(
         "ANCHORS_UNEQUAL",

@@ -157,6 +157,12 @@ def cases(case):
         ),
     ):
         yield case(name, code).change(_SSD, model).cut(f"  {CHECKPOINT}\n").fixable()
+    large = two_stages.replace("scales: [0.25, 0.5]", "scales: 4")
+    yield (
+        case("anchors_larger_than_images", "ANCHORS_OUTSIDE")
+        .change(_SSD, large)
+        .cut(f"  {CHECKPOINT}\n")
+    )
     yield (
         case("resizer_of_multiples", "IMAGE_RESIZER")
         .flag("--target_api", "2021-06")

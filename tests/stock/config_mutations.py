@@ -6,6 +6,7 @@ another value, takes another alternative of a oneof, or adds a block or a value 
 
 import contextlib
 import glob
+import itertools
 import os
 import random
 import re
@@ -139,12 +140,15 @@ def families_of(month, without=None):
 
 
 def mutants(seed, count, month, changes=(1, 1, 1, 2), without=None):
-    """`count` of (name, config text, what was changed), for the API of a month.  `without` is a
-    pattern of families to leave out."""
+    """`count` of (name, config text, what was changed), no text twice, for the API of a month.
+    `without` is a pattern of families to leave out."""
     chance = random.Random(f"{seed} {month}")
     schema = schema_history.schema(month)
     families = families_of(month, without)
-    for number in range(count):
+    seen = set()
+    for number in itertools.count():
+        if len(seen) == count:
+            return
         family, base = families[number % len(families)]
         message = base.__class__()
         message.CopyFrom(base)
@@ -155,7 +159,9 @@ def mutants(seed, count, month, changes=(1, 1, 1, 2), without=None):
                 said = change(message, chance, schema)
             done.append(said)
         text = text_format.MessageToString(message)
-        yield f"{number:04}_{family}", text, "; ".join(done)
+        if text not in seen:
+            seen.add(text)
+            yield f"{number:04}_{family}", text, "; ".join(done)
 
 
 def settings(month, part, family="ssd_mobilenet_v1"):
