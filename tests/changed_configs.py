@@ -13,12 +13,13 @@ from graphfix.pipeline_config import schema_history
 sys.path.insert(0, os.path.join(repository.TESTS, "stock"))
 import config_mutations
 
+REMOVED = object()
 _base_configs = functools.lru_cache()(config_mutations.base_configs)
 
 
 def codes(family, changes, month="2019-07"):
     """The codes of all findings; `changes` is {path below the model's message: value}, where a list
-    replaces what a repeated field has."""
+    replaces what a repeated field has, None is an empty block, and REMOVED none."""
     base = _base_configs()[family]
     message = base.__class__()
     message.CopyFrom(base)
@@ -27,7 +28,11 @@ def codes(family, changes, month="2019-07"):
         block = getattr(message.model, message.model.WhichOneof("model"))
         for step in blocks:
             block = getattr(block, step)
-        if isinstance(value, list):
+        if value is REMOVED:
+            block.ClearField(field)
+        elif value is None:
+            getattr(block, field).SetInParent()
+        elif isinstance(value, list):
             del getattr(block, field)[:]
             getattr(block, field).extend(value)
         else:

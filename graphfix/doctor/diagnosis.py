@@ -26,6 +26,7 @@ from graphfix.doctor import (
     learning_rate,
     masks,
     model_dir,
+    other_models,
     paths,
     prediction,
     prediction_checks,
@@ -59,6 +60,7 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + config_revision.CHECKS
         + choices.CHECKS
         + builders.CHECKS
+        + other_models.CHECKS
         + layer_bounds.CHECKS
         + group_norms.CHECKS
         + regularizers.CHECKS

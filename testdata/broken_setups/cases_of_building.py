@@ -108,6 +108,15 @@ def cases(case):
         .fixable()
     )
     yield (
+        case("overlap_loss_and_miner", "SETTINGS_AT_ODDS")
+        .change("weighted_smooth_l1 {}", "weighted_iou {}")
+        .change(_LOSSES, _LOSSES + _MINER)
+        .fixable()
+    )
+    yield case("keypoints_coded", "PART_OF_OTHER_MODEL").change(
+        "faster_rcnn_box_coder { y", "keypoint_box_coder { y"
+    )
+    yield (
         case("in_place_updates_and_quantization", "SETTINGS_AT_ODDS")
         .change('"ssd_mobilenet_v1"', '"ssd_mobilenet_v3_small"')
         .change("  ssd {", "  ssd {\n    inplace_batchnorm_update: true")

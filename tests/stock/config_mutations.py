@@ -187,6 +187,41 @@ def settings(month, part, family="ssd_mobilenet_v1"):
         yield f"{part}_{number:03}", text, f"{part} {path} {value}"
 
 
+def alternatives(month, family):
+    """The same of every choice in a family's model: a block in another's place, each value of an
+    enum, and each bool."""
+    schema = schema_history.schema(month)
+    base = base_configs()[family]
+    for number, (_, field, path) in enumerate(list(places(base, schema))):
+        if not path.startswith("model") or repeated(field):
+            continue
+        for said, choose in choices(base, number, field, schema):
+            message = base.__class__()
+            message.CopyFrom(base)
+            choose(list(places(message, schema))[number][0])
+            if message != base:
+                text = text_format.MessageToString(message)
+                yield f"{number:03}_{family}", text, f"{family} {path} -> {said}"
+
+
+def choices(base, number, field, schema):
+    """(what it is, a function that makes it of a field's owner) of each choice of a field."""
+    if field.message_type is not None:
+        # A block that is there gives its place to each that may stand there.
+        if field.containing_oneof is not None and is_there(*list(places(base, schema))[number][:2]):
+            for one in field.containing_oneof.fields:
+                known = schema.field(field.containing_type.name, one.name)
+                if known and one.message_type is not None and one is not field:
+                    yield one.name, lambda owner, one=one: getattr(owner, one.name).SetInParent()
+    else:
+        values = [one.number for one in field.enum_type.values] if field.enum_type else ()
+        if field.cpp_type == field.CPPTYPE_BOOL:
+            values = (False, True)
+        owner = list(places(base, schema))[number][0]
+        for value in set(values) - {getattr(owner, field.name)}:
+            yield value, lambda owner, value=value: setattr(owner, field.name, value)
+
+
 def augmentations(month, family="ssd_mobilenet_v1"):
     """The same of every augmentation that an API has, as it is by default and with each of its
     numbers at each bound."""

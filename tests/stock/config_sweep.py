@@ -131,10 +131,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("era", choices=cells.ERAS)
     parser.add_argument("--verb", default="step", choices=sorted([*judge_configs.JUDGES, PARTS]))
-    parser.add_argument("--of", help="every field of this part at each bound, not at random")
+    parser.add_argument(
+        "--of", help="every field of this part at each bound, or each choice of this family's model"
+    )
     parser.add_argument("--seed", default="18")
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--pack", type=int, help="so many changes at once, that doctor passes")
+    parser.add_argument("--passed", action="store_true", help="only what doctor passes")
     parser.add_argument("--without", help="families to leave out")
     parser.add_argument("--seconds", default="inf")
     parser.add_argument("--directory")
@@ -145,6 +148,8 @@ def main():
     python = environment_python.python_of("stock-" + given.era)
     if given.of == "augmentations":
         changed = mutations.augmentations(month)
+    elif given.of in mutations.base_configs():
+        changed = mutations.alternatives(month, given.of)
     elif given.of:
         changed = mutations.settings(month, given.of)
     elif given.pack:
@@ -154,6 +159,9 @@ def main():
         )
     else:
         changed = mutations.mutants(given.seed, given.count, month, without=given.without)
+    if given.passed:
+        prepare(python, directory)
+        changed = [one for one in changed if passes(directory, month)(one[1])]
     cases = judged(python, changed, month, directory, given.verb, given.seconds)
     refused = sum(bool(one.raised) for one in cases)
     different = [one for one in cases if differs(one, given.verb)]
