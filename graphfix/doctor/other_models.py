@@ -69,8 +69,9 @@ CHECKS: Tuple[Check, ...] = (
         ERROR,
         "The API builds this part, and the first step stops at it: only another kind of model can "
         'use it ("Currently FullyConnectedBoxPredictor only supports predicting a single box per '
-        'class per location.", "missing 1 required positional argument: \'proposal_box'
-        '"field keypoints does not exist", "weights can not be broadcast to values. values.rank=3.").',
+        'class per location.", "missing 1 required positional argument: \'proposal_boxes\'", '
+        '"field keypoints does not exist", "weights can not be broadcast to values. '
+        'values.rank=3.").',
         "copy the block from the model's sample config",
         _of_others,
     ),
