@@ -97,7 +97,7 @@ class Parts:
         return (body.initial_crop_size - body.maxpool_kernel_size) // body.maxpool_stride + 1
 
     def extractor(self, file):
-        """The shapes of the feature maps, static and as they come out."""
+        """The shapes of the feature maps, static and as they come out, and of all variables."""
         import tensorflow.compat.v1 as tf
         from object_detection.builders import model_builder
 
@@ -112,7 +112,9 @@ class Parts:
             fetched = [fetched, tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)]
             with whole.running() as run:
                 found = run([[tf.shape(one) for one in maps], fetched], {images: value})[0]
-        return [[one.shape.as_list(), list(map(int, two))] for one, two in zip(maps, found)]
+            variables = [[one.op.name, one.shape.as_list()] for one in tf.global_variables()]
+        maps = [[one.shape.as_list(), list(map(int, two))] for one, two in zip(maps, found)]
+        return [maps, variables]
 
     def maps_of_ssd(self, model, images):
         import tensorflow.compat.v1 as tf
@@ -405,9 +407,13 @@ class Judge:
         for mode in MODES:
             of = parts.of_reading(mode)
             shapes[mode], files[mode] = self.ask("reading", [mode, *of], parts.reading, mode)
-        of = parts.of_extractor(shapes[TRAIN])
-        maps = self.ask("extractor", of, parts.extractor, files[TRAIN])[0]
-        for mode in MODES:
+        extractors = [
+            self.ask("extractor", parts.of_extractor(shapes[mode]), parts.extractor, files[mode])[0]
+            for mode in MODES
+        ]
+        if extractors[0][1] != extractors[1][1]:
+            raise Stopped("extractor: evaluation has variables of another shape than training")
+        for mode, (maps, _) in zip(MODES, extractors):
             about = mode, shapes[mode], maps
             given = mode, files[mode], maps
             if parts.kind == "ssd":
