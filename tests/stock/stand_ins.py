@@ -42,7 +42,8 @@ class StandIn:
 
         static, found = self.maps[number]
         values = tf.random_normal(tf.concat([tf.shape(images)[:1], found[1:]], 0), seed=number)
-        values.set_shape([images.shape[0], *static[1:]])
+        # A placeholder has no other static shape than it is given.
+        values = tf.placeholder_with_default(values, [images.shape.as_list()[0], *static[1:]])
         return values * weights(f"map_{number}", [1])
 
 

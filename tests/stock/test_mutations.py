@@ -2,8 +2,8 @@
 
 The builders alone take milliseconds, so that `make test` asks only them.  `make thorough` asks more
 of them, asks the parts of as many configs and of each choice of some models, takes steps with ten
-changes each, all of which doctor passes, and with one, and gives each field of the input readers, of
-training, of evaluation and of each augmentation each of its bounds.
+changes each, all of which doctor passes, and with one, and gives each field of the input readers,
+of training, of evaluation and of each augmentation each of its bounds.
 
 What was seen: docs/decisions/015-doctor.md.
 """
