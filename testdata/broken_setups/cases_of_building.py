@@ -158,6 +158,11 @@ def cases(case):
     ):
         yield case(name, code).change(_SSD, model).cut(f"  {CHECKPOINT}\n").fixable()
     yield (
+        case("anchors_larger_than_images", "ANCHORS_OUTSIDE")
+        .change(_SSD, two_stages.replace("[0.25, 0.5]", "[1.0, 2.0]"))
+        .cut(f"  {CHECKPOINT}\n")
+    )
+    yield (
         case("resizer_of_multiples", "IMAGE_RESIZER")
         .flag("--target_api", "2021-06")
         .change(
