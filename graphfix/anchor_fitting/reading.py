@@ -64,7 +64,7 @@ def read(
         for number, places in enumerate(_divided(find_all(records), jobs))
     ]
     if len(shares) > 1:
-        found = parallel.run(_MODULE, shares, jobs, lambda amount: None)
+        found = parallel.run(_MODULE, _read, shares, jobs, lambda amount: None)
         answers = sorted(found, key=lambda answer: answer.number)
     else:
         answers = [read_share(share) for share in shares]
