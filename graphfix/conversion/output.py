@@ -42,7 +42,8 @@ from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import to_json
 from graphfix.process.background import Background
 from graphfix.report import html
-from graphfix.report.report import Export, MapAnchorsChange, Report
+from graphfix.report.exports import Export
+from graphfix.report.report import MapAnchorsChange, Report
 from graphfix.restore import training_state
 
 

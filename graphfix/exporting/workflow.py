@@ -118,11 +118,7 @@ def export(
         write_file(stage.directory, LABEL_MAP, labels)
         result = _result(target, made, written, stage.directory, trains=row.trains)
         figures, told = compared(
-            row,
-            stage.directory,
-            dataclasses.asdict(result),
-            comparison,
-            rounded=made.model.quantized,
+            row, stage.directory, dataclasses.asdict(result), comparison, made.model
         )
         findings = by_severity((*result.findings, *told))
         result = dataclasses.replace(result, comparison=figures, findings=findings)

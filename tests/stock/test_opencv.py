@@ -93,13 +93,14 @@ def inside_of_the_edge(path):
     graph_def = tf.GraphDef()
     with open(path, "rb") as file:
         graph_def.ParseFromString(file.read())
-    (crop,) = [node for node in graph_def.node if node.op == "CropAndResize"]
     with tf.Graph().as_default():
         tf.constant(1 - 1e-6, tf.float32, name="a_little_less")
         graph_def.node.extend(tf.get_default_graph().as_graph_def().node)
-    node = graph_def.node.add(name="inside", op="Mul", input=[crop.input[1], "a_little_less"])
-    node.attr["T"].type = tf.float32.as_datatype_enum
-    crop.input[1] = "inside"
+    for crop in [node for node in graph_def.node if node.op == "CropAndResize"]:
+        node = graph_def.node.add(op="Mul", input=[crop.input[1], "a_little_less"])
+        node.name = crop.name + "_inside"
+        node.attr["T"].type = tf.float32.as_datatype_enum
+        crop.input[1] = node.name
     with open(path, "wb") as file:
         file.write(graph_def.SerializeToString())
 

@@ -29,10 +29,6 @@ TEXT = "graph.pbtxt"
 LEAST_SCORE = 0.01
 # Of the API's coder of two-stage detectors, which no config sets.
 _VARIANCE = (0.1, 0.2)
-_EDGES = (
-    "by a last digit of rounding TensorFlow takes the last row or column of a proposal that ends "
-    "at the picture's right or bottom edge for one outside of it, and reads zeros there"
-)
 
 
 def write(detector: Detector, directory: str) -> Written:
@@ -89,12 +85,7 @@ def _two_stage_text(detector: Detector, graph: Graph) -> Made:
         anchors.sizes, anchors.stride[0], first, second, predictor.share_box_across_classes
     )
     found = two_stage.text_and_preprocessing(graph, detector.model.heads, settings, FROZEN)
-    details = {
-        "mean": found.mean,
-        "scale": found.scale,
-        "score_threshold": second.score,
-        "may_differ": _EDGES,
-    }
+    details = {"mean": found.mean, "scale": found.scale, "score_threshold": second.score}
     return found.text, found.layers, {**details, **_size(detector)}, found.folded
 
 
