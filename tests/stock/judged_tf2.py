@@ -22,8 +22,8 @@ from graphfix.stock_api import runner
 
 RECORD = os.path.join(repository.TOP, "testdata", "shapes", "train.record")
 LABELS = os.path.join(repository.DETECTOR, "shapes_label_map.pbtxt")
-# Of the model zoo, by their configs.  Its Mask R-CNN ResNet 50 is of stride 8, which TensorFlow 2 has
-# not, and there is none of 152 layers: those are 101's with another ResNet.
+# Of the model zoo, by their configs.  Its Mask R-CNN ResNet 50 is of stride 8, which TensorFlow 2
+# does not build, and it has none of 152 layers: those two are 101's with another ResNet.
 FULL_SIZE = (
     "ssd_mobilenet_v1_coco_2018_01_28",
     "ssd_mobilenet_v2_coco_2018_03_29",
