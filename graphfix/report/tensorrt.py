@@ -1,8 +1,9 @@
 """From the stock exporter's graph to TensorRT: commands for a shell, which graphfix does not run.
 
 tf2onnx makes a model of what comes before suppression, for pictures of one size; TensorRT's plugin
-EfficientNMS_TRT takes the place of suppression.  The names are those of the stock exporters since
-FIRST; the plugin's fields those of its README (NVIDIA/TensorRT, plugin/efficientNMSPlugin).
+EfficientNMS_TRT takes the place of suppression; boxes are clipped to the picture after it, as the
+API does.  The names are those of the stock exporters since FIRST; the plugin's fields those of its
+README (NVIDIA/TensorRT, plugin/efficientNMSPlugin).
 """
 
 import dataclasses
@@ -27,7 +28,6 @@ model = onnx.load(sys.argv[1])
 graph, most = model.graph, {most}
 limits = [helper.make_tensor(str(one), TensorProto.FLOAT, [], [one]) for one in (0, 1)]
 graph.initializer.extend(limits)
-graph.node.append(helper.make_node("Clip", ["{boxes}", "0", "1"], ["clipped"]))
 outputs = {{
     "num_detections": (TensorProto.INT32, [1, 1]),
     "detection_boxes": (TensorProto.FLOAT, [1, most, 4]),
@@ -37,8 +37,10 @@ outputs = {{
 settings = dict(
 {settings}
 )
+names = [name.replace("_boxes", "_uncut") for name in outputs]
 graph.node.append(helper.make_node(
-    "EfficientNMS_TRT", ["clipped", "{scores}"], list(outputs), **settings))
+    "EfficientNMS_TRT", ["{boxes}", "{scores}"], names, **settings))
+graph.node.append(helper.make_node("Clip", [names[1], "0", "1"], ["detection_boxes"]))
 del graph.output[:]
 graph.output.extend(helper.make_tensor_value_info(name, *kind) for name, kind in outputs.items())
 onnx.save(model, sys.argv[1])

@@ -24,13 +24,15 @@ _PLUGIN = """
 import json, sys
 import numpy as np, onnx, onnxruntime
 model = onnx.load(sys.argv[1])
-plugin = model.graph.node.pop()
+clip, plugin = model.graph.node.pop(), model.graph.node.pop()
+assert clip.op_type == "Clip" and (clip.input[0], clip.output[0]) == (
+    plugin.output[1], "detection_boxes")
 assert plugin.op_type == "EfficientNMS_TRT" and plugin.domain == ""
 wanted = {one.name: onnx.helper.get_attribute_value(one) for one in plugin.attribute}
 assert (wanted["score_activation"], wanted["box_coding"]) == (0, 0)
 outputs = {one.name: [side.dim_value for side in one.type.tensor_type.shape.dim]
            for one in model.graph.output}
-assert list(outputs) == list(plugin.output)
+assert [one.replace("_uncut", "_boxes") for one in plugin.output] == list(outputs)
 most = wanted["max_output_boxes"]
 assert outputs["detection_boxes"] == [1, most, 4] and outputs["detection_scores"] == [1, most]
 del model.graph.output[:]
@@ -61,7 +63,7 @@ for path in sys.argv[2:]:
         if (overlap(boxes[row], rivals[:, :4]) > wanted["iou_threshold"]).any():
             continue
         kept = np.concatenate([kept, [[*boxes[row], label]]])
-        rows.append({"box": boxes[row].tolist(), "score": score,
+        rows.append({"box": np.clip(boxes[row], 0, 1).tolist(), "score": score,
                      "class_id": label})
     found.append(rows)
 json.dump(found, sys.stdout)

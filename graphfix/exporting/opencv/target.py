@@ -53,8 +53,9 @@ Made = Tuple[str, int, Dict[str, Any], Mapping[str, np.ndarray]]
 
 
 def _one_stage_text(detector: Detector, graph: Graph) -> Made:
-    found = text_graph.network(graph, detector.model.heads, FROZEN)
     resizer = detector.body.image_resizer.fixed_shape_resizer
+    image = (resizer.height, resizer.width)
+    found = text_graph.network(graph, detector.model.heads, FROZEN, image)
     maps = [one.sizes for one in detector.model.anchors.maps]
     scales = detector.body.box_coder.faster_rcnn_box_coder
     chosen = _chosen(
@@ -62,7 +63,7 @@ def _one_stage_text(detector: Detector, graph: Graph) -> Made:
         detector.body.post_processing,
         (1 / scales.y_scale, 1 / scales.height_scale),
     )
-    text = text_graph.with_detections(found, (resizer.height, resizer.width), maps, chosen)
+    text = text_graph.with_detections(found, image, maps, chosen)
     details = {"mean": found.mean, "scale": found.scale, "score_threshold": chosen.score}
     return text, len(found.nodes), {**details, **_size(detector)}, found.folded
 
