@@ -50,8 +50,8 @@ TEXT = """# Fitting anchors
 
 `graphfix anchors fit` on %(boxes)d synthetic boxes of %(images)d images, whole processes: reading,
 searching, and judging what was found on all boxes. TFRecords: medians of %(repetitions)d runs. The
-records have no pictures to speak of (500 bytes an image); with pictures, reading costs what their bytes
-cost to read and to checksum. Peak memory is the process's largest resident set.
+records have no pictures to speak of (500 bytes an image); with pictures, reading costs what their
+bytes cost to read and to checksum. Peak memory is the process's largest resident set.
 
 Measured %(date)s with `benchmarks/anchors_fit.py` on %(machine)s;
 load average before it %(load).1f.
