@@ -173,7 +173,8 @@ def _check_options(
 
 
 def _check_comparison(target: Target, row: TargetRow, comparison: Asked) -> None:
-    given = [f"--{name}" for name in ("tf1_python", "images") if getattr(comparison, name)]
+    fields = (("runtime_python", "python"), ("tf1_python", "tf1_python"), ("images", "images"))
+    given = [f"--{name}" for name, field in fields if getattr(comparison, field)]
     if given and not row.runtime:
         raise RequestError.collected(
             Problem(flag, f"means nothing to {target}, which export does not run", "leave it out")

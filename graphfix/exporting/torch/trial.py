@@ -34,17 +34,6 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
     Raises:
       GraphfixError: one cannot be asked, or does not run.
     """
-    for name, given in (
-        ("--steps", trial.steps),
-        ("--train_record", trial.train_record),
-        ("--images", trial.images),
-    ):
-        if given:
-            raise RequestError(
-                name,
-                "means nothing to a detector in PyTorch: raw outputs for noise are compared",
-                "leave it out",
-            )
     with Scratch() as scratch:
         image, theirs, ours = (
             os.path.join(scratch, name) for name in ("image.npy", "tf1.npz", "torch.npz")
