@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-from graphfix.errors import RequestError, VerificationError
+from graphfix.errors import VerificationError
 from graphfix.exporting import raw_outputs
 from graphfix.exporting.targets import Trial
 from graphfix.findings import count
