@@ -211,7 +211,11 @@ def growth(cache, repetitions):
     yield (
         "The detector in testdata/ (SSD MobileNet v1 at depth_multiplier 0.25, 8 classes), its "
         "frozen graph alone. SHAKE-256: as many bytes as its new classes' values are drawn from, "
-        "by the same Python."
+        "by the same Python. By cProfile (CPython 3.13; 6.4 s with it, 5.6 without): drawing "
+        "the values 2.2, of which SHAKE-256 is 1.6; gathering rows and putting the graph "
+        "together 0.8; writing 1.0; reading all back 1.6, of which comparing the graph's "
+        "constants is 1.2; opening and planning 0.5. Drawing and reading back alone are 3.8: no"
+        " drawn value may change, and no check is dropped."
     )
     yield ""
     yield "| | median s | CPU s | peak MiB | aim, CPU s | |"

@@ -119,6 +119,7 @@ COMMANDS = {
     "process/console.py",
     "report/next_steps.py",
     "report/stages.py",
+    "report/tensorrt.py",
     "stock_api/stock_environment.py",
 }
 

@@ -64,7 +64,7 @@ def read(
         for number, places in enumerate(_divided(find_all(records), jobs))
     ]
     if len(shares) > 1:
-        found = parallel.run(_MODULE, shares, jobs, lambda amount: None)
+        found = parallel.run(_MODULE, _read, shares, jobs, lambda amount: None)
         answers = sorted(found, key=lambda answer: answer.number)
     else:
         answers = [read_share(share) for share in shares]
@@ -88,7 +88,7 @@ def _divided(paths: Sequence[str], jobs: int) -> List[List[_Place]]:
     jobs = min(jobs, sum(sizes) // _WORTH)
     if jobs < 2:
         return [[(path, WHOLE) for path in paths]]
-    most = sum(sizes) // (2 * jobs)
+    most = sum(sizes) // (6 * jobs)  # this process reads while others start
     shares: List[List[_Place]] = [[]]
     held = 0
     for path, size in zip(paths, sizes):

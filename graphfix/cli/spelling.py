@@ -28,5 +28,6 @@ def neighbour(name: str, known: Collection[str]) -> str:
     """Words for what is known that is spelt like a name."""
     import difflib  # hardly any command needs it
 
-    near = difflib.get_close_matches(name, sorted(known), 1)
+    near = [name.lower()] if name.lower() in known else []
+    near = near or difflib.get_close_matches(name, sorted(known), 1)
     return f"; did you mean {near[0]}?" if near else ""

@@ -55,8 +55,8 @@ def convert(
     context, decided = decide(model, destination, options, plan)
     output = apply(decided, context)
     with destination.staged(inputs + model.paths) as stage:
-        report, figures, planned = write(output, stage, context, destination, exports)
-        verify(output, stage, context, figures, planned, made_of and made_of(report))
+        report, figures, meant = write(output, stage, context, destination, exports)
+        verify(output, stage, context, figures, meant, made_of and made_of(report))
     return report
 
 

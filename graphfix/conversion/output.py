@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import os
-from typing import Any, Callable, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from graphfix.conversion.context import Context
 from graphfix.conversion.decide import with_findings
@@ -19,7 +19,7 @@ from graphfix.formats.textproto import Document
 from graphfix.modeldir import ownership
 from graphfix.modeldir.checkpoint_state import write_state
 from graphfix.modeldir.destinations import Destination, Stage
-from graphfix.modeldir.measuring import Content, Figures, content_of
+from graphfix.modeldir.measuring import Content, Figures, content_of, meant_of
 from graphfix.modeldir.names import (
     CHECKPOINT,
     CONFIG,
@@ -42,7 +42,8 @@ from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import to_json
 from graphfix.process.background import Background
 from graphfix.report import html
-from graphfix.report.report import Export, MapAnchorsChange, Report
+from graphfix.report.exports import Export
+from graphfix.report.report import MapAnchorsChange, Report
 from graphfix.restore import training_state
 
 
@@ -98,13 +99,19 @@ def write(
     context: Context,
     destination: Destination,
     exports: Optional[Exports] = None,
-) -> Tuple[Report, Figures, Content]:
+) -> Tuple[Report, Figures, Dict[str, Content]]:
     """Writes checkpoint, config, graphs, label map, plan and report into a stage.
 
-    One thread copies tensors.  The other writes the small files meanwhile, and then reads back what
-    was copied: the figures that come of it, and what plan.json is to have, are `verify`'s.
+    One thread copies tensors.  The other writes the other files meanwhile, and then reads back what
+    was copied: the figures that come of it, and what the other files are to have, are `verify`'s.
     """
     directory, plan, figures = stage.directory, output.plan, Figures()
+    meant: Dict[str, Content] = {}
+
+    def put(name: str, data: bytes) -> None:
+        meant[name] = content_of(data)
+        write_file(directory, name, data)
+
     bundles = [(output.tensors, os.path.join(directory, CHECKPOINT))]
     if stage.model_dir is not None:
         tensors = training_tensors(output, context)
@@ -125,24 +132,24 @@ def write(
     with Background(write_bundles):
         for _, prefix in bundles:
             write_state(*os.path.split(prefix))
-        write_file(directory, CONFIG, output.config.encode())
+        put(CONFIG, output.config.encode())
         for name, pieces in output.graphs.items():
             os.makedirs(os.path.dirname(os.path.join(directory, name)), exist_ok=True)
             extents.write(os.path.join(directory, name), pieces)
+            meant[name] = meant_of(pieces)
         if SAVED_MODEL in output.graphs:
             # Empty as the exporter's, which has its variables as constants in the graph.
             os.mkdir(os.path.join(directory, SAVED_MODEL_VARIABLES))
-        write_file(directory, LABEL_MAP, format_label_map(plan.label_map).encode())
-        planned = to_json(plan).encode()
-        write_file(directory, PLAN_JSON, planned)
+        put(LABEL_MAP, format_label_map(plan.label_map).encode())
+        put(PLAN_JSON, to_json(plan).encode())
         report = _report(output, stage, context, destination)
         if exports:
             told = exports(context, output, destination.place)
             report = dataclasses.replace(report, exports=told)
-        write_file(directory, REPORT_JSON, report.to_json().encode())
-        write_file(directory, REPORT_HTML, html.render(report).encode())
+        put(REPORT_JSON, report.to_json().encode())
+        put(REPORT_HTML, html.render(report).encode())
         figures.work()
-    return report, figures, content_of(planned)
+    return report, figures, meant
 
 
 def write_file(directory: str, name: str, data: bytes) -> None:

@@ -1,7 +1,7 @@
 """Reads back all that a conversion wrote, judges it, and records it: the last step before it is
 published."""
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional
 
 from graphfix.conversion.context import Context
 from graphfix.conversion.output import Output, training_tensors
@@ -9,7 +9,6 @@ from graphfix.errors import SourceError, VerificationError
 from graphfix.modeldir import manifest, measuring
 from graphfix.modeldir.destinations import Stage
 from graphfix.modeldir.names import CHECKPOINT, CONFIG, PLAN_JSON, TRAINING_CHECKPOINT
-from graphfix.planning.plan import Plan
 from graphfix.planning.plan_check import refuse
 from graphfix.planning.plan_rules import faults
 from graphfix.verification.copies import FAULT, check_copies
@@ -22,12 +21,12 @@ def verify(
     stage: Stage,
     context: Context,
     figures: measuring.Figures,
-    planned: measuring.Content,
+    meant: Mapping[str, measuring.Content],
     made_of: Optional[Dict[str, Any]],
 ) -> None:
     """Compares what is on a stage with what was meant, and leaves its manifest there; `figures` are
-    of the tensors read back as they were written, `planned` is what plan.json is to have, `made_of`
-    what the manifest is to record of what the output was made of.
+    of the tensors read back as they were written, `meant` is what the other files are to have,
+    `made_of` what the manifest is to record of what the output was made of.
 
     Raises:
       VerificationError: it is not what was meant.
@@ -35,7 +34,8 @@ def verify(
     source, plan = context.source, output.plan
     measured = measuring.measure(stage.directory, known=figures)
     check_copies(CHECKPOINT, output.tensors, measured, source=source.store, edits=plan.edits)
-    _check_plan(measured.files.get(PLAN_JSON), planned, plan)
+    _check_files(measured.files, meant)
+    refuse(list(faults(plan)), PLAN_JSON, VerificationError, FAULT)
     try:
         described = describe_output(stage.directory, measured.stores[CHECKPOINT])
     except SourceError as error:
@@ -53,8 +53,11 @@ def verify(
         check_copies(TRAINING_CHECKPOINT, training_tensors(output, context), measured)
 
 
-def _check_plan(found: Optional[measuring.Content], planned: measuring.Content, plan: Plan) -> None:
-    """Whether a plan's file is as it was written, and what it says can be replayed."""
-    if found != planned:
-        raise VerificationError(PLAN_JSON, "has other contents than were written", FAULT)
-    refuse(list(faults(plan)), PLAN_JSON, VerificationError, FAULT)
+def _check_files(
+    found: Mapping[str, measuring.Content], meant: Mapping[str, measuring.Content]
+) -> None:
+    """Whether files have what they were to have."""
+    for name, content in meant.items():
+        other = found.get(name)
+        if other is None or (other.size, other.crc32c) != (content.size, content.crc32c):
+            raise VerificationError(name, "has other contents than were written", FAULT)

@@ -235,35 +235,25 @@ def _strides(setup: Setup) -> Iterator[Symptom]:
         return
 
 
-def _outside(setup: Setup) -> Iterator[Symptom]:
-    """Anchors of Faster R-CNN that do not lie in the image: training drops what reaches beyond it;
-    evaluation drops what has no area in it, but not its predictions."""
+def _empty(setup: Setup) -> Iterator[Symptom]:
+    """Anchors of Faster R-CNN without an area in the image: evaluation drops them, and not their
+    predictions."""
     spec = _laid(setup) if setup.meta == FASTER_RCNN else None
     if spec is None or spec.generator != _GRID:
         return
-    body, size = setup.body, constant_size(setup.body.image_resizer)
-    image = size or _SOME_SIZE
-    if min(image) < 1:
-        return
+    body = setup.body
+    if body.use_static_shapes and body.use_static_shapes_for_eval:
+        return  # then it keeps them
+    image = constant_size(body.image_resizer) or _SOME_SIZE
     rows, columns = map_shapes(body, FASTER_RCNN, np.array([image]))[0][0].astype(int)
     boxes = anchor_boxes(spec.maps[0], _GRID, (rows, columns), image)
-    where = setup.where("model", FASTER_RCNN, ANCHOR_FIELD[FASTER_RCNN], _GRID)
-    # As the API compares: what is no number lies nowhere outside, and has no area above 0.
-    beyond = (boxes[:, :2] < 0).any(axis=1) | (boxes[:, 2:] > image).any(axis=1)
     sides = np.clip(boxes[:, 2:], 0, image) - np.clip(boxes[:, :2], 0, image)
+    # As the API compares: what is no number is not above 0.
     empty = ~(sides.prod(axis=1) > 0)
-    if size and not body.clip_anchors_to_image and len(boxes) and beyond.all():
+    if empty.any():
         yield Symptom(
-            where,
-            f"no anchor lies in images of {image[0]:g} x {image[1]:g}, at which training stops",
-            "write smaller scales, the features' strides, or larger images",
-        )
-    elif empty.any() and not (body.use_static_shapes and body.use_static_shapes_for_eval):
-        yield Symptom(
-            where,
-            f"{count(int(empty.sum()), 'anchor')} of {len(boxes)} have no area in the image, at "
-            "which evaluation stops",
-            "write positive scales and aspect_ratios, and the features' strides",
+            setup.where("model", FASTER_RCNN, ANCHOR_FIELD[FASTER_RCNN], _GRID),
+            f"{count(int(empty.sum()), 'anchor')} of {len(boxes)} have no area in the image",
         )
 
 
@@ -329,14 +319,12 @@ CHECKS = (
         _strides,
     ),
     Check(
-        "ANCHORS_OUTSIDE",
+        "ANCHORS_EMPTY",
         ERROR,
-        "Faster R-CNN drops anchors that reach beyond the image in training, and stops where none "
-        'is left ("Reduction axis 1 is empty in shape"); evaluation drops those without an area in '
-        'the image, but not their predictions, and stops where there are any ("weights can not be '
-        'broadcast to values").',
-        "make anchors that lie in the image",
-        _outside,
+        "In evaluation Faster R-CNN drops anchors without an area in the image, but not their "
+        'predictions, and stops ("weights can not be broadcast to values").',
+        "write positive scales and aspect_ratios, and the features' strides",
+        _empty,
     ),
     Check(
         "ANCHORS_UNEQUAL",

@@ -20,12 +20,17 @@ _STRIDE = 2**_TOP_LEVEL
 _BATCH = ("train_config", "batch_size")
 
 
-def _one_shape(setup: Setup) -> bool:
-    """Whether all training images have one size after resizing, and no augmentation changes it."""
-    if any(
+def changes_sizes(setup: Setup) -> bool:
+    """Whether an augmentation changes the size of images."""
+    return any(
         re.search("crop|pad|resize|scale|rotation", step.WhichOneof("preprocessing_step") or "")
         for step in setup.train.data_augmentation_options
-    ):
+    )
+
+
+def _one_shape(setup: Setup) -> bool:
+    """Whether all training images have one size after resizing, and no augmentation changes it."""
+    if changes_sizes(setup):
         return False
     scans = [setup.scan(name) for name, _ in setup.readers() if name == INPUT_READERS[0]]
     if not scans or not scans[0].complete or not scans[0].image_sizes:

@@ -5,6 +5,7 @@ import re
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from graphfix.doctor import (
+    anchors_inside,
     architecture,
     augmentations,
     batches,
@@ -90,7 +91,14 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + record_images.CHECKS
         + records.CHECKS,
     ),
-    ("training", batches.CHECKS + learning_rate.CHECKS + thresholds.CHECKS + training.CHECKS),
+    (
+        "training",
+        anchors_inside.CHECKS
+        + batches.CHECKS
+        + learning_rate.CHECKS
+        + thresholds.CHECKS
+        + training.CHECKS,
+    ),
     ("elsewhere", paths.ELSEWHERE),
 )
 CHECKS = tuple(check for _, checks in TABLES for check in checks)

@@ -3,6 +3,7 @@ that of the data set."""
 
 import collections
 import functools
+import itertools
 import os
 from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
@@ -17,6 +18,7 @@ from graphfix.process import parallel
 
 _EVERY = 64 << 20  # bytes after which it says how far it is
 _WORTH = 256 << 20  # bytes for which a process is worth its start
+_LEAST = 16 << 20  # bytes that a process is asked to scan at once, where there are as many
 _WORKER = "graphfix.doctor.scan_worker"
 Progress = Callable[[str], None]
 
@@ -123,9 +125,12 @@ def _parts(shards: Sequence[Shard], jobs: int, progress: Progress) -> Iterator[S
 
     jobs = min(jobs, len(shards), total // _WORTH)
     if jobs > 1:
-        # The large ones first, or the last one would be waited for alone.
-        order = sorted(range(len(shards)), key=lambda number: -sizes[number])
-        parts = parallel.run(_WORKER, [shards[number] for number in order], jobs, told)
+        tasks = [
+            [shards[number] for number in numbers]
+            for numbers in parallel.shares(sizes, jobs, _LEAST, _WORTH)
+        ]
+        found = parallel.run(_WORKER, scan_several, tasks, jobs, told)
+        parts: Iterator[Scan] = itertools.chain.from_iterable(found)
     else:
         parts = _one_by_one(shards, told)
     return _to_damage(shards, parts)
@@ -153,6 +158,11 @@ def _number(part: Scan) -> int:
     """The number of the shard that a scan is of."""
     (number,) = part.keys
     return number
+
+
+def scan_several(shards: Sequence[Shard], told: Callable[[int], None]) -> List[Scan]:
+    """The scans of shards."""
+    return list(_one_by_one(shards, told))
 
 
 def _one_by_one(shards: Sequence[Shard], told: Callable[[int], None]) -> Iterator[Scan]:

@@ -4,6 +4,8 @@ import os
 import sys
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
+from graphfix.detectors.describe import ModelSpec
+from graphfix.detectors.families import SSD
 from graphfix.errors import VerificationError
 from graphfix.exporting import detections, pictures
 from graphfix.exporting.targets import TargetRow, Trial
@@ -11,6 +13,11 @@ from graphfix.findings import INFO, WARNING, Finding, count
 
 NOT_COMPARED = "NOT_COMPARED"
 _TENSORFLOW = "tensorflow"
+_INTEGERS = "the model is rounded to integers, and a value between two may become either"
+_EDGES = (
+    "by a last digit of rounding TensorFlow takes the last row or column of a proposal that ends "
+    "at the picture's right or bottom edge for one outside of it, and reads zeros there"
+)
 _LATER = "graphfix verify OUT --stock --stock_python PYTHON --tf1_python PYTHON compares it"
 
 
@@ -28,10 +35,11 @@ Compared = Tuple[Dict[str, Any], Tuple[Finding, ...]]
 
 
 def compared(
-    row: TargetRow, directory: str, exported: Dict[str, Any], asked: Asked, *, rounded: bool
+    row: TargetRow, directory: str, exported: Dict[str, Any], asked: Asked, model: ModelSpec
 ) -> Compared:
     """What the runtime detects and what the frozen graph does, as export.json has it, and what
-    there is to know.  A model that is `rounded` to integers may differ by a step of theirs.
+    there is to know.  A model that is rounded to integers may differ by a step of theirs, one that
+    crops proposals where those end at an edge.
 
     Raises:
       VerificationError: they do not detect the same.
@@ -77,9 +85,7 @@ def compared(
     if outputs.equal:
         return result, ()
     what = f"detects something else than the frozen graph in {_pictures(asked)}: {outputs.summary}"
-    why = exported["details"].get("may_differ")
-    if rounded:
-        why = "the model is rounded to integers, and a value between two may become either"
+    why = _INTEGERS if model.quantized else "" if model.meta == SSD else _EDGES
     if not why:
         raise VerificationError(
             outputs.api, what, "report it, please; without a comparison it is written all the same"

@@ -5,7 +5,7 @@ import os
 from typing import Any, Dict, Tuple
 
 from graphfix.choices import Target
-from graphfix.errors import RequestError, SourceError
+from graphfix.errors import Problem, RequestError, SourceError
 from graphfix.exporting import pictures
 from graphfix.exporting.targets import TARGETS, Trial
 from graphfix.formats.regular_files import read_file
@@ -50,9 +50,29 @@ def tried(directory: str, trial: Trial) -> StockTrial:
         raise RequestError(
             "--stock", f"has no judge for {exported['target']}", "leave it out: files are checked"
         )
-    if target.runtime:
-        pictures.check(trial.images)
+    given: Dict[str, Any] = {}
+    if not target.trains:
+        given.update(steps=trial.steps, train_record=trial.train_record)
+    if target.runtime is None:
+        given["images"] = trial.images
+    raise_if_given(exported["target"], given)
+    pictures.check(trial.images)
     return judge(directory, exported, trial)
+
+
+def raise_if_given(target: str, values: Dict[str, Any]) -> None:
+    """Refuses options that a target does not take, by name.
+
+    Raises:
+      RequestError: some are given.
+    """
+    problems = [
+        Problem(f"--{name}", f"means nothing to what was exported to {target}", "leave it out")
+        for name, given in values.items()
+        if given
+    ]
+    if problems:
+        raise RequestError.collected(problems)
 
 
 def _read(path: str) -> Dict[str, Any]:

@@ -118,11 +118,7 @@ def export(
         write_file(stage.directory, LABEL_MAP, labels)
         result = _result(target, made, written, stage.directory, trains=row.trains)
         figures, told = compared(
-            row,
-            stage.directory,
-            dataclasses.asdict(result),
-            comparison,
-            rounded=made.model.quantized,
+            row, stage.directory, dataclasses.asdict(result), comparison, made.model
         )
         findings = by_severity((*result.findings, *told))
         result = dataclasses.replace(result, comparison=figures, findings=findings)
@@ -177,7 +173,8 @@ def _check_options(
 
 
 def _check_comparison(target: Target, row: TargetRow, comparison: Asked) -> None:
-    given = [f"--{name}" for name in ("tf1_python", "images") if getattr(comparison, name)]
+    fields = (("runtime_python", "python"), ("tf1_python", "tf1_python"), ("images", "images"))
+    given = [f"--{name}" for name, field in fields if getattr(comparison, field)]
     if given and not row.runtime:
         raise RequestError.collected(
             Problem(flag, f"means nothing to {target}, which export does not run", "leave it out")

@@ -18,6 +18,7 @@ import numpy as np
 from graphfix.errors import SourceError
 from graphfix.formats import dtypes
 from graphfix.formats.dtypes import DType
+from graphfix.formats.regular_files import check_pointer, open_file, unreadable
 from graphfix.formats.tensors import TensorMeta, TensorStore, TensorView
 
 _METADATA = "__metadata__"
@@ -67,11 +68,12 @@ def read(path: str) -> Tuple[TensorStore, Dict[str, str]]:
     """The tensors of a file, read when they are loaded, and its metadata.
 
     Raises:
-      SourceError: it is not of this format.
+      SourceError: it cannot be read, or is not of this format.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
+            check_pointer(path, size)
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > min(size - 8, _MOST_HEADER):
                 raise ValueError("its header is longer than the file")
@@ -81,7 +83,7 @@ def read(path: str) -> Tuple[TensorStore, Dict[str, str]]:
         metadata = header.pop(_METADATA, {})
         views = list(_views(path, header, 8 + length, size))
     except OSError as error:
-        raise SourceError(path, f"cannot be read: {error.strerror}", _REMEDY) from None
+        raise unreadable(path, error) from None
     except (ValueError, RecursionError) as error:
         raise SourceError(path, f"is no safetensors file: {error}", _REMEDY) from None
     return TensorStore(views), metadata if isinstance(metadata, dict) else {}
@@ -124,7 +126,7 @@ def _entry(name: str, one: Any) -> Tuple[DType, Tuple[int, ...], int, int]:
 def _loader(path: str, meta: TensorMeta, offset: int) -> Callable[[], np.ndarray]:
     def load() -> np.ndarray:
         kind = meta.dtype.numpy or np.dtype("<u2")  # bfloat16 travels as its bits
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             file.seek(offset)
             data = file.read(meta.nbytes)
         if len(data) != meta.nbytes:

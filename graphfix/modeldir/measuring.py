@@ -25,7 +25,7 @@ from typing import (
 from graphfix.errors import Problem, SourceError
 from graphfix.formats import checksum
 from graphfix.formats.checkpoint import reader, stored_bytes
-from graphfix.formats.extents import Extents
+from graphfix.formats.extents import Extents, Pieces
 from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
 from graphfix.modeldir.names import MANIFEST, MARKER, SAVED_MODEL_DIRECTORY, SAVED_MODEL_VARIABLES
 from graphfix.process.background import Background
@@ -164,6 +164,21 @@ def entries(
 def content_of(data: bytes) -> Content:
     """The row of a file with this content."""
     return Content(len(data), checksum.crc32c(data), checksum.sum64(data))
+
+
+def meant_of(pieces: Pieces) -> Content:
+    """The row of a file that is to be written from pieces, without the sum.
+
+    Raises:
+      SourceError: a span's bytes are gone.
+    """
+    size = crc = 0
+    with Extents() as extents:
+        for piece in pieces:
+            for part in [piece] if isinstance(piece, bytes) else extents.chunks(piece):
+                size += len(part)
+                crc = checksum.crc32c(part, crc)
+    return Content(size, crc)
 
 
 def _content(directory: str, path: str, stores: Mapping[str, TensorStore]) -> Content:

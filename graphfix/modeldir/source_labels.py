@@ -97,23 +97,18 @@ def _given(source: Model, path: str, target: Optional[LabelMap]) -> SourceLabels
         labels = parse_classes(read_file(path), path).labels
     labels = _fitting(labels, path, source)
     count = source.model.classes
-    if target is not None and labels.labels == target.labels and labels.max_id != count:
-        return SourceLabels(
-            labels,
-            (
-                Finding(
-                    "SOURCE_NAMES",
-                    WARNING,
-                    _FLAG,
-                    (
-                        f"has the target's classes, with ids up to {labels.max_id}, and the "
-                        f"source has {count} classes"
-                    ),
-                    "pass the label map that the source was trained with",
-                ),
-            ),
-        )
-    return SourceLabels(labels, ())
+    if labels.max_id == count:
+        return SourceLabels(labels, ())
+    whose = "the target's classes, " if target and labels.labels == target.labels else ""
+    told = Finding(
+        "SOURCE_NAMES",
+        WARNING,
+        _FLAG,
+        f"has {whose}ids up to {labels.max_id}, and the source has {count} classes: the others "
+        "have no names",
+        "see that it is the label map that the source was trained with",
+    )
+    return SourceLabels(labels, (told,))
 
 
 def _known_as(source: Model) -> Iterator[str]:

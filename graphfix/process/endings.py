@@ -21,8 +21,16 @@ def exit_code(work: Callable[[], int]) -> int:
         return code
     except signals.Ended as ended:
         signals.over()
-        say([f"graphfix: {ended}"])
-        return ended.exit_code
+        said = ended
+    except Exception:
+        # A library may take a signal's exception for a failure of its own, and raise that.
+        signals.over()
+        lost = signals.came()
+        if lost is None:
+            raise
+        said = lost
+    say([f"graphfix: {said}"])
+    return said.exit_code
 
 
 def _told(work: Callable[[], int]) -> int:

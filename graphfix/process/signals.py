@@ -68,6 +68,11 @@ def heed() -> None:
                 signal.signal(number, _came)
 
 
+def came() -> Optional[Ended]:
+    """What the signal raises that came first, if one came."""
+    return None if _now.number is None else Ended(_now.number)
+
+
 def over() -> None:
     """From here on signals do nothing: the run has its exit code."""
     _now.over = True

@@ -24,6 +24,7 @@ from graphfix.planning.classes import TargetClass
 from graphfix.planning.edits import EDITS
 from graphfix.planning.plan import Plan
 from graphfix.planning.plan_json import read_plan
+from graphfix.report.exports import Export
 from graphfix.restore import trainers
 from graphfix.restore.requested import count_restored
 
@@ -96,21 +97,6 @@ class Outputs:
     equal: bool
     figures: Tuple[OutputFigure, ...] = ()
     notes: Tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Export:
-    """A `target` of `graphfix export`, and what is in the way (`problems`).
-
-    `title` is its name; `python` says which Python it needs, "" where none; `drop_quantization`:
-    only without the ranges of quantization.
-    """
-
-    target: str
-    title: str
-    python: str = ""
-    drop_quantization: bool = False
-    problems: Tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

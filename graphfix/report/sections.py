@@ -28,7 +28,7 @@ from graphfix.planning.plan import Plan
 from graphfix.report import drawing
 from graphfix.report.next_steps import config_path, verify_command
 from graphfix.report.report import Report
-from graphfix.report.stages import exported, stages, ways
+from graphfix.report.stages import exported, stages, to_tensorrt, ways
 
 _KINDS = {0: "new", 1: "carried"}
 _FOLDED = 12
@@ -178,6 +178,10 @@ def _next_steps(report: Report, contents: Contents) -> View:
         "trainers": stages(report),
         "exported": exported(config),
         "ways": [one for one in found if one.command],
+        "tensorrt": to_tensorrt(report),
+        "from_0": any(
+            one.suppression and one.suppression.background_class for one in report.exports
+        ),
         "none": [one for one in found if not one.command],
     }
 

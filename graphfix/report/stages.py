@@ -8,11 +8,13 @@ import posixpath
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from graphfix.findings import LEFT_OUT
-from graphfix.modeldir.names import CONFIG, REPORT_HTML
+from graphfix.modeldir.names import CONFIG, FROZEN, REPORT_HTML
 from graphfix.pipeline_config.paths import INPUT_PATH
 from graphfix.process.console import quoted
+from graphfix.report import tensorrt
+from graphfix.report.exports import Export
 from graphfix.report.next_steps import Step, config_path, next_steps
-from graphfix.report.report import Export, Report
+from graphfix.report.report import Report
 from graphfix.restore import trainers
 
 # The first that is known to evaluate once, and by itself.
@@ -134,6 +136,17 @@ def _way(one: Export, config: str) -> Optional[str]:
 def _export_command(target: str, config: str) -> str:
     out = f"{posixpath.dirname(config)}_{target}"
     return f"graphfix export {target} {quoted(exported(config))} -o {quoted(out)}"
+
+
+def to_tensorrt(report: Report) -> Optional[str]:
+    """What makes a TensorRT engine of the exported model, where its plugin suppresses as the model
+    does."""
+    config = config_path(report)
+    known = [one.suppression for one in report.exports if one.suppression and not one.problems]
+    if config is None or not known or report.plan.target_api < tensorrt.FIRST:
+        return None
+    graph = posixpath.join(exported(config), FROZEN)
+    return tensorrt.commands(known[0], graph, f"{posixpath.dirname(config)}_tensorrt")
 
 
 def what_next(report: Report, directory: str) -> Tuple[str, ...]:

@@ -10,6 +10,8 @@ from graphfix.detectors.anchor_generators import anchor_boxes, describe_anchors
 from graphfix.detectors.box_coders import Coder
 from graphfix.pipeline_config.resizers import constant_size
 
+# The numbers of a box, and of its encoding.
+CODE = 4
 _EPSILON = 1e-8
 # What the API tells this generator of the image, it tells at run time.
 _SEES_THE_IMAGE = "ssd_anchor_generator"

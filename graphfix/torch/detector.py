@@ -1,5 +1,6 @@
 """What all detectors have in common: how they are made of layers, and called."""
 
+import warnings
 from typing import Any, Dict, List, NamedTuple, Optional
 
 import torch
@@ -14,6 +15,8 @@ from graphfix.torch.layout import LayerSpec
 from graphfix.torch.networks import NETWORKS
 from graphfix.torch.preprocessing import Batch, batch_of
 from graphfix.torch.suppression import Kept
+
+_WHOLE = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
 class Truth(NamedTuple):
@@ -52,7 +55,6 @@ class Detector(Scope):
     def __init__(self, settings: Settings, specs: List[LayerSpec]):
         super().__init__()
         self._configure(settings)
-        self.classes = dict(settings.classes)
         for spec in specs:
             parts = spec.scope.split("/")
             inside: Scope = self
@@ -66,6 +68,11 @@ class Detector(Scope):
         self.settings = settings
         model = settings.message.model
         self.body = getattr(model, model.WhichOneof("model"))
+
+    @property
+    def classes(self) -> Dict[int, str]:
+        """The names of labels."""
+        return dict(self.settings.classes)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -153,8 +160,8 @@ class Detector(Scope):
             return found
         counts = found.pop("counts").tolist()
         results = [
-            {name: value[number, :count] for name, value in found.items()}
-            for number, count in enumerate(counts)
+            {name: value[number, :total] for name, value in found.items()}
+            for number, total in enumerate(counts)
         ]
         for one, image in zip(results, images if "masks" in found else ()):
             size = (int(image.shape[1]), int(image.shape[2]))
@@ -180,18 +187,24 @@ def entry_of(target: Any, name: str, number: int) -> Tensor:
 
 
 def _check_boxes(boxes: Tensor, subject: str) -> None:
-    if boxes.ndim != 2 or boxes.shape[1] != 4:
-        why = f"has the shape {list(boxes.shape)}"
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or boxes.is_complex():
+        why = f"is of {boxes.dtype} and has the shape {list(boxes.shape)}"
     # Of what has no area, the losses are finite, as TensorFlow's are.
     elif not (torch.isfinite(boxes).all() and (boxes[:, :2] <= boxes[:, 2:]).all()):
         why = "has a box that ends before it begins, or a coordinate that is no finite number"
     else:
+        if boxes.max() <= 1 and (boxes[:, :2] < boxes[:, 2:]).any():
+            warnings.warn(
+                f"{subject}: all boxes are within one pixel; they are in pixels, and not in parts "
+                "of the image as in TensorFlow's records",
+                stacklevel=2,
+            )
         return
     raise RequestError(subject, why, "give a row of x1, y1, x2, y2 in pixels for each box")
 
 
 def _check_labels(labels: Tensor, boxes: int, most: int, subject: str) -> None:
-    if labels.shape != (boxes,) or labels.is_floating_point():
+    if labels.shape != (boxes,) or labels.dtype not in _WHOLE:
         raise RequestError(
             subject,
             f"is of {labels.dtype} and has the shape {list(labels.shape)}",

@@ -9,7 +9,7 @@ from torch.nn import functional
 from graphfix.detectors.box_coders import FIRST_STAGE
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.torch import losses, preprocessing
-from graphfix.torch.boxes import clipped, decode, grid_anchors
+from graphfix.torch.boxes import CODE, clipped, decode, grid_anchors
 from graphfix.torch.cropping import crop_and_resize
 from graphfix.torch.detector import Detector, Truth, converted
 from graphfix.torch.files import Settings
@@ -19,7 +19,6 @@ from graphfix.torch.targets import DETECTION, PROPOSAL, Assigned, assign_with, s
 
 OBJECTNESS, RPN_BOX = "loss_objectness", "loss_rpn_box_reg"
 CLASSIFIER, BOX = "loss_classifier", "loss_box_reg"
-_CODE = 4
 
 
 class Proposed(NamedTuple):
@@ -72,7 +71,7 @@ class FasterRcnn(Detector):
         heads = self["FirstStageBoxPredictor"]
         encodings, logits = (
             heads[name](x, activation=NONE).permute(0, 2, 3, 1).reshape(len(x), -1, channels)
-            for name, channels in (("BoxEncodingPredictor", _CODE), ("ClassPredictor", 2))
+            for name, channels in (("BoxEncodingPredictor", CODE), ("ClassPredictor", 2))
         )
         shape, size = ((int(one.shape[2]), int(one.shape[3])) for one in (features, images))
         placed = grid_anchors(self.body.first_stage_anchor_generator, shape, size)
@@ -134,7 +133,7 @@ class FasterRcnn(Detector):
             proposals,
             counts,
             own,
-            encodings.reshape(images, most, -1, _CODE),
+            encodings.reshape(images, most, -1, CODE),
             logits.reshape(images, most, -1),
         )
 

@@ -14,23 +14,12 @@ import json
 import re
 from typing import Any, Dict, List, NamedTuple
 
-from graphfix.detectors.extractors.facts import FPN, MULTI_RESOLUTION, POOLING_PYRAMID
-from graphfix.detectors.families import FASTER_RCNN
 from graphfix.errors import SourceError
 from graphfix.formats import json_data
 from graphfix.formats.schema import message_class
 
 WEIGHTS, CONFIG, README = "model.safetensors", "config.json", "README.md"
 FORMAT = 1
-# What is built of each base network, by its scope: an SSD's feature maps, or two stages.
-BUILT = {
-    "MobilenetV1": (MULTI_RESOLUTION, FPN, POOLING_PYRAMID),
-    "MobilenetV2": (MULTI_RESOLUTION, FPN),
-    "InceptionV2": (MULTI_RESOLUTION, FASTER_RCNN),
-    "resnet_v1_50": (FPN, POOLING_PYRAMID, FASTER_RCNN),
-    "resnet_v1_101": (FPN, FASTER_RCNN),
-    "resnet_v1_152": (FPN, FASTER_RCNN),
-}
 _MESSAGE = "graphfix.pipeline.TrainEvalPipelineConfig"
 _NUMBER = re.compile(r"[1-9][0-9]{0,9}\Z")
 _REMEDY = "export the detector again with this release of graphfix"

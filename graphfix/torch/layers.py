@@ -103,7 +103,9 @@ class Scope(nn.Module):
     def __getitem__(self, path: str) -> Any:
         found: Any = self
         for part in path.split("/"):
-            found = getattr(found, part)
+            if part not in found._modules:
+                raise KeyError(path)
+            found = found._modules[part]
         return found
 
     def __contains__(self, name: str) -> bool:
@@ -142,12 +144,6 @@ class Layer(nn.Module):
         """The side of its kernel, that of its depthwise kernel where it has two."""
         kernel = self.weight if self.depthwise_weight is None else self.depthwise_weight
         return kernel.shape[2]
-
-    @property
-    def width(self) -> int:
-        """How many channels it gives."""
-        last = [self.depthwise_weight, self.pointwise_weight, self.weight]
-        return [one for one in last if one is not None][-1].shape[0]
 
     def convolved(self, x: Tensor, stride: int = 1, padding: str = SAME, rate: int = 1) -> Tensor:
         """What it computes before bias, normalization and activation."""

@@ -21,10 +21,7 @@ def losses(
     """
     of_boxes = torch.stack(
         [
-            localization(body.loss.localization_loss, own, one.encodings) * one.box_weights
-            if body.loss.localization_loss.WhichOneof("localization_loss") != "weighted_l2"
-            else localization(body.loss.localization_loss, own, one.encodings)
-            * one.box_weights.square()
+            localization(body.loss.localization_loss, own, one.encodings, one.box_weights)
             for own, one in zip(encodings, assigned)
         ]
     )
@@ -52,11 +49,11 @@ def losses(
     }
 
 
-def localization(message: Any, encodings: Tensor, targets: Tensor) -> Tensor:
-    """A LocalizationLoss of each anchor."""
+def localization(message: Any, encodings: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """A LocalizationLoss of each anchor, weighted."""
     if message.WhichOneof("localization_loss") == "weighted_l2":
-        return 0.5 * (encodings - targets).square().sum(dim=-1)
-    return smooth_l1(encodings, targets, message.weighted_smooth_l1.delta)
+        return 0.5 * ((encodings - targets) * weights[:, None]).square().sum(dim=-1)
+    return smooth_l1(encodings, targets, message.weighted_smooth_l1.delta) * weights
 
 
 def smooth_l1(encodings: Tensor, targets: Tensor, delta: float = 1.0) -> Tensor:

@@ -71,7 +71,14 @@ class MaskRcnn(FasterRcnn):
                 f"has the shape {list(masks.shape)}",
                 f"give a mask of the image's size for each box: {list(wanted)}",
             )
-        resized = preprocessing.nearest(masks.to(truth.boxes), scaled)
+        masks = masks.to(truth.boxes)
+        if masks.numel() and not 0 <= masks.min() <= masks.max() <= 1:
+            raise RequestError(
+                f"targets[{number}]['masks']",
+                f"has values of {masks.min():g} to {masks.max():g}",
+                "give masks of 0 and 1",
+            )
+        resized = preprocessing.nearest(masks, scaled)
         rows, columns = (whole - part for whole, part in zip(batch.size, scaled))
         return truth._replace(masks=functional.pad(resized, (0, columns, 0, rows)))
 

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from graphfix.torch.boxes import CODE
 from graphfix.torch.layers import Scope
 from graphfix.torch.layout import NONE, RELU_6
 
-SHARED = "WeightSharedConvolutionalBoxPredictor"
-_CODE = 4
+_SHARED = "WeightSharedConvolutionalBoxPredictor"
 
 
 def _flat(x: Tensor, channels: int) -> Tensor:
@@ -40,7 +40,7 @@ class Convolutional:
             for name in heads.matching("Conv2d_"):
                 x = heads[name](x)
             encodings = self._head(heads, "BoxEncodingPredictor", x)
-            boxes.append(_flat(_clipped(encodings, self.settings), _CODE))
+            boxes.append(_flat(_clipped(encodings, self.settings), CODE))
             if self.settings.use_dropout and root.training:
                 x = functional.dropout(x, 1 - self.settings.dropout_keep_probability)
             logits = self._head(heads, "ClassPredictor", x)
@@ -62,7 +62,7 @@ class WeightShared:
         self.settings, self.channels = settings, channels
 
     def __call__(self, root: Scope, maps: List[Tensor]) -> Tuple[Tensor, Tensor]:
-        shared = root[SHARED]
+        shared = root[_SHARED]
         if "ProjectionLayer" in shared:
             projections = shared["ProjectionLayer"]
             maps = [projections[f"conv2d_{n}"](x, activation=NONE) for n, x in enumerate(maps)]
@@ -74,7 +74,7 @@ class WeightShared:
                 of_boxes = self._tower(shared, "BoxPredictionTower", x, number)
                 of_classes = self._tower(shared, "ClassPredictionTower", x, number)
             encodings = shared["BoxPredictor"](of_boxes, activation=NONE)
-            boxes.append(_flat(_clipped(encodings, self.settings), _CODE))
+            boxes.append(_flat(_clipped(encodings, self.settings), CODE))
             if self.settings.use_dropout and root.training:
                 of_classes = functional.dropout(
                     of_classes, 1 - self.settings.dropout_keep_probability

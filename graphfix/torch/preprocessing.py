@@ -14,8 +14,9 @@ from torch.nn import functional
 from graphfix.errors import RequestError
 from graphfix.pipeline_config.resizers import resized
 
-# Of a float: it is of bytes' pixels.
-_MOST = 8
+# Floats beyond these are pixels of 0 to 255, or normalized; augmentations go only a little beyond
+# 0 and 1.
+_LEAST, _MOST = -1, 8
 
 
 class Batch(NamedTuple):
@@ -72,9 +73,10 @@ def _odd(image: Any) -> str:
         return "has no pixels"
     if image.dtype != torch.uint8 and not image.is_floating_point():
         return f"is of {image.dtype}, and not of bytes or floats"
-    # An augmentation may go a little beyond 1.
-    if image.is_floating_point() and not torch.compiler.is_compiling() and image.max() > _MOST:
-        return f"has pixels of up to {image.max():g}, where floats are of 0 to 1"
+    if image.is_floating_point() and not torch.compiler.is_compiling():
+        low, high = (float(one) for one in image.detach().aminmax())
+        if not _LEAST <= low <= high <= _MOST:  # or one of them is no number
+            return f"has pixels of {low:g} to {high:g}, where floats are of 0 to 1, not normalized"
     return ""
 
 

@@ -6,11 +6,21 @@ Everything else about a config is read where it is used.
 from typing import Any, Iterator, Tuple
 
 from graphfix.detectors.box_coders import FASTER_RCNN as FASTER_RCNN_CODER
+from graphfix.detectors.box_coders import read_coder
 from graphfix.detectors.extractors import facts
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.detectors.families import FASTER_RCNN, SSD
-from graphfix.errors import Problem
-from graphfix.torch.files import BUILT
+from graphfix.errors import Problem, SourceError
+
+# What is built of each base network, by its scope: an SSD's feature maps, or two stages.
+_BUILT = {
+    "MobilenetV1": (facts.MULTI_RESOLUTION, facts.FPN, facts.POOLING_PYRAMID),
+    "MobilenetV2": (facts.MULTI_RESOLUTION, facts.FPN),
+    "InceptionV2": (facts.MULTI_RESOLUTION, FASTER_RCNN),
+    "resnet_v1_50": (facts.FPN, facts.POOLING_PYRAMID, FASTER_RCNN),
+    "resnet_v1_101": (facts.FPN, FASTER_RCNN),
+    "resnet_v1_152": (facts.FPN, FASTER_RCNN),
+}
 
 
 def _suppression(field: str) -> Tuple[Tuple[str, Any], ...]:
@@ -148,7 +158,7 @@ def problems(message: Any, family: str) -> Iterator[Problem]:
         extractor is None
         or not extractor.is_described
         or extractor.naming != facts.SLIM
-        or (extractor.feature_maps or FASTER_RCNN) not in BUILT.get(extractor.network, ())
+        or (extractor.feature_maps or FASTER_RCNN) not in _BUILT.get(extractor.network, ())
         or extractor.only_side is not None
     ):
         yield not_built(f"model.{meta}.feature_extractor.type", f"is {kind or 'not set'}")
@@ -178,11 +188,23 @@ def problems(message: Any, family: str) -> Iterator[Problem]:
         holder, name = _holder(body, path)
         if holder is not None and holder.HasField(name):
             yield not_built(f"model.{meta}.{path}", "is set")
+    if meta == SSD:
+        yield from _of_coder(body.box_coder)
     for path, oneof, built in (*one_of, _RESIZER):
         holder, name = _holder(body, path)
         chosen = getattr(holder, name).WhichOneof(oneof) if holder is not None else None
         if chosen not in built:
             yield not_built(f"model.{meta}.{path}", f"is {chosen or 'not set'}")
+
+
+def _of_coder(message: Any) -> Iterator[Problem]:
+    """What is wrong with the numbers of a coder that is built."""
+    if message.WhichOneof("box_coder_oneof") != FASTER_RCNN_CODER:
+        return
+    try:
+        read_coder(message, f"model.{SSD}.box_coder")
+    except SourceError as error:
+        yield from error.problems
 
 
 def predicts_masks(body: Any) -> bool:

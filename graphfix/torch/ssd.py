@@ -37,20 +37,20 @@ class Ssd(Detector):
 
     def __init__(self, settings: Settings, specs: List[LayerSpec]):
         super().__init__(settings, specs)
-        self.coder = read_coder(self.body.box_coder, f"{CONFIG}: model.ssd.box_coder")
+        self.coder = read_coder(self.body.box_coder, CONFIG)
         extractor = find_extractor(self.body.feature_extractor.type)
         assert extractor is not None
-        self._generator, self._network = extractor.feature_maps, extractor.network
-        self._scope = extractor.scopes[0].strip("/")
+        self._generator = extractor.feature_maps
+        self._network = f"{extractor.scopes[0].strip('/')}/{extractor.network}"
         self._channels = self.body.num_classes + int(self.body.add_background_class)
 
     def prepared(self, pixels: Tensor) -> Tensor:
-        return preprocessing.scaled(pixels, self[self._scope][self._network].MEANS)
+        return preprocessing.scaled(pixels, self[self._network].MEANS)
 
     def feature_maps(self, images: Tensor) -> List[Tensor]:
         """The maps of a batch's images, the finest first."""
         given = self.body.feature_extractor
-        network = self[self._scope][self._network]
+        network = self[self._network]
         x = preprocessing.padded_to_multiple(images, given.pad_to_multiple)
         points = network.end_points(x, given.use_explicit_padding)
         padding = EXPLICIT if given.use_explicit_padding else SAME

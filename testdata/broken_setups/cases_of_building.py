@@ -166,11 +166,14 @@ def cases(case):
         ),
     ):
         yield case(name, code).change(_SSD, model).cut(f"  {CHECKPOINT}\n").fixable()
-    large = two_stages.replace("scales: [0.25, 0.5]", "scales: 4")
     yield (
         case("anchors_larger_than_images", "ANCHORS_OUTSIDE")
-        .change(_SSD, large)
+        .change(_SSD, two_stages.replace("[0.25, 0.5]", "[1.0, 2.0]"))
         .cut(f"  {CHECKPOINT}\n")
+    )
+    far = two_stages.replace("scales:", "height_stride: 33 scales:")
+    yield (
+        case("anchors_beyond_the_image", "ANCHORS_EMPTY").change(_SSD, far).cut(f"  {CHECKPOINT}\n")
     )
     yield (
         case("resizer_of_multiples", "IMAGE_RESIZER")

@@ -77,10 +77,10 @@ def a_file(chance, directory, number):
 def test_shares_make_no_difference(tmp_path, monkeypatch):
     kinds, shares = set(), []
 
-    def run(module, tasks, jobs, told):
+    def run(module, do, tasks, jobs, told):
         assert module == reading._MODULE
         shares.append(len(tasks))
-        return map(reading.read_share, chance.sample(tasks, len(tasks)))
+        return (do(task, told) for task in chance.sample(tasks, len(tasks)))
 
     monkeypatch.setattr(parallel, "run", run)
     for seed in range(thorough.rounds(40, 2000)):
@@ -103,7 +103,7 @@ def test_the_first_bad_box_is_that_of_the_first_file(tmp_path, monkeypatch):
         with open(name, "wb") as file:
             file.write(record_of(box) * 3)
     monkeypatch.setattr(reading, "_WORTH", 1)
-    monkeypatch.setattr(parallel, "run", lambda _, tasks, *more: map(reading.read_share, tasks))
+    monkeypatch.setattr(parallel, "run", lambda _, do, tasks, *more: map(reading.read_share, tasks))
     assert outcome(names, 2) == outcome(names, 1) and "z.record" in outcome(names, 2)[1]
 
 

@@ -13,7 +13,9 @@ import thorough
 from batch_runs import BESIDE, DEFAULTS, inodes, recipe, verdicts
 from directories import tree
 
+from graphfix.batch.batch import batch
 from graphfix.modeldir import manifest
+from graphfix.process import workers
 
 
 @pytest.mark.slow
@@ -251,7 +253,17 @@ def test_the_same_bytes_in_any_order(graphfix, place):
     assert trees[0] == trees[1] == trees[2] and len(trees[0]) == 5 * 9
 
 
-# Downloads
-
-
-# The recipe
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_workers_are_started_once(place, tmp_path, monkeypatch, jobs):
+    """Five models, and as many processes as jobs."""
+    started, start = [], workers.start
+    monkeypatch.setattr(workers, "start", lambda module: started.append(module) or start(module))
+    models = [f'source: "one" name: "model_{number}"' for number in range(5)]
+    outcomes = batch(
+        str(recipe(place, *models)),
+        output_directory=str(tmp_path / "out"),
+        jobs=jobs,
+        progress=lambda done, count, running: None,
+    )
+    assert [one.verdict for one in outcomes] == ["converted"] * 5
+    assert len(started) == jobs

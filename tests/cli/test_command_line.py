@@ -184,6 +184,7 @@ def test_inspect_says_what_the_model_is(model, graphfix):
         (["plan", "x", "--lable-map=y"], "--lable-map; did you mean --label_map_path?"),
         (["covnert", "x"], "did you mean convert?"),
         (["export", "onxn", "x"], "did you mean onnx?"),
+        (["export", "ONNX", "x"], "did you mean onnx?"),
         (["convert", "x", "--weights", "emma"], "did you mean ema?"),
         (["anchors", "fit", "x", "--num_anchor=2", "--outptu=y"], "did you mean --output?"),
         (["plan", "x", "--num_classes", "many"], "invalid int value"),

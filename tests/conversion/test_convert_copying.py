@@ -7,6 +7,7 @@ import os
 import threading
 
 import pytest
+import repository
 
 import graphfix
 from graphfix import conversion
@@ -45,18 +46,16 @@ def test_what_is_copied_wrongly_is_noticed(fails, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name, old, new, words",
+    "name, old, new",
     [
-        (
-            "plan.json",
-            b'"severity": "info"',
-            b'"severity": "none"',
-            "has other contents than were written",
-        ),
-        ("label_map.pbtxt", b"id: 2", b"id: 3", "has nothing as class 2, planned as 'class_2'"),
+        ("plan.json", b'"severity": "info"', b'"severity": "none"'),
+        ("label_map.pbtxt", b"id: 2", b"id: 3"),
+        ("pipeline.config", b"num_classes: 2", b"num_classes:  2"),
+        ("report.json", b"{", b"["),
+        ("report.html", b"<html", b"<htm"),
     ],
 )
-def test_a_small_file_that_is_written_wrongly_is_noticed(fails, monkeypatch, name, old, new, words):
+def test_a_small_file_that_is_written_wrongly_is_noticed(fails, monkeypatch, name, old, new):
     original = output.write_file
 
     def write_file(directory, path, data):
@@ -65,7 +64,27 @@ def test_a_small_file_that_is_written_wrongly_is_noticed(fails, monkeypatch, nam
 
     monkeypatch.setattr(output, "write_file", write_file)
     error = fails(graphfix.VerificationError)
-    assert name in str(error) and words in str(error) and "nothing was published" in str(error)
+    assert f"{name}: has other contents than were written" in str(error)
+    assert "nothing was published" in str(error)
+
+
+@pytest.mark.parametrize("old, new", [(b"Relu6", b"Relux"), (b"Relu6", b"Relu"), (b"", b"\0")])
+def test_a_graph_that_is_written_wrongly_is_noticed(tmp_path, monkeypatch, old, new):
+    """Also where it is still a graph, of the same weights."""
+    original = output.extents.write
+
+    def write(path, pieces):
+        original(path, pieces)
+        with open(path, "rb") as file:
+            data = file.read()
+        with open(path, "wb") as file:
+            file.write(data.replace(old, new, 1))
+
+    monkeypatch.setattr(output.extents, "write", write)
+    with pytest.raises(graphfix.VerificationError) as caught:
+        graphfix.convert(repository.DETECTOR, tmp_path / "out", OPTIONS)
+    assert "frozen_inference_graph.pb: has other contents than were written" in str(caught.value)
+    assert os.listdir(str(tmp_path)) == []
 
 
 def test_a_plan_that_could_not_be_replayed_is_noticed(fails, monkeypatch):

@@ -311,6 +311,7 @@ def told_of_files(scan):
 @pytest.mark.slow
 def test_a_scan_is_the_same_by_many_processes(tmp_path, broken_files, monkeypatch):
     monkeypatch.setattr(shards, "_WORTH", 1)
+    monkeypatch.setattr(shards, "_LEAST", 1)
     paths = a_data_set(tmp_path, broken_files, random.Random(4), 9)
     assert told_of_files(scan_files(paths, jobs=3)) == told_of_files(scan_files(paths))
 
@@ -327,11 +328,12 @@ def test_a_scan_is_the_same_of_pieces_of_files(tmp_path, broken_files, seed, mon
     monkeypatch.setattr(parallel, "run", in_this_process)
     for size in (1, 200, 500):
         monkeypatch.setattr(shards, "_WORTH", size)
+        monkeypatch.setattr(shards, "_LEAST", size)
         cut = scan_files(paths, jobs=8)
         assert len(cut.files) > len(whole.files) or size > 1
         assert told_of_files(cut) == told_of_files(whole)
 
 
-def in_this_process(module, tasks, jobs, told):
+def in_this_process(module, do, tasks, jobs, told):
     assert module == shards._WORKER and jobs > 1
-    return map(shards.scan_shard, random.Random(len(tasks)).sample(tasks, len(tasks)))
+    return (do(task, told) for task in random.Random(len(tasks)).sample(tasks, len(tasks)))

@@ -50,6 +50,7 @@ ENVIRONMENTS = {
     "onnx": (("3.10",), ("onnx.txt",)),
     "litert": (("3.13", "3.12"), ("litert.txt",)),
     "openvino": (("3.11",), ("openvino.txt",)),
+    "openvino-2024": (("3.11",), ("openvino-2024.txt",)),
     "opencv-4": (NEWEST[:-2], ("opencv-4.txt",)),  # NumPy needs 3.11
     "opencv-5": (NEWEST[:-2], ("opencv-5.txt",)),
     "beam": (("3.13",), ("beam.txt",)),  # Apache Beam, and with it the newest Pillow

@@ -74,16 +74,19 @@ def test_what_differs_is_not_published(export, tmp_path):
     assert not found.comparison and len(export.tried) == 1
 
 
-def test_what_is_rounded_may_differ_and_says_so(monkeypatch):
+@pytest.mark.parametrize(
+    "quantized, meta, words",
+    [(True, "ssd", "rounded to integers"), (False, "faster_rcnn", "right or bottom edge")],
+)
+def test_what_may_differ_and_says_so(quantized, meta, words, monkeypatch):
     outputs = detections.judged("OpenCV 9", {"detections": OTHER}, {"detections": SEEN}, 0.1, [])
     module = types.SimpleNamespace(tried=lambda *about: outputs)
     row = types.SimpleNamespace(title="a test", runtime="cv2", load=lambda: module)
     monkeypatch.setattr(detections, "installed", lambda python, asked: dict.fromkeys(asked, True))
-    result, (finding,) = comparing.compared(
-        row, "x", {"details": {}}, comparing.Asked(), rounded=True
-    )
+    model = types.SimpleNamespace(quantized=quantized, meta=meta)
+    result, (finding,) = comparing.compared(row, "x", {}, comparing.Asked(), model)
     assert not result["equal"] and finding.code == "DETECTIONS_DIFFER"
-    assert finding.severity == "warning"
+    assert finding.severity == "warning" and words in finding.message
 
 
 @pytest.mark.parametrize("nothing", [[[]], [[dict(SEEN[0][0], score=float("nan"))]]])

@@ -64,6 +64,34 @@ def test_the_tools_need_a_python(exact):
             assert not row.problems and row.python.startswith("name a Python that has")
 
 
+@pytest.mark.parametrize(
+    "old, new, wanted",
+    [
+        ("", "", {"max_output_boxes": 10, "background_class": 0, "class_agnostic": False}),
+        ("score_threshold: 1e-8", "score_threshold: 0.3", {"score_threshold": 0.3}),
+        ("iou_threshold", "use_class_agnostic_nms: true iou_threshold", {"class_agnostic": True}),
+        ("iou_threshold", "soft_nms_sigma: 0.5 iou_threshold", None),
+        ("max_detections_per_class: 10", "max_detections_per_class: 9", None),
+        ("fixed_shape_resizer {", "fixed_shape_resizer { convert_to_grayscale: true", None),
+        ("fixed_shape_resizer { height: 128 width: 128 }", "identity_resizer {}", None),
+    ],
+)
+def test_what_tensorrts_plugin_is_told(old, new, wanted):
+    rows = told(tf2_cases.model_of(tf2_cases.edited("ssd_mobilenet_v2", ((old, new),))))
+    found = rows[Target.ONNX].suppression
+    assert (found is None) == (wanted is None)
+    assert {name: getattr(found, name) for name in wanted or {}} == (wanted or {})
+    assert not any(row.suppression for target, row in rows.items() if target != Target.ONNX)
+
+
+@pytest.mark.parametrize(
+    "title, background", [("ssd_mobilenet_v1, no background", -1), ("faster_rcnn_resnet50", None)]
+)
+def test_what_tensorrts_plugin_is_told_of_the_background(title, background):
+    found = told(tf2_cases.model_of(tf2_cases.text_of(title)))[Target.ONNX].suppression
+    assert (found and found.background_class) == background
+
+
 def test_quantization_that_can_be_dropped_is_no_problem():
     text = tf2_cases.edited("ssd_mobilenet_v2_quantized", ())
     arrays = {

@@ -5,6 +5,7 @@ import os
 
 import pytest
 import repository
+import tf2_cases
 
 import graphfix
 from graphfix.exporting import detections
@@ -75,6 +76,16 @@ def test_what_the_converter_says_is_the_users_to_know(answers, tmp_path):
     with pytest.raises(graphfix.RequestError, match="ValueError: no such operation"):
         export(tmp_path / "out")
     assert not os.listdir(tmp_path)
+
+
+def test_openvinos_versions_are_told_for_two_stages_alone():
+    """Of the others it is the newest that one has."""
+    for title, told in (("ssd_mobilenet_v2", False), ("faster_rcnn_resnet50", True)):
+        model = tf2_cases.model_of(tf2_cases.text_of(title))
+        with pytest.raises(graphfix.RequestError) as caught:
+            graphfix.export("openvino", model, graphfix.Memory())
+        (problem,) = caught.value.problems
+        assert ("2025.1" in problem.remedy) == told and "openvino" in problem.remedy
 
 
 @pytest.mark.slow

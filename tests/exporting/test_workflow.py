@@ -1,6 +1,7 @@
 """export: what every target has in common."""
 
 import importlib
+import json
 import os
 import sys
 import types
@@ -127,11 +128,33 @@ def test_what_verify_does_not_find_out_is_told():
         assert row.trains == ("--steps" in command)
 
 
-@pytest.mark.parametrize("name, value", [("images", ["x.jpg"]), ("tf1_python", "python3")])
+@pytest.mark.parametrize(
+    "name, value", [("images", ["x.jpg"]), ("tf1_python", "python3"), ("runtime_python", "python3")]
+)
 def test_what_compares_is_refused_where_nothing_is_compared(install, tmp_path, name, value):
     install(Row())
     with pytest.raises(graphfix.RequestError, match=f"^{name}=: means nothing to tf2"):
         graphfix.export("tf2", repository.DETECTOR, tmp_path / "out", **{name: value})
+
+
+@pytest.mark.parametrize(
+    "target, given",
+    [
+        ("opencv", {"steps": 2}),
+        ("onnx", {"train_record": "a.record"}),
+        ("tf2", {"images": ["a.jpg"]}),
+        ("torch", {"images": ["a.jpg"], "steps": 2}),
+    ],
+)
+def test_what_a_judge_has_no_use_for_is_refused(target, given, tmp_path):
+    (tmp_path / "export.json").write_text(
+        json.dumps({"target": target, "source": "x", "options": {}})
+    )
+    with pytest.raises(graphfix.RequestError) as caught:
+        graphfix.try_with_stock_api(tmp_path, stock_python=sys.executable, **given)
+    said = sorted(str(one) for one in caught.value.problems)
+    assert [one.partition("=")[0] for one in said] == sorted(given)
+    assert all(f"means nothing to what was exported to {target}" in one for one in said)
 
 
 @pytest.mark.parametrize("name", workflow.NOT_TAKEN + workflow.RECORDS)

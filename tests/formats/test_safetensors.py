@@ -1,6 +1,7 @@
 """safetensors: written and read, and refused where it is damaged."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -95,3 +96,15 @@ def test_damage_is_refused(tmp_path, data, what):
 def test_what_is_no_file_is_refused(tmp_path):
     with pytest.raises(SourceError, match="cannot be read"):
         safetensors.read(str(tmp_path))
+    with pytest.raises(SourceError, match="does not exist"):
+        safetensors.read(str(tmp_path / "x"))
+    os.mkfifo(tmp_path / "pipe")  # which nobody writes to: opening it would wait
+    with pytest.raises(SourceError, match="a FIFO, not a regular file"):
+        safetensors.read(str(tmp_path / "pipe"))
+
+
+def test_what_git_lfs_has_not_fetched_is_told(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(SourceError, match="Git LFS pointer"):
+        safetensors.read(str(path))

@@ -122,6 +122,14 @@ def test_the_targets_map_given_as_the_sources(planned, of_three):
     )
 
 
+@pytest.mark.parametrize("last, told", [("c", []), (None, [WARNING])])
+def test_a_given_map_that_names_too_few(planned, of_three, last, told):
+    """It may be another model's; one with gaps is none, such as COCO's."""
+    beside = {1: "a", 3: last} if last else {1: "a"}
+    found = planned(of_three, beside, ["a", "new"], "--source_label_map_path", "BESIDE")
+    assert found == ({"a": [1], "new": []}, told)
+
+
 def test_a_copy_of_the_sources_map(planned, of_three):
     assert planned(of_three, MINE, "copy") == ({"forklift": [1], "person": [2], "van": [3]}, [INFO])
 

@@ -1,11 +1,14 @@
 """Signals in scripts: none is lost, and what is held or being undone is done to its end."""
 
+import importlib
 import subprocess
 import sys
 
 import pytest
 import repository
 from test_signals import heeding
+
+from graphfix.process import endings, signals
 
 
 def script(body, complaint=""):
@@ -153,3 +156,30 @@ def test_a_run_that_ended_is_not_ended_again():
         "signals.ignore()\n",
         complaint="graphfix: interrupted\n",
     ) == ["130"]
+
+
+@pytest.mark.parametrize("name, said", [("TERM", "terminated"), ("INT", "interrupted")])
+def test_what_a_library_makes_of_a_signal_is_the_signal(name, said):
+    """As NumPy does of one that comes while it is imported: an ImportError of its own."""
+    body = (
+        "from graphfix.process.endings import exit_code\n"
+        "def work():\n"
+        "    try:\n"
+        f"        os.kill(os.getpid(), signal.SIG{name})\n"
+        "        time.sleep(1)\n"
+        "    except BaseException:\n"
+        "        raise ImportError('try another directory') from None\n"
+        "print(exit_code(work))\n"
+        "signals.ignore()\n"
+    )
+    code = {"TERM": "143", "INT": "130"}[name]
+    assert script(body, f"graphfix: {said}\n") == [code]
+
+
+def test_a_failure_without_a_signal_stays_one():
+    before = signals.handlers()
+    try:
+        with pytest.raises(ImportError):
+            endings.exit_code(lambda: importlib.import_module("no_such_module"))
+    finally:
+        signals.restore(before)

@@ -11,8 +11,8 @@ from graphfix.cli import command_line
 from graphfix.errors import SourceError
 from graphfix.findings import Finding
 from graphfix.report import report as reports
-from graphfix.report.report import Export
-from graphfix.report.stages import stages, ways, what_next
+from graphfix.report.exports import Export
+from graphfix.report.stages import stages, to_tensorrt, ways, what_next
 
 # Stands for every program: says its words, each in brackets.
 SAY = """
@@ -140,6 +140,31 @@ def test_what_the_exported_model_can_become(report, top):
         + ["--runtime_python", "PYTHON"],
         "torch": None,
     }
+
+
+def test_tensorrt_is_told_how_to_suppress(report, top):
+    """tests/stock/test_tensorrt.py runs what is said here."""
+    command = to_tensorrt(report)
+    lines = command.splitlines()
+    end = lines.index("END")
+    script = lines.index("import sys")
+    first = said("\n".join(lines[: script - 1])[: -len(" &&")])
+    assert first[2:7] == ["tf2onnx.convert", "--opset", "13", "--graphdef", first[6]]
+    assert first[6] == f"{top}/out_exported/frozen_inference_graph.pb"
+    assert said(lines[script - 1].partition(" <<")[0])[-1] == f"{top}/out_tensorrt.onnx"
+    compile("\n".join(lines[script:end]), "the script", "exec")
+    (row,) = [one for one in report.exports if one.suppression]
+    assert row.target == "onnx"
+    for name in ("score_threshold", "iou_threshold", "max_output_boxes", "background_class"):
+        assert f"    {name}={getattr(row.suppression, name)}," in lines[script:end]
+    assert said(lines[-1].replace("trtexec", "python")) == [
+        "python",
+        f"--onnx={top}/out_tensorrt.onnx",
+        f"--saveEngine={top}/out_tensorrt.engine",
+    ]
+    plan = dataclasses.replace(report.plan, target_api="2019-03")
+    assert to_tensorrt(dataclasses.replace(report, plan=plan)) is None
+    assert to_tensorrt(dataclasses.replace(report, exports=())) is None
 
 
 def test_a_target_that_nobody_knows_is_no_part_of_a_command(report, top):

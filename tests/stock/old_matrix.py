@@ -25,6 +25,7 @@ VERSIONS = ("1.4", "1.8", "1.10", "1.12", "1.13", "1.14", "1.15")
 API = {"1.13": "2019-04", "1.14": "2019-04", "1.15": "2019-04"}
 COUNTS = (1, 2, 90)
 SURGERIES = ("subset", "grown")
+TOLERANCE = 1e-5  # of a raw score
 # Family: what in its config of tests/stock/families is replaced by what.
 FAMILIES = {
     "ssd_mobilenet_v1_half": {},
@@ -47,10 +48,13 @@ classes, and rewritten: "subset" for some of the classes in another order (of on
 * `=` if every output of the rewritten graph (detections and raw ones) is, bit for bit, that of the
   graph that the same TensorFlow and API export from the converted checkpoint, or else the largest
   difference;
-* `s` if, besides, its raw scores of the classes kept are the source graph's own, bit for bit
-  (softmax goes over all classes, so that scores after it are not compared; before 2019-04 a graph
-  has no raw outputs);
-* or why there is nothing to compare; nothing where it was not run.
+* `s` if its raw scores of the classes kept are the source graph's own, bit for bit, or else the
+  largest difference, as part of the largest score where that is above 1: a convolution of another
+  number of channels may add in another order, in the exporter's graph as well. A softmax goes over
+  all classes: its scores are taken as parts of those of the background and the classes kept. Where
+  a graph has no raw outputs (before 2019-04), what `convert_scores` gives is taken for them;
+* or why there is nothing to compare; nothing where it was not run. `=` alone was seen before raw
+  scores were compared by their distance.
 
 For `export_tflite_ssd_graph.py` (1.15, API of 2019-04), `tests/stock/test_old_tensorflow.py`
 converts the rewritten graph and the exporter's own to TensorFlow Lite and runs both: from 1 class
@@ -191,26 +195,51 @@ def compare(out, source, pairs, count):
             return {"failed": f"{name} is {ours[name].shape} and {theirs[name].shape}"}
         if ours[name].tobytes() != theirs[name].tobytes():
             worst = max(worst or 0.0, float(np.abs(ours[name] - theirs[name]).max()))
-    answer = {"difference": worst, "number": int(ours["num_detections"].sum())}
-    if "raw_detection_scores" in ours.files:
-        after, was = ours["raw_detection_scores"], before["raw_detection_scores"]
-        shift = was.shape[-1] - count  # 1 where there is a background
-        columns = [number - 1 + shift for number in pairs]
-        answer["same"] = (
-            after[..., columns].tobytes()
-            == was[..., [number - 1 + shift for number in pairs.values()]].tobytes()
-        )
-    return answer
+    return {
+        "difference": worst,
+        "number": int(ours["num_detections"].sum()),
+        "source": from_source(
+            *(one["raw_detection_scores"] for one in (ours, before)), pairs, count
+        ),
+    }
+
+
+def from_source(after, was, pairs, count):
+    """The largest difference of raw scores of the classes kept (pairs, new class: old class) from
+    what they were of `count` classes, as part of the largest score, if that is above 1; None if
+    they are the same bits.
+
+    A softmax goes over all classes: so that others, dropped or new, do not count, its scores are
+    taken as parts of those of the background and the classes kept.
+    """
+    import numpy as np
+
+    background = list(range(was.shape[-1] - count))
+    softmax = background and np.allclose(was.sum(-1), 1, atol=1e-3)
+    after, was = (
+        scores[..., background + [number - 1 + len(background) for number in numbers]]
+        for scores, numbers in ((after, pairs), (was, pairs.values()))
+    )
+    if after.tobytes() == was.tobytes():
+        return None
+    if softmax:
+        after, was = (one / one.sum(-1, keepdims=True) for one in (after, was))
+    return float(np.abs(after - was).max() / max(1, np.abs(was).max()))
 
 
 def cell(answer):
     """An answer in a few characters, and whether it is right."""
     for name in ("unavailable", "refused", "failed"):
         if name in answer:
-            return f"{name}: {answer[name][:90]}".replace("|", "/"), name == "unavailable"
-    worst = answer["difference"]
-    text = "=" if worst is None else f"{worst:.0e}"
-    return text + (" s" if answer.get("same") else ""), worst is None and answer["number"] > 0
+            why = answer[name].replace("|", "/")
+            why = why if len(why) <= 90 else f"{why[:30]} ... {why[-55:]}"
+            return f"{name}: {why}", name == "unavailable"
+    texts, right = [], answer["number"] > 0
+    for name, same in (("difference", "="), ("source", "s")):
+        worst = answer[name]
+        texts.append(same if worst is None else f"{worst:.0e}")
+        right = right and (worst is None or (name == "source" and worst <= TOLERANCE))
+    return " ".join(texts), right
 
 
 def table(answers):

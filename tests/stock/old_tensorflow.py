@@ -183,6 +183,9 @@ def run(job):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.import_graph_def(graph_def, name="")
         fetched = {name: name + ":0" for name in OUTPUTS if name in names}
+        if "raw_detection_scores" not in names:  # an output since 2019-02
+            inner = [one.name for one in graph_def.node if one.name.endswith("convert_scores")]
+            fetched["raw_detection_scores"] = inner[-1] + ":0"
         np.savez(job["outputs"], **session.run(fetched, {"image_tensor:0": picture()}))
 
 

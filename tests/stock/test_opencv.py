@@ -88,18 +88,44 @@ def two_stage(stock_python, tmp_path_factory):
     return str(top / "frozen")
 
 
+@thorough.only
+@pytest.mark.parametrize("major", [4, 5])
+@pytest.mark.parametrize("size", ["height: 128 width: 128", "height: 64 width: 160"])
+def test_maps_of_one_pixel(opencv_python, stock_python, size, major, tmp_path):
+    """On which OpenCV computes a padded depthwise convolution wrong: SSDLite's last maps."""
+    text = judged_tf2.with_training(
+        tf2_cases.edited("ssdlite_mobilenet_v2", (("height: 128 width: 128", size),))
+    )
+    source = judged_tf2.source(text, str(tmp_path / "source"), global_step=True)
+    job = {
+        "verb": "export",
+        "pipeline_config": os.path.join(source, "pipeline.config"),
+        "checkpoint": os.path.join(source, "model.ckpt"),
+        "output_directory": str(tmp_path / "frozen"),
+    }
+    python, opencv = stock_python("2019-07"), opencv_python(major)
+    found = runner.run_job(job, python=python)
+    assert "error" not in found, found["error"]
+    out = str(tmp_path / "out")
+    found = graphfix.export(
+        "opencv", str(tmp_path / "frozen"), out, runtime_python=opencv, tf1_python=python
+    )
+    assert found.comparison["equal"] and found.comparison["scores"] < 1e-5
+
+
 def inside_of_the_edge(path):
     """Has TensorFlow crop a little inside of each proposal, so that none reaches beyond an edge."""
     graph_def = tf.GraphDef()
     with open(path, "rb") as file:
         graph_def.ParseFromString(file.read())
-    (crop,) = [node for node in graph_def.node if node.op == "CropAndResize"]
     with tf.Graph().as_default():
         tf.constant(1 - 1e-6, tf.float32, name="a_little_less")
         graph_def.node.extend(tf.get_default_graph().as_graph_def().node)
-    node = graph_def.node.add(name="inside", op="Mul", input=[crop.input[1], "a_little_less"])
-    node.attr["T"].type = tf.float32.as_datatype_enum
-    crop.input[1] = "inside"
+    for crop in [node for node in graph_def.node if node.op == "CropAndResize"]:
+        node = graph_def.node.add(op="Mul", input=[crop.input[1], "a_little_less"])
+        node.name = crop.name + "_inside"
+        node.attr["T"].type = tf.float32.as_datatype_enum
+        crop.input[1] = node.name
     with open(path, "wb") as file:
         file.write(graph_def.SerializeToString())
 

@@ -11,6 +11,7 @@ import handmade
 import mutations
 import parsed_files
 import pytest
+import thorough
 from bundle_cases import fixed, lay
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError
@@ -19,17 +20,92 @@ from graphfix.comparison.configs import PRESENCE
 from graphfix.comparison.differ import compare
 from graphfix.comparison.snapshots import open_snapshot
 from graphfix.errors import SourceError
-from graphfix.formats.graphdef import constants, skeleton
-from graphfix.formats.schema import message_class
+from graphfix.formats import extents
+from graphfix.formats.graphdef import constants, files, skeleton, wire
+from graphfix.formats.schema import message_class, parse
 
 tf = pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
+
+FORMS = {
+    "GraphDef": skeleton.GRAPH_DEF,
+    "MetaGraphDef": skeleton.META_GRAPH,
+    "SavedModel": skeleton.SAVED_MODEL,
+}
 
 
 def graph_class(name):
     from tensorflow.core.framework import graph_pb2
-    from tensorflow.core.protobuf import saved_model_pb2
+    from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
-    return getattr(graph_pb2, name, None) or getattr(saved_model_pb2, name)
+    return next(
+        getattr(module, name)
+        for module in (graph_pb2, meta_graph_pb2, saved_model_pb2)
+        if hasattr(module, name)
+    )
+
+
+def imports(data):
+    """Whether the runtime's own parser, in C++, takes bytes as a GraphDef, of whatever nodes."""
+    from tensorflow.python import pywrap_tensorflow
+    from tensorflow.python.framework import c_api_util
+
+    given = c_api_util.ScopedTFImportGraphDefOptions()
+    graph = tf.Graph()
+    try:
+        with c_api_util.tf_buffer(data) as buffer:
+            pywrap_tensorflow.TF_GraphImportGraphDefWithResults(
+                graph._c_graph, buffer, given.options
+            )
+    except tf.errors.OpError as error:
+        return "Invalid GraphDef" not in str(error)
+    return True
+
+
+@pytest.mark.parametrize("name", sorted(FORMS))
+def test_what_is_a_graph(name, tmp_path, monkeypatch):
+    """TensorFlow's verdict on any bytes, and its message.
+
+    Its Python's, which is to say Protocol Buffers': the runtime's own parser takes some files that
+    end too soon as well, and never refuses what we take.
+    """
+    monkeypatch.setattr(skeleton, "LARGE", 2)
+    form, kind, path = FORMS[name], graph_class(name), str(tmp_path / "it")
+    whole = kind()
+    if form == skeleton.SAVED_MODEL:
+        whole = parsed_files.rich_saved_model(kind)
+    else:
+        within = whole if form == skeleton.GRAPH_DEF else whole.graph_def
+        parsed_files.rich_graph(lambda: within)
+    data, counts = whole.SerializeToString(), collections.Counter()
+    for seed in range(thorough.rounds(300, 2000)):
+        made = random.Random(f"valid {name} {seed}")
+        monkeypatch.setattr(skeleton, "_WINDOW", made.choice((20, 64, 1 << 16)))
+        if seed % 6 == 0:
+            changed = parsed_files.spelled(made, data, kind.DESCRIPTOR)
+        else:
+            changed = made.choice(
+                (mutations.mutate_bytes, mutations.mutate_message, mutations.mutate_message)
+            )(made, data)
+        try:
+            expected = parse(kind, changed)
+        except DecodeError:
+            expected = None
+        with open(path, "wb") as file:
+            file.write(changed)
+        short = skeleton.read(path, form)
+        try:
+            found = files.GraphFile(path, form, short).whole()
+        except DecodeError:
+            found = None
+        counts[found is not None] += 1
+        assert (found is None) == (expected is None), (seed, changed)
+        if found is not None:
+            assert extents.joined(skeleton.pieces(short, form)) == changed, (seed, changed)
+            assert wire.canonical(found) == wire.canonical(
+                message_class("graphfix.graph." + name).FromString(expected.SerializeToString())
+            ), (seed, changed)
+            assert form != skeleton.GRAPH_DEF or imports(changed), (seed, changed)
+    assert min(counts[False], counts[True]) > 60, counts
 
 
 @pytest.mark.parametrize(

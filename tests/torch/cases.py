@@ -24,7 +24,7 @@ ALL = {
     f"layout of `{detectors.MASKS_PUBLISHED}`, full size": (
         detectors.MASKS_PUBLISHED,
         (r"score_threshold: 0.3\d+", "score_threshold: 0"),
-        (r"(second_stage_localization_loss_weight)", r"second_stage_batch_size: 64 \1"),
+        (r"(second_stage_localization_loss_weight)", r"second_stage_batch_size: 32 \1"),
     ),
     "SSD MobileNet v1": ("ssd_mobilenet_v1",),
     "SSD MobileNet v1, depth multiplier 0.5": ("ssd_mobilenet_v1_half",),

@@ -26,6 +26,23 @@ def gap(ours, stock):
     return difference / largest if largest else difference
 
 
+def in_order_of(stock, boxes, scores, most=ALIKE):
+    """Boxes [images, n, 4], the best first, of which those whose scores are equal within `most` are
+    in the order of the stock API's: between them, rounding decides."""
+    boxes = boxes.clone()
+    for own, theirs, values in zip(boxes, torch.as_tensor(stock), scores):
+        tied = values[:-1] - values[1:] <= most * values[:-1]
+        run = torch.cat([tied.new_zeros(1), ~tied]).cumsum(0)
+        for number in run[1:][tied].unique().tolist():
+            rows = (run == number).nonzero()[:, 0]
+            left = own[rows]
+            for row in rows.tolist():
+                nearest = (left - theirs[row]).abs().sum(1).argmin()
+                own[row] = left[nearest]
+                left = torch.cat([left[:nearest], left[nearest + 1 :]])
+    return boxes
+
+
 def pictures(case):
     return [torch.from_numpy(one).permute(2, 0, 1) for one in case.scene["images"]]
 
@@ -100,7 +117,8 @@ def differences(detector, case):
 def _of_two_stages(detector, case, batch, recorder):
     with torch.no_grad():
         first = detector.propose(batch.images)
-        proposals, _, counts = detector.proposals(first, batch.after)
+        proposals, scores, counts = detector.proposals(first, batch.after)
+        proposals = in_order_of(case.stock["detect/proposals"], proposals, scores)
         # The API's own (docs/decisions/031-pytorch.md).
         given = torch.from_numpy(case.stock["detect/proposals"])
         second = detector.classify(first.features, given, counts, batch.size)
@@ -199,13 +217,15 @@ def trained(detector, case):
         # As in `detected`.
         given = torch.from_numpy(case.stock["train/proposals"])
         counts = torch.from_numpy(case.stock["train/counts"]).long()
-        sample, sampled = detector.sample, []
-        detector.sample = lambda *proposals: sampled.append(sample(*proposals)) or (given, counts)
+        propose, sample, proposed, sampled = detector.proposals, detector.sample, [], []
+        detector.proposals = lambda *args: proposed.append(propose(*args)) or proposed[0]
+        detector.sample = lambda *args: sampled.append(sample(*args)) or (given, counts)
     before = {name: value.clone() for name, value in detector.named_buffers()}
     losses = detector(pictures(case), list(true_boxes(case)))
     sum(losses.values()).backward()
     if isinstance(detector, FasterRcnn):
-        yield "sampled", gap(sampled[0][0], given)
+        # Nothing is left out (detectors.STEADY), so these are the proposals' scores.
+        yield "sampled", gap(in_order_of(given, sampled[0][0], proposed[0][1]), given)
         yield "counts", gap(sampled[0][1], counts)
     for name, loss in losses.items():
         yield name, gap(loss.item(), case.stock["loss/" + LOSSES[name]])

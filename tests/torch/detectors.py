@@ -12,6 +12,7 @@ import numpy as np
 import repository
 import zoo
 
+import graphfix.torch
 from graphfix import open_model
 from graphfix.detectors.variables import model_variables
 from graphfix.formats import dtypes
@@ -29,7 +30,7 @@ def message_of(text):
     return parse_config(text.encode(), "pipeline.config").message
 
 
-_ALL_PROPOSALS = " second_stage_batch_size: 64 second_stage_balance_fraction: 1"
+_ALL_PROPOSALS = " second_stage_batch_size: 32 second_stage_balance_fraction: 1"
 # What is random in training, and what a batch decides: statistics of two images of a map of one
 # cell turn a difference of rounding into one of per cents.
 STEADY = (
@@ -38,10 +39,9 @@ STEADY = (
     (r" argmax_matcher \{", " argmax_matcher { force_match_for_each_row: true"),
     # So large that sampling leaves nothing out.
     (r" second_stage_batch_size: \d+", _ALL_PROPOSALS),
-    # So many that some are of the boxes.
     (
         r" first_stage_max_proposals: \d+",
-        " first_stage_minibatch_size: 100000 first_stage_max_proposals: 64",
+        " first_stage_minibatch_size: 100000 first_stage_max_proposals: 32",
     ),
     (r"( convolutional_box_predictor \{)", r"\1 use_dropout: false"),
     (r"( batch_norm \{)", r"\1 train: false"),
@@ -141,6 +141,30 @@ def scene(classes, pictures, boxes=3):
     return found
 
 
+def with_proposals(place, seen):
+    """A scene some of whose boxes are close to what the exported detector in `place` proposes in
+    training: random weights propose nothing close to random boxes, and a second stage would have
+    no box to learn."""
+    import torch  # which tests of files do without
+
+    detector = graphfix.torch.load(place).train()
+    batch = detector.batch([torch.from_numpy(one).permute(2, 0, 1) for one in seen["images"]])
+    with torch.no_grad():
+        proposals, _, counts = detector.proposals(detector.propose(batch.images), batch.after)
+    found = dict(seen)
+    for number, (own, count, after) in enumerate(zip(proposals, counts, batch.after)):
+        parts = (own[:count] / own.new_tensor(after * 2)).numpy()
+        sides = parts[:, 2:] - parts[:, :2]
+        large = parts[(sides > 0.1).all(1) & (sides < 0.9).all(1)]
+        boxes = seen[f"boxes_{number}"].copy()
+        # Two of them, a tenth of their sides further.
+        close = large[: len(boxes) - 1]
+        boxes[1 : 1 + len(close)] = close + 0.1 * np.tile(close[:, 2:] - close[:, :2], 2)
+        found[f"boxes_{number}"] = boxes.clip(0, 1)
+        found[f"masks_{number}"] = ellipses(found[f"boxes_{number}"], seen["images"].shape[1:3])
+    return found
+
+
 def ellipses(boxes, size):
     """Those that boxes [n, 4] in parts of an image enclose, [n, *size] of 0 and 1."""
     y, x = (np.arange(side) / side for side in size)
@@ -172,6 +196,8 @@ def judge(python, directory, texts):
         writer.write_bundle(weights, os.path.join(place, "model.ckpt"))
         writing.write(place, Settings(message, {}), weights, "A test", "the weights")
         seen = scene(body_of(message).num_classes, photographs() if trained else noise())
+        if message.model.HasField("faster_rcnn"):
+            seen = with_proposals(place, seen)
         np.savez(os.path.join(place, "scene.npz"), **seen)
         jobs.append(
             {

@@ -25,6 +25,7 @@ import conftest
 import detectors
 import repository
 import torch
+from environment_python import python_of
 
 from graphfix.torch.mask_rcnn import MaskRcnn
 
@@ -60,7 +61,7 @@ def measured(title, work):
     shutil.rmtree(work, ignore_errors=True)
     os.mkdir(work)
     text = detectors.config_of(*cases.ALL[title])
-    (case,) = detectors.judge(conftest.made("stock-2021"), work, [(cases.ALL[title][0], text)])
+    (case,) = detectors.judge(python_of("stock-2021"), work, [(cases.ALL[title][0], text)])
     found, unequal = {}, []
 
     def note(column, value):
@@ -113,12 +114,12 @@ def table(answers):
     return "\n".join(lines) + "\n"
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", required=True, metavar="DIR")
     parser.add_argument("--rows", default="", metavar="REGEX")
     parser.add_argument("--write", action="store_true")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     conftest.pytest_configure(None)
     path, answers = os.path.join(args.work, "answers.json"), {}
     os.makedirs(args.work, exist_ok=True)

@@ -9,6 +9,8 @@ pytest.importorskip("torch.nn", reason="there is no PyTorch in this environment"
 import cases
 import comparing
 import detectors
+import table
+import torch
 
 from graphfix.torch import layers, ssd
 from graphfix.torch.mask_rcnn import MaskRcnn
@@ -90,6 +92,12 @@ def test_statistics_move_as_the_stock_api_s(judged):
         assert found[name] <= comparing.ALIKE_GRADIENTS, name
 
 
+@thorough.only
+def test_a_row_of_the_page(tmp_path, capsys):
+    assert table.main(["--work", str(tmp_path), "--rows", "shapes detector"]) == 0
+    assert "'gradients of heads': " in capsys.readouterr().out
+
+
 class TestAFaultIsFound:
     """A fault put in on purpose names the first layer that parts."""
 
@@ -108,6 +116,13 @@ class TestAFaultIsFound:
         detector["FeatureExtractor/MobilenetV1/Conv2d_5_pointwise/BatchNorm"].eps = 0.01
         name, _ = comparing.first_that_parts(detector, one)
         assert name == "FeatureExtractor/MobilenetV1/Conv2d_6_depthwise/depthwise_weights/0"
+
+    def test_an_order_of_proposals(self):
+        """But for those whose scores are equal within rounding."""
+        boxes = torch.arange(20.0).reshape(1, 5, 4)
+        scores = torch.tensor([[0.9, 0.9 - 1e-6, 0.5, 0.4, 0.3]])
+        found = comparing.in_order_of(boxes[:, [1, 0, 2, 4, 3]], boxes, scores)
+        assert torch.equal(found, boxes[:, [1, 0, 2, 3, 4]])
 
     def test_an_order_of_anchors(self, one, monkeypatch):
         right = ssd.anchors

@@ -40,7 +40,9 @@ def pictures():
     [
         (torch.zeros(3, 8, 8, dtype=torch.int64), "is of torch.int64, and not of bytes or floats"),
         (torch.zeros(3, 8, 8, dtype=torch.bool), "is of torch.bool"),
-        (torch.full((3, 8, 8), 255.0), "has pixels of up to 255, where floats are of 0 to 1"),
+        (torch.full((3, 8, 8), 255.0), "has pixels of 255 to 255, where floats are of 0 to 1"),
+        (torch.full((3, 8, 8), -1.8), "has pixels of -1.8 to -1.8, .*, not normalized"),
+        (torch.full((3, 8, 8), float("nan")), "has pixels of nan to nan"),
         (torch.zeros(3, 0, 8), "has no pixels"),
         (np.zeros((3, 8, 8), np.uint8), "is no tensor of the shape"),
     ],
@@ -55,14 +57,16 @@ def test_an_image_that_is_none_is_told(detector, image, what):
     [
         ({"boxes": None}, r"\['boxes'\]: is missing"),
         ({"boxes": [BOX]}, r"\['boxes'\]: is a list, and no tensor"),
-        ({"boxes": torch.zeros(1, 5)}, r"\['boxes'\]: has the shape \[1, 5\]"),
-        ({"boxes": torch.tensor(BOX)}, r"\['boxes'\]: has the shape \[4\]"),
+        ({"boxes": torch.zeros(1, 5)}, r"\['boxes'\]: .* has the shape \[1, 5\]"),
+        ({"boxes": torch.tensor(BOX)}, r"\['boxes'\]: .* has the shape \[4\]"),
         ({"boxes": torch.tensor([BOX[::-1]])}, r"\['boxes'\]: has a box that ends before"),
         ({"boxes": torch.tensor([[0, 0, float("nan"), 9]])}, "no finite number"),
+        ({"boxes": torch.tensor([[1j, 0, 0, 9]])}, r"\['boxes'\]: is of torch.complex64"),
         ({"labels": None}, r"\['labels'\]: is missing"),
         ({"labels": torch.tensor([1, 1])}, r"\['labels'\]: .* the shape \[2\]; .* each of 1 box"),
         ({"labels": torch.tensor([], dtype=torch.int64)}, r"\['labels'\]: .* the shape \[0\]"),
         ({"labels": torch.tensor([1.7])}, r"\['labels'\]: is of torch.float32"),
+        ({"labels": torch.tensor([True])}, r"\['labels'\]: is of torch.bool"),
         ({"labels": torch.tensor([0])}, r"\['labels'\]: are not all from 1 to 8"),
         ({"labels": torch.tensor([9])}, r"\['labels'\]: are not all from 1 to 8"),
     ],
@@ -71,6 +75,18 @@ def test_a_target_that_is_none_is_told(detector, change, what):
     own = {"boxes": torch.tensor([BOX]), "labels": torch.tensor([1])}
     with pytest.raises(RequestError, match=r"targets\[1\]" + what if what[0] == "\\" else what):
         detector.train()(pictures(), [own, {**own, **change}])
+
+
+def test_boxes_in_parts_of_the_image_are_told(detector):
+    parts = {"boxes": torch.tensor([[0.1, 0.2, 0.4, 0.9]]), "labels": torch.tensor([1])}
+    empty = {"boxes": torch.zeros(1, 4), "labels": torch.tensor([1])}
+    with pytest.warns(UserWarning, match=r"targets\[1\]\['boxes'\]: .* in pixels"):
+        detector.train()(pictures(), [empty, parts])
+
+
+def test_a_path_that_leads_nowhere(detector):
+    with pytest.raises(KeyError, match="FeatureExtractor/Nothing"):
+        detector["FeatureExtractor/Nothing"]
 
 
 def test_targets_that_are_no_list_are_told(detector):

@@ -164,7 +164,7 @@ def test_weights_of_another_type_are_refused(copied, dtype):
     with open(copied / "other", "wb") as file:
         safetensors.write(file, TensorStore(views.values()), {})
     (copied / "other").replace(path)
-    with pytest.raises(SourceError, match=f"is {dtype} .*, and not float32 .*1 tensor differs"):
+    with pytest.raises(SourceError, match=f"is {dtype} .*, and not float32 .* as in config"):
         graphfix.torch.load(copied)
 
 
@@ -178,9 +178,52 @@ def test_a_config_of_what_is_not_built_is_refused(copied):
         graphfix.torch.load(copied)
 
 
-def test_a_missing_file_is_told(tmp_path):
-    with pytest.raises(SourceError, match=r"config\.json"):
-        graphfix.torch.load(tmp_path)
+def test_a_coder_that_divides_by_zero_is_refused(copied):
+    path = copied / "config.json"
+    data = json.loads(path.read_text())
+    data["pipeline_config"]["model"]["ssd"]["box_coder"]["faster_rcnn_box_coder"] = {"y_scale": 0}
+    path.write_text(json.dumps(data))
+    with pytest.raises(SourceError, match=r"/config\.json: model\.ssd\.box_coder: .*not positive"):
+        graphfix.torch.load(copied)
+
+
+def test_what_is_no_export_is_told(tmp_path):
+    with pytest.raises(SourceError, match=r"config\.json: does not exist; .*export torch"):
+        graphfix.torch.load(repository.DETECTOR)
+    (tmp_path / "exported").mkdir()
+    with pytest.raises(SourceError, match=r"did you mean .*/exported"):
+        graphfix.torch.load(tmp_path / "exportet")
+
+
+def _another_layer(detector):
+    detector.more = torch.nn.Linear(2, 2)
+
+
+def _more_classes(detector):
+    layer = detector["BoxPredictor_0/ClassPredictor"]
+    layer.weight = torch.nn.Parameter(torch.zeros(50, *layer.weight.shape[1:]))
+
+
+def _another_convolution(detector):
+    detector["FeatureExtractor/MobilenetV1"].Conv2d_0 = torch.nn.Conv2d(3, 8, 3, bias=False)
+
+
+@pytest.mark.parametrize(
+    "change, what",
+    [
+        (
+            _another_layer,
+            r"more\.bias is \[2\], and not there as in the config.*\(2 tensors differ\)",
+        ),
+        (_more_classes, r"ClassPredictor\.weight is \[50, .*\], and not \["),
+        (_another_convolution, r"Conv2d_0\.BatchNorm\.bias is missing, and not \[16\]"),
+    ],
+)
+def test_layers_that_are_not_the_config_s_are_not_written(detector, change, what, tmp_path):
+    change(detector)
+    with pytest.raises(RequestError, match=what):
+        graphfix.torch.save_tf1(detector, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
 
 
 def test_one_image_is_too_few_for_a_map_of_one_location(tmp_path):

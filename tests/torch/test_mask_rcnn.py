@@ -133,6 +133,8 @@ def test_targets_without_masks_of_the_images_are_told(detector, pictures):
         detector.train()(pictures, [{key: own[key] for key in ("boxes", "labels")}, nothing])
     with pytest.raises(RequestError, match=r"\[1, 15, 15\].*\[1, 120, 160\]"):
         detector(pictures, [dict(own, masks=torch.ones(1, 15, 15)), nothing])
+    with pytest.raises(RequestError, match=r"\['masks'\]: has values of 0 to 255"):
+        detector(pictures, [dict(own, masks=255 * own["masks"]), nothing])
 
 
 def test_what_is_not_trained_comes_back_bit_for_bit(source, tmp_path):

@@ -29,10 +29,6 @@ TEXT = "graph.pbtxt"
 LEAST_SCORE = 0.01
 # Of the API's coder of two-stage detectors, which no config sets.
 _VARIANCE = (0.1, 0.2)
-_EDGES = (
-    "by a last digit of rounding TensorFlow takes the last row or column of a proposal that ends "
-    "at the picture's right or bottom edge for one outside of it, and reads zeros there"
-)
 
 
 def write(detector: Detector, directory: str) -> Written:
@@ -57,8 +53,9 @@ Made = Tuple[str, int, Dict[str, Any], Mapping[str, np.ndarray]]
 
 
 def _one_stage_text(detector: Detector, graph: Graph) -> Made:
-    found = text_graph.network(graph, detector.model.heads, FROZEN)
     resizer = detector.body.image_resizer.fixed_shape_resizer
+    image = (resizer.height, resizer.width)
+    found = text_graph.network(graph, detector.model.heads, FROZEN, image)
     maps = [one.sizes for one in detector.model.anchors.maps]
     scales = detector.body.box_coder.faster_rcnn_box_coder
     chosen = _chosen(
@@ -66,7 +63,7 @@ def _one_stage_text(detector: Detector, graph: Graph) -> Made:
         detector.body.post_processing,
         (1 / scales.y_scale, 1 / scales.height_scale),
     )
-    text = text_graph.with_detections(found, (resizer.height, resizer.width), maps, chosen)
+    text = text_graph.with_detections(found, image, maps, chosen)
     details = {"mean": found.mean, "scale": found.scale, "score_threshold": chosen.score}
     return text, len(found.nodes), {**details, **_size(detector)}, found.folded
 
@@ -89,12 +86,7 @@ def _two_stage_text(detector: Detector, graph: Graph) -> Made:
         anchors.sizes, anchors.stride[0], first, second, predictor.share_box_across_classes
     )
     found = two_stage.text_and_preprocessing(graph, detector.model.heads, settings, FROZEN)
-    details = {
-        "mean": found.mean,
-        "scale": found.scale,
-        "score_threshold": second.score,
-        "may_differ": _EDGES,
-    }
+    details = {"mean": found.mean, "scale": found.scale, "score_threshold": second.score}
     return found.text, found.layers, {**details, **_size(detector)}, found.folded
 
 

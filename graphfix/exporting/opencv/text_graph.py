@@ -15,6 +15,7 @@ import numpy as np
 
 from graphfix.detectors.families import BOX, CLASS
 from graphfix.errors import RequestError
+from graphfix.exporting.opencv.map_sizes import MapSizes, Size
 from graphfix.formats import dtypes
 from graphfix.formats.graphdef import constants
 from graphfix.formats.graphdef.evaluate import Evaluator
@@ -120,13 +121,15 @@ def value(content: Value) -> str:
     return f"tensor {{ dtype: {dtype} {shape} {numbers} }}"
 
 
-def network(graph: Graph, heads: Iterable[Any], subject: str) -> Network:
-    """The network of a graph, as far as the heads of a model.
+def network(
+    graph: Graph, heads: Iterable[Any], subject: str, image: Optional[Size] = None
+) -> Network:
+    """The network of a graph, as far as the heads of a model; `image` is (height, width).
 
     Raises:
       RequestError: naming what OpenCV would not compute.
     """
-    walk = Walk(graph, subject)
+    walk = Walk(graph, subject, image)
     consumers = graph.consumers()
     found: Dict[str, List[str]] = {CLASS: [], BOX: []}
     for head in heads:
@@ -151,8 +154,9 @@ def output_of(graph: Graph, consumers: Any, head: Any, subject: str) -> str:
 class Walk:
     """Collects the nodes that outputs need, each after its inputs."""
 
-    def __init__(self, graph: Graph, subject: str):
+    def __init__(self, graph: Graph, subject: str, image: Optional[Size] = None):
         self.graph, self.subject = graph, subject
+        self._sizes = MapSizes(IMAGE, image)
         self.nodes: List[Node] = []
         self.known: Dict[str, str] = {}
         self.folded: Dict[str, np.ndarray] = {}
@@ -224,6 +228,11 @@ class Walk:
                 _STAY,
             )
         copied = {key: _copied(node.attr[key]) for key in attributes if key in node.attr}
+        weights = self._constant(inputs[1]) if "Conv" in node.op else None
+        trimmed = self._sizes.trimmed(node, inputs, weights)
+        self._sizes.add(node, inputs, weights.shape[:2] if weights is not None else None)
+        if trimmed is not None:
+            inputs = [inputs[0], self._fold(inputs[1], trimmed)]
         self.append(Node(node.name, node.op, inputs, copied))
 
     def _by_channel(self, node: Any, inputs: Sequence[str]) -> Optional[Node]:

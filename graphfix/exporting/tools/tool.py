@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple
 
 from graphfix.conversion.output import write_file
+from graphfix.detectors.families import SSD
 from graphfix.errors import Problem, RequestError
 from graphfix.exporting.detector import Detector, Written
 from graphfix.exporting.targets import Trial
@@ -32,7 +33,8 @@ _LEAST = 0.01
 
 class Tool(NamedTuple):
     """A converter and its runtime: the `verb` that its jobs begin with, its names in sentences, the
-    packages they need, the `model`'s file, and the lines of Python that run it ("{}": its path)."""
+    packages they need, the `model`'s file, the lines of Python that run it ("{}": its path), and
+    which versions of the packages do for detectors of two stages, where not all do."""
 
     verb: str
     converter: str
@@ -41,6 +43,11 @@ class Tool(NamedTuple):
     runtime_package: str
     model: str
     usage: str
+    two_stages: str = ""
+
+    def _packages(self, detector: Detector) -> str:
+        versions = "" if detector.model.meta == SSD else self.two_stages
+        return f"{self.converter_packages}{versions and ' '}{versions}"
 
     def problems(self, detector: Detector) -> Iterator[Problem]:
         """Why the converter cannot be asked; what it makes computes what the graph does."""
@@ -48,7 +55,7 @@ class Tool(NamedTuple):
             yield Problem(
                 "--runtime_python",
                 f"is not given: {self.converter} makes the model",
-                f"name a Python that has {self.converter_packages}",
+                f"name a Python that has {self._packages(detector)}",
             )
 
     def write(self, detector: Detector, directory: str) -> Written:
@@ -76,7 +83,7 @@ class Tool(NamedTuple):
         }
         assert detector.python is not None, "problems() asks for it"
         role = runner.Role(
-            self.converter, f"name, with --runtime_python, one that has {self.converter_packages}"
+            self.converter, f"name, with --runtime_python, one that has {self._packages(detector)}"
         )
         (made,) = runner.run_jobs([job], python=detector.python, worker=detections.JOBS, role=role)
         if "error" in made:
@@ -84,7 +91,7 @@ class Tool(NamedTuple):
             raise RequestError(
                 "--runtime_python",
                 f"did not make the model: {error['type']}: {error['message']:.500}",
-                f"name a Python that has {self.converter_packages}",
+                f"name a Python that has {self._packages(detector)}",
             )
         version = made["versions"][self.converter.lower()]
         return Written(

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
-from graphfix.errors import RequestError, VerificationError
+from graphfix.errors import VerificationError
 from graphfix.exporting import raw_outputs
 from graphfix.exporting.targets import Trial
 from graphfix.findings import count
@@ -34,17 +34,6 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> StockTrial:
     Raises:
       GraphfixError: one cannot be asked, or does not run.
     """
-    for name, given in (
-        ("--steps", trial.steps),
-        ("--train_record", trial.train_record),
-        ("--images", trial.images),
-    ):
-        if given:
-            raise RequestError(
-                name,
-                "means nothing to a detector in PyTorch: raw outputs for noise are compared",
-                "leave it out",
-            )
     with Scratch() as scratch:
         image, theirs, ours = (
             os.path.join(scratch, name) for name in ("image.npy", "tf1.npz", "torch.npz")

@@ -1,0 +1,86 @@
+"""Whether training keeps any of a first stage's anchors.
+
+While Faster R-CNN trains, it drops each anchor that crosses the image's edge, unless
+`clip_anchors_to_image` is set; the matcher stops where none is left (meta_architectures/
+faster_rcnn_meta_arch.py, `_remove_invalid_anchors_and_predictions`; core/matcher.py).
+"""
+
+from typing import Iterator, Optional
+
+import numpy as np
+
+from graphfix.detectors.anchor_generators import MapAnchors
+from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN
+from graphfix.detectors.feature_maps import map_shapes
+from graphfix.doctor.batches import changes_sizes
+from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.record_notes import TRAIN, scans
+from graphfix.doctor.setup import Setup
+from graphfix.findings import ERROR
+from graphfix.pipeline_config.resizers import constant_size
+
+_GRID = "grid_anchor_generator"
+
+
+def _outside(setup: Setup) -> Iterator[Symptom]:
+    if setup.meta != FASTER_RCNN or setup.body.clip_anchors_to_image:
+        return
+    spec, _ = setup.anchors()
+    images = _images(setup)
+    if spec is None or spec.generator != _GRID or images is None:
+        return
+    (anchors,) = spec.maps
+    if not anchors.sizes or anchors.stride is None or min(anchors.stride) <= 0:
+        return
+    without = ~_kept(setup, anchors, images)
+    if without.any():
+        height, width = images[without][0]
+        least = min(anchors.sizes, key=np.prod)
+        yield Symptom(
+            setup.where("model", FASTER_RCNN, ANCHOR_FIELD[FASTER_RCNN], _GRID),
+            f"every anchor crosses the edge of an image of {width:g} x {height:g} pixels; the "
+            f"smallest is {least[1]:.0f} x {least[0]:.0f}",
+        )
+
+
+def _images(setup: Setup) -> Optional[np.ndarray]:
+    """(height, width) in pixels [N, 2] of the images that enter the network, as far as is known:
+    of those of the records, or the largest there can be."""
+    resizer = setup.body.image_resizer
+    constant = constant_size(resizer)
+    if constant:
+        return np.array([constant])
+    if not changes_sizes(setup):
+        for name, scan in scans(setup):
+            if name == TRAIN and scan.image_sizes:
+                return setup.resized(np.array(sorted(scan.image_sizes)))[1]
+    keep = resizer.keep_aspect_ratio_resizer
+    return np.array([[keep.max_dimension] * 2]) if keep.max_dimension else None
+
+
+def _kept(setup: Setup, anchors: MapAnchors, images: np.ndarray) -> np.ndarray:
+    """bool [N]: whether an anchor lies within the image."""
+    (cells,) = map_shapes(setup.body, FASTER_RCNN, images)
+    kept = np.zeros(len(images), bool)
+    for size in anchors.sizes:
+        within = np.ones(len(images), bool)
+        for axis in range(2):
+            # Of the places at which an anchor is, the first one that is not too near the edge.
+            start, step = (anchors.offset or (0, 0))[axis], (anchors.stride or (1, 1))[axis]
+            half = size[axis] / 2
+            first = np.maximum(np.ceil((half - start) / step), 0)
+            within &= (first < cells[:, axis]) & (start + first * step + half <= images[:, axis])
+        kept |= within
+    return kept
+
+
+CHECKS = (
+    Check(
+        "ANCHORS_OUTSIDE",
+        ERROR,
+        "In training Faster R-CNN drops each anchor that crosses the image's edge, and stops at an "
+        'image that has no other ("Reduction axis 1 is empty in shape").',
+        "write smaller scales, larger images, or clip_anchors_to_image: true",
+        _outside,
+    ),
+)
