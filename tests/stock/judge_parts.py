@@ -33,6 +33,8 @@ from google.protobuf import text_format
 
 MODES = TRAIN, EVAL = "train", "eval"
 CROPS = 2
+# Which may be infinite, and are none of the model's doing.
+ANCHORS = {"anchors", "final_anchors"}
 WRITING = ("reading", "predicting")
 # What only the one or the other computes from an SSD's predictions.
 ONLY_IN = {TRAIN: ("loss", "matcher", "similarity_calculator"), EVAL: ("post_processing",)}
@@ -223,7 +225,7 @@ class Parts:
                     }
 
             def total(predicted, shapes):
-                parts = [one for name, one in predicted.items() if name in set(found) - {"anchors"}]
+                parts = [one for name, one in predicted.items() if name in set(found) - ANCHORS]
                 return {"loss": tf.add_n([tf.reduce_sum(one) for one in parts])}
 
             model.predict, model.loss = predict_and_write, total
