@@ -100,7 +100,11 @@ class FasterRcnn(Detector):
             suppress(own[None], value[None], own.new_tensor([0.0, 0.0, *size]), limits)
             for own, value, size in zip(boxes, scores, sizes)
         ]
-        return tuple(torch.stack([one[place] for one in kept]) for place in (0, 1, 3))
+        return (
+            torch.stack([one.boxes for one in kept]),
+            torch.stack([one.scores for one in kept]),
+            torch.stack([one.count for one in kept]),
+        )
 
     @property
     def predictor(self) -> Any:

@@ -1,6 +1,7 @@
 """From files to a module, and back to TensorFlow 1's checkpoint; exporting the module."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -38,6 +39,22 @@ def test_what_is_not_trained_comes_back_bit_for_bit(detector, tmp_path):
     assert after.store["global_step"].load() == 0
     text = (tmp_path / "back" / "label_map.pbtxt").read_text()
     assert "circle" in text and "crescent" in text
+
+
+def test_the_readme_s_lines(exported, pictures, monkeypatch):
+    text = (exported / "README.md").read_text()
+    (lines,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    monkeypatch.chdir(exported)
+    found = {"image": pictures[0]}
+    exec(lines, found)
+    assert len(found["detections"][0]["boxes"]) > 0
+
+
+def test_a_state_dict_there_and_back(exported, detector):
+    other = graphfix.torch.load(exported)
+    wanted = {name: value + 1 for name, value in detector.state_dict().items()}
+    assert not any(other.load_state_dict(wanted))  # nothing is missing, nothing unexpected
+    assert all(torch.equal(value, wanted[name]) for name, value in other.state_dict().items())
 
 
 def test_what_is_trained_comes_back_changed(detector, tmp_path):
