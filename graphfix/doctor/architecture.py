@@ -4,7 +4,7 @@ from typing import Iterator, Optional, Tuple
 
 import numpy as np
 
-from graphfix.detectors.anchor_generators import AnchorSpec, NoSize
+from graphfix.detectors.anchor_generators import AnchorSpec, NoSize, anchor_boxes
 from graphfix.detectors.extractors.facts import FPN, MULTI_RESOLUTION, POOLING_PYRAMID
 from graphfix.detectors.extractors.loader import Extractor, find_extractor
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, SSD
@@ -90,31 +90,49 @@ def _image_size(setup: Setup) -> Iterator[Symptom]:
         return
     kind = setup.body.feature_extractor.type
     known = find_extractor(kind)
-    resizer = setup.body.image_resizer
-    size = constant_size(resizer)
     if known is None or known.meta != setup.meta:
         return
+    side, least = known.only_side, known.least_side
+    where = setup.where("model", setup.meta, "image_resizer")
+    for size, whose in _sizes(setup):
+        words = " x ".join(f"{one:g}" for one in size)
+        if side and set(size) != {side}:
+            yield Symptom(
+                where,
+                f"images{whose} are {words}, and {kind} takes none but {side} x {side}",
+                f"write fixed_shape_resizer {{ height: {side} width: {side} }}",
+            )
+            return
+        if min(size) < least:
+            resized = setup.body.image_resizer.WhichOneof("image_resizer_oneof")
+            yield Symptom(
+                where,
+                f"images{whose} of {words} are smaller than the {least} x {least} that {kind} "
+                "needs",
+                f"write a size of at least {least}; 300 is usual"
+                if not whose
+                else f"write fixed_shape_resizer {{ height: 300 width: 300 }}: {resized} leaves "
+                f"pictures below {least} x {least}",
+            )
+            return
+
+
+def _sizes(setup: Setup) -> Iterator[Tuple[Tuple[float, float], str]]:
+    """(size, whose images have it) of images as they enter the network, as far as it is known."""
+    resizer = setup.body.image_resizer
+    size = constant_size(resizer)
     if size is None and resizer.WhichOneof("image_resizer_oneof") == "keep_aspect_ratio_resizer":
         # The shorter side is never more than min_dimension.
         size = (float(resizer.keep_aspect_ratio_resizer.min_dimension),) * 2
-    if size is None or min(size) < 1:
-        return  # IMAGE_RESIZER
-    where = setup.where("model", setup.meta, "image_resizer")
-    words = " x ".join(f"{side:g}" for side in size)
-    if known.only_side and set(size) != {known.only_side}:
-        side = known.only_side
-        yield Symptom(
-            where,
-            f"images are {words}, and {kind} takes none but {side} x {side}",
-            f"write fixed_shape_resizer {{ height: {side} width: {side} }}",
-        )
-    elif min(size) < known.least_side:
-        yield Symptom(
-            where,
-            f"images of {words} are smaller than the {known.least_side} x {known.least_side} "
-            f"that {kind} needs",
-            f"write a size of at least {known.least_side}; 300 is usual",
-        )
+    if size is not None:
+        if min(size) >= 1:  # else IMAGE_RESIZER
+            yield size, ""
+        return
+    for name, _ in setup.readers():
+        found = setup.resized(np.array(sorted(setup.scan(name).image_sizes)))[1]
+        if len(found):
+            height, width = found[found.min(axis=1).argmin()]
+            yield (float(height), float(width)), f" of {name}"
 
 
 def _laid(setup: Setup) -> Optional[AnchorSpec]:
@@ -217,6 +235,28 @@ def _strides(setup: Setup) -> Iterator[Symptom]:
         return
 
 
+def _empty(setup: Setup) -> Iterator[Symptom]:
+    """Anchors of Faster R-CNN without an area in the image: evaluation drops them, and not their
+    predictions."""
+    spec = _laid(setup) if setup.meta == FASTER_RCNN else None
+    if spec is None or spec.generator != _GRID:
+        return
+    body = setup.body
+    if body.use_static_shapes and body.use_static_shapes_for_eval:
+        return  # then it keeps them
+    image = constant_size(body.image_resizer) or _SOME_SIZE
+    rows, columns = map_shapes(body, FASTER_RCNN, np.array([image]))[0][0].astype(int)
+    boxes = anchor_boxes(spec.maps[0], _GRID, (rows, columns), image)
+    sides = np.clip(boxes[:, 2:], 0, image) - np.clip(boxes[:, :2], 0, image)
+    # As the API compares: what is no number is not above 0.
+    empty = ~(sides.prod(axis=1) > 0)
+    if empty.any():
+        yield Symptom(
+            setup.where("model", FASTER_RCNN, ANCHOR_FIELD[FASTER_RCNN], _GRID),
+            f"{count(int(empty.sum()), 'anchor')} of {len(boxes)} have no area in the image",
+        )
+
+
 def _unequal(setup: Setup) -> Iterator[Symptom]:
     spec = _laid(setup)
     name = setup.predictor[0]
@@ -277,6 +317,14 @@ CHECKS = (
         "the image's corner, the further off. Nothing says so, and little is learned.",
         "give the anchors the features' stride",
         _strides,
+    ),
+    Check(
+        "ANCHORS_EMPTY",
+        ERROR,
+        "In evaluation Faster R-CNN drops anchors without an area in the image, but not their "
+        'predictions, and stops ("weights can not be broadcast to values").',
+        "write positive scales and aspect_ratios, and the features' strides",
+        _empty,
     ),
     Check(
         "ANCHORS_UNEQUAL",

@@ -47,6 +47,12 @@ _UPDATED_LATE = "MobilenetV3"
 # Of Faster R-CNN: the rewriting stops at a ResNet's dilated layers, and evaluation at ranges of
 # Inception's second stage, which training does not make.
 _NOT_QUANTIZED = ("resnet_v1", "InceptionV2")
+# Losses that no miner can choose among.
+_NOT_MINED = {
+    "weighted_sigmoid_focal": "which weighs all examples",
+    "weighted_dice_classification_loss": "which is not one number for each anchor",
+    "weighted_iou": "which does not tell images apart",
+}
 SUPPRESSIONS = ((SSD, ("post_processing", _NMS)), (FASTER_RCNN, (_SECOND, _NMS)))
 BOUNDS: Tuple[Bounds, ...] = (
     Bounds(SSD, ("post_processing", _NMS, "iou_threshold"), 0, 1),
@@ -145,10 +151,13 @@ def _thresholds(matcher: Any) -> str:
     return ""
 
 
-def _focal_miner(loss: Any) -> str:
-    focal = loss.classification_loss.WhichOneof("classification_loss") == "weighted_sigmoid_focal"
-    if focal and loss.HasField("hard_example_miner"):
-        return "is set beside weighted_sigmoid_focal, which weighs all examples"
+def _with_miner(loss: Any) -> str:
+    if not loss.HasField("hard_example_miner"):
+        return ""
+    for kind in ("classification_loss", "localization_loss"):
+        name = getattr(loss, kind).WhichOneof(kind)
+        if name in _NOT_MINED:
+            return f"is set beside {name}, {_NOT_MINED[name]}"
     return ""
 
 
@@ -215,7 +224,7 @@ CONTRADICTIONS: Tuple[Contradiction, ...] = (
         for meta, path in SUPPRESSIONS
     ),
     Contradiction(SSD, ("matcher", "argmax_matcher"), "unmatched_threshold", _thresholds, _lower),
-    Contradiction(SSD, ("loss",), "hard_example_miner", _focal_miner, lambda loss: None),
+    Contradiction(SSD, ("loss",), "hard_example_miner", _with_miner, lambda loss: None),
     Contradiction(SSD, ("loss",), "expected_loss_weights", _weighted, lambda loss: None),
     Contradiction(
         SSD, (), "inplace_batchnorm_update", _in_place, lambda body: None, _is_quantized_v3
@@ -313,8 +322,9 @@ CHECKS = (
         "The API refuses two settings together as it builds or evaluates the model "
         '("max_detections_per_class should be no greater than max_total_detections.", '
         '"unmatched_threshold needs to be smaller or equal", "HardExampleMiner should not be used '
-        'with sigmoid focal loss", "second_stage_batch_size should be no greater than '
-        'first_stage_max_proposals.", "min_depth should be less than or equal to max_depth", '
+        'with sigmoid focal loss", "do not have compatible shapes", "second_stage_batch_size '
+        'should be no greater than first_stage_max_proposals.", "min_depth should be less than or '
+        'equal to max_depth", '
         '"Should not use 1x1 kernel when using depthwise conv", "KeyError: '
         '\'mask_predictions\'", "Key ../conv_quant/max not found in checkpoint", "Cannot update '
         'edge, incompatible shapes").',

@@ -27,6 +27,7 @@ from graphfix.doctor import (
     learning_rate,
     masks,
     model_dir,
+    other_models,
     paths,
     prediction,
     prediction_checks,
@@ -60,6 +61,7 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + config_revision.CHECKS
         + choices.CHECKS
         + builders.CHECKS
+        + other_models.CHECKS
         + layer_bounds.CHECKS
         + group_norms.CHECKS
         + regularizers.CHECKS

@@ -1,7 +1,7 @@
 """Checks of the label maps that the input readers name."""
 
 import os
-from typing import Iterator, Tuple
+from typing import Any, Iterator, Tuple
 
 from graphfix.detectors import coco
 from graphfix.doctor.checks import Check, Symptom, listed
@@ -44,7 +44,18 @@ def _items(setup: Setup, path: str):
 
 def _absent(setup: Setup) -> Iterator[Symptom]:
     for name, message in setup.readers():
-        if not message.label_map_path:
+        if not message.label_map_path and not _optional(name, message):
+            yield Symptom(setup.where(name), f"{name} names no label map")
+
+
+def _optional(name: str, reader: Any) -> bool:
+    """Whether the API does without a label map: in training, where the field is not there."""
+    return name == INPUT_READERS[0] and not reader.HasField("label_map_path")
+
+
+def _unnamed(setup: Setup) -> Iterator[Symptom]:
+    for name, message in setup.readers():
+        if not message.label_map_path and _optional(name, message):
             yield Symptom(setup.where(name), f"{name} names no label map")
 
 
@@ -198,10 +209,18 @@ CHECKS = (
     Check(
         "LABEL_MAP_MISSING",
         ERROR,
-        "A reader names no label map: the records' ids are used as they are, and evaluation "
-        "does not start.",
+        "The reader of the evaluation names no label map, or a path is empty: evaluation, or "
+        "training, does not start.",
         "write label_map_path",
         _absent,
+    ),
+    Check(
+        "LABEL_MAP_UNNAMED",
+        WARNING,
+        "The reader of the training names no label map: the records' ids are used as they are, and "
+        "classes that only have a name are lost.",
+        "write label_map_path",
+        _unnamed,
     ),
     Check(
         "LABEL_MAPS_DIFFER",

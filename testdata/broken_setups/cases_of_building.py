@@ -108,6 +108,15 @@ def cases(case):
         .fixable()
     )
     yield (
+        case("overlap_loss_and_miner", "SETTINGS_AT_ODDS")
+        .change("weighted_smooth_l1 {}", "weighted_iou {}")
+        .change(_LOSSES, _LOSSES + _MINER)
+        .fixable()
+    )
+    yield case("keypoints_coded", "PART_OF_OTHER_MODEL").change(
+        "faster_rcnn_box_coder { y", "keypoint_box_coder { y"
+    )
+    yield (
         case("in_place_updates_and_quantization", "SETTINGS_AT_ODDS")
         .change('"ssd_mobilenet_v1"', '"ssd_mobilenet_v3_small"')
         .change("  ssd {", "  ssd {\n    inplace_batchnorm_update: true")
@@ -161,6 +170,10 @@ def cases(case):
         case("anchors_larger_than_images", "ANCHORS_OUTSIDE")
         .change(_SSD, two_stages.replace("[0.25, 0.5]", "[1.0, 2.0]"))
         .cut(f"  {CHECKPOINT}\n")
+    )
+    far = two_stages.replace("scales:", "height_stride: 33 scales:")
+    yield (
+        case("anchors_beyond_the_image", "ANCHORS_EMPTY").change(_SSD, far).cut(f"  {CHECKPOINT}\n")
     )
     yield (
         case("resizer_of_multiples", "IMAGE_RESIZER")

@@ -17,7 +17,10 @@ def cases(case):
         label_map(IDS[:7]) + b"item {\n  name: 'crescent'\n}\n"
     )
     yield case("label_id_negative", "LABEL_ID_NEGATIVE").labels(IDS[:7] + [(-1, "crescent")])
-    yield case("no_label_map", "LABEL_MAP_MISSING").change(LABELS_OF_TRAIN, "train_input_reader {")
+    yield case("no_label_map", "LABEL_MAP_UNNAMED").change(LABELS_OF_TRAIN, "train_input_reader {")
+    yield case("no_path_of_a_label_map", "LABEL_MAP_MISSING").change(
+        LABELS_OF_TRAIN, 'train_input_reader {\n  label_map_path: ""'
+    )
     yield (
         case("two_label_maps", "LABEL_MAPS_DIFFER")
         .file("labels.pbtxt", label_map(zip(range(1, 9), CLASSES[::-1])))

@@ -87,6 +87,12 @@ def cases(case):
     yield case("image_huge", "IMAGE_HUGE").train_on(
         one_bad(encoded=[jpeg(6000, 4000)], format=[b"jpeg"], height=[6000], width=[4000])
     )
+    yield (
+        case("images_left_small", "IMAGE_SMALL")
+        .flag("--target_api", "2021-06")
+        .change("fixed_shape_resizer { height: 160 width: 160 }", "identity_resizer {}")
+        .train_on(set_of(encoded=[png(30, 30)], height=[30], width=[30]))
+    )
     yield case("image_gray", "IMAGE_GRAY").train_on(one_bad(encoded=[png(channels=1)]))
     yield case("image_twice", "IMAGE_TWICE").train_on(one_bad(encoded=[png(shade=2)]))
     yield case("source_id_twice", "SOURCE_ID_TWICE").evaluate_on(set_of(source=[b"0.png"]))

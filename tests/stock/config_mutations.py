@@ -6,6 +6,7 @@ another value, takes another alternative of a oneof, or adds a block or a value 
 
 import contextlib
 import glob
+import itertools
 import os
 import random
 import re
@@ -139,12 +140,15 @@ def families_of(month, without=None):
 
 
 def mutants(seed, count, month, changes=(1, 1, 1, 2), without=None):
-    """`count` of (name, config text, what was changed), for the API of a month.  `without` is a
-    pattern of families to leave out."""
+    """`count` of (name, config text, what was changed), no text twice, for the API of a month.
+    `without` is a pattern of families to leave out."""
     chance = random.Random(f"{seed} {month}")
     schema = schema_history.schema(month)
     families = families_of(month, without)
-    for number in range(count):
+    seen = set()
+    for number in itertools.count():
+        if len(seen) == count:
+            return
         family, base = families[number % len(families)]
         message = base.__class__()
         message.CopyFrom(base)
@@ -155,7 +159,9 @@ def mutants(seed, count, month, changes=(1, 1, 1, 2), without=None):
                 said = change(message, chance, schema)
             done.append(said)
         text = text_format.MessageToString(message)
-        yield f"{number:04}_{family}", text, "; ".join(done)
+        if text not in seen:
+            seen.add(text)
+            yield f"{number:04}_{family}", text, "; ".join(done)
 
 
 def settings(month, part, family="ssd_mobilenet_v1"):
@@ -179,6 +185,41 @@ def settings(month, part, family="ssd_mobilenet_v1"):
             continue
         text = text_format.MessageToString(message)
         yield f"{part}_{number:03}", text, f"{part} {path} {value}"
+
+
+def alternatives(month, family):
+    """The same of every choice in a family's model: a block in another's place, each value of an
+    enum, and each bool."""
+    schema = schema_history.schema(month)
+    base = base_configs()[family]
+    for number, (_, field, path) in enumerate(list(places(base, schema))):
+        if not path.startswith("model") or repeated(field):
+            continue
+        for said, choose in choices(base, number, field, schema):
+            message = base.__class__()
+            message.CopyFrom(base)
+            choose(list(places(message, schema))[number][0])
+            if message != base:
+                text = text_format.MessageToString(message)
+                yield f"{number:03}_{family}", text, f"{family} {path} -> {said}"
+
+
+def choices(base, number, field, schema):
+    """(what it is, a function that makes it of a field's owner) of each choice of a field."""
+    if field.message_type is not None:
+        # A block that is there gives its place to each that may stand there.
+        if field.containing_oneof is not None and is_there(*list(places(base, schema))[number][:2]):
+            for one in field.containing_oneof.fields:
+                known = schema.field(field.containing_type.name, one.name)
+                if known and one.message_type is not None and one is not field:
+                    yield one.name, lambda owner, one=one: getattr(owner, one.name).SetInParent()
+    else:
+        values = [one.number for one in field.enum_type.values] if field.enum_type else ()
+        if field.cpp_type == field.CPPTYPE_BOOL:
+            values = (False, True)
+        owner = list(places(base, schema))[number][0]
+        for value in set(values) - {getattr(owner, field.name)}:
+            yield value, lambda owner, value=value: setattr(owner, field.name, value)
 
 
 def augmentations(month, family="ssd_mobilenet_v1"):

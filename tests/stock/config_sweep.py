@@ -5,7 +5,9 @@
                     [--without REGEX] [--seconds 3000] [--directory DIR]
 
 Prints what only one of the two refuses, and how many both do.  What the API said is kept in DIR, so
-that a run that was stopped goes on there.  The verbs are those of judge_configs.py.
+that a run that was stopped goes on there.  The verbs are those of judge_configs.py, and `parts`, of
+judge_parts.py, which cannot tell that a config runs: what doctor alone refuses is printed with a
+"?", for another verb to judge.
 """
 
 import argparse
@@ -27,7 +29,7 @@ from graphfix.doctor.setup import Options
 from graphfix.findings import ERROR
 from graphfix.pipeline_config import schema_history
 
-JUDGE = os.path.join(cells.HERE, "judge_configs.py")
+PARTS = "parts"
 RECORDS, LABELS = "records", "labels.pbtxt"
 # Training runs to its end, and learns nothing, or not all; or it stops at some picture, perhaps.
 SILENT = {"RATE_ZERO", "LABEL_COUNT", "CLASS_ID_OUTSIDE"}
@@ -101,9 +103,11 @@ def passes(directory, month):
     return passes
 
 
-def _run(python, *words):
+def _run(python, verb, *words):
+    judge = ["judge_parts.py"] if verb == PARTS else ["judge_configs.py", verb]
+    judge[0] = os.path.join(cells.HERE, judge[0])
     subprocess.run(
-        [python, JUDGE, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [python, *judge, *words], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
 
 
@@ -118,7 +122,7 @@ def errors(path, month):
 def differs(case, verb="step"):
     """Whether only one of the two refuses a config; the builders alone do not refuse all."""
     loud = case.codes - SILENT
-    if verb == "model":
+    if verb in ("model", PARTS):
         return bool(case.raised and not case.codes)
     return bool(case.raised) != bool(loud) and not (not case.raised and loud <= BY_CHANCE)
 
@@ -126,11 +130,14 @@ def differs(case, verb="step"):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("era", choices=cells.ERAS)
-    parser.add_argument("--verb", default="step", choices=sorted(judge_configs.JUDGES))
-    parser.add_argument("--of", help="every field of this part at each bound, not at random")
+    parser.add_argument("--verb", default="step", choices=sorted([*judge_configs.JUDGES, PARTS]))
+    parser.add_argument(
+        "--of", help="every field of this part at each bound, or each choice of this family's model"
+    )
     parser.add_argument("--seed", default="18")
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--pack", type=int, help="so many changes at once, that doctor passes")
+    parser.add_argument("--passed", action="store_true", help="only what doctor passes")
     parser.add_argument("--without", help="families to leave out")
     parser.add_argument("--seconds", default="inf")
     parser.add_argument("--directory")
@@ -141,6 +148,8 @@ def main():
     python = environment_python.python_of("stock-" + given.era)
     if given.of == "augmentations":
         changed = mutations.augmentations(month)
+    elif given.of in mutations.base_configs():
+        changed = mutations.alternatives(month, given.of)
     elif given.of:
         changed = mutations.settings(month, given.of)
     elif given.pack:
@@ -150,11 +159,18 @@ def main():
         )
     else:
         changed = mutations.mutants(given.seed, given.count, month, without=given.without)
+    if given.passed:
+        prepare(python, directory)
+        changed = [one for one in changed if passes(directory, month)(one[1])]
     cases = judged(python, changed, month, directory, given.verb, given.seconds)
     refused = sum(bool(one.raised) for one in cases)
     different = [one for one in cases if differs(one, given.verb)]
     for one in different:
         print(json.dumps([one.name, one.what, one.raised, sorted(one.codes)]))
+    if given.verb == PARTS:
+        for one in cases:
+            if not one.raised and one.codes:
+                print("?", json.dumps([one.name, one.what, sorted(one.codes)]))
     seconds = sum(one.seconds for one in cases)
     print(
         f"{given.era} {given.verb}: {len(cases)} configs in {seconds:.0f} s, of which the API "

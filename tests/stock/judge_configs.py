@@ -20,6 +20,7 @@ a time limit.
 
 import contextlib
 import functools
+import gc
 import hashlib
 import json
 import math
@@ -154,8 +155,22 @@ def read_batch(input_fn):
             run(batch)
 
 
+def values_of(input_fn):
+    """A batch: for features and labels {name: (static shape, dtype, value)}."""
+    tensors = batch_of(input_fn)
+    with running() as run:
+        values = run(tensors)
+    return [
+        {
+            name: (tensor.shape.as_list(), tensor.dtype.name, value[name])
+            for name, tensor in group.items()
+        }
+        for group, value in zip(tensors, values)
+    ]
+
+
 def batches(path, found):
-    """{mode: what model_fn is given of a batch: static shape, dtype and value of each tensor}.
+    """{mode: a batch}.
 
     They are kept for the configs that say the same about them.
     """
@@ -171,15 +186,7 @@ def batches(path, found):
         (tf.estimator.ModeKeys.EVAL, found["eval_input_fns"][0]),
     ):
         with tf.Graph().as_default():
-            tensors = batch_of(input_fn)
-            with running() as run:
-                out[mode] = [
-                    {
-                        name: (tensor.shape.as_list(), tensor.dtype.name, values[name])
-                        for name, tensor in group.items()
-                    }
-                    for group, values in zip(tensors, run(tensors))
-                ]
+            out[mode] = values_of(input_fn)
     with open(f"{kept}.{os.getpid()}", "wb") as file:
         pickle.dump(out, file)
     os.rename(file.name, kept)
@@ -223,15 +230,15 @@ def graph(found, mode, batch):
 
 
 def forward(path):
-    no_gradients()
+    import tensorflow as tf
+
+    optimize(lambda loss, **more: tf.identity(loss))
     step(path)
 
 
-def no_gradients():
+def optimize(optimize_loss):
+    """Has model_fn call another function than the API's optimize_loss."""
     import tensorflow as tf
-
-    def optimize_loss(loss, **more):
-        return tf.identity(loss)
 
     tf.contrib.layers.optimize_loss = optimize_loss
     with contextlib.suppress(ImportError):
@@ -323,21 +330,22 @@ JUDGES = {
 }
 
 
-def forked(judge, path):
-    """None, or what a judge raised, in words."""
+def forked(judge, *args):
+    """(None or what a judge raised, in words; what it returned), of a process of its own."""
     ours, theirs = os.pipe()
     child = os.fork()
     if not child:
+        gc.disable()
         for timer, seconds in LIMITS:
             signal.setitimer(timer, seconds)
-        found = None
+        found, value = None, None
         try:
-            judge(path)
+            value = judge(*args)
         except BaseException as error:  # whatever the API raises is the answer
             frames = traceback.extract_tb(error.__traceback__)
             frame = ([one for one in frames if API in one.filename] or frames)[-1]
             found = f"{type(error).__name__}: {str(error)[:300]} ({frame.filename}:{frame.lineno})"
-        os.write(theirs, json.dumps(found).encode())
+        os.write(theirs, json.dumps([found, value]).encode())
         os._exit(0)
     os.close(theirs)
     with open(ours, encoding="utf-8") as file:
@@ -346,7 +354,8 @@ def forked(judge, path):
     if said:
         return json.loads(said)
     number = os.WTERMSIG(status)
-    return UNDECIDED if number in (signal.SIGPROF, signal.SIGALRM) else f"ended by signal {number}"
+    late = number in (signal.SIGPROF, signal.SIGALRM)
+    return UNDECIDED if late else f"ended by signal {number}", None
 
 
 def answered(answers):
@@ -361,23 +370,28 @@ def answered(answers):
     return found
 
 
-def main(verb, answers, seconds="inf", *paths):
-    if verb == "records":
-        small_records.write(answers)
-        return
+def prepare(verb):
+    """Loads the API, for all children to inherit."""
     import tensorflow.compat.v1 as tf
-    from object_detection import model_lib  # noqa: F401  for the children to inherit
+    from object_detection import model_lib  # noqa: F401
     from tensorflow.python.util import deprecation
 
     deprecation._PRINT_DEPRECATION_WARNINGS = False  # making them takes a tenth of the time
     if verb != "estimator":
         tf.estimator.Estimator = ModelFunction
         shallow()
-    # AutoGraph would rewrite the whole input pipeline, which is older than it.
-    judge = tf.autograph.experimental.do_not_convert(JUDGES[verb])
+
+
+def not_converted(function):
+    """A function that AutoGraph leaves alone: else it rewrites the whole input pipeline."""
+    import tensorflow.compat.v1 as tf
+
+    return tf.autograph.experimental.do_not_convert(function)
+
+
+def judge_all(judge, answers, seconds, paths):
+    """Writes what `judge` says of each path that is not answered yet."""
     known, end = answered(answers), time.time() + float(seconds)
-    if verb != "model" and len(paths) > FEW:
-        tf.autograph.experimental.do_not_convert(warm)(paths[0], verb)
     with open(answers, "a", encoding="utf-8") as file:
         file.write("\n")  # after what may be half a line
         for path in paths:
@@ -387,10 +401,21 @@ def main(verb, answers, seconds="inf", *paths):
             start = time.time()
             if start > end:
                 break
-            raised = forked(judge, path)
-            line = {"config": name, "raised": raised, "seconds": round(time.time() - start, 1)}
+            raised = judge(path)
+            line = {"config": name, "raised": raised, "seconds": round(time.time() - start, 2)}
             file.write(json.dumps(line) + "\n")
             file.flush()
+
+
+def main(verb, answers, seconds="inf", *paths):
+    if verb == "records":
+        small_records.write(answers)
+        return
+    prepare(verb)
+    judge = not_converted(JUDGES[verb])
+    if verb != "model" and len(paths) > FEW:
+        not_converted(warm)(paths[0], verb)
+    judge_all(lambda path: forked(judge, path)[0], answers, seconds, paths)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Doctor's verdict on configs that were changed is the stock API's own.
 
 The builders alone take milliseconds, so that `make test` asks only them.  `make thorough` asks more
-of them, takes steps with ten changes each, all of which doctor passes, and with one, and gives each
-field of the input readers, of training, of evaluation and of each augmentation each of its bounds.
+of them, asks the parts of as many configs and of each choice of some models, takes steps with ten
+changes each, all of which doctor passes, and with one, and gives each field of the input readers,
+of training, of evaluation and of each augmentation each of its bounds.
 
 What was seen: docs/decisions/015-doctor.md.
 """
@@ -45,6 +46,26 @@ def test_what_the_builders_refuse_doctor_refuses(stock_python, tmp_path):
         refused = [one for one in found if one.raised]
         assert len(refused) >= count // 5
         assert not [one for one in refused if not one.codes]
+
+
+@thorough.only
+@pytest.mark.parametrize("era", cells.ERAS)
+def test_what_a_part_stops_at_doctor_refuses(stock_python, tmp_path, era):
+    changed = mutants(era, MANY, without=LARGE)
+    found = judged(stock_python, changed, era, tmp_path, sweep.PARTS)
+    assert found and not [one for one in found if sweep.differs(one, sweep.PARTS)]
+
+
+@thorough.only
+@pytest.mark.parametrize("family", ["ssd_mobilenet_v1", "faster_rcnn_resnet50"])
+@pytest.mark.parametrize("era", cells.ERAS)
+def test_every_choice_of_a_model(stock_python, tmp_path, era, family):
+    month = mutations.MONTHS[era]
+    sweep.prepare(stock_python(era), str(tmp_path))
+    passes = sweep.passes(tmp_path, month)
+    changed = [one for one in mutations.alternatives(month, family) if passes(one[1])]
+    found = judged(stock_python, changed, era, tmp_path, sweep.PARTS)
+    assert found and not [one for one in found if sweep.differs(one, sweep.PARTS)]
 
 
 @thorough.only
