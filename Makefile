@@ -53,7 +53,7 @@ thorough: export GRAPHFIX_ALL_CONFIGS = 1
 thorough: test
 
 matrix:
-	@python=$$($(ENVIRONMENT) fast) && PYTHONPATH=. "$$python" tests/stock/matrix.py \
+	@python=$$($(ENVIRONMENT) fast) && "$$python" tests/stock/matrix.py \
 	--output docs/matrix.md
 
 outputs:

@@ -16,18 +16,22 @@ import hashlib
 import json
 import os
 import subprocess
+import sys
 import tempfile
 
-import cells
-import config_mutations as mutations
-import environment_python
-import judge_configs
-import small_records
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.dirname(HERE), os.path.dirname(os.path.dirname(HERE))]
 
-from graphfix.doctor import diagnosis
-from graphfix.doctor.setup import Options
-from graphfix.findings import ERROR
-from graphfix.pipeline_config import schema_history
+import cells  # noqa: E402
+import config_mutations as mutations  # noqa: E402
+import environment_python  # noqa: E402
+import judge_configs  # noqa: E402
+import small_records  # noqa: E402
+
+from graphfix.doctor import diagnosis  # noqa: E402
+from graphfix.doctor.setup import Options  # noqa: E402
+from graphfix.findings import ERROR  # noqa: E402
+from graphfix.pipeline_config import schema_history  # noqa: E402
 
 PARTS = "parts"
 RECORDS, LABELS = "records", "labels.pbtxt"

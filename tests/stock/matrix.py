@@ -21,7 +21,10 @@ import sys
 import tempfile
 import time
 
-import cells
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.dirname(HERE), os.path.dirname(os.path.dirname(HERE))]
+
+import cells  # noqa: E402
 
 # What the stock code itself cannot do, in the part of a cell and in the words of its error, and
 # what that means.  A group in the pattern is filled in.
