@@ -49,6 +49,7 @@ ENVIRONMENTS = {
     "tf2": (("3.10",), ("tf2.txt", "api-tf2.txt")),
     "onnx": (("3.10",), ("onnx.txt",)),
     "litert": (("3.13", "3.12"), ("litert.txt",)),
+    "tflite-support": (("3.10",), ("tflite-support.txt",)),
     "openvino": (("3.11",), ("openvino.txt",)),
     "openvino-2024": (("3.11",), ("openvino-2024.txt",)),
     "opencv-4": (NEWEST[:-2], ("opencv-4.txt",)),  # NumPy needs 3.11

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 
+import judged_metadata
 import pytest
 import repository
 import shapes_pictures
@@ -78,3 +79,6 @@ def test_integers_detect_what_rounded_floats_do(fine_tuned, tool_python, stock_p
     assert number > shapes_pictures.PICTURES and alike >= 0.95 * number, found.to_lines()
     detections = found.details[0]["detections"]
     assert sum(one["score"] > 0.5 for picture in detections for one in picture) > 60
+    # Of pictures as bytes, the Task Library makes what the runtime does.
+    judged = (tool_python("tflite-support"), tool_python("litert"), tmp_path)
+    assert judged_metadata.check(out, *judged) > 60

@@ -7,6 +7,7 @@ from graphfix.conversion.output import write_file
 from graphfix.errors import RequestError
 from graphfix.exporting.detector import Detector, Written
 from graphfix.exporting.tflite.labels import LABELS, labels_text
+from graphfix.exporting.tflite.metadata import about, normalization, with_metadata
 from graphfix.exporting.tflite.model import DETECT, LiteModel, open_lite
 from graphfix.exporting.tflite.traps import traps
 from graphfix.exporting.workflow import decided
@@ -29,7 +30,7 @@ def write(detector: Detector, directory: str) -> Written:
     api = runner.importable_api(python) or "auto"
     made = decided(source, options, detector.place, api=api)
     with Scratch() as scratch:
-        found = runner.run_job(_job(made, scratch, directory), python=python)
+        found = runner.run_job(_job(made, scratch), python=python)
         if "error" in found:
             error = found["error"]
             raise RequestError(
@@ -41,25 +42,28 @@ def write(detector: Detector, directory: str) -> Written:
             )
         with open(os.path.join(scratch, "frozen", FROZEN), "rb") as file:
             write_file(directory, FROZEN, file.read())
-    write_file(directory, LABELS, labels_text(detector.classes))
-    model = open_lite(os.path.join(directory, DETECT))
+        model = open_lite(os.path.join(scratch, DETECT))
     if model.classes != len(detector.classes):
         raise RequestError(
             "--runtime_python",
             f"made a model of {model.classes} classes, and not {len(detector.classes)}",
             "name another Python",
         )
+    labels = labels_text(detector.classes)
+    write_file(directory, LABELS, labels)
+    pixels = normalization(found["scale"], found["offset"])
+    write_file(directory, DETECT, with_metadata(model, labels, pixels))
     details = _details(detector, model, found)
     return Written(
         f"{DETECT} by TensorFlow {found['tensorflow']}, "
         + ("of integers" if detector.model.quantized else "of floats"),
-        tuple(traps(DETECT, model.options, _remedy(detector))) + (_feeding(details),),
+        (*traps(DETECT, model.options, _remedy(detector)), _feeding(details), about(pixels)),
         (_usage(detector.place, details),),
         details=details,
     )
 
 
-def _job(made: Detector, scratch: str, directory: str) -> Dict[str, Any]:
+def _job(made: Detector, scratch: str) -> Dict[str, Any]:
     """The job, its checkpoint and config in a scratch directory."""
     prefix, config = (os.path.join(scratch, name) for name in (CHECKPOINT, CONFIG))
     writer.write_bundle(made.tensors, prefix)
@@ -76,7 +80,7 @@ def _job(made: Detector, scratch: str, directory: str) -> Dict[str, Any]:
         "checkpoint": prefix,
         "directory": scratch,
         "frozen_directory": os.path.join(scratch, "frozen"),
-        "model": os.path.join(directory, DETECT),
+        "model": os.path.join(scratch, DETECT),
         "max_detections": suppression.max_total_detections,
         "detections_per_class": suppression.max_detections_per_class,
         "use_regular_nms": not suppression.use_class_agnostic_nms,

@@ -9,7 +9,6 @@ All of the file that does not depend on classes stays: operations, weights, anch
 files behind it, of which lists of its classes follow them.
 """
 
-import io
 import os
 import zipfile
 from typing import Iterator, List, Optional, Sequence, Tuple
@@ -20,6 +19,7 @@ from graphfix.detectors import coco
 from graphfix.errors import Problem, RequestError, SourceError, VerificationError
 from graphfix.exporting.tflite.heads import Places, find_places
 from graphfix.exporting.tflite.labels import LABELS, labels_text, packed_labels
+from graphfix.exporting.tflite.metadata import with_files
 from graphfix.exporting.tflite.model import DETECT, LiteModel, open_lite
 from graphfix.exporting.tflite.surgery import take_classes
 from graphfix.exporting.tflite.traps import traps
@@ -200,17 +200,15 @@ def _with_sidecars(model: LiteModel, data: bytes, classes: Sequence[TargetClass]
     if not model.sidecars:
         return data
     lists = {one.name: one for one in packed_labels(model)}
-    out = io.BytesIO(data)
-    # Appended, so that the archive's offsets count from the file's beginning, as metadata's do.
-    with zipfile.ZipFile(out, "a") as archive:
-        for info, content in model.sidecars:
-            if info.filename in lists:
-                content = labels_text(classes, lists[info.filename].first)
-            fresh = zipfile.ZipInfo(info.filename, info.date_time)
-            fresh.compress_type = info.compress_type
-            fresh.external_attr = info.external_attr
-            archive.writestr(fresh, content)
-    return out.getvalue()
+    files = []
+    for info, content in model.sidecars:
+        if info.filename in lists:
+            content = labels_text(classes, lists[info.filename].first)
+        fresh = zipfile.ZipInfo(info.filename, info.date_time)
+        fresh.compress_type = info.compress_type
+        fresh.external_attr = info.external_attr
+        files.append((fresh, content))
+    return with_files(data, files)
 
 
 def _remarks(model: LiteModel, places: Places, classes: Sequence[TargetClass]) -> Iterator[Finding]:

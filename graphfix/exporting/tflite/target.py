@@ -1,6 +1,6 @@
 """tflite: a .tflite file that the stock API's exporter and TensorFlow's converter make.
 
-OUT/detect.tflite
+OUT/detect.tflite               with metadata, and the labels in it
 OUT/frozen_inference_graph.pb   the stock exporter's, which it is judged by
 OUT/labels.txt                  classes as TensorFlow Lite numbers them
 OUT/label_map.pbtxt

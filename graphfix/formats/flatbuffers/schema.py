@@ -74,5 +74,14 @@ def _field(word: str, tables: "set[str]") -> Field:
 
 def tflite() -> Schema:
     """The schema of TensorFlow Lite's models (2.18), as the package `tflite` has it."""
-    with open(os.path.join(_HERE, "tflite.txt"), encoding="ascii") as file:
-        return parse_schema(file.read(), "Model", b"TFL3")
+    return _stored("tflite.txt", "Model", b"TFL3")
+
+
+def metadata() -> Schema:
+    """The schema of the metadata in such models (1.5), as the package `tflite-support` has it."""
+    return _stored("metadata.txt", "ModelMetadata", b"M001")
+
+
+def _stored(name: str, root: str, identifier: bytes) -> Schema:
+    with open(os.path.join(_HERE, name), encoding="ascii") as file:
+        return parse_schema(file.read(), root, identifier)

@@ -1,8 +1,10 @@
 """export tflite: what the stock exporter is asked, what is refused, what is made of the answer."""
 
+import io
 import json
 import os
 import shutil
+import zipfile
 
 import lite_cases
 import pytest
@@ -66,7 +68,12 @@ def test_the_exporter_is_asked_with_the_models_flags(stock):
         and details["detection"]["num_classes"] == 5
     )
     # What is told is what the file has.
-    assert {"FEW_DETECTIONS", "CLASS_AGNOSTIC", "INPUT"} <= {one.code for one in found.findings}
+    codes = {one.code for one in found.findings}
+    assert {"FEW_DETECTIONS", "CLASS_AGNOSTIC", "INPUT", "METADATA"} <= codes
+    with zipfile.ZipFile(io.BytesIO(memory.files["detect.tflite"])) as archive:
+        assert archive.read("labels.txt") == memory.files["labels.txt"]
+    root, _, _ = lite_cases.tables(memory.files["detect.tflite"])
+    assert root.get("Metadata")[-1].get("Name") == b"TFLITE_METADATA"
     assert "TensorFlow 1.15.5" in found.summary and "interpreter" in found.next_steps[0]
 
 
