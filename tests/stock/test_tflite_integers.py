@@ -64,14 +64,20 @@ def fine_tuned(stock_python, tmp_path_factory):
     return str(top / "train")
 
 
-def test_integers_detect_what_rounded_floats_do(fine_tuned, tool_python, stock_python, tmp_path):
-    out, python = str(tmp_path / "out"), stock_python("2019-07")
+@pytest.fixture(scope="module")
+def exported(fine_tuned, stock_python, tmp_path_factory):
+    """The directory of its export."""
+    out, python = str(tmp_path_factory.mktemp("exported") / "out"), stock_python("2019-07")
     made = graphfix.export("tflite", fine_tuned, out, runtime_python=python, compare=False)
     assert "of integers" in made.summary
+    return out
+
+
+def test_integers_detect_what_rounded_floats_do(exported, tool_python, stock_python, tmp_path):
     found = graphfix.try_with_stock_api(
-        out,
+        exported,
         stock_python=tool_python("litert"),
-        tf1_python=python,
+        tf1_python=stock_python("2019-07"),
         images=shapes_pictures.written(tmp_path),
     )
     assert found.complete and found.outputs[0].equal, found.to_lines()
@@ -79,6 +85,9 @@ def test_integers_detect_what_rounded_floats_do(fine_tuned, tool_python, stock_p
     assert number > shapes_pictures.PICTURES and alike >= 0.95 * number, found.to_lines()
     detections = found.details[0]["detections"]
     assert sum(one["score"] > 0.5 for picture in detections for one in picture) > 60
-    # Of pictures as bytes, the Task Library makes what the runtime does.
+
+
+def test_the_task_library_detects_what_the_runtime_does(exported, tool_python, tmp_path):
+    """It feeds pictures as the bytes that they are."""
     judged = (tool_python("tflite-support"), tool_python("litert"), tmp_path)
-    assert judged_metadata.check(out, *judged) > 60
+    assert judged_metadata.check(exported, *judged) > 60
