@@ -95,7 +95,8 @@ def test_the_model_stays(kind, tmp_path):
     # The writer's file follows from the tables alone.
     both = [lite_cases.writer.write(one, lite_cases.SCHEMA) for one in (before, after)]
     assert both[0] == both[1]
-    assert open(made(tmp_path, kind), "rb").read() == content
+    with open(made(tmp_path, kind), "rb") as file:
+        assert file.read() == content
 
 
 def test_labels_are_behind_it_as_they_are(tmp_path):
