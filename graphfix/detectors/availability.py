@@ -199,7 +199,9 @@ def failing_under_python_3(
 def varies(message, meta: str, revision: str) -> bool:
     """Whether a model has images of several sizes that the revision does not evaluate."""
     resizer = getattr(message.model, meta).image_resizer
-    return meta == "ssd" and revision == NOT_VARYING and constant_size(resizer) is None
+    if meta != "ssd" or revision != NOT_VARYING or not resizer.WhichOneof("image_resizer_oneof"):
+        return False
+    return constant_size(resizer) is None
 
 
 def remarks(

@@ -1,25 +1,46 @@
-"""Whether training keeps any of a first stage's anchors.
+"""Whether a first stage's anchors lie in the image.
 
 While Faster R-CNN trains, it drops each anchor that crosses the image's edge, unless
-`clip_anchors_to_image` is set; the matcher stops where none is left (meta_architectures/
-faster_rcnn_meta_arch.py, `_remove_invalid_anchors_and_predictions`; core/matcher.py).
+`clip_anchors_to_image` is set; the matcher stops where none is left.  In evaluation it clips
+anchors to the image, and drops those without an area, but not their predictions
+(meta_architectures/faster_rcnn_meta_arch.py, `_remove_invalid_anchors_and_predictions`;
+core/matcher.py).
 """
 
 from typing import Iterator, Optional
 
 import numpy as np
 
-from graphfix.detectors.anchor_generators import MapAnchors
+from graphfix.detectors.anchor_generators import MapAnchors, anchor_boxes
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN
 from graphfix.detectors.feature_maps import map_shapes
+from graphfix.doctor.architecture import GRID, SOME_SIZE, laid_anchors
 from graphfix.doctor.batches import changes_sizes
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.record_notes import TRAIN, scans
 from graphfix.doctor.setup import Setup
-from graphfix.findings import ERROR
+from graphfix.findings import ERROR, count
 from graphfix.pipeline_config.resizers import constant_size
 
-_GRID = "grid_anchor_generator"
+
+def _empty(setup: Setup) -> Iterator[Symptom]:
+    spec = laid_anchors(setup) if setup.meta == FASTER_RCNN else None
+    if spec is None or spec.generator != GRID:
+        return
+    body = setup.body
+    if body.use_static_shapes and body.use_static_shapes_for_eval:
+        return  # then it keeps them
+    image = constant_size(body.image_resizer) or SOME_SIZE
+    rows, columns = map_shapes(body, FASTER_RCNN, np.array([image]))[0][0].astype(int)
+    boxes = anchor_boxes(spec.maps[0], GRID, (rows, columns), image)
+    sides = np.clip(boxes[:, 2:], 0, image) - np.clip(boxes[:, :2], 0, image)
+    # As the API compares: what is no number is not above 0.
+    empty = ~(sides.prod(axis=1) > 0)
+    if empty.any():
+        yield Symptom(
+            setup.where("model", FASTER_RCNN, ANCHOR_FIELD[FASTER_RCNN], GRID),
+            f"{count(int(empty.sum()), 'anchor')} of {len(boxes)} have no area in the image",
+        )
 
 
 def _outside(setup: Setup) -> Iterator[Symptom]:
@@ -27,7 +48,7 @@ def _outside(setup: Setup) -> Iterator[Symptom]:
         return
     spec, _ = setup.anchors()
     images = _images(setup)
-    if spec is None or spec.generator != _GRID or images is None:
+    if spec is None or spec.generator != GRID or images is None:
         return
     (anchors,) = spec.maps
     if not anchors.sizes or anchors.stride is None or min(anchors.stride) <= 0:
@@ -37,7 +58,7 @@ def _outside(setup: Setup) -> Iterator[Symptom]:
         height, width = images[without][0]
         least = min(anchors.sizes, key=np.prod)
         yield Symptom(
-            setup.where("model", FASTER_RCNN, ANCHOR_FIELD[FASTER_RCNN], _GRID),
+            setup.where("model", FASTER_RCNN, ANCHOR_FIELD[FASTER_RCNN], GRID),
             f"every anchor crosses the edge of an image of {width:g} x {height:g} pixels; the "
             f"smallest is {least[1]:.0f} x {least[0]:.0f}",
         )
@@ -74,6 +95,16 @@ def _kept(setup: Setup, anchors: MapAnchors, images: np.ndarray) -> np.ndarray:
     return kept
 
 
+CONFIG = (
+    Check(
+        "ANCHORS_EMPTY",
+        ERROR,
+        "In evaluation Faster R-CNN drops anchors without an area in the image, but not their "
+        'predictions, and stops ("weights can not be broadcast to values").',
+        "write positive scales and aspect_ratios, and the features' strides",
+        _empty,
+    ),
+)
 CHECKS = (
     Check(
         "ANCHORS_OUTSIDE",

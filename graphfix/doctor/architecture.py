@@ -4,7 +4,7 @@ from typing import Iterator, Optional, Tuple
 
 import numpy as np
 
-from graphfix.detectors.anchor_generators import AnchorSpec, NoSize, anchor_boxes
+from graphfix.detectors.anchor_generators import AnchorSpec, NoSize
 from graphfix.detectors.extractors.facts import FPN, MULTI_RESOLUTION, POOLING_PYRAMID
 from graphfix.detectors.extractors.loader import Extractor, find_extractor
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN, SSD
@@ -15,10 +15,10 @@ from graphfix.findings import ERROR, WARNING, count
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.resizers import constant_size
 
-_GRID = "grid_anchor_generator"
+GRID = "grid_anchor_generator"
 _RESNET = "ssd_resnet"
 # Of images whose size varies; every stride divides it.
-_SOME_SIZE = (1024.0, 1024.0)
+SOME_SIZE = (1024.0, 1024.0)
 
 
 def _extractor_options(setup: Setup) -> Iterator[Symptom]:
@@ -135,7 +135,7 @@ def _sizes(setup: Setup) -> Iterator[Tuple[Tuple[float, float], str]]:
             yield (float(height), float(width)), f" of {name}"
 
 
-def _laid(setup: Setup) -> Optional[AnchorSpec]:
+def laid_anchors(setup: Setup) -> Optional[AnchorSpec]:
     """The config's anchors, where they can be laid and the extractor is known."""
     if setup.meta not in (SSD, FASTER_RCNN):
         return None
@@ -149,17 +149,17 @@ def _laid(setup: Setup) -> Optional[AnchorSpec]:
 
 
 def _maps(setup: Setup) -> Iterator[Symptom]:
-    spec = _laid(setup)
+    spec = laid_anchors(setup)
     if spec is None:
         return
     field = ANCHOR_FIELD[setup.meta]
     path = ("model", setup.meta, field, spec.generator)
     if setup.meta == FASTER_RCNN:
-        if spec.generator != _GRID:
+        if spec.generator != GRID:
             yield Symptom(
                 setup.where(*path),
-                f"Faster R-CNN's anchors are of a {_GRID}, not of a {spec.generator}",
-                f"write {field} {{ {_GRID} {{ ... }} }}",
+                f"Faster R-CNN's anchors are of a {GRID}, not of a {spec.generator}",
+                f"write {field} {{ {GRID} {{ ... }} }}",
             )
         return
     maps, wanted = len(spec.per_map), map_count(setup.body, setup.meta)
@@ -197,14 +197,14 @@ def _maps(setup: Setup) -> Iterator[Symptom]:
 
 def _strides(setup: Setup) -> Iterator[Symptom]:
     """Anchors that are as many as the features, but lie elsewhere."""
-    spec = _laid(setup)
+    spec = laid_anchors(setup)
     # With options that can't be, there is no telling where the features are.
     wrong = any(True for _ in _extractor_options(setup))
     if spec is None or wrong or len(spec.per_map) != map_count(setup.body, setup.meta):
         return
     field = ANCHOR_FIELD[setup.meta]
     path = ("model", setup.meta, field, spec.generator)
-    image = np.array([constant_size(setup.body.image_resizer) or _SOME_SIZE])
+    image = np.array([constant_size(setup.body.image_resizer) or SOME_SIZE])
     for number, (one, cells) in enumerate(
         zip(spec.maps, map_shapes(setup.body, setup.meta, image)), start=1
     ):
@@ -235,30 +235,8 @@ def _strides(setup: Setup) -> Iterator[Symptom]:
         return
 
 
-def _empty(setup: Setup) -> Iterator[Symptom]:
-    """Anchors of Faster R-CNN without an area in the image: evaluation drops them, and not their
-    predictions."""
-    spec = _laid(setup) if setup.meta == FASTER_RCNN else None
-    if spec is None or spec.generator != _GRID:
-        return
-    body = setup.body
-    if body.use_static_shapes and body.use_static_shapes_for_eval:
-        return  # then it keeps them
-    image = constant_size(body.image_resizer) or _SOME_SIZE
-    rows, columns = map_shapes(body, FASTER_RCNN, np.array([image]))[0][0].astype(int)
-    boxes = anchor_boxes(spec.maps[0], _GRID, (rows, columns), image)
-    sides = np.clip(boxes[:, 2:], 0, image) - np.clip(boxes[:, :2], 0, image)
-    # As the API compares: what is no number is not above 0.
-    empty = ~(sides.prod(axis=1) > 0)
-    if empty.any():
-        yield Symptom(
-            setup.where("model", FASTER_RCNN, ANCHOR_FIELD[FASTER_RCNN], _GRID),
-            f"{count(int(empty.sum()), 'anchor')} of {len(boxes)} have no area in the image",
-        )
-
-
 def _unequal(setup: Setup) -> Iterator[Symptom]:
-    spec = _laid(setup)
+    spec = laid_anchors(setup)
     name = setup.predictor[0]
     if (
         spec is None
@@ -317,14 +295,6 @@ CHECKS = (
         "the image's corner, the further off. Nothing says so, and little is learned.",
         "give the anchors the features' stride",
         _strides,
-    ),
-    Check(
-        "ANCHORS_EMPTY",
-        ERROR,
-        "In evaluation Faster R-CNN drops anchors without an area in the image, but not their "
-        'predictions, and stops ("weights can not be broadcast to values").',
-        "write positive scales and aspect_ratios, and the features' strides",
-        _empty,
     ),
     Check(
         "ANCHORS_UNEQUAL",

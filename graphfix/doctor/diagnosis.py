@@ -67,6 +67,7 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + regularizers.CHECKS
         + augmentations.CHECKS
         + architecture.CHECKS
+        + anchors_inside.CONFIG
         + masks.CHECKS
         + prediction_checks.TRAINERS
         + freezing.CHECKS

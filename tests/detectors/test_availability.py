@@ -58,18 +58,20 @@ def test_a_later_first_step_stays(graphfix, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "revision, meta, more, told",
+    "revision, meta, resizer, told",
     [
-        ("2019-07", "ssd", "", True),
-        ("2019-07", "ssd", "pad_to_max_dimension: true", False),
-        ("2019-07", "faster_rcnn", "", False),
-        ("2019-03", "ssd", "", False),
-        ("2021-06", "ssd", "", False),
+        ("2019-07", "ssd", "keep_aspect_ratio_resizer {}", True),
+        ("2019-07", "ssd", "keep_aspect_ratio_resizer { pad_to_max_dimension: true }", False),
+        ("2019-07", "ssd", "", False),
+        ("2019-07", "faster_rcnn", "keep_aspect_ratio_resizer {}", False),
+        ("2019-03", "ssd", "keep_aspect_ratio_resizer {}", False),
+        ("2021-06", "ssd", "keep_aspect_ratio_resizer {}", False),
     ],
 )
-def test_an_ssd_of_images_whose_size_varies_is_not_exported_in_2019_07(revision, meta, more, told):
-    resizer = f"image_resizer {{ keep_aspect_ratio_resizer {{ {more} }} }}"
-    text = f"model {{ {meta} {{ {resizer} }} }}"
+def test_an_ssd_of_images_whose_size_varies_is_not_exported_in_2019_07(
+    revision, meta, resizer, told
+):
+    text = f"model {{ {meta} {{ image_resizer {{ {resizer} }} }} }}"
     message = parse_config(text.encode(), "c").message
     found = availability.remarks(
         message, meta, revision, schema(revision), trainer="any", script=None
