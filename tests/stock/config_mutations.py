@@ -35,9 +35,7 @@ PARTS = {
     "eval_config": 5,
     "graph_rewriter": 2,
 }
-# What a change of a config changes, and so what has to be made anew: what is read, how a graph is
-# trained, or only what it computes.
-INPUT, TRAINING, MODEL = "input", "training", "model"
+# What has no say in the gradients, though its name may be among those that have.
 _IS_INPUT = re.compile(
     "input_reader|eval_config|data_augmentation|image_resizer|num_classes|batch_size"
 )
@@ -87,44 +85,11 @@ def base_configs():
     return found
 
 
-def kind_of(said):
-    """What of a graph a change may change."""
-    if _IS_INPUT.search(said):
-        return INPUT
-    return TRAINING if _IS_TRAINING.search(said) else MODEL
-
-
 def trains(changes):
     """Whether one of the changes has a say in the gradients."""
-    return any(kind_of(one) == TRAINING for one in changes.split("; "))
-
-
-def packs(seed, count, month, passes, size=8, without=None):
-    """The same with `size` changes of one kind each, of which a config has to pass each; one that
-    takes a step clears them all."""
-    chance = random.Random(f"{seed} {month} {size}")
-    schema = schema_history.schema(month)
-    families = [
-        (family, message)
-        for family, message in families_of(month, without)
-        if passes(text_format.MessageToString(message))
-    ]
-    chance.shuffle(families)  # a short run, too, is of many kinds
-    for number in range(count):
-        family, message = families[number % len(families)]
-        done = []
-        kind = chance.choice((INPUT, TRAINING, MODEL, MODEL))
-        while len(done) < size:
-            changed = message.__class__()
-            changed.CopyFrom(message)
-            said = change(changed, chance, schema)
-            if kind_of(said) != kind or changed == message:
-                continue
-            if passes(text_format.MessageToString(changed)):
-                message = changed
-                done.append(said)
-        text = text_format.MessageToString(message)
-        yield f"{number:04}_{family}", text, "; ".join(done)
+    return any(
+        _IS_TRAINING.search(one) and not _IS_INPUT.search(one) for one in changes.split("; ")
+    )
 
 
 def families_of(month, without=None):

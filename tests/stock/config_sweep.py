@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Changed configs, judged by the stock API and by doctor: where do they differ?
 
-    config_sweep.py ERA [--verb step] [--of train_config] [--seed 18] [--count 300]
+    config_sweep.py ERA [--verb step | --groups 24] [--of train_config] [--seed 18] [--count 300]
                     [--without REGEX] [--seconds 3000] [--directory DIR]
 
 Prints what only one of the two refuses, and how many both do.  What the API said is kept in DIR, so
@@ -18,11 +18,13 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.dirname(HERE), os.path.dirname(os.path.dirname(HERE))]
 
 import cells  # noqa: E402
+import config_groups  # noqa: E402
 import config_mutations as mutations  # noqa: E402
 import environment_python  # noqa: E402
 import judge_configs  # noqa: E402
@@ -72,6 +74,43 @@ def judged(python, changed, month, directory, verb, seconds="inf"):
     return cases
 
 
+def grouped(python, changed, month, directory, seed, size, seconds="inf"):
+    """The Cases of what was changed, most of them judged by groups; what has no answer is left out.
+
+    The builders say what they refuse.  Of the rest, what doctor passes takes a step in groups of
+    `size`, and what it refuses is asked by its parts, and takes a step alone if they run."""
+    changed, end = list(changed), time.time() + float(seconds)
+
+    def ask(some, verb):
+        return judged(python, some, month, directory, verb, max(0, end - time.time()))
+
+    built = ask(changed, "model")
+    answers = {one.name: one for one in built if one.raised}
+    running = {one.name: one for one in built if not one.raised}
+    loud = {name for name, one in running.items() if one.codes - SILENT}
+    quiet = [one for one in changed if one[0] in running and one[0] not in loud]
+    open_groups = config_groups.groups(quiet, seed, size, passes(directory, month))
+    while open_groups:
+        merged = [
+            (str(number), config_groups.merged(group), config_groups.what(group))
+            for number, group in enumerate(open_groups)
+        ]
+        halved = []
+        for one in ask(merged, "step"):
+            group = open_groups[int(one.name)]
+            if one.raised and len(group.members) > 1:
+                halved += config_groups.halves(group)
+            else:
+                for member in group.members:
+                    answers[member.name] = running[member.name]._replace(raised=one.raised)
+        open_groups = halved
+    loud = [one for one in changed if one[0] in loud]
+    answers.update((one.name, one) for one in ask(loud, PARTS) if one.raised)
+    alone = [one for one in loud if one[0] not in answers]
+    answers.update((one.name, one) for one in ask(alone, "step"))
+    return [answers[one[0]] for one in changed if one[0] in answers]
+
+
 def prepare(python, directory):
     """Writes the records and the label map that configs will name."""
     if not os.path.exists(os.path.join(directory, RECORDS)):
@@ -102,7 +141,7 @@ def passes(directory, month):
         path = written(text, str(directory))
         found = errors(path, month)
         os.unlink(path)
-        return not found
+        return not found - SILENT
 
     return passes
 
@@ -140,7 +179,7 @@ def main():
     )
     parser.add_argument("--seed", default="18")
     parser.add_argument("--count", type=int, default=300)
-    parser.add_argument("--pack", type=int, help="so many changes at once, that doctor passes")
+    parser.add_argument("--groups", type=int, help="merge so many of those that doctor passes")
     parser.add_argument("--passed", action="store_true", help="only what doctor passes")
     parser.add_argument("--without", help="families to leave out")
     parser.add_argument("--seconds", default="inf")
@@ -156,17 +195,15 @@ def main():
         changed = mutations.alternatives(month, given.of)
     elif given.of:
         changed = mutations.settings(month, given.of)
-    elif given.pack:
-        prepare(python, directory)
-        changed = mutations.packs(
-            given.seed, given.count, month, passes(directory, month), given.pack, given.without
-        )
     else:
         changed = mutations.mutants(given.seed, given.count, month, without=given.without)
     if given.passed:
         prepare(python, directory)
         changed = [one for one in changed if passes(directory, month)(one[1])]
-    cases = judged(python, changed, month, directory, given.verb, given.seconds)
+    if given.groups:
+        cases = grouped(python, changed, month, directory, given.seed, given.groups, given.seconds)
+    else:
+        cases = judged(python, changed, month, directory, given.verb, given.seconds)
     refused = sum(bool(one.raised) for one in cases)
     different = [one for one in cases if differs(one, given.verb)]
     for one in different:

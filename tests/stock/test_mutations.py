@@ -1,9 +1,9 @@
 """Doctor's verdict on configs that were changed is the stock API's own.
 
 The builders alone take milliseconds, so that `make test` asks only them.  `make thorough` asks more
-of them, asks the parts of as many configs and of each choice of some models, takes steps with ten
-changes each, all of which doctor passes, and with one, and gives each field of the input readers,
-of training, of evaluation and of each augmentation each of its bounds.
+of them, has as many configs take a step, asks the parts of each choice of some models, and gives
+each field of the input readers, of training, of evaluation and of each augmentation each of its
+bounds.
 
 What was seen: docs/decisions/015-doctor.md.
 """
@@ -15,12 +15,12 @@ import pytest
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
 import cells
+import config_groups
 import config_mutations as mutations
 import config_sweep as sweep
 import thorough
 
-SHORT, MANY, STEPS, SEED = 60, 2000, 300, 18
-PACKS, PACK = 50, 10
+SHORT, MANY, SEED, GROUP = 60, 2000, 18, 24
 # Images are given a negative size, but few of them.
 BY_CHANCE = {
     "random_image_scale min_scale_ratio -0.5",
@@ -49,14 +49,6 @@ def test_what_the_builders_refuse_doctor_refuses(stock_python, tmp_path):
 
 
 @thorough.only
-@pytest.mark.parametrize("era", cells.ERAS)
-def test_what_a_part_stops_at_doctor_refuses(stock_python, tmp_path, era):
-    changed = mutants(era, MANY, without=LARGE)
-    found = judged(stock_python, changed, era, tmp_path, sweep.PARTS)
-    assert found and not [one for one in found if sweep.differs(one, sweep.PARTS)]
-
-
-@thorough.only
 @pytest.mark.parametrize("family", ["ssd_mobilenet_v1", "faster_rcnn_resnet50"])
 @pytest.mark.parametrize("era", cells.ERAS)
 def test_every_choice_of_a_model(stock_python, tmp_path, era, family):
@@ -70,20 +62,26 @@ def test_every_choice_of_a_model(stock_python, tmp_path, era, family):
 
 @thorough.only
 @pytest.mark.parametrize("era", cells.ERAS)
-def test_what_doctor_passes_takes_a_step(stock_python, tmp_path, era):
+def test_doctor_and_a_step_agree(stock_python, tmp_path, era):
+    """Most of these take their step merged with others, see config_groups.py."""
+    changed = list(mutants(era, MANY, without=LARGE))
     month = mutations.MONTHS[era]
-    sweep.prepare(stock_python(era), str(tmp_path))
-    passes = sweep.passes(tmp_path, month)
-    changed = mutations.packs(SEED, PACKS, month, passes, PACK, LARGE)
-    found = judged(stock_python, changed, era, tmp_path, "step")
-    assert found and not [one for one in found if one.raised]
+    found = sweep.grouped(stock_python(era), changed, month, tmp_path, SEED, GROUP)
+    assert len(found) == MANY and not [one for one in found if sweep.differs(one)]
 
 
 @thorough.only
 @pytest.mark.parametrize("era", cells.ERAS)
-def test_doctor_and_a_step_agree(stock_python, tmp_path, era):
-    found = judged(stock_python, mutants(era, STEPS, without=LARGE), era, tmp_path, "step")
-    assert found and not [one for one in found if sweep.differs(one)]
+def test_a_group_hides_no_fault(stock_python, tmp_path, era):
+    """A change that the builders refuse stops a group of changes that they take."""
+    changed, month = list(mutants(era, MANY, without=LARGE)), mutations.MONTHS[era]
+    found = {one.name: one for one in judged(stock_python, changed, era, tmp_path, "model")}
+    quiet = [one for one in changed if not (found[one[0]].raised or found[one[0]].codes)]
+    refused = [one for one in changed if found[one[0]].raised]
+    groups = config_groups.groups(quiet, SEED, GROUP, sweep.passes(tmp_path, month))
+    planted = config_groups.planted(groups, refused, at_least=GROUP // 3)
+    stopped = judged(stock_python, planted, era, tmp_path, "model")
+    assert len(stopped) > 50 and not [one.what for one in stopped if not one.raised]
 
 
 @thorough.only
