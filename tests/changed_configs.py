@@ -18,14 +18,17 @@ _base_configs = functools.lru_cache()(config_mutations.base_configs)
 
 
 def codes(family, changes, month="2019-07"):
-    """The codes of all findings; `changes` is {path below the model's message: value}, where a list
-    replaces what a repeated field has, None is an empty block, and REMOVED none."""
+    """The codes of all findings; `changes` is {path below the model's message, or from
+    train_config: value}, where a list replaces what a repeated field has, None is an empty block,
+    and REMOVED none."""
     base = _base_configs()[family]
     message = base.__class__()
     message.CopyFrom(base)
     for path, value in changes.items():
         *blocks, field = path.split(".")
-        block = getattr(message.model, message.model.WhichOneof("model"))
+        block = message
+        if blocks[:1] != ["train_config"]:
+            block = getattr(message.model, message.model.WhichOneof("model"))
         for step in blocks:
             block = getattr(block, step)
         if value is REMOVED:

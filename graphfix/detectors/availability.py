@@ -6,7 +6,7 @@ Which revisions have a feature extractor stands in its file (extractors/loader.p
 
 from typing import Container, Iterator, List, Optional, Tuple
 
-from graphfix.detectors.extractors.facts import FPN, POOLING_PYRAMID
+from graphfix.detectors.extractors.facts import FPN, KERAS, POOLING_PYRAMID
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.errors import Problem
 from graphfix.findings import INFO, WARNING, Finding
@@ -52,6 +52,13 @@ PYTHON_3 = (
         "2018-11",
         "2019-07",
         "building the mask head fails at a shape of floats",
+    ),
+    (
+        "explicit padding",
+        "2018-11",
+        "2019-07",
+        "building Keras's MobileNet v1 with use_explicit_padding fails, since it compares a tuple "
+        "with a number",
     ),
     (Trainer.MODEL_MAIN, "2018-03", "2018-04", "%s fails at dict.itervalues()"),
     ("any", "2018-09", "2018-09", "some modules import google3, which is internal to Google"),
@@ -182,6 +189,9 @@ def failing_under_python_3(
     extractor = find_extractor(body.feature_extractor.type)
     if extractor is not None:
         about.add(extractor.feature_maps)
+        keras_v1 = extractor.naming == KERAS and extractor.type.startswith("ssd_mobilenet_v1")
+        if keras_v1 and body.feature_extractor.use_explicit_padding:
+            about.add("explicit padding")
     anchors = (
         body.anchor_generator.ssd_anchor_generator
         if meta == "ssd"

@@ -5,7 +5,7 @@ from typing import Iterator, Tuple
 
 import numpy as np
 
-from graphfix.detectors.extractors.facts import FPN, SLIM
+from graphfix.detectors.extractors.facts import FPN
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
@@ -138,7 +138,7 @@ def _fpn_size(setup: Setup) -> Iterator[Symptom]:
         return
     extractor = setup.body.feature_extractor
     known = find_extractor(extractor.type)
-    if known is None or known.feature_maps != FPN or known.naming != SLIM:
+    if known is None or known.feature_maps != FPN:
         return
     if extractor.use_explicit_padding:
         return  # then the larger map is cut to the smaller one's size

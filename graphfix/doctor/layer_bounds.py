@@ -103,11 +103,10 @@ _RULES = (
     Rule(FASTER_RCNN, ("first_stage_box_predictor_kernel_size",), 1),
     Rule(FASTER_RCNN, ("first_stage_box_predictor_depth",), 1),
     Rule(FASTER_RCNN, ("first_stage_atrous_rate",), 1),
-    Rule(
-        FASTER_RCNN,
-        ("second_stage_batch_size",),
-        0,
-        only=lambda setup, block: block.number_of_stages > 1,
+    Rule(SSD, ("num_classes",), 1),
+    *(
+        Rule(FASTER_RCNN, (field,), 1, only=lambda setup, block: block.number_of_stages > 1)
+        for field in ("num_classes", "second_stage_batch_size")
     ),
     Rule(FASTER_RCNN, ("initial_crop_size",), 1, only=_crops),
     Rule(FASTER_RCNN, ("maxpool_kernel_size",), 1, only=_crops),

@@ -4,6 +4,7 @@ import difflib
 from typing import Any, Iterator
 
 from graphfix.detectors.extractors.loader import find_extractor
+from graphfix.detectors.families import SSD
 from graphfix.doctor.builders import cannot_be_quantized
 from graphfix.doctor.checkpoint_fit import restores_statistics
 from graphfix.doctor.checks import Check, Symptom
@@ -13,6 +14,7 @@ from graphfix.formats.textproto import Scalar, quote
 from graphfix.pipeline_config.edits import ConfigEdit
 from graphfix.pipeline_config.migration_tables import METRICS, OLD_METRICS, OTHER_METRICS
 from graphfix.pipeline_config.paths import INPUT_READERS
+from graphfix.restore import trainers
 
 _SETTLED = 0.05  # the weight that the initial statistics may still have at the end
 # How alike a misspelled name and the right one are.
@@ -160,6 +162,21 @@ def _no_averages(setup: Setup) -> Iterator[Symptom]:
         )
 
 
+def _padded_confidences(setup: Setup) -> Iterator[Symptom]:
+    if setup.meta != SSD or trainers.MODEL_MAIN not in setup.options.trainers:
+        return
+    if not setup.body.use_confidences_as_targets or not setup.train.unpad_groundtruth_tensors:
+        return
+    path = ("train_config", "unpad_groundtruth_tensors")
+    yield Symptom(
+        setup.where("model", SSD, "use_confidences_as_targets"),
+        "use_confidences_as_targets is set beside unpad_groundtruth_tensors, which is true by "
+        "default",
+        "write unpad_groundtruth_tensors: false in train_config",
+        (ConfigEdit(path, "false", "confidences stay padded"),),
+    )
+
+
 CHECKS = (
     Check(
         "BATCHNORM_LAGS",
@@ -206,6 +223,15 @@ CHECKS = (
         "two steps can't be compared.",
         "write shuffle: false in eval_input_reader",
         _shuffled,
+    ),
+    Check(
+        "CONFIDENCES_PADDED",
+        ERROR,
+        "model_main takes the padding off an image's boxes, and not off the confidences that are "
+        'its targets: the first step stops ("Condition x == y did not hold element-wise:] [x '
+        '(Loss/assert_equal_1/x:0) = ] [100] [y (Loss/assert_equal_1/y:0) = ] [3]").',
+        "write unpad_groundtruth_tensors: false in train_config",
+        _padded_confidences,
     ),
     Check("STEPS_ENDLESS", WARNING, "Training never ends.", "write num_steps", _no_end),
 )

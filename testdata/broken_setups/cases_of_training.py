@@ -24,6 +24,11 @@ def cases(case):
         .fixable()
     )
     yield (
+        case("confidences_padded", "CONFIDENCES_PADDED")
+        .change("num_classes: 8", "num_classes: 8 use_confidences_as_targets: true")
+        .fixable()
+    )
+    yield (
         case("fpn_on_300_pixels", "FPN_IMAGE_SIZE")
         .change('"ssd_mobilenet_v1"', '"ssd_mobilenet_v1_fpn"')
         .change("height: 160 width: 160", "height: 300 width: 300")

@@ -32,7 +32,10 @@ CASES = (
     (TWO_STAGES, "first_stage_atrous_rate", 0, True),
     (TWO_STAGES, "first_stage_box_predictor_kernel_size", -1, True),
     (TWO_STAGES, "first_stage_box_predictor_depth", 0, True),
-    (TWO_STAGES, "second_stage_batch_size", -1, True),
+    (TWO_STAGES, "second_stage_batch_size", 0, True),
+    (TWO_STAGES, "second_stage_batch_size", 1, False),
+    (TWO_STAGES, "num_classes", 0, True),
+    (SSD, "num_classes", 0, True),
     (TWO_STAGES, "first_stage_minibatch_size", -1, False),
     (TWO_STAGES, "second_stage_box_predictor.mask_rcnn_box_predictor.box_code_size", 3, True),
     (MASKS, "second_stage_box_predictor.mask_rcnn_box_predictor.mask_height", 0, True),
@@ -46,3 +49,8 @@ CASES = (
 @pytest.mark.parametrize("family, path, value, refused", CASES)
 def test_a_number_of_which_no_layer_can_be_made(family, path, value, refused):
     assert ("LAYER_IMPOSSIBLE" in codes(family, {path: value})) == refused
+
+
+@pytest.mark.parametrize("field", ["num_classes", "second_stage_batch_size"])
+def test_one_stage_has_no_use_for_numbers_of_the_second(field):
+    assert "LAYER_IMPOSSIBLE" not in codes(TWO_STAGES, {field: 0, "number_of_stages": 1})

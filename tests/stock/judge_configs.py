@@ -303,6 +303,22 @@ def shallow():
     resnet_utils.stack_blocks_dense = resnet_v1.resnet_utils.stack_blocks_dense = of_one_unit
 
 
+def mask_as_a_gpu_does():
+    """Masks of detections that an image lacks are placed in boxes of no size: a GPU does not mind, a
+    CPU crashes.  Doctor warns of it (MASKS_PADDED); which made-up weights find enough is chance."""
+    import tensorflow.compat.v1 as tf
+    from object_detection.utils import ops
+
+    reframe = ops.reframe_box_masks_to_image_masks
+
+    def of_sizes(masks, boxes, *args, **more):
+        sizes = boxes[:, 2:] - boxes[:, :2]
+        whole = tf.tile([[0.0, 0.0, 1.0, 1.0]], [tf.shape(boxes)[0], 1])
+        return reframe(masks, tf.where(tf.reduce_all(sizes > 0, 1), boxes, whole), *args, **more)
+
+    ops.reframe_box_masks_to_image_masks = of_sizes
+
+
 def warm(path, verb):
     """Makes graphs of a config, but no session: what that loads, forks need not load each."""
     import tensorflow.compat.v1 as tf
@@ -379,6 +395,7 @@ def prepare(verb):
     deprecation._PRINT_DEPRECATION_WARNINGS = False  # making them takes a tenth of the time
     if verb != "estimator":
         tf.estimator.Estimator = ModelFunction
+        mask_as_a_gpu_does()
         shallow()
 
 
