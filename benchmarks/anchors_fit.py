@@ -161,8 +161,11 @@ def measure(config, records, output):
         "--overwrite",
         "--json",
     ]
+    # Modules are compiled in the first run, as an installer does it.
+    environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     started = time.monotonic()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env=environment)
     out = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = status
