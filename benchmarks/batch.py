@@ -178,8 +178,8 @@ A worker that has begun (CPython 3.13, its steps timed) takes 0.09 s for the SSD
 writing with the reading back beside it, 0.02 comparing, 0.02 opening and planning; for the R-FCN of
 258 MB written 0.23 s: 0.15, 0.03 and 0.04. Two workers start in some 0.27 s, beside each other, and
 end within 0.15 s of each other. So processor time is the limit, of which two processors have twice
-the seconds below: a third is the system's copying (perf: half of all while the machine is busy),
-and Python's part is flat, no function above 3 %.
+the seconds below: 30 % are the system's copying, and the rest is flat (cProfile: no function of
+graphfix above 2 %).
 
 These models have no frozen graphs: `benchmarks_frozen.md` has what one beside a checkpoint takes.
 
