@@ -176,7 +176,10 @@ a batch's time here, where copying is fast.
 
 A worker that has begun (CPython 3.13, its steps timed) takes 0.09 s for the SSD of 27 MB: 0.05
 writing with the reading back beside it, 0.02 comparing, 0.02 opening and planning; for the R-FCN of
-258 MB written 0.23 s: 0.15, 0.03 and 0.04. Two workers start in some 0.27 s, beside each other.
+258 MB written 0.23 s: 0.15, 0.03 and 0.04. Two workers start in some 0.27 s, beside each other, and
+end within 0.15 s of each other. So processor time is the limit, of which two processors have twice
+the seconds below: 30 % are the system's copying, and the rest is flat (cProfile: no function of
+graphfix above 2 %).
 
 These models have no frozen graphs: `benchmarks_frozen.md` has what one beside a checkpoint takes.
 

@@ -265,6 +265,14 @@ one new): checkpoint, config, report and the rewritten graph. Beside that, what 
 before: with the converted checkpoint already there, build the model, restore, and export, by the
 stock exporter. Whole processes, one after the other; the first round is not counted.
 
+Of 0.69 s of the SSD and 0.74 of the Faster R-CNN (CPython 3.7, its steps timed), the interpreter,
+NumPy, protobuf and crc32c take 0.12; graphfix's modules 0.05; opening 0.17 and 0.20 (a quarter is
+finding 7,000 nodes in the bytes, two fifths their names, inputs and order, a quarter the constants
+that become a checkpoint); planning 0.06 and 0.05; rewriting 0.13 and 0.14; writing 0.08; reading
+all back and comparing 0.06 and 0.08; the rest is ending and syncing. A fifteenth of the SSD's
+export is 0.47: 0.35 s beyond start-up for 7,000 nodes that Python reads, rewrites, and reads again.
+No single step is in the way.
+
 Then the original and the rewritten graph run on the same pictures of noise, one picture in the one
 and then in the other, by TensorFlow on this machine's CPUs. What the rewritten graph gains is the
 suppression of classes it no longer has. How much time suppression takes depends on how many boxes

@@ -7,17 +7,13 @@ from graphfix.process import import_path
 
 import_path.settle()
 
-import gc  # noqa: E402
 import signal  # noqa: E402
 import sys  # noqa: E402
 
-from graphfix.process import linear_algebra  # noqa: E402
+from graphfix.process import collector, linear_algebra  # noqa: E402
 
 linear_algebra.use_one_thread()
-
-# Starting makes many objects and no garbage: at the default of 700 (2,000 since CPython 3.13), the
-# collector would look at all of them several times.
-gc.set_threshold(100_000)
+collector.begin()
 
 # Until the command line heeds Ctrl-C, there is nothing that has to be undone.
 if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
@@ -29,10 +25,7 @@ def run() -> None:
     from graphfix.cli import command_line
 
     code = command_line.run()
-    # Python's end would look through all objects for garbage, several times; the system takes them
-    # all at once.  CPython 3.6 cannot be told so.
-    if hasattr(gc, "freeze"):
-        gc.freeze()
+    collector.end()
     sys.exit(code)
 
 

@@ -22,6 +22,7 @@ from graphfix.errors import SourceError
 
 _SOFT = 0.1
 _SHRINKS = 16  # an interpolated anchor shrinks by the root of a scale alone
+_MOST_POINTS = 4000
 _MOST_KEPT = 400  # cached arrays of overlaps, of maps and of each map's anchors
 
 
@@ -75,12 +76,22 @@ class Objective:
     ):
         self.matching, self.image, self.limits = matching, image, limits
         self.placed = GridOverlaps(boxes, present, maps)
+        # One point in six is come to again, on a way back above all.
+        self.points: Dict[Tuple[str, bytes], Optional[Candidate]] = {}
         self.known: Dict[Tuple, np.ndarray] = {}
         self.anchors: List[Dict[Tuple, np.ndarray]] = [{} for _ in present.maps]
 
     def candidate(self, space: SearchSpace, vector: np.ndarray) -> Optional[Candidate]:
         """The point of a vector, its anchors shrunk into the limits; None where it cannot be."""
         vector = np.clip(vector, *space.bounds.T)
+        key = space.name, vector.tobytes()
+        if key not in self.points:
+            if len(self.points) >= _MOST_POINTS:
+                self.points.clear()
+            self.points[key] = self._candidate(space, vector)
+        return self.points[key]
+
+    def _candidate(self, space: SearchSpace, vector: np.ndarray) -> Optional[Candidate]:
         for _ in range(_SHRINKS):
             if not space.ordered(vector):
                 return None

@@ -8,6 +8,7 @@ does then: an exception raised at any moment, such as within an import, may be l
 import collections
 import contextlib
 import fcntl
+import functools
 import glob
 import hashlib
 import json
@@ -15,7 +16,7 @@ import os
 import resource
 import sys
 import tempfile
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from graphfix import __version__
 from graphfix.batch.batch import CONVERTED, DOWNLOADS, FAILED, LOCKS, UNCHANGED, WORK
@@ -24,12 +25,12 @@ from graphfix.errors import GraphfixError, Problem, RequestError, SourceError
 from graphfix.exporting.possible import exports
 from graphfix.formats.archive import SUFFIXES
 from graphfix.formats.checkpoint import reader
+from graphfix.formats.extents import AGAIN
 from graphfix.formats.graphdef.kinds import saved_model_file
-from graphfix.formats.regular_files import read_file
+from graphfix.formats.regular_files import read_file, unreadable
 from graphfix.fronts import Front, asked_by
 from graphfix.modeldir import foreign, ownership
 from graphfix.modeldir.destinations import Directory
-from graphfix.modeldir.download import fetch
 from graphfix.modeldir.manifest import Manifest, read_manifest
 from graphfix.modeldir.names import (
     CHECKPOINT,
@@ -44,6 +45,7 @@ from graphfix.modeldir.search import find_archive, find_frozen, find_prefix, mod
 from graphfix.modeldir.source_labels import label_maps_in, named_label_maps
 from graphfix.options import OPTIONS, ConvertOptions
 from graphfix.pipeline_config.document import parse_config
+from graphfix.process.background import Background
 from graphfix.report.report import Report
 from graphfix.stock_api.target_api import find_target_api
 from graphfix.verification.judge import judge
@@ -138,13 +140,11 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
         download["sha256"]
         + next(suffix for suffix in SUFFIXES if download["url"].endswith(suffix)),
     )
-    made_of = {
-        "target": _target_digest(target, directory),
-        "graphfix": __version__,
-        "source": download["sha256"]
-        if download
-        else _content(entry["source"], target.get("pipeline_config_path")),
-    }
+    made_of = {"target": _target_digest(target, directory), "graphfix": __version__}
+    if download:
+        made_of["source"] = download["sha256"]
+    else:
+        content = _content(entry["source"], target.get("pipeline_config_path"))
     record = _record(directory)
     changed: Tuple[Problem, ...] = ()
     if record is None and os.path.isdir(directory) and os.listdir(directory):
@@ -155,6 +155,13 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
             "move it elsewhere, or give the model another name",
         )
     before = (record.made_of if record else None) or {}
+
+    def read(step: Callable[[], None]) -> None:
+        if "source" not in made_of:
+            made_of["source"] = content(step)
+
+    if record:
+        read(lambda: None)
     if record and {key: before.get(key) for key in made_of} == made_of:
         changed = judge(directory, record).problems
         if not changed:
@@ -177,16 +184,20 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
         _have(download, archive, out, work)
 
     def told(report: Report) -> Dict[str, Any]:
+        reading.wait()
         counts = collections.Counter(one.severity for one in report.findings)
         return dict(made_of, summary=report.summary, findings=dict(counts))
 
-    report = convert(
-        archive or entry["source"],
-        Directory(directory, overwrite=record is not None),
-        ConvertOptions(**target),
-        made_of=told,
-        exports=exports,
-    )
+    # Nobody asks whether a new model has changed: a processor that is free reads it for its digest,
+    # beside the conversion.
+    with Background(read) as reading:
+        report = convert(
+            archive or entry["source"],
+            Directory(directory, overwrite=record is not None),
+            ConvertOptions(**target),
+            made_of=told,
+            exports=exports,
+        )
     lines = [report.summary] + [f"replaced what had changed: {ownership.named(names)}"] * bool(
         names
     )
@@ -195,6 +206,9 @@ def _converted(entry: Dict[str, Any], out: str, work: str) -> Dict[str, Any]:
 
 def _have(download: Dict[str, Any], archive: str, out: str, work: str) -> None:
     """Has a published archive here, whole; of several models that want it, one fetches it."""
+    # It brings Python's own for the network, a tenth of what a worker imports.
+    from graphfix.modeldir.download import fetch
+
     handle = os.open(
         os.path.join(out, LOCKS, ".download-" + download["sha256"]), os.O_RDWR | os.O_CREAT, 0o666
     )
@@ -223,14 +237,15 @@ def _target_digest(target: Dict[str, Any], directory: str) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode("ascii")).hexdigest()
 
 
-def _content(path: str, config_path: Optional[str]) -> str:
-    """A digest of what a source holds: an archive's bytes; else of all but the weights, whose
-    checksums are in the checkpoint's index."""
+def _content(path: str, config_path: Optional[str]) -> Callable[[Callable[[], None]], str]:
+    """What reads a source, and gives a digest of what it holds: of an archive's bytes; else of all
+    but the weights, whose checksums are in the checkpoint's index.  It calls what it is given now
+    and then."""
     path, config = model_of(path)
     config_path = config_path or config
     foreign.refuse(path)
     if find_archive(path):
-        return _sha256(path)
+        return functools.partial(_unchanged, path, _seen(path))
     frozen = find_frozen(path)
     rows: List[str] = []
     if frozen:
@@ -251,13 +266,37 @@ def _content(path: str, config_path: Optional[str]) -> str:
     found += label_maps_in(beside)
     with contextlib.suppress(SourceError):  # the conversion says what is wrong with it
         found += named_label_maps(parse_config(read_file(config), config).message, config, beside)
-    for one in dict.fromkeys(found):
-        if os.path.isfile(one):
-            rows.append(f"{os.path.basename(one)} {_sha256(one)}")
-    return hashlib.sha256("\n".join(rows).encode("utf-8", "surrogateescape")).hexdigest()
+
+    seen = {one: _seen(one) for one in found if os.path.isfile(one)}
+
+    def digest(step: Callable[[], None]) -> str:
+        told = rows + [
+            f"{os.path.basename(one)} {_unchanged(one, then, step)}" for one, then in seen.items()
+        ]
+        return hashlib.sha256("\n".join(told).encode("utf-8", "surrogateescape")).hexdigest()
+
+    return digest
 
 
-def _sha256(path: str) -> str:
+def _seen(path: str) -> Tuple[int, ...]:
+    """What differs where a file was written to."""
+    found = os.stat(path)
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _unchanged(path: str, seen: Tuple[int, ...], step: Callable[[], None]) -> str:
+    """The SHA-256 of a file that still is what was seen, or the digest might be of other bytes than
+    were converted."""
+    try:
+        digest, now = _sha256(path, step), _seen(path)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if now != seen:
+        raise SourceError(path, "changed while it was read", AGAIN)
+    return digest
+
+
+def _sha256(path: str, step: Callable[[], None] = lambda: None) -> str:
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(_CHUNK))
     with open(path, "rb", buffering=0) as file:
@@ -266,6 +305,7 @@ def _sha256(path: str) -> str:
             if not count:
                 return digest.hexdigest()
             digest.update(buffer[:count])
+            step()
 
 
 def _record(directory: str) -> Optional[Manifest]:

@@ -81,10 +81,12 @@ def graph_findings(source: Model) -> Tuple[Finding, ...]:
 
 
 def _graphs(source: Model) -> Dict[str, str]:
-    """The files a source's graphs are in, by what they will be called."""
+    """The files a source's graphs are in, by what they will be called; what has a graph's name and
+    is no file (a link to nothing, a pipe) is among them, for its opener to refuse."""
     beside = os.path.dirname(source.prefix)
+    frozen = os.path.join(beside, FROZEN)
     found = {
-        FROZEN: source.frozen,
+        FROZEN: source.frozen or (None if os.path.isfile(frozen) else frozen),
         TFLITE: os.path.join(beside, TFLITE),
         SAVED_MODEL: saved_model_file(os.path.join(beside, SAVED_MODEL_DIRECTORY)),
     }
@@ -92,7 +94,7 @@ def _graphs(source: Model) -> Dict[str, str]:
         found = {TFLITE: source.frozen}
     if os.path.isdir(source.prefix):
         found[SAVED_MODEL] = saved_model_file(source.prefix)
-    return {name: path for name, path in found.items() if path and os.path.isfile(path)}
+    return {name: path for name, path in found.items() if path and os.path.lexists(path)}
 
 
 def _new_anchors(source: Model, message: Any, path: str, api: str) -> Optional[AnchorSpec]:

@@ -134,8 +134,10 @@ def write(
             write_state(*os.path.split(prefix))
         put(CONFIG, output.config.encode())
         for name, pieces in output.graphs.items():
-            os.makedirs(os.path.dirname(os.path.join(directory, name)), exist_ok=True)
-            extents.write(os.path.join(directory, name), pieces)
+            path = os.path.join(directory, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            extents.write(path, pieces)
+            figures.add_file(path)
             meant[name] = meant_of(pieces)
         if SAVED_MODEL in output.graphs:
             # Empty as the exporter's, which has its variables as constants in the graph.

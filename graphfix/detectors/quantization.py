@@ -13,8 +13,9 @@ A weight-shared predictor's levels beyond the first have activation ranges of th
 the predictor's scope with _1, _2, ... behind it.
 """
 
+import functools
 import re
-from typing import Iterable, Tuple
+from typing import Iterable, Match, Optional, Tuple
 
 STEP = "fake_quantization_step"
 _RANGE = re.compile(r"(?P<scope>(?:.+/)?\w*_quant)/(?P<bound>min|max)\Z")
@@ -51,9 +52,13 @@ def output_ranges(scope: str, names: Iterable[str]) -> Tuple[Tuple[str, str], ..
 
 
 def _ranges(names: Iterable[str]):
-    return (
-        (name, match) for name, match in ((name, _RANGE.match(name)) for name in names) if match
-    )
+    return ((name, match) for name, match in ((name, _range(name)) for name in names) if match)
+
+
+@functools.lru_cache(maxsize=4096)
+def _range(name: str) -> Optional[Match[str]]:
+    """Which bound a name is, asked again for each head."""
+    return _RANGE.match(name)
 
 
 def tracking(name: str) -> Tuple[str, str]:

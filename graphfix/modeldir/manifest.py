@@ -38,6 +38,7 @@ FORMAT = 1
 _LIMIT = 64 << 20
 _HEX = re.compile(r"[0-9a-f]+\Z")
 _REMEDY = "make the directory again"
+_ENCODE = json.JSONEncoder(sort_keys=True).encode  # json.dumps makes an encoder each time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,7 +165,7 @@ def _checksum(body: bytes) -> str:
 def _lines(value: Any) -> str:
     """JSON with a row a line where there are rows of rows, for version control."""
     if not isinstance(value, dict) or not any(isinstance(one, dict) for one in value.values()):
-        return json.dumps(value, sort_keys=True)
+        return _ENCODE(value)
     rows = [f"{json.dumps(name)}: {_lines(one)}" for name, one in sorted(value.items())]
     return "{\n" + ",\n".join(rows) + "}"
 

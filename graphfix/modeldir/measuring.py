@@ -20,6 +20,7 @@ from typing import (
     Optional,
     Sequence,
     Tuple,
+    Union,
 )
 
 from graphfix.errors import Problem, SourceError
@@ -78,7 +79,7 @@ def measure(
 ) -> Measured:
     """Reads every file of a directory once, or those that are `listed`; not its manifest.
 
-    `known` has the figures of tensors that were read back as they were written.
+    `known` has the figures of tensors and files that were read back as they were written.
 
     Links are not followed, and directories that are not listed not looked into, except
     MODEL_DIRECTORIES.
@@ -110,7 +111,7 @@ def measure(
     for path, _, mode in found:
         if stat.S_ISREG(mode):
             try:
-                files[path] = _content(directory, path, stores)
+                files[path] = _content(directory, path, stores, known)
             except OSError as error:
                 problems.append(
                     Problem(
@@ -181,13 +182,19 @@ def meant_of(pieces: Pieces) -> Content:
     return Content(size, crc)
 
 
-def _content(directory: str, path: str, stores: Mapping[str, TensorStore]) -> Content:
+def _content(
+    directory: str, path: str, stores: Mapping[str, TensorStore], known: Optional["Figures"]
+) -> Content:
     where = os.path.join(directory, path)
     if path.endswith(_DATA) and path[: -len(_DATA)] in stores:
         return Content(os.path.getsize(where))
+    return (known and known.file(where)) or _content_at(where)
+
+
+def _content_at(path: str, step: Callable[[], None] = lambda: None) -> Content:
     size = crc = total = 0
     buffer = memoryview(bytearray(_CHUNK))
-    with open(where, "rb") as file:  # buffered: it fills the buffer but for the last time
+    with open(path, "rb") as file:  # buffered: it fills the buffer but for the last time
         while True:
             count = file.readinto(buffer)
             if not count:
@@ -195,10 +202,12 @@ def _content(directory: str, path: str, stores: Mapping[str, TensorStore]) -> Co
             size += count
             crc = checksum.crc32c(buffer[:count], crc)
             total = checksum.sum64(buffer[:count], total)
+            step()
 
 
 class Figures:
-    """What `stored_bytes.measure` gives of each tensor that is added, or the SourceError it raises.
+    """What `stored_bytes.measure` gives of each tensor that is added, or the SourceError it raises;
+    and the rows of files.
 
     Any number of threads may `work` at it, also while tensors are still added: reading and
     checksums leave other threads alone, so that two take half the time of one.
@@ -207,12 +216,21 @@ class Figures:
     def __init__(self) -> None:
         self._found: Dict[Tuple[TensorMeta, Extent], Any] = {}
         # No lock: a signal's exception may come between taking one and noting that it is taken.
-        self._left: Deque[TensorView] = collections.deque()
+        self._left: Deque[Union[TensorView, str]] = collections.deque()
+        self._files: Dict[str, Content] = {}
         self._closed = False
 
     def add(self, view: TensorView) -> None:
         """Adds a tensor whose bytes lie in one extent."""
         self._left.append(view)
+
+    def add_file(self, path: str) -> None:
+        """Adds a large file, which is written and nobody changes."""
+        self._left.append(path)
+
+    def file(self, path: str) -> Optional[Content]:
+        """The row of a file that was added; None of any other, and of one that cannot be read."""
+        return self._files.get(path)
 
     def close(self) -> None:
         """No more are added."""
@@ -224,17 +242,21 @@ class Figures:
             while True:
                 closed = self._closed
                 try:
-                    view = self._left.popleft()
+                    one = self._left.popleft()
                 except IndexError:
                     if closed:
                         return
                     time.sleep(_PAUSE)
                     continue
                 step()
+                if isinstance(one, str):
+                    with contextlib.suppress(OSError):  # whoever asks reads it again, and says why
+                        self._files[one] = _content_at(one, step)
+                    continue
                 try:
-                    self._found[_key(view)] = stored_bytes.measure(view, extents)
+                    self._found[_key(one)] = stored_bytes.measure(one, extents)
                 except SourceError as error:
-                    self._found[_key(view)] = error
+                    self._found[_key(one)] = error
 
     def of(self, views: Sequence[TensorView]) -> Dict[str, Any]:
         """The figures of each view by its tensor's name; those are measured that were not."""

@@ -34,8 +34,11 @@ def to_json(plan: Plan) -> str:
 
     # One edit a line, keys in order: comparable line by line.  `vars` of a dataclass, because
     # dataclasses.asdict copies every number of every index.
+    # One encoder, because json.dumps makes one each time.
+    encode = json.JSONEncoder(sort_keys=True, default=vars).encode
+
     def lines(rows) -> str:
-        return ",\n".join("  " + json.dumps(one, sort_keys=True, default=vars) for one in rows)
+        return ",\n".join("  " + encode(one) for one in rows)
 
     head = json.dumps(
         {

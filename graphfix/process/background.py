@@ -42,10 +42,14 @@ class Background:
     def __exit__(self, kind: Any, *_: object) -> None:
         try:
             if kind is None:
-                self._wait()
+                self.wait()
         finally:
             self._end()
-        if kind is None and self._raised:
+
+    def wait(self) -> None:
+        """Waits for the work's end, and raises what it raised."""
+        self._wait()
+        if self._raised:
             raise self._raised[0]
 
     def _end(self) -> None:

@@ -24,12 +24,14 @@ _PROGRAM = (
     "del sys.path[0]\n"
     "import os, signal\n"
     "os.environ.update(%(environment)r)\n"
-    "from graphfix.process import linear_algebra\n"
+    "from graphfix.process import collector, linear_algebra\n"
     "linear_algebra.use_one_thread()\n"
+    "collector.begin()\n"
     "if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:\n"
     "    signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
     "from %(module)s import main\n"
     "main()\n"
+    "collector.end()\n"
 )
 
 

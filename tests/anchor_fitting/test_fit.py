@@ -13,7 +13,10 @@ from graphfix.anchor_fitting import search
 from graphfix.anchor_fitting.coverage import best_overlaps
 from graphfix.anchor_fitting.data import BoxSet
 from graphfix.anchor_fitting.fit import fit
+from graphfix.anchor_fitting.limits import Limits, image_limit
 from graphfix.anchor_fitting.objective import Candidate, Matching, Objective, described
+from graphfix.anchor_fitting.search_space import search_spaces
+from graphfix.anchor_fitting.space import Shapes
 from graphfix.detectors.anchor_generators import describe_anchors
 from graphfix.errors import RequestError
 from graphfix.pipeline_config.anchor_generators import format_anchors, parse_anchors
@@ -211,3 +214,18 @@ def test_the_objective_remembers_rightly():
         np.testing.assert_array_equal(
             objective.best(spec), best_overlaps(found, spec, model, 0.5).iou
         )
+
+
+def test_a_point_is_built_once(monkeypatch):
+    """A search comes to one point in six again; other spaces have points of their own."""
+    generator, model = case(SSD % ("ssd_mobilenet_v1", PUBLISHED))
+    found = boxes("wide", count=300)
+    present = described(generator, "it", None)
+    limits = Limits(present, image_limit(present, found.images))
+    objective = Objective(found, present, model, Matching(0.5), (300.0, 300.0), limits)
+    shapes = Shapes(np.zeros(1), np.zeros(1))
+    scales, ratios = search_spaces(generator, shapes, None, present.per_map)[:2]
+    first = [objective.candidate(space, space.present) for space in (scales, ratios)]
+    monkeypatch.setattr(objective, "_candidate", None)
+    assert [objective.candidate(space, space.present) for space in (scales, ratios)] == first
+    assert first[0].space is scales and first[1].space is ratios

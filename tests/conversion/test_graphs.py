@@ -37,6 +37,26 @@ def test_the_summary_names_what_is_left_out(graphfix, source, tmp_path):
     assert done.out == summary + "\n"
 
 
+@pytest.mark.parametrize("name", [FROZEN, "tflite_graph.pb", "saved_model/saved_model.pb"])
+@pytest.mark.parametrize(
+    "make",
+    [lambda path: path.symlink_to("/nowhere/it"), lambda path: os.mkfifo(str(path)), os.mkdir],
+    ids=["link", "pipe", "directory"],
+)
+def test_what_has_a_graphs_name_and_is_no_file(graphfix, source, tmp_path, name, make):
+    """A link to a disk that is not there, say: said, as of a graph that is damaged."""
+    os.remove(str(source / FROZEN))
+    (source / name).parent.mkdir(exist_ok=True)
+    make(source / name)
+    words = ["convert", source, *FLAGS, "--output_directory", tmp_path / "out"]
+    done = graphfix(*words, "--require_graph")
+    assert done.code == 3 and f"{name}: cannot be read: " in done.err
+    done = graphfix(*words)
+    last = done.out.rstrip("\n").split("\n")[-1]
+    assert done.code == 0
+    assert last.startswith(f"{os.path.basename(name)} left out (FROZEN_GRAPH): cannot be read: ")
+
+
 @pytest.mark.parametrize("harm", [damage, lambda path: os.remove(str(path))], ids=["bad", "none"])
 def test_a_graph_that_has_to_be_there(graphfix, source, tmp_path, harm):
     words = ["convert", source, *FLAGS, "--output_directory", tmp_path / "out", "--require_graph"]

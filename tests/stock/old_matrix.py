@@ -7,7 +7,8 @@ Runs under any Python that runs graphfix.  old_tensorflow.py exports a small det
 values under each TensorFlow; graphfix converts it to some of its classes in another order
 ("subset") and to all of them and two new ones ("grown"); the same TensorFlow exports the converted
 checkpoint and config, and runs both graphs and the source's on a picture.  DIR keeps the answers: a
-run that was stopped goes on where it was.  --write puts the table into docs/frozen.md.
+run that was stopped goes on where it was.  --write puts the table into docs/frozen.md; of what was
+not run, its cells stay.
 """
 
 import argparse
@@ -242,7 +243,22 @@ def cell(answer):
     return " ".join(texts), right
 
 
-def table(answers):
+def cells_of(page):
+    """{"version/family/count/surgery": cell} of the table in the page."""
+    found = {}
+    for line in page.splitlines():
+        row = [cell.strip() for cell in line.split("|")[1:-1]]
+        if row and row[0] in FAMILIES:
+            found.update(
+                (f"{one}/{'/'.join(row[:3])}", cell) for one, cell in zip(VERSIONS, row[3:])
+            )
+    return found
+
+
+def table(answers, before):
+    """The table; what was not run now is as in the page `before`."""
+    cells = cells_of(before)
+    cells.update((key, cell(answer)[0]) for key, answer in answers.items())
     lines = [
         f"| detector | classes | surgery | {' | '.join(VERSIONS)} |",
         "|---|---|---|" + "---|" * len(VERSIONS),
@@ -250,10 +266,9 @@ def table(answers):
     for family in FAMILIES:
         for count in COUNTS:
             for surgery in SURGERIES:
-                found = [answers.get(f"{one}/{family}/{count}/{surgery}") for one in VERSIONS]
+                found = [cells.get(f"{one}/{family}/{count}/{surgery}", "") for one in VERSIONS]
                 if any(found):
-                    cells = " | ".join(cell(one)[0] if one else "" for one in found)
-                    lines.append(f"| {family} | {count} | {surgery} | {cells} |")
+                    lines.append(f"| {family} | {count} | {surgery} | {' | '.join(found)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -284,9 +299,11 @@ def main():
                     json.dump(answers, file, indent=1, sort_keys=True)
     if args.write:
         with open(DOCS) as file:
-            before = file.read().split(HEADING)[0]
+            page = file.read()
+        above, before = page.split(HEADING)
+        made = table(answers, before)
         with open(DOCS, "w") as file:
-            file.write(before.rstrip("\n") + "\n\n" + HEADING + "\n" + LEGEND + table(answers))
+            file.write(above.rstrip("\n") + "\n\n" + HEADING + "\n" + LEGEND + made)
     return 0 if all(cell(one)[1] for one in answers.values()) else 1
 
 

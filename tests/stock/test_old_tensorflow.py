@@ -72,3 +72,16 @@ def test_graphs_for_tensorflow_lite(count, flags, tmp_path):
             assert np.abs(ours[name] - theirs[name]).max() <= 1e-5
         else:
             assert ours[name].tobytes() == theirs[name].tobytes()
+
+
+def test_the_page_keeps_the_cells_that_were_not_run():
+    """Or one cell measured anew would take all others away."""
+    with open(old_matrix.DOCS) as file:
+        page = file.read().split(old_matrix.HEADING)[1]
+    assert page.endswith(old_matrix.table({}, page))
+    key = "1.13/mask_rcnn/90/subset"
+    before, anew = (
+        old_matrix.cells_of(one)
+        for one in (page, old_matrix.table({key: {"refused": "a reason"}}, page))
+    )
+    assert anew == dict(before, **{key: "refused: a reason"}) and len(anew) > 100

@@ -3,7 +3,7 @@
 import glob
 import os
 import re
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -13,7 +13,7 @@ from graphfix.formats import checksum, regular_files
 from graphfix.formats.checkpoint import entries, stored_bytes, table
 from graphfix.formats.checkpoint.stored_bytes import COPY_AGAIN
 from graphfix.formats.dtypes import BY_NUMBER
-from graphfix.formats.schema import parse
+from graphfix.formats.schema import parser
 from graphfix.formats.tensors import Extent, TensorMeta, TensorStore, TensorView
 
 # A real index has some 50 bytes a tensor, the largest published detector's 69 KiB together.
@@ -94,14 +94,17 @@ def open_bundle(prefix: str, index: Optional[bytes] = None) -> TensorStore:
     Raises:
       SourceError: the index or a shard is missing, damaged, or contradicts the other.
     """
-    return _Opened(prefix, read_index(prefix) if index is None else index).store()
+    data = read_index(prefix) if index is None else index
+    with parser() as parse:
+        return _Opened(prefix, data, parse).store()
 
 
 class _Opened:
     """One pass over an index; what is true afterwards is in the views it makes."""
 
-    def __init__(self, prefix: str, data: bytes):
+    def __init__(self, prefix: str, data: bytes, parse: Callable[[Any, bytes], Any]):
         self.prefix = prefix
+        self.parse = parse
         self.path = index_path(prefix)
         self.pairs = dict(table.read(data, self.path))
         header = self._parse(entries.header_class(), self.pairs.pop(b"", None), "its header")
@@ -125,7 +128,7 @@ class _Opened:
         if not 0 < header.num_shards <= 99999:
             raise self._fault(f"claims {header.num_shards} shards")
         self.shards = header.num_shards
-        self.sizes: Dict[int, int] = {}
+        self.opened: Dict[int, Tuple[str, int]] = {}
         self.claimed: Dict[int, int] = {}
 
     def _fault(self, message: str) -> SourceError:
@@ -135,7 +138,7 @@ class _Opened:
         if data is None:
             raise self._fault("lacks " + what)
         try:
-            return parse(message_class, data)
+            return self.parse(message_class, data)
         except (DecodeError, UnicodeDecodeError, RecursionError):
             # The last two come from protobuf's pure Python form, of a string that is not UTF-8 and
             # of groups in groups.
@@ -179,8 +182,10 @@ class _Opened:
         if len(shape) > _MAX_RANK:
             raise self._fault(f"gives tensor '{name}' {len(shape)} dimensions")
         # A dimension of 0 makes a tensor empty, not its other dimensions possible.
-        elements = TensorMeta(name, dtype, tuple(size or 1 for size in shape))
-        if max(elements.size, elements.nbytes) >= 1 << 63:
+        size = 1
+        for dimension in shape:
+            size *= dimension or 1
+        if size * max(1, dtype.itemsize) >= 1 << 63:
             raise self._fault(f"gives tensor '{name}' the impossible shape {list(shape)}")
         return TensorMeta(name, dtype, shape)
 
@@ -198,8 +203,7 @@ class _Opened:
             raise self._fault(
                 f"puts tensor '{meta.name}' at byte {entry.offset}, {entry.size} bytes long"
             )
-        shard = shard_path(self.prefix, entry.shard_id, self.shards)
-        size = self._size(entry.shard_id, shard)
+        shard, size = self._shard(entry.shard_id)
         if entry.offset + entry.size > size:
             raise SourceError(
                 shard,
@@ -218,17 +222,20 @@ class _Opened:
         extent = Extent(shard, entry.offset, entry.size, checksum.unmask(entry.crc32c))
         return TensorView(meta, stored_bytes.loader(meta, extent), extent)
 
-    def _size(self, number: int, path: str) -> int:
-        if number not in self.sizes:
+    def _shard(self, number: int) -> Tuple[str, int]:
+        """A shard's path, and its size."""
+        if number not in self.opened:
+            path = shard_path(self.prefix, number, self.shards)
             try:
                 with regular_files.open_file(path, buffering=0) as file:
-                    self.sizes[number] = os.fstat(file.fileno()).st_size
-                regular_files.check_pointer(path, self.sizes[number])
+                    size = os.fstat(file.fileno()).st_size
+                regular_files.check_pointer(path, size)
             except OSError as error:
                 raise SourceError(
                     path, f"cannot be read: {error.strerror}", f"put it next to {self.path}"
                 ) from None
-        return self.sizes[number]
+            self.opened[number] = path, size
+        return self.opened[number]
 
     def _assembled(self, meta: TensorMeta, entry, keys: List[bytes]) -> TensorView:
         if meta.dtype.itemsize == 0:

@@ -8,10 +8,11 @@ read when the first message of its package is asked for, so that reading a check
 pay for the pipeline's 170 messages.
 """
 
+import contextlib
 import functools
 import os
 import warnings
-from typing import Any, List, Set
+from typing import Any, Callable, Iterator, List, Set
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
@@ -59,14 +60,27 @@ def parse(kind: Any, data: bytes) -> Any:
         some: it stops at a zero byte, and with a warning at the end of a group that never began.
       UnicodeDecodeError, RecursionError: likewise, from its pure Python form.
     """
-    message = kind()
+    with parser() as parse_one:
+        return parse_one(kind, data)
+
+
+@contextlib.contextmanager
+def parser() -> Iterator[Callable[[Any, bytes], Any]]:
+    """Lends `parse` to whoever parses thousands: to look for warnings takes longer than to parse a
+    small message."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        read = message.MergeFromString(data)
-    # Protobuf's own; a file that is collected just now, say, would warn, too.
-    if read != len(data) or any(issubclass(one.category, RuntimeWarning) for one in said):
-        raise DecodeError(f"{read} of {len(data)} bytes are a message")
-    return message
+
+        def parse_one(kind: Any, data: bytes) -> Any:
+            del said[:]
+            message = kind()
+            read = message.MergeFromString(data)
+            # Protobuf's own; a file that is collected just now, say, would warn, too.
+            if read != len(data) or any(issubclass(one.category, RuntimeWarning) for one in said):
+                raise DecodeError(f"{read} of {len(data)} bytes are a message")
+            return message
+
+        yield parse_one
 
 
 def _class_of(descriptor) -> Any:
