@@ -179,6 +179,14 @@ def test_what_tensorflow_2_takes_otherwise_is_edited_and_told():
     assert {"RMSPROP_DECAY", "MOVING_AVERAGES_OFF", "FIELD_IGNORED"} <= set(codes)
 
 
+def test_what_quantizes_in_training_is_removed_and_told():
+    text = tf2_cases.text_of(SMALL)
+    text += "\ngraph_rewriter { quantization { delay: 100 weight_bits: 8 activation_bits: 8 } }\n"
+    message, written, codes = config_of(text)
+    assert not message.HasField("graph_rewriter") and "graph_rewriter" not in written
+    assert codes["FIELD_REMOVED"].subject == "graph_rewriter"
+
+
 def problems(text, **more):
     """Why a config's detector is refused; `quantization` are the names of its ranges."""
     message = parse_config(text.encode(), "config").message
