@@ -42,6 +42,37 @@ _ATROUS = (
     ("first_stage_max_proposals: 8", "first_stage_max_proposals: 30"),
 )
 _AGNOSTIC = (("num_conv_layers: 1", "num_conv_layers: 2 masks_are_class_agnostic: true"),)
+# Of some maps as wide as they may be, of others as wide as the map.
+_MIXED = (("max_depth: 32", "max_depth: 100"),)
+# Heads that all maps share, which need as many boxes everywhere.
+SHARED = (
+    (
+        r"(?s)convolutional_box_predictor \{.*?conv_hyperparams",
+        "weight_shared_convolutional_box_predictor { depth: 64 num_layers_before_predictor: 2 "
+        "kernel_size: 3 conv_hyperparams",
+    ),
+    ("min_scale:", "reduce_boxes_in_lowest_layer: false min_scale:"),
+)
+# Four maps of three widths, so that one width is that of most.
+FOUR_SHARED = (
+    *SHARED,
+    ("num_layers: 6", "num_layers: 4"),
+    ("min_depth:", "num_layers: 4 min_depth:"),
+)
+_ONE_TOWER = (
+    (
+        "num_layers_before_predictor: 2",
+        "num_layers_before_predictor: 2 use_depthwise: true use_dropout: true "
+        "share_prediction_tower: true",
+    ),
+)
+_DEEP_DEPTHWISE = (
+    (
+        r"kernel_size: \d",
+        "kernel_size: 3 use_depthwise: true use_dropout: true num_layers_before_predictor: 3 "
+        "min_depth: 8 max_depth: 300",
+    ),
+)
 # Title: the family's file, and substitutions in it.
 CASES = {
     "ssd_mobilenet_v1": ("ssd_mobilenet_v1", _WHOLE),
@@ -55,8 +86,22 @@ CASES = {
     "ssd_mobilenet_v1, depth 0.25": ("ssd_mobilenet_v1", ()),
     "ssd_mobilenet_v1, depth 0.5, kernels of 3": ("ssd_mobilenet_v1_half", ()),
     "ssd_mobilenet_v1, depth 0.75, depthwise": ("ssd_mobilenet_v1", _DEPTHWISE),
+    "ssd_mobilenet_v1, depth 0.25, layers before the predictor": (
+        "ssd_layers_before_predictor",
+        _MIXED,
+    ),
+    "ssd_mobilenet_v1, depth 0.25, one map, depthwise layers before the predictor": (
+        "ssd_one_feature_map",
+        _DEEP_DEPTHWISE,
+    ),
+    "ssd_mobilenet_v1, heads that share weights": ("ssd_mobilenet_v1", _WHOLE + FOUR_SHARED),
     "ssd_mobilenet_v2": ("ssd_mobilenet_v2", ()),
     "ssd_mobilenet_v2, explicit padding": ("ssd_mobilenet_v2", _PADDED),
+    "ssd_mobilenet_v2, heads that share weights": ("ssd_mobilenet_v2", SHARED),
+    "ssd_mobilenet_v2, heads that share weights, depthwise, one tower": (
+        "ssd_mobilenet_v2",
+        SHARED + _ONE_TOWER,
+    ),
     "ssdlite_mobilenet_v2": ("ssdlite_mobilenet_v2", ()),
     "faster_rcnn_resnet50": ("faster_rcnn_resnet50", ()),
     "faster_rcnn_resnet101": ("faster_rcnn_resnet101", ()),

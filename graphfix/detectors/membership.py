@@ -14,7 +14,9 @@ from graphfix.detectors.quantization import is_quantization
 # Layers outside of the heads' scopes: before the heads of a single feature map; between the stages,
 # in slim and in Keras; Context R-CNN's.
 _BETWEEN = {
-    families.SSD: re.compile(r"Conv2d_\d+_1x1_\d+(_norm)?/"),
+    families.SSD: re.compile(
+        r"(Conv2d_\d+_1x1_\d+(_norm)?|(BoxEncoding|Class)Predictor_depthwise)/"
+    ),
     families.FASTER_RCNN: re.compile(
         r"(Conv|FirstStageRPNFeatures|(Self)?AttentionBlock[^/]*"
         r"|fully_connected(_\d+)?)/"

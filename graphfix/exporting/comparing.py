@@ -88,7 +88,10 @@ def compared(
     why = _INTEGERS if model.quantized else "" if model.meta == SSD else _EDGES
     if not why:
         raise VerificationError(
-            outputs.api, what, "report it, please; without a comparison it is written all the same"
+            outputs.api,
+            what,
+            "name other pictures with --images, or report it, please; without a comparison it is "
+            "written all the same",
         )
     finding = Finding(
         "DETECTIONS_DIFFER",

@@ -1,5 +1,6 @@
 """Whether a device's runtime detects what TensorFlow does: the same boxes, in any order."""
 
+import collections
 import os
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -20,12 +21,14 @@ Detections = Sequence[Dict[str, Any]]
 
 class Agreement(NamedTuple):
     """How many detections there are, how many are found on both sides, and by how much those differ
-    at most."""
+    at most; how many of the first side's have the score of another one, so that either may
+    suppress the other."""
 
     total: int
     found: int
     score: float
     edge: float
+    tied: int
 
     @property
     def equal(self) -> bool:
@@ -34,7 +37,15 @@ class Agreement(NamedTuple):
     def __str__(self) -> str:
         return (
             f"{self.found} of {self.total} detections found alike: scores within {self.score:.2g}, "
-            f"edges within {self.edge:.2g}"
+            f"edges within {self.edge:.2g}" + self._of_ties()
+        )
+
+    def _of_ties(self) -> str:
+        if self.equal or not self.tied:
+            return ""
+        return (
+            f"; {self.tied} of the graph's have the score of another one, and which of such boxes "
+            "stays is arbitrary (pictures without objects or made-up weights give many)"
         )
 
 
@@ -43,9 +54,11 @@ def compare(
 ) -> Agreement:
     """Compares detections picture by picture, where either side's score is `least` or more; scores
     and edges that differ by `near` at most are alike."""
-    total = found = 0
+    total = found = tied = 0
     score = edge = 0.0
     for one, other in zip(before, after):
+        scores = collections.Counter(each["score"] for each in one if each["score"] >= least)
+        tied += sum(times for times in scores.values() if times > 1)
         left: List[Dict[str, Any]] = list(other)
         for wanted in one:
             alike = [(_gaps(wanted, given), given) for given in left if _same(wanted, given, near)]
@@ -58,7 +71,7 @@ def compare(
             total += counts or bool(alike)
             found += bool(alike)
         total += sum(given["score"] >= least + near for given in left)
-    return Agreement(total, found, score, edge)
+    return Agreement(total, found, score, edge, tied)
 
 
 def of_runtime(

@@ -42,7 +42,7 @@ def graph_meanings(
         meanings.PYRAMID_PADDING: _padded_apart(nodes),
         meanings.PREDICTOR_DROPOUT: _drops_in_training_alone(nodes),
         meanings.BASE_SETTINGS: _has_own_settings(nodes, metas, extractor, settings),
-        meanings.SUPPRESSION: _suppressed_before_clipping(nodes),
+        meanings.SUPPRESSION: suppressed_before_clipping(nodes),
     }
     return {code: new for code, new in found.items() if new is not None}
 
@@ -89,8 +89,8 @@ def _drops_in_training_alone(nodes: Any) -> Optional[bool]:
     return not any(map(drops, nodes))
 
 
-def _suppressed_before_clipping(nodes: Any) -> Optional[bool]:
-    """Whether no suppression of an image's boxes reads them clipped."""
+def suppressed_before_clipping(nodes: Any) -> Optional[bool]:
+    """Whether no suppression of an image's boxes reads them clipped; None of a graph without."""
     suppression = re.compile(r"(.*/)?MultiClassNonMaxSuppression/.*non_max_suppression").match
     for name in filter(suppression, nodes):
         node = nodes[name]

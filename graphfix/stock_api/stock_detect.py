@@ -33,7 +33,9 @@ def restored_detector(job, image_shape, result):
         model = model_builder.build(pipeline.model, is_training=False)
         preprocessed, true_shapes = model.preprocess(tf.cast(image, tf.float32))
         with _mask_head() as of_masks:
-            predicted = model.predict(preprocessed, true_shapes, **context_inputs(pipeline))
+            predicted = model.predict(
+                preprocessed, true_shapes, **stock_scene.context_inputs(pipeline)
+            )
         tensors = {
             "predict/" + name: tensor
             for name, tensor in predicted.items()
@@ -87,18 +89,6 @@ def _decode(model, predicted, true_shapes):
             setattr(model, name, enough)
     with contextlib.suppress(_EnoughError):
         model.postprocess(predicted, true_shapes)
-
-
-def context_inputs(pipeline):
-    """What a Context R-CNN wants beside the image: seeded features of other images."""
-    size = stock_scene.context_size(pipeline)
-    if not size:
-        return {}
-    features = np.random.RandomState(0).standard_normal((1,) + size).astype(np.float32)
-    return {
-        "context_features": tf.constant(features),
-        "valid_context_size": tf.constant([size[0]], tf.int32),
-    }
 
 
 @contextlib.contextmanager

@@ -51,6 +51,18 @@ def context_size(pipeline):
     return context and (context.max_num_context_features, context.context_feature_length)
 
 
+def context_inputs(pipeline):
+    """What a Context R-CNN wants beside the image: seeded features of other images."""
+    size = context_size(pipeline)
+    if not size:
+        return {}
+    features = np.random.RandomState(0).standard_normal((1,) + size).astype(np.float32)
+    return {
+        "context_features": tf.constant(features),
+        "valid_context_size": tf.constant([size[0]], tf.int32),
+    }
+
+
 def pixels(job):
     """The image of a job as a batch of one: an .npy, or else noise."""
     if job.get("image"):

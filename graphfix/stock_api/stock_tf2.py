@@ -30,7 +30,8 @@ def outputs(job, scratch, result):
     pixels = stock_scene.pixels(job)
     images = tf.constant(pixels, tf.float32)
     with _mask_head() as found:
-        _predict(model, images)  # makes the variables
+        given = stock_scene.context_inputs(pipeline)
+        _predict(model, images, given)  # makes the variables
         model_lib_v2.load_fine_tune_checkpoint(
             model,
             job["checkpoint"],
@@ -41,7 +42,7 @@ def outputs(job, scratch, result):
             unpad_groundtruth_tensors=False,
         )
         found.clear()
-        predicted, detected = _predict(model, images)
+        predicted, detected = _predict(model, images, given)
         if job.get("mask_features") and found:
             with np.load(job["mask_features"]) as before:
                 features = tf.constant(before[MASK_FEATURES])
@@ -58,9 +59,9 @@ def outputs(job, scratch, result):
     result["variables"] = len(tf.train.list_variables(job["checkpoint"]))
 
 
-def _predict(model, images):
+def _predict(model, images, given):
     preprocessed, shapes = model.preprocess(images)
-    predicted = model.predict(preprocessed, shapes)
+    predicted = model.predict(preprocessed, shapes, **given)
     return predicted, model.postprocess(predicted, shapes)
 
 
@@ -85,7 +86,8 @@ def objects(job, scratch, result):
     checkpoint."""
     pipeline = stock_scene.read_pipeline(job["pipeline_config"])
     model = model_builder.build(pipeline.model, is_training=False)
-    _predict(model, tf.constant(stock_scene.pixels(job), tf.float32))
+    images = tf.constant(stock_scene.pixels(job), tf.float32)
+    _predict(model, images, stock_scene.context_inputs(pipeline))
     saved = tf.train.Checkpoint(model=model).save(os.path.join(scratch, "ckpt"))
     reader = tf.train.load_checkpoint(saved)
     graph = trackable_object_graph_pb2.TrackableObjectGraph.FromString(

@@ -31,3 +31,12 @@ def test_what_is_at_the_threshold_may_be_on_one_side():
     assert compare([[one(0.1001)]], [[]], 0.1).equal
     assert compare([[]], [[one(0.1001)]], 0.1).equal
     assert not compare([[one(0.2)]], [[]], 0.1).equal
+
+
+def test_scores_that_several_have_are_told_where_something_differs():
+    tied = [one(0.9), one(0.9, (0.2, 0.2, 0.6, 0.6)), one(0.8)]
+    assert "; 2 of the graph's have the score of another one" in str(compare([tied], [[]], 0.1))
+    assert "another" not in str(compare([tied], [tied], 0.1))
+    assert "another" not in str(compare([tied[1:]], [tied], 0.1))
+    assert "another" not in str(compare([[*tied[2:], one(0.05), one(0.05)]], [[]], 0.1))
+    assert "another" not in str(compare([[one(0.9)], [one(0.9)]], [[], []], 0.1))

@@ -1,7 +1,9 @@
 """opencv: the text graph, and what is refused."""
 
 import json
+import os
 import re
+import shutil
 
 import pytest
 import repository
@@ -44,6 +46,28 @@ def test_the_last_layer_has_the_configs_suppression(exported):
     assert round(attributes["confidence_threshold"].f, 6) == 0.02
     assert attributes["keep_top_k"].i == 100 and attributes["top_k"].i == -1
     assert nodes["image_tensor"].attr["shape"].shape.dim[1].size == 160
+
+
+def test_boxes_are_clipped_before_suppression_where_the_graph_does(exported, tmp_path):
+    """As graphs of the API did until 2018: what is left of a box decides what it suppresses."""
+    _, nodes, _ = exported
+    assert not nodes["detection_out"].attr["clip"].b
+    graph = message_class("graphfix.graph.GraphDef")()
+    with open(os.path.join(repository.DETECTOR, "frozen_inference_graph.pb"), "rb") as file:
+        graph.ParseFromString(file.read())
+    suppressions = [one for one in graph.node if one.op.startswith("NonMaxSuppression")]
+    for number, node in enumerate(suppressions):
+        name = f"{node.name[: node.name.index('non_max')]}ClipToWindow/boxes_{number}"
+        clip = graph.node.add(name=name, op="Identity", input=[node.input[0]])
+        clip.attr["T"].type = node.attr["T"].type or 1
+        node.input[0] = name
+    (tmp_path / "frozen_inference_graph.pb").write_bytes(graph.SerializeToString())
+    shutil.copy(CONFIG, str(tmp_path))
+    memory = graphfix.Memory()
+    graphfix.export("opencv", tmp_path, memory)
+    text = memory.files["graph.pbtxt"].decode("ascii")
+    parsed = text_format.Parse(text, message_class("graphfix.graph.GraphDef")())
+    assert parsed.node[-1].name == "detection_out" and parsed.node[-1].attr["clip"].b
 
 
 def test_the_anchors_are_the_configs(exported):

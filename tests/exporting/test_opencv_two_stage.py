@@ -99,8 +99,8 @@ def settings(**changes):
     return two_stage.Settings(
         anchors=((64.0, 32.0), (32.0, 64.0)),
         stride=16.0,
-        first=Suppression(1, True, (0.1, 0.2), 0.7, 0.0, 300),
-        second=Suppression(3, True, (0.1, 0.2), 0.6, 0.3, 100),
+        first=Suppression(1, True, (0.1, 0.2), 0.7, 0.0, 300, False),
+        second=Suppression(3, True, (0.1, 0.2), 0.6, 0.3, 100, False),
         shared_boxes=False,
     )._replace(**changes)
 

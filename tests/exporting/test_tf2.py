@@ -36,8 +36,7 @@ def test_the_variables_are_those_that_tensorflow_2_saves(title):
     )
     assert not found.unknown and not found.missing
     recorded = RECORDED[title]
-    extractor = body.feature_extractor
-    wide = widening.Widening(extractor if extractor.type == widening.WIDENED else None)
+    wide = widening.Widening(body if body.feature_extractor.type == widening.WIDENED else None)
     made = {path: list(wide.shape(name, shapes[name])) for name, path in found.paths.items()}
     assert dict(made, save_counter=[]) == {path: shape for path, (_, shape) in recorded.items()}
     for name, path in found.paths.items():
@@ -58,8 +57,12 @@ NAMES = (
     (r".*/block(\d)/unit_(\d+)/bottleneck_v1/shortcut", r"/conv<\1>_block\2_0"),
     # Its last number is a width, which may be another one.
     (r"FeatureExtractor/\w+/(\w+_)\d+(?:_depthwise)?", r"/FeatureMaps/\1"),
-    (r"BoxPredictor_(\d+)/Conv2d_(\w+)", r"/SharedConvolutions_\1/Conv2d_\2"),
+    (r"(?:BoxPredictor_(\d+)/)?Conv2d_(\d+_1x1_)\d+", r"/SharedConvolutions_\1/Conv2d_\2"),
     (r"(?:BoxPredictor_(\d+)/)?(Box|Class)(\w+)", r"/Convolutional\2Head_\1/\2\3"),
+    (r"WeightShared\w+/(ProjectionLayer/conv2d_\d+)", r"/\1/"),
+    (r"WeightShared\w+/(\w*Tower/conv2d_\d+)", r"/\1/"),
+    (r"WeightShared\w+/(\w*Tower/conv2d_\d+)/(feature_\d+)", r"/\1/BatchNorm/\2/"),
+    (r"WeightShared\w+/(Box|Class)Predictor", r"/WeightSharedConvolutional\1Head/\1Predictor/"),
     (r"FirstStageBoxPredictor/(Box|Class)(\w+)", r"/Convolutional\1Head_0/\1\2"),
     (r"SecondStageBoxPredictor/(Box|Class)(\w+)", r"/\1\2_dense"),
     (r"SecondStageBoxPredictor/Conv(_\d+)?", "/MaskPredictor_"),
@@ -76,7 +79,7 @@ def keras_name(name):
             found = match.expand(words)
             # The blocks of a ResNet count from 2; a single map is number 0.
             found = re.sub(r"<(\d)>", lambda one: str(int(one[1]) + 1), found)
-            found = found.replace("Head_/", "Head_0/")
+            found = re.sub("(Head|Convolutions)_/", r"\1_0/", found)
             normalized = "/BatchNorm/" in name
             if "/conv" in found and "_block" in found:
                 found += "_bn/" if normalized else "_conv/"
@@ -176,6 +179,14 @@ def test_what_tensorflow_2_takes_otherwise_is_edited_and_told():
     assert {"RMSPROP_DECAY", "MOVING_AVERAGES_OFF", "FIELD_IGNORED"} <= set(codes)
 
 
+def test_what_quantizes_in_training_is_removed_and_told():
+    text = tf2_cases.text_of(SMALL)
+    text += "\ngraph_rewriter { quantization { delay: 100 weight_bits: 8 activation_bits: 8 } }\n"
+    message, written, codes = config_of(text)
+    assert not message.HasField("graph_rewriter") and "graph_rewriter" not in written
+    assert codes["FIELD_REMOVED"].subject == "graph_rewriter"
+
+
 def problems(text, **more):
     """Why a config's detector is refused; `quantization` are the names of its ranges."""
     message = parse_config(text.encode(), "config").message
@@ -253,10 +264,16 @@ def test_scores_that_are_sigmoids_already_are_refused():
     assert problem.startswith("convolutional_box_predictor.apply_sigmoid_to_scores")
 
 
-def test_layers_before_the_predictor_are_not_widened():
-    text = tf2_cases.edited("ssd_layers_before_predictor", ())
-    (problem,) = problems(text)
-    assert problem.startswith("num_layers_before_predictor") and "0.25 is not exported" in problem
+def test_heads_that_maps_share_are_refused_where_tensorflow_2_has_others():
+    text = tf2_cases.text_of("ssd_mobilenet_v2, heads that share weights")
+    assert not problems(text)
+    none = re.sub(r"(?s)(weight_shared.*?)RELU_6", r"\1NONE", text, count=1)
+    (problem,) = problems(none)
+    assert problem.startswith("weight_shared_convolutional_box_predictor.conv_hyperparams.act")
+    assert "activation NONE" in problem
+    assert not problems(none.replace("num_layers_before_predictor: 2", ""))
+    (problem,) = problems(tf2_cases.edited("ssd_mobilenet_v1", tf2_cases.FOUR_SHARED))
+    assert problem.startswith("feature_extractor.depth_multiplier 0.25 with weight_shared")
 
 
 def test_quantization_is_dropped_only_when_asked():

@@ -136,7 +136,7 @@ def lifted(titles, directory, tf2, tf1):
             continue
         place = os.path.join(directory, str(number))
         where, out = (os.path.join(place, name) for name in ("source", "out"))
-        with lifted_tf2.refusals({where: built[title]["objects"]}):
+        with lifted_tf2.refusals({where: built[title]["objects"]}, title):
             graphfix.export("tf2", where, out)
         before.append(_job("raw_outputs", where, "model.ckpt", os.path.join(place, "tf1.npz")))
         after.append(_job("tf2_outputs", out, "checkpoint/ckpt-0", os.path.join(place, "tf2.npz")))

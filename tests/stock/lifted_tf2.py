@@ -9,9 +9,13 @@ import contextlib
 import re
 import unittest.mock
 
+import numpy as np
 import tf2_cases
 
 from graphfix.exporting.tf2 import config, exactness, names, target, widening
+from graphfix.formats import dtypes
+from graphfix.formats.checkpoint import objects as checkpoint_objects
+from graphfix.formats.tensors import constant
 from graphfix.pipeline_config.document import parse_config
 from graphfix.pipeline_config.edits import apply_edits
 
@@ -41,6 +45,19 @@ CASES = {
     "SSD MobileNet v2 FPNLite": ("ssd_mobilenet_v2_fpnlite", (), "shape"),
     "SSD MobileNet v2, depth 0.5 with min_depth 16": ("ssd_mobilenet_v2", _v2(0.5, 16), "differs"),
     "SSD MobileNet v2, depth 1.4": ("ssd_mobilenet_v2", _v2(1.4, 8), "shape"),
+    "SSD MobileNet v2, heads that share weights, no activation": (
+        "ssd_mobilenet_v2",
+        (
+            *tf2_cases.SHARED,
+            (r"(weight_shared.*conv_hyperparams \{\s*activation: )RELU_6", r"\1NONE"),
+        ),
+        "differs",
+    ),
+    "SSD MobileNet v1, depth 0.25, heads that share weights": (
+        "ssd_mobilenet_v1",
+        tf2_cases.FOUR_SHARED,
+        "incompatible tensor",
+    ),
     "apply_sigmoid_to_scores": (
         "ssd_mobilenet_v2",
         ((r"(kernel_size: \d)", r"\1 apply_sigmoid_to_scores: true"),),
@@ -59,6 +76,21 @@ CASES = {
         (("maxpool_stride: 2", "maxpool_stride: 1"),),
         "differs",
     ),
+    "Context R-CNN ResNet 50": ("context_rcnn_resnet50", (), "differs"),
+    "... control: heads of 3 times the weights, attention of a third": (
+        "context_rcnn_resnet50",
+        (),
+        "exact",
+    ),
+}
+# By what a case multiplies variables for TensorFlow 2, by a pattern of their paths.  Beside a map's
+# features and the attention, TensorFlow 1 adds the map's mean twice, which heads see as three times
+# the map; that no ReLU6 of the attention clips is so by the weights.
+_FACTORS = {
+    "... control: heads of 3 times the weights, attention of a third": (
+        (r"_mask_rcnn_box_predictor/.*/kernel", 3.0),
+        (r"_feature_proj/batch_norm/(gamma|beta)", 1 / 3),
+    )
 }
 
 # What a scope of TensorFlow 1 is called in TensorFlow 2, and its batch normalization ("" where a
@@ -80,6 +112,7 @@ _NAMES = (
     (r".*/((?:smoothing|bottom_up)_\w+)", r"\1_conv", r"\1_batchnorm"),
     (r"FeatureExtractor/\w+/(\w+_Conv2d_\d_\dx\d\w*)", r"\1_conv", r"\1_batchnorm"),
     (r"(WeightShared.*Tower/conv2d_\d+(?:/BatchNorm/feature_\d+)?)", r"\1", r"\1"),
+    (r"WeightShared.*(ProjectionLayer/conv2d_\d+)", r"\1", r"\1/BatchNorm"),
     (r"WeightSharedConvolutionalBoxPredictor/(Box|Class)Predictor",
      r"WeightSharedConvolutional\1Head/\1Predictor", ""),
     (r"BoxPredictor_(\d+)/(Box|Class)(\w+)", r"Convolutional\2Head_\1/\2\3", ""),
@@ -87,6 +120,14 @@ _NAMES = (
     (r"FirstStageBoxPredictor/(Box|Class)(\w+)",
      r"FirstStageBoxPredictor/ConvolutionalHead_0/\1\2", ""),
     (r"SecondStageBoxPredictor/(Box|Class)(\w+)", r"\1\2_dense", ""),
+    (r"AttentionBlock0_AttentionLayer0/fully_connected", r"AttentionBlock/context_projection_2",
+     r"AttentionBlock/context_projection_2"),  # of what asks
+    (r"AttentionBlock0_AttentionLayer0/fully_connected_1", r"AttentionBlock/context_projection",
+     r"AttentionBlock/context_projection"),  # of keys
+    (r"AttentionBlock0_AttentionLayer0/fully_connected_2", r"AttentionBlock/context_projection_1",
+     r"AttentionBlock/context_projection_1"),  # of values
+    (r"fully_connected", r"AttentionBlock/context_projection_3",
+     r"AttentionBlock/context_projection_3"),
     (r"SecondStageBoxPredictor/(reduce_depth|refined_locations|class_predictions)",
      r"\1_conv", ""),
 )  # fmt: skip
@@ -96,6 +137,10 @@ _LEAVES = {
     "depthwise_weights": "depthwise_kernel",
     "pointwise_weights": "pointwise_kernel",
 }
+
+
+# Beside a batch normalization, where TensorFlow 1 has none: they do nothing at 0.
+_BIASES = r"AttentionBlock/context_projection(_\d)?/bias$"
 
 
 def keras_name(name):
@@ -143,12 +188,27 @@ def config_of_tf2(text):
 
 
 @contextlib.contextmanager
-def refusals(objects):
-    """Lifts them; `objects` are what TensorFlow 2 saves, by the path of the source."""
+def refusals(objects, title=None):
+    """Lifts them; `objects` are what TensorFlow 2 saves, by the path of the source, of a case."""
 
     def paths(detector):
         used = [name for name in detector.variables if not names.unused(name)]
-        return named(used, objects[detector.path]).paths
+        saved = objects[detector.path]
+        without.clear()
+        without.update(
+            (path, np.zeros(shape, np.float32))
+            for path, (name, shape) in saved.items()
+            if re.search(_BIASES, name)
+        )
+        return named(used, saved).paths
+
+    def object_based(tensors):
+        more = {path: constant(path, dtypes.FLOAT32, value) for path, value in without.items()}
+        for pattern, factor in _FACTORS.get(title, ()):
+            for path in filter(re.compile(pattern).search, tensors):
+                value = tensors[path].load() * np.float32(factor)
+                more[path] = constant(path, dtypes.FLOAT32, value)
+        return written({**tensors, **more})
 
     class Every(dict):
         """An entry for every feature extractor."""
@@ -156,6 +216,8 @@ def refusals(objects):
         def __missing__(self, kind):
             return exactness.Network(kind + "_keras", "")
 
+    without = {}
+    written = checkpoint_objects.object_based
     every = Every(exactness.EXACT)
     with contextlib.ExitStack() as stack:
         for module, name, value in (
@@ -164,6 +226,7 @@ def refusals(objects):
             (config, "EXACT", every),
             (config, "pooling_stride", lambda body: max(body.maxpool_stride // 2, 1)),
             (target, "_paths", paths),
+            (checkpoint_objects, "object_based", object_based),
             (target, "_widening", lambda detector: widening.Widening(None)),
         ):
             stack.enter_context(unittest.mock.patch.object(module, name, value))

@@ -22,7 +22,6 @@ import os
 import sys
 import zlib
 
-import stock_detect
 import stock_scene
 import tensorflow.compat.v1 as tf
 from object_detection import model_lib
@@ -59,7 +58,7 @@ def build(path, twice=False):
         model.provide_groundtruth(
             [tf.constant([[0.1, 0.1, 0.5, 0.5]])], [tf.one_hot([0], model.num_classes)], masks
         )
-        predictions = model.predict(images, shapes, **stock_detect.context_inputs(pipeline))
+        predictions = model.predict(images, shapes, **stock_scene.context_inputs(pipeline))
         loss = tf.add_n(list(model.loss(predictions, shapes).values()) + regularization(model))
         variables = tf.trainable_variables()
         return (

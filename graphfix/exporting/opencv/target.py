@@ -19,6 +19,7 @@ from graphfix.findings import INFO, Finding, count
 from graphfix.formats.graphdef.files import open_graph
 from graphfix.formats.graphdef.graph import Graph
 from graphfix.formats.schema import message_class, parse
+from graphfix.graph_import.graph_meanings import suppressed_before_clipping
 from graphfix.modeldir.names import FROZEN
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def _one_stage_text(detector: Detector, graph: Graph) -> Made:
         detector.model.classes,
         detector.body.post_processing,
         (1 / scales.y_scale, 1 / scales.height_scale),
+        graph,
     )
     text = text_graph.with_detections(found, image, maps, chosen)
     details = {"mean": found.mean, "scale": found.scale, "score_threshold": chosen.score}
@@ -72,7 +74,7 @@ def _two_stage_text(detector: Detector, graph: Graph) -> Made:
     body = detector.body
     (anchors,) = detector.model.anchors.maps
     assert anchors.stride is not None, "problems() asks for it"
-    second = _chosen(detector.model.classes, body.second_stage_post_processing, _VARIANCE)
+    second = _chosen(detector.model.classes, body.second_stage_post_processing, _VARIANCE, graph)
     first = text_graph.Suppression(
         1,
         True,
@@ -80,6 +82,7 @@ def _two_stage_text(detector: Detector, graph: Graph) -> Made:
         round(body.first_stage_nms_iou_threshold, 6),
         round(body.first_stage_nms_score_threshold, 6),
         body.first_stage_max_proposals,
+        second.clips,
     )
     predictor = body.second_stage_box_predictor.mask_rcnn_box_predictor
     settings = two_stage.Settings(
@@ -107,7 +110,9 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> "StockTrial
     return work(directory, exported, trial)
 
 
-def _chosen(classes: int, after: Any, variance: Tuple[float, float]) -> text_graph.Suppression:
+def _chosen(
+    classes: int, after: Any, variance: Tuple[float, float], graph: Graph
+) -> text_graph.Suppression:
     suppression = after.batch_non_max_suppression
     return text_graph.Suppression(
         classes,
@@ -116,6 +121,8 @@ def _chosen(classes: int, after: Any, variance: Tuple[float, float]) -> text_gra
         round(suppression.iou_threshold, 6),
         max(LEAST_SCORE, round(suppression.score_threshold, 6)),
         suppression.max_total_detections,
+        # As graphs until 2018 do.
+        suppressed_before_clipping(graph.nodes) is False,
     )
 
 

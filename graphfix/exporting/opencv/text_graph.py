@@ -4,8 +4,7 @@ heads, and OpenCV's own layers behind it.
 OpenCV takes the structure from the text and the weights from the frozen graph, by the names of its
 constants.  It knows no loops, and its own detection layers take the place of the API's: PriorBox
 places anchors in the middle of each cell of a map, DetectionOutput decodes and suppresses boxes.
-Of what depends on constants alone, such as the factors and offsets of a batch normalization that
-graphs of 2017 write out, OpenCV is given the value: `folded`, constants to add to the graph.
+What depends on constants alone, as in batch normalizations of 2017, is `folded`: constants to add.
 What the network is fed is what the API's preprocessing makes of pixels: `scale` and `mean` say how.
 """
 
@@ -79,7 +78,7 @@ class Network(NamedTuple):
 
 
 class Suppression(NamedTuple):
-    """What DetectionOutput is told."""
+    """What DetectionOutput is told; `clips`: boxes are clipped to the picture, then suppressed."""
 
     classes: int
     softmax: bool
@@ -87,6 +86,7 @@ class Suppression(NamedTuple):
     iou: float
     score: float
     most: int
+    clips: bool
 
     def attributes(self, *, shared: bool = True) -> Dict[str, str]:
         """Those of DetectionOutput; `shared`: whether all classes have the same boxes."""
@@ -96,9 +96,9 @@ class Suppression(NamedTuple):
             "background_label_id": value(0),
             "nms_threshold": value(self.iou),
             "confidence_threshold": value(self.score),
-            # Of candidates, before suppression: all of them.
-            "top_k": value(-1),
+            "top_k": value(-1),  # of candidates, before suppression: all of them
             "keep_top_k": value(self.most),
+            "clip": value(self.clips),
             "code_type": value("CENTER_SIZE"),
             "loc_pred_transposed": value(True),
         }
@@ -305,15 +305,15 @@ def with_detections(
     found: Network, image: Tuple[int, int], maps: Sequence[Any], chosen: Suppression
 ) -> str:
     """The whole text graph; `image` is (height, width), `maps` have the anchors' sizes in it."""
-    height, width = image
-    shape = " ".join(f"dim {{ size: {size} }}" for size in (-1, height, width, 3))
+    dims = " ".join(f"dim {{ size: {size} }}" for size in (-1, *image, 3))
+    given = {"dtype": "type: DT_FLOAT", "shape": f"shape {{ {dims} }}"}
     nodes = [
-        Node(IMAGE, "Placeholder", (), {"dtype": "type: DT_FLOAT", "shape": f"shape {{ {shape} }}"})
+        Node(IMAGE, "Placeholder", (), given),
+        *found.nodes,
+        constant("concat/axis_flatten", [-1]),
+        constant("PriorBox/concat/axis", [-2]),
+        constant("PriorBox/shape", [1, 2, -1, 1]),
     ]
-    nodes += found.nodes
-    nodes.append(constant("concat/axis_flatten", [-1]))
-    nodes.append(constant("PriorBox/concat/axis", [-2]))
-    nodes.append(constant("PriorBox/shape", [1, 2, -1, 1]))
     for role, outputs in found.heads.items():
         flat = [f"{one}/Flatten" for one in outputs]
         nodes += [Node(name, "Flatten", [one]) for name, one in zip(flat, outputs)]
@@ -322,8 +322,8 @@ def with_detections(
     for number, (sizes, box) in enumerate(zip(maps, found.heads[BOX])):
         name = f"PriorBox_{number}"
         attributes = {
-            "width": value([float(one[1] * width) for one in sizes]),
-            "height": value([float(one[0] * height) for one in sizes]),
+            "width": value([float(one[1] * image[1]) for one in sizes]),
+            "height": value([float(one[0] * image[0]) for one in sizes]),
             "variance": value([chosen.variance[0]] * 2 + [chosen.variance[1]] * 2),
             "flip": value(False),
             "clip": value(False),

@@ -130,7 +130,7 @@ def _proposals(scores: str, boxes: str, settings: Settings) -> List[Node]:
         Node("proposals/scores", "Flatten", ["proposals/softmax"]),
         Node("proposals/boxes", "Flatten", [boxes]),
         Node("proposals/anchors", "PriorBox", [boxes, IMAGE], anchors),
-        Node("proposals", "DetectionOutput", inputs, _suppression(first, shared=True)),
+        Node("proposals", "DetectionOutput", inputs, first.attributes()),
         constant("proposals/lower", [0.0]),
         constant("proposals/upper", [1.0]),
         Node(PROPOSALS, "ClipByValue", ["proposals", "proposals/lower", "proposals/upper"]),
@@ -159,9 +159,8 @@ def _detections(scores: str, boxes: str, settings: Settings) -> List[Node]:
             Node("second/with_background", "Pad", ["second/of_classes", "second/background"]),
         ]
         codes = "second/with_background"
-    attributes = dict(
-        _suppression(second, shared=settings.shared_boxes), variance_encoded_in_target=value(True)
-    )
+    attributes = second.attributes(shared=settings.shared_boxes)
+    attributes["variance_encoded_in_target"] = value(True)
     inputs = ["second/boxes", "second/scores", "second/proposals"]
     return [
         *nodes,
@@ -173,11 +172,6 @@ def _detections(scores: str, boxes: str, settings: Settings) -> List[Node]:
         Node("second/proposals", "Reshape", ["second/slice", "second/proposals_shape"]),
         Node(DETECTIONS, "DetectionOutput", inputs, attributes),
     ]
-
-
-def _suppression(chosen: Suppression, *, shared: bool) -> Dict[str, str]:
-    # The API clips what is left after suppression.
-    return dict(chosen.attributes(shared=shared), clip=value(False))
 
 
 def _paddings(name: str, rows: Sequence[Sequence[int]]) -> Node:

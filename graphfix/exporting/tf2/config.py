@@ -21,6 +21,7 @@ _FAILS = (
     ("feature_extractor", "override_base_feature_extractor_hyperparams"),
     ("inplace_batchnorm_update",),
 )
+_REWRITER = "graph_rewriter"
 _OF_TF1 = ("from_detection_checkpoint", "load_all_detection_checkpoint_vars")
 
 Edits = Tuple[Tuple[ConfigEdit, ...], Tuple[Finding, ...]]
@@ -77,7 +78,12 @@ def config_edits(document: Document, message: Any, meta: str, kind: str, checkpo
                 "leave it as it is",
             )
         )
-    for more in (_optimizer(message), _averages(message), _ignored(message)):
+    for more in (
+        _optimizer(message),
+        _averages(message),
+        _quantization(document),
+        _ignored(message),
+    ):
         edits += more[0]
         findings += more[1]
     return tuple(edits), tuple(findings)
@@ -118,6 +124,20 @@ def _averages(message: Any) -> Edits:
             "leave it as it is",
         )
         for edit in edits
+    )
+
+
+def _quantization(document: Document) -> Edits:
+    if not document.find((_REWRITER,)):
+        return (), ()
+    return (ConfigEdit((_REWRITER,), None, "TensorFlow 2's trainer does not quantize"),), (
+        Finding(
+            "FIELD_REMOVED",
+            WARNING,
+            _REWRITER,
+            "is removed: TensorFlow 2's trainer passes over it, and trains in full precision",
+            "quantize the trained model, as by post-training quantization",
+        ),
     )
 
 

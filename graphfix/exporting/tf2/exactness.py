@@ -9,9 +9,11 @@ from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional
 from graphfix.detectors.families import FASTER_RCNN, SSD
 from graphfix.errors import Problem
 from graphfix.exporting.detector import Detector
+from graphfix.exporting.tf2.widening import WIDENED
 from graphfix.findings import count
 
 _STAY = "go on with TensorFlow 1, or export the trained model to a device's format"
+_SHARED = "weight_shared_convolutional_box_predictor"
 # The widths at a multiplier of 1 of MobileNet v2's blocks, and the blocks that stride.
 _V2_WIDTHS = (16, 24, 24, *(32,) * 3, *(64,) * 4, *(96,) * 3, *(160,) * 3, 320)
 _V2_STRIDES = (1, 3, 6, 13)
@@ -66,32 +68,51 @@ def problems(detector: Detector) -> Iterator[Problem]:
             "pass --drop_quantization to go on without them: detections change a little",
         )
     if meta == FASTER_RCNN and body.HasField("context_config"):
-        yield Problem("context_config", "was not measured in TensorFlow 2", _STAY)
+        yield Problem(
+            "context_config",
+            "makes TensorFlow 1 add the mean of a box's features to it twice, beside its "
+            "attention; TensorFlow 2 adds the attention alone",
+            _STAY,
+        )
     if meta == SSD:
-        yield from _one_stage(body, extractor, kind)
+        yield from _one_stage(body)
         if kind == "ssd_mobilenet_v2":
             yield from _mobilenet_v2(detector, extractor)
     elif meta == FASTER_RCNN:
         yield from _two_stage(body, extractor)
 
 
-def _one_stage(body: Any, extractor: Any, kind: str) -> Iterator[Problem]:
-    predictor = body.box_predictor.WhichOneof("box_predictor_oneof")
-    if predictor != "convolutional_box_predictor":
-        yield Problem(f"box_predictor.{predictor}", "was not measured with this network", _STAY)
+def _one_stage(body: Any) -> Iterator[Problem]:
+    if body.box_predictor.WhichOneof("box_predictor_oneof") == _SHARED:
+        yield from _shared_heads(body)
+        return
     if body.box_predictor.convolutional_box_predictor.apply_sigmoid_to_scores:
         yield Problem(
             "convolutional_box_predictor.apply_sigmoid_to_scores",
             "has no effect in TensorFlow 2, which would give logits for scores",
             _STAY,
         )
-    multiplier = extractor.depth_multiplier
-    between = body.box_predictor.convolutional_box_predictor.num_layers_before_predictor
-    if kind == "ssd_mobilenet_v1" and multiplier != 1 and between:
+
+
+def _shared_heads(body: Any) -> Iterator[Problem]:
+    predictor = getattr(body.box_predictor, _SHARED)
+    hyperparams = predictor.conv_hyperparams
+    activation = hyperparams.DESCRIPTOR.fields_by_name["activation"].enum_type.values_by_number[
+        hyperparams.activation
+    ]
+    if predictor.num_layers_before_predictor and activation.name != "RELU_6":
         yield Problem(
-            f"num_layers_before_predictor {between} with depth_multiplier {multiplier:g}",
-            "is not exported: TensorFlow 2 applies the multiplier twice, and what makes up for "
-            "that was not measured with such layers",
+            f"{_SHARED}.conv_hyperparams.activation {activation.name}",
+            "is what TensorFlow 2 computes; TensorFlow 1 has RELU_6 there, whatever the config "
+            "says",
+            "write RELU_6, with which it was trained",
+        )
+    extractor = body.feature_extractor
+    if extractor.type == WIDENED and extractor.depth_multiplier != 1:
+        yield Problem(
+            f"feature_extractor.depth_multiplier {extractor.depth_multiplier:g} with {_SHARED}",
+            "makes other widths in TensorFlow 2, which applies it twice, and the width that maps "
+            "are brought to is one of them",
             _STAY,
         )
 

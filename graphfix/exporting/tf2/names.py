@@ -11,7 +11,12 @@ from graphfix.detectors.families import SSD
 from graphfix.exporting.tf2 import networks
 from graphfix.exporting.tf2.networks import CONVOLUTION, NORMALIZATION, Layer
 
-_LEAVES = {"weights": "kernel", "depthwise_weights": "depthwise_kernel", "biases": "bias"}
+_LEAVES = {
+    "weights": "kernel",
+    "depthwise_weights": "depthwise_kernel",
+    "pointwise_weights": "pointwise_kernel",
+    "biases": "bias",
+}
 _NORMALIZED = "/BatchNorm"
 # Of a convolution, its normalization and its activation.
 _STEP = 3
@@ -101,7 +106,6 @@ def naming(meta: str, network: str, body: Any) -> Naming:
 
 def _one_stage(network: str, body: Any) -> Naming:
     extractor = body.feature_extractor
-    predictor = body.box_predictor.convolutional_box_predictor
     scope, layers, attribute = {
         "mobilenet_v1": ("MobilenetV1", networks.mobilenet_v1(), "_feature_map_generator"),
         "mobilenet_v2": ("MobilenetV2", networks.mobilenet_v2(), "feature_map_generator"),
@@ -109,10 +113,31 @@ def _one_stage(network: str, body: Any) -> Naming:
     above = f"FeatureExtractor/(?:{scope}/){{1,2}}"
     maps = f"model/_feature_extractor/{attribute}/convolutions/%s/{{}}"
     second = _STEP + extractor.use_explicit_padding
-    head = r"(?:BoxPredictor_(\d+)/)?(Box|Class)(?:Encoding)?Predictor"
+    shared = body.box_predictor.WhichOneof("box_predictor_oneof").startswith("weight_shared")
+    return Naming(
+        (_base(above, "model/_feature_extractor/classification_backbone", layers),),
+        (
+            _rule(above + r"\w+_1_Conv2d_(\d+)_1x1_\d+", maps, 0),
+            _rule(above + r"\w+_2_Conv2d_(\d+)_3x3_s2_\d+_depthwise", maps, second),
+            _rule(
+                above + r"\w+_2_Conv2d_(\d+)_3x3_s2_\d+",
+                maps,
+                second + _STEP * extractor.use_depthwise,
+            ),
+            *(_shared_heads if shared else _own_heads)(body.box_predictor),
+        ),
+    )
 
-    def rule(pattern: str, path: str, number: int) -> Rule:
-        return Rule(re.compile(pattern), lambda match: (path % match[1], number))
+
+def _rule(pattern: str, path: str, number: int) -> Rule:
+    """Where `path` has "%s" for the first group of the pattern."""
+    return Rule(re.compile(pattern), lambda match: (path % match[1], number))
+
+
+def _own_heads(given: Any) -> Tuple[Rule, ...]:
+    """Each map has its own heads, and its own layers before them."""
+    predictor = given.convolutional_box_predictor
+    head = r"(?:BoxPredictor_(\d+)/)?(Box|Class)(?:Encoding)?Predictor"
 
     def heads(pattern: str, more: int) -> Rule:
         def place(match: Any) -> Tuple[str, int]:
@@ -123,23 +148,50 @@ def _one_stage(network: str, body: Any) -> Naming:
 
         return Rule(re.compile(pattern), place)
 
-    def shared(match: Any) -> Tuple[str, int]:
+    def between(match: Any) -> Tuple[str, int]:
         return f"model/_box_predictor/_shared_nets/{match[1] or 0}/{{}}", _STEP * int(match[2])
 
-    return Naming(
-        (_base(above, "model/_feature_extractor/classification_backbone", layers),),
-        (
-            rule(above + r"\w+_1_Conv2d_(\d+)_1x1_\d+", maps, 0),
-            rule(above + r"\w+_2_Conv2d_(\d+)_3x3_s2_\d+_depthwise", maps, second),
-            rule(
-                above + r"\w+_2_Conv2d_(\d+)_3x3_s2_\d+",
-                maps,
-                second + _STEP * extractor.use_depthwise,
-            ),
-            heads(head + "_depthwise", 0),
-            heads(head, _STEP * predictor.use_depthwise),
-            Rule(re.compile(r"(?:BoxPredictor_(\d+)/)?Conv2d_(\d+)_1x1_\d+"), shared),
+    return (
+        heads(head + "_depthwise", 0),
+        heads(head, _STEP * predictor.use_depthwise),
+        Rule(re.compile(r"(?:BoxPredictor_(\d+)/)?Conv2d_(\d+)_1x1_\d+"), between),
+    )
+
+
+def _shared_heads(given: Any) -> Tuple[Rule, ...]:
+    """All maps have the same heads and layers before them, whose batch normalization is each map's
+    own; a projection brings each map to the same width."""
+    predictor = given.weight_shared_convolutional_box_predictor
+    scope, above = "WeightSharedConvolutionalBoxPredictor/", "model/_box_predictor/"
+
+    def normalization(match: Any) -> Tuple[str, int]:
+        key = _LISTS[match[1] or "Box"][0]
+        return (
+            f"{above}_base_tower_layers_for_heads/{key}/{match[3]}/{{}}",
+            _STEP * int(match[2]) + 1,
+        )
+
+    def tower(match: Any) -> Tuple[str, int]:
+        return f"{above}_head_scope_conv_layers/{match[1]}/{{}}", int(match[2])
+
+    def head(match: Any) -> Tuple[str, int]:
+        key, _, inner = _LISTS[match[1]]
+        if match[1] == "Box":
+            return f"{above}_box_prediction_head/{inner}/{{}}", 0
+        return f"{above}_prediction_heads/{key}/{inner}/{{}}", int(predictor.use_dropout)
+
+    return (
+        _rule(
+            scope + r"ProjectionLayer/conv2d_(\d+)",
+            above + "_additional_projection_layers/%s/{}",
+            0,
         ),
+        Rule(re.compile(scope + r"(\w*PredictionTower)/conv2d_(\d+)"), tower),
+        Rule(
+            re.compile(scope + r"(Box|Class)?PredictionTower/conv2d_(\d+)/BatchNorm/feature_(\d+)"),
+            normalization,
+        ),
+        Rule(re.compile(scope + "(Box|Class)Predictor"), head),
     )
 
 

@@ -71,8 +71,7 @@ def tried(directory: str, exported: Dict[str, Any], trial: Trial) -> "StockTrial
 
 
 def _widening(detector: Detector) -> Widening:
-    extractor = detector.body.feature_extractor
-    return Widening(extractor if detector.model.feature_extractor == WIDENED else None)
+    return Widening(detector.body if detector.model.feature_extractor == WIDENED else None)
 
 
 def _multiplied(detector: Detector, wide: Widening) -> ConfigEdit:

@@ -2,9 +2,11 @@
 
 TensorFlow 2 applies the depth multiplier twice to the layers of the base network and once to those
 added to it, TensorFlow 1 once to all, so the widths of TensorFlow 1 cannot be had.  Here the
-multiplier is the least one that makes no layer narrower.  The channels that are too many have no
-weights, in what makes them as in what reads them: they are 0 in every picture, no gradient reaches
-them, and so they stay while the model is trained.  (Their batch normalization is as it starts.)
+multiplier is the least one that makes no layer narrower.  Layers before the predictor are as wide
+as the map they read, within the predictor's bounds, so that they get wider with it.  The channels
+that are too many have no weights, in what makes them as in what reads them: they are 0 in every
+picture, no gradient reaches them, and so they stay while the model is trained.  (Their batch
+normalization is as it starts.)
 """
 
 import re
@@ -28,6 +30,7 @@ _SCOPES = (
     (r"\w+_1_Conv2d_(\d+)_1x1_\d+", "between"),
     (r"\w+_2_Conv2d_(\d+)_3x3_s2_\d+(?:_depthwise)?", "added"),
 )
+_BETWEEN = re.compile(r"(?:BoxPredictor_(\d+)/)?Conv2d_(\d+)_1x1_\d+/")
 _HEAD = re.compile(r"(?:BoxPredictor_(\d+)/)?(?:Box|Class)(?:Encoding)?Predictor(?:_depthwise)?/")
 _ABOVE = re.compile(r"FeatureExtractor/(?:MobilenetV1/){1,2}")
 
@@ -71,13 +74,15 @@ def _as_stored(factor: float) -> float:
 
 
 class Widening:
-    """The shapes of a detector's variables in TensorFlow 2; `extractor` is the config's, None of a
-    detector that is as wide there."""
+    """The shapes of a detector's variables in TensorFlow 2; `body` is its config's `ssd` message,
+    or None of another network, which is as wide there."""
 
-    def __init__(self, extractor: Any):
-        self.needed = extractor is not None and extractor.depth_multiplier != 1
+    def __init__(self, body: Any):
+        self.needed = body is not None and body.feature_extractor.depth_multiplier != 1
         if not self.needed:
             return
+        extractor = body.feature_extractor
+        predictor = body.box_predictor.convolutional_box_predictor
         least = extractor.min_depth
         self.multiplier = multiplier(extractor.depth_multiplier, least)
         widths = [_base(plain, self.multiplier, least) for plain in _BASE]
@@ -91,6 +96,12 @@ class Widening:
             self._layers["between", number] = Width(self._maps[-1], half)
             self._layers["added", number] = Width(half, whole)
             self._maps.append(whole)
+        # What the heads of each map read.
+        self._read = list(self._maps)
+        if predictor.num_layers_before_predictor and predictor.max_depth:
+            self._read = [
+                max(min(width, predictor.max_depth), predictor.min_depth) for width in self._maps
+            ]
 
     def view(self, view: TensorView) -> TensorView:
         """A variable as TensorFlow 2 has it; the same where it is as wide there."""
@@ -125,5 +136,10 @@ class Widening:
                 match = re.fullmatch(pattern, scope)
                 if match:
                     return self._layers[kind, int(match[1])]
+        between = _BETWEEN.match(name)
+        if between:
+            number, layer = int(between[1] or 0), int(between[2])
+            made = self._read[number]
+            return Width(made if layer else self._maps[number], made)
         head = _HEAD.match(name)
-        return Width(self._maps[int(head[1] or 0)], None) if head else None
+        return Width(self._read[int(head[1] or 0)], None) if head else None
