@@ -3,6 +3,7 @@
 #              revisions of the stock API; takes twenty minutes
 # make thorough  the same with all cases and long sweeps, of which `make test` takes a part; takes
 #              hours
+# make torchvision  the tests of PyTorch beside torchvision, whose environment takes 5.5 GB
 # make lint    ruff (format and lint) and mypy
 # make matrix  every family of detectors in every era, into docs/matrix.md; takes hours, and goes on
 #              where it was stopped
@@ -24,7 +25,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 ENVIRONMENT := $(PYTHON) tests/environments/make.py
 
-.PHONY: fast test lint thorough matrix outputs docs pictures demo bench robustness clean
+.PHONY: fast test lint thorough torchvision matrix outputs docs pictures demo bench robustness clean
 
 fast:
 	@python=$$($(ENVIRONMENT) fast) && \
@@ -51,6 +52,9 @@ lint:
 
 thorough: export GRAPHFIX_ALL_CONFIGS = 1
 thorough: test
+
+torchvision:
+	@python=$$($(ENVIRONMENT) torchvision) && "$$python" -m pytest -n 2 tests/torch
 
 matrix:
 	@python=$$($(ENVIRONMENT) fast) && "$$python" tests/stock/matrix.py \

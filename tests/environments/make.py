@@ -57,6 +57,7 @@ ENVIRONMENTS = {
     "beam": (("3.13",), ("beam.txt",)),  # Apache Beam, and with it the newest Pillow
     "docker": (("3.6",), ("pip-3.6.txt", "image.txt")),
     "torch": (("3.11",), ("torch.txt",)),
+    "torchvision": (("3.11",), ("torchvision.txt",)),  # 5.5 GB
     "docs": (NEWEST[:-2], ("docs.txt",)),  # as the pins were tried
 }
 # The first that come with the API of 2019-01; the API of 2019-04 asks for what they lack.
@@ -73,7 +74,7 @@ for _version, _api in (
         ("pip-3.6.txt", "old.txt", f"tensorflow-{_version}.txt", f"api-{_api}.txt"),
     )
 # Those of which a package is not to be had everywhere: status 3, as where a Python is not.
-NOT_EVERYWHERE = ("torch",)
+NOT_EVERYWHERE = ("torch", "torchvision")
 MISSING = "No matching distribution found"
 
 # The last releases of uv know no CPython 3.7; this one knows 3.7 to 3.13 (and no 3.6).
