@@ -304,8 +304,8 @@ def shallow():
 
 
 def mask_as_a_gpu_does():
-    """Masks of detections that an image lacks are placed in boxes of no size: a GPU does not mind, a
-    CPU crashes.  Doctor warns of it (MASKS_PADDED); which made-up weights find enough is chance."""
+    """Masks of detections that an image lacks are placed in boxes of no size: a CPU crashes, a GPU
+    does not.  Doctor warns of it (MASKS_PADDED); which made-up weights find enough is chance."""
     import tensorflow.compat.v1 as tf
     from object_detection.utils import ops
 
