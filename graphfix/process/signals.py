@@ -123,10 +123,11 @@ def _again(_: int, frame: Any) -> None:
 
 
 def _undoing() -> bool:
-    """Whether a run that was ended is being undone."""
+    """Whether a run that was ended is being undone, or a generator that is given up, from which
+    Python lets no exception come."""
     error = sys.exc_info()[1]
     while error is not None:
-        if isinstance(error, Ended):
+        if isinstance(error, (Ended, GeneratorExit)):
             return True
         error = error.__context__
     return False

@@ -67,6 +67,23 @@ def test_a_signal_is_not_lost_where_python_swallows_exceptions(name, code):
     ) == ["ended", "Ended", code]
 
 
+def test_a_signal_is_not_lost_while_a_generator_is_given_up():
+    assert script(
+        "def some():\n"
+        "    try:\n"
+        "        yield 1\n"
+        "    finally:\n"
+        "        " + KILL % "TERM" + "        time.sleep(0)\n"
+        "        print('closed')\n"
+        "def first():\n"
+        "    for one in some():\n"
+        "        return one\n"
+        "try:\n"
+        "    first()\n"
+        "    time.sleep(20)\n" + SAY
+    ) == ["closed", "Ended", "143"]
+
+
 @pytest.mark.parametrize(
     "modules, make",
     [
