@@ -54,8 +54,7 @@ classes, and rewritten: "subset" for some of the classes in another order (of on
   number of channels may add in another order, in the exporter's graph as well. A softmax goes over
   all classes: its scores are taken as parts of those of the background and the classes kept. Where
   a graph has no raw outputs (before 2019-04), what `convert_scores` gives is taken for them;
-* or why there is nothing to compare; nothing where it was not run. `=` alone was seen before raw
-  scores were compared by their distance.
+* or why there is nothing to compare; nothing where it was not run.
 
 For `export_tflite_ssd_graph.py` (1.15, API of 2019-04), `tests/stock/test_old_tensorflow.py`
 converts the rewritten graph and the exporter's own to TensorFlow Lite and runs both: from 1 class
