@@ -59,6 +59,19 @@ def source(text, directory, *, global_step=False, more=None):
     return directory
 
 
+def frozen(source, directory, python):
+    """The directory that the stock exporter writes of a model's directory."""
+    job = {
+        "verb": "export",
+        "pipeline_config": os.path.join(source, "pipeline.config"),
+        "checkpoint": os.path.join(source, "model.ckpt"),
+        "output_directory": directory,
+    }
+    found = runner.run_job(job, python=python)
+    assert "error" not in found, found["error"]
+    return directory
+
+
 def with_training(text):
     with open(os.path.join(tf2_cases.FAMILIES, "training.txt")) as file:
         rate = "learning_rate { constant_learning_rate { learning_rate: 0.0001 } }"

@@ -12,7 +12,6 @@ import tf2_cases
 import thorough
 
 import graphfix
-from graphfix.stock_api import runner
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +76,7 @@ def two_stage(stock_python, tmp_path_factory):
         )
     )
     source = judged_tf2.source(text, str(top / "source"), global_step=True)
-    job = {
-        "verb": "export",
-        "pipeline_config": os.path.join(source, "pipeline.config"),
-        "checkpoint": os.path.join(source, "model.ckpt"),
-        "output_directory": str(top / "frozen"),
-    }
-    found = runner.run_job(job, python=stock_python("2021"))
-    assert "error" not in found, found["error"]
-    return str(top / "frozen")
+    return judged_tf2.frozen(source, str(top / "frozen"), stock_python("2021"))
 
 
 @thorough.only
@@ -97,19 +88,10 @@ def test_maps_of_one_pixel(opencv_python, stock_python, size, major, tmp_path):
         tf2_cases.edited("ssdlite_mobilenet_v2", (("height: 128 width: 128", size),))
     )
     source = judged_tf2.source(text, str(tmp_path / "source"), global_step=True)
-    job = {
-        "verb": "export",
-        "pipeline_config": os.path.join(source, "pipeline.config"),
-        "checkpoint": os.path.join(source, "model.ckpt"),
-        "output_directory": str(tmp_path / "frozen"),
-    }
     python, opencv = stock_python("2019-07"), opencv_python(major)
-    found = runner.run_job(job, python=python)
-    assert "error" not in found, found["error"]
+    frozen = judged_tf2.frozen(source, str(tmp_path / "frozen"), python)
     out = str(tmp_path / "out")
-    found = graphfix.export(
-        "opencv", str(tmp_path / "frozen"), out, runtime_python=opencv, tf1_python=python
-    )
+    found = graphfix.export("opencv", frozen, out, runtime_python=opencv, tf1_python=python)
     assert found.comparison["equal"] and found.comparison["scores"] < 1e-5
 
 

@@ -10,7 +10,6 @@ import tf2_cases
 import thorough
 
 import graphfix
-from graphfix.stock_api import runner
 
 # Many boxes, of which some reach out of the picture.
 MANY = (
@@ -52,20 +51,11 @@ def clip_first(path):
 def test_opencv_suppresses_as_the_graph_does(opencv_python, stock_python, major, tmp_path):
     text = judged_tf2.with_training(tf2_cases.edited("ssd_mobilenet_v1", MANY))
     source = judged_tf2.source(text, str(tmp_path / "source"), global_step=True)
-    job = {
-        "verb": "export",
-        "pipeline_config": os.path.join(source, "pipeline.config"),
-        "checkpoint": os.path.join(source, "model.ckpt"),
-        "output_directory": str(tmp_path / "frozen"),
-    }
     python, opencv = stock_python("2019-07"), opencv_python(major)
-    found = runner.run_job(job, python=python)
-    assert "error" not in found, found["error"]
-    clip_first(str(tmp_path / "frozen" / "frozen_inference_graph.pb"))
+    frozen = judged_tf2.frozen(source, str(tmp_path / "frozen"), python)
+    clip_first(os.path.join(frozen, "frozen_inference_graph.pb"))
     out = tmp_path / "out"
-    found = graphfix.export(
-        "opencv", str(tmp_path / "frozen"), out, runtime_python=opencv, tf1_python=python
-    )
+    found = graphfix.export("opencv", frozen, out, runtime_python=opencv, tf1_python=python)
     assert found.comparison["equal"] and found.comparison["scores"] < 1e-5
     written = (out / "graph.pbtxt").read_text()
     (out / "graph.pbtxt").write_text(re.sub(CLIP + "true", r"\1false", written))

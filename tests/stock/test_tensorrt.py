@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 
+import judged_tf2
 import pytest
 import repository
 import shapes_pictures
@@ -16,7 +17,6 @@ from graphfix.exporting import detections
 from graphfix.formats.schema import message_class, parse
 from graphfix.report import tensorrt
 from graphfix.report.stages import to_tensorrt
-from graphfix.stock_api import runner
 
 PICTURES = 20
 # Runs what comes before the plugin, and then what the plugin is to do.
@@ -122,14 +122,7 @@ def test_what_the_plugin_is_told_gives_the_graphs_detections(
 @thorough.only
 @pytest.mark.parametrize("era", ["2019-04", "2019-07", "2021"])
 def test_the_stock_exporter_has_these_names(stock_python, era, tmp_path):
-    job = {
-        "verb": "export",
-        "pipeline_config": os.path.join(repository.DETECTOR, "pipeline.config"),
-        "checkpoint": os.path.join(repository.DETECTOR, "model.ckpt"),
-        "output_directory": str(tmp_path / "out"),
-    }
-    found = runner.run_job(job, python=stock_python(era))
-    assert "error" not in found, found["error"]
+    judged_tf2.frozen(repository.DETECTOR, str(tmp_path / "out"), stock_python(era))
     data = (tmp_path / "out" / "frozen_inference_graph.pb").read_bytes()
     names = {node.name for node in parse(message_class("graphfix.graph.GraphDef"), data).node}
     assert {one.partition(":")[0] for one in (tensorrt.BOXES, tensorrt.SCORES)} <= names
