@@ -22,6 +22,9 @@ from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, count
 from graphfix.pipeline_config.resizers import constant_size
 
+# Pixels: what is just at the edge lies inside, however it was computed.
+_ROUNDED = 1e-6
+
 
 def _empty(setup: Setup) -> Iterator[Symptom]:
     spec = laid_anchors(setup) if setup.meta == FASTER_RCNN else None
@@ -51,7 +54,7 @@ def _outside(setup: Setup) -> Iterator[Symptom]:
     if spec is None or spec.generator != GRID or images is None:
         return
     (anchors,) = spec.maps
-    if not anchors.sizes or anchors.stride is None or min(anchors.stride) <= 0:
+    if not anchors.sizes or anchors.stride is None:
         return
     without = ~_kept(setup, anchors, images)
     if without.any():
@@ -86,11 +89,15 @@ def _kept(setup: Setup, anchors: MapAnchors, images: np.ndarray) -> np.ndarray:
     for size in anchors.sizes:
         within = np.ones(len(images), bool)
         for axis in range(2):
-            # Of the places at which an anchor is, the first one that is not too near the edge.
+            # Of the places at which an anchor is, the first one that is not too near the edge that
+            # they start from.
             start, step = (anchors.offset or (0, 0))[axis], (anchors.stride or (1, 1))[axis]
             half = size[axis] / 2
-            first = np.maximum(np.ceil((half - start) / step), 0)
-            within &= (first < cells[:, axis]) & (start + first * step + half <= images[:, axis])
+            last = images[:, axis] - half
+            nearest = half if step >= 0 else last
+            first = np.maximum(np.ceil((nearest - start) / step), 0) if step else 0
+            at = start + first * step
+            within &= (first < cells[:, axis]) & (at >= half - _ROUNDED) & (at <= last + _ROUNDED)
         kept |= within
     return kept
 

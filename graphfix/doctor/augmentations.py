@@ -85,6 +85,7 @@ _CHANNELS = 3
 # means of three channels makes three of one.
 _GRAY_RESNETS = "2019-03"
 _SCORES = "convert_class_logits_to_softmax"
+_PIXELS = "scale_boxes_to_pixel_coordinates"
 
 
 def _refused(setup: Setup) -> Iterator[Symptom]:
@@ -143,6 +144,15 @@ def _gray_in_training(setup: Setup) -> Iterator[Symptom]:
             return
 
 
+def _in_pixels(setup: Setup) -> Iterator[Symptom]:
+    if not any(step.HasField(_PIXELS) for step in setup.train.data_augmentation_options):
+        return
+    yield Symptom(
+        setup.where("train_config", "data_augmentation_options", _PIXELS),
+        f"{_PIXELS} gives boxes of up to hundreds",
+    )
+
+
 CHECKS = (
     Check(
         "AUGMENTATION_REFUSED",
@@ -161,5 +171,14 @@ CHECKS = (
         "write random_rgb_to_gray { probability: 1 }, which repeats the channel, or "
         "convert_to_grayscale: true in image_resizer, which all of them use",
         _gray_in_training,
+    ),
+    Check(
+        "BOXES_SCALED",
+        ERROR,
+        "Boxes are fractions of the image: at boxes in pixels Faster R-CNN stops at its first step "
+        '("maximum box coordinate value is larger than 1.100000"), and an SSD learns nothing, in '
+        "silence.",
+        "remove the augmentation",
+        _in_pixels,
     ),
 )

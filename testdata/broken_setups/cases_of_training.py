@@ -28,6 +28,9 @@ def cases(case):
         .change("num_classes: 8", "num_classes: 8 use_confidences_as_targets: true")
         .fixable()
     )
+    yield case("boxes_scaled", "BOXES_SCALED").change(
+        "random_horizontal_flip {}", "scale_boxes_to_pixel_coordinates {}"
+    )
     yield (
         case("fpn_on_300_pixels", "FPN_IMAGE_SIZE")
         .change('"ssd_mobilenet_v1"', '"ssd_mobilenet_v1_fpn"')

@@ -49,7 +49,7 @@ def is_outside(resizer, grid, more="", train=""):
         ((64, 64), "scales: [1.0, 0.25]", False),
         ((64, 256), "scales: 0.5 aspect_ratios: 4", False),
         ((63, 256), "scales: 0.5 aspect_ratios: 4", True),
-        ((128, 128), "scales: 0.5 height_stride: 0", False),
+        ((128, 128), "scales: 0.5 height_stride: 0", True),
     ],
 )
 def test_images_of_one_size(side, grid, outside):
@@ -86,6 +86,10 @@ ANCHORS = (
     (TWO_STAGES, {GRID + "scales": [33]}, "ANCHORS_OUTSIDE"),
     (TWO_STAGES, {GRID + "scales": [33], "clip_anchors_to_image": True}, None),
     (TWO_STAGES, {GRID + "height_stride": 1}, "ANCHORS_OUTSIDE"),
+    (TWO_STAGES, {GRID + "height_stride": -1}, "ANCHORS_OUTSIDE"),
+    (TWO_STAGES, {GRID + "width_stride": 0}, "ANCHORS_OUTSIDE"),
+    (TWO_STAGES, {GRID + "width_stride": 0, GRID + "width_offset": 64}, None),
+    (TWO_STAGES, {GRID + "height_stride": -16, GRID + "height_offset": 112}, None),
     (TWO_STAGES, {GRID + "height_stride": 33}, "ANCHORS_EMPTY"),
     (TWO_STAGES, {GRID + "scales": [0.25, 0]}, "ANCHORS_EMPTY"),
     (TWO_STAGES, {GRID + "scales": [0.25, -0.5]}, None),

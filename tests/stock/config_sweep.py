@@ -37,9 +37,10 @@ from graphfix.pipeline_config import schema_history  # noqa: E402
 
 PARTS = "parts"
 RECORDS, LABELS = "records", "labels.pbtxt"
-# Training runs to its end, and learns nothing, or not all; or it stops at some picture, perhaps.
+# Training runs to its end, and learns nothing, or not all; or it stops at some picture, or of some
+# models.
 SILENT = {"RATE_ZERO", "LABEL_COUNT", "CLASS_ID_OUTSIDE"}
-BY_CHANCE = {"BATCH_RAGGED", "AUGMENTATION_REFUSED"}
+BY_CHANCE = {"BATCH_RAGGED", "AUGMENTATION_REFUSED", "BOXES_SCALED"}
 # A warning of what runs under Python 2, and not here.
 ELSEWHERE = {"PYTHON_3"}
 
