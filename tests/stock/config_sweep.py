@@ -79,8 +79,10 @@ def grouped(python, changed, month, directory, seed, size, seconds="inf"):
     """The Cases of what was changed, most of them judged by groups; what has no answer is left out.
 
     The builders say what they refuse.  Of the rest, what doctor passes takes a step in groups of
-    `size`, and what it refuses is asked by its parts, and takes a step alone if they run."""
+    `size`, and what it refuses is asked by its parts, and takes a step alone if they run.  A config
+    whose group ran is not asked again, even if groups are others since doctor knows more."""
     changed, end = list(changed), time.time() + float(seconds)
+    members = os.path.join(directory, f"{month}_groups.jsonl")
 
     def ask(some, verb):
         return judged(python, some, month, directory, verb, max(0, end - time.time()))
@@ -90,18 +92,28 @@ def grouped(python, changed, month, directory, seed, size, seconds="inf"):
     running = {one.name: one for one in built if not one.raised}
     loud = {name for name, one in running.items() if one.codes - SILENT}
     quiet = [one for one in changed if one[0] in running and one[0] not in loud]
+    paths = {one[0]: written(one[1], directory) for one in quiet}
+    have_run = ran(members, directory, month)
+    cleared = {name for name, path in paths.items() if path in have_run}
+    answers.update((name, running[name]) for name in cleared)
+    quiet = [one for one in quiet if one[0] not in cleared]
     open_groups = config_groups.groups(quiet, seed, size, passes(directory, month))
     while open_groups:
         merged = [
             (str(number), config_groups.merged(group), config_groups.what(group))
             for number, group in enumerate(open_groups)
         ]
+        with open(members, "a", encoding="utf-8") as file:
+            for (_, text, _), group in zip(merged, open_groups):
+                of_group = [paths[member.name] for member in group.members]
+                print(json.dumps([written(text, directory), of_group]), file=file)
+        found = {int(one.name): one for one in ask(merged, "step")}
         halved = []
-        for one in ask(merged, "step"):
-            group = open_groups[int(one.name)]
-            if one.raised and len(group.members) > 1:
-                halved += config_groups.halves(group)
-            else:
+        for number, group in enumerate(open_groups):
+            one = found.get(number)
+            if len(group.members) > 1 and (one is None or one.raised):
+                halved += config_groups.halves(group) if time.time() < end else []
+            elif one is not None:
                 for member in group.members:
                     answers[member.name] = running[member.name]._replace(raised=one.raised)
         open_groups = halved
@@ -110,6 +122,21 @@ def grouped(python, changed, month, directory, seed, size, seconds="inf"):
     alone = [one for one in loud if one[0] not in answers]
     answers.update((one.name, one) for one in ask(alone, "step"))
     return [answers[one[0]] for one in changed if one[0] in answers]
+
+
+def ran(members, directory, month):
+    """The paths of the configs whose group took its step."""
+    said = {}
+    for verb in ("forward", "step"):
+        said.update(judge_configs.answered(os.path.join(directory, f"{month}_{verb}.jsonl")))
+    found = set()
+    if os.path.exists(members):
+        with open(members, encoding="utf-8") as file:
+            for group, paths in map(json.loads, file):
+                answer = said.get(os.path.basename(group))
+                if answer is not None and not answer["raised"]:
+                    found.update(paths)
+    return found
 
 
 def prepare(python, directory):
