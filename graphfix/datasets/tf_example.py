@@ -27,6 +27,8 @@ ENCODED, FORMAT, SOURCE_ID = b"image/encoded", b"image/format", b"image/source_i
 MASK = b"image/object/mask"
 # Further channels, which the decoder needs where the input reader's num_additional_channels is set.
 CHANNELS = b"image/additional_channels/encoded"
+# A score of each class for each box, for the input reader's load_multiclass_scores.
+SCORES = b"image/object/class/multiclass_scores"
 # The list that each key's values are in.
 KINDS = {
     **dict.fromkeys(EDGES, "float_list"),

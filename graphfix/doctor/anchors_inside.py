@@ -15,9 +15,9 @@ from graphfix.detectors.anchor_generators import MapAnchors, anchor_boxes
 from graphfix.detectors.families import ANCHOR_FIELD, FASTER_RCNN
 from graphfix.detectors.feature_maps import map_shapes
 from graphfix.doctor.architecture import GRID, SOME_SIZE, laid_anchors
-from graphfix.doctor.batches import changes_sizes
 from graphfix.doctor.checks import Check, Symptom
-from graphfix.doctor.record_notes import TRAIN, scans
+from graphfix.doctor.image_sizes import entering
+from graphfix.doctor.record_notes import TRAIN
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, count
 from graphfix.pipeline_config.resizers import constant_size
@@ -70,15 +70,10 @@ def _outside(setup: Setup) -> Iterator[Symptom]:
 def _images(setup: Setup) -> Optional[np.ndarray]:
     """(height, width) in pixels [N, 2] of the images that enter the network, as far as is known:
     of those of the records, or the largest there can be."""
-    resizer = setup.body.image_resizer
-    constant = constant_size(resizer)
-    if constant:
-        return np.array([constant])
-    if not changes_sizes(setup):
-        for name, scan in scans(setup):
-            if name == TRAIN and scan.image_sizes:
-                return setup.resized(np.array(sorted(scan.image_sizes)))[1]
-    keep = resizer.keep_aspect_ratio_resizer
+    sizes = entering(setup, TRAIN)
+    if sizes is not None and len(sizes):
+        return sizes
+    keep = setup.body.image_resizer.keep_aspect_ratio_resizer
     return np.array([[keep.max_dimension] * 2]) if keep.max_dimension else None
 
 

@@ -1,13 +1,15 @@
 """Checks of the images that the trainer batches: how many, and of which size."""
 
-import re
+import functools
 from typing import Iterator, Tuple
 
 import numpy as np
 
 from graphfix.detectors.extractors.facts import FPN
 from graphfix.detectors.extractors.loader import find_extractor
+from graphfix.detectors.families import SSD
 from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.image_sizes import entering, of_one_size
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
@@ -17,85 +19,48 @@ from graphfix.restore import trainers
 # The topmost level of a base network, whose map an FPN doubles and adds to the next; its stride.
 _TOP_LEVEL = 5
 _STRIDE = 2**_TOP_LEVEL
-_BATCH = ("train_config", "batch_size")
+_BATCH, _EVAL_BATCH = ("train_config", "batch_size"), ("eval_config", "batch_size")
+_KEEP, _PAD = "keep_aspect_ratio_resizer", "pad_to_max_dimension"
 
 
-def changes_sizes(setup: Setup) -> bool:
-    """Whether an augmentation changes the size of images."""
-    return any(
-        re.search("crop|pad|resize|scale|rotation", step.WhichOneof("preprocessing_step") or "")
-        for step in setup.train.data_augmentation_options
-    )
-
-
-def _one_shape(setup: Setup) -> bool:
-    """Whether all training images have one size after resizing, and no augmentation changes it."""
-    if changes_sizes(setup):
-        return False
-    scans = [setup.scan(name) for name, _ in setup.readers() if name == INPUT_READERS[0]]
-    if not scans or not scans[0].complete or not scans[0].image_sizes:
-        return False
-    padded = setup.resized(np.array(sorted(scans[0].image_sizes)))[1]
-    return len(np.unique(padded, axis=0)) == 1
-
-
-def _ragged_batch(setup: Setup) -> Iterator[Symptom]:
-    if _seen(setup):
-        yield from _ragged(setup)
-
-
-def _maybe_ragged(setup: Setup) -> Iterator[Symptom]:
-    if not _seen(setup):
-        yield from _ragged(setup)
-
-
-def _seen(setup: Setup) -> bool:
-    """Whether there are training images to look at."""
-    return any(name == INPUT_READERS[0] and setup.scan(name).records for name, _ in setup.readers())
-
-
-def _ragged(setup: Setup) -> Iterator[Symptom]:
+def _ragged(setup: Setup, seen: bool) -> Iterator[Symptom]:
+    """Batches of images of different sizes, of the readers whose records are there, or are not."""
     resizer = setup.body.image_resizer
-    keep = resizer.keep_aspect_ratio_resizer
-    if (
-        resizer.WhichOneof("image_resizer_oneof") != "keep_aspect_ratio_resizer"
-        or setup.train.batch_size <= 1
-        or keep.pad_to_max_dimension
-        or _one_shape(setup)
-    ):
+    chosen = resizer.WhichOneof("image_resizer_oneof")
+    if chosen in (None, "fixed_shape_resizer"):
         return
-    path = (
-        "model",
-        setup.meta,
-        "image_resizer",
-        "keep_aspect_ratio_resizer",
-        "pad_to_max_dimension",
-    )
-    known = setup.options.schema.field("KeepAspectRatioResizer", path[-1])
-    yield Symptom(
-        setup.where(*_BATCH),
-        f"batch_size is {setup.train.batch_size}, but keep_aspect_ratio_resizer makes images of "
-        "different sizes",
-        "write %s"
-        % (
-            "pad_to_max_dimension: true in the resizer, or batch_size: 1"
-            if known
-            else "batch_size: 1"
-        ),
-        (ConfigEdit(path, "true", "all images of a batch have one size"),)
-        if known
-        else (ConfigEdit(_BATCH, "1", "images of different sizes"),),
-    )
+    readers = [name for name, _ in setup.readers()]
+    for reader, place, images in (
+        (INPUT_READERS[0], _BATCH, setup.train.batch_size),
+        (INPUT_READERS[1], _EVAL_BATCH, setup.message.eval_config.batch_size),
+    ):
+        if place == _EVAL_BATCH and (
+            reader not in readers or trainers.MODEL_MAIN not in setup.options.trainers
+        ):
+            continue
+        there = reader in readers and bool(setup.scan(reader).records)
+        if images <= 1 or there != seen or of_one_size(setup, reader):
+            continue
+        path = ("model", setup.meta, "image_resizer", chosen, _PAD)
+        pads = chosen == _KEEP and bool(setup.options.schema.field("KeepAspectRatioResizer", _PAD))
+        yield Symptom(
+            setup.where(*place),
+            f"batch_size{' of eval_config' if place == _EVAL_BATCH else ''} is {images}, but "
+            f"{chosen} makes images of different sizes",
+            f"write {f'{_PAD}: true in the resizer, or ' if pads else ''}batch_size: 1",
+            (ConfigEdit(path, "true", "all images of a batch have one size"),)
+            if pads
+            else (ConfigEdit(place, "1", "images of different sizes"),),
+        )
 
 
 def _no_batch(setup: Setup) -> Iterator[Symptom]:
     if setup.train.batch_size < 1:
         yield Symptom(setup.where(*_BATCH), f"batch_size is {setup.train.batch_size}")
     if trainers.MODEL_MAIN in setup.options.trainers and setup.message.eval_config.batch_size < 1:
-        path = ("eval_config", "batch_size")
-        edits = (ConfigEdit(path, "1", "as the API's default"),)
+        edits = (ConfigEdit(_EVAL_BATCH, "1", "as the API's default"),)
         what = "batch_size of eval_config is 0"
-        yield Symptom(setup.where(*path), what, "write batch_size: 1", edits)
+        yield Symptom(setup.where(*_EVAL_BATCH), what, "write batch_size: 1", edits)
 
 
 def _dimensions(setup: Setup) -> Iterator[Symptom]:
@@ -133,36 +98,47 @@ def _dimensions(setup: Setup) -> Iterator[Symptom]:
 
 
 def _fpn_size(setup: Setup) -> Iterator[Symptom]:
-    resizer = setup.body.image_resizer
-    if setup.meta != "ssd" or resizer.WhichOneof("image_resizer_oneof") != "fixed_shape_resizer":
+    if setup.meta != SSD:
         return
     extractor = setup.body.feature_extractor
     known = find_extractor(extractor.type)
-    if known is None or known.feature_maps != FPN:
+    if known is None or known.feature_maps != FPN or extractor.use_explicit_padding:
+        return  # with explicit padding the larger map is cut to the smaller one's size
+    levels = range(extractor.fpn.min_level, min(extractor.fpn.max_level, _TOP_LEVEL) + 1)
+    multiple = max(extractor.pad_to_multiple, 1)
+    chosen = setup.body.image_resizer.WhichOneof("image_resizer_oneof")
+    for reader in INPUT_READERS:
+        sizes = entering(setup, reader)
+        if sizes is None and len(levels) > 1 and multiple % 2 ** levels[-1]:
+            what = f"{chosen} makes images of any size for an FPN"
+        elif sizes is not None and _uneven(sizes, levels, multiple):
+            (height, width), one, two = _uneven(sizes, levels, multiple)
+            what = (
+                f"an FPN on images of {height:g} x {width:g}: a feature map of {2 * two:g} cells "
+                f"can't be added to one of {one:g}"
+            )
+        else:
+            continue
+        path = ("model", SSD, "feature_extractor", "pad_to_multiple")
+        yield Symptom(
+            setup.where("model", SSD, "image_resizer", chosen),
+            what,
+            f"write pad_to_multiple: {_STRIDE} in the feature extractor, or take sizes that are "
+            "multiples of it",
+            (ConfigEdit(path, str(_STRIDE), "every map is twice the next"),),
+        )
         return
-    if extractor.use_explicit_padding:
-        return  # then the larger map is cut to the smaller one's size
-    fixed, multiple = resizer.fixed_shape_resizer, max(extractor.pad_to_multiple, 1)
-    for side in (fixed.height, fixed.width):
-        padded = -(-side // multiple) * multiple
-        maps = [
-            -(-padded // 2**level)
-            for level in range(
-                extractor.fpn.min_level, min(extractor.fpn.max_level, _TOP_LEVEL) + 1
-            )
-        ]
-        odd = [pair for pair in zip(maps, maps[1:]) if pair[0] != 2 * pair[1]]
-        if odd:
-            path = ("model", "ssd", "feature_extractor", "pad_to_multiple")
-            yield Symptom(
-                setup.where("model", "ssd", "image_resizer", "fixed_shape_resizer"),
-                f"an FPN on images of {fixed.height} x {fixed.width}: a feature map of "
-                f"{2 * odd[0][1]} cells can't be added to one of {odd[0][0]}",
-                f"write pad_to_multiple: {_STRIDE} in the feature extractor, or take sizes that "
-                "are multiples of it",
-                (ConfigEdit(path, str(_STRIDE), "every map is twice the next"),),
-            )
-            return
+
+
+def _uneven(sizes: np.ndarray, levels: range, multiple: int) -> Tuple:
+    """The first image of which a map is not twice the next, and the two maps' sides in cells."""
+    for size in sizes:
+        for side in size:
+            maps = [-(-(-(-side // multiple) * multiple) // 2**level) for level in levels]
+            for one, two in zip(maps, maps[1:]):
+                if one != 2 * two:
+                    return size, one, two
+    return ()
 
 
 CHECKS = (
@@ -179,7 +155,7 @@ CHECKS = (
         "Images of different sizes can't be in one batch (\"Cannot batch tensors with different "
         'shapes").',
         "pad images to one size, or use batches of one",
-        _ragged_batch,
+        functools.partial(_ragged, seen=True),
     ),
     Check(
         "BATCH_MAY_BE_RAGGED",
@@ -187,7 +163,7 @@ CHECKS = (
         "If the images differ in shape, they can't be in one batch (\"Cannot batch tensors with "
         'different shapes"); there are no records here to look at.',
         "pad images to one size, or use batches of one",
-        _maybe_ragged,
+        functools.partial(_ragged, seen=False),
     ),
     Check(
         "IMAGE_RESIZER",

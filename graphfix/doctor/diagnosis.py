@@ -21,6 +21,7 @@ from graphfix.doctor import (
     config_syntax,
     freezing,
     group_norms,
+    hyperparams,
     input_readers,
     labels,
     layer_bounds,
@@ -35,7 +36,6 @@ from graphfix.doctor import (
     record_boxes,
     record_images,
     records,
-    regularizers,
     thresholds,
     training,
 )
@@ -64,7 +64,7 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + other_models.CHECKS
         + layer_bounds.CHECKS
         + group_norms.CHECKS
-        + regularizers.CHECKS
+        + hyperparams.CHECKS
         + augmentations.CHECKS
         + architecture.CHECKS
         + anchors_inside.CONFIG

@@ -7,13 +7,15 @@ They stop at a pattern that is not a valid regular expression.
 import functools
 from typing import Iterator, NamedTuple, Tuple
 
+from graphfix.detectors.layer_variables import Unknown
 from graphfix.doctor.checks import Check, Symptom
-from graphfix.doctor.prediction import variable_names
+from graphfix.doctor.prediction import describe_variables, variable_names
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
 from graphfix.formats import patterns
 from graphfix.formats.textproto import Scalar
 from graphfix.restore import trainers
+from graphfix.restore.predict import trains_nothing
 
 _FIELDS = ("freeze_variables", "update_trainable_variables")
 # Each place where a match can fail doubles the ways that `re` tries: so many take half a minute for
@@ -59,6 +61,22 @@ def _refused(setup: Setup, every: bool) -> Iterator[Symptom]:
                 )
         except patterns.Unjudged:
             pass
+
+
+def _nothing_left(setup: Setup, every: bool) -> Iterator[Symptom]:
+    try:
+        model = describe_variables(setup)
+        idle = [one for one in setup.options.trainers if trains_nothing(model, setup.train, one)]
+    except (Unknown, AssertionError, patterns.BadPattern, patterns.Unjudged):
+        return  # other checks say so
+    if idle and (len(idle) == len(setup.options.trainers)) == every:
+        field = next((one.field for one in _patterns(setup)), "freeze_variables")
+        scripts = [str(trainers.script(setup.options.revision, name)) for name in idle]
+        yield Symptom(
+            setup.where("train_config", field),
+            f"{' and '.join(scripts)}: the patterns leave none of the model's "
+            f"{len(model.variables)} variables",
+        )
 
 
 def _slow(setup: Setup) -> Iterator[Symptom]:
@@ -107,6 +125,22 @@ CHECKS = (
         "trainer stops at it.",
         "correct the pattern, or train with the other one",
         functools.partial(_refused, every=False),
+    ),
+    Check(
+        "NOTHING_TRAINS",
+        ERROR,
+        'freeze_variables and update_trainable_variables together leave nothing to train ("No '
+        'variables to optimize.", "No variables provided.").',
+        "remove the pattern, or write one that matches the names of what is to train",
+        functools.partial(_nothing_left, every=True),
+    ),
+    Check(
+        "ONE_TRAINER_TRAINS_NOTHING",
+        WARNING,
+        "freeze_variables and update_trainable_variables together leave one of the trainers "
+        "nothing to train.",
+        "correct the pattern, or train with the other one",
+        functools.partial(_nothing_left, every=False),
     ),
     Check(
         "PATTERN_SLOW",

@@ -6,6 +6,7 @@ Measured by giving fields of the readers their bounds (tests/stock/config_mutati
 
 from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
+from graphfix.datasets.tf_example import SCORES
 from graphfix.detectors.families import FASTER_RCNN
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.record_notes import TRAIN, scans
@@ -16,6 +17,9 @@ from graphfix.restore import trainers
 
 _RECORDS = "tf_record_input_reader"
 _MESSAGE = "InputReader"
+# The last revision known to stop at scores that are loaded and not used, or used and not there;
+# that of 2019-07 does not.
+_NEEDS_SCORES = "2019-03"
 _EXAMPLE, _SEQUENCE = "TF_EXAMPLE", "TF_SEQUENCE_EXAMPLE"
 # The list that masks are in, by mask_type.
 _MASKS = {"DEFAULT": "float_list", "NUMERICAL_MASKS": "float_list", "PNG_MASKS": "bytes_list"}
@@ -153,16 +157,39 @@ def _lacking(setup: Setup) -> Iterator[Symptom]:
 
 
 def _scores(setup: Setup) -> Iterator[Symptom]:
-    field = "load_multiclass_scores"
+    field, use = "load_multiclass_scores", "use_multiclass_scores"
+    of_records = dict(scans(setup))
+    old = setup.options.revision <= _NEEDS_SCORES and trainers.MODEL_MAIN in setup.options.trainers
     for name, reader in setup.readers():
-        if name == TRAIN and setup.train.use_multiclass_scores and not getattr(reader, field):
-            path = ("train_config", "use_multiclass_scores")
+        uses = name == TRAIN and getattr(setup.train, use)
+        loads = getattr(reader, field)
+        scan = of_records.get(name)
+        if uses and not loads:
             edits = (ConfigEdit((name, field), "true", "train_config uses them"),)
             yield Symptom(
-                setup.where(*path),
-                f"use_multiclass_scores is set, and {name} loads none",
+                setup.where("train_config", use),
+                f"{use} is set, and {name} loads none",
                 f"write {field}: true in {name}",
                 edits,
+            )
+        if not loads or not old:
+            continue
+        if not uses:
+            yield Symptom(
+                setup.where(name, field),
+                f"{name} loads multiclass scores, and nothing uses them",
+                f"remove {field}",
+                (ConfigEdit((name, field), None, "nothing uses them"),),
+            )
+        elif uses and scan and scan.scores < scan.records:
+            yield Symptom(
+                setup.where("train_config", use),
+                f"{use} is set, but of {count(scan.records, 'record')} of {name} "
+                f"{scan.records - scan.scores} have no {SCORES.decode()}",
+                "remove it, or write the scores into the records",
+                (ConfigEdit(("train_config", use), None, "the records have none"),)
+                if not scan.scores
+                else (),
             )
 
 
@@ -203,7 +230,7 @@ CHECKS = (
         'is used ("is required but could not be found.", "Data types don\'t match.", '
         '"max_num_context_features must be specified in the model config", "Please make sure '
         'context_features and valid_context_size are in the features", "KeyError: '
-        "'multiclass_scores'\").",
+        '\'multiclass_scores\'", "Input to reshape is a tensor with 0 values").',
         "write what the records have",
         _lacking,
     ),

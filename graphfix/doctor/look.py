@@ -25,6 +25,7 @@ from graphfix.datasets.tf_example import (
     HEIGHT,
     LABEL,
     MASK,
+    SCORES,
     SOURCE_ID,
     TEXT,
     WIDTH,
@@ -90,6 +91,8 @@ class Look:
             self.note("FEATURE_KIND", f"{key.decode()} is a {held}, not a {kind}")
         if CHANNELS in found:
             scan.channels += 1
+        if SCORES in found:
+            scan.scores += 1
         if self.masks and MASK in found and not scan.mask_kinds:
             scan.mask_kinds.add(self.examples.kind_of(block[start:end], MASK) or "")
         source = found.get(SOURCE_ID)

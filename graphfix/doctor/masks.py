@@ -1,8 +1,10 @@
 """Checks of masks: those that a model learns from, and those that it predicts."""
 
-from typing import Iterator
+import functools
+from typing import Iterator, Tuple
 
 from graphfix.detectors.families import FASTER_RCNN
+from graphfix.doctor.builders import value_at
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
@@ -12,6 +14,9 @@ from graphfix.restore import trainers
 
 # The last revision known to divide by a box's size, whatever it is; that of 2021-06 does not.
 _DIVIDES_BY_NONE = "2019-07"
+# The last revision known to ask of detections in pixels that one is larger than a pixel; that of
+# 2019-07 does not.
+_NEEDS_ONE = "2019-03"
 
 
 def predicts_masks(setup: Setup) -> bool:
@@ -60,6 +65,34 @@ def _too_few(setup: Setup) -> Iterator[Symptom]:
         )
 
 
+def _unfound(setup: Setup, always: bool) -> Iterator[Symptom]:
+    """Evaluation's images in which nothing is found, be they `always` so or maybe."""
+    if (
+        not predicts_masks(setup)
+        or setup.options.revision > _NEEDS_ONE
+        or trainers.MODEL_MAIN not in setup.options.trainers
+    ):
+        return
+    suppression = ("second_stage_post_processing", "batch_non_max_suppression")
+    for path in (("first_stage_nms_score_threshold",), (*suppression, "score_threshold")):
+        value = value_at(setup.body, path)
+        if value is not None and value > 0 and (value >= 1) == always:
+            yield _none(setup, path, value, "0.0")
+    for name in ("max_detections_per_class", "max_total_detections"):
+        if always and value_at(setup.body, (*suppression, name)) == 0:
+            yield _none(setup, (*suppression, name), 0, "100")
+
+
+def _none(setup: Setup, path: Tuple[str, ...], value: float, usual: str) -> Symptom:
+    place = ("model", setup.meta, *path)
+    return Symptom(
+        setup.where(*place),
+        f"{path[-1]} is {value:g}",
+        f"write {path[-1]}: {usual}",
+        (ConfigEdit(place, usual, "something is found"),),
+    )
+
+
 CHECKS = (
     Check(
         "MASKS_NOT_LOADED",
@@ -76,5 +109,21 @@ CHECKS = (
         'to place their masks: evaluation crashes on a CPU ("Segmentation fault").',
         "write a max_total_detections that is always found, or evaluate on a GPU",
         _too_few,
+    ),
+    Check(
+        "MASKS_UNFOUND",
+        ERROR,
+        "Nothing is ever found, and this revision's evaluation of masks stops at that (\"max value "
+        'is lower than 1.01").',
+        "write a threshold that scores are above",
+        functools.partial(_unfound, always=True),
+    ),
+    Check(
+        "MASKS_MAY_BE_UNFOUND",
+        WARNING,
+        "This revision's evaluation of masks stops at an image in which no score is above the "
+        'threshold ("max value is lower than 1.01"); early in training there are such images.',
+        "write a threshold of 0.0",
+        functools.partial(_unfound, always=False),
     ),
 )

@@ -63,7 +63,7 @@ class Scan:
     def __init__(self, files: Tuple[str, ...]):
         self.files = files
         self.records = self.boxes = self.empty = self.bytes = 0
-        self.channels = 0  # records with additional channels
+        self.channels = self.scores = 0  # records with additional channels, with classes' scores
         self.mask_kinds: Set[str] = set()  # the lists that the files' first masks are in
         self.measured = self.pixels = 0
         self.complete = True
@@ -83,7 +83,7 @@ class Scan:
 
     def merge(self, other: "Scan") -> "Scan":
         """Adds another scan, of other files of the same data set; returns itself."""
-        for name in ("records", "boxes", "empty", "bytes", "measured", "pixels", "channels"):
+        for name in "records boxes empty bytes measured pixels channels scores".split():
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.complete = self.complete and other.complete
         self.boxed = self.boxed or other.boxed

@@ -1,4 +1,5 @@
-"""Checks of thresholds that the API takes whatever they are, and that mean nothing beyond 1."""
+"""Checks of what the API makes of scores: it takes thresholds whatever they are, which mean nothing
+beyond 1, and divides logits by any number."""
 
 from typing import Iterator, Tuple
 
@@ -6,7 +7,7 @@ from graphfix.detectors.families import FASTER_RCNN, SSD
 from graphfix.doctor.builders import LEAST_PERCENT, value_at
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
-from graphfix.findings import WARNING
+from graphfix.findings import ERROR, WARNING
 from graphfix.pipeline_config.edits import ConfigEdit
 
 _NMS = "batch_non_max_suppression"
@@ -35,7 +36,26 @@ def _beyond_one(setup: Setup) -> Iterator[Symptom]:
         yield Symptom(setup.where("model", meta, *path), f"{name} is {value:g}", remedy, edits)
 
 
+def _divided(setup: Setup) -> Iterator[Symptom]:
+    for meta, block in ((SSD, "post_processing"), (FASTER_RCNN, "second_stage_post_processing")):
+        path = (block, "logit_scale")
+        scale = value_at(setup.body, path) if meta == setup.meta else None
+        if scale is not None and scale <= 0:
+            place = ("model", meta, *path)
+            edits = (ConfigEdit(place, None, "logits as they are"),)
+            yield Symptom(setup.where(*place), f"logit_scale is {scale:g}", "remove it", edits)
+
+
 CHECKS = (
+    Check(
+        "LOGIT_SCALE",
+        ERROR,
+        "Logits are divided by logit_scale before they become scores: by 0 they are infinite "
+        '("float division by zero", "cannot convert float infinity to integer") or nothing is '
+        "detected, and by less the best detection has the least score.",
+        "write logit_scale: 1.0",
+        _divided,
+    ),
     Check(
         "THRESHOLD_BEYOND_ONE",
         WARNING,

@@ -216,6 +216,12 @@ def _training(train, trainer: str, idle: FrozenSet[str]) -> Callable[[str], bool
     return trains
 
 
+def trains_nothing(model: ModelVariables, train, trainer: str) -> bool:
+    """Whether train_config's patterns leave a trainer none of a model's variables."""
+    trains = _training(train, trainer, model.idle)
+    return not any(trains(variable.name) for variable in model.variables)
+
+
 def _stops(
     prediction: RestorePrediction, model: ModelVariables, train, asks: bool, revision: str
 ) -> str:
@@ -235,7 +241,7 @@ def _stops(
             return "it stops at the first variable of another shape"
         if not prediction.count(RESTORED) and not prediction.added_restored:
             return 'it stops, since there is nothing to restore ("No variables to save")'
-    if not any(one.trains for one in prediction.variables):
+    if trains_nothing(model, train, prediction.trainer):
         return "it stops, since nothing is left to train"
     return ""
 

@@ -98,6 +98,19 @@ def cases(case):
         .fixable()
     )
     yield (
+        case("scores_divided_by_zero", "LOGIT_SCALE")
+        .change("iou_threshold: 0.6 }", "iou_threshold: 0.6 } logit_scale: 0")
+        .fixable()
+    )
+    yield (
+        case("initializer_below_zero", "INITIALIZER_FACTOR")
+        .change(
+            "          initializer { truncated_normal_initializer { stddev: 0.03 } }",
+            "          initializer { variance_scaling_initializer { factor: -1 } }",
+        )
+        .fixable()
+    )
+    yield (
         case("thresholds_exchanged", "SETTINGS_AT_ODDS")
         .change("unmatched_threshold: 0.5", "unmatched_threshold: 0.6")
         .fixable()
@@ -184,15 +197,18 @@ def cases(case):
         )
     )
     yield _of_two_stages(case("masks_not_loaded", "MASKS_NOT_LOADED")).fixable()
+    converter = "score_converter: SOFTMAX"
+    nms = "batch_non_max_suppression { %s }\n      " + converter
     for name, code, old, new in (
         ("mask_head_new", "MASK_HEAD_NEW", "", ""),
         (
             "masks_that_no_detection_has",
             "MASKS_PADDED",
-            "score_converter: SOFTMAX",
-            "batch_non_max_suppression { max_detections_per_class: 10 }\n"
-            "      score_converter: SOFTMAX",
+            converter,
+            nms % "max_detections_per_class: 10",
         ),
+        ("masks_of_sure_finds", "MASKS_UNFOUND", converter, nms % "score_threshold: 1.0"),
+        ("masks_of_likely_finds", "MASKS_MAY_BE_UNFOUND", converter, nms % "score_threshold: 0.3"),
         (
             "masks_made_larger_by_python_2",
             "PYTHON_3",
@@ -205,7 +221,7 @@ def cases(case):
             with_masks.change(
                 reader, reader + "  load_instance_masks: true\n  mask_type: PNG_MASKS\n"
             )
-        yield with_masks
+        yield with_masks.flag("--target_api", "2019-03") if "UNFOUND" in code else with_masks
     yield case("kernel_of_none", "LAYER_IMPOSSIBLE").change("kernel_size: 1", "kernel_size: 0")
     yield case("images_of_many_sizes", "IMAGES_VARY").change(
         "fixed_shape_resizer { height: 160 width: 160 }",

@@ -149,6 +149,12 @@ def cases(case):
             "ONE_TRAINER_PATTERN",
             "update_trainable_variables: '*Predictor'",
         ),
+        ("all_frozen", "NOTHING_TRAINS", "freeze_variables: '.*'"),
+        (
+            "nothing_to_update",
+            "ONE_TRAINER_TRAINS_NOTHING",
+            "update_trainable_variables: 'SecondStage'",
+        ),
         ("pattern_of_nested_repeats", "PATTERN_SLOW", "freeze_variables: '(([A-Za-z_0-9]+/?)+)+!'"),
     ):
         yield case(name, code).change("  batch_size: 4", "  batch_size: 4\n  " + line)
