@@ -77,6 +77,10 @@ class NoSize(SourceError):
         self.spec = spec
 
 
+class NoAnchors(SourceError):
+    """A generator that can be built places no anchors on a feature map, or far too many."""
+
+
 def shaped(scale: float, ratio: float, base: Pair) -> Pair:
     """The (height, width) of an anchor; NaN or infinite, where it has none."""
     root = _root(ratio)
@@ -139,10 +143,11 @@ def _ssd(ssd, image: Optional[Pair], api: Optional[str]) -> List[MapAnchors]:
 def _given(
     heights: List[float], widths: List[float], layers: int, what: str
 ) -> Sequence[Optional[Pair]]:
-    """Of each layer the settings of y and x, None where there are none."""
-    if not heights and not widths:
+    """Of each layer the settings of y and x, None where there are none: the stock builder takes as
+    many pairs as there are, and no pair for none."""
+    if not heights or not widths:
         return (None,) * layers
-    if len(heights) != layers or len(widths) != layers:
+    if min(len(heights), len(widths)) != layers:
         raise ValueError(f"has {len(heights)} and {len(widths)} {what} for {layers} layers")
     return [(float(height), float(width)) for height, width in zip(heights, widths)]
 
@@ -241,7 +246,7 @@ def describe_anchors(
     spec = AnchorSpec(generator, maps)
     counts = spec.per_map
     if not maps or not 0 < min(counts) <= max(counts) <= _MOST_ANCHORS:
-        raise SourceError(
+        raise NoAnchors(
             subject,
             f"has a {generator} that places {'/'.join(map(str, counts)) or 'no'} anchors at "
             "a location",

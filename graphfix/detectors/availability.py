@@ -60,6 +60,13 @@ PYTHON_3 = (
         "building Keras's MobileNet v1 with use_explicit_padding fails, since it compares a tuple "
         "with a number",
     ),
+    # Reported first of 2018-08 (tensorflow/models, issue 5203).
+    (
+        "metrics",
+        "2018-08",
+        "2019-03",
+        "evaluating with other metrics than COCO's fails, since there is no unicode()",
+    ),
     (Trainer.MODEL_MAIN, "2018-03", "2018-04", "%s fails at dict.itervalues()"),
     ("any", "2018-09", "2018-09", "some modules import google3, which is internal to Google"),
 )
@@ -199,6 +206,8 @@ def failing_under_python_3(
     )
     if anchors.height_stride or anchors.height_offset:
         about.add("strides")
+    if any(not metric.startswith("coco_") for metric in message.eval_config.metrics_set):
+        about.add("metrics")
     if script:
         about.add(Trainer.MODEL_MAIN)
     for what, first, last, how in PYTHON_3:
@@ -287,8 +296,9 @@ def _heads(message, meta: str) -> List[str]:
         return [body.box_predictor.WhichOneof("box_predictor_oneof")]
     predictor = body.second_stage_box_predictor
     masks = predictor.mask_rcnn_box_predictor
-    return [predictor.WhichOneof("box_predictor_oneof")] + [
-        name
-        for name in ("predict_instance_masks", "convolve_then_upsample_masks")
-        if getattr(masks, name)
-    ]
+    found = [predictor.WhichOneof("box_predictor_oneof")]
+    if masks.predict_instance_masks:
+        found.append("predict_instance_masks")
+        if masks.convolve_then_upsample_masks and body.number_of_stages >= 3:
+            found.append("convolve_then_upsample_masks")
+    return found

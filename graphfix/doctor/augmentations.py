@@ -7,6 +7,7 @@ giving each augmentation each of its numbers at bounds (tests/stock/config_mutat
 from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
 from graphfix.doctor.checks import Check, Symptom
+from graphfix.doctor.masks import predicts_masks
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR
 from graphfix.pipeline_config.paths import INPUT_READERS
@@ -85,6 +86,16 @@ _CHANNELS = 3
 # means of three channels makes three of one.
 _GRAY_RESNETS = "2019-03"
 _SCORES = "convert_class_logits_to_softmax"
+_JPEG, _POLICIES = "random_jpeg_quality", ("v0", "v1", "v2", "v3", "test")
+# What is not given the masks (core/preprocessor.py, get_default_func_arg_map), and what was not up
+# to the last revision known.
+_WITHOUT_MASKS = (
+    "random_crop_pad_image",
+    "ssd_random_crop_pad",
+    "random_self_concat_image",
+    "autoaugment_image",
+)
+_PADS, _PADS_LEAVE_MASKS = ("random_pad_image", "random_absolute_pad_image"), "2019-07"
 _PIXELS = "scale_boxes_to_pixel_coordinates"
 
 
@@ -112,6 +123,8 @@ def _faults(setup: Setup, step: str, options: Any) -> Iterator[Tuple[str, str]]:
         )
     if step == "subtract_channel_mean" and len(options.means) != _CHANNELS:
         yield f"{step} has {len(options.means)} means, and an image three channels", "write three"
+    if step == "autoaugment_image" and options.policy_name not in _POLICIES:
+        yield f"{step} has no policy {options.policy_name!r}", "write policy_name: 'v0'"
     for least, most in _ORDERED:
         low, high = getattr(options, least, 0), getattr(options, most, 1)
         if low >= high:
@@ -126,6 +139,28 @@ def _faults(setup: Setup, step: str, options: Any) -> Iterator[Tuple[str, str]]:
                 value = getattr(block, name, None)
                 if isinstance(value, (int, float)) and not rule.takes(value):
                     yield (f"{step} has a {name} of {value:g}", f"write a {name} {rule.wanted}")
+
+
+def _channels_lost(setup: Setup) -> Iterator[Symptom]:
+    for step in setup.train.data_augmentation_options:
+        if step.WhichOneof("preprocessing_step") == _JPEG:
+            yield Symptom(setup.where("train_config", "data_augmentation_options", _JPEG), "")
+
+
+def _masks_left(setup: Setup) -> Iterator[Symptom]:
+    if (
+        not predicts_masks(setup)
+        or not getattr(setup.message, INPUT_READERS[0]).load_instance_masks
+    ):
+        return
+    left = _WITHOUT_MASKS + (_PADS if setup.options.revision <= _PADS_LEAVE_MASKS else ())
+    for step in setup.train.data_augmentation_options:
+        kind = step.WhichOneof("preprocessing_step")
+        if kind in left:
+            yield Symptom(
+                setup.where("train_config", "data_augmentation_options", kind),
+                f"{kind} changes images and boxes, but not masks",
+            )
 
 
 def _gray_in_training(setup: Setup) -> Iterator[Symptom]:
@@ -162,6 +197,24 @@ CHECKS = (
         '"Aspect ratio range must be non-negative", "color_ordering must be in {0, 1}").',
         "set both, or neither",
         _refused,
+    ),
+    Check(
+        "CHANNELS_UNKNOWN",
+        ERROR,
+        f"After {_JPEG} TensorFlow does not know how many channels an image has, and no layer can "
+        'be made for it ("The channel dimension of the inputs should be defined").',
+        "remove it",
+        _channels_lost,
+    ),
+    Check(
+        "MASKS_NOT_AUGMENTED",
+        ERROR,
+        "Masks are left where they were when an augmentation moves or drops what is in the image: "
+        'training stops at another number or size of them ("Condition x == y did not hold '
+        'element-wise:] [x (Loss/BoxClassifierLoss/assert_equal_1/x:0) = ] [800 1166]"), or '
+        "learns masks of other places in silence.",
+        "take an augmentation that is given the masks, such as random_crop_image",
+        _masks_left,
     ),
     Check(
         "CHANNELS_DIFFER",

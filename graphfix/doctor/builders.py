@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterator, NamedTuple, Tuple
 
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.detectors.families import FASTER_RCNN, SSD
+from graphfix.detectors.feature_maps import map_count
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.config_revision import is_keras
 from graphfix.doctor.setup import Setup
@@ -43,10 +44,14 @@ _SECOND = "second_stage_post_processing"
 # it, as all later ones do.  Copies of the months between could not be had.
 _DEPTHWISE_SINCE = "2020-04"
 # Whose first layers the quantization rewrites in another way for training than for evaluation.
-_UPDATED_LATE = "MobilenetV3"
-# Of Faster R-CNN: the rewriting stops at a ResNet's dilated layers, and evaluation at ranges of
-# Inception's second stage, which training does not make.
-_NOT_QUANTIZED = ("resnet_v1", "InceptionV2")
+_UPDATED_LATE = ("MobilenetV3", "MobileDetCPU")
+# Of Faster R-CNN: the rewriting stops at a ResNet's dilated layers.  Evaluation stops at ranges of
+# Inception's second stage, which training does not make; 2021-06 is the first known to make them,
+# but not those of the third stage, whose masks it crops features for anew.
+_NOT_QUANTIZED = {"resnet_v1": "9999-12", "InceptionV2": "2021-06"}
+_THIRD = 3
+# The first revision known to multiply logits by a scale; that of 2019-07 divides them.
+_SCALE_SINCE = "2021-06"
 # Losses that no miner can choose among.
 _NOT_MINED = {
     "weighted_sigmoid_focal": "which weighs all examples",
@@ -198,10 +203,10 @@ def _in_place(body: Any) -> str:
     return both if body.inplace_batchnorm_update else ""
 
 
-def _is_quantized_v3(setup: Setup) -> bool:
+def _is_quantized_late(setup: Setup) -> bool:
     known = find_extractor(setup.body.feature_extractor.type)
-    v3 = known is not None and known.is_described and known.network == _UPDATED_LATE
-    return v3 and setup.message.HasField("graph_rewriter")
+    late = known is not None and known.is_described and known.network in _UPDATED_LATE
+    return late and setup.message.HasField("graph_rewriter")
 
 
 def _lower(block: Any) -> str:
@@ -227,7 +232,7 @@ CONTRADICTIONS: Tuple[Contradiction, ...] = (
     Contradiction(SSD, ("loss",), "hard_example_miner", _with_miner, lambda loss: None),
     Contradiction(SSD, ("loss",), "expected_loss_weights", _weighted, lambda loss: None),
     Contradiction(
-        SSD, (), "inplace_batchnorm_update", _in_place, lambda body: None, _is_quantized_v3
+        SSD, (), "inplace_batchnorm_update", _in_place, lambda body: None, _is_quantized_late
     ),
     Contradiction(SSD, (), "explicit_background_class", _backgrounds, lambda body: None),
     Contradiction(
@@ -290,10 +295,19 @@ def _contradictions(setup: Setup) -> Iterator[Symptom]:
 
 def cannot_be_quantized(setup: Setup) -> bool:
     """Whether the config asks for a quantization at which training or evaluation stops."""
-    if setup.meta != FASTER_RCNN or not setup.message.HasField("graph_rewriter"):
+    if not setup.meta or not setup.message.HasField("graph_rewriter"):
         return False
+    if setup.meta == SSD:
+        # Logits of one map are not concatenated, so that evaluation gives their scale a range.
+        return setup.options.revision >= _SCALE_SINCE and map_count(setup.body, SSD) == 1
     known = find_extractor(setup.body.feature_extractor.type)
-    return bool(known and known.is_described and known.network.startswith(_NOT_QUANTIZED))
+    if known is None or not known.is_described:
+        return False
+    return any(
+        known.network.startswith(network)
+        and (setup.options.revision < since or setup.body.number_of_stages >= _THIRD)
+        for network, since in _NOT_QUANTIZED.items()
+    )
 
 
 def _at_odds(setup: Setup) -> Iterator[Symptom]:
@@ -301,7 +315,9 @@ def _at_odds(setup: Setup) -> Iterator[Symptom]:
     if cannot_be_quantized(setup):
         yield Symptom(
             setup.where("graph_rewriter"),
-            f"quantization of a Faster R-CNN with {setup.body.feature_extractor.type}",
+            "quantization of an SSD of one feature map"
+            if setup.meta == SSD
+            else f"quantization of a Faster R-CNN with {setup.body.feature_extractor.type}",
             "remove graph_rewriter",
             (ConfigEdit(("graph_rewriter",), None, "the API cannot quantize it"),),
         )

@@ -50,10 +50,25 @@ def hyperparams(setup: Setup) -> Iterator[Tuple[Path, Any]]:
     field = PREDICTOR_FIELD[setup.meta]
     if name == "mask_rcnn_box_predictor":
         yield (field, name, _HYPERPARAMS[1]), predictor.fc_hyperparams
-        if predictor.HasField(_HYPERPARAMS[0]) or predictor.predict_instance_masks:
+        # slim's are looked at when a layer is made of them, Keras's at once.
+        if predictor.predict_instance_masks or (
+            is_keras(setup) and predictor.HasField(_HYPERPARAMS[0])
+        ):
             yield (field, name, _HYPERPARAMS[0]), predictor.conv_hyperparams
     else:
         yield (field, name, _HYPERPARAMS[0]), predictor.conv_hyperparams
+
+
+def _no_mask_layers(setup: Setup) -> Iterator[Symptom]:
+    name, predictor = setup.predictor
+    if name != "mask_rcnn_box_predictor" or not predictor.predict_instance_masks:
+        return
+    if not predictor.HasField(_HYPERPARAMS[0]):
+        yield Symptom(
+            setup.where("model", setup.meta, PREDICTOR_FIELD[setup.meta], name, _HYPERPARAMS[0]),
+            f"the mask head has no {_HYPERPARAMS[0]}",
+            f"write {_HYPERPARAMS[0]} as the model's sample config has them",
+        )
 
 
 def _empty(setup: Setup) -> Iterator[Symptom]:
@@ -69,6 +84,7 @@ def _empty(setup: Setup) -> Iterator[Symptom]:
                 f"write {path[-1]} {{ {usual} }}" if "{" in usual else f"write {usual}",
             )
     yield from _calibration(setup)
+    yield from _no_mask_layers(setup)
     blocks = list(hyperparams(setup))
     needed: Tuple[str, ...] = ()
     if blocks and not setup.options.schema.field("Initializer", _OPTIONAL_SINCE):
@@ -116,7 +132,8 @@ CHECKS = (
         ERROR,
         'The builder needs one of several, and the block has none ("Empty matcher.", "Empty box '
         'coder.", "Empty loss config.", "Unknown region similarity calculator.", "Unknown box '
-        'predictor: None", "Unknown initializer function: None").',
+        'predictor: None", "Unknown initializer function: None", '
+        '"conv_hyperparams_fn is None").',
         "copy the block from the model's sample config",
         _empty,
     ),

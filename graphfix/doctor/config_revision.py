@@ -4,7 +4,7 @@ import difflib
 from typing import Callable, Iterator, Optional
 
 from graphfix.detectors import availability, families
-from graphfix.detectors.anchor_generators import NoSize
+from graphfix.detectors.anchor_generators import NoAnchors, NoSize
 from graphfix.detectors.extractors.facts import KERAS
 from graphfix.detectors.extractors.loader import extractors, find_extractor
 from graphfix.detectors.layer_variables import KERAS_ONLY
@@ -166,7 +166,11 @@ def _keras_hyperparams(setup: Setup) -> Iterator[Symptom]:
 
 
 def _anchors(setup: Setup) -> Iterator[Symptom]:
-    return _anchor_faults(setup, lambda error: not isinstance(error, NoSize))
+    return _anchor_faults(setup, lambda error: not isinstance(error, (NoAnchors, NoSize)))
+
+
+def _no_anchors(setup: Setup) -> Iterator[Symptom]:
+    return _anchor_faults(setup, lambda error: isinstance(error, NoAnchors))
 
 
 def _sizeless(setup: Setup) -> Iterator[Symptom]:
@@ -254,10 +258,17 @@ CHECKS = (
     Check(
         "ANCHORS_IMPOSSIBLE",
         ERROR,
-        "The anchor generator can't be built, or places no anchors, at which the first step stops "
-        '("Reduction axis 1 is empty in shape").',
+        'The anchor generator can\'t be built ("must be a list with the same length").',
         "copy the one in the model's sample config",
         _anchors,
+    ),
+    Check(
+        "ANCHORS_NONE",
+        ERROR,
+        "The generator places no anchors: no box can be matched, so that the first step stops "
+        '("Reduction axis 1 is empty in shape"), or nothing is learned, in silence.',
+        "copy the one in the model's sample config",
+        _no_anchors,
     ),
     Check(
         "ANCHORS_SIZELESS",

@@ -27,6 +27,7 @@ from graphfix.doctor import (
     layer_bounds,
     learning_rate,
     masks,
+    metrics,
     model_dir,
     other_models,
     paths,
@@ -98,7 +99,8 @@ TABLES: Tuple[Tuple[str, Tuple[Check, ...]], ...] = (
         + batches.CHECKS
         + learning_rate.CHECKS
         + thresholds.CHECKS
-        + training.CHECKS,
+        + training.CHECKS
+        + metrics.CHECKS,
     ),
     ("elsewhere", paths.ELSEWHERE),
 )

@@ -105,6 +105,20 @@ def _kinds(setup: Setup) -> Iterator[Symptom]:
             )
 
 
+def _remainder(setup: Setup) -> Iterator[Symptom]:
+    field = "drop_remainder"
+    if trainers.MODEL_MAIN not in setup.options.trainers:
+        return
+    if not setup.options.schema.field(_MESSAGE, field):
+        return
+    for name, reader in setup.readers():
+        if not reader.drop_remainder:
+            edits = (ConfigEdit((name, field), None, "true is the default"),)
+            yield Symptom(
+                setup.where(name, field), f"{field} of {name} is false", "remove it", edits
+            )
+
+
 def _name(reader: Any, field: str) -> str:
     """The name of an enum's value."""
     spec = reader.DESCRIPTOR.fields_by_name[field]
@@ -233,5 +247,13 @@ CHECKS = (
         '\'multiclass_scores\'", "Input to reshape is a tensor with 0 values").',
         "write what the records have",
         _lacking,
+    ),
+    Check(
+        "READER_REMAINDER",
+        ERROR,
+        "A reader that keeps a last, smaller batch leaves open how many images a batch has, which "
+        'model_main must know ("Cannot infer num from shape").',
+        "write drop_remainder: true",
+        _remainder,
     ),
 )

@@ -9,10 +9,12 @@ from typing import Any, Callable, Iterator, NamedTuple, Tuple
 from graphfix.detectors.box_coders import KEYPOINT, SQUARE
 from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.detectors.families import FASTER_RCNN, SSD
+from graphfix.detectors.layer_variables import Unknown
 from graphfix.doctor.builders import SUPPRESSIONS, Path, block_of, value_at
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.config_revision import is_keras
 from graphfix.doctor.masks import predicts_masks
+from graphfix.doctor.prediction import describe_variables
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR
 
@@ -135,6 +137,29 @@ _RULES = (
 
 
 def _impossible(setup: Setup) -> Iterator[Symptom]:
+    found = list(_beyond_bounds(setup))
+    yield from found or _without_channels(setup)
+
+
+def _without_channels(setup: Setup) -> Iterator[Symptom]:
+    """A multiplied depth below 1, which min_depth does not raise."""
+    try:
+        variables = describe_variables(setup).variables
+    except (Unknown, AssertionError):
+        return
+    for name, shape in variables:
+        if min(shape, default=1) < 1:
+            yield _symptom(
+                setup,
+                ("feature_extractor", "min_depth"),
+                f"is {setup.body.feature_extractor.min_depth}, and depth_multiplier leaves {name} "
+                f"the shape {list(shape)}",
+                "16, the default",
+            )
+            return
+
+
+def _beyond_bounds(setup: Setup) -> Iterator[Symptom]:
     for rule in _RULES:
         block = block_of(setup.body, rule.path) if rule.meta == setup.meta else None
         if block is None or not setup.options.schema.field(block.DESCRIPTOR.name, rule.path[-1]):

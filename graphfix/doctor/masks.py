@@ -17,6 +17,7 @@ _DIVIDES_BY_NONE = "2019-07"
 # The last revision known to ask of detections in pixels that one is larger than a pixel; that of
 # 2019-07 does not.
 _NEEDS_ONE = "2019-03"
+_SUPPRESSION = ("second_stage_post_processing", "batch_non_max_suppression")
 
 
 def predicts_masks(setup: Setup) -> bool:
@@ -50,19 +51,34 @@ def _not_loaded(setup: Setup) -> Iterator[Symptom]:
 def _too_few(setup: Setup) -> Iterator[Symptom]:
     if not predicts_masks(setup) or setup.options.revision > _DIVIDES_BY_NONE:
         return
-    path = ("second_stage_post_processing", "batch_non_max_suppression")
     suppression = setup.body.second_stage_post_processing.batch_non_max_suppression
     classes, proposals = setup.body.num_classes, setup.body.first_stage_max_proposals
     most = min(suppression.max_detections_per_class, proposals) * classes
     total = suppression.max_total_detections
     if not suppression.use_class_agnostic_nms and 0 < most < total:
-        place = ("model", setup.meta, *path, "max_total_detections")
+        place = ("model", setup.meta, *_SUPPRESSION, "max_total_detections")
         yield Symptom(
             setup.where(*place),
             f"an image has {total} detections, of which at most {most} are found",
             f"write max_total_detections: {most}, or evaluate on a GPU",
             (ConfigEdit(place, str(most), "so many can be found"),),
         )
+    for path, value in _thresholds(setup):
+        yield Symptom(
+            setup.where("model", setup.meta, *path),
+            f"an image has {total} detections, of which only those above {path[-1]} {value:g} are "
+            "found",
+            f"write {path[-1]}: 0.0, or evaluate on a GPU",
+            (ConfigEdit(("model", setup.meta, *path), "0.0", "all are found"),),
+        )
+
+
+def _thresholds(setup: Setup) -> Iterator[Tuple[Tuple[str, ...], float]]:
+    """(path, value) of the thresholds of scores that may leave something out."""
+    for path in (("first_stage_nms_score_threshold",), (*_SUPPRESSION, "score_threshold")):
+        value = value_at(setup.body, path)
+        if value is not None and value > 0:
+            yield path, value
 
 
 def _unfound(setup: Setup, always: bool) -> Iterator[Symptom]:
@@ -73,14 +89,12 @@ def _unfound(setup: Setup, always: bool) -> Iterator[Symptom]:
         or trainers.MODEL_MAIN not in setup.options.trainers
     ):
         return
-    suppression = ("second_stage_post_processing", "batch_non_max_suppression")
-    for path in (("first_stage_nms_score_threshold",), (*suppression, "score_threshold")):
-        value = value_at(setup.body, path)
-        if value is not None and value > 0 and (value >= 1) == always:
+    for path, value in _thresholds(setup):
+        if (value >= 1) == always:
             yield _none(setup, path, value, "0.0")
     for name in ("max_detections_per_class", "max_total_detections"):
-        if always and value_at(setup.body, (*suppression, name)) == 0:
-            yield _none(setup, (*suppression, name), 0, "100")
+        if always and value_at(setup.body, (*_SUPPRESSION, name)) == 0:
+            yield _none(setup, (*_SUPPRESSION, name), 0, "100")
 
 
 def _none(setup: Setup, path: Tuple[str, ...], value: float, usual: str) -> Symptom:
@@ -103,14 +117,6 @@ CHECKS = (
         _not_loaded,
     ),
     Check(
-        "MASKS_PADDED",
-        WARNING,
-        "The detections that an image lacks have boxes of no size, by which this revision divides "
-        'to place their masks: evaluation crashes on a CPU ("Segmentation fault").',
-        "write a max_total_detections that is always found, or evaluate on a GPU",
-        _too_few,
-    ),
-    Check(
         "MASKS_UNFOUND",
         ERROR,
         "Nothing is ever found, and this revision's evaluation of masks stops at that (\"max value "
@@ -125,5 +131,13 @@ CHECKS = (
         'threshold ("max value is lower than 1.01"); early in training there are such images.',
         "write a threshold of 0.0",
         functools.partial(_unfound, always=False),
+    ),
+    Check(
+        "MASKS_PADDED",
+        WARNING,
+        "The detections that an image lacks have boxes of no size, by which this revision divides "
+        'to place their masks: evaluation crashes on a CPU ("Segmentation fault").',
+        "write a max_total_detections that is always found, or evaluate on a GPU",
+        _too_few,
     ),
 )

@@ -1,6 +1,5 @@
 """Checks of the run: BatchNorm, quantization, steps, evaluation."""
 
-import difflib
 from typing import Any, Iterator
 
 from graphfix.detectors.extractors.loader import find_extractor
@@ -10,15 +9,11 @@ from graphfix.doctor.checkpoint_fit import restores_statistics
 from graphfix.doctor.checks import Check, Symptom
 from graphfix.doctor.setup import Setup
 from graphfix.findings import ERROR, WARNING
-from graphfix.formats.textproto import Scalar, quote
 from graphfix.pipeline_config.edits import ConfigEdit
-from graphfix.pipeline_config.migration_tables import METRICS, OLD_METRICS, OTHER_METRICS
 from graphfix.pipeline_config.paths import INPUT_READERS
 from graphfix.restore import trainers
 
 _SETTLED = 0.05  # the weight that the initial statistics may still have at the end
-# How alike a misspelled name and the right one are.
-_TYPO = 0.9
 _BATCH = ("train_config", "batch_size")
 _STEPS = ("train_config", "num_steps")
 
@@ -128,29 +123,6 @@ def _shuffled(setup: Setup) -> Iterator[Symptom]:
             )
 
 
-def _metrics(setup: Setup) -> Iterator[Symptom]:
-    path = ("eval_config", "metrics_set")
-    known = sorted({*METRICS, *OTHER_METRICS})
-    fields = setup.document.find(path) if setup.document else ()
-    values = [value for field in fields for value in field.values if isinstance(value, Scalar)]
-    for value in values:
-        name = value.value
-        if not isinstance(name, str):
-            continue  # escapes that are not UTF-8: WINDOWS_PATH
-        gone, newer = OLD_METRICS.get(name, ("", ""))
-        if name in known or (gone and setup.options.revision < gone):
-            continue
-        near = [newer] if newer else difflib.get_close_matches(name, known, 1, _TYPO)
-        yield Symptom(
-            value.where,
-            f"metrics_set has '{name}', which the API does not know",
-            f"write {quote(near[0])}" if near else f"write one of: {', '.join(known)}",
-            (ConfigEdit(path, quote(near[0]), "the metrics meant"),)
-            if near and len(values) == 1
-            else (),
-        )
-
-
 def _no_averages(setup: Setup) -> Iterator[Symptom]:
     evaluation, path = setup.message.eval_config, ("eval_config", "use_moving_averages")
     if evaluation.use_moving_averages and not setup.train.optimizer.use_moving_average:
@@ -192,13 +164,6 @@ CHECKS = (
         "With one image per batch, BatchNorm's statistics change with every image.",
         "use a larger batch",
         _one_image,
-    ),
-    Check(
-        "METRICS_UNKNOWN",
-        ERROR,
-        'The API has no such metrics, so that evaluation stops ("Metric not found").',
-        "write the name of metrics that it has",
-        _metrics,
     ),
     Check(
         "AVERAGES_NOT_KEPT",

@@ -130,8 +130,8 @@ METRICS = {
     "weighted_pascal_voc_detection_metrics": ("2018-02", "pascal_voc_metrics"),
     "pascal_voc_instance_segmentation_metrics": ("2018-02", "pascal_voc_metrics"),
     "weighted_pascal_voc_instance_segmentation_metrics": ("2018-02", "pascal_voc_metrics"),
-    "oid_V2_detection_metrics": ("2019-04", "pascal_voc_detection_metrics"),
-    "oid_challenge_detection_metrics": ("2019-04", "pascal_voc_detection_metrics"),
+    "oid_V2_detection_metrics": ("2019-03", "pascal_voc_detection_metrics"),
+    "oid_challenge_detection_metrics": ("2019-03", "pascal_voc_detection_metrics"),
     "precision_at_recall_detection_metrics": ("2019-07", "coco_detection_metrics"),
     "oid_challenge_segmentation_metrics": ("2019-07", "coco_mask_metrics"),
     "lvis_mask_metrics": ("2020-10", "coco_mask_metrics"),
@@ -143,13 +143,13 @@ OLD_METRICS = {
     "open_images_metrics": ("2018-02", "oid_V2_detection_metrics"),
 }
 
-# Metrics that no older one is near to, and names that only the legacy evaluation has.
-OTHER_METRICS = (
-    "coco_keypoint_metrics",
-    "coco_panoptic_metrics",
-    "open_images_V2_detection_metrics",
-    "oid_challenge_object_detection_metrics",
-)
+# Metrics that no older one is near to: the last month known not to have them.
+OTHER_METRICS = {"coco_keypoint_metrics": "2019-07", "coco_panoptic_metrics": "2019-07"}
+# Names that only the legacy evaluation has, and model_main's.
+LEGACY_METRICS = {
+    "open_images_V2_detection_metrics": "oid_V2_detection_metrics",
+    "oid_challenge_object_detection_metrics": "oid_challenge_detection_metrics",
+}
 
 # What it means to keep only the first of several values.
 FIRST_ONLY = {

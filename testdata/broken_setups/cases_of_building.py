@@ -144,6 +144,11 @@ def cases(case):
     yield case("crops_in_percent", "AUGMENTATION_REFUSED").change(
         "random_horizontal_flip {}", "random_crop_image { min_area: 10 max_area: 100 }"
     )
+    yield (
+        case("jpeg_of_any_quality", "CHANNELS_UNKNOWN")
+        .flag("--target_api", "2021-06")
+        .change("random_horizontal_flip {}", "random_jpeg_quality {}")
+    )
     yield case("gray_in_training_alone", "CHANNELS_DIFFER").change(
         "random_horizontal_flip {}", "rgb_to_gray {}"
     )
@@ -201,6 +206,7 @@ def cases(case):
     nms = "batch_non_max_suppression { %s }\n      " + converter
     for name, code, old, new in (
         ("mask_head_new", "MASK_HEAD_NEW", "", ""),
+        ("masks_left_behind", "MASKS_NOT_AUGMENTED", "", ""),
         (
             "masks_that_no_detection_has",
             "MASKS_PADDED",
@@ -221,7 +227,12 @@ def cases(case):
             with_masks.change(
                 reader, reader + "  load_instance_masks: true\n  mask_type: PNG_MASKS\n"
             )
-        yield with_masks.flag("--target_api", "2019-03") if "UNFOUND" in code else with_masks
+        if "UNFOUND" in code:
+            with_masks.flag("--target_api", "2019-03")
+            with_masks.change("pascal_voc_detection_metrics", "coco_mask_metrics")
+        if code == "MASKS_NOT_AUGMENTED":
+            with_masks.change("random_horizontal_flip {}", "ssd_random_crop_pad {}")
+        yield with_masks
     yield case("kernel_of_none", "LAYER_IMPOSSIBLE").change("kernel_size: 1", "kernel_size: 0")
     yield case("images_of_many_sizes", "IMAGES_VARY").change(
         "fixed_shape_resizer { height: 160 width: 160 }",

@@ -167,6 +167,10 @@ def cases(case):
         )
         .fixable()
     )
+    yield case("ratios_of_none", "ANCHORS_NONE").change(
+        "        aspect_ratios: [1.0, 2.0, 0.5, 3.0, 0.3333]\n",
+        "        interpolated_scale_aspect_ratio: 0\n        reduce_boxes_in_lowest_layer: false\n",
+    )
     yield case("scales_of_other_layers", "ANCHORS_IMPOSSIBLE").change(
         "        min_scale: 0.2\n", "        scales: [0.1, 0.2, 0.3]\n        min_scale: 0.2\n"
     )

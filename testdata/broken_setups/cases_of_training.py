@@ -158,4 +158,19 @@ def cases(case):
         .change("pascal_voc_detection_metrics", "pascal_voc_metrics")
         .fixable()
     )
+    metric, of_legacy = "pascal_voc_detection_metrics", "open_images_V2_detection_metrics"
+    yield (
+        case("metric_of_legacy", "METRICS_OF_LEGACY")
+        .flag("--trainer", "model_main")
+        .change(metric, of_legacy)
+        .fixable()
+    )
+    yield case("metric_of_one_trainer", "ONE_TRAINER_METRICS").change(metric, of_legacy).fixable()
+    yield case("metric_of_masks", "METRICS_UNFIT").change(metric, "coco_mask_metrics").fixable()
+    yield (
+        case("smaller_batch_kept", "READER_REMAINDER")
+        .flag("--target_api", "2021-06")
+        .change("  num_readers: 1", "  num_readers: 1\n  drop_remainder: false")
+        .fixable()
+    )
     yield case("no_end", "STEPS_ENDLESS").cut("  num_steps: 6000\n")

@@ -53,7 +53,7 @@ def test_counts(text, counts):
         "ssd_anchor_generator { num_layers: 2 aspect_ratios: -1 }",
         "ssd_anchor_generator { num_layers: 2 aspect_ratios: 0 }",
         "ssd_anchor_generator { num_layers: 2 aspect_ratios: nan }",
-        "ssd_anchor_generator { num_layers: 2 aspect_ratios: 1 height_stride: 16 }",
+        "ssd_anchor_generator { num_layers: 2 aspect_ratios: 1 height_stride: 8 width_stride: 8 }",
         "grid_anchor_generator { scales: 1 }",
         "grid_anchor_generator { scales: -1 aspect_ratios: 1 }",
         "multiscale_anchor_generator { min_level: 7 max_level: 3 aspect_ratios: 1 }",

@@ -19,7 +19,12 @@ from graphfix.detectors.extractors.loader import find_extractor
 from graphfix.formats.schema import message_class
 from graphfix.formats.textproto import Document, bind
 from graphfix.pipeline_config import schema_history
-from graphfix.pipeline_config.migration_tables import METRICS, OLD_METRICS, OTHER_METRICS
+from graphfix.pipeline_config.migration_tables import (
+    LEGACY_METRICS,
+    METRICS,
+    OLD_METRICS,
+    OTHER_METRICS,
+)
 
 # Paths, and what needs other records, or other programs, than there are.
 LEFT_ALONE = re.compile(
@@ -48,7 +53,7 @@ STRINGS = {
     "fine_tune_checkpoint_type": ("detection", "classification", "fine_tune", ""),
     "freeze_variables": (".*", "FeatureExtractor", "nothing", "(", "BoxPredictor"),
     "update_trainable_variables": (".*", "BoxPredictor", "nothing", "("),
-    "metrics_set": (*METRICS, *OTHER_METRICS, *OLD_METRICS, "coco"),
+    "metrics_set": (*METRICS, *OTHER_METRICS, *LEGACY_METRICS, *OLD_METRICS, "coco"),
     "groundtruth_box_visualization_color": ("red", "no colour"),
     "name": ("train", ""),
     "policy_name": ("v0", "v9"),

@@ -40,7 +40,10 @@ RECORDS, LABELS = "records", "labels.pbtxt"
 # Training runs to its end, and learns nothing, or not all; or it stops at some picture, or of some
 # models.
 SILENT = {"RATE_ZERO", "LABEL_COUNT", "CLASS_ID_OUTSIDE"}
-BY_CHANCE = {"BATCH_RAGGED", "AUGMENTATION_REFUSED", "BOXES_SCALED"}
+BY_CHANCE = set(
+    "BATCH_RAGGED AUGMENTATION_REFUSED BOXES_SCALED MASKS_NOT_AUGMENTED MASKS_UNFOUND LOGIT_SCALE "
+    "ANCHORS_NONE".split()
+)
 # A warning of what runs under Python 2, and not here.
 ELSEWHERE = {"PYTHON_3"}
 

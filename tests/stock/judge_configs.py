@@ -37,7 +37,7 @@ import small_records
 
 # Of its own time, and of all: the machine may be busy, and a pipeline may wait for ever.
 LIMITS = ((signal.ITIMER_PROF, 150), (signal.ITIMER_REAL, 600))
-UNDECIDED = "no answer in time"
+UNDECIDED, CRASHED = "no answer in time", "ended by signal"
 API = "object_detection"
 FEW = 3  # are not worth it
 # Of training; what is read does not depend on them.
@@ -99,6 +99,8 @@ def augment(preprocessor_builder, train, reader):
             for last in [value.shape[-1] if key in ("image", "groundtruth_boxes") else None]
         }
         augmented = augment_input_data(dict(placeholders), options)
+        if options:  # a layer needs to know how many channels there are
+            tf.layers.conv2d(augmented["image"][tf.newaxis], 1, 1)
         for _ in range(TIMES if options else 0):
             session.run(augmented, {one: given[key] for key, one in placeholders.items()})
 
@@ -376,7 +378,7 @@ def forked(judge, *args):
         return json.loads(said)
     number = os.WTERMSIG(status)
     late = number in (signal.SIGPROF, signal.SIGALRM)
-    return UNDECIDED if late else f"ended by signal {number}", None
+    return UNDECIDED if late else f"{CRASHED} {number}", None
 
 
 def answered(answers):
@@ -435,9 +437,21 @@ def main(verb, answers, seconds="inf", *paths):
         return
     prepare(verb)
     judge = not_converted(JUDGES[verb])
+    end = time.time() + float(seconds)
+
+    def judge_some(some):
+        judge_all(lambda path: forked(judge, path)[0], answers, end - time.time(), some)
+
     if verb != "model" and len(paths) > FEW:
-        not_converted(warm)(paths[0], verb)
-    judge_all(lambda path: forked(judge, path)[0], answers, seconds, paths)
+        for path in paths:
+            judge_some([path])
+            answer = answered(answers).get(os.path.basename(path))
+            if answer is None:
+                break
+            if CRASHED not in (answer["raised"] or ""):
+                not_converted(warm)(path, verb)
+                break
+    judge_some(paths)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,17 @@ import pytest
 pytest.importorskip("tensorflow", reason="TensorFlow 1.15 is not installed here")
 
 import cells
+import config_mutations as mutations
 import judging
 
 import graphfix
 from graphfix.cli import command_line
-from graphfix.pipeline_config.migration_tables import METRICS, OLD_METRICS, OTHER_METRICS
+from graphfix.pipeline_config.migration_tables import (
+    LEGACY_METRICS,
+    METRICS,
+    OLD_METRICS,
+    OTHER_METRICS,
+)
 from graphfix.stock_api import runner
 
 VARIABLES = 199
@@ -140,10 +146,12 @@ def test_the_api_has_the_metrics_that_doctor_knows_and_no_other(stock_python, re
         [stock_python(revision), "-c", program], check=True, stdout=subprocess.PIPE
     )
     ours, legacy = map(set, json.loads(done.stdout.decode().splitlines()[-1]))
-    assert ours | legacy <= {*METRICS, *OTHER_METRICS}
+    month = mutations.MONTHS[revision]
+    assert ours == {name for name, (first, _) in METRICS.items() if first <= month} | {
+        name for name, last in OTHER_METRICS.items() if last < month
+    }
+    assert legacy - ours == set(LEGACY_METRICS) and set(LEGACY_METRICS.values()) <= ours
     assert not (ours | legacy) & set(OLD_METRICS)
-    if revision == "2021":
-        assert {*METRICS, *OTHER_METRICS} <= ours | legacy
 
 
 @pytest.mark.parametrize("case, trainer", sorted(PATTERNS))
