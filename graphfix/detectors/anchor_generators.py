@@ -78,7 +78,7 @@ class NoSize(SourceError):
 
 
 class NoAnchors(SourceError):
-    """A generator that can be built places no anchors on a feature map, or far too many."""
+    """A generator that can be built places no anchors on a feature map."""
 
 
 def shaped(scale: float, ratio: float, base: Pair) -> Pair:
@@ -246,7 +246,8 @@ def describe_anchors(
     spec = AnchorSpec(generator, maps)
     counts = spec.per_map
     if not maps or not 0 < min(counts) <= max(counts) <= _MOST_ANCHORS:
-        raise NoAnchors(
+        kind = NoAnchors if maps and not min(counts) else SourceError
+        raise kind(
             subject,
             f"has a {generator} that places {'/'.join(map(str, counts)) or 'no'} anchors at "
             "a location",
