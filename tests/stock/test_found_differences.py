@@ -21,6 +21,7 @@ INITIALIZER = (
 NMS = "second_stage_post_processing { batch_non_max_suppression { %s } }"
 BOX_HEAD = "model { faster_rcnn { second_stage_box_predictor { mask_rcnn_box_predictor { %s } } } }"
 READER = "train_input_reader { load_multiclass_scores: true }"
+SIDE = "model { ssd { image_resizer { fixed_shape_resizer { height: %d width: %d } } } }"
 IN_PLACE = "model { ssd { inplace_batchnorm_update: true } }"
 METRICS = "eval_config { metrics_set: '%s' }"
 AUGMENTED = "train_config { data_augmentation_options { %s } }"
@@ -66,6 +67,8 @@ FOUND = [
         "model { ssd { anchor_generator { ssd_anchor_generator { height_offset: 2 } } } }",
         OLD | {"2019-07"},
     ),
+    ("ssd_inception_v3", SIDE % (74, 74), ALL),
+    ("ssd_inception_v3", SIDE % (75, 75), set()),
     ("ssd_mobilenet_v1_quantized", "model { ssd { post_processing { logit_scale: 2 } } }", set()),
     ("ssd_mobilenet_v1", METRICS % "coco_mask_metrics", ALL),
     ("ssd_mobilenet_v1", METRICS % "oid_challenge_object_detection_metrics", ALL),
