@@ -109,10 +109,11 @@ def _fpn_size(setup: Setup) -> Iterator[Symptom]:
     chosen = setup.body.image_resizer.WhichOneof("image_resizer_oneof")
     for reader in INPUT_READERS:
         sizes = entering(setup, reader)
+        uneven = () if sizes is None else _uneven(sizes, levels, multiple)
         if sizes is None and len(levels) > 1 and multiple % 2 ** levels[-1]:
             what = f"{chosen} makes images of any size for an FPN"
-        elif sizes is not None and _uneven(sizes, levels, multiple):
-            (height, width), one, two = _uneven(sizes, levels, multiple)
+        elif uneven:
+            (height, width), one, two = uneven
             what = (
                 f"an FPN on images of {height:g} x {width:g}: a feature map of {2 * two:g} cells "
                 f"can't be added to one of {one:g}"
